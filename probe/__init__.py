@@ -1,0 +1,82 @@
+"""probe: explain, attack and audit a trained model.
+
+Everything here is loaded on first use, so that `import probe` stays fast and torch-free.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from probe import attacks, audit, bias, explainers, metrics, plots, report
+    from probe.adapters import from_module, from_predict_proba
+    from probe.contracts import Attack, Explainer, Metric
+    from probe.dataset import Dataset, from_csv
+    from probe.errors import ProbeError
+    from probe.method import Method
+    from probe.model import Model
+    from probe.results import Attribution, Perturbation, Prediction, Scores
+    from probe.space import Space
+    from probe.study import load, predict, sweep
+
+_HOME = {
+    "from_module": "adapters",
+    "from_predict_proba": "adapters",
+    "Attack": "contracts",
+    "Explainer": "contracts",
+    "Metric": "contracts",
+    "Dataset": "dataset",
+    "from_csv": "dataset",
+    "ProbeError": "errors",
+    "Method": "method",
+    "Model": "model",
+    "Attribution": "results",
+    "Perturbation": "results",
+    "Prediction": "results",
+    "Scores": "results",
+    "Space": "space",
+    "load": "study",
+    "predict": "study",
+    "sweep": "study",
+}
+_PACKAGES = ("attacks", "audit", "bias", "explainers", "metrics", "plots", "report")
+
+__all__ = [
+    "Attack",
+    "Attribution",
+    "Dataset",
+    "Explainer",
+    "Method",
+    "Metric",
+    "Model",
+    "Perturbation",
+    "Prediction",
+    "ProbeError",
+    "Scores",
+    "Space",
+    "attacks",
+    "audit",
+    "bias",
+    "explainers",
+    "from_csv",
+    "from_module",
+    "from_predict_proba",
+    "load",
+    "metrics",
+    "plots",
+    "predict",
+    "report",
+    "sweep",
+]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return import_module(f"probe.{name}")
+    if name in _HOME:
+        return getattr(import_module(f"probe.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'probe' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

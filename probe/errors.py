@@ -1,0 +1,45 @@
+"""Everything probe raises on purpose. Each message says what was expected, what came, and what to do."""
+
+
+class ProbeError(Exception):
+    """Base of all errors raised by probe."""
+
+
+class ShapeError(ProbeError, ValueError):
+    """Tensors disagree in shape, dtype or length."""
+
+
+class RangeError(ProbeError, ValueError):
+    """A number lies outside the range that its field or the model allows."""
+
+
+class DataError(ProbeError, ValueError):
+    """Rows, columns, labels or groups are not what was declared."""
+
+
+class PlanError(ProbeError, ValueError):
+    """A plan names something that does not exist or contradicts itself."""
+
+
+class UnknownMethod(ProbeError, LookupError):
+    """No method goes by that name."""
+
+
+class Unsupported(ProbeError):
+    """The method cannot be applied to this model or these inputs, by its nature."""
+
+
+class ContractError(ProbeError):
+    """A method returned what its contract forbids, such as NaN or a point outside its ball."""
+
+
+class UnsafeError(ProbeError):
+    """Opening this could run somebody's code, so it was not opened."""
+
+
+class IntegrityError(ProbeError):
+    """A file is not the one that was recorded."""
+
+
+class ExistsError(ProbeError, FileExistsError):
+    """Something is there already and was left as it is."""

@@ -1,0 +1,39 @@
+"""A finding: one check, what was measured, how sure that is, and what follows."""
+
+from dataclasses import asdict, dataclass
+from math import isfinite
+from typing import Any, Literal
+
+Status = Literal["pass", "fail", "inconclusive", "not run", "error"]
+Direction = Literal["at least", "at most"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One check and its outcome. Numbers that are not defined are None, never 0."""
+
+    lens: str  # performance, explanation, robustness, bias
+    check: str  # what was asked, in a few words
+    status: Status
+    estimate: float | None = None
+    low: float | None = None  # of the 95 % interval
+    high: float | None = None
+    n: int | None = None  # examples behind the estimate
+    threshold: float | None = None
+    direction: Direction = "at least"
+    method: str = ""  # how it was measured, with its settings
+    seed: int | None = None
+    note: str = ""  # what the status rests on, or why it was not run
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields, with None where a number is not finite, as JSON has no NaN."""
+        return {k: None if isinstance(v, float) and not isfinite(v) else v for k, v in asdict(self).items()}
+
+
+def judge(low: float | None, high: float | None, threshold: float, direction: Direction) -> Status:
+    """Compare a whole interval with a threshold: only an interval on one side of it decides."""
+    if low is None or high is None or not (isfinite(low) and isfinite(high)):
+        return "inconclusive"
+    if direction == "at least":
+        return "pass" if low >= threshold else "fail" if high < threshold else "inconclusive"
+    return "pass" if high <= threshold else "fail" if low > threshold else "inconclusive"

@@ -1,0 +1,66 @@
+"""Intervals and summary numbers, over numpy arrays: the same code serves a running audit and a verifier without torch."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+Floats = NDArray[np.float64]
+Reduce = Callable[[Floats], float]
+
+
+def wilson(successes: ArrayLike, trials: ArrayLike, level: float = 0.95) -> tuple[Floats, Floats]:
+    """Wilson score interval of a proportion (Wilson 1927), elementwise; NaN where there were no trials."""
+    k, n = np.asarray(successes, dtype=float), np.asarray(trials, dtype=float)
+    z = stats.norm.ppf(0.5 + level / 2)
+    safe = np.where(n > 0, n, np.nan)
+    p = k / safe
+    centre = (p + z**2 / (2 * safe)) / (1 + z**2 / safe)
+    half = z / (1 + z**2 / safe) * np.sqrt(p * (1 - p) / safe + z**2 / (4 * safe**2))
+    # At 0 and n the bound is exactly 0 and 1; rounding would leave 1e-17 in its place.
+    low = np.where(k == 0, np.where(n > 0, 0.0, np.nan), centre - half)
+    high = np.where(k == n, np.where(n > 0, 1.0, np.nan), centre + half)
+    return low, high
+
+
+def newcombe(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike, level: float = 0.95) -> tuple[Floats, Floats]:
+    """Interval of p1 - p2 for independent proportions (Newcombe 1998, method 10), elementwise."""
+    k1, n1, k2, n2 = (np.asarray(a, dtype=float) for a in (k1, n1, k2, n2))
+    p1, p2 = k1 / np.where(n1 > 0, n1, np.nan), k2 / np.where(n2 > 0, n2, np.nan)
+    (low1, high1), (low2, high2) = wilson(k1, n1, level), wilson(k2, n2, level)
+    difference = p1 - p2
+    low = difference - np.sqrt((p1 - low1) ** 2 + (high2 - p2) ** 2)
+    high = difference + np.sqrt((high1 - p1) ** 2 + (p2 - low2) ** 2)
+    return low, high
+
+
+def bootstrap(
+    evidence: Floats, reduce: Reduce = lambda e: float(e.mean()), *, level: float = 0.95, draws: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of `reduce(evidence)` over rows; NaN for fewer than two rows."""
+    n = len(evidence)
+    if n < 2:
+        return float("nan"), float("nan")
+    generator = np.random.default_rng(seed)
+    values = np.array([reduce(evidence[generator.integers(n, size=n)]) for _ in range(draws)])
+    low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def calibration_error(confidence: Floats, correct: Floats, bins: int = 15) -> float:
+    """Expected calibration error over equally wide confidence bins (arXiv:1706.04599), in [0, 1]; lower is better."""
+    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
+    gap = np.bincount(bin_of, weights=confidence - correct, minlength=bins)
+    return float(np.abs(gap).sum() / len(confidence))
+
+
+def area_under_roc(scores: Floats, positive: NDArray[Any]) -> float:
+    """Probability that a positive outranks a negative, ties counting half; NaN when a class is absent."""
+    positive = np.asarray(positive, dtype=bool)
+    n1, n0 = int(positive.sum()), int((~positive).sum())
+    if n1 == 0 or n0 == 0:
+        return float("nan")
+    ranks = stats.rankdata(scores)
+    return float((ranks[positive].sum() - n1 * (n1 + 1) / 2) / (n1 * n0))
