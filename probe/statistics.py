@@ -1,4 +1,4 @@
-"""Intervals and summary numbers, over numpy arrays: the same code serves a running audit and a verifier without torch."""
+"""Intervals and summary numbers over numpy arrays, shared by a running audit and a verifier without torch."""
 
 from collections.abc import Callable
 from typing import Any
@@ -37,7 +37,12 @@ def newcombe(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike, level: 
 
 
 def bootstrap(
-    evidence: Floats, reduce: Reduce = lambda e: float(e.mean()), *, level: float = 0.95, draws: int = 1000, seed: int = 0
+    evidence: Floats,
+    reduce: Reduce = lambda e: float(e.mean()),
+    *,
+    level: float = 0.95,
+    draws: int = 1000,
+    seed: int = 0,
 ) -> tuple[float, float]:
     """Percentile bootstrap interval of `reduce(evidence)` over rows; NaN for fewer than two rows."""
     n = len(evidence)

@@ -1,0 +1,9 @@
+"""Bias audits: rates by group with intervals, gaps between groups with their uncertainty, and what follows.
+
+The tool measures. It never says that a model is fair or complies with a law: that is for people to judge.
+"""
+
+from probe.bias.report import BiasReport, audit
+from probe.bias.settings import SMALLEST, THRESHOLDS
+
+__all__ = ["SMALLEST", "THRESHOLDS", "BiasReport", "audit"]

@@ -1,0 +1,82 @@
+"""Rates of each group, with Wilson intervals and impact ratios."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from probe.bias.counts import Table
+from probe.bias.gate import Floats, Ints
+from probe.bias.intervals import katz
+from probe.statistics import area_under_roc, calibration_error, wilson
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A proportion read off confusion counts `[group, label, prediction]`."""
+
+    label: str
+    unit: str  # what the denominator counts
+    successes: Callable[[Ints], Ints]
+    trials: Callable[[Ints], Ints]
+
+
+RATES = {
+    "selection_rate": Rate("selection rate", "rows", lambda c: c[:, :, 1].sum(1), lambda c: c.sum((1, 2))),
+    "tpr": Rate("true positive rate", "positives", lambda c: c[:, 1, 1], lambda c: c[:, 1].sum(1)),
+    "fpr": Rate("false positive rate", "negatives", lambda c: c[:, 0, 1], lambda c: c[:, 0].sum(1)),
+    "ppv": Rate("precision", "selected rows", lambda c: c[:, 1, 1], lambda c: c[:, :, 1].sum(1)),
+    "accuracy": Rate("accuracy", "rows", lambda c: c[:, 0, 0] + c[:, 1, 1], lambda c: c.sum((1, 2))),
+}
+
+
+def divide(successes: Ints, trials: Ints) -> Floats:
+    """The proportion, NaN where there were no trials."""
+    return np.divide(successes, trials, out=np.full(np.shape(trials), np.nan), where=np.asarray(trials) > 0)
+
+
+def describe(table: Table, level: float, smallest: int) -> pd.DataFrame:
+    """A row per group: counts, rates with Wilson intervals, and the impact ratio with its interval."""
+    counts = table.counts
+    columns: dict[str, object] = {"attribute": table.attribute, "group": list(table.names), "n": counts.sum((1, 2))}
+    columns |= {"tn": counts[:, 0, 0], "fp": counts[:, 0, 1], "fn": counts[:, 1, 0], "tp": counts[:, 1, 1]}
+    for name, rate in RATES.items():
+        successes, trials = rate.successes(counts), rate.trials(counts)
+        columns[name] = divide(successes, trials)
+        columns[f"{name}_low"], columns[f"{name}_high"] = wilson(successes, trials, level)
+    columns |= _impact(table, level, smallest)
+    return pd.DataFrame(columns, index=range(len(table.names)))
+
+
+def _impact(table: Table, level: float, smallest: int) -> dict[str, object]:
+    """Selection rate over that of the most selected group; a group too small to trust is not made the reference."""
+    selected, n = RATES["selection_rate"].successes(table.counts), RATES["selection_rate"].trials(table.counts)
+    undefined = np.full(len(n), np.nan)
+    if not selected.any():
+        return dict.fromkeys(("impact_ratio", "impact_ratio_low", "impact_ratio_high"), undefined) | {
+            "reference": None
+        }
+    rate = selected / n
+    trusted = (n >= smallest) & (selected > 0)
+    top = int(np.argmax(np.where(trusted if trusted.any() else selected > 0, rate, -1.0)))
+    low, high = katz(selected, n, selected[top], n[top], level)
+    itself = np.arange(len(n)) == top  # 1 by definition, so there is nothing to estimate
+    return {
+        "impact_ratio": rate / rate[top],
+        "impact_ratio_low": np.where(itself, np.nan, low),
+        "impact_ratio_high": np.where(itself, np.nan, high),
+        "reference": table.names[top],
+    }
+
+
+def describe_scores(table: Table, labels: Ints, scores: Floats) -> pd.DataFrame:
+    """Area under the ROC curve and expected calibration error of each group, in the order of its names."""
+    members = [table.codes == code for code in range(len(table.names))]
+    return pd.DataFrame(
+        {
+            "auc": [area_under_roc(scores[rows], labels[rows] == 1) for rows in members],
+            "calibration_error": [calibration_error(scores[rows], labels[rows].astype(float)) for rows in members],
+        },
+        dtype=float,
+    )

@@ -1,0 +1,146 @@
+"""The kinds of method: an Explainer attributes, an Attack perturbs, a Metric measures.
+
+Each asks a subclass for one function over tensors. The final `__call__` around it checks what goes in and comes out,
+splits it to fit in memory, counts the cost, and wraps it up in a result.
+"""
+
+from abc import ABC, abstractmethod
+from copy import copy
+from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeVar, final, get_type_hints
+
+import torch
+from torch import Tensor
+
+from probe.errors import ContractError, ShapeError, Unsupported
+from probe.method import Method, param
+from probe.model import Model
+from probe.results import Attribution, Perturbation, Prediction, Result, Scores
+from probe.shapes import Evidence, Inputs, Labels
+from probe.space import Space
+from probe.statistics import Floats, bootstrap, wilson
+from probe.tensors import rows_per_pass, spans
+
+R = TypeVar("R", bound=Result)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explainer(Method, ABC):
+    """Says how much each input coordinate speaks for a class."""
+
+    differentiates: ClassVar[bool] = False  # follows gradients: needs continuous inputs
+    adds_up: ClassVar[bool] = False  # values sum to output(input) - output(reference)
+
+    output: str = param("logit", "what is explained: the target's logit or its probability",
+                        choices=("logit", "probability"))  # fmt: skip
+
+    @abstractmethod
+    def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
+        """Return one signed number per input coordinate."""
+
+    @final
+    def __call__(self, model: Model, inputs: Inputs, targets: Labels | None = None) -> Attribution:
+        """Explain `targets`, or what the model predicts."""
+        inputs = model.check(inputs)
+        targets = model.predict(inputs) if targets is None else model.check_labels(targets, inputs)
+        before = copy(model.usage)
+        parts = [self._explain(model, inputs[rows], targets[rows]) for rows in _spans(inputs)]
+        values = torch.cat(parts).detach()
+        _check_output(self, values, inputs)
+        return Attribution(values, inputs, targets, self, model.space, model.usage - before)
+
+    def _explain(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
+        if model.embed is not None and self.differentiates:
+            return self.attribute(model.embedded(), model.embed(inputs).detach(), targets).sum(-1)
+        return self.attribute(model, inputs, targets)
+
+
+class Attack(Method, ABC):
+    """Moves inputs, within the model's space, so that the model errs."""
+
+    @abstractmethod
+    def perturb(self, model: Model, inputs: Inputs, labels: Labels) -> Inputs:
+        """Return the moved inputs. All of them are classified correctly to begin with."""
+
+    @abstractmethod
+    def radius(self) -> tuple[float, float]:
+        """The ball that `perturb` stays in: the p of its norm, and its radius in the unit of the space's scale."""
+
+    @final
+    def __call__(self, model: Model, inputs: Inputs, labels: Labels) -> Perturbation:
+        """Attack the inputs that the model gets right; the others need no attack and stay as they are."""
+        inputs = model.check(inputs)
+        labels = model.check_labels(labels, inputs)
+        if model.embed is not None:
+            raise Unsupported(f"{self.name()} moves continuous inputs, and {model.name} reads token ids")
+        before = copy(model.usage)
+        clean = Prediction(model.logits(inputs), labels)
+        perturbed = inputs.clone()
+        right = clean.correct.bool().nonzero()[:, 0]
+        for rows in _spans(inputs[right]):
+            chosen = right[rows]
+            perturbed[chosen] = self.perturb(model, inputs[chosen], labels[chosen]).detach()
+        _check_output(self, perturbed, inputs)
+        self._check_ball(model.space, perturbed, inputs)
+        attacked = Prediction(model.logits(perturbed), labels)
+        return Perturbation(inputs, perturbed, clean, attacked, self, model.space, model.usage - before)
+
+    def _check_ball(self, space: Space, perturbed: Inputs, inputs: Inputs) -> None:
+        space.check(perturbed)
+        if not torch.equal(torch.where(space.movable(inputs), inputs, perturbed), inputs):
+            raise ContractError(f"{self} moved coordinates that the space holds fixed")
+        p, radius = self.radius()
+        moved = ((perturbed - inputs) / space.unit(inputs)).flatten(1)
+        length = float(torch.linalg.vector_norm(moved, ord=p, dim=1).max())
+        # float32 rounds x + radius; its error is relative to x, so it is measured in the inputs' own size.
+        dust = 1e-5 * radius + 2e-7 * float((inputs / space.unit(inputs)).abs().max()) * moved.shape[1] ** (1 / p)
+        if length > radius + dust:
+            raise ContractError(f"{self} left its ball: moved by {length:.6g}, radius {radius:.6g}")
+
+
+class Metric(Method, ABC, Generic[R]):
+    """Gathers evidence from each example of a result and reduces it to one number."""
+
+    @abstractmethod
+    def measure(self, model: Model, result: R) -> Evidence:
+        """Return what each example shows, (batch, ...)."""
+
+    def reduce(self, evidence: Floats) -> float:
+        """Turn the evidence of many examples into one number: the mean, unless a metric says otherwise."""
+        return float(evidence.mean())
+
+    def interval(self, evidence: Floats, level: float, draws: int, seed: int) -> tuple[float, float]:
+        """Interval of `reduce(evidence)`: a percentile bootstrap over examples, unless a metric knows better."""
+        return bootstrap(evidence, self.reduce, level=level, draws=draws, seed=seed)
+
+    @classmethod
+    def reads(cls) -> type[Result]:
+        """The kind of result that `measure` is annotated to take."""
+        return get_type_hints(cls.measure)["result"]
+
+    @final
+    def __call__(self, model: Model, result: R) -> Scores:
+        """Measure a result."""
+        if not isinstance(result, self.reads()):
+            raise TypeError(f"{self} reads {self.reads().__name__}, got {type(result).__name__}")
+        before = copy(model.usage)
+        return Scores(self.measure(model, result).detach(), self, model.usage - before)
+
+
+class Proportion(Metric[R], ABC):
+    """A metric whose evidence is 0 or 1 for each example, so that its interval is Wilson's."""
+
+    def interval(self, evidence: Floats, level: float, draws: int, seed: int) -> tuple[float, float]:
+        low, high = wilson(evidence.sum(), len(evidence), level)
+        return float(low), float(high)
+
+
+def _spans(inputs: Tensor) -> list[slice]:
+    return list(spans(len(inputs), rows_per_pass(inputs)))
+
+
+def _check_output(method: Method, produced: Tensor, inputs: Tensor) -> None:
+    if produced.shape != inputs.shape:
+        raise ShapeError(f"{method} returned {tuple(produced.shape)} for inputs {tuple(inputs.shape)}")
+    if not bool(produced.isfinite().all()):
+        raise ContractError(f"{method} returned NaN or infinity")

@@ -1,0 +1,64 @@
+"""What a method is: a frozen dataclass whose fields are its settings."""
+
+import re
+from dataclasses import Field, dataclass, field, fields
+from fractions import Fraction
+from typing import Any, TypeVar
+
+from probe.errors import RangeError
+
+T = TypeVar("T")
+
+
+def param(
+    default: T, help: str, *, low: float | None = None, high: float | None = None, choices: tuple[str, ...] = ()
+) -> T:
+    """A setting: its default, one line of help, and the values it may take."""
+    return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """Settings that print, compare, hash and travel as JSON."""
+
+    def __post_init__(self) -> None:
+        for setting in fields(self):
+            if not isinstance(setting.default, Method):
+                object.__setattr__(self, setting.name, self._admit(setting, getattr(self, setting.name)))
+
+    @classmethod
+    def name(cls) -> str:
+        """The class name in snake case: IntegratedGradients is integrated_gradients."""
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
+
+    @classmethod
+    def summary(cls) -> str:
+        """The first line of the docstring."""
+        return (cls.__doc__ or "").strip().splitlines()[0]
+
+    def config(self) -> dict[str, Any]:
+        """The name and settings, ready for JSON; `registry.build` makes the method from it again."""
+        settings = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {"method": self.name()} | {k: v.config() if isinstance(v, Method) else v for k, v in settings.items()}
+
+    @classmethod
+    def _admit(cls, setting: Field[Any], value: Any) -> Any:
+        """Turn what a person wrote ("8/255", "40") into the setting's type, and check its range."""
+        where, rule = f"{cls.__name__}.{setting.name}", setting.metadata
+        kind: type[Any] = type(setting.default)
+        choices = rule.get("choices", ())
+        if choices:
+            if value not in choices:
+                raise RangeError(f"{where} = {value!r}, expected one of {', '.join(choices)}")
+            return value
+        try:
+            number = float(Fraction(value)) if isinstance(value, str) else float(value)
+            admitted = kind(number)
+        except (TypeError, ValueError, ZeroDivisionError, OverflowError):
+            raise RangeError(f"{where} = {value!r}, expected a number such as {setting.default!r}") from None
+        low, high = rule.get("low"), rule.get("high")
+        # Written as "not within" because every comparison with NaN is false.
+        if not (admitted == number and (low is None or number >= low) and (high is None or number <= high)):
+            whole = " whole" if kind is int else ""
+            raise RangeError(f"{where} = {value!r}, expected a{whole} number in [{low}, {high}]")
+        return admitted

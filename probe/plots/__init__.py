@@ -1,0 +1,1 @@
+"""Figures: arrays in, Axes out. Nothing here knows the rest of probe."""

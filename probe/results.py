@@ -1,0 +1,246 @@
+"""What a method returns: tensors plus the method that made them, nothing else."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from probe.method import Method
+from probe.model import Usage
+from probe.shapes import Evidence, Inputs, Labels, Logits, PerExample, PerFeature
+from probe.space import Space
+from probe.statistics import Floats
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+class Measure(Protocol):
+    """What Scores ask of the metric that made them."""
+
+    def config(self) -> dict[str, Any]: ...
+    def reduce(self, evidence: Floats) -> float: ...
+    def interval(self, evidence: Floats, level: float, draws: int, seed: int) -> tuple[float, float]: ...
+
+
+class _Result:
+    """What all results share: a table of them, shown as static and escaped HTML."""
+
+    def to_frame(self) -> pd.DataFrame:
+        raise NotImplementedError
+
+    def _repr_html_(self) -> str:
+        return self.to_frame().head(20).to_html(escape=True, float_format="{:.4g}".format)
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction(_Result):
+    """The model's answer to labelled inputs."""
+
+    logits: Logits
+    labels: Labels
+
+    @property
+    def predicted(self) -> Labels:
+        return self.logits.argmax(-1)
+
+    @property
+    def correct(self) -> PerExample:
+        return (self.predicted == self.labels).to(self.logits.dtype)
+
+    @property
+    def probabilities(self) -> Logits:
+        return self.logits.softmax(-1)
+
+    def __getitem__(self, rows: slice | Tensor) -> "Prediction":
+        return Prediction(self.logits[rows], self.labels[rows])
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per example: label, predicted class, confidence."""
+        return pd.DataFrame(
+            {
+                "label": self.labels.cpu(),
+                "predicted": self.predicted.cpu(),
+                "confidence": self.probabilities.amax(-1).cpu(),
+            }
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Attribution(_Result):
+    """How much each coordinate spoke for its target class; positive speaks for it. Shaped as the inputs."""
+
+    values: Inputs
+    inputs: Inputs
+    targets: Labels
+    method: Method
+    space: Space
+    cost: Usage = field(default_factory=Usage)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, rows: int | slice | Tensor) -> "Attribution":
+        rows = slice(rows, rows + 1 or None) if isinstance(rows, int) else rows
+        return Attribution(self.values[rows], self.inputs[rows], self.targets[rows], self.method, self.space, self.cost)
+
+    def by_feature(self) -> PerFeature:
+        """One number per feature: the sum over its coordinates."""
+        return self.space.by_feature(self.values)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per example and one column per feature."""
+        names = self.space.feature_names(self.inputs)
+        return pd.DataFrame(self.by_feature().cpu().numpy(), columns=list(names))
+
+    def plot(self, index: int = 0, ax: "Axes | None" = None) -> "Axes":
+        """Draw one example: a heat map for an image, bars for a table; red speaks for the target, blue against."""
+        from probe import plots
+
+        if self.inputs.ndim == 4:
+            return plots.heatmap(_numpy(self.values[index].sum(0)), _numpy(self.inputs[index].mean(0)), ax=ax)
+        names = self.space.feature_names(self.inputs)
+        return plots.bars(names, _numpy(self.by_feature()[index]), ax=ax)
+
+    def save(self, stem: str | Path) -> None:
+        """Write STEM.npz and STEM.json; `probe.load` reads them again."""
+        _save(stem, self, {"values": self.values, "inputs": self.inputs, "targets": self.targets})
+
+
+@dataclass(frozen=True, eq=False)
+class Perturbation(_Result):
+    """Inputs before and after an attack. Inputs that the model got wrong from the start are left as they were."""
+
+    inputs: Inputs
+    perturbed: Inputs
+    clean: Prediction
+    attacked: Prediction
+    method: Method
+    space: Space
+    cost: Usage = field(default_factory=Usage)
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def __getitem__(self, rows: int | slice | Tensor) -> "Perturbation":
+        rows = slice(rows, rows + 1 or None) if isinstance(rows, int) else rows
+        clean, attacked = self.clean[rows], self.attacked[rows]
+        return Perturbation(
+            self.inputs[rows], self.perturbed[rows], clean, attacked, self.method, self.space, self.cost
+        )
+
+    @property
+    def success(self) -> Tensor:
+        """True where the model was right before and is wrong after."""
+        return (self.clean.correct == 1) & (self.attacked.correct == 0)
+
+    def distance(self, p: float = torch.inf) -> PerExample:
+        """L_p length of each perturbation, in the unit of the space's scale."""
+        moved = (self.perturbed - self.inputs) / self.space.unit(self.inputs)
+        length: Tensor = torch.linalg.vector_norm(moved.flatten(1), ord=p, dim=1)
+        return length
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per example: label, prediction before and after, success, size of the change."""
+        return pd.DataFrame(
+            {
+                "label": self.clean.labels.cpu(),
+                "clean": self.clean.predicted.cpu(),
+                "attacked": self.attacked.predicted.cpu(),
+                "success": self.success.cpu(),
+                "linf": self.distance().cpu(),
+                "l2": self.distance(2).cpu(),
+            }
+        )
+
+    def plot(self, index: int = 0, ax: "Axes | None" = None) -> "Axes":
+        """Draw one example: an image before, after, and the change; bars of the change for a table."""
+        from probe import plots
+
+        before, after = _numpy(self.inputs[index]), _numpy(self.perturbed[index])
+        if self.inputs.ndim == 4:
+            return plots.before_and_after(before.mean(0), after.mean(0), ax=ax)
+        moved = self.space.by_feature((self.perturbed - self.inputs) / self.space.unit(self.inputs))
+        return plots.bars(self.space.feature_names(self.inputs), _numpy(moved[index]), ax=ax)
+
+    def save(self, stem: str | Path) -> None:
+        """Write STEM.npz and STEM.json; `probe.load` reads them again."""
+        tensors = {"inputs": self.inputs, "perturbed": self.perturbed, "labels": self.clean.labels}
+        _save(stem, self, tensors | {"clean": self.clean.logits, "attacked": self.attacked.logits})
+
+
+@dataclass(frozen=True, eq=False)
+class Scores(_Result):
+    """One metric's evidence for every example."""
+
+    evidence: Evidence
+    metric: Measure
+    cost: Usage = field(default_factory=Usage)
+
+    @property
+    def value(self) -> float:
+        """The metric over all examples."""
+        return self.metric.reduce(self._array())
+
+    def interval(self, level: float = 0.95, draws: int = 1000, seed: int = 0) -> tuple[float, float]:
+        """Interval of `value`: Wilson's for a proportion, a bootstrap over examples otherwise."""
+        return self.metric.interval(self._array(), level, draws, seed)
+
+    def by(self, groups: "pd.Series[Any] | pd.DataFrame", level: float = 0.95) -> pd.DataFrame:
+        """The value, its interval and n for each group, and each combination where there are several columns."""
+        frame = pd.DataFrame(groups).reset_index(drop=True)
+        evidence = self._array()
+        rows = []
+        for key, index in frame.groupby(list(frame.columns), observed=True, sort=True).indices.items():
+            part = evidence[index]
+            low, high = self.metric.interval(part, level, 1000, 0)
+            rows.append((key, len(part), self.metric.reduce(part), low, high))
+        return pd.DataFrame(rows, columns=["group", "n", "value", "low", "high"])
+
+    def minus(
+        self, other: "Scores", level: float = 0.95, draws: int = 1000, seed: int = 0
+    ) -> tuple[float, float, float]:
+        """Difference to the same metric of another result on the same examples: value, low, high (paired bootstrap)."""
+        mine, theirs = self._array(), other._array()
+        generator = np.random.default_rng(seed)
+        rows = [generator.integers(len(mine), size=len(mine)) for _ in range(draws)]
+        gaps = [self.metric.reduce(mine[r]) - self.metric.reduce(theirs[r]) for r in rows]
+        low, high = np.quantile(gaps, [(1 - level) / 2, (1 + level) / 2])
+        return self.value - other.value, float(low), float(high)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per example with the metric's evidence."""
+        return pd.DataFrame(self._array().reshape(len(self.evidence), -1))
+
+    def _array(self) -> Floats:
+        return self.evidence.detach().cpu().numpy().astype(np.float64)
+
+
+Result = Prediction | Attribution | Perturbation
+
+
+def _numpy(tensor: Tensor) -> np.ndarray[Any, Any]:
+    return tensor.detach().cpu().numpy()
+
+
+def _save(stem: str | Path, result: Attribution | Perturbation, tensors: dict[str, Tensor]) -> None:
+    stem = Path(stem)
+    space = result.space
+    if space.features is not None:
+        tensors = tensors | {"features": space.features}
+    tensors = tensors | {"scale": torch.as_tensor(space.scale)}
+    arrays: dict[str, Any] = {k: _numpy(v) for k, v in tensors.items()}
+    np.savez_compressed(stem.with_suffix(".npz"), **arrays)
+    record = {
+        "kind": type(result).__name__,
+        "method": result.method.config(),
+        "names": space.names,
+        "kinds": space.kinds,
+        "cost": vars(result.cost),
+    }
+    stem.with_suffix(".json").write_text(json.dumps(record, indent=1))

@@ -1,0 +1,182 @@
+"""What a model's inputs mean: their bounds, the features they form, what an absent feature looks like."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from probe.errors import RangeError, ShapeError, Unsupported
+from probe.shapes import Inputs, PerFeature
+
+Kind = Literal["continuous", "integer", "category"]
+Bound = float | Tensor
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Space:
+    """The meaning of a model's inputs. Shapes follow the inputs: per-coordinate fields have an example's shape.
+
+    Features are groups of coordinates: the one-hot columns of `race`, a square of pixels. They are the players of
+    Shapley values and LIME and the units of deletion, and say what an attacker can move.
+    """
+
+    bounds: tuple[Bound, Bound] = (0.0, 1.0)  # lowest and highest value, for all or per coordinate
+    features: Tensor | None = None  # the feature (0, 1, ...) that each coordinate belongs to; None: each is its own
+    names: tuple[str, ...] = ()  # one per feature
+    kinds: tuple[Kind, ...] = ()  # one per feature; () means all continuous
+    reference: Tensor | None = None  # rows that show an absent feature, (rows, *shape)
+    mutable: Tensor | None = None  # True where an attacker may change a coordinate; None: everywhere
+    scale: Bound = 1.0  # the unit in which attack radii are measured, for all or per coordinate
+
+    def __post_init__(self) -> None:
+        low, high = (torch.as_tensor(b) for b in self.bounds)
+        if not bool((low <= high).all()):
+            raise RangeError(f"Space.bounds: the low bound exceeds the high one: {self.bounds}")
+        if not bool((torch.as_tensor(self.scale) > 0).all()):
+            raise RangeError("Space.scale must be above 0 everywhere: it is the unit of attack radii")
+        if self.features is not None and sorted(set(self.features.flatten().tolist())) != list(range(self._declared())):
+            raise ShapeError("Space.features must number the features 0, 1, 2, ... without a gap")
+        for field, entries in (("names", self.names), ("kinds", self.kinds)):
+            if entries and self.features is not None and len(entries) != self._declared():
+                raise ShapeError(f"Space.{field} has {len(entries)} entries for {self._declared()} features")
+        if unknown := set(self.kinds) - set(get_args(Kind)):
+            raise RangeError(f"Space.kinds knows {', '.join(get_args(Kind))}; got {', '.join(sorted(unknown))}")
+        if self.reference is not None and (len(self.reference) == 0 or not bool(self.reference.isfinite().all())):
+            raise RangeError("Space.reference needs at least one row, and only finite numbers")
+
+    def check(self, inputs: Inputs) -> None:
+        """Raise unless there are rows and all numbers are finite and within the bounds (up to rounding)."""
+        if inputs.ndim < 2 or len(inputs) == 0:
+            raise ShapeError(
+                f"inputs have shape {tuple(inputs.shape)}, expected (rows, ...) with at least one row; "
+                "write inputs[None] for a single example"
+            )
+        if self.features is not None and self.features.shape != inputs.shape[1:]:
+            raise ShapeError(
+                f"each example has shape {tuple(inputs.shape[1:])}, "
+                f"but Space.features describes {tuple(self.features.shape)}"
+            )
+        finite = inputs.isfinite()
+        if not bool(finite.all()):
+            row = int((~finite).flatten(1).any(1).nonzero()[0])
+            raise RangeError(
+                f"inputs hold NaN or infinity, first in row {row}; drop or fill in those {int((~finite).sum())} values"
+            )
+        low, high = self._bounds(inputs)
+        dust = 1e-6 * (high - low).abs().nan_to_num(posinf=0.0)
+        outside = (inputs < low - dust) | (inputs > high + dust)
+        if bool(outside.any()):
+            index = outside.nonzero()[0]
+            where = self._describe(index[1:], inputs)
+            value = float(inputs[tuple(index)])
+            raise RangeError(
+                f"row {int(index[0])} has {value:.6g} at {where}, outside the bounds "
+                f"{self._bounds_at(index[1:], inputs)}; rescale the inputs or set Space(bounds=...)"
+            )
+
+    def count(self, inputs: Inputs) -> int:
+        """How many features an example has."""
+        return inputs[0].numel() if self.features is None else self._declared()
+
+    def by_feature(self, values: Inputs) -> PerFeature:
+        """Sum the values of each feature's coordinates."""
+        flat = values.flatten(1)
+        if self.features is None:
+            return flat
+        sums = torch.zeros(len(flat), self._declared(), dtype=flat.dtype, device=flat.device)
+        return sums.index_add_(1, self._feature_of(values), flat)
+
+    def by_coordinate(self, values: PerFeature, like: Inputs) -> Inputs:
+        """Spread each feature's value evenly over its coordinates, so that `by_feature` gives it back."""
+        if self.features is None:
+            return values.view(-1, *like.shape[1:])
+        feature = self._feature_of(like)
+        size = torch.bincount(feature).to(values.dtype)
+        return (values / size)[:, feature].view(-1, *like.shape[1:])
+
+    def select(self, kept: Tensor, like: Inputs) -> Tensor:
+        """Turn a mask over features (rows, features) into one over coordinates (rows, *shape)."""
+        columns = kept if self.features is None else kept[:, self._feature_of(like)]
+        return columns.view(-1, *like.shape[1:])
+
+    def references(self, like: Inputs) -> Inputs:
+        """The reference rows, on the device and in the dtype of `like`."""
+        if self.reference is None:
+            raise Unsupported(
+                "this method shows the model what an absent feature looks like; set Space(reference=rows), "
+                "such as a black image or a sample of the training rows"
+            )
+        if self.reference.shape[1:] != like.shape[1:]:
+            raise ShapeError(
+                f"Space.reference has rows of shape {tuple(self.reference.shape[1:])}, "
+                f"the inputs {tuple(like.shape[1:])}"
+            )
+        return self.reference.to(like)
+
+    def baseline(self, like: Inputs) -> Inputs:
+        """The mean reference row, (1, *shape)."""
+        return self.references(like).to(torch.get_default_dtype()).mean(0, keepdim=True).to(like.dtype)
+
+    def unit(self, like: Inputs) -> Tensor:
+        """The scale of attack radii, broadcastable over the rows of `like`."""
+        return torch.as_tensor(self.scale, dtype=like.dtype, device=like.device)
+
+    def movable(self, like: Inputs) -> Tensor:
+        """True at the coordinates that an attack may move: mutable, and not a category."""
+        allowed = torch.ones(like.shape[1:], dtype=torch.bool, device=like.device)
+        if self.mutable is not None:
+            allowed = allowed & self.mutable.to(like.device)
+        return allowed & ~self._of_kind("category", like)
+
+    def admit(self, moved: Inputs, origin: Inputs) -> Inputs:
+        """The nearest point an attacker could really send: within bounds, fixed coordinates kept, integers whole.
+
+        Integers are rounded towards where they started, so that no point leaves a ball around `origin`.
+        """
+        low, high = self._bounds(origin)
+        moved = torch.where(self.movable(origin), moved.clamp(low, high), origin)
+        whole = self._of_kind("integer", origin)
+        return torch.where(whole, origin + (moved - origin).trunc(), moved) if bool(whole.any()) else moved
+
+    def feature_names(self, like: Inputs) -> tuple[str, ...]:
+        """The names of the features, or their numbers where none were given."""
+        return self.names or tuple(f"feature {i}" for i in range(self.count(like)))
+
+    def category(self, feature: int) -> bool:
+        """Whether that feature is a category."""
+        return bool(self.kinds) and self.kinds[feature] == "category"
+
+    def _declared(self) -> int:
+        return 0 if self.features is None else int(self.features.max()) + 1
+
+    def _feature_of(self, like: Tensor) -> Tensor:
+        if self.features is None:
+            return torch.arange(like[0].numel(), device=like.device)
+        return self.features.flatten().to(like.device)
+
+    def _of_kind(self, kind: Kind, like: Inputs) -> Tensor:
+        if kind not in self.kinds:
+            return torch.zeros(like.shape[1:], dtype=torch.bool, device=like.device)
+        chosen = torch.tensor([k == kind for k in self.kinds], device=like.device)
+        return chosen[self._feature_of(like)].view(like.shape[1:])
+
+    def _bounds(self, like: Inputs) -> tuple[Tensor, Tensor]:
+        low, high = (torch.as_tensor(b).to(device=like.device, dtype=like.dtype) for b in self.bounds)
+        return low, high
+
+    def _bounds_at(self, index: Tensor, like: Inputs) -> str:
+        low, high = (b.expand(like.shape[1:])[tuple(index)] for b in self._bounds(like))
+        return f"[{float(low):.6g}, {float(high):.6g}]"
+
+    def _describe(self, index: Tensor, like: Inputs) -> str:
+        place = tuple(int(i) for i in index)
+        if not self.names or like.ndim != 2:
+            return f"coordinate {place[0] if len(place) == 1 else place}"
+        return f"feature {self.names[int(self._feature_of(like)[place[0]])]!r}"
+
+
+def squares(height: int, width: int, side: int) -> Tensor:
+    """Number the squares of `side` pixels that tile an image, (height, width): features for small images."""
+    rows, columns = torch.arange(height) // side, torch.arange(width) // side
+    return rows[:, None] * (int(columns.max()) + 1) + columns

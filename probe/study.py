@@ -1,0 +1,57 @@
+"""Run many methods over many examples, and read results again."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+
+from probe.dataset import Dataset
+from probe.errors import DataError
+from probe.method import Method
+from probe.model import Model, Usage
+from probe.registry import build, methods
+from probe.results import Attribution, Perturbation, Prediction
+from probe.space import Space
+
+M = TypeVar("M", bound=Method)
+
+
+def sweep(method: M, **choices: Sequence[object]) -> list[M]:
+    """Every combination of the given settings, as in `sweep(PGD(), eps=[0, 0.1], steps=[1, 40])`."""
+    return [replace(method, **dict(zip(choices, values, strict=True))) for values in product(*choices.values())]
+
+
+def predict(model: Model, data: Dataset) -> Prediction:
+    """The model's answers to a dataset."""
+    inputs = model.check(data.inputs)
+    return Prediction(model.logits(inputs), model.check_labels(data.labels, inputs))
+
+
+def load(stem: str | Path) -> Attribution | Perturbation:
+    """Read what `save(STEM)` of an Attribution or a Perturbation wrote. Nothing in the files is executed."""
+    stem = Path(stem)
+    try:
+        record = json.loads(stem.with_suffix(".json").read_text())
+        with np.load(stem.with_suffix(".npz"), allow_pickle=False) as arrays:
+            tensors = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+    except (OSError, ValueError) as error:
+        raise DataError(f"{stem} is not a saved result: {error}") from None
+    method: Any = build(methods(), record["method"])
+    space = Space(
+        bounds=(-torch.inf, torch.inf),
+        features=tensors.get("features"),
+        names=tuple(record["names"]),
+        kinds=tuple(record["kinds"]),
+        scale=tensors["scale"],
+    )
+    cost = Usage(**record["cost"])
+    if record["kind"] == "Attribution":
+        return Attribution(tensors["values"], tensors["inputs"], tensors["targets"], method, space, cost)
+    labels = tensors["labels"]
+    clean, attacked = Prediction(tensors["clean"], labels), Prediction(tensors["attacked"], labels)
+    return Perturbation(tensors["inputs"], tensors["perturbed"], clean, attacked, method, space, cost)

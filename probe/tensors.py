@@ -1,0 +1,43 @@
+"""Small services around tensors: how many rows fit in one pass, private randomness, digests."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+# Input coordinates per pass: 668 images of 28x28, or 5,000 rows of 100 columns. Larger passes were no faster on a CPU,
+# whose caches they outgrow; an accelerator wants more work at a time.
+COORDINATES = {"cpu": 2**19}
+COORDINATES_ACCELERATOR = 2**23
+
+
+def rows_per_pass(inputs: Tensor) -> int:
+    """How many rows shaped like those of `inputs` go through the model together."""
+    budget = COORDINATES.get(inputs.device.type, COORDINATES_ACCELERATOR)
+    return max(1, budget // max(1, inputs[:1].numel()))
+
+
+def spans(total: int, size: int) -> Iterator[slice]:
+    """Consecutive slices of at most `size` that cover `total` rows."""
+    return (slice(start, min(start + size, total)) for start in range(0, total, size))
+
+
+def generator(seed: int, device: torch.device) -> torch.Generator:
+    """A private source of randomness: global random state is never read or changed."""
+    return torch.Generator(device).manual_seed(seed)
+
+
+def column(per_example: Tensor, like: Tensor) -> Tensor:
+    """View one number per example so that it broadcasts over the rows of `like`."""
+    return per_example.view(-1, *[1] * (like.ndim - 1))
+
+
+def sha256(tensors: Mapping[str, Tensor]) -> str:
+    """Digest of named tensors: names, dtypes, shapes and bytes, in the order of their names."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)};".encode())
+        digest.update(tensor.flatten().view(torch.uint8).numpy().tobytes() if tensor.numel() else b"")
+    return digest.hexdigest()
