@@ -66,17 +66,13 @@ def aligned(**inputs: Any) -> None:
 
 
 def _numbers(values: Any, name: str, expected: str) -> Floats:
-    raw = pd.Series(values).array if isinstance(values, list | tuple) else values
-    missing = np.asarray(pd.isna(np.asarray(raw, dtype=object)))
-    if missing.ndim != 1:
-        raise DataError(f"{name} must be one-dimensional, but came with shape {missing.shape}; pass a single column")
-    if missing.any():
-        raise DataError(f"{name} has {int(missing.sum())} missing values; drop those rows or decide what they are")
-    array = np.asarray(raw)
-    if array.dtype == object:
-        array = np.asarray(array.tolist())
-    if array.dtype.kind not in "biuf":
-        raise DataError(
-            f"{name} must be {expected}, but came as {array.dtype}, such as {array[:1].tolist()}; recode them"
-        )
+    raw = np.asarray(values, dtype=object)
+    if raw.ndim != 1:
+        raise DataError(f"{name} must be one-dimensional, but came with shape {raw.shape}; pass a single column")
+    missing = int(pd.isna(raw).sum())
+    if missing:
+        raise DataError(f"{name} has {missing} missing values; drop those rows or decide what they are")
+    array = np.asarray(raw.tolist())
+    if array.ndim != 1 or array.dtype.kind not in "biuf":
+        raise DataError(f"{name} must be {expected}, but holds {raw[0]!r}; recode it")
     return array.astype(np.float64)

@@ -20,7 +20,7 @@ Stratum = tuple[ArrayLike, ArrayLike]  # successes and trials of each group, alo
 def largest_gap(strata: Sequence[Stratum]) -> Floats:
     """The largest of max - min over groups, over the strata; leading axes are a batch."""
     rates = [np.asarray(k, dtype=float) / np.asarray(n, dtype=float) for k, n in strata]
-    return np.max([rate.max(-1) - rate.min(-1) for rate in rates], axis=0)
+    return np.asarray(np.max([rate.max(-1) - rate.min(-1) for rate in rates], axis=0))
 
 
 def largest_gap_interval(strata: Sequence[Stratum], level: float) -> tuple[Floats, Floats]:
@@ -35,6 +35,7 @@ def smallest_ratio_interval(k: ArrayLike, n: ArrayLike, level: float) -> tuple[F
     """Interval of the lowest over the highest rate, from Katz intervals of all pairs; NaN when all rates are 0."""
     k, n = np.asarray(k, dtype=float), np.asarray(n, dtype=float)
     low, high = katz(*_paired(k, n), bonferroni(level, pairs(n.shape[-1])[0].size))
+    low, high = np.where(np.isnan(low), 0.0, low), np.where(np.isnan(high), np.inf, high)  # neither selected: any ratio
     with np.errstate(divide="ignore"):  # a pair without upper bound is infinitely far apart, which exp(-inf) says
         nearest, farthest = _absolute(np.log(low), np.log(high))
     nothing = (k == 0).all(-1)
@@ -45,7 +46,7 @@ def katz(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike, level: floa
     """Interval of p1 / p2 on the log scale (Katz 1978), elementwise; NaN where neither group has a success.
 
     The formula breaks where a count is 0 or full, so such a pair has half a success and half a failure added to both
-    groups. The true bound at a count of 0 is 0 (or infinity below the line), and is given as such.
+    groups. With no success in the first group the ratio may be 0, with none in the second it has no upper bound.
     """
     k1, n1, k2, n2 = np.broadcast_arrays(*(np.asarray(a, dtype=float) for a in (k1, n1, k2, n2)))
     edge = 0.5 * ((k1 == 0) | (k2 == 0) | (k1 == n1) | (k2 == n2))
@@ -77,4 +78,5 @@ def _paired(k: ArrayLike, n: ArrayLike) -> tuple[Floats, Floats, Floats, Floats]
 
 def _absolute(low: Floats, high: Floats) -> tuple[Floats, Floats]:
     """Bounds of the largest absolute value when each signed value lies in its own interval."""
-    return np.maximum(0.0, np.maximum(low, -high)).max(-1), np.maximum(-low, high).max(-1)
+    nearest, farthest = np.maximum(0.0, np.maximum(low, -high)), np.maximum(-low, high)
+    return np.asarray(nearest.max(-1)), np.asarray(farthest.max(-1))

@@ -22,4 +22,4 @@ def detectable_gap(
     k, n = k1 + k2, np.where((n1 > 0) & (n2 > 0), n1 + n2, np.nan)
     pooled = np.where((k == 0) | (k == n), (k + 1) / (n + 2), k / n)
     z = stats.norm.ppf(1 - alpha / 2) + stats.norm.ppf(power)
-    return z * np.sqrt(pooled * (1 - pooled) * (n / np.where(n > 0, n1 * n2, np.nan)))
+    return np.asarray(z * np.sqrt(pooled * (1 - pooled) * n / np.where(n > 0, n1 * n2, np.nan)))

@@ -54,9 +54,7 @@ def _impact(table: Table, level: float, smallest: int) -> dict[str, object]:
     selected, n = RATES["selection_rate"].successes(table.counts), RATES["selection_rate"].trials(table.counts)
     undefined = np.full(len(n), np.nan)
     if not selected.any():
-        return dict.fromkeys(("impact_ratio", "impact_ratio_low", "impact_ratio_high"), undefined) | {
-            "reference": None
-        }
+        return dict.fromkeys(("impact_ratio", "impact_ratio_low", "impact_ratio_high"), undefined) | {"reference": None}
     rate = selected / n
     trusted = (n >= smallest) & (selected > 0)
     top = int(np.argmax(np.where(trusted if trusted.any() else selected > 0, rate, -1.0)))

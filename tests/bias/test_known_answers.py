@@ -1,0 +1,161 @@
+"""Figures published, or worked out by hand, by others."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+
+from probe.bias import audit
+from probe.bias.intervals import katz
+from probe.bias.pairs import holm
+from probe.bias.power import detectable_gap
+from probe.statistics import newcombe, wilson
+from tests.bias.conftest import COMPAS_RACE, COMPAS_SEX, expand
+
+FAIRLEARN = {
+    "labels": [0, 1, 1, 1, 1, 0, 1, 0, 1, 0, 0, 0, 1, 1, 1, 1, 1, 1],
+    "predictions": [0, 0, 1, 0, 1, 1, 1, 0, 0, 1, 1, 1, 1, 0, 0, 1, 1, 0],
+    "groups": pd.DataFrame({"s": list("bbabbcccaacabccbcc")}),
+}
+
+
+def disparity(report, attribute, metric):
+    return report.disparities.set_index(["attribute", "metric"]).loc[(attribute, metric)]
+
+
+def test_the_fairlearn_guide():
+    report = audit(**FAIRLEARN, smallest=1)
+    groups = report.groups.set_index("group")
+    assert_allclose(groups.loc[["a", "b", "c"], ["selection_rate", "tpr", "fpr"]],
+                    [[0.75, 0.5, 1], [0.5, 0.6, 0], [0.5, 0.4, 2 / 3]])  # fmt: skip
+    assert groups["n"].tolist() == [4, 6, 8]
+    assert disparity(report, "s", "demographic_parity_difference").estimate == pytest.approx(0.25)
+    assert disparity(report, "s", "demographic_parity_ratio").estimate == pytest.approx(2 / 3)
+    assert disparity(report, "s", "equalized_odds_difference").estimate == pytest.approx(1.0)
+
+
+def test_the_fairlearn_guide_is_too_small_to_judge():
+    report = audit(**FAIRLEARN)
+    assert {f.status for f in report.findings} == {"not run", "inconclusive"}
+    assert report.disparities["estimate_all_groups"].tolist() == pytest.approx([0.25, 2 / 3, 1.0])
+
+
+# n, FPR, FNR, PPV, accuracy, selection
+COMPAS = {
+    "African-American": (3696, 0.4485, 0.2799, 0.6297, 0.6383, 0.5882),
+    "Caucasian": (2454, 0.2345, 0.4772, 0.5913, 0.6699, 0.3480),
+    "Hispanic": (637, 0.2148, 0.5560, 0.5421, 0.6609, 0.2983),
+    "Other": (377, 0.1475, 0.6767, 0.5443, 0.6658, 0.2095),
+    "Asian": (32, 0.0870, 0.3333, 0.75, 0.8438, 0.25),
+    "Native American": (18, 0.375, 0.10, 0.75, 0.7778, 0.6667),
+    "Female": (1395, 0.3211, 0.3916, 0.5127, 0.6538, 0.4237),
+    "Male": (5819, 0.3242, 0.3709, 0.6354, 0.6537, 0.4685),
+}
+
+
+@pytest.mark.parametrize(("attribute", "counts"), [("race", COMPAS_RACE), ("sex", COMPAS_SEX)])
+def test_compas_table(attribute, counts):
+    groups = audit(*expand(counts, attribute)).groups.set_index("group")
+    for name, four in counts.items():
+        row = groups.loc[name]
+        assert tuple(row[["tn", "fp", "fn", "tp"]]) == four
+        found = (row.n, row.fpr, 1 - row.tpr, row.ppv, row.accuracy, row.selection_rate)
+        assert_allclose(found, COMPAS[name], atol=5.1e-5)
+
+
+def test_compas_false_positive_rate_of_the_largest_group_has_its_wilson_interval(compas):
+    row = audit(*compas).groups.set_index("group").loc["African-American"]
+    assert_allclose([row.fpr_low, row.fpr_high], [0.42559, 0.47156], atol=5e-6)
+
+
+def test_compas_black_and_white():
+    two = {name: COMPAS_RACE[name] for name in ("African-American", "Caucasian")}
+    report = audit(*expand(two, "race"))
+    assert_allclose(report.disparities["estimate"], [0.240200, 0.591638, 0.213925], atol=5e-7)
+    assert report.disparities["status"].tolist() == ["fail"] * 3
+    pair = report.pairs.set_index("metric").loc["fpr"]
+    assert_allclose([pair.difference, pair.low, pair.high], [0.21392, 0.18205, 0.24502], atol=6e-6)
+    assert pair.detectable == pytest.approx(0.0469, abs=5e-5)
+    odds = disparity(report, "race", "equalized_odds_difference")
+    assert odds.rate == "false positive rate"
+    assert (odds.lowest, odds.highest) == ("Caucasian", "African-American")
+
+
+def test_two_tiny_groups_do_not_swell_the_compas_headline(compas):
+    report = audit(*compas)
+    odds = disparity(report, "race", "equalized_odds_difference")
+    assert odds.estimate_all_groups == pytest.approx(0.576692, abs=5e-7)  # Native American: 10 positives, 9 found
+    assert odds.estimate == pytest.approx(1369 / 1901 - 43 / 133)
+    assert odds.left_out == "Asian, Native American"
+    assert disparity(report, "race", "demographic_parity_difference").estimate_all_groups == pytest.approx(0.457118)
+    asian = next(f for f in report.findings if f.check == "enough rows of Asian in race")
+    assert asian.status == "inconclusive"
+    assert asian.n == 32
+    assert (
+        "23 negatives in Asian: only a gap of at least 0.29 in false positive rate could have been shown" in asian.note
+    )
+    assert "African-American" in asian.note
+
+
+# New York City's published example of impact ratios for selections: applicants, selected, ratio.
+LL144_RACE = {
+    "Hispanic": (408, 204, 0.97), "White": (797, 412, 1.00), "Black": (390, 170, 0.84), "Pacific": (119, 52, 0.85),
+    "Asian": (616, 302, 0.95), "Native": (41, 18, 0.85), "Two or more": (213, 96, 0.87),
+}  # fmt: skip
+LL144_BOTH = {
+    "Male & Hispanic": (205, 90, 0.841), "Male & White": (412, 215, 1.0), "Male & Black": (226, 95, 0.806),
+    "Male & Pacific": (87, 37, 0.815), "Male & Asian": (321, 167, 0.997), "Male & Native": (24, 11, 0.878),
+    "Male & Two": (115, 52, 0.866), "Female & Hispanic": (190, 82, 0.827), "Female & White": (385, 197, 0.981),
+    "Female & Black": (164, 75, 0.876), "Female & Pacific": (32, 15, 0.898), "Female & Asian": (295, 135, 0.877),
+    "Female & Native": (17, 7, 0.789), "Female & Two": (98, 44, 0.860),
+}  # fmt: skip
+
+
+def selections(table):
+    return expand({name: (n - k, k, 0, 0) for name, (n, k, _) in table.items()}, "group")
+
+
+def test_new_york_race_impact_ratios():
+    groups = audit(*selections(LL144_RACE)).groups.set_index("group")
+    for name, (_, _, ratio) in LL144_RACE.items():
+        assert groups.loc[name, "impact_ratio"] == pytest.approx(ratio, abs=0.006)
+    assert groups["reference"].unique().tolist() == ["White"]
+    black = groups.loc["Black"]
+    assert_allclose([black.impact_ratio_low, black.impact_ratio_high], [0.7394, 0.9616], atol=5e-5)
+
+
+def test_new_york_intersections():
+    labels, predictions, both = selections(LL144_BOTH)
+    frame = both["group"].str.split(" & ", expand=True).set_axis(["sex", "race"], axis=1)
+    report = audit(labels, predictions, frame)
+    groups = report.groups.set_index(["attribute", "group"])
+    for name, (n, _, ratio) in LL144_BOTH.items():
+        assert groups.loc[("sex x race", name), "impact_ratio"] == pytest.approx(ratio, abs=0.0011)
+        assert groups.loc[("sex x race", name), "n"] == n
+    assert groups.loc[("sex", "Female"), "impact_ratio"] == pytest.approx(0.979, abs=5e-4)
+    native = groups.loc[("sex x race", "Female & Native")]
+    assert_allclose([native.impact_ratio_low, native.impact_ratio_high], [0.44, 1.40], atol=0.01)
+    # The one ratio under four fifths rests on 17 people: it is reported apart, not as the headline.
+    assert disparity(report, "sex x race", "demographic_parity_ratio").estimate == pytest.approx(0.806, abs=5e-4)
+    assert "enough rows of Female & Native in sex x race" in [f.check for f in report.findings]
+
+
+def test_intervals():
+    assert_allclose(wilson([0], [2]), [[0], [0.65762]], atol=5e-6)
+    assert_allclose(wilson([349], [1488]), [[0.21371], [0.25674]], atol=5e-6)
+    assert_allclose(newcombe([805], [1795], [349], [1488]), [[0.18205], [0.24502]], atol=6e-6)
+    assert_allclose(katz(170, 390, 412, 797), (0.7394, 0.9616), atol=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("k1", "n1", "k2", "n2", "gap"),
+    [(50, 100, 50, 100, 0.1981), (500, 1000, 500, 1000, 0.0626), (805, 1795, 349, 1488, 0.0469),
+     (667, 1390, 555, 1181, 0.0554), (7, 17, 215, 412, 0.3465), (805, 1795, 2, 23, 0.2921)],
+)  # fmt: skip
+def test_detectable_gaps(k1, n1, k2, n2, gap):
+    assert detectable_gap(k1, n1, k2, n2) == pytest.approx(gap, abs=5.1e-5)
+
+
+def test_holm():
+    assert_allclose(holm(np.array([0.01, 0.04, 0.03, 0.005])), [0.03, 0.06, 0.06, 0.02])
+    assert_allclose(holm(np.array([0.01, np.nan, 0.04])), [0.02, np.nan, 0.04])
