@@ -59,10 +59,12 @@ class Dataset:
 
     def sample(self, count: int | None, seed: int) -> "Dataset":
         """`count` rows drawn without replacement, in their original order; all of them if there are no more."""
-        if count is None or count >= len(self):
-            return self
-        chosen = torch.randperm(len(self), generator=generator(seed, torch.device("cpu")))[:count]
-        return self[chosen.sort().values]
+        return self if count is None or count >= len(self) else self[self.draw(count, seed)]
+
+    def draw(self, count: int, seed: int) -> Tensor:
+        """The positions of `count` random rows, sorted. With the same seed a smaller draw lies within a larger one."""
+        order = torch.randperm(len(self), generator=generator(seed, torch.device("cpu")))
+        return order[:count].sort().values
 
     def digest(self) -> str:
         """SHA-256 of inputs, labels and groups."""

@@ -1,0 +1,124 @@
+"""The steps of an audit that need the model: each ends in arrays that the findings are computed from."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from probe.audit.bundle import Arrays
+from probe.audit.plan import Plan
+from probe.contracts import Attack, Explainer, Metric
+from probe.dataset import Dataset
+from probe.errors import Unsupported
+from probe.metrics import Completeness, Deletion, Insertion
+from probe.model import Model
+from probe.results import Attribution
+from probe.study import predict
+from probe.tensors import spans
+
+SHOWN = 24  # examples whose attacked inputs are kept to be looked at
+
+Tick = Callable[[int], None]  # told how many more examples are done
+
+
+@dataclass(frozen=True)
+class Step:
+    """One piece of an audit, small enough to lose and to repeat. Its arrays go to arrays/NAME.npz."""
+
+    name: str
+    lens: str
+    method: dict[str, Any]
+    total: int  # examples times radii: what progress counts
+    work: Callable[[Tick], Arrays]
+
+
+def steps(plan: Plan, model: Model, data: Dataset) -> Iterator[Step]:
+    """The steps of a resolved plan, in the order in which they run."""
+    yield Step("predictions", "performance", {}, len(data), lambda tick: _predictions(model, data, tick))
+    if plan.explain.methods and plan.explain.sample:
+        rows = data.draw(plan.explain.sample, plan.seed)
+        yield Step(
+            "instances", "explanation", {}, 0, lambda tick: {"rows": _numpy(rows), "inputs": _numpy(data.inputs[rows])}
+        )
+        for explainer in plan.explainers():
+            yield _explain(explainer, model, data, rows)
+    if plan.attack.methods and plan.attack.eps and plan.attack.sample:
+        rows = data.draw(plan.attack.sample, plan.seed)
+        for attack in plan.attacks():
+            yield _attack(attack, plan.attack.eps, model, data, rows)
+
+
+def _predictions(model: Model, data: Dataset, tick: Tick) -> Arrays:
+    prediction = predict(model, data)
+    tick(len(data))
+    assert data.rows is not None
+    return {"rows": _numpy(data.rows), "labels": _numpy(data.labels), "logits": _numpy(prediction.logits)}
+
+
+def _explain(explainer: Explainer, model: Model, data: Dataset, rows: Tensor) -> Step:
+    def work(tick: Tick) -> Arrays:
+        inputs = model.check(data.inputs[rows])
+        targets = model.predict(inputs)
+        values = []
+        for part in spans(len(rows), 10):
+            values.append(explainer(model, inputs[part], targets[part]).values)
+            tick(len(values[-1]))
+        attribution = Attribution(torch.cat(values), inputs, targets, explainer, model.space)
+        checks: list[Metric[Attribution]] = [Deletion(), Insertion(), Completeness()]
+        evidence = {metric.name(): _measure(metric, model, attribution) for metric in checks}
+        stored = {
+            "rows": _numpy(rows),
+            "targets": _numpy(targets),
+            "values": _numpy(attribution.values.float()),
+            "by_feature": _numpy(attribution.by_feature().float()),
+        }
+        return stored | {name: array for name, array in evidence.items() if array is not None}
+
+    return Step(f"explain-{explainer.name()}", "explanation", explainer.config(), len(rows), work)
+
+
+def _measure(metric: Metric[Attribution], model: Model, attribution: Attribution) -> np.ndarray[Any, Any] | None:
+    try:
+        return _numpy(metric(model, attribution).evidence.double())
+    except Unsupported:
+        return None
+
+
+def _attack(attack: Attack, radii: tuple[str, ...], model: Model, data: Dataset, rows: Tensor) -> Step:
+    """Attack at growing radii: what has fallen in a smaller ball has fallen in a larger one, and is not redone."""
+
+    def work(tick: Tick) -> Arrays:
+        inputs, labels = data.inputs[rows], data.labels[rows]
+        clean = model.predict(inputs).cpu()
+        predicted, perturbed = clean.clone(), inputs.clone()
+        success, answers, shown = [], [], []
+        for eps in sorted(radii, key=Fraction):
+            standing = (predicted == labels).nonzero()[:, 0]
+            for part in spans(len(standing), 100):
+                chosen = standing[part]
+                result = replace(attack, eps=eps)(model, inputs[chosen], labels[chosen])  # type: ignore[call-arg]  # every attack of a ball has eps
+                predicted[chosen] = result.attacked.predicted.cpu()
+                perturbed[chosen] = result.perturbed.cpu()
+                tick(len(chosen))
+            tick(len(rows) - len(standing))
+            success.append((clean == labels) & (predicted != labels))
+            answers.append(predicted.clone())
+            shown.append(perturbed[:SHOWN].clone())
+        return {
+            "rows": _numpy(rows),
+            "eps": np.array([float(Fraction(eps)) for eps in sorted(radii, key=Fraction)]),
+            "clean": _numpy(clean == labels),
+            "success": _numpy(torch.stack(success)),
+            "predicted": _numpy(torch.stack(answers)),
+            "shown": _numpy(torch.stack(shown)),
+        }
+
+    return Step(f"attack-{attack.name()}", "robustness", attack.config(), len(rows) * len(radii), work)
+
+
+def _numpy(tensor: Tensor) -> np.ndarray[Any, Any]:
+    return tensor.detach().cpu().numpy()

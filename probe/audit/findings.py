@@ -1,0 +1,260 @@
+"""From the evidence of a bundle to its tables and findings.
+
+This is the only place where the numbers of a report are computed, from files alone and without torch. A verifier
+calls the same functions, so that every number can be recomputed by anybody who holds the bundle.
+"""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import softmax
+
+from probe import bias
+from probe.audit.bundle import Bundle
+from probe.finding import Finding, judge
+from probe.statistics import Floats, area_under_roc, bootstrap, calibration_error, wilson
+
+
+@dataclass
+class Assessment:
+    """What the evidence shows: tables by name, and findings in the order of the report."""
+
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def assess(bundle: Bundle) -> Assessment:
+    """Compute every table and finding of a bundle. Steps that did not run become findings that say so."""
+    result = Assessment()
+    result.findings += [_not_measured(step) for step in bundle.manifest["steps"] if step["status"] != "done"]
+    if bundle.has("arrays/predictions.npz"):
+        answers = _Answers.of(bundle)
+        _performance(bundle, answers, result)
+        _explanations(bundle, result)
+        _robustness(bundle, answers, result)
+        _bias(bundle, answers, result)
+    else:
+        result.findings.append(_absent("performance", "predictions", "the audit ended before the model was asked"))
+    result.tables["findings"] = pd.DataFrame([f.to_json() for f in result.findings])
+    return result
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """The predictions of a bundle, and the groups of the same rows."""
+
+    labels: np.ndarray[Any, Any]
+    predicted: np.ndarray[Any, Any]
+    probabilities: Floats
+    groups: pd.DataFrame | None
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> "_Answers":
+        arrays = bundle.arrays("predictions")
+        logits = arrays["logits"].astype(np.float64)
+        groups = bundle.table("groups") if bundle.has("tables/groups.csv") else None
+        return cls(arrays["labels"], logits.argmax(1), softmax(logits, axis=1), groups)
+
+    @property
+    def correct(self) -> np.ndarray[Any, Any]:
+        return self.labels == self.predicted
+
+
+def _performance(bundle: Bundle, answers: _Answers, result: Assessment) -> None:
+    checks, seed = bundle.manifest["plan"]["checks"], bundle.manifest["plan"]["seed"]
+    correct, n = answers.correct, len(answers.labels)
+    low, high = (float(bound) for bound in wilson(correct.sum(), n))
+    rows = [("accuracy", float(correct.mean()), low, high, n)]
+    result.findings.append(
+        Finding(
+            lens="performance", check="accuracy", estimate=float(correct.mean()), low=low, high=high, n=n,
+            threshold=checks["accuracy"], status=judge(low, high, checks["accuracy"], "at least"),
+            method="share of correct answers, Wilson interval",
+        )
+    )  # fmt: skip
+    evidence = np.stack([answers.probabilities.max(1), correct.astype(float)], axis=1)
+    error = calibration_error(*evidence.T)
+    low, high = bootstrap(evidence, lambda e: calibration_error(*e.T), seed=seed)
+    rows.append(("calibration error", error, low, high, n))
+    result.findings.append(
+        Finding(
+            lens="performance", check="calibration error", estimate=error, low=low, high=high, n=n,
+            threshold=checks["calibration_error"], direction="at most", seed=seed,
+            status=judge(low, high, checks["calibration_error"], "at most"),
+            method="gap between confidence and accuracy over 15 bins, bootstrap interval",
+            note="binning makes this error larger than the true one, the more so the fewer the rows",
+        )
+    )  # fmt: skip
+    if answers.probabilities.shape[1] == 2:
+        scored = np.stack([answers.probabilities[:, 1], answers.labels], axis=1)
+        low, high = bootstrap(scored, lambda e: area_under_roc(e[:, 0], e[:, 1] == 1), draws=200, seed=seed)
+        rows.append(("area under ROC", area_under_roc(scored[:, 0], scored[:, 1] == 1), low, high, n))
+    result.tables["performance"] = pd.DataFrame(rows, columns=["metric", "value", "low", "high", "n"])
+
+
+def _explanations(bundle: Bundle, result: Assessment) -> None:
+    plan, rows = bundle.manifest["plan"], []
+    for step in _done(bundle, "explanation"):
+        if not step["name"].startswith("explain-"):
+            continue
+        arrays, method = bundle.arrays(step["name"]), step["method"]["method"]
+        for metric, sign in (("deletion", -1), ("insertion", 1)):
+            own, random = arrays[metric].T
+            # For deletion a lower curve is better, for insertion a higher one: positive is better than random.
+            advantage = sign * (own - random)
+            low, high = bootstrap(advantage, seed=plan["seed"])
+            rows.append((method, metric, float(advantage.mean()), low, high, len(advantage)))
+            status = judge(low, high, 0.0, "at least")
+            note = "" if status == "pass" else "not distinguishable from features in random order"
+            result.findings.append(
+                Finding(
+                    lens="explanation", check=f"{method}: {metric} beats random order", status=status,
+                    estimate=float(advantage.mean()), low=low, high=high, n=len(advantage), threshold=0.0,
+                    method=_describe(step["method"]), seed=plan["seed"],
+                    note=note if status != "fail" else "worse than features in random order",
+                )
+            )  # fmt: skip
+        if "completeness" in arrays:
+            rows.append(_completeness(method, arrays["completeness"], step, plan, result))
+    if rows:
+        result.tables["explanations"] = pd.DataFrame(rows, columns=["method", "metric", "value", "low", "high", "n"])
+    else:
+        result.findings.append(_absent("explanation", "explanations", "the plan names no explainer, or none could run"))
+
+
+def _completeness(
+    method: str, evidence: Floats, step: dict[str, Any], plan: dict[str, Any], result: Assessment
+) -> tuple[str, str, float, float, float, int]:
+    """How much of what an attribution should add up to is missing: summed residuals over summed totals."""
+
+    def share(part: Floats) -> float:
+        return float(part[:, 0].sum() / max(part[:, 1].sum(), 1e-12))
+
+    value, threshold = share(evidence), plan["checks"]["completeness"]
+    low, high = bootstrap(evidence, share, seed=plan["seed"])
+    result.findings.append(
+        Finding(
+            lens="explanation", check=f"{method}: adds up", estimate=value, low=low, high=high, n=len(evidence),
+            threshold=threshold, direction="at most", status=judge(low, high, threshold, "at most"),
+            method=_describe(step["method"]), seed=plan["seed"],
+            note="residual as a share of the change in output that the values should sum to",
+        )
+    )  # fmt: skip
+    return method, "residual share", value, low, high, len(evidence)
+
+
+def _robustness(bundle: Bundle, answers: _Answers, result: Assessment) -> None:
+    checks = bundle.manifest["plan"]["checks"]
+    steps = _done(bundle, "robustness")
+    if not steps:
+        result.findings.append(_absent("robustness", "robust accuracy", "the plan names no attack, or none could run"))
+        return
+    evidence = {step["method"]["method"]: bundle.arrays(step["name"]) for step in steps}
+    first = next(iter(evidence.values()))
+    standing = {name: arrays["clean"] & ~arrays["success"] for name, arrays in evidence.items()}
+    # The worst case of each example over the attacks, not the worst attack's average.
+    standing["all attacks"] = np.logical_and.reduce(list(standing.values()))
+    curve = [("none", 0.0, *_proportion(first["clean"]))]
+    curve += [
+        (name, eps, *_proportion(row))
+        for name, rows in standing.items()
+        for eps, row in zip(first["eps"], rows, strict=True)
+    ]
+    result.tables["robustness"] = pd.DataFrame(curve, columns=["attack", "eps", "robust_accuracy", "low", "high", "n"])
+    wanted = float(Fraction(checks["robust_eps"]))
+    at = int(np.argmin(np.abs(first["eps"] - wanted)))
+    value, low, high, n = _proportion(standing["all attacks"][at])
+    result.findings.append(
+        Finding(
+            lens="robustness", check=f"accuracy under attack at eps {checks['robust_eps']}", estimate=value, low=low,
+            high=high, n=n, threshold=checks["robust_accuracy"],
+            status=judge(low, high, checks["robust_accuracy"], "at least"),
+            method=" and ".join(_describe(step["method"]) for step in steps),
+            note="an upper bound: a stronger attack can only lower it",
+        )
+    )  # fmt: skip
+    if {"fgsm", "pgd"} <= evidence.keys():
+        result.findings.append(_iterative_is_stronger(evidence["fgsm"]["success"], evidence["pgd"]["success"]))
+    if answers.groups is not None:
+        result.tables["robustness_by_group"] = _robustness_by_group(first, standing["all attacks"], answers.groups)
+
+
+def _iterative_is_stronger(single: np.ndarray[Any, Any], iterated: np.ndarray[Any, Any]) -> Finding:
+    """An iterated attack that misses what a single step finds was too weak, or the gradients mislead it."""
+    missed = (single & ~iterated).any(0)
+    value, low, high, n = _proportion(missed)
+    return Finding(
+        lens="robustness", check="PGD finds what FGSM finds", estimate=value, low=low, high=high, n=n, threshold=0.02,
+        direction="at most", status=judge(low, high, 0.02, "at most"), method="share of examples that only FGSM broke",
+        note="a larger share would mean that the attack was too weak to rely on",
+    )  # fmt: skip
+
+
+def _robustness_by_group(first: dict[str, Any], standing: np.ndarray[Any, Any], groups: pd.DataFrame) -> pd.DataFrame:
+    rows, attacked = [], groups.iloc[first["rows"]].reset_index(drop=True)
+    for attribute in attacked:
+        for group, index in attacked.groupby(attribute, observed=True).indices.items():
+            rows.append((attribute, str(group), 0.0, *_proportion(first["clean"][index])))
+            rows += [
+                (attribute, str(group), eps, *_proportion(row[index]))
+                for eps, row in zip(first["eps"], standing, strict=True)
+            ]
+    return pd.DataFrame(rows, columns=["attribute", "group", "eps", "robust_accuracy", "low", "high", "n"])
+
+
+def _bias(bundle: Bundle, answers: _Answers, result: Assessment) -> None:
+    plan, classes = bundle.manifest["plan"], bundle.manifest["model"]["classes"]
+    wanted = plan["bias"]["groups"]
+    groups = answers.groups if wanted is None or answers.groups is None else answers.groups[list(wanted)]
+    if groups is None or groups.empty:
+        result.findings.append(_absent("bias", "differences between groups", "the data declares no groups"))
+        return
+    positive = plan["bias"]["positive"]
+    if not positive and len(classes) != 2:
+        note = f"there are {len(classes)} classes; name the favourable one as bias.positive in the plan"
+        result.findings.append(_absent("bias", "differences between groups", note))
+        return
+    index = classes.index(positive) if positive else 1
+    report = bias.audit(
+        (answers.labels == index).astype(int),
+        (answers.predicted == index).astype(int),
+        groups,
+        answers.probabilities[:, index],
+        thresholds={k: v for k, v in plan["checks"].items() if k in bias.THRESHOLDS},
+        seed=plan["seed"],
+    )
+    result.tables |= {"bias_groups": report.groups, "bias_disparities": report.disparities, "bias_pairs": report.pairs}
+    result.findings += report.findings
+
+
+def _done(bundle: Bundle, lens: str) -> list[dict[str, Any]]:
+    return [step for step in bundle.manifest["steps"] if step["lens"] == lens and step["status"] == "done"]
+
+
+def _not_measured(step: dict[str, Any]) -> Finding:
+    return Finding(
+        lens=step["lens"],
+        check=step["name"],
+        status=step["status"],
+        method=_describe(step["method"]),
+        note=step["note"],
+    )
+
+
+def _absent(lens: str, check: str, why: str) -> Finding:
+    return Finding(lens=lens, check=check, status="not run", note=why)
+
+
+def _proportion(hits: np.ndarray[Any, Any]) -> tuple[float, float, float, int]:
+    low, high = wilson(hits.sum(), len(hits))
+    return float(hits.mean()), float(low), float(high), len(hits)
+
+
+def _describe(config: dict[str, Any]) -> str:
+    settings = ", ".join(
+        f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in config.items() if k != "method"
+    )
+    return f"{config.get('method', '')}({settings})" if config else ""

@@ -1,0 +1,191 @@
+"""What an audit does: a plan in TOML, strict about its keys, with every default written out once it is resolved."""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from probe.errors import PlanError
+from probe.method import Method
+from probe.registry import build, discover
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSource:
+    """Where the model comes from: a network of the zoo, or a factory with a weights file."""
+
+    zoo: str = ""  # a name such as adult-mlp
+    factory: str = ""  # module:function that returns an nn.Module; its code is run
+    weights: str = ""  # a safetensors file for what the factory returns
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSource:
+    """Where the examples come from: a data set of the zoo, or a CSV file with named columns."""
+
+    zoo: str = ""  # a name such as adult; the model's own data set if nothing is named
+    split: str = "test"
+    csv: str = ""
+    label: str = ""
+    groups: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    categories: dict[str, list[str]] = field(default_factory=dict)
+    sample: int = 0  # rows drawn without replacement; 0 takes all
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainPlan:
+    """Which explainers are run, and on how many examples they are checked."""
+
+    sample: int = 100
+    methods: tuple[dict[str, Any], ...] | None = None  # each {method = "name", setting = value}; None: by kind of data
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttackPlan:
+    """Which attacks are run, at which radii."""
+
+    sample: int = 1000
+    methods: tuple[dict[str, Any], ...] = ({"method": "fgsm"}, {"method": "pgd", "steps": 40})
+    eps: tuple[str, ...] | None = None  # radii in the unit of the space's scale; None: by kind of data
+
+
+@dataclass(frozen=True, kw_only=True)
+class BiasPlan:
+    """Whose outcomes are compared."""
+
+    groups: tuple[str, ...] | None = None  # columns of the data's groups; None: all
+    positive: str = ""  # the class that counts as the favourable outcome; the last class of two unless named
+    smallest: int = 30  # groups with fewer rows behind a rate are reported apart (an engineering threshold)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checks:
+    """The thresholds. They are engineering choices of whoever signs the plan, not law."""
+
+    accuracy: float = 0.8
+    calibration_error: float = 0.05
+    robust_accuracy: float = 0.5
+    robust_eps: str = ""  # the radius that robust_accuracy is asked at; the smallest of attack.eps unless named
+    completeness: float = 0.05  # largest mean residual, as a share of what the attribution should add up to
+    demographic_parity_difference: float = 0.1
+    demographic_parity_ratio: float = 0.8
+    equalized_odds_difference: float = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One audit: a model, its data, and what to ask of them."""
+
+    name: str
+    seed: int = 0
+    model: ModelSource = field(default_factory=ModelSource)
+    data: DataSource = field(default_factory=DataSource)
+    explain: ExplainPlan = field(default_factory=ExplainPlan)
+    attack: AttackPlan = field(default_factory=AttackPlan)
+    bias: BiasPlan = field(default_factory=BiasPlan)
+    checks: Checks = field(default_factory=Checks)
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as plain data; `plan_from` reads it again."""
+        return json.loads(json.dumps(asdict(self)))
+
+    def resolve(self, *, image: bool) -> "Plan":
+        """The same plan with what depends on the kind of data filled in: images have pixels, tables have units."""
+        methods, eps = self.explain.methods, self.attack.eps
+        if methods is None:
+            methods = ({"method": "saliency"},) * image + tuple({"method": m} for m in EXPLAINERS)
+        if eps is None:
+            eps = ("1/255", "2/255", "4/255", "8/255", "16/255") if image else ("0.02", "0.05", "0.1", "0.2", "0.5")
+        explain, attack = replace(self.explain, methods=methods), replace(self.attack, eps=eps)
+        checks = replace(self.checks, robust_eps=self.checks.robust_eps or (eps[0] if eps else ""))
+        if eps and checks.robust_eps not in eps:
+            raise PlanError(f"checks.robust_eps = {checks.robust_eps!r} is not among attack.eps = {', '.join(eps)}")
+        return replace(self, explain=explain, attack=attack, checks=checks)
+
+    def explainers(self) -> list[Any]:
+        """The explainers that the plan names."""
+        return [_build("explainer", config, "explain.methods") for config in self.explain.methods or ()]
+
+    def attacks(self) -> list[Any]:
+        """The attacks that the plan names, at the smallest radius."""
+        return [_build("attack", config, "attack.methods") for config in self.attack.methods]
+
+
+EXPLAINERS = ("input_x_gradient", "integrated_gradients", "kernel_shap", "lime")
+
+
+def read_plan(path: str | Path) -> Plan:
+    """Read a plan file; file names in it are relative to its folder.
+
+    Raises:
+        PlanError: if it cannot be read, or a key is unknown (with the nearest that exists) or of the wrong type.
+    """
+    path = Path(path)
+    try:
+        table = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise PlanError(f"cannot read the plan {path}: {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PlanError(f"{path.name} is not TOML: {error}") from None
+    plan = plan_from({"name": path.stem, **table})
+    csv, weights = (str(path.parent / f) if f else "" for f in (plan.data.csv, plan.model.weights))
+    return replace(plan, data=replace(plan.data, csv=csv), model=replace(plan.model, weights=weights))
+
+
+def plan_from(table: Mapping[str, Any]) -> Plan:
+    """Make a plan from plain data, checking every key, type and method."""
+    plan: Plan = _strict(Plan, table, "")
+    if bool(plan.model.zoo) == bool(plan.model.factory):
+        raise PlanError('[model] needs either zoo = "adult-mlp" or factory = "module:function", and not both')
+    if plan.data.csv and not plan.data.label:
+        raise PlanError('[data] has csv but no label; name the column to predict: label = "..."')
+    if plan.model.factory and not (plan.data.csv or plan.data.zoo):
+        raise PlanError('[data] needs csv = "file.csv" (with label) or zoo = "adult" for a model from a factory')
+    if not plan.name or not all(c.isalnum() or c in "-_." for c in plan.name) or plan.name.startswith("."):
+        raise PlanError(f"name = {plan.name!r} becomes a folder; use letters, digits, '-', '_' and '.'")
+    plan.explainers(), plan.attacks()
+    return plan
+
+
+def _build(family: str, config: Mapping[str, Any], where: str) -> Method:
+    if not isinstance(config, Mapping) or "method" not in config:
+        raise PlanError(f'{where} holds {config!r}, expected a table such as {{method = "pgd", steps = 40}}')
+    return build(discover(family), config)
+
+
+def _strict(kind: type[Any], table: Any, where: str) -> Any:
+    if not isinstance(table, Mapping):
+        raise PlanError(f"{where or 'the plan'} is {table!r}, expected a table of settings")
+    known, hints = [f.name for f in fields(kind)], get_type_hints(kind)
+    for key in table:
+        if key not in known:
+            close = get_close_matches(key, known, n=1)
+            meant = f", did you mean {close[0]!r}?" if close else ""
+            raise PlanError(f"unknown key {where + key!r} in the plan{meant} There are {', '.join(known)}")
+    for f in fields(kind):
+        if f.default is MISSING and f.default_factory is MISSING and f.name not in table:
+            raise PlanError(f"the plan lacks {where + f.name!r}")
+    return kind(**{key: _value(hints[key], value, where + key) for key, value in table.items()})
+
+
+def _value(hint: Any, value: Any, where: str) -> Any:
+    if is_dataclass(hint) and isinstance(hint, type):
+        return _strict(hint, value, f"{where}.")
+    text = str(hint)
+    if "tuple" in text:
+        if value is None and "None" in text:
+            return None
+        if not isinstance(value, list | tuple):
+            raise PlanError(f"{where} = {value!r}, expected a list")
+        return tuple(value) if "dict" in text else tuple(str(v) for v in value)
+    expected = {"int": int, "float": (int, float), "str": str}.get(getattr(hint, "__name__", ""), dict)
+    if not isinstance(value, expected) or isinstance(value, bool):
+        raise PlanError(f"{where} = {value!r}, expected {getattr(hint, '__name__', 'a table')}")
+    if isinstance(value, int) and value < 0:
+        raise PlanError(f"{where} = {value}, expected 0 or more")
+    return value

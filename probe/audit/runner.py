@@ -1,0 +1,143 @@
+"""Run a plan and leave a bundle: step by step, so that what is finished is never lost."""
+
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from copy import copy
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from probe import __version__
+from probe.audit.bundle import Bundle, create, read
+from probe.audit.evidence import Step, steps
+from probe.audit.findings import assess
+from probe.audit.plan import Plan
+from probe.dataset import Dataset
+from probe.errors import ExistsError, ProbeError, Unsupported
+from probe.model import Model
+
+Progress = Callable[[str, int, int], None]  # step, examples done, examples in all
+
+
+def run(
+    plan: Plan, model: Model, data: Dataset, folder: str | Path, *, progress: Progress = lambda step, done, total: None
+) -> Bundle:
+    """Audit a model and return its bundle; a folder that holds a part of the same audit is continued.
+
+    On Ctrl-C or a full disk the steps that were finished are assessed, the bundle is marked interrupted, and the exception goes on.
+
+    Raises:
+        ExistsError: if the folder holds something else.
+    """
+    plan = plan.resolve(image=data.inputs.ndim == 4)
+    data = data.sample(plan.data.sample or None, plan.seed)
+    bundle = _open(Path(folder), describe(plan, model, data))
+    if bundle.complete:
+        return bundle
+    if data.groups is not None and not bundle.has("tables/groups.csv"):
+        bundle.write_table("groups", data.groups)
+    try:
+        for step in steps(plan, model, data):
+            if not _finished(bundle, step):
+                _record(bundle, step, model, progress)
+    except (KeyboardInterrupt, OSError):
+        # On a full disk the mark cannot be written either; then the last whole manifest stays, marked as running.
+        with suppress(OSError):
+            _conclude(bundle, "interrupted")
+        raise
+    _conclude(bundle, "complete")
+    return bundle
+
+
+def describe(plan: Plan, model: Model, data: Dataset) -> dict[str, Any]:
+    """The head of a manifest: what was audited, on what, with what."""
+    space, like = model.space, data.inputs[:1]
+    return {
+        "name": plan.name,
+        "plan": plan.to_json(),
+        "model": {"name": model.name, "sha256": model.digest(), "classes": list(model.classes or data.classes)},
+        "data": {
+            "name": data.name,
+            "sha256": data.digest(),
+            "source": data.source,
+            "n": len(data),
+            "shape": list(like.shape[1:]),
+            "groups": [] if data.groups is None else list(map(str, data.groups.columns)),
+            "features": list(space.feature_names(like)),
+            "kinds": list(space.kinds),
+        },
+        "machine": {
+            "device": str(model.device),
+            "processor": platform.machine(),
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+            "probe": __version__,
+            **{name: version(name) for name in ("torch", "numpy", "captum")},
+        },
+    }
+
+
+def _open(folder: Path, manifest: Mapping[str, Any]) -> Bundle:
+    """A new bundle, or the one in the folder if it is of the same audit."""
+    if not (folder / "audit.json").exists():
+        return create(folder, manifest)
+    bundle = read(folder)
+    same = all(bundle.manifest[part] == manifest[part] for part in ("plan", "model", "data"))
+    if not same:
+        raise ExistsError(
+            f"{folder} holds an audit of another plan, model or data, and is left as it is; "
+            "choose another folder with --out, or --replace it"
+        )
+    return bundle
+
+
+def _finished(bundle: Bundle, step: Step) -> bool:
+    return any(done["name"] == step.name for done in bundle.manifest["steps"])
+
+
+def _record(bundle: Bundle, step: Step, model: Model, progress: Progress) -> None:
+    """Run one step, and write down how it ended."""
+    done, before, started = 0, copy(model.usage), time.perf_counter()
+
+    def tick(examples: int) -> None:
+        nonlocal done
+        done += examples
+        progress(step.name, done, step.total)
+
+    progress(step.name, 0, step.total)
+    status, note = "done", ""
+    try:
+        bundle.write_arrays(step.name, step.work(tick))
+    except Unsupported as error:
+        status, note = "not run", str(error)
+    except ProbeError as error:
+        status, note = "error", str(error)
+    cost = model.usage - before
+    bundle.manifest["steps"].append(
+        {
+            "name": step.name,
+            "lens": step.lens,
+            "method": step.method,
+            "status": status,
+            "note": note,
+            "seconds": round(time.perf_counter() - started, 2),
+            "forward": cost.forward,
+            "backward": cost.backward,
+        }
+    )
+    bundle.save()
+    progress(step.name, step.total, step.total)
+
+
+def _conclude(bundle: Bundle, status: str) -> None:
+    assessment = assess(bundle)
+    for name, table in assessment.tables.items():
+        bundle.write_table(name, table)
+    bundle.manifest["findings"] = [finding.to_json() for finding in assessment.findings]
+    bundle.manifest["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
+    bundle.manifest["status"] = status
+    bundle.save()

@@ -1,0 +1,87 @@
+"""Check that a bundle is what was recorded, and that its numbers follow from its evidence."""
+
+import hashlib
+from dataclasses import dataclass
+from math import isclose
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from probe.audit.bundle import Bundle, digest, read
+from probe.audit.findings import assess
+from probe.errors import IntegrityError
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was checked. There is none for a bundle that fails: that raises IntegrityError."""
+
+    name: str
+    digest: str
+    files: int
+    findings: int
+    numbers: int
+
+
+def verify(folder: str | Path) -> Verification:
+    """Hash every file, and recompute every table and finding from the arrays, without torch.
+
+    Raises:
+        IntegrityError: at the first file or number that differs.
+    """
+    bundle = read(folder)
+    if digest(bundle.manifest) != bundle.manifest["digest"]:
+        raise IntegrityError(f"audit.json of {bundle.name} was changed after the audit: its digest differs")
+    _check_files(bundle)
+    assessment = assess(bundle)
+    recomputed = [finding.to_json() for finding in assessment.findings]
+    if len(recomputed) != len(bundle.manifest["findings"]):
+        raise IntegrityError(
+            f"the evidence gives {len(recomputed)} findings, audit.json lists {len(bundle.manifest['findings'])}"
+        )
+    for stored, now in zip(bundle.manifest["findings"], recomputed, strict=True):
+        compare(stored, now, tolerance=1e-9)
+    for name, table in assessment.tables.items():
+        _check_table(name, bundle.table(name), table)
+    numbers = sum(table.size for table in assessment.tables.values())
+    return Verification(bundle.name, bundle.manifest["digest"], len(bundle.manifest["files"]), len(recomputed), numbers)
+
+
+def compare(stored: dict[str, Any], now: dict[str, Any], *, tolerance: float) -> None:
+    """Raise IntegrityError unless two records of a finding agree."""
+    for key, value in now.items():
+        old = stored.get(key)
+        same = _close(old, value, tolerance) if isinstance(value, float) and isinstance(old, float) else old == value
+        if not same:
+            raise IntegrityError(f"finding {stored.get('check')!r}: {key} is {old!r}, the evidence gives {value!r}")
+
+
+def _check_files(bundle: Bundle) -> None:
+    for file in bundle.manifest["files"]:
+        bundle._bytes(file)
+    report = bundle.folder / "report.html"
+    recorded = bundle.manifest.get("report_sha256")
+    if recorded and (not report.is_file() or hashlib.sha256(report.read_bytes()).hexdigest() != recorded):
+        raise IntegrityError(f"report.html of {bundle.name} is not the report that was written")
+
+
+def _check_table(name: str, stored: pd.DataFrame, now: pd.DataFrame) -> None:
+    # Through the same text form, so that only the numbers can differ.
+    try:
+        pd.testing.assert_frame_equal(
+            stored.reset_index(drop=True), _as_read(now), check_dtype=False, rtol=1e-9, atol=1e-12
+        )
+    except AssertionError as error:
+        first = str(error).splitlines()[0]
+        raise IntegrityError(f"tables/{name}.csv does not follow from the evidence: {first}") from None
+
+
+def _as_read(table: pd.DataFrame) -> pd.DataFrame:
+    from io import StringIO
+
+    return pd.read_csv(StringIO(table.to_csv(index=False)), keep_default_na=False, na_values=[""])
+
+
+def _close(a: float, b: float, tolerance: float) -> bool:
+    return isclose(a, b, rel_tol=tolerance, abs_tol=tolerance)

@@ -1,0 +1,45 @@
+"""Is the model right, does it know when it is, and does it stay right under attack?"""
+
+from dataclasses import dataclass
+
+import torch
+
+from probe.contracts import Metric, Proportion
+from probe.method import param
+from probe.model import Model
+from probe.results import Perturbation, Prediction
+from probe.shapes import Evidence
+from probe.statistics import Floats, calibration_error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accuracy(Proportion[Prediction]):
+    """Share of examples classified correctly, in [0, 1]; higher is better."""
+
+    def measure(self, model: Model, result: Prediction) -> Evidence:
+        return result.correct
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrationError(Metric[Prediction]):
+    """Mean gap between confidence and accuracy over bins (ECE, arXiv:1706.04599), in [0, 1]; lower is better."""
+
+    bins: int = param(15, "number of equally wide confidence bins", low=1)
+
+    def measure(self, model: Model, result: Prediction) -> Evidence:
+        return torch.stack([result.probabilities.amax(-1), result.correct], dim=1)
+
+    def reduce(self, evidence: Floats) -> float:
+        confidence, correct = evidence.T
+        return calibration_error(confidence, correct, self.bins)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RobustAccuracy(Proportion[Perturbation]):
+    """Share of examples right before an attack and after it, in [0, 1]; higher is better.
+
+    An upper bound of the truth: a stronger attack can only lower it.
+    """
+
+    def measure(self, model: Model, result: Perturbation) -> Evidence:
+        return result.clean.correct * result.attacked.correct
