@@ -28,7 +28,8 @@ def run(
 ) -> Bundle:
     """Audit a model and return its bundle; a folder that holds a part of the same audit is continued.
 
-    On Ctrl-C or a full disk the steps that were finished are assessed, the bundle is marked interrupted, and the exception goes on.
+    On Ctrl-C or a full disk the steps that were finished are assessed and the bundle is marked interrupted; then the
+    exception goes on.
 
     Raises:
         ExistsError: if the folder holds something else.

@@ -1,1 +1,14 @@
-""""""
+"""The command line: thin over the library. Results go to stdout, progress and errors to stderr.
+
+Exit codes: 0 all checks pass, 1 findings, 2 usage or input error, 3 refused as unsafe, 4 integrity, 130 interrupted.
+"""
+
+from probe.cli import audits, methods, training, viewing
+from probe.cli.app import app
+
+__all__ = ["app", "audits", "main", "methods", "training", "viewing"]
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

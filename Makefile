@@ -1,0 +1,34 @@
+# `make audit` and `make test` do all the set-up; see README.md.
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: audit setup test clean
+
+audit: setup
+	@# 1 means findings, which is an audit's business and no failure of make.
+	$(BIN)/probe audit adult-mlp fashion-cnn || [ $$? -eq 1 ]
+
+setup: .venv/.installed
+
+test: .venv/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m slow
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/.installed: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dashboard]"
+	@touch $@
+
+.venv/.installed-dev: .venv/.installed pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dashboard,dev]"
+	@touch $@
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,97 @@
+"""The application object, and what every command shares: exit codes, errors, JSON."""
+
+import errno
+import functools
+import json
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any, ParamSpec
+
+import typer
+
+from probe import __version__
+from probe.errors import IntegrityError, ProbeError, UnsafeError
+
+P = ParamSpec("P")
+
+FINDINGS, USAGE, UNSAFE, INTEGRITY, INTERRUPTED = 1, 2, 3, 4, 130
+
+app = typer.Typer(
+    name="probe",
+    help="Explain, attack and audit trained models, with evidence that anybody can verify.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+    rich_markup_mode=None,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def command(name: str) -> Callable[[Callable[P, int | None]], Callable[P, None]]:
+    """Register a command. It returns its exit code; what probe raises becomes one sentence and the code that fits."""
+
+    def register(function: Callable[P, int | None]) -> Callable[P, None]:
+        @functools.wraps(function)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+            try:
+                code = function(*args, **kwargs) or 0
+            except ProbeError as error:
+                code = (
+                    UNSAFE
+                    if isinstance(error, UnsafeError)
+                    else INTEGRITY
+                    if isinstance(error, IntegrityError)
+                    else USAGE
+                )
+                _report(type(error).__name__, str(error), code, bool(kwargs.get("as_json")))
+            except KeyboardInterrupt:
+                code = INTERRUPTED
+                _report("Interrupted", "interrupted; what was finished is kept", code, bool(kwargs.get("as_json")))
+            except OSError as error:
+                code = USAGE
+                full = "; what was finished is kept, free some space and run the same command again"
+                text = f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")
+                _report("OSError", text + full * (error.errno == errno.ENOSPC), code, bool(kwargs.get("as_json")))
+            raise typer.Exit(code)
+
+        app.command(name)(guarded)
+        return guarded
+
+    return register
+
+
+def show(document: Any) -> None:
+    """Print one JSON document to stdout."""
+    json.dump(document, sys.stdout, indent=1, ensure_ascii=False, default=str)
+    sys.stdout.write("\n")
+
+
+def say(line: str) -> None:
+    """Print a line to stdout, as text: nothing in it is markup."""
+    typer.echo(line)
+
+
+def tell(line: str) -> None:
+    """Print a line to stderr, where progress goes."""
+    typer.echo(line, err=True)
+
+
+def _report(kind: str, message: str, code: int, as_json: bool) -> None:
+    tell(f"probe: {message}")
+    if as_json:
+        show({"error": {"kind": kind, "message": message, "code": code}})
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        say(f"probe {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None: ...

@@ -1,0 +1,208 @@
+"""`probe audit`, `probe verify`, `probe report`."""
+
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from probe.cli.app import FINDINGS, INTERRUPTED, Json, command, say, show, tell
+from probe.errors import ExistsError, IntegrityError, PlanError
+
+SIGNS = {
+    "pass": "✓ pass",
+    "fail": "✗ fail",
+    "inconclusive": "? inconclusive",
+    "not run": "- not run",
+    "error": "! error",
+}
+
+
+@command("audit")
+def audit(
+    names: Annotated[list[str] | None, typer.Argument(help="Networks of the zoo, such as adult-mlp.")] = None,
+    plans: Annotated[list[Path] | None, typer.Option("--plan", help="A plan in TOML, for any model and data.")] = None,
+    out: Annotated[Path, typer.Option(help="The folder that the runs are written into.")] = Path("runs"),
+    replace: Annotated[bool, typer.Option("--replace", help="Delete an audit of the same name first.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Audit models: explanations, robustness and bias, checked, in a bundle with a report.
+
+    An audit that was interrupted is continued; one that is complete is shown again.
+    """
+    from probe.cli.sources import plan_in, plan_of
+
+    if not names and not plans:
+        raise PlanError("name a model, such as `probe audit adult-mlp`, or a plan: `probe audit --plan plan.toml`")
+    chosen = [plan_of(name) for name in names or ()] + [plan_in(path) for path in plans or ()]
+    twice = [name for name, count in Counter(plan.name for plan in chosen).items() if count > 1]
+    if twice:
+        raise PlanError(f"two audits are called {twice[0]!r} and would share a folder; give one plan another name")
+    documents = [_audit(plan, out / plan.name, replace=replace, quiet=as_json) for plan in chosen]
+    if as_json:
+        show(documents)
+    elif documents:
+        say(f"Look at them: probe dashboard {out}")
+    return FINDINGS if any(set(d["counts"]) & {"fail", "inconclusive", "error"} for d in documents) else 0
+
+
+def _audit(plan: Any, folder: Path, *, replace: bool, quiet: bool) -> dict[str, Any]:
+    from probe import report
+    from probe.audit import read, run
+    from probe.audit.estimate import estimate
+    from probe.cli.progress import progress
+    from probe.cli.sources import open_both
+
+    if replace and folder.exists():
+        _remove(folder)
+    model, data = open_both(plan)
+    if not (folder / "audit.json").exists():
+        tell(f"{plan.name}: {len(data):,} rows; about {estimate(plan, model, data):.0f} s at most")
+    try:
+        with progress(plan.name) as tick:
+            bundle = run(plan, model, data, folder, progress=tick)
+    except KeyboardInterrupt:
+        bundle = read(folder)
+        bundle.write_report(report.render(bundle))
+        tell(f"{plan.name}: interrupted; the finished steps are in {folder}, and the same command continues them")
+        raise
+    if not bundle.manifest.get("report_sha256"):
+        bundle.write_report(report.render(bundle))
+    if not quiet:
+        _summary(bundle)
+    return _document(bundle)
+
+
+def _remove(folder: Path) -> None:
+    if not (folder / "audit.json").is_file():
+        raise ExistsError(f"{folder} is not an audit, so --replace leaves it as it is; choose another --out")
+    shutil.rmtree(folder)
+
+
+def _document(bundle: Any) -> dict[str, Any]:
+    findings = bundle.manifest["findings"]
+    return {
+        "name": bundle.name,
+        "folder": str(bundle.folder),
+        "report": str(bundle.folder / "report.html"),
+        "status": bundle.manifest["status"],
+        "digest": bundle.manifest["digest"],
+        "counts": dict(Counter(f["status"] for f in findings)),
+        "findings": findings,
+    }
+
+
+def _summary(bundle: Any) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    data = bundle.manifest["data"]
+    table = Table(title=Text(f"{bundle.name} on {data['name']} ({data['n']:,} rows)"), title_justify="left")
+    for heading in ("status", "check", "estimate", "95 % interval", "threshold", "n"):
+        table.add_column(heading, justify="right" if heading in ("estimate", "threshold", "n") else "left")
+    for f in bundle.manifest["findings"]:
+        sign = {"at least": "≥", "at most": "≤"}[f["direction"]]
+        interval = "" if f["low"] is None else f"[{f['low']:.3f}, {f['high']:.3f}]"
+        threshold = "" if f["threshold"] is None else f"{sign} {f['threshold']:g}"
+        cells = (
+            SIGNS[f["status"]],
+            f["check"],
+            _number(f["estimate"]),
+            interval,
+            threshold,
+            (f["n"] and f"{f['n']:,}") or "",
+        )
+        table.add_row(*(Text(cell) for cell in cells))
+    Console().print(table)
+    counts = Counter(f["status"] for f in bundle.manifest["findings"])
+    say(", ".join(f"{count} {status}" for status, count in counts.most_common()))
+    say(f"Report: {bundle.folder / 'report.html'}\n")
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"
+
+
+@command("verify")
+def verify(
+    bundle: Annotated[Path, typer.Argument(help="The folder of an audit.")],
+    digest: Annotated[str, typer.Option(help="The digest that you were given, to compare with.")] = "",
+    rerun: Annotated[bool, typer.Option("--rerun", help="Run the audit again and compare its findings.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Check every file of a bundle, and recompute every number from its evidence."""
+    from probe.audit import verify
+
+    result = verify(bundle)
+    if digest and digest != result.digest:
+        raise IntegrityError(
+            f"the bundle's digest is {result.digest}, not {digest}: it is another audit, or a changed one"
+        )
+    if rerun:
+        _rerun(bundle)
+    if as_json:
+        show(vars(result) | {"rerun": rerun})
+    else:
+        say(f"{result.name}: {result.files} files and {result.numbers:,} numbers verified, digest {result.digest}")
+        say(
+            "its findings came out the same when run again"
+            if rerun
+            else "run again with --rerun to repeat the measurements"
+        )
+    return 0
+
+
+def _rerun(folder: Path) -> None:
+    import tempfile
+
+    from probe.audit import plan_from, read, run
+    from probe.audit.verification import compare
+    from probe.cli.progress import progress
+    from probe.cli.sources import open_both
+
+    stored = read(folder)
+    plan = plan_from(stored.manifest["plan"])
+    model, data = open_both(plan)
+    with tempfile.TemporaryDirectory() as place, progress(f"{plan.name}, again") as tick:
+        again = run(plan, model, data, Path(place) / plan.name, progress=tick)
+        for part in ("model", "data"):
+            if again.manifest[part]["sha256"] != stored.manifest[part]["sha256"]:
+                raise IntegrityError(f"the {part} is not the one that was audited: its digest differs")
+        for old, new in zip(stored.manifest["findings"], again.manifest["findings"], strict=True):
+            # Another processor rounds differently, which can tip single examples.
+            compare({**old, "status": ""}, {**new, "status": ""}, tolerance=0.02)
+
+
+@command("report")
+def report(
+    bundle: Annotated[Path, typer.Argument(help="The folder of an audit.")],
+    form: Annotated[str, typer.Option("--format", help="html, json or csv")] = "html",
+    out: Annotated[Path | None, typer.Option(help="A file to write; stdout unless given.")] = None,
+) -> int:
+    """Write an audit's findings as a page (html), as data (json) or as a table (csv)."""
+    from probe.audit import read, verify
+    from probe.report import render
+
+    forms = {
+        "html": lambda: render(read(bundle)),
+        "json": lambda: json.dumps(read(bundle).manifest, indent=1, ensure_ascii=False) + "\n",
+        "csv": lambda: read(bundle).table("findings").to_csv(index=False),
+    }
+    if form not in forms:
+        raise PlanError(f"--format {form!r} is unknown; there are {', '.join(forms)}")
+    verify(bundle)
+    text = forms[form]()
+    if out is None:
+        typer.echo(text, nl=False)
+    elif out.exists():
+        raise ExistsError(f"{out} exists and is left as it is; choose another --out")
+    else:
+        out.write_text(text)
+        tell(f"wrote {out}")
+    return 0
+
+
+__all__ = ["INTERRUPTED", "audit", "report", "verify"]

@@ -1,0 +1,30 @@
+"""`probe dashboard`."""
+
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from probe.cli.app import command, tell
+from probe.errors import ProbeError
+
+
+@command("dashboard")
+def dashboard(
+    runs: Annotated[Path, typer.Argument(help="A folder of audits, or one audit.")] = Path("runs"),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on, on this machine only.")] = 8501,
+) -> int:
+    """Look at audits in the browser. It reads bundles only: no model is loaded, and nothing is computed."""
+    if find_spec("streamlit") is None:
+        raise ProbeError('the dashboard needs streamlit; install it by pip install "probe-toolkit[dashboard]"')
+    # Not imported at the top: the rest of the command line works without the extra.
+    from importlib import import_module
+
+    argv = import_module("dashboards").command(runs, port=port)
+    tell(f"Dashboard of {runs}: http://127.0.0.1:{port} (Ctrl-C ends it)")
+    try:
+        return subprocess.call(argv)
+    except KeyboardInterrupt:
+        return 0
