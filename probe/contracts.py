@@ -7,7 +7,7 @@ splits it to fit in memory, counts the cost, and wraps it up in a result.
 from abc import ABC, abstractmethod
 from copy import copy
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar, final, get_type_hints
+from typing import ClassVar, Generic, Literal, TypeVar, final, get_type_hints
 
 import torch
 from torch import Tensor
@@ -29,7 +29,8 @@ class Explainer(Method, ABC):
     """Says how much each input coordinate speaks for a class."""
 
     differentiates: ClassVar[bool] = False  # follows gradients: needs continuous inputs
-    adds_up: ClassVar[bool] = False  # values sum to output(input) - output(reference)
+    # Values sum to output(input) minus this: the output at the mean reference, or the mean output of the references.
+    adds_up_to: ClassVar[Literal["", "baseline", "references"]] = ""
 
     output: str = param("logit", "what is explained: the target's logit or its probability",
                         choices=("logit", "probability"))  # fmt: skip

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from probe.errors import DataError, ProbeError, ShapeError, Unsupported
-from probe.shapes import Inputs, Labels, Logits
+from probe.shapes import Inputs, Labels, Logits, PerExample
 from probe.space import Space
 from probe.tensors import rows_per_pass, sha256, spans
 
@@ -70,6 +70,12 @@ class Model:
     def output(self, kind: str) -> Callable[[Tensor], Tensor]:
         """The function that an explainer explains: this model's logits, or its probabilities."""
         return self if kind == "logit" else lambda inputs: self(inputs).softmax(-1)
+
+    def answers(self, inputs: Inputs, targets: Labels, kind: str) -> PerExample:
+        """Each example's output for its own target, without gradients, in passes that fit in memory."""
+        logits = self.logits(inputs)
+        outputs = logits if kind == "logit" else logits.softmax(-1)
+        return outputs.gather(1, targets[:, None])[:, 0]
 
     def gradient(self, inputs: Inputs, objective: Callable[[Logits], Tensor]) -> tuple[Logits, Inputs]:
         """Logits, and the gradient by the inputs of each example's own objective."""

@@ -1,0 +1,135 @@
+"""Shapley values of a model's features, by a regression over coalitions."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from math import comb
+from typing import ClassVar, Literal
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from probe.contracts import Explainer
+from probe.errors import RangeError
+from probe.explainers.coalitions import Values, every_subset, random_subsets, solve, spread, subsets, values
+from probe.method import param
+from probe.model import Model
+from probe.shapes import Inputs, Labels, PerFeature, Presence
+from probe.tensors import generator
+
+Weights = Float64[Tensor, " coalitions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelShap(Explainer):
+    """Each feature's mean contribution over all orders in which features can appear (arXiv:1705.07874).
+
+    A coalition of features is worth the output averaged over all rows of the space's reference, which stand in for the
+    absent ones. Values are in output units and sum to output(input) - mean output(references).
+
+    The answer is exact where there are at most `coalitions` besides the empty and the full one: for 9 features at the
+    default. Otherwise it is an estimate from coalitions drawn in complementary pairs (arXiv:2012.01536), spread over
+    the sizes by the square root of the Shapley kernel, halfway between sampling by the kernel and by leverage
+    (arXiv:2410.01917). All examples share one draw.
+
+    Raises:
+        RangeError: if there are fewer coalitions than two per feature.
+        Unsupported: if the space has no reference.
+    """
+
+    adds_up_to: ClassVar[Literal["", "baseline", "references"]] = "references"
+
+    coalitions: int = param(1000, "coalitions evaluated besides the empty and the full one", low=1)
+    seed: int = param(0, "seed of the draw", low=0)
+
+    def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
+        masks, weights = shapley_design(model.space.count(inputs), self.coalitions, self.seed)
+        masks, weights = masks.to(inputs.device), weights.to(inputs.device)
+        shares = _regress(masks, weights, values(model, inputs, targets, masks, self.output))
+        return spread(shares, model.space, inputs)
+
+
+def shapley_design(features: int, budget: int, seed: int) -> tuple[Presence, Weights]:
+    """Coalitions to evaluate, the empty one first and the full one last, and their weights in the regression."""
+    if features == 1 or 2**features - 2 <= budget:
+        return _all_coalitions(features)
+    needed = min(2 * features, 2**features - 2)
+    if budget < needed:
+        raise RangeError(
+            f"KernelShap.coalitions = {budget} is too few for {features} features; set at least {needed}, "
+            "or form fewer features by Space(features=...)"
+        )
+    return _drawn_coalitions(features, budget // 2, generator(seed, torch.device("cpu")))
+
+
+def _all_coalitions(features: int) -> tuple[Presence, Weights]:
+    masks = every_subset(features)
+    weight = [1.0, *(1 / (comb(features, s) * s * (features - s)) for s in range(1, features)), 1.0]
+    return masks, torch.tensor(weight, dtype=torch.float64)[masks.sum(1)]
+
+
+def _drawn_coalitions(features: int, pairs: int, source: torch.Generator) -> tuple[Presence, Weights]:
+    """Coalitions and their complements; those of one size share the weight that all of that size have."""
+    masks, weights = [torch.zeros(1, features, dtype=torch.bool)], [torch.ones(1, dtype=torch.float64)]
+    for size, count in enumerate(_allocate(features, pairs), start=1):
+        if count:
+            drawn = _draw(features, size, count, source)
+            masks += [drawn, ~drawn]
+            weights.append(torch.full((2 * count,), _kernel(features, size) / count, dtype=torch.float64))
+    masks.append(torch.ones(1, features, dtype=torch.bool))
+    return torch.cat(masks), torch.cat([*weights, torch.ones(1, dtype=torch.float64)])
+
+
+def _allocate(features: int, pairs: int) -> list[int]:
+    """How many pairs to draw of each size 1, 2, ... up to half the features: no size more than it has."""
+    sizes = range(1, features // 2 + 1)
+    room = [_pairs_of(features, size) for size in sizes]
+    wish = [_kernel(features, size) ** 0.5 for size in sizes]
+    share = [0.0] * len(room)
+    full: set[int] = set()
+    while len(full) < len(room):
+        left = pairs - sum(room[i] for i in full)
+        total = sum(w for i, w in enumerate(wish) if i not in full)
+        share = [float(room[i]) if i in full else left * w / total for i, w in enumerate(wish)]
+        overflowing = {i for i in range(len(room)) if i not in full and share[i] >= room[i]}
+        if not overflowing:
+            break
+        full |= overflowing
+    # Rounded cumulatively, so that the counts sum to `pairs`.
+    edges = [0, *(int(edge + 0.5) for edge in torch.tensor(share, dtype=torch.float64).cumsum(0).tolist())]
+    return [high - low for low, high in pairwise(edges)]
+
+
+def _draw(features: int, size: int, count: int, source: torch.Generator) -> Presence:
+    """Coalitions of a size, without replacement where listing them all costs little more than drawing."""
+    available = _pairs_of(features, size)
+    if available > 16 * count:
+        return random_subsets(features, size, count, source)
+    # Of the coalitions with half of the features, the first half are the complements of the others.
+    return subsets(features, size)[:available][torch.randperm(available, generator=source)[:count]]
+
+
+def _pairs_of(features: int, size: int) -> int:
+    return comb(features, size) // (2 if 2 * size == features else 1)
+
+
+def _kernel(features: int, size: int) -> float:
+    """The Shapley kernel's weight of all coalitions of a size, up to a factor; for half the features, of half of them.
+
+    A pair's two coalitions weigh the same.
+    """
+    return (0.5 if 2 * size == features else 1.0) / (size * (features - size))
+
+
+def _regress(masks: Presence, weights: Weights, worth: Values) -> PerFeature:
+    """Weighted least squares of worth on presence, for all examples at once, under sum(values) = full - empty."""
+    present = masks.double()
+    gain = worth - worth[:, :1]
+    weighted = present * weights[:, None]
+    # The full coalition is a row of the regression too. The constraint makes it fit exactly, so it changes no answer,
+    # but it keeps the normal matrix regular where there is one feature.
+    remedy = "raise KernelShap.coalitions"
+    right = torch.cat([weighted.T @ gain.T, torch.ones_like(present[:1].T)], dim=1)
+    solved = solve(weighted.T @ present, right, remedy)
+    free, tilt = solved[:, :-1], solved[:, -1:]
+    return (free - tilt * (free.sum(0) - gain[:, -1]) / tilt.sum()).T

@@ -1,0 +1,72 @@
+"""A linear model fitted to what the model answers around an input."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from probe.contracts import Explainer
+from probe.explainers.coalitions import Values, every_subset, solve, spread, values
+from probe.method import param
+from probe.model import Model
+from probe.shapes import Inputs, Labels, PerFeature, Presence
+from probe.tensors import generator
+
+Weights = Float64[Tensor, " coalitions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lime(Explainer):
+    """Slopes of a weighted ridge regression of the output on which features are present (arXiv:1602.04938).
+
+    This is the image variant of the `lime` package, applied to any features: each is present with probability 1/2, the
+    first sample is the input itself, closeness is exp(-distance^2 / width^2)^(1/2) of the cosine distance to it, and
+    all features are kept. Absent features are shown by the space's reference, averaged over its rows. With samples
+    for all 2^features coalitions, each is taken once and nothing is random.
+
+    Values are in output units per feature. They do not add up to the output.
+
+    Raises:
+        RangeError: if ridge is 0 and there are too few samples for a fit.
+        Unsupported: if the space has no reference.
+    """
+
+    samples: int = param(1000, "coalitions evaluated", low=2)
+    kernel_width: float = param(0.25, "cosine distance over which the weight falls", low=1e-6)
+    ridge: float = param(1.0, "penalty on squared slopes", low=0.0)
+    seed: int = param(0, "seed of the draw", low=0)
+
+    def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
+        masks = lime_masks(model.space.count(inputs), self.samples, self.seed).to(inputs.device)
+        worth = values(model, inputs, targets, masks, self.output)
+        slopes = ridge_slopes(masks, closeness(masks, self.kernel_width), worth, self.ridge)
+        return spread(slopes, model.space, inputs)
+
+
+def lime_masks(features: int, samples: int, seed: int) -> Presence:
+    """Every coalition where the samples suffice; else the full one and random ones."""
+    if 2**features <= samples:
+        return every_subset(features)
+    source = generator(seed, torch.device("cpu"))
+    masks = torch.rand(samples, features, generator=source) < 0.5
+    masks[0] = True
+    return masks
+
+
+def closeness(masks: Presence, width: float) -> Weights:
+    """Weight of each coalition, in [0, 1]: 1 where all features are present."""
+    # The cosine between a 0/1 vector and the ones is the root of its share of ones.
+    distance = 1 - masks.double().mean(1).sqrt()
+    return (-(distance**2) / width**2).exp().sqrt()
+
+
+def ridge_slopes(masks: Presence, weights: Weights, worth: Values, ridge: float) -> PerFeature:
+    """Slopes of a weighted ridge regression with a free intercept, for all examples at once."""
+    share = weights / weights.sum()
+    present = masks.double()
+    present = present - share @ present
+    centred = worth - (worth @ share)[:, None]
+    weighted = (present * weights[:, None]).T
+    normal = weighted @ present + ridge * torch.eye(present.shape[1], dtype=present.dtype, device=present.device)
+    return solve(normal, weighted @ centred.T, "raise Lime.samples or Lime.ridge").T

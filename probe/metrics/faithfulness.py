@@ -1,0 +1,142 @@
+"""Does an attribution name the features that the model really uses?"""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from probe.contracts import Explainer, Metric
+from probe.errors import Unsupported
+from probe.method import param
+from probe.model import Model
+from probe.results import Attribution
+from probe.shapes import Evidence, Inputs, Labels, PerExample, PerFeature, Presence
+from probe.statistics import Floats
+from probe.tensors import generator, rows_per_pass, spans
+
+Orders = Int[Tensor, "batch orders features"]  # features from the first to go to the last
+Areas = Float[Tensor, "batch orders"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Curve(Metric[Attribution]):
+    columns: ClassVar[tuple[str, ...]] = ("own", "random")  # what evidence holds: areas under the curve
+
+    steps: int = param(16, "points on the curve after its start; at most one per feature", low=1)
+    randoms: int = param(8, "random orders to compare with, the same for all examples", low=1)
+    output: str = param("probability", "what the curve shows: the target's probability or its logit",
+                        choices=("probability", "logit"))  # fmt: skip
+    seed: int = param(0, "seed of the random orders", low=0)
+
+    def measure(self, model: Model, result: Attribution) -> Evidence:
+        inputs = model.check(result.inputs)
+        orders = self._orders(model.space.by_feature(result.values.to(inputs.device)))
+        counts = _counts(orders.shape[-1], self.steps).to(inputs.device)
+        size = max(1, rows_per_pass(inputs) // (orders.shape[1] * len(counts)))
+        parts = [self._areas(model, inputs[s], result.targets[s], orders[s], counts) for s in spans(len(inputs), size)]
+        areas = torch.cat(parts)
+        return torch.stack([areas[:, 0], areas[:, 1:].mean(1)], dim=1)
+
+    @abstractmethod
+    def _kept(self, moved: Presence) -> Presence:
+        """Which features are shown once `moved` have been reached."""
+
+    def _orders(self, importance: PerFeature) -> Orders:
+        """Most important first, ties by their number; then the random orders."""
+        own = importance.argsort(dim=1, descending=True, stable=True)
+        source = generator(self.seed, torch.device("cpu"))
+        noise = torch.rand(self.randoms, importance.shape[1], generator=source, dtype=torch.float64)
+        random = noise.argsort(1).to(own.device)
+        return torch.cat([own[:, None], random.expand(len(own), -1, -1)], dim=1)
+
+    def _areas(self, model: Model, inputs: Inputs, targets: Labels, orders: Orders, counts: Tensor) -> Areas:
+        rank = orders.argsort(-1)[:, :, None]
+        kept = self._kept((rank < counts[:, None]).flatten(0, 2))
+        each = kept.shape[0] // len(inputs)
+        answers = _answers(model, inputs.repeat_interleave(each, 0), targets.repeat_interleave(each), kept, self.output)
+        curve = answers.view(len(inputs), orders.shape[1], len(counts))
+        return torch.trapezoid(curve, counts.to(curve.dtype) / orders.shape[-1], dim=-1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deletion(_Curve):
+    """How much sooner the output falls when the top features go first, than in random order (arXiv:1806.07421).
+
+    Features, most important first, are replaced by the mean reference. Evidence is the area under the curve of the
+    output over the share of features replaced, by the trapezoid rule, for the attribution's order and averaged over
+    random orders. The value is random minus own, in output units, within [-1, 1] for probabilities; higher is better,
+    and 0 is no better than a random order.
+    """
+
+    def reduce(self, evidence: Floats) -> float:
+        return float((evidence[:, 1] - evidence[:, 0]).mean())
+
+    def _kept(self, moved: Presence) -> Presence:
+        return ~moved
+
+
+@dataclass(frozen=True, kw_only=True)
+class Insertion(_Curve):
+    """How much sooner the output rises when the top features come first, than in random order (arXiv:1806.07421).
+
+    As Deletion, but features are shown one after another on the mean reference. The value is own minus random, in
+    output units, within [-1, 1] for probabilities; higher is better, and 0 is no better than a random order.
+    """
+
+    def reduce(self, evidence: Floats) -> float:
+        return float((evidence[:, 0] - evidence[:, 1]).mean())
+
+    def _kept(self, moved: Presence) -> Presence:
+        return moved
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completeness(Metric[Attribution]):
+    """How far the values are from the sum that their method promises (arXiv:1703.01365), in output units.
+
+    The promise is output(input) - output(mean reference) for IntegratedGradients and output(input) - mean
+    output(references) for KernelShap. At least 0; lower is better.
+
+    Raises:
+        Unsupported: if the attribution's method promises no sum.
+    """
+
+    def measure(self, model: Model, result: Attribution) -> Evidence:
+        method = result.method
+        if not isinstance(method, Explainer) or not method.adds_up_to:
+            raise Unsupported(f"the values of {method.name()} promise no sum; try integrated_gradients or kernel_shap")
+        inputs, targets = model.check(result.inputs), result.targets
+        absent = _at_baseline if method.adds_up_to == "baseline" else _over_references
+        promised = model.answers(inputs, targets, method.output) - absent(model, inputs, targets, method.output)
+        return (result.values.flatten(1).sum(1) - promised).abs()
+
+
+def _counts(features: int, steps: int) -> Tensor:
+    """How many features have gone at each point of a curve: none at first, all in the end."""
+    return torch.linspace(0, features, min(steps, features) + 1, dtype=torch.float64).round().long()
+
+
+def _answers(model: Model, inputs: Inputs, targets: Labels, kept: Presence, output: str) -> PerExample:
+    """The output for inputs that show the mean reference where features are not kept."""
+    mask = model.space.select(kept, inputs)
+    # Token ids have no mean, their embeddings do; a token's mask then spans the width of its embedding.
+    points = inputs if model.embed is None else model.embed(inputs).detach()
+    mask = mask.view(*mask.shape, *[1] * (points.ndim - mask.ndim))
+    model = model.embedded()
+    return model.answers(torch.where(mask, points, model.space.baseline(points)), targets, output)
+
+
+def _at_baseline(model: Model, inputs: Inputs, targets: Labels, output: str) -> PerExample:
+    """The target's output at the mean reference."""
+    nothing = torch.zeros(len(inputs), model.space.count(inputs), dtype=torch.bool, device=inputs.device)
+    return _answers(model, inputs, targets, nothing, output)
+
+
+def _over_references(model: Model, inputs: Inputs, targets: Labels, output: str) -> PerExample:
+    """The target's output averaged over all reference rows."""
+    logits = model.logits(model.space.references(inputs))
+    outputs = logits if output == "logit" else logits.softmax(-1)
+    return outputs.mean(0)[targets]
