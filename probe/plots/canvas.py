@@ -1,0 +1,56 @@
+"""Blank figures, and figures as bytes. Nothing here goes through pyplot, whose state all threads would share."""
+
+import io
+import re
+from threading import Lock
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from probe.plots.style import INK
+
+_SAVING = Lock()  # an rc_context is global while it lasts
+_REFERENCE = re.compile(r'(id="|href="#|url\(#)([^"\)]+)')
+
+
+def blank(width: float = 4.6, height: float = 3.2) -> Axes:
+    """Empty Axes on a figure of their own, in inches."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.patch.set_alpha(0.0)
+    return figure.add_subplot()
+
+
+def to_svg(ax: Axes, *, prefix: str = "", ink: str = "currentColor") -> str:
+    """The figure of these Axes as an <svg> element, byte for byte the same for the same figure.
+
+    Args:
+        ax: any Axes of the figure.
+        prefix: goes before every id, so that several figures can live in one page.
+        ink: the colour of text and axes; by default that of the text around the figure.
+    """
+    buffer = io.StringIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    with _SAVING, rc_context({"svg.hashsalt": "probe", "svg.fonttype": "none"}):
+        _figure(ax).savefig(buffer, format="svg", metadata=nothing, transparent=True)
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :].replace(INK.lower(), ink).rstrip()
+    text = re.sub(r"<!--.*?-->\s*|<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r"font-family: [^;\"]*sans-serif", "font-family: sans-serif", text)
+    return _REFERENCE.sub(rf"\g<1>{prefix}\g<2>", text)
+
+
+def to_png(ax: Axes, dpi: float = 144) -> bytes:
+    """The figure of these Axes as a PNG on white, byte for byte the same for the same figure."""
+    buffer = io.BytesIO()
+    with _SAVING:
+        _figure(ax).savefig(buffer, format="png", dpi=dpi, facecolor="white", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _figure(ax: Axes) -> Figure:
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    return figure

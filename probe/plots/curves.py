@@ -1,0 +1,113 @@
+"""Curves: accuracy under growing attack, and confidence against accuracy."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+from numpy.typing import ArrayLike
+
+from probe.plots.canvas import blank
+from probe.plots.style import AGAINST, CATEGORIES, INK, MUTED, NORMAL, SMALL, dress, mark, plain, radius
+
+
+class Curve(NamedTuple):
+    """Estimates at growing x, with their intervals."""
+
+    x: ArrayLike
+    y: ArrayLike
+    low: ArrayLike
+    high: ArrayLike
+
+
+def robustness(
+    curves: Mapping[str, Curve],
+    *,
+    threshold: tuple[float, float] | None = None,
+    unit: str = "",
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Accuracy of what was right and stayed right, against the radius of an attack.
+
+    Args:
+        curves: by name of the attack (or of the group); x is the radius, y a share.
+        threshold: the radius and the share that were asked for, drawn as a cross.
+        unit: of the radius.
+        title: drawn above.
+        ax: where to draw; Axes of their own unless given.
+    """
+    ax = dress(blank(4.6, 3.0) if ax is None else ax)
+    radii = np.unique(np.concatenate([np.asarray(curve.x, dtype=float) for curve in curves.values()]))
+    for index, (name, curve) in enumerate(curves.items()):
+        x, y, low, high = (np.asarray(part, dtype=float) for part in curve)
+        style = mark(index)
+        ax.fill_between(x, low, high, color=style["color"], alpha=0.16, linewidth=0)
+        ax.plot(x, y, label=plain(name), linewidth=1.6, markersize=4.5, **style)  # type: ignore[arg-type]  # a dict of names
+    if threshold is not None:
+        at, share = threshold
+        ax.axhline(share, color=INK, linewidth=1.0, linestyle=(0, (2, 2)), alpha=0.7)
+        ax.plot([at], [share], marker="x", color=INK, markersize=7, markeredgewidth=1.6, linestyle="none")
+        ax.annotate(
+            f"asked: {share:.0%} at {radius(at)}", (float(radii.max()), share), (0, 3), textcoords="offset points",
+            ha="right", va="bottom", fontsize=SMALL, color=INK,
+        )  # fmt: skip
+    positive = radii[radii > 0]
+    if len(positive) > 2 and positive.max() / positive.min() > 6:
+        # Radii grow by factors; the smallest is where a straight line to 0 ends and the logarithm begins.
+        ax.set_xscale("symlog", linthresh=float(positive.min()), linscale=0.5)
+    ax.set_xticks(radii, list(map(radius, radii)))
+    ax.minorticks_off()
+    ax.set_ylim(-0.02, 1.02)
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    ax.set_xlabel(plain(f"radius of the attack{f' ({unit})' if unit else ''}", 80), fontsize=NORMAL, color=INK)
+    ax.set_ylabel("accuracy", fontsize=NORMAL, color=INK)
+    ax.legend(fontsize=SMALL, labelcolor=INK, frameon=False, loc="best", handlelength=2.6)
+    _title(ax, title)
+    return ax
+
+
+def reliability(  # noqa: PLR0913 - columns of one table, then settings by name
+    confidence: ArrayLike,
+    accuracy: ArrayLike,
+    low: ArrayLike,
+    high: ArrayLike,
+    counts: ArrayLike,
+    *,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Accuracy against confidence, one point per bin; on the diagonal a model is as often right as it says.
+
+    Args:
+        confidence: mean confidence of each bin.
+        accuracy: share of each bin that is correct, with `low` and `high` of its interval.
+        low: see accuracy.
+        high: see accuracy.
+        counts: examples in each bin; a larger dot holds more.
+        title: drawn above.
+        ax: where to draw; Axes of their own unless given.
+    """
+    ax = dress(blank(3.7, 3.4) if ax is None else ax)
+    x, y, lower, upper, n = (np.asarray(part, dtype=float) for part in (confidence, accuracy, low, high, counts))
+    filled = n > 0
+    x, y, lower, upper, n = x[filled], y[filled], lower[filled], upper[filled], n[filled]
+    ax.plot([0, 1], [0, 1], color=MUTED, linewidth=1.0, linestyle="--")
+    ax.annotate(
+        "as often right as sure", (0.03, 0.03), (4, 11), textcoords="offset points", rotation=45,
+        rotation_mode="anchor", fontsize=SMALL, color=MUTED,
+    )  # fmt: skip
+    ax.errorbar(x, y, yerr=np.clip([y - lower, upper - y], 0, None), fmt="none", ecolor=AGAINST, elinewidth=1.2)
+    ax.scatter(x, y, s=14 + 90 * n / n.max(initial=1.0), color=CATEGORIES[0], alpha=0.9, linewidths=0, zorder=3)
+    ax.set(xlim=(0, 1.02), ylim=(0, 1.02), aspect="equal")
+    for axis, label in ((ax.xaxis, "confidence"), (ax.yaxis, "accuracy")):
+        axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        axis.set_label_text(label, fontsize=NORMAL, color=INK)
+    _title(ax, title)
+    return ax
+
+
+def _title(ax: Axes, title: str) -> None:
+    if title:
+        ax.set_title(plain(title, 60), fontsize=NORMAL, color=INK, loc="left", pad=5)

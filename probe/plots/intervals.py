@@ -1,0 +1,71 @@
+"""Estimates side by side with their intervals."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+from numpy.typing import ArrayLike
+
+from probe.plots.canvas import blank
+from probe.plots.style import CATEGORIES, INK, MUTED, NORMAL, SMALL, dress, plain
+
+
+def forest(  # noqa: PLR0913 - columns of one table, then settings by name
+    names: Sequence[object],
+    values: ArrayLike,
+    low: ArrayLike,
+    high: ArrayLike,
+    *,
+    counts: ArrayLike | None = None,
+    faint: ArrayLike | None = None,
+    threshold: float | None = None,
+    share: bool = True,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """A row per name: a dot at the estimate, a line over its interval, first name on top.
+
+    Args:
+        names: one per row.
+        values: estimates; a row whose estimate is NaN says that it is undefined.
+        low: lower ends of the intervals.
+        high: upper ends.
+        counts: what each estimate rests on; shown after the name.
+        faint: True for rows that are shown but not compared, such as groups that are too small: hollow and dashed.
+        threshold: where a line is drawn.
+        share: whether values are shares, drawn from 0 to 100 %.
+        title: drawn above.
+        ax: where to draw; Axes of their own unless given.
+    """
+    y, lower, upper = (np.asarray(part, dtype=float) for part in (values, low, high))
+    hollow = np.zeros(len(y), dtype=bool) if faint is None else np.asarray(faint, dtype=bool)
+    labels = [plain(name, 24) for name in names]
+    if counts is not None:
+        labels = [f"{label}  n={int(n):,}" for label, n in zip(labels, np.asarray(counts), strict=True)]
+    ax = dress(blank(3.9, 0.72 + 0.24 * max(len(labels), 2)) if ax is None else ax, grid="x")
+    if threshold is not None:
+        ax.axvline(threshold, color=CATEGORIES[5], linewidth=1.2, linestyle=(0, (4, 2)), zorder=1)
+    at = np.arange(len(labels))
+    for row, (value, start, end, open_) in enumerate(zip(y, lower, upper, hollow, strict=True)):
+        colour = MUTED if open_ else CATEGORIES[0]
+        if np.isnan(value):
+            ax.annotate(
+                "undefined", (0.01, row), xycoords=("axes fraction", "data"), va="center", fontsize=SMALL, color=MUTED
+            )
+            continue
+        ax.plot([start, end], [row, row], color=colour, linewidth=1.6, linestyle=":" if open_ else "-")
+        ax.plot([value], [row], marker="o", markersize=5.5, color=colour, markerfacecolor="none" if open_ else colour)
+    ax.set_yticks(at, labels)
+    ax.set_ylim(len(labels) - 0.4, -0.6)
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    if share:
+        ax.set_xlim(-0.02, 1.02)
+        ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    else:
+        ax.axvline(0, color=INK, linewidth=0.8, alpha=0.6, zorder=1)
+        ax.locator_params(axis="x", nbins=5)
+    if title:
+        ax.set_title(plain(title, 60), fontsize=NORMAL, color=INK, loc="left", pad=5)
+    return ax

@@ -1,0 +1,57 @@
+"""What an attack changed."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
+
+from probe.plots.attribution import frame
+from probe.plots.canvas import blank
+from probe.plots.style import INK, MUTED, SIGNED, SMALL, TIMES
+
+
+def before_and_after(
+    before: ArrayLike, after: ArrayLike, *, gain: float | None = None, title: str = "", ax: Axes | None = None
+) -> Axes:
+    """An image, the attacked image, and their difference, amplified as its label says.
+
+    Args:
+        before: (height, width), or (height, width, 3) in colour.
+        after: the same shape.
+        gain: how much the change is amplified; what makes its largest value fill the scale unless given.
+        title: drawn above.
+        ax: where to draw; Axes of their own unless given.
+    """
+    ax = blank(4.6, 1.9) if ax is None else ax
+    clean, attacked = np.asarray(before, dtype=float), np.asarray(after, dtype=float)
+    change = attacked - clean
+    change = change.mean(-1) if change.ndim == 3 else change
+    low, high = float(min(clean.min(), attacked.min(), 0.0)), float(max(clean.max(), attacked.max(), 1.0))
+    height, width = change.shape
+    step = width * 1.06
+    span = high - low
+    if gain is None:
+        gain = span / float(np.abs(change).max()) if change.any() else 1.0
+        gain = float(f"{gain:.1g}") if gain < 1000 else 1000.0
+    panels = [
+        ("before", clean, "gray", low, high),
+        ("after", attacked, "gray", low, high),
+        (f"change {TIMES} {gain:g}", change * gain, SIGNED, -span, span),
+    ]
+    for index, (label, pixels, colours, bottom, top) in enumerate(panels):
+        left = index * step
+        extent = (left - 0.5, left + width - 0.5, height - 0.5, -0.5)
+        shown = np.clip(pixels, low, high) if pixels.ndim == 3 else pixels
+        ax.imshow(shown, cmap=colours, vmin=bottom, vmax=top, interpolation="none", extent=extent)
+        ax.plot(
+            np.array([0, 1, 1, 0, 0]) * width + left - 0.5, np.array([0, 0, 1, 1, 0]) * height - 0.5,
+            color=MUTED, linewidth=0.7,
+        )  # fmt: skip
+        ax.annotate(
+            label, (left + width / 2 - 0.5, height - 0.5), (0, -4), textcoords="offset points",
+            ha="center", va="top", fontsize=SMALL, color=INK, annotation_clip=False,
+        )  # fmt: skip
+    frame(ax, title)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    ax.set(xlim=(-0.5 - 0.02 * width, 2 * step + width - 0.5 + 0.02 * width), ylim=(height - 0.48, -0.52))
+    return ax

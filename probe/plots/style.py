@@ -1,0 +1,75 @@
+"""Colours, marks and text of every figure, in one place; the report and the dashboard take theirs from here."""
+
+import unicodedata
+from typing import NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.font_manager import FontProperties, findfont, get_font
+
+# Okabe and Ito's colours, told apart with any common colour vision (jfly.uni-koeln.de/color).
+CATEGORIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+LINES = ("-", "--", "-.", ":")
+SIGNED = "RdBu_r"  # red speaks for, white is zero, blue speaks against
+FOR, AGAINST = "#B2182B", "#2166AC"  # the ends of that map, dark enough for bars
+INK = "#24292F"  # text and axes; `to_svg` hands it to the page, which may be dark
+MUTED = "#808A94"  # readable on white and on black
+OUTLINE = "#3A4048"  # of an image below a map, which is white in any theme
+MINUS, TIMES = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
+SMALL, NORMAL = 8.0, 9.0  # points
+
+
+class Look(NamedTuple):
+    """How a status is shown: never by its colour alone."""
+
+    icon: str
+    light: str  # text on a light page
+    dark: str  # text on a dark page
+
+
+STATUSES = {
+    "pass": Look("✓", "#00609A", "#7CC4F0"),
+    "fail": Look("✕", "#A84300", "#FFA65C"),
+    "inconclusive": Look("?", "#57606A", "#B4BCC6"),
+    "not run": Look("\N{EN DASH}", "#57606A", "#B4BCC6"),
+    "error": Look("!", "#57606A", "#B4BCC6"),
+}
+
+
+def mark(index: int) -> dict[str, str]:
+    """Colour, marker and line of one of several curves, so that they differ in print and for any eye."""
+    return {
+        "color": CATEGORIES[index % len(CATEGORIES)],
+        "marker": MARKERS[index % len(MARKERS)],
+        "linestyle": LINES[index % len(LINES)],
+    }
+
+
+def plain(text: object, length: int = 32) -> str:
+    """Foreign text as a figure can show it: one line, no formulas, no control characters, cut in the middle."""
+    known = get_font(findfont(FontProperties())).get_charmap()
+    shown = "".join(c for c in " ".join(str(text)[:4096].split()) if unicodedata.category(c)[0] != "C")
+    # A missing glyph would be drawn as a box, with a warning for each.
+    shown = "".join(c if ord(c) in known else "\N{REPLACEMENT CHARACTER}" for c in shown)
+    if len(shown) > length:
+        shown = f"{shown[: length // 2]}…{shown[len(shown) - (length - length // 2 - 1) :]}"
+    return shown.replace("$", r"\$")
+
+
+def dress(ax: Axes, *, grid: str = "both") -> Axes:
+    """Axes without a frame, with a faint grid and small labels."""
+    ax.set_facecolor("none")
+    for side, spine in ax.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set(color=INK, alpha=0.5, linewidth=0.7)
+    ax.tick_params(labelsize=SMALL, labelcolor=INK, color=INK, length=3, width=0.7)
+    if grid in ("both", "x", "y"):
+        ax.grid(visible=True, axis=grid, color=INK, alpha=0.13, linewidth=0.7)  # type: ignore[arg-type]  # a Literal to matplotlib
+    ax.set_axisbelow(True)
+    return ax
+
+
+def radius(value: float) -> str:
+    """A radius as people write it: in 255ths where it is one."""
+    whole = value * 255
+    return f"{round(whole)}/255" if round(whole) and abs(whole - round(whole)) < 1e-4 else f"{value:.3g}"
