@@ -54,10 +54,11 @@ def _headline(disparity: Disparity, settings: Settings) -> Finding:
 def _method(disparity: Disparity, settings: Settings) -> str:
     ratio = disparity.metric == "demographic_parity_ratio"
     statistic = "lowest over highest rate" if ratio else "largest difference between two groups"
-    interval = "Katz log" if ratio else "Newcombe"
+    interval = "Donner-Zou" if ratio else "Newcombe"
     return (
         f"{statistic}, over groups of {settings.smallest} or more; {settings.level:.0%} simultaneous interval from "
-        f"{interval} intervals of all pairs (Bonferroni); {settings.draws} permutations of the groups"
+        f"{interval} intervals of all pairs with continuity correction (Bonferroni); "
+        f"{settings.draws} permutations of group membership"
     )
 
 

@@ -3,6 +3,9 @@
 A percentile bootstrap of max minus min can never reach down to 0, so it misses the truth whenever groups are equal.
 Here every pair gets an interval at a Bonferroni-adjusted level. When all of them hold, which happens with at least
 the asked probability, the largest gap lies between the largest lower and the largest upper bound of any pair.
+
+The pairs use limits with continuity correction. Without it two equal groups of 100 are covered 94.4 % of the time
+instead of 95 %, and Katz's interval of a ratio, at rates near 1, as little as 90.5 %.
 """
 
 from collections.abc import Sequence
@@ -12,7 +15,6 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from probe.bias.gate import Floats
-from probe.statistics import newcombe
 
 Stratum = tuple[ArrayLike, ArrayLike]  # successes and trials of each group, along the last axis
 
@@ -24,22 +26,55 @@ def largest_gap(strata: Sequence[Stratum]) -> Floats:
 
 
 def largest_gap_interval(strata: Sequence[Stratum], level: float) -> tuple[Floats, Floats]:
-    """Interval of `largest_gap`, from Newcombe intervals of all pairs in all strata."""
+    """Interval of `largest_gap`, from `difference_interval` of all pairs in all strata."""
     share = bonferroni(level, sum(pairs(np.shape(n)[-1])[0].size for _, n in strata))
-    bounds = [newcombe(*_paired(k, n), share) for k, n in strata]
+    bounds = [difference_interval(*_paired(k, n), share) for k, n in strata]
     low, high = (np.concatenate(side, axis=-1) for side in zip(*bounds, strict=True))
     return _absolute(low, high)
 
 
 def smallest_ratio_interval(k: ArrayLike, n: ArrayLike, level: float) -> tuple[Floats, Floats]:
-    """Interval of the lowest over the highest rate, from Katz intervals of all pairs; NaN when all rates are 0."""
+    """Interval of the lowest over the highest rate, from `ratio_interval` of all pairs; NaN when all rates are 0."""
     k, n = np.asarray(k, dtype=float), np.asarray(n, dtype=float)
-    low, high = katz(*_paired(k, n), bonferroni(level, pairs(n.shape[-1])[0].size))
-    low, high = np.where(np.isnan(low), 0.0, low), np.where(np.isnan(high), np.inf, high)  # neither selected: any ratio
-    with np.errstate(divide="ignore"):  # a pair without upper bound is infinitely far apart, which exp(-inf) says
+    low, high = ratio_interval(*_paired(k, n), bonferroni(level, pairs(n.shape[-1])[0].size))
+    with np.errstate(divide="ignore"):  # a ratio that may be 0 is infinitely far from 1, which exp(-inf) gives back
         nearest, farthest = _absolute(np.log(low), np.log(high))
     nothing = (k == 0).all(-1)
     return np.where(nothing, np.nan, np.exp(-farthest)), np.where(nothing, np.nan, np.exp(-nearest))
+
+
+def difference_interval(
+    k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike, level: float
+) -> tuple[Floats, Floats]:
+    """Interval of p1 - p2 with continuity correction (Newcombe 1998, method 11), elementwise."""
+    (p1, low1, high1), (p2, low2, high2) = _corrected(k1, n1, level), _corrected(k2, n2, level)
+    below, above = np.hypot(p1 - low1, high2 - p2), np.hypot(high1 - p1, p2 - low2)
+    return p1 - p2 - below, p1 - p2 + above
+
+
+def ratio_interval(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike, level: float) -> tuple[Floats, Floats]:
+    """Interval of p1 / p2 from the limits of each (Donner and Zou 2012), elementwise; [0, inf] when both may be 0."""
+    (p1, low1, high1), (p2, low2, high2) = _corrected(k1, n1, level), _corrected(k2, n2, level)
+    product = p1 * p2
+    # The bounds are roots of b x^2 - 2 product x + c, written so that no difference of near equals is a divisor.
+    b, c = high2 * (2 * p2 - high2), low1 * (2 * p1 - low1)
+    root = product + np.sqrt(np.maximum(product**2 - b * c, 0))
+    low = np.divide(c, root, out=np.zeros_like(root), where=(p1 > 0) & (root > 0))
+    b, c = low2 * (2 * p2 - low2), high1 * (2 * p1 - high1)
+    root = product + np.sqrt(np.maximum(product**2 - b * c, 0))
+    high = np.divide(root, b, out=np.full_like(root, np.inf), where=b > 0)
+    return low, high
+
+
+def _corrected(k: ArrayLike, n: ArrayLike, level: float) -> tuple[Floats, Floats, Floats]:
+    """A proportion and its Wilson limits with continuity correction (Newcombe 1998, method 4)."""
+    k, n = np.asarray(k, dtype=float), np.asarray(n, dtype=float)
+    z, p = stats.norm.ppf(0.5 + level / 2), k / n
+    below = z * np.sqrt(np.maximum(z**2 - 2 - 1 / n + 4 * p * (n * (1 - p) + 1), 0))
+    above = z * np.sqrt(np.maximum(z**2 + 2 - 1 / n + 4 * p * (n * (1 - p) - 1), 0))
+    low = np.where(k == 0, 0.0, np.maximum(0.0, (2 * k + z**2 - 1 - below) / (2 * (n + z**2))))
+    high = np.where(k == n, 1.0, np.minimum(1.0, (2 * k + z**2 + 1 + above) / (2 * (n + z**2))))
+    return p, low, high
 
 
 def katz(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike, level: float = 0.95) -> tuple[Floats, Floats]:

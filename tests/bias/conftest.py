@@ -38,7 +38,7 @@ def random_rows():
     groups = pd.DataFrame(
         {
             "sex": generator.choice(["f", "m"], n),
-            "race": generator.choice(["a", "b", "c", "d"], n, p=[0.5, 0.3, 0.18, 0.02]),
+            "race": generator.choice(["a", "b", "c", "d"], n, p=[0.5, 0.3, 0.15, 0.05]),
         }
     )
     return generator.integers(2, size=n), generator.integers(2, size=n), groups

@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from probe.bias import audit
-from probe.bias.intervals import katz
+from probe.bias.intervals import difference_interval, katz
 from probe.bias.pairs import holm
 from probe.bias.power import detectable_gap
 from probe.statistics import newcombe, wilson
@@ -144,6 +144,9 @@ def test_intervals():
     assert_allclose(wilson([0], [2]), [[0], [0.65762]], atol=5e-6)
     assert_allclose(wilson([349], [1488]), [[0.21371], [0.25674]], atol=5e-6)
     assert_allclose(newcombe([805], [1795], [349], [1488]), [[0.18205], [0.24502]], atol=6e-6)
+    # Newcombe's own example, 56 of 70 and 48 of 80, by his methods 10 and 11.
+    assert_allclose(newcombe([56], [70], [48], [80]), [[0.0524], [0.3339]], atol=5.1e-5)
+    assert_allclose(difference_interval([56], [70], [48], [80], 0.95), [[0.0428], [0.3422]], atol=5.1e-5)
     assert_allclose(katz(170, 390, 412, 797), (0.7394, 0.9616), atol=5e-5)
 
 

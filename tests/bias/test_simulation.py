@@ -1,9 +1,18 @@
 """What the intervals and p-values promise, checked by drawing samples where the truth is known."""
 
+from itertools import product
+
 import numpy as np
 import pytest
+from scipy import stats
 
-from probe.bias.intervals import largest_gap, largest_gap_interval, smallest_ratio_interval
+from probe.bias.intervals import (
+    difference_interval,
+    largest_gap,
+    largest_gap_interval,
+    ratio_interval,
+    smallest_ratio_interval,
+)
 from probe.bias.permutation import permutation_p
 
 SAMPLES = 20_000
@@ -15,6 +24,9 @@ CASES = {
     "six equal and rare": ([0.05] * 6, [200] * 6),
     "twelve equal": ([0.4] * 12, [60] * 12),
     "one apart": ([0.3, 0.3, 0.3, 0.6], [300, 200, 100, 50]),
+    "two equal and small": ([0.8, 0.8], [30, 30]),
+    "two near one": ([0.92, 0.98], [30, 100]),
+    "two far apart": ([0.98, 0.02], [40, 40]),
     "spread": ([0.2, 0.35, 0.5, 0.7], [100] * 4),
     "almost all selected": ([0.9, 0.95, 0.98], [60, 80, 100]),
     "seldom selected": ([0.02, 0.06, 0.1], [100, 100, 60]),
@@ -48,6 +60,18 @@ def test_the_largest_of_two_strata_is_covered(generator):
     strata = [(generator.binomial(sizes, rates, shape), np.broadcast_to(sizes, shape)) for rates in (tpr, fpr)]
     low, high = largest_gap_interval(strata, 0.95)
     assert np.mean((low <= 0.1) & (high >= 0.1)) >= 0.95 - NOISE
+
+
+@pytest.mark.parametrize("sizes", [(30, 30), (30, 100), (100, 30)], ids=str)
+def test_two_groups_are_covered_whatever_their_rates(sizes):
+    """Summed over every possible sample, not drawn."""
+    n1, n2 = sizes
+    k1, k2 = np.meshgrid(np.arange(n1 + 1), np.arange(n2 + 1), indexing="ij")
+    gap, ratio = difference_interval(k1, n1, k2, n2, 0.95), ratio_interval(k1, n1, k2, n2, 0.95)
+    for p1, p2 in product(np.linspace(0.02, 0.98, 9), repeat=2):
+        weight = stats.binom.pmf(k1, n1, p1) * stats.binom.pmf(k2, n2, p2)
+        assert weight[(gap[0] <= p1 - p2) & (p1 - p2 <= gap[1])].sum() >= 0.95
+        assert weight[(ratio[0] <= p1 / p2) & (p1 / p2 <= ratio[1])].sum() >= 0.95
 
 
 def test_the_interval_brackets_the_estimate(generator):

@@ -1,0 +1,181 @@
+"""What an audit does with rows, groups and thresholds."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+from probe.bias import THRESHOLDS, audit
+from tests.bias.conftest import expand
+
+FRAMES = ("groups", "disparities", "pairs", "ledger")
+
+
+def assert_same(one, other):
+    for name in FRAMES:
+        assert_frame_equal(getattr(one, name), getattr(other, name))
+    assert one.findings == other.findings
+
+
+def by_check(report):
+    return {finding.check: finding for finding in report.findings}
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        lambda s: s.astype(str),
+        lambda s: s.astype(str).astype("category"),
+        lambda s: s.astype(float),
+        lambda s: s.astype("Int64"),
+        lambda s: pd.Series(pd.Categorical(s, categories=[3, 2, 1, 0, 9])),
+    ],
+    ids=["text", "category", "float", "nullable", "unused category"],
+)
+def test_the_encoding_of_groups_does_not_matter(encode, random_rows):
+    labels, predictions, groups = random_rows
+    coded = pd.DataFrame({"race": groups["race"].map({"a": 0, "b": 1, "c": 2, "d": 3}), "sex": groups["sex"]})
+    expected = audit(labels, predictions, coded, draws=99)
+    assert_same(expected, audit(labels, predictions, coded.assign(race=encode(coded["race"])), draws=99))
+
+
+@pytest.mark.parametrize("kind", [list, pd.Series, np.float64, np.bool_, np.int8], ids=str)
+def test_the_encoding_of_labels_does_not_matter(kind, random_rows):
+    labels, predictions, groups = random_rows
+    cast = kind if kind in (list, pd.Series) else lambda values: values.astype(kind)
+    expected = audit(labels, predictions, groups, draws=99)
+    assert_same(expected, audit(cast(labels), cast(predictions), groups, draws=99))
+
+
+def test_the_order_of_rows_does_not_matter(random_rows):
+    labels, predictions, groups = random_rows
+    order = np.random.default_rng(1).permutation(len(labels))
+    scores = np.random.default_rng(2).random(len(labels))
+    shuffled = audit(labels[order], predictions[order], groups.iloc[order], scores[order], draws=99)
+    assert_same(audit(labels, predictions, groups, scores, draws=99), shuffled)
+
+
+def test_inputs_and_global_random_state_are_left_alone(random_rows):
+    labels, predictions, groups = random_rows
+    before, state = groups.copy(), np.random.get_state()[1].copy()  # noqa: NPY002 - the very state that must not move
+    audit(labels, predictions, groups, draws=99)
+    assert_frame_equal(groups, before)
+    assert (np.random.get_state()[1] == state).all()  # noqa: NPY002
+
+
+def test_the_seed_moves_p_values_and_nothing_else(random_rows):
+    one, other = (audit(*random_rows, draws=99, seed=seed).disparities for seed in (0, 1))
+    assert (one["p_value"] != other["p_value"]).any()
+    assert_frame_equal(one.drop(columns="p_value"), other.drop(columns="p_value"))
+
+
+def test_missing_groups_are_counted_and_left_out(random_rows):
+    labels, predictions, groups = random_rows
+    holed = groups.astype(object)
+    holed.loc[:9, "sex"] = None
+    holed.loc[5:19, "race"] = np.nan
+    report = audit(labels, predictions, holed, draws=99)
+    ledger = report.ledger.set_index("attribute")
+    assert ledger["unknown"].to_dict() == {"sex": 10, "race": 15, "sex x race": 20}
+    assert (ledger["rows"] == 600).all()
+    assert (ledger["used"] + ledger["unknown"] == ledger["rows"]).all()
+    assert report.groups.groupby("attribute")["n"].sum().to_dict() == ledger["used"].to_dict()
+    known = holed["sex"].notna().to_numpy()
+    alone = audit(labels[known], predictions[known], holed.loc[known, ["sex"]], draws=99)
+    assert_frame_equal(report.groups[report.groups["attribute"] == "sex"], alone.groups)
+
+
+def test_cells_add_up_to_the_group(random_rows):
+    groups = audit(*random_rows, draws=9).groups
+    assert (groups[["tn", "fp", "fn", "tp"]].sum(axis=1) == groups["n"]).all()
+
+
+def test_three_attributes_have_all_their_intersections(random_rows):
+    labels, predictions, groups = random_rows
+    age = np.where(np.arange(600) % 2, "old", "young")
+    report = audit(labels, predictions, groups.assign(age=age), draws=9)
+    assert report.ledger["attribute"].tolist() == [
+        "sex", "race", "age", "sex x race", "sex x age", "race x age", "sex x race x age",
+    ]  # fmt: skip
+
+
+def test_an_interval_on_both_sides_of_the_threshold_decides_nothing():
+    small, large = ({"a": (50 * n, 50 * n, 0, 0), "b": (62 * n, 38 * n, 0, 0)} for n in (1, 100))
+    check = "demographic parity difference by g"
+    assert by_check(audit(*expand(small, "g")))[check].status == "inconclusive"
+    assert by_check(audit(*expand(large, "g")))[check].status == "fail"
+    relaxed = audit(*expand(large, "g"), thresholds={"demographic_parity_difference": 0.2})
+    assert by_check(relaxed)[check].status == "pass"
+    assert by_check(relaxed)[check].threshold == 0.2
+    assert by_check(relaxed)["demographic parity ratio by g"].threshold == THRESHOLDS["demographic_parity_ratio"]
+
+
+def test_a_single_group_has_nothing_to_be_compared_with(random_rows):
+    labels, predictions, _ = random_rows
+    report = audit(labels, predictions, pd.DataFrame({"g": ["all"] * len(labels)}))
+    assert [f.status for f in report.findings] == ["not run"] * 3
+    assert "all is the only group" in report.findings[0].note
+    assert report.pairs.empty
+
+
+def test_an_attribute_of_unknowns_is_not_run(random_rows):
+    labels, predictions, groups = random_rows
+    report = audit(labels, predictions, groups.assign(age=None), draws=9)
+    finding = by_check(report)["equalized odds difference by age"]
+    assert (finding.status, finding.note) == ("not run", "every row is unknown")
+    assert report.ledger.set_index("attribute").loc["age", "unknown"] == 600
+
+
+def test_a_group_of_one_is_not_judged(random_rows):
+    labels, predictions, groups = random_rows
+    groups.loc[0, "sex"] = "x"
+    finding = by_check(audit(labels, predictions, groups, draws=9))["enough rows of x in sex"]
+    assert (finding.status, finding.n) == ("not run", 1)
+
+
+def test_nobody_selected_has_no_ratio():
+    report = audit(*expand({"a": (40, 0, 40, 0), "b": (40, 0, 40, 0)}, "g"))
+    ratio = by_check(report)["demographic parity ratio by g"]
+    assert (ratio.status, ratio.estimate, ratio.low) == ("inconclusive", None, None)
+    assert report.groups["impact_ratio"].isna().all()
+    assert report.groups["ppv"].isna().all()
+    difference = by_check(report)["demographic parity difference by g"]
+    assert difference.estimate == 0
+    assert difference.high > 0
+
+
+def test_a_small_group_never_becomes_the_reference():
+    groups = audit(*expand({"a": (60, 40, 0, 0), "b": (80, 20, 0, 0), "tiny": (1, 4, 0, 0)}, "g")).groups
+    assert groups["reference"].tolist() == ["a"] * 3
+    assert groups["impact_ratio"].tolist() == pytest.approx([1.0, 0.5, 2.0])
+    assert np.isnan(groups.loc[0, "impact_ratio_low"])
+
+
+def test_scores_add_ranking_and_calibration():
+    groups = pd.DataFrame({"g": list("aaaabbb")})
+    labels, scores = [0, 0, 1, 1, 1, 1, 1], [0.1, 0.6, 0.6, 0.9, 1.0, 1.0, 1.0]
+    report = audit(labels, labels, groups, scores)
+    assert report.groups["auc"].tolist() == pytest.approx([3.5 / 4, np.nan], nan_ok=True)
+    assert report.groups.loc[1, "calibration_error"] == 0
+    assert "auc" not in audit(labels, labels, groups).groups
+
+
+def test_findings_are_json_and_never_call_a_model_fair(compas):
+    report = audit(*compas)
+    text = json.dumps([finding.to_json() for finding in report.findings], allow_nan=False)
+    assert {finding.lens for finding in report.findings} == {"bias"}
+    assert not re.search(r"\bfair\b|compliant|unbiased", text)
+
+
+def test_names_of_groups_are_escaped(random_rows):
+    labels, predictions, groups = random_rows
+    hostile = "<script>alert('&')</script>"
+    groups = groups.assign(sex=groups["sex"].replace("f", hostile)).rename(columns={"race": "<img src=x>"})
+    html = audit(labels, predictions, groups, draws=9)._repr_html_()
+    assert "<script" not in html
+    assert "<img" not in html
+    assert "&lt;script&gt;alert" in html
+    assert "undefined" in html
