@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from probe.audit.bundle import Arrays
@@ -81,7 +82,7 @@ def _explain(explainer: Explainer, model: Model, data: Dataset, rows: Tensor) ->
     return Step(f"explain-{explainer.name()}", "explanation", explainer.config(), len(rows), work)
 
 
-def _measure(metric: Metric[Attribution], model: Model, attribution: Attribution) -> np.ndarray[Any, Any] | None:
+def _measure(metric: Metric[Attribution], model: Model, attribution: Attribution) -> NDArray[Any] | None:
     try:
         return _numpy(metric(model, attribution).evidence.double())
     except Unsupported:
@@ -110,6 +111,7 @@ def _attack(attack: Attack, radii: tuple[str, ...], model: Model, data: Dataset,
             shown.append(perturbed[:SHOWN].clone())
         return {
             "rows": _numpy(rows),
+            "inputs": _numpy(inputs[:SHOWN]),
             "eps": np.array([float(Fraction(eps)) for eps in sorted(radii, key=Fraction)]),
             "clean": _numpy(clean == labels),
             "success": _numpy(torch.stack(success)),
@@ -120,5 +122,5 @@ def _attack(attack: Attack, radii: tuple[str, ...], model: Model, data: Dataset,
     return Step(f"attack-{attack.name()}", "robustness", attack.config(), len(rows) * len(radii), work)
 
 
-def _numpy(tensor: Tensor) -> np.ndarray[Any, Any]:
+def _numpy(tensor: Tensor) -> NDArray[Any]:
     return tensor.detach().cpu().numpy()

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.special import softmax
 
 from probe import bias
@@ -46,8 +47,8 @@ def assess(bundle: Bundle) -> Assessment:
 class _Answers:
     """The predictions of a bundle, and the groups of the same rows."""
 
-    labels: np.ndarray[Any, Any]
-    predicted: np.ndarray[Any, Any]
+    labels: NDArray[Any]
+    predicted: NDArray[Any]
     probabilities: Floats
     groups: pd.DataFrame | None
 
@@ -59,7 +60,7 @@ class _Answers:
         return cls(arrays["labels"], logits.argmax(1), softmax(logits, axis=1), groups)
 
     @property
-    def correct(self) -> np.ndarray[Any, Any]:
+    def correct(self) -> NDArray[Any]:
         return self.labels == self.predicted
 
 
@@ -88,11 +89,22 @@ def _performance(bundle: Bundle, answers: _Answers, result: Assessment) -> None:
             note="binning makes this error larger than the true one, the more so the fewer the rows",
         )
     )  # fmt: skip
+    result.tables["reliability"] = _reliability(*evidence.T)
     if answers.probabilities.shape[1] == 2:
         scored = np.stack([answers.probabilities[:, 1], answers.labels], axis=1)
         low, high = bootstrap(scored, lambda e: area_under_roc(e[:, 0], e[:, 1] == 1), draws=200, seed=seed)
         rows.append(("area under ROC", area_under_roc(scored[:, 0], scored[:, 1] == 1), low, high, n))
     result.tables["performance"] = pd.DataFrame(rows, columns=["metric", "value", "low", "high", "n"])
+
+
+def _reliability(confidence: Floats, correct: Floats, bins: int = 15) -> pd.DataFrame:
+    """Confidence and accuracy of each bin of the calibration error; empty bins are left out."""
+    rows, bin_of = [], np.minimum((confidence * bins).astype(int), bins - 1)
+    for index in np.unique(bin_of):
+        inside = bin_of == index
+        mean = float(confidence[inside].mean())
+        rows.append((index / bins, (index + 1) / bins, mean, *_proportion(correct[inside])))
+    return pd.DataFrame(rows, columns=["from", "to", "confidence", "accuracy", "low", "high", "n"])
 
 
 def _explanations(bundle: Bundle, result: Assessment) -> None:
@@ -182,7 +194,7 @@ def _robustness(bundle: Bundle, answers: _Answers, result: Assessment) -> None:
         result.tables["robustness_by_group"] = _robustness_by_group(first, standing["all attacks"], answers.groups)
 
 
-def _iterative_is_stronger(single: np.ndarray[Any, Any], iterated: np.ndarray[Any, Any]) -> Finding:
+def _iterative_is_stronger(single: NDArray[Any], iterated: NDArray[Any]) -> Finding:
     """An iterated attack that misses what a single step finds was too weak, or the gradients mislead it."""
     missed = (single & ~iterated).any(0)
     value, low, high, n = _proportion(missed)
@@ -193,7 +205,7 @@ def _iterative_is_stronger(single: np.ndarray[Any, Any], iterated: np.ndarray[An
     )  # fmt: skip
 
 
-def _robustness_by_group(first: dict[str, Any], standing: np.ndarray[Any, Any], groups: pd.DataFrame) -> pd.DataFrame:
+def _robustness_by_group(first: dict[str, Any], standing: NDArray[Any], groups: pd.DataFrame) -> pd.DataFrame:
     rows, attacked = [], groups.iloc[first["rows"]].reset_index(drop=True)
     for attribute in attacked:
         for group, index in attacked.groupby(attribute, observed=True).indices.items():
@@ -248,7 +260,7 @@ def _absent(lens: str, check: str, why: str) -> Finding:
     return Finding(lens=lens, check=check, status="not run", note=why)
 
 
-def _proportion(hits: np.ndarray[Any, Any]) -> tuple[float, float, float, int]:
+def _proportion(hits: NDArray[Any]) -> tuple[float, float, float, int]:
     low, high = wilson(hits.sum(), len(hits))
     return float(hits.mean()), float(low), float(high), len(hits)
 
