@@ -40,7 +40,7 @@ class Explainer(Method, ABC):
         """Return one signed number per input coordinate."""
 
     @final
-    def __call__(self, model: Model, inputs: Inputs, targets: Labels | None = None) -> Attribution:
+    def __call__(self, model: Model, inputs: Tensor, targets: Tensor | None = None) -> Attribution:
         """Explain `targets`, or what the model predicts."""
         inputs = model.check(inputs)
         targets = model.predict(inputs) if targets is None else model.check_labels(targets, inputs)
@@ -68,7 +68,7 @@ class Attack(Method, ABC):
         """The ball that `perturb` stays in: the p of its norm, and its radius in the unit of the space's scale."""
 
     @final
-    def __call__(self, model: Model, inputs: Inputs, labels: Labels) -> Perturbation:
+    def __call__(self, model: Model, inputs: Tensor, labels: Tensor) -> Perturbation:
         """Attack the inputs that the model gets right; the others need no attack and stay as they are."""
         inputs = model.check(inputs)
         labels = model.check_labels(labels, inputs)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from probe.errors import DataError, ShapeError
-from probe.shapes import Inputs, Labels
 from probe.space import Kind, Space
 from probe.tensors import generator, sha256
 
@@ -21,8 +21,8 @@ from probe.tensors import generator, sha256
 class Dataset:
     """Labelled examples. `groups` has one row per example and one column per attribute, such as sex."""
 
-    inputs: Inputs
-    labels: Labels
+    inputs: Tensor  # (rows, ...), one example per row
+    labels: Tensor  # (rows,), class indices
     groups: pd.DataFrame | None = None
     space: Space = field(default_factory=Space)
     classes: tuple[str, ...] = ()
@@ -151,7 +151,7 @@ def _codes(column: "pd.Series[Any]", values: tuple[str, ...], path: Path) -> Ten
     return torch.from_numpy(pd.Categorical(text, categories=list(values)).codes.astype(np.int64))
 
 
-def _encode(column: "pd.Series[Any]", values: Sequence[str] | None, path: Path) -> tuple[np.ndarray[Any, Any], Kind]:
+def _encode(column: "pd.Series[Any]", values: Sequence[str] | None, path: Path) -> tuple[NDArray[Any], Kind]:
     if values is None and pd.api.types.is_numeric_dtype(column):
         whole = pd.api.types.is_integer_dtype(column)
         return column.to_numpy(np.float32)[:, None], "integer" if whole else "continuous"

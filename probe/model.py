@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +45,7 @@ class Model:
         if training:
             raise ProbeError("the module is in training mode, so its answers vary; call .eval() on it first")
 
-    def __call__(self, inputs: Inputs) -> Logits:
+    def __call__(self, inputs: Tensor) -> Logits:
         """Logits of the inputs, counted, and checked for what cannot be logits."""
         logits = self.forward(inputs if self.embed is None else self.embed(inputs))
         self.usage.forward += len(inputs)
@@ -63,7 +64,7 @@ class Model:
         """Logits without gradients, in passes that fit in memory."""
         return torch.cat([self(inputs[rows]) for rows in spans(len(inputs), rows_per_pass(inputs))])
 
-    def predict(self, inputs: Inputs) -> Labels:
+    def predict(self, inputs: Tensor) -> Labels:
         """The most likely class of each input."""
         return self.logits(self.check(inputs)).argmax(-1)
 
@@ -86,7 +87,7 @@ class Model:
             (gradient,) = torch.autograd.grad(objective(logits).sum(), x)
         return logits.detach(), gradient
 
-    def check(self, inputs: Inputs) -> Inputs:
+    def check(self, inputs: Tensor) -> Inputs:
         """The inputs on the model's device, after checking that they lie in its space."""
         if not isinstance(inputs, Tensor):
             raise ShapeError(f"inputs are a {type(inputs).__name__}, expected a torch.Tensor; torch.as_tensor converts")
@@ -95,7 +96,7 @@ class Model:
         self.space.check(inputs)
         return inputs.detach().to(self.device)
 
-    def check_labels(self, labels: Labels, inputs: Inputs) -> Labels:
+    def check_labels(self, labels: Tensor, inputs: Inputs) -> Labels:
         """The labels on the model's device, after checking that each names a class."""
         if not isinstance(labels, Tensor) or labels.ndim != 1 or len(labels) != len(inputs):
             shape = tuple(labels.shape) if isinstance(labels, Tensor) else type(labels).__name__
@@ -132,7 +133,7 @@ class Model:
     def _count_backward(self, gradient: Tensor) -> None:
         self.usage.backward += len(gradient)
 
-    def _check_logits(self, logits: Tensor, inputs: Tensor) -> None:
+    def _check_logits(self, logits: Any, inputs: Tensor) -> None:
         expected = f"expected ({len(inputs)}, {len(self.classes) or 'classes'})"
         if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(inputs) or logits.shape[1] < 2:
             found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__

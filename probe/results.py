@@ -3,11 +3,12 @@
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from probe.method import Method
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@runtime_checkable
 class Measure(Protocol):
     """What Scores ask of the metric that made them."""
 
@@ -224,7 +226,7 @@ class Scores(_Result):
 Result = Prediction | Attribution | Perturbation
 
 
-def _numpy(tensor: Tensor) -> np.ndarray[Any, Any]:
+def _numpy(tensor: Tensor) -> NDArray[Any]:
     return tensor.detach().cpu().numpy()
 
 

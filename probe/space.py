@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from probe.errors import RangeError, ShapeError, Unsupported
-from probe.shapes import Inputs, PerFeature
+from probe.shapes import Inputs, PerFeature, References
 
 Kind = Literal["continuous", "integer", "category"]
 Bound = float | Tensor
@@ -24,7 +24,7 @@ class Space:
     bounds: tuple[Bound, Bound] = (0.0, 1.0)  # lowest and highest value, for all or per coordinate
     features: Tensor | None = None  # the feature (0, 1, ...) that each coordinate belongs to; None: each is its own
     names: tuple[str, ...] = ()  # one per feature
-    kinds: tuple[Kind, ...] = ()  # one per feature; () means all continuous
+    kinds: tuple[str, ...] = ()  # continuous, integer or category, one per feature; () means all continuous
     reference: Tensor | None = None  # rows that show an absent feature, (rows, *shape)
     mutable: Tensor | None = None  # True where an attacker may change a coordinate; None: everywhere
     scale: Bound = 1.0  # the unit in which attack radii are measured, for all or per coordinate
@@ -45,7 +45,7 @@ class Space:
         if self.reference is not None and (len(self.reference) == 0 or not bool(self.reference.isfinite().all())):
             raise RangeError("Space.reference needs at least one row, and only finite numbers")
 
-    def check(self, inputs: Inputs) -> None:
+    def check(self, inputs: Tensor) -> None:
         """Raise unless there are rows and all numbers are finite and within the bounds (up to rounding)."""
         if inputs.ndim < 2 or len(inputs) == 0:
             raise ShapeError(
@@ -100,7 +100,7 @@ class Space:
         columns = kept if self.features is None else kept[:, self._feature_of(like)]
         return columns.view(-1, *like.shape[1:])
 
-    def references(self, like: Inputs) -> Inputs:
+    def references(self, like: Inputs) -> References:
         """The reference rows, on the device and in the dtype of `like`."""
         if self.reference is None:
             raise Unsupported(
@@ -114,7 +114,7 @@ class Space:
             )
         return self.reference.to(like)
 
-    def baseline(self, like: Inputs) -> Inputs:
+    def baseline(self, like: Inputs) -> References:
         """The mean reference row, (1, *shape)."""
         return self.references(like).to(torch.get_default_dtype()).mean(0, keepdim=True).to(like.dtype)
 

@@ -33,7 +33,7 @@ def newcombe(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike, level: 
     difference = p1 - p2
     low = difference - np.sqrt((p1 - low1) ** 2 + (high2 - p2) ** 2)
     high = difference + np.sqrt((high1 - p1) ** 2 + (p2 - low2) ** 2)
-    return low, high
+    return np.asarray(low), np.asarray(high)
 
 
 def bootstrap(

@@ -4,7 +4,8 @@ Both climb the log-odds of an error, log sum_(k != y) exp z_k - z_y. It grows wi
 points the same way, but it does not vanish where the model is so sure that the cross-entropy rounds to zero.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from probe.contracts import Attack
 from probe.method import param
 from probe.model import Model
 from probe.shapes import Inputs, Labels, Logits, PerExample
+from probe.space import Space
 from probe.tensors import column, generator
 
 
@@ -32,7 +34,7 @@ class FGSM(_GradientAttack):
     """One step of length eps up the loss (Goodfellow et al. 2015, arXiv:1412.6572); its L2 form with norm="l2"."""
 
     def perturb(self, model: Model, inputs: Inputs, labels: Labels) -> Inputs:
-        _, gradient = _climb(model, inputs, labels)
+        _, _, gradient = _look_up(model, inputs, labels)
         step = self.eps * NORMS[self.norm].steepest(gradient) * model.space.unit(inputs)
         return model.space.admit(inputs + step, inputs)
 
@@ -53,87 +55,85 @@ class PGD(_GradientAttack):
     def perturb(self, model: Model, inputs: Inputs, labels: Labels) -> Inputs:
         norm, unit = NORMS[self.norm], model.space.unit(inputs)
         source = generator(self.seed, inputs.device)
-        best = inputs.clone()
-        standing = torch.arange(len(inputs), device=inputs.device)
+        best, standing = inputs.clone(), torch.arange(len(inputs), device=inputs.device)
         for restart in range(self.restarts):
             origin = inputs[standing]
             # One start for all examples, so that an answer does not depend on its neighbours.
-            start = 0 if restart == 0 else self.eps * norm.uniform(inputs[0], source) * unit
-            climb = _Climb(model, norm, self, origin, labels[standing], model.space.admit(origin + start, origin))
-            found, fallen = climb.run()
-            best[standing] = found
+            away = 0 if restart == 0 else self.eps * norm.uniform(inputs[0], source) * unit
+            front = _Front.at(model.space.admit(origin + away, origin), origin, labels[standing], self.step * self.eps)
+            best[standing], fallen = self._climb(model, norm, front)
             standing = standing[~fallen]
             if len(standing) == 0:
                 break
         return best
 
+    def _climb(self, model: Model, norm: Norm, front: "_Front") -> tuple[Inputs, Tensor]:
+        """The best point that one restart finds for each example, and whether the model errs there."""
+        found = front.x.clone()
+        fallen = torch.zeros(len(found), dtype=torch.bool, device=found.device)
+        for _ in range(self.steps):
+            loss, wrong, gradient = _look_up(model, front.x, front.labels)
+            front.remember(loss)
+            found[front.row[wrong]], fallen[front.row[wrong]] = front.x[wrong], True
+            front = front.keep(~wrong)
+            if len(front.row) == 0:
+                return found, fallen
+            front.step_up(model.space, norm, gradient[~wrong], self.eps)
+        logits = model.logits(front.x)
+        front.remember(_error_log_odds(logits, front.labels))
+        wrong = logits.argmax(-1) != front.labels
+        # With more than two classes the highest loss need not be an error, and an error need not have it.
+        found[front.row], fallen[front.row] = torch.where(column(wrong, front.x), front.x, front.best), wrong
+        return found, fallen
 
-class _Climb:
-    """One restart of PGD: where each standing example is, its best point, and its step."""
 
-    patience = 4  # steps without a new best before the step halves and the climb resumes from the best point
+@dataclass
+class _Front:
+    """The examples that still stand in one restart of PGD, a row each: where they are, their best point, their step."""
 
-    def __init__(  # noqa: PLR0913  # the state of one climb, named once
-        self, model: Model, norm: Norm, attack: PGD, origin: Tensor, labels: Tensor, start: Tensor
-    ) -> None:
-        self.model, self.norm, self.attack = model, norm, attack
-        self.origin, self.labels, self.x = origin, labels, start
-        self.found, self.fallen = start.clone(), torch.zeros(len(start), dtype=torch.bool, device=start.device)
-        self.rows = torch.arange(len(start), device=start.device)  # of the examples still standing
-        self.best = start.clone()
-        self.best_loss = torch.full((len(start),), -torch.inf, dtype=start.dtype, device=start.device)
-        self.length = torch.full_like(self.best_loss, attack.step * attack.eps)
-        self.stale = torch.zeros_like(self.rows)
+    row: Tensor  # of the example among those that the restart began with
+    origin: Tensor
+    labels: Tensor
+    x: Tensor
+    best: Tensor
+    best_loss: Tensor
+    length: Tensor  # of the next step, in the unit of the space's scale
+    stale: Tensor  # steps since the last new best
 
-    def run(self) -> tuple[Tensor, Tensor]:
-        """The best point found for each example, and whether it is misclassified there."""
-        for _ in range(self.attack.steps):
-            loss, gradient = _climb(self.model, self.x, self.labels)
-            self._judge(loss)
-            if not len(self.rows):
-                return self.found, self.fallen
-            self._move(gradient[self.kept])
-        self._judge(_error_log_odds_of(self.model, self.x, self.labels))
-        self.found[self.rows] = self.best
-        return self.found, self.fallen
+    patience: ClassVar[int] = 4  # stale steps after which the step halves and the climb resumes from the best point
 
-    def _judge(self, loss: tuple[Tensor, Tensor]) -> None:
-        """Remember the best point of each example, and let those that have fallen leave."""
-        log_odds, wrong = loss
-        better = log_odds > self.best_loss
+    @classmethod
+    def at(cls, start: Tensor, origin: Tensor, labels: Tensor, length: float) -> "_Front":
+        row = torch.arange(len(start), device=start.device)
+        lowest = torch.full((len(start),), -torch.inf, dtype=start.dtype, device=start.device)
+        return cls(row, origin, labels, start, start, lowest, torch.full_like(lowest, length), torch.zeros_like(row))
+
+    def keep(self, rows: Tensor) -> "_Front":
+        return _Front(*(getattr(self, f.name)[rows] for f in fields(self)))
+
+    def remember(self, loss: Tensor) -> None:
+        better = loss > self.best_loss
         self.best = torch.where(column(better, self.x), self.x, self.best)
-        self.best_loss = torch.where(better, log_odds, self.best_loss)
+        self.best_loss = torch.where(better, loss, self.best_loss)
         self.stale = torch.where(better, 0, self.stale + 1)
-        self.found[self.rows[wrong]] = self.x[wrong]
-        self.fallen[self.rows[wrong]] = True
-        self.kept = ~wrong
-        for name in ("origin", "labels", "x", "rows", "best", "best_loss", "length", "stale"):
-            setattr(self, name, getattr(self, name)[self.kept])
 
-    def _move(self, gradient: Tensor) -> None:
-        """Step up from the present point, or from the best one with half the step where the climb has stalled."""
+    def step_up(self, space: Space, norm: Norm, gradient: Tensor, radius: float) -> None:
         stalled = self.stale >= self.patience
         self.length = torch.where(stalled, self.length / 2, self.length)
         self.stale = torch.where(stalled, 0, self.stale)
-        unit = self.model.space.unit(self.x)
-        moved = self.x + column(self.length, self.x) * self.norm.steepest(gradient) * unit
-        # The gradient at the best point is no longer at hand; resuming there costs one step, taken next.
+        unit = space.unit(self.x)
+        moved = self.x + column(self.length, self.x) * norm.steepest(gradient) * unit
+        # The gradient at hand is that of x, so an example that returns to its best point steps on from there next time.
         moved = torch.where(column(stalled, self.x), self.best, moved)
-        change = self.norm.project((moved - self.origin) / unit, self.attack.eps)
-        self.x = self.model.space.admit(self.origin + change * unit, self.origin)
+        change = norm.project((moved - self.origin) / unit, radius)
+        self.x = space.admit(self.origin + change * unit, self.origin)
 
 
-def _climb(model: Model, inputs: Inputs, labels: Labels) -> tuple[tuple[PerExample, Tensor], Inputs]:
+def _look_up(model: Model, inputs: Inputs, labels: Labels) -> tuple[PerExample, Tensor, Inputs]:
     """Log-odds of an error, whether it is one, and the gradient by changes in the unit of the space's scale."""
     logits, gradient = model.gradient(inputs, lambda z: _error_log_odds(z, labels))
-    movable = model.space.movable(inputs)
-    gradient = torch.where(movable, gradient * model.space.unit(inputs), 0.0)
-    return (_error_log_odds(logits, labels), logits.argmax(-1) != labels), gradient
-
-
-def _error_log_odds_of(model: Model, inputs: Inputs, labels: Labels) -> tuple[PerExample, Tensor]:
-    logits = model.logits(inputs)
-    return _error_log_odds(logits, labels), logits.argmax(-1) != labels
+    slope = torch.where(model.space.movable(inputs), gradient * model.space.unit(inputs), 0.0)
+    return _error_log_odds(logits, labels), logits.argmax(-1) != labels, slope
 
 
 def _error_log_odds(logits: Logits, labels: Labels) -> PerExample:

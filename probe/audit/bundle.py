@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from probe.errors import ExistsError, IntegrityError
 
 SCHEMA = 1
 LARGEST = 2**30  # bytes of one array file once unpacked; a bundle of somebody else's cannot fill the memory
 
-Arrays = dict[str, np.ndarray[Any, Any]]
+Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, eq=False)

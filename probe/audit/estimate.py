@@ -3,9 +3,11 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from probe.audit.plan import Plan
 from probe.dataset import Dataset
+from probe.errors import ProbeError
 from probe.model import Model
 
 
@@ -21,19 +23,17 @@ def estimate(plan: Plan, model: Model, data: Dataset) -> float:
     model.predict(many.inputs)  # warms up
     seconds = _time(lambda: model.predict(many.inputs)) * len(total) / len(many)
     for explainer in plan.explainers():
-        seconds += _pilot(lambda m=explainer: m(model, few.inputs)) * min(plan.explain.sample, len(total)) / len(few)
+        seconds += _pilot(partial(explainer, model, few.inputs)) * min(plan.explain.sample, len(total)) / len(few)
     radii = plan.attack.eps or ()
     for attack in plan.attacks() if radii else ():
         weakest = replace(attack, eps=radii[0])
-        once = _pilot(lambda m=weakest: m(model, many.inputs, many.labels))
+        once = _pilot(partial(weakest, model, many.inputs, many.labels))
         seconds += once * len(radii) * min(plan.attack.sample, len(total)) / len(many)
     return seconds
 
 
 def _pilot(work: Callable[[], object]) -> float:
     """Seconds of one try; 0 for a method that refuses this model, as the audit will skip it."""
-    from probe.errors import ProbeError
-
     try:
         return _time(work)
     except ProbeError:

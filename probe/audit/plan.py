@@ -183,8 +183,8 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         if not isinstance(value, list | tuple):
             raise PlanError(f"{where} = {value!r}, expected a list")
         return tuple(value) if "dict" in text else tuple(str(v) for v in value)
-    expected = {"int": int, "float": (int, float), "str": str}.get(getattr(hint, "__name__", ""), dict)
-    if not isinstance(value, expected) or isinstance(value, bool):
+    expected: dict[Any, Any] = {int: int, float: (int, float), str: str}
+    if not isinstance(value, expected.get(hint, dict)) or isinstance(value, bool):
         raise PlanError(f"{where} = {value!r}, expected {getattr(hint, '__name__', 'a table')}")
     if isinstance(value, int) and value < 0:
         raise PlanError(f"{where} = {value}, expected 0 or more")

@@ -1,0 +1,103 @@
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from probe import Space, from_predict_proba
+from probe.adapters import from_factory, load_weights
+from probe.errors import DataError, PlanError, ProbeError, ShapeError, UnsafeError
+
+
+class Bomb:
+    def __reduce__(self):
+        return (Path.touch, (Path("exploded"),))
+
+
+@pytest.fixture
+def net():
+    return nn.Linear(3, 2)
+
+
+def test_weights_go_round(net, tmp_path):
+    save_file({k: v + 1 for k, v in net.state_dict().items()}, tmp_path / "m.safetensors")
+    old = net.weight.detach().clone()
+    load_weights(net, tmp_path / "m.safetensors")
+    torch.testing.assert_close(net.weight.detach(), old + 1)
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 4, 5])
+@pytest.mark.parametrize("name", ["m.pkl", "m.pt"])
+def test_a_pickle_is_refused_unopened(net, tmp_path, monkeypatch, protocol, name):
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_bytes(pickle.dumps(Bomb(), protocol=protocol))
+    with pytest.raises(UnsafeError, match="not opened"):
+        load_weights(net, name)
+    assert not Path("exploded").exists()
+
+
+def test_a_pickle_under_another_name_is_refused_too(net, tmp_path):
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(pickle.dumps(Bomb(), protocol=4))
+    with pytest.raises(UnsafeError, match="not opened"):
+        load_weights(net, path)
+    torch.save(net.state_dict(), path)
+    with pytest.raises(UnsafeError, match="save_file"):
+        load_weights(net, path)
+
+
+def test_a_file_cut_short_says_so(net, tmp_path):
+    path = tmp_path / "m.safetensors"
+    save_file(net.state_dict(), path)
+    whole = path.read_bytes()
+    for size in (0, 5, 20, len(whole) - 3):
+        path.write_bytes(whole[:size])
+        with pytest.raises(DataError, match="copy it again"):
+            load_weights(net, path)
+
+
+def test_shapes_that_differ_are_listed(net, tmp_path):
+    save_file({"weight": torch.zeros(2, 4), "extra": torch.zeros(1)}, tmp_path / "m.safetensors")
+    with pytest.raises(ShapeError) as error:
+        load_weights(net, tmp_path / "m.safetensors")
+    assert "missing bias (2,)" in str(error.value)
+    assert "unexpected extra (1,)" in str(error.value)
+    assert "weight: the file has (2, 4), the module (2, 3)" in str(error.value)
+
+
+def test_a_missing_file_says_so(net, tmp_path):
+    with pytest.raises(DataError, match="No such file"):
+        load_weights(net, tmp_path / "m.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("collections", "module:factory"),
+        ("no_such_thing:f", "cannot import"),
+        ("collections:f", "has no"),
+        ("builtins:dict", "Module"),
+    ],
+)
+def test_a_factory_that_is_none_says_so(spec, message):
+    with pytest.raises(PlanError, match=message):
+        from_factory(spec, None)
+
+
+def test_any_predict_proba_is_a_model():
+    def predict_proba(rows):
+        p = 1 / (1 + np.exp(-rows.sum(1)))
+        return np.stack([1 - p, p], 1)
+
+    model = from_predict_proba(predict_proba, Space(), ("no", "yes"))
+    x = torch.tensor([[0.2, 0.3], [0.9, 0.9]])
+    torch.testing.assert_close(model(x).softmax(-1)[:, 1], x.sum(1).sigmoid())
+
+
+def test_a_predict_proba_that_gives_none_is_refused():
+    model = from_predict_proba(lambda rows: rows * 3, Space(), ("no", "yes"))
+    with pytest.raises(ProbeError, match="must return probabilities"):
+        model(torch.ones(2, 2))

@@ -1,0 +1,251 @@
+"""What every method must honour. A new method is tested here without touching this file."""
+
+import json
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from probe import Model, Prediction, Space, load
+from probe.contracts import Attack, Explainer, Metric, Proportion
+from probe.errors import ContractError, DataError, ProbeError, RangeError, ShapeError, UnknownMethod, Unsupported
+from probe.registry import FAMILIES, build, discover, methods
+from probe.results import Attribution, Perturbation
+
+EXPLAINERS, ATTACKS, METRICS = (discover(family) for family in ("explainer", "attack", "metric"))
+
+
+def each(family):
+    return pytest.mark.parametrize("method", [kind() for kind in family.values()], ids=list(family))
+
+
+@pytest.fixture(scope="module")
+def network() -> Model:
+    """A small convolutional network with features that are squares of pixels."""
+    layers = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(64, 3))
+    source = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in layers.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=source) * 0.3)
+    features = torch.arange(4).repeat_interleave(2).repeat(2, 1)[:, :4].repeat(2, 1)
+    space = Space(
+        features=(features * 0 + torch.tensor([[0, 0, 1, 1]] * 2 + [[2, 2, 3, 3]] * 2))[None],
+        reference=torch.zeros(2, 1, 4, 4),
+    )
+    return Model(forward=layers.eval(), space=space, classes=("a", "b", "c"))
+
+
+@pytest.fixture
+def images():
+    return torch.rand(6, 1, 4, 4, generator=torch.Generator().manual_seed(1))
+
+
+def result_for(metric: Metric, model: Model, inputs: torch.Tensor):
+    y = model.predict(inputs)
+    kinds = {
+        Prediction: lambda: Prediction(model.logits(inputs), y),
+        Attribution: lambda: EXPLAINERS["integrated_gradients"]()(model, inputs),
+        Perturbation: lambda: ATTACKS["pgd"](eps=0.1)(model, inputs, y),
+    }
+    return kinds[metric.reads()]()
+
+
+@each(methods())
+def test_method_is_a_value(method):
+    assert "__dataclass_fields__" in vars(type(method)), "forgotten @dataclass(frozen=True, kw_only=True)"
+    assert method == type(method)()
+    assert hash(method) == hash(type(method)())
+    assert type(method).summary().endswith((".", ").")) or type(method).summary()
+    assert all(f.metadata.get("help") for f in fields(method) if not isinstance(f.default, tuple(methods().values())))
+
+
+@each(methods())
+def test_build_inverts_config(method):
+    assert build(methods(), json.loads(json.dumps(method.config()))) == method
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_families_export_their_methods(family):
+    from importlib import import_module
+
+    home = import_module(FAMILIES[family])
+    assert {kind.__name__ for kind in discover(family).values()} <= set(home.__all__)
+
+
+@each(EXPLAINERS)
+def test_explainer_treats_each_example_alone(method, network, images):
+    together = method(network, images).values
+    alone = torch.cat([method(network, x[None]).values for x in images])
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
+
+
+@each(ATTACKS)
+def test_attack_treats_each_example_alone(method, network, images):
+    labels = network.predict(images)
+    method = replace(method, eps=0.05)
+    together = method(network, images, labels).perturbed
+    alone = torch.cat([method(network, x[None], y[None]).perturbed for x, y in zip(images, labels, strict=True)])
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
+
+
+@each(ATTACKS)
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("eps", [0.0, 0.03, 1.0])
+def test_attack_stays_in_its_ball_and_success_is_what_the_model_says(method, norm, eps, network, images):
+    labels = network.predict(images)
+    result = replace(method, eps=eps, norm=norm)(network, images, labels)
+    assert result.distance(torch.inf if norm == "linf" else 2).max() <= eps + 1e-6
+    assert 0 <= result.perturbed.min() <= result.perturbed.max() <= 1
+    assert torch.equal(result.success, network.predict(result.perturbed) != labels)
+    if eps == 0:
+        assert torch.equal(result.perturbed, images)
+
+
+@each(ATTACKS)
+def test_attack_lowers_the_margin(method, network, images):
+    labels = network.predict(images)
+    result = replace(method, eps=0.05)(network, images, labels)
+    loss = nn.functional.cross_entropy
+    assert loss(result.attacked.logits, labels) > loss(result.clean.logits, labels)
+
+
+@each(METRICS)
+def test_metric_gives_a_value_within_its_interval(method, network, images):
+    scores = method(network, result_for(method, network, images))
+    low, high = scores.interval()
+    assert low <= scores.value + 1e-9
+    assert scores.value <= high + 1e-9
+    assert len(scores.evidence) == len(images)
+    groups = scores.by(np.array(["x", "y", "x", "y", "x", "y"]))
+    assert groups.n.tolist() == [3, 3]
+
+
+@each(METRICS)
+def test_metric_refuses_what_it_cannot_read(method, network, images):
+    other = next(m for m in METRICS.values() if m.reads() is not method.reads())
+    with pytest.raises(TypeError, match="reads"):
+        method(network, result_for(other(), network, images))
+
+
+@each(EXPLAINERS | ATTACKS)
+def test_nothing_is_left_behind(method, network, images):
+    """Weights, gradients, hooks, training mode and global random state are as before; same seed, same bits."""
+    module, labels = network.forward, network.predict(images)
+    before = (
+        {k: v.clone() for k, v in module.state_dict().items()},
+        torch.get_rng_state(),
+        np.random.get_state()[1].copy(),  # noqa: NPY002  # the global state itself is under test
+    )  # the global state itself is under test
+    arguments = (images, labels) if isinstance(method, Attack) else (images,)
+    kept = images.clone()
+    first, again = method(network, *arguments), method(network, *arguments)
+    tensor = "perturbed" if isinstance(method, Attack) else "values"
+    assert torch.equal(getattr(first, tensor), getattr(again, tensor))
+    assert torch.equal(images, kept)
+    assert all(torch.equal(v, before[0][k]) for k, v in module.state_dict().items())
+    assert all(p.grad is None and p.requires_grad for p in module.parameters())
+    assert not any(m._forward_hooks or m._backward_hooks or m.training for m in module.modules())
+    assert torch.equal(torch.get_rng_state(), before[1])
+    assert np.array_equal(np.random.get_state()[1], before[2])  # noqa: NPY002
+    assert first.cost == again.cost
+    assert first.cost.forward > 0
+
+
+@each(EXPLAINERS | ATTACKS)
+def test_result_survives_the_disk(method, network, images, tmp_path):
+    labels = network.predict(images)
+    result = method(network, images, labels)
+    result.save(tmp_path / "r")
+    again = load(tmp_path / "r")
+    assert again.method == method
+    assert type(again) is type(result)
+    torch.testing.assert_close(again.inputs, result.inputs)
+    assert again.to_frame().equals(result.to_frame())
+
+
+@each(EXPLAINERS | ATTACKS)
+@pytest.mark.parametrize(
+    ("inputs", "error", "message"),
+    [
+        (torch.full((1, 1, 4, 4), torch.nan), RangeError, "NaN or infinity, first in row 0"),
+        (torch.full((1, 1, 4, 4), 1.5), RangeError, r"outside the bounds \[0, 1\]"),
+        (torch.zeros(0, 1, 4, 4), ShapeError, "at least one row"),
+        (torch.zeros(4), ShapeError, "at least one row"),
+        (torch.zeros(2, 1, 3, 3), ShapeError, "describes"),
+        (torch.zeros(2, 1, 4, 4, dtype=torch.long), ShapeError, "floating"),
+    ],
+)
+def test_bad_inputs_end_in_one_sentence(method, network, inputs, error, message):
+    with pytest.raises(error, match=message):
+        method(network, inputs, torch.zeros(len(inputs), dtype=torch.long))
+
+
+@each(ATTACKS)
+@pytest.mark.parametrize(
+    ("labels", "error", "message"),
+    [
+        (torch.tensor([0, 1, 2, 3, 0, 0]), DataError, "span 0 to 3, expected 0 to 2"),
+        (torch.tensor([0, -1, 2, 0, 0, 0]), DataError, "span -1"),
+        (torch.zeros(6), DataError, "integers"),
+        (torch.zeros(3, dtype=torch.long), ShapeError, "one class index for each of 6"),
+    ],
+)
+def test_bad_labels_end_in_one_sentence(method, network, images, labels, error, message):
+    with pytest.raises(error, match=message):
+        method(network, images, labels)
+
+
+def test_a_black_box_refuses_what_needs_gradients_by_name():
+    from probe import from_predict_proba
+
+    box = from_predict_proba(lambda x: np.full((len(x), 2), 0.5), Space(reference=torch.zeros(1, 3)), ("a", "b"))
+    x = torch.rand(2, 3)
+    for method in (ATTACKS["pgd"](), EXPLAINERS["integrated_gradients"]()):
+        with pytest.raises(Unsupported, match="black box"):
+            method(box, x, torch.zeros(2, dtype=torch.long))
+    assert EXPLAINERS["kernel_shap"]()(box, x).values.abs().max() < 1e-6
+
+
+def test_an_attack_that_leaves_its_ball_cannot_return(network, images):
+    class Cheat(type(ATTACKS["fgsm"]())):
+        def perturb(self, model, inputs, labels):
+            return (inputs + 0.5).clamp(0, 1)
+
+    class Broken(type(ATTACKS["fgsm"]())):
+        def perturb(self, model, inputs, labels):
+            return inputs * torch.nan
+
+    labels = network.predict(images)
+    with pytest.raises(ContractError, match="left its ball"):
+        Cheat()(network, images, labels)
+    with pytest.raises(ContractError, match="NaN"):
+        Broken()(network, images, labels)
+
+
+def test_settings_are_read_and_checked_at_once():
+    assert ATTACKS["pgd"](eps="8/255").eps == 8 / 255
+    with pytest.raises(RangeError, match=r"PGD.steps = 0"):
+        ATTACKS["pgd"](steps=0)
+    with pytest.raises(RangeError, match=r"PGD.steps = 2.5, expected a whole number"):
+        ATTACKS["pgd"](steps=2.5)
+    with pytest.raises(RangeError, match=r"PGD.eps = 'big', expected a number"):
+        ATTACKS["pgd"](eps="big")
+    with pytest.raises(RangeError, match=r"PGD.eps = nan"):
+        ATTACKS["pgd"](eps=float("nan"))
+    with pytest.raises(RangeError, match="linf, l2"):
+        ATTACKS["pgd"](norm="l7")
+
+
+def test_build_names_what_is_near():
+    with pytest.raises(UnknownMethod, match="did you mean 'pgd'"):
+        build(ATTACKS, {"method": "gpd"})
+    with pytest.raises(UnknownMethod, match="did you mean 'steps'"):
+        build(ATTACKS, {"method": "pgd", "step_s": 3})
+
+
+def test_kinds_of_method_have_one_function_each():
+    assert Explainer.__abstractmethods__ == {"attribute"}
+    assert Metric.__abstractmethods__ == {"measure"} == Proportion.__abstractmethods__
+    assert issubclass(ProbeError, Exception)

@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from probe.statistics import area_under_roc, bootstrap, calibration_error, newcombe, wilson
+
+
+@pytest.mark.parametrize(
+    ("k", "n", "low", "high"), [(0, 2, 0, 0.65762), (805, 1795, 0.42559, 0.47156), (349, 1488, 0.21371, 0.25674)]
+)
+def test_wilson(k, n, low, high):
+    assert [float(bound) for bound in wilson(k, n)] == pytest.approx([low, high], abs=6e-5)
+
+
+def test_wilson_of_nothing_is_undefined():
+    assert np.isnan(wilson(0, 0)).all()
+
+
+def test_newcombe():
+    assert [float(bound) for bound in newcombe(805, 1795, 349, 1488)] == pytest.approx([0.18205, 0.24502], abs=6e-5)
+
+
+def test_wilson_covers():
+    source = np.random.default_rng(0)
+    hits = source.binomial(40, 0.1, size=20_000)
+    low, high = wilson(hits, 40)
+    assert ((low <= 0.1) & (high >= 0.1)).mean() > 0.93
+
+
+def test_bootstrap_covers_a_mean():
+    source = np.random.default_rng(0)
+    inside = 0
+    for trial in range(200):
+        low, high = bootstrap(source.normal(size=50), draws=200, seed=trial)
+        inside += low <= 0 <= high
+    assert 0.88 <= inside / 200 <= 0.99
+
+
+def test_bootstrap_of_one_row_is_undefined():
+    assert np.isnan(bootstrap(np.ones(1))).all()
+
+
+def test_calibration_error():
+    """Two bins of confidence .25 and .75, each off by .25 (the case of arXiv:1706.04599 implementations)."""
+    assert calibration_error(np.array([0.25, 0.25, 0.75, 0.75]), np.array([0.0, 0.0, 1.0, 1.0]), bins=2) == 0.25
+    assert calibration_error(np.ones(5), np.ones(5)) == 0
+
+
+def test_area_under_roc():
+    assert area_under_roc(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1])) == 0.75
+    assert area_under_roc(np.array([0.5, 0.5]), np.array([0, 1])) == 0.5
+    assert np.isnan(area_under_roc(np.array([0.5]), np.array([1])))
