@@ -43,7 +43,7 @@ class Disparity:
     estimate: float = NAN
     low: float = NAN
     high: float = NAN
-    p_value: float = NAN
+    p_value: float = NAN  # that all rates are equal, so the same for difference and ratio
     detectable: float = NAN
     smallest_group: str | None = None
     n: int
