@@ -1,0 +1,121 @@
+"""The viewer: which audit is looked at, whether it is what was recorded, and its pages."""
+
+import sys
+from functools import partial
+from pathlib import Path
+
+import streamlit as st
+
+from dashboards import draw, state
+from dashboards.pages import bias, instance, robustness, summary
+from dashboards.views import runs
+from dashboards.views.words import md, plain
+
+PAGES = {
+    "summary": (summary.draw, "Summary", ":material/fact_check:"),
+    "instance": (instance.draw, "Instance", ":material/image_search:"),
+    "robustness": (robustness.draw, "Robustness", ":material/shield:"),
+    "bias": (bias.draw, "Bias", ":material/balance:"),
+}
+
+
+def main(folder: Path) -> None:
+    """Draw the page that the address names."""
+    st.set_page_config(page_title="probe", layout="wide")
+    found, broken = runs.listing(folder)
+    top = st.container()
+    run = _chosen(found, top)
+    opened = runs.opened(run) if run else None
+    pages = {
+        name: st.Page(partial(_page, name, opened, folder), title=title, url_path=name, default=name == "summary")
+        for name, (_, title, _icon) in PAGES.items()
+    }
+    current = st.navigation(list(pages.values()), position="hidden")
+    badge = _sidebar(found, run, pages)
+    for bad in broken:
+        top.warning(f"{md(bad.folder)} cannot be read: {md(bad.reason)}", icon=":material/broken_image:")
+    if opened is not None:
+        _unfinished(opened, top)
+    current.run()
+    if opened is not None:
+        # Last, as it recomputes every number: the page is there to be read meanwhile.
+        _integrity(opened, badge, top)
+
+
+def _chosen(found: list[runs.Run], top: "st.delta_generator.DeltaGenerator") -> runs.Run | None:
+    if not found:
+        return None
+    choice = state.choose_run(st.query_params.get("run"), [run.id for run in found])
+    if choice.stale:
+        top.warning(md(choice.stale), icon=":material/link_off:")
+    elif "run" not in st.query_params:
+        st.query_params["run"] = choice.value  # so that the address is a link to this evidence from the start
+    return next(run for run in found if run.id == choice.value)
+
+
+def _sidebar(
+    found: list[runs.Run], run: runs.Run | None, pages: dict[str, "st.navigation.page.StreamlitPage"]
+) -> "st.delta_generator.DeltaGenerator":
+    with st.sidebar:
+        st.markdown("#### probe")
+        st.caption("Audits of neural networks. Read only.")
+        for name, page in pages.items():
+            # Not an icon of the page itself: that becomes the favicon, which browsers would fetch from outside.
+            st.page_link(page, icon=PAGES[name][2], query_params={"run": run.id} if run else None, width="stretch")
+        if run:
+            titles = {each.id: each.title for each in found}
+            st.session_state["run"] = run.id
+            st.selectbox("Audit", list(titles), format_func=titles.__getitem__, key="run", on_change=_open)
+        return st.container()
+
+
+def _open() -> None:
+    # Rows, attacks and groups of one audit mean nothing in another.
+    st.query_params.from_dict({"run": st.session_state["run"]})
+
+
+def _page(name: str, opened: runs.Opened | None, folder: Path) -> None:
+    if opened is None:
+        draw.heading("No audits yet", "This viewer shows audits that were made by `probe audit`.")
+        st.text(f"No runs in {plain(folder)}. Create one:")
+        st.code("probe audit adult-mlp", language=None)
+        return
+    try:
+        PAGES[name][0](opened)
+    except runs.MALFORMED as error:
+        st.error(f"This page cannot be shown: {md(runs.reason(error))}.", icon=":material/broken_image:")
+
+
+def _unfinished(opened: runs.Opened, top: "st.delta_generator.DeltaGenerator") -> None:
+    if not opened.bundle.complete:
+        top.warning(
+            f"**This audit is not complete** (status: {md(opened.bundle.manifest['status'])}). What is here was "
+            "measured; what is missing was not. Run the same command again to continue it.",
+            icon=":material/hourglass_top:",
+        )
+
+
+def _integrity(
+    opened: runs.Opened, badge: "st.delta_generator.DeltaGenerator", top: "st.delta_generator.DeltaGenerator"
+) -> None:
+    with badge, st.spinner("Checking the evidence"):
+        result = _verified(opened.folder, opened.stamp)
+    digest = plain(opened.bundle.manifest["digest"])[:12]
+    if result.intact:
+        badge.badge("Digests verified", icon=":material/verified:", color="blue", help=md(result.sentence))
+    else:
+        badge.badge("Mismatch", icon=":material/gpp_bad:", color="red", help=md(result.sentence))
+        top.error(
+            f"**This audit is not what was recorded; do not rely on it.** {md(result.sentence)}.",
+            icon=":material/gpp_bad:",
+        )
+    badge.caption(f"Evidence digest {md(digest)}")
+
+
+@st.cache_data(max_entries=100, show_spinner=False)
+def _verified(folder: str, stamp: str) -> runs.Integrity:
+    return runs.check(folder)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "runs"))

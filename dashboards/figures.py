@@ -1,0 +1,64 @@
+"""Figures of a bundle as PNG, by name and parameters."""
+
+from collections.abc import Callable
+
+from matplotlib.axes import Axes
+
+from dashboards.views import bias, instance, robustness
+from probe import plots
+from probe.audit import Bundle
+
+
+def png(name: str, bundle: Bundle, *keys: str) -> bytes:
+    """Draw a figure."""
+    return plots.to_png(FIGURES[name](bundle, *keys))
+
+
+def _picture(bundle: Bundle, row: str) -> Axes:
+    ax = plots.blank(2.1, 2.1)
+    pixels = instance.picture(instance.inputs(bundle, int(row)))
+    ax.imshow(pixels, cmap="gray", vmin=min(0.0, float(pixels.min())), vmax=max(1.0, float(pixels.max())))
+    ax.set_axis_off()
+    return ax
+
+
+def _heatmap(bundle: Bundle, row: str, method: str) -> Axes:
+    values, pixels = instance.values(bundle, int(row), method), instance.picture(instance.inputs(bundle, int(row)))
+    return plots.heatmap(values.sum(0), pixels.mean(-1) if pixels.ndim == 3 else pixels)
+
+
+def _bars(bundle: Bundle, row: str, method: str) -> Axes:
+    return plots.bars(instance.features(bundle), instance.by_feature(bundle, int(row), method))
+
+
+def _changed(bundle: Bundle, row: str, attack: str, eps: str) -> Axes:
+    attacked = instance.attacked(bundle, int(row), attack, eps)
+    return plots.before_and_after(instance.picture(instance.inputs(bundle, int(row))), instance.picture(attacked))
+
+
+def _curves(bundle: Bundle, by: str) -> Axes:
+    frame = robustness.table(bundle, by)
+    curves = {
+        str(name): plots.Curve(part["eps"], part["robust_accuracy"], part["low"], part["high"])
+        for name, part in frame.groupby(frame.columns[0], sort=False)
+    }
+    ax = plots.blank(7.6, 3.8)
+    return plots.robustness(curves, threshold=robustness.asked(bundle) if by == "attack" else None, ax=ax)
+
+
+def _forest(bundle: Bundle, attribute: str, rate: str) -> Axes:
+    frame = bias.rates(bundle, attribute, rate)
+    ax = plots.blank(7.6, 0.72 + 0.27 * max(len(frame), 2))
+    return plots.forest(
+        frame["group"], frame["value"], frame["low"], frame["high"], counts=frame["n"], faint=frame["small"], ax=ax
+    )
+
+
+FIGURES: dict[str, Callable[..., Axes]] = {
+    "picture": _picture,
+    "heatmap": _heatmap,
+    "bars": _bars,
+    "changed": _changed,
+    "curves": _curves,
+    "forest": _forest,
+}

@@ -1,0 +1,1 @@
+"""The pages: each reads its link, asks its view, and draws."""

@@ -1,0 +1,7 @@
+"""instance."""
+
+from dashboards.views.runs import Opened
+
+
+def draw(opened: Opened) -> None:
+    """Draw the page."""

@@ -1,0 +1,54 @@
+"""Is anything wrong, how sure is that, and what was not tested?"""
+
+import streamlit as st
+
+from dashboards import draw as parts
+from dashboards.views import summary
+from dashboards.views.runs import Opened
+from dashboards.views.words import STATUSES, md, status
+
+
+def draw(opened: Opened) -> None:
+    """Draw the page."""
+    bundle = opened.bundle
+    parts.heading(md(bundle.name), "Is anything wrong, how sure is that, and what was not tested?")
+    _counts(summary.counts(bundle))
+    st.subheader("Findings", anchor=False)
+    wanted = parts.control("status", "Show", ["all", *STATUSES], {"all": "all findings"})
+    shown = summary.groups(bundle, wanted)
+    if not shown:
+        st.text(f"No finding has the status {wanted!r}." if wanted != "all" else "This audit holds no findings.")
+    for group in shown:
+        st.markdown(f"##### {md(group.title)}")
+        parts.markdown_table(group.findings, f"{group.title}: findings")
+        with st.expander("How each was measured"):
+            parts.markdown_table(group.measured)
+    st.caption(
+        "A check passes or fails only if its whole 95 % interval lies on one side of what was asked; otherwise it is "
+        "inconclusive, which is not a pass. What is asked is an engineering choice of whoever signed the plan, not law."
+    )
+    st.subheader("What was not run", anchor=False)
+    absent = summary.not_run(bundle)
+    if absent.empty:
+        ended = "Every step was run, but the audit ended before its findings were computed."
+        st.text("Everything in the plan was run." if bundle.complete else ended)
+    else:
+        parts.table(absent)
+    st.subheader("What was audited", anchor=False)
+    parts.table(summary.subject(bundle))
+    st.caption("SHA-256 digests of")
+    st.code(summary.digests(bundle), language=None, wrap_lines=True)
+    parts.data(summary.steps(bundle), "Steps and their cost")
+    st.subheader("How to reproduce", anchor=False)
+    st.code(summary.reproduce(bundle), language="bash", wrap_lines=True)
+    parts.limits(
+        "Nothing here says that a model is fair, safe or lawful: each line is one measurement on one data set.",
+        "Checks that are not in the plan were not made; a short list of findings is not a clean bill.",
+        "Intervals cover chance in the choice of examples, not data that differ from those that the model will meet.",
+    )
+
+
+def _counts(counts: dict[str, int]) -> None:
+    with st.container(horizontal=True):
+        for name, count in counts.items():
+            st.metric(status(name), count, border=True, width=150)

@@ -1,0 +1,75 @@
+"""What a link holds: ids and words from closed lists, never text or paths of the data. All of it is untrusted."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from urllib.parse import urlencode
+
+PAGES = ("summary", "instance", "robustness", "bias")
+# What each page's link holds besides the run.
+KEYS: Mapping[str, tuple[str, ...]] = {
+    "summary": ("status",),
+    "instance": ("row", "attack", "eps"),
+    "robustness": ("by",),
+    "bias": ("by", "rate"),
+}
+RUN = re.compile(r"[A-Za-z0-9._-]{1,100}~[0-9a-f]{12}")
+LONGEST = 120  # characters of a value that is looked at, or shown to whoever opened the link
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a link's parameter came to: one of the options, and a sentence if it is not the one that was asked for."""
+
+    value: str
+    stale: str = ""
+
+
+def run_id(folder: str, digest: str) -> str:
+    """The id of an audit: the name of its folder and the start of its digest, so that a link means one evidence."""
+    slug = re.sub(r"[^A-Za-z0-9._-]", "-", folder)[:100] or "run"
+    return f"{slug}~{re.sub('[^0-9a-f]', '0', digest.lower())[:12].ljust(12, '0')}"
+
+
+def choose(key: str, asked: str | None, options: Sequence[str], default: str = "") -> Choice:
+    """The option that a link asks for, or else the nearest one that exists, and a sentence that says so."""
+    default = default or options[0]
+    if asked is None or asked == "":
+        return Choice(default)
+    if asked in options:
+        return Choice(asked)
+    shown = re.sub(r"[^\w.~/ -]", "?", asked[:LONGEST], flags=re.ASCII)
+    value = _nearest(asked[:LONGEST], options, default)
+    return Choice(value, f"This link asks for {key} {shown!r}, which is not here. Shown instead: {value}.")
+
+
+def choose_run(asked: str | None, ids: Sequence[str]) -> Choice:
+    """The audit that a link asks for; if its evidence has changed since, the one of the same name, and a sentence."""
+    if not asked or asked in ids:
+        return Choice(asked or ids[0])
+    if not RUN.fullmatch(asked):
+        return Choice(ids[0], f"This link does not name an audit. Shown instead: {ids[0]}, the newest.")
+    name, digest = asked.split("~")
+    for same in ids:
+        if same.split("~")[0] == name:
+            return Choice(same, f"This link was made for {name} with digest {digest}; its evidence is now {same}.")
+    return Choice(ids[0], f"This link asks for the audit {asked}, which is not here. Shown instead: {ids[0]}.")
+
+
+def link(page: str, params: Mapping[str, str]) -> str:
+    """The address of a page within the viewer."""
+    kept = query(page, params)
+    return f"/{page}?{urlencode(kept)}" if kept else f"/{page}"
+
+
+def query(page: str, params: Mapping[str, str]) -> dict[str, str]:
+    """Those of the parameters that the page's link holds."""
+    return {key: params[key] for key in ("run", *KEYS[page]) if params.get(key)}
+
+
+def _nearest(asked: str, options: Sequence[str], default: str) -> str:
+    if asked.isascii() and asked.isdigit() and all(option.isdigit() for option in options):
+        return min(options, key=lambda option: abs(int(option) - int(asked)))
+    close = get_close_matches(asked, options, n=1)
+    return close[0] if close else default

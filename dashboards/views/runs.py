@@ -1,0 +1,104 @@
+"""The audits of a folder, and whether they are what was recorded."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dashboards import state
+from dashboards.views.words import plain
+from probe.audit import Bundle, find, read, verify
+from probe.errors import ProbeError
+
+# What reading a manifest that somebody else shaped can raise, past the checks of `read`.
+MALFORMED = (ProbeError, LookupError, TypeError, ValueError, AttributeError, OSError)
+
+
+@dataclass(frozen=True)
+class Run:
+    """An audit that can be chosen."""
+
+    id: str
+    folder: str
+    title: str
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """The audit that is looked at. `stamp` is what its figures are cached under."""
+
+    id: str
+    bundle: Bundle
+    stamp: str
+
+    @property
+    def folder(self) -> str:
+        return str(self.bundle.folder)
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A folder with an audit.json that cannot be read, and why."""
+
+    folder: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Integrity:
+    """Whether an audit is what was recorded. `sentence` says what was checked, or what differs."""
+
+    intact: bool
+    sentence: str
+
+
+def listing(runs: str | Path) -> tuple[list[Run], list[Broken]]:
+    """The audits of a folder, newest first, and those that cannot be read."""
+    found: list[Run] = []
+    broken: list[Broken] = []
+    for folder in find(runs):
+        try:
+            manifest = read(folder).manifest
+            found.append(_run(folder, manifest))
+        except MALFORMED as error:
+            broken.append(Broken(folder.name, reason(error)))
+    return found, broken
+
+
+def opened(run: Run) -> Opened:
+    """Open an audit."""
+    return Opened(run.id, read(run.folder), stamp(run.folder))
+
+
+def stamp(folder: str | Path) -> str:
+    """Changes when a file of the audit changes: what is cached about the audit is cached under it."""
+    files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+    seen = "\n".join(f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in files)
+    return hashlib.sha256(seen.encode()).hexdigest()
+
+
+def check(folder: str | Path) -> Integrity:
+    """Hash every file and recompute every number of an audit."""
+    try:
+        done = verify(folder)
+    except MALFORMED as error:
+        return Integrity(intact=False, sentence=reason(error))
+    return Integrity(
+        intact=True,
+        sentence=f"{done.files} files have their recorded digests; {done.findings} findings and {done.numbers:,} "
+        "numbers in tables follow from the stored evidence.",
+    )
+
+
+def _run(folder: Path, manifest: dict[str, Any]) -> Run:
+    created = plain(manifest.get("created", ""))[:16].replace("T", " ")
+    state_of = "" if manifest["status"] == "complete" else f", {plain(manifest['status'])}"
+    digest = str(manifest["digest"])
+    return Run(state.run_id(folder.name, digest), str(folder), f"{plain(manifest['name'])} ({created}{state_of})")
+
+
+def reason(error: Exception) -> str:
+    """Why something of an audit cannot be read, as a sentence without its full stop."""
+    if isinstance(error, ProbeError):
+        return plain(error)
+    return f"audit.json is not shaped as an audit writes it ({type(error).__name__}: {plain(error)})"

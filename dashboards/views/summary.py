@@ -1,0 +1,139 @@
+"""The findings of an audit, what it was of, and how to repeat it."""
+
+import shlex
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from dashboards.views.words import STATUSES, estimate, md, number, plain, status, threshold
+from probe.audit import Bundle
+
+LENSES = {
+    "performance": ("Performance", ""),
+    "explanation": ("Explanations", "instance"),
+    "robustness": ("Robustness", "robustness"),
+    "bias": ("Bias", "bias"),
+}
+
+
+@dataclass(frozen=True)
+class Group:
+    """The findings of one lens, and the page that shows their evidence ("" if there is none)."""
+
+    title: str
+    page: str
+    findings: pd.DataFrame
+    measured: pd.DataFrame
+
+
+def counts(bundle: Bundle) -> dict[str, int]:
+    """How many findings have each status; every status is there."""
+    seen = Counter(finding["status"] for finding in bundle.manifest["findings"])
+    return {name: seen[name] for name in STATUSES} | {plain(s): n for s, n in seen.items() if s not in STATUSES}
+
+
+def groups(bundle: Bundle, wanted: str = "all") -> list[Group]:
+    """The findings by lens, all of them or those of one status, ready for a table that reads Markdown."""
+    findings = [f for f in bundle.manifest["findings"] if wanted in ("all", f["status"])]
+    lenses = list(LENSES) + sorted({str(f["lens"]) for f in findings} - set(LENSES))
+    listed = [(lens, [f for f in findings if f["lens"] == lens]) for lens in lenses]
+    return [_group(lens, rows) for lens, rows in listed if rows]
+
+
+def subject(bundle: Bundle) -> pd.DataFrame:
+    """What was audited, on what, with what."""
+    m = bundle.manifest
+    model, data, machine = m["model"], m["data"], m.get("machine", {})
+    shape = " by ".join(str(size) for size in data["shape"])
+    rows = {
+        "Model": f"{model['name']}, {len(model['classes'])} classes: {', '.join(map(str, model['classes']))}",
+        "Data": f"{data['name']}: {number(int(data['n']))} examples of {shape}, from {data['source']}",
+        "Groups": ", ".join(map(str, data["groups"])) or "none declared",
+        "Seed": str(m["plan"]["seed"]),
+        "Made": f"{m.get('created', '?')} to {m.get('finished', '?')}",
+        "Made with": ", ".join(f"{name} {value}" for name, value in machine.items()),
+    }
+    return pd.DataFrame({"": list(rows), "Recorded": [plain(text) for text in rows.values()]})
+
+
+def digests(bundle: Bundle) -> str:
+    """SHA-256 of what was audited and of what was found."""
+    m = bundle.manifest
+    parts = {"model": m["model"]["sha256"], "data": m["data"]["sha256"], "evidence": m["digest"]}
+    return "\n".join(f"{name:9}{plain(value)}" for name, value in parts.items())
+
+
+def not_run(bundle: Bundle) -> pd.DataFrame:
+    """What was not measured, and why: findings and steps that did not run, and steps that never began."""
+    rows = [(f["lens"], f["check"], f["status"], f["note"]) for f in bundle.manifest["findings"]]
+    absent = [row for row in rows if row[2] in ("not run", "error")]
+    ended = {step["name"] for step in bundle.manifest["steps"]}
+    waiting = [(lens, name, "not run", "the audit ended before this step") for lens, name in _planned(bundle)]
+    absent += [row for row in waiting if row[1] not in ended and not bundle.complete]
+    return pd.DataFrame(
+        [(plain(lens), plain(check), STATUSES[s].word, plain(note)) for lens, check, s, note in absent],
+        columns=["Lens", "Check", "Status", "Why"],
+    )
+
+
+def steps(bundle: Bundle) -> pd.DataFrame:
+    """What ran, and what it cost."""
+    rows = [
+        (step["name"], step["status"], step["seconds"], step["forward"], step["backward"], step["note"])
+        for step in bundle.manifest["steps"]
+    ]
+    return pd.DataFrame(rows, columns=["Step", "Ended", "Seconds", "Forward passes", "Backward passes", "Note"])
+
+
+def reproduce(bundle: Bundle) -> str:
+    """The commands that check this audit and make it again."""
+    folder = shlex.quote(str(bundle.folder))
+    zoo = str(bundle.manifest["plan"]["model"]["zoo"])
+    again = f"probe audit {shlex.quote(zoo)}" if zoo else "probe audit --plan plan.toml"
+    return "\n".join(
+        [
+            "# hash every file and recompute every number from the stored evidence",
+            f"probe verify {folder} --digest {shlex.quote(plain(bundle.manifest['digest']))}",
+            "# run the model again, with the same plan and seed, and compare the findings",
+            f"probe verify {folder} --rerun",
+            "# a new audit; the plan of this one is in audit.json",
+            f"{again} --out again",
+        ]
+    )
+
+
+def _group(lens: str, findings: list[dict[str, Any]]) -> Group:
+    title, page = LENSES.get(lens, (plain(lens), ""))
+    rows = [
+        (
+            status(f["status"]),
+            _described(f["check"], f["note"]),
+            estimate(f["estimate"], f["low"], f["high"]),
+            threshold(f["threshold"], f["direction"]),
+            number(f["n"]),
+        )
+        for f in findings
+    ]
+    measured = [
+        (md(f["check"]), md(f["method"]), "\N{EN DASH}" if f["seed"] is None else str(f["seed"])) for f in findings
+    ]
+    return Group(
+        title,
+        page,
+        pd.DataFrame(rows, columns=["Status", "Finding", "Estimate [95 % interval]", "Asked", "n"]),
+        pd.DataFrame(measured, columns=["Check", "Measured by", "Seed"]),
+    )
+
+
+def _described(check: str, note: str) -> str:
+    """The check, and beneath it in small what its status rests on."""
+    return f"{md(check)}  \n:small[:grey[{md(note)}]]" if note else md(check)
+
+
+def _planned(bundle: Bundle) -> list[tuple[str, str]]:
+    plan = bundle.manifest["plan"]
+    explain = [("explanation", f"explain-{m['method']}") for m in plan["explain"]["methods"] or ()]
+    attack = [("robustness", f"attack-{m['method']}") for m in plan["attack"]["methods"] or ()]
+    return [("performance", "predictions"), *explain, *attack]
