@@ -54,15 +54,16 @@ def random_subsets(features: int, size: int, count: int, source: torch.Generator
 
 
 def solve(normal: Tensor, right: Tensor, remedy: str) -> Tensor:
-    """Solve the normal equations of a fit, for all columns of `right` at once.
+    """Solve the normal equations of a fit (..., features, features), for all columns of `right` at once.
 
     Raises:
         RangeError: if the coalitions do not determine the fit; `remedy` says what to change.
     """
     factor, failed = torch.linalg.cholesky_ex(normal)
-    # Rounding can hide a rank that is missing: then the factor's diagonal collapses instead.
-    if int(failed) or float(factor.diagonal().min() / factor.diagonal().max()) < 1e-7:
-        raise RangeError(f"the coalitions do not determine all {len(normal)} features; {remedy}")
+    # Rounding can hide a missing rank: then the factor's diagonal collapses instead.
+    diagonal = factor.diagonal(dim1=-2, dim2=-1)
+    if bool(failed.any()) or bool((diagonal.amin(-1) < 1e-7 * diagonal.amax(-1)).any()):
+        raise RangeError(f"the coalitions do not determine all {normal.shape[-1]} features; {remedy}")
     return torch.cholesky_solve(right, factor)
 
 

@@ -6,7 +6,7 @@ from math import comb
 from typing import ClassVar, Literal
 
 import torch
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 from torch import Tensor
 
 from probe.contracts import Explainer
@@ -14,10 +14,14 @@ from probe.errors import RangeError
 from probe.explainers.coalitions import Values, every_subset, random_subsets, solve, spread, subsets, values
 from probe.method import param
 from probe.model import Model
-from probe.shapes import Inputs, Labels, PerFeature, Presence
-from probe.tensors import generator
+from probe.shapes import Inputs, Labels, PerExample, PerFeature, Presence
+from probe.space import Space
+from probe.tensors import generator, spans
 
 Weights = Float64[Tensor, " coalitions"]
+Varies = Bool[Tensor, "batch features"]
+
+_ENTRIES = 2**22  # of normal matrices that are solved together, 32 MiB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +34,7 @@ class KernelShap(Explainer):
     The answer is exact where there are at most `coalitions` besides the empty and the full one: for 9 features at the
     default. Otherwise it is an estimate from coalitions drawn in complementary pairs (arXiv:2012.01536), spread over
     the sizes by the square root of the Shapley kernel, halfway between sampling by the kernel and by leverage
-    (arXiv:2410.01917). All examples share one draw.
+    (arXiv:2410.01917). All examples share one draw. A feature that equals its reference gets exactly 0.
 
     Raises:
         RangeError: if there are fewer coalitions than two per feature.
@@ -45,8 +49,8 @@ class KernelShap(Explainer):
     def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
         masks, weights = shapley_design(model.space.count(inputs), self.coalitions, self.seed)
         masks, weights = masks.to(inputs.device), weights.to(inputs.device)
-        shares = _regress(masks, weights, values(model, inputs, targets, masks, self.output))
-        return spread(shares, model.space, inputs)
+        worth = values(model, inputs, targets, masks, self.output)
+        return spread(_regress(masks, weights, worth, _varies(model.space, inputs)), model.space, inputs)
 
 
 def shapley_design(features: int, budget: int, seed: int) -> tuple[Presence, Weights]:
@@ -86,7 +90,8 @@ def _allocate(features: int, pairs: int) -> list[int]:
     room = [_pairs_of(features, size) for size in sizes]
     wish = [_kernel(features, size) ** 0.5 for size in sizes]
     share = [0.0] * len(room)
-    full: set[int] = set()
+    # Few pairs drawn at random may barely determine the fit. The single features, all of them, always do.
+    full = {0} if 2 * pairs < 3 * features else set()
     while len(full) < len(room):
         left = pairs - sum(room[i] for i in full)
         total = sum(w for i, w in enumerate(wish) if i not in full)
@@ -121,15 +126,33 @@ def _kernel(features: int, size: int) -> float:
     return (0.5 if 2 * size == features else 1.0) / (size * (features - size))
 
 
-def _regress(masks: Presence, weights: Weights, worth: Values) -> PerFeature:
-    """Weighted least squares of worth on presence, for all examples at once, under sum(values) = full - empty."""
+def _regress(masks: Presence, weights: Weights, worth: Values, varies: Varies) -> PerFeature:
+    """Weighted least squares of worth on presence, for each example, under sum(values) = full - empty.
+
+    The full coalition is a row of the regression too. The constraint makes it fit exactly, so it changes no answer, but
+    it keeps the normal matrix regular where there is one feature.
+    """
     present = masks.double()
-    gain = worth - worth[:, :1]
     weighted = present * weights[:, None]
-    # The full coalition is a row of the regression too. The constraint makes it fit exactly, so it changes no answer,
-    # but it keeps the normal matrix regular where there is one feature.
-    remedy = "raise KernelShap.coalitions"
-    right = torch.cat([weighted.T @ gain.T, torch.ones_like(present[:1].T)], dim=1)
-    solved = solve(weighted.T @ present, right, remedy)
-    free, tilt = solved[:, :-1], solved[:, -1:]
-    return (free - tilt * (free.sum(0) - gain[:, -1]) / tilt.sum()).T
+    normal, gain = weighted.T @ present, worth - worth[:, :1]
+    right = gain @ weighted
+    rows = spans(len(worth), max(1, _ENTRIES // normal.numel()))
+    return torch.cat([_constrained(normal, right[r], gain[r, -1], varies[r]) for r in rows])
+
+
+def _constrained(normal: Tensor, right: PerFeature, total: PerExample, varies: Varies) -> PerFeature:
+    """Solve each example's normal equations for the features that vary, with values that sum to `total`."""
+    unit = torch.eye(len(normal), dtype=normal.dtype, device=normal.device)
+    own = torch.where(varies[:, :, None] & varies[:, None, :], normal, unit)
+    ones = varies.to(normal.dtype)
+    free, tilt = solve(own, torch.stack([right * ones, ones], dim=-1), "raise KernelShap.coalitions").unbind(-1)
+    # Where no feature varies both sums are 0, and so are the values.
+    excess = (free.sum(1) - total) / tilt.sum(1).clamp(min=torch.finfo(tilt.dtype).tiny)
+    return free - tilt * excess[:, None]
+
+
+def _varies(space: Space, inputs: Inputs) -> Varies:
+    """Which features differ from any reference row. The others are worth exactly nothing, and need no estimate."""
+    references = space.references(inputs)
+    differs = (inputs != references.amin(0)) | (inputs != references.amax(0))
+    return space.by_feature(differs.double()) > 0

@@ -22,8 +22,9 @@ class Lime(Explainer):
 
     This is the image variant of the `lime` package, applied to any features: each is present with probability 1/2, the
     first sample is the input itself, closeness is exp(-distance^2 / width^2)^(1/2) of the cosine distance to it, and
-    all features are kept. Absent features are shown by the space's reference, averaged over its rows. With samples
-    for all 2^features coalitions, each is taken once and nothing is random.
+    all features are kept. Absent features are shown by the space's reference, averaged over its rows. Where there
+    are no more than `samples` coalitions, each is evaluated once and counts as often as it would be drawn on average:
+    the answer is the limit of the drawn ones, and nothing is random.
 
     Values are in output units per feature. They do not add up to the output.
 
@@ -40,8 +41,8 @@ class Lime(Explainer):
     def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
         masks = lime_masks(model.space.count(inputs), self.samples, self.seed).to(inputs.device)
         worth = values(model, inputs, targets, masks, self.output)
-        slopes = ridge_slopes(masks, closeness(masks, self.kernel_width), worth, self.ridge)
-        return spread(slopes, model.space, inputs)
+        weights = closeness(masks, self.kernel_width) * (self.samples / len(masks))
+        return spread(ridge_slopes(masks, weights, worth, self.ridge), model.space, inputs)
 
 
 def lime_masks(features: int, samples: int, seed: int) -> Presence:

@@ -48,8 +48,9 @@ class _Curve(Metric[Attribution]):
         """Most important first, ties by their number; then the random orders."""
         own = importance.argsort(dim=1, descending=True, stable=True)
         source = generator(self.seed, torch.device("cpu"))
-        noise = torch.rand(self.randoms, importance.shape[1], generator=source, dtype=torch.float64)
-        random = noise.argsort(1).to(own.device)
+        noise = torch.rand((self.randoms + 1) // 2, importance.shape[1], generator=source, dtype=torch.float64)
+        # Each order goes with its reverse: what one gains early the other gains late, so that few give a steady mean.
+        random = torch.cat([noise, -noise])[: self.randoms].argsort(1).to(own.device)
         return torch.cat([own[:, None], random.expand(len(own), -1, -1)], dim=1)
 
     def _areas(self, model: Model, inputs: Inputs, targets: Labels, orders: Orders, counts: Tensor) -> Areas:

@@ -1,0 +1,134 @@
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from probe import Model, Space
+from probe.errors import Unsupported
+from probe.explainers import InputXGradient, IntegratedGradients, Saliency
+from probe.metrics import Completeness
+
+
+@pytest.fixture
+def rows_of_weights(linear, labels):
+    unit = torch.eye(12).view(12, 3, 2, 2)
+    return linear.logits(unit).T[labels].view(-1, 3, 2, 2)
+
+
+def plain(forward, features, reference=0.0):
+    space = Space(bounds=(-10.0, 10.0), reference=torch.full((1, features), reference, dtype=torch.float64))
+    return Model(forward=lambda x: torch.stack([forward(x), -forward(x)], 1), space=space)
+
+
+def relu(x):
+    return torch.relu(x)
+
+
+FIRST = torch.tensor([0])
+
+
+def test_saliency_is_the_row_of_weights(linear, inputs, labels, rows_of_weights):
+    assert_close(Saliency()(linear, inputs, labels).values, rows_of_weights)
+
+
+@pytest.mark.parametrize("method", [InputXGradient(), IntegratedGradients(steps=3)])
+def test_a_linear_model_divides_its_output_into_weight_times_input(linear, inputs, labels, rows_of_weights, method):
+    assert_close(method(linear, inputs, labels).values, rows_of_weights * inputs)
+
+
+def test_saliency_keeps_the_sign_and_targets_the_prediction(linear, inputs):
+    assert_close(Saliency()(linear, inputs).targets, linear.predict(inputs))
+    assert Saliency()(linear, inputs).values.min() < 0
+
+
+def test_the_gradient_of_a_probability_is_that_of_the_softmax(linear, inputs, labels, rows_of_weights):
+    p = linear.logits(inputs).softmax(-1)
+    weights = linear.logits(torch.eye(12).view(12, 3, 2, 2)).T
+    mean = (p @ weights).view(-1, 3, 2, 2)
+    expected = p.gather(1, labels[:, None]).view(-1, 1, 1, 1) * (rows_of_weights - mean)
+    assert_close(Saliency(output="probability")(linear, inputs, labels).values, expected)
+
+
+def test_two_gauss_legendre_steps_are_exact_for_a_cubic():
+    model, x = plain(lambda x: x[:, 0] ** 2 * x[:, 1], 2), torch.tensor([[2.0, 3.0]], dtype=torch.float64)
+    assert_close(IntegratedGradients(steps=2)(model, x, FIRST).values, x.new_tensor([[8.0, 4.0]]), rtol=1e-6, atol=0)
+    assert_close(IntegratedGradients(steps=1)(model, x, FIRST).values, x.new_tensor([[6.0, 3.0]]), rtol=1e-6, atol=0)
+
+
+def test_two_networks_that_compute_the_same_function_get_the_same_answer():
+    one = plain(lambda x: relu(relu(x[:, 0]) - 1 - relu(x[:, 1])), 2)
+    other = plain(lambda x: relu(relu(x[:, 0] - 1) - relu(x[:, 1])), 2)
+    x = torch.tensor([[3.0, 1.0]], dtype=torch.float64)
+    for model in (one, other):
+        values = IntegratedGradients(steps=200)(model, x, FIRST).values
+        assert_close(values, x.new_tensor([[1.5, -0.5]]), rtol=0, atol=1e-2)
+
+
+def test_where_the_gradient_is_flat_the_integral_still_sees_the_rise():
+    model, x = plain(lambda x: 1 - relu(1 - x[:, 0]), 1), torch.tensor([[2.0]], dtype=torch.float64)
+    assert Saliency()(model, x, FIRST).values == 0
+    assert_close(IntegratedGradients(steps=200)(model, x, FIRST).values, x.new_ones(1, 1), rtol=0, atol=1e-2)
+
+
+@pytest.mark.parametrize("output", ["logit", "probability"])
+def test_the_integral_adds_up_to_the_change_from_the_mean_reference(network, rows, output):
+    model, x = network(), rows(6, 8) / 4
+    errors = [
+        Completeness()(model, IntegratedGradients(steps=s, output=output)(model, x)).evidence.max() for s in (5, 200)
+    ]
+    assert errors[1] < 0.05
+    assert errors[0] > errors[1]
+
+
+def test_the_integral_is_the_sum_over_quadrature_points(network, rows):
+    model, x = network(), rows(4, 8)
+    nodes, weights = np.polynomial.legendre.leggauss(7)
+    origin, expected = model.space.baseline(x), torch.zeros_like(x)
+    targets = model.predict(x)
+    for node, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
+        point = origin + node * (x - origin)
+        gradient = Saliency()(model, point, targets).values
+        expected += weight * gradient * (x - origin)
+    assert_close(IntegratedGradients(steps=7)(model, x).values, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_saliency_refuses_categories_and_names_what_does_not():
+    space = Space(features=torch.tensor([0, 0, 1]), kinds=("category", "continuous"), reference=torch.zeros(1, 3))
+    model = Model(forward=lambda x: torch.stack([x.sum(1), -x.sum(1)], 1), space=space)
+    with pytest.raises(Unsupported, match=r"InputXGradient or IntegratedGradients"):
+        Saliency()(model, torch.tensor([[1.0, 0.0, 0.5]]))
+    InputXGradient()(model, torch.tensor([[1.0, 0.0, 0.5]]))
+
+
+def test_integrated_gradients_asks_for_a_reference():
+    model = Model(forward=lambda x: torch.stack([x.sum(1), -x.sum(1)], 1))
+    with pytest.raises(Unsupported, match="reference"):
+        IntegratedGradients()(model, torch.rand(1, 2, generator=torch.Generator().manual_seed(0)))
+
+
+@pytest.mark.parametrize("references", [1, 3])
+def test_tokens_add_up_over_their_embeddings(references):
+    source = torch.Generator().manual_seed(0)
+    table, weight = torch.randn(20, 6, generator=source), torch.randn(6, 3, generator=source)
+    model = Model(
+        forward=lambda e: torch.tanh(e.mean(1)) @ weight,
+        embed=lambda ids: table[ids],
+        space=Space(bounds=(0, 19), reference=torch.arange(5 * references).view(references, 5)),
+    )
+    ids = torch.randint(0, 20, (4, 5), generator=source)
+    attribution = IntegratedGradients()(model, ids)
+    assert attribution.values.shape == ids.shape
+    assert Completeness()(model, attribution).value < 1e-5
+
+
+def test_captum_is_asked_to_hold_no_more_than_a_pass(linear, inputs, labels, monkeypatch, rows_of_weights):
+    sizes = []
+
+    def forward(x):
+        sizes.append(len(x))
+        return linear.forward(x)
+
+    monkeypatch.setattr("probe.tensors.COORDINATES", {"cpu": 12 * 3})
+    model = Model(forward=forward, space=linear.space)
+    assert_close(IntegratedGradients()(model, inputs, labels).values, rows_of_weights * inputs)
+    assert max(sizes) <= 3

@@ -1,0 +1,77 @@
+"""What holds for every explainer."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+from probe import Model, Space, registry
+
+EXPLAINERS = [method() for method in registry.discover("explainer").values()]
+EXPLAINERS += [registry.discover("explainer")[name](**s) for name, s in (
+    ("kernel_shap", {"coalitions": 40}), ("lime", {"samples": 40}), ("integrated_gradients", {"output": "probability"}),
+)]  # fmt: skip
+for_all = pytest.mark.parametrize("method", EXPLAINERS, ids=str)
+
+
+@for_all
+def test_an_answer_depends_neither_on_its_neighbours_nor_on_the_pass(network, rows, monkeypatch, method):
+    model, x = network(6, 4), rows(5, 6)
+    together = method(model, x).values
+    apart = torch.cat([method(model, x[i : i + 1]).values for i in (3, 0, 4, 1, 2)])
+    assert_close(apart, together[[3, 0, 4, 1, 2]], rtol=1e-6, atol=1e-9)
+    monkeypatch.setattr("probe.tensors.COORDINATES", {"cpu": 6 * 3})
+    assert_close(method(model, x).values, together, rtol=1e-6, atol=1e-9)
+
+
+@for_all
+def test_global_random_state_is_left_alone(network, rows, method):
+    before, numpy_before = torch.random.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    one, other = (method(network(), rows(2, 8)).values for _ in range(2))
+    assert torch.equal(one, other)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert (np.random.get_state()[1] == numpy_before).all()  # noqa: NPY002
+
+
+@for_all
+def test_model_and_inputs_are_left_as_they_were(method):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = nn.Sequential(nn.Linear(5, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Linear(8, 2)).eval()
+        x = torch.rand(3, 5)
+    model = Model(forward=module, space=Space(reference=torch.full((2, 5), 0.5)))
+    digest, before = model.digest(), x.clone()
+    values = method(model, x).values
+    assert model.digest() == digest
+    assert all(p.grad is None and p.requires_grad for p in module.parameters())
+    assert not any(m.training or m._forward_hooks or m._backward_hooks for m in module.modules())
+    assert torch.equal(x, before)
+    assert not x.requires_grad
+    assert values.dtype == x.dtype
+    assert not values.requires_grad
+
+
+@for_all
+def test_the_cost_is_counted(network, rows, method):
+    cost = method(network(), rows(2, 8), torch.tensor([0, 1])).cost
+    assert cost.forward >= 2
+    assert (cost.backward > 0) == method.differentiates
+
+
+@for_all
+def test_swapping_two_features_swaps_their_values(rows, method):
+    source = torch.Generator().manual_seed(1)
+    weight = torch.randn(6, 2, generator=source, dtype=torch.float64)
+    order = torch.tensor([2, 0, 5, 1, 4, 3])
+
+    def build(weights):
+        space = Space(bounds=(-9.0, 9.0), reference=torch.zeros(1, 6, dtype=torch.float64))
+        return Model(forward=lambda x: torch.tanh(x * 2) @ weights, space=space)
+
+    if method.config().get("coalitions", 1000) < 62 or method.config().get("samples", 1000) < 64:
+        pytest.skip("a sample is not symmetric")
+    x = rows(3, 6)
+    targets = torch.tensor([0, 1, 0])
+    plain, moved = method(build(weight), x, targets), method(build(weight[order]), x[:, order], targets)
+    assert_close(moved.values, plain.values[:, order], rtol=1e-6, atol=1e-9)

@@ -1,0 +1,164 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from probe import Attribution, Model, Space
+from probe.errors import Unsupported
+from probe.explainers import InputXGradient, IntegratedGradients, KernelShap, Saliency
+from probe.metrics import Completeness, Deletion, Insertion
+
+CONTRIBUTIONS = torch.tensor([4.0, 3.0, 2.0, 1.0])
+FIRST = torch.tensor([0])
+
+
+@pytest.fixture
+def additive():
+    """The first logit is 4a + 3b + 2c + d."""
+    return Model(
+        forward=lambda x: torch.stack([x @ CONTRIBUTIONS, -x @ CONTRIBUTIONS], 1),
+        space=Space(reference=torch.zeros(1, 4)),
+    )
+
+
+def attribute(model, inputs, values, targets):
+    return Attribution(values, inputs, targets, Saliency(), model.space)
+
+
+def own(metric, model, values):
+    """The area under the curve of the values' own order, for an input of ones, in units of the whole output."""
+    attribution = attribute(model, torch.ones(1, 4), torch.tensor([values]), FIRST)
+    return float(metric(model, attribution).evidence[0, 0]) / 10
+
+
+@pytest.mark.parametrize(
+    ("values", "deleted", "inserted"),
+    [
+        # Best: the output falls 10, 6, 3, 1, 0; the trapezoids are (8 + 4.5 + 2 + 0.5) / 4 = 3.75.
+        ([4.0, 3.0, 2.0, 1.0], 0.375, 0.625),
+        ([1.0, 2.0, 3.0, 4.0], 0.625, 0.375),
+        ([-4.0, -3.0, -2.0, -1.0], 0.625, 0.375),  # the sign counts, not the size
+        ([7.0, 7.0, 7.0, 7.0], 0.375, 0.625),  # ties go by number
+    ],
+)
+def test_areas_by_hand(additive, values, deleted, inserted):
+    assert own(Deletion(output="logit"), additive, values) == pytest.approx(deleted)
+    assert own(Insertion(output="logit"), additive, values) == pytest.approx(inserted)
+
+
+def test_two_steps_show_two_features_at_a_time(additive):
+    # 10, 3, 0: (6.5 + 1.5) / 2 = 4.
+    assert own(Deletion(output="logit", steps=2), additive, [4.0, 3.0, 2.0, 1.0]) == pytest.approx(0.4)
+    # 10, 6 (one), 1 (three), 0: widths 1/4, 1/2, 1/4 give 2 + 1.75 + 0.125.
+    assert own(Deletion(output="logit", steps=3), additive, [4.0, 3.0, 2.0, 1.0]) == pytest.approx(0.3875)
+
+
+@pytest.mark.parametrize("metric", [Deletion(output="logit"), Insertion(output="logit")])
+def test_the_value_is_the_advantage_over_random_orders(additive, metric):
+    best = attribute(additive, torch.ones(1, 4), CONTRIBUTIONS[None], FIRST)
+    worst = attribute(additive, torch.ones(1, 4), -CONTRIBUTIONS[None], FIRST)
+    # An order and its reverse average to exactly half of an additive output.
+    assert metric(additive, best).evidence[0, 1] == pytest.approx(5.0)
+    assert metric(additive, best).value == pytest.approx(1.25)
+    assert metric(additive, worst).value == pytest.approx(-1.25)
+
+
+@pytest.fixture
+def product(network_rows):
+    weight, x = network_rows
+    model = Model(
+        forward=lambda x: torch.tanh(x) @ weight,
+        space=Space(bounds=(-9, 9), reference=torch.zeros(1, 10, dtype=x.dtype)),
+    )
+    return model, x
+
+
+@pytest.fixture
+def network_rows():
+    source = torch.Generator().manual_seed(0)
+    weight = torch.randn(10, 3, generator=source, dtype=torch.float64)
+    return weight, torch.randn(200, 10, generator=source, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("metric", [Deletion(), Insertion(), Deletion(output="logit"), Insertion(output="logit")])
+def test_truth_beats_chance_and_noise_does_not(product, metric):
+    model, x = product
+    truth = metric(model, KernelShap(coalitions=200)(model, x))
+    noise_values = torch.randn(x.shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    noise = metric(model, attribute(model, x, noise_values, model.predict(x)))
+    low, high = noise.interval(level=0.999)
+    assert low < 0 < high
+    assert truth.interval(level=0.999)[0] > 0.05
+    assert truth.value > high
+
+
+@pytest.mark.parametrize("metric", [Deletion(), Insertion(), Deletion(output="logit", steps=3), Completeness()])
+def test_evidence_depends_neither_on_neighbours_nor_on_the_pass(product, monkeypatch, metric):
+    model, x = product
+    attribution = KernelShap(coalitions=50)(model, x[:6])
+    together = metric(model, attribution).evidence
+    apart = torch.cat([metric(model, attribution[i]).evidence for i in range(6)])
+    assert_close(apart, together, rtol=1e-9, atol=1e-12)
+    monkeypatch.setattr("probe.tensors.COORDINATES", {"cpu": 25})
+    assert_close(metric(model, attribution).evidence, together, rtol=1e-9, atol=1e-12)
+
+
+def test_global_random_state_is_left_alone(product):
+    model, x = product
+    attribution = InputXGradient()(model, x[:2])
+    before, numpy_before = torch.random.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    for metric in (Deletion(), Insertion()):
+        metric(model, attribution)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert (np.random.get_state()[1] == numpy_before).all()  # noqa: NPY002
+
+
+def test_features_of_several_columns_go_as_one(additive):
+    grouped = Space(reference=torch.zeros(1, 4), features=torch.tensor([0, 0, 1, 1]))
+    model = Model(forward=additive.forward, space=grouped)
+    attribution = attribute(model, torch.ones(1, 4), torch.tensor([[0.0, 1.0, 5.0, 0.0]]), FIRST)
+    # The second pair goes first: 10, 7, 0.
+    assert Deletion(output="logit")(model, attribution).evidence[0, 0] == pytest.approx(6.0)
+
+
+def test_absent_features_show_the_mean_reference(additive):
+    space = Space(reference=torch.tensor([[0.0] * 4, [0.5] * 4]))
+    model = Model(forward=additive.forward, space=space)
+    attribution = attribute(model, torch.ones(1, 4), CONTRIBUTIONS[None], FIRST)
+    # A quarter of each contribution remains: 2.5 + 0.75 * 3.75.
+    assert Deletion(output="logit")(model, attribution).evidence[0, 0] == pytest.approx(5.3125)
+
+
+def test_tokens_are_deleted_by_their_embeddings():
+    table = torch.tensor([0.0, 4.0, 3.0, 2.0, 1.0])
+    model = Model(
+        forward=lambda e: torch.stack([e.sum((1, 2)), -e.sum((1, 2))], 1),
+        embed=lambda ids: table[ids][..., None],
+        space=Space(bounds=(0, 4), reference=torch.tensor([[0, 0, 0, 0], [4, 4, 4, 4]])),
+    )
+    attribution = IntegratedGradients()(model, torch.tensor([[1, 2, 3, 4]]), FIRST)
+    # Halves stand for nothing: contributions 3.5, 2.5, 1.5, 0.5 above a floor of 2.
+    falls = [10.0, 6.5, 4.0, 2.5, 2.0]
+    area = sum((a + b) / 2 for a, b in pairwise(falls)) / 4
+    assert Deletion(output="logit")(model, attribution).evidence[0, 0] == pytest.approx(area)
+
+
+@pytest.mark.parametrize("method", [IntegratedGradients(steps=100), KernelShap()])
+@pytest.mark.parametrize("output", ["logit", "probability"])
+def test_completeness_measures_what_the_values_miss(product, method, output):
+    model, x = product
+    references = Space(bounds=(-9, 9), reference=x[100:110] / 2)
+    model = Model(forward=model.forward, space=references)
+    method = type(method)(**{k: v for k, v in method.config().items() if k != "method"} | {"output": output})
+    attribution = method(model, x[:4])
+    assert Completeness()(model, attribution).value < 1e-5
+    short = Attribution(attribution.values + 0.1, attribution.inputs, attribution.targets, method, model.space)
+    assert_close(Completeness()(model, short).evidence, torch.ones(4, dtype=x.dtype), rtol=0, atol=1e-5)
+
+
+def test_completeness_is_not_asked_of_what_promises_no_sum(product):
+    model, x = product
+    with pytest.raises(Unsupported, match="saliency"):
+        Completeness()(model, Saliency()(model, x[:1]))
