@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import Any, Literal
 
+from probe.statistics import Estimate
+
 Status = Literal["pass", "fail", "inconclusive", "not run", "error"]
 Direction = Literal["at least", "at most"]
 
@@ -28,6 +30,30 @@ class Finding:
     def to_json(self) -> dict[str, Any]:
         """The fields, with None where a number is not finite, as JSON has no NaN."""
         return {k: None if isinstance(v, float) and not isfinite(v) else v for k, v in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """What an estimate is held against."""
+
+    value: float
+    direction: Direction
+
+
+def check(lens: str, name: str, estimate: Estimate, threshold: Threshold, **details: Any) -> Finding:
+    """The finding that an estimate leads to; `details` are further fields: method, seed, note."""
+    return Finding(
+        lens=lens,
+        check=name,
+        status=judge(estimate.low, estimate.high, threshold.value, threshold.direction),
+        estimate=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        n=estimate.n,
+        threshold=threshold.value,
+        direction=threshold.direction,
+        **details,
+    )
 
 
 def judge(low: float | None, high: float | None, threshold: float, direction: Direction) -> Status:

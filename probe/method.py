@@ -37,8 +37,8 @@ class Method(metaclass=_Gate):
 
     @classmethod
     def name(cls) -> str:
-        """The class name in snake case: IntegratedGradients is integrated_gradients."""
-        return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
+        """The class name in snake case: InputXGradient is input_x_gradient, PGD is pgd."""
+        return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
 
     @classmethod
     def summary(cls) -> str:

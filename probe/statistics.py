@@ -1,7 +1,7 @@
 """Intervals and summary numbers over numpy arrays, shared by a running audit and a verifier without torch."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,6 +9,21 @@ from scipy import stats
 
 Floats = NDArray[np.float64]
 Reduce = Callable[[Floats], float]
+
+
+class Estimate(NamedTuple):
+    """A number with its 95 % interval and the examples behind it."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def proportion(hits: NDArray[Any]) -> Estimate:
+    """The share of True (or 1) with Wilson's interval."""
+    low, high = wilson(hits.sum(), len(hits))
+    return Estimate(float(hits.mean()), float(low), float(high), len(hits))
 
 
 def wilson(successes: ArrayLike, trials: ArrayLike, level: float = 0.95) -> tuple[Floats, Floats]:
@@ -36,9 +51,14 @@ def newcombe(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike, level: 
     return np.asarray(low), np.asarray(high)
 
 
+def mean(evidence: Floats) -> float:
+    """The mean, as a plain number."""
+    return float(evidence.mean())
+
+
 def bootstrap(
     evidence: Floats,
-    reduce: Reduce = lambda e: float(e.mean()),
+    reduce: Reduce = mean,
     *,
     level: float = 0.95,
     draws: int = 1000,
@@ -50,8 +70,16 @@ def bootstrap(
         return float("nan"), float("nan")
     generator = np.random.default_rng(seed)
     values = np.array([reduce(evidence[generator.integers(n, size=n)]) for _ in range(draws)])
-    low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2])
+    defined = values[~np.isnan(values)]
+    if len(defined) == 0:
+        return float("nan"), float("nan")
+    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def bootstrapped(evidence: Floats, reduce: Reduce, *, seed: int, draws: int = 1000) -> Estimate:
+    """`reduce(evidence)` with a percentile bootstrap interval over rows."""
+    return Estimate(reduce(evidence), *bootstrap(evidence, reduce, seed=seed, draws=draws), len(evidence))
 
 
 def calibration_error(confidence: Floats, correct: Floats, bins: int = 15) -> float:

@@ -96,7 +96,7 @@ def _attack(attack: Attack, radii: tuple[str, ...], model: Model, data: Dataset,
         inputs, labels = data.inputs[rows], data.labels[rows]
         clean = model.predict(inputs).cpu()
         predicted, perturbed = clean.clone(), inputs.clone()
-        success, answers, shown = [], [], []
+        success, answers, shown, moved = [], [], [], []
         for eps in sorted(radii, key=Fraction):
             standing = (predicted == labels).nonzero()[:, 0]
             for part in spans(len(standing), 100):
@@ -109,6 +109,7 @@ def _attack(attack: Attack, radii: tuple[str, ...], model: Model, data: Dataset,
             success.append((clean == labels) & (predicted != labels))
             answers.append(predicted.clone())
             shown.append(perturbed[:SHOWN].clone())
+            moved.append(model.space.by_feature((shown[-1] - inputs[:SHOWN]) / model.space.unit(inputs)))
         return {
             "rows": _numpy(rows),
             "inputs": _numpy(inputs[:SHOWN]),
@@ -117,6 +118,7 @@ def _attack(attack: Attack, radii: tuple[str, ...], model: Model, data: Dataset,
             "success": _numpy(torch.stack(success)),
             "predicted": _numpy(torch.stack(answers)),
             "shown": _numpy(torch.stack(shown)),
+            "moved": _numpy(torch.stack(moved)),  # by feature, in the unit of eps
         }
 
     return Step(f"attack-{attack.name()}", "robustness", attack.config(), len(rows) * len(radii), work)

@@ -4,7 +4,7 @@ This is the only place where the numbers of a report are computed, from files al
 calls the same functions, so that every number can be recomputed by anybody who holds the bundle.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from probe import bias
-from probe.audit.bundle import Bundle
-from probe.finding import Finding, judge
-from probe.statistics import Floats, area_under_roc, bootstrap, calibration_error, wilson
+from probe.audit.bundle import Arrays, Bundle
+from probe.finding import Finding, Threshold, check
+from probe.statistics import Estimate, Floats, area_under_roc, bootstrapped, calibration_error, mean, proportion
 
 
 @dataclass
@@ -66,35 +66,35 @@ class _Answers:
 
 def _performance(bundle: Bundle, answers: _Answers, result: Assessment) -> None:
     checks, seed = bundle.manifest["plan"]["checks"], bundle.manifest["plan"]["seed"]
-    correct, n = answers.correct, len(answers.labels)
-    low, high = (float(bound) for bound in wilson(correct.sum(), n))
-    rows = [("accuracy", float(correct.mean()), low, high, n)]
-    result.findings.append(
-        Finding(
-            lens="performance", check="accuracy", estimate=float(correct.mean()), low=low, high=high, n=n,
-            threshold=checks["accuracy"], status=judge(low, high, checks["accuracy"], "at least"),
-            method="share of correct answers, Wilson interval",
-        )
-    )  # fmt: skip
+    correct = answers.correct
     evidence = np.stack([answers.probabilities.max(1), correct.astype(float)], axis=1)
-    error = calibration_error(*evidence.T)
-    low, high = bootstrap(evidence, lambda e: calibration_error(*e.T), seed=seed)
-    rows.append(("calibration error", error, low, high, n))
-    result.findings.append(
-        Finding(
-            lens="performance", check="calibration error", estimate=error, low=low, high=high, n=n,
-            threshold=checks["calibration_error"], direction="at most", seed=seed,
-            status=judge(low, high, checks["calibration_error"], "at most"),
+    accuracy = proportion(correct)
+    calibration = bootstrapped(evidence, lambda e: calibration_error(*e.T), seed=seed)
+    rows = [("accuracy", *accuracy), ("calibration error", *calibration)]
+    result.findings += [
+        check(
+            "performance",
+            "accuracy",
+            accuracy,
+            Threshold(checks["accuracy"], "at least"),
+            method="share of correct answers, Wilson interval",
+        ),
+        check(
+            "performance",
+            "calibration error",
+            calibration,
+            Threshold(checks["calibration_error"], "at most"),
             method="gap between confidence and accuracy over 15 bins, bootstrap interval",
+            seed=seed,
             note="binning makes this error larger than the true one, the more so the fewer the rows",
-        )
-    )  # fmt: skip
-    result.tables["reliability"] = _reliability(*evidence.T)
+        ),
+    ]
     if answers.probabilities.shape[1] == 2:
         scored = np.stack([answers.probabilities[:, 1], answers.labels], axis=1)
-        low, high = bootstrap(scored, lambda e: area_under_roc(e[:, 0], e[:, 1] == 1), draws=200, seed=seed)
-        rows.append(("area under ROC", area_under_roc(scored[:, 0], scored[:, 1] == 1), low, high, n))
+        area = bootstrapped(scored, lambda e: area_under_roc(e[:, 0], e[:, 1] == 1), seed=seed, draws=200)
+        rows.append(("area under ROC", *area))
     result.tables["performance"] = pd.DataFrame(rows, columns=["metric", "value", "low", "high", "n"])
+    result.tables["reliability"] = _reliability(*evidence.T)
 
 
 def _reliability(confidence: Floats, correct: Floats, bins: int = 15) -> pd.DataFrame:
@@ -102,60 +102,63 @@ def _reliability(confidence: Floats, correct: Floats, bins: int = 15) -> pd.Data
     rows, bin_of = [], np.minimum((confidence * bins).astype(int), bins - 1)
     for index in np.unique(bin_of):
         inside = bin_of == index
-        mean = float(confidence[inside].mean())
-        rows.append((index / bins, (index + 1) / bins, mean, *_proportion(correct[inside])))
+        rows.append((index / bins, (index + 1) / bins, mean(confidence[inside]), *proportion(correct[inside])))
     return pd.DataFrame(rows, columns=["from", "to", "confidence", "accuracy", "low", "high", "n"])
 
 
 def _explanations(bundle: Bundle, result: Assessment) -> None:
-    plan, rows = bundle.manifest["plan"], []
+    rows = []
     for step in _done(bundle, "explanation"):
         if not step["name"].startswith("explain-"):
             continue
         arrays, method = bundle.arrays(step["name"]), step["method"]["method"]
         for metric, sign in (("deletion", -1), ("insertion", 1)):
             own, random = arrays[metric].T
-            # For deletion a lower curve is better, for insertion a higher one: positive is better than random.
-            advantage = sign * (own - random)
-            low, high = bootstrap(advantage, seed=plan["seed"])
-            rows.append((method, metric, float(advantage.mean()), low, high, len(advantage)))
-            status = judge(low, high, 0.0, "at least")
-            note = "" if status == "pass" else "not distinguishable from features in random order"
-            result.findings.append(
-                Finding(
-                    lens="explanation", check=f"{method}: {metric} beats random order", status=status,
-                    estimate=float(advantage.mean()), low=low, high=high, n=len(advantage), threshold=0.0,
-                    method=_describe(step["method"]), seed=plan["seed"],
-                    note=note if status != "fail" else "worse than features in random order",
-                )
-            )  # fmt: skip
+            rows.append((method, metric, *_beats_random(step, metric, sign * (own - random), bundle, result)))
         if "completeness" in arrays:
-            rows.append(_completeness(method, arrays["completeness"], step, plan, result))
+            rows.append((method, "residual share", *_adds_up(step, arrays, bundle, result)))
     if rows:
         result.tables["explanations"] = pd.DataFrame(rows, columns=["method", "metric", "value", "low", "high", "n"])
     else:
         result.findings.append(_absent("explanation", "explanations", "the plan names no explainer, or none could run"))
 
 
-def _completeness(
-    method: str, evidence: Floats, step: dict[str, Any], plan: dict[str, Any], result: Assessment
-) -> tuple[str, str, float, float, float, int]:
-    """How much of what an attribution should add up to is missing: summed residuals over summed totals."""
+def _beats_random(step: dict[str, Any], metric: str, advantage: Floats, bundle: Bundle, result: Assessment) -> Estimate:
+    """For deletion a lower curve is better, for insertion a higher one: a positive advantage is better than random."""
+    seed = bundle.manifest["plan"]["seed"]
+    estimate = bootstrapped(advantage, mean, seed=seed)
+    finding = check(
+        "explanation",
+        f"{step['method']['method']}: {metric} beats random order",
+        estimate,
+        Threshold(0.0, "at least"),
+        method=_describe(step["method"]),
+        seed=seed,
+    )
+    notes = {
+        "fail": "worse than features in random order",
+        "inconclusive": "not distinguishable from features in random order",
+    }
+    result.findings.append(replace(finding, note=notes.get(finding.status, "")))
+    return estimate
 
-    def share(part: Floats) -> float:
-        return float(part[:, 0].sum() / max(part[:, 1].sum(), 1e-12))
 
-    value, threshold = share(evidence), plan["checks"]["completeness"]
-    low, high = bootstrap(evidence, share, seed=plan["seed"])
-    result.findings.append(
-        Finding(
-            lens="explanation", check=f"{method}: adds up", estimate=value, low=low, high=high, n=len(evidence),
-            threshold=threshold, direction="at most", status=judge(low, high, threshold, "at most"),
-            method=_describe(step["method"]), seed=plan["seed"],
-            note="residual as a share of the change in output that the values should sum to",
-        )
-    )  # fmt: skip
-    return method, "residual share", value, low, high, len(evidence)
+def _adds_up(step: dict[str, Any], arrays: Arrays, bundle: Bundle, result: Assessment) -> Estimate:
+    """How much of what an attribution should sum to is missing: all residuals over all sums."""
+    plan = bundle.manifest["plan"]
+    evidence = np.stack([arrays["completeness"], np.abs(arrays["by_feature"].astype(float).sum(1))], axis=1)
+    estimate = bootstrapped(evidence, lambda e: float(e[:, 0].sum() / max(e[:, 1].sum(), 1e-12)), seed=plan["seed"])
+    finding = check(
+        "explanation",
+        f"{step['method']['method']}: adds up",
+        estimate,
+        Threshold(plan["checks"]["completeness"], "at most"),
+        method=_describe(step["method"]),
+        seed=plan["seed"],
+        note="residual as a share of the change in output that the values sum to",
+    )
+    result.findings.append(finding)
+    return estimate
 
 
 def _robustness(bundle: Bundle, answers: _Answers, result: Assessment) -> None:
@@ -169,25 +172,21 @@ def _robustness(bundle: Bundle, answers: _Answers, result: Assessment) -> None:
     standing = {name: arrays["clean"] & ~arrays["success"] for name, arrays in evidence.items()}
     # The worst case of each example over the attacks, not the worst attack's average.
     standing["all attacks"] = np.logical_and.reduce(list(standing.values()))
-    curve = [("none", 0.0, *_proportion(first["clean"]))]
-    curve += [
-        (name, eps, *_proportion(row))
-        for name, rows in standing.items()
-        for eps, row in zip(first["eps"], rows, strict=True)
-    ]
+    curve = [("none", 0.0, *proportion(first["clean"]))]
+    for name, rows in standing.items():
+        curve += [(name, eps, *proportion(row)) for eps, row in zip(first["eps"], rows, strict=True)]
     result.tables["robustness"] = pd.DataFrame(curve, columns=["attack", "eps", "robust_accuracy", "low", "high", "n"])
-    wanted = float(Fraction(checks["robust_eps"]))
-    at = int(np.argmin(np.abs(first["eps"] - wanted)))
-    value, low, high, n = _proportion(standing["all attacks"][at])
+    at = int(np.argmin(np.abs(first["eps"] - float(Fraction(checks["robust_eps"])))))
     result.findings.append(
-        Finding(
-            lens="robustness", check=f"accuracy under attack at eps {checks['robust_eps']}", estimate=value, low=low,
-            high=high, n=n, threshold=checks["robust_accuracy"],
-            status=judge(low, high, checks["robust_accuracy"], "at least"),
+        check(
+            "robustness",
+            f"accuracy under attack at eps {checks['robust_eps']}",
+            proportion(standing["all attacks"][at]),
+            Threshold(checks["robust_accuracy"], "at least"),
             method=" and ".join(_describe(step["method"]) for step in steps),
             note="an upper bound: a stronger attack can only lower it",
         )
-    )  # fmt: skip
+    )
     if {"fgsm", "pgd"} <= evidence.keys():
         result.findings.append(_iterative_is_stronger(evidence["fgsm"]["success"], evidence["pgd"]["success"]))
     if answers.groups is not None:
@@ -196,24 +195,23 @@ def _robustness(bundle: Bundle, answers: _Answers, result: Assessment) -> None:
 
 def _iterative_is_stronger(single: NDArray[Any], iterated: NDArray[Any]) -> Finding:
     """An iterated attack that misses what a single step finds was too weak, or the gradients mislead it."""
-    missed = (single & ~iterated).any(0)
-    value, low, high, n = _proportion(missed)
-    return Finding(
-        lens="robustness", check="PGD finds what FGSM finds", estimate=value, low=low, high=high, n=n, threshold=0.02,
-        direction="at most", status=judge(low, high, 0.02, "at most"), method="share of examples that only FGSM broke",
+    return check(
+        "robustness",
+        "PGD finds what FGSM finds",
+        proportion((single & ~iterated).any(0)),
+        Threshold(0.02, "at most"),
+        method="share of examples that only FGSM broke",
         note="a larger share would mean that the attack was too weak to rely on",
-    )  # fmt: skip
+    )
 
 
-def _robustness_by_group(first: dict[str, Any], standing: NDArray[Any], groups: pd.DataFrame) -> pd.DataFrame:
+def _robustness_by_group(first: Arrays, standing: NDArray[Any], groups: pd.DataFrame) -> pd.DataFrame:
     rows, attacked = [], groups.iloc[first["rows"]].reset_index(drop=True)
     for attribute in attacked:
-        for group, index in attacked.groupby(attribute, observed=True).indices.items():
-            rows.append((attribute, str(group), 0.0, *_proportion(first["clean"][index])))
-            rows += [
-                (attribute, str(group), eps, *_proportion(row[index]))
-                for eps, row in zip(first["eps"], standing, strict=True)
-            ]
+        for group, index in attacked.groupby(str(attribute), observed=True).indices.items():
+            rows.append((attribute, str(group), 0.0, *proportion(first["clean"][index])))
+            for eps, row in zip(first["eps"], standing, strict=True):
+                rows.append((attribute, str(group), eps, *proportion(row[index])))
     return pd.DataFrame(rows, columns=["attribute", "group", "eps", "robust_accuracy", "low", "high", "n"])
 
 
@@ -236,9 +234,11 @@ def _bias(bundle: Bundle, answers: _Answers, result: Assessment) -> None:
         groups,
         answers.probabilities[:, index],
         thresholds={k: v for k, v in plan["checks"].items() if k in bias.THRESHOLDS},
+        smallest=plan["bias"]["smallest"],
         seed=plan["seed"],
     )
     result.tables |= {"bias_groups": report.groups, "bias_disparities": report.disparities, "bias_pairs": report.pairs}
+    result.tables["bias_ledger"] = report.ledger
     result.findings += report.findings
 
 
@@ -258,11 +258,6 @@ def _not_measured(step: dict[str, Any]) -> Finding:
 
 def _absent(lens: str, check: str, why: str) -> Finding:
     return Finding(lens=lens, check=check, status="not run", note=why)
-
-
-def _proportion(hits: NDArray[Any]) -> tuple[float, float, float, int]:
-    low, high = wilson(hits.sum(), len(hits))
-    return float(hits.mean()), float(low), float(high), len(hits)
 
 
 def _describe(config: dict[str, Any]) -> str:

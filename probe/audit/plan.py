@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from probe.errors import PlanError
-from probe.method import Method
 from probe.registry import build, discover
 
 
@@ -109,11 +108,11 @@ class Plan:
 
     def explainers(self) -> list[Any]:
         """The explainers that the plan names."""
-        return [_build("explainer", config, "explain.methods") for config in self.explain.methods or ()]
+        return [build(discover("explainer"), config) for config in self.explain.methods or ()]
 
     def attacks(self) -> list[Any]:
         """The attacks that the plan names, at the smallest radius."""
-        return [_build("attack", config, "attack.methods") for config in self.attack.methods]
+        return [build(discover("attack"), config) for config in self.attack.methods]
 
 
 EXPLAINERS = ("input_x_gradient", "integrated_gradients", "kernel_shap", "lime")
@@ -152,12 +151,6 @@ def plan_from(table: Mapping[str, Any]) -> Plan:
     return plan
 
 
-def _build(family: str, config: Mapping[str, Any], where: str) -> Method:
-    if not isinstance(config, Mapping) or "method" not in config:
-        raise PlanError(f'{where} holds {config!r}, expected a table such as {{method = "pgd", steps = 40}}')
-    return build(discover(family), config)
-
-
 def _strict(kind: type[Any], table: Any, where: str) -> Any:
     if not isinstance(table, Mapping):
         raise PlanError(f"{where or 'the plan'} is {table!r}, expected a table of settings")
@@ -182,10 +175,16 @@ def _value(hint: Any, value: Any, where: str) -> Any:
             return None
         if not isinstance(value, list | tuple):
             raise PlanError(f"{where} = {value!r}, expected a list")
-        return tuple(value) if "dict" in text else tuple(str(v) for v in value)
+        return tuple(_method(v, where) for v in value) if "dict" in text else tuple(str(v) for v in value)
     expected: dict[Any, Any] = {int: int, float: (int, float), str: str}
     if not isinstance(value, expected.get(hint, dict)) or isinstance(value, bool):
         raise PlanError(f"{where} = {value!r}, expected {getattr(hint, '__name__', 'a table')}")
     if isinstance(value, int) and value < 0:
         raise PlanError(f"{where} = {value}, expected 0 or more")
     return value
+
+
+def _method(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping) or "method" not in value:
+        raise PlanError(f'{where} holds {value!r}, expected a table such as {{method = "pgd", steps = 40}}')
+    return dict(value)

@@ -1,0 +1,63 @@
+import pytest
+
+from probe.audit import plan_from, read_plan
+from probe.errors import PlanError, RangeError, UnknownMethod
+
+ZOO = {"name": "x", "model": {"zoo": "adult-mlp"}}
+
+
+def test_a_plan_goes_round():
+    plan = plan_from(ZOO | {"attack": {"eps": ["1/255"], "methods": [{"method": "pgd", "steps": 3}]}}).resolve(
+        image=True
+    )
+    assert plan_from(plan.to_json()) == plan
+    assert plan.attacks()[0].steps == 3
+    assert plan.checks.robust_eps == "1/255"
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"sede": 1}, PlanError, "unknown key 'sede' in the plan, did you mean 'seed'"),
+        ({"checks": {"acuracy": 1}}, PlanError, "'checks.acuracy' in the plan, did you mean 'accuracy'"),
+        ({"seed": "one"}, PlanError, "seed = 'one', expected int"),
+        ({"seed": -1}, PlanError, "expected 0 or more"),
+        ({"data": {"groups": "sex"}}, PlanError, "data.groups = 'sex', expected a list"),
+        ({"explain": {"methods": [{"method": "salency"}]}}, UnknownMethod, "did you mean 'saliency'"),
+        ({"explain": {"methods": ["saliency"]}}, PlanError, "expected a table such as"),
+        ({"attack": {"methods": [{"method": "pgd", "steps": 0}]}}, RangeError, "PGD.steps = 0"),
+        ({"model": {}}, PlanError, "needs either zoo"),
+        ({"model": {"zoo": "a", "factory": "b:c"}}, PlanError, "needs either zoo"),
+        ({"model": {"factory": "b:c"}}, PlanError, r"\[data\] needs csv"),
+        ({"data": {"csv": "x.csv"}}, PlanError, "name the column to predict"),
+        ({"name": "../up"}, PlanError, "becomes a folder"),
+        ({"name": ""}, PlanError, "becomes a folder"),
+        ({"attack": 3}, PlanError, "expected a table of settings"),
+    ],
+)
+def test_a_wrong_plan_ends_in_one_sentence(change, error, message):
+    with pytest.raises(error, match=message):
+        plan_from(ZOO | change)
+
+
+def test_a_radius_to_check_must_be_attacked():
+    with pytest.raises(PlanError, match=r"checks\.robust_eps = '9' is not among"):
+        plan_from(ZOO | {"checks": {"robust_eps": "9"}}).resolve(image=True)
+
+
+def test_files_are_relative_to_the_plan(tmp_path):
+    (tmp_path / "p.toml").write_text(
+        '[model]\nfactory="a:b"\nweights="w.safetensors"\n[data]\ncsv="d.csv"\nlabel="y"\n'
+    )
+    plan = read_plan(tmp_path / "p.toml")
+    assert plan.name == "p"
+    assert plan.data.csv == str(tmp_path / "d.csv")
+    assert plan.model.weights == str(tmp_path / "w.safetensors")
+
+
+@pytest.mark.parametrize("content", [b"= 3", b"\xff\xfe", None])
+def test_a_file_that_is_no_plan_ends_in_one_sentence(tmp_path, content):
+    if content is not None:
+        (tmp_path / "p.toml").write_bytes(content)
+    with pytest.raises(PlanError, match=r"is not TOML|cannot read the plan"):
+        read_plan(tmp_path / "p.toml")

@@ -1,0 +1,238 @@
+import errno
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from probe.audit import Bundle, find, read, run, verify
+from probe.audit.estimate import estimate
+from probe.errors import ExistsError, IntegrityError
+from tests.audit.conftest import images, small_plan, table
+
+
+def statuses(bundle: Bundle) -> Counter:
+    return Counter(f["status"] for f in bundle.manifest["findings"])
+
+
+def test_every_lens_has_findings(table_bundle):
+    assert {f["lens"] for f in table_bundle.manifest["findings"]} == {
+        "performance",
+        "explanation",
+        "robustness",
+        "bias",
+    }
+    assert table_bundle.complete
+    for finding in table_bundle.manifest["findings"]:
+        if finding["status"] in ("pass", "fail"):
+            assert finding["low"] <= finding["estimate"] <= finding["high"]
+            assert finding["n"] > 0
+            assert finding["threshold"] is not None
+
+
+def test_what_cannot_be_asked_is_not_run_and_says_why(image_bundle):
+    absent = {f["check"]: f["note"] for f in image_bundle.manifest["findings"] if f["status"] == "not run"}
+    assert absent == {"differences between groups": "the data declares no groups"}
+
+
+def test_a_method_that_refuses_becomes_a_finding(tmp_path):
+    methods = {"explain": {"sample": 3, "methods": [{"method": "saliency"}]}}
+    bundle = run(small_plan("t", **methods), *table(), tmp_path / "t")
+    (finding,) = [f for f in bundle.manifest["findings"] if f["check"] == "explain-saliency"]
+    assert finding["status"] == "not run"
+    assert "integrated" in finding["note"].lower()
+
+
+def test_attacks_at_a_larger_radius_break_no_fewer(table_bundle):
+    for name in ("attack-fgsm", "attack-pgd"):
+        success = table_bundle.arrays(name)["success"]
+        assert (success[0] <= success[1]).all()
+    curve = table_bundle.table("robustness").set_index(["attack", "eps"]).robust_accuracy
+    assert curve["all attacks", 0.1] == min(curve["fgsm", 0.1], curve["pgd", 0.1], curve["all attacks", 0.1])
+
+
+def test_robust_accuracy_is_what_the_arrays_say(table_bundle):
+    arrays = table_bundle.arrays("attack-pgd")
+    labels = table_bundle.arrays("predictions")["labels"][arrays["rows"]]
+    curve = table_bundle.table("robustness").set_index(["attack", "eps"]).robust_accuracy
+    assert curve["pgd", 0.1] == pytest.approx((arrays["predicted"][1] == labels).mean())
+
+
+def test_the_same_seed_gives_the_same_bundle(table_bundle, tmp_path):
+    again = run(small_plan("people"), *table(), tmp_path / "people")
+    assert again.manifest["findings"] == table_bundle.manifest["findings"]
+    assert again.manifest["files"] == table_bundle.manifest["files"]
+
+
+def test_a_complete_audit_is_not_run_again(table_bundle):
+    model, data = table()
+    before = model.usage.forward
+    assert run(small_plan("people"), model, data, table_bundle.folder).manifest == table_bundle.manifest
+    assert model.usage.forward == before
+
+
+def test_another_audit_is_not_overwritten(table_bundle):
+    with pytest.raises(ExistsError, match="another plan, model or data"):
+        run(small_plan("people", seed=1), *table(), table_bundle.folder)
+
+
+def test_a_folder_with_something_else_is_left_alone(tmp_path):
+    (tmp_path / "diary.txt").write_text("dear diary")
+    with pytest.raises(ExistsError, match="left as it is"):
+        run(small_plan("x"), *table(), tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["diary.txt"]
+
+
+def interrupt_at(step: str, error: BaseException):
+    def progress(name: str, done: int, total: int) -> None:
+        if name == step:
+            raise error
+
+    return progress
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left on device")])
+def test_an_interrupted_audit_keeps_what_is_done_and_is_continued(tmp_path, table_bundle, error):
+    folder = tmp_path / "people"
+    with pytest.raises(type(error)):
+        run(small_plan("people"), *table(), folder, progress=interrupt_at("attack-pgd", error))
+    partial = read(folder)
+    assert partial.manifest["status"] == "interrupted"
+    assert [s["name"] for s in partial.manifest["steps"]][-1] == "attack-fgsm"
+    assert partial.manifest["findings"]
+    verify(folder)
+    done = {step["name"]: step["seconds"] for step in partial.manifest["steps"]}
+    whole = run(small_plan("people"), *table(), folder)
+    assert whole.complete
+    assert whole.manifest["findings"] == table_bundle.manifest["findings"]
+    assert {s["name"]: s["seconds"] for s in whole.manifest["steps"] if s["name"] in done} == done, "not done again"
+
+
+def test_interrupted_before_anything_was_measured(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(small_plan("p"), *table(), tmp_path / "p", progress=interrupt_at("predictions", KeyboardInterrupt()))
+    assert statuses(read(tmp_path / "p"))["not run"] == 1
+    verify(tmp_path / "p")
+
+
+def test_one_row_is_enough_to_be_inconclusive(tmp_path):
+    model, data = table()
+    bundle = run(small_plan("one"), model, data[:1], tmp_path / "one")
+    assert bundle.complete
+    assert statuses(bundle)["inconclusive"] > 0
+    verify(bundle.folder)
+
+
+def test_an_estimate_comes_before_the_audit_and_is_not_counted():
+    model, data = images()
+    before = model.usage.forward
+    assert estimate(small_plan("p"), model, data) > 0
+    assert model.usage.forward == before
+
+
+def test_verification_passes_and_needs_no_torch(table_bundle):
+    code = (
+        "import sys; from probe.audit import verify; print(verify(sys.argv[1]).numbers); "
+        "assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(table_bundle.folder)], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) > 100
+
+
+@pytest.fixture
+def copy(table_bundle, tmp_path):
+    return shutil.copytree(table_bundle.folder, tmp_path / "copy")
+
+
+def test_a_changed_file_is_found(copy):
+    for path in sorted([*copy.glob("arrays/*"), *copy.glob("tables/*")]):
+        kept = path.read_bytes()
+        path.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+        with pytest.raises(IntegrityError, match=re.escape(path.name)):
+            verify(copy)
+        path.write_bytes(kept)
+    verify(copy)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: m["findings"][0].update(status="pass", estimate=0.99),
+        lambda m: m["plan"]["checks"].update(accuracy=0.1),
+        lambda m: m["model"].update(sha256="0" * 64),
+        lambda m: m.update(status="complete", created="2020-01-01"),
+    ],
+)
+def test_a_changed_manifest_is_found(copy, change):
+    manifest = json.loads((copy / "audit.json").read_text())
+    change(manifest)
+    (copy / "audit.json").write_text(json.dumps(manifest))
+    with pytest.raises(IntegrityError, match="changed after the audit"):
+        verify(copy)
+
+
+def test_a_number_that_does_not_follow_from_the_evidence_is_found_even_if_rehashed(copy):
+    bundle = read(copy)
+    bundle.manifest["findings"][0]["estimate"] = 0.99
+    bundle.save()
+    with pytest.raises(IntegrityError, match="the evidence gives"):
+        verify(copy)
+
+
+def test_a_table_that_does_not_follow_from_the_evidence_is_found_even_if_rehashed(copy):
+    bundle = read(copy)
+    curve = bundle.table("robustness")
+    curve.loc[0, "robust_accuracy"] = 1.0
+    bundle.write_table("robustness", curve)
+    bundle.save()
+    with pytest.raises(IntegrityError, match=r"robustness\.csv does not follow"):
+        verify(copy)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": 1}', "\x00\x01"])
+def test_a_damaged_manifest_is_one_sentence(tmp_path, text):
+    (tmp_path / "audit.json").write_text(text)
+    with pytest.raises(IntegrityError):
+        read(tmp_path)
+
+
+def test_a_folder_without_an_audit_is_one_sentence(tmp_path):
+    with pytest.raises(IntegrityError, match=r"no audit\.json"):
+        read(tmp_path)
+
+
+def test_files_outside_the_bundle_are_not_opened(copy):
+    manifest = json.loads((copy / "audit.json").read_text())
+    (copy / "audit.json").write_text(json.dumps(manifest | {"files": {"../../etc/passwd": "0"}}))
+    with pytest.raises(IntegrityError, match="outside its folder"):
+        read(copy)
+
+
+def test_a_link_out_of_the_bundle_is_not_followed(copy):
+    target = copy / "arrays" / "predictions.npz"
+    target.rename(copy.parent / "elsewhere.npz")
+    target.symlink_to(copy.parent / "elsewhere.npz")
+    with pytest.raises(IntegrityError, match="points outside"):
+        verify(copy)
+
+
+def test_a_pickle_inside_arrays_is_not_opened(copy):
+    bundle = read(copy)
+    np.savez(copy / "arrays" / "predictions.npz", labels=np.array([{}], dtype=object))
+    bundle._write("arrays/predictions.npz", (copy / "arrays" / "predictions.npz").read_bytes())
+    with pytest.raises(IntegrityError, match="cannot be read"):
+        bundle.arrays("predictions")
+
+
+def test_bundles_are_found(table_bundle, image_bundle, tmp_path):
+    for bundle in (table_bundle, image_bundle):
+        shutil.copytree(bundle.folder, tmp_path / bundle.name)
+    assert {path.name for path in find(tmp_path)} == {"people", "pictures"}
+    assert find(table_bundle.folder) == [table_bundle.folder]
+    assert find(tmp_path / "nothing") == []
