@@ -1,0 +1,56 @@
+"""The architectures. Each takes inputs in the user's units, normalises them itself, and returns logits.
+
+A network is built without weights (`build`), then either loaded, or initialised from a private source of randomness
+and adapted to the training inputs (`start`). So no network ever draws from the global random state.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from models.networks.cnn import ConvNet
+from models.networks.mlp import TableNet
+from models.networks.network import Network
+from models.networks.vit import VisionTransformer
+from probe.errors import DataError
+
+ARCHITECTURES: dict[str, Callable[..., Network]] = {"mlp": TableNet, "cnn": ConvNet, "vit": VisionTransformer}
+LARGEST = 2**28  # bytes of weights
+WIDEST = 4096
+
+
+def build(architecture: str, kwargs: Mapping[str, Any]) -> Network:
+    """The network, with memory for its weights and nothing in it."""
+    if architecture not in ARCHITECTURES:
+        raise DataError(f"there is no architecture {architecture!r}; this version has {', '.join(ARCHITECTURES)}")
+    # The arguments may come from somebody's file: their size is checked before memory is taken.
+    for name, value in kwargs.items():
+        if max(value if isinstance(value, list | tuple) and value else [value]) > WIDEST:
+            raise DataError(f"{architecture} has {name}={value}, more than the {WIDEST} that the zoo builds")
+    try:
+        with torch.device("meta"):
+            network = ARCHITECTURES[architecture](**kwargs)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DataError(f"{architecture} cannot be built from {dict(kwargs)}: {error}") from None
+    needed = sum(tensor.nbytes for tensor in network.state_dict().values())
+    if needed > LARGEST:
+        raise DataError(f"{architecture} would have {needed:,} bytes of weights, more than {LARGEST:,}")
+    network.to_empty(device="cpu")
+    # Convolutions on a CPU took half the time with the channels of a pixel side by side.
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types leave it out
+
+
+def start(network: Network, inputs: Tensor, generator: torch.Generator) -> None:
+    """Fill in the weights that training begins with, and the normalisation of the training inputs."""
+    for module in network.modules():
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            bound = 1 / math.sqrt(module.weight[0].numel())
+            nn.init.uniform_(module.weight, -bound, bound, generator=generator)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d | nn.LayerNorm):
+            module.reset_parameters()
+    network.adapt(inputs, generator)

@@ -1,0 +1,38 @@
+"""A small convolutional network for grey images."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from models.networks.network import Network, Standardise
+
+
+class ConvNet(Network):
+    """Blocks of convolution, halving, normalisation and ReLU, then one linear layer.
+
+    Block k maps (c[k-1], s, s) to (c[k], s/2, s/2): x <- ReLU(BatchNorm(MaxPool(W * x))). Halving comes first, as the
+    other two then cost a quarter.
+    """
+
+    def __init__(self, channels: Sequence[int] = (32, 64, 128), side: int = 28, classes: int = 10) -> None:
+        super().__init__()
+        self.standardise = Standardise()
+        widths = (1, *channels)
+        self.blocks = nn.Sequential(*(_block(a, b) for a, b in zip(widths, channels, strict=False)))
+        self.head = nn.Linear(channels[-1] * (side // 2 ** len(channels)) ** 2, classes)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.head(self.blocks(self.standardise(inputs)).flatten(1))
+
+    def adapt(self, inputs: Tensor, generator: torch.Generator) -> None:
+        self.standardise.adapt(inputs)
+
+
+def _block(channels_in: int, channels_out: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False),
+        nn.MaxPool2d(2),
+        nn.BatchNorm2d(channels_out),
+        nn.ReLU(),
+    )

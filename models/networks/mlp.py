@@ -1,0 +1,56 @@
+"""A network for tables, whose numbers it spreads over bins first."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from models.networks.network import Network
+
+
+class Bins(nn.Module):
+    """Piecewise-linear encoding of numbers (arXiv:2203.05556), so that a layer can react to single values of them.
+
+    With edges e[0] < e[1] < ... taken from the training rows, number x becomes one coordinate for each bin:
+    clip((x - e[b]) / (e[b+1] - e[b]), 0, 1), which is 1 in the bins below x, 0 in those above, and between in its own.
+    """
+
+    edges: Tensor
+
+    def __init__(self, numbers: int, bins: int) -> None:
+        super().__init__()
+        self.register_buffer("edges", torch.zeros(numbers, bins + 1))
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        low, high = self.edges[:, :-1], self.edges[:, 1:]
+        # A number with few values has bins without width, which stay 0.
+        width = torch.where(high > low, high - low, 1.0)
+        return ((numbers[:, :, None] - low) / width).clamp(0, 1).flatten(1)
+
+    def adapt(self, numbers: Tensor) -> None:
+        """Put the edges at quantiles of the distinct training values: rare large values get bins of their own."""
+        count = self.edges.shape[1]
+        for edges, column in zip(self.edges, numbers.T, strict=True):
+            values = column.unique()
+            places = torch.linspace(0, len(values) - 1, min(count, len(values))).round().long()
+            edges.fill_(values[-1])
+            edges[: len(places)] = values[places]
+
+
+class TableNet(Network):
+    """Logits W3 ReLU(W2 ReLU(W1 [bins(numbers), categories])): numbers are the first coordinates, one-hots the rest."""
+
+    def __init__(self, numbers: int, onehots: int, bins: int, widths: Sequence[int], classes: int = 2) -> None:
+        super().__init__()
+        self.numbers = numbers
+        self.bins = Bins(numbers, bins)
+        sizes = (numbers * bins + onehots, *widths)
+        hidden = (nn.Sequential(nn.Linear(a, b), nn.ReLU()) for a, b in zip(sizes, widths, strict=False))
+        self.layers = nn.Sequential(*hidden, nn.Linear(sizes[-1], classes))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        numbers, onehots = inputs[:, : self.numbers], inputs[:, self.numbers :]
+        return self.layers(torch.cat((self.bins(numbers), onehots), 1))
+
+    def adapt(self, inputs: Tensor, generator: torch.Generator) -> None:
+        self.bins.adapt(inputs[:, : self.numbers])

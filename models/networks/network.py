@@ -1,0 +1,38 @@
+"""What the zoo's networks have in common."""
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+
+class Network(nn.Module):
+    """A classifier that knows the scale of its inputs: it takes them in the user's units and returns logits."""
+
+    @abstractmethod
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Logits (rows, classes) of inputs (rows, *shape)."""
+
+    @abstractmethod
+    def adapt(self, inputs: Tensor, generator: torch.Generator) -> None:
+        """Fill in what depends on the training inputs, and the weights that belong to no layer of torch's."""
+
+
+class Standardise(nn.Module):
+    """Standardise the brightness of images: (x - mean) / deviation."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(()))
+        self.register_buffer("deviation", torch.ones(()))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return (images - self.mean) / self.deviation
+
+    def adapt(self, images: Tensor) -> None:
+        """Take mean and deviation from the training images."""
+        self.mean.fill_(images.mean())
+        self.deviation.fill_(images.std())

@@ -1,0 +1,49 @@
+"""How each model of the zoo is made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from models.training.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """An architecture, the data that it learns from, and how it is trained."""
+
+    architecture: str
+    kwargs: Mapping[str, Any]
+    data: str
+    settings: Settings
+    preprocessing: str
+
+
+IMAGES = "none outside the network, which takes brightness from 0 to 1 and standardises it by the training rows"
+TABLE = (
+    "numbers in their own units, then one-hot categories with ? as a category of its own; the network spreads numbers "
+    "over bins whose edges are quantiles of the distinct training values"
+)
+
+RECIPES = {
+    "adult-mlp": Recipe(
+        architecture="mlp",
+        kwargs={"numbers": 5, "onehots": 86, "bins": 64, "widths": [128, 128], "classes": 2},
+        data="adult",
+        settings=Settings(epochs=12, rate=1e-3, weight_decay=0.05),
+        preprocessing=TABLE,
+    ),
+    "fashion-cnn": Recipe(
+        architecture="cnn",
+        kwargs={"channels": [32, 64, 128], "side": 28, "classes": 10},
+        data="fashion-mnist",
+        settings=Settings(epochs=15, rate=4e-3, weight_decay=0.02, augment="flip and shift", precision="bfloat16"),
+        preprocessing=IMAGES,
+    ),
+    "fashion-vit": Recipe(
+        architecture="vit",
+        kwargs={"side": 28, "patch": 4, "width": 64, "layers": 4, "heads": 4, "classes": 10},
+        data="fashion-mnist",
+        settings=Settings(epochs=15, rate=2e-3, weight_decay=0.05, augment="flip and shift", precision="bfloat16"),
+        preprocessing=IMAGES,
+    ),
+}
