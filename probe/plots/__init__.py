@@ -5,6 +5,7 @@ from probe.plots.canvas import blank, to_png, to_svg
 from probe.plots.curves import Curve, reliability, robustness
 from probe.plots.intervals import forest
 from probe.plots.perturbation import before_and_after
+from probe.plots.picture import picture
 
 __all__ = [
     "Curve",
@@ -13,6 +14,7 @@ __all__ = [
     "blank",
     "forest",
     "heatmap",
+    "picture",
     "reliability",
     "robustness",
     "to_png",

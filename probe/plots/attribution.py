@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
 from probe.plots.canvas import blank
+from probe.plots.picture import frame
 from probe.plots.style import AGAINST, FOR, INK, MINUS, MUTED, NORMAL, OUTLINE, SIGNED, SMALL, dress, plain
 
 
@@ -93,22 +94,9 @@ def bars(
     ax.spines["left"].set_visible(False)
     ax.locator_params(axis="x", nbins=5)
     ax.set(xlim=(-1.35 * reach, 1.35 * reach), ylim=(len(labels) - 0.4, -0.6))
-    _title(ax, title)
-    return ax
-
-
-def frame(ax: Axes, title: str) -> None:
-    """Axes of a picture: no ticks, a hairline around it."""
-    ax.set_xticks([])
-    ax.set_yticks([])
-    for spine in ax.spines.values():
-        spine.set(visible=True, color=MUTED, linewidth=0.7)
-    _title(ax, title)
-
-
-def _title(ax: Axes, title: str) -> None:
     if title:
         ax.set_title(plain(title), fontsize=NORMAL, color=INK, loc="left", pad=5)
+    return ax
 
 
 def _outline(ax: Axes, image: NDArray[np.float64]) -> None:

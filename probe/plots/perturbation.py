@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from probe.plots.attribution import frame
 from probe.plots.canvas import blank
+from probe.plots.picture import frame
 from probe.plots.style import INK, MUTED, SIGNED, SMALL, TIMES
 
 

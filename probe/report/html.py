@@ -1,0 +1,61 @@
+"""The report: sections in, one HTML page out."""
+
+from functools import cache
+from typing import Any
+
+import jinja2
+from markupsafe import Markup, escape
+
+from probe.audit.bundle import Bundle
+from probe.plots.style import AGAINST, FOR, STATUSES
+from probe.report.sections import bias, cost, cover, explanation, performance, register, robustness, subject
+from probe.report.wording import shown
+
+
+def render(bundle: Bundle) -> str:
+    """The report of a bundle, the same bytes for the same bundle.
+
+    Raises:
+        IntegrityError: if a file is not the one that the audit wrote.
+    """
+    sections = [
+        register.section(bundle),
+        subject.section(bundle),
+        performance.section(bundle),
+        explanation.section(bundle),
+        robustness.section(bundle),
+        bias.section(bundle),
+        cost.section(bundle),
+        cost.limits(bundle),
+        cost.reproduction(bundle),
+    ]
+    page = _pages().get_template("report.html")
+    text = page.render(
+        cover=cover.cover(bundle), sections=sections, looks=STATUSES, speaks_for=FOR, speaks_against=AGAINST
+    )
+    # A manifest of somebody else's may hold half a surrogate pair, which no file can.
+    return text.encode("utf-8", "replace").decode()
+
+
+@cache
+def _pages() -> jinja2.Environment:
+    pages = jinja2.Environment(
+        loader=jinja2.PackageLoader("probe.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    pages.filters["long_listing"] = _listing
+    return pages
+
+
+def _finalize(value: Any) -> Any:
+    """Every text that a template prints passes here, so that no name can hide, reverse or swamp the page."""
+    return shown(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _listing(text: str) -> Markup:
+    """Lines, each shown as any other text."""
+    return Markup("\n").join(escape(shown(line)) for line in text.splitlines())

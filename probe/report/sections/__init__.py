@@ -1,0 +1,1 @@
+"""One module per chapter: a bundle in, a Section out."""

@@ -1,0 +1,145 @@
+"""How the model's answers differ between groups of people."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probe import plots
+from probe.audit.bundle import Bundle
+from probe.report.parts import Badge, Block, Figure, Section, Table, Text, panel
+from probe.report.sections.common import LENSES, records, with_absence
+from probe.report.wording import Unit, count, defined, estimate, number, p_value, threshold, words
+
+RATES = {
+    "selection_rate": ("Selection rate", ("tn", "fp", "fn", "tp")),
+    "tpr": ("True positive rate", ("fn", "tp")),
+    "fpr": ("False positive rate", ("tn", "fp")),
+}
+DRAWN = 30  # groups in a figure; the table has all
+
+
+def section(bundle: Bundle) -> Section:
+    """Rates, counts and gaps of each attribute."""
+    blocks: list[Block] = []
+    if bundle.has("tables/bias_groups.csv"):
+        groups, gaps = bundle.table("bias_groups"), bundle.table("bias_disparities")
+        if len(gaps):
+            blocks.append(_disparities(gaps))
+        for order, attribute in enumerate(dict.fromkeys(groups["attribute"])):
+            blocks += _attribute(bundle, str(attribute), groups[groups["attribute"] == attribute], order)
+    plan = bundle.manifest["plan"]["bias"]
+    classes = bundle.manifest["model"]["classes"]
+    favourable = plan["positive"] or (classes[1] if len(classes) == 2 else "")
+    return Section(
+        "bias",
+        LENSES["bias"],
+        with_absence(bundle, "bias", blocks),
+        shows="How often each group gets the favourable answer"
+        + (f" ({favourable})" if favourable else "")
+        + ", how often it is right or wrong for them, and which gaps the rows can tell from chance.",
+        hides="Why groups differ, whether a difference is justified, and anything about groups that the data does not "
+        f"name. A group with fewer than {plan['smallest']} rows behind a rate is reported apart: an engineering "
+        "choice, as are the thresholds.",
+    )
+
+
+def _disparities(gaps: pd.DataFrame) -> Table:
+    columns = (
+        "attribute", "measure", "status", "estimate (95 % interval)", "asked", "p", "detectable gap", "n",
+        "widest between", "too small, left out",
+    )  # fmt: skip
+    rows = []
+    for gap in records(gaps):
+        unit: Unit = "number" if "ratio" in str(gap["metric"]) else "points"
+        between = f"{gap['lowest']} (lowest) and {gap['highest']}" if isinstance(gap["lowest"], str) else ""
+        rate = f", {gap['rate']}" if between and isinstance(gap["rate"], str) else ""
+        rows.append(
+            (
+                str(gap["attribute"]),
+                words(str(gap["metric"])),
+                Badge(str(gap["status"])),
+                estimate(gap["estimate"], gap["low"], gap["high"], unit),
+                threshold(gap["threshold"], str(gap["direction"]), unit),
+                p_value(gap["p_value"]),
+                number(gap["detectable"], unit),
+                count(gap["n"]),
+                between + rate or _text(gap["reason"]),
+                _text(gap["left_out"]),
+            )
+        )
+    caption = (
+        "Gaps between groups, with simultaneous intervals and permutation p-values. The detectable gap is what these "
+        "rows would have shown four times out of five; a smaller one may be there and not be seen. "
+        "pp: percentage points."
+    )
+    return Table(columns, rows, caption, numeric=columns[3:8])
+
+
+def _attribute(bundle: Bundle, attribute: str, groups: pd.DataFrame, order: int) -> list[Block]:
+    smallest = bundle.manifest["plan"]["bias"]["smallest"]
+    drawn = groups.sort_values("n", ascending=False, kind="stable").head(DRAWN)
+    panels = []
+    for rate, (label, cells) in RATES.items():
+        trials = drawn[list(cells)].sum(axis=1)
+        ax = plots.forest(
+            list(drawn["group"]), drawn[rate], drawn[f"{rate}_low"], drawn[f"{rate}_high"],
+            counts=trials, faint=np.asarray(trials < smallest), title=label,
+            ax=plots.blank(3.3, 0.72 + 0.24 * max(len(drawn), 2)),
+        )  # fmt: skip
+        panels.append(panel(ax, f"{label} by {attribute}; the numbers are in the table.", f"forest-{order}-{rate}"))
+    caption = (
+        f"Rates by {attribute}, with 95 % Wilson intervals of each group; n is what a rate is a share of. "
+        f"Hollow, dotted: fewer than {smallest}, shown and not compared."
+    )
+    if len(groups) > len(drawn):
+        caption += f" The {len(drawn)} largest of {len(groups)} groups are drawn."
+    blocks: list[Block] = [
+        Text(f"By {attribute}", level=3),
+        Figure(panels, caption, _rates(groups), size="third"),
+        _more(groups),
+    ]
+    ledger = bundle.table("bias_ledger") if bundle.has("tables/bias_ledger.csv") else None
+    if ledger is not None and attribute in set(ledger["attribute"]):
+        blocks.append(Text(_sentence(records(ledger[ledger["attribute"] == attribute])[0])))
+    return blocks
+
+
+def _rates(groups: pd.DataFrame) -> Table:
+    columns = ("group", "n", "TN", "FP", "FN", "TP", "selection rate", "TPR", "FPR", "impact ratio")
+    rows = [
+        (
+            str(g["group"]), *(count(g[c]) for c in ("n", "tn", "fp", "fn", "tp")),
+            *(_rate(g, r, "share") for r in ("selection_rate", "tpr", "fpr")), _rate(g, "impact_ratio", "number"),
+        )
+        for g in records(groups)
+    ]  # fmt: skip
+    caption = "Counts and rates of each group (95 % interval); impact ratio: selection rate over that of the reference"
+    return Table(columns, rows, caption, numeric=columns[1:], file="tables/bias_groups.csv")
+
+
+def _more(groups: pd.DataFrame) -> Table:
+    columns = ("group", "precision", "accuracy", "area under ROC", "calibration error")
+    rows = [
+        (
+            str(g["group"]), _rate(g, "ppv", "share"), _rate(g, "accuracy", "share"), number(g.get("auc")),
+            number(g.get("calibration_error"), "points"),
+        )
+        for g in records(groups)
+    ]  # fmt: skip
+    return Table(
+        columns, rows, "More rates of each group", numeric=columns[1:], folded=True, file="tables/bias_groups.csv"
+    )
+
+
+def _rate(group: dict[str, Any], name: str, unit: Unit) -> str:
+    return estimate(group.get(name), group.get(f"{name}_low"), group.get(f"{name}_high"), unit)
+
+
+def _sentence(ledger: dict[str, Any]) -> str:
+    numbers = {key: value for key, value in ledger.items() if key != "attribute" and defined(value)}
+    return "Rows: " + ", ".join(f"{count(value)} {words(str(key))}" for key, value in numbers.items()) + "."
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,67 @@
+"""What several chapters ask of a bundle."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from probe.audit.bundle import Bundle
+from probe.report.parts import Absence, Block
+
+ORDER = ("fail", "error", "inconclusive", "not run", "pass")
+LENSES = {
+    "performance": "Performance",
+    "explanation": "Explanations",
+    "robustness": "Robustness",
+    "bias": "Differences between groups",
+}
+
+
+def findings(bundle: Bundle, lens: str) -> list[dict[str, Any]]:
+    """The findings of a lens, those that need a reader first."""
+    chosen = [finding for finding in bundle.manifest["findings"] if finding["lens"] == lens]
+    return sorted(chosen, key=lambda f: ORDER.index(f["status"]) if f["status"] in ORDER else -1)
+
+
+def absence(bundle: Bundle, lens: str) -> Absence:
+    """Why a chapter is empty or lacks something."""
+    missing = [f for f in findings(bundle, lens) if f["status"] in ("not run", "error") and f["estimate"] is None]
+    reasons = [(f["status"], f["check"], f["note"]) for f in missing]
+    if not reasons and not bundle.complete:
+        reasons = [("not run", "this part of the audit", "the audit ended before it")]
+    return Absence(reasons or [("not run", "this part of the audit", "the plan does not ask for it")])
+
+
+def steps(bundle: Bundle, lens: str, prefix: str) -> list[dict[str, Any]]:
+    """The finished steps of a lens whose arrays are in the bundle."""
+    done = [step for step in bundle.manifest["steps"] if step["lens"] == lens and step["status"] == "done"]
+    return [s for s in done if s["name"].startswith(prefix) and bundle.has(f"arrays/{s['name']}.npz")]
+
+
+def settings(config: dict[str, Any]) -> str:
+    """A method's settings in one line."""
+    values = {k: f"{v:.4g}" if isinstance(v, float) else v for k, v in config.items() if k != "method"}
+    return ", ".join(f"{k} = {v}" for k, v in values.items())
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """A table's rows by the names of their columns."""
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+
+
+def class_name(bundle: Bundle, index: int) -> str:
+    """A class by its name, or by its number where it has none."""
+    classes = bundle.manifest["model"]["classes"]
+    return str(classes[index]) if 0 <= index < len(classes) else f"class {index}"
+
+
+def is_image(bundle: Bundle) -> bool:
+    """Whether the inputs are (channels, height, width)."""
+    return len(bundle.manifest["data"]["shape"]) == 3
+
+
+def with_absence(bundle: Bundle, lens: str, blocks: Sequence[Block]) -> list[Block]:
+    """The blocks, followed by what could not be measured."""
+    missing = absence(bundle, lens)
+    known = [f for f in findings(bundle, lens) if f["status"] in ("not run", "error") and f["estimate"] is None]
+    return [*blocks, missing] if known or not blocks else list(blocks)

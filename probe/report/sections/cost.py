@@ -1,0 +1,74 @@
+"""What the audit cost, what it leaves open, and how to repeat it."""
+
+from probe.audit.bundle import Bundle
+from probe.report.parts import Absence, Badge, Block, Cell, Listing, Section, Table, Text
+from probe.report.sections.common import settings
+from probe.report.wording import count, duration
+
+
+def section(bundle: Bundle) -> Section:
+    """Time and work of each step."""
+    steps = bundle.manifest["steps"]
+    columns = ("step", "status", "settings", "time", "forward", "backward")
+    rows: list[list[Cell]] = [
+        [
+            step["name"],
+            Badge(step["status"]),
+            settings(step["method"]),
+            duration(step["seconds"]),
+            count(step["forward"]),
+            count(step["backward"]),
+        ]
+        for step in steps
+    ]
+    total = [sum(step[key] for step in steps) for key in ("seconds", "forward", "backward")]
+    rows.append(["all steps", "", "", duration(total[0]), count(total[1]), count(total[2])])
+    table = Table(columns, rows, "Examples that went forward and backward through the model", numeric=columns[3:])
+    nothing = Absence([("not run", "steps", "the audit ended before its first step was done")])
+    return Section("cost", "Cost", [table if steps else nothing])
+
+
+def limits(bundle: Bundle) -> Section:
+    """What no audit of this kind can tell."""
+    n = bundle.manifest["data"]["n"]
+    blocks: list[Block] = [
+        Text(
+            f"All numbers hold for the {n:,} rows whose SHA-256 is given above, and for rows drawn in the same way. "
+            "Intervals cover the chance of the draw, not a change of the world or a mistake in a label."
+        ),
+        Text(
+            "Several checks were made, each with its own 95 % interval; the more there are, the likelier it is "
+            "that one of them is off by chance. Intervals of differences between groups are simultaneous within an attribute."
+        ),
+        Text(
+            "An attack that fails shows what that attack could not do, not what is impossible. An explanation that "
+            "beats a random order is better than nothing, not the truth about the model. A difference that was not "
+            "found may be smaller than the detectable gap that stands beside it."
+        ),
+        Text(
+            "Not examined: training data and how it was gathered, intended use, people who work with the answers, "
+            "privacy, poisoning, and any group or feature that the data does not name."
+        ),
+    ]
+    return Section("limits", "Limits", blocks)
+
+
+def reproduction(bundle: Bundle) -> Section:
+    """Command lines that check and repeat the audit."""
+    commands = (
+        "# every file against its SHA-256, every number against the evidence; needs neither the model nor torch\n"
+        "probe verify FOLDER\n\n"
+        "# the same plan again, on the same model and data; plan.toml is the plan under “What was audited”\n"
+        "probe audit --plan plan.toml --out runs\n\n"
+        "# this page from the bundle\n"
+        "probe report FOLDER\n"
+    )
+    plan = bundle.manifest["plan"]
+    blocks: list[Block] = [
+        Text(
+            f"FOLDER is the folder that this page came in: audit.json, tables and arrays. The seed is {plan['seed']}; "
+            "an example's answer depends neither on its neighbours nor on the batch size."
+        ),
+        Listing(commands, "In a terminal"),
+    ]
+    return Section("reproduction", "Reproduction", blocks)

@@ -1,0 +1,58 @@
+"""The first page: what was audited, how it came out, and how to check that."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from probe.audit.bundle import Bundle
+from probe.report.wording import count, moment
+
+WORDS = ("pass", "fail", "inconclusive", "not run", "error")
+
+
+@dataclass(frozen=True)
+class Cover:
+    """What the first page shows."""
+
+    name: str
+    model: str
+    data: str
+    rows: str
+    created: str
+    finished: str
+    status: str
+    digest: str
+    tally: list[tuple[str, int, float]]  # status, findings, share of all findings in percent
+    findings: int
+    unfinished: list[str]
+
+
+def cover(bundle: Bundle) -> Cover:
+    """The cover of a bundle's report."""
+    manifest: dict[str, Any] = bundle.manifest
+    statuses = [finding["status"] for finding in manifest["findings"]]
+    counts = [(word, statuses.count(word)) for word in WORDS]
+    done = {step["name"] for step in manifest["steps"] if step["status"] == "done"}
+    return Cover(
+        name=bundle.name,
+        model=str(manifest["model"]["name"]),
+        data=str(manifest["data"]["name"]),
+        rows=count(manifest["data"]["n"]),
+        created=moment(manifest.get("created")),
+        finished=moment(manifest.get("finished")),
+        status=str(manifest["status"]),
+        digest=str(manifest["digest"]),
+        tally=[(word, n, round(100 * n / max(1, len(statuses)), 2)) for word, n in counts],
+        findings=len(statuses),
+        unfinished=[name for name in _planned(manifest["plan"]) if name not in done],
+    )
+
+
+def _planned(plan: dict[str, Any]) -> list[str]:
+    """The names of the steps that a resolved plan asks for."""
+    explained = [f"explain-{config['method']}" for config in plan["explain"]["methods"] or ()]
+    attacked = [f"attack-{config['method']}" for config in plan["attack"]["methods"] or ()]
+    return [
+        "predictions",
+        *(explained if plan["explain"]["sample"] else ()),
+        *(attacked if plan["attack"]["sample"] else ()),
+    ]

@@ -1,0 +1,120 @@
+"""What the model looks at, and whether the methods that say so can be relied on."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probe import plots
+from probe.audit.bundle import Arrays, Bundle
+from probe.report.parts import Block, Figure, Section, Table, Text, panel
+from probe.report.sections.common import class_name, is_image, records, settings, steps, with_absence
+from probe.report.wording import estimate, number, words
+
+INSTANCES = 4
+FEATURES = 10
+
+
+def section(bundle: Bundle) -> Section:
+    """The checks of each method, and what they say of a few rows."""
+    blocks: list[Block] = []
+    if bundle.has("tables/explanations.csv"):
+        blocks.append(_methods(bundle))
+    ran = steps(bundle, "explanation", "explain-")
+    if ran and bundle.has("arrays/instances.npz"):
+        blocks += _instances(bundle, {step["method"]["method"]: bundle.arrays(step["name"]) for step in ran})
+    return Section(
+        "explanation",
+        "Explanations",
+        with_absence(bundle, "explanation", blocks),
+        shows="Whether the features that a method puts first matter to the model more than features in random order: "
+        "its answer should fall sooner when they are taken away (deletion) and rise sooner when they are shown "
+        "(insertion). 0 is no better than a random order.",
+        hides="Whether a feature causes the outcome in the world, or whether the model ought to use it. A feature is "
+        "taken away by putting reference values in its place, which may be inputs that the model has never seen. "
+        "Methods may disagree; the rows shown are examples, not a summary.",
+    )
+
+
+def _methods(bundle: Bundle) -> Table:
+    configs = {s["method"]["method"]: s["method"] for s in steps(bundle, "explanation", "explain-")}
+    scores: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in records(bundle.table("explanations")):
+        scores.setdefault(row["method"], {})[row["metric"]] = row
+    columns = ("method", "deletion advantage", "insertion advantage", "missing from the sum", "n", "settings")
+    rows = []
+    for method, metrics in scores.items():
+        cells = [
+            estimate(m["value"], m["low"], m["high"], "share" if name == "residual share" else "signed") if m else "–"  # noqa: RUF001
+            for name in ("deletion", "insertion", "residual share")
+            for m in (metrics.get(name),)
+        ]
+        n = next(iter(metrics.values()))["n"]
+        rows.append((words(method), *cells, f"{n:,}", settings(configs.get(method, {}))))
+    caption = (
+        "Each method against random orders: area under the curve of the answer, with 95 % bootstrap intervals. "
+        "Only some methods promise a sum that their values should reach."
+    )
+    return Table(columns, rows, caption, numeric=columns[1:5], file="tables/explanations.csv")
+
+
+def _instances(bundle: Bundle, methods: dict[str, Arrays]) -> list[Block]:
+    shown = bundle.arrays("instances")
+    answers = bundle.arrays("predictions")
+    rows = shown["rows"][:INSTANCES]
+    title = f"The first {len(rows)} of the {len(shown['rows']):,} rows explained"
+    blocks: list[Block] = [
+        Text(title, level=3),
+        Text(
+            "They come in the order of the random draw and were not picked. Red speaks for the class, blue against it."
+        ),
+    ]
+    for index, row in enumerate(rows):
+        target = class_name(bundle, int(next(iter(methods.values()))["targets"][index]))
+        label = class_name(bundle, int(answers["labels"][row]))
+        verdict = "which is the label" if target == label else f"but the label is {label}"
+        head = f"Row {int(row):,}: the model answers {target}, {verdict}."
+        if is_image(bundle):
+            blocks.append(_image(bundle, methods, shown["inputs"][index], index, head))
+        else:
+            blocks.append(_bars(bundle, methods, index, head))
+    return blocks
+
+
+def _image(bundle: Bundle, methods: dict[str, Arrays], pixels: NDArray[Any], index: int, head: str) -> Figure:
+    panels = [panel(plots.picture(_as_picture(pixels), title="input"), f"The input. {head}", f"input-{index}")]
+    for order, (method, arrays) in enumerate(methods.items()):
+        ax = plots.heatmap(arrays["values"][index].sum(0), pixels.mean(0), title=words(method))
+        panels.append(panel(ax, f"Heat map of {words(method)}. {head}", f"map-{index}-{order}"))
+    caption = f"{head} Each map has a scale of its own, written below it, with white at 0; the outline is the input's."
+    return Figure(panels, caption, _top(bundle, methods, index), size="small")
+
+
+def _bars(bundle: Bundle, methods: dict[str, Arrays], index: int, head: str) -> Figure:
+    names = bundle.manifest["data"]["features"]
+    panels = []
+    for order, (method, arrays) in enumerate(methods.items()):
+        ax = plots.bars(names, arrays["by_feature"][index], top=FEATURES, title=words(method))
+        panels.append(panel(ax, f"Bars of {words(method)}. {head}", f"bars-{index}-{order}"))
+    return Figure(panels, f"{head} Each chart has a scale of its own.", _top(bundle, methods, index), size="half")
+
+
+def _top(bundle: Bundle, methods: dict[str, Arrays], index: int) -> Table:
+    """The features that any method puts among its first, with what each method gives them."""
+    names = bundle.manifest["data"]["features"]
+    values = np.stack([arrays["by_feature"][index] for arrays in methods.values()])
+    largest = np.abs(values).max(1, keepdims=True)
+    weight = (np.abs(values) / np.where(largest > 0, largest, 1)).max(0)
+    chosen = np.argsort(-weight, kind="stable")[:FEATURES]
+    columns = ("feature", *map(words, methods))
+    rows: Sequence[Sequence[str]] = [
+        (str(names[at]) if at < len(names) else f"feature {at}", *(number(v, "signed") for v in values[:, at]))
+        for at in chosen
+    ]
+    caption = f"The {len(rows)} features with the largest values, relative to each method's largest"
+    return Table(columns, rows, caption, numeric=columns[1:], folded=True)
+
+
+def _as_picture(pixels: NDArray[Any]) -> NDArray[Any]:
+    return np.moveaxis(pixels, 0, -1) if len(pixels) == 3 else pixels.mean(0)

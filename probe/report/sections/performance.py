@@ -1,0 +1,61 @@
+"""How often the model is right, and whether it knows."""
+
+from probe import plots
+from probe.audit.bundle import Bundle
+from probe.report.parts import Block, Figure, Section, Table, panel
+from probe.report.sections.common import records, with_absence
+from probe.report.wording import Unit, count, estimate, interval, number
+
+UNITS: dict[str, Unit] = {"accuracy": "share", "calibration error": "points"}
+
+
+def section(bundle: Bundle) -> Section:
+    """Accuracy, calibration and the reliability diagram."""
+    blocks: list[Block] = []
+    if bundle.has("tables/performance.csv"):
+        rows = [
+            (r["metric"], number(r["value"], unit), interval(r["low"], r["high"], unit), count(r["n"]))
+            for r in records(bundle.table("performance"))
+            for unit in (UNITS.get(r["metric"], "number"),)
+        ]
+        columns = ("measure", "estimate", "95 % interval", "n")
+        blocks.append(Table(columns, rows, "Performance on all rows", numeric=columns[1:]))
+    if bundle.has("tables/reliability.csv"):
+        blocks.append(_reliability(bundle))
+    return Section(
+        "performance",
+        "Performance",
+        with_absence(bundle, "performance", blocks),
+        shows="How often the model's first answer is the label on these rows, and whether it is as often right as its "
+        "confidence says.",
+        hides="How it would do on rows that were drawn otherwise, later or elsewhere. Labels are taken to be true; "
+        "where they are wrong or slanted, so is every number below.",
+    )
+
+
+def _reliability(bundle: Bundle) -> Figure:
+    bins = bundle.table("reliability")
+    ax = plots.reliability(*(bins[name] for name in ("confidence", "accuracy", "low", "high", "n")))
+    columns = ("confidence from", "to", "mean confidence", "accuracy (95 % interval)", "n")
+    rows = [
+        (
+            number(r["from"], "share"),
+            number(r["to"], "share"),
+            number(r["confidence"], "share"),
+            estimate(r["accuracy"], r["low"], r["high"], "share"),
+            count(r["n"]),
+        )
+        for r in records(bins)
+    ]
+    return Figure(
+        [
+            panel(
+                ax, f"Reliability diagram of {len(rows)} confidence bins; its numbers are in the table.", "reliability"
+            )
+        ],
+        "Accuracy against confidence, with 95 % Wilson intervals; a larger dot holds more rows. Dots below the dashed "
+        "line are answers that are less often right than the model is sure; above it, more often.",
+        Table(columns, rows, "Numbers of the figure", numeric=columns, folded=True, file="tables/reliability.csv"),
+        title="Is it as often right as it is sure?",
+        size="half",
+    )

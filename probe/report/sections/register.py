@@ -1,0 +1,71 @@
+"""The findings register: every check with its numbers, failures first."""
+
+from typing import Any
+
+from probe.audit.bundle import Bundle
+from probe.report.parts import Absence, Block, Findings, Section
+from probe.report.sections.common import LENSES, findings
+from probe.report.wording import UNDEFINED, count, defined, interval, number, threshold, unit_of
+
+
+def section(bundle: Bundle) -> Section:
+    """All findings, grouped by lens."""
+    others = [f["lens"] for f in bundle.manifest["findings"] if f["lens"] not in LENSES]
+    blocks: list[Block] = []
+    for lens in (*LENSES, *dict.fromkeys(others)):
+        rows = [_row(finding) for finding in findings(bundle, lens)]
+        if rows:
+            blocks.append(Findings(LENSES.get(lens, str(lens)), rows))
+    empty = Absence([("not run", "findings", "the audit ended before its evidence was assessed")])
+    return Section(
+        "findings",
+        "Findings",
+        blocks or [empty],
+        lead=(
+            "Each check compares a whole 95 % interval with its threshold: it is a pass only if all of the interval "
+            "lies on the side that was asked for, a fail only if none of it does, and inconclusive otherwise. "
+            "Inconclusive is not a pass.",
+            "Thresholds are engineering choices of whoever signed the plan. They are not taken from any rule, and "
+            "meeting them settles nothing beyond the number that was measured.",
+        ),
+    )
+
+
+def _row(finding: dict[str, Any]) -> dict[str, Any]:
+    unit = unit_of(finding)
+    measured = defined(finding["estimate"])
+    asked = threshold(finding["threshold"], finding["direction"], unit)
+    return {
+        "status": finding["status"],
+        "check": finding["check"],
+        "estimate": number(finding["estimate"], unit) if measured else UNDEFINED if asked else "",
+        "interval": interval(finding["low"], finding["high"], unit),
+        "threshold": asked,
+        "n": count(finding["n"]),
+        "method": finding["method"],
+        "seed": "" if finding["seed"] is None else str(finding["seed"]),
+        "note": finding["note"],
+        "strip": _strip(finding, unit) if measured and asked else None,
+    }
+
+
+def _strip(finding: dict[str, Any], unit: str) -> dict[str, float] | None:
+    """Where interval, estimate and threshold lie on a line 100 long; the side that was asked for is `from` to `to`."""
+    value, low, high, asked = (finding[key] for key in ("estimate", "low", "high", "threshold"))
+    if not (defined(low) and defined(high)):
+        return None
+    if unit == "share":
+        start, end = 0.0, 1.0
+    elif unit == "signed":
+        end = 1.15 * max(abs(low), abs(high), abs(asked), 1e-9)
+        start = -end
+    else:
+        start, end = min(0.0, low), 1.15 * max(high, asked, 1e-9)
+
+    def at(x: float) -> float:
+        return round(100 * min(max((x - start) / (end - start), 0.0), 1.0), 2)
+
+    good = (at(asked), 100.0) if finding["direction"] == "at least" else (0.0, at(asked))
+    # An interval of no width would not be seen.
+    left, right = at(low), max(at(high), at(low) + 0.8)
+    return {"low": left, "high": right, "value": at(value), "asked": at(asked), "from": good[0], "to": good[1]}

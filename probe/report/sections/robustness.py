@@ -1,0 +1,158 @@
+"""How the model does when somebody moves its inputs on purpose."""
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probe import plots
+from probe.audit.bundle import Arrays, Bundle
+from probe.plots.style import radius
+from probe.report.parts import Block, Figure, Section, Table, Text, panel
+from probe.report.sections.common import class_name, is_image, settings, steps, with_absence
+from probe.report.wording import count, estimate, number, words
+
+PAIRS = 4
+CURVES = 6  # groups that are drawn; the table has all
+
+
+def section(bundle: Bundle) -> Section:
+    """Accuracy against the radius, by group too, and a few attacked inputs."""
+    blocks: list[Block] = []
+    if bundle.has("tables/robustness.csv"):
+        blocks.append(_curves(bundle))
+        blocks += _by_group(bundle)
+        blocks += _pairs(bundle)
+    return Section(
+        "robustness",
+        "Robustness",
+        with_absence(bundle, "robustness", blocks),
+        shows="The share of rows that the model still gets right when each input may be moved, by up to the radius, in "
+        "the worst direction that these attacks found.",
+        hides="That it would stand up to another attack: every number here is an upper bound, which a stronger attack "
+        "can only lower. Changes outside the radius, such as a rotation or another camera, are not covered.",
+    )
+
+
+def _curves(bundle: Bundle) -> Figure:
+    table, checks = bundle.table("robustness"), bundle.manifest["plan"]["checks"]
+    clean = table[table["attack"] == "none"]
+    attacks = [name for name in dict.fromkeys(table["attack"]) if name != "none"]
+    curves = {_name(name): _curve(pd.concat([clean, table[table["attack"] == name]])) for name in attacks}
+    asked = (float(Fraction(checks["robust_eps"])), float(checks["robust_accuracy"]))
+    ax = plots.robustness(curves, threshold=asked, unit=_norm(bundle))
+    radii = list(dict.fromkeys(table["eps"]))
+    columns = ("attack", *(f"at {radius(r)}" for r in radii))
+    cells = {(r.attack, r.eps): estimate(r.robust_accuracy, r.low, r.high, "share") for r in table.itertuples()}
+    rows = [(_name(a), *(cells.get((a, r), cells.get(("none", r), "")) for r in radii)) for a in attacks]
+    tried = "; ".join(f"{words(s['method']['method'])}: {settings(s['method'])}" for s in _attacks(bundle))
+    return Figure(
+        [panel(ax, "Accuracy falling as the radius of the attack grows; its numbers are in the table.", "robustness")],
+        f"Accuracy on {count(clean['n'].iloc[0])} rows after attacks of growing radius, with 95 % Wilson intervals. "
+        "“All attacks” counts a row as lost if any of them broke it. The cross is what the plan asked for. "
+        f"Settings, with the radius of each curve in place of eps: {tried}.",
+        Table(
+            columns, rows, "Accuracy (95 % interval) at each radius", numeric=columns[1:], file="tables/robustness.csv"
+        ),
+        title="Accuracy under attack",
+    )
+
+
+def _by_group(bundle: Bundle) -> list[Block]:
+    if not bundle.has("tables/robustness_by_group.csv"):
+        return []
+    table = bundle.table("robustness_by_group")
+    blocks: list[Block] = [Text("By group", level=3)]
+    for order, (attribute, part) in enumerate(table.groupby("attribute", sort=False)):
+        sizes = part[part["eps"] == 0].sort_values("n", ascending=False, kind="stable")
+        groups = {str(group): part[part["group"] == group] for group in sizes["group"]}
+        drawn = dict(list(groups.items())[:CURVES])
+        curves = {group: _curve(rows) for group, rows in drawn.items()}
+        radii = list(dict.fromkeys(part["eps"]))
+        columns = ("group", "n", *(f"at {radius(r)}" for r in radii))
+        rows = [
+            (
+                group,
+                count(p["n"].iloc[0]),
+                *(estimate(r.robust_accuracy, r.low, r.high, "share") for r in p.itertuples()),
+            )
+            for group, p in groups.items()
+        ]
+        more = f" The {len(drawn)} largest of {len(groups)} groups are drawn." if len(groups) > len(drawn) else ""
+        ax = plots.robustness(curves, unit=_norm(bundle))
+        alt = f"Accuracy under attack by {attribute}; its numbers are in the table."
+        blocks.append(
+            Figure(
+                [panel(ax, alt, f"by-group-{order}")],
+                f"Accuracy under all attacks together, by {attribute}.{more} Where bands overlap, the rows do not "
+                "tell the groups apart.",
+                Table(
+                    columns, rows, f"Accuracy (95 % interval) by {attribute}", numeric=columns[1:], folded=True,
+                    file="tables/robustness_by_group.csv",
+                ),
+            )
+        )  # fmt: skip
+    return blocks
+
+
+def _pairs(bundle: Bundle) -> list[Block]:
+    """A few inputs that the last attack broke at the radius that was asked for."""
+    attacks = _attacks(bundle)
+    if not attacks:
+        return []
+    arrays, answers = bundle.arrays(attacks[-1]["name"]), bundle.arrays("predictions")
+    asked = bundle.manifest["plan"]["checks"]["robust_eps"]
+    at = int(np.argmin(np.abs(arrays["eps"] - float(Fraction(asked)))))
+    if not {"inputs", "moved"} <= arrays.keys():
+        return []
+    broken = np.flatnonzero(arrays["success"][at][: len(arrays["inputs"])])[:PAIRS]
+    attack = words(attacks[-1]["method"]["method"])
+    if not len(broken):
+        return [
+            Text(f"None of the {len(arrays['inputs'])} rows kept to be looked at was broken by {attack} at {asked}.")
+        ]
+    panels, rows = [], []
+    for order, index in enumerate(broken):
+        row = int(arrays["rows"][index])
+        before = class_name(bundle, int(answers["labels"][row]))
+        after = class_name(bundle, int(arrays["predicted"][at][index]))
+        moved = arrays["moved"][at][index]
+        title = f"row {row}: {before} → {after}"
+        ax = _pair(bundle, arrays, at, int(index), title)
+        panels.append(panel(ax, f"Row {row} before and after: {before} becomes {after}.", f"pair-{order}"))
+        most = int(np.abs(moved).argmax())
+        rows.append((f"{row}", before, after, bundle.manifest["data"]["features"][most], number(moved[most], "signed")))
+    columns = ("row", "answer before (the label)", "answer after", "feature moved most", "by, in units of the radius")
+    caption = f"The first {len(rows)} rows that {attack} broke at radius {asked}, in the order of the draw."
+    if is_image(bundle):
+        caption += " The change is amplified as its label says: red is brighter, blue darker."
+    table = Table(columns, rows, "Answers before and after", numeric=(columns[0], columns[-1]), folded=True)
+    return [Figure(panels, caption, table, title=f"What broke it at {asked}", size="half")]
+
+
+def _pair(bundle: Bundle, arrays: Arrays, at: int, index: int, title: str) -> Any:
+    if not is_image(bundle):
+        names = bundle.manifest["data"]["features"]
+        return plots.bars(names, arrays["moved"][at][index], top=8, title=title)
+    before, after = arrays["inputs"][index], arrays["shown"][at][index]
+    if len(before) == 3:
+        return plots.before_and_after(np.moveaxis(before, 0, -1), np.moveaxis(after, 0, -1), title=title)
+    return plots.before_and_after(before.mean(0), after.mean(0), title=title)
+
+
+def _curve(rows: pd.DataFrame) -> plots.Curve:
+    return plots.Curve(rows["eps"], rows["robust_accuracy"], rows["low"], rows["high"])
+
+
+def _attacks(bundle: Bundle) -> list[dict[str, Any]]:
+    return steps(bundle, "robustness", "attack-")
+
+
+def _norm(bundle: Bundle) -> str:
+    norms = {str(step["method"].get("norm", "")) for step in _attacks(bundle)}
+    return norms.pop() if len(norms) == 1 else ""
+
+
+def _name(attack: str) -> str:
+    return attack.upper() if attack in ("fgsm", "pgd") else words(attack)

@@ -1,0 +1,84 @@
+"""What was audited: model, data, machine and plan."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from probe.audit.bundle import Bundle
+from probe.report.parts import Block, Listing, Section, Table
+from probe.report.wording import count
+
+NAMES = 60  # features or classes that are listed
+
+
+def section(bundle: Bundle) -> Section:
+    """Model, data and machine as tables, and the plan in full."""
+    manifest = bundle.manifest
+    model, data = manifest["model"], manifest["data"]
+    shape = " × ".join(map(str, data["shape"]))  # noqa: RUF001 - a multiplication sign is meant
+    kinds = dict.fromkeys(data["kinds"])
+    described = [f"{sum(k == kind for k in data['kinds'])} {kind}" for kind in kinds]
+    facts = [
+        ("name", data["name"]),
+        ("rows audited", count(data["n"])),
+        ("source and terms", data["source"] or "not stated"),
+        ("SHA-256 of the rows", data["sha256"]),
+        ("shape of an input", shape),
+        ("features", f"{len(data['features'])}{': ' + ', '.join(described) if described else ''}"),
+        ("names of the features", _list(data["features"])),
+        ("attributes with groups", _list(data["groups"]) or "none declared"),
+    ]
+    blocks: list[Block] = [
+        Table(
+            ("Model", ""),
+            [
+                ("name", model["name"]),
+                ("SHA-256 of the weights", model["sha256"] or "none: the model is a function without a module"),
+                ("classes", _list(model["classes"])),
+            ],
+            caption="The model",
+        ),
+        Table(("Data", ""), facts, caption="The data"),
+        Table(
+            ("Machine", ""),
+            [(key, str(value)) for key, value in manifest.get("machine", {}).items()],
+            caption="Machine and versions",
+        ),
+        Listing(toml(manifest["plan"]), "The plan as it was run, with every default written out"),
+    ]
+    return Section("subject", "What was audited", blocks)
+
+
+def toml(plan: Mapping[str, Any]) -> str:
+    """A plan as a TOML file."""
+    return "\n".join(_lines(plan, "")) + "\n"
+
+
+def _lines(table: Mapping[str, Any], path: str) -> list[str]:
+    plain = [f"{_key(k)} = {_value(v)}" for k, v in table.items() if v is not None and not isinstance(v, Mapping)]
+    nested: list[str] = []
+    for key, value in table.items():
+        if isinstance(value, Mapping) and value:
+            inner = f"{path}.{_key(key)}" if path else _key(key)
+            nested += ["", f"[{inner}]", *_lines(value, inner)]
+    return plain + nested
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        if any(isinstance(v, Mapping) for v in value):
+            return "[\n" + "".join(f"  {_value(v)},\n" for v in value) + "]"
+        return "[" + ", ".join(_value(v) for v in value) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _key(key: object) -> str:
+    text = str(key)
+    return text if text and all(c.isascii() and (c.isalnum() or c in "-_") for c in text) else json.dumps(text)
+
+
+def _list(names: list[Any]) -> str:
+    listed = ", ".join(str(name)[:80] for name in names[:NAMES])
+    return f"{listed}, and {len(names) - NAMES:,} more" if len(names) > NAMES else listed
