@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from probe.dataset import Dataset
-from probe.errors import DataError
+from probe.errors import DataError, ProbeError, ShapeError
 from probe.method import Method
 from probe.model import Model, Usage
 from probe.registry import build, methods
@@ -30,6 +30,21 @@ def predict(model: Model, data: Dataset) -> Prediction:
     """The model's answers to a dataset."""
     inputs = model.check(data.inputs)
     return Prediction(model.logits(inputs), model.check_labels(data.labels, inputs))
+
+
+def check_fit(model: Model, data: Dataset) -> None:
+    """Ask the model about one row, and raise ShapeError, with the features as they were encoded, if it cannot answer."""
+    row = data[:1].inputs
+    try:
+        model.predict(row)
+    except ProbeError:
+        raise
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        names = ", ".join(data.space.names)
+        features = f", made of the features {names}" if names else ""
+        raise ShapeError(
+            f"{model.name} cannot answer for rows of shape {tuple(row.shape[1:])}{features}: {error}"
+        ) from error
 
 
 def load(stem: str | Path) -> Attribution | Perturbation:

@@ -15,6 +15,7 @@ from scipy.special import softmax
 
 from probe import bias
 from probe.audit.bundle import Arrays, Bundle
+from probe.errors import ProbeError
 from probe.finding import Finding, Threshold, check
 from probe.statistics import Estimate, Floats, area_under_roc, bootstrapped, calibration_error, mean, proportion
 
@@ -228,15 +229,19 @@ def _bias(bundle: Bundle, answers: _Answers, result: Assessment) -> None:
         result.findings.append(_absent("bias", "differences between groups", note))
         return
     index = classes.index(positive) if positive else 1
-    report = bias.audit(
-        (answers.labels == index).astype(int),
-        (answers.predicted == index).astype(int),
-        groups,
-        answers.probabilities[:, index],
-        thresholds={k: v for k, v in plan["checks"].items() if k in bias.THRESHOLDS},
-        smallest=plan["bias"]["smallest"],
-        seed=plan["seed"],
-    )
+    try:
+        report = bias.audit(
+            (answers.labels == index).astype(int),
+            (answers.predicted == index).astype(int),
+            groups,
+            answers.probabilities[:, index],
+            thresholds={k: v for k, v in plan["checks"].items() if k in bias.THRESHOLDS},
+            smallest=plan["bias"]["smallest"],
+            seed=plan["seed"],
+        )
+    except ProbeError as error:
+        result.findings.append(replace(_absent("bias", "differences between groups", str(error)), status="error"))
+        return
     result.tables |= {"bias_groups": report.groups, "bias_disparities": report.disparities, "bias_pairs": report.pairs}
     result.tables["bias_ledger"] = report.ledger
     result.findings += report.findings

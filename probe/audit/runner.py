@@ -17,8 +17,9 @@ from probe.audit.evidence import Step, steps
 from probe.audit.findings import assess
 from probe.audit.plan import Plan
 from probe.dataset import Dataset
-from probe.errors import ExistsError, ProbeError, Unsupported
+from probe.errors import ExistsError, PlanError, ProbeError, Unsupported
 from probe.model import Model
+from probe.study import check_fit
 
 Progress = Callable[[str, int, int], None]  # step, examples done, examples in all
 
@@ -35,6 +36,8 @@ def run(
         ExistsError: if the folder holds something else.
     """
     plan = plan.resolve(image=data.inputs.ndim == 4)
+    _check(plan, model, data)
+    check_fit(model, data)
     data = data.sample(plan.data.sample or None, plan.seed)
     bundle = _open(Path(folder), describe(plan, model, data))
     if bundle.complete:
@@ -80,6 +83,17 @@ def describe(plan: Plan, model: Model, data: Dataset) -> dict[str, Any]:
             **{name: version(name) for name in ("torch", "numpy", "captum")},
         },
     }
+
+
+def _check(plan: Plan, model: Model, data: Dataset) -> None:
+    """Raise PlanError where the plan names what the data or the model lacks, before anything is run."""
+    columns = [] if data.groups is None else list(map(str, data.groups.columns))
+    if missing := set(plan.bias.groups or ()) - set(columns):
+        there = f"it has {', '.join(columns)}" if columns else "it declares none"
+        raise PlanError(f"bias.groups names {sorted(missing)[0]!r}, which is no group of {data.name}; {there}")
+    classes = model.classes or data.classes
+    if plan.bias.positive and plan.bias.positive not in classes:
+        raise PlanError(f"bias.positive = {plan.bias.positive!r} is no class; there are {', '.join(classes)}")
 
 
 def _open(folder: Path, manifest: Mapping[str, Any]) -> Bundle:

@@ -83,10 +83,11 @@ def _report(kind: str, message: str, code: int, as_json: bool) -> None:
         show({"error": {"kind": kind, "message": message, "code": code}})
 
 
-def _version(asked: bool) -> None:
+def _version(asked: bool) -> bool:
     if asked:
         say(f"probe {__version__}")
         raise typer.Exit
+    return asked
 
 
 @app.callback()

@@ -10,6 +10,7 @@ from probe.cli.app import tell
 from probe.dataset import Dataset, from_csv
 from probe.errors import ProbeError
 from probe.model import Model
+from probe.study import check_fit
 
 REFERENCES = 50  # rows of a table that show an absent feature, where the user names none
 
@@ -41,6 +42,7 @@ def open_both(plan: Plan) -> tuple[Model, Dataset]:
             f"the model tells apart {', '.join(model.classes)}, the data {', '.join(data.classes)}; "
             "name data.classes in the model's order"
         )
+    check_fit(model, data)
     return model, data
 
 

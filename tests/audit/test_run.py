@@ -11,7 +11,7 @@ import pytest
 
 from probe.audit import Bundle, find, read, run, verify
 from probe.audit.estimate import estimate
-from probe.errors import ExistsError, IntegrityError
+from probe.errors import ExistsError, IntegrityError, PlanError
 from tests.audit.conftest import images, small_plan, table
 
 
@@ -228,6 +228,19 @@ def test_a_pickle_inside_arrays_is_not_opened(copy):
     bundle._write("arrays/predictions.npz", (copy / "arrays" / "predictions.npz").read_bytes())
     with pytest.raises(IntegrityError, match="cannot be read"):
         bundle.arrays("predictions")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"groups": ["age"]}, "names 'age', which is no group of people; it has sex, race"),
+        ({"positive": "maybe"}, "there are no, yes"),
+    ],
+)
+def test_a_plan_that_names_what_is_not_there_ends_before_the_run(tmp_path, settings, message):
+    with pytest.raises(PlanError, match=message):
+        run(small_plan("t", bias=settings), *table(), tmp_path / "t")
+    assert not (tmp_path / "t").exists()
 
 
 def test_bundles_are_found(table_bundle, image_bundle, tmp_path):

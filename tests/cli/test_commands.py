@@ -1,0 +1,199 @@
+"""The command line as a person uses it: exit codes, streams, one sentence for each mistake."""
+
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from probe.audit import read, runner
+
+
+def test_an_audit_of_ones_own_model(probe, place):
+    result = probe("audit", "--plan", "mine.toml", code=1)
+    assert "accuracy" in result.stdout
+    assert "runs/mine/report.html" in result.stdout
+    assert "importing mine:build, which runs its code" in result.stderr
+    assert "s at most" in result.stderr
+    assert (place / "runs/mine/report.html").stat().st_size < 5_000_000
+    assert probe("verify", "runs/mine", code=0).stdout.startswith("mine: ")
+    digest = read("runs/mine").manifest["digest"]
+    probe("verify", "runs/mine", "--digest", digest, code=0)
+    probe("verify", "runs/mine", "--digest", "0" * 64, code=4)
+    probe("verify", "runs/mine", "--rerun", code=0)
+
+
+def test_a_second_audit_shows_the_first(probe, place):
+    probe("audit", "--plan", "mine.toml", code=1)
+    created = read("runs/mine").manifest["created"]
+    probe("audit", "--plan", "mine.toml", code=1)
+    assert read("runs/mine").manifest["created"] == created
+
+
+def test_replace_deletes_an_audit_and_nothing_else(probe, place):
+    probe("audit", "--plan", "mine.toml", code=1)
+    (place / "mine.toml").write_text((place / "mine.toml").read_text().replace("[model]", "seed = 3\n[model]", 1))
+    assert "left as it is" in probe("audit", "--plan", "mine.toml", code=2).stderr
+    probe("audit", "--plan", "mine.toml", "--replace", code=1)
+    assert read("runs/mine").manifest["plan"]["seed"] == 3
+    (place / "else" / "mine").mkdir(parents=True)
+    (place / "else" / "mine" / "diary.txt").write_text("dear diary")
+    probe("audit", "--plan", "mine.toml", "--replace", "--out", "else", code=2)
+    assert (place / "else" / "mine" / "diary.txt").exists()
+
+
+def test_json_is_one_document_with_nothing_else_on_stdout(probe, place):
+    (document,) = json.loads(probe("audit", "--plan", "mine.toml", "--json", code=1).stdout)
+    assert document["status"] == "complete"
+    assert sum(document["counts"].values()) == len(document["findings"])
+    error = json.loads(probe("verify", "nowhere", "--json", code=4).stdout)
+    assert error["error"]["code"] == 4
+
+
+def test_reports_come_as_page_data_and_table(probe, place):
+    probe("audit", "--plan", "mine.toml")
+    assert probe("report", "runs/mine", code=0).stdout.lstrip().lower().startswith("<!doctype html>")
+    assert json.loads(probe("report", "runs/mine", "--format", "json", code=0).stdout)["name"] == "mine"
+    assert probe("report", "runs/mine", "--format", "csv", code=0).stdout.startswith("lens,check,status")
+    probe("report", "runs/mine", "--out", "mine.html", code=0)
+    assert "exists" in probe("report", "runs/mine", "--out", "mine.html", code=2).stderr
+    assert "html, json, csv" in probe("report", "runs/mine", "--format", "docx", code=2).stderr
+
+
+def edit(place, old, new):
+    path = place / "mine.toml"
+    path.write_text(path.read_text().replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "message"),
+    [
+        ("sample = 3", "smaple = 3", 2, "did you mean 'sample'"),
+        ('label = "hired"', 'label = "hird"', 2, "has no column 'hird'"),
+        ('groups = ["sex"]', 'groups = ["gender"]', 2, "has no column 'gender'"),
+        ('csv = "people.csv"', 'csv = "none.csv"', 2, "there is no file"),
+        ("weights.safetensors", "none.safetensors", 2, "cannot read weights"),
+        ("mine:build", "mine:bild", 2, "has no 'bild'"),
+        ('features = ["age", "score", "job"]', 'features = ["age", "score"]', 2, "shape"),
+    ],
+)
+def test_a_mistake_in_a_plan_is_one_sentence(probe, place, old, new, code, message):
+    edit(place, old, new)
+    result = probe("audit", "--plan", "mine.toml", code=code)
+    assert message in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_a_pickle_is_refused_with_its_own_code(probe, place):
+    (place / "weights.safetensors").write_bytes(pickle.dumps({"weight": 1}, protocol=4))
+    assert "not opened" in probe("audit", "--plan", "mine.toml", code=3).stderr
+
+
+def test_weights_cut_short(probe, place):
+    path = place / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:-8])
+    assert "copy it again" in probe("audit", "--plan", "mine.toml", code=2).stderr
+
+
+def test_a_group_of_one_and_an_empty_group_are_said(probe, place):
+    text = (place / "people.csv").read_text().splitlines()
+    text[1] = text[1].replace(",F,", ",X,").replace(",M,", ",X,")
+    text[2] = text[2].replace(",F,", ",,").replace(",M,", ",,")
+    (place / "people.csv").write_text("\n".join(text) + "\n")
+    probe("audit", "--plan", "mine.toml", code=1)
+    findings = read("runs/mine").manifest["findings"]
+    assert any("X" in f["check"] + f["note"] for f in findings if f["lens"] == "bias")
+
+
+def test_one_row(probe, place):
+    (place / "people.csv").write_text("\n".join((place / "people.csv").read_text().splitlines()[:2]) + "\n")
+    edit(
+        place,
+        'features = ["age", "score", "job"]',
+        'features = ["age", "score", "job"]\ncategories = {job = ["a", "b", "c"]}',
+    )
+    probe("audit", "--plan", "mine.toml", code=1)
+
+
+def test_no_rows(probe, place):
+    (place / "people.csv").write_text("age,score,job,sex,hired\n")
+    assert "no rows" in probe("audit", "--plan", "mine.toml", code=2).stderr
+
+
+def test_hostile_names_are_shown_as_text(probe, place):
+    text = (place / "people.csv").read_text().replace(",F,", ",</script><img src=x onerror=alert(1)>,")
+    (place / "people.csv").write_text(text)
+    probe("audit", "--plan", "mine.toml", code=1)
+    page = (place / "runs/mine/report.html").read_text()
+    assert "<img src=x" not in page
+    assert "<script" not in page
+
+
+def test_names_that_are_not_there(probe, place):
+    assert "did you mean 'adult-mlp'" in probe("audit", "adult-mpl", code=2).stderr
+    assert "name a model" in probe("audit", code=2).stderr
+    assert "share a folder" in probe("audit", "--plan", "mine.toml", "--plan", "mine.toml", code=2).stderr
+
+
+def test_an_interrupt_keeps_what_is_done(probe, place, monkeypatch):
+    record = runner._record
+
+    def stop(bundle, step, model, progress):
+        if step.name.startswith("attack"):
+            raise KeyboardInterrupt
+        record(bundle, step, model, progress)
+
+    monkeypatch.setattr(runner, "_record", stop)
+    result = probe("audit", "--plan", "mine.toml", code=130)
+    assert "the same command continues" in result.stderr
+    assert read("runs/mine").manifest["status"] == "interrupted"
+    assert "interrupted" in (place / "runs/mine/report.html").read_text()
+    monkeypatch.setattr(runner, "_record", record)
+    probe("audit", "--plan", "mine.toml", code=1)
+    assert read("runs/mine").complete
+    probe("verify", "runs/mine", code=0)
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_terminal(place):
+    """The signal itself, in a process of its own: exit code 130, and a bundle that can be continued."""
+    edit(place, "sample = 3", "sample = 120")
+    environment = os.environ | {"PYTHONPATH": str(place)}
+    command = [sys.executable, "-m", "probe.cli", "audit", "--plan", "mine.toml"]
+    child = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    for line in child.stderr:
+        if "explain-" in line:
+            break
+    time.sleep(0.05)
+    child.send_signal(signal.SIGINT)
+    child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert read("runs/mine").manifest["status"] == "interrupted"
+
+
+def test_methods_are_listed(probe):
+    text = probe("methods", code=0).stdout
+    assert "kernel_shap" in text
+    assert "radius of the ball" in text
+    assert json.loads(probe("methods", "--json", code=0).stdout)["attack"]["pgd"]["settings"]["steps"] == 40
+
+
+def test_bias_of_a_table(probe, place):
+    (place / "t.csv").write_text("label,prediction,sex\n" + "1,1,F\n0,0,F\n1,1,M\n0,1,M\n" * 50)
+    result = probe("bias", "t.csv", "--group", "sex", code=1)
+    assert "demographic parity" in result.stdout.lower()
+    assert "findings" in json.loads(probe("bias", "t.csv", "--group", "sex", "--json", code=1).stdout)
+    assert "has no column 'race'" in probe("bias", "t.csv", "--group", "race", code=2).stderr
+    assert "--group" in probe("bias", "t.csv", code=2).stderr
+
+
+def test_version_and_help_are_quick():
+    for flag in ("--version", "--help"):
+        started = time.perf_counter()
+        done = subprocess.run([sys.executable, "-m", "probe.cli", flag], capture_output=True, text=True, check=True)
+        assert "probe" in done.stdout
+        assert time.perf_counter() - started < 2
