@@ -38,7 +38,7 @@ class Bins(nn.Module):
 
 
 class TableNet(Network):
-    """Logits W3 ReLU(W2 ReLU(W1 [bins(numbers), categories])): numbers are the first coordinates, one-hots the rest."""
+    """Linear layers with ReLU between, on [bins(numbers), onehots]; numbers are the first coordinates."""
 
     def __init__(self, numbers: int, onehots: int, bins: int, widths: Sequence[int], classes: int = 2) -> None:
         super().__init__()

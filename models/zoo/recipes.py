@@ -27,23 +27,23 @@ TABLE = (
 RECIPES = {
     "adult-mlp": Recipe(
         architecture="mlp",
-        kwargs={"numbers": 5, "onehots": 86, "bins": 64, "widths": [128, 128], "classes": 2},
+        kwargs={"numbers": 5, "onehots": 86, "bins": 128, "widths": [128], "classes": 2},
         data="adult",
-        settings=Settings(epochs=12, rate=1e-3, weight_decay=0.05),
+        settings=Settings(epochs=15, rate=2e-3, weight_decay=0.1),
         preprocessing=TABLE,
     ),
     "fashion-cnn": Recipe(
         architecture="cnn",
         kwargs={"channels": [32, 64, 128], "side": 28, "classes": 10},
         data="fashion-mnist",
-        settings=Settings(epochs=15, rate=4e-3, weight_decay=0.02, augment="flip and shift", precision="bfloat16"),
+        settings=Settings(epochs=18, rate=4e-3, weight_decay=0.02, augment="flip and shift", precision="bfloat16"),
         preprocessing=IMAGES,
     ),
     "fashion-vit": Recipe(
         architecture="vit",
-        kwargs={"side": 28, "patch": 4, "width": 64, "layers": 4, "heads": 4, "classes": 10},
+        kwargs={"side": 28, "width": 64, "layers": 4, "heads": 4, "classes": 10},
         data="fashion-mnist",
-        settings=Settings(epochs=15, rate=2e-3, weight_decay=0.05, augment="flip and shift", precision="bfloat16"),
+        settings=Settings(epochs=12, rate=3e-3, weight_decay=0.05, augment="flip and shift"),
         preprocessing=IMAGES,
     ),
 }
