@@ -29,7 +29,7 @@ def heatmap(
         title: drawn above.
         ax: where to draw; Axes of their own unless given.
     """
-    ax = blank(2.1, 2.5) if ax is None else ax
+    ax = blank(1.8, 2.2) if ax is None else ax
     shown = np.asarray(values, dtype=float)
     limit = float(np.abs(shown).max(initial=0.0)) if limit is None else limit
     limit = limit if limit > 0 else 1.0  # nothing but zeros: all white
@@ -85,8 +85,9 @@ def bars(
     reach = limit or float(np.abs(lengths).max(initial=0.0)) or 1.0
     for y, length in zip(at, lengths, strict=True):
         side = 1 if length >= 0 else -1
+        text = f"{length:+.2g}".replace("-", MINUS) if length else "0"
         ax.annotate(
-            f"{length:+.2g}".replace("-", MINUS), (length, y), (3 * side, 0), textcoords="offset points",
+            text, (length, y), (3 * side, 0), textcoords="offset points",
             ha="left" if side > 0 else "right", va="center", fontsize=SMALL - 1, color=INK,
         )  # fmt: skip
     dress(ax, grid="x").set_yticks(at, labels)

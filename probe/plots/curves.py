@@ -43,7 +43,7 @@ def robustness(
     for index, (name, curve) in enumerate(curves.items()):
         x, y, low, high = (np.asarray(part, dtype=float) for part in curve)
         style = mark(index)
-        ax.fill_between(x, low, high, color=style["color"], alpha=0.16, linewidth=0)
+        ax.fill_between(x, low, high, color=style["color"], alpha=0.13, linewidth=0)
         ax.plot(x, y, label=plain(name), linewidth=1.6, markersize=4.5, **style)  # type: ignore[arg-type]  # a dict of names
     if threshold is not None:
         at, share = threshold
@@ -99,7 +99,7 @@ def reliability(  # noqa: PLR0913 - columns of one table, then settings by name
         rotation_mode="anchor", fontsize=SMALL, color=MUTED,
     )  # fmt: skip
     ax.errorbar(x, y, yerr=np.clip([y - lower, upper - y], 0, None), fmt="none", ecolor=AGAINST, elinewidth=1.2)
-    ax.scatter(x, y, s=14 + 90 * n / n.max(initial=1.0), color=CATEGORIES[0], alpha=0.9, linewidths=0, zorder=3)
+    ax.scatter(x, y, s=14 + 90 * n / n.max(initial=1.0), color=CATEGORIES[0], linewidths=0, zorder=3, clip_on=False)
     ax.set(xlim=(0, 1.02), ylim=(0, 1.02), aspect="equal")
     for axis, label in ((ax.xaxis, "confidence"), (ax.yaxis, "accuracy")):
         axis.set_major_formatter(PercentFormatter(1.0, decimals=0))

@@ -17,7 +17,7 @@ def before_and_after(
     Args:
         before: (height, width), or (height, width, 3) in colour.
         after: the same shape.
-        gain: how much the change is amplified; what makes its largest value fill the scale unless given.
+        gain: how much the change is amplified; what brings its largest value to about half the scale unless given.
         title: drawn above.
         ax: where to draw; Axes of their own unless given.
     """
@@ -30,7 +30,7 @@ def before_and_after(
     step = width * 1.06
     span = high - low
     if gain is None:
-        gain = span / float(np.abs(change).max()) if change.any() else 1.0
+        gain = 0.6 * span / float(np.abs(change).max()) if change.any() else 1.0
         gain = float(f"{gain:.1g}") if gain < 1000 else 1000.0
     panels = [
         ("before", clean, "gray", low, high),

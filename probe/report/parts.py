@@ -10,7 +10,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from probe.plots import to_svg
-from probe.report.wording import shown
+from probe.report.wording import Measured, shown
 
 ROWS = 200  # of a table that are printed; the bundle has all of them
 
@@ -21,7 +21,7 @@ class Badge(NamedTuple):
     status: str
 
 
-Cell = str | Badge
+Cell = str | Badge | Measured
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Figure:
     caption: str
     table: Table
     title: str = ""
-    size: str = "wide"  # wide, half, third or small: the width of a panel
+    size: str = "wide"  # wide, half, third, small, or single: the width of a panel
     kind: str = "figure"
 
 

@@ -2,11 +2,19 @@
 
 import unicodedata
 from math import isfinite
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from probe.plots.style import MINUS
 
 Unit = Literal["share", "points", "number", "signed"]  # 94.3 %, 5.1 pp, 0.353, +0.068
+
+
+class Measured(NamedTuple):
+    """A number and its interval, as written."""
+
+    value: str
+    ends: str
+
 
 UNDEFINED = "undefined"
 LONGEST = 600
@@ -50,10 +58,9 @@ def interval(low: Any, high: Any, unit: Unit = "number") -> str:
     return f"{_bare(float(low), unit)} to {number(high, unit)}"
 
 
-def estimate(value: Any, low: Any, high: Any, unit: Unit = "number") -> str:
-    """A number and its interval in brackets."""
-    ends = interval(low, high, unit)
-    return f"{number(value, unit)} ({ends})" if ends and defined(value) else number(value, unit)
+def estimate(value: Any, low: Any, high: Any, unit: Unit = "number") -> Measured:
+    """A number and its interval."""
+    return Measured(number(value, unit), interval(low, high, unit) if defined(value) else "")
 
 
 def threshold(value: Any, direction: str, unit: Unit = "number") -> str:

@@ -7,9 +7,9 @@ import pandas as pd
 
 from probe import plots
 from probe.audit.bundle import Bundle
-from probe.report.parts import Badge, Block, Figure, Section, Table, Text, panel
+from probe.report.parts import Badge, Block, Cell, Figure, Section, Table, Text, panel
 from probe.report.sections.common import LENSES, records, with_absence
-from probe.report.wording import Unit, count, defined, estimate, number, p_value, threshold, words
+from probe.report.wording import Measured, Unit, count, estimate, number, p_value, threshold, words
 
 RATES = {
     "selection_rate": ("Selection rate", ("tn", "fp", "fn", "tp")),
@@ -24,10 +24,10 @@ def section(bundle: Bundle) -> Section:
     blocks: list[Block] = []
     if bundle.has("tables/bias_groups.csv"):
         groups, gaps = bundle.table("bias_groups"), bundle.table("bias_disparities")
-        if len(gaps):
-            blocks.append(_disparities(gaps))
         for order, attribute in enumerate(dict.fromkeys(groups["attribute"])):
+            blocks.append(Text(f"By {attribute}", level=3))
             blocks += _attribute(bundle, str(attribute), groups[groups["attribute"] == attribute], order)
+            blocks += _disparities(gaps[gaps["attribute"] == attribute], str(attribute))
     plan = bundle.manifest["plan"]["bias"]
     classes = bundle.manifest["model"]["classes"]
     favourable = plan["positive"] or (classes[1] if len(classes) == 2 else "")
@@ -44,19 +44,19 @@ def section(bundle: Bundle) -> Section:
     )
 
 
-def _disparities(gaps: pd.DataFrame) -> Table:
+def _disparities(gaps: pd.DataFrame, attribute: str) -> list[Block]:
     columns = (
-        "attribute", "measure", "status", "estimate (95 % interval)", "asked", "p", "detectable gap", "n",
-        "widest between", "too small, left out",
+        "measure", "status", "estimate", "asked", "p", "detectable gap", "n",
+        "widest between",
     )  # fmt: skip
-    rows = []
+    some = any(_text(gap["left_out"]) for gap in records(gaps))
+    rows: list[list[Cell]] = []
     for gap in records(gaps):
         unit: Unit = "number" if "ratio" in str(gap["metric"]) else "points"
-        between = f"{gap['lowest']} (lowest) and {gap['highest']}" if isinstance(gap["lowest"], str) else ""
+        between = f"{gap['lowest']} (lowest) and {gap['highest']} (highest)" if isinstance(gap["lowest"], str) else ""
         rate = f", {gap['rate']}" if between and isinstance(gap["rate"], str) else ""
         rows.append(
-            (
-                str(gap["attribute"]),
+            [
                 words(str(gap["metric"])),
                 Badge(str(gap["status"])),
                 estimate(gap["estimate"], gap["low"], gap["high"], unit),
@@ -65,15 +65,19 @@ def _disparities(gaps: pd.DataFrame) -> Table:
                 number(gap["detectable"], unit),
                 count(gap["n"]),
                 between + rate or _text(gap["reason"]),
-                _text(gap["left_out"]),
-            )
+                *([_text(gap["left_out"])] if some else []),
+            ]
         )
     caption = (
-        "Gaps between groups, with simultaneous intervals and permutation p-values. The detectable gap is what these "
-        "rows would have shown four times out of five; a smaller one may be there and not be seen. "
+        f"Gaps by {attribute}, with simultaneous 95 % intervals and permutation p-values. The detectable gap is what "
+        "these rows would have shown four times out of five; a smaller one may be there and not be seen. "
         "pp: percentage points."
     )
-    return Table(columns, rows, caption, numeric=columns[3:8])
+    return (
+        [Table((*columns, *(["left out: too small"] if some else [])), rows, caption, numeric=columns[2:7])]
+        if rows
+        else []
+    )
 
 
 def _attribute(bundle: Bundle, attribute: str, groups: pd.DataFrame, order: int) -> list[Block]:
@@ -95,7 +99,6 @@ def _attribute(bundle: Bundle, attribute: str, groups: pd.DataFrame, order: int)
     if len(groups) > len(drawn):
         caption += f" The {len(drawn)} largest of {len(groups)} groups are drawn."
     blocks: list[Block] = [
-        Text(f"By {attribute}", level=3),
         Figure(panels, caption, _rates(groups), size="third"),
         _more(groups),
     ]
@@ -107,14 +110,16 @@ def _attribute(bundle: Bundle, attribute: str, groups: pd.DataFrame, order: int)
 
 def _rates(groups: pd.DataFrame) -> Table:
     columns = ("group", "n", "TN", "FP", "FN", "TP", "selection rate", "TPR", "FPR", "impact ratio")
-    rows = [
-        (
+    rows: list[list[Cell]] = [
+        [
             str(g["group"]), *(count(g[c]) for c in ("n", "tn", "fp", "fn", "tp")),
             *(_rate(g, r, "share") for r in ("selection_rate", "tpr", "fpr")), _rate(g, "impact_ratio", "number"),
-        )
+        ]
         for g in records(groups)
     ]  # fmt: skip
-    caption = "Counts and rates of each group (95 % interval); impact ratio: selection rate over that of the reference"
+    reference = next((str(g["reference"]) for g in records(groups) if isinstance(g["reference"], str)), "")
+    caption = "Counts and rates of each group, with 95 % intervals. Impact ratio: selection rate over that of "
+    caption += reference or "the most selected group"
     return Table(columns, rows, caption, numeric=columns[1:], file="tables/bias_groups.csv")
 
 
@@ -132,13 +137,15 @@ def _more(groups: pd.DataFrame) -> Table:
     )
 
 
-def _rate(group: dict[str, Any], name: str, unit: Unit) -> str:
+def _rate(group: dict[str, Any], name: str, unit: Unit) -> Measured:
     return estimate(group.get(name), group.get(f"{name}_low"), group.get(f"{name}_high"), unit)
 
 
 def _sentence(ledger: dict[str, Any]) -> str:
-    numbers = {key: value for key, value in ledger.items() if key != "attribute" and defined(value)}
-    return "Rows: " + ", ".join(f"{count(value)} {words(str(key))}" for key, value in numbers.items()) + "."
+    return (
+        f"Of {count(ledger['rows'])} rows, {count(ledger['used'])} are used; {count(ledger['unknown'])} name no group "
+        "and are left out here."
+    )
 
 
 def _text(value: object) -> str:

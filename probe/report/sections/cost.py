@@ -13,7 +13,7 @@ def section(bundle: Bundle) -> Section:
     rows: list[list[Cell]] = [
         [
             step["name"],
-            Badge(step["status"]),
+            "done" if step["status"] == "done" else Badge(step["status"]),
             settings(step["method"]),
             duration(step["seconds"]),
             count(step["forward"]),
@@ -38,7 +38,8 @@ def limits(bundle: Bundle) -> Section:
         ),
         Text(
             "Several checks were made, each with its own 95 % interval; the more there are, the likelier it is "
-            "that one of them is off by chance. Intervals of differences between groups are simultaneous within an attribute."
+            "that one of them is off by chance. Intervals of differences between groups are simultaneous within an "
+            "attribute."
         ),
         Text(
             "An attack that fails shows what that attack could not do, not what is impossible. An explanation that "

@@ -66,9 +66,7 @@ def _instances(bundle: Bundle, methods: dict[str, Arrays]) -> list[Block]:
     title = f"The first {len(rows)} of the {len(shown['rows']):,} rows explained"
     blocks: list[Block] = [
         Text(title, level=3),
-        Text(
-            "They come in the order of the random draw and were not picked. Red speaks for the class, blue against it."
-        ),
+        Text("They come in the order of their row numbers, not picked. Red speaks for the class, blue against it."),
     ]
     for index, row in enumerate(rows):
         target = class_name(bundle, int(next(iter(methods.values()))["targets"][index]))

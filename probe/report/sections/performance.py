@@ -57,5 +57,5 @@ def _reliability(bundle: Bundle) -> Figure:
         "line are answers that are less often right than the model is sure; above it, more often.",
         Table(columns, rows, "Numbers of the figure", numeric=columns, folded=True, file="tables/reliability.csv"),
         title="Is it as often right as it is sure?",
-        size="half",
+        size="single",
     )

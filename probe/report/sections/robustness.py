@@ -9,8 +9,8 @@ import pandas as pd
 from probe import plots
 from probe.audit.bundle import Arrays, Bundle
 from probe.plots.style import radius
-from probe.report.parts import Block, Figure, Section, Table, Text, panel
-from probe.report.sections.common import class_name, is_image, settings, steps, with_absence
+from probe.report.parts import Block, Cell, Figure, Section, Table, Text, panel
+from probe.report.sections.common import class_name, is_image, records, settings, steps, with_absence
 from probe.report.wording import count, estimate, number, words
 
 PAIRS = 4
@@ -39,19 +39,25 @@ def _curves(bundle: Bundle) -> Figure:
     table, checks = bundle.table("robustness"), bundle.manifest["plan"]["checks"]
     clean = table[table["attack"] == "none"]
     attacks = [name for name in dict.fromkeys(table["attack"]) if name != "none"]
+    attacks.sort(key=lambda name: name != "all attacks")  # drawn first, so that it hides none of the others
     curves = {_name(name): _curve(pd.concat([clean, table[table["attack"] == name]])) for name in attacks}
     asked = (float(Fraction(checks["robust_eps"])), float(checks["robust_accuracy"]))
     ax = plots.robustness(curves, threshold=asked, unit=_norm(bundle))
     radii = list(dict.fromkeys(table["eps"]))
     columns = ("attack", *(f"at {radius(r)}" for r in radii))
-    cells = {(r.attack, r.eps): estimate(r.robust_accuracy, r.low, r.high, "share") for r in table.itertuples()}
-    rows = [(_name(a), *(cells.get((a, r), cells.get(("none", r), "")) for r in radii)) for a in attacks]
-    tried = "; ".join(f"{words(s['method']['method'])}: {settings(s['method'])}" for s in _attacks(bundle))
+    cells: dict[tuple[str, float], Cell] = {
+        (r["attack"], r["eps"]): estimate(r["robust_accuracy"], r["low"], r["high"], "share") for r in records(table)
+    }
+    rows = [[_name(a), *(cells.get((a, r), cells.get(("none", r), "")) for r in radii)] for a in attacks]
+    tried = "; ".join(
+        f"{_name(s['method']['method'])}: {settings({k: v for k, v in s['method'].items() if k != 'eps'})}"
+        for s in _attacks(bundle)
+    )
     return Figure(
         [panel(ax, "Accuracy falling as the radius of the attack grows; its numbers are in the table.", "robustness")],
         f"Accuracy on {count(clean['n'].iloc[0])} rows after attacks of growing radius, with 95 % Wilson intervals. "
         "“All attacks” counts a row as lost if any of them broke it. The cross is what the plan asked for. "
-        f"Settings, with the radius of each curve in place of eps: {tried}.",
+        f"{tried}.",
         Table(
             columns, rows, "Accuracy (95 % interval) at each radius", numeric=columns[1:], file="tables/robustness.csv"
         ),
@@ -62,38 +68,32 @@ def _curves(bundle: Bundle) -> Figure:
 def _by_group(bundle: Bundle) -> list[Block]:
     if not bundle.has("tables/robustness_by_group.csv"):
         return []
-    table = bundle.table("robustness_by_group")
-    blocks: list[Block] = [Text("By group", level=3)]
-    for order, (attribute, part) in enumerate(table.groupby("attribute", sort=False)):
-        sizes = part[part["eps"] == 0].sort_values("n", ascending=False, kind="stable")
-        groups = {str(group): part[part["group"] == group] for group in sizes["group"]}
-        drawn = dict(list(groups.items())[:CURVES])
-        curves = {group: _curve(rows) for group, rows in drawn.items()}
-        radii = list(dict.fromkeys(part["eps"]))
-        columns = ("group", "n", *(f"at {radius(r)}" for r in radii))
-        rows = [
-            (
-                group,
-                count(p["n"].iloc[0]),
-                *(estimate(r.robust_accuracy, r.low, r.high, "share") for r in p.itertuples()),
-            )
-            for group, p in groups.items()
-        ]
-        more = f" The {len(drawn)} largest of {len(groups)} groups are drawn." if len(groups) > len(drawn) else ""
-        ax = plots.robustness(curves, unit=_norm(bundle))
-        alt = f"Accuracy under attack by {attribute}; its numbers are in the table."
-        blocks.append(
-            Figure(
-                [panel(ax, alt, f"by-group-{order}")],
-                f"Accuracy under all attacks together, by {attribute}.{more} Where bands overlap, the rows do not "
-                "tell the groups apart.",
-                Table(
-                    columns, rows, f"Accuracy (95 % interval) by {attribute}", numeric=columns[1:], folded=True,
-                    file="tables/robustness_by_group.csv",
-                ),
-            )
-        )  # fmt: skip
-    return blocks
+    table, smallest = bundle.table("robustness_by_group"), bundle.manifest["plan"]["bias"]["smallest"]
+    panels = []
+    for order, attribute in enumerate(dict.fromkeys(table["attribute"])):
+        part = table[(table["attribute"] == attribute) & (table["n"] >= smallest)]
+        largest = part[part["eps"] == 0].nlargest(CURVES, "n")
+        curves = {str(group): _curve(part[part["group"] == group]) for group in largest["group"]}
+        if curves:
+            ax = plots.robustness(curves, unit=_norm(bundle), title=f"by {attribute}", ax=plots.blank(3.7, 2.8))
+            panels.append(panel(ax, f"Accuracy under attack by {attribute}.", f"by-group-{order}"))
+    radii = list(dict.fromkeys(table["eps"]))
+    columns = ("group", "attribute", "n", *(f"at {radius(r)}" for r in radii))
+    rows: list[list[Cell]] = []
+    for (attribute, group), part in table.groupby(["attribute", "group"], sort=False):
+        measured = [estimate(r["robust_accuracy"], r["low"], r["high"], "share") for r in records(part)]
+        rows.append([str(group), str(attribute), count(part["n"].iloc[0]), *measured])
+    numbers = Table(
+        columns, rows, "Accuracy (95 % interval) of each group at each radius", numeric=columns[2:], folded=True,
+        file="tables/robustness_by_group.csv",
+    )  # fmt: skip
+    if not panels:
+        return [Text("By group", level=3), Text(f"No group has {smallest} attacked rows, so none is drawn."), numbers]
+    caption = (
+        f"Accuracy under all attacks together. Drawn are up to {CURVES} groups of each attribute, of at least "
+        f"{smallest} attacked rows; the table has all. Where bands overlap, the rows do not tell the groups apart."
+    )
+    return [Figure(panels, caption, numbers, title="By group", size="half")]
 
 
 def _pairs(bundle: Bundle) -> list[Block]:
@@ -107,7 +107,7 @@ def _pairs(bundle: Bundle) -> list[Block]:
     if not {"inputs", "moved"} <= arrays.keys():
         return []
     broken = np.flatnonzero(arrays["success"][at][: len(arrays["inputs"])])[:PAIRS]
-    attack = words(attacks[-1]["method"]["method"])
+    attack = _name(attacks[-1]["method"]["method"])
     if not len(broken):
         return [
             Text(f"None of the {len(arrays['inputs'])} rows kept to be looked at was broken by {attack} at {asked}.")
@@ -124,7 +124,7 @@ def _pairs(bundle: Bundle) -> list[Block]:
         most = int(np.abs(moved).argmax())
         rows.append((f"{row}", before, after, bundle.manifest["data"]["features"][most], number(moved[most], "signed")))
     columns = ("row", "answer before (the label)", "answer after", "feature moved most", "by, in units of the radius")
-    caption = f"The first {len(rows)} rows that {attack} broke at radius {asked}, in the order of the draw."
+    caption = f"The first {len(rows)} rows that {attack} broke at radius {asked}, in the order of their row numbers."
     if is_image(bundle):
         caption += " The change is amplified as its label says: red is brighter, blue darker."
     table = Table(columns, rows, "Answers before and after", numeric=(columns[0], columns[-1]), folded=True)

@@ -30,7 +30,7 @@ def section(bundle: Bundle) -> Section:
     ]
     blocks: list[Block] = [
         Table(
-            ("Model", ""),
+            (),
             [
                 ("name", model["name"]),
                 ("SHA-256 of the weights", model["sha256"] or "none: the model is a function without a module"),
@@ -38,9 +38,9 @@ def section(bundle: Bundle) -> Section:
             ],
             caption="The model",
         ),
-        Table(("Data", ""), facts, caption="The data"),
+        Table((), facts, caption="The data"),
         Table(
-            ("Machine", ""),
+            (),
             [(key, str(value)) for key, value in manifest.get("machine", {}).items()],
             caption="Machine and versions",
         ),
