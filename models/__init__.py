@@ -27,11 +27,10 @@ def names() -> tuple[str, ...]:
 def load(name: str | Path, device: str | torch.device | None = None) -> Model:
     """A trained model: one of the zoo by its name, or one that `probe train` wrote by its folder."""
     # torch takes seconds to import, and whoever asks for names needs none of it.
-    import torch
-
+    from models.device import device_of
     from models.zoo import artefact
 
-    return artefact.read(_folder(name), None if device is None else torch.device(device))
+    return artefact.read(_folder(name), device_of(device or "cpu"))
 
 
 def data(name: str, split: str = "test") -> Dataset:

@@ -3,6 +3,7 @@
 import os
 import sys
 from functools import cache
+from http.client import HTTPException
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -82,7 +83,13 @@ def _find(name: str, size: int) -> Path:
     for folder in (cached, DEBIAN):
         if (folder / name).is_file():
             return folder / name
-    write_whole(cached / name, _download(name, size))
+    packed = _download(name, size)
+    try:
+        write_whole(cached / name, packed)
+    except OSError as error:
+        raise DataError(
+            f"cannot keep {name} in {cached}: {error.strerror or error}; set PROBE_DATA to a folder of yours"
+        ) from None
     return cached / name
 
 
@@ -91,7 +98,7 @@ def _download(name: str, size: int) -> bytes:
     try:
         with urlopen(URL + name, timeout=30) as answer:
             packed: bytes = answer.read(size + 1)
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         raise DataError(
             f"{name} is not on this machine, and {URL} cannot be reached ({error}); "
             "install Debian's package dataset-fashion-mnist, or set PROBE_DATA to a folder that holds the file"

@@ -19,17 +19,14 @@ from probe.errors import DataError
 
 ARCHITECTURES: dict[str, Callable[..., Network]] = {"mlp": TableNet, "cnn": ConvNet, "vit": VisionTransformer}
 LARGEST = 2**28  # bytes of weights
-WIDEST = 4096
+WIDEST, LONGEST = 4096, 64  # the largest argument, and the longest list of them
 
 
 def build(architecture: str, kwargs: Mapping[str, Any]) -> Network:
     """The network, with memory for its weights and nothing in it."""
     if architecture not in ARCHITECTURES:
         raise DataError(f"there is no architecture {architecture!r}; this version has {', '.join(ARCHITECTURES)}")
-    # The arguments may come from somebody's file: their size is checked before memory is taken.
-    for name, value in kwargs.items():
-        if max(value if isinstance(value, list | tuple) and value else [value]) > WIDEST:
-            raise DataError(f"{architecture} has {name}={value}, more than the {WIDEST} that the zoo builds")
+    _check(architecture, kwargs)
     try:
         with torch.device("meta"):
             network = ARCHITECTURES[architecture](**kwargs)
@@ -41,6 +38,17 @@ def build(architecture: str, kwargs: Mapping[str, Any]) -> Network:
     network.to_empty(device="cpu")
     # Convolutions on a CPU took half the time with the channels of a pixel side by side.
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types leave it out
+
+
+def _check(architecture: str, kwargs: Mapping[str, Any]) -> None:
+    # The arguments may come from somebody's file: their size is checked before memory is taken.
+    for name, value in kwargs.items():
+        numbers = value if isinstance(value, list) else [value]
+        if len(numbers) > LONGEST or not all(isinstance(n, int) and 0 < n <= WIDEST for n in numbers):
+            raise DataError(
+                f"{architecture} has {name}={str(value)[:50]}, expected whole numbers from 1 to {WIDEST}, "
+                f"and no more than {LONGEST} of them"
+            )
 
 
 def start(network: Network, inputs: Tensor, generator: torch.Generator) -> None:

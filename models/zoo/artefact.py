@@ -17,6 +17,7 @@ from probe.errors import IntegrityError
 from probe.tensors import sha256
 
 WEIGHTS = "model.safetensors"
+CPU = torch.device("cpu")
 
 
 def write(folder: Path, network: Network, card: dict[str, Any]) -> None:
@@ -28,7 +29,7 @@ def write(folder: Path, network: Network, card: dict[str, Any]) -> None:
     write_card(folder, card)
 
 
-def read(folder: Path, device: torch.device | None = None) -> Model:
+def read(folder: Path, device: torch.device = CPU) -> Model:
     """The model in a folder, if its weights are those that its card vouches for.
 
     Raises:

@@ -32,4 +32,6 @@ def read_card(folder: Path) -> dict[str, Any]:
             if not isinstance(part, dict) or key not in part:
                 raise DataError(f"{path} lacks {'.'.join(keys)}; it is not a card that `probe train` wrote")
             part = part[key]
+    if not isinstance(card["architecture"]["kwargs"], dict):
+        raise DataError(f"{path} has no table of arguments under architecture.kwargs; copy the folder again")
     return card

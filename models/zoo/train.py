@@ -9,13 +9,14 @@ from typing import Any
 import torch
 
 from models.datasets import reader
+from models.device import device_of
 from models.networks import build
 from models.training.loop import Progress, Trained, fit, to_stderr
 from models.zoo import artefact, recipe_of
 from models.zoo.cards import CARD, read_card, write_card
 from models.zoo.recipes import Recipe
 from probe import Dataset, Model
-from probe.errors import ExistsError
+from probe.errors import DataError, ExistsError
 from probe.statistics import area_under_roc, calibration_error, wilson
 
 
@@ -40,13 +41,19 @@ def train(
 
     Raises:
         ExistsError: if the folder holds a model already.
+        DataError: if it cannot be written, or the data cannot be read.
     """
     recipe = recipe_of(name)
     folder = Path(out) if out is not None else Path("trained") / name
     for file in (CARD, artefact.WEIGHTS):
         if (folder / file).exists():
             raise ExistsError(f"{folder / file} exists and is left as it is; give another folder, or remove it first")
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    place = device_of(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    try:
+        # Before training, not after it: a folder that cannot be written should not cost its time.
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot write {folder}: {error.strerror or error}; give another folder") from None
     data = reader(recipe.data).read("train")
     network = build(recipe.architecture, recipe.kwargs)
     progress(f"{name}: {sum(p.numel() for p in network.parameters()):,} parameters, {len(data):,} rows, {place}")

@@ -1,0 +1,19 @@
+"""Where a network computes."""
+
+import torch
+
+from probe.errors import Unsupported
+
+
+def device_of(name: str | torch.device) -> torch.device:
+    """The device of that name, once it proves to work.
+
+    Raises:
+        Unsupported: if this machine or this installation of torch has no such device.
+    """
+    try:
+        return torch.zeros(1, device=name).device
+    # torch raises an AssertionError where it was installed without CUDA.
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise Unsupported(f"the device {str(name)!r} cannot be used here ({reason}); use cpu") from None

@@ -1,0 +1,44 @@
+import pytest
+import torch
+
+from models.networks import build
+from models.training.settings import Settings
+from probe import Dataset
+
+SMALL = {
+    "mlp": {"numbers": 2, "onehots": 3, "bins": 4, "widths": [8]},
+    "cnn": {"channels": [4, 8], "side": 8, "classes": 2},
+    "vit": {"side": 16, "width": 8, "layers": 1, "heads": 2, "classes": 2},
+}
+SHAPES = {"mlp": (5,), "cnn": (1, 8, 8), "vit": (1, 16, 16)}
+
+
+@pytest.fixture(params=SMALL)
+def architecture(request):
+    return request.param
+
+
+@pytest.fixture
+def blank(architecture):
+    """Builds a network of that architecture, with nothing in it."""
+    return lambda: build(architecture, SMALL[architecture])
+
+
+@pytest.fixture
+def network(blank):
+    return blank()
+
+
+@pytest.fixture
+def easy(architecture):
+    """Rows whose class shows in their brightness."""
+    random = torch.Generator().manual_seed(0)
+    labels = torch.randint(2, (200,), generator=random)
+    noise = torch.rand(200, *SHAPES[architecture], generator=random)
+    inputs = 0.5 * noise + 0.5 * labels.view(-1, *[1] * (noise.ndim - 1))
+    return Dataset(inputs=inputs, labels=labels, classes=("dark", "bright"), name="easy")
+
+
+@pytest.fixture
+def settings():
+    return Settings(epochs=5, batch=20, rate=1e-2)

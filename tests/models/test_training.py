@@ -1,0 +1,103 @@
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from models.training.augment import flip_and_shift
+from models.training.loop import carve, climb_and_fall, fit
+from models.training.settings import Settings
+from probe.errors import DataError, ProbeError, RangeError
+
+CPU = torch.device("cpu")
+
+
+def quiet(line):
+    pass
+
+
+def test_training_learns_what_is_easy(network, easy, settings):
+    trained = fit(network, easy, settings, device=CPU, progress=quiet)
+    assert trained.best.loss < 0.5 < math.log(2)
+    assert (network(easy.inputs).argmax(1) == easy.labels).double().mean() > 0.9
+    assert not network.training
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(blank, easy, settings):
+    networks = [blank() for _ in range(3)]
+    for network, seed in zip(networks, (1, 1, 2), strict=True):
+        fit(network, easy, replace(settings, epochs=2), device=CPU, seed=seed, progress=quiet)
+    first, again, other = ({n: p.detach() for n, p in net.named_parameters()} for net in networks)
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
+
+
+def test_training_leaves_global_randomness_and_the_rows_alone(network, easy, settings):
+    before, inputs = torch.get_rng_state(), easy.inputs.clone()
+    fit(network, easy, replace(settings, epochs=1), device=CPU, progress=quiet)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(easy.inputs, inputs)
+
+
+def test_validation_rows_are_never_trained_on(easy):
+    training, validation = carve(easy, 0.1)
+    assert (len(training), len(validation)) == (180, 20)
+    assert sorted([*training.rows.tolist(), *validation.rows.tolist()]) == list(range(200))
+
+
+def test_too_few_rows_to_carve_is_an_error(easy):
+    with pytest.raises(DataError, match="too few to keep 10% of them"):
+        carve(easy[:3], 0.1)
+
+
+def test_the_weights_of_the_best_epoch_are_kept(network, easy, settings):
+    trained = fit(network, easy, replace(settings, epochs=8, rate=0.3), device=CPU, progress=quiet)
+    _, validation = carve(easy, settings.validation)
+    loss = torch.nn.functional.cross_entropy(network(validation.inputs), validation.labels)
+    assert loss.item() == pytest.approx(trained.best.loss, rel=1e-4)
+
+
+def test_patience_ends_training(network, easy, settings):
+    lines = []
+    trained = fit(network, easy, replace(settings, epochs=60, rate=0.3, patience=1), device=CPU, progress=lines.append)
+    assert trained.epochs < 60
+    assert trained.epochs == trained.best.number + 1
+    assert "no better for 1 epochs" in lines
+
+
+def test_interrupting_keeps_the_best_epoch(network, easy, settings):
+    def impatient(line):
+        if line.startswith("epoch 2"):
+            raise KeyboardInterrupt
+
+    trained = fit(network, easy, settings, device=CPU, progress=impatient)
+    assert trained.epochs == 2
+    assert not network.training
+
+
+def test_a_loss_that_is_no_number_ends_training_and_names_the_step(network, easy, settings):
+    with pytest.raises(ProbeError, match=r"the loss is (nan|inf) in epoch \d, step \d+; lower Settings.rate"):
+        fit(network, easy, replace(settings, rate=1e30), device=CPU, progress=quiet)
+
+
+def test_the_rate_climbs_then_falls():
+    rates = [climb_and_fall(done / 10, 0.2) for done in range(11)]
+    assert rates[2] == 1
+    assert rates[0] < rates[1] < rates[2]
+    assert rates[2:] == sorted(rates[2:], reverse=True)
+    assert rates[10] == pytest.approx(0)
+
+
+def test_flipping_and_shifting_moves_pixels_by_at_most_two():
+    image = torch.zeros(500, 1, 9, 9)
+    image[:, :, 4, 3] = 1
+    moved = flip_and_shift(image, torch.Generator().manual_seed(0))
+    assert bool((moved.flatten(1).sum(1) == 1).all())
+    places = {(int(i) // 9, int(i) % 9) for i in moved.flatten(1).argmax(1)}
+    assert places == {(row, column) for row in range(2, 7) for column in range(1, 8)}
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"rate": -1.0}, {"validation": 0.0}, {"warmup": 1.0}])
+def test_settings_refuse_what_makes_no_sense(wrong):
+    with pytest.raises(RangeError, match=rf"Settings.{next(iter(wrong))}"):
+        Settings(**({"epochs": 1} | wrong))

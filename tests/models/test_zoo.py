@@ -1,0 +1,201 @@
+import json
+import pickle
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import models
+from models.datasets import adult
+from models.training.settings import Settings
+from models.zoo import FOLDER, recipes
+from models.zoo.train import evaluate, train
+from probe.errors import (
+    DataError,
+    ExistsError,
+    IntegrityError,
+    ProbeError,
+    ShapeError,
+    UnknownMethod,
+    UnsafeError,
+    Unsupported,
+)
+
+GATES = {"adult-mlp": 0.85, "fashion-cnn": 0.915, "fashion-vit": 0.88}
+AUC_GATE = 0.905
+LARGEST = 2 * 2**20
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A copy of the smallest model of the zoo."""
+    return shutil.copytree(FOLDER / "adult-mlp", tmp_path / "mine")
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """A recipe that trains in a moment."""
+    recipe = recipes.Recipe(
+        architecture="mlp",
+        kwargs={"numbers": 5, "onehots": 86, "bins": 4, "widths": [4], "classes": 2},
+        data="adult",
+        settings=Settings(epochs=1, batch=2048, rate=1e-2),
+        preprocessing="none",
+    )
+    monkeypatch.setitem(recipes.RECIPES, "tiny", recipe)
+
+
+def change(folder, **parts):
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps(card | parts))
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_the_saved_model_passes_its_gate_and_does_as_its_card_says(name):
+    card, found = models.card(name), evaluate(models.load(name), models.data(name))
+    assert found["accuracy"] >= GATES[name]
+    # Passes of other sizes, threads or processors may round a few borderline rows differently.
+    assert found["accuracy"] == pytest.approx(card["metrics"]["accuracy"], abs=3 / found["rows"])
+    assert found["calibration_error"] == pytest.approx(card["metrics"]["calibration_error"], abs=1e-3)
+    assert found["rows"] == card["metrics"]["rows"] == card["data"]["rows"]["test"]
+    low, high = card["metrics"]["accuracy_interval_95"]
+    assert low < found["accuracy"] < high
+    if "area_under_roc" in found:
+        assert found["area_under_roc"] >= AUC_GATE
+        assert found["area_under_roc"] == pytest.approx(card["metrics"]["area_under_roc"], abs=1e-5)
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_the_card_says_what_was_made_of_what(name):
+    card, recipe = models.card(name), recipes.RECIPES[name]
+    assert card["architecture"] == {"name": recipe.architecture, "kwargs": recipe.kwargs}
+    assert card["training"]["settings"] == vars(recipe.settings)
+    assert card["weights"]["sha256"] == models.load(name).digest()
+    rows = card["data"]["rows"]
+    assert rows["validation"] == round((rows["train"] + rows["validation"]) * recipe.settings.validation)
+    assert (FOLDER / name / "model.safetensors").stat().st_size == card["weights"]["bytes"] <= LARGEST
+
+
+def test_the_card_names_the_rows_that_the_model_learned_from():
+    assert models.card("adult-mlp")["data"]["train_sha256"] == models.data("adult", "train").digest()
+
+
+def test_a_loaded_model_fits_its_data():
+    model, data = models.load("adult-mlp"), models.data("adult-mlp")
+    assert model.classes == data.classes
+    assert model.space is data.space
+    assert model.name == "adult-mlp"
+    _, gradient = model.gradient(data.inputs[:5], lambda logits: logits[:, 1])
+    assert bool((gradient[:, :5] != 0).any())
+
+
+def test_names_come_without_torch():
+    code = "import sys, models; print(models.names(), 'torch' in sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == f"{models.names()} False"
+
+
+def test_a_device_that_is_not_there_is_named():
+    with pytest.raises(Unsupported, match=r"the device 'tpu' cannot be used here .*; use cpu"):
+        models.load("adult-mlp", device="tpu")
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_training(tiny, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match=r"cannot write .*file"):
+        train("tiny", out=tmp_path / "file" / "model", device="cpu", progress=lambda line: None)
+
+
+def test_an_unknown_name_suggests_the_nearest():
+    for ask in (models.load, models.card, train):
+        with pytest.raises(UnknownMethod, match=r"did you mean 'fashion-cnn'\? the zoo has adult-mlp, fashion-cnn"):
+            ask("fashon-cnn")
+
+
+def test_a_folder_is_loaded_like_a_name(folder):
+    rows = models.data("adult").inputs[:10]
+    assert torch.equal(models.load(folder).logits(rows), models.load("adult-mlp").logits(rows))
+    assert models.card(str(folder)) == models.card("adult-mlp")
+
+
+def test_changed_weights_are_refused(folder):
+    tensors = load_file(folder / "model.safetensors")
+    tensors["layers.0.0.weight"][0, 0] += 1
+    save_file(tensors, folder / "model.safetensors")
+    with pytest.raises(IntegrityError, match="the card says"):
+        models.load(folder)
+
+
+def test_a_cut_file_is_refused(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(DataError, match="not a whole safetensors file"):
+        models.load(folder)
+
+
+def test_a_pickle_by_another_name_is_refused_unopened(folder):
+    (folder / "model.safetensors").write_bytes(pickle.dumps({"weight": 1}))
+    with pytest.raises(UnsafeError, match="was not opened"):
+        models.load(folder)
+
+
+def test_weights_of_another_shape_are_listed(folder):
+    kwargs = models.card("adult-mlp")["architecture"]["kwargs"]
+    change(folder, architecture={"name": "mlp", "kwargs": kwargs | {"widths": [7]}})
+    with pytest.raises(ShapeError, match=r"layers.0.0.bias: the file has \(128,\), the module \(7,\)"):
+        models.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"weights": {}}, r"lacks weights.sha256"),
+        ({"architecture": "mlp"}, r"lacks architecture.name"),
+        ({"architecture": {"name": "mlp", "kwargs": [1]}}, r"architecture.kwargs"),
+        ({"architecture": {"name": "os.system", "kwargs": {}}}, "no architecture 'os.system'"),
+        ({"data": {"name": "iris"}}, "no data set 'iris'"),
+    ],
+)
+def test_a_card_that_makes_no_sense_is_refused(folder, parts, message):
+    change(folder, **parts)
+    with pytest.raises(ProbeError, match=message):
+        models.load(folder)
+
+
+def test_missing_files_are_named(folder):
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(DataError, match=r"cannot read weights .*model.safetensors"):
+        models.load(folder)
+    (folder / "card.json").write_text("{")
+    with pytest.raises(DataError, match="is not JSON"):
+        models.load(folder)
+    (folder / "card.json").unlink()
+    with pytest.raises(DataError, match="`probe train` writes such a folder"):
+        models.load(folder)
+
+
+def test_training_writes_a_folder_that_loads_and_is_never_overwritten(tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = []
+    card = train("tiny", device="cpu", progress=lines.append)
+    assert card == models.card("trained/tiny")
+    assert card["metrics"] == evaluate(models.load("trained/tiny"), models.data("adult"))
+    assert {p.name for p in (tmp_path / "trained/tiny").iterdir()} == {"card.json", "model.safetensors"}
+    assert any(line.startswith("epoch 1/1: loss") for line in lines)
+    with pytest.raises(ExistsError, match="exists and is left as it is"):
+        train("tiny", device="cpu", progress=lines.append)
+
+
+def test_the_test_split_is_read_only_after_the_weights_are_written(tiny, tmp_path, monkeypatch):
+    reads, read = [], adult.read
+
+    def watched(split):
+        reads.append((split, (tmp_path / "model.safetensors").exists()))
+        return read(split)
+
+    monkeypatch.setattr(adult, "read", watched)
+    train("tiny", out=tmp_path, device="cpu", progress=lambda line: None)
+    assert reads == [("train", False), ("test", True)]
