@@ -33,7 +33,7 @@ def predict(model: Model, data: Dataset) -> Prediction:
 
 
 def check_fit(model: Model, data: Dataset) -> None:
-    """Ask the model about one row, and raise ShapeError, with the features as they were encoded, if it cannot answer."""
+    """Ask the model about one row; raise ShapeError, with the features as they were encoded, if it cannot answer."""
     row = data[:1].inputs
     try:
         model.predict(row)
