@@ -17,15 +17,14 @@ class Measured(NamedTuple):
 
 
 UNDEFINED = "undefined"
-LONGEST = 600
 _THIN = "\N{NARROW NO-BREAK SPACE}"
 _JOINERS = "\u200c\u200d"  # invisible, and part of how many scripts are written
 
 
-def shown(text: str) -> str:
+def shown(text: str, longest: int = 600) -> str:
     """Foreign text in one piece: control and direction characters made visible, and cut where it swamps the page."""
-    if len(text) > LONGEST:
-        text = f"{text[: LONGEST // 2]} … ({len(text):,} characters) … {text[-40:]}"
+    if len(text) > longest:
+        text = f"{text[: longest // 2]} … ({len(text):,} characters) … {text[-min(40, longest // 4) :]}"
     return "".join(c if _harmless(c) else f"⟨U+{ord(c):04X}⟩" for c in text)
 
 

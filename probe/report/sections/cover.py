@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from probe.audit.bundle import Bundle
-from probe.report.wording import count, moment
+from probe.report.wording import count, moment, shown
 
 WORDS = ("pass", "fail", "inconclusive", "not run", "error")
 
@@ -33,9 +33,9 @@ def cover(bundle: Bundle) -> Cover:
     counts = [(word, statuses.count(word)) for word in WORDS]
     done = {step["name"] for step in manifest["steps"] if step["status"] == "done"}
     return Cover(
-        name=bundle.name,
-        model=str(manifest["model"]["name"]),
-        data=str(manifest["data"]["name"]),
+        name=shown(bundle.name, 80),
+        model=shown(str(manifest["model"]["name"]), 80),
+        data=shown(str(manifest["data"]["name"]), 80),
         rows=count(manifest["data"]["n"]),
         created=moment(manifest.get("created")),
         finished=moment(manifest.get("finished")),

@@ -6,7 +6,7 @@ from typing import Any
 
 from probe.audit.bundle import Bundle
 from probe.report.parts import Block, Listing, Section, Table
-from probe.report.wording import count
+from probe.report.wording import count, shown
 
 NAMES = 60  # features or classes that are listed
 
@@ -80,5 +80,5 @@ def _key(key: object) -> str:
 
 
 def _list(names: list[Any]) -> str:
-    listed = ", ".join(str(name)[:80] for name in names[:NAMES])
+    listed = ", ".join(shown(str(name), 80) for name in names[:NAMES])
     return f"{listed}, and {len(names) - NAMES:,} more" if len(names) > NAMES else listed

@@ -1,0 +1,128 @@
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from probe import plots
+from probe.plots.style import STATUSES, plain, radius
+
+NUMBERS = np.random.default_rng(0)
+IMAGE = NUMBERS.random((8, 8))
+SIGNED = NUMBERS.normal(size=(8, 8))
+CURVE = plots.Curve([0, 0.1, 0.2], [0.9, 0.5, 0.1], [0.8, 0.4, 0.0], [1.0, 0.6, 0.2])
+HOSTILE = ["</script><img src=x>", "$\\frac{", "\u202egnirts", "x" * 10_000, "名前\x07", "=cmd()", "a & b"]
+FIGURES = {
+    "heatmap": lambda ax=None: plots.heatmap(SIGNED, IMAGE, ax=ax),
+    "bars": lambda ax=None: plots.bars(HOSTILE, np.arange(7.0) - 3, ax=ax),
+    "before_and_after": lambda ax=None: plots.before_and_after(IMAGE, IMAGE + 0.01 * SIGNED, ax=ax),
+    "picture": lambda ax=None: plots.picture(NUMBERS.random((8, 8, 3)), ax=ax),
+    "robustness": lambda ax=None: plots.robustness({HOSTILE[1]: CURVE, "$": CURVE}, threshold=(0.1, 0.5), ax=ax),
+    "reliability": lambda ax=None: plots.reliability([0.6, 0.9], [0.5, 1.0], [0.4, 0.8], [0.6, 1.0], [10, 0], ax=ax),
+    "forest": lambda ax=None: plots.forest(
+        HOSTILE[:2], [0.5, np.nan], [0.4, np.nan], [0.6, np.nan], counts=[9, 0], ax=ax
+    ),
+}
+
+
+@pytest.fixture(params=FIGURES)
+def draw(request):
+    return FIGURES[request.param]
+
+
+def test_draws_on_the_axes_it_is_given(draw):
+    figure = Figure()
+    FigureCanvasAgg(figure)
+    ax = figure.add_subplot(1, 2, 1)
+    assert draw(ax) is ax
+
+
+def test_makes_axes_of_its_own_without_pyplot_or_settings(draw):
+    before = dict(mpl.rcParams)
+    ax = draw()
+    assert isinstance(ax, Axes)
+    assert plots.to_svg(ax).startswith("<svg")
+    assert plots.to_png(ax).startswith(b"\x89PNG")
+    assert dict(mpl.rcParams) == before
+
+
+def test_pyplot_is_never_loaded():
+    assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
+
+
+def test_the_same_figure_is_the_same_bytes(draw):
+    NUMBERS.bit_generator.state = np.random.default_rng(0).bit_generator.state
+    svg, png = plots.to_svg(draw(), prefix="a-"), plots.to_png(draw())
+    NUMBERS.bit_generator.state = np.random.default_rng(0).bit_generator.state
+    assert plots.to_svg(draw(), prefix="a-") == svg
+    assert plots.to_png(draw()) == png
+
+
+def test_sixteen_threads_draw_what_one_draws():
+    names = [name for name in FIGURES if name != "picture"] * 3
+    alone = {name: plots.to_svg(FIGURES[name]()) for name in set(names)}
+    before = dict(mpl.rcParams)
+    with ThreadPoolExecutor(16) as pool:
+        together = list(pool.map(lambda name: plots.to_svg(FIGURES[name]()), names))
+    assert together == [alone[name] for name in names]
+    assert dict(mpl.rcParams) == before
+
+
+def test_foreign_names_are_text():
+    svg = plots.to_svg(FIGURES["bars"]())
+    assert "<img" not in svg
+    assert "&lt;/script&gt;&lt;" in svg
+    assert "$\\frac{" in svg
+    assert "\u202e" not in svg
+    assert "x" * 100 not in svg
+
+
+def test_both_signs_of_a_heat_map_share_a_scale():
+    low, high = plots.heatmap([[-1.0, 3.0]]).images[0].get_clim()
+    assert (low, high) == (-3.0, 3.0)
+    assert plots.heatmap([[0.5]], limit=2.0).images[0].get_clim() == (-2.0, 2.0)
+    assert plots.heatmap(np.zeros((2, 2)), np.zeros((2, 2))).images[0].get_clim() == (-1.0, 1.0)
+
+
+def test_bars_are_ordered_by_size_and_sum_up_the_rest():
+    ax = plots.bars(["a", "b", "c", "d"], [0.1, -3.0, 2.0, 0.2], top=2)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["b", "c", "2 others"]
+    assert [bar.get_width() for bar in ax.patches] == pytest.approx([-3.0, 2.0, 0.3])
+
+
+def test_the_change_is_amplified_as_stated():
+    ax = plots.before_and_after(np.zeros((2, 2)), np.full((2, 2), 0.1), gain=5)
+    assert np.allclose(ax.images[2].get_array(), 0.5)
+    assert "5" in ax.texts[2].get_text()
+    low, high = ax.images[2].get_clim()
+    assert low == -high
+
+
+def test_groups_without_an_estimate_say_so():
+    ax = plots.forest(["a", "b"], [0.5, np.nan], [0.4, np.nan], [0.6, np.nan])
+    assert [text.get_text() for text in ax.texts] == ["undefined"]
+
+
+def test_ids_are_told_apart_by_their_prefix():
+    svg = plots.to_svg(plots.heatmap(SIGNED), prefix="one-")
+    ids = [part.split('"')[0] for part in svg.split('id="')[1:]]
+    assert ids
+    assert all(i.startswith("one-") for i in ids)
+
+
+def test_plain():
+    assert plain("a\n b\x00") == "a b"
+    assert plain("$5") == r"\$5"
+    assert len(plain("y" * 99, 10)) == 10
+
+
+def test_radii_are_written_as_people_do():
+    assert [radius(r) for r in (0, 8 / 255, 0.02, 0.5)] == ["0", "8/255", "0.02", "0.5"]
+
+
+def test_every_status_has_an_icon_of_its_own():
+    assert len({look.icon for look in STATUSES.values()}) == len(STATUSES)

@@ -1,0 +1,112 @@
+"""Tiny bundles, made by real audits: an image model, a model of a table, and what can go wrong with either."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from probe import Dataset, Model, Space
+from probe.audit import Bundle, plan_from, read, run
+from probe.audit.runner import Progress
+
+HOSTILE = (
+    "</script><img src=x onerror=alert(1)>",
+    "$\\frac{",
+    "\u202egnirts LTR",
+    "x" * 10_000,
+    "=cmd('calc')",
+    "![](http://example.com/beacon)",
+    "名前\x07",
+)
+EXPLAINERS = [{"method": "saliency"}, {"method": "lime"}]
+
+
+def draw(*shape: int, seed: int) -> torch.Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def image_parts(classes: tuple[str, ...] = ("circle", "square", "cross")) -> tuple[Model, Dataset]:
+    """A linear model of 8 by 8 pixels whose features are squares of four."""
+    weight = 4 * (draw(3, 64, seed=0) - 0.5)
+    rows = torch.arange(8) // 2
+    space = Space(
+        features=(rows[:, None] * 4 + rows)[None],
+        names=tuple(f"square {i}" for i in range(16)),
+        reference=torch.zeros(1, 1, 8, 8),
+    )
+    inputs = draw(60, 1, 8, 8, seed=1) ** 2
+    labels = (inputs.flatten(1) @ weight.T + 2 * draw(60, 3, seed=2)).argmax(1)
+    model = Model(forward=lambda x: x.flatten(1) @ weight.T, space=space, classes=classes, name="tiny-image")
+    return model, Dataset(
+        inputs=inputs, labels=labels, space=space, classes=classes, name="shapes", source="drawn; CC0"
+    )
+
+
+def table_parts(names: tuple[str, ...] = ("age", "hours", "sex"), group: str = "Other") -> tuple[Model, Dataset]:
+    """A linear model of three columns, with two attributes and one group that is too small."""
+    weight = torch.tensor([[0.0, 0.0, 0.0], [3.0, 2.0, 1.5]])
+    inputs = draw(400, 3, seed=3)
+    inputs[:, 2] = (inputs[:, 2] > 0.5).float()
+    space = Space(names=names, features=torch.arange(3), reference=inputs[:20], kinds=("continuous",) * 3)
+    shift = torch.tensor([0.0, -3.2])
+    model = Model(forward=lambda x: x @ weight.T + shift, space=space, classes=("no", "yes"), name="tiny-table")
+    labels = (inputs @ weight[1] - 3.2 + 0.8 * (draw(400, seed=4) - 0.5) > 0).long()
+    race = pd.Series(["A", "B"]).take(torch.arange(400) % 2).tolist()
+    race[:5] = [group] * 5
+    groups = pd.DataFrame({"sex": ["f" if s else "m" for s in inputs[:, 2].tolist()], "race": race})
+    return model, Dataset(
+        inputs=inputs, labels=labels, groups=groups, space=space, classes=("no", "yes"), name="people"
+    )
+
+
+def make(parts: tuple[Model, Dataset], folder: Path, progress: Progress = lambda *_: None, **plan: object) -> Bundle:
+    table = {
+        "name": folder.name,
+        "model": {"factory": "tiny:model"},
+        "data": {"csv": "tiny.csv", "label": "y"},
+        "explain": {"sample": 12, "methods": EXPLAINERS},
+        "attack": {
+            "sample": 60,
+            "methods": [{"method": "fgsm"}, {"method": "pgd", "steps": 5}],
+            "eps": ["0.02", "0.05", "0.1"],
+        },
+        **plan,
+    }
+    return run(plan_from(table), *parts, folder, progress=progress)
+
+
+@pytest.fixture(scope="session")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return make(image_parts(), tmp_path_factory.mktemp("image"))
+
+
+@pytest.fixture(scope="session")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return make(table_parts(), tmp_path_factory.mktemp("table"))
+
+
+@pytest.fixture(scope="session")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    model, data = table_parts(names=(HOSTILE[0], HOSTILE[1], HOSTILE[3]), group=HOSTILE[0])
+    assert data.groups is not None
+    renamed = data.groups.rename(columns={"sex": HOSTILE[1], "race": HOSTILE[4]})
+    data = Dataset(
+        inputs=data.inputs, labels=data.labels, groups=renamed, space=data.space, classes=(HOSTILE[2], HOSTILE[6]),
+        name=HOSTILE[0], source=HOSTILE[5],
+    )  # fmt: skip
+    model = Model(forward=model.forward, space=model.space, classes=data.classes, name=HOSTILE[3])
+    return make((model, data), tmp_path_factory.mktemp("hostile"))
+
+
+@pytest.fixture(scope="session")
+def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    folder = tmp_path_factory.mktemp("interrupted")
+
+    def stop(step: str, done: int, total: int) -> None:
+        if step == "attack-fgsm":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make(image_parts(), folder, progress=stop)
+    return read(folder)

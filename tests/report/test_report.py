@@ -1,0 +1,188 @@
+import re
+from functools import cache
+from html.parser import HTMLParser
+
+import pytest
+
+from probe.audit import Bundle, verify
+from probe.audit.bundle import read
+from probe.errors import IntegrityError
+from probe.report import render
+from probe.report.sections.subject import toml
+from probe.report.wording import estimate, interval, number, p_value, shown, threshold
+from tests.report.conftest import HOSTILE, make, table_parts
+
+VOID = {"meta", "link", "br", "hr", "img", "input", "rect", "line", "path", "use"}
+
+
+class Page(HTMLParser):
+    """What a browser would see: elements, their attributes and the text between them."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.styles = False
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        self.styles = tag == "style"
+
+    def handle_endtag(self, tag):
+        self.styles = False
+
+    def handle_data(self, data):
+        self.text += "" if self.styles else data
+
+    def count(self, tag: str) -> int:
+        return sum(name == tag for name, _ in self.elements)
+
+
+@pytest.fixture(params=["image", "table", "hostile", "interrupted"])
+def bundle(request) -> Bundle:
+    return request.getfixturevalue(request.param)
+
+
+@cache
+def page_of(bundle: Bundle) -> str:
+    return render(bundle)
+
+
+@pytest.fixture
+def html(bundle) -> str:
+    return page_of(bundle)
+
+
+def test_nothing_runs_and_nothing_is_loaded(html):
+    page = Page(html)
+    tags = {tag for tag, _ in page.elements}
+    assert not tags & {"script", "iframe", "object", "embed", "link", "base", "form", "foreignobject", "audio", "video"}
+    for tag, attributes in page.elements:
+        assert not [name for name in attributes if name.startswith("on")]
+        for name in ("src", "href", "xlink:href", "action", "style", "srcset", "poster"):
+            value = attributes.get(name) or "#"
+            assert value.startswith(("#", "data:image/")) or name == "style", (tag, name, value[:50])
+            assert "http" not in value or value.startswith("data:")
+    assert "@import" not in html
+    assert not re.findall(r"url\((?!#)", html)
+    assert "default-src 'none'" in html
+
+
+def test_the_page_is_small(html):
+    assert len(html.encode()) < 5 * 2**20
+
+
+def test_the_same_bundle_gives_the_same_bytes(image):
+    assert render(read(image.folder)) == page_of(image)
+
+
+def test_every_figure_has_a_caption_and_its_numbers(html):
+    for figure in re.findall(r"<figure>.*?</figure>", html, flags=re.DOTALL):
+        assert "<figcaption>" in figure
+        assert "<table" in figure
+        assert all('aria-label="' in svg for svg in re.findall(r"<svg[^>]*>", figure))
+
+
+def test_ids_are_unique(html):
+    ids = [attributes["id"] for _, attributes in Page(html).elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+
+
+def test_every_finding_appears(html, bundle):
+    text = Page(html).text
+    for finding in bundle.manifest["findings"]:
+        assert shown(finding["check"]) in text
+        assert shown(finding["note"]) in text
+        assert shown(finding["method"]) in text
+
+
+def test_the_cover_counts_and_can_be_checked(html, bundle):
+    text = Page(html).text
+    assert bundle.manifest["digest"] in text
+    assert "probe verify FOLDER" in text
+    assert "viewport" in html
+
+
+def test_the_language_judges_nothing(image, table):
+    for bundle in (image, table):
+        assert not re.findall(
+            r"\b(?:un)?(?:fair|compliant|legal|lawful|certified)\w*", Page(page_of(bundle)).text, re.I
+        )
+
+
+def test_an_image_model_shows_maps_and_attacked_inputs(image):
+    html = page_of(image)
+    assert "Heat map of saliency" in html
+    assert "before and after" in html
+    assert "the data declares no groups" in html  # the chapter says why it is empty
+
+
+def test_a_table_model_shows_groups_and_gaps(table):
+    text = Page(page_of(table)).text
+    for word in ("Selection rate", "detectable gap", "By sex", "By race", "impact ratio", "undefined"):
+        assert word.lower() in text.lower()
+
+
+def test_an_interrupted_audit_says_so_first(interrupted):
+    text = Page(page_of(interrupted)).text
+    assert text.index("Interrupted") < text.index("Findings")
+    assert "attack-pgd" in text
+    assert "the plan names no attack, or none could run" in text
+
+
+def test_an_audit_that_crashed_still_has_a_page(table, tmp_path):
+    manifest = table.manifest | {"status": "running", "findings": [], "files": {}, "steps": []}
+    page = render(Bundle(tmp_path, manifest))
+    assert "the audit ended before its evidence was assessed" in page
+    assert "Not finished" in page
+
+
+def test_foreign_names_are_shown_as_text(hostile):
+    html = page_of(hostile)
+    text = Page(html).text
+    assert Page(html).count("img") == 0
+    assert HOSTILE[0] in text
+    assert HOSTILE[1] in text
+    assert HOSTILE[4] in text
+    assert HOSTILE[5] in text
+    assert "\u202e" not in html
+    assert "⟨U+202E⟩" in text
+    assert "x" * 1000 not in html
+    assert "10,000 characters" in text
+
+
+def test_a_changed_table_is_refused(tmp_path):
+    bundle = make(table_parts(), tmp_path / "changed", explain={"sample": 0}, attack={"sample": 0})
+    path = bundle.folder / "tables" / "performance.csv"
+    path.write_text(path.read_text().replace("accuracy", "Accuracy"))
+    with pytest.raises(IntegrityError, match=r"performance\.csv"):
+        render(read(bundle.folder))
+
+
+def test_a_written_report_leaves_the_evidence_as_it_is(tmp_path):
+    bundle = make(table_parts(), tmp_path / "written", explain={"sample": 0}, attack={"sample": 0})
+    digest = bundle.manifest["digest"]
+    bundle.write_report(render(bundle))
+    assert verify(bundle.folder).digest == digest
+
+
+def test_numbers_are_written_one_way():
+    assert number(0.9425, "share") == "94.2\u202f%"
+    assert number(None) == number(float("nan"), "share") == "undefined"
+    assert number(-0.0123, "signed") == "\u22120.0123"
+    assert interval(0.1, 0.25, "points") == "10.0 to 25.0\u202fpp"
+    assert interval(None, 0.2) == ""
+    assert estimate(float("nan"), 0.1, 0.2).ends == ""
+    assert threshold(0.8, "at least") == "≥\u202f0.8"
+    assert threshold(None, "at most") == ""
+    assert p_value(0.0) == "< 0.0001"
+
+
+def test_the_plan_is_toml(table):
+    import tomllib
+
+    plan = {k: v for k, v in table.manifest["plan"].items() if v is not None}
+    read_back = tomllib.loads(toml(plan))
+    assert read_back["checks"] == plan["checks"]
+    assert read_back["attack"] == plan["attack"]
