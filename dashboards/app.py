@@ -5,9 +5,11 @@ from functools import partial
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+from streamlit.navigation.page import Page
 
 from dashboards import draw, state
-from dashboards.pages import bias, instance, robustness, summary
+from dashboards.screens import bias, instance, robustness, summary
 from dashboards.views import runs
 from dashboards.views.words import md, plain
 
@@ -21,12 +23,13 @@ PAGES = {
 
 def main(folder: Path) -> None:
     """Draw the page that the address names."""
-    st.set_page_config(page_title="probe", layout="wide")
+    st.set_page_config(page_title="probe", layout="wide", initial_sidebar_state=250)
     found, broken = runs.listing(folder)
     top = st.container()
     run = _chosen(found, top)
-    opened = runs.opened(run) if run else None
-    pages = {
+    pages: dict[str, Page] = {}
+    opened = runs.opened(run, pages, top) if run else None
+    pages |= {
         name: st.Page(partial(_page, name, opened, folder), title=title, url_path=name, default=name == "summary")
         for name, (_, title, _icon) in PAGES.items()
     }
@@ -42,7 +45,7 @@ def main(folder: Path) -> None:
         _integrity(opened, badge, top)
 
 
-def _chosen(found: list[runs.Run], top: "st.delta_generator.DeltaGenerator") -> runs.Run | None:
+def _chosen(found: list[runs.Run], top: DeltaGenerator) -> runs.Run | None:
     if not found:
         return None
     choice = state.choose_run(st.query_params.get("run"), [run.id for run in found])
@@ -53,9 +56,7 @@ def _chosen(found: list[runs.Run], top: "st.delta_generator.DeltaGenerator") -> 
     return next(run for run in found if run.id == choice.value)
 
 
-def _sidebar(
-    found: list[runs.Run], run: runs.Run | None, pages: dict[str, "st.navigation.page.StreamlitPage"]
-) -> "st.delta_generator.DeltaGenerator":
+def _sidebar(found: list[runs.Run], run: runs.Run | None, pages: dict[str, Page]) -> DeltaGenerator:
     with st.sidebar:
         st.markdown("#### probe")
         st.caption("Audits of neural networks. Read only.")
@@ -86,7 +87,7 @@ def _page(name: str, opened: runs.Opened | None, folder: Path) -> None:
         st.error(f"This page cannot be shown: {md(runs.reason(error))}.", icon=":material/broken_image:")
 
 
-def _unfinished(opened: runs.Opened, top: "st.delta_generator.DeltaGenerator") -> None:
+def _unfinished(opened: runs.Opened, top: DeltaGenerator) -> None:
     if not opened.bundle.complete:
         top.warning(
             f"**This audit is not complete** (status: {md(opened.bundle.manifest['status'])}). What is here was "
@@ -95,9 +96,7 @@ def _unfinished(opened: runs.Opened, top: "st.delta_generator.DeltaGenerator") -
         )
 
 
-def _integrity(
-    opened: runs.Opened, badge: "st.delta_generator.DeltaGenerator", top: "st.delta_generator.DeltaGenerator"
-) -> None:
+def _integrity(opened: runs.Opened, badge: DeltaGenerator, top: DeltaGenerator) -> None:
     with badge, st.spinner("Checking the evidence"):
         result = _verified(opened.folder, opened.stamp)
     digest = plain(opened.bundle.manifest["digest"])[:12]

@@ -1,7 +1,6 @@
 """What the pages are drawn with. Text of a bundle reaches the browser only through here, escaped."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import pandas as pd
 import streamlit as st
@@ -12,41 +11,41 @@ from dashboards.views.words import escaped, md, plain, plained
 from probe.audit import read
 
 
-def control(key: str, label: str, options: Sequence[str], titles: Mapping[str, str] | None = None) -> str:
-    """A choice that lives in the address of the page: what the link asks for, or the nearest, with a message."""
-    choice = asked(key, options)
-    titles = titles or {}
-    st.session_state[key] = choice
+def control(opened: Opened, key: str, label: str, titles: Mapping[str, str], default: str = "") -> str:
+    """A choice by id that lives in the address of the page: what its link asks for, or the nearest, with a message."""
+    options = list(titles)
+    choice = state.choose(key, st.query_params.get(key), options, default)
+    if choice.stale:
+        opened.messages.warning(md(choice.stale), icon=":material/link_off:")
+    st.session_state[key] = choice.value
     st.selectbox(
         label,
         options,
-        format_func=lambda option: plain(titles.get(option, option)),
+        format_func=lambda option: plain(titles[option]),
         key=key,
         on_change=_follow,
         args=(key,),
+        width=300,
     )
-    return choice
-
-
-def asked(key: str, options: Sequence[str]) -> str:
-    """What the link asks for among the options; a message where it cannot be had."""
-    choice = state.choose(key, st.query_params.get(key), options)
-    if choice.stale:
-        st.warning(md(choice.stale), icon=":material/link_off:")
     return choice.value
 
 
 def step(key: str, label: str, value: str | None, icon: str) -> None:
     """A button that takes the page to another value; disabled where there is none."""
-    st.button(
-        label, key=f"to {label}", icon=icon, disabled=value is None, width="stretch", on_click=go, args=(key, value)
-    )
+    st.button(label, key=f"to {label}", icon=icon, disabled=value is None, on_click=go, args=(key, value))
 
 
 def go(key: str, value: str | None) -> None:
     """Put a value into the address of the page."""
     if value is not None:
         st.query_params[key] = value
+
+
+def evidence(opened: Opened, page: str) -> None:
+    """A link to the page that shows the evidence."""
+    st.page_link(
+        opened.pages[page], label="See the evidence", icon=":material/arrow_forward:", query_params={"run": opened.id}
+    )
 
 
 def heading(title: str, what: str) -> None:
@@ -65,10 +64,13 @@ def markdown_table(frame: pd.DataFrame, alt: str = "") -> None:
     st.table(frame, border="horizontal", hide_index=True, alt=md(alt) if alt else None)
 
 
-def figure(opened: Opened, name: str, caption: str, *keys: str, width: int | str = "content") -> None:
+def figure(opened: Opened, name: str, caption: str, *keys: str, width: int) -> None:
     """A figure by its name and parameters, with a caption that is its text for those who cannot see it."""
-    # Streamlit takes a width in pixels or the words "content" and "stretch".
-    st.image(png(name, opened.folder, opened.stamp, *keys), caption=md(caption), width=width, alt=plain(caption))  # type: ignore[arg-type]
+    # Within a box of that width, so that it shrinks with a narrow window.
+    with st.container(width=width):
+        st.image(
+            png(name, opened.folder, opened.stamp, *keys), caption=md(caption), width="stretch", alt=plain(caption)
+        )
 
 
 @st.cache_data(max_entries=400, ttl=3600, show_spinner=False)
@@ -81,6 +83,11 @@ def data(frame: pd.DataFrame, title: str = "Data table") -> None:
     """The numbers behind a figure, for those who cannot see it and for those who want them."""
     with st.expander(title):
         st.dataframe(plained(frame), hide_index=True, width="stretch")
+
+
+def data_table(frame: pd.DataFrame, height: int | None = None) -> None:
+    """A large table of foreign text, which can be scrolled."""
+    st.dataframe(plained(frame), hide_index=True, width="stretch", height=height or "auto")
 
 
 def limits(*sentences: str) -> None:
@@ -96,9 +103,9 @@ def absent(what: str, why: str, how: str = "") -> None:
         st.code(how, language=None)
 
 
-def measured(label: str, value: str, note: str, **settings: Any) -> None:
-    """A number in a card, with what it rests on."""
-    st.metric(label, value, border=True, delta=note, delta_color="off", delta_arrow="off", **settings)
+def measured(label: str, value: str, interval: str) -> None:
+    """A number in a card, with its interval."""
+    st.metric(label, value, border=True, delta=interval, delta_color="off", delta_arrow="off", width=160)
 
 
 def _follow(key: str) -> None:

@@ -11,7 +11,12 @@ from probe.audit import Bundle
 
 def png(name: str, bundle: Bundle, *keys: str) -> bytes:
     """Draw a figure."""
-    return plots.to_png(FIGURES[name](bundle, *keys))
+    ax = FIGURES[name](bundle, *keys)
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    # Figures are drawn in dark ink on nothing; on a dark page that would be dark on dark.
+    figure.patch.set(facecolor="white", alpha=1.0)
+    return plots.to_png(ax)
 
 
 def _picture(bundle: Bundle, row: str) -> Axes:
@@ -33,6 +38,7 @@ def _bars(bundle: Bundle, row: str, method: str) -> Axes:
 
 def _changed(bundle: Bundle, row: str, attack: str, eps: str) -> Axes:
     attacked = instance.attacked(bundle, int(row), attack, eps)
+    assert attacked is not None, "asked for only where it was kept"
     return plots.before_and_after(instance.picture(instance.inputs(bundle, int(row))), instance.picture(attacked))
 
 
@@ -50,7 +56,13 @@ def _forest(bundle: Bundle, attribute: str, rate: str) -> Axes:
     frame = bias.rates(bundle, attribute, rate)
     ax = plots.blank(7.6, 0.72 + 0.27 * max(len(frame), 2))
     return plots.forest(
-        frame["group"], frame["value"], frame["low"], frame["high"], counts=frame["n"], faint=frame["small"], ax=ax
+        list(frame["group"]),
+        frame["value"],
+        frame["low"],
+        frame["high"],
+        counts=frame["n"],
+        faint=frame["small"],
+        ax=ax,
     )
 
 

@@ -73,3 +73,12 @@ def _nearest(asked: str, options: Sequence[str], default: str) -> str:
         return min(options, key=lambda option: abs(int(option) - int(asked)))
     close = get_close_matches(asked, options, n=1)
     return close[0] if close else default
+
+
+def slugs(names: Sequence[object]) -> dict[str, str]:
+    """An id for each name that can be put into a link, in their order: lower-case letters, digits, '-', '.' and '/'."""
+    found: dict[str, str] = {}
+    for position, name in enumerate(map(str, names)):
+        slug = re.sub(r"[^a-z0-9./]+", "-", name.lower())[:24].strip("-") or str(position)
+        found[slug if slug not in found else f"{slug}-{position}"] = name
+    return found

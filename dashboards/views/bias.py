@@ -1,1 +1,114 @@
-"""bias."""
+"""Whose outcomes differ, by how much, and how sure that is."""
+
+from typing import Any
+
+import pandas as pd
+
+from dashboards import state
+from dashboards.views.words import estimate, md, number, plain, status, threshold
+from probe.audit import Bundle
+from probe.bias.disparities import METRICS
+from probe.bias.rates import RATES
+
+# What each rate is a share of.
+TRIALS = {
+    "selection_rate": ("tn", "fp", "fn", "tp"),
+    "tpr": ("fn", "tp"),
+    "fpr": ("tn", "fp"),
+    "ppv": ("fp", "tp"),
+    "accuracy": ("tn", "fp", "fn", "tp"),
+}
+RATE_TITLES = {name: f"{RATES[name].label.capitalize()} (share of {RATES[name].unit})" for name in TRIALS}
+
+
+def present(bundle: Bundle) -> bool:
+    """Whether the audit compared groups."""
+    return bundle.has("tables/bias_groups.csv") and bundle.has("tables/bias_disparities.csv")
+
+
+def attributes(bundle: Bundle) -> dict[str, str]:
+    """The attributes and their intersections: id to name."""
+    return state.slugs(list(bundle.table("bias_groups")["attribute"].drop_duplicates()))
+
+
+def favourable(bundle: Bundle) -> str:
+    """The class that counts as the favourable outcome."""
+    named = bundle.manifest["plan"]["bias"]["positive"] or bundle.manifest["model"]["classes"][1]
+    return plain(named)
+
+
+def smallest(bundle: Bundle) -> int:
+    """Groups with fewer rows behind a rate are reported apart."""
+    return int(bundle.manifest["plan"]["bias"]["smallest"])
+
+
+def rates(bundle: Bundle, attribute: str, rate: str) -> pd.DataFrame:
+    """One rate of each group, with its interval, what it rests on, and whether that is too little to compare."""
+    frame = _groups(bundle, attribute)
+    n = frame[list(TRIALS[rate])].sum(axis=1).astype(int)
+    return pd.DataFrame(
+        {
+            "group": frame["group"].map(plain),
+            "value": frame[rate].astype(float),
+            "low": frame[f"{rate}_low"].astype(float),
+            "high": frame[f"{rate}_high"].astype(float),
+            "n": n,
+            "small": n < smallest(bundle),
+        }
+    ).reset_index(drop=True)
+
+
+def counts(bundle: Bundle, attribute: str) -> pd.DataFrame:
+    """The confusion counts and the rates of each group, as they are read."""
+    frame = _groups(bundle, attribute)
+    columns = {"Group": frame["group"].map(plain), "n": frame["n"]}
+    columns |= {name.upper(): frame[name] for name in ("tn", "fp", "fn", "tp")}
+    for name in TRIALS:
+        parts = zip(frame[name], frame[f"{name}_low"], frame[f"{name}_high"], strict=True)
+        columns[RATES[name].label.capitalize()] = pd.Series([estimate(*part) for part in parts], index=frame.index)
+    return pd.DataFrame(columns).reset_index(drop=True)
+
+
+def disparities(bundle: Bundle, attribute: str) -> pd.DataFrame:
+    """The gaps of an attribute, ready for a table that reads Markdown."""
+    frame = bundle.table("bias_disparities")
+    own = frame[frame["attribute"].astype(str) == attributes(bundle)[attribute]].to_dict("records")
+    lines = [
+        (
+            status(str(d["status"])),
+            _described(d),
+            estimate(d["estimate"], d["low"], d["high"]) if pd.notna(d["estimate"]) else md(d["reason"]),
+            threshold(d["threshold"], str(d["direction"])),
+            number(d["p_value"], 4),
+            number(d["detectable"]),
+            f"{int(d['n']):,}",
+        )
+        for d in own
+    ]
+    names = ["Status", "Gap", "Estimate [95 % interval]", "Asked", "p", "Detectable", "n"]
+    return pd.DataFrame(lines, columns=names)
+
+
+def small(bundle: Bundle, attribute: str) -> pd.DataFrame:
+    """The groups that are too small to be compared, and what their samples could have shown."""
+    name = attributes(bundle)[attribute]
+    about = [f for f in bundle.manifest["findings"] if f["lens"] == "bias" and f["check"].startswith("enough rows of ")]
+    own = [f for f in about if f["check"].endswith(f" in {name}")]
+    rows = [(plain(f["check"])[len("enough rows of ") : -len(f" in {name}")], f["n"], plain(f["note"])) for f in own]
+    return pd.DataFrame(rows, columns=["Group", "n", "What its sample could have shown"])
+
+
+def _described(row: dict[Any, Any]) -> str:
+    """The gap, and beneath it in small between whom it is widest and who was left out."""
+    name = md(METRICS[row["metric"]].label if row["metric"] in METRICS else row["metric"])
+    if pd.isna(row["lowest"]):
+        return name
+    detail = f"{md(row['rate'])}: {md(row['lowest'])} lowest, {md(row['highest'])} highest"
+    if pd.notna(row["left_out"]):
+        detail += f"; too small: {md(row['left_out'])}"
+    return f"{name}  \n:small[:grey[{detail}]]"
+
+
+def _groups(bundle: Bundle, attribute: str) -> pd.DataFrame:
+    frame = bundle.table("bias_groups")
+    return frame[frame["attribute"].astype(str) == attributes(bundle)[attribute]]

@@ -1,1 +1,247 @@
-"""instance."""
+"""One example: what the model answered, what explains it, and how little changes it."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import softmax
+from scipy.stats import rankdata
+
+from dashboards import state
+from dashboards.views.words import md, number, plain, share
+from probe.audit import Bundle
+from probe.errors import IntegrityError
+
+Array = NDArray[Any]
+
+
+def rows(bundle: Bundle) -> list[int]:
+    """The examples that can be looked at, by their position in the evaluated data: the explained ones."""
+    return [int(row) for row in bundle.arrays("instances")["rows"]] if bundle.has("arrays/instances.npz") else []
+
+
+def is_image(bundle: Bundle) -> bool:
+    """Whether the examples are images, channels first."""
+    return len(bundle.manifest["data"]["shape"]) == 3
+
+
+def inputs(bundle: Bundle, row: int) -> Array:
+    """The example as the model sees it."""
+    stored = bundle.arrays("instances")
+    return np.asarray(stored["inputs"][_at(stored["rows"], row)], dtype=float)
+
+
+def picture(pixels: Array) -> Array:
+    """Channels first to what is drawn: (height, width), or (height, width, 3) in colour."""
+    return np.moveaxis(pixels, 0, -1) if len(pixels) == 3 else pixels.mean(0)
+
+
+def features(bundle: Bundle) -> list[str]:
+    """The names of the features."""
+    return [plain(name) for name in bundle.manifest["data"]["features"]]
+
+
+def cells(bundle: Bundle, row: int) -> pd.DataFrame:
+    """The example as a table of features and values."""
+    flat, names = inputs(bundle, row).ravel(), features(bundle)
+    # Which feature each number of the input belongs to; without it, only as many numbers as features can be named.
+    owner = bundle.manifest["data"].get("coordinates") or (range(len(names)) if len(names) == len(flat) else None)
+    if owner is None:
+        numbered = [(f"input {at}", number(value)) for at, value in enumerate(flat)]
+        return pd.DataFrame(numbered, columns=["Input", "Value"])
+    parts = [flat[np.asarray(owner) == feature] for feature in range(len(names))]
+    return pd.DataFrame([(name, _cell(p)) for name, p in zip(names, parts, strict=True)], columns=["Feature", "Value"])
+
+
+def classes(bundle: Bundle) -> list[str]:
+    """The names of the classes, as many as there are logits."""
+    named = [plain(name) for name in bundle.manifest["model"]["classes"]]
+    count = bundle.arrays("predictions")["logits"].shape[1]
+    return [*named, *(f"class {at}" for at in range(len(named), count))][:count]
+
+
+def answer(bundle: Bundle, row: int) -> tuple[str, float, str]:
+    """The predicted class, its probability, and the true class."""
+    stored, names = bundle.arrays("predictions"), classes(bundle)
+    probabilities = softmax(stored["logits"][row].astype(float))
+    top = int(probabilities.argmax())
+    return names[top], float(probabilities[top]), names[int(stored["labels"][row])]
+
+
+def ranking(bundle: Bundle, row: int, count: int = 5) -> pd.DataFrame:
+    """The most probable classes."""
+    stored, names = bundle.arrays("predictions"), classes(bundle)
+    probabilities = softmax(stored["logits"][row].astype(float))
+    truth = int(stored["labels"][row])
+    order = np.argsort(-probabilities, kind="stable")[:count]
+    listed = [(names[at], share(float(probabilities[at])), "true label" if at == truth else "") for at in order]
+    return pd.DataFrame(listed, columns=["Class", "Probability", ""])
+
+
+def methods(bundle: Bundle) -> dict[str, str]:
+    """The explainers that ran: id to name."""
+    return _ran(bundle, "explain-")
+
+
+def values(bundle: Bundle, row: int, method: str) -> Array:
+    """What a method attributes to each number of the input."""
+    return _explanation(bundle, row, method, "values")
+
+
+def scale(bundle: Bundle, row: int, method: str) -> str:
+    """What the darkest colour of a method's map stands for."""
+    return f"{np.abs(values(bundle, row, method).sum(0)).max(initial=0.0):.2g}"
+
+
+def by_feature(bundle: Bundle, row: int, method: str) -> Array:
+    """What a method attributes to each feature."""
+    return _explanation(bundle, row, method, "by_feature")
+
+
+def target(bundle: Bundle, row: int, method: str) -> str:
+    """The class that a method explains."""
+    stored = bundle.arrays(f"explain-{methods(bundle)[method]}")
+    return classes(bundle)[int(stored["targets"][_at(stored["rows"], row)])]
+
+
+def attributions(bundle: Bundle, row: int) -> pd.DataFrame:
+    """What every method attributes to each feature, the largest first."""
+    found = methods(bundle)
+    frame = pd.DataFrame({plain(name): by_feature(bundle, row, method) for method, name in found.items()})
+    frame.insert(0, "Feature", features(bundle))
+    strength = frame.iloc[:, 1:].abs()
+    order = (strength / strength.max().replace(0.0, 1.0)).mean(axis=1).sort_values(ascending=False, kind="stable").index
+    return frame.loc[order].reset_index(drop=True)
+
+
+def badges(bundle: Bundle, method: str) -> list[str]:
+    """Whether a method orders features better than chance, as Markdown; over all explained examples."""
+    if not bundle.has("tables/explanations.csv"):
+        return ["Not checked: the audit ended before its tables were made"]
+    table = bundle.table("explanations")
+    own = table[(table["method"] == methods(bundle)[method]) & table["metric"].isin(["deletion", "insertion"])]
+    lines = [_badge(str(r.metric), float(r.value), float(r.low), float(r.high), int(r.n)) for r in own.itertuples()]  # type: ignore[arg-type]  # a column of numbers
+    return lines or [":grey[:material/help: Not compared with random order]"]
+
+
+def agreement(bundle: Bundle, row: int) -> pd.DataFrame:
+    """Spearman's rank correlation between what the methods attribute to the features; NaN for a constant one."""
+    found = methods(bundle)
+    ranks = np.array([rankdata(by_feature(bundle, row, method)) for method in found])
+    centred = ranks - ranks.mean(axis=1, keepdims=True)
+    size = np.sqrt((centred**2).sum(axis=1))
+    product = np.outer(size, size)
+    matrix = np.divide(centred @ centred.T, product, out=np.full(product.shape, np.nan), where=product > 0)
+    names = [plain(name) for name in found.values()]
+    frame = pd.DataFrame(matrix, columns=names).map(lambda value: number(value, 2))
+    frame.insert(0, "", names)
+    return frame
+
+
+def attacks(bundle: Bundle) -> dict[str, str]:
+    """The attacks that ran: id to name."""
+    return _ran(bundle, "attack-")
+
+
+def radii(bundle: Bundle, attack: str) -> dict[str, str]:
+    """The radii of an attack, growing: id to what the plan calls it."""
+    written = bundle.manifest["plan"]["attack"]["eps"]
+    stored = bundle.arrays(f"attack-{attacks(bundle)[attack]}")["eps"]
+    named = sorted(written, key=fraction) if len(written) == len(stored) else [f"{eps:g}" for eps in stored]
+    return state.slugs(named)
+
+
+def falls(bundle: Bundle, row: int) -> pd.DataFrame:
+    """For each attack, the smallest radius of the grid that changes the answer from right to wrong."""
+    return pd.DataFrame(
+        [(plain(name), *_fall(bundle, row, attack)) for attack, name in attacks(bundle).items()],
+        columns=["Attack", "Smallest radius that flips it", "Answer then"],
+    )
+
+
+def first_fall(bundle: Bundle, row: int, attack: str) -> str:
+    """The id of that radius; the largest of the grid if it stood, or was wrong before."""
+    grid, at, stored = list(radii(bundle, attack)), *_attacked(bundle, row, attack)
+    broken = [] if at is None else np.flatnonzero(stored["success"][:, at]).tolist()
+    return grid[broken[0]] if broken else grid[-1]
+
+
+def attacked(bundle: Bundle, row: int, attack: str, eps: str) -> Array | None:
+    """The attacked input, if it is among those that were kept."""
+    at, stored = _attacked(bundle, row, attack)
+    if at is None or at >= stored["shown"].shape[1]:
+        return None
+    return np.asarray(stored["shown"][list(radii(bundle, attack)).index(eps), at], dtype=float)
+
+
+def changes(bundle: Bundle, row: int, attack: str, eps: str) -> pd.DataFrame:
+    """What an attack changed, for examples that are no image: by feature in the unit of the radius, or by number."""
+    at, stored = _attacked(bundle, row, attack)
+    radius = list(radii(bundle, attack)).index(eps)
+    if at is None or at >= stored["shown"].shape[1]:
+        return pd.DataFrame(columns=["Feature", "Change"])
+    if "moved" in stored:
+        moved, names = stored["moved"][radius, at].astype(float), features(bundle)
+    else:
+        moved = stored["shown"][radius, at].ravel().astype(float) - inputs(bundle, row).ravel()
+        names = [f"input {position}" for position in range(len(moved))]
+    named = [(name, f"{change:+.3g}") for name, change in zip(names, moved, strict=True) if change]
+    return pd.DataFrame(named, columns=["Feature", "Change"])
+
+
+def _ran(bundle: Bundle, prefix: str) -> dict[str, str]:
+    done = [str(step["name"]) for step in bundle.manifest["steps"] if step["status"] == "done"]
+    return state.slugs([name.removeprefix(prefix) for name in done if name.startswith(prefix)])
+
+
+def _explanation(bundle: Bundle, row: int, method: str, part: str) -> Array:
+    stored = bundle.arrays(f"explain-{methods(bundle)[method]}")
+    return np.asarray(stored[part][_at(stored["rows"], row)], dtype=float)
+
+
+def _at(stored: Array, row: int) -> int:
+    found = np.flatnonzero(stored == row)
+    if not len(found):
+        raise IntegrityError(f"example {row} is not among those that the audit kept")
+    return int(found[0])
+
+
+def _attacked(bundle: Bundle, row: int, attack: str) -> tuple[int | None, dict[str, Array]]:
+    stored = bundle.arrays(f"attack-{attacks(bundle)[attack]}")
+    found = np.flatnonzero(stored["rows"] == row)
+    return (int(found[0]) if len(found) else None), stored
+
+
+def _fall(bundle: Bundle, row: int, attack: str) -> tuple[str, str]:
+    at, stored = _attacked(bundle, row, attack)
+    names = list(radii(bundle, attack).values())
+    if at is None:
+        return "not attacked", ""
+    if not stored["clean"][at]:
+        return "wrong before any attack", ""
+    broken = np.flatnonzero(stored["success"][:, at])
+    if not len(broken):
+        return f"stood up to {plain(names[-1])}", ""
+    return plain(names[broken[0]]), classes(bundle)[int(stored["predicted"][broken[0], at])]
+
+
+def _badge(metric: str, value: float, low: float, high: float, n: int) -> str:
+    measured = f"{number(value)} [{number(low)}, {number(high)}], n = {n}"
+    if low > 0:
+        return f":blue[:material/check_circle: {md(metric)}: better than random order] {measured}"
+    if high < 0:
+        return f":orange[:material/cancel: {md(metric)}: WORSE THAN RANDOM ORDER] {measured}"
+    return f":orange[:material/help: {md(metric)}: NOT DISTINGUISHABLE FROM RANDOM] {measured}"
+
+
+def _cell(part: Array) -> str:
+    if len(part) == 1:
+        return f"{part[0]:.4g}"
+    return f"category {int(part.argmax()) + 1} of {len(part)}"
+
+
+def fraction(text: object) -> float:
+    """A radius as a plan writes it, such as 8/255."""
+    above, _, below = str(text).partition("/")
+    return float(above) / float(below or 1)

@@ -1,7 +1,9 @@
 """The audits of a folder, and whether they are what was recorded."""
 
 import hashlib
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ class Run:
     id: str
     folder: str
     title: str
+    made: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +33,9 @@ class Opened:
     id: str
     bundle: Bundle
     stamp: str
+    # Of the frame that it is looked at in; opaque to the views.
+    pages: Mapping[str, Any]  # what links between pages lead to
+    messages: Any  # where what must be read first is written
 
     @property
     def folder(self) -> str:
@@ -62,12 +68,14 @@ def listing(runs: str | Path) -> tuple[list[Run], list[Broken]]:
             found.append(_run(folder, manifest))
         except MALFORMED as error:
             broken.append(Broken(folder.name, reason(error)))
-    return found, broken
+    names = Counter(run.title for run in found)
+    # The day only where it is needed to tell two audits of the same name apart.
+    return [replace(run, title=f"{run.title} {run.made}") if names[run.title] > 1 else run for run in found], broken
 
 
-def opened(run: Run) -> Opened:
+def opened(run: Run, pages: Mapping[str, Any], messages: Any = None) -> Opened:
     """Open an audit."""
-    return Opened(run.id, read(run.folder), stamp(run.folder))
+    return Opened(run.id, read(run.folder), stamp(run.folder), pages, messages)
 
 
 def stamp(folder: str | Path) -> str:
@@ -91,10 +99,10 @@ def check(folder: str | Path) -> Integrity:
 
 
 def _run(folder: Path, manifest: dict[str, Any]) -> Run:
-    created = plain(manifest.get("created", ""))[:16].replace("T", " ")
-    state_of = "" if manifest["status"] == "complete" else f", {plain(manifest['status'])}"
-    digest = str(manifest["digest"])
-    return Run(state.run_id(folder.name, digest), str(folder), f"{plain(manifest['name'])} ({created}{state_of})")
+    made = plain(manifest.get("created", ""))[:16].replace("T", " ")
+    ended = "" if manifest["status"] == "complete" else f" ({plain(manifest['status'])})"
+    number = state.run_id(folder.name, str(manifest["digest"]))
+    return Run(number, str(folder), f"{plain(manifest['name'])}{ended}", made)
 
 
 def reason(error: Exception) -> str:

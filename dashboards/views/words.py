@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from probe.plots.style import STATUSES as SIGNS
+
 LONGEST = 1000  # characters of a name or a note that are shown
 JOINER = "\N{WORD JOINER}"
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -19,18 +21,16 @@ class Look:
     """How a status is shown: never by its colour alone."""
 
     word: str
-    icon: str
     colour: str
 
 
 STATUSES = {
-    "pass": Look("Pass", ":material/check_circle:", "blue"),
-    "fail": Look("Fail", ":material/cancel:", "orange"),
-    "inconclusive": Look("Inconclusive", ":material/help:", "grey"),
-    "not run": Look("Not run", ":material/do_not_disturb_on:", "grey"),
-    "error": Look("Error", ":material/error:", "orange"),
+    "pass": Look("Pass", "blue"),
+    "fail": Look("Fail", "orange"),
+    "inconclusive": Look("Inconclusive", "grey"),
+    "not run": Look("Not run", "grey"),
+    "error": Look("Error", "orange"),
 }
-UNKNOWN = Look("Unknown status", ":material/question_mark:", "orange")
 
 
 def plain(value: Any) -> str:
@@ -54,9 +54,11 @@ def md(value: Any) -> str:
 
 def status(name: str) -> str:
     """A status as Markdown: icon, word, colour."""
-    look = STATUSES.get(name, UNKNOWN)
-    # The space does not break: in a narrow column the icon stays beside its word.
-    return f":{look.colour}[{look.icon}{NO_BREAK}{look.word.replace(' ', NO_BREAK)}]"
+    if name not in STATUSES:
+        return f":orange[Unknown status: {md(name)}]"
+    # The spaces do not break: in a narrow column the sign stays beside its word.
+    look = STATUSES[name]
+    return f":{look.colour}[{SIGNS[name].icon}{NO_BREAK}{look.word.replace(' ', NO_BREAK)}]"
 
 
 def number(value: Any, digits: int = 3) -> str:
@@ -67,6 +69,13 @@ def number(value: Any, digits: int = 3) -> str:
         return f"{int(value):,}"
     value = float(value)
     return f"{value:.2e}" if value and abs(value) < 10**-digits else f"{value:.{digits}f}"
+
+
+def share(value: float) -> str:
+    """A probability or a share, in per cent; what is too small to be written is not written as 0."""
+    if 0 < value < 0.0005:
+        return "< 0.1 %"
+    return "> 99.9 %" if 0.9995 < value < 1 else f"{value:.1%}"
 
 
 def estimate(value: Any, low: Any, high: Any) -> str:

@@ -14,7 +14,9 @@ def draw(opened: Opened) -> None:
     parts.heading(md(bundle.name), "Is anything wrong, how sure is that, and what was not tested?")
     _counts(summary.counts(bundle))
     st.subheader("Findings", anchor=False)
-    wanted = parts.control("status", "Show", ["all", *STATUSES], {"all": "all findings"})
+    wanted = parts.control(
+        opened, "status", "Show", {"all": "all findings"} | dict(zip(STATUSES, STATUSES, strict=True))
+    )
     shown = summary.groups(bundle, wanted)
     if not shown:
         st.text(f"No finding has the status {wanted!r}." if wanted != "all" else "This audit holds no findings.")
@@ -23,6 +25,8 @@ def draw(opened: Opened) -> None:
         parts.markdown_table(group.findings, f"{group.title}: findings")
         with st.expander("How each was measured"):
             parts.markdown_table(group.measured)
+        if group.page:
+            parts.evidence(opened, group.page)
     st.caption(
         "A check passes or fails only if its whole 95 % interval lies on one side of what was asked; otherwise it is "
         "inconclusive, which is not a pass. What is asked is an engineering choice of whoever signed the plan, not law."

@@ -1,1 +1,0 @@
-"""The pages: each reads its link, asks its view, and draws."""

@@ -1,0 +1,51 @@
+"""How does accuracy fall as attacks grow?"""
+
+import streamlit as st
+
+from dashboards import draw as parts
+from dashboards.views import robustness
+from dashboards.views.runs import Opened
+
+
+def draw(opened: Opened) -> None:
+    """Draw the page."""
+    bundle = opened.bundle
+    parts.heading("Robustness", "How does accuracy fall as an attacker may change the inputs more?")
+    obstacle = robustness.obstacle(bundle)
+    if obstacle:
+        parts.absent("Robustness", obstacle, '[attack]\nmethods = [{method = "fgsm"}, {method = "pgd", steps = 40}]')
+    else:
+        _curves(opened)
+        st.subheader("Which examples fall when", anchor=False)
+        parts.table(robustness.fallen(bundle), "Examples by the radius at which each attack first breaks them")
+        st.subheader("How the attacks were run", anchor=False)
+        parts.table(robustness.settings(bundle))
+    parts.limits(
+        "Each curve is an upper bound: a stronger attack, or one of another kind, can only lower it.",
+        "Between the radii of the grid nothing was measured; the lines only guide the eye.",
+        "Nothing is said about changes that these attacks cannot make, such as rotations or a camera's noise.",
+        "The same examples are attacked at every radius, so that the intervals along a curve are not independent.",
+    )
+
+
+def _curves(opened: Opened) -> None:
+    bundle = opened.bundle
+    _worst(opened)
+    choices = robustness.choices(bundle)
+    by = parts.control(opened, "by", "Curves by", choices) if len(choices) > 1 else robustness.ATTACK
+    what = "each attack" if by == robustness.ATTACK else "each group, under all attacks"
+    caption = (
+        f"Accuracy of {what} against the radius. Bands are 95 % Wilson intervals. 'All attacks' counts an example as "
+        "right only if no attack breaks it."
+    )
+    parts.figure(opened, "curves", caption, by, width=860)
+    parts.table(robustness.shown(bundle, by), "Accuracy by radius, with 95 % Wilson intervals")
+    parts.data(robustness.table(bundle, by), "Data behind the figure")
+
+
+def _worst(opened: Opened) -> None:
+    frame, names = robustness.worst(opened.bundle), robustness.radii(opened.bundle)
+    st.markdown(f"Worst case over all attacks, with 95 % Wilson intervals, n = {int(frame['n'].iloc[0]):,}")
+    with st.container(horizontal=True):
+        for eps, value, low, high in frame[["eps", "robust_accuracy", "low", "high"]].to_numpy().tolist():
+            parts.measured(names.get(eps, f"eps {eps:g}"), f"{value:.1%}", f"[{low:.1%}, {high:.1%}]")
