@@ -49,7 +49,7 @@ class PGD(_GradientAttack):
 
     steps: int = param(40, "gradient steps in each restart", low=1)
     restarts: int = param(1, "starts; the first from the input itself, the others from random points", low=1)
-    step: float = param(0.5, "length of the first step, in radii", low=0.0, high=2.0)
+    step: float = param(1.0, "length of the first step, in radii; at 1 the first point is FGSM's", low=0.0, high=2.0)
     seed: int = param(0, "seed of the random starts", low=0)
 
     def perturb(self, model: Model, inputs: Inputs, labels: Labels) -> Inputs:

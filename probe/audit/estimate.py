@@ -19,7 +19,7 @@ def estimate(plan: Plan, model: Model, data: Dataset) -> float:
     plan = plan.resolve(image=data.inputs.ndim == 4)
     model = replace(model, usage=type(model.usage)())
     total = data.sample(plan.data.sample or None, plan.seed)
-    few, many = data[:2], data[:50]
+    few, many = data[:2], data[:100]
     model.predict(many.inputs)  # warms up
     seconds = _time(lambda: model.predict(many.inputs)) * len(total) / len(many)
     for explainer in plan.explainers():

@@ -19,7 +19,7 @@ from probe.metrics import Completeness, Deletion, Insertion
 from probe.model import Model
 from probe.results import Attribution
 from probe.study import predict
-from probe.tensors import spans
+from probe.tensors import rows_per_pass, spans
 
 SHOWN = 24  # examples whose attacked inputs are kept to be looked at
 
@@ -99,7 +99,7 @@ def _attack(attack: Attack, radii: tuple[str, ...], model: Model, data: Dataset,
         success, answers, shown, moved = [], [], [], []
         for eps in sorted(radii, key=Fraction):
             standing = (predicted == labels).nonzero()[:, 0]
-            for part in spans(len(standing), 100):
+            for part in spans(len(standing), max(100, rows_per_pass(inputs))):
                 chosen = standing[part]
                 result = replace(attack, eps=eps)(model, inputs[chosen], labels[chosen])  # type: ignore[call-arg]  # every attack of a ball has eps
                 predicted[chosen] = result.attacked.predicted.cpu()

@@ -95,35 +95,36 @@ def _document(bundle: Any) -> dict[str, Any]:
 
 
 def _summary(bundle: Any) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    data = bundle.manifest["data"]
-    table = Table(title=Text(f"{bundle.name} on {data['name']} ({data['n']:,} rows)"), title_justify="left")
-    for heading in ("status", "check", "estimate", "95 % interval", "threshold", "n"):
-        table.add_column(heading, justify="right" if heading in ("estimate", "threshold", "n") else "left")
-    for f in bundle.manifest["findings"]:
-        sign = {"at least": "≥", "at most": "≤"}[f["direction"]]
-        interval = "" if f["low"] is None else f"[{f['low']:.3f}, {f['high']:.3f}]"
-        threshold = "" if f["threshold"] is None else f"{sign} {f['threshold']:g}"
-        cells = (
-            SIGNS[f["status"]],
-            f["check"],
-            _number(f["estimate"]),
-            interval,
-            threshold,
-            (f["n"] and f"{f['n']:,}") or "",
-        )
-        table.add_row(*(Text(cell) for cell in cells))
-    Console().print(table)
-    counts = Counter(f["status"] for f in bundle.manifest["findings"])
+    data, findings = bundle.manifest["data"], bundle.manifest["findings"]
+    table = Table(
+        title=Text(f"{bundle.name} on {data['name']} ({data['n']:,} rows)"), title_justify="left", box=SIMPLE_HEAD
+    )
+    table.add_column("status", no_wrap=True)
+    table.add_column("check")
+    for heading in ("estimate [95 % interval]", "threshold", "n"):
+        table.add_column(heading, no_wrap=True, justify="right")
+    for finding in findings:
+        table.add_row(*(Text(cell) for cell in _cells(finding)))
+    console = Console()
+    # Where nobody looks, nothing is squeezed: a file or a pipe has no width.
+    console.width = console.width if console.is_terminal else max(console.width, 120)
+    console.print(table)
+    counts = Counter(finding["status"] for finding in findings)
     say(", ".join(f"{count} {status}" for status, count in counts.most_common()))
     say(f"Report: {bundle.folder / 'report.html'}\n")
 
 
-def _number(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.3f}"
+def _cells(finding: dict[str, Any]) -> tuple[str, ...]:
+    value, low, high, threshold, n = (finding[key] for key in ("estimate", "low", "high", "threshold", "n"))
+    measured = "" if value is None else f"{value:.3f}" + ("" if low is None else f" [{low:.3f}, {high:.3f}]")
+    sign = {"at least": "≥", "at most": "≤"}[finding["direction"]]
+    asked = "" if threshold is None else f"{sign} {threshold:g}"
+    return SIGNS[finding["status"]], finding["check"], measured, asked, "" if n is None else f"{n:,}"
 
 
 @command("verify")
