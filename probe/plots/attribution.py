@@ -25,11 +25,11 @@ def heatmap(
     Args:
         values: (height, width).
         image: (height, width); its outline helps to see where the values lie.
-        limit: what the darkest red stands for; the largest absolute value unless given, to compare several maps.
+        limit: what the darkest red stands for, and all beyond it; the largest absolute value unless given.
         title: drawn above.
         ax: where to draw; Axes of their own unless given.
     """
-    ax = blank(1.8, 2.2) if ax is None else ax
+    ax = blank(1.5, 2.0) if ax is None else ax
     shown = np.asarray(values, dtype=float)
     limit = float(np.abs(shown).max(initial=0.0)) if limit is None else limit
     limit = limit if limit > 0 else 1.0  # nothing but zeros: all white
@@ -85,7 +85,7 @@ def bars(
     reach = limit or float(np.abs(lengths).max(initial=0.0)) or 1.0
     for y, length in zip(at, lengths, strict=True):
         side = 1 if length >= 0 else -1
-        text = f"{length:+.2g}".replace("-", MINUS) if length else "0"
+        text = (f"{length:+.2g}" if abs(length) < 100 else f"{length:+,.0f}").replace("-", MINUS) if length else "0"
         ax.annotate(
             text, (length, y), (3 * side, 0), textcoords="offset points",
             ha="left" if side > 0 else "right", va="center", fontsize=SMALL - 1, color=INK,
@@ -94,7 +94,7 @@ def bars(
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.locator_params(axis="x", nbins=5)
-    ax.set(xlim=(-1.35 * reach, 1.35 * reach), ylim=(len(labels) - 0.4, -0.6))
+    ax.set(xlim=(-1.5 * reach, 1.5 * reach), ylim=(len(labels) - 0.4, -0.6))
     if title:
         ax.set_title(plain(title), fontsize=NORMAL, color=INK, loc="left", pad=5)
     return ax

@@ -50,8 +50,8 @@ def robustness(
         ax.axhline(share, color=INK, linewidth=1.0, linestyle=(0, (2, 2)), alpha=0.7)
         ax.plot([at], [share], marker="x", color=INK, markersize=7, markeredgewidth=1.6, linestyle="none")
         ax.annotate(
-            f"asked: {share:.0%} at {radius(at)}", (float(radii.max()), share), (0, 3), textcoords="offset points",
-            ha="right", va="bottom", fontsize=SMALL, color=INK,
+            f"asked: {share:.0%} at {radius(at)}", (float(radii.min()), share), (0, -3), textcoords="offset points",
+            ha="left", va="top", fontsize=SMALL, color=INK,
         )  # fmt: skip
     positive = radii[radii > 0]
     if len(positive) > 2 and positive.max() / positive.min() > 6:

@@ -34,13 +34,13 @@ def forest(  # noqa: PLR0913 - columns of one table, then settings by name
         counts: what each estimate rests on; shown after the name.
         faint: True for rows that are shown but not compared, such as groups that are too small: hollow and dashed.
         threshold: where a line is drawn.
-        share: whether values are shares, drawn from 0 to 100 %.
+        share: whether values are shares, drawn from 0 %.
         title: drawn above.
         ax: where to draw; Axes of their own unless given.
     """
     y, lower, upper = (np.asarray(part, dtype=float) for part in (values, low, high))
     hollow = np.zeros(len(y), dtype=bool) if faint is None else np.asarray(faint, dtype=bool)
-    labels = [plain(name, 24) for name in names]
+    labels = [plain(name, 28) for name in names]
     if counts is not None:
         labels = [f"{label}  n={int(n):,}" for label, n in zip(labels, np.asarray(counts), strict=True)]
     ax = dress(blank(3.9, 0.72 + 0.24 * max(len(labels), 2)) if ax is None else ax, grid="x")
@@ -61,7 +61,10 @@ def forest(  # noqa: PLR0913 - columns of one table, then settings by name
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     if share:
-        ax.set_xlim(-0.02, 1.02)
+        # From 0, and no further than the intervals reach.
+        reach = max(0.2, min(1.0, np.ceil(10 * np.nanmax(np.append(upper, 0.0)) + 0.2) / 10))
+        ax.set_xlim(-0.02 * reach, 1.02 * reach)
+        ax.locator_params(axis="x", nbins=6)
         ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     else:
         ax.axvline(0, color=INK, linewidth=0.8, alpha=0.6, zorder=1)

@@ -10,7 +10,7 @@ from probe.plots.style import INK, MUTED, NORMAL, plain
 
 def picture(image: ArrayLike, *, title: str = "", ax: Axes | None = None) -> Axes:
     """An image as the model gets it: grey (height, width) or colour (height, width, 3)."""
-    ax = blank(1.8, 2.2) if ax is None else ax
+    ax = blank(1.5, 2.0) if ax is None else ax
     pixels = np.asarray(image, dtype=float)
     low, high = min(float(pixels.min()), 0.0), max(float(pixels.max()), 1.0)
     ax.imshow((pixels - low) / (high - low), cmap="gray", vmin=0, vmax=1, interpolation="none")

@@ -70,6 +70,7 @@ def dress(ax: Axes, *, grid: str = "both") -> Axes:
 
 
 def radius(value: float) -> str:
-    """A radius as people write it: in 255ths where it is one."""
+    """A radius as people write it: a short decimal, or 255ths where it is not one."""
     whole = value * 255
-    return f"{round(whole)}/255" if round(whole) and abs(whole - round(whole)) < 1e-4 else f"{value:.3g}"
+    short = abs(value - round(value, 3)) < 1e-9
+    return f"{value:.3g}" if short or abs(whole - round(whole)) > 1e-4 else f"{round(whole)}/255"

@@ -83,13 +83,14 @@ def _disparities(gaps: pd.DataFrame, attribute: str) -> list[Block]:
 def _attribute(bundle: Bundle, attribute: str, groups: pd.DataFrame, order: int) -> list[Block]:
     smallest = bundle.manifest["plan"]["bias"]["smallest"]
     drawn = groups.sort_values("n", ascending=False, kind="stable").head(DRAWN)
+    wide = max(len(str(group)) for group in drawn["group"]) > 18
     panels = []
     for rate, (label, cells) in RATES.items():
         trials = drawn[list(cells)].sum(axis=1)
         ax = plots.forest(
             list(drawn["group"]), drawn[rate], drawn[f"{rate}_low"], drawn[f"{rate}_high"],
             counts=trials, faint=np.asarray(trials < smallest), title=label,
-            ax=plots.blank(3.3, 0.72 + 0.24 * max(len(drawn), 2)),
+            ax=plots.blank(4.2 if wide else 3.3, 0.72 + 0.24 * max(len(drawn), 2)),
         )  # fmt: skip
         panels.append(panel(ax, f"{label} by {attribute}; the numbers are in the table.", f"forest-{order}-{rate}"))
     caption = (
@@ -99,7 +100,7 @@ def _attribute(bundle: Bundle, attribute: str, groups: pd.DataFrame, order: int)
     if len(groups) > len(drawn):
         caption += f" The {len(drawn)} largest of {len(groups)} groups are drawn."
     blocks: list[Block] = [
-        Figure(panels, caption, _rates(groups), size="third"),
+        Figure(panels, caption, _rates(groups), size="half" if wide else "third"),
         _more(groups),
     ]
     ledger = bundle.table("bias_ledger") if bundle.has("tables/bias_ledger.csv") else None

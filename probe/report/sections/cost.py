@@ -14,7 +14,7 @@ def section(bundle: Bundle) -> Section:
         [
             step["name"],
             "done" if step["status"] == "done" else Badge(step["status"]),
-            settings(step["method"]),
+            settings({k: v for k, v in step["method"].items() if k != "eps"}),
             duration(step["seconds"]),
             count(step["forward"]),
             count(step["backward"]),

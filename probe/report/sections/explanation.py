@@ -14,6 +14,7 @@ from probe.report.wording import estimate, number, words
 
 INSTANCES = 4
 FEATURES = 10
+END = 0.99  # quantile of the absolute values where a map's scale ends, as single pixels would bleach the rest
 
 
 def section(bundle: Bundle) -> Section:
@@ -83,9 +84,14 @@ def _instances(bundle: Bundle, methods: dict[str, Arrays]) -> list[Block]:
 def _image(bundle: Bundle, methods: dict[str, Arrays], pixels: NDArray[Any], index: int, head: str) -> Figure:
     panels = [panel(plots.picture(_as_picture(pixels), title="input"), f"The input. {head}", f"input-{index}")]
     for order, (method, arrays) in enumerate(methods.items()):
-        ax = plots.heatmap(arrays["values"][index].sum(0), pixels.mean(0), title=words(method))
+        values = arrays["values"][index].sum(0)
+        limit = float(np.quantile(np.abs(values), END)) or None
+        ax = plots.heatmap(values, pixels.mean(0), limit=limit, title=words(method))
         panels.append(panel(ax, f"Heat map of {words(method)}. {head}", f"map-{index}-{order}"))
-    caption = f"{head} Each map has a scale of its own, written below it, with white at 0; the outline is the input's."
+    caption = (
+        f"{head} Each map has a scale of its own, written below it: white is 0, and the few values beyond the "
+        f"{END:.0%} quantile share the darkest shade. Thin lines are the outline of the input."
+    )
     return Figure(panels, caption, _top(bundle, methods, index), size="small")
 
 

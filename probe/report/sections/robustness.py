@@ -74,7 +74,7 @@ def _by_group(bundle: Bundle) -> list[Block]:
         part = table[(table["attribute"] == attribute) & (table["n"] >= smallest)]
         largest = part[part["eps"] == 0].nlargest(CURVES, "n")
         curves = {str(group): _curve(part[part["group"] == group]) for group in largest["group"]}
-        if curves:
+        if len(curves) > 1:
             ax = plots.robustness(curves, unit=_norm(bundle), title=f"by {attribute}", ax=plots.blank(3.7, 2.8))
             panels.append(panel(ax, f"Accuracy under attack by {attribute}.", f"by-group-{order}"))
     radii = list(dict.fromkeys(table["eps"]))
@@ -88,16 +88,20 @@ def _by_group(bundle: Bundle) -> list[Block]:
         file="tables/robustness_by_group.csv",
     )  # fmt: skip
     if not panels:
-        return [Text("By group", level=3), Text(f"No group has {smallest} attacked rows, so none is drawn."), numbers]
+        return [
+            Text("By group", level=3),
+            Text(f"Of no attribute do two groups have {smallest} attacked rows, so none is drawn."),
+            numbers,
+        ]
     caption = (
         f"Accuracy under all attacks together. Drawn are up to {CURVES} groups of each attribute, of at least "
         f"{smallest} attacked rows; the table has all. Where bands overlap, the rows do not tell the groups apart."
     )
-    return [Figure(panels, caption, numbers, title="By group", size="half")]
+    return [Figure(panels, caption, numbers, title="By group", size="half" if len(panels) > 1 else "single")]
 
 
 def _pairs(bundle: Bundle) -> list[Block]:
-    """A few inputs that the last attack broke at the radius that was asked for."""
+    """A few inputs that the last attack broke, at the smallest radius from the one that was asked for."""
     attacks = _attacks(bundle)
     if not attacks:
         return []
@@ -106,12 +110,13 @@ def _pairs(bundle: Bundle) -> list[Block]:
     at = int(np.argmin(np.abs(arrays["eps"] - float(Fraction(asked)))))
     if not {"inputs", "moved"} <= arrays.keys():
         return []
-    broken = np.flatnonzero(arrays["success"][at][: len(arrays["inputs"])])[:PAIRS]
     attack = _name(attacks[-1]["method"]["method"])
-    if not len(broken):
-        return [
-            Text(f"None of the {len(arrays['inputs'])} rows kept to be looked at was broken by {attack} at {asked}.")
-        ]
+    success = arrays["success"][:, : len(arrays["inputs"])]
+    hit = [k for k in range(at, len(success)) if success[k].any()]
+    if not hit:
+        return [Text(f"None of the {len(arrays['inputs'])} rows kept to be looked at was broken by {attack}.")]
+    at = hit[0]  # the radius that was asked for, or the next that broke any of these
+    asked, broken = radius(float(arrays["eps"][at])), np.flatnonzero(success[at])[:PAIRS]
     panels, rows = [], []
     for order, index in enumerate(broken):
         row = int(arrays["rows"][index])
@@ -124,17 +129,21 @@ def _pairs(bundle: Bundle) -> list[Block]:
         most = int(np.abs(moved).argmax())
         rows.append((f"{row}", before, after, bundle.manifest["data"]["features"][most], number(moved[most], "signed")))
     columns = ("row", "answer before (the label)", "answer after", "feature moved most", "by, in units of the radius")
-    caption = f"The first {len(rows)} rows that {attack} broke at radius {asked}, in the order of their row numbers."
+    caption = f"Rows that {attack} broke at radius {asked}: at most {PAIRS}, in the order of their row numbers. "
     if is_image(bundle):
-        caption += " The change is amplified as its label says: red is brighter, blue darker."
+        caption += "The change is amplified as its label says: red is brighter, blue darker."
+    else:
+        caption += "Bars say how far each feature was moved, in the unit of the radius: red is up, blue is down."
     table = Table(columns, rows, "Answers before and after", numeric=(columns[0], columns[-1]), folded=True)
-    return [Figure(panels, caption, table, title=f"What broke it at {asked}", size="half")]
+    return [Figure(panels, caption, table, title=f"What broke it at radius {asked}", size="half")]
 
 
 def _pair(bundle: Bundle, arrays: Arrays, at: int, index: int, title: str) -> Any:
     if not is_image(bundle):
         names = bundle.manifest["data"]["features"]
-        return plots.bars(names, arrays["moved"][at][index], top=8, title=title)
+        moved = arrays["moved"][at][index]
+        kept = np.flatnonzero(moved)
+        return plots.bars([names[i] for i in kept], moved[kept], top=8, title=title)
     before, after = arrays["inputs"][index], arrays["shown"][at][index]
     if len(before) == 3:
         return plots.before_and_after(np.moveaxis(before, 0, -1), np.moveaxis(after, 0, -1), title=title)
