@@ -37,11 +37,13 @@ def run(
     """
     plan = plan.resolve(image=data.inputs.ndim == 4)
     _check(plan, model, data)
-    check_fit(model, data)
     data = data.sample(plan.data.sample or None, plan.seed)
-    bundle = _open(Path(folder), describe(plan, model, data))
-    if bundle.complete:
+    manifest = describe(plan, model, data)
+    bundle = _begun(Path(folder), manifest)
+    if bundle and bundle.complete:
         return bundle
+    check_fit(model, data)
+    bundle = bundle or create(folder, manifest)
     if data.groups is not None and not bundle.has("tables/groups.csv"):
         bundle.write_table("groups", data.groups)
     try:
@@ -96,13 +98,12 @@ def _check(plan: Plan, model: Model, data: Dataset) -> None:
         raise PlanError(f"bias.positive = {plan.bias.positive!r} is no class; there are {', '.join(classes)}")
 
 
-def _open(folder: Path, manifest: Mapping[str, Any]) -> Bundle:
-    """A new bundle, or the one in the folder if it is of the same audit."""
+def _begun(folder: Path, manifest: Mapping[str, Any]) -> Bundle | None:
+    """The bundle in the folder if it is of the same audit; None if there is none."""
     if not (folder / "audit.json").exists():
-        return create(folder, manifest)
+        return None
     bundle = read(folder)
-    same = all(bundle.manifest[part] == manifest[part] for part in ("plan", "model", "data"))
-    if not same:
+    if any(bundle.manifest[part] != manifest[part] for part in ("plan", "model", "data")):
         raise ExistsError(
             f"{folder} holds an audit of another plan, model or data, and is left as it is; "
             "choose another folder with --out, or --replace it"

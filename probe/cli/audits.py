@@ -59,7 +59,8 @@ def _audit(plan: Any, folder: Path, *, replace: bool, quiet: bool) -> dict[str, 
         _remove(folder)
     model, data = open_both(plan)
     if not (folder / "audit.json").exists():
-        tell(f"{plan.name}: {len(data):,} rows; about {estimate(plan, model, data):.0f} s at most")
+        rows = min(plan.data.sample or len(data), len(data))
+        tell(f"{plan.name}: {rows:,} rows; about {estimate(plan, model, data):.0f} s at most")
     try:
         with progress(plan.name) as tick:
             bundle = run(plan, model, data, folder, progress=tick)
