@@ -55,7 +55,7 @@ def _strip(finding: dict[str, Any], unit: str) -> dict[str, float] | None:
     if not (defined(low) and defined(high)):
         return None
     if unit == "share":
-        start, end = 0.0, 1.0
+        start, end = 0.0, max(1.0, high)
     elif unit == "signed":
         end = 1.15 * max(abs(low), abs(high), abs(asked), 1e-9)
         start = -end
