@@ -33,10 +33,11 @@ class _Curve(Metric[Attribution]):
 
     def measure(self, model: Model, result: Attribution) -> Evidence:
         inputs = model.check(result.inputs)
+        targets = model.check_labels(result.targets, inputs)
         orders = self._orders(model.space.by_feature(result.values.to(inputs.device)))
         counts = _counts(orders.shape[-1], self.steps).to(inputs.device)
         size = max(1, rows_per_pass(inputs) // (orders.shape[1] * len(counts)))
-        parts = [self._areas(model, inputs[s], result.targets[s], orders[s], counts) for s in spans(len(inputs), size)]
+        parts = [self._areas(model, inputs[s], targets[s], orders[s], counts) for s in spans(len(inputs), size)]
         areas = torch.cat(parts)
         return torch.stack([areas[:, 0], areas[:, 1:].mean(1)], dim=1)
 
@@ -109,10 +110,11 @@ class Completeness(Metric[Attribution]):
         method = result.method
         if not isinstance(method, Explainer) or not method.adds_up_to:
             raise Unsupported(f"the values of {method.name()} promise no sum; try integrated_gradients or kernel_shap")
-        inputs, targets = model.check(result.inputs), result.targets
+        inputs = model.check(result.inputs)
+        targets = model.check_labels(result.targets, inputs)
         absent = _at_baseline if method.adds_up_to == "baseline" else _over_references
         promised = model.answers(inputs, targets, method.output) - absent(model, inputs, targets, method.output)
-        return (result.values.flatten(1).sum(1) - promised).abs()
+        return (result.values.to(promised.device).flatten(1).sum(1) - promised).abs()
 
 
 def _counts(features: int, steps: int) -> Tensor:
