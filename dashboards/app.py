@@ -14,10 +14,10 @@ from dashboards.views import runs
 from dashboards.views.words import md, plain
 
 PAGES = {
-    "summary": (summary.draw, "Summary", ":material/fact_check:"),
-    "instance": (instance.draw, "Instance", ":material/image_search:"),
-    "robustness": (robustness.draw, "Robustness", ":material/shield:"),
-    "bias": (bias.draw, "Bias", ":material/balance:"),
+    "summary": (summary, "Summary", ":material/fact_check:"),
+    "instance": (instance, "Instance", ":material/image_search:"),
+    "robustness": (robustness, "Robustness", ":material/shield:"),
+    "bias": (bias, "Bias", ":material/balance:"),
 }
 
 
@@ -33,13 +33,13 @@ def main(folder: Path) -> None:
         name: st.Page(partial(_page, name, opened, folder), title=title, url_path=name, default=name == "summary")
         for name, (_, title, _icon) in PAGES.items()
     }
-    current = st.navigation(list(pages.values()), position="hidden")
+    page = st.navigation(list(pages.values()), position="hidden")
     badge = _sidebar(found, run, pages)
     for bad in broken:
         top.warning(f"{md(bad.folder)} cannot be read: {md(bad.reason)}", icon=":material/broken_image:")
     if opened is not None:
         _unfinished(opened, top)
-    current.run()
+    page.run()
     if opened is not None:
         # Last, as it recomputes every number: the page is there to be read meanwhile.
         _integrity(opened, badge, top)
@@ -82,9 +82,10 @@ def _page(name: str, opened: runs.Opened | None, folder: Path) -> None:
         st.code("probe audit adult-mlp", language=None)
         return
     try:
-        PAGES[name][0](opened)
+        PAGES[name][0].draw(opened)
     except runs.MALFORMED as error:
         st.error(f"This page cannot be shown: {md(runs.reason(error))}.", icon=":material/broken_image:")
+    draw.limits(*PAGES[name][0].LIMITS)
 
 
 def _unfinished(opened: runs.Opened, top: DeltaGenerator) -> None:
@@ -104,10 +105,8 @@ def _integrity(opened: runs.Opened, badge: DeltaGenerator, top: DeltaGenerator) 
         badge.badge("Digests verified", icon=":material/verified:", color="blue", help=md(result.sentence))
     else:
         badge.badge("Mismatch", icon=":material/gpp_bad:", color="red", help=md(result.sentence))
-        top.error(
-            f"**This audit is not what was recorded; do not rely on it.** {md(result.sentence)}.",
-            icon=":material/gpp_bad:",
-        )
+        warning = "**This audit is not what was recorded; do not rely on it.**"
+        top.error(f"{warning} {md(result.sentence)}.", icon=":material/gpp_bad:")
     badge.caption(f"Evidence digest {md(digest)}")
 
 

@@ -7,6 +7,13 @@ from dashboards.views import bias, robustness
 from dashboards.views.runs import Opened
 from dashboards.views.words import md
 
+LIMITS = (
+    "A gap is not a verdict: whether it is justified, lawful or harmful is for people to judge.",
+    "No gap found is not no gap: 'detectable' is the gap that this sample would have shown.",
+    "Groups that the data do not name, and people who are not in the data, were not compared.",
+    "Rates by true label rest on the labels, which can be biased themselves.",
+)
+
 
 def draw(opened: Opened) -> None:
     """Draw the page."""
@@ -16,12 +23,6 @@ def draw(opened: Opened) -> None:
         _compare(opened)
     else:
         parts.absent("The comparison of groups", robustness.reason(bundle, "bias"), '[data]\ngroups = ["sex", "race"]')
-    parts.limits(
-        "A gap is not a verdict: whether it is justified, lawful or harmful is for people to judge.",
-        "No gap found is not no gap: 'detectable' is the gap that this sample would have shown.",
-        "Groups that the data do not name, and people who are not in the data, were not compared.",
-        "Rates by true label rest on the labels, which can be biased themselves.",
-    )
 
 
 def _compare(opened: Opened) -> None:

@@ -7,6 +7,13 @@ from dashboards.views import instance, robustness
 from dashboards.views.runs import Opened
 from dashboards.views.words import md, plain, share
 
+LIMITS = (
+    "An explanation describes the model's arithmetic, not causes in the world.",
+    "Badges are averages over all explained examples: they do not vouch for this one.",
+    "Each map has a scale of its own, so that colours compare places within a map, not methods.",
+    "'Stood' means against these attacks up to this radius; another attack may succeed.",
+)
+
 
 def draw(opened: Opened) -> None:
     """Draw the page."""
@@ -22,12 +29,6 @@ def draw(opened: Opened) -> None:
         _answer(opened, row)
         _explanations(opened, row)
         _attack(opened, row)
-    parts.limits(
-        "An explanation describes the model's arithmetic, not causes in the world.",
-        "Badges are averages over all explained examples: they do not vouch for this one.",
-        "Each map has a scale of its own, so that colours compare places within a map, not methods.",
-        "'Stood' means against these attacks up to this radius; another attack may succeed.",
-    )
 
 
 def _choose(opened: Opened, rows: list[int]) -> int:

@@ -6,6 +6,13 @@ from dashboards import draw as parts
 from dashboards.views import robustness
 from dashboards.views.runs import Opened
 
+LIMITS = (
+    "Each curve is an upper bound: a stronger attack, or one of another kind, can only lower it.",
+    "Between the radii of the grid nothing was measured; the lines only guide the eye.",
+    "Nothing is said about changes that these attacks cannot make, such as rotations or a camera's noise.",
+    "The same examples are attacked at every radius, so that the intervals along a curve are not independent.",
+)
+
 
 def draw(opened: Opened) -> None:
     """Draw the page."""
@@ -20,12 +27,6 @@ def draw(opened: Opened) -> None:
         parts.table(robustness.fallen(bundle), "Examples by the radius at which each attack first breaks them")
         st.subheader("How the attacks were run", anchor=False)
         parts.table(robustness.settings(bundle))
-    parts.limits(
-        "Each curve is an upper bound: a stronger attack, or one of another kind, can only lower it.",
-        "Between the radii of the grid nothing was measured; the lines only guide the eye.",
-        "Nothing is said about changes that these attacks cannot make, such as rotations or a camera's noise.",
-        "The same examples are attacked at every radius, so that the intervals along a curve are not independent.",
-    )
 
 
 def _curves(opened: Opened) -> None:

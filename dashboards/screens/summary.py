@@ -7,6 +7,12 @@ from dashboards.views import summary
 from dashboards.views.runs import Opened
 from dashboards.views.words import STATUSES, md, status
 
+LIMITS = (
+    "Nothing here says that a model is fair, safe or lawful: each line is one measurement on one data set.",
+    "Checks that are not in the plan were not made; a short list of findings is not a clean bill.",
+    "Intervals cover chance in the choice of examples, not data that differ from those that the model will meet.",
+)
+
 
 def draw(opened: Opened) -> None:
     """Draw the page."""
@@ -45,11 +51,6 @@ def draw(opened: Opened) -> None:
     parts.data(summary.steps(bundle), "Steps and their cost")
     st.subheader("How to reproduce", anchor=False)
     st.code(summary.reproduce(bundle), language="bash", wrap_lines=True)
-    parts.limits(
-        "Nothing here says that a model is fair, safe or lawful: each line is one measurement on one data set.",
-        "Checks that are not in the plan were not made; a short list of findings is not a clean bill.",
-        "Intervals cover chance in the choice of examples, not data that differ from those that the model will meet.",
-    )
 
 
 def _counts(counts: dict[str, int]) -> None:

@@ -1,0 +1,192 @@
+"""Bundles as an audit leaves them, written without a model: the arrays are made up, the findings follow from them."""
+
+import shutil
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from probe.audit import Bundle
+from probe.audit.bundle import create
+from probe.audit.findings import assess
+
+HOSTILE = (
+    "</script><script>alert(1)</script>",
+    "![x](http://evil.example/x.png)",
+    r"$\frac{1}{0}$",
+    "[click](javascript:alert(1)) https://evil.example www.evil.example a@evil.example",
+    ":material/delete: :red[trust me] :smile: # big",
+    "=cmd()|'/c calc'!A1",
+    "\N{RIGHT-TO-LEFT OVERRIDE}drowssap",
+    "x" * 10_000,
+)
+EXPLAINERS, ATTACKS, EPS = ("saliency", "lime"), ("fgsm", "pgd"), ("0.1", "0.2", "0.4")
+
+
+def image(folder: Path) -> Bundle:
+    """An audit of 40 images of 6 by 6 pixels in three classes, without groups."""
+    names = [f"feature {i}" for i in range(36)]
+    return _finish(_start(folder, shape=(1, 6, 6), classes=("disc", "ring", "bar"), features=names))
+
+
+def table(folder: Path) -> Bundle:
+    """An audit of 200 people in two classes, with sex and race; one race has five people."""
+    return _finish(_start(folder, shape=(4,), classes=("<=50K", ">50K"), features=PEOPLE, groups=_people(200), n=200))
+
+
+def hostile(folder: Path) -> Bundle:
+    """The same with names that attack whoever shows them."""
+    people = _people(200)
+    people.columns = list(HOSTILE[:2])
+    people.iloc[:, 1] = people.iloc[:, 1].replace({"Other": HOSTILE[6], "White": HOSTILE[2]})
+    settings = {"features": HOSTILE[2:6], "classes": HOSTILE[4:6], "groups": people, "n": 200, "name": HOSTILE[1]}
+    bundle = _start(folder, shape=(4,), **settings)
+    bundle.manifest["steps"].append(_step("attack-none", "robustness", {"method": HOSTILE[0]}, "not run", HOSTILE[3]))
+    return _finish(bundle)
+
+
+def interrupted(folder: Path) -> Bundle:
+    """An audit that ended before its attacks."""
+    bundle = _start(folder, shape=(1, 6, 6), classes=("disc", "ring", "bar"), features=["f"] * 36, attacks=())
+    bundle.manifest["plan"]["attack"]["methods"] = [{"method": "fgsm"}]
+    return _finish(bundle, "interrupted")
+
+
+def tampered(folder: Path) -> Bundle:
+    """An audit of which one table was changed by hand."""
+    bundle = image(folder)
+    path = folder / "tables" / "robustness.csv"
+    path.write_text(path.read_text().replace("0.", "0.9", 1))
+    return bundle
+
+
+def bare(folder: Path) -> Bundle:
+    """An audit whose plan asks for predictions only."""
+    settings = {"shape": (4,), "classes": ("<=50K", ">50K"), "features": PEOPLE}
+    return _finish(_start(folder, **settings, explainers=(), attacks=()))
+
+
+BUNDLES = {f.__name__: f for f in (image, table, hostile, interrupted, tampered, bare)}
+PEOPLE = ("age", "hours", "education", "sex")
+
+
+@pytest.fixture(scope="session")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """Each kind of bundle, in a folder of runs of its own."""
+    root = tmp_path_factory.mktemp("runs")
+    return SimpleNamespace(**{name: make(root / name / "demo") for name, make in BUNDLES.items()})
+
+
+@pytest.fixture
+def copied(bundles: SimpleNamespace, tmp_path: Path) -> Path:
+    """A bundle that a test may damage."""
+    return Path(shutil.copytree(bundles.image.folder, tmp_path / "demo"))
+
+
+@pytest.fixture
+def arguments(monkeypatch: pytest.MonkeyPatch):
+    """Set what follows `--` on the command line of the viewer."""
+    return lambda *values: monkeypatch.setattr(sys, "argv", ["app.py", *map(str, values)])
+
+
+def _start(
+    folder, *, shape, classes, features, groups=None, n=40, name="demo", explainers=EXPLAINERS, attacks=ATTACKS
+) -> Bundle:
+    rng = np.random.default_rng(0)
+    plan = {
+        "name": name,
+        "seed": 0,
+        "model": {"zoo": "demo", "factory": "", "weights": ""},
+        "explain": {"sample": 8, "methods": [{"method": m} for m in explainers]},
+        "attack": {"sample": 30, "methods": [{"method": m} for m in attacks], "eps": list(EPS)},
+        "bias": {"groups": None, "positive": "", "smallest": 30},
+        "checks": {
+            "accuracy": 0.6, "calibration_error": 0.5, "robust_accuracy": 0.5, "robust_eps": EPS[0],
+            "completeness": 0.05, "demographic_parity_difference": 0.1,
+            "demographic_parity_ratio": 0.8, "equalized_odds_difference": 0.1,
+        },
+    }  # fmt: skip
+    attributes = [] if groups is None else list(groups.columns)
+    data = {"name": "made up", "sha256": "d" * 64, "source": "a test", "n": n, "shape": list(shape), "kinds": []}
+    bundle = create(
+        folder,
+        {
+            "name": name,
+            "plan": plan,
+            "model": {"name": name, "sha256": "e" * 64, "classes": list(classes)},
+            "data": data | {"groups": attributes, "features": list(features)},
+            "machine": {"device": "cpu", "probe": "0"},
+        },
+    )
+    if groups is not None:
+        bundle.write_table("groups", groups)
+    labels = rng.integers(len(classes), size=n)
+    logits = rng.normal(size=(n, len(classes))) + 2.0 * np.eye(len(classes))[labels]
+    rows, inputs = np.sort(rng.choice(n, 30, replace=False)), rng.random((n, *shape))
+    _record(bundle, "predictions", "performance", {}, {"rows": np.arange(n), "labels": labels, "logits": logits})
+    if explainers:
+        _record(bundle, "instances", "explanation", {}, {"rows": rows[::4], "inputs": inputs[rows[::4]]})
+    for better, method in enumerate(explainers):
+        _record(
+            bundle,
+            f"explain-{method}",
+            "explanation",
+            {"method": method},
+            _explained(rng, rows[::4], logits, shape, better),
+        )
+    right = logits.argmax(1)[rows] == labels[rows]
+    for strength, method in enumerate(attacks):
+        attacked = _attacked(rng, rows, right, labels, inputs, len(classes), 0.2 + 0.1 * strength)
+        _record(bundle, f"attack-{method}", "robustness", {"method": method, "norm": "linf"}, attacked)
+    return bundle
+
+
+def _explained(rng, rows, logits, shape, better):
+    values = rng.normal(size=(len(rows), *shape))
+    chance = rng.random(len(rows))
+    # The first method orders features as chance does, the second better.
+    gap = 0.3 * better + 0.05 * rng.normal(size=len(rows))
+    return {
+        "rows": rows, "targets": logits[rows].argmax(1), "values": values, "by_feature": values.reshape(len(rows), -1),
+        "deletion": np.stack([chance - gap, chance], axis=1), "insertion": np.stack([chance + gap, chance], axis=1),
+    }  # fmt: skip
+
+
+def _attacked(rng, rows, right, labels, inputs, classes, share):
+    fallen = np.cumsum(rng.random((len(EPS), len(rows))) < share, axis=0) > 0
+    predicted = np.where(fallen, (labels[rows] + 1) % classes, labels[rows])
+    kept = inputs[rows][:24]
+    moved = np.array([float(e) for e in EPS]).reshape(-1, *[1] * kept.ndim) * np.sign(rng.normal(size=kept.shape))
+    return {
+        "rows": rows, "inputs": kept, "eps": np.array([float(e) for e in EPS]), "clean": right,
+        "success": fallen & right, "predicted": predicted, "shown": kept + moved,
+        "moved": moved.reshape(len(EPS), len(kept), -1),
+    }  # fmt: skip
+
+
+def _record(bundle: Bundle, name, lens, method, arrays) -> None:
+    bundle.write_arrays(name, arrays)
+    bundle.manifest["steps"].append(_step(name, lens, method))
+
+
+def _step(name, lens, method, status="done", note=""):
+    cost = {"seconds": 0.1, "forward": 10, "backward": 0}
+    return {"name": name, "lens": lens, "method": method, "status": status, "note": note} | cost
+
+
+def _finish(bundle: Bundle, status: str = "complete") -> Bundle:
+    assessment = assess(bundle)
+    for name, frame in assessment.tables.items():
+        bundle.write_table(name, frame)
+    bundle.manifest.update(findings=[f.to_json() for f in assessment.findings], status=status)
+    bundle.save()
+    return bundle
+
+
+def _people(n: int) -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    race = np.where(np.arange(n) < 5, "Other", np.where(rng.random(n) < 0.3, "Black", "White"))
+    return pd.DataFrame({"sex": np.where(rng.random(n) < 0.5, "Female", "Male"), "race": race})

@@ -1,0 +1,186 @@
+from html import unescape
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
+
+import dashboards
+
+APP = Path(dashboards.__file__).with_name("app.py")
+PAGES = ("summary", "instance", "robustness", "bias")
+COMPLETE = ("image", "table", "hostile", "tampered", "bare", "interrupted")
+
+
+@pytest.fixture
+def show(arguments):
+    def page(folder: Path, name: str = "summary", **query: str) -> AppTest:
+        arguments(folder)
+        app = AppTest.from_file(str(APP), default_timeout=30)
+        app.query_params |= query
+        # AppTest can switch to pages that are files; ours are functions, which Streamlit tells apart by this hash.
+        app._page_hash = calc_hash(name)
+        app.run()
+        assert not app.exception
+        return app
+
+    return page
+
+
+def text(app: AppTest) -> str:
+    """All that the page says."""
+    kinds = ("title", "subheader", "markdown", "caption", "text", "code", "warning", "error", "info", "metric")
+    words = [f"{getattr(e, 'label', '')} {e.value}" for kind in kinds for e in getattr(app, kind)]
+    tables = [frame.value.to_csv(index=False) for kind in ("table", "dataframe") for frame in getattr(app, kind)]
+    captions = [caption for image in app.image for caption in image.captions]
+    return unescape("\n".join(words + tables + captions))
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("kind", COMPLETE)
+def test_every_page_of_every_bundle_says_what_it_does_not_show(show, bundles, page, kind):
+    app = show(getattr(bundles, kind).folder.parent, page)
+    assert "What this does not show" in text(app)
+    assert "run" in app.query_params
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_shows_the_same_when_it_is_run_again(show, bundles, page):
+    app = show(bundles.table.folder.parent, page)
+    before = text(app)
+    assert text(app.run()) == before
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_without_runs_a_page_says_how_to_make_one(show, tmp_path, page):
+    said = text(show(tmp_path / "empty", page))
+    assert "No runs in" in said
+    assert "probe audit adult-mlp" in said
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_changed_bundle_is_told_on_all_pages(show, bundles, page):
+    app = show(bundles.tampered.folder.parent, page)
+    assert any("not what was recorded" in error.value and "robustness" in error.value for error in app.error)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_an_intact_bundle_has_no_error_and_says_that_it_was_verified(show, bundles, page):
+    app = show(bundles.image.folder.parent, page)
+    assert not app.error
+    assert "Digests verified" in text(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_an_audit_that_was_interrupted_says_so_on_all_pages(show, bundles, page):
+    app = show(bundles.interrupted.folder.parent, page)
+    assert any("not complete" in warning.value for warning in app.warning)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_hostile_names_reach_no_place_that_reads_markdown(show, bundles, page):
+    app = show(bundles.hostile.folder.parent, page)
+    read = [
+        f"{getattr(e, 'label', '')} {e.value}"
+        for kind in ("markdown", "caption", "title", "warning", "error", "info", "metric")
+        for e in getattr(app, kind)
+    ]
+    read += [frame.value.to_csv(index=False) for frame in app.table]
+    for foreign in (
+        "<script",
+        "![x]",
+        "evil.example)",
+        "](",
+        "$\\frac",
+        "://",
+        ":red[trust",
+        "\N{RIGHT-TO-LEFT OVERRIDE}",
+        "x" * 1001,
+    ):
+        assert foreign not in "\n".join(read)
+
+
+@pytest.mark.parametrize(("page", "kind", "what"), [
+    ("bias", "image", "the data declares no groups"),
+    ("instance", "bare", "the plan names no explainer"),
+    ("robustness", "bare", "the plan names no attack"),
+    ("robustness", "interrupted", "no attack"),
+])  # fmt: skip
+def test_a_section_that_was_not_run_says_why(show, bundles, page, kind, what):
+    app = show(getattr(bundles, kind).folder.parent, page)
+    assert any("was not run" in info.value and what in info.value for info in app.info)
+
+
+@pytest.mark.parametrize(("page", "query"), [
+    ("summary", {"status": "splendid"}),
+    ("instance", {"row": "99999"}),
+    ("instance", {"row": "<script>"}),
+    ("instance", {"attack": "autoattack"}),
+    ("instance", {"eps": "7"}),
+    ("robustness", {"by": "height"}),
+    ("bias", {"rate": "luck"}),
+    ("bias", {"by": "sex-x"}),
+    ("summary", {"run": "demo~000000000000"}),
+    ("bias", {"run": "gone~000000000000"}),
+    ("bias", {"run": "../../etc"}),
+])  # fmt: skip
+def test_a_stale_link_is_told_and_answered_by_the_nearest(show, bundles, page, query):
+    app = show(bundles.table.folder.parent, page, **query)
+    assert any(warning.value.startswith("This link") for warning in app.warning)
+    assert "What this does not show" in text(app)
+
+
+def test_the_summary_gives_each_number_with_interval_threshold_and_n(show, bundles):
+    said = text(show(bundles.table.folder.parent))
+    finding = bundles.table.manifest["findings"][0]
+    assert f"{finding['estimate']:.3f} [{finding['low']:.3f},\N{NO-BREAK SPACE}{finding['high']:.3f}]" in said
+    assert "≥ 0.6" in said
+    assert "Wilson" in said
+    assert "probe verify" in said
+    assert "e" * 64 in said
+
+
+def test_a_filter_is_in_the_link_and_the_link_in_the_filter(show, bundles):
+    app = show(bundles.table.folder.parent, status="inconclusive")
+    assert app.selectbox(key="status").value == "inconclusive"
+    app.selectbox(key="status").select("fail").run()
+    assert app.query_params["status"] == "fail"
+    assert "Inconclusive" not in "".join(frame.value.to_csv() for frame in app.table[:-2])
+
+
+def test_next_and_previous_walk_through_the_examples(show, bundles):
+    rows = [str(row) for row in bundles.image.arrays("instances")["rows"]]
+    app = show(bundles.image.folder.parent, "instance", row=rows[1])
+    app.button(key="to Next").click().run()
+    assert app.query_params["row"] == rows[2]
+    app.button(key="to Previous").click().run().button(key="to Previous").click().run()
+    assert app.query_params["row"] == rows[0]
+    assert app.button(key="to Previous").disabled
+
+
+def test_an_instance_shows_both_badges_and_the_attack(show, bundles):
+    row = str(bundles.image.arrays("instances")["rows"][0])
+    said = text(show(bundles.image.folder.parent, "instance", row=row))
+    assert "NOT DISTINGUISHABLE FROM RANDOM" in said
+    assert "better than random order" in said
+    assert "Smallest radius that flips it" in said
+
+
+def test_the_bias_page_compares_the_attribute_of_the_link(show, bundles):
+    app = show(bundles.table.folder.parent, "bias", by="race", rate="fpr")
+    assert app.selectbox(key="by").value == "race"
+    said = text(app)
+    assert "False positive rate (share of negatives) of each group" in said
+    assert "Groups too small to be compared" in said
+
+
+def test_the_viewer_can_be_given_one_bundle_instead_of_a_folder_of_them(show, bundles):
+    assert "Digests verified" in text(show(bundles.image.folder))
+
+
+def test_choosing_another_audit_forgets_what_meant_the_first(show, bundles):
+    app = show(
+        bundles.image.folder.parent.parent / "image", "instance", row=str(bundles.image.arrays("instances")["rows"][3])
+    )
+    app.selectbox(key="run").select(app.query_params["run"]).run()
+    assert "run" in app.query_params

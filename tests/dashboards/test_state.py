@@ -1,0 +1,84 @@
+import pytest
+
+from dashboards import command, state
+from dashboards.views.runs import listing
+
+
+def test_what_a_link_asks_for_is_shown():
+    assert state.choose("eps", "0.2", ["0.1", "0.2"]) == state.Choice("0.2")
+
+
+def test_a_link_that_asks_for_nothing_gets_the_default_without_a_message():
+    assert state.choose("eps", None, ["0.1", "0.2"], "0.2") == state.Choice("0.2")
+
+
+@pytest.mark.parametrize(
+    ("asked", "nearest"), [("17", "16"), ("999", "40"), ("pgdd", "3"), ("-1", "3"), ("٣", "3"), ("x" * 10**6, "3")]
+)
+def test_a_stale_link_gets_the_nearest_with_a_message(asked, nearest):
+    choice = state.choose("row", asked, ["3", "16", "40"])
+    assert choice.value == nearest
+    assert choice.stale.startswith("This link asks for row")
+    assert len(choice.stale) < 300
+
+
+def test_a_message_repeats_no_markup_of_the_link():
+    assert "<" not in state.choose("by", "<script>[x](y)", ["sex"]).stale
+
+
+def test_a_run_is_named_by_its_folder_and_its_evidence():
+    assert state.run_id("adult-mlp", "ab" * 32) == "adult-mlp~abababababab"
+    assert state.RUN.fullmatch(state.run_id("../.. <b>", "not a digest"))
+
+
+def test_a_link_to_evidence_that_has_changed_says_so_and_shows_the_same_audit():
+    ids = ["new~000000000000", "adult~111111111111"]
+    choice = state.choose_run("adult~222222222222", ids)
+    assert choice.value == ids[1]
+    assert "222222222222" in choice.stale
+
+
+@pytest.mark.parametrize("asked", ["gone~111111111111", "../../etc/passwd", "<script>", "a" * 10**5])
+def test_a_link_to_an_audit_that_is_gone_says_so_and_shows_the_newest(asked):
+    choice = state.choose_run(asked, ["new~000000000000"])
+    assert choice.value == "new~000000000000"
+    assert choice.stale
+
+
+def test_ids_for_links_hold_no_foreign_characters_and_tell_all_names_apart():
+    slugs = state.slugs(["sex x race", "Sex X Race", "<script>", "", "8/255", "日本"])
+    assert list(slugs.values()) == ["sex x race", "Sex X Race", "<script>", "", "8/255", "日本"]
+    assert next(iter(slugs)) == "sex-x-race"
+    assert "8/255" in slugs
+    assert all(set(slug) <= set("abcdefghijklmnopqrstuvwxyz0123456789-./") for slug in slugs)
+
+
+def test_the_viewer_listens_on_this_machine_only():
+    argv = command("runs", 9000)
+    assert "--server.address=127.0.0.1" in argv
+    assert "--server.port=9000" in argv
+    assert argv[-2] == "--"
+    assert argv[-1].endswith("/runs")
+
+
+def test_every_flag_exists_in_this_streamlit():
+    from streamlit import config
+
+    known = config.get_config_options(force_reparse=False)
+    flags = [flag[2:].split("=")[0] for flag in command("runs") if flag.startswith("--") and "=" in flag]
+    assert set(flags) <= set(known)
+
+
+def test_audits_are_listed_newest_first_and_broken_ones_apart(tmp_path, bundles):
+    import shutil
+
+    shutil.copytree(bundles.image.folder, tmp_path / "one")
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / "audit.json").write_text("{")
+    (tmp_path / "three").mkdir()
+    manifest = (bundles.image.folder / "audit.json").read_text()
+    (tmp_path / "three" / "audit.json").write_text(manifest.replace('"name": "demo"', '"name": ["demo"]'))
+    found, broken = listing(tmp_path)
+    assert {run.id.split("~")[0] for run in found} == {"one", "three"}
+    assert [bad.folder for bad in broken] == ["two"]
+    assert "damaged" in broken[0].reason

@@ -1,0 +1,236 @@
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dashboards import figures
+from dashboards.views import bias, instance, robustness, runs, summary
+from dashboards.views.words import estimate, md, number, plain, share, status, threshold
+
+DASH = "\N{EN DASH}"
+HOSTILE = ["</script>", "![x](http://e.example/x)", "$x$", "www.e.example", ":smile:", "a|b", "**b**", "~~s~~"]
+
+
+def test_nothing_of_the_viewer_loads_torch():
+    modules = "figures, state, views.bias, views.instance, views.robustness, views.runs, views.summary"
+    code = "import sys\n" + "".join(f"import dashboards.{m.strip()}\n" for m in f"draw, app, {modules}".split(","))
+    code += "import probe.audit; probe.audit.verify\nassert not {'torch', 'captum', 'models'} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_escaped_text_has_no_character_that_markdown_reads(text):
+    shown = md(text)
+    assert not set("<>![]()$*_`~|\\") & set(shown)
+    assert "://" not in shown
+    assert "www." not in shown
+
+
+def test_text_that_hides_or_reorders_is_made_visible():
+    assert plain("\N{RIGHT-TO-LEFT OVERRIDE}abc\x00") == "\ufffdabc\ufffd"
+    assert len(plain("x" * 10_000)) == 1000
+
+
+def test_numbers_are_never_shown_as_what_they_are_not():
+    assert number(None) == number(float("nan")) == DASH
+    assert number(0.00001) == "1.00e-05"
+    assert share(1e-9) == "< 0.1 %"
+    assert share(1 - 1e-9) == "> 99.9 %"
+    assert share(1.0) == "100.0%"
+    assert estimate(None, None, None) == "not measured"
+    assert estimate(0.5, None, None) == "0.500 [no interval]"
+    assert threshold(0.8, "at least") == "≥ 0.8"
+
+
+def test_a_status_is_a_sign_and_a_word_before_it_is_a_colour():
+    assert "✓" in status("pass")
+    assert "Pass" in status("pass")
+    assert "Unknown" in status("splendid")
+
+
+def test_findings_are_counted_by_status_and_none_is_lost(bundles):
+    for name in ("image", "table", "interrupted", "bare"):
+        bundle = getattr(bundles, name)
+        assert sum(summary.counts(bundle).values()) == len(bundle.manifest["findings"])
+        assert sum(len(group.findings) for group in summary.groups(bundle)) == len(bundle.manifest["findings"])
+
+
+def test_a_filter_shows_the_findings_of_one_status(bundles):
+    wanted = summary.counts(bundles.table)["inconclusive"]
+    assert sum(len(group.findings) for group in summary.groups(bundles.table, "inconclusive")) == wanted
+
+
+def test_what_was_not_run_is_listed_with_its_reason(bundles):
+    assert "groups" in " ".join(summary.not_run(bundles.image)["Why"])
+    missing = summary.not_run(bundles.interrupted)
+    assert "attack-fgsm" in set(missing["Check"])
+    assert "ended before" in missing.set_index("Check")["Why"]["attack-fgsm"]
+
+
+def test_the_commands_to_reproduce_name_the_audit_and_its_digest(bundles):
+    lines = summary.reproduce(bundles.image)
+    assert bundles.image.manifest["digest"] in lines
+    assert "probe audit demo" in lines
+
+
+def test_a_folder_with_a_shell_in_its_name_is_quoted(bundles):
+    from dataclasses import replace
+    from pathlib import Path
+
+    assert "'/tmp/a; rm -rf b'" in summary.reproduce(replace(bundles.image, folder=Path("/tmp/a; rm -rf b")))
+
+
+def test_an_example_shows_the_answer_of_its_logits(bundles):
+    row = instance.rows(bundles.image)[0]
+    stored = bundles.image.arrays("predictions")
+    predicted, probability, truth = instance.answer(bundles.image, row)
+    assert predicted == ("disc", "ring", "bar")[stored["logits"][row].argmax()]
+    assert truth == ("disc", "ring", "bar")[stored["labels"][row]]
+    assert 1 / 3 < probability < 1
+    assert instance.ranking(bundles.image, row)["Class"][0] == predicted
+
+
+def test_badges_tell_a_method_that_beats_chance_from_one_that_does_not(bundles):
+    assert all("NOT DISTINGUISHABLE FROM RANDOM" in line for line in instance.badges(bundles.image, "saliency"))
+    assert all("better than random order" in line for line in instance.badges(bundles.image, "lime"))
+    assert all("n = 8" in line for line in instance.badges(bundles.image, "lime"))
+
+
+def test_methods_agree_with_themselves_and_a_constant_one_with_nobody(bundles, monkeypatch):
+    row = instance.rows(bundles.image)[0]
+    matrix = instance.agreement(bundles.image, row)
+    assert matrix["saliency"][0] == "1.00"
+    monkeypatch.setattr(instance, "by_feature", lambda *_: np.zeros(36))
+    assert set(instance.agreement(bundles.image, row)["lime"]) == {DASH}
+
+
+def test_agreement_is_spearmans(bundles):
+    from scipy.stats import spearmanr
+
+    row = instance.rows(bundles.image)[0]
+    pair = [instance.by_feature(bundles.image, row, m) for m in ("saliency", "lime")]
+    assert instance.agreement(bundles.image, row)["lime"][0] == f"{spearmanr(*pair).statistic:.2f}"
+
+
+@pytest.mark.parametrize("attack", ["fgsm", "pgd"])
+def test_the_smallest_radius_that_flips_an_example_is_the_first_that_succeeded(bundles, attack):
+    stored = bundles.image.arrays(f"attack-{attack}")
+    for row in instance.rows(bundles.image):
+        at = list(stored["rows"]).index(row)
+        told = instance.falls(bundles.image, row).set_index("Attack")["Smallest radius that flips it"][attack]
+        broken = np.flatnonzero(stored["success"][:, at])
+        if not stored["clean"][at]:
+            assert told == "wrong before any attack"
+        else:
+            assert told == (("0.1", "0.2", "0.4")[broken[0]] if len(broken) else "stood up to 0.4")
+
+
+def test_only_the_first_attacked_inputs_were_kept(bundles):
+    rows = list(bundles.image.arrays("attack-pgd")["rows"])
+    kept = [instance.attacked(bundles.image, row, "pgd", "0.2") is not None for row in rows]
+    assert kept == [at < 24 for at in range(len(rows))]
+
+
+def test_an_example_that_was_not_attacked_says_so(bundles):
+    row = next(r for r in range(40) if r not in bundles.image.arrays("attack-pgd")["rows"])
+    assert set(instance.falls(bundles.image, row)["Smallest radius that flips it"]) == {"not attacked"}
+
+
+def test_the_columns_of_a_category_are_one_feature_where_the_bundle_says_which(bundles):
+    from copy import deepcopy
+    from dataclasses import replace
+
+    bundle = replace(bundles.table, manifest=deepcopy(bundles.table.manifest))
+    row = instance.rows(bundle)[0]
+    assert list(instance.cells(bundle, row)["Feature"]) == ["age", "hours", "education", "sex"]
+    bundle.manifest["data"] |= {"features": ["age", "job"], "coordinates": [0, 1, 1, 1]}
+    cells = instance.cells(bundle, row)
+    assert list(cells["Feature"]) == ["age", "job"]
+    assert cells["Value"][1].endswith("of 3")
+    del bundle.manifest["data"]["coordinates"]
+    assert list(instance.cells(bundle, row)["Input"]) == [f"input {i}" for i in range(4)]
+
+
+def test_every_curve_begins_without_an_attack_and_falls(bundles):
+    frame = robustness.table(bundles.table, "attack")
+    for _, curve in frame.groupby("attack"):
+        assert list(curve["eps"]) == [0.0, 0.1, 0.2, 0.4]
+        assert (np.diff(curve["robust_accuracy"]) <= 0).all()
+    assert list(robustness.choices(bundles.table)) == ["attack", "sex", "race"]
+    assert set(robustness.table(bundles.table, "sex")["group"]) == {"Female", "Male"}
+
+
+def test_every_attacked_example_is_counted_once(bundles):
+    counts = robustness.fallen(bundles.image)
+    assert (counts.drop(columns=["Attack", "Attacked (n)"]).sum(axis=1) == counts["Attacked (n)"]).all()
+
+
+def test_groups_too_small_to_be_compared_are_named(bundles):
+    assert "Other" in set(bias.small(bundles.table, "race")["Group"])
+    shown = bias.rates(bundles.table, "race", "selection_rate").set_index("group")
+    assert shown["small"]["Other"]
+    assert shown["n"]["Other"] == 5
+    assert not shown["small"]["White"]
+
+
+def test_rates_rest_on_what_they_are_a_share_of(bundles):
+    frame = bundles.table.table("bias_groups")
+    for rate, columns in bias.TRIALS.items():
+        for attribute, name in bias.attributes(bundles.table).items():
+            own = frame[frame["attribute"] == name]
+            assert list(bias.rates(bundles.table, attribute, rate)["n"]) == list(own[list(columns)].sum(axis=1))
+
+
+def test_gaps_have_interval_p_value_and_what_could_have_been_found(bundles):
+    gaps = bias.disparities(bundles.table, "sex")
+    assert len(gaps) == 3
+    assert {"Estimate [95 % interval]", "p", "Detectable", "n", "Asked"} <= set(gaps)
+
+
+def test_an_intact_bundle_is_verified_and_a_changed_one_is_not(bundles, copied):
+    assert runs.check(bundles.image.folder).intact
+    before = runs.stamp(copied)
+    path = copied / "tables" / "findings.csv"
+    path.write_bytes(path.read_bytes() + b" ")
+    assert runs.stamp(copied) != before
+    result = runs.check(copied)
+    assert not result.intact
+    assert "findings.csv" in result.sentence
+
+
+@pytest.mark.parametrize("part", ["findings", "files", "steps", "plan", "model"])
+def test_a_manifest_of_another_shape_is_a_mismatch_and_not_a_crash(copied, part):
+    import json
+
+    path = copied / "audit.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {part: 5}))
+    found, broken = runs.listing(copied)
+    assert broken or not runs.check(found[0].folder).intact
+
+
+def test_figures_are_drawn_and_leave_no_figure_behind(bundles):
+    from matplotlib import _pylab_helpers
+
+    row = str(instance.rows(bundles.image)[0])
+    for name, keys in (
+        ("picture", (row,)),
+        ("heatmap", (row, "lime")),
+        ("changed", (row, "pgd", "0.2")),
+        ("curves", ("attack",)),
+    ):
+        assert figures.png(name, bundles.image, *keys).startswith(b"\x89PNG")
+    row = str(instance.rows(bundles.table)[0])
+    for name, keys in (("bars", (row, "lime")), ("curves", ("sex",)), ("forest", ("sex-x-race", "tpr"))):
+        assert figures.png(name, bundles.table, *keys).startswith(b"\x89PNG")
+    assert not _pylab_helpers.Gcf.figs
+
+
+def test_a_table_keeps_its_numbers_when_its_text_is_escaped():
+    from dashboards.views.words import escaped
+
+    frame = escaped(pd.DataFrame({"<b>": ["<i>", "ok"], "n": [1, 2]}))
+    assert list(frame["n"]) == [1, 2]
+    assert "<" not in "".join(frame.columns) + "".join(frame.iloc[:, 0])
