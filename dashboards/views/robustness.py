@@ -20,6 +20,9 @@ def obstacle(bundle: Bundle) -> str:
 
 def reason(bundle: Bundle, lens: str) -> str:
     """What the audit says about a lens that it has no table of."""
+    planned = {"robustness": "attack", "explanation": "explain"}.get(lens)
+    if not bundle.complete and planned and bundle.manifest["plan"][planned]["methods"]:
+        return "The plan asks for it, but the audit ended before."
     notes = [
         f["note"] for f in bundle.manifest["findings"] if f["lens"] == lens and f["status"] in ("not run", "error")
     ]

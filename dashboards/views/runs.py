@@ -23,7 +23,6 @@ class Run:
     id: str
     folder: str
     title: str
-    made: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +68,9 @@ def listing(runs: str | Path) -> tuple[list[Run], list[Broken]]:
         except MALFORMED as error:
             broken.append(Broken(folder.name, reason(error)))
     names = Counter(run.title for run in found)
-    # The day only where it is needed to tell two audits of the same name apart.
-    return [replace(run, title=f"{run.title} {run.made}") if names[run.title] > 1 else run for run in found], broken
+    # The folder only where it is needed to tell two audits of the same name apart.
+    twice = [replace(r, title=f"{plain(Path(r.folder).name)}: {r.title}") if names[r.title] > 1 else r for r in found]
+    return twice, broken
 
 
 def opened(run: Run, pages: Mapping[str, Any], messages: Any = None) -> Opened:
@@ -99,10 +99,9 @@ def check(folder: str | Path) -> Integrity:
 
 
 def _run(folder: Path, manifest: dict[str, Any]) -> Run:
-    made = plain(manifest.get("created", ""))[:16].replace("T", " ")
     ended = "" if manifest["status"] == "complete" else f" ({plain(manifest['status'])})"
     number = state.run_id(folder.name, str(manifest["digest"]))
-    return Run(number, str(folder), f"{plain(manifest['name'])}{ended}", made)
+    return Run(number, str(folder), f"{plain(manifest['name'])}{ended}")
 
 
 def reason(error: Exception) -> str:
