@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,13 @@ from probe.space import Kind, Space
 from probe.tensors import generator, sha256
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """Labelled examples. `groups` has one row per example and one column per attribute, such as sex."""
 
     inputs: Tensor  # (rows, ...), one example per row
     labels: Tensor  # (rows,), class indices
+    _: KW_ONLY
     groups: pd.DataFrame | None = None
     space: Space = field(default_factory=Space)
     classes: tuple[str, ...] = ()

@@ -73,7 +73,7 @@ def test_slices_keep_rows_and_groups_together(path):
 
 
 def test_samples_are_nested_and_repeatable():
-    data = Dataset(inputs=torch.rand(100, 2), labels=torch.zeros(100, dtype=torch.long))
+    data = Dataset(torch.rand(100, 2), torch.zeros(100, dtype=torch.long))
     small, large = set(data.draw(10, 0).tolist()), set(data.draw(50, 0).tolist())
     assert small < large
     assert data.sample(10, 0).rows.tolist() == data.draw(10, 0).tolist()

@@ -121,7 +121,9 @@ def _attack(attack: Attack, radii: tuple[str, ...], model: Model, data: Dataset,
             "moved": _numpy(torch.stack(moved)),  # by feature, in the unit of eps
         }
 
-    return Step(f"attack-{attack.name()}", "robustness", attack.config(), len(rows) * len(radii), work)
+    # The radii are the plan's, so the attack's own would only mislead.
+    settings = {key: value for key, value in attack.config().items() if key != "eps"}
+    return Step(f"attack-{attack.name()}", "robustness", settings, len(rows) * len(radii), work)
 
 
 def _numpy(tensor: Tensor) -> NDArray[Any]:

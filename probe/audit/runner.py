@@ -156,4 +156,6 @@ def _conclude(bundle: Bundle, status: str) -> None:
     bundle.manifest["findings"] = [finding.to_json() for finding in assessment.findings]
     bundle.manifest["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
     bundle.manifest["status"] = status
+    # A report of what had been finished before is out of date now.
+    bundle.manifest.pop("report_sha256", None)
     bundle.save()

@@ -183,6 +183,7 @@ def report(
     bundle: Annotated[Path, typer.Argument(help="The folder of an audit.")],
     form: Annotated[str, typer.Option("--format", help="html, json or csv")] = "html",
     out: Annotated[Path | None, typer.Option(help="A file to write; stdout unless given.")] = None,
+    as_json: Json = False,
 ) -> int:
     """Write an audit's findings as a page (html), as data (json) or as a table (csv)."""
     from probe.audit import read, verify
@@ -196,7 +197,7 @@ def report(
     if form not in forms:
         raise PlanError(f"--format {form!r} is unknown; there are {', '.join(forms)}")
     verify(bundle)
-    text = forms[form]()
+    text = forms["json" if as_json else form]()
     if out is None:
         typer.echo(text, nl=False)
     elif out.exists():

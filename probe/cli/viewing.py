@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from probe.cli.app import command, tell
+from probe.cli.app import Json, command, show, tell
 from probe.errors import ProbeError
 
 
@@ -15,6 +15,7 @@ from probe.errors import ProbeError
 def dashboard(
     runs: Annotated[Path, typer.Argument(help="A folder of audits, or one audit.")] = Path("runs"),
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on, on this machine only.")] = 8501,
+    as_json: Json = False,
 ) -> int:
     """Look at audits in the browser. It reads bundles only: no model is loaded, and nothing is computed."""
     if find_spec("streamlit") is None:
@@ -23,6 +24,8 @@ def dashboard(
     from importlib import import_module
 
     argv = import_module("dashboards").command(runs, port=port)
+    if as_json:
+        show({"url": f"http://127.0.0.1:{port}", "runs": str(runs)})
     tell(f"Dashboard of {runs}: http://127.0.0.1:{port} (Ctrl-C ends it)")
     try:
         return subprocess.call(argv)
