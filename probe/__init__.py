@@ -10,13 +10,14 @@ if TYPE_CHECKING:
     from probe import attacks, audit, bias, explainers, metrics, plots, report
     from probe.adapters import from_module, from_predict_proba
     from probe.contracts import Attack, Explainer, Metric
-    from probe.dataset import Dataset, from_csv
+    from probe.dataset import Dataset
     from probe.errors import ProbeError
     from probe.method import Method
     from probe.model import Model
     from probe.results import Attribution, Perturbation, Prediction, Scores
     from probe.space import Space
     from probe.study import load, predict, sweep
+    from probe.tables import from_csv
 
 _HOME = {
     "from_module": "adapters",
@@ -25,7 +26,7 @@ _HOME = {
     "Explainer": "contracts",
     "Metric": "contracts",
     "Dataset": "dataset",
-    "from_csv": "dataset",
+    "from_csv": "tables",
     "ProbeError": "errors",
     "Method": "method",
     "Model": "model",

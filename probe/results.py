@@ -1,6 +1,7 @@
 """What a method returns: tensors plus the method that made them, nothing else."""
 
 import json
+from base64 import b64encode
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -37,7 +38,10 @@ class _Result:
         raise NotImplementedError
 
     def _repr_html_(self) -> str:
-        return self.to_frame().head(20).to_html(escape=True, float_format="{:.4g}".format)
+        return self._figures() + self.to_frame().head(20).to_html(escape=True, float_format="{:.4g}".format)
+
+    def _figures(self) -> str:
+        return ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +113,9 @@ class Attribution(_Result):
         names = self.space.feature_names(self.inputs)
         return plots.bars(names, _numpy(self.by_feature()[index]), ax=ax)
 
+    def _figures(self) -> str:
+        return _drawn(self)
+
     def save(self, stem: str | Path) -> None:
         """Write STEM.npz and STEM.json; `probe.load` reads them again."""
         _save(stem, self, {"values": self.values, "inputs": self.inputs, "targets": self.targets})
@@ -170,6 +177,9 @@ class Perturbation(_Result):
         moved = self.space.by_feature((self.perturbed - self.inputs) / self.space.unit(self.inputs))
         return plots.bars(self.space.feature_names(self.inputs), _numpy(moved[index]), ax=ax)
 
+    def _figures(self) -> str:
+        return _drawn(self)
+
     def save(self, stem: str | Path) -> None:
         """Write STEM.npz and STEM.json; `probe.load` reads them again."""
         tensors = {"inputs": self.inputs, "perturbed": self.perturbed, "labels": self.clean.labels}
@@ -224,6 +234,15 @@ class Scores(_Result):
 
 
 Result = Prediction | Attribution | Perturbation
+
+
+def _drawn(result: Attribution | Perturbation, most: int = 3) -> str:
+    """The first few examples as images inside the page: nothing is loaded, nothing runs."""
+    from probe import plots
+
+    images = (b64encode(plots.to_png(result.plot(index), dpi=72)).decode() for index in range(min(most, len(result))))
+    tags = (f'<img alt="example {i}" src="data:image/png;base64,{image}">' for i, image in enumerate(images))
+    return f"<div>{''.join(tags)}</div>"
 
 
 def _numpy(tensor: Tensor) -> NDArray[Any]:

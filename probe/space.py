@@ -27,6 +27,7 @@ class Space:
     kinds: tuple[str, ...] = ()  # continuous, integer or category, one per feature; () means all continuous
     reference: Tensor | None = None  # rows that show an absent feature, (rows, *shape)
     mutable: Tensor | None = None  # True where an attacker may change a coordinate; None: everywhere
+    levels: tuple[str, ...] = ()  # one per coordinate of a table: the value that a category's coordinate stands for
     scale: Bound = 1.0  # the unit in which attack radii are measured, for all or per coordinate
 
     def __post_init__(self) -> None:
@@ -40,6 +41,8 @@ class Space:
         for field, entries in (("names", self.names), ("kinds", self.kinds)):
             if entries and self.features is not None and len(entries) != self._declared():
                 raise ShapeError(f"Space.{field} has {len(entries)} entries for {self._declared()} features")
+        if self.levels and self.features is not None and len(self.levels) != self.features.numel():
+            raise ShapeError(f"Space.levels has {len(self.levels)} entries for {self.features.numel()} coordinates")
         if unknown := set(self.kinds) - set(get_args(Kind)):
             raise RangeError(f"Space.kinds knows {', '.join(get_args(Kind))}; got {', '.join(sorted(unknown))}")
         if self.reference is not None and (len(self.reference) == 0 or not bool(self.reference.isfinite().all())):
@@ -143,9 +146,17 @@ class Space:
         """The names of the features, or their numbers where none were given."""
         return self.names or tuple(f"feature {i}" for i in range(self.count(like)))
 
-    def category(self, feature: int) -> bool:
-        """Whether that feature is a category."""
-        return bool(self.kinds) and self.kinds[feature] == "category"
+    def describe(self, inputs: Inputs) -> list[list[str]]:
+        """What the features of each row of a table are, in words: numbers as they are, categories by their level."""
+        owner, rows = self._feature_of(inputs).tolist(), inputs.flatten(1).tolist()
+        members = [[c for c, f in enumerate(owner) if f == feature] for feature in range(self.count(inputs))]
+        return [[self._word(feature, coordinates, row) for feature, coordinates in enumerate(members)] for row in rows]
+
+    def _word(self, feature: int, coordinates: list[int], row: list[float]) -> str:
+        if self.kinds and self.kinds[feature] == "category":
+            chosen = max(coordinates, key=row.__getitem__)
+            return self.levels[chosen] if self.levels else f"{coordinates.index(chosen) + 1} of {len(coordinates)}"
+        return ", ".join(f"{row[c]:.6g}" for c in coordinates)
 
     def _declared(self) -> int:
         return 0 if self.features is None else int(self.features.max()) + 1

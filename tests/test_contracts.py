@@ -166,6 +166,15 @@ def test_result_survives_the_disk(method, network, images, tmp_path):
 
 
 @each(EXPLAINERS | ATTACKS)
+def test_result_is_shown_in_a_notebook_without_scripts(method, network, images):
+    page = method(network, images, network.predict(images))._repr_html_()
+    assert page.count("<img") == 3
+    assert "<table" in page
+    assert "<script" not in page
+    assert len(page) < 200_000
+
+
+@each(EXPLAINERS | ATTACKS)
 @pytest.mark.parametrize(
     ("inputs", "error", "message"),
     [

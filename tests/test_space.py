@@ -33,6 +33,17 @@ def test_select_keeps_whole_features(table):
     assert kept.tolist() == [[True, False, False, False], [False, True, True, True]]
 
 
+def test_rows_are_described_by_their_features():
+    space = Space(
+        features=torch.tensor([0, 1, 1]),
+        names=("age", "race"),
+        kinds=("integer", "category"),
+        levels=("", "A", "B"),
+        bounds=(0.0, 99.0),
+    )
+    assert space.describe(torch.tensor([[30.0, 0, 1], [31.5, 1, 0]])) == [["30", "B"], ["31.5", "A"]]
+
+
 def test_squares_tile_an_image():
     tiles = squares(6, 4, 2)
     assert tiles.shape == (6, 4)
@@ -63,6 +74,7 @@ def test_integers_are_rounded_towards_their_origin(table):
         ({"scale": 0.0}, "above 0"),
         ({"features": torch.tensor([0, 2])}, "without a gap"),
         ({"features": torch.tensor([0, 1]), "names": ("a",)}, "1 entries for 2"),
+        ({"features": torch.tensor([0, 0]), "levels": ("a",)}, "1 entries for 2 coordinates"),
         ({"kinds": ("ordinal",)}, "continuous, integer, category"),
         ({"reference": torch.zeros(0, 2)}, "at least one row"),
         ({"reference": torch.full((1, 2), torch.nan)}, "finite"),

@@ -44,14 +44,12 @@ def features(bundle: Bundle) -> list[str]:
 
 def cells(bundle: Bundle, row: int) -> pd.DataFrame:
     """The example as a table of features and values."""
-    flat, names = inputs(bundle, row).ravel(), features(bundle)
-    # Which feature each number of the input belongs to; without it, only as many numbers as features can be named.
-    owner = bundle.manifest["data"].get("coordinates") or (range(len(names)) if len(names) == len(flat) else None)
-    if owner is None:
-        numbered = [(f"input {at}", number(value)) for at, value in enumerate(flat)]
-        return pd.DataFrame(numbered, columns=["Input", "Value"])
-    parts = [flat[np.asarray(owner) == feature] for feature in range(len(names))]
-    return pd.DataFrame([(name, _cell(p)) for name, p in zip(names, parts, strict=True)], columns=["Feature", "Value"])
+    stored, names = bundle.arrays("instances"), features(bundle)
+    if "described" in stored:
+        words = [plain(word) for word in stored["described"][_at(stored["rows"], row)].tolist()]
+        return pd.DataFrame({"Feature": names, "Value": words})
+    flat = inputs(bundle, row).ravel()
+    return pd.DataFrame([(f"input {at}", number(value)) for at, value in enumerate(flat)], columns=["Input", "Value"])
 
 
 def classes(bundle: Bundle) -> list[str]:
@@ -233,12 +231,6 @@ def _badge(metric: str, value: float, low: float, high: float, n: int) -> str:
     if high < 0:
         return f":orange[:material/cancel: {md(metric)}: WORSE THAN RANDOM ORDER] {measured}"
     return f":orange[:material/help: {md(metric)}: NOT DISTINGUISHABLE FROM RANDOM] {measured}"
-
-
-def _cell(part: Array) -> str:
-    if len(part) == 1:
-        return f"{part[0]:.4g}"
-    return f"category {int(part.argmax()) + 1} of {len(part)}"
 
 
 def fraction(text: object) -> float:

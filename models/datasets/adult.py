@@ -67,6 +67,7 @@ def space() -> Space:
         bounds=(low, high),
         features=feature,
         names=FEATURES,
+        levels=("",) * len(NUMBERS) + tuple(value for values in categories().values() for value in values),
         kinds=("integer",) * len(NUMBERS) + ("category",) * len(CATEGORIES),
         reference=train[torch.randperm(len(train), generator=generator(0, train.device))[:50]],
         mutable=~torch.isin(feature, fixed),

@@ -42,9 +42,7 @@ def steps(plan: Plan, model: Model, data: Dataset) -> Iterator[Step]:
     yield Step("predictions", "performance", {}, len(data), lambda tick: _predictions(model, data, tick))
     if plan.explain.methods and plan.explain.sample:
         rows = data.draw(plan.explain.sample, plan.seed)
-        yield Step(
-            "instances", "explanation", {}, 0, lambda tick: {"rows": _numpy(rows), "inputs": _numpy(data.inputs[rows])}
-        )
+        yield Step("instances", "explanation", {}, 0, lambda tick: _instances(model, data, rows))
         for explainer in plan.explainers():
             yield _explain(explainer, model, data, rows)
     if plan.attack.methods and plan.attack.eps and plan.attack.sample:
@@ -58,6 +56,12 @@ def _predictions(model: Model, data: Dataset, tick: Tick) -> Arrays:
     tick(len(data))
     assert data.rows is not None
     return {"rows": _numpy(data.rows), "labels": _numpy(data.labels), "logits": _numpy(prediction.logits)}
+
+
+def _instances(model: Model, data: Dataset, rows: Tensor) -> Arrays:
+    inputs = data.inputs[rows]
+    arrays = {"rows": _numpy(rows), "inputs": _numpy(inputs)}
+    return arrays | ({"described": np.array(model.space.describe(inputs))} if inputs.ndim == 2 else {})
 
 
 def _explain(explainer: Explainer, model: Model, data: Dataset, rows: Tensor) -> Step:

@@ -156,8 +156,8 @@ def _adds_up(step: dict[str, Any], arrays: Arrays, bundle: Bundle, result: Asses
         Threshold(plan["checks"]["completeness"], "at most"),
         method=_describe(step["method"]),
         seed=plan["seed"],
-        note="residual as a share of the change in output that the values sum to; a method with steps needs more of them "
-        "where it is large",
+        note="residual as a share of the change in output that the values sum to; "
+        "where it is large, a method with steps needs more of them",
     )
     result.findings.append(finding)
     return estimate

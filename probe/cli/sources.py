@@ -7,10 +7,11 @@ import models
 from probe import adapters
 from probe.audit.plan import DataSource, ModelSource, Plan, plan_from, read_plan
 from probe.cli.app import tell
-from probe.dataset import Dataset, from_csv
+from probe.dataset import Dataset
 from probe.errors import ProbeError
 from probe.model import Model
 from probe.study import check_fit
+from probe.tables import from_csv
 
 REFERENCES = 50  # rows of a table that show an absent feature, where the user names none
 

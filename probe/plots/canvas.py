@@ -19,7 +19,7 @@ def blank(width: float = 4.6, height: float = 3.2) -> Axes:
     """Empty Axes on a figure of their own, in inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.patch.set_alpha(0.0)
+    figure.patch.set_facecolor("none")
     return figure.add_subplot()
 
 

@@ -128,7 +128,9 @@ def _start(
     rows, inputs = np.sort(rng.choice(n, 30, replace=False)), rng.random((n, *shape))
     _record(bundle, "predictions", "performance", {}, {"rows": np.arange(n), "labels": labels, "logits": logits})
     if explainers:
-        _record(bundle, "instances", "explanation", {}, {"rows": rows[::4], "inputs": inputs[rows[::4]]})
+        shown = {"rows": rows[::4], "inputs": inputs[rows[::4]]}
+        words = {"described": np.vectorize("{:.3g}".format)(shown["inputs"])} if len(shape) == 1 else {}
+        _record(bundle, "instances", "explanation", {}, shown | words)
     for better, method in enumerate(explainers):
         _record(
             bundle,

@@ -139,19 +139,12 @@ def test_an_example_that_was_not_attacked_says_so(bundles):
     assert set(instance.falls(bundles.image, row)["Smallest radius that flips it"]) == {"not attacked"}
 
 
-def test_the_columns_of_a_category_are_one_feature_where_the_bundle_says_which(bundles):
-    from copy import deepcopy
-    from dataclasses import replace
-
-    bundle = replace(bundles.table, manifest=deepcopy(bundles.table.manifest))
-    row = instance.rows(bundle)[0]
-    assert list(instance.cells(bundle, row)["Feature"]) == ["age", "hours", "education", "sex"]
-    bundle.manifest["data"] |= {"features": ["age", "job"], "coordinates": [0, 1, 1, 1]}
-    cells = instance.cells(bundle, row)
-    assert list(cells["Feature"]) == ["age", "job"]
-    assert cells["Value"][1].endswith("of 3")
-    del bundle.manifest["data"]["coordinates"]
-    assert list(instance.cells(bundle, row)["Input"]) == [f"input {i}" for i in range(4)]
+def test_a_row_of_a_table_is_shown_by_its_features(bundles):
+    row = instance.rows(bundles.table)[0]
+    cells = instance.cells(bundles.table, row)
+    assert list(cells["Feature"]) == instance.features(bundles.table)
+    stored = bundles.table.arrays("instances")
+    assert list(cells["Value"]) == stored["described"][0].tolist()
 
 
 def test_every_curve_begins_without_an_attack_and_falls(bundles):

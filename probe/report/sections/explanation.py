@@ -111,9 +111,14 @@ def _top(bundle: Bundle, methods: dict[str, Arrays], index: int) -> Table:
     largest = np.abs(values).max(1, keepdims=True)
     weight = (np.abs(values) / np.where(largest > 0, largest, 1)).max(0)
     chosen = np.argsort(-weight, kind="stable")[:FEATURES]
-    columns = ("feature", *map(words, methods))
+    described = bundle.arrays("instances").get("described")
+    columns = ("feature", *(("value",) if described is not None else ()), *map(words, methods))
     rows: Sequence[Sequence[str]] = [
-        (str(names[at]) if at < len(names) else f"feature {at}", *(number(v, "signed") for v in values[:, at]))
+        (
+            str(names[at]) if at < len(names) else f"feature {at}",
+            *((str(described[index, at]),) if described is not None else ()),
+            *(number(v, "signed") for v in values[:, at]),
+        )
         for at in chosen
     ]
     caption = f"The {len(rows)} features with the largest values, relative to each method's largest"
