@@ -69,7 +69,7 @@ class Checks:
     accuracy: float = 0.8
     calibration_error: float = 0.05
     robust_accuracy: float = 0.5
-    robust_eps: str = ""  # the radius that robust_accuracy is asked at; the smallest of attack.eps unless named
+    robust_eps: str = ""  # the radius that robust_accuracy is asked at; the middle one of attack.eps unless named
     completeness: float = 0.05  # largest mean residual, as a share of what the attribution should add up to
     demographic_parity_difference: float = 0.1
     demographic_parity_ratio: float = 0.8
@@ -101,7 +101,7 @@ class Plan:
         if eps is None:
             eps = ("1/255", "2/255", "4/255", "8/255", "16/255") if image else ("0.02", "0.05", "0.1", "0.2", "0.5")
         explain, attack = replace(self.explain, methods=methods), replace(self.attack, eps=eps)
-        checks = replace(self.checks, robust_eps=self.checks.robust_eps or (eps[0] if eps else ""))
+        checks = replace(self.checks, robust_eps=self.checks.robust_eps or (eps[len(eps) // 2] if eps else ""))
         if eps and checks.robust_eps not in eps:
             raise PlanError(f"checks.robust_eps = {checks.robust_eps!r} is not among attack.eps = {', '.join(eps)}")
         return replace(self, explain=explain, attack=attack, checks=checks)

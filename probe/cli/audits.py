@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
@@ -44,7 +45,7 @@ def audit(
     if as_json:
         show(documents)
     elif documents:
-        say(f"Look at them: probe dashboard {out}")
+        say(f"Look at them: {Path(sys.argv[0]) if Path(sys.argv[0]).name == 'probe' else 'probe'} dashboard {out}")
     return FINDINGS if any(set(d["counts"]) & {"fail", "inconclusive", "error"} for d in documents) else 0
 
 
