@@ -3,6 +3,7 @@
 import errno
 import functools
 import json
+import os
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any, ParamSpec
@@ -48,6 +49,10 @@ def command(name: str) -> Callable[[Callable[P, int | None]], Callable[P, None]]
             except KeyboardInterrupt:
                 code = INTERRUPTED
                 _report("Interrupted", "interrupted; what was finished is kept", code, bool(kwargs.get("as_json")))
+            except BrokenPipeError:
+                # Whoever read the output has seen enough, as `| head` does. Python would complain on its way out.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                code = 0
             except OSError as error:
                 code = USAGE
                 full = "; what was finished is kept, free some space and run the same command again"

@@ -48,7 +48,8 @@ def explain(
 ) -> None:
     """Explain some answers of a model, one number per feature."""
     model, data = _open(name)
-    part = data[_slice(rows, len(data))]
+    chosen = _slice(rows, len(data))
+    part = data[chosen]
     attribution = _build("explainer", method, settings)(model, part.inputs)
     _save(attribution, out)
     frame = attribution.to_frame()
@@ -65,7 +66,7 @@ def explain(
         values = frame.iloc[row]
         top = values.abs().sort_values(ascending=False, kind="stable").index[:5]
         listed = ", ".join(f"{feature} {values[feature]:+.3f}" for feature in top)
-        say(f"row {int(part.rows[row])}, predicted {model.classes[target]}: {listed}")
+        say(f"row {chosen.start + row}, predicted {model.classes[target]}: {listed}")
 
 
 @command("attack")
