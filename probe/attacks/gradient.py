@@ -56,35 +56,44 @@ class PGD(_GradientAttack):
         norm, unit = NORMS[self.norm], model.space.unit(inputs)
         source = generator(self.seed, inputs.device)
         best, standing = inputs.clone(), torch.arange(len(inputs), device=inputs.device)
+        best_loss = torch.full((len(inputs),), -torch.inf, dtype=inputs.dtype, device=inputs.device)
         for restart in range(self.restarts):
             origin = inputs[standing]
             # One start for all examples, so that an answer does not depend on its neighbours.
             away = 0 if restart == 0 else self.eps * norm.uniform(inputs[0], source) * unit
             front = _Front.at(model.space.admit(origin + away, origin), origin, labels[standing], self.step * self.eps)
-            best[standing], fallen = self._climb(model, norm, front)
+            found, loss, fallen = self._climb(model, norm, front)
+            better = fallen | (loss > best_loss[standing])
+            best[standing[better]], best_loss[standing[better]] = found[better], loss[better]
             standing = standing[~fallen]
             if len(standing) == 0:
                 break
         return best
 
-    def _climb(self, model: Model, norm: Norm, front: "_Front") -> tuple[Inputs, Tensor]:
-        """The best point that one restart finds for each example, and whether the model errs there."""
-        found = front.x.clone()
+    def _climb(self, model: Model, norm: Norm, front: "_Front") -> tuple[Inputs, PerExample, Tensor]:
+        """The best point that one restart finds for each example, its loss, and whether the model errs there."""
+        found, highest = front.x.clone(), front.best_loss.clone()
         fallen = torch.zeros(len(found), dtype=torch.bool, device=found.device)
         for _ in range(self.steps):
             loss, wrong, gradient = _look_up(model, front.x, front.labels)
             front.remember(loss)
-            found[front.row[wrong]], fallen[front.row[wrong]] = front.x[wrong], True
+            found[front.row[wrong]], highest[front.row[wrong]], fallen[front.row[wrong]] = (
+                front.x[wrong],
+                loss[wrong],
+                True,
+            )
             front = front.keep(~wrong)
             if len(front.row) == 0:
-                return found, fallen
+                return found, highest, fallen
             front.step_up(model.space, norm, gradient[~wrong], self.eps)
         logits = model.logits(front.x)
-        front.remember(_error_log_odds(logits, front.labels))
+        loss = _error_log_odds(logits, front.labels)
+        front.remember(loss)
         wrong = logits.argmax(-1) != front.labels
         # With more than two classes the highest loss need not be an error, and an error need not have it.
-        found[front.row], fallen[front.row] = torch.where(column(wrong, front.x), front.x, front.best), wrong
-        return found, fallen
+        found[front.row] = torch.where(column(wrong, front.x), front.x, front.best)
+        highest[front.row], fallen[front.row] = torch.where(wrong, loss, front.best_loss), wrong
+        return found, highest, fallen
 
 
 @dataclass

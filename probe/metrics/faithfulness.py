@@ -99,12 +99,15 @@ class Insertion(_Curve):
 class Completeness(Metric[Attribution]):
     """How far the values are from the sum that their method promises (arXiv:1703.01365), in output units.
 
-    The promise is output(input) - output(mean reference) for IntegratedGradients and output(input) - mean
-    output(references) for KernelShap. At least 0; lower is better.
+    Evidence is the residual and the size of the promise; the value is the mean residual, at least 0, and lower is
+    better. The promise is output(input) - output(mean reference) for IntegratedGradients and output(input) - mean
+    output(references) for KernelShap.
 
     Raises:
         Unsupported: if the attribution's method promises no sum.
     """
+
+    columns: ClassVar[tuple[str, ...]] = ("residual", "promised")
 
     def measure(self, model: Model, result: Attribution) -> Evidence:
         method = result.method
@@ -114,7 +117,11 @@ class Completeness(Metric[Attribution]):
         targets = model.check_labels(result.targets, inputs)
         absent = _at_baseline if method.adds_up_to == "baseline" else _over_references
         promised = model.answers(inputs, targets, method.output) - absent(model, inputs, targets, method.output)
-        return (result.values.to(promised.device).flatten(1).sum(1) - promised).abs()
+        residual = result.values.to(promised.device).flatten(1).sum(1) - promised
+        return torch.stack([residual.abs(), promised.abs()], dim=1)
+
+    def reduce(self, evidence: Floats) -> float:
+        return float(evidence[:, 0].mean())
 
 
 def _counts(features: int, steps: int) -> Tensor:

@@ -109,6 +109,24 @@ def test_a_restart_escapes_a_flat_start():
     assert PGD(eps=0.5, steps=5, restarts=30)(model, x, y).success
 
 
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_more_restarts_never_leave_an_example_with_a_lower_loss(norm):
+    source = torch.Generator().manual_seed(5)
+    net = nn.Sequential(nn.Linear(8, 32), nn.Tanh(), nn.Linear(32, 32), nn.Tanh(), nn.Linear(32, 4)).eval()
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=source))
+    model = Model(forward=net, space=Space(bounds=(-9.0, 9.0)), classes=tuple("abcd"))
+    x = torch.randn(100, 8, generator=source)
+    y = model.predict(x)
+    once, often = (PGD(eps=0.05, steps=4, restarts=k, norm=norm)(model, x, y) for k in (1, 5))
+    loss = [nn.functional.cross_entropy(r.attacked.logits, y, reduction="none") for r in (once, often)]
+    assert bool((often.success | ~once.success).all())
+    both = ~once.success & ~often.success
+    assert both.sum() > 0
+    assert bool((loss[1][both] >= loss[0][both] - 1e-5).all())
+
+
 def test_an_example_that_has_fallen_leaves_the_batch(problem):
     model, _, x, y = problem
     easy = PGD(eps=50.0, steps=100)(model, x, y)

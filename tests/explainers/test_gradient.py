@@ -51,8 +51,12 @@ def test_the_gradient_of_a_probability_is_that_of_the_softmax(linear, inputs, la
 
 def test_two_gauss_legendre_steps_are_exact_for_a_cubic():
     model, x = plain(lambda x: x[:, 0] ** 2 * x[:, 1], 2), torch.tensor([[2.0, 3.0]], dtype=torch.float64)
-    assert_close(IntegratedGradients(steps=2)(model, x, FIRST).values, x.new_tensor([[8.0, 4.0]]), rtol=1e-6, atol=0)
-    assert_close(IntegratedGradients(steps=1)(model, x, FIRST).values, x.new_tensor([[6.0, 3.0]]), rtol=1e-6, atol=0)
+    assert_close(
+        IntegratedGradients(steps=2, pieces=1)(model, x, FIRST).values, x.new_tensor([[8.0, 4.0]]), rtol=1e-6, atol=0
+    )
+    assert_close(
+        IntegratedGradients(steps=1, pieces=1)(model, x, FIRST).values, x.new_tensor([[6.0, 3.0]]), rtol=1e-6, atol=0
+    )
 
 
 def test_two_networks_that_compute_the_same_function_get_the_same_answer():
@@ -74,7 +78,7 @@ def test_where_the_gradient_is_flat_the_integral_still_sees_the_rise():
 def test_the_integral_adds_up_to_the_change_from_the_mean_reference(network, rows, output):
     model, x = network(), rows(6, 8) / 4
     errors = [
-        Completeness()(model, IntegratedGradients(steps=s, output=output)(model, x)).evidence.max() for s in (5, 200)
+        Completeness()(model, IntegratedGradients(steps=s, pieces=1, output=output)(model, x)).value for s in (5, 200)
     ]
     assert errors[1] < 0.05
     assert errors[0] > errors[1]
@@ -89,7 +93,7 @@ def test_the_integral_is_the_sum_over_quadrature_points(network, rows):
         point = origin + node * (x - origin)
         gradient = Saliency()(model, point, targets).values
         expected += weight * gradient * (x - origin)
-    assert_close(IntegratedGradients(steps=7)(model, x).values, expected, rtol=1e-6, atol=1e-6)
+    assert_close(IntegratedGradients(steps=7, pieces=1)(model, x).values, expected, rtol=1e-6, atol=1e-6)
 
 
 def test_saliency_refuses_categories_and_names_what_does_not():
@@ -132,3 +136,15 @@ def test_captum_is_asked_to_hold_no_more_than_a_pass(linear, inputs, labels, mon
     model = Model(forward=forward, space=linear.space)
     assert_close(IntegratedGradients()(model, inputs, labels).values, rows_of_weights * inputs)
     assert max(sizes) <= 3
+
+
+def test_a_path_through_a_narrow_step_is_divided_until_the_values_add_up():
+    """A rise of 1 within a thousandth of the path lies between the points of one piece, which see none of it."""
+    model = Model(
+        forward=lambda x: torch.stack([x[:, 0] * 0, ((x[:, 0] - 0.5005) * 1000).clamp(0, 1) + x[:, 1] * 0], -1) - 3,
+        space=Space(reference=torch.zeros(1, 2)),
+        classes=("a", "b"),
+    )
+    x, target = torch.tensor([[1.0, 0.3]]), torch.tensor([1])
+    assert IntegratedGradients(steps=10, pieces=1)(model, x, target).values[0, 0].abs() < 0.5
+    assert_close(IntegratedGradients(steps=10)(model, x, target).values, torch.tensor([[1.0, 0.0]]), atol=0.02, rtol=0)
