@@ -4,7 +4,6 @@ A network is built without weights (`build`), then either loaded, or initialised
 and adapted to the training inputs (`start`). So no network ever draws from the global random state.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,12 +11,23 @@ import torch
 from torch import Tensor, nn
 
 from models.networks.cnn import ConvNet
+from models.networks.dense import ImageMLP
+from models.networks.initialisers import INITIALISERS
+from models.networks.lenet import LeNet
 from models.networks.mlp import TableNet
 from models.networks.network import Network
+from models.networks.resnet import ResNet
 from models.networks.vit import VisionTransformer
 from probe.errors import DataError
 
-ARCHITECTURES: dict[str, Callable[..., Network]] = {"mlp": TableNet, "cnn": ConvNet, "vit": VisionTransformer}
+ARCHITECTURES: dict[str, Callable[..., Network]] = {
+    "mlp": TableNet,
+    "image-mlp": ImageMLP,
+    "lenet": LeNet,
+    "cnn": ConvNet,
+    "resnet": ResNet,
+    "vit": VisionTransformer,
+}
 LARGEST = 2**28  # bytes of weights
 WIDEST, LONGEST = 4096, 64  # the largest argument, and the longest list of them
 
@@ -51,12 +61,11 @@ def _check(architecture: str, kwargs: Mapping[str, Any]) -> None:
             )
 
 
-def start(network: Network, inputs: Tensor, generator: torch.Generator) -> None:
+def start(network: Network, inputs: Tensor, generator: torch.Generator, initialiser: str = "uniform") -> None:
     """Fill in the weights that training begins with, and the normalisation of the training inputs."""
     for module in network.modules():
         if isinstance(module, nn.Linear | nn.Conv2d):
-            bound = 1 / math.sqrt(module.weight[0].numel())
-            nn.init.uniform_(module.weight, -bound, bound, generator=generator)
+            INITIALISERS[initialiser](module.weight, generator)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.BatchNorm2d | nn.LayerNorm):

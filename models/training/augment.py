@@ -1,11 +1,19 @@
-"""Changes of the inputs that leave their class as it is."""
+"""Changes of the inputs that leave their class as it is.
 
-from collections.abc import Callable
+Each draws for every row by itself from a source on the CPU, so that a seed means the same on every device.
+"""
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
+from torch.nn.functional import interpolate, pad
 
+from probe.errors import PlanError, RangeError, ShapeError
+from probe.tensors import column
+
+Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 FURTHEST = 2  # pixels
 
 
@@ -26,7 +34,128 @@ def flip_and_shift(images: Tensor, random: torch.Generator) -> Tensor:
     return ground.gather(1, where).view_as(images)
 
 
-AUGMENTATIONS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
-    "none": unchanged,
-    "flip and shift": flip_and_shift,
+def flip(chance: float) -> Augmentation:
+    """Mirror left and right, each image with that chance."""
+    _demand(chance <= 1, f"flip takes a chance from 0 to 1; got {chance}")
+
+    def apply(images: Tensor, random: torch.Generator) -> Tensor:
+        _sides(images)
+        mirrored = torch.rand(len(images), generator=random).to(images.device) < chance
+        return torch.where(column(mirrored, images), images.flip(-1), images)
+
+    return apply
+
+
+def shift(furthest: float) -> Augmentation:
+    """Move each image by up to that many whole pixels, down or up and right or left, over a black ground."""
+    pixels = _whole("shift", furthest)
+
+    def apply(images: Tensor, random: torch.Generator) -> Tensor:
+        height, width = _sides(images)
+        corners = torch.randint(2 * pixels + 1, (2, len(images)), generator=random)
+        return _windows(pad(images, [pixels] * 4), corners, height, width)
+
+    return apply
+
+
+def crop(margin: float) -> Augmentation:
+    """Cut out a window that is `margin` pixels smaller, anywhere in each image, and enlarge it to the old size."""
+    pixels = _whole("crop", margin)
+
+    def apply(images: Tensor, random: torch.Generator) -> Tensor:
+        height, width = _sides(images, beyond=pixels)
+        corners = torch.randint(pixels + 1, (2, len(images)), generator=random)
+        windows = _windows(images, corners, height - pixels, width - pixels)
+        return interpolate(windows, (height, width), mode="bilinear", align_corners=False)
+
+    return apply
+
+
+def cutout(side: float) -> Augmentation:
+    """Black out a square of that many pixels a side, anywhere within each image (after arXiv:1708.04552)."""
+    pixels = _whole("cutout", side)
+
+    def apply(images: Tensor, random: torch.Generator) -> Tensor:
+        height, width = _sides(images, beyond=pixels)
+        down = torch.arange(height) - torch.randint(height - pixels + 1, (len(images), 1), generator=random)
+        across = torch.arange(width) - torch.randint(width - pixels + 1, (len(images), 1), generator=random)
+        rows, columns = (down >= 0) & (down < pixels), (across >= 0) & (across < pixels)
+        hole = (rows[:, None, :, None] & columns[:, None, None, :]).to(images.device)
+        return images.masked_fill(hole, 0.0)
+
+    return apply
+
+
+def noise(deviation: float) -> Augmentation:
+    """Add normal noise of that standard deviation, in the units of the inputs; the sum may leave their range."""
+
+    def apply(inputs: Tensor, random: torch.Generator) -> Tensor:
+        return inputs + deviation * torch.randn(inputs.shape, generator=random).to(inputs)
+
+    return apply
+
+
+MIXES: dict[str, Augmentation] = {"none": unchanged, "flip and shift": flip_and_shift}
+AUGMENTATIONS: dict[str, Callable[[float], Augmentation]] = {
+    "flip": flip,
+    "shift": shift,
+    "crop": crop,
+    "cutout": cutout,
+    "noise": noise,
 }
+
+
+def compose(mix: str | Mapping[str, float]) -> Augmentation:
+    """The ready mix of that name, or the named augmentations at their strengths, one after the other.
+
+    Raises:
+        PlanError: if a name is unknown.
+        RangeError: if a strength is outside its range.
+    """
+    if isinstance(mix, str):
+        return MIXES[_known(mix, MIXES)]
+    for name, strength in mix.items():
+        _demand(strength >= 0, f"{name} takes a strength of 0 or more; got {strength}")
+    steps = [AUGMENTATIONS[_known(name, AUGMENTATIONS)](strength) for name, strength in mix.items()]
+
+    def apply(inputs: Tensor, random: torch.Generator) -> Tensor:
+        for step in steps:
+            inputs = step(inputs, random)
+        return inputs
+
+    return apply
+
+
+def _known(name: str, names: Mapping[str, object]) -> str:
+    if name not in names:
+        near = get_close_matches(name, names, n=1)
+        meant = f", did you mean {near[0]!r}?" if near else ";"
+        raise PlanError(f"Settings.augment has {name!r}{meant} There are {', '.join(names)}")
+    return name
+
+
+def _demand(true: object, otherwise: str) -> None:
+    if not true:
+        raise RangeError(f"Settings.augment: {otherwise}")
+
+
+def _whole(name: str, strength: float) -> int:
+    _demand(float(strength).is_integer(), f"{name} takes whole pixels; got {strength}")
+    return int(strength)
+
+
+def _sides(images: Tensor, beyond: int = 0) -> tuple[int, int]:
+    if images.ndim != 4 or min(images.shape[2:]) <= beyond:
+        raise ShapeError(
+            f"inputs are shaped {tuple(images.shape)}, expected images (rows, channels, height, width) with sides "
+            f"above {beyond} pixels; change Settings.augment"
+        )
+    return images.shape[2], images.shape[3]
+
+
+def _windows(images: Tensor, corners: Tensor, height: int, width: int) -> Tensor:
+    """The window of each image whose upper left corner lies at its row and column of `corners` (2, images)."""
+    down, across = (corners[:, :, None] + torch.arange(max(height, width))).to(images.device)
+    each = torch.arange(len(images), device=images.device)[:, None, None]
+    # Indices that a slice parts go last: (images, height, width, channels).
+    return images[each, :, down[:, :height, None], across[:, None, :width]].permute(0, 3, 1, 2).contiguous()

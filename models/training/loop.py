@@ -5,16 +5,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
-from torch.optim import AdamW, Optimizer
-from torch.optim.lr_scheduler import LambdaLR
 
 from models.networks import start
 from models.networks.network import Network
-from models.training.augment import AUGMENTATIONS
+from models.training.augment import compose
+from models.training.learner import Learner
+from models.training.metrics import recorder
+from models.training.mixup import mixup
+from models.training.schedules import climb_and_fall as climb_and_fall
 from models.training.settings import Settings
 from probe import Dataset
 from probe.errors import DataError, ProbeError
@@ -48,7 +50,7 @@ def to_stderr(line: str) -> None:
     sys.stderr.write(line + "\n")
 
 
-def fit(
+def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, from which draw, and who hears of it
     network: Network,
     data: Dataset,
     settings: Settings,
@@ -56,11 +58,21 @@ def fit(
     device: torch.device,
     seed: int = 0,
     progress: Progress = to_stderr,
+    folder: Path | None = None,
 ) -> Trained:
     """Train a network from new weights; leave the weights of its best epoch in it, in eval mode.
 
-    AdamW (arXiv:1711.05101) with a rate that climbs and falls once. The best epoch has the lowest loss on validation
-    rows, which are carved from `data` and never trained on. Ctrl-C ends training and keeps the best epoch so far.
+    The best epoch has the lowest loss on validation rows, which are carved from `data` and never trained on. Ctrl-C
+    ends training and keeps the best epoch so far, and so does a loss that is no longer a number.
+
+    Args:
+        network: what to train; its weights are drawn anew.
+        data: rows to train on and to choose the best epoch by.
+        settings: every choice that training makes.
+        device: where to train.
+        seed: of the first weights, the order of the batches and all that is drawn on the way.
+        progress: takes a line after each epoch.
+        folder: where to write `metrics.jsonl`, one line an epoch.
 
     Raises:
         ProbeError: if the loss is no longer a number.
@@ -68,18 +80,21 @@ def fit(
     begun = time.perf_counter()
     random = generator(seed, torch.device("cpu"))
     training, validation = carve(data, settings.validation)
-    start(network, training.inputs, random)
+    record = recorder(folder)
+    start(network, training.inputs, random, settings.initialiser)
     network.to(device)
-    epochs = _epochs(network, training, validation, settings, random)
+    steps = settings.epochs * math.ceil(len(training) / settings.batch)
+    learner = Learner(network, settings, classes=len(data.classes), steps=steps)
     best, weights, number = None, _copy(network), 0
     try:
-        for number, (loss, judged) in enumerate(epochs, start=1):
+        for number, (loss, judged) in enumerate(_epochs(learner, training, validation, random), start=1):
             if best is None or judged.loss < best.loss:
-                best, weights = judged, _copy(network)
-            left = (time.perf_counter() - begun) / number * (settings.epochs - number)
+                best, weights = judged, _copy(learner.judged)
+            seconds = time.perf_counter() - begun
+            record(_line(loss, judged, learner.rate, seconds))
             progress(
                 f"epoch {number}/{settings.epochs}: loss {loss:.4f}, on validation rows {judged.loss:.4f} "
-                f"and accuracy {judged.accuracy:.4f}; {left:.0f} s left"
+                f"and accuracy {judged.accuracy:.4f}; {seconds / number * (settings.epochs - number):.0f} s left"
             )
             if number - best.number >= settings.patience:
                 progress(f"no better for {settings.patience} epochs")
@@ -88,11 +103,12 @@ def fit(
         if best is None:
             raise
         progress("interrupted")
+    finally:
+        network.load_state_dict(weights)
+        network.eval()
     if best is None:
         raise ProbeError("training ended before its first epoch did")
     progress(f"keeping epoch {best.number}")
-    network.load_state_dict(weights)
-    network.eval()
     return Trained(best, number, len(training), len(validation), time.perf_counter() - begun)
 
 
@@ -109,35 +125,25 @@ def carve(data: Dataset, part: float) -> tuple[Dataset, Dataset]:
 
 
 def _epochs(
-    network: Network, training: Dataset, validation: Dataset, settings: Settings, random: torch.Generator
+    learner: Learner, training: Dataset, validation: Dataset, random: torch.Generator
 ) -> Iterator[tuple[float, Epoch]]:
     """Train epoch by epoch, and give the mean training loss and the judgement after each."""
-    device = next(network.parameters()).device
+    settings, device = learner.settings, learner.device
     inputs, labels = training.inputs.to(device), training.labels.to(device)
-    total = settings.epochs * math.ceil(len(inputs) / settings.batch)
-    optimiser = AdamW(_parameters(network, settings.weight_decay), lr=settings.rate)
-    schedule = LambdaLR(optimiser, lambda step: climb_and_fall(step / total, settings.warmup))
-    augment = AUGMENTATIONS[settings.augment]
+    augment, classes = compose(settings.augment), len(training.classes)
     for number in range(1, settings.epochs + 1):
-        network.train()
+        learner.network.train()
         losses = []
         order = torch.randperm(len(inputs), generator=random).to(device)
         for rows in (order[span] for span in spans(len(inputs), settings.batch)):
-            with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
-                logits = network(augment(inputs[rows], random))
-                loss = cross_entropy(logits, labels[rows], label_smoothing=settings.smoothing)
-            losses.append(_descend(loss, network, optimiser, schedule))
-        network.eval()
-        yield _mean(torch.stack(losses), number, settings), _judge(network, validation, number)
-
-
-def _descend(loss: Tensor, network: nn.Module, optimiser: Optimizer, schedule: LambdaLR) -> Tensor:
-    optimiser.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-    nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-    optimiser.step()
-    schedule.step()
-    return loss.detach()
+            batch, targets = augment(inputs[rows], random), labels[rows]
+            if settings.mixup:
+                batch, targets = mixup(batch, targets, classes, settings.mixup, random)
+            losses.append(learner.learn(batch, targets))
+        learner.network.eval()
+        loss, judged = _mean(torch.stack(losses), number, settings), _judge(learner, validation, number)
+        learner.heed(judged.loss)
+        yield loss, judged
 
 
 def _mean(losses: Tensor, epoch: int, settings: Settings) -> float:
@@ -152,26 +158,28 @@ def _mean(losses: Tensor, epoch: int, settings: Settings) -> float:
 
 
 @torch.no_grad()
-def _judge(network: Network, data: Dataset, number: int) -> Epoch:
-    device = next(network.parameters()).device
-    inputs, labels = data.inputs.to(device), data.labels.to(device)
+def _judge(learner: Learner, data: Dataset, number: int) -> Epoch:
+    network = learner.judged.eval()
+    inputs, labels = data.inputs.to(learner.device), data.labels.to(learner.device)
     logits = torch.cat([network(inputs[rows]) for rows in spans(len(inputs), rows_per_pass(inputs))])
-    accuracy = (logits.argmax(1) == labels).double().mean()
-    return Epoch(number, float(cross_entropy(logits, labels)), float(accuracy))
+    accuracy, loss = (logits.argmax(1) == labels).double().mean(), learner.loss(logits, labels)
+    if not math.isfinite(loss):
+        raise ProbeError(
+            f"the loss is {loss} on the validation rows after epoch {number}, step {learner.taken} of all; "
+            f"lower Settings.rate, which is {learner.settings.rate}"
+        )
+    return Epoch(number, loss, float(accuracy))
 
 
-def _parameters(network: Network, weight_decay: float) -> list[dict[str, object]]:
-    # Decay holds back the matrices that mix inputs; scales, shifts and positions have no reason to be small.
-    matrices = [p for name, p in network.named_parameters() if name.endswith("weight") and p.ndim > 1]
-    others = [p for name, p in network.named_parameters() if not (name.endswith("weight") and p.ndim > 1)]
-    return [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
-
-
-def climb_and_fall(done: float, warmup: float) -> float:
-    """The part of the highest rate: it climbs linearly during `warmup`, then falls to 0 as half a cosine."""
-    if done < warmup:
-        return max(done, 1e-3) / warmup
-    return 0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup)))
+def _line(loss: float, judged: Epoch, rate: float, seconds: float) -> dict[str, float]:
+    return {
+        "epoch": judged.number,
+        "training_loss": loss,
+        "validation_loss": judged.loss,
+        "validation_accuracy": judged.accuracy,
+        "next_rate": rate,
+        "seconds": round(seconds, 3),
+    }
 
 
 def _copy(network: nn.Module) -> dict[str, Tensor]:

@@ -1,30 +1,126 @@
 """How a network is trained."""
 
-from dataclasses import dataclass
-from typing import Literal
+import math
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from probe.errors import RangeError
+from models.training.augment import compose
+from probe.errors import PlanError, RangeError
+
+Mix = str | Mapping[str, float]
+Weights = tuple[float, ...] | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Every choice that training makes; the card records them."""
+    """Every choice that training makes; the card records them. A 0 leaves out what says so."""
 
     epochs: int
-    batch: int = 256
-    rate: float = 1e-3  # the highest learning rate
-    warmup: float = 0.2  # part of all steps in which the rate climbs; then it falls as a cosine
-    weight_decay: float = 0.01
-    smoothing: float = 0.0  # part of each label that is spread over all classes
+    batch: int = 256  # rows a step
     validation: float = 0.1  # part of the training rows that choose the best epoch and are never trained on
     patience: int = 10  # epochs without a lower validation loss before it stops
-    augment: Literal["none", "flip and shift"] = "none"
-    precision: Literal["float32", "bfloat16"] = "float32"
+
+    optimiser: Literal["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"] = "adamw"
+    momentum: float = 0.9  # part of the last step in the next one, for momentum and nesterov
+    rate: float = 1e-3  # the highest learning rate
+    schedule: Literal["constant", "step", "cosine", "one-cycle", "plateau"] = "cosine"
+    warmup: float = 0.2  # part of all steps in which the rate climbs, 0 for none
+    drop: float = 0.1  # what a fall multiplies the rate by, for step and plateau
+    drops: int = 3  # falls after the climb, for step
+    wait: int = 3  # epochs without a lower validation loss before the rate falls, for plateau
+
+    loss: Literal["cross-entropy", "mse", "bce"] = "cross-entropy"
+    smoothing: float = 0.0  # part of each label that is spread over all classes
+    class_weights: Weights = None  # how much a row of each class counts
+    weight_decay: float = 0.01  # adamw: times the rate, off each weight; else the factor of half the squared weights
+    l1: float = 0.0  # times the rate: how far each weight moves towards 0 at a step, and stops there
+    clip: float = 1.0  # the longest gradient, 0 for any length
+    ema: float = 0.0  # part of the old in the moving average of the weights that is judged and kept, 0 for none
+
+    initialiser: Literal["uniform", "he", "xavier", "orthogonal", "truncated normal"] = "uniform"
+    augment: Mix = "none"  # a ready mix, or names with strengths: {"flip": 0.5, "shift": 2}, applied in that order
+    mixup: float = 0.0  # alpha of the Beta distribution that the coefficient is drawn from, 0 for none
+    precision: Literal["float32", "bfloat16"] = "float32"  # of products and convolutions; weights stay float32
+    execution: Literal["eager", "compiled"] = "eager"  # compiled: torch.compile, after a wait at the first step
+    layout: Literal["channels last", "channels first"] = "channels last"  # of the weights of convolutions in memory
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "rate", "patience"):
-            if not getattr(self, name) > 0:
-                raise RangeError(f"Settings.{name} must be above 0; got {getattr(self, name)}")
-        for name in ("warmup", "validation"):
-            if not 0 < getattr(self, name) < 1:
-                raise RangeError(f"Settings.{name} is a part of a whole, between 0 and 1; got {getattr(self, name)}")
+        for name in ("epochs", "batch", "rate", "patience", "drops", "wait"):
+            self._check(name, lambda value: 0 < value < math.inf, "above 0")
+        for name in ("validation", "momentum"):
+            self._check(name, lambda value: 0 < value < 1, "a part of a whole, between 0 and 1")
+        for name in ("warmup", "ema", "smoothing"):
+            self._check(name, lambda value: 0 <= value < 1, "a part of a whole, from 0 to below 1")
+        for name in ("weight_decay", "l1", "clip", "mixup"):
+            self._check(name, lambda value: 0 <= value < math.inf, "0 or more")
+        self._check("drop", lambda value: 0 < value <= 1, "above 0 and at most 1")
+        if self.class_weights is not None and not all(0 < weight < math.inf for weight in self.class_weights):
+            raise RangeError(f"Settings.class_weights must be above 0; got {list(self.class_weights)}")
+        for name, hint in get_type_hints(Settings).items():
+            if get_origin(hint) is Literal and getattr(self, name) not in get_args(hint):
+                raise PlanError(f"Settings.{name} is {getattr(self, name)!r}{_nearest(getattr(self, name), hint)}")
+        compose(self.augment)
+
+    def _check(self, name: str, admits: Callable[[float], bool], what: str) -> None:
+        if not admits(getattr(self, name)):
+            raise RangeError(f"Settings.{name} must be {what}; got {getattr(self, name)}")
+
+    @classmethod
+    def from_toml(cls, source: str | Path | Mapping[str, Any]) -> "Settings":
+        """The settings in a TOML file, or in a table that was read from one.
+
+        Raises:
+            PlanError: if it cannot be read, or a key is unknown (with the nearest that exists) or of the wrong type.
+            RangeError: if a number lies outside its range.
+        """
+        table = source if isinstance(source, Mapping) else _read(Path(source))
+        hints = get_type_hints(cls)
+        for key in table:
+            if key not in hints:
+                raise PlanError(f"Settings has no {key!r}{_nearest(key, hints)}")
+        for field in fields(cls):
+            if field.name == "epochs" and field.name not in table:
+                raise PlanError("Settings lacks 'epochs'; say for how many to train")
+        return cls(**{key: _value(key, value, hints[key]) for key, value in table.items()})
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PlanError(f"cannot read the settings {path}: {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PlanError(f"{path.name} is not TOML: {error}") from None
+
+
+def _nearest(name: Any, known: Any) -> str:
+    names = [str(n) for n in (known if isinstance(known, Mapping) else get_args(known))]
+    near = get_close_matches(str(name), names, n=1)
+    return (f", did you mean {near[0]!r}?" if near else ";") + f" There are {', '.join(names)}"
+
+
+def _value(key: str, value: Any, hint: Any) -> Any:
+    what, admits = KINDS.get(hint, KINDS[str])
+    if not admits(value):
+        raise PlanError(f"Settings.{key} is {value!r}, expected {what}")
+    return tuple(value) if hint == Weights else value
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+KINDS: dict[Any, tuple[str, Callable[[Any], bool]]] = {
+    int: ("a whole number", lambda value: isinstance(value, int) and not isinstance(value, bool)),
+    float: ("a number", _number),
+    str: ("a name", lambda value: isinstance(value, str)),
+    Weights: ("a list of numbers", lambda value: isinstance(value, list | tuple) and all(map(_number, value))),
+    Mix: (
+        "a name or a table of numbers",
+        lambda value: isinstance(value, str) or (isinstance(value, Mapping) and all(map(_number, value.values()))),
+    ),
+}

@@ -7,10 +7,20 @@ from probe import Dataset
 
 SMALL = {
     "mlp": {"numbers": 2, "onehots": 3, "bins": 4, "widths": [8]},
+    "image-mlp": {"side": 8, "widths": [16], "classes": 2},
+    "lenet": {"side": 16, "classes": 2},
     "cnn": {"channels": [4, 8], "side": 8, "classes": 2},
+    "resnet": {"widths": [4, 8], "blocks": 2, "classes": 2},
     "vit": {"side": 16, "width": 8, "layers": 1, "heads": 2, "classes": 2},
 }
-SHAPES = {"mlp": (5,), "cnn": (1, 8, 8), "vit": (1, 16, 16)}
+SHAPES = {
+    "mlp": (5,),
+    "image-mlp": (1, 8, 8),
+    "lenet": (1, 16, 16),
+    "cnn": (1, 8, 8),
+    "resnet": (1, 8, 8),
+    "vit": (1, 16, 16),
+}
 
 
 @pytest.fixture(params=SMALL)
