@@ -1,0 +1,29 @@
+"""A network of linear layers for grey images, which knows nothing of neighbouring pixels."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from models.networks.network import Network, Standardise
+
+
+class ImageMLP(Network):
+    """Linear layers with ReLU between, on all pixels in a row.
+
+    With h[0] the (side * side,) standardised pixels: h[k] = ReLU(W[k] h[k-1] + b[k]) of widths[k] numbers, and the
+    logits are W h + b of the last.
+    """
+
+    def __init__(self, side: int = 28, widths: Sequence[int] = (256, 128), classes: int = 10) -> None:
+        super().__init__()
+        self.standardise = Standardise()
+        hidden = (nn.Sequential(nn.Linear(a, b), nn.ReLU()) for a, b in pairwise((side * side, *widths)))
+        self.layers = nn.Sequential(*hidden, nn.Linear(widths[-1], classes))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.layers(self.standardise(inputs).flatten(1))
+
+    def adapt(self, inputs: Tensor, generator: torch.Generator) -> None:
+        self.standardise.adapt(inputs)

@@ -1,0 +1,34 @@
+"""LeNet-5, the first convolutional network that read handwriting for money."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.networks.network import Network, Standardise
+
+
+class LeNet(Network):
+    """Two convolutions and three linear layers (LeCun et al. 1998, doi:10.1109/5.726791).
+
+    (1, 28, 28) -> 5x5, 6 -> halve (6, 14, 14) -> 5x5, 16 -> halve (16, 5, 5) -> 120 -> 84 -> classes. As is usual by
+    now, activations are ReLU in place of tanh, halving takes the maximum in place of a weighted mean, all of the 16
+    maps see all 6, and the outputs are logits. The first convolution pads by 2, as the paper's images of 32 pixels did.
+    """
+
+    def __init__(self, side: int = 28, classes: int = 10) -> None:
+        super().__init__()
+        self.standardise = Standardise()
+        self.first = nn.Conv2d(1, 6, 5, padding=2)
+        self.second = nn.Conv2d(6, 16, 5)
+        left = (side // 2 - 4) // 2
+        self.head = nn.Sequential(
+            nn.Linear(16 * left**2, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, classes)
+        )
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        maps = F.max_pool2d(self.first(self.standardise(inputs)).relu(), 2)
+        maps = F.max_pool2d(self.second(maps).relu(), 2)
+        return self.head(maps.flatten(1))
+
+    def adapt(self, inputs: Tensor, generator: torch.Generator) -> None:
+        self.standardise.adapt(inputs)
