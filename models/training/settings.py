@@ -4,11 +4,10 @@ import math
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from models.training.augment import compose
+from models.training.strengths import check, nearest
 from probe.errors import PlanError, RangeError
 
 Mix = str | Mapping[str, float]
@@ -62,8 +61,10 @@ class Settings:
             raise RangeError(f"Settings.class_weights must be above 0; got {list(self.class_weights)}")
         for name, hint in get_type_hints(Settings).items():
             if get_origin(hint) is Literal and getattr(self, name) not in get_args(hint):
-                raise PlanError(f"Settings.{name} is {getattr(self, name)!r}{_nearest(getattr(self, name), hint)}")
-        compose(self.augment)
+                raise PlanError(
+                    f"Settings.{name} is {getattr(self, name)!r}{nearest(getattr(self, name), get_args(hint))}"
+                )
+        check(self.augment)
 
     def _check(self, name: str, admits: Callable[[float], bool], what: str) -> None:
         if not admits(getattr(self, name)):
@@ -81,7 +82,7 @@ class Settings:
         hints = get_type_hints(cls)
         for key in table:
             if key not in hints:
-                raise PlanError(f"Settings has no {key!r}{_nearest(key, hints)}")
+                raise PlanError(f"Settings has no {key!r}{nearest(key, hints)}")
         for field in fields(cls):
             if field.name == "epochs" and field.name not in table:
                 raise PlanError("Settings lacks 'epochs'; say for how many to train")
@@ -95,12 +96,6 @@ def _read(path: Path) -> Mapping[str, Any]:
         raise PlanError(f"cannot read the settings {path}: {error.strerror or error}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise PlanError(f"{path.name} is not TOML: {error}") from None
-
-
-def _nearest(name: Any, known: Any) -> str:
-    names = [str(n) for n in (known if isinstance(known, Mapping) else get_args(known))]
-    near = get_close_matches(str(name), names, n=1)
-    return (f", did you mean {near[0]!r}?" if near else ";") + f" There are {', '.join(names)}"
 
 
 def _value(key: str, value: Any, hint: Any) -> Any:
