@@ -57,7 +57,10 @@ def from_factory(spec: str, weights: str | Path | None) -> nn.Module:
         ) from None
     except AttributeError:
         raise PlanError(f"{module_name!r} has no {factory_name!r}") from None
-    module = factory()
+    try:
+        module = factory()
+    except Exception as error:
+        raise PlanError(f"{spec} failed: {type(error).__name__}: {error}") from error
     if not isinstance(module, nn.Module):
         raise PlanError(f"{spec} returned a {type(module).__name__}, expected a torch.nn.Module")
     if weights is not None:

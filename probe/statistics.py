@@ -89,6 +89,25 @@ def calibration_error(confidence: Floats, correct: Floats, bins: int = 15) -> fl
     return float(np.abs(gap).sum() / len(confidence))
 
 
+def calibration_interval(
+    evidence: Floats, bins: int = 15, *, level: float = 0.95, draws: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """Interval of the calibration error of (confidence, correct) rows, given their confidences.
+
+    The error is a norm: the sum of the absolute gaps of the bins. So the estimate is off by no more than the norm of
+    the gaps' noise, whose quantile is simulated from the accuracy of each bin (drawn towards a half, so that a bin
+    that happens to be all right still has some). A percentile bootstrap would lie above the truth.
+    """
+    confidence, correct = evidence.T
+    estimate = calibration_error(confidence, correct, bins)
+    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
+    rows = np.bincount(bin_of, minlength=bins)
+    accuracy = (np.bincount(bin_of, weights=correct, minlength=bins) + 0.5) / (rows + 1)
+    hits = np.random.default_rng(seed).binomial(rows, accuracy, size=(draws, bins))
+    noise = np.quantile(np.abs(hits - rows * accuracy).sum(1) / len(evidence), level)
+    return max(0.0, estimate - float(noise)), min(1.0, estimate + float(noise))
+
+
 def area_under_roc(scores: Floats, positive: NDArray[Any]) -> float:
     """Probability that a positive outranks a negative, ties counting half; NaN when a class is absent."""
     positive = np.asarray(positive, dtype=bool)

@@ -39,7 +39,7 @@ def from_csv(
         DataError: if a named column is missing, or holds empty cells or values that were not declared.
     """
     path = Path(path)
-    table = _read(path)
+    table = _read(path, (label, *groups))
     chosen = list(features) if features is not None else [c for c in table if c != label and c not in groups]
     _check(table, path, label, list(groups), chosen)
     names = tuple(map(str, classes if classes is not None else sorted(table[label].astype(str).unique())))
@@ -65,9 +65,10 @@ class _Column:
     levels: tuple[str, ...]
 
 
-def _read(path: Path) -> pd.DataFrame:
+def _read(path: Path, text: Sequence[str]) -> pd.DataFrame:
     try:
-        table = pd.read_csv(path)
+        # Labels and groups are names: 01 and 1 are two of them.
+        table = pd.read_csv(path, dtype=dict.fromkeys(text, str))
     except FileNotFoundError:
         raise DataError(f"there is no file {path}; give the path of a CSV file with a header row") from None
     except (ValueError, OSError) as error:
@@ -105,6 +106,8 @@ def _codes(column: "pd.Series[Any]", values: tuple[str, ...], path: Path) -> Ten
 
 def _encode(column: "pd.Series[Any]", values: Sequence[str] | None, path: Path) -> _Column:
     if values is None and pd.api.types.is_numeric_dtype(column):
+        if not np.isfinite(column.to_numpy(np.float64)).all():
+            raise DataError(f"column {column.name!r} of {path.name} holds infinity; drop those rows or fill them in")
         whole = not pd.api.types.is_float_dtype(column)
         return _Column(column.to_numpy(np.float32)[:, None], "integer" if whole else "continuous", ("",))
     levels = tuple(map(str, values)) if values is not None else tuple(sorted(column.astype(str).unique()))

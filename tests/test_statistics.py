@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from probe.statistics import area_under_roc, bootstrap, calibration_error, newcombe, wilson
+from probe.statistics import area_under_roc, bootstrap, calibration_error, calibration_interval, newcombe, wilson
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,17 @@ def test_area_under_roc():
     assert area_under_roc(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1])) == 0.75
     assert area_under_roc(np.array([0.5, 0.5]), np.array([0, 1])) == 0.5
     assert np.isnan(area_under_roc(np.array([0.5]), np.array([1])))
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.1])
+def test_the_interval_of_a_calibration_error_covers_the_truth(shift):
+    """Answers that are right as often as they claim, or a tenth less: the estimate is above that by its binning."""
+    source = np.random.default_rng(0)
+    covered = 0
+    for trial in range(200):
+        confidence = source.uniform(0.5, 1, size=300)
+        correct = (source.uniform(size=300) < confidence - shift).astype(float)
+        low, high = calibration_interval(np.stack([confidence, correct], axis=1), seed=trial)
+        assert low <= calibration_error(confidence, correct) <= high
+        covered += low <= shift <= high
+    assert covered >= 183, "190 of 200 are expected, give or take 3"

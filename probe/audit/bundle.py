@@ -58,8 +58,13 @@ class Bundle:
             raise IntegrityError(f"arrays/{name}.npz of {self.folder.name} cannot be read: {error}") from None
 
     def table(self, name: str) -> pd.DataFrame:
-        """The table of tables/NAME.csv, with text kept as text."""
+        """The table of tables/NAME.csv."""
         return pd.read_csv(io.BytesIO(self._bytes(f"tables/{name}.csv")), keep_default_na=False, na_values=[""])
+
+    def groups(self) -> pd.DataFrame:
+        """The groups of the rows, as names: 01 and 1 are two of them. An empty cell is not known."""
+        content = io.BytesIO(self._bytes("tables/groups.csv"))
+        return pd.read_csv(content, dtype=str, keep_default_na=False, na_values=[""])
 
     def write_arrays(self, name: str, arrays: Mapping[str, Any]) -> None:
         """Store arrays/NAME.npz."""

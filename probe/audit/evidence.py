@@ -1,7 +1,7 @@
 """The steps of an audit that need the model: each ends in arrays that the findings are computed from."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -35,6 +35,7 @@ class Step:
     method: dict[str, Any]
     total: int  # examples times radii: what progress counts
     work: Callable[[Tick], Arrays]
+    checks: list[dict[str, Any]] = field(default_factory=list)  # the metrics that are taken of the result
 
 
 def steps(plan: Plan, model: Model, data: Dataset) -> Iterator[Step]:
@@ -44,7 +45,7 @@ def steps(plan: Plan, model: Model, data: Dataset) -> Iterator[Step]:
         rows = data.draw(plan.explain.sample, plan.seed)
         yield Step("instances", "explanation", {}, 0, lambda tick: _instances(model, data, rows))
         for explainer in plan.explainers():
-            yield _explain(explainer, model, data, rows)
+            yield _explain(explainer, model, data, rows, plan.seed)
     if plan.attack.methods and plan.attack.eps and plan.attack.sample:
         rows = data.draw(plan.attack.sample, plan.seed)
         for attack in plan.attacks():
@@ -64,7 +65,9 @@ def _instances(model: Model, data: Dataset, rows: Tensor) -> Arrays:
     return arrays | ({"described": np.array(model.space.describe(inputs))} if inputs.ndim == 2 else {})
 
 
-def _explain(explainer: Explainer, model: Model, data: Dataset, rows: Tensor) -> Step:
+def _explain(explainer: Explainer, model: Model, data: Dataset, rows: Tensor, seed: int) -> Step:
+    checks: list[Metric[Attribution]] = [Deletion(seed=seed), Insertion(seed=seed), Completeness()]
+
     def work(tick: Tick) -> Arrays:
         inputs = model.check(data.inputs[rows])
         targets = model.predict(inputs)
@@ -73,7 +76,6 @@ def _explain(explainer: Explainer, model: Model, data: Dataset, rows: Tensor) ->
             values.append(explainer(model, inputs[part], targets[part]).values)
             tick(len(values[-1]))
         attribution = Attribution(torch.cat(values), inputs, targets, explainer, model.space)
-        checks: list[Metric[Attribution]] = [Deletion(), Insertion(), Completeness()]
         evidence = {metric.name(): _measure(metric, model, attribution) for metric in checks}
         stored = {
             "rows": _numpy(rows),
@@ -83,7 +85,8 @@ def _explain(explainer: Explainer, model: Model, data: Dataset, rows: Tensor) ->
         }
         return stored | {name: array for name, array in evidence.items() if array is not None}
 
-    return Step(f"explain-{explainer.name()}", "explanation", explainer.config(), len(rows), work)
+    settings = [metric.config() for metric in checks]
+    return Step(f"explain-{explainer.name()}", "explanation", explainer.config(), len(rows), work, settings)
 
 
 def _measure(metric: Metric[Attribution], model: Model, attribution: Attribution) -> NDArray[Any] | None:

@@ -17,7 +17,16 @@ from probe import bias
 from probe.audit.bundle import Arrays, Bundle
 from probe.errors import ProbeError
 from probe.finding import Finding, Threshold, check
-from probe.statistics import Estimate, Floats, area_under_roc, bootstrapped, calibration_error, mean, proportion
+from probe.statistics import (
+    Estimate,
+    Floats,
+    area_under_roc,
+    bootstrapped,
+    calibration_error,
+    calibration_interval,
+    mean,
+    proportion,
+)
 
 
 @dataclass
@@ -57,7 +66,7 @@ class _Answers:
     def of(cls, bundle: Bundle) -> "_Answers":
         arrays = bundle.arrays("predictions")
         logits = arrays["logits"].astype(np.float64)
-        groups = bundle.table("groups") if bundle.has("tables/groups.csv") else None
+        groups = bundle.groups() if bundle.has("tables/groups.csv") else None
         return cls(arrays["labels"], logits.argmax(1), softmax(logits, axis=1), groups)
 
     @property
@@ -70,7 +79,7 @@ def _performance(bundle: Bundle, answers: _Answers, result: Assessment) -> None:
     correct = answers.correct
     evidence = np.stack([answers.probabilities.max(1), correct.astype(float)], axis=1)
     accuracy = proportion(correct)
-    calibration = bootstrapped(evidence, lambda e: calibration_error(*e.T), seed=seed)
+    calibration = Estimate(calibration_error(*evidence.T), *calibration_interval(evidence, seed=seed), len(evidence))
     rows = [("accuracy", *accuracy), ("calibration error", *calibration)]
     result.findings += [
         check(
@@ -85,9 +94,10 @@ def _performance(bundle: Bundle, answers: _Answers, result: Assessment) -> None:
             "calibration error",
             calibration,
             Threshold(checks["calibration_error"], "at most"),
-            method="gap between confidence and accuracy over 15 bins, bootstrap interval",
+            method="gap between confidence and accuracy over 15 bins, interval by the noise of its bins",
             seed=seed,
-            note="binning makes this error larger than the true one, the more so the fewer the rows",
+            note="binning makes the estimate larger than the true error, the more so the fewer the rows; "
+            "the interval allows for it",
         ),
     ]
     if answers.probabilities.shape[1] == 2:
@@ -133,7 +143,7 @@ def _beats_random(step: dict[str, Any], metric: str, advantage: Floats, bundle: 
         f"{step['method']['method']}: {metric} beats random order",
         estimate,
         Threshold(0.0, "at least"),
-        method=_describe(step["method"]),
+        method=_described(step, metric),
         seed=seed,
     )
     notes = {
@@ -147,17 +157,17 @@ def _beats_random(step: dict[str, Any], metric: str, advantage: Floats, bundle: 
 def _adds_up(step: dict[str, Any], arrays: Arrays, bundle: Bundle, result: Assessment) -> Estimate:
     """How much of what an attribution should sum to is missing: all residuals over all sums."""
     plan = bundle.manifest["plan"]
-    evidence = np.stack([arrays["completeness"], np.abs(arrays["by_feature"].astype(float).sum(1))], axis=1)
-    estimate = bootstrapped(evidence, lambda e: float(e[:, 0].sum() / max(e[:, 1].sum(), 1e-12)), seed=plan["seed"])
+    estimate = bootstrapped(
+        arrays["completeness"], lambda e: float(e[:, 0].sum() / max(e[:, 1].sum(), 1e-12)), seed=plan["seed"]
+    )
     finding = check(
         "explanation",
         f"{step['method']['method']}: adds up",
         estimate,
         Threshold(plan["checks"]["completeness"], "at most"),
-        method=_describe(step["method"]),
+        method=_described(step, "completeness"),
         seed=plan["seed"],
-        note="residual as a share of the change in output that the values sum to; "
-        "where it is large, a method with steps needs more of them",
+        note="residual as a share of the change in output that the values should sum to",
     )
     result.findings.append(finding)
     return estimate
@@ -196,13 +206,20 @@ def _robustness(bundle: Bundle, answers: _Answers, result: Assessment) -> None:
 
 
 def _iterative_is_stronger(single: NDArray[Any], iterated: NDArray[Any]) -> Finding:
-    """An iterated attack that misses what a single step finds was too weak, or the gradients mislead it."""
-    return check(
-        "robustness",
-        "PGD finds what FGSM finds",
-        proportion((single & ~iterated).any(0)),
-        Threshold(0.02, "at most"),
-        method="share of examples that only FGSM broke",
+    """An iterated attack that misses what a single step finds was too weak, or the gradients mislead it.
+
+    A statement about this run, not about other examples: it has no interval.
+    """
+    share, most = float((single & ~iterated).any(0).mean()), 0.02
+    return Finding(
+        lens="robustness",
+        check="PGD finds what FGSM finds",
+        status="pass" if share <= most else "fail",
+        estimate=share,
+        n=single.shape[1],
+        threshold=most,
+        direction="at most",
+        method="share of these examples that only FGSM broke",
         note="a larger share would mean that the attack was too weak to rely on",
     )
 
@@ -264,6 +281,12 @@ def _not_measured(step: dict[str, Any]) -> Finding:
 
 def _absent(lens: str, check: str, why: str) -> Finding:
     return Finding(lens=lens, check=check, status="not run", note=why)
+
+
+def _described(step: dict[str, Any], metric: str) -> str:
+    """A method and the metric that judged it, each with its settings."""
+    config: dict[str, Any] = next((c for c in step.get("checks", ()) if c["method"] == metric), {})
+    return ", ".join(filter(None, (_describe(step["method"]), _describe(config))))
 
 
 def _describe(config: dict[str, Any]) -> str:

@@ -5,11 +5,12 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from probe.errors import PlanError
-from probe.registry import build, discover
+from probe.registry import build, discover, methods
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,12 +96,12 @@ class Plan:
 
     def resolve(self, *, image: bool) -> "Plan":
         """The same plan with what depends on the kind of data filled in: images have pixels, tables have units."""
-        methods, eps = self.explain.methods, self.attack.eps
-        if methods is None:
-            methods = ({"method": "saliency"},) * image + tuple({"method": m} for m in EXPLAINERS)
+        chosen, eps = self.explain.methods, self.attack.eps
+        if chosen is None:
+            chosen = ({"method": "saliency"},) * image + tuple({"method": m} for m in EXPLAINERS)
         if eps is None:
             eps = ("1/255", "2/255", "4/255", "8/255", "16/255") if image else ("0.02", "0.05", "0.1", "0.2", "0.5")
-        explain, attack = replace(self.explain, methods=methods), replace(self.attack, eps=eps)
+        explain, attack = replace(self.explain, methods=chosen), replace(self.attack, eps=eps)
         checks = replace(self.checks, robust_eps=self.checks.robust_eps or (eps[len(eps) // 2] if eps else ""))
         if eps and checks.robust_eps not in eps:
             raise PlanError(f"checks.robust_eps = {checks.robust_eps!r} is not among attack.eps = {', '.join(eps)}")
@@ -108,11 +109,17 @@ class Plan:
 
     def explainers(self) -> list[Any]:
         """The explainers that the plan names."""
-        return [build(discover("explainer"), config) for config in self.explain.methods or ()]
+        return [build(discover("explainer"), self._seeded(config)) for config in self.explain.methods or ()]
 
     def attacks(self) -> list[Any]:
         """The attacks that the plan names, at the smallest radius."""
-        return [build(discover("attack"), config) for config in self.attack.methods]
+        return [build(discover("attack"), self._seeded(config)) for config in self.attack.methods]
+
+    def _seeded(self, config: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The plan's seed for a method that takes one and names none."""
+        kind = methods().get(str(config.get("method")))
+        takes = kind is not None and "seed" in {f.name for f in fields(kind)}
+        return {**config, "seed": self.seed} if takes and "seed" not in config else config
 
 
 EXPLAINERS = ("input_x_gradient", "integrated_gradients", "kernel_shap", "lime")
@@ -132,7 +139,7 @@ def read_plan(path: str | Path) -> Plan:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise PlanError(f"{path.name} is not TOML: {error}") from None
     plan = plan_from({"name": path.stem, **table})
-    csv, weights = (str(path.parent / f) if f else "" for f in (plan.data.csv, plan.model.weights))
+    csv, weights = (str((path.parent / f).resolve()) if f else "" for f in (plan.data.csv, plan.model.weights))
     return replace(plan, data=replace(plan.data, csv=csv), model=replace(plan.model, weights=weights))
 
 
@@ -147,8 +154,32 @@ def plan_from(table: Mapping[str, Any]) -> Plan:
         raise PlanError('[data] needs csv = "file.csv" (with label) or zoo = "adult" for a model from a factory')
     if not plan.name or not all(c.isalnum() or c in "-_." for c in plan.name) or plan.name.startswith("."):
         raise PlanError(f"name = {plan.name!r} becomes a folder; use letters, digits, '-', '_' and '.'")
-    plan.explainers(), plan.attacks()
+    _check_methods(plan)
+    for name, value in vars(plan.checks).items():
+        if isinstance(value, float | int) and not 0 <= value <= 1:
+            raise PlanError(f"checks.{name} = {value}, expected a share from 0 to 1, such as {getattr(Checks, name)}")
     return plan
+
+
+def _check_methods(plan: Plan) -> None:
+    """Build every method, so that a wrong setting is found now, and refuse what could not be told apart later."""
+    attacks = plan.attacks()
+    for where, built in (("explain.methods", plan.explainers()), ("attack.methods", attacks)):
+        names = [method.name() for method in built]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise PlanError(f"{where} names {sorted(twice)[0]} twice; make a plan for each setting of it")
+    if any("eps" in config for config in plan.attack.methods):
+        raise PlanError("a method in attack.methods sets eps; the radii of all attacks are attack.eps")
+    if len({attack.radius()[0] for attack in attacks}) > 1:
+        raise PlanError("attack.methods mixes norms, whose radii do not compare; make a plan for each norm")
+    try:
+        radii = [Fraction(eps) for eps in plan.attack.eps or ()]
+    except (ValueError, ZeroDivisionError):
+        raise PlanError(
+            f'attack.eps = {list(plan.attack.eps or ())}, expected radii such as "8/255" or "0.1"'
+        ) from None
+    if any(eps <= 0 for eps in radii) or len(set(radii)) < len(radii):
+        raise PlanError(f"attack.eps = {list(plan.attack.eps or ())}, expected different radii above 0")
 
 
 def _strict(kind: type[Any], table: Any, where: str) -> Any:
@@ -158,7 +189,7 @@ def _strict(kind: type[Any], table: Any, where: str) -> Any:
     for key in table:
         if key not in known:
             close = get_close_matches(key, known, n=1)
-            meant = f", did you mean {close[0]!r}?" if close else ""
+            meant = f", did you mean {close[0]!r}?" if close else "."
             raise PlanError(f"unknown key {where + key!r} in the plan{meant} There are {', '.join(known)}")
     for f in fields(kind):
         if f.default is MISSING and f.default_factory is MISSING and f.name not in table:

@@ -21,6 +21,8 @@ from probe.errors import ExistsError, PlanError, ProbeError, Unsupported
 from probe.model import Model
 from probe.study import check_fit
 
+KEPT = ("tables/groups.csv",)  # the table that is evidence; all others follow from it
+
 Progress = Callable[[str, int, int], None]  # step, examples done, examples in all
 
 
@@ -36,27 +38,33 @@ def run(
         ExistsError: if the folder holds something else.
     """
     plan = plan.resolve(image=data.inputs.ndim == 4)
-    _check(plan, model, data)
+    _check_names(plan, model, data)
     data = data.sample(plan.data.sample or None, plan.seed)
     manifest = describe(plan, model, data)
     bundle = _begun(Path(folder), manifest)
     if bundle and bundle.complete:
         return bundle
     check_fit(model, data)
-    bundle = bundle or create(folder, manifest)
-    if data.groups is not None and not bundle.has("tables/groups.csv"):
-        bundle.write_table("groups", data.groups)
+    bundle = _reopen(bundle) if bundle else create(folder, manifest)
     try:
+        if data.groups is not None and not bundle.has("tables/groups.csv"):
+            bundle.write_table("groups", data.groups)
         for step in steps(plan, model, data):
             if not _finished(bundle, step):
                 _record(bundle, step, model, progress)
+        _conclude(bundle, "complete")
     except (KeyboardInterrupt, OSError):
         # On a full disk the mark cannot be written either; then the last whole manifest stays, marked as running.
         with suppress(OSError):
             _conclude(bundle, "interrupted")
         raise
-    _conclude(bundle, "complete")
     return bundle
+
+
+def check(plan: Plan, model: Model, data: Dataset) -> None:
+    """Raise PlanError, or ShapeError, where the plan cannot be run."""
+    _check_names(plan.resolve(image=data.inputs.ndim == 4), model, data)
+    check_fit(model, data)
 
 
 def describe(plan: Plan, model: Model, data: Dataset) -> dict[str, Any]:
@@ -87,7 +95,7 @@ def describe(plan: Plan, model: Model, data: Dataset) -> dict[str, Any]:
     }
 
 
-def _check(plan: Plan, model: Model, data: Dataset) -> None:
+def _check_names(plan: Plan, model: Model, data: Dataset) -> None:
     """Raise PlanError where the plan names what the data or the model lacks, before anything is run."""
     columns = [] if data.groups is None else list(map(str, data.groups.columns))
     if missing := set(plan.bias.groups or ()) - set(columns):
@@ -103,12 +111,30 @@ def _begun(folder: Path, manifest: Mapping[str, Any]) -> Bundle | None:
     if not (folder / "audit.json").exists():
         return None
     bundle = read(folder)
-    if any(bundle.manifest[part] != manifest[part] for part in ("plan", "model", "data")):
-        raise ExistsError(
-            f"{folder} holds an audit of another plan, model or data, and is left as it is; "
-            "choose another folder with --out, or --replace it"
-        )
+    parts = ("plan", "model", "data") if bundle.complete else ("plan", "model", "data", "machine")
+    for part in parts:
+        if differing := _difference(bundle.manifest[part], manifest[part], part):
+            raise ExistsError(
+                f"{folder} holds another audit ({differing}), and is left as it is; "
+                "choose another folder with --out, or --replace it"
+            )
     return bundle
+
+
+def _reopen(bundle: Bundle) -> Bundle:
+    """Take back what was concluded from a part of the evidence: until all of it is there, nothing follows."""
+    files = {name: sha for name, sha in bundle.manifest["files"].items() if name in KEPT or name.startswith("arrays/")}
+    bundle.manifest.update(status="running", findings=[], files=files)
+    bundle.save()
+    return bundle
+
+
+def _difference(old: Any, new: Any, where: str) -> str:
+    """The first setting in which two manifests differ, in words; nothing where they agree."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = dict.fromkeys((*old, *new))
+        return next(filter(None, (_difference(old.get(k), new.get(k), f"{where}.{k}") for k in keys)), "")
+    return "" if old == new else f"{where} was {str(old)[:60]}, now {str(new)[:60]}"
 
 
 def _finished(bundle: Bundle, step: Step) -> bool:
@@ -138,6 +164,7 @@ def _record(bundle: Bundle, step: Step, model: Model, progress: Progress) -> Non
             "name": step.name,
             "lens": step.lens,
             "method": step.method,
+            "checks": step.checks,
             "status": status,
             "note": note,
             "seconds": round(time.perf_counter() - started, 2),

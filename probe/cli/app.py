@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from math import isfinite
 from typing import Annotated, Any, ParamSpec
 
 import typer
@@ -15,7 +16,7 @@ from probe.errors import IntegrityError, ProbeError, UnsafeError
 
 P = ParamSpec("P")
 
-FINDINGS, USAGE, UNSAFE, INTEGRITY, INTERRUPTED = 1, 2, 3, 4, 130
+FINDINGS, USAGE, UNSAFE, INTEGRITY, INTERNAL, INTERRUPTED = 1, 2, 3, 4, 101, 130
 
 app = typer.Typer(
     name="probe",
@@ -58,6 +59,12 @@ def command(name: str) -> Callable[[Callable[P, int | None]], Callable[P, None]]
                 full = "; what was finished is kept, free some space and run the same command again"
                 text = f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")
                 _report("OSError", text + full * (error.errno == errno.ENOSPC), code, bool(kwargs.get("as_json")))
+            except Exception as error:
+                if os.environ.get("PROBE_DEBUG"):
+                    raise
+                code = INTERNAL
+                text = f"{type(error).__name__}: {error}; this is a defect of probe's own. PROBE_DEBUG=1 shows where"
+                _report("InternalError", text, code, bool(kwargs.get("as_json")))
             raise typer.Exit(code)
 
         app.command(name)(guarded)
@@ -68,8 +75,16 @@ def command(name: str) -> Callable[[Callable[P, int | None]], Callable[P, None]]
 
 def show(document: Any) -> None:
     """Print one JSON document to stdout."""
-    json.dump(document, sys.stdout, indent=1, ensure_ascii=False, default=str)
-    sys.stdout.write("\n")
+    sys.stdout.write(json.dumps(_plain(document), indent=1, ensure_ascii=False, allow_nan=False, default=str) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    """The same document with null where a number is not finite: JSON has no NaN."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def say(line: str) -> None:

@@ -46,19 +46,22 @@ def audit(
         show(documents)
     elif documents:
         say(f"Look at them: {Path(sys.argv[0]) if Path(sys.argv[0]).name == 'probe' else 'probe'} dashboard {out}")
-    return FINDINGS if any(set(d["counts"]) & {"fail", "inconclusive", "error"} for d in documents) else 0
+    return FINDINGS if any(d["findings_remain"] for d in documents) else 0
 
 
 def _audit(plan: Any, folder: Path, *, replace: bool, quiet: bool) -> dict[str, Any]:
     from probe import report
     from probe.audit import read, run
     from probe.audit.estimate import estimate
+    from probe.audit.runner import check
     from probe.cli.progress import progress
     from probe.cli.sources import open_both
 
+    model, data = open_both(plan)
+    # All that can be wrong with the plan is known now, so that --replace loses nothing to a typing error.
+    check(plan, model, data)
     if replace and folder.exists():
         _remove(folder)
-    model, data = open_both(plan)
     if not (folder / "audit.json").exists():
         rows = min(plan.data.sample or len(data), len(data))
         tell(f"{plan.name}: {rows:,} rows; about {estimate(plan, model, data):.0f} s at most")
@@ -66,9 +69,10 @@ def _audit(plan: Any, folder: Path, *, replace: bool, quiet: bool) -> dict[str, 
         with progress(plan.name) as tick:
             bundle = run(plan, model, data, folder, progress=tick)
     except KeyboardInterrupt:
-        bundle = read(folder)
-        bundle.write_report(report.render(bundle))
-        tell(f"{plan.name}: interrupted; the finished steps are in {folder}, and the same command continues them")
+        if (folder / "audit.json").exists():
+            bundle = read(folder)
+            bundle.write_report(report.render(bundle))
+            tell(f"{plan.name}: the finished steps are in {folder}, and the same command continues them")
         raise
     if not bundle.manifest.get("report_sha256"):
         bundle.write_report(report.render(bundle))
@@ -92,8 +96,15 @@ def _document(bundle: Any) -> dict[str, Any]:
         "status": bundle.manifest["status"],
         "digest": bundle.manifest["digest"],
         "counts": dict(Counter(f["status"] for f in findings)),
+        "findings_remain": _remain(bundle),
         "findings": findings,
     }
+
+
+def _remain(bundle: Any) -> bool:
+    """Whether anything that was asked for did not pass: failed, is undecided, or could not be run."""
+    undecided = any(finding["status"] in ("fail", "inconclusive", "error") for finding in bundle.manifest["findings"])
+    return undecided or any(step["status"] != "done" for step in bundle.manifest["steps"])
 
 
 def _summary(bundle: Any) -> None:
@@ -148,13 +159,15 @@ def verify(
         _rerun(bundle)
     if as_json:
         show(vars(result) | {"rerun": rerun})
-    else:
-        say(f"{result.name}: {result.files} files and {result.numbers:,} numbers verified, digest {result.digest}")
-        say(
-            "its findings came out the same when run again"
-            if rerun
-            else "run again with --rerun to repeat the measurements"
-        )
+        return 0
+    unfinished = (
+        "" if result.status == "complete" else f" It is {result.status}: run the same audit again to continue it."
+    )
+    say(
+        f"{result.name}: {result.files} files and {result.numbers:,} numbers verified, "
+        f"digest {result.digest}.{unfinished}"
+    )
+    say("Its numbers came out the same when run again." if rerun else "Repeat the measurements with --rerun.")
     return 0
 
 
@@ -162,11 +175,13 @@ def _rerun(folder: Path) -> None:
     import tempfile
 
     from probe.audit import plan_from, read, run
-    from probe.audit.verification import compare
+    from probe.audit.verification import compare_runs
     from probe.cli.progress import progress
     from probe.cli.sources import open_both
 
     stored = read(folder)
+    if not stored.complete:
+        raise PlanError(f"{stored.name} is {stored.manifest['status']}; run the same audit again to complete it first")
     plan = plan_from(stored.manifest["plan"])
     model, data = open_both(plan)
     with tempfile.TemporaryDirectory() as place, progress(f"{plan.name}, again") as tick:
@@ -174,9 +189,7 @@ def _rerun(folder: Path) -> None:
         for part in ("model", "data"):
             if again.manifest[part]["sha256"] != stored.manifest[part]["sha256"]:
                 raise IntegrityError(f"the {part} is not the one that was audited: its digest differs")
-        for old, new in zip(stored.manifest["findings"], again.manifest["findings"], strict=True):
-            # Another processor rounds differently, which can tip single examples.
-            compare({**old, "status": ""}, {**new, "status": ""}, tolerance=0.02)
+        compare_runs(stored, again, tolerance=0.02)
 
 
 @command("report")

@@ -142,7 +142,7 @@ def bias(  # one option for each column
             interval = "" if f.low is None or f.high is None else f" [{f.low:.3f}, {f.high:.3f}]"
             value = "undefined" if f.estimate is None else f"{f.estimate:.3f}"
             say(f"{SIGNS[f.status]:15} {f.check}: {value}{interval}  {f.note}")
-    return FINDINGS if {f.status for f in report.findings} & {"fail", "inconclusive", "error"} else 0
+    return FINDINGS if {f.status for f in report.findings} & {"fail", "inconclusive", "error", "not run"} else 0
 
 
 def _open(name: str) -> tuple[Any, Any]:
@@ -195,7 +195,7 @@ def _columns(path: str, label: str, prediction: str, groups: list[str] | None) -
     if not groups:
         raise DataError("name the columns that hold groups: --group sex --group race")
     try:
-        table = pd.read_csv(path)
+        table = pd.read_csv(path, dtype=dict.fromkeys(groups, str), keep_default_na=False, na_values=[""])
     except (OSError, ValueError) as error:
         raise DataError(f"cannot read {path}: {error}") from None
     for column in (label, prediction, *groups):

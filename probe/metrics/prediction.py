@@ -9,7 +9,7 @@ from probe.method import param
 from probe.model import Model
 from probe.results import Perturbation, Prediction
 from probe.shapes import Evidence
-from probe.statistics import Floats, calibration_error
+from probe.statistics import Floats, calibration_error, calibration_interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +30,10 @@ class CalibrationError(Metric[Prediction]):
         return torch.stack([result.probabilities.amax(-1), result.correct], dim=1)
 
     def reduce(self, evidence: Floats) -> float:
-        confidence, correct = evidence.T
-        return calibration_error(confidence, correct, self.bins)
+        return calibration_error(evidence[:, 0], evidence[:, 1], self.bins)
+
+    def interval(self, evidence: Floats, level: float, draws: int, seed: int) -> tuple[float, float]:
+        return calibration_interval(evidence, self.bins, level=level, draws=draws, seed=seed)
 
 
 @dataclass(frozen=True, kw_only=True)
