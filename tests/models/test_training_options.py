@@ -1,0 +1,367 @@
+"""Every option of training changes what comes out; its exact meaning is tested beside its module."""
+
+import json
+import math
+from dataclasses import fields, replace
+
+import pytest
+import torch
+
+from models.networks import initialisers, start
+from models.networks.network import Network
+from models.training import augment, learner, losses, metrics, optimisers, schedules, strengths
+from models.training.learner import Learner
+from models.training.loop import carve, fit
+from models.training.settings import Settings
+from probe import Dataset
+from probe.errors import DataError, PlanError, ProbeError, RangeError, ShapeError
+
+CPU = torch.device("cpu")
+BASE = Settings(epochs=4, batch=20, rate=1e-2, clip=0.0)
+OPTIONS = [
+    *({"optimiser": name} for name in ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam")),
+    *({"schedule": name} for name in ("constant", "step", "one-cycle")),
+    *({"loss": name} for name in ("mse", "bce")),
+    *({"initialiser": name} for name in ("he", "xavier", "orthogonal", "truncated normal")),
+    *({"augment": {name: strength}} for name, strength in (("flip", 0.5), ("shift", 1), ("crop", 1), ("cutout", 2))),
+    {"augment": {"noise": 0.1}},
+    {"augment": "flip and shift"},
+    {"batch": 30},
+    {"rate": 2e-2},
+    {"warmup": 0.0},
+    {"validation": 0.2},
+    {"weight_decay": 0.1},
+    {"smoothing": 0.1},
+    {"class_weights": (1.0, 3.0)},
+    {"l1": 0.1},
+    {"clip": 0.1},
+    {"ema": 0.9},
+    {"mixup": 0.4},
+    {"precision": "bfloat16"},
+]
+# These need another one to matter, or change no number; each has a test of its own.
+ELSEWHERE = {"epochs", "patience", "momentum", "drop", "drops", "wait", "execution", "layout"}
+
+
+def quiet(line):
+    pass
+
+
+def weights(easy, build, settings):
+    network = build()
+    fit(network, easy, settings, device=CPU, progress=quiet)
+    return {name: tensor.detach() for name, tensor in network.state_dict().items()}
+
+
+@pytest.fixture
+def architecture():
+    return "cnn"
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=str)
+def test_every_option_changes_the_weights_and_the_same_seed_gives_them_again(option, blank, easy):
+    base = replace(BASE, epochs=2)
+    settings = replace(base, **option)
+    before = torch.get_rng_state()
+    plain, first, again = (weights(easy, blank, s) for s in (base, settings, settings))
+    assert any(not torch.equal(plain[name], first[name]) for name in plain)
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_no_option_is_left_untested():
+    assert {name for option in OPTIONS for name in option} | ELSEWHERE == {f.name for f in fields(Settings)}
+
+
+@pytest.mark.parametrize(
+    ("plain", "option"),
+    [
+        ({"optimiser": "momentum"}, {"momentum": 0.5}),
+        ({"schedule": "step"}, {"drop": 0.5}),
+        ({"schedule": "step"}, {"drops": 1}),
+    ],
+    ids=str,
+)
+def test_options_of_options_change_the_weights(plain, option, blank, easy):
+    settings = replace(BASE, **plain)
+    plain, changed = weights(easy, blank, settings), weights(easy, blank, replace(settings, **option))
+    assert any(not torch.equal(plain[name], changed[name]) for name in plain)
+
+
+def test_names_in_the_settings_are_the_names_in_the_tables():
+    def names(field):
+        return set(Settings.__annotations__[field].__args__)
+
+    assert names("optimiser") == set(optimisers.OPTIMISERS)
+    assert names("schedule") == set(schedules.SCHEDULES)
+    assert names("loss") == set(losses.LOSSES)
+    assert names("initialiser") == set(initialisers.INITIALISERS)
+    assert names("layout") == set(learner.LAYOUTS)
+    assert set(strengths.MIXES) == set(augment.MIXES)
+    assert set(strengths.STRENGTHS) == set(augment.AUGMENTATIONS)
+
+
+@pytest.mark.parametrize("name", learner.LAYOUTS)
+def test_the_layout_is_that_of_the_weights_and_changes_no_start(name, network, easy):
+    start(network, easy.inputs, torch.Generator().manual_seed(0))
+    kernel = network.blocks[0][0].weight
+    before = kernel.detach().clone()
+    Learner(network, replace(BASE, layout=name), classes=2, steps=1)
+    deep = network.blocks[1][0].weight
+    assert deep.is_contiguous(memory_format=learner.LAYOUTS[name])
+    other = next(layout for key, layout in learner.LAYOUTS.items() if key != name)
+    assert not deep.is_contiguous(memory_format=other)
+    assert torch.equal(before, kernel)
+
+
+def test_bfloat16_is_what_layers_compute_in_while_weights_stay_float32(network, easy):
+    start(network, easy.inputs, torch.Generator().manual_seed(0))
+    seen = []
+    network.head.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
+    for precision in ("float32", "bfloat16"):
+        Learner(network, replace(BASE, precision=precision), classes=2, steps=1).learn(easy.inputs, easy.labels)
+    assert seen == [torch.float32, torch.bfloat16]
+    assert all(p.dtype == torch.float32 for p in network.parameters())
+
+
+def test_compiled_means_that_calls_go_through_what_torch_compiled(network, easy, monkeypatch):
+    calls = []
+    monkeypatch.setattr(torch, "compile", lambda module: lambda inputs: calls.append(len(inputs)) or module(inputs))
+    names = list(network.state_dict())
+    fit(network, easy, replace(BASE, epochs=1), device=CPU, progress=quiet)
+    assert calls == []
+    fit(network, easy, replace(BASE, epochs=1, execution="compiled"), device=CPU, progress=quiet)
+    assert calls == [20] * 9
+    assert list(network.state_dict()) == names
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # torch's compiler warns about other parts of torch
+def test_compiling_changes_the_time_and_not_the_weights(blank, easy):
+    eager, compiled = (
+        weights(easy, blank, replace(BASE, epochs=1, execution=execution)) for execution in ("eager", "compiled")
+    )
+    for name, tensor in eager.items():
+        torch.testing.assert_close(compiled[name], tensor, rtol=1e-3, atol=1e-3)
+
+
+class Line(Network):
+    """Logits w x."""
+
+    def __init__(self, value=1.0):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.full((2, 1), value))
+
+    def forward(self, inputs):
+        return inputs @ self.weight.T
+
+    def adapt(self, inputs, generator):
+        with torch.no_grad():
+            self.weight.copy_(torch.tensor([[1.0], [-1.0]]))
+
+
+def still(**options):
+    """Settings under which only the options move a weight: inputs are 0 and so is every gradient."""
+    return Settings(**({"epochs": 1, "optimiser": "sgd", "schedule": "constant", "warmup": 0.0, "rate": 0.1} | options))
+
+
+def learned(steps, inputs=0.0, **options):
+    line = Line()
+    learner = Learner(line, still(**({"weight_decay": 0.0} | options)), classes=2, steps=10)
+    path = [line.weight.detach().clone()]
+    for _ in range(steps):
+        learner.learn(torch.full((4, 1), inputs), torch.tensor([0, 0, 0, 1]))
+        path.append(line.weight.detach().clone())
+    return learner, path
+
+
+def test_l1_moves_each_weight_by_rate_times_l1_and_stops_at_exactly_0():
+    _, path = learned(5, l1=3.0)
+    assert [step[0, 0].item() for step in path] == pytest.approx([1, 0.7, 0.4, 0.1, 0, 0])
+    assert path[-1].tolist() == [[0], [0]]
+
+
+def test_decay_is_a_factor_in_adamw_and_part_of_the_gradient_in_sgd():
+    assert learned(2, optimiser="adamw", weight_decay=0.5)[1][2][0, 0] == pytest.approx(0.95**2)
+    assert learned(2, optimiser="sgd", weight_decay=0.5)[1][2][0, 0] == pytest.approx(0.95**2)
+    # Adam divides the penalty's gradient by its own size: the step is the rate, whatever the decay.
+    assert learned(1, optimiser="adam", weight_decay=0.5)[1][1][0, 0] == pytest.approx(0.9)
+
+
+def test_clipping_bounds_the_length_of_a_step():
+    _, (start, free) = learned(1, inputs=100.0, clip=0.0)
+    _, (_, bound) = learned(1, inputs=100.0, clip=0.5)
+    assert (free - start).norm() > 1
+    assert (bound - start).norm().item() == pytest.approx(0.1 * 0.5)
+    torch.testing.assert_close((bound - start) / (bound - start).norm(), (free - start) / (free - start).norm())
+
+
+def test_the_average_equals_its_closed_form():
+    learner, path = learned(4, inputs=1.0, ema=0.8)
+    expected = 0.8**4 * path[0] + sum(0.2 * 0.8 ** (4 - t) * path[t] for t in range(1, 5))
+    torch.testing.assert_close(learner.judged.weight.detach(), expected)
+    assert not torch.equal(learner.network.weight, learner.judged.weight)
+
+
+def test_without_an_average_the_network_itself_is_judged():
+    learner, _ = learned(1)
+    assert learner.judged is learner.network
+
+
+def test_the_average_follows_running_statistics_and_counts(network, easy):
+    start(network, easy.inputs, torch.Generator().manual_seed(0))
+    learner = Learner(network, replace(BASE, ema=0.5), classes=2, steps=3)
+    norm, mean = network.blocks[0][2], learner.average.network.blocks[0][2]
+    before = norm.running_mean.clone()
+    learner.learn(easy.inputs, easy.labels)
+    torch.testing.assert_close(mean.running_mean, (before + norm.running_mean) / 2)
+    assert mean.num_batches_tracked == 1
+
+
+def test_the_kept_weights_are_the_average_that_was_judged(network, easy):
+    trained = fit(network, easy, replace(BASE, ema=0.9), device=CPU, progress=quiet)
+    _, validation = carve(easy, BASE.validation)
+    loss = torch.nn.functional.cross_entropy(network(validation.inputs), validation.labels)
+    assert loss.item() == pytest.approx(trained.best.loss, rel=1e-4)
+
+
+def test_the_rate_at_each_step_is_the_schedule_times_the_plateau():
+    learner, _ = learned(0, schedule="plateau", drop=0.5, wait=1)
+    assert learner.rate == pytest.approx(0.1)
+    learner.heed(1.0)
+    learner.heed(2.0)
+    assert learner.rate == pytest.approx(0.05)
+    constant, _ = learned(0, schedule="constant", drop=0.5, wait=1)
+    constant.heed(1.0)
+    constant.heed(2.0)
+    assert constant.rate == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("wait", [1, 2])
+def test_on_a_plateau_the_rate_falls_after_as_many_epochs_as_it_waits(wait, network, easy, tmp_path):
+    settings = replace(BASE, epochs=12, rate=0.3, warmup=0.0, schedule="plateau", drop=0.5, wait=wait, patience=99)
+    fit(network, easy, settings, device=CPU, progress=quiet, folder=tmp_path)
+    best, waited, rate, falls = math.inf, 0, 0.3, 0
+    for line in map(json.loads, (tmp_path / metrics.METRICS).read_text().splitlines()):
+        waited = 0 if line["validation_loss"] < best else waited + 1
+        best = min(best, line["validation_loss"])
+        if waited == wait:
+            waited, rate, falls = 0, rate / 2, falls + 1
+        assert line["next_rate"] == pytest.approx(rate)
+    assert falls
+
+
+def test_class_weights_need_one_number_a_class(network, easy):
+    with pytest.raises(DataError, match="class_weights has 3 numbers, the data has 2 classes"):
+        fit(network, easy, replace(BASE, class_weights=(1.0, 1.0, 1.0)), device=CPU, progress=quiet)
+
+
+def test_metrics_are_one_json_line_an_epoch_there_when_the_epoch_is_over(network, easy, tmp_path):
+    (tmp_path / metrics.METRICS).write_text("of an earlier run\n")
+    counts = []
+
+    def count(line):
+        if line.startswith("epoch"):
+            counts.append(len((tmp_path / metrics.METRICS).read_text().splitlines()))
+
+    trained = fit(network, easy, BASE, device=CPU, progress=count, folder=tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / metrics.METRICS).read_text().splitlines()]
+    assert counts == [line["epoch"] for line in lines] == [1, 2, 3, 4]
+    best = lines[trained.best.number - 1]
+    assert (best["validation_loss"], best["validation_accuracy"]) == (trained.best.loss, trained.best.accuracy)
+    assert all(math.isfinite(value) for line in lines for value in line.values())
+    assert lines[-1]["next_rate"] == pytest.approx(0)
+
+
+def test_a_folder_for_metrics_that_cannot_be_written_is_named(network, easy, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match=r"cannot write .*metrics.jsonl"):
+        fit(network, easy, BASE, device=CPU, progress=quiet, folder=tmp_path / "file")
+
+
+def broken_after(epochs, easy):
+    """A line whose inputs turn into numbers that are none in the epoch after."""
+
+    class Broken(Line):
+        calls = 0
+
+        def forward(self, inputs):
+            self.calls += self.training
+            return super().forward(inputs) * (math.nan if self.calls > 9 * epochs else 1)
+
+    labels = torch.randint(2, (200,), generator=torch.Generator().manual_seed(0))
+    return Broken(), Dataset(inputs=labels[:, None].float(), labels=labels, classes=("a", "b"), name="line")
+
+
+@pytest.mark.parametrize("epochs", [0, 2])
+def test_a_loss_that_is_no_number_leaves_the_last_good_weights(epochs, easy, tmp_path):
+    network, data = broken_after(epochs, easy)
+    good, _ = broken_after(99, easy)
+    settings = replace(BASE, optimiser="sgd", schedule="constant", warmup=0.0, patience=1)
+    with pytest.raises(ProbeError, match=rf"the loss is nan in epoch {epochs + 1}, step 1"):
+        fit(network, data, settings, device=CPU, progress=quiet, folder=tmp_path)
+    if epochs:
+        fit(good, data, replace(settings, epochs=epochs), device=CPU, progress=quiet)
+    else:
+        good.adapt(data.inputs, None)
+    assert torch.equal(network.weight, good.weight)
+    assert not network.training
+    assert len((tmp_path / metrics.METRICS).read_text().splitlines()) == epochs
+
+
+def test_images_are_asked_for_where_only_images_will_do():
+    line, data = broken_after(9, None)
+    with pytest.raises(ShapeError, match=r"inputs are shaped \(20, 1\), expected images"):
+        fit(line, data, replace(BASE, augment={"shift": 1}), device=CPU, progress=quiet)
+
+
+TOML = """
+epochs = 3
+optimiser = "nesterov"
+class_weights = [1, 2.5]
+augment = {flip = 0.5, shift = 2}
+"""
+
+
+def test_settings_are_read_from_toml(tmp_path):
+    (tmp_path / "run.toml").write_text(TOML)
+    expected = Settings(epochs=3, optimiser="nesterov", class_weights=(1, 2.5), augment={"flip": 0.5, "shift": 2})
+    assert Settings.from_toml(tmp_path / "run.toml") == expected
+    assert Settings.from_toml({"epochs": 3}) == Settings(epochs=3)
+
+
+@pytest.mark.parametrize(
+    ("table", "error", "message"),
+    [
+        ({"epoch": 3}, PlanError, "Settings has no 'epoch', did you mean 'epochs'"),
+        ({}, PlanError, "Settings lacks 'epochs'"),
+        ({"optimiser": "adm"}, PlanError, "optimiser is 'adm', did you mean 'adam'"),
+        ({"optimiser": 3}, PlanError, "optimiser is 3, expected a name"),
+        ({"epochs": 1.5}, PlanError, "epochs is 1.5, expected a whole number"),
+        ({"epochs": True}, PlanError, "epochs is True, expected a whole number"),
+        ({"rate": "fast"}, PlanError, "rate is 'fast', expected a number"),
+        ({"class_weights": 2}, PlanError, "class_weights is 2, expected a list of numbers"),
+        ({"augment": ["flip"]}, PlanError, "expected a name or a table of numbers"),
+        ({"augment": "flipp"}, PlanError, "augment is 'flipp'; there are none, flip and shift"),
+        ({"augment": {"cutot": 2}}, PlanError, "augment has 'cutot', did you mean 'cutout'"),
+        ({"augment": {"flip": 2}}, RangeError, "flip takes a chance from 0 to 1; got 2"),
+        ({"augment": {"shift": 0.5}}, RangeError, "shift takes a whole number of pixels; got 0.5"),
+        ({"rate": math.nan}, RangeError, "rate must be above 0; got nan"),
+        ({"ema": 1.0}, RangeError, "ema must be a part of a whole"),
+        ({"l1": -1.0}, RangeError, "l1 must be 0 or more"),
+        ({"class_weights": [1, -1]}, RangeError, "class_weights must be above 0"),
+        ("no.toml", PlanError, "cannot read the settings no.toml"),
+    ],
+    ids=str,
+)
+def test_settings_that_make_no_sense_are_refused_in_a_sentence(table, error, message):
+    if isinstance(table, dict) and message != "Settings lacks 'epochs'":
+        table = {"epochs": 1} | table
+    with pytest.raises(error, match=message):
+        Settings.from_toml(table)
+
+
+def test_a_file_that_is_not_toml_is_named(tmp_path):
+    (tmp_path / "run.toml").write_text("epochs 3")
+    with pytest.raises(PlanError, match=r"run.toml is not TOML"):
+        Settings.from_toml(tmp_path / "run.toml")
