@@ -41,9 +41,7 @@ class Model:
     usage: Usage = field(default_factory=Usage, repr=False)
 
     def __post_init__(self) -> None:
-        training = isinstance(self.forward, nn.Module) and any(m.training for m in self.forward.modules())
-        if training:
-            raise ProbeError("the module is in training mode, so its answers vary; call .eval() on it first")
+        self._check_mode()
 
     def __call__(self, inputs: Tensor) -> Logits:
         """Logits of the inputs, counted, and checked for what cannot be logits."""
@@ -93,8 +91,13 @@ class Model:
             raise ShapeError(f"inputs are a {type(inputs).__name__}, expected a torch.Tensor; torch.as_tensor converts")
         if self.embed is None and not inputs.is_floating_point():
             raise ShapeError(f"inputs are {inputs.dtype}, expected a floating type; write inputs.float()")
+        self._check_mode()
         self.space.check(inputs)
-        return inputs.detach().to(self.device)
+        if inputs.is_floating_point() and self.embed is None and inputs.dtype != self.dtype:
+            raise ShapeError(
+                f"inputs are {inputs.dtype}, the model's weights {self.dtype}; write inputs.to({self.dtype})"
+            )
+        return self.space.within(inputs.detach().to(self.device))
 
     def check_labels(self, labels: Tensor, inputs: Inputs) -> Labels:
         """The labels on the model's device, after checking that each names a class."""
@@ -103,8 +106,8 @@ class Model:
             raise ShapeError(f"labels are {shape}, expected one class index for each of {len(inputs)} inputs")
         if labels.is_floating_point() or labels.dtype == torch.bool:
             raise DataError(f"labels are {labels.dtype}, expected class indices (integers); write labels.long()")
-        count = len(self.classes)
-        if count and not bool(((labels >= 0) & (labels < count)).all()):
+        count = len(self.classes) or self.logits(inputs[:1]).shape[1]
+        if not bool(((labels >= 0) & (labels < count)).all()):
             raise DataError(
                 f"labels span {int(labels.min())} to {int(labels.max())}, expected 0 to {count - 1} for {count} classes"
             )
@@ -126,9 +129,23 @@ class Model:
                 return tensor.device
         return torch.device("cpu")
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """The floating type of the module's weights; that of the reference, or the default, for any other function."""
+        if isinstance(self.forward, nn.Module):
+            for tensor in (*self.forward.parameters(), *self.forward.buffers()):
+                if tensor.is_floating_point():
+                    return tensor.dtype
+        reference = self.space.reference
+        return torch.get_default_dtype() if reference is None else reference.dtype
+
     def digest(self) -> str | None:
         """SHA-256 of the weights; None where `forward` is not a module, as its weights cannot be seen."""
         return sha256(self.forward.state_dict()) if isinstance(self.forward, nn.Module) else None
+
+    def _check_mode(self) -> None:
+        if isinstance(self.forward, nn.Module) and any(module.training for module in self.forward.modules()):
+            raise ProbeError("the module is in training mode, so its answers vary; call .eval() on it first")
 
     def _count_backward(self, gradient: Tensor) -> None:
         self.usage.backward += len(gradient)
@@ -146,9 +163,10 @@ class Model:
         values = logits.detach()
         if not bool(values.isfinite().all()):
             raise ProbeError("forward returned NaN or infinity for finite inputs; the weights may be damaged")
-        sums = values.sum(-1)
-        if bool(values.min() >= 0) and bool(((sums - 1).abs() < 1e-4).all()):
+        # Wide enough for a softmax that was taken in half precision.
+        if bool(values.min() >= 0) and bool(((values.sum(-1) - 1).abs() < 2e-3).all()):
             raise ProbeError(
                 "forward returns probabilities (rows are positive and sum to 1), expected logits; "
-                "drop the final softmax, or wrap a black box by probe.from_predict_proba"
+                "drop the final softmax, or wrap a black box by probe.from_predict_proba; "
+                "if they are logits all the same, add a constant to them"
             )

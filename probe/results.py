@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from probe.errors import ExistsError, ShapeError
 from probe.method import Method
 from probe.model import Usage
 from probe.shapes import Evidence, Inputs, Labels, Logits, PerExample, PerFeature
@@ -207,6 +208,10 @@ class Scores(_Result):
         """The value, its interval and n for each group, and each combination where there are several columns."""
         frame = pd.DataFrame(groups).reset_index(drop=True)
         evidence = self._array()
+        if len(frame) != len(evidence):
+            raise ShapeError(f"groups have {len(frame)} rows for {len(evidence)} examples")
+        # Who belongs to no known group is counted too, so that the rows add up.
+        frame = frame.astype(object).where(frame.notna(), "unknown")
         rows = []
         for key, index in frame.groupby(list(frame.columns), observed=True, sort=True).indices.items():
             part = evidence[index]
@@ -219,6 +224,8 @@ class Scores(_Result):
     ) -> tuple[float, float, float]:
         """Difference to the same metric of another result on the same examples: value, low, high (paired bootstrap)."""
         mine, theirs = self._array(), other._array()
+        if self.metric != other.metric or mine.shape != theirs.shape:
+            raise ShapeError("a paired difference needs the same metric on the same examples")
         generator = np.random.default_rng(seed)
         rows = [generator.integers(len(mine), size=len(mine)) for _ in range(draws)]
         gaps = [self.metric.reduce(mine[r]) - self.metric.reduce(theirs[r]) for r in rows]
@@ -245,18 +252,26 @@ def _drawn(result: Attribution | Perturbation, most: int = 3) -> str:
     return f"<div>{''.join(tags)}</div>"
 
 
+def files(stem: str | Path) -> tuple[Path, Path]:
+    """The two files that a result saved as STEM is in."""
+    stem = Path(stem)
+    return stem.with_name(stem.name + ".npz"), stem.with_name(stem.name + ".json")
+
+
 def _numpy(tensor: Tensor) -> NDArray[Any]:
     return tensor.detach().cpu().numpy()
 
 
 def _save(stem: str | Path, result: Attribution | Perturbation, tensors: dict[str, Tensor]) -> None:
-    stem = Path(stem)
+    arrays_file, record_file = files(stem)
+    if taken := [path for path in (arrays_file, record_file) if path.exists()]:
+        raise ExistsError(f"{taken[0]} exists and is left as it is; save under another name")
     space = result.space
     if space.features is not None:
         tensors = tensors | {"features": space.features}
     tensors = tensors | {"scale": torch.as_tensor(space.scale)}
     arrays: dict[str, Any] = {k: _numpy(v) for k, v in tensors.items()}
-    np.savez_compressed(stem.with_suffix(".npz"), **arrays)
+    np.savez_compressed(arrays_file, **arrays)
     record = {
         "kind": type(result).__name__,
         "method": result.method.config(),
@@ -264,4 +279,4 @@ def _save(stem: str | Path, result: Attribution | Perturbation, tensors: dict[st
         "kinds": space.kinds,
         "cost": vars(result.cost),
     }
-    stem.with_suffix(".json").write_text(json.dumps(record, indent=1))
+    record_file.write_text(json.dumps(record, indent=1))

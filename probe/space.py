@@ -36,6 +36,8 @@ class Space:
             raise RangeError(f"Space.bounds: the low bound exceeds the high one: {self.bounds}")
         if not bool((torch.as_tensor(self.scale) > 0).all()):
             raise RangeError("Space.scale must be above 0 everywhere: it is the unit of attack radii")
+        if self.features is not None and self.features.is_floating_point():
+            raise ShapeError("Space.features holds decimal numbers, expected the number of a feature; write .long()")
         if self.features is not None and sorted(set(self.features.flatten().tolist())) != list(range(self._declared())):
             raise ShapeError("Space.features must number the features 0, 1, 2, ... without a gap")
         for field, entries in (("names", self.names), ("kinds", self.kinds)):
@@ -60,6 +62,7 @@ class Space:
                 f"each example has shape {tuple(inputs.shape[1:])}, "
                 f"but Space.features describes {tuple(self.features.shape)}"
             )
+        self._check_shapes(inputs)
         finite = inputs.isfinite()
         if not bool(finite.all()):
             row = int((~finite).flatten(1).any(1).nonzero()[0])
@@ -77,6 +80,11 @@ class Space:
                 f"row {int(index[0])} has {value:.6g} at {where}, outside the bounds "
                 f"{self._bounds_at(index[1:], inputs)}; rescale the inputs or set Space(bounds=...)"
             )
+
+    def within(self, inputs: Inputs) -> Inputs:
+        """The inputs without the rounding dust that `check` lets pass beyond the bounds."""
+        low, high = self._bounds(inputs)
+        return inputs.clamp(low, high)
 
     def count(self, inputs: Inputs) -> int:
         """How many features an example has."""
@@ -157,6 +165,20 @@ class Space:
             chosen = max(coordinates, key=row.__getitem__)
             return self.levels[chosen] if self.levels else f"{coordinates.index(chosen) + 1} of {len(coordinates)}"
         return ", ".join(f"{row[c]:.6g}" for c in coordinates)
+
+    def _check_shapes(self, inputs: Tensor) -> None:
+        """Raise ShapeError where a per-coordinate field does not describe these inputs."""
+        shape = inputs.shape[1:]
+        low, high = self.bounds
+        for field, value in (("bounds", low), ("bounds", high), ("scale", self.scale), ("mutable", self.mutable)):
+            if isinstance(value, Tensor) and value.ndim and value.shape != shape:
+                raise ShapeError(
+                    f"each example has shape {tuple(shape)}, but Space.{field} has shape {tuple(value.shape)}"
+                )
+        count = self.count(inputs)
+        for field, entries in (("names", self.names), ("kinds", self.kinds)):
+            if entries and len(entries) != count:
+                raise ShapeError(f"each example has {count} features, but Space.{field} has {len(entries)} entries")
 
     def _declared(self) -> int:
         return 0 if self.features is None else int(self.features.max()) + 1

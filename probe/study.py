@@ -15,7 +15,7 @@ from probe.errors import DataError, ProbeError, ShapeError
 from probe.method import Method
 from probe.model import Model, Usage
 from probe.registry import build, methods
-from probe.results import Attribution, Perturbation, Prediction
+from probe.results import Attribution, Perturbation, Prediction, files
 from probe.space import Space
 
 M = TypeVar("M", bound=Method)
@@ -49,10 +49,10 @@ def check_fit(model: Model, data: Dataset) -> None:
 
 def load(stem: str | Path) -> Attribution | Perturbation:
     """Read what `save(STEM)` of an Attribution or a Perturbation wrote. Nothing in the files is executed."""
-    stem = Path(stem)
+    arrays_file, record_file = files(stem)
     try:
-        record = json.loads(stem.with_suffix(".json").read_text())
-        with np.load(stem.with_suffix(".npz"), allow_pickle=False) as arrays:
+        record = json.loads(record_file.read_text())
+        with np.load(arrays_file, allow_pickle=False) as arrays:
             tensors = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
     except (OSError, ValueError) as error:
         raise DataError(f"{stem} is not a saved result: {error}") from None

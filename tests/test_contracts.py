@@ -4,13 +4,23 @@ import json
 from dataclasses import fields, replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
 
 from probe import Model, Prediction, Space, load
 from probe.contracts import Attack, Explainer, Metric, Proportion
-from probe.errors import ContractError, DataError, ProbeError, RangeError, ShapeError, UnknownMethod, Unsupported
+from probe.errors import (
+    ContractError,
+    DataError,
+    ExistsError,
+    ProbeError,
+    RangeError,
+    ShapeError,
+    UnknownMethod,
+    Unsupported,
+)
 from probe.registry import FAMILIES, build, discover, methods
 from probe.results import Attribution, Perturbation
 
@@ -252,6 +262,21 @@ def test_build_names_what_is_near():
         build(ATTACKS, {"method": "gpd"})
     with pytest.raises(UnknownMethod, match="did you mean 'steps'"):
         build(ATTACKS, {"method": "pgd", "step_s": 3})
+
+
+def test_groups_of_another_length_are_refused_and_unknown_ones_counted(network, images):
+    scores = METRICS["accuracy"]()(network, Prediction(network.logits(images), network.predict(images)))
+    with pytest.raises(ShapeError, match="groups have 2 rows for 6"):
+        scores.by(pd.Series(["a", "b"]))
+    assert scores.by(pd.Series(["a", "a", "b", "b", "b", None])).n.tolist() == [2, 3, 1]
+
+
+def test_a_saved_result_is_never_overwritten(network, images, tmp_path):
+    maps = EXPLAINERS["saliency"]()(network, images)
+    maps.save(tmp_path / "v1.5")
+    assert (tmp_path / "v1.5.npz").exists()
+    with pytest.raises(ExistsError, match="left as it is"):
+        maps.save(tmp_path / "v1.5")
 
 
 def test_kinds_of_method_have_one_function_each():

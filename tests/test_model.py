@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from probe import Model, Space
-from probe.errors import ProbeError, ShapeError
+from probe.errors import DataError, ProbeError, ShapeError
 
 TWO = {"space": Space(), "classes": ("a", "b")}
 
@@ -55,3 +55,37 @@ def test_import_probe_is_fast_and_free_of_torch():
     )
     seconds = float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
     assert seconds < 0.2
+
+
+def test_a_module_set_to_training_later_is_refused_too():
+    net = nn.Linear(2, 2).eval()
+    model = Model(forward=net, **TWO)
+    net.train()
+    with pytest.raises(ProbeError, match="training mode"):
+        model.predict(torch.rand(1, 2))
+
+
+def test_inputs_of_another_precision_are_named():
+    model = Model(forward=nn.Linear(2, 2).eval(), **TWO)
+    with pytest.raises(ShapeError, match=r"inputs are torch\.float64, the model's weights torch\.float32"):
+        model.predict(torch.rand(1, 2, dtype=torch.float64))
+
+
+def test_probabilities_in_half_precision_are_told_too():
+    with pytest.raises(ProbeError, match="returns probabilities"):
+        Model(forward=lambda x: (3 * x).softmax(-1).half().float(), **TWO)(torch.rand(50, 2))
+
+
+def test_labels_are_checked_where_classes_are_not_named():
+    model = Model(forward=nn.Linear(2, 3).eval(), space=Space())
+    with pytest.raises(DataError, match="span 0 to 7, expected 0 to 2"):
+        model.check_labels(torch.tensor([0, 7]), torch.rand(2, 2))
+
+
+def test_dust_beyond_the_bounds_is_taken_off_before_an_attack():
+    from probe.attacks import PGD
+
+    model = Model(forward=nn.Linear(2, 2).eval(), **TWO)
+    x = torch.tensor([[1 + 5e-7, 0.5]])
+    result = PGD(eps=0.0)(model, x, model.predict(x))
+    assert result.inputs.max() == 1

@@ -68,8 +68,24 @@ def test_integers_are_rounded_towards_their_origin(table):
 
 
 @pytest.mark.parametrize(
+    "field",
+    [
+        {"bounds": (torch.zeros(3), torch.ones(3))},
+        {"mutable": torch.ones(3, dtype=torch.bool)},
+        {"names": ("a",)},
+        {"kinds": ("integer",)},
+    ],
+    ids=lambda field: next(iter(field)),
+)
+def test_a_field_that_describes_other_inputs_is_named(field):
+    with pytest.raises(ShapeError, match=next(iter(field))):
+        Space(**field).check(torch.rand(5, 2))
+
+
+@pytest.mark.parametrize(
     ("wrong", "message"),
     [
+        ({"features": torch.tensor([0.0, 1.0])}, "decimal"),
         ({"bounds": (1.0, 0.0)}, "exceeds"),
         ({"scale": 0.0}, "above 0"),
         ({"features": torch.tensor([0, 2])}, "without a gap"),

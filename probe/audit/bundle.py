@@ -20,6 +20,10 @@ from probe.errors import ExistsError, IntegrityError
 SCHEMA = 1
 LARGEST = 2**30  # bytes of one array file once unpacked; a bundle of somebody else's cannot fill the memory
 
+# Columns whose entries people named: groups, classes, features.
+NAMES = ("attribute", "group", "a", "b", "reference", "lowest", "highest", "smallest_group", "left_out")
+EMPTY: dict[str, Any] = {"keep_default_na": False, "na_values": [""]}  # a group may be called NA
+
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -59,12 +63,11 @@ class Bundle:
 
     def table(self, name: str) -> pd.DataFrame:
         """The table of tables/NAME.csv."""
-        return pd.read_csv(io.BytesIO(self._bytes(f"tables/{name}.csv")), keep_default_na=False, na_values=[""])
+        return parse(self._bytes(f"tables/{name}.csv"))
 
     def groups(self) -> pd.DataFrame:
         """The groups of the rows, as names: 01 and 1 are two of them. An empty cell is not known."""
-        content = io.BytesIO(self._bytes("tables/groups.csv"))
-        return pd.read_csv(content, dtype=str, keep_default_na=False, na_values=[""])
+        return pd.read_csv(io.BytesIO(self._bytes("tables/groups.csv")), dtype=str, **EMPTY)
 
     def write_arrays(self, name: str, arrays: Mapping[str, Any]) -> None:
         """Store arrays/NAME.npz."""
@@ -109,6 +112,11 @@ class Bundle:
     def _write(self, file: str, data: bytes) -> None:
         _replace(self.folder / file, data)
         self.manifest["files"][file] = hashlib.sha256(data).hexdigest()
+
+
+def parse(content: bytes) -> pd.DataFrame:
+    """A table from its CSV: what people named stays text, also where it looks like a number."""
+    return pd.read_csv(io.BytesIO(content), dtype=dict.fromkeys(NAMES, str), **EMPTY)
 
 
 def create(folder: str | Path, manifest: Mapping[str, Any]) -> Bundle:

@@ -1,7 +1,6 @@
 """Check that a bundle is what was recorded, and that its numbers follow from its evidence."""
 
 import hashlib
-import io
 from dataclasses import dataclass
 from math import isclose
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from probe.audit.bundle import Bundle, digest, read
+from probe.audit.bundle import Bundle, digest, parse, read
 from probe.audit.findings import assess
 from probe.errors import IntegrityError
 
@@ -100,4 +99,4 @@ def _check_table(name: str, stored: pd.DataFrame, now: pd.DataFrame) -> None:
 
 
 def _as_read(table: pd.DataFrame) -> pd.DataFrame:
-    return pd.read_csv(io.StringIO(table.to_csv(index=False)), keep_default_na=False, na_values=[""])
+    return parse(table.to_csv(index=False).encode())

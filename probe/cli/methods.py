@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from probe.cli.app import FINDINGS, Json, command, say, show, tell
-from probe.errors import DataError, ExistsError, RangeError
+from probe.errors import DataError, RangeError
 
 Name = Annotated[str, typer.Argument(help="A network of the zoo, such as adult-mlp.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="A setting of the method, such as eps=8/255.")]
@@ -175,10 +175,8 @@ def _slice(text: str, count: int) -> slice:
 def _save(result: Any, out: Path | None) -> None:
     if out is None:
         return
-    if taken := [f for f in (out.with_suffix(".npz"), out.with_suffix(".json")) if f.exists()]:
-        raise ExistsError(f"{taken[0]} exists and is left as it is; choose another --out")
     result.save(out)
-    tell(f"wrote {out.with_suffix('.npz')} and {out.with_suffix('.json')}")
+    tell(f"wrote {out}.npz and {out}.json")
 
 
 def _predictions(name: str, groups: list[str] | None) -> tuple[Any, ...]:

@@ -30,6 +30,13 @@ def test_a_plan_goes_round():
         ({"model": {"zoo": "a", "factory": "b:c"}}, PlanError, "needs either zoo"),
         ({"model": {"factory": "b:c"}}, PlanError, r"\[data\] needs csv"),
         ({"data": {"csv": "x.csv"}}, PlanError, "name the column to predict"),
+        ({"attack": {"methods": [{"method": "pgd"}, {"method": "pgd", "norm": "l2"}]}}, PlanError, "names pgd twice"),
+        ({"attack": {"methods": [{"method": "fgsm"}, {"method": "pgd", "norm": "l2"}]}}, PlanError, "mixes norms"),
+        ({"attack": {"methods": [{"method": "pgd", "eps": 1}]}}, PlanError, "the radii of all attacks are"),
+        ({"attack": {"eps": ["big"]}}, PlanError, "expected radii such as"),
+        ({"attack": {"eps": ["1/0"]}}, PlanError, "expected radii such as"),
+        ({"attack": {"eps": ["0.1", "1/10"]}}, PlanError, "different radii above 0"),
+        ({"checks": {"accuracy": 80.0}}, PlanError, r"checks\.accuracy = 80\.0, expected a share"),
         ({"name": "../up"}, PlanError, "becomes a folder"),
         ({"name": ""}, PlanError, "becomes a folder"),
         ({"attack": 3}, PlanError, "expected a table of settings"),
@@ -38,6 +45,13 @@ def test_a_plan_goes_round():
 def test_a_wrong_plan_ends_in_one_sentence(change, error, message):
     with pytest.raises(error, match=message):
         plan_from(ZOO | change)
+
+
+def test_the_plans_seed_reaches_the_methods_that_take_one():
+    plan = plan_from(
+        ZOO | {"seed": 7, "explain": {"methods": [{"method": "lime"}, {"method": "kernel_shap", "seed": 1}]}}
+    )
+    assert [method.seed for method in plan.explainers()] == [7, 1]
 
 
 def test_a_radius_to_check_must_be_attacked():

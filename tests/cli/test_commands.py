@@ -64,6 +64,34 @@ def test_reports_come_as_page_data_and_table(probe, place):
     assert "html, json, csv" in probe("report", "runs/mine", "--format", "docx", code=2).stderr
 
 
+def test_replace_keeps_the_old_audit_where_the_new_one_cannot_start(probe, place):
+    probe("audit", "--plan", "mine.toml", code=1)
+    edit(place, 'csv = "people.csv"', 'csv = "none.csv"')
+    probe("audit", "--plan", "mine.toml", "--replace", code=2)
+    probe("verify", "runs/mine", code=0)
+
+
+def test_a_factory_that_fails_is_one_sentence(probe, place):
+    (place / "broken.py").write_text("def build():\n    raise ValueError('no weights today')\n")
+    edit(place, "mine:build", "broken:build")
+    result = probe("audit", "--plan", "mine.toml", code=2)
+    assert "broken:build failed: ValueError: no weights today" in result.stderr
+
+
+def test_a_defect_of_our_own_is_no_finding(probe, place, monkeypatch):
+    monkeypatch.setattr(runner, "_record", lambda *_: 1 / 0)
+    result = probe("audit", "--plan", "mine.toml", code=101)
+    assert "ZeroDivisionError" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_group_codes_are_names(probe, place):
+    text = (place / "people.csv").read_text().replace(",F,", ",01,").replace(",M,", ",1,")
+    (place / "people.csv").write_text(text)
+    probe("audit", "--plan", "mine.toml", code=1)
+    assert set(read("runs/mine").table("bias_groups").group.astype(str)) == {"01", "1"}
+
+
 def edit(place, old, new):
     path = place / "mine.toml"
     path.write_text(path.read_text().replace(old, new))
