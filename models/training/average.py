@@ -8,7 +8,7 @@ from models.networks.network import Network
 
 
 class Average:
-    """A network whose weights follow those of another: a <- part a + (1 - part) w (arXiv:1806.05594).
+    """A network whose weights follow those of another: a <- part a + (1 - part) w (arXiv:1703.01780).
 
     It begins where the other does, and follows running statistics in the same way; counts it takes as they are.
     """

@@ -47,7 +47,7 @@ def groups(network: nn.Module, weight_decay: float) -> Groups:
 
 @torch.no_grad()
 def shrink(weights: Iterable[Tensor], amount: float) -> None:
-    """Move each weight towards 0 by that amount, and no further: the proximal step of an L1 penalty (arXiv:1303.1152).
+    """Move each weight towards 0 by that amount, and no further: the proximal step of an L1 penalty (arXiv:1108.0775).
 
     So weights that nothing holds become exactly 0, which steps along the sign of a weight do not achieve.
     """

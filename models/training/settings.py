@@ -37,7 +37,7 @@ class Settings:
     class_weights: Weights = None  # how much a row of each class counts
     weight_decay: float = 0.01  # adamw: times the rate, off each weight; else the factor of half the squared weights
     l1: float = 0.0  # times the rate: how far each weight moves towards 0 at a step, and stops there
-    clip: float = 1.0  # the longest gradient, 0 for any length
+    clip: float = 1.0  # the longest gradient (arXiv:1211.5063), 0 for any length
     ema: float = 0.0  # part of the old in the moving average of the weights that is judged and kept, 0 for none
 
     initialiser: Literal["uniform", "he", "xavier", "orthogonal", "truncated normal"] = "uniform"
@@ -102,7 +102,9 @@ def _value(key: str, value: Any, hint: Any) -> Any:
     what, admits = KINDS.get(hint, KINDS[str])
     if not admits(value):
         raise PlanError(f"Settings.{key} is {value!r}, expected {what}")
-    return tuple(value) if hint == Weights else value
+    if hint == Weights:
+        return tuple(value)
+    return float(value) if hint is float else value
 
 
 def _number(value: Any) -> bool:

@@ -1,5 +1,6 @@
 """Which augmentations there are, and how strong each may be; without torch, so that settings need none either."""
 
+import math
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -7,13 +8,15 @@ from typing import Any
 from probe.errors import PlanError, RangeError
 
 MIXES = ("none", "flip and shift")
+Strength = tuple[str, Callable[[float], bool]]
+PIXELS: Strength = ("a whole number of pixels", lambda pixels: pixels >= 0 and float(pixels).is_integer())
 # What the strength of each means, and which are possible.
-STRENGTHS: dict[str, tuple[str, Callable[[float], bool]]] = {
+STRENGTHS: dict[str, Strength] = {
     "flip": ("a chance from 0 to 1", lambda chance: 0 <= chance <= 1),
-    "shift": ("a whole number of pixels", lambda pixels: pixels >= 0 and float(pixels).is_integer()),
-    "crop": ("a whole number of pixels", lambda pixels: pixels >= 0 and float(pixels).is_integer()),
-    "cutout": ("a whole number of pixels", lambda pixels: pixels >= 0 and float(pixels).is_integer()),
-    "noise": ("a deviation of 0 or more, in input units", lambda deviation: 0 <= deviation < float("inf")),
+    "shift": PIXELS,
+    "crop": PIXELS,
+    "cutout": PIXELS,
+    "noise": ("a deviation of 0 or more, in input units", lambda deviation: 0 <= deviation < math.inf),
 }
 
 

@@ -136,7 +136,7 @@ def test_compiled_means_that_calls_go_through_what_torch_compiled(network, easy,
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("default")  # torch's compiler warns about other parts of torch
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's compiler uses what torch deprecates
 def test_compiling_changes_the_time_and_not_the_weights(blank, easy):
     eager, compiled = (
         weights(easy, blank, replace(BASE, epochs=1, execution=execution)) for execution in ("eager", "compiled")
@@ -279,7 +279,7 @@ def test_a_folder_for_metrics_that_cannot_be_written_is_named(network, easy, tmp
         fit(network, easy, BASE, device=CPU, progress=quiet, folder=tmp_path / "file")
 
 
-def broken_after(epochs, easy):
+def broken_after(epochs):
     """A line whose inputs turn into numbers that are none in the epoch after."""
 
     class Broken(Line):
@@ -294,9 +294,9 @@ def broken_after(epochs, easy):
 
 
 @pytest.mark.parametrize("epochs", [0, 2])
-def test_a_loss_that_is_no_number_leaves_the_last_good_weights(epochs, easy, tmp_path):
-    network, data = broken_after(epochs, easy)
-    good, _ = broken_after(99, easy)
+def test_a_loss_that_is_no_number_leaves_the_last_good_weights(epochs, tmp_path):
+    network, data = broken_after(epochs)
+    good, _ = broken_after(99)
     settings = replace(BASE, optimiser="sgd", schedule="constant", warmup=0.0, patience=1)
     with pytest.raises(ProbeError, match=rf"the loss is nan in epoch {epochs + 1}, step 1"):
         fit(network, data, settings, device=CPU, progress=quiet, folder=tmp_path)
@@ -309,8 +309,26 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_weights(epochs, easy, tmp
     assert len((tmp_path / metrics.METRICS).read_text().splitlines()) == epochs
 
 
+def test_a_validation_loss_that_is_no_number_ends_training_too():
+    class Blind(Line):
+        def forward(self, inputs):
+            return super().forward(inputs) * (1 if self.training else math.nan)
+
+    network, (_, data) = Blind(), broken_after(9)
+    with pytest.raises(ProbeError, match=r"the loss is nan on the validation rows after epoch 1, step 9 of all; lower"):
+        fit(network, data, BASE, device=CPU, progress=quiet)
+    assert network.weight.tolist() == [[1], [-1]]
+
+
+def test_patience_counts_epochs_from_the_best(network, easy):
+    settings = replace(BASE, epochs=40, rate=0.3, schedule="constant")
+    for patience in (1, 4):
+        trained = fit(network, easy, replace(settings, patience=patience), device=CPU, progress=quiet)
+        assert trained.epochs == trained.best.number + patience < 40
+
+
 def test_images_are_asked_for_where_only_images_will_do():
-    line, data = broken_after(9, None)
+    line, data = broken_after(9)
     with pytest.raises(ShapeError, match=r"inputs are shaped \(20, 1\), expected images"):
         fit(line, data, replace(BASE, augment={"shift": 1}), device=CPU, progress=quiet)
 
