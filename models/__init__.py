@@ -34,7 +34,7 @@ def load(name: str | Path, device: str | torch.device | None = None) -> Model:
 
 
 def data(name: str, split: str = "test") -> Dataset:
-    """The `train` or `test` split of `adult` or `fashion-mnist`, or of the data that a model of the zoo learned."""
+    """The `train` or `test` split of a data set, such as `adult`, or of the data that a model of the zoo learned."""
     from models.datasets import reader
 
     dataset: Dataset = reader(RECIPES[name].data if name in RECIPES else name).read(split)

@@ -7,7 +7,12 @@ from types import ModuleType
 from probe.errors import PlanError
 
 BUNDLED = Path(__file__).parent / "data"
-READERS = {"adult": "models.datasets.adult", "fashion-mnist": "models.datasets.fashion"}
+READERS = {
+    "adult": "models.datasets.adult",
+    "compas": "models.datasets.compas",
+    "german": "models.datasets.german",
+    "fashion-mnist": "models.datasets.fashion",
+}
 
 
 def reader(name: str) -> ModuleType:

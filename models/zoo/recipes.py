@@ -19,10 +19,9 @@ class Recipe:
 
 
 IMAGES = "none outside the network, which takes brightness from 0 to 1 and standardises it by the training rows"
-TABLE = (
-    "numbers in their own units, then one-hot categories with ? as a category of its own; the network spreads numbers "
-    "over bins whose edges are quantiles of the distinct training values"
-)
+BINS = "the network spreads numbers over bins whose edges are quantiles of the distinct training values"
+TABLE = f"numbers in their own units, then one-hot categories with ? as a category of its own; {BINS}"
+COMPLETE = f"numbers in their own units, then one-hot categories; {BINS}"
 
 RECIPES = {
     "adult-mlp": Recipe(
@@ -31,6 +30,20 @@ RECIPES = {
         data="adult",
         settings=Settings(epochs=15, rate=2e-3, weight_decay=0.1),
         preprocessing=TABLE,
+    ),
+    "compas-mlp": Recipe(
+        architecture="mlp",
+        kwargs={"numbers": 5, "onehots": 4, "bins": 32, "widths": [32], "classes": 2},
+        data="compas",
+        settings=Settings(epochs=20, batch=128, rate=1e-3, weight_decay=0.5),
+        preprocessing=COMPLETE,
+    ),
+    "german-mlp": Recipe(
+        architecture="mlp",
+        kwargs={"numbers": 7, "onehots": 54, "bins": 4, "widths": [64], "classes": 2},
+        data="german",
+        settings=Settings(epochs=30, batch=32, rate=1e-3, weight_decay=0.3),
+        preprocessing=COMPLETE,
     ),
     "fashion-cnn": Recipe(
         architecture="cnn",

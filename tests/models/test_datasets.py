@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import models
-from models.datasets import adult, fashion, idx
+from models.datasets import READERS, adult, fashion, idx
 from models.files import unpack
 from probe.errors import DataError, IntegrityError, PlanError
 
@@ -37,9 +37,9 @@ def test_adult_has_the_counts_of_the_census_file(train, test):
 
 
 def test_adult_rows_are_those_of_the_file(train):
-    first = dict(zip(adult.NUMBERS, train.inputs[0].tolist(), strict=False))
+    first = dict(zip(adult.TABLE.numbers, train.inputs[0].tolist(), strict=False))
     assert first == {"age": 39, "education_num": 13, "capital_gain": 2174, "capital_loss": 0, "hours_per_week": 40}
-    chosen = [v for i, v in enumerate(v for vs in adult.categories().values() for v in vs) if train.inputs[0, 5 + i]]
+    chosen = [v for i, v in enumerate(v for vs in adult.TABLE.levels().values() for v in vs) if train.inputs[0, 5 + i]]
     expected = ["State-gov", "Never-married", "Adm-clerical", "Not-in-family", "White", "Male", "United-States"]
     assert chosen == expected
 
@@ -50,26 +50,26 @@ def test_no_adult_row_is_in_both_splits(train, test):
 
 def test_each_category_of_adult_is_one_feature_that_sums_to_one(train, test):
     for data in (train, test):
-        sums = data.space.by_feature(data.inputs)[:, len(adult.NUMBERS) :]
+        sums = data.space.by_feature(data.inputs)[:, len(adult.TABLE.numbers) :]
         assert sums.shape[1] == 7
         assert bool((sums == 1).all())
 
 
 def test_missing_answers_are_a_category():
-    assert "?" in adult.categories()["occupation"]
+    assert "?" in adult.TABLE.levels()["occupation"]
 
 
 def test_groups_of_adult_agree_with_its_coordinates(test):
-    sex = adult.FEATURES.index("sex")
+    sex = adult.TABLE.features.index("sex")
     coordinates = test.inputs[:, (test.space.features == sex)]
-    assert adult.categories()["sex"] == ("Female", "Male")
+    assert adult.TABLE.levels()["sex"] == ("Female", "Male")
     assert coordinates.argmax(1).tolist() == (test.groups["sex"] == "Male").astype(int).tolist()
 
 
 def test_an_attacker_of_adult_moves_schooling_money_and_hours_only(test):
     space = test.space
     movable = set(space.features[space.movable(test.inputs)].tolist())
-    names = {adult.FEATURES[i] for i in movable}
+    names = {adult.TABLE.features[i] for i in movable}
     assert names == {"education_num", "capital_gain", "capital_loss", "hours_per_week"}
 
 
@@ -105,14 +105,14 @@ def test_a_model_names_the_data_that_it_learned_from(test):
     assert models.data("adult-mlp").digest() == test.digest()
 
 
-@pytest.mark.parametrize("name", ["adult", "fashion-mnist"])
+@pytest.mark.parametrize("name", READERS)
 def test_an_unknown_split_is_named_with_those_there_are(name):
     with pytest.raises(PlanError, match="train, test; got 'validation'"):
         models.data(name, "validation")
 
 
 def test_an_unknown_data_set_is_named_with_those_there_are():
-    with pytest.raises(PlanError, match="adult, fashion-mnist"):
+    with pytest.raises(PlanError, match="adult, compas, german, fashion-mnist"):
         models.data("iris")
 
 

@@ -24,8 +24,14 @@ from probe.errors import (
     Unsupported,
 )
 
-GATES = {"adult-mlp": 0.85, "fashion-cnn": 0.915, "fashion-vit": 0.88}
-AUC_GATE = 0.905
+GATES = {
+    "adult-mlp": 0.85,
+    "compas-mlp": 0.66,
+    "german-mlp": 0.70,  # 300 rows; the gate of cross-validation is among the tests of tables
+    "fashion-cnn": 0.915,
+    "fashion-vit": 0.88,
+}
+AUC_GATES = {"adult-mlp": 0.905, "compas-mlp": 0.70, "german-mlp": 0.70}
 LARGEST = 2 * 2**20
 
 
@@ -64,7 +70,7 @@ def test_the_saved_model_passes_its_gate_and_does_as_its_card_says(name):
     low, high = card["metrics"]["accuracy_interval_95"]
     assert low < found["accuracy"] < high
     if "area_under_roc" in found:
-        assert found["area_under_roc"] >= AUC_GATE
+        assert found["area_under_roc"] >= AUC_GATES[name]
         assert found["area_under_roc"] == pytest.approx(card["metrics"]["area_under_roc"], abs=1e-5)
 
 
@@ -77,10 +83,6 @@ def test_the_card_says_what_was_made_of_what(name):
     rows = card["data"]["rows"]
     assert rows["validation"] == round((rows["train"] + rows["validation"]) * recipe.settings.validation)
     assert (FOLDER / name / "model.safetensors").stat().st_size == card["weights"]["bytes"] <= LARGEST
-
-
-def test_the_card_names_the_rows_that_the_model_learned_from():
-    assert models.card("adult-mlp")["data"]["train_sha256"] == models.data("adult", "train").digest()
 
 
 def test_a_loaded_model_fits_its_data():
@@ -111,7 +113,7 @@ def test_a_folder_that_cannot_be_written_is_named_before_training(tiny, tmp_path
 
 def test_an_unknown_name_suggests_the_nearest():
     for ask in (models.load, models.card, train):
-        with pytest.raises(UnknownMethod, match=r"did you mean 'fashion-cnn'\? the zoo has adult-mlp, fashion-cnn"):
+        with pytest.raises(UnknownMethod, match=r"did you mean 'fashion-cnn'\? the zoo has adult-mlp, compas-mlp"):
             ask("fashon-cnn")
 
 

@@ -1,0 +1,180 @@
+"""What holds for every table of people, and what is known of COMPAS and German credit."""
+
+import gzip
+import io
+from importlib import import_module
+
+import pandas as pd
+import pytest
+import torch
+
+import models
+from models.datasets import BUNDLED, adult, compas, german
+from models.datasets.tabular import split_by_hash
+from models.networks import build
+from models.training.loop import fit
+from models.zoo.recipes import RECIPES
+from probe import Dataset
+from probe.errors import IntegrityError
+
+NAMES = ("adult", "compas", "german")
+# What is known on the day of the charge, and says neither what came after it nor what another model thought.
+KNOWN_IN_TIME = {"age", "priors_count", "juv_fel_count", "juv_misd_count", "juv_other_count", "c_charge_degree", "sex"}
+
+
+def both(name):
+    return [models.data(name, split) for split in ("train", "test")]
+
+
+def people(name):
+    """The groups of all rows, in both splits."""
+    return pd.concat([data.groups for data in both(name)])
+
+
+def share(data):
+    return data.labels.double().mean().item()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_category_sums_to_one_and_numbers_are_within_bounds(name):
+    table = import_module(f"models.datasets.{name}").TABLE
+    for data in both(name):
+        categories = data.inputs[:, len(table.numbers) :]
+        assert bool(((categories == 0) | (categories == 1)).all())
+        assert bool((data.space.by_feature(data.inputs)[:, len(table.numbers) :] == 1).all())
+        data.space.check(data.inputs)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_row_is_in_one_split(name):
+    train, test = both(name)
+    assert not torch.isin(train.rows, test.rows).any()
+    assert train.rows.unique().numel() == len(train)
+
+
+@pytest.mark.parametrize("name", ["compas", "german"])
+def test_both_splits_are_alike_in_labels_and_groups(name):
+    train, test = both(name)
+    assert share(train) == pytest.approx(share(test), abs=0.005)
+    for column in train.groups:
+        parts = [data.groups[column].value_counts(normalize=True) for data in (train, test)]
+        assert (parts[0] - parts[1]).abs().max() < 0.01
+
+
+def test_compas_has_the_published_counts():
+    train, test = both("compas")
+    assert len(train) + len(test) == 6_172
+    assert int(train.labels.sum() + test.labels.sum()) == 2_809
+    counts = people("compas")["race"].value_counts().to_dict()
+    assert counts == {
+        "African-American": 3_175,
+        "Caucasian": 2_103,
+        "Hispanic": 509,
+        "Other": 343,
+        "Asian": 31,
+        "Native American": 11,
+    }
+    assert people("compas")["sex"].value_counts().to_dict() == {"Male": 4_997, "Female": 1_175}
+    assert "6,172 rows" in train.source
+
+
+def test_compas_shows_nothing_that_was_not_known_in_time():
+    assert set(compas.TABLE.features) == KNOWN_IN_TIME
+    assert models.data("compas").space.names == compas.TABLE.features
+
+
+def test_a_model_of_compas_that_is_too_good_has_seen_the_answer():
+    # Published models reach .66 to .69 on these rows: above .70 something leaks.
+    metrics = models.card("compas-mlp")["metrics"]
+    assert 0.66 <= metrics["accuracy"] <= 0.70
+
+
+def test_no_column_of_compas_tells_the_label_alone():
+    data = models.data("compas", "train")
+    majority = max(share(data), 1 - share(data))
+    for column in data.inputs.T:
+        # The best that can be said of each value, on the rows it is learned from.
+        values, which = column.unique(return_inverse=True)
+        yes = torch.zeros(len(values)).index_add_(0, which, data.labels.float())
+        best = torch.maximum(yes, which.bincount() - yes).sum() / len(data)
+        assert majority - 1e-6 <= best < 0.70
+
+
+def test_german_has_the_published_counts():
+    train, test = both("german")
+    assert (len(train), len(test)) == (700, 300)
+    assert int(train.labels.sum() + test.labels.sum()) == 700
+    assert train.classes == ("bad", "good")
+    assert people("german")["sex"].value_counts().to_dict() == {"male": 690, "female": 310}
+    assert people("german")["age_group"].value_counts().to_dict() == {"over 25": 810, "25 or younger": 190}
+
+
+def test_the_first_customer_of_german_reads_in_words():
+    data = next(data for data in both("german") if 0 in data.rows)
+    [words] = data.space.describe(data.inputs[data.rows == 0])
+    customer = dict(zip(data.space.names, words, strict=True))
+    assert (customer["credit_amount"], customer["age"]) == ("1169", "67")
+    assert customer["checking_account"] == "below 0 DM"
+    assert customer["purpose"] == "radio or television"
+    assert customer["personal_status_sex"] == "male, single"
+    assert data.labels[data.rows == 0].item() == 1
+
+
+@pytest.mark.parametrize("name", ["compas", "german"])
+def test_rows_number_the_lines_of_the_file(name):
+    file = {"compas": "compas.csv.gz", "german": "german_credit.csv.gz"}[name]
+    table = pd.read_csv(io.BytesIO(gzip.decompress((BUNDLED / file).read_bytes())))
+    for data in both(name):
+        age = data.inputs[:, data.space.names.index("age")]
+        assert table["age"].iloc[data.rows.numpy()].tolist() == age.tolist()
+
+
+@pytest.mark.parametrize("module", [adult, compas, german])
+def test_a_changed_table_is_refused(module, monkeypatch):
+    monkeypatch.setattr(module, "SHA256", "0" * 64)
+    with pytest.raises(IntegrityError, match="it was changed"):
+        module.TABLE.load()
+
+
+def test_the_split_follows_the_rows_and_not_their_order():
+    lines = [f"{i}".encode() for i in range(100)]
+    strata = pd.DataFrame({"label": [i % 2 for i in range(100)]})
+    forward = split_by_hash(lines, strata, 0.3)
+    backward = split_by_hash(lines[::-1], strata[::-1].reset_index(drop=True), 0.3)
+    assert forward.tolist() == backward.tolist()[::-1]
+    assert forward.groupby(strata["label"]).agg(lambda split: (split == "test").sum()).tolist() == [15, 15]
+
+
+@pytest.mark.parametrize("name", ["adult-mlp", "compas-mlp", "german-mlp"])
+def test_the_card_names_the_rows_that_the_model_learned_from(name):
+    card = models.card(name)["data"]
+    assert card["train_sha256"] == models.data(name, "train").digest()
+    assert card["source"] == models.data(name).source
+
+
+@pytest.fixture
+def one_thread():
+    """Networks this small wait longer for a second thread than they compute."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.slow
+def test_german_credit_is_learned_to_74_percent_in_repeated_cross_validation(one_thread):
+    # 300 test rows tell accuracies apart by no less than 5 points: five times five folds of all 1,000 rows.
+    train, test = both("german")
+    recipe = RECIPES["german-mlp"]
+    inputs, labels = (torch.cat([getattr(data, part) for data in (train, test)]) for part in ("inputs", "labels"))
+    data = Dataset(inputs, labels, space=train.space, classes=train.classes)
+    accuracies = []
+    for seed in range(5):
+        order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))
+        for held in order.chunk(5):
+            rest = order[~torch.isin(order, held)]
+            network = build(recipe.architecture, recipe.kwargs)
+            fit(network, data[rest], recipe.settings, device=torch.device("cpu"), seed=seed, progress=lambda line: None)
+            right = network(data.inputs[held]).argmax(1) == data.labels[held]
+            accuracies.append(right.double().mean().item())
+    assert sum(accuracies) / len(accuracies) >= 0.74
