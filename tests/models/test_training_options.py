@@ -327,6 +327,25 @@ def test_patience_counts_epochs_from_the_best(network, easy):
         assert trained.epochs == trained.best.number + patience < 40
 
 
+def test_the_network_learns_from_what_augmentation_and_mixup_made(easy, network, monkeypatch):
+    batches, learn = [], Learner.learn
+
+    def watched(self, inputs, targets):
+        batches.append((inputs, targets))
+        return learn(self, inputs, targets)
+
+    monkeypatch.setattr(Learner, "learn", watched)
+    for options in ({}, {"augment": {"cutout": 7}}, {"mixup": 1.0}):
+        fit(network, easy, replace(BASE, epochs=1, **options), device=CPU, progress=quiet)
+    plain, holed, mixed = batches[:9], batches[9:18], batches[18:]
+    rows = {tuple(row.flatten().tolist()) for row in easy.inputs}
+    assert all(tuple(row.flatten().tolist()) in rows for inputs, _ in plain for row in inputs)
+    assert all(((inputs == 0).flatten(1).sum(1) >= 49).all() for inputs, _ in holed)
+    assert all(targets.shape == (20, 2) and bool(((targets > 0) & (targets < 1)).any()) for _, targets in mixed)
+    # A row may be mixed with itself.
+    assert sum(tuple(row.flatten().tolist()) in rows for row in mixed[0][0]) < 10
+
+
 def test_images_are_asked_for_where_only_images_will_do():
     line, data = broken_after(9)
     with pytest.raises(ShapeError, match=r"inputs are shaped \(20, 1\), expected images"):
