@@ -140,8 +140,8 @@ def bias(  # one option for each column
 
         for f in report.findings:
             interval = "" if f.low is None or f.high is None else f" [{f.low:.3f}, {f.high:.3f}]"
-            value = "undefined" if f.estimate is None else f"{f.estimate:.3f}"
-            say(f"{SIGNS[f.status]:15} {f.check}: {value}{interval}  {f.note}")
+            value = "" if f.estimate is None else f": {f.estimate:.3f}{interval}"
+            say(f"{SIGNS[f.status]:15} {f.check}{value}  {f.note}")
     return FINDINGS if {f.status for f in report.findings} & {"fail", "inconclusive", "error", "not run"} else 0
 
 
