@@ -45,11 +45,32 @@ RECIPES = {
         settings=Settings(epochs=30, batch=32, rate=1e-3, weight_decay=0.3),
         preprocessing=COMPLETE,
     ),
+    "fashion-mlp": Recipe(
+        architecture="image-mlp",
+        kwargs={"side": 28, "widths": [256, 128], "classes": 10},
+        data="fashion-mnist",
+        settings=Settings(epochs=25, batch=128, rate=1e-3, weight_decay=0.2, augment={"flip": 0.5}),
+        preprocessing=IMAGES,
+    ),
+    "fashion-lenet": Recipe(
+        architecture="lenet",
+        kwargs={"side": 28, "classes": 10},
+        data="fashion-mnist",
+        settings=Settings(epochs=24, batch=128, rate=5e-3, augment={"flip": 0.5, "shift": 1}),
+        preprocessing=IMAGES,
+    ),
     "fashion-cnn": Recipe(
         architecture="cnn",
         kwargs={"channels": [32, 64, 128], "side": 28, "classes": 10},
         data="fashion-mnist",
         settings=Settings(epochs=18, rate=4e-3, weight_decay=0.02, augment="flip and shift", precision="bfloat16"),
+        preprocessing=IMAGES,
+    ),
+    "fashion-resnet": Recipe(
+        architecture="resnet",
+        kwargs={"widths": [32, 64, 128], "blocks": 1, "classes": 10},
+        data="fashion-mnist",
+        settings=Settings(epochs=20, rate=4e-3, weight_decay=0.05, augment="flip and shift", precision="bfloat16"),
         preprocessing=IMAGES,
     ),
     "fashion-vit": Recipe(
