@@ -40,17 +40,6 @@ def wilson(successes: ArrayLike, trials: ArrayLike, level: float = 0.95) -> tupl
     return low, high
 
 
-def newcombe(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike, level: float = 0.95) -> tuple[Floats, Floats]:
-    """Interval of p1 - p2 for independent proportions (Newcombe 1998, method 10), elementwise."""
-    k1, n1, k2, n2 = (np.asarray(a, dtype=float) for a in (k1, n1, k2, n2))
-    p1, p2 = k1 / np.where(n1 > 0, n1, np.nan), k2 / np.where(n2 > 0, n2, np.nan)
-    (low1, high1), (low2, high2) = wilson(k1, n1, level), wilson(k2, n2, level)
-    difference = p1 - p2
-    low = difference - np.sqrt((p1 - low1) ** 2 + (high2 - p2) ** 2)
-    high = difference + np.sqrt((high1 - p1) ** 2 + (p2 - low2) ** 2)
-    return np.asarray(low), np.asarray(high)
-
-
 def mean(evidence: Floats) -> float:
     """The mean, as a plain number."""
     return float(evidence.mean())

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from probe.statistics import area_under_roc, bootstrap, calibration_error, calibration_interval, newcombe, wilson
+from probe.statistics import area_under_roc, bootstrap, calibration_error, calibration_interval, wilson
 
 
 @pytest.mark.parametrize(
@@ -13,10 +13,6 @@ def test_wilson(k, n, low, high):
 
 def test_wilson_of_nothing_is_undefined():
     assert np.isnan(wilson(0, 0)).all()
-
-
-def test_newcombe():
-    assert [float(bound) for bound in newcombe(805, 1795, 349, 1488)] == pytest.approx([0.18205, 0.24502], abs=6e-5)
 
 
 def test_wilson_covers():

@@ -21,22 +21,36 @@ class Table:
     names: tuple[str, ...]
     counts: Ints
     codes: Ints  # the group of each row; -1 where it is unknown
+    obstacle: str = ""  # why it holds no groups although rows name some
 
     def ledger(self) -> dict[str, str | int]:
-        """Where the rows went; `used` and `unknown` add up to `rows`."""
-        used = int(self.counts.sum())
-        return {"attribute": self.attribute, "rows": len(self.codes), "used": used, "unknown": len(self.codes) - used}
+        """Where the rows went; `used`, `unknown` and `not_run` add up to `rows`."""
+        used, known = int(self.counts.sum()), int((self.codes >= 0).sum())
+        return {
+            "attribute": self.attribute,
+            "rows": len(self.codes),
+            "used": used,
+            "unknown": len(self.codes) - known,
+            "not_run": known - used,
+        }
 
 
 def tabulate(labels: Ints, predictions: Ints, groups: pd.DataFrame) -> list[Table]:
-    """One table per attribute, then one per intersection of two attributes, of three, and so on."""
+    """One table per attribute, then one per intersection of two attributes, of three, and so on.
+
+    One with too many groups to compare holds none, and says so.
+    """
     columns = {str(name): _encode(groups[name], str(name)) for name in groups.columns}
     tables: list[Table] = []
     for size in range(1, len(columns) + 1):
         for chosen in combinations(columns, size):
             codes, names = _cross([columns[name] for name in chosen])
             attribute = " x ".join(chosen)
-            _refuse(attribute, names, taken=[table.attribute for table in tables])
+            _refuse_name(attribute, taken=[table.attribute for table in tables])
+            if len(names) > MOST_GROUPS:
+                tables.append(Table(attribute, (), np.zeros((0, 2, 2), dtype=np.int64), codes, _crowded(names)))
+                continue
+            _refuse_likeness(attribute, names)
             counts = np.bincount((codes * 4 + labels * 2 + predictions)[codes >= 0], minlength=4 * len(names))
             tables.append(Table(attribute, names, counts.reshape(len(names), 2, 2).astype(np.int64), codes))
     return tables
@@ -70,11 +84,16 @@ def _cross(parts: list[tuple[Ints, tuple[str, ...]]]) -> tuple[Ints, tuple[str, 
     return codes, tuple(names)
 
 
-def _refuse(attribute: str, names: tuple[str, ...], taken: list[str]) -> None:
+def _refuse_name(attribute: str, taken: list[str]) -> None:
     if attribute in taken:
         raise DataError(f"two attributes or intersections are both called {attribute!r}; rename a column of groups")
-    if len(names) > MOST_GROUPS:
-        raise DataError(f"{attribute!r} has {len(names)} groups, over {MOST_GROUPS}; bin its values or drop the column")
+
+
+def _refuse_likeness(attribute: str, names: tuple[str, ...]) -> None:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise DataError(f"{attribute!r} has unlike groups that both read {repeated[0]!r}; spell them apart or alike")
+
+
+def _crowded(names: tuple[str, ...]) -> str:
+    return f"there are {len(names)} groups, over {MOST_GROUPS}, too many to compare; bin the values or drop the column"

@@ -11,7 +11,8 @@ from probe.bias.gate import Ints
 from probe.bias.intervals import bonferroni, largest_gap, largest_gap_interval, pairs, smallest_ratio_interval
 from probe.bias.permutation import permutation_p
 from probe.bias.power import detectable_gap
-from probe.bias.rates import RATES, Rate, divide
+from probe.bias.proportions import divide
+from probe.bias.rates import RATES, Rate
 from probe.bias.settings import Settings
 from probe.finding import Direction, Status, judge
 
@@ -43,8 +44,8 @@ class Disparity:
     estimate: float = NAN
     low: float = NAN
     high: float = NAN
-    p_value: float = NAN  # that all rates are equal, so the same for difference and ratio
-    detectable: float = NAN
+    p_value: float = NAN  # of permutations, that all rates are equal: the same for difference and ratio
+    detectable: float = NAN  # NaN as well where no gap could have been shown
     smallest_group: str | None = None
     n: int
     threshold: float
@@ -97,7 +98,7 @@ def measure(table: Table, metric: str, settings: Settings) -> Disparity:
         "left_out": ", ".join(_left_out(full, strata)),
         "estimate_all_groups": _estimate(metric, [stratum.above(1) for stratum in full]),
     }
-    reason = _obstacle(full, strata, settings.smallest)
+    reason = _obstacle(table, full, strata, settings.smallest)
     if reason:
         return Disparity(**common, status="not run", reason=reason)
     low, high = _interval(metric, strata, settings.level)
@@ -119,9 +120,11 @@ def _left_out(full: Sequence[Stratum], strata: Sequence[Stratum]) -> list[str]:
     return [name for name in full[0].names if name not in kept]
 
 
-def _obstacle(full: Sequence[Stratum], strata: Sequence[Stratum], smallest: int) -> str:
+def _obstacle(table: Table, full: Sequence[Stratum], strata: Sequence[Stratum], smallest: int) -> str:
     """Why nothing can be compared; empty when it can."""
     groups = full[0].names
+    if table.obstacle:
+        return table.obstacle
     if len(groups) == 0:
         return "every row is unknown"
     if len(groups) == 1:
@@ -129,7 +132,8 @@ def _obstacle(full: Sequence[Stratum], strata: Sequence[Stratum], smallest: int)
     for stratum in strata:
         if len(stratum.names) < 2:
             count = len(stratum.names) or "none"
-            return f"{count} of {len(groups)} groups has at least {smallest} {stratum.rate.unit}; two are needed"
+            least = stratum.rate.count(smallest)
+            return f"{count} of {len(groups)} groups has at least {least}; two are needed"
     return ""
 
 
@@ -153,7 +157,8 @@ def _interval(metric: str, strata: Sequence[Stratum], level: float) -> tuple[flo
 def _detectable(metric: str, strata: Sequence[Stratum], level: float) -> float:
     """The gap that even the pair hardest to tell apart would have shown at the level of the simultaneous interval.
 
-    For a ratio: the ratio that such a gap leaves below the most selected group, NaN when it exceeds that rate.
+    NaN when that pair could have shown none. For a ratio: the ratio that such a gap leaves below the most selected
+    group, NaN when it exceeds that rate.
     """
     alpha = 1 - bonferroni(level, sum(pairs(len(stratum.names))[0].size for stratum in strata))
     gap = max(float(_pairwise_gaps(stratum, alpha).max()) for stratum in strata)
@@ -171,7 +176,7 @@ def _pairwise_gaps(stratum: Stratum, alpha: float) -> np.ndarray:
 def _smallest(strata: Sequence[Stratum]) -> str:
     least = min(strata, key=lambda stratum: int(stratum.trials.min()))
     at = int(least.trials.argmin())
-    return f"{least.names[at]} ({least.trials[at]} {least.rate.unit})"
+    return f"{least.names[at]} ({least.rate.count(int(least.trials[at]))})"
 
 
 def _extremes(strata: Sequence[Stratum]) -> dict[str, Any]:

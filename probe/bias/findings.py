@@ -8,6 +8,7 @@ from probe.bias.counts import Table
 from probe.bias.disparities import METRICS, Disparity, Stratum, strata_of
 from probe.bias.pairs import COMPARED
 from probe.bias.power import POWER, detectable_gap
+from probe.bias.rates import RATES
 from probe.bias.settings import Settings
 from probe.finding import Finding
 
@@ -69,6 +70,7 @@ def _too_small(table: Table, settings: Settings) -> list[Finding]:
     strata = strata_of(table, COMPARED)
     trials = np.stack([stratum.trials for stratum in strata])
     findings = []
+    least = RATES["selection_rate"].count(settings.smallest)
     for at in np.flatnonzero((trials < settings.smallest).any(axis=0)):
         name = table.names[at]
         alone = trials[0, at] == 1
@@ -81,7 +83,7 @@ def _too_small(table: Table, settings: Settings) -> list[Finding]:
                 check=f"enough rows of {name} in {table.attribute}",
                 status="not run" if alone else "inconclusive",
                 n=int(trials[0, at]),
-                method=f"a rate needs {settings.smallest} rows behind it to enter a gap: an engineering threshold",
+                method=f"a rate needs {least} behind it to enter a gap: an engineering threshold",
                 note=f"{name} is a single row, whose rates are 0, 1 or undefined" if alone else "; ".join(shortages),
             )
         )
@@ -96,12 +98,12 @@ def _shortage(stratum: Stratum, at: int, settings: Settings) -> str:
     other = int(np.argmax(np.where(np.arange(len(n)) == at, -1, n)))
     alpha = 1 - settings.level
     gap = float(detectable_gap(k[at], n[at], k[other], n[other], alpha=alpha))
-    if not gap <= 1:
+    if np.isnan(gap):
         shown = f"no gap in {stratum.rate.label} could have been shown"
     else:
         shown = f"only a gap of at least {gap:.2f} in {stratum.rate.label} could have been shown"
     return (
-        f"{n[at]} {stratum.rate.unit} in {name}: {shown} "
+        f"{stratum.rate.count(int(n[at]))} in {name}: {shown} "
         f"(against the {n[other]} of {stratum.names[other]}, alpha {alpha:.2g}, power {POWER:.2g})"
     )
 

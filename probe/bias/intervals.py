@@ -1,11 +1,11 @@
-"""Simultaneous intervals for the largest gap and the smallest ratio between any two groups.
+"""Simultaneous intervals for the largest gap, the smallest ratio and the ratios to the highest rate.
 
 A percentile bootstrap of max minus min can never reach down to 0, so it misses the truth whenever groups are equal.
 Here every pair gets an interval at a Bonferroni-adjusted level. When all of them hold, which happens with at least
 the asked probability, the largest gap lies between the largest lower and the largest upper bound of any pair.
 
 The pairs use limits with continuity correction. Without it two equal groups of 100 are covered 94.4 % of the time
-instead of 95 %, and Katz's interval of a ratio, at rates near 1, as little as 90.5 %.
+instead of 95 %, and Katz's (1978) interval of a ratio, at rates near 1, as little as 90.5 %.
 """
 
 from collections.abc import Sequence
@@ -43,10 +43,30 @@ def smallest_ratio_interval(k: ArrayLike, n: ArrayLike, level: float) -> tuple[F
     return np.where(nothing, np.nan, np.exp(-farthest)), np.where(nothing, np.nan, np.exp(-nearest))
 
 
+def highest_ratio_interval(k: ArrayLike, n: ArrayLike, eligible: ArrayLike, level: float) -> tuple[Floats, Floats]:
+    """Interval of each group's rate over the truly highest rate of the eligible groups, all at once.
+
+    Whose rate looks highest was chosen from the data, so the group that truly is highest may be another. When the
+    `ratio_interval` of every pair with an eligible group holds, the ratio to the highest is at most the least upper
+    bound over eligible groups, 1 for the group itself among them, and at least the least lower bound over those that
+    no other is sure to exceed. So the interval of an eligible group ends at 1 where it cannot be told from the top.
+    """
+    k, n, eligible = np.asarray(k, dtype=float), np.asarray(n, dtype=float), np.asarray(eligible, dtype=bool)
+    groups, chosen = n.shape[-1], int(eligible.sum())
+    compared = pairs(groups)[0].size - pairs(groups - chosen)[0].size
+    share = bonferroni(level, max(compared, 1))
+    low, high = ratio_interval(k[..., :, None], n[..., :, None], k[..., None, :], n[..., None, :], share)
+    itself = np.eye(groups, dtype=bool)
+    low, high = np.where(itself, 1.0, low), np.where(eligible, np.where(itself, 1.0, high), np.inf)
+    most = high.min(-1)
+    perhaps_highest = eligible & (most >= 1)
+    return np.where(perhaps_highest[..., None, :], low, np.inf).min(-1), most
+
+
 def difference_interval(
     k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike, level: float
 ) -> tuple[Floats, Floats]:
-    """Interval of p1 - p2 with continuity correction (Newcombe 1998, method 11), elementwise."""
+    """Interval of p1 - p2 with continuity correction (Newcombe 1998, method 11), elementwise; NaN without trials."""
     (p1, low1, high1), (p2, low2, high2) = _corrected(k1, n1, level), _corrected(k2, n2, level)
     below, above = np.hypot(p1 - low1, high2 - p2), np.hypot(high1 - p1, p2 - low2)
     return p1 - p2 - below, p1 - p2 + above
@@ -69,29 +89,13 @@ def ratio_interval(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike, l
 def _corrected(k: ArrayLike, n: ArrayLike, level: float) -> tuple[Floats, Floats, Floats]:
     """A proportion and its Wilson limits with continuity correction (Newcombe 1998, method 4)."""
     k, n = np.asarray(k, dtype=float), np.asarray(n, dtype=float)
+    n = np.where(n > 0, n, np.nan)
     z, p = stats.norm.ppf(0.5 + level / 2), k / n
     below = z * np.sqrt(np.maximum(z**2 - 2 - 1 / n + 4 * p * (n * (1 - p) + 1), 0))
     above = z * np.sqrt(np.maximum(z**2 + 2 - 1 / n + 4 * p * (n * (1 - p) - 1), 0))
     low = np.where(k == 0, 0.0, np.maximum(0.0, (2 * k + z**2 - 1 - below) / (2 * (n + z**2))))
     high = np.where(k == n, 1.0, np.minimum(1.0, (2 * k + z**2 + 1 + above) / (2 * (n + z**2))))
     return p, low, high
-
-
-def katz(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike, level: float = 0.95) -> tuple[Floats, Floats]:
-    """Interval of p1 / p2 on the log scale (Katz 1978), elementwise; NaN where neither group has a success.
-
-    The formula breaks where a count is 0 or full, so such a pair has half a success and half a failure added to both
-    groups. With no success in the first group the ratio may be 0, with none in the second it has no upper bound.
-    """
-    k1, n1, k2, n2 = np.broadcast_arrays(*(np.asarray(a, dtype=float) for a in (k1, n1, k2, n2)))
-    edge = 0.5 * ((k1 == 0) | (k2 == 0) | (k1 == n1) | (k2 == n2))
-    a, m, b, w = k1 + edge, n1 + 2 * edge, k2 + edge, n2 + 2 * edge
-    ratio = (a / m) / (b / w)
-    spread = np.exp(stats.norm.ppf(0.5 + level / 2) * np.sqrt(1 / a - 1 / m + 1 / b - 1 / w))
-    low = np.where(k1 == 0, 0.0, ratio / spread)
-    high = np.where(k2 == 0, np.inf, ratio * spread)
-    neither = (k1 == 0) & (k2 == 0)
-    return np.where(neither, np.nan, low), np.where(neither, np.nan, high)
 
 
 def pairs(groups: int) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,8 @@ import pandas as pd
 
 from probe.bias.counts import Table
 from probe.bias.gate import Floats, Ints
-from probe.bias.intervals import katz
+from probe.bias.intervals import highest_ratio_interval
+from probe.bias.proportions import divide
 from probe.statistics import area_under_roc, calibration_error, wilson
 
 
@@ -21,6 +22,10 @@ class Rate:
     successes: Callable[[Ints], Ints]
     trials: Callable[[Ints], Ints]
 
+    def count(self, trials: int) -> str:
+        """So many trials in words, such as '1 positive'."""
+        return f"{trials} {self.unit.removesuffix('s') if trials == 1 else self.unit}"
+
 
 RATES = {
     "selection_rate": Rate("selection rate", "rows", lambda c: c[:, :, 1].sum(1), lambda c: c.sum((1, 2))),
@@ -29,11 +34,6 @@ RATES = {
     "ppv": Rate("precision", "selected rows", lambda c: c[:, 1, 1], lambda c: c[:, :, 1].sum(1)),
     "accuracy": Rate("accuracy", "rows", lambda c: c[:, 0, 0] + c[:, 1, 1], lambda c: c.sum((1, 2))),
 }
-
-
-def divide(successes: Ints, trials: Ints) -> Floats:
-    """The proportion, NaN where there were no trials."""
-    return np.divide(successes, trials, out=np.full(np.shape(trials), np.nan), where=np.asarray(trials) > 0)
 
 
 def describe(table: Table, level: float, smallest: int) -> pd.DataFrame:
@@ -50,20 +50,24 @@ def describe(table: Table, level: float, smallest: int) -> pd.DataFrame:
 
 
 def _impact(table: Table, level: float, smallest: int) -> dict[str, object]:
-    """Selection rate over that of the most selected group; a group too small to trust is not made the reference."""
+    """Selection rate over that of the most selected group; a group too small to trust is not made the reference.
+
+    The intervals are of the ratio to the group that is truly the most selected, which may not be the reference, so
+    the reference has one too.
+    """
     selected, n = RATES["selection_rate"].successes(table.counts), RATES["selection_rate"].trials(table.counts)
     undefined = np.full(len(n), np.nan)
     if not selected.any():
         return dict.fromkeys(("impact_ratio", "impact_ratio_low", "impact_ratio_high"), undefined) | {"reference": None}
     rate = selected / n
-    trusted = (n >= smallest) & (selected > 0)
-    top = int(np.argmax(np.where(trusted if trusted.any() else selected > 0, rate, -1.0)))
-    low, high = katz(selected, n, selected[top], n[top], level)
-    itself = np.arange(len(n)) == top  # 1 by definition, so there is nothing to estimate
+    large = n >= smallest
+    trusted = large if selected[large].any() else np.ones_like(large)
+    top = int(np.argmax(np.where(trusted, rate, -1.0)))
+    low, high = highest_ratio_interval(selected, n, trusted, level)
     return {
         "impact_ratio": rate / rate[top],
-        "impact_ratio_low": np.where(itself, np.nan, low),
-        "impact_ratio_high": np.where(itself, np.nan, high),
+        "impact_ratio_low": low,
+        "impact_ratio_high": high,
         "reference": table.names[top],
     }
 

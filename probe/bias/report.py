@@ -22,11 +22,18 @@ class BiasReport:
     """What an audit measured. NaN is undefined, never 0.
 
     Attributes:
-        groups: a row per group of each attribute and of each intersection of attributes
-        disparities: a row per attribute and headline metric
-        pairs: a row per attribute, rate and pair of groups
+        groups: a row per group of each attribute and of each intersection of attributes. Intervals of rates are
+            Wilson's, each of its own. Those of `impact_ratio`, to the group that is truly the most selected of those
+            large enough, hold at once for all groups of the attribute
+        disparities: a row per attribute and headline metric, with intervals that hold at once for all pairs, and
+            `p_value` of permutations of group membership
+        pairs: a row per attribute, rate and pair of groups, with the same interval for that pair alone, `p_value` of
+            the pooled z or Fisher's exact test, and `p_adjusted` by Holm's method over the attribute
         findings: a finding per headline metric, and one per group too small to be compared
-        ledger: a row per attribute: rows = used + unknown
+        ledger: a row per attribute: rows = used + unknown + not_run, where an attribute of too many groups is not run
+
+    `detectable` is the gap that the sample could have shown by the test of `pairs` (power 0.8), at the level of the
+    row's interval; NaN where no gap could have been.
     """
 
     groups: pd.DataFrame

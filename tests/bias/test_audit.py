@@ -129,6 +129,22 @@ def test_an_attribute_of_unknowns_is_not_run(random_rows):
     assert report.ledger.set_index("attribute").loc["age", "unknown"] == 600
 
 
+def test_an_attribute_of_too_many_groups_stops_no_other(random_rows):
+    labels, predictions, groups = random_rows
+    crowded = groups.assign(id=[*range(300), *[None] * 300])
+    report = audit(labels, predictions, crowded, np.linspace(0, 1, 600), draws=9)
+    about = [f for f in report.findings if f.check.endswith(" by id")]
+    assert [f.status for f in about] == ["not run"] * 3
+    assert about[0].note == "there are 300 groups, over 200, too many to compare; bin the values or drop the column"
+    assert by_check(report)["demographic parity ratio by sex x id"].status == "not run"
+    alone = audit(labels, predictions, groups, np.linspace(0, 1, 600), draws=9)
+    for name in ("groups", "pairs"):
+        assert_frame_equal(getattr(report, name), getattr(alone, name))
+    assert [f for f in report.findings if " id" not in f.check] == alone.findings
+    row = report.ledger.set_index("attribute").loc["id"]
+    assert row.to_dict() == {"rows": 600, "used": 0, "unknown": 300, "not_run": 300}
+
+
 def test_a_group_of_one_is_not_judged(random_rows):
     labels, predictions, groups = random_rows
     groups.loc[0, "sex"] = "x"
@@ -151,7 +167,18 @@ def test_a_small_group_never_becomes_the_reference():
     groups = audit(*expand({"a": (60, 40, 0, 0), "b": (80, 20, 0, 0), "tiny": (1, 4, 0, 0)}, "g")).groups
     assert groups["reference"].tolist() == ["a"] * 3
     assert groups["impact_ratio"].tolist() == pytest.approx([1.0, 0.5, 2.0])
-    assert np.isnan(groups.loc[0, "impact_ratio_low"])
+    assert (groups["impact_ratio_low"] <= groups["impact_ratio"]).all()
+    assert (groups["impact_ratio"] <= groups["impact_ratio_high"]).all()
+    assert groups["impact_ratio_high"].tolist()[0] == 1
+    assert groups["impact_ratio_high"].tolist()[2] > 1
+
+
+def test_groups_that_cannot_be_told_apart_may_each_be_the_most_selected():
+    groups = audit(*expand({"a": (50, 50, 0, 0), "b": (55, 45, 0, 0), "c": (95, 5, 0, 0)}, "g")).groups
+    assert groups["impact_ratio_high"].tolist()[:2] == [1, 1]
+    assert groups["impact_ratio_high"].tolist()[2] < 0.5
+    assert 0.5 < groups["impact_ratio_low"].tolist()[0] < 1  # it looks most selected, and b may be
+    assert audit(*expand({"a": (0, 99, 0, 0), "c": (99, 0, 0, 0)}, "g")).groups["impact_ratio_low"].tolist() == [1, 0]
 
 
 def test_scores_add_ranking_and_calibration():

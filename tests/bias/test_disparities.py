@@ -7,9 +7,9 @@ from scipy import stats
 
 from probe.bias import audit
 from probe.bias.intervals import largest_gap_interval
-from probe.bias.pairs import two_proportions_p
 from probe.bias.permutation import permutation_p
 from probe.bias.power import detectable_gap
+from probe.bias.proportions import two_proportions_p
 from tests.bias.conftest import COMPAS_RACE, expand
 
 
@@ -62,12 +62,19 @@ def test_a_gap_beyond_the_highest_rate_leaves_no_ratio_to_be_shown():
 
 
 def test_a_small_group_is_told_what_it_could_have_shown_against_the_largest():
-    groups = {"first": (20, 20, 20, 20), "large": (200, 200, 200, 200), "two": (1, 0, 0, 1), "three": (2, 1, 0, 0)}
+    groups = {
+        "first": (20, 20, 20, 20), "large": (200, 200, 200, 200), "two": (1, 0, 0, 1), "three": (2, 1, 0, 0),
+        "twelve": (6, 6, 0, 0),
+    }  # fmt: skip
     notes = {f.check: f.note for f in audit(*expand(groups, "g"), draws=9).findings}
     two, three = notes["enough rows of two in g"], notes["enough rows of three in g"]
-    assert "2 rows in two: only a gap of at least 0.99 in selection rate could have been shown" in two
-    assert "1 positives in two: no gap in true positive rate could have been shown (against the 400 of large" in two
+    assert "2 rows in two: no gap in selection rate could have been shown (against the 800 of large" in two
+    assert "1 positive in two: no gap in true positive rate could have been shown (against the 400 of large" in two
+    assert "3 rows in three: no gap" in three
+    assert "3 negatives in three" in three
     assert "no positives in three: its true positive rate is undefined" in three
+    twelve = notes["enough rows of twelve in g"]
+    assert "12 negatives in twelve: only a gap of at least 0.37 in false positive rate could have been shown" in twelve
 
 
 def test_the_level_moves_every_interval(compas):
@@ -77,7 +84,10 @@ def test_the_level_moves_every_interval(compas):
         outer, inner = getattr(wide, frame), getattr(narrow, frame)
         kept = outer[low].notna()
         assert kept.any()
-        assert ((outer[high] - outer[low])[kept] > (inner[high] - inner[low])[kept]).all()
+        gain = (outer[high] - outer[low])[kept] - (inner[high] - inner[low])[kept]
+        sure = inner["group"] == inner["reference"] if bounds == "impact_ratio" else False  # it is 1 at either level
+        assert ((gain > 0) | sure).all()
+        assert (gain >= 0).all()
     assert (wide.pairs["detectable"] > narrow.pairs["detectable"]).all()
 
 
@@ -87,3 +97,20 @@ def test_pairs_are_adjusted_over_the_whole_attribute(compas):
     assert (pairs["p_adjusted"] >= pairs["p_value"]).all()
     least = pairs["p_value"].idxmin()
     assert pairs.loc[least, "p_adjusted"] == pytest.approx(45 * pairs.loc[least, "p_value"])
+
+
+def test_two_groups_have_one_interval_wherever_they_are_compared():
+    report = audit(*expand({"a": (30, 30, 20, 40), "b": (60, 10, 40, 20)}, "g"))
+    pair = report.pairs.set_index("metric").loc["selection_rate"]
+    gaps = report.disparities.set_index("metric")
+    gap, ratio = gaps.loc["demographic_parity_difference"], gaps.loc["demographic_parity_ratio"]
+    assert_allclose([gap.estimate, gap.low, gap.high], [pair.difference, pair.low, pair.high])
+    assert gap.detectable == pair.detectable
+    lowest = report.groups.set_index("group").loc["b"]
+    impact = [lowest.impact_ratio, lowest.impact_ratio_low, lowest.impact_ratio_high]
+    assert_allclose(impact, [ratio.estimate, ratio.low, ratio.high])
+
+
+def test_one_row_is_counted_in_the_singular():
+    report = audit(*expand({"a": (1, 0, 1, 0), "b": (1, 1, 1, 1)}, "g"), smallest=1)
+    assert set(report.disparities["smallest_group"]) == {"a (2 rows)", "a (1 positive)"}

@@ -8,6 +8,7 @@ from scipy import stats
 
 from probe.bias.intervals import (
     difference_interval,
+    highest_ratio_interval,
     largest_gap,
     largest_gap_interval,
     ratio_interval,
@@ -52,6 +53,25 @@ def test_the_smallest_ratio_is_covered(rates, sizes, generator):
     low, high = smallest_ratio_interval(k, np.broadcast_to(sizes, k.shape), 0.95)
     truth, defined = min(rates) / max(rates), k.any(axis=-1)
     assert np.mean(((low <= truth) & (truth <= high))[defined]) >= 0.95 - NOISE
+
+
+EQUAL = {f"{groups} of {size}": ([0.4] * groups, [size] * groups) for groups, size in [(5, 100), (10, 200)]}
+
+
+@pytest.mark.parametrize(("rates", "sizes"), (CASES | EQUAL).values(), ids=CASES | EQUAL)
+def test_ratios_to_the_truly_highest_rate_are_all_covered_at_once(rates, sizes, generator):
+    """Groups under 60, unless all are, are too small to be the reference, and may exceed it."""
+    eligible = np.array(sizes) >= min(60, max(sizes))
+    k = generator.binomial(sizes, rates, size=(SAMPLES // 4, len(sizes)))
+    k = k[k[:, eligible].any(axis=-1)]
+    low, high = highest_ratio_interval(k, np.broadcast_to(sizes, k.shape), eligible, 0.95)
+    truth = np.array(rates) / np.array(rates)[eligible].max()
+    assert np.mean(((low <= truth) & (truth <= high)).all(axis=-1)) >= 0.95 - 2 * NOISE
+    assert (high[:, eligible] <= 1).all()
+    observed = k / np.array(sizes)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = observed / observed[:, eligible].max(-1, keepdims=True)
+    assert ((low <= ratio + 1e-12) & (ratio <= high + 1e-12)).all()
 
 
 def test_the_largest_of_two_strata_is_covered(generator):
