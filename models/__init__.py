@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from probe import Dataset, Model
 
-__all__ = ["card", "data", "load", "names"]
+__all__ = ["card", "data", "favourable", "load", "names"]
 
 
 def names() -> tuple[str, ...]:
@@ -46,6 +46,13 @@ def card(name: str | Path) -> dict[str, Any]:
     from models.zoo.cards import read_card
 
     return read_card(_folder(name))
+
+
+def favourable(name: str) -> str:
+    """The class of a data set that people would rather be put in; empty where there is none, as for clothes."""
+    from models.datasets import reader
+
+    return str(getattr(reader(RECIPES[name].data if name in RECIPES else name), "FAVOURABLE", ""))
 
 
 def _folder(name: str | Path) -> Path:

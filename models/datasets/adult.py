@@ -39,3 +39,4 @@ TABLE = Table(
     groups=("sex", "race"),
 )
 read, space = TABLE.read, TABLE.space
+FAVOURABLE = ">50K"  # the class that people would rather be put in

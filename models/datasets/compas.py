@@ -58,3 +58,4 @@ TABLE = Table(
     groups=("sex", "race"),
 )
 read, space, CLASSES = TABLE.read, TABLE.space, TABLE.classes
+FAVOURABLE = "no"  # the class that people would rather be put in

@@ -18,13 +18,13 @@ REFERENCES = 50  # rows of a table that show an absent feature, where the user n
 
 def plan_of(name: str) -> Plan:
     """The default plan of a network of the zoo, or of a folder that `probe train` wrote."""
-    models.card(name)
-    image = models.card(name)["data"]["name"] == "fashion-mnist"
+    data = str(models.card(name)["data"]["name"])
     return plan_from(
         {
             "name": Path(name).name,
             "model": {"zoo": name},
-            "data": {"sample": 1000} if image else {},
+            "data": {"sample": 1000} if data == "fashion-mnist" else {},
+            "bias": {"positive": models.favourable(data)},
         }
     )
 

@@ -178,3 +178,11 @@ def test_german_credit_is_learned_to_74_percent_in_repeated_cross_validation(one
             right = network(data.inputs[held]).argmax(1) == data.labels[held]
             accuracies.append(right.double().mean().item())
     assert sum(accuracies) / len(accuracies) >= 0.74
+
+
+@pytest.mark.parametrize(
+    ("name", "favourable"), [("adult", ">50K"), ("compas", "no"), ("german", "good"), ("fashion-mnist", "")]
+)
+def test_the_class_that_people_would_rather_be_put_in(name, favourable):
+    assert models.favourable(name) == favourable
+    assert favourable in (*models.data(name).classes, "")
