@@ -12,7 +12,7 @@ from probe.errors import Unsupported
 from probe.method import param
 from probe.model import Model
 from probe.shapes import Inputs, Labels, References
-from probe.tensors import rows_per_pass, spans
+from probe.tensors import column, rows_per_pass, spans
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,22 +81,23 @@ class IntegratedGradients(Explainer):
         return values
 
     def _integrate(self, model: Model, inputs: Inputs, targets: Labels, baseline: References, pieces: int) -> Inputs:
-        """The integral over a path cut into pieces of equal length: the sum of theirs."""
+        """The integral over a path cut into pieces of equal length: the sum of theirs, which go through together."""
         size = rows_per_pass(inputs)
         method = captum.attr.IntegratedGradients(model.output(self.output))
-        stride = (inputs - baseline) / pieces
-        total = torch.zeros_like(inputs)
-        for piece in range(pieces):
-            start = baseline + piece * stride
-            for rows in spans(len(inputs), size):
-                total[rows] += method.attribute(
-                    start[rows] + stride[rows],
-                    baselines=start[rows],
-                    target=targets[rows],
-                    n_steps=self.steps,
-                    method="gausslegendre",
-                    internal_batch_size=size,
-                ).to(inputs.dtype)
+        stride, total = (inputs - baseline) / pieces, torch.zeros_like(inputs)
+        for span in spans(len(inputs) * pieces, size):
+            place = torch.arange(span.start, span.stop, device=inputs.device)
+            row, piece = place // pieces, column((place % pieces).to(inputs.dtype), inputs)
+            start = baseline + piece * stride[row]
+            part = method.attribute(
+                start + stride[row],
+                baselines=start,
+                target=targets[row],
+                n_steps=self.steps,
+                method="gausslegendre",
+                internal_batch_size=size,
+            )
+            total.index_add_(0, row, part.to(inputs.dtype))
         return total
 
 
