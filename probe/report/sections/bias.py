@@ -121,6 +121,7 @@ def _rates(groups: pd.DataFrame) -> Table:
     reference = next((str(g["reference"]) for g in records(groups) if isinstance(g["reference"], str)), "")
     caption = "Counts and rates of each group, with 95 % intervals. Impact ratio: selection rate over that of "
     caption += reference or "the most selected group"
+    caption += "; its interval is simultaneous, and of the ratio to whichever group is truly selected most."
     return Table(columns, rows, caption, numeric=columns[1:], file="tables/bias_groups.csv")
 
 
