@@ -1,6 +1,7 @@
 """What a method returns: tensors plus the method that made them, nothing else."""
 
 import json
+from abc import ABC, abstractmethod
 from base64 import b64encode
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,11 +33,12 @@ class Measure(Protocol):
     def interval(self, evidence: Floats, level: float, draws: int, seed: int) -> tuple[float, float]: ...
 
 
-class _Result:
+class _Result(ABC):
     """What all results share: a table of them, shown as static and escaped HTML."""
 
+    @abstractmethod
     def to_frame(self) -> pd.DataFrame:
-        raise NotImplementedError
+        """The result as a table, a row per example."""
 
     def _repr_html_(self) -> str:
         return self._figures() + self.to_frame().head(20).to_html(escape=True, float_format="{:.4g}".format)

@@ -22,7 +22,8 @@ LARGEST = 2**30  # bytes of one array file once unpacked; a bundle of somebody e
 
 # Columns whose entries people named: groups, classes, features.
 NAMES = ("attribute", "group", "a", "b", "reference", "lowest", "highest", "smallest_group", "left_out")
-EMPTY: dict[str, Any] = {"keep_default_na": False, "na_values": [""]}  # a group may be called NA
+# A group may be called NA, or be a blank, which would make its line look empty.
+EMPTY: dict[str, Any] = {"keep_default_na": False, "na_values": [""], "skip_blank_lines": False}
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from probe.audit.bundle import Bundle, digest, parse, read
 from probe.audit.findings import assess
-from probe.errors import IntegrityError
+from probe.errors import IntegrityError, ProbeError
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,18 @@ def verify(folder: str | Path) -> Verification:
         IntegrityError: at the first file or number that differs.
     """
     bundle = read(folder)
+    try:
+        return _verified(bundle)
+    except ProbeError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        # A manifest that no audit wrote can hold anything anywhere.
+        raise IntegrityError(
+            f"audit.json of {bundle.name} is malformed ({type(error).__name__}: {error}); it is not what an audit wrote"
+        ) from error
+
+
+def _verified(bundle: Bundle) -> Verification:
     if digest(bundle.manifest) != bundle.manifest["digest"]:
         raise IntegrityError(f"audit.json of {bundle.name} was changed after the audit: its digest differs")
     _check_files(bundle)

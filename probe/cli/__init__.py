@@ -4,6 +4,9 @@ Exit codes: 0 all checks pass, 1 findings, 2 usage or input error, 3 refused as 
 101 is a defect of probe's own.
 """
 
+import io
+import sys
+
 from probe.cli import audits, methods, training, viewing
 from probe.cli.app import app
 
@@ -12,4 +15,8 @@ __all__ = ["app", "audits", "main", "methods", "training", "viewing"]
 
 def main() -> None:
     """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that knows no ✓ shows its number.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     app()

@@ -5,13 +5,16 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from probe.audit import Bundle, find, read, run, verify
 from probe.audit.estimate import estimate
 from probe.errors import ExistsError, IntegrityError, PlanError
+from probe.report import render
 from tests.audit.conftest import images, small_plan, table
 
 
@@ -207,6 +210,25 @@ def test_a_table_that_does_not_follow_from_the_evidence_is_found_even_if_rehashe
         verify(copy)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: m.update(steps=5),
+        lambda m: m.update(findings=[True]),
+        lambda m: m["steps"][2].pop("method"),
+        lambda m: m["steps"].append("x"),
+        lambda m: m["plan"].pop("checks"),
+        lambda m: m.update(plan=[]),
+    ],
+)
+def test_a_manifest_of_somebodys_own_making_is_one_sentence(copy, change):
+    bundle = read(copy)
+    change(bundle.manifest)
+    bundle.save()
+    with pytest.raises(IntegrityError):
+        verify(copy)
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": 1}', "\x00\x01"])
 def test_a_damaged_manifest_is_one_sentence(tmp_path, text):
     (tmp_path / "audit.json").write_text(text)
@@ -253,6 +275,16 @@ def test_a_plan_that_names_what_is_not_there_ends_before_the_run(tmp_path, setti
     with pytest.raises(PlanError, match=message):
         run(small_plan("t", bias=settings), *table(), tmp_path / "t")
     assert not (tmp_path / "t").exists()
+
+
+def test_groups_that_are_blank_or_unknown_keep_their_rows(tmp_path):
+    model, data = table()
+    names = ["  ", "NA", "01", None, "\t", "=cmd()"] * 50
+    bundle = run(small_plan("b"), model, replace(data, groups=pd.DataFrame({"g": names})), tmp_path / "b")
+    assert bundle.groups()["g"].isna().sum() == 50
+    assert set(bundle.groups()["g"].dropna()) == {"  ", "NA", "01", "\t", "=cmd()"}
+    verify(bundle.folder)
+    assert "=cmd()" in render(bundle)
 
 
 def test_bundles_are_found(table_bundle, image_bundle, tmp_path):
