@@ -37,6 +37,10 @@ class UnsafeError(ProbeError):
     """Opening this could run somebody's code, so it was not opened."""
 
 
+class ForwardError(ProbeError):
+    """The model under study failed on the inputs that it was given."""
+
+
 class IntegrityError(ProbeError):
     """A file is not the one that was recorded."""
 

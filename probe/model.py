@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from probe.errors import DataError, ProbeError, ShapeError, Unsupported
+from probe.errors import DataError, ForwardError, ProbeError, ShapeError, Unsupported
 from probe.shapes import Inputs, Labels, Logits, PerExample
 from probe.space import Space
 from probe.tensors import rows_per_pass, sha256, spans
@@ -45,7 +45,15 @@ class Model:
 
     def __call__(self, inputs: Tensor) -> Logits:
         """Logits of the inputs, counted, and checked for what cannot be logits."""
-        logits = self.forward(inputs if self.embed is None else self.embed(inputs))
+        try:
+            logits = self.forward(inputs if self.embed is None else self.embed(inputs))
+        except ProbeError:
+            raise
+        except Exception as error:
+            # Whatever somebody's own code raises: an audit goes on without the step that met it.
+            raise ForwardError(
+                f"{self.name} failed on inputs of shape {tuple(inputs.shape)}: {type(error).__name__}: {error}"
+            ) from error
         self.usage.forward += len(inputs)
         self._check_logits(logits, inputs)
         if logits.requires_grad:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from probe.dataset import Dataset
-from probe.errors import DataError, ProbeError, ShapeError
+from probe.errors import DataError, ForwardError, ShapeError
 from probe.method import Method
 from probe.model import Model, Usage
 from probe.registry import build, methods
@@ -37,14 +37,10 @@ def check_fit(model: Model, data: Dataset) -> None:
     row = data[:1].inputs
     try:
         model.predict(row)
-    except ProbeError:
-        raise
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+    except ForwardError as error:
         names = ", ".join(data.space.names)
         features = f", made of the features {names}" if names else ""
-        raise ShapeError(
-            f"{model.name} cannot answer for rows of shape {tuple(row.shape[1:])}{features}: {error}"
-        ) from error
+        raise ShapeError(f"{error}; rows have shape {tuple(row.shape[1:])}{features}") from error
 
 
 def load(stem: str | Path) -> Attribution | Perturbation:

@@ -133,7 +133,7 @@ def read_plan(path: str | Path) -> Plan:
     """
     path = Path(path)
     try:
-        table = tomllib.loads(path.read_text())
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise PlanError(f"cannot read the plan {path}: {error.strerror or error}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -210,8 +210,10 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     expected: dict[Any, Any] = {int: int, float: (int, float), str: str}
     if not isinstance(value, expected.get(hint, dict)) or isinstance(value, bool):
         raise PlanError(f"{where} = {value!r}, expected {getattr(hint, '__name__', 'a table')}")
-    if isinstance(value, int) and value < 0:
-        raise PlanError(f"{where} = {value}, expected 0 or more")
+    if isinstance(value, int) and not 0 <= value < 2**63:
+        raise PlanError(f"{where} = {value}, expected 0 or more, and below 2**63")
+    if isinstance(value, dict) and not all(isinstance(listed, list) for listed in value.values()):
+        raise PlanError(f'{where} = {value!r}, expected lists of values, such as {{job = ["clerk", "cook"]}}')
     return value
 
 

@@ -52,6 +52,7 @@ def audit(
 def _audit(plan: Any, folder: Path, *, replace: bool, quiet: bool) -> dict[str, Any]:
     from probe import report
     from probe.audit import read, run
+    from probe.audit import verify as verify_bundle
     from probe.audit.estimate import estimate
     from probe.audit.runner import check
     from probe.cli.progress import progress
@@ -76,6 +77,8 @@ def _audit(plan: Any, folder: Path, *, replace: bool, quiet: bool) -> dict[str, 
         raise
     if not bundle.manifest.get("report_sha256"):
         bundle.write_report(report.render(bundle))
+    # Also an audit of yesterday's is shown only if it is what was written then.
+    verify_bundle(folder)
     if not quiet:
         _summary(bundle)
     return _document(bundle)
@@ -200,6 +203,8 @@ def report(
     as_json: Json = False,
 ) -> int:
     """Write an audit's findings as a page (html), as data (json) or as a table (csv)."""
+    from jinja2 import TemplateError
+
     from probe.audit import read, verify
     from probe.report import render
 
@@ -211,13 +216,16 @@ def report(
     if form not in forms:
         raise PlanError(f"--format {form!r} is unknown; there are {', '.join(forms)}")
     verify(bundle)
-    text = forms["json" if as_json else form]()
+    try:
+        text = forms["json" if as_json else form]()
+    except (LookupError, TypeError, ValueError, AttributeError, TemplateError) as error:
+        raise IntegrityError(f"{bundle} is malformed ({type(error).__name__}: {error}); no audit wrote it") from error
     if out is None:
         typer.echo(text, nl=False)
     elif out.exists():
         raise ExistsError(f"{out} exists and is left as it is; choose another --out")
     else:
-        out.write_text(text)
+        out.write_text(text, encoding="utf-8")
         tell(f"wrote {out}")
     return 0
 

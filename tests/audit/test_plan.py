@@ -37,6 +37,8 @@ def test_a_plan_goes_round():
         ({"attack": {"eps": ["1/0"]}}, PlanError, "expected radii such as"),
         ({"attack": {"eps": ["0.1", "1/10"]}}, PlanError, "different radii above 0"),
         ({"checks": {"accuracy": 80.0}}, PlanError, r"checks\.accuracy = 80\.0, expected a share"),
+        ({"seed": 10**30}, PlanError, r"below 2\*\*63"),
+        ({"data": {"categories": {"job": 5}}}, PlanError, "expected lists of values"),
         ({"name": "../up"}, PlanError, "becomes a folder"),
         ({"name": ""}, PlanError, "becomes a folder"),
         ({"attack": 3}, PlanError, "expected a table of settings"),

@@ -85,6 +85,27 @@ def test_a_defect_of_our_own_is_no_finding(probe, place, monkeypatch):
     assert "Traceback" not in result.stderr
 
 
+def test_a_changed_audit_is_not_shown_as_done(probe, place):
+    probe("audit", "--plan", "mine.toml", code=1)
+    path = place / "runs/mine/tables/robustness.csv"
+    path.write_bytes(path.read_bytes().replace(b"0", b"1", 1))
+    assert "differs" in probe("audit", "--plan", "mine.toml", code=4).stderr
+
+
+def test_a_model_that_fails_half_way_loses_only_its_step(probe, place):
+    (place / "mine.py").write_text(
+        "from torch import nn\n\nclass Net(nn.Linear):\n    def forward(self, x):\n"
+        "        if x.requires_grad:\n            raise RuntimeError('no gradients on Sundays')\n"
+        "        return super().forward(x)\n\ndef build():\n    return Net(5, 2)\n"
+    )
+    edit(place, "mine:build", "sunday:build")
+    (place / "mine.py").rename(place / "sunday.py")
+    probe("audit", "--plan", "mine.toml", code=1)
+    errors = [f for f in read("runs/mine").manifest["findings"] if f["status"] == "error"]
+    assert len(errors) == 3
+    assert "no gradients on Sundays" in errors[0]["note"]
+
+
 def test_group_codes_are_names(probe, place):
     text = (place / "people.csv").read_text().replace(",F,", ",01,").replace(",M,", ",1,")
     (place / "people.csv").write_text(text)
