@@ -173,7 +173,7 @@ def _check_methods(plan: Plan) -> None:
     if len({attack.radius()[0] for attack in attacks}) > 1:
         raise PlanError("attack.methods mixes norms, whose radii do not compare; make a plan for each norm")
     try:
-        radii = [Fraction(eps) for eps in plan.attack.eps or ()]
+        radii = [float(Fraction(eps)) for eps in plan.attack.eps or ()]
     except (ValueError, ZeroDivisionError):
         raise PlanError(
             f'attack.eps = {list(plan.attack.eps or ())}, expected radii such as "8/255" or "0.1"'
