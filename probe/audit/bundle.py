@@ -5,6 +5,7 @@ import io
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -59,7 +60,7 @@ class Bundle:
                     )
             with np.load(io.BytesIO(data), allow_pickle=False) as stored:
                 return {key: stored[key] for key in stored.files}
-        except (ValueError, zipfile.BadZipFile, EOFError) as error:
+        except (ValueError, zipfile.BadZipFile, EOFError, RuntimeError, zlib.error) as error:
             raise IntegrityError(f"arrays/{name}.npz of {self.folder.name} cannot be read: {error}") from None
 
     def table(self, name: str) -> pd.DataFrame:
@@ -100,6 +101,8 @@ class Bundle:
         path = self.folder / file
         if path.is_symlink() or not path.resolve().is_relative_to(self.folder.resolve()):
             raise IntegrityError(f"{file} of {self.folder.name} points outside the bundle; it was not opened")
+        if path.exists() and not (path.is_file() and path.stat().st_size <= LARGEST):
+            raise IntegrityError(f"{file} of {self.folder.name} is no file, or too large; it was not opened")
         try:
             data = path.read_bytes()
         except OSError as error:
@@ -143,8 +146,8 @@ def read(folder: str | Path) -> Bundle:
     folder = Path(folder)
     path = folder / "audit.json"
     try:
-        if path.stat().st_size > LARGEST >> 4:
-            raise IntegrityError(f"{path} is too large for a manifest")
+        if not path.is_file() or path.stat().st_size > LARGEST >> 4:
+            raise IntegrityError(f"{folder} is not a bundle: it has no audit.json, or too large a one")
         manifest = json.loads(path.read_bytes())
     except OSError:
         raise IntegrityError(f"{folder} is not a bundle: it has no audit.json; `probe audit` makes one") from None

@@ -158,6 +158,7 @@ def verify(
         raise IntegrityError(
             f"the bundle's digest is {result.digest}, not {digest}: it is another audit, or a changed one"
         )
+    _check_report(bundle)
     if rerun:
         _rerun(bundle)
     if as_json:
@@ -172,6 +173,16 @@ def verify(
     )
     say("Its numbers came out the same when run again." if rerun else "Repeat the measurements with --rerun.")
     return 0
+
+
+def _check_report(folder: Path) -> None:
+    """The digest cannot cover the page that shows it; but the bundle gives the same page, byte for byte, again."""
+    from probe.audit import read
+    from probe.report import render
+
+    page = folder / "report.html"
+    if page.exists() and page.read_bytes() != render(read(folder)).encode():
+        raise IntegrityError(f"{page} is not the page that the bundle gives; `probe report {folder}` draws it again")
 
 
 def _rerun(folder: Path) -> None:

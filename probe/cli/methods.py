@@ -183,6 +183,8 @@ def _predictions(name: str, groups: list[str] | None) -> tuple[Any, ...]:
     model, data = _open(name)
     if data.groups is None or len(model.classes) != 2:
         raise DataError(f"{name} has no groups to compare, or not two classes; adult-mlp has both")
+    if missing := set(groups or ()) - set(data.groups.columns):
+        raise DataError(f"{name} has no groups {sorted(missing)[0]!r}; it has {', '.join(data.groups.columns)}")
     predicted = model.predict(data.inputs).numpy()
     return data.labels.numpy(), predicted, data.groups[list(groups)] if groups else data.groups
 

@@ -85,6 +85,13 @@ def test_a_defect_of_our_own_is_no_finding(probe, place, monkeypatch):
     assert "Traceback" not in result.stderr
 
 
+def test_a_report_that_was_put_in_place_of_the_real_one_is_found(probe, place):
+    probe("audit", "--plan", "mine.toml", code=1)
+    bundle = read("runs/mine")
+    bundle.write_report("<h1>all checks pass</h1>")
+    assert "not the page that the bundle gives" in probe("verify", "runs/mine", code=4).stderr
+
+
 def test_a_changed_audit_is_not_shown_as_done(probe, place):
     probe("audit", "--plan", "mine.toml", code=1)
     path = place / "runs/mine/tables/robustness.csv"
