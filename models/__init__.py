@@ -34,10 +34,10 @@ def load(name: str | Path, device: str | torch.device | None = None) -> Model:
 
 
 def data(name: str, split: str = "test") -> Dataset:
-    """The `train` or `test` split of a data set, such as `adult`, or of the data that a model of the zoo learned."""
+    """The `train` or `test` split of a data set, such as `adult`, or of the data that a model of the zoo is audited on."""
     from models.datasets import reader
 
-    dataset: Dataset = reader(RECIPES[name].data if name in RECIPES else name).read(split)
+    dataset: Dataset = reader(_data_of(name)).read(split)
     return dataset
 
 
@@ -52,7 +52,11 @@ def favourable(name: str) -> str:
     """The class of a data set that people would rather be put in; empty where there is none, as for clothes."""
     from models.datasets import reader
 
-    return str(getattr(reader(RECIPES[name].data if name in RECIPES else name), "FAVOURABLE", ""))
+    return str(getattr(reader(_data_of(name)), "FAVOURABLE", ""))
+
+
+def _data_of(name: str) -> str:
+    return RECIPES[name].judged_on if name in RECIPES else name
 
 
 def _folder(name: str | Path) -> Path:

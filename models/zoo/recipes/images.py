@@ -1,56 +1,18 @@
-"""How each model of the zoo is made."""
-
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+"""Recipes for classifiers of images."""
 
 from models.training.settings import Settings
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """An architecture, the data that it learns from, and how it is trained."""
-
-    architecture: str
-    kwargs: Mapping[str, Any]
-    data: str
-    settings: Settings
-    preprocessing: str
-
+from models.zoo.recipes.recipe import Recipe
 
 IMAGES = "none outside the network, which takes brightness from 0 to 1 and standardises it by the training rows"
-BINS = "the network spreads numbers over bins whose edges are quantiles of the distinct training values"
-TABLE = f"numbers in their own units, then one-hot categories with ? as a category of its own; {BINS}"
-COMPLETE = f"numbers in their own units, then one-hot categories; {BINS}"
 
 RECIPES = {
-    "adult-mlp": Recipe(
-        architecture="mlp",
-        kwargs={"numbers": 5, "onehots": 86, "bins": 128, "widths": [128], "classes": 2},
-        data="adult",
-        settings=Settings(epochs=15, rate=2e-3, weight_decay=0.1),
-        preprocessing=TABLE,
-    ),
-    "compas-mlp": Recipe(
-        architecture="mlp",
-        kwargs={"numbers": 5, "onehots": 4, "bins": 32, "widths": [32], "classes": 2},
-        data="compas",
-        settings=Settings(epochs=20, batch=128, rate=1e-3, weight_decay=0.5),
-        preprocessing=COMPLETE,
-    ),
-    "german-mlp": Recipe(
-        architecture="mlp",
-        kwargs={"numbers": 7, "onehots": 54, "bins": 4, "widths": [64], "classes": 2},
-        data="german",
-        settings=Settings(epochs=30, batch=32, rate=1e-3, weight_decay=0.3),
-        preprocessing=COMPLETE,
-    ),
     "fashion-mlp": Recipe(
         architecture="image-mlp",
         kwargs={"side": 28, "widths": [256, 128], "classes": 10},
         data="fashion-mnist",
         settings=Settings(epochs=25, batch=128, rate=1e-3, weight_decay=0.2, augment={"flip": 0.5}),
         preprocessing=IMAGES,
+        at_least={"accuracy": 0.89},
     ),
     "fashion-lenet": Recipe(
         architecture="lenet",
@@ -58,6 +20,7 @@ RECIPES = {
         data="fashion-mnist",
         settings=Settings(epochs=24, batch=128, rate=5e-3, augment={"flip": 0.5, "shift": 1}),
         preprocessing=IMAGES,
+        at_least={"accuracy": 0.9},
     ),
     "fashion-cnn": Recipe(
         architecture="cnn",
@@ -65,6 +28,7 @@ RECIPES = {
         data="fashion-mnist",
         settings=Settings(epochs=18, rate=4e-3, weight_decay=0.02, augment="flip and shift", precision="bfloat16"),
         preprocessing=IMAGES,
+        at_least={"accuracy": 0.925},
     ),
     "fashion-resnet": Recipe(
         architecture="resnet",
@@ -72,6 +36,7 @@ RECIPES = {
         data="fashion-mnist",
         settings=Settings(epochs=20, rate=4e-3, weight_decay=0.05, augment="flip and shift", precision="bfloat16"),
         preprocessing=IMAGES,
+        at_least={"accuracy": 0.92},
     ),
     "fashion-vit": Recipe(
         architecture="vit",
@@ -79,5 +44,6 @@ RECIPES = {
         data="fashion-mnist",
         settings=Settings(epochs=12, rate=3e-3, weight_decay=0.05, augment="flip and shift"),
         preprocessing=IMAGES,
+        at_least={"accuracy": 0.9},
     ),
 }

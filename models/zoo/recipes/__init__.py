@@ -1,0 +1,8 @@
+"""How each model of the zoo is made."""
+
+from models.zoo.recipes import images, tables
+from models.zoo.recipes.recipe import Recipe
+
+RECIPES: dict[str, Recipe] = tables.RECIPES | images.RECIPES
+
+__all__ = ["RECIPES", "Recipe"]

@@ -1,0 +1,28 @@
+"""What a recipe says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from models.training.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """An architecture, the data that it learns from, how it is trained, and how good it must become."""
+
+    architecture: str
+    kwargs: Mapping[str, Any]
+    data: str  # the data set that it is trained on
+    audited: str = ""  # the data set that it is evaluated and audited on; the test split of `data` unless named
+    settings: Settings
+    preprocessing: str
+    measures: tuple[
+        str, ...
+    ] = ()  # what is measured on the test split beside accuracy, by name in `models.zoo.measures`
+    at_least: Mapping[str, float] = field(default_factory=dict)  # what a bundled checkpoint must reach, by metric
+
+    @property
+    def judged_on(self) -> str:
+        """The data set whose test split says how good the model is."""
+        return self.audited or self.data
