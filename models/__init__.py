@@ -34,7 +34,7 @@ def load(name: str | Path, device: str | torch.device | None = None) -> Model:
 
 
 def data(name: str, split: str = "test") -> Dataset:
-    """The `train` or `test` split of a data set, such as `adult`, or of the data that a model of the zoo is audited on."""
+    """A split of a data set, such as `adult`, or of the one that a model of the zoo is audited on."""
     from models.datasets import reader
 
     dataset: Dataset = reader(_data_of(name)).read(split)
