@@ -17,6 +17,21 @@ class Network(nn.Module):
     def adapt(self, inputs: Tensor, generator: torch.Generator) -> None:
         """Fill in what depends on the training inputs, and the weights that belong to no layer of torch's."""
 
+    def logits(self, inputs: Tensor) -> Tensor:
+        """Logits of inputs as they are in the data."""
+        return self(inputs)
+
+
+class TokenNetwork(Network):
+    """A classifier of texts: inputs are token ids (rows, tokens), and `forward` takes their embeddings."""
+
+    @abstractmethod
+    def embed(self, ids: Tensor) -> Tensor:
+        """The embeddings (rows, tokens, width) of token ids; an absent word, 0, has the zero vector."""
+
+    def logits(self, inputs: Tensor) -> Tensor:
+        return self(self.embed(inputs))
+
 
 class Standardise(nn.Module):
     """Standardise the brightness of images: (x - mean) / deviation."""

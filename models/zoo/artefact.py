@@ -1,5 +1,6 @@
 """A trained model on disk: a folder with `model.safetensors`, and `card.json` that says what they are."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from safetensors.torch import save
 from models.datasets import reader
 from models.files import write_whole
 from models.networks import build
-from models.networks.network import Network
+from models.networks.network import Network, TokenNetwork
 from models.zoo.cards import read_card, write_card
 from probe import Model, from_module
 from probe.adapters import load_weights
@@ -39,7 +40,7 @@ def read(folder: Path, device: torch.device = CPU) -> Model:
         IntegrityError: if the weights are others.
     """
     card = read_card(folder)
-    data = reader(card["data"]["name"])
+    data = reader(card["data"].get("audited") or card["data"]["name"])
     network = build(card["architecture"]["name"], card["architecture"]["kwargs"])
     load_weights(network, folder / WEIGHTS)
     found, expected = sha256(network.state_dict()), str(card["weights"]["sha256"])
@@ -48,4 +49,5 @@ def read(folder: Path, device: torch.device = CPU) -> Model:
             f"the weights in {folder / WEIGHTS} have the SHA-256 {found[:12]}..., the card says {expected[:12]}...: "
             "one of the two was changed; copy the folder again"
         )
-    return from_module(network.to(device).eval(), data.space(), data.CLASSES, card["name"])
+    model = from_module(network.to(device).eval(), data.space(), data.CLASSES, card["name"])
+    return replace(model, embed=network.embed) if isinstance(network, TokenNetwork) else model
