@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from models.networks.cnn import ConvNet
 from models.networks.dense import ImageMLP
+from models.networks.dropout import Dropout
 from models.networks.initialisers import INITIALISERS
 from models.networks.lenet import LeNet
 from models.networks.mlp import TableNet
@@ -53,6 +54,10 @@ def build(architecture: str, kwargs: Mapping[str, Any]) -> Network:
 def _check(architecture: str, kwargs: Mapping[str, Any]) -> None:
     # The arguments may come from somebody's file: their size is checked before memory is taken.
     for name, value in kwargs.items():
+        if name == "dropout":
+            if not isinstance(value, int | float) or not 0 <= value < 1:
+                raise DataError(f"{architecture} has dropout={str(value)[:50]}, expected a part from 0 to below 1")
+            continue
         numbers = value if isinstance(value, list) else [value]
         if len(numbers) > LONGEST or not all(isinstance(n, int) and 0 < n <= WIDEST for n in numbers):
             raise DataError(
@@ -70,4 +75,6 @@ def start(network: Network, inputs: Tensor, generator: torch.Generator, initiali
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.BatchNorm2d | nn.LayerNorm):
             module.reset_parameters()
+        elif isinstance(module, Dropout):
+            module.reseed(int(torch.randint(2**62, (), generator=generator)))
     network.adapt(inputs, generator)

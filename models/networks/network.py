@@ -5,6 +5,9 @@ from abc import abstractmethod
 import torch
 from torch import Tensor, nn
 
+from models.networks.dropout import Dropout
+from probe.tensors import generator
+
 
 class Network(nn.Module):
     """A classifier that knows the scale of its inputs: it takes them in the user's units and returns logits."""
@@ -20,6 +23,13 @@ class Network(nn.Module):
     def logits(self, inputs: Tensor) -> Tensor:
         """Logits of inputs as they are in the data."""
         return self(inputs)
+
+    def reseed(self, seed: int) -> None:
+        """Let all that is drawn in the next training step, by dropout, follow from the seed alone."""
+        random = generator(seed, torch.device("cpu"))
+        for module in self.modules():
+            if isinstance(module, Dropout):
+                module.reseed(int(torch.randint(2**62, (), generator=random)))
 
 
 class TokenNetwork(Network):
