@@ -3,9 +3,9 @@
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.networks.attention import Layer
 from models.networks.network import Network, Standardise
 
 
@@ -41,35 +41,3 @@ class VisionTransformer(Network):
 def _halve(channels_in: int, channels_out: int) -> tuple[nn.Module, ...]:
     convolution = nn.Conv2d(channels_in, channels_out, 3, stride=2, padding=1, bias=False)
     return convolution, nn.BatchNorm2d(channels_out), nn.ReLU()
-
-
-class Layer(nn.Module):
-    """Attention among the tokens, then a small network on each of them."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.attend = nn.Sequential(nn.LayerNorm(width), Attention(width, heads))
-        self.think = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
-        )
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        tokens = tokens + self.attend(tokens)
-        return tokens + self.think(tokens)
-
-
-class Attention(nn.Module):
-    """Each token takes a mean of all tokens' values: softmax(Q K' / sqrt(d)) V, by several heads at once."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.project = nn.Linear(width, 3 * width)
-        self.merge = nn.Linear(width, width)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        batch, count, width = tokens.shape
-        split = self.project(tokens).view(batch, count, 3, self.heads, width // self.heads)
-        queries, keys, values = split.permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(queries, keys, values)
-        return self.merge(mixed.transpose(1, 2).reshape(batch, count, width))
