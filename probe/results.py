@@ -153,7 +153,7 @@ class Perturbation(_Result):
 
     def distance(self, p: float = torch.inf) -> PerExample:
         """L_p length of each perturbation, in the unit of the space's scale."""
-        moved = (self.perturbed - self.inputs) / self.space.unit(self.inputs)
+        moved = self.space.change(self.perturbed, self.inputs)
         length: Tensor = torch.linalg.vector_norm(moved.flatten(1), ord=p, dim=1)
         return length
 
@@ -177,7 +177,7 @@ class Perturbation(_Result):
         before, after = _numpy(self.inputs[index]), _numpy(self.perturbed[index])
         if self.inputs.ndim == 4:
             return plots.before_and_after(before.mean(0), after.mean(0), ax=ax)
-        moved = self.space.by_feature((self.perturbed - self.inputs) / self.space.unit(self.inputs))
+        moved = self.space.by_feature(self.space.change(self.perturbed, self.inputs))
         return plots.bars(self.space.feature_names(self.inputs), _numpy(moved[index]), ax=ax)
 
     def _figures(self) -> str:

@@ -9,6 +9,7 @@ from torch import Tensor
 from probe.errors import RangeError, ShapeError, Unsupported
 from probe.shapes import Inputs, PerFeature, References
 
+Form = Literal["table", "image", "tokens", "graph"]
 Kind = Literal["continuous", "integer", "category"]
 Bound = float | Tensor
 
@@ -19,6 +20,9 @@ class Space:
 
     Features are groups of coordinates: the one-hot columns of `race`, a square of pixels. They are the players of
     Shapley values and LIME and the units of deletion, and say what an attacker can move.
+
+    Inputs that are texts hold the number of a word, a token id, at each place. `form` says what inputs look like, and
+    so how they are drawn and what an audit does with them by default.
     """
 
     bounds: tuple[Bound, Bound] = (0.0, 1.0)  # lowest and highest value, for all or per coordinate
@@ -29,6 +33,9 @@ class Space:
     mutable: Tensor | None = None  # True where an attacker may change a coordinate; None: everywhere
     levels: tuple[str, ...] = ()  # one per coordinate of a table: the value that a category's coordinate stands for
     scale: Bound = 1.0  # the unit in which attack radii are measured, for all or per coordinate
+    form: str = ""  # table, image, tokens or graph; "" is by the shape of an example: 3 dimensions are an image
+    words: tuple[str, ...] = ()  # the word that each token id stands for; with words, the form is tokens
+    special: tuple[int, ...] = (0, 1)  # ids of no word of a text: the absent word first, then the unknown one and such
 
     def __post_init__(self) -> None:
         low, high = (torch.as_tensor(b) for b in self.bounds)
@@ -49,6 +56,7 @@ class Space:
             raise RangeError(f"Space.kinds knows {', '.join(get_args(Kind))}; got {', '.join(sorted(unknown))}")
         if self.reference is not None and (len(self.reference) == 0 or not bool(self.reference.isfinite().all())):
             raise RangeError("Space.reference needs at least one row, and only finite numbers")
+        self._check_form(float(low.min()), float(high.max()))
 
     def check(self, inputs: Tensor) -> None:
         """Raise unless there are rows and all numbers are finite and within the bounds (up to rounding)."""
@@ -80,6 +88,11 @@ class Space:
                 f"row {int(index[0])} has {value:.6g} at {where}, outside the bounds "
                 f"{self._bounds_at(index[1:], inputs)}; rescale the inputs or set Space(bounds=...)"
             )
+
+    def form_of(self, like: Inputs) -> str:
+        """What the inputs are: a table, an image, tokens or a graph."""
+        inferred = "tokens" if self.words else "image" if like.ndim == 4 else "table"
+        return self.form or inferred
 
     def within(self, inputs: Inputs) -> Inputs:
         """The inputs without the rounding dust that `check` lets pass beyond the bounds."""
@@ -140,6 +153,12 @@ class Space:
             allowed = allowed & self.mutable.to(like.device)
         return allowed & ~self._of_kind("category", like)
 
+    def change(self, moved: Inputs, origin: Inputs) -> Inputs:
+        """How far each coordinate moved in the unit of attack radii; 1 where a token is another one."""
+        if self.form_of(origin) == "tokens":
+            return (moved != origin).to(torch.get_default_dtype())
+        return (moved - origin) / self.unit(origin)
+
     def admit(self, moved: Inputs, origin: Inputs) -> Inputs:
         """The nearest point an attacker could really send: within bounds, fixed coordinates kept, integers whole.
 
@@ -152,19 +171,43 @@ class Space:
 
     def feature_names(self, like: Inputs) -> tuple[str, ...]:
         """The names of the features, or their numbers where none were given."""
-        return self.names or tuple(f"feature {i}" for i in range(self.count(like)))
+        number = "word {}" if self.form_of(like) == "tokens" else "feature {}"
+        return self.names or tuple(number.format(i) for i in range(self.count(like)))
 
     def describe(self, inputs: Inputs) -> list[list[str]]:
-        """What the features of each row of a table are, in words: numbers as they are, categories by their level."""
+        """What the features of each row are, in words: numbers as they are, categories by their level, tokens by name.
+
+        An absent word is an empty string.
+        """
         owner, rows = self._feature_of(inputs).tolist(), inputs.flatten(1).tolist()
         members = [[c for c, f in enumerate(owner) if f == feature] for feature in range(self.count(inputs))]
-        return [[self._word(feature, coordinates, row) for feature, coordinates in enumerate(members)] for row in rows]
+        if self.form_of(inputs) == "tokens":
+            return [[" ".join(filter(None, (self._word(int(row[c])) for c in m))) for m in members] for row in rows]
+        return [[self._value(feature, coordinates, row) for feature, coordinates in enumerate(members)] for row in rows]
 
-    def _word(self, feature: int, coordinates: list[int], row: list[float]) -> str:
+    def _word(self, token: int) -> str:
+        absent = self.special[:1] == (token,)
+        return "" if absent else self.words[token] if self.words else str(token)
+
+    def _value(self, feature: int, coordinates: list[int], row: list[float]) -> str:
         if self.kinds and self.kinds[feature] == "category":
             chosen = max(coordinates, key=row.__getitem__)
             return self.levels[chosen] if self.levels else f"{coordinates.index(chosen) + 1} of {len(coordinates)}"
         return ", ".join(f"{row[c]:.6g}" for c in coordinates)
+
+    def _check_form(self, low: float, high: float) -> None:
+        """Raise RangeError where the form is unknown, or the words are not those of the token ids."""
+        if self.form and self.form not in get_args(Form):
+            raise RangeError(f"Space.form = {self.form!r}, expected one of {', '.join(get_args(Form))}")
+        if self.words and self.form not in ("", "tokens"):
+            raise RangeError(
+                f"Space.words are the words of tokens, and Space.form is {self.form}; leave one of them out"
+            )
+        if self.words and not 0 <= low <= high < len(self.words):
+            raise RangeError(
+                f"Space.words has {len(self.words)} words for token ids in [{low:g}, {high:g}]; "
+                f"give a word for each, or set bounds=(0, {len(self.words) - 1})"
+            )
 
     def _check_shapes(self, inputs: Tensor) -> None:
         """Raise ShapeError where a per-coordinate field does not describe these inputs."""

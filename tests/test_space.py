@@ -99,3 +99,42 @@ def test_a_field_that_describes_other_inputs_is_named(field):
 def test_a_space_that_contradicts_itself_is_refused(wrong, message):
     with pytest.raises((RangeError, ShapeError), match=message):
         Space(**wrong)
+
+
+WORDS = ("", "?", "good", "bad", "film")
+
+
+def test_the_form_is_inferred_from_words_or_from_the_shape_unless_it_is_given():
+    table, image, ids = torch.zeros(2, 4), torch.zeros(2, 1, 3, 3), torch.zeros(2, 4, dtype=torch.long)
+    assert (Space().form_of(table), Space().form_of(image)) == ("table", "image")
+    assert Space(words=WORDS, bounds=(0, 4)).form_of(ids) == "tokens"
+    assert Space(form="graph").form_of(image) == "graph"
+
+
+def test_token_ids_are_described_by_their_words():
+    space, ids = Space(words=WORDS, bounds=(0, 4)), torch.tensor([[2, 4, 1, 0], [3, 4, 0, 0]])
+    assert space.describe(ids) == [["good", "film", "?", ""], ["bad", "film", "", ""]]
+    pairs = Space(words=WORDS, bounds=(0, 4), features=torch.tensor([0, 0, 1, 1]))
+    assert pairs.describe(ids[:1]) == [["good film", "?"]]
+    assert Space(form="tokens", bounds=(0, 4)).describe(ids[:1]) == [["2", "4", "1", ""]]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"form": "text"}, "Space.form = 'text', expected one of table, image, tokens, graph"),
+        ({"form": "image", "words": WORDS, "bounds": (0, 4)}, "words of tokens, and Space.form is image"),
+        ({"words": WORDS, "bounds": (0, 5)}, r"5 words for token ids in \[0, 5\]; .* set bounds=\(0, 4\)"),
+        ({"words": WORDS, "bounds": (-1, 4)}, "5 words for token ids"),
+        ({"words": WORDS, "bounds": (-torch.inf, torch.inf)}, "5 words for token ids"),
+    ],
+)
+def test_a_form_or_words_that_fit_nothing_end_in_one_sentence(fields, message):
+    with pytest.raises(RangeError, match=message):
+        Space(**fields)
+
+
+def test_a_replaced_token_changed_by_one_whatever_its_number():
+    space, ids = Space(words=WORDS, bounds=(0, 4), scale=7.0), torch.tensor([[2, 4, 1, 0]])
+    assert space.change(torch.tensor([[4, 4, 1, 0]]), ids).tolist() == [[1.0, 0.0, 0.0, 0.0]]
+    assert Space(scale=2.0).change(torch.tensor([[0.5]]), torch.tensor([[0.0]])).tolist() == [[0.25]]

@@ -48,7 +48,7 @@ def _answer(opened: Opened, row: int) -> None:
     predicted, probability, truth = instance.answer(bundle, row)
     left, right = st.columns([1, 2])
     with left:
-        if instance.is_image(bundle):
+        if instance.form(bundle) == "image":
             parts.figure(opened, "picture", f"Example {row}, true label {truth}", str(row), width=260)
         else:
             parts.data_table(instance.cells(bundle, row), height=300)
@@ -64,7 +64,7 @@ def _explanations(opened: Opened, row: int) -> None:
     if not methods:
         st.text("No method could explain this model.")
         return
-    image = instance.is_image(bundle)
+    image = instance.form(bundle) == "image"
     st.caption(
         f"What speaks for the answer {md(instance.target(bundle, row, next(iter(methods))))} (red) and against (blue)."
     )
@@ -98,7 +98,7 @@ def _attack(opened: Opened, row: int) -> None:
         st.text(
             "The attacked input of this example was not kept; the audit keeps those of the first 24 attacked examples."
         )
-    elif instance.is_image(bundle):
+    elif instance.form(bundle) == "image":
         caption = (
             f"Example {row} before and after {attacks[attack]} with radius {radii[eps]}, and the change, amplified"
         )

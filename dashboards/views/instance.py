@@ -21,9 +21,9 @@ def rows(bundle: Bundle) -> list[int]:
     return [int(row) for row in bundle.arrays("instances")["rows"]] if bundle.has("arrays/instances.npz") else []
 
 
-def is_image(bundle: Bundle) -> bool:
-    """Whether the examples are images, channels first."""
-    return len(bundle.manifest["data"]["shape"]) == 3
+def form(bundle: Bundle) -> str:
+    """What the examples are: a table, an image (channels first), tokens or a graph."""
+    return str(bundle.manifest["data"]["form"])
 
 
 def inputs(bundle: Bundle, row: int) -> Array:

@@ -16,7 +16,7 @@ def estimate(plan: Plan, model: Model, data: Dataset) -> float:
 
     The pilot is not counted in `model.usage`.
     """
-    plan = plan.resolve(image=data.inputs.ndim == 4)
+    plan = plan.resolve(form=model.space.form_of(data.inputs))
     model = replace(model, usage=type(model.usage)())
     total = data.sample(plan.data.sample or None, plan.seed)
     few, many = data[:2], data[:100]

@@ -62,7 +62,8 @@ def _predictions(model: Model, data: Dataset, tick: Tick) -> Arrays:
 def _instances(model: Model, data: Dataset, rows: Tensor) -> Arrays:
     inputs = data.inputs[rows]
     arrays = {"rows": _numpy(rows), "inputs": _numpy(inputs)}
-    return arrays | ({"described": np.array(model.space.describe(inputs))} if inputs.ndim == 2 else {})
+    in_words = model.space.form_of(inputs) in ("table", "tokens")
+    return arrays | ({"described": np.array(model.space.describe(inputs))} if in_words else {})
 
 
 def _explain(explainer: Explainer, model: Model, data: Dataset, rows: Tensor, seed: int) -> Step:
@@ -116,7 +117,7 @@ def _attack(attack: Attack, radii: tuple[str, ...], model: Model, data: Dataset,
             success.append((clean == labels) & (predicted != labels))
             answers.append(predicted.clone())
             shown.append(perturbed[:SHOWN].clone())
-            moved.append(model.space.by_feature((shown[-1] - inputs[:SHOWN]) / model.space.unit(inputs)))
+            moved.append(model.space.by_feature(model.space.change(shown[-1], inputs[:SHOWN])))
         return {
             "rows": _numpy(rows),
             "inputs": _numpy(inputs[:SHOWN]),

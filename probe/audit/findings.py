@@ -15,6 +15,7 @@ from scipy.special import softmax
 
 from probe import bias
 from probe.audit.bundle import Arrays, Bundle
+from probe.audit.forms import spoken
 from probe.errors import ProbeError
 from probe.finding import Finding, Threshold, check
 from probe.statistics import (
@@ -192,7 +193,7 @@ def _robustness(bundle: Bundle, answers: _Answers, result: Assessment) -> None:
     result.findings.append(
         check(
             "robustness",
-            f"accuracy under attack at eps {checks['robust_eps']}",
+            f"accuracy under attack at {spoken(checks['robust_eps'], bundle.manifest['data']['form'])}",
             proportion(standing["all attacks"][at]),
             Threshold(checks["robust_accuracy"], "at least"),
             method=" and ".join(_describe(step["method"]) for step in steps),

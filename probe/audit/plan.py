@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
 from fractions import Fraction
+from itertools import product
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
+from probe.audit.forms import DEFAULTS
 from probe.errors import PlanError
 from probe.registry import build, discover, methods
 
@@ -34,7 +36,7 @@ class DataSource:
     features: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     categories: dict[str, list[str]] = field(default_factory=dict)
-    sample: int = 0  # rows drawn without replacement; 0 takes all
+    sample: int | None = None  # rows drawn without replacement; 0 takes all; None: by form of the inputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +44,7 @@ class ExplainPlan:
     """Which explainers are run, and on how many examples they are checked."""
 
     sample: int = 100
-    methods: tuple[dict[str, Any], ...] | None = None  # each {method = "name", setting = value}; None: by kind of data
+    methods: tuple[dict[str, Any], ...] | None = None  # each {method = "name", setting = value}; None: by form
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +52,8 @@ class AttackPlan:
     """Which attacks are run, at which radii."""
 
     sample: int = 1000
-    methods: tuple[dict[str, Any], ...] = ({"method": "fgsm"}, {"method": "pgd", "steps": 40})
-    eps: tuple[str, ...] | None = None  # radii in the unit of the space's scale; None: by kind of data
+    methods: tuple[dict[str, Any], ...] | None = None  # as those of [explain]; None: by form
+    eps: tuple[str, ...] | None = None  # radii in the unit of the space's scale, or words; None: by form
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,18 +96,25 @@ class Plan:
         """The plan as plain data; `plan_from` reads it again."""
         return json.loads(json.dumps(asdict(self)))
 
-    def resolve(self, *, image: bool) -> "Plan":
-        """The same plan with what depends on the kind of data filled in: images have pixels, tables have units."""
-        chosen, eps = self.explain.methods, self.attack.eps
-        if chosen is None:
-            chosen = ({"method": "saliency"},) * image + tuple({"method": m} for m in EXPLAINERS)
-        if eps is None:
-            eps = ("1/255", "2/255", "4/255", "8/255", "16/255") if image else ("0.02", "0.05", "0.1", "0.2", "0.5")
-        explain, attack = replace(self.explain, methods=chosen), replace(self.attack, eps=eps)
+    def resolve(self, *, form: str) -> "Plan":
+        """The same plan with what depends on the form of the inputs filled in (table, image, tokens or graph)."""
+        default = DEFAULTS[form]
+        explainers, attacks = self.explain.methods, self.attack.methods
+        explainers = tuple({"method": m} for m in default.explainers) if explainers is None else explainers
+        attacks = default.attacks if attacks is None else attacks
+        eps = default.eps if self.attack.eps is None else self.attack.eps
         checks = replace(self.checks, robust_eps=self.checks.robust_eps or (eps[len(eps) // 2] if eps else ""))
         if eps and checks.robust_eps not in eps:
             raise PlanError(f"checks.robust_eps = {checks.robust_eps!r} is not among attack.eps = {', '.join(eps)}")
-        return replace(self, explain=explain, attack=attack, checks=checks)
+        plan = replace(
+            self,
+            data=replace(self.data, sample=default.sample if self.data.sample is None else self.data.sample),
+            explain=replace(self.explain, methods=explainers),
+            attack=replace(self.attack, methods=attacks, eps=eps),
+            checks=checks,
+        )
+        _check_methods(plan)
+        return plan
 
     def explainers(self) -> list[Any]:
         """The explainers that the plan names."""
@@ -113,16 +122,13 @@ class Plan:
 
     def attacks(self) -> list[Any]:
         """The attacks that the plan names, at the smallest radius."""
-        return [build(discover("attack"), self._seeded(config)) for config in self.attack.methods]
+        return [build(discover("attack"), self._seeded(config)) for config in self.attack.methods or ()]
 
     def _seeded(self, config: Mapping[str, Any]) -> Mapping[str, Any]:
         """The plan's seed for a method that takes one and names none."""
         kind = methods().get(str(config.get("method")))
         takes = kind is not None and "seed" in {f.name for f in fields(kind)}
         return {**config, "seed": self.seed} if takes and "seed" not in config else config
-
-
-EXPLAINERS = ("input_x_gradient", "integrated_gradients", "kernel_shap", "lime")
 
 
 def read_plan(path: str | Path) -> Plan:
@@ -168,7 +174,7 @@ def _check_methods(plan: Plan) -> None:
         names = [method.name() for method in built]
         if twice := {name for name in names if names.count(name) > 1}:
             raise PlanError(f"{where} names {sorted(twice)[0]} twice; make a plan for each setting of it")
-    if any("eps" in config for config in plan.attack.methods):
+    if any("eps" in config for config in plan.attack.methods or ()):
         raise PlanError("a method in attack.methods sets eps; the radii of all attacks are attack.eps")
     if len({attack.radius()[0] for attack in attacks}) > 1:
         raise PlanError("attack.methods mixes norms, whose radii do not compare; make a plan for each norm")
@@ -180,6 +186,8 @@ def _check_methods(plan: Plan) -> None:
         ) from None
     if any(eps <= 0 for eps in radii) or len(set(radii)) < len(radii):
         raise PlanError(f"attack.eps = {list(plan.attack.eps or ())}, expected different radii above 0")
+    for attack, eps in product(attacks, plan.attack.eps or ()):
+        replace(attack, eps=eps)  # some count in whole numbers
 
 
 def _strict(kind: type[Any], table: Any, where: str) -> Any:
@@ -200,10 +208,12 @@ def _strict(kind: type[Any], table: Any, where: str) -> Any:
 def _value(hint: Any, value: Any, where: str) -> Any:
     if is_dataclass(hint) and isinstance(hint, type):
         return _strict(hint, value, f"{where}.")
+    if type(None) in get_args(hint):
+        if value is None:
+            return None
+        hint = get_args(hint)[0]
     text = str(hint)
     if "tuple" in text:
-        if value is None and "None" in text:
-            return None
         if not isinstance(value, list | tuple):
             raise PlanError(f"{where} = {value!r}, expected a list")
         return tuple(_method(v, where) for v in value) if "dict" in text else tuple(str(v) for v in value)

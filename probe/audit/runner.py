@@ -37,7 +37,7 @@ def run(
     Raises:
         ExistsError: if the folder holds something else.
     """
-    plan = plan.resolve(image=data.inputs.ndim == 4)
+    plan = plan.resolve(form=model.space.form_of(data.inputs))
     _check_names(plan, model, data)
     data = data.sample(plan.data.sample or None, plan.seed)
     manifest = describe(plan, model, data)
@@ -63,7 +63,7 @@ def run(
 
 def check(plan: Plan, model: Model, data: Dataset) -> None:
     """Raise PlanError, or ShapeError, where the plan cannot be run."""
-    _check_names(plan.resolve(image=data.inputs.ndim == 4), model, data)
+    _check_names(plan.resolve(form=model.space.form_of(data.inputs)), model, data)
     check_fit(model, data)
 
 
@@ -79,6 +79,7 @@ def describe(plan: Plan, model: Model, data: Dataset) -> dict[str, Any]:
             "sha256": data.digest(),
             "source": data.source,
             "n": len(data),
+            "form": space.form_of(like),
             "shape": list(like.shape[1:]),
             "groups": [] if data.groups is None else list(map(str, data.groups.columns)),
             "features": list(space.feature_names(like)),

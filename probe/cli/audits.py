@@ -64,7 +64,8 @@ def _audit(plan: Any, folder: Path, *, replace: bool, quiet: bool) -> dict[str, 
     if replace and folder.exists():
         _remove(folder)
     if not (folder / "audit.json").exists():
-        rows = min(plan.data.sample or len(data), len(data))
+        sample = plan.resolve(form=model.space.form_of(data.inputs)).data.sample
+        rows = min(sample or len(data), len(data))
         tell(f"{plan.name}: {rows:,} rows; about {estimate(plan, model, data):.0f} s at most")
     try:
         with progress(plan.name) as tick:

@@ -23,7 +23,6 @@ def plan_of(name: str) -> Plan:
         {
             "name": Path(name).name,
             "model": {"zoo": name},
-            "data": {"sample": 1000} if data == "fashion-mnist" else {},
             "bias": {"positive": models.favourable(data)},
         }
     )

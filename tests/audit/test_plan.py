@@ -8,7 +8,7 @@ ZOO = {"name": "x", "model": {"zoo": "adult-mlp"}}
 
 def test_a_plan_goes_round():
     plan = plan_from(ZOO | {"attack": {"eps": ["1/255"], "methods": [{"method": "pgd", "steps": 3}]}}).resolve(
-        image=True
+        form="image"
     )
     assert plan_from(plan.to_json()) == plan
     assert plan.attacks()[0].steps == 3
@@ -58,7 +58,17 @@ def test_the_plans_seed_reaches_the_methods_that_take_one():
 
 def test_a_radius_to_check_must_be_attacked():
     with pytest.raises(PlanError, match=r"checks\.robust_eps = '9' is not among"):
-        plan_from(ZOO | {"checks": {"robust_eps": "9"}}).resolve(image=True)
+        plan_from(ZOO | {"checks": {"robust_eps": "9"}}).resolve(form="image")
+
+
+def test_what_a_plan_leaves_out_is_by_form_and_what_it_names_stays():
+    plan = plan_from(ZOO)
+    table, image, graph = (plan.resolve(form=form) for form in ("table", "image", "graph"))
+    assert (table.data.sample, image.data.sample) == (0, 1000)
+    assert [m["method"] for m in table.attack.methods] == ["fgsm", "pgd"]
+    assert (image.checks.robust_eps, graph.checks.robust_eps) == ("4/255", "0.2")
+    named = plan_from(ZOO | {"data": {"sample": 7}, "attack": {"methods": [], "eps": ["0.1"]}}).resolve(form="image")
+    assert (named.data.sample, named.attack.methods, named.attack.eps) == (7, (), ("0.1",))
 
 
 def test_files_are_relative_to_the_plan(tmp_path):

@@ -111,6 +111,7 @@ def _start(
     }  # fmt: skip
     attributes = [] if groups is None else list(groups.columns)
     data = {"name": "made up", "sha256": "d" * 64, "source": "a test", "n": n, "shape": list(shape), "kinds": []}
+    data |= {"form": "image" if len(shape) == 3 else "table"}
     bundle = create(
         folder,
         {

@@ -55,9 +55,9 @@ def class_name(bundle: Bundle, index: int) -> str:
     return str(classes[index]) if 0 <= index < len(classes) else f"class {index}"
 
 
-def is_image(bundle: Bundle) -> bool:
-    """Whether the inputs are (channels, height, width)."""
-    return len(bundle.manifest["data"]["shape"]) == 3
+def form(bundle: Bundle) -> str:
+    """What the inputs are: a table, an image, tokens or a graph."""
+    return str(bundle.manifest["data"]["form"])
 
 
 def with_absence(bundle: Bundle, lens: str, blocks: Sequence[Block]) -> list[Block]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from probe import plots
 from probe.audit.bundle import Arrays, Bundle
 from probe.report.parts import Block, Figure, Section, Table, Text, panel
-from probe.report.sections.common import class_name, is_image, records, settings, steps, with_absence
+from probe.report.sections.common import class_name, form, records, settings, steps, with_absence
 from probe.report.wording import estimate, number, words
 
 INSTANCES = 4
@@ -74,7 +74,7 @@ def _instances(bundle: Bundle, methods: dict[str, Arrays]) -> list[Block]:
         label = class_name(bundle, int(answers["labels"][row]))
         verdict = "which is the label" if target == label else f"but the label is {label}"
         head = f"Row {int(row):,}: the model answers {target}, {verdict}."
-        if is_image(bundle):
+        if form(bundle) == "image":
             blocks.append(_image(bundle, methods, shown["inputs"][index], index, head))
         else:
             blocks.append(_bars(bundle, methods, index, head))

@@ -10,7 +10,7 @@ from probe import plots
 from probe.audit.bundle import Arrays, Bundle
 from probe.plots.style import radius
 from probe.report.parts import Block, Cell, Figure, Section, Table, Text, panel
-from probe.report.sections.common import class_name, is_image, records, settings, steps, with_absence
+from probe.report.sections.common import class_name, form, records, settings, steps, with_absence
 from probe.report.wording import count, estimate, number, words
 
 PAIRS = 4
@@ -130,7 +130,7 @@ def _pairs(bundle: Bundle) -> list[Block]:
         rows.append((f"{row}", before, after, bundle.manifest["data"]["features"][most], number(moved[most], "signed")))
     columns = ("row", "answer before (the label)", "answer after", "feature moved most", "by, in units of the radius")
     caption = f"Rows that {attack} broke at radius {asked}: at most {PAIRS}, in the order of their row numbers. "
-    if is_image(bundle):
+    if form(bundle) == "image":
         caption += "The change is amplified as its label says: red is brighter, blue darker."
     else:
         caption += "Bars say how far each feature was moved, in the unit of the radius: red is up, blue is down."
@@ -139,7 +139,7 @@ def _pairs(bundle: Bundle) -> list[Block]:
 
 
 def _pair(bundle: Bundle, arrays: Arrays, at: int, index: int, title: str) -> Any:
-    if not is_image(bundle):
+    if form(bundle) != "image":
         names = bundle.manifest["data"]["features"]
         moved = arrays["moved"][at][index]
         kept = np.flatnonzero(moved)
