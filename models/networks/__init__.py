@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from models.networks.cnn import ConvNet
 from models.networks.dense import ImageMLP
 from models.networks.dropout import Dropout
+from models.networks.hidden import ACTIVATIONS, NORMS
 from models.networks.initialisers import INITIALISERS
 from models.networks.lenet import LeNet
 from models.networks.mlp import TableNet
@@ -31,6 +32,21 @@ ARCHITECTURES: dict[str, Callable[..., Network]] = {
 }
 LARGEST = 2**28  # bytes of weights
 WIDEST, LONGEST = 4096, 64  # the largest argument, and the longest list of them
+
+
+def _sizes(value: Any) -> bool:
+    numbers = value if isinstance(value, list) else [value]
+    return len(numbers) <= LONGEST and all(type(n) is int and 0 < n <= WIDEST for n in numbers)
+
+
+# Which values an argument may have, and how that is said; all that are not named are sizes.
+Admission = tuple[Callable[[Any], bool], str]
+SIZES: Admission = (_sizes, f"whole numbers from 1 to {WIDEST}, and no more than {LONGEST} of them")
+OPTIONS: dict[str, Admission] = {
+    "activation": (lambda name: name in tuple(ACTIVATIONS), f"one of {', '.join(ACTIVATIONS)}"),
+    "norm": (lambda name: name in tuple(NORMS), f"one of {', '.join(NORMS)}"),
+    "dropout": (lambda part: type(part) in (int, float) and 0 <= part < 1, "a part from 0 to below 1"),
+}
 
 
 def build(architecture: str, kwargs: Mapping[str, Any]) -> Network:
@@ -54,16 +70,9 @@ def build(architecture: str, kwargs: Mapping[str, Any]) -> Network:
 def _check(architecture: str, kwargs: Mapping[str, Any]) -> None:
     # The arguments may come from somebody's file: their size is checked before memory is taken.
     for name, value in kwargs.items():
-        if name == "dropout":
-            if not isinstance(value, int | float) or not 0 <= value < 1:
-                raise DataError(f"{architecture} has dropout={str(value)[:50]}, expected a part from 0 to below 1")
-            continue
-        numbers = value if isinstance(value, list) else [value]
-        if len(numbers) > LONGEST or not all(isinstance(n, int) and 0 < n <= WIDEST for n in numbers):
-            raise DataError(
-                f"{architecture} has {name}={str(value)[:50]}, expected whole numbers from 1 to {WIDEST}, "
-                f"and no more than {LONGEST} of them"
-            )
+        admits, expected = OPTIONS.get(name, SIZES)
+        if not admits(value):
+            raise DataError(f"{architecture} has {name}={str(value)[:50]}, expected {expected}")
 
 
 def start(network: Network, inputs: Tensor, generator: torch.Generator, initialiser: str = "uniform") -> None:
@@ -73,7 +82,7 @@ def start(network: Network, inputs: Tensor, generator: torch.Generator, initiali
             INITIALISERS[initialiser](module.weight, generator)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.BatchNorm2d | nn.LayerNorm):
+        elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.LayerNorm | nn.GroupNorm):
             module.reset_parameters()
         elif isinstance(module, Dropout):
             module.reseed(int(torch.randint(2**62, (), generator=generator)))

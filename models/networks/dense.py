@@ -6,20 +6,29 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from models.networks.hidden import linear
 from models.networks.network import Network, Standardise
 
 
 class ImageMLP(Network):
-    """Linear layers with ReLU between, on all pixels in a row.
+    """Linear layers with an activation between, on all pixels in a row.
 
-    With h[0] the (side * side,) standardised pixels: h[k] = ReLU(W[k] h[k-1] + b[k]) of widths[k] numbers, and the
-    logits are W h + b of the last.
+    With h[0] the (side * side,) standardised pixels: h[k] = dropout(activation(norm(W[k] h[k-1] + b[k]))) of widths[k]
+    numbers, and the logits are W h + b of the last.
     """
 
-    def __init__(self, side: int = 28, widths: Sequence[int] = (256, 128), classes: int = 10) -> None:
+    def __init__(
+        self,
+        side: int = 28,
+        widths: Sequence[int] = (256, 128),
+        classes: int = 10,
+        norm: str = "none",
+        activation: str = "relu",
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         self.standardise = Standardise()
-        hidden = (nn.Sequential(nn.Linear(a, b), nn.ReLU()) for a, b in pairwise((side * side, *widths)))
+        hidden = (linear(a, b, norm, activation, dropout) for a, b in pairwise((side * side, *widths)))
         self.layers = nn.Sequential(*hidden, nn.Linear(widths[-1], classes))
 
     def forward(self, inputs: Tensor) -> Tensor:

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.networks.dropout import Dropout
+from models.networks.hidden import ACTIVATIONS
 from models.networks.network import Network, Standardise
 
 
@@ -13,21 +15,27 @@ class LeNet(Network):
     (1, 28, 28) -> 5x5, 6 -> halve (6, 14, 14) -> 5x5, 16 -> halve (16, 5, 5) -> 120 -> 84 -> classes. As is usual by
     now, activations are ReLU in place of tanh, halving takes the maximum in place of a weighted mean, all of the 16
     maps see all 6, and the outputs are logits. The first convolution pads by 2, as the paper's images of 32 pixels did.
+    Dropout follows the two linear layers between.
     """
 
-    def __init__(self, side: int = 28, classes: int = 10) -> None:
+    def __init__(self, side: int = 28, classes: int = 10, activation: str = "relu", dropout: float = 0.0) -> None:
         super().__init__()
         self.standardise = Standardise()
         self.first = nn.Conv2d(1, 6, 5, padding=2)
         self.second = nn.Conv2d(6, 16, 5)
         left = (side // 2 - 4) // 2
+        self.activation = ACTIVATIONS[activation]()
         self.head = nn.Sequential(
-            nn.Linear(16 * left**2, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, classes)
+            nn.Linear(16 * left**2, 120),
+            nn.Sequential(ACTIVATIONS[activation](), Dropout(dropout)),
+            nn.Linear(120, 84),
+            nn.Sequential(ACTIVATIONS[activation](), Dropout(dropout)),
+            nn.Linear(84, classes),
         )
 
     def forward(self, inputs: Tensor) -> Tensor:
-        maps = F.max_pool2d(self.first(self.standardise(inputs)).relu(), 2)
-        maps = F.max_pool2d(self.second(maps).relu(), 2)
+        maps = F.max_pool2d(self.activation(self.first(self.standardise(inputs))), 2)
+        maps = F.max_pool2d(self.activation(self.second(maps)), 2)
         return self.head(maps.flatten(1))
 
     def adapt(self, inputs: Tensor, generator: torch.Generator) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from models.networks.hidden import linear
 from models.networks.network import Network
 
 
@@ -38,14 +39,24 @@ class Bins(nn.Module):
 
 
 class TableNet(Network):
-    """Linear layers with ReLU between, on [bins(numbers), onehots]; numbers are the first coordinates."""
+    """Linear layers with an activation between, on [bins(numbers), onehots]; numbers are the first coordinates."""
 
-    def __init__(self, numbers: int, onehots: int, bins: int, widths: Sequence[int], classes: int = 2) -> None:
+    def __init__(
+        self,
+        numbers: int,
+        onehots: int,
+        bins: int,
+        widths: Sequence[int],
+        classes: int = 2,
+        norm: str = "none",
+        activation: str = "relu",
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         self.numbers = numbers
         self.bins = Bins(numbers, bins)
         sizes = (numbers * bins + onehots, *widths)
-        hidden = (nn.Sequential(nn.Linear(a, b), nn.ReLU()) for a, b in zip(sizes, widths, strict=False))
+        hidden = (linear(a, b, norm, activation, dropout) for a, b in zip(sizes, widths, strict=False))
         self.layers = nn.Sequential(*hidden, nn.Linear(sizes[-1], classes))
 
     def forward(self, inputs: Tensor) -> Tensor:
