@@ -10,15 +10,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from models.networks.autoencoder import AutoEncoder
 from models.networks.cnn import ConvNet
 from models.networks.dense import ImageMLP
 from models.networks.dropout import Dropout
+from models.networks.gan import AdversarialPair
 from models.networks.hidden import ACTIVATIONS, NORMS
 from models.networks.initialisers import INITIALISERS
 from models.networks.lenet import LeNet
 from models.networks.mlp import TableNet
 from models.networks.network import Network
 from models.networks.resnet import ResNet
+from models.networks.vae import VariationalAutoEncoder
 from models.networks.vit import VisionTransformer
 from probe.errors import DataError
 
@@ -29,6 +32,9 @@ ARCHITECTURES: dict[str, Callable[..., Network]] = {
     "cnn": ConvNet,
     "resnet": ResNet,
     "vit": VisionTransformer,
+    "autoencoder": AutoEncoder,
+    "vae": VariationalAutoEncoder,
+    "gan": AdversarialPair,
 }
 LARGEST = 2**28  # bytes of weights
 WIDEST, LONGEST = 4096, 64  # the largest argument, and the longest list of them
@@ -78,8 +84,8 @@ def _check(architecture: str, kwargs: Mapping[str, Any]) -> None:
 def start(network: Network, inputs: Tensor, generator: torch.Generator, initialiser: str = "uniform") -> None:
     """Fill in the weights that training begins with, and the normalisation of the training inputs."""
     for module in network.modules():
-        if isinstance(module, nn.Linear | nn.Conv2d):
-            INITIALISERS[initialiser](module.weight, generator)
+        if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            INITIALISERS[initialiser](_outputs_first(module), generator)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.LayerNorm | nn.GroupNorm):
@@ -87,3 +93,8 @@ def start(network: Network, inputs: Tensor, generator: torch.Generator, initiali
         elif isinstance(module, Dropout):
             module.reseed(int(torch.randint(2**62, (), generator=generator)))
     network.adapt(inputs, generator)
+
+
+def _outputs_first(module: nn.Linear | nn.Conv2d | nn.ConvTranspose2d) -> Tensor:
+    weight = module.weight.detach()
+    return weight.transpose(0, 1) if isinstance(module, nn.ConvTranspose2d) else weight
