@@ -12,6 +12,10 @@ READERS = {
     "compas": "models.datasets.compas",
     "german": "models.datasets.german",
     "fashion-mnist": "models.datasets.fashion",
+    "reviews": "models.datasets.reviews",
+    "digits": "models.datasets.digits",
+    "fashion-anomalies": "models.datasets.anomalies",
+    "fashion-generated": "models.datasets.generated",
 }
 
 

@@ -107,7 +107,7 @@ def test_a_model_names_the_data_that_it_learned_from(test):
 
 @pytest.mark.parametrize("name", READERS)
 def test_an_unknown_split_is_named_with_those_there_are(name):
-    with pytest.raises(PlanError, match="train, test; got 'validation'"):
+    with pytest.raises(PlanError, match="test; got 'validation'"):
         models.data(name, "validation")
 
 

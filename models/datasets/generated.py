@@ -1,0 +1,38 @@
+"""Images of clothes, half of them real and half made by the bundled `fashion-gan`."""
+
+import torch
+
+from models.datasets import fashion
+from probe import Dataset, Space
+from probe.errors import PlanError
+from probe.tensors import generator
+
+SOURCE = f"{fashion.SOURCE}; images that the bundled fashion-gan generates from a seed"
+CLASSES = ("generated", "real")
+EACH, SEED = 5_000, 0
+
+
+def read(split: str) -> Dataset:
+    """The `test` split: 5,000 images that the bundled generator makes of seed 0, then the first 5,000 test clothes."""
+    if split != "test":
+        raise PlanError(f"fashion-generated has the split test; got {split!r}")
+    # A model of the zoo knows its data; only here does data know a model, so it is opened when it is needed.
+    from models.networks.gan import AdversarialPair
+    from models.zoo import FOLDER, artefact
+
+    pair = artefact.read(FOLDER / "fashion-gan").forward
+    assert isinstance(pair, AdversarialPair)
+    made = pair.generate(EACH, generator(SEED, torch.device("cpu")))
+    return Dataset(
+        inputs=torch.cat((made, fashion.read("test").inputs[:EACH])),
+        labels=torch.arange(2).repeat_interleave(EACH),
+        space=space(),
+        classes=CLASSES,
+        name=f"fashion generated {split}",
+        source=SOURCE,
+    )
+
+
+def space() -> Space:
+    """That of Fashion-MNIST."""
+    return fashion.space()

@@ -1,0 +1,75 @@
+import pytest
+import torch
+from sklearn.datasets import load_digits
+
+import models
+from models.datasets import anomalies, digits, fashion
+from probe.errors import PlanError
+
+
+@pytest.fixture(scope="module")
+def data():
+    return models.data("fashion-anomalies")
+
+
+def of(data, kind):
+    return data.inputs[torch.tensor((data.groups["kind"] == kind).to_numpy())]
+
+
+def test_only_clothes_are_usual(data):
+    assert data.classes == ("usual", "unusual")
+    assert data.groups["kind"].value_counts().to_dict() == {
+        "clothes": 8_000,
+        "noise": 2_000,
+        "permuted": 2_000,
+        "digits": 1_797,
+    }
+    assert ((data.groups["kind"] == "clothes") == (data.labels == 0).numpy()).all()
+
+
+def test_permuted_clothes_have_the_pixels_of_clothes_that_are_not_among_the_usual_ones(data):
+    clothes, permuted = fashion.read("test").inputs.flatten(1), of(data, "permuted").flatten(1)
+    assert torch.equal(of(data, "clothes").flatten(1), clothes[:8_000])
+    assert torch.equal(permuted.sort(1).values, clothes[8_000:].sort(1).values)
+    assert bool((permuted != clothes[8_000:]).any(1).all())
+
+
+def test_each_image_is_permuted_in_an_order_of_its_own():
+    ramp = torch.arange(784.0).view(1, 1, 28, 28).expand(2, -1, -1, -1)
+    one, other = anomalies._permuted(ramp, torch.Generator().manual_seed(0))
+    assert torch.equal(one.flatten().sort().values, ramp[0].flatten())
+    assert not torch.equal(one, other)
+
+
+def test_noise_is_uniform_then_normal(data):
+    uniform, normal = of(data, "noise").chunk(2)
+    assert float(uniform.mean()) == pytest.approx(1 / 2, abs=1e-3)
+    assert float(uniform.std()) == pytest.approx(12**-0.5, abs=1e-3)
+    # Within one deviation of the mean lie 68.27 % of normal numbers, and 2.28 % are cut at either end.
+    assert float(((normal - 0.5).abs() < 0.25).double().mean()) == pytest.approx(0.6827, abs=2e-3)
+    assert float((normal == 1).double().mean()) == pytest.approx(0.0228, abs=1e-3)
+    assert bool((normal >= 0).all())
+
+
+def test_anomalies_are_the_same_each_time_and_leave_global_randomness_alone(data):
+    before = torch.get_rng_state()
+    assert anomalies.read("test").digest() == data.digest()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_anomalies_are_for_testing_only():
+    with pytest.raises(PlanError, match="fashion-anomalies has the split test; got 'train'"):
+        anomalies.read("train")
+
+
+def test_digits_are_those_of_scikit_learn():
+    halves = [digits.read(split) for split in ("train", "test")]
+    theirs = load_digits()
+    assert torch.cat([half.labels for half in halves]).tolist() == theirs.target.tolist()
+    images = torch.cat([half.inputs for half in halves])
+    assert torch.equal(torch.cat([half.rows for half in halves]), torch.arange(1_797))
+    assert images.shape == (1_797, 1, 28, 28)
+    # Pixel 2 of 28 shows the middle of pixel 0 of 8, (2 + 1/2) 8 / 28 - 1/2 = 3/14 of the way to pixel 1.
+    small = torch.tensor(theirs.images).float() / 16
+    row = small[:, 0] + (small[:, 1] - small[:, 0]) * 3 / 14
+    torch.testing.assert_close(images[:, 0, 2, 2], row[:, 0] + (row[:, 1] - row[:, 0]) * 3 / 14)
