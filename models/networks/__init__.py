@@ -14,6 +14,7 @@ from models.networks.autoencoder import AutoEncoder
 from models.networks.cnn import ConvNet
 from models.networks.dense import ImageMLP
 from models.networks.dropout import Dropout
+from models.networks.ftt import FTTransformer
 from models.networks.gan import AdversarialPair
 from models.networks.hidden import ACTIVATIONS, NORMS
 from models.networks.initialisers import INITIALISERS
@@ -27,6 +28,7 @@ from probe.errors import DataError
 
 ARCHITECTURES: dict[str, Callable[..., Network]] = {
     "mlp": TableNet,
+    "ftt": FTTransformer,
     "image-mlp": ImageMLP,
     "lenet": LeNet,
     "cnn": ConvNet,

@@ -3,15 +3,23 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.networks.dropout import Dropout
+
 
 class Layer(nn.Module):
-    """Attention among the tokens, then a small network on each of them."""
+    """Attention among the tokens, then a small network on each of them, with dropout after both."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
         super().__init__()
-        self.attend = nn.Sequential(nn.LayerNorm(width), Attention(width, heads))
+        if width % heads:
+            raise ValueError(f"{heads} heads cannot share a width of {width}")
+        self.attend = nn.Sequential(nn.LayerNorm(width), Attention(width, heads), Dropout(dropout))
         self.think = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+            nn.LayerNorm(width),
+            nn.Linear(width, 2 * width),
+            nn.GELU(),
+            nn.Linear(2 * width, width),
+            Dropout(dropout),
         )
 
     def forward(self, tokens: Tensor) -> Tensor:

@@ -16,7 +16,15 @@ class VisionTransformer(Network):
     x <- x + attention(norm(x)), x <- x + W2 GELU(W1 norm(x)).
     """
 
-    def __init__(self, side: int = 28, width: int = 64, layers: int = 4, heads: int = 4, classes: int = 10) -> None:
+    def __init__(
+        self,
+        side: int = 28,
+        width: int = 64,
+        layers: int = 4,
+        heads: int = 4,
+        classes: int = 10,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         self.standardise = Standardise()
         # Convolutions cut the patches (arXiv:2106.14881): from few images a transformer learns edges slowly. Each
@@ -25,7 +33,7 @@ class VisionTransformer(Network):
             *_halve(1, width // 2), *_halve(width // 2, width), nn.Conv2d(width, width, 3, stride=2, padding=1)
         )
         self.positions = nn.Parameter(torch.zeros(math.ceil(side / 8) ** 2, width))
-        self.layers = nn.Sequential(*(Layer(width, heads) for _ in range(layers)))
+        self.layers = nn.Sequential(*(Layer(width, heads, dropout) for _ in range(layers)))
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, classes)
 

@@ -7,6 +7,7 @@ from probe import Dataset
 
 SMALL = {
     "mlp": {"numbers": 2, "onehots": 3, "bins": 4, "widths": [8]},
+    "ftt": {"numbers": 2, "levels": [2, 1], "bins": 4, "width": 8, "layers": 1, "heads": 2},
     "image-mlp": {"side": 8, "widths": [16], "classes": 2},
     "lenet": {"side": 16, "classes": 2},
     "cnn": {"channels": [4, 8], "side": 8, "classes": 2},
@@ -15,6 +16,7 @@ SMALL = {
 }
 SHAPES = {
     "mlp": (5,),
+    "ftt": (5,),
     "image-mlp": (1, 8, 8),
     "lenet": (1, 16, 16),
     "cnn": (1, 8, 8),

@@ -99,7 +99,7 @@ def test_without_a_norm_there_is_none_and_every_layer_has_its_bias(architecture)
     assert all(m.bias is not None for m in network.modules() if isinstance(m, nn.Linear | nn.Conv2d))
 
 
-@pytest.mark.parametrize("architecture", ["mlp", "image-mlp", "lenet", "cnn", "resnet"])
+@pytest.mark.parametrize("architecture", ["mlp", "ftt", "image-mlp", "lenet", "cnn", "resnet", "vit"])
 def test_dropout_follows_from_the_seed_of_the_step_and_ends_with_training(architecture):
     plain, network = started(architecture), started(architecture, dropout=0.5)
     assert network.state_dict().keys() == plain.state_dict().keys()

@@ -1,0 +1,66 @@
+"""A transformer for tables."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from models.networks.attention import Layer
+from models.networks.mlp import Bins
+from models.networks.network import Network
+
+
+class FTTransformer(Network):
+    """Features become tokens that attend to each other (Gorishniy et al. 2021, arXiv:2106.11959).
+
+    Inputs are numbers first, then the one-hot coordinates of categories, whose counts are `levels`. Feature f becomes
+    the token t[f] = W[f] x[f] + b[f]: of a number, x[f] is its piecewise-linear encoding (arXiv:2203.05556), of a
+    category its one-hot coordinates, so that W[f] holds an embedding for each of its levels. With one more token c that
+    belongs to no feature, each layer adds twice: x <- x + attention(norm(x)), x <- x + W2 GELU(W1 norm(x)). What has
+    become of c is classified.
+    """
+
+    def __init__(
+        self,
+        numbers: int,
+        levels: Sequence[int],
+        bins: int,
+        width: int = 32,
+        layers: int = 2,
+        heads: int = 4,
+        classes: int = 2,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.numbers, self.levels = numbers, list(levels)
+        self.bins = Bins(numbers, bins)
+        self.slopes = nn.Parameter(torch.zeros(numbers, bins, width))
+        self.embeddings = nn.Parameter(torch.zeros(sum(levels), width))
+        self.biases = nn.Parameter(torch.zeros(numbers + len(levels), width))
+        self.question = nn.Parameter(torch.zeros(width))
+        self.layers = nn.Sequential(*(Layer(width, heads, dropout) for _ in range(layers)))
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, classes)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        question = self.question.expand(len(inputs), 1, -1)
+        tokens = self.layers(torch.cat((question, self.tokens(inputs)), 1))
+        return self.head(self.norm(tokens[:, 0]))
+
+    def tokens(self, inputs: Tensor) -> Tensor:
+        """A token for each feature, (rows, features, width)."""
+        encoded = self.bins(inputs[:, : self.numbers]).unflatten(1, (self.numbers, -1))
+        numbers = torch.einsum("rnb,nbw->rnw", encoded, self.slopes)
+        onehots = torch.split(inputs[:, self.numbers :], self.levels, 1)
+        each = zip(onehots, torch.split(self.embeddings, self.levels), strict=True)
+        categories = torch.stack([onehot @ embedding for onehot, embedding in each], 1)
+        return torch.cat((numbers, categories), 1) + self.biases
+
+    def adapt(self, inputs: Tensor, generator: torch.Generator) -> None:
+        self.bins.adapt(inputs[:, : self.numbers])
+        # As large as a layer's weights would be: the bins of a number are added up, of a category's levels one is 1.
+        bound = self.slopes.shape[1] ** -0.5
+        nn.init.uniform_(self.slopes, -bound, bound, generator=generator)
+        bound = self.embeddings.shape[1] ** -0.5
+        for parameter in (self.embeddings, self.biases, self.question):
+            nn.init.uniform_(parameter, -bound, bound, generator=generator)
