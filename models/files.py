@@ -41,6 +41,15 @@ def unpack(packed: bytes, name: str, size: int, sha256: str) -> bytes:
     return content
 
 
+def _sync(folder: Path) -> None:
+    """Let the new name of a file outlast a loss of power, too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that a reader finds the old one or the whole new one, whatever happens in between."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,6 +62,7 @@ def write_whole(path: Path, content: bytes) -> None:
         # mkstemp makes files that only their owner can read.
         Path(part).chmod(0o644)
         Path(part).replace(path)
+        _sync(path.parent)
     except BaseException:
         Path(part).unlink(missing_ok=True)
         raise

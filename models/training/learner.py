@@ -1,36 +1,49 @@
 """One step of training."""
 
 from collections.abc import Callable
+from fnmatch import fnmatchcase
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from models.networks.network import Network
 from models.training.average import Average
-from models.training.losses import LOSSES
+from models.training.objectives import Batch, Objective
 from models.training.optimisers import OPTIMISERS, groups, matrices, shrink
+from models.training.randomness import number, source
 from models.training.schedules import SCHEDULES, Plateau
 from models.training.settings import Settings
-from probe.errors import DataError
+from models.training.workers import Workers, whole
 
 LAYOUTS = {"channels last": torch.channels_last, "channels first": torch.contiguous_format}
+ALONE = Workers()
 
 
 class Learner:
     """A network that learns from one batch after another."""
 
-    def __init__(self, network: Network, settings: Settings, *, classes: int, steps: int) -> None:
-        self.settings, self.steps, self.taken = settings, steps, 0
-        self.network = network.to(memory_format=LAYOUTS[settings.layout])  # type: ignore[call-overload]  # torch's types leave it out
-        self.forward: Callable[[Tensor], Tensor] = _executed(network, settings)
+    def __init__(
+        self, objective: Objective, settings: Settings, *, steps: int, seed: int = 0, workers: Workers = ALONE
+    ) -> None:
+        self.settings, self.steps, self.taken, self.seed = settings, steps, 0, seed
+        self.objective, self.workers = objective, workers
+        network = objective.network
+        self.network: Network = network.to(memory_format=LAYOUTS[settings.layout])  # type: ignore[call-overload]  # torch's types leave it out
         self.device = next(network.parameters()).device
+        self._freeze()
+        # The network stays what it is, with the names of its weights; only calls go through what was wrapped.
+        forward = workers.spread(objective, settings.parallel)
+        self.forward: Callable[[Batch], Tensor] = (
+            torch.compile(forward) if settings.execution == "compiled" else forward
+        )
         self.matrices = matrices(network)
         self.optimiser = OPTIMISERS[settings.optimiser](
             groups(network, settings.weight_decay), settings.rate, settings.momentum
         )
         self.plateau = Plateau(settings.drop, settings.wait)
         self.average = Average(network, settings.ema) if settings.ema else None
-        self.weights = _class_weights(settings, classes, self.device)
 
     @property
     def judged(self) -> Network:
@@ -38,16 +51,31 @@ class Learner:
         return self.average.network if self.average else self.network
 
     @property
+    def done(self) -> float:
+        """The part of all steps that are done."""
+        return self.taken / self.steps
+
+    @property
     def rate(self) -> float:
         """The rate of the next step."""
-        part = SCHEDULES[self.settings.schedule](self.taken / self.steps, self.settings)
+        part = SCHEDULES[self.settings.schedule](self.done, self.settings)
         return self.settings.rate * part * self.plateau.factor
 
-    def learn(self, inputs: Tensor, targets: Tensor) -> Tensor:
+    def learn(self, batch: Batch) -> Tensor:
         """Take a step down the loss; give what the loss was before it."""
-        settings, rate = self.settings, self.rate
+        settings, objective, rate = self.settings, self.objective, self.rate
+        self._freeze()
+        random = source(self.seed, "step", self.taken)
+        # All processes prepare all rows, and so draw the same; each works on its own part of them.
+        batch = objective.prepare(batch, random)
+        total, own = objective.total(batch), self.workers.share(batch)
+        own = objective.harden(own, random)
+        self.network.reseed(number(self.seed, "dropout", self.taken, self.workers.rank))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
-            loss = LOSSES[settings.loss](self.forward(inputs), targets, self.weights, settings.smoothing)
+            losses = self.forward(own)
+        objective.heed(own, losses.detach(), self.workers.add)
+        # Gradients are averaged over the processes, and the loss is a sum over all rows.
+        loss = (losses * own.counts).sum() / total * self.workers.count
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         if settings.clip:
@@ -56,33 +84,59 @@ class Learner:
             group["lr"] = rate
         self.optimiser.step()
         if settings.l1:
-            shrink(self.matrices, rate * settings.l1)
+            shrink((weight for weight in self.matrices if weight.requires_grad), rate * settings.l1)
         if self.average:
             self.average.follow(self.network)
         self.taken += 1
         return loss.detach()
-
-    def loss(self, logits: Tensor, labels: Tensor) -> float:
-        """The loss on rows that are not trained on: without smoothing."""
-        return float(LOSSES[self.settings.loss](logits, labels, self.weights, 0.0))
 
     def heed(self, loss: float) -> None:
         """Take in the validation loss after an epoch, which a schedule may depend on."""
         if self.settings.schedule == "plateau":
             self.plateau.see(loss)
 
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """All that the next steps depend on, as named tensors and as numbers."""
+        tensors = {f"objective.{name}": whole(tensor) for name, tensor in self.objective.state_dict().items()}
+        if self.average:
+            tensors |= {f"average.{name}": tensor for name, tensor in self.average.network.state_dict().items()}
+        for index, values in self.optimiser.state_dict()["state"].items():
+            # Plain SGD remembers a step that is not there as None.
+            kept = {name: torch.as_tensor(value) for name, value in values.items() if value is not None}
+            tensors |= {f"optimiser.{index}.{name}": whole(value) for name, value in kept.items()}
+        plateau = {name: getattr(self.plateau, name) for name in ("factor", "best", "waited")}
+        return tensors, {"taken": self.taken, "plateau": plateau}
 
-def _executed(network: Network, settings: Settings) -> Callable[[Tensor], Tensor]:
-    # The network stays what it is, with the names of its weights; only calls go through what was compiled.
-    return torch.compile(network) if settings.execution == "compiled" else network
+    def restore(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
+        """Go back to where `state` was taken."""
+        self.objective.load_state_dict(_under("objective.", tensors))
+        if self.average:
+            self.average.network.load_state_dict(_under("average.", tensors))
+        self.taken = numbers["taken"]
+        for name, value in numbers["plateau"].items():
+            setattr(self.plateau, name, value)
+        parameters = [p for group in self.optimiser.param_groups for p in group["params"]]
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in _under("optimiser.", tensors).items():
+            index, _, key = name.partition(".")
+            weight = parameters[int(index)]
+            # In the memory format of its weight, which decides in which order a processor rounds.
+            like = torch.empty_like(weight) if tensor.shape == weight.shape else torch.empty_like(tensor)
+            state.setdefault(int(index), {})[key] = like.copy_(tensor)
+        self.optimiser.load_state_dict(self.optimiser.state_dict() | {"state": state})
+
+    def _freeze(self) -> None:
+        """Hold what the settings freeze up to here, statistics of normalisation included; let go of the rest."""
+        for pattern, until in self.settings.freeze.items():
+            held = self.done < until or until == 1
+            for name, parameter in self.network.named_parameters():
+                if fnmatchcase(name, pattern):
+                    parameter.requires_grad_(not held)
+                    parameter.grad = None if held else parameter.grad
+            for name, module in self.network.named_modules():
+                if isinstance(module, _BatchNorm) and fnmatchcase(f"{name}.weight", pattern):
+                    module.train(self.network.training and not held)
 
 
-def _class_weights(settings: Settings, classes: int, device: torch.device) -> Tensor | None:
-    if settings.class_weights is None:
-        return None
-    if len(settings.class_weights) != classes:
-        raise DataError(
-            f"Settings.class_weights has {len(settings.class_weights)} numbers, the data has {classes} classes; "
-            "give one for each class"
-        )
-    return torch.tensor(settings.class_weights, device=device)
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,28 +1,35 @@
 """The training loop."""
 
+import hashlib
+import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from models.networks import start
 from models.networks.network import Network
-from models.training.augment import compose
+from models.training.fitting import Fitting, fitting
 from models.training.learner import Learner
-from models.training.metrics import recorder
-from models.training.mixup import mixup
-from models.training.schedules import climb_and_fall as climb_and_fall
+from models.training.metrics import Line, Metrics
+from models.training.objectives import Judgement, objective_of
+from models.training.randomness import source
 from models.training.settings import Settings
+from models.training.state import States, owned
+from models.training.workers import Workers, together
 from probe import Dataset
 from probe.errors import DataError, ProbeError
-from probe.tensors import generator, rows_per_pass, spans
+from probe.tensors import generator, spans
 
 Progress = Callable[[str], None]
+Weights = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,7 @@ class Epoch:
 
     number: int
     loss: float
-    accuracy: float
+    accuracy: float | None
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,26 @@ class Trained:
     epochs: int
     rows: int
     validation_rows: int
-    seconds: float
+    seconds: float  # of all processes that worked on it, one after the other
+    lines: tuple[Line, ...]  # one an epoch
+
+    @property
+    def fitting(self) -> Fitting:
+        """Whether the network fits its rows too closely, or not closely enough."""
+        return fitting(self.lines, self.best.number)
+
+
+@dataclass
+class Course:
+    """Where a run is: with the state of its learner, all that it takes to go on from here."""
+
+    epoch: int = 1
+    step: int = 0  # steps done in this epoch
+    losses: list[Tensor] = field(default_factory=list)  # of those steps
+    lines: list[Line] = field(default_factory=list)
+    best: Epoch | None = None
+    weights: Weights = field(default_factory=dict)  # of the best epoch
+    seconds: float = 0.0
 
 
 def to_stderr(line: str) -> None:
@@ -50,7 +76,7 @@ def to_stderr(line: str) -> None:
     sys.stderr.write(line + "\n")
 
 
-def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, from which draw, and who hears of it
+def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, from what, and who hears of it
     network: Network,
     data: Dataset,
     settings: Settings,
@@ -59,11 +85,15 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
     seed: int = 0,
     progress: Progress = to_stderr,
     folder: Path | None = None,
+    weights: Weights | None = None,
+    save_every: float = 30.0,
 ) -> Trained:
-    """Train a network from new weights; leave the weights of its best epoch in it, in eval mode.
+    """Train a network; leave the weights of its best epoch in it, in eval mode.
 
-    The best epoch has the lowest loss on validation rows, which are carved from `data` and never trained on. Ctrl-C
-    ends training and keeps the best epoch so far, and so does a loss that is no longer a number.
+    The best epoch has the lowest loss on validation rows, which are carved from `data` and never trained on. Without a
+    folder Ctrl-C ends training and keeps the best epoch so far. With one, the state is kept in it: after Ctrl-C, or
+    however else it ended, the same call takes the run up again, and on a CPU ends with the same bits. A loss that is no
+    longer a number ends training too; the last good state is kept.
 
     Args:
         network: what to train; its weights are drawn anew.
@@ -72,44 +102,27 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
         device: where to train.
         seed: of the first weights, the order of the batches and all that is drawn on the way.
         progress: takes a line after each epoch.
-        folder: where to write `metrics.jsonl`, one line an epoch.
+        folder: where to write `metrics.jsonl`, one line an epoch, and while it runs the state.
+        weights: tensors to begin with, by name, in place of those that are drawn; others are drawn all the same.
+        save_every: seconds between two states; 0 writes one after each step.
 
     Raises:
+        ExistsError: if another process trains into the folder, or it holds the state of another run.
         ProbeError: if the loss is no longer a number.
     """
-    begun = time.perf_counter()
-    random = generator(seed, torch.device("cpu"))
     training, validation = carve(data, settings.validation)
-    record = recorder(folder)
-    start(network, training.inputs, random, settings.initialiser)
+    start(network, training.inputs, source(seed, "weights"), settings.initialiser)
+    network.load_state_dict(dict(network.state_dict()) | dict(weights or {}))
     network.to(device)
-    steps = settings.epochs * math.ceil(len(training) / settings.batch)
-    learner = Learner(network, settings, classes=len(data.classes), steps=steps)
-    best, weights, number = None, _copy(network), 0
-    try:
-        for number, (loss, judged) in enumerate(_epochs(learner, training, validation, random), start=1):
-            if best is None or judged.loss < best.loss:
-                best, weights = judged, _copy(learner.judged)
-            seconds = time.perf_counter() - begun
-            record(_line(loss, judged, learner.rate, seconds))
-            progress(
-                f"epoch {number}/{settings.epochs}: loss {loss:.4f}, on validation rows {judged.loss:.4f} "
-                f"and accuracy {judged.accuracy:.4f}; {seconds / number * (settings.epochs - number):.0f} s left"
-            )
-            if number - best.number >= settings.patience:
-                progress(f"no better for {settings.patience} epochs")
-                break
-    except KeyboardInterrupt:
-        if best is None:
-            raise
-        progress("interrupted")
-    finally:
-        network.load_state_dict(weights)
-        network.eval()
-    if best is None:
-        raise ProbeError("training ended before its first epoch did")
-    progress(f"keeping epoch {best.number}")
-    return Trained(best, number, len(training), len(validation), time.perf_counter() - begun)
+    if folder:
+        _make(folder)
+    with together(device) as workers, _ownership(folder, workers):
+        objective = objective_of(network, settings, training).to(device)
+        steps = settings.epochs * math.ceil(len(training) / settings.batch)
+        learner = Learner(objective, settings, steps=steps, seed=seed, workers=workers)
+        states = States(folder, _identity(network, data, settings, seed)) if folder else None
+        run = _Run(learner, _on(training, device), _on(validation, device), progress, states, save_every)
+        return run.to_the_end()
 
 
 def carve(data: Dataset, part: float) -> tuple[Dataset, Dataset]:
@@ -124,63 +137,170 @@ def carve(data: Dataset, part: float) -> tuple[Dataset, Dataset]:
     return data[order[count:]], data[order[:count]]
 
 
-def _epochs(
-    learner: Learner, training: Dataset, validation: Dataset, random: torch.Generator
-) -> Iterator[tuple[float, Epoch]]:
-    """Train epoch by epoch, and give the mean training loss and the judgement after each."""
-    settings, device = learner.settings, learner.device
-    inputs, labels = training.inputs.to(device), training.labels.to(device)
-    augment, classes = compose(settings.augment), len(training.classes)
-    for number in range(1, settings.epochs + 1):
-        learner.network.train()
-        losses = []
-        order = torch.randperm(len(inputs), generator=random).to(device)
-        for rows in (order[span] for span in spans(len(inputs), settings.batch)):
-            batch, targets = augment(inputs[rows], random), labels[rows]
-            if settings.mixup:
-                batch, targets = mixup(batch, targets, classes, settings.mixup, random)
-            losses.append(learner.learn(batch, targets))
+class _Run:
+    """One run of training, from where its state was to its end."""
+
+    def __init__(
+        self,
+        learner: Learner,
+        training: Dataset,
+        validation: Dataset,
+        progress: Progress,
+        states: States | None,
+        save_every: float,
+    ) -> None:
+        self.learner, self.settings, self.workers = learner, learner.settings, learner.workers
+        self.training, self.validation = training, validation
+        # As many training rows as there are validation rows, so that both losses are as sure.
+        self.sample = training[: len(validation)]
+        self.rows = learner.objective.rows(training)
+        self.progress = progress if self.workers.leads else lambda line: None
+        self.states, self.save_every = states, save_every
+        self.course = self._restored() or Course(weights=_copy(learner.network))
+        self.metrics = Metrics(states.folder if states and self.workers.leads else None, self.course.lines)
+        self.begun = time.perf_counter() - self.course.seconds
+        self.saved = time.perf_counter()
+
+    def to_the_end(self) -> Trained:
+        """Train epoch by epoch; leave the best weights in the network."""
+        course, network = self.course, self.learner.network
+        try:
+            for number in range(course.epoch, self.settings.epochs + 1):
+                self._epoch(number)
+                if course.best and number - course.best.number >= self.settings.patience:
+                    self.progress(f"no better for {self.settings.patience} epochs")
+                    break
+        except KeyboardInterrupt:
+            if course.best is None or self.states:
+                raise
+            self.progress("interrupted")
+        finally:
+            network.load_state_dict(course.weights)
+            network.requires_grad_().eval()
+        if course.best is None:
+            raise ProbeError("training ended before its first epoch did")
+        self.progress(f"keeping epoch {course.best.number}")
+        rows = len(self.training), len(self.validation)
+        return Trained(course.best, len(course.lines), *rows, self._seconds(), tuple(course.lines))
+
+    def _epoch(self, number: int) -> None:
+        course, learner = self.course, self.learner
+        self._train(number)
         learner.network.eval()
-        loss, judged = _mean(torch.stack(losses), number, settings), _judge(learner, validation, number)
+        loss = _mean(course.losses, number, self.settings)
+        training, judged = self._judge(self.sample), self._judge(self.validation)
+        if not math.isfinite(judged.loss):
+            raise ProbeError(
+                f"the loss is {judged.loss} on the validation rows after epoch {number}, step {learner.taken} of all; "
+                f"lower Settings.rate, which is {self.settings.rate}"
+            )
         learner.heed(judged.loss)
-        yield loss, judged
+        if course.best is None or judged.loss < course.best.loss:
+            course.best, course.weights = Epoch(number, judged.loss, judged.accuracy), _copy(learner.judged)
+        seconds = self._seconds()
+        line = _line(number, loss, training, judged) | {"next_rate": learner.rate, "seconds": round(seconds, 3)}
+        course.lines.append(line)
+        course.epoch, course.step, course.losses = number + 1, 0, []
+        self.metrics.add(line)
+        if self.states:
+            self._save()
+        accuracy = "" if judged.accuracy is None else f" and accuracy {judged.accuracy:.4f}"
+        self.progress(
+            f"epoch {number}/{self.settings.epochs}: loss {loss:.4f}, on validation rows {judged.loss:.4f}"
+            f"{accuracy}; {seconds / number * (self.settings.epochs - number):.0f} s left"
+        )
+
+    def _train(self, number: int) -> None:
+        """The steps of an epoch that are still to be done."""
+        course, learner = self.course, self.learner
+        learner.network.train()
+        order = torch.randperm(len(self.rows), generator=source(learner.seed, "order", number))
+        order = order.to(learner.device)
+        for rows in list(spans(len(order), self.settings.batch))[course.step :]:
+            course.losses.append(learner.learn(self.rows[order[rows]]))
+            course.step += 1
+            if self.states and time.perf_counter() - self.saved >= self.save_every:
+                # A state whose loss is no number would be no good one.
+                _mean(course.losses, number, self.settings)
+                self._save()
+
+    def _judge(self, data: Dataset) -> Judgement:
+        learner = self.learner
+        found = learner.objective.judge(learner.judged.eval(), data)
+        first = torch.tensor([found.loss, found.accuracy or 0.0], dtype=torch.float64, device=learner.device)
+        loss, accuracy = self.workers.agree(first).tolist()
+        return Judgement(loss, None if found.accuracy is None else accuracy)
+
+    def _save(self) -> None:
+        if not self.states:
+            return
+        course, (tensors, numbers) = self.course, self.learner.state()
+        tensors |= {f"best.{name}": tensor for name, tensor in course.weights.items()}
+        if course.losses:
+            tensors["losses"] = torch.stack(course.losses)
+        numbers |= {"epoch": course.epoch, "step": course.step, "lines": course.lines, "seconds": self._seconds()}
+        numbers["best"] = course.best and asdict(course.best)
+        if self.workers.leads:
+            self.states.write(tensors, numbers)
+        self.saved = time.perf_counter()
+
+    def _restored(self) -> Course | None:
+        found = self.states and self.states.read()
+        if not found:
+            return None
+        tensors, numbers = found
+        self.learner.restore(tensors, numbers)
+        course = Course(**{key: numbers[key] for key in ("epoch", "step", "lines", "seconds")})
+        course.best = Epoch(**numbers["best"]) if numbers["best"] else None
+        course.weights = {n.removeprefix("best."): t for n, t in tensors.items() if n.startswith("best.")}
+        course.losses = list(tensors.get("losses", torch.zeros(0)).to(self.learner.device))
+        self.progress(f"continuing in epoch {course.epoch}, after {self.learner.taken} steps of all")
+        return course
+
+    def _seconds(self) -> float:
+        return time.perf_counter() - self.begun
 
 
-def _mean(losses: Tensor, epoch: int, settings: Settings) -> float:
+def _mean(losses: list[Tensor], epoch: int, settings: Settings) -> float:
     # Looked at once an epoch: looking at every step would make an accelerator wait for it.
-    broken = (~losses.isfinite()).nonzero()
+    together = torch.stack(losses)
+    broken = (~together.isfinite()).nonzero()
     if len(broken):
         raise ProbeError(
-            f"the loss is {float(losses[broken[0, 0]])} in epoch {epoch}, step {int(broken[0, 0]) + 1}; "
+            f"the loss is {float(together[broken[0, 0]])} in epoch {epoch}, step {int(broken[0, 0]) + 1}; "
             f"lower Settings.rate, which is {settings.rate}"
         )
-    return float(losses.mean())
+    return float(together.mean())
 
 
-@torch.no_grad()
-def _judge(learner: Learner, data: Dataset, number: int) -> Epoch:
-    network = learner.judged.eval()
-    inputs, labels = data.inputs.to(learner.device), data.labels.to(learner.device)
-    logits = torch.cat([network(inputs[rows]) for rows in spans(len(inputs), rows_per_pass(inputs))])
-    accuracy, loss = (logits.argmax(1) == labels).double().mean(), learner.loss(logits, labels)
-    if not math.isfinite(loss):
-        raise ProbeError(
-            f"the loss is {loss} on the validation rows after epoch {number}, step {learner.taken} of all; "
-            f"lower Settings.rate, which is {learner.settings.rate}"
-        )
-    return Epoch(number, loss, float(accuracy))
+def _line(number: int, loss: float, training: Judgement, validation: Judgement) -> dict[str, Any]:
+    line = {"epoch": number, "loss": loss, "training_loss": training.loss, "validation_loss": validation.loss}
+    if training.accuracy is not None and validation.accuracy is not None:
+        line |= {"training_accuracy": training.accuracy, "validation_accuracy": validation.accuracy}
+    return line
 
 
-def _line(loss: float, judged: Epoch, rate: float, seconds: float) -> dict[str, float]:
-    return {
-        "epoch": judged.number,
-        "training_loss": loss,
-        "validation_loss": judged.loss,
-        "validation_accuracy": judged.accuracy,
-        "next_rate": rate,
-        "seconds": round(seconds, 3),
-    }
+def _on(data: Dataset, device: torch.device) -> Dataset:
+    return replace(data, inputs=data.inputs.to(device), labels=data.labels.to(device))
 
 
-def _copy(network: nn.Module) -> dict[str, Tensor]:
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot write {folder}: {error.strerror or error}; give another folder") from None
+
+
+def _ownership(folder: Path | None, workers: Workers) -> AbstractContextManager[None]:
+    return owned(folder) if folder and workers.leads else nullcontext()
+
+
+def _identity(network: nn.Module, data: Dataset, settings: Settings, seed: int) -> str:
+    """A digest of all that a run is determined by."""
+    shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    text = json.dumps([shapes, data.digest(), asdict(settings), seed], default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _copy(network: nn.Module) -> Weights:
     return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}

@@ -1,32 +1,40 @@
 """How training went, as JSON lines: one line an epoch, there as soon as the epoch is over."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from probe.errors import DataError
 
 METRICS = "metrics.jsonl"
-Record = Callable[[Mapping[str, float]], None]
+Line = Mapping[str, Any]
 
 
-def recorder(folder: Path | None) -> Record:
-    """Writes lines to `metrics.jsonl` in the folder, which begins anew; without a folder it writes nothing.
+class Metrics:
+    """The lines of a run, in `metrics.jsonl` if there is a folder."""
 
-    Raises:
-        DataError: if the file cannot be written.
-    """
-    if folder is None:
-        return lambda values: None
-    path = folder / METRICS
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text("", encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror or error}; give another folder") from None
+    def __init__(self, folder: Path | None, lines: Sequence[Line] = ()) -> None:
+        """Begin with the lines of the epochs that are done; a line of a later epoch, which is done again, is dropped.
 
-    def record(values: Mapping[str, float]) -> None:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(values) + "\n")
+        Raises:
+            DataError: if the file cannot be written.
+        """
+        self.path, self.lines = folder / METRICS if folder else None, [*lines]
+        if self.path:
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self.path.write_text("".join(map(_text, lines)), encoding="utf-8")
+            except OSError as error:
+                raise DataError(f"cannot write {self.path}: {error.strerror or error}; give another folder") from None
 
-    return record
+    def add(self, line: Line) -> None:
+        """Write down an epoch."""
+        self.lines.append(line)
+        if self.path:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(_text(line))
+
+
+def _text(line: Line) -> str:
+    return json.dumps(line) + "\n"

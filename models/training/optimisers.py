@@ -7,7 +7,7 @@
 | nesterov | v <- m v + g, w <- w - r (g + m v) |
 | adagrad | s <- s + g^2, w <- w - r g / sqrt(s) |
 | rmsprop | s <- 0.99 s + 0.01 g^2, w <- w - r g / sqrt(s) |
-| adam (arXiv:1412.6980) | means of g and g^2, w <- w - r mean / sqrt(mean of squares) |
+| adam (arXiv:1412.6980) | means of g (m of the old) and g^2 (0.999), w <- w - r mean / sqrt(mean of squares) |
 | adamw (arXiv:1711.05101) | w <- w - r d w, then as adam |
 
 Weight decay d is decoupled in adamw; in all others it adds d w to the gradient, as an L2 penalty does.
@@ -29,8 +29,8 @@ OPTIMISERS: dict[str, Callable[[Groups, float, float], Optimizer]] = {
     "nesterov": lambda groups, rate, momentum: SGD(groups, lr=rate, momentum=momentum, nesterov=True),
     "adagrad": lambda groups, rate, momentum: Adagrad(groups, lr=rate),
     "rmsprop": lambda groups, rate, momentum: RMSprop(groups, lr=rate),
-    "adam": lambda groups, rate, momentum: Adam(groups, lr=rate),
-    "adamw": lambda groups, rate, momentum: AdamW(groups, lr=rate),
+    "adam": lambda groups, rate, momentum: Adam(groups, lr=rate, betas=(momentum, 0.999)),
+    "adamw": lambda groups, rate, momentum: AdamW(groups, lr=rate, betas=(momentum, 0.999)),
 }
 
 

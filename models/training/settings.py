@@ -3,7 +3,7 @@
 import math
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -12,6 +12,37 @@ from probe.errors import PlanError, RangeError
 
 Mix = str | Mapping[str, float]
 Weights = tuple[float, ...] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adversary:
+    """How inputs are made hard while training; see `models.training.adversary`."""
+
+    method: Literal["fgsm", "pgd", "trades"]
+    eps: float  # radius of the ball, in the unit of the space's scale, by the largest change of a coordinate
+    steps: int = 7  # gradient steps of pgd and trades
+    beta: float = 6.0  # trades: how much the distance of the answers counts
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        for name in ("steps", "beta"):
+            check_number(self, name, lambda value: 0 < value < math.inf, "above 0")
+        check_number(self, "eps", lambda value: 0 <= value < math.inf, "0 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Balance:
+    """Which groups training treats evenly, and how; see `models.training.groups`."""
+
+    method: Literal["reweight", "group dro"]
+    groups: tuple[str, ...]  # columns of the data's groups, which the label joins
+    step: float = 0.01  # group dro: how fast the weights of groups follow their losses
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        check_number(self, "step", lambda value: 0 < value < math.inf, "above 0")
+        if not self.groups:
+            raise PlanError("Balance.groups is empty; name columns of the data's groups")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +55,7 @@ class Settings:
     patience: int = 10  # epochs without a lower validation loss before it stops
 
     optimiser: Literal["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"] = "adamw"
-    momentum: float = 0.9  # part of the last step in the next one, for momentum and nesterov
+    momentum: float = 0.9  # part of the last step in the next one; for adam and adamw of the mean gradient
     rate: float = 1e-3  # the highest learning rate
     schedule: Literal["constant", "step", "cosine", "one-cycle", "plateau"] = "cosine"
     warmup: float = 0.2  # part of all steps in which the rate climbs, 0 for none
@@ -46,6 +77,13 @@ class Settings:
     precision: Literal["float32", "bfloat16"] = "float32"  # of products and convolutions; weights stay float32
     execution: Literal["eager", "compiled"] = "eager"  # compiled: torch.compile, after a wait at the first step
     layout: Literal["channels last", "channels first"] = "channels last"  # of the weights of convolutions in memory
+    parallel: Literal["replicated", "sharded"] = "replicated"  # among processes: DDP, or FSDP2 that divides the weights
+
+    adversary: Adversary | None = None  # moves inputs against the network
+    balance: Balance | None = None  # treats groups evenly
+    freeze: Mapping[str, float] = field(
+        default_factory=dict
+    )  # weights by glob, and up to which part of all steps; 1 never lets go
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch", "rate", "patience", "drops", "wait"):
@@ -59,16 +97,14 @@ class Settings:
         self._check("drop", lambda value: 0 < value <= 1, "above 0 and at most 1")
         if self.class_weights is not None and not all(0 < weight < math.inf for weight in self.class_weights):
             raise RangeError(f"Settings.class_weights must be above 0; got {list(self.class_weights)}")
-        for name, hint in get_type_hints(Settings).items():
-            if get_origin(hint) is Literal and getattr(self, name) not in get_args(hint):
-                raise PlanError(
-                    f"Settings.{name} is {getattr(self, name)!r}{nearest(getattr(self, name), get_args(hint))}"
-                )
+        for pattern, until in self.freeze.items():
+            if not 0 < until <= 1:
+                raise RangeError(f"Settings.freeze: {pattern!r} takes a part of all steps, above 0 to 1; got {until}")
+        check_choices(self)
         check(self.augment)
 
     def _check(self, name: str, admits: Callable[[float], bool], what: str) -> None:
-        if not admits(getattr(self, name)):
-            raise RangeError(f"Settings.{name} must be {what}; got {getattr(self, name)}")
+        check_number(self, name, admits, what)
 
     @classmethod
     def from_toml(cls, source: str | Path | Mapping[str, Any]) -> "Settings":
@@ -78,15 +114,34 @@ class Settings:
             PlanError: if it cannot be read, or a key is unknown (with the nearest that exists) or of the wrong type.
             RangeError: if a number lies outside its range.
         """
-        table = source if isinstance(source, Mapping) else _read(Path(source))
-        hints = get_type_hints(cls)
-        for key in table:
-            if key not in hints:
-                raise PlanError(f"Settings has no {key!r}{nearest(key, hints)}")
-        for field in fields(cls):
-            if field.name == "epochs" and field.name not in table:
-                raise PlanError("Settings lacks 'epochs'; say for how many to train")
-        return cls(**{key: _value(key, value, hints[key]) for key, value in table.items()})
+        return cls(**_strict(cls, source if isinstance(source, Mapping) else _read(Path(source))))
+
+
+def check_choices(settings: Any) -> None:
+    """Refuse a name that is not among those that a field lists."""
+    kind = type(settings)
+    for name, hint in get_type_hints(kind).items():
+        if get_origin(hint) is Literal and getattr(settings, name) not in get_args(hint):
+            found = getattr(settings, name)
+            raise PlanError(f"{kind.__name__}.{name} is {found!r}{nearest(found, get_args(hint))}")
+
+
+def check_number(settings: Any, name: str, admits: Callable[[float], bool], what: str) -> None:
+    """Refuse a number that makes no sense."""
+    if not admits(getattr(settings, name)):
+        raise RangeError(f"{type(settings).__name__}.{name} must be {what}; got {getattr(settings, name)}")
+
+
+def _strict(kind: type[Any], table: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a table, once each key is known and has its type."""
+    hints = get_type_hints(kind)
+    for key in table:
+        if key not in hints:
+            raise PlanError(f"{kind.__name__} has no {key!r}{nearest(key, hints)}")
+    for known in fields(kind):
+        if known.default is MISSING and known.default_factory is MISSING and known.name not in table:
+            raise PlanError(f"{kind.__name__} lacks {known.name!r}")
+    return {key: _value(kind, key, value, hints[key]) for key, value in table.items()}
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -98,11 +153,16 @@ def _read(path: Path) -> Mapping[str, Any]:
         raise PlanError(f"{path.name} is not TOML: {error}") from None
 
 
-def _value(key: str, value: Any, hint: Any) -> Any:
+def _value(kind: type[Any], key: str, value: Any, hint: Any) -> Any:
+    nested: list[Any] = [part for part in get_args(hint) if is_dataclass(part)]
+    if nested:
+        if not isinstance(value, Mapping):
+            raise PlanError(f"{kind.__name__}.{key} is {value!r}, expected a table of settings")
+        return nested[0](**_strict(nested[0], value))
     what, admits = KINDS.get(hint, KINDS[str])
     if not admits(value):
-        raise PlanError(f"Settings.{key} is {value!r}, expected {what}")
-    if hint == Weights:
+        raise PlanError(f"{kind.__name__}.{key} is {value!r}, expected {what}")
+    if isinstance(value, list):
         return tuple(value)
     return float(value) if hint is float else value
 
@@ -116,6 +176,14 @@ KINDS: dict[Any, tuple[str, Callable[[Any], bool]]] = {
     float: ("a number", _number),
     str: ("a name", lambda value: isinstance(value, str)),
     Weights: ("a list of numbers", lambda value: isinstance(value, list | tuple) and all(map(_number, value))),
+    tuple[str, ...]: (
+        "a list of names",
+        lambda value: isinstance(value, list | tuple) and all(isinstance(name, str) for name in value),
+    ),
+    Mapping[str, float]: (
+        "a table of numbers",
+        lambda value: isinstance(value, Mapping) and all(map(_number, value.values())),
+    ),
     Mix: (
         "a name or a table of numbers",
         lambda value: isinstance(value, str) or (isinstance(value, Mapping) and all(map(_number, value.values()))),

@@ -40,7 +40,7 @@ def read(folder: Path, device: torch.device = CPU) -> Model:
         IntegrityError: if the weights are others.
     """
     card = read_card(folder)
-    data = reader(card["data"].get("audited") or card["data"]["name"])
+    data = reader(card["data"].get("judged_on", card["data"]["name"]))
     network = build(card["architecture"]["name"], card["architecture"]["kwargs"])
     load_weights(network, folder / WEIGHTS)
     found, expected = sha256(network.state_dict()), str(card["weights"]["sha256"])

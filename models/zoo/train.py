@@ -12,12 +12,14 @@ from models.datasets import reader
 from models.device import device_of
 from models.networks import build
 from models.training.loop import Progress, Trained, fit, to_stderr
+from models.training.state import States
 from models.zoo import artefact, recipe_of
 from models.zoo.cards import CARD, read_card, write_card
+from models.zoo.curve import draw
+from models.zoo.evaluation import evaluate, over_seeds
 from models.zoo.recipes import Recipe
-from probe import Dataset, Model
-from probe.errors import DataError, ExistsError
-from probe.statistics import area_under_roc, calibration_error, wilson
+from probe import Dataset
+from probe.errors import DataError, ExistsError, RangeError
 
 
 def train(
@@ -25,30 +27,56 @@ def train(
     out: str | Path | None = None,
     device: str | torch.device | None = None,
     seed: int = 0,
+    seeds: int = 1,
     progress: Progress = to_stderr,
 ) -> dict[str, Any]:
     """Train a model, save it, and evaluate what was saved on the test split.
 
+    A run that was interrupted or killed is taken up again by the same call. Where `torchrun` started several processes
+    they train together, and the first of them writes.
+
     Args:
         name: a model of the zoo.
-        out: the folder to write, `trained/<name>` unless given.
+        out: the folder to write, `trained/<name>` unless given; further seeds go into `seed-1` and so on within it.
         device: where to train; an accelerator if there is one, unless given.
-        seed: of the first weights, the validation rows, and the order of the batches.
+        seed: of the first weights and of all that is drawn on the way.
+        seeds: how many to train, from `seed` on; the card of the first tells how all of them do.
         progress: takes a line of progress after each epoch.
 
     Returns:
-        The card.
+        The card; nothing from processes other than the first.
 
     Raises:
-        ExistsError: if the folder holds a model already.
+        ExistsError: if the folder holds a model already, or another process trains into it.
         DataError: if it cannot be written, or the data cannot be read.
     """
+    if seeds < 1:
+        raise RangeError(f"seeds = {seeds}, expected 1 or more")
     recipe = recipe_of(name)
     folder = Path(out) if out is not None else Path("trained") / name
+    place = device_of(device or _best_device())
+    if seeds == 1:
+        return _train_one(name, recipe, folder, place, seed, progress)
+    cards = []
+    for k in range(seeds):
+        each = folder / f"seed-{seed + k}" if k else folder
+        # Of several seeds those that are done are not done again.
+        done = read_card(each) if (each / CARD).exists() else {}
+        finished = "metrics" in done and done["training"]["seed"] == seed + k
+        cards.append(done if finished else _train_one(name, recipe, each, place, seed + k, progress))
+    if not _leads():
+        return cards[0]
+    cards[0]["over_seeds"] = over_seeds([card["metrics"] for card in cards])
+    write_card(folder, cards[0])
+    return cards[0]
+
+
+def _train_one(
+    name: str, recipe: Recipe, folder: Path, device: torch.device, seed: int, progress: Progress
+) -> dict[str, Any]:
     for file in (CARD, artefact.WEIGHTS):
         if (folder / file).exists():
             raise ExistsError(f"{folder / file} exists and is left as it is; give another folder, or remove it first")
-    place = device_of(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     try:
         # Before training, not after it: a folder that cannot be written should not cost its time.
         folder.mkdir(parents=True, exist_ok=True)
@@ -56,49 +84,39 @@ def train(
         raise DataError(f"cannot write {folder}: {error.strerror or error}; give another folder") from None
     data = reader(recipe.data).read("train")
     network = build(recipe.architecture, recipe.kwargs)
-    progress(f"{name}: {sum(p.numel() for p in network.parameters()):,} parameters, {len(data):,} rows, {place}")
-    trained = fit(network, data, recipe.settings, device=place, seed=seed, progress=progress)
-    artefact.write(folder, network, _card(name, recipe, trained, data, place, seed))
+    count = sum(p.numel() for p in network.parameters())
+    progress(f"{name}, seed {seed}: {count:,} parameters, {len(data):,} rows, {device}")
+    trained = fit(network, data, recipe.settings, device=device, seed=seed, progress=progress, folder=folder)
+    if not _leads():
+        return {}
+    card = _card(name, recipe, trained, data, device, seed) | {"parameters": count}
+    draw(folder, name, trained)
+    artefact.write(folder, network, card)
     # Only now is the test split read, and what it judges is the file, not what is in memory.
-    test = reader(recipe.data).read("test")
-    card = read_card(folder)
+    test = reader(recipe.judged_on).read("test")
     card["data"]["rows"]["test"] = len(test)
-    card["metrics"] = evaluate(artefact.read(folder), test)
+    card["metrics"] = evaluate(artefact.read(folder), test, recipe.measures)
     write_card(folder, card)
+    States.clear(folder)
     return card
-
-
-def evaluate(model: Model, data: Dataset) -> dict[str, Any]:
-    """Accuracy with its 95 % interval, calibration error, and for two classes the area under the ROC curve."""
-    probabilities = model.logits(model.check(data.inputs)).double().softmax(-1).cpu().numpy()
-    labels = data.labels.numpy()
-    correct = probabilities.argmax(1) == labels
-    low, high = wilson(correct.sum(), len(correct))
-    metrics = {
-        "accuracy": float(correct.mean()),
-        "accuracy_interval_95": [float(low), float(high)],
-        "calibration_error": calibration_error(probabilities.max(1), correct.astype(float)),
-        "rows": len(correct),
-    }
-    if probabilities.shape[1] == 2:
-        metrics["area_under_roc"] = area_under_roc(probabilities[:, 1], labels == 1)
-    return metrics
 
 
 def _card(
     name: str, recipe: Recipe, trained: Trained, data: Dataset, device: torch.device, seed: int
 ) -> dict[str, Any]:
+    fitting = trained.fitting
     return {
         "name": name,
         "architecture": {"name": recipe.architecture, "kwargs": dict(recipe.kwargs)},
         "data": {
             "name": recipe.data,
+            "judged_on": recipe.judged_on,
             "source": data.source,
             "train_sha256": data.digest(),
             "rows": {"train": trained.rows, "validation": trained.validation_rows},
         },
         "preprocessing": recipe.preprocessing,
-        "classes": list(data.classes),
+        "classes": list(reader(recipe.judged_on).CLASSES),
         "training": {
             "settings": asdict(recipe.settings),
             "seed": seed,
@@ -106,11 +124,22 @@ def _card(
             "best_epoch": trained.best.number,
             "validation_loss": trained.best.loss,
             "validation_accuracy": trained.best.accuracy,
+            "fitting": asdict(fitting),
             "seconds": round(trained.seconds, 1),
+            "rows_per_second": round(trained.rows * trained.epochs / trained.seconds),
             "hardware": _hardware(device),
             "torch": torch.__version__,
         },
     }
+
+
+def _best_device() -> str:
+    # Each process that torchrun started on a machine takes an accelerator of its own.
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"
+
+
+def _leads() -> bool:
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _hardware(device: torch.device) -> str:

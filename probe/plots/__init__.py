@@ -2,7 +2,7 @@
 
 from probe.plots.attribution import bars, heatmap
 from probe.plots.canvas import blank, to_png, to_svg
-from probe.plots.curves import Curve, reliability, robustness
+from probe.plots.curves import Curve, learning, reliability, robustness
 from probe.plots.intervals import forest
 from probe.plots.perturbation import before_and_after
 from probe.plots.picture import picture
@@ -14,6 +14,7 @@ __all__ = [
     "blank",
     "forest",
     "heatmap",
+    "learning",
     "picture",
     "reliability",
     "robustness",

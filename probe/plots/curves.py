@@ -1,11 +1,11 @@
-"""Curves: accuracy under growing attack, and confidence against accuracy."""
+"""Curves: accuracy under growing attack, confidence against accuracy, and how a loss fell."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import ArrayLike
 
 from probe.plots.canvas import blank
@@ -104,6 +104,44 @@ def reliability(  # noqa: PLR0913 - columns of one table, then settings by name
     for axis, label in ((ax.xaxis, "confidence"), (ax.yaxis, "accuracy")):
         axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         axis.set_label_text(label, fontsize=NORMAL, color=INK)
+    _title(ax, title)
+    return ax
+
+
+def learning(
+    epochs: ArrayLike,
+    training: ArrayLike,
+    validation: ArrayLike,
+    *,
+    kept: int | None = None,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Training and validation loss after each epoch; the area between them is the gap.
+
+    Args:
+        epochs: their numbers.
+        training: the loss on training rows after each.
+        validation: the loss on rows that are not trained on.
+        kept: the epoch whose weights were kept, drawn as a line.
+        title: drawn above.
+        ax: where to draw; Axes of their own unless given.
+    """
+    ax = dress(blank(4.6, 3.0) if ax is None else ax)
+    x, below, above = (np.asarray(part, dtype=float) for part in (epochs, training, validation))
+    ax.fill_between(x, below, above, color=MUTED, alpha=0.18, linewidth=0)
+    for index, (name, y) in enumerate({"training rows": below, "validation rows": above}.items()):
+        ax.plot(x, y, label=name, linewidth=1.6, markersize=3.5, **mark(index))  # type: ignore[arg-type]  # a dict of names
+    if kept is not None:
+        ax.axvline(kept, color=INK, linewidth=1.0, linestyle=(0, (2, 2)), alpha=0.7)
+        ax.annotate(
+            "kept", (kept, 1), (-3, -3), xycoords=("data", "axes fraction"), textcoords="offset points",
+            ha="right", va="top", rotation=90, fontsize=SMALL, color=INK,
+        )  # fmt: skip
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlabel("epoch", fontsize=NORMAL, color=INK)
+    ax.set_ylabel("loss", fontsize=NORMAL, color=INK)
+    ax.legend(fontsize=SMALL, labelcolor=INK, frameon=False, loc="best", handlelength=2.6)
     _title(ax, title)
     return ax
 

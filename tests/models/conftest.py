@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 import torch
 
@@ -48,7 +49,8 @@ def easy(architecture):
     labels = torch.randint(2, (200,), generator=random)
     noise = torch.rand(200, *SHAPES[architecture], generator=random)
     inputs = 0.5 * noise + 0.5 * labels.view(-1, *[1] * (noise.ndim - 1))
-    return Dataset(inputs=inputs, labels=labels, classes=("dark", "bright"), name="easy")
+    groups = pd.DataFrame({"half": ["rare" if row % 5 == 0 else "common" for row in range(200)]})
+    return Dataset(inputs=inputs, labels=labels, groups=groups, classes=("dark", "bright"), name="easy")
 
 
 @pytest.fixture

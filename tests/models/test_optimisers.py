@@ -50,9 +50,9 @@ def rmsprop(state, w, g):
 
 def adam(state, w, g):
     state["t"] = state.get("t", 0) + 1
-    state["m"] = 0.9 * state.get("m", 0) + 0.1 * g
+    state["m"] = MOMENTUM * state.get("m", 0) + (1 - MOMENTUM) * g
     state["s"] = 0.999 * state.get("s", 0) + 0.001 * g**2
-    mean, square = state["m"] / (1 - 0.9 ** state["t"]), state["s"] / (1 - 0.999 ** state["t"])
+    mean, square = state["m"] / (1 - MOMENTUM ** state["t"]), state["s"] / (1 - 0.999 ** state["t"])
     return w - RATE * mean / math.sqrt(square)
 
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from models.training.augment import flip_and_shift
-from models.training.loop import carve, climb_and_fall, fit
+from models.training.loop import carve, fit
+from models.training.schedules import climb_and_fall
 from models.training.settings import Settings
 from probe.errors import DataError, ProbeError, RangeError
 

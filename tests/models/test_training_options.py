@@ -12,8 +12,10 @@ from models.networks.network import Network
 from models.training import augment, learner, losses, metrics, optimisers, schedules, strengths
 from models.training.learner import Learner
 from models.training.loop import carve, fit
-from models.training.settings import Settings
-from probe import Dataset
+from models.training.objectives import OBJECTIVES, objective_of
+from models.training.objectives.classification import Classification
+from models.training.settings import Adversary, Balance, Settings
+from probe import Dataset, Space
 from probe.errors import DataError, PlanError, ProbeError, RangeError, ShapeError
 
 CPU = torch.device("cpu")
@@ -38,13 +40,20 @@ OPTIONS = [
     {"ema": 0.9},
     {"mixup": 0.4},
     {"precision": "bfloat16"},
+    {"adversary": Adversary(method="fgsm", eps=0.1)},
+    {"balance": Balance(method="reweight", groups=("half",))},
+    {"freeze": {"blocks.0.*": 0.5}},
 ]
 # These need another one to matter, or change no number; each has a test of its own.
-ELSEWHERE = {"epochs", "patience", "momentum", "drop", "drops", "wait", "execution", "layout"}
+ELSEWHERE = {"epochs", "patience", "momentum", "drop", "drops", "wait", "execution", "layout", "parallel"}
 
 
 def quiet(line):
     pass
+
+
+def learner_of(network, data, settings, steps=1):
+    return Learner(objective_of(network, settings, data), settings, steps=steps)
 
 
 def weights(easy, build, settings):
@@ -94,7 +103,7 @@ def test_names_in_the_settings_are_the_names_in_the_tables():
 
     assert names("optimiser") == set(optimisers.OPTIMISERS)
     assert names("schedule") == set(schedules.SCHEDULES)
-    assert names("loss") == set(losses.LOSSES)
+    assert names("loss") == set(OBJECTIVES) >= set(losses.LOSSES)
     assert names("initialiser") == set(initialisers.INITIALISERS)
     assert names("layout") == set(learner.LAYOUTS)
     assert set(strengths.MIXES) == set(augment.MIXES)
@@ -106,7 +115,7 @@ def test_the_layout_is_that_of_the_weights_and_changes_no_start(name, network, e
     start(network, easy.inputs, torch.Generator().manual_seed(0))
     kernel = network.blocks[0][0].weight
     before = kernel.detach().clone()
-    Learner(network, replace(BASE, layout=name), classes=2, steps=1)
+    learner_of(network, easy, replace(BASE, layout=name))
     deep = network.blocks[1][0].weight
     assert deep.is_contiguous(memory_format=learner.LAYOUTS[name])
     other = next(layout for key, layout in learner.LAYOUTS.items() if key != name)
@@ -119,14 +128,15 @@ def test_bfloat16_is_what_layers_compute_in_while_weights_stay_float32(network, 
     seen = []
     network.head.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
     for precision in ("float32", "bfloat16"):
-        Learner(network, replace(BASE, precision=precision), classes=2, steps=1).learn(easy.inputs, easy.labels)
+        made = learner_of(network, easy, replace(BASE, precision=precision))
+        made.learn(made.objective.rows(easy))
     assert seen == [torch.float32, torch.bfloat16]
     assert all(p.dtype == torch.float32 for p in network.parameters())
 
 
 def test_compiled_means_that_calls_go_through_what_torch_compiled(network, easy, monkeypatch):
     calls = []
-    monkeypatch.setattr(torch, "compile", lambda module: lambda inputs: calls.append(len(inputs)) or module(inputs))
+    monkeypatch.setattr(torch, "compile", lambda module: lambda batch: calls.append(len(batch)) or module(batch))
     names = list(network.state_dict())
     fit(network, easy, replace(BASE, epochs=1), device=CPU, progress=quiet)
     assert calls == []
@@ -167,10 +177,12 @@ def still(**options):
 
 def learned(steps, inputs=0.0, **options):
     line = Line()
-    learner = Learner(line, still(**({"weight_decay": 0.0} | options)), classes=2, steps=10)
+    labels = torch.tensor([0, 0, 0, 1])
+    data = Dataset(torch.full((4, 1), inputs), labels, space=Space(bounds=(-200.0, 200.0)), classes=("a", "b"))
+    learner = learner_of(line, data, still(**({"weight_decay": 0.0} | options)), steps=10)
     path = [line.weight.detach().clone()]
     for _ in range(steps):
-        learner.learn(torch.full((4, 1), inputs), torch.tensor([0, 0, 0, 1]))
+        learner.learn(learner.objective.rows(data))
         path.append(line.weight.detach().clone())
     return learner, path
 
@@ -210,10 +222,10 @@ def test_without_an_average_the_network_itself_is_judged():
 
 def test_the_average_follows_running_statistics_and_counts(network, easy):
     start(network, easy.inputs, torch.Generator().manual_seed(0))
-    learner = Learner(network, replace(BASE, ema=0.5), classes=2, steps=3)
+    learner = learner_of(network, easy, replace(BASE, ema=0.5), steps=3)
     norm, mean = network.blocks[0][2], learner.average.network.blocks[0][2]
     before = norm.running_mean.clone()
-    learner.learn(easy.inputs, easy.labels)
+    learner.learn(learner.objective.rows(easy))
     torch.testing.assert_close(mean.running_mean, (before + norm.running_mean) / 2)
     assert mean.num_batches_tracked == 1
 
@@ -257,7 +269,7 @@ def test_class_weights_need_one_number_a_class(network, easy):
 
 
 def test_metrics_are_one_json_line_an_epoch_there_when_the_epoch_is_over(network, easy, tmp_path):
-    (tmp_path / metrics.METRICS).write_text("of an earlier run\n")
+    (tmp_path / metrics.METRICS).write_text("of a run that was forgotten\n")
     counts = []
 
     def count(line):
@@ -275,7 +287,7 @@ def test_metrics_are_one_json_line_an_epoch_there_when_the_epoch_is_over(network
 
 def test_a_folder_for_metrics_that_cannot_be_written_is_named(network, easy, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match=r"cannot write .*metrics.jsonl"):
+    with pytest.raises(DataError, match=r"cannot write .*file"):
         fit(network, easy, BASE, device=CPU, progress=quiet, folder=tmp_path / "file")
 
 
@@ -328,13 +340,13 @@ def test_patience_counts_epochs_from_the_best(network, easy):
 
 
 def test_the_network_learns_from_what_augmentation_and_mixup_made(easy, network, monkeypatch):
-    batches, learn = [], Learner.learn
+    batches, forward = [], Classification.forward
 
-    def watched(self, inputs, targets):
-        batches.append((inputs, targets))
-        return learn(self, inputs, targets)
+    def watched(self, batch):
+        batches.append((batch.inputs, batch.targets))
+        return forward(self, batch)
 
-    monkeypatch.setattr(Learner, "learn", watched)
+    monkeypatch.setattr(Classification, "forward", watched)
     for options in ({}, {"augment": {"cutout": 7}}, {"mixup": 1.0}):
         fit(network, easy, replace(BASE, epochs=1, **options), device=CPU, progress=quiet)
     plain, holed, mixed = batches[:9], batches[9:18], batches[18:]

@@ -12,7 +12,8 @@ import models
 from models.datasets import adult
 from models.training.settings import Settings
 from models.zoo import FOLDER, recipes
-from models.zoo.train import evaluate, train
+from models.zoo.evaluation import evaluate
+from models.zoo.train import train
 from probe.errors import (
     DataError,
     ExistsError,
@@ -24,6 +25,7 @@ from probe.errors import (
     Unsupported,
 )
 
+FILES = {"card.json", "learning_curve.png", "metrics.jsonl", "model.safetensors"}
 LARGEST = 2 * 2**20
 
 
@@ -70,7 +72,8 @@ def test_the_saved_model_passes_its_gate_and_does_as_its_card_says(name):
 def test_the_card_says_what_was_made_of_what(name):
     card, recipe = models.card(name), recipes.RECIPES[name]
     assert card["architecture"] == {"name": recipe.architecture, "kwargs": recipe.kwargs}
-    assert card["training"]["settings"] == vars(recipe.settings)
+    settings = {key: value for key, value in card["training"]["settings"].items() if value is not None}
+    assert Settings.from_toml(settings) == recipe.settings
     assert card["weights"]["sha256"] == models.load(name).digest()
     rows = card["data"]["rows"]
     assert rows["validation"] == round((rows["train"] + rows["validation"]) * recipe.settings.validation)
@@ -177,7 +180,7 @@ def test_training_writes_a_folder_that_loads_and_is_never_overwritten(tiny, tmp_
     card = train("tiny", device="cpu", progress=lines.append)
     assert card == models.card("trained/tiny")
     assert card["metrics"] == evaluate(models.load("trained/tiny"), models.data("adult"))
-    assert {p.name for p in (tmp_path / "trained/tiny").iterdir()} == {"card.json", "model.safetensors"}
+    assert {p.name for p in (tmp_path / "trained/tiny").iterdir()} == FILES
     assert any(line.startswith("epoch 1/1: loss") for line in lines)
     with pytest.raises(ExistsError, match="exists and is left as it is"):
         train("tiny", device="cpu", progress=lines.append)

@@ -1,0 +1,18 @@
+"""What training makes small. `Settings.loss` names it; each loss belongs to one objective."""
+
+from models.networks.network import Network
+from models.training.losses import LOSSES
+from models.training.objectives.classification import Classification
+from models.training.objectives.objective import Batch, Judgement, Objective
+from models.training.settings import Settings
+from probe import Dataset
+
+OBJECTIVES: dict[str, type[Objective]] = dict.fromkeys(LOSSES, Classification)
+
+
+def objective_of(network: Network, settings: Settings, data: Dataset) -> Objective:
+    """The objective that the settings name, over a network and the data that it is to learn."""
+    return OBJECTIVES[settings.loss](network, settings, data)
+
+
+__all__ = ["OBJECTIVES", "Batch", "Judgement", "Objective", "objective_of"]

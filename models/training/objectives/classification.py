@@ -1,0 +1,100 @@
+"""Tell classes apart."""
+
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from models.networks.network import Network
+from models.training.adversary import divergence, harden
+from models.training.augment import compose
+from models.training.groups import Add, Groups
+from models.training.losses import LOSSES, shares
+from models.training.mixup import mixup
+from models.training.objectives.objective import Batch, Judgement, Objective
+from models.training.randomness import source
+from models.training.settings import Adversary, Settings
+from probe import Dataset
+from probe.errors import DataError
+from probe.tensors import rows_per_pass, spans
+
+ATTACKED = 1000  # validation rows that an adversary is judged on: attacks are slow
+GUARD = Adversary(method="pgd", eps=0.0, steps=10)  # what adversarial training is judged by
+
+
+class Classification(Objective):
+    """One of the losses of `models.training.losses`, on augmented, mixed or attacked rows."""
+
+    weights: Tensor | None
+
+    def __init__(self, network: Network, settings: Settings, data: Dataset) -> None:
+        super().__init__(network, settings, data)
+        self.classes, self.space = len(data.classes), data.space
+        self.augment, self.loss = compose(settings.augment), LOSSES[settings.loss]
+        self.groups = Groups(settings.balance, data)
+        # Not a part of the state: the settings say it.
+        self.register_buffer("weights", _class_weights(settings, self.classes), persistent=False)
+
+    def rows(self, data: Dataset) -> Batch:
+        return replace(super().rows(data), groups=self.groups.numbers(data))
+
+    def prepare(self, batch: Batch, random: torch.Generator) -> Batch:
+        inputs, targets = self.augment(batch.inputs, random), batch.targets
+        if self.settings.mixup:
+            inputs, targets = mixup(inputs, targets, self.classes, self.settings.mixup, random)
+        return replace(batch, inputs=inputs, targets=targets, counts=self.groups.counts(batch.groups))
+
+    def harden(self, batch: Batch, random: torch.Generator) -> Batch:
+        adversary = self.settings.adversary
+        if adversary is None:
+            return batch
+        moved = harden(self.network, batch.inputs, batch.labels, adversary, self.space, random)
+        return replace(batch, noise=moved)
+
+    def forward(self, batch: Batch) -> Tensor:
+        adversary, smoothing = self.settings.adversary, self.settings.smoothing
+        if adversary is None or batch.noise is None:
+            return self.loss(self.network.logits(batch.inputs), batch.targets, self.weights, smoothing)
+        if adversary.method != "trades":
+            return self.loss(self.network.logits(batch.noise), batch.targets, self.weights, smoothing)
+        logits, moved = self.network.logits(torch.cat([batch.inputs, batch.noise])).chunk(2)
+        apart = divergence(moved, F.log_softmax(logits.float(), 1))
+        return self.loss(logits, batch.targets, self.weights, smoothing) + adversary.beta * apart
+
+    def total(self, batch: Batch) -> Tensor:
+        return (shares(batch.targets, self.weights) * batch.counts).sum()
+
+    def heed(self, batch: Batch, losses: Tensor, add: Add) -> None:
+        self.groups.heed(batch.groups, losses, add)
+
+    def judge(self, network: Network, data: Dataset) -> Judgement:
+        """The loss without smoothing, and the share of right answers: of the worst group where groups are balanced.
+
+        With an adversary both are of the first 1,000 rows, moved by PGD of 10 steps.
+        """
+        inputs, labels = data.inputs, data.labels
+        if self.settings.adversary:
+            inputs, labels, data = inputs[:ATTACKED], labels[:ATTACKED], data[:ATTACKED]
+            guard = replace(GUARD, eps=self.settings.adversary.eps)
+            inputs = harden(network, inputs, labels, guard, self.space, source(0, "judge"))
+        with torch.no_grad():
+            logits = torch.cat([network.logits(inputs[rows]) for rows in spans(len(inputs), rows_per_pass(inputs))])
+            losses = self.loss(logits, labels, self.weights, 0.0)
+            right = (logits.argmax(1) == labels).double()
+            if self.settings.balance:
+                numbers = self.groups.numbers(data)
+                worst = self.groups.worst(numbers, losses), -self.groups.worst(numbers, -right)
+                return Judgement(*map(float, worst))
+            return Judgement(float(losses.sum() / shares(labels, self.weights).sum()), float(right.mean()))
+
+
+def _class_weights(settings: Settings, classes: int) -> Tensor | None:
+    if settings.class_weights is None:
+        return None
+    if len(settings.class_weights) != classes:
+        raise DataError(
+            f"Settings.class_weights has {len(settings.class_weights)} numbers, the data has {classes} classes; "
+            "give one for each class"
+        )
+    return torch.tensor(settings.class_weights)

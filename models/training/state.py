@@ -1,0 +1,98 @@
+"""What a run needs to be taken up where it was, on disk.
+
+The state is written every now and then into two files in turn, each whole or not there: whatever kills the process, and
+whatever happens to the file that was written last, an earlier state is left. Files are safetensors: tensors, and the
+numbers as JSON beside them. Nothing in them is executed.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from models.files import write_whole
+from probe.errors import DataError, ExistsError
+from probe.tensors import sha256
+
+NAMES = ("state-a.safetensors", "state-b.safetensors")
+Numbers = dict[str, Any]
+
+
+class States:
+    """The two files of one run in a folder. `run` says which run it is: no other takes up its state."""
+
+    def __init__(self, folder: Path, run: str) -> None:
+        self.folder, self.run, self.serial = folder, run, 0
+
+    def write(self, tensors: Mapping[str, Tensor], numbers: Numbers) -> None:
+        """Put a state in the place of the older one."""
+        self.serial += 1
+        contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        header = {"serial": self.serial, "run": self.run, "sha256": sha256(contiguous), "numbers": numbers}
+        try:
+            write_whole(self.folder / NAMES[self.serial % 2], save(contiguous, {"state": json.dumps(header)}))
+        except OSError as error:
+            raise DataError(f"cannot write the state of training to {self.folder}: {error.strerror or error}") from None
+
+    def read(self) -> tuple[dict[str, Tensor], Numbers] | None:
+        """The newest state that is whole; None if there is none.
+
+        Raises:
+            ExistsError: if it is the state of another run.
+        """
+        whole = [state for state in map(_read, (self.folder / name for name in NAMES)) if state is not None]
+        if not whole:
+            return None
+        tensors, header = max(whole, key=lambda state: state[1]["serial"])
+        if header["run"] != self.run:
+            raise ExistsError(
+                f"{self.folder} holds the state of a run with other settings, data or seed, and is left as it is; "
+                f"give another folder, or remove {' and '.join(NAMES)} first"
+            )
+        self.serial = header["serial"]
+        return tensors, header["numbers"]
+
+    @staticmethod
+    def clear(folder: Path) -> None:
+        """Remove the state of a run that is over, with what a process that was killed while writing left of it."""
+        for name in NAMES:
+            for path in (folder / name, *folder.glob(f".{name}.*")):
+                path.unlink(missing_ok=True)
+
+
+@contextmanager
+def owned(folder: Path) -> Iterator[None]:
+    """Keep other processes from training into the folder meanwhile.
+
+    Raises:
+        ExistsError: if one does already.
+    """
+    # The lock is on the folder itself: it leaves no file, and the system lifts it however the process ends.
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise ExistsError(f"another process trains into {folder}; wait for it, or give another folder") from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], Numbers] | None:
+    """The content of a state file; None if it is missing or damaged."""
+    try:
+        with safe_open(path, "pt") as file:
+            header = json.loads(file.metadata()["state"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
+    except (OSError, SafetensorError, ValueError, TypeError, KeyError):
+        return None
+    return (tensors, header) if isinstance(header, dict) and sha256(tensors) == header.get("sha256") else None

@@ -1,0 +1,71 @@
+"""Several processes that train one network together, as `torchrun` starts them."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor
+from torch.nn.parallel import DistributedDataParallel
+
+from models.training.objectives import Batch, Objective
+
+
+@dataclass(frozen=True)
+class Workers:
+    """This process among those that train together; alone unless told otherwise."""
+
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the process that writes files and shows progress."""
+        return self.rank == 0
+
+    def share(self, batch: Batch) -> Batch:
+        """The rows of a batch that this process works on; together the processes work on each row once."""
+        return batch if self.count == 1 else batch[slice(self.rank, None, self.count)]
+
+    def spread(self, objective: Objective, parallel: str) -> nn.Module:
+        """The objective with gradients that are the mean over the processes; `sharded` also divides the weights."""
+        if self.count == 1:
+            return objective
+        if parallel == "sharded":
+            fully_shard(objective)
+            return objective
+        return DistributedDataParallel(objective)
+
+    def add(self, values: Tensor) -> Tensor:
+        """The sum of the processes' numbers, which takes their place."""
+        if self.count > 1:
+            dist.all_reduce(values)
+        return values
+
+    def agree(self, values: Tensor) -> Tensor:
+        """The first process's numbers, so that rounding never makes one stop and another go on."""
+        if self.count > 1:
+            dist.broadcast(values, src=0)
+        return values
+
+
+@contextmanager
+def together(device: torch.device) -> Iterator[Workers]:
+    """Join the processes that `torchrun` started, and leave them in the end; alone without it."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield Workers()
+        return
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Workers(dist.get_rank(), dist.get_world_size())
+    finally:
+        dist.destroy_process_group()
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """A tensor of which each process may hold a part only, with all its parts."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
