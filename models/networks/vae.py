@@ -38,16 +38,13 @@ class VariationalAutoEncoder(Detector):
         """What the mean code of each image gives, so that the answer does not depend on a draw."""
         return self.decoder(self.encode(images)[0]).sigmoid()
 
-    def elbo(self, images: Tensor, noise: Tensor, heat: float = 1.0) -> Tensor:
-        """A draw of the ELBO (rows,) in nats, by standard normal noise (rows, code); below 0, higher is better.
-
-        `heat` is the factor of KL, which training may raise from 0 to 1.
-        """
+    def elbo(self, images: Tensor, noise: Tensor) -> Tensor:
+        """A draw of the ELBO (rows,) in nats, by standard normal noise (rows, code); below 0, higher is better."""
         mean, log_variance = self.encode(images)
         odds = self.decoder(mean + (log_variance / 2).exp() * noise)
         # This cross-entropy is the negative log-likelihood, computed without rounding 1 - s to 0.
         unlikely = F.binary_cross_entropy_with_logits(odds, images, reduction="none").flatten(1).sum(1)
-        return -unlikely - heat * divergence(mean, log_variance)
+        return -unlikely - divergence(mean, log_variance)
 
     @torch.no_grad()
     def generate(self, count: int, random: torch.Generator) -> Tensor:

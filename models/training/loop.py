@@ -179,6 +179,7 @@ class _Run:
             network.requires_grad_().eval()
         if course.best is None:
             raise ProbeError("training ended before its first epoch did")
+        self.learner.objective.conclude(network, self.validation)
         self.progress(f"keeping epoch {course.best.number}")
         rows = len(self.training), len(self.validation)
         return Trained(course.best, len(course.lines), *rows, self._seconds(), tuple(course.lines))

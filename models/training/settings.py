@@ -63,7 +63,7 @@ class Settings:
     drops: int = 3  # falls after the climb, for step
     wait: int = 3  # epochs without a lower validation loss before the rate falls, for plateau
 
-    loss: Literal["cross-entropy", "mse", "bce"] = "cross-entropy"
+    loss: Literal["cross-entropy", "mse", "bce", "reconstruction", "elbo", "game"] = "cross-entropy"
     smoothing: float = 0.0  # part of each label that is spread over all classes
     class_weights: Weights = None  # how much a row of each class counts
     weight_decay: float = 0.01  # adamw: times the rate, off each weight; else the factor of half the squared weights

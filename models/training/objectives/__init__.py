@@ -3,11 +3,18 @@
 from models.networks.network import Network
 from models.training.losses import LOSSES
 from models.training.objectives.classification import Classification
+from models.training.objectives.elbo import Elbo
+from models.training.objectives.game import Game
 from models.training.objectives.objective import Batch, Judgement, Objective
+from models.training.objectives.reconstruction import Reconstruction
 from models.training.settings import Settings
 from probe import Dataset
 
-OBJECTIVES: dict[str, type[Objective]] = dict.fromkeys(LOSSES, Classification)
+OBJECTIVES: dict[str, type[Objective]] = dict.fromkeys(LOSSES, Classification) | {
+    "reconstruction": Reconstruction,
+    "elbo": Elbo,
+    "game": Game,
+}
 
 
 def objective_of(network: Network, settings: Settings, data: Dataset) -> Objective:

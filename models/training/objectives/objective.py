@@ -75,3 +75,6 @@ class Objective(nn.Module, ABC):
     @abstractmethod
     def judge(self, network: Network, data: Dataset) -> Judgement:
         """How a network in eval mode, this one or its average, does on rows; the lower the loss the better."""
+
+    def conclude(self, network: Network, data: Dataset) -> None:
+        """Fill in what depends on rows that were not trained on, once the best weights are back in the network."""

@@ -1,0 +1,63 @@
+"""Play a generator against a discriminator."""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+from torch.nn.functional import adaptive_avg_pool2d, softplus
+
+from models.frechet import frechet
+from models.networks.gan import AdversarialPair
+from models.networks.network import Network
+from models.training.objectives.objective import Batch, Judgement
+from models.training.objectives.unlabelled import Unlabelled
+from models.training.randomness import source
+from probe import Dataset
+
+COARSE = 7  # pixels a side of the images that the game is judged by
+
+
+class Game(Unlabelled):
+    """Both players' losses (arXiv:1406.2661) in one sum, in which neither has a gradient from the other's.
+
+    With d the log-odds of real, noise z and log(1 + e^x) = softplus(x), an image x costs
+    - the discriminator softplus(-d(x)) + s d(x) + softplus(d(g(z))), the cross-entropy of its answers, where the part s
+      (`Settings.smoothing`) is taken off the label of real images (arXiv:1606.03498);
+    - the generator softplus(-d(g(z))), the loss that does not saturate.
+
+    So one step moves both players at once.
+    """
+
+    kind = AdversarialPair
+    refused = ("class_weights", "mixup", "adversary", "balance")
+    network: AdversarialPair
+
+    def prepare(self, batch: Batch, random: torch.Generator) -> Batch:
+        noise = torch.randn(len(batch), self.network.code, generator=random).to(batch.inputs)
+        return replace(batch, inputs=self.augment(batch.inputs, random), noise=noise)
+
+    def forward(self, batch: Batch) -> Tensor:
+        assert batch.noise is not None
+        made = self.network.draw(batch.noise)
+        return self._discriminate(batch.inputs, made.detach()) + self._deceive(made)
+
+    def _discriminate(self, real: Tensor, made: Tensor) -> Tensor:
+        odds, others = self.network.discriminator(torch.cat((real, made)))[:, 0].chunk(2)
+        return softplus(-odds) + self.settings.smoothing * odds + softplus(others)
+
+    def _deceive(self, made: Tensor) -> Tensor:
+        judge = self.network.discriminator
+        # Through its weights as they are, not through what they may become.
+        fixed = {name: weight.detach() for name, weight in judge.named_parameters()}
+        return softplus(-functional_call(judge, fixed, (made,))[:, 0])
+
+    @torch.no_grad()
+    def judge(self, network: Network, data: Dataset) -> Judgement:
+        """The Frechet distance of images from as many generated ones, both averaged down to 7x7 pixels.
+
+        Neither player's loss says how good the images are. What is finer than 4 pixels is not seen by this either.
+        """
+        assert isinstance(network, AdversarialPair)
+        made = network.generate(len(data), source(0, "judge"))
+        return Judgement(frechet(*(adaptive_avg_pool2d(images, COARSE).flatten(1) for images in (data.inputs, made))))
