@@ -1,0 +1,30 @@
+"""Other people's models as a Model: modules with their weights, folders of Hugging Face, ONNX files, estimators.
+
+What a file may hold is looked at before it is opened: nothing here unpickles, and no size is taken on trust.
+"""
+
+from probe.adapters.archive import read_state_dict
+from probe.adapters.black_box import from_estimator, from_predict_proba
+from probe.adapters.check import check_model
+from probe.adapters.factory import from_factory
+from probe.adapters.huggingface import from_transformers, token_ids
+from probe.adapters.module import from_module
+from probe.adapters.onnx import from_onnx
+from probe.adapters.safetensor import read_safetensors
+from probe.adapters.timm import from_timm
+from probe.adapters.weights import load_weights
+
+__all__ = [
+    "check_model",
+    "from_estimator",
+    "from_factory",
+    "from_module",
+    "from_onnx",
+    "from_predict_proba",
+    "from_timm",
+    "from_transformers",
+    "load_weights",
+    "read_safetensors",
+    "read_state_dict",
+    "token_ids",
+]

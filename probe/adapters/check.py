@@ -1,0 +1,73 @@
+"""Whether a model can be studied at all: what is asked of every model before anything is concluded from it."""
+
+import torch
+from torch import Tensor
+
+from probe.errors import ForwardError
+from probe.model import Model
+from probe.shapes import Inputs, Logits
+
+ROWS = 8
+# How far two answers may lie apart, as a share of the largest logit. The same pass again rounds alike; other rows
+# beside it lead to other kernels, which on an accelerator round to 10 bits.
+AGAIN, ALONE, ALONE_ACCELERATOR = 0.1, 3.0, 30.0  # times the square root of the type's rounding step
+
+
+def check_model(model: Model, rows: Tensor) -> None:
+    """Ask a model about up to 8 rows (rows, *shape), and raise unless its answers can be studied.
+
+    They must be logits in a floating type, one for each class, finite; the same in a second pass; and the same for a
+    row alone as among others. A module must be in eval mode.
+
+    Raises:
+        ProbeError: in a sentence that says what was wrong and how to mend it.
+    """
+    inputs = model.check(rows[:ROWS])
+    inputs = torch.cat([inputs, inputs])[: max(2, len(inputs))]
+    with torch.no_grad():
+        first = _comparable(model, inputs)
+        apart = _apart(first, _comparable(model, inputs))
+        if apart > AGAIN * _step(first):
+            raise ForwardError(
+                f"{model.name} answers the same inputs differently when asked again (by {apart:.2g} of its largest "
+                "logit), so nothing measured of it would hold: it draws random numbers or keeps a state; "
+                "let its dropout follow self.training, and take noise out of its forward"
+            )
+        apart = max(_apart(first[[i]], _alone(model, inputs[[i]])) for i in (0, len(inputs) - 1))
+    if apart > (ALONE if model.device.type == "cpu" else ALONE_ACCELERATOR) * _step(first):
+        raise ForwardError(
+            f"{model.name} answers a row differently alone and among others (by {apart:.2g} of its largest logit): "
+            "something in it mixes the rows of a batch; let batch norm use its running statistics, "
+            "and normalise with fixed numbers"
+        )
+
+
+def _alone(model: Model, row: Inputs) -> Tensor:
+    try:
+        return _comparable(model, row)
+    except ForwardError as error:
+        raise ForwardError(f"{error}; it answers several rows together, but not one row alone") from error
+
+
+def _comparable(model: Model, inputs: Inputs) -> Tensor:
+    logits = model(inputs)
+    if not logits.is_floating_point():
+        raise ForwardError(
+            f"{model.name} returned {logits.dtype}, expected logits in a floating type: a score for each class, "
+            "not the number of a class"
+        )
+    return _exact(logits)
+
+
+def _exact(logits: Logits) -> Tensor:
+    """The logits; or probabilities where their logarithms came, as a tiny one's logarithm is mostly rounding."""
+    return logits.exp() if bool((logits.logsumexp(-1).abs() < 1e-3).all()) else logits
+
+
+def _apart(one: Tensor, other: Tensor) -> float:
+    """The largest difference, as a share of the largest number, or of 1 if all are smaller."""
+    return float((one - other).abs().max() / one.abs().max().clamp(min=1))
+
+
+def _step(logits: Tensor) -> float:
+    return float(torch.finfo(logits.dtype).eps ** 0.5)

@@ -1,0 +1,55 @@
+"""A module from somebody's own function. This is the one source of models that runs code which is not installed."""
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from probe.adapters.weights import load_weights
+from probe.errors import PlanError
+
+
+def from_factory(spec: str, weights: str | Path | None) -> nn.Module:
+    """Import `module:factory`, call it, and load weights into what it returns. This runs the code of that module.
+
+    Raises:
+        PlanError: if there is no such function, or it fails, exits, or returns no module.
+    """
+    factory = _find(spec)
+    try:
+        module = factory()
+    except (Exception, SystemExit) as error:
+        raise PlanError(f"{spec} failed: {_say(error)}") from error
+    if not isinstance(module, nn.Module):
+        raise PlanError(f"{spec} returned a {type(module).__name__}, expected a torch.nn.Module")
+    if weights is not None:
+        load_weights(module, weights)
+    return module.eval()
+
+
+def _find(spec: str) -> Callable[[], Any]:
+    module_name, _, factory_name = spec.partition(":")
+    if not module_name or module_name.startswith(".") or not factory_name:
+        raise PlanError(f"{spec!r} is not of the form module:factory, such as my_package.nets:build")
+    try:
+        found = getattr(importlib.import_module(module_name), factory_name)
+    except ModuleNotFoundError as error:
+        raise PlanError(
+            f"cannot import {module_name!r}: {error}; install it, or name the folder that it lies in: "
+            "PYTHONPATH=FOLDER probe ... (the folder of a plan is not searched by itself)"
+        ) from None
+    except AttributeError as error:
+        # Also what the module itself lacks while it is imported.
+        there = f"{module_name!r} has no {factory_name!r}"
+        raise PlanError(there if f"no attribute {factory_name!r}" in str(error) else f"{there}: {error}") from None
+    except (Exception, SystemExit) as error:
+        raise PlanError(f"cannot import {module_name!r}: {_say(error)}") from error
+    if not callable(found):
+        raise PlanError(f"{spec} is a {type(found).__name__}, expected a function that returns a torch.nn.Module")
+    return found
+
+
+def _say(error: BaseException) -> str:
+    return "it exits, as by sys.exit()" if isinstance(error, SystemExit) else f"{type(error).__name__}: {error}"

@@ -1,0 +1,193 @@
+"""Text and image classifiers of Hugging Face, from a folder: nothing is downloaded, and no code in it is run."""
+
+import json
+from collections.abc import Sequence
+from math import prod
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from probe.adapters.check import check_model
+from probe.adapters.images import MODES, ImageNetwork, Preparation
+from probe.adapters.optional import library
+from probe.adapters.safetensor import declared
+from probe.adapters.texts import encode, text_model
+from probe.errors import DataError, ProbeError, ShapeError, UnsafeError, Unsupported
+from probe.model import Model
+
+LENGTH = 64  # tokens of a text
+HERE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+
+
+def from_transformers(folder: str | Path, *, length: int = LENGTH, name: str = "") -> Model:
+    """A text or image classifier from a folder that `save_pretrained` wrote: config.json and model.safetensors.
+
+    A text is `length` token ids (`token_ids` makes them), whose words are those of the tokenizer; an absent word is the
+    padding token, which is not attended to. An image is brightness from 0 to 1, (3, height, width), of any size: what
+    the folder's image processor does to it, with Pillow's rounding left out, happens inside.
+
+    Raises:
+        UnsafeError: if the weights are a pickle, or the folder needs code of its own.
+        DataError: if a file is missing or damaged, or config.json declares more than the weights hold.
+        ShapeError: if weights are missing or misshapen, with their names.
+        Unsupported: if it is no such classifier.
+    """
+    found = _look(Path(folder))
+    name = name or found.folder.resolve().name
+    if found.kind == "ForSequenceClassification":
+        network = _load("AutoModelForSequenceClassification", found)
+        return text_model(network, _open("AutoTokenizer", found.folder), _classes(network, name), name, length)
+    network = _load("AutoModelForImageClassification", found)
+    prepare = _preparation(_open("AutoImageProcessor", found.folder))
+    module = ImageNetwork(network, prepare, lambda inner, images: inner(pixel_values=images).logits).eval()
+    model = Model(forward=module, space=prepare.space(), classes=_classes(network, name), name=name)
+    check_model(model, torch.linspace(0, 1, 3)[:, None, None, None].expand(3, 3, *prepare.size()))
+    return model
+
+
+def token_ids(folder: str | Path, texts: Sequence[str], length: int = LENGTH) -> torch.Tensor:
+    """Texts as the ids (texts, length) that the model in a folder reads: cut at `length`, and padded to it."""
+    return encode(_open("AutoTokenizer", Path(folder)), texts, length, str(folder))
+
+
+class _Found(NamedTuple):
+    folder: Path
+    kind: str  # the end of the architecture's name
+    tensors: int  # in the files of weights
+    numbers: int  # in all of them
+
+
+def _look(folder: Path) -> _Found:
+    """What a folder holds, before anything in it is opened by transformers."""
+    config = _json(folder / "config.json")
+    if (folder / "adapter_config.json").exists():
+        raise Unsupported(
+            f"{folder.name} holds an adapter for another model; merge the two (merge_and_unload) and save that"
+        )
+    architecture = next(iter(config.get("architectures") or [""]), "")
+    kind = next(
+        (k for k in ("ForSequenceClassification", "ForImageClassification") if str(architecture).endswith(k)), ""
+    )
+    if not kind:
+        raise Unsupported(
+            f"{folder.name} holds {architecture or 'no named architecture'}, expected one that ends in "
+            "ForSequenceClassification or ForImageClassification"
+        )
+    shapes = [part.shape for file in _weights(folder) for part in declared(file).values()]
+    found = _Found(folder, kind, len(shapes), sum(map(prod, shapes)))
+    layers = [v for k, v in config.items() if ("layer" in k or "depth" in k) and isinstance(v, int)]
+    if max(layers, default=0) > found.tensors:
+        raise DataError(
+            f"config.json of {folder.name} declares {max(layers):,} layers, its weights {found.tensors:,} tensors"
+        )
+    return found
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except OSError as error:
+        raise DataError(
+            f"cannot read {path}: {error.strerror or error}; expected the folder that save_pretrained wrote "
+            "(names of the hub are not downloaded)"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is not JSON ({error}); copy it again") from None
+    if not isinstance(content, dict):
+        raise DataError(f"{path} holds a {type(content).__name__}, expected a table of settings")
+    return content
+
+
+def _weights(folder: Path) -> list[Path]:
+    """The files of weights: one, or those that an index names."""
+    if (folder / "model.safetensors").exists():
+        return [folder / "model.safetensors"]
+    if (folder / "model.safetensors.index.json").exists():
+        named = _json(folder / "model.safetensors.index.json").get("weight_map")
+        files = sorted(set(map(str, named.values()))) if isinstance(named, dict) else []
+        if not files or any(Path(file).name != file for file in files):
+            raise UnsafeError(f"the index of {folder.name} names files outside its folder, or none; it was not opened")
+        return [folder / file for file in files]
+    pickles = [file.name for file in folder.glob("*.bin")]
+    if pickles:
+        raise UnsafeError(
+            f"{folder.name} keeps its weights in {pickles[0]}, which is a pickle, so it was not opened; "
+            "model.save_pretrained(folder) of a new transformers writes model.safetensors"
+        )
+    raise DataError(f"{folder.name} has no model.safetensors")
+
+
+def _load(auto: str, found: _Found) -> Any:
+    """The network in eval mode, if its weights are all there."""
+    kind = getattr(library("transformers"), auto)
+    config = _open("AutoConfig", found.folder)
+    try:
+        # Weights that a file lacks are drawn at random before transformers says so: from a copy of the random state.
+        with torch.random.fork_rng(devices=[]):
+            with torch.device("meta"):
+                declares = sum(p.numel() for p in kind.from_config(config, trust_remote_code=False).parameters())
+            if declares > 2 * found.numbers + 10_000_000:
+                raise DataError(
+                    f"config.json of {found.folder.name} declares {declares:,} weights, its files {found.numbers:,}"
+                )
+            network, report = kind.from_pretrained(
+                found.folder, **HERE, config=config, use_safetensors=True, dtype=torch.float32,
+                attn_implementation="eager", output_loading_info=True,
+            )  # fmt: skip
+    except ProbeError:
+        raise
+    except Exception as error:  # whatever a damaged folder makes the library raise
+        raise _refusal(found.folder, error) from None
+    lacking = [f"missing {name}" for name in sorted(report["missing_keys"])]
+    lacking += [f"misshapen {' '.join(map(str, name))}" for name in sorted(report["mismatched_keys"])]
+    if lacking:
+        lacking += [f"unexpected {name}" for name in sorted(report["unexpected_keys"])]
+        raise ShapeError(f"the weights in {found.folder.name} do not fit its config.json:\n  " + "\n  ".join(lacking))
+    return network.eval()
+
+
+def _open(auto: str, folder: Path) -> Any:
+    if not folder.is_dir():
+        raise DataError(f"there is no folder {folder}; expected one that save_pretrained wrote")
+    try:
+        return getattr(library("transformers"), auto).from_pretrained(folder, **HERE)
+    except ProbeError:
+        raise
+    except Exception as error:
+        raise _refusal(folder, error) from None
+
+
+def _refusal(folder: Path, error: Exception) -> ProbeError:
+    if "trust_remote_code" in str(error):
+        return UnsafeError(
+            f"{folder.name} needs code of its own, which is not run; transformers has no such architecture"
+        )
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+    return DataError(f"transformers cannot open {folder.name}: {reason}")
+
+
+def _classes(network: Any, name: str) -> tuple[str, ...]:
+    config = network.config
+    if config.num_labels < 2 or config.problem_type in ("regression", "multi_label_classification"):
+        raise Unsupported(f"{name} does not choose one of several classes (it has {config.num_labels} outputs, "
+                          f"for {config.problem_type or 'regression'})")  # fmt: skip
+    return tuple(str(config.id2label[number]) for number in range(config.num_labels))
+
+
+def _preparation(processor: Any) -> Preparation:
+    """What an image processor does, in our words. It works on brightness from 0 to 255."""
+    if getattr(processor, "rescale_offset", False):
+        raise Unsupported(
+            "this image processor moves brightness by an offset; wrap the network in a module of your own"
+        )
+    size, crop = processor.size, processor.crop_size
+    resize = (size.shortest_edge or (size.height, size.width)) if processor.do_resize else None
+    return Preparation(
+        resize=resize,
+        mode=MODES.get(int(processor.resample or 0), str(processor.resample)),
+        crop=(crop.height, crop.width) if processor.do_center_crop else None,
+        factor=255 * processor.rescale_factor if processor.do_rescale else 255.0,
+        mean=tuple(processor.image_mean) if processor.do_normalize else (0.0, 0.0, 0.0),
+        deviation=tuple(processor.image_std) if processor.do_normalize else (1.0, 1.0, 1.0),
+    )

@@ -1,0 +1,129 @@
+"""An ONNX file as a black box, run by onnxruntime on the CPU."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from probe.adapters.black_box import are_probabilities, log_probabilities
+from probe.adapters.check import ROWS, check_model
+from probe.adapters.onnx_file import files
+from probe.adapters.optional import library
+from probe.errors import DataError, ProbeError, ShapeError, Unsupported
+from probe.model import Model
+from probe.space import Space
+from probe.tensors import generator
+
+TYPES = {"float": np.float32, "double": np.float64, "float16": np.float16, "int64": np.int64, "int32": np.int32}
+
+
+def from_onnx(path: str | Path, space: Space, classes: tuple[str, ...], name: str = "") -> Model:
+    """A black box from an ONNX file with one input (rows, ...) and one output of a number for each class.
+
+    Whether the numbers are logits or probabilities is seen from what the file answers to the reference rows, or to
+    random rows where the file fixes their shape. No operators but those of onnxruntime are loaded, on the CPU alone.
+
+    Raises:
+        UnsafeError: if the file names files outside its folder.
+        DataError: if it is damaged, or declares more than its files hold, or onnxruntime cannot run it.
+        Unsupported: if it has other inputs or outputs.
+    """
+    path = Path(path)
+    network = _Network(path)
+    rows = _rows(network, space)
+    network.gives_probabilities = are_probabilities(network.answer(rows))
+    model = Model(forward=network.eval(), space=space, classes=classes, name=name or path.stem)
+    check_model(model, rows)
+    return model
+
+
+class _Network(nn.Module):
+    """The session, with the digest of its files as its state: so an audit can tell one file from another."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        parts = files(path)
+        self.register_buffer("sha256", torch.stack([_digest(part) for part in parts]))
+        self.name, self.session, self.gives_probabilities = path.name, _session(path), False
+        inputs = self.session.get_inputs()
+        kind = inputs[0].type.removeprefix("tensor(").removesuffix(")") if inputs else ""
+        if len(inputs) != 1 or kind not in TYPES:
+            found = ", ".join(f"{i.name}: {i.type}" for i in inputs) or "none"
+            raise Unsupported(f"{path.name} has the inputs {found}; expected one, a tensor of numbers")
+        self.input, self.numbers, self.shape = inputs[0].name, TYPES[kind], inputs[0].shape
+        self.output = _output(path, self.session.get_outputs())
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        answer = self.answer(inputs)
+        if self.gives_probabilities:
+            return log_probabilities(answer, len(inputs), self.name).to(inputs)
+        return torch.from_numpy(answer).to(inputs)
+
+    def answer(self, inputs: Tensor) -> NDArray[Any]:
+        """What the file says of these rows, (rows, classes)."""
+        rows = inputs.detach().cpu().numpy().astype(self.numbers)
+        size = self.shape[0] if self.shape and isinstance(self.shape[0], int) else len(rows)
+        # A file that fixes its number of rows gets that many; the last are repeated, and their answers left out.
+        padded = np.concatenate([rows, np.repeat(rows[-1:], -len(rows) % size, axis=0)])
+        parts = [self._run(padded[start : start + size]) for start in range(0, len(padded), size)]
+        return np.concatenate(parts)[: len(rows)]
+
+    def _run(self, rows: NDArray[Any]) -> NDArray[Any]:
+        answer = np.asarray(self.session.run([self.output], {self.input: rows})[0])
+        if answer.ndim != 2 or len(answer) != len(rows) or answer.dtype.kind != "f":
+            raise ShapeError(
+                f"{self.name} returned {answer.dtype} {answer.shape} for {len(rows)} rows, expected a decimal number "
+                f"for each class, ({len(rows)}, classes)"
+            )
+        return answer
+
+
+def _digest(path: Path) -> Tensor:
+    with path.open("rb") as file:
+        return torch.tensor(list(hashlib.file_digest(file, "sha256").digest()), dtype=torch.uint8)
+
+
+def _session(path: Path) -> Any:
+    runtime = library("onnxruntime")
+    options = runtime.SessionOptions()
+    options.log_severity_level = 3  # what fails is raised, and warnings are the exporter's
+    options.use_deterministic_compute = True
+    # By its suffix alone a file could choose another format.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    try:
+        return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors have no base of their own
+        reason = str(error).strip().splitlines()[0][:300]
+        raise DataError(
+            f"onnxruntime cannot run {path.name}: {reason}; operators from other libraries are code, and not loaded"
+        ) from None
+
+
+def _output(path: Path, outputs: list[Any]) -> str:
+    decimal = [o for o in outputs if o.type in ("tensor(float)", "tensor(double)", "tensor(float16)")]
+    if len(decimal) != 1:
+        found = ", ".join(f"{o.name}: {o.type}" for o in outputs)
+        raise Unsupported(
+            f"{path.name} has the outputs {found}; expected one tensor of decimal numbers (from scikit-learn: convert "
+            "with options={'zipmap': False})"
+        )
+    return str(decimal[0].name)
+
+
+def _rows(network: _Network, space: Space) -> Tensor:
+    """Rows to begin with: those of the reference, or random ones of the file's shape, within the bounds."""
+    if space.reference is not None:
+        return space.reference[:ROWS].to(torch.get_default_dtype())
+    shape = network.shape[1:]
+    if not shape or not all(isinstance(side, int) for side in shape):
+        raise ProbeError(
+            f"{network.name} leaves the shape of its input open ({network.shape}); set Space(reference=rows)"
+        )
+    low, high = (
+        torch.as_tensor(b, dtype=torch.get_default_dtype()).nan_to_num(posinf=1, neginf=-1) for b in space.bounds
+    )
+    return low + (high - low) * torch.rand(ROWS, *shape, generator=generator(0, torch.device("cpu")))

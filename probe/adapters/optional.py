@@ -1,0 +1,16 @@
+"""Libraries that only some sources of models need."""
+
+import importlib
+from typing import Any
+
+from probe.errors import ProbeError
+
+
+def library(name: str) -> Any:
+    """Import a library of the extra `hub`, or say how to install it."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ProbeError(
+            f'this needs {name}, which cannot be imported ({error}); pip install "probe-toolkit[hub]" installs it'
+        ) from None

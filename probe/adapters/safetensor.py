@@ -1,0 +1,82 @@
+"""Weights in a safetensors file: a header in JSON, then plain numbers."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from torch import Tensor
+
+from probe.errors import DataError, UnsafeError
+
+# What a pickle (protocol 2 and later) and a zip, which is how torch.save packs one, begin with.
+PICKLE, ZIP = b"\x80", b"PK"
+PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".dill", ".pt", ".pth", ".bin", ".ckpt", ".pt2")
+REMEDY = "its author can convert it: safetensors.torch.save_file(model.state_dict(), 'model.safetensors')"
+
+
+class Declared(NamedTuple):
+    """What a file says of a tensor before it is read."""
+
+    shape: tuple[int, ...]
+    decimal: bool  # floating point, not whole numbers or booleans
+
+
+def read_safetensors(path: str | Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file; anything that could hold code is refused unopened.
+
+    Raises:
+        UnsafeError: if the file looks like a pickle.
+        DataError: if it is missing, cut short, or no safetensors file.
+    """
+    path = Path(path)
+    with _whole(path):
+        return load_file(path)
+
+
+def declared(path: str | Path) -> dict[str, Declared]:
+    """What the header says of each tensor. The library has then compared it with the file's size; nothing is read."""
+    path = Path(path)
+    with _whole(path), safe_open(path, framework="pt") as file:
+        parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
+        # BOOL begins with a B too.
+        return {
+            name: Declared(tuple(part.get_shape()), part.get_dtype().startswith(("F", "BF")))
+            for name, part in parts.items()
+        }
+
+
+def refuse_pickle(path: Path) -> UnsafeError:
+    """The error for a file that is a pickle, or could hold one."""
+    return UnsafeError(
+        f"{path.name} is a pickle or holds one, and opening it could run somebody's code, so it was not opened; "
+        f"{REMEDY}"
+    )
+
+
+def head(path: Path, size: int) -> bytes:
+    """The first bytes of a file.
+
+    Raises:
+        DataError: if there is no file to read.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(size)
+    except OSError as error:
+        raise DataError(f"cannot read weights {path}: {error.strerror or error}") from None
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    first = head(path, 9)
+    # A safetensors file is the length of a JSON header in 8 bytes, then that header.
+    is_safetensors = first[8:] == b"{"
+    if not is_safetensors and (first.startswith((PICKLE, ZIP)) or path.suffix in PICKLE_SUFFIXES):
+        raise refuse_pickle(path)
+    try:
+        yield
+    except (SafetensorError, ValueError, OverflowError) as error:
+        raise DataError(f"{path.name} is not a whole safetensors file ({error}); copy it again") from None

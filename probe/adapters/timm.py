@@ -1,0 +1,91 @@
+"""Image classifiers of timm: an architecture by name, or from a folder, with weights from a local file."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from probe.adapters.check import check_model
+from probe.adapters.images import ImageNetwork, Preparation
+from probe.adapters.optional import library
+from probe.adapters.safetensor import declared
+from probe.adapters.weights import load_weights, match
+from probe.errors import DataError, PlanError
+from probe.model import Model
+
+FOLDER = "local-dir:"
+
+
+def from_timm(spec: str, weights: str | Path | None = None, classes: tuple[str, ...] = (), name: str = "") -> Model:
+    """A network of timm over brightness from 0 to 1, (3, height, width); its own normalisation happens inside.
+
+    Args:
+        spec: an architecture such as `resnet18`, or `local-dir:FOLDER` with config.json and model.safetensors as timm
+            saves them. Nothing is downloaded.
+        weights: for an architecture, a safetensors file or a state dict.
+        classes: their names, in the network's order; those of the folder, or their numbers, unless given.
+        name: of the model.
+
+    Raises:
+        PlanError: if there is no such architecture, or it comes without weights.
+        ShapeError: if names or shapes of the weights differ, with the differences.
+    """
+    config: dict[str, Any] = {}
+    if spec.startswith(FOLDER):
+        folder = Path(spec.removeprefix(FOLDER))
+        config, weights = _config(folder), folder / "model.safetensors"
+        name = name or folder.resolve().name
+    architecture = str(config.get("architecture", spec))
+    if weights is None or ":" in architecture:
+        raise PlanError(
+            f'{spec!r} needs the weights in a local file: weights = "model.safetensors"; none are downloaded'
+        )
+    pretrained = config.get("pretrained_cfg") or {}
+    count = int(config.get("num_classes") or len(classes) or 1000)
+    classes = classes or tuple(map(str, pretrained.get("label_names") or range(count)))
+    network = _build(architecture, count, Path(weights))
+    prepare = _preparation({**network.pretrained_cfg, **pretrained})
+    module = ImageNetwork(network, prepare, lambda inner, images: inner(images)).eval()
+    model = Model(forward=module, space=prepare.space(), classes=classes, name=name or architecture)
+    check_model(model, torch.linspace(0, 1, 3)[:, None, None, None].expand(3, 3, *prepare.size()))
+    return model
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"cannot read config.json in {folder}: {error}") from None
+    if not isinstance(config, dict) or "architecture" not in config:
+        raise DataError(f"config.json in {folder} names no architecture, so timm did not write it")
+    return config
+
+
+def _build(architecture: str, count: int, weights: Path) -> Any:
+    timm = library("timm")
+    if architecture not in timm.list_models():
+        raise PlanError(f"timm has no architecture {architecture!r}; timm.list_models() lists them")
+    # From a copy of the random state, which the weights below replace all the same.
+    with torch.random.fork_rng(devices=[]):
+        if weights.suffix == ".safetensors":
+            with torch.device("meta"):
+                wanted = timm.create_model(architecture, pretrained=False, num_classes=count).state_dict()
+            match(weights, declared(weights), wanted)
+        network = timm.create_model(architecture, pretrained=False, num_classes=count)
+    load_weights(network, weights)
+    return network
+
+
+def _preparation(config: Mapping[str, Any]) -> Preparation:
+    """What timm does at test time: it resizes to a little more than the input, and takes the middle."""
+    _, height, width = config.get("input_size", (3, 224, 224))
+    share = float(config.get("crop_pct") or 1.0)
+    return Preparation(
+        resize=int(height / share) if height == width else (int(height / share), int(width / share)),
+        mode=str(config.get("interpolation", "bicubic")),
+        crop=(height, width),
+        mean=tuple(config.get("mean", (0.0, 0.0, 0.0))),
+        deviation=tuple(config.get("std", (1.0, 1.0, 1.0))),
+    )
