@@ -93,6 +93,15 @@ def noise(deviation: float) -> Augmentation:
     return apply
 
 
+def omit(chance: float) -> Augmentation:
+    """Put each number to 0 with that chance, and leave the others as they are: of token ids, 0 is an absent word."""
+
+    def apply(inputs: Tensor, random: torch.Generator) -> Tensor:
+        return inputs * (torch.rand(inputs.shape, generator=random) >= chance).to(inputs.device)
+
+    return apply
+
+
 MIXES: dict[str, Augmentation] = {"none": unchanged, "flip and shift": flip_and_shift}
 AUGMENTATIONS: dict[str, Callable[[float], Augmentation]] = {
     "flip": flip,
@@ -100,6 +109,7 @@ AUGMENTATIONS: dict[str, Callable[[float], Augmentation]] = {
     "crop": crop,
     "cutout": cutout,
     "noise": noise,
+    "omit": omit,
 }
 
 

@@ -9,14 +9,16 @@ from probe.errors import PlanError, RangeError
 
 MIXES = ("none", "flip and shift")
 Strength = tuple[str, Callable[[float], bool]]
+CHANCE: Strength = ("a chance from 0 to 1", lambda chance: 0 <= chance <= 1)
 PIXELS: Strength = ("a whole number of pixels", lambda pixels: pixels >= 0 and float(pixels).is_integer())
 # What the strength of each means, and which are possible.
 STRENGTHS: dict[str, Strength] = {
-    "flip": ("a chance from 0 to 1", lambda chance: 0 <= chance <= 1),
+    "flip": CHANCE,
     "shift": PIXELS,
     "crop": PIXELS,
     "cutout": PIXELS,
     "noise": ("a deviation of 0 or more, in input units", lambda deviation: 0 <= deviation < math.inf),
+    "omit": CHANCE,
 }
 
 

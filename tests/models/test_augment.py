@@ -1,11 +1,11 @@
 import pytest
 import torch
 
-from models.training.augment import AUGMENTATIONS, compose, crop, cutout, flip, noise, shift
+from models.training.augment import AUGMENTATIONS, compose, crop, cutout, flip, noise, omit, shift
 from models.training.mixup import mixup
 from probe.errors import ShapeError
 
-STRENGTHS = {"flip": 0.5, "shift": 2, "crop": 2, "cutout": 3, "noise": 0.1}
+STRENGTHS = {"flip": 0.5, "shift": 2, "crop": 2, "cutout": 3, "noise": 0.1, "omit": 0.3}
 IMAGES = torch.rand(200, 2, 7, 9, generator=torch.Generator().manual_seed(0))
 
 
@@ -76,6 +76,16 @@ def test_cutout_blackens_one_whole_square():
     assert bool((holes[:, 0].any(2).sum(1) == 3).all())
     assert bool((holes[:, 0].any(1).sum(1) == 3).all())
     assert bool(holes[:, 0].any(0).all())
+
+
+def test_numbers_are_omitted_with_their_chance_and_the_others_are_kept():
+    changed = omit(0.3)(IMAGES, seeded())
+    absent = changed == 0
+    assert absent.float().mean().item() == pytest.approx(0.3, abs=0.01)
+    assert torch.equal(changed[~absent], IMAGES[~absent])
+    ids = torch.arange(1, 1001)[None]
+    assert omit(0.3)(ids, seeded()).dtype == torch.long
+    assert not omit(1.0)(ids, seeded()).any()
 
 
 def test_noise_has_the_deviation_that_was_set():
