@@ -47,16 +47,17 @@ def space() -> Space:
     return Space(bounds=(0, len(_words()) - 1), words=_words(), reference=torch.zeros(1, TOKENS, dtype=torch.long))
 
 
-def sentences(split: str) -> list[list[str]]:
-    """All words of each sentence of a split, also those that no id stands for and those beyond the 40th."""
-    words: list[list[str]] = _rows(split)["words"].tolist()
+def sentences(data: Dataset) -> list[list[str]]:
+    """All words of each of these reviews, also those that no id stands for and those beyond the 40th."""
+    assert data.rows is not None
+    words: list[list[str]] = _table()["words"].loc[data.rows.numpy()].tolist()
     return words
 
 
 @cache
 def _words() -> tuple[str, ...]:
-    # Fitted on the training rows: what is only said in the test split is unknown there.
-    return vocabulary(sentences("train"), WORDS)
+    # Fitted on the training rows: a word that only the test split has is unknown.
+    return vocabulary(_rows("train")["words"], WORDS)
 
 
 def _rows(name: str) -> pd.DataFrame:

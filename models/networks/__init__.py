@@ -5,6 +5,7 @@ and adapted to the training inputs (`start`). So no network ever draws from the 
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,7 +22,10 @@ from models.networks.initialisers import INITIALISERS
 from models.networks.lenet import LeNet
 from models.networks.mlp import TableNet
 from models.networks.network import Network
+from models.networks.recurrent import GRU, LSTM, RecurrentNetwork
 from models.networks.resnet import ResNet
+from models.networks.text_cnn import TextCNN
+from models.networks.text_transformer import TextTransformer
 from models.networks.vae import VariationalAutoEncoder
 from models.networks.vit import VisionTransformer
 from probe.errors import DataError
@@ -34,6 +38,10 @@ ARCHITECTURES: dict[str, Callable[..., Network]] = {
     "cnn": ConvNet,
     "resnet": ResNet,
     "vit": VisionTransformer,
+    "text-cnn": TextCNN,
+    "lstm": partial(RecurrentNetwork, LSTM),
+    "gru": partial(RecurrentNetwork, GRU),
+    "text-transformer": TextTransformer,
     "autoencoder": AutoEncoder,
     "vae": VariationalAutoEncoder,
     "gan": AdversarialPair,
@@ -86,10 +94,14 @@ def _check(architecture: str, kwargs: Mapping[str, Any]) -> None:
 def start(network: Network, inputs: Tensor, generator: torch.Generator, initialiser: str = "uniform") -> None:
     """Fill in the weights that training begins with, and the normalisation of the training inputs."""
     for module in network.modules():
-        if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+        if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d):
             INITIALISERS[initialiser](_outputs_first(module), generator)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.Embedding):
+            INITIALISERS[initialiser](module.weight, generator)
+            if module.padding_idx is not None:
+                nn.init.zeros_(module.weight[module.padding_idx])
         elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.LayerNorm | nn.GroupNorm):
             module.reset_parameters()
         elif isinstance(module, Dropout):
@@ -97,6 +109,6 @@ def start(network: Network, inputs: Tensor, generator: torch.Generator, initiali
     network.adapt(inputs, generator)
 
 
-def _outputs_first(module: nn.Linear | nn.Conv2d | nn.ConvTranspose2d) -> Tensor:
+def _outputs_first(module: nn.Linear | nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d) -> Tensor:
     weight = module.weight.detach()
     return weight.transpose(0, 1) if isinstance(module, nn.ConvTranspose2d) else weight

@@ -43,7 +43,7 @@ def test_labels_are_the_signs_of_the_ratings(train, test, file):
 
 
 def test_the_splits_share_no_sentence(train, test):
-    trained, tested = ({tuple(words) for words in reviews.sentences(split)} for split in ("train", "test"))
+    trained, tested = ({tuple(words) for words in reviews.sentences(data)} for data in (train, test))
     assert not trained & tested
     assert not torch.isin(train.rows, test.rows).any()
 
@@ -70,7 +70,7 @@ def test_ids_are_whole_and_an_absent_word_is_0(train):
 
 
 def test_the_vocabulary_is_what_the_training_sentences_say_most(train, test):
-    said = [word for words in reviews.sentences("train") for word in words]
+    said = [word for words in reviews.sentences(train) for word in words]
     counts = pd.Series(said).value_counts()
     words = train.space.words[len(tokens.SPECIAL) :]
     assert len(train.space.words) == len(set(train.space.words)) == reviews.WORDS
@@ -79,10 +79,10 @@ def test_the_vocabulary_is_what_the_training_sentences_say_most(train, test):
     assert train.space is test.space
 
 
-def test_a_word_that_only_the_test_split_says_is_unknown(test):
-    trained = {word for words in reviews.sentences("train") for word in words}
+def test_a_word_that_only_the_test_split_says_is_unknown(train, test):
+    trained = {word for words in reviews.sentences(train) for word in words}
     found = 0
-    for ids, words in zip(test.inputs.tolist(), reviews.sentences("test"), strict=True):
+    for ids, words in zip(test.inputs.tolist(), reviews.sentences(test), strict=True):
         for number, word in zip(ids, words, strict=False):
             if word not in trained:
                 found += 1
