@@ -17,11 +17,39 @@ from probe.registry import build, discover, methods
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSource:
-    """Where the model comes from: a network of the zoo, or a factory with a weights file."""
+    """Where the model comes from: the zoo, or one's own file, folder or factory. Exactly one is named."""
 
-    zoo: str = ""  # a name such as adult-mlp
+    zoo: str = ""  # a name such as adult-mlp, or a folder such as `probe train` writes
     factory: str = ""  # module:function that returns an nn.Module; its code is run
-    weights: str = ""  # a safetensors file for what the factory returns
+    onnx: str = ""  # a file: a black box
+    transformers: str = ""  # a folder with config.json and model.safetensors, of a text or image classifier
+    timm: str = ""  # an architecture such as resnet18, or local-dir:FOLDER
+    weights: str = ""  # a safetensors file or a state dict for what the factory returns, or for timm's architecture
+
+    def check(self) -> None:
+        """Raise PlanError unless one source is named, with weights only where they belong."""
+        named = [key for key in SOURCES if getattr(self, key)]
+        if len(named) != 1:
+            raise PlanError(
+                '[model] needs either zoo = "adult-mlp" or one of factory, onnx, transformers and timm; '
+                f"it names {' and '.join(named) or 'none'}"
+            )
+        if self.weights and not (self.factory or self.timm):
+            raise PlanError(f"[model] has weights, which belong to a factory or to timm; {named[0]} brings its own")
+
+    def within(self, folder: Path) -> "ModelSource":
+        """The same source with its files found from a folder."""
+        files = {key: path for key in ("weights", "onnx", "transformers") if (path := getattr(self, key))}
+        if "/" in self.zoo:
+            files["zoo"] = self.zoo
+        found = {key: str((folder / path).resolve()) for key, path in files.items()}
+        if self.timm.startswith(LOCAL):
+            found["timm"] = LOCAL + str((folder / self.timm.removeprefix(LOCAL)).resolve())
+        return replace(self, **found)
+
+
+SOURCES = ("zoo", "factory", "onnx", "transformers", "timm")
+LOCAL = "local-dir:"  # as timm writes it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,19 +173,18 @@ def read_plan(path: str | Path) -> Plan:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise PlanError(f"{path.name} is not TOML: {error}") from None
     plan = plan_from({"name": path.stem, **table})
-    csv, weights = (str((path.parent / f).resolve()) if f else "" for f in (plan.data.csv, plan.model.weights))
-    return replace(plan, data=replace(plan.data, csv=csv), model=replace(plan.model, weights=weights))
+    csv = str((path.parent / plan.data.csv).resolve()) if plan.data.csv else ""
+    return replace(plan, data=replace(plan.data, csv=csv), model=plan.model.within(path.parent))
 
 
 def plan_from(table: Mapping[str, Any]) -> Plan:
     """Make a plan from plain data, checking every key, type and method."""
     plan: Plan = _strict(Plan, table, "")
-    if bool(plan.model.zoo) == bool(plan.model.factory):
-        raise PlanError('[model] needs either zoo = "adult-mlp" or factory = "module:function", and not both')
+    plan.model.check()
     if plan.data.csv and not plan.data.label:
         raise PlanError('[data] has csv but no label; name the column to predict: label = "..."')
-    if plan.model.factory and not (plan.data.csv or plan.data.zoo):
-        raise PlanError('[data] needs csv = "file.csv" (with label) or zoo = "adult" for a model from a factory')
+    if not plan.model.zoo and not (plan.data.csv or plan.data.zoo):
+        raise PlanError('[data] needs csv = "file.csv" (with label) or zoo = "adult" for a model of one\'s own')
     if not plan.name or not all(c.isalnum() or c in "-_." for c in plan.name) or plan.name.startswith("."):
         raise PlanError(f"name = {plan.name!r} becomes a folder; use letters, digits, '-', '_' and '.'")
     _check_methods(plan)
