@@ -1,6 +1,8 @@
 """Open the model and the data that a plan or an argument names. Only here does probe look at the zoo."""
 
+import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import models
@@ -8,10 +10,10 @@ from probe import adapters
 from probe.audit.plan import DataSource, ModelSource, Plan, plan_from, read_plan
 from probe.cli.app import tell
 from probe.dataset import Dataset
-from probe.errors import ProbeError
+from probe.errors import PlanError, ProbeError
 from probe.model import Model
 from probe.study import check_fit
-from probe.tables import from_csv
+from probe.tables import Texts, from_csv, texts_from_csv
 
 REFERENCES = 50  # rows of a table that show an absent feature, where the user names none
 
@@ -33,10 +35,22 @@ def plan_in(path: Path) -> Plan:
     return read_plan(path)
 
 
-def open_both(plan: Plan) -> tuple[Model, Dataset]:
-    """The model and the data of a plan."""
-    data = _data(plan.data, plan.model, plan.seed)
-    model = _model(plan.model, data, plan.name)
+def open_both(plan: Plan, *, allow_code: bool = False) -> tuple[Model, Dataset]:
+    """The model and the data of a plan. Only with `allow_code` is code run that the plan names.
+
+    Raises:
+        PlanError: if the model is a factory and code is not allowed.
+    """
+    if plan.model.factory and not allow_code:
+        raise PlanError(
+            f"{plan.name} takes its model from {plan.model.factory}, whose code would be run; "
+            "look at that code, and then allow it: --allow-code"
+        )
+    if plan.model.transformers:
+        model, data = _transformers(plan)
+    else:
+        data = _data(plan.data, plan.model, plan.seed)
+        model = _model(plan.model, data, plan.name)
     if model.classes and data.classes and model.classes != data.classes:
         raise ProbeError(
             f"the model tells apart {', '.join(model.classes)}, the data {', '.join(data.classes)}; "
@@ -48,7 +62,7 @@ def open_both(plan: Plan) -> tuple[Model, Dataset]:
 
 def _data(source: DataSource, model: ModelSource, seed: int) -> Dataset:
     if not source.csv:
-        return models.data(source.zoo or models.card(model.zoo)["data"]["name"], split=source.split)
+        return models.data(source.zoo or _data_of(model.zoo), split=source.split)
     data = from_csv(
         source.csv,
         label=source.label,
@@ -61,9 +75,56 @@ def _data(source: DataSource, model: ModelSource, seed: int) -> Dataset:
     return replace(data, space=replace(data.space, reference=reference))
 
 
+def _data_of(zoo: str) -> str:
+    if _is_bare(zoo):
+        raise PlanError(f'{zoo} has no card that names its data; [data] needs csv = "file.csv" or zoo = "adult"')
+    return str(models.card(zoo)["data"]["name"])
+
+
 def _model(source: ModelSource, data: Dataset, name: str) -> Model:
+    if source.onnx:
+        return adapters.from_onnx(source.onnx, data.space, data.classes, name)
+    if source.timm:
+        return replace(adapters.from_timm(source.timm, source.weights or None, data.classes, name), space=data.space)
+    if _is_bare(source.zoo):
+        from models.zoo.folder import network_in
+
+        network, embed = network_in(Path(source.zoo))
+        return replace(adapters.from_module(network, data.space, data.classes, name), embed=embed)
     if source.zoo:
         return models.load(source.zoo)
     tell(f"probe: importing {source.factory}, which runs its code")
     module = adapters.from_factory(source.factory, source.weights or None)
     return adapters.from_module(module, data.space, data.classes, name)
+
+
+def _is_bare(zoo: str) -> bool:
+    """Whether this is a folder with an architecture and its weights, and no card that says what it learned from."""
+    return bool(zoo) and (Path(zoo) / "config.json").is_file() and not (Path(zoo) / "card.json").exists()
+
+
+def _transformers(plan: Plan) -> tuple[Model, Dataset]:
+    """A classifier of Hugging Face, and texts or images for it."""
+    source, folder = plan.data, plan.model.transformers
+    model = adapters.from_transformers(folder, name=plan.name)
+    if model.embed is None:
+        data = _data(source, plan.model, plan.seed)
+        model = replace(model, space=data.space)
+    elif not source.csv or len(source.features) != 1:
+        raise PlanError('[data] needs csv = "file.csv" and the one column with the texts: features = ["text"]')
+    else:
+        data = texts_from_csv(
+            source.csv,
+            Texts(source.features[0], partial(adapters.token_ids, folder), model.space),
+            label=source.label,
+            groups=source.groups,
+            classes=source.classes or (None if _are_numbered(model.classes) else model.classes),
+        )
+    if _are_numbered(model.classes) and len(model.classes) == len(data.classes):
+        model = replace(model, classes=data.classes)
+    return model, data
+
+
+def _are_numbered(classes: tuple[str, ...]) -> bool:
+    """Whether nobody named the classes: transformers then calls them LABEL_0, LABEL_1, ..."""
+    return all(re.fullmatch(r"LABEL_\d+", name) for name in classes)
