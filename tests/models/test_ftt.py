@@ -3,9 +3,11 @@ from itertools import pairwise
 import pytest
 import torch
 
+from models.datasets import adult
 from models.networks import build, start
 from models.networks.attention import Attention
 from models.training.optimisers import groups
+from models.zoo.recipes import RECIPES
 from probe.errors import DataError
 
 LEVELS = [3, 2]
@@ -82,3 +84,9 @@ def test_weight_decay_leaves_norms_biases_and_embeddings_alone(network):
 def test_heads_that_cannot_share_the_width_are_refused():
     with pytest.raises(DataError, match="3 heads cannot share a width of 8"):
         build("ftt", {"numbers": 1, "levels": [2], "bins": 2, "width": 8, "heads": 3})
+
+
+def test_the_recipe_knows_the_levels_of_its_data():
+    kwargs = RECIPES["adult-ftt"].kwargs
+    assert kwargs["levels"] == [len(values) for values in adult.TABLE.levels().values()]
+    assert kwargs["numbers"] == len(adult.TABLE.numbers)

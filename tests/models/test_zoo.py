@@ -108,7 +108,7 @@ def test_a_folder_that_cannot_be_written_is_named_before_training(tiny, tmp_path
 
 def test_an_unknown_name_suggests_the_nearest():
     for ask in (models.load, models.card, train):
-        with pytest.raises(UnknownMethod, match=r"did you mean 'fashion-cnn'\? the zoo has adult-mlp, compas-mlp"):
+        with pytest.raises(UnknownMethod, match=r"did you mean 'fashion-cnn'\? the zoo has adult-mlp, adult-ftt"):
             ask("fashon-cnn")
 
 

@@ -16,6 +16,22 @@ RECIPES = {
         preprocessing=TABLE,
         at_least={"accuracy": 0.86, "area_under_roc": 0.915},
     ),
+    "adult-ftt": Recipe(
+        architecture="ftt",
+        kwargs={
+            "numbers": 5,
+            "levels": [9, 7, 15, 6, 5, 2, 42],  # of each category, in the order of the columns
+            "bins": 128,
+            "width": 32,
+            "layers": 2,
+            "heads": 2,
+            "classes": 2,
+        },
+        data="adult",
+        settings=Settings(epochs=12, rate=2e-3, weight_decay=0.1),
+        preprocessing=TABLE,
+        at_least={"accuracy": 0.86, "area_under_roc": 0.915},
+    ),
     "compas-mlp": Recipe(
         architecture="mlp",
         kwargs={"numbers": 5, "onehots": 4, "bins": 32, "widths": [32], "classes": 2},
