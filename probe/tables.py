@@ -1,6 +1,6 @@
-"""A CSV file as a Dataset: numbers stay as they are, text becomes one-hot coordinates of one feature."""
+"""A CSV file as a Dataset: of numbers and categories, or of texts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,43 @@ def from_csv(
         _codes(table[label], names, path),
         groups=table[list(groups)].reset_index(drop=True) if groups else None,
         space=_space(inputs, tuple(map(str, chosen)), columns),
+        classes=names,
+        name=path.name,
+        source=path.name,
+    )
+
+
+@dataclass(frozen=True)
+class Texts:
+    """A column of texts, and what turns them into token ids (rows, tokens) of a space."""
+
+    column: str
+    encode: Callable[[list[str]], Tensor]
+    space: Space
+
+
+def texts_from_csv(
+    path: str | Path,
+    texts: Texts,
+    *,
+    label: str,
+    groups: Sequence[str] = (),
+    classes: Sequence[str] | None = None,
+) -> Dataset:
+    """Read a table with a column of texts. Label, groups and classes are as in `from_csv`.
+
+    Raises:
+        DataError: if a named column is missing, or holds empty cells or labels that were not declared.
+    """
+    path = Path(path)
+    table = _read(path, (texts.column, label, *groups))
+    _check(table, path, label, list(groups), [texts.column])
+    names = tuple(map(str, classes if classes is not None else sorted(table[label].astype(str).unique())))
+    return Dataset(
+        texts.encode(table[texts.column].tolist()),
+        _codes(table[label], names, path),
+        groups=table[list(groups)].reset_index(drop=True) if groups else None,
+        space=texts.space,
         classes=names,
         name=path.name,
         source=path.name,

@@ -5,9 +5,11 @@ import functools
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextvars import ContextVar
 from math import isfinite
-from typing import Annotated, Any, ParamSpec
+from typing import Annotated, Any, ParamSpec, TextIO
 
 import typer
 
@@ -27,6 +29,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+_results: ContextVar[TextIO | None] = ContextVar("_results", default=None)
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
@@ -37,7 +41,8 @@ def command(name: str) -> Callable[[Callable[P, int | None]], Callable[P, None]]
         @functools.wraps(function)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
             try:
-                code = function(*args, **kwargs) or 0
+                with _only_json() if kwargs.get("as_json") else nullcontext():
+                    code = function(*args, **kwargs) or 0
             except ProbeError as error:
                 code = (
                     UNSAFE
@@ -75,7 +80,19 @@ def command(name: str) -> Callable[[Callable[P, int | None]], Callable[P, None]]
 
 def show(document: Any) -> None:
     """Print one JSON document to stdout."""
-    sys.stdout.write(json.dumps(_plain(document), indent=1, ensure_ascii=False, allow_nan=False, default=str) + "\n")
+    text = json.dumps(_plain(document), indent=1, ensure_ascii=False, allow_nan=False, default=str)
+    (_results.get() or sys.stdout).write(text + "\n")
+
+
+@contextmanager
+def _only_json() -> Iterator[None]:
+    """Leave stdout to `show`: what a model of somebody's own prints goes to stderr."""
+    token = _results.set(sys.stdout)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _results.reset(token)
 
 
 def _plain(value: Any) -> Any:

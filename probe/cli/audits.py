@@ -21,12 +21,18 @@ SIGNS = {
 }
 
 
+AllowCode = Annotated[
+    bool, typer.Option("--allow-code", help="Run the code that a plan names as its factory. Look at it first.")
+]
+
+
 @command("audit")
 def audit(
     names: Annotated[list[str] | None, typer.Argument(help="Networks of the zoo, such as adult-mlp.")] = None,
     plans: Annotated[list[Path] | None, typer.Option("--plan", help="A plan in TOML, for any model and data.")] = None,
     out: Annotated[Path, typer.Option(help="The folder that the runs are written into.")] = Path("runs"),
     replace: Annotated[bool, typer.Option("--replace", help="Delete an audit of the same name first.")] = False,
+    allow_code: AllowCode = False,
     as_json: Json = False,
 ) -> int:
     """Audit models: explanations, robustness and bias, checked, in a bundle with a report.
@@ -41,7 +47,7 @@ def audit(
     twice = [name for name, count in Counter(plan.name for plan in chosen).items() if count > 1]
     if twice:
         raise PlanError(f"two audits are called {twice[0]!r} and would share a folder; give one plan another name")
-    documents = [_audit(plan, out / plan.name, replace=replace, quiet=as_json) for plan in chosen]
+    documents = [_audit(plan, out / plan.name, code=allow_code, replace=replace, quiet=as_json) for plan in chosen]
     if as_json:
         show(documents)
     elif documents:
@@ -49,7 +55,7 @@ def audit(
     return FINDINGS if any(d["findings_remain"] for d in documents) else 0
 
 
-def _audit(plan: Any, folder: Path, *, replace: bool, quiet: bool) -> dict[str, Any]:
+def _audit(plan: Any, folder: Path, *, code: bool, replace: bool, quiet: bool) -> dict[str, Any]:
     from probe import report
     from probe.audit import read, run
     from probe.audit import verify as verify_bundle
@@ -58,7 +64,7 @@ def _audit(plan: Any, folder: Path, *, replace: bool, quiet: bool) -> dict[str, 
     from probe.cli.progress import progress
     from probe.cli.sources import open_both
 
-    model, data = open_both(plan)
+    model, data = open_both(plan, allow_code=code)
     # All that can be wrong with the plan is known now, so that --replace loses nothing to a typing error.
     check(plan, model, data)
     if replace and folder.exists():
@@ -149,6 +155,7 @@ def verify(
     bundle: Annotated[Path, typer.Argument(help="The folder of an audit.")],
     digest: Annotated[str, typer.Option(help="The digest that you were given, to compare with.")] = "",
     rerun: Annotated[bool, typer.Option("--rerun", help="Run the audit again and compare its findings.")] = False,
+    allow_code: AllowCode = False,
     as_json: Json = False,
 ) -> int:
     """Check every file of a bundle, and recompute every number from its evidence."""
@@ -161,7 +168,7 @@ def verify(
         )
     _check_report(bundle)
     if rerun:
-        _rerun(bundle)
+        _rerun(bundle, allow_code=allow_code)
     if as_json:
         show(vars(result) | {"rerun": rerun})
         return 0
@@ -186,7 +193,7 @@ def _check_report(folder: Path) -> None:
         raise IntegrityError(f"{page} is not the page that the bundle gives; `probe report {folder}` draws it again")
 
 
-def _rerun(folder: Path) -> None:
+def _rerun(folder: Path, *, allow_code: bool) -> None:
     import tempfile
 
     from probe.audit import plan_from, read, run
@@ -198,7 +205,7 @@ def _rerun(folder: Path) -> None:
     if not stored.complete:
         raise PlanError(f"{stored.name} is {stored.manifest['status']}; run the same audit again to complete it first")
     plan = plan_from(stored.manifest["plan"])
-    model, data = open_both(plan)
+    model, data = open_both(plan, allow_code=allow_code)
     with tempfile.TemporaryDirectory() as place, progress(f"{plan.name}, again") as tick:
         again = run(plan, model, data, Path(place) / plan.name, progress=tick)
         for part in ("model", "data"):

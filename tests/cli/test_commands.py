@@ -14,7 +14,7 @@ from probe.audit import read, runner
 
 
 def test_an_audit_of_ones_own_model(probe, place):
-    result = probe("audit", "--plan", "mine.toml", code=1)
+    result = probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
     assert "accuracy" in result.stdout
     assert "runs/mine/report.html" in result.stdout
     assert "importing mine:build, which runs its code" in result.stderr
@@ -24,30 +24,30 @@ def test_an_audit_of_ones_own_model(probe, place):
     digest = read("runs/mine").manifest["digest"]
     probe("verify", "runs/mine", "--digest", digest, code=0)
     probe("verify", "runs/mine", "--digest", "0" * 64, code=4)
-    probe("verify", "runs/mine", "--rerun", code=0)
+    probe("verify", "runs/mine", "--rerun", "--allow-code", code=0)
 
 
 def test_a_second_audit_shows_the_first(probe, place):
-    probe("audit", "--plan", "mine.toml", code=1)
+    probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
     created = read("runs/mine").manifest["created"]
-    probe("audit", "--plan", "mine.toml", code=1)
+    probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
     assert read("runs/mine").manifest["created"] == created
 
 
 def test_replace_deletes_an_audit_and_nothing_else(probe, place):
-    probe("audit", "--plan", "mine.toml", code=1)
+    probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
     (place / "mine.toml").write_text((place / "mine.toml").read_text().replace("[model]", "seed = 3\n[model]", 1))
-    assert "left as it is" in probe("audit", "--plan", "mine.toml", code=2).stderr
-    probe("audit", "--plan", "mine.toml", "--replace", code=1)
+    assert "left as it is" in probe("audit", "--plan", "mine.toml", "--allow-code", code=2).stderr
+    probe("audit", "--plan", "mine.toml", "--allow-code", "--replace", code=1)
     assert read("runs/mine").manifest["plan"]["seed"] == 3
     (place / "else" / "mine").mkdir(parents=True)
     (place / "else" / "mine" / "diary.txt").write_text("dear diary")
-    probe("audit", "--plan", "mine.toml", "--replace", "--out", "else", code=2)
+    probe("audit", "--plan", "mine.toml", "--allow-code", "--replace", "--out", "else", code=2)
     assert (place / "else" / "mine" / "diary.txt").exists()
 
 
 def test_json_is_one_document_with_nothing_else_on_stdout(probe, place):
-    (document,) = json.loads(probe("audit", "--plan", "mine.toml", "--json", code=1).stdout)
+    (document,) = json.loads(probe("audit", "--plan", "mine.toml", "--allow-code", "--json", code=1).stdout)
     assert document["status"] == "complete"
     assert sum(document["counts"].values()) == len(document["findings"])
     error = json.loads(probe("verify", "nowhere", "--json", code=4).stdout)
@@ -55,7 +55,7 @@ def test_json_is_one_document_with_nothing_else_on_stdout(probe, place):
 
 
 def test_reports_come_as_page_data_and_table(probe, place):
-    probe("audit", "--plan", "mine.toml")
+    probe("audit", "--plan", "mine.toml", "--allow-code")
     assert probe("report", "runs/mine", code=0).stdout.lstrip().lower().startswith("<!doctype html>")
     assert json.loads(probe("report", "runs/mine", "--format", "json", code=0).stdout)["name"] == "mine"
     assert probe("report", "runs/mine", "--format", "csv", code=0).stdout.startswith("lens,check,status")
@@ -65,38 +65,38 @@ def test_reports_come_as_page_data_and_table(probe, place):
 
 
 def test_replace_keeps_the_old_audit_where_the_new_one_cannot_start(probe, place):
-    probe("audit", "--plan", "mine.toml", code=1)
+    probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
     edit(place, 'csv = "people.csv"', 'csv = "none.csv"')
-    probe("audit", "--plan", "mine.toml", "--replace", code=2)
+    probe("audit", "--plan", "mine.toml", "--allow-code", "--replace", code=2)
     probe("verify", "runs/mine", code=0)
 
 
 def test_a_factory_that_fails_is_one_sentence(probe, place):
     (place / "broken.py").write_text("def build():\n    raise ValueError('no weights today')\n")
     edit(place, "mine:build", "broken:build")
-    result = probe("audit", "--plan", "mine.toml", code=2)
+    result = probe("audit", "--plan", "mine.toml", "--allow-code", code=2)
     assert "broken:build failed: ValueError: no weights today" in result.stderr
 
 
 def test_a_defect_of_our_own_is_no_finding(probe, place, monkeypatch):
     monkeypatch.setattr(runner, "_record", lambda *_: 1 / 0)
-    result = probe("audit", "--plan", "mine.toml", code=101)
+    result = probe("audit", "--plan", "mine.toml", "--allow-code", code=101)
     assert "ZeroDivisionError" in result.stderr
     assert "Traceback" not in result.stderr
 
 
 def test_a_report_that_was_put_in_place_of_the_real_one_is_found(probe, place):
-    probe("audit", "--plan", "mine.toml", code=1)
+    probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
     bundle = read("runs/mine")
     bundle.write_report("<h1>all checks pass</h1>")
     assert "not the page that the bundle gives" in probe("verify", "runs/mine", code=4).stderr
 
 
 def test_a_changed_audit_is_not_shown_as_done(probe, place):
-    probe("audit", "--plan", "mine.toml", code=1)
+    probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
     path = place / "runs/mine/tables/robustness.csv"
     path.write_bytes(path.read_bytes().replace(b"0", b"1", 1))
-    assert "differs" in probe("audit", "--plan", "mine.toml", code=4).stderr
+    assert "differs" in probe("audit", "--plan", "mine.toml", "--allow-code", code=4).stderr
 
 
 def test_a_model_that_fails_half_way_loses_only_its_step(probe, place):
@@ -107,7 +107,7 @@ def test_a_model_that_fails_half_way_loses_only_its_step(probe, place):
     )
     edit(place, "mine:build", "sunday:build")
     (place / "mine.py").rename(place / "sunday.py")
-    probe("audit", "--plan", "mine.toml", code=1)
+    probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
     errors = [f for f in read("runs/mine").manifest["findings"] if f["status"] == "error"]
     assert len(errors) == 3
     assert "no gradients on Sundays" in errors[0]["note"]
@@ -116,7 +116,7 @@ def test_a_model_that_fails_half_way_loses_only_its_step(probe, place):
 def test_group_codes_are_names(probe, place):
     text = (place / "people.csv").read_text().replace(",F,", ",01,").replace(",M,", ",1,")
     (place / "people.csv").write_text(text)
-    probe("audit", "--plan", "mine.toml", code=1)
+    probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
     assert set(read("runs/mine").table("bias_groups").group.astype(str)) == {"01", "1"}
 
 
@@ -139,20 +139,20 @@ def edit(place, old, new):
 )
 def test_a_mistake_in_a_plan_is_one_sentence(probe, place, old, new, code, message):
     edit(place, old, new)
-    result = probe("audit", "--plan", "mine.toml", code=code)
+    result = probe("audit", "--plan", "mine.toml", "--allow-code", code=code)
     assert message in result.stderr
     assert "Traceback" not in result.output
 
 
 def test_a_pickle_is_refused_with_its_own_code(probe, place):
     (place / "weights.safetensors").write_bytes(pickle.dumps({"weight": 1}, protocol=4))
-    assert "not opened" in probe("audit", "--plan", "mine.toml", code=3).stderr
+    assert "not opened" in probe("audit", "--plan", "mine.toml", "--allow-code", code=3).stderr
 
 
 def test_weights_cut_short(probe, place):
     path = place / "weights.safetensors"
     path.write_bytes(path.read_bytes()[:-8])
-    assert "copy it again" in probe("audit", "--plan", "mine.toml", code=2).stderr
+    assert "copy it again" in probe("audit", "--plan", "mine.toml", "--allow-code", code=2).stderr
 
 
 def test_a_group_of_one_and_an_empty_group_are_said(probe, place):
@@ -160,7 +160,7 @@ def test_a_group_of_one_and_an_empty_group_are_said(probe, place):
     text[1] = text[1].replace(",F,", ",X,").replace(",M,", ",X,")
     text[2] = text[2].replace(",F,", ",,").replace(",M,", ",,")
     (place / "people.csv").write_text("\n".join(text) + "\n")
-    probe("audit", "--plan", "mine.toml", code=1)
+    probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
     findings = read("runs/mine").manifest["findings"]
     assert any("X" in f["check"] + f["note"] for f in findings if f["lens"] == "bias")
 
@@ -172,18 +172,18 @@ def test_one_row(probe, place):
         'features = ["age", "score", "job"]',
         'features = ["age", "score", "job"]\ncategories = {job = ["a", "b", "c"]}',
     )
-    probe("audit", "--plan", "mine.toml", code=1)
+    probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
 
 
 def test_no_rows(probe, place):
     (place / "people.csv").write_text("age,score,job,sex,hired\n")
-    assert "no rows" in probe("audit", "--plan", "mine.toml", code=2).stderr
+    assert "no rows" in probe("audit", "--plan", "mine.toml", "--allow-code", code=2).stderr
 
 
 def test_hostile_names_are_shown_as_text(probe, place):
     text = (place / "people.csv").read_text().replace(",F,", ",</script><img src=x onerror=alert(1)>,")
     (place / "people.csv").write_text(text)
-    probe("audit", "--plan", "mine.toml", code=1)
+    probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
     page = (place / "runs/mine/report.html").read_text()
     assert "<img src=x" not in page
     assert "<script" not in page
@@ -192,7 +192,10 @@ def test_hostile_names_are_shown_as_text(probe, place):
 def test_names_that_are_not_there(probe, place):
     assert "did you mean 'adult-mlp'" in probe("audit", "adult-mpl", code=2).stderr
     assert "name a model" in probe("audit", code=2).stderr
-    assert "share a folder" in probe("audit", "--plan", "mine.toml", "--plan", "mine.toml", code=2).stderr
+    assert (
+        "share a folder"
+        in probe("audit", "--plan", "mine.toml", "--allow-code", "--plan", "mine.toml", "--allow-code", code=2).stderr
+    )
 
 
 def test_an_interrupt_keeps_what_is_done(probe, place, monkeypatch):
@@ -204,12 +207,12 @@ def test_an_interrupt_keeps_what_is_done(probe, place, monkeypatch):
         record(bundle, step, model, progress)
 
     monkeypatch.setattr(runner, "_record", stop)
-    result = probe("audit", "--plan", "mine.toml", code=130)
+    result = probe("audit", "--plan", "mine.toml", "--allow-code", code=130)
     assert "the same command continues" in result.stderr
     assert read("runs/mine").manifest["status"] == "interrupted"
     assert "interrupted" in (place / "runs/mine/report.html").read_text()
     monkeypatch.setattr(runner, "_record", record)
-    probe("audit", "--plan", "mine.toml", code=1)
+    probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
     assert read("runs/mine").complete
     probe("verify", "runs/mine", code=0)
 
@@ -219,7 +222,7 @@ def test_ctrl_c_in_a_terminal(place):
     """The signal itself, in a process of its own: exit code 130, and a bundle that can be continued."""
     edit(place, "sample = 3", "sample = 120")
     environment = os.environ | {"PYTHONPATH": str(place)}
-    command = [sys.executable, "-m", "probe.cli", "audit", "--plan", "mine.toml"]
+    command = [sys.executable, "-m", "probe.cli", "audit", "--plan", "mine.toml", "--allow-code"]
     child = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     for line in child.stderr:
         if "explain-" in line:
