@@ -10,6 +10,7 @@ Measure = Callable[[Model, Dataset], dict[str, float]]
 MEASURES = {
     "robust accuracy": "models.zoo.measures.robustness:robust_accuracy",
     "anomaly": "models.zoo.measures.anomaly:areas_by_kind",
+    "linear baseline": "models.zoo.measures.linear_baseline:linear_baseline",
     "elbo": "models.zoo.measures.elbo:evidence_lower_bound",
     "frechet": "models.zoo.measures.frechet:frechet_distances",
 }
