@@ -20,7 +20,7 @@ REFERENCES = 50  # rows of a table that show an absent feature, where the user n
 
 def plan_of(name: str) -> Plan:
     """The default plan of a network of the zoo, or of a folder that `probe train` wrote."""
-    data = str(models.card(name)["data"]["name"])
+    data = _data_of(name)
     return plan_from(
         {
             "name": Path(name).name,
@@ -76,9 +76,11 @@ def _data(source: DataSource, model: ModelSource, seed: int) -> Dataset:
 
 
 def _data_of(zoo: str) -> str:
+    """The data set that a model of the zoo is judged on: mostly the one that it learned from."""
     if _is_bare(zoo):
         raise PlanError(f'{zoo} has no card that names its data; [data] needs csv = "file.csv" or zoo = "adult"')
-    return str(models.card(zoo)["data"]["name"])
+    data = models.card(zoo)["data"]
+    return str(data.get("judged_on", data["name"]))
 
 
 def _model(source: ModelSource, data: Dataset, name: str) -> Model:
