@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
+from probe.adapters import check_model
 from probe.dataset import Dataset
 from probe.errors import DataError, ForwardError, ShapeError
 from probe.method import Method
@@ -33,14 +34,18 @@ def predict(model: Model, data: Dataset) -> Prediction:
 
 
 def check_fit(model: Model, data: Dataset) -> None:
-    """Ask the model about one row; raise ShapeError, with the features as they were encoded, if it cannot answer."""
-    row = data[:1].inputs
+    """Raise unless the model answers the first rows as `adapters.check_model` asks.
+
+    Where it cannot answer a row at all, the ShapeError names the features as they were encoded.
+    """
+    row = data.inputs[:1]
     try:
         model.predict(row)
     except ForwardError as error:
         names = ", ".join(data.space.names)
         features = f", made of the features {names}" if names else ""
         raise ShapeError(f"{error}; rows have shape {tuple(row.shape[1:])}{features}") from error
+    check_model(model, data.inputs)
 
 
 def load(stem: str | Path) -> Attribution | Perturbation:
