@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from probe import attacks, audit, bias, explainers, metrics, plots, report
-    from probe.adapters import from_module, from_predict_proba
+    from probe.adapters import (
+        check_model,
+        from_estimator,
+        from_factory,
+        from_module,
+        from_onnx,
+        from_predict_proba,
+        from_timm,
+        from_transformers,
+        load_weights,
+        read_safetensors,
+        read_state_dict,
+        token_ids,
+    )
     from probe.contracts import Attack, Explainer, Metric
     from probe.dataset import Dataset
     from probe.errors import ProbeError
@@ -20,8 +33,18 @@ if TYPE_CHECKING:
     from probe.tables import from_csv
 
 _HOME = {
+    "check_model": "adapters",
+    "from_estimator": "adapters",
+    "from_factory": "adapters",
     "from_module": "adapters",
+    "from_onnx": "adapters",
     "from_predict_proba": "adapters",
+    "from_timm": "adapters",
+    "from_transformers": "adapters",
+    "load_weights": "adapters",
+    "read_safetensors": "adapters",
+    "read_state_dict": "adapters",
+    "token_ids": "adapters",
     "Attack": "contracts",
     "Explainer": "contracts",
     "Metric": "contracts",
@@ -57,16 +80,26 @@ __all__ = [
     "attacks",
     "audit",
     "bias",
+    "check_model",
     "explainers",
     "from_csv",
+    "from_estimator",
+    "from_factory",
     "from_module",
+    "from_onnx",
     "from_predict_proba",
+    "from_timm",
+    "from_transformers",
     "load",
+    "load_weights",
     "metrics",
     "plots",
     "predict",
+    "read_safetensors",
+    "read_state_dict",
     "report",
     "sweep",
+    "token_ids",
 ]
 __version__ = "0.1.0"
 
