@@ -1,8 +1,10 @@
 """A moving average of a network's weights."""
 
+from collections.abc import Mapping
 from copy import deepcopy
 
 import torch
+from torch import Tensor
 
 from models.networks.network import Network
 
@@ -17,9 +19,8 @@ class Average:
         self.network, self.part = deepcopy(network), part
 
     @torch.no_grad()
-    def follow(self, network: Network) -> None:
+    def follow(self, theirs: Mapping[str, Tensor]) -> None:
         """Take in the weights after a step."""
-        theirs = network.state_dict()
         for name, mine in self.network.state_dict().items():
             if mine.is_floating_point():
                 mine.lerp_(theirs[name], 1 - self.part)

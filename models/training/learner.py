@@ -1,6 +1,7 @@
 """One step of training."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -29,12 +30,18 @@ class Learner:
     ) -> None:
         self.settings, self.steps, self.taken, self.seed = settings, steps, 0, seed
         self.objective, self.workers = objective, workers
-        network = objective.network
-        self.network: Network = network.to(memory_format=LAYOUTS[settings.layout])  # type: ignore[call-overload]  # torch's types leave it out
+        self.whole = objective.network
+        self.whole.to(memory_format=LAYOUTS[settings.layout])  # type: ignore[call-overload]  # torch's types leave it out
+        self.average = Average(self.whole, settings.ema) if settings.ema else None
+        if workers.shards(settings):
+            # What is divided cannot be judged or kept, so a copy is.
+            self.objective = objective = deepcopy(objective)
+        network: Network = objective.network
+        self.network = network
         self.device = next(network.parameters()).device
         self._freeze()
         # The network stays what it is, with the names of its weights; only calls go through what was wrapped.
-        forward = workers.spread(objective, settings.parallel)
+        forward = workers.spread(objective, settings)
         self.forward: Callable[[Batch], Tensor] = (
             torch.compile(forward) if settings.execution == "compiled" else forward
         )
@@ -43,12 +50,15 @@ class Learner:
             groups(network, settings.weight_decay), settings.rate, settings.momentum
         )
         self.plateau = Plateau(settings.drop, settings.wait)
-        self.average = Average(network, settings.ema) if settings.ema else None
 
     @property
     def judged(self) -> Network:
         """The network that is judged and kept: the average, if there is one."""
-        return self.average.network if self.average else self.network
+        if self.average:
+            return self.average.network
+        if self.network is not self.whole:
+            self.whole.load_state_dict(self._weights())
+        return self.whole
 
     @property
     def done(self) -> float:
@@ -86,9 +96,9 @@ class Learner:
         if settings.l1:
             shrink((weight for weight in self.matrices if weight.requires_grad), rate * settings.l1)
         if self.average:
-            self.average.follow(self.network)
+            self.average.follow(self._weights())
         self.taken += 1
-        return loss.detach()
+        return self.workers.add(loss.detach() / self.workers.count)
 
     def heed(self, loss: float) -> None:
         """Take in the validation loss after an epoch, which a schedule may depend on."""
@@ -97,13 +107,13 @@ class Learner:
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """All that the next steps depend on, as named tensors and as numbers."""
-        tensors = {f"objective.{name}": whole(tensor) for name, tensor in self.objective.state_dict().items()}
+        tensors = {f"objective.{name}": tensor for name, tensor in self.objective.state_dict().items()}
         if self.average:
             tensors |= {f"average.{name}": tensor for name, tensor in self.average.network.state_dict().items()}
         for index, values in self.optimiser.state_dict()["state"].items():
             # Plain SGD remembers a step that is not there as None.
             kept = {name: torch.as_tensor(value) for name, value in values.items() if value is not None}
-            tensors |= {f"optimiser.{index}.{name}": whole(value) for name, value in kept.items()}
+            tensors |= {f"optimiser.{index}.{name}": value for name, value in kept.items()}
         plateau = {name: getattr(self.plateau, name) for name in ("factor", "best", "waited")}
         return tensors, {"taken": self.taken, "plateau": plateau}
 
@@ -124,6 +134,9 @@ class Learner:
             like = torch.empty_like(weight) if tensor.shape == weight.shape else torch.empty_like(tensor)
             state.setdefault(int(index), {})[key] = like.copy_(tensor)
         self.optimiser.load_state_dict(self.optimiser.state_dict() | {"state": state})
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {name: whole(tensor) for name, tensor in self.network.state_dict().items()}
 
     def _freeze(self) -> None:
         """Hold what the settings freeze up to here, statistics of normalisation included; let go of the rest."""

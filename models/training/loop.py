@@ -120,8 +120,11 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
         objective = objective_of(network, settings, training).to(device)
         steps = settings.epochs * math.ceil(len(training) / settings.batch)
         learner = Learner(objective, settings, steps=steps, seed=seed, workers=workers)
-        states = States(folder, _identity(network, data, settings, seed)) if folder else None
-        run = _Run(learner, _on(training, device), _on(validation, device), progress, states, save_every)
+        # A state of divided weights is not kept: such a run begins anew.
+        kept = folder is not None and not workers.shards(settings)
+        states = States(folder, _identity(network, data, settings, seed), save_every) if folder and kept else None
+        metrics = Metrics(folder if workers.leads else None)
+        run = _Run(learner, _on(training, device), _on(validation, device), progress, metrics, states)
         return run.to_the_end()
 
 
@@ -146,8 +149,8 @@ class _Run:
         training: Dataset,
         validation: Dataset,
         progress: Progress,
+        metrics: Metrics,
         states: States | None,
-        save_every: float,
     ) -> None:
         self.learner, self.settings, self.workers = learner, learner.settings, learner.workers
         self.training, self.validation = training, validation
@@ -155,15 +158,15 @@ class _Run:
         self.sample = training[: len(validation)]
         self.rows = learner.objective.rows(training)
         self.progress = progress if self.workers.leads else lambda line: None
-        self.states, self.save_every = states, save_every
-        self.course = self._restored() or Course(weights=_copy(learner.network))
-        self.metrics = Metrics(states.folder if states and self.workers.leads else None, self.course.lines)
+        self.states = states
+        self.course = self._restored() or Course(weights=_copy(learner.whole))
+        self.metrics = metrics
+        metrics.begin(self.course.lines)
         self.begun = time.perf_counter() - self.course.seconds
-        self.saved = time.perf_counter()
 
     def to_the_end(self) -> Trained:
         """Train epoch by epoch; leave the best weights in the network."""
-        course, network = self.course, self.learner.network
+        course, network = self.course, self.learner.whole
         try:
             for number in range(course.epoch, self.settings.epochs + 1):
                 self._epoch(number)
@@ -220,7 +223,7 @@ class _Run:
         for rows in list(spans(len(order), self.settings.batch))[course.step :]:
             course.losses.append(learner.learn(self.rows[order[rows]]))
             course.step += 1
-            if self.states and time.perf_counter() - self.saved >= self.save_every:
+            if self.states and self.states.due:
                 # A state whose loss is no number would be no good one.
                 _mean(course.losses, number, self.settings)
                 self._save()
@@ -243,7 +246,6 @@ class _Run:
         numbers["best"] = course.best and asdict(course.best)
         if self.workers.leads:
             self.states.write(tensors, numbers)
-        self.saved = time.perf_counter()
 
     def _restored(self) -> Course | None:
         found = self.states and self.states.read()

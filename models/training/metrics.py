@@ -14,13 +14,15 @@ Line = Mapping[str, Any]
 class Metrics:
     """The lines of a run, in `metrics.jsonl` if there is a folder."""
 
-    def __init__(self, folder: Path | None, lines: Sequence[Line] = ()) -> None:
+    def __init__(self, folder: Path | None) -> None:
+        self.path = folder / METRICS if folder else None
+
+    def begin(self, lines: Sequence[Line]) -> None:
         """Begin with the lines of the epochs that are done; a line of a later epoch, which is done again, is dropped.
 
         Raises:
             DataError: if the file cannot be written.
         """
-        self.path, self.lines = folder / METRICS if folder else None, [*lines]
         if self.path:
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,7 +32,6 @@ class Metrics:
 
     def add(self, line: Line) -> None:
         """Write down an epoch."""
-        self.lines.append(line)
         if self.path:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(_text(line))

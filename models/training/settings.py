@@ -101,6 +101,10 @@ class Settings:
             if not 0 < until <= 1:
                 raise RangeError(f"Settings.freeze: {pattern!r} takes a part of all steps, above 0 to 1; got {until}")
         check_choices(self)
+        if self.parallel == "sharded" and self.layout == "channels last":
+            raise PlanError('Settings.parallel = "sharded" divides contiguous weights; set layout = "channels first"')
+        if self.parallel == "sharded" and self.adversary:
+            raise PlanError('Settings.parallel = "sharded" goes without an adversary, which needs all weights at once')
         check(self.augment)
 
     def _check(self, name: str, admits: Callable[[float], bool], what: str) -> None:

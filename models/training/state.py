@@ -8,6 +8,7 @@ numbers as JSON beside them. Nothing in them is executed.
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,14 +27,23 @@ Numbers = dict[str, Any]
 
 
 class States:
-    """The two files of one run in a folder. `run` says which run it is: no other takes up its state."""
+    """The two files of one run in a folder. `run` says which run it is: no other takes up its state.
 
-    def __init__(self, folder: Path, run: str) -> None:
-        self.folder, self.run, self.serial = folder, run, 0
+    A state is due `every` so many seconds.
+    """
+
+    def __init__(self, folder: Path, run: str, every: float = 30.0) -> None:
+        self.folder, self.run, self.every = folder, run, every
+        self.serial, self.written = 0, time.monotonic()
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to write a state."""
+        return time.monotonic() - self.written >= self.every
 
     def write(self, tensors: Mapping[str, Tensor], numbers: Numbers) -> None:
         """Put a state in the place of the older one."""
-        self.serial += 1
+        self.serial, self.written = self.serial + 1, time.monotonic()
         contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         header = {"serial": self.serial, "run": self.run, "sha256": sha256(contiguous), "numbers": numbers}
         try:

@@ -13,6 +13,7 @@ from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 
 from models.training.objectives import Batch, Objective
+from models.training.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,16 @@ class Workers:
         """The rows of a batch that this process works on; together the processes work on each row once."""
         return batch if self.count == 1 else batch[slice(self.rank, None, self.count)]
 
-    def spread(self, objective: Objective, parallel: str) -> nn.Module:
-        """The objective with gradients that are the mean over the processes; `sharded` also divides the weights."""
-        if self.count == 1:
-            return objective
-        if parallel == "sharded":
+    def shards(self, settings: Settings) -> bool:
+        """Whether each process holds a part of the weights only."""
+        return self.count > 1 and settings.parallel == "sharded"
+
+    def spread(self, objective: Objective, settings: Settings) -> nn.Module:
+        """The objective with gradients that are the mean over the processes."""
+        if self.shards(settings):
             fully_shard(objective)
             return objective
-        return DistributedDataParallel(objective)
+        return objective if self.count == 1 else DistributedDataParallel(objective)
 
     def add(self, values: Tensor) -> Tensor:
         """The sum of the processes' numbers, which takes their place."""
@@ -62,6 +65,8 @@ def together(device: torch.device) -> Iterator[Workers]:
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield Workers(dist.get_rank(), dist.get_world_size())
+        # Nobody leaves while another still talks.
+        dist.barrier()
     finally:
         dist.destroy_process_group()
 

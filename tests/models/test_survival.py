@@ -1,0 +1,214 @@
+"""A run that is killed, and taken up again, ends as if nothing had happened."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from models.networks import build
+from models.training import state
+from models.training.loop import fit
+from models.training.metrics import METRICS
+from models.training.settings import Settings
+from models.training.state import NAMES, States, owned
+from probe.errors import ExistsError, ProbeError
+
+CPU = torch.device("cpu")
+SETTINGS = Settings(
+    epochs=3, batch=20, rate=1e-2, ema=0.9, mixup=0.4, optimiser="adamw", schedule="plateau", augment={"shift": 1}
+)
+# What a process of its own runs: it trains, writes a state after each step, and saves the weights that came out.
+CODE = """
+import sys
+from pathlib import Path
+import torch
+from safetensors.torch import save_file
+from models.networks import build
+from models.training.loop import fit
+from tests.models.test_survival import CPU, SETTINGS, rows, small
+torch.set_num_threads(1)
+folder = Path(sys.argv[1])
+network = small()
+fit(network, rows(), SETTINGS, device=CPU, folder=folder, save_every=0)
+save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, folder / "end.safetensors")
+"""
+
+
+def small():
+    return build("cnn", {"channels": [4, 8], "side": 8, "classes": 2, "dropout": 0.2})
+
+
+def rows():
+    from probe import Dataset
+
+    source = torch.Generator().manual_seed(0)
+    labels = torch.randint(2, (200,), generator=source)
+    inputs = 0.5 * torch.rand(200, 1, 8, 8, generator=source) + 0.5 * labels.view(-1, 1, 1, 1)
+    return Dataset(inputs=inputs, labels=labels, classes=("dark", "bright"), name="rows")
+
+
+def quiet(line):
+    pass
+
+
+def weights(network):
+    return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.fixture
+def undisturbed(one_thread):
+    network = small()
+    fit(network, rows(), SETTINGS, device=CPU, progress=quiet)
+    return weights(network)
+
+
+@pytest.fixture
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def stopped_after(steps, monkeypatch, folder, settings=SETTINGS):
+    """Train until the state of that step is written, then fail as a full disk would."""
+    write, count = States.write, 0
+
+    def limited(self, tensors, numbers):
+        nonlocal count
+        write(self, tensors, numbers)
+        count += 1
+        if count == steps:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(States, "write", limited)
+    with pytest.raises(KeyboardInterrupt):
+        fit(small(), rows(), settings, device=CPU, progress=quiet, folder=folder, save_every=0)
+    monkeypatch.setattr(States, "write", write)
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_five_times_ends_with_the_same_bits(undisturbed, tmp_path):
+    draw, kills = random.Random(0), 0
+    environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
+    while kills < 5:
+        process = subprocess.Popen(
+            [sys.executable, "-c", CODE, str(tmp_path)], env=environment, stderr=subprocess.PIPE, text=True
+        )
+        while process.poll() is None and not any((tmp_path / name).exists() for name in NAMES):
+            time.sleep(0.01)
+        # From here on it writes a state at every step, so most of these moments lie within one.
+        seen = {path: path.stat().st_mtime_ns for path in tmp_path.glob("state-*")}
+        while process.poll() is None and all(path.stat().st_mtime_ns == at for path, at in seen.items()):
+            time.sleep(0.001)
+        time.sleep(draw.uniform(0, 0.05))
+        process.send_signal(signal.SIGKILL)
+        _, said = process.communicate()
+        assert process.returncode == -signal.SIGKILL, said
+        kills += 1
+    assert not (tmp_path / "end.safetensors").exists()
+    done = subprocess.run([sys.executable, "-c", CODE, str(tmp_path)], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "continuing in epoch" in done.stderr
+    assert same(load_file(tmp_path / "end.safetensors"), undisturbed)
+    assert len((tmp_path / METRICS).read_text().splitlines()) == SETTINGS.epochs
+
+
+@pytest.mark.parametrize("steps", [1, 5, 9, 10, 11, 17, 30])
+@pytest.mark.parametrize("optimiser", ["sgd", "momentum", "adagrad", "adamw"])
+def test_taken_up_after_any_step_a_run_ends_with_the_same_bits(steps, optimiser, one_thread, tmp_path, monkeypatch):
+    settings = replace(SETTINGS, optimiser=optimiser)
+    network, again = small(), small()
+    fit(network, rows(), settings, device=CPU, progress=quiet)
+    stopped_after(steps, monkeypatch, tmp_path, settings)
+    lines = []
+    trained = fit(again, rows(), settings, device=CPU, progress=lines.append, folder=tmp_path)
+    assert lines[0].startswith("continuing in epoch")
+    assert same(weights(again), weights(network))
+    assert [line["epoch"] for line in trained.lines] == [1, 2, 3]
+
+
+def test_a_damaged_state_is_passed_over_for_the_one_before(undisturbed, tmp_path, monkeypatch):
+    stopped_after(8, monkeypatch, tmp_path)
+    newest = max((tmp_path / name for name in NAMES), key=lambda path: path.stat().st_mtime_ns)
+    content = bytearray(newest.read_bytes())
+    content[-5] ^= 1
+    newest.write_bytes(content)
+    lines, network = [], small()
+    fit(network, rows(), SETTINGS, device=CPU, progress=lines.append, folder=tmp_path)
+    assert lines[0] == "continuing in epoch 1, after 7 steps of all"
+    assert same(weights(network), undisturbed)
+
+
+def test_a_state_that_was_cut_short_is_passed_over(tmp_path):
+    states = States(tmp_path, "run")
+    for value in (1.0, 2.0, 3.0):
+        states.write({"weight": torch.tensor([value])}, {"value": value})
+    assert States(tmp_path, "run").read()[1] == {"value": 3.0}
+    newest = tmp_path / NAMES[states.serial % 2]
+    newest.write_bytes(newest.read_bytes()[:-2])
+    tensors, numbers = States(tmp_path, "run").read()
+    assert (tensors["weight"].tolist(), numbers) == ([2.0], {"value": 2.0})
+
+
+def test_a_state_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    states = States(tmp_path, "run")
+    states.write({"weight": torch.zeros(1)}, {})
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(ProbeError, match=r"cannot write the state of training to .*No space left"):
+        states.write({"weight": torch.ones(1)}, {})
+    assert States(tmp_path, "run").read()[0]["weight"].tolist() == [0.0]
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_the_state_of_another_run_is_left_as_it_is(tmp_path, monkeypatch):
+    stopped_after(2, monkeypatch, tmp_path)
+    for other in (replace(SETTINGS, rate=2e-2), replace(SETTINGS, epochs=4)):
+        with pytest.raises(ExistsError, match="holds the state of a run with other settings, data or seed"):
+            fit(small(), rows(), other, device=CPU, progress=quiet, folder=tmp_path)
+    with pytest.raises(ExistsError, match="other settings, data or seed"):
+        fit(small(), rows(), SETTINGS, device=CPU, seed=1, progress=quiet, folder=tmp_path)
+    assert all((tmp_path / name).exists() for name in NAMES)
+
+
+def test_two_runs_cannot_share_a_folder(tmp_path):
+    code = "import sys, time; from pathlib import Path; from models.training.state import owned\n"
+    code += "with owned(Path(sys.argv[1])): print('mine', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "mine\n"
+        with pytest.raises(ExistsError, match="another process trains into"):
+            fit(small(), rows(), SETTINGS, device=CPU, progress=quiet, folder=tmp_path)
+        other.kill()
+        other.wait()
+    # However a process ends, what it owned is free again.
+    with owned(tmp_path):
+        pass
+
+
+def test_a_loss_that_is_no_number_is_never_saved(tmp_path, monkeypatch):
+    broken = replace(SETTINGS, optimiser="sgd", schedule="constant", rate=1e30, clip=0.0, ema=0.0)
+    with pytest.raises(ProbeError, match=r"the loss is (nan|inf) in epoch 1, step \d"):
+        fit(small(), rows(), broken, device=CPU, progress=quiet, folder=tmp_path, save_every=0)
+    written = [found for found in map(state._read, (tmp_path / name for name in NAMES)) if found]
+    assert written
+    for tensors, _ in written:
+        assert bool(tensors["losses"].isfinite().all())
+
+
+def test_what_a_killed_writer_left_goes_with_the_state(tmp_path):
+    States(tmp_path, "run").write({"weight": torch.zeros(1)}, {})
+    (tmp_path / f".{NAMES[0]}.abc").write_text("half")
+    States.clear(tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,117 @@
+"""Several processes train as one does."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from models.networks import build
+from models.training.loop import fit
+from models.training.settings import Balance, Settings
+from tests.models.test_survival import CPU, quiet, rows, same, weights
+
+# In double precision, so that only rounding differs; without batch statistics, which a process takes of its own rows.
+SETTINGS = Settings(epochs=2, batch=30, rate=1e-2, smoothing=0.1, augment={"shift": 1}, mixup=0.4)
+BALANCED = replace(SETTINGS, mixup=0.0, balance=Balance(method="group dro", groups=("half",), step=0.5))
+CODE = """
+import json, sys
+from dataclasses import replace
+from pathlib import Path
+import torch
+from models.training.loop import fit
+from models.training.settings import Settings
+from safetensors.torch import save_file
+from tests.models.test_survival import CPU
+from tests.models.test_workers import data, plain
+import os
+torch.set_num_threads(1)
+folder = Path(sys.argv[1])
+settings = Settings.from_toml(json.loads(sys.argv[2]))
+network = plain()
+trained = fit(network, data(), settings, device=CPU, folder=folder)
+rank = os.environ["RANK"]
+tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+save_file(tensors, folder / f"end-{rank}.safetensors")
+(folder / f"lines-{rank}.json").write_text(json.dumps(trained.lines))
+"""
+
+
+def plain():
+    return build("lenet", {"side": 16, "classes": 2}).double()
+
+
+def data():
+    import pandas as pd
+    from torch.nn.functional import interpolate
+
+    small = rows()
+    half = pd.DataFrame({"half": ["rare" if row % 5 == 0 else "common" for row in range(len(small))]})
+    return replace(small, inputs=interpolate(small.inputs, (16, 16)).double(), groups=half)
+
+
+def table(settings):
+    chosen = {
+        "epochs": settings.epochs,
+        "batch": settings.batch,
+        "rate": settings.rate,
+        "smoothing": settings.smoothing,
+    }
+    chosen |= {"augment": dict(settings.augment), "mixup": settings.mixup, "parallel": settings.parallel, "layout": settings.layout}
+    return chosen | ({"balance": vars(settings.balance)} if settings.balance else {})
+
+
+def launched(folder, settings, processes=2):
+    """Train in several processes, as torchrun starts them."""
+    script = folder / "script.py"
+    script.write_text(CODE)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = os.environ | {"PYTHONPATH": str(Path.cwd()), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "torch.distributed.run", f"--nproc_per_node={processes}", f"--master_port={port}"]
+    done = subprocess.run(
+        [*command, str(script), str(folder), json.dumps(table(settings))],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", [SETTINGS, BALANCED], ids=["mixed", "balanced"])
+def test_two_processes_train_as_one_does(settings, tmp_path):
+    network = plain()
+    alone = fit(network, data(), settings, device=CPU, progress=quiet)
+    said = launched(tmp_path, settings)
+    first, second = (load_file(tmp_path / f"end-{rank}.safetensors") for rank in "01")
+    assert same(first, second)
+    for name, tensor in weights(network).items():
+        torch.testing.assert_close(first[name], tensor, rtol=0, atol=1e-6)
+    lines = json.loads((tmp_path / "lines-0.json").read_text())
+    for one, two in zip(alone.lines, lines, strict=True):
+        assert two["loss"] == pytest.approx(one["loss"], abs=1e-6)
+        assert two["validation_loss"] == pytest.approx(one["validation_loss"], abs=1e-6)
+    # One of them speaks, and one writes.
+    assert said.count("epoch 1/2") == 1
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 2
+
+
+@pytest.mark.slow
+def test_processes_that_divide_the_weights_train_as_one_does(tmp_path):
+    network, settings = plain(), replace(SETTINGS, parallel="sharded", layout="channels first")
+    fit(network, data(), SETTINGS, device=CPU, progress=quiet)
+    launched(tmp_path, settings)
+    first, second = (load_file(tmp_path / f"end-{rank}.safetensors") for rank in "01")
+    assert same(first, second)
+    for name, tensor in weights(network).items():
+        torch.testing.assert_close(first[name], tensor, rtol=0, atol=1e-6)
