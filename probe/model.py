@@ -49,7 +49,7 @@ class Model:
             logits = self.forward(inputs if self.embed is None else self.embed(inputs))
         except ProbeError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             # Whatever somebody's own code raises: an audit goes on without the step that met it.
             raise ForwardError(
                 f"{self.name} failed on inputs of shape {tuple(inputs.shape)}: {type(error).__name__}: {error}"
@@ -168,6 +168,11 @@ class Model:
             )
         if self.classes and logits.shape[1] != len(self.classes):
             raise ShapeError(f"forward returned {tuple(logits.shape)}, {expected}: {', '.join(self.classes)}")
+        if not logits.is_floating_point():
+            raise ShapeError(
+                f"forward returned {logits.dtype}, expected logits in a floating type: a score for each class, "
+                "not the number of a class"
+            )
         values = logits.detach()
         if not bool(values.isfinite().all()):
             raise ProbeError("forward returned NaN or infinity for finite inputs; the weights may be damaged")
