@@ -5,7 +5,7 @@ from torch import Tensor
 
 from probe.errors import ForwardError
 from probe.model import Model
-from probe.shapes import Inputs, Logits
+from probe.shapes import Inputs
 
 ROWS = 8
 # How far two answers may lie apart, as a share of the largest logit. The same pass again rounds alike; other rows
@@ -50,17 +50,8 @@ def _alone(model: Model, row: Inputs) -> Tensor:
 
 
 def _comparable(model: Model, inputs: Inputs) -> Tensor:
-    logits = model(inputs)
-    if not logits.is_floating_point():
-        raise ForwardError(
-            f"{model.name} returned {logits.dtype}, expected logits in a floating type: a score for each class, "
-            "not the number of a class"
-        )
-    return _exact(logits)
-
-
-def _exact(logits: Logits) -> Tensor:
     """The logits; or probabilities where their logarithms came, as a tiny one's logarithm is mostly rounding."""
+    logits = model(inputs)
     return logits.exp() if bool((logits.logsumexp(-1).abs() < 1e-3).all()) else logits
 
 

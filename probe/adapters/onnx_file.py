@@ -6,7 +6,6 @@ followed.
 
 from collections.abc import Iterator
 from math import prod
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from probe.errors import DataError, UnsafeError
@@ -36,16 +35,15 @@ def files(path: Path) -> list[Path]:
     """
     try:
         size = path.stat().st_size
-        if size > LARGEST:
-            raise DataError(f"{path.name} has {size:,} bytes, more than {LARGEST:,}, which no ONNX file has")
-        with (
-            path.open("rb") as file,
-            mmap(file.fileno(), 0, access=ACCESS_READ) as content,
-            memoryview(content) as view,
-        ):
-            beside, largest = _tensors(view)
-    except (OSError, ValueError, IndexError) as error:
-        raise DataError(f"cannot read {path} as ONNX: {getattr(error, 'strerror', None) or error}") from None
+        content = path.read_bytes() if size <= LARGEST else b""
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from None
+    if size > LARGEST:
+        raise DataError(f"{path.name} has {size:,} bytes, more than {LARGEST:,}, which no ONNX file has")
+    try:
+        beside, largest = _tensors(memoryview(content))
+    except (ValueError, IndexError) as error:
+        raise DataError(f"cannot read {path} as ONNX: {error}") from None
     found = [path, *(_beside(path, name) for name in sorted(beside))]
     held = sum(each.stat().st_size for each in found)
     if held - size > LARGEST_BESIDE:

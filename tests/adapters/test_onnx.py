@@ -1,0 +1,199 @@
+"""An ONNX file as a black box: what it computes is known by hand, and what it declares is not believed."""
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from probe import Space, from_onnx
+from probe.adapters.onnx_file import files
+from probe.audit import plan_from, run
+from probe.dataset import Dataset
+from probe.errors import DataError, ProbeError, ShapeError, UnsafeError, Unsupported
+from probe.explainers import IntegratedGradients, KernelShap
+
+WEIGHT = np.random.default_rng(0).normal(size=(3, 2)).astype(np.float32) * 3
+X = torch.rand(7, 3, generator=torch.Generator().manual_seed(0))
+SPACE = Space(reference=torch.zeros(1, 3))
+Z = X @ torch.from_numpy(WEIGHT)
+
+
+def graph(*, last="", rows="n", columns=3, weight=WEIGHT, kind=TensorProto.FLOAT, domain=""):
+    """x @ weight, then perhaps one more operator."""
+    nodes = [helper.make_node("MatMul", ["x", "W"], ["z"])]
+    if last:
+        axis = {"axis": 1} if last.endswith("oftmax") else {}
+        nodes.append(helper.make_node(last, ["z"], ["y"], domain=domain, **axis))
+    inputs = [helper.make_tensor_value_info("x", kind, [rows, columns])]
+    outputs = [helper.make_tensor_value_info("y" if last else "z", kind, [rows, 2])]
+    body = helper.make_graph(nodes, "g", inputs, outputs, [numpy_helper.from_array(weight, "W")])
+    opsets = [helper.make_opsetid("", 17)] + ([helper.make_opsetid(domain, 1)] if domain else [])
+    return helper.make_model(body, opset_imports=opsets, ir_version=8)
+
+
+@pytest.fixture
+def write(tmp_path):
+    def save(model, name="m.onnx", **options):
+        onnx.save(model, tmp_path / name, **options)
+        return tmp_path / name
+
+    return save
+
+
+@pytest.mark.parametrize("rows", ["n", 1, 4])
+@pytest.mark.parametrize("last", ["", "Softmax", "LogSoftmax"])
+def test_logits_and_probabilities_are_told_apart(write, rows, last):
+    model = from_onnx(write(graph(last=last, rows=rows)), SPACE, ("a", "b"))
+    torch.testing.assert_close(model(X).softmax(-1), Z.softmax(-1))
+    if not last:
+        torch.testing.assert_close(model(X), Z)
+
+
+def test_double_precision_is_kept_inside(write):
+    model = from_onnx(write(graph(weight=WEIGHT.astype(np.float64), kind=TensorProto.DOUBLE)), SPACE, ("a", "b"))
+    torch.testing.assert_close(model(X), Z)
+
+
+def test_the_digest_is_that_of_the_file(write):
+    one, same, other = (from_onnx(write(graph(weight=w), n), SPACE, ("a", "b")).digest()
+                        for w, n in ((WEIGHT, "1.onnx"), (WEIGHT, "2.onnx"), (2 * WEIGHT, "3.onnx")))  # fmt: skip
+    assert one == same != other
+
+
+def test_it_has_no_gradients_and_is_explained_all_the_same(write):
+    model = from_onnx(write(graph()), SPACE, ("a", "b"))
+    with pytest.raises(Unsupported, match="a black box"):
+        IntegratedGradients()(model, X)
+    # From a reference of zeros each feature's Shapley value in a linear model is weight times input.
+    shap = KernelShap()(model, X, torch.zeros(7, dtype=torch.long))
+    torch.testing.assert_close(shap.values, X * torch.from_numpy(WEIGHT)[:, 0], atol=1e-4, rtol=0)
+
+
+def test_it_is_audited_end_to_end(write, tmp_path):
+    model = from_onnx(write(graph(last="Softmax")), SPACE, ("a", "b"))
+    data = Dataset(X.repeat(10, 1), Z.argmax(1).repeat(10), space=SPACE, classes=("a", "b"))
+    plan = plan_from({"name": "m", "model": {"onnx": "m.onnx"}, "data": {"csv": "x.csv", "label": "y"}})
+    manifest = run(plan, model, data, tmp_path / "m").manifest
+    assert manifest["model"]["sha256"] == model.digest()
+    assert {s["name"]: s["status"] for s in manifest["steps"]}["explain-lime"] == "done"
+
+
+def test_tensors_beside_the_file_are_read_from_its_folder(write, tmp_path):
+    path = write(graph(), save_as_external_data=True, location="weights.data", size_threshold=0)
+    torch.testing.assert_close(from_onnx(path, SPACE, ("a", "b"))(X), Z)
+    before = from_onnx(path, SPACE, ("a", "b")).digest()
+    content = bytearray((tmp_path / "weights.data").read_bytes())
+    content[3] ^= 1
+    (tmp_path / "weights.data").write_bytes(content)
+    assert from_onnx(path, SPACE, ("a", "b")).digest() != before
+    (tmp_path / "weights.data").unlink()
+    with pytest.raises(DataError, match=r"'weights\.data', and there is no such file"):
+        from_onnx(path, SPACE, ("a", "b"))
+
+
+@pytest.mark.parametrize("location", ["../secret", "/etc/passwd", "sub/../../secret", ""])
+def test_files_outside_the_folder_are_refused_unopened(write, tmp_path, location):
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "secret").write_bytes(WEIGHT.tobytes())
+    model = graph()
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=location)
+    with pytest.raises(UnsafeError, match="outside its folder"):
+        from_onnx(write(model, "inner/m.onnx"), SPACE, ("a", "b"))
+
+
+def test_a_link_that_leaves_the_folder_is_refused(write, tmp_path):
+    path = write(graph(), "m.onnx", save_as_external_data=True, location="weights.data", size_threshold=0)
+    (tmp_path / "inner").mkdir()
+    path = path.rename(tmp_path / "inner" / "m.onnx")
+    (tmp_path / "inner" / "weights.data").symlink_to(tmp_path / "weights.data")
+    with pytest.raises(UnsafeError, match="outside its folder"):
+        from_onnx(path, SPACE, ("a", "b"))
+
+
+def nested(tensor):
+    """The tensor as the constant of a branch inside a branch: where a reader of the outermost graph would miss it."""
+    constant = helper.make_node("Constant", [], ["c"], value=tensor)
+    out = [helper.make_tensor_value_info("c", TensorProto.FLOAT, None)]
+    inner = helper.make_graph([constant], "inner", [], out)
+    branch = helper.make_graph(
+        [helper.make_node("If", ["t"], ["c"], then_branch=inner, else_branch=inner)], "b", [], out
+    )
+    model = graph()
+    model.graph.node.append(helper.make_node("If", ["t"], ["c"], then_branch=branch, else_branch=branch))
+    return model
+
+
+@pytest.mark.parametrize("dims", [(2**40,), (2**20, 2**20), (-1,), (2**62, 2**62)])
+def test_sizes_that_the_file_does_not_hold_are_refused(write, dims):
+    tensor = TensorProto(dims=dims, data_type=TensorProto.FLOAT, raw_data=b"1234", name="W")
+    outer = graph()
+    outer.graph.initializer[0].CopyFrom(tensor)
+    for model in (outer, nested(tensor)):
+        with pytest.raises(DataError, match="declares a tensor of"):
+            from_onnx(write(model), SPACE, ("a", "b"))
+
+
+def test_the_largest_tensor_of_a_nested_graph_is_found(write):
+    hidden = TensorProto(dims=[4], data_type=TensorProto.FLOAT, data_location=TensorProto.EXTERNAL, name="c")
+    hidden.external_data.add(key="location", value="../secret")
+    with pytest.raises(UnsafeError, match=r"'\.\./secret' outside"):
+        files(write(nested(hidden)))
+
+
+def test_a_file_that_is_none_is_one_sentence(tmp_path, write):
+    whole = write(graph()).read_bytes()
+    for content in (b"", b"x", b"\xff" * 50, whole[: len(whole) // 2], whole[:-5], b"PK\x03\x04" + whole):
+        (tmp_path / "odd.onnx").write_bytes(content)
+        with pytest.raises(DataError, match=r"as ONNX|cannot run"):
+            from_onnx(tmp_path / "odd.onnx", SPACE, ("a", "b"))
+    with pytest.raises(DataError, match="No such file"):
+        from_onnx(tmp_path / "none.onnx", SPACE, ("a", "b"))
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path):
+    with (tmp_path / "huge.onnx").open("wb") as file:
+        file.truncate(2**31 + 1)  # a hole: it takes no disk
+    with pytest.raises(DataError, match="which no ONNX file has"):
+        from_onnx(tmp_path / "huge.onnx", SPACE, ("a", "b"))
+
+
+def test_operators_of_other_libraries_are_not_loaded(write):
+    with pytest.raises(DataError, match=r"onnxruntime cannot run m\.onnx.*not loaded"):
+        from_onnx(write(graph(last="Theirs", domain="com.example")), SPACE, ("a", "b"))
+
+
+def test_other_inputs_and_outputs_are_refused(write):
+    two = graph()
+    two.graph.input.append(helper.make_tensor_value_info("mask", TensorProto.FLOAT, ["n", 3]))
+    with pytest.raises(Unsupported, match=r"inputs x: tensor\(float\), mask"):
+        from_onnx(write(two), SPACE, ("a", "b"))
+    labels = graph()
+    labels.graph.node.append(helper.make_node("ArgMax", ["z"], ["label"], axis=1))
+    labels.graph.output.insert(0, helper.make_tensor_value_info("label", TensorProto.INT64, ["n", 1]))
+    torch.testing.assert_close(from_onnx(write(labels), SPACE, ("a", "b"))(X), Z)
+    del labels.graph.output[1]
+    with pytest.raises(Unsupported, match="zipmap"):
+        from_onnx(write(labels), SPACE, ("a", "b"))
+
+
+def test_shapes_are_as_declared(write):
+    with pytest.raises(ShapeError, match=r"expected \(2, 3\)"):
+        from_onnx(write(graph()), SPACE, ("a", "b", "c"))
+    with pytest.raises(ProbeError, match=r"leaves the shape of its input open.*reference"):
+        from_onnx(write(graph(columns="many")), Space(), ("a", "b"))
+    # Where the file fixes the shape no reference is needed.
+    from_onnx(write(graph()), Space(bounds=(-torch.inf, torch.inf)), ("a", "b"))
+
+
+def test_an_answer_that_varies_is_caught(write):
+    noisy = graph(last="Softmax")
+    noise = helper.make_node("RandomNormalLike", ["z"], ["noise"], scale=1.0)
+    noisy.graph.node.insert(1, noise)
+    noisy.graph.node.insert(2, helper.make_node("Add", ["z", "noise"], ["w"]))
+    noisy.graph.node[3].input[0] = "w"
+    with pytest.raises(ProbeError, match="differently when asked again"):
+        from_onnx(write(noisy), SPACE, ("a", "b"))
