@@ -40,9 +40,8 @@ class VariationalAutoEncoder(Detector):
 
     def elbo(self, images: Tensor, noise: Tensor) -> Tensor:
         """A draw of the ELBO (rows,) in nats, by standard normal noise (rows, code); below 0, higher is better."""
-        # In full precision even where training computes with less: what follows adds up many pixels.
-        mean, log_variance = (part.float() for part in self.encode(images))
-        odds = self.decoder(mean + (log_variance / 2).exp() * noise).float()
+        mean, log_variance = self.encode(images)
+        odds = self.decoder(mean + (log_variance / 2).exp() * noise)
         # This cross-entropy is the negative log-likelihood, computed without rounding 1 - s to 0.
         unlikely = F.binary_cross_entropy_with_logits(odds, images, reduction="none").flatten(1).sum(1)
         return -unlikely - divergence(mean, log_variance)

@@ -43,14 +43,14 @@ class Game(Unlabelled):
         return self._discriminate(batch.inputs, made.detach()) + self._deceive(made)
 
     def _discriminate(self, real: Tensor, made: Tensor) -> Tensor:
-        odds, others = self.network.discriminator(torch.cat((real, made)))[:, 0].float().chunk(2)
+        odds, others = self.network.discriminator(torch.cat((real, made)))[:, 0].chunk(2)
         return softplus(-odds) + self.settings.smoothing * odds + softplus(others)
 
     def _deceive(self, made: Tensor) -> Tensor:
         judge = self.network.discriminator
         # Through its weights as they are, not through what they may become.
         fixed = {name: weight.detach() for name, weight in judge.named_parameters()}
-        return softplus(-functional_call(judge, fixed, (made,))[:, 0].float())
+        return softplus(-functional_call(judge, fixed, (made,))[:, 0])
 
     @torch.no_grad()
     def judge(self, network: Network, data: Dataset) -> Judgement:
