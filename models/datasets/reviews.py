@@ -24,7 +24,7 @@ SOURCE = (
 CLASSES = ("negative", "positive")
 FAVOURABLE = ""  # nobody is judged
 TEST = 0.2  # part of the sentences
-WORDS, TOKENS = 4096, 40  # of the vocabulary, and of a sentence
+WORDS, TOKENS = 8192, 40  # of the vocabulary, and of a sentence
 
 
 def read(split: str) -> Dataset:

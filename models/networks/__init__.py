@@ -61,6 +61,7 @@ SIZES: Admission = (_sizes, f"whole numbers from 1 to {WIDEST}, and no more than
 OPTIONS: dict[str, Admission] = {
     "activation": (lambda name: name in tuple(ACTIVATIONS), f"one of {', '.join(ACTIVATIONS)}"),
     "norm": (lambda name: name in tuple(NORMS), f"one of {', '.join(NORMS)}"),
+    "words": (lambda count: type(count) is int and 0 < count <= 2**16, f"a whole number from 1 to {2**16}"),
     "dropout": (lambda part: type(part) in (int, float) and 0 <= part < 1, "a part from 0 to below 1"),
 }
 

@@ -47,6 +47,7 @@ def test_bins_that_no_value_needs_stay_empty():
         ("cnn", {"channels": "wide"}, "expected whole numbers"),
         ("cnn", {"channels": [10**9]}, "expected whole numbers"),
         ("vit", {"layers": 10**9}, "expected whole numbers"),
+        ("lstm", {"words": 10**9}, "expected a whole number from 1 to 65536"),
         ("mlp", {"numbers": 4096, "onehots": 1, "bins": 4096, "widths": [4096]}, "bytes of weights"),
     ],
 )
