@@ -17,7 +17,9 @@ SOURCE = (
 CLASSES = tuple("0123456789")
 COUNT, SIDE, WHITE = 1797, 8, 16
 # As in scikit-learn's examples: the writers come one after the other, so few of them are in both halves.
-SPLITS = {"train": slice(0, 898), "test": slice(898, COUNT)}
+HALF = 898
+FEW, EVERY = 20, 4  # training rows of each class: one in so many of the first half, so that many writers are among them
+SPLITS = ("train", "test")
 SHA256 = {
     "digits-images-idx3-ubyte.gz": "359cd13f0f514122884198b78a131df597421cbf5e93a76678fa96fc548f0d96",
     "digits-labels-idx1-ubyte.gz": "ce71631c1f31ce56fa54f31d1d498fafacff59b001e6c30c4a5e29508aa277ad",
@@ -25,20 +27,29 @@ SHA256 = {
 
 
 def read(split: str) -> Dataset:
-    """The first half (`train`) or the second (`test`) of the images, 28x28 pixels of brightness from 0 to 1."""
+    """200 images of the first half, 20 of each digit (`train`), or the second half (`test`).
+
+    Images have 28x28 pixels of brightness from 0 to 1. So few labels are what transfer learning is for.
+    """
     if split not in SPLITS:
         raise PlanError(f"digits has the splits {', '.join(SPLITS)}; got {split!r}")
-    rows = SPLITS[split]
-    labels = _read("digits-labels-idx1-ubyte.gz", (COUNT,))
+    labels = _read("digits-labels-idx1-ubyte.gz", (COUNT,)).long()
+    rows = torch.arange(HALF, COUNT) if split == "test" else _few(labels[:HALF])
     return Dataset(
         inputs=images()[rows],
-        labels=labels[rows].long(),
+        labels=labels[rows],
         space=space(),
         classes=CLASSES,
         name=f"digits {split}",
-        rows=torch.arange(COUNT)[rows],
+        rows=rows,
         source=SOURCE,
     )
+
+
+def _few(labels: Tensor) -> Tensor:
+    """The rows (200,) that are trained on, in their order."""
+    rows = [(labels == digit).nonzero()[::EVERY, 0][:FEW] for digit in range(len(CLASSES))]
+    return torch.cat(rows).sort().values
 
 
 def images() -> Tensor:

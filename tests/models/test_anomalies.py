@@ -63,13 +63,20 @@ def test_anomalies_are_for_testing_only():
 
 
 def test_digits_are_those_of_scikit_learn():
-    halves = [digits.read(split) for split in ("train", "test")]
-    theirs = load_digits()
-    assert torch.cat([half.labels for half in halves]).tolist() == theirs.target.tolist()
-    images = torch.cat([half.inputs for half in halves])
-    assert torch.equal(torch.cat([half.rows for half in halves]), torch.arange(1_797))
+    theirs, images = load_digits(), digits.images()
+    for split in ("train", "test"):
+        data = digits.read(split)
+        assert data.labels.tolist() == theirs.target[data.rows].tolist()
+        assert torch.equal(data.inputs, images[data.rows])
     assert images.shape == (1_797, 1, 28, 28)
     # Pixel 2 of 28 shows the middle of pixel 0 of 8, (2 + 1/2) 8 / 28 - 1/2 = 3/14 of the way to pixel 1.
     small = torch.tensor(theirs.images).float() / 16
     row = small[:, 0] + (small[:, 1] - small[:, 0]) * 3 / 14
     torch.testing.assert_close(images[:, 0, 2, 2], row[:, 0] + (row[:, 1] - row[:, 0]) * 3 / 14)
+
+
+def test_digits_are_learned_from_200_labels_of_other_writers():
+    train, test = digits.read("train"), digits.read("test")
+    assert train.labels.bincount().tolist() == [20] * 10
+    assert train.rows.max() < 898
+    assert torch.equal(test.rows, torch.arange(898, 1_797))
