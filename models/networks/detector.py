@@ -40,7 +40,9 @@ class Detector(Network):
         return torch.stack((-odds / 2, odds / 2), 1)
 
     def adapt(self, inputs: Tensor, generator: torch.Generator) -> None:
-        """Take nothing from the training images: `settle` takes what is needed from others, after training."""
+        """Begin with odds that are the error itself; `settle` takes better ones from other images, after training."""
+        self.threshold.zero_()
+        self.slope.fill_(1.0)
 
     @torch.no_grad()
     def settle(self, errors: Tensor) -> None:

@@ -80,6 +80,11 @@ def test_the_log_odds_of_unusual_rise_with_the_error_in_proportion(detector, ima
     assert detector.slope > 0
 
 
+def test_before_it_is_settled_a_detector_answers_with_the_error(detector, images):
+    logits = detector(images)
+    torch.testing.assert_close(logits[:, 1] - logits[:, 0], detector.errors(images))
+
+
 def test_one_in_twenty_usual_images_lies_above_the_threshold_and_the_median_is_unusual_by_a_chance_of_one_in_twenty(
     detector,
 ):
