@@ -11,6 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from models.networks.network import Network
 from models.training.average import Average
+from models.training.names import matched
 from models.training.objectives import Batch, Objective
 from models.training.optimisers import OPTIMISERS, groups, matrices, shrink
 from models.training.randomness import number, source
@@ -39,9 +40,11 @@ class Learner:
         network: Network = objective.network
         self.network = network
         self.device = next(network.parameters()).device
-        self._freeze()
+        matched("Settings.freeze", settings.freeze, [name for name, _ in network.named_parameters()])
         # The network stays what it is, with the names of its weights; only calls go through what was wrapped.
         forward = workers.spread(objective, settings)
+        # Only now: processes agree on the gradients of those weights that had one when they were told of them.
+        self._freeze()
         self.forward: Callable[[Batch], Tensor] = (
             torch.compile(forward) if settings.execution == "compiled" else forward
         )
@@ -79,7 +82,7 @@ class Learner:
         # All processes prepare all rows, and so draw the same; each works on its own part of them.
         batch = objective.prepare(batch, random)
         total, own = objective.total(batch), self.workers.share(batch)
-        own = objective.harden(own, random)
+        own = objective.harden(own)
         self.network.reseed(number(self.seed, "dropout", self.taken, self.workers.rank))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
             losses = self.forward(own)

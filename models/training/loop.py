@@ -26,7 +26,7 @@ from models.training.state import States, owned
 from models.training.workers import Workers, together
 from probe import Dataset
 from probe.errors import DataError, ProbeError
-from probe.tensors import generator, spans
+from probe.tensors import generator, sha256, spans
 
 Progress = Callable[[str], None]
 Weights = Mapping[str, Tensor]
@@ -121,8 +121,8 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
         steps = settings.epochs * math.ceil(len(training) / settings.batch)
         learner = Learner(objective, settings, steps=steps, seed=seed, workers=workers)
         # A state of divided weights is not kept: such a run begins anew.
-        kept = folder is not None and not workers.shards(settings)
-        states = States(folder, _identity(network, data, settings, seed), save_every) if folder and kept else None
+        kept = None if workers.shards(settings) else folder
+        states = States(kept, _identity(network, data, settings, seed, weights), save_every) if kept else None
         metrics = Metrics(folder if workers.leads else None)
         run = _Run(learner, _on(training, device), _on(validation, device), progress, metrics, states)
         return run.to_the_end()
@@ -168,11 +168,8 @@ class _Run:
         """Train epoch by epoch; leave the best weights in the network."""
         course, network = self.course, self.learner.whole
         try:
-            for number in range(course.epoch, self.settings.epochs + 1):
-                self._epoch(number)
-                if course.best and number - course.best.number >= self.settings.patience:
-                    self.progress(f"no better for {self.settings.patience} epochs")
-                    break
+            while not self._over():
+                self._epoch(course.epoch)
         except KeyboardInterrupt:
             if course.best is None or self.states:
                 raise
@@ -186,6 +183,17 @@ class _Run:
         self.progress(f"keeping epoch {course.best.number}")
         rows = len(self.training), len(self.validation)
         return Trained(course.best, len(course.lines), *rows, self._seconds(), tuple(course.lines))
+
+    def _over(self) -> bool:
+        """Whether no epoch is left, or no point in one."""
+        course, settings = self.course, self.settings
+        if course.best and len(course.lines) - course.best.number >= settings.patience:
+            self.progress(f"no better for {settings.patience} epochs")
+            return True
+        if self.learner.objective.collapsed(course.lines):
+            self.progress("accuracy under attack fell by more than 10 points below its best: catastrophic overfitting")
+            return True
+        return course.epoch > settings.epochs
 
     def _epoch(self, number: int) -> None:
         course, learner = self.course, self.learner
@@ -298,10 +306,10 @@ def _ownership(folder: Path | None, workers: Workers) -> AbstractContextManager[
     return owned(folder) if folder and workers.leads else nullcontext()
 
 
-def _identity(network: nn.Module, data: Dataset, settings: Settings, seed: int) -> str:
+def _identity(network: nn.Module, data: Dataset, settings: Settings, seed: int, weights: Weights | None) -> str:
     """A digest of all that a run is determined by."""
     shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    text = json.dumps([shapes, data.digest(), asdict(settings), seed], default=str)
+    text = json.dumps([shapes, data.digest(), asdict(settings), seed, sha256(weights or {})], default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

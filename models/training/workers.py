@@ -41,7 +41,9 @@ class Workers:
         if self.shards(settings):
             fully_shard(objective)
             return objective
-        return objective if self.count == 1 else DistributedDataParallel(objective)
+        if self.count == 1:
+            return objective
+        return DistributedDataParallel(objective, find_unused_parameters=bool(settings.freeze))
 
     def add(self, values: Tensor) -> Tensor:
         """The sum of the processes' numbers, which takes their place."""

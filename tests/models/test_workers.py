@@ -19,6 +19,7 @@ from tests.models.test_survival import CPU, quiet, rows, same, weights
 
 # In double precision, so that only rounding differs; without batch statistics, which a process takes of its own rows.
 SETTINGS = Settings(epochs=2, batch=30, rate=1e-2, smoothing=0.1, augment={"shift": 1}, mixup=0.4)
+STAGED = replace(SETTINGS, freeze={"first.*": 1, "second.*": 0.5})
 BALANCED = replace(SETTINGS, mixup=0.0, balance=Balance(method="group dro", groups=("half",), step=0.5))
 CODE = """
 import json, sys
@@ -63,7 +64,13 @@ def table(settings):
         "rate": settings.rate,
         "smoothing": settings.smoothing,
     }
-    chosen |= {"augment": dict(settings.augment), "mixup": settings.mixup, "parallel": settings.parallel, "layout": settings.layout}
+    chosen |= {"freeze": dict(settings.freeze)}
+    chosen |= {
+        "augment": dict(settings.augment),
+        "mixup": settings.mixup,
+        "parallel": settings.parallel,
+        "layout": settings.layout,
+    }
     return chosen | ({"balance": vars(settings.balance)} if settings.balance else {})
 
 
@@ -88,7 +95,7 @@ def launched(folder, settings, processes=2):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("settings", [SETTINGS, BALANCED], ids=["mixed", "balanced"])
+@pytest.mark.parametrize("settings", [SETTINGS, BALANCED, STAGED], ids=["mixed", "balanced", "staged"])
 def test_two_processes_train_as_one_does(settings, tmp_path):
     network = plain()
     alone = fit(network, data(), settings, device=CPU, progress=quiet)
@@ -107,10 +114,11 @@ def test_two_processes_train_as_one_does(settings, tmp_path):
 
 
 @pytest.mark.slow
-def test_processes_that_divide_the_weights_train_as_one_does(tmp_path):
-    network, settings = plain(), replace(SETTINGS, parallel="sharded", layout="channels first")
-    fit(network, data(), SETTINGS, device=CPU, progress=quiet)
-    launched(tmp_path, settings)
+@pytest.mark.parametrize("settings", [SETTINGS, STAGED], ids=["mixed", "staged"])
+def test_processes_that_divide_the_weights_train_as_one_does(settings, tmp_path):
+    network = plain()
+    fit(network, data(), settings, device=CPU, progress=quiet)
+    launched(tmp_path, replace(settings, parallel="sharded", layout="channels first"))
     first, second = (load_file(tmp_path / f"end-{rank}.safetensors") for rank in "01")
     assert same(first, second)
     for name, tensor in weights(network).items():
