@@ -105,6 +105,10 @@ class Settings:
             raise PlanError('Settings.parallel = "sharded" divides contiguous weights; set layout = "channels first"')
         if self.parallel == "sharded" and self.adversary:
             raise PlanError('Settings.parallel = "sharded" goes without an adversary, which needs all weights at once')
+        if self.mixup and self.balance:
+            raise PlanError(
+                "Settings.mixup mixes rows of all groups, which Settings.balance tells apart; leave one out"
+            )
         check(self.augment)
 
     def _check(self, name: str, admits: Callable[[float], bool], what: str) -> None:

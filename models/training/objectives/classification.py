@@ -1,5 +1,6 @@
 """Tell classes apart."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -7,16 +8,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models.networks.network import Network
-from models.training.adversary import divergence, harden
+from models.training.adversary import collapsed, directions, divergence, harden
 from models.training.augment import compose
 from models.training.groups import Add, Groups
 from models.training.losses import LOSSES, shares
+from models.training.metrics import Line
 from models.training.mixup import mixup
 from models.training.objectives.objective import Batch, Judgement, Objective
 from models.training.randomness import source
 from models.training.settings import Adversary, Settings
 from probe import Dataset
-from probe.errors import DataError
+from probe.errors import DataError, PlanError
 from probe.tensors import rows_per_pass, spans
 
 ATTACKED = 1000  # validation rows that an adversary is judged on: attacks are slow
@@ -31,6 +33,11 @@ class Classification(Objective):
     def __init__(self, network: Network, settings: Settings, data: Dataset) -> None:
         super().__init__(network, settings, data)
         self.classes, self.space = len(data.classes), data.space
+        if settings.adversary and not data.inputs.is_floating_point():
+            raise PlanError(
+                f"Settings.adversary moves inputs bit by bit, which whole numbers such as token ids do not allow; "
+                f"those of {data.name} are {data.inputs.dtype}; leave it out"
+            )
         self.augment, self.loss = compose(settings.augment), LOSSES[settings.loss]
         self.groups = Groups(settings.balance, data)
         # Not a part of the state: the settings say it.
@@ -43,14 +50,14 @@ class Classification(Objective):
         inputs, targets = self.augment(batch.inputs, random), batch.targets
         if self.settings.mixup:
             inputs, targets = mixup(inputs, targets, self.classes, self.settings.mixup, random)
-        return replace(batch, inputs=inputs, targets=targets, counts=self.groups.counts(batch.groups))
+        start = directions(inputs, random) if self.settings.adversary else None
+        return replace(batch, inputs=inputs, targets=targets, counts=self.groups.counts(batch.groups), noise=start)
 
-    def harden(self, batch: Batch, random: torch.Generator) -> Batch:
-        adversary = self.settings.adversary
-        if adversary is None:
+    def harden(self, batch: Batch) -> Batch:
+        adversary, start = self.settings.adversary, batch.noise
+        if adversary is None or start is None:
             return batch
-        moved = harden(self.network, batch.inputs, batch.labels, adversary, self.space, random)
-        return replace(batch, noise=moved)
+        return replace(batch, noise=harden(self.network, batch.inputs, batch.targets, start, adversary, self.space))
 
     def forward(self, batch: Batch) -> Tensor:
         adversary, smoothing = self.settings.adversary, self.settings.smoothing
@@ -59,14 +66,17 @@ class Classification(Objective):
         if adversary.method != "trades":
             return self.loss(self.network.logits(batch.noise), batch.targets, self.weights, smoothing)
         logits, moved = self.network.logits(torch.cat([batch.inputs, batch.noise])).chunk(2)
-        apart = divergence(moved, F.log_softmax(logits.float(), 1))
+        apart = divergence(moved.float(), F.log_softmax(logits.float(), 1)) * shares(batch.targets, self.weights)
         return self.loss(logits, batch.targets, self.weights, smoothing) + adversary.beta * apart
 
     def total(self, batch: Batch) -> Tensor:
-        return (shares(batch.targets, self.weights) * batch.counts).sum()
+        return shares(batch.targets, self.weights).sum()
 
     def heed(self, batch: Batch, losses: Tensor, add: Add) -> None:
         self.groups.heed(batch.groups, losses, add)
+
+    def collapsed(self, lines: Sequence[Line]) -> bool:
+        return self.settings.adversary is not None and collapsed(lines)
 
     def judge(self, network: Network, data: Dataset) -> Judgement:
         """The loss without smoothing, and the share of right answers: of the worst group where groups are balanced.
@@ -76,8 +86,9 @@ class Classification(Objective):
         inputs, labels = data.inputs, data.labels
         if self.settings.adversary:
             inputs, labels, data = inputs[:ATTACKED], labels[:ATTACKED], data[:ATTACKED]
-            guard = replace(GUARD, eps=self.settings.adversary.eps)
-            inputs = harden(network, inputs, labels, guard, self.space, source(0, "judge"))
+            guard, start = replace(GUARD, eps=self.settings.adversary.eps), directions(inputs, source(0, "judge"))
+            parts = [(inputs[rows], labels[rows], start[rows]) for rows in spans(len(inputs), rows_per_pass(inputs))]
+            inputs = torch.cat([harden(network, *part, guard, self.space) for part in parts])
         with torch.no_grad():
             logits = torch.cat([network.logits(inputs[rows]) for rows in spans(len(inputs), rows_per_pass(inputs))])
             losses = self.loss(logits, labels, self.weights, 0.0)

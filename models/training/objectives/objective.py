@@ -1,6 +1,7 @@
 """The contract of an objective."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from models.networks.network import Network
 from models.training.groups import Add
+from models.training.metrics import Line
 from models.training.settings import Settings
 from probe import Dataset
 
@@ -57,8 +59,8 @@ class Objective(nn.Module, ABC):
         """The rows as they are trained on: augmented, with targets and noise. Draws from `random` alone."""
         return batch
 
-    def harden(self, batch: Batch, random: torch.Generator) -> Batch:
-        """The prepared rows, made harder by looking at the network: adversarial training does that."""
+    def harden(self, batch: Batch) -> Batch:
+        """The prepared rows, made harder by looking at the network: adversarial training does that. Draws nothing."""
         return batch
 
     @abstractmethod
@@ -75,6 +77,10 @@ class Objective(nn.Module, ABC):
     @abstractmethod
     def judge(self, network: Network, data: Dataset) -> Judgement:
         """How a network in eval mode, this one or its average, does on rows; the lower the loss the better."""
+
+    def collapsed(self, lines: Sequence[Line]) -> bool:
+        """Whether the epochs so far, a line each, show that more of them would be in vain."""
+        return False
 
     def conclude(self, network: Network, data: Dataset) -> None:
         """Fill in what depends on rows that were not trained on, once the best weights are back in the network."""
