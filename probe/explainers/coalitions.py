@@ -3,7 +3,7 @@
 from math import comb
 
 import torch
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 from torch import Tensor
 
 from probe.errors import RangeError
@@ -13,6 +13,7 @@ from probe.space import Space
 from probe.tensors import rows_per_pass, spans
 
 Values = Float64[Tensor, "batch coalitions"]
+Varies = Bool[Tensor, "batch features"]
 
 
 def values(model: Model, inputs: Inputs, targets: Labels, masks: Presence, output: str) -> Values:
@@ -34,6 +35,13 @@ def values(model: Model, inputs: Inputs, targets: Labels, masks: Presence, outpu
             answers = model.answers(shown, repeated, output).double()
             worth[span] += answers.view(len(pair), -1).sum(1)
     return (worth / len(references)).view(len(inputs), len(masks))
+
+
+def varies(space: Space, inputs: Inputs) -> Varies:
+    """Which features differ from any reference row. The others are worth exactly nothing, and need no estimate."""
+    references = space.references(inputs)
+    differs = (inputs != references.amin(0)) | (inputs != references.amax(0))
+    return space.by_feature(differs.double()) > 0
 
 
 def every_subset(features: int) -> Presence:

@@ -6,20 +6,28 @@ from math import comb
 from typing import ClassVar, Literal
 
 import torch
-from jaxtyping import Bool, Float64
+from jaxtyping import Float64
 from torch import Tensor
 
 from probe.contracts import Explainer
 from probe.errors import RangeError
-from probe.explainers.coalitions import Values, every_subset, random_subsets, solve, spread, subsets, values
+from probe.explainers.coalitions import (
+    Values,
+    Varies,
+    every_subset,
+    random_subsets,
+    solve,
+    spread,
+    subsets,
+    values,
+    varies,
+)
 from probe.method import param
 from probe.model import Model
 from probe.shapes import Inputs, Labels, PerExample, PerFeature, Presence
-from probe.space import Space
 from probe.tensors import generator, spans
 
 Weights = Float64[Tensor, " coalitions"]
-Varies = Bool[Tensor, "batch features"]
 
 _ENTRIES = 2**22  # of normal matrices that are solved together, 32 MiB
 
@@ -50,7 +58,7 @@ class KernelShap(Explainer):
         masks, weights = shapley_design(model.space.count(inputs), self.coalitions, self.seed)
         masks, weights = masks.to(inputs.device), weights.to(inputs.device)
         worth = values(model, inputs, targets, masks, self.output)
-        return spread(_regress(masks, weights, worth, _varies(model.space, inputs)), model.space, inputs)
+        return spread(_regress(masks, weights, worth, varies(model.space, inputs)), model.space, inputs)
 
 
 def shapley_design(features: int, budget: int, seed: int) -> tuple[Presence, Weights]:
@@ -149,10 +157,3 @@ def _constrained(normal: Tensor, right: PerFeature, total: PerExample, varies: V
     # Where no feature varies both sums are 0, and so are the values.
     excess = (free.sum(1) - total) / tilt.sum(1).clamp(min=torch.finfo(tilt.dtype).tiny)
     return free - tilt * excess[:, None]
-
-
-def _varies(space: Space, inputs: Inputs) -> Varies:
-    """Which features differ from any reference row. The others are worth exactly nothing, and need no estimate."""
-    references = space.references(inputs)
-    differs = (inputs != references.amin(0)) | (inputs != references.amax(0))
-    return space.by_feature(differs.double()) > 0

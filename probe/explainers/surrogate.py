@@ -7,13 +7,15 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from probe.contracts import Explainer
-from probe.explainers.coalitions import Values, every_subset, solve, spread, values
+from probe.explainers.coalitions import Values, Varies, every_subset, solve, spread, values, varies
 from probe.method import param
 from probe.model import Model
 from probe.shapes import Inputs, Labels, PerFeature, Presence
-from probe.tensors import generator
+from probe.tensors import generator, spans
 
-Weights = Float64[Tensor, " coalitions"]
+Weights = Float64[Tensor, "batch coalitions"]
+
+_ENTRIES = 2**22  # of weighted coalitions that are held together, 32 MiB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +26,8 @@ class Lime(Explainer):
     first sample is the input itself, closeness is exp(-distance^2 / width^2)^(1/2) of the cosine distance to it, and
     all features are kept. Absent features are shown by the space's reference, averaged over its rows. Where there
     are no more than `samples` coalitions, each is evaluated once and counts as often as it would be drawn on average:
-    the answer is the limit of the drawn ones, and nothing is random.
+    the answer is the limit of the drawn ones, and nothing is random. A feature that equals its reference, such as an
+    absent word, gets exactly 0 and takes no part in the distance.
 
     Values are in output units per feature. They do not add up to the output.
 
@@ -41,8 +44,11 @@ class Lime(Explainer):
     def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
         masks = lime_masks(model.space.count(inputs), self.samples, self.seed).to(inputs.device)
         worth = values(model, inputs, targets, masks, self.output)
-        weights = closeness(masks, self.kernel_width) * (self.samples / len(masks))
-        return spread(ridge_slopes(masks, weights, worth, self.ridge), model.space, inputs)
+        taking_part = varies(model.space, inputs)
+        weights = closeness(masks, taking_part, self.kernel_width) * (self.samples / len(masks))
+        rows = spans(len(inputs), max(1, _ENTRIES // masks.numel()))
+        slopes = [ridge_slopes(masks, weights[r], worth[r], self.ridge, taking_part[r]) for r in rows]
+        return spread(torch.cat(slopes), model.space, inputs)
 
 
 def lime_masks(features: int, samples: int, seed: int) -> Presence:
@@ -55,19 +61,23 @@ def lime_masks(features: int, samples: int, seed: int) -> Presence:
     return masks
 
 
-def closeness(masks: Presence, width: float) -> Weights:
-    """Weight of each coalition, in [0, 1]: 1 where all features are present."""
+def closeness(masks: Presence, taking_part: Varies, width: float) -> Weights:
+    """Weight of each coalition for each example, in [0, 1]: 1 where all features that take part are present."""
+    part = taking_part.double()
     # The cosine between a 0/1 vector and the ones is the root of its share of ones.
-    distance = 1 - masks.double().mean(1).sqrt()
+    distance = 1 - (part @ masks.double().T / part.sum(1, keepdim=True).clamp(min=1)).sqrt()
     return (-(distance**2) / width**2).exp().sqrt()
 
 
-def ridge_slopes(masks: Presence, weights: Weights, worth: Values, ridge: float) -> PerFeature:
-    """Slopes of a weighted ridge regression with a free intercept, for all examples at once."""
-    share = weights / weights.sum()
+def ridge_slopes(masks: Presence, weights: Weights, worth: Values, ridge: float, taking_part: Varies) -> PerFeature:
+    """Slopes of each example's weighted ridge regression with a free intercept; 0 for what takes no part."""
+    share = weights / weights.sum(1, keepdim=True)
     present = masks.double()
-    present = present - share @ present
-    centred = worth - (worth @ share)[:, None]
-    weighted = (present * weights[:, None]).T
-    normal = weighted @ present + ridge * torch.eye(present.shape[1], dtype=present.dtype, device=present.device)
-    return solve(normal, weighted @ centred.T, "raise Lime.samples or Lime.ridge").T
+    present = present - (share @ present)[:, None]
+    centred = worth - (worth * share).sum(1, keepdim=True)
+    weighted = (present * weights[:, :, None]).mT
+    unit = torch.eye(masks.shape[1], dtype=worth.dtype, device=worth.device)
+    pairs = taking_part[:, :, None] & taking_part[:, None]
+    normal = torch.where(pairs, weighted @ present + ridge * unit, unit)
+    right = torch.where(taking_part[:, :, None], weighted @ centred[:, :, None], 0.0)
+    return solve(normal, right, "raise Lime.samples or Lime.ridge")[:, :, 0]

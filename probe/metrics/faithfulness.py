@@ -19,6 +19,7 @@ from probe.tensors import generator, rows_per_pass, spans
 
 Orders = Int[Tensor, "batch orders features"]  # features from the first to go to the last
 Areas = Float[Tensor, "batch orders"]
+Counts = Int[Tensor, "batch points"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +35,11 @@ class _Curve(Metric[Attribution]):
     def measure(self, model: Model, result: Attribution) -> Evidence:
         inputs = model.check(result.inputs)
         targets = model.check_labels(result.targets, inputs)
-        orders = self._orders(model.space.by_feature(result.values.to(inputs.device)))
-        counts = _counts(orders.shape[-1], self.steps).to(inputs.device)
-        size = max(1, rows_per_pass(inputs) // (orders.shape[1] * len(counts)))
-        parts = [self._areas(model, inputs[s], targets[s], orders[s], counts) for s in spans(len(inputs), size)]
+        there = _there(model, inputs)
+        orders = self._orders(model.space.by_feature(result.values.to(inputs.device)), there)
+        counts = _counts(there, self.steps)
+        size = max(1, rows_per_pass(inputs) // (orders.shape[1] * counts.shape[1]))
+        parts = [self._areas(model, inputs[s], targets[s], orders[s], counts[s]) for s in spans(len(inputs), size)]
         areas = torch.cat(parts)
         return torch.stack([areas[:, 0], areas[:, 1:].mean(1)], dim=1)
 
@@ -45,22 +47,24 @@ class _Curve(Metric[Attribution]):
     def _kept(self, moved: Presence) -> Presence:
         """Which features are shown once `moved` have been reached."""
 
-    def _orders(self, importance: PerFeature) -> Orders:
-        """Most important first, ties by their number; then the random orders."""
-        own = importance.argsort(dim=1, descending=True, stable=True)
+    def _orders(self, importance: PerFeature, there: Presence) -> Orders:
+        """Most important first, ties by their number; then the random orders. What is not there is last in each."""
+        own = importance.masked_fill(~there, -torch.inf).argsort(dim=1, descending=True, stable=True)
         source = generator(self.seed, torch.device("cpu"))
         noise = torch.rand((self.randoms + 1) // 2, importance.shape[1], generator=source, dtype=torch.float64)
         # Each order goes with its reverse: what one gains early the other gains late, so that few give a steady mean.
-        random = torch.cat([noise, -noise])[: self.randoms].argsort(1).to(own.device)
-        return torch.cat([own[:, None], random.expand(len(own), -1, -1)], dim=1)
+        noise = torch.cat([noise, -noise])[: self.randoms].to(own.device)
+        random = noise.expand(len(own), -1, -1).masked_fill(~there[:, None], torch.inf).argsort(2)
+        return torch.cat([own[:, None], random], dim=1)
 
-    def _areas(self, model: Model, inputs: Inputs, targets: Labels, orders: Orders, counts: Tensor) -> Areas:
+    def _areas(self, model: Model, inputs: Inputs, targets: Labels, orders: Orders, counts: Counts) -> Areas:
         rank = orders.argsort(-1)[:, :, None]
-        kept = self._kept((rank < counts[:, None]).flatten(0, 2))
+        kept = self._kept((rank < counts[:, None, :, None]).flatten(0, 2))
         each = kept.shape[0] // len(inputs)
         answers = _answers(model, inputs.repeat_interleave(each, 0), targets.repeat_interleave(each), kept, self.output)
-        curve = answers.view(len(inputs), orders.shape[1], len(counts))
-        return torch.trapezoid(curve, counts.to(curve.dtype) / orders.shape[-1], dim=-1)
+        curve = answers.view(len(inputs), orders.shape[1], counts.shape[1])
+        share = counts.to(curve.dtype) / counts[:, -1:].clamp(min=1)
+        return torch.trapezoid(curve, share[:, None].expand_as(curve), dim=-1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +74,8 @@ class Deletion(_Curve):
     Features, most important first, are replaced by the mean reference. Evidence is the area under the curve of the
     output over the share of features replaced, by the trapezoid rule, for the attribution's order and averaged over
     random orders. The value is random minus own, in output units, within [-1, 1] for probabilities; higher is better,
-    and 0 is no better than a random order.
+    and 0 is no better than a random order. Features that equal the mean reference, such as absent words and the black
+    around an image, are in no order: to know which they are is no merit of an explanation.
     """
 
     def reduce(self, evidence: Floats) -> float:
@@ -124,9 +129,17 @@ class Completeness(Metric[Attribution]):
         return float(evidence[:, 0].mean())
 
 
-def _counts(features: int, steps: int) -> Tensor:
-    """How many features have gone at each point of a curve: none at first, all in the end."""
-    return torch.linspace(0, features, min(steps, features) + 1, dtype=torch.float64).round().long()
+def _counts(there: Presence, steps: int) -> Counts:
+    """How many features have gone at each point of each curve: none at first, all that are there in the end."""
+    share = torch.linspace(0, 1, min(steps, there.shape[1]) + 1, dtype=torch.float64, device=there.device)
+    return (share * there.sum(1, keepdim=True)).round().long()
+
+
+def _there(model: Model, inputs: Inputs) -> Presence:
+    """Which features differ from the mean reference, so that something changes when they are taken away."""
+    points = inputs if model.embed is None else model.embed(inputs).detach()
+    differs = (points != model.embedded().space.baseline(points)).view(*inputs.shape, -1).any(-1)
+    return model.space.by_feature(differs.double()) > 0
 
 
 def _answers(model: Model, inputs: Inputs, targets: Labels, kept: Presence, output: str) -> PerExample:

@@ -30,7 +30,8 @@ def test_all_coalitions_of_captums_multilayer_network(multilayer, settings, expe
 def test_all_coalitions_are_the_limit_of_drawn_ones(multilayer):
     masks = torch.rand(200_000, 3, generator=torch.Generator().manual_seed(0)) < 0.5
     worth = values(multilayer, X, FIRST, masks, "logit")
-    drawn = ridge_slopes(masks, closeness(masks, 0.25), worth, 1.0)
+    every = torch.ones(1, 3, dtype=torch.bool)
+    drawn = ridge_slopes(masks, closeness(masks, every, 0.25), worth, 1.0, every)
     assert_close(Lime(samples=200_000)(multilayer, X, FIRST).values, drawn, rtol=2e-3, atol=0)
 
 
@@ -49,7 +50,8 @@ def test_lime_base_agrees_on_the_same_coalitions(network, rows, samples):
     masks = lime_masks(8, samples, 0)
     masks = torch.cat([torch.ones(1, 8, dtype=torch.bool), masks])  # `lime` reads the input's own answer in row 0
     worth = values(model, x, targets, masks, "logit")
-    ours = ridge_slopes(masks, closeness(masks, 0.25), worth, 1.0)
+    every = torch.ones(3, 8, dtype=torch.bool)
+    ours = ridge_slopes(masks, closeness(masks, every, 0.25), worth, 1.0, every)
     data = masks.double().numpy()
     distance = 1 - np.sqrt(data.mean(1))
     theirs = lime_base.LimeBase(lambda d: np.sqrt(np.exp(-(d**2) / 0.25**2)))
@@ -86,7 +88,28 @@ def test_lime_image_agrees_within_sampling_error():
 def test_the_weight_is_that_of_the_cosine_distance():
     masks = torch.tensor([[True, True, True, True], [True, False, False, False], [False, False, False, False]])
     expected = torch.tensor([1.0, np.exp(-(0.5**2) / (2 * 0.25**2)), np.exp(-1 / (2 * 0.25**2))], dtype=torch.float64)
-    assert_close(closeness(masks, 0.25), expected)
+    every, half = torch.ones(1, 4, dtype=torch.bool), torch.tensor([[True, True, False, False]])
+    assert_close(closeness(masks, every, 0.25), expected[None])
+    # Among the first two features half of the second coalition is there.
+    expected[1] = np.exp(-((1 - 0.5**0.5) ** 2) / (2 * 0.25**2))
+    assert_close(closeness(masks, half, 0.25), expected[None])
+
+
+def test_features_that_equal_the_reference_change_nothing_for_the_others(network, rows):
+    """An input with absent features is explained as one that never had them."""
+    model, x = network(6, references=1), rows(3, 6)
+    x[:, 4:] = model.space.reference[0, 4:]
+
+    def shorter(present):
+        return model.forward(torch.cat([present, model.space.reference[:, 4:].expand(len(present), -1)], 1))
+
+    space = Space(bounds=(-9.0, 9.0), reference=model.space.reference[:, :4])
+    method = Lime(samples=64, ridge=0.0)  # every coalition, of six features and of four
+    targets = torch.tensor([0, 1, 2])
+    found = method(model, x, targets).values
+    alone = method(Model(forward=shorter, space=space), x[:, :4], targets).values
+    assert_close(found[:, :4], alone, rtol=1e-9, atol=1e-9)
+    assert (found[:, 4:] == 0).all()
 
 
 def test_a_sample_begins_with_the_input_itself():

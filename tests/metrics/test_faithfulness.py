@@ -123,6 +123,17 @@ def test_features_of_several_columns_go_as_one(additive):
     assert Deletion(output="logit")(model, attribution).evidence[0, 0] == pytest.approx(6.0)
 
 
+def test_features_that_equal_the_reference_are_in_no_order(additive):
+    """Else a method would beat chance by knowing where nothing is."""
+    here = torch.tensor([[1.0, 0.0, 1.0, 0.0]])  # the output falls 6, 2, 0 or 6, 4, 0
+    for values, area in (([4.0, 0.0, 2.0, 0.0], 2.5), ([2.0, 9.0, 4.0, -9.0], 3.5)):
+        attribution = attribute(additive, here, torch.tensor([values]), FIRST)
+        own, random = Deletion(output="logit")(additive, attribution).evidence[0].tolist()
+        assert (own, random) == (pytest.approx(area), pytest.approx(3.0))
+    nothing = attribute(additive, torch.zeros(1, 4), CONTRIBUTIONS[None], FIRST)
+    assert Deletion(output="logit")(additive, nothing).value == 0
+
+
 def test_absent_features_show_the_mean_reference(additive):
     space = Space(reference=torch.tensor([[0.0] * 4, [0.5] * 4]))
     model = Model(forward=additive.forward, space=space)
