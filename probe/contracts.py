@@ -22,6 +22,7 @@ from probe.statistics import Floats, bootstrap, wilson
 from probe.tensors import rows_per_pass, spans
 
 R = TypeVar("R", bound=Result)
+Moves = Literal["numbers", "tokens"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,21 +60,29 @@ class Explainer(Method, ABC):
 class Attack(Method, ABC):
     """Moves inputs, within the model's space, so that the model errs."""
 
+    moves: ClassVar[Moves] = "numbers"  # what it can change
+
     @abstractmethod
     def perturb(self, model: Model, inputs: Inputs, labels: Labels) -> Inputs:
         """Return the moved inputs. All of them are classified correctly to begin with."""
 
     @abstractmethod
     def radius(self) -> tuple[float, float]:
-        """The ball that `perturb` stays in: the p of its norm, and its radius in the unit of the space's scale."""
+        """The ball that `perturb` stays in: the p of its norm, and its radius in the unit of the space's scale.
+
+        At p = 0 the radius is how many coordinates may change.
+        """
 
     @final
     def __call__(self, model: Model, inputs: Tensor, labels: Tensor) -> Perturbation:
         """Attack the inputs that the model gets right; the others need no attack and stay as they are."""
         inputs = model.check(inputs)
         labels = model.check_labels(labels, inputs)
-        if model.embed is not None:
-            raise Unsupported(f"{self.name()} moves continuous inputs, and {model.name} reads token ids")
+        reads = "numbers" if model.embed is None else "tokens"
+        if self.moves != reads:
+            raise Unsupported(
+                f"{self.name()} moves {self.moves}, and {model.name} reads {reads}; choose an attack that moves {reads}"
+            )
         before = copy(model.usage)
         clean = Prediction(model.logits(inputs), labels)
         perturbed = inputs.clone()
@@ -88,13 +97,14 @@ class Attack(Method, ABC):
 
     def _check_ball(self, space: Space, perturbed: Inputs, inputs: Inputs) -> None:
         space.check(perturbed)
-        if not torch.equal(torch.where(space.movable(inputs), inputs, perturbed), inputs):
-            raise ContractError(f"{self} moved coordinates that the space holds fixed")
+        if bool(((perturbed != inputs) & ~(space.movable(inputs) & space.ordinary(perturbed))).any()):
+            raise ContractError(f"{self} moved coordinates that the space holds fixed, or put in special tokens")
         p, radius = self.radius()
-        moved = ((perturbed - inputs) / space.unit(inputs)).flatten(1)
+        moved = space.change(perturbed, inputs).flatten(1)
         length = float(torch.linalg.vector_norm(moved, ord=p, dim=1).max())
         # float32 rounds x + radius; its error is relative to x, so it is measured in the inputs' own size.
-        dust = 1e-5 * radius + 2e-7 * float((inputs / space.unit(inputs)).abs().max()) * moved.shape[1] ** (1 / p)
+        size = float((inputs / space.unit(inputs)).abs().max())
+        dust = 1e-5 * radius + 2e-7 * size * moved.shape[1] ** (1 / p) if p else 0.0
         if length > radius + dust:
             raise ContractError(f"{self} left its ball: moved by {length:.6g}, radius {radius:.6g}")
 

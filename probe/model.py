@@ -42,6 +42,8 @@ class Model:
 
     def __post_init__(self) -> None:
         self._check_mode()
+        if self.embed is not None and not self.space.form:
+            object.__setattr__(self, "space", replace(self.space, form="tokens"))
 
     def __call__(self, inputs: Tensor) -> Logits:
         """Logits of the inputs, counted, and checked for what cannot be logits."""
@@ -99,6 +101,8 @@ class Model:
             raise ShapeError(f"inputs are a {type(inputs).__name__}, expected a torch.Tensor; torch.as_tensor converts")
         if self.embed is None and not inputs.is_floating_point():
             raise ShapeError(f"inputs are {inputs.dtype}, expected a floating type; write inputs.float()")
+        if self.embed is not None and inputs.is_floating_point():
+            raise ShapeError(f"inputs are {inputs.dtype}, and {self.name} reads token ids; write inputs.long()")
         self._check_mode()
         self.space.check(inputs)
         if inputs.is_floating_point() and self.embed is None and inputs.dtype != self.dtype:

@@ -104,17 +104,21 @@ class Attribution(_Result):
 
     def to_frame(self) -> pd.DataFrame:
         """One row per example and one column per feature."""
-        names = self.space.feature_names(self.inputs)
-        return pd.DataFrame(self.by_feature().cpu().numpy(), columns=list(names))
+        return pd.DataFrame(self.by_feature().cpu().numpy(), columns=self._names())
 
     def plot(self, index: int = 0, ax: "Axes | None" = None) -> "Axes":
-        """Draw one example: a heat map for an image, bars for a table; red speaks for the target, blue against."""
+        """Draw one example: a heat map for an image, bars for all else; red speaks for the target, blue against."""
         from probe import plots
 
-        if self.inputs.ndim == 4:
+        form = self.space.form_of(self.inputs)
+        if form == "image":
             return plots.heatmap(_numpy(self.values[index].sum(0)), _numpy(self.inputs[index].mean(0)), ax=ax)
-        names = self.space.feature_names(self.inputs)
+        in_words = form == "tokens"
+        names = self.space.describe(self[index].inputs)[0] if in_words else self._names()
         return plots.bars(names, _numpy(self.by_feature()[index]), ax=ax)
+
+    def _names(self) -> list[str]:
+        return list(self.space.feature_names(self.inputs))
 
     def _figures(self) -> str:
         return _drawn(self)
@@ -152,33 +156,39 @@ class Perturbation(_Result):
         return (self.clean.correct == 1) & (self.attacked.correct == 0)
 
     def distance(self, p: float = torch.inf) -> PerExample:
-        """L_p length of each perturbation, in the unit of the space's scale."""
+        """L_p length of each perturbation, in the unit of the space's scale; at p = 0 how many coordinates changed."""
         moved = self.space.change(self.perturbed, self.inputs)
         length: Tensor = torch.linalg.vector_norm(moved.flatten(1), ord=p, dim=1)
         return length
 
     def to_frame(self) -> pd.DataFrame:
         """One row per example: label, prediction before and after, success, size of the change."""
+        of_tokens = self.space.form_of(self.inputs) == "tokens"
+        sizes = {"words": 0.0} if of_tokens else {"linf": torch.inf, "l2": 2.0}
         return pd.DataFrame(
             {
                 "label": self.clean.labels.cpu(),
                 "clean": self.clean.predicted.cpu(),
                 "attacked": self.attacked.predicted.cpu(),
                 "success": self.success.cpu(),
-                "linf": self.distance().cpu(),
-                "l2": self.distance(2).cpu(),
             }
+            | {name: self.distance(p).cpu() for name, p in sizes.items()}
         )
 
     def plot(self, index: int = 0, ax: "Axes | None" = None) -> "Axes":
-        """Draw one example: an image before, after, and the change; bars of the change for a table."""
+        """Draw one example: an image before, after, and the change; bars of the change for anything else."""
         from probe import plots
 
         before, after = _numpy(self.inputs[index]), _numpy(self.perturbed[index])
-        if self.inputs.ndim == 4:
+        form = self.space.form_of(self.inputs)
+        if form == "image":
             return plots.before_and_after(before.mean(0), after.mean(0), ax=ax)
         moved = self.space.by_feature(self.space.change(self.perturbed, self.inputs))
-        return plots.bars(self.space.feature_names(self.inputs), _numpy(moved[index]), ax=ax)
+        names = list(self.space.feature_names(self.inputs))
+        if form == "tokens":
+            words = (self.space.describe(part)[0] for part in (self[index].inputs, self[index].perturbed))
+            names = [f"{old} → {new}" for old, new in zip(*words, strict=True)]
+        return plots.bars(names, _numpy(moved[index]), ax=ax)
 
     def _figures(self) -> str:
         return _drawn(self)
@@ -271,7 +281,8 @@ def _save(stem: str | Path, result: Attribution | Perturbation, tensors: dict[st
     space = result.space
     if space.features is not None:
         tensors = tensors | {"features": space.features}
-    tensors = tensors | {"scale": torch.as_tensor(space.scale)}
+    low, high = space.bounds
+    tensors = tensors | {name: torch.as_tensor(v) for name, v in (("scale", space.scale), ("low", low), ("high", high))}
     arrays: dict[str, Any] = {k: _numpy(v) for k, v in tensors.items()}
     np.savez_compressed(arrays_file, **arrays)
     record = {
@@ -279,6 +290,9 @@ def _save(stem: str | Path, result: Attribution | Perturbation, tensors: dict[st
         "method": result.method.config(),
         "names": space.names,
         "kinds": space.kinds,
+        "form": space.form,
+        "words": space.words,
+        "special": space.special,
         "cost": vars(result.cost),
     }
     record_file.write_text(json.dumps(record, indent=1))

@@ -147,11 +147,22 @@ class Space:
         return torch.as_tensor(self.scale, dtype=like.dtype, device=like.device)
 
     def movable(self, like: Inputs) -> Tensor:
-        """True at the coordinates that an attack may move: mutable, and not a category."""
-        allowed = torch.ones(like.shape[1:], dtype=torch.bool, device=like.device)
+        """True at the coordinates that an attack may move: mutable, not a category, no special token."""
+        allowed = self.ordinary(like)
         if self.mutable is not None:
             allowed = allowed & self.mutable.to(like.device)
         return allowed & ~self._of_kind("category", like)
+
+    def ordinary(self, like: Tensor) -> Tensor:
+        """True where a token id stands for a word, and everywhere in other inputs; shaped as `like`."""
+        if self.form_of(like) != "tokens":
+            return torch.ones_like(like, dtype=torch.bool)
+        return ~torch.isin(like, torch.tensor(self.special, dtype=like.dtype, device=like.device))
+
+    def tokens(self, like: Inputs) -> Tensor:
+        """Every token id there is, on the device and in the dtype of `like`."""
+        low, high = (int(torch.as_tensor(bound).max()) for bound in self.bounds)
+        return torch.arange(low, high + 1, dtype=like.dtype, device=like.device)
 
     def change(self, moved: Inputs, origin: Inputs) -> Inputs:
         """How far each coordinate moved in the unit of attack radii; 1 where a token is another one."""
@@ -203,7 +214,9 @@ class Space:
             raise RangeError(
                 f"Space.words are the words of tokens, and Space.form is {self.form}; leave one of them out"
             )
-        if self.words and not 0 <= low <= high < len(self.words):
+        if (self.words or self.form == "tokens") and not 0 <= low <= high < torch.inf:
+            raise RangeError(f"Space.bounds of token ids are [{low:g}, {high:g}]; set bounds=(0, number of words - 1)")
+        if self.words and high >= len(self.words):
             raise RangeError(
                 f"Space.words has {len(self.words)} words for token ids in [{low:g}, {high:g}]; "
                 f"give a word for each, or set bounds=(0, {len(self.words) - 1})"

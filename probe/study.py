@@ -59,11 +59,14 @@ def load(stem: str | Path) -> Attribution | Perturbation:
         raise DataError(f"{stem} is not a saved result: {error}") from None
     method: Any = build(methods(), record["method"])
     space = Space(
-        bounds=(-torch.inf, torch.inf),
+        bounds=(tensors["low"], tensors["high"]),
         features=tensors.get("features"),
         names=tuple(record["names"]),
         kinds=tuple(record["kinds"]),
         scale=tensors["scale"],
+        form=record["form"],
+        words=tuple(record["words"]),
+        special=tuple(record["special"]),
     )
     cost = Usage(**record["cost"])
     if record["kind"] == "Attribution":

@@ -24,7 +24,8 @@ from probe.errors import (
 from probe.registry import FAMILIES, build, discover, methods
 from probe.results import Attribution, Perturbation
 
-EXPLAINERS, ATTACKS, METRICS = (discover(family) for family in ("explainer", "attack", "metric"))
+EXPLAINERS, EVERY_ATTACK, METRICS = (discover(family) for family in ("explainer", "attack", "metric"))
+ATTACKS = {name: kind for name, kind in EVERY_ATTACK.items() if kind.moves == "numbers"}  # of tokens: test_tokens.py
 
 
 def each(family):

@@ -125,8 +125,8 @@ def test_token_ids_are_described_by_their_words():
         ({"form": "text"}, "Space.form = 'text', expected one of table, image, tokens, graph"),
         ({"form": "image", "words": WORDS, "bounds": (0, 4)}, "words of tokens, and Space.form is image"),
         ({"words": WORDS, "bounds": (0, 5)}, r"5 words for token ids in \[0, 5\]; .* set bounds=\(0, 4\)"),
-        ({"words": WORDS, "bounds": (-1, 4)}, "5 words for token ids"),
-        ({"words": WORDS, "bounds": (-torch.inf, torch.inf)}, "5 words for token ids"),
+        ({"words": WORDS, "bounds": (-1, 4)}, r"bounds of token ids are \[-1, 4\]; set bounds=\(0, number of words"),
+        ({"form": "tokens", "bounds": (0, torch.inf)}, r"bounds of token ids are \[0, inf\]"),
     ],
 )
 def test_a_form_or_words_that_fit_nothing_end_in_one_sentence(fields, message):

@@ -1,5 +1,6 @@
 """Adversarial attacks, grouped by what they need to see of the model."""
 
 from probe.attacks.gradient import FGSM, PGD
+from probe.attacks.tokens import HotFlip
 
-__all__ = ["FGSM", "PGD"]
+__all__ = ["FGSM", "PGD", "HotFlip"]

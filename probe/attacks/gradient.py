@@ -1,21 +1,17 @@
-"""Attacks that follow the gradient inside a ball.
-
-Both climb the log-odds of an error, log sum_(k != y) exp z_k - z_y. It grows with the cross-entropy, so its gradient
-points the same way, but it does not vanish where the model is so sure that the cross-entropy rounds to zero.
-"""
+"""Attacks that follow the gradient inside a ball. Both climb the log-odds of an error."""
 
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from probe.attacks.norms import NORMS, Norm
+from probe.attacks.objective import error_log_odds
 from probe.contracts import Attack
 from probe.method import param
 from probe.model import Model
-from probe.shapes import Inputs, Labels, Logits, PerExample
+from probe.shapes import Inputs, Labels, PerExample
 from probe.space import Space
 from probe.tensors import column, generator
 
@@ -87,7 +83,7 @@ class PGD(_GradientAttack):
                 return found, highest, fallen
             front.step_up(model.space, norm, gradient[~wrong], self.eps)
         logits = model.logits(front.x)
-        loss = _error_log_odds(logits, front.labels)
+        loss = error_log_odds(logits, front.labels)
         front.remember(loss)
         wrong = logits.argmax(-1) != front.labels
         # With more than two classes the highest loss need not be an error, and an error need not have it.
@@ -140,11 +136,6 @@ class _Front:
 
 def _look_up(model: Model, inputs: Inputs, labels: Labels) -> tuple[PerExample, Tensor, Inputs]:
     """Log-odds of an error, whether it is one, and the gradient by changes in the unit of the space's scale."""
-    logits, gradient = model.gradient(inputs, lambda z: _error_log_odds(z, labels))
+    logits, gradient = model.gradient(inputs, lambda z: error_log_odds(z, labels))
     slope = torch.where(model.space.movable(inputs), gradient * model.space.unit(inputs), 0.0)
-    return _error_log_odds(logits, labels), logits.argmax(-1) != labels, slope
-
-
-def _error_log_odds(logits: Logits, labels: Labels) -> PerExample:
-    own = one_hot(labels, logits.shape[-1]).bool()
-    return logits.masked_fill(own, -torch.inf).logsumexp(-1) - logits[own]
+    return error_log_odds(logits, labels), logits.argmax(-1) != labels, slope

@@ -1,0 +1,16 @@
+"""What attacks climb."""
+
+import torch
+from torch.nn.functional import one_hot
+
+from probe.shapes import Labels, Logits, PerExample
+
+
+def error_log_odds(logits: Logits, labels: Labels) -> PerExample:
+    """The log-odds of an error, log sum_(k != y) exp z_k - z_y.
+
+    It grows with the cross-entropy, so its gradient points the same way, but it does not vanish where the model is so
+    sure that the cross-entropy rounds to zero.
+    """
+    own = one_hot(labels, logits.shape[-1]).bool()
+    return logits.masked_fill(own, -torch.inf).logsumexp(-1) - logits[own]

@@ -1,0 +1,112 @@
+"""Attacks that replace words."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from probe.attacks.objective import error_log_odds
+from probe.contracts import Attack, Moves
+from probe.method import param
+from probe.model import Model
+from probe.shapes import Inputs, Labels
+from probe.tensors import column, spans
+
+Vectors = Float[Tensor, "words width"]
+Texts = Int[Tensor, "batch tokens"]
+
+_ENTRIES = 2**24  # of tables of all replacements that are held together, 64 MiB
+
+
+@dataclass(frozen=True, kw_only=True)
+class HotFlip(Attack):
+    """The words whose replacement raises the loss most, one after another (Ebrahimi et al. 2018, arXiv:1712.06751).
+
+    To first order, word v in the place of w raises the loss by g . (e(v) - e(w)), with g the gradient by the embedding
+    at that place. The replacements with the highest rise are tried on the model and the best of them is kept (a beam
+    of one), also where the loss falls, as a later one may make up for it. The answer is the best text on the way. No
+    place is changed twice, and special words (absent, unknown) neither go nor come.
+
+    The loss is the log-odds of an error. Nothing is random. The words that fit grammar or sense are not told apart from
+    others: what falls here may not read as a person would write it.
+    """
+
+    moves: ClassVar[Moves] = "tokens"
+
+    eps: int = param(1, "words that may be replaced", low=0)
+    candidates: int = param(32, "replacements tried on the model in each step, the highest first-order rises", low=1)
+
+    def radius(self) -> tuple[float, float]:
+        return 0.0, self.eps
+
+    def perturb(self, model: Model, inputs: Inputs, labels: Labels) -> Inputs:
+        vectors = _vectors(model, inputs)
+        size = max(1, _ENTRIES // (inputs[0].numel() * len(vectors)))
+        parts = [self._climb(model, vectors, inputs[rows], labels[rows]) for rows in spans(len(inputs), size)]
+        return torch.cat(parts)
+
+    def _climb(self, model: Model, vectors: Vectors, inputs: Texts, labels: Labels) -> Texts:
+        best, highest = inputs.clone(), error_log_odds(model.logits(inputs), labels)
+        texts, standing = inputs.clone(), torch.arange(len(inputs), device=inputs.device)
+        for _ in range(self.eps):
+            origin, own = inputs[standing], labels[standing]
+            tried = self._replacements(model, vectors, texts[standing], origin, own)
+            found, loss, fallen = _best(model, tried, own)
+            better = fallen | (loss > highest[standing])
+            best[standing[better]], highest[standing[better]] = found[better], loss[better]
+            texts[standing] = found
+            standing = standing[~fallen]
+            if len(standing) == 0:
+                break
+        return best
+
+    def _replacements(
+        self, model: Model, vectors: Vectors, texts: Texts, origin: Texts, labels: Labels
+    ) -> Int[Tensor, "batch candidates tokens"]:
+        """Each text with one word replaced, by the replacements with the highest first-order rise."""
+        points = _embedded(model, texts)
+        _, gradient = model.embedded().gradient(points, lambda logits: error_log_odds(logits, labels))
+        first = int(torch.as_tensor(model.space.bounds[0]))
+        # Positions that an embedding adds are the same for both words, so the vectors of one place do for all.
+        rise = gradient @ vectors.T - (gradient * vectors[texts - first]).sum(-1, keepdim=True)
+        rise = rise.masked_fill(~_allowed(model, texts, origin), -torch.inf).flatten(1)
+        chosen = rise.topk(min(self.candidates, rise.shape[1])).indices
+        # In the order of places, then of words, so that ties do not depend on how they were sorted.
+        chosen = chosen.sort(1).values
+        place, word = chosen // len(vectors), chosen % len(vectors) + first
+        # Where there are too few replacements, the text itself is tried.
+        word = torch.where(rise.gather(1, chosen).isfinite(), word, texts.gather(1, place))
+        return texts[:, None].repeat(1, chosen.shape[1], 1).scatter_(2, place[:, :, None], word[:, :, None])
+
+
+def _best(
+    model: Model, tried: Int[Tensor, "batch candidates tokens"], labels: Labels
+) -> tuple[Texts, Float[Tensor, " batch"], Bool[Tensor, " batch"]]:
+    """Of the candidates of each text one that the model gets wrong, else the one with the highest loss."""
+    repeated = labels.repeat_interleave(tried.shape[1])
+    logits = model.logits(tried.flatten(0, 1))
+    loss = error_log_odds(logits, repeated).view(tried.shape[:2])
+    wrong = (logits.argmax(-1) != repeated).view(tried.shape[:2])
+    # With more than two classes the highest loss need not be an error.
+    best = torch.where(wrong, torch.inf, loss).argmax(1, keepdim=True)
+    found = tried.take_along_dim(column(best, tried), 1)[:, 0]
+    return found, loss.gather(1, best)[:, 0], wrong.gather(1, best)[:, 0]
+
+
+def _allowed(model: Model, texts: Texts, origin: Texts) -> Bool[Tensor, "batch tokens words"]:
+    """Which word may come to which place: another one, no special one, and only where the text is as it was."""
+    words = model.space.tokens(texts)
+    place = model.space.movable(origin) & (texts == origin)
+    return place[:, :, None] & model.space.ordinary(words) & (words != texts[:, :, None])
+
+
+def _vectors(model: Model, inputs: Inputs) -> Vectors:
+    """The embedding of every token id, as at the first place of a text."""
+    return _embedded(model, model.space.tokens(inputs)[:, None])[:, 0]
+
+
+def _embedded(model: Model, texts: Texts) -> Float[Tensor, "batch tokens width"]:
+    assert model.embed is not None, "the contract hands over a model of tokens"
+    return model.embed(texts).detach()
