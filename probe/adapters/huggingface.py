@@ -131,16 +131,20 @@ def _load(auto: str, found: _Found) -> Any:
                 raise DataError(
                     f"config.json of {found.folder.name} declares {declares:,} weights, its files {found.numbers:,}"
                 )
+            # With mismatched sizes ignored they are in the report, where they are found below.
             network, report = kind.from_pretrained(
                 found.folder, **HERE, config=config, use_safetensors=True, dtype=torch.float32,
-                attn_implementation="eager", output_loading_info=True,
+                attn_implementation="eager", output_loading_info=True, ignore_mismatched_sizes=True,
             )  # fmt: skip
     except ProbeError:
         raise
     except Exception as error:  # whatever a damaged folder makes the library raise
         raise _refusal(found.folder, error) from None
     lacking = [f"missing {name}" for name in sorted(report["missing_keys"])]
-    lacking += [f"misshapen {' '.join(map(str, name))}" for name in sorted(report["mismatched_keys"])]
+    lacking += [
+        f"{name}: the file has {tuple(there)}, the module {tuple(here)}"
+        for name, there, here in sorted(report["mismatched_keys"])
+    ]
     if lacking:
         lacking += [f"unexpected {name}" for name in sorted(report["unexpected_keys"])]
         raise ShapeError(f"the weights in {found.folder.name} do not fit its config.json:\n  " + "\n  ".join(lacking))

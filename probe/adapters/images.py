@@ -10,7 +10,7 @@ from torch.nn.functional import interpolate, pad
 from probe.errors import DataError
 from probe.space import Space, squares
 
-MODES = {0: "nearest", 2: "bilinear", 3: "bicubic"}  # as Pillow numbers them
+MODES = {0: "nearest-exact", 2: "bilinear", 3: "bicubic"}  # as Pillow numbers them
 ACROSS = 8  # squares along a side: the features of an image
 
 
@@ -64,7 +64,7 @@ class Preparation:
             size = (int(size * images.shape[-2] / shorter), int(size * images.shape[-1] / shorter))
         if size is None or images.shape[-2:] == size:
             return images
-        smooth = self.mode != "nearest"
+        smooth = self.mode != "nearest-exact"
         # Shrinking averages, as Pillow does; cubic curves overshoot, and a pixel cannot.
         return interpolate(images, size, mode=self.mode, antialias=smooth).clamp(0, 1)
 

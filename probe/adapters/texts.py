@@ -12,7 +12,7 @@ from probe.model import Model
 from probe.space import Space
 from probe.tensors import generator
 
-FAINT = 1e-9  # the attention to a word that is not there: too little to count, enough to have a logarithm
+FAINT = 1e-30  # the attention to a word that is not there: too little to count, enough to have a logarithm
 
 
 class TextNetwork(nn.Module):

@@ -82,9 +82,10 @@ def _preparation(config: Mapping[str, Any]) -> Preparation:
     """What timm does at test time: it resizes to a little more than the input, and takes the middle."""
     _, height, width = config.get("input_size", (3, 224, 224))
     share = float(config.get("crop_pct") or 1.0)
+    mode = str(config.get("interpolation", "bicubic"))
     return Preparation(
         resize=int(height / share) if height == width else (int(height / share), int(width / share)),
-        mode=str(config.get("interpolation", "bicubic")),
+        mode="nearest-exact" if mode == "nearest" else mode,
         crop=(height, width),
         mean=tuple(config.get("mean", (0.0, 0.0, 0.0))),
         deviation=tuple(config.get("std", (1.0, 1.0, 1.0))),

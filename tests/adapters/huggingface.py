@@ -1,0 +1,50 @@
+"""Tiny models of Hugging Face in a folder, with weights from a private source of randomness."""
+
+from pathlib import Path
+
+import torch
+import transformers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film", "the", "a", "was", "not", "very"]
+SMALL = {"num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16, "hidden_size": 16}
+TEXT = {**SMALL, "vocab_size": len(WORDS), "max_position_embeddings": 40, "pad_token_id": 0}
+CLASSES = {"id2label": {0: "negative", 1: "positive"}, "label2id": {"negative": 0, "positive": 1}}
+
+
+def write(network: torch.nn.Module, folder: Path, seed: int = 0) -> Path:
+    """Save a network with weights that make its answers differ from row to row."""
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in network.parameters():
+        if parameter.ndim > 1:
+            torch.nn.init.normal_(parameter, std=0.3, generator=generator)
+    network.save_pretrained(folder)
+    return folder
+
+
+def build(config, kind: str) -> torch.nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        return getattr(transformers, f"AutoModelFor{kind}").from_config(config)
+
+
+def text(folder: Path, config=None) -> Path:
+    """A text classifier with a tokenizer of whole words."""
+    config = config or transformers.BertConfig(**TEXT, **CLASSES)
+    write(build(config, "SequenceClassification"), folder)
+    tokens = Tokenizer(models.WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    tokens.normalizer, tokens.pre_tokenizer = normalizers.Lowercase(), pre_tokenizers.Whitespace()
+    tokens.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    special = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")}
+    transformers.PreTrainedTokenizerFast(tokenizer_object=tokens, **special).save_pretrained(folder)
+    return folder
+
+
+def image(folder: Path, **processor) -> Path:
+    """An image classifier of three classes for 16x16 pixels."""
+    config = transformers.ViTConfig(**SMALL, image_size=16, patch_size=8, num_labels=3)
+    write(build(config, "ImageClassification"), folder)
+    sides = {"size": {"height": 16, "width": 16}, "image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.3, 0.25]}
+    transformers.ViTImageProcessorPil(**(sides | processor)).save_pretrained(folder)
+    return folder

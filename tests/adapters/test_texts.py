@@ -1,0 +1,227 @@
+"""Text classifiers of Hugging Face: the same answers as theirs, padding included, and explanations that add up."""
+
+import json
+import os
+import shutil
+
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+
+from probe import check_model, from_transformers, token_ids
+from probe.errors import DataError, ProbeError, ShapeError, UnsafeError, Unsupported
+from probe.explainers import IntegratedGradients, KernelShap
+from tests.adapters.conftest import bomb
+from tests.adapters.huggingface import CLASSES, TEXT, WORDS, build, text, write
+
+SENTENCES = ["the film was good", "not a bad film the film was very good", "bad", "the film was xyzzy"]
+LENGTH = 12
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return text(tmp_path_factory.mktemp("hub") / "reviews")
+
+
+@pytest.fixture(scope="module")
+def model(folder):
+    return from_transformers(folder, length=LENGTH)
+
+
+@pytest.fixture(scope="module")
+def ids(folder):
+    return token_ids(folder, SENTENCES, LENGTH)
+
+
+@pytest.fixture
+def copied(folder, tmp_path):
+    return shutil.copytree(folder, tmp_path / "reviews")
+
+
+def theirs(folder, ids):
+    """What transformers answers, with its own attention mask."""
+    network = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    with torch.no_grad():
+        return network(input_ids=ids, attention_mask=(ids != 0).long()).logits
+
+
+def test_words_classes_and_what_is_absent_are_those_of_the_folder(model, ids):
+    assert model.name == "reviews"
+    assert model.classes == ("negative", "positive")
+    assert model.space.words == tuple(WORDS)
+    assert model.space.special[0] == 0
+    assert set(model.space.special) == {0, 1, 2, 3, 4}
+    assert model.space.reference.tolist() == [[2] + [0] * (LENGTH - 1)]
+    assert model.space.describe(ids)[0][:7] == ["[CLS]", "the", "film", "was", "good", "[SEP]", ""]
+
+
+def test_answers_are_those_of_transformers_whatever_the_padding(folder, model, ids):
+    assert float(theirs(folder, ids).std()) > 0.1
+    torch.testing.assert_close(model.logits(ids), theirs(folder, ids), atol=1e-5, rtol=1e-5)
+    longer = from_transformers(folder, length=30)
+    torch.testing.assert_close(longer.logits(token_ids(folder, SENTENCES, 30)), model.logits(ids), atol=1e-5, rtol=1e-5)
+    check_model(model, ids)
+
+
+def test_texts_are_cut_at_the_length(folder):
+    assert token_ids(folder, SENTENCES, 5).tolist()[1] == [2, 11, 9, 6, 3]
+
+
+def test_the_values_of_integrated_gradients_add_up_and_padding_is_worth_nothing(model, ids):
+    attribution = IntegratedGradients()(model, ids)
+    answer = model.logits(ids) - model.logits(model.space.reference)
+    risen = answer.gather(1, attribution.targets[:, None])[:, 0]
+    assert float(risen.abs().max()) > 0.1
+    torch.testing.assert_close(attribution.values.sum(1), risen, atol=2e-3, rtol=0.02)
+    assert float(attribution.values[ids == 0].abs().max()) < 1e-6
+    assert float(attribution.values[:, 0].abs().max()) < 1e-6  # [CLS] is never absent
+
+
+def test_the_values_of_kernel_shap_are_what_leaving_words_out_does(model, ids):
+    short = ids[2:3]  # [CLS] bad [SEP]: four coalitions are all there are
+    attribution = KernelShap()(model, short)
+    target = int(attribution.targets[0])
+
+    def value(*kept: int) -> float:
+        row = torch.zeros_like(short)
+        row[0, 0] = 2
+        row[0, list(kept)] = short[0, list(kept)]
+        return float(model.logits(row)[0, target])
+
+    bad = (value(1) - value() + value(1, 2) - value(2)) / 2
+    end = (value(2) - value() + value(1, 2) - value(1)) / 2
+    torch.testing.assert_close(attribution.values[0, 1:3], torch.tensor([bad, end]), atol=2e-3, rtol=0)
+    assert float(attribution.values[0, 3:].abs().max()) < 2e-3
+
+
+@pytest.mark.parametrize("config", [
+    transformers.DistilBertConfig(vocab_size=len(WORDS), dim=16, n_layers=2, n_heads=2, hidden_dim=16,
+                                  max_position_embeddings=40, pad_token_id=0, **CLASSES),
+    transformers.ElectraConfig(**TEXT, embedding_size=16, **CLASSES),
+    transformers.DebertaV2Config(**TEXT, type_vocab_size=0, relative_attention=True, pos_att_type=["p2c", "c2p"],
+                                 **CLASSES),
+], ids=lambda config: config.model_type)  # fmt: skip
+def test_other_architectures_answer_as_theirs(tmp_path, config, ids):
+    model = from_transformers(text(tmp_path / "other", config), length=LENGTH)
+    torch.testing.assert_close(model.logits(ids), theirs(tmp_path / "other", ids), atol=1e-4, rtol=1e-4)
+
+
+def test_a_network_that_looks_for_the_last_word_is_refused(tmp_path):
+    config = transformers.GPT2Config(vocab_size=len(WORDS), n_embd=16, n_layer=2, n_head=2, n_positions=40,
+                                     pad_token_id=0, bos_token_id=2, eos_token_id=3, **CLASSES)  # fmt: skip
+    with pytest.raises(Unsupported, match="differently from embeddings than from token ids"):
+        from_transformers(text(tmp_path / "gpt", config), length=LENGTH)
+
+
+def test_neither_random_state_nor_environment_is_touched(folder):
+    environment, state = dict(os.environ), torch.get_rng_state()
+    from_transformers(folder, length=LENGTH)
+    assert dict(os.environ) == environment
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_name_of_the_hub_is_not_looked_up(monkeypatch):
+    def call(*_, **__):
+        raise AssertionError("the network was used")
+
+    monkeypatch.setattr("socket.socket.connect", call)
+    for ask in (from_transformers, lambda name: token_ids(name, ["good"])):
+        with pytest.raises(DataError, match="save_pretrained"):
+            ask("distilbert/distilbert-base-uncased")
+
+
+def test_weights_in_a_pickle_are_refused(copied):
+    (copied / "model.safetensors").unlink()
+    (copied / "pytorch_model.bin").write_bytes(bomb())
+    with pytest.raises(UnsafeError, match=r"pytorch_model\.bin, which is a pickle"):
+        from_transformers(copied)
+    (copied / "model.safetensors").write_bytes(bomb())
+    with pytest.raises(UnsafeError, match="not opened"):
+        from_transformers(copied)
+
+
+def configure(folder, **changes):
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_code_in_the_folder_is_not_run(copied, tmp_path):
+    marker = tmp_path / "ran"
+    (copied / "theirs.py").write_text(f"open({str(marker)!r}, 'w').close()\nclass Theirs: pass\n")
+    auto = {"AutoConfig": "theirs.Theirs", "AutoModelForSequenceClassification": "theirs.Theirs"}
+    configure(copied, model_type="theirs", auto_map=auto)
+    with pytest.raises(UnsafeError, match="needs code of its own, which is not run"):
+        from_transformers(copied)
+    assert not marker.exists()
+
+
+def test_a_missing_head_is_not_drawn_at_random(copied):
+    tensors = load_file(copied / "model.safetensors")
+    del tensors["classifier.weight"]
+    tensors["head.weight"] = torch.zeros(1)
+    save_file(tensors, copied / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ShapeError, match=r"(?s)missing classifier\.weight.*unexpected head\.weight"):
+        from_transformers(copied)
+
+
+@pytest.mark.parametrize(("changes", "error", "message"), [
+    ({"vocab_size": 10**12}, DataError, "declares .* weights, its files"),
+    ({"num_hidden_layers": 10**9}, DataError, "declares 1,000,000,000 layers"),
+    ({"hidden_size": 24}, ShapeError, r"word_embeddings\.weight: the file has \(13, 16\), the module \(13, 24\)"),
+    ({"architectures": ["BertForMaskedLM"]}, Unsupported, "BertForMaskedLM, expected one that ends in"),
+    ({"architectures": None}, Unsupported, "no named architecture"),
+    ({"problem_type": "multi_label_classification"}, Unsupported, "one of several classes"),
+    ({"id2label": {"0": "score"}, "label2id": {"score": 0}}, ShapeError,
+     r"classifier\.bias: the file has \(2,\), the module \(1,\)"),
+    ({"model_type": "no-such-type"}, DataError, "transformers cannot open reviews"),
+])  # fmt: skip
+def test_a_config_that_does_not_fit_is_one_sentence(copied, changes, error, message):
+    configure(copied, **changes)
+    with pytest.raises(error, match=message):
+        from_transformers(copied)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", "[" * 100_000])
+def test_a_damaged_config_is_one_sentence(copied, content):
+    (copied / "config.json").write_text(content)
+    with pytest.raises(DataError, match=r"is not JSON|holds a list"):
+        from_transformers(copied)
+
+
+def test_an_index_that_leaves_the_folder_is_refused(copied):
+    (copied / "model.safetensors").rename(copied.parent / "model.safetensors")
+    index = {"weight_map": {"bert.embeddings.word_embeddings.weight": "../model.safetensors"}}
+    (copied / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(UnsafeError, match="outside its folder"):
+        from_transformers(copied)
+
+
+def test_weights_in_several_files_are_read(folder, ids, tmp_path):
+    network = transformers.AutoModelForSequenceClassification.from_pretrained(folder)
+    network.save_pretrained(tmp_path / "parts", max_shard_size="5KB")
+    assert len(list((tmp_path / "parts").glob("*.safetensors"))) > 1
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(folder / name, tmp_path / "parts")
+    torch.testing.assert_close(from_transformers(tmp_path / "parts", length=LENGTH).logits(ids), theirs(folder, ids))
+
+
+def test_an_adapter_is_refused(copied):
+    (copied / "adapter_config.json").write_text("{}")
+    with pytest.raises(Unsupported, match="merge"):
+        from_transformers(copied)
+
+
+def test_without_the_library_the_sentence_says_how_to_install_it(folder, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "transformers", None)
+    with pytest.raises(ProbeError, match=r'needs transformers.*pip install "probe-toolkit\[hub\]"'):
+        from_transformers(folder)
+
+
+def test_a_regression_is_no_classifier(tmp_path):
+    config = transformers.BertConfig(**TEXT, num_labels=1)
+    write(build(config, "SequenceClassification"), tmp_path / "stars")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(text(tmp_path / "other") / name, tmp_path / "stars")
+    with pytest.raises(Unsupported, match="does not choose one of several classes"):
+        from_transformers(tmp_path / "stars")
