@@ -5,18 +5,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.zoo import FOLDER, unknown
+from models.zoo import folder_of
 from models.zoo.recipes import RECIPES
 
 if TYPE_CHECKING:
     import torch
 
+    from models.training.settings import Settings
     from probe import Dataset, Model
 
-__all__ = ["card", "data", "favourable", "load", "names"]
+__all__ = ["adapt", "card", "data", "favourable", "load", "names"]
 
 
 def names() -> tuple[str, ...]:
@@ -30,7 +32,22 @@ def load(name: str | Path, device: str | torch.device | None = None) -> Model:
     from models.device import device_of
     from models.zoo import artefact
 
-    return artefact.read(_folder(name), device_of(device or "cpu"))
+    return artefact.read(folder_of(name), device_of(device or "cpu"))
+
+
+def adapt(
+    name: str | Path,
+    data: Dataset,
+    settings: Settings,
+    *,
+    replaced: Sequence[str],
+    device: str | torch.device | None = None,
+    seed: int = 0,
+) -> Model:
+    """A trained model after training on other data, from what it learned before; see `models.zoo.transfer`."""
+    from models.zoo import transfer
+
+    return transfer.adapt(name, data, settings, replaced=replaced, device=device, seed=seed)
 
 
 def data(name: str, split: str = "test") -> Dataset:
@@ -45,7 +62,7 @@ def card(name: str | Path) -> dict[str, Any]:
     """What a model is, how it was trained, and how well it does on the test split."""
     from models.zoo.cards import read_card
 
-    return read_card(_folder(name))
+    return read_card(folder_of(name))
 
 
 def favourable(name: str) -> str:
@@ -57,11 +74,3 @@ def favourable(name: str) -> str:
 
 def _data_of(name: str) -> str:
     return RECIPES[name].judged_on if name in RECIPES else name
-
-
-def _folder(name: str | Path) -> Path:
-    if str(name) in RECIPES:
-        return FOLDER / str(name)
-    if Path(name).is_dir():
-        return Path(name)
-    raise unknown(str(name))

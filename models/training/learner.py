@@ -18,6 +18,7 @@ from models.training.randomness import number, source
 from models.training.schedules import SCHEDULES, Plateau
 from models.training.settings import Settings
 from models.training.workers import Workers, whole
+from probe.errors import PlanError
 
 LAYOUTS = {"channels last": torch.channels_last, "channels first": torch.contiguous_format}
 ALONE = Workers()
@@ -45,6 +46,8 @@ class Learner:
         forward = workers.spread(objective, settings)
         # Only now: processes agree on the gradients of those weights that had one when they were told of them.
         self._freeze()
+        if not any(parameter.requires_grad for parameter in network.parameters()):
+            raise PlanError("Settings.freeze holds every weight still at the first step; leave some to be trained")
         self.forward: Callable[[Batch], Tensor] = (
             torch.compile(forward) if settings.execution == "compiled" else forward
         )

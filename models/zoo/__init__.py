@@ -4,7 +4,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from models.zoo.recipes import RECIPES, Recipe
-from probe.errors import UnknownMethod
+from probe.errors import DataError, UnknownMethod
 
 FOLDER = Path(__file__).parent
 
@@ -14,6 +14,25 @@ def recipe_of(name: str) -> Recipe:
     if name not in RECIPES:
         raise unknown(name)
     return RECIPES[name]
+
+
+def folder_of(name: str | Path) -> Path:
+    """The folder of a model: of one of the zoo by its name, or the folder itself.
+
+    Raises:
+        DataError: if the model is one of the zoo whose weights are not there.
+        UnknownMethod: if it is neither.
+    """
+    if str(name) in RECIPES:
+        folder = FOLDER / str(name)
+        if not folder.is_dir():
+            raise DataError(
+                f"{name} is not trained yet; `probe train {name}` writes a folder that can be named instead"
+            )
+        return folder
+    if Path(name).is_dir():
+        return Path(name)
+    raise unknown(str(name))
 
 
 def unknown(name: str) -> UnknownMethod:

@@ -12,7 +12,7 @@ from models.files import write_whole
 from models.networks import build
 from models.networks.network import Network, TokenNetwork
 from models.zoo.cards import read_card, write_card
-from probe import Model, from_module
+from probe import Model, Space, from_module
 from probe.adapters import load_weights
 from probe.errors import IntegrityError
 from probe.tensors import sha256
@@ -41,6 +41,12 @@ def read(folder: Path, device: torch.device = CPU) -> Model:
     """
     card = read_card(folder)
     data = reader(card["data"].get("judged_on", card["data"]["name"]))
+    return as_model(read_network(folder).to(device), data.space(), data.CLASSES, card["name"])
+
+
+def read_network(folder: Path) -> Network:
+    """The network in a folder, in eval mode; for the errors see `read`."""
+    card = read_card(folder)
     network = build(card["architecture"]["name"], card["architecture"]["kwargs"])
     load_weights(network, folder / WEIGHTS)
     found, expected = sha256(network.state_dict()), str(card["weights"]["sha256"])
@@ -49,5 +55,10 @@ def read(folder: Path, device: torch.device = CPU) -> Model:
             f"the weights in {folder / WEIGHTS} have the SHA-256 {found[:12]}..., the card says {expected[:12]}...: "
             "one of the two was changed; copy the folder again"
         )
-    model = from_module(network.to(device).eval(), data.space(), data.CLASSES, card["name"])
+    return network.eval()
+
+
+def as_model(network: Network, space: Space, classes: tuple[str, ...], name: str) -> Model:
+    """A network in eval mode as a Model."""
+    model = from_module(network, space, classes, name)
     return replace(model, embed=network.embed) if isinstance(network, TokenNetwork) else model

@@ -1,5 +1,6 @@
 """Train a model of the zoo, and write what came of it."""
 
+import json
 import os
 import platform
 from dataclasses import asdict
@@ -13,22 +14,24 @@ from models.device import device_of
 from models.networks import build
 from models.training.loop import Progress, Trained, fit, to_stderr
 from models.training.state import States
-from models.zoo import artefact, recipe_of
+from models.zoo import artefact, folder_of, recipe_of
 from models.zoo.cards import CARD, read_card, write_card
 from models.zoo.curve import draw
 from models.zoo.evaluation import evaluate, over_seeds
 from models.zoo.recipes import Recipe
+from models.zoo.transfer import learned
 from probe import Dataset
 from probe.errors import DataError, ExistsError, RangeError
 
 
-def train(
+def train(  # noqa: PLR0913  # what to train, then options by name
     name: str,
     out: str | Path | None = None,
     device: str | torch.device | None = None,
     seed: int = 0,
     seeds: int = 1,
     progress: Progress = to_stderr,
+    recipe: Recipe | None = None,
 ) -> dict[str, Any]:
     """Train a model, save it, and evaluate what was saved on the test split.
 
@@ -36,12 +39,13 @@ def train(
     they train together, and the first of them writes.
 
     Args:
-        name: a model of the zoo.
+        name: a model of the zoo, or any name for one of your own recipe.
         out: the folder to write, `trained/<name>` unless given; further seeds go into `seed-1` and so on within it.
         device: where to train; an accelerator if there is one, unless given.
         seed: of the first weights and of all that is drawn on the way.
         seeds: how many to train, from `seed` on; the card of the first tells how all of them do.
         progress: takes a line of progress after each epoch.
+        recipe: how; that of the zoo unless given.
 
     Returns:
         The card; nothing from processes other than the first.
@@ -52,7 +56,7 @@ def train(
     """
     if seeds < 1:
         raise RangeError(f"seeds = {seeds}, expected 1 or more")
-    recipe = recipe_of(name)
+    recipe = recipe or recipe_of(name)
     folder = Path(out) if out is not None else Path("trained") / name
     place = device_of(device or _best_device())
     if seeds == 1:
@@ -62,7 +66,8 @@ def train(
         each = folder / f"seed-{seed + k}" if k else folder
         # Of several seeds those that are done are not done again.
         done = read_card(each) if (each / CARD).exists() else {}
-        finished = "metrics" in done and done["training"]["seed"] == seed + k
+        wanted = json.loads(json.dumps(asdict(recipe.settings)))
+        finished = "metrics" in done and (done["training"]["seed"], done["training"]["settings"]) == (seed + k, wanted)
         cards.append(done if finished else _train_one(name, recipe, each, place, seed + k, progress))
     if not _leads():
         return cards[0]
@@ -84,9 +89,12 @@ def _train_one(
         raise DataError(f"cannot write {folder}: {error.strerror or error}; give another folder") from None
     data = reader(recipe.data).read("train")
     network = build(recipe.architecture, recipe.kwargs)
+    weights = learned(recipe.begin.model, network, recipe.begin.replaced) if recipe.begin else None
     count = sum(p.numel() for p in network.parameters())
     progress(f"{name}, seed {seed}: {count:,} parameters, {len(data):,} rows, {device}")
-    trained = fit(network, data, recipe.settings, device=device, seed=seed, progress=progress, folder=folder)
+    trained = fit(
+        network, data, recipe.settings, device=device, seed=seed, progress=progress, folder=folder, weights=weights
+    )
     if not _leads():
         return {}
     card = _card(name, recipe, trained, data, device, seed) | {"parameters": count}
@@ -104,7 +112,7 @@ def _train_one(
 def _card(
     name: str, recipe: Recipe, trained: Trained, data: Dataset, device: torch.device, seed: int
 ) -> dict[str, Any]:
-    fitting = trained.fitting
+    begin, fitting = recipe.begin, trained.fitting
     return {
         "name": name,
         "architecture": {"name": recipe.architecture, "kwargs": dict(recipe.kwargs)},
@@ -119,6 +127,7 @@ def _card(
         "classes": list(reader(recipe.judged_on).CLASSES),
         "training": {
             "settings": asdict(recipe.settings),
+            "begin": begin and asdict(begin) | {"sha256": read_card(folder_of(begin.model))["weights"]["sha256"]},
             "seed": seed,
             "epochs": trained.epochs,
             "best_epoch": trained.best.number,

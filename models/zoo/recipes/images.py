@@ -3,7 +3,7 @@
 from functools import partial
 
 from models.training.settings import Settings
-from models.zoo.recipes.recipe import Recipe
+from models.zoo.recipes.recipe import Begin, Recipe
 
 IMAGES = "none outside the network, which takes brightness from 0 to 1 and standardises it by the training rows"
 # After 12 epochs the loss of the MLP on validation rows was 0.280 with it, 0.286 with AdamW.
@@ -48,6 +48,17 @@ RECIPES = {
         data="fashion-mnist",
         settings=Settings(epochs=12, rate=3e-3, weight_decay=0.05, augment="flip and shift"),
         preprocessing=IMAGES,
+        at_least={"accuracy": 0.9},
+    ),
+    "digits-cnn": Recipe(
+        architecture="cnn",
+        kwargs={"channels": [32, 64, 128], "side": 28, "classes": 10},
+        data="digits",
+        begin=Begin(model="fashion-cnn", replaced=("head.*",)),
+        settings=Settings(
+            epochs=30, batch=20, rate=3e-3, weight_decay=0.02, augment={"shift": 1}, freeze={"blocks.*": 0.3}
+        ),
+        preprocessing=IMAGES.replace("training rows", "training rows of Fashion-MNIST"),
         at_least={"accuracy": 0.9},
     ),
 }

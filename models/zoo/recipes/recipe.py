@@ -8,6 +8,14 @@ from models.training.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
+class Begin:
+    """The trained model that a network begins with, and which weights are new, by glob; see `models.zoo.transfer`."""
+
+    model: str
+    replaced: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """An architecture, the data that it learns from, how it is trained, and how good it must become."""
 
@@ -15,6 +23,7 @@ class Recipe:
     kwargs: Mapping[str, Any]
     data: str  # the data set that it is trained on
     audited: str = ""  # the data set that it is evaluated and audited on; the test split of `data` unless named
+    begin: Begin | None = None
     settings: Settings
     preprocessing: str
     measures: tuple[
