@@ -99,7 +99,7 @@ def test_a_text_cnn_slides_each_filter_along_the_sentence():
                 length = w.shape[1]
                 windows = (torch.stack(words[i : i + length], 1) for i in range(TOKENS - length + 1))
                 found.append(max((w * window).sum() + b for window in windows).clamp(min=0))
-        torch.testing.assert_close(logits[row], network.head(torch.stack(found)))
+        torch.testing.assert_close(logits[row], network.head(torch.stack([*found, *sum(words)])))
 
 
 def test_a_text_transformer_lets_each_word_look_at_all():
