@@ -35,8 +35,8 @@ class Preparation:
             )
 
     def size(self) -> tuple[int, int]:
-        """Height and width of an image that needs neither resizing nor cropping."""
-        sides = self.crop or self.resize or 224
+        """Height and width of an image that need not be resized."""
+        sides = self.resize or self.crop or 224
         return sides if isinstance(sides, tuple) else (sides, sides)
 
     def space(self) -> Space:

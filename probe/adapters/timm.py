@@ -12,7 +12,7 @@ from probe.adapters.images import ImageNetwork, Preparation
 from probe.adapters.optional import library
 from probe.adapters.safetensor import declared
 from probe.adapters.weights import load_weights, match
-from probe.errors import DataError, PlanError
+from probe.errors import DataError, PlanError, Unsupported
 from probe.model import Model
 
 FOLDER = "local-dir:"
@@ -38,6 +38,10 @@ def from_timm(spec: str, weights: str | Path | None = None, classes: tuple[str, 
         config, weights = _config(folder), folder / "model.safetensors"
         name = name or folder.resolve().name
     architecture = str(config.get("architecture", spec))
+    if config.get("model_args"):
+        raise Unsupported(
+            f"{name} was built with arguments of its own, {config['model_args']}; build it in a factory of yours"
+        )
     if weights is None or ":" in architecture:
         raise PlanError(
             f'{spec!r} needs the weights in a local file: weights = "model.safetensors"; none are downloaded'
