@@ -3,7 +3,7 @@
 import math
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -122,7 +122,19 @@ class Settings:
             PlanError: if it cannot be read, or a key is unknown (with the nearest that exists) or of the wrong type.
             RangeError: if a number lies outside its range.
         """
-        return cls(**_strict(cls, source if isinstance(source, Mapping) else _read(Path(source))))
+        return cls(**_strict(cls, _table(source)))
+
+    def changed(self, source: str | Path | Mapping[str, Any]) -> "Settings":
+        """These settings, but for those that a TOML file or a table names; for the errors see `from_toml`.
+
+        Of a table in a table, such as `adversary`, the settings that it leaves out stay too.
+        """
+        kept = {key: value for key, value in asdict(self).items() if value is not None}
+        changes = dict(_table(source))
+        for key, value in changes.items():
+            if isinstance(value, Mapping) and is_dataclass(getattr(self, key, None)):
+                changes[key] = kept[key] | value
+        return self.from_toml(kept | changes)
 
 
 def check_choices(settings: Any) -> None:
@@ -152,7 +164,10 @@ def _strict(kind: type[Any], table: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _value(kind, key, value, hints[key]) for key, value in table.items()}
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def _table(source: str | Path | Mapping[str, Any]) -> Mapping[str, Any]:
+    if isinstance(source, Mapping):
+        return source
+    path = Path(source)
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

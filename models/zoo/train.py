@@ -65,15 +65,22 @@ def train(  # noqa: PLR0913  # what to train, then options by name
     for k in range(seeds):
         each = folder / f"seed-{seed + k}" if k else folder
         # Of several seeds those that are done are not done again.
-        done = read_card(each) if (each / CARD).exists() else {}
-        wanted = json.loads(json.dumps(asdict(recipe.settings)))
-        finished = "metrics" in done and (done["training"]["seed"], done["training"]["settings"]) == (seed + k, wanted)
-        cards.append(done if finished else _train_one(name, recipe, each, place, seed + k, progress))
+        cards.append(_done(recipe, each, seed + k) or _train_one(name, recipe, each, place, seed + k, progress))
     if not _leads():
         return cards[0]
     cards[0]["over_seeds"] = over_seeds([card["metrics"] for card in cards])
     write_card(folder, cards[0])
     return cards[0]
+
+
+def _done(recipe: Recipe, folder: Path, seed: int) -> dict[str, Any]:
+    """The card of a run that is over, if it was this one."""
+    card = read_card(folder) if (folder / CARD).exists() else {}
+    if "metrics" not in card:
+        return {}
+    found = card["training"]["seed"], card["training"]["settings"], card["architecture"]["kwargs"]
+    wanted = json.loads(json.dumps([seed, asdict(recipe.settings), dict(recipe.kwargs)]))
+    return card if list(found) == wanted else {}
 
 
 def _train_one(

@@ -14,7 +14,7 @@ from typing import Annotated, Any, ParamSpec, TextIO
 import typer
 
 from probe import __version__
-from probe.errors import IntegrityError, ProbeError, UnsafeError
+from probe.errors import IntegrityError, ProbeError, RangeError, UnsafeError
 
 P = ParamSpec("P")
 
@@ -76,6 +76,15 @@ def command(name: str) -> Callable[[Callable[P, int | None]], Callable[P, None]]
         return guarded
 
     return register
+
+
+def pairs(option: str, settings: list[str] | None) -> dict[str, str]:
+    """The values of an option that is given as NAME=VALUE, and more than once."""
+    parted = [setting.partition("=") for setting in settings or ()]
+    for key, equals, _ in parted:
+        if not equals:
+            raise RangeError(f"{option} {key!r}, expected a setting and its value, such as {option} steps=40")
+    return {key.strip(): value.strip() for key, _, value in parted}
 
 
 def show(document: Any) -> None:

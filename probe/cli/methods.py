@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from probe.cli.app import FINDINGS, Json, command, say, show, tell
+from probe.cli.app import FINDINGS, Json, command, pairs, say, show, tell
 from probe.errors import DataError, RangeError
 
 Name = Annotated[str, typer.Argument(help="A network of the zoo, such as adult-mlp.")]
@@ -53,26 +53,29 @@ def explain(
     attribution = _build("explainer", method, settings)(model, part.inputs)
     _save(attribution, out)
     frame = attribution.to_frame()
+    of_tokens = model.space.form_of(part.inputs) == "tokens"
+    described = model.space.describe(part.inputs) if of_tokens else []
     if as_json:
         show(
             {
                 "method": attribution.method.config(),
                 "targets": attribution.targets.tolist(),
                 "features": frame.to_dict("list"),
+                **({"words": described} if described else {}),
             }
         )
         return
     for row, target in enumerate(attribution.targets.tolist()):
-        values = frame.iloc[row]
-        top = values.abs().sort_values(ascending=False, kind="stable").index[:5]
-        listed = ", ".join(f"{feature} {values[feature]:+.3f}" for feature in top)
+        values, names = frame.iloc[row], described[row] if described else list(frame.columns)
+        top = [at for at in values.abs().to_numpy().argsort(kind="stable")[::-1] if names[at]][:5]
+        listed = ", ".join(f"{names[at]} {values.iloc[at]:+.3f}" for at in top)
         say(f"row {chosen.start + row}, predicted {model.classes[target]}: {listed}")
 
 
 @command("attack")
 def attack(
     name: Name,
-    method: Annotated[str, typer.Option(help="An attack; `probe methods` lists them.")] = "pgd",
+    method: Annotated[str, typer.Option(help="An attack, as `probe methods` lists them; by form unless named.")] = "",
     sample: Annotated[int, typer.Option(min=1, help="How many random test rows are attacked.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the sample.")] = 0,
     settings: Set = None,
@@ -80,10 +83,12 @@ def attack(
     as_json: Json = False,
 ) -> None:
     """Attack a model, and say how much of its accuracy is left."""
+    from probe.audit.forms import DEFAULTS
     from probe.metrics import Accuracy, RobustAccuracy
 
     model, data = _open(name)
     part = data.sample(sample, seed)
+    method = method or DEFAULTS[model.space.form_of(part.inputs)].attacks[-1]["method"]
     result = _build("attack", method, settings)(model, part.inputs, part.labels)
     _save(result, out)
     clean, robust = Accuracy()(model, result.clean), RobustAccuracy()(model, result)
@@ -154,11 +159,7 @@ def _open(name: str) -> tuple[Any, Any]:
 def _build(family: str, method: str, settings: list[str] | None) -> Any:
     from probe.registry import build, discover
 
-    pairs = [setting.partition("=") for setting in settings or ()]
-    for key, equals, _ in pairs:
-        if not equals:
-            raise RangeError(f"--set {key!r}, expected a setting and its value, such as --set steps=40")
-    return build(discover(family), {"method": method, **{key: value for key, _, value in pairs}})
+    return build(discover(family), {"method": method, **pairs("--set", settings)})
 
 
 def _slice(text: str, count: int) -> slice:

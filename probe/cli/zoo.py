@@ -1,0 +1,62 @@
+"""`probe models`."""
+
+from typing import Any
+
+from probe.cli.app import Json, command, say, show
+
+COLUMNS = ("name", "network", "learned from", "parameters", "size", "on test rows, with 95 % interval")
+
+
+@command("models")
+def list_models(as_json: Json = False) -> None:
+    """List the networks of the zoo, and how good each is. It reads their cards only."""
+    import models
+
+    entries = [_entry(name) for name in models.names()]
+    if as_json:
+        show(entries)
+        return
+    rows = [COLUMNS, *map(_cells, entries)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _entry(name: str) -> dict[str, Any]:
+    import models
+    from models.zoo import FOLDER, recipe_of
+
+    recipe = recipe_of(name)
+    card = models.card(name) if (FOLDER / name).is_dir() else None
+    return {
+        "name": name,
+        "architecture": recipe.architecture,
+        "data": recipe.data,
+        "judged_on": recipe.judged_on,
+        "judged_by": list(recipe.at_least) or ["accuracy"],
+        "trained": card is not None,
+        "parameters": card and card.get("parameters"),
+        "bytes": card and card["weights"]["bytes"],
+        "metrics": card and card["metrics"],
+    }
+
+
+def _cells(entry: dict[str, Any]) -> tuple[str, ...]:
+    first = entry["name"], entry["architecture"], entry["data"]
+    if not entry["trained"]:
+        return *first, "", "", f"not trained yet: probe train {entry['name']}"
+    parameters, size = entry["parameters"], f"{entry['bytes'] / 2**20:.2f} MB"
+    return (
+        *first,
+        "" if parameters is None else f"{parameters:,}",
+        size,
+        ", ".join(_measured(metric, entry["metrics"]) for metric in entry["judged_by"]),
+    )
+
+
+def _measured(metric: str, metrics: dict[str, Any]) -> str:
+    if metric not in metrics:
+        return f"{metric.replace('_', ' ')} not measured"
+    low, high = metrics.get(f"{metric}_interval_95") or (metrics.get(f"{metric}_low"), metrics.get(f"{metric}_high"))
+    interval = "" if low is None or high is None else f" [{low:.3f}, {high:.3f}]"
+    return f"{metric.replace('_', ' ')} {metrics[metric]:.3f}{interval}"
