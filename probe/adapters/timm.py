@@ -16,6 +16,7 @@ from probe.errors import DataError, PlanError, Unsupported
 from probe.model import Model
 
 FOLDER = "local-dir:"
+KNOWN = {"in_chans", "global_pool", "img_size"}  # arguments that only shape a network; others load files
 
 
 def from_timm(spec: str, weights: str | Path | None = None, classes: tuple[str, ...] = (), name: str = "") -> Model:
@@ -38,10 +39,9 @@ def from_timm(spec: str, weights: str | Path | None = None, classes: tuple[str, 
         config, weights = _config(folder), folder / "model.safetensors"
         name = name or folder.resolve().name
     architecture = str(config.get("architecture", spec))
-    if config.get("model_args"):
-        raise Unsupported(
-            f"{name} was built with arguments of its own, {config['model_args']}; build it in a factory of yours"
-        )
+    arguments = {key: value for key, value in (config.get("model_args") or {}).items() if key != "num_classes"}
+    if arguments.get("in_chans", 3) != 3 or set(arguments) - KNOWN:
+        raise Unsupported(f"{name} was built with arguments of its own, {arguments}; build it in a factory of yours")
     if weights is None or ":" in architecture:
         raise PlanError(
             f'{spec!r} needs the weights in a local file: weights = "model.safetensors"; none are downloaded'
@@ -49,7 +49,7 @@ def from_timm(spec: str, weights: str | Path | None = None, classes: tuple[str, 
     pretrained = config.get("pretrained_cfg") or {}
     count = int(config.get("num_classes") or len(classes) or 1000)
     classes = classes or tuple(map(str, pretrained.get("label_names") or range(count)))
-    network = _build(architecture, count, Path(weights))
+    network = _build(architecture, {"num_classes": count, **arguments}, Path(weights))
     prepare = _preparation({**network.pretrained_cfg, **pretrained})
     module = ImageNetwork(network, prepare, lambda inner, images: inner(images)).eval()
     model = Model(forward=module, space=prepare.space(), classes=classes, name=name or architecture)
@@ -67,7 +67,7 @@ def _config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _build(architecture: str, count: int, weights: Path) -> Any:
+def _build(architecture: str, arguments: dict[str, Any], weights: Path) -> Any:
     timm = library("timm")
     if architecture not in timm.list_models():
         raise PlanError(f"timm has no architecture {architecture!r}; timm.list_models() lists them")
@@ -75,9 +75,9 @@ def _build(architecture: str, count: int, weights: Path) -> Any:
     with torch.random.fork_rng(devices=[]):
         if weights.suffix == ".safetensors":
             with torch.device("meta"):
-                wanted = timm.create_model(architecture, pretrained=False, num_classes=count).state_dict()
+                wanted = timm.create_model(architecture, pretrained=False, **arguments).state_dict()
             match(weights, declared(weights), wanted)
-        network = timm.create_model(architecture, pretrained=False, num_classes=count)
+        network = timm.create_model(architecture, pretrained=False, **arguments)
     load_weights(network, weights)
     return network
 

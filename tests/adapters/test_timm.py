@@ -36,7 +36,7 @@ class Pooled(nn.Module):
 def timm(monkeypatch):
     library = ModuleType("timm")
     library.list_models = lambda: ["pooled"]
-    library.create_model = lambda name, *, pretrained, num_classes: Pooled(num_classes)  # fmt: skip
+    library.create_model = lambda name, *, pretrained, num_classes, global_pool=None: Pooled(num_classes)  # fmt: skip
     monkeypatch.setitem(sys.modules, "timm", library)
     return library
 
@@ -62,11 +62,17 @@ def test_a_folder_says_its_classes(weights, tmp_path):
     folder = tmp_path / "mine"
     folder.mkdir()
     weights.rename(folder / "model.safetensors")
-    config = {"architecture": "pooled", "num_classes": 2, "pretrained_cfg": {"label_names": ["cat", "dog"]}}
+    args = {"num_classes": 2, "in_chans": 3, "global_pool": "avg"}
+    config = {
+        "architecture": "pooled",
+        "num_classes": 2,
+        "model_args": args,
+        "pretrained_cfg": {"label_names": ["cat", "dog"]},
+    }
     (folder / "config.json").write_text(json.dumps(config))
     model = from_timm(f"local-dir:{folder}")
     assert (model.name, model.classes) == ("mine", ("cat", "dog"))
-    (folder / "config.json").write_text(json.dumps(config | {"model_args": {"checkpoint_path": "x.pth"}}))
+    (folder / "config.json").write_text(json.dumps(config | {"model_args": args | {"checkpoint_path": "x.pth"}}))
     with pytest.raises(Unsupported, match="arguments of its own"):
         from_timm(f"local-dir:{folder}")
     (folder / "config.json").write_text("{}")
