@@ -4,25 +4,35 @@ import torch
 
 from models.datasets import fashion
 from probe import Dataset, Space
-from probe.errors import PlanError
+from probe.errors import DataError, PlanError
 from probe.tensors import generator
 
-SOURCE = f"{fashion.SOURCE}; images that the bundled fashion-gan generates from a seed"
+MODEL = "fashion-gan"
+SOURCE = f"{fashion.SOURCE}; images that the bundled {MODEL} generates from a seed"
 CLASSES = ("generated", "real")
 EACH, SEED = 5_000, 0
 
 
 def read(split: str) -> Dataset:
-    """The `test` split: 5,000 images that the bundled generator makes of seed 0, then the first 5,000 test clothes."""
+    """The `test` split: 5,000 images that the bundled generator makes of seed 0, then the first 5,000 test clothes.
+
+    Those that were made are rounded to the 256 shades of grey that images in files have.
+    """
     if split != "test":
         raise PlanError(f"fashion-generated has the split test; got {split!r}")
     # A model of the zoo knows its data; only here does data know a model, so it is opened when it is needed.
     from models.networks.gan import AdversarialPair
     from models.zoo import FOLDER, artefact
+    from models.zoo.cards import CARD
 
-    pair = artefact.read(FOLDER / "fashion-gan").forward
+    folder = FOLDER / MODEL
+    if not (folder / CARD).exists():
+        raise DataError(
+            f"fashion-generated needs {MODEL} in {folder}; `probe train {MODEL} --out {folder}` puts it there"
+        )
+    pair = artefact.read_network(folder)
     assert isinstance(pair, AdversarialPair)
-    made = pair.generate(EACH, generator(SEED, torch.device("cpu")))
+    made = (pair.generate(EACH, generator(SEED, torch.device("cpu"))) * 255).round() / 255
     return Dataset(
         inputs=torch.cat((made, fashion.read("test").inputs[:EACH])),
         labels=torch.arange(2).repeat_interleave(EACH),
