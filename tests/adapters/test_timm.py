@@ -36,7 +36,7 @@ class Pooled(nn.Module):
 def timm(monkeypatch):
     library = ModuleType("timm")
     library.list_models = lambda: ["pooled"]
-    library.create_model = lambda name, *, pretrained, num_classes, global_pool=None: Pooled(num_classes)  # fmt: skip
+    library.create_model = lambda name, *, pretrained, num_classes, **shape: Pooled(num_classes)  # fmt: skip
     monkeypatch.setitem(sys.modules, "timm", library)
     return library
 
