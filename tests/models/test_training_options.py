@@ -27,6 +27,7 @@ OPTIONS = [
     *({"initialiser": name} for name in ("he", "xavier", "orthogonal", "truncated normal")),
     *({"augment": {name: strength}} for name, strength in (("flip", 0.5), ("shift", 1), ("crop", 1), ("cutout", 2))),
     {"augment": {"noise": 0.1}},
+    {"augment": {"omit": 0.3}},
     {"augment": "flip and shift"},
     {"batch": 30},
     {"rate": 2e-2},
