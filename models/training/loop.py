@@ -5,9 +5,9 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from models.networks import start
 from models.networks.network import Network
-from models.training.fitting import Fitting, fitting
+from models.training.course import Course, Epoch, Trained, Weights
 from models.training.learner import Learner
-from models.training.metrics import Line, Metrics
+from models.training.metrics import Metrics
 from models.training.objectives import Judgement, objective_of
 from models.training.randomness import source
 from models.training.settings import Settings
@@ -29,46 +29,6 @@ from probe.errors import DataError, ProbeError
 from probe.tensors import generator, sha256, spans
 
 Progress = Callable[[str], None]
-Weights = Mapping[str, Tensor]
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """How the network did on the validation rows after an epoch."""
-
-    number: int
-    loss: float
-    accuracy: float | None
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What came of training."""
-
-    best: Epoch
-    epochs: int
-    rows: int
-    validation_rows: int
-    seconds: float  # of all processes that worked on it, one after the other
-    lines: tuple[Line, ...]  # one an epoch
-
-    @property
-    def fitting(self) -> Fitting:
-        """Whether the network fits its rows too closely, or not closely enough."""
-        return fitting(self.lines, self.best.number)
-
-
-@dataclass
-class Course:
-    """Where a run is: with the state of its learner, all that it takes to go on from here."""
-
-    epoch: int = 1
-    step: int = 0  # steps done in this epoch
-    losses: list[Tensor] = field(default_factory=list)  # of those steps
-    lines: list[Line] = field(default_factory=list)
-    best: Epoch | None = None
-    weights: Weights = field(default_factory=dict)  # of the best epoch
-    seconds: float = 0.0
 
 
 def to_stderr(line: str) -> None:
@@ -246,14 +206,10 @@ class _Run:
     def _save(self) -> None:
         if not self.states:
             return
-        course, (tensors, numbers) = self.course, self.learner.state()
-        tensors |= {f"best.{name}": tensor for name, tensor in course.weights.items()}
-        if course.losses:
-            tensors["losses"] = torch.stack(course.losses)
-        numbers |= {"epoch": course.epoch, "step": course.step, "lines": course.lines, "seconds": self._seconds()}
-        numbers["best"] = course.best and asdict(course.best)
+        self.course.seconds = self._seconds()
+        (tensors, numbers), (where, counts) = self.learner.state(), self.course.state()
         if self.workers.leads:
-            self.states.write(tensors, numbers)
+            self.states.write(tensors | where, numbers | counts)
 
     def _restored(self) -> Course | None:
         found = self.states and self.states.read()
@@ -261,10 +217,7 @@ class _Run:
             return None
         tensors, numbers = found
         self.learner.restore(tensors, numbers)
-        course = Course(**{key: numbers[key] for key in ("epoch", "step", "lines", "seconds")})
-        course.best = Epoch(**numbers["best"]) if numbers["best"] else None
-        course.weights = {n.removeprefix("best."): t for n, t in tensors.items() if n.startswith("best.")}
-        course.losses = list(tensors.get("losses", torch.zeros(0)).to(self.learner.device))
+        course = Course.restored(tensors, numbers, self.learner.device)
         self.progress(f"continuing in epoch {course.epoch}, after {self.learner.taken} steps of all")
         return course
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from models.files import write_whole
-from models.training.loop import Trained
+from models.training.course import Trained
 from probe.plots import learning
 
 FILE = "learning_curve.png"

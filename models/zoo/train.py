@@ -12,7 +12,8 @@ import torch
 from models.datasets import reader
 from models.device import device_of
 from models.networks import build
-from models.training.loop import Progress, Trained, fit, to_stderr
+from models.training.course import Trained
+from models.training.loop import Progress, fit, to_stderr
 from models.training.state import States
 from models.zoo import artefact, folder_of, recipe_of
 from models.zoo.cards import CARD, read_card, write_card
