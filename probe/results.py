@@ -117,6 +117,11 @@ class Attribution(_Result):
         names = self.space.describe(self[index].inputs)[0] if in_words else self._names()
         return plots.bars(names, _numpy(self.by_feature()[index]), ax=ax)
 
+    def _sentence(self) -> str:
+        from probe import plots
+
+        return plots.shaded(self.space.describe(self.inputs)[0], _numpy(self.by_feature()[0]))
+
     def _names(self) -> list[str]:
         return list(self.space.feature_names(self.inputs))
 
@@ -186,9 +191,16 @@ class Perturbation(_Result):
         moved = self.space.by_feature(self.space.change(self.perturbed, self.inputs))
         names = list(self.space.feature_names(self.inputs))
         if form == "tokens":
-            words = (self.space.describe(part)[0] for part in (self[index].inputs, self[index].perturbed))
-            names = [f"{old} → {new}" for old, new in zip(*words, strict=True)]
+            names = [f"{old} → {new}" for old, new in zip(*self[index]._words(), strict=True)]
         return plots.bars(names, _numpy(moved[index]), ax=ax)
+
+    def _sentence(self) -> str:
+        from probe import plots
+
+        return plots.edited(*self._words())
+
+    def _words(self) -> tuple[list[str], list[str]]:
+        return self.space.describe(self.inputs)[0], self.space.describe(self.perturbed)[0]
 
     def _figures(self) -> str:
         return _drawn(self)
@@ -256,9 +268,11 @@ Result = Prediction | Attribution | Perturbation
 
 
 def _drawn(result: Attribution | Perturbation, most: int = 3) -> str:
-    """The first few examples as images inside the page: nothing is loaded, nothing runs."""
+    """The first few examples as images, or texts, inside the page: nothing is loaded, nothing runs."""
     from probe import plots
 
+    if result.space.form_of(result.inputs) == "tokens":
+        return "".join(result[index]._sentence() for index in range(min(most, len(result))))
     images = (b64encode(plots.to_png(result.plot(index), dpi=72)).decode() for index in range(min(most, len(result))))
     tags = (f'<img alt="example {i}" src="data:image/png;base64,{image}">' for i, image in enumerate(images))
     return f"<div>{''.join(tags)}</div>"

@@ -118,7 +118,11 @@ def _attack(attack: Attack, radii: tuple[str, ...], model: Model, data: Dataset,
             answers.append(predicted.clone())
             shown.append(perturbed[:SHOWN].clone())
             moved.append(model.space.by_feature(model.space.change(shown[-1], inputs[:SHOWN])))
-        return {
+        words = {}
+        if model.space.form_of(inputs) == "tokens":
+            after = [model.space.describe(texts) for texts in shown]
+            words = {"before": np.array(model.space.describe(inputs[:SHOWN])), "after": np.array(after)}
+        return words | {
             "rows": _numpy(rows),
             "inputs": _numpy(inputs[:SHOWN]),
             "eps": np.array([float(Fraction(eps)) for eps in sorted(radii, key=Fraction)]),

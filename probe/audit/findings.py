@@ -190,14 +190,16 @@ def _robustness(bundle: Bundle, answers: _Answers, result: Assessment) -> None:
         curve += [(name, eps, *proportion(row)) for eps, row in zip(first["eps"], rows, strict=True)]
     result.tables["robustness"] = pd.DataFrame(curve, columns=["attack", "eps", "robust_accuracy", "low", "high", "n"])
     at = int(np.argmin(np.abs(first["eps"] - float(Fraction(checks["robust_eps"])))))
+    form = str(bundle.manifest["data"]["form"])
     result.findings.append(
         check(
             "robustness",
-            f"accuracy under attack at {spoken(checks['robust_eps'], bundle.manifest['data']['form'])}",
+            f"accuracy under attack at {spoken(checks['robust_eps'], form)}",
             proportion(standing["all attacks"][at]),
             Threshold(checks["robust_accuracy"], "at least"),
             method=" and ".join(_describe(step["method"]) for step in steps),
-            note="an upper bound: a stronger attack can only lower it",
+            note="an upper bound: a stronger attack can only lower it"
+            + "; the words that came may change what a text means" * (form == "tokens"),
         )
     )
     if {"fgsm", "pgd"} <= evidence.keys():

@@ -1,4 +1,4 @@
-"""One function per figure: arrays in, Axes out. They know numpy and matplotlib, and nothing else of probe."""
+"""One function per figure: arrays in, Axes out; texts as HTML. They know numpy and matplotlib, no other room."""
 
 from probe.plots.attribution import bars, heatmap
 from probe.plots.canvas import blank, to_png, to_svg
@@ -6,18 +6,21 @@ from probe.plots.curves import Curve, learning, reliability, robustness
 from probe.plots.intervals import forest
 from probe.plots.perturbation import before_and_after
 from probe.plots.picture import picture
+from probe.plots.sentence import edited, shaded
 
 __all__ = [
     "Curve",
     "bars",
     "before_and_after",
     "blank",
+    "edited",
     "forest",
     "heatmap",
     "learning",
     "picture",
     "reliability",
     "robustness",
+    "shaded",
     "to_png",
     "to_svg",
 ]

@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike
 from probe.plots.canvas import blank
 from probe.plots.style import AGAINST, CATEGORIES, INK, MUTED, NORMAL, SMALL, dress, mark, plain, radius
 
+WILD = 100.0  # the highest loss over the lowest
+
 
 class Curve(NamedTuple):
     """Estimates at growing x, with their intervals."""
@@ -138,7 +140,14 @@ def learning(
             "kept", (kept, 1), (-3, -3), xycoords=("data", "axes fraction"), textcoords="offset points",
             ha="right", va="top", rotation=90, fontsize=SMALL, color=INK,
         )  # fmt: skip
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    # Room for a single epoch, and for the word beside the line.
+    ax.set_xlim(x.min(initial=1) - 0.5, x.max(initial=1) + 0.5)
+    ax.margins(y=0.12)
+    both = np.concatenate([below, above])
+    if both.min(initial=1.0) > 0 and both.max(initial=1.0) > WILD * both.min(initial=1.0):
+        # An epoch that went wild would flatten all others.
+        ax.set_yscale("log")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.set_xlabel("epoch", fontsize=NORMAL, color=INK)
     ax.set_ylabel("loss", fontsize=NORMAL, color=INK)
     ax.legend(fontsize=SMALL, labelcolor=INK, frameon=False, loc="best", handlelength=2.6)

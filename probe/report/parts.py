@@ -53,7 +53,7 @@ class Figure:
     caption: str
     table: Table
     title: str = ""
-    size: str = "wide"  # wide, half, third, small, or single: the width of a panel
+    size: str = "wide"  # wide, half, third, small, or single: the width of a panel; or text
     kind: str = "figure"
 
 

@@ -1,3 +1,4 @@
+import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -127,3 +128,22 @@ def test_radii_are_written_as_people_do():
 
 def test_every_status_has_an_icon_of_its_own():
     assert len({look.icon for look in STATUSES.values()}) == len(STATUSES)
+
+
+def test_words_are_shaded_by_their_values_and_never_by_colour_alone():
+    html = plots.shaded(["good", "", "<b>bad</b>", "so"], [2.0, 9.0, -1.0, 0.0], limit=2.0)
+    good, bad, so = re.findall(r"<span style=\"([^\"]*)\">([^<]*)<span[^>]*>([^<]*)</span></span>", html)
+    assert good[1:] == ("good", "+2")
+    assert bad[1:] == ("&lt;b&gt;bad&lt;/b&gt;", "\N{MINUS SIGN}1")
+    assert so[1:] == ("so", "0")
+    assert "rgba(178,24,43,0.450)" in good[0]
+    assert "rgba(33,102,172,0.225)" in bad[0]
+    assert ("solid" in good[0], "dashed" in bad[0]) == (True, True)
+    assert ",0.000)" in so[0]
+
+
+def test_replaced_words_are_struck_out_before_those_that_came():
+    html = plots.edited(["a", "good", "", "film"], ["a", "<i>", "", "film"])
+    assert re.sub(r"<(\w+)[^>]*>", r"<\1>", html) == (
+        "<div><span>a</span> <del>good</del> <ins>&lt;i&gt;</ins> <span>film</span></div>"
+    )

@@ -60,6 +60,23 @@ def table_parts(names: tuple[str, ...] = ("age", "hours", "sex"), group: str = "
     )
 
 
+def text_parts(words: tuple[str, ...] = ("good", "bad", "dull", "bright", "film", "plot")) -> tuple[Model, Dataset]:
+    """A linear model of the words of short texts, with an embedding of width two."""
+    vectors = torch.cat([torch.zeros(2, 2), 2 * draw(len(words), 2, seed=5) - 1])
+    weight = torch.tensor([[1.0, -1.0], [0.5, 1.0]])
+    ids = (2 + draw(80, 9, seed=6) * len(words)).long().clamp(max=len(words) + 1)
+    ids[torch.arange(9) >= 2 + (draw(80, 1, seed=7) * 8).long()] = 0
+    ids[::7, 1] = 1
+    space = Space(words=("", "?", *words), bounds=(0, len(words) + 1), reference=torch.zeros(1, 9, dtype=torch.long))
+    model = Model(
+        forward=lambda e: e.sum(1) @ weight, embed=lambda ids: vectors[ids], space=space, classes=("against", "for"),
+        name="tiny-text",
+    )  # fmt: skip
+    labels = model.predict(ids)
+    labels[::9] = 1 - labels[::9]
+    return model, Dataset(inputs=ids, labels=labels, space=space, classes=("against", "for"), name="reviews")
+
+
 def make(parts: tuple[Model, Dataset], folder: Path, progress: Progress = lambda *_: None, **plan: object) -> Bundle:
     table = {
         "name": folder.name,
@@ -84,6 +101,17 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 @pytest.fixture(scope="session")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return make(table_parts(), tmp_path_factory.mktemp("table"))
+
+
+@pytest.fixture(scope="session")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return make(text_parts(), tmp_path_factory.mktemp("text"), attack={"sample": 60}, explain={"sample": 12})
+
+
+@pytest.fixture(scope="session")
+def hostile_text(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """Every word of the vocabulary attacks whoever shows it."""
+    return make(text_parts(HOSTILE), tmp_path_factory.mktemp("hostile-text"), attack={"sample": 60})
 
 
 @pytest.fixture(scope="session")

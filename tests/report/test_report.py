@@ -7,6 +7,7 @@ import pytest
 from probe.audit import Bundle, verify
 from probe.audit.bundle import read
 from probe.errors import IntegrityError
+from probe.plots.style import MINUS
 from probe.report import render
 from probe.report.sections.subject import toml
 from probe.report.wording import estimate, interval, number, p_value, shown, threshold
@@ -39,7 +40,7 @@ class Page(HTMLParser):
         return sum(name == tag for name, _ in self.elements)
 
 
-@pytest.fixture(params=["image", "table", "hostile", "interrupted"])
+@pytest.fixture(params=["image", "table", "text", "hostile", "hostile_text", "interrupted"])
 def bundle(request) -> Bundle:
     return request.getfixturevalue(request.param)
 
@@ -116,6 +117,30 @@ def test_an_image_model_shows_maps_and_attacked_inputs(image):
     assert "Heat map of saliency" in html
     assert "before and after" in html
     assert "the data declares no groups" in html  # the chapter says why it is empty
+
+
+def test_a_text_model_shows_its_words_with_their_values_and_what_replaced_them(text):
+    html = page_of(text)
+    words = text.arrays("instances")["described"][0]
+    numbers = text.arrays("explain-lime")["by_feature"][0]
+    for word, value in zip(words, numbers, strict=True):
+        written = f"{value:+.2g}".replace("-", MINUS) if value else "0"
+        assert not word or re.search(f"{word}<span[^>]*>{re.escape(written)}</span>", html)
+    assert re.search(r"<del[^>]*>\w+</del> <ins[^>]*>\w+</ins>", html)
+    read = Page(html).text
+    assert "accuracy under attack at 3 words" in read
+    assert "at 1 word" in read
+    assert "words replaced" in read
+    assert "radius 3" not in read
+    assert "word 8" not in read  # a place says nothing, and those that are empty even less
+
+
+def test_foreign_words_are_shown_as_text(hostile_text):
+    html = page_of(hostile_text)
+    assert Page(html).count("img") == 0
+    assert "&lt;/script&gt;&lt;img src=x" in html
+    assert "\u202e" not in html
+    assert "x" * 1000 not in html
 
 
 def test_a_table_model_shows_groups_and_gaps(table):

@@ -6,6 +6,8 @@ from typing import Any
 import pandas as pd
 
 from probe.audit.bundle import Bundle
+from probe.audit.forms import spoken
+from probe.plots.style import radius
 from probe.report.parts import Absence, Block
 
 ORDER = ("fail", "error", "inconclusive", "not run", "pass")
@@ -58,6 +60,11 @@ def class_name(bundle: Bundle, index: int) -> str:
 def form(bundle: Bundle) -> str:
     """What the inputs are: a table, an image, tokens or a graph."""
     return str(bundle.manifest["data"]["form"])
+
+
+def reach(bundle: Bundle, eps: float) -> str:
+    """How far an attack may go, as people say it: radius 8/255, or 3 words."""
+    return spoken(f"{eps:g}", "tokens") if form(bundle) == "tokens" else f"radius {radius(eps)}"
 
 
 def with_absence(bundle: Bundle, lens: str, blocks: Sequence[Block]) -> list[Block]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from probe import plots
@@ -11,6 +12,7 @@ from probe.audit.bundle import Arrays, Bundle
 from probe.report.parts import Block, Figure, Section, Table, Text, panel
 from probe.report.sections.common import class_name, form, records, settings, steps, with_absence
 from probe.report.wording import estimate, number, words
+from probe.report.wording import shown as short
 
 INSTANCES = 4
 FEATURES = 10
@@ -76,6 +78,8 @@ def _instances(bundle: Bundle, methods: dict[str, Arrays]) -> list[Block]:
         head = f"Row {int(row):,}: the model answers {target}, {verdict}."
         if form(bundle) == "image":
             blocks.append(_image(bundle, methods, shown["inputs"][index], index, head))
+        elif form(bundle) == "tokens":
+            blocks.append(_sentences(bundle, methods, shown["described"][index], index, head))
         else:
             blocks.append(_bars(bundle, methods, index, head))
     return blocks
@@ -95,6 +99,15 @@ def _image(bundle: Bundle, methods: dict[str, Arrays], pixels: NDArray[Any], ind
     return Figure(panels, caption, _top(bundle, methods, index), size="small")
 
 
+def _sentences(bundle: Bundle, methods: dict[str, Arrays], words_of: NDArray[Any], index: int, head: str) -> Figure:
+    panels = []
+    for method, arrays in methods.items():
+        text = plots.shaded([short(str(word), 60) for word in words_of], arrays["by_feature"][index])
+        panels.append(Markup("<h4>{}</h4>{}").format(words(method), Markup(text)))
+    caption = f"{head} Below each word what it speaks for the answer; each method has a scale of its own."
+    return Figure(panels, caption, _top(bundle, methods, index), size="text")
+
+
 def _bars(bundle: Bundle, methods: dict[str, Arrays], index: int, head: str) -> Figure:
     names = bundle.manifest["data"]["features"]
     panels = []
@@ -110,8 +123,9 @@ def _top(bundle: Bundle, methods: dict[str, Arrays], index: int) -> Table:
     values = np.stack([arrays["by_feature"][index] for arrays in methods.values()])
     largest = np.abs(values).max(1, keepdims=True)
     weight = (np.abs(values) / np.where(largest > 0, largest, 1)).max(0)
-    chosen = np.argsort(-weight, kind="stable")[:FEATURES]
     described = bundle.arrays("instances").get("described")
+    there = np.argsort(-weight, kind="stable")
+    chosen = [at for at in there if described is None or described[index, at]][:FEATURES]
     columns = ("feature", *(("value",) if described is not None else ()), *map(words, methods))
     rows: Sequence[Sequence[str]] = [
         (

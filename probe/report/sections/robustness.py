@@ -5,16 +5,28 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
+from numpy.typing import NDArray
 
 from probe import plots
 from probe.audit.bundle import Arrays, Bundle
-from probe.plots.style import radius
 from probe.report.parts import Block, Cell, Figure, Section, Table, Text, panel
-from probe.report.sections.common import class_name, form, records, settings, steps, with_absence
-from probe.report.wording import count, estimate, number, words
+from probe.report.sections.common import class_name, form, reach, records, settings, steps, with_absence
+from probe.report.wording import count, estimate, number, shown, words
 
 PAIRS = 4
 CURVES = 6  # groups that are drawn; the table has all
+SCOPE = {
+    "image": (
+        "each input may be moved, by up to the radius, in the worst direction",
+        "Changes outside the radius, such as a rotation or another camera, are not covered.",
+    ),
+    "tokens": (
+        "some words of each text may be replaced by the worst others",
+        "Words may be replaced by their opposites, so that another answer is not always an error; what a text loses "
+        "by added sentences or another order of words is not covered.",
+    ),
+}
 
 
 def section(bundle: Bundle) -> Section:
@@ -24,14 +36,14 @@ def section(bundle: Bundle) -> Section:
         blocks.append(_curves(bundle))
         blocks += _by_group(bundle)
         blocks += _pairs(bundle)
+    shows, outside = SCOPE.get(form(bundle), SCOPE["image"])
     return Section(
         "robustness",
         "Robustness",
         with_absence(bundle, "robustness", blocks),
-        shows="The share of rows that the model still gets right when each input may be moved, by up to the radius, in "
-        "the worst direction that these attacks found.",
+        shows=f"The share of rows that the model still gets right when {shows} that these attacks found.",
         hides="That it would stand up to another attack: every number here is an upper bound, which a stronger attack "
-        "can only lower. Changes outside the radius, such as a rotation or another camera, are not covered.",
+        f"can only lower. {outside}",
     )
 
 
@@ -44,7 +56,7 @@ def _curves(bundle: Bundle) -> Figure:
     asked = (float(Fraction(checks["robust_eps"])), float(checks["robust_accuracy"]))
     ax = plots.robustness(curves, threshold=asked, unit=_norm(bundle))
     radii = list(dict.fromkeys(table["eps"]))
-    columns = ("attack", *(f"at {radius(r)}" for r in radii))
+    columns = ("attack", *(_column(bundle, r) for r in radii))
     cells: dict[tuple[str, float], Cell] = {
         (r["attack"], r["eps"]): estimate(r["robust_accuracy"], r["low"], r["high"], "share") for r in records(table)
     }
@@ -78,7 +90,7 @@ def _by_group(bundle: Bundle) -> list[Block]:
             ax = plots.robustness(curves, unit=_norm(bundle), title=f"by {attribute}", ax=plots.blank(3.7, 2.8))
             panels.append(panel(ax, f"Accuracy under attack by {attribute}.", f"by-group-{order}"))
     radii = list(dict.fromkeys(table["eps"]))
-    columns = ("group", "attribute", "n", *(f"at {radius(r)}" for r in radii))
+    columns = ("group", "attribute", "n", *(_column(bundle, r) for r in radii))
     rows: list[list[Cell]] = []
     for (attribute, group), part in table.groupby(["attribute", "group"], sort=False):
         measured = [estimate(r["robust_accuracy"], r["low"], r["high"], "share") for r in records(part)]
@@ -116,7 +128,9 @@ def _pairs(bundle: Bundle) -> list[Block]:
     if not hit:
         return [Text(f"None of the {len(arrays['inputs'])} rows kept to be looked at was broken by {attack}.")]
     at = hit[0]  # the radius that was asked for, or the next that broke any of these
-    asked, broken = radius(float(arrays["eps"][at])), np.flatnonzero(success[at])[:PAIRS]
+    asked, broken = reach(bundle, float(arrays["eps"][at])), np.flatnonzero(success[at])[:PAIRS]
+    if form(bundle) == "tokens":
+        return [_texts(bundle, arrays, at, broken, f"{attack} broke at {asked}")]
     panels, rows = [], []
     for order, index in enumerate(broken):
         row = int(arrays["rows"][index])
@@ -129,13 +143,37 @@ def _pairs(bundle: Bundle) -> list[Block]:
         most = int(np.abs(moved).argmax())
         rows.append((f"{row}", before, after, bundle.manifest["data"]["features"][most], number(moved[most], "signed")))
     columns = ("row", "answer before (the label)", "answer after", "feature moved most", "by, in units of the radius")
-    caption = f"Rows that {attack} broke at radius {asked}: at most {PAIRS}, in the order of their row numbers. "
+    caption = f"Rows that {attack} broke at {asked}: at most {PAIRS}, in the order of their row numbers. "
     if form(bundle) == "image":
         caption += "The change is amplified as its label says: red is brighter, blue darker."
     else:
         caption += "Bars say how far each feature was moved, in the unit of the radius: red is up, blue is down."
     table = Table(columns, rows, "Answers before and after", numeric=(columns[0], columns[-1]), folded=True)
-    return [Figure(panels, caption, table, title=f"What broke it at radius {asked}", size="half")]
+    return [Figure(panels, caption, table, title=f"What broke it at {asked}", size="half")]
+
+
+def _texts(bundle: Bundle, arrays: Arrays, at: int, broken: NDArray[Any], what: str) -> Figure:
+    """Texts with the words that went and came."""
+    labels = bundle.arrays("predictions")["labels"]
+    panels, rows = [], []
+    for index in broken:
+        row = int(arrays["rows"][index])
+        before, after = class_name(bundle, int(labels[row])), class_name(bundle, int(arrays["predicted"][at][index]))
+        old, new = (
+            [shown(str(w), 60) for w in words] for words in (arrays["before"][index], arrays["after"][at][index])
+        )
+        replaced = "; ".join(f"{a} → {b}" for a, b in zip(old, new, strict=True) if a != b)
+        panels.append(Markup("<h4>{}</h4>{}").format(f"row {row}: {before} → {after}", Markup(plots.edited(old, new))))
+        rows.append((f"{row}", before, after, replaced))
+    table = Table(
+        ("row", "answer before (the label)", "answer after", "words replaced"), rows, "Answers before and after",
+        numeric=("row",), folded=True,
+    )  # fmt: skip
+    caption = (
+        f"Rows that {what}: at most {PAIRS}, in the order of their row numbers. Words that are struck out were "
+        "replaced by the underlined ones after them."
+    )
+    return Figure(panels, caption, table, title="What broke it", size="text")
 
 
 def _pair(bundle: Bundle, arrays: Arrays, at: int, index: int, title: str) -> Any:
@@ -159,9 +197,15 @@ def _attacks(bundle: Bundle) -> list[dict[str, Any]]:
 
 
 def _norm(bundle: Bundle) -> str:
+    if form(bundle) == "tokens":
+        return "words replaced"
     norms = {str(step["method"].get("norm", "")) for step in _attacks(bundle)}
     return norms.pop() if len(norms) == 1 else ""
 
 
+def _column(bundle: Bundle, eps: float) -> str:
+    return f"at {reach(bundle, eps)}".replace("radius ", "")
+
+
 def _name(attack: str) -> str:
-    return attack.upper() if attack in ("fgsm", "pgd") else words(attack)
+    return {"fgsm": "FGSM", "pgd": "PGD", "hot_flip": "HotFlip"}.get(attack, words(attack))

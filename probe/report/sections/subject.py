@@ -23,9 +23,9 @@ def section(bundle: Bundle) -> Section:
         ("rows audited", count(data["n"])),
         ("source and terms", data["source"] or "not stated"),
         ("SHA-256 of the rows", data["sha256"]),
-        ("shape of an input", shape),
+        ("form and shape of an input", f"{data['form']}, {shape}"),
         ("features", f"{len(data['features'])}{': ' + ', '.join(described) if described else ''}"),
-        ("names of the features", _list(data["features"])),
+        *([] if data["form"] == "tokens" else [("names of the features", _list(data["features"]))]),
         ("attributes with groups", _list(data["groups"]) or "none declared"),
     ]
     blocks: list[Block] = [

@@ -1,0 +1,66 @@
+"""Texts as HTML: words shaded by what they speak for, or marked where they were replaced.
+
+A figure could not be read aloud, copied, or broken into lines where a screen is narrow. Colours are thin layers over
+the page's own, so that they suit a light and a dark one.
+"""
+
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from probe.plots.style import AGAINST, FOR, MINUS
+
+DARKEST = 0.45  # share of the colour behind the word with the largest value; text stays readable on it
+
+_TEXT = "line-height:1.35;overflow-wrap:anywhere;print-color-adjust:exact;-webkit-print-color-adjust:exact"
+_WORD = (
+    "display:inline-block;max-width:100%;margin:0 .12em .4em 0;padding:.05em .3em;border-radius:3px;"
+    "text-align:center;vertical-align:top"
+)
+_NUMBER = "display:block;font-size:.72em;font-variant-numeric:tabular-nums"
+_EDIT = "unicode-bidi:isolate;padding:.05em .2em;border-radius:3px"
+
+
+def shaded(words: Sequence[str], values: ArrayLike, *, limit: float | None = None) -> str:
+    """A text whose words lie on red where they speak for the target and on blue where they speak against it.
+
+    Each value is written below its word, with its sign, and the line under what speaks against is dashed. Words that
+    are empty are left out.
+
+    Args:
+        words: in their order.
+        values: one per word.
+        limit: the value that has the darkest shade; the largest absolute value unless given.
+    """
+    numbers = np.asarray(values, dtype=float)
+    limit = limit or float(np.abs(numbers).max(initial=0.0)) or 1.0
+    spans = (_shaded(word, value, limit) for word, value in zip(words, numbers.tolist(), strict=True) if word)
+    return f'<div style="{_TEXT}">{" ".join(spans)}</div>'
+
+
+def edited(before: Sequence[str], after: Sequence[str]) -> str:
+    """A text with the words that were replaced struck out, each before the one that came. Empty words are left out."""
+    pairs = zip(before, after, strict=True)
+    return f'<div style="{_TEXT}">{" ".join(_edited(old, new) for old, new in pairs if old or new)}</div>'
+
+
+def _shaded(word: str, value: float, limit: float) -> str:
+    red, green, blue = (int((FOR if value >= 0 else AGAINST)[at : at + 2], 16) for at in (1, 3, 5))
+    shade = DARKEST * min(abs(value) / limit, 1.0)
+    line = "solid" if value >= 0 else "dashed"
+    style = (
+        f"{_WORD};background:rgba({red},{green},{blue},{shade:.3f});"
+        f"border-bottom:2px {line} rgba({red},{green},{blue},{2 * shade:.3f})"
+    )
+    number = f"{value:+.2g}".replace("-", MINUS) if value else "0"
+    return f'<span style="{style}">{escape(word)}<span style="{_NUMBER}">{number}</span></span>'
+
+
+def _edited(old: str, new: str) -> str:
+    if old == new:
+        return f'<span style="unicode-bidi:isolate">{escape(old)}</span>'
+    gone = f'<del style="{_EDIT};background:rgba(128,138,148,.18)">{escape(old)}</del>'
+    come = f'<ins style="{_EDIT};font-weight:600;background:rgba(230,159,0,.3)">{escape(new)}</ins>'
+    return f"{gone} {come}"
