@@ -40,5 +40,6 @@ def fitting(lines: Sequence[Line], best: int) -> Fitting:
         if best == len(lines) > 1 and fall > FALLING * size:
             verdict = "underfitting", f"the validation loss still fell by {fall / size:.0%} over the last epochs"
         else:
-            verdict = "neither", "the training loss is close, and more epochs change little"
+            more = "more epochs change little" if len(lines) > 1 else "one epoch does not tell what more would change"
+            verdict = "neither", f"the training loss is close, and {more}"
     return Fitting(verdict[0], gap, verdict[1])

@@ -1,0 +1,142 @@
+"""What a learning curve says, and how it is drawn."""
+
+import json
+import math
+
+import matplotlib.image
+import pytest
+import torch
+
+from models.networks import build
+from models.training.fitting import fitting
+from models.training.loop import fit
+from models.training.settings import Settings
+from models.zoo import curve
+from probe.plots import learning
+from tests.models.test_survival import CPU, quiet, rows, small
+
+
+def judged(training, validation, best=None):
+    """The verdict on two columns of losses, of which the epoch with the lowest was kept."""
+    lines = [{"training_loss": a, "validation_loss": b} for a, b in zip(training, validation, strict=True)]
+    return fitting(lines, best or validation.index(min(validation)) + 1)
+
+
+def settling(epochs, end=0.2, speed=1.0):
+    """Losses that fall towards an end: end + exp(-speed t)."""
+    return [end + math.exp(-speed * epoch) for epoch in range(epochs)]
+
+
+def test_close_curves_that_settled_are_neither():
+    found = judged(settling(20), [loss * 1.1 for loss in settling(20)])
+    assert found.verdict == "neither"
+    assert found.gap == pytest.approx(0.1 * settling(20)[-1])
+
+
+def test_a_validation_loss_that_is_still_falling_is_underfitting():
+    # exp(-t / 5) falls by 1 - exp(-2 / 5) = 33 % over the last tenth of 20 epochs.
+    found = judged(settling(20, 0, 0.2), settling(20, 0, 0.2))
+    assert found.verdict == "underfitting"
+    assert found.reason == f"the validation loss still fell by {math.exp(2 / 5) - 1:.0%} over the last epochs"
+
+
+def test_how_long_a_run_is_decides_what_recent_means():
+    # 0.5 % an epoch: 1 % over the last tenth of 20 epochs, 5 % of 100.
+    def slow(epochs):
+        return [0.995**epoch for epoch in range(epochs)]
+
+    assert judged(slow(20), slow(20)).verdict == "neither"
+    assert judged(slow(100), slow(100)).verdict == "underfitting"
+
+
+@pytest.mark.parametrize(("part", "verdict"), [(0.24, "neither"), (0.26, "overfitting")])
+def test_a_gap_of_more_than_a_quarter_is_overfitting(part, verdict):
+    found = judged([1 - part] * 5, [1.0] * 5)
+    assert (found.verdict, found.gap) == (verdict, pytest.approx(part))
+
+
+@pytest.mark.parametrize(("rise", "verdict"), [(0.04, "neither"), (0.06, "overfitting")])
+def test_a_validation_loss_that_rose_by_more_than_a_twentieth_is_overfitting(rise, verdict):
+    found = judged([0.9, 0.9, 0.9], [1.2, 1.0, 1.0 + rise])
+    assert (found.verdict, found.gap) == (verdict, pytest.approx(0.1))
+    assert ("rose by 6% after the kept epoch" in found.reason) == (verdict == "overfitting")
+
+
+def test_overfitting_goes_first_where_both_could_be_said():
+    assert judged([1.0, 0.5, 0.1], [1.0, 0.9, 0.8]).verdict == "overfitting"
+
+
+def test_the_gap_is_that_of_the_kept_epoch_and_not_of_the_last():
+    assert judged([0.9, 0.1], [1.0, 1.01], best=1).gap == pytest.approx(0.1)
+
+
+def test_one_epoch_says_little_and_losses_may_be_negative_or_0():
+    assert judged([1.0], [1.1]).verdict == "neither"
+    assert "one epoch does not tell" in judged([1.0], [1.1]).reason
+    assert "more epochs change little" in judged([1.0, 1.0], [1.1, 1.1]).reason
+    assert judged([0.5], [1.0]).verdict == "overfitting"
+    assert judged([-4.0, -4.0], [-4.0, -4.1]).verdict == "underfitting"
+    assert judged([-2.0], [-1.0]).verdict == "overfitting"
+    assert judged([0.0], [0.0]).verdict == "neither"
+
+
+def test_a_network_that_learns_noise_by_heart_overfits():
+    data = rows()
+    noise = type(data)(data.inputs, torch.randint(2, (200,), generator=torch.Generator().manual_seed(1)))
+    settings = Settings(epochs=30, batch=20, rate=1e-2, warmup=0.0, patience=30)
+    network = build("image-mlp", {"side": 8, "widths": [64], "classes": 2})
+    found = fit(network, noise, settings, device=CPU, progress=quiet).fitting
+    assert found.verdict == "overfitting"
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return fit(small(), rows(), Settings(epochs=3, batch=20, rate=1e-2), device=CPU, progress=quiet)
+
+
+def test_losses_of_a_curve_are_those_of_rows_as_they_are_in_eval_mode(tmp_path):
+    network, settings = small(), Settings(epochs=1, batch=20, rate=1e-2, smoothing=0.3)
+    fit(network, rows(), settings, device=CPU, progress=quiet, folder=tmp_path)
+    (line,) = map(json.loads, (tmp_path / "metrics.jsonl").read_text().splitlines())
+    order = torch.randperm(200, generator=torch.Generator().manual_seed(0))
+    for name, chosen in {"validation_loss": order[:20], "training_loss": order[20:40]}.items():
+        data = rows()[chosen]
+        expected = torch.nn.functional.cross_entropy(network(data.inputs), data.labels).item()
+        assert line[name] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_run_leaves_its_curve_as_a_picture(trained, tmp_path):
+    for name in ("a", "b"):
+        curve.draw(tmp_path / name, "easy", trained)
+    first, second = ((tmp_path / name / curve.FILE).read_bytes() for name in ("a", "b"))
+    assert first == second
+    height, width, _ = matplotlib.image.imread(tmp_path / "a" / curve.FILE).shape
+    assert height > 200
+    assert width > 300
+
+
+def test_the_curve_shows_the_losses_the_verdict_and_the_kept_epoch(trained, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(curve, "learning", lambda *a, **k: drawn.append(learning(*a, **k)) or drawn[-1])
+    curve.draw(tmp_path, "easy", trained)
+    (ax,) = drawn
+    assert ax.get_title(loc="left") == f"easy: {trained.fitting.verdict}, gap {trained.fitting.gap:.3f}"
+    training, validation, kept = ax.get_lines()
+    assert list(training.get_ydata()) == [line["training_loss"] for line in trained.lines]
+    assert list(validation.get_ydata()) == [line["validation_loss"] for line in trained.lines]
+    assert set(kept.get_xdata()) == {trained.best.number}
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 18])
+def test_epochs_are_whole_numbers_also_if_there_is_one(epochs):
+    ax = learning(range(1, epochs + 1), settling(epochs), settling(epochs), kept=epochs)
+    low, high = ax.get_xlim()
+    ticks = [tick for tick in ax.get_xticks() if low <= tick <= high]
+    assert ticks
+    assert all(tick == round(tick) for tick in ticks)
+
+
+def test_an_epoch_that_went_wild_does_not_flatten_the_others():
+    assert learning([1, 2], [2e4, 0.1], [3e4, 0.2]).get_yscale() == "log"
+    assert learning([1, 2], [0.5, 0.1], [0.6, 0.2]).get_yscale() == "linear"
+    assert learning([1, 2], [-2e4, 0.1], [3e4, 0.2]).get_yscale() == "linear"
