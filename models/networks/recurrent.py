@@ -91,5 +91,5 @@ class RecurrentNetwork(WordNetwork):
 
     def forward(self, embedded: Tensor) -> Tensor:
         words = self.dropout(embedded)
-        states = torch.cat((self.forwards(words), self.backwards(words.flip(1)).flip(1)), 2)
-        return self.head(self.dropout(states.amax(1)))
+        largest = (self.forwards(words).amax(1), self.backwards(words.flip(1)).amax(1))
+        return self.head(self.dropout(torch.cat(largest, 1)))
