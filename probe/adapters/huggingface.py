@@ -13,19 +13,20 @@ from probe.adapters.images import MODES, ImageNetwork, Preparation
 from probe.adapters.optional import library
 from probe.adapters.safetensor import declared
 from probe.adapters.texts import encode, text_model
-from probe.errors import DataError, ProbeError, ShapeError, UnsafeError, Unsupported
+from probe.errors import DataError, ProbeError, RangeError, ShapeError, UnsafeError, Unsupported
 from probe.model import Model
 
-LENGTH = 64  # tokens of a text
+LENGTH = 64  # tokens of a text, where a network reads as many
 HERE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 
 
-def from_transformers(folder: str | Path, *, length: int = LENGTH, name: str = "") -> Model:
+def from_transformers(folder: str | Path, *, length: int = 0, name: str = "") -> Model:
     """A text or image classifier from a folder that `save_pretrained` wrote: config.json and model.safetensors.
 
-    A text is `length` token ids (`token_ids` makes them), whose words are those of the tokenizer; an absent word is the
-    padding token, which is not attended to. An image is brightness from 0 to 1, (3, height, width), of any size: what
-    the folder's image processor does to it, with Pillow's rounding left out, happens inside.
+    A text is `length` token ids (`token_ids` makes them; 64, or as many as the network reads, unless given), whose
+    words are those of the tokenizer; an absent word is the padding token, which is not attended to. An image is
+    brightness from 0 to 1, (3, height, width), of any size: what the folder's image processor does to it, with Pillow's
+    rounding left out, happens inside.
 
     Raises:
         UnsafeError: if the weights are a pickle, or the folder needs code of its own.
@@ -36,6 +37,7 @@ def from_transformers(folder: str | Path, *, length: int = LENGTH, name: str = "
     found = _look(Path(folder))
     name = name or found.folder.resolve().name
     if found.kind == "ForSequenceClassification":
+        length = _length(found.folder, length)
         network = _load("AutoModelForSequenceClassification", found)
         return text_model(network, _open("AutoTokenizer", found.folder), _classes(network, name), name, length)
     network = _load("AutoModelForImageClassification", found)
@@ -46,8 +48,9 @@ def from_transformers(folder: str | Path, *, length: int = LENGTH, name: str = "
     return model
 
 
-def token_ids(folder: str | Path, texts: Sequence[str], length: int = LENGTH) -> torch.Tensor:
+def token_ids(folder: str | Path, texts: Sequence[str], length: int = 0) -> torch.Tensor:
     """Texts as the ids (texts, length) that the model in a folder reads: cut at `length`, and padded to it."""
+    length = _length(Path(folder), length)
     return encode(_open("AutoTokenizer", Path(folder)), texts, length, str(folder))
 
 
@@ -82,6 +85,15 @@ def _look(folder: Path) -> _Found:
             f"config.json of {folder.name} declares {max(layers):,} layers, its weights {found.tensors:,} tensors"
         )
     return found
+
+
+def _length(folder: Path, asked: int) -> int:
+    """How many tokens a text has: no more than the network has positions for."""
+    most = _json(folder / "config.json").get("max_position_embeddings")
+    most = most if isinstance(most, int) and most > 0 else max(asked, LENGTH)
+    if asked < 0 or asked > most:
+        raise RangeError(f"length = {asked}, and {folder.name} reads from 1 to {most} tokens")
+    return asked or min(LENGTH, most)
 
 
 def _json(path: Path) -> dict[str, Any]:

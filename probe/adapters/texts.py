@@ -60,9 +60,10 @@ def text_model(network: Any, tokenizer: Any, classes: tuple[str, ...], name: str
         reference=reference,
     )
     rows = _rows(reference, padding, count)
+    expected = _theirs(network, rows, padding, name)
     for gradual in (True, False):
         text = TextNetwork(network, padding, gradual=gradual).eval()
-        if _agrees(text, rows):
+        if _agrees(text, rows, expected):
             model = Model(forward=text, embed=text.embed, space=space, classes=classes, name=name)
             check_model(model, rows)
             return model
@@ -108,12 +109,20 @@ def _rows(reference: Tensor, padding: int, count: int) -> Tensor:
 
 
 @torch.no_grad()
-def _agrees(text: TextNetwork, rows: Tensor) -> bool:
+def _theirs(network: Any, rows: Tensor, padding: int, name: str) -> Tensor:
+    try:
+        logits: Tensor = network(input_ids=rows, attention_mask=(rows != padding).long()).logits
+    except Exception as error:  # whatever the library raises for a network that is asked wrongly
+        raise Unsupported(
+            f"{name} cannot answer {rows.shape[1]} tokens ({type(error).__name__}: {error}); set another length"
+        ) from error
+    return logits
+
+
+@torch.no_grad()
+def _agrees(text: TextNetwork, rows: Tensor, expected: Tensor) -> bool:
     try:
         found = text(text.embed(rows))
     except (RuntimeError, ValueError, TypeError, IndexError):
         return False  # it knows no such mask
-    expected = text.network(input_ids=rows, attention_mask=(rows != text.padding).long()).logits
-    return found.shape == expected.shape and bool(
-        (found - expected).abs().max() < 1e-3 * expected.abs().max().clamp(min=1)
-    )
+    return bool((found - expected).abs().max() < 1e-3 * expected.abs().max().clamp(min=1))

@@ -10,7 +10,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from probe import check_model, from_transformers, token_ids
-from probe.errors import DataError, ProbeError, ShapeError, UnsafeError, Unsupported
+from probe.errors import DataError, ProbeError, RangeError, ShapeError, UnsafeError, Unsupported
 from probe.explainers import IntegratedGradients, KernelShap
 from tests.adapters.conftest import bomb
 from tests.adapters.huggingface import CLASSES, TEXT, WORDS, build, text, write
@@ -112,6 +112,13 @@ def test_a_network_that_looks_for_the_last_word_is_refused(tmp_path):
                                      pad_token_id=0, bos_token_id=2, eos_token_id=3, **CLASSES)  # fmt: skip
     with pytest.raises(Unsupported, match="differently from embeddings than from token ids"):
         from_transformers(text(tmp_path / "gpt", config), length=LENGTH)
+
+
+def test_a_text_has_no_more_tokens_than_the_network_has_positions_for(folder):
+    assert from_transformers(folder).space.reference.shape == token_ids(folder, ["good"]).shape == (1, 40)
+    for ask in (from_transformers, lambda where, length: token_ids(where, ["good"], length)):
+        with pytest.raises(RangeError, match="reads from 1 to 40 tokens"):
+            ask(folder, length=41)
 
 
 def test_neither_random_state_nor_environment_is_touched(folder):

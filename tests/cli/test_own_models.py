@@ -1,0 +1,191 @@
+"""Audits of models of one's own from a plan: what runs code needs a word, and no word of a model reaches stdout."""
+
+import json
+
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from safetensors.torch import load_file, save_file
+
+from probe.audit import read
+from tests.adapters.conftest import bomb
+from tests.adapters.huggingface import image, text
+from tests.cli.conftest import PLAN
+
+
+def plan(place, source, extra=""):
+    """The plan of the table of people with another model."""
+    body = PLAN.replace('factory = "mine:build"\nweights = "weights.safetensors"', source)
+    assert body != PLAN or source == 'factory = "mine:build"\nweights = "weights.safetensors"'
+    (place / "mine.toml").write_text(body + extra)
+
+
+def findings(bundle):
+    return {(f["lens"], f["check"]): f["estimate"] for f in read(bundle).manifest["findings"]}
+
+
+def test_a_factory_is_not_imported_without_a_word(probe, place):
+    (place / "mine.py").write_text("open('ran', 'w').close()\n" + (place / "mine.py").read_text())
+    refused = probe("audit", "--plan", "mine.toml", code=2)
+    assert "--allow-code" in refused.stderr
+    assert "mine:build" in refused.stderr
+    assert not (place / "ran").exists()
+    assert json.loads(probe("audit", "--plan", "mine.toml", "--json", code=2).stdout)["error"]["kind"] == "PlanError"
+    assert not (place / "ran").exists()
+
+
+def test_a_plan_cannot_allow_its_own_code(probe, place):
+    (place / "mine.toml").write_text("allow_code = true\n" + (place / "mine.toml").read_text())
+    assert "unknown key 'allow_code'" in probe("audit", "--plan", "mine.toml", code=2).stderr
+
+
+def test_a_bundle_from_elsewhere_runs_nothing_when_it_is_rerun(probe, place):
+    probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
+    (place / "mine.py").write_text("open('ran', 'w').close()\n" + (place / "mine.py").read_text())
+    probe("verify", "runs/mine", code=0)
+    assert "--allow-code" in probe("verify", "runs/mine", "--rerun", code=2).stderr
+    assert not (place / "ran").exists()
+
+
+def test_what_a_model_prints_does_not_reach_stdout(probe, place):
+    (place / "talker.py").write_text(
+        "print('imported')\nfrom torch import nn\nclass Net(nn.Linear):\n    def forward(self, x):\n"
+        "        print('asked')\n        return super().forward(x)\n\ndef build():\n    print('built')\n"
+        "    return Net(5, 2)\n"
+    )
+    plan(place, 'factory = "talker:build"\nweights = "weights.safetensors"')
+    result = probe("audit", "--plan", "mine.toml", "--allow-code", "--json", code=1)
+    (document,) = json.loads(result.stdout)
+    assert document["status"] == "complete"
+    assert all(word in result.stderr for word in ("imported", "built", "asked"))
+
+
+def test_a_model_that_draws_at_random_is_not_audited(probe, place):
+    (place / "dice.py").write_text(
+        "import torch\nfrom torch import nn\nclass Net(nn.Linear):\n    def forward(self, x):\n"
+        "        return super().forward(nn.functional.dropout(x, 0.5, training=True))\n\n"
+        "def build():\n    return Net(5, 2)\n"
+    )
+    plan(place, 'factory = "dice:build"\nweights = "weights.safetensors"')
+    assert "differently when asked again" in probe("audit", "--plan", "mine.toml", "--allow-code", code=2).stderr
+    assert not (place / "runs").exists()
+
+
+@pytest.mark.parametrize(("code", "message"), [
+    ("import sys; sys.exit(0)", "it exits"),
+    ("def build(:", "SyntaxError"),
+    ("def build():\n    import sys; sys.exit(0)", "it exits"),
+    ("from torch import nn\nclass Net(nn.Linear):\n    def forward(self, x): raise SystemExit(0)\n"
+     "def build(): return Net(5, 2)", "SystemExit"),
+])  # fmt: skip
+def test_code_that_exits_or_does_not_parse_is_one_sentence(probe, place, monkeypatch, code, message):
+    (place / "broken.py").write_text(code)
+    monkeypatch.delitem(__import__("sys").modules, "broken", raising=False)
+    plan(place, 'factory = "broken:build"\nweights = "weights.safetensors"')
+    result = probe("audit", "--plan", "mine.toml", "--allow-code", code=2)
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_state_dict_is_audited_as_the_same_weights_in_safetensors(probe, place):
+    torch.save({"model": {f"module.{k}": v for k, v in load_file(place / "weights.safetensors").items()}}, "w.pt")
+    probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
+    before = findings("runs/mine")
+    plan(place, 'factory = "mine:build"\nweights = "w.pt"')
+    probe("audit", "--plan", "mine.toml", "--allow-code", "--replace", code=1)
+    assert findings("runs/mine") == before
+
+
+def test_a_pickle_is_refused_as_unsafe(probe, place):
+    (place / "w.pkl").write_bytes(bomb())
+    plan(place, 'factory = "mine:build"\nweights = "w.pkl"')
+    assert "not opened" in probe("audit", "--plan", "mine.toml", "--allow-code", code=3).stderr
+    assert not (place / "exploded").exists()
+
+
+def test_an_onnx_file_runs_no_code_and_needs_no_word(probe, place):
+    weights = load_file(place / "weights.safetensors")
+    nodes = [helper.make_node("Gemm", ["x", "W", "b"], ["z"], transB=1)]
+    body = helper.make_graph(
+        nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 5])],
+        [helper.make_tensor_value_info("z", TensorProto.FLOAT, ["n", 2])],
+        [numpy_helper.from_array(weights[n].numpy(), k) for n, k in (("weight", "W"), ("bias", "b"))],
+    )  # fmt: skip
+    onnx.save(helper.make_model(body, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), "m.onnx")
+    plan(place, 'onnx = "m.onnx"')
+    probe("audit", "--plan", "mine.toml", code=1)
+    steps = {s["name"]: s["status"] for s in read("runs/mine").manifest["steps"]}
+    assert steps["explain-kernel_shap"] == "done"
+    assert steps["attack-fgsm"] == "not run"
+    probe("verify", "runs/mine", "--rerun", code=0)
+
+
+def test_a_folder_of_our_own_architecture_needs_no_card(probe, place):
+    from models.networks import build
+
+    kwargs = {"numbers": 2, "onehots": 3, "bins": 2, "widths": [4]}
+    network = build("mlp", kwargs)
+    random = torch.Generator().manual_seed(0)
+    tensors = {k: torch.rand(v.shape, generator=random) for k, v in network.state_dict().items()}
+    (place / "net").mkdir()
+    save_file(tensors, place / "net" / "model.safetensors")
+    config = {"architecture": "mlp", "kwargs": kwargs}
+    (place / "net" / "config.json").write_text(json.dumps(config))
+    plan(place, 'zoo = "./net"')
+    probe("audit", "--plan", "mine.toml", code=1)
+    (place / "net" / "config.json").write_text('{"architectures": ["BertForSequenceClassification"]}')
+    assert "transformers = " in probe("audit", "--plan", "mine.toml", "--out", "again", code=2).stderr
+
+
+REVIEWS = """
+[model]
+transformers = "reviews"
+
+[data]
+csv = "reviews.csv"
+label = "opinion"
+features = ["text"]
+groups = ["author"]
+
+[explain]
+sample = 3
+
+[attack]
+sample = 6
+"""
+
+
+def test_a_text_classifier_of_hugging_face_is_audited_end_to_end(probe, place):
+    text(place / "reviews")
+    rows = [("the film was very good", "positive", "F"), ("a bad film", "negative", "M"), ("not bad", "positive", "F"),
+            ("the film was not good", "negative", "M")] * 5  # fmt: skip
+    (place / "reviews.csv").write_text("text,opinion,author\n" + "".join(f"{','.join(row)}\n" for row in rows))
+    (place / "texts.toml").write_text(REVIEWS)
+    probe("audit", "--plan", "texts.toml", code=1)
+    bundle = read("runs/texts")
+    steps = {s["name"]: (s["status"], s["note"]) for s in bundle.manifest["steps"]}
+    assert steps["explain-integrated_gradients"] == steps["explain-kernel_shap"] == ("done", "")
+    assert bundle.manifest["model"]["classes"] == ["negative", "positive"]
+    explained = findings("runs/texts")
+    completeness = {check: value for (lens, check), value in explained.items() if "add" in check or "complete" in check}
+    assert completeness
+    assert "[CLS] " in " ".join(bundle.arrays("instances")["described"][0])
+    page = (place / "runs/texts/report.html").read_text()
+    assert "film" in page
+    probe("verify", "runs/texts", "--rerun", code=0)
+
+
+def test_texts_need_their_column(probe, place):
+    text(place / "reviews")
+    (place / "texts.toml").write_text(REVIEWS.replace('features = ["text"]\n', ""))
+    assert 'features = ["text"]' in probe("audit", "--plan", "texts.toml", code=2).stderr
+
+
+def test_an_image_classifier_is_audited_on_images_of_the_zoo(probe, place):
+    image(place / "vit")
+    (place / "vit.toml").write_text(
+        '[model]\ntransformers = "vit"\n[data]\nzoo = "fashion-mnist"\nsample = 10\n[explain]\nsample = 2\n'
+    )
+    refused = probe("audit", "--plan", "vit.toml", code=2)
+    assert "the model tells apart LABEL_0, LABEL_1, LABEL_2" in refused.stderr
