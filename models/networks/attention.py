@@ -22,8 +22,10 @@ class Layer(nn.Module):
             Dropout(dropout),
         )
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        tokens = tokens + self.attend(tokens)
+    def forward(self, tokens: Tensor, asking: int | None = None) -> Tensor:
+        """What becomes of the first `asking` tokens, or of all."""
+        norm, attention, dropout = self.attend
+        tokens = tokens[:, :asking] + dropout(attention(norm(tokens), asking))
         return tokens + self.think(tokens)
 
 
@@ -36,9 +38,10 @@ class Attention(nn.Module):
         self.project = nn.Linear(width, 3 * width)
         self.merge = nn.Linear(width, width)
 
-    def forward(self, tokens: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, asking: int | None = None) -> Tensor:
+        """What the first `asking` tokens take, or all of them."""
         batch, count, width = tokens.shape
         split = self.project(tokens).view(batch, count, 3, self.heads, width // self.heads)
         queries, keys, values = split.permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(queries, keys, values)
-        return self.merge(mixed.transpose(1, 2).reshape(batch, count, width))
+        mixed = F.scaled_dot_product_attention(queries[:, :, :asking], keys, values)
+        return self.merge(mixed.transpose(1, 2).flatten(2))

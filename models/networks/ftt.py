@@ -44,8 +44,8 @@ class FTTransformer(Network):
 
     def forward(self, inputs: Tensor) -> Tensor:
         question = self.question.expand(len(inputs), 1, -1)
-        tokens = self.layers(torch.cat((question, self.tokens(inputs)), 1))
-        return self.head(self.norm(tokens[:, 0]))
+        tokens = self.layers[:-1](torch.cat((question, self.tokens(inputs)), 1))
+        return self.head(self.norm(self.layers[-1](tokens, asking=1)).squeeze(1))
 
     def tokens(self, inputs: Tensor) -> Tensor:
         """A token for each feature, (rows, features, width)."""
