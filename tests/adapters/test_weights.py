@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from probe import Space, from_predict_proba
-from probe.adapters import from_factory, load_weights
+from probe.adapters import from_factory, load_weights, read_safetensors
 from probe.errors import DataError, PlanError, ProbeError, ShapeError, UnsafeError
 
 
@@ -101,3 +101,51 @@ def test_a_predict_proba_that_gives_none_is_refused():
     model = from_predict_proba(lambda rows: rows * 3, Space(), ("no", "yes"))
     with pytest.raises(ProbeError, match="must return probabilities"):
         model(torch.ones(2, 2))
+
+
+def test_what_does_not_fit_is_found_by_the_header_alone(net, tmp_path, monkeypatch):
+    save_file({"weight": torch.zeros(2, 4), "bias": torch.zeros(2)}, tmp_path / "m.safetensors")
+    monkeypatch.setattr("probe.adapters.safetensor.load_file", lambda path: 1 / 0)
+    with pytest.raises(ShapeError, match="the file has"):
+        load_weights(net, tmp_path / "m.safetensors")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b'{"weight":{"dtype":"F32","shape":[1099511627776],"data_offsets":[0,4398046511104]}}',
+        b'{"weight":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4]}}',
+        b'{"weight":{"dtype":"F32","shape":[2,3],"data_offsets":[0,4]}}',
+        b'{"weight":{"dtype":"OBJECT","shape":[1],"data_offsets":[0,4]}}',
+        b'{"a":' + b"[" * 100_000,
+    ],
+)
+def test_sizes_that_the_file_does_not_hold_are_refused(net, tmp_path, header):
+    path = tmp_path / "m.safetensors"
+    for length in (len(header), 2**40, 2**63):
+        path.write_bytes(length.to_bytes(8, "little") + header + bytes(4))
+        for read in (read_safetensors, lambda path: load_weights(net, path)):
+            with pytest.raises(DataError, match="not a whole safetensors file"):
+                read(path)
+
+
+def test_one_copy_of_tied_weights_is_enough(tmp_path):
+    def tied():
+        net = nn.Sequential(nn.Embedding(5, 3), nn.Linear(3, 5, bias=False))
+        net[1].weight = net[0].weight
+        return net
+
+    wanted = torch.arange(15.0).view(5, 3)
+    save_file({"0.weight": wanted}, tmp_path / "m.safetensors")
+    net = tied()
+    load_weights(net, tmp_path / "m.safetensors")
+    assert torch.equal(net[1].weight, wanted)
+    with pytest.raises(ShapeError, match=r"missing 1\.weight"):
+        load_weights(nn.Sequential(nn.Embedding(5, 3), nn.Linear(3, 5, bias=False)), tmp_path / "m.safetensors")
+
+
+def test_prefixes_of_wrappers_are_left_out_of_safetensors_too(net, tmp_path):
+    save_file({f"module.{k}": v + 1 for k, v in net.state_dict().items()}, tmp_path / "m.safetensors")
+    old = net.weight.detach().clone()
+    load_weights(net, tmp_path / "m.safetensors")
+    torch.testing.assert_close(net.weight.detach(), old + 1)

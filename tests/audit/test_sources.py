@@ -1,0 +1,52 @@
+"""Where a plan says that its model comes from: one source, whose files are found from the plan's folder."""
+
+import pytest
+
+from probe.audit.plan import plan_from, read_plan
+from probe.errors import PlanError
+
+DATA = {"csv": "d.csv", "label": "y"}
+
+
+@pytest.mark.parametrize("source", [{"zoo": "adult-mlp"}, {"factory": "a:b"}, {"factory": "a:b", "weights": "w.pt"},
+                                    {"onnx": "m.onnx"}, {"transformers": "bert"}, {"timm": "resnet18", "weights": "w"},
+                                    {"timm": "local-dir:net"}])  # fmt: skip
+def test_each_source_stands_alone(source):
+    plan = plan_from({"name": "p", "model": source, "data": DATA})
+    assert plan_from(plan.to_json()) == plan
+
+
+@pytest.mark.parametrize(("source", "message"), [
+    ({}, "it names none"),
+    ({"onnx": "m.onnx", "transformers": "bert"}, "it names onnx and transformers"),
+    ({"zoo": "adult-mlp", "timm": "resnet18"}, "it names zoo and timm"),
+    ({"weights": "w.pt"}, "it names none"),
+    ({"onnx": "m.onnx", "weights": "w.pt"}, "weights, which belong to a factory or to timm; onnx brings its own"),
+    ({"onxx": "m.onnx"}, "did you mean 'onnx'"),
+])  # fmt: skip
+def test_other_sources_are_refused(source, message):
+    with pytest.raises(PlanError, match=message):
+        plan_from({"name": "p", "model": source, "data": DATA})
+
+
+@pytest.mark.parametrize("source", ["factory", "onnx", "transformers", "timm"])
+def test_a_model_of_ones_own_needs_data(source):
+    with pytest.raises(PlanError, match=r"\[data\] needs csv"):
+        plan_from({"name": "p", "model": {source: "x"}})
+
+
+@pytest.mark.parametrize(("key", "value", "found"), [
+    ("onnx", "m.onnx", "{}/m.onnx"),
+    ("transformers", "../bert", "{}/../bert"),
+    ("timm", "local-dir:net", "local-dir:{}/net"),
+    ("timm", "resnet18", "resnet18"),
+    ("zoo", "./net", "{}/net"),
+    ("zoo", "adult-mlp", "adult-mlp"),
+    ("onnx", "/models/m.onnx", "/models/m.onnx"),
+])  # fmt: skip
+def test_files_are_found_from_the_folder_of_the_plan(tmp_path, key, value, found):
+    path = tmp_path / "p.toml"
+    path.write_text(f'[model]\n{key} = "{value}"\n[data]\ncsv = "d.csv"\nlabel = "y"\n')
+    folder = tmp_path.parent if ".." in value else tmp_path
+    expected = found.format(folder).replace("/..", "") if ".." in value else found.format(folder)
+    assert getattr(read_plan(path).model, key) == expected
