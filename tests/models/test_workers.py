@@ -5,7 +5,7 @@ import os
 import socket
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -14,13 +14,14 @@ from safetensors.torch import load_file
 
 from models.networks import build
 from models.training.loop import fit
-from models.training.settings import Balance, Settings
+from models.training.settings import Adversary, Balance, Settings
 from tests.models.test_survival import CPU, quiet, rows, same, weights
 
 # In double precision, so that only rounding differs; without batch statistics, which a process takes of its own rows.
 SETTINGS = Settings(epochs=2, batch=30, rate=1e-2, smoothing=0.1, augment={"shift": 1}, mixup=0.4)
 STAGED = replace(SETTINGS, freeze={"first.*": 1, "second.*": 0.5})
 BALANCED = replace(SETTINGS, mixup=0.0, balance=Balance(method="group dro", groups=("half",), step=0.5))
+HARDENED = replace(SETTINGS, adversary=Adversary(method="trades", eps=0.1, steps=2))
 CODE = """
 import json, sys
 from dataclasses import replace
@@ -58,20 +59,7 @@ def data():
 
 
 def table(settings):
-    chosen = {
-        "epochs": settings.epochs,
-        "batch": settings.batch,
-        "rate": settings.rate,
-        "smoothing": settings.smoothing,
-    }
-    chosen |= {"freeze": dict(settings.freeze)}
-    chosen |= {
-        "augment": dict(settings.augment),
-        "mixup": settings.mixup,
-        "parallel": settings.parallel,
-        "layout": settings.layout,
-    }
-    return chosen | ({"balance": vars(settings.balance)} if settings.balance else {})
+    return {name: value for name, value in asdict(settings).items() if value is not None}
 
 
 def launched(folder, settings, processes=2):
@@ -95,7 +83,9 @@ def launched(folder, settings, processes=2):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("settings", [SETTINGS, BALANCED, STAGED], ids=["mixed", "balanced", "staged"])
+@pytest.mark.parametrize(
+    "settings", [SETTINGS, BALANCED, STAGED, HARDENED], ids=["mixed", "balanced", "staged", "hardened"]
+)
 def test_two_processes_train_as_one_does(settings, tmp_path):
     network = plain()
     alone = fit(network, data(), settings, device=CPU, progress=quiet)
