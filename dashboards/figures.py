@@ -33,7 +33,7 @@ def _heatmap(bundle: Bundle, row: str, method: str) -> Axes:
 
 
 def _bars(bundle: Bundle, row: str, method: str) -> Axes:
-    return plots.bars(instance.features(bundle), instance.by_feature(bundle, int(row), method))
+    return plots.bars(instance.features(bundle, int(row)), instance.by_feature(bundle, int(row), method))
 
 
 def _changed(bundle: Bundle, row: str, attack: str, eps: str) -> Axes:
@@ -49,7 +49,8 @@ def _curves(bundle: Bundle, by: str) -> Axes:
         for name, part in frame.groupby(frame.columns[0], sort=False)
     }
     ax = plots.blank(7.6, 3.8)
-    return plots.robustness(curves, threshold=robustness.asked(bundle) if by == "attack" else None, ax=ax)
+    asked = robustness.asked(bundle) if by == "attack" else None
+    return plots.robustness(curves, threshold=asked, unit=robustness.unit(bundle), ax=ax)
 
 
 def _forest(bundle: Bundle, attribute: str, rate: str) -> Axes:

@@ -13,6 +13,7 @@ LIMITS = (
     "Each map has a scale of its own, so that colours compare places within a map, not methods.",
     "'Stood' means against these attacks up to this radius; another attack may succeed.",
 )
+UNCHANGED = "Nothing was changed: the answer was wrong already, or the attack found nothing better."
 
 
 def draw(opened: Opened) -> None:
@@ -50,6 +51,8 @@ def _answer(opened: Opened, row: int) -> None:
     with left:
         if instance.form(bundle) == "image":
             parts.figure(opened, "picture", f"Example {row}, true label {truth}", str(row), width=260)
+        elif instance.form(bundle) == "tokens":
+            st.html(instance.sentence(bundle, row))
         else:
             parts.data_table(instance.cells(bundle, row), height=300)
     with right:
@@ -64,23 +67,32 @@ def _explanations(opened: Opened, row: int) -> None:
     if not methods:
         st.text("No method could explain this model.")
         return
-    image = instance.form(bundle) == "image"
     st.caption(
         f"What speaks for the answer {md(instance.target(bundle, row, next(iter(methods))))} (red) and against (blue)."
     )
+    width = {"image": 200, "tokens": 640}.get(instance.form(bundle), 400)
     with st.container(horizontal=True, gap="small"):
         for method, name in methods.items():
-            width = 200 if image else 400
             with st.container(width=width):
                 st.markdown(f"**{md(name)}**")
-                caption = f"{plain(name)}: darkest is ±{instance.scale(bundle, row, method)}" if image else plain(name)
-                parts.figure(opened, "heatmap" if image else "bars", caption, str(row), method, width=width)
+                _explanation(opened, row, method, name, width)
                 for line in instance.badges(bundle, method):
                     st.markdown(f":small[{line}]")
     parts.data(instance.attributions(bundle, row), "Values by feature")
     st.markdown("##### Do they agree?")
     parts.table(instance.agreement(bundle, row), "Rank correlation between methods")
     st.caption("Spearman's rank correlation of the values by feature: 1 is the same order, 0 is no relation.")
+
+
+def _explanation(opened: Opened, row: int, method: str, name: str, width: int) -> None:
+    form = instance.form(opened.bundle)
+    if form == "tokens":
+        st.html(instance.sentence(opened.bundle, row, method))
+    elif form == "image":
+        caption = f"{plain(name)}: darkest is ±{instance.scale(opened.bundle, row, method)}"
+        parts.figure(opened, "heatmap", caption, str(row), method, width=width)
+    else:
+        parts.figure(opened, "bars", plain(name), str(row), method, width=width)
 
 
 def _attack(opened: Opened, row: int) -> None:
@@ -103,10 +115,23 @@ def _attack(opened: Opened, row: int) -> None:
             f"Example {row} before and after {attacks[attack]} with radius {radii[eps]}, and the change, amplified"
         )
         parts.figure(opened, "changed", caption, str(row), attack, eps, width=620)
+    elif instance.form(bundle) == "tokens":
+        _edited(instance.edited(bundle, row, attack, eps))
     else:
         moved = instance.changes(bundle, row, attack, eps)
         if moved.empty:
-            st.text("Nothing was changed: the answer was wrong already, or had fallen at a smaller radius.")
+            st.text(UNCHANGED)
         else:
             parts.table(moved, "What the attack changed")
             st.caption("Changes by feature, in the unit of the radius.")
+
+
+def _edited(text: str) -> None:
+    if text:
+        st.html(text)
+        st.caption(
+            "Words that are struck out were replaced by the underlined ones after them. A word can be replaced by its "
+            "opposite, so that another answer is not always an error."
+        )
+    else:
+        st.text(UNCHANGED)

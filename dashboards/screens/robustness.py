@@ -9,7 +9,7 @@ from dashboards.views.runs import Opened
 LIMITS = (
     "Each curve is an upper bound: a stronger attack, or one of another kind, can only lower it.",
     "Between the radii of the grid nothing was measured; the lines only guide the eye.",
-    "Nothing is said about changes that these attacks cannot make, such as rotations or a camera's noise.",
+    "Nothing is said about changes that these attacks cannot make, such as rotations, noise or another order of words.",
     "The same examples are attacked at every radius, so that the intervals along a curve are not independent.",
 )
 

@@ -10,7 +10,9 @@ from scipy.stats import rankdata
 
 from dashboards import state
 from dashboards.views.words import md, number, plain, share
+from probe import plots
 from probe.audit import Bundle
+from probe.audit.forms import spoken
 from probe.errors import IntegrityError
 
 Array = NDArray[Any]
@@ -37,17 +39,23 @@ def picture(pixels: Array) -> Array:
     return np.moveaxis(pixels, 0, -1) if len(pixels) == 3 else pixels.mean(0)
 
 
-def features(bundle: Bundle) -> list[str]:
-    """The names of the features."""
+def features(bundle: Bundle, row: int) -> list[str]:
+    """The names of the features; of a text its words."""
+    if form(bundle) == "tokens":
+        return [word for word in words(bundle, row) if word]
     return [plain(name) for name in bundle.manifest["data"]["features"]]
+
+
+def words(bundle: Bundle, row: int) -> list[str]:
+    """The features of the example in words; an absent word is empty."""
+    stored = bundle.arrays("instances")
+    return [plain(word) for word in stored["described"][_at(stored["rows"], row)].tolist()]
 
 
 def cells(bundle: Bundle, row: int) -> pd.DataFrame:
     """The example as a table of features and values."""
-    stored, names = bundle.arrays("instances"), features(bundle)
-    if "described" in stored:
-        words = [plain(word) for word in stored["described"][_at(stored["rows"], row)].tolist()]
-        return pd.DataFrame({"Feature": names, "Value": words})
+    if "described" in bundle.arrays("instances"):
+        return pd.DataFrame({"Feature": features(bundle, row), "Value": words(bundle, row)})
     flat = inputs(bundle, row).ravel()
     return pd.DataFrame([(f"input {at}", number(value)) for at, value in enumerate(flat)], columns=["Input", "Value"])
 
@@ -93,8 +101,15 @@ def scale(bundle: Bundle, row: int, method: str) -> str:
 
 
 def by_feature(bundle: Bundle, row: int, method: str) -> Array:
-    """What a method attributes to each feature."""
-    return _explanation(bundle, row, method, "by_feature")
+    """What a method attributes to each feature; of a text to each word that is there."""
+    found = _explanation(bundle, row, method, "by_feature")
+    return found[[bool(word) for word in words(bundle, row)]] if form(bundle) == "tokens" else found
+
+
+def sentence(bundle: Bundle, row: int, method: str = "") -> str:
+    """The text as HTML, its words shaded by what a method attributes to them; plain if none is named."""
+    there = features(bundle, row)
+    return plots.shaded(there, by_feature(bundle, row, method)) if method else plots.edited(there, there)
 
 
 def target(bundle: Bundle, row: int, method: str) -> str:
@@ -107,7 +122,7 @@ def attributions(bundle: Bundle, row: int) -> pd.DataFrame:
     """What every method attributes to each feature, the largest first."""
     found = methods(bundle)
     frame = pd.DataFrame({plain(name): by_feature(bundle, row, method) for method, name in found.items()})
-    frame.insert(0, "Feature", features(bundle))
+    frame.insert(0, "Feature", features(bundle, row))
     strength = frame.iloc[:, 1:].abs()
     order = (strength / strength.max().replace(0.0, 1.0)).mean(axis=1).sort_values(ascending=False, kind="stable").index
     return frame.loc[order].reset_index(drop=True)
@@ -147,7 +162,7 @@ def radii(bundle: Bundle, attack: str) -> dict[str, str]:
     written = bundle.manifest["plan"]["attack"]["eps"]
     stored = bundle.arrays(f"attack-{attacks(bundle)[attack]}")["eps"]
     named = sorted(written, key=fraction) if len(written) == len(stored) else [f"{eps:g}" for eps in stored]
-    return state.slugs(named)
+    return state.slugs([spoken(str(eps), "tokens") for eps in named] if form(bundle) == "tokens" else named)
 
 
 def falls(bundle: Bundle, row: int) -> pd.DataFrame:
@@ -173,6 +188,16 @@ def attacked(bundle: Bundle, row: int, attack: str, eps: str) -> Array | None:
     return np.asarray(stored["shown"][list(radii(bundle, attack)).index(eps), at], dtype=float)
 
 
+def edited(bundle: Bundle, row: int, attack: str, eps: str) -> str:
+    """The text as HTML, with the words that an attack replaced; empty if it replaced none, or was not kept."""
+    at, stored = _attacked(bundle, row, attack)
+    if at is None or at >= stored["shown"].shape[1]:
+        return ""
+    after = stored["after"][list(radii(bundle, attack)).index(eps), at]
+    old, new = ([plain(word) for word in part.tolist()] for part in (stored["before"][at], after))
+    return plots.edited(old, new) if old != new else ""
+
+
 def changes(bundle: Bundle, row: int, attack: str, eps: str) -> pd.DataFrame:
     """What an attack changed, for examples that are no image: by feature in the unit of the radius, or by number."""
     at, stored = _attacked(bundle, row, attack)
@@ -180,7 +205,7 @@ def changes(bundle: Bundle, row: int, attack: str, eps: str) -> pd.DataFrame:
     if at is None or at >= stored["shown"].shape[1]:
         return pd.DataFrame(columns=["Feature", "Change"])
     if "moved" in stored:
-        moved, names = stored["moved"][radius, at].astype(float), features(bundle)
+        moved, names = stored["moved"][radius, at].astype(float), features(bundle, row)
     else:
         moved = stored["shown"][radius, at].ravel().astype(float) - inputs(bundle, row).ravel()
         names = [f"input {position}" for position in range(len(moved))]

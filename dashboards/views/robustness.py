@@ -66,10 +66,15 @@ def radii(bundle: Bundle) -> dict[float, str]:
     found = {0.0: "no attack"}
     for attack in instance.attacks(bundle):
         stored = bundle.arrays(f"attack-{instance.attacks(bundle)[attack]}")["eps"]
-        found |= {
-            float(e): f"eps {plain(n)}" for e, n in zip(stored, instance.radii(bundle, attack).values(), strict=True)
-        }
+        unit = "" if instance.form(bundle) == "tokens" else "eps "
+        names = instance.radii(bundle, attack).values()
+        found |= {float(e): f"{unit}{plain(n)}" for e, n in zip(stored, names, strict=True)}
     return found
+
+
+def unit(bundle: Bundle) -> str:
+    """What a radius counts; empty where it is a length."""
+    return "words replaced" if instance.form(bundle) == "tokens" else ""
 
 
 def asked(bundle: Bundle) -> tuple[float, float]:

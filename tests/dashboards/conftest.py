@@ -48,6 +48,16 @@ def hostile(folder: Path) -> Bundle:
     return _finish(bundle)
 
 
+def prose(folder: Path) -> Bundle:
+    """An audit of 40 texts of up to six words."""
+    return _finish(_prose(folder, VOCABULARY))
+
+
+def hostile_prose(folder: Path) -> Bundle:
+    """The same with words that attack whoever shows them."""
+    return _finish(_prose(folder, HOSTILE))
+
+
 def interrupted(folder: Path) -> Bundle:
     """An audit that ended before its attacks."""
     bundle = _start(folder, shape=(1, 6, 6), classes=("disc", "ring", "bar"), features=["f"] * 36, attacks=())
@@ -69,7 +79,8 @@ def bare(folder: Path) -> Bundle:
     return _finish(_start(folder, **settings, explainers=(), attacks=()))
 
 
-BUNDLES = {f.__name__: f for f in (image, table, hostile, interrupted, tampered, bare)}
+BUNDLES = {f.__name__: f for f in (image, table, prose, hostile, hostile_prose, interrupted, tampered, bare)}
+VOCABULARY = ("a", "good", "dull", "film", "by", "nobody", "ever")
 PEOPLE = ("age", "hours", "education", "sex")
 
 
@@ -93,7 +104,7 @@ def arguments(monkeypatch: pytest.MonkeyPatch):
 
 
 def _start(
-    folder, *, shape, classes, features, groups=None, n=40, name="demo", explainers=EXPLAINERS, attacks=ATTACKS
+    folder, *, shape, classes, features, groups=None, n=40, name="demo", explainers=EXPLAINERS, attacks=ATTACKS, eps=EPS
 ) -> Bundle:
     rng = np.random.default_rng(0)
     plan = {
@@ -101,10 +112,10 @@ def _start(
         "seed": 0,
         "model": {"zoo": "demo", "factory": "", "weights": ""},
         "explain": {"sample": 8, "methods": [{"method": m} for m in explainers]},
-        "attack": {"sample": 30, "methods": [{"method": m} for m in attacks], "eps": list(EPS)},
+        "attack": {"sample": 30, "methods": [{"method": m} for m in attacks], "eps": list(eps)},
         "bias": {"groups": None, "positive": "", "smallest": 30},
         "checks": {
-            "accuracy": 0.6, "calibration_error": 0.5, "robust_accuracy": 0.5, "robust_eps": EPS[0],
+            "accuracy": 0.6, "calibration_error": 0.5, "robust_accuracy": 0.5, "robust_eps": eps[0],
             "completeness": 0.05, "demographic_parity_difference": 0.1,
             "demographic_parity_ratio": 0.8, "equalized_odds_difference": 0.1,
         },
@@ -143,7 +154,25 @@ def _start(
     right = logits.argmax(1)[rows] == labels[rows]
     for strength, method in enumerate(attacks):
         attacked = _attacked(rng, rows, right, labels, inputs, len(classes), 0.2 + 0.1 * strength)
+        attacked["eps"] = np.array([float(e) for e in eps])
         _record(bundle, f"attack-{method}", "robustness", {"method": method, "norm": "linf"}, attacked)
+    return bundle
+
+
+def _prose(folder: Path, vocabulary) -> Bundle:
+    settings = {"shape": (6,), "classes": ("against", "for"), "features": [f"word {i}" for i in range(6)]}
+    bundle = _start(folder, **settings, attacks=("hot_flip",), eps=("1", "2", "3"))
+    bundle.manifest["data"]["form"] = "tokens"
+    rng, words = np.random.default_rng(2), np.array(["", *vocabulary])
+    shown = bundle.arrays("instances")
+    described = words[rng.integers(1, len(words), shown["inputs"].shape)]
+    described[:, 4:] = ""
+    bundle.write_arrays("instances", shown | {"described": described})
+    attacked = bundle.arrays("attack-hot_flip")
+    before = words[rng.integers(1, len(words), attacked["inputs"].shape)]
+    after = np.stack([before] * 3)
+    after[1:, :, 2] = words[1]
+    bundle.write_arrays("attack-hot_flip", attacked | {"before": before, "after": after})
     return bundle
 
 

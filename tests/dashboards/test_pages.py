@@ -1,3 +1,4 @@
+import re
 from html import unescape
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import dashboards
 
 APP = Path(dashboards.__file__).with_name("app.py")
 PAGES = ("summary", "instance", "robustness", "bias")
-COMPLETE = ("image", "table", "hostile", "tampered", "bare", "interrupted")
+COMPLETE = ("image", "table", "prose", "hostile", "hostile_prose", "tampered", "bare", "interrupted")
 
 
 @pytest.fixture
@@ -78,8 +79,9 @@ def test_an_audit_that_was_interrupted_says_so_on_all_pages(show, bundles, page)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_hostile_names_reach_no_place_that_reads_markdown(show, bundles, page):
-    app = show(bundles.hostile.folder.parent, page)
+@pytest.mark.parametrize("kind", ["hostile", "hostile_prose"])
+def test_hostile_names_reach_no_place_that_reads_markdown(show, bundles, page, kind):
+    app = show(getattr(bundles, kind).folder.parent, page)
     read = [
         f"{getattr(e, 'label', '')} {e.value}"
         for kind in ("markdown", "caption", "title", "warning", "error", "info", "metric")
@@ -98,6 +100,42 @@ def test_hostile_names_reach_no_place_that_reads_markdown(show, bundles, page):
         "x" * 1001,
     ):
         assert foreign not in "\n".join(read)
+
+
+def markup(app: AppTest) -> str:
+    return "\n".join(element.proto.body for element in app.get("html"))
+
+
+def test_a_text_is_shown_with_its_words_their_values_and_what_replaced_them(show, bundles):
+    arrays = bundles.prose.arrays
+    row = arrays("instances")["rows"][0]
+    at = list(arrays("attack-hot_flip")["rows"]).index(row)
+    old, new = arrays("attack-hot_flip")["before"][at, 2], arrays("attack-hot_flip")["after"][2, at, 2]
+    app = show(bundles.prose.folder.parent, "instance", row=str(row), eps="3-words")
+    html = markup(app)
+    for word in filter(None, arrays("instances")["described"][0]):
+        assert f">{word}<span" in html
+    assert old == new or re.search(f"<del[^>]*>{old}</del> <ins[^>]*>{new}</ins>", html)
+    said = text(app)
+    assert "3 words" in said
+    assert "word 5" not in said
+    robustness = text(show(bundles.prose.folder.parent, "robustness"))
+    assert "falls at 1 word" in robustness
+    assert "eps 1" not in robustness
+
+
+def test_a_text_that_an_attack_left_alone_says_so(show, bundles):
+    row = str(bundles.prose.arrays("instances")["rows"][0])
+    app = show(bundles.prose.folder.parent, "instance", row=row, eps="1-word")
+    assert "Nothing was changed" in text(app)
+
+
+def test_hostile_words_are_text_in_html_too(show, bundles):
+    rows = bundles.hostile_prose.arrays("instances")["rows"]
+    html = "".join(markup(show(bundles.hostile_prose.folder.parent, "instance", row=str(row))) for row in rows)
+    assert "&lt;/script&gt;&lt;script&gt;" in html
+    assert not set(re.findall(r"<(\w+)", html)) - {"div", "span", "del", "ins"}
+    assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in html
 
 
 @pytest.mark.parametrize(("page", "kind", "what"), [

@@ -115,6 +115,12 @@ def test_agreement_is_spearmans(bundles):
     assert instance.agreement(bundles.image, row)["lime"][0] == f"{spearmanr(*pair).statistic:.2f}"
 
 
+def test_places_without_a_word_take_no_part_in_a_text(bundles):
+    row = instance.rows(bundles.prose)[0]
+    assert len(instance.features(bundles.prose, row)) == len(instance.by_feature(bundles.prose, row, "lime")) == 4
+    assert len(instance.attributions(bundles.prose, row)) == 4
+
+
 @pytest.mark.parametrize("attack", ["fgsm", "pgd"])
 def test_the_smallest_radius_that_flips_an_example_is_the_first_that_succeeded(bundles, attack):
     stored = bundles.image.arrays(f"attack-{attack}")
@@ -142,7 +148,7 @@ def test_an_example_that_was_not_attacked_says_so(bundles):
 def test_a_row_of_a_table_is_shown_by_its_features(bundles):
     row = instance.rows(bundles.table)[0]
     cells = instance.cells(bundles.table, row)
-    assert list(cells["Feature"]) == instance.features(bundles.table)
+    assert list(cells["Feature"]) == bundles.table.manifest["data"]["features"]
     stored = bundles.table.arrays("instances")
     assert list(cells["Value"]) == stored["described"][0].tolist()
 
