@@ -240,6 +240,20 @@ def test_the_network_learns_from_the_moved_rows_alone(method):
     assert not torch.allclose(expected, cross_entropy(network(data.inputs), data.labels, reduction="none"))
 
 
+def test_mixed_rows_are_moved_away_from_their_mixed_targets():
+    network, data, adversary = Normed(), judged_rows(), Adversary(method="pgd", eps=0.1)
+    data = replace(data, space=Space(bounds=(-1.0, 80.0)))
+    objective = objective_of(network, replace(SETTINGS, adversary=adversary, mixup=1.0), data)
+    batch = objective.prepare(objective.rows(data), private())
+    found = objective.harden(batch).noise
+    expected, other = (
+        harden(network, batch.inputs, targets, batch.noise, adversary, data.space)
+        for targets in (batch.targets, batch.labels)
+    )
+    assert torch.equal(found, expected)
+    assert not torch.allclose(found, other)
+
+
 def test_a_part_of_a_batch_is_moved_as_within_the_whole():
     # So processes that share a batch move each row to where one process alone would have.
     data = judged_rows()
