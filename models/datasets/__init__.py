@@ -16,6 +16,7 @@ READERS = {
     "digits": "models.datasets.digits",
     "fashion-anomalies": "models.datasets.anomalies",
     "fashion-generated": "models.datasets.generated",
+    "motifs": "models.datasets.motifs",
 }
 
 
