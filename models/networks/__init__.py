@@ -17,6 +17,7 @@ from models.networks.dense import ImageMLP
 from models.networks.dropout import Dropout
 from models.networks.ftt import FTTransformer
 from models.networks.gan import AdversarialPair
+from models.networks.graph import GAT, GCN
 from models.networks.hidden import ACTIVATIONS, NORMS
 from models.networks.initialisers import INITIALISERS
 from models.networks.lenet import LeNet
@@ -45,6 +46,8 @@ ARCHITECTURES: dict[str, Callable[..., Network]] = {
     "autoencoder": AutoEncoder,
     "vae": VariationalAutoEncoder,
     "gan": AdversarialPair,
+    "gcn": GCN,
+    "gat": GAT,
 }
 LARGEST = 2**28  # bytes of weights
 WIDEST, LONGEST = 4096, 64  # the largest argument, and the longest list of them
