@@ -13,6 +13,7 @@ MEASURES = {
     "linear baseline": "models.zoo.measures.linear_baseline:linear_baseline",
     "elbo": "models.zoo.measures.elbo:evidence_lower_bound",
     "frechet": "models.zoo.measures.frechet:frechet_distances",
+    "edge attribution": "models.zoo.measures.edges:edge_attribution_auc",
 }
 
 

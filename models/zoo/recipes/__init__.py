@@ -1,8 +1,8 @@
 """How each model of the zoo is made."""
 
-from models.zoo.recipes import images, tables, texts
+from models.zoo.recipes import graphs, images, tables, texts
 from models.zoo.recipes.recipe import Recipe
 
-RECIPES: dict[str, Recipe] = tables.RECIPES | images.RECIPES | texts.RECIPES
+RECIPES: dict[str, Recipe] = tables.RECIPES | images.RECIPES | texts.RECIPES | graphs.RECIPES
 
 __all__ = ["RECIPES", "Recipe"]
