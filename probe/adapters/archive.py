@@ -57,11 +57,7 @@ def _check_parts(path: Path, parts: list[ZipInfo]) -> str:
     names = [PurePosixPath(part.filename).parts for part in parts]
     inner = {"/".join(name[1:]) for name in names}
     tops = {name[1] for name in names if len(name) > 1}
-    if (
-        path.suffix == ".pt2"
-        or tops & EXPORTED
-        or {"data/weights", "data/constants"} & {n.rpartition("/")[0] for n in inner}
-    ):
+    if tops & EXPORTED:
         raise UnsafeError(
             f"{path.name} is an archive of torch.export, whose loader unpickles, so it was not opened; {REMEDY}"
         )

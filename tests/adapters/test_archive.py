@@ -158,6 +158,11 @@ def test_a_zip_bomb_is_refused_by_its_list_of_contents(net, repack):
         load_weights(net, path)
 
 
+def test_a_packed_archive_is_refused_however_small(net, repack):
+    with pytest.raises(DataError, match="is packed"):
+        load_weights(net, repack("packed.pt", packing=ZIP_DEFLATED))
+
+
 def test_a_part_that_is_there_twice_is_refused(net, repack):
     with pytest.warns(UserWarning, match="Duplicate name"):
         path = repack("twice.pt", extra={"good/data/0": bytes(24)})
