@@ -44,6 +44,25 @@ def table(n: int = 300) -> tuple[Model, Dataset]:
     return model, data
 
 
+def texts(n: int = 60) -> tuple[Model, Dataset]:
+    """Short texts, read by the sum of what their words say."""
+    source = torch.Generator().manual_seed(3)
+    words = ("", "?", *(f"word{i}" for i in range(20)))
+    vectors, head = torch.randn(22, 3, generator=source), torch.randn(3, 2, generator=source)
+    vectors[0] = 0
+    ids = torch.randint(1, 22, (n, 8), generator=source)
+    ids[torch.arange(8) >= torch.randint(1, 9, (n, 1), generator=source)] = 0
+    space = Space(words=words, bounds=(0, 21), reference=torch.zeros(1, 8, dtype=torch.long))
+    model = Model(
+        forward=lambda e: torch.tanh(e).sum(1) @ head,
+        embed=lambda ids: vectors[ids],
+        space=space,
+        classes=("no", "yes"),
+        name="reader",
+    )
+    return model, Dataset(inputs=ids, labels=model.predict(ids), space=space, classes=model.classes, name="texts")
+
+
 SMALL = {
     "explain": {"sample": 6},
     "attack": {"sample": 30, "eps": ["0.01", "0.1"], "methods": [{"method": "fgsm"}, {"method": "pgd", "steps": 5}]},
@@ -62,3 +81,9 @@ def image_bundle(tmp_path_factory):
 @pytest.fixture(scope="session")
 def table_bundle(tmp_path_factory):
     return run(small_plan("people"), *table(), tmp_path_factory.mktemp("runs") / "people")
+
+
+@pytest.fixture(scope="session")
+def text_bundle(tmp_path_factory):
+    plan = plan_from({"name": "texts", "model": {"zoo": "any"}, "explain": {"sample": 6}})
+    return run(plan, *texts(), tmp_path_factory.mktemp("runs") / "texts")

@@ -65,6 +65,29 @@ def test_robust_accuracy_is_what_the_arrays_say(table_bundle):
     assert curve["pgd", 0.1] == pytest.approx((arrays["predicted"][1] == labels).mean())
 
 
+def test_texts_are_audited_by_default_from_end_to_end(text_bundle):
+    steps = {step["name"]: step["status"] for step in text_bundle.manifest["steps"]}
+    explained = [f"explain-{m}" for m in ("input_x_gradient", "integrated_gradients", "kernel_shap", "lime")]
+    assert list(steps) == ["predictions", "instances", *explained, "attack-hot_flip"]
+    assert set(steps.values()) == {"done"}
+    assert text_bundle.manifest["data"]["form"] == "tokens"
+    checks = {finding["check"]: finding["status"] for finding in text_bundle.manifest["findings"]}
+    assert "accuracy under attack at 3 words" in checks
+    assert checks["kernel_shap: adds up"] == "pass"
+    assert verify(text_bundle.folder).status == "complete"
+
+
+def test_attacked_texts_are_kept_in_words_and_differ_by_no_more_than_the_radius(text_bundle):
+    arrays, shown = text_bundle.arrays("attack-hot_flip"), text_bundle.arrays("instances")
+    changed = arrays["before"][None] != arrays["after"]
+    assert arrays["eps"].tolist() == [1, 2, 3, 5]
+    assert (changed.sum(2) <= arrays["eps"][:, None]).all()
+    assert (changed == arrays["moved"]).all()
+    assert changed[0].any()
+    assert not changed[:, arrays["before"] == ""].any()
+    assert ((shown["inputs"] == 0) == (shown["described"] == "")).all()
+
+
 def test_the_same_seed_gives_the_same_bundle(table_bundle, tmp_path):
     again = run(small_plan("people"), *table(), tmp_path / "people")
     assert again.manifest["findings"] == table_bundle.manifest["findings"]

@@ -256,3 +256,18 @@ def test_version_and_help_are_quick():
         done = subprocess.run([sys.executable, "-m", "probe.cli", flag], capture_output=True, text=True, check=True)
         assert "probe" in done.stdout
         assert time.perf_counter() - started < 2
+
+
+def test_a_reader_of_texts_is_explained_by_its_words_and_attacked_by_others(probe):
+    said = probe("explain", "reviews-cnn", "--rows", "0:2", "--method", "input_x_gradient", code=0).stdout
+    document = json.loads(probe("explain", "reviews-cnn", "--rows", "0:2", "--json", code=0).stdout)
+    words, line = document["words"][0], said.splitlines()[0]
+    named = [part.rsplit(" ", 1)[0] for part in line.split(": ", 1)[1].split(", ")]
+    assert len(named) == 5
+    assert set(named) <= set(words) - {""}
+    assert len(document["features"]) == len(words)
+    attacked = json.loads(probe("attack", "reviews-cnn", "--sample", "20", "--json", code=0).stdout)
+    assert attacked["method"]["method"] == "hot_flip"
+    assert attacked["robust_accuracy"][0] < attacked["accuracy"][0]
+    refused = probe("attack", "reviews-cnn", "--sample", "20", "--method", "pgd", code=2).stderr
+    assert "pgd moves numbers, and reviews-cnn reads tokens" in refused
