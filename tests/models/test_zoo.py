@@ -55,8 +55,9 @@ def change(folder, **parts):
 
 @pytest.mark.parametrize("name", models.names())
 def test_the_saved_model_passes_its_gate_and_does_as_its_card_says(name):
-    card, found = models.card(name), evaluate(models.load(name), models.data(name))
-    for metric, least in recipes.RECIPES[name].at_least.items():
+    card, recipe = models.card(name), recipes.RECIPES[name]
+    found = evaluate(models.load(name), models.data(name), recipe.measures)
+    for metric, least in recipe.at_least.items():
         assert found[metric] >= least
     # Passes of other sizes, threads or processors may round a few borderline rows differently.
     assert found["accuracy"] == pytest.approx(card["metrics"]["accuracy"], abs=3 / found["rows"])

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from models.training.settings import Settings
+from models.training.settings import Adversary, Settings
 from models.zoo.recipes.recipe import Begin, Recipe
 
 IMAGES = "none outside the network, which takes brightness from 0 to 1 and standardises it by the training rows"
@@ -60,5 +60,16 @@ RECIPES = {
         ),
         preprocessing=IMAGES.replace("training rows", "training rows of Fashion-MNIST"),
         at_least={"accuracy": 0.9},
+    ),
+    "fashion-robust": Recipe(
+        architecture="cnn",
+        kwargs={"channels": [16, 32, 64], "side": 28, "classes": 10},
+        data="fashion-mnist",
+        settings=Settings(
+            epochs=15, batch=128, rate=5e-3, weight_decay=0.02, adversary=Adversary(method="fgsm", eps=0.1)
+        ),
+        preprocessing=IMAGES,
+        measures=("robust accuracy",),
+        at_least={"accuracy": 0.8, "robust_accuracy": 0.65},
     ),
 }
