@@ -3,6 +3,7 @@
 from probe.plots.attribution import bars, heatmap
 from probe.plots.canvas import blank, to_png, to_svg
 from probe.plots.curves import Curve, learning, reliability, robustness
+from probe.plots.graph import both_places, graph, rewired
 from probe.plots.intervals import forest
 from probe.plots.perturbation import before_and_after
 from probe.plots.picture import picture
@@ -13,12 +14,15 @@ __all__ = [
     "bars",
     "before_and_after",
     "blank",
+    "both_places",
     "edited",
     "forest",
+    "graph",
     "heatmap",
     "learning",
     "picture",
     "reliability",
+    "rewired",
     "robustness",
     "shaded",
     "to_png",

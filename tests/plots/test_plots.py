@@ -15,12 +15,16 @@ from probe.plots.style import STATUSES, plain, radius
 NUMBERS = np.random.default_rng(0)
 IMAGE = NUMBERS.random((8, 8))
 SIGNED = NUMBERS.normal(size=(8, 8))
+EDGES = np.triu(NUMBERS.random((8, 8)) > 0.7, 1).astype(float)
+EDGES = EDGES + EDGES.T
 CURVE = plots.Curve([0, 0.1, 0.2], [0.9, 0.5, 0.1], [0.8, 0.4, 0.0], [1.0, 0.6, 0.2])
 HOSTILE = ["</script><img src=x>", "$\\frac{", "\u202egnirts", "x" * 10_000, "名前\x07", "=cmd()", "a & b"]
 FIGURES = {
     "heatmap": lambda ax=None: plots.heatmap(SIGNED, IMAGE, ax=ax),
     "bars": lambda ax=None: plots.bars(HOSTILE, np.arange(7.0) - 3, ax=ax),
     "before_and_after": lambda ax=None: plots.before_and_after(IMAGE, IMAGE + 0.01 * SIGNED, ax=ax),
+    "graph": lambda ax=None: plots.graph(EDGES, SIGNED + SIGNED.T, title=HOSTILE[1], ax=ax),
+    "rewired": lambda ax=None: plots.rewired(EDGES, np.roll(EDGES, 1, (0, 1)), title=HOSTILE[1], ax=ax),
     "picture": lambda ax=None: plots.picture(NUMBERS.random((8, 8, 3)), ax=ax),
     "robustness": lambda ax=None: plots.robustness({HOSTILE[1]: CURVE, "$": CURVE}, threshold=(0.1, 0.5), ax=ax),
     "reliability": lambda ax=None: plots.reliability([0.6, 0.9], [0.5, 1.0], [0.4, 0.8], [0.6, 1.0], [10, 0], ax=ax),

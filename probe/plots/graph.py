@@ -1,0 +1,148 @@
+"""Graphs: which edges the answer rests on, and which ones an attack moved."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from numpy.typing import ArrayLike, NDArray
+
+from probe.plots.canvas import blank
+from probe.plots.style import AGAINST, FOR, INK, MINUS, MUTED, NORMAL, OUTLINE, SMALL, plain
+
+Edges = NDArray[np.float64]
+WIDEST, DOT, STEPS = 5.0, 9.0, 100  # points, points, rounds of the layout
+
+
+def graph(
+    edges: ArrayLike,
+    values: ArrayLike | None = None,
+    *,
+    limit: float | None = None,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Nodes with their numbers, and edges as wide as their values: red speaks for, blue against.
+
+    Args:
+        edges: (nodes, nodes), symmetric; 0 where there is none.
+        values: (nodes, nodes), symmetric; those of edges that are not there are not drawn.
+        limit: what the widest line stands for, and all beyond it; the largest absolute value unless given.
+        title: drawn above.
+        ax: where to draw; Axes of their own unless given.
+    """
+    ax = blank(2.6, 2.1) if ax is None else ax
+    links = np.asarray(edges, dtype=float)
+    at = layout(links)
+    there = np.argwhere(np.triu(links, 1))
+    _lines(ax, at, there, [MUTED] * len(there), np.full(len(there), 0.9))
+    if values is not None:
+        shown = np.asarray(values, dtype=float)[there[:, 0], there[:, 1]]
+        limit = float(np.abs(shown).max(initial=0.0)) if limit is None else limit
+        share = np.abs(shown) / limit if limit > 0 else shown
+        _lines(ax, at, there, [FOR if value > 0 else AGAINST for value in shown], WIDEST * share.clip(0, 1))
+        _below(ax, f"widest: {MINUS}{limit:.2g} or +{limit:.2g}")
+    return _nodes(ax, at, title)
+
+
+def rewired(before: ArrayLike, after: ArrayLike, *, top: int = 10, title: str = "", ax: Axes | None = None) -> Axes:
+    """A graph, and in which edges another one differs from it: red came or grew, blue and dashed went or shrank.
+
+    Args:
+        before: (nodes, nodes), symmetric.
+        after: the same shape.
+        top: how many edges are drawn, those that differ most; as wide as they differ.
+        title: drawn above.
+        ax: where to draw; Axes of their own unless given.
+    """
+    ax = blank(3.4, 2.6) if ax is None else ax
+    old = np.asarray(before, dtype=float)
+    change = np.triu(np.asarray(after, dtype=float) - old, 1)
+    at, places = layout(old), np.argwhere(change)
+    sizes = change[places[:, 0], places[:, 1]]
+    most = np.argsort(-np.abs(sizes), kind="stable")[:top]
+    there = np.argwhere(np.triu(old, 1))
+    _lines(ax, at, there, [MUTED] * len(there), np.full(len(there), 0.9))
+    # Not all alike where an attack moved every edge a little: at 0.05 a hairline, at 1 a bar.
+    widths = 0.8 + (WIDEST - 1.8) * np.abs(sizes[most]).clip(0, 1)
+    for sign, colour, style in ((1, FOR, "-"), (-1, AGAINST, "--")):
+        chosen = np.sign(sizes[most]) == sign
+        _lines(ax, at, places[most][chosen], [colour] * int(chosen.sum()), widths[chosen], style)
+    drawn = f"the {top} that moved most of {len(places)} edges" if len(places) > top else f"{len(places)} edges moved"
+    _below(ax, f"{drawn}: {_counted(sizes[most])}")
+    return _nodes(ax, at, title)
+
+
+def both_places(graph: ArrayLike) -> NDArray[np.float64]:
+    """The sum of the two places that each edge has in (nodes, nodes or more), which begins with the adjacency."""
+    rows = np.asarray(graph, dtype=float)
+    return np.asarray(rows[:, : len(rows)] + rows[:, : len(rows)].T)
+
+
+def layout(edges: ArrayLike) -> NDArray[np.float64]:
+    """Where to draw the nodes, (nodes, 2), so that distances are like the number of edges between them.
+
+    Stress majorisation (Gansner et al. 2005, doi:10.1007/978-3-540-31843-9_25) from classical scaling: the same for
+    the same graph, and nothing is random.
+    """
+    hops = _hops(np.asarray(edges, dtype=float) > 0)
+    count = len(hops)
+    if count == 1:
+        return np.zeros((1, 2))
+    centring = np.eye(count) - 1 / count
+    sizes, vectors = np.linalg.eigh(-centring @ hops**2 @ centring / 2)
+    at = vectors[:, :-3:-1] * np.sqrt(sizes[:-3:-1].clip(min=0))
+    # Apart from each other, should two nodes have fallen on one place.
+    turn = 2 * np.pi * np.arange(count) / count
+    at = at + 0.05 * np.stack([np.cos(turn), np.sin(turn)], 1)
+    weight = 1 / (hops + np.eye(count)) ** 2 * (1 - np.eye(count))
+    pull = np.linalg.pinv(np.diag(weight.sum(1)) - weight)
+    for _ in range(STEPS):
+        apart = np.linalg.norm(at[:, None] - at, axis=2)
+        ratio = -weight * hops / np.where(apart > 1e-9, apart, np.inf)
+        at = pull @ ((ratio - np.diag(ratio.sum(1))) @ at)
+    return np.asarray(at)
+
+
+def _hops(linked: NDArray[np.bool_]) -> Edges:
+    """The number of edges between any two nodes; one more than the most, where there is no path."""
+    count = len(linked)
+    hops = np.where(linked, 1.0, np.inf)
+    np.fill_diagonal(hops, 0)
+    for middle in range(count):
+        hops = np.minimum(hops, hops[:, middle, None] + hops[None, middle])
+    return np.where(np.isinf(hops), hops[np.isfinite(hops)].max() + 1, hops)
+
+
+def _lines(
+    ax: Axes, at: Edges, pairs: NDArray[np.intp], colours: list[str], widths: NDArray[np.float64], style: str = "-"
+) -> None:
+    ax.add_collection(
+        LineCollection(
+            [at[pair] for pair in pairs], colors=colours, linewidths=widths, linestyles=style, capstyle="butt"
+        )
+    )
+
+
+def _counted(sizes: NDArray[np.float64]) -> str:
+    up, down = int((sizes > 0).sum()), int((sizes < 0).sum())
+    return ", ".join(f"{count} {word}" for count, word in ((up, "up"), (down, "down")) if count) or "none"
+
+
+def _nodes(ax: Axes, at: Edges, title: str) -> Axes:
+    ax.plot(*at.T, "o", color=OUTLINE, markersize=DOT, markeredgecolor=MUTED, markeredgewidth=0.7)
+    for node, place in enumerate(at):
+        # White on dark in any theme.
+        ax.annotate(str(node), tuple(place), ha="center", va="center_baseline", fontsize=SMALL - 2.5, color="#FFFFFF")
+    ax.set_aspect("equal", anchor="NW")
+    ax.margins(0.08)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.set_facecolor("none")
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    if title:
+        ax.set_title(plain(title, 48), fontsize=NORMAL, color=INK, loc="left", pad=5)
+    return ax
+
+
+def _below(ax: Axes, text: str) -> None:
+    ax.set_xlabel(text, fontsize=SMALL, color=INK, loc="left")
