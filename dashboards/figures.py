@@ -36,6 +36,22 @@ def _bars(bundle: Bundle, row: str, method: str) -> Axes:
     return plots.bars(instance.features(bundle, int(row)), instance.by_feature(bundle, int(row), method))
 
 
+def _graph(bundle: Bundle, row: str) -> Axes:
+    return plots.graph(plots.both_places(instance.inputs(bundle, int(row))))
+
+
+def _edges(bundle: Bundle, row: str, method: str) -> Axes:
+    values, nodes = instance.values(bundle, int(row), method), instance.inputs(bundle, int(row))
+    return plots.graph(plots.both_places(nodes), plots.both_places(values))
+
+
+def _rewired(bundle: Bundle, row: str, attack: str, eps: str) -> Axes:
+    attacked = instance.attacked(bundle, int(row), attack, eps)
+    assert attacked is not None, "asked for only where it was kept"
+    before = plots.both_places(instance.inputs(bundle, int(row))) / 2
+    return plots.rewired(before, plots.both_places(attacked) / 2, ax=plots.blank(4.6, 3.2))
+
+
 def _changed(bundle: Bundle, row: str, attack: str, eps: str) -> Axes:
     attacked = instance.attacked(bundle, int(row), attack, eps)
     assert attacked is not None, "asked for only where it was kept"
@@ -72,6 +88,9 @@ FIGURES: dict[str, Callable[..., Axes]] = {
     "heatmap": _heatmap,
     "bars": _bars,
     "changed": _changed,
+    "graph": _graph,
+    "edges": _edges,
+    "rewired": _rewired,
     "curves": _curves,
     "forest": _forest,
 }

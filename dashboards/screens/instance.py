@@ -53,6 +53,8 @@ def _answer(opened: Opened, row: int) -> None:
             parts.figure(opened, "picture", f"Example {row}, true label {truth}", str(row), width=260)
         elif instance.form(bundle) == "tokens":
             st.html(instance.sentence(bundle, row))
+        elif instance.form(bundle) == "graph":
+            parts.figure(opened, "graph", f"Example {row}, true label {truth}", str(row), width=320)
         else:
             parts.data_table(instance.cells(bundle, row), height=300)
     with right:
@@ -70,7 +72,7 @@ def _explanations(opened: Opened, row: int) -> None:
     st.caption(
         f"What speaks for the answer {md(instance.target(bundle, row, next(iter(methods))))} (red) and against (blue)."
     )
-    width = {"image": 200, "tokens": 640}.get(instance.form(bundle), 400)
+    width = {"image": 200, "tokens": 640, "graph": 300}.get(instance.form(bundle), 400)
     with st.container(horizontal=True, gap="small"):
         for method, name in methods.items():
             with st.container(width=width):
@@ -91,6 +93,8 @@ def _explanation(opened: Opened, row: int, method: str, name: str, width: int) -
     elif form == "image":
         caption = f"{plain(name)}: darkest is ±{instance.scale(opened.bundle, row, method)}"
         parts.figure(opened, "heatmap", caption, str(row), method, width=width)
+    elif form == "graph":
+        parts.figure(opened, "edges", f"{plain(name)}: wide edges count most", str(row), method, width=width)
     else:
         parts.figure(opened, "bars", plain(name), str(row), method, width=width)
 
@@ -115,6 +119,9 @@ def _attack(opened: Opened, row: int) -> None:
             f"Example {row} before and after {attacks[attack]} with radius {radii[eps]}, and the change, amplified"
         )
         parts.figure(opened, "changed", caption, str(row), attack, eps, width=620)
+    elif instance.form(bundle) == "graph":
+        caption = f"Example {row} and the edges that {attacks[attack]} moved with radius {radii[eps]}"
+        parts.figure(opened, "rewired", caption, str(row), attack, eps, width=480)
     elif instance.form(bundle) == "tokens":
         _edited(instance.edited(bundle, row, attack, eps))
     else:

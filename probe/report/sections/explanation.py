@@ -80,6 +80,8 @@ def _instances(bundle: Bundle, methods: dict[str, Arrays]) -> list[Block]:
             blocks.append(_image(bundle, methods, shown["inputs"][index], index, head))
         elif form(bundle) == "tokens":
             blocks.append(_sentences(bundle, methods, shown["described"][index], index, head))
+        elif form(bundle) == "graph":
+            blocks.append(_graph(bundle, methods, shown["inputs"][index], index, head))
         else:
             blocks.append(_bars(bundle, methods, index, head))
     return blocks
@@ -106,6 +108,18 @@ def _sentences(bundle: Bundle, methods: dict[str, Arrays], words_of: NDArray[Any
         panels.append(Markup("<h4>{}</h4>{}").format(words(method), Markup(text)))
     caption = f"{head} Below each word what it speaks for the answer; each method has a scale of its own."
     return Figure(panels, caption, _top(bundle, methods, index), size="text")
+
+
+def _graph(bundle: Bundle, methods: dict[str, Arrays], nodes: NDArray[Any], index: int, head: str) -> Figure:
+    panels = []
+    for order, (method, arrays) in enumerate(methods.items()):
+        ax = plots.graph(plots.both_places(nodes), plots.both_places(arrays["values"][index]), title=words(method))
+        panels.append(panel(ax, f"The graph with its edges by {words(method)}. {head}", f"graph-{index}-{order}"))
+    caption = (
+        f"{head} Lines are the edges that the graph has, wide where they count; each drawing has a scale of its own, "
+        "written below it. Numbers are those of the nodes."
+    )
+    return Figure(panels, caption, _top(bundle, methods, index), size="third")
 
 
 def _bars(bundle: Bundle, methods: dict[str, Arrays], index: int, head: str) -> Figure:

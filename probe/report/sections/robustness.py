@@ -21,6 +21,11 @@ SCOPE = {
         "each input may be moved, by up to the radius, in the worst direction",
         "Changes outside the radius, such as a rotation or another camera, are not covered.",
     ),
+    "graph": (
+        "edges of each graph may be moved, by up to the radius, in the worst way",
+        "Without an edge a graph may be something else, so that another answer is not always an error; new nodes are "
+        "not covered.",
+    ),
     "tokens": (
         "some words of each text may be replaced by the worst others",
         "Words may be replaced by their opposites, so that another answer is not always an error; what a text loses "
@@ -140,12 +145,16 @@ def _pairs(bundle: Bundle) -> list[Block]:
         title = f"row {row}: {before} → {after}"
         ax = _pair(bundle, arrays, at, int(index), title)
         panels.append(panel(ax, f"Row {row} before and after: {before} becomes {after}.", f"pair-{order}"))
+        # An edge has two places.
+        moved = moved / 2 if form(bundle) == "graph" else moved
         most = int(np.abs(moved).argmax())
         rows.append((f"{row}", before, after, bundle.manifest["data"]["features"][most], number(moved[most], "signed")))
     columns = ("row", "answer before (the label)", "answer after", "feature moved most", "by, in units of the radius")
     caption = f"Rows that {attack} broke at {asked}: at most {PAIRS}, in the order of their row numbers. "
     if form(bundle) == "image":
         caption += "The change is amplified as its label says: red is brighter, blue darker."
+    elif form(bundle) == "graph":
+        caption += "Red edges came or grew; blue, dashed edges went or shrank. Edges are as wide as they were moved."
     else:
         caption += "Bars say how far each feature was moved, in the unit of the radius: red is up, blue is down."
     table = Table(columns, rows, "Answers before and after", numeric=(columns[0], columns[-1]), folded=True)
@@ -177,12 +186,14 @@ def _texts(bundle: Bundle, arrays: Arrays, at: int, broken: NDArray[Any], what: 
 
 
 def _pair(bundle: Bundle, arrays: Arrays, at: int, index: int, title: str) -> Any:
-    if form(bundle) != "image":
+    if form(bundle) not in ("image", "graph"):
         names = bundle.manifest["data"]["features"]
         moved = arrays["moved"][at][index]
         kept = np.flatnonzero(moved)
         return plots.bars([names[i] for i in kept], moved[kept], top=8, title=title)
     before, after = arrays["inputs"][index], arrays["shown"][at][index]
+    if form(bundle) == "graph":
+        return plots.rewired(plots.both_places(before) / 2, plots.both_places(after) / 2, title=title)
     if len(before) == 3:
         return plots.before_and_after(np.moveaxis(before, 0, -1), np.moveaxis(after, 0, -1), title=title)
     return plots.before_and_after(before.mean(0), after.mean(0), title=title)
