@@ -168,8 +168,10 @@ def test_a_missing_head_is_not_drawn_at_random(copied):
     del tensors["classifier.weight"]
     tensors["head.weight"] = torch.zeros(1)
     save_file(tensors, copied / "model.safetensors", metadata={"format": "pt"})
+    state = torch.get_rng_state()
     with pytest.raises(ShapeError, match=r"(?s)missing classifier\.weight.*unexpected head\.weight"):
         from_transformers(copied)
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 @pytest.mark.parametrize(("changes", "error", "message"), [
