@@ -22,7 +22,7 @@ from probe.statistics import Floats, bootstrap, wilson
 from probe.tensors import rows_per_pass, spans
 
 R = TypeVar("R", bound=Result)
-Moves = Literal["numbers", "tokens"]
+Moves = Literal["numbers", "tokens", "edges"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +78,9 @@ class Attack(Method, ABC):
         """Attack the inputs that the model gets right; the others need no attack and stay as they are."""
         inputs = model.check(inputs)
         labels = model.check_labels(labels, inputs)
-        reads = "numbers" if model.embed is None else "tokens"
-        if self.moves != reads:
+        reads = _moved(model, inputs)
+        # An edge is a number too, though between 0 and 1 it is a relaxed one.
+        if self.moves != reads and not (self.moves == "numbers" and reads == "edges"):
             raise Unsupported(
                 f"{self.name()} moves {self.moves}, and {model.name} reads {reads}; choose an attack that moves {reads}"
             )
@@ -144,6 +145,13 @@ class Proportion(Metric[R], ABC):
     def interval(self, evidence: Floats, level: float, draws: int, seed: int) -> tuple[float, float]:
         low, high = wilson(evidence.sum(), len(evidence), level)
         return float(low), float(high)
+
+
+def _moved(model: Model, inputs: Inputs) -> Moves:
+    """What an attacker of the model can change."""
+    if model.embed is not None:
+        return "tokens"
+    return "edges" if model.space.form_of(inputs) == "graph" else "numbers"
 
 
 def _spans(inputs: Tensor) -> list[slice]:

@@ -1,6 +1,7 @@
 """Adversarial attacks, grouped by what they need to see of the model."""
 
+from probe.attacks.edges import GradArgmax
 from probe.attacks.gradient import FGSM, PGD
 from probe.attacks.tokens import HotFlip
 
-__all__ = ["FGSM", "PGD", "HotFlip"]
+__all__ = ["FGSM", "PGD", "GradArgmax", "HotFlip"]

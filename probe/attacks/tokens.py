@@ -1,18 +1,20 @@
 """Attacks that replace words."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from probe.attacks.greedy import climb
 from probe.attacks.objective import error_log_odds
 from probe.contracts import Attack, Moves
 from probe.method import param
 from probe.model import Model
 from probe.shapes import Inputs, Labels
-from probe.tensors import column, spans
+from probe.tensors import spans
 
 Vectors = Float[Tensor, "words width"]
 Texts = Int[Tensor, "batch tokens"]
@@ -44,23 +46,9 @@ class HotFlip(Attack):
     def perturb(self, model: Model, inputs: Inputs, labels: Labels) -> Inputs:
         vectors = _vectors(model, inputs)
         size = max(1, _ENTRIES // (inputs[0].numel() * len(vectors)))
-        parts = [self._climb(model, vectors, inputs[rows], labels[rows]) for rows in spans(len(inputs), size)]
+        propose = partial(self._replacements, model, vectors)
+        parts = [climb(model, inputs[rows], labels[rows], self.eps, propose) for rows in spans(len(inputs), size)]
         return torch.cat(parts)
-
-    def _climb(self, model: Model, vectors: Vectors, inputs: Texts, labels: Labels) -> Texts:
-        best, highest = inputs.clone(), error_log_odds(model.logits(inputs), labels)
-        texts, standing = inputs.clone(), torch.arange(len(inputs), device=inputs.device)
-        for _ in range(self.eps):
-            origin, own = inputs[standing], labels[standing]
-            tried = self._replacements(model, vectors, texts[standing], origin, own)
-            found, loss, fallen = _best(model, tried, own)
-            better = fallen | (loss > highest[standing])
-            best[standing[better]], highest[standing[better]] = found[better], loss[better]
-            texts[standing] = found
-            standing = standing[~fallen]
-            if len(standing) == 0:
-                break
-        return best
 
     def _replacements(
         self, model: Model, vectors: Vectors, texts: Texts, origin: Texts, labels: Labels
@@ -79,20 +67,6 @@ class HotFlip(Attack):
         # Where there are too few replacements, the text itself is tried.
         word = torch.where(rise.gather(1, chosen).isfinite(), word, texts.gather(1, place))
         return texts[:, None].repeat(1, chosen.shape[1], 1).scatter_(2, place[:, :, None], word[:, :, None])
-
-
-def _best(
-    model: Model, tried: Int[Tensor, "batch candidates tokens"], labels: Labels
-) -> tuple[Texts, Float[Tensor, " batch"], Bool[Tensor, " batch"]]:
-    """Of the candidates of each text one that the model gets wrong, else the one with the highest loss."""
-    repeated = labels.repeat_interleave(tried.shape[1])
-    logits = model.logits(tried.flatten(0, 1))
-    loss = error_log_odds(logits, repeated).view(tried.shape[:2])
-    wrong = (logits.argmax(-1) != repeated).view(tried.shape[:2])
-    # With more than two classes the highest loss need not be an error.
-    best = torch.where(wrong, torch.inf, loss).argmax(1, keepdim=True)
-    found = tried.take_along_dim(column(best, tried), 1)[:, 0]
-    return found, loss.gather(1, best)[:, 0], wrong.gather(1, best)[:, 0]
 
 
 def _allowed(model: Model, texts: Texts, origin: Texts) -> Bool[Tensor, "batch tokens words"]:

@@ -1,0 +1,70 @@
+"""Attacks that add and take away edges."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from probe.attacks.greedy import climb
+from probe.attacks.objective import error_log_odds
+from probe.contracts import Attack, Moves
+from probe.errors import ShapeError
+from probe.method import param
+from probe.model import Model
+from probe.shapes import Inputs, Labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradArgmax(Attack):
+    """The edges whose flip raises the loss most, one after another (Dai et al. 2018, arXiv:1806.02371).
+
+    Graphs are (nodes, nodes or more), beginning with the adjacency of undirected edges that are 0 or 1. To first order
+    a flip of edge a raises the loss by (1 - 2a) times the gradient in the edge's two places. The flips with the highest
+    rise are tried on the model and the best of them is kept, also where the loss falls, as a later one may make up for
+    it; with candidates=1 this is the paper's attack. No edge is flipped twice.
+
+    The loss is the log-odds of an error. Nothing is random. A flipped edge can make a graph something else: what falls
+    here is not always an error of the model.
+
+    Raises:
+        Unsupported: if the space's form is not graph.
+        ShapeError: if a graph has no square adjacency.
+    """
+
+    moves: ClassVar[Moves] = "edges"
+
+    eps: int = param(1, "edges that may be flipped", low=0)
+    candidates: int = param(32, "flips tried on the model in each step, the highest first-order rises", low=1)
+
+    def radius(self) -> tuple[float, float]:
+        # Each edge has two places.
+        return 0.0, 2 * self.eps
+
+    def perturb(self, model: Model, inputs: Inputs, labels: Labels) -> Inputs:
+        if inputs.ndim != 3 or inputs.shape[1] > inputs.shape[2]:
+            raise ShapeError(
+                f"each example has shape {tuple(inputs.shape[1:])}, expected a graph: an adjacency (nodes, nodes), "
+                "with what is known of the nodes to its right"
+            )
+        return climb(model, inputs, labels, self.eps, partial(self._flips, model))
+
+    def _flips(self, model: Model, graphs: Tensor, origin: Tensor, labels: Labels) -> Tensor:
+        """Each graph with one edge flipped, by the flips with the highest first-order rise."""
+        _, gradient = model.gradient(graphs, lambda logits: error_log_odds(logits, labels))
+        one, other = torch.triu_indices(graphs.shape[1], graphs.shape[1], 1, device=graphs.device)
+        allowed = model.space.movable(origin) & (graphs == origin)
+        rise = (1 - 2 * graphs[:, one, other]) * (gradient[:, one, other] + gradient[:, other, one])
+        rise = rise.masked_fill(~(allowed[:, one, other] & allowed[:, other, one]), -torch.inf)
+        # In the order of edges, so that ties do not depend on how they were sorted.
+        chosen = rise.topk(min(self.candidates, rise.shape[1])).indices.sort(1).values
+        tried = graphs[:, None].repeat(1, chosen.shape[1], 1, 1)
+        # Where there are too few edges that may be flipped, the graph itself is tried.
+        flipped = torch.where(rise.gather(1, chosen).isfinite(), 1 - 2 * graphs[:, one, other].gather(1, chosen), 0.0)
+        example, candidate = torch.meshgrid(
+            *(torch.arange(n, device=graphs.device) for n in chosen.shape), indexing="ij"
+        )
+        for i, j in ((one, other), (other, one)):
+            tried[example, candidate, i[chosen], j[chosen]] += flipped
+        return tried
