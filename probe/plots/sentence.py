@@ -6,6 +6,7 @@ the page's own, so that they suit a light and a dark one.
 
 from collections.abc import Sequence
 from html import escape
+from math import log10
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -34,9 +35,11 @@ def shaded(words: Sequence[str], values: ArrayLike, *, limit: float | None = Non
         values: one per word.
         limit: the value that has the darkest shade; the largest absolute value unless given.
     """
-    numbers = np.asarray(values, dtype=float)
+    numbers = np.nan_to_num(np.asarray(values, dtype=float))
     limit = limit or float(np.abs(numbers).max(initial=0.0)) or 1.0
-    spans = (_shaded(word, value, limit) for word, value in zip(words, numbers.tolist(), strict=True) if word)
+    # To about a hundredth of the largest, so that a glance finds the words that matter.
+    digits = f".{max(0, round(2 - log10(limit)))}f" if 1e-4 < limit < 1e6 else ".1e"
+    spans = (_shaded(word, value, limit, digits) for word, value in zip(words, numbers.tolist(), strict=True) if word)
     return f'<div style="{_TEXT}">{" ".join(spans)}</div>'
 
 
@@ -46,7 +49,7 @@ def edited(before: Sequence[str], after: Sequence[str]) -> str:
     return f'<div style="{_TEXT}">{" ".join(_edited(old, new) for old, new in pairs if old or new)}</div>'
 
 
-def _shaded(word: str, value: float, limit: float) -> str:
+def _shaded(word: str, value: float, limit: float, digits: str) -> str:
     red, green, blue = (int((FOR if value >= 0 else AGAINST)[at : at + 2], 16) for at in (1, 3, 5))
     shade = DARKEST * min(abs(value) / limit, 1.0)
     line = "solid" if value >= 0 else "dashed"
@@ -54,7 +57,8 @@ def _shaded(word: str, value: float, limit: float) -> str:
         f"{_WORD};background:rgba({red},{green},{blue},{shade:.3f});"
         f"border-bottom:2px {line} rgba({red},{green},{blue},{2 * shade:.3f})"
     )
-    number = f"{value:+.2g}".replace("-", MINUS) if value else "0"
+    number = format(value, f"+{digits}")
+    number = number.replace("-", MINUS) if float(number) else "0"
     return f'<span style="{style}">{escape(word)}<span style="{_NUMBER}">{number}</span></span>'
 
 

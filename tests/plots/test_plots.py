@@ -135,15 +135,17 @@ def test_every_status_has_an_icon_of_its_own():
 
 
 def test_words_are_shaded_by_their_values_and_never_by_colour_alone():
-    html = plots.shaded(["good", "", "<b>bad</b>", "so"], [2.0, 9.0, -1.0, 0.0], limit=2.0)
+    html = plots.shaded(["good", "", "<b>bad</b>", "so"], [2.0, 9.0, -1.0, 0.004], limit=2.0)
     good, bad, so = re.findall(r"<span style=\"([^\"]*)\">([^<]*)<span[^>]*>([^<]*)</span></span>", html)
-    assert good[1:] == ("good", "+2")
-    assert bad[1:] == ("&lt;b&gt;bad&lt;/b&gt;", "\N{MINUS SIGN}1")
+    assert good[1:] == ("good", "+2.00")
+    assert bad[1:] == ("&lt;b&gt;bad&lt;/b&gt;", "\N{MINUS SIGN}1.00")
     assert so[1:] == ("so", "0")
     assert "rgba(178,24,43,0.450)" in good[0]
     assert "rgba(33,102,172,0.225)" in bad[0]
     assert ("solid" in good[0], "dashed" in bad[0]) == (True, True)
-    assert ",0.000)" in so[0]
+    assert ",0.001)" in so[0]
+    for extreme, written in ((1e-9, "+1.0e\N{MINUS SIGN}09"), (np.inf, "+1.8e+308"), (np.nan, "0")):
+        assert f">{written}</span>" in plots.shaded(["a"], [extreme])
 
 
 def test_replaced_words_are_struck_out_before_those_that_came():

@@ -1,6 +1,7 @@
 import re
 from functools import cache
 from html.parser import HTMLParser
+from math import log10
 
 import pytest
 
@@ -123,8 +124,9 @@ def test_a_text_model_shows_its_words_with_their_values_and_what_replaced_them(t
     html = page_of(text)
     words = text.arrays("instances")["described"][0]
     numbers = text.arrays("explain-lime")["by_feature"][0]
-    for word, value in zip(words, numbers, strict=True):
-        written = f"{value:+.2g}".replace("-", MINUS) if value else "0"
+    decimals = max(0, round(2 - log10(abs(numbers).max())))
+    for word, value in zip(words, numbers.tolist(), strict=True):
+        written = f"{value:+.{decimals}f}".replace("-", MINUS) if round(value, decimals) else "0"
         assert not word or re.search(f"{word}<span[^>]*>{re.escape(written)}</span>", html)
     assert re.search(r"<del[^>]*>\w+</del> <ins[^>]*>\w+</ins>", html)
     read = Page(html).text
