@@ -1,6 +1,8 @@
 """Audits of models of one's own from a plan: what runs code needs a word, and no word of a model reaches stdout."""
 
 import json
+import sys
+from types import ModuleType
 
 import onnx
 import pytest
@@ -11,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from probe.audit import read
 from tests.adapters.conftest import bomb
 from tests.adapters.huggingface import image, text
+from tests.adapters.test_timm import Pooled
 from tests.cli.conftest import PLAN
 
 
@@ -182,10 +185,42 @@ def test_texts_need_their_column(probe, place):
     assert 'features = ["text"]' in probe("audit", "--plan", "texts.toml", code=2).stderr
 
 
-def test_an_image_classifier_is_audited_on_images_of_the_zoo(probe, place):
-    image(place / "vit")
-    (place / "vit.toml").write_text(
-        '[model]\ntransformers = "vit"\n[data]\nzoo = "fashion-mnist"\nsample = 10\n[explain]\nsample = 2\n'
-    )
-    refused = probe("audit", "--plan", "vit.toml", code=2)
+IMAGES = """
+[data]
+zoo = "fashion-mnist"
+sample = 10
+
+[explain]
+sample = 2
+methods = [{method = "input_x_gradient"}, {method = "integrated_gradients", steps = 8, pieces = 1}]
+
+[attack]
+sample = 4
+eps = ["8/255"]
+methods = [{method = "fgsm"}]
+"""
+
+
+def test_an_image_classifier_of_hugging_face_is_audited_on_images_of_the_zoo(probe, place):
+    image(place / "vit", classes=10)
+    (place / "vit.toml").write_text('[model]\ntransformers = "vit"\n' + IMAGES)
+    probe("audit", "--plan", "vit.toml", code=1)
+    manifest = read("runs/vit").manifest
+    assert [s["status"] for s in manifest["steps"]] == ["done"] * len(manifest["steps"])
+    assert manifest["model"]["classes"][9] == "Ankle boot"
+    image(place / "vit", classes=3)
+    refused = probe("audit", "--plan", "vit.toml", "--out", "again", code=2)
     assert "the model tells apart LABEL_0, LABEL_1, LABEL_2" in refused.stderr
+
+
+def test_a_network_of_timm_is_audited_on_images_of_the_zoo(probe, place, monkeypatch):
+    library = ModuleType("timm")
+    library.list_models = lambda: ["pooled"]
+    library.create_model = lambda name, *, pretrained, num_classes, **_: Pooled(num_classes)
+    monkeypatch.setitem(sys.modules, "timm", library)
+    random = torch.Generator().manual_seed(0)
+    save_file({"fc.weight": torch.randn(10, 3, generator=random), "fc.bias": torch.zeros(10)}, "net.safetensors")
+    (place / "pooled.toml").write_text('[model]\ntimm = "pooled"\nweights = "net.safetensors"\n' + IMAGES)
+    probe("audit", "--plan", "pooled.toml", code=1)
+    manifest = read("runs/pooled").manifest
+    assert [s["status"] for s in manifest["steps"]] == ["done"] * len(manifest["steps"])
