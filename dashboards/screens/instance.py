@@ -120,7 +120,7 @@ def _attack(opened: Opened, row: int) -> None:
         )
         parts.figure(opened, "changed", caption, str(row), attack, eps, width=620)
     elif instance.form(bundle) == "graph":
-        caption = f"Example {row} and the edges that {attacks[attack]} moved with radius {radii[eps]}"
+        caption = f"Example {row} and the edges that {attacks[attack]} moved; radius: {radii[eps]}"
         parts.figure(opened, "rewired", caption, str(row), attack, eps, width=480)
     elif instance.form(bundle) == "tokens":
         _edited(instance.edited(bundle, row, attack, eps))

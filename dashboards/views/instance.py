@@ -12,7 +12,7 @@ from dashboards import state
 from dashboards.views.words import md, number, plain, share
 from probe import plots
 from probe.audit import Bundle
-from probe.audit.forms import spoken
+from probe.audit.forms import counted, spoken
 from probe.errors import IntegrityError
 
 Array = NDArray[Any]
@@ -162,7 +162,8 @@ def radii(bundle: Bundle, attack: str) -> dict[str, str]:
     written = bundle.manifest["plan"]["attack"]["eps"]
     stored = bundle.arrays(f"attack-{attacks(bundle)[attack]}")["eps"]
     named = sorted(written, key=fraction) if len(written) == len(stored) else [f"{eps:g}" for eps in stored]
-    return state.slugs([spoken(str(eps), "tokens") for eps in named] if form(bundle) == "tokens" else named)
+    unit = counted(bundle.manifest["plan"])
+    return state.slugs([spoken(str(eps), unit) for eps in named] if unit else named)
 
 
 def falls(bundle: Bundle, row: int) -> pd.DataFrame:

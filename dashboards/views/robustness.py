@@ -7,6 +7,7 @@ from dashboards import state
 from dashboards.views import instance
 from dashboards.views.words import estimate, number, plain
 from probe.audit import Bundle
+from probe.audit.forms import CHANGED, counted
 
 ATTACK = "attack"  # the curves by attack; anything else is the id of an attribute
 
@@ -66,7 +67,7 @@ def radii(bundle: Bundle) -> dict[float, str]:
     found = {0.0: "no attack"}
     for attack in instance.attacks(bundle):
         stored = bundle.arrays(f"attack-{instance.attacks(bundle)[attack]}")["eps"]
-        unit = "" if instance.form(bundle) == "tokens" else "eps "
+        unit = "" if counted(bundle.manifest["plan"]) else "eps "
         names = instance.radii(bundle, attack).values()
         found |= {float(e): f"{unit}{plain(n)}" for e, n in zip(stored, names, strict=True)}
     return found
@@ -74,7 +75,7 @@ def radii(bundle: Bundle) -> dict[float, str]:
 
 def unit(bundle: Bundle) -> str:
     """What a radius counts; empty where it is a length."""
-    return "words replaced" if instance.form(bundle) == "tokens" else ""
+    return CHANGED.get(counted(bundle.manifest["plan"]), "")
 
 
 def asked(bundle: Bundle) -> tuple[float, float]:

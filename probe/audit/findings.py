@@ -15,7 +15,7 @@ from scipy.special import softmax
 
 from probe import bias
 from probe.audit.bundle import Arrays, Bundle
-from probe.audit.forms import spoken
+from probe.audit.forms import counted, spoken
 from probe.errors import ProbeError
 from probe.finding import Finding, Threshold, check
 from probe.statistics import (
@@ -28,6 +28,12 @@ from probe.statistics import (
     mean,
     proportion,
 )
+
+# What is to be known about attacks whose radius is a number of words or edges.
+MEANINGS = {
+    "word": "; the words that came may change what a text means",
+    "edge": "; the edges that went or came may change what a graph is",
+}
 
 
 @dataclass
@@ -190,16 +196,15 @@ def _robustness(bundle: Bundle, answers: _Answers, result: Assessment) -> None:
         curve += [(name, eps, *proportion(row)) for eps, row in zip(first["eps"], rows, strict=True)]
     result.tables["robustness"] = pd.DataFrame(curve, columns=["attack", "eps", "robust_accuracy", "low", "high", "n"])
     at = int(np.argmin(np.abs(first["eps"] - float(Fraction(checks["robust_eps"])))))
-    form = str(bundle.manifest["data"]["form"])
+    unit = counted(bundle.manifest["plan"])
     result.findings.append(
         check(
             "robustness",
-            f"accuracy under attack at {spoken(checks['robust_eps'], form)}",
+            f"accuracy under attack at {spoken(checks['robust_eps'], unit)}",
             proportion(standing["all attacks"][at]),
             Threshold(checks["robust_accuracy"], "at least"),
             method=" and ".join(_describe(step["method"]) for step in steps),
-            note="an upper bound: a stronger attack can only lower it"
-            + "; the words that came may change what a text means" * (form == "tokens"),
+            note="an upper bound: a stronger attack can only lower it" + MEANINGS.get(unit, ""),
         )
     )
     if {"fgsm", "pgd"} <= evidence.keys():

@@ -62,11 +62,12 @@ def rewired(before: ArrayLike, after: ArrayLike, *, top: int = 10, title: str = 
     there = np.argwhere(np.triu(old, 1))
     _lines(ax, at, there, [MUTED] * len(there), np.full(len(there), 0.9))
     # Not all alike where an attack moved every edge a little: at 0.05 a hairline, at 1 a bar.
-    widths = 0.8 + (WIDEST - 1.8) * np.abs(sizes[most]).clip(0, 1)
+    widths = 0.8 + 1.8 * np.abs(sizes[most]).clip(0, 1)
     for sign, colour, style in ((1, FOR, "-"), (-1, AGAINST, "--")):
         chosen = np.sign(sizes[most]) == sign
         _lines(ax, at, places[most][chosen], [colour] * int(chosen.sum()), widths[chosen], style)
-    drawn = f"the {top} that moved most of {len(places)} edges" if len(places) > top else f"{len(places)} edges moved"
+    moved = f"{len(places)} edge{'s' * (len(places) != 1)}"
+    drawn = f"the {top} that moved most of {moved}" if len(places) > top else f"{moved} moved"
     _below(ax, f"{drawn}: {_counted(sizes[most])}")
     return _nodes(ax, at, title)
 

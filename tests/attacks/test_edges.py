@@ -144,7 +144,7 @@ def test_what_is_no_graph_is_refused():
     inputs = graphs(2)
     with pytest.raises(Unsupported, match=r"grad_argmax moves edges, and model reads numbers; choose an attack that"):
         GradArgmax()(linear(form=""), inputs, torch.zeros(2, dtype=torch.long))
-    flat = Model(forward=lambda x: x[:, :2], space=Space(form="graph"))
+    flat = Model(forward=lambda x: 3 * x[:, :2], space=Space(form="graph"))
     with pytest.raises(ShapeError, match=r"shape \(6,\), expected a graph: an adjacency"):
         GradArgmax()(flat, torch.eye(1, 6), torch.zeros(1, dtype=torch.long))
     with pytest.raises(RangeError, match=r"GradArgmax.eps = 1.5, expected a whole number"):

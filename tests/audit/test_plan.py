@@ -66,7 +66,7 @@ def test_what_a_plan_leaves_out_is_by_form_and_what_it_names_stays():
     table, image, graph = (plan.resolve(form=form) for form in ("table", "image", "graph"))
     assert (table.data.sample, image.data.sample) == (0, 1000)
     assert [m["method"] for m in table.attack.methods] == ["fgsm", "pgd"]
-    assert (image.checks.robust_eps, graph.checks.robust_eps) == ("4/255", "0.2")
+    assert (image.checks.robust_eps, graph.checks.robust_eps) == ("4/255", "3")
     named = plan_from(ZOO | {"data": {"sample": 7}, "attack": {"methods": [], "eps": ["0.1"]}}).resolve(form="image")
     assert (named.data.sample, named.attack.methods, named.attack.eps) == (7, (), ("0.1",))
 

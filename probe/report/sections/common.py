@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from probe.audit.bundle import Bundle
-from probe.audit.forms import spoken
+from probe.audit.forms import counted, spoken
 from probe.plots.style import radius
 from probe.report.parts import Absence, Block
 
@@ -64,7 +64,8 @@ def form(bundle: Bundle) -> str:
 
 def reach(bundle: Bundle, eps: float) -> str:
     """How far an attack may go, as people say it: radius 8/255, or 3 words."""
-    return spoken(f"{eps:g}", "tokens") if form(bundle) == "tokens" else f"radius {radius(eps)}"
+    unit = counted(bundle.manifest["plan"])
+    return spoken(f"{eps:g}", unit) if unit else f"radius {radius(eps)}"
 
 
 def with_absence(bundle: Bundle, lens: str, blocks: Sequence[Block]) -> list[Block]:

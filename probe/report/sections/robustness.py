@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from probe import plots
 from probe.audit.bundle import Arrays, Bundle
+from probe.audit.forms import CHANGED, counted
 from probe.report.parts import Block, Cell, Figure, Section, Table, Text, panel
 from probe.report.sections.common import class_name, form, reach, records, settings, steps, with_absence
 from probe.report.wording import count, estimate, number, shown, words
@@ -208,8 +209,8 @@ def _attacks(bundle: Bundle) -> list[dict[str, Any]]:
 
 
 def _norm(bundle: Bundle) -> str:
-    if form(bundle) == "tokens":
-        return "words replaced"
+    if unit := counted(bundle.manifest["plan"]):
+        return CHANGED[unit]
     norms = {str(step["method"].get("norm", "")) for step in _attacks(bundle)}
     return norms.pop() if len(norms) == 1 else ""
 
@@ -219,4 +220,4 @@ def _column(bundle: Bundle, eps: float) -> str:
 
 
 def _name(attack: str) -> str:
-    return {"fgsm": "FGSM", "pgd": "PGD", "hot_flip": "HotFlip"}.get(attack, words(attack))
+    return {"fgsm": "FGSM", "pgd": "PGD", "hot_flip": "HotFlip", "grad_argmax": "GradArgmax"}.get(attack, words(attack))
