@@ -15,6 +15,7 @@ from models.training.objectives.unlabelled import Unlabelled
 from models.training.randomness import source
 from probe import Dataset
 
+PENALTY = 1.0  # of the discriminator's slopes at real images, in squared log-odds per squared brightness
 COARSE = 7  # pixels a side of the images that the game is judged by
 
 
@@ -23,7 +24,8 @@ class Game(Unlabelled):
 
     With d the log-odds of real, noise z and log(1 + e^x) = softplus(x), an image x costs
     - the discriminator softplus(-d(x)) + s d(x) + softplus(d(g(z))), the cross-entropy of its answers, where the part s
-      (`Settings.smoothing`) is taken off the label of real images (arXiv:1606.03498);
+      (`Settings.smoothing`) is taken off the label of real images (arXiv:1606.03498), and half of |d'(x)|^2, without
+      which players that move at the same time circle each other (arXiv:1801.04406);
     - the generator softplus(-d(g(z))), the loss that does not saturate.
 
     So one step moves both players at once.
@@ -43,8 +45,11 @@ class Game(Unlabelled):
         return self._discriminate(batch.inputs, made.detach()) + self._deceive(made)
 
     def _discriminate(self, real: Tensor, made: Tensor) -> Tensor:
+        real = real.detach().requires_grad_()
         odds, others = self.network.discriminator(torch.cat((real, made)))[:, 0].chunk(2)
-        return softplus(-odds) + self.settings.smoothing * odds + softplus(others)
+        (slopes,) = torch.autograd.grad(odds.sum(), real, create_graph=True)
+        penalty = PENALTY / 2 * slopes.square().flatten(1).sum(1)
+        return softplus(-odds) + self.settings.smoothing * odds + softplus(others) + penalty
 
     def _deceive(self, made: Tensor) -> Tensor:
         judge = self.network.discriminator
