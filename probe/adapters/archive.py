@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from probe.adapters.safetensor import REMEDY, ZIP, head, refuse_pickle
-from probe.errors import DataError, UnsafeError
+from probe.errors import DataError, ProbeError, UnsafeError
 
 SUFFIXES = (".pt", ".pth", ".bin", ".ckpt")
 LARGEST = 2**34  # bytes of weights
@@ -43,6 +43,8 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
             _check_names(path, archive.read(f"{root}/data.pkl"))
             file.seek(0)
             found = torch.load(file, map_location="cpu", weights_only=True)
+    except ProbeError:
+        raise
     except (BadZipFile, RuntimeError, ValueError, EOFError, OSError, LookupError, TypeError) as error:
         raise DataError(f"{path.name} is not a whole file of torch.save ({_first(error)}); copy it again") from None
     except pickle.UnpicklingError as error:
