@@ -33,11 +33,10 @@ def read(split: str) -> Dataset:
     """
     if split not in SPLITS:
         raise PlanError(f"digits has the splits {', '.join(SPLITS)}; got {split!r}")
-    labels = _read("digits-labels-idx1-ubyte.gz", (COUNT,)).long()
-    rows = torch.arange(HALF, COUNT) if split == "test" else _few(labels[:HALF])
+    rows = torch.arange(HALF, COUNT) if split == "test" else _few(labels()[:HALF])
     return Dataset(
         inputs=images()[rows],
-        labels=labels[rows],
+        labels=labels()[rows],
         space=space(),
         classes=CLASSES,
         name=f"digits {split}",
@@ -56,6 +55,11 @@ def images() -> Tensor:
     """All images (1797, 1, 28, 28), enlarged from 8x8 pixels by bilinear interpolation."""
     small = _read("digits-images-idx3-ubyte.gz", (COUNT, SIDE, SIDE))[:, None] / WHITE
     return interpolate(small, (fashion.SIDE, fashion.SIDE), mode="bilinear", align_corners=False)
+
+
+def labels() -> Tensor:
+    """The digit that each of them shows (1797,)."""
+    return _read("digits-labels-idx1-ubyte.gz", (COUNT,)).long()
 
 
 @cache

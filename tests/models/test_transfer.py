@@ -181,18 +181,18 @@ def test_what_is_bundled_began_with_what_is_bundled():
             assert recorded["sha256"] == models.card(begin.model)["weights"]["sha256"], "train it again"
 
 
-@pytest.mark.slow
 def test_transfer_beats_training_from_scratch_on_200_digits():
     recipe, (train, test) = recipe_of("digits-cnn"), (digits.read(split) for split in ("train", "test"))
-    settings = replace(recipe.settings, epochs=10)
+    # From scratch it does best at a lower rate; see benchmarks/transfer.py.
+    ways = {"scratch": replace(recipe.settings, freeze={}, rate=3e-3), "transfer": recipe.settings}
     accuracies = {}
-    for name, options in {"scratch": {"freeze": {}}, "transfer": {}}.items():
-        for seed in range(3):
+    for name, settings in ways.items():
+        for seed in range(5):
             network = build(recipe.architecture, recipe.kwargs)
             begin = learned("fashion-cnn", network, ["head.*"]) if name == "transfer" else None
-            fit(network, train, replace(settings, **options), device=CPU, seed=seed, progress=quiet, weights=begin)
+            fit(network, train, settings, device=CPU, seed=seed, progress=quiet, weights=begin)
             right = network(test.inputs).argmax(1) == test.labels
             accuracies.setdefault(name, []).append(right.double().mean().item())
-    gains = [b - a for a, b in zip(*accuracies.values(), strict=True)]
-    assert min(gains) > 0
-    assert sum(gains) / len(gains) > 0.02
+    gains = [after - before for before, after in zip(*accuracies.values(), strict=True)]
+    assert sum(gains) / len(gains) > 0.01, accuracies
+    assert sum(gain > 0 for gain in gains) >= 4, accuracies

@@ -56,10 +56,10 @@ RECIPES = {
         data="digits",
         begin=Begin(model="fashion-cnn", replaced=("head.*",)),
         settings=Settings(
-            epochs=30, batch=20, rate=3e-3, weight_decay=0.02, augment={"shift": 1}, freeze={"blocks.*": 0.3}
+            epochs=2, batch=20, rate=1e-2, weight_decay=0.02, augment={"shift": 1}, freeze={"blocks.*": 0.3}
         ),
         preprocessing=IMAGES.replace("training rows", "training rows of Fashion-MNIST"),
-        at_least={"accuracy": 0.9},
+        at_least={"accuracy": 0.88},
     ),
     "fashion-robust": Recipe(
         architecture="cnn",
