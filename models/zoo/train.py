@@ -114,7 +114,7 @@ def _train_one(
     card["metrics"] = evaluate(artefact.read(folder), test, recipe.measures)
     write_card(folder, card)
     States.clear(folder)
-    return card
+    return read_card(folder)
 
 
 def _card(

@@ -168,7 +168,8 @@ def test_a_recipe_begins_with_a_model_and_its_card_says_so(tmp_path):
     short = replace(recipe, settings=replace(recipe.settings, epochs=1, freeze={"blocks.*": 1}))
     card = train("digits-cnn", out=tmp_path, device="cpu", progress=quiet, recipe=short)
     sha256 = json.loads((FOLDER / "fashion-cnn" / "card.json").read_text())["weights"]["sha256"]
-    assert card["training"]["begin"] == {"model": "fashion-cnn", "replaced": ("head.*",), "sha256": sha256}
+    assert card["training"]["begin"] == {"model": "fashion-cnn", "replaced": ["head.*"], "sha256": sha256}
+    assert card == models.card(tmp_path)
     ours, theirs = (models.load(name).forward.state_dict() for name in (tmp_path, "fashion-cnn"))
     assert moved(theirs, ours) == HEAD
 
