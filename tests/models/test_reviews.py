@@ -7,6 +7,7 @@ import torch
 
 import models
 from models.datasets import BUNDLED, reviews, tokens
+from models.zoo.recipes.texts import RECIPES
 from probe.errors import IntegrityError, PlanError
 
 
@@ -116,3 +117,10 @@ def test_a_changed_file_is_refused(monkeypatch):
 def test_an_unknown_split_is_named():
     with pytest.raises(PlanError, match=r"reviews has the splits train, test; got 'dev'"):
         models.data("reviews", "dev")
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_networks_have_a_vector_for_each_word_and_a_place_for_each_token(name):
+    kwargs = RECIPES[name].kwargs
+    assert kwargs["words"] == len(reviews.space().words)
+    assert kwargs.get("tokens", reviews.TOKENS) == reviews.TOKENS
