@@ -53,6 +53,11 @@ def prose(folder: Path) -> Bundle:
     return _finish(_prose(folder, VOCABULARY))
 
 
+def graph(folder: Path) -> Bundle:
+    """An audit of 40 graphs of five nodes."""
+    return _finish(_graph(folder))
+
+
 def hostile_prose(folder: Path) -> Bundle:
     """The same with words that attack whoever shows them."""
     return _finish(_prose(folder, HOSTILE))
@@ -79,7 +84,7 @@ def bare(folder: Path) -> Bundle:
     return _finish(_start(folder, **settings, explainers=(), attacks=()))
 
 
-BUNDLES = {f.__name__: f for f in (image, table, prose, hostile, hostile_prose, interrupted, tampered, bare)}
+BUNDLES = {f.__name__: f for f in (image, table, prose, graph, hostile, hostile_prose, interrupted, tampered, bare)}
 VOCABULARY = ("a", "good", "dull", "film", "by", "nobody", "ever")
 PEOPLE = ("age", "hours", "education", "sex")
 
@@ -173,6 +178,25 @@ def _prose(folder: Path, vocabulary) -> Bundle:
     after = np.stack([before] * 3)
     after[1:, :, 2] = words[1]
     bundle.write_arrays("attack-hot_flip", attacked | {"before": before, "after": after})
+    return bundle
+
+
+def _graph(folder: Path) -> Bundle:
+    names = [f"place {i}" for i in range(30)]
+    settings = {"shape": (5, 6), "classes": ("tree", "ring"), "features": names}
+    bundle = _start(folder, **settings, attacks=("grad_argmax",), eps=("1", "2", "3"))
+    bundle.manifest["data"]["form"] = "graph"
+    ring = np.roll(np.eye(5), 1, 0) + np.roll(np.eye(5), -1, 0)
+    drawn = np.concatenate([ring, np.ones((5, 1))], 1)
+    cut = drawn.copy()
+    cut[0, 1] = cut[1, 0] = 0
+    for name in ("instances", "attack-grad_argmax"):
+        arrays = bundle.arrays(name)
+        arrays["inputs"] = np.broadcast_to(drawn, arrays["inputs"].shape)
+        if "shown" in arrays:
+            arrays["shown"] = np.broadcast_to(cut, arrays["shown"].shape)
+            arrays["moved"] = (arrays["shown"] - arrays["inputs"]).reshape(arrays["moved"].shape)
+        bundle.write_arrays(name, arrays)
     return bundle
 
 

@@ -10,7 +10,7 @@ import dashboards
 
 APP = Path(dashboards.__file__).with_name("app.py")
 PAGES = ("summary", "instance", "robustness", "bias")
-COMPLETE = ("image", "table", "prose", "hostile", "hostile_prose", "tampered", "bare", "interrupted")
+COMPLETE = ("image", "table", "prose", "graph", "hostile", "hostile_prose", "tampered", "bare", "interrupted")
 
 
 @pytest.fixture
@@ -121,6 +121,22 @@ def test_a_text_is_shown_with_its_words_their_values_and_what_replaced_them(show
     assert "word 5" not in said
     robustness = text(show(bundles.prose.folder.parent, "robustness"))
     assert "falls at 1 word" in robustness
+    assert "eps 1" not in robustness
+
+
+def test_a_graph_is_shown_with_its_edges_and_those_that_were_flipped(show, bundles):
+    row = str(bundles.graph.arrays("instances")["rows"][0])
+    app = show(bundles.graph.folder.parent, "instance", row=row, eps="2-edges")
+    said = text(app)
+    for caption in (
+        f"Example {row}, true label",
+        "wide edges count most",
+        "the edges that grad argmax moved; radius: 2",
+    ):
+        assert caption in said.replace("_", " ")
+    assert len(app.image) == 4
+    robustness = text(show(bundles.graph.folder.parent, "robustness"))
+    assert "falls at 1 edge" in robustness
     assert "eps 1" not in robustness
 
 

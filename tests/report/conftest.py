@@ -77,6 +77,33 @@ def text_parts(words: tuple[str, ...] = ("good", "bad", "dull", "bright", "film"
     return model, Dataset(inputs=ids, labels=labels, space=space, classes=("against", "for"), name="reviews")
 
 
+def graph_parts() -> tuple[Model, Dataset]:
+    """A count of the triangles of graphs with six nodes, which are few or many; one label in nine is wrong."""
+    count, (one, other) = 6, torch.triu_indices(6, 6, 1)
+    features = torch.diag(torch.arange(6) + 15)
+    features[one, other] = features[other, one] = torch.arange(15)
+    features = torch.cat([features, features.diagonal()[:, None]], 1)
+    names = (
+        *(f"edge {i}-{j}" for i, j in zip(one.tolist(), other.tolist(), strict=True)),
+        *map("node {}".format, range(6)),
+    )
+    nothing = torch.cat([torch.zeros(1, 6, 6), torch.ones(1, 6, 1)], 2)
+    mutable = torch.cat([~torch.eye(6).bool(), torch.zeros(6, 1).bool()], 1)
+    space = Space(features=features, names=names, reference=nothing, mutable=mutable, form="graph")
+
+    def forward(graphs: torch.Tensor) -> torch.Tensor:
+        edges = (graphs[:, :, :count] + graphs[:, :, :count].mT) / 2
+        triangles = (edges @ edges @ edges).diagonal(dim1=1, dim2=2).sum(1) / 6
+        return torch.stack([2.5 - triangles, triangles - 2.5], 1)
+
+    edges = (draw(60, 6, 6, seed=8) < 0.5).float().triu(1)
+    inputs = torch.cat([edges + edges.mT, torch.ones(60, 6, 1)], 2)
+    model = Model(forward=forward, space=space, classes=("few", "many"), name="tiny-graph")
+    labels = model.predict(inputs)
+    labels[::9] = 1 - labels[::9]
+    return model, Dataset(inputs=inputs, labels=labels, space=space, classes=("few", "many"), name="triangles")
+
+
 def make(parts: tuple[Model, Dataset], folder: Path, progress: Progress = lambda *_: None, **plan: object) -> Bundle:
     table = {
         "name": folder.name,
@@ -106,6 +133,12 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 @pytest.fixture(scope="session")
 def text(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return make(text_parts(), tmp_path_factory.mktemp("text"), attack={"sample": 60}, explain={"sample": 12})
+
+
+@pytest.fixture(scope="session")
+def graph(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """All that an audit does with a graph where the plan names nothing."""
+    return make(graph_parts(), tmp_path_factory.mktemp("graph"), attack={"sample": 60}, explain={"sample": 12})
 
 
 @pytest.fixture(scope="session")

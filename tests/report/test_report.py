@@ -3,6 +3,7 @@ from functools import cache
 from html.parser import HTMLParser
 from math import log10
 
+import numpy as np
 import pytest
 
 from probe.audit import Bundle, verify
@@ -41,7 +42,7 @@ class Page(HTMLParser):
         return sum(name == tag for name, _ in self.elements)
 
 
-@pytest.fixture(params=["image", "table", "text", "hostile", "hostile_text", "interrupted"])
+@pytest.fixture(params=["image", "table", "text", "graph", "hostile", "hostile_text", "interrupted"])
 def bundle(request) -> Bundle:
     return request.getfixturevalue(request.param)
 
@@ -135,6 +136,29 @@ def test_a_text_model_shows_its_words_with_their_values_and_what_replaced_them(t
     assert "words replaced" in read
     assert "radius 3" not in read
     assert "word 8" not in read  # a place says nothing, and those that are empty even less
+
+
+def test_a_graph_model_shows_its_edges_and_those_that_were_flipped(graph):
+    html, read = page_of(graph), Page(page_of(graph)).text
+    for method in ("saliency", "integrated gradients", "kernel shap", "lime"):
+        assert f"The graph with its edges by {method}" in html
+    attacked = graph.arrays("attack-grad_argmax")
+    at = int(np.flatnonzero(attacked["eps"] == 3)[0])
+    broken = np.flatnonzero(attacked["success"][at, :24])[:4]
+    assert len(broken) > 0
+    for index in broken:
+        change = np.triu(attacked["shown"][at, index, :, :6] - attacked["inputs"][index, :, :6])
+        up, down = int((change > 0).sum()), int((change < 0).sum())
+        said = ", ".join(f"{n} {word}" for n, word in ((up, "up"), (down, "down")) if n)
+        assert f"{up + down} edge{'s' * (up + down != 1)} moved: {said}" in html
+    assert "accuracy under attack at 3 edges" in read
+    assert "at 1 edge" in read
+    assert "edges flipped" in html
+    assert "radius 3" not in read
+    # An edge that was flipped is moved by 1, though it has two places.
+    moved = re.findall(r'<td>edge \d-\d</td><td class="num">([^<]+)</td>', html)
+    assert len(moved) == len(broken)
+    assert set(moved) <= {"+1", f"{MINUS}1"}
 
 
 def test_foreign_words_are_shown_as_text(hostile_text):
