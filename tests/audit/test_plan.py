@@ -71,6 +71,15 @@ def test_what_a_plan_leaves_out_is_by_form_and_what_it_names_stays():
     assert (named.data.sample, named.attack.methods, named.attack.eps) == (7, (), ("0.1",))
 
 
+def test_texts_are_attacked_by_whole_words():
+    texts = plan_from(ZOO).resolve(form="tokens")
+    assert ([attack.name() for attack in texts.attacks()], texts.checks.robust_eps) == (["hot_flip"], "3")
+    with pytest.raises(RangeError, match=r"HotFlip.eps = '0.1', expected a whole number"):
+        plan_from(ZOO | {"attack": {"eps": ["0.1"]}}).resolve(form="tokens")
+    with pytest.raises(PlanError, match="mixes norms"):
+        plan_from(ZOO | {"attack": {"methods": [{"method": "pgd"}, {"method": "hot_flip"}]}})
+
+
 def test_files_are_relative_to_the_plan(tmp_path):
     (tmp_path / "p.toml").write_text(
         '[model]\nfactory="a:b"\nweights="w.safetensors"\n[data]\ncsv="d.csv"\nlabel="y"\n'
