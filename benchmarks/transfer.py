@@ -3,9 +3,10 @@
     python benchmarks/transfer.py
 
 writes benchmarks/results/transfer.json. Each way of training has the learning rate, of three, that did best on
-development rows: those of the training half that are not among the 200. The test rows are of other writers, and are
-looked at once. All ways take the same steps. How many decides: the fewer, the more is gained, and with 45 steps training
-from scratch is the better way, as these digits are easily learned.
+development rows: those of the training half that are not among the 200. The test rows are of other writers.
+
+All ways take the same steps, and how many decides: the fewer, the more is gained, and with 45 steps training from
+scratch is the better way, as these digits are easily learned.
 """
 
 import json
