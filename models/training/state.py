@@ -70,6 +70,11 @@ class States:
         return tensors, header["numbers"]
 
     @staticmethod
+    def left(folder: Path) -> bool:
+        """Whether a run that is not over left its state."""
+        return any((folder / name).exists() for name in NAMES)
+
+    @staticmethod
     def clear(folder: Path) -> None:
         """Remove the state of a run that is over, with what a process that was killed while writing left of it."""
         for name in NAMES:

@@ -66,7 +66,7 @@ def train(  # noqa: PLR0913  # what to train, then options by name
     for k in range(seeds):
         each = folder / f"seed-{seed + k}" if k else folder
         # Of several seeds those that are done are not done again.
-        cards.append(_done(recipe, each, seed + k) or _train_one(name, recipe, each, place, seed + k, progress))
+        cards.append(_done(name, recipe, each, seed + k) or _train_one(name, recipe, each, place, seed + k, progress))
     if not _leads():
         return cards[0]
     cards[0]["over_seeds"] = over_seeds([card["metrics"] for card in cards])
@@ -74,20 +74,29 @@ def train(  # noqa: PLR0913  # what to train, then options by name
     return cards[0]
 
 
-def _done(recipe: Recipe, folder: Path, seed: int) -> dict[str, Any]:
+def _done(name: str, recipe: Recipe, folder: Path, seed: int) -> dict[str, Any]:
     """The card of a run that is over, if it was this one."""
+    card = _over(folder)
+    training, data = card.get("training", {}), card.get("data", {})
+    found = [card.get("name"), card.get("architecture"), data.get("name"), data.get("judged_on")]
+    architecture = {"name": recipe.architecture, "kwargs": dict(recipe.kwargs)}
+    wanted = [name, architecture, recipe.data, recipe.judged_on, seed, asdict(recipe.settings)]
+    same = [*found, training.get("seed"), training.get("settings")] == json.loads(json.dumps(wanted))
+    return card if same else {}
+
+
+def _over(folder: Path) -> dict[str, Any]:
+    """The card in a folder, once its model was judged."""
     card = read_card(folder) if (folder / CARD).exists() else {}
-    if "metrics" not in card:
-        return {}
-    found = card["training"]["seed"], card["training"]["settings"], card["architecture"]["kwargs"]
-    wanted = json.loads(json.dumps([seed, asdict(recipe.settings), dict(recipe.kwargs)]))
-    return card if list(found) == wanted else {}
+    return card if "metrics" in card else {}
 
 
 def _train_one(
     name: str, recipe: Recipe, folder: Path, device: torch.device, seed: int, progress: Progress
 ) -> dict[str, Any]:
-    for file in (CARD, artefact.WEIGHTS):
+    # A run that was ended while its model was judged left its state too: it is taken up.
+    refused = () if States.left(folder) and not _over(folder) else (CARD, artefact.WEIGHTS)
+    for file in refused:
         if (folder / file).exists():
             raise ExistsError(f"{folder / file} exists and is left as it is; give another folder, or remove it first")
     try:

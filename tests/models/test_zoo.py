@@ -3,6 +3,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -197,3 +198,36 @@ def test_the_test_split_is_read_only_after_the_weights_are_written(tiny, tmp_pat
     monkeypatch.setattr(adult, "read", watched)
     train("tiny", out=tmp_path, device="cpu", progress=lambda line: None)
     assert reads == [("train", False), ("test", True)]
+
+
+def test_a_run_that_was_ended_while_its_model_was_judged_is_taken_up(tiny, tmp_path, monkeypatch):
+    def impatient(*given):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("models.zoo.train.evaluate", impatient)
+        with pytest.raises(KeyboardInterrupt):
+            train("tiny", out=tmp_path, device="cpu", progress=lambda line: None)
+    lines = []
+    card = train("tiny", out=tmp_path, device="cpu", progress=lines.append)
+    assert "continuing in epoch 2" in lines[1]
+    assert card["metrics"] == evaluate(models.load(tmp_path), models.data("adult"))
+    assert {p.name for p in tmp_path.iterdir()} == FILES
+
+
+def test_seeds_that_are_done_are_not_done_again(tiny, tmp_path):
+    trained = []
+    cards = [train("tiny", out=tmp_path, device="cpu", seeds=2, progress=trained.append) for _ in range(2)]
+    assert sum(line.startswith("tiny, seed") for line in trained) == 2
+    assert cards[0] == cards[1] == models.card(tmp_path)
+    accuracies = [models.card(folder)["metrics"]["accuracy"] for folder in (tmp_path, tmp_path / "seed-1")]
+    assert cards[0]["over_seeds"]["accuracy"]["mean"] == pytest.approx(sum(accuracies) / 2)
+
+
+@pytest.mark.parametrize("other", [{"architecture": "ftt"}, {"data": "compas"}, {"audited": "compas"}])
+def test_another_model_is_not_taken_for_one_of_the_seeds(other, tiny, tmp_path):
+    # Even if its arguments and settings are the same, as those of reviews-lstm and reviews-gru are.
+    train("tiny", out=tmp_path, device="cpu", progress=lambda line: None)
+    recipe = replace(recipes.RECIPES["tiny"], **other)
+    with pytest.raises(ExistsError, match="exists and is left as it is"):
+        train("tiny", out=tmp_path, device="cpu", seeds=2, progress=lambda line: None, recipe=recipe)
