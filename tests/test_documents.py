@@ -7,17 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.ensemble import RandomForestClassifier
 from torch import nn
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-
-
-class Forest:
-    """Stands for any estimator with probabilities."""
-
-    def predict_proba(self, rows):
-        return np.full((len(rows), 2), 0.5)
 
 
 @pytest.mark.slow
@@ -30,7 +24,8 @@ def test_the_readmes_python_runs(tmp_path, monkeypatch):
         "probe": probe,
         "net": nn.Linear(3, 2).eval(),
         "rows": torch.zeros(1, 3),
-        "forest": Forest(),
+        "forest": RandomForestClassifier(5, random_state=0).fit(generator.random((20, 3)), np.arange(20) % 2),
+        "ask": lambda rows: np.full((len(rows), 2), 0.5),
         "labels": generator.integers(2, size=200),
         "predictions": generator.integers(2, size=200),
         "groups": __import__("pandas").DataFrame({"sex": ["F", "M"] * 100}),

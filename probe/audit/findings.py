@@ -247,7 +247,7 @@ def _bias(bundle: Bundle, answers: _Answers, result: Assessment) -> None:
     wanted = plan["bias"]["groups"]
     groups = answers.groups if wanted is None or answers.groups is None else answers.groups[list(wanted)]
     if groups is None or groups.empty:
-        result.findings.append(_absent("bias", "differences between groups", "the data declares no groups"))
+        result.findings.append(_absent("bias", "differences between groups", _why_no_groups(wanted, answers)))
         return
     positive = plan["bias"]["positive"]
     if not positive and len(classes) != 2:
@@ -271,6 +271,12 @@ def _bias(bundle: Bundle, answers: _Answers, result: Assessment) -> None:
     result.tables |= {"bias_groups": report.groups, "bias_disparities": report.disparities, "bias_pairs": report.pairs}
     result.tables["bias_ledger"] = report.ledger
     result.findings += report.findings
+
+
+def _why_no_groups(wanted: list[str] | None, answers: _Answers) -> str:
+    return (
+        "the plan compares no groups" if wanted == [] and answers.groups is not None else "the data declares no groups"
+    )
 
 
 def _done(bundle: Bundle, lens: str) -> list[dict[str, Any]]:

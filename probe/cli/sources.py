@@ -20,14 +20,10 @@ REFERENCES = 50  # rows of a table that show an absent feature, where the user n
 
 def plan_of(name: str) -> Plan:
     """The default plan of a network of the zoo, or of a folder that `probe train` wrote."""
-    data = _data_of(name)
-    return plan_from(
-        {
-            "name": Path(name).name,
-            "model": {"zoo": name},
-            "bias": {"positive": models.favourable(data)},
-        }
-    )
+    favourable = models.favourable(_data_of(name))
+    # Where no class is one that people would rather be put in, nobody can be treated worse.
+    bias = {"positive": favourable} if favourable else {"groups": []}
+    return plan_from({"name": Path(name).name, "model": {"zoo": name}, "bias": bias})
 
 
 def plan_in(path: Path) -> Plan:
