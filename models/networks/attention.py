@@ -45,3 +45,6 @@ class Attention(nn.Module):
         queries, keys, values = split.permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(queries[:, :, :asking], keys, values)
         return self.merge(mixed.transpose(1, 2).flatten(2))
+
+    def extra_repr(self) -> str:
+        return f"heads={self.heads}"

@@ -261,8 +261,11 @@ def _ownership(folder: Path | None, workers: Workers) -> AbstractContextManager[
 
 def _identity(network: nn.Module, data: Dataset, settings: Settings, seed: int, weights: Weights | None) -> str:
     """A digest of all that a run is determined by."""
+    # What has no weights, such as dropout, is in its text.
     shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    text = json.dumps([shapes, data.digest(), asdict(settings), seed, sha256(weights or {})], default=str)
+    text = json.dumps(
+        [repr(network), shapes, data.digest(), asdict(settings), seed, sha256(weights or {})], default=str
+    )
     return hashlib.sha256(text.encode()).hexdigest()
 
 

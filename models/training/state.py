@@ -6,6 +6,7 @@ numbers as JSON beside them. Nothing in them is executed.
 """
 
 import fcntl
+import hashlib
 import json
 import os
 import time
@@ -45,9 +46,10 @@ class States:
         """Put a state in the place of the older one."""
         self.serial, self.written = self.serial + 1, time.monotonic()
         contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        header = {"serial": self.serial, "run": self.run, "sha256": sha256(contiguous), "numbers": numbers}
+        header = json.dumps({"serial": self.serial, "run": self.run, "numbers": numbers})
+        content = save(contiguous, {"state": header, "sha256": _digest(header, contiguous)})
         try:
-            write_whole(self.folder / NAMES[self.serial % 2], save(contiguous, {"state": json.dumps(header)}))
+            write_whole(self.folder / NAMES[self.serial % 2], content)
         except OSError as error:
             raise DataError(f"cannot write the state of training to {self.folder}: {error.strerror or error}") from None
 
@@ -102,12 +104,19 @@ def owned(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def _digest(header: str, tensors: Mapping[str, Tensor]) -> str:
+    return hashlib.sha256((header + sha256(tensors)).encode()).hexdigest()
+
+
 def _read(path: Path) -> tuple[dict[str, Tensor], Numbers] | None:
     """The content of a state file; None if it is missing or damaged."""
     try:
         with safe_open(path, "pt") as file:
-            header = json.loads(file.metadata()["state"])
+            said = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
+        if said["sha256"] != _digest(said["state"], tensors):
+            return None
+        header: Numbers = json.loads(said["state"])
     except (OSError, SafetensorError, ValueError, TypeError, KeyError):
         return None
-    return (tensors, header) if isinstance(header, dict) and sha256(tensors) == header.get("sha256") else None
+    return tensors, header

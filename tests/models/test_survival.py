@@ -163,6 +163,17 @@ def test_a_state_that_was_cut_short_is_passed_over(tmp_path):
     assert (tensors["weight"].tolist(), numbers) == ([2.0], {"value": 2.0})
 
 
+def test_a_state_whose_numbers_were_damaged_is_passed_over(tmp_path):
+    states = States(tmp_path, "run")
+    for taken in (7, 8):
+        states.write({"weight": torch.zeros(1)}, {"taken": taken})
+    newest = tmp_path / NAMES[states.serial % 2]
+    whole = newest.read_bytes()
+    newest.write_bytes(whole.replace(b'taken\\": 8', b'taken\\": 9'))
+    assert newest.read_bytes() != whole
+    assert States(tmp_path, "run").read()[1] == {"taken": 7}
+
+
 def test_a_state_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     states = States(tmp_path, "run")
     states.write({"weight": torch.zeros(1)}, {})
@@ -181,6 +192,20 @@ def test_the_state_of_another_run_is_left_as_it_is(tmp_path, monkeypatch):
     with pytest.raises(ExistsError, match="other settings, data or seed"):
         fit(small(), rows(), SETTINGS, device=CPU, seed=1, progress=quiet, folder=tmp_path)
     assert all((tmp_path / name).exists() for name in NAMES)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "kwargs", "other"),
+    [
+        ("cnn", {"channels": [4, 8], "side": 8, "classes": 2}, {"dropout": 0.5}),
+        ("cnn", {"channels": [4, 8], "side": 8, "classes": 2}, {"activation": "tanh"}),
+        ("vit", {"side": 8, "width": 8, "layers": 1, "heads": 2, "classes": 2}, {"heads": 4}),
+    ],
+)
+def test_a_network_that_differs_only_in_what_has_no_weights_is_another_run(architecture, kwargs, other, tmp_path):
+    fit(build(architecture, kwargs), rows(), SETTINGS, device=CPU, progress=quiet, folder=tmp_path)
+    with pytest.raises(ExistsError, match="holds the state of a run"):
+        fit(build(architecture, kwargs | other), rows(), SETTINGS, device=CPU, progress=quiet, folder=tmp_path)
 
 
 def test_two_runs_cannot_share_a_folder(tmp_path):
