@@ -60,4 +60,6 @@ class Standardise(nn.Module):
     def adapt(self, images: Tensor) -> None:
         """Take mean and deviation from the training images."""
         self.mean.fill_(images.mean())
-        self.deviation.fill_(images.std())
+        deviation = images.std()
+        # Where all are the same there is nothing to scale.
+        self.deviation.fill_(deviation if deviation > 0 else 1.0)

@@ -88,6 +88,8 @@ def noise(deviation: float) -> Augmentation:
     """Add normal noise of that standard deviation, in the units of the inputs; the sum may leave their range."""
 
     def apply(inputs: Tensor, random: torch.Generator) -> Tensor:
+        if not inputs.is_floating_point():
+            raise ShapeError(f"inputs are {inputs.dtype}, and noise would make no token ids of token ids; use omit")
         return inputs + deviation * torch.randn(inputs.shape, generator=random).to(inputs)
 
     return apply

@@ -18,6 +18,7 @@ from models.networks import start
 from models.networks.network import Network
 from models.training.course import Course, Epoch, Trained, Weights
 from models.training.learner import Learner
+from models.training.losses import LOSSES
 from models.training.metrics import Metrics
 from models.training.objectives import Judgement, objective_of
 from models.training.randomness import source
@@ -72,13 +73,14 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
     """
     training, validation = carve(data, settings.validation)
     start(network, training.inputs, source(seed, "weights"), settings.initialiser)
+    _check(network, training, settings)
     network.load_state_dict(dict(network.state_dict()) | dict(weights or {}))
     network.to(device)
     if folder:
         _make(folder)
     with together(device) as workers, _ownership(folder, workers):
         objective = objective_of(network, settings, training).to(device)
-        steps = settings.epochs * math.ceil(len(training) / settings.batch)
+        steps = settings.epochs * len(batches(len(training), settings.batch))
         learner = Learner(objective, settings, steps=steps, seed=seed, workers=workers)
         # A state of divided weights is not kept: such a run begins anew.
         kept = None if workers.shards(settings) else folder
@@ -98,6 +100,17 @@ def carve(data: Dataset, part: float) -> tuple[Dataset, Dataset]:
         raise DataError(f"{data.name} has {len(data)} rows: too few to keep {part:.0%} of them for validation")
     order = torch.randperm(len(data), generator=generator(0, torch.device("cpu")))
     return data[order[count:]], data[order[:count]]
+
+
+def batches(rows: int, size: int) -> list[slice]:
+    """Slices of `size` rows, of which the last may be shorter.
+
+    One row that is left joins the slice before it: batch normalisation can do nothing with a row by itself.
+    """
+    found = list(spans(rows, size))
+    if rows > size > 1 and rows % size == 1:
+        found[-2:] = [slice(found[-2].start, rows)]
+    return found
 
 
 class _Run:
@@ -188,7 +201,7 @@ class _Run:
         learner.network.train()
         order = torch.randperm(len(self.rows), generator=source(learner.seed, "order", number))
         order = order.to(learner.device)
-        for rows in list(spans(len(order), self.settings.batch))[course.step :]:
+        for rows in batches(len(order), self.settings.batch)[course.step :]:
             course.losses.append(learner.learn(self.rows[order[rows]]))
             course.step += 1
             if self.states and self.states.due:
@@ -242,6 +255,21 @@ def _line(number: int, loss: float, training: Judgement, validation: Judgement) 
     if training.accuracy is not None and validation.accuracy is not None:
         line |= {"training_accuracy": training.accuracy, "validation_accuracy": validation.accuracy}
     return line
+
+
+def _check(network: Network, data: Dataset, settings: Settings) -> None:
+    """Refuse a network that the rows do not fit, before it takes time."""
+    # The lowest and the highest of each coordinate: among token ids the highest is the one that may be too high.
+    ends = torch.stack([data.inputs.amin(0), data.inputs.amax(0)])
+    kind = type(network).__name__
+    try:
+        with torch.no_grad():
+            outputs = network.eval().logits(ends).shape[1]
+    except (RuntimeError, IndexError, ValueError) as error:
+        shape = tuple(data.inputs.shape[1:])
+        raise DataError(f"{kind} cannot take the rows of {data.name} {shape}: {error}; change its arguments") from None
+    if settings.loss in LOSSES and data.classes and outputs != len(data.classes):
+        raise DataError(f"{kind} has {outputs} outputs, {data.name} has {len(data.classes)} classes; make them equal")
 
 
 def _on(data: Dataset, device: torch.device) -> Dataset:

@@ -4,10 +4,12 @@ from dataclasses import replace
 import pytest
 import torch
 
+from models.networks import build
 from models.training.augment import flip_and_shift
-from models.training.loop import carve, fit
+from models.training.loop import batches, carve, fit
 from models.training.schedules import climb_and_fall
 from models.training.settings import Settings
+from probe import Dataset, Space
 from probe.errors import DataError, ProbeError, RangeError
 
 CPU = torch.device("cpu")
@@ -102,3 +104,56 @@ def test_flipping_and_shifting_moves_pixels_by_at_most_two():
 def test_settings_refuse_what_makes_no_sense(wrong):
     with pytest.raises(RangeError, match=rf"Settings.{next(iter(wrong))}"):
         Settings(**({"epochs": 1} | wrong))
+
+
+@pytest.mark.parametrize("architecture", ["mlp"])
+def test_one_row_that_is_left_of_an_epoch_is_trained_on_with_those_before(easy):
+    # Batch normalisation has no variance of one row to divide by.
+    network = build("mlp", {"numbers": 2, "onehots": 3, "bins": 4, "widths": [8], "norm": "batch"})
+    lines = fit(network, easy, Settings(epochs=1, batch=179), device=CPU, progress=quiet).lines
+    assert math.isfinite(lines[0]["loss"])
+
+
+def test_batches_cover_all_rows_and_none_is_of_one_row_that_is_left():
+    assert batches(180, 179) == [slice(0, 180)]
+    assert batches(180, 60) == [slice(0, 60), slice(60, 120), slice(120, 180)]
+    assert batches(3, 1) == [slice(0, 1), slice(1, 2), slice(2, 3)]
+    assert batches(1, 5) == [slice(0, 1)]
+
+
+@pytest.fixture
+def ids():
+    source = torch.Generator().manual_seed(0)
+    inputs = torch.randint(20, (60, 5), generator=source)
+    return Dataset(
+        inputs=inputs, labels=inputs[:, 0] % 2, space=Space(bounds=(0, 19)), classes=("even", "odd"), name="ids"
+    )
+
+
+TEXTS = {"words": 20, "width": 4, "lengths": [1], "filters": 4}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"words": 5}, r"TextCNN cannot take the rows of ids \(5,\): .*out of range"),
+        ({"lengths": [6]}, r"TextCNN cannot take the rows of ids \(5,\): "),
+        ({"classes": 3}, "TextCNN has 3 outputs, ids has 2 classes"),
+    ],
+)
+def test_a_network_that_does_not_fit_the_rows_is_refused_before_training(change, message, ids):
+    with pytest.raises(DataError, match=message):
+        fit(build("text-cnn", TEXTS | change), ids, Settings(epochs=1), device=CPU, progress=quiet)
+
+
+@pytest.mark.parametrize("change", [{"mixup": 0.2}, {"augment": {"noise": 0.1}}])
+def test_token_ids_are_not_mixed_or_moved_bit_by_bit(change, ids):
+    with pytest.raises(ProbeError, match="token ids"):
+        fit(build("text-cnn", TEXTS), ids, Settings(epochs=1, **change), device=CPU, progress=quiet)
+
+
+@pytest.mark.parametrize("architecture", ["cnn"])
+def test_inputs_that_are_all_the_same_are_no_division_by_zero(easy):
+    rows = replace(easy, inputs=torch.zeros(200, 1, 8, 8))
+    network = build("cnn", {"channels": [4], "side": 8, "classes": 2})
+    assert math.isfinite(fit(network, rows, Settings(epochs=1), device=CPU, progress=quiet).best.loss)

@@ -33,11 +33,12 @@ class Classification(Objective):
     def __init__(self, network: Network, settings: Settings, data: Dataset) -> None:
         super().__init__(network, settings, data)
         self.classes, self.space = len(data.classes), data.space
-        if settings.adversary and not data.inputs.is_floating_point():
-            raise PlanError(
-                f"Settings.adversary moves inputs bit by bit, which whole numbers such as token ids do not allow; "
-                f"those of {data.name} are {data.inputs.dtype}; leave it out"
-            )
+        for name in ("adversary", "mixup"):
+            if getattr(settings, name) and not data.inputs.is_floating_point():
+                raise PlanError(
+                    f"Settings.{name} moves inputs bit by bit, which whole numbers such as token ids do not allow; "
+                    f"those of {data.name} are {data.inputs.dtype}; leave it out"
+                )
         self.augment, self.loss = compose(settings.augment), LOSSES[settings.loss]
         self.groups = Groups(settings.balance, data)
         # Not a part of the state: the settings say it.
