@@ -1,5 +1,6 @@
 """Several processes that train one network together, as `torchrun` starts them."""
 
+import atexit
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,17 +61,17 @@ class Workers:
 
 @contextmanager
 def together(device: torch.device) -> Iterator[Workers]:
-    """Join the processes that `torchrun` started, and leave them in the end; alone without it."""
+    """Join the processes that `torchrun` started, until this one ends; alone without it."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield Workers()
         return
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    try:
-        yield Workers(dist.get_rank(), dist.get_world_size())
-        # Nobody leaves while another still talks.
-        dist.barrier()
-    finally:
-        dist.destroy_process_group()
+    # Once, however many networks are trained: who joined again early would find the addresses of the time before.
+    if not dist.is_initialized():
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        atexit.register(dist.destroy_process_group)
+    yield Workers(dist.get_rank(), dist.get_world_size())
+    # Nobody leaves while another still talks.
+    dist.barrier()
 
 
 def whole(tensor: Tensor) -> Tensor:

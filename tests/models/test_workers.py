@@ -45,6 +45,15 @@ save_file(tensors, folder / f"end-{rank}.safetensors")
 """
 
 
+# As several seeds are trained: one after the other, while the first process is late, as it has a model to judge.
+AGAIN = CODE.replace(
+    "trained =",
+    "fit(plain(), data(), settings, device=CPU, seed=1)\n"
+    "if os.environ['RANK'] == '0':\n    import time; time.sleep(3)\n"
+    "trained =",
+)
+
+
 def plain():
     return build("lenet", {"side": 16, "classes": 2}).double()
 
@@ -62,10 +71,10 @@ def table(settings):
     return {name: value for name, value in asdict(settings).items() if value is not None}
 
 
-def launched(folder, settings, processes=2):
+def launched(folder, settings, processes=2, code=CODE):
     """Train in several processes, as torchrun starts them."""
     script = folder / "script.py"
-    script.write_text(CODE)
+    script.write_text(code)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -113,3 +122,12 @@ def test_processes_that_divide_the_weights_train_as_one_does(settings, tmp_path)
     assert same(first, second)
     for name, tensor in weights(network).items():
         torch.testing.assert_close(first[name], tensor, rtol=0, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_processes_train_one_network_after_another(tmp_path):
+    network = plain()
+    fit(network, data(), SETTINGS, device=CPU, progress=quiet)
+    launched(tmp_path, SETTINGS, code=AGAIN)
+    for name, tensor in weights(network).items():
+        torch.testing.assert_close(load_file(tmp_path / "end-1.safetensors")[name], tensor, rtol=0, atol=1e-6)
