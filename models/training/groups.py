@@ -72,5 +72,5 @@ class Groups(nn.Module):
             missing = sorted(set(self.balance.groups) - set(columns))[0]
             there = f"it has {', '.join(columns)}" if columns else "it declares none"
             raise DataError(f"balance.groups names {missing!r}, which is no group of {data.name}; {there}")
-        parts = [data.groups[name].astype(str).tolist() for name in self.balance.groups]
+        parts = [list(map(str, data.groups[name])) for name in self.balance.groups]
         return list(zip(*parts, map(str, data.labels.tolist()), strict=True))

@@ -241,3 +241,16 @@ def test_a_balance_that_makes_no_sense_is_refused_in_a_sentence(table, error, me
 def test_rows_of_different_groups_are_not_mixed():
     with pytest.raises(PlanError, match=r"Settings.mixup mixes rows of all groups, .*leave one out"):
         replace(SETTINGS, balance=REWEIGHT, mixup=0.4)
+
+
+def test_people_whose_group_is_not_known_are_a_group_of_their_own():
+    rows = Dataset(
+        inputs=torch.zeros(4, 1),
+        labels=torch.zeros(4, dtype=torch.long),
+        groups=pd.DataFrame({"half": ["rare", None, "rare", None]}),
+        classes=("no", "yes"),
+        name="rows",
+    )
+    groups = Groups(Balance(method="reweight", groups=("half",)), rows)
+    assert len(groups.known) == 2
+    assert groups.numbers(rows).bincount().tolist() == [2, 2]
