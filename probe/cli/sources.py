@@ -22,7 +22,7 @@ def plan_of(name: str) -> Plan:
     """The default plan of a network of the zoo, or of a folder that `probe train` wrote."""
     favourable = models.favourable(_data_of(name))
     # Where no class is one that people would rather be put in, nobody can be treated worse.
-    bias = {"positive": favourable} if favourable else {"groups": []}
+    bias: dict[str, object] = {"positive": favourable} if favourable else {"groups": []}
     return plan_from({"name": Path(name).name, "model": {"zoo": name}, "bias": bias})
 
 
