@@ -10,6 +10,8 @@ from models.zoo.measures import measure
 from probe import Dataset, Model
 from probe.statistics import area_under_roc, calibration_error, wilson
 
+ABOUT_ONE_RUN = ("_low", "_high", "_n", "_rows", "_graphs")  # bounds over rows, and how many there were
+
 
 def evaluate(model: Model, data: Dataset, measures: Sequence[str] = ()) -> dict[str, Any]:
     """Accuracy with its 95 % interval, calibration error, the area under ROC of two classes, and `measures`."""
@@ -32,7 +34,7 @@ def evaluate(model: Model, data: Dataset, measures: Sequence[str] = ()) -> dict[
 
 def over_seeds(runs: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
     """Mean, standard deviation and 95 % interval (Student's t) of each number that all runs have, over their seeds."""
-    names = [name for name, value in runs[0].items() if isinstance(value, float)]
+    names = [name for name, value in runs[0].items() if isinstance(value, float) and not name.endswith(ABOUT_ONE_RUN)]
     return {name: _spread([run[name] for run in runs]) for name in names if all(name in run for run in runs)}
 
 
