@@ -63,7 +63,7 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
         device: where to train.
         seed: of the first weights, the order of the batches and all that is drawn on the way.
         progress: takes a line after each epoch.
-        folder: where to write `metrics.jsonl`, one line an epoch, and while it runs the state.
+        folder: where to write `metrics.jsonl`, one line an epoch, and the state, which `States.clear` removes.
         weights: tensors to begin with, by name, in place of those that are drawn; others are drawn all the same.
         save_every: seconds between two states; 0 writes one after each step.
 
@@ -144,6 +144,9 @@ class _Run:
             while not self._over():
                 self._epoch(course.epoch)
         except KeyboardInterrupt:
+            if self.states:
+                every = self.states.every
+                self.progress(f"interrupted; the same call goes on from the last state, at most {every:.0f} s ago")
             if course.best is None or self.states:
                 raise
             self.progress("interrupted")
@@ -227,6 +230,8 @@ class _Run:
     def _restored(self) -> Course | None:
         found = self.states and self.states.read()
         if not found:
+            if self.states and self.states.left():
+                self.progress(f"the state in {self.states.folder} is damaged; beginning anew")
             return None
         tensors, numbers = found
         self.learner.restore(tensors, numbers)

@@ -152,6 +152,14 @@ def test_a_damaged_state_is_passed_over_for_the_one_before(undisturbed, tmp_path
     assert same(weights(network), undisturbed)
 
 
+def test_a_run_whose_states_are_all_damaged_says_that_it_begins_anew(tmp_path):
+    for name in NAMES:
+        (tmp_path / name).write_bytes(b"no state")
+    lines = []
+    fit(small(), rows(), replace(SETTINGS, epochs=1), device=CPU, progress=lines.append, folder=tmp_path)
+    assert lines[0] == f"the state in {tmp_path} is damaged; beginning anew"
+
+
 def test_a_state_that_was_cut_short_is_passed_over(tmp_path):
     states = States(tmp_path, "run")
     for value in (1.0, 2.0, 3.0):
