@@ -230,7 +230,7 @@ class _Run:
     def _restored(self) -> Course | None:
         found = self.states and self.states.read()
         if not found:
-            if self.states and self.states.left():
+            if self.states and States.left(self.states.folder):
                 self.progress(f"the state in {self.states.folder} is damaged; beginning anew")
             return None
         tensors, numbers = found

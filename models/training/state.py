@@ -76,10 +76,6 @@ class States:
         """Whether a run that is not over left its state."""
         return any((folder / name).exists() for name in NAMES)
 
-    def left(self) -> bool:
-        """Whether there is a state file, whole or not."""
-        return any((self.folder / name).exists() for name in NAMES)
-
     @staticmethod
     def clear(folder: Path) -> None:
         """Remove the state of a run that is over, with what a process that was killed while writing left of it."""
