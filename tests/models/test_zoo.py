@@ -14,6 +14,7 @@ from models.datasets import adult
 from models.training.settings import Settings
 from models.zoo import FOLDER, recipes
 from models.zoo.evaluation import evaluate
+from models.zoo.measures import measure as measure_of
 from models.zoo.train import train
 from probe.errors import (
     DataError,
@@ -57,9 +58,10 @@ def change(folder, **parts):
 @pytest.mark.parametrize("name", models.names())
 def test_the_saved_model_passes_its_gate_and_does_as_its_card_says(name):
     card, recipe = models.card(name), recipes.RECIPES[name]
-    found = evaluate(models.load(name), models.data(name), recipe.measures)
+    found = evaluate(models.load(name), models.data(name))
     for metric, least in recipe.at_least.items():
-        assert found[metric] >= least
+        # What takes long to measure is measured again in a test of its own.
+        assert (card["metrics"] | found)[metric] >= least
     # Passes of other sizes, threads or processors may round a few borderline rows differently.
     assert found["accuracy"] == pytest.approx(card["metrics"]["accuracy"], abs=3 / found["rows"])
     assert found["calibration_error"] == pytest.approx(card["metrics"]["calibration_error"], abs=1e-3)
@@ -68,6 +70,17 @@ def test_the_saved_model_passes_its_gate_and_does_as_its_card_says(name):
     assert low < found["accuracy"] < high
     if "area_under_roc" in found:
         assert found["area_under_roc"] == pytest.approx(card["metrics"]["area_under_roc"], abs=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", [name for name in models.names() if recipes.RECIPES[name].measures])
+def test_what_takes_long_to_measure_is_as_the_card_says(name):
+    card, data = models.card(name), models.data(name)
+    for measure in recipes.RECIPES[name].measures:
+        for metric, value in measure_of(measure)(models.load(name), data).items():
+            # Rounding differs between processors, and with it a few borderline rows, or where a path is divided.
+            assert value == pytest.approx(card["metrics"][metric], rel=0.01, abs=5e-3), metric
 
 
 @pytest.mark.parametrize("name", models.names())
