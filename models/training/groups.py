@@ -60,8 +60,8 @@ class Groups(nn.Module):
         self.log_q.copy_(torch.log_softmax(self.log_q + self.balance.step * total / rows.clamp(min=1), 0))
 
     def worst(self, numbers: Tensor, losses: Tensor) -> Tensor:
-        """The highest mean loss of a group."""
-        present = sorted(set(numbers.tolist()) - {-1})
+        """The highest mean loss of a group; where no row is of a known one, that of all rows."""
+        present = sorted(set(numbers.tolist()) - {-1}) or [-1]
         return torch.stack([losses[numbers == number].mean() for number in present]).max()
 
     def _named(self, data: Dataset) -> list[tuple[str, ...]]:

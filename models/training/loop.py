@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from models.networks import start
 from models.networks.network import Network
@@ -26,7 +27,7 @@ from models.training.settings import Settings
 from models.training.state import States, owned
 from models.training.workers import Workers, together
 from probe import Dataset
-from probe.errors import DataError, ProbeError
+from probe.errors import DataError, ProbeError, RangeError
 from probe.tensors import generator, sha256, spans
 
 Progress = Callable[[str], None]
@@ -177,11 +178,12 @@ class _Run:
         learner.network.eval()
         loss = _mean(course.losses, number, self.settings)
         training, judged = self._judge(self.sample), self._judge(self.validation)
-        if not math.isfinite(judged.loss):
-            raise ProbeError(
-                f"the loss is {judged.loss} on the validation rows after epoch {number}, step {learner.taken} of all; "
-                f"lower Settings.rate, which is {self.settings.rate}"
-            )
+        for found, kind in ((judged.loss, "validation"), (training.loss, "training")):
+            if not math.isfinite(found):
+                raise ProbeError(
+                    f"the loss is {found} on the {kind} rows after epoch {number}, step {learner.taken} of all; "
+                    f"lower Settings.rate, which is {self.settings.rate}"
+                )
         learner.heed(judged.loss)
         if course.best is None or judged.loss < course.best.loss:
             course.best, course.weights = Epoch(number, judged.loss, judged.accuracy), _copy(learner.judged)
@@ -273,6 +275,8 @@ def _check(network: Network, data: Dataset, settings: Settings) -> None:
     except (RuntimeError, IndexError, ValueError) as error:
         shape = tuple(data.inputs.shape[1:])
         raise DataError(f"{kind} cannot take the rows of {data.name} {shape}: {error}; change its arguments") from None
+    if settings.batch == 1 and any(isinstance(module, _BatchNorm) for module in network.modules()):
+        raise RangeError(f"{kind} normalises over the rows of a batch; Settings.batch must be 2 or more, got 1")
     if settings.loss in LOSSES and data.classes and outputs != len(data.classes):
         raise DataError(f"{kind} has {outputs} outputs, {data.name} has {len(data.classes)} classes; make them equal")
 

@@ -47,7 +47,10 @@ class Balance:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Every choice that training makes; the card records them. A 0 leaves out what says so."""
+    """Every choice that training makes; the card records them. A 0 leaves out what says so.
+
+    In TOML, where nothing cannot be said, "none" leaves out what is None here.
+    """
 
     epochs: int
     batch: int = 256  # rows a step
@@ -177,10 +180,12 @@ def _table(source: str | Path | Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _value(kind: type[Any], key: str, value: Any, hint: Any) -> Any:
+    if value == "none" and type(None) in get_args(hint):
+        return None
     nested: list[Any] = [part for part in get_args(hint) if is_dataclass(part)]
     if nested:
         if not isinstance(value, Mapping):
-            raise PlanError(f"{kind.__name__}.{key} is {value!r}, expected a table of settings")
+            raise PlanError(f'{kind.__name__}.{key} is {value!r}, expected a table of settings, or "none"')
         return nested[0](**_strict(nested[0], value))
     what, admits = KINDS.get(hint, KINDS[str])
     if not admits(value):

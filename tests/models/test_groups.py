@@ -148,6 +148,8 @@ def test_a_group_without_training_rows_is_not_judged():
     losses = torch.where(rare, 9.0, torch.rand(120, generator=private()))
     assert 0 < rare.sum() < 10
     assert groups.worst(groups.numbers(data), losses) == groups.worst(groups.numbers(data[~rare]), losses[~rare]) < 1
+    # Of none that is known there is only the mean over all.
+    assert groups.worst(groups.numbers(data[rare]), losses[rare]) == 9
 
 
 def birds(count, seed, share):

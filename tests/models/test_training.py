@@ -10,7 +10,7 @@ from models.training.loop import batches, carve, fit
 from models.training.schedules import climb_and_fall
 from models.training.settings import Settings
 from probe import Dataset, Space
-from probe.errors import DataError, ProbeError, RangeError
+from probe.errors import DataError, PlanError, ProbeError, RangeError
 
 CPU = torch.device("cpu")
 
@@ -112,6 +112,24 @@ def test_one_row_that_is_left_of_an_epoch_is_trained_on_with_those_before(easy):
     network = build("mlp", {"numbers": 2, "onehots": 3, "bins": 4, "widths": [8], "norm": "batch"})
     lines = fit(network, easy, Settings(epochs=1, batch=179), device=CPU, progress=quiet).lines
     assert math.isfinite(lines[0]["loss"])
+
+
+@pytest.mark.parametrize("architecture", ["mlp"])
+def test_batch_normalisation_refuses_batches_of_one_row(easy):
+    settings = Settings(epochs=1, batch=1)
+    network = build("mlp", {"numbers": 2, "onehots": 3, "bins": 4, "widths": [8], "norm": "batch"})
+    with pytest.raises(
+        RangeError, match=r"TableNet normalises over the rows of a batch; Settings.batch must be 2 or more"
+    ):
+        fit(network, easy, settings, device=CPU, progress=quiet)
+    network = build("mlp", {"numbers": 2, "onehots": 3, "bins": 4, "widths": [8], "norm": "layer"})
+    assert math.isfinite(fit(network, easy[:20], settings, device=CPU, progress=quiet).best.loss)
+
+
+@pytest.mark.parametrize("architecture", ["mlp"])
+def test_mixing_classes_needs_their_names(easy, network):
+    with pytest.raises(PlanError, match="easy names none; give it classes"):
+        fit(network, replace(easy, classes=()), Settings(epochs=1, mixup=0.2), device=CPU, progress=quiet)
 
 
 def test_batches_cover_all_rows_and_none_is_of_one_row_that_is_left():

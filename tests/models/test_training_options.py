@@ -333,6 +333,20 @@ def test_a_validation_loss_that_is_no_number_ends_training_too():
     assert network.weight.tolist() == [[1], [-1]]
 
 
+def test_a_training_loss_that_is_no_number_ends_training_too():
+    class Narrow(Line):
+        passes = 0
+
+        def forward(self, inputs):
+            # In eval mode the first pass is the check before training, the second judges the training rows.
+            self.passes += not self.training
+            return super().forward(inputs) * (math.nan if self.passes == 2 else 1)
+
+    network, (_, data) = Narrow(), broken_after(9)
+    with pytest.raises(ProbeError, match=r"the loss is nan on the training rows after epoch 1, step 9 of all; lower"):
+        fit(network, data, BASE, device=CPU, progress=quiet)
+
+
 def test_patience_counts_epochs_from_the_best(network, easy):
     settings = replace(BASE, epochs=40, rate=0.3, schedule="constant")
     for patience in (1, 4):
@@ -378,6 +392,15 @@ def test_settings_are_read_from_toml(tmp_path):
     expected = Settings(epochs=3, optimiser="nesterov", class_weights=(1, 2.5), augment={"flip": 0.5, "shift": 2})
     assert Settings.from_toml(tmp_path / "run.toml") == expected
     assert Settings.from_toml({"epochs": 3}) == Settings(epochs=3)
+
+
+def test_what_is_left_out_in_toml_is_said_by_none():
+    adversary = Adversary(method="pgd", eps=0.1)
+    settings = Settings(epochs=3, class_weights=(1, 2.5), adversary=adversary)
+    assert settings.changed({"adversary": "none"}) == replace(settings, adversary=None)
+    assert settings.changed({"class_weights": "none"}) == replace(settings, class_weights=None)
+    with pytest.raises(PlanError, match="rate is 'none', expected a number"):
+        settings.changed({"rate": "none"})
 
 
 @pytest.mark.parametrize(

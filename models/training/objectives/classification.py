@@ -39,6 +39,10 @@ class Classification(Objective):
                     f"Settings.{name} moves inputs bit by bit, which whole numbers such as token ids do not allow; "
                     f"those of {data.name} are {data.inputs.dtype}; leave it out"
                 )
+        if settings.mixup and not data.classes:
+            raise PlanError(
+                f"Settings.mixup mixes classes, and {data.name} names none; give it classes, or leave it out"
+            )
         self.augment, self.loss = compose(settings.augment), LOSSES[settings.loss]
         self.groups = Groups(settings.balance, data)
         # Not a part of the state: the settings say it.
