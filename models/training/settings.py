@@ -84,9 +84,8 @@ class Settings:
 
     adversary: Adversary | None = None  # moves inputs against the network
     balance: Balance | None = None  # treats groups evenly
-    freeze: Mapping[str, float] = field(
-        default_factory=dict
-    )  # weights by glob, and up to which part of all steps; 1 never lets go
+    # Weights that are held still, by glob, and up to which part of all steps; 1 never lets go.
+    freeze: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch", "rate", "patience", "drops", "wait"):

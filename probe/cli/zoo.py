@@ -33,11 +33,12 @@ def _entry(name: str) -> dict[str, Any]:
         "architecture": recipe.architecture,
         "data": recipe.data,
         "judged_on": recipe.judged_on,
-        "judged_by": list(recipe.at_least) or ["accuracy"],
+        "judged_by": list(recipe.judged_by),
         "trained": card is not None,
         "parameters": card and card.get("parameters"),
         "bytes": card and card["weights"]["bytes"],
         "metrics": card and card["metrics"],
+        "over_seeds": card and card.get("over_seeds"),
     }
 
 

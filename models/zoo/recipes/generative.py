@@ -29,7 +29,8 @@ RECIPES = {
         settings=Settings(epochs=12, rate=2e-3, weight_decay=0.0, loss="elbo", clip=0.0),
         preprocessing=f"{IMAGES}; {SETTLED}; the likelihood in the ELBO is Bernoulli on grey, which is no density",
         measures=("anomaly", "elbo", "frechet"),
-        at_least=SEPARATES,
+        at_least=SEPARATES | {"elbo": -245.0},
+        at_most={"frechet_distance_lenet": 30.0},
     ),
     "fashion-gan": Recipe(
         architecture="gan",
@@ -54,5 +55,6 @@ RECIPES = {
         ),
         preprocessing=IMAGES,
         measures=("frechet",),
+        at_most={"frechet_distance_lenet": 15.0},
     ),
 }

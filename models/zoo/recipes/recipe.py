@@ -26,12 +26,18 @@ class Recipe:
     begin: Begin | None = None
     settings: Settings
     preprocessing: str
-    measures: tuple[
-        str, ...
-    ] = ()  # what is measured on the test split beside accuracy, by name in `models.zoo.measures`
-    at_least: Mapping[str, float] = field(default_factory=dict)  # what a bundled checkpoint must reach, by metric
+    # What is measured on the test split beside accuracy, by name in `models.zoo.measures`.
+    measures: tuple[str, ...] = ()
+    # What a bundled checkpoint must reach, and not pass, by metric: the latter a distance, or what only a leak can do.
+    at_least: Mapping[str, float] = field(default_factory=dict)
+    at_most: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def judged_on(self) -> str:
         """The data set whose test split says how good the model is."""
         return self.audited or self.data
+
+    @property
+    def judged_by(self) -> tuple[str, ...]:
+        """The metrics that say how good it is."""
+        return tuple(dict.fromkeys((*self.at_least, *self.at_most))) or ("accuracy",)

@@ -39,6 +39,8 @@ RECIPES = {
         settings=Settings(epochs=20, batch=128, rate=1e-3, weight_decay=0.5),
         preprocessing=COMPLETE,
         at_least={"accuracy": 0.66, "area_under_roc": 0.7},
+        # Published models reach .66 to .69 on these rows: above .70 something leaks.
+        at_most={"accuracy": 0.7},
     ),
     "german-mlp": Recipe(
         architecture="mlp",
