@@ -104,6 +104,8 @@ class _Column:
 
 def _read(path: Path, text: Sequence[str]) -> pd.DataFrame:
     try:
+        # As a row like any other: in a header pandas numbers the columns of one name.
+        header = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0].tolist()
         # Labels and groups are names: 01 and 1 are two of them.
         table = pd.read_csv(path, dtype=dict.fromkeys(text, str))
     except FileNotFoundError:
@@ -112,6 +114,8 @@ def _read(path: Path, text: Sequence[str]) -> pd.DataFrame:
         raise DataError(f"{path.name} cannot be read as CSV: {error}") from None
     if table.empty:
         raise DataError(f"{path.name} has no rows below its header")
+    if twice := sorted({name for name in header if header.count(name) > 1} - {""}):
+        raise DataError(f"{path.name} has {header.count(twice[0])} columns called {twice[0]!r}; rename all but one")
     return table
 
 
@@ -147,6 +151,11 @@ def _encode(column: "pd.Series[Any]", values: Sequence[str] | None, path: Path) 
             raise DataError(f"column {column.name!r} of {path.name} holds infinity; drop those rows or fill them in")
         whole = not pd.api.types.is_float_dtype(column)
         return _Column(column.to_numpy(np.float32)[:, None], "integer" if whole else "continuous", ("",))
+    if values is None and pd.api.types.infer_dtype(column) in ("integer", "mixed-integer"):
+        raise DataError(
+            f"column {column.name!r} of {path.name} holds whole numbers of more than 64 bits; "
+            "shorten them, or give them a letter if they are names"
+        )
     levels = tuple(map(str, values)) if values is not None else tuple(sorted(column.astype(str).unique()))
     return _Column(np.eye(len(levels), dtype=np.float32)[_codes(column, levels, path).numpy()], "category", levels)
 

@@ -44,6 +44,12 @@ def test_the_order_of_features_classes_and_categories_can_be_given(path):
         (TABLE, {"label": "income", "classes": ["yes", "maybe"]}, "holds 'no', expected one of 'yes', 'maybe'"),
         (TABLE, {"label": "income", "features": ["age", "income"]}, "both the label and a feature"),
         ("age,income\n", {"label": "income"}, "no rows below its header"),
+        (TABLE.replace("hours", "age"), {"label": "income"}, "t.csv has 2 columns called 'age'; rename all but one"),
+        (
+            TABLE.replace("50,", f"{'9' * 30},"),
+            {"label": "income"},
+            "column 'age' of t.csv holds whole numbers of more",
+        ),
         ("", {"label": "income"}, "cannot be read as CSV"),
     ],
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from probe import __version__
 from probe.audit.bundle import Bundle, digest, parse, read
 from probe.audit.findings import assess
 from probe.errors import IntegrityError, ProbeError
@@ -23,6 +24,7 @@ class Verification:
     files: int
     findings: int
     numbers: int
+    unlisted: tuple[str, ...] = ()  # files in the folder that the audit did not write
 
 
 def verify(folder: str | Path) -> Verification:
@@ -50,8 +52,24 @@ def _verified(bundle: Bundle) -> Verification:
         raise IntegrityError(f"audit.json of {bundle.name} was changed after the audit: its digest differs")
     _check_files(bundle)
     head = (bundle.name, str(bundle.manifest["status"]), bundle.manifest["digest"], len(bundle.manifest["files"]))
+    unlisted = _unlisted(bundle)
     if bundle.manifest["status"] == "running":
-        return Verification(*head, findings=0, numbers=0)
+        return Verification(*head, findings=0, numbers=0, unlisted=unlisted)
+    try:
+        findings, numbers = _check_numbers(bundle)
+    except IntegrityError as error:
+        wrote = str(bundle.manifest.get("machine", {}).get("probe", "an unknown version"))
+        if wrote == __version__:
+            raise
+        raise IntegrityError(
+            f"{error}; {bundle.name} was audited by probe {wrote}, and this is {__version__}, which may compute "
+            f"otherwise: verify it with that version"
+        ) from None
+    return Verification(*head, findings, numbers, unlisted)
+
+
+def _check_numbers(bundle: Bundle) -> tuple[int, int]:
+    """Recompute findings and tables from the evidence; how many findings, and how many numbers in the tables."""
     assessment = assess(bundle)
     recomputed = [finding.to_json() for finding in assessment.findings]
     if len(recomputed) != len(bundle.manifest["findings"]):
@@ -62,8 +80,7 @@ def _verified(bundle: Bundle) -> Verification:
         _compare(stored, now, tolerance=1e-9)
     for name, table in assessment.tables.items():
         _check_table(name, bundle.table(name), table)
-    numbers = sum(table.size for table in assessment.tables.values())
-    return Verification(*head, len(recomputed), numbers)
+    return len(recomputed), sum(table.size for table in assessment.tables.values())
 
 
 def compare_runs(stored: Bundle, again: Bundle, *, tolerance: float) -> None:
@@ -97,6 +114,12 @@ def _check_files(bundle: Bundle) -> None:
     recorded = bundle.manifest.get("report_sha256")
     if recorded and (not report.is_file() or hashlib.sha256(report.read_bytes()).hexdigest() != recorded):
         raise IntegrityError(f"report.html of {bundle.name} is not the report that was written")
+
+
+def _unlisted(bundle: Bundle) -> tuple[str, ...]:
+    listed = {"audit.json", "report.html", *bundle.manifest["files"]}
+    found = (path.relative_to(bundle.folder).as_posix() for path in bundle.folder.rglob("*") if not path.is_dir())
+    return tuple(sorted(set(found) - listed))
 
 
 def _check_table(name: str, stored: pd.DataFrame, now: pd.DataFrame) -> None:

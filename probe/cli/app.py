@@ -113,14 +113,19 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not isfinite(value) else value
 
 
+def printable(text: str) -> str:
+    """The text with escapes in place of characters that a terminal would obey; lines and columns stay."""
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+
+
 def say(line: str) -> None:
     """Print a line to stdout, as text: nothing in it is markup."""
-    typer.echo(line)
+    typer.echo(printable(line))
 
 
 def tell(line: str) -> None:
     """Print a line to stderr, where progress goes."""
-    typer.echo(line, err=True)
+    typer.echo(printable(line), err=True)
 
 
 def _report(kind: str, message: str, code: int, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from probe.cli.app import FINDINGS, INTERRUPTED, Json, command, say, show, tell
+from probe.cli.app import FINDINGS, INTERRUPTED, Json, command, printable, say, show, tell
 from probe.errors import ExistsError, IntegrityError, PlanError
 
 SIGNS = {
@@ -125,14 +125,16 @@ def _summary(bundle: Any) -> None:
 
     data, findings = bundle.manifest["data"], bundle.manifest["findings"]
     table = Table(
-        title=Text(f"{bundle.name} on {data['name']} ({data['n']:,} rows)"), title_justify="left", box=SIMPLE_HEAD
+        title=Text(printable(f"{bundle.name} on {data['name']} ({data['n']:,} rows)")),
+        title_justify="left",
+        box=SIMPLE_HEAD,
     )
     table.add_column("status", no_wrap=True)
     table.add_column("check")
     for heading in ("estimate [95 % interval]", "threshold", "n"):
         table.add_column(heading, no_wrap=True, justify="right")
     for finding in findings:
-        table.add_row(*(Text(cell) for cell in _cells(finding)))
+        table.add_row(*(Text(printable(cell)) for cell in _cells(finding)))
     console = Console()
     # Where nobody looks, nothing is squeezed: a file or a pipe has no width.
     console.width = console.width if console.is_terminal else max(console.width, 120)
@@ -179,6 +181,10 @@ def verify(
         f"{result.name}: {result.files} files and {result.numbers:,} numbers verified, "
         f"digest {result.digest}.{unfinished}"
     )
+    if result.unlisted:
+        say(
+            f"Not of the audit, and not verified: {', '.join(result.unlisted[:5])}{' ...' * (len(result.unlisted) > 5)}"
+        )
     say("Its numbers came out the same when run again." if rerun else "Repeat the measurements with --rerun.")
     return 0
 

@@ -14,7 +14,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from probe.cli.app import tell
+from probe.cli.app import printable, tell
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def progress(title: str) -> Iterator[Callable[[str, int, int], None]]:
         def advance(step: str, done: int, total: int) -> None:
             if step not in tasks:
                 # Markup is off for a description with brackets in it, such as a run's name.
-                tasks[step] = bars.add_task(f"{title}: {step}".replace("[", "("), total=max(total, 1))
+                tasks[step] = bars.add_task(printable(f"{title}: {step}").replace("[", "("), total=max(total, 1))
             bars.update(tasks[step], completed=max(done, 1) if done == total else done)
 
         yield advance

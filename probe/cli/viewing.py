@@ -1,5 +1,6 @@
 """`probe dashboard`."""
 
+import socket
 import subprocess
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +21,14 @@ def dashboard(
     """Look at audits in the browser. It reads bundles only: no model is loaded, and nothing is computed."""
     if find_spec("streamlit") is None:
         raise ProbeError('the dashboard needs streamlit; install it by pip install "probe-toolkit[dashboard]"')
+    if not runs.is_dir():
+        raise ProbeError(
+            f"there is no folder {runs}; `probe audit` makes one, or name the folder that holds your audits"
+        )
+    if _taken(port):
+        raise ProbeError(
+            f"port {port} is in use, perhaps by another dashboard; choose another: --port {port % 65535 + 1}"
+        )
     # Not imported at the top: the rest of the command line works without the extra.
     from importlib import import_module
 
@@ -31,3 +40,14 @@ def dashboard(
         return subprocess.call(argv)
     except KeyboardInterrupt:
         return 0
+
+
+def _taken(port: int) -> bool:
+    with socket.socket() as asked:
+        # As the server itself does it: a port that was left a moment ago is free.
+        asked.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            asked.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False

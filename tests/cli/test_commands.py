@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -187,6 +188,45 @@ def test_hostile_names_are_shown_as_text(probe, place):
     page = (place / "runs/mine/report.html").read_text()
     assert "<img src=x" not in page
     assert "<script" not in page
+
+
+def test_a_terminal_obeys_nothing_that_a_name_says(probe, place):
+    (place / "people.csv").write_text((place / "people.csv").read_text().replace(",F,", ",\x1b[2J\u202e,"))
+    shown = probe("audit", "--plan", "mine.toml", "--allow-code", code=1).output
+    (place / "t.csv").write_text("label,prediction,sex\n" + "1,1,\x1b[2J\n0,0,\x1b[2J\n1,1,M\n0,1,M\n" * 50)
+    shown += probe("bias", "t.csv", "--group", "sex", code=1).output
+    assert "\x1b[2J" not in shown
+    assert "\u202e" not in shown
+    assert r"\x1b[2J" in shown
+
+
+def test_files_that_no_audit_wrote_are_named(probe, place):
+    probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
+    (place / "runs/mine/arrays/more.npz").write_text("more")
+    assert "not verified: arrays/more.npz" in probe("verify", "runs/mine", code=0).stdout
+    assert json.loads(probe("verify", "runs/mine", "--json").stdout)["unlisted"] == ["arrays/more.npz"]
+
+
+def test_numbers_of_another_version_are_not_called_changed(probe, place):
+    probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
+    bundle = read("runs/mine")
+    bundle.manifest["findings"][0]["estimate"] = 0.123
+    bundle.save()
+    assert "audited by probe" not in probe("verify", "runs/mine", code=4).stderr
+    bundle.manifest["machine"]["probe"] = "0.0.9"
+    bundle.save()
+    said = probe("verify", "runs/mine", code=4).stderr
+    assert "was audited by probe 0.0.9, and this is" in said
+    assert "verify it with that version" in said
+
+
+def test_a_dashboard_says_at_once_what_it_lacks(probe, place):
+    assert "there is no folder nowhere" in probe("dashboard", "nowhere", code=2).stderr
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        assert f"port {port} is in use" in probe("dashboard", ".", "--port", str(port), code=2).stderr
 
 
 def test_names_that_are_not_there(probe, place):
