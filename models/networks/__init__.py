@@ -6,6 +6,8 @@ and adapted to the training inputs (`start`). So no network ever draws from the 
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from inspect import signature
+from math import prod
 from typing import Any
 
 import torch
@@ -51,6 +53,8 @@ ARCHITECTURES: dict[str, Callable[..., Network]] = {
 }
 LARGEST = 2**28  # bytes of weights
 WIDEST, LONGEST = 4096, 64  # the largest argument, and the longest list of them
+REPEATS = ("layers", "blocks")  # arguments that say how many parts there are; a list has a part for each number
+DEEPEST = 1024  # parts; a ResNet-152 has 50
 
 
 def _sizes(value: Any) -> bool:
@@ -88,11 +92,27 @@ def build(architecture: str, kwargs: Mapping[str, Any]) -> Network:
 
 
 def _check(architecture: str, kwargs: Mapping[str, Any]) -> None:
-    # The arguments may come from somebody's file: their size is checked before memory is taken.
+    # The arguments may come from somebody's file: what they would cost is checked before anything is built.
     for name, value in kwargs.items():
         admits, expected = OPTIONS.get(name, SIZES)
         if not admits(value):
             raise DataError(f"{architecture} has {name}={str(value)[:50]}, expected {expected}")
+    # Weights alone do not bound them: a million narrow layers are few numbers, and gigabytes of modules.
+    parts = {name: count for name, value in _arguments(architecture, kwargs).items() if (count := _parts(name, value))}
+    if prod(parts.values()) > DEEPEST:
+        found = " x ".join(f"{count} ({name})" for name, count in parts.items())
+        raise DataError(f"{architecture} would have {found} parts, more than {DEEPEST:,}; build it with fewer of them")
+
+
+def _arguments(architecture: str, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    accepted = signature(ARCHITECTURES[architecture]).parameters.values()
+    return {p.name: p.default for p in accepted if p.default is not p.empty} | dict(kwargs)
+
+
+def _parts(name: str, value: Any) -> int:
+    if isinstance(value, list | tuple):
+        return len(value)
+    return int(value) if name in REPEATS else 0
 
 
 def start(network: Network, inputs: Tensor, generator: torch.Generator, initialiser: str = "uniform") -> None:

@@ -1,8 +1,11 @@
+import json
+
 import pytest
 import torch
 
-from models.networks import build, start
+from models.networks import DEEPEST, build, start
 from models.networks.mlp import Bins
+from models.zoo.recipes import RECIPES
 from probe.errors import DataError
 
 
@@ -54,3 +57,23 @@ def test_bins_that_no_value_needs_stay_empty():
 def test_what_cannot_be_built_is_refused_before_memory_is_taken(architecture, kwargs, message):
     with pytest.raises(DataError, match=message):
         build(architecture, kwargs)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "kwargs", "found"),
+    [
+        ("resnet", {"widths": [1] * 64, "blocks": 4096}, r"64 \(widths\) x 4096 \(blocks\)"),
+        ("resnet", {"blocks": 4096}, r"3 \(widths\) x 4096 \(blocks\)"),
+        ("vit", {"width": 4, "layers": 4096}, r"4096 \(layers\)"),
+    ],
+)
+def test_many_parts_of_few_weights_are_refused_before_any_is_built(architecture, kwargs, found, monkeypatch):
+    monkeypatch.setattr(torch.nn.Module, "__init__", lambda module: pytest.fail("something was built"))
+    with pytest.raises(DataError, match=f"would have {found} parts, more than 1,024"):
+        build(architecture, kwargs)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_zoo_needs_a_small_share_of_the_parts(name, monkeypatch):
+    monkeypatch.setattr("models.networks.DEEPEST", DEEPEST // 16)
+    build(RECIPES[name].architecture, json.loads(json.dumps(dict(RECIPES[name].kwargs))))
