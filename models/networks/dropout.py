@@ -18,9 +18,12 @@ class Dropout(nn.Module):
         self.part = part
         self.reseed(0)
 
-    def reseed(self, seed: int) -> None:
-        """Begin the draws of that seed."""
-        self.seed = seed
+    def reseed(self, seed: int, rows: range | None = None) -> None:
+        """Begin the draws of that seed. `rows` are those of a larger batch that come next; all unless given.
+
+        What is drawn for a row is the same, whoever works on it: each draws for all `rows.stop` rows of the batch.
+        """
+        self.seed, self.rows = seed, rows
         self.random = generator(seed, torch.device("cpu"))
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -28,8 +31,16 @@ class Dropout(nn.Module):
             return inputs
         if self.random.device != inputs.device:
             self.random = generator(self.seed, inputs.device)
-        kept = torch.rand(inputs.shape, generator=self.random, device=inputs.device) >= self.part
+        kept = self._uniform(inputs) >= self.part
         return inputs * (kept / (1 - self.part)).to(inputs.dtype)
+
+    def _uniform(self, inputs: Tensor) -> Tensor:
+        if self.rows is None:
+            return torch.rand(inputs.shape, generator=self.random, device=inputs.device)
+        # The rows may come several times over: as they are, and moved by an adversary.
+        shape = len(inputs) // len(self.rows), self.rows.stop, *inputs.shape[1:]
+        drawn = torch.rand(shape, generator=self.random, device=inputs.device)
+        return drawn[:, self.rows.start :: self.rows.step].flatten(0, 1)
 
     def extra_repr(self) -> str:
         return f"part={self.part}"

@@ -24,12 +24,15 @@ class Network(nn.Module):
         """Logits of inputs as they are in the data."""
         return self(inputs)
 
-    def reseed(self, seed: int) -> None:
-        """Let all that is drawn in the next training step, by dropout, follow from the seed alone."""
+    def reseed(self, seed: int, rows: range | None = None) -> None:
+        """Let all that is drawn in the next training step, by dropout, follow from the seed alone.
+
+        Of a batch that several processes share, `rows` are those of this one.
+        """
         random = generator(seed, torch.device("cpu"))
         for module in self.modules():
             if isinstance(module, Dropout):
-                module.reseed(int(torch.randint(2**62, (), generator=random)))
+                module.reseed(int(torch.randint(2**62, (), generator=random)), rows)
 
 
 class TokenNetwork(Network):

@@ -86,7 +86,8 @@ class Learner:
         batch = objective.prepare(batch, random)
         total, own = objective.total(batch), self.workers.share(batch)
         own = objective.harden(own)
-        self.network.reseed(number(self.seed, "dropout", self.taken, self.workers.rank))
+        # The 0 belongs to the draws that the zoo was trained with.
+        self.network.reseed(number(self.seed, "dropout", self.taken, 0), self.workers.rows(len(batch)))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
             losses = self.forward(own)
         objective.heed(own, losses.detach(), self.workers.add)

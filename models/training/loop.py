@@ -24,7 +24,7 @@ from models.training.metrics import Metrics
 from models.training.objectives import Judgement, objective_of
 from models.training.randomness import source
 from models.training.settings import Settings
-from models.training.state import States, owned
+from models.training.state import States, make, owned
 from models.training.workers import Workers, together
 from probe import Dataset
 from probe.errors import DataError, ProbeError, RangeError
@@ -78,16 +78,17 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
     network.load_state_dict(dict(network.state_dict()) | dict(weights or {}))
     network.to(device)
     if folder:
-        _make(folder)
+        make(folder)
     with together(device) as workers, _ownership(folder, workers):
         objective = objective_of(network, settings, training).to(device)
-        steps = settings.epochs * len(batches(len(training), settings.batch))
+        fewest = _fewest(network, settings, workers)
+        steps = settings.epochs * len(batches(len(training), settings.batch, fewest))
         learner = Learner(objective, settings, steps=steps, seed=seed, workers=workers)
-        # A state of divided weights is not kept: such a run begins anew.
+        # A state of divided weights is not kept: such a run begins anew. All read the state, and one writes it.
         kept = None if workers.shards(settings) else folder
         states = States(kept, _identity(network, data, settings, seed, weights), save_every) if kept else None
         metrics = Metrics(folder if workers.leads else None)
-        run = _Run(learner, _on(training, device), _on(validation, device), progress, metrics, states)
+        run = _Run(learner, _on(training, device), _on(validation, device), fewest, progress, metrics, states)
         return run.to_the_end()
 
 
@@ -103,13 +104,10 @@ def carve(data: Dataset, part: float) -> tuple[Dataset, Dataset]:
     return data[order[count:]], data[order[:count]]
 
 
-def batches(rows: int, size: int) -> list[slice]:
-    """Slices of `size` rows, of which the last may be shorter.
-
-    One row that is left joins the slice before it: batch normalisation can do nothing with a row by itself.
-    """
+def batches(rows: int, size: int, fewest: int = 1) -> list[slice]:
+    """Slices of `size` rows, of which the last may be shorter; fewer than `fewest` rows join the slice before them."""
     found = list(spans(rows, size))
-    if rows > size > 1 and rows % size == 1:
+    if len(found) > 1 and found[-1].stop - found[-1].start < fewest:
         found[-2:] = [slice(found[-2].start, rows)]
     return found
 
@@ -117,23 +115,24 @@ def batches(rows: int, size: int) -> list[slice]:
 class _Run:
     """One run of training, from where its state was to its end."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # the parts of a run, made by `fit` alone
         self,
         learner: Learner,
         training: Dataset,
         validation: Dataset,
+        fewest: int,
         progress: Progress,
         metrics: Metrics,
         states: States | None,
     ) -> None:
         self.learner, self.settings, self.workers = learner, learner.settings, learner.workers
-        self.training, self.validation = training, validation
+        self.training, self.validation, self.fewest = training, validation, fewest
         # As many training rows as there are validation rows, so that both losses are as sure.
         self.sample = training[: len(validation)]
         self.rows = learner.objective.rows(training)
         self.progress = progress if self.workers.leads else lambda line: None
         self.states = states
-        self.course = self._restored() or Course(weights=_copy(learner.whole))
+        self.course = self._restored() or Course(_copy(learner.whole), self._judge(validation).loss)
         self.metrics = metrics
         metrics.begin(self.course.lines)
         self.begun = time.perf_counter() - self.course.seconds
@@ -159,7 +158,7 @@ class _Run:
         self.learner.objective.conclude(network, self.validation)
         self.progress(f"keeping epoch {course.best.number}")
         rows = len(self.training), len(self.validation)
-        return Trained(course.best, len(course.lines), *rows, self._seconds(), tuple(course.lines))
+        return Trained(course.best, course.untrained, len(course.lines), *rows, self._seconds(), tuple(course.lines))
 
     def _over(self) -> bool:
         """Whether no epoch is left, or no point in one."""
@@ -176,13 +175,12 @@ class _Run:
         course, learner = self.course, self.learner
         self._train(number)
         learner.network.eval()
-        loss = _mean(course.losses, number, self.settings)
+        loss = self._mean(course.losses)
         training, judged = self._judge(self.sample), self._judge(self.validation)
         for found, kind in ((judged.loss, "validation"), (training.loss, "training")):
             if not math.isfinite(found):
-                raise ProbeError(
-                    f"the loss is {found} on the {kind} rows after epoch {number}, step {learner.taken} of all; "
-                    f"lower Settings.rate, which is {self.settings.rate}"
+                raise self._broken(
+                    f"the loss is {found} on the {kind} rows after epoch {number}, step {learner.taken} of all"
                 )
         learner.heed(judged.loss)
         if course.best is None or judged.loss < course.best.loss:
@@ -206,12 +204,10 @@ class _Run:
         learner.network.train()
         order = torch.randperm(len(self.rows), generator=source(learner.seed, "order", number))
         order = order.to(learner.device)
-        for rows in batches(len(order), self.settings.batch)[course.step :]:
+        for rows in batches(len(order), self.settings.batch, self.fewest)[course.step :]:
             course.losses.append(learner.learn(self.rows[order[rows]]))
             course.step += 1
-            if self.states and self.states.due:
-                # A state whose loss is no number would be no good one.
-                _mean(course.losses, number, self.settings)
+            if self.states and self.states.due and self.workers.leads:
                 self._save()
 
     def _judge(self, data: Dataset) -> Judgement:
@@ -222,12 +218,17 @@ class _Run:
         return Judgement(loss, None if found.accuracy is None else accuracy)
 
     def _save(self) -> None:
-        if not self.states:
+        if not self.states or not self.workers.leads:
             return
-        self.course.seconds = self._seconds()
-        (tensors, numbers), (where, counts) = self.learner.state(), self.course.state()
-        if self.workers.leads:
-            self.states.write(tensors | where, numbers | counts)
+        course = self.course
+        course.seconds = self._seconds()
+        if course.losses:
+            self._mean(course.losses)
+        (tensors, numbers), (where, counts) = self.learner.state(), course.state()
+        # The loss of a step is that before it: what came of it shows in the weights first.
+        if broken := [name for name, tensor in tensors.items() if not bool(tensor.isfinite().all())]:
+            raise self._broken(f"{broken[0]} is no longer a number after step {self.learner.taken} of all")
+        self.states.write(tensors | where, numbers | counts)
 
     def _restored(self) -> Course | None:
         found = self.states and self.states.read()
@@ -244,17 +245,18 @@ class _Run:
     def _seconds(self) -> float:
         return time.perf_counter() - self.begun
 
+    def _mean(self, losses: list[Tensor]) -> float:
+        # Looked at once an epoch: looking at every step would make an accelerator wait for it.
+        together = torch.stack(losses)
+        broken = (~together.isfinite()).nonzero()
+        if len(broken):
+            first = int(broken[0, 0])
+            raise self._broken(f"the loss is {float(together[first])} in epoch {self.course.epoch}, step {first + 1}")
+        return float(together.mean())
 
-def _mean(losses: list[Tensor], epoch: int, settings: Settings) -> float:
-    # Looked at once an epoch: looking at every step would make an accelerator wait for it.
-    together = torch.stack(losses)
-    broken = (~together.isfinite()).nonzero()
-    if len(broken):
-        raise ProbeError(
-            f"the loss is {float(together[broken[0, 0]])} in epoch {epoch}, step {int(broken[0, 0]) + 1}; "
-            f"lower Settings.rate, which is {settings.rate}"
-        )
-    return float(together.mean())
+    def _broken(self, what: str) -> ProbeError:
+        kept = f"; the last good state is kept in {self.states.folder}" if self.states else ""
+        return ProbeError(f"{what}; lower Settings.rate, which is {self.settings.rate}{kept}")
 
 
 def _line(number: int, loss: float, training: Judgement, validation: Judgement) -> dict[str, Any]:
@@ -275,21 +277,26 @@ def _check(network: Network, data: Dataset, settings: Settings) -> None:
     except (RuntimeError, IndexError, ValueError) as error:
         shape = tuple(data.inputs.shape[1:])
         raise DataError(f"{kind} cannot take the rows of {data.name} {shape}: {error}; change its arguments") from None
-    if settings.batch == 1 and any(isinstance(module, _BatchNorm) for module in network.modules()):
-        raise RangeError(f"{kind} normalises over the rows of a batch; Settings.batch must be 2 or more, got 1")
     if settings.loss in LOSSES and data.classes and outputs != len(data.classes):
         raise DataError(f"{kind} has {outputs} outputs, {data.name} has {len(data.classes)} classes; make them equal")
 
 
+def _fewest(network: Network, settings: Settings, workers: Workers) -> int:
+    """How many rows a step needs: normalisation over a batch can do nothing with a row by itself, in any process."""
+    if not any(isinstance(module, _BatchNorm) for module in network.modules()):
+        return 1
+    fewest = 2 * workers.count
+    if settings.batch < fewest:
+        each = f" for {workers.count} processes" * (workers.count > 1)
+        raise RangeError(
+            f"{type(network).__name__} normalises over the rows of a batch; Settings.batch must be {fewest} or more"
+            f"{each}, got {settings.batch}"
+        )
+    return fewest
+
+
 def _on(data: Dataset, device: torch.device) -> Dataset:
     return replace(data, inputs=data.inputs.to(device), labels=data.labels.to(device))
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"cannot write {folder}: {error.strerror or error}; give another folder") from None
 
 
 def _ownership(folder: Path | None, workers: Workers) -> AbstractContextManager[None]:

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from probe.tensors import sha256
 
 NAMES = ("state-a.safetensors", "state-b.safetensors")
 Numbers = dict[str, Any]
+_OWNED: ContextVar[frozenset[Path]] = ContextVar("_OWNED", default=frozenset())
 
 
 class States:
@@ -84,13 +86,24 @@ class States:
                 path.unlink(missing_ok=True)
 
 
+def make(folder: Path) -> None:
+    """Make the folder that a run is to be kept in, unless it is there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot write {folder}: {error.strerror or error}; give another folder") from None
+
+
 @contextmanager
 def owned(folder: Path) -> Iterator[None]:
-    """Keep other processes from training into the folder meanwhile.
+    """Keep others from training into the folder meanwhile. Whoever owns it may own it once more.
 
     Raises:
-        ExistsError: if one does already.
+        ExistsError: if another process or thread does already.
     """
+    if folder.resolve() in _OWNED.get():
+        yield
+        return
     # The lock is on the folder itself: it leaves no file, and the system lifts it however the process ends.
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -98,9 +111,11 @@ def owned(folder: Path) -> Iterator[None]:
     except BlockingIOError:
         os.close(descriptor)
         raise ExistsError(f"another process trains into {folder}; wait for it, or give another folder") from None
+    token = _OWNED.set(_OWNED.get() | {folder.resolve()})
     try:
         yield
     finally:
+        _OWNED.reset(token)
         os.close(descriptor)
 
 

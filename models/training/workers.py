@@ -29,8 +29,12 @@ class Workers:
         """Whether this is the process that writes files and shows progress."""
         return self.rank == 0
 
+    def rows(self, count: int) -> range | None:
+        """Which of so many rows this process works on, together the processes on each once; None if it is alone."""
+        return None if self.count == 1 else range(self.rank, count, self.count)
+
     def share(self, batch: Batch) -> Batch:
-        """The rows of a batch that this process works on; together the processes work on each row once."""
+        """Those rows of a batch."""
         return batch if self.count == 1 else batch[slice(self.rank, None, self.count)]
 
     def shards(self, settings: Settings) -> bool:

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from models.device import device_of
 from models.networks import build
 from models.training.course import Trained
 from models.training.loop import Progress, fit, to_stderr
-from models.training.state import States
+from models.training.state import States, make, owned
 from models.zoo import artefact, folder_of, recipe_of
 from models.zoo.cards import CARD, read_card, write_card
 from models.zoo.curve import draw
@@ -22,7 +23,7 @@ from models.zoo.evaluation import evaluate, over_seeds
 from models.zoo.recipes import Recipe
 from models.zoo.transfer import learned
 from probe import Dataset
-from probe.errors import DataError, ExistsError, RangeError
+from probe.errors import ExistsError, RangeError
 
 
 def train(  # noqa: PLR0913  # what to train, then options by name
@@ -94,16 +95,20 @@ def _over(folder: Path) -> dict[str, Any]:
 def _train_one(
     name: str, recipe: Recipe, folder: Path, device: torch.device, seed: int, progress: Progress
 ) -> dict[str, Any]:
+    # Before training, not after it: a folder that cannot be written should not cost its time.
+    make(folder)
+    with owned(folder) if _leads() else nullcontext():
+        return _train_owned(name, recipe, folder, device, seed, progress)
+
+
+def _train_owned(
+    name: str, recipe: Recipe, folder: Path, device: torch.device, seed: int, progress: Progress
+) -> dict[str, Any]:
     # A run that was ended while its model was judged left its state too: it is taken up.
     refused = () if States.left(folder) and not _over(folder) else (CARD, artefact.WEIGHTS)
     for file in refused:
         if (folder / file).exists():
             raise ExistsError(f"{folder / file} exists and is left as it is; give another folder, or remove it first")
-    try:
-        # Before training, not after it: a folder that cannot be written should not cost its time.
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"cannot write {folder}: {error.strerror or error}; give another folder") from None
     data = reader(recipe.data).read("train")
     network = build(recipe.architecture, recipe.kwargs)
     weights = learned(recipe.begin.model, network, recipe.begin.replaced) if recipe.begin else None

@@ -49,3 +49,14 @@ def test_dropout_keeps_the_type_and_leaves_global_randomness_alone(dtype):
     before = torch.get_rng_state()
     assert Dropout(0.5)(torch.ones(4, 4, dtype=dtype)).dtype == dtype
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_is_dropped_of_a_row_does_not_depend_on_who_works_on_it(times):
+    dropout, inputs = Dropout(0.5), torch.rand(times, 7, 4)
+    dropout.reseed(3)
+    alone = dropout(inputs.flatten(0, 1)).view(times, 7, 4)
+    for rank in range(3):
+        dropout.reseed(3, range(rank, 7, 3))
+        part = dropout(inputs[:, rank::3].flatten(0, 1))
+        assert torch.equal(part.view(times, -1, 4), alone[:, rank::3])

@@ -16,10 +16,10 @@ from probe.plots import learning
 from tests.models.test_survival import CPU, quiet, rows, small
 
 
-def judged(training, validation, best=None):
+def judged(training, validation, best=None, untrained=10.0):
     """The verdict on two columns of losses, of which the epoch with the lowest was kept."""
     lines = [{"training_loss": a, "validation_loss": b} for a, b in zip(training, validation, strict=True)]
-    return fitting(lines, best or validation.index(min(validation)) + 1)
+    return fitting(lines, best or validation.index(min(validation)) + 1, untrained)
 
 
 def settling(epochs, end=0.2, speed=1.0):
@@ -35,7 +35,7 @@ def test_close_curves_that_settled_are_neither():
 
 def test_a_validation_loss_that_is_still_falling_is_underfitting():
     # exp(-t / 5) falls by 1 - exp(-2 / 5) = 33 % over the last tenth of 20 epochs.
-    found = judged(settling(20, 0, 0.2), settling(20, 0, 0.2))
+    found = judged(settling(20, 0, 0.2), settling(20, 0, 0.2), untrained=1.0)
     assert found.verdict == "underfitting"
     assert found.reason == f"the validation loss still fell by {math.exp(2 / 5) - 1:.0%} over the last epochs"
 
@@ -57,9 +57,32 @@ def test_a_gap_of_more_than_a_quarter_is_overfitting(part, verdict):
 
 @pytest.mark.parametrize(("rise", "verdict"), [(0.04, "neither"), (0.06, "overfitting")])
 def test_a_validation_loss_that_rose_by_more_than_a_twentieth_is_overfitting(rise, verdict):
-    found = judged([0.9, 0.9, 0.9], [1.2, 1.0, 1.0 + rise])
+    found = judged([0.9, 0.9, 0.8], [1.2, 1.0, 1.0 + rise])
     assert (found.verdict, found.gap) == (verdict, pytest.approx(0.1))
     assert ("rose by 6% after the kept epoch" in found.reason) == (verdict == "overfitting")
+
+
+def test_a_rise_of_both_losses_is_not_learning_by_heart():
+    found = judged([0.9, 0.9, 1.1], [1.2, 1.0, 1.2])
+    assert (found.verdict, found.reason) == ("neither", "both losses rose after the kept epoch: a lower rate may help")
+
+
+@pytest.mark.parametrize(("untrained", "verdict"), [(1.06, "neither"), (1.04, "underfitting"), (0.5, "underfitting")])
+def test_what_is_hardly_better_than_the_untrained_network_is_underfitting(untrained, verdict):
+    assert judged([0.95] * 5, [1.0] * 5, untrained=untrained).verdict == verdict
+
+
+@pytest.mark.parametrize(("untrained", "verdict"), [(1.0, "underfitting"), (100.0, "neither")])
+def test_a_loss_of_which_hardly_anything_is_left_may_still_fall(untrained, verdict):
+    assert judged([1.2, 1.0], [1.2, 1.0], untrained=1.5 * untrained).verdict == verdict
+
+
+def test_a_network_that_learns_nothing_underfits():
+    settings = Settings(epochs=3, batch=20, rate=1e-9)
+    network = build("image-mlp", {"side": 8, "widths": [16], "classes": 2})
+    found = fit(network, rows(), settings, device=CPU, progress=quiet).fitting
+    assert found.verdict == "underfitting"
+    assert "hardly below that of the untrained network" in found.reason
 
 
 def test_overfitting_goes_first_where_both_could_be_said():
@@ -75,7 +98,7 @@ def test_one_epoch_says_little_and_losses_may_be_negative_or_0():
     assert "one epoch does not tell" in judged([1.0], [1.1]).reason
     assert "more epochs change little" in judged([1.0, 1.0], [1.1, 1.1]).reason
     assert judged([0.5], [1.0]).verdict == "overfitting"
-    assert judged([-4.0, -4.0], [-4.0, -4.1]).verdict == "underfitting"
+    assert judged([-4.0, -4.0], [-4.0, -4.1], untrained=-2.5).verdict == "underfitting"
     assert judged([-2.0], [-1.0]).verdict == "overfitting"
     assert judged([0.0], [0.0]).verdict == "neither"
 

@@ -1,5 +1,6 @@
 """A run that is killed, and taken up again, ends as if nothing had happened."""
 
+import math
 import os
 import random
 import signal
@@ -20,6 +21,7 @@ from models.training.metrics import METRICS
 from models.training.settings import Settings
 from models.training.state import NAMES, States, owned
 from probe.errors import ExistsError, ProbeError
+from tests.models.test_training_options import Line
 
 CPU = torch.device("cpu")
 SETTINGS = Settings(
@@ -240,7 +242,33 @@ def test_a_loss_that_is_no_number_is_never_saved(tmp_path, monkeypatch):
     written = [found for found in map(state._read, (tmp_path / name for name in NAMES)) if found]
     assert written
     for tensors, _ in written:
-        assert bool(tensors["losses"].isfinite().all())
+        assert all(bool(tensor.isfinite().all()) for tensor in tensors.values())
+
+
+class Bursts(Line):
+    """A network whose slopes are infinite at one step, while its loss is a number."""
+
+    def __init__(self, at):
+        super().__init__()
+        self.at, self.calls = at, 0
+
+    def forward(self, inputs):
+        self.calls += self.training
+        logits = super().forward(inputs.flatten(1).mean(1, keepdim=True))
+        if self.training and self.calls == self.at:
+            logits.register_hook(lambda slopes: slopes * math.inf)
+        return logits
+
+
+def test_weights_that_are_no_numbers_are_never_saved_and_the_state_before_is_taken_up(tmp_path):
+    settings = replace(SETTINGS, optimiser="sgd", ema=0.0, mixup=0.0, augment="none")
+    with pytest.raises(ProbeError, match=r"no longer a number after step 13 of all; lower .* is kept in "):
+        fit(Bursts(13), rows(), settings, device=CPU, progress=quiet, folder=tmp_path, save_every=0)
+    lines, network, calm = [], Bursts(-1), Bursts(-1)
+    fit(network, rows(), settings, device=CPU, progress=lines.append, folder=tmp_path)
+    fit(calm, rows(), settings, device=CPU, progress=quiet)
+    assert lines[0] == "continuing in epoch 2, after 12 steps of all"
+    assert same(weights(network), weights(calm))
 
 
 def test_what_a_killed_writer_left_goes_with_the_state(tmp_path):

@@ -132,11 +132,13 @@ def test_mixing_classes_needs_their_names(easy, network):
         fit(network, replace(easy, classes=()), Settings(epochs=1, mixup=0.2), device=CPU, progress=quiet)
 
 
-def test_batches_cover_all_rows_and_none_is_of_one_row_that_is_left():
-    assert batches(180, 179) == [slice(0, 180)]
-    assert batches(180, 60) == [slice(0, 60), slice(60, 120), slice(120, 180)]
+def test_batches_cover_all_rows_and_what_is_too_short_joins_the_one_before():
+    assert batches(180, 179) == [slice(0, 179), slice(179, 180)]
+    assert batches(180, 179, 2) == [slice(0, 180)]
+    assert batches(180, 59, 4) == [slice(0, 59), slice(59, 118), slice(118, 180)]
+    assert batches(180, 60, 4) == [slice(0, 60), slice(60, 120), slice(120, 180)]
     assert batches(3, 1) == [slice(0, 1), slice(1, 2), slice(2, 3)]
-    assert batches(1, 5) == [slice(0, 1)]
+    assert batches(1, 5, 2) == [slice(0, 1)]
 
 
 @pytest.fixture

@@ -13,8 +13,10 @@ import torch
 from safetensors.torch import load_file
 
 from models.networks import build
-from models.training.loop import fit
+from models.training.loop import _fewest, fit
 from models.training.settings import Adversary, Balance, Settings
+from models.training.workers import Workers
+from probe.errors import RangeError
 from tests.models.test_survival import CPU, quiet, rows, same, weights
 
 # In double precision, so that only rounding differs; without batch statistics, which a process takes of its own rows.
@@ -29,16 +31,25 @@ from pathlib import Path
 import torch
 from models.training.loop import fit
 from models.training.settings import Settings
+from models.training.workers import Workers
 from safetensors.torch import save_file
 from tests.models.test_survival import CPU
-from tests.models.test_workers import data, plain
+from tests.models.test_workers import data, normalised, plain
 import os
 torch.set_num_threads(1)
 folder = Path(sys.argv[1])
 settings = Settings.from_toml(json.loads(sys.argv[2]))
-network = plain()
+network, held, spread = plain(), [], Workers.spread
+
+def counted(self, objective, settings):
+    forward = spread(self, objective, settings)
+    held.extend(getattr(weight, "to_local", lambda: weight)().numel() for weight in objective.network.parameters())
+    return forward
+
+Workers.spread = counted
 trained = fit(network, data(), settings, device=CPU, folder=folder)
 rank = os.environ["RANK"]
+(folder / f"held-{rank}.json").write_text(json.dumps(sum(held)))
 tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
 save_file(tensors, folder / f"end-{rank}.safetensors")
 (folder / f"lines-{rank}.json").write_text(json.dumps(trained.lines))
@@ -55,7 +66,11 @@ AGAIN = CODE.replace(
 
 
 def plain():
-    return build("lenet", {"side": 16, "classes": 2}).double()
+    return build("lenet", {"side": 16, "classes": 2, "dropout": 0.3}).double()
+
+
+def normalised():
+    return build("cnn", {"side": 16, "channels": [4], "classes": 2}).double()
 
 
 def data():
@@ -91,6 +106,11 @@ def launched(folder, settings, processes=2, code=CODE):
     return done.stderr
 
 
+def held(folder):
+    """How many numbers of the weights each process held."""
+    return [json.loads((folder / f"held-{rank}.json").read_text()) for rank in "01"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "settings", [SETTINGS, BALANCED, STAGED, HARDENED], ids=["mixed", "balanced", "staged", "hardened"]
@@ -99,6 +119,7 @@ def test_two_processes_train_as_one_does(settings, tmp_path):
     network = plain()
     alone = fit(network, data(), settings, device=CPU, progress=quiet)
     said = launched(tmp_path, settings)
+    assert held(tmp_path) == [sum(weight.numel() for weight in network.parameters())] * 2
     first, second = (load_file(tmp_path / f"end-{rank}.safetensors") for rank in "01")
     assert same(first, second)
     for name, tensor in weights(network).items():
@@ -118,6 +139,9 @@ def test_processes_that_divide_the_weights_train_as_one_does(settings, tmp_path)
     network = plain()
     fit(network, data(), settings, device=CPU, progress=quiet)
     launched(tmp_path, replace(settings, parallel="sharded", layout="channels first"))
+    whole, parts = sum(weight.numel() for weight in network.parameters()), held(tmp_path)
+    assert sum(parts) == whole
+    assert max(parts) < 0.6 * whole
     first, second = (load_file(tmp_path / f"end-{rank}.safetensors") for rank in "01")
     assert same(first, second)
     for name, tensor in weights(network).items():
@@ -131,3 +155,20 @@ def test_processes_train_one_network_after_another(tmp_path):
     launched(tmp_path, SETTINGS, code=AGAIN)
     for name, tensor in weights(network).items():
         torch.testing.assert_close(load_file(tmp_path / "end-1.safetensors")[name], tensor, rtol=0, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_processes_normalise_whatever_rows_are_left_of_an_epoch(tmp_path):
+    # 3 rows are left of 180, and 1 of them for the second process.
+    launched(tmp_path, replace(SETTINGS, batch=59), code=CODE.replace("= plain()", "= normalised()"))
+    first, second = (load_file(tmp_path / f"end-{rank}.safetensors") for rank in "01")
+    assert all(bool(tensor.isfinite().all()) for tensor in first.values())
+    learned = [name for name, _ in normalised().named_parameters()]
+    assert all(torch.equal(first[name], second[name]) for name in learned)
+
+
+def test_batches_of_normalised_rows_have_two_for_each_process():
+    with pytest.raises(RangeError, match=r"Settings.batch must be 6 or more for 3 processes, got 5"):
+        _fewest(normalised(), replace(SETTINGS, batch=5), Workers(count=3))
+    assert _fewest(normalised(), SETTINGS, Workers(count=3)) == 6
+    assert _fewest(plain(), replace(SETTINGS, batch=1), Workers(count=3)) == 1

@@ -3,6 +3,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -227,6 +228,23 @@ def test_a_run_that_was_ended_while_its_model_was_judged_is_taken_up(tiny, tmp_p
     assert "continuing in epoch 2" in lines[1]
     assert card["metrics"] == evaluate(models.load(tmp_path), models.data("adult"))
     assert {p.name for p in tmp_path.iterdir()} == FILES
+
+
+def test_a_folder_is_owned_until_its_model_is_judged(tiny, tmp_path, monkeypatch):
+    def watched(model, data, measures):
+        # A thread of its own has nothing from this one, as a process would.
+        with ThreadPoolExecutor(1) as others:
+            refused.append(
+                others.submit(train, "tiny", out=tmp_path, device="cpu", progress=lambda line: None).exception()
+            )
+        return evaluate(model, data, measures)
+
+    refused = []
+    monkeypatch.setattr("models.zoo.train.evaluate", watched)
+    train("tiny", out=tmp_path, device="cpu", progress=lambda line: None)
+    (error,) = refused
+    assert isinstance(error, ExistsError)
+    assert "another process trains into" in str(error)
 
 
 def test_seeds_that_are_done_are_not_done_again(tiny, tmp_path):
