@@ -49,7 +49,8 @@ def shift(furthest: float) -> Augmentation:
     pixels = int(furthest)
 
     def apply(images: Tensor, random: torch.Generator) -> Tensor:
-        height, width = _sides(images)
+        # By its whole side an image may go, and be black; the ground for more would only take memory.
+        height, width = _sides(images, beyond=pixels - 1)
         corners = torch.randint(2 * pixels + 1, (2, len(images)), generator=random)
         return _windows(pad(images, [pixels] * 4), corners, height, width)
 

@@ -107,6 +107,10 @@ class Settings:
             raise PlanError('Settings.parallel = "sharded" divides contiguous weights; set layout = "channels first"')
         if self.parallel == "sharded" and self.adversary:
             raise PlanError('Settings.parallel = "sharded" goes without an adversary, which needs all weights at once')
+        if self.loss == "game" and self.execution == "compiled":
+            raise PlanError(
+                'Settings.loss = "game" has slopes of slopes, which torch.compile lacks; leave execution eager'
+            )
         if self.mixup and self.balance:
             raise PlanError(
                 "Settings.mixup mixes rows of all groups, which Settings.balance tells apart; leave one out"

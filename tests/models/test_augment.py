@@ -102,10 +102,10 @@ def test_augmentations_follow_one_another_in_their_order():
     assert torch.equal(compose({})(IMAGES, seeded()), IMAGES)
 
 
-@pytest.mark.parametrize("name", ["crop", "cutout"])
-def test_what_is_as_large_as_the_image_is_refused(name):
+@pytest.mark.parametrize(("name", "strength"), [("crop", 7), ("cutout", 7), ("shift", 8)])
+def test_what_is_as_large_as_the_image_is_refused(name, strength):
     with pytest.raises(ShapeError, match=r"with sides above 7 pixels; change Settings\.augment"):
-        AUGMENTATIONS[name](7)(IMAGES, seeded())
+        AUGMENTATIONS[name](strength)(IMAGES, seeded())
 
 
 def test_mixup_mixes_inputs_and_targets_with_one_coefficient():

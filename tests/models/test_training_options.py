@@ -420,6 +420,7 @@ def test_what_is_left_out_in_toml_is_said_by_none():
         ({"augment": {"flip": 2}}, RangeError, "flip takes a chance from 0 to 1; got 2"),
         ({"augment": {"shift": 0.5}}, RangeError, "shift takes a whole number of pixels; got 0.5"),
         ({"rate": math.nan}, RangeError, "rate must be above 0; got nan"),
+        ({"loss": "game", "execution": "compiled"}, PlanError, "leave execution eager"),
         ({"ema": 1.0}, RangeError, "ema must be a part of a whole"),
         ({"l1": -1.0}, RangeError, "l1 must be 0 or more"),
         ({"class_weights": [1, -1]}, RangeError, "class_weights must be above 0"),

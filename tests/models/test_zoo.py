@@ -115,6 +115,8 @@ def test_names_come_without_torch():
 def test_a_device_that_is_not_there_is_named():
     with pytest.raises(Unsupported, match=r"the device 'tpu' cannot be used here .*; use cpu"):
         models.load("adult-mlp", device="tpu")
+    with pytest.raises(Unsupported, match="the device 'meta' holds no numbers; use cpu"):
+        models.load("adult-mlp", device="meta")
 
 
 def test_a_folder_that_cannot_be_written_is_named_before_training(tiny, tmp_path):
