@@ -44,7 +44,11 @@ def fitting(lines: Sequence[Line], best: int, untrained: float) -> Fitting:
             f"the validation loss rose by {risen / size:.0%} after the kept epoch, and the training loss fell",
         ),
         (learned < LEARNED * began, under, "the validation loss is hardly below that of the untrained network"),
-        (risen > RISEN * size, neither, "both losses rose after the kept epoch: a lower rate may help"),
+        (
+            risen > RISEN * size,
+            neither,
+            "both losses rose after the kept epoch, which a lower rate or fewer epochs may mend",
+        ),
         (
             best == len(lines) > 1 and fallen > FALLING * size and unfinished,
             under,

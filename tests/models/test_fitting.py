@@ -64,7 +64,10 @@ def test_a_validation_loss_that_rose_by_more_than_a_twentieth_is_overfitting(ris
 
 def test_a_rise_of_both_losses_is_not_learning_by_heart():
     found = judged([0.9, 0.9, 1.1], [1.2, 1.0, 1.2])
-    assert (found.verdict, found.reason) == ("neither", "both losses rose after the kept epoch: a lower rate may help")
+    assert (found.verdict, found.reason) == (
+        "neither",
+        "both losses rose after the kept epoch, which a lower rate or fewer epochs may mend",
+    )
 
 
 @pytest.mark.parametrize(("untrained", "verdict"), [(1.06, "neither"), (1.04, "underfitting"), (0.5, "underfitting")])
