@@ -1,0 +1,30 @@
+"""Every network of the zoo is audited through every lens, on a few rows."""
+
+from dataclasses import replace
+
+import pytest
+
+import models
+from probe.audit import run, verify
+from probe.cli.sources import open_both, plan_of
+from probe.report import render
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", models.names())
+def test_a_network_of_the_zoo_is_explained_attacked_and_verified(name, tmp_path):
+    plan = plan_of(name)
+    plan = replace(
+        plan,
+        data=replace(plan.data, sample=40),
+        explain=replace(plan.explain, sample=2),
+        attack=replace(plan.attack, sample=4),
+    )
+    model, data = open_both(plan)
+    bundle = run(plan, model, data, tmp_path / name)
+    assert bundle.complete
+    assert [step["name"] for step in bundle.manifest["steps"] if step["status"] != "done"] == []
+    assert {"performance", "explanation", "robustness"} <= {f["lens"] for f in bundle.manifest["findings"]}
+    assert not any(finding["status"] == "error" for finding in bundle.manifest["findings"])
+    assert verify(tmp_path / name).numbers > 100
+    assert name in render(bundle)
