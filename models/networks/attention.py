@@ -1,9 +1,11 @@
 """The layers of a transformer."""
 
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.networks.dropout import Dropout
+from models.networks.shapes import Tokens
 
 
 class Layer(nn.Module):
@@ -22,7 +24,7 @@ class Layer(nn.Module):
             Dropout(dropout),
         )
 
-    def forward(self, tokens: Tensor, asking: int | None = None) -> Tensor:
+    def forward(self, tokens: Tokens, asking: int | None = None) -> Float[Tensor, "rows asking width"]:
         """What becomes of the first `asking` tokens, or of all."""
         norm, attention, dropout = self.attend
         tokens = tokens[:, :asking] + dropout(attention(norm(tokens), asking))
@@ -38,7 +40,7 @@ class Attention(nn.Module):
         self.project = nn.Linear(width, 3 * width)
         self.merge = nn.Linear(width, width)
 
-    def forward(self, tokens: Tensor, asking: int | None = None) -> Tensor:
+    def forward(self, tokens: Tokens, asking: int | None = None) -> Float[Tensor, "rows asking width"]:
         """What the first `asking` tokens take, or all of them."""
         batch, count, width = tokens.shape
         split = self.project(tokens).view(batch, count, 3, self.heads, width // self.heads)

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from torch import Tensor, nn
+from torch import nn
 
 from models.networks.codec import Decoder, Encoder
 from models.networks.detector import Detector
+from models.networks.shapes import Codes, Images
 
 
 class AutoEncoder(Detector):
@@ -20,9 +21,9 @@ class AutoEncoder(Detector):
         self.encoder = Encoder(side, channels, code, nn.ReLU)
         self.decoder = Decoder(side, channels, code)
 
-    def encode(self, images: Tensor) -> Tensor:
-        """The code (rows, code) of images."""
+    def encode(self, images: Images) -> Codes:
+        """The codes of images."""
         return self.encoder(images)
 
-    def reconstruct(self, images: Tensor) -> Tensor:
+    def reconstruct(self, images: Images) -> Images:
         return self.decoder(self.encode(images)).sigmoid()

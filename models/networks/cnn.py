@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from models.networks.dropout import Dropout
 from models.networks.hidden import ACTIVATIONS, MAP_NORMS
 from models.networks.network import Network, Standardise
+from models.networks.shapes import Images, Logits
 
 
 class ConvNet(Network):
@@ -33,10 +34,10 @@ class ConvNet(Network):
         self.dropout = Dropout(dropout)
         self.head = nn.Linear(channels[-1] * (side // 2 ** len(channels)) ** 2, classes)
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: Images) -> Logits:
         return self.head(self.dropout(self.blocks(self.standardise(inputs)).flatten(1)))
 
-    def adapt(self, inputs: Tensor, generator: torch.Generator) -> None:
+    def adapt(self, inputs: Images, generator: torch.Generator) -> None:
         self.standardise.adapt(inputs)
 
 

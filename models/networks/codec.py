@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from torch import Tensor, nn
+from torch import nn
+
+from models.networks.shapes import Codes, Images
 
 
 class Encoder(nn.Module):
@@ -18,7 +20,7 @@ class Encoder(nn.Module):
         self.blocks = nn.Sequential(*halved)
         self.head = nn.Linear(channels[-1] * _smallest(side, channels) ** 2, code)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Images) -> Codes:
         return self.head(self.blocks(images).flatten(1))
 
 
@@ -37,7 +39,7 @@ class Decoder(nn.Module):
             *(nn.Sequential(nn.BatchNorm2d(a), nn.ReLU(), _grow(a, b)) for a, b in pairwise(widths))
         )
 
-    def forward(self, codes: Tensor) -> Tensor:
+    def forward(self, codes: Codes) -> Images:
         return self.blocks(self.unflatten(self.foot(codes)))
 
 

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from models.networks.hidden import linear
 from models.networks.network import Network, Standardise
+from models.networks.shapes import Images, Logits
 
 
 class ImageMLP(Network):
@@ -31,8 +32,8 @@ class ImageMLP(Network):
         hidden = (linear(a, b, norm, activation, dropout) for a, b in pairwise((side * side, *widths)))
         self.layers = nn.Sequential(*hidden, nn.Linear(widths[-1], classes))
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: Images) -> Logits:
         return self.layers(self.standardise(inputs).flatten(1))
 
-    def adapt(self, inputs: Tensor, generator: torch.Generator) -> None:
+    def adapt(self, inputs: Images, generator: torch.Generator) -> None:
         self.standardise.adapt(inputs)

@@ -4,9 +4,11 @@ import math
 from abc import abstractmethod
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from models.networks.network import Network
+from models.networks.shapes import Examples, Images, Logits, PerRow
 
 FLAGGED = 0.05  # part of the usual images that count as unusual all the same
 MEDIAN = 0.05  # probability that the median of them is unusual
@@ -19,8 +21,8 @@ class Detector(Network):
     They are shared by the two logits evenly, so that each class has a gradient.
     """
 
-    threshold: Tensor
-    slope: Tensor
+    threshold: Float[Tensor, ""]
+    slope: Float[Tensor, ""]
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,25 +30,25 @@ class Detector(Network):
         self.register_buffer("slope", torch.ones(()))
 
     @abstractmethod
-    def reconstruct(self, images: Tensor) -> Tensor:
-        """Images (rows, 1, side, side) after the way through the code and back, from 0 to 1."""
+    def reconstruct(self, images: Images) -> Images:
+        """Images after the way through the code and back, from 0 to 1."""
 
-    def errors(self, images: Tensor) -> Tensor:
-        """Mean squared difference (rows,) of images from what they are rebuilt as; 0 or more, smooth in the image."""
+    def errors(self, images: Images) -> PerRow:
+        """Mean squared difference of images from what they are rebuilt as; 0 or more, smooth in the image."""
         return (images - self.reconstruct(images)).square().flatten(1).mean(1)
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: Images) -> Logits:
         odds = self.slope * (self.errors(inputs) - self.threshold)
         return torch.stack((-odds / 2, odds / 2), 1)
 
-    def adapt(self, inputs: Tensor, generator: torch.Generator) -> None:
+    def adapt(self, inputs: Examples, generator: torch.Generator) -> None:
         """Begin with odds that are the error itself; `settle` takes better ones from other images, after training."""
         self.threshold.zero_()
         self.slope.fill_(1.0)
 
     @torch.no_grad()
-    def settle(self, errors: Tensor) -> None:
-        """Set threshold and slope by the errors (rows,) of usual images that were not trained on.
+    def settle(self, errors: PerRow) -> None:
+        """Set threshold and slope by the errors of usual images that were not trained on.
 
         Of these, a part of FLAGGED lies above the threshold, and the median is unusual with probability MEDIAN.
         """

@@ -1,6 +1,7 @@
 """Dropout that draws from a source of its own."""
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from probe.tensors import generator
@@ -26,7 +27,7 @@ class Dropout(nn.Module):
         self.seed, self.rows = seed, rows
         self.random = generator(seed, torch.device("cpu"))
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         if not self.training or not self.part:
             return inputs
         if self.random.device != inputs.device:
@@ -34,7 +35,7 @@ class Dropout(nn.Module):
         kept = self._uniform(inputs) >= self.part
         return inputs * (kept / (1 - self.part)).to(inputs.dtype)
 
-    def _uniform(self, inputs: Tensor) -> Tensor:
+    def _uniform(self, inputs: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         if self.rows is None:
             return torch.rand(inputs.shape, generator=self.random, device=inputs.device)
         # The rows may come several times over: as they are, and moved by an adversary.

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.networks.attention import Layer
 from models.networks.mlp import Bins
 from models.networks.network import Network
+from models.networks.shapes import Logits, Table
 
 
 class FTTransformer(Network):
@@ -42,21 +44,20 @@ class FTTransformer(Network):
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, classes)
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: Table) -> Logits:
         question = self.question.expand(len(inputs), 1, -1)
         tokens = self.layers[:-1](torch.cat((question, self.tokens(inputs)), 1))
         return self.head(self.norm(self.layers[-1](tokens, asking=1)).squeeze(1))
 
-    def tokens(self, inputs: Tensor) -> Tensor:
-        """A token for each feature, (rows, features, width)."""
-        encoded = self.bins(inputs[:, : self.numbers]).unflatten(1, (self.numbers, -1))
-        numbers = torch.einsum("rnb,nbw->rnw", encoded, self.slopes)
+    def tokens(self, inputs: Table) -> Float[Tensor, "rows features width"]:
+        """A token for each feature."""
+        numbers = torch.einsum("rnb,nbw->rnw", self.bins(inputs[:, : self.numbers]), self.slopes)
         onehots = torch.split(inputs[:, self.numbers :], self.levels, 1)
         each = zip(onehots, torch.split(self.embeddings, self.levels), strict=True)
         categories = torch.stack([onehot @ embedding for onehot, embedding in each], 1)
         return torch.cat((numbers, categories), 1) + self.biases
 
-    def adapt(self, inputs: Tensor, generator: torch.Generator) -> None:
+    def adapt(self, inputs: Table, generator: torch.Generator) -> None:
         self.bins.adapt(inputs[:, : self.numbers])
         # As large as a layer's weights would be: the bins of a number are added up, of a category's levels one is 1.
         bound = self.slopes.shape[1] ** -0.5

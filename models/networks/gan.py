@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from functools import partial
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.networks.codec import Decoder, Encoder
 from models.networks.network import Network
+from models.networks.shapes import Codes, Examples, Images, Logits
 from probe.tensors import spans
 
 
@@ -27,19 +29,19 @@ class AdversarialPair(Network):
         self.generator = Decoder(side, channels, code)
         self.discriminator = Encoder(side, channels, 1, partial(nn.LeakyReLU, 0.2))
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: Images) -> Logits:
         odds = self.discriminator(inputs)[:, 0]
         return torch.stack((-odds / 2, odds / 2), 1)
 
-    def draw(self, noise: Tensor) -> Tensor:
-        """The images (rows, 1, side, side) that noise (rows, code) becomes."""
+    def draw(self, noise: Codes) -> Images:
+        """The images that noise becomes."""
         return self.generator(noise).sigmoid()
 
     @torch.no_grad()
-    def generate(self, count: int, random: torch.Generator) -> Tensor:
-        """Images (count, 1, side, side) of noise drawn from N(0, I)."""
+    def generate(self, count: int, random: torch.Generator) -> Float[Tensor, "{count} 1 height width"]:
+        """Images of noise drawn from N(0, I)."""
         noise = torch.randn(count, self.code, generator=random).to(self.discriminator.head.weight.device)
         return torch.cat([self.draw(noise[rows]) for rows in spans(count, 500)])
 
-    def adapt(self, inputs: Tensor, generator: torch.Generator) -> None:
+    def adapt(self, inputs: Examples, generator: torch.Generator) -> None:
         """Take nothing from the training images."""

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.networks.dropout import Dropout
 from models.networks.network import Network, Standardise
+from models.networks.shapes import Edges, Graphs, Logits
 
 STEEPEST = 30.0  # the score of an absent edge, above that of those that are there, whose gradient is still exact
 
@@ -34,9 +36,9 @@ class GraphNetwork(Network):
 
     @abstractmethod
     def messages(self, inputs: int, outputs: int) -> nn.Module:
-        """What takes nodes (rows, n, inputs) and edges (rows, n, n) to nodes (rows, n, outputs)."""
+        """The layer in which nodes of so many inputs hear from each other; each has so many outputs then."""
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: Graphs) -> Logits:
         known, edges = inputs[:, :, inputs.shape[1] :], self.drop(adjacency(inputs))
         nodes = torch.cat([known, self.standardise(edges.sum(2, keepdim=True))], 2)
         with_self = edges + torch.eye(edges.shape[1], device=edges.device, dtype=edges.dtype)
@@ -46,7 +48,7 @@ class GraphNetwork(Network):
         logits = self.head(nodes.mean(1))
         return logits - logits.mean(1, keepdim=True)
 
-    def adapt(self, inputs: Tensor, generator: torch.Generator) -> None:
+    def adapt(self, inputs: Graphs, generator: torch.Generator) -> None:
         self.standardise.adapt(adjacency(inputs).sum(2))
         for module in self.rounds:
             if isinstance(module, Attention):
@@ -78,7 +80,7 @@ class Convolution(nn.Module):
         super().__init__()
         self.linear = nn.Linear(inputs, outputs, bias=False)
 
-    def forward(self, nodes: Tensor, edges: Tensor) -> Tensor:
+    def forward(self, nodes: Float[Tensor, "rows nodes inputs"], edges: Edges) -> Float[Tensor, "rows nodes outputs"]:
         scale = edges.sum(2).rsqrt()
         return (scale[:, :, None] * edges * scale[:, None]) @ self.linear(nodes)
 
@@ -97,9 +99,9 @@ class Attention(nn.Module):
         self.linear = nn.Linear(inputs, outputs, bias=False)
         self.score = nn.Parameter(torch.empty(2, heads, outputs // heads))
 
-    def forward(self, nodes: Tensor, edges: Tensor) -> Tensor:
-        said = self.linear(nodes).unflatten(-1, self.score.shape[1:]).transpose(1, 2)  # (rows, heads, n, width)
-        listens, speaks = (said @ part[:, :, None] for part in self.score)  # (rows, heads, n, 1)
+    def forward(self, nodes: Float[Tensor, "rows nodes inputs"], edges: Edges) -> Float[Tensor, "rows nodes outputs"]:
+        said = self.linear(nodes).unflatten(-1, self.score.shape[1:]).transpose(1, 2)  # (rows, heads, nodes, width)
+        listens, speaks = (said @ part[:, :, None] for part in self.score)  # (rows, heads, nodes, 1)
         scores = nn.functional.leaky_relu(listens + speaks.mT, 0.2)
         there, edges = edges[:, None] > 0, edges[:, None]
         # Less the largest that is there, so that exponentials neither overflow nor vanish together.
@@ -124,15 +126,15 @@ class DropEdge(nn.Module):
         super().__init__()
         self.dropout = Dropout(part)
 
-    def forward(self, edges: Tensor) -> Tensor:
+    def forward(self, edges: Edges) -> Edges:
         if not self.training:
             return edges
         kept = self.dropout(torch.ones_like(edges).triu(1)).sign()
         return edges * (kept + kept.mT)
 
 
-def adjacency(inputs: Tensor) -> Tensor:
-    """Edges (rows, n, n) of graphs (rows, n, n + f): the mean of an edge's two places, and nothing on the diagonal."""
+def adjacency(inputs: Graphs) -> Edges:
+    """The edges of graphs: the mean of an edge's two places, and nothing on the diagonal."""
     edges = inputs[:, :, : inputs.shape[1]]
     apart = 1 - torch.eye(edges.shape[1], device=edges.device, dtype=edges.dtype)
     return (edges + edges.mT) / 2 * apart

@@ -15,36 +15,38 @@ import math
 from collections.abc import Callable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
-Initialiser = Callable[[Tensor, torch.Generator], None]
+Weight = Float[Tensor, "outputs inputs *kernel"]
+Initialiser = Callable[[Weight, torch.Generator], None]
 CUT = 0.87962566103423978  # the deviation of a standard normal that is cut at -2 and 2
 
 
-def uniform(weight: Tensor, generator: torch.Generator) -> None:
+def uniform(weight: Weight, generator: torch.Generator) -> None:
     """Fill in a uniform draw between -1 and 1 over the root of the number of inputs."""
     bound = 1 / math.sqrt(weight[0].numel())
     nn.init.uniform_(weight, -bound, bound, generator=generator)
 
 
-def he(weight: Tensor, generator: torch.Generator) -> None:
+def he(weight: Weight, generator: torch.Generator) -> None:
     """Fill in a normal draw of variance 2 / in."""
     nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator)
 
 
-def xavier(weight: Tensor, generator: torch.Generator) -> None:
+def xavier(weight: Weight, generator: torch.Generator) -> None:
     """Fill in a normal draw of variance 2 / (in + out)."""
     nn.init.xavier_normal_(weight, generator=generator)
 
 
 @torch.no_grad()
-def orthogonal(weight: Tensor, generator: torch.Generator) -> None:
-    """Fill in a random orthogonal matrix (outputs, all else), or a part of one if it is not square."""
+def orthogonal(weight: Weight, generator: torch.Generator) -> None:
+    """Fill in a random orthogonal matrix of outputs by all else, or a part of one if it is not square."""
     # torch cannot flatten a kernel whose channels come last in memory.
     weight.copy_(nn.init.orthogonal_(torch.empty(weight.shape), generator=generator))
 
 
-def truncated_normal(weight: Tensor, generator: torch.Generator) -> None:
+def truncated_normal(weight: Weight, generator: torch.Generator) -> None:
     """Fill in a normal draw, cut at two deviations, of variance 1 / in."""
     deviation = 1 / math.sqrt(weight[0].numel()) / CUT
     nn.init.trunc_normal_(weight, std=deviation, a=-2 * deviation, b=2 * deviation, generator=generator)

@@ -2,11 +2,12 @@
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from models.networks.dropout import Dropout
 from models.networks.hidden import ACTIVATIONS
 from models.networks.network import Network, Standardise
+from models.networks.shapes import Images, Logits
 
 
 class LeNet(Network):
@@ -33,10 +34,10 @@ class LeNet(Network):
             nn.Linear(84, classes),
         )
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: Images) -> Logits:
         maps = F.max_pool2d(self.activation(self.first(self.standardise(inputs))), 2)
         maps = F.max_pool2d(self.activation(self.second(maps)), 2)
         return self.head(maps.flatten(1))
 
-    def adapt(self, inputs: Tensor, generator: torch.Generator) -> None:
+    def adapt(self, inputs: Images, generator: torch.Generator) -> None:
         self.standardise.adapt(inputs)

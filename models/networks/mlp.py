@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.networks.hidden import linear
 from models.networks.network import Network
+from models.networks.shapes import Logits, Table
 
 
 class Bins(nn.Module):
@@ -16,19 +18,19 @@ class Bins(nn.Module):
     clip((x - e[b]) / (e[b+1] - e[b]), 0, 1), which is 1 in the bins below x, 0 in those above, and between in its own.
     """
 
-    edges: Tensor
+    edges: Float[Tensor, "numbers bins+1"]
 
     def __init__(self, numbers: int, bins: int) -> None:
         super().__init__()
         self.register_buffer("edges", torch.zeros(numbers, bins + 1))
 
-    def forward(self, numbers: Tensor) -> Tensor:
+    def forward(self, numbers: Float[Tensor, "rows numbers"]) -> Float[Tensor, "rows numbers bins"]:
         low, high = self.edges[:, :-1], self.edges[:, 1:]
         # A number with few values has bins without width, which stay 0.
         width = torch.where(high > low, high - low, 1.0)
-        return ((numbers[:, :, None] - low) / width).clamp(0, 1).flatten(1)
+        return ((numbers[:, :, None] - low) / width).clamp(0, 1)
 
-    def adapt(self, numbers: Tensor) -> None:
+    def adapt(self, numbers: Float[Tensor, "rows numbers"]) -> None:
         """Put the edges at quantiles of the distinct training values: rare large values get bins of their own."""
         count = self.edges.shape[1]
         for edges, column in zip(self.edges, numbers.T, strict=True):
@@ -59,9 +61,9 @@ class TableNet(Network):
         hidden = (linear(a, b, norm, activation, dropout) for a, b in zip(sizes, widths, strict=False))
         self.layers = nn.Sequential(*hidden, nn.Linear(sizes[-1], classes))
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: Table) -> Logits:
         numbers, onehots = inputs[:, : self.numbers], inputs[:, self.numbers :]
-        return self.layers(torch.cat((self.bins(numbers), onehots), 1))
+        return self.layers(torch.cat((self.bins(numbers).flatten(1), onehots), 1))
 
-    def adapt(self, inputs: Tensor, generator: torch.Generator) -> None:
+    def adapt(self, inputs: Table, generator: torch.Generator) -> None:
         self.bins.adapt(inputs[:, : self.numbers])

@@ -3,9 +3,11 @@
 from abc import abstractmethod
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.networks.dropout import Dropout
+from models.networks.shapes import Examples, Ids, Inputs, Logits, Tokens
 from probe.tensors import generator
 
 
@@ -13,14 +15,14 @@ class Network(nn.Module):
     """A classifier that knows the scale of its inputs: it takes them in the user's units and returns logits."""
 
     @abstractmethod
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Logits (rows, classes) of inputs (rows, *shape)."""
+    def forward(self, inputs: Inputs) -> Logits:
+        """The logits of inputs."""
 
     @abstractmethod
-    def adapt(self, inputs: Tensor, generator: torch.Generator) -> None:
+    def adapt(self, inputs: Examples, generator: torch.Generator) -> None:
         """Fill in what depends on the training inputs, and the weights that belong to no layer of torch's."""
 
-    def logits(self, inputs: Tensor) -> Tensor:
+    def logits(self, inputs: Inputs) -> Logits:
         """Logits of inputs as they are in the data."""
         return self(inputs)
 
@@ -36,31 +38,31 @@ class Network(nn.Module):
 
 
 class TokenNetwork(Network):
-    """A classifier of texts: inputs are token ids (rows, tokens), and `forward` takes their embeddings."""
+    """A classifier of texts: inputs are token ids, and `forward` takes their embeddings."""
 
     @abstractmethod
-    def embed(self, ids: Tensor) -> Tensor:
-        """The embeddings (rows, tokens, width) of token ids; an absent word, 0, has the zero vector."""
+    def embed(self, ids: Ids) -> Tokens:
+        """The embeddings of token ids; an absent word, 0, has the zero vector."""
 
-    def logits(self, inputs: Tensor) -> Tensor:
+    def logits(self, inputs: Ids) -> Logits:
         return self(self.embed(inputs))
 
 
 class Standardise(nn.Module):
     """Standardise the brightness of images: (x - mean) / deviation."""
 
-    mean: Tensor
-    deviation: Tensor
+    mean: Float[Tensor, ""]
+    deviation: Float[Tensor, ""]
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(()))
         self.register_buffer("deviation", torch.ones(()))
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         return (images - self.mean) / self.deviation
 
-    def adapt(self, images: Tensor) -> None:
+    def adapt(self, images: Float[Tensor, "*shape"]) -> None:
         """Take mean and deviation from the training images."""
         self.mean.fill_(images.mean())
         deviation = images.std()

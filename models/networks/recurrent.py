@@ -7,14 +7,16 @@ from abc import abstractmethod
 from collections.abc import Callable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.networks.dropout import Dropout
+from models.networks.shapes import Logits, Tokens
 from models.networks.words import WordNetwork
 
 
 class Unit(nn.Module):
-    """Reads vectors x[t] of words (rows, tokens, width); its state h[t] after each is (rows, tokens, hidden)."""
+    """Reads vectors x[t] of words, and has a state h[t] after each."""
 
     def __init__(self, width: int, hidden: int, parts: int) -> None:
         super().__init__()
@@ -22,10 +24,10 @@ class Unit(nn.Module):
         self.recall = nn.Linear(hidden, parts * hidden)
 
     @abstractmethod
-    def forward(self, embedded: Tensor) -> Tensor:
+    def forward(self, embedded: Tokens) -> Float[Tensor, "rows tokens hidden"]:
         """The states, beginning with 0 before the first word."""
 
-    def nothing(self, embedded: Tensor) -> Tensor:
+    def nothing(self, embedded: Tokens) -> Float[Tensor, "rows hidden"]:
         """The state before the first word."""
         return embedded.new_zeros(len(embedded), self.recall.in_features)
 
@@ -40,7 +42,7 @@ class LSTM(Unit):
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__(width, hidden, parts=4)
 
-    def forward(self, embedded: Tensor) -> Tensor:
+    def forward(self, embedded: Tokens) -> Float[Tensor, "rows tokens hidden"]:
         state = memory = self.nothing(embedded)
         states = []
         for word in self.read(embedded).unbind(1):
@@ -61,7 +63,7 @@ class GRU(Unit):
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__(width, hidden, parts=3)
 
-    def forward(self, embedded: Tensor) -> Tensor:
+    def forward(self, embedded: Tokens) -> Float[Tensor, "rows tokens hidden"]:
         state = self.nothing(embedded)
         states = []
         for word in self.read(embedded).unbind(1):
@@ -89,7 +91,7 @@ class RecurrentNetwork(WordNetwork):
         self.dropout = Dropout(dropout)
         self.head = nn.Linear(2 * hidden, classes)
 
-    def forward(self, embedded: Tensor) -> Tensor:
+    def forward(self, embedded: Tokens) -> Logits:
         words = self.dropout(embedded)
         largest = (self.forwards(words).amax(1), self.backwards(words.flip(1)).amax(1))
         return self.head(self.dropout(torch.cat(largest, 1)))

@@ -5,11 +5,13 @@ from functools import partial
 from itertools import pairwise
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.networks.dropout import Dropout
 from models.networks.hidden import ACTIVATIONS, MAP_NORMS
 from models.networks.network import Network, Standardise
+from models.networks.shapes import Images, Logits
 
 
 class ResNet(Network):
@@ -44,10 +46,10 @@ class ResNet(Network):
         self.dropout = Dropout(dropout)
         self.head = nn.Linear(widths[-1], classes)
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: Images) -> Logits:
         return self.head(self.dropout(self.stages(self.stem(self.standardise(inputs))).mean((2, 3))))
 
-    def adapt(self, inputs: Tensor, generator: torch.Generator) -> None:
+    def adapt(self, inputs: Images, generator: torch.Generator) -> None:
         self.standardise.adapt(inputs)
 
 
@@ -74,5 +76,7 @@ class Block(nn.Module):
             )
         self.activation = ACTIVATIONS[activation]()
 
-    def forward(self, maps: Tensor) -> Tensor:
+    def forward(
+        self, maps: Float[Tensor, "rows channels_in height width"]
+    ) -> Float[Tensor, "rows channels_out height_out width_out"]:
         return self.activation(self.shortcut(maps) + self.change(maps))

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from models.networks.dropout import Dropout
+from models.networks.shapes import Logits, Tokens
 from models.networks.words import WordNetwork
 
 
@@ -32,7 +33,7 @@ class TextCNN(WordNetwork):
         self.dropout = Dropout(dropout)
         self.head = nn.Linear(len(lengths) * filters + width, classes)
 
-    def forward(self, embedded: Tensor) -> Tensor:
+    def forward(self, embedded: Tokens) -> Logits:
         channels = self.dropout(embedded).mT
         found = [phrase(channels).relu().amax(2) for phrase in self.phrases]
         return self.head(self.dropout(torch.cat((*found, channels.sum(2)), 1)))

@@ -1,10 +1,11 @@
 """A transformer encoder for sentences."""
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from models.networks.attention import Layer
 from models.networks.dropout import Dropout
+from models.networks.shapes import Examples, Logits, Tokens
 from models.networks.words import WordNetwork
 
 
@@ -32,9 +33,9 @@ class TextTransformer(WordNetwork):
         self.dropout = Dropout(dropout)
         self.head = nn.Linear(width, classes)
 
-    def forward(self, embedded: Tensor) -> Tensor:
+    def forward(self, embedded: Tokens) -> Logits:
         tokens = self.dropout(embedded + self.positions)
         return self.head(self.dropout(self.norm(self.layers(tokens)).mean(1)))
 
-    def adapt(self, inputs: Tensor, generator: torch.Generator) -> None:
+    def adapt(self, inputs: Examples, generator: torch.Generator) -> None:
         nn.init.normal_(self.positions, std=0.02, generator=generator)

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.networks.codec import Decoder, Encoder
 from models.networks.detector import Detector
+from models.networks.shapes import Codes, Images, PerRow
 from probe.tensors import spans
 
 
@@ -29,17 +31,17 @@ class VariationalAutoEncoder(Detector):
         self.encoder = Encoder(side, channels, 2 * code, nn.ReLU)
         self.decoder = Decoder(side, channels, code)
 
-    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log-variance (rows, code) of the codes that images may have come from."""
+    def encode(self, images: Images) -> tuple[Codes, Codes]:
+        """Mean and log-variance of the codes that images may have come from."""
         mean, log_variance = self.encoder(images).chunk(2, 1)
         return mean, log_variance
 
-    def reconstruct(self, images: Tensor) -> Tensor:
+    def reconstruct(self, images: Images) -> Images:
         """What the mean code of each image gives, so that the answer does not depend on a draw."""
         return self.decoder(self.encode(images)[0]).sigmoid()
 
-    def elbo(self, images: Tensor, noise: Tensor) -> Tensor:
-        """A draw of the ELBO (rows,) in nats, by standard normal noise (rows, code); below 0, higher is better."""
+    def elbo(self, images: Images, noise: Codes) -> PerRow:
+        """A draw of the ELBO in nats, by standard normal noise; below 0, higher is better."""
         mean, log_variance = self.encode(images)
         odds = self.decoder(mean + (log_variance / 2).exp() * noise)
         # This cross-entropy is the negative log-likelihood, computed without rounding 1 - s to 0.
@@ -47,12 +49,12 @@ class VariationalAutoEncoder(Detector):
         return -unlikely - divergence(mean, log_variance)
 
     @torch.no_grad()
-    def generate(self, count: int, random: torch.Generator) -> Tensor:
-        """Images (count, 1, side, side): the brightness that codes drawn from N(0, I) give."""
+    def generate(self, count: int, random: torch.Generator) -> Float[Tensor, "{count} 1 height width"]:
+        """Images: the brightness that codes drawn from N(0, I) give."""
         codes = torch.randn(count, self.code, generator=random).to(self.threshold.device)
         return torch.cat([self.decoder(codes[rows]).sigmoid() for rows in spans(count, 500)])
 
 
-def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+def divergence(mean: Codes, log_variance: Codes) -> PerRow:
     """KL(N(mean, variance) || N(0, I)) of rows, in nats: 1/2 sum of (mean^2 + variance - 1 - log variance)."""
     return (mean.square() + log_variance.exp() - 1 - log_variance).sum(1) / 2

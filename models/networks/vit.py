@@ -3,10 +3,11 @@
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from models.networks.attention import Layer
 from models.networks.network import Network, Standardise
+from models.networks.shapes import Images, Logits
 
 
 class VisionTransformer(Network):
@@ -37,11 +38,11 @@ class VisionTransformer(Network):
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, classes)
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: Images) -> Logits:
         tokens = self.patches(self.standardise(inputs)).flatten(2).mT + self.positions
         return self.head(self.norm(self.layers(tokens)).mean(1))
 
-    def adapt(self, inputs: Tensor, generator: torch.Generator) -> None:
+    def adapt(self, inputs: Images, generator: torch.Generator) -> None:
         self.standardise.adapt(inputs)
         nn.init.normal_(self.positions, std=0.02, generator=generator)
 

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from torch import nn
 
 from models.networks import build, start
 from models.networks.vae import divergence
@@ -159,10 +158,9 @@ def test_the_log_odds_of_real_are_the_discriminators(pair, images):
 
 
 def test_a_transposed_convolution_begins_with_the_deviation_of_its_initialiser():
-    layer = nn.ConvTranspose2d(64, 8, 4, stride=2)
-    network = nn.Sequential(layer)
-    network.adapt = lambda inputs, generator: None
+    network = build("gan", {"side": 8, "channels": [8, 64], "code": 3})
     start(network, torch.zeros(1), torch.Generator().manual_seed(0), "he")
+    layer = network.generator.blocks[0][-1]
     assert float(layer.weight.detach().std()) == pytest.approx(math.sqrt(2 / (64 * 16)), rel=0.02)
     assert bool((layer.bias == 0).all())
 

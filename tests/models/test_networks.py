@@ -1,12 +1,73 @@
+import inspect
 import json
+import sys
+from importlib import import_module
+from pkgutil import iter_modules
 
 import pytest
 import torch
+from jaxtyping import TypeCheckError, install_import_hook
 
-from models.networks import DEEPEST, build, start
+import models
+from models.networks import ARCHITECTURES, DEEPEST, build, start
 from models.networks.mlp import Bins
 from models.zoo.recipes import RECIPES
 from probe.errors import DataError
+from tests.models import test_generative, test_graph_networks, test_text_networks
+from tests.models.conftest import SHAPES, SMALL
+
+# Every architecture with small arguments, not only those that the fixture `network` goes through.
+KWARGS = {
+    **SMALL,
+    **test_text_networks.SMALL,
+    **test_graph_networks.KWARGS,
+    **dict.fromkeys(("autoencoder", "vae", "gan"), test_generative.SMALL),
+}
+CHECK = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+
+
+def rows(architecture, count=6):
+    """Random inputs of that architecture."""
+    if architecture in test_text_networks.SMALL:
+        return test_text_networks.sentences(count)
+    if architecture in test_graph_networks.KWARGS:
+        return test_graph_networks.graphs(0, count).float()
+    return torch.rand(count, *SHAPES.get(architecture, (1, 8, 8)), generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(scope="module")
+def checked():
+    """The networks once more, with the shapes in their types checked at every call."""
+    with pytest.MonkeyPatch.context() as patch, install_import_hook("models.networks", CHECK):
+        patch.setattr(models, "networks", models.networks)
+        for name in [name for name in sys.modules if name.startswith("models.networks")]:
+            patch.delitem(sys.modules, name)
+        yield import_module("models.networks")
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_networks_keep_to_the_shapes_in_their_types(checked, architecture):
+    network, inputs = checked.build(architecture, KWARGS[architecture]), rows(architecture)
+    checked.start(network, inputs, torch.Generator().manual_seed(0))
+    network.logits(inputs).sum().backward()
+    for method in ("errors", "encode", "reconstruct"):
+        getattr(network, method, len)(inputs)
+    if hasattr(network, "elbo"):
+        network.elbo(inputs, torch.zeros(len(inputs), network.code))
+    if hasattr(network, "generate"):
+        network.generate(3, torch.Generator().manual_seed(0))
+    with pytest.raises(TypeCheckError):
+        network.logits(inputs[0])
+
+
+@pytest.mark.parametrize("module", [module.name for module in iter_modules(models.networks.__path__)])
+def test_no_function_of_a_network_takes_or_gives_a_tensor_without_its_shape(module):
+    module = import_module(f"models.networks.{module}")
+    kinds = [kind for _, kind in inspect.getmembers(module, inspect.isclass) if kind.__module__ == module.__name__]
+    for place in (module, *kinds):
+        for name, function in inspect.getmembers(place, inspect.isfunction):
+            if function.__module__ == module.__name__:
+                assert torch.Tensor not in inspect.get_annotations(function).values(), f"{place.__name__}.{name}"
 
 
 def test_logits_of_a_row_do_not_depend_on_its_batch(network, easy):
@@ -33,13 +94,13 @@ def test_building_and_starting_leave_global_randomness_alone(network, easy):
 def test_bins_are_full_below_a_number_and_empty_above_it():
     bins = Bins(numbers=1, bins=3)
     bins.adapt(torch.tensor([[0.0], [10.0], [20.0], [40.0]]))
-    assert bins(torch.tensor([[25.0], [0.0], [40.0]])).tolist() == [[1, 1, 0.25], [0, 0, 0], [1, 1, 1]]
+    assert bins(torch.tensor([[25.0], [0.0], [40.0]])).tolist() == [[[1, 1, 0.25]], [[0, 0, 0]], [[1, 1, 1]]]
 
 
 def test_bins_that_no_value_needs_stay_empty():
     bins = Bins(numbers=1, bins=3)
     bins.adapt(torch.tensor([[0.0], [10.0]]))
-    assert bins(torch.tensor([[5.0], [10.0]])).tolist() == [[0.5, 0, 0], [1, 0, 0]]
+    assert bins(torch.tensor([[5.0], [10.0]])).tolist() == [[[0.5, 0, 0]], [[1, 0, 0]]]
 
 
 @pytest.mark.parametrize(

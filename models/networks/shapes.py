@@ -1,0 +1,16 @@
+"""Names for the tensors that travel through the networks. An example has a row in each of them."""
+
+from jaxtyping import Float, Int, Shaped
+from torch import Tensor
+
+Examples = Shaped[Tensor, "rows *shape"]  # as they are in a data set
+Inputs = Float[Tensor, "rows *shape"]  # in the user's units
+Images = Float[Tensor, "rows 1 height width"]  # grey
+Table = Float[Tensor, "rows coordinates"]  # numbers first, then the one-hot coordinates of categories
+Graphs = Float[Tensor, "rows nodes nodes_and_features"]  # the adjacency, then what is known of each node
+Ids = Int[Tensor, "rows tokens"]  # of words
+Tokens = Float[Tensor, "rows tokens width"]  # a vector for each word, patch or feature
+Edges = Float[Tensor, "rows nodes nodes"]
+Codes = Float[Tensor, "rows code"]
+Logits = Float[Tensor, "rows classes"]
+PerRow = Float[Tensor, " rows"]
