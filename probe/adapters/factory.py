@@ -1,4 +1,4 @@
-"""A module from somebody's own function. This is the one source of models that runs code which is not installed."""
+"""A model from somebody's own function. This is the one source of models that runs code which is not installed."""
 
 import importlib
 from collections.abc import Callable
@@ -11,22 +11,30 @@ from probe.adapters.weights import load_weights
 from probe.errors import PlanError
 
 
-def from_factory(spec: str, weights: str | Path | None) -> nn.Module:
+def from_factory(spec: str, weights: str | Path | None) -> Any:
     """Import `module:factory`, call it, and load weights into what it returns. This runs the code of that module.
 
+    Returns:
+        A torch.nn.Module in eval mode, or something with `predict_proba`, such as an estimator of scikit-learn.
+
     Raises:
-        PlanError: if there is no such function, or it fails, exits, or returns no module.
+        PlanError: if there is no such function, or it fails, exits, or returns neither.
     """
     factory = _find(spec)
     try:
-        module = factory()
+        made = factory()
     except (Exception, SystemExit) as error:
         raise PlanError(f"{spec} failed: {_say(error)}") from error
-    if not isinstance(module, nn.Module):
-        raise PlanError(f"{spec} returned a {type(module).__name__}, expected a torch.nn.Module")
+    if isinstance(made, nn.Module):
+        if weights is not None:
+            load_weights(made, weights)
+        return made.eval()
+    kind = type(made).__name__
+    if isinstance(made, type) or not callable(getattr(made, "predict_proba", None)):
+        raise PlanError(f"{spec} returned a {kind}, expected a torch.nn.Module, or something with predict_proba")
     if weights is not None:
-        load_weights(module, weights)
-    return module.eval()
+        raise PlanError(f"{spec} returned a {kind}, which brings what it learned; leave weights out")
+    return made
 
 
 def _find(spec: str) -> Callable[[], Any]:
@@ -47,7 +55,7 @@ def _find(spec: str) -> Callable[[], Any]:
     except (Exception, SystemExit) as error:
         raise PlanError(f"cannot import {module_name!r}: {_say(error)}") from error
     if not callable(found):
-        raise PlanError(f"{spec} is a {type(found).__name__}, expected a function that returns a torch.nn.Module")
+        raise PlanError(f"{spec} is a {type(found).__name__}, expected a function that returns a model")
     return found
 
 

@@ -20,7 +20,7 @@ class ModelSource:
     """Where the model comes from: the zoo, or one's own file, folder or factory. Exactly one is named."""
 
     zoo: str = ""  # a name such as adult-mlp, or a folder such as `probe train` writes
-    factory: str = ""  # module:function that returns an nn.Module; its code is run
+    factory: str = ""  # module:function that returns an nn.Module, or what has predict_proba; its code is run
     onnx: str = ""  # a file: a black box
     transformers: str = ""  # a folder with config.json and model.safetensors, of a text or image classifier
     timm: str = ""  # an architecture such as resnet18, or local-dir:FOLDER

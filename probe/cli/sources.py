@@ -5,6 +5,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from torch import nn
+
 import models
 from probe import adapters
 from probe.audit.plan import DataSource, ModelSource, Plan, plan_from, read_plan
@@ -92,8 +94,12 @@ def _model(source: ModelSource, data: Dataset, name: str) -> Model:
     if source.zoo:
         return models.load(source.zoo)
     tell(f"probe: importing {source.factory}, which runs its code")
-    module = adapters.from_factory(source.factory, source.weights or None)
-    return adapters.from_module(module, data.space, data.classes, name)
+    made = adapters.from_factory(source.factory, source.weights or None)
+    if isinstance(made, nn.Module):
+        return adapters.from_module(made, data.space, data.classes, name)
+    if hasattr(made, "classes_"):
+        return adapters.from_estimator(made, data.space, data.classes, name)
+    return adapters.from_predict_proba(made.predict_proba, data.space, data.classes, name)
 
 
 def _is_bare(zoo: str) -> bool:

@@ -28,6 +28,45 @@ def findings(bundle):
     return {(f["lens"], f["check"]): f["estimate"] for f in read(bundle).manifest["findings"]}
 
 
+ESTIMATOR = """
+import pandas
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+def build():
+    table = pandas.read_csv("people.csv")
+    onehot = make_column_transformer((OneHotEncoder(), ["job"]), remainder="passthrough")
+    return make_pipeline(onehot, LogisticRegression(max_iter=5000)).fit(table[["age", "score", "job"]], table["hired"])
+"""
+ANY = """
+import numpy
+
+class Mine:
+    def predict_proba(self, rows):
+        yes = 1 / (1 + numpy.exp(-8 * (rows[:, 1] - 0.5)))
+        return numpy.stack([1 - yes, yes], 1)
+
+def build():
+    return Mine()
+"""
+
+
+@pytest.mark.parametrize(("code", "name"), [(ESTIMATOR, "fitted"), (ANY, "written")])
+def test_a_factory_may_return_what_has_predict_proba(probe, place, code, name):
+    (place / f"{name}.py").write_text(code)
+    plan(place, f'factory = "{name}:build"')
+    probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
+    assert findings("runs/mine")["performance", "accuracy"] > 0.9
+    steps = {step["name"]: step["status"] for step in read("runs/mine").manifest["steps"]}
+    assert steps["explain-kernel_shap"] == "done"
+    assert steps["explain-integrated_gradients"] == "not run"
+    probe("verify", "runs/mine", code=0)
+    plan(place, f'factory = "{name}:build"\nweights = "weights.safetensors"')
+    assert "leave weights out" in probe("audit", "--plan", "mine.toml", "--allow-code", "--replace", code=2).stderr
+
+
 def test_a_factory_is_not_imported_without_a_word(probe, place):
     (place / "mine.py").write_text("open('ran', 'w').close()\n" + (place / "mine.py").read_text())
     refused = probe("audit", "--plan", "mine.toml", code=2)
