@@ -41,9 +41,9 @@ def text(folder: Path, config=None) -> Path:
     return folder
 
 
-def image(folder: Path, classes: int = 3, **processor) -> Path:
+def image(folder: Path, classes: int = 3, config=None, **processor) -> Path:
     """An image classifier for 16x16 pixels; nobody named its classes."""
-    config = transformers.ViTConfig(**SMALL, image_size=16, patch_size=8, num_labels=classes)
+    config = config or transformers.ViTConfig(**SMALL, image_size=16, patch_size=8, num_labels=classes)
     write(build(config, "ImageClassification"), folder)
     sides = {"size": {"height": 16, "width": 16}, "image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.3, 0.25]}
     transformers.ViTImageProcessorPil(**(sides | processor)).save_pretrained(folder)
