@@ -10,6 +10,7 @@ from jaxtyping import TypeCheckError, install_import_hook
 
 import models
 from models.networks import ARCHITECTURES, DEEPEST, build, start
+from models.networks.dropout import Dropout
 from models.networks.mlp import Bins
 from models.zoo.recipes import RECIPES
 from probe.errors import DataError
@@ -22,6 +23,22 @@ KWARGS = {
     **test_text_networks.SMALL,
     **test_graph_networks.KWARGS,
     **dict.fromkeys(("autoencoder", "vae", "gan"), test_generative.SMALL),
+}
+# What is dropped of a row on its way through such a network: the shapes, in order.
+DROPPED = {
+    "mlp": [(8,)],
+    "ftt": [(1, 8), (1, 8)],  # the last layer only asks what becomes of one token
+    "image-mlp": [(16,)],
+    "lenet": [(120,), (84,)],
+    "cnn": [(8 * 2 * 2,)],
+    "resnet": [(8,)],
+    "vit": [(2 * 2, 8), (2 * 2, 8)],
+    "text-cnn": [(12, 8), (2 * 6 + 8,)],
+    "lstm": [(12, 8), (2 * 6,)],
+    "gru": [(12, 8), (2 * 6,)],
+    "text-transformer": [*5 * [(12, 8)], (8,)],
+    "gcn": [(7, 7)],
+    "gat": [(7, 7)],
 }
 CHECK = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
 
@@ -89,6 +106,33 @@ def test_building_and_starting_leave_global_randomness_alone(network, easy):
     before = torch.get_rng_state()
     start(network, easy.inputs, torch.Generator().manual_seed(0))
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_every_architecture_that_may_drop_says_what():
+    able = [name for name, kind in ARCHITECTURES.items() if "dropout" in inspect.signature(kind).parameters]
+    assert list(DROPPED) == able
+
+
+@pytest.mark.parametrize("architecture", DROPPED)
+def test_dropout_matters_wherever_it_is_applied(architecture):
+    network = build(architecture, KWARGS[architecture] | {"dropout": 0.5})
+    inputs, dropped, spared = rows(architecture), [], None
+    start(network, inputs, torch.Generator().manual_seed(0))
+
+    def spare(module, arguments, outputs):
+        dropped.append(tuple(outputs.shape[1:]))
+        return arguments[0] if len(dropped) - 1 == spared else outputs
+
+    for module in network.modules():
+        if isinstance(module, Dropout):
+            module.register_forward_hook(spare)
+    network.reseed(1)
+    usual = network.logits(inputs)
+    assert dropped == DROPPED[architecture]
+    for spared in range(len(dropped)):  # by turns: the draws of the others stay as they were
+        dropped.clear()
+        network.reseed(1)
+        assert not torch.allclose(network.logits(inputs), usual), f"dropping {DROPPED[architecture][spared]} is in vain"
 
 
 def test_bins_are_full_below_a_number_and_empty_above_it():
