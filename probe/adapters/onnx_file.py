@@ -1,17 +1,18 @@
 """What an ONNX file declares, read from its bytes: the sizes of its tensors, and the files beside it that it names.
 
-ONNX is a protocol buffer: numbered fields, some of which hold further messages. Only those on the way to tensors are
-followed.
+ONNX is a protocol buffer. Only the messages on the way to tensors are followed.
 """
 
-from collections.abc import Iterator
 from math import prod
 from pathlib import Path
 
+from probe.adapters.onnx_sizes import DIMENSIONS, made
+from probe.adapters.protobuf import fields, numbers, parts
 from probe.errors import DataError, UnsafeError
 
 LARGEST = 2**31  # bytes: no protocol buffer is larger
 LARGEST_BESIDE = 2**34  # bytes of the files beside it
+LARGEST_MADE = 2**27  # numbers that its nodes make of constants, where the files hold fewer
 # Which fields of a message (onnx.proto) lead to tensors.
 INSIDE = {
     "model": {7: "graph", 20: "training", 25: "function"},
@@ -22,8 +23,7 @@ INSIDE = {
     "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
     "sparse": {1: "tensor", 2: "tensor"},
 }
-DIMENSIONS, EXTERNAL, KEY, VALUE = 1, 13, 1, 2
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+EXTERNAL, KEY, VALUE, DENSE = 13, 1, 2, 3
 
 
 def files(path: Path) -> list[Path]:
@@ -31,7 +31,8 @@ def files(path: Path) -> list[Path]:
 
     Raises:
         UnsafeError: if it names a file outside its folder.
-        DataError: if it is missing, damaged, too large, or declares tensors that are larger than its files.
+        DataError: if it is missing, damaged, too large, or declares tensors that are larger than its files, or makes
+            such tensors by shapes that are constants. For what cannot be known before it runs see `onnx_sizes`.
     """
     try:
         size = path.stat().st_size
@@ -41,7 +42,7 @@ def files(path: Path) -> list[Path]:
     if size > LARGEST:
         raise DataError(f"{path.name} has {size:,} bytes, more than {LARGEST:,}, which no ONNX file has")
     try:
-        beside, largest = _tensors(memoryview(content))
+        beside, largest, grown = _sizes(memoryview(content))
     except (ValueError, IndexError) as error:
         raise DataError(f"cannot read {path} as ONNX: {error}") from None
     found = [path, *(_beside(path, name) for name in sorted(beside))]
@@ -51,6 +52,11 @@ def files(path: Path) -> list[Path]:
     # Two numbers in a byte are the most that any type packs.
     if largest > 2 * held:
         raise DataError(f"{path.name} declares a tensor of {largest:,} numbers, and its files have {held:,} bytes")
+    if grown > max(LARGEST_MADE, 2 * held):
+        raise DataError(
+            f"{path.name} makes {grown:,.0f} numbers of shapes that are constants, and its files have {held:,} bytes; "
+            f"no more than {LARGEST_MADE:,} are made of a small file"
+        )
     return found
 
 
@@ -63,69 +69,26 @@ def _beside(path: Path, name: str) -> Path:
     return file
 
 
-def _tensors(model: memoryview) -> tuple[set[str], int]:
-    """The files that tensors are kept in, and how many numbers the largest tensor has."""
-    beside, largest, left = set(), 0, [("model", model)]
+def _sizes(model: memoryview) -> tuple[set[str], int, float]:
+    """The files that tensors are kept in, how many numbers the largest tensor has, and how many nodes make."""
+    found: dict[str, list[memoryview]] = {kind: [] for kind in (*INSIDE, "tensor")}
+    left = [("model", model)]
     while left:
         kind, message = left.pop()
-        if kind == "tensor":
-            beside |= _locations(message)
-            largest = max(largest, prod(_dimensions(message)))
-            continue
-        for number, _, content in _fields(message):
+        found[kind].append(message)
+        for number, content in fields(message) if kind in INSIDE else ():
             if number in INSIDE[kind] and isinstance(content, memoryview):
                 left.append((INSIDE[kind][number], content))
-    return beside, largest
+    beside = {name for tensor in found["tensor"] for name in _locations(tensor)}
+    largest = max((prod(numbers(tensor, DIMENSIONS)) for tensor in found["tensor"]), default=0)
+    # onnxruntime writes the zeros of a sparse tensor out.
+    dense = sum(prod(map(float, numbers(sparse, DENSE))) for sparse in found["sparse"])
+    return beside, largest, dense + made(found["node"], found["tensor"])
 
 
 def _locations(tensor: memoryview) -> set[str]:
-    entries = [
-        content for number, _, content in _fields(tensor) if number == EXTERNAL and isinstance(content, memoryview)
+    pairs = [
+        {number: bytes(content) for number, content in fields(entry) if isinstance(content, memoryview)}
+        for entry in parts(tensor, EXTERNAL)
     ]
-    pairs = [{n: bytes(c) for n, _, c in _fields(entry) if isinstance(c, memoryview)} for entry in entries]
     return {pair.get(VALUE, b"").decode() for pair in pairs if pair.get(KEY) == b"location"}
-
-
-def _dimensions(tensor: memoryview) -> Iterator[int]:
-    for number, kind, content in _fields(tensor):
-        if number == DIMENSIONS and isinstance(content, int):
-            yield content
-        elif number == DIMENSIONS and isinstance(content, memoryview) and kind == BYTES:
-            place = 0
-            while place < len(content):
-                value, place = _varint(content, place)
-                yield value
-
-
-def _fields(message: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
-    """Number, wire type and content of each field."""
-    place = 0
-    while place < len(message):
-        tag, place = _varint(message, place)
-        kind = tag & 7
-        if kind == VARINT:
-            value, place = _varint(message, place)
-            yield tag >> 3, kind, value
-            continue
-        if kind == BYTES:
-            length, place = _varint(message, place)
-        elif kind in (FIXED32, FIXED64):
-            length = 4 if kind == FIXED32 else 8
-        else:
-            raise ValueError("it is no protocol buffer")
-        if place + length > len(message):
-            raise ValueError("it is cut short; copy it again")
-        yield tag >> 3, kind, message[place : place + length]
-        place += length
-
-
-def _varint(message: memoryview, place: int) -> tuple[int, int]:
-    """A number in groups of 7 bits, the lowest first, and where it ends."""
-    value = 0
-    for shift in range(0, 70, 7):
-        byte = message[place]
-        place += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, place
-    raise ValueError("it is no protocol buffer")

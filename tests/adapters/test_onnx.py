@@ -197,3 +197,106 @@ def test_an_answer_that_varies_is_caught(write):
     noisy.graph.node[3].input[0] = "w"
     with pytest.raises(ProbeError, match="differently when asked again"):
         from_onnx(write(noisy), SPACE, ("a", "b"))
+
+
+def making(operator, inputs, *, beside=(), opset=17):
+    """x @ weight plus the sum of what an operator makes of constants, a half of which are initialisers."""
+    model = graph()
+    names = []
+    for i, value in enumerate(map(np.asarray, inputs)):
+        names.append(f"c{i}")
+        if i % 2:
+            model.graph.initializer.append(numpy_helper.from_array(value, names[-1]))
+        else:
+            constant = helper.make_node("Constant", [], [names[-1]], value=numpy_helper.from_array(value))
+            model.graph.node.append(constant)
+    model.graph.node.extend(
+        [
+            *beside,
+            helper.make_node(operator, names, ["big"]),
+            helper.make_node("Cast", ["big"], ["numbers"], to=TensorProto.FLOAT),
+            helper.make_node("ReduceSum", ["numbers"], ["sum"], keepdims=0),
+            helper.make_node("Add", ["z", "sum"], ["y"]),
+        ]
+    )
+    model.graph.output[0].name = "y"
+    model.opset_import[0].version = opset
+    return model
+
+
+ONE = np.float32([1])
+
+
+@pytest.mark.parametrize(("operator", "inputs", "numbers"), [
+    ("ConstantOfShape", [[10**9]], "1,000,000,000"),
+    ("ConstantOfShape", [[1000, 1000, 1000]], "1,000,000,000"),
+    ("Expand", [ONE, [10**5, 10**5]], "10,000,000,000"),
+    ("Expand", [np.ones((10**5, 1), np.float32), [1, 10**5]], "10,000,000,000"),
+    ("Tile", [np.ones(10**4, np.float32), [10**6]], "10,000,000,000"),
+    ("Range", [0, 10**9, 1], "1,000,000,000"),
+    ("Range", [np.float32(0), np.float32(-1e9), np.float32(-0.5)], "2,000,000,000"),
+    ("Pad", [ONE, [0, 10**9]], "1,000,000,001"),
+    ("OneHot", [[1], 10**9, np.float32([0, 1])], "1,000,000,000"),
+    ("Resize", [ONE, ONE[:0], np.float32([1e9])], "1,000,000,000"),
+    ("Tile", [np.ones((2, 2), np.float32), [2**62, 2**62]], '85,070,591,730,234,615,865,843,651,857,942,052,864'),
+])  # fmt: skip
+def test_what_is_made_of_a_constant_shape_is_counted(write, operator, inputs, numbers):
+    path = write(making(operator, inputs))
+    with pytest.raises(DataError, match=f"makes {numbers} numbers of shapes that are constants"):
+        from_onnx(path, SPACE, ("a", "b"))
+
+
+@pytest.mark.parametrize(("operator", "inputs", "made"), [
+    ("ConstantOfShape", [[3, 4]], 0),
+    ("ConstantOfShape", [[0, 2**40]], 0),
+    ("Expand", [ONE, [3, 1]], 3),
+    ("Tile", [ONE, [5]], 5),
+    ("Range", [0, 4, 1], 6),
+    ("Pad", [ONE, [2, 3]], 1),
+])  # fmt: skip
+def test_ordinary_constants_are_made(write, operator, inputs, made):
+    model = from_onnx(write(making(operator, inputs)), SPACE, ("a", "b"))
+    torch.testing.assert_close(model(X), Z + made)
+
+
+def test_many_tensors_of_constant_shape_are_counted_together(write):
+    nodes = [helper.make_node("ConstantOfShape", ["c0"], [f"more{i}"]) for i in range(40)]
+    with pytest.raises(DataError, match="makes 164,000,000 numbers"):
+        from_onnx(write(making("ConstantOfShape", [[4 * 10**6]], beside=nodes)), SPACE, ("a", "b"))
+
+
+@pytest.mark.parametrize("value", [{"value_ints": [10**6, 10**3]}, {"value_int": 10**9}])
+def test_a_shape_of_plain_numbers_is_seen_in_a_branch_too(write, value):
+    nodes = [helper.make_node("Constant", [], ["c"], **value), helper.make_node("ConstantOfShape", ["c"], ["big"])]
+    branch = helper.make_graph(nodes, "b", [], [helper.make_tensor_value_info("big", TensorProto.FLOAT, None)])
+    model = graph()
+    model.graph.node.append(helper.make_node("If", ["t"], ["big"], then_branch=branch, else_branch=branch))
+    with pytest.raises(DataError, match="makes 2,000,000,000 numbers"):
+        files(write(model))
+
+
+def test_noise_and_sparse_tensors_are_counted_by_their_shape(write):
+    noise, sparse = graph(), graph()
+    noise.graph.node.append(helper.make_node("RandomNormal", [], ["noise"], shape=[10**5, 10**4]))
+    values = numpy_helper.from_array(ONE, "s")
+    places = numpy_helper.from_array(np.int64([0]), "i")
+    sparse.graph.sparse_initializer.append(helper.make_sparse_tensor(values, places, [10**9]))
+    for model in (noise, sparse):
+        with pytest.raises(DataError, match="makes 1,000,000,000 numbers"):
+            files(write(model))
+
+
+def test_an_impossible_shape_hides_no_other(write):
+    below = helper.make_node("ConstantOfShape", ["minus"], ["none"])
+    model = making("ConstantOfShape", [[10**9]], beside=[below])
+    model.graph.initializer.append(numpy_helper.from_array(np.int64([-(10**12)]), "minus"))
+    with pytest.raises(DataError, match="makes 1,000,000,000 numbers"):
+        files(write(model))
+    with pytest.raises(DataError, match="a shape has more than 64 sides"):
+        files(write(making("ConstantOfShape", [[1] * 64 + [10**9]])))
+
+
+def test_a_shape_beside_the_file_is_not_followed(write):
+    path = write(making("Tile", [ONE, [10**9]]), save_as_external_data=True, location="w.data", size_threshold=0)
+    with pytest.raises(DataError, match="a shape is kept in another file"):
+        from_onnx(path, SPACE, ("a", "b"))
