@@ -23,14 +23,14 @@ def from_timm(spec: str, weights: str | Path | None = None, classes: tuple[str, 
     """A network of timm over brightness from 0 to 1, (3, height, width); its own normalisation happens inside.
 
     Args:
-        spec: an architecture such as `resnet18`, or `local-dir:FOLDER` with config.json and model.safetensors as timm
-            saves them. Nothing is downloaded.
+        spec: an architecture such as `resnet18`, or `resnet18.a1_in1k` for the preparation of those of its weights, or
+            `local-dir:FOLDER` with config.json and model.safetensors as timm saves them. Nothing is downloaded.
         weights: for an architecture, a safetensors file or a state dict.
         classes: their names, in the network's order; those of the folder, or their numbers, unless given.
         name: of the model.
 
     Raises:
-        PlanError: if there is no such architecture, or it comes without weights.
+        PlanError: if there is no such architecture or tag, or it comes without weights.
         ShapeError: if names or shapes of the weights differ, with the differences.
     """
     config: dict[str, Any] = {}
@@ -69,8 +69,16 @@ def _config(folder: Path) -> dict[str, Any]:
 
 def _build(architecture: str, arguments: dict[str, Any], weights: Path) -> Any:
     timm = library("timm")
-    if architecture not in timm.list_models():
-        raise PlanError(f"timm has no architecture {architecture!r}; timm.list_models() lists them")
+    bare, _, tag = architecture.partition(".")
+    if not timm.is_model(bare):
+        raise PlanError(f"timm has no architecture {bare!r}; timm.list_models() lists them")
+    try:
+        timm.get_pretrained_cfg(architecture)
+    except RuntimeError:
+        raise PlanError(
+            f"timm knows no weights {tag!r} of {bare}; timm.list_pretrained({bare + '*'!r}) lists them, and without "
+            "a tag the preparation is that of its default"
+        ) from None
     # From a copy of the random state, which the weights below replace all the same.
     with torch.random.fork_rng(devices=[]):
         if weights.suffix == ".safetensors":

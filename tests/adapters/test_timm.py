@@ -1,7 +1,7 @@
 """Networks of timm. The library itself imports torchvision, which is not installed here: a stand-in takes its place.
 
-By hand it was run against timm 1.0.31, with torchvision's names stubbed: resnet18, vit_tiny_patch16_224,
-mobilenetv3_small_100 and efficientnet_b0, and a folder of timm.models.save_for_hf.
+By hand it was run against timm 1.0.31, with torchvision's names stubbed: resnet18 with and without tags,
+vit_tiny_patch16_224, mobilenetv3_small_100 and efficientnet_b0, and a folder of timm.models.save_for_hf.
 """
 
 import json
@@ -18,25 +18,47 @@ from probe.errors import DataError, PlanError, ProbeError, ShapeError, Unsupport
 
 CONFIG = {"input_size": (3, 8, 8), "crop_pct": 0.8, "interpolation": "bilinear", "mean": (0.5, 0.4, 0.3),
           "std": (0.2, 0.3, 0.4)}  # fmt: skip
+TAGGED = CONFIG | {"crop_pct": 1.0, "interpolation": "bicubic", "mean": (0.1, 0.2, 0.3), "std": (0.5, 0.6, 0.7)}
+REGISTERED = {"pooled": CONFIG, "pooled.first_in1k": CONFIG, "pooled.other_in22k": TAGGED}
 
 
 class Pooled(nn.Module):
     """The mean of each channel, weighed."""
 
-    def __init__(self, classes):
+    def __init__(self, classes, config):
         super().__init__()
         self.fc = nn.Linear(3, classes)
-        self.pretrained_cfg = CONFIG
+        self.pretrained_cfg = config
 
     def forward(self, x):
         return self.fc(x.mean((2, 3)))
 
 
-@pytest.fixture(autouse=True)
-def timm(monkeypatch):
+def stand_in():
+    """Like timm, it lists names without tags, takes them with, and refuses those that are not registered."""
+
+    def config(name):
+        if not library.is_model(name):
+            return None
+        if name not in REGISTERED:
+            raise RuntimeError(f"Invalid pretrained tag ({name.partition('.')[2]}) for {name.partition('.')[0]}.")
+        return REGISTERED[name]
+
+    def create(name, *, pretrained, num_classes, **shape):
+        if not library.is_model(name):
+            raise RuntimeError(f"Unknown model ({name})")
+        return Pooled(num_classes, config(name))
+
     library = ModuleType("timm")
     library.list_models = lambda: ["pooled"]
-    library.create_model = lambda name, *, pretrained, num_classes, **shape: Pooled(num_classes)  # fmt: skip
+    library.is_model = lambda name: name.partition(".")[0] in library.list_models()
+    library.get_pretrained_cfg, library.create_model = config, create
+    return library
+
+
+@pytest.fixture(autouse=True)
+def timm(monkeypatch):
+    library = stand_in()
     monkeypatch.setitem(sys.modules, "timm", library)
     return library
 
@@ -86,8 +108,20 @@ def test_weights_are_local_and_fit(weights):
             from_timm(spec, None if spec == "pooled" else weights)
     with pytest.raises(ShapeError, match=r"fc\.bias: the file has \(2,\), the module \(3,\)"):
         from_timm("pooled", weights, ("a", "b", "c"))
-    with pytest.raises(PlanError, match="no architecture 'poled'"):
-        from_timm("poled", weights)
+    for name in ("poled", "poled.first_in1k", "timm/pooled.first_in1k"):
+        with pytest.raises(PlanError, match=f"no architecture '{name.partition('.')[0]}'"):
+            from_timm(name, weights)
+    with pytest.raises(PlanError, match=r"no weights 'third' of pooled; timm\.list_pretrained\('pooled\*'\)"):
+        from_timm("pooled.third", weights)
+
+
+@pytest.mark.parametrize("spec", REGISTERED)
+def test_the_weights_of_a_tag_get_the_preparation_of_that_tag(weights, spec):
+    model = from_timm(spec, weights, ("a", "b"))
+    prepare, config = model.forward.prepare, REGISTERED[spec]
+    assert (prepare.mean, prepare.deviation, prepare.mode, prepare.crop, prepare.resize, model.name) == (
+        config["mean"], config["std"], config["interpolation"], (8, 8), int(8 / config["crop_pct"]), spec,
+    )  # fmt: skip
 
 
 def test_what_does_not_fit_takes_no_memory(weights, timm):

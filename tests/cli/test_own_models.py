@@ -2,7 +2,6 @@
 
 import json
 import sys
-from types import ModuleType
 
 import onnx
 import pytest
@@ -13,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from probe.audit import read
 from tests.adapters.conftest import bomb
 from tests.adapters.huggingface import image, text
-from tests.adapters.test_timm import Pooled
+from tests.adapters.test_timm import stand_in
 from tests.cli.conftest import PLAN
 
 
@@ -253,10 +252,7 @@ def test_an_image_classifier_of_hugging_face_is_audited_on_images_of_the_zoo(pro
 
 
 def test_a_network_of_timm_is_audited_on_images_of_the_zoo(probe, place, monkeypatch):
-    library = ModuleType("timm")
-    library.list_models = lambda: ["pooled"]
-    library.create_model = lambda name, *, pretrained, num_classes, **_: Pooled(num_classes)
-    monkeypatch.setitem(sys.modules, "timm", library)
+    monkeypatch.setitem(sys.modules, "timm", stand_in())
     random = torch.Generator().manual_seed(0)
     save_file({"fc.weight": torch.randn(10, 3, generator=random), "fc.bias": torch.zeros(10)}, "net.safetensors")
     (place / "pooled.toml").write_text('[model]\ntimm = "pooled"\nweights = "net.safetensors"\n' + IMAGES)
