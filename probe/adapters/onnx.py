@@ -13,7 +13,7 @@ from probe.adapters.black_box import are_probabilities, log_probabilities
 from probe.adapters.check import ROWS, check_model
 from probe.adapters.onnx_file import files
 from probe.adapters.optional import library
-from probe.errors import DataError, ProbeError, ShapeError, Unsupported
+from probe.errors import DataError, ForwardError, ProbeError, ShapeError, Unsupported
 from probe.model import Model
 from probe.space import Space
 from probe.tensors import generator
@@ -31,6 +31,8 @@ def from_onnx(path: str | Path, space: Space, classes: tuple[str, ...], name: st
         UnsafeError: if the file names files outside its folder.
         DataError: if it is damaged, or declares more than its files hold, or onnxruntime cannot run it.
         Unsupported: if it has other inputs or outputs.
+        ShapeError: if its input has another shape than the examples of the space.
+        ForwardError: if it fails on the first rows.
     """
     path = Path(path)
     network = _Network(path)
@@ -65,21 +67,41 @@ class _Network(nn.Module):
 
     def answer(self, inputs: Tensor) -> NDArray[Any]:
         """What the file says of these rows, (rows, classes)."""
+        self.check(tuple(inputs.shape[1:]))
         rows = inputs.detach().cpu().numpy().astype(self.numbers)
-        size = self.shape[0] if self.shape and isinstance(self.shape[0], int) else len(rows)
+        size = self.shape[0] if self.shape and _fixed(self.shape[0]) else len(rows)
         # A file that fixes its number of rows gets that many; the last are repeated, and their answers left out.
         padded = np.concatenate([rows, np.repeat(rows[-1:], -len(rows) % size, axis=0)])
         parts = [self._run(padded[start : start + size]) for start in range(0, len(padded), size)]
         return np.concatenate(parts)[: len(rows)]
 
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Raise ShapeError for examples of a shape that the file excludes; without a shape it excludes none."""
+        declared = tuple(self.shape[1:])
+        fits = len(declared) == len(shape) and all(
+            own == side for own, side in zip(declared, shape, strict=True) if _fixed(own)
+        )
+        if self.shape and not fits:
+            raise ShapeError(
+                f"{self.name} reads examples of shape {declared}, and those of the space have {shape}; give it the "
+                "columns that it was trained on, in the same order"
+            )
+
     def _run(self, rows: NDArray[Any]) -> NDArray[Any]:
-        answer = np.asarray(self.session.run([self.output], {self.input: rows})[0])
+        try:
+            answer = np.asarray(self.session.run([self.output], {self.input: rows})[0])
+        except Exception as error:  # onnxruntime's errors have no base of their own
+            raise ForwardError(f"{self.name} failed on inputs of shape {rows.shape}: {_reason(error)}") from None
         if answer.ndim != 2 or len(answer) != len(rows) or answer.dtype.kind != "f":
             raise ShapeError(
                 f"{self.name} returned {answer.dtype} {answer.shape} for {len(rows)} rows, expected a decimal number "
                 f"for each class, ({len(rows)}, classes)"
             )
         return answer
+
+
+def _fixed(side: Any) -> bool:
+    return isinstance(side, int) and side > 0
 
 
 def _digest(path: Path) -> Tensor:
@@ -90,17 +112,21 @@ def _digest(path: Path) -> Tensor:
 def _session(path: Path) -> Any:
     runtime = library("onnxruntime")
     options = runtime.SessionOptions()
-    options.log_severity_level = 3  # what fails is raised, and warnings are the exporter's
+    options.log_severity_level = 4  # what fails is raised, and warnings are the exporter's
     options.use_deterministic_compute = True
     # By its suffix alone a file could choose another format.
     options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
         return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors have no base of their own
-        reason = str(error).strip().splitlines()[0][:300]
         raise DataError(
-            f"onnxruntime cannot run {path.name}: {reason}; operators from other libraries are code, and not loaded"
+            f"onnxruntime cannot run {path.name}: {_reason(error)}; operators from other libraries are code, "
+            "and not loaded"
         ) from None
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
 
 
 def _output(path: Path, outputs: list[Any]) -> str:
@@ -119,10 +145,13 @@ def _rows(network: _Network, space: Space) -> Tensor:
     if space.reference is not None:
         return space.reference[:ROWS].to(torch.get_default_dtype())
     shape = network.shape[1:]
-    if not shape or not all(isinstance(side, int) for side in shape):
+    if not shape or not all(map(_fixed, shape)):
         raise ProbeError(
             f"{network.name} leaves the shape of its input open ({network.shape}); set Space(reference=rows)"
         )
+    for bound in space.bounds:
+        if isinstance(bound, Tensor) and bound.ndim:
+            network.check(tuple(bound.shape))
     low, high = (
         torch.as_tensor(b, dtype=torch.get_default_dtype()).nan_to_num(posinf=1, neginf=-1) for b in space.bounds
     )

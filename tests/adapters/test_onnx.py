@@ -10,7 +10,7 @@ from probe import Space, from_onnx
 from probe.adapters.onnx_file import files
 from probe.audit import plan_from, run
 from probe.dataset import Dataset
-from probe.errors import DataError, ProbeError, ShapeError, UnsafeError, Unsupported
+from probe.errors import DataError, ForwardError, ProbeError, ShapeError, UnsafeError, Unsupported
 from probe.explainers import IntegratedGradients, KernelShap
 
 WEIGHT = np.random.default_rng(0).normal(size=(3, 2)).astype(np.float32) * 3
@@ -187,6 +187,30 @@ def test_shapes_are_as_declared(write):
         from_onnx(write(graph(columns="many")), Space(), ("a", "b"))
     # Where the file fixes the shape no reference is needed.
     from_onnx(write(graph()), Space(bounds=(-torch.inf, torch.inf)), ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        Space(reference=torch.zeros(1, 4)),
+        Space(reference=torch.zeros(1, 1, 2, 2)),
+        Space(bounds=(torch.zeros(4), torch.ones(4))),
+    ],
+)
+def test_another_number_of_columns_names_both_shapes(write, space):
+    path = write(graph())
+    with pytest.raises(ShapeError, match=r"m\.onnx reads examples of shape \(3,\), and those of the space have \("):
+        from_onnx(path, space, ("a", "b"))
+    model = from_onnx(path, SPACE, ("a", "b"))
+    with pytest.raises(ShapeError, match=r"have \(4,\); give it the columns"):
+        model(torch.zeros(2, 4))
+
+
+@pytest.mark.parametrize("columns", ["many", None])
+def test_a_shape_that_shows_only_when_it_runs_is_one_sentence(write, columns):
+    with pytest.raises(ForwardError, match=r"^m\.onnx failed on inputs of shape \(1, 4\): .*") as raised:
+        from_onnx(write(graph(columns=columns)), Space(reference=torch.zeros(1, 4)), ("a", "b"))
+    assert "\n" not in str(raised.value)
 
 
 def test_an_answer_that_varies_is_caught(write):
