@@ -1,29 +1,20 @@
 """Text and image classifiers of Hugging Face, from a folder: nothing is downloaded, and no code in it is run."""
 
-import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from math import prod
+from collections.abc import Sequence
 from pathlib import Path
-from threading import get_ident
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from torch.nn.modules.module import register_module_module_registration_hook
 
 from probe.adapters.check import check_model
+from probe.adapters.huggingface_folder import Found, check_numbers, look, no_more_modules_than, read_json
 from probe.adapters.images import MODES, ImageNetwork, Preparation
 from probe.adapters.optional import library
-from probe.adapters.safetensor import declared
 from probe.adapters.texts import encode, text_model
 from probe.errors import DataError, ProbeError, RangeError, ShapeError, UnsafeError, Unsupported
 from probe.model import Model
 
 LENGTH = 64  # tokens of a text, where a network reads as many
-LARGEST_COUNT = 2**20  # a whole number in config.json, where no tensor has as long a side
-# Parts of the names of numbers that nothing is repeated by; what they make large is counted on the meta device.
-BOUNDLESS = ("position", "length", "theta", "token")
-MODULES, SPARE = 8, 1000  # for each tensor, and besides; no network of transformers has more than 3 for each
 HERE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 
 
@@ -41,7 +32,7 @@ def from_transformers(folder: str | Path, *, length: int = 0, name: str = "") ->
         ShapeError: if weights are missing or misshapen, with their names.
         Unsupported: if it is no such classifier.
     """
-    found = _look(Path(folder))
+    found = look(Path(folder))
     name = name or found.folder.resolve().name
     if found.kind == "ForSequenceClassification":
         length = _length(found.folder, length)
@@ -57,121 +48,30 @@ def from_transformers(folder: str | Path, *, length: int = 0, name: str = "") ->
 
 def token_ids(folder: str | Path, texts: Sequence[str], length: int = 0) -> torch.Tensor:
     """Texts as the ids (texts, length) that the model in a folder reads: cut at `length`, and padded to it."""
-    found = _look(Path(folder))  # a tokenizer may be told by the config which one it is
+    found = look(Path(folder))  # a tokenizer may be told by the config which one it is
     length = _length(found.folder, length)
     return encode(_open("AutoTokenizer", found.folder), texts, length, str(folder))
 
 
-class _Found(NamedTuple):
-    folder: Path
-    kind: str  # the end of the architecture's name
-    tensors: int  # in the files of weights
-    numbers: int  # in all of them
-
-
-def _look(folder: Path) -> _Found:
-    """What a folder holds, before anything in it is opened by transformers."""
-    config = _json(folder / "config.json")
-    if (folder / "adapter_config.json").exists():
-        raise Unsupported(
-            f"{folder.name} holds an adapter for another model; merge the two (merge_and_unload) and save that"
-        )
-    architecture = next(iter(config.get("architectures") or [""]), "")
-    kind = next(
-        (k for k in ("ForSequenceClassification", "ForImageClassification") if str(architecture).endswith(k)), ""
-    )
-    if not kind:
-        raise Unsupported(
-            f"{folder.name} holds {architecture or 'no named architecture'}, expected one that ends in "
-            "ForSequenceClassification or ForImageClassification"
-        )
-    shapes = [part.shape for file in _weights(folder) for part in declared(file).values()]
-    _check_counts(folder, config, max((side for shape in shapes for side in shape), default=0))
-    return _Found(folder, kind, len(shapes), sum(map(prod, shapes)))
-
-
-def _check_counts(folder: Path, config: dict[str, Any], longest: int) -> None:
-    """Raise DataError for numbers so large that what is made of them, before any weights, would take memory.
-
-    A vocabulary, a number of classes and a width are sides of a tensor in the file; all others are small.
-    """
-    left = list(config.items())
-    while left:
-        name, value = left.pop()
-        if isinstance(value, dict):
-            left += value.items()
-        elif not any(part in name for part in BOUNDLESS) and (count := _total(value)) > max(longest, LARGEST_COUNT):
-            raise DataError(
-                f"config.json of {folder.name} declares {name} = {count:,}, and no tensor of its weights has a side "
-                f"longer than {longest:,}; copy the folder again"
-            )
-
-
-def _total(value: Any) -> int:
-    """The sum of the whole numbers in a value, in lists of lists as well: stages are counted together."""
-    total, left = 0, [value]
-    while left:
-        part = left.pop()
-        if isinstance(part, list | dict):
-            left += part.values() if isinstance(part, dict) else part
-        elif isinstance(part, int):
-            total += min(max(0, part), 2**63)  # Python writes no number of thousands of digits
-    return total
-
-
 def _length(folder: Path, asked: int) -> int:
     """How many tokens a text has: no more than the network has positions for."""
-    most = _json(folder / "config.json").get("max_position_embeddings")
+    most = read_json(folder / "config.json").get("max_position_embeddings")
     most = most if isinstance(most, int) and most > 0 else max(asked, LENGTH)
     if asked < 0 or asked > most:
         raise RangeError(f"length = {asked}, and {folder.name} reads from 1 to {most} tokens")
     return asked or min(LENGTH, most)
 
 
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise DataError(
-            f"cannot read {path}: {error.strerror or error}; expected the folder that save_pretrained wrote "
-            "(names of the hub are not downloaded)"
-        ) from None
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is not JSON ({error}); copy it again") from None
-    if not isinstance(content, dict):
-        raise DataError(f"{path} holds a {type(content).__name__}, expected a table of settings")
-    return content
-
-
-def _weights(folder: Path) -> list[Path]:
-    """The files of weights: one, or those that an index names."""
-    if (folder / "model.safetensors").exists():
-        return [folder / "model.safetensors"]
-    if (folder / "model.safetensors.index.json").exists():
-        named = _json(folder / "model.safetensors.index.json").get("weight_map")
-        files = sorted(set(map(str, named.values()))) if isinstance(named, dict) else []
-        if not files or any(Path(file).name != file for file in files):
-            raise UnsafeError(f"the index of {folder.name} names files outside its folder, or none; it was not opened")
-        return [folder / file for file in files]
-    pickles = [file.name for file in folder.glob("*.bin")]
-    if pickles:
-        raise UnsafeError(
-            f"{folder.name} keeps its weights in {pickles[0]}, which is a pickle, so it was not opened; "
-            "model.save_pretrained(folder) of a new transformers writes model.safetensors"
-        )
-    raise DataError(f"{folder.name} has no model.safetensors")
-
-
-def _load(auto: str, found: _Found) -> Any:
+def _load(auto: str, found: Found) -> Any:
     """The network in eval mode, if its weights are all there."""
     kind = getattr(library("transformers"), auto)
     config = _open("AutoConfig", found.folder)
     try:
         # Weights that a file lacks are drawn at random before transformers says so: from a copy of the random state.
         with torch.random.fork_rng(devices=[]):
-            with torch.device("meta"), _no_more_modules_than(found):
+            with torch.device("meta"), no_more_modules_than(found):
                 outline = kind.from_config(config, trust_remote_code=False)
-            _check_numbers(found, outline)
+            check_numbers(found, outline)
             # With mismatched sizes ignored they are in the report, where they are found below.
             network, report = kind.from_pretrained(
                 found.folder, **HERE, config=config, use_safetensors=True, dtype=torch.float32,
@@ -190,42 +90,6 @@ def _load(auto: str, found: _Found) -> Any:
         lacking += [f"unexpected {name}" for name in sorted(report["unexpected_keys"])]
         raise ShapeError(f"the weights in {found.folder.name} do not fit its config.json:\n  " + "\n  ".join(lacking))
     return network.eval()
-
-
-@contextmanager
-def _no_more_modules_than(found: _Found) -> Iterator[None]:
-    """Stop while a network is built of which the weights can only be a small part.
-
-    How many modules it has follows from a config in as many ways as there are architectures, so they are counted as
-    they are put together.
-    """
-    count, most, thread = 0, MODULES * found.tensors + SPARE, get_ident()
-
-    def counted(*_: Any) -> None:
-        nonlocal count
-        count += get_ident() == thread  # others may be building networks of their own
-        if count > most and get_ident() == thread:
-            raise DataError(
-                f"config.json of {found.folder.name} declares more than {most:,} modules, its weights "
-                f"{found.tensors:,} tensors; copy the folder again"
-            )
-
-    handle = register_module_module_registration_hook(counted)
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
-def _check_numbers(found: _Found, outline: torch.nn.Module) -> None:
-    weights = sum(parameter.numel() for parameter in outline.parameters())
-    # Masks and tables of positions are computed, and in no file.
-    beside = sum(buffer.numel() for buffer in outline.buffers())
-    if weights > 2 * found.numbers + 10_000_000 or beside > 2 * found.numbers + 2**26:
-        raise DataError(
-            f"config.json of {found.folder.name} declares {weights:,} weights and {beside:,} numbers beside them, "
-            f"its files {found.numbers:,}"
-        )
 
 
 def _open(auto: str, folder: Path) -> Any:
