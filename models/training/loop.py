@@ -255,7 +255,8 @@ class _Run:
         return float(together.mean())
 
     def _broken(self, what: str) -> ProbeError:
-        kept = f"; the last good state is kept in {self.states.folder}" if self.states else ""
+        folder = self.states and self.states.folder
+        kept = f"; the last good state is kept in {folder}" if folder and States.left(folder) else ""
         return ProbeError(f"{what}; lower Settings.rate, which is {self.settings.rate}{kept}")
 
 
@@ -276,7 +277,10 @@ def _check(network: Network, data: Dataset, settings: Settings) -> None:
             outputs = network.eval().logits(ends).shape[1]
     except (RuntimeError, IndexError, ValueError) as error:
         shape = tuple(data.inputs.shape[1:])
-        raise DataError(f"{kind} cannot take the rows of {data.name} {shape}: {error}; change its arguments") from None
+        raise DataError(
+            f"{kind} cannot take the rows of {data.name} {shape}: {error}; "
+            f"change its arguments, or the rows, which are {data.inputs.dtype}"
+        ) from None
     if settings.loss in LOSSES and data.classes and outputs != len(data.classes):
         raise DataError(f"{kind} has {outputs} outputs, {data.name} has {len(data.classes)} classes; make them equal")
 

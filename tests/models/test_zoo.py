@@ -234,6 +234,7 @@ def test_a_run_that_was_ended_while_its_model_was_judged_is_taken_up(tiny, tmp_p
 
 def test_a_folder_is_owned_until_its_model_is_judged(tiny, tmp_path, monkeypatch):
     def watched(model, data, measures):
+        monkeypatch.setattr("models.zoo.train.evaluate", evaluate)
         # A thread of its own has nothing from this one, as a process would.
         with ThreadPoolExecutor(1) as others:
             refused.append(
