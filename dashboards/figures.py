@@ -21,15 +21,15 @@ def png(name: str, bundle: Bundle, *keys: str) -> bytes:
 
 def _picture(bundle: Bundle, row: str) -> Axes:
     ax = plots.blank(2.1, 2.1)
-    pixels = instance.picture(instance.inputs(bundle, int(row)))
+    pixels = plots.channels_last(instance.inputs(bundle, int(row)))
     ax.imshow(pixels, cmap="gray", vmin=min(0.0, float(pixels.min())), vmax=max(1.0, float(pixels.max())))
     ax.set_axis_off()
     return ax
 
 
 def _heatmap(bundle: Bundle, row: str, method: str) -> Axes:
-    values, pixels = instance.values(bundle, int(row), method), instance.picture(instance.inputs(bundle, int(row)))
-    return plots.heatmap(values.sum(0), pixels.mean(-1) if pixels.ndim == 3 else pixels)
+    image = plots.channels_last(instance.inputs(bundle, int(row)))
+    return plots.heatmap(instance.values(bundle, int(row), method), image, features=instance.groups(bundle))
 
 
 def _bars(bundle: Bundle, row: str, method: str) -> Axes:
@@ -55,7 +55,7 @@ def _rewired(bundle: Bundle, row: str, attack: str, eps: str) -> Axes:
 def _changed(bundle: Bundle, row: str, attack: str, eps: str) -> Axes:
     attacked = instance.attacked(bundle, int(row), attack, eps)
     assert attacked is not None, "asked for only where it was kept"
-    return plots.before_and_after(instance.picture(instance.inputs(bundle, int(row))), instance.picture(attacked))
+    return plots.before_and_after(plots.channels_last(instance.inputs(bundle, int(row))), plots.channels_last(attacked))
 
 
 def _curves(bundle: Bundle, by: str) -> Axes:

@@ -110,17 +110,22 @@ class Attribution(_Result):
         """Draw one example: a heat map for an image, bars for all else; red speaks for the target, blue against."""
         from probe import plots
 
-        form = self.space.form_of(self.inputs)
+        form, title = self.space.form_of(self.inputs), self._title(index)
         if form == "image":
-            return plots.heatmap(_numpy(self.values[index].sum(0)), _numpy(self.inputs[index].mean(0)), ax=ax)
+            image = plots.channels_last(_numpy(self.inputs[index]))
+            features = None if self.space.features is None else _numpy(self.space.features)
+            return plots.heatmap(_numpy(self.values[index]), image, features=features, title=title, ax=ax)
         in_words = form == "tokens"
         names = self.space.describe(self[index].inputs)[0] if in_words else self._names()
-        return plots.bars(names, _numpy(self.by_feature()[index]), ax=ax)
+        return plots.bars(names, _numpy(self.by_feature()[index]), title=title, ax=ax)
 
     def _sentence(self) -> str:
         from probe import plots
 
         return plots.shaded(self.space.describe(self.inputs)[0], _numpy(self.by_feature()[0]))
+
+    def _title(self, index: int) -> str:
+        return f"{type(self.method).__name__}: class {int(self.targets[index])}"
 
     def _names(self) -> list[str]:
         return list(self.space.feature_names(self.inputs))
@@ -187,7 +192,7 @@ class Perturbation(_Result):
         before, after = _numpy(self.inputs[index]), _numpy(self.perturbed[index])
         form = self.space.form_of(self.inputs)
         if form == "image":
-            return plots.before_and_after(before.mean(0), after.mean(0), ax=ax)
+            return plots.before_and_after(plots.channels_last(before), plots.channels_last(after), ax=ax)
         moved = self.space.by_feature(self.space.change(self.perturbed, self.inputs))
         names = list(self.space.feature_names(self.inputs))
         if form == "tokens":

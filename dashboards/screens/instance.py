@@ -91,7 +91,7 @@ def _explanation(opened: Opened, row: int, method: str, name: str, width: int) -
     if form == "tokens":
         st.html(instance.sentence(opened.bundle, row, method))
     elif form == "image":
-        caption = f"{plain(name)}: darkest is ±{instance.scale(opened.bundle, row, method)}"
+        caption = f"{plain(name)}: darkest from ±{instance.scale(opened.bundle, row, method)}"
         parts.figure(opened, "heatmap", caption, str(row), method, width=width)
     elif form == "graph":
         parts.figure(opened, "edges", f"{plain(name)}: wide edges count most", str(row), method, width=width)

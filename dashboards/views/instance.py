@@ -34,9 +34,9 @@ def inputs(bundle: Bundle, row: int) -> Array:
     return np.asarray(stored["inputs"][_at(stored["rows"], row)], dtype=float)
 
 
-def picture(pixels: Array) -> Array:
-    """Channels first to what is drawn: (height, width), or (height, width, 3) in colour."""
-    return np.moveaxis(pixels, 0, -1) if len(pixels) == 3 else pixels.mean(0)
+def groups(bundle: Bundle) -> Array | None:
+    """The feature that each number of an image belongs to; None where each is one of its own."""
+    return bundle.arrays("instances").get("features")
 
 
 def features(bundle: Bundle, row: int) -> list[str]:
@@ -97,7 +97,7 @@ def values(bundle: Bundle, row: int, method: str) -> Array:
 
 def scale(bundle: Bundle, row: int, method: str) -> str:
     """What the darkest colour of a method's map stands for."""
-    return f"{np.abs(values(bundle, row, method).sum(0)).max(initial=0.0):.2g}"
+    return f"{plots.reach(plots.pixel_map(values(bundle, row, method), groups(bundle))):.2g}"
 
 
 def by_feature(bundle: Bundle, row: int, method: str) -> Array:

@@ -62,7 +62,10 @@ def _predictions(model: Model, data: Dataset, tick: Tick) -> Arrays:
 def _instances(model: Model, data: Dataset, rows: Tensor) -> Arrays:
     inputs = data.inputs[rows]
     arrays = {"rows": _numpy(rows), "inputs": _numpy(inputs)}
-    in_words = model.space.form_of(inputs) in ("table", "tokens")
+    form, owner = model.space.form_of(inputs), model.space.features
+    if form == "image" and owner is not None:
+        arrays["features"] = _numpy(owner)  # so that a figure can colour a group of pixels by its value
+    in_words = form in ("table", "tokens")
     return arrays | ({"described": np.array(model.space.describe(inputs))} if in_words else {})
 
 

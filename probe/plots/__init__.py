@@ -1,12 +1,13 @@
 """One function per figure: arrays in, Axes out; texts as HTML. They know numpy and matplotlib, no other room."""
 
-from probe.plots.attribution import bars, heatmap
+from probe.plots.bars import bars
 from probe.plots.canvas import blank, to_png, to_svg
 from probe.plots.curves import Curve, learning, reliability, robustness
 from probe.plots.graph import both_places, graph, rewired
+from probe.plots.heatmap import heatmap, pixel_map, reach
 from probe.plots.intervals import forest
 from probe.plots.perturbation import before_and_after
-from probe.plots.picture import picture
+from probe.plots.picture import channels_last, picture
 from probe.plots.sentence import edited, shaded
 
 __all__ = [
@@ -15,12 +16,15 @@ __all__ = [
     "before_and_after",
     "blank",
     "both_places",
+    "channels_last",
     "edited",
     "forest",
     "graph",
     "heatmap",
     "learning",
     "picture",
+    "pixel_map",
+    "reach",
     "reliability",
     "rewired",
     "robustness",

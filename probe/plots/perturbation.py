@@ -14,6 +14,8 @@ def before_and_after(
 ) -> Axes:
     """An image, the attacked image, and their difference, amplified as its label says.
 
+    In colour the difference is that of the channel that changed most, pixel by pixel.
+
     Args:
         before: (height, width), or (height, width, 3) in colour.
         after: the same shape.
@@ -24,7 +26,8 @@ def before_and_after(
     ax = blank(4.6, 1.9) if ax is None else ax
     clean, attacked = np.asarray(before, dtype=float), np.asarray(after, dtype=float)
     change = attacked - clean
-    change = change.mean(-1) if change.ndim == 3 else change
+    if change.ndim == 3:  # the channel that changed most: a mean would hide changes that cancel
+        change = np.take_along_axis(change, np.abs(change).argmax(-1)[..., None], -1)[..., 0]
     low, high = float(min(clean.min(), attacked.min(), 0.0)), float(max(clean.max(), attacked.max(), 1.0))
     height, width = change.shape
     step = width * 1.06

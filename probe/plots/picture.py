@@ -1,8 +1,10 @@
 """Pictures: an input as it is, and Axes that hold one."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from probe.plots.canvas import blank
 from probe.plots.style import INK, MUTED, NORMAL, plain
@@ -15,6 +17,22 @@ def picture(image: ArrayLike, *, title: str = "", ax: Axes | None = None) -> Axe
     low, high = min(float(pixels.min()), 0.0), max(float(pixels.max()), 1.0)
     ax.imshow((pixels - low) / (high - low), cmap="gray", vmin=0, vmax=1, interpolation="none")
     return frame(ax, title)
+
+
+def channels_last(pixels: ArrayLike) -> NDArray[Any]:
+    """An image (channels, height, width) as figures take it: (height, width, 3) in colour, or (height, width) in grey.
+
+    Images of any number of channels other than three are shown as the mean of their channels.
+    """
+    image = np.asarray(pixels, dtype=float)
+    return np.moveaxis(image, 0, -1) if len(image) == 3 else image.mean(0)
+
+
+def grey(image: NDArray[Any]) -> NDArray[Any]:
+    """The luminance of an image (height, width) or (height, width, 3), from 0 to 1 (weights of ITU-R BT.601)."""
+    luminance = image @ np.array([0.299, 0.587, 0.114]) if image.ndim == 3 else image
+    low, high = min(float(luminance.min()), 0.0), max(float(luminance.max()), 1.0)
+    return np.asarray((luminance - low) / (high - low))
 
 
 def frame(ax: Axes, title: str) -> Axes:

@@ -16,7 +16,6 @@ from probe.report.wording import shown as short
 
 INSTANCES = 4
 FEATURES = 10
-END = 0.99  # quantile of the absolute values where a map's scale ends, as single pixels would bleach the rest
 
 
 def section(bundle: Bundle) -> Section:
@@ -77,7 +76,7 @@ def _instances(bundle: Bundle, methods: dict[str, Arrays]) -> list[Block]:
         verdict = "which is the label" if target == label else f"but the label is {label}"
         head = f"Row {int(row):,}: the model answers {target}, {verdict}."
         if form(bundle) == "image":
-            blocks.append(_image(bundle, methods, shown["inputs"][index], index, head))
+            blocks.append(_image(bundle, methods, shown, index, head))
         elif form(bundle) == "tokens":
             blocks.append(_sentences(bundle, methods, shown["described"][index], index, head))
         elif form(bundle) == "graph":
@@ -87,16 +86,16 @@ def _instances(bundle: Bundle, methods: dict[str, Arrays]) -> list[Block]:
     return blocks
 
 
-def _image(bundle: Bundle, methods: dict[str, Arrays], pixels: NDArray[Any], index: int, head: str) -> Figure:
-    panels = [panel(plots.picture(_as_picture(pixels), title="input"), f"The input. {head}", f"input-{index}")]
+def _image(bundle: Bundle, methods: dict[str, Arrays], shown: Arrays, index: int, head: str) -> Figure:
+    image = plots.channels_last(shown["inputs"][index])
+    panels = [panel(plots.picture(image, title="input"), f"The input. {head}", f"input-{index}")]
     for order, (method, arrays) in enumerate(methods.items()):
-        values = arrays["values"][index].sum(0)
-        limit = float(np.quantile(np.abs(values), END)) or None
-        ax = plots.heatmap(values, pixels.mean(0), limit=limit, title=words(method))
+        ax = plots.heatmap(arrays["values"][index], image, features=shown.get("features"), title=words(method))
         panels.append(panel(ax, f"Heat map of {words(method)}. {head}", f"map-{index}-{order}"))
     caption = (
-        f"{head} Each map has a scale of its own, written below it: white is 0, and the few values beyond the "
-        f"{END:.0%} quantile share the darkest shade. Thin lines are the outline of the input."
+        f"{head} Each map has a scale of its own, written below it: 0 is white or clear, and where the scale says "
+        "at least, the 1 % of the pixels beyond it share the darkest shade. Groups of pixels are coloured by the value "
+        "of the group."
     )
     return Figure(panels, caption, _top(bundle, methods, index), size="small")
 
@@ -151,7 +150,3 @@ def _top(bundle: Bundle, methods: dict[str, Arrays], index: int) -> Table:
     ]
     caption = f"The {len(rows)} features with the largest values, relative to each method's largest"
     return Table(columns, rows, caption, numeric=columns[1:], folded=True)
-
-
-def _as_picture(pixels: NDArray[Any]) -> NDArray[Any]:
-    return np.moveaxis(pixels, 0, -1) if len(pixels) == 3 else pixels.mean(0)

@@ -195,9 +195,7 @@ def _pair(bundle: Bundle, arrays: Arrays, at: int, index: int, title: str) -> An
     before, after = arrays["inputs"][index], arrays["shown"][at][index]
     if form(bundle) == "graph":
         return plots.rewired(plots.both_places(before) / 2, plots.both_places(after) / 2, title=title)
-    if len(before) == 3:
-        return plots.before_and_after(np.moveaxis(before, 0, -1), np.moveaxis(after, 0, -1), title=title)
-    return plots.before_and_after(before.mean(0), after.mean(0), title=title)
+    return plots.before_and_after(plots.channels_last(before), plots.channels_last(after), title=title)
 
 
 def _curve(rows: pd.DataFrame) -> plots.Curve:

@@ -1,0 +1,59 @@
+"""What speaks for a class, as bars: red to the right speaks for it, blue to the left against it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
+
+from probe.plots.canvas import blank
+from probe.plots.style import AGAINST, FOR, INK, MINUS, NORMAL, SMALL, dress, plain
+
+
+def bars(
+    names: Sequence[object],
+    values: ArrayLike,
+    *,
+    top: int = 10,
+    title: str = "",
+    limit: float | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """The features with the largest absolute values, largest on top; bars to the right speak for, to the left against.
+
+    Args:
+        names: one per feature.
+        values: one per feature.
+        top: how many features are drawn; the sum of the others has a bar of its own.
+        title: drawn above.
+        limit: the end of the axis on both sides; fits the largest bar unless given.
+        ax: where to draw; Axes of their own unless given.
+    """
+    numbers = np.asarray(values, dtype=float)
+    order = np.argsort(-np.abs(numbers), kind="stable")
+    chosen, rest = order[:top], order[top:]
+    labels, lengths = [plain(names[i], 22) for i in chosen], list(numbers[chosen])
+    if len(rest):
+        labels.append(f"{len(rest)} others")
+        lengths.append(float(numbers[rest].sum()))
+    ax = blank(3.4, 0.62 + 0.21 * max(len(labels), 3)) if ax is None else ax
+    at = np.arange(len(labels))
+    colours = [FOR if length >= 0 else AGAINST for length in lengths]
+    ax.barh(at, lengths, color=colours, height=0.66)
+    ax.axvline(0, color=INK, linewidth=0.8)
+    reach = limit or float(np.abs(lengths).max(initial=0.0)) or 1.0
+    for y, length in zip(at, lengths, strict=True):
+        side = 1 if length >= 0 else -1
+        text = (f"{length:+.2g}" if abs(length) < 100 else f"{length:+,.0f}").replace("-", MINUS) if length else "0"
+        ax.annotate(
+            text, (length, y), (3 * side, 0), textcoords="offset points",
+            ha="left" if side > 0 else "right", va="center", fontsize=SMALL - 1, color=INK,
+        )  # fmt: skip
+    dress(ax, grid="x").set_yticks(at, labels)
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    ax.locator_params(axis="x", nbins=5)
+    ax.set(xlim=(-1.5 * reach, 1.5 * reach), ylim=(len(labels) - 0.4, -0.6))
+    if title:
+        ax.set_title(plain(title), fontsize=NORMAL, color=INK, loc="left", pad=5)
+    return ax
