@@ -5,7 +5,7 @@ import functools
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from contextvars import ContextVar
 from math import isfinite
@@ -32,6 +32,15 @@ app = typer.Typer(
 _results: ContextVar[TextIO | None] = ContextVar("_results", default=None)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="End with code 1 also where a check is inconclusive or was not run.")
+]
+
+
+def exit_code(statuses: Iterable[str], strict: bool = False) -> int:
+    """1 if any finding is *fail* or *error*, else 0; with `strict`, 1 unless every finding is *pass*."""
+    found = set(statuses)
+    return FINDINGS if found & {"fail", "error"} or (strict and found - {"pass"}) else 0
 
 
 def command(name: str) -> Callable[[Callable[P, int | None]], Callable[P, None]]:

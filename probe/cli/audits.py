@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from probe.cli.app import FINDINGS, INTERRUPTED, Json, command, printable, say, show, tell
+from probe.cli.app import INTERRUPTED, Json, Strict, command, exit_code, printable, say, show, tell
 from probe.errors import ExistsError, IntegrityError, PlanError
 
 SIGNS = {
@@ -33,6 +33,7 @@ def audit(
     out: Annotated[Path, typer.Option(help="The folder that the runs are written into.")] = Path("runs"),
     replace: Annotated[bool, typer.Option("--replace", help="Delete an audit of the same name first.")] = False,
     allow_code: AllowCode = False,
+    strict: Strict = False,
     as_json: Json = False,
 ) -> int:
     """Audit models: explanations, robustness and bias, checked, in a bundle with a report.
@@ -52,7 +53,7 @@ def audit(
         show(documents)
     elif documents:
         say(f"Look at them: {Path(sys.argv[0]) if Path(sys.argv[0]).name == 'probe' else 'probe'} dashboard {out}")
-    return FINDINGS if any(d["findings_remain"] for d in documents) else 0
+    return exit_code((finding["status"] for d in documents for finding in d["findings"]), strict)
 
 
 def _audit(plan: Any, folder: Path, *, code: bool, replace: bool, quiet: bool) -> dict[str, Any]:
@@ -106,15 +107,8 @@ def _document(bundle: Any) -> dict[str, Any]:
         "status": bundle.manifest["status"],
         "digest": bundle.manifest["digest"],
         "counts": dict(Counter(f["status"] for f in findings)),
-        "findings_remain": _remain(bundle),
         "findings": findings,
     }
-
-
-def _remain(bundle: Any) -> bool:
-    """Whether anything that was asked for did not pass: failed, is undecided, or could not be run."""
-    undecided = any(finding["status"] in ("fail", "inconclusive", "error") for finding in bundle.manifest["findings"])
-    return undecided or any(step["status"] != "done" for step in bundle.manifest["steps"])
 
 
 def _summary(bundle: Any) -> None:

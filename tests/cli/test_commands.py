@@ -173,7 +173,7 @@ def test_one_row(probe, place):
         'features = ["age", "score", "job"]',
         'features = ["age", "score", "job"]\ncategories = {job = ["a", "b", "c"]}',
     )
-    probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
+    probe("audit", "--plan", "mine.toml", "--allow-code", "--strict", code=1)
 
 
 def test_no_rows(probe, place):
