@@ -2,16 +2,18 @@
 
 import json
 import math
+from dataclasses import replace
 
 import matplotlib.image
 import pytest
 import torch
 
+import models
 from models.networks import build
 from models.training.fitting import fitting
 from models.training.loop import fit
 from models.training.settings import Settings
-from models.zoo import curve
+from models.zoo import curve, recipe_of
 from probe.plots import learning
 from tests.models.test_survival import CPU, quiet, rows, small
 
@@ -34,19 +36,58 @@ def test_close_curves_that_settled_are_neither():
 
 
 def test_a_validation_loss_that_is_still_falling_is_underfitting():
-    # exp(-t / 5) falls by 1 - exp(-2 / 5) = 33 % over the last tenth of 20 epochs.
-    found = judged(settling(20, 0, 0.2), settling(20, 0, 0.2), untrained=1.0)
+    # exp(-t / 5) falls by 1 - exp(-1) = 63 % over the last quarter of 20 epochs.
+    found = judged(settling(20, 0, 0.2), settling(20, 0, 0.2), untrained=1.1)
     assert found.verdict == "underfitting"
-    assert found.reason == f"the validation loss still fell by {math.exp(2 / 5) - 1:.0%} over the last epochs"
+    assert found.reason == f"the validation loss still fell by {1 - math.exp(-1):.1%} over the last 5 of 20 epochs"
 
 
-def test_how_long_a_run_is_decides_what_recent_means():
-    # 0.5 % an epoch: 1 % over the last tenth of 20 epochs, 5 % of 100.
-    def slow(epochs):
-        return [0.995**epoch for epoch in range(epochs)]
+@pytest.mark.parametrize(
+    ("each", "verdict", "reason"),
+    [
+        (0.99, "underfitting", "still fell by 4.9% over the last 5 of 20 epochs"),
+        (0.999, "neither", "still fell by 0.5% over the last 5 of 20 epochs: more epochs may lower it"),
+        (0.9998, "neither", "more epochs change little"),
+    ],
+)
+def test_how_fast_a_loss_falls_decides_what_is_said_of_more_epochs(each, verdict, reason):
+    curve = [each**epoch for epoch in range(20)]
+    found = judged(curve, curve)
+    assert found.verdict == verdict
+    assert found.reason.endswith(reason)
 
-    assert judged(slow(20), slow(20)).verdict == "neither"
-    assert judged(slow(100), slow(100)).verdict == "underfitting"
+
+def test_two_epochs_whose_loss_fell_do_not_say_that_more_change_little():
+    recipe, losses = recipe_of("german-mlp"), {}
+    for epochs in (2, 20):
+        network = build(recipe.architecture, recipe.kwargs)
+        settings = replace(recipe.settings, epochs=epochs)
+        found = fit(network, models.data("german", "train"), settings, device=CPU, progress=quiet)
+        losses[epochs] = found.best.loss
+        if epochs == 2:
+            assert (found.fitting.verdict, found.fitting.reason) == (
+                "underfitting",
+                "the validation loss still fell by 1.9% over the last 1 of 2 epochs",
+            )
+    assert losses[2] == pytest.approx(0.581, abs=2e-3)
+    assert losses[20] == pytest.approx(0.535, abs=2e-3)
+
+
+@pytest.mark.parametrize("recovered", [0.5, 0.5005])
+def test_the_way_back_from_a_wild_epoch_is_no_fall(recovered):
+    curve = [0.6, 0.5, 0.5, 0.5, 0.5, 0.9, 0.9, recovered]
+    found = judged(curve, curve)
+    assert (found.verdict, found.reason) == ("neither", "the training loss is close, and more epochs change little")
+
+
+def test_a_noisy_curve_that_falls_is_still_falling():
+    curve = [2.0, 1.2, 1.4, 1.1, 1.3, 1.0, 1.2, 0.9, 1.1, 0.8, 1.0, 0.7, 0.9, 0.6, 0.8, 0.6]
+    assert judged(curve, curve).verdict == "underfitting"
+
+
+def test_a_loss_that_rises_from_the_first_epoch_on_is_not_falling():
+    curve = [1.0, 1.02, 1.03, 1.04]
+    assert judged(curve, curve).reason == "the training loss is close, and more epochs change little"
 
 
 @pytest.mark.parametrize(("part", "verdict"), [(0.24, "neither"), (0.26, "overfitting")])
