@@ -85,7 +85,7 @@ class Attack(Method, ABC):
                 f"{self.name()} moves {self.moves}, and {model.name} reads {reads}; choose an attack that moves {reads}"
             )
         before = copy(model.usage)
-        clean = Prediction(model.logits(inputs), labels)
+        clean = Prediction(model.logits(inputs), labels, model.threshold)
         perturbed = inputs.clone()
         right = clean.correct.bool().nonzero()[:, 0]
         for rows in _spans(inputs[right]):
@@ -93,7 +93,7 @@ class Attack(Method, ABC):
             perturbed[chosen] = self.perturb(model, inputs[chosen], labels[chosen]).detach()
         _check_output(self, perturbed, inputs)
         self._check_ball(model.space, perturbed, inputs)
-        attacked = Prediction(model.logits(perturbed), labels)
+        attacked = Prediction(model.logits(perturbed), labels, model.threshold)
         return Perturbation(inputs, perturbed, clean, attacked, self, model.space, model.usage - before)
 
     def _check_ball(self, space: Space, perturbed: Inputs, inputs: Inputs) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from probe.decision import check_threshold, decide, shift
 from probe.errors import DataError, ForwardError, ProbeError, ShapeError, Unsupported
 from probe.shapes import Inputs, Labels, Logits, PerExample
 from probe.space import Space
@@ -30,6 +31,8 @@ class Model:
 
     `forward` maps inputs (batch, *shape) to logits (batch, classes). Normalisation belongs inside it, so that bounds
     and attack radii are in the user's units. With `embed`, inputs are token ids and `forward` takes `embed(ids)`.
+    With a `threshold`, the second of two classes is decided for where its probability is at least that; probabilities
+    stay the model's own.
     A Model never changes the module that it holds, nor its gradients, nor any global random state.
     """
 
@@ -38,10 +41,14 @@ class Model:
     classes: tuple[str, ...] = ()
     embed: Callable[[Tensor], Tensor] | None = None
     name: str = "model"
+    threshold: float | None = None  # of two classes: the probability from which the second is decided for
     usage: Usage = field(default_factory=Usage, repr=False)
 
     def __post_init__(self) -> None:
         self._check_mode()
+        check_threshold(self.threshold, len(self.classes) or 2, self.classes)
+        if self.threshold is not None:
+            object.__setattr__(self, "threshold", float(self.threshold))
         if self.embed is not None and not self.space.form:
             object.__setattr__(self, "space", replace(self.space, form="tokens"))
 
@@ -73,8 +80,16 @@ class Model:
         return torch.cat([self(inputs[rows]) for rows in spans(len(inputs), rows_per_pass(inputs))])
 
     def predict(self, inputs: Tensor) -> Labels:
-        """The most likely class of each input."""
-        return self.logits(self.check(inputs)).argmax(-1)
+        """The class that is decided for: the most likely one, or by the threshold."""
+        return self.decide(self.logits(self.check(inputs)))
+
+    def decide(self, logits: Logits) -> Labels:
+        """The class that each row of this model's logits stands for."""
+        return decide(logits, self.threshold)
+
+    def deployed(self, logits: Logits) -> Logits:
+        """Logits whose larger one is the decision, for attacks to climb. Explanations are of the logits themselves."""
+        return shift(logits, self.threshold)
 
     def output(self, kind: str) -> Callable[[Tensor], Tensor]:
         """The function that an explainer explains: this model's logits, or its probabilities."""
@@ -172,6 +187,7 @@ class Model:
             )
         if self.classes and logits.shape[1] != len(self.classes):
             raise ShapeError(f"forward returned {tuple(logits.shape)}, {expected}: {', '.join(self.classes)}")
+        check_threshold(self.threshold, logits.shape[1])
         if not logits.is_floating_point():
             raise ShapeError(
                 f"forward returned {logits.dtype}, expected logits in a floating type: a score for each class, "

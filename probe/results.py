@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from probe.decision import decide
 from probe.errors import ExistsError, ShapeError
 from probe.method import Method
 from probe.model import Usage
@@ -53,10 +54,11 @@ class Prediction(_Result):
 
     logits: Logits
     labels: Labels
+    threshold: float | None = None  # of two classes: the probability from which the second is decided for
 
     @property
     def predicted(self) -> Labels:
-        return self.logits.argmax(-1)
+        return decide(self.logits, self.threshold)
 
     @property
     def correct(self) -> PerExample:
@@ -67,15 +69,16 @@ class Prediction(_Result):
         return self.logits.softmax(-1)
 
     def __getitem__(self, rows: slice | Tensor) -> "Prediction":
-        return Prediction(self.logits[rows], self.labels[rows])
+        return Prediction(self.logits[rows], self.labels[rows], self.threshold)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per example: label, predicted class, confidence."""
+        """One row per example: label, predicted class, its probability."""
+        predicted = self.predicted
         return pd.DataFrame(
             {
                 "label": self.labels.cpu(),
-                "predicted": self.predicted.cpu(),
-                "confidence": self.probabilities.amax(-1).cpu(),
+                "predicted": predicted.cpu(),
+                "confidence": self.probabilities.gather(-1, predicted[:, None])[:, 0].cpu(),
             }
         )
 
@@ -312,6 +315,7 @@ def _save(stem: str | Path, result: Attribution | Perturbation, tensors: dict[st
         "form": space.form,
         "words": space.words,
         "special": space.special,
+        "threshold": result.clean.threshold if isinstance(result, Perturbation) else None,
         "cost": vars(result.cost),
     }
     record_file.write_text(json.dumps(record, indent=1))

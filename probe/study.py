@@ -30,7 +30,7 @@ def sweep(method: M, **choices: Sequence[object]) -> list[M]:
 def predict(model: Model, data: Dataset) -> Prediction:
     """The model's answers to a dataset."""
     inputs = model.check(data.inputs)
-    return Prediction(model.logits(inputs), model.check_labels(data.labels, inputs))
+    return Prediction(model.logits(inputs), model.check_labels(data.labels, inputs), model.threshold)
 
 
 def check_fit(model: Model, data: Dataset) -> None:
@@ -71,6 +71,7 @@ def load(stem: str | Path) -> Attribution | Perturbation:
     cost = Usage(**record["cost"])
     if record["kind"] == "Attribution":
         return Attribution(tensors["values"], tensors["inputs"], tensors["targets"], method, space, cost)
-    labels = tensors["labels"]
-    clean, attacked = Prediction(tensors["clean"], labels), Prediction(tensors["attacked"], labels)
+    clean, attacked = (
+        Prediction(tensors[when], tensors["labels"], record.get("threshold")) for when in ("clean", "attacked")
+    )
     return Perturbation(tensors["inputs"], tensors["perturbed"], clean, attacked, method, space, cost)

@@ -13,6 +13,7 @@ from dashboards.views.words import md, number, plain, share
 from probe import plots
 from probe.audit import Bundle
 from probe.audit.forms import counted, spoken
+from probe.decision import decide
 from probe.errors import IntegrityError
 
 Array = NDArray[Any]
@@ -71,7 +72,7 @@ def answer(bundle: Bundle, row: int) -> tuple[str, float, str]:
     """The predicted class, its probability, and the true class."""
     stored, names = bundle.arrays("predictions"), classes(bundle)
     probabilities = softmax(stored["logits"][row].astype(float))
-    top = int(probabilities.argmax())
+    top = int(decide(stored["logits"][row], bundle.manifest["model"].get("threshold")))
     return names[top], float(probabilities[top]), names[int(stored["labels"][row])]
 
 

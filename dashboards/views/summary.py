@@ -9,6 +9,7 @@ import pandas as pd
 
 from dashboards.views.words import STATUSES, estimate, md, number, plain, status, threshold
 from probe.audit import Bundle
+from probe.decision import in_words
 
 LENSES = {
     "performance": ("Performance", ""),
@@ -49,6 +50,7 @@ def subject(bundle: Bundle) -> pd.DataFrame:
     shape = " by ".join(str(size) for size in data["shape"])
     rows = {
         "Model": f"{model['name']}, {len(model['classes'])} classes: {', '.join(map(str, model['classes']))}",
+        "Decision": in_words(model.get("threshold"), model["classes"]) or "the most likely class",
         "Data": f"{data['name']}: {number(int(data['n']))} examples of {shape}, from {data['source']}",
         "Groups": ", ".join(map(str, data["groups"])) or "none declared",
         "Seed": str(m["plan"]["seed"]),

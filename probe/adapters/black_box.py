@@ -17,21 +17,28 @@ SMALLEST = 1e-12  # a probability of 0 has no logarithm
 
 
 def from_predict_proba(
-    predict_proba: Callable[[Any], Any], space: Space, classes: tuple[str, ...], name: str = "model"
+    predict_proba: Callable[[Any], Any],
+    space: Space,
+    classes: tuple[str, ...],
+    name: str = "model",
+    threshold: float | None = None,
 ) -> Model:
     """A black box from a function of a numpy array that gives class probabilities, (rows, classes).
 
-    Its logits are log-probabilities, so softmax gives the probabilities back. It has no gradients.
+    Its logits are log-probabilities, so softmax gives the probabilities back. It has no gradients. With a `threshold`,
+    the second of two classes is decided for where its probability is at least that.
     """
 
     def forward(inputs: Tensor) -> Tensor:
         answer = predict_proba(inputs.detach().cpu().numpy())
         return log_probabilities(answer, len(inputs), "predict_proba").to(inputs.dtype)
 
-    return Model(forward=forward, space=space, classes=classes, name=name)
+    return Model(forward=forward, space=space, classes=classes, name=name, threshold=threshold)
 
 
-def from_estimator(estimator: Any, space: Space, classes: tuple[str, ...] = (), name: str = "") -> Model:
+def from_estimator(
+    estimator: Any, space: Space, classes: tuple[str, ...] = (), name: str = "", *, threshold: float | None = None
+) -> Model:
     """A black box from a fitted scikit-learn estimator or pipeline with `predict_proba`.
 
     An estimator that was fitted to a data frame is given one: its columns are the features of the space, categories by
@@ -43,6 +50,7 @@ def from_estimator(estimator: Any, space: Space, classes: tuple[str, ...] = (), 
         classes: the order of the logits; the estimator's own unless given. Names for classes 0, 1, ... are taken as
             they come.
         name: of the model; the estimator's type unless given.
+        threshold: the probability from which the second class is decided for; unless given, the likelier one is.
 
     Raises:
         Unsupported: if it gives no probabilities.
@@ -72,7 +80,7 @@ def from_estimator(estimator: Any, space: Space, classes: tuple[str, ...] = (), 
         return np.asarray(estimator.predict_proba(rows))[:, order]
 
     named = classes or tuple(str(c) for c in own)
-    return from_predict_proba(predict_proba, space, named, name or type(estimator).__name__)
+    return from_predict_proba(predict_proba, space, named, name or type(estimator).__name__, threshold)
 
 
 def log_probabilities(answer: Any, rows: int, asked: str) -> Tensor:

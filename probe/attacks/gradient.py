@@ -83,9 +83,9 @@ class PGD(_GradientAttack):
                 return found, highest, fallen
             front.step_up(model.space, norm, gradient[~wrong], self.eps)
         logits = model.logits(front.x)
-        loss = error_log_odds(logits, front.labels)
+        loss = error_log_odds(model.deployed(logits), front.labels)
         front.remember(loss)
-        wrong = logits.argmax(-1) != front.labels
+        wrong = model.decide(logits) != front.labels
         # With more than two classes the highest loss need not be an error, and an error need not have it.
         found[front.row] = torch.where(column(wrong, front.x), front.x, front.best)
         highest[front.row], fallen[front.row] = torch.where(wrong, loss, front.best_loss), wrong
@@ -138,4 +138,4 @@ def _look_up(model: Model, inputs: Inputs, labels: Labels) -> tuple[PerExample, 
     """Log-odds of an error, whether it is one, and the gradient by changes in the unit of the space's scale."""
     logits, gradient = model.gradient(inputs, lambda z: error_log_odds(z, labels))
     slope = torch.where(model.space.movable(inputs), gradient * model.space.unit(inputs), 0.0)
-    return error_log_odds(logits, labels), logits.argmax(-1) != labels, slope
+    return error_log_odds(model.deployed(logits), labels), model.decide(logits) != labels, slope

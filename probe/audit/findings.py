@@ -16,6 +16,7 @@ from scipy.special import softmax
 from probe import bias
 from probe.audit.bundle import Arrays, Bundle
 from probe.audit.forms import counted, spoken
+from probe.decision import decide, in_words
 from probe.errors import ProbeError
 from probe.finding import Finding, Threshold, check
 from probe.statistics import (
@@ -65,7 +66,7 @@ class _Answers:
     """The predictions of a bundle, and the groups of the same rows."""
 
     labels: NDArray[Any]
-    predicted: NDArray[Any]
+    predicted: NDArray[Any]  # as decided, where the model's owner set a threshold
     probabilities: Floats
     groups: pd.DataFrame | None
 
@@ -74,7 +75,8 @@ class _Answers:
         arrays = bundle.arrays("predictions")
         logits = arrays["logits"].astype(np.float64)
         groups = bundle.groups() if bundle.has("tables/groups.csv") else None
-        return cls(arrays["labels"], logits.argmax(1), softmax(logits, axis=1), groups)
+        predicted = decide(arrays["logits"], bundle.manifest["model"].get("threshold"))
+        return cls(arrays["labels"], predicted, softmax(logits, axis=1), groups)
 
     @property
     def correct(self) -> NDArray[Any]:
@@ -84,7 +86,9 @@ class _Answers:
 def _performance(bundle: Bundle, answers: _Answers, result: Assessment) -> None:
     checks, seed = bundle.manifest["plan"]["checks"], bundle.manifest["plan"]["seed"]
     correct = answers.correct
-    evidence = np.stack([answers.probabilities.max(1), correct.astype(float)], axis=1)
+    likeliest = answers.probabilities.argmax(1) == answers.labels
+    evidence = np.stack([answers.probabilities.max(1), likeliest.astype(float)], axis=1)
+    decided = in_words(bundle.manifest["model"].get("threshold"), bundle.manifest["model"]["classes"])
     accuracy = proportion(correct)
     calibration = Estimate(calibration_error(*evidence.T), *calibration_interval(evidence, seed=seed), len(evidence))
     rows = [("accuracy", *accuracy), ("calibration error", *calibration)]
@@ -95,6 +99,7 @@ def _performance(bundle: Bundle, answers: _Answers, result: Assessment) -> None:
             accuracy,
             Threshold(checks["accuracy"], "at least"),
             method="share of correct answers, Wilson interval",
+            note=f"decided: {decided}" if decided else "",
         ),
         check(
             "performance",

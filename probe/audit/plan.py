@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from probe.audit.forms import DEFAULTS
-from probe.errors import PlanError
+from probe.decision import log_odds
+from probe.errors import PlanError, RangeError
 from probe.registry import build, discover, methods
 
 
@@ -25,6 +26,7 @@ class ModelSource:
     transformers: str = ""  # a folder with config.json and model.safetensors, of a text or image classifier
     timm: str = ""  # an architecture such as resnet18, or local-dir:FOLDER
     weights: str = ""  # a safetensors file or a state dict for what the factory returns, or for timm's architecture
+    threshold: float | None = None  # the probability from which the second of two classes is decided for
 
     def check(self) -> None:
         """Raise PlanError unless one source is named, with weights only where they belong."""
@@ -36,13 +38,18 @@ class ModelSource:
             )
         if self.weights and not (self.factory or self.timm):
             raise PlanError(f"[model] has weights, which belong to a factory or to timm; {named[0]} brings its own")
+        if self.threshold is not None:
+            try:
+                log_odds(self.threshold)
+            except RangeError as error:
+                raise PlanError(f"model.{error}") from None
 
     def within(self, folder: Path) -> "ModelSource":
         """The same source with its files found from a folder."""
         files = {key: path for key in ("weights", "onnx", "transformers") if (path := getattr(self, key))}
         if "/" in self.zoo:
             files["zoo"] = self.zoo
-        found = {key: str((folder / path).resolve()) for key, path in files.items()}
+        found: dict[str, Any] = {key: str((folder / path).resolve()) for key, path in files.items()}
         if self.timm.startswith(LOCAL):
             found["timm"] = LOCAL + str((folder / self.timm.removeprefix(LOCAL)).resolve())
         return replace(self, **found)

@@ -73,7 +73,12 @@ def describe(plan: Plan, model: Model, data: Dataset) -> dict[str, Any]:
     return {
         "name": plan.name,
         "plan": plan.to_json(),
-        "model": {"name": model.name, "sha256": model.digest(), "classes": list(model.classes or data.classes)},
+        "model": {
+            "name": model.name,
+            "sha256": model.digest(),
+            "classes": list(model.classes or data.classes),
+            "threshold": model.threshold,
+        },
         "data": {
             "name": data.name,
             "sha256": data.digest(),

@@ -49,6 +49,8 @@ def open_both(plan: Plan, *, allow_code: bool = False) -> tuple[Model, Dataset]:
     else:
         data = _data(plan.data, plan.model, plan.seed)
         model = _model(plan.model, data, plan.name)
+    if plan.model.threshold is not None:
+        model = replace(model, threshold=plan.model.threshold)
     if model.classes and data.classes and model.classes != data.classes:
         raise ProbeError(
             f"the model tells apart {', '.join(model.classes)}, the data {', '.join(data.classes)}; "

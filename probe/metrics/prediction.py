@@ -22,12 +22,17 @@ class Accuracy(Proportion[Prediction]):
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationError(Metric[Prediction]):
-    """Mean gap between confidence and accuracy over bins (ECE, arXiv:1706.04599), in [0, 1]; lower is better."""
+    """Mean gap between confidence and accuracy over bins (ECE, arXiv:1706.04599), in [0, 1]; lower is better.
+
+    Confidence is the probability of the most likely class and accuracy how often that is the label, whatever threshold
+    the decision has: probabilities are calibrated, decisions are not.
+    """
 
     bins: int = param(15, "number of equally wide confidence bins", low=1)
 
     def measure(self, model: Model, result: Prediction) -> Evidence:
-        return torch.stack([result.probabilities.amax(-1), result.correct], dim=1)
+        confidence, likeliest = result.probabilities.max(-1)
+        return torch.stack([confidence, (likeliest == result.labels).to(confidence.dtype)], dim=1)
 
     def reduce(self, evidence: Floats) -> float:
         return calibration_error(evidence[:, 0], evidence[:, 1], self.bins)
