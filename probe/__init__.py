@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from probe.contracts import Attack, Explainer, Metric
     from probe.dataset import Dataset
     from probe.errors import ProbeError
+    from probe.images import from_folder, from_npz, segments
     from probe.method import Method
     from probe.model import Model
     from probe.results import Attribution, Perturbation, Prediction, Scores
-    from probe.space import Space
+    from probe.space import Space, squares
     from probe.study import load, predict, sweep
     from probe.tables import from_csv
 
@@ -51,6 +52,9 @@ _HOME = {
     "Dataset": "dataset",
     "from_csv": "tables",
     "ProbeError": "errors",
+    "from_folder": "images",
+    "from_npz": "images",
+    "segments": "images",
     "Method": "method",
     "Model": "model",
     "Attribution": "results",
@@ -58,6 +62,7 @@ _HOME = {
     "Prediction": "results",
     "Scores": "results",
     "Space": "space",
+    "squares": "space",
     "load": "study",
     "predict": "study",
     "sweep": "study",
@@ -85,7 +90,9 @@ __all__ = [
     "from_csv",
     "from_estimator",
     "from_factory",
+    "from_folder",
     "from_module",
+    "from_npz",
     "from_onnx",
     "from_predict_proba",
     "from_timm",
@@ -98,6 +105,8 @@ __all__ = [
     "read_safetensors",
     "read_state_dict",
     "report",
+    "segments",
+    "squares",
     "sweep",
     "token_ids",
 ]

@@ -269,3 +269,19 @@ def squares(height: int, width: int, side: int) -> Tensor:
     """Number the squares of `side` pixels that tile an image, (height, width): features for small images."""
     rows, columns = torch.arange(height) // side, torch.arange(width) // side
     return rows[:, None] * (int(columns.max()) + 1) + columns
+
+
+def image_space(channels: int, height: int, width: int, *, bounds: tuple[float, float] = (0.0, 1.0)) -> Space:
+    """The space of images (channels, height, width): eight squares along the longer side, and an absent one is black.
+
+    Black is 0, or the lowest bound where 0 lies outside the bounds.
+    """
+    side = max(1, -(-max(height, width) // 8))
+    down, across = -(-height // side), -(-width // side)
+    black = min(max(0.0, bounds[0]), bounds[1])
+    return Space(
+        bounds=bounds,
+        features=squares(height, width, side).expand(channels, -1, -1).contiguous(),
+        names=tuple(f"square r{row} c{column}" for row in range(down) for column in range(across)),
+        reference=torch.full((1, channels, height, width), black),
+    )

@@ -3,15 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pad
 
 from probe.errors import DataError
-from probe.space import Space, squares
+from probe.space import Space, image_space
 
 MODES = {0: "nearest-exact", 2: "bilinear", 3: "bicubic"}  # as Pillow numbers them
-ACROSS = 8  # squares along a side: the features of an image
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,13 +39,7 @@ class Preparation:
 
     def space(self) -> Space:
         """Brightness from 0 to 1 at three channels; the features are squares, and an absent one is black."""
-        height, width = self.size()
-        numbers = squares(height, width, max(1, -(-max(height, width) // ACROSS)))
-        return Space(
-            bounds=(0.0, 1.0),
-            features=numbers.expand(3, -1, -1).contiguous(),
-            reference=torch.zeros(1, 3, height, width),
-        )
+        return image_space(3, *self.size())
 
     def __call__(self, images: Tensor) -> Tensor:
         """Prepared images (rows, channels, height, width); grey ones (rows, 1, ...) become three equal channels."""

@@ -1,0 +1,176 @@
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from probe import Model, Space, images, squares
+from probe.errors import DataError
+from probe.explainers import KernelShap
+
+SHADES = {"cat": 0, "dog": 128, "eel": 255}
+
+
+def photos(folder, size=(8, 6), suffix="png", mode="RGB"):
+    """Two plain images for each class, of its shade."""
+    for name, shade in SHADES.items():
+        (folder / name).mkdir(parents=True)
+        for number in range(2):
+            Image.new(mode, (size[1], size[0]), (shade,) * len(mode)).save(folder / name / f"{number}.{suffix}")
+    return folder
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "gif", "tiff"])
+def test_a_folder_of_images_is_read_as_brightness_with_a_class_for_each_subfolder(tmp_path, suffix):
+    data = images.from_folder(photos(tmp_path / "p", suffix=suffix))
+    assert data.classes == ("cat", "dog", "eel")
+    assert data.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert data.inputs.shape == (6, 3, 8, 6)
+    assert data.inputs[:, 0, 3, 3].tolist() == pytest.approx([0, 0, 128 / 255, 128 / 255, 1, 1], abs=1e-6)
+    assert data.space.form_of(data.inputs) == "image"
+    assert data.space.count(data.inputs) == 48  # squares of one pixel: eight along the longer side
+
+
+def test_the_classes_of_a_folder_follow_the_order_that_is_named(tmp_path):
+    data = images.from_folder(photos(tmp_path / "p"), classes=["eel", "cat"], channels=1)
+    assert data.labels.tolist() == [0, 0, 1, 1]
+    assert data.inputs.shape == (4, 1, 8, 6)
+    assert data.inputs[0].mean() == 1
+
+
+def test_an_image_of_other_proportions_is_scaled_and_its_middle_taken(tmp_path):
+    pixels = np.zeros((10, 40, 3), dtype=np.uint8)
+    pixels[:, 15:25] = 255  # white in the middle quarter
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(pixels).save(tmp_path / name / "x.png")
+    data = images.from_folder(tmp_path, size=(20, 20))
+    assert data.inputs.shape == (2, 3, 20, 20)
+    assert float(data.inputs[:, :, :, 2:18].min()) > 0.95
+
+
+def test_a_photo_taken_sideways_is_turned_upright(tmp_path):
+    sideways = Image.new("RGB", (4, 8))
+    exif = sideways.getexif()
+    exif[0x0112] = 6  # to be turned by 90 degrees
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        sideways.save(tmp_path / name / "x.jpg", exif=exif)
+    assert images.from_folder(tmp_path).inputs.shape == (2, 3, 4, 8)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (lambda p: (p / "cat" / "0.png").write_bytes(b"no image"), "cannot be read as an image"),
+        (lambda p: (p / "cat" / "0.png").write_bytes((p / "dog" / "0.png").read_bytes()[:45]), "cannot be read"),
+        (lambda p: Image.new("RGB", (3, 3)).save(p / "dog" / "0.png"), "size = [224, 224]"),
+        (lambda p: (p / "fox").mkdir(), "fox holds no image"),
+    ],
+)
+def test_what_is_wrong_with_a_folder_of_images_is_said(tmp_path, spoil, expected):
+    folder = photos(tmp_path / "p")
+    spoil(folder)
+    with pytest.raises(DataError) as raised:
+        images.from_folder(folder)
+    assert expected in str(raised.value)
+
+
+@pytest.mark.parametrize(("arguments", "expected"), [
+    ({"classes": ["cat", "cow"]}, "no subfolder 'cow'; it has cat, dog, eel"),
+    ({"classes": ["cat"]}, "1 subfolders"),
+    ({"channels": 4}, "channels = 4"),
+    ({"size": (40_000, 40_000)}, "4 GiB"),
+])  # fmt: skip
+def test_arguments_that_a_folder_of_images_cannot_follow_are_refused(tmp_path, arguments, expected):
+    with pytest.raises(DataError) as raised:
+        images.from_folder(photos(tmp_path / "p"), **arguments)
+    assert expected in str(raised.value)
+
+
+def test_an_image_that_would_fill_the_memory_is_not_decompressed(tmp_path, monkeypatch):
+    monkeypatch.setattr(images, "PIXELS", 40)
+    with pytest.raises(DataError, match="6 x 8 pixels"):
+        images.from_folder(photos(tmp_path / "p"))
+
+
+def saved(tmp_path, **arrays):
+    path = tmp_path / "rows.npz"
+    np.savez(path, **arrays)
+    return path
+
+
+def test_arrays_of_bytes_with_channels_last_are_brightness_with_channels_first(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 9, 7, 3), dtype=np.uint8)
+    data = images.from_npz(saved(tmp_path, inputs=pixels, labels=np.array([0, 3, 1, 0, 0])))
+    assert torch.equal(data.inputs, torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255)
+    assert data.classes == ("0", "1", "2", "3")  # whole numbers are indices, whichever of them occur
+    assert data.labels.tolist() == [0, 3, 1, 0, 0]
+
+
+def test_arrays_of_grey_images_get_a_channel_and_bounds_that_hold_them(tmp_path):
+    data = images.from_npz(saved(tmp_path, inputs=np.linspace(-2, 2, 24).reshape(2, 4, 3), labels=["b", "a"]))
+    assert data.inputs.shape == (2, 1, 4, 3)
+    assert data.space.bounds == (-2.0, 2.0)
+    assert data.classes == ("a", "b")
+    assert data.labels.tolist() == [1, 0]
+
+
+def test_arrays_are_resized_and_carry_groups(tmp_path):
+    path = saved(tmp_path, x=np.ones((3, 3, 8, 8), dtype=np.float32), y=[0, 1, 0], sex=["f", "m", "f"])
+    data = images.from_npz(path, keys=images.Keys(inputs="x", labels="y", groups=("sex",)), size=(4, 6))
+    assert data.inputs.shape == (3, 3, 4, 6)
+    assert list(data.groups["sex"]) == ["f", "m", "f"]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "expected"),
+    [
+        ({"inputs": np.zeros((2, 3))}, "no array 'labels'; it has inputs"),
+        ({"inputs": np.zeros((2, 3)), "labels": [0, 1, 1]}, "(2, 3) and labels (3,)"),
+        ({"inputs": np.zeros((0, 3)), "labels": np.zeros(0, int)}, "at least one row"),
+        ({"inputs": np.full((2, 3), np.nan), "labels": [0, 1]}, "NaN or infinity"),
+        ({"inputs": np.zeros((2, 3)), "labels": [-1, 1]}, "number the classes 0, 1, 2"),
+        ({"inputs": np.zeros((2, 3)), "labels": [0, 10**9]}, "number the classes 0, 1, 2"),
+        ({"inputs": np.zeros((2, 3)), "labels": [0.5, 1]}, "expected class indices or texts"),
+        ({"inputs": np.array(["a", "b"]).reshape(2, 1), "labels": [0, 1]}, "expected numbers"),
+        ({"inputs": np.array([{}, {}]).reshape(2, 1), "labels": [0, 1]}, "cannot be read"),
+    ],
+)
+def test_arrays_that_are_no_examples_are_refused_in_a_sentence(tmp_path, arrays, expected):
+    with pytest.raises(DataError) as raised:
+        images.from_npz(saved(tmp_path, **arrays))
+    assert expected in str(raised.value)
+
+
+def test_a_file_of_arrays_that_would_fill_the_memory_is_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr(images, "LARGEST", 10**6)
+    path = tmp_path / "bomb.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("inputs.npy", bytes(10**7))
+    with pytest.raises(DataError, match="unpacks"):
+        images.from_npz(path)
+
+
+def test_segments_follow_the_colours_of_an_image_and_are_features_as_they_come():
+    image = torch.zeros(3, 16, 16)
+    image[0, :, :8], image[2, :, 8:] = 1.0, 1.0
+    found = images.segments(image, 4)
+    assert found.shape == image.shape
+    assert sorted(set(found.flatten().tolist())) == list(range(int(found.max()) + 1))
+    assert not set(found[0, :, :8].flatten().tolist()) & set(found[0, :, 8:].flatten().tolist())
+    space = Space(features=found, reference=torch.zeros(1, 3, 16, 16))
+    model = Model(forward=lambda x: torch.stack([x[:, 0].sum((1, 2)), x[:, 2].sum((1, 2))], 1), space=space)
+    values = KernelShap()(model, image[None], torch.tensor([0])).by_feature()
+    assert float(values.sum()) == pytest.approx(128.0, rel=1e-4)
+
+
+@pytest.mark.parametrize(("image", "count"), [(torch.zeros(4, 4), 4), (torch.zeros(3, 4, 4), 0)])
+def test_segments_are_of_one_image(image, count):
+    with pytest.raises(DataError, match="expected an image"):
+        images.segments(image, count)
+
+
+def test_squares_tile_an_image():
+    assert squares(4, 5, 2).tolist() == [[0, 0, 1, 1, 2], [0, 0, 1, 1, 2], [3, 3, 4, 4, 5], [3, 3, 4, 4, 5]]
