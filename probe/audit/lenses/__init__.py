@@ -1,0 +1,1 @@
+"""From evidence to findings, a module per way of looking. No torch."""

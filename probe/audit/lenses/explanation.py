@@ -1,0 +1,68 @@
+"""Whether the explanations can be relied on."""
+
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from probe.audit.bundle import Arrays, Bundle
+from probe.audit.lenses.common import Assessment, absent, described, done
+from probe.finding import Threshold, check
+from probe.statistics import Estimate, Floats, bootstrapped, mean
+
+
+def assess(bundle: Bundle, result: Assessment) -> None:
+    """The checks of each explainer that ran."""
+    rows = []
+    for step in done(bundle, "explanation"):
+        if not step["name"].startswith("explain-"):
+            continue
+        arrays, method = bundle.arrays(step["name"]), step["method"]["method"]
+        for metric, sign in (("deletion", -1), ("insertion", 1)):
+            own, random = arrays[metric].T
+            rows.append((method, metric, *_beats_random(step, metric, sign * (own - random), bundle, result)))
+        if "completeness" in arrays:
+            rows.append((method, "residual share", *_adds_up(step, arrays, bundle, result)))
+    if rows:
+        result.tables["explanations"] = pd.DataFrame(rows, columns=["method", "metric", "value", "low", "high", "n"])
+    else:
+        result.findings.append(absent("explanation", "explanations", "the plan names no explainer, or none could run"))
+
+
+def _beats_random(step: dict[str, Any], metric: str, advantage: Floats, bundle: Bundle, result: Assessment) -> Estimate:
+    """For deletion a lower curve is better, for insertion a higher one: a positive advantage is better than random."""
+    seed = bundle.manifest["plan"]["seed"]
+    estimate = bootstrapped(advantage, mean, seed=seed)
+    finding = check(
+        "explanation",
+        f"{step['method']['method']}: {metric} beats random order",
+        estimate,
+        Threshold(0.0, "at least"),
+        method=described(step, metric),
+        seed=seed,
+    )
+    notes = {
+        "fail": "worse than features in random order",
+        "inconclusive": "not distinguishable from features in random order",
+    }
+    result.findings.append(replace(finding, note=notes.get(finding.status, "")))
+    return estimate
+
+
+def _adds_up(step: dict[str, Any], arrays: Arrays, bundle: Bundle, result: Assessment) -> Estimate:
+    """How much of what an attribution should sum to is missing: all residuals over all sums."""
+    plan = bundle.manifest["plan"]
+    estimate = bootstrapped(
+        arrays["completeness"], lambda e: float(e[:, 0].sum() / max(e[:, 1].sum(), 1e-12)), seed=plan["seed"]
+    )
+    finding = check(
+        "explanation",
+        f"{step['method']['method']}: adds up",
+        estimate,
+        Threshold(plan["checks"]["completeness"], "at most"),
+        method=described(step, "completeness"),
+        seed=plan["seed"],
+        note="residual as a share of the change in output that the values should sum to",
+    )
+    result.findings.append(finding)
+    return estimate

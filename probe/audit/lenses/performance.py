@@ -1,0 +1,66 @@
+"""How often the model is right, and whether it knows."""
+
+import numpy as np
+import pandas as pd
+
+from probe.audit.bundle import Bundle
+from probe.audit.lenses.common import Answers, Assessment
+from probe.decision import in_words
+from probe.finding import Threshold, check
+from probe.statistics import (
+    Estimate,
+    Floats,
+    area_under_roc,
+    bootstrapped,
+    calibration_error,
+    calibration_interval,
+    mean,
+    proportion,
+)
+
+
+def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
+    """Accuracy and calibration on all rows."""
+    checks, seed = bundle.manifest["plan"]["checks"], bundle.manifest["plan"]["seed"]
+    correct = answers.correct
+    likeliest = answers.probabilities.argmax(1) == answers.labels
+    evidence = np.stack([answers.probabilities.max(1), likeliest.astype(float)], axis=1)
+    decided = in_words(bundle.manifest["model"].get("threshold"), bundle.manifest["model"]["classes"])
+    accuracy = proportion(correct)
+    calibration = Estimate(calibration_error(*evidence.T), *calibration_interval(evidence, seed=seed), len(evidence))
+    rows = [("accuracy", *accuracy), ("calibration error", *calibration)]
+    result.findings += [
+        check(
+            "performance",
+            "accuracy",
+            accuracy,
+            Threshold(checks["accuracy"], "at least"),
+            method="share of correct answers, Wilson interval",
+            note=f"decided: {decided}" if decided else "",
+        ),
+        check(
+            "performance",
+            "calibration error",
+            calibration,
+            Threshold(checks["calibration_error"], "at most"),
+            method="gap between confidence and accuracy over 15 bins, interval by the noise of its bins",
+            seed=seed,
+            note="binning makes the estimate larger than the true error, the more so the fewer the rows; "
+            "the interval allows for it",
+        ),
+    ]
+    if answers.probabilities.shape[1] == 2:
+        scored = np.stack([answers.probabilities[:, 1], answers.labels], axis=1)
+        area = bootstrapped(scored, lambda e: area_under_roc(e[:, 0], e[:, 1] == 1), seed=seed, draws=200)
+        rows.append(("area under ROC", *area))
+    result.tables["performance"] = pd.DataFrame(rows, columns=["metric", "value", "low", "high", "n"])
+    result.tables["reliability"] = _reliability(*evidence.T)
+
+
+def _reliability(confidence: Floats, correct: Floats, bins: int = 15) -> pd.DataFrame:
+    """Confidence and accuracy of each bin of the calibration error; empty bins are left out."""
+    rows, bin_of = [], np.minimum((confidence * bins).astype(int), bins - 1)
+    for index in np.unique(bin_of):
+        inside = bin_of == index
+        rows.append((index / bins, (index + 1) / bins, mean(confidence[inside]), *proportion(correct[inside])))
+    return pd.DataFrame(rows, columns=["from", "to", "confidence", "accuracy", "low", "high", "n"])
