@@ -29,6 +29,11 @@ def generator(seed: int, device: torch.device) -> torch.Generator:
     return torch.Generator(device).manual_seed(seed)
 
 
+def exact(device: torch.device) -> torch.device:
+    """Where to reckon in float64: on the device, but on the CPU beside an Apple GPU, which has no float64."""
+    return torch.device("cpu") if device.type == "mps" else device
+
+
 def column(per_example: Tensor, like: Tensor) -> Tensor:
     """View one number per example so that it broadcasts over the rows of `like`."""
     return per_example.view(-1, *[1] * (like.ndim - 1))

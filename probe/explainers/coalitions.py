@@ -1,47 +1,55 @@
 """What a model answers when it sees only some features: the one question behind Shapley values and LIME."""
 
+from collections.abc import Iterator
 from math import comb
 
 import torch
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int
 from torch import Tensor
 
 from probe.errors import RangeError
+from probe.explainers.alike import differs, numbered, unlike
 from probe.model import Model
 from probe.shapes import Inputs, Labels, PerFeature, Presence
 from probe.space import Space
-from probe.tensors import rows_per_pass, spans
+from probe.tensors import exact, rows_per_pass, spans
 
 Values = Float64[Tensor, "batch coalitions"]
 Varies = Bool[Tensor, "batch features"]
+Chosen = Int[Tensor, " coalitions"]
+
+_PAIRS = 2**20  # coalitions before references that are compared together, some 64 MiB of bookkeeping
 
 
 def values(model: Model, inputs: Inputs, targets: Labels, masks: Presence, output: str) -> Values:
     """The target's output when only a coalition's features are shown, averaged over all reference rows.
 
-    The other features are taken from a reference row, all from the same one. No more than a pass of masked inputs is
-    held at a time.
+    The other features are taken from a reference row, all from the same one. Where a reference shows what the input
+    shows, or what another one does, rows are alike, and the model is asked each once. No more than a pass of masked
+    inputs is held at a time.
     """
-    references = model.space.references(inputs)
-    pairs = len(inputs) * len(masks)
-    worth = torch.zeros(pairs, dtype=torch.float64, device=inputs.device)
-    budget = rows_per_pass(inputs)
-    for behind in spans(len(references), budget):
-        for span in spans(pairs, max(1, budget // len(references[behind]))):
-            pair = torch.arange(span.start, span.stop, device=inputs.device)
-            row, coalition = pair // len(masks), pair % len(masks)
-            shown = _mask(model.space, inputs[row], masks[coalition], references[behind])
-            repeated = targets[row].repeat_interleave(len(references[behind]))
-            answers = model.answers(shown, repeated, output).double()
-            worth[span] += answers.view(len(pair), -1).sum(1)
-    return (worth / len(references)).view(len(inputs), len(masks))
+    references, home = model.space.references(inputs), exact(inputs.device)
+    numbers, absent, masks = numbered(model.space, references).to(home), ~masks.to(home), masks.to(inputs.device)
+    worth = torch.zeros(len(inputs), len(masks), dtype=torch.float64, device=home)
+    for rows, some in _blocks(len(inputs), len(masks), len(references)):
+        differing = differs(model.space, inputs[rows], references).to(home)
+        first, kinds = unlike(differing, numbers, absent[some])
+        answers = []
+        for span in spans(len(first), rows_per_pass(inputs)):
+            pair = first[span].to(inputs.device)
+            row, coalition = pair // kinds[0].numel(), pair // len(references) % kinds.shape[1]
+            kept = model.space.select(masks[some][coalition], inputs)
+            shown = torch.where(kept, inputs[rows][row], references[pair % len(references)])
+            answers.append(model.answers(shown, targets[rows][row], output).to(home).double())
+        worth[rows, some] = torch.cat(answers)[kinds].sum(2) / len(references)
+    return worth
 
 
 def varies(space: Space, inputs: Inputs) -> Varies:
     """Which features differ from any reference row. The others are worth exactly nothing, and need no estimate."""
     references = space.references(inputs)
-    differs = (inputs != references.amin(0)) | (inputs != references.amax(0))
-    return space.by_feature(differs.double()) > 0
+    parts = [differs(space, inputs, references[r : r + 1])[:, 0] for r in range(len(references))]
+    return torch.stack(parts).any(0).to(exact(inputs.device))
 
 
 def every_subset(features: int) -> Presence:
@@ -49,10 +57,18 @@ def every_subset(features: int) -> Presence:
     return (torch.arange(2**features)[:, None] >> torch.arange(features)).bitwise_and(1).bool()
 
 
-def subsets(features: int, size: int) -> Presence:
-    """All coalitions of a size."""
-    members = torch.combinations(torch.arange(features), size)
-    return torch.zeros(comb(features, size), features, dtype=torch.bool).scatter_(1, members, value=True)
+def subsets(features: int, size: int, chosen: Chosen) -> Presence:
+    """The coalitions of a size at the `chosen` places of their list, which is in lexicographic order."""
+    left, place = torch.full_like(chosen, size), chosen.clone()
+    masks = torch.zeros(len(chosen), features, dtype=torch.bool)
+    for feature in range(features):
+        # Of the coalitions that agree so far, those with this feature come first.
+        after = [comb(features - feature - 1, k - 1) if k else 0 for k in range(size + 1)]
+        with_it = torch.tensor(after)[left]
+        masks[:, feature] = place < with_it
+        place -= torch.where(masks[:, feature], 0, with_it)
+        left -= masks[:, feature].long()
+    return masks
 
 
 def random_subsets(features: int, size: int, count: int, source: torch.Generator) -> Presence:
@@ -78,10 +94,11 @@ def solve(normal: Tensor, right: Tensor, remedy: str) -> Tensor:
 def spread(shares: PerFeature, space: Space, inputs: Inputs) -> Inputs:
     """Each feature's value over its coordinates, in the dtype of the inputs, or the default one for token ids."""
     dtype = inputs.dtype if inputs.is_floating_point() else torch.get_default_dtype()
-    return space.by_coordinate(shares, inputs).to(dtype)
+    return space.by_coordinate(shares, inputs.to(shares.device)).to(dtype).to(inputs.device)
 
 
-def _mask(space: Space, inputs: Inputs, kept: Presence, references: Tensor) -> Tensor:
-    """Each input with what its coalition leaves out taken from each reference, (inputs * references, *shape)."""
-    shown = torch.where(space.select(kept, inputs)[:, None], inputs[:, None], references[None])
-    return shown.flatten(0, 1)
+def _blocks(batch: int, coalitions: int, references: int) -> Iterator[tuple[slice, slice]]:
+    """Inputs and coalitions that are compared together: all coalitions of some inputs, or some of one."""
+    together = max(1, _PAIRS // (coalitions * references))
+    at_once = min(coalitions, max(1, _PAIRS // references))
+    return ((rows, some) for rows in spans(batch, together) for some in spans(coalitions, at_once))

@@ -1,6 +1,7 @@
 """Shapley values of a model's features, by a regression over coalitions."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from math import comb
 from typing import ClassVar, Literal
@@ -25,10 +26,11 @@ from probe.explainers.coalitions import (
 from probe.method import param
 from probe.model import Model
 from probe.shapes import Inputs, Labels, PerExample, PerFeature, Presence
-from probe.tensors import generator, spans
+from probe.tensors import exact, generator, spans
 
 Weights = Float64[Tensor, " coalitions"]
 
+_SMALL, _DRAWN = 2**12 - 2, 1000  # coalitions by default: all where there are so few, else so many
 _ENTRIES = 2**22  # of normal matrices that are solved together, 32 MiB
 
 
@@ -39,10 +41,11 @@ class KernelShap(Explainer):
     A coalition of features is worth the output averaged over all rows of the space's reference, which stand in for the
     absent ones. Values are in output units and sum to output(input) - mean output(references).
 
-    The answer is exact where there are at most `coalitions` besides the empty and the full one: for 9 features at the
+    The answer is exact where there are at most `coalitions` besides the empty and the full one: for 12 features at the
     default. Otherwise it is an estimate from coalitions drawn in complementary pairs (arXiv:2012.01536), spread over
     the sizes by the square root of the Shapley kernel, halfway between sampling by the kernel and by leverage
     (arXiv:2410.01917). All examples share one draw. A feature that equals its reference gets exactly 0.
+    Masked rows that are alike are asked once.
 
     Raises:
         RangeError: if there are fewer coalitions than two per feature.
@@ -51,18 +54,25 @@ class KernelShap(Explainer):
 
     adds_up_to: ClassVar[Literal["", "baseline", "references"]] = "references"
 
-    coalitions: int = param(1000, "coalitions evaluated besides the empty and the full one", low=1)
+    coalitions: int = param(
+        0, "coalitions evaluated besides the empty and the full one; 0: all for up to 12 features, else 1000", low=0
+    )
     seed: int = param(0, "seed of the draw", low=0)
 
     def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
-        masks, weights = shapley_design(model.space.count(inputs), self.coalitions, self.seed)
-        masks, weights = masks.to(inputs.device), weights.to(inputs.device)
+        features, home = model.space.count(inputs), exact(inputs.device)
+        budget = self.coalitions or (_SMALL if 2**features - 2 <= _SMALL else _DRAWN)
+        masks, weights = (part.to(home) for part in shapley_design(features, budget, self.seed))
         worth = values(model, inputs, targets, masks, self.output)
         return spread(_regress(masks, weights, worth, varies(model.space, inputs)), model.space, inputs)
 
 
+@lru_cache(maxsize=2)
 def shapley_design(features: int, budget: int, seed: int) -> tuple[Presence, Weights]:
-    """Coalitions to evaluate, the empty one first and the full one last, and their weights in the regression."""
+    """Coalitions to evaluate, the empty one first and the full one last, and their weights in the regression.
+
+    Kept for the next inputs: do not change what it returns.
+    """
     if features == 1 or 2**features - 2 <= budget:
         return _all_coalitions(features)
     needed = min(2 * features, 2**features - 2)
@@ -119,7 +129,7 @@ def _draw(features: int, size: int, count: int, source: torch.Generator) -> Pres
     if available > 16 * count:
         return random_subsets(features, size, count, source)
     # Of the coalitions with half of the features, the first half are the complements of the others.
-    return subsets(features, size)[:available][torch.randperm(available, generator=source)[:count]]
+    return subsets(features, size, torch.randperm(available, generator=source)[:count])
 
 
 def _pairs_of(features: int, size: int) -> int:

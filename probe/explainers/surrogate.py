@@ -11,7 +11,7 @@ from probe.explainers.coalitions import Values, Varies, every_subset, solve, spr
 from probe.method import param
 from probe.model import Model
 from probe.shapes import Inputs, Labels, PerFeature, Presence
-from probe.tensors import generator, spans
+from probe.tensors import exact, generator, spans
 
 Weights = Float64[Tensor, "batch coalitions"]
 
@@ -27,7 +27,8 @@ class Lime(Explainer):
     all features are kept. Absent features are shown by the space's reference, averaged over its rows. Where there
     are no more than `samples` coalitions, each is evaluated once and counts as often as it would be drawn on average:
     the answer is the limit of the drawn ones, and nothing is random. A feature that equals its reference, such as an
-    absent word, gets exactly 0 and takes no part in the distance.
+    absent word, gets exactly 0 and takes no part in the distance. Masked rows that are alike are asked once; at most
+    `samples` times the reference's rows are.
 
     Values are in output units per feature. They do not add up to the output.
 
@@ -42,7 +43,7 @@ class Lime(Explainer):
     seed: int = param(0, "seed of the draw", low=0)
 
     def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
-        masks = lime_masks(model.space.count(inputs), self.samples, self.seed).to(inputs.device)
+        masks = lime_masks(model.space.count(inputs), self.samples, self.seed).to(exact(inputs.device))
         worth = values(model, inputs, targets, masks, self.output)
         taking_part = varies(model.space, inputs)
         weights = closeness(masks, taking_part, self.kernel_width) * (self.samples / len(masks))

@@ -250,3 +250,11 @@ def test_memory_holds_one_pass_of_masked_inputs(network, rows, monkeypatch):
     monkeypatch.setattr(Model, "answers", watched)
     assert_close(KernelShap()(model, x).values, expected)
     assert max(sizes) == 13
+
+
+def test_the_default_is_exact_for_up_to_twelve_features(network, rows):
+    model, x, targets = network(12, 3), rows(2, 12), torch.tensor([0, 1])
+    default, every = (KernelShap(**s)(model, x, targets).values for s in ({}, {"coalitions": 2**12 - 2}))
+    assert torch.equal(default, every)
+    model, x = network(13, 3), rows(1, 13)
+    assert torch.equal(*(KernelShap(**s)(model, x).values for s in ({}, {"coalitions": 1000})))

@@ -1,0 +1,93 @@
+"""Which masked rows are alike, so that a model is asked each of them once."""
+
+from itertools import accumulate
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from probe.shapes import Inputs, Presence, References
+from probe.space import Space
+from probe.tensors import rows_per_pass, spans
+
+Differs = Bool[Tensor, "batch references features"]
+Numbers = Int[Tensor, "references features"]
+Codes = Int[Tensor, "batch references features"]
+Pairs = Int[Tensor, " unlike"]  # places in a (batch, coalitions, references) grid
+Kinds = Int[Tensor, "batch coalitions references"]
+
+_EXACT = 2**52  # float64 counts without error up to here, and its matrix product is fast on every device
+
+
+def differs(space: Space, inputs: Inputs, references: References) -> Differs:
+    """Where each reference shows another value of a feature than each input. What is missing equals what is missing."""
+    parts = []
+    for span in spans(len(inputs) * len(references), rows_per_pass(inputs)):
+        pair = torch.arange(span.start, span.stop, device=inputs.device)
+        one, other = inputs[pair // len(references)], references[pair % len(references)]
+        unequal = (one != other) & ~(one.isnan() & other.isnan())
+        parts.append(space.by_feature(unequal.to(torch.float32)) > 0)
+    return torch.cat(parts).view(len(inputs), len(references), -1)
+
+
+def numbered(space: Space, references: References) -> Numbers:
+    """What each reference shows of each feature, by the number of the first reference that shows the same."""
+    rows = range(len(references))
+    return torch.stack([(~differs(space, references[r : r + 1], references)[0]).int().argmax(0) for r in rows])
+
+
+def unlike(differing: Differs, numbers: Numbers, absent: Presence) -> tuple[Pairs, Kinds]:
+    """The first row of each kind, and the kind of each row, where a coalition's absent features show a reference.
+
+    Two rows of an input are of one kind if they show the same values; those of two inputs never are.
+    """
+    some = differing.flatten(0, 1).any(0)
+    differing, absent = differing[..., some], absent[:, some]
+    codes = torch.where(differing, numbers[:, some] + 1, 0)
+    first, kinds = _within_references(differing, absent)
+    which = first // (len(absent) * numbers.shape[0])  # the input
+    for span in _words(codes):
+        word = _packed(codes[..., span], absent[:, span]).flatten()[first]
+        which = _ranks(which * (int(word.max()) + 1) + word)
+    earliest = torch.full((int(which.max()) + 1,), kinds.numel(), device=which.device)
+    return earliest.scatter_reduce_(0, which, first, "amin"), which[kinds]
+
+
+def _within_references(differing: Differs, absent: Presence) -> tuple[Pairs, Kinds]:
+    """The same, telling apart only what different references show: a table for few features, else every row."""
+    batch, references, features = differing.shape
+    shape, device = (batch, len(absent), references), absent.device
+    every = torch.arange(batch * len(absent) * references, device=device)
+    if 2**features > 8 * len(absent):
+        return every, every.view(shape)
+    bit = 2 ** torch.arange(features, device=device)
+    changed = (absent * bit).sum(1)[None, :, None] & (differing * bit).sum(2)[:, None]
+    own = torch.arange(batch * references, device=device).view(batch, 1, references)
+    place = own * 2**features + changed
+    seen = torch.full((batch * references * 2**features,), -1, device=device)
+    seen[place.flatten()] = every
+    kinds = (seen >= 0).cumsum(0) - 1
+    return seen[seen >= 0], kinds[place]
+
+
+def _words(codes: Codes) -> list[slice]:
+    """Runs of features whose codes fit into one exact number together."""
+    sizes = (codes.flatten(0, 1).amax(0) + 1).tolist() if codes.numel() else []
+    words, start, held = [], 0, 1
+    for at, size in enumerate(sizes):
+        if held * size > _EXACT:
+            words.append(slice(start, at))
+            start, held = at, 1
+        held *= size
+    return [*words, slice(start, len(sizes))] if sizes else []
+
+
+def _packed(codes: Codes, absent: Presence) -> Kinds:
+    """One number for what each reference shows of the features that each coalition leaves out, 0 for no change."""
+    sizes = (codes.flatten(0, 1).amax(0) + 1).tolist()
+    place = torch.tensor(list(accumulate(sizes[:-1], int.__mul__, initial=1)), device=codes.device)
+    return (absent.double() @ (codes * place).double().mT).long()
+
+
+def _ranks(keys: Pairs) -> Pairs:
+    return torch.unique(keys, return_inverse=True)[1]
