@@ -25,12 +25,16 @@ class UnknownMethod(ProbeError, LookupError):
     """No method goes by that name."""
 
 
+class UnknownSetting(UnknownMethod, TypeError):
+    """A method has no setting of that name, or was given a value without one."""
+
+
 class Unsupported(ProbeError):
     """The method cannot be applied to this model or these inputs, by its nature."""
 
 
 class ContractError(ProbeError):
-    """A method returned what its contract forbids, such as NaN or a point outside its ball."""
+    """A method is, or returned, what its contract forbids, such as NaN or a point outside its ball."""
 
 
 class UnsafeError(ProbeError):

@@ -48,7 +48,8 @@ class GradArgmax(Attack):
                 f"each example has shape {tuple(inputs.shape[1:])}, expected a graph: an adjacency (nodes, nodes), "
                 "with what is known of the nodes to its right"
             )
-        return climb(model, inputs, labels, self.eps, partial(self._flips, model))
+        changes = min(self.eps, inputs[0].numel())
+        return climb(model, inputs, labels, changes, partial(self._flips, model))
 
     def _flips(self, model: Model, graphs: Tensor, origin: Tensor, labels: Labels) -> Tensor:
         """Each graph with one edge flipped, by the flips with the highest first-order rise."""

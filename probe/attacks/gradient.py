@@ -11,6 +11,7 @@ from probe.attacks.objective import error_log_odds
 from probe.contracts import Attack
 from probe.method import param
 from probe.model import Model
+from probe.numbers import written
 from probe.shapes import Inputs, Labels, PerExample
 from probe.space import Space
 from probe.tensors import column, generator
@@ -18,7 +19,7 @@ from probe.tensors import column, generator
 
 @dataclass(frozen=True, kw_only=True)
 class _GradientAttack(Attack):
-    eps: float = param(8 / 255, "radius of the ball, in the unit of the space's scale", low=0.0)
+    eps: float = param(written("8/255"), "radius of the ball, in the unit of the space's scale", low=0.0)
     norm: str = param("linf", "how the radius is measured", choices=tuple(NORMS))
 
     def radius(self) -> tuple[float, float]:

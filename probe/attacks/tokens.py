@@ -46,8 +46,9 @@ class HotFlip(Attack):
     def perturb(self, model: Model, inputs: Inputs, labels: Labels) -> Inputs:
         vectors = _vectors(model, inputs)
         size = max(1, _ENTRIES // (inputs[0].numel() * len(vectors)))
+        changes = min(self.eps, inputs[0].numel())
         propose = partial(self._replacements, model, vectors)
-        parts = [climb(model, inputs[rows], labels[rows], self.eps, propose) for rows in spans(len(inputs), size)]
+        parts = [climb(model, inputs[rows], labels[rows], changes, propose) for rows in spans(len(inputs), size)]
         return torch.cat(parts)
 
     def _replacements(

@@ -17,6 +17,7 @@ from probe.dataset import Dataset
 from probe.errors import Unsupported
 from probe.metrics import Completeness, Deletion, Insertion
 from probe.model import Model
+from probe.numbers import as_written
 from probe.results import Attribution
 from probe.study import predict
 from probe.tensors import rows_per_pass, spans
@@ -90,7 +91,7 @@ def _explain(explainer: Explainer, model: Model, data: Dataset, rows: Tensor, se
         return stored | {name: array for name, array in evidence.items() if array is not None}
 
     settings = [metric.config() for metric in checks]
-    return Step(f"explain-{explainer.name()}", "explanation", explainer.config(), len(rows), work, settings)
+    return Step(f"explain-{explainer.name()}", "explanation", as_written(explainer.config()), len(rows), work, settings)
 
 
 def _measure(metric: Metric[Attribution], model: Model, attribution: Attribution) -> NDArray[Any] | None:
@@ -137,7 +138,7 @@ def _attack(attack: Attack, radii: tuple[str, ...], model: Model, data: Dataset,
         }
 
     # The radii are the plan's, so the attack's own would only mislead.
-    settings = {key: value for key, value in attack.config().items() if key != "eps"}
+    settings = {key: value for key, value in as_written(attack.config()).items() if key != "eps"}
     return Step(f"attack-{attack.name()}", "robustness", settings, len(rows) * len(radii), work)
 
 

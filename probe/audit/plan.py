@@ -5,7 +5,6 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
-from fractions import Fraction
 from itertools import product
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -13,6 +12,7 @@ from typing import Any, get_args, get_type_hints
 from probe.audit.forms import DEFAULTS
 from probe.decision import log_odds
 from probe.errors import PlanError, RangeError
+from probe.numbers import fraction
 from probe.registry import build, discover, methods
 
 
@@ -213,10 +213,10 @@ def _check_methods(plan: Plan) -> None:
     if len({attack.radius()[0] for attack in attacks}) > 1:
         raise PlanError("attack.methods mixes norms, whose radii do not compare; make a plan for each norm")
     try:
-        radii = [float(Fraction(eps)) for eps in plan.attack.eps or ()]
-    except (ValueError, ZeroDivisionError):
+        radii = [float(fraction(eps)) for eps in plan.attack.eps or ()]
+    except (ValueError, OverflowError):
         raise PlanError(
-            f'attack.eps = {list(plan.attack.eps or ())}, expected radii such as "8/255" or "0.1"'
+            f'attack.eps = {list(plan.attack.eps or ())!s:.80}, expected radii such as "8/255" or "0.1"'
         ) from None
     if any(eps <= 0 for eps in radii) or len(set(radii)) < len(radii):
         raise PlanError(f"attack.eps = {list(plan.attack.eps or ())}, expected different radii above 0")

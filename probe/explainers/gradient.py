@@ -61,7 +61,7 @@ class IntegratedGradients(Explainer):
     differentiates: ClassVar[bool] = True
     adds_up_to: ClassVar[Literal["", "baseline", "references"]] = "baseline"
 
-    steps: int = param(50, "points on each piece of the path at which the gradient is taken", low=1)
+    steps: int = param(50, "points on each piece of the path at which the gradient is taken", low=1, high=10**4)
     pieces: int = param(256, "most pieces that a path is divided into; 1 never divides it", low=1)
     tolerance: float = param(0.01, "residual, as a share of the change in output, above which a path is divided", low=0)
 

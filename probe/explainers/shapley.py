@@ -55,7 +55,10 @@ class KernelShap(Explainer):
     adds_up_to: ClassVar[Literal["", "baseline", "references"]] = "references"
 
     coalitions: int = param(
-        0, "coalitions evaluated besides the empty and the full one; 0: all for up to 12 features, else 1000", low=0
+        0,
+        "coalitions evaluated besides the empty and the full one; 0: all for up to 12 features, else 1000",
+        low=0,
+        high=10**7,
     )
     seed: int = param(0, "seed of the draw", low=0)
 

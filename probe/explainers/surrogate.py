@@ -37,7 +37,7 @@ class Lime(Explainer):
         Unsupported: if the space has no reference.
     """
 
-    samples: int = param(1000, "coalitions evaluated", low=2)
+    samples: int = param(1000, "coalitions evaluated", low=2, high=10**7)
     kernel_width: float = param(0.25, "cosine distance over which the weight falls", low=1e-6)
     ridge: float = param(1.0, "penalty on squared slopes", low=0.0)
     seed: int = param(0, "seed of the draw", low=0)

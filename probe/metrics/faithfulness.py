@@ -26,8 +26,8 @@ Counts = Int[Tensor, "batch points"]
 class _Curve(Metric[Attribution]):
     columns: ClassVar[tuple[str, ...]] = ("own", "random")  # what evidence holds: areas under the curve
 
-    steps: int = param(16, "points on the curve after its start; at most one per feature", low=1)
-    randoms: int = param(8, "random orders to compare with, the same for all examples", low=1)
+    steps: int = param(16, "points on the curve after its start; at most one per feature", low=1, high=10**4)
+    randoms: int = param(8, "random orders to compare with, the same for all examples", low=1, high=10**4)
     output: str = param("probability", "what the curve shows: the target's probability or its logit",
                         choices=("probability", "logit"))  # fmt: skip
     seed: int = param(0, "seed of the random orders", low=0)

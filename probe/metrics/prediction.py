@@ -28,7 +28,7 @@ class CalibrationError(Metric[Prediction]):
     the decision has: probabilities are calibrated, decisions are not.
     """
 
-    bins: int = param(15, "number of equally wide confidence bins", low=1)
+    bins: int = param(15, "number of equally wide confidence bins", low=1, high=10**4)
 
     def measure(self, model: Model, result: Prediction) -> Evidence:
         confidence, likeliest = result.probabilities.max(-1)

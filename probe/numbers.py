@@ -1,0 +1,83 @@
+"""Numbers as people write them: 8/255, 0.1, 40."""
+
+import math
+import re
+from decimal import Decimal
+from fractions import Fraction
+from numbers import Real
+from typing import Any
+
+LONGEST = 100  # characters of a number; a longer one takes a time that grows with its square to read
+WIDEST = 400  # its exponent; floats end near 308, and 1e400000000 would fill the memory
+
+
+class Written(float):
+    """A number that keeps how it was written: it counts as 4/255, and prints as such."""
+
+    text: str
+
+    def __new__(cls, value: float, text: str) -> "Written":
+        number = super().__new__(cls, value)
+        number.text = text
+        return number
+
+    def __reduce__(self) -> tuple[type["Written"], tuple[float, str]]:
+        return Written, (float(self), self.text)
+
+    def __repr__(self) -> str:
+        return repr(self.text)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __format__(self, specification: str) -> str:
+        return format(float(self), specification) if specification else self.text
+
+
+def fraction(text: str) -> Fraction:
+    """The exact value of a written number, such as 8/255 or 1e-3.
+
+    Raises:
+        ValueError: if it is none, or none that a float could come near.
+    """
+    text = text.strip()
+    exponents = re.findall(r"[eE][+-]?(\d+)", text[: LONGEST + 1].replace("_", ""))
+    if len(text) > LONGEST or any(int(exponent) > WIDEST for exponent in exponents):
+        raise ValueError(f"{text[:20]}... is no number of ordinary size")
+    try:
+        return Fraction(text)
+    except ZeroDivisionError:
+        raise ValueError(f"{text} divides by zero") from None
+
+
+def exact(value: Any) -> int | float | Fraction:
+    """A number, or the text of one, at its exact value; whole numbers never pass through a float.
+
+    Raises:
+        ValueError: if it is no finite number. True and False are none.
+    """
+    if getattr(value, "shape", None) == ():  # a number in a tensor or an array
+        value = value.item()
+    if isinstance(value, str):
+        return fraction(value)
+    if isinstance(value, bool) or not isinstance(value, Real | Decimal):
+        raise ValueError(f"{type(value).__name__} is no number")
+    if isinstance(value, int | Fraction):
+        return value
+    if not math.isfinite(value):
+        raise ValueError(f"{value} is not finite")
+    return float(value)
+
+
+def written(text: str) -> float:
+    """The number that a text writes; one that Python would print otherwise keeps its text."""
+    text, value = text.strip(), float(fraction(text))
+    return value if text == repr(value) else Written(value, text)
+
+
+def as_written(config: dict[str, Any]) -> dict[str, Any]:
+    """Settings for a file: each number that was written as a text is that text again, which the settings accept."""
+    return {
+        key: as_written(value) if isinstance(value, dict) else value.text if isinstance(value, Written) else value
+        for key, value in config.items()
+    }

@@ -1,0 +1,202 @@
+"""What people write into a setting, and what a class may declare as one."""
+
+import copy
+import json
+import pickle
+import time
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+
+from probe import Attack, Method
+from probe.attacks import FGSM, PGD, GradArgmax, HotFlip
+from probe.audit.plan import plan_from
+from probe.errors import ContractError, PlanError, ProbeError, RangeError, UnknownSetting
+from probe.explainers import IntegratedGradients, KernelShap, Saliency
+from probe.method import param
+from probe.metrics import Accuracy
+from probe.numbers import as_written
+from probe.registry import _add, build, methods
+
+
+def test_a_setting_prints_as_it_was_written_and_counts_as_its_number():
+    attack = PGD(eps="4/255", step="1/4")
+    assert repr(attack) == "PGD(eps='4/255', norm='linf', steps=40, restarts=1, step='1/4', seed=0)"
+    assert eval(repr(attack)) == attack
+    assert attack.eps == 4 / 255
+    assert attack == PGD(eps=4 / 255, step=0.25)
+    assert hash(attack) == hash(PGD(eps=4 / 255, step=0.25))
+    for other in (replace(attack, steps=3), copy.deepcopy(attack), pickle.loads(pickle.dumps(attack))):
+        assert "eps='4/255'" in repr(other)
+    assert repr(FGSM()) == "FGSM(eps='8/255', norm='linf')"
+    assert repr(PGD(eps="0.25").eps) == "0.25"
+
+
+def test_settings_travel_as_numbers_or_as_they_were_written():
+    attack = PGD(eps="4/255")
+    assert json.loads(json.dumps(attack.config()))["eps"] == 4 / 255
+    kept = json.loads(json.dumps(as_written(attack.config())))
+    assert kept["eps"] == "4/255"
+    assert repr(build(methods(), kept)) == repr(attack)
+
+
+def test_whole_numbers_never_pass_through_a_float():
+    for seed in (2**53 + 1, 2**63 - 1):
+        assert KernelShap(seed=seed).seed == seed
+        assert KernelShap(seed=str(seed)).seed == seed
+        torch.Generator().manual_seed(seed)
+    assert PGD(steps=3.0).steps == 3
+    assert PGD(steps="6/2").steps == 3
+    assert PGD(steps=torch.tensor(3)).steps == 3
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("steps", 10**30, "expected a whole number from 1 to 9223372036854775807"),
+        ("steps", 2**63, "expected a whole number from 1 to"),
+        ("seed", 2**64, "expected a whole number from 0 to"),
+        ("steps", 1 << 16609, "a whole number of 16610 bits, expected a number such as 40"),
+        ("steps", "9" * 5000, r"9\.\.\., expected a number such as 40"),
+        ("steps", "5/2", "expected a whole number of at least 1"),
+        ("steps", True, "PGD.steps = True, expected a number"),
+        ("steps", torch.tensor(True), "expected a number"),
+        ("eps", True, "PGD.eps = True, expected a number such as 8/255"),
+        ("eps", False, "expected a number"),
+        ("eps", b"1", "expected a number"),
+        ("eps", None, "expected a number"),
+        ("eps", [0.1] * 1000, r"\.\.\., expected a number"),
+        ("eps", torch.ones(3), "expected a number"),
+        ("eps", 1 + 2j, "expected a number"),
+        ("eps", float("inf"), "PGD.eps = inf, expected a number"),
+        ("eps", "1/0", "expected a number"),
+        ("eps", "1e400", "expected a number"),
+        ("eps", "1e400000000", "expected a number"),
+        ("eps", "1e4_00000000", "expected a number"),
+        ("eps", "1e-400000000", "expected a number"),
+        ("eps", "1" * 5000 + "/7", "expected a number"),
+        ("eps", 10**400, "expected a number"),
+        ("step", 2.5, r"expected a number from 0.0 to 2.0"),
+        ("norm", 2, "expected one of linf, l2"),
+        ("norm", ["linf"], "expected one of linf, l2"),
+    ],
+    ids=lambda value: "" if isinstance(value, int) else None,  # Python prints no number of 4,300 digits
+)
+def test_a_hostile_or_mistaken_value_ends_in_one_short_sentence_at_once(setting, value, message):
+    started = time.perf_counter()
+    with pytest.raises(RangeError, match=message) as caught:
+        PGD(**{setting: value})
+    assert len(str(caught.value)) < 200
+    assert "\n" not in str(caught.value)
+    assert time.perf_counter() - started < 1
+
+
+def test_a_plan_with_a_hostile_radius_is_refused_at_once():
+    for eps in ("1e400", "1e100000000", "1e400000000", "9" * 5000, "1/0"):
+        started = time.perf_counter()
+        with pytest.raises(PlanError, match="expected radii such as"):
+            plan_from({"name": "a", "model": {"zoo": "adult-mlp"}, "attack": {"eps": [eps]}})
+        assert time.perf_counter() - started < 1
+
+
+def test_a_setting_without_its_name_or_by_a_wrong_one_is_answered_with_the_right_one():
+    for wrong, message in (
+        (lambda: PGD(0.1), r"PGD takes its settings by name; write PGD\(eps=0.1\)"),
+        (lambda: IntegratedGradients(0.1), r"write IntegratedGradients\(tolerance=0.1\)"),
+        (lambda: PGD(epsilon=0.1), r"PGD has no setting 'epsilon' \(did you mean 'eps'\?\); it has eps, norm"),
+        (lambda: Accuracy(1), "Accuracy takes its settings by name, and has none"),
+        (lambda: replace(PGD(), step_s=1), "did you mean 'steps'"),
+    ):
+        with pytest.raises(UnknownSetting, match=message) as caught:
+            wrong()
+        assert isinstance(caught.value, TypeError)
+        assert isinstance(caught.value, ProbeError)
+
+
+def declared(annotation, default):
+    body = {"__annotations__": {"x": annotation}, "x": default, "__module__": __name__}
+    return dataclass(frozen=True, kw_only=True)(type(Method)("Mine", (Method,), body))
+
+
+@pytest.mark.parametrize(
+    ("annotation", "default", "message"),
+    [
+        (float, param(-5.0, "", low=0.0), r"the default of Mine.x = -5.0, expected a number of at least 0.0"),
+        (str, param("zzz", "", choices=("a", "b")), "the default of Mine.x = 'zzz', expected one of a, b"),
+        (int, param(1.5, ""), "the default of Mine.x = 1.5, expected a whole number"),
+        (float, param(float("nan"), ""), "the default of Mine.x = nan"),
+        (bool, param("maybe", ""), "expected true or false"),
+        (float, "wide", "the default of Mine.x = 'wide'"),
+        (tuple, param((), ""), "type tuple, which cannot be a setting; a setting is int, float, str, bool or another"),
+        (int | None, param(None, ""), r"type int \| None, which cannot be a setting"),
+        (Attack, param(5, ""), "type Attack, which cannot be a setting"),
+        (Saliency, param(PGD(), ""), "expected a method of the kind Saliency"),
+    ],
+)
+def test_a_class_that_declares_what_cannot_be_a_setting_is_not_made(annotation, default, message):
+    with pytest.raises(ContractError, match=message):
+        declared(annotation, default)
+
+
+def test_a_setting_without_a_default_is_refused_in_a_true_sentence():
+    with pytest.raises(ContractError, match=r"Required.x has no default.*give it one"):
+
+        @dataclass(frozen=True, kw_only=True)
+        class Required(Method):
+            x: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wrapped(Method):
+    """A method around an attack."""
+
+    inner: Attack = param(PGD(), "what is run")  # noqa: RUF009  # a frozen value
+    layer: str = param("", "where")
+    quick: bool = param(False, "whether")
+    width: float = param(2, "how wide")
+
+
+def test_a_setting_is_a_number_a_text_a_switch_or_a_method_and_is_checked_as_such():
+    assert (Wrapped().layer, Wrapped().quick, Wrapped().width) == ("", False, 2.0)
+    assert isinstance(Wrapped().width, float)
+    assert Wrapped(width=0.5).width == 0.5
+    assert Wrapped(inner=FGSM(), layer="blocks.2", quick="true").quick is True
+    for settings, message in (
+        ({"inner": 5}, "Wrapped.inner = 5, expected a method of the kind Attack"),
+        ({"inner": "rubbish"}, "expected a method of the kind Attack"),
+        ({"inner": Saliency()}, "expected a method of the kind Attack"),
+        ({"layer": 3}, "Wrapped.layer = 3, expected a text"),
+        ({"quick": 1}, "Wrapped.quick = 1, expected true or false"),
+    ):
+        with pytest.raises(RangeError, match=message):
+            Wrapped(**settings)
+    assert build({"wrapped": Wrapped}, json.loads(json.dumps(Wrapped(quick=True).config()))) == Wrapped(quick=True)
+
+
+def test_two_methods_of_one_name_are_refused_by_the_registry():
+    found = dict(methods())
+    namesake = type(Accuracy)("PGD", (Accuracy,), {"__module__": "elsewhere"})
+    with pytest.raises(
+        ContractError, match=r"two methods are named 'pgd': probe.attacks.gradient.PGD and elsewhere.*rename"
+    ):
+        _add(found, namesake)
+    assert found["pgd"] is PGD
+
+
+@pytest.mark.parametrize("attack", [HotFlip(eps=10**18), GradArgmax(eps=10**18)])
+def test_an_attack_that_may_change_more_than_there_is_ends(attack):
+    from probe import Model, Space
+
+    table = torch.tensor([[0.0], [0.0], [1.0], [2.0]])
+    words = Model(
+        forward=lambda e: torch.stack([9 + 0 * e.sum((1, 2)), e.sum((1, 2))], 1),
+        embed=lambda ids: table[ids],
+        space=Space(bounds=(0, 3)),
+    )
+    edges = Model(
+        forward=lambda x: torch.stack([9 + 0 * x.sum((1, 2)), x.sum((1, 2))], 1),
+        space=Space(form="graph", reference=torch.zeros(1, 3, 3)),
+    )
+    model, x = (words, torch.tensor([[2, 2]])) if isinstance(attack, HotFlip) else (edges, torch.zeros(1, 3, 3))
+    assert not attack(model, x, torch.tensor([0])).success
