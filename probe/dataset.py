@@ -1,13 +1,16 @@
 """Examples with their labels, the groups they belong to, and where they came from."""
 
 import hashlib
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
+from typing import Any
 
 import pandas as pd
 import torch
 from torch import Tensor
 
 from probe.errors import DataError, ShapeError
+from probe.frames import Declared, parts_of
 from probe.space import Space
 from probe.tensors import generator, sha256
 
@@ -25,6 +28,7 @@ class Dataset:
     name: str = "data"
     rows: Tensor | None = None  # the number of each example in the source; 0, 1, 2, ... unless given
     source: str = ""  # where the examples came from, and on what terms
+    notices: tuple[str, ...] = ()  # sentences: what was found out or decided while the source was read
 
     def __post_init__(self) -> None:
         self.space.check(self.inputs)
@@ -41,6 +45,65 @@ class Dataset:
         if self.groups is not None and len(self.groups) != count:
             raise ShapeError(f"{self.name}: groups have {len(self.groups)} rows for {count} examples")
         object.__setattr__(self, "rows", torch.arange(count) if self.rows is None else self.rows)
+
+    @classmethod
+    def from_frame(  # noqa: PLR0913  what can be said of a table's columns
+        cls,
+        frame: Any,
+        *,
+        label: Hashable,
+        groups: Iterable[Hashable] = (),
+        features: Iterable[Hashable] | None = None,
+        classes: Iterable[Any] | None = None,
+        categories: Mapping[Any, Iterable[Any]] | None = None,
+        missing: Iterable[str] = (),
+        allow_missing: bool = False,
+        dtype: torch.dtype | None = None,
+        name: str = "data",
+    ) -> "Dataset":
+        """Take a pandas DataFrame: number columns stay as they are, texts and pandas categories become one-hot.
+
+        The coordinates of a category are one feature. Its levels are sorted, by value where all are numbers, unless
+        the column is a pandas category, whose order counts, or `categories` lists them.
+
+        Args:
+            frame: a row for each example; its index is ignored, and column names may be anything.
+            label: the column to predict.
+            groups: columns that name groups; they are features too if `features` lists them.
+            features: the input columns in the model's order; all but label and groups unless given.
+            classes: the label's values in the model's order; in order unless given.
+            categories: for columns of categories, their values in the model's order.
+            missing: cells that are missing besides empty ones, such as "?".
+            allow_missing: whether a missing cell is a value of its feature, for models that take them.
+            dtype: of the inputs; float32 unless a column holds numbers that it cannot tell apart, then float64.
+            name: of the data.
+
+        Raises:
+            DataError: if a named column is missing, or holds empty cells or values that were not declared.
+        """
+        if not isinstance(frame, pd.DataFrame):
+            raise DataError(f"a pandas DataFrame was expected, and a {type(frame).__name__} came")
+        declared = Declared(
+            label=label,
+            groups=listed(groups, "groups"),
+            features=None if features is None else listed(features, "features"),
+            classes=None if classes is None else listed(classes, "classes"),
+            categories=categories or {},
+            missing=listed(missing, "missing"),
+            allow_missing=allow_missing,
+            dtype=dtype,
+        )
+        return cls(**vars(parts_of(frame, declared, name)), name=name, source=name)
+
+    def to(self, dtype: torch.dtype) -> "Dataset":
+        """The same examples in another floating type, with their space."""
+        moved: dict[str, Any] = {
+            name: value.to(dtype)
+            for name, value in vars(self.space).items()
+            if isinstance(value, Tensor) and value.is_floating_point()
+        }
+        low, high = (b.to(dtype) if isinstance(b, Tensor) else b for b in self.space.bounds)
+        return replace(self, inputs=self.inputs.to(dtype), space=replace(self.space, **moved, bounds=(low, high)))
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -68,3 +131,10 @@ class Dataset:
         if self.groups is not None:
             tensors.update(self.groups.to_csv(index=False).encode())
         return tensors.hexdigest()
+
+
+def listed(names: Iterable[Any], what: str) -> list[Any]:
+    """The names as a list; a single text in place of a list is refused."""
+    if isinstance(names, str):
+        raise DataError(f"{what} = {names!r}, expected a list: [{names!r}]")
+    return list(names)

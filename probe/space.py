@@ -1,6 +1,7 @@
 """What a model's inputs mean: their bounds, the features they form, what an absent feature looks like."""
 
 from dataclasses import dataclass
+from math import isnan
 from typing import Literal, get_args
 
 import torch
@@ -36,6 +37,9 @@ class Space:
     form: str = ""  # table, image, tokens or graph; "" is by the shape of an example: 3 dimensions are an image
     words: tuple[str, ...] = ()  # the word that each token id stands for; with words, the form is tokens
     special: tuple[int, ...] = (0, 1)  # ids of no word of a text: the absent word first, then the unknown one and such
+    types: tuple[str, ...] = ()  # one per feature: the type of its column in the table, as pandas writes it
+    # One per feature: whether it may be missing, which is NaN in a number and the last coordinate of a category.
+    missing: tuple[bool, ...] = ()
 
     def __post_init__(self) -> None:
         low, high = (torch.as_tensor(b) for b in self.bounds)
@@ -47,14 +51,14 @@ class Space:
             raise ShapeError("Space.features holds decimal numbers, expected the number of a feature; write .long()")
         if self.features is not None and sorted(set(self.features.flatten().tolist())) != list(range(self._declared())):
             raise ShapeError("Space.features must number the features 0, 1, 2, ... without a gap")
-        for field, entries in (("names", self.names), ("kinds", self.kinds)):
+        for field, entries in self._per_feature():
             if entries and self.features is not None and len(entries) != self._declared():
                 raise ShapeError(f"Space.{field} has {len(entries)} entries for {self._declared()} features")
         if self.levels and self.features is not None and len(self.levels) != self.features.numel():
             raise ShapeError(f"Space.levels has {len(self.levels)} entries for {self.features.numel()} coordinates")
         if unknown := set(self.kinds) - set(get_args(Kind)):
             raise RangeError(f"Space.kinds knows {', '.join(get_args(Kind))}; got {', '.join(sorted(unknown))}")
-        if self.reference is not None and (len(self.reference) == 0 or not bool(self.reference.isfinite().all())):
+        if self.reference is not None and (len(self.reference) == 0 or bool(self._strange(self.reference).any())):
             raise RangeError("Space.reference needs at least one row, and only finite numbers")
         self._check_form(float(low.min()), float(high.max()))
 
@@ -71,11 +75,13 @@ class Space:
                 f"but Space.features describes {tuple(self.features.shape)}"
             )
         self._check_shapes(inputs)
-        finite = inputs.isfinite()
-        if not bool(finite.all()):
-            row = int((~finite).flatten(1).any(1).nonzero()[0])
+        strange = self._strange(inputs)
+        if bool(strange.any()):
+            row = int(strange.flatten(1).any(1).nonzero()[0])
             raise RangeError(
-                f"inputs hold NaN or infinity, first in row {row}; drop or fill in those {int((~finite).sum())} values"
+                f"inputs hold NaN or infinity, first in row {row}; drop or fill in those {int(strange.sum())} values"
+                + "; where the model takes missing values, Space(missing=...) says which features may be NaN"
+                * bool(inputs.isnan().any())
             )
         low, high = self._bounds(inputs)
         dust = 1e-6 * (high - low).abs().nan_to_num(posinf=0.0)
@@ -139,8 +145,11 @@ class Space:
         return self.reference.to(like)
 
     def baseline(self, like: Inputs) -> References:
-        """The mean reference row, (1, *shape)."""
-        return self.references(like).to(torch.get_default_dtype()).mean(0, keepdim=True).to(like.dtype)
+        """The mean reference row, (1, *shape); of a number that may be missing, the mean of the rows that have it."""
+        references = self.references(like)
+        wide = references.to(torch.promote_types(references.dtype, torch.get_default_dtype()))
+        mean = wide.nanmean if bool(wide.isnan().any()) else wide.mean
+        return mean(0, keepdim=True).to(like.dtype)
 
     def unit(self, like: Inputs) -> Tensor:
         """The scale of attack radii, broadcastable over the rows of `like`."""
@@ -203,8 +212,14 @@ class Space:
     def _value(self, feature: int, coordinates: list[int], row: list[float]) -> str:
         if self.kinds and self.kinds[feature] == "category":
             chosen = max(coordinates, key=row.__getitem__)
+            if self.missing and self.missing[feature] and chosen == coordinates[-1]:
+                return "missing"
             return self.levels[chosen] if self.levels else f"{coordinates.index(chosen) + 1} of {len(coordinates)}"
-        return ", ".join(f"{row[c]:.6g}" for c in coordinates)
+        return ", ".join("missing" if isnan(row[c]) else self._number(row[c]) for c in coordinates)
+
+    def _number(self, value: float) -> str:
+        """Six digits; all of a whole number, such as a date."""
+        return f"{value:.0f}" if value.is_integer() and 1e6 <= abs(value) <= 2.0**53 else f"{value:.6g}"
 
     def _check_form(self, low: float, high: float) -> None:
         """Raise RangeError where the form is unknown, or the words are not those of the token ids."""
@@ -232,9 +247,21 @@ class Space:
                     f"each example has shape {tuple(shape)}, but Space.{field} has shape {tuple(value.shape)}"
                 )
         count = self.count(inputs)
-        for field, entries in (("names", self.names), ("kinds", self.kinds)):
+        for field, entries in self._per_feature():
             if entries and len(entries) != count:
                 raise ShapeError(f"each example has {count} features, but Space.{field} has {len(entries)} entries")
+
+    def _per_feature(self) -> tuple[tuple[str, tuple[object, ...]], ...]:
+        """The fields that have an entry for each feature."""
+        return (("names", self.names), ("kinds", self.kinds), ("types", self.types), ("missing", self.missing))
+
+    def _strange(self, rows: Tensor) -> Tensor:
+        """Where rows hold infinity, or NaN in a feature that is never missing."""
+        strange = ~rows.isfinite()
+        if not any(self.missing) or not bool(strange.any()):
+            return strange
+        may = torch.tensor(self.missing, device=rows.device)[self._feature_of(rows)].view(rows.shape[1:])
+        return strange & ~(rows.isnan() & may)
 
     def _declared(self) -> int:
         return 0 if self.features is None else int(self.features.max()) + 1

@@ -1,0 +1,329 @@
+"""Columns of a table as coordinates of a space, and coordinates as the columns that they were made of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from probe.errors import DataError
+from probe.names import in_order, number
+from probe.odd_cells import refuse_odd
+from probe.space import Kind, Space
+
+MOST_COORDINATES = 2**28  # rows times one-hot coordinates of one column, 2 GiB
+WHOLE = 2.0**53  # float64 holds every whole number up to here
+UNEVEN = 1e-6  # rounding, as a share of the spread of a column, that float32 may bring in
+
+Values = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A feature: its coordinates (rows, width) in float64, its kind, and what each coordinate stands for."""
+
+    coordinates: Values
+    kind: Kind
+    levels: tuple[str, ...]
+    type: str  # of the column, as pandas writes it; "category int64" where it lists its values, "ordered" in order
+    missing: bool  # whether cells may be missing: NaN in a number, the last coordinate of a category
+
+
+def encode(column: "pd.Series[Any]", levels: Sequence[str] | None, name: str, *, missing: bool) -> Column:
+    """A column as a feature: numbers as they are, texts and categories one-hot.
+
+    Args:
+        column: of numbers, booleans, texts, or pandas categories.
+        levels: the values of a category in the model's order; by value or by text unless given.
+        name: of the table.
+        missing: whether missing cells are a value of the feature. Else they are refused.
+
+    Raises:
+        DataError: if cells are missing, are not among the levels, or cannot be numbers or texts.
+    """
+    given = column.dtype
+    column = plain(column, name)
+    absent = column.isna().to_numpy()
+    if absent.any() and not missing:
+        raise DataError(
+            f"column {column.name!r} of {name} has {int(absent.sum())} empty cells; drop those rows or fill them in, "
+            "or allow_missing=True where the model takes them"
+        )
+    if levels is None and pd.api.types.is_numeric_dtype(column) and not _is_category(column):
+        return _numbers(column, name, missing=bool(absent.any()))
+    texts = names_of(column)
+    if levels is None and not _is_category(column):
+        if pd.api.types.infer_dtype(column, skipna=True) in ("integer", "mixed-integer"):
+            raise DataError(
+                f"column {column.name!r} of {name} holds whole numbers of more than 64 bits; "
+                "shorten them, or give them a letter if they are names"
+            )
+        refuse_odd(texts[~absent], str(column.name), name)
+    known = _levels(column, texts[~absent], levels)
+    some = bool(absent.any())
+    if len(texts) * (len(known) + some) > MOST_COORDINATES:
+        raise DataError(
+            f"column {column.name!r} of {name} has {len(known):,} values in {len(texts):,} rows, which would take "
+            f"{len(texts) * len(known) >> 27} GiB; group them, or leave it out of `features`"
+        )
+    codes = _codes(texts, known, ~absent, column, name)
+    codes[absent] = len(known)
+    eye = np.eye(len(known) + some)
+    # Texts of an object column have a type of their own by now.
+    kind = (
+        "object"
+        if given.kind == "O" and isinstance(given, np.dtype) and pd.api.types.is_string_dtype(column)
+        else _type(column, known)
+    )
+    return Column(eye[codes], "category", (*known, *[""] * some), kind, some)
+
+
+def decode(inputs: Values, space: Space) -> pd.DataFrame:
+    """The rows (rows, *shape) as the table that they were made of: every value in its column's own type."""
+    flat = inputs.reshape(len(inputs), -1)
+    owner = np.arange(flat.shape[1]) if space.features is None else space.features.flatten().numpy()
+    columns: dict[str, Any] = {}
+    for feature, name in enumerate(space.names):
+        (places,) = np.nonzero(owner == feature)
+        kind = space.types[feature] if space.types else ""
+        if space.kinds and space.kinds[feature] == "category" and space.levels:
+            missing = bool(space.missing) and space.missing[feature]
+            levels = [space.levels[place] for place in places]
+            columns[name] = _category(flat[:, places].argmax(1), levels, kind, missing=missing)
+        else:
+            columns[name] = _restored(flat[:, places[0]], kind)
+    return pd.DataFrame(columns)
+
+
+def exact(values: Values) -> Values:
+    """Numbers in double precision; one in single precision is the decimal that it was read from, 0.1 say."""
+    if values.dtype == np.float64:
+        return values
+    distinct, places = np.unique(values, return_inverse=True)
+    whole = distinct.astype(np.float64)
+    uneven = whole != np.rint(whole)
+    whole[uneven] = distinct[uneven].astype(str).astype(np.float64)
+    return whole[places].reshape(values.shape)
+
+
+def space_of(columns: Sequence[Column], names: tuple[str, ...], inputs: Tensor) -> Space:
+    """What the coordinates of a table mean: bounds are its smallest and largest numbers, its unit their spread."""
+    widths = torch.tensor([column.coordinates.shape[1] for column in columns])
+    category = torch.tensor([column.kind == "category" for column in columns]).repeat_interleave(widths)
+    there = ~inputs.isnan()
+    low = inputs.where(there, torch.inf).amin(0)
+    high = inputs.where(there, -torch.inf).amax(0)
+    never = ~there.any(0)
+    spread = _spread(inputs, there)
+    missing = tuple(column.missing for column in columns)
+    return Space(
+        bounds=(torch.where(category | never, 0.0, low), torch.where(category, 1.0, torch.where(never, 0.0, high))),
+        features=torch.arange(len(columns)).repeat_interleave(widths),
+        names=names,
+        kinds=tuple(column.kind for column in columns),
+        levels=tuple(level for column in columns for level in column.levels),
+        # One standard deviation, so that a radius means the same for years and for dollars.
+        scale=torch.where(category | (spread == 0), 1.0, spread),
+        types=tuple(column.type for column in columns),
+        missing=missing if any(missing) else (),
+    )
+
+
+def survives_single(columns: Sequence[Column]) -> bool:
+    """Whether float32 tells all numbers apart: whole ones exactly, decimals next to their spread."""
+    return not any(lost_in_single(column) for column in columns)
+
+
+def lost_in_single(column: Column) -> bool:
+    """Whether float32 would merge whole numbers of a column, or move decimals next to their spread."""
+    if column.kind == "category":
+        return False
+    values = column.coordinates[~np.isnan(column.coordinates)]
+    with np.errstate(over="ignore"):
+        error = np.abs(values.astype(np.float32).astype(np.float64) - values)
+    if not error.any():
+        return False
+    whole = values == np.rint(values)
+    return bool(error[whole].any() or error.max() > UNEVEN * values.std())
+
+
+def plain(column: "pd.Series[Any]", name: str) -> "pd.Series[Any]":
+    """The same column, dense, with numbers as numbers and an empty text as missing.
+
+    Raises:
+        DataError: if it holds dates, or anything else that is neither a number nor a text.
+    """
+    if isinstance(column.dtype, pd.SparseDtype):
+        column = pd.Series(np.asarray(column.array), name=column.name)
+    values = column.dtype.categories if isinstance(column.dtype, pd.CategoricalDtype) else column
+    if values.dtype == object:
+        values = values.infer_objects()
+        column = column if _is_category(column) else column.infer_objects()
+    found = pd.api.types.infer_dtype(values, skipna=True)
+    dates = "dates; make them numbers, such as (column - column.min()).dt.days, or leave it out of `features`"
+    remedy = {
+        "datetime64": dates,
+        "datetime": dates,
+        "date": dates,
+        "timedelta64": "lengths of time; make them numbers, such as column.dt.total_seconds()",
+        "timedelta": "lengths of time; make them numbers, such as seconds",
+        "period": "periods; make them texts with .astype(str), or numbers",
+        "interval": "intervals; make them texts with .astype(str)",
+        "complex": "complex numbers; give real and imaginary part a column each",
+    }.get(found)
+    allowed = ("string", "empty", "boolean", "integer", "floating", "mixed-integer-float", "integer-na", "categorical")
+    if remedy is None and found == "decimal":
+        return column.astype(np.float64)
+    if remedy is None and found == "mixed-integer" and all(isinstance(v, int) for v in values.dropna()):
+        return column
+    if remedy is None and found not in allowed:
+        raise DataError(
+            f"column {column.name!r} of {name} holds {_kinds(values)}; make all of them numbers or all of them texts"
+        )
+    if remedy is not None:
+        raise DataError(f"column {column.name!r} of {name} holds {remedy}")
+    blank = found == "string" and not _is_category(column) and bool((column == "").any())
+    return column.mask(column == "") if blank else column
+
+
+def names_of(column: "pd.Series[Any]") -> NDArray[np.object_]:
+    """What each cell of a column is called; a missing one by an empty text."""
+    called = np.array([str(value) for value in column], dtype=object)
+    called[column.isna().to_numpy()] = ""
+    return called
+
+
+def _is_category(column: "pd.Series[Any]") -> bool:
+    return isinstance(column.dtype, pd.CategoricalDtype)
+
+
+def _kinds(values: Any) -> str:
+    kinds = sorted({type(value).__name__ for value in values if not (isinstance(value, float) and np.isnan(value))})
+    return " and ".join(f"{kind}s" for kind in kinds[:3])
+
+
+def _numbers(column: "pd.Series[Any]", name: str, *, missing: bool) -> Column:
+    values = column.astype("Float64") if not isinstance(column.dtype, np.dtype) else column
+    numbers = values.to_numpy(np.float64, na_value=np.nan) if missing else values.to_numpy(np.float64)
+    if np.isinf(numbers).any():
+        raise DataError(f"column {column.name!r} of {name} holds infinity; drop those rows or fill them in")
+    integer = pd.api.types.is_integer_dtype(column) or pd.api.types.is_bool_dtype(column)
+    if integer and len(numbers) and np.nanmax(np.abs(numbers), initial=0) > WHOLE:
+        raise DataError(
+            f"column {column.name!r} of {name} holds whole numbers above {int(WHOLE):,}, which float64 cannot tell "
+            "apart; subtract a constant from them, or leave the column out of `features` if it is an identifier"
+        )
+    known = numbers[~np.isnan(numbers)]
+    # A column of whole numbers is one of decimals as soon as a cell is missing.
+    whole = integer or (missing and len(known) > 0 and bool((known == np.rint(known)).all()))
+    return Column(numbers[:, None], "integer" if whole else "continuous", ("",), str(column.dtype), missing)
+
+
+def _levels(column: "pd.Series[Any]", found: Values, declared: Sequence[str] | None) -> tuple[str, ...]:
+    if declared is not None:
+        return tuple(map(str, declared))
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return tuple(map(str, column.dtype.categories))
+    return tuple(in_order(found.tolist()))
+
+
+def _codes(texts: Values, levels: tuple[str, ...], there: Values, column: "pd.Series[Any]", name: str) -> Values:
+    """The number of each cell's level; numbers are found by their value, as 1.0 among 1, 2, 3."""
+    place = {level: at for at, level in enumerate(levels)}
+    if len(place) < len(levels):
+        twice = next(level for at, level in enumerate(levels) if place[level] != at)
+        raise DataError(f"the values of column {column.name!r} list {twice!r} twice; name each once")
+    if pd.api.types.is_numeric_dtype(column) or _is_category(column):
+        by_value: dict[Any, list[int]] = {}
+        for at, level in enumerate(levels):
+            by_value.setdefault(number(level), []).append(at)
+        for cell in dict.fromkeys(texts[there].tolist()):
+            same = by_value.get(number(cell), []) if number(cell) is not None else []
+            if cell not in place and len(same) == 1:
+                place[cell] = same[0]
+    codes = np.array([place.get(cell, -1) for cell in texts], dtype=np.int64)
+    if unknown := in_order(texts[there & (codes < 0)].tolist()):
+        raise DataError(
+            f"column {column.name!r} of {name} holds {', '.join(map(repr, unknown[:5]))}, "
+            f"expected one of {', '.join(map(repr, levels[:20]))}{', ...' * (len(levels) > 20)}"
+        )
+    return codes
+
+
+def _type(column: "pd.Series[Any]", levels: tuple[str, ...]) -> str:
+    """The type of a category's column, which is that of its levels; texts where a level is no number."""
+    dtype: Any = column.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return f"{'ordered' if dtype.ordered else 'category'} {dtype.categories.dtype}"
+    if pd.api.types.is_bool_dtype(column) and set(levels) <= {"True", "False"}:
+        return str(dtype)
+    if pd.api.types.is_numeric_dtype(column) and all(number(level) is not None for level in levels):
+        return str(dtype)
+    return "str" if pd.api.types.is_numeric_dtype(column) else str(dtype)
+
+
+def _category(codes: Values, levels: list[str], kind: str, *, missing: bool) -> Any:
+    """The levels that codes stand for, as a column of its type."""
+    absent = codes == len(levels) - 1 if missing else np.zeros(len(codes), dtype=bool)
+    levels = levels[:-1] if missing else levels
+    listed, _, base = kind.rpartition(" ")
+    values = _values(levels, base)
+    if listed:
+        return pd.Categorical.from_codes(np.where(absent, -1, codes), pd.Index(values), ordered=listed == "ordered")
+    column = values.take(np.where(absent, 0, codes)).reset_index(drop=True)
+    if absent.any() and isinstance(column.dtype, np.dtype) and column.dtype.kind in "iub":
+        column = column.astype(np.float64 if column.dtype.kind != "b" else object)
+    return column.mask(absent) if absent.any() else column
+
+
+def _values(levels: list[str], base: str) -> Any:
+    """Levels in the type that pandas calls `base`."""
+    kind: Any = base  # named at run time
+    lowered = base.lower()
+    if lowered.startswith("bool"):
+        return pd.Series([level == "True" for level in levels], dtype=kind)
+    if lowered.startswith(("int", "uint")):
+        return pd.Series([int(number(level) or 0) for level in levels], dtype=kind)
+    if lowered.startswith(("float", "double")):
+        return pd.Series([float(level) for level in levels], dtype=kind)
+    return pd.Series(levels, dtype=kind) if base else pd.Series(levels)
+
+
+def _restored(values: Values, kind: str) -> Any:
+    """Numbers as a column of its type; as decimals where a method asks about what lies between whole ones."""
+    if not kind:
+        return values
+    values = exact(values)
+    known = values[~np.isnan(values)]
+    if kind in ("bool", "boolean"):
+        fits = bool(np.isin(known, (0, 1)).all())
+    elif kind.lower().startswith(("int", "uint")):
+        fits = bool((known == np.rint(known)).all())
+    else:
+        fits = True
+    dtype: Any = kind  # named at run time
+    nullable = kind[0].isupper() or kind == "boolean" or "[" in kind
+    if not fits:
+        return values
+    if len(known) < len(values) and not nullable:
+        return values
+    if nullable:
+        column = pd.Series(values, dtype="Float64")
+        return column.mask(np.isnan(values)).astype(dtype)
+    return values.astype(dtype)
+
+
+def _spread(inputs: Tensor, there: Tensor) -> Tensor:
+    """The standard deviation of each coordinate over the rows that have it; 1 where there is one such row."""
+    if len(inputs) < 2:
+        return torch.ones(inputs.shape[1], dtype=inputs.dtype)
+    if bool(there.all()):
+        return inputs.std(0)
+    count = there.sum(0)
+    mean = inputs.where(there, 0.0).sum(0) / count.clamp(min=1)
+    squares = ((inputs - mean) ** 2).where(there, 0.0).sum(0)
+    return torch.where(count > 1, (squares / (count - 1).clamp(min=1)).sqrt(), 1.0)

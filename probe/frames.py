@@ -1,0 +1,193 @@
+"""A DataFrame as the parts of a data set: inputs, labels, groups and what they mean."""
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from probe.columns import Column, encode, lost_in_single, names_of, plain, space_of
+from probe.csvfile import unknown_like
+from probe.errors import DataError
+from probe.names import in_order, number
+from probe.odd_cells import dates_among
+from probe.space import Space
+
+FEWEST = 20  # rows from which a column that counts them is one of their numbers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declared:
+    """What the columns of a table are."""
+
+    label: Hashable
+    groups: Sequence[Hashable] = ()
+    features: Sequence[Hashable] | None = None
+    classes: Sequence[Any] | None = None
+    categories: Mapping[Any, Iterable[Any]] = field(default_factory=dict)
+    missing: Sequence[str] = ()
+    allow_missing: bool = False
+    dtype: torch.dtype | None = None
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a table becomes."""
+
+    inputs: Tensor
+    labels: Tensor
+    groups: pd.DataFrame | None
+    space: Space
+    classes: tuple[str, ...]
+    notices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The label and the groups of a table's rows."""
+
+    labels: Tensor
+    classes: tuple[str, ...]
+    groups: pd.DataFrame | None
+    notices: tuple[str, ...]
+
+
+def parts_of(frame: pd.DataFrame, declared: Declared, name: str) -> Parts:
+    """Encode a table: number columns stay as they are, texts become one-hot coordinates of one feature each.
+
+    Raises:
+        DataError: if a named column is missing, or holds empty cells or values that were not declared.
+    """
+    frame = with_plain_names(frame, name)
+    label, groups = called(declared.label), [called(group) for group in declared.groups]
+    taken = (label, *groups)
+    chosen = [called(f) for f in declared.features] if declared.features is not None else [
+        str(column) for column in frame if column not in taken
+    ]  # fmt: skip
+    check_columns(frame, name, label, groups, chosen)
+    frame = pd.DataFrame({c: without(frame[c], declared.missing) for c in dict.fromkeys((label, *groups, *chosen))})
+    levels = {called(column): list(map(str, values)) for column, values in declared.categories.items()}
+    columns = [encode(frame[c], levels.get(c), name, missing=declared.allow_missing) for c in chosen]
+    answers = answers_of(frame, declared, name)
+    inputs = torch.from_numpy(np.concatenate([column.coordinates for column in columns], axis=1))
+    inputs = inputs.to(declared.dtype or (torch.float64 if any(map(lost_in_single, columns)) else torch.float32))
+    texts = [c for c, column in zip(chosen, columns, strict=True) if column.kind == "category"]
+    notices = (
+        *(notice for notice in unknown_like(frame, [c for c in texts if c not in taken])),
+        *answers.notices,
+        *_of_features(frame, chosen, columns, name),
+    )
+    return Parts(
+        inputs, answers.labels, answers.groups, space_of(columns, tuple(chosen), inputs), answers.classes, notices
+    )
+
+
+def answers_of(frame: pd.DataFrame, declared: Declared, name: str) -> Answers:
+    """Labels as class indices, and groups as names; a row may name no group."""
+    label, groups = called(declared.label), [called(group) for group in declared.groups]
+    column = plain(frame[label], name)
+    if missing := int(column.isna().sum()):
+        raise DataError(f"column {label!r} of {name} has {missing} empty cells; drop those rows or fill them in")
+    texts = names_of(column)
+    if declared.classes is not None:
+        classes = tuple(map(str, declared.classes))
+    elif isinstance(column.dtype, pd.CategoricalDtype):
+        classes = tuple(str(value) for value in column.dtype.categories if str(value) in set(texts))
+    else:
+        classes = tuple(in_order(texts))
+    if unknown := in_order(set(texts) - set(classes)):
+        raise DataError(
+            f"column {label!r} of {name} holds {', '.join(map(repr, unknown[:5]))}, "
+            f"expected one of {', '.join(map(repr, classes))}"
+        )
+    place = {value: at for at, value in reversed(list(enumerate(classes)))}
+    labels = torch.tensor([place[text] for text in texts], dtype=torch.long)
+    named = pd.DataFrame({group: group_names(frame[group]) for group in groups}) if groups else None
+    notices = unknown_like(frame, [label]) + ([] if named is None else unknown_like(named, groups))
+    for group in groups:
+        if nameless := int(named[group].isna().sum()) if named is not None else 0:
+            notices.append(
+                f"{nameless:,} of {len(frame):,} rows of {name} name no group in column {group!r}; "
+                "comparisons by it leave them out"
+            )
+    return Answers(labels, classes, named, tuple(notices))
+
+
+def group_names(column: "pd.Series[Any]") -> "pd.Series[str]":
+    """The group of each row as a name, missing where a cell is empty."""
+    # A column of whole numbers is one of decimals as soon as a cell is missing; its groups keep their names.
+    whole = pd.api.types.is_float_dtype(column) and bool((column.dropna() % 1 == 0).all())
+    texts = names_of(column.astype("Int64") if whole else column)
+    return pd.Series(texts, dtype="str").mask(texts == "")
+
+
+def without(column: "pd.Series[Any]", missing: Sequence[str]) -> "pd.Series[Any]":
+    """A column whose cells of these spellings are missing."""
+    column = column.reset_index(drop=True)
+    if not missing:
+        return column
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        values = [float(word) for word in missing if number(word) is not None]
+        return column.mask(column.isin(values)) if bool(column.isin(values).any()) else column
+    gone = pd.Series([str(value) in missing for value in column])
+    if not bool(gone.any()):
+        return column
+    column = column.mask(gone)
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column.cat.remove_categories([c for c in column.dtype.categories if str(c) in missing])
+    left = [str(value) for value in column.dropna()]
+    return pd.to_numeric(column) if left and all(number(value) is not None for value in left) else column
+
+
+def with_plain_names(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The table with one text as the name of each column, which is no index's."""
+    names = [called(column) for column in frame.columns]
+    if twice := sorted({column for column in names if names.count(column) > 1}):
+        raise DataError(f"{name} has {names.count(twice[0])} columns called {twice[0]!r}; rename all but one")
+    if frame.empty:
+        raise DataError(f"{name} has no rows" + " and no columns" * (not names))
+    return frame.set_axis(pd.Index(names, dtype=object), axis=1)
+
+
+def called(column: Hashable) -> str:
+    """The name of a column as a text; that of several levels with slashes."""
+    return " / ".join(map(str, column)) if isinstance(column, tuple) else str(column)
+
+
+def check_columns(frame: pd.DataFrame, name: str, label: str, groups: Sequence[str], features: Sequence[str]) -> None:
+    """Raise DataError unless the columns are there, and the label is none of the features."""
+    if not features:
+        raise DataError(f"{name} has no column left to be a feature; name some in `features`")
+    if label in features:
+        raise DataError(f"column {label!r} is both the label and a feature, so the answer would be in the question")
+    for listed in (features, groups):
+        if twice := sorted({column for column in listed if list(listed).count(column) > 1}):
+            raise DataError(f"column {twice[0]!r} is listed twice; name it once")
+    for column in dict.fromkeys((label, *groups, *features)):
+        if column not in frame:
+            raise DataError(f"{name} has no column {column!r}; it has {', '.join(map(str, frame.columns))}")
+
+
+def _of_features(frame: pd.DataFrame, chosen: Sequence[str], columns: Sequence[Column], name: str) -> list[str]:
+    """What should be known of the features: missing cells, row numbers, dates, numbers that need double precision."""
+    notices = []
+    for feature, column in zip(chosen, columns, strict=True):
+        where = f"column {feature!r} of {name}"
+        if column.missing:
+            count = int(frame[feature].isna().sum()) or int((frame[feature] == "").sum())
+            notices.append(f"{where} has {count:,} empty cells; a missing value is a value of the feature")
+        if column.kind == "category" and (date := dates_among(column.levels)):
+            notices.append(f"{where} holds dates such as {date}, and each is a category of its own")
+        values = column.coordinates[:, 0]
+        if column.kind == "integer" and len(values) >= FEWEST and np.array_equal(
+            np.sort(values), np.arange(len(values)) + values.min()
+        ):  # fmt: skip
+            notices.append(f"{where} numbers the rows, like an identifier; leave it out of `features` if it is one")
+        if lost_in_single(column):
+            distinct, kept = len(np.unique(values)), len(np.unique(values.astype(np.float32)))
+            merged = f": {distinct:,} values would become {kept:,}" if kept < distinct else ""
+            notices.append(f"{where} holds numbers that single precision cannot tell apart{merged}")
+    return notices

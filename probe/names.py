@@ -1,0 +1,35 @@
+"""Names of classes, levels and groups: their order, and which of them look like an unknown."""
+
+import re
+from collections.abc import Iterable
+from decimal import Decimal
+
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
+# Spellings of an unknown, without their case. pandas takes most of them for an empty cell.
+UNKNOWN = frozenset(
+    [
+        *("", "-", "--", "---", ".", "..", "?", "??", "none", "null", "nil", "unknown", "missing", "undefined"),
+        *("na", "n/a", "n.a.", "n.a", "<na>", "#na", "#n/a", "#n/a n/a", "nan", "-nan", "-1.#ind", "1.#ind"),
+        *("1.#qnan", "-1.#qnan", "not available", "not known", "no data", "unspecified", "k.a."),
+    ]
+)
+
+
+def number(text: str) -> Decimal | None:
+    """The number that a name is, exactly; None for any other name."""
+    return Decimal(text) if NUMBER.fullmatch(text) else None
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Each name once: by value where all are numbers, so that 2 comes before 10, and else as text."""
+    unique = sorted(set(names))
+    values = [number(name) for name in unique]
+    if None in values:
+        return unique
+    # Equal numbers, such as 01 and 1, are names apart and stay in the order of their text.
+    return [unique[at] for at in sorted(range(len(unique)), key=lambda at: values[at] or Decimal(0))]
+
+
+def looks_unknown(name: str) -> bool:
+    """Whether a name is how people write that they do not know, such as N/A, ? or a blank."""
+    return name.strip().casefold() in UNKNOWN

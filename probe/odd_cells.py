@@ -1,0 +1,102 @@
+"""Columns of text that are none: numbers with an odd cell, dates, identifiers."""
+
+import re
+from collections import Counter
+from typing import Any
+
+from numpy.typing import NDArray
+
+from probe.errors import DataError
+from probe.names import NUMBER
+
+MOST_LEVELS = 200  # values of a category that nobody declared
+MOSTLY = 0.9  # share of cells that are numbers from which the others are odd ones
+COMMAS = re.compile(r"[+-]?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+),[0-9]+")
+THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]*)?")
+PERCENT = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?\s?%")
+MONEY = re.compile(r"[$€£¥]\s?[0-9.,]+|[0-9.,]+\s?[$€£¥]")
+DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([ T][0-9:.]+)?.{0,6}|[0-9]{1,2}([./-])[0-9]{1,2}\2[0-9]{2,4}( .*)?")
+
+
+def refuse_odd(cells: NDArray[Any], column: str, table: str) -> None:
+    """Raise DataError where a column of texts is one of numbers with odd cells, or has too many values.
+
+    Args:
+        cells: the texts that are there.
+        column: its name.
+        table: the name of the table.
+    """
+    counts = Counter(cells.tolist())
+    rows = sum(counts.values())
+    looks = {cell: _looks(cell) for cell in counts}
+    tally: Counter[str] = Counter()
+    for cell, n in counts.items():
+        tally[looks[cell]] += n
+    where = f"column {column!r} of {table}"
+    numeric = rows - tally[""] - tally["dates"]
+    odd = {cell: n for cell, n in counts.items() if looks[cell] != "numbers"}
+    # Texts of digits alone, such as 01234, come so from whoever made the table.
+    if odd and numeric > MOSTLY * rows:
+        raise DataError(f"{where} holds numbers, and {_listed(odd)}: {_remedy(odd, looks)}")
+    if len(counts) <= MOST_LEVELS:
+        return
+    some = ", ".join(map(repr, list(counts)[:3]))
+    if tally["dates"] > MOSTLY * rows:
+        raise DataError(
+            f"{where} holds dates ({some}): make them numbers, such as days since the first, or leave it out of "
+            "`features`"
+        )
+    if len(counts) > MOSTLY * rows:
+        raise DataError(
+            f"{where} has {len(counts):,} different texts in {rows:,} rows ({some}, ...): an identifier; "
+            "leave it out of `features`"
+        )
+    raise DataError(
+        f"{where} has {len(counts):,} different texts in {rows:,} rows ({some}, ...), more than {MOST_LEVELS}: group "
+        "them, leave it out of `features`, or list its values in `categories`"
+    )
+
+
+def _looks(cell: str) -> str:
+    text = cell.strip()
+    for kind, pattern in (
+        ("numbers", NUMBER),
+        ("dates", DATE),
+        ("thousands", THOUSANDS),
+        ("commas", COMMAS),
+        ("percent", PERCENT),
+        ("money", MONEY),
+    ):
+        if pattern.fullmatch(text):
+            return kind
+    return ""
+
+
+def _remedy(odd: dict[str, int], looks: dict[str, str]) -> str:
+    kinds = {looks[cell] for cell in odd}
+    if kinds == {"percent"}:
+        return "write 12% as 12"
+    if kinds == {"money"}:
+        return "leave out the sign of the currency"
+    if "commas" in kinds and kinds <= {"commas", "thousands"}:
+        return (
+            'decimal commas; set decimal = "," where semicolons or tabs stand between the cells, and write points '
+            "elsewhere"
+        )
+    if kinds == {"thousands"}:
+        return "decimal commas, or thousands; write them without a comma"
+    first = next(cell for cell in odd if not looks[cell] or looks[cell] == "dates") if "" in kinds else next(iter(odd))
+    return f'if it means unknown, list it: missing = ["{first}"], and fill it in or allow missing cells; else mend it'
+
+
+def _listed(odd: dict[str, int]) -> str:
+    shown = sorted(odd.items(), key=lambda item: -item[1])[:3]
+    words = [f"{cell!r} in {n:,} {'row' if n == 1 else 'rows'}" for cell, n in shown]
+    more = len(odd) - len(shown)
+    return ", ".join(words) + (f" and {more:,} more" if more else "")
+
+
+def dates_among(levels: tuple[str, ...]) -> str:
+    """The first of the levels where nearly all are dates; nothing otherwise."""
+    dates = [level for level in levels if _looks(level) == "dates"]
+    return dates[0] if len(dates) > MOSTLY * len(levels) else ""
