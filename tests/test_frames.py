@@ -75,7 +75,8 @@ def test_other_spellings_of_a_missing_cell_can_be_listed(csv):
 
 
 @pytest.mark.parametrize("values", [
-    20240101 + np.arange(N), 123456789 + np.arange(N), 1_700_000_000 + np.arange(N), 1_700_000_000.25 + np.arange(N) / 8,
+    20240101 + np.arange(N), 123456789 + np.arange(N), 1_700_000_000 + np.arange(N),
+    1_700_000_000.25 + np.arange(N) / 8,
     -20240101 - np.arange(N), 2**53 - np.arange(N),
 ])  # fmt: skip
 def test_numbers_that_single_precision_would_merge_are_kept_apart(csv, values):

@@ -71,6 +71,10 @@ class DataSource:
     features: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     categories: dict[str, list[str]] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()  # cells that are missing besides empty ones, such as "?"
+    separator: str = ""  # between cells; found out unless named, as are the other two
+    decimal: str = ""  # "." or ","
+    encoding: str = ""
     sample: int | None = None  # rows drawn without replacement; 0 takes all; None: by form of the inputs
 
 

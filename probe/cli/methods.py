@@ -191,15 +191,14 @@ def _predictions(name: str, groups: list[str] | None) -> tuple[Any, ...]:
 
 
 def _columns(path: str, label: str, prediction: str, groups: list[str] | None) -> tuple[Any, ...]:
-    import pandas as pd
+    from probe.csvfile import read_csv, unknown_like
 
     if not groups:
         raise DataError("name the columns that hold groups: --group sex --group race")
-    try:
-        table = pd.read_csv(path, dtype=dict.fromkeys(groups, str), keep_default_na=False, na_values=[""])
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot read {path}: {error}") from None
+    table, notices = read_csv(path, groups)
     for column in (label, prediction, *groups):
         if column not in table:
             raise DataError(f"{path} has no column {column!r}; it has {', '.join(map(str, table.columns))}")
+    for notice in (*notices, *unknown_like(table, groups)):
+        tell(f"probe: {notice}")
     return table[label], table[prediction], table[groups]

@@ -11,6 +11,7 @@ import models
 from probe import adapters
 from probe.audit.plan import DataSource, ModelSource, Plan, plan_from, read_plan
 from probe.cli.app import tell
+from probe.csvfile import Reading
 from probe.dataset import Dataset
 from probe.errors import PlanError, ProbeError
 from probe.model import Model
@@ -70,6 +71,10 @@ def _data(source: DataSource, model: ModelSource, seed: int) -> Dataset:
         features=source.features or None,
         classes=source.classes or None,
         categories=source.categories,
+        missing=source.missing,
+        separator=source.separator,
+        decimal=source.decimal,
+        encoding=source.encoding,
     )
     reference = data.inputs[data.draw(REFERENCES, seed)]
     return replace(data, space=replace(data.space, reference=reference))
@@ -125,6 +130,9 @@ def _transformers(plan: Plan) -> tuple[Model, Dataset]:
             label=source.label,
             groups=source.groups,
             classes=source.classes or (None if _are_numbered(model.classes) else model.classes),
+            how=Reading(
+                separator=source.separator, decimal=source.decimal, encoding=source.encoding, missing=source.missing
+            ),
         )
     if _are_numbered(model.classes) and len(model.classes) == len(data.classes):
         model = replace(model, classes=data.classes)
