@@ -57,6 +57,14 @@ def from_timm(spec: str, weights: str | Path | None = None, classes: tuple[str, 
     return model
 
 
+def timm_size(spec: str) -> tuple[int, int]:
+    """Height and width of the images that `from_timm(spec)` reads without resizing them."""
+    config = _config(Path(spec.removeprefix(FOLDER))) if spec.startswith(FOLDER) else {}
+    known = _known(str(config.get("architecture", spec)))
+    settings = known if isinstance(known, Mapping) else vars(known)
+    return _preparation({**settings, **(config.get("pretrained_cfg") or {})}).size()
+
+
 def _config(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads((folder / "config.json").read_bytes())
@@ -68,17 +76,8 @@ def _config(folder: Path) -> dict[str, Any]:
 
 
 def _build(architecture: str, arguments: dict[str, Any], weights: Path) -> Any:
+    _known(architecture)
     timm = library("timm")
-    bare, _, tag = architecture.partition(".")
-    if not timm.is_model(bare):
-        raise PlanError(f"timm has no architecture {bare!r}; timm.list_models() lists them")
-    try:
-        timm.get_pretrained_cfg(architecture)
-    except RuntimeError:
-        raise PlanError(
-            f"timm knows no weights {tag!r} of {bare}; timm.list_pretrained({bare + '*'!r}) lists them, and without "
-            "a tag the preparation is that of its default"
-        ) from None
     # From a copy of the random state, which the weights below replace all the same.
     with torch.random.fork_rng(devices=[]):
         if weights.suffix == ".safetensors":
@@ -88,6 +87,21 @@ def _build(architecture: str, arguments: dict[str, Any], weights: Path) -> Any:
         network = timm.create_model(architecture, pretrained=False, **arguments)
     load_weights(network, weights)
     return network
+
+
+def _known(architecture: str) -> Any:
+    """What timm records of an architecture and its weights."""
+    timm = library("timm")
+    bare, _, tag = architecture.partition(".")
+    if not timm.is_model(bare):
+        raise PlanError(f"timm has no architecture {bare!r}; timm.list_models() lists them")
+    try:
+        return timm.get_pretrained_cfg(architecture)
+    except RuntimeError:
+        raise PlanError(
+            f"timm knows no weights {tag!r} of {bare}; timm.list_pretrained({bare + '*'!r}) lists them, and without "
+            "a tag the preparation is that of its default"
+        ) from None
 
 
 def _preparation(config: Mapping[str, Any]) -> Preparation:

@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
 from itertools import product
@@ -10,72 +10,10 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from probe.audit.forms import DEFAULTS
-from probe.decision import log_odds
-from probe.errors import PlanError, RangeError
+from probe.audit.sources import DataSource, ModelSource
+from probe.errors import PlanError
 from probe.numbers import fraction
 from probe.registry import build, discover, methods
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelSource:
-    """Where the model comes from: the zoo, or one's own file, folder or factory. Exactly one is named."""
-
-    zoo: str = ""  # a name such as adult-mlp, or a folder such as `probe train` writes
-    factory: str = ""  # module:function that returns an nn.Module, or what has predict_proba; its code is run
-    onnx: str = ""  # a file: a black box
-    transformers: str = ""  # a folder with config.json and model.safetensors, of a text or image classifier
-    timm: str = ""  # an architecture such as resnet18, or local-dir:FOLDER
-    weights: str = ""  # a safetensors file or a state dict for what the factory returns, or for timm's architecture
-    threshold: float | None = None  # the probability from which the second of two classes is decided for
-
-    def check(self) -> None:
-        """Raise PlanError unless one source is named, with weights only where they belong."""
-        named = [key for key in SOURCES if getattr(self, key)]
-        if len(named) != 1:
-            raise PlanError(
-                '[model] needs either zoo = "adult-mlp" or one of factory, onnx, transformers and timm; '
-                f"it names {' and '.join(named) or 'none'}"
-            )
-        if self.weights and not (self.factory or self.timm):
-            raise PlanError(f"[model] has weights, which belong to a factory or to timm; {named[0]} brings its own")
-        if self.threshold is not None:
-            try:
-                log_odds(self.threshold)
-            except RangeError as error:
-                raise PlanError(f"model.{error}") from None
-
-    def within(self, folder: Path) -> "ModelSource":
-        """The same source with its files found from a folder."""
-        files = {key: path for key in ("weights", "onnx", "transformers") if (path := getattr(self, key))}
-        if "/" in self.zoo:
-            files["zoo"] = self.zoo
-        found: dict[str, Any] = {key: str((folder / path).resolve()) for key, path in files.items()}
-        if self.timm.startswith(LOCAL):
-            found["timm"] = LOCAL + str((folder / self.timm.removeprefix(LOCAL)).resolve())
-        return replace(self, **found)
-
-
-SOURCES = ("zoo", "factory", "onnx", "transformers", "timm")
-LOCAL = "local-dir:"  # as timm writes it
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataSource:
-    """Where the examples come from: a data set of the zoo, or a CSV file with named columns."""
-
-    zoo: str = ""  # a name such as adult; the model's own data set if nothing is named
-    split: str = "test"
-    csv: str = ""
-    label: str = ""
-    groups: tuple[str, ...] = ()
-    features: tuple[str, ...] = ()
-    classes: tuple[str, ...] = ()
-    categories: dict[str, list[str]] = field(default_factory=dict)
-    missing: tuple[str, ...] = ()  # cells that are missing besides empty ones, such as "?"
-    separator: str = ""  # between cells; found out unless named, as are the other two
-    decimal: str = ""  # "." or ","
-    encoding: str = ""
-    sample: int | None = None  # rows drawn without replacement; 0 takes all; None: by form of the inputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,18 +122,19 @@ def read_plan(path: str | Path) -> Plan:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise PlanError(f"{path.name} is not TOML: {error}") from None
     plan = plan_from({"name": path.stem, **table})
-    csv = str((path.parent / plan.data.csv).resolve()) if plan.data.csv else ""
-    return replace(plan, data=replace(plan.data, csv=csv), model=plan.model.within(path.parent))
+    return replace(plan, data=plan.data.within(path.parent), model=plan.model.within(path.parent))
 
 
 def plan_from(table: Mapping[str, Any]) -> Plan:
     """Make a plan from plain data, checking every key, type and method."""
     plan: Plan = _strict(Plan, table, "")
     plan.model.check()
-    if plan.data.csv and not plan.data.label:
-        raise PlanError('[data] has csv but no label; name the column to predict: label = "..."')
-    if not plan.model.zoo and not (plan.data.csv or plan.data.zoo):
-        raise PlanError('[data] needs csv = "file.csv" (with label) or zoo = "adult" for a model of one\'s own')
+    plan.data.check()
+    if not plan.model.zoo and not (plan.data.own or plan.data.zoo):
+        raise PlanError(
+            '[data] needs csv = "file.csv" (with label), folder = "photos", npz = "file.npz" or zoo = "adult" '
+            "for a model of one's own"
+        )
     if not plan.name or not all(c.isalnum() or c in "-_." for c in plan.name) or plan.name.startswith("."):
         raise PlanError(f"name = {plan.name!r} becomes a folder; use letters, digits, '-', '_' and '.'")
     _check_methods(plan)
@@ -254,14 +193,32 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if "tuple" in text:
         if not isinstance(value, list | tuple):
             raise PlanError(f"{where} = {value!r}, expected a list")
-        return tuple(_method(v, where) for v in value) if "dict" in text else tuple(str(v) for v in value)
+        if "dict" in text:
+            return tuple(_method(v, where) for v in value)
+        return tuple(_whole(v, where) for v in value) if "int" in text else _listed(value, where)
     expected: dict[Any, Any] = {int: int, float: (int, float), str: str}
     if not isinstance(value, expected.get(hint, dict)) or isinstance(value, bool):
         raise PlanError(f"{where} = {value!r}, expected {getattr(hint, '__name__', 'a table')}")
     if isinstance(value, int) and not 0 <= value < 2**63:
         raise PlanError(f"{where} = {value}, expected 0 or more, and below 2**63")
-    if isinstance(value, dict) and not all(isinstance(listed, list) for listed in value.values()):
-        raise PlanError(f'{where} = {value!r}, expected lists of values, such as {{job = ["clerk", "cook"]}}')
+    if isinstance(value, dict):
+        if not all(isinstance(listed, list) for listed in value.values()):
+            raise PlanError(f'{where} = {value!r}, expected lists of values, such as {{job = ["clerk", "cook"]}}')
+        return {str(key): list(_listed(listed, where)) for key, listed in value.items()}
+    return value
+
+
+def _listed(values: Sequence[Any], where: str) -> tuple[str, ...]:
+    """Names, which may have been written as numbers."""
+    for value in values:
+        if not isinstance(value, str | int | float) or isinstance(value, bool):
+            raise PlanError(f'{where} holds {value!r:.80}, expected names, such as ["a", "b"]')
+    return tuple(map(str, values))
+
+
+def _whole(value: Any, where: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise PlanError(f"{where} holds {value!r:.80}, expected whole numbers")
     return value
 
 

@@ -4,17 +4,20 @@ import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 import models
-from probe import adapters
-from probe.audit.plan import DataSource, ModelSource, Plan, plan_from, read_plan
+from probe import adapters, images
+from probe.audit.plan import Plan, plan_from, read_plan
+from probe.audit.sources import DataSource, ModelSource
 from probe.cli.app import tell
 from probe.csvfile import Reading
 from probe.dataset import Dataset
 from probe.errors import PlanError, ProbeError
 from probe.model import Model
+from probe.space import image_space
 from probe.study import check_fit
 from probe.tables import Texts, from_csv, texts_from_csv
 
@@ -48,7 +51,7 @@ def open_both(plan: Plan, *, allow_code: bool = False) -> tuple[Model, Dataset]:
     if plan.model.transformers:
         model, data = _transformers(plan)
     else:
-        data = _data(plan.data, plan.model, plan.seed)
+        data = _data(plan.data, plan.model, plan.seed, _shape(plan))
         model = _model(plan.model, data, plan.name)
     if plan.model.threshold is not None:
         model = replace(model, threshold=plan.model.threshold)
@@ -61,7 +64,10 @@ def open_both(plan: Plan, *, allow_code: bool = False) -> tuple[Model, Dataset]:
     return model, data
 
 
-def _data(source: DataSource, model: ModelSource, seed: int) -> Dataset:
+def _data(source: DataSource, model: ModelSource, seed: int, shape: tuple[int, ...] = ()) -> Dataset:
+    """The examples; images of the shape (channels, height, width) that the model reads, where that is known."""
+    if source.folder or source.npz:
+        return _images(source, shape)
     if not source.csv:
         return models.data(source.zoo or _data_of(model.zoo), split=source.split)
     data = from_csv(
@@ -78,6 +84,34 @@ def _data(source: DataSource, model: ModelSource, seed: int) -> Dataset:
     )
     reference = data.inputs[data.draw(REFERENCES, seed)]
     return replace(data, space=replace(data.space, reference=reference))
+
+
+def _images(source: DataSource, shape: tuple[int, ...]) -> Dataset:
+    size = source.size or shape[1:]
+    how: dict[str, Any] = {"classes": source.classes or None, "size": (size[0], size[1]) if size else None}
+    if source.folder:
+        data = images.from_folder(source.folder, channels=source.channels or (shape[0] if shape else 3), **how)
+    else:
+        inputs = source.features[0] if source.features else "inputs"
+        keys = images.Keys(inputs=inputs, labels=source.label or "labels", groups=source.groups)
+        data = images.from_npz(source.npz, keys=keys, **how)
+    if source.squares and data.inputs.ndim == 4:
+        channels, height, width = data.inputs.shape[1:]
+        space = image_space(channels, height, width, side=source.squares, bounds=data.space.bounds)
+        data = replace(data, space=space)
+    return data
+
+
+def _shape(plan: Plan) -> tuple[int, ...]:
+    """Channels, height and width that the model reads, where it says so before it sees an image."""
+    if not (plan.data.folder or plan.data.npz):
+        return ()
+    if plan.model.timm:
+        return (3, *adapters.timm_size(plan.model.timm))
+    if plan.model.zoo and not _is_bare(plan.model.zoo):
+        reference = models.load(plan.model.zoo).space.reference
+        return tuple(reference.shape[1:]) if reference is not None and reference.ndim == 4 else ()
+    return ()
 
 
 def _data_of(zoo: str) -> str:
@@ -119,7 +153,8 @@ def _transformers(plan: Plan) -> tuple[Model, Dataset]:
     source, folder = plan.data, plan.model.transformers
     model = adapters.from_transformers(folder, name=plan.name)
     if model.embed is None:
-        data = _data(source, plan.model, plan.seed)
+        reference = model.space.reference
+        data = _data(source, plan.model, plan.seed, () if reference is None else tuple(reference.shape[1:]))
         model = replace(model, space=data.space)
     elif not source.csv or len(source.features) != 1:
         raise PlanError('[data] needs csv = "file.csv" and the one column with the texts: features = ["text"]')

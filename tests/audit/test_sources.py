@@ -50,3 +50,26 @@ def test_files_are_found_from_the_folder_of_the_plan(tmp_path, key, value, found
     folder = tmp_path.parent if ".." in value else tmp_path
     expected = found.format(folder).replace("/..", "") if ".." in value else found.format(folder)
     assert getattr(read_plan(path).model, key) == expected
+
+
+@pytest.mark.parametrize(("data", "message"), [
+    ({"csv": "a.csv", "label": "y", "folder": "photos"}, "names csv and folder; name one"),
+    ({"zoo": "adult", "npz": "x.npz"}, "names zoo and npz; name one"),
+    ({"folder": "photos", "size": [224]}, r"size = \[224, 224\]"),
+    ({"folder": "photos", "size": [0, 224]}, r"size = \[224, 224\]"),
+    ({"folder": "photos", "size": ["a", "b"]}, "expected whole numbers"),
+    ({"folder": "photos", "channels": 4}, "3 for colour or 1 for grey"),
+    ({"zoo": "adult", "squares": 4}, "squares, which is for images"),
+    ({"csv": "a.csv", "label": "y", "categories": {"job": [["clerk"]]}}, "data.categories holds .+, expected names"),
+    ({"csv": "a.csv", "label": "y", "groups": [True]}, "data.groups holds True, expected names"),
+])  # fmt: skip
+def test_other_examples_are_refused(data, message):
+    with pytest.raises(PlanError, match=message):
+        plan_from({"name": "p", "model": {"factory": "a:b"}, "data": data})
+
+
+@pytest.mark.parametrize("key", ["csv", "folder", "npz"])
+def test_files_of_examples_are_found_from_the_plan(tmp_path, key):
+    path = tmp_path / "p.toml"
+    path.write_text(f'[model]\nfactory = "a:b"\n[data]\nlabel = "y"\n{key} = "../there"\n')
+    assert getattr(read_plan(path).data, key) == str((tmp_path / "../there").resolve())

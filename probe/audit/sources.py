@@ -1,0 +1,105 @@
+"""What a plan is about: where the model and the examples come from."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from probe.decision import log_odds
+from probe.errors import PlanError, RangeError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSource:
+    """Where the model comes from: the zoo, or one's own file, folder or factory. Exactly one is named."""
+
+    zoo: str = ""  # a name such as adult-mlp, or a folder such as `probe train` writes
+    factory: str = ""  # module:function that returns an nn.Module, or what has predict_proba; its code is run
+    onnx: str = ""  # a file: a black box
+    transformers: str = ""  # a folder with config.json and model.safetensors, of a text or image classifier
+    timm: str = ""  # an architecture such as resnet18, or local-dir:FOLDER
+    weights: str = ""  # a safetensors file or a state dict for what the factory returns, or for timm's architecture
+    threshold: float | None = None  # the probability from which the second of two classes is decided for
+
+    def check(self) -> None:
+        """Raise PlanError unless one source is named, with weights only where they belong."""
+        named = [key for key in SOURCES if getattr(self, key)]
+        if len(named) != 1:
+            raise PlanError(
+                '[model] needs either zoo = "adult-mlp" or one of factory, onnx, transformers and timm; '
+                f"it names {' and '.join(named) or 'none'}"
+            )
+        if self.weights and not (self.factory or self.timm):
+            raise PlanError(f"[model] has weights, which belong to a factory or to timm; {named[0]} brings its own")
+        if self.threshold is not None:
+            try:
+                log_odds(self.threshold)
+            except RangeError as error:
+                raise PlanError(f"model.{error}") from None
+
+    def within(self, folder: Path) -> "ModelSource":
+        """The same source with its files found from a folder."""
+        files = {key: path for key in ("weights", "onnx", "transformers") if (path := getattr(self, key))}
+        if "/" in self.zoo:
+            files["zoo"] = self.zoo
+        found: dict[str, Any] = {key: str((folder / path).resolve()) for key, path in files.items()}
+        if self.timm.startswith(LOCAL):
+            found["timm"] = LOCAL + str((folder / self.timm.removeprefix(LOCAL)).resolve())
+        return replace(self, **found)
+
+
+SOURCES = ("zoo", "factory", "onnx", "transformers", "timm")
+LOCAL = "local-dir:"  # as timm writes it
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSource:
+    """Where the examples come from: a data set of the zoo, a CSV file, a folder of images, or an .npz file.
+
+    At most one is named.
+    """
+
+    zoo: str = ""  # a name such as adult; the model's own data set if nothing is named
+    split: str = "test"
+    csv: str = ""
+    folder: str = ""  # images, in a subfolder for each class
+    npz: str = ""  # arrays of numpy
+    label: str = ""  # the column of a CSV file; the array of an .npz file, labels unless named
+    groups: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()  # columns of a CSV file; the one array of an .npz file, inputs unless named
+    classes: tuple[str, ...] = ()
+    categories: dict[str, list[str]] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()  # cells that are missing besides empty ones, such as "?"
+    separator: str = ""  # between cells; found out unless named, as are the other two
+    decimal: str = ""  # "." or ","
+    encoding: str = ""
+    size: tuple[int, ...] = ()  # height and width that images are resized to; the model's where it says, else their own
+    channels: int = 0  # of the images of a folder: 3 in colour, 1 in grey; the model's where it says, else 3
+    squares: int = 0  # side in pixels of the squares that are the features of images; an eighth of the longer side
+    sample: int | None = None  # rows drawn without replacement; 0 takes all; None: by form of the inputs
+
+    def check(self) -> None:
+        """Raise PlanError unless at most one source is named, with what it needs and nothing of another's."""
+        named = [key for key in ("zoo", *FILES) if getattr(self, key)]
+        if len(named) > 1:
+            raise PlanError(f"[data] names {' and '.join(named)}; name one source of examples")
+        if self.csv and not self.label:
+            raise PlanError('[data] has csv but no label; name the column to predict: label = "..."')
+        if self.size and (len(self.size) != 2 or not all(1 <= side <= 4096 for side in self.size)):
+            raise PlanError(f"data.size = {list(self.size)}, expected height and width, such as size = [224, 224]")
+        if self.channels not in (0, 1, 3):
+            raise PlanError(f"data.channels = {self.channels}, expected 3 for colour or 1 for grey")
+        foreign = [key for key in ("size", "channels", "squares") if getattr(self, key)]
+        if foreign and not (self.folder or self.npz):
+            raise PlanError(f"[data] has {foreign[0]}, which is for images: name a folder of them, or an npz file")
+
+    @property
+    def own(self) -> bool:
+        """Whether the examples are the user's own."""
+        return any(getattr(self, key) for key in FILES)
+
+    def within(self, folder: Path) -> "DataSource":
+        """The same source with its files found from a folder."""
+        return replace(self, **{key: str((folder / path).resolve()) for key in FILES if (path := getattr(self, key))})  # type: ignore[arg-type]  # the values are texts
+
+
+FILES = ("csv", "folder", "npz")
