@@ -32,6 +32,7 @@ class Explainer(Method, ABC):
     differentiates: ClassVar[bool] = False  # follows gradients: needs continuous inputs
     # Values sum to output(input) minus this: the output at the mean reference, or the mean output of the references.
     adds_up_to: ClassVar[Literal["", "baseline", "references"]] = ""
+    sums_by_construction: ClassVar[bool] = False  # the sum is imposed, so that measuring it tests nothing
 
     output: str = param("logit", "what is explained: the target's logit or its probability",
                         choices=("logit", "probability"))  # fmt: skip

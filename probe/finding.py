@@ -8,6 +8,7 @@ from probe.statistics import Estimate
 
 Status = Literal["pass", "fail", "inconclusive", "not run", "error"]
 Direction = Literal["at least", "at most"]
+About = Literal["model", "explanation", "attack"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +18,7 @@ class Finding:
     lens: str  # performance, explanation, robustness, bias
     check: str  # what was asked, in a few words
     status: Status
+    about: About = "model"  # the model, or whether an explanation or an attack can be relied on
     estimate: float | None = None
     low: float | None = None  # of the 95 % interval
     high: float | None = None

@@ -163,7 +163,7 @@ def radii(bundle: Bundle, attack: str) -> dict[str, str]:
     written = bundle.manifest["plan"]["attack"]["eps"]
     stored = bundle.arrays(f"attack-{attacks(bundle)[attack]}")["eps"]
     named = sorted(written, key=fraction) if len(written) == len(stored) else [f"{eps:g}" for eps in stored]
-    unit = counted(bundle.manifest["plan"])
+    unit = counted(bundle.manifest)
     return state.slugs([spoken(str(eps), unit) for eps in named] if unit else named)
 
 

@@ -67,7 +67,7 @@ def radii(bundle: Bundle) -> dict[float, str]:
     found = {0.0: "no attack"}
     for attack in instance.attacks(bundle):
         stored = bundle.arrays(f"attack-{instance.attacks(bundle)[attack]}")["eps"]
-        unit = "" if counted(bundle.manifest["plan"]) else "eps "
+        unit = "" if counted(bundle.manifest) else "eps "
         names = instance.radii(bundle, attack).values()
         found |= {float(e): f"{unit}{plain(n)}" for e, n in zip(stored, names, strict=True)}
     return found
@@ -75,7 +75,7 @@ def radii(bundle: Bundle) -> dict[float, str]:
 
 def unit(bundle: Bundle) -> str:
     """What a radius counts; empty where it is a length."""
-    return CHANGED.get(counted(bundle.manifest["plan"]), "")
+    return CHANGED.get(counted(bundle.manifest), "")
 
 
 def asked(bundle: Bundle) -> tuple[float, float]:

@@ -10,21 +10,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from probe.audit.attacking import Tick, at_radius, could_move, smallest_radii
 from probe.audit.bundle import Arrays
 from probe.audit.plan import Plan
 from probe.contracts import Attack, Explainer, Metric
 from probe.dataset import Dataset
-from probe.errors import Unsupported
+from probe.errors import ProbeError
 from probe.metrics import Completeness, Deletion, Insertion
 from probe.model import Model
 from probe.numbers import as_written
 from probe.results import Attribution
 from probe.study import predict
-from probe.tensors import rows_per_pass, spans
+from probe.tensors import column, spans
 
 SHOWN = 24  # examples whose attacked inputs are kept to be looked at
-
-Tick = Callable[[int], None]  # told how many more examples are done
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,8 @@ class Step:
     total: int  # examples times radii: what progress counts
     work: Callable[[Tick], Arrays]
     checks: list[dict[str, Any]] = field(default_factory=list)  # the metrics that are taken of the result
+    moves: str = ""  # what an attack changes: numbers, tokens or edges
+    title: str = ""  # of an attack, as people call it
 
 
 def steps(plan: Plan, model: Model, data: Dataset) -> Iterator[Step]:
@@ -44,7 +45,7 @@ def steps(plan: Plan, model: Model, data: Dataset) -> Iterator[Step]:
     yield Step("predictions", "performance", {}, len(data), lambda tick: _predictions(model, data, tick))
     if plan.explain.methods and plan.explain.sample:
         rows = data.draw(plan.explain.sample, plan.seed)
-        yield Step("instances", "explanation", {}, 0, lambda tick: _instances(model, data, rows))
+        yield Step("instances", "explanation", {}, len(rows), lambda tick: _instances(model, data, rows, tick))
         for explainer in plan.explainers():
             yield _explain(explainer, model, data, rows, plan.seed)
     if plan.attack.methods and plan.attack.eps and plan.attack.sample:
@@ -60,8 +61,9 @@ def _predictions(model: Model, data: Dataset, tick: Tick) -> Arrays:
     return {"rows": _numpy(data.rows), "labels": _numpy(data.labels), "logits": _numpy(prediction.logits)}
 
 
-def _instances(model: Model, data: Dataset, rows: Tensor) -> Arrays:
+def _instances(model: Model, data: Dataset, rows: Tensor, tick: Tick) -> Arrays:
     inputs = data.inputs[rows]
+    tick(len(rows))
     arrays = {"rows": _numpy(rows), "inputs": _numpy(inputs)}
     form, owner = model.space.form_of(inputs), model.space.features
     if form == "image" and owner is not None:
@@ -71,7 +73,9 @@ def _instances(model: Model, data: Dataset, rows: Tensor) -> Arrays:
 
 
 def _explain(explainer: Explainer, model: Model, data: Dataset, rows: Tensor, seed: int) -> Step:
-    checks: list[Metric[Attribution]] = [Deletion(seed=seed), Insertion(seed=seed), Completeness()]
+    checks: list[Metric[Attribution]] = [Deletion(seed=seed), Insertion(seed=seed)]
+    if explainer.adds_up_to and not explainer.sums_by_construction:
+        checks.append(Completeness())
 
     def work(tick: Tick) -> Arrays:
         inputs = model.check(data.inputs[rows])
@@ -81,65 +85,59 @@ def _explain(explainer: Explainer, model: Model, data: Dataset, rows: Tensor, se
             values.append(explainer(model, inputs[part], targets[part]).values)
             tick(len(values[-1]))
         attribution = Attribution(torch.cat(values), inputs, targets, explainer, model.space)
-        evidence = {metric.name(): _measure(metric, model, attribution) for metric in checks}
+        evidence = dict(_measure(metric, model, attribution) for metric in checks)
         stored = {
             "rows": _numpy(rows),
             "targets": _numpy(targets),
             "values": _numpy(attribution.values.float()),
             "by_feature": _numpy(attribution.by_feature().float()),
         }
-        return stored | {name: array for name, array in evidence.items() if array is not None}
+        return stored | evidence
 
     settings = [metric.config() for metric in checks]
     return Step(f"explain-{explainer.name()}", "explanation", as_written(explainer.config()), len(rows), work, settings)
 
 
-def _measure(metric: Metric[Attribution], model: Model, attribution: Attribution) -> NDArray[Any] | None:
+def _measure(metric: Metric[Attribution], model: Model, attribution: Attribution) -> tuple[str, NDArray[Any]]:
+    """A metric's evidence by its name, or why there is none: what cannot be judged is still an explanation."""
     try:
-        return _numpy(metric(model, attribution).evidence.double())
-    except Unsupported:
-        return None
+        return metric.name(), _numpy(metric(model, attribution).evidence.double())
+    except ProbeError as error:
+        return f"why_no_{metric.name()}", np.array(str(error))
 
 
 def _attack(attack: Attack, radii: tuple[str, ...], model: Model, data: Dataset, rows: Tensor) -> Step:
-    """Attack at growing radii: what has fallen in a smaller ball has fallen in a larger one, and is not redone."""
+    ordered = tuple(sorted(radii, key=Fraction))
+    total = len(rows) * len(radii)
 
     def work(tick: Tick) -> Arrays:
         inputs, labels = data.inputs[rows], data.labels[rows]
-        clean = model.predict(inputs).cpu()
-        predicted, perturbed = clean.clone(), inputs.clone()
-        success, answers, shown, moved = [], [], [], []
-        for eps in sorted(radii, key=Fraction):
-            standing = (predicted == labels).nonzero()[:, 0]
-            for part in spans(len(standing), max(100, rows_per_pass(inputs))):
-                chosen = standing[part]
-                result = replace(attack, eps=eps)(model, inputs[chosen], labels[chosen])  # type: ignore[call-arg]  # every attack of a ball has eps
-                predicted[chosen] = result.attacked.predicted.cpu()
-                perturbed[chosen] = result.perturbed.cpu()
-                tick(len(chosen))
-            tick(len(rows) - len(standing))
-            success.append((clean == labels) & (predicted != labels))
-            answers.append(predicted.clone())
-            shown.append(perturbed[:SHOWN].clone())
-            moved.append(model.space.by_feature(model.space.change(shown[-1], inputs[:SHOWN])))
+        fallen = smallest_radii(attack, ordered, model, inputs, labels, tick)
+        at = [fallen.least <= k for k in range(len(ordered))]
+        few, points = inputs[:SHOWN], fallen.points[:SHOWN]
+        shown = [torch.where(column(fell[:SHOWN], few), points, few) for fell in at]
         words = {}
         if model.space.form_of(inputs) == "tokens":
             after = [model.space.describe(texts) for texts in shown]
-            words = {"before": np.array(model.space.describe(inputs[:SHOWN])), "after": np.array(after)}
+            words = {"before": np.array(model.space.describe(few)), "after": np.array(after)}
         return words | {
             "rows": _numpy(rows),
-            "inputs": _numpy(inputs[:SHOWN]),
-            "eps": np.array([float(Fraction(eps)) for eps in sorted(radii, key=Fraction)]),
-            "clean": _numpy(clean == labels),
-            "success": _numpy(torch.stack(success)),
-            "predicted": _numpy(torch.stack(answers)),
+            "inputs": _numpy(few),
+            "eps": np.array([float(Fraction(eps)) for eps in ordered]),
+            "clean": _numpy(fallen.clean == labels),
+            "success": _numpy(torch.stack(at)),
+            "movable": _numpy(
+                torch.stack([could_move(at_radius(attack, eps), model.space, inputs) for eps in ordered])
+            ),
+            "predicted": _numpy(torch.stack([torch.where(fell, fallen.answers, fallen.clean) for fell in at])),
             "shown": _numpy(torch.stack(shown)),
-            "moved": _numpy(torch.stack(moved)),  # by feature, in the unit of eps
+            "moved": _numpy(torch.stack([model.space.by_feature(model.space.change(x, few)) for x in shown])),
         }
 
     # The radii are the plan's, so the attack's own would only mislead.
     settings = {key: value for key, value in as_written(attack.config()).items() if key != "eps"}
-    return Step(f"attack-{attack.name()}", "robustness", settings, len(rows) * len(radii), work)
+    step = Step(f"attack-{attack.name()}", "robustness", settings, total, work)
+    return replace(step, moves=attack.moves, title=type(attack).__name__)
 
 
 def _numpy(tensor: Tensor) -> NDArray[Any]:

@@ -21,16 +21,26 @@ DEFAULTS = {
     "tokens": Defaults(ADD_UP, ({"method": "hot_flip"},), ("1", "2", "3", "5")),
     "graph": Defaults(("saliency", *ADD_UP), ({"method": "grad_argmax"},), ("1", "2", "3", "5")),
 }
-COUNTED = {"hot_flip": "word", "grad_argmax": "edge"}  # what the radius of an attack is a number of
+COUNTED = {"tokens": "word", "edges": "edge"}  # what a radius is a number of, by what an attack moves
 CHANGED = {"word": "words replaced", "edge": "edges flipped"}
 
 
-def counted(plan: Mapping[str, Any]) -> str:
-    """What the radii of a resolved plan are numbers of: a word, an edge; empty where they are lengths."""
+def counted(manifest: Mapping[str, Any]) -> str:
+    """What the radii of an audit are numbers of: a word, an edge; empty where they are lengths."""
     # A plan has attacks of one norm.
-    return next((COUNTED.get(str(attack["method"]), "") for attack in plan["attack"]["methods"] or ()), "")
+    return next((COUNTED.get(str(step.get("moves", "")), "") for step in _attacks(manifest)), "")
+
+
+def titled(manifest: Mapping[str, Any], method: str) -> str:
+    """An attack as people call it: HotFlip for hot_flip."""
+    titles = {step["method"].get("method"): step.get("title") for step in _attacks(manifest)}
+    return str(titles.get(method) or method.replace("_", " "))
 
 
 def spoken(eps: str, unit: str) -> str:
     """A radius as people say it: eps 8/255, or 3 words."""
     return f"{eps} {unit}{'s' * (eps != '1')}" if unit else f"eps {eps}"
+
+
+def _attacks(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [step for step in manifest["steps"] if step["lens"] == "robustness"]

@@ -151,6 +151,12 @@ def _check_methods(plan: Plan) -> None:
         names = [method.name() for method in built]
         if twice := {name for name in names if names.count(name) > 1}:
             raise PlanError(f"{where} names {sorted(twice)[0]} twice; make a plan for each setting of it")
+    for attack in attacks:
+        if "eps" not in {f.name for f in fields(attack)}:
+            raise PlanError(
+                f"attack.methods names {attack.name()}, which has no radius eps, and a plan attacks at the radii of "
+                f"attack.eps; choose from {', '.join(_with_radius())}, or run it with `probe attack`"
+            )
     if any("eps" in config for config in plan.attack.methods or ()):
         raise PlanError("a method in attack.methods sets eps; the radii of all attacks are attack.eps")
     if len({attack.radius()[0] for attack in attacks}) > 1:
@@ -165,6 +171,10 @@ def _check_methods(plan: Plan) -> None:
         raise PlanError(f"attack.eps = {list(plan.attack.eps or ())}, expected different radii above 0")
     for attack, eps in product(attacks, plan.attack.eps or ()):
         replace(attack, eps=eps)  # some count in whole numbers
+
+
+def _with_radius() -> list[str]:
+    return [name for name, kind in discover("attack").items() if "eps" in {f.name for f in fields(kind)}]
 
 
 def _strict(kind: type[Any], table: Any, where: str) -> Any:

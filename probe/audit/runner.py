@@ -170,6 +170,8 @@ def _record(bundle: Bundle, step: Step, model: Model, progress: Progress) -> Non
             "name": step.name,
             "lens": step.lens,
             "method": step.method,
+            "moves": step.moves,
+            "title": step.title,
             "checks": step.checks,
             "status": status,
             "note": note,

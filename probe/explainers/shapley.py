@@ -53,6 +53,7 @@ class KernelShap(Explainer):
     """
 
     adds_up_to: ClassVar[Literal["", "baseline", "references"]] = "references"
+    sums_by_construction: ClassVar[bool] = True
 
     coalitions: int = param(
         0,

@@ -72,8 +72,8 @@ def test_texts_are_audited_by_default_from_end_to_end(text_bundle):
     assert set(steps.values()) == {"done"}
     assert text_bundle.manifest["data"]["form"] == "tokens"
     checks = {finding["check"]: finding["status"] for finding in text_bundle.manifest["findings"]}
-    assert "accuracy under attack at 3 words" in checks
-    assert checks["kernel_shap: adds up"] == "pass"
+    assert "withstands HotFlip at 3 words" in checks
+    assert checks["integrated_gradients: adds up"] == "pass"
     assert verify(text_bundle.folder).status == "complete"
 
 

@@ -10,7 +10,7 @@ from scipy.special import softmax
 
 from probe.audit.bundle import Bundle
 from probe.decision import decide
-from probe.finding import Finding
+from probe.finding import About, Finding
 from probe.statistics import Floats
 
 
@@ -49,9 +49,9 @@ def done(bundle: Bundle, lens: str) -> list[dict[str, Any]]:
     return [step for step in bundle.manifest["steps"] if step["lens"] == lens and step["status"] == "done"]
 
 
-def absent(lens: str, check: str, why: str) -> Finding:
+def absent(lens: str, check: str, why: str, about: About = "model") -> Finding:
     """The finding that a check was not run."""
-    return Finding(lens=lens, check=check, status="not run", note=why)
+    return Finding(lens=lens, check=check, status="not run", about=about, note=why)
 
 
 def described(step: dict[str, Any], metric: str) -> str:

@@ -7,26 +7,35 @@ import pandas as pd
 
 from probe.audit.bundle import Arrays, Bundle
 from probe.audit.lenses.common import Assessment, absent, described, done
-from probe.finding import Threshold, check
+from probe.finding import Finding, Threshold, check
 from probe.statistics import Estimate, Floats, bootstrapped, mean
 
 
 def assess(bundle: Bundle, result: Assessment) -> None:
-    """The checks of each explainer that ran."""
+    """The checks of each explainer that ran. They judge the explanations, not the model."""
     rows = []
-    for step in done(bundle, "explanation"):
-        if not step["name"].startswith("explain-"):
-            continue
+    ran = [step for step in done(bundle, "explanation") if step["name"].startswith("explain-")]
+    for step in ran:
         arrays, method = bundle.arrays(step["name"]), step["method"]["method"]
         for metric, sign in (("deletion", -1), ("insertion", 1)):
-            own, random = arrays[metric].T
-            rows.append((method, metric, *_beats_random(step, metric, sign * (own - random), bundle, result)))
+            if metric in arrays:
+                own, random = arrays[metric].T
+                rows.append((method, metric, *_beats_random(step, metric, sign * (own - random), bundle, result)))
+            else:
+                result.findings.append(_not_measured(f"{method}: {metric} beats random order", arrays, metric))
         if "completeness" in arrays:
             rows.append((method, "residual share", *_adds_up(step, arrays, bundle, result)))
+        elif "why_no_completeness" in arrays:
+            result.findings.append(_not_measured(f"{method}: adds up", arrays, "completeness"))
     if rows:
         result.tables["explanations"] = pd.DataFrame(rows, columns=["method", "metric", "value", "low", "high", "n"])
-    else:
-        result.findings.append(absent("explanation", "explanations", "the plan names no explainer, or none could run"))
+    if not ran:
+        why = "the plan names no explainer, or none could run"
+        result.findings.append(absent("explanation", "explanations", why, "explanation"))
+
+
+def _not_measured(check: str, arrays: Arrays, metric: str) -> Finding:
+    return absent("explanation", check, str(arrays[f"why_no_{metric}"]), "explanation")
 
 
 def _beats_random(step: dict[str, Any], metric: str, advantage: Floats, bundle: Bundle, result: Assessment) -> Estimate:
@@ -38,6 +47,7 @@ def _beats_random(step: dict[str, Any], metric: str, advantage: Floats, bundle: 
         f"{step['method']['method']}: {metric} beats random order",
         estimate,
         Threshold(0.0, "at least"),
+        about="explanation",
         method=described(step, metric),
         seed=seed,
     )
@@ -60,6 +70,7 @@ def _adds_up(step: dict[str, Any], arrays: Arrays, bundle: Bundle, result: Asses
         f"{step['method']['method']}: adds up",
         estimate,
         Threshold(plan["checks"]["completeness"], "at most"),
+        about="explanation",
         method=described(step, "completeness"),
         seed=plan["seed"],
         note="residual as a share of the change in output that the values should sum to",

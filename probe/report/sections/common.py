@@ -64,7 +64,7 @@ def form(bundle: Bundle) -> str:
 
 def reach(bundle: Bundle, eps: float) -> str:
     """How far an attack may go, as people say it: radius 8/255, or 3 words."""
-    unit = counted(bundle.manifest["plan"])
+    unit = counted(bundle.manifest)
     return spoken(f"{eps:g}", unit) if unit else f"radius {radius(eps)}"
 
 

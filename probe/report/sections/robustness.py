@@ -207,7 +207,7 @@ def _attacks(bundle: Bundle) -> list[dict[str, Any]]:
 
 
 def _norm(bundle: Bundle) -> str:
-    if unit := counted(bundle.manifest["plan"]):
+    if unit := counted(bundle.manifest):
         return CHANGED[unit]
     norms = {str(step["method"].get("norm", "")) for step in _attacks(bundle)}
     return norms.pop() if len(norms) == 1 else ""
