@@ -219,7 +219,7 @@ def _attacked(rng, rows, right, labels, inputs, classes, share):
     return {
         "rows": rows, "inputs": kept, "eps": np.array([float(e) for e in EPS]), "clean": right,
         "success": fallen & right, "predicted": predicted, "shown": kept + moved,
-        "moved": moved.reshape(len(EPS), len(kept), -1),
+        "moved": moved.reshape(len(EPS), len(kept), -1), "movable": np.ones((len(EPS), len(rows)), bool),
     }  # fmt: skip
 
 
@@ -230,7 +230,9 @@ def _record(bundle: Bundle, name, lens, method, arrays) -> None:
 
 def _step(name, lens, method, status="done", note=""):
     cost = {"seconds": 0.1, "forward": 10, "backward": 0}
-    return {"name": name, "lens": lens, "method": method, "status": status, "note": note} | cost
+    moves = {"hot_flip": "tokens", "grad_argmax": "edges"}.get(method.get("method"), "numbers")
+    step = {"name": name, "lens": lens, "method": method, "status": status, "note": note} | cost
+    return step | ({"moves": moves} if lens == "robustness" else {})
 
 
 def _finish(bundle: Bundle, status: str = "complete") -> Bundle:

@@ -131,7 +131,7 @@ def test_a_text_model_shows_its_words_with_their_values_and_what_replaced_them(t
         assert not word or re.search(f"{word}<span[^>]*>{re.escape(written)}</span>", html)
     assert re.search(r"<del[^>]*>\w+</del> <ins[^>]*>\w+</ins>", html)
     read = Page(html).text
-    assert "accuracy under attack at 3 words" in read
+    assert "withstands HotFlip at 3 words" in read
     assert "at 1 word" in read
     assert "words replaced" in read
     assert "radius 3" not in read
@@ -151,7 +151,7 @@ def test_a_graph_model_shows_its_edges_and_those_that_were_flipped(graph):
         up, down = int((change > 0).sum()), int((change < 0).sum())
         said = ", ".join(f"{n} {word}" for n, word in ((up, "up"), (down, "down")) if n)
         assert f"{up + down} edge{'s' * (up + down != 1)} moved: {said}" in html
-    assert "accuracy under attack at 3 edges" in read
+    assert "withstands GradArgmax at 3 edges" in read
     assert "at 1 edge" in read
     assert "edges flipped" in html
     assert "radius 3" not in read
