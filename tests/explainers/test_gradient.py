@@ -1,3 +1,4 @@
+import captum.attr
 import numpy as np
 import pytest
 import torch
@@ -125,7 +126,7 @@ def test_tokens_add_up_over_their_embeddings(references):
     assert Completeness()(model, attribution).value < 1e-5
 
 
-def test_captum_is_asked_to_hold_no_more_than_a_pass(linear, inputs, labels, monkeypatch, rows_of_weights):
+def test_no_more_than_a_pass_is_held(linear, inputs, labels, monkeypatch, rows_of_weights):
     sizes = []
 
     def forward(x):
@@ -138,6 +139,16 @@ def test_captum_is_asked_to_hold_no_more_than_a_pass(linear, inputs, labels, mon
     assert max(sizes) <= 3
 
 
+@pytest.mark.parametrize("output", ["logit", "probability"])
+def test_captum_agrees_on_an_undivided_path(network, rows, output):
+    model, x, targets = network(), rows(4, 8), torch.tensor([0, 1, 2, 0])
+    theirs = captum.attr.IntegratedGradients(model.output(output)).attribute(
+        x, baselines=model.space.baseline(x), target=targets, n_steps=50, method="gausslegendre"
+    )
+    ours = IntegratedGradients(pieces=1, output=output)(model, x, targets).values
+    assert_close(ours, theirs, rtol=1e-6, atol=1e-6)
+
+
 def test_a_path_through_a_narrow_step_is_divided_until_the_values_add_up():
     """A rise of 1 within a thousandth of the path lies between the points of one piece, which see none of it."""
     model = Model(
@@ -148,3 +159,47 @@ def test_a_path_through_a_narrow_step_is_divided_until_the_values_add_up():
     x, target = torch.tensor([[1.0, 0.3]]), torch.tensor([1])
     assert IntegratedGradients(pieces=1)(model, x, target).values[0, 0].abs() < 0.5
     assert_close(IntegratedGradients()(model, x, target).values, torch.tensor([[1.0, 0.0]]), atol=0.1, rtol=0)
+
+
+def steps_at(*places):
+    """The second logit rises by 1 within a ten-thousandth of the way from 0 to 1, at each place."""
+
+    def forward(x):
+        rises = [((x[:, 0] - place) * 1e4).clamp(0, 1) for place in places]
+        return torch.stack([x[:, 0] * 0, sum(rises) + x[:, 1] * 0], -1) - 3
+
+    return Model(forward=forward, space=Space(reference=torch.zeros(1, 2)), classes=("a", "b"))
+
+
+@pytest.mark.parametrize("places", [(0.5005,), (0.1234, 0.77), (0.2, 0.201, 0.9)])
+def test_only_the_pieces_that_do_not_add_up_are_halved(places):
+    model, target = steps_at(*places), torch.tensor([1])
+    attribution = IntegratedGradients()(model, torch.tensor([[1.0, 0.3]]), target)
+    assert_close(attribution.values, torch.tensor([[float(len(places)), 0.0]]), atol=0.01 * len(places), rtol=0)
+    # 50 points, 8 pieces, and for each step at most two halves of some fifteen pieces, each of 8 points.
+    assert attribution.cost.backward <= 50 + 8 * 8 + len(places) * 2 * 15 * 8
+
+
+def test_a_path_is_divided_into_no_more_pieces_than_asked_for():
+    model, x, target = steps_at(*torch.linspace(0.01, 0.99, 40).tolist()), torch.tensor([[1.0, 0.3]]), torch.tensor([1])
+    for pieces in (1, 2, 8, 20):
+        cost = IntegratedGradients(pieces=pieces, tolerance=0)(model, x, target).cost
+        halvings = max(0, pieces - 8)
+        assert cost.backward <= 50 + 8 * min(pieces, 8) * (pieces > 1) + 2 * 8 * halvings
+
+
+def test_a_row_that_adds_up_is_not_divided_because_its_neighbour_is():
+    model, target = steps_at(0.5005), torch.tensor([1, 1])
+    attribution = IntegratedGradients()(model, torch.tensor([[1.0, 0.3], [0.4, 0.3]]), target)
+    alone = IntegratedGradients()(model, torch.tensor([[1.0, 0.3]]), target[:1])
+    assert attribution.cost.backward == alone.cost.backward + 50
+    assert attribution.values[1].abs().max() == 0
+
+
+def test_parts_are_held_for_a_few_paths_at_a_time(network, rows, monkeypatch):
+    model, x = network(), rows(5, 8)
+    method = IntegratedGradients(steps=3, tolerance=1e-6)
+    together = method(model, x).values
+    monkeypatch.setattr("probe.explainers.path._HELD", 1)
+    assert_close(method(model, x).values, together, rtol=1e-9, atol=1e-12)
+    assert Completeness()(model, method(model, x)).value < 1e-3

@@ -1,0 +1,193 @@
+"""Gradients integrated along straight paths, which are divided where the integral does not add up."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float64, Int, Shaped
+from torch import Tensor
+
+from probe.model import Model
+from probe.shapes import Inputs, Labels, References
+from probe.tensors import column, rows_per_pass, spans
+
+Rows = Int[Tensor, " pieces"]
+Places = Float64[Tensor, " pieces"]
+Parts = Shaped[Tensor, "pieces *shape"]
+PerPath = Float64[Tensor, " paths"]
+Ends = Float64[Tensor, "paths 2"]  # the output at both
+Counts = Int[Tensor, " paths"]
+Chosen = Bool[Tensor, " pieces"]
+
+_FIRST, _POINTS = 8, 8  # pieces that a path is cut into at once, and the points on each: kinks ask for short pieces
+_HELD = 2**22  # coordinates of parts that are held together
+
+
+@dataclass(frozen=True)
+class Paths:
+    """From one origin to each of the inputs, and the output that is followed there."""
+
+    model: Model
+    origin: References
+    inputs: Inputs
+    targets: Labels
+    output: str
+
+    def __getitem__(self, rows: Tensor) -> "Paths":
+        return Paths(self.model, self.origin, self.inputs[rows], self.targets[rows], self.output)
+
+    def at(self, row: Rows, place: Places) -> Inputs:
+        """Points on the paths, by their share of the way."""
+        inputs = self.inputs[row.to(self.inputs.device)]
+        return self.origin + column(_like(place, inputs), inputs) * (inputs - self.origin)
+
+    def answers(self, row: Rows, place: Places) -> Places:
+        """The followed output at points on the paths."""
+        found = [
+            self.model.answers(self.at(row[s], place[s]), self.targets[row[s].to(self.targets.device)], self.output)
+            for s in spans(len(row), rows_per_pass(self.inputs))
+        ]
+        return torch.cat(found).cpu().double()
+
+    def integrals(self, row: Rows, low: Places, size: Places, steps: int) -> Parts:
+        """Over pieces of the paths: the mean gradient by Gauss and Legendre's rule, times the length in each direction.
+
+        The rule is exact where the gradient is a polynomial of degree 2 * steps - 1 on the piece.
+        """
+        points, weights = (torch.from_numpy(of) / 2 for of in np.polynomial.legendre.leggauss(steps))
+        wide = torch.promote_types(self.inputs.dtype, torch.float32)
+        total = torch.zeros(len(row), *self.inputs.shape[1:], dtype=wide, device=self.inputs.device)
+        for span in spans(len(row) * steps, rows_per_pass(self.inputs)):
+            place = torch.arange(span.start, span.stop)
+            piece, point = place // steps, place % steps
+            gradient = self._gradients(row[piece], low[piece] + size[piece] * (points[point] + 0.5)).to(wide)
+            share = column(_like(size[piece] * weights[point], gradient), gradient)
+            total.index_add_(0, piece.to(total.device), share * gradient)
+        return total * (self.inputs[row.to(total.device)] - self.origin)
+
+    def _gradients(self, row: Rows, place: Places) -> Inputs:
+        return gradients(self.model, self.at(row, place), self.targets[row.to(self.targets.device)], self.output)
+
+
+def gradients(model: Model, inputs: Inputs, targets: Labels, output: str) -> Inputs:
+    """The gradient of each example's own output by its input."""
+
+    def objective(logits: Tensor) -> Tensor:
+        outputs = logits if output == "logit" else logits.softmax(-1)
+        return outputs.gather(1, targets[:, None])
+
+    return model.gradient(inputs, objective)[1]
+
+
+def integrate(paths: Paths, steps: int, pieces: int, tolerance: float) -> Parts:
+    """The integral over each path, by `steps` points on the whole, and by pieces where those do not add up."""
+    every = torch.arange(len(paths.inputs))
+    none, one = torch.zeros(len(every), dtype=torch.float64), torch.ones(len(every), dtype=torch.float64)
+    values = paths.integrals(every, none, one, steps)
+    if pieces == 1:
+        return values
+    start, end = paths.answers(every, none), paths.answers(every, one)
+    # Below a ten-thousandth in output units no division is worth its time.
+    allowed = (tolerance * (end - start).abs()).clamp(min=1e-4)
+    wrong = ((_sum(values) - (end - start)).abs() > allowed).nonzero()[:, 0]
+    for span in spans(len(wrong), max(1, _HELD // (pieces * paths.inputs[0].numel()))):
+        some = wrong[span].to(paths.inputs.device)
+        ends = torch.stack([start, end], 1)[wrong[span]]
+        values[some] = _divided(paths[some], ends, allowed[wrong[span]], pieces, min(steps, _POINTS))
+    return values
+
+
+@dataclass(frozen=True)
+class _Pieces:
+    """Pieces of paths: where they lie, the output at both ends, the integral, and by how much it does not add up."""
+
+    row: Rows
+    low: Places
+    size: Places
+    start: Places
+    end: Places
+    part: Parts
+    off: Places
+
+    def __getitem__(self, chosen: Tensor) -> "_Pieces":
+        return _Pieces(*(of[chosen.to(of.device)] for of in self.all()))
+
+    def __add__(self, other: "_Pieces") -> "_Pieces":
+        return _Pieces(*(torch.cat(both) for both in zip(self.all(), other.all(), strict=True)))
+
+    def all(self) -> list[Tensor]:
+        return [getattr(self, f.name) for f in fields(self)]
+
+
+def _divided(paths: Paths, ends: Ends, allowed: PerPath, pieces: int, steps: int) -> Parts:
+    """The worst pieces are halved until what the others are off by is allowed, or until there are `pieces`."""
+    held, count = _cut(paths, ends, min(_FIRST, pieces), steps), torch.full((len(ends),), min(_FIRST, pieces))
+    total, settled = torch.zeros_like(held.part[: len(ends)]), torch.zeros_like(allowed)
+    # Closer together the inputs' own precision blurs the points.
+    smallest = 64 * torch.finfo(paths.inputs.dtype).eps
+    while True:
+        # So small that all such pieces together are allowed: they are never halved, and need not be kept.
+        small = held.off.abs() <= allowed[held.row] / (2 * pieces)
+        _gather(total, held[small])
+        settled.index_add_(0, held.row[small], held.off[small])
+        held = held[~small]
+        off = settled.index_add(0, held.row, held.off)
+        halved = _worst(held, allowed, pieces - count) & (off.abs() > allowed)[held.row] & (held.size > smallest)
+        if not bool(halved.any()):
+            _gather(total, held)
+            return total
+        count += torch.bincount(held.row[halved], minlength=len(count))
+        held = held[~halved] + _halves(paths, held[halved], steps)
+
+
+def _cut(paths: Paths, ends: Ends, cuts: int, steps: int) -> _Pieces:
+    """Whole paths in pieces of equal length."""
+    rows, place = torch.arange(len(ends)), torch.arange(cuts, dtype=torch.float64) / cuts
+    inner = paths.answers(rows.repeat_interleave(cuts - 1), place[1:].repeat(len(ends))).view(len(ends), cuts - 1)
+    at = torch.cat([ends[:, :1], inner, ends[:, 1:]], 1)
+    size = torch.full((len(ends) * cuts,), 1 / cuts, dtype=torch.float64)
+    lies = (rows.repeat_interleave(cuts), place.repeat(len(ends)), size)
+    return _integrated(paths, lies, (at[:, :-1].flatten(), at[:, 1:].flatten()), steps)
+
+
+def _halves(paths: Paths, pieces: _Pieces, steps: int) -> _Pieces:
+    half = pieces.size / 2
+    middle = paths.answers(pieces.row, pieces.low + half)
+    low, start, end = (
+        torch.stack(two, 1).flatten()
+        for two in ((pieces.low, pieces.low + half), (pieces.start, middle), (middle, pieces.end))
+    )
+    lies = (pieces.row.repeat_interleave(2), low, half.repeat_interleave(2))
+    return _integrated(paths, lies, (start, end), steps)
+
+
+def _integrated(paths: Paths, lies: tuple[Rows, Places, Places], between: tuple[Places, Places], steps: int) -> _Pieces:
+    part, (start, end) = paths.integrals(*lies, steps), between
+    return _Pieces(*lies, start, end, part, _sum(part) - (end - start))
+
+
+def _worst(pieces: _Pieces, allowed: PerPath, room: Counts) -> Chosen:
+    """Of each path the worst pieces, so many that what the others are off by is half of what is allowed."""
+    size = pieces.off.abs()
+    order = size.argsort(descending=True, stable=True)
+    order = order[pieces.row[order].argsort(stable=True)]
+    row, size = pieces.row[order], size[order]
+    whole, pieces_of = torch.zeros_like(allowed).index_add(0, row, size), torch.bincount(row, minlength=len(allowed))
+    before = size.cumsum(0) - size - (whole.cumsum(0) - whole)[row]
+    rank = torch.arange(len(row)) - (pieces_of.cumsum(0) - pieces_of)[row]
+    chosen = torch.zeros(len(row), dtype=torch.bool)
+    chosen[order] = (whole[row] - before > allowed[row] / 2) & (rank < room[row])
+    return chosen
+
+
+def _gather(total: Parts, pieces: _Pieces) -> None:
+    total.index_add_(0, pieces.row.to(total.device), pieces.part)
+
+
+def _sum(parts: Parts) -> Places:
+    return parts.flatten(1).sum(1).cpu().double()
+
+
+def _like(numbers: Places, other: Tensor) -> Tensor:
+    # In this order, since not every device has float64.
+    return numbers.to(other.dtype).to(other.device)
