@@ -6,7 +6,7 @@ splits it to fit in memory, counts the cost, and wraps it up in a result.
 
 from abc import ABC, abstractmethod
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Generic, Literal, TypeVar, final, get_type_hints
 
 import torch
@@ -50,7 +50,7 @@ class Explainer(Method, ABC):
         parts = [self._explain(model, inputs[rows], targets[rows]) for rows in _spans(inputs)]
         values = torch.cat(parts).detach()
         _check_output(self, values, inputs)
-        return Attribution(values, inputs, targets, self, model.space, model.usage - before)
+        return Attribution(values, inputs, targets, self, model.space, model.usage - before, model.classes)
 
     def _explain(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
         if model.embed is not None and self.differentiates:
@@ -86,7 +86,7 @@ class Attack(Method, ABC):
                 f"{self.name()} moves {self.moves}, and {model.name} reads {reads}; choose an attack that moves {reads}"
             )
         before = copy(model.usage)
-        clean = Prediction(model.logits(inputs), labels, model.threshold)
+        clean = Prediction.of(model, inputs, labels)
         perturbed = inputs.clone()
         right = clean.correct.bool().nonzero()[:, 0]
         for rows in _spans(inputs[right]):
@@ -94,7 +94,7 @@ class Attack(Method, ABC):
             perturbed[chosen] = self.perturb(model, inputs[chosen], labels[chosen]).detach()
         _check_output(self, perturbed, inputs)
         self._check_ball(model.space, perturbed, inputs)
-        attacked = Prediction(model.logits(perturbed), labels, model.threshold)
+        attacked = replace(clean, logits=model.logits(perturbed))
         return Perturbation(inputs, perturbed, clean, attacked, self, model.space, model.usage - before)
 
     def _check_ball(self, space: Space, perturbed: Inputs, inputs: Inputs) -> None:
@@ -113,6 +113,8 @@ class Attack(Method, ABC):
 
 class Metric(Method, ABC, Generic[R]):
     """Gathers evidence from each example of a result and reduces it to one number."""
+
+    columns: ClassVar[tuple[str, ...]] = ("evidence",)  # what the evidence of an example holds
 
     @abstractmethod
     def measure(self, model: Model, result: R) -> Evidence:

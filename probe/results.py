@@ -1,11 +1,10 @@
 """What a method returns: tensors plus the method that made them, nothing else."""
 
-import json
 from abc import ABC, abstractmethod
 from base64 import b64encode
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -13,21 +12,28 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from probe import store
 from probe.decision import decide
-from probe.errors import ExistsError, ShapeError
+from probe.errors import ShapeError
 from probe.method import Method
-from probe.model import Usage
+from probe.model import Model, Usage
 from probe.shapes import Evidence, Inputs, Labels, Logits, PerExample, PerFeature
 from probe.space import Space
 from probe.statistics import Floats
+from probe.tensors import to_numpy, wide
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+R = TypeVar("R", bound="_Result")
+
+
 @runtime_checkable
 class Measure(Protocol):
     """What Scores ask of the metric that made them."""
+
+    columns: ClassVar[tuple[str, ...]]
 
     def config(self) -> dict[str, Any]: ...
     def reduce(self, evidence: Floats) -> float: ...
@@ -35,26 +41,72 @@ class Measure(Protocol):
 
 
 class _Result(ABC):
-    """What all results share: a table of them, shown as static and escaped HTML."""
+    """What all results share: parts of them, a few lines in words, a table shown as static and escaped HTML, a file."""
+
+    per_row: ClassVar[tuple[str, ...]]  # the fields with an entry for each example
 
     @abstractmethod
     def to_frame(self) -> pd.DataFrame:
         """The result as a table, a row per example."""
 
+    @abstractmethod
+    def _in_words(self) -> tuple[str, ...]:
+        """What it is, a line each."""
+
+    def __len__(self) -> int:
+        return len(getattr(self, self.per_row[0]))
+
+    def __getitem__(self: R, rows: int | slice | Tensor) -> R:
+        """The result of some of the examples; a number gives a result of one. The cost stays that of all of them."""
+        if isinstance(rows, int):
+            if not -len(self) <= rows < len(self):
+                raise IndexError(f"example {rows} of {len(self)}")
+            rows = slice(rows, rows + 1 or None)
+        part: dict[str, Any] = {name: getattr(self, name)[rows] for name in self.per_row}
+        return replace(self, **part)  # type: ignore[type-var]  # each result is a dataclass
+
+    def __repr__(self) -> str:
+        return "\n  ".join(self._in_words())
+
+    def save(self, stem: str | Path) -> None:
+        """Write STEM.npz and STEM.json; `probe.load` reads them again."""
+        store.write(stem, self)
+
     def _repr_html_(self) -> str:
-        return self._figures() + self.to_frame().head(20).to_html(escape=True, float_format="{:.4g}".format)
+        return _whole(self._figures() + self.to_frame().head(20).to_html(escape=True, float_format="{:.4g}".format))
 
     def _figures(self) -> str:
         return ""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Prediction(_Result):
-    """The model's answer to labelled inputs."""
+    """The model's answer to labelled inputs.
+
+    It knows whose answer it is, where a model made it: metrics of a Prediction hold no inputs, so they cannot ask
+    another model.
+    """
+
+    per_row: ClassVar[tuple[str, ...]] = ("logits", "labels")
 
     logits: Logits
     labels: Labels
     threshold: float | None = None  # of two classes: the probability from which the second is decided for
+    classes: tuple[str, ...] = ()
+    digest: str = ""  # SHA-256 of the weights that answered; "" where they cannot be seen
+    forward: Any = field(default=None, metadata={"saved": False})  # the function that answered
+
+    @classmethod
+    def of(cls, model: Model, inputs: Inputs, labels: Labels) -> "Prediction":
+        """What a model answers to checked inputs."""
+        logits = model.logits(inputs)
+        return cls(logits, labels, model.threshold, model.classes, model.digest() or "", model.forward)
+
+    def is_of(self, model: Model) -> bool:
+        """Whether this model gave the answer; also True where nothing is known of who did."""
+        if not self.digest:
+            return self.forward is None or self.forward is model.forward
+        return self.digest == model.digest() and self.threshold == model.threshold
 
     @property
     def predicted(self) -> Labels:
@@ -68,46 +120,52 @@ class Prediction(_Result):
     def probabilities(self) -> Logits:
         return self.logits.softmax(-1)
 
-    def __getitem__(self, rows: slice | Tensor) -> "Prediction":
-        return Prediction(self.logits[rows], self.labels[rows], self.threshold)
-
     def to_frame(self) -> pd.DataFrame:
-        """One row per example: label, predicted class, its probability."""
+        """One row per example: label, predicted class, its probability. Classes go by their names."""
         predicted = self.predicted
         return pd.DataFrame(
             {
-                "label": self.labels.cpu(),
-                "predicted": predicted.cpu(),
-                "confidence": self.probabilities.gather(-1, predicted[:, None])[:, 0].cpu(),
+                "label": _named(self.labels, self.classes),
+                "predicted": _named(predicted, self.classes),
+                "confidence": to_numpy(self.probabilities.gather(-1, predicted[:, None])[:, 0]),
             }
         )
 
+    def _in_words(self) -> tuple[str, ...]:
+        right = int(self.correct.sum())
+        decided = "" if self.threshold is None else f", the second from a probability of {self.threshold:g}"
+        return f"Prediction: {right} of {len(self)} examples right", f"{self.logits.shape[1]} classes{decided}"
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Attribution(_Result):
     """How much each coordinate spoke for its target class; positive speaks for it. Shaped as the inputs."""
+
+    per_row: ClassVar[tuple[str, ...]] = ("values", "inputs", "targets")
 
     values: Inputs
     inputs: Inputs
     targets: Labels
     method: Method
     space: Space
-    cost: Usage = field(default_factory=Usage)
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def __getitem__(self, rows: int | slice | Tensor) -> "Attribution":
-        rows = slice(rows, rows + 1 or None) if isinstance(rows, int) else rows
-        return Attribution(self.values[rows], self.inputs[rows], self.targets[rows], self.method, self.space, self.cost)
+    cost: Usage = field(default_factory=Usage)  # of the call that made it, also in a part of it
+    classes: tuple[str, ...] = ()
 
     def by_feature(self) -> PerFeature:
-        """One number per feature: the sum over its coordinates."""
-        return self.space.by_feature(self.values)
+        """One number per feature: the sum over its coordinates, in float32 where the values are in half precision."""
+        return self.space.by_feature(wide(self.values))
 
     def to_frame(self) -> pd.DataFrame:
         """One row per example and one column per feature."""
-        return pd.DataFrame(self.by_feature().cpu().numpy(), columns=self._names())
+        return pd.DataFrame(to_numpy(self.by_feature()), columns=self._names())
+
+    def _in_words(self) -> tuple[str, ...]:
+        features = f"{self.space.count(self.inputs)} features" if len(self) else "no features"
+        return (
+            f"Attribution of {len(self)} examples by {self.method}",
+            f"inputs {tuple(self.inputs.shape)} {_dtype(self.inputs)}, {features}",
+            _cost(self.cost),
+        )
 
     def plot(self, index: int = 0, ax: "Axes | None" = None) -> "Axes":
         """Draw one example: a heat map for an image, bars for all else; red speaks for the target, blue against."""
@@ -115,35 +173,33 @@ class Attribution(_Result):
 
         form, title = self.space.form_of(self.inputs), self._title(index)
         if form == "image":
-            image = plots.channels_last(_numpy(self.inputs[index]))
-            features = None if self.space.features is None else _numpy(self.space.features)
-            return plots.heatmap(_numpy(self.values[index]), image, features=features, title=title, ax=ax)
+            image = plots.channels_last(to_numpy(self.inputs[index]))
+            features = None if self.space.features is None else to_numpy(self.space.features)
+            return plots.heatmap(to_numpy(self.values[index]), image, features=features, title=title, ax=ax)
         in_words = form == "tokens"
         names = self.space.describe(self[index].inputs)[0] if in_words else self._names()
-        return plots.bars(names, _numpy(self.by_feature()[index]), title=title, ax=ax)
+        return plots.bars(names, to_numpy(self.by_feature()[index]), title=title, ax=ax)
 
     def _sentence(self) -> str:
         from probe import plots
 
-        return plots.shaded(self.space.describe(self.inputs)[0], _numpy(self.by_feature()[0]))
+        return plots.shaded(self.space.describe(self.inputs)[0], to_numpy(self.by_feature()[0]))
 
     def _title(self, index: int) -> str:
-        return f"{type(self.method).__name__}: class {int(self.targets[index])}"
+        return f"{type(self.method).__name__}: class {_named(self.targets[index : index + 1], self.classes)[0]}"
 
     def _names(self) -> list[str]:
-        return list(self.space.feature_names(self.inputs))
+        return [_whole(name) for name in self.space.feature_names(self.inputs)]
 
     def _figures(self) -> str:
         return _drawn(self)
 
-    def save(self, stem: str | Path) -> None:
-        """Write STEM.npz and STEM.json; `probe.load` reads them again."""
-        _save(stem, self, {"values": self.values, "inputs": self.inputs, "targets": self.targets})
 
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Perturbation(_Result):
     """Inputs before and after an attack. Inputs that the model got wrong from the start are left as they were."""
+
+    per_row: ClassVar[tuple[str, ...]] = ("inputs", "perturbed", "clean", "attacked")
 
     inputs: Inputs
     perturbed: Inputs
@@ -151,17 +207,7 @@ class Perturbation(_Result):
     attacked: Prediction
     method: Method
     space: Space
-    cost: Usage = field(default_factory=Usage)
-
-    def __len__(self) -> int:
-        return len(self.inputs)
-
-    def __getitem__(self, rows: int | slice | Tensor) -> "Perturbation":
-        rows = slice(rows, rows + 1 or None) if isinstance(rows, int) else rows
-        clean, attacked = self.clean[rows], self.attacked[rows]
-        return Perturbation(
-            self.inputs[rows], self.perturbed[rows], clean, attacked, self.method, self.space, self.cost
-        )
+    cost: Usage = field(default_factory=Usage)  # of the call that made it, also in a part of it
 
     @property
     def success(self) -> Tensor:
@@ -170,7 +216,7 @@ class Perturbation(_Result):
 
     def distance(self, p: float = torch.inf) -> PerExample:
         """L_p length of each perturbation, in the unit of the space's scale; at p = 0 how many coordinates changed."""
-        moved = self.space.change(self.perturbed, self.inputs)
+        moved = self.space.change(wide(self.perturbed), wide(self.inputs))
         length: Tensor = torch.linalg.vector_norm(moved.flatten(1), ord=p, dim=1)
         return length
 
@@ -180,19 +226,19 @@ class Perturbation(_Result):
         sizes = {"words": 0.0} if of_tokens else {"linf": torch.inf, "l2": 2.0}
         return pd.DataFrame(
             {
-                "label": self.clean.labels.cpu(),
-                "clean": self.clean.predicted.cpu(),
-                "attacked": self.attacked.predicted.cpu(),
-                "success": self.success.cpu(),
+                "label": _named(self.clean.labels, self.clean.classes),
+                "clean": _named(self.clean.predicted, self.clean.classes),
+                "attacked": _named(self.attacked.predicted, self.attacked.classes),
+                "success": to_numpy(self.success),
             }
-            | {name: self.distance(p).cpu() for name, p in sizes.items()}
+            | {name: to_numpy(self.distance(p)) for name, p in sizes.items()}
         )
 
     def plot(self, index: int = 0, ax: "Axes | None" = None) -> "Axes":
         """Draw one example: an image before, after, and the change; bars of the change for anything else."""
         from probe import plots
 
-        before, after = _numpy(self.inputs[index]), _numpy(self.perturbed[index])
+        before, after = to_numpy(self.inputs[index]), to_numpy(self.perturbed[index])
         form = self.space.form_of(self.inputs)
         if form == "image":
             return plots.before_and_after(plots.channels_last(before), plots.channels_last(after), ax=ax)
@@ -200,7 +246,7 @@ class Perturbation(_Result):
         names = list(self.space.feature_names(self.inputs))
         if form == "tokens":
             names = [f"{old} → {new}" for old, new in zip(*self[index]._words(), strict=True)]
-        return plots.bars(names, _numpy(moved[index]), ax=ax)
+        return plots.bars(names, to_numpy(moved[index]), ax=ax)
 
     def _sentence(self) -> str:
         from probe import plots
@@ -213,19 +259,25 @@ class Perturbation(_Result):
     def _figures(self) -> str:
         return _drawn(self)
 
-    def save(self, stem: str | Path) -> None:
-        """Write STEM.npz and STEM.json; `probe.load` reads them again."""
-        tensors = {"inputs": self.inputs, "perturbed": self.perturbed, "labels": self.clean.labels}
-        _save(stem, self, tensors | {"clean": self.clean.logits, "attacked": self.attacked.logits})
+    def _in_words(self) -> tuple[str, ...]:
+        before, broken = int(self.clean.correct.sum()), int(self.success.sum())
+        return (
+            f"Perturbation of {len(self)} examples by {self.method}",
+            f"{before} right before, {broken} of them wrong after",
+            f"inputs {tuple(self.inputs.shape)} {_dtype(self.inputs)}",
+            _cost(self.cost),
+        )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Scores(_Result):
     """One metric's evidence for every example."""
 
+    per_row: ClassVar[tuple[str, ...]] = ("evidence",)
+
     evidence: Evidence
     metric: Measure
-    cost: Usage = field(default_factory=Usage)
+    cost: Usage = field(default_factory=Usage)  # of the call that made it, also in a part of it
 
     @property
     def value(self) -> float:
@@ -266,10 +318,16 @@ class Scores(_Result):
 
     def to_frame(self) -> pd.DataFrame:
         """One row per example with the metric's evidence."""
-        return pd.DataFrame(self._array().reshape(len(self.evidence), -1))
+        evidence = self._array().reshape(len(self.evidence), -1)
+        return pd.DataFrame(
+            evidence, columns=self.metric.columns if len(self.metric.columns) == evidence.shape[1] else None
+        )
 
     def _array(self) -> Floats:
-        return self.evidence.detach().cpu().numpy().astype(np.float64)
+        return to_numpy(self.evidence).astype(np.float64)
+
+    def _in_words(self) -> tuple[str, ...]:
+        return f"{self.metric}: {self.value:.4g} over {len(self)} examples", _cost(self.cost)
 
 
 Result = Prediction | Attribution | Perturbation
@@ -286,36 +344,21 @@ def _drawn(result: Attribution | Perturbation, most: int = 3) -> str:
     return f"<div>{''.join(tags)}</div>"
 
 
-def files(stem: str | Path) -> tuple[Path, Path]:
-    """The two files that a result saved as STEM is in."""
-    stem = Path(stem)
-    return stem.with_name(stem.name + ".npz"), stem.with_name(stem.name + ".json")
+def _named(classes: Labels, names: tuple[str, ...]) -> NDArray[Any]:
+    """Classes by name; by number where there are no names, or not one for each."""
+    numbers = to_numpy(classes)
+    known = len(names) > 0 and (len(numbers) == 0 or 0 <= numbers.min() <= numbers.max() < len(names))
+    return np.array([_whole(name) for name in names], dtype=object)[numbers] if known else numbers
 
 
-def _numpy(tensor: Tensor) -> NDArray[Any]:
-    return tensor.detach().cpu().numpy()
+def _whole(text: str) -> str:
+    """A name without half surrogate pairs, which no table or page can hold."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _save(stem: str | Path, result: Attribution | Perturbation, tensors: dict[str, Tensor]) -> None:
-    arrays_file, record_file = files(stem)
-    if taken := [path for path in (arrays_file, record_file) if path.exists()]:
-        raise ExistsError(f"{taken[0]} exists and is left as it is; save under another name")
-    space = result.space
-    if space.features is not None:
-        tensors = tensors | {"features": space.features}
-    low, high = space.bounds
-    tensors = tensors | {name: torch.as_tensor(v) for name, v in (("scale", space.scale), ("low", low), ("high", high))}
-    arrays: dict[str, Any] = {k: _numpy(v) for k, v in tensors.items()}
-    np.savez_compressed(arrays_file, **arrays)
-    record = {
-        "kind": type(result).__name__,
-        "method": result.method.config(),
-        "names": space.names,
-        "kinds": space.kinds,
-        "form": space.form,
-        "words": space.words,
-        "special": space.special,
-        "threshold": result.clean.threshold if isinstance(result, Perturbation) else None,
-        "cost": vars(result.cost),
-    }
-    record_file.write_text(json.dumps(record, indent=1))
+def _dtype(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def _cost(usage: Usage) -> str:
+    return f"cost: {usage.forward:,} examples forward, {usage.backward:,} backward"

@@ -1,25 +1,24 @@
 """Run many methods over many examples, and read results again."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-import numpy as np
-import torch
-
+from probe import store
 from probe.adapters import check_model
 from probe.dataset import Dataset
-from probe.errors import DataError, ForwardError, ShapeError
+from probe.errors import DataError, ForwardError, ProbeError, ShapeError, UnknownMethod
 from probe.method import Method
 from probe.model import Model, Usage
 from probe.registry import build, methods
-from probe.results import Attribution, Perturbation, Prediction, files
+from probe.results import Attribution, Perturbation, Prediction, Result, Scores
 from probe.space import Space
 
 M = TypeVar("M", bound=Method)
+
+RESULTS = (Attribution, Perturbation, Prediction, Scores)
 
 
 def sweep(method: M, **choices: Sequence[object]) -> list[M]:
@@ -30,7 +29,7 @@ def sweep(method: M, **choices: Sequence[object]) -> list[M]:
 def predict(model: Model, data: Dataset) -> Prediction:
     """The model's answers to a dataset."""
     inputs = model.check(data.inputs)
-    return Prediction(model.logits(inputs), model.check_labels(data.labels, inputs), model.threshold)
+    return Prediction.of(model, inputs, model.check_labels(data.labels, inputs))
 
 
 def check_fit(model: Model, data: Dataset) -> None:
@@ -48,30 +47,63 @@ def check_fit(model: Model, data: Dataset) -> None:
     check_model(model, data.inputs)
 
 
-def load(stem: str | Path) -> Attribution | Perturbation:
-    """Read what `save(STEM)` of an Attribution or a Perturbation wrote. Nothing in the files is executed."""
-    arrays_file, record_file = files(stem)
+def load(stem: str | Path, known: Sequence[type[Method]] = ()) -> Result | Scores:
+    """Read what `save(STEM)` of a result wrote. Nothing in the files is executed.
+
+    `known` are classes of methods of one's own that the result may have been made by.
+
+    Raises:
+        DataError: if the files are damaged, or no result.
+        UnknownMethod: if a method made it that is neither of probe nor `known`.
+    """
+    every = {**methods(), **{kind.name(): kind for kind in known}}
+
+    def make(config: Mapping[str, Any]) -> Method:
+        if not isinstance(name := config["method"], str):
+            raise ValueError(f"its method is named {name!r:.40}")
+        if name not in every:
+            raise UnknownMethod(
+                f"{stem} was made by {name!r:.80}, which is no method of probe; import its class, "
+                f"and write probe.load({str(stem)!r}, known=[TheClass])"
+            )
+        return build(every, config)
+
+    result = store.read(stem, {kind.__name__: kind for kind in (*RESULTS, Space, Usage)}, make)
     try:
-        record = json.loads(record_file.read_text())
-        with np.load(arrays_file, allow_pickle=False) as arrays:
-            tensors = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
-    except (OSError, ValueError) as error:
+        _check_agreement(result)
+    except ProbeError as error:
         raise DataError(f"{stem} is not a saved result: {error}") from None
-    method: Any = build(methods(), record["method"])
-    space = Space(
-        bounds=(tensors["low"], tensors["high"]),
-        features=tensors.get("features"),
-        names=tuple(record["names"]),
-        kinds=tuple(record["kinds"]),
-        scale=tensors["scale"],
-        form=record["form"],
-        words=tuple(record["words"]),
-        special=tuple(record["special"]),
-    )
-    cost = Usage(**record["cost"])
-    if record["kind"] == "Attribution":
-        return Attribution(tensors["values"], tensors["inputs"], tensors["targets"], method, space, cost)
-    clean, attacked = (
-        Prediction(tensors[when], tensors["labels"], record.get("threshold")) for when in ("clean", "attacked")
-    )
-    return Perturbation(tensors["inputs"], tensors["perturbed"], clean, attacked, method, space, cost)
+    return cast(Result | Scores, result)
+
+
+def _check_agreement(result: Any) -> None:
+    """Raise DataError, or what the space raises, where the parts of a result do not belong together."""
+    if not isinstance(result, RESULTS):
+        raise DataError(f"it holds a {type(result).__name__}")
+    if isinstance(result, Attribution | Perturbation):
+        moved = result.values if isinstance(result, Attribution) else result.perturbed
+        result.space.check(result.inputs)
+        if moved.shape != result.inputs.shape or not bool(moved.isfinite().all()):
+            raise DataError(f"{tuple(moved.shape)} numbers for inputs {tuple(result.inputs.shape)}, or not finite ones")
+    if isinstance(result, Attribution) and len(result) and int(result.targets.min()) < 0:
+        raise DataError("targets name classes that are not there")
+    for answers in (result.clean, result.attacked) if isinstance(result, Perturbation) else (result,):
+        if isinstance(answers, Prediction):
+            if answers.logits.ndim != 2 or answers.logits.shape[1] < 2:
+                raise DataError(f"logits have shape {tuple(answers.logits.shape)}, expected (examples, classes)")
+            if answers.classes and len(answers.classes) != answers.logits.shape[1]:
+                raise DataError(f"{answers.logits.shape[1]} logits for {len(answers.classes)} classes")
+            if (
+                len(answers)
+                and not 0 <= int(answers.labels.min()) <= int(answers.labels.max()) < answers.logits.shape[1]
+            ):
+                raise DataError("labels name classes that are not there")
+    lengths = {len(getattr(part, name)) for part in _parts(result) for name in part.per_row}
+    if len(lengths) > 1:
+        raise DataError(f"its parts have {' and '.join(map(str, sorted(lengths)))} examples")
+
+
+def _parts(result: Any) -> Iterator[Any]:
+    yield result
+    if isinstance(result, Perturbation):
+        yield from (result.clean, result.attacked)

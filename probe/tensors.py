@@ -2,8 +2,10 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 # Input coordinates per pass. On a CPU passes of 167 images of 28x28, or 1,400 rows of 91 columns, were the fastest;
@@ -32,6 +34,18 @@ def generator(seed: int, device: torch.device) -> torch.Generator:
 def exact(device: torch.device) -> torch.device:
     """Where to reckon in float64: on the device, but on the CPU beside an Apple GPU, which has no float64."""
     return torch.device("cpu") if device.type == "mps" else device
+
+
+def wide(tensor: Tensor) -> Tensor:
+    """Half precision in single, where sums and lengths would lose digits, or overflow; all else as it is."""
+    return tensor.float() if tensor.is_floating_point() and tensor.element_size() < 4 else tensor
+
+
+def to_numpy(tensor: Tensor) -> NDArray[Any]:
+    """The numbers of a tensor; bfloat16, which numpy lacks, as the same numbers in float32."""
+    tensor = tensor.detach().cpu()
+    array: NDArray[Any] = (wide(tensor) if tensor.dtype == torch.bfloat16 else tensor).numpy()
+    return array
 
 
 def column(per_example: Tensor, like: Tensor) -> Tensor:

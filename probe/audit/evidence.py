@@ -21,7 +21,7 @@ from probe.model import Model
 from probe.numbers import as_written
 from probe.results import Attribution
 from probe.study import predict
-from probe.tensors import column, spans
+from probe.tensors import column, spans, to_numpy
 
 SHOWN = 24  # examples whose attacked inputs are kept to be looked at
 
@@ -58,16 +58,16 @@ def _predictions(model: Model, data: Dataset, tick: Tick) -> Arrays:
     prediction = predict(model, data)
     tick(len(data))
     assert data.rows is not None
-    return {"rows": _numpy(data.rows), "labels": _numpy(data.labels), "logits": _numpy(prediction.logits)}
+    return {"rows": to_numpy(data.rows), "labels": to_numpy(data.labels), "logits": to_numpy(prediction.logits)}
 
 
 def _instances(model: Model, data: Dataset, rows: Tensor, tick: Tick) -> Arrays:
     inputs = data.inputs[rows]
     tick(len(rows))
-    arrays = {"rows": _numpy(rows), "inputs": _numpy(inputs)}
+    arrays = {"rows": to_numpy(rows), "inputs": to_numpy(inputs)}
     form, owner = model.space.form_of(inputs), model.space.features
     if form == "image" and owner is not None:
-        arrays["features"] = _numpy(owner)  # so that a figure can colour a group of pixels by its value
+        arrays["features"] = to_numpy(owner)  # so that a figure can colour a group of pixels by its value
     in_words = form in ("table", "tokens")
     return arrays | ({"described": np.array(model.space.describe(inputs))} if in_words else {})
 
@@ -87,10 +87,10 @@ def _explain(explainer: Explainer, model: Model, data: Dataset, rows: Tensor, se
         attribution = Attribution(torch.cat(values), inputs, targets, explainer, model.space)
         evidence = dict(_measure(metric, model, attribution) for metric in checks)
         stored = {
-            "rows": _numpy(rows),
-            "targets": _numpy(targets),
-            "values": _numpy(attribution.values.float()),
-            "by_feature": _numpy(attribution.by_feature().float()),
+            "rows": to_numpy(rows),
+            "targets": to_numpy(targets),
+            "values": to_numpy(attribution.values.float()),
+            "by_feature": to_numpy(attribution.by_feature().float()),
         }
         return stored | evidence
 
@@ -101,7 +101,7 @@ def _explain(explainer: Explainer, model: Model, data: Dataset, rows: Tensor, se
 def _measure(metric: Metric[Attribution], model: Model, attribution: Attribution) -> tuple[str, NDArray[Any]]:
     """A metric's evidence by its name, or why there is none: what cannot be judged is still an explanation."""
     try:
-        return metric.name(), _numpy(metric(model, attribution).evidence.double())
+        return metric.name(), to_numpy(metric(model, attribution).evidence.double())
     except ProbeError as error:
         return f"why_no_{metric.name()}", np.array(str(error))
 
@@ -121,24 +121,20 @@ def _attack(attack: Attack, radii: tuple[str, ...], model: Model, data: Dataset,
             after = [model.space.describe(texts) for texts in shown]
             words = {"before": np.array(model.space.describe(few)), "after": np.array(after)}
         return words | {
-            "rows": _numpy(rows),
-            "inputs": _numpy(few),
+            "rows": to_numpy(rows),
+            "inputs": to_numpy(few),
             "eps": np.array([float(Fraction(eps)) for eps in ordered]),
-            "clean": _numpy(fallen.clean == labels),
-            "success": _numpy(torch.stack(at)),
-            "movable": _numpy(
+            "clean": to_numpy(fallen.clean == labels),
+            "success": to_numpy(torch.stack(at)),
+            "movable": to_numpy(
                 torch.stack([could_move(at_radius(attack, eps), model.space, inputs) for eps in ordered])
             ),
-            "predicted": _numpy(torch.stack([torch.where(fell, fallen.answers, fallen.clean) for fell in at])),
-            "shown": _numpy(torch.stack(shown)),
-            "moved": _numpy(torch.stack([model.space.by_feature(model.space.change(x, few)) for x in shown])),
+            "predicted": to_numpy(torch.stack([torch.where(fell, fallen.answers, fallen.clean) for fell in at])),
+            "shown": to_numpy(torch.stack(shown)),
+            "moved": to_numpy(torch.stack([model.space.by_feature(model.space.change(x, few)) for x in shown])),
         }
 
     # The radii are the plan's, so the attack's own would only mislead.
     settings = {key: value for key, value in as_written(attack.config()).items() if key != "eps"}
     step = Step(f"attack-{attack.name()}", "robustness", settings, total, work)
     return replace(step, moves=attack.moves, title=type(attack).__name__)
-
-
-def _numpy(tensor: Tensor) -> NDArray[Any]:
-    return tensor.detach().cpu().numpy()

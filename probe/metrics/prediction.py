@@ -1,6 +1,7 @@
 """Is the model right, does it know when it is, and does it stay right under attack?"""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -16,6 +17,8 @@ from probe.statistics import Floats, calibration_error, calibration_interval
 class Accuracy(Proportion[Prediction]):
     """Share of examples classified correctly, in [0, 1]; higher is better."""
 
+    columns: ClassVar[tuple[str, ...]] = ("correct",)
+
     def measure(self, model: Model, result: Prediction) -> Evidence:
         return result.correct
 
@@ -27,6 +30,8 @@ class CalibrationError(Metric[Prediction]):
     Confidence is the probability of the most likely class and accuracy how often that is the label, whatever threshold
     the decision has: probabilities are calibrated, decisions are not.
     """
+
+    columns: ClassVar[tuple[str, ...]] = ("confidence", "correct")
 
     bins: int = param(15, "number of equally wide confidence bins", low=1, high=10**4)
 
@@ -47,6 +52,8 @@ class RobustAccuracy(Proportion[Perturbation]):
 
     An upper bound of the truth: a stronger attack can only lower it.
     """
+
+    columns: ClassVar[tuple[str, ...]] = ("correct",)
 
     def measure(self, model: Model, result: Perturbation) -> Evidence:
         return result.clean.correct * result.attacked.correct
