@@ -34,7 +34,7 @@ class Learner:
         self.objective, self.workers = objective, workers
         self.whole = objective.network
         self.whole.to(memory_format=LAYOUTS[settings.layout])  # type: ignore[call-overload]  # torch's types leave it out
-        self.average = Average(self.whole, settings.ema) if settings.ema else None
+        self.average = Average(self.whole, settings.ema, warmup=settings.ema_warmup) if settings.ema else None
         if workers.shards(settings):
             # What is divided cannot be judged or kept, so a copy is.
             self.objective = objective = deepcopy(objective)
@@ -103,7 +103,7 @@ class Learner:
         if settings.l1:
             shrink((weight for weight in self.matrices if weight.requires_grad), rate * settings.l1)
         if self.average:
-            self.average.follow(self._weights())
+            self.average.follow(self._weights(), self.taken)
         self.taken += 1
         return self.workers.add(loss.detach() / self.workers.count)
 

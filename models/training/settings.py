@@ -4,6 +4,7 @@ import math
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -24,7 +25,7 @@ class Adversary:
     beta: float = 6.0  # trades: how much the distance of the answers counts
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        check_types(self)
         for name in ("steps", "beta"):
             check_number(self, name, lambda value: 0 < value < math.inf, "above 0")
         check_number(self, "eps", lambda value: 0 <= value < math.inf, "0 or more")
@@ -39,7 +40,7 @@ class Balance:
     step: float = 0.01  # group dro: how fast the weights of groups follow their losses
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        check_types(self)
         check_number(self, "step", lambda value: 0 < value < math.inf, "above 0")
         if not self.groups:
             raise PlanError("Balance.groups is empty; name columns of the data's groups")
@@ -73,6 +74,8 @@ class Settings:
     l1: float = 0.0  # times the rate: how far each weight moves towards 0 at a step, and stops there
     clip: float = 1.0  # the longest gradient (arXiv:1211.5063), 0 for any length
     ema: float = 0.0  # part of the old in the moving average of the weights that is judged and kept, 0 for none
+    # The part grows from .1 to `ema`, so that what was drawn is soon forgotten; see `models.training.average`.
+    ema_warmup: bool = True
 
     initialiser: Literal["uniform", "he", "xavier", "orthogonal", "truncated normal"] = "uniform"
     augment: Mix = "none"  # a ready mix, or names with strengths: {"flip": 0.5, "shift": 2}, applied in that order
@@ -88,6 +91,7 @@ class Settings:
     freeze: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        check_types(self)
         for name in ("epochs", "batch", "rate", "patience", "drops", "wait"):
             self._check(name, lambda value: 0 < value < math.inf, "above 0")
         for name in ("validation", "momentum"):
@@ -102,7 +106,6 @@ class Settings:
         for pattern, until in self.freeze.items():
             if not 0 < until <= 1:
                 raise RangeError(f"Settings.freeze: {pattern!r} takes a part of all steps, above 0 to 1; got {until}")
-        check_choices(self)
         if self.parallel == "sharded" and self.layout == "channels last":
             raise PlanError('Settings.parallel = "sharded" divides contiguous weights; set layout = "channels first"')
         if self.parallel == "sharded" and self.adversary:
@@ -143,13 +146,11 @@ class Settings:
         return self.from_toml(kept | changes)
 
 
-def check_choices(settings: Any) -> None:
-    """Refuse a name that is not among those that a field lists."""
+def check_types(settings: Any) -> None:
+    """Refuse values of a type that their field does not have; give the others the type that they are kept in."""
     kind = type(settings)
     for name, hint in get_type_hints(kind).items():
-        if get_origin(hint) is Literal and getattr(settings, name) not in get_args(hint):
-            found = getattr(settings, name)
-            raise PlanError(f"{kind.__name__}.{name} is {found!r}{nearest(found, get_args(hint))}")
+        object.__setattr__(settings, name, _typed(f"{kind.__name__}.{name}", getattr(settings, name), hint))
 
 
 def check_number(settings: Any, name: str, admits: Callable[[float], bool], what: str) -> None:
@@ -183,40 +184,82 @@ def _table(source: str | Path | Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _value(kind: type[Any], key: str, value: Any, hint: Any) -> Any:
-    if value == "none" and type(None) in get_args(hint):
+    if isinstance(value, str) and value == "none" and type(None) in get_args(hint):
         return None
-    nested: list[Any] = [part for part in get_args(hint) if is_dataclass(part)]
+    nested = _nested(hint)
     if nested:
         if not isinstance(value, Mapping):
             raise PlanError(f'{kind.__name__}.{key} is {value!r}, expected a table of settings, or "none"')
         return nested[0](**_strict(nested[0], value))
-    what, admits = KINDS.get(hint, KINDS[str])
+    return _typed(f"{kind.__name__}.{key}", value, hint)
+
+
+def _typed(what: str, value: Any, hint: Any) -> Any:
+    if value is None and type(None) in get_args(hint):
+        return None
+    if get_origin(hint) is Literal:
+        if not isinstance(value, str):
+            raise PlanError(f"{what} is {_short(value)}, expected a name; there are {', '.join(get_args(hint))}")
+        if value not in get_args(hint):
+            raise PlanError(f"{what} is {_short(value)}{nearest(value, get_args(hint))}")
+        return value
+    if nested := _nested(hint):
+        if not isinstance(value, nested[0]):
+            raise PlanError(f"{what} is {_short(value)}, expected {nested[0].__name__}(...) or None")
+        return value
+    expected, admits, keep = KINDS[hint]
     if not admits(value):
-        raise PlanError(f"{kind.__name__}.{key} is {value!r}, expected {what}")
-    if isinstance(value, list):
-        return tuple(value)
-    return float(value) if hint is float else value
+        raise PlanError(f"{what} is {_short(value)}, expected {expected}")
+    return keep(value)
+
+
+def _nested(hint: Any) -> list[Any]:
+    return [part for part in get_args(hint) if is_dataclass(part)]
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
-KINDS: dict[Any, tuple[str, Callable[[Any], bool]]] = {
-    int: ("a whole number", lambda value: isinstance(value, int) and not isinstance(value, bool)),
-    float: ("a number", _number),
-    str: ("a name", lambda value: isinstance(value, str)),
-    Weights: ("a list of numbers", lambda value: isinstance(value, list | tuple) and all(map(_number, value))),
+def _numbers(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(k, str) and _number(v) for k, v in value.items())
+
+
+def _floats(value: Mapping[str, Any]) -> dict[str, float]:
+    # A whole number of pixels stays one.
+    return {name: int(number) if _whole(number) else float(number) for name, number in value.items()}
+
+
+LONGEST = 80  # characters of a value in an error
+Kind = tuple[str, Callable[[Any], bool], Callable[[Any], Any]]
+# By type: how it is named, which values are of it, and as what they are kept.
+KINDS: dict[Any, Kind] = {
+    int: ("a whole number", _whole, int),
+    float: ("a number", _number, float),
+    bool: ("true or false", lambda value: isinstance(value, bool), bool),
+    Weights: (
+        "a list of numbers",
+        lambda value: isinstance(value, list | tuple) and all(map(_number, value)),
+        lambda value: tuple(map(float, value)),
+    ),
     tuple[str, ...]: (
         "a list of names",
         lambda value: isinstance(value, list | tuple) and all(isinstance(name, str) for name in value),
+        tuple,
     ),
-    Mapping[str, float]: (
-        "a table of numbers",
-        lambda value: isinstance(value, Mapping) and all(map(_number, value.values())),
-    ),
+    Mapping[str, float]: ("a table of numbers", _numbers, _floats),
     Mix: (
         "a name or a table of numbers",
-        lambda value: isinstance(value, str) or (isinstance(value, Mapping) and all(map(_number, value.values()))),
+        lambda value: isinstance(value, str) or _numbers(value),
+        lambda value: value if isinstance(value, str) else _floats(value),
     ),
 }

@@ -2,12 +2,14 @@
 
 import json
 import math
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 
+import numpy as np
 import pytest
 import torch
 
-from models.networks import initialisers, start
+import models
+from models.networks import build, initialisers, start
 from models.networks.network import Network
 from models.training import augment, learner, losses, metrics, optimisers, schedules, strengths
 from models.training.learner import Learner
@@ -15,6 +17,7 @@ from models.training.loop import carve, fit
 from models.training.objectives import OBJECTIVES, objective_of
 from models.training.objectives.classification import Classification
 from models.training.settings import Adversary, Balance, Settings
+from models.zoo import recipe_of
 from probe import Dataset, Space
 from probe.errors import DataError, PlanError, ProbeError, RangeError, ShapeError
 
@@ -39,6 +42,7 @@ OPTIONS = [
     {"l1": 0.1},
     {"clip": 0.1},
     {"ema": 0.9},
+    {"ema": 0.9, "ema_warmup": False},
     {"mixup": 0.4},
     {"precision": "bfloat16"},
     {"adversary": Adversary(method="fgsm", eps=0.1)},
@@ -210,10 +214,41 @@ def test_clipping_bounds_the_length_of_a_step():
 
 
 def test_the_average_equals_its_closed_form():
-    learner, path = learned(4, inputs=1.0, ema=0.8)
+    learner, path = learned(4, inputs=1.0, ema=0.8, ema_warmup=False)
     expected = 0.8**4 * path[0] + sum(0.2 * 0.8 ** (4 - t) * path[t] for t in range(1, 5))
     torch.testing.assert_close(learner.judged.weight.detach(), expected)
     assert not torch.equal(learner.network.weight, learner.judged.weight)
+
+
+def test_an_average_that_warms_up_gives_each_step_its_part():
+    learner, path = learned(4, inputs=1.0, ema=0.3)
+    expected = path[0]
+    # (1 + t) / (10 + t) is .1, .18, .25, .31, and .3 is the most.
+    for weight, part in zip(path[1:], (1 / 10, 2 / 11, 3 / 12, 0.3), strict=True):
+        expected = part * expected + (1 - part) * weight
+    torch.testing.assert_close(learner.judged.weight.detach(), expected)
+
+
+@pytest.mark.parametrize("ema", [0.99, 0.999, 0.9999])
+def test_an_average_of_few_steps_is_not_what_training_began_with(ema, blank, easy):
+    settings = replace(BASE, ema=ema)  # 36 steps
+    plain, average, cold = (
+        fit(blank(), easy, chosen, device=CPU, progress=quiet).best.loss
+        for chosen in (replace(settings, ema=0.0), settings, replace(settings, ema_warmup=False))
+    )
+    assert average < 1.5 * plain < cold
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_six_epochs_of_motifs_are_learned_with_an_average_too():
+    recipe = recipe_of("motif-gcn")
+    network = build(recipe.architecture, recipe.kwargs)
+    settings = replace(recipe.settings, epochs=6, ema=0.99)
+    best = fit(network, models.data("motifs", "train"), settings, device=CPU, progress=quiet).best
+    # Without a warm-up 1.55 and .39.
+    assert best.loss == pytest.approx(0.13, abs=0.03)
+    assert best.accuracy == pytest.approx(0.983, abs=0.015)
 
 
 def test_without_an_average_the_network_itself_is_judged():
@@ -223,7 +258,7 @@ def test_without_an_average_the_network_itself_is_judged():
 
 def test_the_average_follows_running_statistics_and_counts(network, easy):
     start(network, easy.inputs, torch.Generator().manual_seed(0))
-    learner = learner_of(network, easy, replace(BASE, ema=0.5), steps=3)
+    learner = learner_of(network, easy, replace(BASE, ema=0.5, ema_warmup=False), steps=3)
     norm, mean = network.blocks[0][2], learner.average.network.blocks[0][2]
     before = norm.running_mean.clone()
     learner.learn(learner.objective.rows(easy))
@@ -262,6 +297,16 @@ def test_on_a_plateau_the_rate_falls_after_as_many_epochs_as_it_waits(wait, netw
             waited, rate, falls = 0, rate / 2, falls + 1
         assert line["next_rate"] == pytest.approx(rate)
     assert falls
+
+
+@pytest.mark.parametrize("loss", ["cross-entropy", "mse", "bce"])
+@pytest.mark.parametrize("more", [{}, {"mixup": 0.4}, {"precision": "bfloat16"}], ids=str)
+def test_class_weights_may_be_whole_numbers(loss, more, blank, easy):
+    whole, decimal = (
+        weights(easy, blank, replace(BASE, epochs=1, loss=loss, class_weights=given, **more))
+        for given in ((3, 1), (3.0, 1.0))
+    )
+    assert all(torch.equal(whole[name], decimal[name]) for name in whole)
 
 
 def test_class_weights_need_one_number_a_class(network, easy):
@@ -424,6 +469,7 @@ def test_what_is_left_out_in_toml_is_said_by_none():
         ({"ema": 1.0}, RangeError, "ema must be a part of a whole"),
         ({"l1": -1.0}, RangeError, "l1 must be 0 or more"),
         ({"class_weights": [1, -1]}, RangeError, "class_weights must be above 0"),
+        ({"ema_warmup": 1}, PlanError, "ema_warmup is 1, expected true or false"),
         ("no.toml", PlanError, "cannot read the settings no.toml"),
     ],
     ids=str,
@@ -439,3 +485,54 @@ def test_a_file_that_is_not_toml_is_named(tmp_path):
     (tmp_path / "run.toml").write_text("epochs 3")
     with pytest.raises(PlanError, match=r"run.toml is not TOML"):
         Settings.from_toml(tmp_path / "run.toml")
+
+
+WRONG = [
+    None,
+    "3",
+    2.5,
+    True,
+    math.nan,
+    -1,
+    0,
+    [],
+    ["a"],
+    (1, "b"),
+    {"a": "b"},
+    {1: 2},
+    object(),
+    torch.ones(2),
+    b"x",
+    1j,
+]
+
+
+@pytest.mark.parametrize("kind", [Settings, Adversary, Balance])
+def test_a_value_of_any_type_is_kept_as_the_type_of_its_field_or_refused_in_a_sentence(kind):
+    good = {
+        Settings: {"epochs": 1},
+        Adversary: {"method": "pgd", "eps": 0.1},
+        Balance: {"method": "reweight", "groups": ("a",)},
+    }[kind]
+    for field in fields(kind):
+        for wrong in WRONG:
+            try:
+                kept = getattr(kind(**good | {field.name: wrong}), field.name)
+            except ProbeError as error:
+                assert str(error).startswith(f"{kind.__name__}.{field.name}")  # noqa: PT017  # or it is kept
+            else:
+                assert kept == (tuple(wrong) if isinstance(wrong, list) else wrong)
+                assert type(kept) is type(getattr(kind(**good), field.name)) or kept is None or field.default is None
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": "3"}, {"epochs": 2.5}, {"batch": 33.5}, {"patience": 1.5}, {"wait": 0.5}])
+def test_counts_are_whole_numbers(wrong):
+    (name,) = wrong
+    with pytest.raises(PlanError, match=rf"Settings.{name} is .*, expected a whole number"):
+        Settings(**{"epochs": 1} | wrong)
+
+
+def test_numbers_of_numpy_are_numbers():
+    settings = Settings(epochs=np.int64(3), rate=np.float32(0.5), class_weights=[np.int64(3), 1])
+    assert (settings.epochs, settings.rate, settings.class_weights) == (3, 0.5, (3.0, 1.0))
+    assert json.loads(json.dumps(asdict(settings)))["epochs"] == 3

@@ -113,4 +113,4 @@ def _class_weights(settings: Settings, classes: int) -> Tensor | None:
             f"Settings.class_weights has {len(settings.class_weights)} numbers, the data has {classes} classes; "
             "give one for each class"
         )
-    return torch.tensor(settings.class_weights)
+    return torch.tensor(settings.class_weights, dtype=torch.float32)

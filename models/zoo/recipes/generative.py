@@ -49,6 +49,7 @@ RECIPES = {
             weight_decay=0.0,
             clip=0.0,
             ema=0.999,
+            ema_warmup=False,
             initialiser="he",
             precision="bfloat16",
             layout="channels first",
