@@ -11,17 +11,15 @@ from math import prod
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from models.networks.autoencoder import AutoEncoder
 from models.networks.cnn import ConvNet
 from models.networks.dense import ImageMLP
-from models.networks.dropout import Dropout
+from models.networks.drawing import clear, drawn, start
 from models.networks.ftt import FTTransformer
 from models.networks.gan import AdversarialPair
 from models.networks.graph import GAT, GCN
 from models.networks.hidden import ACTIVATIONS, NORMS
-from models.networks.initialisers import INITIALISERS
 from models.networks.lenet import LeNet
 from models.networks.mlp import TableNet
 from models.networks.network import Network
@@ -51,6 +49,8 @@ ARCHITECTURES: dict[str, Callable[..., Network]] = {
     "gcn": GCN,
     "gat": GAT,
 }
+__all__ = ["ARCHITECTURES", "build", "drawn", "start"]
+
 LARGEST = 2**28  # bytes of weights
 WIDEST, LONGEST = 4096, 64  # the largest argument, and the longest list of them
 REPEATS = ("layers", "blocks")  # arguments that say how many parts there are; a list has a part for each number
@@ -86,7 +86,7 @@ def build(architecture: str, kwargs: Mapping[str, Any]) -> Network:
     needed = sum(tensor.nbytes for tensor in network.state_dict().values())
     if needed > LARGEST:
         raise DataError(f"{architecture} would have {needed:,} bytes of weights, more than {LARGEST:,}")
-    network.to_empty(device="cpu")
+    clear(network.to_empty(device="cpu"))
     # Convolutions on a CPU took half the time with the channels of a pixel side by side.
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types leave it out
 
@@ -113,26 +113,3 @@ def _parts(name: str, value: Any) -> int:
     if isinstance(value, list | tuple):
         return len(value)
     return int(value) if name in REPEATS else 0
-
-
-def start(network: Network, inputs: Tensor, generator: torch.Generator, initialiser: str = "uniform") -> None:
-    """Fill in the weights that training begins with, and the normalisation of the training inputs."""
-    for module in network.modules():
-        if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d):
-            INITIALISERS[initialiser](_outputs_first(module), generator)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.Embedding):
-            INITIALISERS[initialiser](module.weight, generator)
-            if module.padding_idx is not None:
-                nn.init.zeros_(module.weight[module.padding_idx])
-        elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.LayerNorm | nn.GroupNorm):
-            module.reset_parameters()
-        elif isinstance(module, Dropout):
-            module.reseed(int(torch.randint(2**62, (), generator=generator)))
-    network.adapt(inputs, generator)
-
-
-def _outputs_first(module: nn.Linear | nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d) -> Tensor:
-    weight = module.weight.detach()
-    return weight.transpose(0, 1) if isinstance(module, nn.ConvTranspose2d) else weight

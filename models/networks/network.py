@@ -31,10 +31,21 @@ class Network(nn.Module):
 
         Of a batch that several processes share, `rows` are those of this one.
         """
-        random = generator(seed, torch.device("cpu"))
-        for module in self.modules():
-            if isinstance(module, Dropout):
-                module.reseed(int(torch.randint(2**62, (), generator=random)), rows)
+        reseed(self, seed, rows)
+
+
+def reseed(module: nn.Module, seed: int, rows: range | None = None) -> None:
+    """The same for any module; torch's own dropout is not reached by it."""
+    random = generator(seed, torch.device("cpu"))
+    for part in module.modules():
+        if isinstance(part, Dropout):
+            part.reseed(int(torch.randint(2**62, (), generator=random)), rows)
+
+
+def logits_of(network: nn.Module, inputs: Examples) -> Logits:
+    """The logits of inputs as they are in the data."""
+    found: Tensor = network.logits(inputs) if isinstance(network, Network) else network(inputs)
+    return found
 
 
 class TokenNetwork(Network):

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from models.networks.network import Network
+from models.networks.network import logits_of
 from models.training.metrics import Line
 from models.training.settings import Adversary
 from probe.space import Space
@@ -31,7 +31,7 @@ def directions(inputs: Tensor, random: torch.Generator) -> Tensor:
 
 
 def harden(
-    network: Network, inputs: Tensor, targets: Tensor, start: Tensor, adversary: Adversary, space: Space
+    network: nn.Module, inputs: Tensor, targets: Tensor, start: Tensor, adversary: Adversary, space: Space
 ) -> Tensor:
     """The inputs moved against the network, which is left as it was: weights, gradients, statistics and modes.
 
@@ -48,7 +48,7 @@ def harden(
     length = 1.25 * radius if adversary.method == "fgsm" else 2.5 * radius / steps
     moved = space.admit(inputs + start * unit * (NEARBY if near else radius), inputs)
     with _judging(network):
-        goal = F.log_softmax(network.logits(inputs).detach(), 1) if near else None
+        goal = F.log_softmax(logits_of(network, inputs).detach(), 1) if near else None
         for _ in range(steps):
             slope = _slope(network, moved, targets, goal)
             change = (moved - inputs) / unit + length * slope.sign()
@@ -72,7 +72,7 @@ def collapsed(lines: Sequence[Line]) -> bool:
 
 
 @contextmanager
-def _judging(network: Network) -> Iterator[None]:
+def _judging(network: nn.Module) -> Iterator[None]:
     """Eval mode, in which statistics of moved rows do not leak into those that the network keeps."""
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
@@ -84,10 +84,10 @@ def _judging(network: Network) -> Iterator[None]:
             module.training = mode
 
 
-def _slope(network: Network, inputs: Tensor, targets: Tensor, goal: Tensor | None) -> Tensor:
+def _slope(network: nn.Module, inputs: Tensor, targets: Tensor, goal: Tensor | None) -> Tensor:
     x = inputs.detach().requires_grad_()
     with torch.enable_grad():
-        logits = network.logits(x)
+        logits = logits_of(network, x)
         rising = F.cross_entropy(logits, targets, reduction="sum") if goal is None else divergence(logits, goal).sum()
         # By the inputs alone: the gradients of the weights are neither computed nor touched.
         (slope,) = torch.autograd.grad(rising, x)

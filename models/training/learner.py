@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from models.networks.network import Network
+from models.networks.network import reseed
+from models.randomness import fixed
 from models.training.average import Average
 from models.training.names import matched
 from models.training.objectives import Batch, Objective
@@ -38,9 +39,11 @@ class Learner:
         if workers.shards(settings):
             # What is divided cannot be judged or kept, so a copy is.
             self.objective = objective = deepcopy(objective)
-        network: Network = objective.network
+        network = objective.network
         self.network = network
         self.device = next(network.parameters()).device
+        # What their owner holds still is not theirs to be let go of.
+        self.held = {name for name, parameter in network.named_parameters() if not parameter.requires_grad}
         matched("Settings.freeze", settings.freeze, [name for name, _ in network.named_parameters()])
         # The network stays what it is, with the names of its weights; only calls go through what was wrapped.
         forward = workers.spread(objective, settings)
@@ -58,7 +61,7 @@ class Learner:
         self.plateau = Plateau(settings.drop, settings.wait)
 
     @property
-    def judged(self) -> Network:
+    def judged(self) -> nn.Module:
         """The network that is judged and kept: the average, if there is one."""
         if self.average:
             return self.average.network
@@ -79,6 +82,11 @@ class Learner:
 
     def learn(self, batch: Batch) -> Tensor:
         """Take a step down the loss; give what the loss was before it."""
+        # What a network draws from global random states follows from the seed and the step too, in each process.
+        with fixed(number(self.seed, "global", self.taken, self.workers.rank), self.device):
+            return self._learn(batch)
+
+    def _learn(self, batch: Batch) -> Tensor:
         settings, objective, rate = self.settings, self.objective, self.rate
         self._freeze()
         random = source(self.seed, "step", self.taken)
@@ -87,7 +95,7 @@ class Learner:
         total, own = objective.total(batch), self.workers.share(batch)
         own = objective.harden(own)
         # The 0 belongs to the draws that the zoo was trained with.
-        self.network.reseed(number(self.seed, "dropout", self.taken, 0), self.workers.rows(len(batch)))
+        reseed(self.network, number(self.seed, "dropout", self.taken, 0), self.workers.rows(len(batch)))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
             losses = self.forward(own)
         objective.heed(own, losses.detach(), self.workers.add)
@@ -121,6 +129,7 @@ class Learner:
             # Plain SGD remembers a step that is not there as None.
             kept = {name: torch.as_tensor(value) for name, value in values.items() if value is not None}
             tensors |= {f"optimiser.{index}.{name}": value for name, value in kept.items()}
+        tensors |= {f"loose.{name}": tensor.clone() for name, tensor in _loose(self.network).items()}
         plateau = {name: getattr(self.plateau, name) for name in ("factor", "best", "waited")}
         return tensors, {"taken": self.taken, "plateau": plateau}
 
@@ -129,6 +138,9 @@ class Learner:
         self.objective.load_state_dict(_under("objective.", tensors))
         if self.average:
             self.average.network.load_state_dict(_under("average.", tensors))
+        with torch.no_grad():
+            for name, tensor in _loose(self.network).items():
+                tensor.copy_(tensors[f"loose.{name}"])
         self.taken = numbers["taken"]
         for name, value in numbers["plateau"].items():
             setattr(self.plateau, name, value)
@@ -151,11 +163,17 @@ class Learner:
             held = self.done < until or until == 1
             for name, parameter in self.network.named_parameters():
                 if fnmatchcase(name, pattern):
-                    parameter.requires_grad_(not held)
+                    parameter.requires_grad_(not held and name not in self.held)
                     parameter.grad = None if held else parameter.grad
             for name, module in self.network.named_modules():
                 if isinstance(module, _BatchNorm) and fnmatchcase(f"{name}.weight", pattern):
                     module.train(self.network.training and not held)
+
+
+def _loose(network: nn.Module) -> dict[str, Tensor]:
+    """The buffers that a network's state dict leaves out."""
+    kept = network.state_dict()
+    return {name: buffer for name, buffer in network.named_buffers() if name not in kept}
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -15,14 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from models.networks import start
-from models.networks.network import Network
+from models.networks.drawing import tensors
+from models.randomness import fixed
+from models.training.beginning import begin
 from models.training.course import Course, Epoch, Trained, Weights
 from models.training.learner import Learner
-from models.training.losses import LOSSES
 from models.training.metrics import Metrics
 from models.training.objectives import Judgement, objective_of
-from models.training.randomness import source
+from models.training.randomness import number, source
 from models.training.settings import Settings
 from models.training.state import States, make, owned
 from models.training.workers import Workers, together
@@ -39,7 +39,7 @@ def to_stderr(line: str) -> None:
 
 
 def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, from what, and who hears of it
-    network: Network,
+    network: nn.Module,
     data: Dataset,
     settings: Settings,
     *,
@@ -48,6 +48,7 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
     progress: Progress = to_stderr,
     folder: Path | None = None,
     weights: Weights | None = None,
+    initialise: bool | None = None,
     save_every: float = 30.0,
 ) -> Trained:
     """Train a network; leave the weights of its best epoch in it, in eval mode.
@@ -58,7 +59,7 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
     longer a number ends training too; the last good state is kept.
 
     Args:
-        network: what to train; its weights are drawn anew.
+        network: what to train: one that `models.networks.build` made, or any module of logits.
         data: rows to train on and to choose the best epoch by.
         settings: every choice that training makes.
         device: where to train.
@@ -66,16 +67,21 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
         progress: takes a line after each epoch.
         folder: where to write `metrics.jsonl`, one line an epoch, and the state, which `States.clear` removes.
         weights: tensors to begin with, by name, in place of those that are drawn; others are drawn all the same.
+        initialise: whether the weights that the network has are drawn anew. A network that `build` made has none, and
+            needs no answer; nor does one whose every weight is in `weights`.
         save_every: seconds between two states; 0 writes one after each step.
 
     Raises:
         ExistsError: if another process trains into the folder, or it holds the state of another run.
+        PlanError: if it is not said whether the network's own weights are to be drawn anew, or the seed cannot decide
+            them; the network stays what it was.
+        DataError: if the network cannot take the rows.
         ProbeError: if the loss is no longer a number.
     """
     training, validation = carve(data, settings.validation)
-    start(network, training.inputs, source(seed, "weights"), settings.initialiser)
-    _check(network, training, settings)
-    network.load_state_dict(dict(network.state_dict()) | dict(weights or {}))
+    begin(network, training, settings, seed, weights, initialise=initialise)
+    # Of a network that begins with what it has, that is a part of what the run is.
+    begun = sha256(tensors(network)) if initialise is False else sha256(weights or {})
     network.to(device)
     if folder:
         make(folder)
@@ -86,7 +92,7 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
         learner = Learner(objective, settings, steps=steps, seed=seed, workers=workers)
         # A state of divided weights is not kept: such a run begins anew. All read the state, and one writes it.
         kept = None if workers.shards(settings) else folder
-        states = States(kept, _identity(network, data, settings, seed, weights), save_every) if kept else None
+        states = States(kept, _identity(network, data, settings, seed, begun), save_every) if kept else None
         metrics = Metrics(folder if workers.leads else None)
         run = _Run(learner, _on(training, device), _on(validation, device), fewest, progress, metrics, states)
         return run.to_the_end()
@@ -152,7 +158,9 @@ class _Run:
             self.progress("interrupted")
         finally:
             network.load_state_dict(course.weights)
-            network.requires_grad_().eval()
+            for name, parameter in network.named_parameters():
+                parameter.requires_grad_(name not in self.learner.held)
+            network.eval()
         if course.best is None:
             raise ProbeError("training ended before its first epoch did")
         self.learner.objective.conclude(network, self.validation)
@@ -212,7 +220,8 @@ class _Run:
 
     def _judge(self, data: Dataset) -> Judgement:
         learner = self.learner
-        found = learner.objective.judge(learner.judged.eval(), data)
+        with fixed(number(0, "judge"), learner.device):
+            found = learner.objective.judge(learner.judged.eval(), data)
         first = torch.tensor([found.loss, found.accuracy or 0.0], dtype=torch.float64, device=learner.device)
         loss, accuracy = self.workers.agree(first).tolist()
         return Judgement(loss, None if found.accuracy is None else accuracy)
@@ -267,25 +276,7 @@ def _line(number: int, loss: float, training: Judgement, validation: Judgement) 
     return line
 
 
-def _check(network: Network, data: Dataset, settings: Settings) -> None:
-    """Refuse a network that the rows do not fit, before it takes time."""
-    # The lowest and the highest of each coordinate: among token ids the highest is the one that may be too high.
-    ends = torch.stack([data.inputs.amin(0), data.inputs.amax(0)])
-    kind = type(network).__name__
-    try:
-        with torch.no_grad():
-            outputs = network.eval().logits(ends).shape[1]
-    except (RuntimeError, IndexError, ValueError) as error:
-        shape = tuple(data.inputs.shape[1:])
-        raise DataError(
-            f"{kind} cannot take the rows of {data.name} {shape}: {error}; "
-            f"change its arguments, or the rows, which are {data.inputs.dtype}"
-        ) from None
-    if settings.loss in LOSSES and data.classes and outputs != len(data.classes):
-        raise DataError(f"{kind} has {outputs} outputs, {data.name} has {len(data.classes)} classes; make them equal")
-
-
-def _fewest(network: Network, settings: Settings, workers: Workers) -> int:
+def _fewest(network: nn.Module, settings: Settings, workers: Workers) -> int:
     """How many rows a step needs: normalisation over a batch can do nothing with a row by itself, in any process."""
     if not any(isinstance(module, _BatchNorm) for module in network.modules()):
         return 1
@@ -307,13 +298,11 @@ def _ownership(folder: Path | None, workers: Workers) -> AbstractContextManager[
     return owned(folder) if folder and workers.leads else nullcontext()
 
 
-def _identity(network: nn.Module, data: Dataset, settings: Settings, seed: int, weights: Weights | None) -> str:
+def _identity(network: nn.Module, data: Dataset, settings: Settings, seed: int, begun: str) -> str:
     """A digest of all that a run is determined by."""
     # What has no weights, such as dropout, is in its text.
     shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    text = json.dumps(
-        [repr(network), shapes, data.digest(), asdict(settings), seed, sha256(weights or {})], default=str
-    )
+    text = json.dumps([repr(network), shapes, data.digest(), asdict(settings), seed, begun], default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -47,7 +47,8 @@ class States:
     def write(self, tensors: Mapping[str, Tensor], numbers: Numbers) -> None:
         """Put a state in the place of the older one."""
         self.serial, self.written = self.serial + 1, time.monotonic()
-        contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        # Each with memory of its own: safetensors takes no weights that two names share.
+        contiguous = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
         header = json.dumps({"serial": self.serial, "run": self.run, "numbers": numbers})
         content = save(contiguous, {"state": header, "sha256": _digest(header, contiguous)})
         try:

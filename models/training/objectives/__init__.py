@@ -1,6 +1,7 @@
 """What training makes small. `Settings.loss` names it; each loss belongs to one objective."""
 
-from models.networks.network import Network
+from torch import nn
+
 from models.training.losses import LOSSES
 from models.training.objectives.classification import Classification
 from models.training.objectives.elbo import Elbo
@@ -17,7 +18,7 @@ OBJECTIVES: dict[str, type[Objective]] = dict.fromkeys(LOSSES, Classification) |
 }
 
 
-def objective_of(network: Network, settings: Settings, data: Dataset) -> Objective:
+def objective_of(network: nn.Module, settings: Settings, data: Dataset) -> Objective:
     """The objective that the settings name, over a network and the data that it is to learn."""
     return OBJECTIVES[settings.loss](network, settings, data)
 

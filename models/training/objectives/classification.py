@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from models.networks.network import Network
+from models.networks.network import logits_of
 from models.training.adversary import collapsed, directions, divergence, harden
 from models.training.augment import compose
 from models.training.groups import Add, Groups
@@ -30,7 +30,7 @@ class Classification(Objective):
 
     weights: Tensor | None
 
-    def __init__(self, network: Network, settings: Settings, data: Dataset) -> None:
+    def __init__(self, network: nn.Module, settings: Settings, data: Dataset) -> None:
         super().__init__(network, settings, data)
         self.classes, self.space = len(data.classes), data.space
         for name in ("adversary", "mixup"):
@@ -67,10 +67,10 @@ class Classification(Objective):
     def forward(self, batch: Batch) -> Tensor:
         adversary, smoothing = self.settings.adversary, self.settings.smoothing
         if adversary is None or batch.noise is None:
-            return self.loss(self.network.logits(batch.inputs), batch.targets, self.weights, smoothing)
+            return self.loss(logits_of(self.network, batch.inputs), batch.targets, self.weights, smoothing)
         if adversary.method != "trades":
-            return self.loss(self.network.logits(batch.noise), batch.targets, self.weights, smoothing)
-        logits, moved = self.network.logits(torch.cat([batch.inputs, batch.noise])).chunk(2)
+            return self.loss(logits_of(self.network, batch.noise), batch.targets, self.weights, smoothing)
+        logits, moved = logits_of(self.network, torch.cat([batch.inputs, batch.noise])).chunk(2)
         apart = divergence(moved.float(), F.log_softmax(logits.float(), 1)) * shares(batch.targets, self.weights)
         return self.loss(logits, batch.targets, self.weights, smoothing) + adversary.beta * apart
 
@@ -83,7 +83,7 @@ class Classification(Objective):
     def collapsed(self, lines: Sequence[Line]) -> bool:
         return self.settings.adversary is not None and collapsed(lines)
 
-    def judge(self, network: Network, data: Dataset) -> Judgement:
+    def judge(self, network: nn.Module, data: Dataset) -> Judgement:
         """The loss without smoothing, and the share of right answers: of the worst group where groups are balanced.
 
         With an adversary both are of the first 1,000 rows, moved by PGD of 10 steps.
@@ -95,7 +95,7 @@ class Classification(Objective):
             parts = [(inputs[rows], labels[rows], start[rows]) for rows in spans(len(inputs), rows_per_pass(inputs))]
             inputs = torch.cat([harden(network, *part, guard, self.space) for part in parts])
         with torch.no_grad():
-            logits = torch.cat([network.logits(inputs[rows]) for rows in spans(len(inputs), rows_per_pass(inputs))])
+            logits = torch.cat([logits_of(network, inputs[rows]) for rows in spans(len(inputs), rows_per_pass(inputs))])
             losses = self.loss(logits, labels, self.weights, 0.0)
             right = (logits.argmax(1) == labels).double()
             if self.settings.balance:

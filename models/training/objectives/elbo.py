@@ -3,9 +3,8 @@
 from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from models.networks.network import Network
 from models.networks.vae import VariationalAutoEncoder
 from models.training.objectives.objective import Batch, Judgement
 from models.training.objectives.reconstruction import errors
@@ -30,14 +29,14 @@ class Elbo(Unlabelled):
         return -self.network.elbo(batch.inputs, batch.noise)
 
     @torch.no_grad()
-    def judge(self, network: Network, data: Dataset) -> Judgement:
+    def judge(self, network: nn.Module, data: Dataset) -> Judgement:
         """The same, of inputs as they are, by the same draws each time."""
         assert isinstance(network, VariationalAutoEncoder)
         noise = _noise(network, data.inputs, source(0, "judge"))
         parts = spans(len(data), rows_per_pass(data.inputs))
         return Judgement(-float(torch.cat([network.elbo(data.inputs[rows], noise[rows]) for rows in parts]).mean()))
 
-    def conclude(self, network: Network, data: Dataset) -> None:
+    def conclude(self, network: nn.Module, data: Dataset) -> None:
         """Settle what error is unusual."""
         assert isinstance(network, VariationalAutoEncoder)
         network.settle(errors(network, data.inputs))

@@ -3,13 +3,12 @@
 from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import adaptive_avg_pool2d, softplus
 
 from models.frechet import frechet
 from models.networks.gan import AdversarialPair
-from models.networks.network import Network
 from models.training.objectives.objective import Batch, Judgement
 from models.training.objectives.unlabelled import Unlabelled
 from models.training.randomness import source
@@ -58,7 +57,7 @@ class Game(Unlabelled):
         return softplus(-functional_call(judge, fixed, (made,))[:, 0])
 
     @torch.no_grad()
-    def judge(self, network: Network, data: Dataset) -> Judgement:
+    def judge(self, network: nn.Module, data: Dataset) -> Judgement:
         """The Frechet distance of images from as many generated ones, both averaged down to 7x7 pixels.
 
         Neither player's loss says how good the images are. What is finer than 4 pixels is not seen by this either.

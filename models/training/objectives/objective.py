@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.networks.network import Network
 from models.training.groups import Add
 from models.training.metrics import Line
 from models.training.settings import Settings
@@ -46,7 +45,7 @@ class Judgement:
 class Objective(nn.Module, ABC):
     """What is made small, as a module around the network: so it can be compiled and distributed as one."""
 
-    def __init__(self, network: Network, settings: Settings, data: Dataset) -> None:
+    def __init__(self, network: nn.Module, settings: Settings, data: Dataset) -> None:
         super().__init__()
         self.network, self.settings = network, settings
 
@@ -75,12 +74,12 @@ class Objective(nn.Module, ABC):
         """Take in the losses of a step, which may change what rows count in the next ones."""
 
     @abstractmethod
-    def judge(self, network: Network, data: Dataset) -> Judgement:
+    def judge(self, network: nn.Module, data: Dataset) -> Judgement:
         """How a network in eval mode, this one or its average, does on rows; the lower the loss the better."""
 
     def collapsed(self, lines: Sequence[Line]) -> bool:
         """Whether the epochs so far, a line each, show that more of them would be in vain."""
         return False
 
-    def conclude(self, network: Network, data: Dataset) -> None:
+    def conclude(self, network: nn.Module, data: Dataset) -> None:
         """Fill in what depends on rows that were not trained on, once the best weights are back in the network."""

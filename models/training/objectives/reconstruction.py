@@ -3,10 +3,9 @@
 from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.networks.detector import Detector
-from models.networks.network import Network
 from models.training.objectives.objective import Batch, Judgement
 from models.training.objectives.unlabelled import Unlabelled
 from probe import Dataset
@@ -28,12 +27,12 @@ class Reconstruction(Unlabelled):
     def forward(self, batch: Batch) -> Tensor:
         return (batch.targets - self.network.reconstruct(batch.inputs)).square().flatten(1).mean(1)
 
-    def judge(self, network: Network, data: Dataset) -> Judgement:
+    def judge(self, network: nn.Module, data: Dataset) -> Judgement:
         """The error of inputs as they are."""
         assert isinstance(network, Detector)
         return Judgement(float(errors(network, data.inputs).mean()))
 
-    def conclude(self, network: Network, data: Dataset) -> None:
+    def conclude(self, network: nn.Module, data: Dataset) -> None:
         """Settle what error is unusual."""
         assert isinstance(network, Detector)
         network.settle(errors(network, data.inputs))

@@ -3,6 +3,8 @@
 from abc import ABC
 from typing import ClassVar
 
+from torch import nn
+
 from models.networks.network import Network
 from models.training.augment import compose
 from models.training.objectives.objective import Objective
@@ -17,7 +19,7 @@ class Unlabelled(Objective, ABC):
     kind: ClassVar[type[Network]]
     refused: ClassVar[tuple[str, ...]] = ("smoothing", "class_weights", "mixup", "adversary", "balance")
 
-    def __init__(self, network: Network, settings: Settings, data: Dataset) -> None:
+    def __init__(self, network: nn.Module, settings: Settings, data: Dataset) -> None:
         super().__init__(network, settings, data)
         if not isinstance(network, self.kind):
             raise PlanError(
