@@ -45,7 +45,7 @@ class FTTransformer(Network):
         self.head = nn.Linear(width, classes)
 
     def forward(self, inputs: Table) -> Logits:
-        question = self.question.expand(len(inputs), 1, -1)
+        question = self.question.expand(inputs.shape[0], 1, -1)
         tokens = self.layers[:-1](torch.cat((question, self.tokens(inputs)), 1))
         return self.head(self.norm(self.layers[-1](tokens, asking=1)).squeeze(1))
 

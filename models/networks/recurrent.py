@@ -29,7 +29,7 @@ class Unit(nn.Module):
 
     def nothing(self, embedded: Tokens) -> Float[Tensor, "rows hidden"]:
         """The state before the first word."""
-        return embedded.new_zeros(len(embedded), self.recall.in_features)
+        return embedded.new_zeros(embedded.shape[0], self.recall.in_features)
 
 
 class LSTM(Unit):

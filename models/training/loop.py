@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from models.training.metrics import Metrics
 from models.training.objectives import Judgement, objective_of
 from models.training.randomness import number, source
 from models.training.settings import Settings
+from models.training.signals import Stop, asked_to_stop
 from models.training.state import States, make, owned
 from models.training.workers import Workers, together
 from probe import Dataset
@@ -54,9 +56,9 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
     """Train a network; leave the weights of its best epoch in it, in eval mode.
 
     The best epoch has the lowest loss on validation rows, which are carved from `data` and never trained on. Without a
-    folder Ctrl-C ends training and keeps the best epoch so far. With one, the state is kept in it: after Ctrl-C, or
-    however else it ended, the same call takes the run up again, and on a CPU ends with the same bits. A loss that is no
-    longer a number ends training too; the last good state is kept.
+    folder Ctrl-C ends training and keeps the best epoch so far. With one, the state is kept in it: Ctrl-C and SIGTERM
+    finish the step and write the state, and then, or however else it ended, the same call takes the run up again, and
+    on a CPU ends with the same bits. A loss that is no longer a number ends training too; the last good state is kept.
 
     Args:
         network: what to train: one that `models.networks.build` made, or any module of logits.
@@ -146,11 +148,17 @@ class _Run:
     def to_the_end(self) -> Trained:
         """Train epoch by epoch; leave the best weights in the network."""
         course, network = self.course, self.learner.whole
+        # Among several processes none stops by itself, or the others would wait for it.
+        numbers = (signal.SIGINT, signal.SIGTERM) if self.states and self.workers.count == 1 else ()
         try:
-            while not self._over():
-                self._epoch(course.epoch)
+            with asked_to_stop(numbers) as stop:
+                while not self._over():
+                    self._epoch(course.epoch, stop)
+                if stop.asked:
+                    self.progress("stopped after the last step; the same call goes on from there")
+                    stop.end()
         except KeyboardInterrupt:
-            if self.states:
+            if self.states and not stop.asked:
                 every = self.states.every
                 self.progress(f"interrupted; the same call goes on from the last state, at most {every:.0f} s ago")
             if course.best is None or self.states:
@@ -179,9 +187,9 @@ class _Run:
             return True
         return course.epoch > settings.epochs
 
-    def _epoch(self, number: int) -> None:
+    def _epoch(self, number: int, stop: Stop) -> None:
         course, learner = self.course, self.learner
-        self._train(number)
+        self._train(number, stop)
         learner.network.eval()
         loss = self._mean(course.losses)
         training, judged = self._judge(self.sample), self._judge(self.validation)
@@ -206,7 +214,7 @@ class _Run:
             f"{accuracy}; {seconds / number * (self.settings.epochs - number):.0f} s left"
         )
 
-    def _train(self, number: int) -> None:
+    def _train(self, number: int, stop: Stop) -> None:
         """The steps of an epoch that are still to be done."""
         course, learner = self.course, self.learner
         learner.network.train()
@@ -215,6 +223,10 @@ class _Run:
         for rows in batches(len(order), self.settings.batch, self.fewest)[course.step :]:
             course.losses.append(learner.learn(self.rows[order[rows]]))
             course.step += 1
+            if stop.asked:
+                self._save()
+                self.progress(f"stopped after step {learner.taken} of all; the same call goes on from there")
+                stop.end()
             if self.states and self.states.due and self.workers.leads:
                 self._save()
 

@@ -15,6 +15,7 @@ from models.device import device_of
 from models.networks import build
 from models.training.course import Trained
 from models.training.loop import Progress, fit, to_stderr
+from models.training.signals import terminable
 from models.training.state import States, make, owned
 from models.zoo import artefact, folder_of, recipe_of
 from models.zoo.cards import CARD, read_card, write_card
@@ -97,7 +98,7 @@ def _train_one(
 ) -> dict[str, Any]:
     # Before training, not after it: a folder that cannot be written should not cost its time.
     make(folder)
-    with owned(folder) if _leads() else nullcontext():
+    with terminable(), owned(folder) if _leads() else nullcontext():
         return _train_owned(name, recipe, folder, device, seed, progress)
 
 

@@ -311,7 +311,7 @@ def test_what_adversarial_training_learns_withstands_attacks(method):
     data, eps, found = brittle(), 0.3, {}
     for adversary in (None, Adversary(method=method, eps=eps)):
         network, settings = Linear(11), Settings(epochs=15, batch=50, rate=0.05, adversary=adversary)
-        fit(network, data, settings, device=CPU, progress=quiet)
+        fit(network, data, settings, device=CPU, progress=quiet, initialise=True)
         model = Model(forward=network, space=data.space, classes=data.classes)
         attacked = PGD(eps=eps, steps=20)(model, data.inputs, data.labels).attacked
         found[adversary] = attacked.correct.double().mean().item()

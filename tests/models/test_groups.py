@@ -169,7 +169,7 @@ def test_the_worst_group_gains(method, seed):
     data, test, found = birds(2000, seed, 0.95), birds(4000, seed + 100, 0.5), {}
     for balance in (None, Balance(method=method, groups=("land",), step=0.05)):
         network, settings = Linear(2), Settings(epochs=10, batch=50, rate=0.03, balance=balance)
-        fit(network, data, settings, device=CPU, seed=seed, progress=quiet)
+        fit(network, data, settings, device=CPU, seed=seed, progress=quiet, initialise=True)
         right = (network(test.inputs).argmax(1) == test.labels).double()
         found[balance] = min(means(right, keys(test, ("land",))).values()).item()
     # By the bird alone 84 in 100 are right, of each group.

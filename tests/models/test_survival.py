@@ -263,10 +263,10 @@ class Bursts(Line):
 def test_weights_that_are_no_numbers_are_never_saved_and_the_state_before_is_taken_up(tmp_path):
     settings = replace(SETTINGS, optimiser="sgd", ema=0.0, mixup=0.0, augment="none")
     with pytest.raises(ProbeError, match=r"no longer a number after step 13 of all; lower .* is kept in "):
-        fit(Bursts(13), rows(), settings, device=CPU, progress=quiet, folder=tmp_path, save_every=0)
+        fit(Bursts(13), rows(), settings, device=CPU, progress=quiet, initialise=True, folder=tmp_path, save_every=0)
     lines, network, calm = [], Bursts(-1), Bursts(-1)
-    fit(network, rows(), settings, device=CPU, progress=lines.append, folder=tmp_path)
-    fit(calm, rows(), settings, device=CPU, progress=quiet)
+    fit(network, rows(), settings, device=CPU, progress=lines.append, initialise=True, folder=tmp_path)
+    fit(calm, rows(), settings, device=CPU, progress=quiet, initialise=True)
     assert lines[0] == "continuing in epoch 2, after 12 steps of all"
     assert same(weights(network), weights(calm))
 

@@ -357,9 +357,9 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_weights(epochs, tmp_path)
     good, _ = broken_after(99)
     settings = replace(BASE, optimiser="sgd", schedule="constant", warmup=0.0, patience=1)
     with pytest.raises(ProbeError, match=rf"the loss is nan in epoch {epochs + 1}, step 1"):
-        fit(network, data, settings, device=CPU, progress=quiet, folder=tmp_path)
+        fit(network, data, settings, device=CPU, progress=quiet, folder=tmp_path, initialise=True)
     if epochs:
-        fit(good, data, replace(settings, epochs=epochs), device=CPU, progress=quiet)
+        fit(good, data, replace(settings, epochs=epochs), device=CPU, progress=quiet, initialise=True)
     else:
         good.adapt(data.inputs, None)
     assert torch.equal(network.weight, good.weight)
@@ -374,7 +374,7 @@ def test_a_validation_loss_that_is_no_number_ends_training_too():
 
     network, (_, data) = Blind(), broken_after(9)
     with pytest.raises(ProbeError, match=r"the loss is nan on the validation rows after epoch 1, step 9 of all; lower"):
-        fit(network, data, BASE, device=CPU, progress=quiet)
+        fit(network, data, BASE, device=CPU, progress=quiet, initialise=True)
     assert network.weight.tolist() == [[1], [-1]]
 
 
@@ -389,13 +389,13 @@ def test_a_training_loss_that_is_no_number_ends_training_too():
 
     network, (_, data) = Narrow(), broken_after(9)
     with pytest.raises(ProbeError, match=r"the loss is nan on the training rows after epoch 1, step 9 of all; lower"):
-        fit(network, data, BASE, device=CPU, progress=quiet)
+        fit(network, data, BASE, device=CPU, progress=quiet, initialise=True)
 
 
 def test_patience_counts_epochs_from_the_best(network, easy):
     settings = replace(BASE, epochs=40, rate=0.3, schedule="constant")
     for patience in (1, 4):
-        trained = fit(network, easy, replace(settings, patience=patience), device=CPU, progress=quiet)
+        trained = fit(network, easy, replace(settings, patience=patience), device=CPU, progress=quiet, initialise=True)
         assert trained.epochs == trained.best.number + patience < 40
 
 
@@ -408,7 +408,7 @@ def test_the_network_learns_from_what_augmentation_and_mixup_made(easy, network,
 
     monkeypatch.setattr(Classification, "forward", watched)
     for options in ({}, {"augment": {"cutout": 7}}, {"mixup": 1.0}):
-        fit(network, easy, replace(BASE, epochs=1, **options), device=CPU, progress=quiet)
+        fit(network, easy, replace(BASE, epochs=1, **options), device=CPU, progress=quiet, initialise=True)
     plain, holed, mixed = batches[:9], batches[9:18], batches[18:]
     rows = {tuple(row.flatten().tolist()) for row in easy.inputs}
     assert all(tuple(row.flatten().tolist()) in rows for inputs, _ in plain for row in inputs)
@@ -421,7 +421,7 @@ def test_the_network_learns_from_what_augmentation_and_mixup_made(easy, network,
 def test_images_are_asked_for_where_only_images_will_do():
     line, data = broken_after(9)
     with pytest.raises(ShapeError, match=r"inputs are shaped \(20, 1\), expected images"):
-        fit(line, data, replace(BASE, augment={"shift": 1}), device=CPU, progress=quiet)
+        fit(line, data, replace(BASE, augment={"shift": 1}), device=CPU, progress=quiet, initialise=True)
 
 
 TOML = """

@@ -1,0 +1,68 @@
+"""Signals that ask a run to end: the step that is being taken is finished first."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, NoReturn
+
+SHELL = 128  # a shell reports the end by a signal as this much above its number
+
+
+class Stop:
+    """Whether a signal has asked for the end."""
+
+    def __init__(self) -> None:
+        self.asked: int | None = None
+
+    def heed(self, number: int, frame: FrameType | None) -> None:
+        """Remember a signal; who sends a second one does not want to wait."""
+        if self.asked is not None:
+            _end(self.asked)
+        self.asked = number
+
+    def end(self) -> NoReturn:
+        """End as the signal would have."""
+        _end(self.asked or signal.SIGINT)
+
+
+@contextmanager
+def asked_to_stop(numbers: tuple[int, ...]) -> Iterator[Stop]:
+    """Let these signals be remembered in the block instead of ending it, where nobody else handles them."""
+    stop = Stop()
+    with _handled(dict.fromkeys(numbers, stop.heed)):
+        yield stop
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Let SIGTERM end the block as an exception does, so that what is being written is put in order."""
+    with _handled({signal.SIGTERM: _end_at_once}):
+        yield
+
+
+@contextmanager
+def _handled(handlers: dict[int, Any]) -> Iterator[None]:
+    # Only the main thread may, and a handler of somebody else's has its reasons.
+    usual = (signal.SIG_DFL, signal.default_int_handler, _end_at_once)
+    alone = threading.current_thread() is threading.main_thread()
+    before = {number: signal.getsignal(number) for number in handlers} if alone else {}
+    replaced = {number: handler for number, handler in before.items() if handler in usual}
+    for number in replaced:
+        signal.signal(number, handlers[number])
+    try:
+        yield
+    finally:
+        for number, handler in replaced.items():
+            signal.signal(number, handler)
+
+
+def _end_at_once(number: int, frame: FrameType | None) -> NoReturn:
+    _end(number)
+
+
+def _end(number: int) -> NoReturn:
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise SystemExit(SHELL + number)

@@ -1,0 +1,120 @@
+"""What ends a run from outside: it finishes its step, keeps it, and the same command goes on from there."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+import models
+from models.networks import build
+from models.training.loop import fit
+from models.training.signals import asked_to_stop, terminable
+from models.training.state import States
+from models.zoo import recipe_of
+from models.zoo.train import train
+from tests.models.test_survival import CPU, SETTINGS, quiet, rows, same, small, weights
+
+# The command line, whose third line of progress waits for one of standard input: a signal arrives meanwhile.
+CODE = """
+import sys
+import models.training.loop as loop
+from probe.cli import app
+write = sys.stderr.write
+def waiting(text):
+    write(text)
+    sys.stderr.flush()
+    if text.startswith("epoch 2/"):
+        sys.stdin.readline()
+sys.stderr.write = waiting
+app(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_finishes_the_step_and_the_same_command_ends_with_the_same_bits(number, code, tmp_path):
+    folder = tmp_path / "german"
+    command = [sys.executable, "-c", CODE, "train", "german-mlp", "--out", str(folder)]
+    environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
+    pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, env=environment, text=True, **pipes) as process:
+        assert any(line.startswith("epoch 2/") for line in process.stderr)
+        process.send_signal(number)
+        _, said = process.communicate("\n")
+    assert process.returncode == code
+    # 630 rows in batches of 32 are 20 steps an epoch; one more is finished.
+    assert "stopped after step 41 of all; the same call goes on from there" in said
+    assert "Traceback" not in said
+    assert States.left(folder)
+    lines = []
+    train("german-mlp", out=folder, progress=lines.append)
+    assert lines[1] == "continuing in epoch 3, after 41 steps of all"
+    recipe = recipe_of("german-mlp")
+    network = build(recipe.architecture, recipe.kwargs)
+    fit(network, models.data("german", "train"), recipe.settings, device=CPU, progress=quiet)
+    assert json.loads((folder / "card.json").read_text())["weights"]["sha256"] == models.load(folder).digest()
+    assert same(weights(network), dict(models.load(folder).forward.state_dict()))
+
+
+def signalled(number, at):
+    """Progress that sends a signal to this process after an epoch."""
+
+    def tell(line):
+        if line.startswith(f"epoch {at}/"):
+            signal.raise_signal(number)
+
+    return tell
+
+
+@pytest.mark.parametrize(("number", "error"), [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)])
+@pytest.mark.parametrize("at", [1, SETTINGS.epochs])
+def test_after_a_signal_handlers_are_what_they_were_and_the_run_goes_on(number, error, at, tmp_path):
+    before = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)]
+    with pytest.raises(error) as ended:
+        fit(small(), rows(), SETTINGS, device=CPU, progress=signalled(number, at), folder=tmp_path)
+    assert getattr(ended.value, "code", 143) == 143
+    assert [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)] == before
+    again, whole = small(), small()
+    fit(again, rows(), SETTINGS, device=CPU, progress=quiet, folder=tmp_path)
+    fit(whole, rows(), SETTINGS, device=CPU, progress=quiet)
+    assert same(weights(again), weights(whole))
+
+
+def test_a_second_signal_does_not_wait():
+    with asked_to_stop((signal.SIGINT,)) as stop:
+        signal.raise_signal(signal.SIGINT)
+        assert stop.asked == signal.SIGINT
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_a_handler_of_somebody_else_is_left_alone():
+    heard, before = [], signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
+    try:
+        with asked_to_stop((signal.SIGTERM,)) as stop, terminable():
+            signal.raise_signal(signal.SIGTERM)
+        assert heard == [signal.SIGTERM]
+        assert stop.asked is None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_run_in_another_thread_than_the_main_one_handles_no_signals(tmp_path):
+    trained = []
+    thread = threading.Thread(
+        target=lambda: trained.append(fit(small(), rows(), SETTINGS, device=CPU, progress=quiet, folder=tmp_path))
+    )
+    thread.start()
+    thread.join()
+    assert trained[0].epochs == SETTINGS.epochs
+
+
+def test_sigterm_while_a_model_is_judged_ends_with_its_code():
+    with pytest.raises(SystemExit) as ended, terminable():
+        signal.raise_signal(signal.SIGTERM)
+    assert ended.value.code == 143
