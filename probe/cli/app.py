@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from contextvars import ContextVar
 from math import isfinite
+from pathlib import Path
 from typing import Annotated, Any, ParamSpec, TextIO
 
 import typer
@@ -32,6 +33,13 @@ app = typer.Typer(
 _results: ContextVar[TextIO | None] = ContextVar("_results", default=None)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+PlanFile = Annotated[Path | None, typer.Option("--plan", help="A plan in TOML, for any model and data.")]
+Device = Annotated[
+    str, typer.Option("--device", help="Where the model computes: cpu, cuda, mps; as it is unless given.")
+]
+AllowCode = Annotated[
+    bool, typer.Option("--allow-code", help="Run the code that a plan names as its factory. Look at it first.")
+]
 Strict = Annotated[
     bool, typer.Option("--strict", help="End with code 1 also where a check is inconclusive or was not run.")
 ]

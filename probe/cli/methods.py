@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from probe.cli.app import FINDINGS, Json, command, pairs, say, show, tell
+from probe.cli.app import FINDINGS, AllowCode, Device, Json, PlanFile, command, pairs, say, show, tell
 from probe.errors import DataError, RangeError
 
-Name = Annotated[str, typer.Argument(help="A network of the zoo, such as adult-mlp.")]
+Name = Annotated[str, typer.Argument(help="A network of the zoo such as adult-mlp, or a folder of `probe train`.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="A setting of the method, such as eps=8/255.")]
 Out = Annotated[Path | None, typer.Option(help="Save the result as OUT.npz and OUT.json.")]
 
@@ -39,15 +39,18 @@ def methods(as_json: Json = False) -> None:
 
 @command("explain")
 def explain(
-    name: Name,
+    name: Name = "",
+    plan: PlanFile = None,
     method: Annotated[str, typer.Option(help="An explainer; `probe methods` lists them.")] = "integrated_gradients",
     rows: Annotated[str, typer.Option(help="Rows of the test data, as 0:5.")] = "0:5",
     settings: Set = None,
     out: Out = None,
+    device: Device = "",
+    allow_code: AllowCode = False,
     as_json: Json = False,
 ) -> None:
     """Explain some answers of a model, one number per feature."""
-    model, data = _open(name)
+    model, data = _open(name, plan, allow_code, device)
     chosen = _slice(rows, len(data))
     part = data[chosen]
     attribution = _build("explainer", method, settings)(model, part.inputs)
@@ -74,19 +77,22 @@ def explain(
 
 @command("attack")
 def attack(
-    name: Name,
+    name: Name = "",
+    plan: PlanFile = None,
     method: Annotated[str, typer.Option(help="An attack, as `probe methods` lists them; by form unless named.")] = "",
     sample: Annotated[int, typer.Option(min=1, help="How many random test rows are attacked.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the sample.")] = 0,
     settings: Set = None,
     out: Out = None,
+    device: Device = "",
+    allow_code: AllowCode = False,
     as_json: Json = False,
 ) -> None:
     """Attack a model, and say how much of its accuracy is left."""
     from probe.audit.forms import DEFAULTS
     from probe.metrics import Accuracy, RobustAccuracy
 
-    model, data = _open(name)
+    model, data = _open(name, plan, allow_code, device)
     part = data.sample(sample, seed)
     method = method or DEFAULTS[model.space.form_of(part.inputs)].attacks[-1]["method"]
     result = _build("attack", method, settings)(model, part.inputs, part.labels)
@@ -150,10 +156,10 @@ def bias(  # one option for each column
     return FINDINGS if {f.status for f in report.findings} & {"fail", "inconclusive", "error", "not run"} else 0
 
 
-def _open(name: str) -> tuple[Any, Any]:
-    from probe.cli.sources import open_both, plan_of
+def _open(name: str, plan: Path | None = None, allow_code: bool = False, device: str = "") -> tuple[Any, Any]:
+    from probe.cli.sources import open_named
 
-    return open_both(plan_of(name))
+    return open_named(name, plan, allow_code=allow_code, device=device)
 
 
 def _build(family: str, method: str, settings: list[str] | None) -> Any:

@@ -9,13 +9,14 @@ from typing import Any
 from torch import nn
 
 import models
+from models.device import device_of
 from probe import adapters, images
 from probe.audit.plan import Plan, plan_from, read_plan
 from probe.audit.sources import DataSource, ModelSource
 from probe.cli.app import tell
 from probe.csvfile import Reading
 from probe.dataset import Dataset
-from probe.errors import PlanError, ProbeError
+from probe.errors import PlanError, ProbeError, Unsupported
 from probe.model import Model
 from probe.space import image_space
 from probe.study import check_fit
@@ -37,11 +38,23 @@ def plan_in(path: Path) -> Plan:
     return read_plan(path)
 
 
-def open_both(plan: Plan, *, allow_code: bool = False) -> tuple[Model, Dataset]:
+def open_named(name: str, plan: Path | None, *, allow_code: bool = False, device: str = "") -> tuple[Model, Dataset]:
+    """The model and the data that a command was given: a name or folder of the zoo, or else a plan.
+
+    Raises:
+        PlanError: unless exactly one of the two is given.
+    """
+    if bool(name) == (plan is not None):
+        raise PlanError("name one model: a network of the zoo such as adult-mlp, its folder, or --plan plan.toml")
+    return open_both(plan_of(name) if plan is None else plan_in(plan), allow_code=allow_code, device=device)
+
+
+def open_both(plan: Plan, *, allow_code: bool = False, device: str = "") -> tuple[Model, Dataset]:
     """The model and the data of a plan. Only with `allow_code` is code run that the plan names.
 
     Raises:
         PlanError: if the model is a factory and code is not allowed.
+        Unsupported: if the model cannot compute on the device.
     """
     if plan.model.factory and not allow_code:
         raise PlanError(
@@ -60,8 +73,23 @@ def open_both(plan: Plan, *, allow_code: bool = False) -> tuple[Model, Dataset]:
             f"the model tells apart {', '.join(model.classes)}, the data {', '.join(data.classes)}; "
             "name data.classes in the model's order"
         )
+    if device:
+        model = _placed(model, device)
     check_fit(model, data)
     return model, data
+
+
+def _placed(model: Model, device: str) -> Model:
+    """The model on a device; its module was opened here and is nobody else's."""
+    place = device_of(device)
+    if not isinstance(model.forward, nn.Module):
+        if place.type == "cpu":
+            return model
+        raise Unsupported(f"{model.name} is a black box, which computes where it does; leave --device {device} out")
+    model.forward.to(place)
+    if isinstance(model.embed, nn.Module):
+        model.embed.to(place)
+    return model
 
 
 def _data(source: DataSource, model: ModelSource, seed: int, shape: tuple[int, ...] = ()) -> Dataset:

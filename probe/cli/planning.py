@@ -1,0 +1,27 @@
+"""`probe plan`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from probe.cli.app import command, tell
+from probe.errors import ExistsError
+
+
+@command("plan")
+def plan(
+    table: Annotated[Path, typer.Argument(help="A CSV file with a header row.")],
+    out: Annotated[Path | None, typer.Option(help="The plan to write; stdout unless given.")] = None,
+) -> None:
+    """Write a plan to begin with for a table, with a comment beside every guess."""
+    from probe.audit.starter import starter
+
+    text = starter(table)
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    if out.exists():
+        raise ExistsError(f"{out} exists and is left as it is; choose another --out")
+    out.write_text(text, encoding="utf-8")
+    tell(f"wrote {out}; name your model in it, check the guesses, and run: probe audit --plan {out} --allow-code")

@@ -1,0 +1,77 @@
+"""`probe plan` guesses a plan from a table, and says of each guess that it is one."""
+
+import random
+import tomllib
+
+import pytest
+
+from probe.audit import plan_from
+
+
+def planned(probe, name):
+    result = probe("plan", name)
+    assert result.exit_code == 0, result.output
+    table = tomllib.loads(result.stdout)
+    plan_from({"name": "p", **table})
+    return table, result.stdout
+
+
+def test_a_plan_names_label_groups_and_features_by_the_columns(probe, place):
+    table, text = planned(probe, "people.csv")
+    assert table["data"]["label"] == "hired"
+    assert table["data"]["classes"] == ["no", "yes"]
+    assert table["data"]["groups"] == ["sex"]
+    assert table["data"]["features"] == ["age", "score", "job"]
+    assert "positive" not in table["bias"]
+    assert text.count("# guess") == 4
+
+
+def test_a_plan_becomes_an_audit_once_its_model_is_named(probe, place):
+    text = probe("plan", "people.csv").stdout
+    text = text.replace('"my_package.nets:build"', '"mine:build"').replace('# weights = "model', 'weights = "weights')
+    small = '\n[explain]\nsample = 3\n[attack]\nsample = 10\neps = ["0.1"]\nmethods = [{method = "fgsm"}]\n'
+    (place / "own.toml").write_text(text + small)
+    assert probe("audit", "--plan", "own.toml", "--allow-code").exit_code in (0, 1)
+
+
+def test_identifiers_and_constants_are_left_out_with_a_reason(probe, place):
+    lines = ["id,one,x,y", *(f"{1000 + i},7,{i / 3:.2f},{i % 2}" for i in range(40))]
+    (place / "t.csv").write_text("\n".join(lines))
+    table, text = planned(probe, "t.csv")
+    assert table["data"]["features"] == ["x"]
+    assert "left out: id, which differs in every row" in text
+    assert "left out: one, which has one value" in text
+
+
+def test_semicolons_and_cells_that_look_unknown_are_said(probe, place):
+    lines = ["job;hired", *(f"{random.Random(i).choice(['cook', '?'])};{'yes' if i % 3 else 'no'}" for i in range(30))]
+    (place / "t.csv").write_text("\n".join(lines))
+    table, text = planned(probe, "t.csv")
+    assert "semicolons" in text
+    assert '# missing = ["?"]' in text
+    assert "missing" not in table["data"]
+
+
+def test_hostile_names_stay_text_in_a_plan(probe, place):
+    name = 'a"]\\x = 1\x1b[31m\x7f'
+    cells = [f"{i % 5},{i % 2}" for i in range(30)]
+    quoted = '"' + name.replace('"', '""') + '"'
+    (place / "t.csv").write_text("\n".join([f"{quoted},label", *cells]))
+    table, text = planned(probe, "t.csv")
+    assert table["data"]["features"] == [name]
+    assert "\x1b" not in text
+
+
+def test_a_plan_is_written_once(probe, place):
+    assert probe("plan", "people.csv", "--out", "new.toml").exit_code == 0
+    before = (place / "new.toml").read_bytes()
+    assert probe("plan", "people.csv", "--out", "new.toml").exit_code == 2
+    assert (place / "new.toml").read_bytes() == before
+
+
+@pytest.mark.parametrize("text", ["", "a\n", "a,b\n1.5,x\n1.5,\n"])
+def test_a_table_without_an_outcome_is_refused_in_a_sentence(probe, place, text):
+    (place / "t.csv").write_text(text)
+    result = probe("plan", "t.csv")
+    assert result.exit_code == 2
+    assert "t.csv" in result.stderr

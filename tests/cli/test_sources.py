@@ -1,0 +1,43 @@
+"""`probe explain` and `probe attack` take a model of one's own as `probe audit` does: by a plan."""
+
+import json
+
+import pytest
+
+
+@pytest.mark.parametrize("command", ["explain", "attack"])
+def test_a_plan_opens_a_model_of_ones_own(probe, place, command):
+    result = probe(command, "--plan", "mine.toml", "--allow-code", "--json", "--device", "cpu", code=0)
+    document = json.loads(result.stdout)
+    if command == "explain":
+        assert list(document["features"]) == ["age", "score", "job"]
+    else:
+        assert document["n"] == 120
+
+
+@pytest.mark.parametrize("command", ["explain", "attack"])
+def test_code_of_a_plan_is_not_run_without_a_word(probe, place, command):
+    result = probe(command, "--plan", "mine.toml", code=2)
+    assert "--allow-code" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [(), ("adult-mlp", "--plan", "mine.toml")])
+def test_one_model_is_named(probe, place, arguments):
+    assert "name one model" in probe("explain", *arguments, code=2).stderr
+
+
+@pytest.mark.parametrize("device", ["tpu-9", "meta", "cuda:99"])
+def test_a_device_that_is_not_here_is_one_sentence(probe, place, device):
+    result = probe("explain", "--plan", "mine.toml", "--allow-code", "--device", device, code=2)
+    assert "use cpu" in result.stderr
+
+
+def test_a_black_box_stays_where_it_computes(probe, place):
+    (place / "box.py").write_text(
+        "class Box:\n def predict_proba(self, rows):\n  import numpy\n  return numpy.full((len(rows), 2), 0.5)\n"
+        "def build():\n return Box()\n"
+    )
+    text = (place / "mine.toml").read_text().replace("mine:build", "box:build").replace("weights =", "# weights =")
+    (place / "box.toml").write_text(text)
+    call = ("explain", "--plan", "box.toml", "--allow-code", "--method", "kernel_shap")
+    assert probe(*call, "--device", "cpu").exit_code == 0
