@@ -1,14 +1,26 @@
 """The model under study: a function from inputs to logits, and a count of what it was asked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
-from probe.decision import check_threshold, decide, shift
-from probe.errors import DataError, ForwardError, ProbeError, ShapeError, Unsupported
+from probe.answers import (
+    are_distinct,
+    are_probabilities,
+    check_answer,
+    check_finite,
+    refuse_probabilities,
+    refuse_sigmoids,
+    within_one,
+)
+from probe.arrays import FLOATS, Given, remedy
+from probe.decision import check_threshold, decide, in_words, shift
+from probe.errors import DataError, ForwardError, ProbeError, RangeError, ShapeError, Unsupported
 from probe.shapes import Inputs, Labels, Logits, PerExample
 from probe.space import Space
 from probe.tensors import rows_per_pass, sha256, spans
@@ -33,7 +45,11 @@ class Model:
     and attack radii are in the user's units. With `embed`, inputs are token ids and `forward` takes `embed(ids)`.
     With a `threshold`, the second of two classes is decided for where its probability is at least that; probabilities
     stay the model's own.
-    A Model never changes the module that it holds, nor its gradients, nor any global random state.
+    A Model never changes the module that it holds, nor its gradients, nor any global random state. A forward that works
+    in place is handed a copy.
+
+    Calls of single methods take answers as they come. Whether they are the same when asked again, and of a row alone as
+    among others, is what `probe.check_model` asks, and every audit before it begins.
     """
 
     forward: Callable[[Tensor], Tensor]
@@ -42,10 +58,17 @@ class Model:
     embed: Callable[[Tensor], Tensor] | None = None
     name: str = "model"
     threshold: float | None = None  # of two classes: the probability from which the second is decided for
-    usage: Usage = field(default_factory=Usage, repr=False)
+    batch_size: int | None = None  # rows that go through `forward` together; None: what suits the processor
+    usage: Usage = field(default_factory=Usage)
+    _cleared: set[str] = field(default_factory=set, init=False)  # of what its answers could have been mistaken for
 
     def __post_init__(self) -> None:
         self._check_mode()
+        if isinstance(self.classes, str):
+            raise DataError(f"classes are one text, {self.classes!r}; give a tuple of names, such as ('no', 'yes')")
+        object.__setattr__(self, "classes", tuple(map(str, self.classes)))
+        if self.batch_size is not None and (isinstance(self.batch_size, bool) or not self.batch_size >= 1):
+            raise RangeError(f"batch_size = {self.batch_size!r}, expected a whole number of rows, at least 1")
         check_threshold(self.threshold, len(self.classes) or 2, self.classes)
         if self.threshold is not None:
             object.__setattr__(self, "threshold", float(self.threshold))
@@ -53,33 +76,31 @@ class Model:
             object.__setattr__(self, "space", replace(self.space, form="tokens"))
 
     def __call__(self, inputs: Tensor) -> Logits:
-        """Logits of the inputs, counted, and checked for what cannot be logits."""
-        try:
-            logits = self.forward(inputs if self.embed is None else self.embed(inputs))
-        except ProbeError:
-            raise
-        except (Exception, SystemExit) as error:
-            # Whatever somebody's own code raises: an audit goes on without the step that met it.
-            raise ForwardError(
-                f"{self.name} failed on inputs of shape {tuple(inputs.shape)}: {type(error).__name__}: {error}"
-            ) from error
+        """Logits of the inputs, counted, and checked for what cannot be logits.
+
+        The forward gets a copy and so does the caller: one that works in place, or uses its output again, spoils
+        nothing.
+        """
+        answer = self._ask(self.forward, inputs if self.embed is None else self._embed(inputs))
         self.usage.forward += len(inputs)
-        self._check_logits(logits, inputs)
+        logits = check_answer(answer, len(inputs), self.classes).clone()
+        self._check_values(logits.detach(), inputs)
         if logits.requires_grad:
             logits.register_hook(self._count_backward)  # type: ignore[no-untyped-call]  # torch leaves it untyped
         elif inputs.requires_grad and torch.is_grad_enabled():
-            raise Unsupported(
-                f"this method follows gradients, and {self.name} gives none (a black box); "
-                "use one that needs only answers, such as KernelShap or Lime"
-            )
+            raise _black_box(self.name)
         return logits
 
     @torch.no_grad()
     def logits(self, inputs: Inputs) -> Logits:
         """Logits without gradients, in passes that fit in memory."""
-        return torch.cat([self(inputs[rows]) for rows in spans(len(inputs), rows_per_pass(inputs))])
+        return torch.cat([self(inputs[rows]) for rows in spans(len(inputs), self.rows_per_pass(inputs))])
 
-    def predict(self, inputs: Tensor) -> Labels:
+    def rows_per_pass(self, inputs: Inputs) -> int:
+        """How many rows go through the model together: `batch_size`, or what suits the processor."""
+        return self.batch_size or rows_per_pass(inputs)
+
+    def predict(self, inputs: Given) -> Labels:
         """The class that is decided for: the most likely one, or by the threshold."""
         return self.decide(self.logits(self.check(inputs)))
 
@@ -104,47 +125,86 @@ class Model:
     def gradient(self, inputs: Inputs, objective: Callable[[Logits], Tensor]) -> tuple[Logits, Inputs]:
         """Logits, and the gradient by the inputs of each example's own objective."""
         x = inputs.detach().requires_grad_()
-        with torch.enable_grad():
+        with torch.enable_grad(), self.backward():
             logits = self(x)
             # Summed, not averaged: an example's gradient must not depend on its batch.
             (gradient,) = torch.autograd.grad(objective(logits).sum(), x)
         return logits.detach(), gradient
 
-    def check(self, inputs: Tensor) -> Inputs:
-        """The inputs on the model's device, after checking that they lie in its space."""
-        if not isinstance(inputs, Tensor):
-            raise ShapeError(f"inputs are a {type(inputs).__name__}, expected a torch.Tensor; torch.as_tensor converts")
-        if self.embed is None and not inputs.is_floating_point():
-            raise ShapeError(f"inputs are {inputs.dtype}, expected a floating type; write inputs.float()")
-        if self.embed is not None and inputs.is_floating_point():
-            raise ShapeError(f"inputs are {inputs.dtype}, and {self.name} reads token ids; write inputs.long()")
-        self._check_mode()
-        self.space.check(inputs)
-        if inputs.is_floating_point() and self.embed is None and inputs.dtype != self.dtype:
-            raise ShapeError(
-                f"inputs are {inputs.dtype}, the model's weights {self.dtype}; write inputs.to({self.dtype})"
-            )
-        return self.space.within(inputs.detach().to(self.device))
+    @contextmanager
+    def backward(self) -> Iterator[None]:
+        """Around whatever takes gradients of this model: what fails on the way back is one sentence.
 
-    def check_labels(self, labels: Tensor, inputs: Inputs) -> Labels:
+        Raises:
+            ForwardError: for whatever is raised inside.
+            Unsupported: where the answers do not depend on the inputs, to torch's knowledge.
+        """
+        try:
+            yield
+        except ProbeError:
+            raise
+        except Exception as error:
+            if "not have been used in the graph" in str(error):
+                raise _black_box(self.name) from error
+            raise ForwardError(
+                f"no gradient of {self.name}: {type(error).__name__}: {error}; methods that need only answers, such as "
+                "KernelShap or Lime, do without"
+            ) from error
+
+    def points(self, inputs: Inputs) -> Inputs:
+        """What `forward` reads, without gradients: the inputs, or the embeddings (batch, tokens, width) of token ids."""
+        return inputs if self.embed is None else self._embed(inputs).detach()
+
+    def check(self, inputs: Given) -> Inputs:
+        """The inputs on the model's device, after checking that they lie in its space.
+
+        They are given the type of the model's weights where that loses nothing, as from float32 to float64.
+        """
+        if not isinstance(inputs, Tensor):
+            wanted = self.dtype if self.embed is None else torch.int64
+            found = type(inputs).__name__
+            raise ShapeError(f"inputs are a {found}, expected a torch.Tensor; {remedy(inputs, 'inputs', str(wanted))}")
+        self._check_kind(inputs)
+        self._check_mode()
+        inputs = inputs.detach()
+        if self.embed is not None:
+            inputs = inputs.long()
+        self.space.check(inputs)
+        weights = self._weights()
+        if self.embed is None and weights is not None and inputs.dtype != weights:
+            if torch.promote_types(inputs.dtype, weights) != weights:
+                raise ShapeError(f"inputs are {inputs.dtype}, the model's weights {weights}; write inputs.to({weights})")
+            inputs = inputs.to(weights)
+        return self.space.within(inputs.to(self.device))
+
+    def cast(self, inputs: Inputs) -> Inputs:
+        """The inputs in the floating type of the weights, rounded where that is a narrower one."""
+        weights = self._weights()
+        return inputs if self.embed is not None or weights is None else inputs.to(weights)
+
+    def check_labels(self, labels: Given, inputs: Inputs) -> Labels:
         """The labels on the model's device, after checking that each names a class."""
-        if not isinstance(labels, Tensor) or labels.ndim != 1 or len(labels) != len(inputs):
-            shape = tuple(labels.shape) if isinstance(labels, Tensor) else type(labels).__name__
-            raise ShapeError(f"labels are {shape}, expected one class index for each of {len(inputs)} inputs")
-        if labels.is_floating_point() or labels.dtype == torch.bool:
+        if not isinstance(labels, Tensor) or labels.shape != (len(inputs),):
+            found = tuple(labels.shape) if isinstance(labels, Tensor) else type(labels).__name__
+            raise ShapeError(
+                f"labels are {found}, expected one class index for each of {len(inputs)} inputs"
+                f"{_label_remedy(labels, len(inputs))}"
+            )
+        if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
             raise DataError(f"labels are {labels.dtype}, expected class indices (integers); write labels.long()")
+        labels = labels.detach().long()
         count = len(self.classes) or self.logits(inputs[:1]).shape[1]
         if not bool(((labels >= 0) & (labels < count)).all()):
             raise DataError(
                 f"labels span {int(labels.min())} to {int(labels.max())}, expected 0 to {count - 1} for {count} classes"
             )
-        return labels.detach().to(self.device).long()
+        return labels.to(self.device)
 
     def embedded(self) -> "Model":
         """The same model over embeddings (batch, tokens, width), for methods that need continuous inputs."""
         if self.embed is None:
             return self
-        reference = None if self.space.reference is None else self.embed(self.space.reference.to(self.device)).detach()
+        reference = None if self.space.reference is None else self.points(self.space.reference.to(self.device))
         space = Space(bounds=(-torch.inf, torch.inf), reference=reference)
         return replace(self, embed=None, space=space)
 
@@ -159,16 +219,93 @@ class Model:
     @property
     def dtype(self) -> torch.dtype:
         """The floating type of the module's weights; that of the reference, or the default, for any other function."""
+        reference = self.space.reference
+        return self._weights() or (torch.get_default_dtype() if reference is None else reference.dtype)
+
+    def digest(self) -> str | None:
+        """SHA-256 of the weights; None where `forward` is not a module, as its weights cannot be seen.
+
+        Raises:
+            ProbeError: if the module is a lazy one that has not seen an input, so that it has no weights yet.
+        """
+        if not isinstance(self.forward, nn.Module):
+            return None
+        state = self.forward.state_dict()
+        if any(is_lazy(tensor) for tensor in state.values()):
+            raise ProbeError(
+                f"{self.name} has no weights until it has seen an input, as its layers are lazy; "
+                "call model.predict(inputs[:1]) first"
+            )
+        return sha256({name: value for name, value in state.items() if isinstance(value, Tensor)})
+
+    def __repr__(self) -> str:
+        """Its name, what it tells apart, and the space, in a few lines."""
+        named = ", ".join(self.classes[:8]) + ", ..." * (len(self.classes) > 8)
+        lines = [f"Model({self.name}: {type(self.forward).__name__}, {self._weights() or 'no weights to be seen'}"]
+        lines.append(f"  classes: {len(self.classes)}, {named}" if self.classes else "  classes: not named")
+        if self.threshold is not None:
+            lines.append(f"  decides for {in_words(self.threshold, self.classes)}")
+        return ",\n".join([*lines, f"  {self.space!r})".replace("\n", "\n  ")])
+
+    def _weights(self) -> torch.dtype | None:
+        """The floating type of the module's weights; None where there are none to be seen."""
         if isinstance(self.forward, nn.Module):
             for tensor in (*self.forward.parameters(), *self.forward.buffers()):
                 if tensor.is_floating_point():
                     return tensor.dtype
-        reference = self.space.reference
-        return torch.get_default_dtype() if reference is None else reference.dtype
+        return None
 
-    def digest(self) -> str | None:
-        """SHA-256 of the weights; None where `forward` is not a module, as its weights cannot be seen."""
-        return sha256(self.forward.state_dict()) if isinstance(self.forward, nn.Module) else None
+    def _ask(self, function: Callable[[Tensor], Any], inputs: Tensor) -> Any:
+        """What somebody's function makes of a copy of the inputs."""
+        try:
+            with self._on_the_way_back(inputs):
+                return function(inputs.clone())
+        except ProbeError:
+            raise
+        except (Exception, SystemExit) as error:
+            # Whatever somebody's own code raises: an audit goes on without the step that met it.
+            raise ForwardError(
+                f"{self.name} failed on inputs of shape {tuple(inputs.shape)}: {type(error).__name__}: {error}"
+                f"{self._of_types(inputs, str(error))}"
+            ) from error
+
+    def _embed(self, ids: Tensor) -> Tensor:
+        assert self.embed is not None, "only models of token ids embed"
+        points = self._ask(self.embed, ids)
+        if not isinstance(points, Tensor) or not points.is_floating_point() or points.shape[: ids.ndim] != ids.shape:
+            found = tuple(points.shape) if isinstance(points, Tensor) else type(points).__name__
+            raise ShapeError(f"embed returned {found} for ids {tuple(ids.shape)}, expected {(*ids.shape, 'width')}")
+        return points
+
+    def _on_the_way_back(self, inputs: Tensor) -> AbstractContextManager[None]:
+        """cuDNN has no gradient of a recurrent layer in eval mode; torch's own kernels do."""
+        recurrent = (
+            inputs.requires_grad
+            and inputs.is_cuda
+            and isinstance(self.forward, nn.Module)
+            and any(isinstance(module, nn.RNNBase) for module in self.forward.modules())
+        )
+        return torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext()
+
+    def _of_types(self, inputs: Tensor, error: str) -> str:
+        if self._weights() is not None or "dtype" not in error or not inputs.is_floating_point():
+            return ""
+        other = torch.float64 if inputs.dtype == torch.float32 else torch.float32
+        return f"; inputs are {inputs.dtype}: if its weights are {other}, write inputs.to({other})"
+
+    def _check_kind(self, inputs: Tensor) -> None:
+        """Raise ShapeError for tensors that no model reads."""
+        if inputs.layout != torch.strided or inputs.is_nested:
+            raise ShapeError(f"inputs are a tensor without strides ({inputs.layout}); write inputs.to_dense()")
+        if inputs.is_quantized:
+            raise ShapeError("inputs are a quantized tensor; write inputs.dequantize()")
+        if inputs.is_complex() or inputs.is_meta:
+            what = "on the meta device, and hold no numbers" if inputs.is_meta else f"{inputs.dtype}"
+            raise ShapeError(f"inputs are {what}, expected real numbers")
+        if self.embed is None and inputs.dtype not in FLOATS:
+            raise ShapeError(f"inputs are {inputs.dtype}, expected a floating type; write inputs.float()")
+        if self.embed is not None and (inputs.is_floating_point() or inputs.dtype == torch.bool):
+            raise ShapeError(f"inputs are {inputs.dtype}, and {self.name} reads token ids; write inputs.long()")
 
     def _check_mode(self) -> None:
         if isinstance(self.forward, nn.Module) and any(module.training for module in self.forward.modules()):
@@ -177,29 +314,35 @@ class Model:
     def _count_backward(self, gradient: Tensor) -> None:
         self.usage.backward += len(gradient)
 
-    def _check_logits(self, logits: Any, inputs: Tensor) -> None:
-        expected = f"expected ({len(inputs)}, {len(self.classes) or 'classes'})"
-        if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(inputs) or logits.shape[1] < 2:
-            found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-            raise ShapeError(
-                f"forward returned {found}, {expected}: one logit for each class, also where there are two; "
-                "for a single sigmoid output z return torch.stack([-z/2, z/2], -1)"
-            )
-        if self.classes and logits.shape[1] != len(self.classes):
-            raise ShapeError(f"forward returned {tuple(logits.shape)}, {expected}: {', '.join(self.classes)}")
+    def _check_values(self, logits: Logits, inputs: Tensor) -> None:
+        """Raise where the numbers cannot be logits. One answer that no softmax gives clears a model of that, for good."""
         check_threshold(self.threshold, logits.shape[1])
-        if not logits.is_floating_point():
-            raise ShapeError(
-                f"forward returned {logits.dtype}, expected logits in a floating type: a score for each class, "
-                "not the number of a class"
-            )
-        values = logits.detach()
-        if not bool(values.isfinite().all()):
-            raise ProbeError("forward returned NaN or infinity for finite inputs; the weights may be damaged")
-        # Wide enough for a softmax that was taken in half precision.
-        if bool(values.min() >= 0) and bool(((values.sum(-1) - 1).abs() < 2e-3).all()):
-            raise ProbeError(
-                "forward returns probabilities (rows are positive and sum to 1), expected logits; "
-                "drop the final softmax, or wrap a black box by probe.from_predict_proba; "
-                "if they are logits all the same, add a constant to them"
-            )
+        check_finite(logits, inputs)
+        if "softmax" not in self._cleared:
+            if are_probabilities(logits):
+                raise refuse_probabilities()
+            self._cleared.add("softmax")
+        if "sigmoid" not in self._cleared:
+            if not within_one(logits):
+                self._cleared.add("sigmoid")
+            elif are_distinct(logits):
+                raise refuse_sigmoids()
+
+
+def _black_box(name: str) -> Unsupported:
+    return Unsupported(
+        f"this method follows gradients, and {name} gives none (a black box); "
+        "use one that needs only answers, such as KernelShap or Lime"
+    )
+
+
+def _label_remedy(labels: Any, rows: int) -> str:
+    if isinstance(labels, int):
+        return f"; write torch.full(({rows},), {labels})"
+    if not isinstance(labels, Tensor):
+        return f"; {remedy(labels, 'labels', 'torch.int64')}"
+    if labels.ndim == 0:
+        return f"; write labels.expand({rows})"
+    if labels.ndim == 2 and len(labels) == rows:
+        return "; write labels[:, 0]" if labels.shape[1] == 1 else "; write labels.argmax(1) where they are one-hot"
+    return ""

@@ -1,0 +1,72 @@
+"""What people hold their numbers in: tensors, arrays, data frames, lists. Made a tensor, or refused with a remedy."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from probe.errors import DataError, ShapeError
+
+if TYPE_CHECKING:
+    Given = Tensor
+else:
+    Given = Any  # at run time whatever people pass, which ends in a sentence of ours if it is no tensor
+
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+def tensor(value: Any, field: str) -> Tensor:
+    """A tensor of numbers in an array, a data frame or a list; arrays are copied, tensors are taken as they are.
+
+    Raises:
+        DataError: if there are other things than numbers in it.
+    """
+    if isinstance(value, Tensor):
+        if value.layout != torch.strided or value.is_nested:
+            raise ShapeError(f"{field} is a tensor without strides ({value.layout}); write {field}.to_dense()")
+        return value
+    if isinstance(value, list | tuple) and value and all(isinstance(part, Tensor) for part in value):
+        if len({part.shape for part in value}) > 1:
+            raise ShapeError(f"{field} is a {type(value).__name__} of tensors of different shapes, expected one tensor")
+        return torch.stack(list(value))
+    try:
+        array = np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else value)
+        if array.dtype == object and not any(isinstance(part, str | bytes) for part in array.flat):
+            array = array.astype(np.float64)
+        return torch.tensor(array)
+    except (TypeError, ValueError, RuntimeError):
+        raise DataError(
+            f"{field} is a {type(value).__name__} that does not hold numbers alone; "
+            "give a tensor, an array or a data frame of numbers"
+        ) from None
+
+
+def remedy(value: Any, name: str, dtype: str) -> str:
+    """How to make a tensor of what was passed in place of one, called `name` and wanted in `dtype`."""
+    if hasattr(value, "to_numpy"):
+        kinds = value.dtypes.items() if hasattr(value.dtypes, "items") else [(value.name or "values", value.dtype)]
+        if text := [str(column) for column, kind in kinds if kind.kind not in "biuf"]:
+            return f"{', '.join(text[:5])} in it holds no numbers; encode that, as probe.from_csv does"
+        return f"write torch.tensor({name}.to_numpy({dtype.removeprefix('torch.')!r}))"
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind not in "biuf":
+            return f"it holds {value.dtype}, which are no numbers; encode them first"
+        return f"write torch.as_tensor({name}, dtype={dtype})"
+    if isinstance(value, Mapping):
+        return f"take out the one that the model reads, such as {name}[{next(iter(value), 'inputs')!r}]"
+    if isinstance(value, list | tuple):
+        return _of_several(value, name, dtype)
+    return "expected a torch.Tensor"
+
+
+def _of_several(value: list[Any] | tuple[Any, ...], name: str, dtype: str) -> str:
+    if not any(isinstance(part, Tensor) for part in value):
+        return f"write torch.tensor({name}, dtype={dtype})"
+    if all(isinstance(part, Tensor) for part in value) and len({part.shape for part in value}) == 1:
+        return f"write torch.stack({name}) where each is an example"
+    return (
+        "a model is studied as a function of one tensor; where it reads several, join them, as by "
+        f"torch.cat([part.flatten(1) for part in {name}], 1), and let forward take them apart"
+    )
