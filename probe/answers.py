@@ -72,6 +72,7 @@ def are_probabilities(logits: Logits) -> bool:
 
 
 def refuse_probabilities() -> ProbeError:
+    """What is said of a softmax."""
     return ProbeError(
         "forward returns probabilities (rows are positive and sum to 1), expected logits; "
         "drop the final softmax, or return torch.log(p.clamp(min=1e-12)), or wrap a black box by "
@@ -90,6 +91,7 @@ def are_distinct(logits: Logits) -> bool:
 
 
 def refuse_sigmoids() -> ProbeError:
+    """What is said of sigmoids that do not sum to 1."""
     return ProbeError(
         f"forward returns numbers from 0 to 1 alone for {DISTINCT} rows and more, which looks like sigmoids of single "
         "labels, of which several can be true at once; drop the final sigmoid and study one label at a time: for label "

@@ -61,6 +61,34 @@ def remedy(value: Any, name: str, dtype: str) -> str:
     return "expected a torch.Tensor"
 
 
+def check_kind(inputs: Tensor, reader: str) -> None:
+    """Raise ShapeError for tensors that no model reads; `reader` is the name of one of token ids, or empty."""
+    if inputs.layout != torch.strided or inputs.is_nested:
+        raise ShapeError(f"inputs are a tensor without strides ({inputs.layout}); write inputs.to_dense()")
+    if inputs.is_quantized:
+        raise ShapeError("inputs are a quantized tensor; write inputs.dequantize()")
+    if inputs.is_complex() or inputs.is_meta:
+        what = "on the meta device, and hold no numbers" if inputs.is_meta else f"{inputs.dtype}"
+        raise ShapeError(f"inputs are {what}, expected real numbers")
+    if not reader and inputs.dtype not in FLOATS:
+        raise ShapeError(f"inputs are {inputs.dtype}, expected a floating type; write inputs.float()")
+    if reader and (inputs.is_floating_point() or inputs.dtype == torch.bool):
+        raise ShapeError(f"inputs are {inputs.dtype}, and {reader} reads token ids; write inputs.long()")
+
+
+def label_remedy(labels: Any, rows: int) -> str:
+    """How to make class indices, one for each row, of what was passed in their place; empty where nobody knows."""
+    if isinstance(labels, int):
+        return f"; write torch.full(({rows},), {labels})"
+    if not isinstance(labels, Tensor):
+        return f"; {remedy(labels, 'labels', 'torch.int64')}"
+    if labels.ndim == 0:
+        return f"; write labels.expand({rows})"
+    if labels.ndim == 2 and len(labels) == rows:
+        return "; write labels[:, 0]" if labels.shape[1] == 1 else "; write labels.argmax(1) where they are one-hot"
+    return ""
+
+
 def _of_several(value: list[Any] | tuple[Any, ...], name: str, dtype: str) -> str:
     if not any(isinstance(part, Tensor) for part in value):
         return f"write torch.tensor({name}, dtype={dtype})"

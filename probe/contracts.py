@@ -12,6 +12,7 @@ from typing import ClassVar, Generic, Literal, TypeVar, final, get_type_hints
 import torch
 from torch import Tensor
 
+from probe.arrays import Given
 from probe.errors import ContractError, ShapeError, Unsupported
 from probe.method import Method, param
 from probe.model import Model
@@ -19,7 +20,7 @@ from probe.results import Attribution, Perturbation, Prediction, Result, Scores
 from probe.shapes import Evidence, Inputs, Labels
 from probe.space import Space
 from probe.statistics import Floats, bootstrap, wilson
-from probe.tensors import rows_per_pass, spans
+from probe.tensors import spans
 
 R = TypeVar("R", bound=Result)
 Moves = Literal["numbers", "tokens", "edges"]
@@ -42,19 +43,19 @@ class Explainer(Method, ABC):
         """Return one signed number per input coordinate."""
 
     @final
-    def __call__(self, model: Model, inputs: Tensor, targets: Tensor | None = None) -> Attribution:
+    def __call__(self, model: Model, inputs: Given, targets: Given | None = None) -> Attribution:
         """Explain `targets`, or what the model predicts."""
         inputs = model.check(inputs)
         targets = model.predict(inputs) if targets is None else model.check_labels(targets, inputs)
         before = copy(model.usage)
-        parts = [self._explain(model, inputs[rows], targets[rows]) for rows in _spans(inputs)]
+        parts = [self._explain(model, inputs[rows], targets[rows]) for rows in _spans(model, inputs)]
         values = torch.cat(parts).detach()
         _check_output(self, values, inputs)
         return Attribution(values, inputs, targets, self, model.space, model.usage - before, model.classes)
 
     def _explain(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
         if model.embed is not None and self.differentiates:
-            return self.attribute(model.embedded(), model.embed(inputs).detach(), targets).sum(-1)
+            return self.attribute(model.embedded(), model.points(inputs), targets).sum(-1)
         return self.attribute(model, inputs, targets)
 
 
@@ -75,7 +76,7 @@ class Attack(Method, ABC):
         """
 
     @final
-    def __call__(self, model: Model, inputs: Tensor, labels: Tensor) -> Perturbation:
+    def __call__(self, model: Model, inputs: Given, labels: Given) -> Perturbation:
         """Attack the inputs that the model gets right; the others need no attack and stay as they are."""
         inputs = model.check(inputs)
         labels = model.check_labels(labels, inputs)
@@ -89,7 +90,7 @@ class Attack(Method, ABC):
         clean = Prediction.of(model, inputs, labels)
         perturbed = inputs.clone()
         right = clean.correct.bool().nonzero()[:, 0]
-        for rows in _spans(inputs[right]):
+        for rows in _spans(model, inputs[right]):
             chosen = right[rows]
             perturbed[chosen] = self.perturb(model, inputs[chosen], labels[chosen]).detach()
         _check_output(self, perturbed, inputs)
@@ -157,8 +158,8 @@ def _moved(model: Model, inputs: Inputs) -> Moves:
     return "edges" if model.space.form_of(inputs) == "graph" else "numbers"
 
 
-def _spans(inputs: Tensor) -> list[slice]:
-    return list(spans(len(inputs), rows_per_pass(inputs)))
+def _spans(model: Model, inputs: Tensor) -> list[slice]:
+    return list(spans(len(inputs), model.rows_per_pass(inputs)))
 
 
 def _check_output(method: Method, produced: Tensor, inputs: Tensor) -> None:

@@ -18,7 +18,7 @@ from probe.answers import (
     refuse_sigmoids,
     within_one,
 )
-from probe.arrays import FLOATS, Given, remedy
+from probe.arrays import Given, check_kind, label_remedy, remedy
 from probe.decision import check_threshold, decide, in_words, shift
 from probe.errors import DataError, ForwardError, ProbeError, RangeError, ShapeError, Unsupported
 from probe.shapes import Inputs, Labels, Logits, PerExample
@@ -151,9 +151,17 @@ class Model:
                 "KernelShap or Lime, do without"
             ) from error
 
-    def points(self, inputs: Inputs) -> Inputs:
-        """What `forward` reads, without gradients: the inputs, or the embeddings (batch, tokens, width) of token ids."""
-        return inputs if self.embed is None else self._embed(inputs).detach()
+    def points(self, inputs: Inputs) -> Tensor:
+        """What `forward` reads, without gradients: inputs, or the embeddings (batch, tokens, width) of token ids."""
+        if self.embed is None:
+            return inputs
+        points = self._embed(inputs).detach()
+        if not points.is_floating_point() or points.shape[:-1] != inputs.shape:
+            raise ShapeError(
+                f"embed returned {points.dtype} {tuple(points.shape)} for ids {tuple(inputs.shape)}, expected decimal "
+                f"numbers ({', '.join(map(str, inputs.shape))}, width)"
+            )
+        return points
 
     def check(self, inputs: Given) -> Inputs:
         """The inputs on the model's device, after checking that they lie in its space.
@@ -164,7 +172,7 @@ class Model:
             wanted = self.dtype if self.embed is None else torch.int64
             found = type(inputs).__name__
             raise ShapeError(f"inputs are a {found}, expected a torch.Tensor; {remedy(inputs, 'inputs', str(wanted))}")
-        self._check_kind(inputs)
+        check_kind(inputs, "" if self.embed is None else self.name)
         self._check_mode()
         inputs = inputs.detach()
         if self.embed is not None:
@@ -173,7 +181,9 @@ class Model:
         weights = self._weights()
         if self.embed is None and weights is not None and inputs.dtype != weights:
             if torch.promote_types(inputs.dtype, weights) != weights:
-                raise ShapeError(f"inputs are {inputs.dtype}, the model's weights {weights}; write inputs.to({weights})")
+                raise ShapeError(
+                    f"inputs are {inputs.dtype}, the model's weights {weights}; write inputs.to({weights})"
+                )
             inputs = inputs.to(weights)
         return self.space.within(inputs.to(self.device))
 
@@ -188,7 +198,7 @@ class Model:
             found = tuple(labels.shape) if isinstance(labels, Tensor) else type(labels).__name__
             raise ShapeError(
                 f"labels are {found}, expected one class index for each of {len(inputs)} inputs"
-                f"{_label_remedy(labels, len(inputs))}"
+                f"{label_remedy(labels, len(inputs))}"
             )
         if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
             raise DataError(f"labels are {labels.dtype}, expected class indices (integers); write labels.long()")
@@ -272,13 +282,12 @@ class Model:
     def _embed(self, ids: Tensor) -> Tensor:
         assert self.embed is not None, "only models of token ids embed"
         points = self._ask(self.embed, ids)
-        if not isinstance(points, Tensor) or not points.is_floating_point() or points.shape[: ids.ndim] != ids.shape:
-            found = tuple(points.shape) if isinstance(points, Tensor) else type(points).__name__
-            raise ShapeError(f"embed returned {found} for ids {tuple(ids.shape)}, expected {(*ids.shape, 'width')}")
+        if not isinstance(points, Tensor):
+            raise ShapeError(f"embed returned a {type(points).__name__}, expected a tensor of embeddings")
         return points
 
     def _on_the_way_back(self, inputs: Tensor) -> AbstractContextManager[None]:
-        """cuDNN has no gradient of a recurrent layer in eval mode; torch's own kernels do."""
+        """CuDNN has no gradient of a recurrent layer in eval mode; torch's own kernels do."""
         recurrent = (
             inputs.requires_grad
             and inputs.is_cuda
@@ -293,20 +302,6 @@ class Model:
         other = torch.float64 if inputs.dtype == torch.float32 else torch.float32
         return f"; inputs are {inputs.dtype}: if its weights are {other}, write inputs.to({other})"
 
-    def _check_kind(self, inputs: Tensor) -> None:
-        """Raise ShapeError for tensors that no model reads."""
-        if inputs.layout != torch.strided or inputs.is_nested:
-            raise ShapeError(f"inputs are a tensor without strides ({inputs.layout}); write inputs.to_dense()")
-        if inputs.is_quantized:
-            raise ShapeError("inputs are a quantized tensor; write inputs.dequantize()")
-        if inputs.is_complex() or inputs.is_meta:
-            what = "on the meta device, and hold no numbers" if inputs.is_meta else f"{inputs.dtype}"
-            raise ShapeError(f"inputs are {what}, expected real numbers")
-        if self.embed is None and inputs.dtype not in FLOATS:
-            raise ShapeError(f"inputs are {inputs.dtype}, expected a floating type; write inputs.float()")
-        if self.embed is not None and (inputs.is_floating_point() or inputs.dtype == torch.bool):
-            raise ShapeError(f"inputs are {inputs.dtype}, and {self.name} reads token ids; write inputs.long()")
-
     def _check_mode(self) -> None:
         if isinstance(self.forward, nn.Module) and any(module.training for module in self.forward.modules()):
             raise ProbeError("the module is in training mode, so its answers vary; call .eval() on it first")
@@ -315,7 +310,7 @@ class Model:
         self.usage.backward += len(gradient)
 
     def _check_values(self, logits: Logits, inputs: Tensor) -> None:
-        """Raise where the numbers cannot be logits. One answer that no softmax gives clears a model of that, for good."""
+        """Raise where the numbers cannot be logits. What one answer shows not to be so is not asked again."""
         check_threshold(self.threshold, logits.shape[1])
         check_finite(logits, inputs)
         if "softmax" not in self._cleared:
@@ -334,15 +329,3 @@ def _black_box(name: str) -> Unsupported:
         f"this method follows gradients, and {name} gives none (a black box); "
         "use one that needs only answers, such as KernelShap or Lime"
     )
-
-
-def _label_remedy(labels: Any, rows: int) -> str:
-    if isinstance(labels, int):
-        return f"; write torch.full(({rows},), {labels})"
-    if not isinstance(labels, Tensor):
-        return f"; {remedy(labels, 'labels', 'torch.int64')}"
-    if labels.ndim == 0:
-        return f"; write labels.expand({rows})"
-    if labels.ndim == 2 and len(labels) == rows:
-        return "; write labels[:, 0]" if labels.shape[1] == 1 else "; write labels.argmax(1) where they are one-hot"
-    return ""

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from probe.errors import ForwardError
+from probe.errors import ForwardError, ShapeError
 from probe.model import Model
 from probe.shapes import Inputs
 
@@ -22,8 +22,9 @@ def check_model(model: Model, rows: Tensor) -> None:
     Raises:
         ProbeError: in a sentence that says what was wrong and how to mend it.
     """
-    inputs = model.check(rows[:ROWS])
-    inputs = torch.cat([inputs, inputs])[: max(2, len(inputs))]
+    inputs = model.check(rows[: model.batch_size or ROWS][:ROWS])
+    if model.batch_size != 1:
+        inputs = torch.cat([inputs, inputs])[: max(2, len(inputs))]
     with torch.no_grad():
         first = _comparable(model, inputs)
         apart = _apart(first, _comparable(model, inputs))
@@ -45,8 +46,8 @@ def check_model(model: Model, rows: Tensor) -> None:
 def _alone(model: Model, row: Inputs) -> Tensor:
     try:
         return _comparable(model, row)
-    except ForwardError as error:
-        raise ForwardError(f"{error}; it answers several rows together, but not one row alone") from error
+    except (ForwardError, ShapeError) as error:
+        raise type(error)(f"{error}; it answers several rows together, but not one row alone") from error
 
 
 def _comparable(model: Model, inputs: Inputs) -> Tensor:

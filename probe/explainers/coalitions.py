@@ -12,7 +12,7 @@ from probe.explainers.alike import differs, numbered, unlike
 from probe.model import Model
 from probe.shapes import Inputs, Labels, PerFeature, Presence
 from probe.space import Space
-from probe.tensors import exact, rows_per_pass, spans
+from probe.tensors import exact, spans
 
 Values = Float64[Tensor, "batch coalitions"]
 Varies = Bool[Tensor, "batch features"]
@@ -35,7 +35,7 @@ def values(model: Model, inputs: Inputs, targets: Labels, masks: Presence, outpu
         differing = differs(model.space, inputs[rows], references).to(home)
         first, kinds = unlike(differing, numbers, absent[some])
         answers = []
-        for span in spans(len(first), rows_per_pass(inputs)):
+        for span in spans(len(first), model.rows_per_pass(inputs)):
             pair = first[span].to(inputs.device)
             row, coalition = pair // kinds[0].numel(), pair // len(references) % kinds.shape[1]
             kept = model.space.select(masks[some][coalition], inputs)

@@ -15,7 +15,7 @@ from probe.model import Model
 from probe.results import Attribution
 from probe.shapes import Evidence, Inputs, Labels, PerExample, PerFeature, Presence
 from probe.statistics import Floats
-from probe.tensors import generator, rows_per_pass, spans
+from probe.tensors import generator, spans
 
 Orders = Int[Tensor, "batch orders features"]  # features from the first to go to the last
 Areas = Float[Tensor, "batch orders"]
@@ -38,7 +38,7 @@ class _Curve(Metric[Attribution]):
         there = _there(model, inputs)
         orders = self._orders(model.space.by_feature(result.values.to(inputs.device)), there)
         counts = _counts(there, self.steps)
-        size = max(1, rows_per_pass(inputs) // (orders.shape[1] * counts.shape[1]))
+        size = max(1, model.rows_per_pass(inputs) // (orders.shape[1] * counts.shape[1]))
         parts = [self._areas(model, inputs[s], targets[s], orders[s], counts[s]) for s in spans(len(inputs), size)]
         areas = torch.cat(parts)
         return torch.stack([areas[:, 0], areas[:, 1:].mean(1)], dim=1)
@@ -137,7 +137,7 @@ def _counts(there: Presence, steps: int) -> Counts:
 
 def _there(model: Model, inputs: Inputs) -> Presence:
     """Which features differ from the mean reference, so that something changes when they are taken away."""
-    points = inputs if model.embed is None else model.embed(inputs).detach()
+    points = model.points(inputs)
     differs = (points != model.embedded().space.baseline(points)).view(*inputs.shape, -1).any(-1)
     return model.space.by_feature(differs.double()) > 0
 
@@ -146,7 +146,7 @@ def _answers(model: Model, inputs: Inputs, targets: Labels, kept: Presence, outp
     """The output for inputs that show the mean reference where features are not kept."""
     mask = model.space.select(kept, inputs)
     # Token ids have no mean, their embeddings do; a token's mask then spans the width of its embedding.
-    points = inputs if model.embed is None else model.embed(inputs).detach()
+    points = model.points(inputs)
     mask = mask.view(*mask.shape, *[1] * (points.ndim - mask.ndim))
     model = model.embedded()
     return model.answers(torch.where(mask, points, model.space.baseline(points)), targets, output)
