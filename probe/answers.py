@@ -59,8 +59,9 @@ def check_finite(logits: Logits, inputs: Tensor) -> None:
         return
     if inputs.is_floating_point() and not bool(inputs.isfinite().all()):
         raise ForwardError(
-            "the model was asked about NaN or infinity: its gradient is NaN or infinite somewhere, as that of sqrt is "
-            "at 0, so no step can follow it; add a small number there, or use a method that needs only answers"
+            "forward returned NaN or infinity for inputs that hold some: a missing value that the model does not take, "
+            "or a step along a gradient that is not finite, as that of sqrt is at 0; fill in what is missing, or use a "
+            "method that needs only answers"
         )
     raise ProbeError("forward returned NaN or infinity for finite inputs; the weights may be damaged")
 

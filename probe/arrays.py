@@ -1,6 +1,7 @@
 """What people hold their numbers in: tensors, arrays, data frames, lists. Made a tensor, or refused with a remedy."""
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,6 +42,25 @@ def tensor(value: Any, field: str) -> Tensor:
             f"{field} is a {type(value).__name__} that does not hold numbers alone; "
             "give a tensor, an array or a data frame of numbers"
         ) from None
+
+
+def number_or_tensor(value: Any, field: str) -> float | Tensor:
+    """A number as it is; of anything else a tensor."""
+    return (
+        value if isinstance(value, float | int) else float(value) if isinstance(value, Real) else tensor(value, field)
+    )
+
+
+def brief(value: Any) -> str:
+    """A tensor by its shape and range, a tuple by its first entries."""
+    if isinstance(value, Tensor):
+        low, high = (f"{float(end):.6g}" for end in (value.min(), value.max()))
+        return f"{tuple(value.shape)} {str(value.dtype).removeprefix('torch.')} from {low} to {high}"
+    if isinstance(value, tuple) and any(isinstance(part, Tensor) for part in value):
+        return f"({', '.join(map(brief, value))})"
+    if isinstance(value, tuple) and len(value) > 5:
+        return f"({', '.join(map(repr, value[:5]))}, ... {len(value)} in all)"
+    return repr(value)
 
 
 def remedy(value: Any, name: str, dtype: str) -> str:

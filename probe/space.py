@@ -1,23 +1,26 @@
 """What a model's inputs mean: their bounds, the features they form, what an absent feature looks like."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import isnan
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
-from probe.errors import RangeError, ShapeError, Unsupported
+from probe.arrays import Given, brief, number_or_tensor, tensor
+from probe.errors import DataError, RangeError, ShapeError, Unsupported
 from probe.shapes import Inputs, PerFeature, References
 
 Form = Literal["table", "image", "tokens", "graph"]
 Kind = Literal["continuous", "integer", "category"]
-Bound = float | Tensor
+Bound = float | Given
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Space:
     """The meaning of a model's inputs. Shapes follow the inputs: per-coordinate fields have an example's shape.
+
+    Numbers may be given as tensors, arrays, data frames or lists; tensors are held.
 
     Features are groups of coordinates: the one-hot columns of `race`, a square of pixels. They are the players of
     Shapley values and LIME and the units of deletion, and say what an attacker can move.
@@ -27,11 +30,11 @@ class Space:
     """
 
     bounds: tuple[Bound, Bound] = (0.0, 1.0)  # lowest and highest value, for all or per coordinate
-    features: Tensor | None = None  # the feature (0, 1, ...) that each coordinate belongs to; None: each is its own
+    features: Given | None = None  # the feature (0, 1, ...) that each coordinate belongs to; None: each is its own
     names: tuple[str, ...] = ()  # one per feature
     kinds: tuple[str, ...] = ()  # continuous, integer or category, one per feature; () means all continuous
-    reference: Tensor | None = None  # rows that show an absent feature, (rows, *shape)
-    mutable: Tensor | None = None  # True where an attacker may change a coordinate; None: everywhere
+    reference: Given | None = None  # rows that show an absent feature, (rows, *shape)
+    mutable: Given | None = None  # True where an attacker may change a coordinate; None: everywhere
     levels: tuple[str, ...] = ()  # one per coordinate of a table: the value that a category's coordinate stands for
     scale: Bound = 1.0  # the unit in which attack radii are measured, for all or per coordinate
     form: str = ""  # table, image, tokens or graph; "" is by the shape of an example: 3 dimensions are an image
@@ -42,13 +45,19 @@ class Space:
     missing: tuple[bool, ...] = ()
 
     def __post_init__(self) -> None:
+        self._convert()
         low, high = (torch.as_tensor(b) for b in self.bounds)
+        if bool(low.isnan().any()) or bool(high.isnan().any()):
+            raise RangeError("Space.bounds hold NaN; write -math.inf or math.inf where there is no bound")
         if not bool((low <= high).all()):
             raise RangeError(f"Space.bounds: the low bound exceeds the high one: {self.bounds}")
         if not bool((torch.as_tensor(self.scale) > 0).all()):
             raise RangeError("Space.scale must be above 0 everywhere: it is the unit of attack radii")
         if self.features is not None and self.features.is_floating_point():
-            raise ShapeError("Space.features holds decimal numbers, expected the number of a feature; write .long()")
+            raise ShapeError(
+                "Space.features holds decimal numbers, expected the number of a feature; write "
+                "Space(features=torch.as_tensor(features).long())"
+            )
         if self.features is not None and sorted(set(self.features.flatten().tolist())) != list(range(self._declared())):
             raise ShapeError("Space.features must number the features 0, 1, 2, ... without a gap")
         for field, entries in self._per_feature():
@@ -62,13 +71,25 @@ class Space:
             raise RangeError("Space.reference needs at least one row, and only finite numbers")
         self._check_form(float(low.min()), float(high.max()))
 
+    def __repr__(self) -> str:
+        """What differs from a plain space, in a few lines; of tensors their shape and range."""
+        shown = [
+            f"{f.name}={brief(getattr(self, f.name))}"
+            for f in fields(self)
+            if getattr(self, f.name) is not f.default and getattr(self, f.name) != f.default
+        ]
+        return f"Space({', '.join(shown)})"
+
     def check(self, inputs: Tensor) -> None:
         """Raise unless there are rows and all numbers are finite and within the bounds (up to rounding)."""
-        if inputs.ndim < 2 or len(inputs) == 0:
+        if inputs.ndim < 2:
             raise ShapeError(
                 f"inputs have shape {tuple(inputs.shape)}, expected (rows, ...) with at least one row; "
-                "write inputs[None] for a single example"
+                + ("write inputs[None] for a single example" if inputs.ndim else "write inputs.view(1, 1)")
             )
+        if inputs.numel() == 0:
+            none = "there are no rows" if len(inputs) == 0 else "each example is empty"
+            raise ShapeError(f"inputs have shape {tuple(inputs.shape)}: {none}; expected at least one row of numbers")
         if self.features is not None and self.features.shape != inputs.shape[1:]:
             raise ShapeError(
                 f"each example has shape {tuple(inputs.shape[1:])}, "
@@ -141,13 +162,16 @@ class Space:
             raise ShapeError(
                 f"Space.reference has rows of shape {tuple(self.reference.shape[1:])}, "
                 f"the inputs {tuple(like.shape[1:])}"
+                + ("; write reference[None] for a single row" if self.reference.shape == like.shape[1:] else "")
             )
         return self.reference.to(like)
 
     def baseline(self, like: Inputs) -> References:
         """The mean reference row, (1, *shape); of a number that may be missing, the mean of the rows that have it."""
-        references = self.references(like)
-        wide = references.to(torch.promote_types(references.dtype, torch.get_default_dtype()))
+        rows = self.references(like)
+        if self.reference is not None and self.reference.is_floating_point() and like.is_floating_point():
+            rows = self.reference.to(like.device)  # not rounded before the mean is taken
+        wide = rows.to(torch.promote_types(rows.dtype, torch.get_default_dtype()))
         mean = wide.nanmean if bool(wide.isnan().any()) else wide.mean
         return mean(0, keepdim=True).to(like.dtype)
 
@@ -220,6 +244,32 @@ class Space:
     def _number(self, value: float) -> str:
         """Six digits; all of a whole number, such as a date."""
         return f"{value:.0f}" if value.is_integer() and 1e6 <= abs(value) <= 2.0**53 else f"{value:.6g}"
+
+    def _convert(self) -> None:
+        """Hold tensors and tuples, whatever was given."""
+        if not isinstance(self.bounds, tuple | list) or len(self.bounds) != 2:
+            raise ShapeError(
+                "Space.bounds are two: the lowest and the highest value, each a number or one for every coordinate, "
+                "such as bounds=(0.0, 1.0)"
+            )
+        low, high = (number_or_tensor(b, "Space.bounds") for b in self.bounds)
+        held: dict[str, Any] = {"bounds": (low, high), "scale": number_or_tensor(self.scale, "Space.scale")}
+        for name in ("features", "reference", "mutable"):
+            if getattr(self, name) is not None:
+                held[name] = tensor(getattr(self, name), f"Space.{name}")
+        if (features := held.get("features")) is not None and not features.is_floating_point():
+            held["features"] = features.long()
+        if (mutable := held.get("mutable")) is not None:
+            if not bool(((mutable == 0) | (mutable == 1)).all()):
+                raise DataError("Space.mutable holds other numbers than 0 and 1, expected True where it may move")
+            held["mutable"] = mutable.bool()
+        for name in ("names", "kinds", "levels", "words"):
+            if isinstance(getattr(self, name), str):
+                raise DataError(f"Space.{name} is one text, {getattr(self, name)!r}; give a tuple of texts")
+            held[name] = tuple(map(str, getattr(self, name)))
+        held["special"] = tuple(map(int, self.special))
+        for name, value in held.items():
+            object.__setattr__(self, name, value)
 
     def _check_form(self, low: float, high: float) -> None:
         """Raise RangeError where the form is unknown, or the words are not those of the token ids."""
