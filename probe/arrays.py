@@ -26,7 +26,9 @@ def tensor(value: Any, field: str) -> Tensor:
     """
     if isinstance(value, Tensor):
         if value.layout != torch.strided or value.is_nested:
-            raise ShapeError(f"{field} is a tensor without strides ({value.layout}); write {field}.to_dense()")
+            raise ShapeError(
+                f"{field} is a tensor without strides ({value.layout}); write {field.rpartition('.')[2]}.to_dense()"
+            )
         return value
     if isinstance(value, list | tuple) and value and all(isinstance(part, Tensor) for part in value):
         if len({part.shape for part in value}) > 1:
@@ -55,7 +57,8 @@ def brief(value: Any) -> str:
     """A tensor by its shape and range, a tuple by its first entries."""
     if isinstance(value, Tensor):
         low, high = (f"{float(end):.6g}" for end in (value.min(), value.max()))
-        return f"{tuple(value.shape)} {str(value.dtype).removeprefix('torch.')} from {low} to {high}"
+        ends = f"all {low}" if low == high else f"from {low} to {high}"
+        return f"{tuple(value.shape)} {str(value.dtype).removeprefix('torch.')} {ends}"
     if isinstance(value, tuple) and any(isinstance(part, Tensor) for part in value):
         return f"({', '.join(map(brief, value))})"
     if isinstance(value, tuple) and len(value) > 5:
@@ -78,7 +81,7 @@ def remedy(value: Any, name: str, dtype: str) -> str:
         return f"take out the one that the model reads, such as {name}[{next(iter(value), 'inputs')!r}]"
     if isinstance(value, list | tuple):
         return _of_several(value, name, dtype)
-    return "expected a torch.Tensor"
+    return "of numbers, one example per row"
 
 
 def check_kind(inputs: Tensor, reader: str) -> None:

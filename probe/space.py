@@ -67,16 +67,18 @@ class Space:
             raise ShapeError(f"Space.levels has {len(self.levels)} entries for {self.features.numel()} coordinates")
         if unknown := set(self.kinds) - set(get_args(Kind)):
             raise RangeError(f"Space.kinds knows {', '.join(get_args(Kind))}; got {', '.join(sorted(unknown))}")
-        if self.reference is not None and (len(self.reference) == 0 or bool(self._strange(self.reference).any())):
+        if self.reference is not None and (
+            self.reference.ndim == 0 or self.reference.numel() == 0 or bool(self._strange(self.reference).any())
+        ):
             raise RangeError("Space.reference needs at least one row, and only finite numbers")
         self._check_form(float(low.min()), float(high.max()))
 
     def __repr__(self) -> str:
         """What differs from a plain space, in a few lines; of tensors their shape and range."""
         shown = [
-            f"{f.name}={brief(getattr(self, f.name))}"
+            f"{f.name}={brief(value)}"
             for f in fields(self)
-            if getattr(self, f.name) is not f.default and getattr(self, f.name) != f.default
+            if (value := getattr(self, f.name)) is not None and not _is_default(value, f.default)
         ]
         return f"Space({', '.join(shown)})"
 
@@ -340,6 +342,11 @@ class Space:
         if not self.names or like.ndim != 2:
             return f"coordinate {place[0] if len(place) == 1 else place}"
         return f"feature {self.names[int(self._feature_of(like)[place[0]])]!r}"
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    parts = value if isinstance(value, tuple) else (value,)
+    return not any(isinstance(part, Tensor) for part in parts) and bool(value == default)
 
 
 def squares(height: int, width: int, side: int) -> Tensor:

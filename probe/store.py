@@ -166,7 +166,8 @@ def _fits(value: Any, hint: Any) -> bool:
         return any(_fits(value, one) for one in inner)
     if hint in (int, float):
         return isinstance(value, int if hint is int else int | float) and not isinstance(value, bool)
-    return isinstance(value, hint)
+    # `Given` says what may be passed; what is held, and saved, is a tensor.
+    return isinstance(value, Tensor if hint is Any else hint)
 
 
 def _plain(path: Path, most: int) -> Path:

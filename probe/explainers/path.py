@@ -9,7 +9,7 @@ from torch import Tensor
 
 from probe.model import Model
 from probe.shapes import Inputs, Labels, References
-from probe.tensors import column, rows_per_pass, spans
+from probe.tensors import column, spans
 
 Rows = Int[Tensor, " pieces"]
 Places = Float64[Tensor, " pieces"]
@@ -45,7 +45,7 @@ class Paths:
         """The followed output at points on the paths."""
         found = [
             self.model.answers(self.at(row[s], place[s]), self.targets[row[s].to(self.targets.device)], self.output)
-            for s in spans(len(row), rows_per_pass(self.inputs))
+            for s in spans(len(row), self.model.rows_per_pass(self.inputs))
         ]
         return torch.cat(found).cpu().double()
 
@@ -57,7 +57,7 @@ class Paths:
         points, weights = (torch.from_numpy(of) / 2 for of in np.polynomial.legendre.leggauss(steps))
         wide = torch.promote_types(self.inputs.dtype, torch.float32)
         total = torch.zeros(len(row), *self.inputs.shape[1:], dtype=wide, device=self.inputs.device)
-        for span in spans(len(row) * steps, rows_per_pass(self.inputs)):
+        for span in spans(len(row) * steps, self.model.rows_per_pass(self.inputs)):
             place = torch.arange(span.start, span.stop)
             piece, point = place // steps, place % steps
             gradient = self._gradients(row[piece], low[piece] + size[piece] * (points[point] + 0.5)).to(wide)
