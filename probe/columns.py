@@ -99,6 +99,48 @@ def decode(inputs: Values, space: Space) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def restore(inputs: Values, space: Space) -> Values:
+    """The coordinates (rows, coordinates) in double precision, as they were read; as they are where that is unknown."""
+    flat = inputs.reshape(len(inputs), -1)
+    if not space.types or flat.dtype == np.float64:
+        return flat
+    owner = np.arange(flat.shape[1]) if space.features is None else space.features.flatten().numpy()
+    columns = [
+        flat[:, at].astype(np.float64)
+        if space.types[feature].lower().startswith(("float32", "float16")) or space.kinds[feature] == "category"
+        else exact(flat[:, at])
+        for at, feature in enumerate(owner)
+    ]
+    return np.stack(columns, axis=1)
+
+
+def inputs_of(frame: pd.DataFrame, space: Space, name: str) -> Tensor:
+    """Rows of the table that a space describes as its inputs (rows, coordinates), in double precision.
+
+    Raises:
+        DataError: if a cell is none of its column's levels, or missing where it may not be.
+    """
+    width = len(space.names) if space.features is None else space.features.numel()
+    owner = np.arange(width) if space.features is None else space.features.flatten().numpy()
+    inputs = np.zeros((len(frame), width))
+    for feature, column in enumerate(space.names):
+        (places,) = np.nonzero(owner == feature)
+        may = bool(space.missing) and space.missing[feature]
+        cells = plain(frame[column].reset_index(drop=True), name)
+        if space.kinds and space.kinds[feature] == "category" and space.levels:
+            levels = [space.levels[place] for place in places]
+            found = encode(cells, levels[:-1] if may else levels, name, missing=may).coordinates
+            inputs[:, places[: found.shape[1]]] = found
+        else:
+            if not pd.api.types.is_numeric_dtype(cells):
+                raise DataError(f"column {column!r} of {name} holds texts, and the space has numbers for it")
+            found = encode(cells, None, name, missing=may).coordinates
+            if found.shape[1] != len(places):
+                raise DataError(f"column {column!r} of {name} is one number, and the space has {len(places)} for it")
+            inputs[:, places] = found
+    return torch.from_numpy(inputs)
+
+
 def exact(values: Values) -> Values:
     """Numbers in double precision; one in single precision is the decimal that it was read from, 0.1 say."""
     if values.dtype == np.float64:

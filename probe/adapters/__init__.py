@@ -4,8 +4,9 @@ What a file may hold is looked at before it is opened: nothing here unpickles, a
 """
 
 from probe.adapters.archive import read_state_dict
-from probe.adapters.black_box import from_estimator, from_predict_proba
+from probe.adapters.black_box import from_predict_proba
 from probe.adapters.check import check_model
+from probe.adapters.estimator import from_estimator
 from probe.adapters.factory import from_factory
 from probe.adapters.huggingface import from_transformers, token_ids
 from probe.adapters.module import from_module

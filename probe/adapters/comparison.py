@@ -1,0 +1,170 @@
+"""Whether a model answers as the estimator does that it was made of: asked once, on the rows as they are."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from probe.columns import inputs_of
+from probe.errors import DataError
+from probe.frames import called
+from probe.model import Model
+
+# A logarithm in float32 rounds the probability that comes back from it by 2e-6 at most.
+TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-7}
+
+
+class Asked(ABC):
+    """Something with probabilities and decisions of its own."""
+
+    columns: list[str]
+
+    @abstractmethod
+    def given(self, inputs: NDArray[Any]) -> Any:
+        """What it is given for the model's inputs (rows, *shape)."""
+
+    @abstractmethod
+    def ask(self, rows: Any) -> NDArray[Any]:
+        """Its probabilities for rows as it takes them, in the model's order of classes."""
+
+    @abstractmethod
+    def decide(self, rows: Any) -> NDArray[np.int64]:
+        """Its decisions, as the model's class numbers; -1 for another label."""
+
+
+def compare(model: Model, asked: Asked, rows: Any, *, decides: bool) -> tuple[str, ...]:
+    """Compare the model's answers to rows with the estimator's own. Returns what there is to say of it.
+
+    Args:
+        model: made of the estimator.
+        asked: the estimator.
+        rows: a DataFrame or an array, as the estimator itself would be given it; None compares nothing.
+        decides: whether its own decisions must be the model's too. Where a threshold was named, they need not.
+
+    Raises:
+        DataError: with the first row that differs.
+    """
+    if rows is None:
+        return (
+            f"not compared: {model.name} was not asked about rows as it was fitted on them, so that nothing shows that "
+            "it is given the same here; from_estimator(..., rows=frame) compares",
+        )
+    theirs, inputs = _both(model, asked, rows)
+    model.space.check(inputs)
+    with torch.no_grad():
+        logits = model.forward(inputs)
+    ours = logits.softmax(-1).double().numpy()
+    right = asked.ask(theirs)
+    # Probabilities that were rounded to fewer digits do not quite add up, and softmax makes them.
+    slack = TOLERANCE.get(inputs.dtype, 1e-5) + np.abs(right.sum(1) - 1)
+    apart = np.abs(ours - right).max(1) > slack
+    if apart.any():
+        row = int(apart.argmax())
+        raise DataError(
+            f"{model.name} answers row {row} otherwise than when it is given the row itself: "
+            f"P({_class(model, ours, row)}) = {ours[row].max():.4g}, "
+            f"and of the row itself {right[row, ours[row].argmax()]:.4g}; "
+            + _reason(asked, inputs.numpy()[row : row + 1], theirs[row : row + 1], ours[row], right[row])
+        )
+    decided, own = model.decide(logits).numpy(), asked.decide(theirs)
+    cut = 0.5 if model.threshold is None else model.threshold
+    two = right.shape[1] == 2
+    near = np.abs(right[:, 1] - cut) if two else right.max(1) - np.take_along_axis(right, own.clip(0)[:, None], 1)[:, 0]
+    differs = (decided != own) & (near > slack)
+    said = f"compared: {len(right):,} rows as they are in the table get the same probabilities"
+    if not differs.any():
+        return (f"{said} and decisions",)
+    if not decides:
+        return (f"{said}; its own predict decides otherwise in {int(differs.sum()):,} rows, without that threshold",)
+    row = int(differs.argmax())
+    raise DataError(
+        f"{model.name} decides row {row} for {model.classes[own[row]] if own[row] >= 0 else 'another label'}, "
+        f"and its probabilities ({', '.join(f'{p:.4g}' for p in right[row])}) speak for {model.classes[decided[row]]}, "
+        f"as in {int(differs.sum()):,} of {len(right):,} rows: {_cut(right, own)}"
+    )
+
+
+def _both(model: Model, asked: Asked, rows: Any) -> tuple[Any, torch.Tensor]:
+    """The rows as the estimator takes them, and as inputs of the model."""
+    space = model.space
+    low = space.bounds[0]
+    dtype = low.dtype if isinstance(low, torch.Tensor) and low.is_floating_point() else torch.get_default_dtype()
+    if isinstance(rows, pd.DataFrame):
+        names = [called(column) for column in rows.columns]
+        if lacking := [name for name in space.names if name not in names]:
+            raise DataError(f"rows have no column {lacking[0]!r}; they have {', '.join(names[:20])}")
+        frame = rows.set_axis(pd.Index(names, dtype=object), axis=1)[list(space.names)] if space.names else rows
+        theirs = frame if asked.columns else rows
+        return theirs, inputs_of(frame, space, "the rows").to(dtype) if space.names else _array(rows.to_numpy(), dtype)
+    array = np.asarray(rows)
+    if array.ndim < 2 or not len(array):
+        raise DataError(f"rows have shape {array.shape}, expected a DataFrame or an array (rows, columns)")
+    width = len(space.names)
+    if array.ndim == 2 and array.shape[1] == width and (array.dtype == object or "category" in space.kinds):
+        return array, inputs_of(pd.DataFrame(array, columns=list(space.names)), space, "the rows").to(dtype)
+    return array.reshape(len(array), -1), _array(array, dtype)
+
+
+def _array(array: NDArray[Any], dtype: torch.dtype) -> torch.Tensor:
+    try:
+        return torch.from_numpy(array.astype(np.float64)).to(dtype)
+    except (TypeError, ValueError):
+        raise DataError("rows hold texts; give a DataFrame, and a space with the names of its columns") from None
+
+
+def _class(model: Model, answers: NDArray[Any], row: int) -> str:
+    place = int(answers[row].argmax())
+    return model.classes[place] if model.classes else f"class {place}"
+
+
+def _reason(asked: Asked, inputs: NDArray[Any], theirs: Any, ours: NDArray[Any], right: NDArray[Any]) -> str:
+    """Why the answers to one row differ, and what to do."""
+    given = pd.DataFrame(asked.given(inputs)).reset_index(drop=True)
+    rows = pd.DataFrame(theirs).reset_index(drop=True)
+    for place, name in enumerate(given.columns[: rows.shape[1]]):
+        here: Any = given.iloc[0, place]
+        there: Any = rows.iloc[0, place]
+        if pd.isna(here) and pd.isna(there):
+            continue
+        if isinstance(here, str) != isinstance(there, str):
+            return (
+                f"column {name!r} comes as {_plain(here)!r}, and is {_plain(there)!r} in the rows: "
+                "read the table by from_csv or "
+                "Dataset.from_frame, whose space keeps the types of columns"
+            )
+        if pd.isna(here) != pd.isna(there) or here != there:
+            return (
+                f"column {name!r} comes as {_plain(here)!r}, and is {_plain(there)!r} in the rows: "
+                "hold the table in double precision "
+                "by from_csv(..., dtype=torch.float64) or Dataset.from_frame(..., dtype=torch.float64)"
+            )
+    if np.allclose(np.sort(ours), np.sort(right), atol=1e-4):
+        return "the classes are in another order; name them in the estimator's own: classes=estimator.classes_"
+    return "it draws random numbers, or an answer depends on the other rows; ask it twice about one row"
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _cut(right: NDArray[Any], own: NDArray[np.int64]) -> str:
+    """The threshold that explains decisions between two classes, or what else to do."""
+    if right.shape[1] == 2 and {*own.tolist()} <= {0, 1}:
+        below, above = right[own == 0, 1], right[own == 1, 1]
+        low, high = (below.max() if len(below) else 0.0), (above.min() if len(above) else 1.0)
+        if low < high:
+            between = next(
+                (float(f"{(low + high) / 2:.{digits}g}") for digits in range(1, 17)
+                 if low < float(f"{(low + high) / 2:.{digits}g}") <= high), (low + high) / 2
+            )  # fmt: skip
+            return (
+                "it decides with another threshold than 0.5; name it, as its owner does: "
+                f"threshold={between:g} would decide alike"
+            )
+    return (
+        "its predict is not the most likely class; wrap its decisions by from_predict_proba, or fit it so that they "
+        "are (sklearn.calibration.CalibratedClassifierCV)"
+    )
