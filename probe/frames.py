@@ -55,8 +55,10 @@ class Answers:
     notices: tuple[str, ...]
 
 
-def parts_of(frame: pd.DataFrame, declared: Declared, name: str) -> Parts:
+def parts_of(frame: pd.DataFrame, declared: Declared, name: str, named: pd.DataFrame | None = None) -> Parts:
     """Encode a table: number columns stay as they are, texts become one-hot coordinates of one feature each.
+
+    Label and groups are taken from `named` where that is given: the same table with its names as texts.
 
     Raises:
         DataError: if a named column is missing, or holds empty cells or values that were not declared.
@@ -71,7 +73,7 @@ def parts_of(frame: pd.DataFrame, declared: Declared, name: str) -> Parts:
     frame = pd.DataFrame({c: without(frame[c], declared.missing) for c in dict.fromkeys((label, *groups, *chosen))})
     levels = {called(column): list(map(str, values)) for column, values in declared.categories.items()}
     columns = [encode(frame[c], levels.get(c), name, missing=declared.allow_missing) for c in chosen]
-    answers = answers_of(frame, declared, name)
+    answers = answers_of(frame if named is None else named, declared, name)
     inputs = torch.from_numpy(np.concatenate([column.coordinates for column in columns], axis=1))
     inputs = inputs.to(declared.dtype or (torch.float64 if any(map(lost_in_single, columns)) else torch.float32))
     texts = [c for c, column in zip(chosen, columns, strict=True) if column.kind == "category"]

@@ -1,7 +1,7 @@
 """A CSV file as a Dataset: of numbers and categories, or of texts."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from probe.csvfile import AS_FOUND, Reading, read_csv
 from probe.dataset import Dataset, listed
 from probe.errors import DataError
-from probe.frames import Declared, answers_of, check_columns, without
+from probe.frames import Declared, answers_of, check_columns, parts_of, without
 from probe.space import Space
 
 
@@ -56,18 +56,22 @@ def from_csv(  # noqa: PLR0913  what can be said of a table and of how it is wri
     how = Reading(separator=separator, decimal=decimal, encoding=encoding, missing=tuple(listed(missing, "missing")))
     table, notices = read_csv(path, (label, *groups), how)
     name = Path(path).name
-    data = Dataset.from_frame(
-        table,
+    chosen = None if features is None else listed(features, "features")
+    named = table
+    if {*groups} & {*(chosen or ())}:
+        # As a feature a column is what it is, and as a group it is a name.
+        table, _ = read_csv(path, [column for column in (label, *groups) if column not in (chosen or ())], how)
+    declared = Declared(
         label=label,
         groups=groups,
-        features=features,
-        classes=classes,
-        categories=categories,
+        features=chosen,
+        classes=None if classes is None else listed(classes, "classes"),
+        categories=categories or {},
         allow_missing=allow_missing,
         dtype=dtype,
-        name=name,
     )
-    return replace(data, notices=notices + data.notices)
+    parts = parts_of(table, declared, name, named=named)
+    return Dataset(**{**vars(parts), "notices": notices + parts.notices}, name=name, source=name)
 
 
 @dataclass(frozen=True)

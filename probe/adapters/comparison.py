@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from probe.columns import inputs_of
-from probe.errors import DataError
+from probe.errors import DataError, ProbeError
 from probe.frames import called
 from probe.model import Model
 
@@ -54,10 +54,17 @@ def compare(model: Model, asked: Asked, rows: Any, *, decides: bool) -> tuple[st
         )
     theirs, inputs = _both(model, asked, rows)
     model.space.check(inputs)
-    with torch.no_grad():
-        logits = model.forward(inputs)
+    try:
+        right, own = asked.ask(theirs), asked.decide(theirs)
+        with torch.no_grad():
+            logits = model.forward(inputs)
+    except ProbeError:
+        raise
+    except Exception as error:  # whatever somebody's own code raises
+        missing = bool(pd.DataFrame(theirs).isna().any(axis=None))
+        remedy = "; it does not take missing cells: drop those rows or fill them in" * missing
+        raise DataError(f"{model.name} failed on the rows: {type(error).__name__}: {error}{remedy}") from error
     ours = logits.softmax(-1).double().numpy()
-    right = asked.ask(theirs)
     # Probabilities that were rounded to fewer digits do not quite add up, and softmax makes them.
     slack = TOLERANCE.get(inputs.dtype, 1e-5) + np.abs(right.sum(1) - 1)
     apart = np.abs(ours - right).max(1) > slack
@@ -69,7 +76,7 @@ def compare(model: Model, asked: Asked, rows: Any, *, decides: bool) -> tuple[st
             f"and of the row itself {right[row, ours[row].argmax()]:.4g}; "
             + _reason(asked, inputs.numpy()[row : row + 1], theirs[row : row + 1], ours[row], right[row])
         )
-    decided, own = model.decide(logits).numpy(), asked.decide(theirs)
+    decided = model.decide(logits).numpy()
     cut = 0.5 if model.threshold is None else model.threshold
     two = right.shape[1] == 2
     near = np.abs(right[:, 1] - cut) if two else right.max(1) - np.take_along_axis(right, own.clip(0)[:, None], 1)[:, 0]

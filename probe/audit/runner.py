@@ -78,6 +78,7 @@ def describe(plan: Plan, model: Model, data: Dataset) -> dict[str, Any]:
             "sha256": model.digest(),
             "classes": list(model.classes or data.classes),
             "threshold": model.threshold,
+            "notices": list(model.notices) or None,
         },
         "data": {
             "name": data.name,
@@ -89,6 +90,7 @@ def describe(plan: Plan, model: Model, data: Dataset) -> dict[str, Any]:
             "groups": [] if data.groups is None else list(map(str, data.groups.columns)),
             "features": list(space.feature_names(like)),
             "kinds": list(space.kinds),
+            "notices": list(data.notices) or None,
         },
         "machine": {
             "device": str(model.device),

@@ -66,6 +66,8 @@ def _audit(plan: Any, folder: Path, *, code: bool, replace: bool, quiet: bool) -
     from probe.cli.sources import open_both
 
     model, data = open_both(plan, allow_code=code)
+    for notice in (*data.notices, *model.notices):
+        tell(f"{plan.name}: {notice}")
     # All that can be wrong with the plan is known now, so that --replace loses nothing to a typing error.
     check(plan, model, data)
     if replace and folder.exists():

@@ -13,16 +13,14 @@ from models.device import device_of
 from probe import adapters, images
 from probe.audit.plan import Plan, plan_from, read_plan
 from probe.audit.sources import DataSource, ModelSource
+from probe.cli import own_tables
 from probe.cli.app import tell
-from probe.csvfile import Reading
 from probe.dataset import Dataset
 from probe.errors import PlanError, ProbeError, Unsupported
 from probe.model import Model
 from probe.space import image_space
 from probe.study import check_fit
-from probe.tables import Texts, from_csv, texts_from_csv
-
-REFERENCES = 50  # rows of a table that show an absent feature, where the user names none
+from probe.tables import Texts, texts_from_csv
 
 
 def plan_of(name: str) -> Plan:
@@ -65,7 +63,9 @@ def open_both(plan: Plan, *, allow_code: bool = False, device: str = "") -> tupl
         model, data = _transformers(plan)
     else:
         data = _data(plan.data, plan.model, plan.seed, _shape(plan))
-        model = _model(plan.model, data, plan.name)
+        model = _model(plan, data)
+        if plan.data.csv:
+            model, data = own_tables.suited(model, data, named=bool(plan.data.classes))
     if plan.model.threshold is not None:
         model = replace(model, threshold=plan.model.threshold)
     if model.classes and data.classes and model.classes != data.classes:
@@ -98,20 +98,7 @@ def _data(source: DataSource, model: ModelSource, seed: int, shape: tuple[int, .
         return _images(source, shape)
     if not source.csv:
         return models.data(source.zoo or _data_of(model.zoo), split=source.split)
-    data = from_csv(
-        source.csv,
-        label=source.label,
-        groups=source.groups,
-        features=source.features or None,
-        classes=source.classes or None,
-        categories=source.categories,
-        missing=source.missing,
-        separator=source.separator,
-        decimal=source.decimal,
-        encoding=source.encoding,
-    )
-    reference = data.inputs[data.draw(REFERENCES, seed)]
-    return replace(data, space=replace(data.space, reference=reference))
+    return own_tables.read_table(source, seed, exact=bool(model.factory))
 
 
 def _images(source: DataSource, shape: tuple[int, ...]) -> Dataset:
@@ -150,7 +137,8 @@ def _data_of(zoo: str) -> str:
     return str(data.get("judged_on", data["name"]))
 
 
-def _model(source: ModelSource, data: Dataset, name: str) -> Model:
+def _model(plan: Plan, data: Dataset) -> Model:
+    source, name = plan.model, plan.name
     if source.onnx:
         return adapters.from_onnx(source.onnx, data.space, data.classes, name)
     if source.timm:
@@ -167,7 +155,8 @@ def _model(source: ModelSource, data: Dataset, name: str) -> Model:
     if isinstance(made, nn.Module):
         return adapters.from_module(made, data.space, data.classes, name)
     if hasattr(made, "classes_"):
-        return adapters.from_estimator(made, data.space, data.classes, name)
+        rows = own_tables.rows_of(plan.data, data) if plan.data.csv else None
+        return adapters.from_estimator(made, data.space, data.classes, name, rows=rows, threshold=source.threshold)
     return adapters.from_predict_proba(made.predict_proba, data.space, data.classes, name)
 
 
@@ -193,9 +182,7 @@ def _transformers(plan: Plan) -> tuple[Model, Dataset]:
             label=source.label,
             groups=source.groups,
             classes=source.classes or (None if _are_numbered(model.classes) else model.classes),
-            how=Reading(
-                separator=source.separator, decimal=source.decimal, encoding=source.encoding, missing=source.missing
-            ),
+            how=own_tables.how(source),
         )
     if _are_numbered(model.classes) and len(model.classes) == len(data.classes):
         model = replace(model, classes=data.classes)

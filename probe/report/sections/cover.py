@@ -24,6 +24,7 @@ class Cover:
     tally: list[tuple[str, int, float]]  # status, findings, share of all findings in percent
     findings: int
     unfinished: list[str]
+    notices: list[str]  # what is to be known of the data and the model before any number
 
 
 def cover(bundle: Bundle) -> Cover:
@@ -43,6 +44,7 @@ def cover(bundle: Bundle) -> Cover:
         digest=str(manifest["digest"]),
         tally=[(word, n, round(100 * n / max(1, len(statuses)), 2)) for word, n in counts],
         findings=len(statuses),
+        notices=[str(notice) for part in ("data", "model") for notice in manifest[part].get("notices") or ()],
         unfinished=[name for name in _planned(manifest["plan"]) if name not in done],
     )
 

@@ -1,0 +1,101 @@
+"""A table of somebody's own as its model needs it: in which precision, and whether cells may be missing."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from probe.audit.sources import DataSource
+from probe.csvfile import Reading, read_csv
+from probe.dataset import Dataset
+from probe.errors import DataError, ProbeError
+from probe.model import Model
+from probe.tables import from_csv
+
+REFERENCES = 50  # rows of a table that show an absent feature, where the user names none
+
+
+def how(source: DataSource) -> Reading:
+    """How a plan says that its table is written."""
+    return Reading(separator=source.separator, decimal=source.decimal, encoding=source.encoding, missing=source.missing)
+
+
+def read_table(source: DataSource, seed: int, *, exact: bool) -> Dataset:
+    """The table of a plan; `exact` keeps missing cells and double precision, until it is known what the model takes."""
+    data = from_csv(
+        source.csv,
+        label=source.label,
+        groups=source.groups,
+        features=source.features or None,
+        classes=source.classes or None,
+        categories=source.categories,
+        missing=source.missing,
+        separator=source.separator,
+        decimal=source.decimal,
+        encoding=source.encoding,
+        allow_missing=exact,
+        dtype=torch.float64 if exact else None,
+    )
+    reference = data.inputs[data.draw(REFERENCES, seed)]
+    return replace(data, space=replace(data.space, reference=reference))
+
+
+def rows_of(source: DataSource, data: Dataset) -> Any:
+    """The features of a table as an estimator is given them: a DataFrame of columns in their own types."""
+    features = list(data.space.names)
+    table, _ = read_csv(source.csv, [c for c in (source.label, *source.groups) if c not in features], how(source))
+    return table.set_axis([str(column) for column in table.columns], axis=1)[features]
+
+
+def suited(model: Model, data: Dataset, *, named: bool) -> tuple[Model, Dataset]:
+    """The model and the table as they go together. `named` says whether somebody named the order of the classes.
+
+    Raises:
+        DataError: if cells are missing and the model does not take them.
+    """
+    if any(data.space.missing):
+        _refuse_missing(model, data)
+    if not isinstance(model.forward, nn.Module):
+        return model, data
+    if not named and model.classes:
+        assumed = f"the module's outputs are assumed to be, in this order: {', '.join(model.classes)}"
+        model = replace(model, notices=(*model.notices, f"{assumed}; [data] classes names it"))
+    model = replace(model, notices=(*model.notices, "not compared: a module has no other answers to compare with"))
+    if data.inputs.dtype == model.dtype:
+        return model, data
+    lost = [notice for notice in data.notices if "single precision" in notice]
+    notices = [notice for notice in data.notices if notice not in lost]
+    if torch.finfo(model.dtype).eps > torch.finfo(torch.float64).eps:
+        # What the weights are was what the table was rounded to in training, too.
+        notices += [
+            f"{notice}; the weights are {model.dtype}, so the model is given rounded ones: subtract a constant from "
+            "the column, in training too, or make the module double()"
+            for notice in lost
+        ]
+    narrow = replace(data.to(model.dtype), notices=tuple(notices))
+    return replace(model, space=narrow.space), narrow
+
+
+def _refuse_missing(model: Model, data: Dataset) -> None:
+    """Raise DataError, as for a table that cannot be read, where the model does not take missing cells."""
+    gone = data.inputs.isnan()
+    owner = [] if data.space.features is None else data.space.features.tolist()
+    for feature, may in enumerate(data.space.missing):
+        if may and data.space.kinds[feature] == "category":
+            last = len(owner) - 1 - owner[::-1].index(feature)
+            gone[:, last] = data.inputs[:, last] == 1
+    counts = data.space.by_feature(gone.double()).sum(0).long().tolist()
+    name, count = next((name, count) for name, count in zip(data.space.names, counts, strict=True) if count)
+    rows = data.inputs[gone.any(1)][:8]
+    why = "a module of torch does not take missing values"
+    if not isinstance(model.forward, nn.Module):
+        try:
+            with torch.no_grad():
+                model(rows)
+            return
+        except ProbeError as error:
+            why = f"the model does not take missing values ({error})"
+    raise DataError(
+        f"column {name!r} of {data.name} has {count} empty cells; drop those rows or fill them in, as {why}"
+    )
