@@ -59,10 +59,9 @@ class Model:
     name: str = "model"
     threshold: float | None = None  # of two classes: the probability from which the second is decided for
     batch_size: int | None = None  # rows that go through `forward` together; None: what suits the processor
+    notices: tuple[str, ...] = ()  # sentences: what was assumed of it, and with what it was compared
     usage: Usage = field(default_factory=Usage)
     _cleared: set[str] = field(default_factory=set, init=False)  # of what its answers could have been mistaken for
-    notices: tuple[str, ...] = ()  # sentences: what was assumed of it, and with what it was compared
-    usage: Usage = field(default_factory=Usage, repr=False)
 
     def __post_init__(self) -> None:
         self._check_mode()
