@@ -66,8 +66,9 @@ def _instances(model: Model, data: Dataset, rows: Tensor, tick: Tick) -> Arrays:
     tick(len(rows))
     arrays = {"rows": to_numpy(rows), "inputs": to_numpy(inputs)}
     form, owner = model.space.form_of(inputs), model.space.features
-    if form == "image" and owner is not None:
-        arrays["features"] = to_numpy(owner)  # so that a figure can colour a group of pixels by its value
+    if owner is not None:
+        # With them values by feature follow from values, and a figure can colour a group of pixels by its value.
+        arrays["features"] = to_numpy(owner)
     in_words = form in ("table", "tokens")
     return arrays | ({"described": np.array(model.space.describe(inputs))} if in_words else {})
 
@@ -90,7 +91,7 @@ def _explain(explainer: Explainer, model: Model, data: Dataset, rows: Tensor, se
             "rows": to_numpy(rows),
             "targets": to_numpy(targets),
             "values": to_numpy(attribution.values.float()),
-            "by_feature": to_numpy(attribution.by_feature().float()),
+            "by_feature": to_numpy(model.space.by_feature(attribution.values.float())),
         }
         return stored | evidence
 

@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from probe import __version__
-from probe.audit.bundle import Bundle, create, read
+from probe.audit import lock
+from probe.audit.bundle import Bundle, create, is_unused, read
 from probe.audit.evidence import Step, steps
+from probe.audit.expected import expected_steps
+from probe.audit.files import leftovers
 from probe.audit.findings import assess
+from probe.audit.manifest import check_shape, digest
 from probe.audit.plan import Plan
 from probe.dataset import Dataset
-from probe.errors import ExistsError, PlanError, ProbeError, Unsupported
+from probe.errors import ExistsError, IntegrityError, PlanError, ProbeError, Unsupported
 from probe.model import Model
 from probe.study import check_fit
 
@@ -41,21 +45,30 @@ def run(
     _check_names(plan, model, data)
     data = data.sample(plan.data.sample or None, plan.seed)
     manifest = describe(plan, model, data)
-    bundle = _begun(Path(folder), manifest)
-    if bundle and bundle.complete:
+    folder = Path(folder)
+    if (bundle := _begun(folder, manifest)) and bundle.complete:
         return bundle
     check_fit(model, data)
-    bundle = _reopen(bundle) if bundle else create(folder, manifest)
+    with lock.writing(folder):
+        # Whoever held the lock a moment ago may have written since.
+        bundle = _begun(folder, manifest)
+        if bundle and bundle.complete:
+            return bundle
+        return _run(plan, model, data, _reopen(bundle) if bundle else create(folder, manifest), progress)
+
+
+def _run(plan: Plan, model: Model, data: Dataset, bundle: Bundle, progress: Progress) -> Bundle:
     try:
         if data.groups is not None and not bundle.has("tables/groups.csv"):
             bundle.write_table("groups", data.groups)
-        for step in steps(plan, model, data):
+        for name, step in zip(expected_steps(bundle.manifest["plan"]), steps(plan, model, data), strict=True):
+            assert name == step.name, f"{step.name} runs where a verifier expects {name}"
             if not _finished(bundle, step):
                 _record(bundle, step, model, progress)
         _conclude(bundle, "complete")
-    except (KeyboardInterrupt, OSError):
+    except (KeyboardInterrupt, OSError, MemoryError):
         # On a full disk the mark cannot be written either; then the last whole manifest stays, marked as running.
-        with suppress(OSError):
+        with suppress(OSError, MemoryError):
             _conclude(bundle, "interrupted")
         raise
     return bundle
@@ -115,13 +128,16 @@ def _check_names(plan: Plan, model: Model, data: Dataset) -> None:
 
 
 def _begun(folder: Path, manifest: Mapping[str, Any]) -> Bundle | None:
-    """The bundle in the folder if it is of the same audit; None if there is none."""
+    """The bundle in the folder if it is of the same audit; None if there is none, and nothing in its way."""
     if not (folder / "audit.json").exists():
+        if not is_unused(folder):
+            raise ExistsError(f"{folder} exists, is no audit, and is left as it is; choose another --out")
         return None
     bundle = read(folder)
+    check_shape(bundle.manifest)
     parts = ("plan", "model", "data") if bundle.complete else ("plan", "model", "data", "machine")
     for part in parts:
-        if differing := _difference(bundle.manifest[part], manifest[part], part):
+        if differing := _difference(bundle.manifest.get(part), manifest[part], part):
             raise ExistsError(
                 f"{folder} holds another audit ({differing}), and is left as it is; "
                 "choose another folder with --out, or --replace it"
@@ -131,9 +147,25 @@ def _begun(folder: Path, manifest: Mapping[str, Any]) -> Bundle | None:
 
 def _reopen(bundle: Bundle) -> Bundle:
     """Take back what was concluded from a part of the evidence: until all of it is there, nothing follows."""
-    files = {name: sha for name, sha in bundle.manifest["files"].items() if name in KEPT or name.startswith("arrays/")}
-    bundle.manifest.update(status="running", findings=[], files=files)
+    manifest, folder = bundle.manifest, bundle.folder
+    kept = {file: sha for file, sha in manifest["files"].items() if file in KEPT or file.startswith("arrays/")}
+    try:
+        if digest(manifest) != manifest["digest"]:
+            raise IntegrityError(f"audit.json of {bundle.name} was changed since it was written")
+        for file in kept:
+            bundle._bytes(file)
+    except IntegrityError as error:
+        raise IntegrityError(f"{error}; what is there cannot be continued, begin anew with --replace") from None
+    # A report that is there is one that is recorded, or one that the bundle gives; at no moment is it another.
+    manifest.pop("report_sha256", None)
     bundle.save()
+    (folder / "report.html").unlink(missing_ok=True)
+    concluded = manifest["files"].keys() - kept.keys()
+    manifest.pop("finished", None)
+    manifest.update(status="running", findings=[], files=kept)
+    bundle.save()
+    for path in (*(folder / file for file in concluded), *leftovers(folder)):
+        path.unlink(missing_ok=True)
     return bundle
 
 

@@ -2,16 +2,24 @@
 
 import hashlib
 from dataclasses import dataclass
-from math import isclose
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from probe import __version__
-from probe.audit.bundle import Bundle, digest, parse, read
+from probe.audit import files, lock
+from probe.audit.bundle import Bundle, parse, read
+from probe.audit.comparison import compare_findings, compare_runs
+from probe.audit.consistency import check_arrays, check_steps
+from probe.audit.expected import expected_steps
 from probe.audit.findings import assess
+from probe.audit.manifest import LARGEST, check_shape, digest, dump, evidence_digest
 from probe.errors import IntegrityError, ProbeError
+
+__all__ = ["MALFORMED", "Verification", "compare_runs", "verify"]
+
+# What reading a manifest that somebody else shaped can raise, past the checks of its shape.
+MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, MemoryError)
 
 
 @dataclass(frozen=True)
@@ -19,18 +27,24 @@ class Verification:
     """What was checked. There is none for a bundle that fails: that raises IntegrityError."""
 
     name: str
-    status: str  # of the audit: complete, interrupted, or running where it was killed
+    status: str  # of the audit: complete, interrupted, or running, also where it was killed
     digest: str
     files: int
     findings: int
     numbers: int
     unlisted: tuple[str, ...] = ()  # files in the folder that the audit did not write
+    evidence_digest: str = ""  # of plan, arrays and findings without times: another honest run has the same
+    done: int = 0  # steps
+    planned: int = 0
+    writer: int | None = None  # the process that is writing the audit at this moment
 
 
 def verify(folder: str | Path) -> Verification:
-    """Hash every file, and recompute every table and finding from the arrays, without torch.
+    """Hash every file, hold plan, steps and arrays against each other, and recompute every table and finding.
 
-    An audit that was killed has no findings yet; its files are checked, and no number is.
+    It needs no torch. It shows that the numbers follow from the files, not who wrote the files: only a digest that came
+    by another way tells an audit from a forgery that contradicts itself nowhere. An audit that was killed has no
+    findings yet; its files are checked, and no number is.
 
     Raises:
         IntegrityError: at the first file or number that differs.
@@ -40,32 +54,64 @@ def verify(folder: str | Path) -> Verification:
         return _verified(bundle)
     except ProbeError:
         raise
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except MALFORMED as error:
         # A manifest that no audit wrote can hold anything anywhere.
         raise IntegrityError(
-            f"audit.json of {bundle.name} is malformed ({type(error).__name__}: {error}); it is not what an audit wrote"
+            f"{bundle.folder.name} cannot be recomputed ({type(error).__name__}: {error}): it is not what an audit "
+            "wrote, or this installation of probe is damaged"
         ) from error
 
 
 def _verified(bundle: Bundle) -> Verification:
-    if digest(bundle.manifest) != bundle.manifest["digest"]:
+    manifest = bundle.manifest
+    if digest(manifest) != manifest["digest"]:
         raise IntegrityError(f"audit.json of {bundle.name} was changed after the audit: its digest differs")
+    if files.content(bundle.folder, "audit.json", LARGEST) != dump(manifest):
+        raise IntegrityError(
+            f"audit.json of {bundle.name} is not written as an audit writes it, though it says the same"
+        )
+    check_shape(manifest)
+    if evidence_digest(manifest) != manifest.get("evidence_digest"):
+        raise IntegrityError(f"audit.json of {bundle.name}: its second digest, of the evidence, differs")
     _check_files(bundle)
-    head = (bundle.name, str(bundle.manifest["status"]), bundle.manifest["digest"], len(bundle.manifest["files"]))
-    unlisted = _unlisted(bundle)
-    if bundle.manifest["status"] == "running":
-        return Verification(*head, findings=0, numbers=0, unlisted=unlisted)
+    check_steps(bundle)
+    findings, numbers = 0, 0
     try:
-        findings, numbers = _check_numbers(bundle)
+        check_arrays(bundle)
+        if manifest["status"] == "running":
+            _check_nothing_follows(bundle)
+        else:
+            findings, numbers = _check_numbers(bundle)
     except IntegrityError as error:
-        wrote = str(bundle.manifest.get("machine", {}).get("probe", "an unknown version"))
+        wrote = str(manifest.get("machine", {}).get("probe", "an unknown version"))
         if wrote == __version__:
             raise
         raise IntegrityError(
             f"{error}; {bundle.name} was audited by probe {wrote}, and this is {__version__}, which may compute "
             f"otherwise: verify it with that version"
         ) from None
-    return Verification(*head, findings, numbers, unlisted)
+    return Verification(
+        name=bundle.name,
+        status=manifest["status"],
+        digest=manifest["digest"],
+        files=len(manifest["files"]),
+        findings=findings,
+        numbers=numbers,
+        unlisted=_unlisted(bundle),
+        evidence_digest=manifest["evidence_digest"],
+        done=len(manifest["steps"]),
+        planned=len(expected_steps(manifest["plan"])),
+        writer=lock.writer(bundle.folder),
+    )
+
+
+def _check_nothing_follows(bundle: Bundle) -> None:
+    """Until all of the evidence is there, an audit concludes nothing."""
+    tables = [file for file in bundle.manifest["files"] if file.startswith("tables/") and file != "tables/groups.csv"]
+    if bundle.manifest["findings"] or tables:
+        raise IntegrityError(f"{bundle.name} is said to be running, and has findings or tables already")
+    if "report_sha256" in bundle.manifest or (bundle.folder / "report.html").exists():
+        raise IntegrityError(f"{bundle.name} is said to be running, and has a report already")
 
 
 def _check_numbers(bundle: Bundle) -> tuple[int, int]:
@@ -77,47 +123,33 @@ def _check_numbers(bundle: Bundle) -> tuple[int, int]:
             f"the evidence gives {len(recomputed)} findings, audit.json lists {len(bundle.manifest['findings'])}"
         )
     for stored, now in zip(bundle.manifest["findings"], recomputed, strict=True):
-        _compare(stored, now, tolerance=1e-9)
+        if odd := sorted(stored.keys() - now.keys()):
+            raise IntegrityError(f"finding {stored.get('check')!r} has {odd[0]!r}, which no audit writes")
+        compare_findings(stored, now, tolerance=1e-9)
+    listed = {file for file in bundle.manifest["files"] if file.startswith("tables/")} - {"tables/groups.csv"}
+    if odd := sorted(listed ^ {f"tables/{name}.csv" for name in assessment.tables}):
+        raise IntegrityError(f"{odd[0]} {'does not follow from the evidence' if odd[0] in listed else 'is missing'}")
     for name, table in assessment.tables.items():
         _check_table(name, bundle.table(name), table)
     return len(recomputed), sum(table.size for table in assessment.tables.values())
 
 
-def compare_runs(stored: Bundle, again: Bundle, *, tolerance: float) -> None:
-    """Raise IntegrityError unless the numbers of two complete audits of one plan agree.
-
-    Another processor rounds differently, which can tip single examples: hence a tolerance, and only numbers count.
-    """
-    findings = {(f["lens"], f["check"]): f for f in again.manifest["findings"]}
-    for old in stored.manifest["findings"]:
-        new = findings.get((old["lens"], old["check"]))
-        if new is None:
-            raise IntegrityError(f"finding {old['check']!r} did not come out again")
-        _compare(old, {key: new[key] for key in ("estimate", "low", "high", "n", "threshold")}, tolerance)
-
-
-def _compare(stored: dict[str, Any], now: dict[str, Any], tolerance: float) -> None:
-    for key, value in now.items():
-        old = stored.get(key)
-        if isinstance(value, float | int) and isinstance(old, float | int):
-            same = isclose(old, value, rel_tol=tolerance, abs_tol=tolerance)
-        else:
-            same = old == value
-        if not same:
-            raise IntegrityError(f"finding {stored.get('check')!r}: {key} is {old!r}, the evidence gives {value!r}")
-
-
 def _check_files(bundle: Bundle) -> None:
     for file in bundle.manifest["files"]:
         bundle._bytes(file)
-    report = bundle.folder / "report.html"
     recorded = bundle.manifest.get("report_sha256")
-    if recorded and (not report.is_file() or hashlib.sha256(report.read_bytes()).hexdigest() != recorded):
+    if recorded is None:
+        return
+    try:
+        page = files.content(bundle.folder, "report.html")
+    except IntegrityError:
+        page = b""
+    if hashlib.sha256(page).hexdigest() != recorded:
         raise IntegrityError(f"report.html of {bundle.name} is not the report that was written")
 
 
 def _unlisted(bundle: Bundle) -> tuple[str, ...]:
-    listed = {"audit.json", "report.html", *bundle.manifest["files"]}
+    listed = {"audit.json", "report.html", lock.NAME, *bundle.manifest["files"]}
     found = (path.relative_to(bundle.folder).as_posix() for path in bundle.folder.rglob("*") if not path.is_dir())
     return tuple(sorted(set(found) - listed))
 

@@ -1,16 +1,18 @@
 """`probe audit`, `probe verify`, `probe report`."""
 
 import json
+import re
 import shutil
 import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from probe.cli.app import INTERRUPTED, Json, Strict, command, exit_code, printable, say, show, tell
-from probe.errors import ExistsError, IntegrityError, PlanError
+from probe.cli.app import FINDINGS, INTERRUPTED, Json, Strict, command, exit_code, printable, say, show, tell
+from probe.errors import ExistsError, IntegrityError, PlanError, ProbeError
 
 SIGNS = {
     "pass": "✓ pass",
@@ -57,10 +59,10 @@ def audit(
 
 
 def _audit(plan: Any, folder: Path, *, code: bool, replace: bool, quiet: bool) -> dict[str, Any]:
-    from probe import report
-    from probe.audit import read, run
+    from probe.audit import run
     from probe.audit import verify as verify_bundle
     from probe.audit.estimate import estimate
+    from probe.audit.lock import writing
     from probe.audit.runner import check
     from probe.cli.progress import progress
     from probe.cli.sources import open_both
@@ -80,24 +82,39 @@ def _audit(plan: Any, folder: Path, *, code: bool, replace: bool, quiet: bool) -
         with progress(plan.name) as tick:
             bundle = run(plan, model, data, folder, progress=tick)
     except KeyboardInterrupt:
-        if (folder / "audit.json").exists():
-            bundle = read(folder)
-            bundle.write_report(report.render(bundle))
+        with suppress(ProbeError, OSError):
+            _keep(folder)
             tell(f"{plan.name}: the finished steps are in {folder}, and the same command continues them")
         raise
-    if not bundle.manifest.get("report_sha256"):
-        bundle.write_report(report.render(bundle))
     # Also an audit of yesterday's is shown only if it is what was written then.
     verify_bundle(folder)
+    if not bundle.manifest.get("report_sha256"):
+        with writing(folder):
+            bundle.write_report(_drawn(bundle))
     if not quiet:
         _summary(bundle)
     return _document(bundle)
 
 
+def _keep(folder: Path) -> None:
+    """Draw the report of what was finished, unless somebody has taken up the audit already."""
+    from probe.audit import read
+    from probe.audit.lock import writing
+
+    with writing(folder):
+        bundle = read(folder)
+        if bundle.manifest["status"] == "interrupted":
+            bundle.write_report(_drawn(bundle))
+
+
 def _remove(folder: Path) -> None:
-    if not (folder / "audit.json").is_file():
+    from probe.audit.bundle import is_unused
+    from probe.audit.lock import writing
+
+    if not (folder / "audit.json").is_file() and not is_unused(folder):
         raise ExistsError(f"{folder} is not an audit, so --replace leaves it as it is; choose another --out")
-    shutil.rmtree(folder)
+    with writing(folder):
+        shutil.rmtree(folder)
 
 
 def _document(bundle: Any) -> dict[str, Any]:
@@ -151,48 +168,91 @@ def _cells(finding: dict[str, Any]) -> tuple[str, ...]:
 @command("verify")
 def verify(
     bundle: Annotated[Path, typer.Argument(help="The folder of an audit.")],
-    digest: Annotated[str, typer.Option(help="The digest that you were given, to compare with.")] = "",
+    digest: Annotated[
+        str | None, typer.Option(help="The digest that you were given by another way, to compare with; either of both.")
+    ] = None,
     rerun: Annotated[bool, typer.Option("--rerun", help="Run the audit again and compare its findings.")] = False,
     allow_code: AllowCode = False,
     as_json: Json = False,
 ) -> int:
-    """Check every file of a bundle, and recompute every number from its evidence."""
+    """Check every file of a bundle, and recompute every number from its evidence.
+
+    Exit code 0 is a complete audit without a contradiction, 1 one that is not complete, 4 one that is not what was
+    recorded.
+    """
     from probe.audit import verify
 
     result = verify(bundle)
-    if digest and digest != result.digest:
-        raise IntegrityError(
-            f"the bundle's digest is {result.digest}, not {digest}: it is another audit, or a changed one"
-        )
+    if digest is not None:
+        _compare_digest(digest, result)
     _check_report(bundle)
     if rerun:
         _rerun(bundle, allow_code=allow_code)
     if as_json:
         show(vars(result) | {"rerun": rerun})
-        return 0
-    unfinished = (
-        "" if result.status == "complete" else f" It is {result.status}: run the same audit again to continue it."
-    )
-    say(
-        f"{result.name}: {result.files} files and {result.numbers:,} numbers verified, "
-        f"digest {result.digest}.{unfinished}"
-    )
+    else:
+        _say_verified(result, digest=digest is not None, rerun=rerun)
+    return 0 if result.status == "complete" else FINDINGS
+
+
+def _compare_digest(given: str, result: Any) -> None:
+    given = given.strip().lower()
+    if not re.fullmatch("[0-9a-f]{64}", given):
+        raise PlanError(f"--digest {given[:80]!r} is no digest, which has 64 digits 0 to 9 and a to f")
+    if given not in (result.digest, result.evidence_digest):
+        raise IntegrityError(
+            f"the bundle's digest is {result.digest} (of its evidence without times {result.evidence_digest}), "
+            f"not {given}: it is another audit, or a changed one"
+        )
+
+
+def _say_verified(result: Any, *, digest: bool, rerun: bool) -> None:
+    say(f"{result.name}: {result.files} files and {result.numbers:,} numbers verified.")
+    say(f"digest {result.digest}\nevidence {result.evidence_digest} (without times: another honest run has the same)")
+    if result.writer is not None:
+        say(f"It is running: step {min(result.done + 1, result.planned)} of {result.planned}.")
+    elif result.status != "complete":
+        ended = "interrupted" if result.status == "interrupted" else "killed"
+        say(f"It was {ended} after {result.done} of {result.planned} steps: run the same audit again to continue it.")
     if result.unlisted:
+        more = " ..." * (len(result.unlisted) > 5)
+        say(f"Not of the audit, and not verified: {', '.join(result.unlisted[:5])}{more}")
+    if digest:
+        say("It is the audit whose digest you gave.")
+    else:
         say(
-            f"Not of the audit, and not verified: {', '.join(result.unlisted[:5])}{' ...' * (len(result.unlisted) > 5)}"
+            "This shows that the numbers follow from the files, not who wrote the files: compare a digest that you "
+            "were given by another way, with --digest."
         )
     say("Its numbers came out the same when run again." if rerun else "Repeat the measurements with --rerun.")
-    return 0
 
 
 def _check_report(folder: Path) -> None:
     """The digest cannot cover the page that shows it; but the bundle gives the same page, byte for byte, again."""
     from probe.audit import read
-    from probe.report import render
+    from probe.audit.files import content
 
     page = folder / "report.html"
-    if page.exists() and page.read_bytes() != render(read(folder)).encode():
+    if (page.exists() or page.is_symlink()) and content(folder, "report.html") != _drawn(read(folder)).encode():
         raise IntegrityError(f"{page} is not the page that the bundle gives; `probe report {folder}` draws it again")
+
+
+def _drawn(bundle: Any) -> str:
+    """The page of a bundle, whoever wrote the bundle."""
+    from jinja2 import TemplateError
+
+    from probe.audit.verification import MALFORMED
+    from probe.report import render
+
+    try:
+        return render(bundle)
+    except ProbeError:
+        raise
+    except (*MALFORMED, TemplateError) as error:
+        raise IntegrityError(
+            f"no page can be drawn of {bundle.folder} ({type(error).__name__}: {error}): it is not what an audit "
+            "wrote, or this installation of probe is damaged"
+        ) from error
 
 
 def _rerun(folder: Path, *, allow_code: bool) -> None:
@@ -224,23 +284,18 @@ def report(
     as_json: Json = False,
 ) -> int:
     """Write an audit's findings as a page (html), as data (json) or as a table (csv)."""
-    from jinja2 import TemplateError
-
     from probe.audit import read, verify
-    from probe.report import render
+    from probe.audit.spreadsheet import to_csv
 
     forms = {
-        "html": lambda: render(read(bundle)),
+        "html": lambda: _drawn(read(bundle)),
         "json": lambda: json.dumps(read(bundle).manifest, indent=1, ensure_ascii=False) + "\n",
-        "csv": lambda: read(bundle).table("findings").to_csv(index=False),
+        "csv": lambda: to_csv(read(bundle).table("findings")),
     }
     if form not in forms:
         raise PlanError(f"--format {form!r} is unknown; there are {', '.join(forms)}")
     verify(bundle)
-    try:
-        text = forms["json" if as_json else form]()
-    except (LookupError, TypeError, ValueError, AttributeError, TemplateError) as error:
-        raise IntegrityError(f"{bundle} is malformed ({type(error).__name__}: {error}); no audit wrote it") from error
+    text = forms["json" if as_json else form]()
     if out is None:
         typer.echo(text, nl=False)
     elif out.exists():

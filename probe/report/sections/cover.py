@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from probe.audit.bundle import Bundle
+from probe.audit.expected import expected_steps
 from probe.report.wording import count, moment, shown
 
 WORDS = ("pass", "fail", "inconclusive", "not run", "error")
@@ -45,16 +46,5 @@ def cover(bundle: Bundle) -> Cover:
         tally=[(word, n, round(100 * n / max(1, len(statuses)), 2)) for word, n in counts],
         findings=len(statuses),
         notices=[str(notice) for part in ("data", "model") for notice in manifest[part].get("notices") or ()],
-        unfinished=[name for name in _planned(manifest["plan"]) if name not in done],
+        unfinished=[name for name in expected_steps(manifest["plan"]) if name not in done],
     )
-
-
-def _planned(plan: dict[str, Any]) -> list[str]:
-    """The names of the steps that a resolved plan asks for."""
-    explained = [f"explain-{config['method']}" for config in plan["explain"]["methods"] or ()]
-    attacked = [f"attack-{config['method']}" for config in plan["attack"]["methods"] or ()]
-    return [
-        "predictions",
-        *(explained if plan["explain"]["sample"] else ()),
-        *(attacked if plan["attack"]["sample"] else ()),
-    ]

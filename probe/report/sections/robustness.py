@@ -1,6 +1,5 @@
 """How the model does when somebody moves its inputs on purpose."""
 
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from probe import plots
 from probe.audit.bundle import Arrays, Bundle
 from probe.audit.forms import CHANGED, counted
+from probe.numbers import fraction
 from probe.report.parts import Block, Cell, Figure, Section, Table, Text, panel
 from probe.report.sections.common import class_name, form, reach, records, settings, steps, with_absence
 from probe.report.wording import count, estimate, number, shown, words
@@ -59,7 +59,7 @@ def _curves(bundle: Bundle) -> Figure:
     attacks = [name for name in dict.fromkeys(table["attack"]) if name != "none"]
     attacks.sort(key=lambda name: name != "all attacks")  # drawn first, so that it hides none of the others
     curves = {_name(name): _curve(pd.concat([clean, table[table["attack"] == name]])) for name in attacks}
-    asked = (float(Fraction(checks["robust_eps"])), float(checks["robust_accuracy"]))
+    asked = (float(fraction(checks["robust_eps"])), float(checks["robust_accuracy"]))
     ax = plots.robustness(curves, threshold=asked, unit=_norm(bundle))
     radii = list(dict.fromkeys(table["eps"]))
     columns = ("attack", *(_column(bundle, r) for r in radii))
@@ -125,7 +125,7 @@ def _pairs(bundle: Bundle) -> list[Block]:
         return []
     arrays, answers = bundle.arrays(attacks[-1]["name"]), bundle.arrays("predictions")
     asked = bundle.manifest["plan"]["checks"]["robust_eps"]
-    at = int(np.argmin(np.abs(arrays["eps"] - float(Fraction(asked)))))
+    at = int(np.argmin(np.abs(arrays["eps"] - float(fraction(asked)))))
     if not {"inputs", "moved"} <= arrays.keys():
         return []
     attack = _name(attacks[-1]["method"]["method"])

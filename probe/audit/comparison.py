@@ -1,0 +1,87 @@
+"""Whether two audits of one plan came to the same: what was asked, what was found, and what follows from it."""
+
+from math import isclose
+from typing import Any
+
+import numpy as np
+
+from probe.audit.bundle import Bundle
+from probe.errors import IntegrityError
+
+DECIDED = {"pass", "fail", "inconclusive"}
+Finding = dict[str, Any]
+
+
+def compare_runs(stored: Bundle, again: Bundle, *, tolerance: float) -> None:
+    """Raise IntegrityError unless two complete audits of one plan agree, each finding of either in the other.
+
+    Another processor rounds differently, which can tip single examples: hence a tolerance on numbers. A status may
+    differ only where an end of its interval, or the estimate, is that near to the threshold; whether a check was run
+    at all never may.
+    """
+    if again.manifest["plan"]["checks"] != stored.manifest["plan"]["checks"]:
+        raise IntegrityError("the two audits have other thresholds")
+    ended = [[(step["name"], step["status"]) for step in b.manifest["steps"]] for b in (stored, again)]
+    if ended[0] != ended[1]:
+        old, new = next(pair for pair in _paired(*ended) if pair[0] != pair[1])
+        raise IntegrityError(f"the steps are not the same: {_step(old)} there, {_step(new)} when run again")
+    _compare_rows(stored, again)
+    old_findings, new_findings = _by_check(stored), _by_check(again)
+    for key in dict.fromkeys((*old_findings, *new_findings)):
+        old, new = old_findings.get(key, []), new_findings.get(key, [])
+        if len(old) != len(new):
+            which = "did not come out again" if len(new) < len(old) else "came out again and is not in the bundle"
+            raise IntegrityError(f"finding {key[1]!r} {which}")
+        for one, other in zip(old, new, strict=True):
+            compare_findings(one, {k: other[k] for k in ("estimate", "low", "high", "n", "threshold")}, tolerance)
+            if one["status"] != other["status"] and not (_near(one, tolerance) or _near(other, tolerance)):
+                raise IntegrityError(
+                    f"finding {key[1]!r}: its status is {one['status']!r}, and {other['status']!r} when run again"
+                )
+
+
+def compare_findings(stored: Finding, now: Finding, tolerance: float) -> None:
+    """Raise IntegrityError unless a stored finding has what `now` has, numbers within a tolerance."""
+    for key, value in now.items():
+        old = stored.get(key)
+        if isinstance(value, float | int) and isinstance(old, float | int):
+            same = isclose(old, value, rel_tol=tolerance, abs_tol=tolerance)
+        else:
+            same = old == value
+        if not same:
+            raise IntegrityError(f"finding {stored.get('check')!r}: {key} is {old!r}, the evidence gives {value!r}")
+
+
+def _compare_rows(stored: Bundle, again: Bundle) -> None:
+    if not (stored.has("arrays/predictions.npz") and again.has("arrays/predictions.npz")):
+        return
+    old, new = stored.arrays("predictions"), again.arrays("predictions")
+    if any(not np.array_equal(old[name], new[name]) for name in ("rows", "labels")):
+        raise IntegrityError("other rows were audited when run again, or they have other labels")
+    groups = "tables/groups.csv"
+    if stored.manifest["files"].get(groups) != again.manifest["files"].get(groups):
+        raise IntegrityError("the groups of the rows are not the same when run again")
+
+
+def _near(finding: Finding, tolerance: float) -> bool:
+    """Whether a finding that was decided by numbers could have been decided otherwise by a little."""
+    numbers = [finding[key] for key in ("estimate", "low", "high") if finding[key] is not None]
+    threshold = finding["threshold"]
+    close = threshold is not None and any(isclose(n, threshold, rel_tol=tolerance, abs_tol=tolerance) for n in numbers)
+    return close and finding["status"] in DECIDED
+
+
+def _by_check(bundle: Bundle) -> dict[tuple[str, str], list[Finding]]:
+    found: dict[tuple[str, str], list[Finding]] = {}
+    for finding in bundle.manifest["findings"]:
+        found.setdefault((finding["lens"], finding["check"]), []).append(finding)
+    return found
+
+
+def _paired(old: list[Any], new: list[Any]) -> list[tuple[Any, Any]]:
+    most = max(len(old), len(new))
+    return list(zip(old + [None] * (most - len(old)), new + [None] * (most - len(new)), strict=True))
+
+
+def _step(step: tuple[str, str] | None) -> str:
+    return f"{step[0]} ({step[1]})" if step else "none"

@@ -1,0 +1,219 @@
+"""What a bundle says twice must agree: plan with steps, manifest with arrays, arrays with each other.
+
+Only what an audit cannot write otherwise is refused. That a stranger wrote all of it anew, without a contradiction,
+shows in a digest that was given by another way, and not in here.
+"""
+
+from dataclasses import dataclass
+from math import isclose, prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probe.audit.bundle import Bundle
+from probe.audit.expected import expected_steps
+from probe.audit.lenses.common import Answers
+from probe.audit.npz import Arrays
+from probe.errors import IntegrityError
+from probe.numbers import fraction
+
+TIE = 1e-2  # share of the largest logit: two answers that are this near may change places with the batch
+DUST = 1e-4  # share of the sum of sizes: how far the sum over coordinates may be off by rounding
+
+Array = NDArray[Any]
+
+
+def check_steps(bundle: Bundle) -> None:
+    """Raise IntegrityError unless the steps are those of the plan, each with the file that it leaves."""
+    manifest = bundle.manifest
+    names, expected = [step["name"] for step in manifest["steps"]], expected_steps(manifest["plan"])
+    if missing := [name for name in expected if name not in names] if bundle.complete else []:
+        raise IntegrityError(f"the plan asks for the step {missing[0]}, which {bundle.name} does not have")
+    if surplus := [name for name in names if name not in expected]:
+        raise IntegrityError(f"{bundle.name} has the step {surplus[0]}, which its plan does not ask for")
+    if names != expected[: len(names)]:
+        raise IntegrityError(f"the steps of {bundle.name} are {', '.join(names)}; they run as {', '.join(expected)}")
+    done = {f"arrays/{step['name']}.npz" for step in manifest["steps"] if step["status"] == "done"}
+    stored = {file for file in manifest["files"] if file.startswith("arrays/")}
+    # A process that is killed may have written the file of a step that it did not come to record.
+    known = {f"arrays/{name}.npz" for name in expected} if manifest["status"] == "running" else done
+    if odd := sorted((done - stored) | (stored - known)):
+        raise IntegrityError(f"{odd[0]} {'is missing' if odd[0] in done else 'is of no step that was done'}")
+    if manifest.get("contents", {}).keys() != stored:
+        raise IntegrityError("audit.json does not list the contents of each array file")
+    planned = {f"explain-{c['method']}": c for c in manifest["plan"]["explain"]["methods"] or ()}
+    planned |= {f"attack-{c['method']}": c for c in manifest["plan"]["attack"]["methods"] or ()}
+    for step in manifest["steps"]:
+        _check_settings(step, planned.get(step["name"], {}))
+
+
+def check_arrays(bundle: Bundle) -> None:
+    """Raise IntegrityError where the arrays contradict each other, or what the manifest says of them."""
+    stored = {
+        step["name"]: bundle.arrays(step["name"]) for step in bundle.manifest["steps"] if step["status"] == "done"
+    }
+    if "predictions" not in stored:
+        if stored:
+            raise IntegrityError(f"{bundle.name} has evidence of {next(iter(stored))}, and no predictions")
+        return
+    _check_predictions(bundle, stored["predictions"])
+    answers = _Rows.of(bundle)
+    for name, arrays in stored.items():
+        if name == "instances":
+            _check_instances(bundle, arrays, answers)
+        elif name.startswith("explain-"):
+            _check_explanation(bundle, name, arrays, stored["instances"], answers)
+        elif name.startswith("attack-"):
+            _check_attack(bundle, name, arrays, answers)
+    drawn = [arrays["rows"] for name, arrays in stored.items() if name.startswith("attack-")]
+    if any(not np.array_equal(rows, drawn[0]) for rows in drawn):
+        raise IntegrityError("the attacks are of different rows")
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Labels and answers of the audited rows, and which answers hang by a thread."""
+
+    labels: Array
+    predicted: Array
+    tied: Array
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> "_Rows":
+        answers, logits = Answers.of(bundle), bundle.arrays("predictions")["logits"].astype(np.float64)
+        ranked = np.sort(logits, axis=1)
+        tied = ranked[:, -1] - ranked[:, -2:-1].min(1, initial=np.inf) <= TIE * np.maximum(1.0, np.abs(logits).max(1))
+        threshold = bundle.manifest["model"].get("threshold")
+        if threshold is not None:
+            tied = np.abs(answers.probabilities[:, -1] - threshold) <= TIE
+        return cls(answers.labels, answers.predicted, tied)
+
+
+def _check_predictions(bundle: Bundle, arrays: Arrays) -> None:
+    data, classes = bundle.manifest["data"], bundle.manifest["model"]["classes"]
+    n = len(arrays["labels"])
+    _expect(data["n"] == n, "predictions", f"audit.json speaks of {data['n']!r} rows, and there are {n} labels")
+    _expect(arrays["rows"].shape == arrays["labels"].shape == (n,), "predictions", "rows and labels differ in length")
+    logits = arrays["logits"]
+    _expect(logits.ndim == 2 and len(logits) == n and logits.dtype.kind == "f", "predictions", "logits are no table")
+    _expect(bool(np.isfinite(logits).all()), "predictions", "logits hold NaN or infinity")
+    _expect(not classes or logits.shape[1] == len(classes), "predictions", f"{len(classes)} classes are named")
+    _check_rows("predictions", arrays["rows"], None)
+    _check_whole("predictions", arrays["labels"], logits.shape[1])
+    if data["groups"]:
+        groups = bundle.groups()
+        _expect(groups.shape == (n, len(data["groups"])), "groups", f"the table is {groups.shape}, of {n} rows")
+    _expect(bool(data["groups"]) == bundle.has("tables/groups.csv"), "groups", "audit.json and tables/ disagree")
+
+
+def _check_instances(bundle: Bundle, arrays: Arrays, answers: _Rows) -> None:
+    data, rows = bundle.manifest["data"], arrays["rows"]
+    _check_rows("instances", rows, len(answers.labels))
+    _check_drawn("instances", len(rows), bundle.manifest["plan"]["explain"]["sample"], len(answers.labels))
+    _check_form("instances", arrays["inputs"], (len(rows), *data["shape"]))
+    features = _features(bundle, arrays)
+    _expect(features.size == prod(data["shape"]), "instances", "the features are not of the shape of an input")
+    _check_whole("instances", features, len(data["features"]))
+
+
+def _check_explanation(bundle: Bundle, name: str, arrays: Arrays, instances: Arrays, answers: _Rows) -> None:
+    data, rows = bundle.manifest["data"], arrays["rows"]
+    _expect(np.array_equal(rows, instances["rows"]), name, "its rows are not those of instances")
+    agree = (arrays["targets"] == answers.predicted[rows]) | answers.tied[rows]
+    _expect(bool(agree.all()), name, "it explains other classes than were predicted")
+    values, by_feature = arrays["values"], arrays["by_feature"]
+    _check_form(name, values, (len(rows), *data["shape"]))
+    _check_form(name, by_feature, (len(rows), len(data["features"])))
+    _expect(bool(np.isfinite(values).all()), name, "its values hold NaN or infinity")
+    features = _features(bundle, instances).ravel()
+    flat = values.reshape(len(rows), -1).astype(np.float64)
+    summed, sizes = (_summed(part, features, by_feature.shape[1]) for part in (flat, np.abs(flat)))
+    close = np.abs(summed - by_feature) <= DUST * sizes + 1e-30
+    _expect(bool(close.all()), name, "its values by feature are not the sums of its values")
+    for metric in ("deletion", "insertion", "completeness"):
+        if metric in arrays:
+            _check_form(name, arrays[metric], (len(rows), 2))
+
+
+def _check_attack(bundle: Bundle, name: str, arrays: Arrays, answers: _Rows) -> None:
+    manifest, rows = bundle.manifest, arrays["rows"]
+    _check_rows(name, rows, len(answers.labels))
+    _check_drawn(name, len(rows), manifest["plan"]["attack"]["sample"], len(answers.labels))
+    asked = sorted(float(fraction(str(eps))) for eps in manifest["plan"]["attack"]["eps"])
+    eps = arrays["eps"]
+    _check_form(name, eps, (len(asked),))
+    _expect(bool(np.allclose(eps, asked, rtol=1e-6, atol=0)), name, "its radii are not those of the plan")
+    clean, success, attacked = arrays["clean"], arrays["success"], arrays["predicted"]
+    labels = answers.labels[rows]
+    for part, shape in ((clean, (len(rows),)), (success, (len(eps), len(rows)))):
+        _check_form(name, part, shape, kinds="b")
+    _check_form(name, attacked, (len(eps), len(rows)), kinds="iu")
+    right = (clean == (answers.predicted[rows] == labels)) | answers.tied[rows]
+    _expect(bool(right.all()), name, "what was right before the attack is not what the predictions say")
+    _expect(
+        np.array_equal(success, clean & (attacked != labels)),
+        name,
+        "its successes are not the rows that were right before and wrong after",
+    )
+    _expect(bool((clean | (attacked != labels)).all()), name, "it made right what was wrong before")
+    kept = len(arrays["inputs"])
+    _expect(kept <= len(rows), name, "it keeps more inputs than it attacked")
+    _check_form(name, arrays["inputs"], (kept, *manifest["data"]["shape"]))
+    _check_form(name, arrays["shown"], (len(eps), kept, *manifest["data"]["shape"]))
+    _check_form(name, arrays["moved"], (len(eps), kept, len(manifest["data"]["features"])))
+
+
+def _check_settings(step: dict[str, Any], planned: dict[str, Any]) -> None:
+    """The settings that the plan names are those that the step ran with."""
+    ran = step["method"]
+    for key, asked in planned.items():
+        if key in ran and not _same(ran[key], asked):
+            raise IntegrityError(f"{step['name']} ran with {key} = {ran[key]!r}, and the plan asks for {asked!r}")
+    if ran.get("method", "") not in ("", step["name"].partition("-")[2]):
+        raise IntegrityError(f"the step {step['name']} ran {ran['method']!r}")
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, dict) and isinstance(other, dict):
+        return all(_same(one[key], other[key]) for key in one.keys() & other.keys())
+    try:
+        return isclose(float(fraction(str(one))), float(fraction(str(other))), rel_tol=1e-9)
+    except (ValueError, ArithmeticError):
+        return bool(one == other)
+
+
+def _features(bundle: Bundle, instances: Arrays) -> Array:
+    """The feature that each coordinate belongs to; each is its own unless the bundle says otherwise."""
+    return instances["features"] if "features" in instances else np.arange(prod(bundle.manifest["data"]["shape"]))
+
+
+def _summed(values: Array, features: Array, count: int) -> Array:
+    return np.array([np.bincount(features, row, count) for row in values]).reshape(len(values), count)
+
+
+def _check_rows(name: str, rows: Array, n: int | None) -> None:
+    _check_whole(name, rows, n)
+    _expect(rows.ndim == 1 and len(np.unique(rows)) == len(rows), name, "a row is there twice")
+
+
+def _check_drawn(name: str, count: int, sample: Any, n: int) -> None:
+    _expect(count == min(sample, n), name, f"it is of {count} rows, and the plan asks for {sample} of {n}")
+
+
+def _check_whole(name: str, numbers: Array, below: int | None) -> None:
+    within = numbers.dtype.kind in "iu" and bool((numbers >= 0).all() and (below is None or (numbers < below).all()))
+    _expect(within, name, f"it holds numbers of rows, classes or features that are not in 0 to {below}")
+
+
+def _check_form(name: str, array: Array, shape: tuple[Any, ...], kinds: str = "fiub") -> None:
+    _expect(
+        array.shape == shape and array.dtype.kind in kinds,
+        name,
+        f"an array is {array.dtype} of shape {array.shape}, expected shape {shape}",
+    )
+
+
+def _expect(holds: bool, name: str, what: str) -> None:  # noqa: FBT001 - the condition is what is said first
+    if not holds:
+        raise IntegrityError(f"the evidence contradicts itself: {name}: {what}")

@@ -1,0 +1,85 @@
+"""Who writes into a bundle: one process at a time, and what reads the bundle can ask which.
+
+The kernel releases the lock when the process ends, however it ends; the file alone means nothing.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from probe.errors import ExistsError
+
+NAME = "audit.lock"
+PATIENCE = 0.5  # seconds: whoever only asks holds the lock for a moment
+
+
+@contextmanager
+def writing(folder: str | Path) -> Iterator[None]:
+    """Be the only one who writes into a folder, which is made if need be.
+
+    Raises:
+        ExistsError: if another process, or another thread, writes into it.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    held = _acquire(folder)
+    try:
+        yield
+    finally:
+        # Removed while it is held: whoever waits for this file finds that it is gone, and makes another.
+        with suppress(OSError):
+            (folder / NAME).unlink()
+        os.close(held)
+
+
+def writer(folder: str | Path) -> int | None:
+    """The id of the process that writes into a folder; None if there is none, 0 if its id cannot be read."""
+    try:
+        opened = os.open(Path(folder) / NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        text = os.read(opened, 20).decode("ascii", "replace").strip()
+        return int(text) if text.isdecimal() and text.isascii() else 0
+    except OSError:
+        return None
+    finally:
+        os.close(opened)
+    return None
+
+
+def _acquire(folder: Path) -> int:
+    path, patient_until = folder / NAME, time.monotonic() + PATIENCE
+    while True:
+        opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(opened)
+            if time.monotonic() < patient_until:
+                time.sleep(0.02)
+                continue
+            pid = writer(folder)
+            raise ExistsError(
+                f"process {pid or 'of another user'} is writing an audit into {folder}; wait until it is done, end it, "
+                "or choose another --out"
+            ) from None
+        except OSError:
+            return opened  # a file system without locks: nothing is protected there, and nothing is refused
+        if _is_at(path, opened):
+            os.ftruncate(opened, 0)
+            os.write(opened, f"{os.getpid()}\n".encode())
+            return opened
+        os.close(opened)
+
+
+def _is_at(path: Path, opened: int) -> bool:
+    """Whether the file that was opened is still the one of that name."""
+    with suppress(OSError):
+        return os.path.samestat(os.fstat(opened), path.lstat())
+    return False

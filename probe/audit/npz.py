@@ -1,0 +1,84 @@
+"""Arrays in an .npz, written without pickle and read only after their declared sizes were found to be true."""
+
+import hashlib
+import io
+import struct
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Mapping
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from probe.audit.files import LARGEST
+from probe.errors import IntegrityError
+
+Arrays = dict[str, NDArray[Any]]
+KINDS = "biufU"  # truth values, numbers, text: no objects, whose reading runs code, and no records
+BROKEN = (
+    *(ValueError, TypeError, KeyError, IndexError, EOFError, OSError, RuntimeError, NotImplementedError),
+    *(SyntaxError, RecursionError, OverflowError, struct.error, tokenize.TokenError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+
+
+def pack(arrays: Mapping[str, Any]) -> bytes:
+    """The arrays as the bytes of an .npz, the same for the same arrays."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **{k: np.asarray(v) for k, v in arrays.items()})  # type: ignore[arg-type]  # numpy types **kwds as its own keywords
+    return buffer.getvalue()
+
+
+def unpack(data: bytes, shown: str) -> Arrays:
+    """The arrays of an .npz; `shown` is what it is called in messages.
+
+    Raises:
+        IntegrityError: if it is damaged, holds more or other than it declares, unpacks to more than LARGEST, or has
+            anything in it but numbers, truth values and text.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = archive.infolist()
+            if sum(member.file_size for member in members) > LARGEST:
+                raise IntegrityError(f"{shown} unpacks to more than {LARGEST >> 20} MiB; it was not opened")
+            for member in members:
+                with archive.open(member) as stream:
+                    _check_header(stream, member)
+        if len({member.filename for member in members}) < len(members):
+            raise ValueError("two arrays have the same name")
+        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+            return {key: stored[key] for key in stored.files}
+    except MemoryError:
+        raise IntegrityError(f"{shown} needs more memory than there is; it was not opened") from None
+    except BROKEN as error:
+        raise IntegrityError(f"{shown} cannot be read: {error}") from None
+
+
+def fingerprint(arrays: Arrays) -> str:
+    """SHA-256 of what the arrays hold, whatever compressed them."""
+    seen = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        portable = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+        seen.update(f"{name!r} {portable.dtype.str} {array.shape}\n".encode("utf-8", "backslashreplace"))
+        seen.update(portable.tobytes())
+    return seen.hexdigest()
+
+
+def _check_header(stream: Any, member: zipfile.ZipInfo) -> None:
+    """Raise ValueError unless the array that a member declares is as large as the member: numpy takes its word."""
+    if not member.filename.endswith(".npy"):
+        raise ValueError(f"{member.filename} is no array")
+    version = npy.read_magic(stream)
+    readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+    if version not in readers:
+        raise ValueError(f"{member.filename} is of a version that no audit writes")
+    shape, _, dtype = readers[version](stream)
+    if dtype.kind not in KINDS or dtype.hasobject:
+        raise ValueError(f"{member.filename} holds {dtype}, expected numbers, truth values or text")
+    items = prod(shape)
+    if min(shape, default=0) < 0 or items > LARGEST or stream.tell() + items * dtype.itemsize != member.file_size:
+        raise ValueError(f"{member.filename} declares {shape} of {dtype}, which is not what it holds")

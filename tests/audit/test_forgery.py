@@ -1,0 +1,296 @@
+"""A bundle that was changed, recomputed and signed anew is refused wherever it contradicts itself."""
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+
+from probe.audit import read, run, verify
+from probe.audit.comparison import compare_runs
+from probe.audit.expected import expected_steps
+from probe.errors import IntegrityError
+from tests.audit.conftest import small_plan, table
+from tests.audit.forging import redraw, sign, without_step
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    """An audit that compares no groups, so that it is recomputed in a moment."""
+    methods = [{"method": "integrated_gradients", "steps": 4}, {"method": "lime", "samples": 50}]
+    plan = small_plan("quick", bias={"groups": []}, explain={"sample": 6, "methods": methods})
+    bundle = run(plan, *table(), tmp_path_factory.mktemp("runs") / "quick")
+    redraw(bundle)
+    return bundle
+
+
+@pytest.fixture
+def copy(quick, tmp_path):
+    return shutil.copytree(quick.folder, tmp_path / "copy")
+
+
+def test_the_steps_of_an_audit_are_those_that_its_plan_asks_for(table_bundle, image_bundle, text_bundle):
+    for bundle in (table_bundle, image_bundle, text_bundle):
+        assert [step["name"] for step in bundle.manifest["steps"]] == expected_steps(bundle.manifest["plan"])
+
+
+@pytest.mark.parametrize("cut", ["explain-integrated_gradients", "attack-pgd", "instances", "predictions"])
+def test_an_audit_whose_step_was_cut_out_is_refused(copy, cut):
+    without_step(copy, cut)
+    with pytest.raises(IntegrityError, match=f"the plan asks for the step {cut}"):
+        verify(copy)
+
+
+def test_an_audit_cut_to_its_first_steps_or_to_none_is_refused(copy):
+    names = [step["name"] for step in read(copy).manifest["steps"]]
+    without_step(copy, *names[2:])
+    with pytest.raises(IntegrityError, match="the plan asks for"):
+        verify(copy)
+    without_step(copy, *names)
+    with pytest.raises(IntegrityError, match="the plan asks for"):
+        verify(copy)
+
+
+@pytest.mark.parametrize("change", [
+    lambda m: m["steps"].append(m["steps"][-1]),
+    lambda m: m["steps"].append(m["steps"][-1] | {"name": "attack-auto"}),
+    lambda m: m["steps"].reverse(),
+])  # fmt: skip
+def test_steps_that_are_there_twice_or_unasked_or_in_another_order_are_refused(copy, change):
+    sign(copy, lambda bundle: change(bundle.manifest))
+    with pytest.raises(IntegrityError, match=r"step"):
+        verify(copy)
+
+
+def test_a_step_that_ran_with_other_settings_than_the_plan_says_is_refused(copy):
+    def weaker(bundle):
+        step = next(s for s in bundle.manifest["steps"] if s["name"] == "attack-pgd")
+        step["method"]["steps"] = 1
+        redraw(bundle)
+
+    sign(copy, weaker)
+    with pytest.raises(IntegrityError, match=r"attack-pgd ran with steps = 1, and the plan asks for 5"):
+        verify(copy)
+
+
+def test_a_finding_that_one_of_two_runs_lacks_is_missed_in_both_directions(copy, quick):
+    fewer = without_step(copy, "explain-lime")
+    fewer.manifest["steps"] = quick.manifest["steps"]
+    for one, other in ((fewer, quick), (quick, fewer)):
+        with pytest.raises(IntegrityError, match=r"c[oa]me out again"):
+            compare_runs(one, other, tolerance=0.02)
+    compare_runs(quick, read(quick.folder), tolerance=0.02)
+
+
+def test_a_step_that_one_of_two_runs_lacks_is_missed(copy, quick):
+    fewer = without_step(copy, "explain-lime")
+    with pytest.raises(IntegrityError, match="the steps are not the same: explain-lime"):
+        compare_runs(quick, fewer, tolerance=0.02)
+
+
+@pytest.mark.parametrize(("low", "old", "new", "same"), [
+    (0.79, "inconclusive", "pass", True),  # its low end is .01 from the threshold
+    (0.70, "inconclusive", "pass", False),
+    (0.70, "pass", "pass", True),
+    (0.79, "not run", "pass", False),
+    (0.79, "error", "fail", False),
+])  # fmt: skip
+def test_a_status_may_differ_between_runs_only_near_its_threshold(copy, low, old, new, same):
+    one, other = read(copy), read(copy)
+    for bundle, status in ((one, old), (other, new)):
+        finding = bundle.manifest["findings"][0]
+        finding.update(estimate=0.9, low=low, high=0.95, threshold=0.8, status=status)
+    if same:
+        compare_runs(one, other, tolerance=0.02)
+    else:
+        with pytest.raises(IntegrityError, match="its status is"):
+            compare_runs(one, other, tolerance=0.02)
+
+
+@pytest.mark.parametrize("what", ["findings", "tables", "report"])
+def test_an_audit_that_is_said_to_be_running_concludes_nothing(copy, what):
+    def running(bundle):
+        manifest = bundle.manifest
+        manifest["status"] = "running"
+        manifest.pop("finished")
+        if what == "findings":
+            for finding in manifest["findings"]:
+                finding.update(status="pass", estimate=0.999)
+        else:
+            manifest["findings"] = []
+        if what != "tables":
+            manifest["files"] = {k: v for k, v in manifest["files"].items() if k[:6] == "arrays" or "groups" in k}
+        if what == "report":
+            bundle.write_report("<h1>9 pass</h1>")
+
+    sign(copy, running)
+    with pytest.raises(IntegrityError, match=r"is said to be running, and has (findings or tables|a report)"):
+        verify(copy)
+
+
+def arrays_of(name, **change):
+    """Change arrays of a step, each by a function of the old ones."""
+
+    def forge(bundle):
+        old = bundle.arrays(name)
+        bundle.write_arrays(name, old | {key: make(old) for key, make in change.items()})
+
+    return forge
+
+
+@pytest.mark.parametrize(("forge", "why"), [
+    (lambda b: b.manifest["data"].update(n=99_999), "99999 rows, and there are 300"),
+    (arrays_of("attack-pgd", success=lambda a: np.zeros_like(a["success"])), "successes are not the rows"),
+    (arrays_of("attack-pgd", clean=lambda a: ~a["clean"]), "right before the attack"),
+    (arrays_of("attack-pgd", eps=lambda a: a["eps"] * 10), "radii are not those of the plan"),
+    (arrays_of("attack-pgd", rows=lambda a: a["rows"] * 0), "a row is there twice"),
+    (arrays_of("attack-pgd", moved=lambda a: a["moved"][:, :, :1]), "expected shape"),
+    (arrays_of("explain-lime", by_feature=lambda a: a["by_feature"][:, ::-1]), "not the sums of its values"),
+    (arrays_of("explain-lime", values=lambda a: -a["values"]), "not the sums of its values"),
+    (arrays_of("explain-lime", targets=lambda a: 1 - a["targets"]), "other classes than were predicted"),
+    (arrays_of("explain-lime", rows=lambda a: a["rows"][::-1]), "not those of instances"),
+    (arrays_of("instances", rows=lambda a: a["rows"] + 1000), "not in 0 to 300"),
+    (arrays_of("instances", features=lambda a: a["features"] * 0), "not the sums of its values"),
+    (arrays_of("predictions", rows=lambda a: a["rows"] // 2), "a row is there twice"),
+    (arrays_of("predictions", logits=lambda a: np.full_like(a["logits"], np.nan)), "NaN or infinity"),
+    (arrays_of("predictions", labels=lambda a: a["labels"] + 0.5), "classes"),
+])  # fmt: skip
+def test_evidence_that_contradicts_itself_is_refused(copy, forge, why):
+    sign(copy, forge)
+    with pytest.raises(IntegrityError, match=why):
+        verify(copy)
+
+
+@pytest.mark.parametrize("change", [
+    lambda m: m.update(approved_by="the regulator"),
+    lambda m: m["steps"][0].update(approved_by="the regulator"),
+    lambda m: m["findings"][0].update(approved_by="the regulator"),
+    lambda m: m["files"].update({"tables/approved.csv": "0" * 64}),
+    lambda m: m["files"].update({"approved.txt": "0" * 64}),
+    lambda m: m["contents"].update({"arrays/approved.npz": "0" * 64}),
+    lambda m: m.update(status="approved"),
+])  # fmt: skip
+def test_what_no_audit_writes_is_refused(copy, change):
+    (copy / "tables" / "approved.csv").write_text("by\nthe regulator\n")
+    sign(copy, lambda bundle: change(bundle.manifest))
+    with pytest.raises(IntegrityError):
+        verify(copy)
+
+
+def test_a_table_beside_those_that_follow_from_the_evidence_is_refused(copy):
+    sign(copy, lambda bundle: bundle.write_table("approved", bundle.table("performance")))
+    with pytest.raises(IntegrityError, match=r"tables/approved\.csv does not follow"):
+        verify(copy)
+
+
+@pytest.mark.parametrize("spell", [
+    lambda text: text + "\n",
+    lambda text: "\ufeff" + text,
+    lambda text: text.encode("utf-16"),
+    lambda text: text.replace("\n ", "\n  ", 1),
+    lambda text: json.dumps(json.loads(text)),
+    lambda text: '{"findings": [],' + text[1:],
+    lambda text: text.replace('"seed": 0', '"seed": 1, "seed": 0', 1),
+    lambda text: text.replace('"seed": 0', '"seed": -0', 1),
+    lambda text: json.dumps(dict(reversed(json.loads(text).items())), indent=1, ensure_ascii=False),
+    lambda text: text.replace('"created"', '"cre\\u0061ted"'),
+])  # fmt: skip
+def test_a_manifest_is_written_in_one_way_only(copy, spell):
+    path = copy / "audit.json"
+    spelt = spell(path.read_text())
+    path.write_bytes(spelt if isinstance(spelt, bytes) else spelt.encode())
+    with pytest.raises(IntegrityError):
+        verify(copy)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 5_000, "9" * 5_000, "1e999", '"\\ud800"', "NaN"])
+def test_a_hostile_manifest_is_one_sentence(copy, text):
+    path = copy / "audit.json"
+    path.write_text(path.read_text().replace('"seed": 0', f'"seed": {text}', 1))
+    with pytest.raises(IntegrityError):
+        verify(copy)
+    path.write_text(text)
+    with pytest.raises(IntegrityError):
+        verify(copy)
+
+
+@pytest.mark.parametrize("radius", ["1/0", "1e400000000", "1e400", "9" * 10_000, "", "big", "nan"])
+def test_a_hostile_radius_is_one_sentence(copy, radius):
+    def forge(bundle):
+        bundle.manifest["plan"]["checks"]["robust_eps"] = radius
+        bundle.manifest["plan"]["attack"]["eps"] = [radius]
+
+    sign(copy, forge)
+    with pytest.raises(IntegrityError):
+        verify(copy)
+
+
+def declared(shape: str, dtype: str = "<f8", data: bytes = b"") -> bytes:
+    """An .npz with one array that declares a shape."""
+    header = f"{{'descr': {dtype!r}, 'fortran_order': False, 'shape': {shape}, }}"
+    header += " " * (63 - (10 + len(header)) % 64) + "\n"
+    array = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + data
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("logits.npy", array)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("data", [
+    declared("(1000000000000,)"), declared("(-1,)"), declared("(10**9,)"), declared("(1000000000000,)", "<U0"),
+    declared("(2, 3)", data=b"x" * 47), declared("(" * 300 + ")" * 300), declared("(1,)", "|O", b"12345678"),
+    declared("(1,)", "|V8", b"12345678"), b"PK", b"", declared("('a',)"), declared("()", "m8", b"12345678"),
+])  # fmt: skip
+def test_an_array_that_declares_more_than_it_holds_takes_no_memory(copy, data):
+    sign(copy, lambda bundle: bundle._write("arrays/predictions.npz", data))
+    with pytest.raises(IntegrityError, match=r"predictions\.npz"):
+        verify(copy)
+
+
+@pytest.mark.parametrize("file", ["report.html", "arrays/predictions.npz", "tables/groups.csv", "audit.json"])
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_what_is_no_plain_file_is_not_read(copy, file, kind):
+    path = copy / file
+    redraw(read(copy))
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.mkdir()
+    with pytest.raises(IntegrityError):
+        verify(copy)
+
+
+def test_a_folder_of_the_bundle_that_is_a_link_is_not_followed(copy):
+    (copy / "arrays").rename(copy.parent / "elsewhere")
+    (copy / "arrays").symlink_to(copy.parent / "elsewhere")
+    with pytest.raises(IntegrityError, match="points outside"):
+        verify(copy)
+
+
+def test_a_bundle_larger_than_the_memory_is_one_sentence(copy):
+    """Where memory is short, whatever is read ends as a sentence: 1 GB that packs into 1 MB."""
+    sign(copy, lambda bundle: bundle._write("arrays/predictions.npz", large()))
+    code = (
+        "import sys, resource; from probe.audit import verify; from probe.errors import IntegrityError\n"
+        "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, used + 2**28))\n"
+        "try: verify(sys.argv[1])\n"
+        "except IntegrityError as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(copy)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "needs more memory than there is" in done.stdout
+
+
+def large() -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, logits=np.zeros(2**26))
+    return buffer.getvalue()
