@@ -34,7 +34,7 @@ def compare_runs(stored: Bundle, again: Bundle, *, tolerance: float) -> None:
             raise IntegrityError(f"finding {key[1]!r} {which}")
         for one, other in zip(old, new, strict=True):
             compare_findings(one, {k: other[k] for k in ("estimate", "low", "high", "n", "threshold")}, tolerance)
-            if one["status"] != other["status"] and not (_near(one, tolerance) or _near(other, tolerance)):
+            if one["status"] != other["status"] and not _could_tip(one, other, tolerance):
                 raise IntegrityError(
                     f"finding {key[1]!r}: its status is {one['status']!r}, and {other['status']!r} when run again"
                 )
@@ -63,12 +63,12 @@ def _compare_rows(stored: Bundle, again: Bundle) -> None:
         raise IntegrityError("the groups of the rows are not the same when run again")
 
 
-def _near(finding: Finding, tolerance: float) -> bool:
-    """Whether a finding that was decided by numbers could have been decided otherwise by a little."""
-    numbers = [finding[key] for key in ("estimate", "low", "high") if finding[key] is not None]
-    threshold = finding["threshold"]
-    close = threshold is not None and any(isclose(n, threshold, rel_tol=tolerance, abs_tol=tolerance) for n in numbers)
-    return close and finding["status"] in DECIDED
+def _could_tip(one: Finding, other: Finding, tolerance: float) -> bool:
+    """Whether both were decided by numbers, of which one is so near the threshold that a little decides otherwise."""
+    numbers = [f[key] for f in (one, other) for key in ("estimate", "low", "high") if f[key] is not None]
+    threshold = one["threshold"]
+    near = threshold is not None and any(isclose(n, threshold, rel_tol=tolerance, abs_tol=tolerance) for n in numbers)
+    return near and {one["status"], other["status"]} <= DECIDED
 
 
 def _by_check(bundle: Bundle) -> dict[tuple[str, str], list[Finding]]:

@@ -30,12 +30,12 @@ def content(folder: Path, file: str, most: int = LARGEST) -> bytes:
             found = os.fstat(stream.fileno())
             if not stat.S_ISREG(found.st_mode) or found.st_size > most:
                 raise IntegrityError(f"{shown} is no file, or larger than {most >> 20} MiB; it was not opened")
-            data = stream.read(most + 1)
+            data = stream.read(found.st_size + 1)
     except (OSError, ValueError) as error:  # a name with a zero byte in it is a ValueError
         reason = getattr(error, "strerror", None) or error
         raise IntegrityError(f"{shown} cannot be read: {reason}") from None
-    if len(data) > most:
-        raise IntegrityError(f"{shown} grew beyond {most >> 20} MiB while it was read")
+    if len(data) > found.st_size:
+        raise IntegrityError(f"{shown} grew while it was read")
     return data
 
 

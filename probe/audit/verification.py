@@ -52,9 +52,11 @@ def verify(folder: str | Path) -> Verification:
     bundle = read(folder)
     try:
         return _verified(bundle)
-    except ProbeError:
+    except IntegrityError:
         raise
-    except MALFORMED as error:
+    except MemoryError:
+        raise IntegrityError(f"{bundle.folder.name} takes more memory than there is; it was not verified") from None
+    except (ProbeError, *MALFORMED) as error:
         # A manifest that no audit wrote can hold anything anywhere.
         raise IntegrityError(
             f"{bundle.folder.name} cannot be recomputed ({type(error).__name__}: {error}): it is not what an audit "

@@ -246,9 +246,9 @@ def _drawn(bundle: Any) -> str:
 
     try:
         return render(bundle)
-    except ProbeError:
+    except IntegrityError:
         raise
-    except (*MALFORMED, TemplateError) as error:
+    except (ProbeError, *MALFORMED, TemplateError) as error:
         raise IntegrityError(
             f"no page can be drawn of {bundle.folder} ({type(error).__name__}: {error}): it is not what an audit "
             "wrote, or this installation of probe is damaged"

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from probe.audit import read
 from probe.audit.bundle import Bundle, digest
 from probe.audit.findings import assess
+from probe.errors import IntegrityError
 from probe.report import render
 
 
@@ -29,7 +31,8 @@ def redraw(bundle: Bundle) -> None:
         bundle.write_table(name, table)
     bundle.manifest["findings"] = [finding.to_json() for finding in assessment.findings]
     bundle.save()
-    bundle.write_report(render(bundle))
+    with suppress(IntegrityError):  # no page can be drawn without predictions
+        bundle.write_report(render(bundle))
 
 
 def without_step(folder: Path, *names: str) -> Bundle:

@@ -256,7 +256,6 @@ def test_an_array_that_declares_more_than_it_holds_takes_no_memory(copy, data):
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
 def test_what_is_no_plain_file_is_not_read(copy, file, kind):
     path = copy / file
-    redraw(read(copy))
     path.unlink()
     if kind == "pipe":
         os.mkfifo(path)
