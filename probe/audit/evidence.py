@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from probe.dataset import Dataset
 from probe.errors import ProbeError
 from probe.metrics import Completeness, Deletion, Insertion
 from probe.model import Model
-from probe.numbers import as_written
+from probe.numbers import as_written, fraction
 from probe.results import Attribution
 from probe.study import predict
 from probe.tensors import column, spans, to_numpy
@@ -108,7 +107,7 @@ def _measure(metric: Metric[Attribution], model: Model, attribution: Attribution
 
 
 def _attack(attack: Attack, radii: tuple[str, ...], model: Model, data: Dataset, rows: Tensor) -> Step:
-    ordered = tuple(sorted(radii, key=Fraction))
+    ordered = tuple(sorted(radii, key=fraction))
     total = len(rows) * len(radii)
 
     def work(tick: Tick) -> Arrays:
@@ -124,7 +123,7 @@ def _attack(attack: Attack, radii: tuple[str, ...], model: Model, data: Dataset,
         return words | {
             "rows": to_numpy(rows),
             "inputs": to_numpy(few),
-            "eps": np.array([float(Fraction(eps)) for eps in ordered]),
+            "eps": np.array([float(fraction(eps)) for eps in ordered]),
             "clean": to_numpy(fallen.clean == labels),
             "success": to_numpy(torch.stack(at)),
             "movable": to_numpy(

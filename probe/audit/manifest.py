@@ -20,7 +20,8 @@ KEYS = (
     *("files", "contents", "evidence_digest", "digest", "report_sha256"),
 )
 STATUSES = ("running", "interrupted", "complete")
-STEP = ("name", "lens", "method", "checks", "status", "note", "seconds", "forward", "backward")
+STEP = {"name", "lens", "method", "status", "note", "seconds", "forward", "backward"}
+MORE = {"checks", "moves", "title"}  # of some steps only
 ENDS = ("done", "not run", "error")
 # What two honest runs may differ in: when and on what, and how long it took.
 COSTS = ("seconds", "forward", "backward")
@@ -110,7 +111,7 @@ def _ordered(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_step(step: Any, at: int) -> None:
     where = f"audit.json: step {at + 1}"
-    if not isinstance(step, dict) or not {*STEP} - {"checks"} <= step.keys() <= {*STEP}:
+    if not isinstance(step, dict) or not STEP <= step.keys() <= STEP | MORE:
         raise IntegrityError(f"{where} is not what an audit writes of a step")
     texts = all(isinstance(step[key], str) for key in ("name", "lens", "status", "note"))
     numbers = all(isinstance(step[key], int | float) and 0 <= step[key] < 2**63 for key in COSTS)

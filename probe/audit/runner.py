@@ -165,7 +165,8 @@ def _reopen(bundle: Bundle) -> Bundle:
     manifest.update(status="running", findings=[], files=kept)
     bundle.save()
     for path in (*(folder / file for file in concluded), *leftovers(folder)):
-        path.unlink(missing_ok=True)
+        if not path.parent.is_symlink():
+            path.unlink(missing_ok=True)
     return bundle
 
 

@@ -1,7 +1,6 @@
 """How the model does when somebody moves its inputs on purpose."""
 
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from probe.audit.forms import counted, spoken, titled
 from probe.audit.lenses.common import Answers, Assessment, absent, describe, done
 from probe.errors import IntegrityError
 from probe.finding import Finding, Threshold, check
+from probe.numbers import fraction
 from probe.statistics import proportion
 
 # What is to be known about attacks whose radius is a number of words or edges.
@@ -54,12 +54,12 @@ def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
     asked, unit = float(checks["robust_accuracy"]), counted(bundle.manifest)
     names = " and ".join(titled(bundle.manifest, method) for method in evidence)
     method = " and ".join(describe(step["method"]) for step in steps)
-    written = {float(Fraction(eps)): eps for eps in bundle.manifest["plan"]["attack"]["eps"]}
+    written = {float(fraction(eps)): eps for eps in bundle.manifest["plan"]["attack"]["eps"]}
     for test in tests:
         reach = spoken(written.get(test.eps, f"{test.eps:g}"), unit)
         note = "; ".join(filter(None, (_upper_bound(test, asked), MEANINGS.get(unit, ""))))
         result.findings.append(_judged(test, f"withstands {names} at {reach}", asked, method, note))
-    at = int(np.argmin(np.abs(first["eps"] - float(Fraction(checks["robust_eps"])))))
+    at = int(np.argmin(np.abs(first["eps"] - float(fraction(checks["robust_eps"])))))
     result.findings.append(_robust(tests[at], f"robust at {spoken(checks['robust_eps'], unit)}", asked, method))
     if {"fgsm", "pgd"} <= evidence.keys():
         result.findings.append(_iterative_is_stronger(evidence["fgsm"]["success"], evidence["pgd"]["success"], tests))
