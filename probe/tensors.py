@@ -36,6 +36,11 @@ def exact(device: torch.device) -> torch.device:
     return torch.device("cpu") if device.type == "mps" else device
 
 
+def unequal(one: Tensor, other: Tensor) -> Tensor:
+    """Where numbers differ. What is missing (NaN) equals what is missing."""
+    return (one != other) & ~(one.isnan() & other.isnan())
+
+
 def wide(tensor: Tensor) -> Tensor:
     """Half precision in single, where sums and lengths would lose digits, or overflow; all else as it is."""
     return tensor.float() if tensor.is_floating_point() and tensor.element_size() < 4 else tensor

@@ -16,6 +16,7 @@ from probe.contracts import Attack, Explainer, Metric
 from probe.dataset import Dataset
 from probe.errors import ProbeError
 from probe.metrics import Completeness, Deletion, Insertion
+from probe.metrics.masked import Memory
 from probe.model import Model
 from probe.numbers import as_written, fraction
 from probe.results import Attribution
@@ -45,8 +46,9 @@ def steps(plan: Plan, model: Model, data: Dataset) -> Iterator[Step]:
     if plan.explain.methods and plan.explain.sample:
         rows = data.draw(plan.explain.sample, plan.seed)
         yield Step("instances", "explanation", {}, len(rows), lambda tick: _instances(model, data, rows, tick))
+        memory = Memory()
         for explainer in plan.explainers():
-            yield _explain(explainer, model, data, rows, plan.seed)
+            yield _explain(explainer, model, data, (rows, plan.seed), memory)
     if plan.attack.methods and plan.attack.eps and plan.attack.sample:
         rows = data.draw(plan.attack.sample, plan.seed)
         for attack in plan.attacks():
@@ -72,7 +74,8 @@ def _instances(model: Model, data: Dataset, rows: Tensor, tick: Tick) -> Arrays:
     return arrays | ({"described": np.array(model.space.describe(inputs))} if in_words else {})
 
 
-def _explain(explainer: Explainer, model: Model, data: Dataset, rows: Tensor, seed: int) -> Step:
+def _explain(explainer: Explainer, model: Model, data: Dataset, drawn: tuple[Tensor, int], memory: Memory) -> Step:
+    rows, seed = drawn
     checks: list[Metric[Attribution]] = [Deletion(seed=seed), Insertion(seed=seed)]
     if explainer.adds_up_to and not explainer.sums_by_construction:
         checks.append(Completeness())
@@ -85,7 +88,7 @@ def _explain(explainer: Explainer, model: Model, data: Dataset, rows: Tensor, se
             values.append(explainer(model, inputs[part], targets[part]).values)
             tick(len(values[-1]))
         attribution = Attribution(torch.cat(values), inputs, targets, explainer, model.space)
-        evidence = dict(_measure(metric, model, attribution) for metric in checks)
+        evidence = dict(_measure(metric, model, attribution, memory) for metric in checks)
         stored = {
             "rows": to_numpy(rows),
             "targets": to_numpy(targets),
@@ -98,10 +101,16 @@ def _explain(explainer: Explainer, model: Model, data: Dataset, rows: Tensor, se
     return Step(f"explain-{explainer.name()}", "explanation", as_written(explainer.config()), len(rows), work, settings)
 
 
-def _measure(metric: Metric[Attribution], model: Model, attribution: Attribution) -> tuple[str, NDArray[Any]]:
+def _measure(
+    metric: Metric[Attribution], model: Model, attribution: Attribution, memory: Memory
+) -> tuple[str, NDArray[Any]]:
     """A metric's evidence by its name, or why there is none: what cannot be judged is still an explanation."""
     try:
-        return metric.name(), to_numpy(metric(model, attribution).evidence.double())
+        if isinstance(metric, Deletion | Insertion):
+            evidence = metric.measure(model, attribution, memory)
+        else:
+            evidence = metric(model, attribution).evidence
+        return metric.name(), to_numpy(evidence.cpu().double())
     except ProbeError as error:
         return f"why_no_{metric.name()}", np.array(str(error))
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from probe.shapes import Inputs, Presence, References
 from probe.space import Space
-from probe.tensors import rows_per_pass, spans
+from probe.tensors import rows_per_pass, spans, unequal
 
 Differs = Bool[Tensor, "batch references features"]
 Numbers = Int[Tensor, "references features"]
@@ -25,8 +25,7 @@ def differs(space: Space, inputs: Inputs, references: References) -> Differs:
     for span in spans(len(inputs) * len(references), rows_per_pass(inputs)):
         pair = torch.arange(span.start, span.stop, device=inputs.device)
         one, other = inputs[pair // len(references)], references[pair % len(references)]
-        unequal = (one != other) & ~(one.isnan() & other.isnan())
-        parts.append(space.by_feature(unequal.to(torch.float32)) > 0)
+        parts.append(space.by_feature(unequal(one, other).to(torch.float32)) > 0)
     return torch.cat(parts).view(len(inputs), len(references), -1)
 
 

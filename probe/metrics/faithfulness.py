@@ -11,6 +11,7 @@ from torch import Tensor
 from probe.contracts import Explainer, Metric
 from probe.errors import Unsupported
 from probe.method import param
+from probe.metrics.masked import Kept, Masked, Memory, answers
 from probe.model import Model
 from probe.results import Attribution
 from probe.shapes import Evidence, Inputs, Labels, PerExample, PerFeature, Presence
@@ -20,6 +21,8 @@ from probe.tensors import generator, spans
 Orders = Int[Tensor, "batch orders features"]  # features from the first to go to the last
 Areas = Float[Tensor, "batch orders"]
 Counts = Int[Tensor, "batch points"]
+
+_MASKS = 2**24  # bytes of masks that are held together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,19 +35,20 @@ class _Curve(Metric[Attribution]):
                         choices=("probability", "logit"))  # fmt: skip
     seed: int = param(0, "seed of the random orders", low=0)
 
-    def measure(self, model: Model, result: Attribution) -> Evidence:
+    def measure(self, model: Model, result: Attribution, memory: Memory | None = None) -> Evidence:
+        """Areas under the curves; with a memory, what it knows of these inputs is not asked again."""
         inputs = model.check(result.inputs)
         targets = model.check_labels(result.targets, inputs)
-        there = _there(model, inputs)
-        orders = self._orders(model.space.by_feature(result.values.to(inputs.device)), there)
-        counts = _counts(there, self.steps)
-        size = max(1, model.rows_per_pass(inputs) // (orders.shape[1] * counts.shape[1]))
-        parts = [self._areas(model, inputs[s], targets[s], orders[s], counts[s]) for s in spans(len(inputs), size)]
-        areas = torch.cat(parts)
+        masked = (memory or Memory()).masked(model, inputs, targets, self.output)
+        orders = self._orders(model.space.by_feature(result.values.to(inputs.device)).cpu(), masked.there)
+        counts = _counts(masked.there, self.steps)
+        size = max(1, _MASKS // (counts.shape[1] * orders[0].numel()))
+        parts = [self._areas(masked, rows, orders[rows], counts[rows]) for rows in spans(len(inputs), size)]
+        areas = torch.cat(parts).to(inputs.device)
         return torch.stack([areas[:, 0], areas[:, 1:].mean(1)], dim=1)
 
     @abstractmethod
-    def _kept(self, moved: Presence) -> Presence:
+    def _kept(self, moved: Kept) -> Kept:
         """Which features are shown once `moved` have been reached."""
 
     def _orders(self, importance: PerFeature, there: Presence) -> Orders:
@@ -53,16 +57,14 @@ class _Curve(Metric[Attribution]):
         source = generator(self.seed, torch.device("cpu"))
         noise = torch.rand((self.randoms + 1) // 2, importance.shape[1], generator=source, dtype=torch.float64)
         # Each order goes with its reverse: what one gains early the other gains late, so that few give a steady mean.
-        noise = torch.cat([noise, -noise])[: self.randoms].to(own.device)
+        noise = torch.cat([noise, -noise])[: self.randoms]
         random = noise.expand(len(own), -1, -1).masked_fill(~there[:, None], torch.inf).argsort(2)
         return torch.cat([own[:, None], random], dim=1)
 
-    def _areas(self, model: Model, inputs: Inputs, targets: Labels, orders: Orders, counts: Counts) -> Areas:
+    def _areas(self, masked: Masked, rows: slice, orders: Orders, counts: Counts) -> Areas:
         rank = orders.argsort(-1)[:, :, None]
-        kept = self._kept((rank < counts[:, None, :, None]).flatten(0, 2))
-        each = kept.shape[0] // len(inputs)
-        answers = _answers(model, inputs.repeat_interleave(each, 0), targets.repeat_interleave(each), kept, self.output)
-        curve = answers.view(len(inputs), orders.shape[1], counts.shape[1])
+        kept = self._kept((rank < counts[:, None, :, None]).flatten(1, 2))
+        curve = masked(rows, kept).view(len(orders), orders.shape[1], counts.shape[1])
         share = counts.to(curve.dtype) / counts[:, -1:].clamp(min=1)
         return torch.trapezoid(curve, share[:, None].expand_as(curve), dim=-1)
 
@@ -81,7 +83,7 @@ class Deletion(_Curve):
     def reduce(self, evidence: Floats) -> float:
         return float((evidence[:, 1] - evidence[:, 0]).mean())
 
-    def _kept(self, moved: Presence) -> Presence:
+    def _kept(self, moved: Kept) -> Kept:
         return ~moved
 
 
@@ -96,7 +98,7 @@ class Insertion(_Curve):
     def reduce(self, evidence: Floats) -> float:
         return float((evidence[:, 0] - evidence[:, 1]).mean())
 
-    def _kept(self, moved: Presence) -> Presence:
+    def _kept(self, moved: Kept) -> Kept:
         return moved
 
 
@@ -135,27 +137,10 @@ def _counts(there: Presence, steps: int) -> Counts:
     return (share * there.sum(1, keepdim=True)).round().long()
 
 
-def _there(model: Model, inputs: Inputs) -> Presence:
-    """Which features differ from the mean reference, so that something changes when they are taken away."""
-    points = model.points(inputs)
-    differs = (points != model.embedded().space.baseline(points)).view(*inputs.shape, -1).any(-1)
-    return model.space.by_feature(differs.double()) > 0
-
-
-def _answers(model: Model, inputs: Inputs, targets: Labels, kept: Presence, output: str) -> PerExample:
-    """The output for inputs that show the mean reference where features are not kept."""
-    mask = model.space.select(kept, inputs)
-    # Token ids have no mean, their embeddings do; a token's mask then spans the width of its embedding.
-    points = model.points(inputs)
-    mask = mask.view(*mask.shape, *[1] * (points.ndim - mask.ndim))
-    model = model.embedded()
-    return model.answers(torch.where(mask, points, model.space.baseline(points)), targets, output)
-
-
 def _at_baseline(model: Model, inputs: Inputs, targets: Labels, output: str) -> PerExample:
     """The target's output at the mean reference."""
     nothing = torch.zeros(len(inputs), model.space.count(inputs), dtype=torch.bool, device=inputs.device)
-    return _answers(model, inputs, targets, nothing, output)
+    return answers(model, inputs, targets, nothing, output)
 
 
 def _over_references(model: Model, inputs: Inputs, targets: Labels, output: str) -> PerExample:

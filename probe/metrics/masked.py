@@ -1,0 +1,94 @@
+"""What a model answers when features of its inputs show the mean reference, each masked input asked once."""
+
+from hashlib import blake2b
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from probe.model import Model
+from probe.shapes import Inputs, Labels, PerExample, Presence
+from probe.tensors import spans, unequal
+
+Kept = Bool[Tensor, "batch masks features"]
+Answers = Float[Tensor, "batch masks"]
+
+
+class Masked:
+    """Answers of a model about the masked inputs of one batch; what was asked before is remembered."""
+
+    def __init__(self, model: Model, inputs: Inputs, targets: Labels, output: str) -> None:
+        self.there = there(model, inputs).cpu()
+        self._asked, self._known = (model, inputs, targets, output), dict[bytes, int]()
+        self._answers = torch.zeros(0)
+
+    def fits(self, model: Model, inputs: Inputs, targets: Labels, output: str) -> bool:
+        """Whether it answers for these."""
+        mine, its_inputs, its_targets, its_output = self._asked
+        return (
+            (mine.forward, mine.embed, mine.space, its_output) == (model.forward, model.embed, model.space, output)
+            and torch.equal(its_inputs, inputs)
+            and torch.equal(its_targets, targets)
+        )
+
+    def __call__(self, rows: slice, kept: Kept) -> Answers:
+        """The target's output for some of the inputs, each with only the features kept that a mask keeps."""
+        # What equals the reference shows the same either way.
+        kept = kept & self.there[rows][:, None]
+        keys = _keys(range(len(self.there))[rows], kept)
+        fresh = {key: at for at, key in reversed(list(enumerate(keys))) if key not in self._known}
+        order = sorted(fresh.values())
+        self._known |= {keys[at]: len(self._answers) + number for number, at in enumerate(order)}
+        self._answers = torch.cat([self._answers, *self._ask(rows.start, kept, torch.tensor(order, dtype=torch.long))])
+        return self._answers[torch.tensor([self._known[key] for key in keys])].view(kept.shape[:2])
+
+    def _ask(self, start: int, kept: Kept, order: Tensor) -> list[Tensor]:
+        model, inputs, targets, output = self._asked
+        found = []
+        for span in spans(len(order), model.rows_per_pass(inputs)):
+            row = (order[span] // kept.shape[1] + start).to(inputs.device)
+            masks = kept.flatten(0, 1)[order[span]].to(inputs.device)
+            found.append(answers(model, inputs[row], targets[row], masks, output).cpu())
+        return found
+
+
+class Memory:
+    """Hands on what one metric asked to the next: several explanations of the same inputs share most of it."""
+
+    def __init__(self) -> None:
+        self._held: Masked | None = None
+
+    def masked(self, model: Model, inputs: Inputs, targets: Labels, output: str) -> Masked:
+        """The answers for these inputs, with all that is known of them already."""
+        if self._held is None or not self._held.fits(model, inputs, targets, output):
+            self._held = Masked(model, inputs, targets, output)
+        return self._held
+
+
+def there(model: Model, inputs: Inputs) -> Presence:
+    """Which features differ from the mean reference, so that something changes when they are taken away."""
+    points = model.points(inputs)
+    differs = unequal(points, model.embedded().space.baseline(points)).view(*inputs.shape, -1).any(-1)
+    return model.space.by_feature(differs.to(torch.float32)) > 0
+
+
+def answers(model: Model, inputs: Inputs, targets: Labels, kept: Presence, output: str) -> PerExample:
+    """The output for inputs that show the mean reference where features are not kept."""
+    mask = model.space.select(kept, inputs)
+    # Token ids have no mean, their embeddings do; a token's mask then spans the width of its embedding.
+    points = model.points(inputs)
+    mask = mask.view(*mask.shape, *[1] * (points.ndim - mask.ndim))
+    model = model.embedded()
+    return model.answers(torch.where(mask, points, model.space.baseline(points)), targets, output)
+
+
+def _keys(rows: range, kept: Kept) -> list[bytes]:
+    """What tells masked inputs apart: the number of the input, and its mask, or 16 bytes of digest of a long one."""
+    packed = np.packbits(kept.numpy(), axis=-1)
+    short = packed.shape[-1] <= 16
+    return [
+        row.to_bytes(8, "little") + (mask.tobytes() if short else blake2b(mask.tobytes(), digest_size=16).digest())
+        for row, masks in zip(rows, packed, strict=True)
+        for mask in masks
+    ]
