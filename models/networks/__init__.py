@@ -14,6 +14,7 @@ import torch
 
 from models.networks.autoencoder import AutoEncoder
 from models.networks.cnn import ConvNet
+from models.networks.columns import arguments
 from models.networks.dense import ImageMLP
 from models.networks.drawing import clear, drawn, start
 from models.networks.ftt import FTTransformer
@@ -29,6 +30,8 @@ from models.networks.text_cnn import TextCNN
 from models.networks.text_transformer import TextTransformer
 from models.networks.vae import VariationalAutoEncoder
 from models.networks.vit import VisionTransformer
+from models.training.strengths import nearest
+from probe import Space
 from probe.errors import DataError
 
 ARCHITECTURES: dict[str, Callable[..., Network]] = {
@@ -57,8 +60,16 @@ REPEATS = ("layers", "blocks")  # arguments that say how many parts there are; a
 DEEPEST = 1024  # parts; a ResNet-152 has 50
 
 
+MOST = 2**16  # coordinates of a table
+
+
+def _places(value: Any) -> bool:
+    whole = isinstance(value, list | tuple) and len(value) <= MOST and all(type(n) is int and n >= 0 for n in value)
+    return whole and len(set(value)) == len(value)
+
+
 def _sizes(value: Any) -> bool:
-    numbers = value if isinstance(value, list) else [value]
+    numbers = value if isinstance(value, list | tuple) else [value]
     return len(numbers) <= LONGEST and all(type(n) is int and 0 < n <= WIDEST for n in numbers)
 
 
@@ -69,14 +80,28 @@ OPTIONS: dict[str, Admission] = {
     "activation": (lambda name: name in tuple(ACTIVATIONS), f"one of {', '.join(ACTIVATIONS)}"),
     "norm": (lambda name: name in tuple(NORMS), f"one of {', '.join(NORMS)}"),
     "words": (lambda count: type(count) is int and 0 < count <= 2**16, f"a whole number from 1 to {2**16}"),
+    "numbers": (lambda count: type(count) is int and 0 <= count <= WIDEST, f"a whole number from 0 to {WIDEST}"),
+    "onehots": (lambda count: type(count) is int and 0 <= count <= WIDEST, f"a whole number from 0 to {WIDEST}"),
+    "columns": (lambda places: places is None or _places(places), f"coordinates, each once, no more than {MOST}"),
     "dropout": (lambda part: type(part) in (int, float) and 0 <= part < 1, "a part from 0 to below 1"),
 }
 
 
-def build(architecture: str, kwargs: Mapping[str, Any]) -> Network:
-    """The network, with memory for its weights and nothing in it."""
+def build(architecture: str, kwargs: Mapping[str, Any], space: Space | None = None) -> Network:
+    """The network, with memory for its weights and nothing in it.
+
+    Args:
+        architecture: one of `ARCHITECTURES`.
+        kwargs: its arguments.
+        space: of a table: it says which columns are numbers, so that `mlp` and `ftt` need no sizes of inputs.
+
+    Raises:
+        DataError: if the architecture or an argument does not exist, or makes no sense.
+    """
     if architecture not in ARCHITECTURES:
         raise DataError(f"there is no architecture {architecture!r}; this version has {', '.join(ARCHITECTURES)}")
+    if space is not None:
+        kwargs = arguments(architecture, kwargs, space)
     _check(architecture, kwargs)
     try:
         with torch.device("meta"):
@@ -92,11 +117,22 @@ def build(architecture: str, kwargs: Mapping[str, Any]) -> Network:
 
 
 def _check(architecture: str, kwargs: Mapping[str, Any]) -> None:
+    accepted = signature(ARCHITECTURES[architecture]).parameters
+    for name in kwargs:
+        if name not in accepted:
+            raise DataError(f"{architecture} has no argument {name!r}{nearest(name, accepted)}")
+    for name, parameter in accepted.items():
+        if parameter.default is parameter.empty and name not in kwargs:
+            raise DataError(f"{architecture} lacks the argument {name!r}; it takes {', '.join(accepted)}")
     # The arguments may come from somebody's file: what they would cost is checked before anything is built.
     for name, value in kwargs.items():
         admits, expected = OPTIONS.get(name, SIZES)
-        if not admits(value):
-            raise DataError(f"{architecture} has {name}={str(value)[:50]}, expected {expected}")
+        many = accepted[name].annotation not in (int, float, str)
+        if many != isinstance(value, list | tuple) and value is not None:
+            expected += ", as a list" if many else ", one of them"
+        elif admits(value):
+            continue
+        raise DataError(f"{architecture} has {name}={str(value)[:50]}, expected {expected}")
     # Weights alone do not bound them: a million narrow layers are few numbers, and gigabytes of modules.
     parts = {name: count for name, value in _arguments(architecture, kwargs).items() if (count := _parts(name, value))}
     if prod(parts.values()) > DEEPEST:
@@ -110,6 +146,6 @@ def _arguments(architecture: str, kwargs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _parts(name: str, value: Any) -> int:
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple) and name != "columns":
         return len(value)
     return int(value) if name in REPEATS else 0

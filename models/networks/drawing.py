@@ -5,15 +5,18 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
+from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from models.networks.dropout import Dropout
-from models.networks.initialisers import INITIALISERS
+from models.networks.initialisers import INITIALISERS, Weight
 from models.networks.network import Network
+from models.networks.shapes import Examples
 from models.randomness import fixed
 from probe.errors import PlanError
 
 Module = TypeVar("Module", bound=nn.Module)
+Kept = Shaped[Tensor, "*any"]
 RESETS = ("reset_parameters", "_reset_parameters")  # how torch's layers draw their weights anew
 
 
@@ -27,7 +30,7 @@ def drawn(factory: Callable[[], Module], seed: int) -> Module:
         return factory()
 
 
-def start(network: nn.Module, inputs: Tensor, generator: torch.Generator, initialiser: str = "uniform") -> None:
+def start(network: nn.Module, inputs: Examples, generator: torch.Generator, initialiser: str = "uniform") -> None:
     """Fill in the weights that training begins with, and the normalisation of the training inputs.
 
     All of them follow from the generator: layers draw anew, and so do modules that have `reset_parameters`; `adapt` of
@@ -57,13 +60,13 @@ def start(network: nn.Module, inputs: Tensor, generator: torch.Generator, initia
             )
 
 
-def tensors(network: nn.Module) -> dict[str, Tensor]:
+def tensors(network: nn.Module) -> dict[str, Kept]:
     """All that a network holds by name, also what its state dict leaves out."""
-    found: dict[str, Tensor] = dict(network.named_parameters())
+    found: dict[str, Kept] = dict(network.named_parameters())
     return found | dict(network.named_buffers())
 
 
-def left(network: nn.Module) -> dict[str, Tensor]:
+def left(network: nn.Module) -> dict[str, Kept]:
     """The tensors of which a part has not been filled in since `clear`."""
     return {name: t for name, t in tensors(network).items() if _real(t) and bool(t.isnan().any())}
 
@@ -80,10 +83,10 @@ def clear(network: nn.Module) -> None:
 
 def blank(network: nn.Module) -> bool:
     """Whether a network has nothing in it, as `build` leaves it."""
-    return len(left(network)) == sum(map(_real, tensors(network).values())) > 0
+    return len(left(network)) == sum(_real(t) for t in tensors(network).values() if t.numel()) > 0
 
 
-def _real(tensor: Tensor) -> bool:
+def _real(tensor: Kept) -> bool:
     return tensor.dtype.is_floating_point or tensor.dtype.is_complex
 
 
@@ -128,7 +131,7 @@ def _draw(network: nn.Module, generator: torch.Generator, initialiser: str) -> N
             module.reseed(int(torch.randint(2**62, (), generator=generator)))
 
 
-def _constant(tensor: Tensor) -> bool:
+def _constant(tensor: Kept) -> bool:
     """Whether a tensor is no draw: one number throughout, and if it is a single one, 0 or 1."""
     if tensor.numel() == 0:
         return True
@@ -136,6 +139,6 @@ def _constant(tensor: Tensor) -> bool:
     return bool((tensor == first).all()) and (tensor.numel() > 1 or float(first) in (0.0, 1.0))
 
 
-def _outputs_first(module: nn.Linear | nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d) -> Tensor:
+def _outputs_first(module: nn.Linear | nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d) -> Weight:
     weight = module.weight.detach()
     return weight.transpose(0, 1) if isinstance(module, nn.ConvTranspose2d) else weight

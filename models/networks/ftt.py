@@ -7,15 +7,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.networks.attention import Layer
+from models.networks.columns import TableNetwork
 from models.networks.mlp import Bins
-from models.networks.network import Network
 from models.networks.shapes import Logits, Table
 
 
-class FTTransformer(Network):
+class FTTransformer(TableNetwork):
     """Features become tokens that attend to each other (Gorishniy et al. 2021, arXiv:2106.11959).
 
-    Inputs are numbers first, then the one-hot coordinates of categories, whose counts are `levels`. Feature f becomes
+    It reads numbers first, then the one-hot coordinates of categories, whose counts are `levels`. Feature f becomes
     the token t[f] = W[f] x[f] + b[f]: of a number, x[f] is its piecewise-linear encoding (arXiv:2203.05556), of a
     category its one-hot coordinates, so that W[f] holds an embedding for each of its levels. With one more token c that
     belongs to no feature, each layer adds twice: x <- x + attention(norm(x)), x <- x + W2 GELU(W1 norm(x)). What has
@@ -32,9 +32,10 @@ class FTTransformer(Network):
         heads: int = 4,
         classes: int = 2,
         dropout: float = 0.0,
+        columns: Sequence[int] | None = None,
     ) -> None:
-        super().__init__()
-        self.numbers, self.levels = numbers, list(levels)
+        super().__init__(numbers, columns)
+        self.levels = list(levels)
         self.bins = Bins(numbers, bins)
         self.slopes = nn.Parameter(torch.zeros(numbers, bins, width))
         self.embeddings = nn.Parameter(torch.zeros(sum(levels), width))
@@ -51,14 +52,16 @@ class FTTransformer(Network):
 
     def tokens(self, inputs: Table) -> Float[Tensor, "rows features width"]:
         """A token for each feature."""
-        numbers = torch.einsum("rnb,nbw->rnw", self.bins(inputs[:, : self.numbers]), self.slopes)
-        onehots = torch.split(inputs[:, self.numbers :], self.levels, 1)
-        each = zip(onehots, torch.split(self.embeddings, self.levels), strict=True)
-        categories = torch.stack([onehot @ embedding for onehot, embedding in each], 1)
-        return torch.cat((numbers, categories), 1) + self.biases
+        numbers, onehots = self.divide(inputs)
+        tokens = torch.einsum("rnb,nbw->rnw", self.bins(numbers), self.slopes)
+        if self.levels:
+            each = zip(torch.split(onehots, self.levels, 1), torch.split(self.embeddings, self.levels), strict=True)
+            categories = torch.stack([onehot @ embedding for onehot, embedding in each], 1)
+            tokens = torch.cat((tokens, categories), 1)
+        return tokens + self.biases
 
     def adapt(self, inputs: Table, generator: torch.Generator) -> None:
-        self.bins.adapt(inputs[:, : self.numbers])
+        self.bins.adapt(self.divide(inputs)[0])
         # As large as a layer's weights would be: the bins of a number are added up, of a category's levels one is 1.
         bound = self.slopes.shape[1] ** -0.5
         nn.init.uniform_(self.slopes, -bound, bound, generator=generator)

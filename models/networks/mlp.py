@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from models.networks.columns import TableNetwork
 from models.networks.hidden import linear
-from models.networks.network import Network
 from models.networks.shapes import Logits, Table
 
 
@@ -40,8 +40,8 @@ class Bins(nn.Module):
             edges[: len(places)] = values[places]
 
 
-class TableNet(Network):
-    """Linear layers with an activation between, on [bins(numbers), onehots]; numbers are the first coordinates."""
+class TableNet(TableNetwork):
+    """Linear layers with an activation between, on [bins(numbers), onehots]."""
 
     def __init__(
         self,
@@ -53,17 +53,17 @@ class TableNet(Network):
         norm: str = "none",
         activation: str = "relu",
         dropout: float = 0.0,
+        columns: Sequence[int] | None = None,
     ) -> None:
-        super().__init__()
-        self.numbers = numbers
+        super().__init__(numbers, columns)
         self.bins = Bins(numbers, bins)
         sizes = (numbers * bins + onehots, *widths)
         hidden = (linear(a, b, norm, activation, dropout) for a, b in zip(sizes, widths, strict=False))
         self.layers = nn.Sequential(*hidden, nn.Linear(sizes[-1], classes))
 
     def forward(self, inputs: Table) -> Logits:
-        numbers, onehots = inputs[:, : self.numbers], inputs[:, self.numbers :]
+        numbers, onehots = self.divide(inputs)
         return self.layers(torch.cat((self.bins(numbers).flatten(1), onehots), 1))
 
     def adapt(self, inputs: Table, generator: torch.Generator) -> None:
-        self.bins.adapt(inputs[:, : self.numbers])
+        self.bins.adapt(self.divide(inputs)[0])

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from models.networks.columns import TableNetwork, check_columns
 from models.networks.drawing import blank, device_of, left, start, undone_by_errors
 from models.networks.network import logits_of
 from models.randomness import fixed
@@ -75,6 +76,8 @@ def check_kind(network: nn.Module) -> None:
 
 def _check(network: nn.Module, data: Dataset, settings: Settings) -> None:
     """Refuse a network that the rows do not fit, before it takes time."""
+    if isinstance(network, TableNetwork) and data.inputs.ndim == 2:  # rows and coordinates
+        check_columns(network, data.space, data.inputs.shape[1], data.name)
     # The lowest and the highest of each coordinate: among token ids the highest is the one that may be too high.
     ends = torch.stack([data.inputs.amin(0), data.inputs.amax(0)]).to(device_of(network))
     kind = type(network).__name__
@@ -97,6 +100,10 @@ def _check(network: nn.Module, data: Dataset, settings: Settings) -> None:
         raise DataError(
             f"{kind} makes {tuple(outputs.shape)} {outputs.dtype} of {len(ends)} rows, expected logits "
             f"({len(ends)}, classes)"
+        )
+    if data.inputs.is_floating_point() and bool(data.inputs.isnan().any()) and bool(outputs.isnan().any()):
+        raise DataError(
+            f"{data.name} has missing values, of which {kind} makes nan; fill them in, or leave their rows out"
         )
     if settings.loss not in LOSSES:
         return

@@ -151,7 +151,8 @@ def test_bins_that_no_value_needs_stay_empty():
     ("architecture", "kwargs", "message"),
     [
         ("transformer", {}, "no architecture 'transformer'"),
-        ("cnn", {"depth": 3}, "cannot be built"),
+        ("cnn", {"depth": 3}, "cnn has no argument 'depth'; there are channels, side"),
+        ("vit", {"width": 8, "heads": 3}, "cannot be built"),
         ("cnn", {"channels": "wide"}, "expected whole numbers"),
         ("cnn", {"channels": [10**9]}, "expected whole numbers"),
         ("vit", {"layers": 10**9}, "expected whole numbers"),

@@ -145,7 +145,7 @@ def test_compiled_means_that_calls_go_through_what_torch_compiled(network, easy,
     names = list(network.state_dict())
     fit(network, easy, replace(BASE, epochs=1), device=CPU, progress=quiet)
     assert calls == []
-    fit(network, easy, replace(BASE, epochs=1, execution="compiled"), device=CPU, progress=quiet)
+    fit(network, easy, replace(BASE, epochs=1, execution="compiled"), device=CPU, progress=quiet, initialise=True)
     assert calls == [20] * 9
     assert list(network.state_dict()) == names
 

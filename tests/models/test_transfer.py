@@ -67,7 +67,7 @@ def test_statistics_of_the_inputs_are_kept_unless_replaced(clothes, network):
     data = digits.read("train")
     for replaced, mean in ((["head.*"], clothes["standardise.mean"]), (["head.*", "standardise.*"], None)):
         taken = learned("fashion-cnn", network, replaced)
-        fit(network, data, replace(SETTINGS, epochs=1), device=CPU, progress=quiet, weights=taken)
+        fit(network, data, replace(SETTINGS, epochs=1), device=CPU, progress=quiet, weights=taken, initialise=True)
         assert (network.standardise.mean.item() == clothes["standardise.mean"].item()) == (mean is not None)
     assert network.standardise.mean.item() == pytest.approx(data.inputs.mean().item(), abs=0.02)
 
