@@ -54,6 +54,8 @@ class Explainer(Method, ABC):
         return Attribution(values, inputs, targets, self, model.space, model.usage - before, model.classes)
 
     def _explain(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
+        if self.differentiates:
+            refuse_missing(self, inputs)
         if model.embed is not None and self.differentiates:
             return self.attribute(model.embedded(), model.points(inputs), targets).sum(-1)
         return self.attribute(model, inputs, targets)
@@ -86,6 +88,7 @@ class Attack(Method, ABC):
             raise Unsupported(
                 f"{self.name()} moves {self.moves}, and {model.name} reads {reads}; choose an attack that moves {reads}"
             )
+        refuse_missing(self, inputs)
         before = copy(model.usage)
         clean = Prediction.of(model, inputs, labels)
         perturbed = inputs.clone()
@@ -149,6 +152,16 @@ class Proportion(Metric[R], ABC):
     def interval(self, evidence: Floats, level: float, draws: int, seed: int) -> tuple[float, float]:
         low, high = wilson(evidence.sum(), len(evidence), level)
         return float(low), float(high)
+
+
+def refuse_missing(method: Method, inputs: Inputs) -> None:
+    """Raise Unsupported where a method would follow or move numbers that are missing."""
+    if inputs.is_floating_point() and bool(inputs.isnan().any()):
+        raise Unsupported(
+            f"{method.name()} follows the numbers of an input, and {int(inputs.isnan().any(0).sum())} features are "
+            "missing in some rows; use a method that needs only answers, such as KernelShap or Lime, or rows that have "
+            "all of them"
+        )
 
 
 def _moved(model: Model, inputs: Inputs) -> Moves:
