@@ -2,6 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Waiting threads sleep soon, so that work beside other work takes its share of the time and no more.
+ifndef OMP_WAIT_POLICY
+export GOMP_SPINCOUNT ?= 1000
+endif
 
 .PHONY: audit setup test clean
 

@@ -5,9 +5,11 @@ import pkgutil
 from collections.abc import Mapping
 from functools import cache
 from inspect import isabstract, isclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from probe.catalogue import UnreadableError, catalogue
 from probe.errors import ContractError, UnknownMethod
 from probe.method import Method, nearest
 
@@ -27,6 +29,15 @@ def discover(family: str) -> Mapping[str, type[Any]]:
             if defined_here and issubclass(thing, Method) and not isabstract(thing):
                 _add(found, thing)
     return MappingProxyType(dict(sorted(found.items())))
+
+
+def listed(family: str) -> Mapping[str, type[Method]]:
+    """The methods of a family for a list: only their names, summaries and settings, and without loading torch."""
+    home = Path(__file__).parent
+    try:
+        return catalogue(home / FAMILIES[family].rpartition(".")[2], home / "contracts.py")
+    except (UnreadableError, OSError):  # a default that is computed, or an installation without source
+        return discover(family)
 
 
 def methods() -> Mapping[str, type[Any]]:

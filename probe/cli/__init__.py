@@ -9,12 +9,14 @@ import sys
 
 from probe.cli import audits, methods, planning, training, viewing, zoo
 from probe.cli.app import app
+from probe.threads import give_way
 
 __all__ = ["app", "audits", "main", "methods", "planning", "training", "viewing", "zoo"]
 
 
 def main() -> None:
     """Run the command line."""
+    give_way()
     for stream in (sys.stdout, sys.stderr):
         # A terminal that knows no ✓ shows its number.
         if isinstance(stream, io.TextIOWrapper):

@@ -18,9 +18,9 @@ def methods(as_json: Json = False) -> None:
     """List every method with its settings."""
     from dataclasses import fields
 
-    from probe.registry import FAMILIES, discover
+    from probe.registry import FAMILIES, listed
 
-    found = {family: discover(family) for family in FAMILIES}
+    found = {family: listed(family) for family in FAMILIES}
     if as_json:
         show(
             {

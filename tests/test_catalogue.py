@@ -1,0 +1,69 @@
+"""The list of methods, read from source, is the list of what is there."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from probe import registry
+from probe.catalogue import UnreadableError, catalogue
+
+CONTRACTS = Path(registry.__file__).parent / "contracts.py"
+
+
+@pytest.mark.parametrize("family", registry.FAMILIES)
+def test_source_tells_the_methods_that_running_it_tells(family, monkeypatch):
+    expected = registry.discover(family)
+    monkeypatch.setattr(registry, "discover", lambda family: pytest.fail("read from source"))
+    found = registry.listed(family)
+    assert list(found) == list(expected)
+    for name, kind in expected.items():
+        assert found[name].summary() == kind.summary()
+        assert found[name]().config() == kind().config()
+        told = [(f.name, str(f.default), f.metadata["help"]) for f in fields(found[name])]
+        assert told == [(f.name, str(f.default), f.metadata["help"]) for f in fields(kind)]
+
+
+SQUARE = '''
+LIMIT = 0.5
+@dataclass(frozen=True, kw_only=True)
+class _Base(Attack):
+    seed: int = param(3, "seed")
+    @abstractmethod
+    def shape(self): ...
+    def radius(self): ...
+
+@dataclass(frozen=True, kw_only=True)
+class Square(_Base):
+    """Random squares.
+
+    More of it.
+    """
+    moves: ClassVar[str] = "numbers"
+    eps: float = param(default={eps}, help="radius")
+    def perturb(self): ...
+    def shape(self): ...
+
+class Helper:
+    size: int = 3
+'''
+
+
+def test_a_new_method_is_listed_with_what_it_inherits(tmp_path):
+    (tmp_path / "square.py").write_text(SQUARE.replace("{eps}", 'written("8/255")'))
+    found = catalogue(tmp_path, CONTRACTS)
+    assert list(found) == ["square"]
+    assert found["square"].summary() == "Random squares."
+    assert [(f.name, str(f.default)) for f in fields(found["square"])] == [("seed", "3"), ("eps", "8/255")]
+
+
+def test_where_a_default_is_computed_the_methods_are_loaded(tmp_path, monkeypatch):
+    (tmp_path / "square.py").write_text(SQUARE.replace("{eps}", "LIMIT * 2"))
+    with pytest.raises(UnreadableError, match="LIMIT"):
+        catalogue(tmp_path, CONTRACTS)
+
+    def unreadable(package, contracts):
+        raise UnreadableError("LIMIT * 2")
+
+    monkeypatch.setattr(registry, "catalogue", unreadable)
+    assert registry.listed("attack") is registry.discover("attack")
