@@ -1,5 +1,6 @@
 """The auditor's viewer: a Streamlit app that reads bundles and computes nothing. It starts without torch."""
 
+import socket
 import sys
 from pathlib import Path
 
@@ -46,5 +47,13 @@ def command(runs: str | Path, port: int = 8501, host: str = "127.0.0.1") -> list
     return [
         *(sys.executable, "-m", "streamlit", "run", str(app)),
         *(f"--{name}={value}" for name, value in flags.items()),
+        # A page that gives this machine a name of its own would else be let in as if it were the viewer's.
+        *(f"--server.allowedHosts={name}" for name in dict.fromkeys(("127.0.0.1", "localhost", _named(host)))),
         *("--", str(Path(runs).resolve())),
     ]
+
+
+def _named(host: str) -> str:
+    """The name that a browser asks for where the viewer listens on an address."""
+    # An address that stands for all of them is none that anybody asks for.
+    return socket.gethostname() if host in ("", "0.0.0.0", "::") else host.strip("[]")

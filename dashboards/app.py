@@ -3,6 +3,7 @@
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -37,12 +38,23 @@ def main(folder: Path) -> None:
     badge = _sidebar(found, run, pages)
     for bad in broken:
         top.warning(f"{md(bad.folder)} cannot be read: {md(bad.reason)}", icon=":material/broken_image:")
-    if opened is not None:
+    if opened is None:
+        page.run()
+    elif runs.progress(opened.folder):
+        _running(opened.folder)
+        draw.limits(*_shown(page).LIMITS)
+    else:
         _unfinished(opened, top)
-    page.run()
-    if opened is not None:
-        # Last, as it recomputes every number: the page is there to be read meanwhile.
-        _integrity(opened, badge, top)
+        # No number is on the page before it is known whether to rely on it.
+        if _is_intact(opened, badge, top):
+            page.run()
+        else:
+            st.text("No number of this audit is shown.")
+            draw.limits(*_shown(page).LIMITS)
+
+
+def _shown(page: Page) -> Any:
+    return PAGES[page.url_path or "summary"][0]
 
 
 def _chosen(found: list[runs.Run], top: DeltaGenerator) -> runs.Run | None:
@@ -90,24 +102,50 @@ def _page(name: str, opened: runs.Opened | None, folder: Path) -> None:
 
 def _unfinished(opened: runs.Opened, top: DeltaGenerator) -> None:
     if not opened.bundle.complete:
+        ended = "was interrupted" if opened.bundle.manifest["status"] == "interrupted" else "was killed"
         top.warning(
-            f"**This audit is not complete** (status: {md(opened.bundle.manifest['status'])}). What is here was "
+            f"**This audit is not complete**: it {ended}. What is here was "
             "measured; what is missing was not. Run the same command again to continue it.",
             icon=":material/hourglass_top:",
         )
 
 
-def _integrity(opened: runs.Opened, badge: DeltaGenerator, top: DeltaGenerator) -> None:
-    with badge, st.spinner("Checking the evidence"):
-        result = _verified(opened.folder, opened.stamp)
-    digest = plain(opened.bundle.manifest["digest"])[:12]
-    if result.intact:
-        badge.badge("Digests verified", icon=":material/verified:", color="blue", help=md(result.sentence))
+@st.fragment(run_every="2s")
+def _running(folder: str) -> None:
+    """How far an audit is that is being written, until it is done."""
+    progress = runs.progress(folder)
+    if progress is None:
+        st.rerun()
     else:
+        at = min(progress.done + 1, progress.planned)
+        said = f"Running: step {at} of {progress.planned}, {md(progress.step)}"
+        st.progress(progress.done / max(progress.planned, 1), text=said)
+        st.caption("An audit concludes nothing before all of its evidence is there. This page follows it.")
+
+
+def _is_intact(opened: runs.Opened, badge: DeltaGenerator, top: DeltaGenerator) -> bool:
+    with top, st.spinner("Checking the evidence; numbers are shown when that is done"):
+        result = _verified(opened.folder, opened.stamp)
+    recorded = str(opened.bundle.manifest["digest"])
+    if result.intact and recorded not in result.digests:
+        result = runs.Integrity(intact=False, sentence="it was changed while it was read; load the page again")
+    with badge:
+        given = st.text_input("Digest that you were given", key=f"digest {opened.id}", max_chars=100).strip().lower()
+    if result.intact and given and given not in result.digests:
+        result = runs.Integrity(
+            intact=False,
+            sentence="its digest is not the one that you were given: it is another audit, or a changed one",
+        )
+    if not result.intact:
         badge.badge("Mismatch", icon=":material/gpp_bad:", color="red", help=md(result.sentence))
         warning = "**This audit is not what was recorded; do not rely on it.**"
         top.error(f"{warning} {md(result.sentence)}.", icon=":material/gpp_bad:")
-    badge.caption(f"Evidence digest {md(digest)}")
+    elif given:
+        badge.badge("Has the digest that you gave", icon=":material/verified:", color="blue", help=md(result.sentence))
+    else:
+        badge.badge("Consistent with itself", icon=":material/rule:", color="grey", help=md(result.sentence))
+    badge.caption(f"Digest {md(recorded[:12])}")
+    return result.intact
 
 
 @st.cache_data(max_entries=100, show_spinner=False)

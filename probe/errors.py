@@ -51,3 +51,14 @@ class IntegrityError(ProbeError):
 
 class ExistsError(ProbeError, FileExistsError):
     """Something is there already and was left as it is."""
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether an exception, or one that led to it, says that memory ran out."""
+    while error is not None:
+        # Torch has an exception of its own for an accelerator, and only words for a processor.
+        words = ("can't allocate memory", "out of memory", "bad_alloc") if isinstance(error, RuntimeError) else ()
+        if isinstance(error, MemoryError) or any(word in str(error) for word in words):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

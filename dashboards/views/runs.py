@@ -9,11 +9,12 @@ from typing import Any
 
 from dashboards import state
 from dashboards.views.words import plain
-from probe.audit import Bundle, find, read, verify
+from probe.audit import Bundle, find, lock, read, verification, verify
+from probe.audit.expected import expected_steps
 from probe.errors import ProbeError
 
 # What reading a manifest that somebody else shaped can raise, past the checks of `read`.
-MALFORMED = (ProbeError, LookupError, TypeError, ValueError, AttributeError, OSError)
+MALFORMED = (ProbeError, OSError, *verification.MALFORMED)
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,16 @@ class Integrity:
 
     intact: bool
     sentence: str
+    digests: tuple[str, ...] = ()  # any of them is this audit's
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an audit is that is being written at this moment."""
+
+    done: int
+    planned: int
+    step: str  # that is under way
 
 
 def listing(runs: str | Path) -> tuple[list[Run], list[Broken]]:
@@ -81,8 +92,25 @@ def opened(run: Run, pages: Mapping[str, Any], messages: Any = None) -> Opened:
 def stamp(folder: str | Path) -> str:
     """Changes when a file of the audit changes: what is cached about the audit is cached under it."""
     files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
-    seen = "\n".join(f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in files)
-    return hashlib.sha256(seen.encode()).hexdigest()
+    seen = hashlib.sha256()
+    for path in files:
+        # The time of the last change of an entry is the kernel's, and cannot be put back as that of its content can.
+        s = path.lstat()
+        entry = f"{path} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns} {s.st_ino} {s.st_dev}\n"
+        seen.update(entry.encode("utf-8", "backslashreplace"))
+    return seen.hexdigest()
+
+
+def progress(folder: str | Path) -> Progress | None:
+    """How far an audit is; None unless a process is writing it."""
+    if lock.writer(folder) is None:
+        return None
+    try:
+        manifest = read(folder).manifest
+        done, planned = len(manifest["steps"]), expected_steps(manifest["plan"])
+    except MALFORMED:
+        return Progress(0, 0, "")
+    return Progress(done, len(planned), planned[done] if done < len(planned) else "its conclusions")
 
 
 def check(folder: str | Path) -> Integrity:
@@ -94,12 +122,17 @@ def check(folder: str | Path) -> Integrity:
     return Integrity(
         intact=True,
         sentence=f"{done.files} files have their recorded digests; {done.findings} findings and {done.numbers:,} "
-        "numbers in tables follow from the stored evidence.",
+        "numbers in tables follow from the stored evidence. This does not show who wrote the files: compare a digest "
+        "that you were given by another way.",
+        digests=(done.digest, done.evidence_digest),
     )
 
 
 def _run(folder: Path, manifest: dict[str, Any]) -> Run:
-    ended = "" if manifest["status"] == "complete" else f" ({plain(manifest['status'])})"
+    status = str(manifest["status"])
+    if status == "running" and lock.writer(folder) is None:
+        status = "killed"
+    ended = "" if status == "complete" else f" ({plain(status)})"
     number = state.run_id(folder.name, str(manifest["digest"]))
     return Run(number, str(folder), f"{plain(manifest['name'])}{ended}")
 

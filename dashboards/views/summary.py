@@ -9,6 +9,7 @@ import pandas as pd
 
 from dashboards.views.words import STATUSES, estimate, md, number, plain, status, threshold
 from probe.audit import Bundle
+from probe.audit.expected import expected_steps
 from probe.decision import in_words
 
 LENSES = {
@@ -135,7 +136,10 @@ def _described(check: str, note: str) -> str:
 
 
 def _planned(bundle: Bundle) -> list[tuple[str, str]]:
-    plan = bundle.manifest["plan"]
-    explain = [("explanation", f"explain-{m['method']}") for m in plan["explain"]["methods"] or ()]
-    attack = [("robustness", f"attack-{m['method']}") for m in plan["attack"]["methods"] or ()]
-    return [("performance", "predictions"), *explain, *attack]
+    lenses = {
+        "predictions": "performance",
+        "instances": "explanation",
+        "explain": "explanation",
+        "attack": "robustness",
+    }
+    return [(lenses[name.partition("-")[0]], name) for name in expected_steps(bundle.manifest["plan"])]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from probe.audit.spreadsheet import harmless
 from probe.plots.style import STATUSES as SIGNS
 
 LONGEST = 1000  # characters of a name or a note that are shown
@@ -100,5 +101,6 @@ def escaped(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def plained(frame: pd.DataFrame) -> pd.DataFrame:
-    """A table of foreign text for a place that shows it as it is."""
-    return frame.map(lambda cell: plain(cell) if isinstance(cell, str) else cell).rename(columns=lambda n: plain(n))
+    """A table of foreign text for a place that shows it as it is, and lets it be taken into a spreadsheet."""
+    shown = frame.map(lambda cell: harmless(plain(cell)) if isinstance(cell, str) else cell)
+    return shown.rename(columns=lambda name: harmless(plain(name)))

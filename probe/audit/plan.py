@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 
 from probe.audit.forms import DEFAULTS
 from probe.audit.sources import DataSource, ModelSource
-from probe.errors import PlanError
+from probe.errors import PlanError, ProbeError
 from probe.numbers import fraction
 from probe.registry import build, discover, methods
 
@@ -108,6 +108,9 @@ class Plan:
         return {**config, "seed": self.seed} if takes and "seed" not in config else config
 
 
+LARGEST = 2**24  # bytes of a plan
+
+
 def read_plan(path: str | Path) -> Plan:
     """Read a plan file; file names in it are relative to its folder.
 
@@ -116,12 +119,22 @@ def read_plan(path: str | Path) -> Plan:
     """
     path = Path(path)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            text = file.read(LARGEST + 1)
+        if len(text) > LARGEST:
+            raise PlanError(f"{path} is larger than {LARGEST >> 20} MiB, which is no plan")
+        table = tomllib.loads(text.decode("utf-8"))
+        plan = plan_from({"name": path.stem, **table})
     except OSError as error:
         raise PlanError(f"cannot read the plan {path}: {error.strerror or error}") from None
+    except RecursionError:
+        raise PlanError(f"{path.name} is nested too deeply; a plan has tables, and lists of settings in them") from None
+    except ProbeError:
+        raise
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise PlanError(f"{path.name} is not TOML: {error}") from None
-    plan = plan_from({"name": path.stem, **table})
+    except ValueError as error:  # a number of thousands of digits, which Python does not read
+        raise PlanError(f"{path.name} cannot be read: {str(error).partition(';')[0]}") from None
     return replace(plan, data=plan.data.within(path.parent), model=plan.model.within(path.parent))
 
 

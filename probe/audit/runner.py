@@ -21,7 +21,7 @@ from probe.audit.findings import assess
 from probe.audit.manifest import check_shape, digest
 from probe.audit.plan import Plan
 from probe.dataset import Dataset
-from probe.errors import ExistsError, IntegrityError, PlanError, ProbeError, Unsupported
+from probe.errors import ExistsError, IntegrityError, PlanError, ProbeError, Unsupported, is_out_of_memory
 from probe.model import Model
 from probe.study import check_fit
 
@@ -198,6 +198,8 @@ def _record(bundle: Bundle, step: Step, model: Model, progress: Progress) -> Non
     except Unsupported as error:
         status, note = "not run", str(error)
     except ProbeError as error:
+        if is_out_of_memory(error):  # says nothing about the model, and may go well the next time
+            raise MemoryError(str(error)) from error
         status, note = "error", str(error)
     cost = model.usage - before
     bundle.manifest["steps"].append(

@@ -15,7 +15,8 @@ from typing import Annotated, Any, ParamSpec, TextIO
 import typer
 
 from probe import __version__
-from probe.errors import IntegrityError, ProbeError, RangeError, UnsafeError
+from probe.cli.signals import Terminated
+from probe.errors import IntegrityError, ProbeError, RangeError, UnsafeError, is_out_of_memory
 
 P = ParamSpec("P")
 
@@ -69,8 +70,8 @@ def command(name: str) -> Callable[[Callable[P, int | None]], Callable[P, None]]
                     else USAGE
                 )
                 _report(type(error).__name__, str(error), code, bool(kwargs.get("as_json")))
-            except KeyboardInterrupt:
-                code = INTERRUPTED
+            except KeyboardInterrupt as error:
+                code = error.code if isinstance(error, Terminated) else INTERRUPTED
                 _report("Interrupted", "interrupted; what was finished is kept", code, bool(kwargs.get("as_json")))
             except BrokenPipeError:
                 # Whoever read the output has seen enough, as `| head` does. Python would complain on its way out.
@@ -82,6 +83,9 @@ def command(name: str) -> Callable[[Callable[P, int | None]], Callable[P, None]]
                 text = f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")
                 _report("OSError", text + full * (error.errno == errno.ENOSPC), code, bool(kwargs.get("as_json")))
             except Exception as error:
+                if is_out_of_memory(error):
+                    _report("MemoryError", TOO_LITTLE_MEMORY, USAGE, bool(kwargs.get("as_json")))
+                    raise typer.Exit(USAGE) from None
                 if os.environ.get("PROBE_DEBUG"):
                     raise
                 code = INTERNAL
@@ -93,6 +97,9 @@ def command(name: str) -> Callable[[Callable[P, int | None]], Callable[P, None]]
         return guarded
 
     return register
+
+
+TOO_LITTLE_MEMORY = "not enough memory; what was finished is kept. Free some, or take fewer rows at a time, and run the same command again"
 
 
 def pairs(option: str, settings: list[str] | None) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from probe.cli.app import FINDINGS, INTERRUPTED, Json, Strict, command, exit_code, printable, say, show, tell
+from probe.cli.signals import terminable
 from probe.errors import ExistsError, IntegrityError, PlanError, ProbeError
 
 SIGNS = {
@@ -50,7 +51,8 @@ def audit(
     twice = [name for name, count in Counter(plan.name for plan in chosen).items() if count > 1]
     if twice:
         raise PlanError(f"two audits are called {twice[0]!r} and would share a folder; give one plan another name")
-    documents = [_audit(plan, out / plan.name, code=allow_code, replace=replace, quiet=as_json) for plan in chosen]
+    with terminable():
+        documents = [_audit(plan, out / plan.name, code=allow_code, replace=replace, quiet=as_json) for plan in chosen]
     if as_json:
         show(documents)
     elif documents:
@@ -268,7 +270,7 @@ def _rerun(folder: Path, *, allow_code: bool) -> None:
         raise PlanError(f"{stored.name} is {stored.manifest['status']}; run the same audit again to complete it first")
     plan = plan_from(stored.manifest["plan"])
     model, data = open_both(plan, allow_code=allow_code)
-    with tempfile.TemporaryDirectory() as place, progress(f"{plan.name}, again") as tick:
+    with terminable(), tempfile.TemporaryDirectory() as place, progress(f"{plan.name}, again") as tick:
         again = run(plan, model, data, Path(place) / plan.name, progress=tick)
         for part in ("model", "data"):
             if again.manifest[part]["sha256"] != stored.manifest[part]["sha256"]:

@@ -1,10 +1,11 @@
 """`probe dashboard`."""
 
+import os
 import socket
-import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -17,7 +18,7 @@ def dashboard(
     runs: Annotated[Path, typer.Argument(help="A folder of audits, or one audit.")] = Path("runs"),
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on, on this machine only.")] = 8501,
     as_json: Json = False,
-) -> int:
+) -> NoReturn:
     """Look at audits in the browser. It reads bundles only: no model is loaded, and nothing is computed."""
     if find_spec("streamlit") is None:
         raise ProbeError('the dashboard needs streamlit; install it by pip install "probe-toolkit[dashboard]"')
@@ -36,10 +37,10 @@ def dashboard(
     if as_json:
         show({"url": f"http://127.0.0.1:{port}", "runs": str(runs)})
     tell(f"Dashboard of {runs}: http://127.0.0.1:{port} (Ctrl-C ends it)")
-    try:
-        return subprocess.call(argv)
-    except KeyboardInterrupt:
-        return 0
+    # The server takes the place of this process: whatever ends the one has ended the other.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(argv[0], argv)
 
 
 def _taken(port: int) -> bool:

@@ -69,7 +69,7 @@ def visit(server, browser):
         page.goto(server + path)
         page.wait_for_selector("h1")
         page.wait_for_selector(READY)
-        page.get_by_text("Digests verified").first.wait_for(state="attached")
+        page.get_by_text("Consistent with itself").first.wait_for(state="attached")
         return SimpleNamespace(page=page, requests=requests, complaints=complaints)
 
     yield go

@@ -69,7 +69,7 @@ def test_a_changed_bundle_is_told_on_all_pages(show, bundles, page):
 def test_an_intact_bundle_has_no_error_and_says_that_it_was_verified(show, bundles, page):
     app = show(bundles.image.folder.parent, page)
     assert not app.error
-    assert "Digests verified" in text(app)
+    assert "Consistent with itself" in text(app)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -229,7 +229,7 @@ def test_the_bias_page_compares_the_attribute_of_the_link(show, bundles):
 
 
 def test_the_viewer_can_be_given_one_bundle_instead_of_a_folder_of_them(show, bundles):
-    assert "Digests verified" in text(show(bundles.image.folder))
+    assert "Consistent with itself" in text(show(bundles.image.folder))
 
 
 def test_choosing_another_audit_forgets_what_meant_the_first(show, bundles):
