@@ -132,10 +132,8 @@ def _is_intact(opened: runs.Opened, badge: DeltaGenerator, top: DeltaGenerator) 
     with badge:
         given = st.text_input("Digest that you were given", key=f"digest {opened.id}", max_chars=100).strip().lower()
     if result.intact and given and given not in result.digests:
-        result = runs.Integrity(
-            intact=False,
-            sentence="its digest is not the one that you were given: it is another audit, or a changed one",
-        )
+        sentence = "its digest is not the one that you were given: it is another audit, or a changed one"
+        result = runs.Integrity(intact=False, sentence=sentence)
     if not result.intact:
         badge.badge("Mismatch", icon=":material/gpp_bad:", color="red", help=md(result.sentence))
         warning = "**This audit is not what was recorded; do not rely on it.**"

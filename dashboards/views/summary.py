@@ -136,10 +136,6 @@ def _described(check: str, note: str) -> str:
 
 
 def _planned(bundle: Bundle) -> list[tuple[str, str]]:
-    lenses = {
-        "predictions": "performance",
-        "instances": "explanation",
-        "explain": "explanation",
-        "attack": "robustness",
-    }
-    return [(lenses[name.partition("-")[0]], name) for name in expected_steps(bundle.manifest["plan"])]
+    lenses = {"predictions": "performance", "attack": "robustness"}
+    names = expected_steps(bundle.manifest["plan"])
+    return [(lenses.get(name.partition("-")[0], "explanation"), name) for name in names]

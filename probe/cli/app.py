@@ -99,7 +99,7 @@ def command(name: str) -> Callable[[Callable[P, int | None]], Callable[P, None]]
     return register
 
 
-TOO_LITTLE_MEMORY = "not enough memory; what was finished is kept. Free some, or take fewer rows at a time, and run the same command again"
+TOO_LITTLE_MEMORY = "not enough memory; what was finished is kept. Free some, and run the same command again"
 
 
 def pairs(option: str, settings: list[str] | None) -> dict[str, str]:

@@ -71,7 +71,8 @@ def test_of_many_writers_one_at_a_time_writes(tmp_path):
 
 
 def test_a_writer_that_was_killed_holds_nothing(tmp_path):
-    code = "import sys, time; from probe.audit import lock\nwith lock.writing(sys.argv[1]): print('in', flush=True); time.sleep(60)"
+    code = "import sys, time; from probe.audit import lock\n"
+    code += "with lock.writing(sys.argv[1]): print('in', flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) as child:
         assert child.stdout.readline() == b"in\n"
         assert lock.writer(tmp_path) == child.pid
