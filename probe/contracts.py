@@ -20,7 +20,7 @@ from probe.results import Attribution, Perturbation, Prediction, Result, Scores
 from probe.shapes import Evidence, Inputs, Labels
 from probe.space import Space
 from probe.statistics import Floats, bootstrap, wilson
-from probe.tensors import spans
+from probe.tensors import spans, wide
 
 R = TypeVar("R", bound=Result)
 Moves = Literal["numbers", "tokens", "edges"]
@@ -106,11 +106,12 @@ class Attack(Method, ABC):
         if bool(((perturbed != inputs) & ~(space.movable(inputs) & space.ordinary(perturbed))).any()):
             raise ContractError(f"{self} moved coordinates that the space holds fixed, or put in special tokens")
         p, radius = self.radius()
-        moved = space.change(perturbed, inputs).flatten(1)
+        moved = space.change(wide(perturbed), wide(inputs)).flatten(1)
         length = float(torch.linalg.vector_norm(moved, ord=p, dim=1).max())
-        # float32 rounds x + radius; its error is relative to x, so it is measured in the inputs' own size.
-        size = float((inputs / space.unit(inputs)).abs().max())
-        dust = 1e-5 * radius + 2e-7 * size * moved.shape[1] ** (1 / p) if p else 0.0
+        # The dtype of the inputs rounds each x + radius, by an error that is relative to x: it is measured in its size.
+        size = float((wide(inputs) / space.unit(wide(inputs))).abs().max()) + radius if p else 0.0
+        rounding = torch.finfo(inputs.dtype).eps if inputs.is_floating_point() else 0.0
+        dust = 1e-5 * radius + rounding * size * moved.shape[1] ** (1 / p) if p else 0.0
         if length > radius + dust:
             raise ContractError(f"{self} left its ball: moved by {length:.6g}, radius {radius:.6g}")
 

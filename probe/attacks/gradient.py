@@ -6,15 +6,16 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from probe.attacks.ball import place
 from probe.attacks.norms import NORMS, Norm
 from probe.attacks.objective import error_log_odds
 from probe.contracts import Attack
 from probe.method import param
 from probe.model import Model
 from probe.numbers import written
-from probe.shapes import Inputs, Labels, PerExample
+from probe.shapes import Inputs, Labels, Logits, PerExample
 from probe.space import Space
-from probe.tensors import column, generator
+from probe.tensors import column, generator, wide
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +33,8 @@ class FGSM(_GradientAttack):
 
     def perturb(self, model: Model, inputs: Inputs, labels: Labels) -> Inputs:
         _, _, gradient = _look_up(model, inputs, labels)
-        step = self.eps * NORMS[self.norm].steepest(gradient) * model.space.unit(inputs)
-        return model.space.admit(inputs + step, inputs)
+        norm = NORMS[self.norm]
+        return place(model.space, inputs, self.eps * norm.steepest(gradient), norm, self.eps)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,15 +51,18 @@ class PGD(_GradientAttack):
     seed: int = param(0, "seed of the random starts", low=0)
 
     def perturb(self, model: Model, inputs: Inputs, labels: Labels) -> Inputs:
-        norm, unit = NORMS[self.norm], model.space.unit(inputs)
+        norm = NORMS[self.norm]
         source = generator(self.seed, inputs.device)
         best, standing = inputs.clone(), torch.arange(len(inputs), device=inputs.device)
-        best_loss = torch.full((len(inputs),), -torch.inf, dtype=inputs.dtype, device=inputs.device)
+        best_loss = torch.full((len(inputs),), -torch.inf, dtype=_losses(inputs), device=inputs.device)
         for restart in range(self.restarts):
             origin = inputs[standing]
             # One start for all examples, so that an answer does not depend on its neighbours.
-            away = 0 if restart == 0 else self.eps * norm.uniform(inputs[0], source) * unit
-            front = _Front.at(model.space.admit(origin + away, origin), origin, labels[standing], self.step * self.eps)
+            start = origin
+            if restart > 0:
+                away = self.eps * norm.uniform(wide(inputs[0]), source)
+                start = place(model.space, origin, away.expand_as(origin), norm, self.eps)
+            front = _Front.at(start, origin, labels[standing], self.step * self.eps)
             found, loss, fallen = self._climb(model, norm, front)
             better = fallen | (loss > best_loss[standing])
             best[standing[better]], best_loss[standing[better]] = found[better], loss[better]
@@ -84,7 +88,7 @@ class PGD(_GradientAttack):
                 return found, highest, fallen
             front.step_up(model.space, norm, gradient[~wrong], self.eps)
         logits = model.logits(front.x)
-        loss = error_log_odds(model.deployed(logits), front.labels)
+        loss = _error(model, logits, front.labels, front.x)
         front.remember(loss)
         wrong = model.decide(logits) != front.labels
         # With more than two classes the highest loss need not be an error, and an error need not have it.
@@ -111,8 +115,9 @@ class _Front:
     @classmethod
     def at(cls, start: Tensor, origin: Tensor, labels: Tensor, length: float) -> "_Front":
         row = torch.arange(len(start), device=start.device)
-        lowest = torch.full((len(start),), -torch.inf, dtype=start.dtype, device=start.device)
-        return cls(row, origin, labels, start, start, lowest, torch.full_like(lowest, length), torch.zeros_like(row))
+        lowest = torch.full((len(start),), -torch.inf, dtype=_losses(start), device=start.device)
+        length_of_each = torch.full_like(lowest, length, dtype=wide(start).dtype)
+        return cls(row, origin, labels, start, start, lowest, length_of_each, torch.zeros_like(row))
 
     def keep(self, rows: Tensor) -> "_Front":
         return _Front(*(getattr(self, f.name)[rows] for f in fields(self)))
@@ -127,16 +132,23 @@ class _Front:
         stalled = self.stale >= self.patience
         self.length = torch.where(stalled, self.length / 2, self.length)
         self.stale = torch.where(stalled, 0, self.stale)
-        unit = space.unit(self.x)
-        moved = self.x + column(self.length, self.x) * norm.steepest(gradient) * unit
+        origin = wide(self.origin)
+        change = (wide(self.x) - origin) / space.unit(origin) + column(self.length, self.x) * norm.steepest(gradient)
         # The gradient at hand is that of x, so an example that returns to its best point steps on from there next time.
-        moved = torch.where(column(stalled, self.x), self.best, moved)
-        change = norm.project((moved - self.origin) / unit, radius)
-        self.x = space.admit(self.origin + change * unit, self.origin)
+        self.x = torch.where(column(stalled, self.x), self.best, place(space, self.origin, change, norm, radius))
 
 
 def _look_up(model: Model, inputs: Inputs, labels: Labels) -> tuple[PerExample, Tensor, Inputs]:
     """Log-odds of an error, whether it is one, and the gradient by changes in the unit of the space's scale."""
     logits, gradient = model.gradient(inputs, lambda z: error_log_odds(z, labels))
-    slope = torch.where(model.space.movable(inputs), gradient * model.space.unit(inputs), 0.0)
-    return error_log_odds(model.deployed(logits), labels), model.decide(logits) != labels, slope
+    slope = torch.where(model.space.movable(inputs), wide(gradient) * model.space.unit(wide(inputs)), 0.0)
+    return _error(model, logits, labels, inputs), model.decide(logits) != labels, slope
+
+
+def _error(model: Model, logits: Logits, labels: Labels, inputs: Inputs) -> PerExample:
+    return error_log_odds(model.deployed(logits), labels).to(_losses(inputs))
+
+
+def _losses(inputs: Inputs) -> torch.dtype:
+    """The dtype in which losses are compared: wide enough for any logits, which need not be of the inputs' dtype."""
+    return torch.float32 if inputs.device.type == "mps" else torch.float64

@@ -32,7 +32,10 @@ def _unit(gradient: Tensor) -> Tensor:
 
 
 def _shrink(change: Tensor, radius: float) -> Tensor:
-    return change * (radius / _length(change).clamp(min=radius)) if radius > 0 else torch.zeros_like(change)
+    length = _length(change)
+    # A little less than the radius, as the length of what comes out is rounded too.
+    aim = radius * (1 - 16 * torch.finfo(change.dtype).eps)
+    return torch.where(length > radius, change * (aim / length.where(length > 0, torch.ones_like(length))), change)
 
 
 def _in_box(row: Tensor, generator: torch.Generator) -> Tensor:
