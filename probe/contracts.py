@@ -16,10 +16,11 @@ from probe.arrays import Given
 from probe.errors import ContractError, ShapeError, Unsupported
 from probe.method import Method, param
 from probe.model import Model
+from probe.reductions import MEAN, PROPORTION, REDUCTIONS, Reduction
 from probe.results import Attribution, Perturbation, Prediction, Result, Scores
 from probe.shapes import Evidence, Inputs, Labels
 from probe.space import Space
-from probe.statistics import Floats, bootstrap, wilson
+from probe.statistics import Floats
 from probe.tensors import spans, wide
 
 R = TypeVar("R", bound=Result)
@@ -125,13 +126,17 @@ class Metric(Method, ABC, Generic[R]):
     def measure(self, model: Model, result: R) -> Evidence:
         """Return what each example shows, (batch, ...)."""
 
+    def reduction(self) -> Reduction:
+        """How the evidence of many examples becomes one number with an interval; audits reduce theirs by the same."""
+        return REDUCTIONS.get(self.name(), MEAN)
+
     def reduce(self, evidence: Floats) -> float:
         """Turn the evidence of many examples into one number: the mean, unless a metric says otherwise."""
-        return float(evidence.mean())
+        return self.reduction().value(evidence)
 
     def interval(self, evidence: Floats, level: float, draws: int, seed: int) -> tuple[float, float]:
         """Interval of `reduce(evidence)`: a percentile bootstrap over examples, unless a metric knows better."""
-        return bootstrap(evidence, self.reduce, level=level, draws=draws, seed=seed)
+        return replace(self.reduction(), value=self.reduce).interval(evidence, level, draws, seed)
 
     @classmethod
     def reads(cls) -> type[Result]:
@@ -150,9 +155,8 @@ class Metric(Method, ABC, Generic[R]):
 class Proportion(Metric[R], ABC):
     """A metric whose evidence is 0 or 1 for each example, so that its interval is Wilson's."""
 
-    def interval(self, evidence: Floats, level: float, draws: int, seed: int) -> tuple[float, float]:
-        low, high = wilson(evidence.sum(), len(evidence), level)
-        return float(low), float(high)
+    def reduction(self) -> Reduction:
+        return PROPORTION
 
 
 def refuse_missing(method: Method, inputs: Inputs) -> None:

@@ -1,4 +1,4 @@
-"""From the evidence of many examples to one number and its interval: metrics and a verifier without torch share these."""
+"""From the evidence of many examples to one number and its interval, for metrics and for a verifier without torch."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -15,8 +15,7 @@ from probe.metrics.masked import Kept, Masked, Memory, answers
 from probe.model import Model
 from probe.results import Attribution
 from probe.shapes import Evidence, Inputs, Labels, PerExample, PerFeature, Presence
-from probe.statistics import Floats
-from probe.tensors import generator, spans
+from probe.tensors import generator, spans, wide
 
 Orders = Int[Tensor, "batch orders features"]  # features from the first to go to the last
 Areas = Float[Tensor, "batch orders"]
@@ -31,16 +30,17 @@ class _Curve(Metric[Attribution]):
 
     steps: int = param(16, "points on the curve after its start; at most one per feature", low=1, high=10**4)
     randoms: int = param(8, "random orders to compare with, the same for all examples", low=1, high=10**4)
-    output: str = param("probability", "what the curve shows: the target's probability or its logit",
-                        choices=("probability", "logit"))  # fmt: skip
+    output: str = param("explained", "what the curve shows: what was explained, or the target's probability or logit",
+                        choices=("explained", "probability", "logit"))  # fmt: skip
     seed: int = param(0, "seed of the random orders", low=0)
 
     def measure(self, model: Model, result: Attribution, memory: Memory | None = None) -> Evidence:
         """Areas under the curves; with a memory, what it knows of these inputs is not asked again."""
         inputs = model.check(result.inputs)
         targets = model.check_labels(result.targets, inputs)
-        masked = (memory or Memory()).masked(model, inputs, targets, self.output)
-        orders = self._orders(model.space.by_feature(result.values.to(inputs.device)).cpu(), masked.there)
+        output = _judged(result) if self.output == "explained" else self.output
+        masked = (memory or Memory()).masked(model, inputs, targets, output)
+        orders = self._orders(model.space.by_feature(wide(result.values).to(inputs.device)).cpu(), masked.there)
         counts = _counts(masked.there, self.steps)
         size = max(1, _MASKS // (counts.shape[1] * orders[0].numel()))
         parts = [self._areas(masked, rows, orders[rows], counts[rows]) for rows in spans(len(inputs), size)]
@@ -75,13 +75,11 @@ class Deletion(_Curve):
 
     Features, most important first, are replaced by the mean reference. Evidence is the area under the curve of the
     output over the share of features replaced, by the trapezoid rule, for the attribution's order and averaged over
-    random orders. The value is random minus own, in output units, within [-1, 1] for probabilities; higher is better,
-    and 0 is no better than a random order. Features that equal the mean reference, such as absent words and the black
-    around an image, are in no order: to know which they are is no merit of an explanation.
+    random orders. The output is the one that was explained, unless `output` names another. The value is random minus
+    own, in output units, within [-1, 1] for probabilities; higher is better, and 0 is no better than a random order.
+    Features that equal the mean reference, such as absent words and the black around an image, are in no order: to know
+    which they are is no merit of an explanation.
     """
-
-    def reduce(self, evidence: Floats) -> float:
-        return float((evidence[:, 1] - evidence[:, 0]).mean())
 
     def _kept(self, moved: Kept) -> Kept:
         return ~moved
@@ -95,20 +93,17 @@ class Insertion(_Curve):
     output units, within [-1, 1] for probabilities; higher is better, and 0 is no better than a random order.
     """
 
-    def reduce(self, evidence: Floats) -> float:
-        return float((evidence[:, 0] - evidence[:, 1]).mean())
-
     def _kept(self, moved: Kept) -> Kept:
         return moved
 
 
 @dataclass(frozen=True, kw_only=True)
 class Completeness(Metric[Attribution]):
-    """How far the values are from the sum that their method promises (arXiv:1703.01365), in output units.
+    """How far the values are from the sum that their method promises (arXiv:1703.01365), as a share of it.
 
-    Evidence is the residual and the size of the promise; the value is the mean residual, at least 0, and lower is
-    better. The promise is output(input) - output(mean reference) for IntegratedGradients and output(input) - mean
-    output(references) for KernelShap.
+    Evidence is the residual and the size of the promise, in output units; the value is the sum of all residuals as a
+    share of the sum of all promises, at least 0, and lower is better. The promise is output(input) - output(mean
+    reference) for IntegratedGradients and output(input) - mean output(references) for KernelShap.
 
     Raises:
         Unsupported: if the attribution's method promises no sum.
@@ -123,12 +118,15 @@ class Completeness(Metric[Attribution]):
         inputs = model.check(result.inputs)
         targets = model.check_labels(result.targets, inputs)
         absent = _at_baseline if method.adds_up_to == "baseline" else _over_references
-        promised = model.answers(inputs, targets, method.output) - absent(model, inputs, targets, method.output)
-        residual = result.values.to(promised.device).flatten(1).sum(1) - promised
+        promised = wide(model.answers(inputs, targets, method.output))
+        promised = promised - wide(absent(model, inputs, targets, method.output))
+        residual = wide(result.values).to(promised.device).flatten(1).sum(1) - promised
         return torch.stack([residual.abs(), promised.abs()], dim=1)
 
-    def reduce(self, evidence: Floats) -> float:
-        return float(evidence[:, 0].mean())
+
+def _judged(result: Attribution) -> str:
+    """The output that was explained: a map of a logit need not name what moves a probability."""
+    return result.method.output if isinstance(result.method, Explainer) else "logit"
 
 
 def _counts(there: Presence, steps: int) -> Counts:

@@ -6,11 +6,13 @@ from typing import ClassVar
 import torch
 
 from probe.contracts import Metric, Proportion
+from probe.errors import DataError
 from probe.method import param
 from probe.model import Model
+from probe.reductions import Reduction, calibration
 from probe.results import Perturbation, Prediction
 from probe.shapes import Evidence
-from probe.statistics import Floats, calibration_error, calibration_interval
+from probe.tensors import wide
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +22,7 @@ class Accuracy(Proportion[Prediction]):
     columns: ClassVar[tuple[str, ...]] = ("correct",)
 
     def measure(self, model: Model, result: Prediction) -> Evidence:
+        _check_asked(model, result)
         return result.correct
 
 
@@ -36,24 +39,35 @@ class CalibrationError(Metric[Prediction]):
     bins: int = param(15, "number of equally wide confidence bins", low=1, high=10**4)
 
     def measure(self, model: Model, result: Prediction) -> Evidence:
-        confidence, likeliest = result.probabilities.max(-1)
+        _check_asked(model, result)
+        confidence, likeliest = wide(result.logits).softmax(-1).max(-1)
         return torch.stack([confidence, (likeliest == result.labels).to(confidence.dtype)], dim=1)
 
-    def reduce(self, evidence: Floats) -> float:
-        return calibration_error(evidence[:, 0], evidence[:, 1], self.bins)
-
-    def interval(self, evidence: Floats, level: float, draws: int, seed: int) -> tuple[float, float]:
-        return calibration_interval(evidence, self.bins, level=level, draws=draws, seed=seed)
+    def reduction(self) -> Reduction:
+        return calibration(self.bins)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RobustAccuracy(Proportion[Perturbation]):
-    """Share of examples right before an attack and after it, in [0, 1]; higher is better.
+    """Share of attacked examples that a model gets right, in [0, 1]; higher is better.
 
-    An upper bound of the truth: a stronger attack can only lower it.
+    The model is asked anew, so that another one than was attacked shows how far the attack transfers. An example that
+    the attacked model got wrong from the start is judged as it is. An upper bound of the truth: a stronger attack can
+    only lower it.
     """
 
     columns: ClassVar[tuple[str, ...]] = ("correct",)
 
     def measure(self, model: Model, result: Perturbation) -> Evidence:
-        return result.clean.correct * result.attacked.correct
+        inputs = model.check(result.perturbed)
+        labels = model.check_labels(result.clean.labels, inputs)
+        return (model.decide(model.logits(inputs)) == labels).to(torch.get_default_dtype())
+
+
+def _check_asked(model: Model, result: Prediction) -> None:
+    """Raise DataError where the answers are another model's: without inputs this one cannot be asked."""
+    if not result.is_of(model):
+        raise DataError(
+            f"these are the answers of another model than {model.name}, and a Prediction holds no inputs to ask it; "
+            "measure probe.predict(model, data), or Prediction(model.logits(inputs), labels)"
+        )

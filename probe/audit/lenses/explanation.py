@@ -8,19 +8,19 @@ import pandas as pd
 from probe.audit.bundle import Arrays, Bundle
 from probe.audit.lenses.common import Assessment, absent, described, done
 from probe.finding import Finding, Threshold, check
-from probe.statistics import Estimate, Floats, bootstrapped, mean
+from probe.reductions import REDUCTIONS
+from probe.statistics import Estimate, Floats
 
 
 def assess(bundle: Bundle, result: Assessment) -> None:
     """The checks of each explainer that ran. They judge the explanations, not the model."""
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     ran = [step for step in done(bundle, "explanation") if step["name"].startswith("explain-")]
     for step in ran:
         arrays, method = bundle.arrays(step["name"]), step["method"]["method"]
-        for metric, sign in (("deletion", -1), ("insertion", 1)):
+        for metric in ("deletion", "insertion"):
             if metric in arrays:
-                own, random = arrays[metric].T
-                rows.append((method, metric, *_beats_random(step, metric, sign * (own - random), bundle, result)))
+                rows.append((method, metric, *_beats_random(step, metric, arrays[metric], bundle, result)))
             else:
                 result.findings.append(_not_measured(f"{method}: {metric} beats random order", arrays, metric))
         if "completeness" in arrays:
@@ -38,10 +38,10 @@ def _not_measured(check: str, arrays: Arrays, metric: str) -> Finding:
     return absent("explanation", check, str(arrays[f"why_no_{metric}"]), "explanation")
 
 
-def _beats_random(step: dict[str, Any], metric: str, advantage: Floats, bundle: Bundle, result: Assessment) -> Estimate:
-    """For deletion a lower curve is better, for insertion a higher one: a positive advantage is better than random."""
+def _beats_random(step: dict[str, Any], metric: str, evidence: Floats, bundle: Bundle, result: Assessment) -> Estimate:
+    """For deletion a lower curve is better, for insertion a higher one; above 0 is better than random order."""
     seed = bundle.manifest["plan"]["seed"]
-    estimate = bootstrapped(advantage, mean, seed=seed)
+    estimate = REDUCTIONS[metric].estimate(evidence, seed)
     finding = check(
         "explanation",
         f"{step['method']['method']}: {metric} beats random order",
@@ -62,9 +62,7 @@ def _beats_random(step: dict[str, Any], metric: str, advantage: Floats, bundle: 
 def _adds_up(step: dict[str, Any], arrays: Arrays, bundle: Bundle, result: Assessment) -> Estimate:
     """How much of what an attribution should sum to is missing: all residuals over all sums."""
     plan = bundle.manifest["plan"]
-    estimate = bootstrapped(
-        arrays["completeness"], lambda e: float(e[:, 0].sum() / max(e[:, 1].sum(), 1e-12)), seed=plan["seed"]
-    )
+    estimate = REDUCTIONS["completeness"].estimate(arrays["completeness"], plan["seed"])
     finding = check(
         "explanation",
         f"{step['method']['method']}: adds up",

@@ -7,13 +7,11 @@ from probe.audit.bundle import Bundle
 from probe.audit.lenses.common import Answers, Assessment
 from probe.decision import in_words
 from probe.finding import Threshold, check
+from probe.reductions import REDUCTIONS
 from probe.statistics import (
-    Estimate,
     Floats,
     area_under_roc,
     bootstrapped,
-    calibration_error,
-    calibration_interval,
     mean,
     proportion,
 )
@@ -26,8 +24,8 @@ def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
     likeliest = answers.probabilities.argmax(1) == answers.labels
     evidence = np.stack([answers.probabilities.max(1), likeliest.astype(float)], axis=1)
     decided = in_words(bundle.manifest["model"].get("threshold"), bundle.manifest["model"]["classes"])
-    accuracy = proportion(correct)
-    calibration = Estimate(calibration_error(*evidence.T), *calibration_interval(evidence, seed=seed), len(evidence))
+    accuracy = REDUCTIONS["accuracy"].estimate(correct.astype(float), seed)
+    calibration = REDUCTIONS["calibration_error"].estimate(evidence, seed)
     rows = [("accuracy", *accuracy), ("calibration error", *calibration)]
     result.findings += [
         check(

@@ -1,0 +1,125 @@
+"""What metrics ask the model that they are given, and how their evidence becomes a number."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from probe import Attribution, Dataset, Model, Perturbation, Prediction, Space, load, predict
+from probe.attacks import FGSM
+from probe.contracts import Proportion
+from probe.errors import DataError
+from probe.explainers import IntegratedGradients, KernelShap
+from probe.metrics import Accuracy, CalibrationError, Completeness, Deletion, Insertion, RobustAccuracy
+from probe.reductions import REDUCTIONS
+from probe.registry import discover
+
+METRICS = discover("metric")
+SPACE = Space(bounds=(-9.0, 9.0), reference=torch.zeros(1, 6))
+
+
+def network(seed, **settings):
+    source = torch.Generator().manual_seed(seed)
+    layers = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3))
+    with torch.no_grad():
+        for parameter in layers.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=source))
+    return Model(forward=layers.eval(), space=SPACE, **settings)
+
+
+@pytest.fixture
+def rows():
+    return torch.randn(60, 6, generator=torch.Generator().manual_seed(9))
+
+
+def result_for(kind, model, x, y):
+    data = Dataset(x, y, space=SPACE, classes=("a", "b", "c"))
+    return {
+        Prediction: lambda: predict(model, data),
+        Attribution: lambda: IntegratedGradients()(model, x, y),
+        Perturbation: lambda: FGSM(eps=0.3)(model, x, y),
+    }[kind]()
+
+
+@pytest.mark.parametrize("metric", [kind() for kind in METRICS.values()], ids=list(METRICS))
+@pytest.mark.parametrize("kept", [False, True], ids=["new", "saved"])
+def test_a_metric_asks_the_model_that_it_is_given_or_refuses(metric, kept, rows, tmp_path):
+    model, other = network(0), network(1)
+    y = model.predict(rows)
+    result = result_for(metric.reads(), model, rows, y)
+    if kept:
+        result.save(tmp_path / "r")
+        result = load(tmp_path / "r")
+    own = metric(model, result)
+    if metric.reads() is Prediction:
+        with pytest.raises(DataError, match=r"another model.*measure probe.predict\(model, data\), or Prediction\("):
+            metric(other, result)
+        right = metric(other, Prediction(other.logits(rows), y)).value  # the remedy, followed
+        assert right == metric(other, predict(other, Dataset(rows, y, space=SPACE, classes=("a", "b", "c")))).value
+        assert right != own.value
+    else:
+        foreign = metric(other, result)
+        assert foreign.cost.forward > 0
+        assert not torch.equal(foreign.evidence, own.evidence)
+
+
+def test_answers_of_a_function_are_known_by_the_function(rows):
+    model, other = (Model(forward=network(seed).forward.forward, space=SPACE) for seed in (0, 1))
+    found = predict(model, Dataset(rows, model.predict(rows), space=SPACE, classes=("a", "b", "c")))
+    assert Accuracy()(model, found).value == 1
+    with pytest.raises(DataError, match="another model"):
+        CalibrationError()(other, found)
+
+
+def test_answers_decided_by_another_threshold_are_refused():
+    layer = nn.Linear(6, 2).eval()
+    low, high = (Model(forward=layer, space=SPACE, threshold=threshold) for threshold in (0.2, 0.8))
+    x = torch.randn(20, 6)
+    result = Prediction.of(low, x, low.predict(x))
+    assert Accuracy()(low, result).value == 1
+    with pytest.raises(DataError, match="another model"):
+        Accuracy()(high, result)
+
+
+def test_the_accuracy_of_another_model_on_attacked_inputs_is_the_transfer_of_the_attack(rows):
+    source, target = network(0), network(1)
+    y = target.predict(rows)
+    result = FGSM(eps=0.5)(source, rows, y)
+    expected = (target.predict(result.perturbed) == y).float().mean()
+    assert RobustAccuracy()(target, result).value == pytest.approx(float(expected))
+    own = (result.clean.correct * result.attacked.correct).mean()
+    assert RobustAccuracy()(source, result).value == pytest.approx(float(own))
+    assert 0 < own < expected < 1
+
+
+def test_curves_show_what_was_explained():
+    """The logit falls with every feature; the probability of one of two logits that move together never changes."""
+    weight = torch.tensor([4.0, 3.0, 2.0, 1.0])
+    model = Model(forward=lambda x: torch.stack([x @ weight, x @ weight], 1), space=Space(reference=torch.zeros(1, 4)))
+    x, y = torch.ones(5, 4), torch.zeros(5).long()
+    for kind in (Deletion, Insertion):
+        of_logit, of_probability = (KernelShap(output=output)(model, x, y) for output in ("logit", "probability"))
+        assert kind()(model, of_logit).value == pytest.approx(1.25)
+        assert kind()(model, of_logit).value == kind(output="logit")(model, of_logit).value
+        assert kind()(model, of_probability).value == pytest.approx(0, abs=1e-6)
+        assert kind(output="probability")(model, of_logit).value == pytest.approx(0, abs=1e-6)
+
+
+def test_completeness_is_what_is_missing_as_a_share_of_what_is_promised():
+    evidence = np.array([[0.1, 10.0], [0.3, 0.0], [0.0, 30.0]])
+    assert Completeness().reduce(evidence) == pytest.approx(0.4 / 40)
+
+
+@pytest.mark.parametrize("name", list(REDUCTIONS))
+def test_an_audit_and_a_metric_reduce_the_same_evidence_to_the_same_number(name, rows):
+    metric, model = METRICS[name](), network(0)
+    y = (model.predict(rows) + (torch.arange(60) % 7 == 0)) % 3
+    scores = metric(model, result_for(metric.reads(), model, rows, y))
+    evidence = scores.evidence.double().numpy()
+    for seed in (0, 5):
+        assert REDUCTIONS[name].estimate(evidence, seed)[:3] == (scores.value, *scores.interval(seed=seed))
+    assert isinstance(metric, Proportion) == (name in ("accuracy", "robust_accuracy"))
+
+
+def test_an_audit_has_a_reduction_for_each_metric():
+    assert set(REDUCTIONS) == set(METRICS)
