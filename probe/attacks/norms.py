@@ -35,7 +35,7 @@ def _shrink(change: Tensor, radius: float) -> Tensor:
     length = _length(change)
     # A little less than the radius, as the length of what comes out is rounded too.
     aim = radius * (1 - 16 * torch.finfo(change.dtype).eps)
-    return torch.where(length > radius, change * (aim / length.where(length > 0, torch.ones_like(length))), change)
+    return torch.where(length > aim, change * (aim / length.where(length > 0, torch.ones_like(length))), change)
 
 
 def _in_box(row: Tensor, generator: torch.Generator) -> Tensor:

@@ -29,7 +29,7 @@ def moved(result, space):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("norm", ["linf", "l2"])
-@pytest.mark.parametrize("eps", ["8/255", "0.1", "1/255", "1e-7"])
+@pytest.mark.parametrize("eps", ["8/255", "0.1", "1/255", "1e-7", "3"])
 @pytest.mark.parametrize("attack", [FGSM(), PGD(steps=6, restarts=2)], ids=["fgsm", "pgd"])
 def test_an_attack_stays_in_its_ball_in_every_precision(dtype, norm, eps, attack):
     attack = type(attack)(**{k: v for k, v in attack.config().items() if k != "method"} | {"eps": eps, "norm": norm})
