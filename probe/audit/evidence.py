@@ -76,7 +76,10 @@ def _instances(model: Model, data: Dataset, rows: Tensor, tick: Tick) -> Arrays:
 
 def _explain(explainer: Explainer, model: Model, data: Dataset, drawn: tuple[Tensor, int], memory: Memory) -> Step:
     rows, seed = drawn
-    checks: list[Metric[Attribution]] = [Deletion(seed=seed, output=explainer.output), Insertion(seed=seed, output=explainer.output)]
+    checks: list[Metric[Attribution]] = [
+        Deletion(seed=seed, output=explainer.output),
+        Insertion(seed=seed, output=explainer.output),
+    ]
     if explainer.adds_up_to and not explainer.sums_by_construction:
         checks.append(Completeness())
 
