@@ -1,12 +1,15 @@
 """Confusion counts by group, for each attribute and each intersection of attributes."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from probe.bias.gate import Ints
+from probe.bias.naming import Column, read
+from probe.bias.settings import Settings
 from probe.errors import DataError
 
 # Pairs grow with the square: past this a column is an identifier or a number in need of bins, not an attribute.
@@ -21,7 +24,11 @@ class Table:
     names: tuple[str, ...]
     counts: Ints
     codes: Ints  # the group of each row; -1 where it is unknown
+    like_unknown: int  # rows of groups that read like an unknown, which are used
     obstacle: str = ""  # why it holds no groups although rows name some
+    notice: str = ""  # what is odd about the names of its groups
+    order: int = 1  # attributes that are crossed
+    labelled: bool = True  # without labels every row counts under label 0
 
     def ledger(self) -> dict[str, str | int]:
         """Where the rows went; `used`, `unknown` and `not_run` add up to `rows`."""
@@ -32,56 +39,76 @@ class Table:
             "used": used,
             "unknown": len(self.codes) - known,
             "not_run": known - used,
+            "like_unknown": self.like_unknown if used else 0,
+            "notice": self.notice,
         }
 
 
-def tabulate(labels: Ints, predictions: Ints, groups: pd.DataFrame) -> list[Table]:
-    """One table per attribute, then one per intersection of two attributes, of three, and so on.
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """Labels and predictions of the rows as 0 and 1, with 1 the favourable one; without labels all are 0."""
+
+    labels: Ints | None
+    predictions: Ints
+
+    @cached_property
+    def cells(self) -> Ints:
+        """The cell of each row in a flat [label, prediction] table."""
+        return self.predictions if self.labels is None else self.labels * 2 + self.predictions
+
+
+def tabulate(outcomes: Outcomes, groups: pd.DataFrame, settings: Settings) -> list[Table]:
+    """One table per attribute, then one per intersection of two attributes, and so on up to the order asked for.
 
     One with too many groups to compare holds none, and says so.
     """
-    columns = {str(name): _encode(groups[name], str(name)) for name in groups.columns}
+    columns = {str(name): read(groups[name], str(name), settings) for name in groups.columns}
     tables: list[Table] = []
-    for size in range(1, len(columns) + 1):
+    for size in range(1, min(settings.order, len(columns)) + 1):
         for chosen in combinations(columns, size):
-            codes, names = _cross([columns[name] for name in chosen])
             attribute = " x ".join(chosen)
             _refuse_name(attribute, taken=[table.attribute for table in tables])
-            if len(names) > MOST_GROUPS:
-                tables.append(Table(attribute, (), np.zeros((0, 2, 2), dtype=np.int64), codes, _crowded(names)))
-                continue
-            _refuse_likeness(attribute, names)
-            counts = np.bincount((codes * 4 + labels * 2 + predictions)[codes >= 0], minlength=4 * len(names))
-            tables.append(Table(attribute, names, counts.reshape(len(names), 2, 2).astype(np.int64), codes))
+            tables.append(_table(attribute, [columns[name] for name in chosen], outcomes))
     return tables
 
 
-def _encode(column: pd.Series, name: str) -> tuple[Ints, tuple[str, ...]]:
-    """Codes into the values in the order of their text, so that neither row order nor encoding matters."""
-    try:
-        codes, values = pd.factorize(column, use_na_sentinel=True)
-    except TypeError as error:
-        raise DataError(f"attribute {name!r} holds values that cannot be hashed, such as lists; use text") from error
-    texts = np.array([_text(value) for value in values], dtype=object)
-    order = np.argsort(texts, kind="stable")
-    rank = np.empty(len(order) + 1, dtype=np.int64)
-    rank[order], rank[-1] = np.arange(len(order)), -1
-    return rank[codes], tuple(str(text) for text in texts[order])
+def _table(attribute: str, parts: list[Column], outcomes: Outcomes) -> Table:
+    codes, names = _cross(parts)
+    like = np.any([part.like_unknown for part in parts], axis=0) & (codes >= 0)
+    crowded = len(names) > MOST_GROUPS
+    counts = np.zeros((0, 2, 2), dtype=np.int64)
+    if not crowded:
+        _refuse_likeness(attribute, names)
+        flat = np.bincount((codes * 4 + outcomes.cells)[codes >= 0], minlength=4 * len(names))
+        counts = flat.reshape(len(names), 2, 2).astype(np.int64)
+    return Table(
+        attribute,
+        () if crowded else names,
+        counts,
+        codes,
+        int(like.sum()),
+        obstacle=_crowded(names) if crowded else "",
+        notice=parts[0].notice if len(parts) == 1 else "",
+        order=len(parts),
+        labelled=outcomes.labels is not None,
+    )
 
 
-def _text(value: object) -> str:
-    # A whole-number column becomes float as soon as one value is missing; its groups keep their names.
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def _cross(parts: list[tuple[Ints, tuple[str, ...]]]) -> tuple[Ints, tuple[str, ...]]:
+def _cross(parts: list[Column]) -> tuple[Ints, tuple[str, ...]]:
     """Codes and names of the combinations that occur; unknown in one part is unknown."""
-    known = np.all([codes >= 0 for codes, _ in parts], axis=0)
+    if len(parts) == 1:
+        return parts[0].codes, parts[0].names
+    joint = np.zeros(len(parts[0].codes), dtype=np.int64)
+    for part in parts:
+        joint = joint * max(len(part.names), 1) + part.codes
+    known = np.all([part.codes >= 0 for part in parts], axis=0)
     codes = np.full(len(known), -1, dtype=np.int64)
-    stacked = np.stack([codes[known] for codes, _ in parts])
-    present, codes[known] = np.unique(stacked, axis=1, return_inverse=True)
-    names = (" & ".join(parts[axis][1][code] for axis, code in enumerate(member)) for member in present.T)
-    return codes, tuple(names)
+    present, codes[known] = np.unique(joint[known], return_inverse=True)
+    members = np.unravel_index(present, [max(len(part.names), 1) for part in parts])
+    names = zip(
+        *([part.names[code] for code in member] for part, member in zip(parts, members, strict=True)), strict=True
+    )
+    return codes, tuple(" & ".join(name) for name in names)
 
 
 def _refuse_name(attribute: str, taken: list[str]) -> None:

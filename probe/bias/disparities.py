@@ -1,4 +1,4 @@
-"""The headline gaps of one attribute, over the groups that are large enough to be compared."""
+"""The headline gaps of one attribute: how wide, how sure, and what follows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,31 +7,20 @@ from typing import Any
 import numpy as np
 
 from probe.bias.counts import Table
-from probe.bias.gate import Ints
-from probe.bias.intervals import bonferroni, largest_gap, largest_gap_interval, pairs, smallest_ratio_interval
+from probe.bias.intervals import (
+    alpha_of_a_pair,
+    largest_gap,
+    possible_gaps,
+    possible_ratios,
+    shown_gaps,
+    shown_ratios,
+)
 from probe.bias.permutation import permutation_p
-from probe.bias.power import detectable_gap
-from probe.bias.proportions import divide
-from probe.bias.rates import RATES, Rate
+from probe.bias.power import Question, chance_of_pass, failing
 from probe.bias.settings import Settings
+from probe.bias.strata import METRICS, Metric, Stratum, metrics_of, strata_of
 from probe.finding import Direction, Status, judge
 
-
-@dataclass(frozen=True)
-class Metric:
-    """A headline: the rates it spans and the side of its threshold that is asked for."""
-
-    label: str
-    rates: tuple[str, ...]
-    direction: Direction
-
-
-METRICS = {
-    "demographic_parity_difference": Metric("demographic parity difference", ("selection_rate",), "at most"),
-    "demographic_parity_ratio": Metric("demographic parity ratio", ("selection_rate",), "at least"),
-    "equalized_odds_difference": Metric("equalized odds difference", ("tpr", "fpr"), "at most"),
-}
-RATIOS = {"demographic_parity_ratio"}
 NAN = float("nan")
 
 
@@ -45,143 +34,183 @@ class Disparity:
     low: float = NAN
     high: float = NAN
     p_value: float = NAN  # of permutations, that all rates are equal: the same for difference and ratio
-    detectable: float = NAN  # NaN as well where no gap could have been shown
+    would_fail: float = NAN  # the least true gap (greatest true ratio) that would have failed; NaN: none
+    pass_chance: float = NAN  # how often a sample like this passes where all rates are equal
     smallest_group: str | None = None
     n: int
     threshold: float
     direction: Direction
     status: Status
-    lowest: str | None = None
+    lowest: str | None = None  # the group that gets the favourable outcome least often
     highest: str | None = None
     rate: str | None = None  # the one with the widest gap
-    left_out: str  # groups too small for a rate of the metric
-    estimate_all_groups: float  # what it would be with them in
-    reason: str = ""  # why it was not run
+    compared: str = ""  # "all groups", or "groups of 30 or more"
+    left_out: str = ""  # groups too small for a rate of the metric
+    not_covered: str = ""  # those in words, with the rows of the smallest
+    estimate_all_groups: float = NAN  # what it would be with them in, and its interval
+    low_all_groups: float = NAN
+    high_all_groups: float = NAN
+    reason: str = ""  # why it was not run, or is undefined
 
 
-@dataclass(frozen=True, eq=False)
-class Stratum:
-    """Successes and trials of the groups that one rate compares."""
-
-    rate: Rate
-    names: Sequence[str]
-    successes: Ints
-    trials: Ints
-
-    def above(self, smallest: int) -> "Stratum":
-        """Only the groups with this many trials or more."""
-        large = self.trials >= smallest
-        names = [name for name, keep in zip(self.names, large, strict=True) if keep]
-        return Stratum(self.rate, names, self.successes[large], self.trials[large])
-
-    @property
-    def counts(self) -> tuple[Ints, Ints]:
-        return self.successes, self.trials
+def measure(table: Table, settings: Settings) -> list[Disparity]:
+    """The headlines of a table."""
+    known: dict[tuple[Any, ...], float] = {}
+    return [_Headline(table, name, settings, known).row() for name in metrics_of(table)]
 
 
-def strata_of(table: Table, rates: Sequence[str]) -> list[Stratum]:
-    """One stratum per rate, with all groups."""
-    read = [RATES[name] for name in rates]
-    return [Stratum(r, table.names, r.successes(table.counts), r.trials(table.counts)) for r in read]
+class _Headline:
+    """One metric of one table, over all groups and over those that are large enough to be trusted."""
+
+    def __init__(self, table: Table, name: str, settings: Settings, known: dict[tuple[Any, ...], float]) -> None:
+        self.table, self.name, self.settings, self.known = table, name, settings, known
+        self.metric: Metric = METRICS[name]
+        self.threshold = settings.thresholds[name]
+        self.full = strata_of(table, self.metric.rates)
+        self.all = [stratum.above(1) for stratum in self.full]
+        self.large = [stratum.above(settings.smallest) for stratum in self.full]
+        usable = [stratum.counts for stratum in self.all if len(stratum.names) > 1]
+        self.alpha = alpha_of_a_pair([n for _, n in usable], settings.level) if usable else 1 - settings.level
+
+    def row(self) -> Disparity:
+        """Estimate, interval, p-value, power and verdict, or the reason why there are none."""
+        reason = _obstacle(self.table, self.all)
+        low, high = self._interval(self.all) if not self.table.obstacle else (NAN, NAN)
+        if any(len(stratum.names) < len(self.table.names) for stratum in self.all):
+            # A group without a trial may have any rate.
+            low, high = (0.0, high) if self.metric.ratio else (low, 1.0)
+        status = judge(low, high, self.threshold, self.metric.direction)
+        common: dict[str, Any] = {
+            "attribute": self.table.attribute,
+            "metric": self.name,
+            "threshold": self.threshold,
+            "direction": self.metric.direction,
+            "left_out": ", ".join(self._left_out()),
+            "not_covered": self._not_covered(),
+            "estimate_all_groups": self._estimate(self.all),
+            "low_all_groups": low,
+            "high_all_groups": high,
+        }
+        if reason and status != "fail":
+            return Disparity(**common, n=_trials(self.large), status="not run", reason=reason)
+        scope = self._scope(status)
+        if scope is self.large:
+            low, high = self._interval(self.large)
+        return Disparity(
+            **common,
+            estimate=self._estimate(scope),
+            low=low,
+            high=high,
+            n=_trials(scope),
+            p_value=self._p_value(scope),
+            would_fail=self._would_fail(scope),
+            pass_chance=self._pass_chance(),
+            smallest_group=_smallest(scope),
+            status=status,
+            compared="all groups" if scope is self.all else f"groups of {self.settings.smallest} or more",
+            reason="nobody was selected, so the ratio is undefined" if np.isnan(low) else "",
+            **_extremes(scope),
+        )
+
+    def _scope(self, status: Status) -> list[Stratum]:
+        """The groups that the estimate is of: the large ones if there are two, unless only small ones show a fail."""
+        if not self._left_out() or any(len(stratum.names) < 2 for stratum in self.large):
+            return self.all
+        if status == "fail" and judge(*self._interval(self.large), self.threshold, self.metric.direction) != "fail":
+            return self.all
+        return self.large
+
+    def _left_out(self) -> list[str]:
+        kept = set.intersection(*(set(stratum.names) for stratum in self.large))
+        return [name for name in self.full[0].names if name not in kept]
+
+    def _not_covered(self) -> str:
+        short = [
+            (int(trials), stratum.rate)
+            for stratum in self.full
+            for trials in stratum.trials[stratum.trials < self.settings.smallest]
+        ]
+        if not short:
+            return ""
+        least, rate = min(short, key=lambda pair: pair[0])
+        count = len(self._left_out())
+        return f"1 group ({rate.count(least)})" if count == 1 else f"{count} groups (the smallest: {rate.count(least)})"
+
+    def _estimate(self, strata: Sequence[Stratum]) -> float:
+        if any(len(stratum.names) < 2 for stratum in strata):
+            return NAN
+        if not self.metric.ratio:
+            return float(largest_gap([stratum.counts for stratum in strata]))
+        rates = strata[0].shares
+        return float(rates.min() / rates.max()) if rates.max() > 0 else NAN
+
+    def _interval(self, strata: Sequence[Stratum]) -> tuple[float, float]:
+        """The end that proves holds for all pairs of all groups at once, whichever groups are looked at."""
+        level = self.settings.level
+        counts = [stratum.counts for stratum in strata if len(stratum.names) > 1]
+        if not counts or (self.metric.ratio and not counts[0][0].any()):
+            return NAN, NAN
+        if self.metric.ratio:
+            low, high = possible_ratios(*counts[0], level).min(), shown_ratios(*counts[0], self.alpha, level).min()
+        else:
+            low = max(shown_gaps(*pair, self.alpha, level).max() for pair in counts)
+            high = max(possible_gaps(*pair, level).max() for pair in counts)
+        return float(low), float(high)
+
+    def _p_value(self, scope: Sequence[Stratum]) -> float:
+        counts = [stratum.counts for stratum in scope if len(stratum.names) > 1]
+        key = tuple(part.tobytes() for pair in counts for part in pair)
+        if key not in self.known:
+            self.known[key] = permutation_p(counts, self.settings.draws, self.settings.seed)
+        return self.known[key]
+
+    def _question(self) -> Question:
+        return Question(self.threshold, self.metric.ratio, self.alpha, self.settings.level)
+
+    def _would_fail(self, scope: Sequence[Stratum]) -> float:
+        """Of the smallest group compared: in each rate, such a gap would have failed."""
+        found = [
+            failing(*stratum.counts, int(stratum.trials.argmin()), self._question())
+            for stratum in scope
+            if len(stratum.names) > 1
+        ]
+        return float(np.max(found))
+
+    def _pass_chance(self) -> float:
+        return float(np.prod([chance_of_pass(*stratum.counts, self._question()) for stratum in self.full]))
 
 
-def measure(table: Table, metric: str, settings: Settings) -> Disparity:
-    """Estimate, simultaneous interval, permutation p-value and detectable gap, or the reason why there are none."""
-    full = strata_of(table, METRICS[metric].rates)
-    strata = [stratum.above(settings.smallest) for stratum in full]
-    common: dict[str, Any] = {
-        "attribute": table.attribute,
-        "metric": metric,
-        "threshold": settings.thresholds[metric],
-        "direction": METRICS[metric].direction,
-        "n": int(sum(stratum.trials.sum() for stratum in strata)),
-        "left_out": ", ".join(_left_out(full, strata)),
-        "estimate_all_groups": _estimate(metric, [stratum.above(1) for stratum in full]),
-    }
-    reason = _obstacle(table, full, strata, settings.smallest)
-    if reason:
-        return Disparity(**common, status="not run", reason=reason)
-    low, high = _interval(metric, strata, settings.level)
-    return Disparity(
-        **common,
-        estimate=_estimate(metric, strata),
-        low=low,
-        high=high,
-        p_value=permutation_p([stratum.counts for stratum in strata], settings.draws, settings.seed),
-        detectable=_detectable(metric, strata, settings.level),
-        smallest_group=_smallest(strata),
-        status=judge(low, high, settings.thresholds[metric], METRICS[metric].direction),
-        **_extremes(strata),
-    )
-
-
-def _left_out(full: Sequence[Stratum], strata: Sequence[Stratum]) -> list[str]:
-    kept = set.intersection(*(set(stratum.names) for stratum in strata))
-    return [name for name in full[0].names if name not in kept]
-
-
-def _obstacle(table: Table, full: Sequence[Stratum], strata: Sequence[Stratum], smallest: int) -> str:
+def _obstacle(table: Table, strata: Sequence[Stratum]) -> str:
     """Why nothing can be compared; empty when it can."""
-    groups = full[0].names
     if table.obstacle:
         return table.obstacle
-    if len(groups) == 0:
+    if len(table.names) == 0:
         return "every row is unknown"
-    if len(groups) == 1:
-        return f"{groups[0]} is the only group, so there is nothing to compare it with"
+    if len(table.names) == 1:
+        return f"{table.names[0]} is the only group, so there is nothing to compare it with"
     for stratum in strata:
         if len(stratum.names) < 2:
             count = len(stratum.names) or "none"
-            least = stratum.rate.count(smallest)
-            return f"{count} of {len(groups)} groups has at least {least}; two are needed"
+            return f"{count} of {len(table.names)} groups has {stratum.rate.unit}; two are needed"
     return ""
 
 
-def _estimate(metric: str, strata: Sequence[Stratum]) -> float:
-    if any(len(stratum.names) < 2 for stratum in strata):
-        return NAN
-    if metric not in RATIOS:
-        return float(largest_gap([stratum.counts for stratum in strata]))
-    rates = divide(*strata[0].counts)
-    return float(rates.min() / rates.max()) if rates.max() > 0 else NAN
-
-
-def _interval(metric: str, strata: Sequence[Stratum], level: float) -> tuple[float, float]:
-    if metric in RATIOS:
-        low, high = smallest_ratio_interval(*strata[0].counts, level)
-    else:
-        low, high = largest_gap_interval([stratum.counts for stratum in strata], level)
-    return float(low), float(high)
-
-
-def _detectable(metric: str, strata: Sequence[Stratum], level: float) -> float:
-    """The gap that even the pair hardest to tell apart would have shown at the level of the simultaneous interval.
-
-    NaN when that pair could have shown none. For a ratio: the ratio that such a gap leaves below the most selected
-    group, NaN when it exceeds that rate.
-    """
-    alpha = 1 - bonferroni(level, sum(pairs(len(stratum.names))[0].size for stratum in strata))
-    gap = max(float(_pairwise_gaps(stratum, alpha).max()) for stratum in strata)
-    if metric not in RATIOS:
-        return gap
-    top = float(divide(*strata[0].counts).max())
-    return 1 - gap / top if top > gap else NAN
-
-
-def _pairwise_gaps(stratum: Stratum, alpha: float) -> np.ndarray:
-    (k, n), (a, b) = stratum.counts, pairs(len(stratum.names))
-    return detectable_gap(k[a], n[a], k[b], n[b], alpha=alpha)
+def _trials(strata: Sequence[Stratum]) -> int:
+    return int(sum(stratum.trials.sum() for stratum in strata))
 
 
 def _smallest(strata: Sequence[Stratum]) -> str:
-    least = min(strata, key=lambda stratum: int(stratum.trials.min()))
+    least = min(strata, key=lambda stratum: int(stratum.trials.min(initial=np.iinfo(np.int64).max)))
     at = int(least.trials.argmin())
     return f"{least.names[at]} ({least.rate.count(int(least.trials[at]))})"
 
 
 def _extremes(strata: Sequence[Stratum]) -> dict[str, Any]:
-    """The two groups furthest apart, and the rate in which they are."""
-    widest = max(strata, key=lambda stratum: float(largest_gap([stratum.counts])))
-    rates = divide(*widest.counts)
+    """The two groups furthest apart, and the rate in which they are; no groups where none differ."""
+    usable = [stratum for stratum in strata if len(stratum.names) > 1]
+    widest = max(usable, key=lambda stratum: float(largest_gap([stratum.counts])))
+    rates = widest.shares
+    if rates.max() == rates.min():
+        return {}
     lowest, highest = widest.names[int(rates.argmin())], widest.names[int(rates.argmax())]
     return {"lowest": lowest, "highest": highest, "rate": widest.rate.label}

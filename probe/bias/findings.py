@@ -1,111 +1,188 @@
-"""What follows from the numbers: a finding per headline gap and one per group too small to be part of it."""
+"""What follows from the numbers: a finding per headline gap, and one about the groups too small to be trusted."""
 
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 from probe.bias.counts import Table
-from probe.bias.disparities import METRICS, Disparity, Stratum, strata_of
-from probe.bias.pairs import COMPARED
-from probe.bias.power import POWER, detectable_gap
-from probe.bias.rates import RATES
+from probe.bias.disparities import Disparity
+from probe.bias.gate import Favourable
+from probe.bias.power import POWER
 from probe.bias.settings import Settings
-from probe.finding import Finding
+from probe.bias.strata import METRICS
+from probe.finding import Finding, Status
+
+# With more intersections than this each headline has one finding over all of them; the tables have every one.
+LISTED = 10
+# A verdict that would be reached less often than this is one that the sample could not reach.
+HARDLY = 0.05
 
 
-def conclude(table: Table, disparities: Sequence[Disparity], settings: Settings) -> list[Finding]:
-    """The findings of one attribute."""
-    return [_headline(disparity, settings) for disparity in disparities] + _too_small(table, settings)
+def conclude(
+    tables: Sequence[Table], disparities: Sequence[Disparity], small: pd.DataFrame, favourable: Favourable,
+    settings: Settings,
+) -> list[Finding]:  # fmt: skip
+    """The findings of an audit: attributes first, then intersections, then small groups."""
+    order = {table.attribute: table.order for table in tables}
+    crossed = [row for row in disparities if order[row.attribute] > 1]
+    many = sum(depth > 1 for depth in order.values()) > LISTED
+    listed = [row for row in disparities if order[row.attribute] == 1 or not many]
+    findings = [_headline(row, favourable, settings) for row in listed]
+    if many:
+        for metric in METRICS:
+            rows = [row for row in crossed if row.metric == metric]
+            findings += [_summed(rows, favourable, settings)] if rows else []
+    return findings + _too_small(small, settings)
 
 
-def _headline(disparity: Disparity, settings: Settings) -> Finding:
-    metric = METRICS[disparity.metric]
-    check = f"{metric.label} by {disparity.attribute}"
-    if disparity.status == "not run":
+def _headline(row: Disparity, favourable: Favourable, settings: Settings) -> Finding:
+    metric = METRICS[row.metric]
+    check = f"{metric.label} by {row.attribute}"
+    if row.status == "not run":
         return Finding(
             lens="bias",
             check=check,
             status="not run",
-            threshold=disparity.threshold,
-            direction=disparity.direction,
-            note=disparity.reason,
+            threshold=row.threshold,
+            direction=row.direction,
+            note=row.reason,
         )
-    note = (
-        f"widest in {disparity.rate}: {disparity.lowest} lowest, {disparity.highest} highest; "
-        f"permutation p = {disparity.p_value:.4f}; smallest group compared: {disparity.smallest_group}"
-    )
-    if disparity.left_out:
-        note += f"; too small and reported apart: {disparity.left_out}; with them {disparity.estimate_all_groups:.3f}"
     return Finding(
         lens="bias",
         check=check,
-        status=disparity.status,
-        estimate=_number(disparity.estimate),
-        low=_number(disparity.low),
-        high=_number(disparity.high),
-        n=disparity.n,
-        threshold=disparity.threshold,
-        direction=disparity.direction,
-        method=_method(disparity, settings),
+        status=row.status,
+        estimate=_number(row.estimate),
+        low=_number(row.low),
+        high=_number(row.high),
+        n=row.n,
+        threshold=row.threshold,
+        direction=row.direction,
+        method=_method(row, favourable, settings),
+        seed=settings.seed,
+        note="; ".join(_note(row, favourable, settings)),
+    )
+
+
+def _summed(rows: Sequence[Disparity], favourable: Favourable, settings: Settings) -> Finding:
+    """One finding over many intersections: as bad as the worst of them."""
+    ran = [row for row in rows if row.status != "not run"]
+    of = {
+        status: [row for row in rows if row.status == status] for status in ("fail", "inconclusive", "pass", "not run")
+    }
+    status: Status = (
+        "fail" if of["fail"] else "not run" if not ran else "inconclusive" if len(of["pass"]) < len(rows) else "pass"
+    )
+    metric, first = METRICS[rows[0].metric], rows[0]
+    worst = min(ran or rows, key=lambda row: (row.status != status, np.nan_to_num(_badness(row), nan=np.inf)))
+    counted = ", ".join(f"{len(found)} {name}" for name, found in of.items() if found)
+    failed = ", ".join(row.attribute for row in of["fail"][:LISTED])
+    note = f"{len(rows)} intersections: {counted}" + (f"; failed: {failed}" if failed else "")
+    note += " and more" if len(of["fail"]) > LISTED else ""
+    if ran:
+        note += "; " + "; ".join([f"the numbers are of {worst.attribute}", *_note(worst, favourable, settings)])
+    return Finding(
+        lens="bias",
+        check=f"{metric.label} by intersections of attributes",
+        status=status,
+        estimate=_number(worst.estimate),
+        low=_number(worst.low),
+        high=_number(worst.high),
+        n=worst.n if ran else None,
+        threshold=first.threshold,
+        direction=first.direction,
+        method=_method(worst, favourable, settings) if ran else "",
         seed=settings.seed,
         note=note,
     )
 
 
-def _method(disparity: Disparity, settings: Settings) -> str:
-    ratio = disparity.metric == "demographic_parity_ratio"
+def _badness(row: Disparity) -> float:
+    """The less, the worse: by the end of the interval that proves a gap."""
+    return row.high if METRICS[row.metric].ratio else -row.low
+
+
+def _note(row: Disparity, favourable: Favourable, settings: Settings) -> list[str]:
+    ratio, least = METRICS[row.metric].ratio, settings.smallest
+    parts = [row.reason] if row.reason else []
+    if row.lowest is None:
+        parts += [] if row.reason else [f"no difference between the groups compared in {_rates(row)}"]
+    else:
+        parts.append(f"widest in {row.rate}: {row.lowest} lowest, {row.highest} highest")
+    if row.not_covered and row.compared != "all groups":
+        held = row.low >= row.threshold if ratio else row.high <= row.threshold
+        parts.append(f"no gap among {row.compared}" if held else f"too small and reported apart: {row.left_out}")
+        parts.append(f"{row.not_covered} not covered")
+        if not held:
+            parts.append(f"with them {row.estimate_all_groups:.3f}")
+    elif row.not_covered:
+        parts.append(f"groups of fewer than {least} are compared too: {row.left_out}")
+    parts.append(f"permutation p = {row.p_value:.4f}")
+    parts.append(f"smallest group compared: {row.smallest_group}")
+    if row.status == "inconclusive":
+        parts += _power(row, ratio=ratio)
+    if favourable.assumed:
+        parts.append(f"nobody named the favourable outcome; {favourable.value} is assumed")
+    return parts
+
+
+def _power(row: Disparity, *, ratio: bool) -> list[str]:
+    """What could have been said at all, of the verdict and not of a difference from 0."""
+    what = "ratio" if ratio else "gap"
+    if np.isnan(row.would_fail):
+        parts = [f"no {what} of {row.smallest_group} could have failed"]
+    else:
+        side = "or less " if ratio else ""
+        parts = [f"a true {what} of {row.would_fail:.2f} {side}in that group would have failed (power {POWER:.2g})"]
+    if row.pass_chance < HARDLY:
+        parts.append("this sample could not have passed, not even with equal rates")
+    else:
+        parts.append(f"with equal rates it passes with probability {row.pass_chance:.2f}")
+    return parts
+
+
+def _rates(row: Disparity) -> str:
+    return "true and false positive rate" if len(METRICS[row.metric].rates) > 1 else "selection rate"
+
+
+def _method(row: Disparity, favourable: Favourable, settings: Settings) -> str:
+    ratio = METRICS[row.metric].ratio
     statistic = "lowest over highest rate" if ratio else "largest difference between two groups"
-    interval = "Donner-Zou" if ratio else "Newcombe"
+    interval, proving, other = ("Donner-Zou", "high", "low") if ratio else ("Newcombe", "low", "high")
     return (
-        f"{statistic}, over groups of {settings.smallest} or more; {settings.level:.0%} simultaneous interval from "
-        f"{interval} intervals of all pairs with continuity correction (Bonferroni); "
+        f"{statistic}, over {row.compared}; favourable outcome: {favourable}; {settings.level:.0%} interval from "
+        f"{interval} intervals of pairs: its {proving} end holds for all pairs of all groups at once (Bonferroni, "
+        f"exact limits), its {other} end is of the widest pair (intersection-union); "
         f"{settings.draws} permutations of group membership"
     )
 
 
-def _too_small(table: Table, settings: Settings) -> list[Finding]:
-    """A finding for each group with too few rows, positives or negatives; none where there is a single group."""
-    if len(table.names) < 2:
+def _too_small(small: pd.DataFrame, settings: Settings) -> list[Finding]:
+    """One finding on all groups that are too small: a fail where a gap beyond the threshold was shown all the same."""
+    if small.empty:
         return []
-    strata = strata_of(table, COMPARED)
-    trials = np.stack([stratum.trials for stratum in strata])
-    findings = []
-    least = RATES["selection_rate"].count(settings.smallest)
-    for at in np.flatnonzero((trials < settings.smallest).any(axis=0)):
-        name = table.names[at]
-        alone = trials[0, at] == 1
-        shortages = [
-            _shortage(stratum, int(at), settings) for stratum in strata if stratum.trials[at] < settings.smallest
-        ]
-        findings.append(
-            Finding(
-                lens="bias",
-                check=f"enough rows of {name} in {table.attribute}",
-                status="not run" if alone else "inconclusive",
-                n=int(trials[0, at]),
-                method=f"a rate needs {least} behind it to enter a gap: an engineering threshold",
-                note=f"{name} is a single row, whose rates are 0, 1 or undefined" if alone else "; ".join(shortages),
-            )
+    shown = small[small["status"] == "fail"]
+    groups = small[["attribute", "group"]].drop_duplicates()
+    note = f"{_few(len(groups), 'group')} in {_few(groups['attribute'].nunique(), 'attribute')}"
+    for name, part in (("shown all the same: ", shown), ("smallest: ", small)):
+        if len(part):
+            texts = [f"{row['what']} ({row['attribute']})" for row in part.head(3).to_dict("records")]
+            note += "; " + name + "; ".join(texts) + ("; and more" if len(part) > len(texts) else "")
+            break
+    return [
+        Finding(
+            lens="bias",
+            check=f"groups of fewer than {settings.smallest} rows, positives or negatives",
+            status="fail" if len(shown) else "inconclusive",
+            n=len(groups),
+            method=f"a rate needs {settings.smallest} behind it to enter a gap that can pass: an engineering threshold",
+            note=note,
         )
-    return findings
+    ]
 
 
-def _shortage(stratum: Stratum, at: int, settings: Settings) -> str:
-    """What the sample of this group could have shown against the largest other group."""
-    (k, n), name = stratum.counts, stratum.names[at]
-    if n[at] == 0:
-        return f"no {stratum.rate.unit} in {name}: its {stratum.rate.label} is undefined"
-    other = int(np.argmax(np.where(np.arange(len(n)) == at, -1, n)))
-    alpha = 1 - settings.level
-    gap = float(detectable_gap(k[at], n[at], k[other], n[other], alpha=alpha))
-    if np.isnan(gap):
-        shown = f"no gap in {stratum.rate.label} could have been shown"
-    else:
-        shown = f"only a gap of at least {gap:.2f} in {stratum.rate.label} could have been shown"
-    return (
-        f"{stratum.rate.count(int(n[at]))} in {name}: {shown} "
-        f"(against the {n[other]} of {stratum.names[other]}, alpha {alpha:.2g}, power {POWER:.2g})"
-    )
+def _few(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _number(value: float) -> float | None:

@@ -1,5 +1,6 @@
 """The one place where user input becomes arrays, or is refused."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,19 +12,64 @@ from probe.errors import DataError
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
+# The truth values of a CSV, of numpy and of Python are one pair.
+TRUTH = {"true": "1", "false": "0"}
+
+
+@dataclass(frozen=True)
+class Favourable:
+    """The outcome that people would rather have, and whether somebody said so."""
+
+    value: str
+    assumed: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.value} (assumed)" if self.assumed else self.value
+
+
+def outcomes(labels: Any, predictions: Any, favourable: Any) -> tuple[Ints | None, Ints, Favourable]:
+    """Labels, if any, and predictions as 1 where they are the favourable outcome, which is named or assumed.
+
+    Raises:
+        DataError: they hold more than two values, or not the favourable one
+    """
+    given = {"labels": labels, "predictions": predictions}
+    given = {name: values for name, values in given.items() if values is not None}
+    if favourable is None or isinstance(favourable, Favourable):
+        coded = {name: binary(values, name) for name, values in given.items()}
+        favourable = favourable or Favourable("1", assumed=True)
+    else:
+        read = {name: _texts(values, name) for name, values in given.items()}
+        key, keys = _key(favourable), {_key(text) for _, texts in read.values() for text in texts}
+        if len(keys | {key}) > 2:
+            held = ", ".join(repr(text) for text in sorted(keys)[:5])
+            raise DataError(
+                f"{' and '.join(read)} must hold two values, one of them favourable={str(favourable)!r}, but hold "
+                f"{held}{', ...' if len(keys) > 5 else ''}; recode them to the favourable value and one other"
+            )
+        coded = {
+            name: np.array([_key(text) == key for text in texts], dtype=np.int64)[codes]
+            for name, (codes, texts) in read.items()
+        }
+        favourable = Favourable(_plain(favourable))
+    return coded.get("labels"), coded["predictions"], favourable
+
 
 def binary(values: Any, name: str) -> Ints:
     """Labels or predictions as 0 and 1; anything else is refused."""
-    array = _numbers(values, name, "0 and 1")
+    array = _numbers(values, name, "0 and 1", "recode it, or name the favourable value, as in favourable={!r}")
     strange = array[(array != 0) & (array != 1)]
     if len(strange):
-        raise DataError(f"{name} must hold only 0 and 1, but {strange[0]:g} came; threshold or recode them first")
+        raise DataError(
+            f"{name} must hold only 0 and 1, but {strange[0]:g} came; threshold or recode them first, "
+            f"or name the favourable one of two values, as in favourable={strange[0]:g}"
+        )
     return array.astype(np.int64)
 
 
 def probabilities(values: Any, name: str) -> Floats:
     """Scores as floats in [0, 1]."""
-    array = _numbers(values, name, "numbers in [0, 1]")
+    array = _numbers(values, name, "numbers in [0, 1]", "recode it")
     if len(array) and (array.min() < 0 or array.max() > 1):
         raise DataError(
             f"{name} span [{array.min():.3g}, {array.max():.3g}], outside [0, 1]; rescale or calibrate them"
@@ -65,14 +111,45 @@ def aligned(**inputs: Any) -> None:
             )
 
 
-def _numbers(values: Any, name: str, expected: str) -> Floats:
-    raw = np.asarray(values, dtype=object)
+def _texts(values: Any, name: str) -> tuple[Ints, list[str]]:
+    """Codes into the distinct values as text."""
+    raw = _column(values, name)
+    try:
+        codes, found = pd.factorize(raw, use_na_sentinel=True)
+    except TypeError as error:
+        raise DataError(f"{name} holds values that cannot be hashed, such as lists; use text or numbers") from error
+    texts = [_plain(value) for value in found]
+    _refuse_missing(name, int((codes < 0).sum()) + sum(int((codes == at).sum()) for at, t in enumerate(texts) if not t))
+    return codes.astype(np.int64), texts
+
+
+def _plain(value: Any) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _key(value: Any) -> str:
+    text = _plain(value)
+    return TRUTH.get(text.lower(), text)
+
+
+def _column(values: Any, name: str) -> NDArray[Any]:
+    raw = np.asarray(values)
+    if raw.dtype.kind not in "biuf":
+        raw = np.asarray(values, dtype=object)
     if raw.ndim != 1:
         raise DataError(f"{name} must be one-dimensional, but came with shape {raw.shape}; pass a single column")
-    missing = int(pd.isna(raw).sum())
+    return raw
+
+
+def _refuse_missing(name: str, missing: int) -> None:
     if missing:
         raise DataError(f"{name} has {missing} missing values; drop those rows or decide what they are")
-    array = np.asarray(raw.tolist())
+
+
+def _numbers(values: Any, name: str, expected: str, remedy: str) -> Floats:
+    raw = _column(values, name)
+    _refuse_missing(name, int(pd.isna(raw).sum()))
+    array = np.asarray(raw.tolist()) if raw.dtype == object else raw
     if array.ndim != 1 or array.dtype.kind not in "biuf":
-        raise DataError(f"{name} must be {expected}, but holds {raw[0]!r}; recode it")
+        raise DataError(f"{name} must be {expected}, but holds {raw[0]!r}; {remedy.format(raw[0])}")
     return array.astype(np.float64)

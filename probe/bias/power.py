@@ -1,103 +1,169 @@
-"""How large a gap must be before a sample of this size could show it."""
+"""What a sample of this size could have said: the gaps that would have failed, and whether it could have passed.
 
-from collections.abc import Callable
+Both speak of the verdict beside them. A gap fails when its interval lies beyond the threshold, which takes a larger gap
+than one that merely differs from 0.
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
 from probe.bias.gate import Floats, Ints
-from probe.bias.proportions import chances, rejected
+from probe.bias.intervals import Limits, could_show, difference_of, limits_of, ratio_of
 
 POWER = 0.8
-# Up to this many trials, or expected successes or failures, in the smaller group its outcomes are enumerated. Beyond,
-# the normal formula leaves at least 0.785 of a power of 0.8.
-FEW, EXPECTED = 40, 10
-# Outcomes of a group with few expected successes that are enumerated; further ones are rejected by any test.
-FARTHEST = 120
+DRAWN = 64  # samples of the other groups that a power is averaged over
+TRIED = 2_000_000  # pairs of groups in the samples that are judged, of which there are 50 to 400
+TABLED = 5_000  # a group of more has its limits computed where they are asked for
+COMPARED = 20  # groups that the raised one is held against: the largest
 
 
-def detectable_gap(
-    k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike, alpha: float = 0.05, power: float = POWER
-) -> Floats:
-    """Gap that the test of two proportions would have shown with this power, elementwise.
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a pair: the threshold, of a ratio or a difference, and what it and all pairs may miss."""
 
-    The larger group, of two of one size that with the rate nearer a half, keeps its rate p, or (k + 1) / (n + 2) where
-    that is 0 or 1, and the smaller one's is p + gap or p - gap. At the gap, and at any larger one that a rate in [0, 1]
-    has room for, `two_proportions_p` is at most `alpha` with probability `power` or more. That probability is
-    enumerated where the smaller group has few trials, or few expected successes or failures. Elsewhere it is that of
-    the pooled z test when rates are unlike,
+    threshold: float
+    ratio: bool
+    alpha: float
+    level: float
 
-        Phi((gap - z(1 - alpha/2) sqrt(b (1 - b) (1/n + 1/m))) / sqrt(p (1 - p) / n + r (1 - r) / m)),
 
-    for n trials at rate p, m at rate r = p +- gap, and b = (n p + m r) / (n + m).
+def failing(k: ArrayLike, n: ArrayLike, at: int, question: Question) -> float:
+    """The least true gap (for a ratio: the greatest true ratio) that would have failed with probability `POWER`.
+
+    In hundredths.
+
+    All other groups keep their common rate p, or (k + 1) / (n + 2) where that is 0 or 1. The rate of the group `at` is
+    p + gap, or p - gap where p is over a half; p times the ratio for a ratio.
 
     Returns:
-        The gaps. NaN where no gap would have been shown, or a group has no trials.
+        The gap or ratio; NaN where none would have failed.
     """
-    given = np.broadcast_arrays(*(np.asarray(a, dtype=np.int64) for a in (k1, n1, k2, n2)))
-    shape = given[0].shape
-    k1, n1, k2, n2 = (a.ravel() for a in given)
-    first = (n1 > n2) | ((n1 == n2) & (abs(2 * k1 - n1) <= abs(2 * k2 - n2)))
-    k, n, m = np.where(first, k1, k2), np.where(first, n1, n2), np.where(first, n2, n1)
-    k = np.minimum(k, n - k)  # failures are as hard to tell apart as successes
-    p = np.where(k == 0, 1 / (n + 2), k / np.maximum(n, 1))
-    few = (m > 0) & ((m <= FEW) | (m * p < EXPECTED))
-    many = (m > 0) & ~few
-    gaps = np.full(len(m), np.nan)
-    gaps[many] = _normal(m[many], n[many], p[many], alpha, power)
-    cases, back = np.unique(np.stack([m, n, k])[:, few], axis=1, return_inverse=True)
-    rates = np.where(cases[2] == 0, 1 / (cases[1] + 2), cases[2] / cases[1])
-    exact = [_exact(int(m), int(n), float(p), alpha, power) for (m, n, _), p in zip(cases.T, rates, strict=True)]
-    gaps[few] = np.array(exact, dtype=float)[back]
-    return gaps.reshape(shape)
+    k, n = np.asarray(k, dtype=np.int64), np.asarray(n, dtype=np.int64)
+    others = np.delete(np.arange(len(n)), at)
+    base = _base(int(k[others].sum()), int(n[others].sum()))
+    mirrored = not question.ratio and base > 0.5  # failures are as hard to tell apart as successes
+    base = 1 - base if mirrored else base
+    chosen = others[np.argsort(-n[others], kind="stable")][:COMPARED]
+    drawn = _samples(n[chosen], base)
+    exact = question.alpha < 1 - question.level
+    limits = [part[..., None] for part in limits_of(drawn, n[chosen], question.alpha, exact=exact)]
+    able = could_show(np.full(len(chosen), n[at]), n[chosen], question.alpha)
+    edge = _edge(int(n[at]), limits, able, question)
+    return _reached(edge, int(n[at]), base, ratio=question.ratio)
 
 
-def _normal(m: Ints, n: Ints, p: Floats, alpha: float, power: float) -> Floats:
-    critical, sure = stats.norm.isf(alpha / 2), stats.norm.ppf(power)
+def _edge(size: int, others: Limits, able: np.ndarray, question: Question) -> Ints:
+    """For each sample of the others, the least count (for a ratio the greatest) of the group that fails."""
+    exact = question.alpha < 1 - question.level
+    known = limits_of(np.arange(size + 1), size, question.alpha, exact=exact) if size <= TABLED else None
 
-    def reached(r: Floats) -> np.ndarray:
-        pooled = (n * p + m * r) / (n + m)
-        null = critical * np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
-        return np.asarray(np.abs(r - p) - null >= sure * np.sqrt(p * (1 - p) / n + r * (1 - r) / m))
+    def fails(count: Ints) -> NDArray[np.bool_]:
+        limits = limits_of(count, size, question.alpha, exact=exact) if known is None else [p[count] for p in known]
+        own = [part[:, None, None] for part in limits]
+        if question.ratio:
+            shown = ratio_of(own, others)[1] < question.threshold
+        else:
+            shown = difference_of(own, others)[0] > question.threshold
+        return np.asarray((shown[..., 0] & able).any(1))
 
-    def nearest(farthest: Floats) -> Floats:
-        low, high = p, farthest
-        for _ in range(30):
-            middle = (low + high) / 2
-            enough = reached(middle)
-            low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-        return np.where(reached(farthest), np.abs(high - p), np.nan)
-
-    return _either_way(nearest(np.ones_like(p)), nearest(np.zeros_like(p)), p)
-
-
-def _exact(m: int, n: int, p: float, alpha: float, power: float) -> float:
-    smaller = np.arange(min(m, FARTHEST) + 1)
-    likely = np.asarray(stats.binom.ppf([1e-6, 1 - 1e-6], n, p))
-    larger = np.arange(likely[0], likely[1] + 1, dtype=np.int64)
-    found = rejected(smaller, m, larger, n, alpha) @ chances(larger, n, np.array([p]))[0]
-
-    def reached(r: Floats) -> Floats:
-        beyond = special.bdtrc(smaller[-1], m, r) if m > FARTHEST else 0.0
-        return np.asarray(chances(smaller, m, r) @ found + beyond)
-
-    up, down = (_nearest(reached, p, farthest, power) for farthest in (1.0, 0.0))
-    return float(_either_way(np.asarray(up), np.asarray(down), np.asarray(p)))
+    draws = len(others[0])
+    # A count that fails, and one that does not; before the first step these are imaginary.
+    failing, other = (
+        np.full(draws, -1 if question.ratio else size + 1),
+        np.full(draws, size + 1 if question.ratio else -1),
+    )
+    while (np.abs(failing - other) > 1).any():
+        middle = (failing + other) // 2
+        found = fails(np.clip(middle, 0, size))
+        failing, other = np.where(found, middle, failing), np.where(found, other, middle)
+    return failing
 
 
-def _nearest(reached: Callable[[Floats], Floats], p: float, farthest: float, power: float) -> float:
-    """Distance from p to the rate from which on, up to the farthest, the power is reached; NaN if it never is."""
-    low, high = p, farthest
-    for _ in range(2):
-        rates = np.linspace(low, high, 41)
-        short = np.flatnonzero(reached(rates) < power)
-        if len(short) == 0 or short[-1] == 40:
-            return float("nan")
-        low, high = rates[short[-1]], rates[short[-1] + 1]
-    return abs(high - p)
+def _reached(edge: Ints, size: int, base: float, *, ratio: bool) -> float:
+    """The gap or ratio at which the edges are reached with the asked probability."""
+
+    def power(rate: float) -> float:
+        if ratio:
+            return float(np.where(edge < 0, 0.0, 1 - _at_least(edge + 1, size, rate)).mean())
+        return float(_at_least(edge, size, rate).mean())
+
+    # In hundredths, of a gap upwards and of a ratio downwards.
+    rates = [base * (1 - at / 100) if ratio else min(base + at / 100, 1.0) for at in range(101)]
+    near, far = 0, 100
+    if power(rates[far]) < POWER:
+        return float("nan")
+    while far - near > 1:
+        middle = (near + far) // 2
+        near, far = (near, middle) if power(rates[middle]) >= POWER else (middle, far)
+    return (100 - far if ratio else far) / 100
 
 
-def _either_way(up: Floats, down: Floats, p: Floats) -> Floats:
-    """A gap beyond which both directions would be shown. A rate p <= 1/2 has no room to fall by p or more."""
-    return np.asarray(np.maximum(up, np.where(np.isnan(down), p, down)))
+def _at_least(count: Ints, size: int, rate: float) -> Floats:
+    """The probability of so many successes or more."""
+    inside = np.clip(count, 1, size)
+    chance = special.betainc(inside, size - inside + 1, rate)
+    return np.where(count < 1, 1.0, np.where(count > size, 0.0, chance))
+
+
+def failing_small(n: Ints, other: tuple[int, int], question: Question) -> Floats:
+    """The least true gap of each small group to the `other` one that would have failed with probability `POWER`.
+
+    The other group is taken at the rate that it showed, and the small ones lie on the side of it that has more room.
+    """
+    successes, trials = other
+    base = _base(successes, trials)
+    mirrored = base > 0.5
+    base = 1 - base if mirrored else base
+    counts, sizes = np.arange(int(n.max(initial=0)) + 1), n[:, None]
+    exact = question.alpha < 1 - question.level
+    shown = np.array([trials - successes if mirrored else successes])
+    beside = limits_of(shown, trials, question.alpha, exact=exact)
+    low, _ = difference_of(limits_of(np.minimum(counts, sizes), sizes, question.alpha, exact=exact), beside)
+    able = could_show(n, np.full(len(n), trials), question.alpha)
+    fails = (low > question.threshold) & (counts <= sizes) & able[:, None]
+    edge = fails.argmax(1)
+    # The chance of `edge` or more is a beta distribution's, so the rate at which it is POWER is its quantile.
+    rate = special.betaincinv(np.maximum(edge, 1), np.maximum(n - edge + 1, 1), POWER)
+    return np.where(fails.any(1), np.ceil(np.round(100 * np.maximum(rate - base, 0.0), 6)) / 100, np.nan)
+
+
+def chance_of_pass(k: ArrayLike, n: ArrayLike, question: Question) -> float:
+    """The probability that these groups would pass if all had their common rate."""
+    k, n = np.asarray(k, dtype=np.int64), np.asarray(n, dtype=np.int64)
+    if (n == 0).any():
+        return 0.0
+    base = _base(int(k.sum()), int(n.sum()))
+    generator = np.random.default_rng(0)
+    order = np.argsort(n, kind="stable")  # the smallest group decides most samples
+    tried = int(np.clip(2 * TRIED // max(len(n) * (len(n) - 1), 1), 50, 400))
+    drawn = generator.binomial(n[order], base, size=(tried, len(n)))
+    limits = limits_of(drawn, n[order], 1 - question.level)
+    left = np.ones(tried, dtype=bool)
+    for at in range(len(n) - 1):
+        own, rest = ([part[left, at:][:, side] for part in limits] for side in (slice(0, 1), slice(1, None)))
+        left[left] = _passes(own, rest, question).all(1)
+        if not left.any():
+            return 0.0
+    return float(left.mean())
+
+
+def _passes(own: Limits, rest: Limits, question: Question) -> NDArray[np.bool_]:
+    low, high = (ratio_of if question.ratio else difference_of)(own, rest)
+    if question.ratio:
+        return np.asarray(np.minimum(low, 1 / high) >= question.threshold)
+    return np.asarray(np.maximum(-low, high) <= question.threshold)
+
+
+def _base(successes: int, trials: int) -> float:
+    return successes / trials if 0 < successes < trials else (successes + 1) / (trials + 2)
+
+
+def _samples(sizes: Ints, rate: float) -> Ints:
+    """Samples whose quantiles are spread evenly in each group, in an order of its own."""
+    generator = np.random.default_rng(0)
+    middles = (np.arange(DRAWN) + 0.5) / DRAWN
+    quantiles = np.stack([generator.permutation(middles) for _ in sizes], axis=1)
+    return np.asarray(stats.binom.ppf(quantiles, sizes, rate), dtype=np.int64)

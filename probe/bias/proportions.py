@@ -1,4 +1,4 @@
-"""The test of two proportions, from its p-value to the outcomes that it rejects."""
+"""The test of two proportions."""
 
 import numpy as np
 from scipy import special, stats
@@ -6,40 +6,56 @@ from scipy import special, stats
 from probe.bias.gate import Floats, Ints
 
 EXPECTED = 5  # fewest expected successes and failures for the normal approximation of the p-value
+# Outcomes beyond what was seen, and beyond what is expected, that Fisher's test sums up. Fewer than EXPECTED are
+# expected, so that all further ones together are less likely than 1e-12 of the p-value.
+BEYOND = 40
+BLOCK = 20_000  # pairs that Fisher's test takes at once
 
 
 def divide(successes: Ints, trials: Ints) -> Floats:
     """The proportion, NaN where there were no trials."""
-    return np.divide(successes, trials, out=np.full(np.shape(trials), np.nan), where=np.asarray(trials) > 0)
+    return np.asarray(np.divide(successes, trials, out=np.full(np.shape(trials), np.nan), where=np.asarray(trials) > 0))
 
 
 def two_proportions_p(k1: Ints, n1: Ints, k2: Ints, n2: Ints) -> Floats:
     """Two-sided p-values: pooled z, or Fisher's exact test where an expected count is under 5; NaN without trials."""
     pooled = divide(k1 + k2, n1 + n2)
-    rare = _rare(pooled, np.minimum(n1, n2))
+    rare = np.minimum(pooled, 1 - pooled) * np.minimum(n1, n2) < EXPECTED
     defined = (n1 > 0) & (n2 > 0)
     p = np.full(len(pooled), np.nan)
     normal, exact = defined & ~rare, defined & rare
     p[normal] = 2 * stats.norm.sf(np.abs(_pooled_z(k1[normal], n1[normal], k2[normal], n2[normal])))
-    p[exact] = [
-        stats.fisher_exact(cells.reshape(2, 2)).pvalue for cells in np.stack([k1, n1 - k1, k2, n2 - k2], 1)[exact]
-    ]
+    p[exact] = fisher_p(k1[exact], n1[exact], k2[exact], n2[exact])
     return p
 
 
-def rejected(k1: Ints, n1: int, k2: Ints, n2: int, alpha: float) -> np.ndarray:
-    """Whether `two_proportions_p` is at most `alpha`, for each of k1 (rows) with each of k2 (columns).
+def fisher_p(k1: Ints, n1: Ints, k2: Ints, n2: Ints) -> Floats:
+    """Two-sided p-values of Fisher's exact test: the outcomes that are no likelier, given the totals."""
+    # The smaller group and the rarer outcome leave the fewest outcomes to sum.
+    flipped = 2 * (k1 + k2) > n1 + n2
+    k1, k2 = np.where(flipped, n1 - k1, k1), np.where(flipped, n2 - k2, k2)
+    swapped = n1 > n2
+    k1, k2, n1, n2 = (np.where(swapped, *two) for two in ((k2, k1), (k1, k2), (n2, n1), (n1, n2)))
+    cases, back = np.unique(np.stack([k1, n1, k1 + k2, n1 + n2]), axis=1, return_inverse=True)
+    ways = special.gammaln(np.arange(1, int(cases[3].max(initial=0)) + 2))  # logarithms of factorials
+    parts = [_fisher(cases[:, at : at + BLOCK], ways) for at in range(0, cases.shape[1], BLOCK)]
+    return np.asarray(np.concatenate(parts)[back.ravel()]) if parts else np.zeros(0)
 
-    Both are runs of consecutive counts, and those of k1 start at 0. Where they stop before n1, Fisher's p-values
-    neglect what lies beyond.
-    """
-    first, second = np.meshgrid(k1, k2, indexing="ij")
-    totals = np.arange(int(k2[0]), int(k2[-1] + k1[-1]) + 1)
-    by_total = _fisher(totals, k1, n1, n2, alpha)[first + second - totals[0], first]
-    rare = _rare((first + second) / (n1 + n2), min(n1, n2))
-    with np.errstate(divide="ignore", invalid="ignore"):  # nobody, or everybody, succeeds: that is rare
-        z = np.abs(_pooled_z(first, n1, second, n2))
-    return np.where(rare, by_total, z >= stats.norm.isf(alpha / 2))
+
+def _fisher(cases: Ints, ways: Floats) -> Floats:
+    """P-values of tables of (successes and trials of the first group, and of both), one per column."""
+    k, n, successes, total = (part[:, None] for part in cases)
+    least = np.maximum(0, successes - (total - n))
+    most = np.minimum(np.minimum(n, successes), np.maximum(k, EXPECTED) + BEYOND)
+    first = np.minimum(least, k)
+    x = first + np.arange(int((most - first).max(initial=0)) + 1)
+    inside = x <= most
+    x = np.where(inside, x, k)
+    others = ways[x] + ways[n - x] + ways[successes - x] + ways[total - n - successes + x]
+    fixed = ways[n] + ways[total - n] + ways[successes] + ways[total - successes] - ways[total]
+    likely = np.where(inside, np.exp(fixed - others), 0.0)
+    seen = np.take_along_axis(likely, k - first, axis=1)
+    return np.asarray(np.minimum(1.0, np.where(likely <= seen * (1 + 1e-7), likely, 0.0).sum(1)))
 
 
 def holm(p: Floats) -> Floats:
@@ -52,35 +68,6 @@ def holm(p: Floats) -> Floats:
     return adjusted
 
 
-def _rare(pooled: Floats, least: Ints | int) -> np.ndarray:
-    return np.asarray(np.minimum(pooled, 1 - pooled) * least < EXPECTED)
-
-
-def _pooled_z(k1: Ints, n1: Ints | int, k2: Ints, n2: Ints | int) -> Floats:
+def _pooled_z(k1: Ints, n1: Ints, k2: Ints, n2: Ints) -> Floats:
     pooled = (k1 + k2) / (n1 + n2)
-    return (k1 / n1 - k2 / n2) / np.sqrt(pooled * (1 - pooled) * (1 / n1 + 1 / n2))
-
-
-def _fisher(totals: Ints, k1: Ints, n1: int, n2: int, alpha: float) -> np.ndarray:
-    """Whether Fisher's two-sided test rejects: rows are totals of successes, columns those of the first group."""
-    ways = _log_ways(n2, np.arange(totals[0] - k1[-1], totals[-1] + 1))
-    split = ways[(totals - totals[0] + k1[-1])[:, None] - k1] + _log_ways(n1, k1)
-    likely = np.exp(split - _log_ways(n1 + n2, totals)[:, None])
-    ordered = np.sort(likely, axis=1)
-    kept = (np.cumsum(ordered, axis=1) <= alpha).sum(axis=1)
-    # The p-value of an outcome sums all that are no likelier, so what ties with the first to exceed alpha stays.
-    limit = np.append(ordered, np.full((len(totals), 1), np.inf), axis=1)[np.arange(len(totals)), kept]
-    return likely < limit[:, None] * (1 - 1e-7)
-
-
-def chances(k: Ints, n: int, rates: Floats) -> Floats:
-    """Binomial probabilities of each k of n, a row for each rate; quicker on short arrays than those of scipy."""
-    column = rates[:, None]
-    return np.exp(_log_ways(n, k) + special.xlogy(k, column) + special.xlog1py(n - k, -column))
-
-
-def _log_ways(n: int, k: Ints) -> Floats:
-    """Logarithm of the number of ways to choose k of n, -inf where there are none."""
-    inside = np.clip(k, 0, n)
-    ways = special.gammaln(n + 1) - special.gammaln(inside + 1) - special.gammaln(n - inside + 1)
-    return np.where(inside == k, ways, -np.inf)
+    return np.asarray((k1 / n1 - k2 / n2) / np.sqrt(pooled * (1 - pooled) * (1 / n1 + 1 / n2)))

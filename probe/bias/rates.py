@@ -1,6 +1,6 @@
 """Rates of each group, with Wilson intervals and impact ratios."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,12 +36,24 @@ RATES = {
 }
 
 
+COMPARED = ("selection_rate", "tpr", "fpr")
+
+
+def rates_of(table: Table, among: Sequence[str] = tuple(RATES)) -> tuple[str, ...]:
+    """Those rates that the table can have: without labels only that of selection."""
+    return tuple(name for name in among if table.labelled or name == "selection_rate")
+
+
 def describe(table: Table, level: float, smallest: int) -> pd.DataFrame:
     """A row per group: counts, rates with Wilson intervals, and the impact ratio with its interval."""
     counts = table.counts
     columns: dict[str, object] = {"attribute": table.attribute, "group": list(table.names), "n": counts.sum((1, 2))}
-    columns |= {"tn": counts[:, 0, 0], "fp": counts[:, 0, 1], "fn": counts[:, 1, 0], "tp": counts[:, 1, 1]}
-    for name, rate in RATES.items():
+    if table.labelled:
+        columns |= {"tn": counts[:, 0, 0], "fp": counts[:, 0, 1], "fn": counts[:, 1, 0], "tp": counts[:, 1, 1]}
+    else:
+        columns["selected"] = RATES["selection_rate"].successes(counts)
+    for name in rates_of(table):
+        rate = RATES[name]
         successes, trials = rate.successes(counts), rate.trials(counts)
         columns[name] = divide(successes, trials)
         columns[f"{name}_low"], columns[f"{name}_high"] = wilson(successes, trials, level)

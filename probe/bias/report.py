@@ -1,19 +1,22 @@
 """The audit of predictions by group, and its report."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from html import escape
+from typing import Any
 
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from probe.bias.counts import tabulate
-from probe.bias.disparities import METRICS, measure
+from probe.bias.counts import Outcomes, Table, tabulate
+from probe.bias.disparities import measure
 from probe.bias.findings import conclude
-from probe.bias.gate import aligned, attributes, binary, probabilities
+from probe.bias.gate import Favourable, aligned, attributes, outcomes, probabilities
 from probe.bias.pairs import compare
 from probe.bias.rates import describe, describe_scores
-from probe.bias.settings import DRAWS, SMALLEST, THRESHOLDS, Settings
+from probe.bias.settings import DRAWS, ORDER, SMALLEST, THRESHOLDS, Settings
+from probe.bias.shortages import COLUMNS, shortages
+from probe.errors import DataError
 from probe.finding import Finding
 
 
@@ -25,15 +28,22 @@ class BiasReport:
         groups: a row per group of each attribute and of each intersection of attributes. Intervals of rates are
             Wilson's, each of its own. Those of `impact_ratio`, to the group that is truly the most selected of those
             large enough, hold at once for all groups of the attribute
-        disparities: a row per attribute and headline metric, with intervals that hold at once for all pairs, and
-            `p_value` of permutations of group membership
-        pairs: a row per attribute, rate and pair of groups, with the same interval for that pair alone, `p_value` of
-            the pooled z or Fisher's exact test, and `p_adjusted` by Holm's method over the attribute
-        findings: a finding per headline metric, and one per group too small to be compared
-        ledger: a row per attribute: rows = used + unknown + not_run, where an attribute of too many groups is not run
-
-    `detectable` is the gap that the sample could have shown by the test of `pairs` (power 0.8), at the level of the
-    row's interval; NaN where no gap could have been.
+        disparities: a row per attribute and headline metric. The end of the interval that proves a gap holds for all
+            pairs of all groups at once; the other is that of the widest pair. `status` is *fail* where a gap beyond the
+            threshold is shown between groups of any size, and *pass* only where none is left possible between any.
+            `would_fail` is the true gap (or ratio) of the smallest group compared that would have failed with power
+            0.8, `pass_chance` how often such a sample passes with equal rates, `p_value` of permutations of group
+            membership
+        pairs: a row per attribute, rate and pair of groups, with an interval for that pair alone, `p_value` of the
+            pooled z or Fisher's exact test, and `p_adjusted` by Holm's method over the attribute
+        small_groups: a row per group and rate with too few rows, positives or negatives to be trusted: what was shown,
+            and what would have failed
+        findings: a finding per headline metric (one over all intersections where these are many), and one on all
+            groups that are too small
+        ledger: a row per attribute: rows = used + unknown + not_run, where an attribute of too many groups is not run;
+            `like_unknown` of those used are in groups that read like an unknown; `notice` says what is odd
+        favourable: the outcome that counts as favourable, and whether somebody named it
+        notices: what a reader should know of the data first, in sentences
     """
 
     groups: pd.DataFrame
@@ -41,35 +51,58 @@ class BiasReport:
     pairs: pd.DataFrame
     findings: list[Finding]
     ledger: pd.DataFrame
+    small_groups: pd.DataFrame
+    favourable: Favourable
+    notices: list[str] = field(default_factory=list)
 
     def _repr_html_(self) -> str:
         """Plain tables, without scripts; names of groups are escaped."""
         listed = pd.DataFrame([finding.to_json() for finding in self.findings])
-        parts = {"Findings": listed, "Disparities": self.disparities, "Groups": self.groups, "Rows": self.ledger}
-        return "".join(f"<h4>{escape(title)}</h4>{_table(frame)}" for title, frame in parts.items())
+        parts = {"Findings": listed, "Disparities": self.disparities, "Groups": self.groups}
+        parts |= {"Groups too small to be trusted": self.small_groups, "Rows": self.ledger}
+        said = "".join(f"<p>{escape(notice)}</p>" for notice in self.notices)
+        return said + "".join(f"<h4>{escape(title)}</h4>{_table(frame)}" for title, frame in parts.items())
+
+    def to_json(self) -> dict[str, Any]:
+        """Every table as a list of rows, and the findings."""
+        tables = {name: getattr(self, name) for name in ("groups", "disparities", "pairs", "small_groups", "ledger")}
+        return {
+            "favourable": {"value": self.favourable.value, "assumed": self.favourable.assumed},
+            "notices": self.notices,
+            **{name: frame.to_dict("records") for name, frame in tables.items()},
+            "findings": [finding.to_json() for finding in self.findings],
+        }
 
 
 def audit(  # noqa: PLR0913 - data, then settings by name, each with a default
-    labels: ArrayLike,
+    labels: ArrayLike | None,
     predictions: ArrayLike,
     groups: pd.DataFrame,
     scores: ArrayLike | None = None,
     *,
+    favourable: object = None,
+    order: int = ORDER,
+    merge_spellings: bool = False,
     thresholds: Mapping[str, float] = THRESHOLDS,
     smallest: int = SMALLEST,
     level: float = 0.95,
     seed: int = 0,
     draws: int = DRAWS,
 ) -> BiasReport:
-    """Compare a binary classifier between groups, for each attribute and each intersection of attributes.
+    """Compare a binary classifier, or any decisions, between groups: each attribute, then intersections of attributes.
 
     Args:
-        labels: true class of each row, 0 or 1, with 1 the favourable one
-        predictions: predicted class of each row, 0 or 1
-        groups: a column per attribute; a row whose value is missing is counted as unknown and left out there
-        scores: predicted probability of class 1; adds AUC and calibration error of each group
+        labels: true outcome of each row; None where there are none, and then only selection is compared
+        predictions: predicted outcome, or decision, of each row
+        groups: a column per attribute; a row whose value is missing or empty is counted as unknown and left out there
+        scores: predicted probability of the favourable outcome; adds AUC and calibration error of each group
+        favourable: which of the two values of labels and predictions is the favourable one, such as 1, "yes" or False.
+            Without it they are 0 and 1, and 1 is assumed
+        order: how many attributes an intersection crosses at most
+        merge_spellings: count groups whose names differ only by case, spaces or encoding as one; they are refused else
         thresholds: by metric, in place of those of `THRESHOLDS`; engineering thresholds, not law
-        smallest: fewest rows behind a rate for its group to enter a headline; an engineering threshold, not law
+        smallest: fewest rows behind a rate for its group to be trusted; an engineering threshold, not law. With 1 every
+            group is, and the most selected one of any size is the reference of impact ratios
         level: of the intervals
         seed: of the permutations
         draws: number of permutations
@@ -78,26 +111,51 @@ def audit(  # noqa: PLR0913 - data, then settings by name, each with a default
         Rates, gaps and findings. They say what was measured, not whether it is right.
 
     Raises:
-        DataError: the data are not what they should be, such as a label other than 0 and 1, or rows that do not match
+        DataError: the data are not what they should be, such as a third label, or rows that do not match
     """
-    settings = Settings(thresholds=thresholds, smallest=smallest, level=level, seed=seed, draws=draws)
+    settings = Settings(
+        thresholds=thresholds, smallest=smallest, level=level, seed=seed, draws=draws, order=order,
+        merge_spellings=merge_spellings,
+    )  # fmt: skip
     frame = attributes(groups)
-    y, predicted = binary(labels, "labels"), binary(predictions, "predictions")
-    given = {"labels": labels, "predictions": predictions, "groups": groups}
-    aligned(**given if scores is None else given | {"scores": scores})
-    tables = tabulate(y, predicted, frame)
+    y, predicted, named = outcomes(labels, predictions, favourable)
+    given = {"labels": labels, "predictions": predictions, "groups": groups, "scores": scores}
+    aligned(**{name: values for name, values in given.items() if values is not None})
+    if scores is not None and y is None:
+        raise DataError("scores came without labels, and what they add needs both; pass labels, or leave scores out")
+    tables = tabulate(Outcomes(y, predicted), frame, settings)
     rates = [describe(table, level, smallest) for table in tables]
-    if scores is not None:
+    if scores is not None and y is not None:
         confidence = probabilities(scores, "scores")
         rates = [_beside(r, describe_scores(t, y, confidence)) for r, t in zip(rates, tables, strict=True)]
-    disparities = [[measure(table, metric, settings) for metric in METRICS] for table in tables]
+    disparities = [row for table in tables for row in measure(table, settings)]
+    small = pd.DataFrame([row for table in tables for row in shortages(table, settings)], columns=COLUMNS)
     return BiasReport(
-        groups=_stack(rates),
-        disparities=pd.DataFrame([asdict(row) for rows in disparities for row in rows]),
-        pairs=_stack([compare(table, level) for table in tables]),
-        findings=[f for t, rows in zip(tables, disparities, strict=True) for f in conclude(t, rows, settings)],
+        groups=_named(_stack(rates), named),
+        disparities=_named(pd.DataFrame([asdict(row) for row in disparities]), named),
+        pairs=_named(compare(tables, level), named),
+        findings=conclude(tables, disparities, small, named, settings),
         ledger=pd.DataFrame([table.ledger() for table in tables]),
+        small_groups=_named(small, named),
+        favourable=named,
+        notices=_notices(tables, named),
     )
+
+
+def _notices(tables: Sequence[Table], favourable: Favourable) -> list[str]:
+    said = []
+    if favourable.assumed:
+        said.append(f"nobody named the favourable outcome; {favourable.value} is assumed")
+    if not tables[0].labelled:
+        said.append("there are no labels: selection is compared, and nothing is said about errors (equalized odds)")
+    return said + [f"{table.attribute}: {table.notice}" for table in tables if table.notice]
+
+
+def _named(frame: pd.DataFrame, favourable: Favourable) -> pd.DataFrame:
+    """With the favourable outcome beside the attribute, so that no table can be read the other way round."""
+    named = frame.copy()
+    named.insert(1, "favourable", str(favourable))
+    return named
 
 
 def _beside(rates: pd.DataFrame, scored: pd.DataFrame) -> pd.DataFrame:

@@ -19,6 +19,7 @@ THRESHOLDS: Mapping[str, float] = MappingProxyType(
 # only gaps of about 0.25 can be shown.
 SMALLEST = 30
 DRAWS = 4999
+ORDER = 2  # attributes in an intersection; of 8 attributes there are 28 pairs, and 247 intersections of any order
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,8 @@ class Settings:
     level: float
     seed: int
     draws: int
+    order: int = ORDER
+    merge_spellings: bool = False
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.thresholds) - set(THRESHOLDS))
@@ -47,3 +50,7 @@ class Settings:
             raise RangeError(f"smallest is {self.smallest}, under 1; give the fewest rows that a rate may rest on")
         if self.draws < 1:
             raise RangeError(f"draws is {self.draws}, under 1; give the number of permutations, such as {DRAWS}")
+        if self.order < 1:
+            raise RangeError(
+                f"order is {self.order}, under 1; give how many attributes an intersection may cross, such as {ORDER}"
+            )

@@ -11,7 +11,7 @@ from pandas.testing import assert_frame_equal
 from probe.bias import THRESHOLDS, audit
 from tests.bias.conftest import expand
 
-FRAMES = ("groups", "disparities", "pairs", "ledger")
+FRAMES = ("groups", "disparities", "pairs", "small_groups", "ledger")
 
 
 def assert_same(one, other):
@@ -39,7 +39,18 @@ def test_the_encoding_of_groups_does_not_matter(encode, random_rows):
     labels, predictions, groups = random_rows
     coded = pd.DataFrame({"race": groups["race"].map({"a": 0, "b": 1, "c": 2, "d": 3}), "sex": groups["sex"]})
     expected = audit(labels, predictions, coded, draws=99)
-    assert_same(expected, audit(labels, predictions, coded.assign(race=encode(coded["race"])), draws=99))
+    found = audit(labels, predictions, coded.assign(race=encode(coded["race"])), draws=99)
+    found.ledger["notice"] = ""  # what a category is declared as is its own
+    assert_same(expected, found)
+
+
+def test_a_category_that_no_row_has_is_in_the_ledger(random_rows):
+    labels, predictions, groups = random_rows
+    race = pd.Categorical(groups["race"], categories=["a", "b", "c", "d", "e", "never"])
+    report = audit(labels, predictions, groups.assign(race=race), draws=9)
+    assert report.ledger.set_index("attribute").loc["race", "notice"] == "declared, 0 rows: 'e', 'never'"
+    assert "race: declared, 0 rows: 'e', 'never'" in report.notices
+    assert set(report.groups.query("attribute == 'race'")["group"]) == set("abcd")
 
 
 @pytest.mark.parametrize("kind", [list, pd.Series, np.float64, np.bool_, np.int8], ids=str)
@@ -93,13 +104,48 @@ def test_cells_add_up_to_the_group(random_rows):
     assert (groups[["tn", "fp", "fn", "tp"]].sum(axis=1) == groups["n"]).all()
 
 
-def test_three_attributes_have_all_their_intersections(random_rows):
+def test_intersections_cross_two_attributes_unless_more_are_asked_for(random_rows):
     labels, predictions, groups = random_rows
     age = np.where(np.arange(600) % 2, "old", "young")
-    report = audit(labels, predictions, groups.assign(age=age), draws=9)
-    assert report.ledger["attribute"].tolist() == [
+    one, two, all_of_them = (
+        audit(labels, predictions, groups.assign(age=age), draws=9, order=order).ledger["attribute"].tolist()
+        for order in (1, 2, 3)
+    )
+    assert two == audit(labels, predictions, groups.assign(age=age), draws=9).ledger["attribute"].tolist()
+    assert one == two[:3]
+    assert two == all_of_them[:6]
+    assert all_of_them == [
         "sex", "race", "age", "sex x race", "sex x age", "race x age", "sex x race x age",
     ]  # fmt: skip
+
+
+def test_many_intersections_are_summed_up_in_one_finding_per_measure():
+    generator = np.random.default_rng(3)
+    groups = pd.DataFrame({f"a{at}": generator.integers(2, size=400) for at in range(8)})
+    report = audit(generator.random(400) < 0.3, generator.random(400) < 0.3, groups, draws=99)
+    assert len(report.ledger) == 8 + 28
+    assert len(report.disparities) == 3 * 36
+    assert [f.check for f in report.findings[:3]] == [
+        "demographic parity difference by a0", "demographic parity ratio by a0", "equalized odds difference by a0",
+    ]  # fmt: skip
+    assert len(report.findings) == 3 * 8 + 3 + 1
+    crossed = by_check(report)["demographic parity difference by intersections of attributes"]
+    rows = report.disparities.query("metric == 'demographic_parity_difference' and attribute.str.contains(' x ')")
+    assert crossed.status == "inconclusive"
+    assert crossed.note.startswith("28 intersections: 28 inconclusive")
+    assert crossed.low == rows["low"].max()
+
+
+def test_the_summary_of_intersections_is_as_bad_as_the_worst_and_names_it():
+    generator = np.random.default_rng(3)
+    groups = pd.DataFrame({f"a{at}": generator.integers(2, size=2000) for at in range(6)})
+    chosen = generator.random(2000) < np.where(groups["a1"] == groups["a4"], 0.8, 0.2)  # seen in no single attribute
+    report = audit(None, chosen.astype(int), groups, draws=99)
+    crossed = by_check(report)["demographic parity difference by intersections of attributes"]
+    assert crossed.status == "fail"
+    assert "failed: a1 x a4" in crossed.note
+    assert crossed.estimate > 0.5
+    assert by_check(report)["demographic parity difference by a1"].status != "fail"
 
 
 def test_an_interval_on_both_sides_of_the_threshold_decides_nothing():
@@ -142,14 +188,16 @@ def test_an_attribute_of_too_many_groups_stops_no_other(random_rows):
         assert_frame_equal(getattr(report, name), getattr(alone, name))
     assert [f for f in report.findings if " id" not in f.check] == alone.findings
     row = report.ledger.set_index("attribute").loc["id"]
-    assert row.to_dict() == {"rows": 600, "used": 0, "unknown": 300, "not_run": 300}
+    counts = row[["rows", "used", "unknown", "not_run", "like_unknown"]].to_dict()
+    assert counts == {"rows": 600, "used": 0, "unknown": 300, "not_run": 300, "like_unknown": 0}
 
 
 def test_a_group_of_one_is_not_judged(random_rows):
     labels, predictions, groups = random_rows
     groups.loc[0, "sex"] = "x"
-    finding = by_check(audit(labels, predictions, groups, draws=9))["enough rows of x in sex"]
-    assert (finding.status, finding.n) == ("not run", 1)
+    small = audit(labels, predictions, groups, draws=9).small_groups.set_index(["group", "metric"])
+    row = small.loc[("x", "selection_rate")]
+    assert (row.status, row.n) == ("not run", 1)
 
 
 def test_nobody_selected_has_no_ratio():
@@ -161,6 +209,9 @@ def test_nobody_selected_has_no_ratio():
     difference = by_check(report)["demographic parity difference by g"]
     assert difference.estimate == 0
     assert difference.high > 0
+    assert ratio.note.startswith("nobody was selected, so the ratio is undefined")
+    assert difference.note.startswith("no difference between the groups compared in selection rate")
+    assert report.disparities[["lowest", "highest"]].isna().all(axis=None)
 
 
 def test_a_small_group_never_becomes_the_reference():

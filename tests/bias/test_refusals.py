@@ -20,7 +20,10 @@ GROUPS = pd.DataFrame({"g": list("aabb")})
         ([0, 1, None, 1], "labels has 1 missing value"),
         (np.array([0, 1, np.nan, np.nan]), "labels has 2 missing value"),
         (pd.Series([0, 1, pd.NA, 1], dtype="Int64"), "missing value"),
-        (["0", "1", "0", "1"], "labels must be 0 and 1, but holds '0'; recode it"),
+        (
+            ["0", "1", "0", "1"],
+            "labels must be 0 and 1, but holds '0'; recode it, or name the favourable value, as in favourable='0'",
+        ),
         (np.zeros((4, 1), dtype=int), r"one-dimensional, but came with shape \(4, 1\)"),
         ([[0, 1], [1, 0]], "one-dimensional"),
         ([0, 1, 1], "predictions has 4; give one entry per row|labels has 3 rows"),
@@ -93,6 +96,7 @@ def test_scores(scores, message):
         ({"level": 95.0}, RangeError, "level is 95"),
         ({"smallest": 0}, RangeError, "smallest is 0"),
         ({"draws": 0}, RangeError, "draws is 0"),
+        ({"order": 0}, RangeError, "order is 0"),
     ],
 )
 def test_settings(setting, error, message):

@@ -1,0 +1,67 @@
+"""What a headline compares: successes and trials of the groups, for each rate that it spans."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from probe.bias.counts import Table
+from probe.bias.gate import Floats, Ints
+from probe.bias.proportions import divide
+from probe.bias.rates import RATES, Rate
+from probe.finding import Direction
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A headline: the rates it spans and the side of its threshold that is asked for."""
+
+    label: str
+    rates: tuple[str, ...]
+    direction: Direction
+
+    @property
+    def ratio(self) -> bool:
+        """Whether it is the lowest over the highest rate, and not a difference."""
+        return self.direction == "at least"
+
+
+METRICS = {
+    "demographic_parity_difference": Metric("demographic parity difference", ("selection_rate",), "at most"),
+    "demographic_parity_ratio": Metric("demographic parity ratio", ("selection_rate",), "at least"),
+    "equalized_odds_difference": Metric("equalized odds difference", ("tpr", "fpr"), "at most"),
+}
+
+
+def metrics_of(table: Table) -> dict[str, Metric]:
+    """The headlines that the table can have: without labels nothing is said about errors."""
+    return {name: m for name, m in METRICS.items() if table.labelled or m.rates == ("selection_rate",)}
+
+
+@dataclass(frozen=True, eq=False)
+class Stratum:
+    """Successes and trials of the groups that one rate compares."""
+
+    rate: Rate
+    names: Sequence[str]
+    successes: Ints
+    trials: Ints
+
+    def above(self, smallest: int) -> "Stratum":
+        """Only the groups with this many trials or more."""
+        large = self.trials >= smallest
+        names = [name for name, keep in zip(self.names, large, strict=True) if keep]
+        return Stratum(self.rate, names, self.successes[large], self.trials[large])
+
+    @property
+    def counts(self) -> tuple[Ints, Ints]:
+        return self.successes, self.trials
+
+    @property
+    def shares(self) -> Floats:
+        """The rate of each group."""
+        return divide(self.successes, self.trials)
+
+
+def strata_of(table: Table, rates: Sequence[str]) -> list[Stratum]:
+    """One stratum per rate, with all groups."""
+    read = [RATES[name] for name in rates]
+    return [Stratum(r, table.names, r.successes(table.counts), r.trials(table.counts)) for r in read]

@@ -1,0 +1,106 @@
+"""Which outcome is the favourable one, said by somebody or assumed, and in every table and text."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from probe.bias import Favourable, audit
+from probe.errors import DataError
+from tests.bias.conftest import COMPAS_RACE, expand
+
+TABLES = ("groups", "disparities", "pairs", "small_groups")
+CODES = {
+    "text": ("no", "yes", "yes"), "signs": (-1, 1, 1), "one and two": (1, 2, 2), 
+    "truth in text": ("False", "True", "True"), "digits in text": ("0", "1", "1"), "bools": (False, True, True), "named as text": (0, 1, "1"),
+    "named as a bool": (0, 1, True), "text of a bool": (False, True, "true"), "floats": (1.0, 2.0, 2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("other", "one", "favourable"), CODES.values(), ids=CODES)
+def test_the_coding_of_outcomes_does_not_matter_once_the_favourable_one_is_named(other, one, favourable, random_rows):
+    labels, predictions, groups = random_rows
+    expected = audit(labels, predictions, groups, favourable=1, draws=9)
+    coded = [[one if value else other for value in values] for values in (labels, predictions)]
+    for kind in (list, pd.Series, np.array):
+        report = audit(*map(kind, coded), groups, favourable=favourable, draws=9)
+        assert report.favourable == Favourable(str(favourable))
+        for name in TABLES:
+            found, wanted = (getattr(r, name).drop(columns="favourable") for r in (report, expected))
+            pd.testing.assert_frame_equal(found, wanted)
+
+
+def test_the_other_outcome_may_be_the_favourable_one(random_rows):
+    labels, predictions, groups = random_rows
+    swapped = audit(1 - labels, 1 - predictions, groups, favourable=1, draws=9)
+    named = audit(labels, predictions, groups, favourable=0, draws=9)
+    pd.testing.assert_frame_equal(
+        swapped.disparities.drop(columns="favourable"), named.disparities.drop(columns="favourable")
+    )
+
+
+def test_nobody_named_it_so_it_is_assumed_in_words(random_rows):
+    report = audit(*random_rows, draws=9)
+    assert report.favourable == Favourable("1", assumed=True)
+    assert report.notices[0] == "nobody named the favourable outcome; 1 is assumed"
+    ran = [f for f in report.findings if f.estimate is not None]
+    assert all("nobody named the favourable outcome; 1 is assumed" in f.note for f in ran)
+    assert all("favourable outcome: 1 (assumed)" in f.method for f in ran)
+    for name in TABLES:
+        assert set(getattr(report, name)["favourable"]) == {"1 (assumed)"}
+
+
+def test_it_is_named_in_every_table_and_finding(random_rows):
+    labels, predictions, groups = random_rows
+    report = audit(*(np.where(v, "hired", "rejected") for v in (labels, predictions)), groups, favourable="hired")
+    assert report.notices == []
+    for name in TABLES:
+        assert set(getattr(report, name)["favourable"]) == {"hired"}
+    ran = [f for f in report.findings if f.estimate is not None]
+    assert all("favourable outcome: hired;" in f.method and "assumed" not in f.note for f in ran)
+
+
+@pytest.mark.parametrize(
+    ("labels", "favourable", "message"),
+    [
+        (["yes", "no", "maybe", "no"], "yes", "two values, one of them favourable='yes', but hold 'maybe', 'no', 'yes'"),
+        (["yes", "no", "Yes", "no"], "yes", "hold 'Yes', 'no', 'yes'; recode them"),
+        (["yes", "no", "yes", "no"], "Yes", "favourable='Yes', but hold 'no', 'yes'"),
+        (["yes", "no", None, "no"], "yes", "labels has 1 missing value"),
+        (["yes", "no", "", "no"], "yes", "labels has 1 missing value"),
+        ([0.2, 0.7, 0.4, 1.0], 1, "must hold two values"),
+        ([["a"], ["b"], ["a"], ["b"]], "yes", "one-dimensional"),
+        ([-1, 1, 1, -1], None, "but -1 came; threshold or recode them first, or name the favourable one"),
+        (["yes", "no", "yes", "no"], None, "but holds 'yes'; recode it, or name the favourable value, as in favourable="),
+    ],
+)  # fmt: skip
+def test_outcomes_that_are_not_two_are_refused(labels, favourable, message):
+    predictions = ["yes", "no"] * 2 if labels[0] == "yes" else labels
+    with pytest.raises(DataError, match=message):
+        audit(labels, predictions, pd.DataFrame({"g": list("aabb")}), favourable=favourable)
+
+
+def test_everybody_may_be_refused_the_favourable_outcome():
+    report = audit(None, ["no"] * 80, pd.DataFrame({"g": list("ab") * 40}), favourable="yes", draws=9)
+    assert report.groups["selected"].tolist() == [0, 0]
+
+
+def test_compas_by_who_is_thought_a_low_risk():
+    """ProPublica codes 1 as high risk. To be thought a low one is what people would rather be."""
+    labels, predictions, groups = expand(COMPAS_RACE, "race")
+    report = audit(labels, predictions, groups, favourable=0)
+    ratio = report.disparities.set_index("metric").loc["demographic_parity_ratio"]
+    assert ratio.estimate == pytest.approx(0.520964, abs=5e-7)
+    assert (ratio.lowest, ratio.highest, ratio.favourable) == ("African-American", "Other", "0")
+    two = {name: COMPAS_RACE[name] for name in ("African-American", "Caucasian")}
+    pair = audit(*expand(two, "race"), favourable=0).disparities.set_index("metric")
+    assert pair.loc["demographic_parity_ratio", "estimate"] == pytest.approx(0.631593, abs=5e-7)
+    high = audit(labels, predictions, groups, favourable=1).disparities.set_index("metric")
+    assert high.loc["demographic_parity_ratio", "estimate"] == pytest.approx(0.356253, abs=5e-7)
+
+
+def test_equal_opportunity_of_compas_is_of_those_who_were_a_low_risk():
+    labels, predictions, groups = expand(COMPAS_RACE, "race")
+    pairs = audit(labels, predictions, groups, favourable=0).pairs.set_index(["a", "b", "metric"])
+    row = pairs.loc[("African-American", "Caucasian", "tpr")]
+    assert row.difference == pytest.approx(-0.213925, abs=5e-7)
+    assert row.lower == "African-American"
