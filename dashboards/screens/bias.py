@@ -9,7 +9,7 @@ from dashboards.views.words import md
 
 LIMITS = (
     "A gap is not a verdict: whether it is justified, lawful or harmful is for people to judge.",
-    "No gap found is not no gap: 'detectable' is the gap that this sample would have shown.",
+    "No gap found is not no gap: 'would have failed' is the true gap that this sample would have failed.",
     "Groups that the data do not name, and people who are not in the data, were not compared.",
     "Rates by true label rest on the labels, which can be biased themselves.",
 )
@@ -30,7 +30,10 @@ def _compare(opened: Opened) -> None:
     with st.container(horizontal=True):
         by = parts.control(opened, "by", "Groups by", attributes)
         rate = parts.control(opened, "rate", "Rate", bias.RATE_TITLES)
-    st.markdown(f"The favourable outcome is **{md(bias.favourable(bundle))}**.")
+    assumed = " This is assumed: nobody named it." if bias.assumed(bundle) else ""
+    st.markdown(f"The favourable outcome is **{md(bias.favourable(bundle))}**.{assumed}")
+    if said := bias.notice(bundle, by):
+        st.markdown(md(said))
     caption = (
         f"{bias.RATE_TITLES[rate]} of each group with its 95 % Wilson interval. Hollow and dotted: fewer than "
         f"{bias.smallest(bundle)} behind the rate, too few to be compared."
@@ -40,13 +43,14 @@ def _compare(opened: Opened) -> None:
     st.subheader("Gaps between groups", anchor=False)
     parts.markdown_table(bias.disparities(bundle, by), "Gaps between groups with intervals")
     st.caption(
-        "Intervals are simultaneous over all pairs of groups (Bonferroni); p is of a permutation test; 'detectable' is "
-        "the gap (or ratio) that the pair hardest to tell apart would have shown. Thresholds are engineering choices."
+        "The end of an interval that proves a gap holds for all pairs of groups of any size at once, the other is that "
+        "of the widest pair; p is of a permutation test; 'would have failed' is the true gap (or ratio) of the smallest "
+        "group compared that would have failed four times out of five. Thresholds are engineering choices."
     )
     st.subheader("Groups", anchor=False)
     parts.data_table(bias.counts(bundle, by))
     st.caption("TN, FP, FN, TP: counts of true and false negatives and positives. Rates with 95 % Wilson intervals.")
     few = bias.small(bundle, by)
     if len(few):
-        st.subheader("Groups too small to be compared", anchor=False)
+        st.subheader("Rates that rest on too few to be trusted", anchor=False)
         parts.table(few)

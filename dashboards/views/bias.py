@@ -7,8 +7,8 @@ import pandas as pd
 from dashboards import state
 from dashboards.views.words import estimate, md, number, plain, status, threshold
 from probe.audit import Bundle
-from probe.bias.disparities import METRICS
 from probe.bias.rates import RATES
+from probe.bias.strata import METRICS
 
 # What each rate is a share of.
 TRIALS = {
@@ -33,8 +33,23 @@ def attributes(bundle: Bundle) -> dict[str, str]:
 
 def favourable(bundle: Bundle) -> str:
     """The class that counts as the favourable outcome."""
-    named = bundle.manifest["plan"]["bias"]["positive"] or bundle.manifest["model"]["classes"][1]
-    return plain(named)
+    return plain(bundle.manifest["plan"]["bias"]["positive"] or bundle.manifest["model"]["classes"][1])
+
+
+def assumed(bundle: Bundle) -> bool:
+    """Whether nobody named the favourable outcome."""
+    return not bundle.manifest["plan"]["bias"]["positive"]
+
+
+def notice(bundle: Bundle, attribute: str) -> str:
+    """What is odd about the groups of an attribute, and how many rows name none."""
+    frame = bundle.table("bias_ledger") if bundle.has("tables/bias_ledger.csv") else pd.DataFrame()
+    for row in frame.to_dict("records"):
+        if str(row["attribute"]) == attributes(bundle)[attribute]:
+            unknown = f"{int(row['unknown']):,} of {int(row['rows']):,} rows name no group." if row["unknown"] else ""
+            said = f"{plain(row['notice'])}." if pd.notna(row.get("notice")) and row.get("notice") else ""
+            return " ".join(filter(None, (unknown, said)))
+    return ""
 
 
 def smallest(bundle: Bundle) -> int:
@@ -80,32 +95,34 @@ def disparities(bundle: Bundle, attribute: str) -> pd.DataFrame:
             estimate(d["estimate"], d["low"], d["high"]) if pd.notna(d["estimate"]) else md(d["reason"]),
             threshold(d["threshold"], str(d["direction"])),
             number(d["p_value"], 4),
-            number(d["detectable"]),
+            number(d["would_fail"]),
             f"{int(d['n']):,}",
         )
         for d in own
     ]
-    names = ["Status", "Gap", "Estimate [95 % interval]", "Asked", "p", "Detectable", "n"]
+    names = ["Status", "Gap", "Estimate [95 % interval]", "Asked", "p", "Would have failed", "n"]
     return pd.DataFrame(lines, columns=names)
 
 
 def small(bundle: Bundle, attribute: str) -> pd.DataFrame:
-    """The groups that are too small to be compared, and what their samples could have shown."""
-    name = attributes(bundle)[attribute]
-    about = [f for f in bundle.manifest["findings"] if f["lens"] == "bias" and f["check"].startswith("enough rows of ")]
-    own = [f for f in about if f["check"].endswith(f" in {name}")]
-    rows = [(plain(f["check"])[len("enough rows of ") : -len(f" in {name}")], f["n"], plain(f["note"])) for f in own]
-    return pd.DataFrame(rows, columns=["Group", "n", "What its sample could have shown"])
+    """The groups that are too small for a rate to be trusted, and what their samples have shown all the same."""
+    columns = ["Group", "Rate", "n", "Status", "What its sample has shown"]
+    if not bundle.has("tables/bias_small_groups.csv"):
+        return pd.DataFrame(columns=columns)
+    frame = bundle.table("bias_small_groups")
+    own = frame[frame["attribute"].astype(str) == attributes(bundle)[attribute]].to_dict("records")
+    rows = [(plain(r["group"]), RATES[r["metric"]].label, int(r["n"]), str(r["status"]), plain(r["what"])) for r in own]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _described(row: dict[Any, Any]) -> str:
     """The gap, and beneath it in small between whom it is widest and who was left out."""
     name = md(METRICS[row["metric"]].label if row["metric"] in METRICS else row["metric"])
     if pd.isna(row["lowest"]):
-        return name
+        return name if pd.isna(row["estimate"]) else f"{name}  \n:small[:grey[no difference]]"
     detail = f"{md(row['rate'])}: {md(row['lowest'])} lowest, {md(row['highest'])} highest"
-    if pd.notna(row["left_out"]):
-        detail += f"; too small: {md(row['left_out'])}"
+    if pd.notna(row["left_out"]) and row["left_out"] and row["compared"] != "all groups":
+        detail += f"; not covered, too small: {md(row['left_out'])}"
     return f"{name}  \n:small[:grey[{detail}]]"
 
 

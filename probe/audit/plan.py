@@ -40,6 +40,8 @@ class BiasPlan:
     groups: tuple[str, ...] | None = None  # columns of the data's groups; None: all
     positive: str = ""  # the class that counts as the favourable outcome; the last class of two unless named
     smallest: int = 30  # groups with fewer rows behind a rate are reported apart (an engineering threshold)
+    order: int = 2  # how many attributes an intersection crosses at most
+    merge_spellings: bool = False  # whether names that differ by case, spaces or encoding are one group
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,16 +12,8 @@ from numpy.typing import NDArray
 from probe.bias.gate import Ints
 from probe.bias.settings import Settings
 from probe.errors import DataError
+from probe.names import looks_unknown
 
-# Spellings, in any case and with any spaces around them, that often stand for an unknown. Rows that hold one stay a
-# group of its own, because nobody can tell from the spelling, and they are counted. Only an empty text is unknown.
-LIKE_UNKNOWN = frozenset(
-    {
-        "", "?", "??", "???", "-", "--", "---", ".", "*", "#n/a", "<na>", "missing", "n.a.", "n/a", "na", "nan", "nil",
-        "no answer", "none", "not available", "not known", "not stated", "nothing", "null", "undefined", "unk",
-        "unknown", "unspecified",
-    }
-)  # fmt: skip
 MANY_NUMBERS = 20  # a column of more distinct numbers is measured rather than named
 
 
@@ -41,11 +33,13 @@ def read(column: pd.Series, name: str, settings: Settings) -> Column:
     Raises:
         DataError: two spellings may be one group, and are not to be merged
     """
+    # Only an empty text is unknown, unless other spellings are listed. What reads like an unknown stays a group of its
+    # own, as nobody can tell from the spelling, and is counted.
     try:
         codes, values = pd.factorize(column, use_na_sentinel=True)
     except TypeError as error:
         raise DataError(f"attribute {name!r} holds values that cannot be hashed, such as lists; use text") from error
-    texts = [_text(value) for value in values]
+    texts = ["" if text in settings.missing else text for text in map(_text, values)]
     counts = np.bincount(codes[codes >= 0], minlength=len(texts))
     spelled, notices = _spellings(name, texts, counts, settings)
     # Unlike values of one text stay unlike groups here, and are refused where they are tabulated.
@@ -60,7 +54,7 @@ def read(column: pd.Series, name: str, settings: Settings) -> Column:
     names = tuple(texts[at] for at in order)
     coded = rank[codes]
     notices += _like_unknown(names, coded) + _empty(column) + _measured(column, names)
-    like = np.array([_canonical(text) in LIKE_UNKNOWN for text in names] + [False])
+    like = np.array([looks_unknown(_canonical(text)) for text in names] + [False])
     return Column(coded, names, like[coded], "; ".join(notices))
 
 
@@ -80,7 +74,8 @@ def _spellings(name: str, texts: Sequence[str], counts: Ints, settings: Settings
     alike: dict[str, dict[str, int]] = defaultdict(dict)
     for text, count in zip(texts, counts.tolist(), strict=True):
         if text:
-            seen = alike[_canonical(text)]
+            # Blanks of several kinds are no spelling of a name; each reads like an unknown, and is counted as one.
+            seen = alike[_canonical(text) or text]
             seen[text] = seen.get(text, 0) + count
     spelled: dict[str, str] = {}
     notices = []
@@ -111,7 +106,7 @@ def _shown(text: str, others: Iterable[str]) -> str:
 
 
 def _like_unknown(names: Sequence[str], codes: Ints) -> list[str]:
-    found = [(at, name) for at, name in enumerate(names) if _canonical(name) in LIKE_UNKNOWN]
+    found = [(at, name) for at, name in enumerate(names) if looks_unknown(_canonical(name))]
     if not found:
         return []
     listed = ", ".join(f"{name!r} ({spoken(int((codes == at).sum()))})" for at, name in found)

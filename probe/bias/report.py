@@ -83,6 +83,7 @@ def audit(  # noqa: PLR0913 - data, then settings by name, each with a default
     favourable: object = None,
     order: int = ORDER,
     merge_spellings: bool = False,
+    missing: Sequence[str] = (),
     thresholds: Mapping[str, float] = THRESHOLDS,
     smallest: int = SMALLEST,
     level: float = 0.95,
@@ -100,6 +101,7 @@ def audit(  # noqa: PLR0913 - data, then settings by name, each with a default
             Without it they are 0 and 1, and 1 is assumed
         order: how many attributes an intersection crosses at most
         merge_spellings: count groups whose names differ only by case, spaces or encoding as one; they are refused else
+        missing: names of groups that mean unknown, such as "?"; an empty one always does
         thresholds: by metric, in place of those of `THRESHOLDS`; engineering thresholds, not law
         smallest: fewest rows behind a rate for its group to be trusted; an engineering threshold, not law. With 1 every
             group is, and the most selected one of any size is the reference of impact ratios
@@ -115,7 +117,7 @@ def audit(  # noqa: PLR0913 - data, then settings by name, each with a default
     """
     settings = Settings(
         thresholds=thresholds, smallest=smallest, level=level, seed=seed, draws=draws, order=order,
-        merge_spellings=merge_spellings,
+        merge_spellings=merge_spellings, missing=(missing,) if isinstance(missing, str) else tuple(map(str, missing)),
     )  # fmt: skip
     frame = attributes(groups)
     y, predicted, named = outcomes(labels, predictions, favourable)

@@ -33,6 +33,7 @@ class Settings:
     draws: int
     order: int = ORDER
     merge_spellings: bool = False
+    missing: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.thresholds) - set(THRESHOLDS))

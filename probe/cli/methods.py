@@ -1,12 +1,12 @@
-"""`probe methods`, `probe explain`, `probe attack`, `probe bias`: one method on one model, from the shell."""
+"""`probe methods`, `probe explain`, `probe attack`: one method on one model, from the shell."""
 
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from probe.cli.app import FINDINGS, AllowCode, Device, Json, PlanFile, command, pairs, say, show, tell
-from probe.errors import DataError, RangeError
+from probe.cli.app import AllowCode, Device, Json, PlanFile, command, pairs, say, show, tell
+from probe.errors import RangeError
 
 Name = Annotated[str, typer.Argument(help="A network of the zoo such as adult-mlp, or a folder of `probe train`.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="A setting of the method, such as eps=8/255.")]
@@ -118,44 +118,6 @@ def attack(
         say(f"{label:>14}: {value:.3f} [{low:.3f}, {high:.3f}]")
 
 
-@command("bias")
-def bias(  # one option for each column
-    source: Annotated[str, typer.Argument(help="A network of the zoo, or a CSV file with predictions.")],
-    label: Annotated[str, typer.Option(help="CSV: the column with the outcome, 0 or 1.")] = "label",
-    prediction: Annotated[str, typer.Option(help="CSV: the column with the decision, 0 or 1.")] = "prediction",
-    groups: Annotated[
-        list[str] | None, typer.Option("--group", help="A column that names groups; repeat for more.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the permutations.")] = 0,
-    as_json: Json = False,
-) -> int:
-    """Compare outcomes between groups, with intervals."""
-    from probe.bias import audit
-
-    table = (
-        _predictions(source, groups)
-        if not source.endswith((".csv", ".csv.gz"))
-        else _columns(source, label, prediction, groups)
-    )
-    report = audit(*table, seed=seed)
-    if as_json:
-        show(
-            {
-                "groups": report.groups.to_dict("records"),
-                "disparities": report.disparities.to_dict("records"),
-                "findings": [finding.to_json() for finding in report.findings],
-            }
-        )
-    else:
-        from probe.cli.audits import SIGNS
-
-        for f in report.findings:
-            interval = "" if f.low is None or f.high is None else f" [{f.low:.3f}, {f.high:.3f}]"
-            value = "" if f.estimate is None else f": {f.estimate:.3f}{interval}"
-            say(f"{SIGNS[f.status]:15} {f.check}{value}  {f.note}")
-    return FINDINGS if {f.status for f in report.findings} & {"fail", "inconclusive", "error", "not run"} else 0
-
-
 def _open(name: str, plan: Path | None = None, allow_code: bool = False, device: str = "") -> tuple[Any, Any]:
     from probe.cli.sources import open_named
 
@@ -184,27 +146,3 @@ def _save(result: Any, out: Path | None) -> None:
         return
     result.save(out)
     tell(f"wrote {out}.npz and {out}.json")
-
-
-def _predictions(name: str, groups: list[str] | None) -> tuple[Any, ...]:
-    model, data = _open(name)
-    if data.groups is None or len(model.classes) != 2:
-        raise DataError(f"{name} has no groups to compare, or not two classes; adult-mlp has both")
-    if missing := set(groups or ()) - set(data.groups.columns):
-        raise DataError(f"{name} has no groups {sorted(missing)[0]!r}; it has {', '.join(data.groups.columns)}")
-    predicted = model.predict(data.inputs).numpy()
-    return data.labels.numpy(), predicted, data.groups[list(groups)] if groups else data.groups
-
-
-def _columns(path: str, label: str, prediction: str, groups: list[str] | None) -> tuple[Any, ...]:
-    from probe.csvfile import read_csv, unknown_like
-
-    if not groups:
-        raise DataError("name the columns that hold groups: --group sex --group race")
-    table, notices = read_csv(path, groups)
-    for column in (label, prediction, *groups):
-        if column not in table:
-            raise DataError(f"{path} has no column {column!r}; it has {', '.join(map(str, table.columns))}")
-    for notice in (*notices, *unknown_like(table, groups)):
-        tell(f"probe: {notice}")
-    return table[label], table[prediction], table[groups]

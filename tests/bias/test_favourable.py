@@ -10,9 +10,9 @@ from tests.bias.conftest import COMPAS_RACE, expand
 
 TABLES = ("groups", "disparities", "pairs", "small_groups")
 CODES = {
-    "text": ("no", "yes", "yes"), "signs": (-1, 1, 1), "one and two": (1, 2, 2), 
-    "truth in text": ("False", "True", "True"), "digits in text": ("0", "1", "1"), "bools": (False, True, True), "named as text": (0, 1, "1"),
-    "named as a bool": (0, 1, True), "text of a bool": (False, True, "true"), "floats": (1.0, 2.0, 2),
+    "text": ("no", "yes", "yes"), "signs": (-1, 1, 1), "one and two": (1, 2, 2), "floats": (1.0, 2.0, 2),
+    "truth in text": ("False", "True", "True"), "digits in text": ("0", "1", "1"), "bools": (False, True, True),
+    "named as text": (0, 1, "1"), "named as a bool": (0, 1, True), "text of a bool": (False, True, "true"),
 }  # fmt: skip
 
 
@@ -62,7 +62,7 @@ def test_it_is_named_in_every_table_and_finding(random_rows):
 @pytest.mark.parametrize(
     ("labels", "favourable", "message"),
     [
-        (["yes", "no", "maybe", "no"], "yes", "two values, one of them favourable='yes', but hold 'maybe', 'no', 'yes'"),
+        (["yes", "no", "maybe", "no"], "yes", "one of them favourable='yes', but hold 'maybe', 'no', 'yes'"),
         (["yes", "no", "Yes", "no"], "yes", "hold 'Yes', 'no', 'yes'; recode them"),
         (["yes", "no", "yes", "no"], "Yes", "favourable='Yes', but hold 'no', 'yes'"),
         (["yes", "no", None, "no"], "yes", "labels has 1 missing value"),
@@ -70,7 +70,7 @@ def test_it_is_named_in_every_table_and_finding(random_rows):
         ([0.2, 0.7, 0.4, 1.0], 1, "must hold two values"),
         ([["a"], ["b"], ["a"], ["b"]], "yes", "one-dimensional"),
         ([-1, 1, 1, -1], None, "but -1 came; threshold or recode them first, or name the favourable one"),
-        (["yes", "no", "yes", "no"], None, "but holds 'yes'; recode it, or name the favourable value, as in favourable="),
+        (["yes", "no", "yes", "no"], None, "holds 'yes'; recode it, or name the favourable value, as in favourable='yes'"),
     ],
 )  # fmt: skip
 def test_outcomes_that_are_not_two_are_refused(labels, favourable, message):

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from probe.bias import audit
-from probe.bias.naming import LIKE_UNKNOWN
 from probe.errors import DataError
+from probe.names import UNKNOWN
 
 E_ACUTE = unicodedata.normalize("NFC", "é"), unicodedata.normalize("NFD", "é")
 VARIANTS = {
@@ -73,10 +73,22 @@ def test_rows_that_read_like_an_unknown_are_counted_in_intersections_too():
     assert counted == {"sex": 40, "age": 40, "sex x age": 40 + 30}
 
 
-@pytest.mark.parametrize("spelling", sorted(LIKE_UNKNOWN - {""}))
+@pytest.mark.parametrize("spelling", sorted(UNKNOWN - {""}))
 def test_every_listed_spelling_is_seen_in_any_case_and_between_spaces(spelling):
     for text in (spelling, f" {spelling.upper()} "):
         assert audit(*rows("a", text), draws=9).ledger.loc[0, "like_unknown"] == 40
+
+
+def test_spellings_that_are_listed_as_missing_are_unknown():
+    report = audit(*rows("a", "b", "?", "NA"), missing=["?"], draws=9)
+    ledger = report.ledger.loc[0]
+    assert (ledger["unknown"], ledger["like_unknown"]) == (40, 40)
+    assert report.groups["group"].tolist() == ["NA", "a", "b"]
+
+
+def test_blanks_of_two_kinds_read_like_unknowns_and_are_no_spellings_of_a_name():
+    report = audit(*rows("a", " ", "\t", "\u00a0"), draws=9)
+    assert (report.ledger.loc[0, "like_unknown"], len(report.groups)) == (120, 4)
 
 
 def test_a_missing_value_of_any_kind_is_unknown():

@@ -288,6 +288,56 @@ def test_bias_of_a_table(probe, place):
     assert "findings" in json.loads(probe("bias", "t.csv", "--group", "sex", "--json", code=1).stdout)
     assert "has no column 'race'" in probe("bias", "t.csv", "--group", "race", code=2).stderr
     assert "--group" in probe("bias", "t.csv", code=2).stderr
+    assert "name one thing to compare" in probe("bias", code=2).stderr
+
+
+def test_bias_of_a_table_without_labels_and_in_words(probe, place):
+    (place / "t.csv").write_text("hired,sex\n" + "yes,F\nno,F\nyes,M\nno,M\n" * 500)
+    said = ("bias", "t.csv", "--group", "sex", "--prediction", "hired")
+    assert "name the favourable value" in probe(*said, code=2).stderr
+    result = probe(*said, "--favourable", "yes", code=0)
+    assert "favourable outcome: yes\n" in result.stdout
+    assert "there are no labels" in result.stdout
+    assert "sex: 2,000 of 2,000 rows" in result.stdout
+    assert "odds difference" not in result.stdout
+    document = json.loads(probe(*said, "--favourable", "no", "--json", code=0).stdout)
+    assert document["favourable"] == {"value": "no", "assumed": False}
+    assert {"groups", "disparities", "pairs", "small_groups", "ledger", "findings", "notices"} <= set(document)
+    assert document["ledger"][0]["used"] == 2000
+    assert document["pairs"][0]["lower"] is None
+
+
+def test_bias_ends_with_1_for_a_fail_and_for_what_is_undecided_only_when_strict(probe, place):
+    (place / "t.csv").write_text("label,prediction,sex\n" + "1,1,F\n0,0,F\n1,1,M\n0,0,M\n" * 10)
+    said = ("bias", "t.csv", "--group", "sex")
+    assert "inconclusive" in probe(*said, code=0).stdout
+    probe(*said, "--strict", code=1)
+    probe(*said, "--threshold", "demographic_parity_ratio=0.01", "--smallest", "10", "--level", "0.9", code=0)
+    assert "NAME=VALUE" in probe(*said, "--threshold", "demographic_parity_ratio", code=2).stderr
+    assert "no threshold is called 'fairness'" in probe(*said, "--threshold", "fairness=1", code=2).stderr
+    assert "nobody named the favourable outcome; 1 is assumed" in probe(*said, code=0).stdout
+
+
+def test_bias_merges_spellings_and_takes_scores_when_asked(probe, place):
+    rows = "1,1,.9,Male\n0,0,.2,male \n1,1,.7,F\n0,0,.1,F\n" * 50
+    (place / "t.csv").write_text("label,prediction,p,sex\n" + rows)
+    said = ("bias", "t.csv", "--group", "sex", "--scores", "p")
+    refused = probe(*said, code=2).stderr
+    assert "'Male' (50 rows) and 'male ' (50 rows)" in refused
+    assert "--merge-spellings" in refused
+    document = json.loads(probe(*said, "--merge-spellings", "--json", code=0).stdout)
+    assert {row["group"]: row["auc"] for row in document["groups"]} == {"F": 1.0, "Male": 1.0}
+
+
+def test_bias_of_a_model_of_ones_own(probe, place):
+    said = ("bias", "--plan", "mine.toml")
+    assert "--allow-code" in probe(*said, code=3).stderr
+    document = json.loads(probe(*said, "--allow-code", "--json", "--group", "sex").stdout)
+    assert document["favourable"] == {"value": "yes", "assumed": True}
+    assert {row["attribute"] for row in document["groups"]} == {"sex"}
+    assert "is no class" in probe(*said, "--allow-code", "--favourable", "maybe", code=2).stderr
+    named = json.loads(probe(*said, "--allow-code", "--favourable", "no", "--json").stdout)
+    assert named["favourable"] == {"value": "no", "assumed": False}
 
 
 def test_version_and_help_are_quick():

@@ -186,7 +186,7 @@ def test_rates_rest_on_what_they_are_a_share_of(bundles):
 def test_gaps_have_interval_p_value_and_what_could_have_been_found(bundles):
     gaps = bias.disparities(bundles.table, "sex")
     assert len(gaps) == 3
-    assert {"Estimate [95 % interval]", "p", "Detectable", "n", "Asked"} <= set(gaps)
+    assert {"Estimate [95 % interval]", "p", "Would have failed", "n", "Asked"} <= set(gaps)
 
 
 def test_an_intact_bundle_is_verified_and_a_changed_one_is_not(bundles, copied):

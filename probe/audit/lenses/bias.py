@@ -22,6 +22,7 @@ def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
         result.findings.append(absent("bias", "differences between groups", note))
         return
     index = classes.index(positive) if positive else 1
+    named = bias.Favourable(classes[index], assumed=not positive)
     try:
         report = bias.audit(
             (answers.labels == index).astype(int),
@@ -29,14 +30,17 @@ def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
             groups,
             answers.probabilities[:, index],
             thresholds={k: v for k, v in plan["checks"].items() if k in bias.THRESHOLDS},
+            favourable=named,
             smallest=plan["bias"]["smallest"],
+            order=plan["bias"].get("order", 2),
+            merge_spellings=plan["bias"].get("merge_spellings", False),
             seed=plan["seed"],
         )
     except ProbeError as error:
         result.findings.append(replace(absent("bias", "differences between groups", str(error)), status="error"))
         return
     result.tables |= {"bias_groups": report.groups, "bias_disparities": report.disparities, "bias_pairs": report.pairs}
-    result.tables["bias_ledger"] = report.ledger
+    result.tables |= {"bias_small_groups": report.small_groups, "bias_ledger": report.ledger}
     result.findings += report.findings
 
 

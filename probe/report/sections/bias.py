@@ -24,13 +24,18 @@ def section(bundle: Bundle) -> Section:
     blocks: list[Block] = []
     if bundle.has("tables/bias_groups.csv"):
         groups, gaps = bundle.table("bias_groups"), bundle.table("bias_disparities")
+        small = bundle.table("bias_small_groups") if bundle.has("tables/bias_small_groups.csv") else None
         for order, attribute in enumerate(dict.fromkeys(groups["attribute"])):
             blocks.append(Text(f"By {attribute}", level=3))
             blocks += _attribute(bundle, str(attribute), groups[groups["attribute"] == attribute], order)
             blocks += _disparities(gaps[gaps["attribute"] == attribute], str(attribute))
+            if small is not None:
+                blocks += _small(small[small["attribute"] == attribute], str(attribute))
     plan = bundle.manifest["plan"]["bias"]
     classes = bundle.manifest["model"]["classes"]
-    favourable = plan["positive"] or (classes[1] if len(classes) == 2 else "")
+    favourable = plan["positive"] or (
+        f"{classes[1]}, which is assumed because nobody named it" if len(classes) == 2 else ""
+    )
     return Section(
         "bias",
         LENSES["bias"],
@@ -46,14 +51,15 @@ def section(bundle: Bundle) -> Section:
 
 def _disparities(gaps: pd.DataFrame, attribute: str) -> list[Block]:
     columns = (
-        "measure", "status", "estimate", "asked", "p", "detectable gap", "n",
+        "measure", "status", "estimate", "asked", "p", "would have failed", "n",
         "widest between",
     )  # fmt: skip
-    some = any(_text(gap["left_out"]) for gap in records(gaps))
+    some = any(_text(gap["not_covered"]) for gap in records(gaps))
     rows: list[list[Cell]] = []
     for gap in records(gaps):
         unit: Unit = "number" if "ratio" in str(gap["metric"]) else "points"
         between = f"{gap['lowest']} (lowest) and {gap['highest']} (highest)" if isinstance(gap["lowest"], str) else ""
+        between = between or ("no difference" if gap["estimate"] == (unit == "number") else "")
         rate = f", {gap['rate']}" if between and isinstance(gap["rate"], str) else ""
         rows.append(
             [
@@ -62,22 +68,45 @@ def _disparities(gaps: pd.DataFrame, attribute: str) -> list[Block]:
                 estimate(gap["estimate"], gap["low"], gap["high"], unit),
                 threshold(gap["threshold"], str(gap["direction"]), unit),
                 p_value(gap["p_value"]),
-                number(gap["detectable"], unit),
+                number(gap["would_fail"], unit),
                 count(gap["n"]),
                 between + rate or _text(gap["reason"]),
-                *([_text(gap["left_out"])] if some else []),
+                *([_covered(gap)] if some else []),
             ]
         )
     caption = (
-        f"Gaps by {attribute}, with simultaneous 95 % intervals and permutation p-values. The detectable gap is what "
-        "these rows would have shown four times out of five; a smaller one may be there and not be seen. "
-        "pp: percentage points."
+        f"Gaps by {attribute}, with 95 % intervals and permutation p-values. The end of an interval that proves a gap "
+        "holds for all pairs of groups of any size at once; the other is that of the widest pair. "
+        "Would have failed: the true gap (or ratio) of the smallest group compared that would have failed four times "
+        "out of five. pp: percentage points."
     )
     return (
-        [Table((*columns, *(["left out: too small"] if some else [])), rows, caption, numeric=columns[2:7])]
+        [Table((*columns, *(["not covered: too small"] if some else [])), rows, caption, numeric=columns[2:7])]
         if rows
         else []
     )
+
+
+def _covered(gap: dict[str, Any]) -> str:
+    """What the estimate leaves out, and what it would be with it."""
+    if not _text(gap["not_covered"]) or gap["compared"] == "all groups":
+        return ""
+    unit: Unit = "number" if "ratio" in str(gap["metric"]) else "points"
+    return f"{gap['left_out']}; with them {number(gap['estimate_all_groups'], unit)}"
+
+
+def _small(small: pd.DataFrame, attribute: str) -> list[Block]:
+    columns = ("group", "rate", "rests on", "status", "what was shown")
+    rows: list[list[Cell]] = [
+        [str(row["group"]), RATES[str(row["metric"])][0], count(row["n"]), Badge(str(row["status"])), str(row["what"])]
+        for row in records(small)
+    ]
+    caption = (
+        f"Groups by {attribute} with too few rows, positives or negatives behind a rate to be trusted. A gap of theirs "
+        "that is shown all the same is a fail."
+    )
+    file = "tables/bias_small_groups.csv"
+    return [Table(columns, rows, caption, numeric=columns[2:3], folded=len(rows) > 5, file=file)] if rows else []
 
 
 def _attribute(bundle: Bundle, attribute: str, groups: pd.DataFrame, order: int) -> list[Block]:
@@ -105,7 +134,8 @@ def _attribute(bundle: Bundle, attribute: str, groups: pd.DataFrame, order: int)
     ]
     ledger = bundle.table("bias_ledger") if bundle.has("tables/bias_ledger.csv") else None
     if ledger is not None and attribute in set(ledger["attribute"]):
-        blocks.append(Text(_sentence(records(ledger[ledger["attribute"] == attribute])[0])))
+        row = records(ledger[ledger["attribute"] == attribute])[0]
+        blocks.append(Text(_sentence(row) + (f" Note: {row['notice']}." if _text(row.get("notice")) else "")))
     return blocks
 
 

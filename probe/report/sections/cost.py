@@ -38,13 +38,13 @@ def limits(bundle: Bundle) -> Section:
         ),
         Text(
             "Several checks were made, each with its own 95 % interval; the more there are, the likelier it is "
-            "that one of them is off by chance. Intervals of differences between groups are simultaneous within an "
-            "attribute."
+            "that one of them is off by chance. Intervals of differences between groups allow for all pairs within "
+            "an attribute."
         ),
         Text(
             "An attack that fails shows what that attack could not do, not what is impossible. An explanation that "
             "beats a random order is better than nothing, not the truth about the model. A difference that was not "
-            "found may be smaller than the detectable gap that stands beside it."
+            "found may be smaller than the gap beside it that would have failed."
         ),
         Text(
             "Not examined: training data and how it was gathered, intended use, people who work with the answers, "

@@ -1,0 +1,166 @@
+"""`probe bias`: the outcomes of groups compared, of a model's answers or of any decisions in a CSV file."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from probe.cli.app import AllowCode, Device, Json, PlanFile, Strict, command, exit_code, say, show
+from probe.cli.audits import SIGNS
+from probe.errors import DataError, PlanError, RangeError
+
+
+@command("bias")
+def bias(
+    source: Annotated[
+        str, typer.Argument(help="A network of the zoo, a folder of `probe train`, or a CSV file with decisions.")
+    ] = "",
+    plan: PlanFile = None,
+    label: Annotated[
+        str,
+        typer.Option(help="CSV: the column with the true outcome; `label` if there is one. Without, only selection."),
+    ] = "",
+    prediction: Annotated[str, typer.Option(help="CSV: the column with the decision.")] = "prediction",
+    scores: Annotated[str, typer.Option(help="CSV: the column with the probability of the favourable outcome.")] = "",
+    groups: Annotated[
+        list[str] | None, typer.Option("--group", help="A column that names groups; repeat for more.")
+    ] = None,
+    favourable: Annotated[
+        str, typer.Option(help="The outcome that people would rather have: a value of the CSV, or a class.")
+    ] = "",
+    order: Annotated[int, typer.Option(min=1, help="How many attributes an intersection crosses at most.")] = 2,
+    smallest: Annotated[int, typer.Option(min=1, help="Fewest rows behind a rate for its group to be trusted.")] = 30,
+    level: Annotated[float, typer.Option(help="The level of the intervals, such as 0.95.")] = 0.95,
+    thresholds: Annotated[
+        list[str] | None,
+        typer.Option("--threshold", help="A threshold, such as demographic_parity_ratio=0.8; repeat for more."),
+    ] = None,
+    missing: Annotated[
+        list[str] | None, typer.Option(help="A name of groups that means unknown, such as ?; an empty one always does.")
+    ] = None,
+    merge_spellings: Annotated[
+        bool, typer.Option("--merge-spellings", help="Count 'Male', 'male' and 'Male ' as one group.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the permutations.")] = 0,
+    device: Device = "",
+    allow_code: AllowCode = False,
+    strict: Strict = False,
+    as_json: Json = False,
+) -> int:
+    """Compare outcomes between groups, with intervals: who fails to get the favourable one, and how sure that is."""
+    from probe.bias import audit
+
+    if bool(source) == (plan is not None):
+        raise PlanError("name one thing to compare: `probe bias adult-mlp`, `probe bias decisions.csv`, or --plan FILE")
+    columns = _Columns(label, prediction, scores, tuple(groups or ()))
+    if plan is None and source.lower().endswith((".csv", ".csv.gz")):
+        data, said = columns.read(source, favourable)
+    else:
+        columns.refuse_for_a_model(label, prediction, scores)
+        from probe.cli.sources import open_both, plan_in, plan_of
+
+        chosen = plan_of(source) if plan is None else plan_in(plan)
+        model, rows = open_both(chosen, allow_code=allow_code, device=device)
+        data, said = _answers(chosen, model, rows, columns.groups, favourable)
+    report = audit(
+        **data,
+        order=order,
+        smallest=smallest,
+        level=level,
+        thresholds=_thresholds(thresholds),
+        missing=tuple(missing or ()),
+        merge_spellings=merge_spellings,
+        seed=seed,
+    )
+    if as_json:
+        document = report.to_json()
+        show(document | {"notices": [*said, *document["notices"]]})
+    else:
+        _say(report, said)
+    return exit_code((finding.status for finding in report.findings), strict)
+
+
+def _say(report: Any, said: list[str]) -> None:
+    say(f"favourable outcome: {report.favourable}")
+    for notice in (*said, *report.notices):
+        say(f"note: {notice}")
+    for row in report.ledger.to_dict("records"):
+        left = [f"{row[name]:,} {word}" for name, word in (("unknown", "unknown"), ("not_run", "not run")) if row[name]]
+        say(f"{row['attribute']}: {row['used']:,} of {row['rows']:,} rows" + "".join(f", {part}" for part in left))
+    for f in report.findings:
+        interval = "" if f.low is None or f.high is None else f" [{f.low:.3f}, {f.high:.3f}]"
+        value = "" if f.estimate is None else f": {f.estimate:.3f}{interval}"
+        say(f"{SIGNS[f.status]:15} {f.check}{value}  {f.note}")
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Which columns of a CSV file hold what."""
+
+    label: str
+    prediction: str
+    scores: str
+    groups: tuple[str, ...]
+
+    def read(self, path: str, favourable: str) -> tuple[dict[str, Any], list[str]]:
+        """What `bias.audit` takes, and what was found out about the file."""
+        from probe.csvfile import read_csv
+
+        if not self.groups:
+            raise DataError("name the columns that hold groups: --group sex --group race")
+        table, notices = read_csv(path, self.groups)
+        label = self.label or ("label" if "label" in table and self.prediction != "label" else "")
+        for column in filter(None, (label, self.prediction, self.scores, *self.groups)):
+            if column not in table:
+                there = ", ".join(map(str, table.columns))
+                raise DataError(f"{path} has no column {column!r}; it has {there}")
+        return {
+            "labels": table[label] if label else None,
+            "predictions": table[self.prediction],
+            "groups": table[list(dict.fromkeys(self.groups))],
+            "scores": table[self.scores] if self.scores else None,
+            "favourable": favourable or None,
+        }, list(notices)
+
+    def refuse_for_a_model(self, label: str, prediction: str, scores: str) -> None:
+        """A model answers itself, and its data has the labels."""
+        if label or scores or prediction != "prediction":
+            raise PlanError("--label, --prediction and --scores name columns of a CSV file; a model needs none of them")
+
+
+def _answers(
+    plan: Any, model: Any, data: Any, groups: tuple[str, ...], favourable: str
+) -> tuple[dict[str, Any], list[str]]:
+    """The labels and answers of a model on its data, for the class that counts as favourable."""
+    from probe.bias import Favourable
+
+    if data.groups is None:
+        raise DataError(f"{plan.name} has no groups to compare; adult-mlp has")
+    chosen = groups or plan.bias.groups or tuple(map(str, data.groups.columns))
+    if missing := sorted(set(chosen) - set(data.groups.columns)):
+        raise DataError(f"{plan.name} has no groups {missing[0]!r}; it has {', '.join(data.groups.columns)}")
+    classes, named = list(model.classes or data.classes), favourable or plan.bias.positive
+    if named and named not in classes:
+        raise DataError(f"--favourable {named!r} is no class of {plan.name}; there are {', '.join(classes)}")
+    if not named and len(classes) != 2:
+        raise DataError(f"{plan.name} has {len(classes)} classes; name the favourable one: --favourable {classes[0]!r}")
+    index = classes.index(named) if named else 1
+    return {
+        "labels": (data.labels.numpy() == index).astype(int),
+        "predictions": (model.predict(data.inputs).cpu().numpy() == index).astype(int),
+        "groups": data.groups[list(chosen)],
+        "favourable": Favourable(classes[index], assumed=not named),
+    }, list(data.notices)
+
+
+def _thresholds(given: list[str] | None) -> dict[str, float]:
+    found = {}
+    for text in given or ():
+        name, equals, value = text.partition("=")
+        try:
+            found[name.strip()] = float(value)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise RangeError(f"--threshold {text!r}, expected NAME=VALUE such as demographic_parity_ratio=0.8")
+    return found
