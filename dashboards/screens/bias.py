@@ -44,8 +44,8 @@ def _compare(opened: Opened) -> None:
     parts.markdown_table(bias.disparities(bundle, by), "Gaps between groups with intervals")
     st.caption(
         "The end of an interval that proves a gap holds for all pairs of groups of any size at once, the other is that "
-        "of the widest pair; p is of a permutation test; 'would have failed' is the true gap (or ratio) of the smallest "
-        "group compared that would have failed four times out of five. Thresholds are engineering choices."
+        "of the widest pair; p is of a permutation test; 'would have failed' is the true gap (or ratio) of the "
+        "smallest group compared that would have failed four times out of five. Thresholds are engineering choices."
     )
     st.subheader("Groups", anchor=False)
     parts.data_table(bias.counts(bundle, by))

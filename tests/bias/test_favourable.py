@@ -70,7 +70,7 @@ def test_it_is_named_in_every_table_and_finding(random_rows):
         ([0.2, 0.7, 0.4, 1.0], 1, "must hold two values"),
         ([["a"], ["b"], ["a"], ["b"]], "yes", "one-dimensional"),
         ([-1, 1, 1, -1], None, "but -1 came; threshold or recode them first, or name the favourable one"),
-        (["yes", "no", "yes", "no"], None, "holds 'yes'; recode it, or name the favourable value, as in favourable='yes'"),
+        (["yes", "no", "yes", "no"], None, "holds 'yes'; recode it, or name the favourable value, as in favourable"),
     ],
 )  # fmt: skip
 def test_outcomes_that_are_not_two_are_refused(labels, favourable, message):

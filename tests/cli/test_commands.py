@@ -331,7 +331,7 @@ def test_bias_merges_spellings_and_takes_scores_when_asked(probe, place):
 
 def test_bias_of_a_model_of_ones_own(probe, place):
     said = ("bias", "--plan", "mine.toml")
-    assert "--allow-code" in probe(*said, code=3).stderr
+    assert "--allow-code" in probe(*said, code=2).stderr
     document = json.loads(probe(*said, "--allow-code", "--json", "--group", "sex").stdout)
     assert document["favourable"] == {"value": "yes", "assumed": True}
     assert {row["attribute"] for row in document["groups"]} == {"sex"}
