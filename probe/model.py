@@ -215,7 +215,7 @@ class Model:
         """The same model over embeddings (batch, tokens, width), for methods that need continuous inputs."""
         if self.embed is None:
             return self
-        reference = None if self.space.reference is None else self.points(self.space.reference.to(self.device))
+        reference = None if self.space.reference is None else self.points(self.space.reference.to(self.device).long())
         space = Space(bounds=(-torch.inf, torch.inf), reference=reference)
         return replace(self, embed=None, space=space)
 

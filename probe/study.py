@@ -32,6 +32,12 @@ def predict(model: Model, data: Dataset) -> Prediction:
     return Prediction.of(model, inputs, model.check_labels(data.labels, inputs))
 
 
+def suited(model: Model, data: Dataset) -> Dataset:
+    """The data in the floating type of the model's weights, as an audit asks about it."""
+    inputs = model.cast(data.inputs)
+    return data if inputs is data.inputs else replace(data, inputs=inputs)
+
+
 def check_fit(model: Model, data: Dataset) -> None:
     """Raise unless the model answers the first rows as `adapters.check_model` asks.
 

@@ -9,6 +9,7 @@ from probe.audit.attacking import at_radius
 from probe.audit.plan import Plan
 from probe.dataset import Dataset
 from probe.model import Model
+from probe.study import suited
 
 
 def estimate(plan: Plan, model: Model, data: Dataset) -> float:
@@ -16,7 +17,7 @@ def estimate(plan: Plan, model: Model, data: Dataset) -> float:
 
     The pilot is not counted in `model.usage`. What fails in it counts as 0 seconds: the audit says why it cannot run.
     """
-    plan = plan.resolve(form=model.space.form_of(data.inputs))
+    plan, data = plan.resolve(form=model.space.form_of(data.inputs)), suited(model, data)
     model = replace(model, usage=type(model.usage)())
     total = data.sample(plan.data.sample or None, plan.seed)
     few, many = data[:2], data[:100]

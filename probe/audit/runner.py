@@ -23,7 +23,7 @@ from probe.audit.plan import Plan
 from probe.dataset import Dataset
 from probe.errors import ExistsError, IntegrityError, PlanError, ProbeError, Unsupported, is_out_of_memory
 from probe.model import Model
-from probe.study import check_fit
+from probe.study import check_fit, suited
 
 KEPT = ("tables/groups.csv",)  # the table that is evidence; all others follow from it
 
@@ -41,7 +41,7 @@ def run(
     Raises:
         ExistsError: if the folder holds something else.
     """
-    plan = plan.resolve(form=model.space.form_of(data.inputs))
+    plan, data = plan.resolve(form=model.space.form_of(data.inputs)), suited(model, data)
     _check_names(plan, model, data)
     data = data.sample(plan.data.sample or None, plan.seed)
     manifest = describe(plan, model, data)
@@ -77,7 +77,7 @@ def _run(plan: Plan, model: Model, data: Dataset, bundle: Bundle, progress: Prog
 def check(plan: Plan, model: Model, data: Dataset) -> None:
     """Raise PlanError, or ShapeError, where the plan cannot be run."""
     _check_names(plan.resolve(form=model.space.form_of(data.inputs)), model, data)
-    check_fit(model, data)
+    check_fit(model, suited(model, data))
 
 
 def describe(plan: Plan, model: Model, data: Dataset) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from probe.dataset import Dataset
 from probe.errors import PlanError, ProbeError, Unsupported
 from probe.model import Model
 from probe.space import image_space
-from probe.study import check_fit
+from probe.study import check_fit, suited
 from probe.tables import Texts, texts_from_csv
 
 
@@ -75,6 +75,7 @@ def open_both(plan: Plan, *, allow_code: bool = False, device: str = "") -> tupl
         )
     if device:
         model = _placed(model, device)
+    data = suited(model, data)
     check_fit(model, data)
     return model, data
 

@@ -1,0 +1,261 @@
+"""What an error says to write is written here, and gives the right value."""
+
+import re
+from collections import namedtuple
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+from probe import Model, Space, check_model, from_predict_proba
+from probe.errors import DataError, ForwardError, ProbeError, ShapeError, Unsupported
+from probe.explainers import IntegratedGradients, KernelShap, Saliency
+from probe.metrics import Deletion
+
+X = torch.rand(10, 3, generator=torch.Generator().manual_seed(0))
+WEIGHT = torch.tensor([[2.0, -1.0, 0.5], [-1.0, 1.5, 0.0]])
+RIGHT = X @ WEIGHT.T
+HIDDEN = {"torch": torch, "np": np}
+
+
+def expression(error, begins):
+    """The code that an error names, from where it begins to where its brackets close."""
+    text = str(error.value)
+    assert begins in text, text
+    at = start = text.index(begins)
+    depth = 0
+    while at < len(text) and (depth > 0 or text[at] not in " ;,)"):
+        depth += (text[at] in "([") - (text[at] in ")]")
+        at += 1
+    return text[start:at]
+
+
+def refused(forward, classes=("a", "b"), x=X, error=ShapeError):
+    with pytest.raises(error) as caught:
+        Model(forward=forward, classes=classes).predict(x)
+    return caught
+
+
+def probability(x):
+    return torch.sigmoid(1 - 4 * x.sum(1, keepdim=True))
+
+
+@pytest.mark.parametrize("shape", [(-1, 1), (-1,)])
+@pytest.mark.parametrize("of", ["logit", "probability"])
+def test_one_number_for_each_row_becomes_two_logits(of, shape):
+    """About .012 for yes stays .012, and the answer is no."""
+    x = torch.full((4, 3), 0.45)
+
+    def number(x):
+        return (probability(x) if of == "probability" else torch.logit(probability(x))).view(shape)
+
+    caught = refused(number, ("no", "yes"), x)
+    code = expression(caught, "torch.stack(" if shape == (-1,) else "torch.cat(")
+
+    def mended(x):
+        z = number(x)
+        if of == "probability":
+            z = eval(expression(caught, "torch.logit("), {"torch": torch, "p": z})
+        return eval(code, {"torch": torch, "z": z})
+
+    model = Model(forward=mended, classes=("no", "yes"))
+    assert model.predict(x).tolist() == [0, 0, 0, 0]
+    assert_close(model(x).softmax(-1)[:, 1], torch.full((4,), 0.01213), atol=1e-4, rtol=0)
+    check_model(model, x)
+
+
+def test_a_probability_of_exactly_one_has_a_logit_too():
+    caught = refused(lambda x: torch.ones(len(x), 1))
+    z = eval(expression(caught, "torch.logit("), {"torch": torch, "p": torch.ones(10, 1)})
+    assert z.isfinite().all()
+
+
+def test_what_is_more_likely_meant_is_said_first():
+    text = str(refused(lambda x: x[:, :1]).value)
+    assert text.index("probability p") < text.index("logit z")
+    text = str(refused(lambda x: 9 * x[:, :1] - 4).value)
+    assert text.index("logit z") < text.index("probability p")
+    assert "regression" in text
+
+
+Output = namedtuple("Output", ["logits", "aux"])
+
+
+class HasLogits:
+    def __init__(self, logits):
+        self.logits = logits
+
+
+@pytest.mark.parametrize(("wrap", "remedy", "code"), [
+    (HasLogits, "a HasLogits (return its .logits)", "outputs.logits"),
+    (lambda z: Output(z, None), "an Output (return its .logits)", "outputs.logits"),
+    (lambda z: (z, torch.zeros(len(z))), "a tuple (return its first, outputs[0])", "outputs[0]"),
+    (lambda z: [torch.zeros(1), z], "a list (return its outputs[1])", "outputs[1]"),
+    (lambda z: {"logits": z, "aux": z}, "a dict (return its ['logits'])", "outputs['logits']"),
+    (lambda z: {"out": z, "loss": z.sum()}, "a dict (return its ['out'])", "outputs['out']"),
+    (list, "a list (return torch.stack(outputs))", "torch.stack(outputs)"),
+    (lambda z: z.tolist(), "a list (return torch.tensor(outputs))", "torch.tensor(outputs)"),
+    (lambda z: z.numpy(), "a ndarray (return torch.from_numpy(...) of logits", "torch.from_numpy(outputs)"),
+    (lambda z: z[:, :, None, None], "return logits.flatten(1)", "outputs.flatten(1)"),
+    (lambda z: z[:, None], "return logits[:, 0]", "outputs[:, 0]"),
+    (lambda z: z[:, :, None, None].expand(-1, -1, 4, 4), "return logits.mean((2, 3))", "outputs.mean((2, 3))"),
+    (lambda z: z[:, None].expand(-1, 5, -1), "return logits.mean(1)", "outputs.mean(1)"),
+    (lambda z: z[:, :, None].expand(-1, -1, 5), "return logits.mean(2)", "outputs.mean(2)"),
+    (lambda z: z.T, "return logits.T", "outputs.T"),
+])  # fmt: skip
+def test_what_holds_the_logits_is_named(wrap, remedy, code):
+    caught = refused(lambda x: wrap(x @ WEIGHT.T))
+    assert remedy in str(caught.value)
+    assert "expected (10, 2): one logit for each class" in str(caught.value)
+    model = Model(forward=lambda x: eval(code, {"torch": torch, "outputs": wrap(x @ WEIGHT.T)}), classes=("a", "b"))
+    assert_close(model.logits(X), RIGHT)
+
+
+@pytest.mark.parametrize(("forward", "message"), [
+    (lambda x: None, r"returned None \(is its `return` missing\?\)"),
+    (lambda x: x.mean(), "a single number, such as a loss"),
+    (lambda x: x.mean(0, keepdim=True), r"answers 1 rows for 10"),
+    (lambda x: (x @ WEIGHT.T).argmax(-1), "return the scores that argmax was taken of"),
+    (lambda x: x[:, :0], "there is no number in it"),
+])  # fmt: skip
+def test_what_holds_no_logits_is_named(forward, message):
+    assert re.search(message, str(refused(forward, ()).value))
+
+
+def test_a_model_that_squeezes_a_single_row_is_told_so():
+    def squeezed(x):
+        return (x @ WEIGHT.T).squeeze()
+
+    with pytest.raises(ShapeError, match="not one row alone") as caught:
+        check_model(Model(forward=squeezed), X)
+    assert "logits.reshape(len(x), -1)" in str(caught.value)
+    mended = Model(forward=lambda x: squeezed(x).reshape(len(x), -1))
+    check_model(mended, X)
+    assert_close(mended.logits(X[:1]), RIGHT[:1])
+
+
+def test_a_softmax_is_dropped_or_its_logarithm_taken():
+    caught = refused(lambda x: (x @ WEIGHT.T).softmax(-1), error=ProbeError)
+    code = expression(caught, "torch.log(")
+    mended = Model(forward=lambda x: eval(code, {"torch": torch, "p": (x @ WEIGHT.T).softmax(-1)}))
+    assert_close(mended.logits(X).softmax(-1), RIGHT.softmax(-1))
+    box = from_predict_proba(lambda x: (torch.from_numpy(x) @ WEIGHT.T).softmax(-1).numpy(), Space(), ("a", "b"))
+    assert_close(box.logits(X).softmax(-1), RIGHT.softmax(-1))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_softmax_in_half_precision_is_told(dtype):
+    with pytest.raises(ProbeError, match="returns probabilities"):
+        Model(forward=lambda x: (x @ WEIGHT.T).to(dtype).softmax(-1))(X)
+
+
+def test_sigmoids_of_single_labels_are_refused_and_studied_one_by_one():
+    heads = torch.randn(4, 3, generator=torch.Generator().manual_seed(1))
+    caught = refused(lambda x: torch.sigmoid(x @ heads.T), (), error=ProbeError)
+    code = expression(caught, "torch.stack(")
+    for k in range(4):
+        model = Model(
+            forward=lambda x, k=k: eval(code, {"torch": torch, "z": x @ heads.T, "k": k}), classes=("no", "yes")
+        )
+        assert_close(model.logits(X).softmax(-1)[:, 1], torch.sigmoid(X @ heads[k]))
+
+
+def test_logits_that_happen_to_lie_between_0_and_1_have_a_way_through():
+    small = WEIGHT.abs() / 10
+    caught = refused(lambda x: x @ small.T, error=ProbeError)
+    assert "return logits + 2" in str(caught.value)
+    model = Model(forward=lambda x: x @ small.T + 2)
+    assert_close(model.logits(X).softmax(-1), (X @ small.T).softmax(-1))
+    assert Model(forward=lambda x: x @ small.T).logits(X[:7]).shape == (7, 2)
+    first = Model(forward=lambda x: x @ WEIGHT.T)
+    first.logits(X)
+    first.logits(torch.tensor([[0.1, 0.01, 0.1 + row / 99] for row in range(9)]))
+
+
+MODEL = Model(forward=nn.Linear(3, 2).eval(), space=Space(reference=torch.zeros(1, 3)))
+LABELS = [0, 1, 0, 1, 1, 0, 0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("inputs", [
+    X.numpy(), X.double().numpy(), X.tolist(), list(X), tuple(X), pd.DataFrame(X.numpy()), X.double(), {"x": X},
+    pd.DataFrame({"a": X[:, 0].numpy(), "b": [True, False] * 5, "c": range(10)}).assign(c=lambda f: f.c / 10),
+    X[0], X.round().long(), X.to_sparse(),
+], ids=lambda x: type(x).__name__)  # fmt: skip
+def test_inputs_of_another_kind_are_made_tensors_as_the_error_says(inputs):
+    with pytest.raises(ShapeError) as caught:
+        IntegratedGradients()(MODEL, inputs)
+    text = str(caught.value)
+    begins = "torch." if "write torch." in text else "inputs"
+    code = text[text.rindex("such as " if "such as " in text and "write" not in text else "write ") :]
+    code = code.split(" ", 1)[1].removeprefix("as ").split(" where ")[0].split(" for ")[0]
+    assert code.startswith(begins)
+    made = eval(code, {"torch": torch, "inputs": inputs})
+    assert IntegratedGradients()(MODEL, made).values.shape[1:] == (3,)
+
+
+@pytest.mark.parametrize("labels", [
+    1, LABELS, np.array(LABELS), pd.Series(LABELS), torch.tensor(1), torch.tensor(LABELS)[:, None],
+    nn.functional.one_hot(torch.tensor(LABELS)), torch.tensor(LABELS).float(),
+], ids=lambda x: type(x).__name__)  # fmt: skip
+def test_labels_of_another_kind_are_made_indices_as_the_error_says(labels):
+    with pytest.raises((ShapeError, DataError)) as caught:
+        Saliency()(MODEL, X, labels)
+    code = str(caught.value).split("write ")[1].split(" where ")[0]
+    made = eval(code, {"torch": torch, "labels": labels})
+    expected = (
+        [1] * 10 if isinstance(labels, int) or (labels is not LABELS and getattr(labels, "ndim", 1) == 0) else LABELS
+    )
+    assert Saliency()(MODEL, X, made).targets.tolist() == expected
+
+
+def test_two_inputs_are_joined():
+    one, two = torch.rand(4, 3), torch.rand(4, 2)
+    with pytest.raises(ShapeError) as caught:
+        MODEL.predict((one, two))
+    joined = eval(expression(caught, "torch.cat("), {"torch": torch, "inputs": (one, two)})
+    model = Model(forward=lambda x: torch.stack([x[:, :3].sum(1), x[:, 3:].sum(1)], 1))
+    assert_close(model.logits(joined), torch.stack([one.sum(1), two.sum(1)], 1))
+
+
+def test_a_space_without_reference_takes_one_as_the_error_says():
+    bare = replace(MODEL, space=Space())
+    found = Saliency()(bare, X)
+    for method in (lambda m: KernelShap()(m, X), lambda m: IntegratedGradients()(m, X), lambda m: Deletion()(m, found)):
+        with pytest.raises(Unsupported, match=r"set Space\(reference=rows\)"):
+            method(bare)
+        method(replace(bare, space=Space(reference=X[:2])))
+
+
+def test_a_single_reference_row_is_made_rows():
+    bare = replace(MODEL, space=Space(reference=torch.zeros(3)))
+    with pytest.raises(ShapeError, match=re.escape("write reference[None]")):
+        KernelShap()(bare, X)
+    KernelShap()(replace(bare, space=Space(reference=torch.zeros(3)[None])), X)
+
+
+def test_numbers_of_features_are_made_whole():
+    features = torch.tensor([0.0, 0.0, 1.0])
+    with pytest.raises(ShapeError) as caught:
+        Space(features=features)
+    assert eval(expression(caught, "Space(features="), {"torch": torch, "features": features, "Space": Space})
+
+
+def test_weights_that_cannot_be_seen_are_asked_for_in_their_type():
+    wide = nn.Linear(3, 2).double().eval()
+    model = Model(forward=lambda x: wide(x))
+    with pytest.raises(ForwardError) as caught:
+        model.predict(X)
+    made = eval(expression(caught, "inputs.to("), {"torch": torch, "inputs": X})
+    assert_close(model.logits(model.check(made)), wide(made))
+
+
+def test_a_lazy_module_has_a_digest_once_it_was_asked():
+    model = Model(forward=nn.Sequential(nn.LazyLinear(2)).eval())
+    with pytest.raises(ProbeError, match=re.escape("call model.predict(inputs[:1]) first")):
+        model.digest()
+    model.predict(X[:1])
+    assert len(model.digest()) == 64
