@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from probe import Dataset, from_csv
-from probe.columns import decode
 from probe.errors import DataError
+from probe.restored import decode
 
 N = 40
 

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from probe.adapters.black_box import from_predict_proba
 from probe.adapters.comparison import Asked, compare
-from probe.columns import decode, restore
 from probe.errors import DataError, ShapeError, Unsupported
 from probe.model import Model
 from probe.names import in_order, number
+from probe.restored import decode, restore
 from probe.space import Space
 
 THRESHOLDS = ("FixedThresholdClassifier", "TunedThresholdClassifierCV")

@@ -138,6 +138,8 @@ def _summary(bundle: Any) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from probe.report.sections.common import left_out
+
     data, findings = bundle.manifest["data"], bundle.manifest["findings"]
     table = Table(
         title=Text(printable(f"{bundle.name} on {data['name']} ({data['n']:,} rows)")),
@@ -154,6 +156,8 @@ def _summary(bundle: Any) -> None:
     # Where nobody looks, nothing is squeezed: a file or a pipe has no width.
     console.width = console.width if console.is_terminal else max(console.width, 120)
     console.print(table)
+    for sentence in left_out(bundle):
+        say(sentence)
     counts = Counter(finding["status"] for finding in findings)
     say(", ".join(f"{count} {status}" for status, count in counts.most_common()))
     say(f"Report: {bundle.folder / 'report.html'}\n")

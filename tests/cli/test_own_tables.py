@@ -162,14 +162,18 @@ def test_a_group_that_is_a_feature_too_stays_a_number(opened):
 
 
 def test_what_was_found_out_is_told_and_printed_on_the_first_page(probe, place):
-    (place / "people.csv").write_text((place / "people.csv").read_text().replace(",F,", ",None,"))
+    lines = (place / "people.csv").read_text().replace(",F,", ",None,").splitlines()
+    lines[1:21] = [line.replace(",None,", ",,").replace(",M,", ",,") for line in lines[1:21]]
+    (place / "people.csv").write_text("\n".join(lines))
     result = probe("audit", "--plan", "mine.toml", "--allow-code")
     assert result.exit_code in (0, 1)
     assert "mine: column 'sex' has 'None' in" in result.stderr
+    assert "20 of 120 rows name no group by sex" in result.stdout
     manifest = read("runs/mine").manifest
     assert any("'None'" in notice for notice in manifest["data"]["notices"])
     assert any("not compared" in notice for notice in manifest["model"]["notices"])
     page = (place / "runs/mine/report.html").read_text()
     assert page.index("column &#39;sex&#39; has &#39;None&#39;") < page.index('class="tally"')
+    assert page.index("20 of 120 rows name no group by sex") < page.index('class="tally"')
     assert {row["group"] for row in read("runs/mine").table("bias_groups").to_dict("records")} == {"None", "M"}
     probe("verify", "runs/mine", code=0)

@@ -9,6 +9,7 @@ from probe.audit.bundle import Bundle
 from probe.audit.forms import counted, spoken
 from probe.plots.style import radius
 from probe.report.parts import Absence, Block
+from probe.report.wording import count
 
 ORDER = ("fail", "error", "inconclusive", "not run", "pass")
 LENSES = {
@@ -73,3 +74,15 @@ def with_absence(bundle: Bundle, lens: str, blocks: Sequence[Block]) -> list[Blo
     missing = absence(bundle, lens)
     known = [f for f in findings(bundle, lens) if f["status"] in ("not run", "error") and f["estimate"] is None]
     return [*blocks, missing] if known or not blocks else list(blocks)
+
+
+def left_out(bundle: Bundle) -> list[str]:
+    """A sentence for each attribute by which some rows name no group."""
+    if not bundle.has("tables/bias_ledger.csv"):
+        return []
+    return [
+        f"{count(row['unknown'])} of {count(row['rows'])} rows name no group by {row['attribute']}: "
+        "its comparisons leave them out"
+        for row in records(bundle.table("bias_ledger"))
+        if row["unknown"] > 0
+    ]

@@ -5,6 +5,7 @@ from typing import Any
 
 from probe.audit.bundle import Bundle
 from probe.audit.expected import expected_steps
+from probe.report.sections.common import left_out
 from probe.report.wording import count, moment, shown
 
 WORDS = ("pass", "fail", "inconclusive", "not run", "error")
@@ -45,6 +46,9 @@ def cover(bundle: Bundle) -> Cover:
         digest=str(manifest["digest"]),
         tally=[(word, n, round(100 * n / max(1, len(statuses)), 2)) for word, n in counts],
         findings=len(statuses),
-        notices=[str(notice) for part in ("data", "model") for notice in manifest[part].get("notices") or ()],
+        notices=[
+            *(str(notice) for part in ("data", "model") for notice in manifest[part].get("notices") or ()),
+            *left_out(bundle),
+        ],
         unfinished=[name for name in expected_steps(manifest["plan"]) if name not in done],
     )
