@@ -1,7 +1,7 @@
 """The command line: thin over the library. Results go to stdout, progress and errors to stderr.
 
-Exit codes: 0 all checks pass, 1 findings, 2 usage or input error, 3 refused as unsafe, 4 integrity, 130 interrupted;
-101 is a defect of probe's own.
+Exit codes: 0 all checks pass, 1 findings, 2 usage or input error, 3 refused as unsafe, 4 integrity, 130 interrupted,
+143 ended by SIGTERM; 101 is a defect of probe's own.
 """
 
 import io

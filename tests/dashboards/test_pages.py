@@ -66,6 +66,45 @@ def test_a_changed_bundle_is_told_on_all_pages(show, bundles, page):
 
 
 @pytest.mark.parametrize("page", PAGES)
+def test_a_changed_bundle_shows_no_number(show, bundles, page):
+    app = show(bundles.tampered.folder.parent, page)
+    assert not app.metric
+    assert not app.table
+    assert not app.dataframe
+    assert not app.image
+    assert "No number of this audit is shown" in text(app)
+
+
+def test_the_digest_that_one_was_given_is_compared(show, bundles):
+    manifest = bundles.image.manifest
+    app = show(bundles.image.folder.parent)
+    for given in (manifest["digest"], manifest["evidence_digest"]):
+        app.text_input[0].set_value(given).run()
+        assert "Has the digest that you gave" in text(app)
+        assert not app.error
+    app.text_input[0].set_value("0" * 64).run()
+    assert any("not the one that you were given" in error.value for error in app.error)
+    assert not app.metric
+
+
+def test_an_audit_that_is_being_written_is_followed_and_not_judged(show, copied):
+    from probe.audit import lock, read
+
+    bundle = read(copied)
+    bundle.manifest.update(status="running", findings=[], steps=bundle.manifest["steps"][:2], files={}, contents={})
+    bundle.save()
+    with lock.writing(copied):
+        app = show(copied)
+        said = text(app) + str([e.proto for e in app.get("progress")])
+        assert "Running: step 3 of 6, explain" in said.replace("&#45;", "-").replace("\N{WORD JOINER}", "")
+        for word in ("Consistent", "Mismatch", "Run the same command again", "ended"):
+            assert word not in said
+        assert not app.metric
+    app = show(copied)
+    assert any("it was killed" in warning.value and "same command again" in warning.value for warning in app.warning)
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_an_intact_bundle_has_no_error_and_says_that_it_was_verified(show, bundles, page):
     app = show(bundles.image.folder.parent, page)
     assert not app.error

@@ -200,6 +200,24 @@ def test_an_intact_bundle_is_verified_and_a_changed_one_is_not(bundles, copied):
     assert "findings.csv" in result.sentence
 
 
+def test_a_file_that_was_changed_and_given_its_old_time_back_is_another_state(copied):
+    import os
+
+    path = copied / "tables" / "findings.csv"
+    before, times = runs.stamp(copied), path.stat()
+    path.write_bytes(path.read_bytes()[::-1])
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert path.stat().st_mtime_ns == times.st_mtime_ns
+    assert runs.stamp(copied) != before
+
+
+def test_a_table_that_is_taken_from_the_viewer_runs_nothing():
+    from dashboards.views.words import plained
+
+    frame = plained(pd.DataFrame({"=A1": ["=1", "-0.5 [-1, 0]"]}))
+    assert [*frame.columns, *frame.iloc[:, 0]] == ["'=A1", "'=1", "-0.5 [-1, 0]"]
+
+
 @pytest.mark.parametrize("part", ["findings", "files", "steps", "plan", "model"])
 def test_a_manifest_of_another_shape_is_a_mismatch_and_not_a_crash(copied, part):
     import json
