@@ -48,7 +48,7 @@ TABLE = Table(
         "ProPublica, compas-analysis (Larson, Mattu, Kirchner and Angwin 2016). Of 7,214 rows, 307 without a number of "
         "days between screening and arrest and 735 with more than 30 are left out; is_recid = -1, charges of degree O "
         "and scores of N/A would be, but none is left: 6,172 rows. 30 % of each label, race and sex are for testing, "
-        "chosen by a digest of the row"
+        "chosen by a digest of the row. 1,416 of the 1,853 test rows have inputs that a training row has too"
     ),
     classes=("no", "yes"),
     load=_load,

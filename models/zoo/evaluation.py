@@ -1,10 +1,12 @@
 """How good a trained model is on rows that it has never seen."""
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
 from scipy import stats
+from torch import Tensor
 
 from models.zoo.measures import measure
 from probe import Dataset, Model
@@ -30,6 +32,16 @@ def evaluate(model: Model, data: Dataset, measures: Sequence[str] = ()) -> dict[
     for name in measures:
         metrics |= measure(name)(model, data)
     return metrics
+
+
+def seen_in_training(train: Dataset, test: Dataset) -> int:
+    """How many test rows have inputs that a training row has too, whatever their labels."""
+    known = set(map(_bytes, train.inputs))
+    return sum(_bytes(row) in known for row in test.inputs)
+
+
+def _bytes(row: Tensor) -> bytes:
+    return sha256(row.contiguous().numpy().tobytes()).digest()
 
 
 def over_seeds(runs: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:

@@ -14,17 +14,17 @@ from models.datasets import reader
 from models.device import device_of
 from models.networks import build
 from models.training.course import Trained
-from models.training.loop import Progress, fit, to_stderr
+from models.training.loop import Progress, carve, fit, to_stderr
 from models.training.signals import terminable
 from models.training.state import States, make, owned
 from models.zoo import artefact, folder_of, recipe_of
 from models.zoo.cards import CARD, read_card, write_card
 from models.zoo.curve import draw
-from models.zoo.evaluation import evaluate, over_seeds
+from models.zoo.evaluation import evaluate, over_seeds, seen_in_training
 from models.zoo.recipes import Recipe
 from models.zoo.transfer import learned
 from probe import Dataset
-from probe.errors import ExistsError, RangeError
+from probe.errors import ExistsError, ProbeError, RangeError
 
 
 def train(  # noqa: PLR0913  # what to train, then options by name
@@ -97,9 +97,16 @@ def _train_one(
     name: str, recipe: Recipe, folder: Path, device: torch.device, seed: int, progress: Progress
 ) -> dict[str, Any]:
     # Before training, not after it: a folder that cannot be written should not cost its time.
+    new = not folder.exists()
     make(folder)
-    with terminable(), owned(folder) if _leads() else nullcontext():
-        return _train_owned(name, recipe, folder, device, seed, progress)
+    try:
+        with terminable(), owned(folder) if _leads() else nullcontext():
+            return _train_owned(name, recipe, folder, device, seed, progress)
+    except ProbeError:
+        # A run that was refused leaves no folder; one with anything in it stays.
+        if new and _leads() and not any(folder.iterdir()):
+            folder.rmdir()
+        raise
 
 
 def _train_owned(
@@ -114,7 +121,7 @@ def _train_owned(
     network = build(recipe.architecture, recipe.kwargs)
     weights = learned(recipe.begin.model, network, recipe.begin.replaced) if recipe.begin else None
     count = sum(p.numel() for p in network.parameters())
-    progress(f"{name}, seed {seed}: {count:,} parameters, {len(data):,} rows, {device}")
+    progress(f"{name}, seed {seed}: {count:,} parameters, {_rows(data, recipe)}, {device}")
     trained = fit(
         network, data, recipe.settings, device=device, seed=seed, progress=progress, folder=folder, weights=weights
     )
@@ -125,11 +132,16 @@ def _train_owned(
     artefact.write(folder, network, card)
     # Only now is the test split read, and what it judges is the file, not what is in memory.
     test = reader(recipe.judged_on).read("test")
-    card["data"]["rows"]["test"] = len(test)
+    card["data"]["rows"] |= {"test": len(test), "test_seen_in_training": seen_in_training(data, test)}
     card["metrics"] = evaluate(artefact.read(folder), test, recipe.measures)
     write_card(folder, card)
     States.clear(folder)
     return read_card(folder)
+
+
+def _rows(data: Dataset, recipe: Recipe) -> str:
+    training, validation = carve(data, recipe.settings.validation)
+    return f"{len(training):,} rows and {len(validation):,} for validation"
 
 
 def _card(
@@ -156,6 +168,7 @@ def _card(
             "best_epoch": trained.best.number,
             "validation_loss": trained.best.loss,
             "validation_accuracy": trained.best.accuracy,
+            "untrained_validation_loss": trained.untrained,
             "fitting": asdict(fitting),
             "seconds": round(trained.seconds, 1),
             "rows_per_second": round(trained.rows * trained.epochs / trained.seconds),
@@ -167,7 +180,9 @@ def _card(
 
 def _best_device() -> str:
     # Each process that torchrun started on a machine takes an accelerator of its own.
-    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"
+    if torch.cuda.is_available():
+        return f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def _leads() -> bool:

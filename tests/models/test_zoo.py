@@ -125,6 +125,19 @@ def test_a_folder_that_cannot_be_written_is_named_before_training(tiny, tmp_path
         train("tiny", out=tmp_path / "file" / "model", device="cpu", progress=lambda line: None)
 
 
+def test_a_run_that_is_refused_leaves_no_folder(tiny, tmp_path):
+    wrong = replace(recipes.RECIPES["tiny"], kwargs=recipes.RECIPES["tiny"].kwargs | {"classes": 3})
+    with pytest.raises(DataError, match="TableNet has 3 outputs, adult train has 2 classes"):
+        train("tiny", out=tmp_path / "new", device="cpu", progress=lambda line: None, recipe=wrong)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_first_line_says_how_many_rows_are_trained_on_and_how_many_choose_the_epoch(tiny, tmp_path):
+    lines = []
+    train("tiny", out=tmp_path, device="cpu", progress=lines.append)
+    assert "29,305 rows and 3,256 for validation" in lines[0]
+
+
 def test_an_unknown_name_suggests_the_nearest():
     for ask in (models.load, models.card, train):
         with pytest.raises(UnknownMethod, match=r"did you mean 'fashion-cnn'\? the zoo has adult-mlp, adult-ftt"):

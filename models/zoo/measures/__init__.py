@@ -11,6 +11,7 @@ MEASURES = {
     "robust accuracy": "models.zoo.measures.robustness:robust_accuracy",
     "anomaly": "models.zoo.measures.anomaly:areas_by_kind",
     "linear baseline": "models.zoo.measures.linear_baseline:linear_baseline",
+    "table baselines": "models.zoo.measures.table_baselines:table_baselines",
     "elbo": "models.zoo.measures.elbo:evidence_lower_bound",
     "frechet": "models.zoo.measures.frechet:frechet_distances",
     "edge attribution": "models.zoo.measures.edges:edge_attribution_auc",

@@ -6,6 +6,7 @@ from models.zoo.recipes.recipe import Recipe
 BINS = "the network spreads numbers over bins whose edges are quantiles of the distinct training values"
 TABLE = f"numbers in their own units, then one-hot categories with ? as a category of its own; {BINS}"
 COMPLETE = f"numbers in their own units, then one-hot categories; {BINS}"
+BASELINES = ("table baselines",)
 
 RECIPES = {
     "adult-mlp": Recipe(
@@ -14,6 +15,7 @@ RECIPES = {
         data="adult",
         settings=Settings(epochs=15, rate=2e-3, weight_decay=0.1),
         preprocessing=TABLE,
+        measures=BASELINES,
         at_least={"accuracy": 0.86, "area_under_roc": 0.915},
     ),
     "adult-ftt": Recipe(
@@ -30,6 +32,7 @@ RECIPES = {
         data="adult",
         settings=Settings(epochs=12, rate=2e-3, weight_decay=0.1),
         preprocessing=TABLE,
+        measures=BASELINES,
         at_least={"accuracy": 0.86, "area_under_roc": 0.915},
     ),
     "compas-mlp": Recipe(
@@ -38,6 +41,7 @@ RECIPES = {
         data="compas",
         settings=Settings(epochs=20, batch=128, rate=1e-3, weight_decay=0.5),
         preprocessing=COMPLETE,
+        measures=BASELINES,
         at_least={"accuracy": 0.66, "area_under_roc": 0.7},
         # Published models reach .66 to .69 on these rows: above .70 something leaks.
         at_most={"accuracy": 0.7},
@@ -48,6 +52,7 @@ RECIPES = {
         data="german",
         settings=Settings(epochs=30, batch=32, rate=1e-3, weight_decay=0.3),
         preprocessing=COMPLETE,
+        measures=BASELINES,
         at_least={"accuracy": 0.7, "area_under_roc": 0.7},
     ),
 }
