@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,7 @@ def data(name: str, split: str = "test") -> Dataset:
     from models.datasets import reader
 
     dataset: Dataset = reader(_data_of(name)).read(split)
-    return dataset
+    return replace(dataset, role=split)
 
 
 def card(name: str | Path) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from probe.frames import Declared, parts_of
 from probe.space import Space
 from probe.tensors import generator, sha256
 
+ROLES = ("test", "train", "unknown")
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
@@ -28,9 +30,12 @@ class Dataset:
     name: str = "data"
     rows: Tensor | None = None  # the number of each example in the source; 0, 1, 2, ... unless given
     source: str = ""  # where the examples came from, and on what terms
+    role: str = "unknown"  # test: the model has not learned from them; train: it has; or unknown
     notices: tuple[str, ...] = ()  # sentences: what was found out or decided while the source was read
 
     def __post_init__(self) -> None:
+        if self.role not in ROLES:
+            raise DataError(f"{self.name}: role = {self.role!r}, expected one of {', '.join(ROLES)}")
         self.space.check(self.inputs)
         count = len(self.inputs)
         if self.labels.shape != (count,):

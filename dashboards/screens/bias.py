@@ -30,8 +30,10 @@ def _compare(opened: Opened) -> None:
     with st.container(horizontal=True):
         by = parts.control(opened, "by", "Groups by", attributes)
         rate = parts.control(opened, "rate", "Rate", bias.RATE_TITLES)
-    assumed = " This is assumed: nobody named it." if bias.assumed(bundle) else ""
-    st.markdown(f"The favourable outcome is **{md(bias.favourable(bundle))}**.{assumed}")
+    name, assumed = bias.favourable(bundle)
+    st.markdown(f"The favourable outcome is **{md(name)}**.")
+    if assumed:
+        st.warning(assumed, icon=":material/help:")
     if said := bias.notice(bundle, by):
         st.markdown(md(said))
     caption = (

@@ -13,7 +13,7 @@ LIMITS = (
     "Each map has a scale of its own, so that colours compare places within a map, not methods.",
     "'Stood' means against these attacks up to this radius; another attack may succeed.",
 )
-UNCHANGED = "Nothing was changed: the answer was wrong already, or the attack found nothing better."
+UNCHANGED = "No change is shown: the answer was wrong already, or the attack did not break it at this radius."
 
 
 def draw(opened: Opened) -> None:

@@ -18,7 +18,16 @@ def draw(opened: Opened) -> None:
     """Draw the page."""
     bundle = opened.bundle
     parts.heading(md(bundle.name), "Is anything wrong, how sure is that, and what was not tested?")
+    first, *others = summary.verdict(bundle)
+    st.markdown(f"#### {md(first)}")
+    if others:
+        st.markdown(md(" ".join(others)))
+    if caution := summary.origin(bundle):
+        st.warning(caution, icon=":material/help:")
+    st.caption("Findings about the model")
     _counts(summary.counts(bundle))
+    if apart := summary.checks(bundle):
+        st.caption(f"Checks of the explanations and attacks themselves, counted apart: {md(apart)}.")
     st.subheader("Findings", anchor=False)
     wanted = parts.control(
         opened, "status", "Show", {"all": "all findings"} | dict(zip(STATUSES, STATUSES, strict=True))
@@ -51,6 +60,7 @@ def draw(opened: Opened) -> None:
     parts.data(summary.steps(bundle), "Steps and their cost")
     st.subheader("How to reproduce", anchor=False)
     st.code(summary.reproduce(bundle), language="bash", wrap_lines=True)
+    st.download_button("The plan as TOML", summary.plan(bundle), "plan.toml", "application/toml")
 
 
 def _counts(counts: dict[str, int]) -> None:

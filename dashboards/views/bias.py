@@ -6,7 +6,7 @@ import pandas as pd
 
 from dashboards import state
 from dashboards.views.words import estimate, md, number, plain, status, threshold
-from probe.audit import Bundle
+from probe.audit import Bundle, reading
 from probe.bias.rates import RATES
 from probe.bias.strata import METRICS
 
@@ -31,14 +31,10 @@ def attributes(bundle: Bundle) -> dict[str, str]:
     return state.slugs(list(bundle.table("bias_groups")["attribute"].drop_duplicates()))
 
 
-def favourable(bundle: Bundle) -> str:
-    """The class that counts as the favourable outcome."""
-    return plain(bundle.manifest["plan"]["bias"]["positive"] or bundle.manifest["model"]["classes"][1])
-
-
-def assumed(bundle: Bundle) -> bool:
-    """Whether nobody named the favourable outcome."""
-    return not bundle.manifest["plan"]["bias"]["positive"]
+def favourable(bundle: Bundle) -> tuple[str, str]:
+    """The class that counts as the favourable outcome, and a warning where nobody named it."""
+    name, assumed = reading.favourable(bundle.manifest)
+    return plain(name), f"This is {reading.ASSUMED}." if assumed else ""
 
 
 def notice(bundle: Bundle, attribute: str) -> str:

@@ -1,15 +1,15 @@
 """The findings of an audit, what it was of, and how to repeat it."""
 
 import shlex
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from dashboards.views.words import STATUSES, estimate, md, number, plain, status, threshold
-from probe.audit import Bundle
+from probe.audit import Bundle, reading
 from probe.audit.expected import expected_steps
+from probe.audit.toml import to_toml
 from probe.decision import in_words
 
 LENSES = {
@@ -18,6 +18,9 @@ LENSES = {
     "robustness": ("Robustness", "robustness"),
     "bias": ("Bias", "bias"),
 }
+
+
+APART = "Checks of the explanations and attacks themselves, not of the model"
 
 
 @dataclass(frozen=True)
@@ -31,16 +34,39 @@ class Group:
 
 
 def counts(bundle: Bundle) -> dict[str, int]:
-    """How many findings have each status; every status is there."""
-    seen = Counter(finding["status"] for finding in bundle.manifest["findings"])
+    """How many findings about the model have each status; every status is there."""
+    seen, _ = reading.tally(bundle.manifest["findings"])
     return {name: seen[name] for name in STATUSES} | {plain(s): n for s, n in seen.items() if s not in STATUSES}
+
+
+def checks(bundle: Bundle) -> str:
+    """How the checks of explanations and attacks came out; empty where there are none."""
+    _, seen = reading.tally(bundle.manifest["findings"])
+    return ", ".join(f"{n} {plain(name)}" for name, n in seen.most_common())
+
+
+def verdict(bundle: Bundle) -> list[str]:
+    """The audit in a few sentences."""
+    return [plain(sentence) for sentence in reading.verdict(bundle)]
+
+
+def origin(bundle: Bundle) -> str:
+    """What is to be known of where the rows come from; empty for rows of a test split."""
+    return reading.origin(bundle.manifest)
+
+
+def plan(bundle: Bundle) -> str:
+    """The plan as a TOML file."""
+    return to_toml(bundle.manifest["plan"])
 
 
 def groups(bundle: Bundle, wanted: str = "all") -> list[Group]:
     """The findings by lens, all of them or those of one status, ready for a table that reads Markdown."""
     findings = [f for f in bundle.manifest["findings"] if wanted in ("all", f["status"])]
-    lenses = list(LENSES) + sorted({str(f["lens"]) for f in findings} - set(LENSES))
-    listed = [(lens, [f for f in findings if f["lens"] == lens]) for lens in lenses]
+    own = [f for f in findings if f.get("about", "model") == "model"]
+    lenses = list(LENSES) + sorted({str(f["lens"]) for f in own} - set(LENSES))
+    listed = [(lens, [f for f in own if f["lens"] == lens]) for lens in lenses]
+    listed.append((APART, [f for f in findings if f.get("about", "model") != "model"]))
     return [_group(lens, rows) for lens, rows in listed if rows]
 
 
@@ -53,6 +79,9 @@ def subject(bundle: Bundle) -> pd.DataFrame:
         "Model": f"{model['name']}, {len(model['classes'])} classes: {', '.join(map(str, model['classes']))}",
         "Decision": in_words(model.get("threshold"), model["classes"]) or "the most likely class",
         "Data": f"{data['name']}: {number(int(data['n']))} examples of {shape}, from {data['source']}",
+        "Rows": {"test": "of a test split", "train": "the model was trained on them"}.get(
+            str(data.get("role")), "not known whether the model was trained on them"
+        ),
         "Groups": ", ".join(map(str, data["groups"])) or "none declared",
         "Seed": str(m["plan"]["seed"]),
         "Made": f"{m.get('created', '?')} to {m.get('finished', '?')}",
@@ -93,22 +122,20 @@ def steps(bundle: Bundle) -> pd.DataFrame:
 def reproduce(bundle: Bundle) -> str:
     """The commands that check this audit and make it again."""
     folder = shlex.quote(str(bundle.folder))
-    zoo = str(bundle.manifest["plan"]["model"]["zoo"])
-    again = f"probe audit {shlex.quote(zoo)}" if zoo else "probe audit --plan plan.toml"
     return "\n".join(
         [
             "# hash every file and recompute every number from the stored evidence",
             f"probe verify {folder} --digest {shlex.quote(plain(bundle.manifest['digest']))}",
             "# run the model again, with the same plan and seed, and compare the findings",
             f"probe verify {folder} --rerun",
-            "# a new audit; the plan of this one is in audit.json",
-            f"{again} --out again",
+            "# the plan of this audit, and a new audit by it",
+            *reading.repeat(bundle.manifest, folder),
         ]
     )
 
 
 def _group(lens: str, findings: list[dict[str, Any]]) -> Group:
-    title, page = LENSES.get(lens, (plain(lens), ""))
+    title, page = LENSES.get(lens, (plain(lens), "instance" if lens == APART else ""))
     rows = [
         (
             status(f["status"]),

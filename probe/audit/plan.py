@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from probe.audit.forms import DEFAULTS
-from probe.audit.sources import DataSource, ModelSource
+from probe.audit.sources import SOURCES, DataSource, ModelSource
 from probe.errors import PlanError, ProbeError
 from probe.numbers import fraction
 from probe.registry import build, discover, methods
@@ -70,6 +70,11 @@ class Plan:
     attack: AttackPlan = field(default_factory=AttackPlan)
     bias: BiasPlan = field(default_factory=BiasPlan)
     checks: Checks = field(default_factory=Checks)
+
+    @property
+    def sourced(self) -> bool:
+        """Whether the plan names a model."""
+        return any(getattr(self.model, key) for key in SOURCES)
 
     def to_json(self) -> dict[str, Any]:
         """The plan as plain data; `plan_from` reads it again."""
@@ -140,12 +145,16 @@ def read_plan(path: str | Path) -> Plan:
     return replace(plan, data=plan.data.within(path.parent), model=plan.model.within(path.parent))
 
 
-def plan_from(table: Mapping[str, Any]) -> Plan:
-    """Make a plan from plain data, checking every key, type and method."""
+def plan_from(table: Mapping[str, Any], *, sources: bool = True) -> Plan:
+    """Make a plan from plain data, checking every key, type and method.
+
+    With `sources=False` it need not say where model and data come from: `run` is given both.
+    """
     plan: Plan = _strict(Plan, table, "")
-    plan.model.check()
+    if sources or plan.sourced:
+        plan.model.check()
     plan.data.check()
-    if not plan.model.zoo and not (plan.data.own or plan.data.zoo):
+    if (sources or plan.sourced) and not plan.model.zoo and not (plan.data.own or plan.data.zoo):
         raise PlanError(
             '[data] needs csv = "file.csv" (with label), folder = "photos", npz = "file.npz" or zoo = "adult" '
             "for a model of one's own"

@@ -97,6 +97,7 @@ def describe(plan: Plan, model: Model, data: Dataset) -> dict[str, Any]:
             "name": data.name,
             "sha256": data.digest(),
             "source": data.source,
+            "role": data.role,
             "n": len(data),
             "form": space.form_of(like),
             "shape": list(like.shape[1:]),

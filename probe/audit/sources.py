@@ -60,6 +60,7 @@ class DataSource:
 
     zoo: str = ""  # a name such as adult; the model's own data set if nothing is named
     split: str = "test"
+    role: str = ""  # test, train or unknown: whether the model learned from these rows; by split unless named
     csv: str = ""
     folder: str = ""  # images, in a subfolder for each class
     npz: str = ""  # arrays of numpy
@@ -82,6 +83,8 @@ class DataSource:
         named = [key for key in ("zoo", *FILES) if getattr(self, key)]
         if len(named) > 1:
             raise PlanError(f"[data] names {' and '.join(named)}; name one source of examples")
+        if self.role and self.role not in ROLES:
+            raise PlanError(f"data.role = {self.role!r}, expected one of {', '.join(ROLES)}")
         if self.csv and not self.label:
             raise PlanError('[data] has csv but no label; name the column to predict: label = "..."')
         if self.size and (len(self.size) != 2 or not all(1 <= side <= 4096 for side in self.size)):
@@ -102,4 +105,5 @@ class DataSource:
         return replace(self, **{key: str((folder / path).resolve()) for key in FILES if (path := getattr(self, key))})  # type: ignore[arg-type]  # the values are texts
 
 
+ROLES = ("test", "train", "unknown")
 FILES = ("csv", "folder", "npz")

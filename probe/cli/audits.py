@@ -120,14 +120,21 @@ def _remove(folder: Path) -> None:
 
 
 def _document(bundle: Any) -> dict[str, Any]:
+    from probe.audit.reading import favourable, tally, verdict
+
     findings = bundle.manifest["findings"]
+    model, methods = tally(findings)
+    favoured, assumed = favourable(bundle.manifest)
     return {
         "name": bundle.name,
         "folder": str(bundle.folder),
         "report": str(bundle.folder / "report.html"),
         "status": bundle.manifest["status"],
         "digest": bundle.manifest["digest"],
-        "counts": dict(Counter(f["status"] for f in findings)),
+        "verdict": verdict(bundle),
+        "rows": bundle.manifest["data"].get("role", "unknown"),
+        "favourable": {"class": favoured, "assumed": assumed},
+        "counts": {"model": dict(model), "methods": dict(methods)},
         "findings": findings,
     }
 
@@ -138,8 +145,12 @@ def _summary(bundle: Any) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from probe.audit.reading import origin, tally, verdict
     from probe.report.sections.common import left_out
 
+    say(" ".join(verdict(bundle)))
+    if caution := origin(bundle.manifest):
+        say(caution)
     data, findings = bundle.manifest["data"], bundle.manifest["findings"]
     table = Table(
         title=Text(printable(f"{bundle.name} on {data['name']} ({data['n']:,} rows)")),
@@ -150,16 +161,19 @@ def _summary(bundle: Any) -> None:
     table.add_column("check")
     for heading in ("estimate [95 % interval]", "threshold", "n"):
         table.add_column(heading, no_wrap=True, justify="right")
-    for finding in findings:
-        table.add_row(*(Text(printable(cell)) for cell in _cells(finding)))
+    for own in (True, False):
+        for finding in findings:
+            if (finding.get("about", "model") == "model") == own:
+                table.add_row(*(Text(printable(cell)) for cell in _cells(finding)))
+        table.add_section()
     console = Console()
     # Where nobody looks, nothing is squeezed: a file or a pipe has no width.
     console.width = console.width if console.is_terminal else max(console.width, 120)
     console.print(table)
     for sentence in left_out(bundle):
         say(sentence)
-    counts = Counter(finding["status"] for finding in findings)
-    say(", ".join(f"{count} {status}" for status, count in counts.most_common()))
+    for title, counts in zip(("The model", "Checks of the explanations and attacks"), tally(findings), strict=True):
+        say(f"{title}: {', '.join(f'{count} {status}' for status, count in counts.most_common()) or 'none'}")
     say(f"Report: {bundle.folder / 'report.html'}\n")
 
 
@@ -272,7 +286,9 @@ def _rerun(folder: Path, *, allow_code: bool) -> None:
     stored = read(folder)
     if not stored.complete:
         raise PlanError(f"{stored.name} is {stored.manifest['status']}; run the same audit again to complete it first")
-    plan = plan_from(stored.manifest["plan"])
+    plan = plan_from(stored.manifest["plan"], sources=False)
+    if not plan.sourced:
+        raise PlanError(f"{plan.name} was audited from Python, and its plan names no model; run it there again")
     model, data = open_both(plan, allow_code=allow_code)
     with terminable(), tempfile.TemporaryDirectory() as place, progress(f"{plan.name}, again") as tick:
         again = run(plan, model, data, Path(place) / plan.name, progress=tick)
@@ -285,18 +301,20 @@ def _rerun(folder: Path, *, allow_code: bool) -> None:
 @command("report")
 def report(
     bundle: Annotated[Path, typer.Argument(help="The folder of an audit.")],
-    form: Annotated[str, typer.Option("--format", help="html, json or csv")] = "html",
+    form: Annotated[str, typer.Option("--format", help="html, json, csv, or toml: the plan")] = "html",
     out: Annotated[Path | None, typer.Option(help="A file to write; stdout unless given.")] = None,
     as_json: Json = False,
 ) -> int:
-    """Write an audit's findings as a page (html), as data (json) or as a table (csv)."""
+    """Write an audit's findings as a page (html), as data (json) or as a table (csv), or its plan (toml)."""
     from probe.audit import read, verify
     from probe.audit.spreadsheet import to_csv
+    from probe.audit.toml import to_toml
 
     forms = {
         "html": lambda: _drawn(read(bundle)),
         "json": lambda: json.dumps(read(bundle).manifest, indent=1, ensure_ascii=False) + "\n",
         "csv": lambda: to_csv(read(bundle).table("findings")),
+        "toml": lambda: to_toml(read(bundle).manifest["plan"]),
     }
     if form not in forms:
         raise PlanError(f"--format {form!r} is unknown; there are {', '.join(forms)}")

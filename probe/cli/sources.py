@@ -25,15 +25,25 @@ from probe.tables import Texts, texts_from_csv
 
 def plan_of(name: str) -> Plan:
     """The default plan of a network of the zoo, or of a folder that `probe train` wrote."""
-    favourable = models.favourable(_data_of(name))
-    # Where no class is one that people would rather be put in, nobody can be treated worse.
-    bias: dict[str, object] = {"positive": favourable} if favourable else {"groups": []}
-    return plan_from({"name": Path(name).name, "model": {"zoo": name}, "bias": bias})
+    where = str(Path(name).resolve()) if "/" in name else name
+    return _with_favourable(plan_from({"name": Path(name).name, "model": {"zoo": where}}))
 
 
 def plan_in(path: Path) -> Plan:
     """The plan in a TOML file."""
-    return read_plan(path)
+    return _with_favourable(read_plan(path))
+
+
+def _with_favourable(plan: Plan) -> Plan:
+    """The same plan with the favourable class of data of the zoo, where it names none."""
+    data = plan.data
+    if plan.bias.positive or data.own or not (data.zoo or plan.model.zoo):
+        return plan
+    favourable = models.favourable(data.zoo or _data_of(plan.model.zoo))
+    if favourable:
+        return replace(plan, bias=replace(plan.bias, positive=favourable))
+    # Where no class is one that people would rather be put in, nobody can be treated worse.
+    return replace(plan, bias=replace(plan.bias, groups=plan.bias.groups or ()))
 
 
 def open_named(name: str, plan: Path | None, *, allow_code: bool = False, device: str = "") -> tuple[Model, Dataset]:
@@ -66,6 +76,8 @@ def open_both(plan: Plan, *, allow_code: bool = False, device: str = "") -> tupl
         model = _model(plan, data)
         if plan.data.csv:
             model, data = own_tables.suited(model, data, named=bool(plan.data.classes))
+    if plan.data.role:
+        data = replace(data, role=plan.data.role)
     if plan.model.threshold is not None:
         model = replace(model, threshold=plan.model.threshold)
     if model.classes and data.classes and model.classes != data.classes:

@@ -8,10 +8,10 @@ import pytest
 
 from probe.audit import Bundle, verify
 from probe.audit.bundle import read
+from probe.audit.toml import to_toml as toml
 from probe.errors import IntegrityError
 from probe.plots.style import MINUS
 from probe.report import render
-from probe.report.sections.subject import toml
 from probe.report.wording import estimate, interval, number, p_value, shown, threshold
 from tests.report.conftest import HOSTILE, make, table_parts
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from probe import plots
 from probe.audit.bundle import Bundle
+from probe.audit.reading import ASSUMED, favourable
 from probe.report.parts import Badge, Block, Cell, Figure, Section, Table, Text, panel
 from probe.report.sections.common import LENSES, records, with_absence
 from probe.report.wording import Measured, Unit, count, estimate, number, p_value, threshold, words
@@ -32,16 +33,13 @@ def section(bundle: Bundle) -> Section:
             if small is not None:
                 blocks += _small(small[small["attribute"] == attribute], str(attribute))
     plan = bundle.manifest["plan"]["bias"]
-    classes = bundle.manifest["model"]["classes"]
-    favourable = plan["positive"] or (
-        f"{classes[1]}, which is assumed because nobody named it" if len(classes) == 2 else ""
-    )
+    named, assumed = favourable(bundle.manifest)
     return Section(
         "bias",
         LENSES["bias"],
         with_absence(bundle, "bias", blocks),
         shows="How often each group gets the favourable answer"
-        + (f" ({favourable})" if favourable else "")
+        + (f" ({named}{f': {ASSUMED}' if assumed else ''})" if named else "")
         + ", how often it is right or wrong for them, and which gaps the rows can tell from chance.",
         hides="Why groups differ, whether a difference is justified, and anything about groups that the data does not "
         f"name. A group with fewer than {plan['smallest']} rows behind a rate is reported apart: an engineering "

@@ -23,7 +23,12 @@ LENSES = {
 def findings(bundle: Bundle, lens: str) -> list[dict[str, Any]]:
     """The findings of a lens, those that need a reader first."""
     chosen = [finding for finding in bundle.manifest["findings"] if finding["lens"] == lens]
-    return sorted(chosen, key=lambda f: ORDER.index(f["status"]) if f["status"] in ORDER else -1)
+    return sorted(chosen, key=urgency)
+
+
+def urgency(finding: dict[str, Any]) -> int:
+    """Where a finding stands in a list whose first need a reader most."""
+    return ORDER.index(finding["status"]) if finding["status"] in ORDER else -1
 
 
 def absence(bundle: Bundle, lens: str) -> Absence:

@@ -1,6 +1,7 @@
 """What the audit cost, what it leaves open, and how to repeat it."""
 
 from probe.audit.bundle import Bundle
+from probe.audit.reading import repeat
 from probe.report.parts import Absence, Badge, Block, Cell, Listing, Section, Table, Text
 from probe.report.sections.common import settings
 from probe.report.wording import count, duration
@@ -56,11 +57,11 @@ def limits(bundle: Bundle) -> Section:
 
 def reproduction(bundle: Bundle) -> Section:
     """Command lines that check and repeat the audit."""
+    again = repeat(bundle.manifest, "FOLDER")
     commands = (
         "# every file against its SHA-256, every number against the evidence; needs neither the model nor torch\n"
         "probe verify FOLDER\n\n"
-        "# the same plan again, on the same model and data; plan.toml is the plan under “What was audited”\n"
-        "probe audit --plan plan.toml --out runs\n\n"
+        "# the same plan again, on the same model and data\n" + "\n".join(again) + "\n\n"
         "# this page from the bundle\n"
         "probe report FOLDER\n"
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 from probe.audit.bundle import Bundle
 from probe.audit.expected import expected_steps
+from probe.audit.reading import origin, tally, verdict
 from probe.report.sections.common import left_out
 from probe.report.wording import count, moment, shown
 
@@ -23,8 +24,11 @@ class Cover:
     finished: str
     status: str
     digest: str
-    tally: list[tuple[str, int, float]]  # status, findings, share of all findings in percent
+    verdict: list[str]
+    origin: str
+    tally: list[tuple[str, int, float]]  # status, findings about the model, share of these in percent
     findings: int
+    methods: str  # how the checks of explanations and attacks came out
     unfinished: list[str]
     notices: list[str]  # what is to be known of the data and the model before any number
 
@@ -32,8 +36,8 @@ class Cover:
 def cover(bundle: Bundle) -> Cover:
     """The cover of a bundle's report."""
     manifest: dict[str, Any] = bundle.manifest
-    statuses = [finding["status"] for finding in manifest["findings"]]
-    counts = [(word, statuses.count(word)) for word in WORDS]
+    model, methods = tally(manifest["findings"])
+    total = sum(model.values())
     done = {step["name"] for step in manifest["steps"] if step["status"] == "done"}
     return Cover(
         name=shown(bundle.name, 80),
@@ -44,8 +48,11 @@ def cover(bundle: Bundle) -> Cover:
         finished=moment(manifest.get("finished")),
         status=str(manifest["status"]),
         digest=str(manifest["digest"]),
-        tally=[(word, n, round(100 * n / max(1, len(statuses)), 2)) for word, n in counts],
-        findings=len(statuses),
+        verdict=verdict(bundle),
+        origin=origin(manifest),
+        tally=[(word, model[word], round(100 * model[word] / max(1, total), 2)) for word in WORDS],
+        findings=total,
+        methods=", ".join(f"{methods[word]} {word}" for word in WORDS if methods[word]),
         notices=[
             *(str(notice) for part in ("data", "model") for notice in manifest[part].get("notices") or ()),
             *left_out(bundle),

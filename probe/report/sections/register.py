@@ -4,18 +4,22 @@ from typing import Any
 
 from probe.audit.bundle import Bundle
 from probe.report.parts import Absence, Block, Findings, Section
-from probe.report.sections.common import LENSES, findings
+from probe.report.sections.common import LENSES, findings, urgency
 from probe.report.wording import UNDEFINED, count, defined, interval, number, threshold, unit_of
+
+APART = "Checks of the explanations and attacks themselves, not of the model"
 
 
 def section(bundle: Bundle) -> Section:
     """All findings, grouped by lens."""
     others = [f["lens"] for f in bundle.manifest["findings"] if f["lens"] not in LENSES]
+    groups = {LENSES.get(lens, str(lens)): findings(bundle, lens) for lens in (*LENSES, *dict.fromkeys(others))}
+    apart = [f for listed in groups.values() for f in listed if f.get("about", "model") != "model"]
     blocks: list[Block] = []
-    for lens in (*LENSES, *dict.fromkeys(others)):
-        rows = [_row(finding) for finding in findings(bundle, lens)]
+    for title, listed in (*groups.items(), (APART, sorted(apart, key=urgency))):
+        rows = [_row(f) for f in listed if title == APART or f.get("about", "model") == "model"]
         if rows:
-            blocks.append(Findings(LENSES.get(lens, str(lens)), rows))
+            blocks.append(Findings(title, rows))
     empty = Absence([("not run", "findings", "the audit ended before its evidence was assessed")])
     return Section(
         "findings",
@@ -25,6 +29,9 @@ def section(bundle: Bundle) -> Section:
             "Each check compares a whole 95 % interval with its threshold: it is a pass only if all of the interval "
             "lies on the side that was asked for, a fail only if none of it does, and inconclusive otherwise. "
             "Inconclusive is not a pass.",
+            "“Withstands these attacks” speaks of the attacks that it names, at one radius; the threshold is the same "
+            "at every radius. “Robust” speaks of any attack: these can refute it and never prove it, so that it is at "
+            "best inconclusive. Where the attacks could change fewer than 5 % of the inputs, nothing was tested.",
             "Thresholds are engineering choices of whoever signed the plan. They are not taken from any rule, and "
             "meeting them settles nothing beyond the number that was measured.",
         ),

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from probe import plots
 from probe.audit.bundle import Arrays, Bundle
-from probe.audit.forms import CHANGED, counted
+from probe.audit.forms import CHANGED, counted, titled
 from probe.numbers import fraction
 from probe.report.parts import Block, Cell, Figure, Section, Table, Text, panel
 from probe.report.sections.common import class_name, form, reach, records, settings, steps, with_absence
-from probe.report.wording import count, estimate, number, shown, words
+from probe.report.wording import count, estimate, number, shown
 
 PAIRS = 4
 CURVES = 6  # groups that are drawn; the table has all
@@ -57,8 +57,10 @@ def _curves(bundle: Bundle) -> Figure:
     table, checks = bundle.table("robustness"), bundle.manifest["plan"]["checks"]
     clean = table[table["attack"] == "none"]
     attacks = [name for name in dict.fromkeys(table["attack"]) if name != "none"]
+    if len(attacks) == 2:  # all attacks are that one
+        attacks.remove("all attacks")
     attacks.sort(key=lambda name: name != "all attacks")  # drawn first, so that it hides none of the others
-    curves = {_name(name): _curve(pd.concat([clean, table[table["attack"] == name]])) for name in attacks}
+    curves = {_name(bundle, name): _curve(pd.concat([clean, table[table["attack"] == name]])) for name in attacks}
     asked = (float(fraction(checks["robust_eps"])), float(checks["robust_accuracy"]))
     ax = plots.robustness(curves, threshold=asked, unit=_norm(bundle))
     radii = list(dict.fromkeys(table["eps"]))
@@ -66,9 +68,13 @@ def _curves(bundle: Bundle) -> Figure:
     cells: dict[tuple[str, float], Cell] = {
         (r["attack"], r["eps"]): estimate(r["robust_accuracy"], r["low"], r["high"], "share") for r in records(table)
     }
-    rows = [[_name(a), *(cells.get((a, r), cells.get(("none", r), "")) for r in radii)] for a in attacks]
+    rows = [[_name(bundle, a), *(cells.get((a, r), cells.get(("none", r), "")) for r in radii)] for a in attacks]
+    moved = {r["eps"]: r for r in records(bundle.table("movable"))} if bundle.has("tables/movable.csv") else {}
+    if moved:
+        shares = [number(moved[r]["movable"], "share") if r in moved else "" for r in radii]
+        rows.append(["right answers whose input the attacks could change", *shares])
     tried = "; ".join(
-        f"{_name(s['method']['method'])}: {settings({k: v for k, v in s['method'].items() if k != 'eps'})}"
+        f"{_name(bundle, s['method']['method'])}: {settings({k: v for k, v in s['method'].items() if k != 'eps'})}"
         for s in _attacks(bundle)
     )
     return Figure(
@@ -128,7 +134,7 @@ def _pairs(bundle: Bundle) -> list[Block]:
     at = int(np.argmin(np.abs(arrays["eps"] - float(fraction(asked)))))
     if not {"inputs", "moved"} <= arrays.keys():
         return []
-    attack = _name(attacks[-1]["method"]["method"])
+    attack = _name(bundle, attacks[-1]["method"]["method"])
     success = arrays["success"][:, : len(arrays["inputs"])]
     hit = [k for k in range(at, len(success)) if success[k].any()]
     if not hit:
@@ -168,7 +174,10 @@ def _texts(bundle: Bundle, arrays: Arrays, at: int, broken: NDArray[Any], what: 
     panels, rows = [], []
     for index in broken:
         row = int(arrays["rows"][index])
-        before, after = class_name(bundle, int(labels[row])), class_name(bundle, int(arrays["predicted"][at][index]))
+        before, after = (
+            class_name(bundle, int(labels[row])),
+            class_name(bundle, int(arrays["predicted"][at][index])),
+        )
         old, new = (
             [shown(str(w), 60) for w in words] for words in (arrays["before"][index], arrays["after"][at][index])
         )
@@ -217,5 +226,5 @@ def _column(bundle: Bundle, eps: float) -> str:
     return f"at {reach(bundle, eps)}".replace("radius ", "")
 
 
-def _name(attack: str) -> str:
-    return {"fgsm": "FGSM", "pgd": "PGD", "hot_flip": "HotFlip", "grad_argmax": "GradArgmax"}.get(attack, words(attack))
+def _name(bundle: Bundle, attack: str) -> str:
+    return titled(bundle.manifest, attack)

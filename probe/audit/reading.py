@@ -1,0 +1,140 @@
+"""What report, viewer and command line ask of a bundle, answered once and without torch."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+from typing import Any
+
+from probe.audit.bundle import Bundle
+from probe.audit.forms import counted, spoken, titled
+from probe.audit.lenses.robustness import NEAR_NONE
+
+ASSUMED = "assumed, not named in the plan"
+ORIGINS = {
+    "test": "",
+    "train": "The model was trained on these rows, so that it may do worse on others.",
+    "unknown": "It is not known whether the model was trained on these rows; if it was, it may do worse on others.",
+}
+
+
+def tally(findings: Iterable[Mapping[str, Any]]) -> tuple[Counter[str], Counter[str]]:
+    """How many findings have each status: those about the model, and those that check the audit's own methods."""
+    model, methods = Counter[str](), Counter[str]()
+    for finding in findings:
+        (model if finding.get("about", "model") == "model" else methods)[str(finding["status"])] += 1
+    return model, methods
+
+
+def favourable(manifest: Mapping[str, Any]) -> tuple[str, bool]:
+    """The class that counts as the favourable outcome, and whether it is assumed; empty where there is none."""
+    named, classes = manifest["plan"]["bias"]["positive"], manifest["model"]["classes"]
+    if named:
+        return str(named), False
+    return (str(classes[1]), True) if len(classes) == 2 else ("", False)
+
+
+def origin(manifest: Mapping[str, Any]) -> str:
+    """What is to be known of where the rows come from; empty for rows of a test split."""
+    return ORIGINS.get(str(manifest["data"].get("role", "unknown")), ORIGINS["unknown"])
+
+
+def verdict(bundle: Bundle) -> list[str]:
+    """The audit in a few sentences: what attacks leave of the answers, how many are right, and what groups get."""
+    findings = bundle.manifest["findings"]
+    if not findings:
+        return ["Nothing was concluded: the audit has not ended."]
+    return [_withstands(bundle), _accuracy(findings), _groups(bundle.manifest, findings)]
+
+
+def repeat(manifest: Mapping[str, Any], folder: str) -> list[str]:
+    """The command lines that run the plan of a bundle again."""
+    model = manifest["plan"]["model"]
+    lines = [f"probe report {folder} --format toml --out plan.toml"]
+    if any(model.get(key) for key in ("zoo", "factory", "onnx", "transformers", "timm")):
+        code = " --allow-code" if model.get("factory") else ""
+        return [*lines, f"probe audit --plan plan.toml --out again{code}"]
+    return [
+        *lines,
+        "# the plan names no model and no data, as it was run from Python; there, with both at hand:",
+        '# plan = probe.audit.plan_from(tomllib.loads(Path("plan.toml").read_text()), sources=False)',
+        f'# probe.audit.run(plan, model, data, "again/{manifest["plan"]["name"]}")',
+    ]
+
+
+def _withstands(bundle: Bundle) -> str:
+    """How far the answers withstand the attacks, at radii that were audited and at which inputs could be changed."""
+    if not bundle.has("tables/robustness.csv"):
+        return "What an attack can do was not measured."
+    table = bundle.table("robustness")
+    clean = float(table.loc[table["attack"] == "none", "robust_accuracy"].iloc[0])
+    worst = table[table["attack"] == "all attacks"]
+    curve = dict(zip(worst["eps"].astype(float), worst["robust_accuracy"].astype(float), strict=True))
+    moved = bundle.table("movable")
+    still = {float(eps) for eps, share in zip(moved["eps"], moved["movable"], strict=True) if share < NEAR_NONE}
+    names = _names(bundle)
+    tested = {eps: share for eps, share in curve.items() if eps not in still}
+    if not tested:
+        return f"What {names} can do was not tested: they could change almost no input at any radius of the plan."
+    most = max(tested)
+    below = [eps for eps, share in tested.items() if share < 0.5]
+    last = f"{_percent(tested[most])} withstand {_reach(bundle, most)}"
+    if clean < 0.5:
+        text = f"Fewer than half of the answers are right even without an attack ({_percent(clean)}); {last}"
+    elif not below:
+        share = "Half" if tested[most] == 0.5 else "More than half"
+        text = f"{share} of the answers withstand {names} at {_reach(bundle, most)}, the largest radius tried"
+        text += f" ({_percent(tested[most])})"
+    elif below[0] == most:
+        text = f"Fewer than half of the answers withstand {names} at {_reach(bundle, most)} ({_percent(tested[most])})"
+        if len(tested) > 1:
+            before = max(eps for eps in tested if eps < most)
+            text += f"; {_percent(tested[before])} withstand {_reach(bundle, before)}"
+    else:
+        text = f"Fewer than half of the answers withstand {names} at {_reach(bundle, below[0])}"
+        text += f" ({_percent(tested[below[0]])}); {last}"
+    if still:
+        text += f". At {', '.join(_reach(bundle, eps) for eps in sorted(still))} almost no input could be changed"
+    return f"{text}."
+
+
+def _accuracy(findings: list[dict[str, Any]]) -> str:
+    found = next((f for f in findings if f["check"] == "accuracy" and f["estimate"] is not None), None)
+    if found is None:
+        return "Accuracy was not measured."
+    asked = {"pass": "as asked", "fail": "too few", "inconclusive": "too close to tell"}.get(found["status"], "")
+    return f"{_percent(found['estimate'])} of the answers are right ({asked}: at least {_percent(found['threshold'])})."
+
+
+def _groups(manifest: Mapping[str, Any], findings: list[dict[str, Any]]) -> str:
+    gaps = [f for f in findings if f["lens"] == "bias" and f["threshold"] is not None]
+    if not gaps:
+        why = next((f["note"] for f in findings if f["lens"] == "bias"), "the audit ended before")
+        return f"Groups were not compared: {why}."
+    seen = Counter(f["status"] for f in gaps)
+    failed = [f["check"] for f in gaps if f["status"] == "fail"]
+    if failed:
+        text = f"{len(failed)} of {len(gaps)} comparisons of groups fail, first {failed[0]}"
+    elif seen["pass"] == len(gaps):
+        text = f"All {len(gaps)} comparisons of groups pass"
+    else:
+        text = f"None of {len(gaps)} comparisons of groups fails, and {len(gaps) - seen['pass']} are undecided"
+    name, assumed = favourable(manifest)
+    return f"{text}; the favourable answer is {name}{f' ({ASSUMED})' if assumed else ''}."
+
+
+def _names(bundle: Bundle) -> str:
+    methods = [
+        step["method"]["method"]
+        for step in bundle.manifest["steps"]
+        if step["lens"] == "robustness" and step["status"] == "done"
+    ]
+    return " and ".join(titled(bundle.manifest, method) for method in methods)
+
+
+def _reach(bundle: Bundle, eps: float) -> str:
+    written = {float(Fraction(text)): text for text in bundle.manifest["plan"]["attack"]["eps"] or ()}
+    return spoken(str(written.get(eps, f"{eps:g}")), counted(bundle.manifest))
+
+
+def _percent(share: float) -> str:
+    return "< 0.1 %" if 0 < share < 0.0005 else "> 99.9 %" if 0.9995 <= share < 1 else f"{100 * share:.1f} %"
