@@ -35,6 +35,7 @@ def test_the_readmes_python_runs(tmp_path, monkeypatch):
     for block in blocks:
         exec(compile(block, "README.md", "exec"), given)
     assert (tmp_path / "maps.npz").exists()
+    assert (tmp_path / "runs/mine/report.html").exists()
 
 
 @pytest.mark.slow

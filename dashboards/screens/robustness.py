@@ -23,6 +23,8 @@ def draw(opened: Opened) -> None:
         parts.absent("Robustness", obstacle, '[attack]\nmethods = [{method = "fgsm"}, {method = "pgd", steps = 40}]')
     else:
         _curves(opened)
+        if opened.bundle.has("tables/movable.csv"):
+            parts.table(robustness.movable(bundle), "Inputs that the attacks could change at all")
         st.subheader("Which examples fall when", anchor=False)
         parts.table(robustness.fallen(bundle), "Examples by the radius at which each attack first breaks them")
         st.subheader("How the attacks were run", anchor=False)

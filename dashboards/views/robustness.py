@@ -48,6 +48,8 @@ def table(bundle: Bundle, by: str) -> pd.DataFrame:
     frame = bundle.table("robustness")
     clean = frame[frame["attack"] == "none"]
     names = frame.loc[frame["attack"] != "none", "attack"].drop_duplicates()
+    if len(names) == 2:  # all attacks are that one
+        names = names[names != "all attacks"]
     curves = [pd.concat([clean.assign(attack=name), frame[frame["attack"] == name]]) for name in names]
     return pd.concat(curves or [clean], ignore_index=True)
 
@@ -86,8 +88,17 @@ def asked(bundle: Bundle) -> tuple[float, float]:
 
 def worst(bundle: Bundle) -> pd.DataFrame:
     """The worst case of each example over the attacks."""
-    frame = table(bundle, ATTACK)
+    frame = bundle.table("robustness")
     return frame[frame["attack"].isin(["all attacks", "none"])].reset_index(drop=True)
+
+
+def movable(bundle: Bundle) -> pd.DataFrame:
+    """Which share of the right answers rests on an input that the attacks could change at all, at each radius."""
+    names, frame = radii(bundle), bundle.table("movable")
+    return pd.DataFrame(
+        [(names.get(r.eps, f"{r.eps:g}"), f"{r.movable:.1%}", number(int(r.n))) for r in frame.itertuples()],  # type: ignore[arg-type]  # columns of numbers
+        columns=["Radius", "Inputs that could be changed", "Right answers (n)"],
+    )
 
 
 def fallen(bundle: Bundle) -> pd.DataFrame:

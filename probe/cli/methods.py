@@ -89,21 +89,26 @@ def attack(
     as_json: Json = False,
 ) -> None:
     """Attack a model, and say how much of its accuracy is left."""
+    from probe.audit.attacking import could_move
     from probe.audit.forms import DEFAULTS
     from probe.metrics import Accuracy, RobustAccuracy
 
     model, data = _open(name, plan, allow_code, device)
     part = data.sample(sample, seed)
     method = method or DEFAULTS[model.space.form_of(part.inputs)].attacks[-1]["method"]
-    result = _build("attack", method, settings)(model, part.inputs, part.labels)
+    attacker = _build("attack", method, settings)
+    result = attacker(model, part.inputs, part.labels)
     _save(result, out)
     clean, robust = Accuracy()(model, result.clean), RobustAccuracy()(model, result)
+    right = result.clean.correct.bool().cpu()
+    movable = could_move(attacker, model.space, part.inputs)[right] if right.any() else None
     document = {
         "method": result.method.config(),
         "n": len(part),
         "seed": seed,
         "accuracy": [clean.value, *clean.interval()],
         "robust_accuracy": [robust.value, *robust.interval()],
+        "movable": None if movable is None else movable.float().mean().item(),
         "forward": result.cost.forward,
         "backward": result.cost.backward,
     }
@@ -116,6 +121,10 @@ def attack(
         ("under attack", document["robust_accuracy"]),
     ):
         say(f"{label:>14}: {value:.3f} [{low:.3f}, {high:.3f}]")
+    if movable is not None and not bool(movable.all()):
+        say(
+            f"The attack could change {document['movable']:.1%} of the {len(movable):,} inputs that were right before it"
+        )
 
 
 def _open(name: str, plan: Path | None = None, allow_code: bool = False, device: str = "") -> tuple[Any, Any]:

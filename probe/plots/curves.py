@@ -35,7 +35,7 @@ def robustness(
 
     Args:
         curves: by name of the attack (or of the group); x is the radius, y a share.
-        threshold: the radius and the share that were asked for, drawn as a cross.
+        threshold: a radius, drawn as a cross, and the share that was asked for at all of them, as a line.
         unit: of the radius.
         title: drawn above.
         ax: where to draw; Axes of their own unless given.
@@ -51,9 +51,10 @@ def robustness(
         at, share = threshold
         ax.axhline(share, color=INK, linewidth=1.0, linestyle=(0, (2, 2)), alpha=0.7)
         ax.plot([at], [share], marker="x", color=INK, markersize=7, markeredgewidth=1.6, linestyle="none")
+        # Beside the axes, where no curve crosses it.
         ax.annotate(
-            f"asked: {share:.0%} at {radius(at)}", (float(radii.min()), share), (0, -3), textcoords="offset points",
-            ha="left", va="top", fontsize=SMALL, color=INK,
+            f"asked: {share:.0%}", (1.0, share), (3, 0), xycoords=("axes fraction", "data"),
+            textcoords="offset points", ha="left", va="center", fontsize=SMALL, color=INK,
         )  # fmt: skip
     positive = radii[radii > 0]
     if len(positive) > 2 and positive.max() / positive.min() > 6:

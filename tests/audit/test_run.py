@@ -157,6 +157,17 @@ def test_interrupted_before_anything_was_measured(tmp_path):
     verify(tmp_path / "p")
 
 
+def test_each_step_is_announced_once(tmp_path):
+    begun = []
+
+    def progress(name: str, done: int, total: int) -> None:
+        begun.extend([name] * (done == 0))
+        assert total > 0
+
+    bundle = run(small_plan("p", attack={"sample": 10, "eps": ["0.1"]}), *images(), tmp_path / "p", progress=progress)
+    assert begun == [step["name"] for step in bundle.manifest["steps"]]
+
+
 def test_one_row_is_enough_to_be_inconclusive(tmp_path):
     model, data = table()
     bundle = run(small_plan("one"), model, data[:1], tmp_path / "one")

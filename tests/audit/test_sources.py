@@ -3,6 +3,7 @@
 import pytest
 
 from probe.audit.plan import plan_from, read_plan
+from probe.cli.sources import plan_in, plan_of
 from probe.errors import PlanError
 
 DATA = {"csv": "d.csv", "label": "y"}
@@ -73,3 +74,13 @@ def test_files_of_examples_are_found_from_the_plan(tmp_path, key):
     path = tmp_path / "p.toml"
     path.write_text(f'[model]\nfactory = "a:b"\n[data]\nlabel = "y"\n{key} = "../there"\n')
     assert getattr(read_plan(path).data, key) == str((tmp_path / "../there").resolve())
+
+
+@pytest.mark.parametrize(("name", "favourable"), [("compas-mlp", "no"), ("adult-mlp", ">50K"), ("fashion-mlp", "")])
+def test_a_network_of_the_zoo_has_one_favourable_class_by_name_and_by_plan(tmp_path, name, favourable):
+    path = tmp_path / f"{name}.toml"
+    path.write_text(f'[model]\nzoo = "{name}"\n')
+    assert plan_in(path) == plan_of(name)
+    assert plan_of(name).bias.positive == favourable
+    path.write_text(f'[model]\nzoo = "{name}"\n[bias]\npositive = "yes"\n')
+    assert plan_in(path).bias.positive == "yes"

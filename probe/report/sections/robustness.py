@@ -80,7 +80,8 @@ def _curves(bundle: Bundle) -> Figure:
     return Figure(
         [panel(ax, "Accuracy falling as the radius of the attack grows; its numbers are in the table.", "robustness")],
         f"Accuracy on {count(clean['n'].iloc[0])} rows after attacks of growing radius, with 95 % Wilson intervals. "
-        "“All attacks” counts a row as lost if any of them broke it. The cross is what the plan asked for. "
+        "“All attacks” counts a row as lost if any of them broke it. The line is what the plan "
+        "asks at every radius, the cross where it asks for robustness. "
         f"{tried}.",
         Table(
             columns, rows, "Accuracy (95 % interval) at each radius", numeric=columns[1:], file="tables/robustness.csv"
