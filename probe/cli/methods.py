@@ -122,9 +122,7 @@ def attack(
     ):
         say(f"{label:>14}: {value:.3f} [{low:.3f}, {high:.3f}]")
     if movable is not None and not bool(movable.all()):
-        say(
-            f"The attack could change {document['movable']:.1%} of the {len(movable):,} inputs that were right before it"
-        )
+        say(f"The attack could change {document['movable']:.1%} of the {len(movable):,} inputs answered rightly")
 
 
 def _open(name: str, plan: Path | None = None, allow_code: bool = False, device: str = "") -> tuple[Any, Any]:
