@@ -68,7 +68,9 @@ def could_move(attack: Attack, space: Space, inputs: Inputs) -> Tensor:
     allowed = space.movable(inputs)
     if p:
         step = radius * space.unit(inputs)
-        allowed = torch.stack([space.admit(inputs + s, inputs) != inputs for s in (step, -step)]).any(0)
+        allowed = (
+            torch.stack([space.admit(inputs + s, inputs) != inputs for s in (step, -step)]).any(0) & ~inputs.isnan()
+        )
     elif space.form_of(inputs) == "graph":
         # An edge is two places, and both must be free.
         nodes = allowed.shape[1]

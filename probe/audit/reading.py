@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from fractions import Fraction
 from typing import Any
 
 from probe.audit.bundle import Bundle
 from probe.audit.forms import counted, spoken, titled
 from probe.audit.lenses.robustness import NEAR_NONE
+from probe.numbers import fraction
 
 ASSUMED = "assumed, not named in the plan"
 ORIGINS = {
@@ -132,7 +132,7 @@ def _names(bundle: Bundle) -> str:
 
 
 def _reach(bundle: Bundle, eps: float) -> str:
-    written = {float(Fraction(text)): text for text in bundle.manifest["plan"]["attack"]["eps"] or ()}
+    written = {float(fraction(text)): text for text in bundle.manifest["plan"]["attack"]["eps"] or ()}
     return spoken(str(written.get(eps, f"{eps:g}")), counted(bundle.manifest))
 
 
