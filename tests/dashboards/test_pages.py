@@ -182,7 +182,7 @@ def test_a_graph_is_shown_with_its_edges_and_those_that_were_flipped(show, bundl
 def test_a_text_that_an_attack_left_alone_says_so(show, bundles):
     row = str(bundles.prose.arrays("instances")["rows"][0])
     app = show(bundles.prose.folder.parent, "instance", row=row, eps="1-word")
-    assert "Nothing was changed" in text(app)
+    assert "No change is shown" in text(app)
 
 
 def test_hostile_words_are_text_in_html_too(show, bundles):
