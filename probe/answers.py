@@ -10,6 +10,9 @@ from torch import Tensor
 from probe.errors import ForwardError, ProbeError, ShapeError
 from probe.shapes import Logits
 
+# As torch names the steps that it records.
+SHAPES = ("View", "Reshape", "UnsafeView", "Squeeze", "Unsqueeze", "Clone", "Transpose", "TBackward", "Permute")
+LINEAR = ("Addmm", "Mm", "Addbmm", "Bmm", "Linear", "Convolution", "MkldnnConvolution")
 DISTINCT = 8  # rows with different answers, after which numbers from 0 to 1 are no accident
 
 
@@ -89,6 +92,14 @@ def within_one(logits: Logits) -> bool:
 def are_distinct(logits: Logits) -> bool:
     """Whether these are the answers to so many different rows that what they share is no accident."""
     return len(logits) >= DISTINCT and len(torch.unique(logits, dim=0)) >= DISTINCT
+
+
+def ends_linear(answer: Tensor) -> bool:
+    """Whether torch recorded a matrix product, or a convolution, as the last step but for changes of shape."""
+    step: Any = answer.grad_fn
+    while step is not None and step.name().startswith(SHAPES) and step.next_functions:
+        step = step.next_functions[0][0]
+    return step is not None and step.name().startswith(LINEAR)
 
 
 def refuse_sigmoids() -> ProbeError:

@@ -14,6 +14,7 @@ from probe.answers import (
     are_probabilities,
     check_answer,
     check_finite,
+    ends_linear,
     refuse_probabilities,
     refuse_sigmoids,
     within_one,
@@ -322,7 +323,16 @@ class Model:
             if not within_one(logits):
                 self._cleared.add("sigmoid")
             elif are_distinct(logits):
-                raise refuse_sigmoids()
+                if not self._ends_linear(inputs[:1]):
+                    raise refuse_sigmoids()
+                self._cleared.add("sigmoid")
+
+    def _ends_linear(self, row: Inputs) -> bool:
+        """Whether the last step is a linear layer, so that it is no sigmoid; False where torch cannot see it."""
+        with torch.enable_grad():
+            points = self.points(row).detach()
+            answer = self._ask(self.forward, points.requires_grad_() if points.is_floating_point() else points)
+        return ends_linear(answer)
 
 
 def _black_box(name: str) -> Unsupported:

@@ -166,7 +166,7 @@ def test_sigmoids_of_single_labels_are_refused_and_studied_one_by_one():
 
 def test_logits_that_happen_to_lie_between_0_and_1_have_a_way_through():
     small = WEIGHT.abs() / 10
-    caught = refused(lambda x: x @ small.T, error=ProbeError)
+    caught = refused(lambda x: (x @ small.T).abs(), error=ProbeError)
     assert "return logits + 2" in str(caught.value)
     model = Model(forward=lambda x: x @ small.T + 2)
     assert_close(model.logits(X).softmax(-1), (X @ small.T).softmax(-1))
@@ -176,7 +176,25 @@ def test_logits_that_happen_to_lie_between_0_and_1_have_a_way_through():
     first.logits(torch.tensor([[0.1, 0.01, 0.1 + row / 99] for row in range(9)]))
 
 
-MODEL = Model(forward=nn.Linear(3, 2).eval(), space=Space(reference=torch.zeros(1, 3)))
+def test_a_linear_layer_is_no_sigmoid_wherever_its_answers_lie():
+    layer = nn.Linear(3, 2)
+    with torch.no_grad():
+        layer.weight.copy_(WEIGHT.abs() / 10)
+        layer.bias.fill_(0.1)
+    assert Model(forward=layer.eval()).logits(X).shape == (10, 2)
+    for last in (
+        nn.Sigmoid(),
+        lambda z: 1 / (1 + torch.exp(-z)),
+        lambda z: z.tanh() / 2 + 0.5,
+        lambda z: z.clamp(0, 1),
+    ):
+        refused(lambda x, last=last: last(layer(x)), error=ProbeError)
+
+
+LINEAR = nn.Linear(3, 2).eval()
+with torch.no_grad():
+    LINEAR.weight.copy_(WEIGHT)
+MODEL = Model(forward=LINEAR, space=Space(reference=torch.zeros(1, 3)))
 LABELS = [0, 1, 0, 1, 1, 0, 0, 0, 1, 1]
 
 
