@@ -17,6 +17,8 @@ from probe.shapes import Inputs, Labels, Logits, PerExample
 from probe.space import Space
 from probe.tensors import column, generator, wide
 
+LATER = 0.3  # longest step after the first, in radii
+
 
 @dataclass(frozen=True, kw_only=True)
 class _GradientAttack(Attack):
@@ -41,13 +43,16 @@ class FGSM(_GradientAttack):
 class PGD(_GradientAttack):
     """Steps up the loss, projected back onto the ball (Madry et al. 2018, arXiv:1706.06083).
 
-    Each example controls its own step, which halves when its loss has stopped rising (after arXiv:2003.01690), and
-    keeps its best point. An example that has fallen leaves the batch, so strength costs time only where it is needed.
+    Each example controls its own step, which after the first is at most .3 radii and halves when its loss has stopped
+    rising (after arXiv:2003.01690), and keeps its best point. An example that has fallen leaves the batch, so strength
+    costs time only where it is needed.
     """
 
     steps: int = param(40, "gradient steps in each restart", low=1)
     restarts: int = param(1, "starts; the first from the input itself, the others from random points", low=1)
-    step: float = param(1.0, "length of the first step, in radii; at 1 the first point is FGSM's", low=0.0, high=2.0)
+    step: float = param(
+        1.0, "length of the first step, in radii; the next are at most .3; at 1 its point is FGSM's", low=0.0, high=2.0
+    )
     seed: int = param(0, "seed of the random starts", low=0)
 
     def perturb(self, model: Model, inputs: Inputs, labels: Labels) -> Inputs:
@@ -135,6 +140,8 @@ class _Front:
         origin = wide(self.origin)
         change = (wide(self.x) - origin) / space.unit(origin) + column(self.length, self.x) * norm.steepest(gradient)
         # The gradient at hand is that of x, so an example that returns to its best point steps on from there next time.
+        # A step across the ball is for its far side; as a stride it would only swing between the walls.
+        self.length = self.length.clamp(max=LATER * radius)
         self.x = torch.where(column(stalled, self.x), self.best, place(space, self.origin, change, norm, radius))
 
 
