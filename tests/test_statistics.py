@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from probe.statistics import area_under_roc, bootstrap, calibration_error, calibration_interval, wilson
+from probe.statistics import (
+    area_under_roc,
+    area_under_roc_interval,
+    bootstrap,
+    calibration_error,
+    calibration_interval,
+    wilson,
+)
 
 
 @pytest.mark.parametrize(
@@ -59,3 +66,19 @@ def test_the_interval_of_a_calibration_error_covers_the_truth(shift):
         assert low <= calibration_error(confidence, correct) <= high
         covered += low <= shift <= high
     assert covered >= 183, "190 of 200 are expected, give or take 3"
+
+
+@pytest.mark.parametrize("levels", [3, 10**6])
+def test_the_interval_of_the_area_is_that_of_the_bootstrap_of_the_area(levels):
+    source = np.random.default_rng(1)
+    positive = source.random(150) < 0.3
+    scores = source.integers(levels, size=150) / levels + positive * 0.2
+    expected = bootstrap(
+        np.stack([scores, positive], 1), lambda e: area_under_roc(e[:, 0], e[:, 1] == 1), draws=200, seed=5
+    )
+    assert area_under_roc_interval(scores, positive, seed=5) == pytest.approx(expected, rel=1e-12)
+
+
+def test_an_area_that_is_never_defined_has_no_interval():
+    for scores, positive in ((np.array([0.1, 0.2]), np.array([True, True])), (np.array([0.1]), np.array([True]))):
+        assert np.isnan(area_under_roc_interval(scores, positive)).all()

@@ -9,9 +9,10 @@ from probe.decision import in_words
 from probe.finding import Threshold, check
 from probe.reductions import REDUCTIONS
 from probe.statistics import (
+    Estimate,
     Floats,
     area_under_roc,
-    bootstrapped,
+    area_under_roc_interval,
     mean,
     proportion,
 )
@@ -48,8 +49,9 @@ def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
         ),
     ]
     if answers.probabilities.shape[1] == 2:
-        scored = np.stack([answers.probabilities[:, 1], answers.labels], axis=1)
-        area = bootstrapped(scored, lambda e: area_under_roc(e[:, 0], e[:, 1] == 1), seed=seed, draws=200)
+        scores, positive = answers.probabilities[:, 1], answers.labels == 1
+        interval = area_under_roc_interval(scores, positive, seed=seed)
+        area = Estimate(area_under_roc(scores, positive), *interval, len(scores))
         rows.append(("area under ROC", *area))
     result.tables["performance"] = pd.DataFrame(rows, columns=["metric", "value", "low", "high", "n"])
     result.tables["reliability"] = _reliability(*evidence.T)
