@@ -230,6 +230,10 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         if "dict" in text:
             return tuple(_method(v, where) for v in value)
         return tuple(_whole(v, where) for v in value) if "int" in text else _listed(value, where)
+    if hint is bool:
+        if not isinstance(value, bool):
+            raise PlanError(f"{where} = {value!r}, expected true or false")
+        return value
     expected: dict[Any, Any] = {int: int, float: (int, float), str: str}
     if not isinstance(value, expected.get(hint, dict)) or isinstance(value, bool):
         raise PlanError(f"{where} = {value!r}, expected {getattr(hint, '__name__', 'a table')}")

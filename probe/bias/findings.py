@@ -10,7 +10,7 @@ from probe.bias.disparities import Disparity
 from probe.bias.gate import Favourable
 from probe.bias.power import POWER
 from probe.bias.settings import Settings
-from probe.bias.strata import METRICS
+from probe.bias.strata import GAP_OF, METRICS
 from probe.finding import Finding, Status
 
 # With more intersections than this each headline has one finding over all of them; the tables have every one.
@@ -166,16 +166,27 @@ def _too_small(small: pd.DataFrame, settings: Settings) -> list[Finding]:
     note = f"{_few(len(groups), 'group')} in {_few(groups['attribute'].nunique(), 'attribute')}"
     for name, part in (("shown all the same: ", shown), ("smallest: ", small)):
         if len(part):
+            part = part.sort_values("low", ascending=False, kind="stable") if name.startswith("shown") else part
             texts = [f"{row['what']} ({row['attribute']})" for row in part.head(3).to_dict("records")]
             note += "; " + name + "; ".join(texts) + ("; and more" if len(part) > len(texts) else "")
             break
+    check = f"groups of fewer than {settings.smallest} rows, positives or negatives"
+    method = f"a rate needs {settings.smallest} behind it to enter a gap that can pass: an engineering threshold"
+    if shown.empty:
+        return [Finding(lens="bias", check=check, status="inconclusive", n=len(groups), method=method, note=note)]
+    widest = shown.loc[shown["low"].idxmax()]
     return [
         Finding(
             lens="bias",
-            check=f"groups of fewer than {settings.smallest} rows, positives or negatives",
-            status="fail" if len(shown) else "inconclusive",
-            n=len(groups),
-            method=f"a rate needs {settings.smallest} behind it to enter a gap that can pass: an engineering threshold",
+            check=check,
+            status="fail",
+            estimate=abs(float(widest["gap"])),
+            low=float(widest["low"]),
+            high=float(widest["high"]),
+            n=int(widest["n"]),
+            threshold=settings.thresholds[GAP_OF[widest["metric"]]],
+            direction="at most",
+            method=f"{method}; the numbers are of {widest['group']} and {widest['against']} in {widest['attribute']}",
             note=note,
         )
     ]

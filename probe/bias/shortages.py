@@ -11,9 +11,8 @@ from probe.bias.intervals import alpha_of_a_pair, could_show, difference_of, lim
 from probe.bias.power import POWER, Question, failing_small
 from probe.bias.rates import COMPARED, rates_of
 from probe.bias.settings import Settings
-from probe.bias.strata import METRICS, Stratum, strata_of
+from probe.bias.strata import GAP_OF, METRICS, Stratum, strata_of
 
-GAP_OF = {rate: name for name, metric in METRICS.items() if not metric.ratio for rate in metric.rates}
 NAN = float("nan")
 COLUMNS = (
     "attribute", "metric", "group", "n", "rate", "status", "gap", "low", "high", "against", "would_fail", "what",

@@ -29,6 +29,8 @@ METRICS = {
     "demographic_parity_ratio": Metric("demographic parity ratio", ("selection_rate",), "at least"),
     "equalized_odds_difference": Metric("equalized odds difference", ("tpr", "fpr"), "at most"),
 }
+# The headline difference that a rate belongs to.
+GAP_OF = {rate: name for name, metric in METRICS.items() if not metric.ratio for rate in metric.rates}
 
 
 def metrics_of(table: Table) -> dict[str, Metric]:

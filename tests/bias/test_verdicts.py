@@ -50,6 +50,8 @@ def test_a_small_group_is_not_told_that_its_gap_could_not_be_shown_when_it_was(p
     finding = proven.findings[-1]
     assert (finding.check, finding.status) == ("groups of fewer than 30 rows, positives or negatives", "fail")
     assert "29 rows in tiny: a gap in selection rate of 0.400 to b was shown" in finding.note
+    assert (finding.estimate, finding.n, finding.threshold) == (0.4, 29, 0.1)
+    assert 0.199 < finding.low < 0.4 < finding.high
 
 
 def test_a_large_and_a_small_group_are_compared():

@@ -1,0 +1,60 @@
+"""What a plan says about groups reaches the tables and findings of its audit."""
+
+from dataclasses import replace
+
+import pytest
+
+from probe.audit import run, verify
+from probe.errors import PlanError
+from probe.report import render
+from tests.audit.conftest import small_plan, table
+
+NOTHING_ELSE = {"explain": {"methods": []}, "attack": {"methods": [], "eps": []}}
+
+
+def audited(folder, groups=None, **settings):
+    model, data = table()
+    data = data if groups is None else replace(data, groups=groups(data.groups))
+    return run(small_plan("p", bias=settings, **NOTHING_ELSE), model, data, folder / "p")
+
+
+def about(bundle):
+    return [f for f in bundle.manifest["findings"] if f["lens"] == "bias"]
+
+
+def test_a_class_that_nobody_named_is_assumed_and_one_that_is_named_is_not(tmp_path):
+    assumed = audited(tmp_path / "assumed")
+    assert set(assumed.table("bias_groups")["favourable"]) == {"yes (assumed)"}
+    assert "nobody named the favourable outcome; yes is assumed" in about(assumed)[0]["note"]
+    assert "which is assumed because nobody named it" in render(assumed)
+    named = audited(tmp_path / "named", positive="no")
+    assert set(named.table("bias_disparities")["favourable"]) == {"no"}
+    assert not any("assumed" in f["note"] + f["method"] for f in about(named))
+    assert "assumed because" not in render(named)
+
+
+@pytest.mark.parametrize(("order", "tables"), [(1, ["sex", "race"]), (2, ["sex", "race", "sex x race"])])
+def test_a_plan_says_how_many_attributes_are_crossed(tmp_path, order, tables):
+    bundle = audited(tmp_path, order=order)
+    assert bundle.table("bias_ledger")["attribute"].tolist() == tables
+    verify(bundle.folder)
+
+
+def test_spellings_of_a_group_end_in_an_error_that_says_how_to_merge_them(tmp_path):
+    def misspelt(groups):
+        return groups.assign(sex=["f " if at % 7 == 0 and sex == "F" else sex for at, sex in enumerate(groups["sex"])])
+
+    (finding,) = about(audited(tmp_path / "refused", misspelt))
+    assert finding["status"] == "error"
+    assert "bias.merge_spellings = true in a plan" in finding["note"]
+    merged = audited(tmp_path / "merged", misspelt, merge_spellings=True)
+    groups = merged.table("bias_groups").query("attribute == 'sex'")["group"]
+    assert groups.tolist() == ["F", "M"]
+    assert "merged as" in render(merged)
+    verify(merged.folder)
+
+
+@pytest.mark.parametrize("value", ["true", 1, None])
+def test_a_choice_is_true_or_false(value):
+    with pytest.raises(PlanError, match="expected true or false"):
+        small_plan("p", bias={"merge_spellings": value})
