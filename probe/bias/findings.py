@@ -174,7 +174,7 @@ def _too_small(small: pd.DataFrame, settings: Settings) -> list[Finding]:
     method = f"a rate needs {settings.smallest} behind it to enter a gap that can pass: an engineering threshold"
     if shown.empty:
         return [Finding(lens="bias", check=check, status="inconclusive", n=len(groups), method=method, note=note)]
-    widest = shown.loc[shown["low"].idxmax()]
+    widest = max(shown.to_dict("records"), key=lambda row: float(row["low"]))
     return [
         Finding(
             lens="bias",
