@@ -14,6 +14,12 @@ UNKNOWN = frozenset(
     ]
 )
 
+# Cells that pandas.read_csv takes for missing unless it is told otherwise.
+PANDAS_MISSING = (
+    *("#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA"),
+    *("NULL", "NaN", "None", "n/a", "nan", "null"),
+)
+
 
 def number(text: str) -> Decimal | None:
     """The number that a name is, exactly; None for any other name."""

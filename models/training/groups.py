@@ -14,6 +14,7 @@ what is made small becomes the loss of the worst group.
 
 from collections.abc import Callable
 
+import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -72,5 +73,6 @@ class Groups(nn.Module):
             missing = sorted(set(self.balance.groups) - set(columns))[0]
             there = f"it has {', '.join(columns)}" if columns else "it declares none"
             raise DataError(f"balance.groups names {missing!r}, which is no group of {data.name}; {there}")
-        parts = [list(map(str, data.groups[name])) for name in self.balance.groups]
+        # Who names no group is one of their own, apart from a group that is called nan.
+        parts = [["" if pd.isna(group) else str(group) for group in data.groups[name]] for name in self.balance.groups]
         return list(zip(*parts, map(str, data.labels.tolist()), strict=True))

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import torch
 from torch import nn
 
@@ -11,6 +13,7 @@ from probe.csvfile import Reading, read_csv
 from probe.dataset import Dataset
 from probe.errors import DataError, ProbeError
 from probe.model import Model
+from probe.names import PANDAS_MISSING
 from probe.tables import from_csv
 
 REFERENCES = 50  # rows of a table that show an absent feature, where the user names none
@@ -46,6 +49,22 @@ def rows_of(source: DataSource, data: Dataset) -> Any:
     features = list(data.space.names)
     table, _ = read_csv(source.csv, [c for c in (source.label, *source.groups) if c not in features], how(source))
     return table.set_axis([str(column) for column in table.columns], axis=1)[features]
+
+
+def read_otherwise(estimator: Any, rows: Any) -> list[str]:
+    """What to say where cells such as None are texts here, and missing as pandas reads them unless told otherwise."""
+    texts = [column for column in rows if not pd.api.types.is_numeric_dtype(rows[column])]
+    gone = rows[texts].isin(PANDAS_MISSING)
+    if not gone.any(axis=None):
+        return []
+    try:
+        answers = [estimator.predict_proba(given) for given in (rows, rows.assign(**rows[texts].mask(gone)))]
+    except Exception:  # an estimator that fails on one of the two was fitted to the other
+        return []
+    apart = int((np.abs(answers[0] - answers[1]).max(1) > 1e-6).sum())
+    cells = ", ".join(f'"{cell}"' for cell in sorted(set(rows[texts].to_numpy()[gone.to_numpy()])))
+    said = f"pandas reads {cells} as missing unless told otherwise, and then the model answers {apart:,} rows otherwise"
+    return [f"{said}; if it was fitted to such a table, list them: missing = [{cells}]"] if apart else []
 
 
 def suited(model: Model, data: Dataset, *, named: bool) -> tuple[Model, Dataset]:

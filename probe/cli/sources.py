@@ -169,7 +169,9 @@ def _model(plan: Plan, data: Dataset) -> Model:
         return adapters.from_module(made, data.space, data.classes, name)
     if hasattr(made, "classes_"):
         rows = own_tables.rows_of(plan.data, data) if plan.data.csv else None
-        return adapters.from_estimator(made, data.space, data.classes, name, rows=rows, threshold=source.threshold)
+        model = adapters.from_estimator(made, data.space, data.classes, name, rows=rows, threshold=source.threshold)
+        said = [] if rows is None else own_tables.read_otherwise(made, rows)
+        return replace(model, notices=(*model.notices, *said))
     return adapters.from_predict_proba(made.predict_proba, data.space, data.classes, name)
 
 

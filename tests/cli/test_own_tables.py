@@ -154,6 +154,31 @@ def test_other_spellings_of_a_missing_cell_are_listed_in_the_plan(opened):
     assert f"'None' in {N // 4} rows" in " ".join(data.notices)
 
 
+WORDS = """
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+def build():
+    t = pd.read_csv("t.csv", HOW)
+    imputed = SimpleImputer(strategy="constant", fill_value="cook")
+    return make_pipeline(imputed, OneHotEncoder(handle_unknown="ignore"), LogisticRegression()).fit(t[["job"]], t["y"])
+"""
+
+
+def test_a_model_that_was_fitted_to_another_reading_of_the_table_is_told_of(opened):
+    jobs = np.resize(["cook", "clerk", "None", "clerk"], N)
+    table = pd.DataFrame({"job": jobs, "y": np.isin(jobs, ["cook", "None"]).astype(int)})
+    model, _ = opened(WORDS.replace("HOW", ""), table)
+    assert (
+        f'pandas reads "None" as missing unless told otherwise, and then the model answers {N // 4} rows'
+        in " ".join(model.notices)
+    )
+    model, data = opened(WORDS.replace("HOW", ""), table, missing=["None"])
+    assert not any("pandas reads" in notice for notice in model.notices)
+    assert (model.predict(data.inputs) == data.labels).all()
+
+
 def test_a_group_that_is_a_feature_too_stays_a_number(opened):
     table = SCORES.assign(age=RANDOM.integers(18, 80, N))[["a", "age", "y"]]
     _, data = opened(TREE, table, groups=["age"], features=["a", "age"])

@@ -256,3 +256,9 @@ def test_people_whose_group_is_not_known_are_a_group_of_their_own():
     groups = Groups(Balance(method="reweight", groups=("half",)), rows)
     assert len(groups.known) == 2
     assert groups.numbers(rows).bincount().tolist() == [2, 2]
+
+
+def test_who_names_no_group_is_apart_from_a_group_called_nan():
+    data = Dataset(torch.zeros(3, 1), torch.zeros(3, dtype=torch.long), groups=pd.DataFrame({"g": ["nan", None, "x"]}))
+    found = Groups(Balance(method="reweight", groups=("g",)), data)
+    assert len(found.known) == 3
