@@ -125,6 +125,8 @@ class _Front:
         return cls(row, origin, labels, start, start, lowest, length_of_each, torch.zeros_like(row))
 
     def keep(self, rows: Tensor) -> "_Front":
+        if bool(rows.all()):  # as in most steps: nothing to copy
+            return self
         return _Front(*(getattr(self, f.name)[rows] for f in fields(self)))
 
     def remember(self, loss: Tensor) -> None:
