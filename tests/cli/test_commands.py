@@ -8,10 +8,11 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 
 import pytest
 
-from probe.audit import read, runner
+from probe.audit import plan_from, read, runner
 
 
 def test_an_audit_of_ones_own_model(probe, place):
@@ -50,7 +51,8 @@ def test_replace_deletes_an_audit_and_nothing_else(probe, place):
 def test_json_is_one_document_with_nothing_else_on_stdout(probe, place):
     (document,) = json.loads(probe("audit", "--plan", "mine.toml", "--allow-code", "--json", code=1).stdout)
     assert document["status"] == "complete"
-    assert sum(document["counts"].values()) == len(document["findings"])
+    assert sum(sum(counts.values()) for counts in document["counts"].values()) == len(document["findings"])
+    assert (document["rows"], document["favourable"]) == ("unknown", {"class": "yes", "assumed": True})
     error = json.loads(probe("verify", "nowhere", "--json", code=4).stdout)
     assert error["error"]["code"] == 4
 
@@ -59,10 +61,12 @@ def test_reports_come_as_page_data_and_table(probe, place):
     probe("audit", "--plan", "mine.toml", "--allow-code")
     assert probe("report", "runs/mine", code=0).stdout.lstrip().lower().startswith("<!doctype html>")
     assert json.loads(probe("report", "runs/mine", "--format", "json", code=0).stdout)["name"] == "mine"
+    plan = probe("report", "runs/mine", "--format", "toml", code=0).stdout
+    assert plan_from(tomllib.loads(plan)) == plan_from(read("runs/mine").manifest["plan"])
     assert probe("report", "runs/mine", "--format", "csv", code=0).stdout.startswith("lens,check,status")
     probe("report", "runs/mine", "--out", "mine.html", code=0)
     assert "exists" in probe("report", "runs/mine", "--out", "mine.html", code=2).stderr
-    assert "html, json, csv" in probe("report", "runs/mine", "--format", "docx", code=2).stderr
+    assert "html, json, csv, toml" in probe("report", "runs/mine", "--format", "docx", code=2).stderr
 
 
 def test_replace_keeps_the_old_audit_where_the_new_one_cannot_start(probe, place):
