@@ -264,7 +264,7 @@ def test_the_bias_page_compares_the_attribute_of_the_link(show, bundles):
     assert app.selectbox(key="by").value == "race"
     said = text(app)
     assert "False positive rate (share of negatives) of each group" in said
-    assert "Groups too small to be compared" in said
+    assert "Rates that rest on too few to be trusted" in said
 
 
 def test_the_viewer_can_be_given_one_bundle_instead_of_a_folder_of_them(show, bundles):
