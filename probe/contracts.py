@@ -25,6 +25,11 @@ from probe.tensors import spans, wide
 
 R = TypeVar("R", bound=Result)
 Moves = Literal["numbers", "tokens", "edges"]
+_SUMS = {
+    "": "The values add up to nothing in particular.",
+    "baseline": "The values add up to the {output} minus that at the baseline.",
+    "references": "The values add up to the {output} minus its mean over the references.",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +40,8 @@ class Explainer(Method, ABC):
     # Values sum to output(input) minus this: the output at the mean reference, or the mean output of the references.
     adds_up_to: ClassVar[Literal["", "baseline", "references"]] = ""
     sums_by_construction: ClassVar[bool] = False  # the sum is imposed, so that measuring it tests nothing
+    # What the sign of a value says; {output} is the logit or the probability. Charts draw positive values red.
+    reads_as: ClassVar[str] = "Red speaks for the answer, blue against it."
 
     output: str = param("logit", "what is explained: the target's logit or its probability",
                         choices=("logit", "probability"))  # fmt: skip
@@ -42,6 +49,11 @@ class Explainer(Method, ABC):
     @abstractmethod
     def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
         """Return one signed number per input coordinate."""
+
+    @classmethod
+    def captioned(cls, output: str) -> str:
+        """What a chart of the values says, and what they add up to; `output` is what is explained."""
+        return f"{cls.reads_as} {_SUMS[cls.adds_up_to]}".format(output=output)
 
     @final
     def __call__(self, model: Model, inputs: Given, targets: Given | None = None) -> Attribution:

@@ -24,6 +24,8 @@ class Fallen:
     least: Labels  # the number of the smallest radius at which an example fell; beyond all where none did
     answers: Labels  # the answer at that radius; the clean one where there is none
     points: Inputs  # the attacked input at that radius; the input itself where there is none
+    sure: Tensor  # the probability of that answer, (batch,)
+    sure_before: Tensor  # and of the clean one
 
 
 def smallest_radii(
@@ -36,9 +38,11 @@ def smallest_radii(
     bisected. An attack that fails in a ball may have succeeded in a smaller one: then an example counts as standing
     that would have fallen had every radius been tried.
     """
-    clean = model.predict(inputs).cpu()
-    labels = labels.cpu()
+    logits = model.logits(model.check(inputs))
+    clean, labels = model.decide(logits).cpu(), labels.cpu()
+    sure_before = _probability(logits.cpu(), clean)
     least, answers, points = torch.full((len(inputs),), len(radii)), clean.clone(), inputs.clone()
+    sure = sure_before.clone()
     waiting, asked = [(0, len(radii), (clean == labels).nonzero()[:, 0])], 0
     while waiting:
         low, high, rows = waiting.pop()
@@ -54,12 +58,13 @@ def smallest_radii(
             # Radii at which an example falls come in falling order, so that the last is the smallest.
             down = chosen[fell[part]]
             answers[down], points[down] = answered[fell[part]], result.perturbed.to(points)[fell[part]]
+            sure[down] = _probability(result.attacked.logits.cpu()[fell[part]], answers[down])
             asked += len(chosen)
             tick(len(chosen))
         least[rows[fell]] = middle
         waiting += [(low, middle, rows[fell]), (middle + 1, high, rows[~fell])]
     tick(len(inputs) * len(radii) - asked)
-    return Fallen(clean, least, answers, points)
+    return Fallen(clean, least, answers, points, sure, sure_before)
 
 
 def could_move(attack: Attack, space: Space, inputs: Inputs) -> Tensor:
@@ -79,6 +84,10 @@ def could_move(attack: Attack, space: Space, inputs: Inputs) -> Tensor:
     elif space.form_of(inputs) == "tokens" and int(space.ordinary(space.tokens(inputs)).sum()) < 2:
         allowed = torch.zeros_like(allowed)
     return (allowed.flatten(1).any(1) & (radius > 0)).cpu()
+
+
+def _probability(logits: Tensor, answers: Labels) -> Tensor:
+    return logits.float().softmax(-1).gather(1, answers[:, None])[:, 0]
 
 
 def at_radius(attack: Attack, eps: str) -> Attack:

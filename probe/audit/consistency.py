@@ -156,6 +156,10 @@ def _check_attack(bundle: Bundle, name: str, arrays: Arrays, answers: _Rows) -> 
         name,
         "its successes are not the rows that were right before and wrong after",
     )
+    if "probability" in arrays:
+        _check_form(name, arrays["probability"], attacked.shape)
+        within = (arrays["probability"] >= 0) & (arrays["probability"] <= 1 + TIE)
+        _expect(bool(within.all()), name, "its probabilities are not between 0 and 1")
     kept = len(arrays["inputs"])
     _expect(kept <= len(rows), name, "it keeps more inputs than it attacked")
     _check_form(name, arrays["inputs"], (kept, *manifest["data"]["shape"]))

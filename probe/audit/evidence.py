@@ -38,6 +38,7 @@ class Step:
     checks: list[dict[str, Any]] = field(default_factory=list)  # the metrics that are taken of the result
     moves: str = ""  # what an attack changes: numbers, tokens or edges
     title: str = ""  # of an attack, as people call it
+    caption: str = ""  # of an explainer: what its values say
 
 
 def steps(plan: Plan, model: Model, data: Dataset) -> Iterator[Step]:
@@ -101,7 +102,8 @@ def _explain(explainer: Explainer, model: Model, data: Dataset, drawn: tuple[Ten
         return stored | evidence
 
     settings = [metric.config() for metric in checks]
-    return Step(f"explain-{explainer.name()}", "explanation", as_written(explainer.config()), len(rows), work, settings)
+    name, config = f"explain-{explainer.name()}", as_written(explainer.config())
+    return Step(name, "explanation", config, len(rows), work, settings, caption=explainer.captioned(explainer.output))
 
 
 def _measure(
@@ -129,7 +131,7 @@ def _attack(attack: Attack, radii: tuple[str, ...], model: Model, data: Dataset,
         few, points = inputs[:SHOWN], fallen.points[:SHOWN]
         shown = [torch.where(column(fell[:SHOWN], few), points, few) for fell in at]
         words = {}
-        if model.space.form_of(inputs) == "tokens":
+        if model.space.form_of(inputs) in ("table", "tokens"):
             after = [model.space.describe(texts) for texts in shown]
             words = {"before": np.array(model.space.describe(few)), "after": np.array(after)}
         return words | {
@@ -141,6 +143,7 @@ def _attack(attack: Attack, radii: tuple[str, ...], model: Model, data: Dataset,
             "movable": to_numpy(
                 torch.stack([could_move(at_radius(attack, eps), model.space, inputs) for eps in ordered])
             ),
+            "probability": to_numpy(torch.stack([torch.where(f, fallen.sure, fallen.sure_before) for f in at])),
             "predicted": to_numpy(torch.stack([torch.where(fell, fallen.answers, fallen.clean) for fell in at])),
             "shown": to_numpy(torch.stack(shown)),
             "moved": to_numpy(torch.stack([model.space.by_feature(model.space.change(x, few)) for x in shown])),

@@ -1,6 +1,6 @@
 """What an audit does by default with each form of inputs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 
@@ -35,6 +35,33 @@ def titled(manifest: Mapping[str, Any], method: str) -> str:
     """An attack as people call it: HotFlip for hot_flip."""
     titles = {step["method"].get("method"): step.get("title") for step in _attacks(manifest)}
     return str(titles.get(method) or method.replace("_", " "))
+
+
+def changes(
+    features: Sequence[Any], attacked: Mapping[str, Any], radius: int, index: int
+) -> list[tuple[str, str, str, float]]:
+    """What an attack changed of a kept row of a table: feature, value before, value after, move in units of the radius.
+
+    Values are empty where the audit did not write them down in words.
+    """
+    moved = attacked["moved"][radius, index]
+    told = "before" in attacked and attacked["before"].shape[1] == len(moved)
+    old, new = (attacked["before"][index], attacked["after"][radius, index]) if told else (None, None)
+    return [
+        (
+            str(features[at]) if at < len(features) else f"feature {at}",
+            "" if old is None else str(old[at]),
+            "" if new is None else str(new[at]),
+            float(moved[at]),
+        )
+        for at in abs(moved).argsort(kind="stable")[::-1]
+        if moved[at]
+    ]
+
+
+def captioned(step: Mapping[str, Any]) -> str:
+    """What the values of an explainer say, as it declares them."""
+    return str(step.get("caption") or "Red is above 0, blue below; what that says was not recorded.")
 
 
 def spoken(eps: str, unit: str) -> str:

@@ -21,7 +21,7 @@ KEYS = (
 )
 STATUSES = ("running", "interrupted", "complete")
 STEP = {"name", "lens", "method", "status", "note", "seconds", "forward", "backward"}
-MORE = {"checks", "moves", "title"}  # of some steps only
+MORE = {"checks", "moves", "title", "caption"}  # of some steps only
 ENDS = ("done", "not run", "error")
 # What two honest runs may differ in: when and on what, and how long it took.
 COSTS = ("seconds", "forward", "backward")
@@ -113,7 +113,7 @@ def _check_step(step: Any, at: int) -> None:
     where = f"audit.json: step {at + 1}"
     if not isinstance(step, dict) or not STEP <= step.keys() <= STEP | MORE:
         raise IntegrityError(f"{where} is not what an audit writes of a step")
-    texts = all(isinstance(step[key], str) for key in ("name", "lens", "status", "note"))
+    texts = all(isinstance(step.get(key, ""), str) for key in ("name", "lens", "status", "note", *MORE - {"checks"}))
     numbers = all(isinstance(step[key], int | float) and 0 <= step[key] < 2**63 for key in COSTS)
     settings = [step["method"], *_listed(step.get("checks", []))]
     named = all(isinstance(s, dict) and isinstance(s.get("method", ""), str) for s in settings)

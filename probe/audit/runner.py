@@ -210,6 +210,7 @@ def _record(bundle: Bundle, step: Step, model: Model, progress: Progress) -> Non
             "method": step.method,
             "moves": step.moves,
             "title": step.title,
+            "caption": step.caption,
             "checks": step.checks,
             "status": status,
             "note": note,

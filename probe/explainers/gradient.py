@@ -22,6 +22,9 @@ class Saliency(Explainer):
     """
 
     differentiates: ClassVar[bool] = True
+    reads_as: ClassVar[str] = (
+        "The gradient: more of what is red raises the {output} of the answer, more of what is blue lowers it."
+    )
 
     def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
         if "category" in model.space.kinds:

@@ -1,6 +1,6 @@
 """One function per figure: arrays in, Axes out; texts as HTML. They know numpy and matplotlib, no other room."""
 
-from probe.plots.bars import bars
+from probe.plots.bars import bars, shared_order
 from probe.plots.canvas import blank, to_png, to_svg
 from probe.plots.curves import Curve, learning, reliability, robustness
 from probe.plots.graph import both_places, graph, rewired
@@ -29,6 +29,7 @@ __all__ = [
     "rewired",
     "robustness",
     "shaded",
+    "shared_order",
     "to_png",
     "to_svg",
 ]

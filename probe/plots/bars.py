@@ -5,16 +5,30 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
+from scipy.stats import rankdata
 
 from probe.plots.canvas import blank
 from probe.plots.style import AGAINST, FOR, INK, MINUS, NORMAL, SMALL, dress, plain
+
+
+def shared_order(values: ArrayLike) -> list[int]:
+    """The features in one order for the charts of several methods: by their mean rank, the largest values first.
+
+    Args:
+        values: (methods, features).
+    """
+    sizes = np.abs(np.asarray(values, dtype=float))
+    ranks = rankdata(-sizes, axis=1) if sizes.size else sizes
+    # Among features of one mean rank, those that matter more to some method.
+    share = sizes / np.maximum(sizes.max(axis=1, keepdims=True, initial=0.0), np.finfo(float).tiny)
+    return [int(at) for at in np.lexsort((-share.max(axis=0, initial=0.0), ranks.mean(axis=0)))]
 
 
 def bars(
     names: Sequence[object],
     values: ArrayLike,
     *,
-    top: int = 10,
+    top: int | Sequence[int] = 10,
     title: str = "",
     limit: float | None = None,
     ax: Axes | None = None,
@@ -24,14 +38,16 @@ def bars(
     Args:
         names: one per feature.
         values: one per feature.
-        top: how many features are drawn; the sum of the others has a bar of its own.
+        top: how many features are drawn, the largest first, or which ones, in this order, such as the first of
+            `shared_order`; the sum of the others has a bar of its own.
         title: drawn above.
         limit: the end of the axis on both sides; fits the largest bar unless given.
         ax: where to draw; Axes of their own unless given.
     """
     numbers = np.asarray(values, dtype=float)
-    order = np.argsort(-np.abs(numbers), kind="stable")
-    chosen, rest = order[:top], order[top:]
+    ranked = np.argsort(-np.abs(numbers), kind="stable")
+    chosen = ranked[:top] if isinstance(top, int) else np.asarray(top, dtype=int)
+    rest = ranked[~np.isin(ranked, chosen)]
     labels, lengths = [plain(names[i], 22) for i in chosen], list(numbers[chosen])
     if len(rest):
         labels.append(f"{len(rest)} others")

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from probe import plots
 from probe.audit.bundle import Arrays, Bundle
+from probe.audit.forms import captioned
 from probe.report.parts import Block, Figure, Section, Table, Text, panel
 from probe.report.sections.common import class_name, form, records, settings, steps, with_absence
 from probe.report.wording import estimate, number, words
@@ -16,6 +17,10 @@ from probe.report.wording import shown as short
 
 INSTANCES = 4
 FEATURES = 10
+BARS = (
+    "The charts list the same features in the same order, by their mean rank over the methods. Each has a scale of its "
+    "own, so that lengths compare features within a chart, not methods."
+)
 
 
 def section(bundle: Bundle) -> Section:
@@ -68,7 +73,8 @@ def _instances(bundle: Bundle, methods: dict[str, Arrays]) -> list[Block]:
     title = f"The first {len(rows)} of the {len(shown['rows']):,} rows explained"
     blocks: list[Block] = [
         Text(title, level=3),
-        Text("They come in the order of their row numbers, not picked. Red speaks for the class, blue against it."),
+        Text("They come in the order of their row numbers, not picked. What red and blue say depends on the method:"),
+        _captions(bundle),
     ]
     for index, row in enumerate(rows):
         target = class_name(bundle, int(next(iter(methods.values()))["targets"][index]))
@@ -84,6 +90,12 @@ def _instances(bundle: Bundle, methods: dict[str, Arrays]) -> list[Block]:
         else:
             blocks.append(_bars(bundle, methods, index, head))
     return blocks
+
+
+def _captions(bundle: Bundle) -> Table:
+    """What the values of each method say."""
+    rows = [(words(s["method"]["method"]), captioned(s)) for s in steps(bundle, "explanation", "explain-")]
+    return Table(("method", "what its values say"), rows, "What the values of each method say")
 
 
 def _image(bundle: Bundle, methods: dict[str, Arrays], shown: Arrays, index: int, head: str) -> Figure:
@@ -105,7 +117,7 @@ def _sentences(bundle: Bundle, methods: dict[str, Arrays], words_of: NDArray[Any
     for method, arrays in methods.items():
         text = plots.shaded([short(str(word), 60) for word in words_of], arrays["by_feature"][index])
         panels.append(Markup("<h4>{}</h4>{}").format(words(method), Markup(text)))
-    caption = f"{head} Below each word what it speaks for the answer; each method has a scale of its own."
+    caption = f"{head} Below each word its value; each method has a scale of its own."
     return Figure(panels, caption, _top(bundle, methods, index), size="text")
 
 
@@ -123,22 +135,20 @@ def _graph(bundle: Bundle, methods: dict[str, Arrays], nodes: NDArray[Any], inde
 
 def _bars(bundle: Bundle, methods: dict[str, Arrays], index: int, head: str) -> Figure:
     names = bundle.manifest["data"]["features"]
+    shared = plots.shared_order([arrays["by_feature"][index] for arrays in methods.values()])[:FEATURES]
     panels = []
     for order, (method, arrays) in enumerate(methods.items()):
-        ax = plots.bars(names, arrays["by_feature"][index], top=FEATURES, title=words(method))
+        ax = plots.bars(names, arrays["by_feature"][index], top=shared, title=words(method))
         panels.append(panel(ax, f"Bars of {words(method)}. {head}", f"bars-{index}-{order}"))
-    return Figure(panels, f"{head} Each chart has a scale of its own.", _top(bundle, methods, index), size="half")
+    return Figure(panels, f"{head} {BARS}", _top(bundle, methods, index), size="half")
 
 
 def _top(bundle: Bundle, methods: dict[str, Arrays], index: int) -> Table:
     """The features that any method puts among its first, with what each method gives them."""
     names = bundle.manifest["data"]["features"]
     values = np.stack([arrays["by_feature"][index] for arrays in methods.values()])
-    largest = np.abs(values).max(1, keepdims=True)
-    weight = (np.abs(values) / np.where(largest > 0, largest, 1)).max(0)
     described = bundle.arrays("instances").get("described")
-    there = np.argsort(-weight, kind="stable")
-    chosen = [at for at in there if described is None or described[index, at]][:FEATURES]
+    chosen = [at for at in plots.shared_order(values) if described is None or described[index, at]][:FEATURES]
     columns = ("feature", *(("value",) if described is not None else ()), *map(words, methods))
     rows: Sequence[Sequence[str]] = [
         (
@@ -148,5 +158,5 @@ def _top(bundle: Bundle, methods: dict[str, Arrays], index: int) -> Table:
         )
         for at in chosen
     ]
-    caption = f"The {len(rows)} features with the largest values, relative to each method's largest"
+    caption = f"The {len(rows)} features that rank highest on average over the methods"
     return Table(columns, rows, caption, numeric=columns[1:], folded=True)

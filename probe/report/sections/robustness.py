@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from probe import plots
 from probe.audit.bundle import Arrays, Bundle
-from probe.audit.forms import CHANGED, counted, titled
+from probe.audit.forms import CHANGED, changes, counted, titled
 from probe.numbers import fraction
 from probe.report.parts import Block, Cell, Figure, Section, Table, Text, panel
 from probe.report.sections.common import class_name, form, reach, records, settings, steps, with_absence
@@ -156,8 +156,18 @@ def _pairs(bundle: Bundle) -> list[Block]:
         # An edge has two places.
         moved = moved / 2 if form(bundle) == "graph" else moved
         most = int(np.abs(moved).argmax())
-        rows.append((f"{row}", before, after, bundle.manifest["data"]["features"][most], number(moved[most], "signed")))
-    columns = ("row", "answer before (the label)", "answer after", "feature moved most", "by, in units of the radius")
+        sure = number(arrays["probability"][at][index], "share") if "probability" in arrays else "not recorded"
+        what = bundle.manifest["data"]["features"][most]
+        if form(bundle) == "table":
+            told = changes(bundle.manifest["data"]["features"], arrays, at, int(index))
+            what = "; ".join(f"{name}: {old} → {new}" if old else name for name, old, new, _ in told[:3])
+            what += f"; {len(told) - 3} more" if len(told) > 3 else ""
+        rows.append((f"{row}", before, after, sure, what, number(moved[most], "signed")))
+    what = "moved most" if form(bundle) == "table" else "feature moved most"
+    columns = (
+        "row", "answer before (the label)", "answer after", "its probability", what,
+        "largest move, in units of the radius",
+    )  # fmt: skip
     caption = f"Rows that {attack} broke at {asked}: at most {PAIRS}, in the order of their row numbers. "
     if form(bundle) == "image":
         caption += "The change is amplified as its label says: red is brighter, blue darker."
@@ -165,7 +175,7 @@ def _pairs(bundle: Bundle) -> list[Block]:
         caption += "Red edges came or grew; blue, dashed edges went or shrank. Edges are as wide as they were moved."
     else:
         caption += "Bars say how far each feature was moved, in the unit of the radius: red is up, blue is down."
-    table = Table(columns, rows, "Answers before and after", numeric=(columns[0], columns[-1]), folded=True)
+    table = Table(columns, rows, "Answers before and after", numeric=(columns[0], columns[3], columns[-1]), folded=True)
     return [Figure(panels, caption, table, title=f"What broke it at {asked}", size="half")]
 
 
