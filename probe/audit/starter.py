@@ -57,6 +57,7 @@ def starter(path: str | Path) -> str:
         f"features = {_list(guess.features)}  # guess: all others; the model's order counts",
         *(f"#   left out: {_comment(name)}, {reason}" for name, reason in guess.left_out.items()),
         *_unknowns(table, [guess.label, *guess.groups, *guess.features]),
+        'role = "unknown"  # "test" if no row was trained on, "train" if they were',
         "",
         "[bias]",
         f"# positive = {_text(classes[-1])}  # the class that people would rather be put in: only you can say",

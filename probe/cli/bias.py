@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from probe.cli.app import AllowCode, Device, Json, PlanFile, Strict, command, exit_code, say, show
-from probe.cli.audits import SIGNS
+from probe.cli.summary import SIGNS
 from probe.errors import DataError, PlanError, RangeError
 
 

@@ -1,0 +1,81 @@
+"""What an audit found, as a table for a terminal and as one document."""
+
+from typing import Any
+
+from probe.cli.app import printable, say
+
+SIGNS = {
+    "pass": "✓ pass",
+    "fail": "✗ fail",
+    "inconclusive": "? inconclusive",
+    "not run": "- not run",
+    "error": "! error",
+}
+
+
+def document(bundle: Any) -> dict[str, Any]:
+    """An audit as `--json` shows it: its verdict, counts and findings."""
+    from probe.audit.reading import favourable, tally, verdict
+
+    findings = bundle.manifest["findings"]
+    model, methods = tally(findings)
+    favoured, assumed = favourable(bundle.manifest)
+    return {
+        "name": bundle.name,
+        "folder": str(bundle.folder),
+        "report": str(bundle.folder / "report.html"),
+        "status": bundle.manifest["status"],
+        "digest": bundle.manifest["digest"],
+        "verdict": verdict(bundle),
+        "rows": bundle.manifest["data"].get("role", "unknown"),
+        "favourable": {"class": favoured, "assumed": assumed},
+        "counts": {"model": dict(model), "methods": dict(methods)},
+        "findings": findings,
+    }
+
+
+def summary(bundle: Any) -> None:
+    """Print what an audit found: the verdict first, then a row for each finding."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from probe.audit.reading import origin, tally, verdict
+    from probe.report.sections.common import left_out
+
+    say(" ".join(verdict(bundle)))
+    if caution := origin(bundle.manifest):
+        say(caution)
+    data, findings = bundle.manifest["data"], bundle.manifest["findings"]
+    table = Table(
+        title=Text(printable(f"{bundle.name} on {data['name']} ({data['n']:,} rows)")),
+        title_justify="left",
+        box=SIMPLE_HEAD,
+    )
+    table.add_column("status", no_wrap=True)
+    table.add_column("check")
+    for heading in ("estimate [95 % interval]", "threshold", "n"):
+        table.add_column(heading, no_wrap=True, justify="right")
+    for own in (True, False):
+        for finding in findings:
+            if (finding.get("about", "model") == "model") == own:
+                table.add_row(*(Text(printable(cell)) for cell in _cells(finding)))
+        table.add_section()
+    console = Console()
+    # Where nobody looks, nothing is squeezed: a file or a pipe has no width.
+    console.width = console.width if console.is_terminal else max(console.width, 120)
+    console.print(table)
+    for sentence in left_out(bundle):
+        say(sentence)
+    for title, counts in zip(("The model", "Checks of the explanations and attacks"), tally(findings), strict=True):
+        say(f"{title}: {', '.join(f'{count} {status}' for status, count in counts.most_common()) or 'none'}")
+    say(f"Report: {bundle.folder / 'report.html'}\n")
+
+
+def _cells(finding: dict[str, Any]) -> tuple[str, ...]:
+    value, low, high, threshold, n = (finding[key] for key in ("estimate", "low", "high", "threshold", "n"))
+    measured = "" if value is None else f"{value:.3f}" + ("" if low is None else f" [{low:.3f}, {high:.3f}]")
+    sign = {"at least": "≥", "at most": "≤"}[finding["direction"]]
+    asked = "" if threshold is None else f"{sign} {threshold:g}"
+    return SIGNS[finding["status"]], finding["check"], measured, asked, "" if n is None else f"{n:,}"

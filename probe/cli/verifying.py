@@ -1,0 +1,141 @@
+"""`probe verify`, `probe report`."""
+
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from probe.cli.app import FINDINGS, AllowCode, Device, Json, command, say, show, tell
+from probe.cli.pages import drawn
+from probe.cli.signals import terminable
+from probe.errors import ExistsError, IntegrityError, PlanError
+
+
+@command("verify")
+def verify(
+    bundle: Annotated[Path, typer.Argument(help="The folder of an audit.")],
+    digest: Annotated[
+        str | None, typer.Option(help="The digest that you were given by another way, to compare with; either of both.")
+    ] = None,
+    rerun: Annotated[bool, typer.Option("--rerun", help="Run the audit again and compare its findings.")] = False,
+    device: Device = "",
+    allow_code: AllowCode = False,
+    as_json: Json = False,
+) -> int:
+    """Check every file of a bundle, and recompute every number from its evidence.
+
+    Exit code 0 is a complete audit without a contradiction, 1 one that is not complete, 4 one that is not what was
+    recorded.
+    """
+    from probe.audit import verify
+
+    result = verify(bundle)
+    if digest is not None:
+        _compare_digest(digest, result)
+    _check_report(bundle)
+    if rerun:
+        _rerun(bundle, allow_code=allow_code, device=device)
+    if as_json:
+        show(vars(result) | {"rerun": rerun})
+    else:
+        _say_verified(result, digest=digest is not None, rerun=rerun)
+    return 0 if result.status == "complete" else FINDINGS
+
+
+def _compare_digest(given: str, result: Any) -> None:
+    given = given.strip().lower()
+    if not re.fullmatch("[0-9a-f]{64}", given):
+        raise PlanError(f"--digest {given[:80]!r} is no digest, which has 64 digits 0 to 9 and a to f")
+    if given not in (result.digest, result.evidence_digest):
+        raise IntegrityError(
+            f"the bundle's digest is {result.digest} (of its evidence without times {result.evidence_digest}), "
+            f"not {given}: it is another audit, or a changed one"
+        )
+
+
+def _say_verified(result: Any, *, digest: bool, rerun: bool) -> None:
+    say(f"{result.name}: {result.files} files and {result.numbers:,} numbers verified.")
+    say(f"digest {result.digest}\nevidence {result.evidence_digest} (without times: another honest run has the same)")
+    if result.writer is not None:
+        say(f"It is running: step {min(result.done + 1, result.planned)} of {result.planned}.")
+    elif result.status != "complete":
+        ended = "interrupted" if result.status == "interrupted" else "killed"
+        say(f"It was {ended} after {result.done} of {result.planned} steps: run the same audit again to continue it.")
+    if result.unlisted:
+        more = " ..." * (len(result.unlisted) > 5)
+        say(f"Not of the audit, and not verified: {', '.join(result.unlisted[:5])}{more}")
+    if digest:
+        say("It is the audit whose digest you gave.")
+    else:
+        say(
+            "This shows that the numbers follow from the files, not who wrote the files: compare a digest that you "
+            "were given by another way, with --digest."
+        )
+    say("Its numbers came out the same when run again." if rerun else "Repeat the measurements with --rerun.")
+
+
+def _check_report(folder: Path) -> None:
+    """The digest cannot cover the page that shows it; but the bundle gives the same page, byte for byte, again."""
+    from probe.audit import read
+    from probe.audit.files import content
+
+    page = folder / "report.html"
+    if (page.exists() or page.is_symlink()) and content(folder, "report.html") != drawn(read(folder)).encode():
+        raise IntegrityError(f"{page} is not the page that the bundle gives; `probe report {folder}` draws it again")
+
+
+def _rerun(folder: Path, *, allow_code: bool, device: str) -> None:
+    import tempfile
+
+    from probe.audit import plan_from, read, run
+    from probe.audit.verification import compare_runs
+    from probe.cli.progress import progress
+    from probe.cli.sources import open_both
+
+    stored = read(folder)
+    if not stored.complete:
+        raise PlanError(f"{stored.name} is {stored.manifest['status']}; run the same audit again to complete it first")
+    plan = plan_from(stored.manifest["plan"], sources=False)
+    if not plan.sourced:
+        raise PlanError(f"{plan.name} was audited from Python, and its plan names no model; run it there again")
+    model, data = open_both(plan, allow_code=allow_code, device=device)
+    with terminable(), tempfile.TemporaryDirectory() as place, progress(f"{plan.name}, again") as tick:
+        again = run(plan, model, data, Path(place) / plan.name, progress=tick)
+        for part in ("model", "data"):
+            if again.manifest[part]["sha256"] != stored.manifest[part]["sha256"]:
+                raise IntegrityError(f"the {part} is not the one that was audited: its digest differs")
+        compare_runs(stored, again, tolerance=0.02)
+
+
+@command("report")
+def report(
+    bundle: Annotated[Path, typer.Argument(help="The folder of an audit.")],
+    form: Annotated[str, typer.Option("--format", help="html, json, csv, or toml: the plan")] = "html",
+    out: Annotated[Path | None, typer.Option(help="A file to write; stdout unless given.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Write an audit's findings as a page (html), as data (json) or as a table (csv), or its plan (toml)."""
+    from probe.audit import read, verify
+    from probe.audit.spreadsheet import to_csv
+    from probe.audit.toml import to_toml
+
+    forms = {
+        "html": lambda: drawn(read(bundle)),
+        "json": lambda: json.dumps(read(bundle).manifest, indent=1, ensure_ascii=False) + "\n",
+        "csv": lambda: to_csv(read(bundle).table("findings")),
+        "toml": lambda: to_toml(read(bundle).manifest["plan"]),
+    }
+    if form not in forms:
+        raise PlanError(f"--format {form!r} is unknown; there are {', '.join(forms)}")
+    verify(bundle)
+    text = forms["json" if as_json else form]()
+    if out is None:
+        typer.echo(text, nl=False)
+    elif out.exists():
+        raise ExistsError(f"{out} exists and is left as it is; choose another --out")
+    else:
+        out.write_text(text, encoding="utf-8")
+        tell(f"wrote {out}")
+    return 0
