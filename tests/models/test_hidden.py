@@ -146,7 +146,7 @@ def test_rows_and_maps_know_the_same_norms():
         ({"dropout": True}, "a part from 0 to below 1"),
         ({"dropout": float("nan")}, "a part from 0 to below 1"),
         ({"side": True}, "expected whole numbers"),
-        ({"gate": 2}, "cannot be built"),
+        ({"gate": 2}, "has no argument .gate."),
     ],
 )
 def test_options_that_do_not_exist_are_refused_with_those_that_do(kwargs, message):

@@ -83,4 +83,4 @@ def test_shap_of_squares_is_drawn_in_the_unit_of_the_output():
     found = KernelShap()(Model(forward=forward, space=space, classes=("no", "yes")), images, torch.tensor([1]))
     ax = found.plot()
     assert ax.images[0].get_array()[0, 0] == pytest.approx(float(images[:, :, :4, :4].sum()), rel=1e-5)
-    assert "class 1" in ax.get_title(loc="left")
+    assert "class yes" in ax.get_title(loc="left")
