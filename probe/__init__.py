@@ -110,7 +110,7 @@ __all__ = [
     "sweep",
     "token_ids",
 ]
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def __getattr__(name: str) -> Any:
