@@ -27,6 +27,8 @@ SPACE = Space(
     levels=("", "", "Private", "State"),
     scale=torch.tensor([1.0, 2.0, 1.0, 1.0]),
     form="table",
+    types=("float64", "Int64", "str"),
+    missing=(False, True, False),
 )
 TEXTS = Space(bounds=(0, 4), reference=torch.zeros(1, 3).long(), words=("", "<unknown>", "a", "b", "c"), special=(0, 1))
 ROWS = torch.tensor([[3.0, 1.0, 1.0, 0.0], [4.0, -1.0, 0.0, 1.0], [8.0, 2.0, 1.0, 0.0]])
