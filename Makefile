@@ -20,8 +20,9 @@ test: .venv/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m "not slow"
-	$(BIN)/pytest -m slow
+	@# One thread for each of several processes: tests are many and small.
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow" -n auto --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m slow -n auto --dist worksteal
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
