@@ -16,6 +16,8 @@ from torch import Tensor
 
 from probe.dataset import Dataset
 from probe.errors import DataError, ProbeError
+from probe.frames import group_names
+from probe.names import in_order, number
 from probe.space import Space, image_space
 
 FORMATS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
@@ -47,6 +49,7 @@ def from_folder(
         raise DataError(f"{folder} is no folder; give one with a subfolder of images for each class")
     if channels not in (1, 3):
         raise DataError(f"channels = {channels}, expected 3 for colour or 1 for grey")
+    # As torchvision sorts them, on whose order most networks were trained.
     found = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     names = tuple(found if classes is None else map(str, classes))
     if absent := [name for name in names if name not in found]:
@@ -69,6 +72,12 @@ def from_folder(
         classes=names,
         name=folder.resolve().name,
         source=f"{len(files):,} images of {folder.resolve().name}",
+        notices=()
+        if classes is not None or in_order(found) == found
+        else (
+            f"the subfolders are numbers, and stand in the order of their text, as torchvision has them: "
+            f"{', '.join(found[:5])}, ...; name the model's order as classes if it is another",
+        ),
     )
 
 
@@ -93,8 +102,8 @@ def from_npz(
         path: an .npz file. Nothing in it is unpickled.
         keys: the names of its arrays; `inputs` and `labels` unless given.
         size: height and width of the images; their own unless given.
-        classes: their names in the model's order. Labels that are texts are sorted unless given; whole numbers are
-            the indices of the classes.
+        classes: their names in the model's order. Labels that are among the names are found by name; else whole
+            numbers are the indices of the classes. Texts are sorted unless given, by value where all are numbers.
 
     Raises:
         DataError: if an array is missing, too large, of objects, or does not fit the others.
@@ -102,10 +111,10 @@ def from_npz(
     path, keys = Path(path), keys or Keys()
     arrays = _arrays(path, (keys.inputs, keys.labels, *keys.groups))
     inputs, labels = arrays[keys.inputs], arrays[keys.labels]
-    if inputs.ndim < 2 or labels.shape != (len(inputs),) or not len(inputs):
+    if inputs.ndim < 2 or labels.shape != (len(inputs),) or not inputs.size:
         raise DataError(
             f"{path.name} has {keys.inputs} {inputs.shape} and {keys.labels} {labels.shape}, "
-            "expected (rows, ...) and (rows,) with at least one row"
+            "expected (rows, ...) and (rows,) with at least one row of at least one number"
         )
     if inputs.dtype.kind not in "iuf":
         raise DataError(f"the inputs of {path.name} are {inputs.dtype}, expected numbers")
@@ -121,7 +130,9 @@ def from_npz(
     return Dataset(
         tensor,
         indices,
-        groups=pd.DataFrame({name: column.astype(str) for name, column in table.items()}) if table else None,
+        groups=pd.DataFrame({name: group_names(pd.Series(_texts(column))) for name, column in table.items()})
+        if table
+        else None,
         space=space,
         classes=values,
         name=path.name,
@@ -231,7 +242,7 @@ def _arrays(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
                 raise DataError(
                     f"{path.name} has no array {missing[0]!r}; it has {', '.join(sorted(stored.files)[:10]) or 'none'}"
                 )
-            return {name: stored[name] for name in names}
+            return {name: _plain(stored[name], name, path) for name in names}
     except FileNotFoundError:
         raise DataError(f"there is no file {path}; give the path of an .npz file that numpy.savez wrote") from None
     except DataError:
@@ -269,21 +280,50 @@ def _resized(inputs: Tensor, size: Size | None) -> Tensor:
     return scaled[..., top : top + size[0], left : left + size[1]].contiguous()
 
 
+def _plain(array: NDArray[Any], name: str, path: Path) -> NDArray[Any]:
+    """The array in this machine's byte order, after checking that it holds numbers, truth values or texts."""
+    if array.dtype.kind not in "biufUS":
+        raise DataError(f"{name} of {path.name} holds {array.dtype}, expected numbers, truth values or texts")
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        return array.astype(np.float64)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _texts(column: NDArray[Any]) -> list[Any]:
+    """The values as Python's own, bytes as texts."""
+    return [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in column.tolist()]
+
+
 def _labelled(labels: NDArray[Any], classes: Sequence[str] | None, path: Path) -> tuple[tuple[str, ...], Tensor]:
-    """The names of the classes, and the index of each row's. Whole numbers are indices already."""
-    if labels.dtype.kind in "iub":
-        count = int(labels.max()) + 1 if classes is None else len(classes)
-        if not (int(labels.min()) >= 0 and int(labels.max()) < count) or count > CLASSES:
-            raise DataError(
-                f"the labels of {path.name} span {int(labels.min())} to {int(labels.max())}, expected class indices "
-                f"from 0 to {min(count, CLASSES) - 1}; number the classes 0, 1, 2, ..., or save their names as texts"
-            )
-        return tuple(map(str, range(count) if classes is None else classes)), torch.from_numpy(labels.astype(np.int64))
-    if labels.dtype.kind not in "US":
-        raise DataError(f"the labels of {path.name} are {labels.dtype}, expected class indices or texts")
-    texts = [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in labels.tolist()]
-    names = tuple(sorted(set(texts)) if classes is None else map(str, classes))
-    if unknown := sorted(set(texts) - set(names)):
-        raise DataError(f"the labels of {path.name} hold {unknown[0]!r}, expected one of {', '.join(names)}")
+    """The names of the classes, and the index of each row's: by name where that is one, else numbers are indices."""
+    called = None if classes is None else tuple(map(str, classes))
+    if called is not None and len(set(called)) < len(called):
+        raise DataError(f"classes = {list(called)} name one twice; name each once")
+    if labels.dtype.kind == "f" and np.isfinite(labels).all() and np.array_equal(labels, np.rint(labels)):
+        labels = labels.astype(np.int64)
+    if labels.dtype.kind not in "iubUS":
+        raise DataError(f"the labels of {path.name} are {labels.dtype}, and not whole; expected class indices or texts")
+    texts = list(map(str, _texts(labels)))
+    names = called or (("False", "True") if labels.dtype.kind == "b" else tuple(in_order(texts)))
     index = {name: position for position, name in enumerate(names)}
-    return names, torch.tensor([index[text] for text in texts])
+    if called is not None and labels.dtype.kind in "iu":
+        # A class may be written 1.0 where the labels are whole numbers.
+        values = [number(name) for name in called]
+        index |= {
+            str(int(v)): at for at, v in enumerate(values) if v is not None and v == int(v) and values.count(v) == 1
+        }
+    if (called is not None or labels.dtype.kind in "bUS") and set(texts) <= index.keys():
+        return names, torch.tensor([index[text] for text in texts])
+    if labels.dtype.kind in "US":
+        unknown = sorted(set(texts) - index.keys())
+        raise DataError(f"the labels of {path.name} hold {unknown[0]!r}, expected one of {', '.join(names)}")
+    low, high = int(labels.min()), int(labels.max())
+    count = high + 1 if called is None else len(called)
+    if not 0 <= low <= high < count or count > CLASSES:
+        named = f" or their names {', '.join(called[:5])}" if called else ""
+        raise DataError(
+            f"the labels of {path.name} span {low} to {high}, expected class indices "
+            f"from 0 to {min(count, CLASSES) - 1}{named}; number the classes 0, 1, 2, ..., or name in `classes` what "
+            "the labels are, in the model's order"
+        )
+    return called or tuple(map(str, range(count))), torch.from_numpy(labels.astype(np.int64))

@@ -174,3 +174,58 @@ def test_segments_are_of_one_image(image, count):
 
 def test_squares_tile_an_image():
     assert squares(4, 5, 2).tolist() == [[0, 0, 1, 1, 2], [0, 0, 1, 1, 2], [3, 3, 4, 4, 5], [3, 3, 4, 4, 5]]
+
+
+def test_labels_of_an_npz_are_found_by_their_names_before_their_places(tmp_path):
+    """Two classes called 2 and 10 are neither eleven nor sorted as text."""
+    rows = np.arange(8.0).reshape(4, 2)
+
+    def labels_of(values, classes=None):
+        data = images.from_npz(saved(tmp_path, inputs=rows, labels=np.array(values)), classes=classes)
+        return data.classes, data.labels.tolist()
+
+    assert labels_of(["2", "10", "2", "10"]) == (("2", "10"), [0, 1, 0, 1])
+    assert labels_of([2, 10, 2, 10], ("2", "10")) == (("2", "10"), [0, 1, 0, 1])
+    assert labels_of([1, 2, 1, 2], ("1", "2", "3")) == (("1", "2", "3"), [0, 1, 0, 1])
+    assert labels_of([0, 1, 1, 1], ("1", "0")) == (("1", "0"), [1, 0, 0, 0])
+    assert labels_of([1.0, 2.0, 1.0, 1.0], ("2.0", "1.0")) == (("2.0", "1.0"), [1, 0, 1, 1])
+    assert labels_of([True, False, True, True]) == (("False", "True"), [1, 0, 1, 1])
+    assert labels_of([0, 1, 1, 0], ("no", "yes")) == (("no", "yes"), [0, 1, 1, 0])
+    with pytest.raises(DataError, match=r"span 2 to 10, expected class indices from 0 to 1 or their names a, b"):
+        labels_of([2, 10, 2, 10], ("a", "b"))
+
+
+def test_a_group_of_an_npz_without_a_value_is_missing(tmp_path):
+    arrays = {"inputs": np.zeros((3, 2)), "labels": np.array([0, 1, 1]), "sex": np.array([1.0, np.nan, 2.0])}
+    data = images.from_npz(saved(tmp_path, **arrays), keys=images.Keys(groups=("sex",)))
+    assert data.groups["sex"].isna().tolist() == [False, True, False]
+    assert data.groups["sex"].dropna().tolist() == ["1", "2"]
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">i2", ">f8", np.longdouble])
+def test_an_npz_of_another_machine_is_read(tmp_path, dtype):
+    rows = np.array([[1, 2], [3, 4]])
+    data = images.from_npz(saved(tmp_path, inputs=rows.astype(dtype), labels=np.array([0, 1], dtype=">i8")))
+    assert data.inputs.tolist() == rows.tolist()
+    assert data.labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("arrays", [
+    {"inputs": np.zeros((2, 0))},
+    {"inputs": np.zeros((2, 2, 0, 3), dtype=np.uint8)},
+    {"inputs": np.zeros((2, 2)), "labels": np.zeros(2, "V4")},
+    {"inputs": np.zeros((2, 2)), "labels": np.array([0.5, 1.5])},
+])  # fmt: skip
+def test_an_npz_without_numbers_is_refused(tmp_path, arrays):
+    with pytest.raises(DataError, match=r"rows\.npz"):
+        images.from_npz(saved(tmp_path, **{"labels": np.array([0, 1]), **arrays}))
+
+
+def test_subfolders_that_are_numbers_are_said_to_stand_as_text(tmp_path):
+    for name in ("2", "10"):
+        (tmp_path / name).mkdir()
+        Image.new("L", (4, 4)).save(tmp_path / name / "a.png")
+    data = images.from_folder(tmp_path)
+    assert data.classes == ("10", "2")
+    assert "in the order of their text, as torchvision has them: 10, 2" in data.notices[0]
+    assert not images.from_folder(tmp_path, classes=("2", "10")).notices
