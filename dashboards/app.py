@@ -10,32 +10,38 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import Page
 
 from dashboards import draw, state
-from dashboards.screens import bias, instance, robustness, summary
+from dashboards.screens import bias, instance, performance, robustness, summary
 from dashboards.views import runs
 from dashboards.views.words import md, plain
 
 PAGES = {
     "summary": (summary, "Summary", ":material/fact_check:"),
+    "performance": (performance, "Performance", ":material/speed:"),
     "instance": (instance, "Instance", ":material/image_search:"),
     "robustness": (robustness, "Robustness", ":material/shield:"),
     "bias": (bias, "Bias", ":material/balance:"),
 }
 
+HOME = "home"
+
 
 def main(folder: Path) -> None:
     """Draw the page that the address names."""
     st.set_page_config(page_title="probe", layout="wide", initial_sidebar_state=250)
+    st.html(Path(__file__).with_name("style.css"))
     found, broken = runs.listing(folder)
     top = st.container()
     run = _chosen(found, top)
     pages: dict[str, Page] = {}
     opened = runs.opened(run, pages, top) if run else None
     pages |= {
-        name: st.Page(partial(_page, name, opened, folder), title=title, url_path=name, default=name == "summary")
+        name: st.Page(partial(_page, name, opened, folder), title=title, url_path=name)
         for name, (_, title, _icon) in PAGES.items()
     }
-    page = st.navigation(list(pages.values()), position="hidden")
-    badge = _sidebar(found, run, pages)
+    # The address without a page is the first page too, which has one of its own besides.
+    home = st.Page(partial(_page, "summary", opened, folder), title="Summary", url_path=HOME, default=True)
+    page = st.navigation([home, *pages.values()], position="hidden")
+    given = _sidebar(found, run, pages)
     for bad in broken:
         top.warning(f"{md(bad.folder)} cannot be read: {md(bad.reason)}", icon=":material/broken_image:")
     if opened is None:
@@ -46,7 +52,7 @@ def main(folder: Path) -> None:
     else:
         _unfinished(opened, top)
         # No number is on the page before it is known whether to rely on it.
-        if _is_intact(opened, badge, top):
+        if _is_intact(opened, given, top):
             page.run()
         else:
             st.text("No number of this audit is shown.")
@@ -70,7 +76,7 @@ def _chosen(found: list[runs.Run], top: DeltaGenerator) -> runs.Run | None:
 
 def _sidebar(found: list[runs.Run], run: runs.Run | None, pages: dict[str, Page]) -> DeltaGenerator:
     with st.sidebar:
-        st.markdown("#### probe")
+        st.markdown("**probe**")
         st.caption("Audits of neural networks. Read only.")
         for name, page in pages.items():
             # Not an icon of the page itself: that becomes the favicon, which browsers would fetch from outside.
@@ -123,17 +129,19 @@ def _running(folder: str) -> None:
         st.caption("An audit concludes nothing before all of its evidence is there. This page follows it.")
 
 
-def _is_intact(opened: runs.Opened, badge: DeltaGenerator, top: DeltaGenerator) -> bool:
+def _is_intact(opened: runs.Opened, side: DeltaGenerator, top: DeltaGenerator) -> bool:
     with top, st.spinner("Checking the evidence; numbers are shown when that is done"):
         result = _verified(opened.folder, opened.stamp)
     recorded = str(opened.bundle.manifest["digest"])
     if result.intact and recorded not in result.digests:
         result = runs.Integrity(intact=False, sentence="it was changed while it was read; load the page again")
-    with badge:
+    with side:
         given = st.text_input("Digest that you were given", key=f"digest {opened.id}", max_chars=100).strip().lower()
     if result.intact and given and given not in result.digests:
         sentence = "its digest is not the one that you were given: it is another audit, or a changed one"
         result = runs.Integrity(intact=False, sentence=sentence)
+    # On the page and not beside it: a phone opens with the sidebar closed.
+    badge = top.container(horizontal=True)
     if not result.intact:
         badge.badge("Mismatch", icon=":material/gpp_bad:", color="red", help=md(result.sentence))
         warning = "**This audit is not what was recorded; do not rely on it.**"

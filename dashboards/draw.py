@@ -1,6 +1,7 @@
 """What the pages are drawn with. Text of a bundle reaches the browser only through here, escaped."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -8,26 +9,42 @@ import streamlit as st
 from dashboards import figures, state
 from dashboards.views.runs import Opened
 from dashboards.views.words import escaped, md, plain, plained
-from probe.audit import read
+from probe.audit import Bundle
+from probe.plots.style import INK
+
+DARK_INK = "#e4e7eb"  # of figures on a dark page
 
 
-def control(opened: Opened, key: str, label: str, titles: Mapping[str, str], default: str = "") -> str:
-    """A choice by id that lives in the address of the page: what its link asks for, or the nearest, with a message."""
-    options = list(titles)
+def control(opened: Opened, key: str, label: str, titles: Mapping[str, str], default: str = "", **look: Any) -> str:
+    """A choice by id that lives in the address of the page: what its link asks for, or the nearest, with a message.
+
+    `look` is that of `select`.
+    """
+    value = asked(opened, key, list(titles), default)
+    select(key, label, value, titles, **look)
+    return value
+
+
+def asked(opened: Opened, key: str, options: Sequence[str], default: str = "") -> str:
+    """What the address of the page asks for, or the nearest that there is, with a message."""
     choice = state.choose(key, st.query_params.get(key), options, default)
     if choice.stale:
         opened.messages.warning(md(choice.stale), icon=":material/link_off:")
-    st.session_state[key] = choice.value
+    return choice.value
+
+
+def select(key: str, label: str, value: str, titles: Mapping[str, str], *, drops: str = "", width: int = 300) -> None:
+    """A list to choose from, whose choice goes into the address of the page. It makes that of the key `drops` void."""
+    st.session_state[key] = value
     st.selectbox(
         label,
-        options,
+        list(titles),
         format_func=lambda option: plain(titles[option]),
         key=key,
         on_change=_follow,
-        args=(key,),
-        width=300,
+        args=(key, drops),
+        width=width,
     )
-    return choice.value
 
 
 def step(key: str, label: str, value: str | None, icon: str) -> None:
@@ -54,6 +71,11 @@ def heading(title: str, what: str) -> None:
     st.caption(what)
 
 
+def section(title: str) -> None:
+    """The heading of a part of a page."""
+    st.header(title, anchor=False)
+
+
 def table(frame: pd.DataFrame, alt: str = "") -> None:
     """A table of foreign text that a screen reader reads."""
     markdown_table(escaped(frame), alt)
@@ -66,17 +88,17 @@ def markdown_table(frame: pd.DataFrame, alt: str = "") -> None:
 
 def figure(opened: Opened, name: str, caption: str, *keys: str, width: int) -> None:
     """A figure by its name and parameters, with a caption that is its text for those who cannot see it."""
+    ink = DARK_INK if st.context.theme.type == "dark" else INK
+    drawn = svg(name, opened.folder, opened.stamp, ink, *keys, _bundle=opened.bundle)
     # Within a box of that width, so that it shrinks with a narrow window.
     with st.container(width=width):
-        st.image(
-            png(name, opened.folder, opened.stamp, *keys), caption=md(caption), width="stretch", alt=plain(caption)
-        )
+        st.image(drawn, caption=md(caption), width="stretch", alt=plain(caption))
 
 
 @st.cache_data(max_entries=400, ttl=3600, show_spinner=False)
-def png(name: str, folder: str, stamp: str, *keys: str) -> bytes:
-    """A figure as PNG. `stamp` is part of the key only: other files, another figure."""
-    return figures.png(name, read(folder), *keys)
+def svg(name: str, folder: str, stamp: str, ink: str, *keys: str, _bundle: Bundle) -> str:
+    """A figure as SVG. `folder` and `stamp` are part of the key only: other files, another figure."""
+    return figures.svg(name, _bundle, ink, *keys)
 
 
 def data(frame: pd.DataFrame, title: str = "Data table") -> None:
@@ -92,7 +114,7 @@ def data_table(frame: pd.DataFrame, height: int | None = None) -> None:
 
 def limits(*sentences: str) -> None:
     """What the page does not show. Every page ends with it."""
-    st.subheader("What this does not show", anchor=False)
+    section("What this does not show")
     st.markdown("\n".join(f"- {sentence}" for sentence in sentences))
 
 
@@ -108,5 +130,7 @@ def measured(label: str, value: str, interval: str) -> None:
     st.metric(label, value, border=True, delta=interval, delta_color="off", delta_arrow="off", width=160)
 
 
-def _follow(key: str) -> None:
+def _follow(key: str, drops: str = "") -> None:
     st.query_params[key] = str(st.session_state[key])
+    if drops in st.query_params:
+        del st.query_params[drops]

@@ -1,4 +1,4 @@
-"""Figures of a bundle as PNG, by name and parameters."""
+"""Figures of a bundle as SVG, by name and parameters."""
 
 from collections.abc import Callable
 
@@ -9,22 +9,18 @@ from probe import plots
 from probe.audit import Bundle
 
 
-def png(name: str, bundle: Bundle, *keys: str) -> bytes:
-    """Draw a figure."""
-    ax = FIGURES[name](bundle, *keys)
-    figure = ax.get_figure(root=True)
-    assert figure is not None
-    # Figures are drawn in dark ink on nothing; on a dark page that would be dark on dark.
-    figure.patch.set(facecolor="white", alpha=1.0)
-    return plots.to_png(ax)
+def svg(name: str, bundle: Bundle, ink: str, *keys: str) -> str:
+    """Draw a figure on nothing, its text and axes in `ink`, which suits the page below it."""
+    return plots.to_svg(FIGURES[name](bundle, *keys), ink=ink)
 
 
 def _picture(bundle: Bundle, row: str) -> Axes:
-    ax = plots.blank(2.1, 2.1)
-    pixels = plots.channels_last(instance.inputs(bundle, int(row)))
-    ax.imshow(pixels, cmap="gray", vmin=min(0.0, float(pixels.min())), vmax=max(1.0, float(pixels.max())))
-    ax.set_axis_off()
-    return ax
+    return plots.picture(plots.channels_last(instance.inputs(bundle, int(row))), ax=plots.blank(2.1, 2.1))
+
+
+def _reliability(bundle: Bundle) -> Axes:
+    bins = bundle.table("reliability")
+    return plots.reliability(*(bins[name] for name in ("confidence", "accuracy", "low", "high", "n")))
 
 
 def _heatmap(bundle: Bundle, row: str, method: str) -> Axes:
@@ -33,7 +29,8 @@ def _heatmap(bundle: Bundle, row: str, method: str) -> Axes:
 
 
 def _bars(bundle: Bundle, row: str, method: str) -> Axes:
-    return plots.bars(instance.features(bundle, int(row)), instance.by_feature(bundle, int(row), method))
+    shared = instance.order(bundle, int(row))[: instance.BARS]
+    return plots.bars(instance.features(bundle, int(row)), instance.by_feature(bundle, int(row), method), top=shared)
 
 
 def _graph(bundle: Bundle, row: str) -> Axes:
@@ -64,14 +61,14 @@ def _curves(bundle: Bundle, by: str) -> Axes:
         str(name): plots.Curve(part["eps"], part["robust_accuracy"], part["low"], part["high"])
         for name, part in frame.groupby(frame.columns[0], sort=False)
     }
-    ax = plots.blank(7.6, 3.8)
+    ax = plots.blank(4.8, 3.1)
     asked = robustness.asked(bundle) if by == "attack" else None
     return plots.robustness(curves, threshold=asked, unit=robustness.unit(bundle), ax=ax)
 
 
 def _forest(bundle: Bundle, attribute: str, rate: str) -> Axes:
     frame = bias.rates(bundle, attribute, rate)
-    ax = plots.blank(7.6, 0.72 + 0.27 * max(len(frame), 2))
+    ax = plots.blank(4.1, 0.72 + 0.24 * max(len(frame), 2))
     return plots.forest(
         list(frame["group"]),
         frame["value"],
@@ -85,6 +82,7 @@ def _forest(bundle: Bundle, attribute: str, rate: str) -> Axes:
 
 FIGURES: dict[str, Callable[..., Axes]] = {
     "picture": _picture,
+    "reliability": _reliability,
     "heatmap": _heatmap,
     "bars": _bars,
     "changed": _changed,

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from urllib.parse import urlencode
 
-PAGES = ("summary", "instance", "robustness", "bias")
+PAGES = ("summary", "performance", "instance", "robustness", "bias")
 # What each page's link holds besides the run.
 KEYS: Mapping[str, tuple[str, ...]] = {
     "summary": ("status",),
-    "instance": ("row", "attack", "eps"),
+    "performance": (),
+    "instance": ("row", "of", "outcome", "answer", "label", "sure", "attack", "eps"),
     "robustness": ("by",),
     "bias": ("by", "rate"),
 }

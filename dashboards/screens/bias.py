@@ -40,19 +40,19 @@ def _compare(opened: Opened) -> None:
         f"{bias.RATE_TITLES[rate]} of each group with its 95 % Wilson interval. Hollow and dotted: fewer than "
         f"{bias.smallest(bundle)} behind the rate, too few to be compared."
     )
-    parts.figure(opened, "forest", caption, by, rate, width=860)
+    parts.figure(opened, "forest", caption, by, rate, width=640)
     parts.data(bias.rates(bundle, by, rate), "Data behind the figure")
-    st.subheader("Gaps between groups", anchor=False)
+    parts.section("Gaps between groups")
     parts.markdown_table(bias.disparities(bundle, by), "Gaps between groups with intervals")
     st.caption(
         "The end of an interval that proves a gap holds for all pairs of groups of any size at once, the other is that "
         "of the widest pair; p is of a permutation test; 'would have failed' is the true gap (or ratio) of the "
         "smallest group compared that would have failed four times out of five. Thresholds are engineering choices."
     )
-    st.subheader("Groups", anchor=False)
+    parts.section("Groups")
     parts.data_table(bias.counts(bundle, by))
     st.caption("TN, FP, FN, TP: counts of true and false negatives and positives. Rates with 95 % Wilson intervals.")
     few = bias.small(bundle, by)
     if len(few):
-        st.subheader("Rates that rest on too few to be trusted", anchor=False)
+        parts.section("Rates that rest on too few to be trusted")
         parts.table(few)

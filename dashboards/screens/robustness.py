@@ -5,6 +5,8 @@ import streamlit as st
 from dashboards import draw as parts
 from dashboards.views import robustness
 from dashboards.views.runs import Opened
+from dashboards.views.words import share
+from probe.report import wording
 
 LIMITS = (
     "Each curve is an upper bound: a stronger attack, or one of another kind, can only lower it.",
@@ -25,9 +27,9 @@ def draw(opened: Opened) -> None:
         _curves(opened)
         if opened.bundle.has("tables/movable.csv"):
             parts.table(robustness.movable(bundle), "Inputs that the attacks could change at all")
-        st.subheader("Which examples fall when", anchor=False)
+        parts.section("Which examples fall when")
         parts.table(robustness.fallen(bundle), "Examples by the radius at which each attack first breaks them")
-        st.subheader("How the attacks were run", anchor=False)
+        parts.section("How the attacks were run")
         parts.table(robustness.settings(bundle))
 
 
@@ -41,7 +43,7 @@ def _curves(opened: Opened) -> None:
         f"Accuracy of {what} against the radius. Bands are 95 % Wilson intervals. 'All attacks' counts an example as "
         "right only if no attack breaks it."
     )
-    parts.figure(opened, "curves", caption, by, width=860)
+    parts.figure(opened, "curves", caption, by, width=680)
     parts.table(robustness.shown(bundle, by), "Accuracy by radius, with 95 % Wilson intervals")
     parts.data(robustness.table(bundle, by), "Data behind the figure")
 
@@ -51,4 +53,4 @@ def _worst(opened: Opened) -> None:
     st.markdown(f"Worst case over all attacks, with 95 % Wilson intervals, n = {int(frame['n'].iloc[0]):,}")
     with st.container(horizontal=True):
         for eps, value, low, high in frame[["eps", "robust_accuracy", "low", "high"]].to_numpy().tolist():
-            parts.measured(names.get(eps, f"eps {eps:g}"), f"{value:.1%}", f"[{low:.1%}, {high:.1%}]")
+            parts.measured(names.get(eps, f"eps {eps:g}"), share(value), f"[{wording.interval(low, high, 'share')}]")

@@ -19,7 +19,7 @@ def draw(opened: Opened) -> None:
     bundle = opened.bundle
     parts.heading(md(bundle.name), "Is anything wrong, how sure is that, and what was not tested?")
     first, *others = summary.verdict(bundle)
-    st.markdown(f"#### {md(first)}")
+    st.header(md(first), anchor=False)
     if others:
         st.markdown(md(" ".join(others)))
     if caution := summary.origin(bundle):
@@ -28,7 +28,7 @@ def draw(opened: Opened) -> None:
     _counts(summary.counts(bundle))
     if apart := summary.checks(bundle):
         st.caption(f"Checks of the explanations and attacks themselves, counted apart: {md(apart)}.")
-    st.subheader("Findings", anchor=False)
+    parts.section("Findings")
     wanted = parts.control(
         opened, "status", "Show", {"all": "all findings"} | dict(zip(STATUSES, STATUSES, strict=True))
     )
@@ -36,7 +36,7 @@ def draw(opened: Opened) -> None:
     if not shown:
         st.text(f"No finding has the status {wanted!r}." if wanted != "all" else "This audit holds no findings.")
     for group in shown:
-        st.markdown(f"##### {md(group.title)}")
+        st.subheader(md(group.title), anchor=False)
         parts.markdown_table(group.findings, f"{group.title}: findings")
         with st.expander("How each was measured"):
             parts.markdown_table(group.measured)
@@ -46,19 +46,25 @@ def draw(opened: Opened) -> None:
         "A check passes or fails only if its whole 95 % interval lies on one side of what was asked; otherwise it is "
         "inconclusive, which is not a pass. What is asked is an engineering choice of whoever signed the plan, not law."
     )
-    st.subheader("What was not run", anchor=False)
+    parts.section("What was not run")
     absent = summary.not_run(bundle)
     if absent.empty:
         ended = "Every step was run, but the audit ended before its findings were computed."
         st.text("Everything in the plan was run." if bundle.complete else ended)
     else:
         parts.table(absent)
-    st.subheader("What was audited", anchor=False)
+    parts.section("What was audited")
     parts.table(summary.subject(bundle))
     st.caption("SHA-256 digests of")
     st.code(summary.digests(bundle), language=None, wrap_lines=True)
     parts.data(summary.steps(bundle), "Steps and their cost")
-    st.subheader("How to reproduce", anchor=False)
+    parts.section("The report")
+    if page := summary.report(bundle):
+        st.download_button("report.html, to print and to pass on", page, "report.html", "text/html", on_click="ignore")
+    else:
+        st.text("No report was written with this audit. Write one:")
+        st.code(summary.write_report(bundle), language="bash", wrap_lines=True)
+    parts.section("How to reproduce")
     st.code(summary.reproduce(bundle), language="bash", wrap_lines=True)
     st.download_button("The plan as TOML", summary.plan(bundle), "plan.toml", "application/toml")
 

@@ -9,6 +9,7 @@ from dashboards.views.words import estimate, md, number, plain, status, threshol
 from probe.audit import Bundle, reading
 from probe.bias.rates import RATES
 from probe.bias.strata import METRICS
+from probe.report import wording
 
 # What each rate is a share of.
 TRIALS = {
@@ -76,7 +77,9 @@ def counts(bundle: Bundle, attribute: str) -> pd.DataFrame:
     columns |= {name.upper(): frame[name] for name in ("tn", "fp", "fn", "tp")}
     for name in TRIALS:
         parts = zip(frame[name], frame[f"{name}_low"], frame[f"{name}_high"], strict=True)
-        columns[RATES[name].label.capitalize()] = pd.Series([estimate(*part) for part in parts], index=frame.index)
+        columns[RATES[name].label.capitalize()] = pd.Series(
+            [estimate(*part, "share") for part in parts], index=frame.index
+        )
     return pd.DataFrame(columns).reset_index(drop=True)
 
 
@@ -88,13 +91,14 @@ def disparities(bundle: Bundle, attribute: str) -> pd.DataFrame:
         (
             status(str(d["status"])),
             _described(d),
-            estimate(d["estimate"], d["low"], d["high"]) if pd.notna(d["estimate"]) else md(d["reason"]),
-            threshold(d["threshold"], str(d["direction"])),
-            number(d["p_value"], 4),
-            number(d["would_fail"]),
+            estimate(d["estimate"], d["low"], d["high"], unit) if pd.notna(d["estimate"]) else md(d["reason"]),
+            threshold(d["threshold"], str(d["direction"]), unit),
+            wording.p_value(d["p_value"]),
+            number(d["would_fail"], unit),
             f"{int(d['n']):,}",
         )
         for d in own
+        for unit in (_unit(d),)
     ]
     names = ["Status", "Gap", "Estimate [95 % interval]", "Asked", "p", "Would have failed", "n"]
     return pd.DataFrame(lines, columns=names)
@@ -109,6 +113,10 @@ def small(bundle: Bundle, attribute: str) -> pd.DataFrame:
     own = frame[frame["attribute"].astype(str) == attributes(bundle)[attribute]].to_dict("records")
     rows = [(plain(r["group"]), RATES[r["metric"]].label, int(r["n"]), str(r["status"]), plain(r["what"])) for r in own]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _unit(row: dict[Any, Any]) -> wording.Unit:
+    return "number" if "ratio" in str(row["metric"]) else "points"
 
 
 def _described(row: dict[Any, Any]) -> str:

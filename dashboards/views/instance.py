@@ -9,14 +9,18 @@ from scipy.special import softmax
 from scipy.stats import rankdata
 
 from dashboards import state
-from dashboards.views.words import md, number, plain, share
+from dashboards.views.words import estimate, md, number, plain, share
 from probe import plots
 from probe.audit import Bundle
-from probe.audit.forms import counted, spoken
+from probe.audit.forms import captioned, counted, spoken, titled
+from probe.audit.forms import changes as moves
 from probe.decision import decide
 from probe.errors import IntegrityError
+from probe.plots.style import MINUS
+from probe.report import wording
 
 Array = NDArray[Any]
+BARS = 10  # features that a chart lists
 
 
 def rows(bundle: Bundle) -> list[int]:
@@ -29,10 +33,22 @@ def form(bundle: Bundle) -> str:
     return str(bundle.manifest["data"]["form"])
 
 
+def explained(bundle: Bundle, row: int) -> bool:
+    """Whether the example is one of those."""
+    return row in rows(bundle)
+
+
+def kept(bundle: Bundle, row: int) -> bool:
+    """Whether the audit kept the input itself: of explained examples, and of the first that were attacked."""
+    return _input(bundle, row) is not None
+
+
 def inputs(bundle: Bundle, row: int) -> Array:
     """The example as the model sees it."""
-    stored = bundle.arrays("instances")
-    return np.asarray(stored["inputs"][_at(stored["rows"], row)], dtype=float)
+    found = _input(bundle, row)
+    if found is None:
+        raise IntegrityError(f"the input of example {row} is not among those that the audit kept")
+    return np.asarray(found[0], dtype=float)
 
 
 def groups(bundle: Bundle) -> Array | None:
@@ -49,13 +65,13 @@ def features(bundle: Bundle, row: int) -> list[str]:
 
 def words(bundle: Bundle, row: int) -> list[str]:
     """The features of the example in words; an absent word is empty."""
-    stored = bundle.arrays("instances")
-    return [plain(word) for word in stored["described"][_at(stored["rows"], row)].tolist()]
+    found = _input(bundle, row)
+    return [] if found is None or found[1] is None else [plain(word) for word in found[1].tolist()]
 
 
 def cells(bundle: Bundle, row: int) -> pd.DataFrame:
     """The example as a table of features and values."""
-    if "described" in bundle.arrays("instances"):
+    if len(words(bundle, row)) == len(features(bundle, row)):
         return pd.DataFrame({"Feature": features(bundle, row), "Value": words(bundle, row)})
     flat = inputs(bundle, row).ravel()
     return pd.DataFrame([(f"input {at}", number(value)) for at, value in enumerate(flat)], columns=["Input", "Value"])
@@ -83,12 +99,23 @@ def ranking(bundle: Bundle, row: int, count: int = 5) -> pd.DataFrame:
     truth = int(stored["labels"][row])
     order = np.argsort(-probabilities, kind="stable")[:count]
     listed = [(names[at], share(float(probabilities[at])), "true label" if at == truth else "") for at in order]
-    return pd.DataFrame(listed, columns=["Class", "Probability", ""])
+    return pd.DataFrame(listed, columns=["Class", "Probability", "Truth"])
 
 
 def methods(bundle: Bundle) -> dict[str, str]:
-    """The explainers that ran: id to name."""
+    """The explainers that ran: id to name in the bundle."""
     return _ran(bundle, "explain-")
+
+
+def method_titles(bundle: Bundle) -> dict[str, str]:
+    """The explainers that ran: id to what people call it."""
+    return {method: wording.words(name) for method, name in methods(bundle).items()}
+
+
+def caption(bundle: Bundle, method: str) -> str:
+    """What red and blue of a method say, and what its values add up to."""
+    name = f"explain-{methods(bundle)[method]}"
+    return captioned(next(step for step in bundle.manifest["steps"] if step["name"] == name))
 
 
 def values(bundle: Bundle, row: int, method: str) -> Array:
@@ -97,8 +124,16 @@ def values(bundle: Bundle, row: int, method: str) -> Array:
 
 
 def scale(bundle: Bundle, row: int, method: str) -> str:
-    """What the darkest colour of a method's map stands for."""
-    return f"{plots.reach(plots.pixel_map(values(bundle, row, method), groups(bundle))):.2g}"
+    """What the darkest colours of a method's map stand for."""
+    shown = plots.pixel_map(values(bundle, row, method), groups(bundle))
+    reach = plots.reach(shown)
+    beyond = "from" if np.abs(shown).max(initial=0.0) > reach * (1 + 1e-9) else "at"
+    return f"darkest {beyond} \N{PLUS-MINUS SIGN}{reach:.2g}{' on' if beyond == 'from' else ''}"
+
+
+def order(bundle: Bundle, row: int) -> list[int]:
+    """The features in the order in which every chart and table of the example lists them."""
+    return plots.shared_order([by_feature(bundle, row, method) for method in methods(bundle)])
 
 
 def by_feature(bundle: Bundle, row: int, method: str) -> Array:
@@ -120,13 +155,11 @@ def target(bundle: Bundle, row: int, method: str) -> str:
 
 
 def attributions(bundle: Bundle, row: int) -> pd.DataFrame:
-    """What every method attributes to each feature, the largest first."""
-    found = methods(bundle)
+    """What every method attributes to each feature, in the order of the charts."""
+    found = method_titles(bundle)
     frame = pd.DataFrame({plain(name): by_feature(bundle, row, method) for method, name in found.items()})
     frame.insert(0, "Feature", features(bundle, row))
-    strength = frame.iloc[:, 1:].abs()
-    order = (strength / strength.max().replace(0.0, 1.0)).mean(axis=1).sort_values(ascending=False, kind="stable").index
-    return frame.loc[order].reset_index(drop=True)
+    return frame.iloc[order(bundle, row)].reset_index(drop=True)
 
 
 def badges(bundle: Bundle, method: str) -> list[str]:
@@ -147,15 +180,20 @@ def agreement(bundle: Bundle, row: int) -> pd.DataFrame:
     size = np.sqrt((centred**2).sum(axis=1))
     product = np.outer(size, size)
     matrix = np.divide(centred @ centred.T, product, out=np.full(product.shape, np.nan), where=product > 0)
-    names = [plain(name) for name in found.values()]
-    frame = pd.DataFrame(matrix, columns=names).map(lambda value: number(value, 2))
-    frame.insert(0, "", names)
+    names = [plain(name) for name in method_titles(bundle).values()]
+    frame = pd.DataFrame(matrix, columns=names).map(_correlation)
+    frame.insert(0, "Method", names)
     return frame
 
 
 def attacks(bundle: Bundle) -> dict[str, str]:
-    """The attacks that ran: id to name."""
+    """The attacks that ran: id to name in the bundle."""
     return _ran(bundle, "attack-")
+
+
+def attack_titles(bundle: Bundle) -> dict[str, str]:
+    """The attacks that ran: id to what people call it."""
+    return {attack: titled(bundle.manifest, name) for attack, name in attacks(bundle).items()}
 
 
 def radii(bundle: Bundle, attack: str) -> dict[str, str]:
@@ -170,7 +208,7 @@ def radii(bundle: Bundle, attack: str) -> dict[str, str]:
 def falls(bundle: Bundle, row: int) -> pd.DataFrame:
     """For each attack, the smallest radius of the grid that changes the answer from right to wrong."""
     return pd.DataFrame(
-        [(plain(name), *_fall(bundle, row, attack)) for attack, name in attacks(bundle).items()],
+        [(plain(name), *_fall(bundle, row, attack)) for attack, name in attack_titles(bundle).items()],
         columns=["Attack", "Smallest radius that flips it", "Answer then"],
     )
 
@@ -200,19 +238,34 @@ def edited(bundle: Bundle, row: int, attack: str, eps: str) -> str:
     return plots.edited(old, new) if old != new else ""
 
 
-def changes(bundle: Bundle, row: int, attack: str, eps: str) -> pd.DataFrame:
-    """What an attack changed, for examples that are no image: by feature in the unit of the radius, or by number."""
+def outcome(bundle: Bundle, row: int, attack: str, eps: str) -> str:
+    """The answer and its probability at a radius, beside those without an attack; empty if it was not attacked."""
     at, stored = _attacked(bundle, row, attack)
-    radius = list(radii(bundle, attack)).index(eps)
+    if at is None:
+        return ""
+    radius, (before, probability, truth) = list(radii(bundle, attack)).index(eps), answer(bundle, row)
+    if not stored["clean"][at]:
+        return f"Not attacked: the answer {before} ({share(probability)}) is wrong already, the label is {truth}."
+    if not stored["success"][radius, at]:
+        return f"The answer stands: {before} ({share(probability)} without an attack)."
+    after = classes(bundle)[int(stored["predicted"][radius, at])]
+    sure = share(float(stored["probability"][radius, at])) if "probability" in stored else "probability not recorded"
+    return f"The answer becomes {after} ({sure}); without an attack it is {before} ({share(probability)})."
+
+
+def changes(bundle: Bundle, row: int, attack: str, eps: str) -> pd.DataFrame:
+    """What an attack changed of a row of a table: values before and after, and the move in units of the radius."""
+    at, stored = _attacked(bundle, row, attack)
     if at is None or at >= stored["shown"].shape[1]:
-        return pd.DataFrame(columns=["Feature", "Change"])
-    if "moved" in stored:
-        moved, names = stored["moved"][radius, at].astype(float), features(bundle, row)
+        told = []
     else:
-        moved = stored["shown"][radius, at].ravel().astype(float) - inputs(bundle, row).ravel()
-        names = [f"input {position}" for position in range(len(moved))]
-    named = [(name, f"{change:+.3g}") for name, change in zip(names, moved, strict=True) if change]
-    return pd.DataFrame(named, columns=["Feature", "Change"])
+        names = bundle.manifest["data"]["features"]
+        told = moves(names, stored, list(radii(bundle, attack)).index(eps), at)
+    lines = [
+        (plain(name), plain(old) or "not recorded", plain(new) or "not recorded", wording.number(move, "signed"))
+        for name, old, new, move in told
+    ]
+    return pd.DataFrame(lines, columns=["Feature", "Before", "After", "Change in units of the radius"])
 
 
 def _ran(bundle: Bundle, prefix: str) -> dict[str, str]:
@@ -223,6 +276,24 @@ def _ran(bundle: Bundle, prefix: str) -> dict[str, str]:
 def _explanation(bundle: Bundle, row: int, method: str, part: str) -> Array:
     stored = bundle.arrays(f"explain-{methods(bundle)[method]}")
     return np.asarray(stored[part][_at(stored["rows"], row)], dtype=float)
+
+
+def _input(bundle: Bundle, row: int) -> tuple[Array, Array | None] | None:
+    """The input, and its features in words where it was written down so; None if the audit did not keep it."""
+    stored = bundle.arrays("instances") if bundle.has("arrays/instances.npz") else {}
+    for at in np.flatnonzero(stored["rows"] == row)[:1] if stored else ():
+        described = stored.get("described")
+        return stored["inputs"][at], None if described is None else described[at]
+    for attack in attacks(bundle):
+        place, attacked = _attacked(bundle, row, attack)
+        if place is not None and place < len(attacked["inputs"]):
+            before = attacked.get("before")
+            return attacked["inputs"][place], None if before is None else before[place]
+    return None
+
+
+def _correlation(value: float) -> str:
+    return "\N{EN DASH}" if np.isnan(value) else f"{value:.2f}".replace("-0.00", "0.00").replace("-", MINUS)
 
 
 def _at(stored: Array, row: int) -> int:
@@ -252,7 +323,7 @@ def _fall(bundle: Bundle, row: int, attack: str) -> tuple[str, str]:
 
 
 def _badge(metric: str, value: float, low: float, high: float, n: int) -> str:
-    measured = f"{number(value)} [{number(low)}, {number(high)}], n = {n}"
+    measured = f"{estimate(value, low, high, 'signed')}, n = {n}"
     if low > 0:
         return f":blue[:material/check_circle: {md(metric)}: better than random order] {measured}"
     if high < 0:

@@ -5,9 +5,9 @@ import pandas as pd
 
 from dashboards import state
 from dashboards.views import instance
-from dashboards.views.words import estimate, number, plain
+from dashboards.views.words import estimate, number, plain, share
 from probe.audit import Bundle
-from probe.audit.forms import CHANGED, counted
+from probe.audit.forms import CHANGED, counted, titled
 
 ATTACK = "attack"  # the curves by attack; anything else is the id of an attribute
 
@@ -51,13 +51,14 @@ def table(bundle: Bundle, by: str) -> pd.DataFrame:
     if len(names) == 2:  # all attacks are that one
         names = names[names != "all attacks"]
     curves = [pd.concat([clean.assign(attack=name), frame[frame["attack"] == name]]) for name in names]
-    return pd.concat(curves or [clean], ignore_index=True)
+    drawn = pd.concat(curves or [clean], ignore_index=True)
+    return drawn.assign(attack=[titled(bundle.manifest, str(name)) for name in drawn["attack"]])
 
 
 def shown(bundle: Bundle, by: str) -> pd.DataFrame:
     """The same, as it is read: an estimate with its interval for each radius."""
     frame, names = table(bundle, by), radii(bundle)
-    cells = [estimate(r.robust_accuracy, r.low, r.high) for r in frame.itertuples()]
+    cells = [estimate(r.robust_accuracy, r.low, r.high, "share") for r in frame.itertuples()]
     frame = frame.assign(cell=cells, radius=[names.get(eps, f"{eps:g}") for eps in frame["eps"]])
     name = frame.columns[0]
     wide = frame.pivot_table(index=[name, "n"], columns="radius", values="cell", aggfunc="first", sort=False)
@@ -96,7 +97,7 @@ def movable(bundle: Bundle) -> pd.DataFrame:
     """Which share of the right answers rests on an input that the attacks could change at all, at each radius."""
     names, frame = radii(bundle), bundle.table("movable")
     return pd.DataFrame(
-        [(names.get(r.eps, f"{r.eps:g}"), f"{r.movable:.1%}", number(int(r.n))) for r in frame.itertuples()],  # type: ignore[arg-type]  # columns of numbers
+        [(names.get(r.eps, f"{r.eps:g}"), share(float(r.movable)), number(int(r.n))) for r in frame.itertuples()],  # type: ignore[arg-type]  # columns of numbers
         columns=["Radius", "Inputs that could be changed", "Right answers (n)"],
     )
 
@@ -112,7 +113,11 @@ def fallen(bundle: Bundle) -> pd.DataFrame:
         counts = (before & ~standing).sum(axis=1)
         named = [f"falls at {plain(radius)}" for radius in instance.radii(bundle, attack).values()]
         lines.append(
-            {"Attack": plain(name), "Attacked (n)": len(clean), "Wrong before": int((~clean).sum())}
+            {
+                "Attack": plain(titled(bundle.manifest, name)),
+                "Attacked (n)": len(clean),
+                "Wrong before": int((~clean).sum()),
+            }
             | dict(zip(named, map(int, counts), strict=True))
             | {"Still right": int(standing[-1].sum())}
         )
@@ -125,7 +130,7 @@ def settings(bundle: Bundle) -> pd.DataFrame:
     return pd.DataFrame(
         [
             (
-                plain(step["name"]).removeprefix("attack-"),
+                plain(titled(bundle.manifest, str(step["name"]).removeprefix("attack-"))),
                 plain(step["status"]),
                 ", ".join(
                     f"{k} = {number(v) if isinstance(v, float) else v}"

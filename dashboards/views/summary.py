@@ -1,5 +1,6 @@
 """The findings of an audit, what it was of, and how to repeat it."""
 
+import hashlib
 import shlex
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +10,14 @@ import pandas as pd
 from dashboards.views.words import STATUSES, estimate, md, number, plain, status, threshold
 from probe.audit import Bundle, reading
 from probe.audit.expected import expected_steps
+from probe.audit.files import content
 from probe.audit.toml import to_toml
 from probe.decision import in_words
+from probe.errors import ProbeError
+from probe.report.wording import unit_of
 
 LENSES = {
-    "performance": ("Performance", ""),
+    "performance": ("Performance", "performance"),
     "explanation": ("Explanations", "instance"),
     "robustness": ("Robustness", "robustness"),
     "bias": ("Bias", "bias"),
@@ -60,6 +64,20 @@ def plan(bundle: Bundle) -> str:
     return to_toml(bundle.manifest["plan"])
 
 
+def report(bundle: Bundle) -> bytes | None:
+    """The report, if it is the one that was written with the audit."""
+    try:
+        page = content(bundle.folder, "report.html")
+    except ProbeError:
+        return None
+    return page if hashlib.sha256(page).hexdigest() == bundle.manifest.get("report_sha256") else None
+
+
+def write_report(bundle: Bundle) -> str:
+    """The command that writes the report."""
+    return f"probe report {shlex.quote(str(bundle.folder))}"
+
+
 def groups(bundle: Bundle, wanted: str = "all") -> list[Group]:
     """The findings by lens, all of them or those of one status, ready for a table that reads Markdown."""
     findings = [f for f in bundle.manifest["findings"] if wanted in ("all", f["status"])]
@@ -87,7 +105,7 @@ def subject(bundle: Bundle) -> pd.DataFrame:
         "Made": f"{m.get('created', '?')} to {m.get('finished', '?')}",
         "Made with": ", ".join(f"{name} {value}" for name, value in machine.items()),
     }
-    return pd.DataFrame({"": list(rows), "Recorded": [plain(text) for text in rows.values()]})
+    return pd.DataFrame({"Of": list(rows), "Recorded": [plain(text) for text in rows.values()]})
 
 
 def digests(bundle: Bundle) -> str:
@@ -140,8 +158,8 @@ def _group(lens: str, findings: list[dict[str, Any]]) -> Group:
         (
             status(f["status"]),
             _described(f["check"], f["note"]),
-            estimate(f["estimate"], f["low"], f["high"]),
-            threshold(f["threshold"], f["direction"]),
+            estimate(f["estimate"], f["low"], f["high"], unit_of(f)),
+            threshold(f["threshold"], f["direction"], unit_of(f)),
             number(f["n"]),
         )
         for f in findings

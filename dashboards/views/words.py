@@ -11,6 +11,8 @@ import pandas as pd
 
 from probe.audit.spreadsheet import harmless
 from probe.plots.style import STATUSES as SIGNS
+from probe.report import wording
+from probe.report.wording import Unit
 
 LONGEST = 1000  # characters of a name or a note that are shown
 JOINER = "\N{WORD JOINER}"
@@ -47,10 +49,16 @@ def md(value: Any) -> str:
     """Foreign text for a place that reads Markdown: it comes out as it is, with no link, image, formula or icon.
 
     Punctuation becomes a character reference. The viewer looks for addresses, icons and emoji after these are resolved,
-    so the characters that those need are followed by a joiner that has no width.
+    so that where one would begin, a joiner that has no width comes between. No other name has one: what is copied from
+    the page is found again.
     """
-    text = re.sub(r"(?i)([:@]|www|[-<>=~]{1})(?=\S)", rf"\1{JOINER}", plain(value))
+    text = _READ_LATE.sub(rf"\g<0>{JOINER}", plain(value))
     return re.sub(r"[!-/:-@\[-`{-~]", lambda match: f"&#{ord(match[0])};", text)
+
+
+_READ_LATE = re.compile(
+    r"(?i):(?=//|[\w+/-]+[:\[])|@(?=[\w-])|www(?=\.)|[-<>=~](?=[-<>=~])"
+)  # addresses, icons and emoji, and arrows
 
 
 def status(name: str) -> str:
@@ -62,37 +70,34 @@ def status(name: str) -> str:
     return f":{look.colour}[{SIGNS[name].icon}{NO_BREAK}{look.word.replace(' ', NO_BREAK)}]"
 
 
-def number(value: Any, digits: int = 3) -> str:
-    """A number, or a dash where it is undefined."""
+def number(value: Any, unit: Unit = "number") -> str:
+    """A number as the report writes it, or a dash where it is undefined."""
     if value is None or not isfinite(float(value)):
         return "\N{EN DASH}"
-    if isinstance(value, int | np.integer):
-        return f"{int(value):,}"
-    value = float(value)
-    return f"{value:.2e}" if value and abs(value) < 10**-digits else f"{value:.{digits}f}"
+    return count(value) if isinstance(value, int | np.integer) else wording.number(float(value), unit)
+
+
+def count(value: Any) -> str:
+    """A whole number with commas."""
+    return wording.count(value)
 
 
 def share(value: float) -> str:
     """A probability or a share, in per cent; what is too small to be written is not written as 0."""
-    if 0 < value < 0.0005:
-        return "< 0.1 %"
-    return "> 99.9 %" if 0.9995 < value < 1 else f"{value:.1%}"
+    return number(float(value), "share")
 
 
-def estimate(value: Any, low: Any, high: Any) -> str:
+def estimate(value: Any, low: Any, high: Any, unit: Unit = "number") -> str:
     """An estimate with its 95 % interval."""
     if value is None or not isfinite(float(value)):
         return "not measured"
-    if low is None or high is None or not (isfinite(float(low)) and isfinite(float(high))):
-        return f"{number(value)} [no interval]"
-    return f"{number(value)} [{number(low)},{NO_BREAK}{number(high)}]"
+    ends = wording.interval(low, high, unit).replace(" ", NO_BREAK)
+    return f"{number(float(value), unit)} [{ends or 'no interval'}]"
 
 
-def threshold(value: Any, direction: str) -> str:
+def threshold(value: Any, direction: str, unit: Unit = "number") -> str:
     """What was asked of an estimate."""
-    if value is None or not isfinite(float(value)):
-        return "\N{EN DASH}"
-    return f"{'≤' if direction == 'at most' else '≥'} {float(value):g}"
+    return wording.threshold(value, direction, unit) or "\N{EN DASH}"
 
 
 def escaped(frame: pd.DataFrame) -> pd.DataFrame:

@@ -106,7 +106,11 @@ def defined(value: Any) -> bool:
 
 
 def _bare(value: float, unit: Unit) -> str:
-    if unit in ("share", "points"):
+    if unit == "share" and 0 < value < 0.0005:
+        text = "< 0.1"
+    elif unit == "share" and 0.9995 <= value < 1:
+        text = "> 99.9"
+    elif unit in ("share", "points"):
         text = f"{100 * value:.1f}"
     elif unit == "signed":
         text = f"{value:+.3g}" if abs(value) >= 0.0005 else "0"

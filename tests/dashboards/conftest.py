@@ -218,7 +218,8 @@ def _attacked(rng, rows, right, labels, inputs, classes, share):
     moved = np.array([float(e) for e in EPS]).reshape(-1, *[1] * kept.ndim) * np.sign(rng.normal(size=kept.shape))
     return {
         "rows": rows, "inputs": kept, "eps": np.array([float(e) for e in EPS]), "clean": right,
-        "success": fallen & right, "predicted": predicted, "shown": kept + moved,
+        "success": fallen & right, "probability": np.full(predicted.shape, 0.625), "predicted": predicted,
+        "shown": kept + moved,
         "moved": moved.reshape(len(EPS), len(kept), -1), "movable": np.ones((len(EPS), len(rows)), bool),
     }  # fmt: skip
 
@@ -232,7 +233,11 @@ def _step(name, lens, method, status="done", note=""):
     cost = {"seconds": 0.1, "forward": 10, "backward": 0}
     moves = {"hot_flip": "tokens", "grad_argmax": "edges"}.get(method.get("method"), "numbers")
     step = {"name": name, "lens": lens, "method": method, "status": status, "note": note} | cost
-    return step | ({"moves": moves} if lens == "robustness" else {})
+    title = {"fgsm": "FGSM", "pgd": "PGD", "hot_flip": "HotFlip", "grad_argmax": "GradArgmax"}.get(method.get("method"))
+    if lens == "robustness":
+        return step | {"moves": moves, "title": title or ""}
+    said = {"saliency": "The gradient: more of what is red raises the logit.", "lime": "Red speaks for the answer."}
+    return step | ({"caption": said[method["method"]]} if method.get("method") in said else {})
 
 
 def _finish(bundle: Bundle, status: str = "complete") -> Bundle:

@@ -81,7 +81,7 @@ def test_a_cold_link_opens_each_page_and_nothing_leaves_the_machine(visit, serve
     row = bundles.image.arrays("instances")["rows"][2]
     links = {
         "/?run=table~000000000000&status=fail": "Findings",
-        f"/instance?run=image~000000000000&row={row}&attack=pgd&eps=0.4": f"Example {row} before and after pgd",
+        f"/instance?run=image~000000000000&row={row}&attack=pgd&eps=0.4": f"Example {row} before and after PGD",
         "/robustness?run=table~000000000000&by=race": "Which examples fall when",
         "/bias?run=table~000000000000&by=sex&rate=fpr": "False positive rate (share of negatives) of each group",
     }

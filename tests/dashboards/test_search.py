@@ -1,0 +1,195 @@
+"""What an auditor looks for is found: examples, captions, names as they are written, and pages at their address."""
+
+import re
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+
+from dashboards.views import examples, instance, performance, summary
+from dashboards.views.examples import Wanted
+from dashboards.views.words import JOINER, estimate, md
+from probe import plots
+from probe.report.wording import interval, number
+from tests.dashboards.test_pages import show, text
+
+__all__ = ["show"]
+
+
+def answers(bundle):
+    stored = bundle.arrays("predictions")
+    probabilities = softmax(stored["logits"], axis=1)
+    return stored["labels"], probabilities.argmax(1), probabilities.max(1)
+
+
+def test_wrong_and_confident_answers_about_women_are_found_among_all_rows(bundles):
+    bundle = bundles.table
+    labels, predicted, sure = answers(bundle)
+    women = bundle.groups()["sex"].to_numpy() == "Female"
+    wanted = Wanted(of="all", outcome="wrong", sure="at-least-90", groups={"sex": "female", "race": "any"})
+    expected = np.flatnonzero((labels != predicted) & (sure >= 0.9) & women).tolist()
+    assert examples.found(bundle, wanted) == expected
+    below = Wanted(of="all", outcome="wrong", sure="below-90", groups={"sex": "female"})
+    others = np.flatnonzero((labels != predicted) & (sure < 0.9) & women).tolist()
+    assert examples.found(bundle, below) == others
+    assert 0 < len(others) < women.sum()
+
+
+def test_examples_are_found_by_label_and_answer(bundles):
+    labels, predicted, _ = answers(bundles.image)
+    found = examples.found(bundles.image, Wanted(of="all", label="disc", answer="bar"))
+    assert found == np.flatnonzero((labels == 0) & (predicted == 2)).tolist()
+    assert examples.found(bundles.image, Wanted()) == instance.rows(bundles.image)
+
+
+def test_a_list_of_examples_says_answer_probability_and_label(bundles):
+    labels, predicted, sure = answers(bundles.table)
+    names = ("<=50K", ">50K")
+    for row, title in examples.titles(bundles.table, list(range(20))).items():
+        at = int(row)
+        outcome = "right" if labels[at] == predicted[at] else f"wrong, label {names[labels[at]]}"
+        assert title == f"{at}: {names[predicted[at]]} ({number(float(sure[at]), 'share')}), {outcome}"
+
+
+def test_an_example_that_was_not_explained_opens_as_far_as_the_bundle_holds_it(show, bundles):
+    attacked = bundles.table.arrays("attack-pgd")["rows"]
+    row = next(at for at in range(200) if at not in attacked)
+    said = text(show(bundles.table.folder.parent, "instance", row=str(row)))
+    predicted, probability, truth = instance.answer(bundles.table, row)
+    assert f"Predicted **{predicted}** ({number(probability, 'share')}). True label **{truth}**" in said.replace(
+        JOINER, ""
+    )
+    own = bundles.table.groups().iloc[row]
+    assert f"sex: {own['sex']}; race: {own['race']}" in said
+    assert "The input itself was not kept" in said
+    assert "This example was not explained; 8 were" in said
+    assert "not attacked" in said
+
+
+def test_the_link_of_a_search_shows_what_it_asks_for(show, bundles):
+    wanted = Wanted(of="all", outcome="wrong", groups={"sex": "female"})
+    rows = examples.found(bundles.table, wanted)
+    app = show(bundles.table.folder.parent, "instance", of="all", outcome="wrong", **{"in-sex": "female"})
+    assert app.selectbox(key="row").options == list(examples.titles(bundles.table, rows).values())
+    app.selectbox(key="outcome").select("right").run()
+    assert app.query_params["outcome"] == "right"
+    assert "row" not in app.query_params
+    assert not [warning for warning in app.warning if warning.value.startswith("This link")]
+
+
+def test_a_search_without_a_match_says_so(show, bundles):
+    query = {"of": "explained", "outcome": "wrong", "sure": "at-least-99", "in-race": "other"}
+    app = show(bundles.table.folder.parent, "instance", **query)
+    assert "No example is like that" in text(app)
+
+
+def test_each_method_has_the_caption_that_its_step_records(show, bundles):
+    said = text(show(bundles.table.folder.parent, "instance"))
+    assert "The gradient: more of what is red raises the logit." in said
+    assert "Red speaks for the answer." in said
+    assert "same features in the same order" in said
+
+
+def test_all_charts_of_an_example_have_one_order(bundles):
+    row = instance.rows(bundles.table)[0]
+    values = [instance.by_feature(bundles.table, row, m) for m in ("saliency", "lime")]
+    names = bundles.table.manifest["data"]["features"]
+    expected = [names[at] for at in plots.shared_order(values)]
+    assert list(instance.attributions(bundles.table, row)["Feature"]) == expected
+    from dashboards import figures
+
+    for method in ("saliency", "lime"):
+        drawn = figures.svg("bars", bundles.table, "#123456", str(row), method)
+        assert re.findall(rf">({'|'.join(names)})</text>", drawn) == expected
+
+
+def test_the_answer_at_a_radius_is_told_with_its_probability(bundles):
+    stored = bundles.table.arrays("attack-pgd")
+    at = int(np.flatnonzero(stored["success"][1])[0])
+    row = int(stored["rows"][at])
+    before, probability, _ = instance.answer(bundles.table, row)
+    after = ("<=50K", ">50K")[stored["predicted"][1, at]]
+    told = instance.outcome(bundles.table, row, "pgd", "0.2")
+    assert told == (
+        f"The answer becomes {after} (62.5\u202f%); without an attack it is {before} ({number(probability, 'share')})."
+    )
+    stood = int(stored["rows"][np.flatnonzero(stored["clean"] & ~stored["success"][2])[0]])
+    assert "The answer stands" in instance.outcome(bundles.table, stood, "pgd", "0.4")
+    wrong = int(stored["rows"][np.flatnonzero(~stored["clean"])[0]])
+    assert "is wrong already" in instance.outcome(bundles.table, wrong, "pgd", "0.4")
+
+
+def test_changes_of_a_table_are_told_by_values_before_and_after(bundles, copied, monkeypatch):
+    stored = dict(bundles.table.arrays("attack-pgd"))
+    stored["before"] = np.full((24, 4), "9")
+    stored["after"] = np.full((3, 24, 4), "11")
+    monkeypatch.setattr(instance, "_attacked", lambda *_: (0, stored))
+    told = instance.changes(bundles.table, int(stored["rows"][0]), "pgd", "0.2")
+    assert set(told["Before"]) == {"9"}
+    assert set(told["After"]) == {"11"}
+    assert set(told["Feature"]) == {"age", "hours", "education", "sex"}
+
+
+def test_the_performance_page_has_every_measure_and_the_reliability_diagram(show, bundles):
+    app = show(bundles.table.folder.parent, "performance")
+    said = text(app)
+    for measure in bundles.table.table("performance")["metric"]:
+        assert measure in said
+    assert len(app.image) == 1
+    first = bundles.table.table("performance").to_dict("records")[0]
+    assert first["metric"] == "accuracy"
+    written = performance.measures(bundles.table)["Estimate [95 % interval]"][0]
+    assert written == estimate(first["value"], first["low"], first["high"], "share")
+    assert written.replace("\N{NO-BREAK SPACE}", " ").endswith(f"[{interval(first['low'], first['high'], 'share')}]")
+
+
+def test_every_lens_that_has_evidence_links_to_it(bundles):
+    pages = {group.title: group.page for group in summary.groups(bundles.table)}
+    assert pages["Performance"] == "performance"
+
+
+def test_the_report_can_be_taken_from_the_viewer_if_it_is_the_one_that_was_written(copied):
+    from probe.audit import read
+
+    bundle = read(copied)
+    assert summary.report(bundle) is None
+    assert summary.write_report(bundle).startswith("probe report ")
+    bundle.write_report("<p>it</p>")
+    assert summary.report(bundle) == b"<p>it</p>"
+    (copied / "report.html").write_text("<p>another</p>")
+    assert summary.report(bundle) is None
+
+
+@pytest.mark.parametrize("name", ["adult-mlp", "=5 a<b", "12:30", "x@ y", "a - b", "demographic_parity: sex"])
+def test_what_is_copied_from_the_page_is_the_name_itself(name):
+    assert JOINER not in md(name)
+
+
+@pytest.mark.parametrize("text", ["https://e.example", "www.e.example", "a@e.example", ":smile:", ":red[x]", "a -> b",
+                                  ":material/delete:", "a -- b"])  # fmt: skip
+def test_what_would_become_a_link_an_icon_or_an_arrow_is_broken_up(text):
+    assert JOINER in md(text)
+
+
+def test_the_summary_has_an_address_of_its_own(show, monkeypatch, bundles):
+    import streamlit as st
+
+    seen = {}
+    navigation = st.navigation
+    monkeypatch.setattr(
+        st, "navigation", lambda pages, **more: (seen.update(pages=pages), navigation(pages, **more))[1]
+    )
+    show(bundles.image.folder.parent)
+    assert [page.url_path for page in seen["pages"]] == [
+        "", "summary", "performance", "instance", "robustness", "bias"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("page", ["summary", "performance", "instance", "robustness", "bias"])
+def test_no_column_of_a_table_is_without_a_name_and_no_level_of_headings_is_left_out(show, bundles, page):
+    app = show(bundles.table.folder.parent, page)
+    for frame in app.table:
+        assert all(str(column).strip() for column in frame.value.columns)
+    assert not [m for m in app.markdown if m.value.lstrip().startswith("#")]
+    assert len(app.title) == 1
+    assert app.header
