@@ -253,8 +253,9 @@ def _type(column: "pd.Series[Any]", levels: tuple[str, ...]) -> str:
     dtype: Any = column.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         return f"{'ordered' if dtype.ordered else 'category'} {dtype.categories.dtype}"
-    if pd.api.types.is_bool_dtype(column) and set(levels) <= {"True", "False"}:
-        return str(dtype)
+    if set(levels) <= {"True", "False"} and pd.api.types.infer_dtype(column, skipna=True) == "boolean":
+        # A column of truth values is one of objects as soon as a cell is missing.
+        return "bool" if dtype.kind == "O" else str(dtype)
     if pd.api.types.is_numeric_dtype(column) and all(number(level) is not None for level in levels):
         return str(dtype)
     return "str" if pd.api.types.is_numeric_dtype(column) else str(dtype)

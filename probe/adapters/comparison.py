@@ -21,6 +21,7 @@ class Asked(ABC):
     """Something with probabilities and decisions of its own."""
 
     columns: list[str]
+    own: list[Any]
 
     @abstractmethod
     def given(self, inputs: NDArray[Any]) -> Any:
@@ -83,7 +84,8 @@ def compare(model: Model, asked: Asked, rows: Any, *, decides: bool) -> tuple[st
     differs = (decided != own) & (near > slack)
     said = f"compared: {len(right):,} rows as they are in the table get the same probabilities"
     if not differs.any():
-        return (f"{said} and decisions",)
+        tied = int((decided != own).sum())
+        return (f"{said} and decisions{_tied(tied, asked) if tied and decides else ''}",)
     if not decides:
         return (f"{said}; its own predict decides otherwise in {int(differs.sum()):,} rows, without that threshold",)
     row = int(differs.argmax())
@@ -135,12 +137,22 @@ def _reason(asked: Asked, inputs: NDArray[Any], theirs: Any, ours: NDArray[Any],
         here: Any = given.iloc[0, place]
         there: Any = rows.iloc[0, place]
         if pd.isna(here) and pd.isna(there):
+            if here is not there and (here is None) != (there is None):
+                return (
+                    f"column {name!r} comes as {here!r}, and is {there!r} in the rows, which are two kinds of missing: "
+                    "fit it, and give rows, with one of them: frame.fillna(numpy.nan)"
+                )
             continue
         if isinstance(here, str) != isinstance(there, str):
             return (
                 f"column {name!r} comes as {_plain(here)!r}, and is {_plain(there)!r} in the rows: "
                 "read the table by from_csv or "
                 "Dataset.from_frame, whose space keeps the types of columns"
+            )
+        if _are_others(here, there):
+            return (
+                f"column {name!r} comes as {_plain(here)!r}, and is {_plain(there)!r} in the rows: "
+                "their columns are others, or in another order; give rows with the columns as it was fitted to them"
             )
         if pd.isna(here) != pd.isna(there) or here != there:
             return (
@@ -153,8 +165,22 @@ def _reason(asked: Asked, inputs: NDArray[Any], theirs: Any, ours: NDArray[Any],
     return "it draws random numbers, or an answer depends on the other rows; ask it twice about one row"
 
 
+def _are_others(here: Any, there: Any) -> bool:
+    """Whether two numbers are further apart than rounding to single precision puts them."""
+    if not all(isinstance(v, int | float | np.number) and not pd.isna(v) for v in (here, there)):
+        return False
+    return not np.isclose(float(here), float(there), rtol=1e-3, atol=1e-6)
+
+
 def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _tied(count: int, asked: Asked) -> str:
+    return (
+        f", but for {count:,} in which two classes are equally likely to rounding and its own predict takes the other; "
+        f"with classes in its own order, {', '.join(map(str, asked.own[:8]))}, ties go as they do there"
+    )
 
 
 def _cut(right: NDArray[Any], own: NDArray[np.int64]) -> str:
@@ -162,14 +188,13 @@ def _cut(right: NDArray[Any], own: NDArray[np.int64]) -> str:
     if right.shape[1] == 2 and {*own.tolist()} <= {0, 1}:
         below, above = right[own == 0, 1], right[own == 1, 1]
         low, high = (below.max() if len(below) else 0.0), (above.min() if len(above) else 1.0)
-        if low < high:
-            between = next(
-                (float(f"{(low + high) / 2:.{digits}g}") for digits in range(1, 17)
-                 if low < float(f"{(low + high) / 2:.{digits}g}") <= high), (low + high) / 2
-            )  # fmt: skip
+        if 0 <= low < high <= 1 and (len(above) or high - low > TOLERANCE[torch.float32]):
+            middle = float(low + high) / 2
+            rounded = (float(f"{middle:.{digits}g}") for digits in range(1, 17))
+            between = next((cut for cut in rounded if low < cut <= high and cut < 1), middle)
             return (
                 "it decides with another threshold than 0.5; name it, as its owner does: "
-                f"threshold={between:g} would decide alike"
+                f"threshold={between} would decide alike"
             )
     return (
         "its predict is not the most likely class; wrap its decisions by from_predict_proba, or fit it so that they "

@@ -54,6 +54,10 @@ def from_estimator(
     if any(np.ndim(value) for value in found):
         raise Unsupported(f"{type(estimator).__name__} has several labels at once; fit one for each label")
     own = [_plain(value) for value in found]
+    if len(own) < 2:
+        raise DataError(
+            f"{type(estimator).__name__} was fitted to rows of one class alone, {own[0]}, so it tells nothing apart"
+        )
     order, said = _order(own, classes)
     named = tuple(map(str, classes)) or tuple(str(c) for c in own)
     asked = _Estimator(estimator, space, _columns(estimator, space), own, order)

@@ -92,9 +92,9 @@ def case(seed: int, bundle: Bundle, place: Path) -> None:
     with answered(seed, folder):
         found = read(folder)
         # Drawing takes seconds, so not every forgery is drawn.
-        if seed % 25 == 0:
+        if seed % 50 == 0:
             drawn(found)
-        if seed % 5 == 1:
+        if seed % 10 == 1:
             redraw(found)
             verify(folder)
     shutil.rmtree(folder)
