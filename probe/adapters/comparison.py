@@ -106,7 +106,8 @@ def _both(model: Model, asked: Asked, rows: Any) -> tuple[Any, torch.Tensor]:
         if lacking := [name for name in space.names if name not in names]:
             raise DataError(f"rows have no column {lacking[0]!r}; they have {', '.join(names[:20])}")
         frame = rows.set_axis(pd.Index(names, dtype=object), axis=1)[list(space.names)] if space.names else rows
-        theirs = frame if asked.columns else rows
+        # scikit-learn warns of names that it was not fitted to.
+        theirs = frame if asked.columns else rows.to_numpy()
         return theirs, inputs_of(frame, space, "the rows").to(dtype) if space.names else _array(rows.to_numpy(), dtype)
     array = np.asarray(rows)
     if array.ndim < 2 or not len(array):
@@ -167,9 +168,9 @@ def _reason(asked: Asked, inputs: NDArray[Any], theirs: Any, ours: NDArray[Any],
 
 def _are_others(here: Any, there: Any) -> bool:
     """Whether two numbers are further apart than rounding to single precision puts them."""
-    if not all(isinstance(v, int | float | np.number) and not pd.isna(v) for v in (here, there)):
+    if not all(isinstance(value, int | float | np.number) for value in (here, there)):
         return False
-    return not np.isclose(float(here), float(there), rtol=1e-3, atol=1e-6)
+    return bool(abs(float(here) - float(there)) > 1e-6 + 1e-3 * abs(float(there)))
 
 
 def _plain(value: Any) -> Any:

@@ -178,7 +178,7 @@ def _columns(estimator: Any, space: Space) -> list[str]:
     if columns and columns != list(space.names) and columns != [name.replace(" ", "_") for name in space.names]:
         raise DataError(
             f"the estimator was fitted to the columns {_listed(columns)}, the space names {_listed(space.names)}; "
-            "give Space(names=...) in the estimator's order"
+            "name them in the estimator's order: features=[...] where the table is read, or Space(names=...)"
         )
     return columns and list(space.names)
 

@@ -65,7 +65,7 @@ def test_columns_in_another_order_are_not_blamed_on_precision():
     fitted = LogisticRegression(max_iter=1000).fit(frame.to_numpy(), HIRED)
     data = Dataset.from_frame(frame.assign(hired=HIRED), label="hired", features=["years", "age"])
     with pytest.raises(DataError, match="their columns are others, or in another order"):
-        from_estimator(fitted, data.space, data.classes, rows=frame.to_numpy())
+        from_estimator(fitted, data.space, data.classes, rows=frame)
 
 
 def test_an_estimator_of_one_class_is_refused_as_such():
