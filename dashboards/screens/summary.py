@@ -63,9 +63,9 @@ def draw(opened: Opened) -> None:
         st.download_button("report.html, to print and to pass on", page, "report.html", "text/html", on_click="ignore")
     else:
         st.text("No report was written with this audit. Write one:")
-        st.code(summary.write_report(bundle), language="bash", wrap_lines=True)
+        st.code(summary.write_report(bundle), language=None, wrap_lines=True)
     parts.section("How to reproduce")
-    st.code(summary.reproduce(bundle), language="bash", wrap_lines=True)
+    st.code(summary.reproduce(bundle), language=None, wrap_lines=True)
     st.download_button("The plan as TOML", summary.plan(bundle), "plan.toml", "application/toml")
 
 

@@ -127,8 +127,9 @@ def scale(bundle: Bundle, row: int, method: str) -> str:
     """What the darkest colours of a method's map stand for."""
     shown = plots.pixel_map(values(bundle, row, method), groups(bundle))
     reach = plots.reach(shown)
-    beyond = "from" if np.abs(shown).max(initial=0.0) > reach * (1 + 1e-9) else "at"
-    return f"darkest {beyond} \N{PLUS-MINUS SIGN}{reach:.2g}{' on' if beyond == 'from' else ''}"
+    if np.abs(shown).max(initial=0.0) > reach * (1 + 1e-9):
+        return f"darkest where ≤ {MINUS}{reach:.2g} or ≥ +{reach:.2g}"
+    return f"darkest at \N{PLUS-MINUS SIGN}{reach:.2g}"
 
 
 def order(bundle: Bundle, row: int) -> list[int]:

@@ -2,16 +2,21 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import pandas as pd
 
 from dashboards import state
 from dashboards.views.words import plain
 from probe.audit import Bundle, find, lock, read, verification, verify
 from probe.audit.expected import expected_steps
+from probe.audit.npz import Arrays
 from probe.errors import ProbeError
+
+T = TypeVar("T")
 
 # What reading a manifest that somebody else shaped can raise, past the checks of `read`.
 MALFORMED = (ProbeError, OSError, *verification.MALFORMED)
@@ -40,6 +45,27 @@ class Opened:
     @property
     def folder(self) -> str:
         return str(self.bundle.folder)
+
+
+class Held(Bundle):
+    """An audit of which each file is read, hashed and parsed once: a page asks for the same arrays many times."""
+
+    def arrays(self, name: str) -> Arrays:
+        return dict(self._once(name, super().arrays))
+
+    def table(self, name: str) -> pd.DataFrame:
+        return self._once(name, super().table).copy()
+
+    def groups(self) -> pd.DataFrame:
+        return self._once("groups", lambda _: super(Held, self).groups()).copy()
+
+    def _once(self, name: str, load: Callable[[str], T]) -> T:
+        held = self.__dict__.setdefault("held", {})
+        key = (name, getattr(load, "__name__", ""))
+        if key not in held:
+            held[key] = load(name)
+        found: T = held[key]
+        return found
 
 
 @dataclass(frozen=True)
@@ -86,7 +112,8 @@ def listing(runs: str | Path) -> tuple[list[Run], list[Broken]]:
 
 def opened(run: Run, pages: Mapping[str, Any], messages: Any = None) -> Opened:
     """Open an audit."""
-    return Opened(run.id, read(run.folder), stamp(run.folder), pages, messages)
+    bundle = read(run.folder)
+    return Opened(run.id, Held(bundle.folder, bundle.manifest), stamp(run.folder), pages, messages)
 
 
 def stamp(folder: str | Path) -> str:

@@ -193,3 +193,30 @@ def test_no_column_of_a_table_is_without_a_name_and_no_level_of_headings_is_left
     assert not [m for m in app.markdown if m.value.lstrip().startswith("#")]
     assert len(app.title) == 1
     assert app.header
+
+
+def test_a_page_reads_each_file_of_an_audit_once(bundles, monkeypatch):
+    from dashboards.views import runs
+
+    found, _ = runs.listing(bundles.table.folder.parent)
+    bundle, read = runs.opened(found[0], {}).bundle, []
+    held = type(bundle).__mro__[1]._bytes
+    monkeypatch.setattr(type(bundle), "_bytes", lambda self, file: (read.append(file), held(self, file))[1])
+    row = instance.rows(bundle)[0]
+    for _ in range(2):
+        instance.attributions(bundle, row)
+        instance.agreement(bundle, row)
+        examples.found(bundle, Wanted(of="all", outcome="wrong", groups={"sex": "female"}))
+    assert sorted(read) == sorted(set(read))
+    assert "arrays/predictions.npz" in read
+    frame = bundle.groups()
+    frame["sex"] = "changed"
+    assert "changed" not in set(bundle.groups()["sex"])
+
+
+def test_the_scale_of_a_map_says_where_larger_values_share_its_darkest_shade(bundles, monkeypatch):
+    row = instance.rows(bundles.image)[0]
+    monkeypatch.setattr(instance, "values", lambda *_: np.linspace(0.001, 1, 36).reshape(1, 6, 6))
+    assert instance.scale(bundles.image, row, "lime") == "darkest at ±1"
+    monkeypatch.setattr(instance, "values", lambda *_: np.linspace(0.001, 1, 400).reshape(1, 20, 20))
+    assert instance.scale(bundles.image, row, "lime") == "darkest where ≤ \N{MINUS SIGN}0.99 or ≥ +0.99"

@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from probe import plots
-from probe.audit.bundle import read
+from probe.audit.bundle import Bundle, read
 from probe.audit.forms import captioned
 from probe.explainers import IntegratedGradients, KernelShap, Lime, Saliency
 from probe.report import render
@@ -70,3 +70,14 @@ def test_an_attacked_row_of_a_table_is_told_by_its_values_and_its_answer_by_its_
     page = render(bundle)
     assert re.search(r"(age|hours): [\d.]+ → [\d.]+", page)
     assert "its probability" in page
+
+
+def test_a_printed_page_has_its_number_and_the_digest(table):
+    page = render(read(table.folder))
+    assert f'@bottom-left {{ content: "{table.manifest["digest"]}"' in page
+    assert '"page " counter(page) " of " counter(pages)' in page
+
+
+def test_a_digest_that_is_none_does_not_reach_the_style_sheet(table, tmp_path):
+    manifest = table.manifest | {"digest": '"; } body { display: none', "files": {}, "steps": [], "findings": []}
+    assert '@bottom-left { content: ""' in render(Bundle(tmp_path, manifest))

@@ -1,5 +1,6 @@
 """The first page: what was audited, how it came out, and how to check that."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ class Cover:
     finished: str
     status: str
     digest: str
+    printed_digest: str  # below each printed page; empty unless it is one, as it goes into the style sheet
     verdict: list[str]
     origin: str
     tally: list[tuple[str, int, float]]  # status, findings about the model, share of these in percent
@@ -48,6 +50,7 @@ def cover(bundle: Bundle) -> Cover:
         finished=moment(manifest.get("finished")),
         status=str(manifest["status"]),
         digest=str(manifest["digest"]),
+        printed_digest=digest if re.fullmatch("[0-9a-f]{64}", digest := str(manifest["digest"])) else "",
         verdict=verdict(bundle),
         origin=origin(manifest),
         tally=[(word, model[word], round(100 * model[word] / max(1, total), 2)) for word in WORDS],
