@@ -11,7 +11,8 @@ from probe.names import NUMBER
 
 MOST_LEVELS = 200  # values of a category that nobody declared
 MOSTLY = 0.9  # share of cells that are numbers from which the others are odd ones
-COMMAS = re.compile(r"[+-]?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+),[0-9]+")
+COMMAS = re.compile(r"[+-]?[0-9]+,[0-9]+")
+POINTS = re.compile(r"[+-]?[0-9]{1,3}((\.[0-9]{3})+,[0-9]+|(\.[0-9]{3}){2,})")  # 1.234,50 and 1.234.567
 THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]*)?")
 PERCENT = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?\s?%")
 MONEY = re.compile(r"[$€£¥]\s?[0-9.,]+|[0-9.,]+\s?[$€£¥]")
@@ -57,6 +58,17 @@ def refuse_odd(cells: NDArray[Any], column: str, table: str) -> None:
     )
 
 
+def refuse_points(cells: list[str], column: str, table: str) -> None:
+    """Raise DataError where a column of a CSV file with decimal commas holds numbers with points."""
+    if cells and all(NUMBER.fullmatch(cell.strip()) for cell in cells) and (
+        pointed := [cell for cell in cells if "." in cell]
+    ):  # fmt: skip
+        raise DataError(
+            f"column {column!r} of {table} holds {pointed[0]!r}, and decimal commas were named: leave out points "
+            "between thousands, write decimals alike, or list the values in `categories` if they are names"
+        )
+
+
 def _looks(cell: str) -> str:
     text = cell.strip()
     for kind, pattern in (
@@ -64,6 +76,7 @@ def _looks(cell: str) -> str:
         ("dates", DATE),
         ("thousands", THOUSANDS),
         ("commas", COMMAS),
+        ("points", POINTS),
         ("percent", PERCENT),
         ("money", MONEY),
     ):
@@ -78,6 +91,11 @@ def _remedy(odd: dict[str, int], looks: dict[str, str]) -> str:
         return "write 12% as 12"
     if kinds == {"money"}:
         return "leave out the sign of the currency"
+    if "points" in kinds and kinds <= {"commas", "points"}:
+        return (
+            'points between thousands; leave them out (1234,50), and set decimal = "," where semicolons or tabs stand '
+            "between the cells"
+        )
     if "commas" in kinds and kinds <= {"commas", "thousands"}:
         return (
             'decimal commas; set decimal = "," where semicolons or tabs stand between the cells, and write points '

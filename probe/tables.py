@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -12,6 +13,7 @@ from probe.csvfile import AS_FOUND, Reading, read_csv
 from probe.dataset import Dataset, listed
 from probe.errors import DataError
 from probe.frames import Declared, answers_of, check_columns, parts_of, without
+from probe.odd_cells import refuse_points
 from probe.space import Space
 
 
@@ -71,6 +73,10 @@ def from_csv(  # noqa: PLR0913  what can be said of a table and of how it is wri
         dtype=dtype,
     )
     parts = parts_of(table, declared, name, named=named)
+    for feature in parts.space.names:
+        column = table[feature]
+        if not pd.api.types.is_numeric_dtype(column) and feature not in declared.categories:
+            refuse_points(list(map(str, column.dropna().unique())), feature, name)
     return Dataset(**{**vars(parts), "notices": notices + parts.notices}, name=name, source=name)
 
 

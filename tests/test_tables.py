@@ -67,3 +67,30 @@ def test_a_missing_file_says_so(tmp_path):
 def test_an_empty_group_cell_is_kept_as_unknown(path):
     path.write_text(TABLE.replace(",M,yes", ",,yes"))
     assert from_csv(path, label="income", groups=("sex",)).groups["sex"].isna().tolist() == [False, True, False]
+
+
+def german(tmp_path, cells):
+    path = tmp_path / "g.csv"
+    path.write_text("pay;age;hired\n" + "".join(f"{cell};{i},5;{'ja' if i % 2 else 'nein'}\n" for i, cell in cells))
+    return path
+
+
+def test_points_between_thousands_are_no_category_and_the_remedy_works(tmp_path):
+    """With decimal commas pandas leaves 1.500 a text, of which each would be a category."""
+    path = german(tmp_path, [(i, f"1.{500 + i}") for i in range(30)])
+    with pytest.raises(DataError, match=r"'1\.500', and decimal commas were named: leave out points"):
+        from_csv(path, label="hired", decimal=",")
+    path = german(tmp_path, [(i, f"1{500 + i}") for i in range(30)])
+    assert from_csv(path, label="hired").inputs[:2].tolist() == [[1500, 0.5], [1501, 1.5]]
+
+
+@pytest.mark.parametrize("cell", ["1.234,50", "1.234.567", "-12.345.678,9"])
+def test_numbers_with_points_between_thousands_are_told_to_leave_them_out(tmp_path, cell):
+    path = german(tmp_path, [(i, cell) for i in range(30)])
+    with pytest.raises(DataError, match=r"points between thousands; leave them out"):
+        from_csv(path, label="hired")
+    with pytest.raises(DataError, match=r"points between thousands; leave them out"):
+        from_csv(path, label="hired", decimal=",")
+    path = german(tmp_path, [(i, cell.replace(".", "")) for i in range(30)])
+    pay = float(cell.replace(".", "").replace(",", "."))
+    assert from_csv(path, label="hired").inputs[0, 0] == pytest.approx(pay)
