@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 PLAN = {
     "seed": 3,
-    "model": {"factory": "mine:build", "weights": "w.safetensors"},
+    "model": {"factory": "mine:build", "weights": "w.safetensors", "threshold": 0.3},
     "data": {
         "csv": "people.csv",
         "label": "hired",
@@ -25,6 +25,12 @@ PLAN = {
         "classes": ["no", "yes"],
         "categories": {"job": ["clerk", "cook"]},
         "sample": 100,
+        "missing": ["?"],
+        "separator": ";",
+        "decimal": ",",
+        "encoding": "utf-8",
+        "role": "test",
+        "split": "test",
     },
     "explain": {"sample": 10, "methods": [{"method": "kernel_shap", "coalitions": 100}, {"method": "lime"}]},
     "attack": {"sample": 10, "eps": ["1/255", "0.1"], "methods": [{"method": "pgd", "steps": 5, "norm": "l2"}]},
