@@ -81,6 +81,8 @@ def test_a_cold_link_opens_each_page_and_nothing_leaves_the_machine(visit, serve
     row = bundles.image.arrays("instances")["rows"][2]
     links = {
         "/?run=table~000000000000&status=fail": "Findings",
+        "/summary?run=table~000000000000&status=fail": "Findings",
+        "/performance?run=table~000000000000": "Is it as often right as it is sure?",
         f"/instance?run=image~000000000000&row={row}&attack=pgd&eps=0.4": f"Example {row} before and after PGD",
         "/robustness?run=table~000000000000&by=race": "Which examples fall when",
         "/bias?run=table~000000000000&by=sex&rate=fpr": "False positive rate (share of negatives) of each group",
@@ -88,6 +90,7 @@ def test_a_cold_link_opens_each_page_and_nothing_leaves_the_machine(visit, serve
     for link, what in links.items():
         seen = visit(link)
         seen.page.get_by_text(what).first.wait_for(timeout=10_000)
+        assert seen.page.get_by_text("Page not found").count() == 0
         assert [
             url for url in seen.requests if not url.startswith((server, "data:", "blob:", server.replace("http", "ws")))
         ] == []
