@@ -44,7 +44,9 @@ def hostile(folder: Path) -> Bundle:
     people.iloc[:, 1] = people.iloc[:, 1].replace({"Other": HOSTILE[6], "White": HOSTILE[2]})
     settings = {"features": HOSTILE[2:6], "classes": HOSTILE[4:6], "groups": people, "n": 200, "name": HOSTILE[1]}
     bundle = _start(folder, shape=(4,), **settings)
-    bundle.manifest["steps"].append(_step("attack-none", "robustness", {"method": HOSTILE[0]}, "not run", HOSTILE[3]))
+    settings = {"method": "none", "norm": HOSTILE[0]}
+    bundle.manifest["plan"]["attack"]["methods"].append({"method": "none"})
+    bundle.manifest["steps"].append(_step("attack-none", "robustness", settings, "not run", HOSTILE[3]))
     return _finish(bundle)
 
 
