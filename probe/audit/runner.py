@@ -14,12 +14,14 @@ from typing import Any
 from probe import __version__
 from probe.audit import lock
 from probe.audit.bundle import Bundle, create, is_unused, read
+from probe.audit.consistency import check_arrays, check_steps
 from probe.audit.evidence import Step, steps
 from probe.audit.expected import expected_steps
 from probe.audit.files import leftovers
 from probe.audit.findings import assess
 from probe.audit.manifest import check_shape, digest
 from probe.audit.plan import Plan
+from probe.audit.verification import MALFORMED
 from probe.dataset import Dataset
 from probe.errors import ExistsError, IntegrityError, PlanError, ProbeError, Unsupported, is_out_of_memory
 from probe.model import Model
@@ -155,8 +157,13 @@ def _reopen(bundle: Bundle) -> Bundle:
             raise IntegrityError(f"audit.json of {bundle.name} was changed since it was written")
         for file in kept:
             bundle._bytes(file)
-    except IntegrityError as error:
-        raise IntegrityError(f"{error}; what is there cannot be continued, begin anew with --replace") from None
+        check_steps(bundle)
+        check_arrays(bundle)
+    except MemoryError:
+        raise
+    except (ProbeError, *MALFORMED) as error:
+        found = str(error) if isinstance(error, ProbeError) else f"{bundle.name} holds what no audit writes ({error})"
+        raise IntegrityError(f"{found}; what is there cannot be continued, begin anew with --replace") from None
     # A report that is there is one that is recorded, or one that the bundle gives; at no moment is it another.
     manifest.pop("report_sha256", None)
     bundle.save()

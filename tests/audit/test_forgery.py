@@ -15,7 +15,7 @@ from probe.audit import read, run, verify
 from probe.audit.comparison import compare_runs
 from probe.audit.expected import expected_steps
 from probe.errors import IntegrityError
-from tests.audit.conftest import small_plan, table
+from tests.audit.conftest import images, small_plan, table
 from tests.audit.forging import redraw, sign, without_step
 
 
@@ -293,3 +293,17 @@ def large() -> bytes:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, logits=np.zeros(2**26))
     return buffer.getvalue()
+
+
+def test_evidence_that_contradicts_itself_is_not_continued(image_bundle, tmp_path):
+    """Signed anew, and said to be interrupted, so that the same audit would take it up."""
+    folder = shutil.copytree(image_bundle.folder, tmp_path / "pictures")
+
+    def halved(bundle):
+        arrays = bundle.arrays("predictions")
+        bundle.write_arrays("predictions", {**arrays, "logits": arrays["logits"][:1]})
+        bundle.manifest["status"] = "interrupted"
+
+    sign(folder, halved)
+    with pytest.raises(IntegrityError, match="what is there cannot be continued, begin anew with --replace"):
+        run(small_plan("pictures"), *images(), folder)
