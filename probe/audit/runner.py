@@ -11,6 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from scipy.special import softmax
+
 from probe import __version__
 from probe.audit import lock
 from probe.audit.bundle import Bundle, create, is_unused, read
@@ -26,7 +29,10 @@ from probe.dataset import Dataset
 from probe.errors import ExistsError, IntegrityError, PlanError, ProbeError, Unsupported, is_out_of_memory
 from probe.model import Model
 from probe.study import check_fit, suited
+from probe.tensors import to_numpy
 
+ASKED = 200  # rows that a model whose weights cannot be seen is asked, to find the one that was audited
+ALIKE = 1e-3  # rounding of a probability, in another batch or on another machine
 KEPT = ("tables/groups.csv",)  # the table that is evidence; all others follow from it
 
 Progress = Callable[[str, int, int], None]  # step, examples done, examples in all
@@ -41,7 +47,7 @@ def run(
     exception goes on.
 
     Raises:
-        ExistsError: if the folder holds something else.
+        ExistsError: if the folder holds something else, or answers that the model does not give.
     """
     plan, data = plan.resolve(form=model.space.form_of(data.inputs)), suited(model, data)
     _check_names(plan, model, data)
@@ -49,11 +55,14 @@ def run(
     manifest = describe(plan, model, data)
     folder = Path(folder)
     if (bundle := _begun(folder, manifest)) and bundle.complete:
+        _check_answers(bundle, model, data)
         return bundle
     check_fit(model, data)
     with lock.writing(folder):
         # Whoever held the lock a moment ago may have written since.
         bundle = _begun(folder, manifest)
+        if bundle:
+            _check_answers(bundle, model, data)
         if bundle and bundle.complete:
             return bundle
         return _run(plan, model, data, _reopen(bundle) if bundle else create(folder, manifest), progress)
@@ -146,6 +155,23 @@ def _begun(folder: Path, manifest: Mapping[str, Any]) -> Bundle | None:
                 "choose another folder with --out, or --replace it"
             )
     return bundle
+
+
+def _check_answers(bundle: Bundle, model: Model, data: Dataset) -> None:
+    """Raise ExistsError where a model whose weights cannot be seen answers otherwise than the one that was audited."""
+    done = any(step["name"] == "predictions" and step["status"] == "done" for step in bundle.manifest["steps"])
+    if not done or model.digest() is not None:
+        return
+    audited = bundle.arrays("predictions")["logits"][:ASKED]
+    now = to_numpy(model.logits(model.check(data.inputs[: len(audited)])))
+    if now.shape == audited.shape:
+        apart = np.abs(softmax(audited.astype(float), 1) - softmax(now.astype(float), 1)).max(1) > ALIKE
+        if not apart.any():
+            return
+    raise ExistsError(
+        f"{bundle.folder} holds an audit of {model.name} when it answered otherwise, and is left as it is; "
+        "choose another folder with --out, or --replace it"
+    )
 
 
 def _reopen(bundle: Bundle) -> Bundle:

@@ -101,6 +101,21 @@ def test_a_complete_audit_is_not_run_again(table_bundle):
     assert model.usage.forward == before
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_function_that_answers_otherwise_is_not_shown_the_audit_of_an_earlier_one(tmp_path, whole):
+    model, data = table()
+    plan = small_plan("t", explain={"sample": 0}, attack={"sample": 0})
+    earlier = replace(model, forward=lambda x: model.forward(x))
+    bundle = run(plan, earlier, data, tmp_path / "t")
+    bundle.manifest["status"] = "complete" if whole else "interrupted"
+    bundle.save()
+    later = replace(model, forward=lambda x: model.forward(x).flip(1))
+    with pytest.raises(ExistsError, match="when it answered otherwise"):
+        run(plan, later, data, tmp_path / "t")
+    again = run(plan, earlier, data, tmp_path / "t")
+    assert again.manifest["findings"][0]["estimate"] == bundle.manifest["findings"][0]["estimate"]
+
+
 def test_another_audit_is_not_overwritten(table_bundle):
     with pytest.raises(ExistsError, match=r"holds another audit \(plan\.seed was 0, now 1\)"):
         run(small_plan("people", seed=1), *table(), table_bundle.folder)
