@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from probe.columns import Column, encode, lost_in_single, names_of, plain, space_of
+from probe.columns import WHOLE, Column, encode, lost_in_single, names_of, plain, space_of
 from probe.csvfile import unknown_like
 from probe.errors import DataError
 from probe.names import in_order, number
@@ -100,12 +100,14 @@ def answers_of(frame: pd.DataFrame, declared: Declared, name: str) -> Answers:
         classes = tuple(str(value) for value in column.dtype.categories if str(value) in set(texts))
     else:
         classes = tuple(in_order(texts))
+    if twice := [value for value in classes if classes.count(value) > 1]:
+        raise DataError(f"classes name {twice[0]!r} twice; name each once, in the model's order")
     if unknown := in_order(set(texts) - set(classes)):
         raise DataError(
             f"column {label!r} of {name} holds {', '.join(map(repr, unknown[:5]))}, "
             f"expected one of {', '.join(map(repr, classes))}"
         )
-    place = {value: at for at, value in reversed(list(enumerate(classes)))}
+    place = {value: at for at, value in enumerate(classes)}
     labels = torch.tensor([place[text] for text in texts], dtype=torch.long)
     named = pd.DataFrame({group: group_names(frame[group]) for group in groups}) if groups else None
     notices = unknown_like(frame, [label]) + ([] if named is None else unknown_like(named, groups))
@@ -121,7 +123,9 @@ def answers_of(frame: pd.DataFrame, declared: Declared, name: str) -> Answers:
 def group_names(column: "pd.Series[Any]") -> "pd.Series[str]":
     """The group of each row as a name, missing where a cell is empty."""
     # A column of whole numbers is one of decimals as soon as a cell is missing; its groups keep their names.
-    whole = pd.api.types.is_float_dtype(column) and bool((column.dropna() % 1 == 0).all())
+    whole = pd.api.types.is_float_dtype(column) and bool(
+        ((column.dropna() % 1 == 0) & (column.dropna().abs() <= WHOLE)).all()
+    )
     texts = names_of(column.astype("Int64") if whole else column)
     return pd.Series(texts, dtype="str").mask(texts == "")
 

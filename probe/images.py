@@ -52,6 +52,7 @@ def from_folder(
     # As torchvision sorts them, on whose order most networks were trained.
     found = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     names = tuple(found if classes is None else map(str, classes))
+    _refuse_twice(names)
     if absent := [name for name in names if name not in found]:
         raise DataError(f"{folder} has no subfolder {absent[0]!r}; it has {', '.join(found[:10]) or 'none'}")
     files = [(path, label) for label, name in enumerate(names) for path in _images(folder / name)]
@@ -72,12 +73,7 @@ def from_folder(
         classes=names,
         name=folder.resolve().name,
         source=f"{len(files):,} images of {folder.resolve().name}",
-        notices=()
-        if classes is not None or in_order(found) == found
-        else (
-            f"the subfolders are numbers, and stand in the order of their text, as torchvision has them: "
-            f"{', '.join(found[:5])}, ...; name the model's order as classes if it is another",
-        ),
+        notices=_of_folders(folder, found, names, named=classes is not None),
     )
 
 
@@ -171,6 +167,27 @@ def segments(image: Tensor, count: int = 40, *, compactness: float = 10.0) -> Te
     found = slic(pixels, n_segments=count, compactness=compactness, start_label=0, channel_axis=-1)
     _, numbers = np.unique(found, return_inverse=True)
     return torch.from_numpy(numbers.reshape(found.shape)).expand(len(image), -1, -1).contiguous()
+
+
+def _refuse_twice(names: Sequence[str]) -> None:
+    if len(set(names)) < len(names):
+        raise DataError(f"classes = {list(names)} name one twice; name each once")
+
+
+def _of_folders(folder: Path, found: list[str], names: Sequence[str], *, named: bool) -> tuple[str, ...]:
+    """What is to be known of the subfolders: images that are left out, and an order that may surprise."""
+    if named:
+        left = {name: len(_images(folder / name)) for name in found if name not in names}
+        count = sum(left.values())
+        listed = ", ".join([name for name, images in left.items() if images][:5])
+        said = f"{count:,} images of {folder.resolve().name} are in no class that was named and left out: {listed}"
+        return (said,) if count else ()
+    if in_order(found) == found:
+        return ()
+    return (
+        "the subfolders are numbers, and stand in the order of their text, as torchvision has them: "
+        f"{', '.join(found[:5])}, ...; name the model's order as classes if it is another",
+    )
 
 
 def _images(folder: Path) -> list[Path]:
@@ -297,8 +314,7 @@ def _texts(column: NDArray[Any]) -> list[Any]:
 def _labelled(labels: NDArray[Any], classes: Sequence[str] | None, path: Path) -> tuple[tuple[str, ...], Tensor]:
     """The names of the classes, and the index of each row's: by name where that is one, else numbers are indices."""
     called = None if classes is None else tuple(map(str, classes))
-    if called is not None and len(set(called)) < len(called):
-        raise DataError(f"classes = {list(called)} name one twice; name each once")
+    _refuse_twice(called or ())
     if labels.dtype.kind == "f" and np.isfinite(labels).all() and np.array_equal(labels, np.rint(labels)):
         labels = labels.astype(np.int64)
     if labels.dtype.kind not in "iubUS":
@@ -309,9 +325,8 @@ def _labelled(labels: NDArray[Any], classes: Sequence[str] | None, path: Path) -
     if called is not None and labels.dtype.kind in "iu":
         # A class may be written 1.0 where the labels are whole numbers.
         values = [number(name) for name in called]
-        index |= {
-            str(int(v)): at for at, v in enumerate(values) if v is not None and v == int(v) and values.count(v) == 1
-        }
+        place = {value: at for at, value in enumerate(values) if values.count(value) == 1}
+        index |= {text: place[number(text)] for text in set(texts) if number(text) in place}
     if (called is not None or labels.dtype.kind in "bUS") and set(texts) <= index.keys():
         return names, torch.tensor([index[text] for text in texts])
     if labels.dtype.kind in "US":

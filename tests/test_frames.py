@@ -288,3 +288,9 @@ def test_a_frame_gives_what_its_file_gives(csv):
     file, memory = from_csv(csv(table), label="y", groups=["sex"]), Dataset.from_frame(table, label="y", groups=["sex"])
     assert file.digest() == memory.digest()
     assert file.space.names == memory.space.names
+
+
+def test_a_class_of_a_frame_is_named_once():
+    frame = pd.DataFrame({"a": [1.0, 2.0], "y": ["no", "yes"]})
+    with pytest.raises(DataError, match="classes name 'no' twice"):
+        Dataset.from_frame(frame, label="y", classes=["no", "no", "yes"])

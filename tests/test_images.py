@@ -39,6 +39,27 @@ def test_the_classes_of_a_folder_follow_the_order_that_is_named(tmp_path):
     assert data.inputs[0].mean() == 1
 
 
+def test_images_of_a_class_that_nobody_named_are_left_out_and_counted(tmp_path):
+    folder = photos(tmp_path / "p")
+    assert images.from_folder(folder).notices == images.from_folder(folder, classes=["dog", "eel", "cat"]).notices == ()
+    (notice,) = images.from_folder(folder, classes=["eel", "cat"]).notices
+    assert notice == "2 images of p are in no class that was named and left out: dog"
+
+
+def test_a_class_of_a_folder_is_named_once(tmp_path):
+    with pytest.raises(DataError, match="name one twice"):
+        images.from_folder(photos(tmp_path / "p"), classes=["cat", "cat"])
+
+
+def test_numbers_of_any_size_may_be_names_of_classes_and_groups(tmp_path):
+    np.savez(tmp_path / "a.npz", inputs=np.eye(2), labels=np.array([0, 1]), g=np.array([1e300, 2.0]))
+    data = images.from_npz(tmp_path / "a.npz", classes=["1e5000", "x"], keys=images.Keys(groups=("g",)))
+    assert data.labels.tolist() == [0, 1]
+    assert data.groups["g"].tolist() == ["1e+300", "2.0"]
+    named = images.from_npz(tmp_path / "a.npz", classes=["1.0", "0"])
+    assert named.labels.tolist() == [1, 0]
+
+
 def test_an_image_of_other_proportions_is_scaled_and_its_middle_taken(tmp_path):
     pixels = np.zeros((10, 40, 3), dtype=np.uint8)
     pixels[:, 15:25] = 255  # white in the middle quarter
