@@ -12,7 +12,7 @@ from probe.adapters.huggingface import from_transformers, token_ids
 from probe.adapters.module import from_module
 from probe.adapters.onnx import from_onnx
 from probe.adapters.safetensor import read_safetensors
-from probe.adapters.timm import from_timm, timm_size
+from probe.adapters.timm import from_timm, timm_classes, timm_size
 from probe.adapters.weights import load_weights
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "load_weights",
     "read_safetensors",
     "read_state_dict",
+    "timm_classes",
     "timm_size",
     "token_ids",
 ]

@@ -48,7 +48,7 @@ def from_timm(spec: str, weights: str | Path | None = None, classes: tuple[str, 
         )
     pretrained = config.get("pretrained_cfg") or {}
     count = int(config.get("num_classes") or len(classes) or 1000)
-    classes = classes or tuple(map(str, pretrained.get("label_names") or range(count)))
+    classes = classes or _names(config) or tuple(map(str, range(count)))
     network = _build(architecture, {"num_classes": count, **arguments}, Path(weights))
     prepare = _preparation({**network.pretrained_cfg, **pretrained})
     module = ImageNetwork(network, prepare, lambda inner, images: inner(images)).eval()
@@ -63,6 +63,17 @@ def timm_size(spec: str) -> tuple[int, int]:
     known = _known(str(config.get("architecture", spec)))
     settings = known if isinstance(known, Mapping) else vars(known)
     return _preparation({**settings, **(config.get("pretrained_cfg") or {})}).size()
+
+
+def timm_classes(spec: str) -> tuple[str, ...]:
+    """The names that a folder gives its classes, in the network's order; none where it gives none."""
+    return _names(_config(Path(spec.removeprefix(FOLDER)))) if spec.startswith(FOLDER) else ()
+
+
+def _names(config: Mapping[str, Any]) -> tuple[str, ...]:
+    # timm writes them beside the preparation, and reads them in it.
+    found = config.get("label_names") or (config.get("pretrained_cfg") or {}).get("label_names") or ()
+    return tuple(map(str, found)) if isinstance(found, list | tuple) else ()
 
 
 def _config(folder: Path) -> dict[str, Any]:

@@ -150,7 +150,7 @@ def _answers(
         "predictions": (model.predict(data.inputs).cpu().numpy() == index).astype(int),
         "groups": data.groups[list(chosen)],
         "favourable": Favourable(classes[index], assumed=not named),
-    }, list(data.notices)
+    }, [*data.notices, *model.notices]
 
 
 def _thresholds(given: list[str] | None) -> dict[str, float]:

@@ -128,7 +128,10 @@ def attack(
 def _open(name: str, plan: Path | None = None, allow_code: bool = False, device: str = "") -> tuple[Any, Any]:
     from probe.cli.sources import open_named
 
-    return open_named(name, plan, allow_code=allow_code, device=device)
+    model, data = open_named(name, plan, allow_code=allow_code, device=device)
+    for notice in (*data.notices, *model.notices):
+        tell(f"probe: {notice}")
+    return model, data
 
 
 def _build(family: str, method: str, settings: list[str] | None) -> Any:

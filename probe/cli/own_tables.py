@@ -67,8 +67,8 @@ def read_otherwise(estimator: Any, rows: Any) -> list[str]:
     return [f"{said}; if it was fitted to such a table, list them: missing = [{cells}]"] if apart else []
 
 
-def suited(model: Model, data: Dataset, *, named: bool) -> tuple[Model, Dataset]:
-    """The model and the table as they go together. `named` says whether somebody named the order of the classes.
+def suited(model: Model, data: Dataset) -> tuple[Model, Dataset]:
+    """The model and the table as they go together.
 
     Raises:
         DataError: if cells are missing and the model does not take them.
@@ -77,9 +77,6 @@ def suited(model: Model, data: Dataset, *, named: bool) -> tuple[Model, Dataset]
         _refuse_missing(model, data)
     if not isinstance(model.forward, nn.Module):
         return model, data
-    if not named and model.classes:
-        assumed = f"the module's outputs are assumed to be, in this order: {', '.join(model.classes)}"
-        model = replace(model, notices=(*model.notices, f"{assumed}; [data] classes names it"))
     model = replace(model, notices=(*model.notices, "not compared: a module has no other answers to compare with"))
     if data.inputs.dtype == model.dtype:
         return model, data

@@ -22,6 +22,8 @@ from probe.space import image_space
 from probe.study import check_fit, suited
 from probe.tables import Texts, texts_from_csv
 
+LISTED = 20  # classes that a sentence names
+
 
 def plan_of(name: str) -> Plan:
     """The default plan of a network of the zoo, or of a folder that `probe train` wrote."""
@@ -75,7 +77,7 @@ def open_both(plan: Plan, *, allow_code: bool = False, device: str = "") -> tupl
         data = _data(plan.data, plan.model, plan.seed, _shape(plan))
         model = _model(plan, data)
         if plan.data.csv:
-            model, data = own_tables.suited(model, data, named=bool(plan.data.classes))
+            model, data = own_tables.suited(model, data)
     if plan.data.role:
         data = replace(data, role=plan.data.role)
     if plan.model.threshold is not None:
@@ -153,26 +155,39 @@ def _data_of(zoo: str) -> str:
 def _model(plan: Plan, data: Dataset) -> Model:
     source, name = plan.model, plan.name
     if source.onnx:
-        return adapters.from_onnx(source.onnx, data.space, data.classes, name)
+        return _in_order_of(plan, adapters.from_onnx(source.onnx, data.space, data.classes, name))
     if source.timm:
-        return replace(adapters.from_timm(source.timm, source.weights or None, data.classes, name), space=data.space)
+        own = adapters.timm_classes(source.timm)
+        model = adapters.from_timm(source.timm, source.weights or None, plan.data.classes or own or data.classes, name)
+        model = replace(model, space=data.space)
+        return model if own else _in_order_of(plan, model)
     if _is_bare(source.zoo):
         from models.zoo.folder import network_in
 
         network, embed = network_in(Path(source.zoo))
-        return replace(adapters.from_module(network, data.space, data.classes, name), embed=embed)
+        model = adapters.from_module(network, data.space, data.classes, name)
+        return _in_order_of(plan, replace(model, embed=embed))
     if source.zoo:
         return models.load(source.zoo)
     tell(f"probe: importing {source.factory}, which runs its code")
     made = adapters.from_factory(source.factory, source.weights or None)
     if isinstance(made, nn.Module):
-        return adapters.from_module(made, data.space, data.classes, name)
+        return _in_order_of(plan, adapters.from_module(made, data.space, data.classes, name))
     if hasattr(made, "classes_"):
         rows = own_tables.rows_of(plan.data, data) if plan.data.csv else None
         model = adapters.from_estimator(made, data.space, data.classes, name, rows=rows, threshold=source.threshold)
         said = [] if rows is None else own_tables.read_otherwise(made, rows)
         return replace(model, notices=(*model.notices, *said))
-    return adapters.from_predict_proba(made.predict_proba, data.space, data.classes, name)
+    return _in_order_of(plan, adapters.from_predict_proba(made.predict_proba, data.space, data.classes, name))
+
+
+def _in_order_of(plan: Plan, model: Model) -> Model:
+    """A model whose outputs have no names of their own, so that the classes of the data are taken as they come."""
+    if plan.data.classes or not plan.data.own or not model.classes:
+        return model
+    listed = ", ".join(model.classes[:LISTED]) + ", ..." * (len(model.classes) > LISTED)
+    assumed = f"the model's outputs are assumed to be, in this order: {listed}; [data] classes names it"
+    return replace(model, notices=(*model.notices, assumed))
 
 
 def _is_bare(zoo: str) -> bool:
@@ -200,7 +215,7 @@ def _transformers(plan: Plan) -> tuple[Model, Dataset]:
             how=own_tables.how(source),
         )
     if _are_numbered(model.classes) and len(model.classes) == len(data.classes):
-        model = replace(model, classes=data.classes)
+        model = _in_order_of(plan, replace(model, classes=data.classes))
     return model, data
 
 

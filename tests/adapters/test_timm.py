@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from probe import from_timm
+from probe.adapters import timm_classes
 from probe.errors import DataError, PlanError, ProbeError, ShapeError, Unsupported
 
 CONFIG = {"input_size": (3, 8, 8), "crop_pct": 0.8, "interpolation": "bilinear", "mean": (0.5, 0.4, 0.3),
@@ -94,6 +95,9 @@ def test_a_folder_says_its_classes(weights, tmp_path):
     (folder / "config.json").write_text(json.dumps(config))
     model = from_timm(f"local-dir:{folder}")
     assert (model.name, model.classes) == ("mine", ("cat", "dog"))
+    as_saved = config | {"label_names": ["dog", "cat"], "pretrained_cfg": {}}
+    (folder / "config.json").write_text(json.dumps(as_saved))
+    assert from_timm(f"local-dir:{folder}").classes == timm_classes(f"local-dir:{folder}") == ("dog", "cat")
     (folder / "config.json").write_text(json.dumps(config | {"model_args": args | {"checkpoint_path": "x.pth"}}))
     with pytest.raises(Unsupported, match="arguments of its own"):
         from_timm(f"local-dir:{folder}")

@@ -9,11 +9,14 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import load_file, save_file
 
-from probe.audit import read
+from probe.audit import plan_from, read
+from probe.cli.sources import open_both
+from probe.errors import ProbeError
 from tests.adapters.conftest import bomb
 from tests.adapters.huggingface import image, text
 from tests.adapters.test_timm import stand_in
 from tests.cli.conftest import PLAN
+from tests.test_images import photos
 
 
 def plan(place, source, extra=""):
@@ -249,6 +252,27 @@ def test_an_image_classifier_of_hugging_face_is_audited_on_images_of_the_zoo(pro
     image(place / "vit", classes=3)
     refused = probe("audit", "--plan", "vit.toml", "--out", "again", code=2)
     assert "the model tells apart LABEL_0, LABEL_1, LABEL_2" in refused.stderr
+
+
+def test_the_classes_of_a_network_of_timm_are_its_own_where_it_names_them_and_else_assumed(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", stand_in())
+    photos(tmp_path / "photos", size=(10, 10))
+    (tmp_path / "net").mkdir()
+    save_file({"fc.weight": torch.eye(3), "fc.bias": torch.zeros(3)}, tmp_path / "net" / "model.safetensors")
+    config = {"architecture": "pooled", "num_classes": 3}
+    (tmp_path / "net" / "config.json").write_text(json.dumps(config))
+
+    def opened(**data):
+        data = {"folder": str(tmp_path / "photos"), **data}
+        return open_both(plan_from({"name": "p", "model": {"timm": f"local-dir:{tmp_path / 'net'}"}, "data": data}))
+
+    assert "assumed to be, in this order: cat, dog, eel" in " ".join(opened()[0].notices)
+    (tmp_path / "net" / "config.json").write_text(json.dumps(config | {"label_names": ["eel", "cat", "dog"]}))
+    with pytest.raises(ProbeError, match=r"tells apart eel, cat, dog, the data cat, dog, eel; name data\.classes"):
+        opened()
+    model, data = opened(classes=["eel", "cat", "dog"])
+    assert model.classes == data.classes == ("eel", "cat", "dog")
+    assert not model.notices
 
 
 def test_a_network_of_timm_is_audited_on_images_of_the_zoo(probe, place, monkeypatch):

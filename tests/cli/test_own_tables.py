@@ -129,11 +129,20 @@ def test_missing_cells_are_refused_where_the_model_does_not_take_them(opened, co
 def test_a_module_says_what_is_assumed_and_that_nothing_was_compared(opened):
     table = SCORES.assign(b=0.5)[["a", "b", "y"]]
     model, data = opened(MODULE, table)
-    assert model.notices[0] == "the module's outputs are assumed to be, in this order: 0, 1; [data] classes names it"
+    assert model.notices[0] == "the model's outputs are assumed to be, in this order: 0, 1; [data] classes names it"
     assert model.notices[1].startswith("not compared: a module")
     assert data.inputs.dtype == torch.float32
     model, _ = opened(MODULE, table, classes=["0", "1"])
     assert not any("assumed" in notice for notice in model.notices)
+
+
+def test_a_function_says_that_the_order_of_its_classes_is_assumed(opened):
+    model, _ = opened(FUNCTION.replace("FILL", "abs"), SCORES)
+    assert "the model's outputs are assumed to be, in this order: 0, 1" in " ".join(model.notices)
+    model, _ = opened(FUNCTION.replace("FILL", "abs"), SCORES, classes=["0", "1"])
+    assert "assumed" not in " ".join(model.notices)
+    model, _ = opened(TREE, SCORES)
+    assert "assumed" not in " ".join(model.notices)
 
 
 def test_a_module_in_single_precision_is_given_rounded_numbers_with_a_word(opened):
