@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from probe.csvfile import read_csv
+from probe.csvfile import AS_FOUND, Reading, read_csv
 from probe.errors import DataError
 from probe.names import in_order, looks_unknown
 
@@ -28,17 +28,18 @@ class _Guess:
     left_out: dict[str, str]
 
 
-def starter(path: str | Path) -> str:
+def starter(path: str | Path, how: Reading = AS_FOUND) -> str:
     """A plan in TOML for the rows of a CSV file. Its model has to be named, and every guess says that it is one.
 
     Raises:
         DataError: if the file cannot be read, or no column could be what a model predicts.
     """
     path = Path(path)
-    table, notices = read_csv(path)
+    table, notices = read_csv(path, how=how)
     table.columns = [str(name) for name in table.columns]
     guess = _guess(table, path)
-    classes = in_order(table[guess.label].astype(str))
+    # As texts, which a plan's classes are: 01 is not 1, nor TRUE True.
+    classes = in_order(read_csv(path, (guess.label,), how)[0][guess.label])
     lines = [
         f"# A plan to begin with, guessed from {_comment(path.name)} ({len(table):,} rows). Check every line, then run",
         "#   probe audit --plan THIS_FILE --allow-code",
@@ -51,6 +52,7 @@ def starter(path: str | Path) -> str:
         "",
         "[data]",
         f"csv = {_text(path.name)}",
+        *(f"{key} = {_text(value)}" for key in ("separator", "decimal", "encoding") if (value := getattr(how, key))),
         f"label = {_text(guess.label)}  # guess: {guess.why}",
         f"classes = {_list(classes)}  # guess: in the order of their values; the model's order counts",
         f"groups = {_list(guess.groups)}  # guess: columns whose name says that they tell people apart",

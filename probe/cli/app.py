@@ -41,6 +41,11 @@ Device = Annotated[
 AllowCode = Annotated[
     bool, typer.Option("--allow-code", help="Run the code that a plan names as its factory. Look at it first.")
 ]
+Separator = Annotated[
+    str, typer.Option(help="CSV: the character between cells, such as ;. It is found out unless given.")
+]
+Decimal = Annotated[str, typer.Option(help="CSV: the decimal sign, a point or a comma. It is found out unless given.")]
+Encoding = Annotated[str, typer.Option(help="CSV: such as cp1252. It is found out unless given.")]
 Strict = Annotated[
     bool, typer.Option("--strict", help="End with code 1 also where a check is inconclusive or was not run.")
 ]

@@ -5,9 +5,24 @@ from typing import Annotated, Any
 
 import typer
 
-from probe.cli.app import AllowCode, Device, Json, PlanFile, Strict, command, exit_code, say, show
+from probe.cli.app import (
+    AllowCode,
+    Decimal,
+    Device,
+    Encoding,
+    Json,
+    PlanFile,
+    Separator,
+    Strict,
+    command,
+    exit_code,
+    say,
+    show,
+)
 from probe.cli.summary import SIGNS
 from probe.errors import DataError, PlanError, RangeError
+
+TABLES = tuple(form + packed for form in (".csv", ".tsv") for packed in ("", ".gz", ".bz2", ".xz", ".zip"))
 
 
 @command("bias")
@@ -41,6 +56,9 @@ def bias(
     merge_spellings: Annotated[
         bool, typer.Option("--merge-spellings", help="Count 'Male', 'male' and 'Male ' as one group.")
     ] = False,
+    separator: Separator = "",
+    decimal: Decimal = "",
+    encoding: Encoding = "",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the permutations.")] = 0,
     device: Device = "",
     allow_code: AllowCode = False,
@@ -53,8 +71,10 @@ def bias(
     if bool(source) == (plan is not None):
         raise PlanError("name one thing to compare: `probe bias adult-mlp`, `probe bias decisions.csv`, or --plan FILE")
     columns = _Columns(label, prediction, scores, tuple(groups or ()))
-    if plan is None and source.lower().endswith((".csv", ".csv.gz")):
-        data, said = columns.read(source, favourable)
+    if plan is None and source.lower().endswith(TABLES):
+        data, said = columns.read(
+            source, favourable, {"separator": separator, "decimal": decimal, "encoding": encoding}
+        )
     else:
         columns.refuse_for_a_model(label, prediction, scores)
         from probe.cli.sources import open_both, plan_in, plan_of
@@ -102,13 +122,13 @@ class _Columns:
     scores: str
     groups: tuple[str, ...]
 
-    def read(self, path: str, favourable: str) -> tuple[dict[str, Any], list[str]]:
+    def read(self, path: str, favourable: str, written: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
         """What `bias.audit` takes, and what was found out about the file."""
-        from probe.csvfile import read_csv
+        from probe.csvfile import Reading, read_csv
 
         if not self.groups:
             raise DataError("name the columns that hold groups: --group sex --group race")
-        table, notices = read_csv(path, self.groups)
+        table, notices = read_csv(path, self.groups, Reading(**written))
         label = self.label or ("label" if "label" in table and self.prediction != "label" else "")
         for column in filter(None, (label, self.prediction, self.scores, *self.groups)):
             if column not in table:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from probe.cli.app import command, tell
+from probe.cli.app import Decimal, Encoding, Separator, command, tell
 from probe.errors import ExistsError
 
 
@@ -13,11 +13,15 @@ from probe.errors import ExistsError
 def plan(
     table: Annotated[Path, typer.Argument(help="A CSV file with a header row.")],
     out: Annotated[Path | None, typer.Option(help="The plan to write; stdout unless given.")] = None,
+    separator: Separator = "",
+    decimal: Decimal = "",
+    encoding: Encoding = "",
 ) -> None:
     """Write a plan to begin with for a table, with a comment beside every guess."""
     from probe.audit.starter import starter
+    from probe.csvfile import Reading
 
-    text = starter(table)
+    text = starter(table, Reading(separator=separator, decimal=decimal, encoding=encoding))
     if out is None:
         typer.echo(text, nl=False)
         return

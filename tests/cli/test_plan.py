@@ -5,11 +5,12 @@ import tomllib
 
 import pytest
 
+from probe import from_csv
 from probe.audit import plan_from
 
 
-def planned(probe, name):
-    result = probe("plan", name)
+def planned(probe, name, *options):
+    result = probe("plan", name, *options)
     assert result.exit_code == 0, result.output
     table = tomllib.loads(result.stdout)
     plan_from({"name": "p", **table})
@@ -32,6 +33,30 @@ def test_a_plan_becomes_an_audit_once_its_model_is_named(probe, place):
     small = '\n[explain]\nsample = 3\n[attack]\nsample = 10\neps = ["0.1"]\nmethods = [{method = "fgsm"}]\n'
     (place / "own.toml").write_text(text + small)
     assert probe("audit", "--plan", "own.toml", "--allow-code").exit_code in (0, 1)
+
+
+def test_what_a_table_leaves_open_is_said_on_the_command_line_and_stands_in_the_plan(probe, place):
+    (place / "t.csv").write_text("pay;hired\n" + "1,234;yes\n2,345;no\n" * 5)
+    assert 'decimal = ","' in probe("plan", "t.csv", code=2).stderr
+    table, _ = planned(probe, "t.csv", "--decimal", ",", "--separator", ";")
+    assert (table["data"]["decimal"], table["data"]["separator"]) == (",", ";")
+    (place / "u.csv").write_text("sex;prediction;pay\n" + "m;1;1,234\nf;0;2,345\n" * 5)
+    said = ("bias", "u.csv", "--group", "sex")
+    assert 'decimal = ","' in probe(*said, code=2).stderr
+    assert "demographic parity" in probe(*said, "--decimal", ",").stdout
+
+
+@pytest.mark.parametrize("cells", [("TRUE", "FALSE"), ("01", "02"), ("1.50", "2.50")])
+def test_the_classes_of_a_plan_are_spelled_as_in_the_table(probe, place, cells):
+    (place / "t.csv").write_text("x,label\n" + "".join(f"{i / 3:.2f},{cells[i % 2]}\n" for i in range(40)))
+    table, _ = planned(probe, "t.csv")
+    assert table["data"]["classes"] == sorted(cells)
+    assert from_csv(place / "t.csv", label="label", classes=table["data"]["classes"]).classes == tuple(sorted(cells))
+
+
+def test_bias_takes_a_table_with_tabs(probe, place):
+    (place / "t.tsv").write_text("sex\tprediction\n" + "m\t1\nf\t0\n" * 5)
+    assert "t.tsv has tabs between its cells" in probe("bias", "t.tsv", "--group", "sex").stdout
 
 
 def test_identifiers_and_constants_are_left_out_with_a_reason(probe, place):
