@@ -7,11 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from probe.attacks.ball import place
+from probe.attacks.norms import NORMS
 from probe.contracts import Attack
 from probe.model import Model
 from probe.shapes import Inputs, Labels
 from probe.space import Space
-from probe.tensors import rows_per_pass, spans
+from probe.tensors import rows_per_pass, spans, wide
 
 Tick = Callable[[int], None]  # told how many more examples are done
 
@@ -72,10 +74,10 @@ def could_move(attack: Attack, space: Space, inputs: Inputs) -> Tensor:
     p, radius = attack.radius()
     allowed = space.movable(inputs)
     if p:
-        step = radius * space.unit(inputs)
-        allowed = (
-            torch.stack([space.admit(inputs + s, inputs) != inputs for s in (step, -step)]).any(0) & ~inputs.isnan()
-        )
+        step = torch.full_like(wide(inputs), radius)
+        # As attacks place their points: what the precision of the inputs rounds back to its origin has not moved.
+        points = [place(space, inputs, change, NORMS["linf"], radius) for change in (step, -step)]
+        allowed = torch.stack([point != inputs for point in points]).any(0) & ~inputs.isnan()
     elif space.form_of(inputs) == "graph":
         # An edge is two places, and both must be free.
         nodes = allowed.shape[1]

@@ -124,7 +124,7 @@ def _texts(values: Any, name: str) -> tuple[Ints, list[str]]:
 
 
 def _plain(value: Any) -> str:
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    return str(int(value)) if isinstance(value, float | np.floating) and value.is_integer() else str(value)
 
 
 def _key(value: Any) -> str:

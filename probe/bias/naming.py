@@ -60,7 +60,7 @@ def read(column: pd.Series, name: str, settings: Settings) -> Column:
 
 def _text(value: object) -> str:
     # A whole-number column becomes float as soon as one value is missing; its groups keep their names.
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    return str(int(value)) if isinstance(value, float | np.floating) and value.is_integer() else str(value)
 
 
 def _canonical(text: str) -> str:

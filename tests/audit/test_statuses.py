@@ -138,6 +138,15 @@ def test_an_example_could_move_where_the_space_admits_another_point():
     assert could_move(FGSM(eps=1.0), replace(space, mutable=torch.zeros(2).bool()), inputs).tolist() == [False] * 3
 
 
+def test_what_half_precision_rounds_back_to_its_origin_could_not_move():
+    space, inputs = Space(bounds=(0.0, 1000.0)), torch.full((1, 2), 200.0).bfloat16()  # the next number is 201
+    for eps, movable in ((0.6, False), (1.0, True)):
+        assert could_move(PGD(eps=eps), space, inputs).tolist() == [movable]
+        model = Model(forward=nn.Linear(2, 2).bfloat16().eval(), space=space)
+        moved = PGD(eps=eps, steps=1)(model, inputs, model.predict(inputs)).perturbed != inputs
+        assert bool(moved.any()) == movable
+
+
 @dataclass(frozen=True, kw_only=True)
 class Unbounded(Attack):
     """An attack that makes its change as small as it can."""

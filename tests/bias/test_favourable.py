@@ -104,3 +104,11 @@ def test_equal_opportunity_of_compas_is_of_those_who_were_a_low_risk():
     row = pairs.loc[("African-American", "Caucasian", "tpr")]
     assert row.difference == pytest.approx(-0.213925, abs=5e-7)
     assert row.lower == "African-American"
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int8"])
+def test_a_favourable_number_is_found_in_any_dtype(dtype):
+    groups = pd.DataFrame({"sex": ["F", "M"] * 10})
+    report = audit(None, np.array([1, 2, 2, 2] * 5, dtype=dtype), groups, favourable=2)
+    assert report.favourable.value == "2"
+    assert report.groups.set_index("group")["selection_rate"].to_dict() == {"F": 0.5, "M": 1.0}
