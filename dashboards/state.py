@@ -1,20 +1,10 @@
 """What a link holds: ids and words from closed lists, never text or paths of the data. All of it is untrusted."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from urllib.parse import urlencode
 
-PAGES = ("summary", "performance", "instance", "robustness", "bias")
-# What each page's link holds besides the run.
-KEYS: Mapping[str, tuple[str, ...]] = {
-    "summary": ("status",),
-    "performance": (),
-    "instance": ("row", "of", "outcome", "answer", "label", "sure", "attack", "eps"),
-    "robustness": ("by",),
-    "bias": ("by", "rate"),
-}
 RUN = re.compile(r"[A-Za-z0-9._-]{1,100}~[0-9a-f]{12}")
 LONGEST = 120  # characters of a value that is looked at, or shown to whoever opened the link
 
@@ -56,17 +46,6 @@ def choose_run(asked: str | None, ids: Sequence[str]) -> Choice:
         if same.split("~")[0] == name:
             return Choice(same, f"This link was made for {name} with digest {digest}; its evidence is now {same}.")
     return Choice(ids[0], f"This link asks for the audit {asked}, which is not here. Shown instead: {ids[0]}.")
-
-
-def link(page: str, params: Mapping[str, str]) -> str:
-    """The address of a page within the viewer."""
-    kept = query(page, params)
-    return f"/{page}?{urlencode(kept)}" if kept else f"/{page}"
-
-
-def query(page: str, params: Mapping[str, str]) -> dict[str, str]:
-    """Those of the parameters that the page's link holds."""
-    return {key: params[key] for key in ("run", *KEYS[page]) if params.get(key)}
 
 
 def _nearest(asked: str, options: Sequence[str], default: str) -> str:

@@ -27,6 +27,10 @@ def read_known(path: Path, size: int, sha256: str) -> bytes:
 
 def unpack(packed: bytes, name: str, size: int, sha256: str) -> bytes:
     """The content of gzip bytes, of which no more than `size` are unpacked, once it proves to be the recorded one."""
+    if not packed.startswith(b"\x1f\x8b"):
+        raise DataError(
+            f"{name} is not a whole gzip file: it is not compressed; compress it with gzip, or copy it again"
+        )
     try:
         with gzip.open(io.BytesIO(packed)) as file:
             content = file.read(size + 1)

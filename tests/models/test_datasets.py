@@ -127,6 +127,11 @@ def test_a_cut_file_is_refused():
         unpack(gzip.compress(b"age,income\n" * 1000)[:-9], "adult.csv.gz", 10**6, "0" * 64)
 
 
+def test_a_file_that_is_not_compressed_is_named_as_such():
+    with pytest.raises(DataError, match="not a whole gzip file: it is not compressed; gzip it"):
+        unpack(b"age,income\n", "ricci.csv", 100, "0" * 64)
+
+
 def test_a_file_is_unpacked_no_further_than_recorded():
     with pytest.raises(IntegrityError, match="more than the recorded 10 bytes"):
         unpack(gzip.compress(bytes(10**7)), "bomb.gz", 10, "0" * 64)
