@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from probe.columns import WHOLE, Column, encode, lost_in_single, names_of, plain, space_of
@@ -102,6 +103,8 @@ def answers_of(frame: pd.DataFrame, declared: Declared, name: str) -> Answers:
         classes = tuple(in_order(texts))
     if twice := [value for value in classes if classes.count(value) > 1]:
         raise DataError(f"classes name {twice[0]!r} twice; name each once, in the model's order")
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        texts = _spelled_as(classes, texts)
     if unknown := in_order(set(texts) - set(classes)):
         raise DataError(
             f"column {label!r} of {name} holds {', '.join(map(repr, unknown[:5]))}, "
@@ -118,6 +121,14 @@ def answers_of(frame: pd.DataFrame, declared: Declared, name: str) -> Answers:
                 "comparisons by it leave them out"
             )
     return Answers(labels, classes, named, tuple(notices))
+
+
+def _spelled_as(classes: tuple[str, ...], texts: NDArray[np.object_]) -> NDArray[np.object_]:
+    """The numbers as the classes write them: 1.0 is the class 1, unless two classes are that number."""
+    values = [number(value) for value in classes]
+    spelling = {value: name for value, name in zip(values, classes, strict=True) if values.count(value) == 1}
+    called = {text: text if text in classes else spelling.get(number(text), text) for text in set(texts)}
+    return np.array([called[text] for text in texts], dtype=object)
 
 
 def group_names(column: "pd.Series[Any]") -> "pd.Series[str]":

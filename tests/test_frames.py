@@ -13,7 +13,7 @@ N = 40
 
 
 def frame(**columns):
-    return pd.DataFrame({"x": np.arange(N) / 8, **columns, "y": np.arange(N) % 2})
+    return pd.DataFrame({"x": np.arange(N) / 8, "y": np.arange(N) % 2} | columns)
 
 
 @pytest.fixture
@@ -30,6 +30,14 @@ def test_classes_that_are_numbers_are_in_order_of_their_value(csv):
     data = from_csv(csv(pd.DataFrame({"a": y * 1.0, "b": 0.5, "y": y})), label="y")
     assert data.classes == tuple(map(str, range(12)))
     assert data.labels.tolist() == y.tolist()
+
+
+@pytest.mark.parametrize("classes", [[1, 0], ["1", "0"], ["1.0", "0.0"]])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "Int64"])
+def test_labels_that_are_numbers_are_found_by_their_value_among_the_classes(classes, dtype):
+    data = Dataset.from_frame(frame(y=pd.Series(np.arange(N) % 2).astype(dtype)), label="y", classes=classes)
+    assert data.classes == tuple(map(str, classes))
+    assert data.labels.tolist() == [1 - at % 2 for at in range(N)]
 
 
 @pytest.mark.parametrize(("labels", "classes"), [
