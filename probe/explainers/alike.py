@@ -1,5 +1,6 @@
 """Which masked rows are alike, so that a model is asked each of them once."""
 
+from collections.abc import Iterator
 from itertools import accumulate
 
 import torch
@@ -8,14 +9,16 @@ from torch import Tensor
 
 from probe.shapes import Inputs, Presence, References
 from probe.space import Space
-from probe.tensors import rows_per_pass, spans, unequal
+from probe.tensors import exact, rows_per_pass, spans, unequal
 
+Varies = Bool[Tensor, "batch features"]
 Differs = Bool[Tensor, "batch references features"]
 Numbers = Int[Tensor, "references features"]
 Codes = Int[Tensor, "batch references features"]
 Pairs = Int[Tensor, " unlike"]  # places in a (batch, coalitions, references) grid
 Kinds = Int[Tensor, "batch coalitions references"]
 
+_FLAGS = 2**22  # of equal features, held at a time
 _EXACT = 2**52  # float64 counts without error up to here, and its matrix product is fast on every device
 
 
@@ -31,8 +34,15 @@ def differs(space: Space, inputs: Inputs, references: References) -> Differs:
 
 def numbered(space: Space, references: References) -> Numbers:
     """What each reference shows of each feature, by the number of the first reference that shows the same."""
-    rows = range(len(references))
-    return torch.stack([(~differs(space, references[r : r + 1], references)[0]).int().argmax(0) for r in rows])
+    blocks = _blocks(space, references, references)
+    return torch.cat([(~differs(space, references[rows], references)).int().argmax(1) for rows in blocks])
+
+
+def varies(space: Space, inputs: Inputs) -> Varies:
+    """Which features differ from any reference row. The others are worth exactly nothing, and need no estimate."""
+    references = space.references(inputs)
+    blocks = _blocks(space, inputs, references)
+    return torch.cat([differs(space, inputs[rows], references).any(1) for rows in blocks]).to(exact(inputs.device))
 
 
 def unlike(differing: Differs, numbers: Numbers, absent: Presence) -> tuple[Pairs, Kinds]:
@@ -65,8 +75,10 @@ def _within_references(differing: Differs, absent: Presence) -> tuple[Pairs, Kin
     place = own * 2**features + changed
     seen = torch.full((batch * references * 2**features,), -1, device=device)
     seen[place.flatten()] = every
-    kinds = (seen >= 0).cumsum(0) - 1
-    return seen[seen >= 0], kinds[place]
+    found = (seen >= 0).nonzero()[:, 0]
+    first = seen[found]
+    seen[found] = torch.arange(len(found), device=device)
+    return first, seen[place]
 
 
 def _words(codes: Codes) -> list[slice]:
@@ -90,3 +102,8 @@ def _packed(codes: Codes, absent: Presence) -> Kinds:
 
 def _ranks(keys: Pairs) -> Pairs:
     return torch.unique(keys, return_inverse=True)[1]
+
+
+def _blocks(space: Space, inputs: Inputs, references: References) -> Iterator[slice]:
+    """Inputs that are compared with all references together."""
+    return spans(len(inputs), max(1, _FLAGS // (len(references) * space.count(inputs))))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from math import comb
 
 import torch
-from jaxtyping import Bool, Float64, Int
+from jaxtyping import Float64, Int
 from torch import Tensor
 
 from probe.errors import RangeError
@@ -15,7 +15,6 @@ from probe.space import Space
 from probe.tensors import exact, spans
 
 Values = Float64[Tensor, "batch coalitions"]
-Varies = Bool[Tensor, "batch features"]
 Chosen = Int[Tensor, " coalitions"]
 
 _PAIRS = 2**20  # coalitions before references that are compared together, some 64 MiB of bookkeeping
@@ -38,18 +37,13 @@ def values(model: Model, inputs: Inputs, targets: Labels, masks: Presence, outpu
         for span in spans(len(first), model.rows_per_pass(inputs)):
             pair = first[span].to(inputs.device)
             row, coalition = pair // kinds[0].numel(), pair // len(references) % kinds.shape[1]
-            kept = model.space.select(masks[some][coalition], inputs)
-            shown = torch.where(kept, inputs[rows][row], references[pair % len(references)])
+            kept = model.space.select(masks[some].index_select(0, coalition), inputs)
+            # index_select is five times as fast on a CPU as an index in brackets.
+            behind = references.index_select(0, pair % len(references))
+            shown = torch.where(kept, inputs[rows].index_select(0, row), behind)
             answers.append(model.answers(shown, targets[rows][row], output).to(home).double())
         worth[rows, some] = torch.cat(answers)[kinds].sum(2) / len(references)
     return worth
-
-
-def varies(space: Space, inputs: Inputs) -> Varies:
-    """Which features differ from any reference row. The others are worth exactly nothing, and need no estimate."""
-    references = space.references(inputs)
-    parts = [differs(space, inputs, references[r : r + 1])[:, 0] for r in range(len(references))]
-    return torch.stack(parts).any(0).to(exact(inputs.device))
 
 
 def every_subset(features: int) -> Presence:

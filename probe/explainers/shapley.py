@@ -12,16 +12,15 @@ from torch import Tensor
 
 from probe.contracts import Explainer
 from probe.errors import RangeError
+from probe.explainers.alike import Varies, varies
 from probe.explainers.coalitions import (
     Values,
-    Varies,
     every_subset,
     random_subsets,
     solve,
     spread,
     subsets,
     values,
-    varies,
 )
 from probe.method import param
 from probe.model import Model

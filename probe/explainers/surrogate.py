@@ -7,7 +7,8 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from probe.contracts import Explainer
-from probe.explainers.coalitions import Values, Varies, every_subset, solve, spread, values, varies
+from probe.explainers.alike import Varies, varies
+from probe.explainers.coalitions import Values, every_subset, solve, spread, values
 from probe.method import param
 from probe.model import Model
 from probe.shapes import Inputs, Labels, PerFeature, Presence
