@@ -18,7 +18,7 @@ WORK = """
 import time, torch, models
 from probe.attacks import PGD
 torch.set_num_threads(2)
-model, data = models.load("fashion-cnn"), models.data("fashion-mnist").sample({images}, 0)
+model, data = zoo.load("fashion-cnn"), zoo.data("fashion-mnist").sample({images}, 0)
 attack = PGD(eps="8/255", steps=20)
 attack(model, data.inputs[:8], data.labels[:8])
 started = time.perf_counter()

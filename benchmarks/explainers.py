@@ -21,8 +21,7 @@ import shap
 import torch
 from lime.lime_tabular import LimeTabularExplainer
 
-import models
-from probe import Model
+from probe import Model, zoo
 from probe.explainers import InputXGradient, IntegratedGradients, KernelShap, Lime, Saliency
 from probe.explainers.shapley import shapley_design
 from probe.metrics import Deletion, Insertion
@@ -72,7 +71,7 @@ def as_features(model: Model, rows: torch.Tensor) -> tuple[np.ndarray, Callable[
 
 def shapley(rows: int, repeats: int) -> dict[str, Any]:
     """Adult, 12 features, 100 background rows, 1,000 coalitions, and all of them."""
-    model, data = models.load("adult-mlp"), models.data("adult")
+    model, data = zoo.load("adult-mlp"), zoo.data("adult")
     model = replace(model, space=replace(model.space, reference=data.sample(100, 1).inputs))
     x = data.sample(rows, 0).inputs
     assert model.space.reference is not None
@@ -91,7 +90,7 @@ def shapley(rows: int, repeats: int) -> dict[str, Any]:
 
 def lime(rows: int, repeats: int) -> dict[str, Any]:
     """Adult, 12 features, 5,000 samples: the default reference of 50 rows, and one row."""
-    model, data = models.load("adult-mlp"), models.data("adult")
+    model, data = zoo.load("adult-mlp"), zoo.data("adult")
     x = data.sample(rows, 0).inputs
     train, probabilities = as_features(model, data.sample(2000, 1).inputs)
     table, _ = as_features(model, x)
@@ -123,7 +122,7 @@ def designs() -> dict[str, Any]:
 
 def integrated(rows: int) -> dict[str, Any]:
     """Backward rows and residual on Adult, as an audit asks them."""
-    model, data = models.load("adult-mlp"), models.data("adult")
+    model, data = zoo.load("adult-mlp"), zoo.data("adult")
     inputs = model.check(data.inputs[data.draw(rows, 0)])
     targets, before, started = model.predict(inputs), model.usage.backward, time.perf_counter()
     parts = [IntegratedGradients()(model, inputs[i : i + 10], targets[i : i + 10]).values for i in range(0, rows, 10)]
@@ -141,7 +140,7 @@ def integrated(rows: int) -> dict[str, Any]:
 
 def curves(images: int) -> dict[str, Any]:
     """Rows that Deletion and Insertion of five explainers ask, with a memory as in an audit and without."""
-    model, data = models.load("fashion-cnn"), models.data("fashion-mnist")
+    model, data = zoo.load("fashion-cnn"), zoo.data("fashion-mnist")
     x = data.sample(images, 0).inputs
     found = [method(model, x) for method in (Saliency(), InputXGradient(), IntegratedGradients(), KernelShap(), Lime())]
     asked = {}

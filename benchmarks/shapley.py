@@ -18,8 +18,7 @@ import captum.attr
 import torch
 from torch import Tensor, nn
 
-import models
-from probe import Model, Space
+from probe import Model, Space, zoo
 from probe.explainers import KernelShap
 from probe.space import squares
 
@@ -115,9 +114,9 @@ def main() -> None:
     source = torch.Generator().manual_seed(1)
     random = 0.1 + 0.9 * torch.rand(IMAGES, 1, 28, 28, generator=source)
     space = Space(features=squares(28, 28, 4)[None], reference=torch.zeros(1, 1, 28, 28))
-    clothes = models.data("fashion-mnist").sample(IMAGES, 0).inputs
+    clothes = zoo.data("fashion-mnist").sample(IMAGES, 0).inputs
     cases = {
-        "fashion-cnn on clothes": (models.load("fashion-cnn"), clothes),
+        "fashion-cnn on clothes": (zoo.load("fashion-cnn"), clothes),
         "two convolutions, weights and images from a seed": (Model(forward=network(), space=space), random),
     }
     tables = {}

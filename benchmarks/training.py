@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from probe_models.datasets import reader
+from probe_models.networks import build
+from probe_models.training.loop import fit
+from probe_models.zoo import recipe_of
 
-from models.datasets import reader
-from models.networks import build
-from models.training.loop import fit
-from models.zoo import recipe_of
 from probe import from_module
 from probe.statistics import wilson
 

@@ -21,14 +21,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from probe_models.datasets import digits
+from probe_models.networks import build
+from probe_models.training.loop import fit
+from probe_models.zoo import recipe_of
+from probe_models.zoo.evaluation import over_seeds
+from probe_models.zoo.transfer import learned
 from torch import Tensor
-
-from models.datasets import digits
-from models.networks import build
-from models.training.loop import fit
-from models.zoo import recipe_of
-from models.zoo.evaluation import over_seeds
-from models.zoo.transfer import learned
 
 RESULT = Path(__file__).parent / "results" / "transfer.json"
 RECIPE = recipe_of("digits-cnn")

@@ -10,8 +10,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import models
-from models.zoo import recipe_of
+from probe_models.zoo import recipe_of
+
+from probe import zoo
 
 RESULTS = Path(__file__).parent / "results"
 COLUMNS = ("name", "test metric", "over seeds [95 %]", "parameters", "kB", "seconds", "rows/s", "machine")
@@ -19,7 +20,7 @@ COLUMNS = ("name", "test metric", "over seeds [95 %]", "parameters", "kB", "seco
 
 def collected(name: str) -> dict[str, Any]:
     """The figures of a network by which it is judged, with what it took."""
-    card = models.card(name)
+    card = zoo.card(name)
     metrics, training = card["metrics"], card["training"]
     return {
         "metrics": {metric: metrics[metric] for metric in recipe_of(name).judged_by},
@@ -48,7 +49,7 @@ def line(name: str, found: dict[str, Any]) -> tuple[str, ...]:
 
 
 def main() -> None:
-    found = {name: collected(name) for name in models.names()}
+    found = {name: collected(name) for name in zoo.names()}
     for cells in (COLUMNS, ("---",) * len(COLUMNS), *(line(*entry) for entry in found.items())):
         print(f"| {' | '.join(cells)} |")
     RESULTS.mkdir(exist_ok=True)

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from probe import attacks, audit, bias, explainers, metrics, plots, report
+    from probe import attacks, audit, bias, explainers, metrics, plots, report, zoo
     from probe.adapters import (
         check_model,
         from_estimator,
@@ -67,7 +67,7 @@ _HOME = {
     "predict": "study",
     "sweep": "study",
 }
-_PACKAGES = ("attacks", "audit", "bias", "explainers", "metrics", "plots", "report")
+_PACKAGES = ("attacks", "audit", "bias", "explainers", "metrics", "plots", "report", "zoo")
 
 __all__ = [
     "Attack",
@@ -109,6 +109,7 @@ __all__ = [
     "squares",
     "sweep",
     "token_ids",
+    "zoo",
 ]
 __version__ = "0.2.0"
 

@@ -163,7 +163,8 @@ def test_an_audit_and_its_verifier_decide_by_the_threshold(audits):
 
 
 def test_report_and_viewer_name_the_threshold(audits):
-    from dashboards.views import instance, summary
+    from probe_dashboards.views import instance, summary
+
     from probe.report import render
 
     bundle = read(audits[0.2].folder)

@@ -6,11 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from probe_models.device import device_of
 from torch import nn
 
-import models
-from models.device import device_of
-from probe import adapters, images
+from probe import adapters, images, zoo
 from probe.audit.plan import Plan, plan_from, read_plan
 from probe.audit.sources import DataSource, ModelSource
 from probe.cli import own_tables
@@ -41,7 +40,7 @@ def _with_favourable(plan: Plan) -> Plan:
     data = plan.data
     if plan.bias.positive or data.own or not (data.zoo or plan.model.zoo):
         return plan
-    favourable = models.favourable(data.zoo or _data_of(plan.model.zoo))
+    favourable = zoo.favourable(data.zoo or _data_of(plan.model.zoo))
     if favourable:
         return replace(plan, bias=replace(plan.bias, positive=favourable))
     # Where no class is one that people would rather be put in, nobody can be treated worse.
@@ -112,7 +111,7 @@ def _data(source: DataSource, model: ModelSource, seed: int, shape: tuple[int, .
     if source.folder or source.npz:
         return _images(source, shape)
     if not source.csv:
-        return models.data(source.zoo or _data_of(model.zoo), split=source.split)
+        return zoo.data(source.zoo or _data_of(model.zoo), split=source.split)
     return own_tables.read_table(source, seed, exact=bool(model.factory))
 
 
@@ -139,16 +138,16 @@ def _shape(plan: Plan) -> tuple[int, ...]:
     if plan.model.timm:
         return (3, *adapters.timm_size(plan.model.timm))
     if plan.model.zoo and not _is_bare(plan.model.zoo):
-        reference = models.load(plan.model.zoo).space.reference
+        reference = zoo.load(plan.model.zoo).space.reference
         return tuple(reference.shape[1:]) if reference is not None and reference.ndim == 4 else ()
     return ()
 
 
-def _data_of(zoo: str) -> str:
+def _data_of(name: str) -> str:
     """The data set that a model of the zoo is judged on: mostly the one that it learned from."""
-    if _is_bare(zoo):
-        raise PlanError(f'{zoo} has no card that names its data; [data] needs csv = "file.csv" or zoo = "adult"')
-    data = models.card(zoo)["data"]
+    if _is_bare(name):
+        raise PlanError(f'{name} has no card that names its data; [data] needs csv = "file.csv" or zoo = "adult"')
+    data = zoo.card(name)["data"]
     return str(data.get("judged_on", data["name"]))
 
 
@@ -162,13 +161,13 @@ def _model(plan: Plan, data: Dataset) -> Model:
         model = replace(model, space=data.space)
         return model if own else _in_order_of(plan, model)
     if _is_bare(source.zoo):
-        from models.zoo.folder import network_in
+        from probe_models.zoo.folder import network_in
 
         network, embed = network_in(Path(source.zoo))
         model = adapters.from_module(network, data.space, data.classes, name)
         return _in_order_of(plan, replace(model, embed=embed))
     if source.zoo:
-        return models.load(source.zoo)
+        return zoo.load(source.zoo)
     tell(f"probe: importing {source.factory}, which runs its code")
     made = adapters.from_factory(source.factory, source.weights or None)
     if isinstance(made, nn.Module):

@@ -27,8 +27,8 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a network of the zoo, and evaluate what was saved on the test split."""
-    from models.zoo import recipe_of
-    from models.zoo.train import train
+    from probe_models.zoo import recipe_of
+    from probe_models.zoo.train import train
 
     recipe = recipe_of(name)
     chosen = recipe.settings.changed(file or {}).changed(_table("--set", settings))

@@ -33,7 +33,7 @@ def dashboard(
     # Not imported at the top: the rest of the command line works without the extra.
     from importlib import import_module
 
-    argv = import_module("dashboards").command(runs, port=port)
+    argv = import_module("probe_dashboards").command(runs, port=port)
     if as_json:
         show({"url": f"http://127.0.0.1:{port}", "runs": str(runs)})
     tell(f"Dashboard of {runs}: http://127.0.0.1:{port} (Ctrl-C ends it)")

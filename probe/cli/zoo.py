@@ -10,9 +10,9 @@ COLUMNS = ("name", "network", "learned from", "parameters", "size", "on test row
 @command("models")
 def list_models(as_json: Json = False) -> None:
     """List the networks of the zoo, and how good each is. It reads their cards only."""
-    import models
+    from probe import zoo
 
-    entries = [_entry(name) for name in models.names()]
+    entries = [_entry(name) for name in zoo.names()]
     if as_json:
         show(entries)
         return
@@ -23,11 +23,12 @@ def list_models(as_json: Json = False) -> None:
 
 
 def _entry(name: str) -> dict[str, Any]:
-    import models
-    from models.zoo import FOLDER, recipe_of
+    from probe_models.zoo import FOLDER, recipe_of
+
+    from probe import zoo
 
     recipe = recipe_of(name)
-    card = models.card(name) if (FOLDER / name).is_dir() else None
+    card = zoo.card(name) if (FOLDER / name).is_dir() else None
     return {
         "name": name,
         "architecture": recipe.architecture,

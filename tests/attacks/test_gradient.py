@@ -188,9 +188,9 @@ def test_projection(norm):
 @pytest.mark.slow
 def test_few_steps_break_a_network_that_many_steps_break():
     """Of 284 right images 2 survive 20 steps of torchattacks and of foolbox at this radius."""
-    import models
+    from probe import zoo
 
-    model, data = models.load("fashion-cnn"), models.data("fashion-mnist", split="test")[slice(0, 300)]
+    model, data = zoo.load("fashion-cnn"), zoo.data("fashion-mnist", split="test")[slice(0, 300)]
     single, iterated = (
         attack(model, data.inputs, data.labels) for attack in (FGSM(eps="16/255"), PGD(eps="16/255", steps=20))
     )

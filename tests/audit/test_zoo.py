@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-import models
+from probe import zoo
 from probe.audit import run, verify
 from probe.cli.sources import open_both, plan_of
 from probe.report import render
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", models.names())
+@pytest.mark.parametrize("name", zoo.names())
 def test_a_network_of_the_zoo_is_explained_attacked_and_verified(name, tmp_path):
     plan = plan_of(name)
     plan = replace(

@@ -166,7 +166,7 @@ def test_an_onnx_file_runs_no_code_and_needs_no_word(probe, place):
 
 
 def test_a_folder_of_our_own_architecture_needs_no_card(probe, place):
-    from models.networks import build
+    from probe_models.networks import build
 
     kwargs = {"numbers": 2, "onehots": 3, "bins": 2, "widths": [4]}
     network = build("mlp", kwargs)

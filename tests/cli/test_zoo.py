@@ -5,10 +5,10 @@ import subprocess
 import sys
 
 import pytest
+from probe_models.training.settings import Adversary, Settings
+from probe_models.zoo import recipes
 
-import models
-from models.training.settings import Adversary, Settings
-from models.zoo import recipes
+from probe import zoo
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def tiny(monkeypatch, tmp_path):
 
 
 def trained(folder="trained/tiny"):
-    return models.card(folder)["training"]
+    return zoo.card(folder)["training"]
 
 
 def test_training_says_how_well_the_network_fits_and_where_the_curve_is(probe, tiny, tmp_path):
@@ -46,7 +46,7 @@ def test_settings_come_from_the_recipe_a_file_and_the_line_in_this_order(probe, 
     assert (settings["rate"], settings["epochs"], settings["optimiser"]) == (0.02, 2, "sgd")
     assert (settings["schedule"], settings["batch"]) == ("one-cycle", 2048)
     assert trained()["epochs"] == 2
-    assert models.card("trained/tiny")["architecture"]["kwargs"]["widths"] == [8, 4]
+    assert zoo.card("trained/tiny")["architecture"]["kwargs"]["widths"] == [8, 4]
     assert tiny.settings.epochs == 1
 
 
@@ -100,8 +100,8 @@ def test_changed_settings_keep_what_is_not_named():
 def test_models_are_listed_with_what_their_cards_say(probe, monkeypatch):
     monkeypatch.setitem(recipes.RECIPES, "later", recipes.RECIPES["adult-mlp"])
     lines = {line.split()[0]: line for line in probe("models", code=0).stdout.splitlines()}
-    assert list(lines)[1:] == list(models.names())
-    metrics = models.card("fashion-cnn")["metrics"]
+    assert list(lines)[1:] == list(zoo.names())
+    metrics = zoo.card("fashion-cnn")["metrics"]
     low, high = metrics["accuracy_interval_95"]
     assert lines["fashion-cnn"].endswith(f"accuracy {metrics['accuracy']:.3f} [{low:.3f}, {high:.3f}]")
     assert "area under roc 0.9" in lines["adult-mlp"]

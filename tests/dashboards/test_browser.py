@@ -10,8 +10,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
-
-from dashboards import command
+from probe_dashboards import command
 
 pytestmark = pytest.mark.slow
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -2,13 +2,12 @@ import re
 from html import unescape
 from pathlib import Path
 
+import probe_dashboards
 import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-import dashboards
-
-APP = Path(dashboards.__file__).with_name("app.py")
+APP = Path(probe_dashboards.__file__).with_name("app.py")
 PAGES = ("summary", "performance", "instance", "robustness", "bias")
 COMPLETE = ("image", "table", "prose", "graph", "hostile", "hostile_prose", "tampered", "bare", "interrupted")
 

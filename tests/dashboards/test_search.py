@@ -4,11 +4,11 @@ import re
 
 import numpy as np
 import pytest
+from probe_dashboards.views import examples, instance, performance, summary
+from probe_dashboards.views.examples import Wanted
+from probe_dashboards.views.words import JOINER, estimate, md
 from scipy.special import softmax
 
-from dashboards.views import examples, instance, performance, summary
-from dashboards.views.examples import Wanted
-from dashboards.views.words import JOINER, estimate, md
 from probe import plots
 from probe.report.wording import interval, number
 from tests.dashboards.test_pages import show, text
@@ -96,7 +96,7 @@ def test_all_charts_of_an_example_have_one_order(bundles):
     names = bundles.table.manifest["data"]["features"]
     expected = [names[at] for at in plots.shared_order(values)]
     assert list(instance.attributions(bundles.table, row)["Feature"]) == expected
-    from dashboards import figures
+    from probe_dashboards import figures
 
     for method in ("saliency", "lime"):
         drawn = figures.svg("bars", bundles.table, "#123456", str(row), method)
@@ -196,7 +196,7 @@ def test_no_column_of_a_table_is_without_a_name_and_no_level_of_headings_is_left
 
 
 def test_a_page_reads_each_file_of_an_audit_once(bundles, monkeypatch):
-    from dashboards.views import runs
+    from probe_dashboards.views import runs
 
     found, _ = runs.listing(bundles.table.folder.parent)
     bundle, read = runs.opened(found[0], {}).bundle, []

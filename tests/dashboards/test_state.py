@@ -1,7 +1,6 @@
 import pytest
-
-from dashboards import command, state
-from dashboards.views.runs import listing
+from probe_dashboards import command, state
+from probe_dashboards.views.runs import listing
 
 
 def test_what_a_link_asks_for_is_shown():

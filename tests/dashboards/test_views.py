@@ -4,10 +4,10 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from probe_dashboards import figures
+from probe_dashboards.views import bias, instance, robustness, runs, summary
+from probe_dashboards.views.words import estimate, md, number, plain, share, status, threshold
 
-from dashboards import figures
-from dashboards.views import bias, instance, robustness, runs, summary
-from dashboards.views.words import estimate, md, number, plain, share, status, threshold
 from probe.plots.style import MINUS
 
 DASH = "\N{EN DASH}"
@@ -17,8 +17,10 @@ HOSTILE = ["</script>", "![x](http://e.example/x)", "$x$", "www.e.example", ":sm
 def test_nothing_of_the_viewer_loads_torch():
     modules = "figures, state, views.bias, views.examples, views.instance, views.performance, views.robustness, "
     modules += "views.runs, views.summary"
-    code = "import sys\n" + "".join(f"import dashboards.{m.strip()}\n" for m in f"draw, app, {modules}".split(","))
-    code += "import probe.audit; probe.audit.verify\nassert not {'torch', 'captum', 'models'} & set(sys.modules)"
+    code = "import sys\n" + "".join(
+        f"import probe_dashboards.{m.strip()}\n" for m in f"draw, app, {modules}".split(",")
+    )
+    code += "import probe.audit; probe.audit.verify\nassert not {'torch', 'captum', 'probe_models'} & set(sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -218,7 +220,7 @@ def test_a_file_that_was_changed_and_given_its_old_time_back_is_another_state(co
 
 
 def test_a_table_that_is_taken_from_the_viewer_runs_nothing():
-    from dashboards.views.words import plained
+    from probe_dashboards.views.words import plained
 
     frame = plained(pd.DataFrame({"=A1": ["=1", "-0.5 [-1, 0]"]}))
     assert [*frame.columns, *frame.iloc[:, 0]] == ["'=A1", "'=1", "-0.5 [-1, 0]"]
@@ -253,7 +255,7 @@ def test_figures_are_drawn_and_leave_no_figure_behind(bundles):
 
 
 def test_a_table_keeps_its_numbers_when_its_text_is_escaped():
-    from dashboards.views.words import escaped
+    from probe_dashboards.views.words import escaped
 
     frame = escaped(pd.DataFrame({"<b>": ["<i>", "ok"], "n": [1, 2]}))
     assert list(frame["n"]) == [1, 2]

@@ -5,8 +5,8 @@ import random
 from dataclasses import fields
 
 import pytest
+from probe_models.training.settings import Settings
 
-from models.training.settings import Settings
 from probe.audit import plan_from, read_plan
 from probe.method import Method
 from probe.registry import build, methods

@@ -1,9 +1,9 @@
 import pandas as pd
 import pytest
 import torch
+from probe_models.networks import build
+from probe_models.training.settings import Settings
 
-from models.networks import build
-from models.training.settings import Settings
 from probe import Dataset
 
 SMALL = {

@@ -5,18 +5,18 @@ from dataclasses import replace
 
 import pytest
 import torch
+from probe_models.networks import build, start
+from probe_models.networks.network import Network
+from probe_models.training.adversary import collapsed, directions, harden
+from probe_models.training.learner import Learner
+from probe_models.training.loop import fit
+from probe_models.training.objectives import Judgement, objective_of
+from probe_models.training.objectives import classification as module
+from probe_models.training.objectives.classification import Classification
+from probe_models.training.settings import Adversary, Settings
 from torch import nn
 from torch.nn.functional import cross_entropy, one_hot, softmax
 
-from models.networks import build, start
-from models.networks.network import Network
-from models.training.adversary import collapsed, directions, harden
-from models.training.learner import Learner
-from models.training.loop import fit
-from models.training.objectives import Judgement, objective_of
-from models.training.objectives import classification as module
-from models.training.objectives.classification import Classification
-from models.training.settings import Adversary, Settings
 from probe import Dataset, Model, Space
 from probe.attacks import PGD
 from probe.errors import PlanError, RangeError

@@ -1,15 +1,15 @@
 import pytest
 import torch
+from probe_models.datasets import anomalies, digits, fashion
 from sklearn.datasets import load_digits
 
-import models
-from models.datasets import anomalies, digits, fashion
+from probe import zoo
 from probe.errors import PlanError
 
 
 @pytest.fixture(scope="module")
 def data():
-    return models.data("fashion-anomalies")
+    return zoo.data("fashion-anomalies")
 
 
 def of(data, kind):

@@ -1,8 +1,8 @@
 import pytest
 import torch
+from probe_models.training.augment import AUGMENTATIONS, compose, crop, cutout, flip, noise, omit, shift
+from probe_models.training.mixup import mixup
 
-from models.training.augment import AUGMENTATIONS, compose, crop, cutout, flip, noise, omit, shift
-from models.training.mixup import mixup
 from probe.errors import ShapeError
 
 STRENGTHS = {"flip": 0.5, "shift": 2, "crop": 2, "cutout": 3, "noise": 0.1, "omit": 0.3}

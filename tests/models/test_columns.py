@@ -4,13 +4,12 @@ import json
 
 import pytest
 import torch
+from probe_models.networks import build
+from probe_models.training.loop import fit
+from probe_models.training.settings import Settings
+from probe_models.zoo import recipe_of
 
-import models
-from models.networks import build
-from models.training.loop import fit
-from models.training.settings import Settings
-from models.zoo import recipe_of
-from probe import Dataset, Space, from_csv
+from probe import Dataset, Space, from_csv, zoo
 from probe.errors import DataError
 from tests.models.test_survival import CPU, quiet
 
@@ -66,19 +65,19 @@ def test_a_network_that_takes_a_category_for_a_number_is_refused_and_the_remedy_
 
 
 def test_levels_that_divide_categories_otherwise_are_refused(people):
-    space = models.data("german").space
+    space = zoo.data("german").space
     levels = [3, 5, *build("ftt", SIZES["ftt"], space=space).levels[2:]]
     assert sum(levels) < sum(build("ftt", SIZES["ftt"], space=space).levels) + 1
     network = build("ftt", SIZES["ftt"] | {"numbers": 7, "levels": levels[::-1]})
     with pytest.raises(DataError, match="FTTransformer"):
-        fit(network, models.data("german"), Settings(epochs=1), device=CPU, progress=quiet)
+        fit(network, zoo.data("german"), Settings(epochs=1), device=CPU, progress=quiet)
 
 
 @pytest.mark.parametrize("name", ["adult-mlp", "adult-ftt", "compas-mlp", "german-mlp"])
 def test_the_sizes_of_a_space_are_those_of_the_zoo(name):
     recipe = recipe_of(name)
     others = {key: value for key, value in recipe.kwargs.items() if key not in OWN}
-    found = build(recipe.architecture, others, space=models.data(name).space)
+    found = build(recipe.architecture, others, space=zoo.data(name).space)
     expected = build(recipe.architecture, recipe.kwargs)
     assert found.columns is None
     assert {n: t.shape for n, t in found.state_dict().items()} == {n: t.shape for n, t in expected.state_dict().items()}

@@ -2,21 +2,21 @@ import gzip
 
 import pytest
 import torch
+from probe_models.datasets import READERS, adult, fashion, idx
+from probe_models.files import unpack
 
-import models
-from models.datasets import READERS, adult, fashion, idx
-from models.files import unpack
+from probe import zoo
 from probe.errors import DataError, IntegrityError, PlanError
 
 
 @pytest.fixture(scope="module")
 def train():
-    return models.data("adult", "train")
+    return zoo.data("adult", "train")
 
 
 @pytest.fixture(scope="module")
 def test():
-    return models.data("adult", "test")
+    return zoo.data("adult", "test")
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_references_of_adult_are_training_rows(train):
 
 
 def test_fashion_is_bundled_bright_from_0_to_1_and_balanced():
-    data = models.data("fashion-mnist")
+    data = zoo.data("fashion-mnist")
     assert data.inputs.shape == (10_000, 1, 28, 28)
     assert data.inputs.min() == 0
     assert data.inputs.max() == 1
@@ -94,7 +94,7 @@ def test_fashion_is_bundled_bright_from_0_to_1_and_balanced():
 
 
 def test_fashion_has_49_squares_and_a_black_reference():
-    data = models.data("fashion-mnist")
+    data = zoo.data("fashion-mnist")
     assert data.space.count(data.inputs) == 49
     assert data.space.names[0] == "square r0 c0"
     assert data.space.features.flatten().bincount().tolist() == [16] * 49
@@ -102,18 +102,18 @@ def test_fashion_has_49_squares_and_a_black_reference():
 
 
 def test_a_model_names_the_data_that_it_learned_from(test):
-    assert models.data("adult-mlp").digest() == test.digest()
+    assert zoo.data("adult-mlp").digest() == test.digest()
 
 
 @pytest.mark.parametrize("name", READERS)
 def test_an_unknown_split_is_named_with_those_there_are(name):
     with pytest.raises(PlanError, match="test; got 'validation'"):
-        models.data(name, "validation")
+        zoo.data(name, "validation")
 
 
 def test_an_unknown_data_set_is_named_with_those_there_are():
     with pytest.raises(PlanError, match="adult, compas, german, fashion-mnist"):
-        models.data("iris")
+        zoo.data("iris")
 
 
 def test_a_changed_file_is_refused():
@@ -149,7 +149,7 @@ def test_an_idx_header_must_declare_the_expected_shape():
 def test_missing_training_images_are_looked_for_and_the_error_says_what_to_do(nowhere, monkeypatch):
     monkeypatch.setattr(fashion, "URL", (nowhere / "no server").as_uri() + "/")
     with pytest.raises(DataError, match=r"dataset-fashion-mnist, or set PROBE_DATA"):
-        models.data("fashion-mnist", "train")
+        zoo.data("fashion-mnist", "train")
 
 
 def test_training_images_are_downloaded_once_and_checked(nowhere, monkeypatch):

@@ -1,7 +1,6 @@
 import pytest
 import torch
-
-from models.networks.dropout import Dropout
+from probe_models.networks.dropout import Dropout
 
 
 def masks(dropout, seeds):

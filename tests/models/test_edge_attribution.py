@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 import torch
+from probe_models.datasets import motifs
+from probe_models.zoo.measures import measure
 from sklearn.metrics import roc_auc_score
 
-from models.datasets import motifs
-from models.zoo.measures import measure
 from probe import Model
 
 ROWS = 40

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
+from probe_models.networks import build, start
 
-from models.networks import build, start
 from tests.models.conftest import SHAPES, SMALL
 
 TEXTS = {

@@ -7,13 +7,13 @@ from dataclasses import replace
 import matplotlib.image
 import pytest
 import torch
+from probe_models.networks import build
+from probe_models.training.fitting import fitting
+from probe_models.training.loop import fit
+from probe_models.training.settings import Settings
+from probe_models.zoo import curve, recipe_of
 
-import models
-from models.networks import build
-from models.training.fitting import fitting
-from models.training.loop import fit
-from models.training.settings import Settings
-from models.zoo import curve, recipe_of
+from probe import zoo
 from probe.plots import learning
 from tests.models.test_survival import CPU, quiet, rows, small
 
@@ -62,7 +62,7 @@ def test_two_epochs_whose_loss_fell_do_not_say_that_more_change_little():
     for epochs in (2, 20):
         network = build(recipe.architecture, recipe.kwargs)
         settings = replace(recipe.settings, epochs=epochs)
-        found = fit(network, models.data("german", "train"), settings, device=CPU, progress=quiet)
+        found = fit(network, zoo.data("german", "train"), settings, device=CPU, progress=quiet)
         losses[epochs] = found.best.loss
         if epochs == 2:
             assert (found.fitting.verdict, found.fitting.reason) == (

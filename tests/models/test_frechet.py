@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 import torch
+from probe_models.datasets import fashion
+from probe_models.frechet import frechet
+from probe_models.zoo.measures.frechet import features
 from scipy.linalg import sqrtm
 
-import models
-from models.datasets import fashion
-from models.frechet import frechet
-from models.zoo.measures.frechet import features
+from probe import zoo
 
 
 def cloud(mean, covariance, count=200, seed=0):
@@ -62,6 +62,6 @@ def test_fewer_points_of_the_same_law_seem_further_apart():
 
 
 def test_features_are_what_the_last_layer_of_lenet_sees():
-    images, lenet = fashion.read("test").inputs[:10], models.load("fashion-lenet")
+    images, lenet = fashion.read("test").inputs[:10], zoo.load("fashion-lenet")
     assert features(images).shape == (10, 84)
     torch.testing.assert_close(lenet.forward.head[-1](features(images)), lenet.logits(images))

@@ -2,12 +2,12 @@ from itertools import pairwise
 
 import pytest
 import torch
+from probe_models.datasets import adult
+from probe_models.networks import build, start
+from probe_models.networks.attention import Attention
+from probe_models.training.optimisers import groups
+from probe_models.zoo.recipes import RECIPES
 
-from models.datasets import adult
-from models.networks import build, start
-from models.networks.attention import Attention
-from models.training.optimisers import groups
-from models.zoo.recipes import RECIPES
 from probe.errors import DataError
 
 LEVELS = [3, 2]

@@ -1,10 +1,10 @@
 import pytest
 import torch
+from probe_models import zoo
+from probe_models.datasets import fashion, generated
+from probe_models.networks import build, start
+from probe_models.zoo import artefact
 
-from models import zoo
-from models.datasets import fashion, generated
-from models.networks import build, start
-from models.zoo import artefact
 from probe.errors import DataError, PlanError
 
 

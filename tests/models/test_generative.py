@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from probe_models.networks import build, start
+from probe_models.networks.vae import divergence
+from probe_models.zoo.measures import measure
+from probe_models.zoo.measures.anomaly import areas_by_kind, delong
 
-from models.networks import build, start
-from models.networks.vae import divergence
-from models.zoo.measures import measure
-from models.zoo.measures.anomaly import areas_by_kind, delong
 from probe import Dataset, Model, Space
 from probe.errors import DataError, Unsupported
 from probe.statistics import bootstrap

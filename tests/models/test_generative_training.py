@@ -1,12 +1,12 @@
 import pytest
 import torch
+from probe_models.frechet import frechet
+from probe_models.networks import build, start
+from probe_models.training.loop import carve, fit
+from probe_models.training.objectives import objective_of
+from probe_models.training.settings import Adversary, Settings
 from torch.nn.functional import softplus
 
-from models.frechet import frechet
-from models.networks import build, start
-from models.training.loop import carve, fit
-from models.training.objectives import objective_of
-from models.training.settings import Adversary, Settings
 from probe import Dataset
 from probe.errors import PlanError
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from probe_models.networks import build, start
+from probe_models.networks.graph import Attention, Convolution, DropEdge, adjacency
 from torch.autograd import gradcheck
 
-from models.networks import build, start
-from models.networks.graph import Attention, Convolution, DropEdge, adjacency
 from probe.errors import DataError
 
 KWARGS = {

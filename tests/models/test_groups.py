@@ -6,13 +6,13 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 import torch
+from probe_models.training.groups import Groups
+from probe_models.training.learner import Learner
+from probe_models.training.loop import fit
+from probe_models.training.objectives import objective_of
+from probe_models.training.settings import Balance, Settings
 from torch.nn.functional import cross_entropy
 
-from models.training.groups import Groups
-from models.training.learner import Learner
-from models.training.loop import fit
-from models.training.objectives import objective_of
-from models.training.settings import Balance, Settings
 from probe import Dataset, Space
 from probe.errors import DataError, PlanError, RangeError
 from tests.models.test_adversary import CPU, Linear, private, quiet

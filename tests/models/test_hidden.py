@@ -4,11 +4,11 @@ import math
 
 import pytest
 import torch
+from probe_models.networks import build, start
+from probe_models.networks.dropout import Dropout
+from probe_models.networks.hidden import ACTIVATIONS, MAP_NORMS, NORMS
 from torch import nn
 
-from models.networks import build, start
-from models.networks.dropout import Dropout
-from models.networks.hidden import ACTIVATIONS, MAP_NORMS, NORMS
 from probe.errors import DataError
 from tests.models.conftest import SHAPES, SMALL
 

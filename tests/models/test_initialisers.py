@@ -2,9 +2,8 @@ import math
 
 import pytest
 import torch
-
-from models.networks import build, start
-from models.networks.initialisers import INITIALISERS
+from probe_models.networks import build, start
+from probe_models.networks.initialisers import INITIALISERS
 
 SHAPES = [(200, 100), (64, 16, 3, 3)]
 LAYOUTS = {2: torch.contiguous_format, 4: torch.channels_last}

@@ -2,15 +2,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from probe_models.zoo.measures import measure
 
-import models
-from models.zoo.measures import measure
-from probe import Model
+from probe import Model, zoo
 
 
 @pytest.fixture(scope="module")
 def test():
-    return models.data("reviews")
+    return zoo.data("reviews")
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-
-from models.training.losses import LOSSES, shares
+from probe_models.training.losses import LOSSES, shares
 
 RANDOM = torch.Generator().manual_seed(0)
 LOGITS = torch.randn(6, 3, generator=RANDOM)

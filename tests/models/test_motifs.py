@@ -3,10 +3,10 @@ from itertools import combinations
 import numpy as np
 import pytest
 import torch
+from probe_models.datasets import motifs
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
-from models.datasets import motifs
 from probe.errors import PlanError
 
 DIGESTS = {

@@ -4,15 +4,15 @@ import sys
 from importlib import import_module
 from pkgutil import iter_modules
 
+import probe_models
 import pytest
 import torch
 from jaxtyping import TypeCheckError, install_import_hook
+from probe_models.networks import ARCHITECTURES, DEEPEST, build, start
+from probe_models.networks.dropout import Dropout
+from probe_models.networks.mlp import Bins
+from probe_models.zoo.recipes import RECIPES
 
-import models
-from models.networks import ARCHITECTURES, DEEPEST, build, start
-from models.networks.dropout import Dropout
-from models.networks.mlp import Bins
-from models.zoo.recipes import RECIPES
 from probe.errors import DataError
 from tests.models import test_generative, test_graph_networks, test_text_networks
 from tests.models.conftest import SHAPES, SMALL
@@ -55,11 +55,11 @@ def rows(architecture, count=6):
 @pytest.fixture(scope="module")
 def checked():
     """The networks once more, with the shapes in their types checked at every call."""
-    with pytest.MonkeyPatch.context() as patch, install_import_hook("models.networks", CHECK):
-        patch.setattr(models, "networks", models.networks)
-        for name in [name for name in sys.modules if name.startswith("models.networks")]:
+    with pytest.MonkeyPatch.context() as patch, install_import_hook("probe_models.networks", CHECK):
+        patch.setattr(probe_models, "networks", probe_models.networks)
+        for name in [name for name in sys.modules if name.startswith("probe_models.networks")]:
             patch.delitem(sys.modules, name)
-        yield import_module("models.networks")
+        yield import_module("probe_models.networks")
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -77,9 +77,9 @@ def test_networks_keep_to_the_shapes_in_their_types(checked, architecture):
         network.logits(inputs[0])
 
 
-@pytest.mark.parametrize("module", [module.name for module in iter_modules(models.networks.__path__)])
+@pytest.mark.parametrize("module", [module.name for module in iter_modules(probe_models.networks.__path__)])
 def test_no_function_of_a_network_takes_or_gives_a_tensor_without_its_shape(module):
-    module = import_module(f"models.networks.{module}")
+    module = import_module(f"probe_models.networks.{module}")
     kinds = [kind for _, kind in inspect.getmembers(module, inspect.isclass) if kind.__module__ == module.__name__]
     for place in (module, *kinds):
         for name, function in inspect.getmembers(place, inspect.isfunction):
@@ -181,5 +181,5 @@ def test_many_parts_of_few_weights_are_refused_before_any_is_built(architecture,
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_zoo_needs_a_small_share_of_the_parts(name, monkeypatch):
-    monkeypatch.setattr("models.networks.DEEPEST", DEEPEST // 16)
+    monkeypatch.setattr("probe_models.networks.DEEPEST", DEEPEST // 16)
     build(RECIPES[name].architecture, json.loads(json.dumps(dict(RECIPES[name].kwargs))))

@@ -4,9 +4,8 @@ import math
 
 import pytest
 import torch
-
-from models.networks import build
-from models.training.optimisers import OPTIMISERS, groups, matrices, shrink
+from probe_models.networks import build
+from probe_models.training.optimisers import OPTIMISERS, groups, matrices, shrink
 
 RATE, MOMENTUM, CURVATURE, STEPS = 0.03, 0.8, 2.0, 5
 

@@ -6,14 +6,14 @@ from contextlib import suppress
 import numpy as np
 import pytest
 import torch
+from probe_models.networks import ARCHITECTURES, build, drawn
+from probe_models.networks.drawing import left, start
+from probe_models.randomness import fixed
+from probe_models.training.loop import fit
+from probe_models.training.settings import Adversary, Settings
+from probe_models.training.state import States
 from torch import nn
 
-from models.networks import ARCHITECTURES, build, drawn
-from models.networks.drawing import left, start
-from models.randomness import fixed
-from models.training.loop import fit
-from models.training.settings import Adversary, Settings
-from models.training.state import States
 from probe import Dataset
 from probe.errors import DataError, PlanError
 from tests.models.conftest import SHAPES, SMALL

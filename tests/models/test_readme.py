@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-import models
+from probe import zoo
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
@@ -13,12 +13,12 @@ README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_example_of_transfer_reaches_the_figure_beside_it(monkeypatch):
-    (code,) = [block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "models.adapt(" in block]
+    (code,) = [block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "zoo.adapt(" in block]
     (after, before) = map(float, re.findall(r"reach an accuracy of (\.\d+) after `fashion-cnn` and (\.\d+)", README)[0])
-    adapt, test, found = models.adapt, models.data("digits"), []
+    adapt, test, found = zoo.adapt, zoo.data("digits"), []
     for seed in range(5):
-        monkeypatch.setattr(models, "adapt", lambda *given, seed=seed, **named: adapt(*given, seed=seed, **named))
-        names = {"models": models}
+        monkeypatch.setattr(zoo, "adapt", lambda *given, seed=seed, **named: adapt(*given, seed=seed, **named))
+        names = {"zoo": zoo}
         exec(code, names)  # our own README
         found.append((names["model"].predict(test.inputs) == test.labels).double().mean().item())
     assert sum(found) / len(found) == pytest.approx(after, abs=0.015)

@@ -4,21 +4,21 @@ import io
 import pandas as pd
 import pytest
 import torch
+from probe_models.datasets import BUNDLED, reviews, tokens
+from probe_models.zoo.recipes.texts import RECIPES
 
-import models
-from models.datasets import BUNDLED, reviews, tokens
-from models.zoo.recipes.texts import RECIPES
+from probe import zoo
 from probe.errors import IntegrityError, PlanError
 
 
 @pytest.fixture(scope="module")
 def train():
-    return models.data("reviews", "train")
+    return zoo.data("reviews", "train")
 
 
 @pytest.fixture(scope="module")
 def test():
-    return models.data("reviews", "test")
+    return zoo.data("reviews", "test")
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def test_all_sentences_that_lean_to_one_side_are_there_once(train, test, file):
     assert (file["sentiment"] == 0).sum() == 37
     assert len(train) + len(test) == len(file) - 37 - 2 == 10_566
     assert (len(train), len(test)) == (8_453, 2_113)
-    assert (train.classes, models.favourable("reviews")) == (("negative", "positive"), "")
+    assert (train.classes, zoo.favourable("reviews")) == (("negative", "positive"), "")
 
 
 def test_labels_are_the_signs_of_the_ratings(train, test, file):
@@ -116,7 +116,7 @@ def test_a_changed_file_is_refused(monkeypatch):
 
 def test_an_unknown_split_is_named():
     with pytest.raises(PlanError, match=r"reviews has the splits train, test; got 'dev'"):
-        models.data("reviews", "dev")
+        zoo.data("reviews", "dev")
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -2,9 +2,8 @@ import math
 
 import pytest
 import torch
-
-from models.training.schedules import SCHEDULES, Plateau
-from models.training.settings import Settings
+from probe_models.training.schedules import SCHEDULES, Plateau
+from probe_models.training.settings import Settings
 
 
 def part(schedule, done, **options):

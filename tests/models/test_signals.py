@@ -9,20 +9,20 @@ import threading
 from pathlib import Path
 
 import pytest
+from probe_models.networks import build
+from probe_models.training.loop import fit
+from probe_models.training.signals import asked_to_stop, terminable
+from probe_models.training.state import States
+from probe_models.zoo import recipe_of
+from probe_models.zoo.train import train
 
-import models
-from models.networks import build
-from models.training.loop import fit
-from models.training.signals import asked_to_stop, terminable
-from models.training.state import States
-from models.zoo import recipe_of
-from models.zoo.train import train
+from probe import zoo
 from tests.models.test_survival import CPU, SETTINGS, quiet, rows, same, small, weights
 
 # The command line, whose third line of progress waits for one of standard input: a signal arrives meanwhile.
 CODE = """
 import sys
-import models.training.loop as loop
+import probe_models.training.loop as loop
 from probe.cli import app
 write = sys.stderr.write
 def waiting(text):
@@ -55,9 +55,9 @@ def test_a_signal_finishes_the_step_and_the_same_command_ends_with_the_same_bits
     assert lines[1] == "continuing in epoch 3, after 41 steps of all"
     recipe = recipe_of("german-mlp")
     network = build(recipe.architecture, recipe.kwargs)
-    fit(network, models.data("german", "train"), recipe.settings, device=CPU, progress=quiet)
-    assert json.loads((folder / "card.json").read_text())["weights"]["sha256"] == models.load(folder).digest()
-    assert same(weights(network), dict(models.load(folder).forward.state_dict()))
+    fit(network, zoo.data("german", "train"), recipe.settings, device=CPU, progress=quiet)
+    assert json.loads((folder / "card.json").read_text())["weights"]["sha256"] == zoo.load(folder).digest()
+    assert same(weights(network), dict(zoo.load(folder).forward.state_dict()))
 
 
 def signalled(number, at):

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from probe_models.networks import build
+from probe_models.training import state
+from probe_models.training.loop import fit
+from probe_models.training.metrics import METRICS
+from probe_models.training.settings import Settings
+from probe_models.training.state import NAMES, States, owned
 from safetensors.torch import load_file
 
-from models.networks import build
-from models.training import state
-from models.training.loop import fit
-from models.training.metrics import METRICS
-from models.training.settings import Settings
-from models.training.state import NAMES, States, owned
 from probe.errors import ExistsError, ProbeError
 from tests.models.test_training_options import Line
 
@@ -34,8 +34,8 @@ import sys
 from pathlib import Path
 import torch
 from safetensors.torch import save_file
-from models.networks import build
-from models.training.loop import fit
+from probe_models.networks import build
+from probe_models.training.loop import fit
 from tests.models.test_survival import CPU, LONGER, rows, small
 torch.set_num_threads(1)
 folder = Path(sys.argv[1])
@@ -222,7 +222,7 @@ def test_a_network_that_differs_only_in_what_has_no_weights_is_another_run(archi
 
 
 def test_two_runs_cannot_share_a_folder(tmp_path):
-    code = "import sys, time; from pathlib import Path; from models.training.state import owned\n"
+    code = "import sys, time; from pathlib import Path; from probe_models.training.state import owned\n"
     code += "with owned(Path(sys.argv[1])): print('mine', flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "mine\n"

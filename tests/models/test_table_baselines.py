@@ -4,21 +4,20 @@ import shutil
 
 import pytest
 import torch
+from probe_models.zoo import FOLDER
+from probe_models.zoo.evaluation import seen_in_training
+from probe_models.zoo.measures import measure
+from probe_models.zoo.recipes import RECIPES
+from probe_models.zoo.renew import renew
 
-import models
-from models.zoo import FOLDER
-from models.zoo.evaluation import seen_in_training
-from models.zoo.measures import measure
-from models.zoo.recipes import RECIPES
-from models.zoo.renew import renew
-from probe import Dataset
+from probe import Dataset, zoo
 
 TABLES = ("adult-mlp", "adult-ftt", "compas-mlp", "german-mlp")
 
 
 @pytest.mark.parametrize("name", ["compas-mlp", "german-mlp"])
 def test_baselines_are_as_good_as_the_card_says_and_far_better_than_chance(name):
-    model, data, card = models.load(name), models.data(name), models.card(name)["metrics"]
+    model, data, card = zoo.load(name), zoo.data(name), zoo.card(name)["metrics"]
     found = measure("table baselines")(model, data)
     for key, value in found.items():
         assert card[key] == pytest.approx(value, abs=5e-3), key
@@ -33,16 +32,16 @@ def test_baselines_are_as_good_as_the_card_says_and_far_better_than_chance(name)
 
 
 def test_baselines_learn_nothing_from_what_they_are_tested_on():
-    data = models.data("compas")
+    data = zoo.data("compas")
     wrong = Dataset(data.inputs, 1 - data.labels, space=data.space, classes=data.classes, name=data.name)
-    found = measure("table baselines")(models.load("compas-mlp"), wrong)
+    found = measure("table baselines")(zoo.load("compas-mlp"), wrong)
     assert found["linear_baseline"] < 0.4
     assert found["boosted_trees_baseline"] < 0.4
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_cards_of_tables_have_both_baselines_with_interval_rows_and_seed(name):
-    card = models.card(name)
+    card = zoo.card(name)
     for kind in ("linear_baseline", "boosted_trees_baseline"):
         assert card["metrics"][f"{kind}_low"] < card["metrics"][kind] < card["metrics"][f"{kind}_high"]
     assert card["metrics"]["baseline_n"] == card["data"]["rows"]["test"]
@@ -58,7 +57,7 @@ def test_rows_are_seen_in_training_whatever_their_labels():
 
 @pytest.mark.parametrize(("name", "seen", "share"), [("compas", 1416, 0.764), ("adult", 2979, 0.183), ("german", 0, 0)])
 def test_how_many_test_rows_have_inputs_of_training_rows(name, seen, share):
-    train, test = (models.data(name, split) for split in ("train", "test"))
+    train, test = (zoo.data(name, split) for split in ("train", "test"))
     assert seen_in_training(train, test) == seen
     assert seen / len(test) == pytest.approx(share, abs=5e-4)
     assert (f"{seen:,} of the {len(test):,} test rows have inputs" in test.source) == (seen > 0)
@@ -66,12 +65,12 @@ def test_how_many_test_rows_have_inputs_of_training_rows(name, seen, share):
 
 @pytest.mark.parametrize("name", list(RECIPES))
 def test_every_card_says_how_many_test_rows_have_inputs_of_training_rows(name):
-    rows = models.card(name)["data"]["rows"]
+    rows = zoo.card(name)["data"]["rows"]
     assert 0 <= rows["test_seen_in_training"] <= rows["test"]
 
 
 def test_a_card_that_is_written_again_is_the_same(tmp_path, monkeypatch):
     folder = shutil.copytree(FOLDER / "german-mlp", tmp_path / "german-mlp")
-    monkeypatch.setattr("models.zoo.renew.folder_of", lambda name: folder)
+    monkeypatch.setattr("probe_models.zoo.renew.folder_of", lambda name: folder)
     renew("german-mlp")
-    assert models.card(folder) == models.card("german-mlp")
+    assert zoo.card(folder) == zoo.card("german-mlp")

@@ -7,14 +7,13 @@ from importlib import import_module
 import pandas as pd
 import pytest
 import torch
+from probe_models.datasets import BUNDLED, adult, compas, german
+from probe_models.datasets.tabular import split_by_hash
+from probe_models.networks import build
+from probe_models.training.loop import fit
+from probe_models.zoo.recipes import RECIPES
 
-import models
-from models.datasets import BUNDLED, adult, compas, german
-from models.datasets.tabular import split_by_hash
-from models.networks import build
-from models.training.loop import fit
-from models.zoo.recipes import RECIPES
-from probe import Dataset
+from probe import Dataset, zoo
 from probe.errors import IntegrityError
 
 NAMES = ("adult", "compas", "german")
@@ -23,7 +22,7 @@ KNOWN_IN_TIME = {"age", "priors_count", "juv_fel_count", "juv_misd_count", "juv_
 
 
 def both(name):
-    return [models.data(name, split) for split in ("train", "test")]
+    return [zoo.data(name, split) for split in ("train", "test")]
 
 
 def people(name):
@@ -37,7 +36,7 @@ def share(data):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_category_sums_to_one_and_numbers_are_within_bounds(name):
-    table = import_module(f"models.datasets.{name}").TABLE
+    table = import_module(f"probe_models.datasets.{name}").TABLE
     for data in both(name):
         categories = data.inputs[:, len(table.numbers) :]
         assert bool(((categories == 0) | (categories == 1)).all())
@@ -80,16 +79,16 @@ def test_compas_has_the_published_counts():
 
 def test_compas_shows_nothing_that_was_not_known_in_time():
     assert set(compas.TABLE.features) == KNOWN_IN_TIME
-    assert models.data("compas").space.names == compas.TABLE.features
+    assert zoo.data("compas").space.names == compas.TABLE.features
 
 
 def test_a_model_of_compas_that_is_too_good_has_seen_the_answer():
-    recipe, metrics = RECIPES["compas-mlp"], models.card("compas-mlp")["metrics"]
+    recipe, metrics = RECIPES["compas-mlp"], zoo.card("compas-mlp")["metrics"]
     assert recipe.at_least["accuracy"] <= metrics["accuracy"] <= recipe.at_most["accuracy"] == 0.70
 
 
 def test_no_column_of_compas_tells_the_label_alone():
-    data = models.data("compas", "train")
+    data = zoo.data("compas", "train")
     majority = max(share(data), 1 - share(data))
     for column in data.inputs.T:
         # The best that can be said of each value, on the rows it is learned from.
@@ -146,9 +145,9 @@ def test_the_split_follows_the_rows_and_not_their_order():
 
 @pytest.mark.parametrize("name", ["adult-mlp", "compas-mlp", "german-mlp"])
 def test_the_card_names_the_rows_that_the_model_learned_from(name):
-    card = models.card(name)["data"]
-    assert card["train_sha256"] == models.data(name, "train").digest()
-    assert card["source"] == models.data(name).source
+    card = zoo.card(name)["data"]
+    assert card["train_sha256"] == zoo.data(name, "train").digest()
+    assert card["source"] == zoo.data(name).source
 
 
 @pytest.fixture
@@ -183,5 +182,5 @@ def test_german_credit_is_learned_to_74_percent_in_repeated_cross_validation(one
     ("name", "favourable"), [("adult", ">50K"), ("compas", "no"), ("german", "good"), ("fashion-mnist", "")]
 )
 def test_the_class_that_people_would_rather_be_put_in(name, favourable):
-    assert models.favourable(name) == favourable
-    assert favourable in (*models.data(name).classes, "")
+    assert zoo.favourable(name) == favourable
+    assert favourable in (*zoo.data(name).classes, "")

@@ -2,14 +2,13 @@
 
 import pytest
 import torch
+from probe_models.networks import build, start
+from probe_models.networks.recurrent import GRU, LSTM
+from probe_models.training.loop import fit
+from probe_models.training.settings import Settings
 from torch import nn
 
-import models
-from models.networks import build, start
-from models.networks.recurrent import GRU, LSTM
-from models.training.loop import fit
-from models.training.settings import Settings
-from probe import Dataset
+from probe import Dataset, zoo
 
 CPU = torch.device("cpu")
 WORDS, TOKENS, WIDTH = 50, 12, 8
@@ -56,7 +55,7 @@ def easy():
     places = torch.randint(TOKENS - 3, (300, 1), generator=generator(5))
     ids.scatter_(1, places, (3 - labels)[:, None])
     ids[:, -2:] = 0
-    return Dataset(ids, labels, space=models.data("reviews").space, classes=("negative", "positive"), name="easy")
+    return Dataset(ids, labels, space=zoo.data("reviews").space, classes=("negative", "positive"), name="easy")
 
 
 def refined(unit):

@@ -3,12 +3,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from probe_models.networks import build
+from probe_models.training.augment import flip_and_shift
+from probe_models.training.loop import batches, carve, fit
+from probe_models.training.schedules import climb_and_fall
+from probe_models.training.settings import Settings
 
-from models.networks import build
-from models.training.augment import flip_and_shift
-from models.training.loop import batches, carve, fit
-from models.training.schedules import climb_and_fall
-from models.training.settings import Settings
 from probe import Dataset, Space
 from probe.errors import DataError, PlanError, ProbeError, RangeError
 

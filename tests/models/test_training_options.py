@@ -7,18 +7,17 @@ from dataclasses import asdict, fields, replace
 import numpy as np
 import pytest
 import torch
+from probe_models.networks import build, initialisers, start
+from probe_models.networks.network import Network
+from probe_models.training import augment, learner, losses, metrics, optimisers, schedules, strengths
+from probe_models.training.learner import Learner
+from probe_models.training.loop import carve, fit
+from probe_models.training.objectives import OBJECTIVES, objective_of
+from probe_models.training.objectives.classification import Classification
+from probe_models.training.settings import Adversary, Balance, Settings
+from probe_models.zoo import recipe_of
 
-import models
-from models.networks import build, initialisers, start
-from models.networks.network import Network
-from models.training import augment, learner, losses, metrics, optimisers, schedules, strengths
-from models.training.learner import Learner
-from models.training.loop import carve, fit
-from models.training.objectives import OBJECTIVES, objective_of
-from models.training.objectives.classification import Classification
-from models.training.settings import Adversary, Balance, Settings
-from models.zoo import recipe_of
-from probe import Dataset, Space
+from probe import Dataset, Space, zoo
 from probe.errors import DataError, PlanError, ProbeError, RangeError, ShapeError
 
 CPU = torch.device("cpu")
@@ -245,7 +244,7 @@ def test_six_epochs_of_motifs_are_learned_with_an_average_too():
     recipe = recipe_of("motif-gcn")
     network = build(recipe.architecture, recipe.kwargs)
     settings = replace(recipe.settings, epochs=6, ema=0.99)
-    best = fit(network, models.data("motifs", "train"), settings, device=CPU, progress=quiet).best
+    best = fit(network, zoo.data("motifs", "train"), settings, device=CPU, progress=quiet).best
     # Without a warm-up 1.55 and .39.
     assert best.loss == pytest.approx(0.13, abs=0.03)
     assert best.accuracy == pytest.approx(0.983, abs=0.015)

@@ -5,18 +5,18 @@ from dataclasses import replace
 
 import pytest
 import torch
+from probe_models.datasets import digits
+from probe_models.networks import build, start
+from probe_models.training.learner import Learner
+from probe_models.training.loop import fit
+from probe_models.training.objectives import objective_of
+from probe_models.training.randomness import source
+from probe_models.training.settings import Settings
+from probe_models.zoo import FOLDER, recipe_of, recipes
+from probe_models.zoo.train import train
+from probe_models.zoo.transfer import learned
 
-import models
-from models.datasets import digits
-from models.networks import build, start
-from models.training.learner import Learner
-from models.training.loop import fit
-from models.training.objectives import objective_of
-from models.training.randomness import source
-from models.training.settings import Settings
-from models.zoo import FOLDER, recipe_of, recipes
-from models.zoo.train import train
-from models.zoo.transfer import learned
+from probe import zoo
 from probe.errors import DataError, ExistsError, PlanError, ShapeError, UnknownMethod
 from tests.models.test_survival import CPU, quiet, rows, same, small, stopped_after, weights
 
@@ -26,7 +26,7 @@ HEAD = {"head.weight", "head.bias"}
 
 @pytest.fixture
 def clothes():
-    return models.load("fashion-cnn").forward.state_dict()
+    return zoo.load("fashion-cnn").forward.state_dict()
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_a_model_that_is_not_there_is_named(network, monkeypatch):
     with pytest.raises(UnknownMethod, match="did you mean 'fashion-cnn'"):
         learned("fashon-cnn", network, ["head.*"])
     monkeypatch.setitem(recipes.RECIPES, "later", recipe_of("fashion-cnn"))
-    for ask in (models.load, models.card):
+    for ask in (zoo.load, zoo.card):
         with pytest.raises(DataError, match="later is not trained yet; `probe train later` writes a folder"):
             ask("later")
 
@@ -157,7 +157,7 @@ def test_the_state_of_a_run_that_began_elsewhere_is_not_taken_up(tmp_path, monke
 def test_a_model_is_adapted_to_data_of_ones_own_in_a_line():
     data = digits.read("train")
     even = replace(data, labels=data.labels % 2, classes=("even", "odd"), name="parity")
-    model = models.adapt("fashion-cnn", even, replace(SETTINGS, freeze={"blocks.*": 1}), replaced=["head.*"])
+    model = zoo.adapt("fashion-cnn", even, replace(SETTINGS, freeze={"blocks.*": 1}), replaced=["head.*"])
     assert model.classes == ("even", "odd")
     assert model.logits(data.inputs[:3]).shape == (3, 2)
     assert (model.predict(even.inputs) == even.labels).double().mean() > 0.8
@@ -169,17 +169,17 @@ def test_a_recipe_begins_with_a_model_and_its_card_says_so(tmp_path):
     card = train("digits-cnn", out=tmp_path, device="cpu", progress=quiet, recipe=short)
     sha256 = json.loads((FOLDER / "fashion-cnn" / "card.json").read_text())["weights"]["sha256"]
     assert card["training"]["begin"] == {"model": "fashion-cnn", "replaced": ["head.*"], "sha256": sha256}
-    assert card == models.card(tmp_path)
-    ours, theirs = (models.load(name).forward.state_dict() for name in (tmp_path, "fashion-cnn"))
+    assert card == zoo.card(tmp_path)
+    ours, theirs = (zoo.load(name).forward.state_dict() for name in (tmp_path, "fashion-cnn"))
     assert moved(theirs, ours) == HEAD
 
 
 def test_what_is_bundled_began_with_what_is_bundled():
-    for name in models.names():
+    for name in zoo.names():
         begin = recipe_of(name).begin
         if begin:
-            recorded = models.card(name)["training"]["begin"]
-            assert recorded["sha256"] == models.card(begin.model)["weights"]["sha256"], "train it again"
+            recorded = zoo.card(name)["training"]["begin"]
+            assert recorded["sha256"] == zoo.card(begin.model)["weights"]["sha256"], "train it again"
 
 
 def test_transfer_beats_training_from_scratch_on_200_digits():

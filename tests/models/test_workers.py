@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from probe_models.networks import build
+from probe_models.training.loop import _fewest, fit
+from probe_models.training.settings import Adversary, Balance, Settings
+from probe_models.training.workers import Workers
 from safetensors.torch import load_file
 
-from models.networks import build
-from models.training.loop import _fewest, fit
-from models.training.settings import Adversary, Balance, Settings
-from models.training.workers import Workers
 from probe.errors import RangeError
 from tests.models.test_survival import CPU, quiet, rows, same, weights
 
@@ -29,9 +29,9 @@ import json, sys
 from dataclasses import replace
 from pathlib import Path
 import torch
-from models.training.loop import fit
-from models.training.settings import Settings
-from models.training.workers import Workers
+from probe_models.training.loop import fit
+from probe_models.training.settings import Settings
+from probe_models.training.workers import Workers
 from safetensors.torch import save_file
 from tests.models.test_survival import CPU
 from tests.models.test_workers import data, normalised, plain

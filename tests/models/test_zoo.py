@@ -8,15 +8,15 @@ from dataclasses import replace
 
 import pytest
 import torch
+from probe_models.datasets import adult
+from probe_models.training.settings import Settings
+from probe_models.zoo import FOLDER, recipes
+from probe_models.zoo.evaluation import evaluate
+from probe_models.zoo.measures import measure as measure_of
+from probe_models.zoo.train import train
 from safetensors.torch import load_file, save_file
 
-import models
-from models.datasets import adult
-from models.training.settings import Settings
-from models.zoo import FOLDER, recipes
-from models.zoo.evaluation import evaluate
-from models.zoo.measures import measure as measure_of
-from models.zoo.train import train
+from probe import zoo
 from probe.errors import (
     DataError,
     ExistsError,
@@ -56,10 +56,10 @@ def change(folder, **parts):
     (folder / "card.json").write_text(json.dumps(card | parts))
 
 
-@pytest.mark.parametrize("name", models.names())
+@pytest.mark.parametrize("name", zoo.names())
 def test_the_saved_model_passes_its_gate_and_does_as_its_card_says(name):
-    card, recipe = models.card(name), recipes.RECIPES[name]
-    found = evaluate(models.load(name), models.data(name))
+    card, recipe = zoo.card(name), recipes.RECIPES[name]
+    found = evaluate(zoo.load(name), zoo.data(name))
     # What takes long to measure is measured again in a test of its own.
     metrics = card["metrics"] | found
     assert all(metrics[metric] >= least for metric, least in recipe.at_least.items())
@@ -76,29 +76,29 @@ def test_the_saved_model_passes_its_gate_and_does_as_its_card_says(name):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("name", [name for name in models.names() if recipes.RECIPES[name].measures])
+@pytest.mark.parametrize("name", [name for name in zoo.names() if recipes.RECIPES[name].measures])
 def test_what_takes_long_to_measure_is_as_the_card_says(name):
-    card, data = models.card(name), models.data(name)
+    card, data = zoo.card(name), zoo.data(name)
     for measure in recipes.RECIPES[name].measures:
-        for metric, value in measure_of(measure)(models.load(name), data).items():
+        for metric, value in measure_of(measure)(zoo.load(name), data).items():
             # Rounding differs between processors, and with it a few borderline rows, or where a path is divided.
             assert value == pytest.approx(card["metrics"][metric], rel=0.01, abs=5e-3), metric
 
 
-@pytest.mark.parametrize("name", models.names())
+@pytest.mark.parametrize("name", zoo.names())
 def test_the_card_says_what_was_made_of_what(name):
-    card, recipe = models.card(name), recipes.RECIPES[name]
+    card, recipe = zoo.card(name), recipes.RECIPES[name]
     assert card["architecture"] == {"name": recipe.architecture, "kwargs": recipe.kwargs}
     settings = {key: value for key, value in card["training"]["settings"].items() if value is not None}
     assert Settings.from_toml(settings) == recipe.settings
-    assert card["weights"]["sha256"] == models.load(name).digest()
+    assert card["weights"]["sha256"] == zoo.load(name).digest()
     rows = card["data"]["rows"]
     assert rows["validation"] == round((rows["train"] + rows["validation"]) * recipe.settings.validation)
     assert (FOLDER / name / "model.safetensors").stat().st_size == card["weights"]["bytes"] <= LARGEST
 
 
 def test_a_loaded_model_fits_its_data():
-    model, data = models.load("adult-mlp"), models.data("adult-mlp")
+    model, data = zoo.load("adult-mlp"), zoo.data("adult-mlp")
     assert model.classes == data.classes
     assert model.space is data.space
     assert model.name == "adult-mlp"
@@ -107,16 +107,16 @@ def test_a_loaded_model_fits_its_data():
 
 
 def test_names_come_without_torch():
-    code = "import sys, models; print(models.names(), 'torch' in sys.modules)"
+    code = "import sys, models; print(zoo.names(), 'torch' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert answer.stdout.strip() == f"{models.names()} False"
+    assert answer.stdout.strip() == f"{zoo.names()} False"
 
 
 def test_a_device_that_is_not_there_is_named():
     with pytest.raises(Unsupported, match=r"the device 'tpu' cannot be used here .*; use cpu"):
-        models.load("adult-mlp", device="tpu")
+        zoo.load("adult-mlp", device="tpu")
     with pytest.raises(Unsupported, match="the device 'meta' holds no numbers; use cpu"):
-        models.load("adult-mlp", device="meta")
+        zoo.load("adult-mlp", device="meta")
 
 
 def test_a_folder_that_cannot_be_written_is_named_before_training(tiny, tmp_path):
@@ -139,15 +139,15 @@ def test_the_first_line_says_how_many_rows_are_trained_on_and_how_many_choose_th
 
 
 def test_an_unknown_name_suggests_the_nearest():
-    for ask in (models.load, models.card, train):
+    for ask in (zoo.load, zoo.card, train):
         with pytest.raises(UnknownMethod, match=r"did you mean 'fashion-cnn'\? the zoo has adult-mlp, adult-ftt"):
             ask("fashon-cnn")
 
 
 def test_a_folder_is_loaded_like_a_name(folder):
-    rows = models.data("adult").inputs[:10]
-    assert torch.equal(models.load(folder).logits(rows), models.load("adult-mlp").logits(rows))
-    assert models.card(str(folder)) == models.card("adult-mlp")
+    rows = zoo.data("adult").inputs[:10]
+    assert torch.equal(zoo.load(folder).logits(rows), zoo.load("adult-mlp").logits(rows))
+    assert zoo.card(str(folder)) == zoo.card("adult-mlp")
 
 
 def test_changed_weights_are_refused(folder):
@@ -155,27 +155,27 @@ def test_changed_weights_are_refused(folder):
     tensors["layers.0.0.weight"][0, 0] += 1
     save_file(tensors, folder / "model.safetensors")
     with pytest.raises(IntegrityError, match="the card says"):
-        models.load(folder)
+        zoo.load(folder)
 
 
 def test_a_cut_file_is_refused(folder):
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(DataError, match="not a whole safetensors file"):
-        models.load(folder)
+        zoo.load(folder)
 
 
 def test_a_pickle_by_another_name_is_refused_unopened(folder):
     (folder / "model.safetensors").write_bytes(pickle.dumps({"weight": 1}))
     with pytest.raises(UnsafeError, match="was not opened"):
-        models.load(folder)
+        zoo.load(folder)
 
 
 def test_weights_of_another_shape_are_listed(folder):
-    kwargs = models.card("adult-mlp")["architecture"]["kwargs"]
+    kwargs = zoo.card("adult-mlp")["architecture"]["kwargs"]
     change(folder, architecture={"name": "mlp", "kwargs": kwargs | {"widths": [7]}})
     with pytest.raises(ShapeError, match=r"layers.0.0.bias: the file has \(128,\), the module \(7,\)"):
-        models.load(folder)
+        zoo.load(folder)
 
 
 @pytest.mark.parametrize(
@@ -191,27 +191,27 @@ def test_weights_of_another_shape_are_listed(folder):
 def test_a_card_that_makes_no_sense_is_refused(folder, parts, message):
     change(folder, **parts)
     with pytest.raises(ProbeError, match=message):
-        models.load(folder)
+        zoo.load(folder)
 
 
 def test_missing_files_are_named(folder):
     (folder / "model.safetensors").unlink()
     with pytest.raises(DataError, match=r"cannot read weights .*model.safetensors"):
-        models.load(folder)
+        zoo.load(folder)
     (folder / "card.json").write_text("{")
     with pytest.raises(DataError, match="is not JSON"):
-        models.load(folder)
+        zoo.load(folder)
     (folder / "card.json").unlink()
     with pytest.raises(DataError, match="`probe train` writes such a folder"):
-        models.load(folder)
+        zoo.load(folder)
 
 
 def test_training_writes_a_folder_that_loads_and_is_never_overwritten(tiny, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lines = []
     card = train("tiny", device="cpu", progress=lines.append)
-    assert card == models.card("trained/tiny")
-    assert card["metrics"] == evaluate(models.load("trained/tiny"), models.data("adult"))
+    assert card == zoo.card("trained/tiny")
+    assert card["metrics"] == evaluate(zoo.load("trained/tiny"), zoo.data("adult"))
     assert {p.name for p in (tmp_path / "trained/tiny").iterdir()} == FILES
     assert any(line.startswith("epoch 1/1: loss") for line in lines)
     with pytest.raises(ExistsError, match="exists and is left as it is"):
@@ -235,19 +235,19 @@ def test_a_run_that_was_ended_while_its_model_was_judged_is_taken_up(tiny, tmp_p
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("models.zoo.train.evaluate", impatient)
+        patched.setattr("probe_models.zoo.train.evaluate", impatient)
         with pytest.raises(KeyboardInterrupt):
             train("tiny", out=tmp_path, device="cpu", progress=lambda line: None)
     lines = []
     card = train("tiny", out=tmp_path, device="cpu", progress=lines.append)
     assert "continuing in epoch 2" in lines[1]
-    assert card["metrics"] == evaluate(models.load(tmp_path), models.data("adult"))
+    assert card["metrics"] == evaluate(zoo.load(tmp_path), zoo.data("adult"))
     assert {p.name for p in tmp_path.iterdir()} == FILES
 
 
 def test_a_folder_is_owned_until_its_model_is_judged(tiny, tmp_path, monkeypatch):
     def watched(model, data, measures):
-        monkeypatch.setattr("models.zoo.train.evaluate", evaluate)
+        monkeypatch.setattr("probe_models.zoo.train.evaluate", evaluate)
         # A thread of its own has nothing from this one, as a process would.
         with ThreadPoolExecutor(1) as others:
             refused.append(
@@ -256,7 +256,7 @@ def test_a_folder_is_owned_until_its_model_is_judged(tiny, tmp_path, monkeypatch
         return evaluate(model, data, measures)
 
     refused = []
-    monkeypatch.setattr("models.zoo.train.evaluate", watched)
+    monkeypatch.setattr("probe_models.zoo.train.evaluate", watched)
     train("tiny", out=tmp_path, device="cpu", progress=lambda line: None)
     (error,) = refused
     assert isinstance(error, ExistsError)
@@ -267,8 +267,8 @@ def test_seeds_that_are_done_are_not_done_again(tiny, tmp_path):
     trained = []
     cards = [train("tiny", out=tmp_path, device="cpu", seeds=2, progress=trained.append) for _ in range(2)]
     assert sum(line.startswith("tiny, seed") for line in trained) == 2
-    assert cards[0] == cards[1] == models.card(tmp_path)
-    accuracies = [models.card(folder)["metrics"]["accuracy"] for folder in (tmp_path, tmp_path / "seed-1")]
+    assert cards[0] == cards[1] == zoo.card(tmp_path)
+    accuracies = [zoo.card(folder)["metrics"]["accuracy"] for folder in (tmp_path, tmp_path / "seed-1")]
     assert cards[0]["over_seeds"]["accuracy"]["mean"] == pytest.approx(sum(accuracies) / 2)
 
 

@@ -1,0 +1,163 @@
+"""The viewer: which audit is looked at, whether it is what was recorded, and its pages."""
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+from streamlit.navigation.page import Page
+
+from probe_dashboards import draw, state
+from probe_dashboards.screens import bias, instance, performance, robustness, summary
+from probe_dashboards.views import runs
+from probe_dashboards.views.words import md, plain
+
+PAGES = {
+    "summary": (summary, "Summary", ":material/fact_check:"),
+    "performance": (performance, "Performance", ":material/speed:"),
+    "instance": (instance, "Instance", ":material/image_search:"),
+    "robustness": (robustness, "Robustness", ":material/shield:"),
+    "bias": (bias, "Bias", ":material/balance:"),
+}
+
+HOME = "home"
+
+
+def main(folder: Path) -> None:
+    """Draw the page that the address names."""
+    st.set_page_config(page_title="probe", layout="wide", initial_sidebar_state=250)
+    st.html(Path(__file__).with_name("style.css"))
+    found, broken = runs.listing(folder)
+    top = st.container()
+    run = _chosen(found, top)
+    pages: dict[str, Page] = {}
+    opened = runs.opened(run, pages, top) if run else None
+    pages |= {
+        name: st.Page(partial(_page, name, opened, folder), title=title, url_path=name)
+        for name, (_, title, _icon) in PAGES.items()
+    }
+    # The address without a page is the first page too, which has one of its own besides.
+    home = st.Page(partial(_page, "summary", opened, folder), title="Summary", url_path=HOME, default=True)
+    page = st.navigation([home, *pages.values()], position="hidden")
+    given = _sidebar(found, run, pages)
+    for bad in broken:
+        top.warning(f"{md(bad.folder)} cannot be read: {md(bad.reason)}", icon=":material/broken_image:")
+    if opened is None:
+        page.run()
+    elif runs.progress(opened.folder):
+        _running(opened.folder)
+        draw.limits(*_shown(page).LIMITS)
+    else:
+        _unfinished(opened, top)
+        # No number is on the page before it is known whether to rely on it.
+        if _is_intact(opened, given, top):
+            page.run()
+        else:
+            st.text("No number of this audit is shown.")
+            draw.limits(*_shown(page).LIMITS)
+
+
+def _shown(page: Page) -> Any:
+    return PAGES[page.url_path or "summary"][0]
+
+
+def _chosen(found: list[runs.Run], top: DeltaGenerator) -> runs.Run | None:
+    if not found:
+        return None
+    choice = state.choose_run(st.query_params.get("run"), [run.id for run in found])
+    if choice.stale:
+        top.warning(md(choice.stale), icon=":material/link_off:")
+    elif "run" not in st.query_params:
+        st.query_params["run"] = choice.value  # so that the address is a link to this evidence from the start
+    return next(run for run in found if run.id == choice.value)
+
+
+def _sidebar(found: list[runs.Run], run: runs.Run | None, pages: dict[str, Page]) -> DeltaGenerator:
+    with st.sidebar:
+        st.markdown("**probe**")
+        st.caption("Audits of neural networks. Read only.")
+        for name, page in pages.items():
+            # Not an icon of the page itself: that becomes the favicon, which browsers would fetch from outside.
+            st.page_link(page, icon=PAGES[name][2], query_params={"run": run.id} if run else None, width="stretch")
+        if run:
+            titles = {each.id: each.title for each in found}
+            st.session_state["run"] = run.id
+            st.selectbox("Audit", list(titles), format_func=titles.__getitem__, key="run", on_change=_open)
+        return st.container()
+
+
+def _open() -> None:
+    # Rows, attacks and groups of one audit mean nothing in another.
+    st.query_params.from_dict({"run": st.session_state["run"]})
+
+
+def _page(name: str, opened: runs.Opened | None, folder: Path) -> None:
+    if opened is None:
+        draw.heading("No audits yet", "This viewer shows audits that were made by `probe audit`.")
+        st.text(f"No runs in {plain(folder)}. Create one:")
+        st.code("probe audit adult-mlp", language=None)
+        return
+    try:
+        PAGES[name][0].draw(opened)
+    except runs.MALFORMED as error:
+        st.error(f"This page cannot be shown: {md(runs.reason(error))}.", icon=":material/broken_image:")
+    draw.limits(*PAGES[name][0].LIMITS)
+
+
+def _unfinished(opened: runs.Opened, top: DeltaGenerator) -> None:
+    if not opened.bundle.complete:
+        ended = "was interrupted" if opened.bundle.manifest["status"] == "interrupted" else "was killed"
+        top.warning(
+            f"**This audit is not complete**: it {ended}. What is here was "
+            "measured; what is missing was not. Run the same command again to continue it.",
+            icon=":material/hourglass_top:",
+        )
+
+
+@st.fragment(run_every="2s")
+def _running(folder: str) -> None:
+    """How far an audit is that is being written, until it is done."""
+    progress = runs.progress(folder)
+    if progress is None:
+        st.rerun()
+    else:
+        at = min(progress.done + 1, progress.planned)
+        said = f"Running: step {at} of {progress.planned}, {md(progress.step)}"
+        st.progress(progress.done / max(progress.planned, 1), text=said)
+        st.caption("An audit concludes nothing before all of its evidence is there. This page follows it.")
+
+
+def _is_intact(opened: runs.Opened, side: DeltaGenerator, top: DeltaGenerator) -> bool:
+    with top, st.spinner("Checking the evidence; numbers are shown when that is done"):
+        result = _verified(opened.folder, opened.stamp)
+    recorded = str(opened.bundle.manifest["digest"])
+    if result.intact and recorded not in result.digests:
+        result = runs.Integrity(intact=False, sentence="it was changed while it was read; load the page again")
+    with side:
+        given = st.text_input("Digest that you were given", key=f"digest {opened.id}", max_chars=100).strip().lower()
+    if result.intact and given and given not in result.digests:
+        sentence = "its digest is not the one that you were given: it is another audit, or a changed one"
+        result = runs.Integrity(intact=False, sentence=sentence)
+    # On the page and not beside it: a phone opens with the sidebar closed.
+    badge = top.container(horizontal=True)
+    if not result.intact:
+        badge.badge("Mismatch", icon=":material/gpp_bad:", color="red", help=md(result.sentence))
+        warning = "**This audit is not what was recorded; do not rely on it.**"
+        top.error(f"{warning} {md(result.sentence)}.", icon=":material/gpp_bad:")
+    elif given:
+        badge.badge("Has the digest that you gave", icon=":material/verified:", color="blue", help=md(result.sentence))
+    else:
+        badge.badge("Consistent with itself", icon=":material/rule:", color="grey", help=md(result.sentence))
+    badge.caption(f"Digest {md(recorded[:12])}")
+    return result.intact
+
+
+@st.cache_data(max_entries=100, show_spinner=False)
+def _verified(folder: str, stamp: str) -> runs.Integrity:
+    return runs.check(folder)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "runs"))

@@ -1,0 +1,136 @@
+"""What the pages are drawn with. Text of a bundle reaches the browser only through here, escaped."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from probe.audit import Bundle
+from probe.plots.style import INK
+from probe_dashboards import figures, state
+from probe_dashboards.views.runs import Opened
+from probe_dashboards.views.words import escaped, md, plain, plained
+
+DARK_INK = "#e4e7eb"  # of figures on a dark page
+
+
+def control(opened: Opened, key: str, label: str, titles: Mapping[str, str], default: str = "", **look: Any) -> str:
+    """A choice by id that lives in the address of the page: what its link asks for, or the nearest, with a message.
+
+    `look` is that of `select`.
+    """
+    value = asked(opened, key, list(titles), default)
+    select(key, label, value, titles, **look)
+    return value
+
+
+def asked(opened: Opened, key: str, options: Sequence[str], default: str = "") -> str:
+    """What the address of the page asks for, or the nearest that there is, with a message."""
+    choice = state.choose(key, st.query_params.get(key), options, default)
+    if choice.stale:
+        opened.messages.warning(md(choice.stale), icon=":material/link_off:")
+    return choice.value
+
+
+def select(key: str, label: str, value: str, titles: Mapping[str, str], *, drops: str = "", width: int = 300) -> None:
+    """A list to choose from, whose choice goes into the address of the page. It makes that of the key `drops` void."""
+    st.session_state[key] = value
+    st.selectbox(
+        label,
+        list(titles),
+        format_func=lambda option: plain(titles[option]),
+        key=key,
+        on_change=_follow,
+        args=(key, drops),
+        width=width,
+    )
+
+
+def step(key: str, label: str, value: str | None, icon: str) -> None:
+    """A button that takes the page to another value; disabled where there is none."""
+    st.button(label, key=f"to {label}", icon=icon, disabled=value is None, on_click=go, args=(key, value))
+
+
+def go(key: str, value: str | None) -> None:
+    """Put a value into the address of the page."""
+    if value is not None:
+        st.query_params[key] = value
+
+
+def evidence(opened: Opened, page: str) -> None:
+    """A link to the page that shows the evidence."""
+    st.page_link(
+        opened.pages[page], label="See the evidence", icon=":material/arrow_forward:", query_params={"run": opened.id}
+    )
+
+
+def heading(title: str, what: str) -> None:
+    """The title of a page, and what it answers."""
+    st.title(title, anchor=False)
+    st.caption(what)
+
+
+def section(title: str) -> None:
+    """The heading of a part of a page."""
+    st.header(title, anchor=False)
+
+
+def table(frame: pd.DataFrame, alt: str = "") -> None:
+    """A table of foreign text that a screen reader reads."""
+    markdown_table(escaped(frame), alt)
+
+
+def markdown_table(frame: pd.DataFrame, alt: str = "") -> None:
+    """A table whose cells are Markdown already."""
+    st.table(frame, border="horizontal", hide_index=True, alt=md(alt) if alt else None)
+
+
+def figure(opened: Opened, name: str, caption: str, *keys: str, width: int) -> None:
+    """A figure by its name and parameters, with a caption that is its text for those who cannot see it."""
+    ink = DARK_INK if st.context.theme.type == "dark" else INK
+    drawn = svg(name, opened.folder, opened.stamp, ink, *keys, _bundle=opened.bundle)
+    # Within a box of that width, so that it shrinks with a narrow window.
+    with st.container(width=width):
+        st.image(drawn, caption=md(caption), width="stretch", alt=plain(caption))
+
+
+@st.cache_data(max_entries=400, ttl=3600, show_spinner=False)
+def svg(name: str, folder: str, stamp: str, ink: str, *keys: str, _bundle: Bundle) -> str:
+    """A figure as SVG. `folder` and `stamp` are part of the key only: other files, another figure."""
+    return figures.svg(name, _bundle, ink, *keys)
+
+
+def data(frame: pd.DataFrame, title: str = "Data table") -> None:
+    """The numbers behind a figure, for those who cannot see it and for those who want them."""
+    with st.expander(title):
+        st.dataframe(plained(frame), hide_index=True, width="stretch")
+
+
+def data_table(frame: pd.DataFrame, height: int | None = None) -> None:
+    """A large table of foreign text, which can be scrolled."""
+    st.dataframe(plained(frame), hide_index=True, width="stretch", height=height or "auto")
+
+
+def limits(*sentences: str) -> None:
+    """What the page does not show. Every page ends with it."""
+    section("What this does not show")
+    st.markdown("\n".join(f"- {sentence}" for sentence in sentences))
+
+
+def absent(what: str, why: str, how: str = "") -> None:
+    """A section that the bundle does not have. Not run is not passed."""
+    st.info(f"**{what} was not run.** {md(why)}", icon=":material/do_not_disturb_on:")
+    if how:
+        st.code(how, language=None)
+
+
+def measured(label: str, value: str, interval: str) -> None:
+    """A number in a card, with its interval."""
+    st.metric(label, value, border=True, delta=interval, delta_color="off", delta_arrow="off", width=160)
+
+
+def _follow(key: str, drops: str = "") -> None:
+    st.query_params[key] = str(st.session_state[key])
+    if drops in st.query_params:
+        del st.query_params[drops]

@@ -1,0 +1,58 @@
+"""Who is treated differently, beyond chance?"""
+
+import streamlit as st
+
+from probe_dashboards import draw as parts
+from probe_dashboards.views import bias, robustness
+from probe_dashboards.views.runs import Opened
+from probe_dashboards.views.words import md
+
+LIMITS = (
+    "A gap is not a verdict: whether it is justified, lawful or harmful is for people to judge.",
+    "No gap found is not no gap: 'would have failed' is the true gap that this sample would have failed.",
+    "Groups that the data do not name, and people who are not in the data, were not compared.",
+    "Rates by true label rest on the labels, which can be biased themselves.",
+)
+
+
+def draw(opened: Opened) -> None:
+    """Draw the page."""
+    bundle = opened.bundle
+    parts.heading("Bias", "Whose outcomes differ, by how much, and how sure is that?")
+    if bias.present(bundle):
+        _compare(opened)
+    else:
+        parts.absent("The comparison of groups", robustness.reason(bundle, "bias"), '[data]\ngroups = ["sex", "race"]')
+
+
+def _compare(opened: Opened) -> None:
+    bundle, attributes = opened.bundle, bias.attributes(opened.bundle)
+    with st.container(horizontal=True):
+        by = parts.control(opened, "by", "Groups by", attributes)
+        rate = parts.control(opened, "rate", "Rate", bias.RATE_TITLES)
+    name, assumed = bias.favourable(bundle)
+    st.markdown(f"The favourable outcome is **{md(name)}**.")
+    if assumed:
+        st.warning(assumed, icon=":material/help:")
+    if said := bias.notice(bundle, by):
+        st.markdown(md(said))
+    caption = (
+        f"{bias.RATE_TITLES[rate]} of each group with its 95 % Wilson interval. Hollow and dotted: fewer than "
+        f"{bias.smallest(bundle)} behind the rate, too few to be compared."
+    )
+    parts.figure(opened, "forest", caption, by, rate, width=640)
+    parts.data(bias.rates(bundle, by, rate), "Data behind the figure")
+    parts.section("Gaps between groups")
+    parts.markdown_table(bias.disparities(bundle, by), "Gaps between groups with intervals")
+    st.caption(
+        "The end of an interval that proves a gap holds for all pairs of groups of any size at once, the other is that "
+        "of the widest pair; p is of a permutation test; 'would have failed' is the true gap (or ratio) of the "
+        "smallest group compared that would have failed four times out of five. Thresholds are engineering choices."
+    )
+    parts.section("Groups")
+    parts.data_table(bias.counts(bundle, by))
+    st.caption("TN, FP, FN, TP: counts of true and false negatives and positives. Rates with 95 % Wilson intervals.")
+    few = bias.small(bundle, by)
+    if len(few):
+        parts.section("Rates that rest on too few to be trusted")
+        parts.table(few)

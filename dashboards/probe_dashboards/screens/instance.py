@@ -1,0 +1,192 @@
+"""Why this answer, do the methods agree, and how little changes it?"""
+
+from functools import partial
+
+import streamlit as st
+
+from probe_dashboards import draw as parts
+from probe_dashboards.views import examples, instance, robustness
+from probe_dashboards.views.runs import Opened
+from probe_dashboards.views.words import md, plain, share
+
+LIMITS = (
+    "An explanation describes the model's arithmetic, not causes in the world.",
+    "Badges are averages over all explained examples: they do not vouch for this one.",
+    "Each map or chart has a scale of its own: it compares places within one method, not methods.",
+    "'Stood' means against these attacks up to this radius; another attack may succeed.",
+)
+NEAR = 250  # examples that are listed on each side of the one that is shown
+NOT_KEPT = "The input itself was not kept: an audit keeps those that it explains, and the first 24 that it attacks."
+BARS = (
+    "All charts list the same features in the same order, by their mean rank over the methods; each has a scale of its "
+    "own, so that lengths compare features within a chart, not methods."
+)
+SCALES = {
+    "image": "Each map has a scale of its own.",
+    "tokens": "Each text has a scale of its own.",
+    "graph": "Each drawing has a scale of its own.",
+}
+UNCHANGED = "No change is shown: the answer was wrong already, or the attack did not break it at this radius."
+
+
+def draw(opened: Opened) -> None:
+    """Draw the page."""
+    bundle = opened.bundle
+    parts.heading("Instance", "Why this answer, do the methods agree, and how little changes it?")
+    if not examples.present(bundle):
+        parts.absent("The model", robustness.reason(bundle, "performance"))
+        return
+    row = _choose(opened)
+    if row is not None:
+        _answer(opened, row)
+        _explanations(opened, row)
+        _attack(opened, row)
+
+
+def _choose(opened: Opened) -> int | None:
+    """The example that is looked at; None where none is as looked for."""
+    bundle = opened.bundle
+    rows = examples.found(bundle, _wanted(opened))
+    if not rows:
+        st.text("No example is like that.")
+        return None
+    listed = [str(row) for row in rows]
+    value = parts.asked(opened, "row", listed)
+    at = listed.index(value)
+    near = rows[max(0, at - NEAR) : at + NEAR]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        title = f"Example {at + 1:,} of {len(rows):,}{', those near it' if len(near) < len(rows) else ''}"
+        parts.select("row", title, value, examples.titles(bundle, near), width=460)
+        parts.step("row", "Previous", listed[at - 1] if at else None, ":material/chevron_left:")
+        parts.step("row", "Next", listed[at + 1] if at + 1 < len(listed) else None, ":material/chevron_right:")
+    return int(value)
+
+
+def _wanted(opened: Opened) -> examples.Wanted:
+    """What is looked for, as the address of the page says."""
+    bundle, row = opened.bundle, st.query_params.get("row", "")
+    explained = [str(at) for at in instance.rows(bundle)]
+    there = row.isascii() and row.isdigit() and len(row) < 10 and int(row) < examples.count(bundle)
+    default = "all" if not explained or (there and row not in explained) else "explained"
+    classes = {examples.ANY: "any"} | examples.classes(bundle)
+    with st.container(horizontal=True):
+        ask = partial(parts.control, opened, drops="row", width=170)
+        of = ask("of", f"Of {examples.count(bundle):,}", examples.EXPLAINED, default)
+        outcome = ask("outcome", "Answer is", examples.OUTCOMES)
+        answer, label = ask("answer", "Answer", classes), ask("label", "Label", classes)
+        sure = ask("sure", "Probability of the answer", examples.SURE)
+        groups = {
+            attribute: ask(f"in-{attribute}", plain(name), {examples.ANY: "any"} | examples.groups(bundle, attribute))
+            for attribute, name in examples.attributes(bundle).items()
+        }
+    return examples.Wanted(of, outcome, label, answer, sure, groups)
+
+
+def _answer(opened: Opened, row: int) -> None:
+    bundle = opened.bundle
+    predicted, probability, truth = instance.answer(bundle, row)
+    left, right = st.columns([1, 2])
+    with left:
+        if not instance.kept(bundle, row):
+            st.info(NOT_KEPT, icon=":material/do_not_disturb_on:")
+        elif instance.form(bundle) == "image":
+            parts.figure(opened, "picture", f"Example {row}, true label {truth}", str(row), width=260)
+        elif instance.form(bundle) == "tokens":
+            st.html(instance.sentence(bundle, row))
+        elif instance.form(bundle) == "graph":
+            parts.figure(opened, "graph", f"Example {row}, true label {truth}", str(row), width=320)
+        else:
+            parts.data_table(instance.cells(bundle, row), height=300)
+    with right:
+        sign = ":blue[:material/check_circle: Right]" if predicted == truth else ":orange[:material/cancel: Wrong]"
+        st.markdown(f"Predicted **{md(predicted)}** ({md(share(probability))}). True label **{md(truth)}**. {sign}")
+        if groups := examples.belongs(bundle, row):
+            st.markdown(md(groups))
+        parts.table(instance.ranking(bundle, row), "The most probable classes")
+
+
+def _explanations(opened: Opened, row: int) -> None:
+    bundle, methods = opened.bundle, instance.method_titles(opened.bundle)
+    parts.section("Explanations")
+    if not methods:
+        why = robustness.reason(bundle, "explanation")
+        parts.absent("Explanation of single examples", why, "[explain]\nsample = 100")
+        return
+    if not instance.explained(bundle, row):
+        st.text(f"This example was not explained; {len(instance.rows(bundle)):,} were.")
+        return
+    form = instance.form(bundle)
+    said = f"Explained is the answer {md(instance.target(bundle, row, next(iter(methods))))}."
+    st.markdown(f"{said} {SCALES.get(form, BARS)}")
+    width = {"image": 200, "tokens": 640, "graph": 300}.get(form, 400)
+    with st.container(horizontal=True, gap="small"):
+        for method, name in methods.items():
+            with st.container(width=width):
+                st.markdown(f"**{md(name)}**")
+                _explanation(opened, row, method, name, width)
+                st.caption(md(instance.caption(bundle, method)))
+                for line in instance.badges(bundle, method):
+                    st.markdown(f":small[{line}]")
+    parts.data(instance.attributions(bundle, row), "Values by feature")
+    st.subheader("Do they agree?", anchor=False)
+    parts.table(instance.agreement(bundle, row), "Rank correlation between methods")
+    st.caption("Spearman's rank correlation of the values by feature: 1 is the same order, 0 is no relation.")
+
+
+def _explanation(opened: Opened, row: int, method: str, name: str, width: int) -> None:
+    form = instance.form(opened.bundle)
+    if form == "tokens":
+        st.html(instance.sentence(opened.bundle, row, method))
+    elif form == "image":
+        caption = f"{plain(name)}: {instance.scale(opened.bundle, row, method)}"
+        parts.figure(opened, "heatmap", caption, str(row), method, width=width)
+    elif form == "graph":
+        parts.figure(opened, "edges", f"{plain(name)}: wide edges count most", str(row), method, width=width)
+    else:
+        parts.figure(opened, "bars", plain(name), str(row), method, width=width)
+
+
+def _attack(opened: Opened, row: int) -> None:
+    bundle, attacks = opened.bundle, instance.attack_titles(opened.bundle)
+    parts.section("Under attack")
+    if not attacks:
+        parts.absent("An attack", robustness.reason(bundle, "robustness"))
+        return
+    parts.table(instance.falls(bundle, row), "The smallest radius that flips this example")
+    with st.container(horizontal=True):
+        attack = parts.control(opened, "attack", "Attack", attacks)
+        radii = instance.radii(bundle, attack)
+        eps = parts.control(opened, "eps", "Radius", radii, instance.first_fall(bundle, row, attack))
+    if said := instance.outcome(bundle, row, attack, eps):
+        st.markdown(md(said))
+    if instance.attacked(bundle, row, attack, eps) is None:
+        st.text(
+            "The attacked input of this example was not kept; the audit keeps those of the first 24 attacked examples."
+        )
+    elif instance.form(bundle) == "image":
+        caption = (
+            f"Example {row} before and after {attacks[attack]} with radius {radii[eps]}, and the change, amplified"
+        )
+        parts.figure(opened, "changed", caption, str(row), attack, eps, width=620)
+    elif instance.form(bundle) == "graph":
+        caption = f"Example {row} and the edges that {attacks[attack]} moved; radius: {radii[eps]}"
+        parts.figure(opened, "rewired", caption, str(row), attack, eps, width=480)
+    elif instance.form(bundle) == "tokens":
+        _edited(instance.edited(bundle, row, attack, eps))
+    else:
+        moved = instance.changes(bundle, row, attack, eps)
+        if moved.empty:
+            st.text(UNCHANGED)
+        else:
+            parts.table(moved, "What the attack changed")
+
+
+def _edited(text: str) -> None:
+    if text:
+        st.html(text)
+        st.caption(
+            "Words that are struck out were replaced by the underlined ones after them. A word can be replaced by its "
+            "opposite, so that another answer is not always an error."
+        )
+    else:
+        st.text(UNCHANGED)

@@ -1,0 +1,56 @@
+"""How does accuracy fall as attacks grow?"""
+
+import streamlit as st
+
+from probe.report import wording
+from probe_dashboards import draw as parts
+from probe_dashboards.views import robustness
+from probe_dashboards.views.runs import Opened
+from probe_dashboards.views.words import share
+
+LIMITS = (
+    "Each curve is an upper bound: a stronger attack, or one of another kind, can only lower it.",
+    "Between the radii of the grid nothing was measured; the lines only guide the eye.",
+    "Nothing is said about changes that these attacks cannot make, such as rotations, noise or another order of words.",
+    "The same examples are attacked at every radius, so that the intervals along a curve are not independent.",
+)
+
+
+def draw(opened: Opened) -> None:
+    """Draw the page."""
+    bundle = opened.bundle
+    parts.heading("Robustness", "How does accuracy fall as an attacker may change the inputs more?")
+    obstacle = robustness.obstacle(bundle)
+    if obstacle:
+        parts.absent("Robustness", obstacle, '[attack]\nmethods = [{method = "fgsm"}, {method = "pgd", steps = 40}]')
+    else:
+        _curves(opened)
+        if opened.bundle.has("tables/movable.csv"):
+            parts.table(robustness.movable(bundle), "Inputs that the attacks could change at all")
+        parts.section("Which examples fall when")
+        parts.table(robustness.fallen(bundle), "Examples by the radius at which each attack first breaks them")
+        parts.section("How the attacks were run")
+        parts.table(robustness.settings(bundle))
+
+
+def _curves(opened: Opened) -> None:
+    bundle = opened.bundle
+    _worst(opened)
+    choices = robustness.choices(bundle)
+    by = parts.control(opened, "by", "Curves by", choices) if len(choices) > 1 else robustness.ATTACK
+    what = "each attack" if by == robustness.ATTACK else "each group, under all attacks"
+    caption = (
+        f"Accuracy of {what} against the radius. Bands are 95 % Wilson intervals. 'All attacks' counts an example as "
+        "right only if no attack breaks it."
+    )
+    parts.figure(opened, "curves", caption, by, width=680)
+    parts.table(robustness.shown(bundle, by), "Accuracy by radius, with 95 % Wilson intervals")
+    parts.data(robustness.table(bundle, by), "Data behind the figure")
+
+
+def _worst(opened: Opened) -> None:
+    frame, names = robustness.worst(opened.bundle), robustness.radii(opened.bundle)
+    st.markdown(f"Worst case over all attacks, with 95 % Wilson intervals, n = {int(frame['n'].iloc[0]):,}")
+    with st.container(horizontal=True):
+        for eps, value, low, high in frame[["eps", "robust_accuracy", "low", "high"]].to_numpy().tolist():
+            parts.measured(names.get(eps, f"eps {eps:g}"), share(value), f"[{wording.interval(low, high, 'share')}]")

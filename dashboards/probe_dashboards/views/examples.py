@@ -1,0 +1,115 @@
+"""Which examples there are, and which of them somebody looks for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from probe.audit import Bundle
+from probe.decision import decide
+from probe_dashboards import state
+from probe_dashboards.views import instance
+from probe_dashboards.views.words import plain, share
+
+ANY = "any"
+EXPLAINED = {"explained": "explained examples", "all": "all examples"}
+OUTCOMES = {ANY: "right or wrong", "right": "right", "wrong": "wrong"}
+SURE = {
+    ANY: "however sure",
+    "at-least-99": "at least 99 %",
+    "at-least-90": "at least 90 %",
+    "below-90": "below 90 %",
+    "below-60": "below 60 %",
+}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is looked for, by the ids that a link holds."""
+
+    of: str = "explained"
+    outcome: str = ANY
+    label: str = ANY
+    answer: str = ANY
+    sure: str = ANY
+    groups: Mapping[str, str] = field(default_factory=dict)  # by attribute
+
+
+def present(bundle: Bundle) -> bool:
+    """Whether any example was answered."""
+    return bundle.has("arrays/predictions.npz")
+
+
+def count(bundle: Bundle) -> int:
+    """How many examples were answered."""
+    return len(bundle.arrays("predictions")["labels"])
+
+
+def classes(bundle: Bundle) -> dict[str, str]:
+    """The classes: id to name."""
+    return state.slugs(instance.classes(bundle))
+
+
+def attributes(bundle: Bundle) -> dict[str, str]:
+    """The attributes that name groups: id to name."""
+    return state.slugs(list(bundle.groups().columns)) if bundle.has("tables/groups.csv") else {}
+
+
+def groups(bundle: Bundle, attribute: str) -> dict[str, str]:
+    """The groups of an attribute: id to name."""
+    column = bundle.groups()[attributes(bundle)[attribute]]
+    return state.slugs(sorted(column.dropna().unique()))
+
+
+def found(bundle: Bundle, wanted: Wanted) -> list[int]:
+    """The rows that are looked for, growing."""
+    labels, answers, sure = _answers(bundle)
+    chosen = np.ones(len(labels), dtype=bool)
+    if wanted.of == "explained":
+        chosen[:] = False
+        chosen[instance.rows(bundle)] = True
+    if wanted.outcome != ANY:
+        chosen &= (labels == answers) == (wanted.outcome == "right")
+    names = list(classes(bundle))
+    for asked, given in ((wanted.label, labels), (wanted.answer, answers)):
+        if asked != ANY:
+            chosen &= given == names.index(asked)
+    if wanted.sure != ANY:
+        side, _, bound = wanted.sure.rpartition("-")
+        chosen &= (sure >= int(bound) / 100) == (side == "at-least")
+    for attribute, group in wanted.groups.items():
+        if group != ANY:
+            column = bundle.groups()[attributes(bundle)[attribute]]
+            chosen &= (column == groups(bundle, attribute)[group]).to_numpy()
+    return [int(row) for row in np.flatnonzero(chosen)]
+
+
+def titles(bundle: Bundle, rows: list[int]) -> dict[str, str]:
+    """What a list says of each of some rows: its number, whether it is right, the answer and how sure, the label."""
+    labels, answers, sure = _answers(bundle)
+    names = instance.classes(bundle)
+    said = {}
+    for row in rows:
+        right = labels[row] == answers[row]
+        outcome = "right" if right else f"wrong, label {names[labels[row]]}"
+        said[str(row)] = plain(f"{row}: {names[answers[row]]} ({share(float(sure[row]))}), {outcome}")
+    return said
+
+
+def belongs(bundle: Bundle, row: int) -> str:
+    """The groups that a row belongs to, in words; empty where the data name none."""
+    if not bundle.has("tables/groups.csv"):
+        return ""
+    own = bundle.groups().iloc[row]
+    return "; ".join(f"{name}: {own[name] if own[name] == own[name] else 'not known'}" for name in own.index)
+
+
+def _answers(bundle: Bundle) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Of every row its label, its answer, and the probability of that."""
+    stored = bundle.arrays("predictions")
+    logits = stored["logits"].astype(float)
+    answers = np.asarray(decide(stored["logits"], bundle.manifest["model"].get("threshold")))
+    return stored["labels"], answers, softmax(logits, axis=1)[np.arange(len(logits)), answers]

@@ -1,0 +1,338 @@
+"""One example: what the model answered, what explains it, and how little changes it."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import softmax
+from scipy.stats import rankdata
+
+from probe import plots
+from probe.audit import Bundle
+from probe.audit.forms import captioned, counted, spoken, titled
+from probe.audit.forms import changes as moves
+from probe.decision import decide
+from probe.errors import IntegrityError
+from probe.plots.style import MINUS
+from probe.report import wording
+from probe_dashboards import state
+from probe_dashboards.views.words import estimate, md, number, plain, share
+
+Array = NDArray[Any]
+BARS = 10  # features that a chart lists
+
+
+def rows(bundle: Bundle) -> list[int]:
+    """The examples that can be looked at, by their position in the evaluated data: the explained ones."""
+    return [int(row) for row in bundle.arrays("instances")["rows"]] if bundle.has("arrays/instances.npz") else []
+
+
+def form(bundle: Bundle) -> str:
+    """What the examples are: a table, an image (channels first), tokens or a graph."""
+    return str(bundle.manifest["data"]["form"])
+
+
+def explained(bundle: Bundle, row: int) -> bool:
+    """Whether the example is one of those."""
+    return row in rows(bundle)
+
+
+def kept(bundle: Bundle, row: int) -> bool:
+    """Whether the audit kept the input itself: of explained examples, and of the first that were attacked."""
+    return _input(bundle, row) is not None
+
+
+def inputs(bundle: Bundle, row: int) -> Array:
+    """The example as the model sees it."""
+    found = _input(bundle, row)
+    if found is None:
+        raise IntegrityError(f"the input of example {row} is not among those that the audit kept")
+    return np.asarray(found[0], dtype=float)
+
+
+def groups(bundle: Bundle) -> Array | None:
+    """The feature that each number of an image belongs to; None where each is one of its own."""
+    return bundle.arrays("instances").get("features")
+
+
+def features(bundle: Bundle, row: int) -> list[str]:
+    """The names of the features; of a text its words."""
+    if form(bundle) == "tokens":
+        return [word for word in words(bundle, row) if word]
+    return [plain(name) for name in bundle.manifest["data"]["features"]]
+
+
+def words(bundle: Bundle, row: int) -> list[str]:
+    """The features of the example in words; an absent word is empty."""
+    found = _input(bundle, row)
+    return [] if found is None or found[1] is None else [plain(word) for word in found[1].tolist()]
+
+
+def cells(bundle: Bundle, row: int) -> pd.DataFrame:
+    """The example as a table of features and values."""
+    if len(words(bundle, row)) == len(features(bundle, row)):
+        return pd.DataFrame({"Feature": features(bundle, row), "Value": words(bundle, row)})
+    flat = inputs(bundle, row).ravel()
+    return pd.DataFrame([(f"input {at}", number(value)) for at, value in enumerate(flat)], columns=["Input", "Value"])
+
+
+def classes(bundle: Bundle) -> list[str]:
+    """The names of the classes, as many as there are logits."""
+    named = [plain(name) for name in bundle.manifest["model"]["classes"]]
+    count = bundle.arrays("predictions")["logits"].shape[1]
+    return [*named, *(f"class {at}" for at in range(len(named), count))][:count]
+
+
+def answer(bundle: Bundle, row: int) -> tuple[str, float, str]:
+    """The predicted class, its probability, and the true class."""
+    stored, names = bundle.arrays("predictions"), classes(bundle)
+    probabilities = softmax(stored["logits"][row].astype(float))
+    top = int(decide(stored["logits"][row], bundle.manifest["model"].get("threshold")))
+    return names[top], float(probabilities[top]), names[int(stored["labels"][row])]
+
+
+def ranking(bundle: Bundle, row: int, count: int = 5) -> pd.DataFrame:
+    """The most probable classes."""
+    stored, names = bundle.arrays("predictions"), classes(bundle)
+    probabilities = softmax(stored["logits"][row].astype(float))
+    truth = int(stored["labels"][row])
+    order = np.argsort(-probabilities, kind="stable")[:count]
+    listed = [(names[at], share(float(probabilities[at])), "true label" if at == truth else "") for at in order]
+    return pd.DataFrame(listed, columns=["Class", "Probability", "Truth"])
+
+
+def methods(bundle: Bundle) -> dict[str, str]:
+    """The explainers that ran: id to name in the bundle."""
+    return _ran(bundle, "explain-")
+
+
+def method_titles(bundle: Bundle) -> dict[str, str]:
+    """The explainers that ran: id to what people call it."""
+    return {method: wording.words(name) for method, name in methods(bundle).items()}
+
+
+def caption(bundle: Bundle, method: str) -> str:
+    """What red and blue of a method say, and what its values add up to."""
+    name = f"explain-{methods(bundle)[method]}"
+    return captioned(next(step for step in bundle.manifest["steps"] if step["name"] == name))
+
+
+def values(bundle: Bundle, row: int, method: str) -> Array:
+    """What a method attributes to each number of the input."""
+    return _explanation(bundle, row, method, "values")
+
+
+def scale(bundle: Bundle, row: int, method: str) -> str:
+    """What the darkest colours of a method's map stand for."""
+    shown = plots.pixel_map(values(bundle, row, method), groups(bundle))
+    reach = plots.reach(shown)
+    if np.abs(shown).max(initial=0.0) > reach * (1 + 1e-9):
+        return f"darkest where ≤ {MINUS}{reach:.2g} or ≥ +{reach:.2g}"
+    return f"darkest at \N{PLUS-MINUS SIGN}{reach:.2g}"
+
+
+def order(bundle: Bundle, row: int) -> list[int]:
+    """The features in the order in which every chart and table of the example lists them."""
+    return plots.shared_order([by_feature(bundle, row, method) for method in methods(bundle)])
+
+
+def by_feature(bundle: Bundle, row: int, method: str) -> Array:
+    """What a method attributes to each feature; of a text to each word that is there."""
+    found = _explanation(bundle, row, method, "by_feature")
+    return found[[bool(word) for word in words(bundle, row)]] if form(bundle) == "tokens" else found
+
+
+def sentence(bundle: Bundle, row: int, method: str = "") -> str:
+    """The text as HTML, its words shaded by what a method attributes to them; plain if none is named."""
+    there = features(bundle, row)
+    return plots.shaded(there, by_feature(bundle, row, method)) if method else plots.edited(there, there)
+
+
+def target(bundle: Bundle, row: int, method: str) -> str:
+    """The class that a method explains."""
+    stored = bundle.arrays(f"explain-{methods(bundle)[method]}")
+    return classes(bundle)[int(stored["targets"][_at(stored["rows"], row)])]
+
+
+def attributions(bundle: Bundle, row: int) -> pd.DataFrame:
+    """What every method attributes to each feature, in the order of the charts."""
+    found = method_titles(bundle)
+    frame = pd.DataFrame({plain(name): by_feature(bundle, row, method) for method, name in found.items()})
+    frame.insert(0, "Feature", features(bundle, row))
+    return frame.iloc[order(bundle, row)].reset_index(drop=True)
+
+
+def badges(bundle: Bundle, method: str) -> list[str]:
+    """Whether a method orders features better than chance, as Markdown; over all explained examples."""
+    if not bundle.has("tables/explanations.csv"):
+        return ["Not checked: the audit ended before its tables were made"]
+    table = bundle.table("explanations")
+    own = table[(table["method"] == methods(bundle)[method]) & table["metric"].isin(["deletion", "insertion"])]
+    lines = [_badge(str(r.metric), float(r.value), float(r.low), float(r.high), int(r.n)) for r in own.itertuples()]  # type: ignore[arg-type]  # a column of numbers
+    return lines or [":grey[:material/help: Not compared with random order]"]
+
+
+def agreement(bundle: Bundle, row: int) -> pd.DataFrame:
+    """Spearman's rank correlation between what the methods attribute to the features; NaN for a constant one."""
+    found = methods(bundle)
+    ranks = np.array([rankdata(by_feature(bundle, row, method)) for method in found])
+    centred = ranks - ranks.mean(axis=1, keepdims=True)
+    size = np.sqrt((centred**2).sum(axis=1))
+    product = np.outer(size, size)
+    matrix = np.divide(centred @ centred.T, product, out=np.full(product.shape, np.nan), where=product > 0)
+    names = [plain(name) for name in method_titles(bundle).values()]
+    frame = pd.DataFrame(matrix, columns=names).map(_correlation)
+    frame.insert(0, "Method", names)
+    return frame
+
+
+def attacks(bundle: Bundle) -> dict[str, str]:
+    """The attacks that ran: id to name in the bundle."""
+    return _ran(bundle, "attack-")
+
+
+def attack_titles(bundle: Bundle) -> dict[str, str]:
+    """The attacks that ran: id to what people call it."""
+    return {attack: titled(bundle.manifest, name) for attack, name in attacks(bundle).items()}
+
+
+def radii(bundle: Bundle, attack: str) -> dict[str, str]:
+    """The radii of an attack, growing: id to what the plan calls it."""
+    written = bundle.manifest["plan"]["attack"]["eps"]
+    stored = bundle.arrays(f"attack-{attacks(bundle)[attack]}")["eps"]
+    named = sorted(written, key=fraction) if len(written) == len(stored) else [f"{eps:g}" for eps in stored]
+    unit = counted(bundle.manifest)
+    return state.slugs([spoken(str(eps), unit) for eps in named] if unit else named)
+
+
+def falls(bundle: Bundle, row: int) -> pd.DataFrame:
+    """For each attack, the smallest radius of the grid that changes the answer from right to wrong."""
+    return pd.DataFrame(
+        [(plain(name), *_fall(bundle, row, attack)) for attack, name in attack_titles(bundle).items()],
+        columns=["Attack", "Smallest radius that flips it", "Answer then"],
+    )
+
+
+def first_fall(bundle: Bundle, row: int, attack: str) -> str:
+    """The id of that radius; the largest of the grid if it stood, or was wrong before."""
+    grid, at, stored = list(radii(bundle, attack)), *_attacked(bundle, row, attack)
+    broken = [] if at is None else np.flatnonzero(stored["success"][:, at]).tolist()
+    return grid[broken[0]] if broken else grid[-1]
+
+
+def attacked(bundle: Bundle, row: int, attack: str, eps: str) -> Array | None:
+    """The attacked input, if it is among those that were kept."""
+    at, stored = _attacked(bundle, row, attack)
+    if at is None or at >= stored["shown"].shape[1]:
+        return None
+    return np.asarray(stored["shown"][list(radii(bundle, attack)).index(eps), at], dtype=float)
+
+
+def edited(bundle: Bundle, row: int, attack: str, eps: str) -> str:
+    """The text as HTML, with the words that an attack replaced; empty if it replaced none, or was not kept."""
+    at, stored = _attacked(bundle, row, attack)
+    if at is None or at >= stored["shown"].shape[1]:
+        return ""
+    after = stored["after"][list(radii(bundle, attack)).index(eps), at]
+    old, new = ([plain(word) for word in part.tolist()] for part in (stored["before"][at], after))
+    return plots.edited(old, new) if old != new else ""
+
+
+def outcome(bundle: Bundle, row: int, attack: str, eps: str) -> str:
+    """The answer and its probability at a radius, beside those without an attack; empty if it was not attacked."""
+    at, stored = _attacked(bundle, row, attack)
+    if at is None:
+        return ""
+    radius, (before, probability, truth) = list(radii(bundle, attack)).index(eps), answer(bundle, row)
+    if not stored["clean"][at]:
+        return f"Not attacked: the answer {before} ({share(probability)}) is wrong already, the label is {truth}."
+    if not stored["success"][radius, at]:
+        return f"The answer stands: {before} ({share(probability)} without an attack)."
+    after = classes(bundle)[int(stored["predicted"][radius, at])]
+    sure = share(float(stored["probability"][radius, at])) if "probability" in stored else "probability not recorded"
+    return f"The answer becomes {after} ({sure}); without an attack it is {before} ({share(probability)})."
+
+
+def changes(bundle: Bundle, row: int, attack: str, eps: str) -> pd.DataFrame:
+    """What an attack changed of a row of a table: values before and after, and the move in units of the radius."""
+    at, stored = _attacked(bundle, row, attack)
+    if at is None or at >= stored["shown"].shape[1]:
+        told = []
+    else:
+        names = bundle.manifest["data"]["features"]
+        told = moves(names, stored, list(radii(bundle, attack)).index(eps), at)
+    lines = [
+        (plain(name), plain(old) or "not recorded", plain(new) or "not recorded", wording.number(move, "signed"))
+        for name, old, new, move in told
+    ]
+    return pd.DataFrame(lines, columns=["Feature", "Before", "After", "Change in units of the radius"])
+
+
+def _ran(bundle: Bundle, prefix: str) -> dict[str, str]:
+    done = [str(step["name"]) for step in bundle.manifest["steps"] if step["status"] == "done"]
+    return state.slugs([name.removeprefix(prefix) for name in done if name.startswith(prefix)])
+
+
+def _explanation(bundle: Bundle, row: int, method: str, part: str) -> Array:
+    stored = bundle.arrays(f"explain-{methods(bundle)[method]}")
+    return np.asarray(stored[part][_at(stored["rows"], row)], dtype=float)
+
+
+def _input(bundle: Bundle, row: int) -> tuple[Array, Array | None] | None:
+    """The input, and its features in words where it was written down so; None if the audit did not keep it."""
+    stored = bundle.arrays("instances") if bundle.has("arrays/instances.npz") else {}
+    for at in np.flatnonzero(stored["rows"] == row)[:1] if stored else ():
+        described = stored.get("described")
+        return stored["inputs"][at], None if described is None else described[at]
+    for attack in attacks(bundle):
+        place, attacked = _attacked(bundle, row, attack)
+        if place is not None and place < len(attacked["inputs"]):
+            before = attacked.get("before")
+            return attacked["inputs"][place], None if before is None else before[place]
+    return None
+
+
+def _correlation(value: float) -> str:
+    return "\N{EN DASH}" if np.isnan(value) else f"{value:.2f}".replace("-0.00", "0.00").replace("-", MINUS)
+
+
+def _at(stored: Array, row: int) -> int:
+    found = np.flatnonzero(stored == row)
+    if not len(found):
+        raise IntegrityError(f"example {row} is not among those that the audit kept")
+    return int(found[0])
+
+
+def _attacked(bundle: Bundle, row: int, attack: str) -> tuple[int | None, dict[str, Array]]:
+    stored = bundle.arrays(f"attack-{attacks(bundle)[attack]}")
+    found = np.flatnonzero(stored["rows"] == row)
+    return (int(found[0]) if len(found) else None), stored
+
+
+def _fall(bundle: Bundle, row: int, attack: str) -> tuple[str, str]:
+    at, stored = _attacked(bundle, row, attack)
+    names = list(radii(bundle, attack).values())
+    if at is None:
+        return "not attacked", ""
+    if not stored["clean"][at]:
+        return "wrong before any attack", ""
+    broken = np.flatnonzero(stored["success"][:, at])
+    if not len(broken):
+        return f"stood up to {plain(names[-1])}", ""
+    return plain(names[broken[0]]), classes(bundle)[int(stored["predicted"][broken[0], at])]
+
+
+def _badge(metric: str, value: float, low: float, high: float, n: int) -> str:
+    measured = f"{estimate(value, low, high, 'signed')}, n = {n}"
+    if low > 0:
+        return f":blue[:material/check_circle: {md(metric)}: better than random order] {measured}"
+    if high < 0:
+        return f":orange[:material/cancel: {md(metric)}: WORSE THAN RANDOM ORDER] {measured}"
+    return f":orange[:material/help: {md(metric)}: NOT DISTINGUISHABLE FROM RANDOM] {measured}"
+
+
+def fraction(text: object) -> float:
+    """A radius as a plan writes it, such as 8/255."""
+    above, _, below = str(text).partition("/")
+    return float(above) / float(below or 1)

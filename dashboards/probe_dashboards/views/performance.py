@@ -1,0 +1,36 @@
+"""How often the model is right, and whether it knows."""
+
+import pandas as pd
+
+from probe.audit import Bundle
+from probe.report.wording import Unit
+from probe_dashboards.views.words import count, estimate, share
+
+UNITS: dict[str, Unit] = {"accuracy": "share", "calibration error": "points"}
+
+
+def measures(bundle: Bundle) -> pd.DataFrame:
+    """Accuracy, calibration error and area under ROC, each with its interval."""
+    rows = [
+        (
+            str(r["metric"]),
+            estimate(r["value"], r["low"], r["high"], UNITS.get(str(r["metric"]), "number")),
+            count(r["n"]),
+        )
+        for r in bundle.table("performance").to_dict("records")
+    ]
+    return pd.DataFrame(rows, columns=["Measure", "Estimate [95 % interval]", "n"])
+
+
+def bins(bundle: Bundle) -> pd.DataFrame:
+    """The bins of the reliability diagram, as they are read."""
+    rows = [
+        (
+            f"{share(r['from'])} to {share(r['to'])}",
+            share(r["confidence"]),
+            estimate(r["accuracy"], r["low"], r["high"], "share"),
+            count(r["n"]),
+        )
+        for r in bundle.table("reliability").to_dict("records")
+    ]
+    return pd.DataFrame(rows, columns=["Confidence", "Mean confidence", "Accuracy [95 % interval]", "n"])

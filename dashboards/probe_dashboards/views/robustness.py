@@ -1,0 +1,147 @@
+"""How accuracy falls as attacks grow."""
+
+import numpy as np
+import pandas as pd
+
+from probe.audit import Bundle
+from probe.audit.forms import CHANGED, counted, titled
+from probe_dashboards import state
+from probe_dashboards.views import instance
+from probe_dashboards.views.words import estimate, number, plain, share
+
+ATTACK = "attack"  # the curves by attack; anything else is the id of an attribute
+
+
+def obstacle(bundle: Bundle) -> str:
+    """Why there is nothing to show; empty if there is."""
+    if bundle.has("tables/robustness.csv"):
+        return ""
+    return reason(bundle, "robustness")
+
+
+def reason(bundle: Bundle, lens: str) -> str:
+    """What the audit says about a lens that it has no table of."""
+    planned = {"robustness": "attack", "explanation": "explain"}.get(lens)
+    if not bundle.complete and planned and bundle.manifest["plan"][planned]["methods"]:
+        return "The plan asks for it, but the audit ended before."
+    notes = [
+        f["note"] for f in bundle.manifest["findings"] if f["lens"] == lens and f["status"] in ("not run", "error")
+    ]
+    if notes:
+        return "; ".join(dict.fromkeys(plain(note) for note in notes))
+    return "The audit ended before its tables were made."
+
+
+def choices(bundle: Bundle) -> dict[str, str]:
+    """What the curves can be drawn by: id to title."""
+    if not bundle.has("tables/robustness_by_group.csv"):
+        return {ATTACK: "attack"}
+    attributes = bundle.table("robustness_by_group")["attribute"].drop_duplicates()
+    return {ATTACK: "attack"} | {k: v for k, v in state.slugs(list(attributes)).items() if k != ATTACK}
+
+
+def table(bundle: Bundle, by: str) -> pd.DataFrame:
+    """Accuracy by radius: of each attack, or of each group under all attacks. Every curve starts at radius 0."""
+    if by != ATTACK:
+        frame = bundle.table("robustness_by_group")
+        return frame[frame["attribute"].astype(str) == choices(bundle)[by]].drop(columns="attribute")
+    frame = bundle.table("robustness")
+    clean = frame[frame["attack"] == "none"]
+    names = frame.loc[frame["attack"] != "none", "attack"].drop_duplicates()
+    if len(names) == 2:  # all attacks are that one
+        names = names[names != "all attacks"]
+    curves = [pd.concat([clean.assign(attack=name), frame[frame["attack"] == name]]) for name in names]
+    drawn = pd.concat(curves or [clean], ignore_index=True)
+    return drawn.assign(attack=[titled(bundle.manifest, str(name)) for name in drawn["attack"]])
+
+
+def shown(bundle: Bundle, by: str) -> pd.DataFrame:
+    """The same, as it is read: an estimate with its interval for each radius."""
+    frame, names = table(bundle, by), radii(bundle)
+    cells = [estimate(r.robust_accuracy, r.low, r.high, "share") for r in frame.itertuples()]
+    frame = frame.assign(cell=cells, radius=[names.get(eps, f"{eps:g}") for eps in frame["eps"]])
+    name = frame.columns[0]
+    wide = frame.pivot_table(index=[name, "n"], columns="radius", values="cell", aggfunc="first", sort=False)
+    return wide.reset_index().rename(columns={name: "Attack" if by == ATTACK else "Group"}).rename_axis(columns=None)
+
+
+def radii(bundle: Bundle) -> dict[float, str]:
+    """What the plan calls each radius."""
+    found = {0.0: "no attack"}
+    for attack in instance.attacks(bundle):
+        stored = bundle.arrays(f"attack-{instance.attacks(bundle)[attack]}")["eps"]
+        unit = "" if counted(bundle.manifest) else "eps "
+        names = instance.radii(bundle, attack).values()
+        found |= {float(e): f"{unit}{plain(n)}" for e, n in zip(stored, names, strict=True)}
+    return found
+
+
+def unit(bundle: Bundle) -> str:
+    """What a radius counts; empty where it is a length."""
+    return CHANGED.get(counted(bundle.manifest), "")
+
+
+def asked(bundle: Bundle) -> tuple[float, float]:
+    """The radius and the accuracy that the plan asks for."""
+    checks = bundle.manifest["plan"]["checks"]
+    return instance.fraction(checks["robust_eps"]), float(checks["robust_accuracy"])
+
+
+def worst(bundle: Bundle) -> pd.DataFrame:
+    """The worst case of each example over the attacks."""
+    frame = bundle.table("robustness")
+    return frame[frame["attack"].isin(["all attacks", "none"])].reset_index(drop=True)
+
+
+def movable(bundle: Bundle) -> pd.DataFrame:
+    """Which share of the right answers rests on an input that the attacks could change at all, at each radius."""
+    names, frame = radii(bundle), bundle.table("movable")
+    return pd.DataFrame(
+        [(names.get(r.eps, f"{r.eps:g}"), share(float(r.movable)), number(int(r.n))) for r in frame.itertuples()],  # type: ignore[arg-type]  # columns of numbers
+        columns=["Radius", "Inputs that could be changed", "Right answers (n)"],
+    )
+
+
+def fallen(bundle: Bundle) -> pd.DataFrame:
+    """How many examples each attack breaks first at each radius."""
+    lines = []
+    for attack, name in instance.attacks(bundle).items():
+        stored = bundle.arrays(f"attack-{name}")
+        success, clean = stored["success"], stored["clean"]
+        standing = clean[None] & ~success
+        before = np.concatenate([clean[None], standing[:-1]])
+        counts = (before & ~standing).sum(axis=1)
+        named = [f"falls at {plain(radius)}" for radius in instance.radii(bundle, attack).values()]
+        lines.append(
+            {
+                "Attack": plain(titled(bundle.manifest, name)),
+                "Attacked (n)": len(clean),
+                "Wrong before": int((~clean).sum()),
+            }
+            | dict(zip(named, map(int, counts), strict=True))
+            | {"Still right": int(standing[-1].sum())}
+        )
+    return pd.DataFrame(lines)
+
+
+def settings(bundle: Bundle) -> pd.DataFrame:
+    """How each attack was run, at every radius of the grid, and what it cost."""
+    steps = [s for s in bundle.manifest["steps"] if s["lens"] == "robustness"]
+    return pd.DataFrame(
+        [
+            (
+                plain(titled(bundle.manifest, str(step["name"]).removeprefix("attack-"))),
+                plain(step["status"]),
+                ", ".join(
+                    f"{k} = {number(v) if isinstance(v, float) else v}"
+                    for k, v in step["method"].items()
+                    if k not in ("method", "eps")
+                ),
+                number(step["forward"]),
+                number(step["backward"]),
+                plain(step["note"]),
+            )
+            for step in steps
+        ],
+        columns=["Attack", "Ended", "Settings", "Forward passes", "Backward passes", "Note"],
+    )

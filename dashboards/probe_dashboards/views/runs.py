@@ -1,0 +1,171 @@
+"""The audits of a folder, and whether they are what was recorded."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from probe.audit import Bundle, find, lock, read, verification, verify
+from probe.audit.expected import expected_steps
+from probe.audit.npz import Arrays
+from probe.errors import ProbeError
+from probe_dashboards import state
+from probe_dashboards.views.words import plain
+
+T = TypeVar("T")
+
+# What reading a manifest that somebody else shaped can raise, past the checks of `read`.
+MALFORMED = (ProbeError, OSError, *verification.MALFORMED)
+
+
+@dataclass(frozen=True)
+class Run:
+    """An audit that can be chosen."""
+
+    id: str
+    folder: str
+    title: str
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """The audit that is looked at. `stamp` is what its figures are cached under."""
+
+    id: str
+    bundle: Bundle
+    stamp: str
+    # Of the frame that it is looked at in; opaque to the views.
+    pages: Mapping[str, Any]  # what links between pages lead to
+    messages: Any  # where what must be read first is written
+
+    @property
+    def folder(self) -> str:
+        return str(self.bundle.folder)
+
+
+class Held(Bundle):
+    """An audit of which each file is read, hashed and parsed once: a page asks for the same arrays many times."""
+
+    def arrays(self, name: str) -> Arrays:
+        return dict(self._once(name, super().arrays))
+
+    def table(self, name: str) -> pd.DataFrame:
+        return self._once(name, super().table).copy()
+
+    def groups(self) -> pd.DataFrame:
+        return self._once("groups", lambda _: super(Held, self).groups()).copy()
+
+    def _once(self, name: str, load: Callable[[str], T]) -> T:
+        held = self.__dict__.setdefault("held", {})
+        key = (name, getattr(load, "__name__", ""))
+        if key not in held:
+            held[key] = load(name)
+        found: T = held[key]
+        return found
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A folder with an audit.json that cannot be read, and why."""
+
+    folder: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Integrity:
+    """Whether an audit is what was recorded. `sentence` says what was checked, or what differs."""
+
+    intact: bool
+    sentence: str
+    digests: tuple[str, ...] = ()  # any of them is this audit's
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an audit is that is being written at this moment."""
+
+    done: int
+    planned: int
+    step: str  # that is under way
+
+
+def listing(runs: str | Path) -> tuple[list[Run], list[Broken]]:
+    """The audits of a folder, newest first, and those that cannot be read."""
+    found: list[Run] = []
+    broken: list[Broken] = []
+    for folder in find(runs):
+        try:
+            manifest = read(folder).manifest
+            found.append(_run(folder, manifest))
+        except MALFORMED as error:
+            broken.append(Broken(folder.name, reason(error)))
+    names = Counter(run.title for run in found)
+    # The folder only where it is needed to tell two audits of the same name apart.
+    twice = [replace(r, title=f"{plain(Path(r.folder).name)}: {r.title}") if names[r.title] > 1 else r for r in found]
+    return twice, broken
+
+
+def opened(run: Run, pages: Mapping[str, Any], messages: Any = None) -> Opened:
+    """Open an audit."""
+    bundle = read(run.folder)
+    return Opened(run.id, Held(bundle.folder, bundle.manifest), stamp(run.folder), pages, messages)
+
+
+def stamp(folder: str | Path) -> str:
+    """Changes when a file of the audit changes: what is cached about the audit is cached under it."""
+    files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+    seen = hashlib.sha256()
+    for path in files:
+        # The time of the last change of an entry is the kernel's, and cannot be put back as that of its content can.
+        s = path.lstat()
+        entry = f"{path} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns} {s.st_ino} {s.st_dev}\n"
+        seen.update(entry.encode("utf-8", "backslashreplace"))
+    return seen.hexdigest()
+
+
+def progress(folder: str | Path) -> Progress | None:
+    """How far an audit is; None unless a process is writing it."""
+    if lock.writer(folder) is None:
+        return None
+    try:
+        manifest = read(folder).manifest
+        done, planned = len(manifest["steps"]), expected_steps(manifest["plan"])
+    except MALFORMED:
+        return Progress(0, 0, "")
+    return Progress(done, len(planned), planned[done] if done < len(planned) else "its conclusions")
+
+
+def check(folder: str | Path) -> Integrity:
+    """Hash every file and recompute every number of an audit."""
+    try:
+        done = verify(folder)
+    except MALFORMED as error:
+        return Integrity(intact=False, sentence=reason(error))
+    return Integrity(
+        intact=True,
+        sentence=f"{done.files} files have their recorded digests; {done.findings} findings and {done.numbers:,} "
+        "numbers in tables follow from the stored evidence. This does not show who wrote the files: compare a digest "
+        "that you were given by another way.",
+        digests=(done.digest, done.evidence_digest),
+    )
+
+
+def _run(folder: Path, manifest: dict[str, Any]) -> Run:
+    status = str(manifest["status"])
+    if status == "running" and lock.writer(folder) is None:
+        status = "killed"
+    ended = "" if status == "complete" else f" ({plain(status)})"
+    number = state.run_id(folder.name, str(manifest["digest"]))
+    return Run(number, str(folder), f"{plain(manifest['name'])}{ended}")
+
+
+def reason(error: Exception) -> str:
+    """Why something of an audit cannot be read, as a sentence without its full stop."""
+    if isinstance(error, ProbeError):
+        return plain(error)
+    return f"audit.json is not shaped as an audit writes it ({type(error).__name__}: {plain(error)})"

@@ -1,0 +1,186 @@
+"""The findings of an audit, what it was of, and how to repeat it."""
+
+import hashlib
+import shlex
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from probe.audit import Bundle, reading
+from probe.audit.expected import expected_steps
+from probe.audit.files import content
+from probe.audit.toml import to_toml
+from probe.decision import in_words
+from probe.errors import ProbeError
+from probe.report.wording import unit_of
+from probe_dashboards.views.words import STATUSES, estimate, md, number, plain, status, threshold
+
+LENSES = {
+    "performance": ("Performance", "performance"),
+    "explanation": ("Explanations", "instance"),
+    "robustness": ("Robustness", "robustness"),
+    "bias": ("Bias", "bias"),
+}
+
+
+APART = "Checks of the explanations and attacks themselves, not of the model"
+
+
+@dataclass(frozen=True)
+class Group:
+    """The findings of one lens, and the page that shows their evidence ("" if there is none)."""
+
+    title: str
+    page: str
+    findings: pd.DataFrame
+    measured: pd.DataFrame
+
+
+def counts(bundle: Bundle) -> dict[str, int]:
+    """How many findings about the model have each status; every status is there."""
+    seen, _ = reading.tally(bundle.manifest["findings"])
+    return {name: seen[name] for name in STATUSES} | {plain(s): n for s, n in seen.items() if s not in STATUSES}
+
+
+def checks(bundle: Bundle) -> str:
+    """How the checks of explanations and attacks came out; empty where there are none."""
+    _, seen = reading.tally(bundle.manifest["findings"])
+    return ", ".join(f"{n} {plain(name)}" for name, n in seen.most_common())
+
+
+def verdict(bundle: Bundle) -> list[str]:
+    """The audit in a few sentences."""
+    return [plain(sentence) for sentence in reading.verdict(bundle)]
+
+
+def origin(bundle: Bundle) -> str:
+    """What is to be known of where the rows come from; empty for rows of a test split."""
+    return reading.origin(bundle.manifest)
+
+
+def plan(bundle: Bundle) -> str:
+    """The plan as a TOML file."""
+    return to_toml(bundle.manifest["plan"])
+
+
+def report(bundle: Bundle) -> bytes | None:
+    """The report, if it is the one that was written with the audit."""
+    try:
+        page = content(bundle.folder, "report.html")
+    except ProbeError:
+        return None
+    return page if hashlib.sha256(page).hexdigest() == bundle.manifest.get("report_sha256") else None
+
+
+def write_report(bundle: Bundle) -> str:
+    """The command that writes the report."""
+    return f"probe report {shlex.quote(str(bundle.folder))}"
+
+
+def groups(bundle: Bundle, wanted: str = "all") -> list[Group]:
+    """The findings by lens, all of them or those of one status, ready for a table that reads Markdown."""
+    findings = [f for f in bundle.manifest["findings"] if wanted in ("all", f["status"])]
+    own = [f for f in findings if f.get("about", "model") == "model"]
+    lenses = list(LENSES) + sorted({str(f["lens"]) for f in own} - set(LENSES))
+    listed = [(lens, [f for f in own if f["lens"] == lens]) for lens in lenses]
+    listed.append((APART, [f for f in findings if f.get("about", "model") != "model"]))
+    return [_group(lens, rows) for lens, rows in listed if rows]
+
+
+def subject(bundle: Bundle) -> pd.DataFrame:
+    """What was audited, on what, with what."""
+    m = bundle.manifest
+    model, data, machine = m["model"], m["data"], m.get("machine", {})
+    shape = " by ".join(str(size) for size in data["shape"])
+    rows = {
+        "Model": f"{model['name']}, {len(model['classes'])} classes: {', '.join(map(str, model['classes']))}",
+        "Decision": in_words(model.get("threshold"), model["classes"]) or "the most likely class",
+        "Data": f"{data['name']}: {number(int(data['n']))} examples of {shape}, from {data['source']}",
+        "Rows": {"test": "of a test split", "train": "the model was trained on them"}.get(
+            str(data.get("role")), "not known whether the model was trained on them"
+        ),
+        "Groups": ", ".join(map(str, data["groups"])) or "none declared",
+        "Seed": str(m["plan"]["seed"]),
+        "Made": f"{m.get('created', '?')} to {m.get('finished', '?')}",
+        "Made with": ", ".join(f"{name} {value}" for name, value in machine.items()),
+    }
+    return pd.DataFrame({"Of": list(rows), "Recorded": [plain(text) for text in rows.values()]})
+
+
+def digests(bundle: Bundle) -> str:
+    """SHA-256 of what was audited and of what was found."""
+    m = bundle.manifest
+    parts = {"model": m["model"]["sha256"], "data": m["data"]["sha256"], "evidence": m["digest"]}
+    return "\n".join(f"{name:9}{plain(value)}" for name, value in parts.items())
+
+
+def not_run(bundle: Bundle) -> pd.DataFrame:
+    """What was not measured, and why: findings and steps that did not run, and steps that never began."""
+    rows = [(f["lens"], f["check"], f["status"], f["note"]) for f in bundle.manifest["findings"]]
+    absent = [row for row in rows if row[2] in ("not run", "error")]
+    ended = {step["name"] for step in bundle.manifest["steps"]}
+    waiting = [(lens, name, "not run", "the audit ended before this step") for lens, name in _planned(bundle)]
+    absent += [row for row in waiting if row[1] not in ended and not bundle.complete]
+    return pd.DataFrame(
+        [(plain(lens), plain(check), STATUSES[s].word, plain(note)) for lens, check, s, note in absent],
+        columns=["Lens", "Check", "Status", "Why"],
+    )
+
+
+def steps(bundle: Bundle) -> pd.DataFrame:
+    """What ran, and what it cost."""
+    rows = [
+        (step["name"], step["status"], step["seconds"], step["forward"], step["backward"], step["note"])
+        for step in bundle.manifest["steps"]
+    ]
+    return pd.DataFrame(rows, columns=["Step", "Ended", "Seconds", "Forward passes", "Backward passes", "Note"])
+
+
+def reproduce(bundle: Bundle) -> str:
+    """The commands that check this audit and make it again."""
+    folder = shlex.quote(str(bundle.folder))
+    return "\n".join(
+        [
+            "# hash every file and recompute every number from the stored evidence",
+            f"probe verify {folder} --digest {shlex.quote(plain(bundle.manifest['digest']))}",
+            "# run the model again, with the same plan and seed, and compare the findings",
+            f"probe verify {folder} --rerun",
+            "# the plan of this audit, and a new audit by it",
+            *reading.repeat(bundle.manifest, folder),
+        ]
+    )
+
+
+def _group(lens: str, findings: list[dict[str, Any]]) -> Group:
+    title, page = LENSES.get(lens, (plain(lens), "instance" if lens == APART else ""))
+    rows = [
+        (
+            status(f["status"]),
+            _described(f["check"], f["note"]),
+            estimate(f["estimate"], f["low"], f["high"], unit_of(f)),
+            threshold(f["threshold"], f["direction"], unit_of(f)),
+            number(f["n"]),
+        )
+        for f in findings
+    ]
+    measured = [
+        (md(f["check"]), md(f["method"]), "\N{EN DASH}" if f["seed"] is None else str(f["seed"])) for f in findings
+    ]
+    return Group(
+        title,
+        page,
+        pd.DataFrame(rows, columns=["Status", "Finding", "Estimate [95 % interval]", "Asked", "n"]),
+        pd.DataFrame(measured, columns=["Check", "Measured by", "Seed"]),
+    )
+
+
+def _described(check: str, note: str) -> str:
+    """The check, and beneath it in small what its status rests on."""
+    return f"{md(check)}  \n:small[:grey[{md(note)}]]" if note else md(check)
+
+
+def _planned(bundle: Bundle) -> list[tuple[str, str]]:
+    lenses = {"predictions": "performance", "attack": "robustness"}
+    names = expected_steps(bundle.manifest["plan"])
+    return [(lenses.get(name.partition("-")[0], "explanation"), name) for name in names]

@@ -1,0 +1,151 @@
+"""The architectures. Each takes inputs in the user's units, normalises them itself, and returns logits.
+
+A network is built without weights (`build`), then either loaded, or initialised from a private source of randomness
+and adapted to the training inputs (`start`). So no network ever draws from the global random state.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from inspect import signature
+from math import prod
+from typing import Any
+
+import torch
+
+from probe import Space
+from probe.errors import DataError
+from probe_models.networks.autoencoder import AutoEncoder
+from probe_models.networks.cnn import ConvNet
+from probe_models.networks.columns import arguments
+from probe_models.networks.dense import ImageMLP
+from probe_models.networks.drawing import clear, drawn, start
+from probe_models.networks.ftt import FTTransformer
+from probe_models.networks.gan import AdversarialPair
+from probe_models.networks.graph import GAT, GCN
+from probe_models.networks.hidden import ACTIVATIONS, NORMS
+from probe_models.networks.lenet import LeNet
+from probe_models.networks.mlp import TableNet
+from probe_models.networks.network import Network
+from probe_models.networks.recurrent import GRU, LSTM, RecurrentNetwork
+from probe_models.networks.resnet import ResNet
+from probe_models.networks.text_cnn import TextCNN
+from probe_models.networks.text_transformer import TextTransformer
+from probe_models.networks.vae import VariationalAutoEncoder
+from probe_models.networks.vit import VisionTransformer
+from probe_models.training.strengths import nearest
+
+ARCHITECTURES: dict[str, Callable[..., Network]] = {
+    "mlp": TableNet,
+    "ftt": FTTransformer,
+    "image-mlp": ImageMLP,
+    "lenet": LeNet,
+    "cnn": ConvNet,
+    "resnet": ResNet,
+    "vit": VisionTransformer,
+    "text-cnn": TextCNN,
+    "lstm": partial(RecurrentNetwork, LSTM),
+    "gru": partial(RecurrentNetwork, GRU),
+    "text-transformer": TextTransformer,
+    "autoencoder": AutoEncoder,
+    "vae": VariationalAutoEncoder,
+    "gan": AdversarialPair,
+    "gcn": GCN,
+    "gat": GAT,
+}
+__all__ = ["ARCHITECTURES", "build", "drawn", "start"]
+
+LARGEST = 2**28  # bytes of weights
+WIDEST, LONGEST = 4096, 64  # the largest argument, and the longest list of them
+REPEATS = ("layers", "blocks")  # arguments that say how many parts there are; a list has a part for each number
+DEEPEST = 1024  # parts; a ResNet-152 has 50
+
+
+MOST = 2**16  # coordinates of a table
+
+
+def _places(value: Any) -> bool:
+    whole = isinstance(value, list | tuple) and len(value) <= MOST and all(type(n) is int and n >= 0 for n in value)
+    return whole and len(set(value)) == len(value)
+
+
+def _sizes(value: Any) -> bool:
+    numbers = value if isinstance(value, list | tuple) else [value]
+    return len(numbers) <= LONGEST and all(type(n) is int and 0 < n <= WIDEST for n in numbers)
+
+
+# Which values an argument may have, and how that is said; all that are not named are sizes.
+Admission = tuple[Callable[[Any], bool], str]
+SIZES: Admission = (_sizes, f"whole numbers from 1 to {WIDEST}, and no more than {LONGEST} of them")
+OPTIONS: dict[str, Admission] = {
+    "activation": (lambda name: name in tuple(ACTIVATIONS), f"one of {', '.join(ACTIVATIONS)}"),
+    "norm": (lambda name: name in tuple(NORMS), f"one of {', '.join(NORMS)}"),
+    "words": (lambda count: type(count) is int and 0 < count <= 2**16, f"a whole number from 1 to {2**16}"),
+    "numbers": (lambda count: type(count) is int and 0 <= count <= WIDEST, f"a whole number from 0 to {WIDEST}"),
+    "onehots": (lambda count: type(count) is int and 0 <= count <= WIDEST, f"a whole number from 0 to {WIDEST}"),
+    "columns": (lambda places: places is None or _places(places), f"coordinates, each once, no more than {MOST}"),
+    "dropout": (lambda part: type(part) in (int, float) and 0 <= part < 1, "a part from 0 to below 1"),
+}
+
+
+def build(architecture: str, kwargs: Mapping[str, Any], space: Space | None = None) -> Network:
+    """The network, with memory for its weights and nothing in it.
+
+    Args:
+        architecture: one of `ARCHITECTURES`.
+        kwargs: its arguments.
+        space: of a table: it says which columns are numbers, so that `mlp` and `ftt` need no sizes of inputs.
+
+    Raises:
+        DataError: if the architecture or an argument does not exist, or makes no sense.
+    """
+    if architecture not in ARCHITECTURES:
+        raise DataError(f"there is no architecture {architecture!r}; this version has {', '.join(ARCHITECTURES)}")
+    if space is not None:
+        kwargs = arguments(architecture, kwargs, space)
+    _check(architecture, kwargs)
+    try:
+        with torch.device("meta"):
+            network = ARCHITECTURES[architecture](**kwargs)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DataError(f"{architecture} cannot be built from {dict(kwargs)}: {error}") from None
+    needed = sum(tensor.nbytes for tensor in network.state_dict().values())
+    if needed > LARGEST:
+        raise DataError(f"{architecture} would have {needed:,} bytes of weights, more than {LARGEST:,}")
+    clear(network.to_empty(device="cpu"))
+    # Convolutions on a CPU took half the time with the channels of a pixel side by side.
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types leave it out
+
+
+def _check(architecture: str, kwargs: Mapping[str, Any]) -> None:
+    accepted = signature(ARCHITECTURES[architecture]).parameters
+    for name in kwargs:
+        if name not in accepted:
+            raise DataError(f"{architecture} has no argument {name!r}{nearest(name, accepted)}")
+    for name, parameter in accepted.items():
+        if parameter.default is parameter.empty and name not in kwargs:
+            raise DataError(f"{architecture} lacks the argument {name!r}; it takes {', '.join(accepted)}")
+    # The arguments may come from somebody's file: what they would cost is checked before anything is built.
+    for name, value in kwargs.items():
+        admits, expected = OPTIONS.get(name, SIZES)
+        many = accepted[name].annotation not in (int, float, str)
+        if many != isinstance(value, list | tuple) and value is not None:
+            expected += ", as a list" if many else ", one of them"
+        elif admits(value):
+            continue
+        raise DataError(f"{architecture} has {name}={str(value)[:50]}, expected {expected}")
+    # Weights alone do not bound them: a million narrow layers are few numbers, and gigabytes of modules.
+    parts = {name: count for name, value in _arguments(architecture, kwargs).items() if (count := _parts(name, value))}
+    if prod(parts.values()) > DEEPEST:
+        found = " x ".join(f"{count} ({name})" for name, count in parts.items())
+        raise DataError(f"{architecture} would have {found} parts, more than {DEEPEST:,}; build it with fewer of them")
+
+
+def _arguments(architecture: str, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    accepted = signature(ARCHITECTURES[architecture]).parameters.values()
+    return {p.name: p.default for p in accepted if p.default is not p.empty} | dict(kwargs)
+
+
+def _parts(name: str, value: Any) -> int:
+    if isinstance(value, list | tuple) and name != "columns":
+        return len(value)
+    return int(value) if name in REPEATS else 0

@@ -1,0 +1,29 @@
+"""A denoising autoencoder for grey images."""
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from probe_models.networks.codec import Decoder, Encoder
+from probe_models.networks.detector import Detector
+from probe_models.networks.shapes import Codes, Images
+
+
+class AutoEncoder(Detector):
+    """Squeezes an image through a code of few numbers (Vincent et al. 2008, doi:10.1145/1390156.1390294).
+
+    It is trained to rebuild x from x + noise, so it learns what clothes look like rather than to copy. Once trained it
+    rebuilds images as they are: r(x) = sigmoid(decode(encode(x))).
+    """
+
+    def __init__(self, side: int = 28, channels: Sequence[int] = (16, 32), code: int = 32) -> None:
+        super().__init__()
+        self.encoder = Encoder(side, channels, code, nn.ReLU)
+        self.decoder = Decoder(side, channels, code)
+
+    def encode(self, images: Images) -> Codes:
+        """The codes of images."""
+        return self.encoder(images)
+
+    def reconstruct(self, images: Images) -> Images:
+        return self.decoder(self.encode(images)).sigmoid()

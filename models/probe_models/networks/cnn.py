@@ -1,0 +1,50 @@
+"""A small convolutional network for grey images."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from probe_models.networks.dropout import Dropout
+from probe_models.networks.hidden import ACTIVATIONS, MAP_NORMS
+from probe_models.networks.network import Network, Standardise
+from probe_models.networks.shapes import Images, Logits
+
+
+class ConvNet(Network):
+    """Blocks of convolution, halving, normalisation and activation, then dropout and one linear layer.
+
+    Block k maps (c[k-1], s, s) to (c[k], s/2, s/2): x <- activation(norm(MaxPool(W * x))). Halving comes first, as the
+    other two then cost a quarter.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[int] = (32, 64, 128),
+        side: int = 28,
+        classes: int = 10,
+        norm: str = "batch",
+        activation: str = "relu",
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.standardise = Standardise()
+        widths = (1, *channels)
+        self.blocks = nn.Sequential(*(_block(a, b, norm, activation) for a, b in zip(widths, channels, strict=False)))
+        self.dropout = Dropout(dropout)
+        self.head = nn.Linear(channels[-1] * (side // 2 ** len(channels)) ** 2, classes)
+
+    def forward(self, inputs: Images) -> Logits:
+        return self.head(self.dropout(self.blocks(self.standardise(inputs)).flatten(1)))
+
+    def adapt(self, inputs: Images, generator: torch.Generator) -> None:
+        self.standardise.adapt(inputs)
+
+
+def _block(channels_in: int, channels_out: int, norm: str, activation: str) -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=norm == "none"),
+        nn.MaxPool2d(2),
+        MAP_NORMS[norm](channels_out),
+        ACTIVATIONS[activation](),
+    )

@@ -1,0 +1,39 @@
+"""A network of linear layers for grey images, which knows nothing of neighbouring pixels."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import nn
+
+from probe_models.networks.hidden import linear
+from probe_models.networks.network import Network, Standardise
+from probe_models.networks.shapes import Images, Logits
+
+
+class ImageMLP(Network):
+    """Linear layers with an activation between, on all pixels in a row.
+
+    With h[0] the (side * side,) standardised pixels: h[k] = dropout(activation(norm(W[k] h[k-1] + b[k]))) of widths[k]
+    numbers, and the logits are W h + b of the last.
+    """
+
+    def __init__(
+        self,
+        side: int = 28,
+        widths: Sequence[int] = (256, 128),
+        classes: int = 10,
+        norm: str = "none",
+        activation: str = "relu",
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.standardise = Standardise()
+        hidden = (linear(a, b, norm, activation, dropout) for a, b in pairwise((side * side, *widths)))
+        self.layers = nn.Sequential(*hidden, nn.Linear(widths[-1], classes))
+
+    def forward(self, inputs: Images) -> Logits:
+        return self.layers(self.standardise(inputs).flatten(1))
+
+    def adapt(self, inputs: Images, generator: torch.Generator) -> None:
+        self.standardise.adapt(inputs)

@@ -1,0 +1,47 @@
+"""A generator of grey images, and the discriminator that it learned to deceive."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from probe.tensors import spans
+from probe_models.networks.codec import Decoder, Encoder
+from probe_models.networks.network import Network
+from probe_models.networks.shapes import Codes, Examples, Images, Logits
+
+
+class AdversarialPair(Network):
+    """Two players (Goodfellow et al., arXiv:1406.2661), built like DCGAN's (arXiv:1511.06434).
+
+    The generator makes an image sigmoid(g(z)) of noise z ~ N(0, I). The discriminator gives an image the log-odds d(x)
+    of being real. Towards the outside the pair is the discriminator, with the classes ("generated", "real"); they
+    share d(x) evenly.
+
+    Unlike DCGAN's, the discriminator has no batch normalisation: it shall judge an image by itself.
+    """
+
+    def __init__(self, side: int = 28, channels: Sequence[int] = (32, 64), code: int = 64) -> None:
+        super().__init__()
+        self.code = code
+        self.generator = Decoder(side, channels, code)
+        self.discriminator = Encoder(side, channels, 1, partial(nn.LeakyReLU, 0.2))
+
+    def forward(self, inputs: Images) -> Logits:
+        odds = self.discriminator(inputs)[:, 0]
+        return torch.stack((-odds / 2, odds / 2), 1)
+
+    def draw(self, noise: Codes) -> Images:
+        """The images that noise becomes."""
+        return self.generator(noise).sigmoid()
+
+    @torch.no_grad()
+    def generate(self, count: int, random: torch.Generator) -> Float[Tensor, "{count} 1 height width"]:
+        """Images of noise drawn from N(0, I)."""
+        noise = torch.randn(count, self.code, generator=random).to(self.discriminator.head.weight.device)
+        return torch.cat([self.draw(noise[rows]) for rows in spans(count, 500)])
+
+    def adapt(self, inputs: Examples, generator: torch.Generator) -> None:
+        """Take nothing from the training images."""

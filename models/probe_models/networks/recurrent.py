@@ -1,0 +1,97 @@
+"""Recurrent networks for sentences, which read word by word.
+
+The units are written out: torch's own have no gradient by their inputs in eval mode on an accelerator.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from probe_models.networks.dropout import Dropout
+from probe_models.networks.shapes import Logits, Tokens
+from probe_models.networks.words import WordNetwork
+
+
+class Unit(nn.Module):
+    """Reads vectors x[t] of words, and has a state h[t] after each."""
+
+    def __init__(self, width: int, hidden: int, parts: int) -> None:
+        super().__init__()
+        self.read = nn.Linear(width, parts * hidden)
+        self.recall = nn.Linear(hidden, parts * hidden)
+
+    @abstractmethod
+    def forward(self, embedded: Tokens) -> Float[Tensor, "rows tokens hidden"]:
+        """The states, beginning with 0 before the first word."""
+
+    def nothing(self, embedded: Tokens) -> Float[Tensor, "rows hidden"]:
+        """The state before the first word."""
+        return embedded.new_zeros(embedded.shape[0], self.recall.in_features)
+
+
+class LSTM(Unit):
+    """Long short-term memory (doi:10.1162/neco.1997.9.8.1735), with a gate to forget (doi:10.1162/089976600300015015).
+
+    W x[t] + b + U h[t-1] + d has four parts: gates i, f, o = sigmoid of the first, second and fourth, and news
+    n = tanh of the third. Memory c[t] = f c[t-1] + i n, and h[t] = o tanh(c[t]).
+    """
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__(width, hidden, parts=4)
+
+    def forward(self, embedded: Tokens) -> Float[Tensor, "rows tokens hidden"]:
+        state = memory = self.nothing(embedded)
+        states = []
+        for word in self.read(embedded).unbind(1):
+            i, f, n, o = (word + self.recall(state)).chunk(4, 1)
+            memory = f.sigmoid() * memory + i.sigmoid() * n.tanh()
+            state = o.sigmoid() * memory.tanh()
+            states.append(state)
+        return torch.stack(states, 1)
+
+
+class GRU(Unit):
+    """Gated recurrent unit (Cho et al. 2014, arXiv:1406.1078).
+
+    a = W x[t] + b and p = U h[t-1] + d have three parts each: gates r, z = sigmoid(a + p) of the first and second, and
+    news n = tanh(a + r p) of the third. h[t] = (1 - z) n + z h[t-1].
+    """
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__(width, hidden, parts=3)
+
+    def forward(self, embedded: Tokens) -> Float[Tensor, "rows tokens hidden"]:
+        state = self.nothing(embedded)
+        states = []
+        for word in self.read(embedded).unbind(1):
+            (a_r, a_z, a_n), (p_r, p_z, p_n) = word.chunk(3, 1), self.recall(state).chunk(3, 1)
+            r, z = (a_r + p_r).sigmoid(), (a_z + p_z).sigmoid()
+            state = (1 - z) * (a_n + r * p_n).tanh() + z * state
+            states.append(state)
+        return torch.stack(states, 1)
+
+
+class RecurrentNetwork(WordNetwork):
+    """One unit reads forwards, another backwards; of each of their states, the largest over the words is classified."""
+
+    def __init__(
+        self,
+        unit: Callable[[int, int], Unit],
+        words: int,
+        width: int = 32,
+        hidden: int = 32,
+        dropout: float = 0.0,
+        classes: int = 2,
+    ) -> None:
+        super().__init__(words, width)
+        self.forwards, self.backwards = unit(width, hidden), unit(width, hidden)
+        self.dropout = Dropout(dropout)
+        self.head = nn.Linear(2 * hidden, classes)
+
+    def forward(self, embedded: Tokens) -> Logits:
+        words = self.dropout(embedded)
+        largest = (self.forwards(words).amax(1), self.backwards(words.flip(1)).amax(1))
+        return self.head(self.dropout(torch.cat(largest, 1)))

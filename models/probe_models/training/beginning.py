@@ -1,0 +1,118 @@
+"""What training begins with: weights that are drawn, or those that are there."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from probe import Dataset
+from probe.errors import DataError, PlanError
+from probe_models.networks.columns import TableNetwork, check_columns
+from probe_models.networks.drawing import blank, device_of, left, start, undone_by_errors
+from probe_models.networks.network import logits_of
+from probe_models.randomness import fixed
+from probe_models.training.course import Weights
+from probe_models.training.losses import LOSSES
+from probe_models.training.randomness import number, source
+from probe_models.training.settings import Settings
+
+# What somebody else's forward may raise for rows that it was not written for.
+ERRORS = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+
+
+def begin(  # the arguments of `fit` that decide the first weights
+    network: nn.Module,
+    data: Dataset,
+    settings: Settings,
+    seed: int,
+    weights: Weights | None,
+    *,
+    initialise: bool | None,
+) -> None:
+    """Fill in the first weights of a network, and see whether it fits the rows.
+
+    Raises:
+        PlanError: if nobody said whether weights that are there are to be drawn anew, or the seed cannot decide them.
+        DataError: if the network cannot take the rows. However it ends in an error, the network stays what it was.
+    """
+    check_kind(network)
+    given, empty = dict(weights or {}), left(network)
+    kind = type(network).__name__
+    if unknown := sorted(given.keys() - network.state_dict().keys()):
+        raise PlanError(f"weights has {unknown[0]!r}, which {kind} does not; leave it out")
+    everything = given.keys() >= network.state_dict().keys()
+    if initialise is None and not everything and not blank(network):
+        raise PlanError(
+            f"{kind} has weights already; give initialise=True to have them drawn anew by the seed, or "
+            "initialise=False to begin with them"
+        )
+    if initialise is False and (missing := sorted(empty.keys() - given.keys())):
+        raise PlanError(
+            f"{missing[0]} of {kind} is not filled in, so initialise=False has nothing to begin with; load weights, or "
+            "leave initialise out to have them drawn"
+        )
+    with undone_by_errors(network):
+        if initialise or (initialise is None and empty):
+            start(network, data.inputs, source(seed, "weights"), settings.initialiser)
+        network.load_state_dict(dict(network.state_dict()) | given)
+        _check(network, data, settings)
+
+
+def check_kind(network: nn.Module) -> None:
+    """Refuse what cannot be trained, whatever the rows."""
+    kind = type(network).__name__
+    if not isinstance(network, nn.Module):
+        raise PlanError(f"fit trains an nn.Module; got {kind}")
+    if any(map(is_lazy, [*network.parameters(), *network.buffers()])):
+        raise PlanError(f"{kind} has lazy layers, which have no weights yet; call it once on a few rows first")
+    if not any(True for _ in network.parameters()):
+        raise PlanError(f"{kind} has no parameters, so there is nothing to train")
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise PlanError(f"every parameter of {kind} has requires_grad=False; let go of those that are to be trained")
+    if strange := [name for name, value in network.state_dict().items() if not isinstance(value, Tensor)]:
+        raise PlanError(f"{strange[0]} in the state dict of {kind} is no tensor, which a run cannot keep; make it one")
+    if infinite := [name for name, p in network.named_parameters() if p.dtype.is_complex]:
+        raise PlanError(f"{infinite[0]} of {kind} is complex, which training cannot handle; use two real parameters")
+
+
+def _check(network: nn.Module, data: Dataset, settings: Settings) -> None:
+    """Refuse a network that the rows do not fit, before it takes time."""
+    if isinstance(network, TableNetwork) and data.inputs.ndim == 2:  # rows and coordinates
+        check_columns(network, data.space, data.inputs.shape[1], data.name)
+    # The lowest and the highest of each coordinate: among token ids the highest is the one that may be too high.
+    ends = torch.stack([data.inputs.amin(0), data.inputs.amax(0)]).to(device_of(network))
+    kind = type(network).__name__
+    modes = [(module, module.training) for module in network.modules()]
+    try:
+        with torch.no_grad(), fixed(number(0, "check"), device_of(network)):
+            outputs = logits_of(network.eval(), ends)
+    except ERRORS as error:
+        shape = tuple(data.inputs.shape[1:])
+        raise DataError(
+            f"{kind} cannot take the rows of {data.name} {shape}: {error}; "
+            f"change its arguments, or the rows, which are {data.inputs.dtype}"
+        ) from None
+    finally:
+        for module, mode in modes:
+            module.training = mode
+    if not isinstance(outputs, Tensor):
+        raise DataError(f"{kind} returns a {type(outputs).__name__}, expected a tensor of logits (rows, classes)")
+    if outputs.ndim != 2 or len(outputs) != len(ends) or not outputs.is_floating_point():  # rows, classes
+        raise DataError(
+            f"{kind} makes {tuple(outputs.shape)} {outputs.dtype} of {len(ends)} rows, expected logits "
+            f"({len(ends)}, classes)"
+        )
+    if data.inputs.is_floating_point() and bool(data.inputs.isnan().any()) and bool(outputs.isnan().any()):
+        raise DataError(
+            f"{data.name} has missing values, of which {kind} makes nan; fill them in, or leave their rows out"
+        )
+    if settings.loss not in LOSSES:
+        return
+    count = outputs.shape[1]
+    if data.classes and count != len(data.classes):
+        raise DataError(f"{kind} has {count} outputs, {data.name} has {len(data.classes)} classes; make them equal")
+    low, high = int(data.labels.min()), int(data.labels.max())
+    if low < 0 or high >= count:
+        raise DataError(
+            f"the labels of {data.name} run from {low} to {high}, {kind} has {count} outputs, expected labels from 0 "
+            f"to {count - 1}; number the classes from 0, or give the network an output for each"
+        )

@@ -1,0 +1,322 @@
+"""The training loop."""
+
+import hashlib
+import json
+import math
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from probe import Dataset
+from probe.errors import DataError, ProbeError, RangeError
+from probe.tensors import generator, sha256, spans
+from probe_models.networks.drawing import tensors
+from probe_models.randomness import fixed
+from probe_models.training.beginning import begin
+from probe_models.training.course import Course, Epoch, Trained, Weights
+from probe_models.training.learner import Learner
+from probe_models.training.metrics import Metrics
+from probe_models.training.objectives import Judgement, objective_of
+from probe_models.training.randomness import number, source
+from probe_models.training.settings import Settings
+from probe_models.training.signals import Stop, asked_to_stop
+from probe_models.training.state import States, make, owned
+from probe_models.training.workers import Workers, together
+
+Progress = Callable[[str], None]
+
+
+def to_stderr(line: str) -> None:
+    """Show a line of progress."""
+    sys.stderr.write(line + "\n")
+
+
+def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, from what, and who hears of it
+    network: nn.Module,
+    data: Dataset,
+    settings: Settings,
+    *,
+    device: torch.device,
+    seed: int = 0,
+    progress: Progress = to_stderr,
+    folder: Path | None = None,
+    weights: Weights | None = None,
+    initialise: bool | None = None,
+    save_every: float = 30.0,
+) -> Trained:
+    """Train a network; leave the weights of its best epoch in it, in eval mode.
+
+    The best epoch has the lowest loss on validation rows, which are carved from `data` and never trained on. Without a
+    folder Ctrl-C ends training and keeps the best epoch so far. With one, the state is kept in it: Ctrl-C and SIGTERM
+    finish the step and write the state, and then, or however else it ended, the same call takes the run up again, and
+    on a CPU ends with the same bits. A loss that is no longer a number ends training too; the last good state is kept.
+
+    Args:
+        network: what to train: one that `probe_models.networks.build` made, or any module of logits.
+        data: rows to train on and to choose the best epoch by.
+        settings: every choice that training makes.
+        device: where to train.
+        seed: of the first weights, the order of the batches and all that is drawn on the way.
+        progress: takes a line after each epoch.
+        folder: where to write `metrics.jsonl`, one line an epoch, and the state, which `States.clear` removes.
+        weights: tensors to begin with, by name, in place of those that are drawn; others are drawn all the same.
+        initialise: whether the weights that the network has are drawn anew. A network that `build` made has none, and
+            needs no answer; nor does one whose every weight is in `weights`.
+        save_every: seconds between two states; 0 writes one after each step.
+
+    Raises:
+        ExistsError: if another process trains into the folder, or it holds the state of another run.
+        PlanError: if it is not said whether the network's own weights are to be drawn anew, or the seed cannot decide
+            them; the network stays what it was.
+        DataError: if the network cannot take the rows.
+        ProbeError: if the loss is no longer a number.
+    """
+    training, validation = carve(data, settings.validation)
+    begin(network, training, settings, seed, weights, initialise=initialise)
+    # Of a network that begins with what it has, that is a part of what the run is.
+    begun = sha256(tensors(network)) if initialise is False else sha256(weights or {})
+    network.to(device)
+    if folder:
+        make(folder)
+    with together(device) as workers, _ownership(folder, workers):
+        objective = objective_of(network, settings, training).to(device)
+        fewest = _fewest(network, settings, workers)
+        steps = settings.epochs * len(batches(len(training), settings.batch, fewest))
+        learner = Learner(objective, settings, steps=steps, seed=seed, workers=workers)
+        # A state of divided weights is not kept: such a run begins anew. All read the state, and one writes it.
+        kept = None if workers.shards(settings) else folder
+        states = States(kept, _identity(network, data, settings, seed, begun), save_every) if kept else None
+        metrics = Metrics(folder if workers.leads else None)
+        run = _Run(learner, _on(training, device), _on(validation, device), fewest, progress, metrics, states)
+        return run.to_the_end()
+
+
+def carve(data: Dataset, part: float) -> tuple[Dataset, Dataset]:
+    """Divide the rows into those to train on and those to choose the best epoch by.
+
+    The division is the same for all seeds of training, so that seeds can be compared on the validation rows.
+    """
+    count = round(len(data) * part)
+    if count < 1 or count >= len(data):
+        raise DataError(f"{data.name} has {len(data)} rows: too few to keep {part:.0%} of them for validation")
+    order = torch.randperm(len(data), generator=generator(0, torch.device("cpu")))
+    return data[order[count:]], data[order[:count]]
+
+
+def batches(rows: int, size: int, fewest: int = 1) -> list[slice]:
+    """Slices of `size` rows, of which the last may be shorter; fewer than `fewest` rows join the slice before them."""
+    found = list(spans(rows, size))
+    if len(found) > 1 and found[-1].stop - found[-1].start < fewest:
+        found[-2:] = [slice(found[-2].start, rows)]
+    return found
+
+
+class _Run:
+    """One run of training, from where its state was to its end."""
+
+    def __init__(  # noqa: PLR0913  # the parts of a run, made by `fit` alone
+        self,
+        learner: Learner,
+        training: Dataset,
+        validation: Dataset,
+        fewest: int,
+        progress: Progress,
+        metrics: Metrics,
+        states: States | None,
+    ) -> None:
+        self.learner, self.settings, self.workers = learner, learner.settings, learner.workers
+        self.training, self.validation, self.fewest = training, validation, fewest
+        # As many training rows as there are validation rows, so that both losses are as sure.
+        self.sample = training[: len(validation)]
+        self.rows = learner.objective.rows(training)
+        self.progress = progress if self.workers.leads else lambda line: None
+        self.states = states
+        self.course = self._restored() or Course(_copy(learner.whole), self._judge(validation).loss)
+        self.metrics = metrics
+        metrics.begin(self.course.lines)
+        self.begun = time.perf_counter() - self.course.seconds
+
+    def to_the_end(self) -> Trained:
+        """Train epoch by epoch; leave the best weights in the network."""
+        course, network = self.course, self.learner.whole
+        # Among several processes none stops by itself, or the others would wait for it.
+        numbers = (signal.SIGINT, signal.SIGTERM) if self.states and self.workers.count == 1 else ()
+        try:
+            with asked_to_stop(numbers) as stop:
+                while not self._over():
+                    self._epoch(course.epoch, stop)
+                if stop.asked:
+                    self.progress("stopped after the last step; the same call goes on from there")
+                    stop.end()
+        except KeyboardInterrupt:
+            if self.states and not stop.asked:
+                every = self.states.every
+                self.progress(f"interrupted; the same call goes on from the last state, at most {every:.0f} s ago")
+            if course.best is None or self.states:
+                raise
+            self.progress("interrupted")
+        finally:
+            network.load_state_dict(course.weights)
+            for name, parameter in network.named_parameters():
+                parameter.requires_grad_(name not in self.learner.held)
+            network.eval()
+        if course.best is None:
+            raise ProbeError("training ended before its first epoch did")
+        self.learner.objective.conclude(network, self.validation)
+        self.progress(f"keeping epoch {course.best.number}")
+        rows = len(self.training), len(self.validation)
+        return Trained(course.best, course.untrained, len(course.lines), *rows, self._seconds(), tuple(course.lines))
+
+    def _over(self) -> bool:
+        """Whether no epoch is left, or no point in one."""
+        course, settings = self.course, self.settings
+        if course.best and len(course.lines) - course.best.number >= settings.patience:
+            self.progress(f"no better for {settings.patience} epochs")
+            return True
+        if self.learner.objective.collapsed(course.lines):
+            self.progress("accuracy under attack fell by more than 10 points below its best: catastrophic overfitting")
+            return True
+        return course.epoch > settings.epochs
+
+    def _epoch(self, number: int, stop: Stop) -> None:
+        course, learner = self.course, self.learner
+        self._train(number, stop)
+        learner.network.eval()
+        loss = self._mean(course.losses)
+        training, judged = self._judge(self.sample), self._judge(self.validation)
+        for found, kind in ((judged.loss, "validation"), (training.loss, "training")):
+            if not math.isfinite(found):
+                raise self._broken(
+                    f"the loss is {found} on the {kind} rows after epoch {number}, step {learner.taken} of all"
+                )
+        learner.heed(judged.loss)
+        if course.best is None or judged.loss < course.best.loss:
+            course.best, course.weights = Epoch(number, judged.loss, judged.accuracy), _copy(learner.judged)
+        seconds = self._seconds()
+        line = _line(number, loss, training, judged) | {"next_rate": learner.rate, "seconds": round(seconds, 3)}
+        course.lines.append(line)
+        course.epoch, course.step, course.losses = number + 1, 0, []
+        self.metrics.add(line)
+        if self.states:
+            self._save()
+        accuracy = "" if judged.accuracy is None else f" and accuracy {judged.accuracy:.4f}"
+        self.progress(
+            f"epoch {number}/{self.settings.epochs}: loss {loss:.4f}, on validation rows {judged.loss:.4f}"
+            f"{accuracy}; {seconds / number * (self.settings.epochs - number):.0f} s left"
+        )
+
+    def _train(self, number: int, stop: Stop) -> None:
+        """The steps of an epoch that are still to be done."""
+        course, learner = self.course, self.learner
+        learner.network.train()
+        order = torch.randperm(len(self.rows), generator=source(learner.seed, "order", number))
+        order = order.to(learner.device)
+        for rows in batches(len(order), self.settings.batch, self.fewest)[course.step :]:
+            course.losses.append(learner.learn(self.rows[order[rows]]))
+            course.step += 1
+            if stop.asked:
+                self._save()
+                self.progress(f"stopped after step {learner.taken} of all; the same call goes on from there")
+                stop.end()
+            if self.states and self.states.due and self.workers.leads:
+                self._save()
+
+    def _judge(self, data: Dataset) -> Judgement:
+        learner = self.learner
+        with fixed(number(0, "judge"), learner.device):
+            found = learner.objective.judge(learner.judged.eval(), data)
+        first = torch.tensor([found.loss, found.accuracy or 0.0], dtype=torch.float64, device=learner.device)
+        loss, accuracy = self.workers.agree(first).tolist()
+        return Judgement(loss, None if found.accuracy is None else accuracy)
+
+    def _save(self) -> None:
+        if not self.states or not self.workers.leads:
+            return
+        course = self.course
+        course.seconds = self._seconds()
+        if course.losses:
+            self._mean(course.losses)
+        (tensors, numbers), (where, counts) = self.learner.state(), course.state()
+        # The loss of a step is that before it: what came of it shows in the weights first.
+        if broken := [name for name, tensor in tensors.items() if not bool(tensor.isfinite().all())]:
+            raise self._broken(f"{broken[0]} is no longer a number after step {self.learner.taken} of all")
+        self.states.write(tensors | where, numbers | counts)
+
+    def _restored(self) -> Course | None:
+        found = self.states and self.states.read()
+        if not found:
+            if self.states and States.left(self.states.folder):
+                self.progress(f"the state in {self.states.folder} is damaged; beginning anew")
+            return None
+        tensors, numbers = found
+        self.learner.restore(tensors, numbers)
+        course = Course.restored(tensors, numbers, self.learner.device)
+        self.progress(f"continuing in epoch {course.epoch}, after {self.learner.taken} steps of all")
+        return course
+
+    def _seconds(self) -> float:
+        return time.perf_counter() - self.begun
+
+    def _mean(self, losses: list[Tensor]) -> float:
+        # Looked at once an epoch: looking at every step would make an accelerator wait for it.
+        together = torch.stack(losses)
+        broken = (~together.isfinite()).nonzero()
+        if len(broken):
+            first = int(broken[0, 0])
+            raise self._broken(f"the loss is {float(together[first])} in epoch {self.course.epoch}, step {first + 1}")
+        return float(together.mean())
+
+    def _broken(self, what: str) -> ProbeError:
+        folder = self.states and self.states.folder
+        kept = f"; the last good state is kept in {folder}" if folder and States.left(folder) else ""
+        return ProbeError(f"{what}; lower Settings.rate, which is {self.settings.rate}{kept}")
+
+
+def _line(number: int, loss: float, training: Judgement, validation: Judgement) -> dict[str, Any]:
+    line = {"epoch": number, "loss": loss, "training_loss": training.loss, "validation_loss": validation.loss}
+    if training.accuracy is not None and validation.accuracy is not None:
+        line |= {"training_accuracy": training.accuracy, "validation_accuracy": validation.accuracy}
+    return line
+
+
+def _fewest(network: nn.Module, settings: Settings, workers: Workers) -> int:
+    """How many rows a step needs: normalisation over a batch can do nothing with a row by itself, in any process."""
+    if not any(isinstance(module, _BatchNorm) for module in network.modules()):
+        return 1
+    fewest = 2 * workers.count
+    if settings.batch < fewest:
+        each = f" for {workers.count} processes" * (workers.count > 1)
+        raise RangeError(
+            f"{type(network).__name__} normalises over the rows of a batch; Settings.batch must be {fewest} or more"
+            f"{each}, got {settings.batch}"
+        )
+    return fewest
+
+
+def _on(data: Dataset, device: torch.device) -> Dataset:
+    return replace(data, inputs=data.inputs.to(device), labels=data.labels.to(device))
+
+
+def _ownership(folder: Path | None, workers: Workers) -> AbstractContextManager[None]:
+    return owned(folder) if folder and workers.leads else nullcontext()
+
+
+def _identity(network: nn.Module, data: Dataset, settings: Settings, seed: int, begun: str) -> str:
+    """A digest of all that a run is determined by."""
+    # What has no weights, such as dropout, is in its text.
+    shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    text = json.dumps([repr(network), shapes, data.digest(), asdict(settings), seed, begun], default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _copy(network: nn.Module) -> Weights:
+    return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}

@@ -1,0 +1,46 @@
+"""Explain how inputs come about."""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from probe import Dataset
+from probe.tensors import rows_per_pass, spans
+from probe_models.networks.vae import VariationalAutoEncoder
+from probe_models.training.objectives.objective import Batch, Judgement
+from probe_models.training.objectives.reconstruction import errors
+from probe_models.training.objectives.unlabelled import Unlabelled
+from probe_models.training.randomness import source
+
+
+class Elbo(Unlabelled):
+    """The negative evidence lower bound in nats (arXiv:1312.6114), by one draw of each row's code."""
+
+    kind = VariationalAutoEncoder
+    network: VariationalAutoEncoder
+
+    def prepare(self, batch: Batch, random: torch.Generator) -> Batch:
+        inputs = self.augment(batch.inputs, random)
+        return replace(batch, inputs=inputs, noise=_noise(self.network, inputs, random))
+
+    def forward(self, batch: Batch) -> Tensor:
+        assert batch.noise is not None
+        return -self.network.elbo(batch.inputs, batch.noise)
+
+    @torch.no_grad()
+    def judge(self, network: nn.Module, data: Dataset) -> Judgement:
+        """The same, of inputs as they are, by the same draws each time."""
+        assert isinstance(network, VariationalAutoEncoder)
+        noise = _noise(network, data.inputs, source(0, "judge"))
+        parts = spans(len(data), rows_per_pass(data.inputs))
+        return Judgement(-float(torch.cat([network.elbo(data.inputs[rows], noise[rows]) for rows in parts]).mean()))
+
+    def conclude(self, network: nn.Module, data: Dataset) -> None:
+        """Settle what error is unusual."""
+        assert isinstance(network, VariationalAutoEncoder)
+        network.settle(errors(network, data.inputs))
+
+
+def _noise(network: VariationalAutoEncoder, inputs: Tensor, random: torch.Generator) -> Tensor:
+    return torch.randn(len(inputs), network.code, generator=random).to(inputs)

@@ -1,0 +1,64 @@
+"""A trained model on disk: a folder with `model.safetensors`, and `card.json` that says what they are."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+
+from probe import Model, Space, from_module
+from probe.adapters import load_weights
+from probe.errors import IntegrityError
+from probe.tensors import sha256
+from probe_models.datasets import reader
+from probe_models.files import write_whole
+from probe_models.networks import build
+from probe_models.networks.network import Network, TokenNetwork
+from probe_models.zoo.cards import read_card, write_card
+
+WEIGHTS = "model.safetensors"
+CPU = torch.device("cpu")
+
+
+def write(folder: Path, network: Network, card: dict[str, Any]) -> None:
+    """Write weights, then the card that vouches for them."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    content = save(tensors)
+    write_whole(folder / WEIGHTS, content)
+    card["weights"] = {"file": WEIGHTS, "sha256": sha256(tensors), "bytes": len(content)}
+    write_card(folder, card)
+
+
+def read(folder: Path, device: torch.device = CPU) -> Model:
+    """The model in a folder, if its weights are those that its card vouches for.
+
+    Raises:
+        UnsafeError: if the weights are a pickle, which is not opened.
+        DataError: if a file is missing or cut short, or names what this version does not have.
+        ShapeError: if weights and architecture differ.
+        IntegrityError: if the weights are others.
+    """
+    card = read_card(folder)
+    data = reader(card["data"].get("judged_on", card["data"]["name"]))
+    return as_model(read_network(folder).to(device), data.space(), data.CLASSES, card["name"])
+
+
+def read_network(folder: Path) -> Network:
+    """The network in a folder, in eval mode; for the errors see `read`."""
+    card = read_card(folder)
+    network = build(card["architecture"]["name"], card["architecture"]["kwargs"])
+    load_weights(network, folder / WEIGHTS)
+    found, expected = sha256(network.state_dict()), str(card["weights"]["sha256"])
+    if found != expected:
+        raise IntegrityError(
+            f"the weights in {folder / WEIGHTS} have the SHA-256 {found[:12]}..., the card says {expected[:12]}...: "
+            "one of the two was changed; copy the folder again"
+        )
+    return network.eval()
+
+
+def as_model(network: Network, space: Space, classes: tuple[str, ...], name: str) -> Model:
+    """A network in eval mode as a Model."""
+    model = from_module(network, space, classes, name)
+    return replace(model, embed=network.embed) if isinstance(network, TokenNetwork) else model

@@ -1,0 +1,56 @@
+"""How good a trained model is on rows that it has never seen."""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+from scipy import stats
+from torch import Tensor
+
+from probe import Dataset, Model
+from probe.statistics import area_under_roc, calibration_error, wilson
+from probe_models.zoo.measures import measure
+
+ABOUT_ONE_RUN = ("_low", "_high", "_n", "_rows", "_graphs")  # bounds over rows, and how many there were
+
+
+def evaluate(model: Model, data: Dataset, measures: Sequence[str] = ()) -> dict[str, Any]:
+    """Accuracy with its 95 % interval, calibration error, the area under ROC of two classes, and `measures`."""
+    probabilities = model.logits(model.check(data.inputs)).double().softmax(-1).cpu().numpy()
+    labels = data.labels.numpy()
+    correct = probabilities.argmax(1) == labels
+    low, high = wilson(correct.sum(), len(correct))
+    metrics: dict[str, Any] = {
+        "accuracy": float(correct.mean()),
+        "accuracy_interval_95": [float(low), float(high)],
+        "calibration_error": calibration_error(probabilities.max(1), correct.astype(float)),
+        "rows": len(correct),
+    }
+    if probabilities.shape[1] == 2:
+        metrics["area_under_roc"] = area_under_roc(probabilities[:, 1], labels == 1)
+    for name in measures:
+        metrics |= measure(name)(model, data)
+    return metrics
+
+
+def seen_in_training(train: Dataset, test: Dataset) -> int:
+    """How many test rows have inputs that a training row has too, whatever their labels."""
+    known = set(map(_bytes, train.inputs))
+    return sum(_bytes(row) in known for row in test.inputs)
+
+
+def _bytes(row: Tensor) -> bytes:
+    return sha256(row.contiguous().numpy().tobytes()).digest()
+
+
+def over_seeds(runs: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Mean, standard deviation and 95 % interval (Student's t) of each number that all runs have, over their seeds."""
+    names = [name for name, value in runs[0].items() if isinstance(value, float) and not name.endswith(ABOUT_ONE_RUN)]
+    return {name: _spread([run[name] for run in runs]) for name in names if all(name in run for run in runs)}
+
+
+def _spread(values: Sequence[float]) -> dict[str, float]:
+    mean, deviation = float(np.mean(values)), float(np.std(values, ddof=1))
+    half = float(stats.t.ppf(0.975, len(values) - 1)) * deviation / len(values) ** 0.5
+    return {"mean": mean, "deviation": deviation, "low": mean - half, "high": mean + half, "seeds": len(values)}

@@ -1,0 +1,50 @@
+"""Recipes for readers of sentences."""
+
+from probe_models.training.settings import Settings
+from probe_models.zoo.recipes.recipe import Recipe
+
+WORDS = 8192
+WORDS_IN = (
+    "words in lower case, with apostrophes, and numbers, ! and ?; each is the id of one of the most frequent words of "
+    "the training sentences, or 1 if it is none of them; the first 40 of a sentence, and after its last word 0"
+)
+
+# The ratings of people disagree, and a label that is their sign is less sure than it looks: hence the smoothing.
+RECIPES = {
+    "reviews-cnn": Recipe(
+        architecture="text-cnn",
+        kwargs={"words": WORDS, "width": 32, "lengths": [1, 2, 3], "filters": 64, "dropout": 0.5, "classes": 2},
+        data="reviews",
+        settings=Settings(epochs=8, batch=64, rate=2e-3, weight_decay=0.1, smoothing=0.2, augment={"omit": 0.2}),
+        preprocessing=WORDS_IN,
+        measures=("linear baseline",),
+        at_least={"accuracy": 0.76},
+    ),
+    "reviews-lstm": Recipe(
+        architecture="lstm",
+        kwargs={"words": WORDS, "width": 32, "hidden": 32, "dropout": 0.5, "classes": 2},
+        data="reviews",
+        settings=Settings(epochs=8, batch=64, rate=2e-3, weight_decay=0.1, smoothing=0.1, augment={"omit": 0.2}),
+        preprocessing=WORDS_IN,
+        measures=("linear baseline",),
+        at_least={"accuracy": 0.75},
+    ),
+    "reviews-gru": Recipe(
+        architecture="gru",
+        kwargs={"words": WORDS, "width": 32, "hidden": 32, "dropout": 0.5, "classes": 2},
+        data="reviews",
+        settings=Settings(epochs=8, batch=64, rate=2e-3, weight_decay=0.1, smoothing=0.1, augment={"omit": 0.2}),
+        preprocessing=WORDS_IN,
+        measures=("linear baseline",),
+        at_least={"accuracy": 0.75},
+    ),
+    "reviews-transformer": Recipe(
+        architecture="text-transformer",
+        kwargs={"words": WORDS, "tokens": 40, "width": 32, "layers": 1, "heads": 4, "dropout": 0.3, "classes": 2},
+        data="reviews",
+        settings=Settings(epochs=6, batch=64, rate=2e-3, weight_decay=0.1, smoothing=0.2, augment={"omit": 0.2}),
+        preprocessing=WORDS_IN,
+        measures=("linear baseline",),
+        at_least={"accuracy": 0.75},
+    ),
+}

@@ -1,8 +1,0 @@
-"""How each model of the zoo is made."""
-
-from models.zoo.recipes import generative, graphs, images, tables, texts
-from models.zoo.recipes.recipe import Recipe
-
-RECIPES: dict[str, Recipe] = tables.RECIPES | images.RECIPES | generative.RECIPES | texts.RECIPES | graphs.RECIPES
-
-__all__ = ["RECIPES", "Recipe"]

@@ -1,0 +1,9 @@
+"""The trained networks that come with probe, and the data they learned from.
+
+>>> from probe import zoo
+>>> model, test = zoo.load("fashion-cnn"), zoo.data("fashion-mnist")
+"""
+
+from probe_models import adapt, card, data, favourable, load, names
+
+__all__ = ["adapt", "card", "data", "favourable", "load", "names"]
