@@ -21,16 +21,17 @@ def catalogue(package: Path, contracts: Path) -> Mapping[str, type[Method]]:
     Raises:
         UnreadableError: if a default is computed.
     """
-    own = {node.name: node for path in sorted(package.glob("*.py")) for node in _classes(path)}
-    known = {node.name: node for node in _classes(contracts)} | own
+    own = _classes(package)
+    known = _classes(contracts) | own
     lines = [list(_line(node, known)) for node in own.values()]
     found = [_bare(line) for line in lines if _is_method(line) and not _is_abstract(line)]
     return {kind.name(): kind for kind in sorted(found, key=lambda kind: kind.name())}
 
 
-def _classes(path: Path) -> Iterator[ast.ClassDef]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return (node for node in tree.body if isinstance(node, ast.ClassDef))
+def _classes(package: Path) -> dict[str, ast.ClassDef]:
+    """The classes of a package's modules, by name."""
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in sorted(package.glob("*.py")))
+    return {node.name: node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)}
 
 
 def _line(node: ast.ClassDef, known: Mapping[str, ast.ClassDef]) -> Iterator[ast.ClassDef]:

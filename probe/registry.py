@@ -35,7 +35,7 @@ def listed(family: str) -> Mapping[str, type[Method]]:
     """The methods of a family for a list: only their names, summaries and settings, and without loading torch."""
     home = Path(__file__).parent
     try:
-        return catalogue(home / FAMILIES[family].rpartition(".")[2], home / "contracts.py")
+        return catalogue(home / FAMILIES[family].rpartition(".")[2], home / "contracts")
     except (UnreadableError, OSError):  # a default that is computed, or an installation without source
         return discover(family)
 

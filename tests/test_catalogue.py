@@ -8,7 +8,7 @@ import pytest
 from probe import registry
 from probe.catalogue import UnreadableError, catalogue
 
-CONTRACTS = Path(registry.__file__).parent / "contracts.py"
+CONTRACTS = Path(registry.__file__).parent / "contracts"
 
 
 @pytest.mark.parametrize("family", registry.FAMILIES)

@@ -1,0 +1,63 @@
+"""An Explainer attributes an answer to the coordinates of its input."""
+
+from abc import ABC, abstractmethod
+from copy import copy
+from dataclasses import dataclass
+from typing import ClassVar, Literal, final
+
+import torch
+
+from probe.arrays import Given
+from probe.contracts.common import check_output, passes, refuse_missing
+from probe.method import Method, param
+from probe.model import Model
+from probe.results import Attribution
+from probe.shapes import Inputs, Labels
+
+_SUMS = {
+    "": "The values add up to nothing in particular.",
+    "baseline": "The values add up to the {output} minus that at the baseline.",
+    "references": "The values add up to the {output} minus its mean over the references.",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explainer(Method, ABC):
+    """Says how much each input coordinate speaks for a class."""
+
+    differentiates: ClassVar[bool] = False  # follows gradients: needs continuous inputs
+    # Values sum to output(input) minus this: the output at the mean reference, or the mean output of the references.
+    adds_up_to: ClassVar[Literal["", "baseline", "references"]] = ""
+    sums_by_construction: ClassVar[bool] = False  # the sum is imposed, so that measuring it tests nothing
+    # What the sign of a value says; {output} is the logit or the probability. Charts draw positive values red.
+    reads_as: ClassVar[str] = "Red speaks for the answer, blue against it."
+
+    output: str = param("logit", "what is explained: the target's logit or its probability",
+                        choices=("logit", "probability"))  # fmt: skip
+
+    @abstractmethod
+    def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
+        """Return one signed number per input coordinate."""
+
+    @classmethod
+    def captioned(cls, output: str) -> str:
+        """What a chart of the values says, and what they add up to; `output` is what is explained."""
+        return f"{cls.reads_as} {_SUMS[cls.adds_up_to]}".format(output=output)
+
+    @final
+    def __call__(self, model: Model, inputs: Given, targets: Given | None = None) -> Attribution:
+        """Explain `targets`, or what the model predicts."""
+        inputs = model.check(inputs)
+        targets = model.predict(inputs) if targets is None else model.check_labels(targets, inputs)
+        before = copy(model.usage)
+        parts = [self._explain(model, inputs[rows], targets[rows]) for rows in passes(model, inputs)]
+        values = torch.cat(parts).detach()
+        check_output(self, values, inputs)
+        return Attribution(values, inputs, targets, self, model.space, model.usage - before, model.classes)
+
+    def _explain(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
+        if self.differentiates:
+            refuse_missing(self, inputs)
+        if model.embed is not None and self.differentiates:
+            return self.attribute(model.embedded(), model.points(inputs), targets).sum(-1)
+        return self.attribute(model, inputs, targets)
