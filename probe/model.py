@@ -1,7 +1,7 @@
 """The model under study: a function from inputs to logits, and a count of what it was asked."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from probe import internals
 from probe.answers import (
     are_distinct,
     are_probabilities,
@@ -62,6 +63,7 @@ class Model:
     batch_size: int | None = None  # rows that go through `forward` together; None: what suits the processor
     notices: tuple[str, ...] = ()  # sentences: what was assumed of it, and with what it was compared
     usage: Usage = field(default_factory=Usage)
+    edits: tuple[internals.Edits, ...] = field(default=(), repr=False)  # of its layers, made by `edited`
     _cleared: set[str] = field(default_factory=set, init=False)  # of what its answers could have been mistaken for
 
     def __post_init__(self) -> None:
@@ -83,7 +85,10 @@ class Model:
         The forward gets a copy and so does the caller: one that works in place, or uses its output again, spoils
         nothing.
         """
-        answer = self._ask(self.forward, inputs if self.embed is None else self._embed(inputs))
+        with self._edited():
+            answer = self._ask(self.forward, inputs if self.embed is None else self._embed(inputs))
+        for edits in self.edits:
+            edits.check()
         self.usage.forward += len(inputs)
         logits = check_answer(answer, len(inputs), self.classes).clone()
         self._check_values(logits.detach(), inputs)
@@ -157,7 +162,8 @@ class Model:
         """What `forward` reads, without gradients: inputs, or the embeddings (batch, tokens, width) of token ids."""
         if self.embed is None:
             return inputs
-        points = self._embed(inputs).detach()
+        with self._edited():
+            points = self._embed(inputs).detach()
         if not points.is_floating_point() or points.shape[:-1] != inputs.shape:
             raise ShapeError(
                 f"embed returned {points.dtype} {tuple(points.shape)} for ids {tuple(inputs.shape)}, expected decimal "
@@ -220,6 +226,53 @@ class Model:
         space = Space(bounds=(-torch.inf, torch.inf), reference=reference)
         return replace(self, embed=None, space=space)
 
+    def layers(self) -> Mapping[str, nn.Module]:
+        """The modules inside the network by name, such as "blocks.2"; see `probe.internals`.
+
+        Raises:
+            Unsupported: for a function, a compiled or scripted module, and what runs outside torch.
+        """
+        return internals.layers(self.forward, self.name)
+
+    @torch.no_grad()
+    def activations(self, inputs: Given, at: str | Sequence[str]) -> dict[str, Any]:
+        """What layers give for these inputs, by name: a tensor, or where a layer gives a tuple, a tuple of them.
+
+        Inputs go through the model in passes that fit in memory.
+
+        Raises:
+            RangeError: if there is no such layer.
+            Unsupported: if the forward does not call it, or calls it several times and no call is named ("relu#0").
+        """
+        names = (at,) if isinstance(at, str) else tuple(at)
+        inputs = self.check(inputs)
+        parts = [self._watched(inputs[rows], names) for rows in spans(len(inputs), self.rows_per_pass(inputs))]
+        if len(parts) == 1:
+            return parts[0]
+        one, two = (self._watched(inputs[:rows], names) for rows in (1, 2))
+        return {name: internals.joined([part[name] for part in parts], one[name], two[name], name) for name in names}
+
+    @contextmanager
+    def edited(self, edits: Mapping[str, internals.Edit]) -> Iterator["Model"]:
+        """This model with edits of its layers: each is a function from what a layer gave to what takes its place.
+
+        Inside the block, this model itself answers as before. An edit gets its own copy of what the layer gave, and
+        the edits of a model that is edited already are made first.
+
+        >>> with model.edited({"conv1": lambda output: output * 0}) as other:  # doctest: +SKIP
+        ...     other.predict(inputs)
+
+        Raises:
+            RangeError: if there is no such layer.
+            Unsupported: where the forward, when it is asked, does not call the layer, or several times.
+            ShapeError: where an edit returns another shape than it got.
+        """
+        made = internals.Edits.of(self.forward, self.name, edits)
+        try:
+            yield replace(self, edits=(*self.edits, made))
+        finally:
+            made.end()
+
     @property
     def device(self) -> torch.device:
         """Where the module's weights lie; the CPU for any other function."""
@@ -235,12 +288,12 @@ class Model:
         return self._weights() or (torch.get_default_dtype() if reference is None else reference.dtype)
 
     def digest(self) -> str | None:
-        """SHA-256 of the weights; None where `forward` is not a module, as its weights cannot be seen.
+        """SHA-256 of the weights; None where `forward` is not a module, or edited, as its weights cannot be seen.
 
         Raises:
             ProbeError: if the module is a lazy one that has not seen an input, so that it has no weights yet.
         """
-        if not isinstance(self.forward, nn.Module):
+        if not isinstance(self.forward, nn.Module) or self.edits:  # edits are functions, and cannot be seen
             return None
         state = self.forward.state_dict()
         if any(is_lazy(tensor) for tensor in state.values()):
@@ -258,6 +311,19 @@ class Model:
         if self.threshold is not None:
             lines.append(f"  decides for {in_words(self.threshold, self.classes)}")
         return ",\n".join([*lines, f"  {self.space!r})".replace("\n", "\n  ")])
+
+    def _watched(self, inputs: Inputs, names: Sequence[str]) -> dict[str, Any]:
+        kept: dict[str, Any] = {}
+        with self.edited({name: internals.keep(kept, name) for name in names}) as watched:
+            watched(inputs)
+        return {name: kept[name] for name in names}
+
+    @contextmanager
+    def _edited(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            for edits in self.edits:
+                stack.enter_context(edits.placed())
+            yield
 
     def _weights(self) -> torch.dtype | None:
         """The floating type of the module's weights; None where there are none to be seen."""

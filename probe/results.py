@@ -100,12 +100,12 @@ class Prediction(_Result):
     def of(cls, model: Model, inputs: Inputs, labels: Labels) -> "Prediction":
         """What a model answers to checked inputs."""
         logits = model.logits(inputs)
-        return cls(logits, labels, model.threshold, model.classes, model.digest() or "", model.forward)
+        return cls(logits, labels, model.threshold, model.classes, model.digest() or "", model.edits or model.forward)
 
     def is_of(self, model: Model) -> bool:
         """Whether this model gave the answer; also True where nothing is known of who did."""
         if not self.digest:
-            return self.forward is None or self.forward is model.forward
+            return self.forward is None or self.forward is (model.edits or model.forward)
         return self.digest == model.digest() and self.threshold == model.threshold
 
     @property

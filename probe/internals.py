@@ -1,0 +1,243 @@
+"""The inside of a network: its layers by name, what they give, and edits of what they give.
+
+Everything goes through forward hooks, which are placed when a model is asked and removed before its answer is given.
+A layer goes by its name in `nn.Module.named_modules`. One that is called several times in a forward, such as a ReLU
+that a network shares, goes by its name and the number of the call: "relu#0" is the first.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from probe.errors import ContractError, ProbeError, RangeError, ShapeError, Unsupported
+
+if TYPE_CHECKING:
+    # From what a layer gave to what it is taken to have given: a tensor, or a tuple of them.
+    Edit = Callable[[Any], Any]
+else:
+    Edit = Any  # at run time whatever is given, which `Edits.of` checks
+
+CALL = "#"
+
+
+def layers(network: object, name: str) -> Mapping[str, nn.Module]:
+    """The modules inside a network by their names, in the order in which they were registered.
+
+    A module that has two names is there twice. What was compiled or scripted is left out, with all that is in it.
+
+    Raises:
+        Unsupported: if the network is a function, is compiled or scripted as a whole, or has no modules inside.
+    """
+    if not isinstance(network, nn.Module):
+        raise Unsupported(
+            f"{name} is a function to torch (a black box), so it has no layers; give Model the nn.Module itself"
+        )
+    if sealed := _sealed(network):
+        raise Unsupported(
+            f"{name} is {sealed}, so its layers cannot be reached; give Model the module as it was before"
+        )
+    found = dict(_inside(network, "", (network,)))
+    if not found:
+        raise Unsupported(
+            f"{name} ({type(network).__name__}) has no layers that torch can see; a module that is itself a single "
+            "layer goes into nn.Sequential(...), and what runs outside torch has none"
+        )
+    return MappingProxyType(found)
+
+
+@dataclass(frozen=True, eq=False)
+class Edits:
+    """Edits of the layers of one network, made while `placed`."""
+
+    name: str  # of the model
+    places: Mapping[str, tuple[nn.Module, int | None, Edit]]  # by address: the layer, which of its calls, the edit
+    state: dict[str, Any] = field(default_factory=lambda: {"ended": False, "reached": set()})
+
+    @classmethod
+    def of(cls, network: object, name: str, edits: Mapping[str, Edit]) -> "Edits":
+        """Edits by the address of a layer, after checking that each is there."""
+        known = layers(network, name)
+        for address, edit in edits.items():
+            if not callable(edit):
+                raise ContractError(
+                    f"the edit of {address!r} is a {type(edit).__name__}, expected a function of what the layer gave; "
+                    "write lambda output: ..."
+                )
+        for address in edits:
+            _check_open(network, str(address), name)
+        return cls(name, {address: (*_place(known, address, name), edit) for address, edit in edits.items()})
+
+    @contextmanager
+    def placed(self) -> Iterator[None]:
+        """While the network is asked: each edit takes the output of its layer, and gives the output that follows."""
+        if self.state["ended"]:
+            raise ProbeError(
+                f"the edits of {self.name} ended with their block; ask the edited model inside "
+                "`with model.edited(...) as other:`"
+            )
+        calls: Counter[int] = Counter()
+        handles = []
+        try:
+            for module in {id(module): module for module, _, _ in self.places.values()}.values():
+                handles.append(module.register_forward_hook(self._hook(calls)))
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def check(self) -> None:
+        """Raise Unsupported where the network was asked and did not call the layer of an edit."""
+        if missed := [address for address in self.places if address not in self.state["reached"]]:
+            raise Unsupported(
+                f"{self.name} never calls the layer {missed[0]!r}, so what it gives cannot be seen or edited; "
+                "choose one that is called, such as a layer inside it or after it"
+            )
+
+    def end(self) -> None:
+        """From here on nobody can ask with these edits."""
+        self.state["ended"] = True
+
+    def _hook(self, calls: Counter[int]) -> Callable[[nn.Module, Any, Any], Any]:
+        def hook(module: nn.Module, _: Any, output: Any) -> Any:
+            number = calls[id(module)]
+            calls[id(module)] += 1
+            for address, (layer, call, edit) in self.places.items():
+                if layer is not module or call not in (None, number):
+                    continue
+                if call is None and number:
+                    raise Unsupported(
+                        f"{self.name} calls the layer {address!r} several times in one forward; "
+                        f"name one of the calls, such as '{address}{CALL}0' for the first"
+                    )
+                self.state["reached"].add(address)
+                output = _edited(edit, output, address)
+            return output
+
+        return hook
+
+
+def keep(into: dict[str, Any], address: str) -> Edit:
+    """An edit that changes nothing, and keeps what the layer gave."""
+
+    def edit(output: Any) -> Any:
+        # A later layer may work in place.
+        into[address] = mapped(lambda tensor: tensor.detach().clone(), output)
+        return output
+
+    return edit
+
+
+def joined(parts: Sequence[Any], one: Any, two: Any, address: str) -> Any:
+    """What a layer gave in several passes as if in a single one.
+
+    What it gave of `one` row and of `two` tells where the rows lie: the state of an LSTM has them in its second
+    dimension, and a layer that works on every pixel has many for each input.
+    """
+
+    def join(few: Tensor, more: Tensor, *tensors: Tensor) -> Tensor:
+        rows = [at for at, (a, b) in enumerate(zip(few.shape, more.shape, strict=True)) if a != b]
+        if len(rows) > 1:
+            raise Unsupported(
+                f"the layer {address!r} gives {tuple(more.shape)} for two rows, where each row meets the others; "
+                "ask for so few rows that they go through the model in one pass"
+            )
+        return torch.cat(tensors, rows[0]) if rows else tensors[0]
+
+    if isinstance(one, PackedSequence):
+        raise Unsupported(
+            f"the layer {address!r} gives a packed sequence, whose rows cannot be put together; ask for so few rows "
+            "that they go through the model in one pass"
+        )
+    return mapped(join, one, two, *parts)
+
+
+def mapped(function: Callable[..., Tensor], output: Any, *others: Any) -> Any:
+    """The same structure of tuples, lists and mappings with a function of its tensors; what is no tensor is kept."""
+    if isinstance(output, Tensor):
+        return function(output, *others)
+    if isinstance(output, tuple | list):
+        parts = [mapped(function, *each) for each in zip(output, *others, strict=True)]
+        return type(output)(*parts) if hasattr(output, "_fields") else type(output)(parts)
+    if isinstance(output, dict):
+        made = copy(output)
+        for key in output:
+            made[key] = mapped(function, output[key], *(other[key] for other in others))
+        return made
+    return output
+
+
+def _edited(edit: Edit, output: Any, address: str) -> Any:
+    # A clone: what a layer gave may be what it got, as Dropout's is, and belong to others.
+    found = edit(mapped(torch.clone, output))
+    if (was := _form(output)) != (becomes := _form(found)):
+        raise ShapeError(
+            f"the edit of {address!r} returned {becomes} where the layer gave {was}; return what it gave, changed or "
+            "not, and where it is made for certain rows, ask for those together (batch_size)"
+        )
+    return found
+
+
+def _form(output: Any) -> str:
+    """The shapes of an output in words."""
+    if isinstance(output, Tensor):
+        return f"{tuple(output.shape)}"
+    if isinstance(output, tuple | list):
+        return f"{type(output).__name__} of {', '.join(map(_form, output)) or 'nothing'}"
+    if isinstance(output, dict):
+        return ", ".join(f"{key}: {_form(value)}" for key, value in output.items())
+    return type(output).__name__
+
+
+def _place(known: Mapping[str, nn.Module], address: str, name: str) -> tuple[nn.Module, int | None]:
+    if address in known:
+        return known[address], None
+    layer, mark, call = str(address).rpartition(CALL)
+    if mark and layer in known:
+        if not (call.isascii() and call.isdecimal() and len(call) < 10):
+            raise RangeError(f"{address!r} names no call of {layer!r}; the first is '{layer}{CALL}0'")
+        return known[layer], int(call)
+    near = get_close_matches(str(address), known, n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    some = ", ".join(list(known)[:8]) + (f" and {len(known) - 8} more" if len(known) > 8 else "")
+    raise RangeError(f"{name} has no layer {address!r}{hint}; it has {some}")
+
+
+def _check_open(network: object, address: str, name: str) -> None:
+    """Raise Unsupported for the address of a layer that is compiled or scripted, or inside of one that is."""
+    module: Any = network
+    parts = address.partition(CALL)[0].split(".")
+    for at, part in enumerate(parts, start=1):
+        module = getattr(module, "_modules", {}).get(part)
+        if module is None:
+            return
+        if sealed := _sealed(module):
+            outer = ".".join(parts[:at])
+            raise Unsupported(
+                f"the layer {outer!r} of {name} is {sealed}, so it cannot be reached, nor what is inside; give Model "
+                "the module as it was before"
+            )
+
+
+def _inside(module: nn.Module, prefix: str, above: tuple[nn.Module, ...]) -> Iterator[tuple[str, nn.Module]]:
+    for name, child in module._modules.items():
+        # A module may hold one that it is itself inside of.
+        if child is not None and not _sealed(child) and not any(child is one for one in above):
+            yield f"{prefix}{name}", child
+            yield from _inside(child, f"{prefix}{name}.", (*above, child))
+
+
+def _sealed(module: nn.Module) -> str:
+    """Why hooks inside a module would not be called; empty where they are."""
+    if isinstance(module, torch.jit.ScriptModule):
+        return "scripted"
+    compiled = type(module).__module__.startswith("torch._dynamo")
+    return "compiled" if compiled or getattr(module, "_compiled_call_impl", None) is not None else ""
