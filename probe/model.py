@@ -21,11 +21,13 @@ from probe.answers import (
     within_one,
 )
 from probe.arrays import Given, check_kind, label_remedy, remedy
-from probe.decision import check_threshold, decide, in_words, shift
 from probe.errors import DataError, ForwardError, ProbeError, RangeError, ShapeError, Unsupported
 from probe.shapes import Inputs, Labels, Logits, PerExample
 from probe.space import Space
+from probe.task import Classification, Task
 from probe.tensors import rows_per_pass, sha256, spans
+
+_UNSET: Any = object()  # stands for a setting that was left out, where None is a value
 
 
 @dataclass
@@ -39,14 +41,14 @@ class Usage:
         return Usage(self.forward - earlier.forward, self.backward - earlier.backward)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, init=False)
 class Model:
-    """A classifier under study.
+    """A network under study: a function from inputs to outputs, whose `task` says what the outputs mean.
 
     `forward` maps inputs (batch, *shape) to logits (batch, classes). Normalisation belongs inside it, so that bounds
     and attack radii are in the user's units. With `embed`, inputs are token ids and `forward` takes `embed(ids)`.
-    With a `threshold`, the second of two classes is decided for where its probability is at least that; probabilities
-    stay the model's own.
+    `classes` and `threshold` are the short way of `task=Classification(classes, threshold)`: with a threshold, the
+    second of two classes is decided for where its probability is at least that; probabilities stay the model's own.
     A Model never changes the module that it holds, nor its gradients, nor any global random state. A forward that works
     in place is handed a copy.
 
@@ -56,28 +58,53 @@ class Model:
 
     forward: Callable[[Tensor], Tensor]
     space: Space = field(default_factory=Space)
-    classes: tuple[str, ...] = ()
+    task: Task = field(default_factory=Classification)
     embed: Callable[[Tensor], Tensor] | None = None
     name: str = "model"
-    threshold: float | None = None  # of two classes: the probability from which the second is decided for
     batch_size: int | None = None  # rows that go through `forward` together; None: what suits the processor
     notices: tuple[str, ...] = ()  # sentences: what was assumed of it, and with what it was compared
     usage: Usage = field(default_factory=Usage)
     edits: tuple[internals.Edits, ...] = field(default=(), repr=False)  # of its layers, made by `edited`
     _cleared: set[str] = field(default_factory=set, init=False)  # of what its answers could have been mistaken for
 
-    def __post_init__(self) -> None:
+    def __init__(  # noqa: PLR0913  the fields, and the short way of two
+        self,
+        *,
+        forward: Callable[[Tensor], Tensor],
+        space: Space | None = None,
+        task: Task | None = None,
+        classes: Sequence[str] | None = None,
+        threshold: float | None = _UNSET,
+        embed: Callable[[Tensor], Tensor] | None = None,
+        name: str = "model",
+        batch_size: int | None = None,
+        notices: tuple[str, ...] = (),
+        usage: Usage | None = None,
+        edits: tuple[internals.Edits, ...] = (),
+    ) -> None:
+        short: dict[str, Any] = {} if classes is None else {"classes": classes}
+        short |= {} if threshold is _UNSET else {"threshold": threshold}
+        task = Classification() if task is None else task
+        fields = {"forward": forward, "space": space or Space(), "task": task.short(**short) if short else task}
+        fields |= {"embed": embed, "name": name, "batch_size": batch_size, "notices": notices}
+        fields |= {"usage": usage or Usage(), "edits": edits, "_cleared": set()}
+        for field_name, value in fields.items():
+            object.__setattr__(self, field_name, value)
         self._check_mode()
-        if isinstance(self.classes, str):
-            raise DataError(f"classes are one text, {self.classes!r}; give a tuple of names, such as ('no', 'yes')")
-        object.__setattr__(self, "classes", tuple(map(str, self.classes)))
         if self.batch_size is not None and (isinstance(self.batch_size, bool) or not self.batch_size >= 1):
             raise RangeError(f"batch_size = {self.batch_size!r}, expected a whole number of rows, at least 1")
-        check_threshold(self.threshold, len(self.classes) or 2, self.classes)
-        if self.threshold is not None:
-            object.__setattr__(self, "threshold", float(self.threshold))
         if self.embed is not None and not self.space.form:
             object.__setattr__(self, "space", replace(self.space, form="tokens"))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes; empty where nobody named them, or where the task has none."""
+        return self.task.classes if isinstance(self.task, Classification) else ()
+
+    @property
+    def threshold(self) -> float | None:
+        """Of two classes the probability from which the second is decided for; None where the most likely one is."""
+        return self.task.threshold if isinstance(self.task, Classification) else None
 
     def __call__(self, inputs: Tensor) -> Logits:
         """Logits of the inputs, counted, and checked for what cannot be logits.
@@ -113,21 +140,15 @@ class Model:
 
     def decide(self, logits: Logits) -> Labels:
         """The class that each row of this model's logits stands for."""
-        return decide(logits, self.threshold)
-
-    def deployed(self, logits: Logits) -> Logits:
-        """Logits whose larger one is the decision, for attacks to climb. Explanations are of the logits themselves."""
-        return shift(logits, self.threshold)
+        return self.task.predict(logits)
 
     def output(self, kind: str) -> Callable[[Tensor], Tensor]:
         """The function that an explainer explains: this model's logits, or its probabilities."""
-        return self if kind == "logit" else lambda inputs: self(inputs).softmax(-1)
+        return self if kind == "logit" else lambda inputs: self.task.outputs(self(inputs), kind)
 
     def answers(self, inputs: Inputs, targets: Labels, kind: str) -> PerExample:
         """Each example's output for its own target, without gradients, in passes that fit in memory."""
-        logits = self.logits(inputs)
-        outputs = logits if kind == "logit" else logits.softmax(-1)
-        return outputs.gather(1, targets[:, None])[:, 0]
+        return self.task.pick(self.task.outputs(self.logits(inputs), kind), targets)
 
     def gradient(self, inputs: Inputs, objective: Callable[[Logits], Tensor]) -> tuple[Logits, Inputs]:
         """Logits, and the gradient by the inputs of each example's own objective."""
@@ -308,8 +329,8 @@ class Model:
         named = ", ".join(self.classes[:8]) + ", ..." * (len(self.classes) > 8)
         lines = [f"Model({self.name}: {type(self.forward).__name__}, {self._weights() or 'no weights to be seen'}"]
         lines.append(f"  classes: {len(self.classes)}, {named}" if self.classes else "  classes: not named")
-        if self.threshold is not None:
-            lines.append(f"  decides for {in_words(self.threshold, self.classes)}")
+        if decided := self.task.in_words():
+            lines.append(f"  decides for {decided}")
         return ",\n".join([*lines, f"  {self.space!r})".replace("\n", "\n  ")])
 
     def _watched(self, inputs: Inputs, names: Sequence[str]) -> dict[str, Any]:
@@ -379,7 +400,7 @@ class Model:
 
     def _check_values(self, logits: Logits, inputs: Tensor) -> None:
         """Raise where the numbers cannot be logits. What one answer shows not to be so is not asked again."""
-        check_threshold(self.threshold, logits.shape[1])
+        self.task.check_count(logits.shape[1])
         check_finite(logits, inputs)
         if "softmax" not in self._cleared:
             if are_probabilities(logits):

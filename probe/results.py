@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probe import store
-from probe.decision import decide
 from probe.errors import ShapeError
 from probe.method import Method
 from probe.model import Model, Usage
 from probe.shapes import Evidence, Inputs, Labels, Logits, PerExample, PerFeature
 from probe.space import Space
 from probe.statistics import Floats
+from probe.task import Classification, Task
 from probe.tensors import to_numpy, wide
 
 if TYPE_CHECKING:
@@ -109,16 +109,22 @@ class Prediction(_Result):
         return self.digest == model.digest() and self.threshold == model.threshold
 
     @property
+    def task(self) -> Task:
+        """What the logits mean."""
+        return Classification(self.classes, self.threshold)
+
+    @property
     def predicted(self) -> Labels:
-        return decide(self.logits, self.threshold)
+        return self.task.predict(self.logits)
 
     @property
     def correct(self) -> PerExample:
-        return (self.predicted == self.labels).to(self.logits.dtype)
+        right: PerExample = (~self.task.wrong(self.logits, self.labels)).to(self.logits.dtype)
+        return right
 
     @property
     def probabilities(self) -> Logits:
-        return self.logits.softmax(-1)
+        return self.task.probabilities(self.logits)
 
     def to_frame(self) -> pd.DataFrame:
         """One row per example: label, predicted class, its probability. Classes go by their names."""
@@ -127,7 +133,7 @@ class Prediction(_Result):
             {
                 "label": _named(self.labels, self.classes),
                 "predicted": _named(predicted, self.classes),
-                "confidence": to_numpy(self.probabilities.gather(-1, predicted[:, None])[:, 0]),
+                "confidence": to_numpy(self.task.pick(self.probabilities, predicted)),
             }
         )
 

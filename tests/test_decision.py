@@ -14,11 +14,11 @@ from torch import nn
 from probe import Dataset, Model, Prediction, Space, from_estimator, from_predict_proba, load
 from probe.attacks import FGSM, PGD
 from probe.audit import plan_from, read, run, verify
-from probe.decision import decide, shift
 from probe.errors import DataError, PlanError, RangeError
 from probe.explainers import KernelShap
 from probe.metrics import Accuracy, CalibrationError, RobustAccuracy
 from probe.study import predict
+from probe.task import Classification
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.random((500, 3)).astype(np.float32)
@@ -58,7 +58,7 @@ def test_a_probability_equal_to_the_threshold_is_at_it(threshold):
     assert (np.round(shares * 10) == round(threshold * 10)).any()
     logits = model(torch.from_numpy(rows))
     assert np.array_equal(model.decide(logits).numpy(), expected)
-    assert np.array_equal(decide(logits.numpy(), threshold), expected)
+    assert np.array_equal(Classification(threshold=threshold).predict(logits.numpy()), expected)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
@@ -67,11 +67,11 @@ def test_torch_and_numpy_decide_alike(dtype, threshold):
     logits = (10 * torch.randn(5000, 2, generator=torch.Generator().manual_seed(0))).to(dtype)
     logits[:100, 1] = logits[:100, 0]
     stored = (logits.float() if dtype == torch.bfloat16 else logits).numpy()
-    decided = decide(logits, threshold)
+    decided = Classification(threshold=threshold).predict(logits)
     assert decided.dtype == torch.int64
-    assert np.array_equal(decided.numpy(), decide(stored, threshold))
+    assert np.array_equal(decided.numpy(), Classification(threshold=threshold).predict(stored))
     if dtype in (torch.float64, torch.float32) and threshold not in (None, 0.5):
-        assert torch.equal(shift(logits, threshold).argmax(-1), decided)
+        assert torch.equal(Classification(threshold=threshold).deployed(logits).argmax(-1), decided)
 
 
 def test_every_answer_is_the_one_decided_for():
@@ -157,7 +157,8 @@ def test_an_audit_and_its_verifier_decide_by_the_threshold(audits):
     assert robustness[robustness.attack == "fgsm"].robust_accuracy.tolist() == pytest.approx([standing])
     explained = bundle.arrays("explain-kernel_shap")
     assert (
-        explained["targets"].tolist() == decide(bundle.arrays("predictions")["logits"], 0.2)[explained["rows"]].tolist()
+        explained["targets"].tolist()
+        == Classification(threshold=0.2).predict(bundle.arrays("predictions")["logits"])[explained["rows"]].tolist()
     )
     verify(bundle.folder)
 

@@ -65,7 +65,7 @@ def compare(model: Model, asked: Asked, rows: Any, *, decides: bool) -> tuple[st
         missing = bool(pd.DataFrame(theirs).isna().any(axis=None))
         remedy = "; it does not take missing cells: drop those rows or fill them in" * missing
         raise DataError(f"{model.name} failed on the rows: {type(error).__name__}: {error}{remedy}") from error
-    ours = logits.softmax(-1).double().numpy()
+    ours = model.task.probabilities(logits).double().numpy()
     # Probabilities that were rounded to fewer digits do not quite add up, and softmax makes them.
     slack = TOLERANCE.get(inputs.dtype, 1e-5) + np.abs(right.sum(1) - 1)
     apart = np.abs(ours - right).max(1) > slack
@@ -126,7 +126,7 @@ def _array(array: NDArray[Any], dtype: torch.dtype) -> torch.Tensor:
 
 
 def _class(model: Model, answers: NDArray[Any], row: int) -> str:
-    place = int(answers[row].argmax())
+    place = int(model.task.likeliest(answers[row]))
     return model.classes[place] if model.classes else f"class {place}"
 
 

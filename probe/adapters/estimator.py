@@ -62,8 +62,7 @@ def from_estimator(
     named = tuple(map(str, classes)) or tuple(str(c) for c in own)
     asked = _Estimator(estimator, space, _columns(estimator, space), own, order)
     cut, explained = _threshold(estimator, own, order, threshold)
-    model = from_predict_proba(asked.probabilities, space, named, name or type(estimator).__name__)
-    model = replace(model, threshold=cut)
+    model = from_predict_proba(asked.probabilities, space, named, name or type(estimator).__name__, threshold=cut)
     compared = compare(model, asked, rows, decides=threshold is None)
     return replace(model, notices=(*said, *explained, *compared))
 

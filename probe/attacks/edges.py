@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from probe.attacks.greedy import climb
-from probe.attacks.objective import error_log_odds
 from probe.contracts import Attack, Moves
 from probe.errors import ShapeError
 from probe.method import param
@@ -53,7 +52,7 @@ class GradArgmax(Attack):
 
     def _flips(self, model: Model, graphs: Tensor, origin: Tensor, labels: Labels) -> Tensor:
         """Each graph with one edge flipped, by the flips with the highest first-order rise."""
-        _, gradient = model.gradient(graphs, lambda logits: error_log_odds(logits, labels))
+        _, gradient = model.gradient(graphs, lambda logits: model.task.loss(logits, labels))
         one, other = torch.triu_indices(graphs.shape[1], graphs.shape[1], 1, device=graphs.device)
         allowed = model.space.movable(origin) & (graphs == origin)
         rise = (1 - 2 * graphs[:, one, other]) * (gradient[:, one, other] + gradient[:, other, one])

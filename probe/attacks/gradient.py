@@ -8,7 +8,6 @@ from torch import Tensor
 
 from probe.attacks.ball import place
 from probe.attacks.norms import NORMS, Norm
-from probe.attacks.objective import error_log_odds
 from probe.contracts import Attack
 from probe.method import param
 from probe.model import Model
@@ -95,7 +94,7 @@ class PGD(_GradientAttack):
         logits = model.logits(front.x)
         loss = _error(model, logits, front.labels, front.x)
         front.remember(loss)
-        wrong = model.decide(logits) != front.labels
+        wrong = model.task.wrong(logits, front.labels)
         # With more than two classes the highest loss need not be an error, and an error need not have it.
         found[front.row] = torch.where(column(wrong, front.x), front.x, front.best)
         highest[front.row], fallen[front.row] = torch.where(wrong, loss, front.best_loss), wrong
@@ -149,13 +148,14 @@ class _Front:
 
 def _look_up(model: Model, inputs: Inputs, labels: Labels) -> tuple[PerExample, Tensor, Inputs]:
     """Log-odds of an error, whether it is one, and the gradient by changes in the unit of the space's scale."""
-    logits, gradient = model.gradient(inputs, lambda z: error_log_odds(z, labels))
+    logits, gradient = model.gradient(inputs, lambda z: model.task.loss(z, labels))
     slope = torch.where(model.space.movable(inputs), wide(gradient) * model.space.unit(wide(inputs)), 0.0)
-    return _error(model, logits, labels, inputs), model.decide(logits) != labels, slope
+    return _error(model, logits, labels, inputs), model.task.wrong(logits, labels), slope
 
 
 def _error(model: Model, logits: Logits, labels: Labels, inputs: Inputs) -> PerExample:
-    return error_log_odds(model.deployed(logits), labels).to(_losses(inputs))
+    loss: PerExample = model.task.loss(logits, labels).to(_losses(inputs))
+    return loss
 
 
 def _losses(inputs: Inputs) -> torch.dtype:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from probe.attacks.objective import error_log_odds
 from probe.model import Model
 from probe.shapes import Inputs, Labels, PerExample
 from probe.tensors import column
@@ -20,7 +19,7 @@ def climb(model: Model, inputs: Inputs, labels: Labels, changes: int, propose: P
     Each change is the best of those that are proposed, also where the loss falls, as a later one may make up for it (a
     beam of one). An example that has fallen changes no more.
     """
-    best, highest = inputs.clone(), error_log_odds(model.deployed(model.logits(inputs)), labels)
+    best, highest = inputs.clone(), model.task.loss(model.logits(inputs), labels)
     here, standing = inputs.clone(), torch.arange(len(inputs), device=inputs.device)
     for _ in range(changes):
         own = labels[standing]
@@ -38,8 +37,8 @@ def _best(model: Model, tried: Tensor, labels: Labels) -> tuple[Inputs, PerExamp
     """Of the candidates of each example one that the model gets wrong, else the one with the highest loss."""
     repeated = labels.repeat_interleave(tried.shape[1])
     logits = model.logits(tried.flatten(0, 1))
-    loss = error_log_odds(model.deployed(logits), repeated).view(tried.shape[:2])
-    wrong = (model.decide(logits) != repeated).view(tried.shape[:2])
+    loss = model.task.loss(logits, repeated).view(tried.shape[:2])
+    wrong = model.task.wrong(logits, repeated).view(tried.shape[:2])
     # With more than two classes the highest loss need not be an error.
     best = torch.where(wrong, torch.inf, loss).argmax(1, keepdim=True)
     found = tried.take_along_dim(column(best, tried), 1)[:, 0]

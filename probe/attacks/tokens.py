@@ -9,7 +9,6 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from probe.attacks.greedy import climb
-from probe.attacks.objective import error_log_odds
 from probe.contracts import Attack, Moves
 from probe.method import param
 from probe.model import Model
@@ -56,7 +55,7 @@ class HotFlip(Attack):
     ) -> Int[Tensor, "batch candidates tokens"]:
         """Each text with one word replaced, by the replacements with the highest first-order rise."""
         points = _embedded(model, texts)
-        _, gradient = model.embedded().gradient(points, lambda logits: error_log_odds(logits, labels))
+        _, gradient = model.embedded().gradient(points, lambda logits: model.task.loss(logits, labels))
         first = int(torch.as_tensor(model.space.bounds[0]))
         # Positions that an embedding adds are the same for both words, so the vectors of one place do for all.
         rise = gradient @ vectors.T - (gradient * vectors[texts - first]).sum(-1, keepdim=True)

@@ -13,6 +13,7 @@ from probe.contracts import Attack
 from probe.model import Model
 from probe.shapes import Inputs, Labels
 from probe.space import Space
+from probe.task import Task
 from probe.tensors import rows_per_pass, spans, wide
 
 Tick = Callable[[int], None]  # told how many more examples are done
@@ -42,7 +43,7 @@ def smallest_radii(
     """
     logits = model.logits(model.check(inputs))
     clean, labels = model.decide(logits).cpu(), labels.cpu()
-    sure_before = _probability(logits.cpu(), clean)
+    sure_before = _probability(model.task, logits.cpu(), clean)
     least, answers, points = torch.full((len(inputs),), len(radii)), clean.clone(), inputs.clone()
     sure = sure_before.clone()
     waiting, asked = [(0, len(radii), (clean == labels).nonzero()[:, 0])], 0
@@ -60,7 +61,7 @@ def smallest_radii(
             # Radii at which an example falls come in falling order, so that the last is the smallest.
             down = chosen[fell[part]]
             answers[down], points[down] = answered[fell[part]], result.perturbed.to(points)[fell[part]]
-            sure[down] = _probability(result.attacked.logits.cpu()[fell[part]], answers[down])
+            sure[down] = _probability(model.task, result.attacked.logits.cpu()[fell[part]], answers[down])
             asked += len(chosen)
             tick(len(chosen))
         least[rows[fell]] = middle
@@ -88,8 +89,9 @@ def could_move(attack: Attack, space: Space, inputs: Inputs) -> Tensor:
     return (allowed.flatten(1).any(1) & (radius > 0)).cpu()
 
 
-def _probability(logits: Tensor, answers: Labels) -> Tensor:
-    return logits.float().softmax(-1).gather(1, answers[:, None])[:, 0]
+def _probability(task: Task, logits: Tensor, answers: Labels) -> Tensor:
+    sure: Tensor = task.pick(task.probabilities(logits.float()), answers)
+    return sure
 
 
 def at_radius(attack: Attack, eps: str) -> Attack:

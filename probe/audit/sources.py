@@ -4,8 +4,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from probe.decision import log_odds
 from probe.errors import PlanError, RangeError
+from probe.task import Classification
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class ModelSource:
             raise PlanError(f"[model] has weights, which belong to a factory or to timm; {named[0]} brings its own")
         if self.threshold is not None:
             try:
-                log_odds(self.threshold)
+                Classification(threshold=self.threshold)
             except RangeError as error:
                 raise PlanError(f"model.{error}") from None
 

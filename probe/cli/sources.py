@@ -80,7 +80,7 @@ def open_both(plan: Plan, *, allow_code: bool = False, device: str = "") -> tupl
     if plan.data.role:
         data = replace(data, role=plan.data.role)
     if plan.model.threshold is not None:
-        model = replace(model, threshold=plan.model.threshold)
+        model = replace(model, task=model.task.short(threshold=plan.model.threshold))
     if model.classes and data.classes and model.classes != data.classes:
         raise ProbeError(
             f"the model tells apart {', '.join(model.classes)}, the data {', '.join(data.classes)}; "
@@ -214,7 +214,7 @@ def _transformers(plan: Plan) -> tuple[Model, Dataset]:
             how=own_tables.how(source),
         )
     if _are_numbered(model.classes) and len(model.classes) == len(data.classes):
-        model = _in_order_of(plan, replace(model, classes=data.classes))
+        model = _in_order_of(plan, replace(model, task=model.task.short(classes=data.classes)))
     return model, data
 
 

@@ -73,8 +73,7 @@ def gradients(model: Model, inputs: Inputs, targets: Labels, output: str) -> Inp
     """The gradient of each example's own output by its input."""
 
     def objective(logits: Tensor) -> Tensor:
-        outputs = logits if output == "logit" else logits.softmax(-1)
-        return outputs.gather(1, targets[:, None])
+        return model.task.pick(model.task.outputs(logits, output), targets)
 
     return model.gradient(inputs, objective)[1]
 

@@ -143,6 +143,5 @@ def _at_baseline(model: Model, inputs: Inputs, targets: Labels, output: str) -> 
 
 def _over_references(model: Model, inputs: Inputs, targets: Labels, output: str) -> PerExample:
     """The target's output averaged over all reference rows."""
-    logits = model.logits(model.space.references(inputs))
-    outputs = logits if output == "logit" else logits.softmax(-1)
-    return outputs.mean(0)[targets]
+    outputs = model.task.outputs(model.logits(model.space.references(inputs)), output)
+    return model.task.pick(outputs.mean(0).expand(len(targets), -1), targets)

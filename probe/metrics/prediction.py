@@ -40,7 +40,9 @@ class CalibrationError(Metric[Prediction]):
 
     def measure(self, model: Model, result: Prediction) -> Evidence:
         _check_asked(model, result)
-        confidence, likeliest = wide(result.logits).softmax(-1).max(-1)
+        probabilities = result.task.probabilities(wide(result.logits))
+        likeliest = result.task.likeliest(probabilities)
+        confidence = result.task.pick(probabilities, likeliest)
         return torch.stack([confidence, (likeliest == result.labels).to(confidence.dtype)], dim=1)
 
     def reduction(self) -> Reduction:
@@ -61,7 +63,7 @@ class RobustAccuracy(Proportion[Perturbation]):
     def measure(self, model: Model, result: Perturbation) -> Evidence:
         inputs = model.check(result.perturbed)
         labels = model.check_labels(result.clean.labels, inputs)
-        return (model.decide(model.logits(inputs)) == labels).to(torch.get_default_dtype())
+        return (~model.task.wrong(model.logits(inputs), labels)).to(torch.get_default_dtype())
 
 
 def _check_asked(model: Model, result: Prediction) -> None:

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 
+from probe import task
 from probe.audit import Bundle
-from probe.decision import decide
 from probe_dashboards import state
 from probe_dashboards.views import instance
 from probe_dashboards.views.words import plain, share
@@ -109,7 +108,6 @@ def belongs(bundle: Bundle, row: int) -> str:
 
 def _answers(bundle: Bundle) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Of every row its label, its answer, and the probability of that."""
-    stored = bundle.arrays("predictions")
-    logits = stored["logits"].astype(float)
-    answers = np.asarray(decide(stored["logits"], bundle.manifest["model"].get("threshold")))
-    return stored["labels"], answers, softmax(logits, axis=1)[np.arange(len(logits)), answers]
+    stored, meaning = bundle.arrays("predictions"), task.of(bundle.manifest)
+    answers = meaning.predict(stored["logits"])
+    return stored["labels"], answers, meaning.pick(meaning.probabilities(stored["logits"]), answers)

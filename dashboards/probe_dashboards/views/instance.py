@@ -5,14 +5,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import softmax
 from scipy.stats import rankdata
 
-from probe import plots
+from probe import plots, task
 from probe.audit import Bundle
 from probe.audit.forms import captioned, counted, spoken, titled
 from probe.audit.forms import changes as moves
-from probe.decision import decide
 from probe.errors import IntegrityError
 from probe.plots.style import MINUS
 from probe.report import wording
@@ -87,15 +85,15 @@ def classes(bundle: Bundle) -> list[str]:
 def answer(bundle: Bundle, row: int) -> tuple[str, float, str]:
     """The predicted class, its probability, and the true class."""
     stored, names = bundle.arrays("predictions"), classes(bundle)
-    probabilities = softmax(stored["logits"][row].astype(float))
-    top = int(decide(stored["logits"][row], bundle.manifest["model"].get("threshold")))
+    meaning, logits = task.of(bundle.manifest), stored["logits"][row]
+    probabilities, top = meaning.probabilities(logits), int(meaning.predict(logits))
     return names[top], float(probabilities[top]), names[int(stored["labels"][row])]
 
 
 def ranking(bundle: Bundle, row: int, count: int = 5) -> pd.DataFrame:
     """The most probable classes."""
     stored, names = bundle.arrays("predictions"), classes(bundle)
-    probabilities = softmax(stored["logits"][row].astype(float))
+    probabilities = task.of(bundle.manifest).probabilities(stored["logits"][row])
     truth = int(stored["labels"][row])
     order = np.argsort(-probabilities, kind="stable")[:count]
     listed = [(names[at], share(float(probabilities[at])), "true label" if at == truth else "") for at in order]

@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from probe import task
 from probe.audit import Bundle, reading
 from probe.audit.expected import expected_steps
 from probe.audit.files import content
 from probe.audit.toml import to_toml
-from probe.decision import in_words
 from probe.errors import ProbeError
 from probe.report.wording import unit_of
 from probe_dashboards.views.words import STATUSES, estimate, md, number, plain, status, threshold
@@ -95,7 +95,7 @@ def subject(bundle: Bundle) -> pd.DataFrame:
     shape = " by ".join(str(size) for size in data["shape"])
     rows = {
         "Model": f"{model['name']}, {len(model['classes'])} classes: {', '.join(map(str, model['classes']))}",
-        "Decision": in_words(model.get("threshold"), model["classes"]) or "the most likely class",
+        "Decision": task.of(m).in_words() or "the most likely class",
         "Data": f"{data['name']}: {number(int(data['n']))} examples of {shape}, from {data['source']}",
         "Rows": {"test": "of a test split", "train": "the model was trained on them"}.get(
             str(data.get("role")), "not known whether the model was trained on them"

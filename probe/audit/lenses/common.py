@@ -3,15 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from probe.audit.bundle import Bundle
-from probe.decision import decide
 from probe.finding import About, Finding
 from probe.statistics import Floats
+from probe.task import Classification, of
 
 
 @dataclass
@@ -26,6 +24,7 @@ class Assessment:
 class Answers:
     """The predictions of a bundle, and the groups of the same rows."""
 
+    task: Classification
     labels: NDArray[Any]
     predicted: NDArray[Any]  # as decided, where the model's owner set a threshold
     probabilities: Floats
@@ -34,10 +33,10 @@ class Answers:
     @classmethod
     def of(cls, bundle: Bundle) -> "Answers":
         arrays = bundle.arrays("predictions")
-        logits = arrays["logits"].astype(np.float64)
+        task = of(bundle.manifest)
         groups = bundle.groups() if bundle.has("tables/groups.csv") else None
-        predicted = decide(arrays["logits"], bundle.manifest["model"].get("threshold"))
-        return cls(arrays["labels"], predicted, softmax(logits, axis=1), groups)
+        logits = arrays["logits"]
+        return cls(task, arrays["labels"], task.predict(logits), task.probabilities(logits), groups)
 
     @property
     def correct(self) -> NDArray[Any]:

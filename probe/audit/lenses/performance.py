@@ -5,7 +5,6 @@ import pandas as pd
 
 from probe.audit.bundle import Bundle
 from probe.audit.lenses.common import Answers, Assessment
-from probe.decision import in_words
 from probe.finding import Threshold, check
 from probe.reductions import REDUCTIONS
 from probe.statistics import (
@@ -22,9 +21,9 @@ def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
     """Accuracy and calibration on all rows."""
     checks, seed = bundle.manifest["plan"]["checks"], bundle.manifest["plan"]["seed"]
     correct = answers.correct
-    likeliest = answers.probabilities.argmax(1) == answers.labels
+    likeliest = answers.task.likeliest(answers.probabilities) == answers.labels
     evidence = np.stack([answers.probabilities.max(1), likeliest.astype(float)], axis=1)
-    decided = in_words(bundle.manifest["model"].get("threshold"), bundle.manifest["model"]["classes"])
+    decided = answers.task.in_words()
     accuracy = REDUCTIONS["accuracy"].estimate(correct.astype(float), seed)
     calibration = REDUCTIONS["calibration_error"].estimate(evidence, seed)
     rows = [("accuracy", *accuracy), ("calibration error", *calibration)]

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from probe import task
 from probe.audit.bundle import Bundle
 from probe.audit.toml import to_toml
-from probe.decision import in_words
 from probe.report.parts import Block, Listing, Section, Table
 from probe.report.wording import count, shown
 
@@ -35,7 +35,7 @@ def section(bundle: Bundle) -> Section:
                 ("name", model["name"]),
                 ("SHA-256 of the weights", model["sha256"] or "none: the model is a function without a module"),
                 ("classes", _list(model["classes"])),
-                ("decision", in_words(model.get("threshold"), model["classes"]) or "the most likely class"),
+                ("decision", task.of(manifest).in_words() or "the most likely class"),
             ],
             caption="The model",
         ),
