@@ -1,6 +1,7 @@
 """A model of somebody's own: a factory in a module, weights in a safetensors file, a table and a plan."""
 
 import random
+import shutil
 
 import pytest
 import torch
@@ -46,25 +47,50 @@ def rows(n: int = 120) -> str:
     return "\n".join(lines) + "\n"
 
 
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    (tmp_path / "mine.py").write_text(FACTORY)
-    (tmp_path / "people.csv").write_text(rows())
-    (tmp_path / "mine.toml").write_text(PLAN)
+def write(folder):
+    """The files of a model of somebody's own."""
+    (folder / "mine.py").write_text(FACTORY)
+    (folder / "people.csv").write_text(rows())
+    (folder / "mine.toml").write_text(PLAN)
     weight = torch.tensor([[0.0, -4, 0, 0, 0], [0, 4, 0, 0, 0]])
-    save_file({"weight": weight, "bias": torch.tensor([2.0, -2.0])}, tmp_path / "weights.safetensors")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    return tmp_path
+    save_file({"weight": weight, "bias": torch.tensor([2.0, -2.0])}, folder / "weights.safetensors")
+    return folder
+
+
+def call(*arguments: str, code: int | None = None):
+    """Run a command in this process."""
+    result = CliRunner().invoke(app, list(arguments), env={"NO_COLOR": "1", "COLUMNS": "160"})
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    if code is not None:
+        assert result.exit_code == code, result.output
+    return result
 
 
 @pytest.fixture
 def probe():
-    def call(*arguments: str, code: int | None = None):
-        result = CliRunner().invoke(app, list(arguments), env={"NO_COLOR": "1", "COLUMNS": "160"})
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        if code is not None:
-            assert result.exit_code == code, result.output
-        return result
-
     return call
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return write(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """One audit by the plan, to be copied."""
+    folder = write(tmp_path_factory.mktemp("finished"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.syspath_prepend(str(folder))
+        call("audit", "--plan", "mine.toml", "--allow-code", code=1)
+    return folder
+
+
+@pytest.fixture
+def audited(place, finished):
+    """The place with the audit. Its plan names files by their whole path, so that this one cannot be continued here."""
+    shutil.copytree(finished / "runs", place / "runs")
+    return place

@@ -36,16 +36,15 @@ def test_a_second_audit_shows_the_first(probe, place):
     assert read("runs/mine").manifest["created"] == created
 
 
-def test_replace_deletes_an_audit_and_nothing_else(probe, place):
-    probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
-    (place / "mine.toml").write_text((place / "mine.toml").read_text().replace("[model]", "seed = 3\n[model]", 1))
+def test_replace_deletes_an_audit_and_nothing_else(probe, audited):
+    (audited / "mine.toml").write_text((audited / "mine.toml").read_text().replace("[model]", "seed = 3\n[model]", 1))
     assert "left as it is" in probe("audit", "--plan", "mine.toml", "--allow-code", code=2).stderr
     probe("audit", "--plan", "mine.toml", "--allow-code", "--replace", code=1)
     assert read("runs/mine").manifest["plan"]["seed"] == 3
-    (place / "else" / "mine").mkdir(parents=True)
-    (place / "else" / "mine" / "diary.txt").write_text("dear diary")
+    (audited / "else" / "mine").mkdir(parents=True)
+    (audited / "else" / "mine" / "diary.txt").write_text("dear diary")
     probe("audit", "--plan", "mine.toml", "--allow-code", "--replace", "--out", "else", code=2)
-    assert (place / "else" / "mine" / "diary.txt").exists()
+    assert (audited / "else" / "mine" / "diary.txt").exists()
 
 
 def test_json_is_one_document_with_nothing_else_on_stdout(probe, place):
@@ -57,8 +56,7 @@ def test_json_is_one_document_with_nothing_else_on_stdout(probe, place):
     assert error["error"]["code"] == 4
 
 
-def test_reports_come_as_page_data_and_table(probe, place):
-    probe("audit", "--plan", "mine.toml", "--allow-code")
+def test_reports_come_as_page_data_and_table(probe, audited):
     assert probe("report", "runs/mine", code=0).stdout.lstrip().lower().startswith("<!doctype html>")
     assert json.loads(probe("report", "runs/mine", "--format", "json", code=0).stdout)["name"] == "mine"
     plan = probe("report", "runs/mine", "--format", "toml", code=0).stdout
@@ -69,9 +67,8 @@ def test_reports_come_as_page_data_and_table(probe, place):
     assert "html, json, csv, toml" in probe("report", "runs/mine", "--format", "docx", code=2).stderr
 
 
-def test_replace_keeps_the_old_audit_where_the_new_one_cannot_start(probe, place):
-    probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
-    edit(place, 'csv = "people.csv"', 'csv = "none.csv"')
+def test_replace_keeps_the_old_audit_where_the_new_one_cannot_start(probe, audited):
+    edit(audited, 'csv = "people.csv"', 'csv = "none.csv"')
     probe("audit", "--plan", "mine.toml", "--allow-code", "--replace", code=2)
     probe("verify", "runs/mine", code=0)
 
@@ -90,8 +87,7 @@ def test_a_defect_of_our_own_is_no_finding(probe, place, monkeypatch):
     assert "Traceback" not in result.stderr
 
 
-def test_a_report_that_was_put_in_place_of_the_real_one_is_found(probe, place):
-    probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
+def test_a_report_that_was_put_in_place_of_the_real_one_is_found(probe, audited):
     bundle = read("runs/mine")
     bundle.write_report("<h1>all checks pass</h1>")
     assert "not the page that the bundle gives" in probe("verify", "runs/mine", code=4).stderr
@@ -204,15 +200,13 @@ def test_a_terminal_obeys_nothing_that_a_name_says(probe, place):
     assert r"\x1b[2J" in shown
 
 
-def test_files_that_no_audit_wrote_are_named(probe, place):
-    probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
-    (place / "runs/mine/arrays/more.npz").write_text("more")
+def test_files_that_no_audit_wrote_are_named(probe, audited):
+    (audited / "runs/mine/arrays/more.npz").write_text("more")
     assert "not verified: arrays/more.npz" in probe("verify", "runs/mine", code=0).stdout
     assert json.loads(probe("verify", "runs/mine", "--json").stdout)["unlisted"] == ["arrays/more.npz"]
 
 
-def test_numbers_of_another_version_are_not_called_changed(probe, place):
-    probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
+def test_numbers_of_another_version_are_not_called_changed(probe, audited):
     bundle = read("runs/mine")
     bundle.manifest["findings"][0]["estimate"] = 0.123
     bundle.save()
@@ -265,7 +259,7 @@ def test_an_interrupt_keeps_what_is_done(probe, place, monkeypatch):
 def test_ctrl_c_in_a_terminal(place):
     """The signal itself, in a process of its own: exit code 130, and a bundle that can be continued."""
     edit(place, "sample = 3", "sample = 120")
-    environment = os.environ | {"PYTHONPATH": str(place)}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(place), *sys.path])}
     command = [sys.executable, "-m", "probe.cli", "audit", "--plan", "mine.toml", "--allow-code"]
     child = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     for line in child.stderr:

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -107,7 +106,7 @@ def test_a_run_that_is_killed_five_times_ends_with_the_same_bits(one_thread, tmp
     network = small()
     fit(network, rows(), LONGER, device=CPU, progress=quiet)
     draw, kills = random.Random(0), 0
-    environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     while kills < 5:
         process = subprocess.Popen(
             [sys.executable, "-c", CODE, str(tmp_path)], env=environment, stderr=subprocess.PIPE, text=True
