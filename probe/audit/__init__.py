@@ -1,5 +1,7 @@
 """An audit: a plan of methods run over a dataset, and the bundle of evidence and findings that it leaves."""
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from probe.audit.bundle import Bundle, find, read
@@ -22,3 +24,17 @@ def __getattr__(name: str) -> Any:
     if name in ("Plan", "plan_from", "read_plan"):
         return getattr(import_module("probe.audit.plan"), name)
     raise AttributeError(f"module 'probe.audit' has no attribute {name!r}")
+
+
+class _Package(ModuleType):
+    """This package, which is also the function: `probe.audit(model, data, "runs/mine")`."""
+
+    def __call__(self, *given: Any, **named: Any) -> Bundle:
+        # By its name: the whole audit draws a report too, which stands above this package.
+        from importlib import import_module
+
+        bundle: Bundle = import_module("probe.auditing").audit(*given, **named)
+        return bundle
+
+
+sys.modules[__name__].__class__ = _Package

@@ -66,12 +66,12 @@ def _audit(
         tell(f"{plan.name}: {notice}")
     # All that can be wrong with the plan is known now, so that --replace loses nothing to a typing error.
     check(plan, model, data)
+    # Only the drawn rows are kept while the audit runs, which draws the same ones.
+    data = data.sample(plan.resolve(form=model.space.form_of(data.inputs)).data.sample or None, plan.seed)
     if replace and folder.exists():
         _remove(folder)
     if not (folder / "audit.json").exists():
-        sample = plan.resolve(form=model.space.form_of(data.inputs)).data.sample
-        rows = min(sample or len(data), len(data))
-        tell(f"{plan.name}: {rows:,} rows; about {estimate(plan, model, data):.0f} s at most")
+        tell(f"{plan.name}: {len(data):,} rows; about {estimate(plan, model, data):.0f} s at most")
     try:
         with progress(plan.name) as tick:
             bundle = run(plan, model, data, folder, progress=tick)

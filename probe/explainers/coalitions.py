@@ -17,7 +17,7 @@ from probe.tensors import exact, spans
 Values = Float64[Tensor, "batch coalitions"]
 Chosen = Int[Tensor, " coalitions"]
 
-_PAIRS = 2**20  # coalitions before references that are compared together, some 64 MiB of bookkeeping
+_PAIRS = 2**18  # coalitions before references that are compared together, some 16 MiB of bookkeeping
 
 
 def values(model: Model, inputs: Inputs, targets: Labels, masks: Presence, output: str) -> Values:

@@ -1,0 +1,49 @@
+"""A whole audit in one call: the plan, the run, the verification and the report."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from probe.audit.bundle import Bundle
+from probe.audit.lock import writing
+from probe.audit.plan import plan_from
+from probe.audit.runner import run
+from probe.audit.verification import verify
+from probe.dataset import Dataset
+from probe.model import Model
+from probe.report import render
+
+Progress = Callable[[str, int, int], None]
+
+
+def audit(
+    model: Model, data: Dataset, folder: str | Path, *, progress: Progress = lambda *_: None, **sections: Any
+) -> Bundle:
+    """Audit a model on a dataset, into a folder with the evidence, the findings and report.html.
+
+    >>> bundle = probe.audit(model, data, "runs/mine", explain={"sample": 20}, attack={"eps": ["1/255", "4/255"]})
+
+    A folder that holds a part of the same audit is continued; one that holds all of it is verified and shown again.
+
+    Args:
+        model: what is audited.
+        data: the rows that it is audited on, with labels.
+        folder: what the audit is written into; its name is the name of the audit, unless `name` says another.
+        progress: told the step, the examples that are done, and how many there are.
+        sections: the sections of a plan, by name: explain, attack, bias, checks, data, seed. Each key has a default.
+
+    Returns:
+        The bundle: `bundle.table("findings")` holds the findings, `bundle.folder` the files.
+
+    Raises:
+        PlanError: if a section or key is none of a plan's.
+        ExistsError: if the folder holds something else.
+        IntegrityError: if the folder holds an audit that was changed.
+    """
+    plan = plan_from({"name": Path(folder).name} | sections, sources=False)
+    bundle = run(plan, model, data, folder, progress=progress)
+    verify(bundle.folder)
+    if not bundle.manifest.get("report_sha256"):
+        with writing(bundle.folder):
+            bundle.write_report(render(bundle))
+    return bundle

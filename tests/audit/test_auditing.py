@@ -1,0 +1,52 @@
+"""An audit by one call from Python."""
+
+import inspect
+
+import pytest
+import torch
+from torch import nn
+
+import probe
+from probe import Dataset, Space
+from probe.errors import PlanError
+
+
+@pytest.fixture(scope="module")
+def ours():
+    space = Space(bounds=(0.0, 1.0), reference=torch.full((1, 3), 0.5))
+    inputs = torch.rand(40, 3, generator=torch.Generator().manual_seed(0))
+    net = nn.Linear(3, 2)
+    with torch.no_grad():
+        net.weight.copy_(torch.tensor([[0.0, 0, 0], [2, 1, 0]]))
+        net.bias.copy_(torch.tensor([1.5, 0.0]))
+    data = Dataset(inputs, (inputs @ torch.tensor([2.0, 1, 0]) > 1.5).long(), space=space, classes=("no", "yes"))
+    return probe.from_module(net.eval(), space, classes=("no", "yes")), data
+
+
+SECTIONS = {
+    "explain": {"sample": 3, "methods": [{"method": "saliency"}]},
+    "attack": {"sample": 10, "methods": [{"method": "fgsm"}]},
+}
+
+
+def test_one_call_leaves_a_verified_bundle_with_its_report(ours, tmp_path):
+    seen = []
+    bundle = probe.audit(*ours, tmp_path / "mine", progress=lambda *at: seen.append(at), seed=4, **SECTIONS)
+    assert bundle.manifest["name"] == "mine"
+    assert bundle.manifest["plan"]["seed"] == 4
+    assert "mine" in (tmp_path / "mine" / "report.html").read_text()
+    assert "accuracy" in set(bundle.table("findings").check)
+    assert seen[-1][0] == "attack-fgsm"
+    created = bundle.manifest["created"]
+    assert probe.audit(*ours, tmp_path / "mine", seed=4, **SECTIONS).manifest["created"] == created
+
+
+def test_a_wrong_section_names_the_nearest(ours, tmp_path):
+    with pytest.raises(PlanError, match="did you mean 'attack'"):
+        probe.audit(*ours, tmp_path / "mine", atack={"sample": 10})
+    assert not (tmp_path / "mine").exists()
+
+
+def test_the_package_of_audits_is_still_a_package():
+    assert inspect.ismodule(probe.audit)
+    assert probe.audit.read is not None
