@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import Any, Literal
 
+from probe.formatting import Unit
 from probe.statistics import Estimate
 
 Status = Literal["pass", "fail", "inconclusive", "not run", "error"]
@@ -25,6 +26,7 @@ class Finding:
     n: int | None = None  # examples behind the estimate
     threshold: float | None = None
     direction: Direction = "at least"
+    unit: Unit = "share"  # that estimate, interval and threshold are written in
     method: str = ""  # how it was measured, with its settings
     seed: int | None = None
     note: str = ""  # what the status rests on, or why it was not run
@@ -43,7 +45,7 @@ class Threshold:
 
 
 def check(lens: str, name: str, estimate: Estimate, threshold: Threshold, **details: Any) -> Finding:
-    """The finding that an estimate leads to; `details` are further fields: method, seed, note."""
+    """The finding that an estimate leads to; `details` are further fields: unit, method, seed, note."""
     return Finding(
         lens=lens,
         check=name,

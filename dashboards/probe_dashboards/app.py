@@ -9,10 +9,11 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import Page
 
+from probe.text import visible
 from probe_dashboards import draw, state
 from probe_dashboards.screens import bias, instance, performance, robustness, summary
 from probe_dashboards.views import runs
-from probe_dashboards.views.words import md, plain
+from probe_dashboards.views.words import md
 
 PAGES = {
     "summary": (summary, "Summary", ":material/fact_check:"),
@@ -96,7 +97,7 @@ def _open() -> None:
 def _page(name: str, opened: runs.Opened | None, folder: Path) -> None:
     if opened is None:
         draw.heading("No audits yet", "This viewer shows audits that were made by `probe audit`.")
-        st.text(f"No runs in {plain(folder)}. Create one:")
+        st.text(f"No runs in {visible(folder)}. Create one:")
         st.code("probe audit adult-mlp", language=None)
         return
     try:

@@ -8,9 +8,10 @@ import streamlit as st
 
 from probe.audit import Bundle
 from probe.plots.style import INK
+from probe.text import visible
 from probe_dashboards import figures, state
 from probe_dashboards.views.runs import Opened
-from probe_dashboards.views.words import escaped, md, plain, plained
+from probe_dashboards.views.words import escaped, md, plained
 
 DARK_INK = "#e4e7eb"  # of figures on a dark page
 
@@ -39,7 +40,7 @@ def select(key: str, label: str, value: str, titles: Mapping[str, str], *, drops
     st.selectbox(
         label,
         list(titles),
-        format_func=lambda option: plain(titles[option]),
+        format_func=lambda option: visible(titles[option]),
         key=key,
         on_change=_follow,
         args=(key, drops),
@@ -92,7 +93,7 @@ def figure(opened: Opened, name: str, caption: str, *keys: str, width: int) -> N
     drawn = svg(name, opened.folder, opened.stamp, ink, *keys, _bundle=opened.bundle)
     # Within a box of that width, so that it shrinks with a narrow window.
     with st.container(width=width):
-        st.image(drawn, caption=md(caption), width="stretch", alt=plain(caption))
+        st.image(drawn, caption=md(caption), width="stretch", alt=visible(caption))
 
 
 @st.cache_data(max_entries=400, ttl=3600, show_spinner=False)

@@ -7,6 +7,7 @@ from typing import Any
 from probe.audit.bundle import Bundle
 from probe.audit.forms import counted, spoken, titled
 from probe.audit.lenses.robustness import NEAR_NONE
+from probe.formatting import share
 from probe.numbers import fraction
 
 ASSUMED = "assumed, not named in the plan"
@@ -70,28 +71,28 @@ def _withstands(bundle: Bundle) -> str:
     worst = table[table["attack"] == "all attacks"]
     curve = dict(zip(worst["eps"].astype(float), worst["robust_accuracy"].astype(float), strict=True))
     moved = bundle.table("movable")
-    still = {float(eps) for eps, share in zip(moved["eps"], moved["movable"], strict=True) if share < NEAR_NONE}
+    still = {float(eps) for eps, part in zip(moved["eps"], moved["movable"], strict=True) if part < NEAR_NONE}
     names = _names(bundle)
-    tested = {eps: share for eps, share in curve.items() if eps not in still}
+    tested = {eps: right for eps, right in curve.items() if eps not in still}
     if not tested:
         return f"What {names} can do was not tested: they could change almost no input at any radius of the plan."
     most = max(tested)
-    below = [eps for eps, share in tested.items() if share < 0.5]
-    last = f"{_percent(tested[most])} withstand {_reach(bundle, most)}"
+    below = [eps for eps, right in tested.items() if right < 0.5]
+    last = f"{share(tested[most])} withstand {_reach(bundle, most)}"
     if clean < 0.5:
-        text = f"Fewer than half of the answers are right even without an attack ({_percent(clean)}); {last}"
+        text = f"Fewer than half of the answers are right even without an attack ({share(clean)}); {last}"
     elif not below:
-        share = "Half" if tested[most] == 0.5 else "More than half"
-        text = f"{share} of the answers withstand {names} at {_reach(bundle, most)}, the largest radius tried"
-        text += f" ({_percent(tested[most])})"
+        most_of = "Half" if tested[most] == 0.5 else "More than half"
+        text = f"{most_of} of the answers withstand {names} at {_reach(bundle, most)}, the largest radius tried"
+        text += f" ({share(tested[most])})"
     elif below[0] == most:
-        text = f"Fewer than half of the answers withstand {names} at {_reach(bundle, most)} ({_percent(tested[most])})"
+        text = f"Fewer than half of the answers withstand {names} at {_reach(bundle, most)} ({share(tested[most])})"
         if len(tested) > 1:
             before = max(eps for eps in tested if eps < most)
-            text += f"; {_percent(tested[before])} withstand {_reach(bundle, before)}"
+            text += f"; {share(tested[before])} withstand {_reach(bundle, before)}"
     else:
         text = f"Fewer than half of the answers withstand {names} at {_reach(bundle, below[0])}"
-        text += f" ({_percent(tested[below[0]])}); {last}"
+        text += f" ({share(tested[below[0]])}); {last}"
     if still:
         text += f". At {', '.join(_reach(bundle, eps) for eps in sorted(still))} almost no input could be changed"
     return f"{text}."
@@ -102,7 +103,7 @@ def _accuracy(findings: list[dict[str, Any]]) -> str:
     if found is None:
         return "Accuracy was not measured."
     asked = {"pass": "as asked", "fail": "too few", "inconclusive": "too close to tell"}.get(found["status"], "")
-    return f"{_percent(found['estimate'])} of the answers are right ({asked}: at least {_percent(found['threshold'])})."
+    return f"{share(found['estimate'])} of the answers are right ({asked}: at least {share(found['threshold'])})."
 
 
 def _groups(manifest: Mapping[str, Any], findings: list[dict[str, Any]]) -> str:
@@ -134,7 +135,3 @@ def _names(bundle: Bundle) -> str:
 def _reach(bundle: Bundle, eps: float) -> str:
     written = {float(fraction(text)): text for text in bundle.manifest["plan"]["attack"]["eps"] or ()}
     return spoken(str(written.get(eps, f"{eps:g}")), counted(bundle.manifest))
-
-
-def _percent(share: float) -> str:
-    return "< 0.1 %" if 0 < share < 0.0005 else "> 99.9 %" if 0.9995 <= share < 1 else f"{100 * share:.1f} %"

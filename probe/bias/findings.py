@@ -10,8 +10,9 @@ from probe.bias.disparities import Disparity
 from probe.bias.gate import Favourable
 from probe.bias.power import POWER
 from probe.bias.settings import Settings
-from probe.bias.strata import GAP_OF, METRICS
+from probe.bias.strata import GAP_OF, METRICS, Metric
 from probe.finding import Finding, Status
+from probe.formatting import number
 
 # With more intersections than this each headline has one finding over all of them; the tables have every one.
 LISTED = 10
@@ -46,6 +47,7 @@ def _headline(row: Disparity, favourable: Favourable, settings: Settings) -> Fin
             status="not run",
             threshold=row.threshold,
             direction=row.direction,
+            unit=metric.unit,
             note=row.reason,
         )
     return Finding(
@@ -58,6 +60,7 @@ def _headline(row: Disparity, favourable: Favourable, settings: Settings) -> Fin
         n=row.n,
         threshold=row.threshold,
         direction=row.direction,
+        unit=metric.unit,
         method=_method(row, favourable, settings),
         seed=settings.seed,
         note="; ".join(_note(row, favourable, settings)),
@@ -91,6 +94,7 @@ def _summed(rows: Sequence[Disparity], favourable: Favourable, settings: Setting
         n=worst.n if ran else None,
         threshold=first.threshold,
         direction=first.direction,
+        unit=metric.unit,
         method=_method(worst, favourable, settings) if ran else "",
         seed=settings.seed,
         note=note,
@@ -114,26 +118,26 @@ def _note(row: Disparity, favourable: Favourable, settings: Settings) -> list[st
         parts.append(f"no gap among {row.compared}" if held else f"too small and reported apart: {row.left_out}")
         parts.append(f"{row.not_covered} not covered")
         if not held:
-            parts.append(f"with them {row.estimate_all_groups:.3f}")
+            parts.append(f"with them {number(row.estimate_all_groups, METRICS[row.metric].unit)}")
     elif row.not_covered:
         parts.append(f"groups of fewer than {least} are compared too: {row.left_out}")
     parts.append(f"permutation p = {row.p_value:.4f}")
     parts.append(f"smallest group compared: {row.smallest_group}")
     if row.status == "inconclusive":
-        parts += _power(row, ratio=ratio)
+        parts += _power(row, METRICS[row.metric])
     if favourable.assumed:
         parts.append(f"nobody named the favourable outcome; {favourable.value} is assumed")
     return parts
 
 
-def _power(row: Disparity, *, ratio: bool) -> list[str]:
+def _power(row: Disparity, metric: Metric) -> list[str]:
     """What could have been said at all, of the verdict and not of a difference from 0."""
-    what = "ratio" if ratio else "gap"
+    what = "ratio" if metric.ratio else "gap"
     if np.isnan(row.would_fail):
         parts = [f"no {what} of {row.smallest_group} could have failed"]
     else:
-        side = "or less " if ratio else ""
-        parts = [f"a true {what} of {row.would_fail:.2f} {side}in that group would have failed (power {POWER:.2g})"]
+        side, written = "or less " if metric.ratio else "", number(row.would_fail, metric.unit)
+        parts = [f"a true {what} of {written} {side}in that group would have failed (power {POWER:.2g})"]
     if row.pass_chance < HARDLY:
         parts.append("this sample could not have passed, not even with equal rates")
     else:
@@ -186,6 +190,7 @@ def _too_small(small: pd.DataFrame, settings: Settings) -> list[Finding]:
             n=int(widest["n"]),
             threshold=settings.thresholds[GAP_OF[widest["metric"]]],
             direction="at most",
+            unit="points",
             method=f"{method}; the numbers are of {widest['group']} and {widest['against']} in {widest['attribute']}",
             note=note,
         )

@@ -12,6 +12,7 @@ from probe.bias.power import POWER, Question, failing_small
 from probe.bias.rates import COMPARED, rates_of
 from probe.bias.settings import Settings
 from probe.bias.strata import GAP_OF, METRICS, Stratum, strata_of
+from probe.formatting import number
 
 NAN = float("nan")
 COLUMNS = (
@@ -101,10 +102,10 @@ def _what(row: dict[str, Any], other: tuple[str, int], stratum: Stratum) -> str:
     count = f"{stratum.rate.count(int(row['n']))} in {name}"
     if row["status"] == "fail":
         return (
-            f"{count}: a gap in {label} of {abs(row['gap']):.3f} to {row['against']} was shown, "
-            f"{row['low']:.3f} or more"
+            f"{count}: a gap in {label} of {number(abs(row['gap']), 'points')} to {row['against']} was shown, "
+            f"{number(row['low'], 'points')} or more"
         )
     held = f"against the {other[1]} of {other[0]}, power {POWER:.2g}"
     if np.isnan(row["would_fail"]):
         return f"{count}: no gap in {label} could have failed ({held})"
-    return f"{count}: a gap in {label} of {row['would_fail']:.2f} or more would have failed ({held})"
+    return f"{count}: a gap in {label} of {number(row['would_fail'], 'points')} or more would have failed ({held})"

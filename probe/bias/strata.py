@@ -8,6 +8,7 @@ from probe.bias.gate import Floats, Ints
 from probe.bias.proportions import divide
 from probe.bias.rates import RATES, Rate
 from probe.finding import Direction
+from probe.formatting import Unit
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,11 @@ class Metric:
     label: str
     rates: tuple[str, ...]
     direction: Direction
+
+    @property
+    def unit(self) -> Unit:
+        """What its estimates are written in."""
+        return "number" if self.ratio else "points"
 
     @property
     def ratio(self) -> bool:
@@ -29,6 +35,13 @@ METRICS = {
     "demographic_parity_ratio": Metric("demographic parity ratio", ("selection_rate",), "at least"),
     "equalized_odds_difference": Metric("equalized odds difference", ("tpr", "fpr"), "at most"),
 }
+
+
+def unit_of(metric: str) -> Unit:
+    """What the estimates of a headline are written in, by its name."""
+    return METRICS[metric].unit if metric in METRICS else "number"
+
+
 # The headline difference that a rate belongs to.
 GAP_OF = {rate: name for name, metric in METRICS.items() if not metric.ratio for rate in metric.rates}
 

@@ -17,6 +17,7 @@ import typer
 from probe import __version__
 from probe.cli.signals import Terminated
 from probe.errors import IntegrityError, ProbeError, RangeError, UnsafeError, is_out_of_memory
+from probe.text import visible
 
 P = ParamSpec("P")
 
@@ -143,8 +144,8 @@ def _plain(value: Any) -> Any:
 
 
 def printable(text: str) -> str:
-    """The text with escapes in place of characters that a terminal would obey; lines and columns stay."""
-    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+    """The text without characters that a terminal would obey; lines and columns stay."""
+    return visible(text, longest=None, keep="\n\t")
 
 
 def say(line: str) -> None:

@@ -19,8 +19,9 @@ from probe.cli.app import (
     say,
     show,
 )
-from probe.cli.summary import SIGNS
+from probe.cli.summary import signed
 from probe.errors import DataError, PlanError, RangeError
+from probe.formatting import line
 
 TABLES = tuple(form + packed for form in (".csv", ".tsv") for packed in ("", ".gz", ".bz2", ".xz", ".zip"))
 
@@ -108,9 +109,8 @@ def _say(report: Any, said: list[str]) -> None:
         left = [f"{row[name]:,} {word}" for name, word in (("unknown", "unknown"), ("not_run", "not run")) if row[name]]
         say(f"{row['attribute']}: {row['used']:,} of {row['rows']:,} rows" + "".join(f", {part}" for part in left))
     for f in report.findings:
-        interval = "" if f.low is None or f.high is None else f" [{f.low:.3f}, {f.high:.3f}]"
-        value = "" if f.estimate is None else f": {f.estimate:.3f}{interval}"
-        say(f"{SIGNS[f.status]:15} {f.check}{value}  {f.note}")
+        value = "" if f.estimate is None else f": {line(f.to_json()).estimate}"
+        say(f"{signed(f.status):15} {f.check}{value}  {f.note}")
 
 
 @dataclass(frozen=True)

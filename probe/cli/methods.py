@@ -7,6 +7,7 @@ import typer
 
 from probe.cli.app import AllowCode, Device, Json, PlanFile, command, pairs, say, show, tell
 from probe.errors import RangeError
+from probe.formatting import estimate, number, share
 
 Name = Annotated[str, typer.Argument(help="A network of the zoo such as adult-mlp, or a folder of `probe train`.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="A setting of the method, such as eps=8/255.")]
@@ -71,7 +72,7 @@ def explain(
     for row, target in enumerate(attribution.targets.tolist()):
         values, names = frame.iloc[row], described[row] if described else list(frame.columns)
         top = [at for at in values.abs().to_numpy().argsort(kind="stable")[::-1] if names[at]][:5]
-        listed = ", ".join(f"{names[at]} {values.iloc[at]:+.3f}" for at in top)
+        listed = ", ".join(f"{names[at]} {number(values.iloc[at], 'signed')}" for at in top)
         say(f"row {chosen.start + row}, predicted {model.classes[target]}: {listed}")
 
 
@@ -120,9 +121,9 @@ def attack(
         ("accuracy", document["accuracy"]),
         ("under attack", document["robust_accuracy"]),
     ):
-        say(f"{label:>14}: {value:.3f} [{low:.3f}, {high:.3f}]")
+        say(f"{label:>14}: {estimate(value, low, high, 'share')}")
     if movable is not None and not bool(movable.all()):
-        say(f"The attack could change {document['movable']:.1%} of the {len(movable):,} inputs answered rightly")
+        say(f"The attack could change {share(document['movable'])} of the {len(movable):,} inputs answered rightly")
 
 
 def _open(name: str, plan: Path | None = None, allow_code: bool = False, device: str = "") -> tuple[Any, Any]:

@@ -3,14 +3,13 @@
 from typing import Any
 
 from probe.cli.app import printable, say
+from probe.formatting import line
+from probe.statuses import look
 
-SIGNS = {
-    "pass": "✓ pass",
-    "fail": "✗ fail",
-    "inconclusive": "? inconclusive",
-    "not run": "- not run",
-    "error": "! error",
-}
+
+def signed(status: str) -> str:
+    """A status as a terminal shows it."""
+    return f"{look(status).sign} {status}"
 
 
 def document(bundle: Any) -> dict[str, Any]:
@@ -74,8 +73,5 @@ def summary(bundle: Any) -> None:
 
 
 def _cells(finding: dict[str, Any]) -> tuple[str, ...]:
-    value, low, high, threshold, n = (finding[key] for key in ("estimate", "low", "high", "threshold", "n"))
-    measured = "" if value is None else f"{value:.3f}" + ("" if low is None else f" [{low:.3f}, {high:.3f}]")
-    sign = {"at least": "≥", "at most": "≤"}[finding["direction"]]
-    asked = "" if threshold is None else f"{sign} {threshold:g}"
-    return SIGNS[finding["status"]], finding["check"], measured, asked, "" if n is None else f"{n:,}"
+    written = line(finding)
+    return signed(finding["status"]), finding["check"], str(written.estimate), written.threshold, written.n

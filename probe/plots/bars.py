@@ -7,8 +7,9 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 
+from probe.formatting import MINUS
 from probe.plots.canvas import blank
-from probe.plots.style import AGAINST, FOR, INK, MINUS, NORMAL, SMALL, dress, plain
+from probe.plots.style import AGAINST, FOR, INK, NORMAL, SMALL, dress, plain
 
 
 def shared_order(values: ArrayLike) -> list[int]:

@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import ArrayLike
 
+from probe.formatting import radius
 from probe.plots.canvas import blank
-from probe.plots.style import AGAINST, CATEGORIES, INK, MUTED, NORMAL, SMALL, dress, mark, plain, radius
+from probe.plots.style import AGAINST, CATEGORIES, INK, MUTED, NORMAL, SMALL, dress, mark, plain
 
 WILD = 100.0  # the highest loss over the lowest
 

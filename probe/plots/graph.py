@@ -5,8 +5,9 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from numpy.typing import ArrayLike, NDArray
 
+from probe.formatting import MINUS
 from probe.plots.canvas import blank
-from probe.plots.style import AGAINST, FOR, INK, MINUS, MUTED, NORMAL, OUTLINE, SMALL, plain
+from probe.plots.style import AGAINST, FOR, INK, MUTED, NORMAL, OUTLINE, SMALL, plain
 
 Edges = NDArray[np.float64]
 WIDEST, DOT, STEPS = 5.0, 9.0, 100  # points, points, rounds of the layout

@@ -7,9 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from numpy.typing import ArrayLike, NDArray
 
+from probe.formatting import MINUS
 from probe.plots.canvas import blank
 from probe.plots.picture import frame, grey
-from probe.plots.style import AGAINST, FOR, INK, MINUS, MUTED, OUTLINE, SIGNED, SMALL
+from probe.plots.style import AGAINST, FOR, INK, MUTED, OUTLINE, SIGNED, SMALL
 
 PHOTO = 64  # images larger than this in both directions lie below their map; the outline of a smaller one is enough
 SHARE = 0.99  # of the pixels that are not 0 lie within the scale; the rest share the darkest shades

@@ -4,9 +4,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
+from probe.formatting import TIMES
 from probe.plots.canvas import blank
 from probe.plots.picture import frame
-from probe.plots.style import INK, MUTED, SIGNED, SMALL, TIMES
+from probe.plots.style import INK, MUTED, SIGNED, SMALL
 
 
 def before_and_after(

@@ -11,7 +11,9 @@ from math import log10
 import numpy as np
 from numpy.typing import ArrayLike
 
-from probe.plots.style import AGAINST, FOR, MINUS
+from probe.formatting import MINUS
+from probe.plots.style import AGAINST, FOR
+from probe.text import visible
 
 DARKEST = 0.45  # share of the colour behind the word with the largest value; text stays readable on it
 
@@ -59,12 +61,12 @@ def _shaded(word: str, value: float, limit: float, digits: str) -> str:
     )
     number = format(value, f"+{digits}")
     number = number.replace("-", MINUS) if float(number) else "0"
-    return f'<span style="{style}">{escape(word)}<span style="{_NUMBER}">{number}</span></span>'
+    return f'<span style="{style}">{escape(visible(word, 60))}<span style="{_NUMBER}">{number}</span></span>'
 
 
 def _edited(old: str, new: str) -> str:
     if old == new:
-        return f'<span style="unicode-bidi:isolate">{escape(old)}</span>'
-    gone = f'<del style="{_EDIT};background:rgba(128,138,148,.18)">{escape(old)}</del>'
-    come = f'<ins style="{_EDIT};font-weight:600;background:rgba(230,159,0,.3)">{escape(new)}</ins>'
+        return f'<span style="unicode-bidi:isolate">{escape(visible(old, 60))}</span>'
+    gone = f'<del style="{_EDIT};background:rgba(128,138,148,.18)">{escape(visible(old, 60))}</del>'
+    come = f'<ins style="{_EDIT};font-weight:600;background:rgba(230,159,0,.3)">{escape(visible(new, 60))}</ins>'
     return f"{gone} {come}"

@@ -1,10 +1,9 @@
 """Colours, marks and text of every figure, in one place; the report and the dashboard take theirs from here."""
 
-import unicodedata
-from typing import NamedTuple
-
 from matplotlib.axes import Axes
 from matplotlib.font_manager import FontProperties, findfont, get_font
+
+from probe.text import visible
 
 # Okabe and Ito's colours, told apart with any common colour vision (jfly.uni-koeln.de/color).
 CATEGORIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
@@ -15,25 +14,7 @@ FOR, AGAINST = "#B2182B", "#2166AC"  # the ends of that map, dark enough for bar
 INK = "#24292F"  # text and axes; `to_svg` hands it to the page, which may be dark
 MUTED = "#808A94"  # readable on white and on black
 OUTLINE = "#3A4048"  # of an image below a map, which is white in any theme
-MINUS, TIMES = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
 SMALL, NORMAL = 8.0, 9.0  # points
-
-
-class Look(NamedTuple):
-    """How a status is shown: never by its colour alone."""
-
-    icon: str
-    light: str  # text on a light page
-    dark: str  # text on a dark page
-
-
-STATUSES = {
-    "pass": Look("✓", "#00609A", "#7CC4F0"),
-    "fail": Look("✕", "#A84300", "#FFA65C"),
-    "inconclusive": Look("?", "#57606A", "#B4BCC6"),
-    "not run": Look("\N{EN DASH}", "#57606A", "#B4BCC6"),
-    "error": Look("!", "#57606A", "#B4BCC6"),
-}
 
 
 def mark(index: int) -> dict[str, str]:
@@ -46,13 +27,11 @@ def mark(index: int) -> dict[str, str]:
 
 
 def plain(text: object, length: int = 32) -> str:
-    """Foreign text as a figure can show it: one line, no formulas, no control characters, cut in the middle."""
+    """Foreign text as a figure can show it: one line, no formulas, cut in the middle."""
     known = get_font(findfont(FontProperties())).get_charmap()
-    shown = "".join(c for c in " ".join(str(text)[:4096].split()) if unicodedata.category(c)[0] != "C")
+    shown = visible(" ".join(str(text)[:4096].split()), length)
     # A missing glyph would be drawn as a box, with a warning for each.
     shown = "".join(c if ord(c) in known else "\N{REPLACEMENT CHARACTER}" for c in shown)
-    if len(shown) > length:
-        shown = f"{shown[: length // 2]}…{shown[len(shown) - (length - length // 2 - 1) :]}"
     return shown.replace("$", r"\$")
 
 
@@ -67,10 +46,3 @@ def dress(ax: Axes, *, grid: str = "both") -> Axes:
         ax.grid(visible=True, axis=grid, color=INK, alpha=0.13, linewidth=0.7)  # type: ignore[arg-type]  # a Literal to matplotlib
     ax.set_axisbelow(True)
     return ax
-
-
-def radius(value: float) -> str:
-    """A radius as people write it: a short decimal, or 255ths where it is not one."""
-    whole = value * 255
-    short = abs(value - round(value, 3)) < 1e-9
-    return f"{value:.3g}" if short or abs(whole - round(whole)) > 1e-4 else f"{round(whole)}/255"

@@ -7,9 +7,10 @@ import jinja2
 from markupsafe import Markup, escape
 
 from probe.audit.bundle import Bundle
-from probe.plots.style import AGAINST, FOR, STATUSES
+from probe.plots.style import AGAINST, FOR
 from probe.report.sections import bias, cost, cover, explanation, performance, register, robustness, subject
-from probe.report.wording import shown
+from probe.statuses import STATUSES
+from probe.text import visible
 
 
 def render(bundle: Bundle) -> str:
@@ -53,9 +54,9 @@ def _pages() -> jinja2.Environment:
 
 def _finalize(value: Any) -> Any:
     """Every text that a template prints passes here, so that no name can hide, reverse or swamp the page."""
-    return shown(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return visible(value, keep="\n") if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _listing(text: str) -> Markup:
     """Lines, each shown as any other text."""
-    return Markup("\n").join(escape(shown(line)) for line in text.splitlines())
+    return Markup("\n").join(escape(visible(line)) for line in text.splitlines())

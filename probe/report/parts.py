@@ -9,8 +9,9 @@ from typing import NamedTuple
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
+from probe.formatting import Measured
 from probe.plots import to_svg
-from probe.report.wording import Measured, shown
+from probe.text import visible
 
 ROWS = 200  # of a table that are printed; the bundle has all of them
 
@@ -111,4 +112,4 @@ def panel(ax: Axes, alt: str, prefix: str) -> Markup:
     """A figure as an element of the page, with words for those who do not see it."""
     svg = re.sub(r' xmlns(:xlink)?="[^"]*"', "", to_svg(ax, prefix=f"{prefix}-"))
     # Text reaches an SVG through matplotlib, which escapes it; the alternative is escaped here.
-    return Markup(svg.replace("<svg ", f'<svg role="img" aria-label="{escape(shown(alt))}" ', 1))
+    return Markup(svg.replace("<svg ", f'<svg role="img" aria-label="{escape(visible(alt))}" ', 1))

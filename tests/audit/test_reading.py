@@ -14,6 +14,7 @@ from probe.errors import DataError, PlanError
 from tests.audit.conftest import small_plan, table, texts
 from tests.audit.test_statuses import CLIMB, ramp
 
+THIN = "\N{NARROW NO-BREAK SPACE}"
 QUIET = {"explain": {"sample": 0}}
 
 
@@ -29,7 +30,7 @@ def audited(tmp_path, eps, parts=None, **changes):
     (["1", "2"], "More than half of the answers withstand FGSM and PGD at eps 2, the largest radius tried (80.0 %)."),
 ])  # fmt: skip
 def test_the_verdict_is_read_from_the_curve(tmp_path, eps, sentence):
-    verdict = reading.verdict(audited(tmp_path, eps))
+    verdict = [said.replace(THIN, " ") for said in reading.verdict(audited(tmp_path, eps))]
     assert verdict[0] == sentence
     assert verdict[1] == "100.0 % of the answers are right (as asked: at least 80.0 %)."
     assert verdict[2] == "Groups were not compared: the data declares no groups."
@@ -46,7 +47,7 @@ def test_a_model_that_is_mostly_wrong_is_said_to_be_so_before_any_attack(tmp_pat
     model, data = ramp()
     wrong = Dataset(data.inputs, 1 - data.labels, space=data.space, classes=data.classes)
     wrong.labels[:100] = data.labels[:100]
-    said = reading.verdict(audited(tmp_path, ["1"], (model, wrong)))[0]
+    said = reading.verdict(audited(tmp_path, ["1"], (model, wrong)))[0].replace(THIN, " ")
     assert said.startswith("Fewer than half of the answers are right even without an attack (25.0 %)")
 
 

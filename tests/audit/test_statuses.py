@@ -60,9 +60,9 @@ def test_what_cannot_be_moved_is_not_a_pass(tmp_path):
     found = findings(bundle)
     for check in ("withstands FGSM and PGD at eps 0.5",):
         assert found[check]["status"] == "not run"
-        assert "could change 0.0% of the 400 inputs" in found[check]["note"]
+        assert "could change 0.0\u202f% of the 400 inputs" in found[check]["note"]
     assert found["withstands FGSM and PGD at eps 3"]["status"] == "pass"
-    assert "could change 100.0% of the 400" in found["withstands FGSM and PGD at eps 3"]["note"]
+    assert "could change 100.0\u202f% of the 400" in found["withstands FGSM and PGD at eps 3"]["note"]
     assert bundle.table("movable")["movable"].tolist() == [0.0, 1.0]
     verify(bundle.folder)
 

@@ -5,6 +5,7 @@ import pytest
 
 from probe.bias import audit
 from probe.bias.proportions import fisher_p
+from probe.formatting import number
 from tests.bias.conftest import expand
 
 # The positions of the Ricci case: people who scored 70 or more, of those who sat the examination.
@@ -45,11 +46,11 @@ def test_a_small_group_is_not_told_that_its_gap_could_not_be_shown_when_it_was(p
     small = proven.small_groups.set_index("metric")
     assert small["status"].to_dict() == {"selection_rate": "fail", "fpr": "fail", "tpr": "inconclusive"}
     assert small.loc["selection_rate", "what"] == (
-        "29 rows in tiny: a gap in selection rate of 0.400 to b was shown, 0.246 or more"
+        "29 rows in tiny: a gap in selection rate of 40.0\u202fpp to b was shown, 24.6\u202fpp or more"
     )
     finding = proven.findings[-1]
     assert (finding.check, finding.status) == ("groups of fewer than 30 rows, positives or negatives", "fail")
-    assert "29 rows in tiny: a gap in selection rate of 0.400 to b was shown" in finding.note
+    assert "29 rows in tiny: a gap in selection rate of 40.0\u202fpp to b was shown" in finding.note
     assert (finding.estimate, finding.n, finding.threshold) == (0.4, 29, 0.1)
     assert 0.199 < finding.low < 0.4 < finding.high
 
@@ -121,7 +122,9 @@ def test_the_gap_that_would_have_failed(sizes, gap):
     row = by_metric(report).loc["demographic_parity_difference"]
     assert row.would_fail == gap
     note = report.findings[0].note
-    assert (f"a true gap of {gap:.2f} in that group would have failed" in note) == (row.status == "inconclusive")
+    assert (f"a true gap of {number(gap, 'points')} in that group would have failed" in note) == (
+        row.status == "inconclusive"
+    )
 
 
 def test_a_sample_that_could_not_have_passed_says_so():

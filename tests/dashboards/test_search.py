@@ -10,7 +10,7 @@ from probe_dashboards.views.words import JOINER, estimate, md
 from scipy.special import softmax
 
 from probe import plots
-from probe.report.wording import interval, number
+from probe.formatting import interval, number
 from tests.dashboards.test_pages import show, text
 
 __all__ = ["show"]

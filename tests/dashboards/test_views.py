@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 from probe_dashboards import figures
 from probe_dashboards.views import bias, instance, robustness, runs, summary
-from probe_dashboards.views.words import estimate, md, number, plain, share, status, threshold
+from probe_dashboards.views.words import estimate, md, number, status, threshold
 
-from probe.plots.style import MINUS
+from probe.formatting import MINUS, share
+from probe.text import visible
 
 DASH = "\N{EN DASH}"
 HOSTILE = ["</script>", "![x](http://e.example/x)", "$x$", "www.e.example", ":smile:", "a|b", "**b**", "~~s~~"]
@@ -34,8 +35,8 @@ def test_escaped_text_has_no_character_that_markdown_reads(text):
 
 
 def test_text_that_hides_or_reorders_is_made_visible():
-    assert plain("\N{RIGHT-TO-LEFT OVERRIDE}abc\x00") == "\ufffdabc\ufffd"
-    assert len(plain("x" * 10_000)) == 1000
+    assert visible("\N{RIGHT-TO-LEFT OVERRIDE}abc\x00") == "⟨U+202E⟩abc⟨U+0000⟩"
+    assert len(visible("x" * 10_000)) == 1000
 
 
 def test_numbers_are_never_shown_as_what_they_are_not():

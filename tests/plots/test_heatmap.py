@@ -4,7 +4,7 @@ import torch
 
 from probe import Model, Space, plots
 from probe.explainers import KernelShap
-from probe.plots.style import MINUS
+from probe.formatting import MINUS
 from probe.space import squares
 
 NOISE = np.random.default_rng(0).normal(size=(1, 100, 100))

@@ -10,7 +10,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from probe import plots
-from probe.plots.style import STATUSES, plain, radius
+from probe.formatting import radius
+from probe.plots.style import plain
+from probe.statuses import STATUSES
 
 NUMBERS = np.random.default_rng(0)
 IMAGE = NUMBERS.random((8, 8))
@@ -121,7 +123,7 @@ def test_ids_are_told_apart_by_their_prefix():
 
 
 def test_plain():
-    assert plain("a\n b\x00") == "a b"
+    assert plain("a\n b\x00") == "a b⟨U+0000⟩"
     assert plain("$5") == r"\$5"
     assert len(plain("y" * 99, 10)) == 10
 
@@ -131,7 +133,7 @@ def test_radii_are_written_as_people_do():
 
 
 def test_every_status_has_an_icon_of_its_own():
-    assert len({look.icon for look in STATUSES.values()}) == len(STATUSES)
+    assert len({look.sign for look in STATUSES.values()}) == len(STATUSES)
 
 
 def test_words_are_shaded_by_their_values_and_never_by_colour_alone():

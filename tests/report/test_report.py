@@ -10,9 +10,9 @@ from probe.audit import Bundle, verify
 from probe.audit.bundle import read
 from probe.audit.toml import to_toml as toml
 from probe.errors import IntegrityError
-from probe.plots.style import MINUS
+from probe.formatting import MINUS, estimate, interval, number, p_value, threshold
 from probe.report import render
-from probe.report.wording import estimate, interval, number, p_value, shown, threshold
+from probe.text import visible
 from tests.report.conftest import HOSTILE, make, table_parts
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "rect", "line", "path", "use"}
@@ -95,9 +95,9 @@ def test_ids_are_unique(html):
 def test_every_finding_appears(html, bundle):
     text = Page(html).text
     for finding in bundle.manifest["findings"]:
-        assert shown(finding["check"]) in text
-        assert shown(finding["note"]) in text
-        assert shown(finding["method"]) in text
+        assert visible(finding["check"]) in text
+        assert visible(finding["note"]) in text
+        assert visible(finding["method"]) in text
 
 
 def test_the_cover_counts_and_can_be_checked(html, bundle):

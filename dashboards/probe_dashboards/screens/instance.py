@@ -4,10 +4,12 @@ from functools import partial
 
 import streamlit as st
 
+from probe.formatting import share
+from probe.text import visible
 from probe_dashboards import draw as parts
 from probe_dashboards.views import examples, instance, robustness
 from probe_dashboards.views.runs import Opened
-from probe_dashboards.views.words import md, plain, share
+from probe_dashboards.views.words import md
 
 LIMITS = (
     "An explanation describes the model's arithmetic, not causes in the world.",
@@ -76,7 +78,7 @@ def _wanted(opened: Opened) -> examples.Wanted:
         answer, label = ask("answer", "Answer", classes), ask("label", "Label", classes)
         sure = ask("sure", "Probability of the answer", examples.SURE)
         groups = {
-            attribute: ask(f"in-{attribute}", plain(name), {examples.ANY: "any"} | examples.groups(bundle, attribute))
+            attribute: ask(f"in-{attribute}", visible(name), {examples.ANY: "any"} | examples.groups(bundle, attribute))
             for attribute, name in examples.attributes(bundle).items()
         }
     return examples.Wanted(of, outcome, label, answer, sure, groups)
@@ -138,12 +140,12 @@ def _explanation(opened: Opened, row: int, method: str, name: str, width: int) -
     if form == "tokens":
         st.html(instance.sentence(opened.bundle, row, method))
     elif form == "image":
-        caption = f"{plain(name)}: {instance.scale(opened.bundle, row, method)}"
+        caption = f"{visible(name)}: {instance.scale(opened.bundle, row, method)}"
         parts.figure(opened, "heatmap", caption, str(row), method, width=width)
     elif form == "graph":
-        parts.figure(opened, "edges", f"{plain(name)}: wide edges count most", str(row), method, width=width)
+        parts.figure(opened, "edges", f"{visible(name)}: wide edges count most", str(row), method, width=width)
     else:
-        parts.figure(opened, "bars", plain(name), str(row), method, width=width)
+        parts.figure(opened, "bars", visible(name), str(row), method, width=width)
 
 
 def _attack(opened: Opened, row: int) -> None:

@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from probe.report import wording
+from probe import formatting
+from probe.formatting import share
 from probe_dashboards import draw as parts
 from probe_dashboards.views import robustness
 from probe_dashboards.views.runs import Opened
-from probe_dashboards.views.words import share
 
 LIMITS = (
     "Each curve is an upper bound: a stronger attack, or one of another kind, can only lower it.",
@@ -53,4 +53,4 @@ def _worst(opened: Opened) -> None:
     st.markdown(f"Worst case over all attacks, with 95 % Wilson intervals, n = {int(frame['n'].iloc[0]):,}")
     with st.container(horizontal=True):
         for eps, value, low, high in frame[["eps", "robust_accuracy", "low", "high"]].to_numpy().tolist():
-            parts.measured(names.get(eps, f"eps {eps:g}"), share(value), f"[{wording.interval(low, high, 'share')}]")
+            parts.measured(names.get(eps, f"eps {eps:g}"), share(value), f"[{formatting.interval(low, high, 'share')}]")

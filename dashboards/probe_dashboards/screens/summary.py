@@ -2,10 +2,11 @@
 
 import streamlit as st
 
+from probe.statuses import STATUSES
 from probe_dashboards import draw as parts
 from probe_dashboards.views import summary
 from probe_dashboards.views.runs import Opened
-from probe_dashboards.views.words import STATUSES, md, status
+from probe_dashboards.views.words import md, status
 
 LIMITS = (
     "Nothing here says that a model is fair, safe or lawful: each line is one measurement on one data set.",

@@ -4,12 +4,13 @@ from typing import Any
 
 import pandas as pd
 
+from probe import formatting
 from probe.audit import Bundle, reading
 from probe.bias.rates import RATES
-from probe.bias.strata import METRICS
-from probe.report import wording
+from probe.bias.strata import METRICS, unit_of
+from probe.text import visible
 from probe_dashboards import state
-from probe_dashboards.views.words import estimate, md, number, plain, status, threshold
+from probe_dashboards.views.words import estimate, md, number, status, threshold
 
 # What each rate is a share of.
 TRIALS = {
@@ -35,7 +36,7 @@ def attributes(bundle: Bundle) -> dict[str, str]:
 def favourable(bundle: Bundle) -> tuple[str, str]:
     """The class that counts as the favourable outcome, and a warning where nobody named it."""
     name, assumed = reading.favourable(bundle.manifest)
-    return plain(name), f"This is {reading.ASSUMED}." if assumed else ""
+    return visible(name), f"This is {reading.ASSUMED}." if assumed else ""
 
 
 def notice(bundle: Bundle, attribute: str) -> str:
@@ -44,7 +45,7 @@ def notice(bundle: Bundle, attribute: str) -> str:
     for row in frame.to_dict("records"):
         if str(row["attribute"]) == attributes(bundle)[attribute]:
             unknown = f"{int(row['unknown']):,} of {int(row['rows']):,} rows name no group." if row["unknown"] else ""
-            said = f"{plain(row['notice'])}." if pd.notna(row.get("notice")) and row.get("notice") else ""
+            said = f"{visible(row['notice'])}." if pd.notna(row.get("notice")) and row.get("notice") else ""
             return " ".join(filter(None, (unknown, said)))
     return ""
 
@@ -60,7 +61,7 @@ def rates(bundle: Bundle, attribute: str, rate: str) -> pd.DataFrame:
     n = frame[list(TRIALS[rate])].sum(axis=1).astype(int)
     return pd.DataFrame(
         {
-            "group": frame["group"].map(plain),
+            "group": frame["group"].map(visible),
             "value": frame[rate].astype(float),
             "low": frame[f"{rate}_low"].astype(float),
             "high": frame[f"{rate}_high"].astype(float),
@@ -73,7 +74,7 @@ def rates(bundle: Bundle, attribute: str, rate: str) -> pd.DataFrame:
 def counts(bundle: Bundle, attribute: str) -> pd.DataFrame:
     """The confusion counts and the rates of each group, as they are read."""
     frame = _groups(bundle, attribute)
-    columns = {"Group": frame["group"].map(plain), "n": frame["n"]}
+    columns = {"Group": frame["group"].map(visible), "n": frame["n"]}
     columns |= {name.upper(): frame[name] for name in ("tn", "fp", "fn", "tp")}
     for name in TRIALS:
         parts = zip(frame[name], frame[f"{name}_low"], frame[f"{name}_high"], strict=True)
@@ -93,12 +94,12 @@ def disparities(bundle: Bundle, attribute: str) -> pd.DataFrame:
             _described(d),
             estimate(d["estimate"], d["low"], d["high"], unit) if pd.notna(d["estimate"]) else md(d["reason"]),
             threshold(d["threshold"], str(d["direction"]), unit),
-            wording.p_value(d["p_value"]),
+            formatting.p_value(d["p_value"]),
             number(d["would_fail"], unit),
             f"{int(d['n']):,}",
         )
         for d in own
-        for unit in (_unit(d),)
+        for unit in (unit_of(str(d["metric"])),)
     ]
     names = ["Status", "Gap", "Estimate [95 % interval]", "Asked", "p", "Would have failed", "n"]
     return pd.DataFrame(lines, columns=names)
@@ -111,12 +112,10 @@ def small(bundle: Bundle, attribute: str) -> pd.DataFrame:
         return pd.DataFrame(columns=columns)
     frame = bundle.table("bias_small_groups")
     own = frame[frame["attribute"].astype(str) == attributes(bundle)[attribute]].to_dict("records")
-    rows = [(plain(r["group"]), RATES[r["metric"]].label, int(r["n"]), str(r["status"]), plain(r["what"])) for r in own]
+    rows = [
+        (visible(r["group"]), RATES[r["metric"]].label, int(r["n"]), str(r["status"]), visible(r["what"])) for r in own
+    ]
     return pd.DataFrame(rows, columns=columns)
-
-
-def _unit(row: dict[Any, Any]) -> wording.Unit:
-    return "number" if "ratio" in str(row["metric"]) else "points"
 
 
 def _described(row: dict[Any, Any]) -> str:

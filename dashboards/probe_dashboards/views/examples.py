@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from probe import task
 from probe.audit import Bundle
+from probe.formatting import share
+from probe.text import visible
 from probe_dashboards import state
 from probe_dashboards.views import instance
-from probe_dashboards.views.words import plain, share
 
 ANY = "any"
 EXPLAINED = {"explained": "explained examples", "all": "all examples"}
@@ -94,7 +95,7 @@ def titles(bundle: Bundle, rows: list[int]) -> dict[str, str]:
     for row in rows:
         right = labels[row] == answers[row]
         outcome = "right" if right else f"wrong, label {names[labels[row]]}"
-        said[str(row)] = plain(f"{row}: {names[answers[row]]} ({share(float(sure[row]))}), {outcome}")
+        said[str(row)] = visible(f"{row}: {names[answers[row]]} ({share(float(sure[row]))}), {outcome}")
     return said
 
 

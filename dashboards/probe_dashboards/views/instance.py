@@ -7,15 +7,15 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from probe import plots, task
+from probe import formatting, plots, task
 from probe.audit import Bundle
 from probe.audit.forms import captioned, counted, spoken, titled
 from probe.audit.forms import changes as moves
 from probe.errors import IntegrityError
-from probe.plots.style import MINUS
-from probe.report import wording
+from probe.formatting import MINUS, share
+from probe.text import visible
 from probe_dashboards import state
-from probe_dashboards.views.words import estimate, md, number, plain, share
+from probe_dashboards.views.words import estimate, md, number
 
 Array = NDArray[Any]
 BARS = 10  # features that a chart lists
@@ -58,13 +58,13 @@ def features(bundle: Bundle, row: int) -> list[str]:
     """The names of the features; of a text its words."""
     if form(bundle) == "tokens":
         return [word for word in words(bundle, row) if word]
-    return [plain(name) for name in bundle.manifest["data"]["features"]]
+    return [visible(name) for name in bundle.manifest["data"]["features"]]
 
 
 def words(bundle: Bundle, row: int) -> list[str]:
     """The features of the example in words; an absent word is empty."""
     found = _input(bundle, row)
-    return [] if found is None or found[1] is None else [plain(word) for word in found[1].tolist()]
+    return [] if found is None or found[1] is None else [visible(word) for word in found[1].tolist()]
 
 
 def cells(bundle: Bundle, row: int) -> pd.DataFrame:
@@ -77,7 +77,7 @@ def cells(bundle: Bundle, row: int) -> pd.DataFrame:
 
 def classes(bundle: Bundle) -> list[str]:
     """The names of the classes, as many as there are logits."""
-    named = [plain(name) for name in bundle.manifest["model"]["classes"]]
+    named = [visible(name) for name in bundle.manifest["model"]["classes"]]
     count = bundle.arrays("predictions")["logits"].shape[1]
     return [*named, *(f"class {at}" for at in range(len(named), count))][:count]
 
@@ -107,7 +107,7 @@ def methods(bundle: Bundle) -> dict[str, str]:
 
 def method_titles(bundle: Bundle) -> dict[str, str]:
     """The explainers that ran: id to what people call it."""
-    return {method: wording.words(name) for method, name in methods(bundle).items()}
+    return {method: formatting.words(name) for method, name in methods(bundle).items()}
 
 
 def caption(bundle: Bundle, method: str) -> str:
@@ -156,7 +156,7 @@ def target(bundle: Bundle, row: int, method: str) -> str:
 def attributions(bundle: Bundle, row: int) -> pd.DataFrame:
     """What every method attributes to each feature, in the order of the charts."""
     found = method_titles(bundle)
-    frame = pd.DataFrame({plain(name): by_feature(bundle, row, method) for method, name in found.items()})
+    frame = pd.DataFrame({visible(name): by_feature(bundle, row, method) for method, name in found.items()})
     frame.insert(0, "Feature", features(bundle, row))
     return frame.iloc[order(bundle, row)].reset_index(drop=True)
 
@@ -179,7 +179,7 @@ def agreement(bundle: Bundle, row: int) -> pd.DataFrame:
     size = np.sqrt((centred**2).sum(axis=1))
     product = np.outer(size, size)
     matrix = np.divide(centred @ centred.T, product, out=np.full(product.shape, np.nan), where=product > 0)
-    names = [plain(name) for name in method_titles(bundle).values()]
+    names = [visible(name) for name in method_titles(bundle).values()]
     frame = pd.DataFrame(matrix, columns=names).map(_correlation)
     frame.insert(0, "Method", names)
     return frame
@@ -207,7 +207,7 @@ def radii(bundle: Bundle, attack: str) -> dict[str, str]:
 def falls(bundle: Bundle, row: int) -> pd.DataFrame:
     """For each attack, the smallest radius of the grid that changes the answer from right to wrong."""
     return pd.DataFrame(
-        [(plain(name), *_fall(bundle, row, attack)) for attack, name in attack_titles(bundle).items()],
+        [(visible(name), *_fall(bundle, row, attack)) for attack, name in attack_titles(bundle).items()],
         columns=["Attack", "Smallest radius that flips it", "Answer then"],
     )
 
@@ -233,7 +233,7 @@ def edited(bundle: Bundle, row: int, attack: str, eps: str) -> str:
     if at is None or at >= stored["shown"].shape[1]:
         return ""
     after = stored["after"][list(radii(bundle, attack)).index(eps), at]
-    old, new = ([plain(word) for word in part.tolist()] for part in (stored["before"][at], after))
+    old, new = ([visible(word) for word in part.tolist()] for part in (stored["before"][at], after))
     return plots.edited(old, new) if old != new else ""
 
 
@@ -261,7 +261,12 @@ def changes(bundle: Bundle, row: int, attack: str, eps: str) -> pd.DataFrame:
         names = bundle.manifest["data"]["features"]
         told = moves(names, stored, list(radii(bundle, attack)).index(eps), at)
     lines = [
-        (plain(name), plain(old) or "not recorded", plain(new) or "not recorded", wording.number(move, "signed"))
+        (
+            visible(name),
+            visible(old) or "not recorded",
+            visible(new) or "not recorded",
+            formatting.number(move, "signed"),
+        )
         for name, old, new, move in told
     ]
     return pd.DataFrame(lines, columns=["Feature", "Before", "After", "Change in units of the radius"])
@@ -317,8 +322,8 @@ def _fall(bundle: Bundle, row: int, attack: str) -> tuple[str, str]:
         return "wrong before any attack", ""
     broken = np.flatnonzero(stored["success"][:, at])
     if not len(broken):
-        return f"stood up to {plain(names[-1])}", ""
-    return plain(names[broken[0]]), classes(bundle)[int(stored["predicted"][broken[0], at])]
+        return f"stood up to {visible(names[-1])}", ""
+    return visible(names[broken[0]]), classes(bundle)[int(stored["predicted"][broken[0], at])]
 
 
 def _badge(metric: str, value: float, low: float, high: float, n: int) -> str:

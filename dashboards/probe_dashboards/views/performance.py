@@ -2,11 +2,10 @@
 
 import pandas as pd
 
+from probe import formatting
 from probe.audit import Bundle
-from probe.report.wording import Unit
-from probe_dashboards.views.words import count, estimate, share
-
-UNITS: dict[str, Unit] = {"accuracy": "share", "calibration error": "points"}
+from probe.formatting import UNITS, share
+from probe_dashboards.views.words import estimate
 
 
 def measures(bundle: Bundle) -> pd.DataFrame:
@@ -15,7 +14,7 @@ def measures(bundle: Bundle) -> pd.DataFrame:
         (
             str(r["metric"]),
             estimate(r["value"], r["low"], r["high"], UNITS.get(str(r["metric"]), "number")),
-            count(r["n"]),
+            formatting.count(r["n"]),
         )
         for r in bundle.table("performance").to_dict("records")
     ]
@@ -29,7 +28,7 @@ def bins(bundle: Bundle) -> pd.DataFrame:
             f"{share(r['from'])} to {share(r['to'])}",
             share(r["confidence"]),
             estimate(r["accuracy"], r["low"], r["high"], "share"),
-            count(r["n"]),
+            formatting.count(r["n"]),
         )
         for r in bundle.table("reliability").to_dict("records")
     ]

@@ -3,11 +3,14 @@
 import numpy as np
 import pandas as pd
 
+from probe import formatting
 from probe.audit import Bundle
 from probe.audit.forms import CHANGED, counted, titled
+from probe.formatting import share
+from probe.text import visible
 from probe_dashboards import state
 from probe_dashboards.views import instance
-from probe_dashboards.views.words import estimate, number, plain, share
+from probe_dashboards.views.words import estimate, number
 
 ATTACK = "attack"  # the curves by attack; anything else is the id of an attribute
 
@@ -28,7 +31,7 @@ def reason(bundle: Bundle, lens: str) -> str:
         f["note"] for f in bundle.manifest["findings"] if f["lens"] == lens and f["status"] in ("not run", "error")
     ]
     if notes:
-        return "; ".join(dict.fromkeys(plain(note) for note in notes))
+        return "; ".join(dict.fromkeys(visible(note) for note in notes))
     return "The audit ended before its tables were made."
 
 
@@ -72,7 +75,7 @@ def radii(bundle: Bundle) -> dict[float, str]:
         stored = bundle.arrays(f"attack-{instance.attacks(bundle)[attack]}")["eps"]
         unit = "" if counted(bundle.manifest) else "eps "
         names = instance.radii(bundle, attack).values()
-        found |= {float(e): f"{unit}{plain(n)}" for e, n in zip(stored, names, strict=True)}
+        found |= {float(e): f"{unit}{visible(n)}" for e, n in zip(stored, names, strict=True)}
     return found
 
 
@@ -111,10 +114,10 @@ def fallen(bundle: Bundle) -> pd.DataFrame:
         standing = clean[None] & ~success
         before = np.concatenate([clean[None], standing[:-1]])
         counts = (before & ~standing).sum(axis=1)
-        named = [f"falls at {plain(radius)}" for radius in instance.radii(bundle, attack).values()]
+        named = [f"falls at {visible(radius)}" for radius in instance.radii(bundle, attack).values()]
         lines.append(
             {
-                "Attack": plain(titled(bundle.manifest, name)),
+                "Attack": visible(titled(bundle.manifest, name)),
                 "Attacked (n)": len(clean),
                 "Wrong before": int((~clean).sum()),
             }
@@ -130,16 +133,12 @@ def settings(bundle: Bundle) -> pd.DataFrame:
     return pd.DataFrame(
         [
             (
-                plain(titled(bundle.manifest, str(step["name"]).removeprefix("attack-"))),
-                plain(step["status"]),
-                ", ".join(
-                    f"{k} = {number(v) if isinstance(v, float) else v}"
-                    for k, v in step["method"].items()
-                    if k not in ("method", "eps")
-                ),
+                visible(titled(bundle.manifest, str(step["name"]).removeprefix("attack-"))),
+                visible(step["status"]),
+                formatting.settings(step["method"], leave=("method", "eps")),
                 number(step["forward"]),
                 number(step["backward"]),
-                plain(step["note"]),
+                visible(step["note"]),
             )
             for step in steps
         ],

@@ -13,8 +13,8 @@ from probe.audit import Bundle, find, lock, read, verification, verify
 from probe.audit.expected import expected_steps
 from probe.audit.npz import Arrays
 from probe.errors import ProbeError
+from probe.text import visible
 from probe_dashboards import state
-from probe_dashboards.views.words import plain
 
 T = TypeVar("T")
 
@@ -106,7 +106,7 @@ def listing(runs: str | Path) -> tuple[list[Run], list[Broken]]:
             broken.append(Broken(folder.name, reason(error)))
     names = Counter(run.title for run in found)
     # The folder only where it is needed to tell two audits of the same name apart.
-    twice = [replace(r, title=f"{plain(Path(r.folder).name)}: {r.title}") if names[r.title] > 1 else r for r in found]
+    twice = [replace(r, title=f"{visible(Path(r.folder).name)}: {r.title}") if names[r.title] > 1 else r for r in found]
     return twice, broken
 
 
@@ -159,13 +159,13 @@ def _run(folder: Path, manifest: dict[str, Any]) -> Run:
     status = str(manifest["status"])
     if status == "running" and lock.writer(folder) is None:
         status = "killed"
-    ended = "" if status == "complete" else f" ({plain(status)})"
+    ended = "" if status == "complete" else f" ({visible(status)})"
     number = state.run_id(folder.name, str(manifest["digest"]))
-    return Run(number, str(folder), f"{plain(manifest['name'])}{ended}")
+    return Run(number, str(folder), f"{visible(manifest['name'])}{ended}")
 
 
 def reason(error: Exception) -> str:
     """Why something of an audit cannot be read, as a sentence without its full stop."""
     if isinstance(error, ProbeError):
-        return plain(error)
-    return f"audit.json is not shaped as an audit writes it ({type(error).__name__}: {plain(error)})"
+        return visible(error)
+    return f"audit.json is not shaped as an audit writes it ({type(error).__name__}: {visible(error)})"

@@ -13,8 +13,10 @@ from probe.audit.expected import expected_steps
 from probe.audit.files import content
 from probe.audit.toml import to_toml
 from probe.errors import ProbeError
-from probe.report.wording import unit_of
-from probe_dashboards.views.words import STATUSES, estimate, md, number, plain, status, threshold
+from probe.formatting import DASH, line
+from probe.statuses import STATUSES, look
+from probe.text import visible
+from probe_dashboards.views.words import md, number, status, unbroken
 
 LENSES = {
     "performance": ("Performance", "performance"),
@@ -40,18 +42,18 @@ class Group:
 def counts(bundle: Bundle) -> dict[str, int]:
     """How many findings about the model have each status; every status is there."""
     seen, _ = reading.tally(bundle.manifest["findings"])
-    return {name: seen[name] for name in STATUSES} | {plain(s): n for s, n in seen.items() if s not in STATUSES}
+    return {name: seen[name] for name in STATUSES} | {visible(s): n for s, n in seen.items() if s not in STATUSES}
 
 
 def checks(bundle: Bundle) -> str:
     """How the checks of explanations and attacks came out; empty where there are none."""
     _, seen = reading.tally(bundle.manifest["findings"])
-    return ", ".join(f"{n} {plain(name)}" for name, n in seen.most_common())
+    return ", ".join(f"{n} {visible(name)}" for name, n in seen.most_common())
 
 
 def verdict(bundle: Bundle) -> list[str]:
     """The audit in a few sentences."""
-    return [plain(sentence) for sentence in reading.verdict(bundle)]
+    return [visible(sentence) for sentence in reading.verdict(bundle)]
 
 
 def origin(bundle: Bundle) -> str:
@@ -105,14 +107,14 @@ def subject(bundle: Bundle) -> pd.DataFrame:
         "Made": f"{m.get('created', '?')} to {m.get('finished', '?')}",
         "Made with": ", ".join(f"{name} {value}" for name, value in machine.items()),
     }
-    return pd.DataFrame({"Of": list(rows), "Recorded": [plain(text) for text in rows.values()]})
+    return pd.DataFrame({"Of": list(rows), "Recorded": [visible(text) for text in rows.values()]})
 
 
 def digests(bundle: Bundle) -> str:
     """SHA-256 of what was audited and of what was found."""
     m = bundle.manifest
     parts = {"model": m["model"]["sha256"], "data": m["data"]["sha256"], "evidence": m["digest"]}
-    return "\n".join(f"{name:9}{plain(value)}" for name, value in parts.items())
+    return "\n".join(f"{name:9}{visible(value)}" for name, value in parts.items())
 
 
 def not_run(bundle: Bundle) -> pd.DataFrame:
@@ -123,7 +125,7 @@ def not_run(bundle: Bundle) -> pd.DataFrame:
     waiting = [(lens, name, "not run", "the audit ended before this step") for lens, name in _planned(bundle)]
     absent += [row for row in waiting if row[1] not in ended and not bundle.complete]
     return pd.DataFrame(
-        [(plain(lens), plain(check), STATUSES[s].word, plain(note)) for lens, check, s, note in absent],
+        [(visible(lens), visible(check), look(s).word, visible(note)) for lens, check, s, note in absent],
         columns=["Lens", "Check", "Status", "Why"],
     )
 
@@ -143,7 +145,7 @@ def reproduce(bundle: Bundle) -> str:
     return "\n".join(
         [
             "# hash every file and recompute every number from the stored evidence",
-            f"probe verify {folder} --digest {shlex.quote(plain(bundle.manifest['digest']))}",
+            f"probe verify {folder} --digest {shlex.quote(visible(bundle.manifest['digest']))}",
             "# run the model again, with the same plan and seed, and compare the findings",
             f"probe verify {folder} --rerun",
             "# the plan of this audit, and a new audit by it",
@@ -153,20 +155,19 @@ def reproduce(bundle: Bundle) -> str:
 
 
 def _group(lens: str, findings: list[dict[str, Any]]) -> Group:
-    title, page = LENSES.get(lens, (plain(lens), "instance" if lens == APART else ""))
+    title, page = LENSES.get(lens, (visible(lens), "instance" if lens == APART else ""))
     rows = [
         (
             status(f["status"]),
             _described(f["check"], f["note"]),
-            estimate(f["estimate"], f["low"], f["high"], unit_of(f)),
-            threshold(f["threshold"], f["direction"], unit_of(f)),
-            number(f["n"]),
+            unbroken(written.estimate),
+            written.threshold or DASH,
+            written.n or DASH,
         )
         for f in findings
+        for written in (line(f),)
     ]
-    measured = [
-        (md(f["check"]), md(f["method"]), "\N{EN DASH}" if f["seed"] is None else str(f["seed"])) for f in findings
-    ]
+    measured = [(md(f["check"]), md(f["method"]), DASH if f["seed"] is None else str(f["seed"])) for f in findings]
     return Group(
         title,
         page,

@@ -48,6 +48,7 @@ def _beats_random(step: dict[str, Any], metric: str, evidence: Floats, bundle: B
         estimate,
         Threshold(0.0, "at least"),
         about="explanation",
+        unit="signed",
         method=described(step, metric),
         seed=seed,
     )

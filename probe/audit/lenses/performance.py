@@ -41,6 +41,7 @@ def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
             "calibration error",
             calibration,
             Threshold(checks["calibration_error"], "at most"),
+            unit="points",
             method="gap between confidence and accuracy over 15 bins, interval by the noise of its bins",
             seed=seed,
             note="binning makes the estimate larger than the true error, the more so the fewer the rows; "

@@ -12,6 +12,7 @@ from probe.audit.forms import counted, spoken, titled
 from probe.audit.lenses.common import Answers, Assessment, absent, describe, done
 from probe.errors import IntegrityError
 from probe.finding import Finding, Threshold, check
+from probe.formatting import count, share
 from probe.numbers import fraction
 from probe.statistics import proportion
 
@@ -100,12 +101,13 @@ def _upper_bound(test: _Test, asked: float) -> str:
 
 
 def _share(test: _Test) -> str:
-    return f"the attacks could change {test.share:.1%} of the {test.right.sum():,} inputs that are answered rightly"
+    right = count(test.right.sum())
+    return f"the attacks could change {share(test.share)} of the {right} inputs that are answered rightly"
 
 
 def _judged(test: _Test, name: str, asked: float, method: str, note: str) -> Finding:
     if not test.ran:
-        why = f"{_share(test)}, fewer than {NEAR_NONE:.0%}: what they did not break was hardly tested"
+        why = f"{_share(test)}, fewer than {share(NEAR_NONE)}: what they did not break was hardly tested"
         return replace(absent("robustness", name, why), method=method)
     estimate = proportion(test.standing)
     return check("robustness", name, estimate, Threshold(asked, "at least"), method=method, note=note)

@@ -8,9 +8,10 @@ import pandas as pd
 from probe import plots
 from probe.audit.bundle import Bundle
 from probe.audit.reading import ASSUMED, favourable
+from probe.bias.strata import unit_of
+from probe.formatting import Measured, Unit, count, estimate, number, p_value, threshold, words
 from probe.report.parts import Badge, Block, Cell, Figure, Section, Table, Text, panel
 from probe.report.sections.common import LENSES, records, with_absence
-from probe.report.wording import Measured, Unit, count, estimate, number, p_value, threshold, words
 
 RATES = {
     "selection_rate": ("Selection rate", ("tn", "fp", "fn", "tp")),
@@ -55,7 +56,7 @@ def _disparities(gaps: pd.DataFrame, attribute: str) -> list[Block]:
     some = any(_text(gap["not_covered"]) for gap in records(gaps))
     rows: list[list[Cell]] = []
     for gap in records(gaps):
-        unit: Unit = "number" if "ratio" in str(gap["metric"]) else "points"
+        unit = unit_of(str(gap["metric"]))
         between = f"{gap['lowest']} (lowest) and {gap['highest']} (highest)" if isinstance(gap["lowest"], str) else ""
         between = between or ("no difference" if gap["estimate"] == (unit == "number") else "")
         rate = f", {gap['rate']}" if between and isinstance(gap["rate"], str) else ""
@@ -89,7 +90,7 @@ def _covered(gap: dict[str, Any]) -> str:
     """What the estimate leaves out, and what it would be with it."""
     if not _text(gap["not_covered"]) or gap["compared"] == "all groups":
         return ""
-    unit: Unit = "number" if "ratio" in str(gap["metric"]) else "points"
+    unit = unit_of(str(gap["metric"]))
     return f"{gap['left_out']}; with them {number(gap['estimate_all_groups'], unit)}"
 
 

@@ -7,11 +7,10 @@ import pandas as pd
 
 from probe.audit.bundle import Bundle
 from probe.audit.forms import counted, spoken
-from probe.plots.style import radius
+from probe.formatting import count, radius
 from probe.report.parts import Absence, Block
-from probe.report.wording import count
+from probe.statuses import urgency
 
-ORDER = ("fail", "error", "inconclusive", "not run", "pass")
 LENSES = {
     "performance": "Performance",
     "explanation": "Explanations",
@@ -23,12 +22,7 @@ LENSES = {
 def findings(bundle: Bundle, lens: str) -> list[dict[str, Any]]:
     """The findings of a lens, those that need a reader first."""
     chosen = [finding for finding in bundle.manifest["findings"] if finding["lens"] == lens]
-    return sorted(chosen, key=urgency)
-
-
-def urgency(finding: dict[str, Any]) -> int:
-    """Where a finding stands in a list whose first need a reader most."""
-    return ORDER.index(finding["status"]) if finding["status"] in ORDER else -1
+    return sorted(chosen, key=lambda finding: urgency(finding["status"]))
 
 
 def absence(bundle: Bundle, lens: str) -> Absence:
@@ -44,12 +38,6 @@ def steps(bundle: Bundle, lens: str, prefix: str) -> list[dict[str, Any]]:
     """The finished steps of a lens whose arrays are in the bundle."""
     done = [step for step in bundle.manifest["steps"] if step["lens"] == lens and step["status"] == "done"]
     return [s for s in done if s["name"].startswith(prefix) and bundle.has(f"arrays/{s['name']}.npz")]
-
-
-def settings(config: dict[str, Any]) -> str:
-    """A method's settings in one line."""
-    values = {k: f"{v:.4g}" if isinstance(v, float) else v for k, v in config.items() if k != "method"}
-    return ", ".join(f"{k} = {v}" for k, v in values.items())
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:

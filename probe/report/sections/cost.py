@@ -2,9 +2,8 @@
 
 from probe.audit.bundle import Bundle
 from probe.audit.reading import repeat
+from probe.formatting import count, duration, settings
 from probe.report.parts import Absence, Badge, Block, Cell, Listing, Section, Table, Text
-from probe.report.sections.common import settings
-from probe.report.wording import count, duration
 
 
 def section(bundle: Bundle) -> Section:
@@ -15,7 +14,7 @@ def section(bundle: Bundle) -> Section:
         [
             step["name"],
             "done" if step["status"] == "done" else Badge(step["status"]),
-            settings({k: v for k, v in step["method"].items() if k != "eps"}),
+            settings(step["method"], leave=("method", "eps")),
             duration(step["seconds"]),
             count(step["forward"]),
             count(step["backward"]),

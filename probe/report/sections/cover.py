@@ -7,10 +7,10 @@ from typing import Any
 from probe.audit.bundle import Bundle
 from probe.audit.expected import expected_steps
 from probe.audit.reading import origin, tally, verdict
+from probe.formatting import count, moment
 from probe.report.sections.common import left_out
-from probe.report.wording import count, moment, shown
-
-WORDS = ("pass", "fail", "inconclusive", "not run", "error")
+from probe.statuses import STATUSES
+from probe.text import visible
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ def cover(bundle: Bundle) -> Cover:
     total = sum(model.values())
     done = {step["name"] for step in manifest["steps"] if step["status"] == "done"}
     return Cover(
-        name=shown(bundle.name, 80),
-        model=shown(str(manifest["model"]["name"]), 80),
-        data=shown(str(manifest["data"]["name"]), 80),
+        name=visible(bundle.name, 80),
+        model=visible(manifest["model"]["name"], 80),
+        data=visible(manifest["data"]["name"], 80),
         rows=count(manifest["data"]["n"]),
         created=moment(manifest.get("created")),
         finished=moment(manifest.get("finished")),
@@ -53,9 +53,9 @@ def cover(bundle: Bundle) -> Cover:
         printed_digest=digest if re.fullmatch("[0-9a-f]{64}", digest := str(manifest["digest"])) else "",
         verdict=verdict(bundle),
         origin=origin(manifest),
-        tally=[(word, model[word], round(100 * model[word] / max(1, total), 2)) for word in WORDS],
+        tally=[(word, model[word], round(100 * model[word] / max(1, total), 2)) for word in STATUSES],
         findings=total,
-        methods=", ".join(f"{methods[word]} {word}" for word in WORDS if methods[word]),
+        methods=", ".join(f"{methods[word]} {word}" for word in STATUSES if methods[word]),
         notices=[
             *(str(notice) for part in ("data", "model") for notice in manifest[part].get("notices") or ()),
             *left_out(bundle),

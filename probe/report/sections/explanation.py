@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from probe import plots
 from probe.audit.bundle import Arrays, Bundle
 from probe.audit.forms import captioned
+from probe.formatting import DASH, UNITS, estimate, number, settings, words
 from probe.report.parts import Block, Figure, Section, Table, Text, panel
-from probe.report.sections.common import class_name, form, records, settings, steps, with_absence
-from probe.report.wording import estimate, number, words
-from probe.report.wording import shown as short
+from probe.report.sections.common import class_name, form, records, steps, with_absence
+from probe.text import visible
 
 INSTANCES = 4
 FEATURES = 10
@@ -53,7 +53,7 @@ def _methods(bundle: Bundle) -> Table:
     rows = []
     for method, metrics in scores.items():
         cells = [
-            estimate(m["value"], m["low"], m["high"], "share" if name == "residual share" else "signed") if m else "–"  # noqa: RUF001
+            estimate(m["value"], m["low"], m["high"], UNITS[name]) if m else DASH
             for name in ("deletion", "insertion", "residual share")
             for m in (metrics.get(name),)
         ]
@@ -115,7 +115,7 @@ def _image(bundle: Bundle, methods: dict[str, Arrays], shown: Arrays, index: int
 def _sentences(bundle: Bundle, methods: dict[str, Arrays], words_of: NDArray[Any], index: int, head: str) -> Figure:
     panels = []
     for method, arrays in methods.items():
-        text = plots.shaded([short(str(word), 60) for word in words_of], arrays["by_feature"][index])
+        text = plots.shaded([visible(word, 60) for word in words_of], arrays["by_feature"][index])
         panels.append(Markup("<h4>{}</h4>{}").format(words(method), Markup(text)))
     caption = f"{head} Below each word its value; each method has a scale of its own."
     return Figure(panels, caption, _top(bundle, methods, index), size="text")

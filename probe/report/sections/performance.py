@@ -2,11 +2,9 @@
 
 from probe import plots
 from probe.audit.bundle import Bundle
+from probe.formatting import UNITS, count, estimate, interval, number
 from probe.report.parts import Block, Figure, Section, Table, panel
 from probe.report.sections.common import records, with_absence
-from probe.report.wording import Unit, count, estimate, interval, number
-
-UNITS: dict[str, Unit] = {"accuracy": "share", "calibration error": "points"}
 
 
 def section(bundle: Bundle) -> Section:

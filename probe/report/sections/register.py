@@ -3,9 +3,10 @@
 from typing import Any
 
 from probe.audit.bundle import Bundle
+from probe.formatting import defined, line
 from probe.report.parts import Absence, Block, Findings, Section
-from probe.report.sections.common import LENSES, findings, urgency
-from probe.report.wording import UNDEFINED, count, defined, interval, number, threshold, unit_of
+from probe.report.sections.common import LENSES, findings
+from probe.statuses import urgency
 
 APART = "Checks of the explanations and attacks themselves, not of the model"
 
@@ -16,7 +17,7 @@ def section(bundle: Bundle) -> Section:
     groups = {LENSES.get(lens, str(lens)): findings(bundle, lens) for lens in (*LENSES, *dict.fromkeys(others))}
     apart = [f for listed in groups.values() for f in listed if f.get("about", "model") != "model"]
     blocks: list[Block] = []
-    for title, listed in (*groups.items(), (APART, sorted(apart, key=urgency))):
+    for title, listed in (*groups.items(), (APART, sorted(apart, key=lambda f: urgency(f["status"])))):
         rows = [_row(f) for f in listed if title == APART or f.get("about", "model") == "model"]
         if rows:
             blocks.append(Findings(title, rows))
@@ -39,20 +40,18 @@ def section(bundle: Bundle) -> Section:
 
 
 def _row(finding: dict[str, Any]) -> dict[str, Any]:
-    unit = unit_of(finding)
-    measured = defined(finding["estimate"])
-    asked = threshold(finding["threshold"], finding["direction"], unit)
+    measured, asked, n = line(finding)
     return {
         "status": finding["status"],
         "check": finding["check"],
-        "estimate": number(finding["estimate"], unit) if measured else UNDEFINED if asked else "",
-        "interval": interval(finding["low"], finding["high"], unit),
+        "estimate": measured.value,
+        "interval": measured.ends,
         "threshold": asked,
-        "n": count(finding["n"]),
+        "n": n,
         "method": finding["method"],
         "seed": "" if finding["seed"] is None else str(finding["seed"]),
         "note": finding["note"],
-        "strip": _strip(finding, unit) if measured and asked else None,
+        "strip": _strip(finding, finding.get("unit", "number")) if asked and defined(finding["estimate"]) else None,
     }
 
 

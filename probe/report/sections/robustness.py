@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from probe import plots
 from probe.audit.bundle import Arrays, Bundle
 from probe.audit.forms import CHANGED, changes, counted, titled
+from probe.formatting import count, estimate, number, settings
 from probe.numbers import fraction
 from probe.report.parts import Block, Cell, Figure, Section, Table, Text, panel
-from probe.report.sections.common import class_name, form, reach, records, settings, steps, with_absence
-from probe.report.wording import count, estimate, number, shown
+from probe.report.sections.common import class_name, form, reach, records, steps, with_absence
+from probe.text import visible
 
 PAIRS = 4
 CURVES = 6  # groups that are drawn; the table has all
@@ -74,7 +75,7 @@ def _curves(bundle: Bundle) -> Figure:
         shares = [number(moved[r]["movable"], "share") if r in moved else "" for r in radii]
         rows.append(["right answers whose input the attacks could change", *shares])
     tried = "; ".join(
-        f"{_name(bundle, s['method']['method'])}: {settings({k: v for k, v in s['method'].items() if k != 'eps'})}"
+        f"{_name(bundle, s['method']['method'])}: {settings(s['method'], leave=('method', 'eps'))}"
         for s in _attacks(bundle)
     )
     return Figure(
@@ -189,9 +190,7 @@ def _texts(bundle: Bundle, arrays: Arrays, at: int, broken: NDArray[Any], what: 
             class_name(bundle, int(labels[row])),
             class_name(bundle, int(arrays["predicted"][at][index])),
         )
-        old, new = (
-            [shown(str(w), 60) for w in words] for words in (arrays["before"][index], arrays["after"][at][index])
-        )
+        old, new = ([visible(w, 60) for w in words] for words in (arrays["before"][index], arrays["after"][at][index]))
         replaced = "; ".join(f"{a} → {b}" for a, b in zip(old, new, strict=True) if a != b)
         panels.append(Markup("<h4>{}</h4>{}").format(f"row {row}: {before} → {after}", Markup(plots.edited(old, new))))
         rows.append((f"{row}", before, after, replaced))

@@ -5,8 +5,9 @@ from typing import Any
 from probe import task
 from probe.audit.bundle import Bundle
 from probe.audit.toml import to_toml
+from probe.formatting import count
 from probe.report.parts import Block, Listing, Section, Table
-from probe.report.wording import count, shown
+from probe.text import visible
 
 NAMES = 60  # features or classes that are listed
 
@@ -51,5 +52,5 @@ def section(bundle: Bundle) -> Section:
 
 
 def _list(names: list[Any]) -> str:
-    listed = ", ".join(shown(str(name), 80) for name in names[:NAMES])
+    listed = ", ".join(visible(name, 80) for name in names[:NAMES])
     return f"{listed}, and {len(names) - NAMES:,} more" if len(names) > NAMES else listed

@@ -1,0 +1,164 @@
+"""Numbers as report, viewer, terminal and notebooks write them, one way for each unit."""
+
+from collections.abc import Mapping
+from math import isfinite
+from typing import Any, Literal, NamedTuple
+
+Unit = Literal["share", "points", "number", "signed"]  # 94.3 %, 5.1 pp, 0.353, +0.068
+# Of the measures that tables name; any other is a bare number.
+UNITS: Mapping[str, Unit] = {
+    "accuracy": "share",
+    "calibration error": "points",
+    "residual share": "share",
+    "deletion": "signed",
+    "insertion": "signed",
+}
+
+MINUS, TIMES, DASH = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}", "\N{EN DASH}"
+UNDEFINED, NOT_MEASURED, NO_INTERVAL = "undefined", "not measured", "no interval"
+_THIN = "\N{NARROW NO-BREAK SPACE}"
+
+
+class Measured(NamedTuple):
+    """A number and its interval, as written."""
+
+    value: str
+    ends: str
+
+    def __str__(self) -> str:
+        """Both in one piece."""
+        none = self.value in (UNDEFINED, NOT_MEASURED)
+        return self.value if none else f"{self.value} [{self.ends or NO_INTERVAL}]"
+
+
+class Line(NamedTuple):
+    """The numbers of a finding, as written; empty where there are none."""
+
+    estimate: Measured
+    threshold: str
+    n: str
+
+
+def line(finding: Mapping[str, Any]) -> Line:
+    """How every page and table writes the numbers of a finding."""
+    unit: Unit = finding.get("unit", "number")
+    measured = estimate(finding["estimate"], finding["low"], finding["high"], unit)
+    asked = threshold(finding["threshold"], finding["direction"], unit)
+    if measured.value == UNDEFINED and (not asked or finding["status"] in ("not run", "error")):
+        measured = Measured(NOT_MEASURED, "")
+    return Line(measured, asked, count(finding["n"]))
+
+
+def number(value: Any, unit: Unit = "number") -> str:
+    r"""A number with its unit: one decimal of a percent, three significant digits of anything else.
+
+    >>> number(0.25, "points"), number(None)
+    ('25.0\u202fpp', 'undefined')
+    """
+    if not defined(value):
+        return UNDEFINED
+    bare = _bare(float(value), unit)
+    return bare + {"share": f"{_THIN}%", "points": f"{_THIN}pp"}.get(unit, "")
+
+
+def share(value: Any) -> str:
+    r"""A probability or a share, in percent; what is too small to be written is not written as 0.
+
+    >>> share(1e-9)
+    '< 0.1\u202f%'
+    """
+    return number(value, "share")
+
+
+def interval(low: Any, high: Any, unit: Unit = "number") -> str:
+    """Both ends of an interval; nothing where there is none."""
+    if not (defined(low) and defined(high)):
+        return ""
+    return f"{_bare(float(low), unit)} to {number(high, unit)}"
+
+
+def estimate(value: Any, low: Any, high: Any, unit: Unit = "number") -> Measured:
+    """A number and its interval.
+
+    >>> str(estimate(0.5, 0.4, 0.6))
+    '0.5 [0.4 to 0.6]'
+    """
+    return Measured(number(value, unit), interval(low, high, unit) if defined(value) else "")
+
+
+def threshold(value: Any, direction: str, unit: Unit = "number") -> str:
+    """What was asked for, with its direction; nothing where nothing was."""
+    if not defined(value):
+        return ""
+    sign = {"at least": "≥", "at most": "≤"}.get(direction, "")
+    return f"{sign}{_THIN}{number(value, 'number' if unit == 'signed' and value == 0 else unit)}"
+
+
+def p_value(value: Any) -> str:
+    """A p-value, never rounded to 0."""
+    if not defined(value):
+        return UNDEFINED
+    return "< 0.0001" if value < 0.0001 else f"{value:.4f}" if value < 0.01 else f"{value:.3f}"
+
+
+def count(value: Any) -> str:
+    """A whole number with commas; nothing where there is none."""
+    return f"{int(value):,}" if defined(value) else ""
+
+
+def duration(seconds: Any) -> str:
+    """Seconds, or minutes where there are many."""
+    if not defined(seconds):
+        return UNDEFINED
+    return f"{seconds:.3g}{_THIN}s" if seconds < 600 else f"{seconds / 60:.3g}{_THIN}min"
+
+
+def moment(iso: Any) -> str:
+    """A time of a manifest, in UTC and to the minute."""
+    text = str(iso or "")
+    return f"{text[:10]} {text[11:16]} UTC" if text[10:11] == "T" and text.endswith("+00:00") else text
+
+
+def radius(value: float) -> str:
+    """A radius as people write it: a short decimal, or 255ths where it is not one.
+
+    >>> radius(8 / 255), radius(0.5)
+    ('8/255', '0.5')
+    """
+    whole = value * 255
+    short = abs(value - round(value, 3)) < 1e-9
+    return f"{value:.3g}" if short or abs(whole - round(whole)) > 1e-4 else f"{round(whole)}/255"
+
+
+def settings(config: Mapping[str, Any], leave: tuple[str, ...] = ("method",)) -> str:
+    """The settings of a method in one line.
+
+    >>> settings({"method": "pgd", "steps": 40, "eps": 8 / 255})
+    'steps = 40, eps = 0.03137'
+    """
+    values = {k: f"{v:.4g}" if isinstance(v, float) else v for k, v in config.items() if k not in leave}
+    return ", ".join(f"{k} = {v}" for k, v in values.items())
+
+
+def words(name: str) -> str:
+    """A name of the code as words."""
+    return name.replace("_", " ")
+
+
+def defined(value: Any) -> bool:
+    """Whether this is a number that can be shown."""
+    return value is not None and not isinstance(value, str) and isfinite(value)
+
+
+def _bare(value: float, unit: Unit) -> str:
+    if unit == "share" and 0 < value < 0.0005:
+        text = "< 0.1"
+    elif unit == "share" and 0.9995 <= value < 1:
+        text = "> 99.9"
+    elif unit in ("share", "points"):
+        text = f"{100 * value:.1f}"
+    elif unit == "signed":
+        text = f"{value:+.3g}" if abs(value) >= 0.0005 else "0"
+    else:
+        text = f"{value:.3g}"
+    return text.replace("-", MINUS)

@@ -1,0 +1,58 @@
+"""Foreign text as text: nothing in it hides, reorders or swamps what stands beside it."""
+
+import unicodedata
+from collections.abc import Iterator
+
+_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # controls, formats, halves of pairs, unassigned, line breaks
+# Letters and marks that are drawn as nothing.
+_BLANK = {
+    *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0),
+    *range(0xFE00, 0xFE10),
+    *range(0xE0100, 0xE01F0),
+}
+_JOINERS = "\u200c\u200d"  # shape the letters of many scripts, and join emoji
+_EMOJI_STYLES = "\ufe0e\ufe0f"
+
+
+def visible(text: object, longest: int | None = 1000, keep: str = "") -> str:
+    r"""Text that somebody else wrote, with what could hide or reorder it written out, as ⟨U+202E⟩.
+
+    Each medium escapes on top what it would obey: HTML, Markdown, formulas.
+
+    Args:
+        text: a name, a note; anything else is turned into text first.
+        longest: characters of the outcome; what is longer is cut in its middle. None cuts nothing.
+        keep: control characters that stay, such as "\n" where lines are shown as lines.
+
+    >>> visible("a\u202eb")
+    'a⟨U+202E⟩b'
+    >>> visible("x" * 2000, longest=9)
+    'xxxx…xxxx'
+    """
+    whole = str(text)
+    part = whole if longest is None or len(whole) <= longest else _cut(whole, longest, len(whole))
+    shown = "".join(_shown(part, keep))
+    return shown if longest is None or len(shown) <= longest else _cut(shown, longest, len(whole))
+
+
+def _shown(text: str, keep: str) -> Iterator[str]:
+    for before, character in zip(" " + text, text, strict=False):
+        hidden = unicodedata.category(character) in _HIDDEN or ord(character) in _BLANK
+        stays = character in keep or (character in _JOINERS + _EMOJI_STYLES and _joins(before, character))
+        yield f"⟨U+{ord(character):04X}⟩" if hidden and not stays else character
+
+
+def _joins(before: str, character: str) -> bool:
+    """Whether a joiner has something to join: no letter of Latin, Greek, Cyrillic or East Asian scripts takes one."""
+    kind = unicodedata.category(before)
+    if character in _EMOJI_STYLES:
+        return kind == "So"
+    wide = kind == "Lo" and unicodedata.east_asian_width(before) in "WF"
+    return (kind in ("Lo", "Mn", "Mc", "So", "Sk") or before in _EMOJI_STYLES) and not wide
+
+
+def _cut(text: str, longest: int, length: int) -> str:
+    gap = f" … ({length:,} characters) … " if longest >= 60 else "…"
+    room = max(longest - len(gap), 0)
+    tail = min(40, room // 4) if longest >= 60 else room // 2
+    return f"{text[: room - tail]}{gap}{text[len(text) - tail :]}"
