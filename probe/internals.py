@@ -54,6 +54,11 @@ def layers(network: object, name: str) -> Mapping[str, nn.Module]:
     return MappingProxyType(found)
 
 
+def attention(inside: Mapping[str, nn.Module]) -> tuple[str, ...]:
+    """The names of the layers that attend, as the names of their classes say."""
+    return tuple(name for name, layer in inside.items() if "attention" in type(layer).__name__.lower())
+
+
 @dataclass(frozen=True, eq=False)
 class Edits:
     """Edits of the layers of one network, made while `placed`."""

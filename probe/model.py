@@ -63,6 +63,7 @@ class Model:
     name: str = "model"
     batch_size: int | None = None  # rows that go through `forward` together; None: what suits the processor
     notices: tuple[str, ...] = ()  # sentences: what was assumed of it, and with what it was compared
+    training: tuple[Given, Given] | None = None  # rows that it was trained on, and their labels, where they are known
     usage: Usage = field(default_factory=Usage)
     edits: tuple[internals.Edits, ...] = field(default=(), repr=False)  # of its layers, made by `edited`
     _cleared: set[str] = field(default_factory=set, init=False)  # of what its answers could have been mistaken for

@@ -32,10 +32,21 @@ def each(family):
     return pytest.mark.parametrize("method", [kind() for kind in family.values()], ids=list(family))
 
 
-@pytest.fixture(scope="module")
-def network() -> Model:
-    """A small convolutional network with features that are squares of pixels."""
-    layers = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(64, 3))
+class SelfAttention(nn.Module):
+    """Each pixel takes a mean of the others, by how alike they are."""
+
+    def forward(self, x):
+        tokens = x.flatten(2)
+        return ((tokens.mT @ tokens).softmax(-1) @ tokens.mT).mT.view_as(x)
+
+
+@pytest.fixture
+def network(request) -> Model:
+    """A small convolutional network with features that are squares of pixels, and whatever the method needs."""
+    method = getattr(request.node, "callspec", None) and request.node.callspec.params.get("method")
+    attends = "attention" in getattr(method, "needs", ())
+    middle = SelfAttention() if attends else nn.ReLU()
+    layers = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), middle, nn.Flatten(), nn.Linear(64, 3))
     source = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in layers.parameters():
@@ -45,7 +56,8 @@ def network() -> Model:
         features=(features * 0 + torch.tensor([[0, 0, 1, 1]] * 2 + [[2, 2, 3, 3]] * 2))[None],
         reference=torch.zeros(2, 1, 4, 4),
     )
-    return Model(forward=layers.eval(), space=space, classes=("a", "b", "c"))
+    rows = torch.rand(8, 1, 4, 4, generator=source), torch.arange(8) % 3
+    return Model(forward=layers.eval(), space=space, classes=("a", "b", "c"), training=rows)
 
 
 @pytest.fixture
@@ -226,6 +238,42 @@ def test_a_black_box_refuses_what_needs_gradients_by_name():
         with pytest.raises(Unsupported, match="black box"):
             method(box, x, torch.zeros(2, dtype=torch.long))
     assert EXPLAINERS["kernel_shap"]()(box, x).values.abs().max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("need", "message"),
+    [
+        ("layers", "nosy looks into a network's layers, and bare is a function to torch"),
+        ("attention", "nosy looks into a network's layers, and bare is a function to torch"),
+        ("reference", "nosy shows the model what an absent feature looks like, and bare has no reference"),
+        ("training data", "nosy reads rows that the model was trained on, and bare comes without"),
+        ("gradients", "follows gradients, and bare gives none"),
+    ],
+)
+@pytest.mark.parametrize("kind", [Explainer, Attack])
+def test_what_a_method_needs_and_a_model_lacks_is_refused_by_name(kind, need, message, network, images):
+    def ask(self, model, inputs, labels):
+        if "gradients" in self.needs:
+            model.gradient(inputs, lambda logits: logits[:, 0])
+        return inputs
+
+    body = {"needs": frozenset({need}), "attribute": ask, "perturb": ask, "radius": lambda self: (2.0, 1.0)}
+    nosy = type("Nosy", (kind,), body)()
+    weight = torch.ones(16, 3)
+    bare = Model(forward=lambda x: (x.flatten(1) @ weight).detach(), name="bare")
+    with pytest.raises(Unsupported, match=message):
+        nosy(bare, images, torch.zeros(6, dtype=torch.long))
+    if need == "attention":
+        with pytest.raises(Unsupported, match="nosy reads attention, and model has no layer of it"):
+            nosy(network, images, network.predict(images))
+        return
+    assert len(nosy(network, images, network.predict(images))) == 6
+
+
+def test_a_need_that_is_none_is_a_defect_of_the_method(network, images):
+    nosy = type("Nosy", (Explainer,), {"needs": frozenset({"luck"}), "attribute": lambda *_: images})()
+    with pytest.raises(ContractError, match="nosy needs 'luck', which is none of gradients, layers"):
+        nosy(network, images)
 
 
 def test_an_attack_that_leaves_its_ball_cannot_return(network, images):

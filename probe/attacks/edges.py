@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from probe.attacks.greedy import climb
-from probe.contracts import Attack, Moves
+from probe.contracts import Attack, Moves, Need
 from probe.errors import ShapeError
 from probe.method import param
 from probe.model import Model
@@ -33,6 +33,7 @@ class GradArgmax(Attack):
     """
 
     moves: ClassVar[Moves] = "edges"
+    needs: ClassVar[frozenset[Need]] = frozenset({"gradients"})
 
     eps: int = param(1, "edges that may be flipped", low=0)
     candidates: int = param(32, "flips tried on the model in each step, the highest first-order rises", low=1)

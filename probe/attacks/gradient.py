@@ -8,7 +8,7 @@ from torch import Tensor
 
 from probe.attacks.ball import place
 from probe.attacks.norms import NORMS, Norm
-from probe.contracts import Attack
+from probe.contracts import Attack, Need
 from probe.method import param
 from probe.model import Model
 from probe.numbers import written
@@ -21,6 +21,8 @@ LATER = 0.3  # longest step after the first, in radii
 
 @dataclass(frozen=True, kw_only=True)
 class _GradientAttack(Attack):
+    needs: ClassVar[frozenset[Need]] = frozenset({"gradients"})
+
     eps: float = param(written("8/255"), "radius of the ball, in the unit of the space's scale", low=0.0)
     norm: str = param("linf", "how the radius is measured", choices=tuple(NORMS))
 

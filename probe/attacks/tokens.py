@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from probe.attacks.greedy import climb
-from probe.contracts import Attack, Moves
+from probe.contracts import Attack, Moves, Need
 from probe.method import param
 from probe.model import Model
 from probe.shapes import Inputs, Labels
@@ -35,6 +35,7 @@ class HotFlip(Attack):
     """
 
     moves: ClassVar[Moves] = "tokens"
+    needs: ClassVar[frozenset[Need]] = frozenset({"gradients"})
 
     eps: int = param(1, "words that may be replaced", low=0)
     candidates: int = param(32, "replacements tried on the model in each step, the highest first-order rises", low=1)

@@ -5,7 +5,8 @@ splits it to fit in memory, counts the cost, and wraps it up in a result.
 """
 
 from probe.contracts.attack import Attack, Moves
+from probe.contracts.common import Need
 from probe.contracts.explainer import Explainer
 from probe.contracts.metric import Metric, Proportion
 
-__all__ = ["Attack", "Explainer", "Metric", "Moves", "Proportion"]
+__all__ = ["Attack", "Explainer", "Metric", "Moves", "Need", "Proportion"]

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, final
 import torch
 
 from probe.arrays import Given
-from probe.contracts.common import check_output, passes, refuse_missing
+from probe.contracts.common import Need, check_output, passes, refuse_missing, refuse_unmet
 from probe.errors import ContractError, Unsupported
 from probe.method import Method
 from probe.model import Model
@@ -24,6 +24,7 @@ class Attack(Method, ABC):
     """Moves inputs, within the model's space, so that the model errs."""
 
     moves: ClassVar[Moves] = "numbers"  # what it can change
+    needs: ClassVar[frozenset[Need]] = frozenset()  # of the model
 
     @abstractmethod
     def perturb(self, model: Model, inputs: Inputs, labels: Labels) -> Inputs:
@@ -39,6 +40,7 @@ class Attack(Method, ABC):
     @final
     def __call__(self, model: Model, inputs: Given, labels: Given) -> Perturbation:
         """Attack the inputs that the model gets right; the others need no attack and stay as they are."""
+        refuse_unmet(self, self.needs, model)
         inputs = model.check(inputs)
         labels = model.check_labels(labels, inputs)
         reads = _moved(model, inputs)

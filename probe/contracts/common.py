@@ -1,12 +1,42 @@
 """What the contracts share: passes that fit in memory, and checks of what goes in and comes out."""
 
+from typing import Literal, get_args
+
 from torch import Tensor
 
 from probe.errors import ContractError, ShapeError, Unsupported
+from probe.internals import attention
 from probe.method import Method
 from probe.model import Model
 from probe.shapes import Inputs
 from probe.tensors import spans
+
+# What of a model a method can ask for. "training data" are rows that it learned from, as in Model(training=...).
+Need = Literal["gradients", "layers", "reference", "attention", "training data"]
+
+
+def refuse_unmet(method: Method, needs: frozenset[str], model: Model) -> None:
+    """Raise Unsupported where a model lacks what a method needs. Gradients show when they are first asked for."""
+    name = method.name()
+    if unknown := needs - set(get_args(Need)):
+        raise ContractError(f"{name} needs {sorted(unknown)[0]!r}, which is none of {', '.join(get_args(Need))}")
+    if needs & {"layers", "attention"}:
+        try:
+            inside = model.layers()
+        except Unsupported as error:
+            raise Unsupported(f"{name} looks into a network's layers, and {error}") from None
+        if "attention" in needs and not attention(inside):
+            raise Unsupported(f"{name} reads attention, and {model.name} has no layer of it; choose another method")
+    if "reference" in needs and model.space.reference is None:
+        raise Unsupported(
+            f"{name} shows the model what an absent feature looks like, and {model.name} has no reference; "
+            "set Space(reference=rows), such as a black image or a sample of the training rows"
+        )
+    if "training data" in needs and model.training is None:
+        raise Unsupported(
+            f"{name} reads rows that the model was trained on, and {model.name} comes without; "
+            "write replace(model, training=(inputs, labels))"
+        )
 
 
 def refuse_missing(method: Method, inputs: Inputs) -> None:

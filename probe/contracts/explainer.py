@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, final
 import torch
 
 from probe.arrays import Given
-from probe.contracts.common import check_output, passes, refuse_missing
+from probe.contracts.common import Need, check_output, passes, refuse_missing, refuse_unmet
 from probe.method import Method, param
 from probe.model import Model
 from probe.results import Attribution
@@ -25,7 +25,7 @@ _SUMS = {
 class Explainer(Method, ABC):
     """Says how much each input coordinate speaks for a class."""
 
-    differentiates: ClassVar[bool] = False  # follows gradients: needs continuous inputs
+    needs: ClassVar[frozenset[Need]] = frozenset()  # "gradients": inputs are numbers; of tokens, their embeddings
     # Values sum to output(input) minus this: the output at the mean reference, or the mean output of the references.
     adds_up_to: ClassVar[Literal["", "baseline", "references"]] = ""
     sums_by_construction: ClassVar[bool] = False  # the sum is imposed, so that measuring it tests nothing
@@ -47,6 +47,7 @@ class Explainer(Method, ABC):
     @final
     def __call__(self, model: Model, inputs: Given, targets: Given | None = None) -> Attribution:
         """Explain `targets`, or what the model predicts."""
+        refuse_unmet(self, self.needs, model)
         inputs = model.check(inputs)
         targets = model.predict(inputs) if targets is None else model.check_labels(targets, inputs)
         before = copy(model.usage)
@@ -56,8 +57,9 @@ class Explainer(Method, ABC):
         return Attribution(values, inputs, targets, self, model.space, model.usage - before, model.classes)
 
     def _explain(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
-        if self.differentiates:
-            refuse_missing(self, inputs)
-        if model.embed is not None and self.differentiates:
+        if "gradients" not in self.needs:
+            return self.attribute(model, inputs, targets)
+        refuse_missing(self, inputs)
+        if model.embed is not None:
             return self.attribute(model.embedded(), model.points(inputs), targets).sum(-1)
         return self.attribute(model, inputs, targets)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from probe.contracts import Explainer
+from probe.contracts import Explainer, Need
 from probe.errors import Unsupported
 from probe.explainers.path import Paths, gradients, integrate
 from probe.method import param
@@ -21,7 +21,7 @@ class Saliency(Explainer):
         Unsupported: if the space has a category, since no step along a one-hot column leads to a real input.
     """
 
-    differentiates: ClassVar[bool] = True
+    needs: ClassVar[frozenset[Need]] = frozenset({"gradients"})
     reads_as: ClassVar[str] = (
         "The gradient: more of what is red raises the {output} of the answer, more of what is blue lowers it."
     )
@@ -42,7 +42,7 @@ class InputXGradient(Explainer):
     Values are in output units. They add up to the output only where the model is linear and has no bias.
     """
 
-    differentiates: ClassVar[bool] = True
+    needs: ClassVar[frozenset[Need]] = frozenset({"gradients"})
 
     def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
         return inputs * gradients(model, inputs, targets, self.output)
@@ -58,7 +58,7 @@ class IntegratedGradients(Explainer):
     add up are halved.
     """
 
-    differentiates: ClassVar[bool] = True
+    needs: ClassVar[frozenset[Need]] = frozenset({"gradients", "reference"})
     adds_up_to: ClassVar[Literal["", "baseline", "references"]] = "baseline"
 
     steps: int = param(50, "points on the path at which the gradient is taken", low=1)

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from probe.contracts import Explainer
+from probe.contracts import Explainer, Need
 from probe.errors import RangeError
 from probe.explainers.alike import Varies, varies
 from probe.explainers.coalitions import (
@@ -51,6 +51,7 @@ class KernelShap(Explainer):
         Unsupported: if the space has no reference.
     """
 
+    needs: ClassVar[frozenset[Need]] = frozenset({"reference"})
     adds_up_to: ClassVar[Literal["", "baseline", "references"]] = "references"
     sums_by_construction: ClassVar[bool] = True
 

@@ -1,12 +1,13 @@
 """A linear model fitted to what the model answers around an input."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from probe.contracts import Explainer
+from probe.contracts import Explainer, Need
 from probe.explainers.alike import Varies, varies
 from probe.explainers.coalitions import Values, every_subset, solve, spread, values
 from probe.method import param
@@ -37,6 +38,8 @@ class Lime(Explainer):
         RangeError: if ridge is 0 and there are too few samples for a fit.
         Unsupported: if the space has no reference.
     """
+
+    needs: ClassVar[frozenset[Need]] = frozenset({"reference"})
 
     samples: int = param(1000, "coalitions evaluated", low=2, high=10**7)
     kernel_width: float = param(0.25, "cosine distance over which the weight falls", low=1e-6)

@@ -9,6 +9,17 @@ from probe import Model, Space
 Game = Callable[[Callable[[Tensor], Tensor], int], Model]
 
 
+class Times(nn.Module):
+    """The product with a matrix, which is no parameter: nothing is to be learned here."""
+
+    def __init__(self, matrix):
+        super().__init__()
+        self.matrix = matrix
+
+    def forward(self, x):
+        return x @ self.matrix
+
+
 @pytest.fixture
 def game() -> Game:
     """Turns a function of presence (batch, players) into a model whose first logit it is."""
@@ -49,10 +60,8 @@ def network() -> Callable[..., Model]:
         first, second, third = normal(features, 16), normal(16, 16) / 2, normal(16, 3)
         rows = normal(references, features)
 
-        def forward(x):
-            return torch.relu(torch.tanh(x @ first) @ second) @ third
-
-        return Model(forward=forward, space=Space(bounds=(-9.0, 9.0), reference=rows, **space))
+        layers = nn.Sequential(Times(first), nn.Tanh(), Times(second), nn.ReLU(), Times(third))
+        return Model(forward=layers.eval(), space=Space(bounds=(-9.0, 9.0), reference=rows, **space))
 
     return build
 
