@@ -57,6 +57,7 @@ def _is_abstract(line: list[ast.ClassDef]) -> bool:
         for function in (f for f in node.body if isinstance(f, ast.FunctionDef)):
             marked = any(ast.unparse(mark).endswith("abstractmethod") for mark in function.decorator_list)
             open_ = open_ | {function.name} if marked else open_ - {function.name}
+        open_ -= {ast.unparse(entry.target) for entry in node.body if isinstance(entry, ast.AnnAssign) and entry.value}
     return bool(open_)
 
 

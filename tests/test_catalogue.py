@@ -39,7 +39,7 @@ class Square(_Base):
 
     More of it.
     """
-    moves: ClassVar[str] = "numbers"
+    threat: ClassVar[str] = "numbers"
     eps: float = param(default={eps}, help="radius")
     def perturb(self): ...
     def shape(self): ...

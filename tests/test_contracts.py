@@ -25,7 +25,9 @@ from probe.registry import FAMILIES, build, discover, methods
 from probe.results import Attribution, Perturbation
 
 EXPLAINERS, EVERY_ATTACK, METRICS = (discover(family) for family in ("explainer", "attack", "metric"))
-ATTACKS = {name: kind for name, kind in EVERY_ATTACK.items() if kind.moves == "numbers"}  # of tokens: test_tokens.py
+ATTACKS = {
+    name: kind for name, kind in EVERY_ATTACK.items() if kind().threat.moves == "numbers"
+}  # of tokens: test_tokens.py
 
 
 def each(family):

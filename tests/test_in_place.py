@@ -120,7 +120,9 @@ def _result(method, model, x):
         Prediction: lambda: Prediction(model.logits(x), labels),
         Attribution: lambda: KernelShap()(model, x),
         Perturbation: lambda: next(
-            a for a in (PGD(eps=0.1), ATTACKS["hot_flip"]()) if a.moves == ("tokens" if model.embed else "numbers")
+            a
+            for a in (PGD(eps=0.1), ATTACKS["hot_flip"]())
+            if a.threat.moves == ("tokens" if model.embed else "numbers")
         )(model, x, labels),
     }[method.reads()]()
     scores = method(model, read)

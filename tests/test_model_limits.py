@@ -19,6 +19,10 @@ EVERY = [kind() for family in ("explainer", "attack") for kind in discover(famil
 X = torch.rand(9, 3, generator=torch.Generator().manual_seed(0))
 
 
+def _moves(method):
+    return method.threat.moves if isinstance(method, Attack) else "numbers"
+
+
 def network(dtype=torch.float32):
     layer = nn.Linear(3, 2)
     with torch.no_grad():
@@ -54,11 +58,11 @@ class OneWay(nn.Module):
 
 @pytest.mark.parametrize("method", EVERY, ids=lambda method: method.name())
 def test_an_error_on_the_way_back_is_a_forward_error(method):
-    if getattr(method, "moves", "numbers") == "edges":
+    if _moves(method) == "edges":
         graphs = Space(form="graph", reference=torch.zeros(1, 2, 2))
         model = Model(forward=lambda x: OneWay()(x.flatten(1)[:, :3]), space=graphs)
         x = torch.tensor([[[0.0, 1], [1, 0]], [[0.0, 0], [0, 0]]])
-    elif getattr(method, "moves", "numbers") == "tokens":
+    elif _moves(method) == "tokens":
         words = Space(words=tuple("-?abc"), bounds=(0, 4), reference=torch.zeros(1, 1, dtype=torch.long))
         model = Model(forward=lambda e: OneWay()(e.flatten(1)), embed=nn.Embedding(5, 3).eval(), space=words)
         x = torch.tensor([[2], [3]])
@@ -108,7 +112,7 @@ class Counts(nn.Module):
     discover("attack")["grad_argmax"](), Accuracy(), Deletion(), Completeness(), RobustAccuracy(),
 ], ids=lambda method: method.name())  # fmt: skip
 def test_no_pass_holds_more_rows_than_the_batch_size(method, size):
-    counted, moves = Counts().eval(), getattr(method, "moves", "numbers")
+    counted, moves = Counts().eval(), _moves(method)
     words = Space(words=tuple("-?abc"), bounds=(0, 4), reference=torch.zeros(1, 2, dtype=torch.long))
     graphs = Space(form="graph", reference=torch.zeros(1, 2, 2))
     x, where = {

@@ -15,7 +15,7 @@ from probe.registry import discover
 WORDS = ("", "?", *(f"word{i}" for i in range(2, 20)))
 PLACES = 7
 EXPLAINERS = discover("explainer")
-ATTACKS = {name: kind for name, kind in discover("attack").items() if kind.moves == "tokens"}
+ATTACKS = {name: kind for name, kind in discover("attack").items() if kind().threat.moves == "tokens"}
 
 
 def each(family):

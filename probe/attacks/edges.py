@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from probe.attacks.greedy import climb
-from probe.contracts import Attack, Moves, Need
-from probe.errors import ShapeError
+from probe.contracts import Attack, Need
 from probe.method import param
 from probe.model import Model
 from probe.shapes import Inputs, Labels
+from probe.things import pairs
+from probe.threats import Edits, Threat
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,29 +33,20 @@ class GradArgmax(Attack):
         ShapeError: if a graph has no square adjacency.
     """
 
-    moves: ClassVar[Moves] = "edges"
+    threat: ClassVar[Threat] = Edits("edge")
     needs: ClassVar[frozenset[Need]] = frozenset({"gradients"})
 
     eps: int = param(1, "edges that may be flipped", low=0)
     candidates: int = param(32, "flips tried on the model in each step, the highest first-order rises", low=1)
 
-    def radius(self) -> tuple[float, float]:
-        # Each edge has two places.
-        return 0.0, 2 * self.eps
-
     def perturb(self, model: Model, inputs: Inputs, labels: Labels) -> Inputs:
-        if inputs.ndim != 3 or inputs.shape[1] > inputs.shape[2]:
-            raise ShapeError(
-                f"each example has shape {tuple(inputs.shape[1:])}, expected a graph: an adjacency (nodes, nodes), "
-                "with what is known of the nodes to its right"
-            )
         changes = min(self.eps, inputs[0].numel())
         return climb(model, inputs, labels, changes, partial(self._flips, model))
 
     def _flips(self, model: Model, graphs: Tensor, origin: Tensor, labels: Labels) -> Tensor:
         """Each graph with one edge flipped, by the flips with the highest first-order rise."""
         _, gradient = model.gradient(graphs, lambda logits: model.task.loss(logits, labels))
-        one, other = torch.triu_indices(graphs.shape[1], graphs.shape[1], 1, device=graphs.device)
+        one, other = pairs(graphs)
         allowed = model.space.movable(origin) & (graphs == origin)
         rise = (1 - 2 * graphs[:, one, other]) * (gradient[:, one, other] + gradient[:, other, one])
         rise = rise.masked_fill(~(allowed[:, one, other] & allowed[:, other, one]), -torch.inf)

@@ -6,15 +6,16 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from probe.attacks.ball import place
-from probe.attacks.norms import NORMS, Norm
+from probe.ball import place
 from probe.contracts import Attack, Need
 from probe.method import param
 from probe.model import Model
+from probe.norms import NORMS, Norm
 from probe.numbers import written
 from probe.shapes import Inputs, Labels, Logits, PerExample
 from probe.space import Space
 from probe.tensors import column, generator, wide
+from probe.threats import Ball, Threat
 
 LATER = 0.3  # longest step after the first, in radii
 
@@ -26,8 +27,9 @@ class _GradientAttack(Attack):
     eps: float = param(written("8/255"), "radius of the ball, in the unit of the space's scale", low=0.0)
     norm: str = param("linf", "how the radius is measured", choices=tuple(NORMS))
 
-    def radius(self) -> tuple[float, float]:
-        return NORMS[self.norm].p, self.eps
+    @property
+    def threat(self) -> Threat:
+        return Ball(NORMS[self.norm].p)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +39,7 @@ class FGSM(_GradientAttack):
     def perturb(self, model: Model, inputs: Inputs, labels: Labels) -> Inputs:
         _, _, gradient = _look_up(model, inputs, labels)
         norm = NORMS[self.norm]
-        return place(model.space, inputs, self.eps * norm.steepest(gradient), norm, self.eps)
+        return place(model.space, inputs, self.eps * norm.steepest(gradient), norm.p, self.eps)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +69,7 @@ class PGD(_GradientAttack):
             start = origin
             if restart > 0:
                 away = self.eps * norm.uniform(wide(inputs[0]), source)
-                start = place(model.space, origin, away.expand_as(origin), norm, self.eps)
+                start = place(model.space, origin, away.expand_as(origin), norm.p, self.eps)
             front = _Front.at(start, origin, labels[standing], self.step * self.eps)
             found, loss, fallen = self._climb(model, norm, front)
             better = fallen | (loss > best_loss[standing])
@@ -145,7 +147,7 @@ class _Front:
         # The gradient at hand is that of x, so an example that returns to its best point steps on from there next time.
         # A step across the ball is for its far side; as a stride it would only swing between the walls.
         self.length = self.length.clamp(max=LATER * radius)
-        self.x = torch.where(column(stalled, self.x), self.best, place(space, self.origin, change, norm, radius))
+        self.x = torch.where(column(stalled, self.x), self.best, place(space, self.origin, change, norm.p, radius))
 
 
 def _look_up(model: Model, inputs: Inputs, labels: Labels) -> tuple[PerExample, Tensor, Inputs]:

@@ -9,11 +9,12 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from probe.attacks.greedy import climb
-from probe.contracts import Attack, Moves, Need
+from probe.contracts import Attack, Need
 from probe.method import param
 from probe.model import Model
 from probe.shapes import Inputs, Labels
 from probe.tensors import spans
+from probe.threats import Edits, Threat
 
 Vectors = Float[Tensor, "words width"]
 Texts = Int[Tensor, "batch tokens"]
@@ -34,14 +35,11 @@ class HotFlip(Attack):
     others: what falls here may not read as a person would write it.
     """
 
-    moves: ClassVar[Moves] = "tokens"
+    threat: ClassVar[Threat] = Edits("word")
     needs: ClassVar[frozenset[Need]] = frozenset({"gradients"})
 
     eps: int = param(1, "words that may be replaced", low=0)
     candidates: int = param(32, "replacements tried on the model in each step, the highest first-order rises", low=1)
-
-    def radius(self) -> tuple[float, float]:
-        return 0.0, self.eps
 
     def perturb(self, model: Model, inputs: Inputs, labels: Labels) -> Inputs:
         vectors = _vectors(model, inputs)

@@ -1,20 +1,16 @@
-"""At which of some radii each example falls, and whether an attack could change it at all."""
+"""At which of some radii each example falls."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from probe.attacks.ball import place
-from probe.attacks.norms import NORMS
 from probe.contracts import Attack
 from probe.model import Model
 from probe.shapes import Inputs, Labels
-from probe.space import Space
 from probe.task import Task
-from probe.tensors import rows_per_pass, spans, wide
+from probe.tensors import rows_per_pass, spans
 
 Tick = Callable[[int], None]  # told how many more examples are done
 
@@ -55,7 +51,7 @@ def smallest_radii(
         fell = torch.zeros(len(rows), dtype=torch.bool)
         for part in spans(len(rows), max(100, rows_per_pass(inputs))):
             chosen = rows[part]
-            result = at_radius(attack, radii[middle])(model, inputs[chosen], labels[chosen])
+            result = attack.at(radii[middle])(model, inputs[chosen], labels[chosen])
             answered = result.attacked.predicted.cpu()
             fell[part] = answered != labels[chosen]
             # Radii at which an example falls come in falling order, so that the last is the smallest.
@@ -70,31 +66,6 @@ def smallest_radii(
     return Fallen(clean, least, answers, points, sure, sure_before)
 
 
-def could_move(attack: Attack, space: Space, inputs: Inputs) -> Tensor:
-    """Whether the ball of an attack holds another input than each example itself that the space admits, (batch,)."""
-    p, radius = attack.radius()
-    allowed = space.movable(inputs)
-    if p:
-        step = torch.full_like(wide(inputs), radius)
-        # As attacks place their points: what the precision of the inputs rounds back to its origin has not moved.
-        points = [place(space, inputs, change, NORMS["linf"], radius) for change in (step, -step)]
-        allowed = torch.stack([point != inputs for point in points]).any(0) & ~inputs.isnan()
-    elif space.form_of(inputs) == "graph":
-        # An edge is two places, and both must be free.
-        nodes = allowed.shape[1]
-        adjacency = allowed[:, :, :nodes] & ~torch.eye(nodes, dtype=torch.bool, device=allowed.device)
-        allowed = adjacency & adjacency.mT
-    elif space.form_of(inputs) == "tokens" and int(space.ordinary(space.tokens(inputs)).sum()) < 2:
-        allowed = torch.zeros_like(allowed)
-    return (allowed.flatten(1).any(1) & (radius > 0)).cpu()
-
-
 def _probability(task: Task, logits: Tensor, answers: Labels) -> Tensor:
     sure: Tensor = task.pick(task.probabilities(logits.float()), answers)
     return sure
-
-
-def at_radius(attack: Attack, eps: str) -> Attack:
-    """The same attack at another radius; a plan admits only attacks that have one."""
-    settings: dict[str, Any] = {"eps": eps}
-    return replace(attack, **settings)

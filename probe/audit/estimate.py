@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from probe.audit.attacking import at_radius
 from probe.audit.plan import Plan
 from probe.dataset import Dataset
 from probe.model import Model
@@ -27,7 +26,7 @@ def estimate(plan: Plan, model: Model, data: Dataset) -> float:
         seconds += _pilot(partial(explainer, model, few.inputs)) * min(plan.explain.sample, len(total)) / len(few)
     radii = plan.attack.eps or ()
     for attack in plan.attacks() if radii else ():
-        weakest = at_radius(attack, radii[0])
+        weakest = attack.at(radii[0])
         once = _pilot(partial(weakest, model, many.inputs, many.labels))
         seconds += once * len(radii) * min(plan.attack.sample, len(total)) / len(many)
     return seconds

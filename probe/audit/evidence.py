@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from probe.audit.attacking import Tick, at_radius, could_move, smallest_radii
+from probe.audit.attacking import Tick, smallest_radii
 from probe.audit.bundle import Arrays
 from probe.audit.plan import Plan
 from probe.contracts import Attack, Explainer, Metric
@@ -36,7 +36,7 @@ class Step:
     total: int  # examples times radii: what progress counts
     work: Callable[[Tick], Arrays]
     checks: list[dict[str, Any]] = field(default_factory=list)  # the metrics that are taken of the result
-    moves: str = ""  # what an attack changes: numbers, tokens or edges
+    threat: dict[str, Any] = field(default_factory=dict)  # of an attack: what its budget is a number of
     title: str = ""  # of an attack, as people call it
     caption: str = ""  # of an explainer: what its values say
 
@@ -140,9 +140,7 @@ def _attack(attack: Attack, radii: tuple[str, ...], model: Model, data: Dataset,
             "eps": np.array([float(fraction(eps)) for eps in ordered]),
             "clean": to_numpy(fallen.clean == labels),
             "success": to_numpy(torch.stack(at)),
-            "movable": to_numpy(
-                torch.stack([could_move(at_radius(attack, eps), model.space, inputs) for eps in ordered])
-            ),
+            "movable": to_numpy(torch.stack([attack.at(eps).could_move(model.space, inputs) for eps in ordered])),
             "probability": to_numpy(torch.stack([torch.where(f, fallen.sure, fallen.sure_before) for f in at])),
             "predicted": to_numpy(torch.stack([torch.where(fell, fallen.answers, fallen.clean) for fell in at])),
             "shown": to_numpy(torch.stack(shown)),
@@ -152,4 +150,4 @@ def _attack(attack: Attack, radii: tuple[str, ...], model: Model, data: Dataset,
     # The radii are the plan's, so the attack's own would only mislead.
     settings = {key: value for key, value in as_written(attack.config()).items() if key != "eps"}
     step = Step(f"attack-{attack.name()}", "robustness", settings, total, work)
-    return replace(step, moves=attack.moves, title=type(attack).__name__)
+    return replace(step, threat=attack.threat.to_json(), title=type(attack).__name__)

@@ -21,20 +21,6 @@ DEFAULTS = {
     "tokens": Defaults(ADD_UP, ({"method": "hot_flip"},), ("1", "2", "3", "5")),
     "graph": Defaults(("saliency", *ADD_UP), ({"method": "grad_argmax"},), ("1", "2", "3", "5")),
 }
-COUNTED = {"tokens": "word", "edges": "edge"}  # what a radius is a number of, by what an attack moves
-CHANGED = {"word": "words replaced", "edge": "edges flipped"}
-
-
-def counted(manifest: Mapping[str, Any]) -> str:
-    """What the radii of an audit are numbers of: a word, an edge; empty where they are lengths."""
-    # A plan has attacks of one norm.
-    return next((COUNTED.get(str(step.get("moves", "")), "") for step in _attacks(manifest)), "")
-
-
-def titled(manifest: Mapping[str, Any], method: str) -> str:
-    """An attack as people call it: HotFlip for hot_flip."""
-    titles = {step["method"].get("method"): step.get("title") for step in _attacks(manifest)}
-    return str(titles.get(method) or method.replace("_", " "))
 
 
 def changes(
@@ -62,12 +48,3 @@ def changes(
 def captioned(step: Mapping[str, Any]) -> str:
     """What the values of an explainer say, as it declares them."""
     return str(step.get("caption") or "Red is above 0, blue below; what that says was not recorded.")
-
-
-def spoken(eps: str, unit: str) -> str:
-    """A radius as people say it: eps 8/255, or 3 words."""
-    return f"{eps} {unit}{'s' * (eps != '1')}" if unit else f"eps {eps}"
-
-
-def _attacks(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [step for step in manifest["steps"] if step["lens"] == "robustness"]

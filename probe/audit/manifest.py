@@ -21,7 +21,7 @@ KEYS = (
 )
 STATUSES = ("running", "interrupted", "complete")
 STEP = {"name", "lens", "method", "status", "note", "seconds", "forward", "backward"}
-MORE = {"checks", "moves", "title", "caption"}  # of some steps only
+MORE = {"checks", "threat", "title", "caption"}  # of some steps only
 ENDS = ("done", "not run", "error")
 # What two honest runs may differ in: when and on what, and how long it took.
 COSTS = ("seconds", "forward", "backward")
@@ -113,12 +113,25 @@ def _check_step(step: Any, at: int) -> None:
     where = f"audit.json: step {at + 1}"
     if not isinstance(step, dict) or not STEP <= step.keys() <= STEP | MORE:
         raise IntegrityError(f"{where} is not what an audit writes of a step")
-    texts = all(isinstance(step.get(key, ""), str) for key in ("name", "lens", "status", "note", *MORE - {"checks"}))
+    texts = all(
+        isinstance(step.get(key, ""), str) for key in ("name", "lens", "status", "note", *MORE - {"checks", "threat"})
+    )
     numbers = all(isinstance(step[key], int | float) and 0 <= step[key] < 2**63 for key in COSTS)
     settings = [step["method"], *_listed(step.get("checks", []))]
     named = all(isinstance(s, dict) and isinstance(s.get("method", ""), str) for s in settings)
-    if not (texts and numbers and named) or step["status"] not in ENDS:
+    if not (texts and numbers and named and _is_threat(step.get("threat", {}))) or step["status"] not in ENDS:
         raise IntegrityError(f"{where} is not what an audit writes of a step")
+
+
+def _is_threat(value: Any) -> bool:
+    """Whether it is what `Threat.to_json` writes; nothing where the step is of no attack."""
+    texts = ("unit", "axis", "note")
+    return value == {} or (
+        isinstance(value, dict)
+        and value.keys() == {*texts, "counted"}
+        and all(isinstance(value[key], str) for key in texts)
+        and isinstance(value["counted"], bool)
+    )
 
 
 def _listed(value: Any) -> list[Any]:

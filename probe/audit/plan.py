@@ -183,7 +183,7 @@ def _check_methods(plan: Plan) -> None:
             )
     if any("eps" in config for config in plan.attack.methods or ()):
         raise PlanError("a method in attack.methods sets eps; the radii of all attacks are attack.eps")
-    if len({attack.radius()[0] for attack in attacks}) > 1:
+    if len({attack.threat for attack in attacks}) > 1:
         raise PlanError("attack.methods mixes norms, whose radii do not compare; make a plan for each norm")
     try:
         radii = [float(fraction(eps)) for eps in plan.attack.eps or ()]

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from probe.audit.budgets import spoken, threat, titled
 from probe.audit.bundle import Bundle
-from probe.audit.forms import counted, spoken, titled
 from probe.audit.lenses.robustness import NEAR_NONE
 from probe.formatting import share
 from probe.numbers import fraction
@@ -134,4 +134,4 @@ def _names(bundle: Bundle) -> str:
 
 def _reach(bundle: Bundle, eps: float) -> str:
     written = {float(fraction(text)): text for text in bundle.manifest["plan"]["attack"]["eps"] or ()}
-    return spoken(str(written.get(eps, f"{eps:g}")), counted(bundle.manifest))
+    return spoken(str(written.get(eps, f"{eps:g}")), threat(bundle.manifest))

@@ -240,7 +240,7 @@ def _record(bundle: Bundle, step: Step, model: Model, progress: Progress) -> Non
             "name": step.name,
             "lens": step.lens,
             "method": step.method,
-            "moves": step.moves,
+            "threat": step.threat,
             "title": step.title,
             "caption": step.caption,
             "checks": step.checks,

@@ -90,7 +90,6 @@ def attack(
     as_json: Json = False,
 ) -> None:
     """Attack a model, and say how much of its accuracy is left."""
-    from probe.audit.attacking import could_move
     from probe.audit.forms import DEFAULTS
     from probe.metrics import Accuracy, RobustAccuracy
 
@@ -102,7 +101,7 @@ def attack(
     _save(result, out)
     clean, robust = Accuracy()(model, result.clean), RobustAccuracy()(model, result)
     right = result.clean.correct.bool().cpu()
-    movable = could_move(attacker, model.space, part.inputs)[right] if right.any() else None
+    movable = attacker.could_move(model.space, part.inputs).cpu()[right] if right.any() else None
     document = {
         "method": result.method.config(),
         "n": len(part),

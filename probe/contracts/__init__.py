@@ -4,9 +4,9 @@ Each asks a subclass for one function over tensors. The final `__call__` around 
 splits it to fit in memory, counts the cost, and wraps it up in a result.
 """
 
-from probe.contracts.attack import Attack, Moves
+from probe.contracts.attack import Attack
 from probe.contracts.common import Need
 from probe.contracts.explainer import Explainer
 from probe.contracts.metric import Metric, Proportion
 
-__all__ = ["Attack", "Explainer", "Metric", "Moves", "Need", "Proportion"]
+__all__ = ["Attack", "Explainer", "Metric", "Need", "Proportion"]

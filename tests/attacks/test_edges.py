@@ -157,5 +157,5 @@ def test_an_attack_that_flips_more_edges_than_it_says_cannot_return():
             return torch.stack([flipped(graph, PAIRS[:2]) for graph in inputs])
 
     model, inputs = linear(), graphs(2)
-    with pytest.raises(ContractError, match="left its ball: moved by 4, radius 2"):
+    with pytest.raises(ContractError, match="left its budget: changed 2 edges, 1 allowed"):
         Cheat(eps=1)(model, inputs, model.predict(inputs))

@@ -160,7 +160,7 @@ def test_only_what_is_mutable_moves_and_integers_stay_whole():
 
 
 def test_l2_starts_are_uniform_in_the_ball():
-    from probe.attacks.norms import NORMS
+    from probe.norms import NORMS
 
     source = torch.Generator().manual_seed(0)
     lengths = torch.stack([NORMS["l2"].uniform(torch.zeros(5), source).norm() for _ in range(2000)])
@@ -171,7 +171,7 @@ def test_l2_starts_are_uniform_in_the_ball():
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_projection(norm):
-    from probe.attacks.norms import NORMS
+    from probe.norms import NORMS
 
     change = torch.randn(50, 3, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     project = NORMS[norm].project

@@ -6,7 +6,7 @@ from torch import nn
 
 from probe import Model, Space
 from probe.attacks import FGSM, PGD
-from probe.attacks.ball import below
+from probe.ball import below
 from probe.errors import ContractError
 
 DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]

@@ -202,5 +202,5 @@ def test_an_attack_that_replaces_too_many_words_cannot_return():
             return torch.full_like(inputs, 2)
 
     ids = torch.tensor([[3, 3, 3, 3, 3]])
-    with pytest.raises(ContractError, match="moved by 5, radius 2"):
+    with pytest.raises(ContractError, match="changed 5 words, 2 allowed"):
         Cheat(eps=2)(bag(), ids, bag().predict(ids))

@@ -10,11 +10,12 @@ from torch import nn
 from probe import Dataset, Model, Space, registry
 from probe.attacks import FGSM, PGD
 from probe.audit import run, verify
-from probe.audit.attacking import could_move, smallest_radii
+from probe.audit.attacking import smallest_radii
 from probe.audit.estimate import estimate
 from probe.contracts import Attack
 from probe.errors import PlanError
 from probe.method import param
+from probe.threats import Ball, Edits
 from tests.audit.conftest import small_plan, table, texts
 
 CLIMB = [{"method": "fgsm"}, {"method": "pgd", "steps": 5}]
@@ -132,16 +133,16 @@ def test_bisected_radii_break_what_all_radii_break_in_fewer_rows(kind):
 def test_an_example_could_move_where_the_space_admits_another_point():
     space = Space(bounds=(0.0, 10.0), kinds=("integer", "continuous"), mutable=torch.tensor([True, False]))
     inputs = torch.tensor([[0.0, 3.0], [10.0, 3.0], [5.0, 3.0]])
-    assert could_move(FGSM(eps=0.9), space, inputs).tolist() == [False] * 3
-    assert could_move(FGSM(eps=1.0), space, inputs).tolist() == [True] * 3
-    assert could_move(FGSM(eps=1.0), replace(space, bounds=(0.0, 0.0)), inputs * 0).tolist() == [False] * 3
-    assert could_move(FGSM(eps=1.0), replace(space, mutable=torch.zeros(2).bool()), inputs).tolist() == [False] * 3
+    assert FGSM(eps=0.9).could_move(space, inputs).tolist() == [False] * 3
+    assert FGSM(eps=1.0).could_move(space, inputs).tolist() == [True] * 3
+    assert FGSM(eps=1.0).could_move(replace(space, bounds=(0.0, 0.0)), inputs * 0).tolist() == [False] * 3
+    assert FGSM(eps=1.0).could_move(replace(space, mutable=torch.zeros(2).bool()), inputs).tolist() == [False] * 3
 
 
 def test_what_half_precision_rounds_back_to_its_origin_could_not_move():
     space, inputs = Space(bounds=(0.0, 1000.0)), torch.full((1, 2), 200.0).bfloat16()  # the next number is 201
     for eps, movable in ((0.6, False), (1.0, True)):
-        assert could_move(PGD(eps=eps), space, inputs).tolist() == [movable]
+        assert PGD(eps=eps).could_move(space, inputs).tolist() == [movable]
         model = Model(forward=nn.Linear(2, 2).bfloat16().eval(), space=space)
         moved = PGD(eps=eps, steps=1)(model, inputs, model.predict(inputs)).perturbed != inputs
         assert bool(moved.any()) == movable
@@ -153,8 +154,8 @@ class Unbounded(Attack):
 
     steps: int = param(3, "steps")
 
-    def radius(self):
-        return 2.0, torch.inf
+    budget = ""
+    threat = Ball(2.0)
 
     def perturb(self, model, inputs, labels):
         return inputs
@@ -164,11 +165,8 @@ class Unbounded(Attack):
 class Synonyms(Attack):
     """An attack on words that is not one of ours."""
 
-    moves = "tokens"
+    threat = Edits("word")
     eps: int = param(1, "words", low=0)
-
-    def radius(self):
-        return 0.0, self.eps
 
     def perturb(self, model, inputs, labels):
         return inputs

@@ -233,11 +233,14 @@ def _record(bundle: Bundle, name, lens, method, arrays) -> None:
 
 def _step(name, lens, method, status="done", note=""):
     cost = {"seconds": 0.1, "forward": 10, "backward": 0}
-    moves = {"hot_flip": "tokens", "grad_argmax": "edges"}.get(method.get("method"), "numbers")
+    ball = {"unit": "radius", "counted": False, "axis": method.get("norm", ""), "note": ""}
+    counted = {"hot_flip": ("word", "words replaced"), "grad_argmax": ("edge", "edges flipped")}
+    unit, axis = counted.get(method.get("method"), ("", ""))
+    threat = ball | ({"unit": unit, "counted": True, "axis": axis} if unit else {})
     step = {"name": name, "lens": lens, "method": method, "status": status, "note": note} | cost
     title = {"fgsm": "FGSM", "pgd": "PGD", "hot_flip": "HotFlip", "grad_argmax": "GradArgmax"}.get(method.get("method"))
     if lens == "robustness":
-        return step | {"moves": moves, "title": title or ""}
+        return step | {"threat": threat, "title": title or ""}
     said = {"saliency": "The gradient: more of what is red raises the logit.", "lime": "Red speaks for the answer."}
     return step | ({"caption": said[method["method"]]} if method.get("method") in said else {})
 

@@ -9,7 +9,8 @@ from scipy.stats import rankdata
 
 from probe import formatting, plots, task
 from probe.audit import Bundle
-from probe.audit.forms import captioned, counted, spoken, titled
+from probe.audit.budgets import counted, spoken, threat, titled
+from probe.audit.forms import captioned
 from probe.audit.forms import changes as moves
 from probe.errors import IntegrityError
 from probe.formatting import MINUS, share
@@ -200,8 +201,9 @@ def radii(bundle: Bundle, attack: str) -> dict[str, str]:
     written = bundle.manifest["plan"]["attack"]["eps"]
     stored = bundle.arrays(f"attack-{attacks(bundle)[attack]}")["eps"]
     named = sorted(written, key=fraction) if len(written) == len(stored) else [f"{eps:g}" for eps in stored]
-    unit = counted(bundle.manifest)
-    return state.slugs([spoken(str(eps), unit) for eps in named] if unit else named)
+    change = threat(bundle.manifest)
+    # A length is an id of its own in links; the pages write "eps" before it.
+    return state.slugs([spoken(str(eps), change) for eps in named] if counted(bundle.manifest) else named)
 
 
 def falls(bundle: Bundle, row: int) -> pd.DataFrame:

@@ -5,7 +5,7 @@ import pandas as pd
 
 from probe import formatting
 from probe.audit import Bundle
-from probe.audit.forms import CHANGED, counted, titled
+from probe.audit.budgets import counted, threat, titled
 from probe.formatting import share
 from probe.text import visible
 from probe_dashboards import state
@@ -81,7 +81,7 @@ def radii(bundle: Bundle) -> dict[float, str]:
 
 def unit(bundle: Bundle) -> str:
     """What a radius counts; empty where it is a length."""
-    return CHANGED.get(counted(bundle.manifest), "")
+    return str(threat(bundle.manifest)["axis"]) if counted(bundle.manifest) else ""
 
 
 def asked(bundle: Bundle) -> tuple[float, float]:

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from probe.audit.budgets import spoken, threat, titled
 from probe.audit.bundle import Arrays, Bundle
-from probe.audit.forms import counted, spoken, titled
 from probe.audit.lenses.common import Answers, Assessment, absent, describe, done
 from probe.errors import IntegrityError
 from probe.finding import Finding, Threshold, check
@@ -16,11 +16,6 @@ from probe.formatting import count, share
 from probe.numbers import fraction
 from probe.statistics import proportion
 
-# What is to be known about attacks whose radius is a number of words or edges.
-MEANINGS = {
-    "word": "the words that came may change what a text means",
-    "edge": "the edges that went or came may change what a graph is",
-}
 NEAR_NONE = 0.05  # of the right answers; where an attack could change fewer inputs, what it did not break says nothing
 
 
@@ -52,16 +47,16 @@ def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
         [(test.eps, *proportion(test.movable[test.right])) for test in tests if test.right.any()],
         columns=["eps", "movable", "low", "high", "n"],
     )
-    asked, unit = float(checks["robust_accuracy"]), counted(bundle.manifest)
+    asked, change = float(checks["robust_accuracy"]), threat(bundle.manifest)
     names = " and ".join(titled(bundle.manifest, method) for method in evidence)
     method = " and ".join(describe(step["method"]) for step in steps)
     written = {float(fraction(eps)): eps for eps in bundle.manifest["plan"]["attack"]["eps"]}
     for test in tests:
-        reach = spoken(written.get(test.eps, f"{test.eps:g}"), unit)
-        note = "; ".join(filter(None, (_upper_bound(test, asked), MEANINGS.get(unit, ""))))
+        reach = spoken(written.get(test.eps, f"{test.eps:g}"), change)
+        note = "; ".join(filter(None, (_upper_bound(test, asked), str(change["note"]))))
         result.findings.append(_judged(test, f"withstands {names} at {reach}", asked, method, note))
     at = int(np.argmin(np.abs(first["eps"] - float(fraction(checks["robust_eps"])))))
-    result.findings.append(_robust(tests[at], f"robust at {spoken(checks['robust_eps'], unit)}", asked, method))
+    result.findings.append(_robust(tests[at], f"robust at {spoken(checks['robust_eps'], change)}", asked, method))
     if {"fgsm", "pgd"} <= evidence.keys():
         result.findings.append(_iterative_is_stronger(evidence["fgsm"]["success"], evidence["pgd"]["success"], tests))
     if answers.groups is not None:

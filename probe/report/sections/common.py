@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from probe.audit.budgets import spoken, threat
 from probe.audit.bundle import Bundle
-from probe.audit.forms import counted, spoken
 from probe.formatting import count, radius
 from probe.report.parts import Absence, Block
 from probe.statuses import urgency
@@ -58,8 +58,8 @@ def form(bundle: Bundle) -> str:
 
 def reach(bundle: Bundle, eps: float) -> str:
     """How far an attack may go, as people say it: radius 8/255, or 3 words."""
-    unit = counted(bundle.manifest)
-    return spoken(f"{eps:g}", unit) if unit else f"radius {radius(eps)}"
+    change = threat(bundle.manifest)
+    return f"radius {radius(eps)}" if change["unit"] == "radius" else spoken(f"{eps:g}", change)
 
 
 def with_absence(bundle: Bundle, lens: str, blocks: Sequence[Block]) -> list[Block]:

@@ -8,8 +8,9 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from probe import plots
+from probe.audit.budgets import threat, titled
 from probe.audit.bundle import Arrays, Bundle
-from probe.audit.forms import CHANGED, changes, counted, titled
+from probe.audit.forms import changes
 from probe.formatting import count, estimate, number, settings
 from probe.numbers import fraction
 from probe.report.parts import Block, Cell, Figure, Section, Table, Text, panel
@@ -226,10 +227,7 @@ def _attacks(bundle: Bundle) -> list[dict[str, Any]]:
 
 
 def _norm(bundle: Bundle) -> str:
-    if unit := counted(bundle.manifest):
-        return CHANGED[unit]
-    norms = {str(step["method"].get("norm", "")) for step in _attacks(bundle)}
-    return norms.pop() if len(norms) == 1 else ""
+    return str(threat(bundle.manifest)["axis"])
 
 
 def _column(bundle: Bundle, eps: float) -> str:

@@ -1,12 +1,14 @@
 """The geometry of a ball: its steepest direction, its projection, a random point in it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from probe.tensors import column
+
+Radius = float | Tensor  # one for all rows, or (batch, 1, ...)
 
 
 @dataclass(frozen=True)
@@ -15,7 +17,7 @@ class Norm:
 
     p: float
     steepest: Callable[[Tensor], Tensor]  # the step of length 1 that goes most against a gradient
-    project: Callable[[Tensor, float], Tensor]  # the nearest change of at most that length
+    project: Callable[[Tensor, Radius], Tensor]  # the nearest change of at most that length
     uniform: Callable[[Tensor, torch.Generator], Tensor]  # one point of the unit ball, shaped as a row
 
 
@@ -31,11 +33,30 @@ def _unit(gradient: Tensor) -> Tensor:
     return torch.where(length > 0, gradient / length.where(length > 0, torch.ones_like(length)), 0.0)
 
 
-def _shrink(change: Tensor, radius: float) -> Tensor:
+def _clip(change: Tensor, radius: Radius) -> Tensor:
+    most = torch.as_tensor(radius, dtype=change.dtype, device=change.device)
+    return change.clamp(-most, most)
+
+
+def _shrink(change: Tensor, radius: Radius) -> Tensor:
     length = _length(change)
     # A little less than the radius, as the length of what comes out is rounded too.
     aim = radius * (1 - 16 * torch.finfo(change.dtype).eps)
     return torch.where(length > aim, change * (aim / length.where(length > 0, torch.ones_like(length))), change)
+
+
+def _soften(change: Tensor, radius: Radius) -> Tensor:
+    """Onto the L1 ball: all sizes fall by the same amount, and none below 0 (Duchi et al. 2008)."""
+    flat = change.flatten(1)
+    aim = torch.as_tensor(radius, dtype=flat.dtype, device=flat.device) * (1 - 16 * torch.finfo(flat.dtype).eps)
+    aim = aim.reshape(-1, 1)
+    sizes = flat.abs().sort(1, descending=True).values
+    sums = sizes.cumsum(1)
+    counts = torch.arange(1, flat.shape[1] + 1, device=flat.device)
+    kept = (sizes * counts > sums - aim).sum(1, keepdim=True).clamp(min=1)
+    fall = ((sums.gather(1, kept - 1) - aim) / kept).clamp(min=0)
+    softened = flat.sign() * (flat.abs() - fall).clamp(min=0)
+    return torch.where(sums[:, -1:] > aim, softened, flat).view_as(change)
 
 
 def _in_box(row: Tensor, generator: torch.Generator) -> Tensor:
@@ -49,7 +70,8 @@ def _in_sphere(row: Tensor, generator: torch.Generator) -> Tensor:
     return direction / torch.linalg.vector_norm(direction) * share
 
 
+PROJECTIONS: Mapping[float, Callable[[Tensor, Radius], Tensor]] = {torch.inf: _clip, 2.0: _shrink, 1.0: _soften}  # by p
 NORMS = {
-    "linf": Norm(torch.inf, torch.sign, lambda change, radius: change.clamp(-radius, radius), _in_box),
+    "linf": Norm(torch.inf, torch.sign, _clip, _in_box),
     "l2": Norm(2.0, _unit, _shrink, _in_sphere),
 }

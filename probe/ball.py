@@ -3,21 +3,22 @@
 import torch
 from torch import Tensor
 
-from probe.attacks.norms import Norm
+from probe.norms import PROJECTIONS, Radius
 from probe.shapes import Inputs
 from probe.space import Space
-from probe.tensors import wide
+from probe.tensors import column, wide
 
 _BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # whole numbers as wide as a float
 
 
-def place(space: Space, origin: Inputs, change: Tensor, norm: Norm, radius: float) -> Inputs:
-    """The nearest point of the ball to a change, in the unit of the space's scale, that the space admits.
+def place(space: Space, origin: Inputs, change: Tensor, p: float, radius: Radius) -> Inputs:
+    """The nearest point of the L_p ball to a change, in the unit of the space's scale, that the space admits.
 
-    The point is reckoned in float32 or wider, and a coordinate that the dtype of the inputs cannot hold is rounded
-    towards its origin.
+    The radius is one number, or one for each example, (batch,). The point is reckoned in float32 or wider, and a
+    coordinate that the dtype of the inputs cannot hold is rounded towards its origin.
     """
-    change = norm.project(change, below(radius, change.dtype))
+    within = below(radius, change.dtype)
+    change = PROJECTIONS[p](change, column(within, change) if isinstance(within, Tensor) else within)
     start = wide(origin)
     unit = space.unit(start)
     point = space.admit(start + change * unit, start).to(origin.dtype)
@@ -25,10 +26,12 @@ def place(space: Space, origin: Inputs, change: Tensor, norm: Norm, radius: floa
     return torch.where(outside, _one_towards(point, origin), point)
 
 
-def below(number: float, dtype: torch.dtype) -> float:
-    """The largest number of a dtype that is at most `number`."""
-    nearest = torch.tensor(float(number), dtype=dtype)
-    return float(nearest if float(nearest) <= number else _one_towards(nearest, torch.zeros_like(nearest)))
+def below(number: Radius, dtype: torch.dtype) -> Radius:
+    """The largest number of a dtype that is at most `number`; of a tensor each of them."""
+    exact = torch.as_tensor(number, dtype=None if isinstance(number, Tensor) else torch.float64)
+    nearest = exact.to(dtype)
+    nearest = torch.where(nearest <= exact, nearest, _one_towards(nearest, torch.zeros_like(nearest)))
+    return nearest if isinstance(number, Tensor) else float(nearest)
 
 
 def _one_towards(x: Tensor, goal: Tensor) -> Tensor:

@@ -1,0 +1,36 @@
+"""What the budgets of an audit's attacks are numbers of, as their threats declared it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+RADIUS = {"unit": "radius", "counted": False, "axis": "", "note": ""}
+
+
+def threat(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the attacks of an audit may change. A plan has attacks of one threat."""
+    return next((step["threat"] for step in attacks(manifest) if step.get("threat")), RADIUS)
+
+
+def counted(manifest: Mapping[str, Any]) -> str:
+    """What budgets are numbers of: a word, an edge; empty where they are lengths."""
+    found = threat(manifest)
+    return str(found["unit"]) if found["counted"] else ""
+
+
+def spoken(amount: str, found: Mapping[str, Any]) -> str:
+    """A budget as people say it: eps 8/255, 3 words, severity 2."""
+    unit = str(found["unit"])
+    if found["counted"]:
+        return f"{amount} {unit}{'s' * (amount != '1')}"
+    return f"{'eps' if unit == 'radius' else unit} {amount}"
+
+
+def titled(manifest: Mapping[str, Any], method: str) -> str:
+    """An attack as people call it: HotFlip for hot_flip."""
+    titles = {step["method"].get("method"): step.get("title") for step in attacks(manifest)}
+    return str(titles.get(method) or method.replace("_", " "))
+
+
+def attacks(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The steps that attacked, whatever came of them."""
+    return [step for step in manifest["steps"] if step["lens"] == "robustness"]
