@@ -12,22 +12,22 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import Field, fields, is_dataclass
-from math import isfinite, prod
+from math import isfinite
 from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 import torch
-from numpy.lib import format as npy
 from torch import Tensor
 
+from probe import npz
 from probe.errors import DataError, ExistsError, RangeError, ShapeError, UnknownMethod, UnknownSetting
 from probe.method import Method
 from probe.numbers import as_written
 
 FORMAT = 2
-LARGEST = 2**30  # bytes of the arrays once unpacked; a result of somebody else's cannot fill the memory
+LARGEST = npz.LARGEST
 BROKEN = (
     *(OSError, ValueError, TypeError, LookupError, AttributeError, EOFError, ArithmeticError, MemoryError),
     *(RuntimeError, SyntaxError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error),
@@ -180,27 +180,9 @@ def _plain(path: Path, most: int) -> Path:
 
 def _arrays(path: Path) -> dict[str, Any]:
     with zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
-        if sum(member.file_size for member in members) > LARGEST:
-            raise ValueError(f"{path.name} unpacks to more than {LARGEST >> 20} MiB; it was not opened")
-        for member in members:
-            with archive.open(member) as stream:
-                _check_header(stream, member)
+        npz.check(archive, path.name, kinds="biuf", most=LARGEST)
     with np.load(path, allow_pickle=False) as stored:
         return {key: stored[key] for key in stored.files}
-
-
-def _check_header(stream: Any, member: zipfile.ZipInfo) -> None:
-    """Raise ValueError unless the array that a member declares is as large as the member: numpy takes its word."""
-    readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-    reader = readers.get(npy.read_magic(stream))
-    if reader is None or not member.filename.endswith(".npy"):
-        raise ValueError(f"{member.filename} is no array that a result holds")
-    shape, _, dtype = reader(stream)
-    if dtype.kind not in "biuf" or dtype.hasobject:
-        raise ValueError(f"{member.filename} holds {dtype}, expected numbers")
-    if min(shape, default=0) < 0 or stream.tell() + prod(shape) * dtype.itemsize != member.file_size:
-        raise ValueError(f"{member.filename} declares {shape} of {dtype}, which is not what it holds")
 
 
 def _first_format(record: Mapping[str, Any], arrays: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,11 +10,12 @@ from typing import Any
 
 import pandas as pd
 
-from probe.audit import files, lock, npz
+from probe import npz
+from probe.audit import files, lock
 from probe.audit.manifest import LARGEST, SCHEMA, digest, dump, evidence_digest
 from probe.audit.manifest import parse as parse_manifest
-from probe.audit.npz import Arrays
 from probe.errors import DataError, ExistsError, IntegrityError
+from probe.npz import Arrays
 
 __all__ = ["Arrays", "Bundle", "create", "digest", "find", "parse", "read"]
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from probe.audit.bundle import Bundle
 from probe.audit.expected import expected_steps
 from probe.audit.lenses.common import Answers
-from probe.audit.npz import Arrays
 from probe.errors import IntegrityError
+from probe.npz import Arrays
 from probe.numbers import fraction
 
 TIE = 1e-2  # share of the largest logit: two answers that are this near may change places with the batch

@@ -19,6 +19,7 @@ class ModelSource:
     timm: str = ""  # an architecture such as resnet18, or local-dir:FOLDER
     weights: str = ""  # a safetensors file or a state dict for what the factory returns, or for timm's architecture
     threshold: float | None = None  # the probability from which the second of two classes is decided for
+    batch_size: int = 0  # rows that go through the model together; 0: what suits the processor
 
     def check(self) -> None:
         """Raise PlanError unless one source is named, with weights only where they belong."""
@@ -30,6 +31,8 @@ class ModelSource:
             )
         if self.weights and not (self.factory or self.timm):
             raise PlanError(f"[model] has weights, which belong to a factory or to timm; {named[0]} brings its own")
+        if self.batch_size < 0:
+            raise PlanError(f"model.batch_size = {self.batch_size}, expected a number of rows, or 0 for what suits")
         if self.threshold is not None:
             try:
                 Classification(threshold=self.threshold)

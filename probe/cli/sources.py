@@ -81,9 +81,11 @@ def open_both(plan: Plan, *, allow_code: bool = False, device: str = "") -> tupl
         data = replace(data, role=plan.data.role)
     if plan.model.threshold is not None:
         model = replace(model, task=model.task.short(threshold=plan.model.threshold))
+    if plan.model.batch_size:
+        model = replace(model, batch_size=plan.model.batch_size)
     if model.classes and data.classes and model.classes != data.classes:
         raise ProbeError(
-            f"the model tells apart {', '.join(model.classes)}, the data {', '.join(data.classes)}; "
+            f"the model tells apart {_listed(model.classes)}, the data {_listed(data.classes)}; "
             "name data.classes in the model's order"
         )
     if device:
@@ -184,9 +186,12 @@ def _in_order_of(plan: Plan, model: Model) -> Model:
     """A model whose outputs have no names of their own, so that the classes of the data are taken as they come."""
     if plan.data.classes or not plan.data.own or not model.classes:
         return model
-    listed = ", ".join(model.classes[:LISTED]) + ", ..." * (len(model.classes) > LISTED)
-    assumed = f"the model's outputs are assumed to be, in this order: {listed}; [data] classes names it"
+    assumed = f"the model's outputs are assumed to be, in this order: {_listed(model.classes)}; [data] classes names it"
     return replace(model, notices=(*model.notices, assumed))
+
+
+def _listed(classes: tuple[str, ...]) -> str:
+    return ", ".join(classes[:LISTED]) + ", ..." * (len(classes) > LISTED)
 
 
 def _is_bare(zoo: str) -> bool:

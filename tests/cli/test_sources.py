@@ -4,6 +4,10 @@ import json
 
 import pytest
 
+from probe.audit import plan_from
+from probe.cli.sources import open_both
+from probe.errors import PlanError
+
 
 @pytest.mark.parametrize("command", ["explain", "attack"])
 def test_a_plan_opens_a_model_of_ones_own(probe, place, command):
@@ -41,3 +45,11 @@ def test_a_black_box_stays_where_it_computes(probe, place):
     (place / "box.toml").write_text(text)
     call = ("explain", "--plan", "box.toml", "--allow-code", "--method", "kernel_shap")
     assert probe(*call, "--device", "cpu").exit_code == 0
+
+
+def test_a_plan_says_how_many_rows_go_through_the_model_together():
+    plan = plan_from({"name": "few", "model": {"zoo": "adult-mlp", "batch_size": 7}})
+    model, data = open_both(plan)
+    assert model.rows_per_pass(data.inputs) == 7
+    with pytest.raises(PlanError, match="batch_size = -1"):
+        plan_from({"name": "few", "model": {"zoo": "adult-mlp", "batch_size": -1}})

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from probe.audit import npz, read, run, verify
+from probe import npz
+from probe.audit import read, run, verify
 from probe.audit.bundle import Bundle
 from probe.audit.findings import assess
 from probe.audit.manifest import digest, dump, evidence_digest

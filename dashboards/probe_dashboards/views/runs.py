@@ -11,8 +11,8 @@ import pandas as pd
 
 from probe.audit import Bundle, find, lock, read, verification, verify
 from probe.audit.expected import expected_steps
-from probe.audit.npz import Arrays
 from probe.errors import ProbeError
+from probe.npz import Arrays
 from probe.text import visible
 from probe_dashboards import state
 

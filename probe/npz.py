@@ -14,10 +14,10 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from probe.audit.files import LARGEST
 from probe.errors import IntegrityError
 
 Arrays = dict[str, NDArray[Any]]
+LARGEST = 2**30  # bytes of the arrays once unpacked; a file of a stranger's cannot fill the memory
 KINDS = "biufU"  # truth values, numbers, text: no objects, whose reading runs code, and no records
 BROKEN = (
     *(ValueError, TypeError, KeyError, IndexError, EOFError, OSError, RuntimeError, NotImplementedError),
@@ -42,20 +42,25 @@ def unpack(data: bytes, shown: str) -> Arrays:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = archive.infolist()
-            if sum(member.file_size for member in members) > LARGEST:
-                raise IntegrityError(f"{shown} unpacks to more than {LARGEST >> 20} MiB; it was not opened")
-            for member in members:
-                with archive.open(member) as stream:
-                    _check_header(stream, member)
-        if len({member.filename for member in members}) < len(members):
-            raise ValueError("two arrays have the same name")
+            check(archive, shown)
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:
             return {key: stored[key] for key in stored.files}
     except MemoryError:
         raise IntegrityError(f"{shown} needs more memory than there is; it was not opened") from None
     except BROKEN as error:
         raise IntegrityError(f"{shown} cannot be read: {error}") from None
+
+
+def check(archive: zipfile.ZipFile, shown: str, kinds: str = KINDS, most: int = LARGEST) -> None:
+    """Raise ValueError unless an archive holds what it declares, within `most` bytes, and only numbers of `kinds`."""
+    members = archive.infolist()
+    if sum(member.file_size for member in members) > most:
+        raise ValueError(f"{shown} unpacks to more than {most >> 20} MiB; it was not opened")
+    if len({member.filename for member in members}) < len(members):
+        raise ValueError("two arrays have the same name")
+    for member in members:
+        with archive.open(member) as stream:
+            _check_header(stream, member, kinds)
 
 
 def fingerprint(arrays: Arrays) -> str:
@@ -68,17 +73,16 @@ def fingerprint(arrays: Arrays) -> str:
     return seen.hexdigest()
 
 
-def _check_header(stream: Any, member: zipfile.ZipInfo) -> None:
+def _check_header(stream: Any, member: zipfile.ZipInfo, kinds: str) -> None:
     """Raise ValueError unless the array that a member declares is as large as the member: numpy takes its word."""
-    if not member.filename.endswith(".npy"):
-        raise ValueError(f"{member.filename} is no array")
-    version = npy.read_magic(stream)
     readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-    if version not in readers:
-        raise ValueError(f"{member.filename} is of a version that no audit writes")
-    shape, _, dtype = readers[version](stream)
-    if dtype.kind not in KINDS or dtype.hasobject:
-        raise ValueError(f"{member.filename} holds {dtype}, expected numbers, truth values or text")
+    reader = readers.get(npy.read_magic(stream))
+    if reader is None or not member.filename.endswith(".npy"):
+        raise ValueError(f"{member.filename} is no array of a kind that is written here")
+    shape, _, dtype = reader(stream)
+    if dtype.kind not in kinds or dtype.hasobject:
+        text = ", truth values or text" if "U" in kinds else ""
+        raise ValueError(f"{member.filename} holds {dtype}, expected numbers{text}")
     items = prod(shape)
     if min(shape, default=0) < 0 or items > LARGEST or stream.tell() + items * dtype.itemsize != member.file_size:
         raise ValueError(f"{member.filename} declares {shape} of {dtype}, which is not what it holds")
