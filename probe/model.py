@@ -80,6 +80,7 @@ class Model:
         name: str = "model",
         batch_size: int | None = None,
         notices: tuple[str, ...] = (),
+        training: tuple[Given, Given] | None = None,
         usage: Usage | None = None,
         edits: tuple[internals.Edits, ...] = (),
     ) -> None:
@@ -88,7 +89,7 @@ class Model:
         task = Classification() if task is None else task
         fields = {"forward": forward, "space": space or Space(), "task": task.short(**short) if short else task}
         fields |= {"embed": embed, "name": name, "batch_size": batch_size, "notices": notices}
-        fields |= {"usage": usage or Usage(), "edits": edits, "_cleared": set()}
+        fields |= {"training": training, "usage": usage or Usage(), "edits": edits, "_cleared": set()}
         for field_name, value in fields.items():
             object.__setattr__(self, field_name, value)
         self._check_mode()
