@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from probe import Model, Space, zoo
 from probe.explainers import KernelShap
-from probe.space import squares
+from probe.features import squares
 
 IMAGES, COALITIONS, FEW, LONG = 6, 1000, 250, 20_000
 FEWER = f"probe, {FEW} coalitions"  # about as far from the truth as captum is with COALITIONS

@@ -25,11 +25,12 @@ if TYPE_CHECKING:
     from probe.contracts import Attack, Explainer, Metric
     from probe.dataset import Dataset
     from probe.errors import ProbeError
+    from probe.features import squares
     from probe.images import from_folder, from_npz, segments
     from probe.method import Method
     from probe.model import Model
     from probe.results import Attribution, Perturbation, Prediction, Scores
-    from probe.space import Space, squares
+    from probe.space import Space
     from probe.study import load, predict, sweep
     from probe.tables import from_csv
 
@@ -62,7 +63,7 @@ _HOME = {
     "Prediction": "results",
     "Scores": "results",
     "Space": "space",
-    "squares": "space",
+    "squares": "features",
     "load": "study",
     "predict": "study",
     "sweep": "study",

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probe.errors import DataError
+from probe.forms.form import Kind
 from probe.names import in_order, number
 from probe.odd_cells import refuse_odd
-from probe.space import Kind, Space
+from probe.space import Space
 
 MOST_COORDINATES = 2**28  # rows times one-hot coordinates of one column, 2 GiB
 WHOLE = 2.0**53  # float64 holds every whole number up to here

@@ -16,9 +16,10 @@ from torch import Tensor
 
 from probe.dataset import Dataset
 from probe.errors import DataError, ProbeError
+from probe.features import image_space
 from probe.frames import group_names
 from probe.names import in_order, number
-from probe.space import Space, image_space
+from probe.space import Space
 
 FORMATS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 LARGEST = 2**32  # bytes of all images together, as float32

@@ -22,6 +22,7 @@ from probe.answers import (
 )
 from probe.arrays import Given, check_kind, label_remedy, remedy
 from probe.errors import DataError, ForwardError, ProbeError, RangeError, ShapeError, Unsupported
+from probe.forms import ByShape, Tokens
 from probe.shapes import Inputs, Labels, Logits, PerExample
 from probe.space import Space
 from probe.task import Classification, Task
@@ -95,8 +96,8 @@ class Model:
         self._check_mode()
         if self.batch_size is not None and (isinstance(self.batch_size, bool) or not self.batch_size >= 1):
             raise RangeError(f"batch_size = {self.batch_size!r}, expected a whole number of rows, at least 1")
-        if self.embed is not None and not self.space.form:
-            object.__setattr__(self, "space", replace(self.space, form="tokens"))
+        if self.embed is not None and isinstance(self.space.form, ByShape):
+            object.__setattr__(self, "space", replace(self.space, form=self.space.form.turned(Tokens)))
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -177,7 +177,7 @@ class Attribution(_Result):
         """Draw one example: a heat map for an image, bars for all else; red speaks for the target, blue against."""
         from probe import plots
 
-        form, title = self.space.form_of(self.inputs), self._title(index)
+        form, title = self.space.form_of(self.inputs).name, self._title(index)
         if form == "image":
             image = plots.channels_last(to_numpy(self.inputs[index]))
             features = None if self.space.features is None else to_numpy(self.space.features)
@@ -228,7 +228,7 @@ class Perturbation(_Result):
 
     def to_frame(self) -> pd.DataFrame:
         """One row per example: label, prediction before and after, success, size of the change."""
-        of_tokens = self.space.form_of(self.inputs) == "tokens"
+        of_tokens = self.space.form_of(self.inputs).name == "tokens"
         sizes = {"words": 0.0} if of_tokens else {"linf": torch.inf, "l2": 2.0}
         return pd.DataFrame(
             {
@@ -245,7 +245,7 @@ class Perturbation(_Result):
         from probe import plots
 
         before, after = to_numpy(self.inputs[index]), to_numpy(self.perturbed[index])
-        form = self.space.form_of(self.inputs)
+        form = self.space.form_of(self.inputs).name
         if form == "image":
             return plots.before_and_after(plots.channels_last(before), plots.channels_last(after), ax=ax)
         moved = self.space.by_feature(self.space.change(self.perturbed, self.inputs))
@@ -343,7 +343,7 @@ def _drawn(result: Attribution | Perturbation, most: int = 3) -> str:
     """The first few examples as images, or texts, inside the page: nothing is loaded, nothing runs."""
     from probe import plots
 
-    if result.space.form_of(result.inputs) == "tokens":
+    if result.space.form_of(result.inputs).name == "tokens":
         return "".join(result[index]._sentence() for index in range(min(most, len(result))))
     images = (b64encode(plots.to_png(result.plot(index), dpi=72)).decode() for index in range(min(most, len(result))))
     tags = (f'<img alt="example {i}" src="data:image/png;base64,{image}">' for i, image in enumerate(images))

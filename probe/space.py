@@ -1,22 +1,22 @@
 """What a model's inputs mean: their bounds, the features they form, what an absent feature looks like."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from math import isnan
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from probe.arrays import Given, brief, number_or_tensor, tensor
 from probe.errors import DataError, RangeError, ShapeError, Unsupported
+from probe.forms import ByShape, Form, Table, Tokens
+from probe.forms import form as made
 from probe.shapes import Inputs, PerFeature, References
 
-Form = Literal["table", "image", "tokens", "graph"]
-Kind = Literal["continuous", "integer", "category"]
 Bound = float | Given
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, init=False, repr=False)
 class Space:
     """The meaning of a model's inputs. Shapes follow the inputs: per-coordinate fields have an example's shape.
 
@@ -25,62 +25,68 @@ class Space:
     Features are groups of coordinates: the one-hot columns of `race`, a square of pixels. They are the players of
     Shapley values and LIME and the units of deletion, and say what an attacker can move.
 
-    Inputs that are texts hold the number of a word, a token id, at each place. `form` says what inputs look like, and
-    so how they are drawn and what an audit does with them by default.
+    `form` says what inputs look like, and so what an attacker moves, how they are drawn, and what an audit does with
+    them by default. `Space(names=("age", "race"), kinds=("integer", "category"))` and `Space(form="graph")` are short
+    for `Space(form=Table(names=...))` and `Space(form=Graph())`.
     """
 
-    bounds: tuple[Bound, Bound] = (0.0, 1.0)  # lowest and highest value, for all or per coordinate
-    features: Given | None = None  # the feature (0, 1, ...) that each coordinate belongs to; None: each is its own
-    names: tuple[str, ...] = ()  # one per feature
-    kinds: tuple[str, ...] = ()  # continuous, integer or category, one per feature; () means all continuous
-    reference: Given | None = None  # rows that show an absent feature, (rows, *shape)
-    mutable: Given | None = None  # True where an attacker may change a coordinate; None: everywhere
-    levels: tuple[str, ...] = ()  # one per coordinate of a table: the value that a category's coordinate stands for
-    scale: Bound = 1.0  # the unit in which attack radii are measured, for all or per coordinate
-    form: str = ""  # table, image, tokens or graph; "" is by the shape of an example: 3 dimensions are an image
-    words: tuple[str, ...] = ()  # the word that each token id stands for; with words, the form is tokens
-    special: tuple[int, ...] = (0, 1)  # ids of no word of a text: the absent word first, then the unknown one and such
-    types: tuple[str, ...] = ()  # one per feature: the type of its column in the table, as pandas writes it
-    # One per feature: whether it may be missing, which is NaN in a number and the last coordinate of a category.
-    missing: tuple[bool, ...] = ()
+    bounds: tuple[Bound, Bound]  # lowest and highest value, for all or per coordinate
+    features: Given | None  # the feature (0, 1, ...) that each coordinate belongs to; None: each is its own
+    reference: Given | None  # rows that show an absent feature, (rows, *shape)
+    mutable: Given | None  # True where an attacker may change a coordinate; None: everywhere
+    scale: Bound  # the unit in which attack radii are measured, for all or per coordinate
+    form: Form
 
-    def __post_init__(self) -> None:
-        self._convert()
-        low, high = (torch.as_tensor(b) for b in self.bounds)
-        if bool(low.isnan().any()) or bool(high.isnan().any()):
-            raise RangeError("Space.bounds hold NaN; write -math.inf or math.inf where there is no bound")
-        if not bool((low <= high).all()):
-            raise RangeError(f"Space.bounds: the low bound exceeds the high one: {self.bounds}")
-        if not bool((torch.as_tensor(self.scale) > 0).all()):
-            raise RangeError("Space.scale must be above 0 everywhere: it is the unit of attack radii")
-        if self.features is not None and self.features.is_floating_point():
+    def __init__(  # noqa: PLR0913  what can be said of inputs
+        self,
+        *,
+        bounds: tuple[Bound, Bound] = (0.0, 1.0),
+        features: Given | None = None,
+        reference: Given | None = None,
+        mutable: Given | None = None,
+        scale: Bound = 1.0,
+        form: Form | str = "",
+        names: Sequence[str] | None = None,
+        kinds: Sequence[str] | None = None,
+        levels: Sequence[str] | None = None,
+        words: Sequence[str] | None = None,
+        special: Sequence[int] | None = None,
+        types: Sequence[str] | None = None,
+        missing: Sequence[bool] | None = None,
+    ) -> None:
+        """Raises: RangeError, ShapeError or DataError where what is said contradicts itself."""
+        said: dict[str, Any] = {"names": names, "kinds": kinds, "levels": levels, "types": types, "missing": missing}
+        said |= {"words": words, "special": special}
+        self._hold("form", made(form, {name: value for name, value in said.items() if value is not None}))
+        if not isinstance(bounds, tuple | list) or len(bounds) != 2:
             raise ShapeError(
-                "Space.features holds decimal numbers, expected the number of a feature; write "
-                "Space(features=torch.as_tensor(features).long())"
+                "Space.bounds are two: the lowest and the highest value, each a number or one for every coordinate, "
+                "such as bounds=(0.0, 1.0)"
             )
-        if self.features is not None and sorted(set(self.features.flatten().tolist())) != list(range(self._declared())):
-            raise ShapeError("Space.features must number the features 0, 1, 2, ... without a gap")
-        for field, entries in self._per_feature():
-            if entries and self.features is not None and len(entries) != self._declared():
-                raise ShapeError(f"Space.{field} has {len(entries)} entries for {self._declared()} features")
-        if self.levels and self.features is not None and len(self.levels) != self.features.numel():
-            raise ShapeError(f"Space.levels has {len(self.levels)} entries for {self.features.numel()} coordinates")
-        if unknown := set(self.kinds) - set(get_args(Kind)):
-            raise RangeError(f"Space.kinds knows {', '.join(get_args(Kind))}; got {', '.join(sorted(unknown))}")
+        low, high = (number_or_tensor(b, "Space.bounds") for b in bounds)
+        self._hold("bounds", (low, high))
+        self._hold("scale", number_or_tensor(scale, "Space.scale"))
+        for name, given in (("features", features), ("reference", reference), ("mutable", mutable)):
+            self._hold(name, None if given is None else tensor(given, f"Space.{name}"))
+        self._check_numbers()
+        self._check_features()
         if self.reference is not None and (
             self.reference.ndim == 0 or self.reference.numel() == 0 or bool(self._strange(self.reference).any())
         ):
             raise RangeError("Space.reference needs at least one row, and only finite numbers")
-        self._check_form(float(low.min()), float(high.max()))
 
     def __repr__(self) -> str:
         """What differs from a plain space, in a few lines; of tensors their shape and range."""
-        shown = [
-            f"{f.name}={brief(value)}"
+        plain = {"bounds": (0.0, 1.0), "scale": 1.0, "form": ByShape()}
+        shown = {
+            f.name: value
             for f in fields(self)
-            if (value := getattr(self, f.name)) is not None and not _is_default(value, f.default)
-        ]
-        return f"Space({', '.join(shown)})"
+            if (value := getattr(self, f.name)) is not None and not _is_same(value, plain.get(f.name))
+        }
+        if isinstance(self.form, ByShape):
+            shown.pop("form", None)
+            shown = self.form.said() | shown
+        return f"Space({', '.join(f'{name}={brief(value)}' for name, value in shown.items())})"
 
     def check(self, inputs: Tensor) -> None:
         """Raise unless there are rows and all numbers are finite and within the bounds (up to rounding)."""
@@ -118,10 +124,9 @@ class Space:
                 f"{self._bounds_at(index[1:], inputs)}; rescale the inputs or set Space(bounds=...)"
             )
 
-    def form_of(self, like: Inputs) -> str:
-        """What the inputs are: a table, an image, tokens or a graph."""
-        inferred = "tokens" if self.words else "image" if like.ndim == 4 else "table"
-        return self.form or inferred
+    def form_of(self, like: Inputs) -> Form:
+        """What the inputs are; where nobody said it, images or rows of a table, by their shape."""
+        return self.form.of(like)
 
     def within(self, inputs: Inputs) -> Inputs:
         """The inputs without the rounding dust that `check` lets pass beyond the bounds."""
@@ -138,13 +143,13 @@ class Space:
         if self.features is None:
             return flat
         sums = torch.zeros(len(flat), self._declared(), dtype=flat.dtype, device=flat.device)
-        return sums.index_add_(1, self._feature_of(values), flat)
+        return sums.index_add_(1, self._feature_of(values)[0], flat)
 
     def by_coordinate(self, values: PerFeature, like: Inputs) -> Inputs:
         """Spread each feature's value evenly over its coordinates, so that `by_feature` gives it back."""
         if self.features is None:
             return values.view(-1, *like.shape[1:])
-        feature = self._feature_of(like)
+        feature = self._feature_of(like)[0]
         size = torch.bincount(feature).to(values.dtype)
         return (values / size)[:, feature].view(-1, *like.shape[1:])
 
@@ -185,16 +190,12 @@ class Space:
 
     def movable(self, like: Inputs) -> Tensor:
         """True at the coordinates that an attack may move: mutable, not a category, no special token."""
-        allowed = self.ordinary(like)
-        if self.mutable is not None:
-            allowed = allowed & self.mutable.to(like.device)
-        return allowed & ~self._of_kind("category", like)
+        allowed = self.form_of(like).mutable(like, self._feature_of(like)).expand(like.shape)
+        return allowed if self.mutable is None else allowed & self.mutable.to(like.device)
 
     def ordinary(self, like: Tensor) -> Tensor:
         """True where a token id stands for a word, and everywhere in other inputs; shaped as `like`."""
-        if self.form_of(like) != "tokens":
-            return torch.ones_like(like, dtype=torch.bool)
-        return ~torch.isin(like, torch.tensor(self.special, dtype=like.dtype, device=like.device))
+        return self.form_of(like).is_word(like)
 
     def tokens(self, like: Inputs) -> Tensor:
         """Every token id there is, on the device and in the dtype of `like`."""
@@ -203,9 +204,7 @@ class Space:
 
     def change(self, moved: Inputs, origin: Inputs) -> Inputs:
         """How far each coordinate moved in the unit of attack radii; 1 where a token is another one."""
-        if self.form_of(origin) == "tokens":
-            return (moved != origin).to(torch.get_default_dtype())
-        return (moved - origin) / self.unit(origin)
+        return self.form_of(origin).change(moved, origin, self.unit(origin))
 
     def admit(self, moved: Inputs, origin: Inputs) -> Inputs:
         """The nearest point an attacker could really send: within bounds, fixed coordinates kept, integers whole.
@@ -214,122 +213,123 @@ class Space:
         """
         low, high = self._bounds(origin)
         moved = torch.where(self.movable(origin), moved.clamp(low, high), origin)
-        whole = self._of_kind("integer", origin)
-        return torch.where(whole, origin + (moved - origin).trunc(), moved) if bool(whole.any()) else moved
+        return self.form_of(origin).project(moved, origin, self._feature_of(origin))
 
     def feature_names(self, like: Inputs) -> tuple[str, ...]:
         """The names of the features, or their numbers where none were given."""
-        number = "word {}" if self.form_of(like) == "tokens" else "feature {}"
-        return self.names or tuple(number.format(i) for i in range(self.count(like)))
+        return self.form_of(like).feature_names(self.count(like), like, self._feature_of(like))
 
     def describe(self, inputs: Inputs) -> list[list[str]]:
         """What the features of each row are, in words: numbers as they are, categories by their level, tokens by name.
 
         An absent word is an empty string.
         """
-        owner, rows = self._feature_of(inputs).tolist(), inputs.flatten(1).tolist()
+        form, owner = self.form_of(inputs), self._feature_of(inputs)[0].tolist()
         members = [[c for c, f in enumerate(owner) if f == feature] for feature in range(self.count(inputs))]
-        if self.form_of(inputs) == "tokens":
-            return [[" ".join(filter(None, (self._word(int(row[c])) for c in m))) for m in members] for row in rows]
-        return [[self._value(feature, coordinates, row) for feature, coordinates in enumerate(members)] for row in rows]
+        return [
+            [form.describe(row, feature, places) for feature, places in enumerate(members)]
+            for row in inputs.flatten(1).tolist()
+        ]
 
-    def _word(self, token: int) -> str:
-        absent = self.special[:1] == (token,)
-        return "" if absent else self.words[token] if self.words else str(token)
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that its form gives."""
+        return self.form.names
 
-    def _value(self, feature: int, coordinates: list[int], row: list[float]) -> str:
-        if self.kinds and self.kinds[feature] == "category":
-            chosen = max(coordinates, key=row.__getitem__)
-            if self.missing and self.missing[feature] and chosen == coordinates[-1]:
-                return "missing"
-            return self.levels[chosen] if self.levels else f"{coordinates.index(chosen) + 1} of {len(coordinates)}"
-        return ", ".join("missing" if isnan(row[c]) else self._number(row[c]) for c in coordinates)
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Continuous, integer or category, one per feature; empty where all are continuous."""
+        return self.form.kinds
 
-    def _number(self, value: float) -> str:
-        """Six digits; all of a whole number, such as a date."""
-        return f"{value:.0f}" if value.is_integer() and 1e6 <= abs(value) <= 2.0**53 else f"{value:.6g}"
+    @property
+    def missing(self) -> tuple[bool, ...]:
+        """Which features may be missing; empty where none may."""
+        return self.form.missing
 
-    def _convert(self) -> None:
-        """Hold tensors and tuples, whatever was given."""
-        if not isinstance(self.bounds, tuple | list) or len(self.bounds) != 2:
-            raise ShapeError(
-                "Space.bounds are two: the lowest and the highest value, each a number or one for every coordinate, "
-                "such as bounds=(0.0, 1.0)"
-            )
-        low, high = (number_or_tensor(b, "Space.bounds") for b in self.bounds)
-        held: dict[str, Any] = {"bounds": (low, high), "scale": number_or_tensor(self.scale, "Space.scale")}
-        for name in ("features", "reference", "mutable"):
-            if getattr(self, name) is not None:
-                held[name] = tensor(getattr(self, name), f"Space.{name}")
-        if (features := held.get("features")) is not None and not features.is_floating_point():
-            held["features"] = features.long()
-        if (mutable := held.get("mutable")) is not None:
-            if not bool(((mutable == 0) | (mutable == 1)).all()):
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Of a table: the value that each category's coordinate stands for."""
+        return self.form.levels if isinstance(self.form, Table) else ()
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """Of a table: the type of each column, as pandas writes it."""
+        return self.form.types if isinstance(self.form, Table) else ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Of tokens: the word of each id."""
+        return self.form.words if isinstance(self.form, Tokens) else ()
+
+    def _hold(self, field: str, value: Any) -> None:
+        object.__setattr__(self, field, value)
+
+    def _check_numbers(self) -> None:
+        """Raise where bounds or scale are not what they can be; hold truth values in `mutable`."""
+        low, high = (torch.as_tensor(b) for b in self.bounds)
+        if bool(low.isnan().any()) or bool(high.isnan().any()):
+            raise RangeError("Space.bounds hold NaN; write -math.inf or math.inf where there is no bound")
+        if not bool((low <= high).all()):
+            raise RangeError(f"Space.bounds: the low bound exceeds the high one: {self.bounds}")
+        self.form.check(float(low.min()), float(high.max()))
+        if not bool((torch.as_tensor(self.scale) > 0).all()):
+            raise RangeError("Space.scale must be above 0 everywhere: it is the unit of attack radii")
+        if self.mutable is not None:
+            if not bool(((self.mutable == 0) | (self.mutable == 1)).all()):
                 raise DataError("Space.mutable holds other numbers than 0 and 1, expected True where it may move")
-            held["mutable"] = mutable.bool()
-        for name in ("names", "kinds", "levels", "words"):
-            if isinstance(getattr(self, name), str):
-                raise DataError(f"Space.{name} is one text, {getattr(self, name)!r}; give a tuple of texts")
-            held[name] = tuple(map(str, getattr(self, name)))
-        held["special"] = tuple(map(int, self.special))
-        for name, value in held.items():
-            object.__setattr__(self, name, value)
+            self._hold("mutable", self.mutable.bool())
 
-    def _check_form(self, low: float, high: float) -> None:
-        """Raise RangeError where the form is unknown, or the words are not those of the token ids."""
-        if self.form and self.form not in get_args(Form):
-            raise RangeError(f"Space.form = {self.form!r}, expected one of {', '.join(get_args(Form))}")
-        if self.words and self.form not in ("", "tokens"):
-            raise RangeError(
-                f"Space.words are the words of tokens, and Space.form is {self.form}; leave one of them out"
+    def _check_features(self) -> None:
+        if self.features is None:
+            return
+        if self.features.is_floating_point():
+            raise ShapeError(
+                "Space.features holds decimal numbers, expected the number of a feature; write "
+                "Space(features=torch.as_tensor(features).long())"
             )
-        if (self.words or self.form == "tokens") and not 0 <= low <= high < torch.inf:
-            raise RangeError(f"Space.bounds of token ids are [{low:g}, {high:g}]; set bounds=(0, number of words - 1)")
-        if self.words and high >= len(self.words):
-            raise RangeError(
-                f"Space.words has {len(self.words)} words for token ids in [{low:g}, {high:g}]; "
-                f"give a word for each, or set bounds=(0, {len(self.words) - 1})"
-            )
+        self._hold("features", self.features.long())
+        count = self._declared()
+        if sorted(set(self.features.flatten().tolist())) != list(range(count)):
+            raise ShapeError("Space.features must number the features 0, 1, 2, ... without a gap")
+        sizes = {"features": count, "coordinates": self.features.numel()}
+        for field, (entries, each) in self._entries().items():
+            if each in sizes and entries != sizes[each]:
+                raise ShapeError(f"Space.{field} has {entries} entries for {sizes[each]} {each}")
 
     def _check_shapes(self, inputs: Tensor) -> None:
         """Raise ShapeError where a per-coordinate field does not describe these inputs."""
         shape = inputs.shape[1:]
         low, high = self.bounds
-        for field, value in (("bounds", low), ("bounds", high), ("scale", self.scale), ("mutable", self.mutable)):
+        for name, value in (("bounds", low), ("bounds", high), ("scale", self.scale), ("mutable", self.mutable)):
             if isinstance(value, Tensor) and value.ndim and value.shape != shape:
                 raise ShapeError(
-                    f"each example has shape {tuple(shape)}, but Space.{field} has shape {tuple(value.shape)}"
+                    f"each example has shape {tuple(shape)}, but Space.{name} has shape {tuple(value.shape)}"
                 )
-        count = self.count(inputs)
-        for field, entries in self._per_feature():
-            if entries and len(entries) != count:
-                raise ShapeError(f"each example has {count} features, but Space.{field} has {len(entries)} entries")
+        sizes = {"features": self.count(inputs), "coordinates": inputs[0].numel(), "channels": len(inputs[0])}
+        for name, (entries, each) in self._entries().items():
+            if entries != sizes[each]:
+                raise ShapeError(f"each example has {sizes[each]} {each}, but Space.{name} has {entries} entries")
 
-    def _per_feature(self) -> tuple[tuple[str, tuple[object, ...]], ...]:
-        """The fields that have an entry for each feature."""
-        return (("names", self.names), ("kinds", self.kinds), ("types", self.types), ("missing", self.missing))
+    def _entries(self) -> dict[str, tuple[int, str]]:
+        """How many entries each field of the form has that has any, and what it should have one for."""
+        return {
+            name: (len(entries), each)
+            for name, each in self.form.one_per.items()
+            if (entries := getattr(self.form, name))
+        }
 
     def _strange(self, rows: Tensor) -> Tensor:
         """Where rows hold infinity, or NaN in a feature that is never missing."""
-        strange = ~rows.isfinite()
-        if not any(self.missing) or not bool(strange.any()):
-            return strange
-        may = torch.tensor(self.missing, device=rows.device)[self._feature_of(rows)].view(rows.shape[1:])
-        return strange & ~(rows.isnan() & may)
+        return self.form.strange(rows, self._feature_of(rows))
 
     def _declared(self) -> int:
         return 0 if self.features is None else int(self.features.max()) + 1
 
     def _feature_of(self, like: Tensor) -> Tensor:
+        """The feature of each coordinate, (1, coordinates)."""
         if self.features is None:
-            return torch.arange(like[0].numel(), device=like.device)
-        return self.features.flatten().to(like.device)
-
-    def _of_kind(self, kind: Kind, like: Inputs) -> Tensor:
-        if kind not in self.kinds:
-            return torch.zeros(like.shape[1:], dtype=torch.bool, device=like.device)
-        chosen = torch.tensor([k == kind for k in self.kinds], device=like.device)
-        return chosen[self._feature_of(like)].view(like.shape[1:])
+            return torch.arange(like[0].numel(), device=like.device)[None]
+        return self.features.flatten()[None].to(like.device)
 
     def _bounds(self, like: Inputs) -> tuple[Tensor, Tensor]:
         low, high = (torch.as_tensor(b).to(device=like.device, dtype=like.dtype) for b in self.bounds)
@@ -343,39 +343,9 @@ class Space:
         place = tuple(int(i) for i in index)
         if not self.names or like.ndim != 2:
             return f"coordinate {place[0] if len(place) == 1 else place}"
-        return f"feature {self.names[int(self._feature_of(like)[place[0]])]!r}"
+        return f"feature {self.names[int(self._feature_of(like)[0, place[0]])]!r}"
 
 
-def _is_default(value: Any, default: Any) -> bool:
+def _is_same(value: Any, plain: Any) -> bool:
     parts = value if isinstance(value, tuple) else (value,)
-    return not any(isinstance(part, Tensor) for part in parts) and bool(value == default)
-
-
-def squares(height: int, width: int, side: int) -> Tensor:
-    """Number the squares of `side` pixels that tile an image, (height, width): features for small images."""
-    rows, columns = torch.arange(height) // side, torch.arange(width) // side
-    return rows[:, None] * (int(columns.max()) + 1) + columns
-
-
-def image_space(
-    channels: int, height: int, width: int, *, side: int = 0, bounds: tuple[Bound, Bound] = (0.0, 1.0)
-) -> Space:
-    """The space of images (channels, height, width): the features are squares, and an absent one is black.
-
-    Args:
-        channels: of an image.
-        height: in pixels.
-        width: in pixels.
-        side: of a square in pixels; an eighth of the longer side unless given.
-        bounds: lowest and highest value. Black is 0, or the bound nearest to it.
-    """
-    side = side or max(1, -(-max(height, width) // 8))
-    down, across = -(-height // side), -(-width // side)
-    low, high = (torch.as_tensor(bound) for bound in bounds)
-    black = torch.zeros(1, channels, height, width).maximum(low).minimum(high)
-    return Space(
-        bounds=bounds,
-        features=squares(height, width, side).expand(channels, -1, -1).contiguous(),
-        names=tuple(f"square r{row} c{column}" for row in range(down) for column in range(across)),
-        reference=black,
-    )
+    return not any(isinstance(part, Tensor) for part in parts) and bool(value == plain)

@@ -23,10 +23,11 @@ from torch import Tensor
 
 from probe import npz
 from probe.errors import DataError, ExistsError, RangeError, ShapeError, UnknownMethod, UnknownSetting
+from probe.forms import form as made
 from probe.method import Method
 from probe.numbers import as_written
 
-FORMAT = 2
+FORMAT = 3
 LARGEST = npz.LARGEST
 BROKEN = (
     *(OSError, ValueError, TypeError, LookupError, AttributeError, EOFError, ArithmeticError, MemoryError),
@@ -77,9 +78,12 @@ def read(stem: str | Path, kinds: Mapping[str, type], build: Build) -> Any:
     try:
         record = json.loads(_plain(record_file, LARGEST >> 4).read_bytes())
         arrays = _arrays(_plain(arrays_file, LARGEST))
-        entry = record["result"] if "format" in record else _first_format(record, arrays)
-        if record.get("format", 1) not in (1, FORMAT):
-            raise ValueError(f"it has format {record['format']!r:.40}, and this version reads {FORMAT}")
+        version = record.get("format", 1)
+        if version not in (1, 2, FORMAT):
+            raise ValueError(f"it has format {version!r:.40}, and this version reads {FORMAT}")
+        entry = _first_format(record, arrays) if version == 1 else record["result"]
+        if version < FORMAT and "space" in entry["fields"]:
+            entry["fields"]["space"]["fields"] = _with_form(entry["fields"]["space"]["fields"])
         return _unpacked(entry, arrays, kinds, build)
     except UnknownSetting as error:
         raise DataError(f"{stem} is not a saved result: {error}") from None
@@ -191,7 +195,7 @@ def _first_format(record: Mapping[str, Any], arrays: Mapping[str, Any]) -> dict[
     def array(name: str) -> dict[str, str] | None:
         return {"array": name, "dtype": str(arrays[name].dtype)} if name in arrays else None
 
-    space = {name: record[name] for name in ("names", "kinds", "form", "words", "special")}
+    space: dict[str, Any] = {name: record[name] for name in ("names", "kinds", "form", "words", "special")}
     space |= {"bounds": [array("low"), array("high")], "scale": array("scale"), "features": array("features")}
     inside = {
         "inputs": array("inputs"),
@@ -207,3 +211,13 @@ def _first_format(record: Mapping[str, Any], arrays: Mapping[str, Any]) -> dict[
         for when in ("clean", "attacked"):
             inside[when] = {"kind": "Prediction", "fields": answers | {"logits": array(when)}}
     return {"kind": record["kind"], "fields": inside}
+
+
+def _with_form(space: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a space that has the name of a form, and beside it what is said of one, with the form itself."""
+    geometry = {"bounds", "features", "reference", "mutable", "scale", "form"}
+    said = {name: value for name, value in space.items() if name not in geometry and value}
+    kind = type(made(space["form"], {name: tuple(value) for name, value in said.items() if name != "special"}))
+    known = {f.name for f in saved(kind)}
+    form = {"kind": kind.__name__, "fields": {name: value for name, value in said.items() if name in known}}
+    return {name: value for name, value in space.items() if name in geometry} | {"form": form}

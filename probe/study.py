@@ -10,6 +10,8 @@ from probe import store
 from probe.adapters import check_model
 from probe.dataset import Dataset
 from probe.errors import DataError, ForwardError, ProbeError, ShapeError, UnknownMethod
+from probe.forms import ByShape
+from probe.forms import known as known_forms
 from probe.method import Method
 from probe.model import Model, Usage
 from probe.registry import build, methods
@@ -74,7 +76,8 @@ def load(stem: str | Path, known: Sequence[type[Method]] = ()) -> Result | Score
             )
         return build(every, config)
 
-    result = store.read(stem, {kind.__name__: kind for kind in (*RESULTS, Space, Usage)}, make)
+    kinds: tuple[type, ...] = (*RESULTS, Space, Usage, ByShape, *known_forms().values())
+    result = store.read(stem, {kind.__name__: kind for kind in kinds}, make)
     try:
         _check_agreement(result)
     except ProbeError as error:

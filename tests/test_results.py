@@ -163,7 +163,7 @@ DAMAGE = {
     "deep": lambda r, a: (b"[" * 100_000, npz(**a)),
     "deep objects": lambda r, a: (b'{"result":' * 5_000 + b"1" + b"}" * 5_000, npz(**a)),
     "no result": lambda r, a: (b'{"format": 2}', npz(**a)),
-    "a later format": lambda r, a: (json.dumps({**r, "format": 3}).encode(), npz(**a)),
+    "a later format": lambda r, a: (json.dumps({**r, "format": 4}).encode(), npz(**a)),
     "an unknown kind": lambda r, a: (json.dumps(r).replace('"Attribution"', '"Model"').encode(), npz(**a)),
     "an unhashable kind": lambda r, a: (b'{"format": 2, "result": {"kind": [], "fields": {}}}', npz(**a)),
     "only a space": lambda r, a: (json.dumps({"format": 2, "result": {"kind": "Usage", "fields": {}}}).encode(), npz()),

@@ -3,7 +3,7 @@ import torch
 
 from probe import Space
 from probe.errors import RangeError, ShapeError
-from probe.space import squares
+from probe.features import squares
 
 
 @pytest.fixture
@@ -106,9 +106,9 @@ WORDS = ("", "?", "good", "bad", "film")
 
 def test_the_form_is_inferred_from_words_or_from_the_shape_unless_it_is_given():
     table, image, ids = torch.zeros(2, 4), torch.zeros(2, 1, 3, 3), torch.zeros(2, 4, dtype=torch.long)
-    assert (Space().form_of(table), Space().form_of(image)) == ("table", "image")
-    assert Space(words=WORDS, bounds=(0, 4)).form_of(ids) == "tokens"
-    assert Space(form="graph").form_of(image) == "graph"
+    assert (Space().form_of(table).name, Space().form_of(image).name) == ("table", "image")
+    assert Space(words=WORDS, bounds=(0, 4)).form_of(ids).name == "tokens"
+    assert Space(form="graph").form_of(image).name == "graph"
 
 
 def test_token_ids_are_described_by_their_words():
@@ -122,7 +122,7 @@ def test_token_ids_are_described_by_their_words():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"form": "text"}, "Space.form = 'text', expected one of table, image, tokens, graph"),
+        ({"form": "text"}, "Space.form = 'text', expected one of graph, image, table, tokens"),
         ({"form": "image", "words": WORDS, "bounds": (0, 4)}, "words of tokens, and Space.form is image"),
         ({"words": WORDS, "bounds": (0, 5)}, r"5 words for token ids in \[0, 5\]; .* set bounds=\(0, 4\)"),
         ({"words": WORDS, "bounds": (-1, 4)}, r"bounds of token ids are \[-1, 4\]; set bounds=\(0, number of words"),

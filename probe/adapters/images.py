@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, pad
 
 from probe.errors import DataError
-from probe.space import Space, image_space
+from probe.features import image_space
+from probe.space import Space
 
 MODES = {0: "nearest-exact", 2: "bilinear", 3: "bicubic"}  # as Pillow numbers them
 

@@ -67,12 +67,12 @@ def _instances(model: Model, data: Dataset, rows: Tensor, tick: Tick) -> Arrays:
     inputs = data.inputs[rows]
     tick(len(rows))
     arrays = {"rows": to_numpy(rows), "inputs": to_numpy(inputs)}
-    form, owner = model.space.form_of(inputs), model.space.features
+    owner = model.space.features
     if owner is not None:
         # With them values by feature follow from values, and a figure can colour a group of pixels by its value.
         arrays["features"] = to_numpy(owner)
-    in_words = form in ("table", "tokens")
-    return arrays | ({"described": np.array(model.space.describe(inputs))} if in_words else {})
+    told = model.space.form_of(inputs).told
+    return arrays | ({"described": np.array(model.space.describe(inputs))} if told else {})
 
 
 def _explain(explainer: Explainer, model: Model, data: Dataset, drawn: tuple[Tensor, int], memory: Memory) -> Step:
@@ -131,7 +131,7 @@ def _attack(attack: Attack, radii: tuple[str, ...], model: Model, data: Dataset,
         few, points = inputs[:SHOWN], fallen.points[:SHOWN]
         shown = [torch.where(column(fell[:SHOWN], few), points, few) for fell in at]
         words = {}
-        if model.space.form_of(inputs) in ("table", "tokens"):
+        if model.space.form_of(inputs).told:
             after = [model.space.describe(texts) for texts in shown]
             words = {"before": np.array(model.space.describe(few)), "after": np.array(after)}
         return words | {

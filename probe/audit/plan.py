@@ -9,9 +9,10 @@ from itertools import product
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from probe.audit.forms import DEFAULTS
 from probe.audit.sources import SOURCES, DataSource, ModelSource
 from probe.errors import PlanError, ProbeError
+from probe.forms import Form
+from probe.forms import form as form_named
 from probe.numbers import fraction
 from probe.registry import build, discover, methods
 
@@ -80,9 +81,9 @@ class Plan:
         """The plan as plain data; `plan_from` reads it again."""
         return json.loads(json.dumps(asdict(self)))
 
-    def resolve(self, *, form: str) -> "Plan":
-        """The same plan with what depends on the form of the inputs filled in (table, image, tokens or graph)."""
-        default = DEFAULTS[form]
+    def resolve(self, *, form: Form | str) -> "Plan":
+        """The same plan with what depends on the form of the inputs filled in; the form itself, or its name."""
+        default = form_named(form).defaults
         explainers, attacks = self.explain.methods, self.attack.methods
         explainers = tuple({"method": m} for m in default.explainers) if explainers is None else explainers
         attacks = default.attacks if attacks is None else attacks

@@ -57,8 +57,8 @@ def explain(
     attribution = _build("explainer", method, settings)(model, part.inputs)
     _save(attribution, out)
     frame = attribution.to_frame()
-    of_tokens = model.space.form_of(part.inputs) == "tokens"
-    described = model.space.describe(part.inputs) if of_tokens else []
+    form = model.space.form_of(part.inputs)
+    described = model.space.describe(part.inputs) if form.named_in_words else []
     if as_json:
         show(
             {
@@ -90,12 +90,11 @@ def attack(
     as_json: Json = False,
 ) -> None:
     """Attack a model, and say how much of its accuracy is left."""
-    from probe.audit.forms import DEFAULTS
     from probe.metrics import Accuracy, RobustAccuracy
 
     model, data = _open(name, plan, allow_code, device)
     part = data.sample(sample, seed)
-    method = method or DEFAULTS[model.space.form_of(part.inputs)].attacks[-1]["method"]
+    method = method or model.space.form_of(part.inputs).defaults.attacks[-1]["method"]
     attacker = _build("attack", method, settings)
     result = attacker(model, part.inputs, part.labels)
     _save(result, out)

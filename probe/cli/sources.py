@@ -16,8 +16,8 @@ from probe.cli import own_tables
 from probe.cli.app import tell
 from probe.dataset import Dataset
 from probe.errors import PlanError, ProbeError, Unsupported
+from probe.features import image_space
 from probe.model import Model
-from probe.space import image_space
 from probe.study import check_fit, suited
 from probe.tables import Texts, texts_from_csv
 

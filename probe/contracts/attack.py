@@ -16,7 +16,6 @@ from probe.model import Model
 from probe.results import Perturbation, Prediction
 from probe.shapes import Inputs, Labels
 from probe.space import Space
-from probe.things import Moves
 from probe.threats import Threat
 
 A = TypeVar("A", bound="Attack")
@@ -80,8 +79,8 @@ class Attack(Method, ABC):
             )
 
 
-def _moved(model: Model, inputs: Inputs) -> Moves:
+def _moved(model: Model, inputs: Inputs) -> str:
     """What an attacker of the model can change."""
     if model.embed is not None:
         return "tokens"
-    return "edges" if model.space.form_of(inputs) == "graph" else "numbers"
+    return model.space.form_of(inputs).moves

@@ -7,7 +7,7 @@ from torch import nn
 
 from probe import Dataset, Model, Space
 from probe.audit import plan_from, run
-from probe.space import squares
+from probe.features import squares
 
 
 def _seeded(module: nn.Module) -> nn.Module:

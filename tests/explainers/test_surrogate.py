@@ -8,7 +8,7 @@ from probe.errors import RangeError
 from probe.explainers import Lime
 from probe.explainers.coalitions import values
 from probe.explainers.surrogate import closeness, lime_masks, ridge_slopes
-from probe.space import squares
+from probe.features import squares
 
 X = torch.tensor([[20.0, 50.0, 30.0]], dtype=torch.float64)
 FIRST = torch.tensor([0])

@@ -4,8 +4,8 @@ import torch
 
 from probe import Model, Space, plots
 from probe.explainers import KernelShap
+from probe.features import squares
 from probe.formatting import MINUS
-from probe.space import squares
 
 NOISE = np.random.default_rng(0).normal(size=(1, 100, 100))
 RED = np.zeros((100, 100, 3)) + np.array([1.0, 0.0, 0.0])

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from probe import Dataset, Space
 from probe.errors import DataError, PlanError
-from probe.space import squares
+from probe.features import squares
 from probe_models.datasets import BUNDLED, idx
 from probe_models.files import read_known, unpack, write_whole
 

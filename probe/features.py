@@ -1,0 +1,36 @@
+"""Features of inputs that have none of their own: squares of images."""
+
+import torch
+from torch import Tensor
+
+from probe.space import Bound, Space
+
+
+def squares(height: int, width: int, side: int) -> Tensor:
+    """Number the squares of `side` pixels that tile an image, (height, width): features for small images."""
+    rows, columns = torch.arange(height) // side, torch.arange(width) // side
+    return rows[:, None] * (int(columns.max()) + 1) + columns
+
+
+def image_space(
+    channels: int, height: int, width: int, *, side: int = 0, bounds: tuple[Bound, Bound] = (0.0, 1.0)
+) -> Space:
+    """The space of images (channels, height, width): the features are squares, and an absent one is black.
+
+    Args:
+        channels: of an image.
+        height: in pixels.
+        width: in pixels.
+        side: of a square in pixels; an eighth of the longer side unless given.
+        bounds: lowest and highest value. Black is 0, or the bound nearest to it.
+    """
+    side = side or max(1, -(-max(height, width) // 8))
+    down, across = -(-height // side), -(-width // side)
+    low, high = (torch.as_tensor(bound) for bound in bounds)
+    black = torch.zeros(1, channels, height, width).maximum(low).minimum(high)
+    return Space(
+        bounds=bounds,
+        features=squares(height, width, side).expand(channels, -1, -1).contiguous(),
+        names=tuple(f"square r{row} c{column}" for row in range(down) for column in range(across)),
+        reference=black,
+    )

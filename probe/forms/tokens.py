@@ -1,0 +1,58 @@
+"""Texts as the ids of their words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from probe.errors import RangeError
+from probe.forms.form import Coordinates, Defaults, Flags, Form, Owner
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Tokens(Form):
+    """The id of a word at each place of a text (tokens,). An attacker replaces words by others."""
+
+    name: ClassVar[str] = "tokens"
+    moves: ClassVar[str] = "tokens"
+    told: ClassVar[bool] = True
+    named_in_words: ClassVar[bool] = True
+    feature: ClassVar[str] = "word {}"
+    defaults: ClassVar[Defaults] = Defaults(attacks=({"method": "hot_flip"},), eps=("1", "2", "3", "5"))
+
+    words: tuple[str, ...] = ()  # the word that each token id stands for
+    special: tuple[int, ...] = (0, 1)  # ids of no word of a text: the absent word first, then the unknown one and such
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "special", tuple(map(int, self.special)))
+
+    def check(self, low: float, high: float) -> None:
+        if not 0 <= low <= high < torch.inf:
+            raise RangeError(f"Space.bounds of token ids are [{low:g}, {high:g}]; set bounds=(0, number of words - 1)")
+        if self.words and high >= len(self.words):
+            raise RangeError(
+                f"Space.words has {len(self.words)} words for token ids in [{low:g}, {high:g}]; "
+                f"give a word for each, or set bounds=(0, {len(self.words) - 1})"
+            )
+
+    def mutable(self, like: Coordinates, owner: Owner) -> Flags:
+        return self.is_word(like) & super().mutable(like, owner)
+
+    def is_word(self, like: Tensor) -> Bool[Tensor, "*shape"]:
+        return ~torch.isin(like, torch.tensor(self.special, dtype=like.dtype, device=like.device))
+
+    def change(self, moved: Coordinates, origin: Coordinates, unit: Tensor) -> Coordinates:
+        """1 where a token is another one, whatever its number."""
+        return (moved != origin).to(torch.get_default_dtype())
+
+    def describe(self, row: Sequence[float], feature: int, places: Sequence[int]) -> str:
+        """The words of a feature; an absent word is an empty string."""
+        return " ".join(filter(None, (self._word(int(row[at])) for at in places)))
+
+    def _word(self, token: int) -> str:
+        absent = self.special[:1] == (token,)
+        return "" if absent else self.words[token] if self.words else str(token)
