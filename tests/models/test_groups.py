@@ -100,10 +100,10 @@ def test_a_weight_that_became_tiny_can_grow_again():
     groups = Groups(Balance(method="group dro", groups=("sex",), step=1.0), people())
     numbers = torch.arange(4)
     for _ in range(200):
-        groups.heed(numbers, torch.tensor([0.0, 9.0, 9.0, 9.0]), alone)
+        groups.observe(numbers, torch.tensor([0.0, 9.0, 9.0, 9.0]), alone)
     assert groups.counts(numbers)[0] == 0
     for _ in range(250):
-        groups.heed(numbers, torch.tensor([9.0, 0.0, 0.0, 0.0]), alone)
+        groups.observe(numbers, torch.tensor([9.0, 0.0, 0.0, 0.0]), alone)
     assert groups.log_q.exp()[0].item() == pytest.approx(1)
 
 

@@ -275,12 +275,12 @@ def test_the_kept_weights_are_the_average_that_was_judged(network, easy):
 def test_the_rate_at_each_step_is_the_schedule_times_the_plateau():
     learner, _ = learned(0, schedule="plateau", drop=0.5, wait=1)
     assert learner.rate == pytest.approx(0.1)
-    learner.heed(1.0)
-    learner.heed(2.0)
+    learner.observe(1.0)
+    learner.observe(2.0)
     assert learner.rate == pytest.approx(0.05)
     constant, _ = learned(0, schedule="constant", drop=0.5, wait=1)
-    constant.heed(1.0)
-    constant.heed(2.0)
+    constant.observe(1.0)
+    constant.observe(2.0)
     assert constant.rate == pytest.approx(0.1)
 
 

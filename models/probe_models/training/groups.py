@@ -50,7 +50,7 @@ class Groups(nn.Module):
         """What each row of a batch counts (rows,)."""
         return (self.log_q.exp() * self.rarity)[numbers]
 
-    def heed(self, numbers: Tensor, losses: Tensor, add: Add) -> None:
+    def observe(self, numbers: Tensor, losses: Tensor, add: Add) -> None:
         """Let the weights of groups whose loss was high grow."""
         if self.balance is None or self.balance.method != "group dro":
             return

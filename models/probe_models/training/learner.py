@@ -98,7 +98,7 @@ class Learner:
         reseed(self.network, number(self.seed, "dropout", self.taken, 0), self.workers.rows(len(batch)))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
             losses = self.forward(own)
-        objective.heed(own, losses.detach(), self.workers.add)
+        objective.observe(own, losses.detach(), self.workers.add)
         # Gradients are averaged over the processes, and the loss is a sum over all rows.
         loss = (losses * own.counts).sum() / total * self.workers.count
         self.optimiser.zero_grad()
@@ -115,7 +115,7 @@ class Learner:
         self.taken += 1
         return self.workers.add(loss.detach() / self.workers.count)
 
-    def heed(self, loss: float) -> None:
+    def observe(self, loss: float) -> None:
         """Take in the validation loss after an epoch, which a schedule may depend on."""
         if self.settings.schedule == "plateau":
             self.plateau.see(loss)

@@ -198,7 +198,7 @@ class _Run:
                 raise self._broken(
                     f"the loss is {found} on the {kind} rows after epoch {number}, step {learner.taken} of all"
                 )
-        learner.heed(judged.loss)
+        learner.observe(judged.loss)
         if course.best is None or judged.loss < course.best.loss:
             course.best, course.weights = Epoch(number, judged.loss, judged.accuracy), _copy(learner.judged)
         seconds = self._seconds()

@@ -16,7 +16,7 @@ class Stop:
     def __init__(self) -> None:
         self.asked: int | None = None
 
-    def heed(self, number: int, frame: FrameType | None) -> None:
+    def handle(self, number: int, frame: FrameType | None) -> None:
         """Remember a signal; who sends a second one does not want to wait."""
         if self.asked is not None:
             _end(self.asked)
@@ -31,7 +31,7 @@ class Stop:
 def asked_to_stop(numbers: tuple[int, ...]) -> Iterator[Stop]:
     """Let these signals be remembered in the block instead of ending it, where nobody else handles them."""
     stop = Stop()
-    with _handled(dict.fromkeys(numbers, stop.heed)):
+    with _handled(dict.fromkeys(numbers, stop.handle)):
         yield stop
 
 

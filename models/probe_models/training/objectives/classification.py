@@ -77,8 +77,8 @@ class Classification(Objective):
     def total(self, batch: Batch) -> Tensor:
         return shares(batch.targets, self.weights).sum()
 
-    def heed(self, batch: Batch, losses: Tensor, add: Add) -> None:
-        self.groups.heed(batch.groups, losses, add)
+    def observe(self, batch: Batch, losses: Tensor, add: Add) -> None:
+        self.groups.observe(batch.groups, losses, add)
 
     def collapsed(self, lines: Sequence[Line]) -> bool:
         return self.settings.adversary is not None and collapsed(lines)

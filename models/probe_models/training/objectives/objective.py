@@ -70,7 +70,7 @@ class Objective(nn.Module, ABC):
         """What that sum is divided by: what the rows count together."""
         return batch.counts.sum()
 
-    def heed(self, batch: Batch, losses: Tensor, add: Add) -> None:
+    def observe(self, batch: Batch, losses: Tensor, add: Add) -> None:
         """Take in the losses of a step, which may change what rows count in the next ones."""
 
     @abstractmethod
