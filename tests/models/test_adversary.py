@@ -7,7 +7,7 @@ import pytest
 import torch
 from probe_models.networks import build, start
 from probe_models.networks.network import Network
-from probe_models.training.adversary import collapsed, directions, harden
+from probe_models.training.adversary import collapsed, directions, perturb
 from probe_models.training.learner import Learner
 from probe_models.training.loop import fit
 from probe_models.training.objectives import Judgement, objective_of
@@ -120,7 +120,7 @@ def test_rows_move_as_in_a_slow_replica(method, mixed):
     network, (inputs, labels) = Normed(), people()
     targets = softmax(torch.randn(len(labels), 3, generator=private(4)), 1) if mixed else labels
     adversary, begin = Adversary(method=method, eps=0.1, steps=4), directions(inputs, private(3))
-    found = harden(network, inputs, targets, begin, adversary, TABLE)
+    found = perturb(network, inputs, targets, begin, adversary, TABLE)
     torch.testing.assert_close(found, replica(network, inputs, targets, begin, adversary, TABLE))
     assert ((found - inputs).abs() > 1e-3).any(0).tolist() == [True, True, False, False, True]
 
@@ -130,7 +130,7 @@ def test_rows_move_as_in_a_slow_replica(method, mixed):
 def test_no_row_leaves_its_ball_or_the_space(method, eps):
     inputs, labels = people(200)
     adversary = Adversary(method=method, eps=eps, steps=3)
-    found = harden(Normed(), inputs, labels, directions(inputs, private()), adversary, TABLE)
+    found = perturb(Normed(), inputs, labels, directions(inputs, private()), adversary, TABLE)
     change = (found - inputs) / TABLE.scale
     assert change.abs().max() <= eps + 1e-6
     assert eps == 0 or change[:, 4].abs().max() > eps / 2
@@ -160,7 +160,7 @@ def test_moving_rows_leaves_the_network_as_it_was(method):
     tensors = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     modes = [part.training for part in network.modules()]
     random = torch.get_rng_state()
-    harden(network, inputs, labels, directions(inputs, private()), Adversary(method=method, eps=0.1), TABLE)
+    perturb(network, inputs, labels, directions(inputs, private()), Adversary(method=method, eps=0.1), TABLE)
     assert all(torch.equal(tensor, tensors[name]) for name, tensor in network.state_dict().items())
     # A part that was frozen still is, though the whole trains.
     assert [part.training for part in network.modules()] == modes == [True, False, True, True, True]
@@ -177,7 +177,7 @@ def test_a_network_that_fails_is_put_back_into_its_mode():
 
     network, inputs = Failing(5), people()[0]
     with pytest.raises(RuntimeError, match="out of memory"):
-        harden(network, inputs, people()[1], inputs, Adversary(method="pgd", eps=0.1), TABLE)
+        perturb(network, inputs, people()[1], inputs, Adversary(method="pgd", eps=0.1), TABLE)
     assert network.training
 
 
@@ -193,7 +193,7 @@ def test_on_a_linear_model_the_loss_climbs_to_that_of_the_worst_margin():
     margin = sign * (inputs @ slope)
 
     def loss(**how):
-        moved = harden(network, inputs, labels, begin, Adversary(eps=eps, **how), space)
+        moved = perturb(network, inputs, labels, begin, Adversary(eps=eps, **how), space)
         return cross_entropy(network(moved), labels, reduction="none")
 
     # Each coordinate goes to the wall of the ball that the weight points away from: the margin falls by eps |w|_1.
@@ -217,7 +217,7 @@ def test_the_loss_of_trades_is_the_loss_plus_beta_times_the_divergence(weights):
         SETTINGS, adversary=Adversary(method="trades", eps=0.1, beta=3.0), smoothing=0.1, class_weights=weights
     )
     objective = objective_of(network, settings, data)
-    batch = objective.harden(objective.prepare(objective.rows(data), private()))
+    batch = objective.perturb(objective.prepare(objective.rows(data), private()))
     p, q = softmax(network(batch.inputs), 1), softmax(network(batch.noise), 1)
     assert not torch.equal(batch.noise, batch.inputs)
     expected = []
@@ -234,7 +234,7 @@ def test_the_loss_of_trades_is_the_loss_plus_beta_times_the_divergence(weights):
 def test_the_network_learns_from_the_moved_rows_alone(method):
     network, data = Normed().eval(), judged_rows()
     objective = objective_of(network, replace(SETTINGS, adversary=Adversary(method=method, eps=0.1)), data)
-    batch = objective.harden(objective.prepare(objective.rows(data), private()))
+    batch = objective.perturb(objective.prepare(objective.rows(data), private()))
     expected = cross_entropy(network(batch.noise), data.labels, reduction="none")
     torch.testing.assert_close(objective(batch), expected)
     assert not torch.allclose(expected, cross_entropy(network(data.inputs), data.labels, reduction="none"))
@@ -245,9 +245,9 @@ def test_mixed_rows_are_moved_away_from_their_mixed_targets():
     data = replace(data, space=Space(bounds=(-1.0, 80.0)))
     objective = objective_of(network, replace(SETTINGS, adversary=adversary, mixup=1.0), data)
     batch = objective.prepare(objective.rows(data), private())
-    found = objective.harden(batch).noise
+    found = objective.perturb(batch).noise
     expected, other = (
-        harden(network, batch.inputs, targets, batch.noise, adversary, data.space)
+        perturb(network, batch.inputs, targets, batch.noise, adversary, data.space)
         for targets in (batch.targets, batch.labels)
     )
     assert torch.equal(found, expected)
@@ -259,7 +259,7 @@ def test_a_part_of_a_batch_is_moved_as_within_the_whole():
     data = judged_rows()
     objective = objective_of(Normed(), replace(SETTINGS, adversary=Adversary(method="pgd", eps=0.1)), data)
     batch = objective.prepare(objective.rows(data), private())
-    whole, part = objective.harden(batch), objective.harden(batch[slice(1, None, 2)])
+    whole, part = objective.perturb(batch), objective.perturb(batch[slice(1, None, 2)])
     torch.testing.assert_close(part.noise, whole.noise[1::2])
 
 

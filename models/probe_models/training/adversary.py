@@ -30,7 +30,7 @@ def directions(inputs: Tensor, random: torch.Generator) -> Tensor:
     return torch.rand(inputs.shape, generator=random).to(inputs) * 2 - 1
 
 
-def harden(
+def perturb(
     network: nn.Module, inputs: Tensor, targets: Tensor, start: Tensor, adversary: Adversary, space: Space
 ) -> Tensor:
     """The inputs moved against the network, which is left as it was: weights, gradients, statistics and modes.

@@ -93,7 +93,7 @@ class Learner:
         # All processes prepare all rows, and so draw the same; each works on its own part of them.
         batch = objective.prepare(batch, random)
         total, own = objective.total(batch), self.workers.share(batch)
-        own = objective.harden(own)
+        own = objective.perturb(own)
         # The 0 belongs to the draws that the zoo was trained with.
         reseed(self.network, number(self.seed, "dropout", self.taken, 0), self.workers.rows(len(batch)))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):

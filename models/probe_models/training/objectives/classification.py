@@ -11,7 +11,7 @@ from probe import Dataset
 from probe.errors import DataError, PlanError
 from probe.tensors import rows_per_pass, spans
 from probe_models.networks.network import logits_of
-from probe_models.training.adversary import collapsed, directions, divergence, harden
+from probe_models.training.adversary import collapsed, directions, divergence, perturb
 from probe_models.training.augment import compose
 from probe_models.training.groups import Add, Groups
 from probe_models.training.losses import LOSSES, shares
@@ -58,11 +58,11 @@ class Classification(Objective):
         start = directions(inputs, random) if self.settings.adversary else None
         return replace(batch, inputs=inputs, targets=targets, counts=self.groups.counts(batch.groups), noise=start)
 
-    def harden(self, batch: Batch) -> Batch:
+    def perturb(self, batch: Batch) -> Batch:
         adversary, start = self.settings.adversary, batch.noise
         if adversary is None or start is None:
             return batch
-        return replace(batch, noise=harden(self.network, batch.inputs, batch.targets, start, adversary, self.space))
+        return replace(batch, noise=perturb(self.network, batch.inputs, batch.targets, start, adversary, self.space))
 
     def forward(self, batch: Batch) -> Tensor:
         adversary, smoothing = self.settings.adversary, self.settings.smoothing
@@ -93,7 +93,7 @@ class Classification(Objective):
             inputs, labels, data = inputs[:ATTACKED], labels[:ATTACKED], data[:ATTACKED]
             guard, start = replace(GUARD, eps=self.settings.adversary.eps), directions(inputs, source(0, "judge"))
             parts = [(inputs[rows], labels[rows], start[rows]) for rows in spans(len(inputs), rows_per_pass(inputs))]
-            inputs = torch.cat([harden(network, *part, guard, self.space) for part in parts])
+            inputs = torch.cat([perturb(network, *part, guard, self.space) for part in parts])
         with torch.no_grad():
             logits = torch.cat([logits_of(network, inputs[rows]) for rows in spans(len(inputs), rows_per_pass(inputs))])
             losses = self.loss(logits, labels, self.weights, 0.0)

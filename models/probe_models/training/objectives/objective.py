@@ -58,7 +58,7 @@ class Objective(nn.Module, ABC):
         """The rows as they are trained on: augmented, with targets and noise. Draws from `random` alone."""
         return batch
 
-    def harden(self, batch: Batch) -> Batch:
+    def perturb(self, batch: Batch) -> Batch:
         """The prepared rows, made harder by looking at the network: adversarial training does that. Draws nothing."""
         return batch
 
