@@ -2,7 +2,7 @@ import pytest
 import torch
 from probe_models.frechet import frechet
 from probe_models.networks import build, start
-from probe_models.training.loop import carve, fit
+from probe_models.training.loop import split_validation, fit
 from probe_models.training.objectives import objective_of
 from probe_models.training.settings import Adversary, Settings
 from torch.nn.functional import softplus
@@ -131,7 +131,7 @@ def test_the_loss_of_a_vae_is_its_negative_bound_by_noise_that_the_batch_brings(
 @pytest.mark.parametrize("architecture", ["autoencoder", "vae"])
 def test_a_trained_detector_flags_one_in_twenty_of_the_usual_images_that_it_was_not_trained_on(architecture, bars):
     network, _ = trained(architecture, bars, epochs=2, validation=0.25)
-    _, held_out = carve(bars, 0.25)
+    _, held_out = split_validation(bars, 0.25)
     assert len(held_out) == 100
     assert int(network(held_out.inputs).argmax(1).sum()) == 5
 

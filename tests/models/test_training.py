@@ -5,7 +5,7 @@ import pytest
 import torch
 from probe_models.networks import build
 from probe_models.training.augment import flip_and_shift
-from probe_models.training.loop import batches, carve, fit
+from probe_models.training.loop import batches, split_validation, fit
 from probe_models.training.schedules import climb_and_fall
 from probe_models.training.settings import Settings
 
@@ -43,19 +43,19 @@ def test_training_leaves_global_randomness_and_the_rows_alone(network, easy, set
 
 
 def test_validation_rows_are_never_trained_on(easy):
-    training, validation = carve(easy, 0.1)
+    training, validation = split_validation(easy, 0.1)
     assert (len(training), len(validation)) == (180, 20)
     assert sorted([*training.rows.tolist(), *validation.rows.tolist()]) == list(range(200))
 
 
 def test_too_few_rows_to_carve_is_an_error(easy):
     with pytest.raises(DataError, match="too few to keep 10% of them"):
-        carve(easy[:3], 0.1)
+        split_validation(easy[:3], 0.1)
 
 
 def test_the_weights_of_the_best_epoch_are_kept(network, easy, settings):
     trained = fit(network, easy, replace(settings, epochs=8, rate=0.3), device=CPU, progress=quiet)
-    _, validation = carve(easy, settings.validation)
+    _, validation = split_validation(easy, settings.validation)
     loss = torch.nn.functional.cross_entropy(network(validation.inputs), validation.labels)
     assert loss.item() == pytest.approx(trained.best.loss, rel=1e-4)
 

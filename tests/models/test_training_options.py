@@ -11,7 +11,7 @@ from probe_models.networks import build, initialisers, start
 from probe_models.networks.network import Network
 from probe_models.training import augment, learner, losses, metrics, optimisers, schedules, strengths
 from probe_models.training.learner import Learner
-from probe_models.training.loop import carve, fit
+from probe_models.training.loop import split_validation, fit
 from probe_models.training.objectives import OBJECTIVES, objective_of
 from probe_models.training.objectives.classification import Classification
 from probe_models.training.settings import Adversary, Balance, Settings
@@ -267,7 +267,7 @@ def test_the_average_follows_running_statistics_and_counts(network, easy):
 
 def test_the_kept_weights_are_the_average_that_was_judged(network, easy):
     trained = fit(network, easy, replace(BASE, ema=0.9), device=CPU, progress=quiet)
-    _, validation = carve(easy, BASE.validation)
+    _, validation = split_validation(easy, BASE.validation)
     loss = torch.nn.functional.cross_entropy(network(validation.inputs), validation.labels)
     assert loss.item() == pytest.approx(trained.best.loss, rel=1e-4)
 

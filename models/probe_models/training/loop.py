@@ -80,7 +80,7 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
         DataError: if the network cannot take the rows.
         ProbeError: if the loss is no longer a number.
     """
-    training, validation = carve(data, settings.validation)
+    training, validation = split_validation(data, settings.validation)
     begin(network, training, settings, seed, weights, initialise=initialise)
     # Of a network that begins with what it has, that is a part of what the run is.
     begun = sha256(tensors(network)) if initialise is False else sha256(weights or {})
@@ -100,7 +100,7 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
         return run.to_the_end()
 
 
-def carve(data: Dataset, part: float) -> tuple[Dataset, Dataset]:
+def split_validation(data: Dataset, part: float) -> tuple[Dataset, Dataset]:
     """Divide the rows into those to train on and those to choose the best epoch by.
 
     The division is the same for all seeds of training, so that seeds can be compared on the validation rows.

@@ -18,7 +18,7 @@ from probe_models.datasets import reader
 from probe_models.networks import build
 from probe_models.training.beginning import begin
 from probe_models.training.course import Epoch, Trained
-from probe_models.training.loop import carve, to_stderr
+from probe_models.training.loop import split_validation, to_stderr
 from probe_models.training.metrics import METRICS
 from probe_models.training.objectives import objective_of
 from probe_models.training.settings import Settings
@@ -60,7 +60,7 @@ def _trained(folder: Path, card: dict[str, Any], recipe: Recipe, data: Dataset) 
     said = card["training"]
     network = build(recipe.architecture, recipe.kwargs)
     weights = learned(recipe.begin.model, network, recipe.begin.replaced) if recipe.begin else None
-    training, validation = carve(data, recipe.settings.validation)
+    training, validation = split_validation(data, recipe.settings.validation)
     begin(network, training, recipe.settings, said["seed"], weights, initialise=None)
     untrained = objective_of(network, recipe.settings, training).judge(network.eval(), validation).loss
     lines = tuple(map(json.loads, (folder / METRICS).read_text(encoding="utf-8").splitlines()))

@@ -16,7 +16,7 @@ from probe_models.datasets import reader
 from probe_models.device import device_of
 from probe_models.networks import build
 from probe_models.training.course import Trained
-from probe_models.training.loop import Progress, carve, fit, to_stderr
+from probe_models.training.loop import Progress, split_validation, fit, to_stderr
 from probe_models.training.signals import terminable
 from probe_models.training.state import States, make, owned
 from probe_models.zoo import artefact, folder_of, recipe_of
@@ -140,7 +140,7 @@ def _train_owned(
 
 
 def _rows(data: Dataset, recipe: Recipe) -> str:
-    training, validation = carve(data, recipe.settings.validation)
+    training, validation = split_validation(data, recipe.settings.validation)
     return f"{len(training):,} rows and {len(validation):,} for validation"
 
 
