@@ -7,7 +7,7 @@ import pytest
 import torch
 from probe_models.networks import build, start
 from probe_models.networks.network import Network
-from probe_models.training.adversary import collapsed, directions, perturb
+from probe_models.training.adversary import catastrophic_overfitting, directions, perturb
 from probe_models.training.learner import Learner
 from probe_models.training.loop import fit
 from probe_models.training.objectives import Judgement, objective_of
@@ -369,7 +369,7 @@ def lines_of(*accuracies):
     ],
 )
 def test_a_fall_of_more_than_ten_points_on_all_rows_is_a_collapse(accuracies, expected):
-    assert collapsed(lines_of(*accuracies)) is expected
+    assert catastrophic_overfitting(lines_of(*accuracies)) is expected
 
 
 def scripted(monkeypatch, accuracies):

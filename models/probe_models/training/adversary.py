@@ -61,7 +61,7 @@ def divergence(logits: Tensor, goal: Tensor) -> Tensor:
     return F.kl_div(F.log_softmax(logits, 1), goal, reduction="none", log_target=True).sum(1)
 
 
-def collapsed(lines: Sequence[Line]) -> bool:
+def catastrophic_overfitting(lines: Sequence[Line]) -> bool:
     """Whether accuracy under attack has fallen by more than 10 points below its best.
 
     That is how the catastrophic overfitting of one-step adversaries shows (arXiv:2001.03994): all robustness is lost

@@ -83,7 +83,7 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
     training, validation = split_validation(data, settings.validation)
     begin(network, training, settings, seed, weights, initialise=initialise)
     # Of a network that begins with what it has, that is a part of what the run is.
-    begun = sha256(tensors(network)) if initialise is False else sha256(weights or {})
+    initial = sha256(tensors(network)) if initialise is False else sha256(weights or {})
     network.to(device)
     if folder:
         make(folder)
@@ -94,7 +94,7 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
         learner = Learner(objective, settings, steps=steps, seed=seed, workers=workers)
         # A state of divided weights is not kept: such a run begins anew. All read the state, and one writes it.
         kept = None if workers.shards(settings) else folder
-        states = States(kept, _identity(network, data, settings, seed, begun), save_every) if kept else None
+        states = States(kept, _identity(network, data, settings, seed, initial), save_every) if kept else None
         metrics = Metrics(folder if workers.leads else None)
         run = _Run(learner, _on(training, device), _on(validation, device), fewest, progress, metrics, states)
         return run.to_the_end()
@@ -143,7 +143,7 @@ class _Run:
         self.course = self._restored() or Course(_copy(learner.whole), self._judge(validation).loss)
         self.metrics = metrics
         metrics.begin(self.course.lines)
-        self.begun = time.perf_counter() - self.course.seconds
+        self.started = time.perf_counter() - self.course.seconds
 
     def to_the_end(self) -> Trained:
         """Train epoch by epoch; leave the best weights in the network."""
@@ -182,7 +182,7 @@ class _Run:
         if course.best and len(course.lines) - course.best.number >= settings.patience:
             self.progress(f"no better for {settings.patience} epochs")
             return True
-        if self.learner.objective.collapsed(course.lines):
+        if self.learner.objective.catastrophic_overfitting(course.lines):
             self.progress("accuracy under attack fell by more than 10 points below its best: catastrophic overfitting")
             return True
         return course.epoch > settings.epochs
@@ -264,7 +264,7 @@ class _Run:
         return course
 
     def _seconds(self) -> float:
-        return time.perf_counter() - self.begun
+        return time.perf_counter() - self.started
 
     def _mean(self, losses: list[Tensor]) -> float:
         # Looked at once an epoch: looking at every step would make an accelerator wait for it.
@@ -310,11 +310,11 @@ def _ownership(folder: Path | None, workers: Workers) -> AbstractContextManager[
     return owned(folder) if folder and workers.leads else nullcontext()
 
 
-def _identity(network: nn.Module, data: Dataset, settings: Settings, seed: int, begun: str) -> str:
+def _identity(network: nn.Module, data: Dataset, settings: Settings, seed: int, initial: str) -> str:
     """A digest of all that a run is determined by."""
     # What has no weights, such as dropout, is in its text.
     shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    text = json.dumps([repr(network), shapes, data.digest(), asdict(settings), seed, begun], default=str)
+    text = json.dumps([repr(network), shapes, data.digest(), asdict(settings), seed, initial], default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

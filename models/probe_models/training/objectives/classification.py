@@ -11,7 +11,7 @@ from probe import Dataset
 from probe.errors import DataError, PlanError
 from probe.tensors import rows_per_pass, spans
 from probe_models.networks.network import logits_of
-from probe_models.training.adversary import collapsed, directions, divergence, perturb
+from probe_models.training.adversary import catastrophic_overfitting, directions, divergence, perturb
 from probe_models.training.augment import compose
 from probe_models.training.groups import Add, Groups
 from probe_models.training.losses import LOSSES, shares
@@ -80,8 +80,8 @@ class Classification(Objective):
     def observe(self, batch: Batch, losses: Tensor, add: Add) -> None:
         self.groups.observe(batch.groups, losses, add)
 
-    def collapsed(self, lines: Sequence[Line]) -> bool:
-        return self.settings.adversary is not None and collapsed(lines)
+    def catastrophic_overfitting(self, lines: Sequence[Line]) -> bool:
+        return self.settings.adversary is not None and catastrophic_overfitting(lines)
 
     def judge(self, network: nn.Module, data: Dataset) -> Judgement:
         """The loss without smoothing, and the share of right answers: of the worst group where groups are balanced.

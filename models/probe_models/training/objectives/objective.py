@@ -77,7 +77,7 @@ class Objective(nn.Module, ABC):
     def judge(self, network: nn.Module, data: Dataset) -> Judgement:
         """How a network in eval mode, this one or its average, does on rows; the lower the loss the better."""
 
-    def collapsed(self, lines: Sequence[Line]) -> bool:
+    def catastrophic_overfitting(self, lines: Sequence[Line]) -> bool:
         """Whether the epochs so far, a line each, show that more of them would be in vain."""
         return False
 
