@@ -89,14 +89,14 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
         make(folder)
     with together(device) as workers, _ownership(folder, workers):
         objective = objective_of(network, settings, training).to(device)
-        fewest = _fewest(network, settings, workers)
-        steps = settings.epochs * len(batches(len(training), settings.batch, fewest))
+        min_batch = _min_batch(network, settings, workers)
+        steps = settings.epochs * len(batches(len(training), settings.batch, min_batch))
         learner = Learner(objective, settings, steps=steps, seed=seed, workers=workers)
         # A state of divided weights is not kept: such a run begins anew. All read the state, and one writes it.
         kept = None if workers.shards(settings) else folder
         states = States(kept, _identity(network, data, settings, seed, initial), save_every) if kept else None
         metrics = Metrics(folder if workers.leads else None)
-        run = _Run(learner, _on(training, device), _on(validation, device), fewest, progress, metrics, states)
+        run = _Run(learner, _on(training, device), _on(validation, device), min_batch, progress, metrics, states)
         return run.to_the_end()
 
 
@@ -112,10 +112,10 @@ def split_validation(data: Dataset, part: float) -> tuple[Dataset, Dataset]:
     return data[order[count:]], data[order[:count]]
 
 
-def batches(rows: int, size: int, fewest: int = 1) -> list[slice]:
-    """Slices of `size` rows, of which the last may be shorter; fewer than `fewest` rows join the slice before them."""
+def batches(rows: int, size: int, min_batch: int = 1) -> list[slice]:
+    """Slices of `size` rows, of which the last may be shorter; fewer than `min_batch` rows join the slice before them."""
     found = list(spans(rows, size))
-    if len(found) > 1 and found[-1].stop - found[-1].start < fewest:
+    if len(found) > 1 and found[-1].stop - found[-1].start < min_batch:
         found[-2:] = [slice(found[-2].start, rows)]
     return found
 
@@ -128,13 +128,13 @@ class _Run:
         learner: Learner,
         training: Dataset,
         validation: Dataset,
-        fewest: int,
+        min_batch: int,
         progress: Progress,
         metrics: Metrics,
         states: States | None,
     ) -> None:
         self.learner, self.settings, self.workers = learner, learner.settings, learner.workers
-        self.training, self.validation, self.fewest = training, validation, fewest
+        self.training, self.validation, self.min_batch = training, validation, min_batch
         # As many training rows as there are validation rows, so that both losses are as sure.
         self.sample = training[: len(validation)]
         self.rows = learner.objective.rows(training)
@@ -220,7 +220,7 @@ class _Run:
         learner.network.train()
         order = torch.randperm(len(self.rows), generator=source(learner.seed, "order", number))
         order = order.to(learner.device)
-        for rows in batches(len(order), self.settings.batch, self.fewest)[course.step :]:
+        for rows in batches(len(order), self.settings.batch, self.min_batch)[course.step :]:
             course.losses.append(learner.learn(self.rows[order[rows]]))
             course.step += 1
             if stop.asked:
@@ -288,18 +288,18 @@ def _line(number: int, loss: float, training: Judgement, validation: Judgement) 
     return line
 
 
-def _fewest(network: nn.Module, settings: Settings, workers: Workers) -> int:
+def _min_batch(network: nn.Module, settings: Settings, workers: Workers) -> int:
     """How many rows a step needs: normalisation over a batch can do nothing with a row by itself, in any process."""
     if not any(isinstance(module, _BatchNorm) for module in network.modules()):
         return 1
-    fewest = 2 * workers.count
-    if settings.batch < fewest:
+    min_batch = 2 * workers.count
+    if settings.batch < min_batch:
         each = f" for {workers.count} processes" * (workers.count > 1)
         raise RangeError(
-            f"{type(network).__name__} normalises over the rows of a batch; Settings.batch must be {fewest} or more"
+            f"{type(network).__name__} normalises over the rows of a batch; Settings.batch must be {min_batch} or more"
             f"{each}, got {settings.batch}"
         )
-    return fewest
+    return min_batch
 
 
 def _on(data: Dataset, device: torch.device) -> Dataset:
