@@ -2,7 +2,7 @@ import pytest
 import torch
 from probe_models.frechet import frechet
 from probe_models.networks import build, start
-from probe_models.training.loop import split_validation, fit
+from probe_models.training.loop import fit, split_validation
 from probe_models.training.objectives import objective_of
 from probe_models.training.settings import Adversary, Settings
 from torch.nn.functional import softplus

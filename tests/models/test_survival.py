@@ -16,7 +16,7 @@ from probe_models.training import state
 from probe_models.training.loop import fit
 from probe_models.training.metrics import METRICS
 from probe_models.training.settings import Settings
-from probe_models.training.state import NAMES, States, owned
+from probe_models.training.state import NAMES, States, locked
 from safetensors.torch import load_file
 
 from probe.errors import ExistsError, ProbeError
@@ -221,16 +221,16 @@ def test_a_network_that_differs_only_in_what_has_no_weights_is_another_run(archi
 
 
 def test_two_runs_cannot_share_a_folder(tmp_path):
-    code = "import sys, time; from pathlib import Path; from probe_models.training.state import owned\n"
-    code += "with owned(Path(sys.argv[1])): print('mine', flush=True); time.sleep(60)"
+    code = "import sys, time; from pathlib import Path; from probe_models.training.state import locked\n"
+    code += "with locked(Path(sys.argv[1])): print('mine', flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "mine\n"
         with pytest.raises(ExistsError, match="another process trains into"):
             fit(small(), rows(), SETTINGS, device=CPU, progress=quiet, folder=tmp_path)
         other.kill()
         other.wait()
-    # However a process ends, what it owned is free again.
-    with owned(tmp_path):
+    # However a process ends, what it locked is free again.
+    with locked(tmp_path):
         pass
 
 

@@ -11,7 +11,7 @@ from probe_models.networks import build, initialisers, start
 from probe_models.networks.network import Network
 from probe_models.training import augment, learner, losses, metrics, optimisers, schedules, strengths
 from probe_models.training.learner import Learner
-from probe_models.training.loop import split_validation, fit
+from probe_models.training.loop import fit, split_validation
 from probe_models.training.objectives import OBJECTIVES, objective_of
 from probe_models.training.objectives.classification import Classification
 from probe_models.training.settings import Adversary, Balance, Settings

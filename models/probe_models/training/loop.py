@@ -29,8 +29,8 @@ from probe_models.training.objectives import Judgement, objective_of
 from probe_models.training.randomness import number, source
 from probe_models.training.settings import Settings
 from probe_models.training.signals import Stop, asked_to_stop
-from probe_models.training.state import States, make, owned
-from probe_models.training.workers import Workers, together
+from probe_models.training.state import States, ensure_folder, locked
+from probe_models.training.workers import Workers, distributed
 
 Progress = Callable[[str], None]
 
@@ -86,8 +86,8 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
     initial = sha256(tensors(network)) if initialise is False else sha256(weights or {})
     network.to(device)
     if folder:
-        make(folder)
-    with together(device) as workers, _ownership(folder, workers):
+        ensure_folder(folder)
+    with distributed(device) as workers, _ownership(folder, workers):
         objective = objective_of(network, settings, training).to(device)
         min_batch = _min_batch(network, settings, workers)
         steps = settings.epochs * len(batches(len(training), settings.batch, min_batch))
@@ -307,7 +307,7 @@ def _on(data: Dataset, device: torch.device) -> Dataset:
 
 
 def _ownership(folder: Path | None, workers: Workers) -> AbstractContextManager[None]:
-    return owned(folder) if folder and workers.leads else nullcontext()
+    return locked(folder) if folder and workers.leads else nullcontext()
 
 
 def _identity(network: nn.Module, data: Dataset, settings: Settings, seed: int, initial: str) -> str:

@@ -87,7 +87,7 @@ class States:
                 path.unlink(missing_ok=True)
 
 
-def make(folder: Path) -> None:
+def ensure_folder(folder: Path) -> None:
     """Make the folder that a run is to be kept in, unless it is there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,7 @@ def make(folder: Path) -> None:
 
 
 @contextmanager
-def owned(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Keep others from training into the folder meanwhile. Whoever owns it may own it once more.
 
     Raises:

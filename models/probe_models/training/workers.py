@@ -64,7 +64,7 @@ class Workers:
 
 
 @contextmanager
-def together(device: torch.device) -> Iterator[Workers]:
+def distributed(device: torch.device) -> Iterator[Workers]:
     """Join the processes that `torchrun` started, until this one ends; alone without it."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield Workers()

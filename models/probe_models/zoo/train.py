@@ -16,9 +16,9 @@ from probe_models.datasets import reader
 from probe_models.device import device_of
 from probe_models.networks import build
 from probe_models.training.course import Trained
-from probe_models.training.loop import Progress, split_validation, fit, to_stderr
+from probe_models.training.loop import Progress, fit, split_validation, to_stderr
 from probe_models.training.signals import terminable
-from probe_models.training.state import States, make, owned
+from probe_models.training.state import States, ensure_folder, locked
 from probe_models.zoo import artefact, folder_of, recipe_of
 from probe_models.zoo.cards import CARD, read_card, write_card
 from probe_models.zoo.curve import draw
@@ -98,9 +98,9 @@ def _train_one(
 ) -> dict[str, Any]:
     # Before training, not after it: a folder that cannot be written should not cost its time.
     new = not folder.exists()
-    make(folder)
+    ensure_folder(folder)
     try:
-        with terminable(), owned(folder) if _leads() else nullcontext():
+        with terminable(), locked(folder) if _leads() else nullcontext():
             return _train_owned(name, recipe, folder, device, seed, progress)
     except ProbeError:
         # A run that was refused leaves no folder; one with anything in it stays.
