@@ -10,7 +10,7 @@ from probe_models.networks.network import Network
 from probe_models.training.adversary import catastrophic_overfitting, directions, perturb
 from probe_models.training.learner import Learner
 from probe_models.training.loop import fit
-from probe_models.training.objectives import Judgement, objective_of
+from probe_models.training.objectives import Evaluation, objective_of
 from probe_models.training.objectives import classification as module
 from probe_models.training.objectives.classification import Classification
 from probe_models.training.settings import Adversary, Settings
@@ -287,7 +287,7 @@ def test_a_network_is_judged_on_rows_that_ten_steps_moved(passes, monkeypatch):
     monkeypatch.setattr(module, "ATTACKED", 30)
     network, data = Normed().eval(), judged_rows()
     settings = replace(SETTINGS, smoothing=0.3, adversary=Adversary(method="fgsm", eps=0.1))
-    found = objective_of(network, settings, data).judge(network, data)
+    found = objective_of(network, settings, data).evaluate(network, data)
     begin = directions(data.inputs[:30], module.source(0, "judge"))
     ten = Adversary(method="pgd", eps=0.1, steps=10)
     moved = replica(network, data.inputs[:30], data.labels[:30], begin, ten, TABLE)
@@ -376,15 +376,15 @@ def scripted(monkeypatch, accuracies):
     """Let epochs be judged as the script says, and note the weights at each."""
     weights, calls = [], []
 
-    def judge(self, network, data):
+    def evaluate(self, network, data):
         # Once before training, then training and validation rows in turn.
         if calls and len(calls) % 2 == 0:
             weights.append({name: tensor.clone() for name, tensor in network.state_dict().items()})
         accuracy = accuracies[(len(calls) - 1) // 2] if calls else 0.0
         calls.append(data)
-        return Judgement(1 - accuracy, accuracy)
+        return Evaluation(1 - accuracy, accuracy)
 
-    monkeypatch.setattr(Classification, "judge", judge)
+    monkeypatch.setattr(Classification, "evaluate", evaluate)
     return weights
 
 

@@ -90,7 +90,7 @@ def test_a_game_is_judged_by_the_distance_of_coarse_images_from_generated_ones(b
     game = objective("gan", bars)
     network = game.network.eval()
     made = network.generate(400, torch.Generator().manual_seed(0))
-    first, again = game.judge(network, bars), game.judge(network, bars)
+    first, again = game.evaluate(network, bars), game.evaluate(network, bars)
     assert first == again
     assert first.accuracy is None
     # Of 8 pixels a side, seven means: the first is of pixels 0 and 1.
@@ -102,7 +102,7 @@ def test_a_game_is_judged_by_the_distance_of_coarse_images_from_generated_ones(b
 
 def test_training_brings_generated_images_closer_to_real_ones(bars):
     game = objective("gan", bars)
-    before = game.judge(game.network.eval(), bars).loss
+    before = game.evaluate(game.network.eval(), bars).loss
     network, found = trained("gan", bars, epochs=15, optimiser="adam", momentum=0.5, weight_decay=0.0)
     assert found.best.loss < before / 2
     assert found.best.accuracy is None
@@ -125,7 +125,7 @@ def test_the_loss_of_a_vae_is_its_negative_bound_by_noise_that_the_batch_brings(
     torch.testing.assert_close(elbo(batch), -elbo.network.elbo(bars.inputs, batch.noise))
     assert not torch.equal(batch.noise, other.noise)
     elbo.network.eval()
-    assert elbo.judge(elbo.network, bars) == elbo.judge(elbo.network, bars)
+    assert elbo.evaluate(elbo.network, bars) == elbo.evaluate(elbo.network, bars)
 
 
 @pytest.mark.parametrize("architecture", ["autoencoder", "vae"])
@@ -140,7 +140,7 @@ def test_a_trained_detector_flags_one_in_twenty_of_the_usual_images_that_it_was_
 def test_training_makes_the_loss_small_and_noise_unusual(architecture, bars):
     before = objective(architecture, bars)
     network, found = trained(architecture, bars, epochs=15)
-    assert found.best.loss < before.judge(before.network.eval(), bars).loss
+    assert found.best.loss < before.evaluate(before.network.eval(), bars).loss
     noise = torch.rand(100, 1, 8, 8, generator=torch.Generator().manual_seed(5))
     assert float(network(noise).argmax(1).double().mean()) > 0.95
 

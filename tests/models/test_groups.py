@@ -136,7 +136,7 @@ def test_a_network_is_judged_by_its_worst_group():
     network, data = Linear(4), people()
     objective = objective_of(network, replace(SETTINGS, balance=DRO, smoothing=0.2), data)
     right = (network(data.inputs).argmax(1) == data.labels).double()
-    found = objective.judge(network, data)
+    found = objective.evaluate(network, data)
     assert found.loss == pytest.approx(max(means(losses_of(network, data), keys(data)).values()).item())
     assert found.accuracy == pytest.approx(min(means(right, keys(data)).values()).item())
 

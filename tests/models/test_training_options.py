@@ -215,8 +215,8 @@ def test_clipping_bounds_the_length_of_a_step():
 def test_the_average_equals_its_closed_form():
     learner, path = learned(4, inputs=1.0, ema=0.8, ema_warmup=False)
     expected = 0.8**4 * path[0] + sum(0.2 * 0.8 ** (4 - t) * path[t] for t in range(1, 5))
-    torch.testing.assert_close(learner.judged.weight.detach(), expected)
-    assert not torch.equal(learner.network.weight, learner.judged.weight)
+    torch.testing.assert_close(learner.evaluated.weight.detach(), expected)
+    assert not torch.equal(learner.network.weight, learner.evaluated.weight)
 
 
 def test_an_average_that_warms_up_gives_each_step_its_part():
@@ -225,7 +225,7 @@ def test_an_average_that_warms_up_gives_each_step_its_part():
     # (1 + t) / (10 + t) is .1, .18, .25, .31, and .3 is the most.
     for weight, part in zip(path[1:], (1 / 10, 2 / 11, 3 / 12, 0.3), strict=True):
         expected = part * expected + (1 - part) * weight
-    torch.testing.assert_close(learner.judged.weight.detach(), expected)
+    torch.testing.assert_close(learner.evaluated.weight.detach(), expected)
 
 
 @pytest.mark.parametrize("ema", [0.99, 0.999, 0.9999])
@@ -252,7 +252,7 @@ def test_six_epochs_of_motifs_are_learned_with_an_average_too():
 
 def test_without_an_average_the_network_itself_is_judged():
     learner, _ = learned(1)
-    assert learner.judged is learner.network
+    assert learner.evaluated is learner.network
 
 
 def test_the_average_follows_running_statistics_and_counts(network, easy):

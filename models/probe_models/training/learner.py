@@ -61,8 +61,8 @@ class Learner:
         self.plateau = Plateau(settings.drop, settings.wait)
 
     @property
-    def judged(self) -> nn.Module:
-        """The network that is judged and kept: the average, if there is one."""
+    def evaluated(self) -> nn.Module:
+        """The network that is evaluated and kept: the average, if there is one."""
         if self.average:
             return self.average.network
         if self.network is not self.whole:

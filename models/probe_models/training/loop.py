@@ -25,7 +25,7 @@ from probe_models.training.beginning import begin
 from probe_models.training.course import Course, Epoch, Trained, Weights
 from probe_models.training.learner import Learner
 from probe_models.training.metrics import Metrics
-from probe_models.training.objectives import Judgement, objective_of
+from probe_models.training.objectives import Evaluation, objective_of
 from probe_models.training.randomness import number, source
 from probe_models.training.settings import Settings
 from probe_models.training.signals import Stop, asked_to_stop
@@ -113,7 +113,7 @@ def split_validation(data: Dataset, part: float) -> tuple[Dataset, Dataset]:
 
 
 def batches(rows: int, size: int, min_batch: int = 1) -> list[slice]:
-    """Slices of `size` rows, of which the last may be shorter; fewer than `min_batch` rows join the slice before them."""
+    """Slices of `size` rows; a last one of fewer than `min_batch` rows joins the slice before it."""
     found = list(spans(rows, size))
     if len(found) > 1 and found[-1].stop - found[-1].start < min_batch:
         found[-2:] = [slice(found[-2].start, rows)]
@@ -140,7 +140,7 @@ class _Run:
         self.rows = learner.objective.rows(training)
         self.progress = progress if self.workers.leads else lambda line: None
         self.states = states
-        self.course = self._restored() or Course(_copy(learner.whole), self._judge(validation).loss)
+        self.course = self._restored() or Course(_copy(learner.whole), self._evaluate(validation).loss)
         self.metrics = metrics
         metrics.begin(self.course.lines)
         self.started = time.perf_counter() - self.course.seconds
@@ -192,25 +192,25 @@ class _Run:
         self._train(number, stop)
         learner.network.eval()
         loss = self._mean(course.losses)
-        training, judged = self._judge(self.sample), self._judge(self.validation)
-        for found, kind in ((judged.loss, "validation"), (training.loss, "training")):
+        training, validation = self._evaluate(self.sample), self._evaluate(self.validation)
+        for found, kind in ((validation.loss, "validation"), (training.loss, "training")):
             if not math.isfinite(found):
                 raise self._broken(
                     f"the loss is {found} on the {kind} rows after epoch {number}, step {learner.taken} of all"
                 )
-        learner.observe(judged.loss)
-        if course.best is None or judged.loss < course.best.loss:
-            course.best, course.weights = Epoch(number, judged.loss, judged.accuracy), _copy(learner.judged)
+        learner.observe(validation.loss)
+        if course.best is None or validation.loss < course.best.loss:
+            course.best, course.weights = Epoch(number, validation.loss, judged.accuracy), _copy(learner.evaluated)
         seconds = self._seconds()
-        line = _line(number, loss, training, judged) | {"next_rate": learner.rate, "seconds": round(seconds, 3)}
+        line = _line(number, loss, training, validation) | {"next_rate": learner.rate, "seconds": round(seconds, 3)}
         course.lines.append(line)
         course.epoch, course.step, course.losses = number + 1, 0, []
         self.metrics.add(line)
         if self.states:
             self._save()
-        accuracy = "" if judged.accuracy is None else f" and accuracy {judged.accuracy:.4f}"
+        accuracy = "" if validation.accuracy is None else f" and accuracy {judged.accuracy:.4f}"
         self.progress(
-            f"epoch {number}/{self.settings.epochs}: loss {loss:.4f}, on validation rows {judged.loss:.4f}"
+            f"epoch {number}/{self.settings.epochs}: loss {loss:.4f}, on validation rows {validation.loss:.4f}"
             f"{accuracy}; {seconds / number * (self.settings.epochs - number):.0f} s left"
         )
 
@@ -230,13 +230,13 @@ class _Run:
             if self.states and self.states.due and self.workers.leads:
                 self._save()
 
-    def _judge(self, data: Dataset) -> Judgement:
+    def _evaluate(self, data: Dataset) -> Evaluation:
         learner = self.learner
         with fixed(number(0, "judge"), learner.device):
-            found = learner.objective.judge(learner.judged.eval(), data)
+            found = learner.objective.evaluate(learner.evaluated.eval(), data)
         first = torch.tensor([found.loss, found.accuracy or 0.0], dtype=torch.float64, device=learner.device)
         loss, accuracy = self.workers.agree(first).tolist()
-        return Judgement(loss, None if found.accuracy is None else accuracy)
+        return Evaluation(loss, None if found.accuracy is None else accuracy)
 
     def _save(self) -> None:
         if not self.states or not self.workers.leads:
@@ -281,7 +281,7 @@ class _Run:
         return ProbeError(f"{what}; lower Settings.rate, which is {self.settings.rate}{kept}")
 
 
-def _line(number: int, loss: float, training: Judgement, validation: Judgement) -> dict[str, Any]:
+def _line(number: int, loss: float, training: Evaluation, validation: Evaluation) -> dict[str, Any]:
     line = {"epoch": number, "loss": loss, "training_loss": training.loss, "validation_loss": validation.loss}
     if training.accuracy is not None and validation.accuracy is not None:
         line |= {"training_accuracy": training.accuracy, "validation_accuracy": validation.accuracy}

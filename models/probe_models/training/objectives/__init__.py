@@ -7,7 +7,7 @@ from probe_models.training.losses import LOSSES
 from probe_models.training.objectives.classification import Classification
 from probe_models.training.objectives.elbo import Elbo
 from probe_models.training.objectives.game import Game
-from probe_models.training.objectives.objective import Batch, Judgement, Objective
+from probe_models.training.objectives.objective import Batch, Evaluation, Objective
 from probe_models.training.objectives.reconstruction import Reconstruction
 from probe_models.training.settings import Settings
 

@@ -17,7 +17,7 @@ from probe_models.training.groups import Add, Groups
 from probe_models.training.losses import LOSSES, shares
 from probe_models.training.metrics import Line
 from probe_models.training.mixup import mixup
-from probe_models.training.objectives.objective import Batch, Judgement, Objective
+from probe_models.training.objectives.objective import Batch, Evaluation, Objective
 from probe_models.training.randomness import source
 from probe_models.training.settings import Adversary, Settings
 
@@ -83,7 +83,7 @@ class Classification(Objective):
     def catastrophic_overfitting(self, lines: Sequence[Line]) -> bool:
         return self.settings.adversary is not None and catastrophic_overfitting(lines)
 
-    def judge(self, network: nn.Module, data: Dataset) -> Judgement:
+    def evaluate(self, network: nn.Module, data: Dataset) -> Evaluation:
         """The loss without smoothing, and the share of right answers: of the worst group where groups are balanced.
 
         With an adversary both are of the first 1,000 rows, moved by PGD of 10 steps.
@@ -101,8 +101,8 @@ class Classification(Objective):
             if self.settings.balance:
                 numbers = self.groups.numbers(data)
                 worst = self.groups.worst(numbers, losses), -self.groups.worst(numbers, -right)
-                return Judgement(*map(float, worst))
-            return Judgement(float(losses.sum() / shares(labels, self.weights).sum()), float(right.mean()))
+                return Evaluation(*map(float, worst))
+            return Evaluation(float(losses.sum() / shares(labels, self.weights).sum()), float(right.mean()))
 
 
 def _class_weights(settings: Settings, classes: int) -> Tensor | None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from probe import Dataset
 from probe.tensors import rows_per_pass, spans
 from probe_models.networks.vae import VariationalAutoEncoder
-from probe_models.training.objectives.objective import Batch, Judgement
+from probe_models.training.objectives.objective import Batch, Evaluation
 from probe_models.training.objectives.reconstruction import errors
 from probe_models.training.objectives.unlabelled import Unlabelled
 from probe_models.training.randomness import source
@@ -29,12 +29,12 @@ class Elbo(Unlabelled):
         return -self.network.elbo(batch.inputs, batch.noise)
 
     @torch.no_grad()
-    def judge(self, network: nn.Module, data: Dataset) -> Judgement:
+    def evaluate(self, network: nn.Module, data: Dataset) -> Evaluation:
         """The same, of inputs as they are, by the same draws each time."""
         assert isinstance(network, VariationalAutoEncoder)
         noise = _noise(network, data.inputs, source(0, "judge"))
         parts = spans(len(data), rows_per_pass(data.inputs))
-        return Judgement(-float(torch.cat([network.elbo(data.inputs[rows], noise[rows]) for rows in parts]).mean()))
+        return Evaluation(-float(torch.cat([network.elbo(data.inputs[rows], noise[rows]) for rows in parts]).mean()))
 
     def conclude(self, network: nn.Module, data: Dataset) -> None:
         """Settle what error is unusual."""

@@ -10,7 +10,7 @@ from torch.nn.functional import adaptive_avg_pool2d, softplus
 from probe import Dataset
 from probe_models.frechet import frechet
 from probe_models.networks.gan import AdversarialPair
-from probe_models.training.objectives.objective import Batch, Judgement
+from probe_models.training.objectives.objective import Batch, Evaluation
 from probe_models.training.objectives.unlabelled import Unlabelled
 from probe_models.training.randomness import source
 
@@ -57,11 +57,11 @@ class Game(Unlabelled):
         return softplus(-functional_call(judge, fixed, (made,))[:, 0])
 
     @torch.no_grad()
-    def judge(self, network: nn.Module, data: Dataset) -> Judgement:
+    def evaluate(self, network: nn.Module, data: Dataset) -> Evaluation:
         """The Frechet distance of images from as many generated ones, both averaged down to 7x7 pixels.
 
         Neither player's loss says how good the images are. What is finer than 4 pixels is not seen by this either.
         """
         assert isinstance(network, AdversarialPair)
         made = network.generate(len(data), source(0, "judge"))
-        return Judgement(frechet(*(adaptive_avg_pool2d(images, COARSE).flatten(1) for images in (data.inputs, made))))
+        return Evaluation(frechet(*(adaptive_avg_pool2d(images, COARSE).flatten(1) for images in (data.inputs, made))))

@@ -35,7 +35,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Evaluation:
     """How a network does on rows that it is not trained on: a loss, and the share of right answers if there are any."""
 
     loss: float
@@ -74,7 +74,7 @@ class Objective(nn.Module, ABC):
         """Take in the losses of a step, which may change what rows count in the next ones."""
 
     @abstractmethod
-    def judge(self, network: nn.Module, data: Dataset) -> Judgement:
+    def evaluate(self, network: nn.Module, data: Dataset) -> Evaluation:
         """How a network in eval mode, this one or its average, does on rows; the lower the loss the better."""
 
     def catastrophic_overfitting(self, lines: Sequence[Line]) -> bool:

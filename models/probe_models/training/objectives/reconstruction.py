@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from probe import Dataset
 from probe.tensors import rows_per_pass, spans
 from probe_models.networks.detector import Detector
-from probe_models.training.objectives.objective import Batch, Judgement
+from probe_models.training.objectives.objective import Batch, Evaluation
 from probe_models.training.objectives.unlabelled import Unlabelled
 
 
@@ -27,10 +27,10 @@ class Reconstruction(Unlabelled):
     def forward(self, batch: Batch) -> Tensor:
         return (batch.targets - self.network.reconstruct(batch.inputs)).square().flatten(1).mean(1)
 
-    def judge(self, network: nn.Module, data: Dataset) -> Judgement:
+    def evaluate(self, network: nn.Module, data: Dataset) -> Evaluation:
         """The error of inputs as they are."""
         assert isinstance(network, Detector)
-        return Judgement(float(errors(network, data.inputs).mean()))
+        return Evaluation(float(errors(network, data.inputs).mean()))
 
     def conclude(self, network: nn.Module, data: Dataset) -> None:
         """Settle what error is unusual."""
