@@ -171,7 +171,7 @@ class _Run:
             network.eval()
         if course.best is None:
             raise ProbeError("training ended before its first epoch did")
-        self.learner.objective.conclude(network, self.validation)
+        self.learner.objective.finalize(network, self.validation)
         self.progress(f"keeping epoch {course.best.number}")
         rows = len(self.training), len(self.validation)
         return Trained(course.best, course.untrained, len(course.lines), *rows, self._seconds(), tuple(course.lines))

@@ -36,7 +36,7 @@ class Elbo(Unlabelled):
         parts = spans(len(data), rows_per_pass(data.inputs))
         return Evaluation(-float(torch.cat([network.elbo(data.inputs[rows], noise[rows]) for rows in parts]).mean()))
 
-    def conclude(self, network: nn.Module, data: Dataset) -> None:
+    def finalize(self, network: nn.Module, data: Dataset) -> None:
         """Settle what error is unusual."""
         assert isinstance(network, VariationalAutoEncoder)
         network.settle(errors(network, data.inputs))

@@ -81,5 +81,5 @@ class Objective(nn.Module, ABC):
         """Whether the epochs so far, a line each, show that more of them would be in vain."""
         return False
 
-    def conclude(self, network: nn.Module, data: Dataset) -> None:
+    def finalize(self, network: nn.Module, data: Dataset) -> None:
         """Fill in what depends on rows that were not trained on, once the best weights are back in the network."""

@@ -32,7 +32,7 @@ class Reconstruction(Unlabelled):
         assert isinstance(network, Detector)
         return Evaluation(float(errors(network, data.inputs).mean()))
 
-    def conclude(self, network: nn.Module, data: Dataset) -> None:
+    def finalize(self, network: nn.Module, data: Dataset) -> None:
         """Settle what error is unusual."""
         assert isinstance(network, Detector)
         network.settle(errors(network, data.inputs))
