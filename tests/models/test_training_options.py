@@ -9,7 +9,7 @@ import pytest
 import torch
 from probe_models.networks import build, initialisers, start
 from probe_models.networks.network import Network
-from probe_models.training import augment, learner, losses, metrics, optimisers, schedules, strengths
+from probe_models.training import augment, augmentations, learner, losses, metrics, optimisers, schedules
 from probe_models.training.learner import Learner
 from probe_models.training.loop import fit, split_validation
 from probe_models.training.objectives import OBJECTIVES, objective_of
@@ -110,8 +110,8 @@ def test_names_in_the_settings_are_the_names_in_the_tables():
     assert names("loss") == set(OBJECTIVES) >= set(losses.LOSSES)
     assert names("initialiser") == set(initialisers.INITIALISERS)
     assert names("layout") == set(learner.LAYOUTS)
-    assert set(strengths.MIXES) == set(augment.MIXES)
-    assert set(strengths.STRENGTHS) == set(augment.AUGMENTATIONS)
+    assert set(augmentations.MIXES) == set(augment.MIXES)
+    assert set(augmentations.STRENGTHS) == set(augment.AUGMENTATIONS)
 
 
 @pytest.mark.parametrize("name", learner.LAYOUTS)

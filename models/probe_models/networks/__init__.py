@@ -32,7 +32,7 @@ from probe_models.networks.text_cnn import TextCNN
 from probe_models.networks.text_transformer import TextTransformer
 from probe_models.networks.vae import VariationalAutoEncoder
 from probe_models.networks.vit import VisionTransformer
-from probe_models.training.strengths import nearest
+from probe_models.training.augmentations import nearest
 
 ARCHITECTURES: dict[str, Callable[..., Network]] = {
     "mlp": TableNet,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from probe.errors import PlanError
-from probe_models.training.strengths import nearest
+from probe_models.training.augmentations import nearest
 
 
 def matched(option: str, patterns: Iterable[str], names: Sequence[str]) -> set[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from probe.errors import PlanError, RangeError
-from probe_models.training.strengths import check, nearest
+from probe_models.training.augmentations import check, nearest
 
 Mix = str | Mapping[str, float]
 Weights = tuple[float, ...] | None
