@@ -10,9 +10,9 @@ from probe_models.networks.columns import TableNetwork, check_columns
 from probe_models.networks.drawing import blank, device_of, left, start, undone_by_errors
 from probe_models.networks.network import logits_of
 from probe_models.randomness import fixed
-from probe_models.training.course import Weights
 from probe_models.training.losses import LOSSES
 from probe_models.training.randomness import number, source
+from probe_models.training.run_state import Weights
 from probe_models.training.settings import Settings
 
 # What somebody else's forward may raise for rows that it was not written for.

@@ -22,11 +22,11 @@ from probe.tensors import generator, sha256, spans
 from probe_models.networks.drawing import tensors
 from probe_models.randomness import fixed
 from probe_models.training.beginning import begin
-from probe_models.training.course import Course, Epoch, Trained, Weights
 from probe_models.training.learner import Learner
 from probe_models.training.metrics import Metrics
 from probe_models.training.objectives import Evaluation, objective_of
 from probe_models.training.randomness import number, source
+from probe_models.training.run_state import Epoch, RunState, Trained, Weights
 from probe_models.training.settings import Settings
 from probe_models.training.signals import Stop, asked_to_stop
 from probe_models.training.state import States, ensure_folder, locked
@@ -140,20 +140,20 @@ class _Run:
         self.rows = learner.objective.rows(training)
         self.progress = progress if self.workers.leads else lambda line: None
         self.states = states
-        self.course = self._restored() or Course(_copy(learner.whole), self._evaluate(validation).loss)
+        self.run = self._restored() or RunState(_copy(learner.whole), self._evaluate(validation).loss)
         self.metrics = metrics
-        metrics.begin(self.course.lines)
-        self.started = time.perf_counter() - self.course.seconds
+        metrics.begin(self.run.lines)
+        self.started = time.perf_counter() - self.run.seconds
 
     def to_the_end(self) -> Trained:
         """Train epoch by epoch; leave the best weights in the network."""
-        course, network = self.course, self.learner.whole
+        run, network = self.run, self.learner.whole
         # Among several processes none stops by itself, or the others would wait for it.
         numbers = (signal.SIGINT, signal.SIGTERM) if self.states and self.workers.count == 1 else ()
         try:
             with asked_to_stop(numbers) as stop:
                 while not self._over():
-                    self._epoch(course.epoch, stop)
+                    self._epoch(run.epoch, stop)
                 if stop.asked:
                     self.progress("stopped after the last step; the same call goes on from there")
                     stop.end()
@@ -161,37 +161,37 @@ class _Run:
             if self.states and not stop.asked:
                 every = self.states.every
                 self.progress(f"interrupted; the same call goes on from the last state, at most {every:.0f} s ago")
-            if course.best is None or self.states:
+            if run.best is None or self.states:
                 raise
             self.progress("interrupted")
         finally:
-            network.load_state_dict(course.weights)
+            network.load_state_dict(run.weights)
             for name, parameter in network.named_parameters():
                 parameter.requires_grad_(name not in self.learner.held)
             network.eval()
-        if course.best is None:
+        if run.best is None:
             raise ProbeError("training ended before its first epoch did")
         self.learner.objective.finalize(network, self.validation)
-        self.progress(f"keeping epoch {course.best.number}")
+        self.progress(f"keeping epoch {run.best.number}")
         rows = len(self.training), len(self.validation)
-        return Trained(course.best, course.untrained, len(course.lines), *rows, self._seconds(), tuple(course.lines))
+        return Trained(run.best, run.untrained, len(run.lines), *rows, self._seconds(), tuple(run.lines))
 
     def _over(self) -> bool:
         """Whether no epoch is left, or no point in one."""
-        course, settings = self.course, self.settings
-        if course.best and len(course.lines) - course.best.number >= settings.patience:
+        run, settings = self.run, self.settings
+        if run.best and len(run.lines) - run.best.number >= settings.patience:
             self.progress(f"no better for {settings.patience} epochs")
             return True
-        if self.learner.objective.catastrophic_overfitting(course.lines):
+        if self.learner.objective.catastrophic_overfitting(run.lines):
             self.progress("accuracy under attack fell by more than 10 points below its best: catastrophic overfitting")
             return True
-        return course.epoch > settings.epochs
+        return run.epoch > settings.epochs
 
     def _epoch(self, number: int, stop: Stop) -> None:
-        course, learner = self.course, self.learner
+        run, learner = self.run, self.learner
         self._train(number, stop)
         learner.network.eval()
-        loss = self._mean(course.losses)
+        loss = self._mean(run.losses)
         training, validation = self._evaluate(self.sample), self._evaluate(self.validation)
         for found, kind in ((validation.loss, "validation"), (training.loss, "training")):
             if not math.isfinite(found):
@@ -199,16 +199,16 @@ class _Run:
                     f"the loss is {found} on the {kind} rows after epoch {number}, step {learner.taken} of all"
                 )
         learner.observe(validation.loss)
-        if course.best is None or validation.loss < course.best.loss:
-            course.best, course.weights = Epoch(number, validation.loss, judged.accuracy), _copy(learner.evaluated)
+        if run.best is None or validation.loss < run.best.loss:
+            run.best, run.weights = Epoch(number, validation.loss, validation.accuracy), _copy(learner.evaluated)
         seconds = self._seconds()
         line = _line(number, loss, training, validation) | {"next_rate": learner.rate, "seconds": round(seconds, 3)}
-        course.lines.append(line)
-        course.epoch, course.step, course.losses = number + 1, 0, []
+        run.lines.append(line)
+        run.epoch, run.step, run.losses = number + 1, 0, []
         self.metrics.add(line)
         if self.states:
             self._save()
-        accuracy = "" if validation.accuracy is None else f" and accuracy {judged.accuracy:.4f}"
+        accuracy = "" if validation.accuracy is None else f" and accuracy {validation.accuracy:.4f}"
         self.progress(
             f"epoch {number}/{self.settings.epochs}: loss {loss:.4f}, on validation rows {validation.loss:.4f}"
             f"{accuracy}; {seconds / number * (self.settings.epochs - number):.0f} s left"
@@ -216,13 +216,13 @@ class _Run:
 
     def _train(self, number: int, stop: Stop) -> None:
         """The steps of an epoch that are still to be done."""
-        course, learner = self.course, self.learner
+        run, learner = self.run, self.learner
         learner.network.train()
         order = torch.randperm(len(self.rows), generator=source(learner.seed, "order", number))
         order = order.to(learner.device)
-        for rows in batches(len(order), self.settings.batch, self.min_batch)[course.step :]:
-            course.losses.append(learner.learn(self.rows[order[rows]]))
-            course.step += 1
+        for rows in batches(len(order), self.settings.batch, self.min_batch)[run.step :]:
+            run.losses.append(learner.learn(self.rows[order[rows]]))
+            run.step += 1
             if stop.asked:
                 self._save()
                 self.progress(f"stopped after step {learner.taken} of all; the same call goes on from there")
@@ -241,17 +241,17 @@ class _Run:
     def _save(self) -> None:
         if not self.states or not self.workers.leads:
             return
-        course = self.course
-        course.seconds = self._seconds()
-        if course.losses:
-            self._mean(course.losses)
-        (tensors, numbers), (where, counts) = self.learner.state(), course.state()
+        run = self.run
+        run.seconds = self._seconds()
+        if run.losses:
+            self._mean(run.losses)
+        (tensors, numbers), (where, counts) = self.learner.state(), run.state()
         # The loss of a step is that before it: what came of it shows in the weights first.
         if broken := [name for name, tensor in tensors.items() if not bool(tensor.isfinite().all())]:
             raise self._broken(f"{broken[0]} is no longer a number after step {self.learner.taken} of all")
         self.states.write(tensors | where, numbers | counts)
 
-    def _restored(self) -> Course | None:
+    def _restored(self) -> RunState | None:
         found = self.states and self.states.read()
         if not found:
             if self.states and States.left(self.states.folder):
@@ -259,9 +259,9 @@ class _Run:
             return None
         tensors, numbers = found
         self.learner.restore(tensors, numbers)
-        course = Course.restored(tensors, numbers, self.learner.device)
-        self.progress(f"continuing in epoch {course.epoch}, after {self.learner.taken} steps of all")
-        return course
+        run = RunState.restored(tensors, numbers, self.learner.device)
+        self.progress(f"continuing in epoch {run.epoch}, after {self.learner.taken} steps of all")
+        return run
 
     def _seconds(self) -> float:
         return time.perf_counter() - self.started
@@ -272,7 +272,7 @@ class _Run:
         broken = (~together.isfinite()).nonzero()
         if len(broken):
             first = int(broken[0, 0])
-            raise self._broken(f"the loss is {float(together[first])} in epoch {self.course.epoch}, step {first + 1}")
+            raise self._broken(f"the loss is {float(together[first])} in epoch {self.run.epoch}, step {first + 1}")
         return float(together.mean())
 
     def _broken(self, what: str) -> ProbeError:

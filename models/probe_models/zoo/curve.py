@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from probe.plots import learning
 from probe_models.files import write_whole
-from probe_models.training.course import Trained
+from probe_models.training.run_state import Trained
 
 FILE = "learning_curve.png"
 

@@ -23,4 +23,4 @@ def objective_of(network: nn.Module, settings: Settings, data: Dataset) -> Objec
     return OBJECTIVES[settings.loss](network, settings, data)
 
 
-__all__ = ["OBJECTIVES", "Batch", "Judgement", "Objective", "objective_of"]
+__all__ = ["OBJECTIVES", "Batch", "Evaluation", "Objective", "objective_of"]

@@ -44,7 +44,7 @@ class Trained:
 
 
 @dataclass
-class Course:
+class RunState:
     """Where a run is: with the state of its learner, all that it takes to go on from here."""
 
     weights: Weights  # of the best epoch
@@ -68,7 +68,7 @@ class Course:
     def restored(cls, tensors: Tensors, numbers: Numbers, device: torch.device) -> "Course":
         """Where `state` was taken."""
         weights = {n.removeprefix("best."): t for n, t in tensors.items() if n.startswith("best.")}
-        course = cls(weights, **{name: numbers[name] for name in NUMBERS})
-        course.best = Epoch(**numbers["best"]) if numbers["best"] else None
-        course.losses = list(tensors.get("losses", torch.zeros(0)).to(device))
-        return course
+        run = cls(weights, **{name: numbers[name] for name in NUMBERS})
+        run.best = Epoch(**numbers["best"]) if numbers["best"] else None
+        run.losses = list(tensors.get("losses", torch.zeros(0)).to(device))
+        return run
