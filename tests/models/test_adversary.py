@@ -8,12 +8,12 @@ import torch
 from probe_models.networks import build, start
 from probe_models.networks.network import Network
 from probe_models.training.adversary import catastrophic_overfitting, directions, perturb
-from probe_models.training.learner import Learner
 from probe_models.training.loop import fit
 from probe_models.training.objectives import Evaluation, objective_of
 from probe_models.training.objectives import classification as module
 from probe_models.training.objectives.classification import Classification
 from probe_models.training.settings import Adversary, Settings
+from probe_models.training.stepper import Stepper
 from torch import nn
 from torch.nn.functional import cross_entropy, one_hot, softmax
 
@@ -267,16 +267,16 @@ def test_rows_are_moved_in_full_precision_and_learned_from_in_the_one_that_is_se
     network, data, seen = Normed(), judged_rows(), []
     network.second.register_forward_hook(lambda part, inputs, output: seen.append((part.training, output.dtype)))
     settings = replace(SETTINGS, adversary=Adversary(method="trades", eps=0.1, steps=2), precision="bfloat16")
-    learner = Learner(objective_of(network, settings, data), settings, steps=1)
-    learner.learn(learner.objective.rows(data))
+    stepper = Stepper(objective_of(network, settings, data), settings, steps=1)
+    stepper.step(stepper.objective.rows(data))
     assert seen == [(False, torch.float32)] * 3 + [(True, torch.bfloat16)]
 
 
 def test_frozen_statistics_stay_frozen_under_an_adversary(monkeypatch):
     network, data = Normed().train(), judged_rows()
     settings = replace(SETTINGS, adversary=Adversary(method="fgsm", eps=0.1), freeze={"below.*": 1.0})
-    learner = Learner(objective_of(network, settings, data), settings, steps=1)
-    learner.learn(learner.objective.rows(data))
+    stepper = Stepper(objective_of(network, settings, data), settings, steps=1)
+    stepper.step(stepper.objective.rows(data))
     assert bool((network.below.running_mean == 0).all())
     assert not bool((network.above.running_mean == 0).any())
 

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 import torch
 from probe_models.training.groups import Groups
-from probe_models.training.learner import Learner
 from probe_models.training.loop import fit
 from probe_models.training.objectives import objective_of
 from probe_models.training.settings import Balance, Settings
+from probe_models.training.stepper import Stepper
 from torch.nn.functional import cross_entropy
 
 from probe import Dataset, Space
@@ -48,8 +48,8 @@ def losses_of(network, data):
     return cross_entropy(network(data.inputs), data.labels, reduction="none").detach()
 
 
-def learner_of(network, data, settings):
-    return Learner(objective_of(network, settings, data), settings, steps=100)
+def stepper_of(network, data, settings):
+    return Stepper(objective_of(network, settings, data), settings, steps=100)
 
 
 def alone(tensor):
@@ -59,9 +59,9 @@ def alone(tensor):
 def test_the_reweighted_loss_is_the_mean_of_the_means_of_the_groups():
     network, data = Linear(4), people()
     expected = torch.stack(list(means(losses_of(network, data), keys(data)).values())).mean()
-    learner = learner_of(network, data, replace(SETTINGS, balance=REWEIGHT))
-    assert len(learner.objective.groups.known) == len(set(keys(data))) == 11
-    torch.testing.assert_close(learner.learn(learner.objective.rows(data)), expected)
+    stepper = stepper_of(network, data, replace(SETTINGS, balance=REWEIGHT))
+    assert len(stepper.objective.groups.known) == len(set(keys(data))) == 11
+    torch.testing.assert_close(stepper.step(stepper.objective.rows(data)), expected)
     assert abs(expected - losses_of(network, data).mean()) > 1e-3
 
 
@@ -79,19 +79,19 @@ def test_on_average_over_batches_the_loss_is_that_of_all_rows():
 
 def test_group_dro_follows_its_formula_step_by_step():
     network, data, named = Linear(4), people(), keys(people())
-    learner = learner_of(network, data, replace(SETTINGS, balance=DRO, rate=0.1))
-    rows, sizes = learner.objective.rows(data), {name: named.count(name) for name in named}
+    stepper = stepper_of(network, data, replace(SETTINGS, balance=DRO, rate=0.1))
+    rows, sizes = stepper.objective.rows(data), {name: named.count(name) for name in named}
     q = {name: 1 / len(sizes) for name in sizes}
     for step in range(8):
         chosen = torch.randint(120, (15,), generator=private(step))
         losses, present = losses_of(network, data)[chosen], [named[i] for i in chosen]
         expected = sum(q[k] * 120 / sizes[k] * x for k, x in zip(present, losses, strict=True)) / 15
-        torch.testing.assert_close(learner.learn(rows[chosen]), expected)
+        torch.testing.assert_close(stepper.step(rows[chosen]), expected)
         for name, loss in means(losses, present).items():
             q[name] *= math.exp(0.5 * loss)
         q = {name: weight / sum(q.values()) for name, weight in q.items()}
-        found = learner.objective.groups.log_q.exp().tolist()
-        assert found == pytest.approx([q[sex, town, int(label)] for sex, town, label in learner.objective.groups.known])
+        found = stepper.objective.groups.log_q.exp().tolist()
+        assert found == pytest.approx([q[sex, town, int(label)] for sex, town, label in stepper.objective.groups.known])
     assert len(set(present)) < len(sizes)
     assert max(q.values()) > 2 * min(q.values())
 
@@ -109,13 +109,13 @@ def test_a_weight_that_became_tiny_can_grow_again():
 
 def test_weights_of_groups_are_a_part_of_the_state_of_a_run():
     data, settings = people(), replace(SETTINGS, balance=DRO)
-    learner, other = (learner_of(Linear(4), data, settings) for _ in range(2))
-    rows = learner.objective.rows(data)
-    learner.learn(rows[:20])
-    other.restore(*learner.state())
-    assert torch.equal(other.objective.groups.log_q, learner.objective.groups.log_q)
-    assert len(set(learner.objective.groups.log_q.tolist())) > 1
-    torch.testing.assert_close(other.learn(rows[20:40]), learner.learn(rows[20:40]))
+    stepper, other = (stepper_of(Linear(4), data, settings) for _ in range(2))
+    rows = stepper.objective.rows(data)
+    stepper.step(rows[:20])
+    other.restore(*stepper.state())
+    assert torch.equal(other.objective.groups.log_q, stepper.objective.groups.log_q)
+    assert len(set(stepper.objective.groups.log_q.tolist())) > 1
+    torch.testing.assert_close(other.step(rows[20:40]), stepper.step(rows[20:40]))
 
 
 def test_without_balance_each_row_counts_1():

@@ -9,12 +9,12 @@ import pytest
 import torch
 from probe_models.networks import build, initialisers, start
 from probe_models.networks.network import Network
-from probe_models.training import augment, augmentations, learner, losses, metrics, optimisers, schedules
-from probe_models.training.learner import Learner
+from probe_models.training import augment, augmentations, losses, metrics, optimisers, schedules, stepper
 from probe_models.training.loop import fit, split_validation
 from probe_models.training.objectives import OBJECTIVES, objective_of
 from probe_models.training.objectives.classification import Classification
 from probe_models.training.settings import Adversary, Balance, Settings
+from probe_models.training.stepper import Stepper
 from probe_models.zoo import recipe_of
 
 from probe import Dataset, Space, zoo
@@ -56,8 +56,8 @@ def quiet(line):
     pass
 
 
-def learner_of(network, data, settings, steps=1):
-    return Learner(objective_of(network, settings, data), settings, steps=steps)
+def stepper_of(network, data, settings, steps=1):
+    return Stepper(objective_of(network, settings, data), settings, steps=steps)
 
 
 def weights(easy, build, settings):
@@ -109,20 +109,20 @@ def test_names_in_the_settings_are_the_names_in_the_tables():
     assert names("schedule") == set(schedules.SCHEDULES)
     assert names("loss") == set(OBJECTIVES) >= set(losses.LOSSES)
     assert names("initialiser") == set(initialisers.INITIALISERS)
-    assert names("layout") == set(learner.LAYOUTS)
+    assert names("layout") == set(stepper.LAYOUTS)
     assert set(augmentations.MIXES) == set(augment.MIXES)
     assert set(augmentations.STRENGTHS) == set(augment.AUGMENTATIONS)
 
 
-@pytest.mark.parametrize("name", learner.LAYOUTS)
+@pytest.mark.parametrize("name", stepper.LAYOUTS)
 def test_the_layout_is_that_of_the_weights_and_changes_no_start(name, network, easy):
     start(network, easy.inputs, torch.Generator().manual_seed(0))
     kernel = network.blocks[0][0].weight
     before = kernel.detach().clone()
-    learner_of(network, easy, replace(BASE, layout=name))
+    stepper_of(network, easy, replace(BASE, layout=name))
     deep = network.blocks[1][0].weight
-    assert deep.is_contiguous(memory_format=learner.LAYOUTS[name])
-    other = next(layout for key, layout in learner.LAYOUTS.items() if key != name)
+    assert deep.is_contiguous(memory_format=stepper.LAYOUTS[name])
+    other = next(layout for key, layout in stepper.LAYOUTS.items() if key != name)
     assert not deep.is_contiguous(memory_format=other)
     assert torch.equal(before, kernel)
 
@@ -132,8 +132,8 @@ def test_bfloat16_is_what_layers_compute_in_while_weights_stay_float32(network, 
     seen = []
     network.head.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
     for precision in ("float32", "bfloat16"):
-        made = learner_of(network, easy, replace(BASE, precision=precision))
-        made.learn(made.objective.rows(easy))
+        made = stepper_of(network, easy, replace(BASE, precision=precision))
+        made.step(made.objective.rows(easy))
     assert seen == [torch.float32, torch.bfloat16]
     assert all(p.dtype == torch.float32 for p in network.parameters())
 
@@ -183,12 +183,12 @@ def learned(steps, inputs=0.0, **options):
     line = Line()
     labels = torch.tensor([0, 0, 0, 1])
     data = Dataset(torch.full((4, 1), inputs), labels, space=Space(bounds=(-200.0, 200.0)), classes=("a", "b"))
-    learner = learner_of(line, data, still(**({"weight_decay": 0.0} | options)), steps=10)
+    stepper = stepper_of(line, data, still(**({"weight_decay": 0.0} | options)), steps=10)
     path = [line.weight.detach().clone()]
     for _ in range(steps):
-        learner.learn(learner.objective.rows(data))
+        stepper.step(stepper.objective.rows(data))
         path.append(line.weight.detach().clone())
-    return learner, path
+    return stepper, path
 
 
 def test_l1_moves_each_weight_by_rate_times_l1_and_stops_at_exactly_0():
@@ -213,19 +213,19 @@ def test_clipping_bounds_the_length_of_a_step():
 
 
 def test_the_average_equals_its_closed_form():
-    learner, path = learned(4, inputs=1.0, ema=0.8, ema_warmup=False)
+    stepper, path = learned(4, inputs=1.0, ema=0.8, ema_warmup=False)
     expected = 0.8**4 * path[0] + sum(0.2 * 0.8 ** (4 - t) * path[t] for t in range(1, 5))
-    torch.testing.assert_close(learner.evaluated.weight.detach(), expected)
-    assert not torch.equal(learner.network.weight, learner.evaluated.weight)
+    torch.testing.assert_close(stepper.evaluated.weight.detach(), expected)
+    assert not torch.equal(stepper.network.weight, stepper.evaluated.weight)
 
 
 def test_an_average_that_warms_up_gives_each_step_its_part():
-    learner, path = learned(4, inputs=1.0, ema=0.3)
+    stepper, path = learned(4, inputs=1.0, ema=0.3)
     expected = path[0]
     # (1 + t) / (10 + t) is .1, .18, .25, .31, and .3 is the most.
     for weight, part in zip(path[1:], (1 / 10, 2 / 11, 3 / 12, 0.3), strict=True):
         expected = part * expected + (1 - part) * weight
-    torch.testing.assert_close(learner.evaluated.weight.detach(), expected)
+    torch.testing.assert_close(stepper.evaluated.weight.detach(), expected)
 
 
 @pytest.mark.parametrize("ema", [0.99, 0.999, 0.9999])
@@ -251,16 +251,16 @@ def test_six_epochs_of_motifs_are_learned_with_an_average_too():
 
 
 def test_without_an_average_the_network_itself_is_judged():
-    learner, _ = learned(1)
-    assert learner.evaluated is learner.network
+    stepper, _ = learned(1)
+    assert stepper.evaluated is stepper.network
 
 
 def test_the_average_follows_running_statistics_and_counts(network, easy):
     start(network, easy.inputs, torch.Generator().manual_seed(0))
-    learner = learner_of(network, easy, replace(BASE, ema=0.5, ema_warmup=False), steps=3)
-    norm, mean = network.blocks[0][2], learner.average.network.blocks[0][2]
+    stepper = stepper_of(network, easy, replace(BASE, ema=0.5, ema_warmup=False), steps=3)
+    norm, mean = network.blocks[0][2], stepper.average.network.blocks[0][2]
     before = norm.running_mean.clone()
-    learner.learn(learner.objective.rows(easy))
+    stepper.step(stepper.objective.rows(easy))
     torch.testing.assert_close(mean.running_mean, (before + norm.running_mean) / 2)
     assert mean.num_batches_tracked == 1
 
@@ -273,11 +273,11 @@ def test_the_kept_weights_are_the_average_that_was_judged(network, easy):
 
 
 def test_the_rate_at_each_step_is_the_schedule_times_the_plateau():
-    learner, _ = learned(0, schedule="plateau", drop=0.5, wait=1)
-    assert learner.rate == pytest.approx(0.1)
-    learner.observe(1.0)
-    learner.observe(2.0)
-    assert learner.rate == pytest.approx(0.05)
+    stepper, _ = learned(0, schedule="plateau", drop=0.5, wait=1)
+    assert stepper.rate == pytest.approx(0.1)
+    stepper.observe(1.0)
+    stepper.observe(2.0)
+    assert stepper.rate == pytest.approx(0.05)
     constant, _ = learned(0, schedule="constant", drop=0.5, wait=1)
     constant.observe(1.0)
     constant.observe(2.0)

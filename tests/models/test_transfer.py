@@ -7,11 +7,11 @@ import pytest
 import torch
 from probe_models.datasets import digits
 from probe_models.networks import build, start
-from probe_models.training.learner import Learner
 from probe_models.training.loop import fit
 from probe_models.training.objectives import objective_of
 from probe_models.training.randomness import source
 from probe_models.training.settings import Settings
+from probe_models.training.stepper import Stepper
 from probe_models.zoo import FOLDER, recipe_of, recipes
 from probe_models.zoo.train import train
 from probe_models.zoo.transfer import learned
@@ -36,11 +36,11 @@ def network():
     return build(recipe.architecture, recipe.kwargs)
 
 
-def learner_of(freeze, steps=10):
+def stepper_of(freeze, steps=10):
     network, data = small(), rows()
     start(network, data.inputs, torch.Generator().manual_seed(0))
     settings = replace(SETTINGS, freeze=freeze)
-    return Learner(objective_of(network, settings, data), settings, steps=steps), data
+    return Stepper(objective_of(network, settings, data), settings, steps=steps), data
 
 
 def moved(before, after):
@@ -106,35 +106,35 @@ def test_a_model_that_is_not_there_is_named(network, monkeypatch):
 
 
 def test_what_is_frozen_keeps_its_bits_and_its_batch_statistics():
-    learner, data = learner_of({"blocks.0.*": 1})
-    before = weights(learner.network)
+    stepper, data = stepper_of({"blocks.0.*": 1})
+    before = weights(stepper.network)
     for _ in range(10):
-        learner.network.train()
-        learner.learn(learner.objective.rows(data))
+        stepper.network.train()
+        stepper.step(stepper.objective.rows(data))
     free = {name for name in before if not name.startswith(("standardise.", "blocks.0."))}
-    assert moved(before, weights(learner.network)) == free
+    assert moved(before, weights(stepper.network)) == free
 
 
 def test_what_is_held_for_a_part_of_the_steps_moves_right_after_it():
-    learner, data = learner_of({"blocks.0.*": 0.4, "blocks.1.*": 0.7})
+    stepper, data = stepper_of({"blocks.0.*": 0.4, "blocks.1.*": 0.7})
     changes = []
     for _ in range(10):
-        before = weights(learner.network)
-        learner.network.train()
-        learner.learn(learner.objective.rows(data))
-        changes.append({name.rpartition(".")[0][:8] for name in moved(before, weights(learner.network))})
+        before = weights(stepper.network)
+        stepper.network.train()
+        stepper.step(stepper.objective.rows(data))
+        changes.append({name.rpartition(".")[0][:8] for name in moved(before, weights(stepper.network))})
     assert changes == [{"head"}] * 4 + [{"head", "blocks.0"}] * 3 + [{"head", "blocks.0", "blocks.1"}] * 3
-    assert bool(learner.network.blocks[0][2].num_batches_tracked == 6)
+    assert bool(stepper.network.blocks[0][2].num_batches_tracked == 6)
 
 
 def test_no_gradient_is_computed_for_what_is_frozen():
     recorded = []
     for freeze in ({}, {"blocks.*": 1}):
-        learner, data = learner_of(freeze)
-        learner.network.blocks.register_forward_hook(lambda blocks, _, output: recorded.append(output.requires_grad))
-        learner.learn(learner.objective.rows(data))
-        assert all((p.grad is None) == bool(freeze) for p in learner.network.blocks.parameters())
-        assert all(p.grad is not None for p in learner.network.head.parameters())
+        stepper, data = stepper_of(freeze)
+        stepper.network.blocks.register_forward_hook(lambda blocks, _, output: recorded.append(output.requires_grad))
+        stepper.step(stepper.objective.rows(data))
+        assert all((p.grad is None) == bool(freeze) for p in stepper.network.blocks.parameters())
+        assert all(p.grad is not None for p in stepper.network.head.parameters())
     assert recorded == [True, False]
 
 

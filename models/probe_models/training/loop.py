@@ -22,7 +22,6 @@ from probe.tensors import generator, sha256, spans
 from probe_models.networks.drawing import tensors
 from probe_models.randomness import fixed
 from probe_models.training.beginning import begin
-from probe_models.training.learner import Learner
 from probe_models.training.metrics import Metrics
 from probe_models.training.objectives import Evaluation, objective_of
 from probe_models.training.randomness import number, source
@@ -30,6 +29,7 @@ from probe_models.training.run_state import Epoch, RunState, Trained, Weights
 from probe_models.training.settings import Settings
 from probe_models.training.signals import Stop, asked_to_stop
 from probe_models.training.state import States, ensure_folder, locked
+from probe_models.training.stepper import Stepper
 from probe_models.training.workers import Workers, distributed
 
 Progress = Callable[[str], None]
@@ -91,12 +91,12 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
         objective = objective_of(network, settings, training).to(device)
         min_batch = _min_batch(network, settings, workers)
         steps = settings.epochs * len(batches(len(training), settings.batch, min_batch))
-        learner = Learner(objective, settings, steps=steps, seed=seed, workers=workers)
+        stepper = Stepper(objective, settings, steps=steps, seed=seed, workers=workers)
         # A state of divided weights is not kept: such a run begins anew. All read the state, and one writes it.
         kept = None if workers.shards(settings) else folder
         states = States(kept, _identity(network, data, settings, seed, initial), save_every) if kept else None
         metrics = Metrics(folder if workers.leads else None)
-        run = _Run(learner, _on(training, device), _on(validation, device), min_batch, progress, metrics, states)
+        run = _Run(stepper, _on(training, device), _on(validation, device), min_batch, progress, metrics, states)
         return run.to_the_end()
 
 
@@ -125,7 +125,7 @@ class _Run:
 
     def __init__(  # noqa: PLR0913  # the parts of a run, made by `fit` alone
         self,
-        learner: Learner,
+        stepper: Stepper,
         training: Dataset,
         validation: Dataset,
         min_batch: int,
@@ -133,21 +133,21 @@ class _Run:
         metrics: Metrics,
         states: States | None,
     ) -> None:
-        self.learner, self.settings, self.workers = learner, learner.settings, learner.workers
+        self.stepper, self.settings, self.workers = stepper, stepper.settings, stepper.workers
         self.training, self.validation, self.min_batch = training, validation, min_batch
         # As many training rows as there are validation rows, so that both losses are as sure.
         self.sample = training[: len(validation)]
-        self.rows = learner.objective.rows(training)
+        self.rows = stepper.objective.rows(training)
         self.progress = progress if self.workers.leads else lambda line: None
         self.states = states
-        self.run = self._restored() or RunState(_copy(learner.whole), self._evaluate(validation).loss)
+        self.run = self._restored() or RunState(_copy(stepper.whole), self._evaluate(validation).loss)
         self.metrics = metrics
         metrics.begin(self.run.lines)
         self.started = time.perf_counter() - self.run.seconds
 
     def to_the_end(self) -> Trained:
         """Train epoch by epoch; leave the best weights in the network."""
-        run, network = self.run, self.learner.whole
+        run, network = self.run, self.stepper.whole
         # Among several processes none stops by itself, or the others would wait for it.
         numbers = (signal.SIGINT, signal.SIGTERM) if self.states and self.workers.count == 1 else ()
         try:
@@ -167,11 +167,11 @@ class _Run:
         finally:
             network.load_state_dict(run.weights)
             for name, parameter in network.named_parameters():
-                parameter.requires_grad_(name not in self.learner.held)
+                parameter.requires_grad_(name not in self.stepper.held)
             network.eval()
         if run.best is None:
             raise ProbeError("training ended before its first epoch did")
-        self.learner.objective.finalize(network, self.validation)
+        self.stepper.objective.finalize(network, self.validation)
         self.progress(f"keeping epoch {run.best.number}")
         rows = len(self.training), len(self.validation)
         return Trained(run.best, run.untrained, len(run.lines), *rows, self._seconds(), tuple(run.lines))
@@ -182,27 +182,27 @@ class _Run:
         if run.best and len(run.lines) - run.best.number >= settings.patience:
             self.progress(f"no better for {settings.patience} epochs")
             return True
-        if self.learner.objective.catastrophic_overfitting(run.lines):
+        if self.stepper.objective.catastrophic_overfitting(run.lines):
             self.progress("accuracy under attack fell by more than 10 points below its best: catastrophic overfitting")
             return True
         return run.epoch > settings.epochs
 
     def _epoch(self, number: int, stop: Stop) -> None:
-        run, learner = self.run, self.learner
+        run, stepper = self.run, self.stepper
         self._train(number, stop)
-        learner.network.eval()
+        stepper.network.eval()
         loss = self._mean(run.losses)
         training, validation = self._evaluate(self.sample), self._evaluate(self.validation)
         for found, kind in ((validation.loss, "validation"), (training.loss, "training")):
             if not math.isfinite(found):
                 raise self._broken(
-                    f"the loss is {found} on the {kind} rows after epoch {number}, step {learner.taken} of all"
+                    f"the loss is {found} on the {kind} rows after epoch {number}, step {stepper.taken} of all"
                 )
-        learner.observe(validation.loss)
+        stepper.observe(validation.loss)
         if run.best is None or validation.loss < run.best.loss:
-            run.best, run.weights = Epoch(number, validation.loss, validation.accuracy), _copy(learner.evaluated)
+            run.best, run.weights = Epoch(number, validation.loss, validation.accuracy), _copy(stepper.evaluated)
         seconds = self._seconds()
-        line = _line(number, loss, training, validation) | {"next_rate": learner.rate, "seconds": round(seconds, 3)}
+        line = _line(number, loss, training, validation) | {"next_rate": stepper.rate, "seconds": round(seconds, 3)}
         run.lines.append(line)
         run.epoch, run.step, run.losses = number + 1, 0, []
         self.metrics.add(line)
@@ -216,25 +216,25 @@ class _Run:
 
     def _train(self, number: int, stop: Stop) -> None:
         """The steps of an epoch that are still to be done."""
-        run, learner = self.run, self.learner
-        learner.network.train()
-        order = torch.randperm(len(self.rows), generator=source(learner.seed, "order", number))
-        order = order.to(learner.device)
+        run, stepper = self.run, self.stepper
+        stepper.network.train()
+        order = torch.randperm(len(self.rows), generator=source(stepper.seed, "order", number))
+        order = order.to(stepper.device)
         for rows in batches(len(order), self.settings.batch, self.min_batch)[run.step :]:
-            run.losses.append(learner.learn(self.rows[order[rows]]))
+            run.losses.append(stepper.step(self.rows[order[rows]]))
             run.step += 1
             if stop.asked:
                 self._save()
-                self.progress(f"stopped after step {learner.taken} of all; the same call goes on from there")
+                self.progress(f"stopped after step {stepper.taken} of all; the same call goes on from there")
                 stop.end()
             if self.states and self.states.due and self.workers.leads:
                 self._save()
 
     def _evaluate(self, data: Dataset) -> Evaluation:
-        learner = self.learner
-        with fixed(number(0, "judge"), learner.device):
-            found = learner.objective.evaluate(learner.evaluated.eval(), data)
-        first = torch.tensor([found.loss, found.accuracy or 0.0], dtype=torch.float64, device=learner.device)
+        stepper = self.stepper
+        with fixed(number(0, "judge"), stepper.device):
+            found = stepper.objective.evaluate(stepper.evaluated.eval(), data)
+        first = torch.tensor([found.loss, found.accuracy or 0.0], dtype=torch.float64, device=stepper.device)
         loss, accuracy = self.workers.agree(first).tolist()
         return Evaluation(loss, None if found.accuracy is None else accuracy)
 
@@ -245,10 +245,10 @@ class _Run:
         run.seconds = self._seconds()
         if run.losses:
             self._mean(run.losses)
-        (tensors, numbers), (where, counts) = self.learner.state(), run.state()
+        (tensors, numbers), (where, counts) = self.stepper.state(), run.state()
         # The loss of a step is that before it: what came of it shows in the weights first.
         if broken := [name for name, tensor in tensors.items() if not bool(tensor.isfinite().all())]:
-            raise self._broken(f"{broken[0]} is no longer a number after step {self.learner.taken} of all")
+            raise self._broken(f"{broken[0]} is no longer a number after step {self.stepper.taken} of all")
         self.states.write(tensors | where, numbers | counts)
 
     def _restored(self) -> RunState | None:
@@ -258,9 +258,9 @@ class _Run:
                 self.progress(f"the state in {self.states.folder} is damaged; beginning anew")
             return None
         tensors, numbers = found
-        self.learner.restore(tensors, numbers)
-        run = RunState.restored(tensors, numbers, self.learner.device)
-        self.progress(f"continuing in epoch {run.epoch}, after {self.learner.taken} steps of all")
+        self.stepper.restore(tensors, numbers)
+        run = RunState.restored(tensors, numbers, self.stepper.device)
+        self.progress(f"continuing in epoch {run.epoch}, after {self.stepper.taken} steps of all")
         return run
 
     def _seconds(self) -> float:

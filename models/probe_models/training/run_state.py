@@ -45,7 +45,7 @@ class Trained:
 
 @dataclass
 class RunState:
-    """Where a run is: with the state of its learner, all that it takes to go on from here."""
+    """Where a run is: with the state of its stepper, all that it takes to go on from here."""
 
     weights: Weights  # of the best epoch
     untrained: float  # the loss on the validation rows before training
@@ -65,7 +65,7 @@ class RunState:
         return tensors, numbers | {"best": self.best and asdict(self.best)}
 
     @classmethod
-    def restored(cls, tensors: Tensors, numbers: Numbers, device: torch.device) -> "Course":
+    def restored(cls, tensors: Tensors, numbers: Numbers, device: torch.device) -> "RunState":
         """Where `state` was taken."""
         weights = {n.removeprefix("best."): t for n, t in tensors.items() if n.startswith("best.")}
         run = cls(weights, **{name: numbers[name] for name in NUMBERS})

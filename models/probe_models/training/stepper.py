@@ -25,7 +25,7 @@ LAYOUTS = {"channels last": torch.channels_last, "channels first": torch.contigu
 ALONE = Workers()
 
 
-class Learner:
+class Stepper:
     """A network that learns from one batch after another."""
 
     def __init__(
@@ -80,7 +80,7 @@ class Learner:
         part = SCHEDULES[self.settings.schedule](self.done, self.settings)
         return self.settings.rate * part * self.plateau.factor
 
-    def learn(self, batch: Batch) -> Tensor:
+    def step(self, batch: Batch) -> Tensor:
         """Take a step down the loss; give what the loss was before it."""
         # What a network draws from global random states follows from the seed and the step too, in each process.
         with fixed(number(self.seed, "global", self.taken, self.workers.rank), self.device):
