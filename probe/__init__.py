@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from probe import attacks, audit, bias, explainers, metrics, plots, report, zoo
+    from probe import attacks, audit, bias, certificates, explainers, metrics, plots, report, surveys, zoo
     from probe.adapters import (
         check_model,
         from_estimator,
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
         read_state_dict,
         token_ids,
     )
-    from probe.contracts import Attack, Explainer, Metric
+    from probe.contracts import Attack, Certificate, Explainer, Metric, Survey
     from probe.dataset import Dataset
     from probe.errors import ProbeError
     from probe.features import squares
     from probe.images import from_folder, from_npz, segments
     from probe.method import Method
     from probe.model import Model
+    from probe.outcomes import Certification, Examination
     from probe.results import Attribution, Perturbation, Prediction, Scores
     from probe.space import Space
     from probe.study import load, predict, sweep
@@ -48,8 +49,10 @@ _HOME = {
     "read_state_dict": "adapters",
     "token_ids": "adapters",
     "Attack": "contracts",
+    "Certificate": "contracts",
     "Explainer": "contracts",
     "Metric": "contracts",
+    "Survey": "contracts",
     "Dataset": "dataset",
     "from_csv": "tables",
     "ProbeError": "errors",
@@ -58,6 +61,8 @@ _HOME = {
     "segments": "images",
     "Method": "method",
     "Model": "model",
+    "Certification": "outcomes",
+    "Examination": "outcomes",
     "Attribution": "results",
     "Perturbation": "results",
     "Prediction": "results",
@@ -68,12 +73,15 @@ _HOME = {
     "predict": "study",
     "sweep": "study",
 }
-_PACKAGES = ("attacks", "audit", "bias", "explainers", "metrics", "plots", "report", "zoo")
+_PACKAGES = ("attacks", "audit", "bias", "certificates", "explainers", "metrics", "plots", "report", "surveys", "zoo")
 
 __all__ = [
     "Attack",
     "Attribution",
+    "Certificate",
+    "Certification",
     "Dataset",
+    "Examination",
     "Explainer",
     "Method",
     "Metric",
@@ -83,9 +91,11 @@ __all__ = [
     "ProbeError",
     "Scores",
     "Space",
+    "Survey",
     "attacks",
     "audit",
     "bias",
+    "certificates",
     "check_model",
     "explainers",
     "from_csv",
@@ -108,6 +118,7 @@ __all__ = [
     "report",
     "segments",
     "squares",
+    "surveys",
     "sweep",
     "token_ids",
     "zoo",

@@ -15,14 +15,22 @@ class UnreadableError(Exception):
     """The source computes something that only running it can tell."""
 
 
-def catalogue(package: Path, contracts: Path) -> Mapping[str, type[Method]]:
+def families(contracts: Path) -> tuple[str, ...]:
+    """The families of methods that contracts declare, in the order of their names."""
+    found = (_family([node]) for node in _classes(contracts).values())
+    return tuple(sorted(filter(None, found)))
+
+
+def catalogue(package: Path, *others: Path) -> Mapping[str, type[Method]]:
     """What `registry.discover` finds, as bare classes: they tell their settings, and do nothing.
+
+    `others` are the folders that hold the classes which those of the package inherit from.
 
     Raises:
         UnreadableError: if a default is computed.
     """
     own = _classes(package)
-    known = _classes(contracts) | own
+    known = {name: node for path in others for name, node in _classes(path).items()} | own
     lines = [list(_line(node, known)) for node in own.values()]
     found = [_bare(line) for line in lines if _is_method(line) and not _is_abstract(line)]
     return {kind.name(): kind for kind in sorted(found, key=lambda kind: kind.name())}
@@ -30,7 +38,8 @@ def catalogue(package: Path, contracts: Path) -> Mapping[str, type[Method]]:
 
 def _classes(package: Path) -> dict[str, ast.ClassDef]:
     """The classes of a package's modules, by name."""
-    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in sorted(package.glob("*.py")))
+    files = sorted(package.rglob("*.py")) if package.is_dir() else [package]
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in files)
     return {node.name: node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)}
 
 
@@ -69,12 +78,22 @@ def _bare(line: list[ast.ClassDef]) -> type[Method]:
             if "ClassVar" not in kind and entry.value is not None:
                 settings[ast.unparse(entry.target)] = (kind, _declared(entry.value))
     body = {
+        "family": _family(line),
         "__doc__": ast.get_docstring(line[-1]),
         "__annotations__": {name: kind for name, (kind, _) in settings.items()},
         **{name: value for name, (_, value) in settings.items()},
     }
     bare = types.new_class(line[-1].name, (Method,), exec_body=lambda namespace: namespace.update(body))
     return dataclass(frozen=True, kw_only=True)(bare)
+
+
+def _family(line: list[ast.ClassDef]) -> str:
+    """The kind of method that a class says it is."""
+    for node in reversed(line):
+        for entry in (e for e in node.body if isinstance(e, ast.AnnAssign) and e.value is not None):
+            if ast.unparse(entry.target) == "family" and isinstance(entry.value, ast.Constant):
+                return str(entry.value.value)
+    return ""
 
 
 def _declared(node: ast.expr) -> Any:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import MISSING, Field, dataclass, field, fields
 from difflib import get_close_matches
 from inspect import get_annotations
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from probe.errors import ContractError, RangeError, UnknownSetting
 from probe.numbers import Written, exact, written
@@ -48,6 +48,8 @@ class _Gate(ABCMeta):
 @dataclass(frozen=True, kw_only=True)
 class Method(metaclass=_Gate):
     """Settings that print, compare, hash and travel as JSON."""
+
+    family: ClassVar[str] = ""  # the kind of method, as its contract declares it; "" of one that is only a setting
 
     @classmethod
     def name(cls) -> str:

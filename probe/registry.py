@@ -1,52 +1,55 @@
-"""The file system is the registry: every method in a package, by name."""
+"""The file system is the registry: every method in a package, and those of other packages, by name."""
 
-import importlib
-import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from inspect import isabstract, isclass
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from probe.catalogue import UnreadableError, catalogue
+from probe import guests
+from probe.catalogue import UnreadableError, catalogue, families
 from probe.errors import ContractError, UnknownMethod
 from probe.method import Method, nearest
 
 M = TypeVar("M", bound=Method)
 
-FAMILIES = {"explainer": "probe.explainers", "attack": "probe.attacks", "metric": "probe.metrics"}
+HOME = Path(__file__).parent
+# The package of each kind of method, by what the contracts declare as `family`.
+FAMILIES: Mapping[str, str] = {family: f"probe.{family}s" for family in families(HOME / "contracts")}
+
+
+def discover(family: str) -> Mapping[str, type[Any]]:
+    """The concrete methods of a family, by name."""
+    return MappingProxyType({name: kind for name, kind in methods().items() if kind.family == family})
 
 
 @cache
-def discover(family: str) -> Mapping[str, type[Any]]:
-    """Import every module of a family; return the concrete methods defined there, by name."""
-    home = importlib.import_module(FAMILIES[family])
+def methods() -> Mapping[str, type[Any]]:
+    """Every method there is, by name: families share one name space, as a result says by name what made it."""
     found: dict[str, type[Any]] = {}
-    for info in pkgutil.iter_modules(home.__path__, home.__name__ + "."):
-        for thing in vars(importlib.import_module(info.name)).values():
-            defined_here = isclass(thing) and thing.__module__ == info.name
-            if defined_here and issubclass(thing, Method) and not isabstract(thing):
-                _add(found, thing)
+    for kind in _defined():
+        other = found.setdefault(kind.name(), kind)
+        if other is not kind:
+            both = " and ".join(f"{each.__module__}.{each.__qualname__}" for each in (other, kind))
+            raise ContractError(f"two methods are named {kind.name()!r}: {both}; rename one of the classes")
     return MappingProxyType(dict(sorted(found.items())))
 
 
 def listed(family: str) -> Mapping[str, type[Method]]:
     """The methods of a family for a list: only their names, summaries and settings, and without loading torch."""
-    home = Path(__file__).parent
+    homes = [HOME / name.removeprefix("probe.") for name in FAMILIES.values()]
     try:
-        return catalogue(home / FAMILIES[family].rpartition(".")[2], home / "contracts")
-    except (UnreadableError, OSError):  # a default that is computed, or an installation without source
+        found = dict(catalogue(HOME / FAMILIES[family].removeprefix("probe."), HOME / "contracts"))
+        for name in guests.named():
+            brought = catalogue(guests.source(name), HOME / "contracts", *homes)
+            if found.keys() & brought.keys():
+                return discover(family)  # which names both
+            found |= {name: kind for name, kind in brought.items() if kind.family == family}
+    except (UnreadableError, OSError, SyntaxError):  # a default that is computed, or an installation without source
         return discover(family)
-
-
-def methods() -> Mapping[str, type[Any]]:
-    """Every method there is, by name."""
-    found: dict[str, type[Any]] = {}
-    for family in FAMILIES:
-        for kind in discover(family).values():
-            _add(found, kind)
-    return MappingProxyType(found)
+    return dict(sorted(found.items()))
 
 
 def build(known: Mapping[str, type[M]], config: Mapping[str, Any]) -> M:
@@ -58,9 +61,11 @@ def build(known: Mapping[str, type[M]], config: Mapping[str, Any]) -> M:
     return known[name](**{k: build(methods(), v) if isinstance(v, Mapping) else v for k, v in settings.items()})
 
 
-def _add(found: dict[str, type[Any]], kind: type[Any]) -> None:
-    """Enter a method by its name, which results, plans and files tell it apart by."""
-    other = found.setdefault(kind.name(), kind)
-    if other is not kind:
-        both = " and ".join(f"{each.__module__}.{each.__qualname__}" for each in (other, kind))
-        raise ContractError(f"two methods are named {kind.name()!r}: {both}; rename one of the classes")
+def _defined() -> Iterator[type[Any]]:
+    """The concrete methods that probe's own packages define, and those of others."""
+    own = (module for home in FAMILIES.values() for module in guests.modules(home))
+    for module in chain(own, guests.brought()):
+        for thing in vars(module).values():
+            defined_here = isclass(thing) and thing.__module__ == module.__name__ and issubclass(thing, Method)
+            if defined_here and getattr(thing, "family", None) in FAMILIES and not isabstract(thing):
+                yield thing

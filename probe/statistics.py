@@ -40,6 +40,22 @@ def wilson(successes: ArrayLike, trials: ArrayLike, level: float = 0.95) -> tupl
     return low, high
 
 
+def clopper_pearson_low(successes: ArrayLike, trials: int, alpha: float) -> Floats:
+    """The exact lower bound of a proportion (Clopper and Pearson 1934): above the truth with probability alpha at most.
+
+    Example:
+        >>> float(clopper_pearson_low([10], 10, 0.05).round(3)[0])  # 0.05 ** (1 / 10)
+        0.741
+    """
+    k = np.asarray(successes, dtype=float)
+    return np.where(k == 0, 0.0, stats.beta.ppf(alpha, np.maximum(k, 1), trials - k + 1))
+
+
+def normal_quantile(probability: ArrayLike) -> Floats:
+    """The point below which a standard normal falls with this probability."""
+    return np.asarray(stats.norm.ppf(np.asarray(probability, dtype=float)))
+
+
 def mean(evidence: Floats) -> float:
     """The mean, as a plain number."""
     return float(evidence.mean())

@@ -14,13 +14,15 @@ from probe.forms import ByShape
 from probe.forms import known as known_forms
 from probe.method import Method
 from probe.model import Model, Usage
+from probe.outcomes import Certification, Examination
 from probe.registry import build, methods
 from probe.results import Attribution, Perturbation, Prediction, Result, Scores
 from probe.space import Space
 
 M = TypeVar("M", bound=Method)
 
-RESULTS = (Attribution, Perturbation, Prediction, Scores)
+Saved = Result | Scores | Certification | Examination
+RESULTS = (Attribution, Certification, Examination, Perturbation, Prediction, Scores)
 
 
 def sweep(method: M, **choices: Sequence[object]) -> list[M]:
@@ -55,7 +57,7 @@ def check_fit(model: Model, data: Dataset) -> None:
     check_model(model, data.inputs)
 
 
-def load(stem: str | Path, known: Sequence[type[Method]] = ()) -> Result | Scores:
+def load(stem: str | Path, known: Sequence[type[Method]] = ()) -> Saved:
     """Read what `save(STEM)` of a result wrote. Nothing in the files is executed.
 
     `known` are classes of methods of one's own that the result may have been made by.
@@ -82,7 +84,7 @@ def load(stem: str | Path, known: Sequence[type[Method]] = ()) -> Result | Score
         _check_agreement(result)
     except ProbeError as error:
         raise DataError(f"{stem} is not a saved result: {error}") from None
-    return cast(Result | Scores, result)
+    return cast(Saved, result)
 
 
 def _check_agreement(result: Any) -> None:
@@ -96,6 +98,8 @@ def _check_agreement(result: Any) -> None:
             raise DataError(f"{tuple(moved.shape)} numbers for inputs {tuple(result.inputs.shape)}, or not finite ones")
     if isinstance(result, Attribution) and len(result) and int(result.targets.min()) < 0:
         raise DataError("targets name classes that are not there")
+    if isinstance(result, Certification | Examination):
+        result.check()
     for answers in (result.clean, result.attacked) if isinstance(result, Perturbation) else (result,):
         if isinstance(answers, Prediction):
             if answers.logits.ndim != 2 or answers.logits.shape[1] < 2:

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from probe import Model, Prediction, Space, load
-from probe.contracts import Attack, Explainer, Metric, Proportion
+from probe import Dataset, Model, Prediction, Space, load
+from probe.contracts import Attack, Certificate, Explainer, Metric, Proportion, Survey
 from probe.errors import (
     ContractError,
     DataError,
@@ -25,6 +25,7 @@ from probe.registry import FAMILIES, build, discover, methods
 from probe.results import Attribution, Perturbation
 
 EXPLAINERS, EVERY_ATTACK, METRICS = (discover(family) for family in ("explainer", "attack", "metric"))
+CERTIFICATES, SURVEYS = discover("certificate"), discover("survey")
 ATTACKS = {
     name: kind for name, kind in EVERY_ATTACK.items() if kind().threat.moves == "numbers"
 }  # of tokens: test_tokens.py
@@ -330,7 +331,114 @@ def test_a_saved_result_is_never_overwritten(network, images, tmp_path):
         maps.save(tmp_path / "v1.5")
 
 
+@each(CERTIFICATES)
+def test_certificate_gives_a_radius_that_no_attack_of_the_house_refutes(method, network, images):
+    proof = method(network, images, network.predict(images))
+    assert proof.radius.shape == (6,)
+    assert bool((proof.radius >= 0).all())
+    assert 0.5 < proof.level <= 1
+    if method.certifies:  # of another decision than the model's own, which the model's attacks do not speak of
+        return
+    for row in range(len(images)):
+        if proof.radius[row] > 0:
+            one, label = images[row : row + 1], network.predict(images[row : row + 1])
+            p = {2.0: "l2", float("inf"): "linf"}[method.threat.p]
+            assert not ATTACKS["pgd"](eps=float(proof.radius[row]) * 0.999, norm=p)(network, one, label).success.any()
+
+
+@each(CERTIFICATES)
+def test_certificate_treats_each_example_alone(method, network, images):
+    labels = network.predict(images)
+    together = method(network, images, labels)
+    alone = [method(network, x[None], y[None]) for x, y in zip(images, labels, strict=True)]
+    torch.testing.assert_close(together.radius, torch.cat([proof.radius for proof in alone]), atol=1e-5, rtol=1e-4)
+    assert torch.equal(together.predicted, torch.cat([proof.predicted for proof in alone]))
+
+
+@each(SURVEYS)
+def test_survey_gives_a_row_for_each_item_within_its_interval(method, network, images):
+    found = method(network, Dataset(images, torch.tensor([0, 1, 2, 0, 1, 2]), space=network.space))
+    frame = found.to_frame()
+    assert frame["item"].tolist() == list(found.items)
+    assert (frame["low"] - 1e-9 <= frame["value"]).all()
+    assert (frame["value"] <= frame["high"] + 1e-9).all()
+    assert set(frame["n"]) == {6}
+    assert found[2:4].evidence.shape[:2] == (2, len(found.items))
+    assert type(method).asks
+
+
+@each(CERTIFICATES | SURVEYS)
+def test_certificates_and_surveys_leave_nothing_behind_and_survive_the_disk(method, network, images, tmp_path):
+    labels, kept, state = network.predict(images), images.clone(), torch.get_rng_state()
+    data = Dataset(images, labels, space=network.space)
+    first, again = (
+        method(network, images, labels) if isinstance(method, Certificate) else method(network, data) for _ in range(2)
+    )
+    assert torch.equal(images, kept)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert not any(m._forward_hooks or m._backward_hooks or m.training for m in network.forward.modules())
+    assert first.cost == again.cost
+    assert first.cost.forward > 0
+    assert first.to_frame().equals(again.to_frame())
+    first.save(tmp_path / "r")
+    read = load(tmp_path / "r")
+    assert type(read) is type(first)
+    assert read.method == method
+    assert read.to_frame().equals(first.to_frame())
+    assert repr(read) == repr(first)
+    assert "<table" in read._repr_html_()
+
+
+def certify_with(network, images, answer, **declared):
+    kind = type("Sure", (Certificate,), {"certify": lambda self, model, inputs: answer(model, inputs), **declared})
+    return kind()(network, images, network.predict(images))
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "message"),
+    [
+        (lambda m, x: (m.predict(x), torch.full((len(x),), -1.0)), ContractError, "radii that are below 0"),
+        (lambda m, x: (m.predict(x), torch.full((len(x),), torch.nan)), ContractError, "radii that are below 0, none"),
+        (lambda m, x: (m.predict(x) * 0 - 1, torch.ones(len(x))), ContractError, "above 0 where nothing can be said"),
+        (lambda m, x: (m.predict(x) * 0 - 2, torch.zeros(len(x))), ContractError, "no class, nor -1"),
+        (
+            lambda m, x: ((m.predict(x) + 1) % 3, torch.ones(len(x))),
+            ContractError,
+            "another decision than that of model",
+        ),
+        (
+            lambda m, x: (m.predict(x)[:1], torch.ones(len(x))),
+            ShapeError,
+            r"returned decisions \(1,\) and radii \(6,\)",
+        ),
+    ],
+)
+def test_a_certificate_that_certifies_nothing_cannot_return(network, images, answer, error, message):
+    with pytest.raises(error, match=message):
+        certify_with(network, images, answer)
+
+
+def test_a_certificate_of_another_decision_says_whose(network, images):
+    proof = certify_with(network, images, lambda m, x: ((m.predict(x) + 1) % 3, torch.ones(len(x))), certifies="a vote")
+    assert not proof.certified().any()
+
+
+@pytest.mark.parametrize(
+    ("evidence", "error", "message"),
+    [
+        (lambda x: torch.zeros(len(x), 2), ShapeError, r"returned \(6, 2\) for 6 examples and 4 items"),
+        (lambda x: torch.full((len(x), 4), torch.inf), ContractError, "NaN or infinity"),
+    ],
+)
+def test_a_survey_whose_evidence_is_none_cannot_return(network, images, evidence, error, message):
+    kind = type("Vague", (Survey,), {"examine": lambda self, model, inputs, labels: evidence(inputs)})
+    with pytest.raises(error, match=message):
+        kind()(network, Dataset(images, network.predict(images), space=network.space))
+
+
 def test_kinds_of_method_have_one_function_each():
+    assert Certificate.__abstractmethods__ == {"certify"}
+    assert Survey.__abstractmethods__ == {"examine"}
     assert Explainer.__abstractmethods__ == {"attribute"}
     assert Metric.__abstractmethods__ == {"measure"} == Proportion.__abstractmethods__
     assert issubclass(ProbeError, Exception)

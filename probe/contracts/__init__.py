@@ -1,12 +1,17 @@
-"""The kinds of method, a module for each: an Explainer attributes, an Attack perturbs, a Metric measures.
+"""The kinds of method, a module for each.
+
+An Explainer attributes, an Attack perturbs, a Certificate certifies, a Survey examines a whole dataset, a Metric
+measures a result.
 
 Each asks a subclass for one function over tensors. The final `__call__` around it checks what goes in and comes out,
 splits it to fit in memory, counts the cost, and wraps it up in a result.
 """
 
 from probe.contracts.attack import Attack
+from probe.contracts.certificate import Certificate
 from probe.contracts.common import Need
 from probe.contracts.explainer import Explainer
 from probe.contracts.metric import Metric, Proportion
+from probe.contracts.survey import Survey
 
-__all__ = ["Attack", "Explainer", "Metric", "Need", "Proportion"]
+__all__ = ["Attack", "Certificate", "Explainer", "Metric", "Need", "Proportion", "Survey"]

@@ -24,6 +24,7 @@ A = TypeVar("A", bound="Attack")
 class Attack(Method, ABC):
     """Moves inputs, within the model's space, so that the model errs."""
 
+    family: ClassVar[str] = "attack"
     needs: ClassVar[frozenset[Need]] = frozenset()  # of the model
     budget: ClassVar[str] = "eps"  # the setting that says how much may be changed; "" where the change is made small
 
@@ -71,7 +72,7 @@ class Attack(Method, ABC):
 
     def _check_threat(self, model: Model, inputs: Inputs) -> None:
         """Raise Unsupported where the threat moves other things than the model reads."""
-        moves, reads = self.threat.moves, _moved(model, inputs)
+        moves, reads = self.threat.moves, moved(model, inputs)
         # An edge is a number too, though between 0 and 1 it is a relaxed one.
         if moves != reads and not (moves == "numbers" and reads == "edges"):
             raise Unsupported(
@@ -79,7 +80,7 @@ class Attack(Method, ABC):
             )
 
 
-def _moved(model: Model, inputs: Inputs) -> str:
+def moved(model: Model, inputs: Inputs) -> str:
     """What an attacker of the model can change."""
     if model.embed is not None:
         return "tokens"

@@ -25,6 +25,7 @@ _SUMS = {
 class Explainer(Method, ABC):
     """Says how much each input coordinate speaks for a class."""
 
+    family: ClassVar[str] = "explainer"
     needs: ClassVar[frozenset[Need]] = frozenset()  # "gradients": inputs are numbers; of tokens, their embeddings
     # Values sum to output(input) minus this: the output at the mean reference, or the mean output of the references.
     adds_up_to: ClassVar[Literal["", "baseline", "references"]] = ""

@@ -18,6 +18,7 @@ R = TypeVar("R", bound=Result)
 class Metric(Method, ABC, Generic[R]):
     """Gathers evidence from each example of a result and reduces it to one number."""
 
+    family: ClassVar[str] = "metric"
     columns: ClassVar[tuple[str, ...]] = ("evidence",)  # what the evidence of an example holds
 
     @abstractmethod

@@ -1,0 +1,79 @@
+"""Certificates of the vote that a model takes under noise."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from probe.contracts import Certificate
+from probe.errors import Unsupported
+from probe.method import param
+from probe.model import Model
+from probe.outcomes import ABSTAINS
+from probe.shapes import Inputs, Labels, PerExample
+from probe.statistics import clopper_pearson_low, normal_quantile
+from probe.tensors import generator, rows_per_pass, spans, wide
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomizedSmoothing(Certificate):
+    """The class that a model decides for most often under Gaussian noise, and how far that holds (arXiv:1902.02918).
+
+    Where the vote falls on its class with a probability of at least p > 1/2, no change shorter than
+    sigma * Phi^-1(p) in L2 turns it. p is Clopper and Pearson's lower bound from `draws` noisy copies of the input, of
+    a class that `chosen` others have picked; so each radius holds with probability 1 - alpha, and where p is not above
+    1/2 nothing is certified. Noise and radius are in the unit of the space's scale; coordinates that may not move get
+    none, and noisy copies are clipped to the bounds. What is certified is the vote, not the model alone.
+
+    Example:
+        >>> import torch
+        >>> from probe import Model, Space
+        >>> model = Model(forward=lambda x: torch.stack([-x[:, 0], x[:, 0]], 1), space=Space(bounds=(-9.0, 9.0)))
+        >>> proof = RandomizedSmoothing(sigma=0.5)(model, torch.tensor([[1.0, 0.0]]), torch.tensor([1]))
+        >>> bool(0.8 < proof.radius[0] < 1.0)
+        True
+
+    Raises:
+        Unsupported: if the model reads tokens or graphs, or no coordinate may move.
+    """
+
+    certifies: ClassVar[str] = "the vote under noise"
+
+    sigma: float = param(0.25, "standard deviation of the noise, in the unit of the space's scale", low=1e-9)
+    draws: int = param(1000, "noisy copies that the probability is bounded by", low=1, high=10**7)
+    chosen: int = param(100, "noisy copies that the class is chosen by", low=1, high=10**7)
+    alpha: float = param(0.001, "the probability that a radius does not hold", low=1e-12, high=0.5)
+    seed: int = param(0, "seed of the noise", low=0)
+
+    def level(self) -> float:
+        return 1 - self.alpha
+
+    def certify(self, model: Model, inputs: Inputs) -> tuple[Labels, PerExample]:
+        if not bool(model.space.movable(inputs).any()):
+            raise Unsupported(
+                f"no coordinate of {model.name}'s inputs may move, so there is nothing to certify against"
+            )
+        source = generator(self.seed, inputs.device)
+        first, votes = (self._votes(model, inputs, count, source) for count in (self.chosen, self.draws))
+        predicted = first.argmax(1)
+        most = votes.gather(1, predicted[:, None])[:, 0]
+        sure = torch.from_numpy(clopper_pearson_low(most.cpu().numpy(), self.draws, self.alpha))
+        certified = (sure > 0.5).to(inputs.device)
+        radius = torch.from_numpy(normal_quantile(sure.clamp(min=0.5).numpy())) * self.sigma
+        nothing = torch.full_like(predicted, ABSTAINS)
+        return torch.where(certified, predicted, nothing), radius.to(wide(inputs[:0]).dtype).to(inputs.device)
+
+    def _votes(self, model: Model, inputs: Inputs, draws: int, source: torch.Generator) -> torch.Tensor:
+        """How often each class is decided for, (batch, classes). All inputs share the noise."""
+        step = self.sigma * model.space.unit(inputs) * model.space.movable(inputs[:1])
+        votes: torch.Tensor | None = None
+        for span in spans(draws, rows_per_pass(inputs)):
+            size = (span.stop - span.start, *inputs.shape[1:])
+            noise = step * torch.randn(size, generator=source, device=inputs.device).to(inputs.dtype)
+            for row in range(len(inputs)):
+                logits = model.logits(model.space.within(inputs[row] + noise))
+                if votes is None:
+                    votes = torch.zeros(len(inputs), logits.shape[1], dtype=torch.long, device=inputs.device)
+                votes[row] += torch.bincount(model.decide(logits), minlength=logits.shape[1])
+        assert votes is not None
+        return votes

@@ -1,0 +1,82 @@
+"""A Certificate proves that no change of an input within a radius changes what is decided."""
+
+from abc import ABC, abstractmethod
+from copy import copy
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor
+
+from probe.arrays import Given
+from probe.contracts.attack import moved
+from probe.contracts.common import Need, passes, refuse_missing, refuse_unmet
+from probe.errors import ContractError, ShapeError, Unsupported
+from probe.method import Method
+from probe.model import Model
+from probe.outcomes import ABSTAINS, Certification
+from probe.shapes import Inputs, Labels, PerExample
+from probe.threats import Ball, Threat
+
+
+class Certificate(Method, ABC):
+    """Proves for each input a radius within which the decision is the same, whatever the attack.
+
+    Only a certificate of the model itself can show that the model is robust; one of a model that is made of it, such as
+    the vote of its answers under noise, says so in `certifies`.
+    """
+
+    family: ClassVar[str] = "certificate"
+    needs: ClassVar[frozenset[Need]] = frozenset()  # of the model
+    threat: ClassVar[Threat] = Ball(2.0)  # the changes against which it holds, and how a radius is measured
+    certifies: ClassVar[str] = ""  # whose decision is certified, where it is not the model's own
+
+    @abstractmethod
+    def certify(self, model: Model, inputs: Inputs) -> tuple[Labels, PerExample]:
+        """Return what is decided for each input, -1 where nothing can be said, and the radius within which it holds."""
+
+    def level(self) -> float:
+        """The probability with which each radius holds: 1 where it is proved, and not found by drawing."""
+        return 1.0
+
+    @final
+    def __call__(self, model: Model, inputs: Given, labels: Given) -> Certification:
+        """Certify the decision for each input; `labels` are what would be right, for certified accuracy."""
+        refuse_unmet(self, self.needs, model)
+        inputs = model.check(inputs)
+        labels = model.check_labels(labels, inputs)
+        if (reads := moved(model, inputs)) != self.threat.moves:
+            raise Unsupported(
+                f"{self.name()} certifies against changes of {self.threat.moves}, and {model.name} reads {reads}"
+            )
+        refuse_missing(self, inputs)
+        before = copy(model.usage)
+        parts = [self._checked(model, inputs[rows]) for rows in passes(model, inputs)]
+        predicted, radius = (torch.cat(part) for part in zip(*parts, strict=True))
+        return Certification(
+            radius=radius,
+            predicted=predicted,
+            inputs=inputs,
+            labels=labels,
+            level=self.level(),
+            method=self,
+            space=model.space,
+            cost=model.usage - before,
+            classes=model.classes,
+        )
+
+    def _checked(self, model: Model, inputs: Inputs) -> tuple[Labels, Tensor]:
+        predicted, radius = (part.detach() for part in self.certify(model, inputs))
+        if predicted.shape != (len(inputs),) or radius.shape != (len(inputs),):
+            raise ShapeError(
+                f"{self} returned decisions {tuple(predicted.shape)} and radii {tuple(radius.shape)} for {len(inputs)} "
+                "inputs, expected one of each for every input"
+            )
+        if predicted.is_floating_point() or bool((predicted < ABSTAINS).any()):
+            raise ContractError(
+                f"{self} returned decisions that are no class, nor {ABSTAINS} where nothing can be said"
+            )
+        if not bool((radius >= 0).all()) or bool((radius[predicted == ABSTAINS] > 0).any()):
+            raise ContractError(f"{self} returned radii that are below 0, none, or above 0 where nothing can be said")
+        if not self.certifies and bool(((predicted != model.predict(inputs)) & (predicted != ABSTAINS)).any()):
+            raise ContractError(f"{self} certified another decision than that of {model.name}")
+        return predicted.long(), radius.to(inputs.dtype)

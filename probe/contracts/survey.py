@@ -1,0 +1,59 @@
+"""A Survey examines a model on a whole dataset: what each example shows of each of several items."""
+
+from abc import ABC, abstractmethod
+from copy import copy
+from typing import ClassVar, final
+
+from probe.contracts.common import Need, refuse_unmet
+from probe.dataset import Dataset
+from probe.errors import ContractError, ShapeError
+from probe.method import Method
+from probe.model import Model
+from probe.outcomes import Examination
+from probe.reductions import MEAN
+from probe.shapes import Evidence, Inputs, Labels
+from probe.statistics import Floats
+
+
+class Survey(Method, ABC):
+    """Gathers evidence from every example of a dataset about items, such as features, and reduces it item by item."""
+
+    family: ClassVar[str] = "survey"
+    needs: ClassVar[frozenset[Need]] = frozenset()  # of the model
+    asks: ClassVar[str]  # what the table says of an item, in a few words
+
+    @abstractmethod
+    def examine(self, model: Model, inputs: Inputs, labels: Labels) -> Evidence:
+        """Return what each example shows of each item, (batch, items) or (batch, items, parts)."""
+
+    def items(self, model: Model, inputs: Inputs) -> tuple[str, ...]:
+        """What is examined: the features of the inputs, unless a survey says otherwise."""
+        return tuple(model.space.feature_names(inputs))
+
+    @final
+    def reduce(self, evidence: Floats) -> float:
+        """What the examples show of one item, as an audit and its verifier tell it."""
+        return MEAN.value(evidence)
+
+    @final
+    def interval(self, evidence: Floats, level: float = 0.95, draws: int = 1000, seed: int = 0) -> tuple[float, float]:
+        """Interval of `reduce(evidence)`."""
+        return MEAN.interval(evidence, level, draws, seed)
+
+    @final
+    def __call__(self, model: Model, data: Dataset) -> Examination:
+        """Examine the model on a dataset."""
+        refuse_unmet(self, self.needs, model)
+        inputs = model.check(data.inputs)
+        labels = model.check_labels(data.labels, inputs)
+        before = copy(model.usage)
+        items = self.items(model, inputs)
+        evidence = self.examine(model, inputs, labels).detach()
+        if evidence.shape[:2] != (len(inputs), len(items)):
+            raise ShapeError(
+                f"{self} returned {tuple(evidence.shape)} for {len(inputs)} examples and {len(items)} items, expected "
+                "(examples, items)"
+            )
+        if not bool(evidence.isfinite().all()):
+            raise ContractError(f"{self} returned NaN or infinity")
+        return Examination(evidence, items, self, model.usage - before)

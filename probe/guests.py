@@ -1,0 +1,72 @@
+"""Methods of other packages: whoever installs one finds its methods beside probe's own.
+
+A package names its modules as entry points of the group `probe.methods`, a module each:
+
+    [project.entry-points."probe.methods"]
+    mine = "my_package.methods"
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from importlib.machinery import PathFinder
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+
+from probe.errors import ContractError
+
+GROUP = "probe.methods"
+
+
+def named() -> list[str]:
+    """The modules that installed packages name, each once."""
+    return sorted({point.module for point in entry_points(group=GROUP)})
+
+
+def modules(name: str) -> Iterator[ModuleType]:
+    """A module and, where it is a package, all that is in it."""
+    home = importlib.import_module(name)
+    yield home
+    for info in pkgutil.walk_packages(getattr(home, "__path__", ()), home.__name__ + ".", onerror=_raise):
+        yield importlib.import_module(info.name)
+
+
+def brought() -> Iterator[ModuleType]:
+    """The modules that installed packages name, and all that is in them.
+
+    Raises:
+        ContractError: if one cannot be imported.
+    """
+    for name in named():
+        try:
+            yield from list(modules(name))
+        except Exception as error:
+            raise ContractError(
+                f"the methods of {name}, which an installed package brings (entry point {GROUP}), cannot be imported: "
+                f"{type(error).__name__}: {error}; mend that package, or uninstall it"
+            ) from error
+
+
+def source(name: str) -> Path:
+    """The file of a module, or the folder of a package, found without running any of it.
+
+    Raises:
+        OSError: if there is no source to be read.
+    """
+    first, *rest = name.split(".")
+    found = PathFinder.find_spec(first)
+    places = [] if found is None else list(found.submodule_search_locations or [])
+    if not rest:
+        candidates = [Path(place) for place in places] or [Path(str(found.origin if found else ""))]
+    else:
+        inside = [Path(place, *rest) for place in places]
+        candidates = [path for place in inside for path in (place, place.with_name(f"{place.name}.py"))]
+    for path in candidates:
+        if path.is_dir() or (path.suffix == ".py" and path.is_file()):
+            return path
+    raise FileNotFoundError(f"no source of {name}")
+
+
+def _raise(name: str) -> None:
+    raise

@@ -1,0 +1,111 @@
+"""What certificates and surveys return: a radius for each example, and evidence of each item from each example."""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import pandas as pd
+from torch import Tensor
+
+from probe.errors import DataError
+from probe.method import Method
+from probe.model import Usage
+from probe.results import _cost, _named, _Result, _whole
+from probe.shapes import Evidence, Inputs, Labels, PerExample
+from probe.space import Space
+from probe.statistics import Floats
+from probe.tensors import to_numpy
+
+ABSTAINS = -1  # in place of a class: nothing is certified
+
+
+@runtime_checkable
+class Reduces(Protocol):
+    """What an Examination asks of the survey that made it."""
+
+    def config(self) -> dict[str, Any]: ...
+    def reduce(self, evidence: Floats) -> float: ...
+    def interval(self, evidence: Floats, level: float, draws: int, seed: int) -> tuple[float, float]: ...
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Certification(_Result):
+    """What is decided for each input, and the radius within which no change of it changes that.
+
+    Radii are in the unit of the certificate's threat, such as L2 in the unit of the space's scale.
+    """
+
+    per_row = ("radius", "predicted", "inputs", "labels")
+
+    radius: PerExample  # 0 where nothing is certified
+    predicted: Labels  # -1 where nothing is certified
+    inputs: Inputs
+    labels: Labels
+    level: float  # the probability with which each radius holds
+    method: Method
+    space: Space
+    cost: Usage = field(default_factory=Usage)  # of the call that made it, also in a part of it
+    classes: tuple[str, ...] = ()
+
+    def certified(self, radius: float = 0.0) -> Tensor:
+        """True where the decision is right and no change of this length, or of a smaller one, changes it."""
+        return (self.predicted == self.labels) & (self.radius > radius)
+
+    def check(self) -> None:
+        """Raise DataError, or what the space raises, where its parts do not belong together."""
+        self.space.check(self.inputs)
+        if not bool((self.radius >= 0).all()) or bool((self.radius[self.predicted == ABSTAINS] > 0).any()):
+            raise DataError("radii are below 0, none, or above 0 where nothing is certified")
+        if len(self) and (int(self.predicted.min()) < ABSTAINS or int(self.labels.min()) < 0):
+            raise DataError("decisions or labels name classes that are not there")
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per example: label, what is decided (None where nothing is certified), and the radius."""
+        none = self.predicted == ABSTAINS
+        decided = _named(self.predicted.clamp(min=0), self.classes).astype(object)
+        decided[to_numpy(none)] = None
+        columns = {"label": _named(self.labels, self.classes), "predicted": decided, "radius": to_numpy(self.radius)}
+        return pd.DataFrame(columns)
+
+    def _in_words(self) -> tuple[str, ...]:
+        certified = self.certified()
+        radii = f", median radius {float(self.radius[certified].median()):.4g}" if bool(certified.any()) else ""
+        return (
+            f"Certification of {len(self)} examples by {self.method}",
+            f"{int(certified.sum())} right and certified{radii}; each radius holds with probability {self.level:g}",
+            _cost(self.cost),
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Examination(_Result):
+    """What each example shows of each item, such as a feature."""
+
+    per_row = ("evidence",)
+
+    evidence: Evidence  # (batch, items) or (batch, items, parts)
+    items: tuple[str, ...]
+    method: Method
+    cost: Usage = field(default_factory=Usage)  # of the call that made it, also in a part of it
+
+    def check(self) -> None:
+        """Raise DataError where its parts do not belong together."""
+        if self.evidence.ndim < 2 or self.evidence.shape[1] != len(self.items):
+            raise DataError(f"evidence {tuple(self.evidence.shape)} for {len(self.items)} items")
+        if not isinstance(self.method, Reduces):
+            raise DataError(f"{self.method} is no survey")
+
+    def to_frame(self, level: float = 0.95, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
+        """One row per item: its value over all examples, the interval of that, and n."""
+        method = self.method
+        if not isinstance(method, Reduces):
+            raise DataError(f"{method} is no survey")
+        evidence = to_numpy(self.evidence).astype(np.float64)
+        rows = []
+        for at, item in enumerate(self.items):
+            part = evidence[:, at]
+            rows.append((_whole(item), method.reduce(part), *method.interval(part, level, draws, seed), len(part)))
+        return pd.DataFrame(rows, columns=["item", "value", "low", "high", "n"])
+
+    def _in_words(self) -> tuple[str, ...]:
+        return f"Examination of {len(self.items)} items on {len(self)} examples by {self.method}", _cost(self.cost)

@@ -1,0 +1,58 @@
+"""Surveys that break the link between a feature and the answers."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from probe.contracts import Survey
+from probe.method import param
+from probe.model import Model
+from probe.shapes import Evidence, Inputs, Labels
+from probe.tensors import generator, unequal
+
+
+@dataclass(frozen=True, kw_only=True)
+class PermutationImportance(Survey):
+    """How much more often the model errs where a feature shows the value of another example (Breiman 2001).
+
+    The evidence of an example is the share of `repeats` shuffles in which the answer is wrong, less whether it is wrong
+    as it is: from -1 to 1, and 0 where a feature does not matter. Its mean is the fall of accuracy. A feature that
+    another stands in for falls too little: what it says is of this model, not of the world (arXiv:1905.03151).
+
+    Example:
+        >>> import torch
+        >>> from probe import Dataset, Model, Space
+        >>> model = Model(forward=lambda x: torch.stack([-x[:, 0], x[:, 0]], 1), space=Space(bounds=(-9.0, 9.0)))
+        >>> x = torch.tensor([[1.0, 5.0], [-1.0, 3.0]]).repeat(50, 1)
+        >>> found = PermutationImportance()(model, Dataset(x, (x[:, 0] > 0).long(), space=model.space)).to_frame()
+        >>> found["value"].round(1).tolist()
+        [0.5, 0.0]
+    """
+
+    asks: ClassVar[str] = "fall of accuracy where the feature is shuffled"
+
+    repeats: int = param(5, "shuffles", low=1, high=10**5)
+    seed: int = param(0, "seed of the shuffles", low=0)
+
+    def examine(self, model: Model, inputs: Inputs, labels: Labels) -> Evidence:
+        source = generator(self.seed, torch.device("cpu"))
+        orders = [torch.randperm(len(inputs), generator=source).to(inputs.device) for _ in range(self.repeats)]
+        before = model.task.wrong(model.logits(inputs), labels).to(torch.get_default_dtype())
+        features = model.space.count(inputs)
+        columns = []
+        for feature in range(features):
+            kept = torch.zeros(len(inputs), features, dtype=torch.bool, device=inputs.device)
+            kept[:, feature] = True
+            chosen = model.space.select(kept, inputs)
+            after = torch.zeros_like(before)
+            for order in orders:
+                shuffled = torch.where(chosen, inputs[order], inputs)
+                # An example that got its own value again answers as before.
+                other = unequal(shuffled, inputs).flatten(1).any(1)
+                wrong = before.clone()
+                if bool(other.any()):
+                    wrong[other] = model.task.wrong(model.logits(shuffled[other]), labels[other]).to(before)
+                after += wrong
+            columns.append(after / self.repeats - before)
+        return torch.stack(columns, 1)
