@@ -2,8 +2,9 @@ import pytest
 import torch
 from probe_models.frechet import frechet
 from probe_models.networks import build, start
-from probe_models.training.loop import fit, split_validation
+from probe_models.training.loop import fit
 from probe_models.training.objectives import objective_of
+from probe_models.training.rows import split_validation
 from probe_models.training.settings import Adversary, Settings
 from torch.nn.functional import softplus
 

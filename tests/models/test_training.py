@@ -5,7 +5,8 @@ import pytest
 import torch
 from probe_models.networks import build
 from probe_models.training.augment import flip_and_shift
-from probe_models.training.loop import batches, fit, split_validation
+from probe_models.training.loop import fit
+from probe_models.training.rows import batches, split_validation
 from probe_models.training.schedules import climb_and_fall
 from probe_models.training.settings import Settings
 

@@ -10,9 +10,10 @@ import torch
 from probe_models.networks import build, initialisers, start
 from probe_models.networks.network import Network
 from probe_models.training import augment, augmentations, losses, metrics, optimisers, schedules, stepper
-from probe_models.training.loop import fit, split_validation
+from probe_models.training.loop import fit
 from probe_models.training.objectives import OBJECTIVES, objective_of
 from probe_models.training.objectives.classification import Classification
+from probe_models.training.rows import split_validation
 from probe_models.training.settings import Adversary, Balance, Settings
 from probe_models.training.stepper import Stepper
 from probe_models.zoo import recipe_of

@@ -10,7 +10,8 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 from probe_models.networks import build
-from probe_models.training.loop import _min_batch, fit
+from probe_models.training.loop import fit
+from probe_models.training.rows import min_batch_of
 from probe_models.training.settings import Adversary, Balance, Settings
 from probe_models.training.workers import Workers
 from safetensors.torch import load_file
@@ -168,6 +169,6 @@ def test_processes_normalise_whatever_rows_are_left_of_an_epoch(tmp_path):
 
 def test_batches_of_normalised_rows_have_two_for_each_process():
     with pytest.raises(RangeError, match=r"Settings.batch must be 6 or more for 3 processes, got 5"):
-        _min_batch(normalised(), replace(SETTINGS, batch=5), Workers(count=3))
-    assert _min_batch(normalised(), SETTINGS, Workers(count=3)) == 6
-    assert _min_batch(plain(), replace(SETTINGS, batch=1), Workers(count=3)) == 1
+        min_batch_of(normalised(), replace(SETTINGS, batch=5), Workers(count=3))
+    assert min_batch_of(normalised(), SETTINGS, Workers(count=3)) == 6
+    assert min_batch_of(plain(), replace(SETTINGS, batch=1), Workers(count=3)) == 1

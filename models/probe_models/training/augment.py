@@ -116,6 +116,11 @@ AUGMENTATIONS: dict[str, Callable[[float], Augmentation]] = {
 }
 
 
+def followed(first: Augmentation, then: Augmentation) -> Augmentation:
+    """One after the other."""
+    return lambda inputs, random: then(first(inputs, random), random)
+
+
 def compose(augment: str | Mapping[str, float]) -> Augmentation:
     """The ready mix of that name, or the named augmentations at their strengths, one after the other."""
     if isinstance(augment, str):

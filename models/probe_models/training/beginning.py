@@ -19,7 +19,7 @@ from probe_models.training.settings import Settings
 ERRORS = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
-def begin(  # the arguments of `fit` that decide the first weights
+def begin(  # noqa: PLR0913  # the arguments of `fit` that decide the first weights
     network: nn.Module,
     data: Dataset,
     settings: Settings,
@@ -27,6 +27,7 @@ def begin(  # the arguments of `fit` that decide the first weights
     weights: Weights | None,
     *,
     initialise: bool | None,
+    classes: bool = True,
 ) -> None:
     """Fill in the first weights of a network, and see whether it fits the rows.
 
@@ -54,7 +55,7 @@ def begin(  # the arguments of `fit` that decide the first weights
         if initialise or (initialise is None and empty):
             start(network, data.inputs, source(seed, "weights"), settings.initialiser)
         network.load_state_dict(dict(network.state_dict()) | given)
-        _check(network, data, settings)
+        _check(network, data, settings, classes=classes)
 
 
 def check_kind(network: nn.Module) -> None:
@@ -74,7 +75,7 @@ def check_kind(network: nn.Module) -> None:
         raise PlanError(f"{infinite[0]} of {kind} is complex, which training cannot handle; use two real parameters")
 
 
-def _check(network: nn.Module, data: Dataset, settings: Settings) -> None:
+def _check(network: nn.Module, data: Dataset, settings: Settings, *, classes: bool) -> None:
     """Refuse a network that the rows do not fit, before it takes time."""
     if isinstance(network, TableNetwork) and data.inputs.ndim == 2:  # rows and coordinates
         check_columns(network, data.space, data.inputs.shape[1], data.name)
@@ -96,6 +97,8 @@ def _check(network: nn.Module, data: Dataset, settings: Settings) -> None:
             module.training = mode
     if not isinstance(outputs, Tensor):
         raise DataError(f"{kind} returns a {type(outputs).__name__}, expected a tensor of logits (rows, classes)")
+    if not classes:
+        return
     if outputs.ndim != 2 or len(outputs) != len(ends) or not outputs.is_floating_point():  # rows, classes
         raise DataError(
             f"{kind} makes {tuple(outputs.shape)} {outputs.dtype} of {len(ends)} rows, expected logits "

@@ -8,23 +8,24 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from probe import Dataset
-from probe.errors import DataError, ProbeError, RangeError
-from probe.tensors import generator, sha256, spans
+from probe.errors import ProbeError
+from probe.tensors import sha256
 from probe_models.networks.drawing import tensors
 from probe_models.randomness import fixed
+from probe_models.training.augment import Augmentation, followed
 from probe_models.training.beginning import begin
 from probe_models.training.metrics import Metrics
-from probe_models.training.objectives import Evaluation, objective_of
+from probe_models.training.objectives import Evaluation, Own, objective_of
 from probe_models.training.randomness import number, source
+from probe_models.training.rows import batches, min_batch_of, placed, split_validation
 from probe_models.training.run_state import Epoch, RunState, Trained, Weights
 from probe_models.training.settings import Settings
 from probe_models.training.signals import Stop, asked_to_stop
@@ -33,6 +34,7 @@ from probe_models.training.stepper import Stepper
 from probe_models.training.workers import Workers, distributed
 
 Progress = Callable[[str], None]
+OnEpoch = Callable[[dict[str, Any]], object]
 
 
 def to_stderr(line: str) -> None:
@@ -52,6 +54,10 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
     weights: Weights | None = None,
     initialise: bool | None = None,
     save_every: float = 30.0,
+    objective: Own | None = None,
+    augment: Augmentation | None = None,
+    validation: Dataset | None = None,
+    on_epoch: OnEpoch = lambda line: None,
 ) -> Trained:
     """Train a network; leave the weights of its best epoch in it, in eval mode.
 
@@ -72,6 +78,13 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
         initialise: whether the weights that the network has are drawn anew. A network that `build` made has none, and
             needs no answer; nor does one whose every weight is in `weights`.
         save_every: seconds between two states; 0 writes one after each step.
+        objective: a loss of one's own, loss(outputs, labels) -> a number for each row, or a subclass of `Objective`;
+            the one that `settings.loss` names unless given. Its code is not part of what a state is recognised by.
+        augment: a change of one's own, augment(inputs, generator) -> inputs, after that of the settings; it must draw
+            from the generator alone.
+        validation: rows to choose the best epoch by, in place of those that `settings.validation` carves from `data`.
+        on_epoch: takes what `metrics.jsonl` holds of an epoch: epoch, loss, validation_loss, next_rate, seconds and,
+            where there are classes, training_accuracy and validation_accuracy.
 
     Raises:
         ExistsError: if another process trains into the folder, or it holds the state of another run.
@@ -80,44 +93,37 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
         DataError: if the network cannot take the rows.
         ProbeError: if the loss is no longer a number.
     """
-    training, validation = split_validation(data, settings.validation)
-    begin(network, training, settings, seed, weights, initialise=initialise)
+    training, held_out = split_validation(data, settings.validation) if validation is None else (data, validation)
+    begin(network, training, settings, seed, weights, initialise=initialise, classes=objective is None)
     # Of a network that begins with what it has, that is a part of what the run is.
     initial = sha256(tensors(network)) if initialise is False else sha256(weights or {})
     network.to(device)
     if folder:
         ensure_folder(folder)
     with distributed(device) as workers, _ownership(folder, workers):
-        objective = objective_of(network, settings, training).to(device)
-        min_batch = _min_batch(network, settings, workers)
+        goal = objective_of(network, settings, training, objective).to(device)
+        if augment:
+            goal.augment = followed(goal.augment, augment)
+        min_batch = min_batch_of(network, settings, workers)
         steps = settings.epochs * len(batches(len(training), settings.batch, min_batch))
-        stepper = Stepper(objective, settings, steps=steps, seed=seed, workers=workers)
+        stepper = Stepper(goal, settings, steps=steps, seed=seed, workers=workers)
         # A state of divided weights is not kept: such a run begins anew. All read the state, and one writes it.
         kept = None if workers.shards(settings) else folder
-        states = States(kept, _identity(network, data, settings, seed, initial), save_every) if kept else None
+        named = [getattr(own, "__qualname__", type(own).__name__) for own in (objective, augment) if own is not None]
+        named += [validation.digest()] if validation else []
+        identity = _identity(network, data, settings, seed, [initial, *named])
+        states = States(kept, identity, save_every) if kept else None
         metrics = Metrics(folder if workers.leads else None)
-        run = _Run(stepper, _on(training, device), _on(validation, device), min_batch, progress, metrics, states)
+        heard = Heard(progress, on_epoch)
+        run = _Run(stepper, placed(training, device), placed(held_out, device), min_batch, heard, metrics, states)
         return run.to_the_end()
 
 
-def split_validation(data: Dataset, part: float) -> tuple[Dataset, Dataset]:
-    """Divide the rows into those to train on and those to choose the best epoch by.
+class Heard(NamedTuple):
+    """Who hears how a run goes: by a line of text, and by the numbers of each epoch."""
 
-    The division is the same for all seeds of training, so that seeds can be compared on the validation rows.
-    """
-    count = round(len(data) * part)
-    if count < 1 or count >= len(data):
-        raise DataError(f"{data.name} has {len(data)} rows: too few to keep {part:.0%} of them for validation")
-    order = torch.randperm(len(data), generator=generator(0, torch.device("cpu")))
-    return data[order[count:]], data[order[:count]]
-
-
-def batches(rows: int, size: int, min_batch: int = 1) -> list[slice]:
-    """Slices of `size` rows; a last one of fewer than `min_batch` rows joins the slice before it."""
-    found = list(spans(rows, size))
-    if len(found) > 1 and found[-1].stop - found[-1].start < min_batch:
-        found[-2:] = [slice(found[-2].start, rows)]
-    return found
+    progress: Progress
+    on_epoch: OnEpoch
 
 
 class _Run:
@@ -129,7 +135,7 @@ class _Run:
         training: Dataset,
         validation: Dataset,
         min_batch: int,
-        progress: Progress,
+        heard: "Heard",
         metrics: Metrics,
         states: States | None,
     ) -> None:
@@ -138,7 +144,8 @@ class _Run:
         # As many training rows as there are validation rows, so that both losses are as sure.
         self.sample = training[: len(validation)]
         self.rows = stepper.objective.rows(training)
-        self.progress = progress if self.workers.leads else lambda line: None
+        heard = heard if self.workers.leads else Heard(lambda line: None, lambda line: None)
+        self.progress, self.on_epoch = heard
         self.states = states
         self.run = self._restored() or RunState(_copy(stepper.whole), self._evaluate(validation).loss)
         self.metrics = metrics
@@ -208,6 +215,7 @@ class _Run:
         self.metrics.add(line)
         if self.states:
             self._save()
+        self.on_epoch(dict(line))
         accuracy = "" if validation.accuracy is None else f" and accuracy {validation.accuracy:.4f}"
         self.progress(
             f"epoch {number}/{self.settings.epochs}: loss {loss:.4f}, on validation rows {validation.loss:.4f}"
@@ -288,29 +296,11 @@ def _line(number: int, loss: float, training: Evaluation, validation: Evaluation
     return line
 
 
-def _min_batch(network: nn.Module, settings: Settings, workers: Workers) -> int:
-    """How many rows a step needs: normalisation over a batch can do nothing with a row by itself, in any process."""
-    if not any(isinstance(module, _BatchNorm) for module in network.modules()):
-        return 1
-    min_batch = 2 * workers.count
-    if settings.batch < min_batch:
-        each = f" for {workers.count} processes" * (workers.count > 1)
-        raise RangeError(
-            f"{type(network).__name__} normalises over the rows of a batch; Settings.batch must be {min_batch} or more"
-            f"{each}, got {settings.batch}"
-        )
-    return min_batch
-
-
-def _on(data: Dataset, device: torch.device) -> Dataset:
-    return replace(data, inputs=data.inputs.to(device), labels=data.labels.to(device))
-
-
 def _ownership(folder: Path | None, workers: Workers) -> AbstractContextManager[None]:
     return locked(folder) if folder and workers.leads else nullcontext()
 
 
-def _identity(network: nn.Module, data: Dataset, settings: Settings, seed: int, initial: str) -> str:
+def _identity(network: nn.Module, data: Dataset, settings: Settings, seed: int, initial: list[str]) -> str:
     """A digest of all that a run is determined by."""
     # What has no weights, such as dropout, is in its text.
     shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}

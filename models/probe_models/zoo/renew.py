@@ -17,9 +17,10 @@ from probe.errors import IntegrityError
 from probe_models.datasets import reader
 from probe_models.networks import build
 from probe_models.training.beginning import begin
-from probe_models.training.loop import split_validation, to_stderr
+from probe_models.training.loop import to_stderr
 from probe_models.training.metrics import METRICS
 from probe_models.training.objectives import objective_of
+from probe_models.training.rows import split_validation
 from probe_models.training.run_state import Epoch, Trained
 from probe_models.training.settings import Settings
 from probe_models.zoo import artefact, folder_of, recipe_of

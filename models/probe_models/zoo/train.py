@@ -15,7 +15,8 @@ from probe.errors import ExistsError, ProbeError, RangeError
 from probe_models.datasets import reader
 from probe_models.device import device_of
 from probe_models.networks import build
-from probe_models.training.loop import Progress, fit, split_validation, to_stderr
+from probe_models.training.loop import Progress, fit, to_stderr
+from probe_models.training.rows import split_validation
 from probe_models.training.run_state import Trained
 from probe_models.training.signals import terminable
 from probe_models.training.state import States, ensure_folder, locked

@@ -8,6 +8,7 @@ from probe_models.training.objectives.classification import Classification
 from probe_models.training.objectives.elbo import Elbo
 from probe_models.training.objectives.game import Game
 from probe_models.training.objectives.objective import Batch, Evaluation, Objective
+from probe_models.training.objectives.own import Loss, OwnLoss
 from probe_models.training.objectives.reconstruction import Reconstruction
 from probe_models.training.settings import Settings
 
@@ -18,9 +19,16 @@ OBJECTIVES: dict[str, type[Objective]] = dict.fromkeys(LOSSES, Classification) |
 }
 
 
-def objective_of(network: nn.Module, settings: Settings, data: Dataset) -> Objective:
-    """The objective that the settings name, over a network and the data that it is to learn."""
-    return OBJECTIVES[settings.loss](network, settings, data)
+Own = type[Objective] | Loss  # an objective of one's own, or only its loss
 
 
-__all__ = ["OBJECTIVES", "Batch", "Evaluation", "Objective", "objective_of"]
+def objective_of(network: nn.Module, settings: Settings, data: Dataset, own: Own | None = None) -> Objective:
+    """The objective over a network and the data that it is to learn: one's own, or the one that the settings name."""
+    if own is None:
+        return OBJECTIVES[settings.loss](network, settings, data)
+    if isinstance(own, type):
+        return own(network, settings, data)
+    return OwnLoss(network, settings, data, own)
+
+
+__all__ = ["OBJECTIVES", "Batch", "Evaluation", "Objective", "Own", "OwnLoss", "objective_of"]

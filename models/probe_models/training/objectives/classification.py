@@ -12,7 +12,6 @@ from probe.errors import DataError, PlanError
 from probe.tensors import rows_per_pass, spans
 from probe_models.networks.network import logits_of
 from probe_models.training.adversary import catastrophic_overfitting, directions, divergence, perturb
-from probe_models.training.augment import compose
 from probe_models.training.groups import Add, Groups
 from probe_models.training.losses import LOSSES, shares
 from probe_models.training.metrics import Line
@@ -43,7 +42,7 @@ class Classification(Objective):
             raise PlanError(
                 f"Settings.mixup mixes classes, and {data.name} names none; give it classes, or leave it out"
             )
-        self.augment, self.loss = compose(settings.augment), LOSSES[settings.loss]
+        self.loss = LOSSES[settings.loss]
         self.groups = Groups(settings.balance, data)
         # Not a part of the state: the settings say it.
         self.register_buffer("weights", _class_weights(settings, self.classes), persistent=False)

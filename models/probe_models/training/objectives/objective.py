@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from probe import Dataset
+from probe_models.training.augment import Augmentation, compose
 from probe_models.training.groups import Add
 from probe_models.training.metrics import Line
 from probe_models.training.settings import Settings
@@ -48,10 +49,11 @@ class Objective(nn.Module, ABC):
     def __init__(self, network: nn.Module, settings: Settings, data: Dataset) -> None:
         super().__init__()
         self.network, self.settings = network, settings
+        self.augment: Augmentation = compose(settings.augment)
 
     def rows(self, data: Dataset) -> Batch:
         """All rows of a data set, as steps take them."""
-        nothing = torch.zeros_like(data.labels)
+        nothing = torch.zeros(len(data), dtype=torch.long, device=data.labels.device)
         return Batch(data.inputs, data.labels, data.labels, nothing, torch.ones_like(nothing, dtype=torch.float32))
 
     def prepare(self, batch: Batch, random: torch.Generator) -> Batch:

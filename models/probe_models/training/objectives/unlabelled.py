@@ -8,7 +8,6 @@ from torch import nn
 from probe import Dataset
 from probe.errors import PlanError
 from probe_models.networks.network import Network
-from probe_models.training.augment import compose
 from probe_models.training.objectives.objective import Objective
 from probe_models.training.settings import Settings
 
@@ -29,4 +28,3 @@ class Unlabelled(Objective, ABC):
         for name in self.refused:
             if getattr(settings, name):
                 raise PlanError(f"Settings.{name} does nothing for the loss {settings.loss!r}; leave it out")
-        self.augment = compose(settings.augment)

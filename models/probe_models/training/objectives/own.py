@@ -1,0 +1,59 @@
+"""A loss of one's own."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from probe import Dataset
+from probe.errors import DataError, PlanError
+from probe.tensors import rows_per_pass, spans
+from probe_models.networks.network import logits_of
+from probe_models.training.objectives.objective import Batch, Evaluation, Objective
+from probe_models.training.settings import Settings
+
+Loss = Callable[[Tensor, Tensor], Tensor]  # of outputs and labels: a number for each row
+# What works through classes, or through one of the losses that are named.
+REFUSED = ("smoothing", "class_weights", "mixup", "adversary", "balance")
+
+
+class OwnLoss(Objective):
+    """The mean over the rows of a function of outputs and labels, whatever shape either has.
+
+    >>> fit(network, data, Settings(), objective=lambda outputs, labels: (outputs[:, 0] - labels).abs(), device=cpu)
+    """
+
+    def __init__(self, network: nn.Module, settings: Settings, data: Dataset, loss: Loss) -> None:
+        super().__init__(network, settings, data)
+        for name in REFUSED:
+            if getattr(settings, name) not in (None, 0):
+                raise PlanError(
+                    f"Settings.{name} works through classes, and objective= is a loss of one's own; leave one out"
+                )
+        self.loss = loss
+
+    def prepare(self, batch: Batch, random: torch.Generator) -> Batch:
+        return replace(batch, inputs=self.augment(batch.inputs, random))
+
+    def forward(self, batch: Batch) -> Tensor:
+        return self._losses(self.network, batch)
+
+    def evaluate(self, network: nn.Module, data: Dataset) -> Evaluation:
+        """The same mean, of inputs as they are."""
+        with torch.no_grad():
+            each = [
+                self._losses(network, self.rows(data[rows])) for rows in spans(len(data), rows_per_pass(data.inputs))
+            ]
+        return Evaluation(float(torch.cat(each).mean()))
+
+    def _losses(self, network: nn.Module, batch: Batch) -> Tensor:
+        losses: Any = self.loss(logits_of(network, batch.inputs), batch.targets)
+        if not isinstance(losses, Tensor) or losses.ndim == 0 or len(losses) != len(batch):
+            found = tuple(losses.shape) if isinstance(losses, Tensor) else type(losses).__name__
+            raise DataError(
+                f"objective= gave {found} for {len(batch)} rows, expected a number for each row; of a loss of torch's, "
+                'ask reduction="none"'
+            )
+        return losses.flatten(1).mean(1) if losses.ndim > 1 else losses

@@ -1,0 +1,52 @@
+"""Which rows are trained on, which choose the best epoch, and how many go together."""
+
+from dataclasses import replace
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from probe import Dataset
+from probe.errors import DataError, RangeError
+from probe.tensors import generator, spans
+from probe_models.training.settings import Settings
+from probe_models.training.workers import Workers
+
+
+def split_validation(data: Dataset, part: float) -> tuple[Dataset, Dataset]:
+    """Divide the rows into those to train on and those to choose the best epoch by.
+
+    The division is the same for all seeds of training, so that seeds can be compared on the validation rows.
+    """
+    count = round(len(data) * part)
+    if count < 1 or count >= len(data):
+        raise DataError(f"{data.name} has {len(data)} rows: too few to keep {part:.0%} of them for validation")
+    order = torch.randperm(len(data), generator=generator(0, torch.device("cpu")))
+    return data[order[count:]], data[order[:count]]
+
+
+def batches(rows: int, size: int, min_batch: int = 1) -> list[slice]:
+    """Slices of `size` rows; a last one of fewer than `min_batch` rows joins the slice before it."""
+    found = list(spans(rows, size))
+    if len(found) > 1 and found[-1].stop - found[-1].start < min_batch:
+        found[-2:] = [slice(found[-2].start, rows)]
+    return found
+
+
+def min_batch_of(network: nn.Module, settings: Settings, workers: Workers) -> int:
+    """How many rows a step needs: normalisation over a batch can do nothing with a row by itself, in any process."""
+    if not any(isinstance(module, _BatchNorm) for module in network.modules()):
+        return 1
+    min_batch = 2 * workers.count
+    if settings.batch < min_batch:
+        each = f" for {workers.count} processes" * (workers.count > 1)
+        raise RangeError(
+            f"{type(network).__name__} normalises over the rows of a batch; Settings.batch must be {min_batch} or more"
+            f"{each}, got {settings.batch}"
+        )
+    return min_batch
+
+
+def placed(data: Dataset, device: torch.device) -> Dataset:
+    """The rows on a device."""
+    return replace(data, inputs=data.inputs.to(device), labels=data.labels.to(device))
