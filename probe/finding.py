@@ -10,6 +10,7 @@ from probe.statistics import Estimate
 Status = Literal["pass", "fail", "inconclusive", "not run", "error"]
 Direction = Literal["at least", "at most"]
 About = Literal["model", "explanation", "attack"]
+Lens = Literal["performance", "explanation", "robustness", "bias"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,8 @@ class Finding:
     threshold: float | None = None
     direction: Direction = "at least"
     unit: Unit = "share"  # that estimate, interval and threshold are written in
+    step: str = ""  # the step of the audit whose evidence it rests on; empty where it rests on several
+    metric: str = ""  # the metric that was held against the threshold
     method: str = ""  # how it was measured, with its settings
     seed: int | None = None
     note: str = ""  # what the status rests on, or why it was not run

@@ -5,15 +5,6 @@ from math import isfinite
 from typing import Any, Literal, NamedTuple
 
 Unit = Literal["share", "points", "number", "signed"]  # 94.3 %, 5.1 pp, 0.353, +0.068
-# Of the measures that tables name; any other is a bare number.
-UNITS: Mapping[str, Unit] = {
-    "accuracy": "share",
-    "calibration error": "points",
-    "residual share": "share",
-    "deletion": "signed",
-    "insertion": "signed",
-}
-
 MINUS, TIMES, DASH = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}", "\N{EN DASH}"
 UNDEFINED, NOT_MEASURED, NO_INTERVAL = "undefined", "not measured", "no interval"
 _THIN = "\N{NARROW NO-BREAK SPACE}"

@@ -1,20 +1,43 @@
 """From the evidence of many examples to one number and its interval, for metrics and for a verifier without torch."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from importlib.metadata import entry_points
+from typing import Any
 
-from probe.statistics import Estimate, Floats, bootstrap, calibration_error, calibration_interval, mean, wilson
+from probe.errors import UnknownMethod
+from probe.statistics import (
+    Estimate,
+    Floats,
+    area_under_roc,
+    area_under_roc_interval,
+    bootstrap,
+    calibration_error,
+    calibration_interval,
+    mean,
+    wilson,
+)
 
-Interval = Callable[[Floats, float, int, int], tuple[float, float]]  # of evidence, level, draws and seed
+GROUP = "probe.reductions"  # the entry points by which a package brings reductions of its own
 
 
 @dataclass(frozen=True)
 class Reduction:
     """How evidence becomes a number, and how far that can be relied on."""
 
-    value: Callable[[Floats], float]
-    own_interval: Interval | None = None  # None: a percentile bootstrap over examples
+    value: Callable[..., float]  # of evidence
+    own_interval: Callable[..., tuple[float, float]] | None = None  # of evidence, level, draws, seed; None: a bootstrap
+    settings: tuple[str, ...] = ()  # of the metric, which both take by name
+    method: str = "bootstrap over examples"  # where the interval comes from
+
+    def using(self, config: Mapping[str, Any]) -> "Reduction":
+        """The same with the settings of a metric filled in."""
+        if not self.settings:
+            return self
+        given = {name: config[name] for name in self.settings}
+        own = None if self.own_interval is None else partial(self.own_interval, **given)
+        return replace(self, value=partial(self.value, **given), own_interval=own, settings=())
 
     def interval(self, evidence: Floats, level: float = 0.95, draws: int = 1000, seed: int = 0) -> tuple[float, float]:
         """Interval of `value(evidence)`."""
@@ -27,9 +50,37 @@ class Reduction:
         return Estimate(self.value(evidence), *self.interval(evidence, seed=seed), len(evidence))
 
 
-def calibration(bins: int) -> Reduction:
-    """The calibration error of (confidence, correct)."""
-    return Reduction(partial(_calibration_error, bins=bins), partial(_calibration_interval, bins=bins))
+def reduction(name: str, config: Mapping[str, Any] = {}) -> Reduction:
+    """The reduction of that name, with the settings of a metric that it takes.
+
+    Raises:
+        UnknownMethod: if neither probe nor an installed package has one of that name.
+
+    Example:
+        >>> import numpy as np
+        >>> reduction("mean").value(np.array([0.0, 1.0, 1.0, 0.0]))
+        0.5
+    """
+    found = REDUCTIONS.get(name) or _brought(name)
+    if found is None:
+        there = ", ".join((*REDUCTIONS, *entry_points(group=GROUP).names))
+        raise UnknownMethod(
+            f"no reduction named {name!r:.60}; there are {there}. Where another package brings it, install that: it "
+            f"names its reductions as entry points of the group {GROUP}"
+        )
+    return found.using(config)
+
+
+@cache
+def _brought(name: str) -> Reduction | None:
+    """The reduction of that name that an installed package brings."""
+    for point in entry_points(group=GROUP, name=name):
+        try:
+            found = point.load()
+        except (ImportError, AttributeError) as error:
+            raise UnknownMethod(f"the reduction {name!r} of {point.value} cannot be loaded: {error}") from error
+        return found if isinstance(found, Reduction) else None
+    return None
 
 
 def _wilson(evidence: Floats, level: float, draws: int, seed: int) -> tuple[float, float]:
@@ -58,13 +109,23 @@ def _calibration_interval(evidence: Floats, level: float, draws: int, seed: int,
     return calibration_interval(evidence, bins, level=level, draws=draws, seed=seed)
 
 
-MEAN = Reduction(mean)
-PROPORTION = Reduction(mean, _wilson)
-REDUCTIONS: Mapping[str, Reduction] = {  # of the metrics that an audit takes, with their default settings
-    "accuracy": PROPORTION,
-    "robust_accuracy": PROPORTION,
-    "calibration_error": calibration(bins=15),
-    "deletion": Reduction(_random_minus_own),
-    "insertion": Reduction(_own_minus_random),
-    "completeness": Reduction(_residual_share),
+def _area(evidence: Floats) -> float:
+    return area_under_roc(evidence[:, 0], evidence[:, 1])
+
+
+def _area_interval(evidence: Floats, level: float, draws: int, seed: int) -> tuple[float, float]:
+    # A draw takes the time of several means, and the ends of an area need fewer.
+    return area_under_roc_interval(evidence[:, 0], evidence[:, 1], level=level, draws=max(1, draws // 5), seed=seed)
+
+
+REDUCTIONS: Mapping[str, Reduction] = {
+    "mean": Reduction(mean),
+    "proportion": Reduction(mean, _wilson, method="Wilson interval"),
+    "random minus own": Reduction(_random_minus_own),
+    "own minus random": Reduction(_own_minus_random),
+    "residual share": Reduction(_residual_share),
+    "calibration error": Reduction(
+        _calibration_error, _calibration_interval, ("bins",), "interval by the noise of its bins"
+    ),
+    "area under ROC": Reduction(_area, _area_interval),
 }

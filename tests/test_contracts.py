@@ -21,6 +21,7 @@ from probe.errors import (
     UnknownMethod,
     Unsupported,
 )
+from probe.reductions import reduction
 from probe.registry import FAMILIES, build, discover, methods
 from probe.results import Attribution, Perturbation
 
@@ -76,6 +77,16 @@ def result_for(metric: Metric, model: Model, inputs: torch.Tensor):
         Perturbation: lambda: ATTACKS["pgd"](eps=0.1)(model, inputs, y),
     }
     return kinds[metric.reads()]()
+
+
+def suited(metric: Metric, model: Model, inputs: torch.Tensor) -> Model:
+    """The network, or one of two classes where the metric is of two."""
+    if metric.suits(result_for(metric, model, inputs)):
+        return model
+    layers = nn.Sequential(nn.Flatten(), nn.Linear(16, 2, bias=False))
+    with torch.no_grad():
+        layers[1].weight.copy_(torch.stack([torch.arange(16.0) - 7.5, 7.5 - torch.arange(16.0)]))
+    return Model(forward=layers.eval(), space=model.space, classes=("a", "b"))
 
 
 @each(methods())
@@ -139,6 +150,7 @@ def test_attack_lowers_the_margin(method, network, images):
 
 @each(METRICS)
 def test_metric_gives_a_value_within_its_interval(method, network, images):
+    network = suited(method, network, images)
     scores = method(network, result_for(method, network, images))
     low, high = scores.interval()
     assert low <= scores.value + 1e-9
@@ -153,6 +165,25 @@ def test_metric_refuses_what_it_cannot_read(method, network, images):
     other = next(m for m in METRICS.values() if m.reads() is not method.reads())
     with pytest.raises(TypeError, match="reads"):
         method(network, result_for(other(), network, images))
+
+
+@each(METRICS)
+def test_a_metric_declares_how_an_audit_shows_it(method):
+    assert (
+        method.lens
+        == {Prediction: "performance", Attribution: "explanation", Perturbation: "robustness"}[method.reads()]
+    )
+    assert method.direction == ("at least" if method.better == "higher" else "at most")
+    assert reduction(method.reduction, method.config()).value is not None
+    assert method.better in type(method).__doc__
+    kind = type(method)
+    with pytest.raises(ContractError, match=r"unit = 'percent', expected one of share, points"):
+        type("Odd", (kind,), {"unit": "percent", "__module__": __name__})()
+
+
+def test_a_metric_with_a_reduction_that_nobody_has_is_refused_with_those_that_there_are():
+    with pytest.raises(UnknownMethod, match=r"no reduction named 'middle'; there are mean, proportion"):
+        reduction("middle")
 
 
 @each(EXPLAINERS | ATTACKS)

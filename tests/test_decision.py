@@ -147,7 +147,7 @@ def audits(tmp_path_factory):
 def test_an_audit_and_its_verifier_decide_by_the_threshold(audits):
     bundle = audits[0.2]
     assert bundle.manifest["model"]["threshold"] == 0.2
-    accuracy = {t: b.table("performance").value[0] for t, b in audits.items()}
+    accuracy = {t: b.table("readings").value[0] for t, b in audits.items()}
     x = bundle.arrays("predictions")["logits"][:, 1] * 2
     assert accuracy[0.2] == 1
     assert accuracy[None] == pytest.approx(1 - ((x >= np.log(0.25)) & (x <= 0)).mean())

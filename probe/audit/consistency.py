@@ -4,6 +4,7 @@ Only what an audit cannot write otherwise is refused. That a stranger wrote all 
 shows in a digest that was given by another way, and not in here.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isclose, prod
 from typing import Any
@@ -12,13 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probe.audit.bundle import Bundle
-from probe.audit.expected import expected_steps
+from probe.audit.expected import Planned, metrics_of, planned
 from probe.audit.lenses.common import Answers
+from probe.audit.readings import evidence_of
 from probe.errors import IntegrityError
 from probe.npz import Arrays
 from probe.numbers import fraction
 
 TIE = 1e-2  # share of the largest logit: two answers that are this near may change places with the batch
+MEASURED = ("predictions", "explainer")  # kinds of steps whose result metrics are taken of
 DUST = 1e-4  # share of the sum of sizes: how far the sum over coordinates may be off by rounding
 
 Array = NDArray[Any]
@@ -27,7 +30,8 @@ Array = NDArray[Any]
 def check_steps(bundle: Bundle) -> None:
     """Raise IntegrityError unless the steps are those of the plan, each with the file that it leaves."""
     manifest = bundle.manifest
-    names, expected = [step["name"] for step in manifest["steps"]], expected_steps(manifest["plan"])
+    steps = planned(manifest["plan"])
+    names, expected = [step["name"] for step in manifest["steps"]], [step.name for step in steps]
     if missing := [name for name in expected if name not in names] if bundle.complete else []:
         raise IntegrityError(f"the plan asks for the step {missing[0]}, which {bundle.name} does not have")
     if surplus := [name for name in names if name not in expected]:
@@ -42,31 +46,31 @@ def check_steps(bundle: Bundle) -> None:
         raise IntegrityError(f"{odd[0]} {'is missing' if odd[0] in done else 'is of no step that was done'}")
     if manifest.get("contents", {}).keys() != stored:
         raise IntegrityError("audit.json does not list the contents of each array file")
-    planned = {f"explain-{c['method']}": c for c in manifest["plan"]["explain"]["methods"] or ()}
-    planned |= {f"attack-{c['method']}": c for c in manifest["plan"]["attack"]["methods"] or ()}
-    for step in manifest["steps"]:
-        _check_settings(step, planned.get(step["name"], {}))
+    for step, asked in zip(manifest["steps"], steps, strict=False):
+        _check_settings(step, asked)
 
 
 def check_arrays(bundle: Bundle) -> None:
     """Raise IntegrityError where the arrays contradict each other, or what the manifest says of them."""
-    stored = {
-        step["name"]: bundle.arrays(step["name"]) for step in bundle.manifest["steps"] if step["status"] == "done"
-    }
+    done = [step for step in bundle.manifest["steps"] if step["status"] == "done"]
+    stored = {step["name"]: bundle.arrays(step["name"]) for step in done}
     if "predictions" not in stored:
         if stored:
             raise IntegrityError(f"{bundle.name} has evidence of {next(iter(stored))}, and no predictions")
         return
     _check_predictions(bundle, stored["predictions"])
     answers = _Rows.of(bundle)
-    for name, arrays in stored.items():
-        if name == "instances":
+    _check_measured(stored["predictions"], answers)
+    for step in done:
+        name, arrays = step["name"], stored[step["name"]]
+        if step["kind"] == "instances":
             _check_instances(bundle, arrays, answers)
-        elif name.startswith("explain-"):
+        elif step["kind"] == "explainer":
             _check_explanation(bundle, name, arrays, stored["instances"], answers)
-        elif name.startswith("attack-"):
+        elif step["kind"] == "attack":
             _check_attack(bundle, name, arrays, answers)
-    drawn = [arrays["rows"] for name, arrays in stored.items() if name.startswith("attack-")]
+        _check_readings(bundle, step, arrays)
+    drawn = [stored[step["name"]]["rows"] for step in done if step["kind"] == "attack"]
     if any(not np.array_equal(rows, drawn[0]) for rows in drawn):
         raise IntegrityError("the attacks are of different rows")
 
@@ -78,6 +82,7 @@ class _Rows:
     labels: Array
     predicted: Array
     tied: Array
+    sure: Array  # the probability of the most likely class
 
     @classmethod
     def of(cls, bundle: Bundle) -> "_Rows":
@@ -87,7 +92,19 @@ class _Rows:
         threshold = bundle.manifest["model"].get("threshold")
         if threshold is not None:
             tied = np.abs(answers.probabilities[:, -1] - threshold) <= TIE
-        return cls(answers.labels, answers.predicted, tied)
+        return cls(answers.labels, answers.predicted, tied, answers.probabilities.max(1))
+
+
+def _check_measured(arrays: Arrays, answers: _Rows) -> None:
+    """What the usual metrics saw of the answers is what the logits say."""
+    right = arrays.get(evidence_of("accuracy"))
+    if right is not None:
+        agree = (right == (answers.predicted == answers.labels)) | answers.tied
+        _expect(bool(agree.all()), "predictions", "what was right is not what the logits say")
+    confident = arrays.get(evidence_of("calibration_error"))
+    if confident is not None:
+        close = np.abs(confident[:, 0] - answers.sure) <= TIE
+        _expect(bool(close.all()), "predictions", "how sure the answers were is not what the logits say")
 
 
 def _check_predictions(bundle: Bundle, arrays: Arrays) -> None:
@@ -131,9 +148,6 @@ def _check_explanation(bundle: Bundle, name: str, arrays: Arrays, instances: Arr
     summed, sizes = (_summed(part, features, by_feature.shape[1]) for part in (flat, np.abs(flat)))
     close = np.abs(summed - by_feature) <= DUST * sizes + 1e-30
     _expect(bool(close.all()), name, "its values by feature are not the sums of its values")
-    for metric in ("deletion", "insertion", "completeness"):
-        if metric in arrays:
-            _check_form(name, arrays[metric], (len(rows), 2))
 
 
 def _check_attack(bundle: Bundle, name: str, arrays: Arrays, answers: _Rows) -> None:
@@ -167,14 +181,41 @@ def _check_attack(bundle: Bundle, name: str, arrays: Arrays, answers: _Rows) -> 
     _check_form(name, arrays["moved"], (len(eps), kept, len(manifest["data"]["features"])))
 
 
-def _check_settings(step: dict[str, Any], planned: dict[str, Any]) -> None:
-    """The settings that the plan names are those that the step ran with."""
-    ran = step["method"]
+def _check_readings(bundle: Bundle, step: dict[str, Any], arrays: Arrays) -> None:
+    """Each metric that the plan asks for was read, as it asks; its evidence is there, a row for each example."""
+    name, plan = step["name"], bundle.manifest["plan"]
+    wanted = metrics_of(plan, step["lens"]) if step["kind"] in MEASURED else []
+    _expect(
+        [r["metric"] for r in step["readings"]] == [id_ for id_, _ in wanted], name, "its metrics are not the plan's"
+    )
+    for reading, (_, config) in zip(step["readings"], wanted, strict=True):
+        asked = plan["checks"].get(config["method"])
+        _expect(
+            reading["threshold"] == asked, name, f"{reading['metric']} has another threshold than the plan asks for"
+        )
+        _check_same(f"{name}: {reading['metric']}", reading["settings"], config)
+        held = evidence_of(reading["metric"]) in arrays
+        _expect(held == (reading["status"] == "done"), name, f"{reading['metric']} was read without evidence")
+        if held:
+            found = arrays[evidence_of(reading["metric"])]
+            _expect(
+                found.dtype.kind in "fiub" and len(found) == len(arrays["rows"]), name, "evidence is not of its rows"
+            )
+
+
+def _check_settings(step: dict[str, Any], asked: Planned) -> None:
+    """The step is the planned one, and ran with the settings that the plan names."""
+    if (step["kind"], step["id"], step["lens"]) != (asked.kind, asked.id, asked.lens):
+        raise IntegrityError(f"the step {step['name']} is said to be {step['kind']} {step['id']}")
+    _check_same(step["name"], step["method"], asked.method)
+
+
+def _check_same(name: str, ran: dict[str, Any], planned: Mapping[str, Any]) -> None:
     for key, asked in planned.items():
         if key in ran and not _same(ran[key], asked):
-            raise IntegrityError(f"{step['name']} ran with {key} = {ran[key]!r}, and the plan asks for {asked!r}")
-    if ran.get("method", "") not in ("", step["name"].partition("-")[2]):
-        raise IntegrityError(f"the step {step['name']} ran {ran['method']!r}")
+            raise IntegrityError(f"{name} ran with {key} = {ran[key]!r}, and the plan asks for {asked!r}")
+    if ran.get("method", "") != planned.get("method", ""):
+        raise IntegrityError(f"{name} ran {ran.get('method')!r}")
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -1,21 +1,21 @@
 """The steps of an audit that need the model: each ends in arrays that the findings are computed from."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from probe.audit.attacking import Tick, smallest_radii
 from probe.audit.bundle import Arrays
+from probe.audit.expected import Planned, planned
+from probe.audit.measuring import measure
 from probe.audit.plan import Plan
-from probe.contracts import Attack, Explainer, Metric
+from probe.audit.readings import Reading
+from probe.contracts import Attack, Explainer
 from probe.dataset import Dataset
-from probe.errors import ProbeError
-from probe.metrics import Completeness, Deletion, Insertion
 from probe.metrics.masked import Memory
 from probe.model import Model
 from probe.numbers import as_written, fraction
@@ -30,37 +30,47 @@ SHOWN = 24  # examples whose attacked inputs are kept to be looked at
 class Step:
     """One piece of an audit, small enough to lose and to repeat. Its arrays go to arrays/NAME.npz."""
 
-    name: str
-    lens: str
+    planned: Planned
     method: dict[str, Any]
     total: int  # examples times radii: what progress counts
     work: Callable[[Tick], Arrays]
-    checks: list[dict[str, Any]] = field(default_factory=list)  # the metrics that are taken of the result
+    readings: list[Reading] = field(default_factory=list)  # of the metrics, as `work` takes them
     threat: dict[str, Any] = field(default_factory=dict)  # of an attack: what its budget is a number of
     title: str = ""  # of an attack, as people call it
     caption: str = ""  # of an explainer: what its values say
 
+    @property
+    def name(self) -> str:
+        return self.planned.name
+
 
 def steps(plan: Plan, model: Model, data: Dataset) -> Iterator[Step]:
     """The steps of a resolved plan, in the order in which they run."""
-    yield Step("predictions", "performance", {}, len(data), lambda tick: _predictions(model, data, tick))
+    coming = iter(planned(plan.to_json()))
+    yield _predictions(next(coming), plan, model, data)
     if plan.explain.methods and plan.explain.sample:
         rows = data.draw(plan.explain.sample, plan.seed)
-        yield Step("instances", "explanation", {}, len(rows), lambda tick: _instances(model, data, rows, tick))
+        yield Step(next(coming), {}, len(rows), lambda tick: _instances(model, data, rows, tick))
         memory = Memory()
         for explainer in plan.explainers():
-            yield _explain(explainer, model, data, (rows, plan.seed), memory)
+            yield _explain(next(coming), explainer, plan, model, (data, rows, memory))
     if plan.attack.methods and plan.attack.eps and plan.attack.sample:
         rows = data.draw(plan.attack.sample, plan.seed)
         for attack in plan.attacks():
-            yield _attack(attack, plan.attack.eps, model, data, rows)
+            yield _attack(next(coming), attack, plan.attack.eps, model, (data, rows))
 
 
-def _predictions(model: Model, data: Dataset, tick: Tick) -> Arrays:
-    prediction = predict(model, data)
-    tick(len(data))
-    assert data.rows is not None
-    return {"rows": to_numpy(data.rows), "labels": to_numpy(data.labels), "logits": to_numpy(prediction.logits)}
+def _predictions(step: Planned, plan: Plan, model: Model, data: Dataset) -> Step:
+    readings: list[Reading] = []
+
+    def work(tick: Tick) -> Arrays:
+        prediction = predict(model, data)
+        tick(len(data))
+        assert data.rows is not None
+        stored = {"rows": to_numpy(data.rows), "labels": to_numpy(data.labels), "logits": to_numpy(prediction.logits)}
+        return stored | measure(plan.metrics("performance"), model, prediction, readings)
+
+    return Step(step, {}, len(data), work, readings)
 
 
 def _instances(model: Model, data: Dataset, rows: Tensor, tick: Tick) -> Arrays:
@@ -75,14 +85,11 @@ def _instances(model: Model, data: Dataset, rows: Tensor, tick: Tick) -> Arrays:
     return arrays | ({"described": np.array(model.space.describe(inputs))} if told else {})
 
 
-def _explain(explainer: Explainer, model: Model, data: Dataset, drawn: tuple[Tensor, int], memory: Memory) -> Step:
-    rows, seed = drawn
-    checks: list[Metric[Attribution]] = [
-        Deletion(seed=seed, output=explainer.output),
-        Insertion(seed=seed, output=explainer.output),
-    ]
-    if explainer.adds_up_to and not explainer.sums_by_construction:
-        checks.append(Completeness())
+def _explain(
+    step: Planned, explainer: Explainer, plan: Plan, model: Model, drawn: tuple[Dataset, Tensor, Memory]
+) -> Step:
+    data, rows, memory = drawn
+    readings: list[Reading] = []
 
     def work(tick: Tick) -> Arrays:
         inputs = model.check(data.inputs[rows])
@@ -92,35 +99,20 @@ def _explain(explainer: Explainer, model: Model, data: Dataset, drawn: tuple[Ten
             values.append(explainer(model, inputs[part], targets[part]).values)
             tick(len(values[-1]))
         attribution = Attribution(torch.cat(values), inputs, targets, explainer, model.space)
-        evidence = dict(_measure(metric, model, attribution, memory) for metric in checks)
         stored = {
             "rows": to_numpy(rows),
             "targets": to_numpy(targets),
             "values": to_numpy(attribution.values.float()),
             "by_feature": to_numpy(model.space.by_feature(attribution.values.float())),
         }
-        return stored | evidence
+        return stored | measure(plan.metrics("explanation"), model, attribution, readings, memory)
 
-    settings = [metric.config() for metric in checks]
-    name, config = f"explain-{explainer.name()}", as_written(explainer.config())
-    return Step(name, "explanation", config, len(rows), work, settings, caption=explainer.captioned(explainer.output))
-
-
-def _measure(
-    metric: Metric[Attribution], model: Model, attribution: Attribution, memory: Memory
-) -> tuple[str, NDArray[Any]]:
-    """A metric's evidence by its name, or why there is none: what cannot be judged is still an explanation."""
-    try:
-        if isinstance(metric, Deletion | Insertion):
-            evidence = metric.measure(model, attribution, memory)
-        else:
-            evidence = metric(model, attribution).evidence
-        return metric.name(), to_numpy(evidence.cpu().double())
-    except ProbeError as error:
-        return f"why_no_{metric.name()}", np.array(str(error))
+    config, caption = as_written(explainer.config()), explainer.captioned(explainer.output)
+    return Step(step, config, len(rows), work, readings, caption=caption)
 
 
-def _attack(attack: Attack, radii: tuple[str, ...], model: Model, data: Dataset, rows: Tensor) -> Step:
+def _attack(step: Planned, attack: Attack, radii: tuple[str, ...], model: Model, drawn: tuple[Dataset, Tensor]) -> Step:
+    data, rows = drawn
     ordered = tuple(sorted(radii, key=fraction))
     total = len(rows) * len(radii)
 
@@ -149,5 +141,4 @@ def _attack(attack: Attack, radii: tuple[str, ...], model: Model, data: Dataset,
 
     # The radii are the plan's, so the attack's own would only mislead.
     settings = {key: value for key, value in as_written(attack.config()).items() if key != "eps"}
-    step = Step(f"attack-{attack.name()}", "robustness", settings, total, work)
-    return replace(step, threat=attack.threat.to_json(), title=type(attack).__name__)
+    return Step(step, settings, total, work, threat=attack.threat.to_json(), title=type(attack).__name__)

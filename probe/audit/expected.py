@@ -1,19 +1,69 @@
 """Which steps a plan asks for: those that run an audit and those that verify one must agree on it."""
 
-from collections.abc import Mapping
-from typing import Any
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+NAMES = {"explainer": "explain"}  # how the name of a step begins, where it is not its kind
 
 
-def expected_steps(plan: Mapping[str, Any]) -> list[str]:
-    """The names of the steps of a resolved plan, in the order in which they run.
+SECTIONS = {"performance": "predict", "explanation": "explain", "robustness": "attack"}  # of a plan, by lens
+
+
+class Planned(NamedTuple):
+    """One step of a plan."""
+
+    kind: str  # predictions, instances, explainer, attack
+    id: str  # of the method: its name, and a digest of its settings where it is planned more than once; "" without one
+    lens: str
+    method: Mapping[str, Any]  # as the plan has it
+
+    @property
+    def name(self) -> str:
+        """What its arrays are called."""
+        return f"{NAMES.get(self.kind, self.kind)}-{self.id}" if self.id else self.kind
+
+
+def planned(plan: Mapping[str, Any]) -> list[Planned]:
+    """The steps of a resolved plan, in the order in which they run.
 
     Args:
         plan: what `Plan.to_json` gives, as a manifest holds it
     """
     explain, attack = plan["explain"], plan["attack"]
-    names = ["predictions"]
+    steps = [Planned("predictions", "", "performance", {})]
     if explain["methods"] and explain["sample"]:
-        names += ["instances", *(f"explain-{config['method']}" for config in explain["methods"])]
+        steps.append(Planned("instances", "", "explanation", {}))
+        steps += _each("explainer", "explanation", explain["methods"])
     if attack["methods"] and attack["eps"] and attack["sample"]:
-        names += [f"attack-{config['method']}" for config in attack["methods"]]
-    return names
+        steps += _each("attack", "robustness", attack["methods"])
+    return steps
+
+
+def metrics_of(plan: Mapping[str, Any], lens: str) -> list[tuple[str, Mapping[str, Any]]]:
+    """The metrics that a resolved plan takes of a lens: what each is called, and its settings as the plan has them."""
+    configs = plan[SECTIONS[lens]]["metrics"]
+    return list(zip(ids(configs), configs, strict=True))
+
+
+def expected_steps(plan: Mapping[str, Any]) -> list[str]:
+    """The names of the steps of a resolved plan, in the order in which they run."""
+    return [step.name for step in planned(plan)]
+
+
+def ids(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What tells methods apart: the name, and a short digest of the settings where a name is there more than once."""
+    names = [str(config["method"]) for config in configs]
+    return [
+        name if names.count(name) == 1 else f"{name}-{_digest(config)}"
+        for name, config in zip(names, configs, strict=True)
+    ]
+
+
+def _each(kind: str, lens: str, configs: Sequence[Mapping[str, Any]]) -> list[Planned]:
+    return [Planned(kind, id_, lens, config) for id_, config in zip(ids(configs), configs, strict=True)]
+
+
+def _digest(config: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:6]

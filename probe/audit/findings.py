@@ -11,6 +11,7 @@ import pandas as pd
 from probe.audit.bundle import Bundle
 from probe.audit.lenses import bias, explanation, performance, robustness
 from probe.audit.lenses.common import Answers, Assessment, absent, describe
+from probe.audit.readings import COLUMNS
 from probe.finding import Finding
 
 __all__ = ["Assessment", "assess"]
@@ -22,12 +23,14 @@ def assess(bundle: Bundle) -> Assessment:
     result.findings += [_not_measured(step) for step in bundle.manifest["steps"] if step["status"] != "done"]
     if bundle.has("arrays/predictions.npz"):
         answers = Answers.of(bundle)
-        performance.assess(bundle, answers, result)
+        performance.assess(bundle, result)
         explanation.assess(bundle, result)
         robustness.assess(bundle, answers, result)
         bias.assess(bundle, answers, result)
     else:
         result.findings.append(absent("performance", "predictions", "the audit ended before the model was asked"))
+    if result.readings:
+        result.tables["readings"] = pd.DataFrame(result.readings, columns=list(COLUMNS))
     result.tables["findings"] = pd.DataFrame([f.to_json() for f in result.findings])
     return result
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import PurePath, PurePosixPath
 from typing import Any
 
+from probe.audit.readings import is_reading
 from probe.errors import IntegrityError
 
 SCHEMA = 2
@@ -20,8 +21,8 @@ KEYS = (
     *("files", "contents", "evidence_digest", "digest", "report_sha256"),
 )
 STATUSES = ("running", "interrupted", "complete")
-STEP = {"name", "lens", "method", "status", "note", "seconds", "forward", "backward"}
-MORE = {"checks", "threat", "title", "caption"}  # of some steps only
+STEP = {"name", "kind", "id", "lens", "method", "readings", "status", "note", "seconds", "forward", "backward"}
+MORE = {"threat", "title", "caption"}  # of some steps only
 ENDS = ("done", "not run", "error")
 # What two honest runs may differ in: when and on what, and how long it took.
 COSTS = ("seconds", "forward", "backward")
@@ -114,11 +115,12 @@ def _check_step(step: Any, at: int) -> None:
     if not isinstance(step, dict) or not STEP <= step.keys() <= STEP | MORE:
         raise IntegrityError(f"{where} is not what an audit writes of a step")
     texts = all(
-        isinstance(step.get(key, ""), str) for key in ("name", "lens", "status", "note", *MORE - {"checks", "threat"})
+        isinstance(step.get(key, ""), str)
+        for key in ("name", "kind", "id", "lens", "status", "note", *MORE - {"threat"})
     )
     numbers = all(isinstance(step[key], int | float) and 0 <= step[key] < 2**63 for key in COSTS)
-    settings = [step["method"], *_listed(step.get("checks", []))]
-    named = all(isinstance(s, dict) and isinstance(s.get("method", ""), str) for s in settings)
+    named = isinstance(step["method"], dict) and isinstance(step["method"].get("method", ""), str)
+    named &= isinstance(step["readings"], list) and all(is_reading(reading) for reading in step["readings"])
     if not (texts and numbers and named and _is_threat(step.get("threat", {}))) or step["status"] not in ENDS:
         raise IntegrityError(f"{where} is not what an audit writes of a step")
 

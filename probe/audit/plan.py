@@ -9,6 +9,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+from probe.audit.asked import METRICS, Asked, Checks, asked, checks_from
+from probe.audit.expected import SECTIONS, ids
 from probe.audit.sources import SOURCES, DataSource, ModelSource
 from probe.errors import PlanError, ProbeError
 from probe.forms import Form
@@ -18,11 +20,21 @@ from probe.registry import build, discover, methods
 
 
 @dataclass(frozen=True, kw_only=True)
+class PredictPlan:
+    """What is measured of the answers to all rows."""
+
+    metrics: tuple[dict[str, Any], ...] | None = None  # as the methods of [explain]; None: `asked.METRICS`
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExplainPlan:
     """Which explainers are run, and on how many examples they are checked."""
 
     sample: int = 100
-    methods: tuple[dict[str, Any], ...] | None = None  # each {method = "name", setting = value}; None: by form
+    methods: tuple[dict[str, Any], ...] | None = (
+        None  # each "name" or {method = "name", setting = value}; None: by form
+    )
+    metrics: tuple[dict[str, Any], ...] | None = None  # the same of metrics; None: `asked.METRICS`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +43,7 @@ class AttackPlan:
 
     sample: int = 1000
     methods: tuple[dict[str, Any], ...] | None = None  # as those of [explain]; None: by form
+    metrics: tuple[dict[str, Any], ...] | None = None
     eps: tuple[str, ...] | None = None  # radii in the unit of the space's scale, or words; None: by form
 
 
@@ -46,20 +59,6 @@ class BiasPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checks:
-    """The thresholds. They are engineering choices of whoever signs the plan, not law."""
-
-    accuracy: float = 0.8
-    calibration_error: float = 0.05
-    robust_accuracy: float = 0.5
-    robust_eps: str = ""  # the radius that robust_accuracy is asked at; the middle one of attack.eps unless named
-    completeness: float = 0.05  # largest mean residual, as a share of what the attribution should add up to
-    demographic_parity_difference: float = 0.1
-    demographic_parity_ratio: float = 0.8
-    equalized_odds_difference: float = 0.1
-
-
-@dataclass(frozen=True, kw_only=True)
 class Plan:
     """One audit: a model, its data, and what to ask of them."""
 
@@ -67,6 +66,7 @@ class Plan:
     seed: int = 0
     model: ModelSource = field(default_factory=ModelSource)
     data: DataSource = field(default_factory=DataSource)
+    predict: PredictPlan = field(default_factory=PredictPlan)
     explain: ExplainPlan = field(default_factory=ExplainPlan)
     attack: AttackPlan = field(default_factory=AttackPlan)
     bias: BiasPlan = field(default_factory=BiasPlan)
@@ -79,7 +79,8 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """The plan as plain data; `plan_from` reads it again."""
-        return json.loads(json.dumps(asdict(self)))
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return plain | {"checks": self.checks.to_json()}
 
     def resolve(self, *, form: Form | str) -> "Plan":
         """The same plan with what depends on the form of the inputs filled in; the form itself, or its name."""
@@ -92,12 +93,16 @@ class Plan:
         if eps and checks.robust_eps not in eps:
             raise PlanError(f"checks.robust_eps = {checks.robust_eps!r} is not among attack.eps = {', '.join(eps)}")
         plan = replace(
-            self,
+            self._with_metrics(),
             data=replace(self.data, sample=default.sample if self.data.sample is None else self.data.sample),
-            explain=replace(self.explain, methods=explainers),
-            attack=replace(self.attack, methods=attacks, eps=eps),
             checks=checks,
         )
+        plan = replace(
+            plan,
+            explain=replace(plan.explain, methods=explainers),
+            attack=replace(plan.attack, methods=attacks, eps=eps),
+        )
+        plan = replace(plan, checks=plan.checks.over(plan.metrics(lens) for lens in METRICS))
         _check_methods(plan)
         return plan
 
@@ -108,6 +113,23 @@ class Plan:
     def attacks(self) -> list[Any]:
         """The attacks that the plan names, at the smallest radius."""
         return [build(discover("attack"), self._seeded(config)) for config in self.attack.methods or ()]
+
+    def metrics(self, lens: str) -> list[Asked]:
+        """The metrics that the plan names of a lens, each with what it is called and what is asked of it."""
+        configs = getattr(self, SECTIONS[lens]).metrics or ()
+        built = [build(discover("metric"), self._seeded(config)) for config in configs]
+        return [
+            (id_, metric, self.checks.thresholds.get(metric.name(), metric.threshold))
+            for id_, metric in zip(ids(configs), built, strict=True)
+        ]
+
+    def _with_metrics(self) -> "Plan":
+        """The metrics of each lens: those that the plan names, or the usual, and those that a check needs."""
+        sections = {
+            section: replace(getattr(self, section), metrics=asked(lens, getattr(self, section).metrics, self.checks))
+            for lens, section in SECTIONS.items()
+        }
+        return replace(self, **sections)
 
     def _seeded(self, config: Mapping[str, Any]) -> Mapping[str, Any]:
         """The plan's seed for a method that takes one and names none."""
@@ -163,19 +185,21 @@ def plan_from(table: Mapping[str, Any], *, sources: bool = True) -> Plan:
     if not plan.name or not all(c.isalnum() or c in "-_." for c in plan.name) or plan.name.startswith("."):
         raise PlanError(f"name = {plan.name!r} becomes a folder; use letters, digits, '-', '_' and '.'")
     _check_methods(plan)
-    for name, value in vars(plan.checks).items():
-        if isinstance(value, float | int) and not 0 <= value <= 1:
-            raise PlanError(f"checks.{name} = {value}, expected a share from 0 to 1, such as {getattr(Checks, name)}")
     return plan
 
 
 def _check_methods(plan: Plan) -> None:
     """Build every method, so that a wrong setting is found now, and refuse what could not be told apart later."""
     attacks = plan.attacks()
-    for where, built in (("explain.methods", plan.explainers()), ("attack.methods", attacks)):
-        names = [method.name() for method in built]
-        if twice := {name for name in names if names.count(name) > 1}:
-            raise PlanError(f"{where} names {sorted(twice)[0]} twice; make a plan for each setting of it")
+    every = [("explain.methods", plan.explainers()), ("attack.methods", attacks)]
+    every += [(f"{section}.metrics", [m for _, m, _ in plan.metrics(lens)]) for lens, section in SECTIONS.items()]
+    for where, built in every:
+        if twice := [method for method in built if built.count(method) > 1]:
+            raise PlanError(f"{where} names {twice[0].name()} twice with the same settings; leave one of them out")
+    for lens, section in SECTIONS.items():
+        if foreign := [metric for _, metric, _ in plan.metrics(lens) if metric.lens != lens]:
+            home = SECTIONS[foreign[0].lens]
+            raise PlanError(f"{section}.metrics names {foreign[0].name()}, which belongs to [{home}] metrics")
     for attack in attacks:
         if "eps" not in {f.name for f in fields(attack)}:
             raise PlanError(
@@ -205,6 +229,8 @@ def _with_radius() -> list[str]:
 def _strict(kind: type[Any], table: Any, where: str) -> Any:
     if not isinstance(table, Mapping):
         raise PlanError(f"{where or 'the plan'} is {table!r}, expected a table of settings")
+    if kind is Checks:
+        return checks_from(table)
     known, hints = [f.name for f in fields(kind)], get_type_hints(kind)
     for key in table:
         if key not in known:
@@ -262,6 +288,8 @@ def _whole(value: Any, where: str) -> int:
 
 
 def _method(value: Any, where: str) -> dict[str, Any]:
+    if isinstance(value, str):
+        return {"method": value}
     if not isinstance(value, Mapping) or "method" not in value:
         raise PlanError(f'{where} holds {value!r}, expected a table such as {{method = "pgd", steps = 40}}')
     return dict(value)

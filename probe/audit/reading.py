@@ -26,6 +26,20 @@ def tally(findings: Iterable[Mapping[str, Any]]) -> tuple[Counter[str], Counter[
     return model, methods
 
 
+def steps(manifest: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
+    """The steps of a kind that were done."""
+    return [step for step in manifest["steps"] if step["kind"] == kind and step["status"] == "done"]
+
+
+def readings(bundle: Bundle, lens: str, step: str = "") -> list[dict[str, Any]]:
+    """The rows of the table of readings that are of a lens, or of one of its steps."""
+    if not bundle.has("tables/readings.csv"):
+        return []
+    table = bundle.table("readings")
+    chosen = table[(table["lens"] == lens) & ((table["step"] == step) if step else True)]
+    return [{str(key): value for key, value in row.items()} for row in chosen.to_dict("records")]
+
+
 def favourable(manifest: Mapping[str, Any]) -> tuple[str, bool]:
     """The class that counts as the favourable outcome, and whether it is assumed; empty where there is none."""
     named, classes = manifest["plan"]["bias"]["positive"], manifest["model"]["classes"]

@@ -238,12 +238,14 @@ def _record(bundle: Bundle, step: Step, model: Model, progress: Progress) -> Non
     bundle.manifest["steps"].append(
         {
             "name": step.name,
-            "lens": step.lens,
+            "kind": step.planned.kind,
+            "id": step.planned.id,
+            "lens": step.planned.lens,
             "method": step.method,
             "threat": step.threat,
             "title": step.title,
             "caption": step.caption,
-            "checks": step.checks,
+            "readings": step.readings if status == "done" else [],
             "status": status,
             "note": note,
             "seconds": round(time.perf_counter() - started, 2),

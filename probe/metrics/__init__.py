@@ -1,6 +1,6 @@
 """Numbers that say how good a model or an explanation is, each over the evidence of every example."""
 
 from probe.metrics.faithfulness import Completeness, Deletion, Insertion
-from probe.metrics.prediction import Accuracy, CalibrationError, RobustAccuracy
+from probe.metrics.prediction import Accuracy, AreaUnderROC, CalibrationError, RobustAccuracy
 
-__all__ = ["Accuracy", "CalibrationError", "Completeness", "Deletion", "Insertion", "RobustAccuracy"]
+__all__ = ["Accuracy", "AreaUnderROC", "CalibrationError", "Completeness", "Deletion", "Insertion", "RobustAccuracy"]

@@ -1,8 +1,9 @@
 """Does an attribution name the features that the model really uses?"""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -10,6 +11,8 @@ from torch import Tensor
 
 from probe.contracts import Explainer, Metric
 from probe.errors import Unsupported
+from probe.finding import Lens
+from probe.formatting import Unit
 from probe.method import param
 from probe.metrics.masked import Kept, Masked, Memory, answers
 from probe.model import Model
@@ -26,6 +29,9 @@ _MASKS = 2**24  # bytes of masks that are held together
 
 @dataclass(frozen=True, kw_only=True)
 class _Curve(Metric[Attribution]):
+    lens: ClassVar[Lens] = "explanation"
+    unit: ClassVar[Unit] = "signed"
+    threshold: ClassVar[float | None] = 0.0  # no better than a random order
     columns: ClassVar[tuple[str, ...]] = ("own", "random")  # what evidence holds: areas under the curve
 
     steps: int = param(16, "points on the curve after its start; at most one per feature", low=1, high=10**4)
@@ -46,6 +52,13 @@ class _Curve(Metric[Attribution]):
         parts = [self._areas(masked, rows, orders[rows], counts[rows]) for rows in spans(len(inputs), size)]
         areas = torch.cat(parts).to(inputs.device)
         return torch.stack([areas[:, 0], areas[:, 1:].mean(1)], dim=1)
+
+    def notes(self, model: Model) -> Mapping[str, str]:
+        return {
+            "pass": "better than random order",
+            "fail": "worse than random order",
+            "inconclusive": "not distinguishable from random order",
+        }
 
     @abstractmethod
     def _kept(self, moved: Kept) -> Kept:
@@ -81,6 +94,9 @@ class Deletion(_Curve):
     which they are is no merit of an explanation.
     """
 
+    reduction: ClassVar[str] = "random minus own"
+    title: ClassVar[str] = "deletion beats random order"
+
     def _kept(self, moved: Kept) -> Kept:
         return ~moved
 
@@ -92,6 +108,9 @@ class Insertion(_Curve):
     As Deletion, but features are shown one after another on the mean reference. The value is own minus random, in
     output units, within [-1, 1] for probabilities; higher is better, and 0 is no better than a random order.
     """
+
+    reduction: ClassVar[str] = "own minus random"
+    title: ClassVar[str] = "insertion beats random order"
 
     def _kept(self, moved: Kept) -> Kept:
         return moved
@@ -109,7 +128,20 @@ class Completeness(Metric[Attribution]):
         Unsupported: if the attribution's method promises no sum.
     """
 
+    lens: ClassVar[Lens] = "explanation"
+    unit: ClassVar[Unit] = "share"
+    better: ClassVar[Literal["higher", "lower"]] = "lower"
+    reduction: ClassVar[str] = "residual share"
+    threshold: ClassVar[float | None] = 0.05
+    title: ClassVar[str] = "adds up"
     columns: ClassVar[tuple[str, ...]] = ("residual", "promised")
+
+    def suits(self, result: Attribution) -> bool:
+        method = result.method
+        return isinstance(method, Explainer) and bool(method.adds_up_to) and not method.sums_by_construction
+
+    def notes(self, model: Model) -> Mapping[str, str]:
+        return {"": "residual as a share of the change in output that the values should sum to"}
 
     def measure(self, model: Model, result: Attribution) -> Evidence:
         method = result.method

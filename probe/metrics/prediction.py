@@ -1,15 +1,17 @@
 """Is the model right, does it know when it is, and does it stay right under attack?"""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 
 from probe.contracts import Metric, Proportion
-from probe.errors import DataError
+from probe.errors import DataError, Unsupported
+from probe.finding import Lens
+from probe.formatting import Unit
 from probe.method import param
 from probe.model import Model
-from probe.reductions import Reduction, calibration
 from probe.results import Perturbation, Prediction
 from probe.shapes import Evidence
 from probe.tensors import wide
@@ -19,7 +21,13 @@ from probe.tensors import wide
 class Accuracy(Proportion[Prediction]):
     """Share of examples classified correctly, in [0, 1]; higher is better."""
 
+    lens: ClassVar[Lens] = "performance"
+    threshold: ClassVar[float | None] = 0.8
     columns: ClassVar[tuple[str, ...]] = ("correct",)
+
+    def notes(self, model: Model) -> Mapping[str, str]:
+        decided = model.task.in_words()
+        return {"": f"decided: {decided}"} if decided else {}
 
     def measure(self, model: Model, result: Prediction) -> Evidence:
         _check_asked(model, result)
@@ -34,6 +42,11 @@ class CalibrationError(Metric[Prediction]):
     the decision has: probabilities are calibrated, decisions are not.
     """
 
+    lens: ClassVar[Lens] = "performance"
+    unit: ClassVar[Unit] = "points"
+    better: ClassVar[Literal["higher", "lower"]] = "lower"
+    reduction: ClassVar[str] = "calibration error"
+    threshold: ClassVar[float | None] = 0.05
     columns: ClassVar[tuple[str, ...]] = ("confidence", "correct")
 
     bins: int = param(15, "number of equally wide confidence bins", low=1, high=10**4)
@@ -45,8 +58,37 @@ class CalibrationError(Metric[Prediction]):
         confidence = result.task.pick(probabilities, likeliest)
         return torch.stack([confidence, (likeliest == result.labels).to(confidence.dtype)], dim=1)
 
-    def reduction(self) -> Reduction:
-        return calibration(self.bins)
+    def notes(self, model: Model) -> Mapping[str, str]:
+        return {
+            "": "binning makes the estimate larger than the true error, the more so the fewer the rows; "
+            "the interval allows for it"
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class AreaUnderROC(Metric[Prediction]):
+    """How often a row of the second of two classes outranks one of the first, in [0, 1]; higher is better.
+
+    1/2 is chance, and ties count half.
+
+    Raises:
+        Unsupported: if there are more classes than two.
+    """
+
+    lens: ClassVar[Lens] = "performance"
+    reduction: ClassVar[str] = "area under ROC"
+    title: ClassVar[str] = "area under ROC"
+    columns: ClassVar[tuple[str, ...]] = ("log_odds", "positive")
+
+    def suits(self, result: Prediction) -> bool:
+        return result.logits.shape[1] == 2
+
+    def measure(self, model: Model, result: Prediction) -> Evidence:
+        _check_asked(model, result)
+        if not self.suits(result):
+            raise Unsupported(f"an area under ROC is of two classes, and there are {result.logits.shape[1]}")
+        first, second = result.logits.cpu().double().unbind(1)  # probabilities of sure answers would tie
+        return torch.stack([second - first, (result.labels == 1).cpu().double()], dim=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +100,8 @@ class RobustAccuracy(Proportion[Perturbation]):
     only lower it.
     """
 
+    lens: ClassVar[Lens] = "robustness"
+    threshold: ClassVar[float | None] = 0.5
     columns: ClassVar[tuple[str, ...]] = ("correct",)
 
     def measure(self, model: Model, result: Perturbation) -> Evidence:

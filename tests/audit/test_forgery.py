@@ -183,7 +183,7 @@ def test_what_no_audit_writes_is_refused(copy, change):
 
 
 def test_a_table_beside_those_that_follow_from_the_evidence_is_refused(copy):
-    sign(copy, lambda bundle: bundle.write_table("approved", bundle.table("performance")))
+    sign(copy, lambda bundle: bundle.write_table("approved", bundle.table("readings")))
     with pytest.raises(IntegrityError, match=r"tables/approved\.csv does not follow"):
         verify(copy)
 

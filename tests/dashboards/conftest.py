@@ -8,10 +8,13 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import softmax
 
+from probe import Model, Space
 from probe.audit import Bundle
 from probe.audit.bundle import create
 from probe.audit.findings import assess
+from probe.registry import discover
 
 HOSTILE = (
     "</script><script>alert(1)</script>",
@@ -118,12 +121,16 @@ def _start(
         "name": name,
         "seed": 0,
         "model": {"zoo": "demo", "factory": "", "weights": ""},
-        "explain": {"sample": 8, "methods": [{"method": m} for m in explainers]},
-        "attack": {"sample": 30, "methods": [{"method": m} for m in attacks], "eps": list(eps)},
+        "predict": {"metrics": [{"method": "accuracy"}, {"method": "calibration_error"}]},
+        "explain": {
+            "sample": 8, "methods": [{"method": m} for m in explainers],
+            "metrics": [{"method": "deletion"}, {"method": "insertion"}],
+        },
+        "attack": {"metrics": [], "sample": 30, "methods": [{"method": m} for m in attacks], "eps": list(eps)},
         "bias": {"groups": None, "positive": "", "smallest": 30},
         "checks": {
             "accuracy": 0.6, "calibration_error": 0.5, "robust_accuracy": 0.5, "robust_eps": eps[0],
-            "completeness": 0.05, "demographic_parity_difference": 0.1,
+            "deletion": 0.0, "insertion": 0.0, "demographic_parity_difference": 0.1,
             "demographic_parity_ratio": 0.8, "equalized_odds_difference": 0.1,
         },
     }  # fmt: skip
@@ -145,7 +152,8 @@ def _start(
     labels = rng.integers(len(classes), size=n)
     logits = rng.normal(size=(n, len(classes))) + 2.0 * np.eye(len(classes))[labels]
     rows, inputs = np.sort(rng.choice(n, 30, replace=False)), rng.random((n, *shape))
-    _record(bundle, "predictions", "performance", {}, {"rows": np.arange(n), "labels": labels, "logits": logits})
+    stored = {"rows": np.arange(n), "labels": labels, "logits": logits}
+    _record(bundle, "predictions", "performance", {}, stored | _measured(logits, labels))
     if explainers:
         shown = {"rows": rows[::4], "inputs": inputs[rows[::4]]}
         words = {"described": np.vectorize("{:.3g}".format)(shown["inputs"])} if len(shape) == 1 else {}
@@ -209,7 +217,8 @@ def _explained(rng, rows, logits, shape, better):
     gap = 0.3 * better + 0.05 * rng.normal(size=len(rows))
     return {
         "rows": rows, "targets": logits[rows].argmax(1), "values": values, "by_feature": values.reshape(len(rows), -1),
-        "deletion": np.stack([chance - gap, chance], axis=1), "insertion": np.stack([chance + gap, chance], axis=1),
+        "measured-deletion": np.stack([chance - gap, chance], axis=1),
+        "measured-insertion": np.stack([chance + gap, chance], axis=1),
     }  # fmt: skip
 
 
@@ -226,9 +235,26 @@ def _attacked(rng, rows, right, labels, inputs, classes, share):
     }  # fmt: skip
 
 
+def _measured(logits, labels):
+    sure, answers = softmax(logits, axis=1).max(1), logits.argmax(1)
+    right = (answers == labels).astype(float)
+    return {"measured-accuracy": right, "measured-calibration_error": np.stack([sure, right], axis=1)}
+
+
 def _record(bundle: Bundle, name, lens, method, arrays) -> None:
     bundle.write_arrays(name, arrays)
-    bundle.manifest["steps"].append(_step(name, lens, method))
+    readings = [_reading(bundle, part.removeprefix("measured-")) for part in arrays if part.startswith("measured-")]
+    bundle.manifest["steps"].append(_step(name, lens, method) | {"readings": readings})
+
+
+def _reading(bundle: Bundle, name: str) -> dict[str, object]:
+    metric, model = discover("metric")[name](), Model(forward=lambda x: x, space=Space())
+    return {
+        "metric": name, "settings": metric.config(), "reduction": metric.reduction, "unit": metric.unit,
+        "direction": metric.direction, "threshold": bundle.manifest["plan"]["checks"][name],
+        "title": metric.title or name.replace("_", " "), "notes": dict(metric.notes(model)),
+        "status": "done", "why": "",
+    }  # fmt: skip
 
 
 def _step(name, lens, method, status="done", note=""):
@@ -237,7 +263,9 @@ def _step(name, lens, method, status="done", note=""):
     counted = {"hot_flip": ("word", "words replaced"), "grad_argmax": ("edge", "edges flipped")}
     unit, axis = counted.get(method.get("method"), ("", ""))
     threat = ball | ({"unit": unit, "counted": True, "axis": axis} if unit else {})
-    step = {"name": name, "lens": lens, "method": method, "status": status, "note": note} | cost
+    kind = {"explanation": "explainer", "robustness": "attack"}.get(lens, "predictions") if method else name
+    step = {"name": name, "kind": kind, "id": method.get("method", ""), "lens": lens, "method": method, "readings": []}
+    step |= {"status": status, "note": note} | cost
     title = {"fgsm": "FGSM", "pgd": "PGD", "hot_flip": "HotFlip", "grad_argmax": "GradArgmax"}.get(method.get("method"))
     if lens == "robustness":
         return step | {"threat": threat, "title": title or ""}

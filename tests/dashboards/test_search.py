@@ -133,10 +133,10 @@ def test_changes_of_a_table_are_told_by_values_before_and_after(bundles, copied,
 def test_the_performance_page_has_every_measure_and_the_reliability_diagram(show, bundles):
     app = show(bundles.table.folder.parent, "performance")
     said = text(app)
-    for measure in bundles.table.table("performance")["metric"]:
+    for measure in bundles.table.table("readings").query("lens == 'performance'")["title"]:
         assert measure in said
     assert len(app.image) == 1
-    first = bundles.table.table("performance").to_dict("records")[0]
+    first = bundles.table.table("readings").to_dict("records")[0]
     assert first["metric"] == "accuracy"
     written = performance.measures(bundles.table)["Estimate [95 % interval]"][0]
     assert written == estimate(first["value"], first["low"], first["high"], "share")

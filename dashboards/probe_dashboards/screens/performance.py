@@ -19,7 +19,7 @@ def draw(opened: Opened) -> None:
     """Draw the page."""
     bundle = opened.bundle
     parts.heading("Performance", "How often is the model right, and does it know?")
-    if not bundle.has("tables/performance.csv"):
+    if not performance.present(bundle):
         parts.absent("Performance", robustness.reason(bundle, "performance"))
         return
     parts.table(performance.measures(bundle), "Performance on all rows, with 95 % intervals")

@@ -8,18 +8,24 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from probe import formatting, plots, task
-from probe.audit import Bundle
+from probe.audit import Bundle, reading
 from probe.audit.budgets import counted, spoken, threat, titled
 from probe.audit.forms import captioned
 from probe.audit.forms import changes as moves
 from probe.errors import IntegrityError
 from probe.formatting import MINUS, share
+from probe.statuses import STATUSES
 from probe.text import visible
 from probe_dashboards import state
 from probe_dashboards.views.words import estimate, md, number
 
 Array = NDArray[Any]
 BARS = 10  # features that a chart lists
+BADGES = {
+    "pass": "blue[:material/check_circle:",
+    "fail": "orange[:material/cancel:",
+    "inconclusive": "orange[:material/help:",
+}
 
 
 def rows(bundle: Bundle) -> list[int]:
@@ -103,7 +109,7 @@ def ranking(bundle: Bundle, row: int, count: int = 5) -> pd.DataFrame:
 
 def methods(bundle: Bundle) -> dict[str, str]:
     """The explainers that ran: id to name in the bundle."""
-    return _ran(bundle, "explain-")
+    return {slug: str(step["id"]) for slug, step in _steps(bundle, "explainer").items()}
 
 
 def method_titles(bundle: Bundle) -> dict[str, str]:
@@ -113,8 +119,7 @@ def method_titles(bundle: Bundle) -> dict[str, str]:
 
 def caption(bundle: Bundle, method: str) -> str:
     """What red and blue of a method say, and what its values add up to."""
-    name = f"explain-{methods(bundle)[method]}"
-    return captioned(next(step for step in bundle.manifest["steps"] if step["name"] == name))
+    return captioned(_steps(bundle, "explainer")[method])
 
 
 def values(bundle: Bundle, row: int, method: str) -> Array:
@@ -150,7 +155,7 @@ def sentence(bundle: Bundle, row: int, method: str = "") -> str:
 
 def target(bundle: Bundle, row: int, method: str) -> str:
     """The class that a method explains."""
-    stored = bundle.arrays(f"explain-{methods(bundle)[method]}")
+    stored = bundle.arrays(_steps(bundle, "explainer")[method]["name"])
     return classes(bundle)[int(stored["targets"][_at(stored["rows"], row)])]
 
 
@@ -163,13 +168,16 @@ def attributions(bundle: Bundle, row: int) -> pd.DataFrame:
 
 
 def badges(bundle: Bundle, method: str) -> list[str]:
-    """Whether a method orders features better than chance, as Markdown; over all explained examples."""
-    if not bundle.has("tables/explanations.csv"):
+    """What was measured of a method over all explained examples, and what follows from it, as Markdown."""
+    if not bundle.has("tables/readings.csv"):
         return ["Not checked: the audit ended before its tables were made"]
-    table = bundle.table("explanations")
-    own = table[(table["method"] == methods(bundle)[method]) & table["metric"].isin(["deletion", "insertion"])]
-    lines = [_badge(str(r.metric), float(r.value), float(r.low), float(r.high), int(r.n)) for r in own.itertuples()]  # type: ignore[arg-type]  # a column of numbers
-    return lines or [":grey[:material/help: Not compared with random order]"]
+    step = _steps(bundle, "explainer")[method]
+    judged = {f["metric"]: f["status"] for f in bundle.manifest["findings"] if f["step"] == step["name"]}
+    said = {r["metric"]: r["notes"].get(judged.get(r["metric"], ""), "") for r in step["readings"]}
+    return [
+        _badge(row, judged.get(row["metric"], ""), said[row["metric"]])
+        for row in reading.readings(bundle, "explanation", step["name"])
+    ] or [":grey[:material/help: Not measured]"]
 
 
 def agreement(bundle: Bundle, row: int) -> pd.DataFrame:
@@ -188,7 +196,7 @@ def agreement(bundle: Bundle, row: int) -> pd.DataFrame:
 
 def attacks(bundle: Bundle) -> dict[str, str]:
     """The attacks that ran: id to name in the bundle."""
-    return _ran(bundle, "attack-")
+    return {slug: str(step["id"]) for slug, step in _steps(bundle, "attack").items()}
 
 
 def attack_titles(bundle: Bundle) -> dict[str, str]:
@@ -196,10 +204,15 @@ def attack_titles(bundle: Bundle) -> dict[str, str]:
     return {attack: titled(bundle.manifest, name) for attack, name in attacks(bundle).items()}
 
 
+def attack_arrays(bundle: Bundle, attack: str) -> dict[str, Array]:
+    """The evidence of an attack."""
+    return bundle.arrays(str(_steps(bundle, "attack")[attack]["name"]))
+
+
 def radii(bundle: Bundle, attack: str) -> dict[str, str]:
     """The radii of an attack, growing: id to what the plan calls it."""
     written = bundle.manifest["plan"]["attack"]["eps"]
-    stored = bundle.arrays(f"attack-{attacks(bundle)[attack]}")["eps"]
+    stored = attack_arrays(bundle, attack)["eps"]
     named = sorted(written, key=fraction) if len(written) == len(stored) else [f"{eps:g}" for eps in stored]
     change = threat(bundle.manifest)
     # A length is an id of its own in links; the pages write "eps" before it.
@@ -274,13 +287,14 @@ def changes(bundle: Bundle, row: int, attack: str, eps: str) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["Feature", "Before", "After", "Change in units of the radius"])
 
 
-def _ran(bundle: Bundle, prefix: str) -> dict[str, str]:
-    done = [str(step["name"]) for step in bundle.manifest["steps"] if step["status"] == "done"]
-    return state.slugs([name.removeprefix(prefix) for name in done if name.startswith(prefix)])
+def _steps(bundle: Bundle, kind: str) -> dict[str, dict[str, Any]]:
+    """The steps of a kind that were done, by an id that a link can hold."""
+    done = {str(step["id"]): step for step in reading.steps(bundle.manifest, kind)}
+    return {slug: done[name] for slug, name in state.slugs(list(done)).items()}
 
 
 def _explanation(bundle: Bundle, row: int, method: str, part: str) -> Array:
-    stored = bundle.arrays(f"explain-{methods(bundle)[method]}")
+    stored = bundle.arrays(_steps(bundle, "explainer")[method]["name"])
     return np.asarray(stored[part][_at(stored["rows"], row)], dtype=float)
 
 
@@ -310,7 +324,7 @@ def _at(stored: Array, row: int) -> int:
 
 
 def _attacked(bundle: Bundle, row: int, attack: str) -> tuple[int | None, dict[str, Array]]:
-    stored = bundle.arrays(f"attack-{attacks(bundle)[attack]}")
+    stored = attack_arrays(bundle, attack)
     found = np.flatnonzero(stored["rows"] == row)
     return (int(found[0]) if len(found) else None), stored
 
@@ -328,13 +342,13 @@ def _fall(bundle: Bundle, row: int, attack: str) -> tuple[str, str]:
     return visible(names[broken[0]]), classes(bundle)[int(stored["predicted"][broken[0], at])]
 
 
-def _badge(metric: str, value: float, low: float, high: float, n: int) -> str:
-    measured = f"{estimate(value, low, high, 'signed')}, n = {n}"
-    if low > 0:
-        return f":blue[:material/check_circle: {md(metric)}: better than random order] {measured}"
-    if high < 0:
-        return f":orange[:material/cancel: {md(metric)}: WORSE THAN RANDOM ORDER] {measured}"
-    return f":orange[:material/help: {md(metric)}: NOT DISTINGUISHABLE FROM RANDOM] {measured}"
+def _badge(row: dict[str, Any], status: str, said: str) -> str:
+    measured = f"{estimate(row['value'], row['low'], row['high'], row['unit'])}, n = {row['n']}"
+    name = md(formatting.words(row["metric"]))
+    if status not in BADGES:
+        return f"{name}: {measured}"
+    said = md(said or STATUSES[status].word)
+    return f":{BADGES[status]} {name}: {said if status == 'pass' else said.upper()}] {measured}"
 
 
 def fraction(text: object) -> float:

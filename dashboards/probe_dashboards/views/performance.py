@@ -3,20 +3,22 @@
 import pandas as pd
 
 from probe import formatting
-from probe.audit import Bundle
-from probe.formatting import UNITS, share
+from probe.audit import Bundle, reading
+from probe.formatting import share
+from probe.text import visible
 from probe_dashboards.views.words import estimate
+
+
+def present(bundle: Bundle) -> bool:
+    """Whether anything was measured of the answers."""
+    return bool(reading.readings(bundle, "performance"))
 
 
 def measures(bundle: Bundle) -> pd.DataFrame:
     """Accuracy, calibration error and area under ROC, each with its interval."""
     rows = [
-        (
-            str(r["metric"]),
-            estimate(r["value"], r["low"], r["high"], UNITS.get(str(r["metric"]), "number")),
-            formatting.count(r["n"]),
-        )
-        for r in bundle.table("performance").to_dict("records")
+        (visible(r["title"]), estimate(r["value"], r["low"], r["high"], r["unit"]), formatting.count(r["n"]))
+        for r in reading.readings(bundle, "performance")
     ]
     return pd.DataFrame(rows, columns=["Measure", "Estimate [95 % interval]", "n"])
 

@@ -72,7 +72,7 @@ def radii(bundle: Bundle) -> dict[float, str]:
     """What the plan calls each radius."""
     found = {0.0: "no attack"}
     for attack in instance.attacks(bundle):
-        stored = bundle.arrays(f"attack-{instance.attacks(bundle)[attack]}")["eps"]
+        stored = instance.attack_arrays(bundle, attack)["eps"]
         unit = "" if counted(bundle.manifest) else "eps "
         names = instance.radii(bundle, attack).values()
         found |= {float(e): f"{unit}{visible(n)}" for e, n in zip(stored, names, strict=True)}
@@ -109,7 +109,7 @@ def fallen(bundle: Bundle) -> pd.DataFrame:
     """How many examples each attack breaks first at each radius."""
     lines = []
     for attack, name in instance.attacks(bundle).items():
-        stored = bundle.arrays(f"attack-{name}")
+        stored = instance.attack_arrays(bundle, attack)
         success, clean = stored["success"], stored["clean"]
         standing = clean[None] & ~success
         before = np.concatenate([clean[None], standing[:-1]])
@@ -129,11 +129,11 @@ def fallen(bundle: Bundle) -> pd.DataFrame:
 
 def settings(bundle: Bundle) -> pd.DataFrame:
     """How each attack was run, at every radius of the grid, and what it cost."""
-    steps = [s for s in bundle.manifest["steps"] if s["lens"] == "robustness"]
+    steps = [s for s in bundle.manifest["steps"] if s["kind"] == "attack"]
     return pd.DataFrame(
         [
             (
-                visible(titled(bundle.manifest, str(step["name"]).removeprefix("attack-"))),
+                visible(titled(bundle.manifest, str(step["id"]))),
                 visible(step["status"]),
                 formatting.settings(step["method"], leave=("method", "eps")),
                 number(step["forward"]),

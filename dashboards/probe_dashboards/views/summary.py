@@ -9,7 +9,7 @@ import pandas as pd
 
 from probe import task
 from probe.audit import Bundle, reading
-from probe.audit.expected import expected_steps
+from probe.audit.expected import planned
 from probe.audit.files import content
 from probe.audit.toml import to_toml
 from probe.errors import ProbeError
@@ -182,6 +182,4 @@ def _described(check: str, note: str) -> str:
 
 
 def _planned(bundle: Bundle) -> list[tuple[str, str]]:
-    lenses = {"predictions": "performance", "attack": "robustness"}
-    names = expected_steps(bundle.manifest["plan"])
-    return [(lenses.get(name.partition("-")[0], "explanation"), name) for name in names]
+    return [(step.lens, step.name) for step in planned(bundle.manifest["plan"])]

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from probe.audit import reading
 from probe.audit.budgets import spoken, threat
 from probe.audit.bundle import Bundle
 from probe.formatting import count, radius
@@ -34,10 +35,9 @@ def absence(bundle: Bundle, lens: str) -> Absence:
     return Absence(reasons or [("not run", "this part of the audit", "the plan does not ask for it")])
 
 
-def steps(bundle: Bundle, lens: str, prefix: str) -> list[dict[str, Any]]:
-    """The finished steps of a lens whose arrays are in the bundle."""
-    done = [step for step in bundle.manifest["steps"] if step["lens"] == lens and step["status"] == "done"]
-    return [s for s in done if s["name"].startswith(prefix) and bundle.has(f"arrays/{s['name']}.npz")]
+def steps(bundle: Bundle, kind: str) -> list[dict[str, Any]]:
+    """The finished steps of a kind whose arrays are in the bundle."""
+    return [step for step in reading.steps(bundle.manifest, kind) if bundle.has(f"arrays/{step['name']}.npz")]
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from probe import plots
 from probe.audit.bundle import Arrays, Bundle
 from probe.audit.forms import captioned
-from probe.formatting import DASH, UNITS, estimate, number, settings, words
+from probe.audit.reading import readings
+from probe.formatting import DASH, estimate, number, settings, words
 from probe.report.parts import Block, Figure, Section, Table, Text, panel
-from probe.report.sections.common import class_name, form, records, steps, with_absence
+from probe.report.sections.common import class_name, form, steps, with_absence
 from probe.text import visible
 
 INSTANCES = 4
@@ -26,11 +27,11 @@ BARS = (
 def section(bundle: Bundle) -> Section:
     """The checks of each method, and what they say of a few rows."""
     blocks: list[Block] = []
-    if bundle.has("tables/explanations.csv"):
+    ran = steps(bundle, "explainer")
+    if readings(bundle, "explanation"):
         blocks.append(_methods(bundle))
-    ran = steps(bundle, "explanation", "explain-")
     if ran and bundle.has("arrays/instances.npz"):
-        blocks += _instances(bundle, {step["method"]["method"]: bundle.arrays(step["name"]) for step in ran})
+        blocks += _instances(bundle, {step["id"]: bundle.arrays(step["name"]) for step in ran})
     return Section(
         "explanation",
         "Explanations",
@@ -45,25 +46,20 @@ def section(bundle: Bundle) -> Section:
 
 
 def _methods(bundle: Bundle) -> Table:
-    configs = {s["method"]["method"]: s["method"] for s in steps(bundle, "explanation", "explain-")}
-    scores: dict[str, dict[str, dict[str, Any]]] = {}
-    for row in records(bundle.table("explanations")):
-        scores.setdefault(row["method"], {})[row["metric"]] = row
-    columns = ("method", "deletion advantage", "insertion advantage", "missing from the sum", "n", "settings")
+    measured = [(step, readings(bundle, "explanation", step["name"])) for step in steps(bundle, "explainer")]
+    metrics = list(dict.fromkeys(r["metric"] for _, found in measured for r in found))
+    columns = ("method", *map(words, metrics), "n", "settings")
     rows = []
-    for method, metrics in scores.items():
-        cells = [
-            estimate(m["value"], m["low"], m["high"], UNITS[name]) if m else DASH
-            for name in ("deletion", "insertion", "residual share")
-            for m in (metrics.get(name),)
-        ]
-        n = next(iter(metrics.values()))["n"]
-        rows.append((words(method), *cells, f"{n:,}", settings(configs.get(method, {}))))
+    for step, found in measured:
+        cells = {r["metric"]: estimate(r["value"], r["low"], r["high"], r["unit"]) for r in found}
+        n = f"{found[0]['n']:,}" if found else ""
+        rows.append((words(step["id"]), *(cells.get(m, DASH) for m in metrics), n, settings(step["method"])))
     caption = (
-        "Each method against random orders: area under the curve of the answer, with 95 % bootstrap intervals. "
-        "Only some methods promise a sum that their values should reach."
+        "What was measured of each method, with 95 % intervals. Deletion and insertion are advantages over random "
+        "orders: area under the curve of the answer. Completeness is what is missing from the sum that some methods "
+        "promise."
     )
-    return Table(columns, rows, caption, numeric=columns[1:5], file="tables/explanations.csv")
+    return Table(columns, rows, caption, numeric=columns[1:-1], file="tables/readings.csv")
 
 
 def _instances(bundle: Bundle, methods: dict[str, Arrays]) -> list[Block]:
@@ -94,7 +90,7 @@ def _instances(bundle: Bundle, methods: dict[str, Arrays]) -> list[Block]:
 
 def _captions(bundle: Bundle) -> Table:
     """What the values of each method say."""
-    rows = [(words(s["method"]["method"]), captioned(s)) for s in steps(bundle, "explanation", "explain-")]
+    rows = [(words(step["id"]), captioned(step)) for step in steps(bundle, "explainer")]
     return Table(("method", "what its values say"), rows, "What the values of each method say")
 
 

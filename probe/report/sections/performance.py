@@ -2,7 +2,8 @@
 
 from probe import plots
 from probe.audit.bundle import Bundle
-from probe.formatting import UNITS, count, estimate, interval, number
+from probe.audit.reading import readings
+from probe.formatting import count, estimate, interval, number
 from probe.report.parts import Block, Figure, Section, Table, panel
 from probe.report.sections.common import records, with_absence
 
@@ -10,11 +11,10 @@ from probe.report.sections.common import records, with_absence
 def section(bundle: Bundle) -> Section:
     """Accuracy, calibration and the reliability diagram."""
     blocks: list[Block] = []
-    if bundle.has("tables/performance.csv"):
+    if measured := readings(bundle, "performance"):
         rows = [
-            (r["metric"], number(r["value"], unit), interval(r["low"], r["high"], unit), count(r["n"]))
-            for r in records(bundle.table("performance"))
-            for unit in (UNITS.get(r["metric"], "number"),)
+            (r["title"], number(r["value"], r["unit"]), interval(r["low"], r["high"], r["unit"]), count(r["n"]))
+            for r in measured
         ]
         columns = ("measure", "estimate", "95 % interval", "n")
         blocks.append(Table(columns, rows, "Performance on all rows", numeric=columns[1:]))

@@ -223,7 +223,7 @@ def _curve(rows: pd.DataFrame) -> plots.Curve:
 
 
 def _attacks(bundle: Bundle) -> list[dict[str, Any]]:
-    return steps(bundle, "robustness", "attack-")
+    return steps(bundle, "attack")
 
 
 def _norm(bundle: Bundle) -> str:

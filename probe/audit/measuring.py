@@ -1,0 +1,60 @@
+"""Take the metrics of a plan of one result: their evidence, and a reading of each that a verifier can reduce again."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from probe.audit.bundle import Arrays
+from probe.audit.readings import Reading, evidence_of
+from probe.contracts import Metric
+from probe.errors import ProbeError, is_out_of_memory
+from probe.metrics import Deletion, Insertion
+from probe.metrics.masked import Memory
+from probe.model import Model
+from probe.numbers import as_written
+from probe.results import Result
+from probe.tensors import to_numpy
+
+Asked = tuple[str, Metric[Any], float | None]  # a metric, what it is called in the audit, and its threshold
+
+
+def measure(
+    asked: Sequence[Asked], model: Model, result: Result, readings: list[Reading], memory: Memory | None = None
+) -> Arrays:
+    """The evidence of each metric by the name of its array; `readings` are told how each ended.
+
+    What cannot be judged is still an answer, an explanation or an attack: a metric that refuses ends no step.
+    """
+    arrays: dict[str, Any] = {}
+    for name, metric, threshold in asked:
+        reading: Reading = {
+            "metric": name,
+            "settings": as_written(metric.config()),
+            "reduction": metric.reduction,
+            "unit": metric.unit,
+            "direction": metric.direction,
+            "threshold": threshold,
+            "title": metric.title or name.replace("_", " "),
+            "notes": dict(metric.notes(model)),
+            "status": "done" if metric.suits(result) else "not asked",
+            "why": "",
+        }
+        readings.append(reading)
+        if reading["status"] != "done":
+            continue
+        try:
+            arrays[evidence_of(name)] = _evidence(metric, model, result, memory)
+        except ProbeError as error:
+            if is_out_of_memory(error):
+                raise
+            reading["status"], reading["why"] = "not run", str(error)
+    return arrays
+
+
+def _evidence(metric: Metric[Any], model: Model, result: Any, memory: Memory | None) -> Any:
+    if memory is not None and isinstance(metric, Deletion | Insertion):
+        evidence = metric.measure(model, result, memory)
+    else:
+        evidence = metric(model, result).evidence
+    return np.asarray(to_numpy(evidence.detach().cpu().double()))
