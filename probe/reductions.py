@@ -118,8 +118,9 @@ def _area_interval(evidence: Floats, level: float, draws: int, seed: int) -> tup
     return area_under_roc_interval(evidence[:, 0], evidence[:, 1], level=level, draws=max(1, draws // 5), seed=seed)
 
 
+MEAN = Reduction(mean)
 REDUCTIONS: Mapping[str, Reduction] = {
-    "mean": Reduction(mean),
+    "mean": MEAN,
     "proportion": Reduction(mean, _wilson, method="Wilson interval"),
     "random minus own": Reduction(_random_minus_own),
     "own minus random": Reduction(_own_minus_random),
