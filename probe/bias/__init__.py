@@ -3,8 +3,8 @@
 The tool measures. It never says that a model is fair or complies with a law: that is for people to judge.
 """
 
-from probe.bias.gate import Favourable
 from probe.bias.report import BiasReport, audit
 from probe.bias.settings import SMALLEST, THRESHOLDS
+from probe.bias.validation import Favourable
 
 __all__ = ["SMALLEST", "THRESHOLDS", "BiasReport", "Favourable", "audit"]

@@ -7,9 +7,9 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from probe.bias.gate import Ints
 from probe.bias.naming import Column, read
 from probe.bias.settings import Settings
+from probe.bias.validation import Ints
 from probe.errors import DataError
 
 # Pairs grow with the square: past this a column is an identifier or a number in need of bins, not an attribute.

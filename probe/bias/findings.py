@@ -7,10 +7,10 @@ import pandas as pd
 
 from probe.bias.counts import Table
 from probe.bias.disparities import Disparity
-from probe.bias.gate import Favourable
 from probe.bias.power import POWER
 from probe.bias.settings import Settings
 from probe.bias.strata import GAP_OF, METRICS, Metric
+from probe.bias.validation import Favourable
 from probe.finding import Finding, Status
 from probe.formatting import number
 

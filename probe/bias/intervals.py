@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from probe.bias.gate import Floats, Ints
+from probe.bias.validation import Floats, Ints
 
 Stratum = tuple[ArrayLike, ArrayLike]  # successes and trials of each group, along the last axis
 Limits = Sequence[Floats]  # a rate, its lower and its upper limit

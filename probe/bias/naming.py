@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from probe.bias.gate import Ints
 from probe.bias.settings import Settings
+from probe.bias.validation import Ints
 from probe.errors import DataError
 from probe.names import looks_unknown
 

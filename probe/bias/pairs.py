@@ -8,10 +8,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from probe.bias.counts import Table
-from probe.bias.gate import Floats
 from probe.bias.intervals import difference_of, limits_of, pairs
 from probe.bias.proportions import divide, holm, two_proportions_p
 from probe.bias.rates import COMPARED, RATES, rates_of
+from probe.bias.validation import Floats
 
 
 def compare(tables: Sequence[Table], level: float) -> pd.DataFrame:

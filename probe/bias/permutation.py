@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from probe.bias.gate import Ints
 from probe.bias.intervals import largest_gap
+from probe.bias.validation import Ints
 
 
 def permutation_p(strata: Sequence[tuple[Ints, Ints]], draws: int, seed: int) -> float:

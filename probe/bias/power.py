@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
-from probe.bias.gate import Floats, Ints
 from probe.bias.intervals import Limits, could_show, difference_of, limits_of, ratio_of
+from probe.bias.validation import Floats, Ints
 
 POWER = 0.8
 DRAWN = 64  # samples of the other groups that a power is averaged over

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import special, stats
 
-from probe.bias.gate import Floats, Ints
+from probe.bias.validation import Floats, Ints
 
 EXPECTED = 5  # fewest expected successes and failures for the normal approximation of the p-value
 # Outcomes beyond what was seen, and beyond what is expected, that Fisher's test sums up. Fewer than EXPECTED are

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from probe.bias.counts import Table
-from probe.bias.gate import Floats, Ints
 from probe.bias.intervals import highest_ratio_interval
 from probe.bias.proportions import divide
+from probe.bias.validation import Floats, Ints
 from probe.statistics import area_under_roc, calibration_error, wilson
 
 

@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike
 from probe.bias.counts import Outcomes, Table, tabulate
 from probe.bias.disparities import measure
 from probe.bias.findings import conclude
-from probe.bias.gate import Favourable, aligned, attributes, outcomes, probabilities
 from probe.bias.pairs import compare
 from probe.bias.rates import describe, describe_scores
 from probe.bias.settings import DRAWS, ORDER, SMALLEST, THRESHOLDS, Settings
 from probe.bias.shortages import COLUMNS, shortages
+from probe.bias.validation import Favourable, aligned, attributes, outcomes, probabilities
 from probe.errors import DataError
 from probe.finding import Finding
 

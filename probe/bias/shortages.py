@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from probe.bias.counts import Table
-from probe.bias.gate import Floats, Ints
 from probe.bias.intervals import alpha_of_a_pair, could_show, difference_of, limits_of
 from probe.bias.power import POWER, Question, failing_small
 from probe.bias.rates import COMPARED, rates_of
 from probe.bias.settings import Settings
 from probe.bias.strata import GAP_OF, METRICS, Stratum, strata_of
+from probe.bias.validation import Floats, Ints
 from probe.formatting import number
 
 NAN = float("nan")

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from probe.bias.counts import Table
-from probe.bias.gate import Floats, Ints
 from probe.bias.proportions import divide
 from probe.bias.rates import RATES, Rate
+from probe.bias.validation import Floats, Ints
 from probe.finding import Direction
 from probe.formatting import Unit
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from probe.bias import audit
-from probe.bias.gate import attributes, probabilities
+from probe.bias.validation import attributes, probabilities
 from probe.errors import DataError, PlanError, RangeError
 
 GROUPS = pd.DataFrame({"g": list("aabb")})
