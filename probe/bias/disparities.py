@@ -67,8 +67,8 @@ class _Headline:
         self.metric: Metric = METRICS[name]
         self.threshold = settings.thresholds[name]
         self.full = strata_of(table, self.metric.rates)
-        self.all = [stratum.above(1) for stratum in self.full]
-        self.large = [stratum.above(settings.smallest) for stratum in self.full]
+        self.all = [stratum.with_at_least(1) for stratum in self.full]
+        self.large = [stratum.with_at_least(settings.smallest) for stratum in self.full]
         usable = [stratum.counts for stratum in self.all if len(stratum.names) > 1]
         self.alpha = alpha_of_a_pair([n for _, n in usable], settings.level) if usable else 1 - settings.level
 

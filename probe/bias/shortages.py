@@ -36,7 +36,7 @@ def shortages(table: Table, settings: Settings) -> list[dict[str, Any]]:
         if not stratum.trials.any() or not (stratum.trials < settings.smallest).any():
             continue
         metric = GAP_OF[name]
-        sizes = [strata[rate].above(1).trials for rate in METRICS[metric].rates]
+        sizes = [strata[rate].with_at_least(1).trials for rate in METRICS[metric].rates]
         usable = [n for n in sizes if len(n) > 1]
         alpha = alpha_of_a_pair(usable, settings.level) if usable else 1 - settings.level
         question = Question(settings.thresholds[metric], ratio=False, alpha=alpha, level=settings.level)

@@ -60,7 +60,7 @@ class Stratum:
     successes: Ints
     trials: Ints
 
-    def above(self, smallest: int) -> "Stratum":
+    def with_at_least(self, smallest: int) -> "Stratum":
         """Only the groups with this many trials or more."""
         large = self.trials >= smallest
         names = [name for name, keep in zip(self.names, large, strict=True) if keep]
