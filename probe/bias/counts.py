@@ -30,7 +30,7 @@ class Table:
     order: int = 1  # attributes that are crossed
     labelled: bool = True  # without labels every row counts under label 0
 
-    def ledger(self) -> dict[str, str | int]:
+    def row_accounting(self) -> dict[str, str | int]:
         """Where the rows went; `used`, `unknown` and `not_run` add up to `rows`."""
         used, known = int(self.counts.sum()), int((self.codes >= 0).sum())
         return {

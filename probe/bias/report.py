@@ -40,8 +40,8 @@ class BiasReport:
             and what would have failed
         findings: a finding per headline metric (one over all intersections where these are many), and one on all
             groups that are too small
-        ledger: a row per attribute: rows = used + unknown + not_run, where an attribute of too many groups is not run;
-            `like_unknown` of those used are in groups that read like an unknown; `notice` says what is odd
+        row_accounting: a row per attribute: rows = used + unknown + not_run, where an attribute of too many groups is
+            not run; `like_unknown` of those used are in groups that read like an unknown; `notice` says what is odd
         favourable: the outcome that counts as favourable, and whether somebody named it
         notices: what a reader should know of the data first, in sentences
     """
@@ -50,7 +50,7 @@ class BiasReport:
     disparities: pd.DataFrame
     pairs: pd.DataFrame
     findings: list[Finding]
-    ledger: pd.DataFrame
+    row_accounting: pd.DataFrame
     small_groups: pd.DataFrame
     favourable: Favourable
     notices: list[str] = field(default_factory=list)
@@ -59,13 +59,14 @@ class BiasReport:
         """Plain tables, without scripts; names of groups are escaped."""
         listed = pd.DataFrame([finding.to_json() for finding in self.findings])
         parts = {"Findings": listed, "Disparities": self.disparities, "Groups": self.groups}
-        parts |= {"Groups too small to be trusted": self.small_groups, "Rows": self.ledger}
+        parts |= {"Groups too small to be trusted": self.small_groups, "Rows": self.row_accounting}
         said = "".join(f"<p>{escape(notice)}</p>" for notice in self.notices)
         return said + "".join(f"<h4>{escape(title)}</h4>{_table(frame)}" for title, frame in parts.items())
 
     def to_json(self) -> dict[str, Any]:
         """Every table as a list of rows, and the findings."""
-        tables = {name: getattr(self, name) for name in ("groups", "disparities", "pairs", "small_groups", "ledger")}
+        names = ("groups", "disparities", "pairs", "small_groups", "row_accounting")
+        tables = {name: getattr(self, name) for name in names}
         return {
             "favourable": {"value": self.favourable.value, "assumed": self.favourable.assumed},
             "notices": self.notices,
@@ -137,7 +138,7 @@ def audit(  # noqa: PLR0913 - data, then settings by name, each with a default
         disparities=_named(pd.DataFrame([asdict(row) for row in disparities]), named),
         pairs=_named(compare(tables, level), named),
         findings=conclude(tables, disparities, small, named, settings),
-        ledger=pd.DataFrame([table.ledger() for table in tables]),
+        row_accounting=pd.DataFrame([table.row_accounting() for table in tables]),
         small_groups=_named(small, named),
         favourable=named,
         notices=_notices(tables, named),

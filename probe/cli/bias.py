@@ -105,7 +105,7 @@ def _say(report: Any, said: list[str]) -> None:
     say(f"favourable outcome: {report.favourable}")
     for notice in (*said, *report.notices):
         say(f"note: {notice}")
-    for row in report.ledger.to_dict("records"):
+    for row in report.row_accounting.to_dict("records"):
         left = [f"{row[name]:,} {word}" for name, word in (("unknown", "unknown"), ("not_run", "not run")) if row[name]]
         say(f"{row['attribute']}: {row['used']:,} of {row['rows']:,} rows" + "".join(f", {part}" for part in left))
     for f in report.findings:

@@ -37,7 +37,7 @@ def test_a_class_that_nobody_named_is_assumed_and_one_that_is_named_is_not(tmp_p
 @pytest.mark.parametrize(("order", "tables"), [(1, ["sex", "race"]), (2, ["sex", "race", "sex x race"])])
 def test_a_plan_says_how_many_attributes_are_crossed(tmp_path, order, tables):
     bundle = audited(tmp_path, order=order)
-    assert bundle.table("bias_ledger")["attribute"].tolist() == tables
+    assert bundle.table("bias_row_accounting")["attribute"].tolist() == tables
     verify(bundle.folder)
 
 

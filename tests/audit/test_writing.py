@@ -153,7 +153,7 @@ def test_a_damaged_array_is_found_before_anything_is_run_again(copy):
     model, data = table(60)
     with pytest.raises(IntegrityError, match=r"predictions\.npz.*begin anew with --replace"):
         run(small_plan("p", **PLAN), replace(model, usage=type(model.usage)()), data, copy)
-    assert not (copy / "tables" / "bias_ledger.csv").exists()
+    assert not (copy / "tables" / "bias_row_accounting.csv").exists()
 
 
 def test_what_a_killed_writer_left_behind_is_removed(copy):

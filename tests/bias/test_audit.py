@@ -11,7 +11,7 @@ from pandas.testing import assert_frame_equal
 from probe.bias import THRESHOLDS, audit
 from tests.bias.conftest import expand
 
-FRAMES = ("groups", "disparities", "pairs", "small_groups", "ledger")
+FRAMES = ("groups", "disparities", "pairs", "small_groups", "row_accounting")
 
 
 def assert_same(one, other):
@@ -40,15 +40,15 @@ def test_the_encoding_of_groups_does_not_matter(encode, random_rows):
     coded = pd.DataFrame({"race": groups["race"].map({"a": 0, "b": 1, "c": 2, "d": 3}), "sex": groups["sex"]})
     expected = audit(labels, predictions, coded, draws=99)
     found = audit(labels, predictions, coded.assign(race=encode(coded["race"])), draws=99)
-    found.ledger["notice"] = ""  # what a category is declared as is its own
+    found.row_accounting["notice"] = ""  # what a category is declared as is its own
     assert_same(expected, found)
 
 
-def test_a_category_that_no_row_has_is_in_the_ledger(random_rows):
+def test_a_category_that_no_row_has_is_in_the_row_accounting(random_rows):
     labels, predictions, groups = random_rows
     race = pd.Categorical(groups["race"], categories=["a", "b", "c", "d", "e", "never"])
     report = audit(labels, predictions, groups.assign(race=race), draws=9)
-    assert report.ledger.set_index("attribute").loc["race", "notice"] == "declared, 0 rows: 'e', 'never'"
+    assert report.row_accounting.set_index("attribute").loc["race", "notice"] == "declared, 0 rows: 'e', 'never'"
     assert "race: declared, 0 rows: 'e', 'never'" in report.notices
     assert set(report.groups.query("attribute == 'race'")["group"]) == set("abcd")
 
@@ -89,11 +89,11 @@ def test_missing_groups_are_counted_and_left_out(random_rows):
     holed.loc[:9, "sex"] = None
     holed.loc[5:19, "race"] = np.nan
     report = audit(labels, predictions, holed, draws=99)
-    ledger = report.ledger.set_index("attribute")
-    assert ledger["unknown"].to_dict() == {"sex": 10, "race": 15, "sex x race": 20}
-    assert (ledger["rows"] == 600).all()
-    assert (ledger["used"] + ledger["unknown"] == ledger["rows"]).all()
-    assert report.groups.groupby("attribute")["n"].sum().to_dict() == ledger["used"].to_dict()
+    row_accounting = report.row_accounting.set_index("attribute")
+    assert row_accounting["unknown"].to_dict() == {"sex": 10, "race": 15, "sex x race": 20}
+    assert (row_accounting["rows"] == 600).all()
+    assert (row_accounting["used"] + row_accounting["unknown"] == row_accounting["rows"]).all()
+    assert report.groups.groupby("attribute")["n"].sum().to_dict() == row_accounting["used"].to_dict()
     known = holed["sex"].notna().to_numpy()
     alone = audit(labels[known], predictions[known], holed.loc[known, ["sex"]], draws=99)
     assert_frame_equal(report.groups[report.groups["attribute"] == "sex"], alone.groups)
@@ -108,10 +108,10 @@ def test_intersections_cross_two_attributes_unless_more_are_asked_for(random_row
     labels, predictions, groups = random_rows
     age = np.where(np.arange(600) % 2, "old", "young")
     one, two, all_of_them = (
-        audit(labels, predictions, groups.assign(age=age), draws=9, order=order).ledger["attribute"].tolist()
+        audit(labels, predictions, groups.assign(age=age), draws=9, order=order).row_accounting["attribute"].tolist()
         for order in (1, 2, 3)
     )
-    assert two == audit(labels, predictions, groups.assign(age=age), draws=9).ledger["attribute"].tolist()
+    assert two == audit(labels, predictions, groups.assign(age=age), draws=9).row_accounting["attribute"].tolist()
     assert one == two[:3]
     assert two == all_of_them[:6]
     assert all_of_them == [
@@ -123,7 +123,7 @@ def test_many_intersections_are_summed_up_in_one_finding_per_measure():
     generator = np.random.default_rng(3)
     groups = pd.DataFrame({f"a{at}": generator.integers(2, size=400) for at in range(8)})
     report = audit(generator.random(400) < 0.3, generator.random(400) < 0.3, groups, draws=99)
-    assert len(report.ledger) == 8 + 28
+    assert len(report.row_accounting) == 8 + 28
     assert len(report.disparities) == 3 * 36
     assert [f.check for f in report.findings[:3]] == [
         "demographic parity difference by a0", "demographic parity ratio by a0", "equalized odds difference by a0",
@@ -172,7 +172,7 @@ def test_an_attribute_of_unknowns_is_not_run(random_rows):
     report = audit(labels, predictions, groups.assign(age=None), draws=9)
     finding = by_check(report)["equalized odds difference by age"]
     assert (finding.status, finding.note) == ("not run", "every row is unknown")
-    assert report.ledger.set_index("attribute").loc["age", "unknown"] == 600
+    assert report.row_accounting.set_index("attribute").loc["age", "unknown"] == 600
 
 
 def test_an_attribute_of_too_many_groups_stops_no_other(random_rows):
@@ -187,7 +187,7 @@ def test_an_attribute_of_too_many_groups_stops_no_other(random_rows):
     for name in ("groups", "pairs"):
         assert_frame_equal(getattr(report, name), getattr(alone, name))
     assert [f for f in report.findings if " id" not in f.check] == alone.findings
-    row = report.ledger.set_index("attribute").loc["id"]
+    row = report.row_accounting.set_index("attribute").loc["id"]
     counts = row[["rows", "used", "unknown", "not_run", "like_unknown"]].to_dict()
     assert counts == {"rows": 600, "used": 0, "unknown": 300, "not_run": 300, "like_unknown": 0}
 

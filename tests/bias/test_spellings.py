@@ -32,7 +32,7 @@ def test_two_spellings_of_a_group_are_refused_or_merged(spellings):
         audit(*rows(*spellings, "other"))
     merged = audit(*rows(*spellings, "other"), merge_spellings=True, draws=9)
     assert merged.groups["n"].tolist() in ([80, 40], [40, 80])
-    assert "merged as" in merged.ledger.loc[0, "notice"]
+    assert "merged as" in merged.row_accounting.loc[0, "notice"]
 
 
 def test_the_refusal_names_every_spelling_with_its_count():
@@ -58,10 +58,15 @@ def test_names_that_merely_share_letters_are_groups_of_their_own():
 
 def test_only_an_empty_text_is_unknown_and_what_reads_like_one_is_counted():
     report = audit(*rows("a", "b", "", "?", " ", "NA"), draws=9)
-    ledger = report.ledger.loc[0]
-    assert (ledger["rows"], ledger["used"], ledger["unknown"], ledger["like_unknown"]) == (240, 200, 40, 120)
+    row_accounting = report.row_accounting.loc[0]
+    assert (
+        row_accounting["rows"],
+        row_accounting["used"],
+        row_accounting["unknown"],
+        row_accounting["like_unknown"],
+    ) == (240, 200, 40, 120)
     said = "reads like an unknown and is compared as a group: ' ' (40 rows), '?' (40 rows), 'NA' (40 rows)"
-    assert ledger["notice"] == said
+    assert row_accounting["notice"] == said
     assert f"sex: {said}" in report.notices
     assert report.groups["group"].tolist() == [" ", "?", "NA", "a", "b"]
 
@@ -69,31 +74,31 @@ def test_only_an_empty_text_is_unknown_and_what_reads_like_one_is_counted():
 def test_rows_that_read_like_an_unknown_are_counted_in_intersections_too():
     labels, predictions, groups = rows("a", "b", "?", "c")
     report = audit(labels, predictions, groups.assign(age=["x", "-", "y", "y"] * 40), draws=9)
-    counted = report.ledger.set_index("attribute")["like_unknown"].to_dict()
+    counted = report.row_accounting.set_index("attribute")["like_unknown"].to_dict()
     assert counted == {"sex": 40, "age": 40, "sex x age": 40 + 30}
 
 
 @pytest.mark.parametrize("spelling", sorted(UNKNOWN - {""}))
 def test_every_listed_spelling_is_seen_in_any_case_and_between_spaces(spelling):
     for text in (spelling, f" {spelling.upper()} "):
-        assert audit(*rows("a", text), draws=9).ledger.loc[0, "like_unknown"] == 40
+        assert audit(*rows("a", text), draws=9).row_accounting.loc[0, "like_unknown"] == 40
 
 
 def test_spellings_that_are_listed_as_missing_are_unknown():
     report = audit(*rows("a", "b", "?", "NA"), missing=["?"], draws=9)
-    ledger = report.ledger.loc[0]
-    assert (ledger["unknown"], ledger["like_unknown"]) == (40, 40)
+    row_accounting = report.row_accounting.loc[0]
+    assert (row_accounting["unknown"], row_accounting["like_unknown"]) == (40, 40)
     assert report.groups["group"].tolist() == ["NA", "a", "b"]
 
 
 def test_blanks_of_two_kinds_read_like_unknowns_and_are_no_spellings_of_a_name():
     report = audit(*rows("a", " ", "\t", "\u00a0"), draws=9)
-    assert (report.ledger.loc[0, "like_unknown"], len(report.groups)) == (120, 4)
+    assert (report.row_accounting.loc[0, "like_unknown"], len(report.groups)) == (120, 4)
 
 
 def test_a_missing_value_of_any_kind_is_unknown():
     groups = pd.DataFrame({"sex": ["a", "b", None, np.nan, pd.NA, pd.NaT, "", "a"]}, dtype=object)
-    assert audit(None, [0, 1] * 4, groups, draws=9).ledger.loc[0, "unknown"] == 5
+    assert audit(None, [0, 1] * 4, groups, draws=9).row_accounting.loc[0, "unknown"] == 5
 
 
 def test_many_numbers_are_better_binned():

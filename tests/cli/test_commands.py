@@ -300,8 +300,8 @@ def test_bias_of_a_table_without_labels_and_in_words(probe, place):
     assert "odds difference" not in result.stdout
     document = json.loads(probe(*said, "--favourable", "no", "--json", code=0).stdout)
     assert document["favourable"] == {"value": "no", "assumed": False}
-    assert {"groups", "disparities", "pairs", "small_groups", "ledger", "findings", "notices"} <= set(document)
-    assert document["ledger"][0]["used"] == 2000
+    assert {"groups", "disparities", "pairs", "small_groups", "row_accounting", "findings", "notices"} <= set(document)
+    assert document["row_accounting"][0]["used"] == 2000
     assert document["pairs"][0]["lower"] is None
 
 

@@ -41,7 +41,7 @@ def favourable(bundle: Bundle) -> tuple[str, str]:
 
 def notice(bundle: Bundle, attribute: str) -> str:
     """What is odd about the groups of an attribute, and how many rows name none."""
-    frame = bundle.table("bias_ledger") if bundle.has("tables/bias_ledger.csv") else pd.DataFrame()
+    frame = bundle.table("bias_row_accounting") if bundle.has("tables/bias_row_accounting.csv") else pd.DataFrame()
     for row in frame.to_dict("records"):
         if str(row["attribute"]) == attributes(bundle)[attribute]:
             unknown = f"{int(row['unknown']):,} of {int(row['rows']):,} rows name no group." if row["unknown"] else ""

@@ -40,7 +40,7 @@ def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
         result.findings.append(replace(absent("bias", "differences between groups", str(error)), status="error"))
         return
     result.tables |= {"bias_groups": report.groups, "bias_disparities": report.disparities, "bias_pairs": report.pairs}
-    result.tables |= {"bias_small_groups": report.small_groups, "bias_ledger": report.ledger}
+    result.tables |= {"bias_small_groups": report.small_groups, "bias_row_accounting": report.row_accounting}
     result.findings += report.findings
 
 

@@ -131,9 +131,9 @@ def _attribute(bundle: Bundle, attribute: str, groups: pd.DataFrame, order: int)
         Figure(panels, caption, _rates(groups), size="half" if wide else "third"),
         _more(groups),
     ]
-    ledger = bundle.table("bias_ledger") if bundle.has("tables/bias_ledger.csv") else None
-    if ledger is not None and attribute in set(ledger["attribute"]):
-        row = records(ledger[ledger["attribute"] == attribute])[0]
+    rows = bundle.table("bias_row_accounting") if bundle.has("tables/bias_row_accounting.csv") else None
+    if rows is not None and attribute in set(rows["attribute"]):
+        row = records(rows[rows["attribute"] == attribute])[0]
         blocks.append(Text(_sentence(row) + (f" Note: {row['notice']}." if _text(row.get("notice")) else "")))
     return blocks
 
@@ -172,9 +172,9 @@ def _rate(group: dict[str, Any], name: str, unit: Unit) -> Measured:
     return estimate(group.get(name), group.get(f"{name}_low"), group.get(f"{name}_high"), unit)
 
 
-def _sentence(ledger: dict[str, Any]) -> str:
+def _sentence(row: dict[str, Any]) -> str:
     return (
-        f"Of {count(ledger['rows'])} rows, {count(ledger['used'])} are used; {count(ledger['unknown'])} name no group "
+        f"Of {count(row['rows'])} rows, {count(row['used'])} are used; {count(row['unknown'])} name no group "
         "and are left out here."
     )
 

@@ -71,11 +71,11 @@ def with_absence(bundle: Bundle, lens: str, blocks: Sequence[Block]) -> list[Blo
 
 def left_out(bundle: Bundle) -> list[str]:
     """A sentence for each attribute by which some rows name no group."""
-    if not bundle.has("tables/bias_ledger.csv"):
+    if not bundle.has("tables/bias_row_accounting.csv"):
         return []
     return [
         f"{count(row['unknown'])} of {count(row['rows'])} rows name no group by {row['attribute']}: "
         "its comparisons leave them out"
-        for row in records(bundle.table("bias_ledger"))
+        for row in records(bundle.table("bias_row_accounting"))
         if row["unknown"] > 0
     ]
