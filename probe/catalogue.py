@@ -1,46 +1,66 @@
 """The methods of a package as its source declares them, without running it: names, summaries and settings."""
 
 import ast
+import collections.abc
 import types
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from probe.method import Method, param
-from probe.numbers import written
+from probe.method import Method, param, required
+from probe.numbers import Number, written
+
+TYPES: Mapping[str, Any] = {"int": int, "float": float, "str": str, "bool": bool, "Number": Number, "Method": Method}
 
 
 class UnreadableError(Exception):
     """The source computes something that only running it can tell."""
 
 
+@dataclass(frozen=True)
+class _Source:
+    """What modules define at their top level, by name."""
+
+    classes: Mapping[str, ast.ClassDef]
+    assigned: Mapping[str, ast.expr]  # such as Norm = Literal["linf", "l2"]
+
+    @classmethod
+    def of(cls, paths: Iterable[Path]) -> "_Source":
+        files = (file for path in paths for file in (sorted(path.rglob("*.py")) if path.is_dir() else [path]))
+        nodes = [node for file in files for node in ast.parse(file.read_text(encoding="utf-8")).body]
+        return cls(
+            {node.name: node for node in nodes if isinstance(node, ast.ClassDef)},
+            {
+                target.id: node.value
+                for node in nodes
+                if isinstance(node, ast.Assign)
+                for target in node.targets
+                if isinstance(target, ast.Name)
+            },
+        )
+
+
 def families(contracts: Path) -> tuple[str, ...]:
     """The families of methods that contracts declare, in the order of their names."""
-    found = (_family([node]) for node in _classes(contracts).values())
+    found = (_family([node]) for node in _Source.of([contracts]).classes.values())
     return tuple(sorted(filter(None, found)))
 
 
 def catalogue(package: Path, *others: Path) -> Mapping[str, type[Method]]:
     """What `registry.discover` finds, as bare classes: they tell their settings, and do nothing.
 
-    `others` are the folders that hold the classes which those of the package inherit from.
+    `others` are the folders and modules that hold the classes which those of the package inherit from or name.
 
     Raises:
-        UnreadableError: if a default is computed.
+        UnreadableError: if a default or a type is computed.
     """
-    own = _classes(package)
-    known = {name: node for path in others for name, node in _classes(path).items()} | own
-    lines = [list(_line(node, known)) for node in own.values()]
-    found = [_bare(line) for line in lines if _is_method(line) and not _is_abstract(line)]
+    known = _Source.of([*others, package])
+    lines = [list(_line(node, known.classes)) for node in _Source.of([package]).classes.values()]
+    found = [_bare(line, known) for line in lines if _is_method(line) and not _is_abstract(line)]
     return {kind.name(): kind for kind in sorted(found, key=lambda kind: kind.name())}
-
-
-def _classes(package: Path) -> dict[str, ast.ClassDef]:
-    """The classes of a package's modules, by name."""
-    files = sorted(package.rglob("*.py")) if package.is_dir() else [package]
-    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in files)
-    return {node.name: node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)}
 
 
 def _line(node: ast.ClassDef, known: Mapping[str, ast.ClassDef]) -> Iterator[ast.ClassDef]:
@@ -67,20 +87,20 @@ def _is_abstract(line: list[ast.ClassDef]) -> bool:
             marked = any(ast.unparse(mark).endswith("abstractmethod") for mark in function.decorator_list)
             open_ = open_ | {function.name} if marked else open_ - {function.name}
         open_ -= {ast.unparse(entry.target) for entry in node.body if isinstance(entry, ast.AnnAssign) and entry.value}
+        open_ -= {ast.unparse(entry.target) for entry in node.body if isinstance(entry, ast.AnnAssign) and entry.value}
     return bool(open_)
 
 
-def _bare(line: list[ast.ClassDef]) -> type[Method]:
-    settings: dict[str, tuple[str, Any]] = {}
+def _bare(line: list[ast.ClassDef], known: _Source) -> type[Method]:
+    settings: dict[str, tuple[Any, Any]] = {}
     for node in line:
         for entry in (e for e in node.body if isinstance(e, ast.AnnAssign)):
-            kind = ast.unparse(entry.annotation)
-            if "ClassVar" not in kind and entry.value is not None:
-                settings[ast.unparse(entry.target)] = (kind, _declared(entry.value))
+            if "ClassVar" not in ast.unparse(entry.annotation):
+                settings[ast.unparse(entry.target)] = (_hint(entry.annotation, known), _declared(entry.value, known))
     body = {
         "family": _family(line),
         "__doc__": ast.get_docstring(line[-1]),
-        "__annotations__": {name: kind for name, (kind, _) in settings.items()},
+        "__annotations__": {name: hint for name, (hint, _) in settings.items()},
         **{name: value for name, (_, value) in settings.items()},
     }
     bare = types.new_class(line[-1].name, (Method,), exec_body=lambda namespace: namespace.update(body))
@@ -96,13 +116,52 @@ def _family(line: list[ast.ClassDef]) -> str:
     return ""
 
 
-def _declared(node: ast.expr) -> Any:
-    call = _call(node, "param")
+def _hint(node: ast.expr, known: _Source) -> Any:
+    """The type of a setting; any method stands for the one that is named, whose class is not there to be compared."""
+    match node:
+        case ast.Constant(value=None):
+            return None
+        case ast.Constant(value=str(text)):
+            return _hint(ast.parse(text, mode="eval").body, known)
+        case ast.Name(id=name) if name in TYPES:
+            return TYPES[name]
+        case ast.Name(id=name) if name in known.assigned:
+            return _hint(known.assigned[name], known)
+        case ast.Name(id=name) if name in known.classes and _is_method(list(_line(known.classes[name], known.classes))):
+            return Method
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            return reduce(or_, (_hint(left, known), _hint(right, known)))
+        case ast.Subscript(value=ast.Name(id="Literal"), slice=choices):
+            return Literal[_value(choices)]
+        case ast.Subscript(value=ast.Name(id="tuple"), slice=ast.Tuple(elts=[part, ast.Constant(value=end)])):
+            if end is ...:
+                return tuple[_hint(part, known), ...]  # type: ignore[misc]  # made while it runs
+        case ast.Subscript(value=ast.Name(id="Callable")):
+            return collections.abc.Callable
+    raise UnreadableError(ast.unparse(node))
+
+
+def _declared(node: ast.expr | None, known: _Source) -> Any:
+    if node is None:
+        return required("")
+    call = _call(node, "param") or _call(node, "required")
     if call is None:
-        return _value(node)
+        return _default(node, known)
     named: dict[str | None, ast.expr] = {keyword.arg: keyword.value for keyword in call.keywords}
+    if _call(node, "required"):
+        given = named | dict(zip(("help",), call.args, strict=False))
+        return required(str(_value(given["help"])))
     given = named | dict(zip(("default", "help"), call.args, strict=False))
-    return param(_value(given["default"]), str(_value(given["help"])))
+    return param(_default(given["default"], known), str(_value(given["help"])))
+
+
+def _default(node: ast.expr, known: _Source) -> Any:
+    """A default, which may be another method, made with literals."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in known.classes:
+        line = list(_line(known.classes[node.func.id], known.classes))
+        if _is_method(line) and not node.args:
+            return _bare(line, known)(**{str(each.arg): _default(each.value, known) for each in node.keywords})
+    return _value(node)
 
 
 def _value(node: ast.expr) -> Any:

@@ -25,8 +25,12 @@ class UnknownMethod(ProbeError, LookupError):
     """No method goes by that name."""
 
 
-class UnknownSetting(UnknownMethod, TypeError):
-    """A method has no setting of that name, or was given a value without one."""
+class UnknownSetting(UnknownMethod, PlanError, TypeError):
+    """A setting does not exist, was given without its name, or must be given and was not."""
+
+
+class SettingError(PlanError, RangeError):
+    """A setting was given a value of another type, or one outside its limits."""
 
 
 class Unsupported(ProbeError):

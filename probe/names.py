@@ -1,9 +1,11 @@
-"""Names of classes, levels and groups: their order, and which of them look like an unknown."""
+"""Names that people write: their order, which of them look like an unknown, and which one is meant."""
 
 import re
 from collections.abc import Iterable
 from decimal import Decimal
+from difflib import get_close_matches
 
+LONGEST = 200  # characters of a word that names are compared with
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
 # Spellings of an unknown, without their case. pandas takes most of them for an empty cell.
 UNKNOWN = frozenset(
@@ -39,3 +41,9 @@ def in_order(names: Iterable[str]) -> list[str]:
 def looks_unknown(name: str) -> bool:
     """Whether a name is how people write that they do not know, such as N/A, ? or a blank."""
     return name.strip().casefold() in UNKNOWN
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Which name was meant, in brackets; nothing where none that is known is near."""
+    close = get_close_matches(word[:LONGEST], list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -5,7 +5,7 @@ import re
 from decimal import Decimal
 from fractions import Fraction
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 LONGEST = 100  # characters of a number; a longer one takes a time that grows with its square to read
 WIDEST = 400  # its exponent; floats end near 308, and 1e400000000 would fill the memory
@@ -32,6 +32,21 @@ class Written(float):
 
     def __format__(self, specification: str) -> str:
         return format(float(self), specification) if specification else self.text
+
+
+if TYPE_CHECKING:
+
+    class Number:
+        """A setting that is given as a number or as the text of one, and read as a float."""
+
+        def __get__(self, owner: object, kind: Any) -> float: ...
+
+        # Any stands for the text of a number, or what `exact` reads: mypy takes this type for that of reading, too,
+        # in a class that inherits the setting.
+        def __set__(self, owner: object, value: float | Any) -> None: ...
+
+else:
+    Number = float
 
 
 def fraction(text: str) -> Fraction:
@@ -77,7 +92,12 @@ def written(text: str) -> float:
 
 def as_written(config: dict[str, Any]) -> dict[str, Any]:
     """Settings for a file: each number that was written as a text is that text again, which the settings accept."""
-    return {
-        key: as_written(value) if isinstance(value, dict) else value.text if isinstance(value, Written) else value
-        for key, value in config.items()
-    }
+    return {key: _as_written(value) for key, value in config.items()}
+
+
+def _as_written(value: Any) -> Any:
+    if isinstance(value, dict):
+        return as_written(value)
+    if isinstance(value, list):
+        return [_as_written(each) for each in value]
+    return value.text if isinstance(value, Written) else value

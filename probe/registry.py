@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 from probe import guests
 from probe.catalogue import UnreadableError, catalogue, families
 from probe.errors import ContractError, UnknownMethod
-from probe.method import Method, nearest
+from probe.method import Method
+from probe.names import nearest
 
 M = TypeVar("M", bound=Method)
 
@@ -57,8 +58,14 @@ def build(known: Mapping[str, type[M]], config: Mapping[str, Any]) -> M:
     name = str(config.get("method"))
     if name not in known:
         raise UnknownMethod(f"no method named {name!r}{nearest(name, known)}; there are {', '.join(known)}")
-    settings = {k: v for k, v in config.items() if k != "method"}
-    return known[name](**{k: build(methods(), v) if isinstance(v, Mapping) else v for k, v in settings.items()})
+    return known[name](**{key: _built(value) for key, value in config.items() if key != "method"})
+
+
+def _built(value: Any) -> Any:
+    """A setting from JSON, with the methods that it holds made."""
+    if isinstance(value, Mapping) and "method" in value:
+        return build(methods(), value)
+    return [_built(each) for each in value] if isinstance(value, list) else value
 
 
 def _defined() -> Iterator[type[Any]]:

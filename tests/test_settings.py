@@ -1,23 +1,27 @@
 """What people write into a setting, and what a class may declare as one."""
 
 import copy
+import inspect
 import json
 import pickle
+import pydoc
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Literal
 
 import pytest
 import torch
 
-from probe import Attack, Method
+from probe import Attack, Method, registry
 from probe.attacks import FGSM, PGD, GradArgmax, HotFlip
 from probe.audit.plan import plan_from
 from probe.errors import ContractError, PlanError, ProbeError, RangeError, UnknownSetting
 from probe.explainers import IntegratedGradients, KernelShap, Saliency
-from probe.method import param
+from probe.method import param, required
 from probe.metrics import Accuracy
-from probe.numbers import as_written
-from probe.registry import _add, build, methods
+from probe.numbers import Number, as_written
+from probe.registry import build, methods
 
 
 def test_a_setting_prints_as_it_was_written_and_counts_as_its_number():
@@ -123,14 +127,23 @@ def declared(annotation, default):
     ("annotation", "default", "message"),
     [
         (float, param(-5.0, "", low=0.0), r"the default of Mine.x = -5.0, expected a number of at least 0.0"),
-        (str, param("zzz", "", choices=("a", "b")), "the default of Mine.x = 'zzz', expected one of a, b"),
+        (Literal["a", "b"], param("zzz", ""), "the default of Mine.x = 'zzz', expected one of a, b"),
         (int, param(1.5, ""), "the default of Mine.x = 1.5, expected a whole number"),
         (float, param(float("nan"), ""), "the default of Mine.x = nan"),
         (bool, param("maybe", ""), "expected true or false"),
         (float, "wide", "the default of Mine.x = 'wide'"),
-        (tuple, param((), ""), "type tuple, which cannot be a setting; a setting is int, float, str, bool or another"),
-        (int | None, param(None, ""), r"type int \| None, which cannot be a setting"),
-        (Attack, param(5, ""), "type Attack, which cannot be a setting"),
+        (
+            tuple,
+            param((), ""),
+            "Mine.x is of type tuple, which cannot be a setting; a setting is int, float, str, bool,",
+        ),
+        (tuple[int, int], param((1, 2), ""), r"type tuple\[int, int\], which cannot be a setting"),
+        (object, param(None, ""), "type object, which cannot be a setting"),
+        ("Elsewhere", param(None, ""), "Mine.x is of type Elsewhere, which is not known when the class is made"),
+        (int | None, param("many", ""), "the default of Mine.x = 'many', expected a whole number, or none"),
+        (tuple[int, ...], param((1, 2.5), ""), "the default of Mine.x holds 2.5, expected whole numbers"),
+        (Callable[[int], int], param(3, ""), "the default of Mine.x = 3, expected a function"),
+        (Attack, param(5, ""), "the default of Mine.x = 5, expected a method of the kind Attack"),
         (Saliency, param(PGD(), ""), "expected a method of the kind Saliency"),
     ],
 )
@@ -139,19 +152,87 @@ def test_a_class_that_declares_what_cannot_be_a_setting_is_not_made(annotation, 
         declared(annotation, default)
 
 
-def test_a_setting_without_a_default_is_refused_in_a_true_sentence():
-    with pytest.raises(ContractError, match=r"Required.x has no default.*give it one"):
+@dataclass(frozen=True, kw_only=True)
+class Every(Method):
+    """A method with a setting of each type."""
 
-        @dataclass(frozen=True, kw_only=True)
-        class Required(Method):
-            x: int
+    layer: str = required("where")
+    classes: tuple[int, ...] = param((), "which")
+    most: int | None = param(None, "how many", low=1)
+    radius: Number | None = param(None, "how far", above=0)
+    norm: Literal["linf", "l2"] = param("l2", "how it is measured")
+    channels: Literal[1, 3] = param(3, "how many colours")
+    judge: Callable[[int], bool] = param(bool, "what decides")
+
+
+def test_a_setting_of_each_type_takes_values_and_what_the_command_line_writes():
+    made = Every(layer="blocks.2", classes=[1, 2], most=3, radius="8/255", norm="linf", channels=1)
+    assert (made.classes, made.most, made.norm, made.channels) == ((1, 2), 3, "linf", 1)
+    assert repr(made.radius) == "'8/255'"
+    assert made.judge(3)
+    said = Every(layer="blocks.2", classes="1, 2", most="3", radius="none", channels="1")
+    assert (said.classes, said.most, said.radius, said.channels) == ((1, 2), 3, None, 1)
+    assert replace(made, most=None).most is None
+    again = build({"every": Every}, {**json.loads(json.dumps(made.config())), "judge": bool})
+    assert again == made
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"classes": 3}, "Every.classes = 3, expected a list of whole numbers"),
+        ({"classes": (1, True)}, "Every.classes holds True, expected whole numbers"),
+        ({"most": 0}, "Every.most = 0, expected a whole number of at least 1, or none"),
+        ({"most": "many"}, "Every.most = 'many', expected a whole number of at least 1, or none"),
+        ({"radius": 0}, "Every.radius = 0, expected a number above 0, or none"),
+        ({"norm": "linff"}, r"Every.norm = 'linff', expected one of linf, l2 \(did you mean 'linf'\?\)"),
+        ({"channels": True}, "Every.channels = True, expected one of 1, 3"),
+        ({"channels": 2}, "Every.channels = 2, expected one of 1, 3"),
+        ({"judge": "bool"}, "Every.judge = 'bool', expected a function"),
+    ],
+)
+def test_a_value_that_a_settings_type_does_not_take_is_refused_in_a_sentence(settings, message):
+    with pytest.raises(RangeError, match=message):
+        Every(layer="", **settings)
+
+
+def test_a_setting_without_a_default_must_be_given():
+    with pytest.raises(UnknownSetting, match=r"Every lacks 'layer', where; give Every.layer"):
+        Every()
+    assert Every(layer="blocks.2").layer == "blocks.2"
+
+
+def test_a_class_that_is_no_dataclass_or_sets_a_default_without_its_type_says_so():
+    class Forgotten(Method):
+        steps: int = param(3, "how many")
+
+    with pytest.raises(
+        ContractError, match=r"Forgotten is no dataclass; write @dataclass\(frozen=True, kw_only=True\)"
+    ):
+        Forgotten(steps=4)
+    with pytest.raises(ContractError, match=r"Strong.steps is set without its type; write steps: TYPE = param"):
+        type(PGD)("Strong", (PGD,), {"steps": 100, "__module__": __name__})
+
+
+def test_the_signature_and_the_help_of_a_method_tell_every_setting():
+    signature = inspect.signature(PGD)
+    assert list(signature.parameters) == ["eps", "norm", "steps", "restarts", "step", "seed"]
+    assert str(signature.parameters["eps"]) == "eps: float = '8/255'"
+    assert str(signature.parameters["norm"]) == "norm: Literal['linf', 'l2'] = 'linf'"
+    assert inspect.signature(Every).parameters["layer"].default is inspect.Parameter.empty
+    shown = pydoc.render_doc(PGD, renderer=pydoc.plaintext)
+    assert "PGD(*, eps: float = '8/255', norm: Literal['linf', 'l2'] = 'linf', steps: int = 40" in shown
+    for f in fields(PGD):
+        assert f.metadata["help"] in shown
+    assert "layer (str, required): where" in inspect.getdoc(Every)
+    assert "radius (float | None, default None): how far" in inspect.getdoc(Every)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wrapped(Method):
     """A method around an attack."""
 
-    inner: Attack = param(PGD(), "what is run")  # noqa: RUF009  # a frozen value
+    inner: Attack = param(PGD(), "what is run")
     layer: str = param("", "where")
     quick: bool = param(False, "whether")
     width: float = param(2, "how wide")
@@ -174,14 +255,13 @@ def test_a_setting_is_a_number_a_text_a_switch_or_a_method_and_is_checked_as_suc
     assert build({"wrapped": Wrapped}, json.loads(json.dumps(Wrapped(quick=True).config()))) == Wrapped(quick=True)
 
 
-def test_two_methods_of_one_name_are_refused_by_the_registry():
-    found = dict(methods())
+def test_two_methods_of_one_name_are_refused_by_the_registry(monkeypatch):
     namesake = type(Accuracy)("PGD", (Accuracy,), {"__module__": "elsewhere"})
+    monkeypatch.setattr(registry, "_defined", lambda: iter([PGD, namesake]))
     with pytest.raises(
         ContractError, match=r"two methods are named 'pgd': probe.attacks.gradient.PGD and elsewhere.*rename"
     ):
-        _add(found, namesake)
-    assert found["pgd"] is PGD
+        methods.__wrapped__()
 
 
 @pytest.mark.parametrize("attack", [HotFlip(eps=10**18), GradArgmax(eps=10**18)])

@@ -1,7 +1,7 @@
 """Attacks that follow the gradient inside a ball. Both climb the log-odds of an error."""
 
 from dataclasses import dataclass, fields
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from probe.contracts import Attack, Need
 from probe.method import param
 from probe.model import Model
 from probe.norms import NORMS, Norm
-from probe.numbers import written
+from probe.numbers import Number, written
 from probe.shapes import Inputs, Labels, Logits, PerExample
 from probe.space import Space
 from probe.tensors import column, generator, wide
@@ -24,8 +24,8 @@ LATER = 0.3  # longest step after the first, in radii
 class _GradientAttack(Attack):
     needs: ClassVar[frozenset[Need]] = frozenset({"gradients"})
 
-    eps: float = param(written("8/255"), "radius of the ball, in the unit of the space's scale", low=0.0)
-    norm: str = param("linf", "how the radius is measured", choices=tuple(NORMS))
+    eps: Number = param(written("8/255"), "radius of the ball, in the unit of the space's scale", low=0.0)
+    norm: Literal["linf", "l2"] = param("linf", "how the radius is measured")
 
     @property
     def threat(self) -> Threat:
@@ -53,7 +53,7 @@ class PGD(_GradientAttack):
 
     steps: int = param(40, "gradient steps in each restart", low=1)
     restarts: int = param(1, "starts; the first from the input itself, the others from random points", low=1)
-    step: float = param(
+    step: Number = param(
         1.0, "length of the first step, in radii; the next are at most .3; at 1 its point is FGSM's", low=0.0, high=2.0
     )
     seed: int = param(0, "seed of the random starts", low=0)

@@ -1,5 +1,6 @@
 """`probe methods`, `probe explain`, `probe attack`: one method on one model, from the shell."""
 
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,15 +18,13 @@ Out = Annotated[Path | None, typer.Option(help="Save the result as OUT.npz and O
 @command("methods")
 def methods(as_json: Json = False) -> None:
     """List every method with its settings."""
-    from dataclasses import fields
-
     from probe.registry import FAMILIES, listed
 
     found = {family: listed(family) for family in FAMILIES}
     if as_json:
         show(
             {
-                family: {name: {"summary": kind.summary(), "settings": kind().config()} for name, kind in kinds.items()}
+                family: {name: {"summary": kind.summary(), **kind.declared()} for name, kind in kinds.items()}
                 for family, kinds in found.items()
             }
         )
@@ -35,7 +34,8 @@ def methods(as_json: Json = False) -> None:
         for name, kind in kinds.items():
             say(f"  {name}: {kind.summary()}")
             for f in fields(kind):
-                say(f"      {f.name} = {f.default}  {f.metadata.get('help', '')}")
+                default = "(must be given)" if f.default is MISSING else f"= {f.default}"
+                say(f"      {f.name} {default}  {f.metadata.get('help', '')}")
 
 
 @command("explain")

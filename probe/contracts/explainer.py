@@ -33,8 +33,7 @@ class Explainer(Method, ABC):
     # What the sign of a value says; {output} is the logit or the probability. Charts draw positive values red.
     reads_as: ClassVar[str] = "Red speaks for the answer, blue against it."
 
-    output: str = param("logit", "what is explained: the target's logit or its probability",
-                        choices=("logit", "probability"))  # fmt: skip
+    output: Literal["logit", "probability"] = param("logit", "what is explained: the target's logit or its probability")
 
     @abstractmethod
     def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:

@@ -8,6 +8,7 @@ from probe.errors import Unsupported
 from probe.explainers.path import Paths, gradients, integrate
 from probe.method import param
 from probe.model import Model
+from probe.numbers import Number
 from probe.shapes import Inputs, Labels
 
 
@@ -63,7 +64,9 @@ class IntegratedGradients(Explainer):
 
     steps: int = param(50, "points on the path at which the gradient is taken", low=1)
     pieces: int = param(512, "most pieces that a path is divided into; 1 never divides it", low=1)
-    tolerance: float = param(0.01, "residual, as a share of the change in output, above which a path is divided", low=0)
+    tolerance: Number = param(
+        0.01, "residual, as a share of the change in output, above which a path is divided", low=0
+    )
 
     def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
         paths = Paths(model, model.space.baseline(inputs), inputs, targets, self.output)

@@ -12,6 +12,7 @@ from probe.explainers.alike import Varies, varies
 from probe.explainers.coalitions import Values, every_subset, solve, spread, values
 from probe.method import param
 from probe.model import Model
+from probe.numbers import Number
 from probe.shapes import Inputs, Labels, PerFeature, Presence
 from probe.tensors import exact, generator, spans
 
@@ -42,8 +43,8 @@ class Lime(Explainer):
     needs: ClassVar[frozenset[Need]] = frozenset({"reference"})
 
     samples: int = param(1000, "coalitions evaluated", low=2, high=10**7)
-    kernel_width: float = param(0.25, "cosine distance over which the weight falls", low=1e-6)
-    ridge: float = param(1.0, "penalty on squared slopes", low=0.0)
+    kernel_width: Number = param(0.25, "cosine distance over which the weight falls", low=1e-6)
+    ridge: Number = param(1.0, "penalty on squared slopes", low=0.0)
     seed: int = param(0, "seed of the draw", low=0)
 
     def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:

@@ -36,8 +36,9 @@ class _Curve(Metric[Attribution]):
 
     steps: int = param(16, "points on the curve after its start; at most one per feature", low=1, high=10**4)
     randoms: int = param(8, "random orders to compare with, the same for all examples", low=1, high=10**4)
-    output: str = param("explained", "what the curve shows: what was explained, or the target's probability or logit",
-                        choices=("explained", "probability", "logit"))  # fmt: skip
+    output: Literal["explained", "probability", "logit"] = param(
+        "explained", "what the curve shows: what was explained, or the target's probability or logit"
+    )
     seed: int = param(0, "seed of the random orders", low=0)
 
     def measure(self, model: Model, result: Attribution, memory: Memory | None = None) -> Evidence:

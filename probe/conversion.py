@@ -1,0 +1,239 @@
+"""What a value becomes in a setting, by the setting's annotated type."""
+
+import collections.abc
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, is_dataclass
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from probe.errors import ContractError, SettingError
+from probe.names import nearest
+from probe.numbers import Written, exact, written
+
+MOST = 2**63 - 1  # the largest whole number; torch seeds its generators with no larger one
+TYPES = "int, float, str, bool, X | None, tuple[X, ...], Literal[...], a Callable or another Method"
+
+
+class Unfit(ValueError):
+    """A value is not what a setting takes; the text says what is expected instead."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a setting takes: its name for one and for many, and a function that raises ValueError for anything else.
+
+    Example:
+        >>> Name = Annotated[str, Kind("a name", "names", lambda value, where: str(value))]
+    """
+
+    one: str
+    many: str
+    convert: Callable[[Any, str], Any]  # the value, and where it stands
+
+    def __call__(self, value: Any, where: str, *, inside: bool = False) -> Any:
+        """The value as it is kept.
+
+        Raises:
+            SettingError: if the setting does not take it.
+        """
+        try:
+            return self.convert(value, where)
+        except SettingError:  # a sentence about a part of the value
+            raise
+        except (ValueError, OverflowError) as error:
+            expected = self.many if inside else str(error) if isinstance(error, Unfit) else self.one
+            raise SettingError(f"{where} {'holds' if inside else '='} {shown(value)}, expected {expected}") from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """The numbers that a setting takes; `above` and `below` are themselves left out."""
+
+    low: float | None = None
+    high: float | None = None
+    above: float | None = None
+    below: float | None = None
+
+    def admit(self, number: Any) -> bool:
+        """Whether a number lies within."""
+        return (
+            (self.low is None or number >= self.low)
+            and (self.high is None or number <= self.high)
+            and (self.above is None or number > self.above)
+            and (self.below is None or number < self.below)
+        )
+
+    def __str__(self) -> str:
+        if self.low is not None and self.high is not None:
+            return f" from {self.low} to {self.high}"
+        named = {"of at least": self.low, "above": self.above, "of at most": self.high, "below": self.below}
+        return "".join(
+            f"{' and' if at else ''} {word} {limit}"
+            for at, (word, limit) in enumerate((word, limit) for word, limit in named.items() if limit is not None)
+        )
+
+
+def kind_of(hint: Any, limits: Limits, *, texts: bool, example: Any = None) -> Kind:
+    """What a setting of this annotated type takes.
+
+    `texts` says whether a number, a truth value and a list may be written as a text, as the command line writes them.
+
+    Raises:
+        ContractError: if nothing of this type can be a setting.
+    """
+
+    def inner(part: Any) -> Kind:
+        return kind_of(part, limits, texts=texts, example=example if _plain(example) else None)
+
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return next((part for part in parts[1:] if isinstance(part, Kind)), None) or inner(parts[0])
+    if hint is bool:
+        return Kind("true or false", "truth values", lambda value, where: _truth(value, texts=texts))
+    if hint is int or hint is float:
+        return _number(hint, limits, texts=texts, example=example)
+    if hint is str:
+        return Kind("a text", "texts", lambda value, where: _text(value))
+    if origin is Literal:
+        return _choice(parts, texts=texts)
+    if origin is Union or origin is types.UnionType:
+        return _either(parts, [inner(part) for part in parts if part is not type(None)])
+    if origin in (tuple, list) and (origin is list or parts[1:] == (Ellipsis,)):
+        return _sequence(origin, inner(parts[0]), texts=texts)
+    if origin in (dict, collections.abc.Mapping) and parts[0] is str:
+        return _table(inner(parts[1]))
+    if hint is collections.abc.Callable or origin is collections.abc.Callable:
+        return Kind("a function", "functions", lambda value, where: _callable(value))
+    if isinstance(hint, type) and is_dataclass(hint):
+        return _instance(hint)
+    name = hint.__name__ if isinstance(hint, type) else str(hint)
+    raise ContractError(f"is of type {name}, which cannot be a setting; a setting is {TYPES}")
+
+
+def _number(hint: type, limits: Limits, *, texts: bool, example: Any) -> Kind:
+    is_whole = hint is int
+    capped = Limits(**{**vars(limits), "high": MOST}) if is_whole and limits.high is limits.below is None else limits
+    word = "whole number" if is_whole else "number"
+    no_number = f"a number such as {example}" if _plain(example) else f"a {word}{limits}"
+
+    def convert(value: Any, where: str) -> int | float:
+        try:
+            if isinstance(value, str) and not texts:
+                raise ValueError
+            number = exact(value)
+            as_float = float(number)
+        except (ValueError, OverflowError):
+            raise Unfit(no_number) from None
+        if not capped.admit(number) or (is_whole and number != int(number)):
+            raise Unfit(f"a {word}{capped if number > MOST else limits}")
+        if is_whole:
+            return int(number)
+        return value if isinstance(value, Written) else written(value) if isinstance(value, str) else as_float
+
+    return Kind(f"a {word}{limits}", f"{word}s{limits}", convert)
+
+
+def _plain(example: Any) -> bool:
+    return isinstance(example, int | float) and not isinstance(example, bool)
+
+
+def _truth(value: Any, *, texts: bool) -> bool:
+    value = value.item() if getattr(value, "shape", None) == () else value
+    text = str(value).lower() if isinstance(value, bool) or (texts and isinstance(value, str)) else ""
+    if text not in ("true", "false"):
+        raise ValueError
+    return text == "true"
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError
+    return value
+
+
+def _choice(choices: tuple[Any, ...], *, texts: bool) -> Kind:
+    listed = ", ".join(map(str, choices))
+
+    def convert(value: Any, where: str) -> Any:
+        for choice in choices:
+            written_so = texts and isinstance(value, str) and str(choice) == value
+            if written_so or (type(choice) is type(value) and choice == value):
+                return choice
+        meant = nearest(value, map(str, choices)) if isinstance(value, str) else ""
+        raise Unfit(f"one of {listed}{meant}")
+
+    return Kind(f"one of {listed}", f"any of {listed}", convert)
+
+
+def _either(parts: tuple[Any, ...], kinds: list[Kind]) -> Kind:
+    """One of several types, tried in their order. A file has no None, so "none" says it where no text is meant."""
+    optional = type(None) in parts
+    one, many = (" or ".join(getattr(kind, name) for kind in kinds) for name in ("one", "many"))
+
+    def convert(value: Any, where: str) -> Any:
+        if optional and (value is None or (isinstance(value, str) and value == "none" and str not in parts)):
+            return None
+        if len(kinds) == 1:
+            try:
+                return kinds[0].convert(value, where)
+            except Unfit as error:
+                raise Unfit(f"{error}, or none" if optional else str(error)) from None
+        for kind in kinds:
+            try:
+                return kind.convert(value, where)
+            except (ValueError, OverflowError):
+                continue
+        raise ValueError
+
+    return Kind(f"{one}, or none" if optional else one, many, convert)
+
+
+def _sequence(origin: type, part: Kind, *, texts: bool) -> Kind:
+    def convert(value: Any, where: str) -> Any:
+        if texts and isinstance(value, str):
+            value = [each.strip() for each in value.split(",") if each.strip()]
+        if not isinstance(value, list | tuple):
+            raise ValueError
+        return origin(part(each, where, inside=True) for each in value)
+
+    return Kind(f"a list of {part.many}", f"lists of {part.many}", convert)
+
+
+def _table(part: Kind) -> Kind:
+    def convert(value: Any, where: str) -> dict[str, Any]:
+        if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+            raise ValueError
+        return {key: part(each, where, inside=True) for key, each in value.items()}
+
+    return Kind(f"a table of {part.many}", f"tables of {part.many}", convert)
+
+
+def _callable(value: Any) -> Any:
+    if not callable(value):
+        raise ValueError
+    return value
+
+
+def _instance(owner: type) -> Kind:
+    """Another class of settings: a method, or a part of a plan, which may come as a table."""
+
+    def convert(value: Any, where: str) -> Any:
+        read = getattr(owner, "read", None)
+        if isinstance(value, Mapping) and read is not None:
+            return read(value, where)
+        if not isinstance(value, owner):
+            raise ValueError
+        return value
+
+    if hasattr(owner, "read"):
+        return Kind("a table of settings", "tables of settings", convert)
+    return Kind(f"a method of the kind {owner.__name__}", f"methods of the kind {owner.__name__}", convert)
+
+
+def shown(value: Any, longest: int = 60) -> str:
+    """A value in a message: on one line, and not the 5,000 digits or the tensor that somebody gave."""
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # Python prints no whole number of more than 4,300 digits
+        text = f"a whole number of {value.bit_length()} bits"
+    return text if len(text) <= longest else f"{text[:longest]}..."
