@@ -150,7 +150,7 @@ def _data_of(name: str) -> str:
     if _is_bare(name):
         raise PlanError(f'{name} has no card that names its data; [data] needs csv = "file.csv" or zoo = "adult"')
     data = zoo.card(name)["data"]
-    return str(data.get("judged_on", data["name"]))
+    return name if "csv" in data else str(data.get("judged_on", data["name"]))
 
 
 def _model(plan: Plan, data: Dataset) -> Model:

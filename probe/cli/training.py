@@ -14,7 +14,14 @@ from probe.errors import PlanError
 
 @command("train")
 def train(
-    name: Annotated[str, typer.Argument(help="A network of the zoo, such as fashion-cnn.")],
+    name: Annotated[
+        str, typer.Argument(help="A network of the zoo, such as fashion-cnn; with --data a name of one's own.")
+    ] = "",
+    data: Annotated[Path | None, typer.Option(help="A CSV of one's own to train on, in place of a data set.")] = None,
+    label: Annotated[str, typer.Option(help="With --data: the column to predict.")] = "",
+    groups: Annotated[
+        list[str] | None, typer.Option("--group", help="With --data: a column that names groups.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="The folder to write; trained/NAME unless given.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda; cuda where there is one, unless given.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the weights and of the order of the examples.")] = 0,
@@ -22,17 +29,35 @@ def train(
     file: Annotated[Path | None, typer.Option("--settings", help="A TOML file with settings to change.")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="A setting to change, such as rate=1e-3.")] = None,
     arguments: Annotated[
-        list[str] | None, typer.Option("--arch", help="An argument of the architecture, such as dropout=0.2.")
+        list[str] | None,
+        typer.Option("--arch", help="An argument of the architecture, such as dropout=0.2; with --data its name too."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Train a network of the zoo, and evaluate what was saved on the test split."""
+    """Train a network of the zoo, or one on a table of your own, and evaluate what was saved on the test split.
+
+    The folder that it writes can be named wherever a network of the zoo can: probe audit trained/people.
+    """
     from probe_models.zoo import recipe_of
     from probe_models.zoo.train import train
 
-    recipe = recipe_of(name)
-    chosen = recipe.settings.changed(file or {}).changed(_table("--set", settings))
-    recipe = replace(recipe, settings=chosen, kwargs={**recipe.kwargs, **_table("--arch", arguments)})
+    if not name and data is None:
+        raise PlanError("name a network of the zoo, such as adult-mlp, or a table: --data people.csv --label hired")
+    if data is None and (label or groups):
+        raise PlanError(f"--{'label' if label else 'group'} says what a column of --data is; give --data people.csv")
+    named = [argument for argument in arguments or () if "=" not in argument]
+    others = [argument for argument in arguments or () if "=" in argument]
+    if data is not None:
+        from probe_models.zoo.recipes.own import own_recipe
+
+        name = name or data.name.partition(".")[0]
+        recipe = own_recipe(data, label, tuple(groups or ()), named, _table("--arch", others))
+    elif named:
+        raise PlanError(f"--arch {named[0]}: expected an argument and its value; {name} has its architecture")
+    else:
+        recipe = recipe_of(name)
+        recipe = replace(recipe, kwargs={**recipe.kwargs, **_table("--arch", others)})
+    recipe = replace(recipe, settings=recipe.settings.changed(file or {}).changed(_table("--set", settings)))
     card = train(name, out=out, device=device, seed=seed, seeds=seeds, recipe=recipe)
     if as_json:
         show(card)

@@ -1,10 +1,16 @@
 """Real data that the zoo's models learned from, as probe.Dataset."""
 
+from __future__ import annotations
+
 import importlib
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING, Any, Protocol
 
 from probe.errors import PlanError
+from probe_models.zoo.cards import CARD, read_card
+
+if TYPE_CHECKING:
+    from probe import Dataset, Space
 
 BUNDLED = Path(__file__).parent / "data"
 READERS = {
@@ -20,8 +26,28 @@ READERS = {
 }
 
 
-def reader(name: str) -> ModuleType:
-    """The module that reads a data set: `read(split)` gives its rows, `space()` what they mean."""
-    if name not in READERS:
-        raise PlanError(f"there is no data set {name!r}; there are {', '.join(READERS)}")
-    return importlib.import_module(READERS[name])
+class Reader(Protocol):
+    """What reads a data set: a module for each that comes with probe."""
+
+    @property
+    def CLASSES(self) -> tuple[str, ...]:  # a constant of a module
+        """The names of the classes."""
+
+    def read(self, split: str) -> Dataset:
+        """The rows of a split, train or test."""
+
+    def space(self) -> Space:
+        """What the rows mean."""
+
+
+def reader(name: str) -> Reader:
+    """What reads a data set, by its name, or by the folder of a model that was trained on a table of one's own."""
+    if name in READERS:
+        module: Any = importlib.import_module(READERS[name])
+        return module
+    if (Path(name) / CARD).is_file():
+        from probe_models.datasets.own import OwnTable
+
+        data = read_card(Path(name))["data"]
+        return OwnTable(Path(data["csv"]), data["declared"]) if "csv" in data else reader(data["name"])
+    raise PlanError(f"there is no data set {name!r}; there are {', '.join(READERS)}")

@@ -12,6 +12,7 @@ from probe.adapters import load_weights
 from probe.errors import IntegrityError
 from probe.tensors import sha256
 from probe_models.datasets import reader
+from probe_models.datasets.own import read_space
 from probe_models.files import write_whole
 from probe_models.networks import build
 from probe_models.networks.network import Network, TokenNetwork
@@ -40,8 +41,11 @@ def read(folder: Path, device: torch.device = CPU) -> Model:
         IntegrityError: if the weights are others.
     """
     card = read_card(folder)
+    network = read_network(folder).to(device)
+    if "csv" in card["data"]:
+        return as_model(network, read_space(folder), tuple(card["classes"]), card["name"])
     data = reader(card["data"].get("judged_on", card["data"]["name"]))
-    return as_model(read_network(folder).to(device), data.space(), data.CLASSES, card["name"])
+    return as_model(network, data.space(), data.CLASSES, card["name"])
 
 
 def read_network(folder: Path) -> Network:

@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
-from probe import Dataset
+from probe import Dataset, Space, store
 from probe.errors import ExistsError, ProbeError, RangeError
-from probe_models.datasets import reader
+from probe_models.datasets.own import SPACE
 from probe_models.device import device_of
 from probe_models.networks import build
 from probe_models.training.loop import Progress, fit, to_stderr
@@ -118,7 +118,7 @@ def _train_owned(
     for file in refused:
         if (folder / file).exists():
             raise ExistsError(f"{folder / file} exists and is left as it is; give another folder, or remove it first")
-    data = reader(recipe.data).read("train")
+    data = recipe.reader.read("train")
     network = build(recipe.architecture, recipe.kwargs)
     weights = learned(recipe.begin.model, network, recipe.begin.replaced) if recipe.begin else None
     count = sum(p.numel() for p in network.parameters())
@@ -131,13 +131,21 @@ def _train_owned(
     card = _card(name, recipe, trained, data, device, seed) | {"parameters": count}
     draw(folder, name, trained)
     artefact.write(folder, network, card)
+    if recipe.own:
+        _keep_space(folder, data.space)
     # Only now is the test split read, and what it judges is the file, not what is in memory.
-    test = reader(recipe.judged_on).read("test")
+    test = recipe.judge.read("test")
     card["data"]["rows"] |= {"test": len(test), "test_seen_in_training": seen_in_training(data, test)}
     card["metrics"] = evaluate(artefact.read(folder), test, recipe.measures)
     write_card(folder, card)
     States.clear(folder)
     return read_card(folder)
+
+
+def _keep_space(folder: Path, space: Space) -> None:
+    for file in store.files(folder / SPACE):
+        file.unlink(missing_ok=True)
+    store.write(folder / SPACE, space)
 
 
 def _rows(data: Dataset, recipe: Recipe) -> str:
@@ -156,11 +164,12 @@ def _card(
             "name": recipe.data,
             "judged_on": recipe.judged_on,
             "source": data.source,
+            **({"csv": str(recipe.own.csv.resolve()), "declared": dict(recipe.own.declared)} if recipe.own else {}),
             "train_sha256": data.digest(),
             "rows": {"train": trained.rows, "validation": trained.validation_rows},
         },
         "preprocessing": recipe.preprocessing,
-        "classes": list(reader(recipe.judged_on).CLASSES),
+        "classes": list(recipe.judge.CLASSES),
         "training": {
             "settings": asdict(recipe.settings),
             "begin": begin and asdict(begin) | {"sha256": read_card(folder_of(begin.model))["weights"]["sha256"]},

@@ -1,10 +1,16 @@
 """What a recipe says."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from probe_models.datasets import Reader, reader
 from probe_models.training.settings import Settings
+
+if TYPE_CHECKING:
+    from probe_models.datasets.own import OwnTable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +28,7 @@ class Recipe:
     architecture: str
     kwargs: Mapping[str, Any]
     data: str  # the data set that it is trained on
+    own: OwnTable | None = None  # a table of one's own, which `data` is then the name of
     audited: str = ""  # the data set that it is evaluated and audited on; the test split of `data` unless named
     begin: Begin | None = None
     settings: Settings
@@ -36,6 +43,16 @@ class Recipe:
     def judged_on(self) -> str:
         """The data set whose test split says how good the model is."""
         return self.audited or self.data
+
+    @property
+    def reader(self) -> Reader:
+        """What reads the rows that it is trained on."""
+        return self.own or reader(self.data)
+
+    @property
+    def judge(self) -> Reader:
+        """What reads the rows that say how good it is."""
+        return self.own or reader(self.judged_on)
 
     @property
     def judged_by(self) -> tuple[str, ...]:

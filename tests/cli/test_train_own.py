@@ -1,0 +1,49 @@
+"""`probe train --data people.csv`: a network for a table of one's own, in a folder that can be named everywhere."""
+
+import json
+
+import pytest
+
+from probe import zoo
+
+FEW = ("--set", "epochs=2", "--arch", "bins=4")
+
+
+def test_a_table_of_ones_own_is_trained_on_and_audited_by_the_folders_name(probe, place):
+    card = json.loads(
+        probe("train", "--data", "people.csv", "--label", "hired", "--group", "sex", *FEW, "--json").stdout
+    )
+    assert card["data"]["name"] == "people.csv"
+    assert card["data"]["rows"]["test"] == 24
+    assert card["architecture"]["kwargs"]["numbers"] == 2
+    model, test, train = zoo.load("trained/people"), zoo.data("trained/people"), zoo.data("trained/people", "train")
+    assert model.classes == test.classes == ("no", "yes")
+    assert (len(test), len(train)) == (24, 96)
+    assert not set(test.rows.tolist()) & set(train.rows.tolist())
+    assert list(test.groups) == ["sex"]
+    accuracy = float((model.predict(test.inputs) == test.labels).double().mean())
+    assert accuracy == pytest.approx(card["metrics"]["accuracy"])
+    shown = probe("explain", "trained/people", "--json", code=0).stdout
+    assert list(json.loads(shown)["features"]) == ["age", "score", "job"]
+
+
+def test_a_trained_folder_is_opened_where_its_table_is_gone(probe, place):
+    probe("train", "--data", "people.csv", "--label", "hired", *FEW, "--json", code=0)
+    (place / "people.csv").unlink()
+    assert zoo.load("trained/people").space.names == ("age", "score", "job", "sex")
+    assert "people.csv" in probe("explain", "trained/people", code=2).stderr
+
+
+@pytest.mark.parametrize(("call", "message"), [
+    ((), "name a network of the zoo, such as adult-mlp, or a table"),
+    (("--data", "people.csv"), "needs --label"),
+    (("--data", "people.csv", "--label", "hird"), "has no column 'hird'"),
+    (("--data", "none.csv", "--label", "hired"), "there is no file"),
+    (("--data", "people.csv", "--label", "hired", "--arch", "cnn"), "the architectures for tables are mlp, ftt"),
+    (("--data", "people.csv", "--label", "hired", "--arch", "bin=4"), "did you mean 'bins'"),
+    (("adult-mlp", "--label", "income"), "give --data"),
+    (("adult-mlp", "--arch", "mlp"), "adult-mlp has its architecture"),
+])  # fmt: skip
+def test_a_mistake_is_one_sentence_and_leaves_nothing(probe, place, call, message):
+    assert message in probe("train", *call, code=2).stderr
+    assert not (place / "trained").exists()
