@@ -462,7 +462,9 @@ def test_a_certificate_of_another_decision_says_whose(network, images):
     ],
 )
 def test_a_survey_whose_evidence_is_none_cannot_return(network, images, evidence, error, message):
-    kind = type("Vague", (Survey,), {"examine": lambda self, model, inputs, labels: evidence(inputs)})
+    kind = type(
+        "Vague", (Survey,), {"lens": "explanation", "examine": lambda self, model, inputs, labels: evidence(inputs)}
+    )
     with pytest.raises(error, match=message):
         kind()(network, Dataset(images, network.predict(images), space=network.space))
 

@@ -5,22 +5,21 @@ from copy import copy
 from typing import ClassVar, final
 
 from probe.contracts.common import Need, refuse_unmet
+from probe.contracts.reducer import Reducer
 from probe.dataset import Dataset
 from probe.errors import ContractError, ShapeError
-from probe.method import Method
 from probe.model import Model
 from probe.outcomes import Examination
-from probe.reductions import MEAN
 from probe.shapes import Evidence, Inputs, Labels
-from probe.statistics import Floats
 
 
-class Survey(Method, ABC):
+class Survey(Reducer, ABC):
     """Gathers evidence from every example of a dataset about items, such as features, and reduces it item by item."""
 
     family: ClassVar[str] = "survey"
     needs: ClassVar[frozenset[Need]] = frozenset()  # of the model
-    asks: ClassVar[str]  # what the table says of an item, in a few words
+    item: ClassVar[str] = "feature"  # what each of its items is
+    asks: ClassVar[str]  # what its table says of an item, in a few words
 
     @abstractmethod
     def examine(self, model: Model, inputs: Inputs, labels: Labels) -> Evidence:
@@ -29,16 +28,6 @@ class Survey(Method, ABC):
     def items(self, model: Model, inputs: Inputs) -> tuple[str, ...]:
         """What is examined: the features of the inputs, unless a survey says otherwise."""
         return tuple(model.space.feature_names(inputs))
-
-    @final
-    def reduce(self, evidence: Floats) -> float:
-        """What the examples show of one item, as an audit and its verifier tell it."""
-        return MEAN.value(evidence)
-
-    @final
-    def interval(self, evidence: Floats, level: float = 0.95, draws: int = 1000, seed: int = 0) -> tuple[float, float]:
-        """Interval of `reduce(evidence)`."""
-        return MEAN.interval(evidence, level, draws, seed)
 
     @final
     def __call__(self, model: Model, data: Dataset) -> Examination:

@@ -1,11 +1,13 @@
 """Surveys that break the link between a feature and the answers."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 
 from probe.contracts import Survey
+from probe.finding import Lens
+from probe.formatting import Unit
 from probe.method import param
 from probe.model import Model
 from probe.shapes import Evidence, Inputs, Labels
@@ -30,6 +32,9 @@ class PermutationImportance(Survey):
         [0.5, 0.0]
     """
 
+    lens: ClassVar[Lens] = "explanation"
+    unit: ClassVar[Unit] = "points"
+    better: ClassVar[Literal["higher", "lower"]] = "lower"
     asks: ClassVar[str] = "fall of accuracy where the feature is shuffled"
 
     repeats: int = param(5, "shuffles", low=1, high=10**5)

@@ -1,0 +1,21 @@
+"""A package outside of probe, and how the tests install it: without a network, by its entry points alone."""
+
+import shutil
+import tomllib
+from pathlib import Path
+
+HOME = Path(__file__).parent
+
+
+def install(site: Path) -> None:
+    """What an installer leaves of it in a folder of packages: its code, and what its pyproject.toml declares."""
+    project = tomllib.loads((HOME / "pyproject.toml").read_text())["project"]
+    info = site / f"probe_guest-{project['version']}.dist-info"
+    info.mkdir(parents=True)
+    shutil.copytree(HOME / "probe_guest", site / "probe_guest", ignore=shutil.ignore_patterns("__pycache__"))
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+    groups = (
+        f"[{group}]\n" + "".join(f"{name} = {module}\n" for name, module in points.items())
+        for group, points in project["entry-points"].items()
+    )
+    (info / "entry_points.txt").write_text("\n".join(groups))

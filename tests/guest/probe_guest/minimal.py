@@ -1,0 +1,42 @@
+"""An attack that makes its change as small as it can."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from probe.contracts import Attack, Need
+from probe.method import param
+from probe.model import Model
+from probe.shapes import Inputs, Labels
+from probe.tensors import column
+from probe.threats import Ball
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bisect(Attack):
+    """The shortest step along the gradient that changes the answer, found by halving."""
+
+    needs: ClassVar[frozenset[Need]] = frozenset({"gradients"})
+    budget: ClassVar[str] = ""
+
+    halvings: int = param(20, "how often the step is halved", low=1)
+
+    @property
+    def threat(self) -> Ball:
+        return Ball(2.0)
+
+    def perturb(self, model: Model, inputs: Inputs, labels: Labels) -> Inputs:
+        _, gradient = model.gradient(inputs, lambda logits: model.task.loss(logits, labels))
+        length = gradient.flatten(1).norm(dim=1)
+        way = gradient / column(length.clamp(min=1e-12), inputs)
+        low = torch.zeros_like(length)
+        high = torch.full_like(length, float(inputs[0].numel()) ** 0.5)
+        found = inputs.clone()
+        for _ in range(self.halvings):
+            step = (low + high) / 2
+            moved = self.threat.project(model.space, inputs + column(step, inputs) * way, inputs, step)
+            wrong = model.task.wrong(model.logits(moved), labels)
+            found[wrong] = moved[wrong]
+            low, high = torch.where(wrong, low, step), torch.where(wrong, step, high)
+        return found

@@ -1,0 +1,210 @@
+"""A package outside of probe brings one method of each kind: a file each, and not another line anywhere."""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from probe import Model, Space, forms, load, registry
+from probe.errors import ContractError
+from tests import guest
+
+METHODS = {
+    "explainer": "through_layer",
+    "attack": "bisect",
+    "certificate": "lipschitz",
+    "survey": "class_rates",
+    "metric": "sparseness",
+}
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    guest.install(folder)
+    return folder
+
+
+def forget():
+    registry.methods.cache_clear()
+    forms.known.cache_clear()
+    importlib.invalidate_caches()
+    for name in [name for name in sys.modules if name.split(".")[0] in ("probe_guest", "rival")]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def installed(site, monkeypatch):
+    monkeypatch.syspath_prepend(str(site))
+    forget()
+    yield site
+    forget()
+
+
+def environment(site):
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])}
+
+
+def run(site, *arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", "probe.cli", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=site,
+        env=environment(site),
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def model():
+    layers = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
+    source = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in layers.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=source) * 0.5)
+    space = Space(reference=torch.zeros(1, 3), names=("pay", "age", "debt"))
+    return Model(forward=layers.eval(), space=space, classes=("no", "yes"))
+
+
+@pytest.fixture
+def rows():
+    return torch.rand(8, 3, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize(("family", "name"), METHODS.items())
+def test_each_kind_is_found_beside_the_houses_own(installed, family, name):
+    assert name in registry.discover(family)
+    assert registry.discover(family)[name].__module__.startswith("probe_guest.")
+    assert len(registry.discover(family)) > 1
+    assert registry.build(registry.methods(), {"method": name}).name() == name
+
+
+def test_methods_are_listed_from_their_source(installed, monkeypatch):
+    monkeypatch.setattr(registry, "discover", lambda family: pytest.fail("read from source"))
+    for family, name in METHODS.items():
+        assert name in registry.listed(family)
+    assert registry.listed("attack")["bisect"].summary().startswith("The shortest step")
+    assert registry.listed("attack")["bisect"]().config() == {"method": "bisect", "halvings": 20}
+    assert "probe_guest" not in sys.modules
+
+
+def test_without_the_package_nothing_of_it_is_there():
+    forget()
+    assert not set(METHODS.values()) & registry.methods().keys()
+
+
+def test_the_list_of_methods_in_the_shell_has_them_and_loads_no_torch(site):
+    code = (
+        "import sys; from probe.cli import main; sys.argv = ['probe', 'methods', '--json']\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "print('torch' in sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(site), cwd=site, check=False
+    )
+    found = json.loads(done.stdout)
+    assert {family: name for family, name in METHODS.items() if name in found[family]} == METHODS
+    assert done.stderr.strip() == "False"
+
+
+def test_results_are_saved_and_loaded(installed, model, rows, tmp_path):
+    labels = model.predict(rows)
+    made = {
+        "through_layer": registry.methods()["through_layer"](layer="1")(model, rows),
+        "bisect": registry.methods()["bisect"]()(model, rows, labels),
+        "lipschitz": registry.methods()["lipschitz"]()(model, rows, labels),
+    }
+    for name, result in made.items():
+        result.save(tmp_path / name)
+        again = load(tmp_path / name)
+        assert again.method == result.method
+        assert again.to_frame().equals(result.to_frame())
+    scores = registry.methods()["sparseness"]()(model, made["through_layer"])
+    scores.save(tmp_path / "scores")
+    assert load(tmp_path / "scores").value == scores.value
+
+
+def test_the_shortest_step_of_a_linear_model_is_the_distance_to_its_boundary(installed, rows):
+    weight = torch.tensor([[1.0, -1.0], [0.5, 0.0], [0.0, 0.5]])
+    linear = Model(forward=lambda x: (x - 0.5) @ weight, space=Space())
+    result = registry.methods()["bisect"](halvings=30)(linear, rows, linear.predict(rows))
+    way = weight[:, 0] - weight[:, 1]
+    distance = ((rows - 0.5) @ way).abs() / way.norm()
+    inside = ((rows - distance[:, None] * 1.001 <= 1) & (rows - distance[:, None] * 1.001 >= 0)).all(1)
+    assert inside.any()
+    torch.testing.assert_close(result.distance(2)[inside], distance[inside], atol=1e-4, rtol=1e-3)
+
+
+def test_the_certificate_is_exact_where_the_network_is_linear(installed):
+    layer = nn.Linear(3, 2, bias=False)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([[0.6, 0.0, 0.8], [-0.6, 0.0, -0.8]]))
+    linear = Model(forward=nn.Sequential(layer).eval(), space=Space(bounds=(-9.0, 9.0)))
+    x = torch.tensor([[1.0, 0.0, 0.0]])
+    proof = registry.methods()["lipschitz"]()(linear, x, torch.tensor([0]))
+    # Its norm is sqrt(2), the margin 1.2, and the boundary is .6 away.
+    torch.testing.assert_close(proof.radius, torch.tensor([0.6]))
+    assert proof.level == 1
+
+
+@pytest.mark.slow
+def test_the_contract_tests_have_them(site):
+    names = " or ".join(METHODS.values())
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", names,
+         "tests/test_contracts.py", "tests/explainers/test_promises.py"],
+        capture_output=True, text=True, cwd=ROOT, env=environment(site), check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert " passed" in done.stdout
+
+
+RIVAL = """
+from dataclasses import dataclass
+from probe.contracts import Survey
+
+@dataclass(frozen=True, kw_only=True)
+class PGD(Survey):
+    def examine(self, model, inputs, labels): ...
+"""
+
+
+def bring(site, code):
+    (site / "rival.py").write_text(code)
+    info = site / "rival-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: rival\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[probe.methods]\nrival = rival\n")
+
+
+def test_two_methods_of_one_name_are_named_whatever_their_kind(tmp_path, monkeypatch):
+    bring(tmp_path, RIVAL)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    forget()
+    with pytest.raises(ContractError, match=r"two methods are named 'pgd': .*rival.PGD; rename"):
+        registry.methods()
+    forget()
+
+
+def test_a_package_that_cannot_be_imported_is_named(tmp_path, monkeypatch):
+    bring(tmp_path, "import nothing_of_that_name")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    forget()
+    with pytest.raises(ContractError, match=r"the methods of rival.*ModuleNotFoundError.*mend that package, or unin"):
+        registry.methods()
+    forget()
+
+
+def test_an_explanation_from_the_shell(site):
+    told = run(site, "explain", "adult-mlp", "--method", "through_layer", "--rows", "0:2", "--json")
+    assert json.loads(told)["method"]["method"] == "through_layer"
