@@ -102,6 +102,11 @@ class Prediction(_Result):
         logits = model.logits(inputs)
         return cls(logits, labels, model.threshold, model.classes, model.digest() or "", model.edits or model.forward)
 
+    @property
+    def known(self) -> bool:
+        """Whether it is known whose answer it is."""
+        return bool(self.digest) or self.forward is not None
+
     def is_of(self, model: Model) -> bool:
         """Whether this model gave the answer; also True where nothing is known of who did."""
         if not self.digest:

@@ -60,6 +60,8 @@ def checks_from(table: Mapping[str, Any]) -> Checks:
 
 def asked(lens: str, named: Sequence[Mapping[str, Any]] | None, checks: Checks) -> tuple[dict[str, Any], ...]:
     """The metrics of a lens: those that a plan names, or the usual ones, and those that one of its checks needs."""
+    if lens == "robustness" and named is not None and not any(c["method"] == "robust_accuracy" for c in named):
+        named = [{"method": "robust_accuracy"}, *named]  # what an attack is for
     configs = [{"method": name} for name in METRICS[lens]] if named is None else [dict(config) for config in named]
     metrics, there = discover("metric"), {config["method"] for config in configs}
     needed = [name for name in checks.thresholds if name in metrics and metrics[name]().lens == lens]

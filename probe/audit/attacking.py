@@ -1,16 +1,17 @@
 """At which of some radii each example falls."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from probe.contracts import Attack
 from probe.model import Model
-from probe.shapes import Inputs, Labels
+from probe.results import Perturbation, Prediction
+from probe.shapes import Inputs, Labels, Logits
 from probe.task import Task
-from probe.tensors import rows_per_pass, spans
+from probe.tensors import column, rows_per_pass, spans
 
 Tick = Callable[[int], None]  # told how many more examples are done
 
@@ -25,6 +26,16 @@ class Fallen:
     points: Inputs  # the attacked input at that radius; the input itself where there is none
     sure: Tensor  # the probability of that answer, (batch,)
     sure_before: Tensor  # and of the clean one
+    before: Prediction  # what was answered without an attack
+    logits: Logits  # at that radius; the clean ones where there is none
+
+    def at(self, k: int, attack: Attack, model: Model, inputs: Inputs) -> Perturbation:
+        """What the attack did at the radius of that number; `attack` has it."""
+        fell = self.least <= k
+        moved = torch.where(column(fell, inputs).to(inputs.device), self.points.to(inputs), inputs)
+        where = column(fell, self.logits).to(self.before.logits.device)
+        logits = torch.where(where, self.logits.to(self.before.logits), self.before.logits)
+        return Perturbation(inputs, moved, self.before, replace(self.before, logits=logits), attack, model.space)
 
 
 def smallest_radii(
@@ -37,9 +48,11 @@ def smallest_radii(
     bisected. An attack that fails in a ball may have succeeded in a smaller one: then an example counts as standing
     that would have fallen had every radius been tried.
     """
-    logits = model.logits(model.check(inputs))
-    clean, labels = model.decide(logits).cpu(), labels.cpu()
-    sure_before = _probability(model.task, logits.cpu(), clean)
+    given = model.check(inputs)
+    before = Prediction.of(model, given, model.check_labels(labels, given))
+    logits = before.logits.cpu().clone()
+    clean, labels = before.predicted.cpu(), labels.cpu()
+    sure_before = _probability(model.task, logits, clean)
     least, answers, points = torch.full((len(inputs),), len(radii)), clean.clone(), inputs.clone()
     sure = sure_before.clone()
     waiting, asked = [(0, len(radii), (clean == labels).nonzero()[:, 0])], 0
@@ -57,13 +70,14 @@ def smallest_radii(
             # Radii at which an example falls come in falling order, so that the last is the smallest.
             down = chosen[fell[part]]
             answers[down], points[down] = answered[fell[part]], result.perturbed.to(points)[fell[part]]
+            logits[down] = result.attacked.logits.cpu()[fell[part]]
             sure[down] = _probability(model.task, result.attacked.logits.cpu()[fell[part]], answers[down])
             asked += len(chosen)
             tick(len(chosen))
         least[rows[fell]] = middle
         waiting += [(low, middle, rows[fell]), (middle + 1, high, rows[~fell])]
     tick(len(inputs) * len(radii) - asked)
-    return Fallen(clean, least, answers, points, sure, sure_before)
+    return Fallen(clean, least, answers, points, sure, sure_before, before, logits)
 
 
 def _probability(task: Task, logits: Tensor, answers: Labels) -> Tensor:

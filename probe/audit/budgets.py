@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from probe.numbers import fraction
+
 RADIUS = {"unit": "radius", "counted": False, "axis": "", "note": ""}
 
 
@@ -25,12 +27,12 @@ def spoken(amount: str, found: Mapping[str, Any]) -> str:
     return f"{'eps' if unit == 'radius' else unit} {amount}"
 
 
-def titled(manifest: Mapping[str, Any], method: str) -> str:
-    """An attack as people call it: HotFlip for hot_flip."""
-    titles = {step["method"].get("method"): step.get("title") for step in attacks(manifest)}
-    return str(titles.get(method) or method.replace("_", " "))
+def reached(manifest: Mapping[str, Any], eps: float) -> str:
+    """A budget of an audit as its plan writes it and people say it."""
+    written = {float(fraction(text)): str(text) for text in manifest["plan"]["attack"]["eps"] or ()}
+    return spoken(written.get(eps, f"{eps:g}"), threat(manifest))
 
 
 def attacks(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The steps that attacked, whatever came of them."""
-    return [step for step in manifest["steps"] if step["lens"] == "robustness"]
+    return [step for step in manifest["steps"] if step["kind"] == "attack"]

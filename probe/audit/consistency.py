@@ -21,7 +21,7 @@ from probe.npz import Arrays
 from probe.numbers import fraction
 
 TIE = 1e-2  # share of the largest logit: two answers that are this near may change places with the batch
-MEASURED = ("predictions", "explainer")  # kinds of steps whose result metrics are taken of
+MEASURED = ("predictions", "explainer", "attack")  # kinds of steps whose result metrics are taken of
 DUST = 1e-4  # share of the sum of sizes: how far the sum over coordinates may be off by rounding
 
 Array = NDArray[Any]
@@ -170,6 +170,12 @@ def _check_attack(bundle: Bundle, name: str, arrays: Arrays, answers: _Rows) -> 
         name,
         "its successes are not the rows that were right before and wrong after",
     )
+    standing = arrays.get(evidence_of("robust_accuracy"))
+    _expect(
+        standing is not None and np.array_equal(standing.astype(bool), attacked == labels),
+        name,
+        "what withstood it is not what was answered",
+    )
     if "probability" in arrays:
         _check_form(name, arrays["probability"], attacked.shape)
         within = (arrays["probability"] >= 0) & (arrays["probability"] <= 1 + TIE)
@@ -197,9 +203,10 @@ def _check_readings(bundle: Bundle, step: dict[str, Any], arrays: Arrays) -> Non
         held = evidence_of(reading["metric"]) in arrays
         _expect(held == (reading["status"] == "done"), name, f"{reading['metric']} was read without evidence")
         if held:
-            found = arrays[evidence_of(reading["metric"])]
+            found, rows = arrays[evidence_of(reading["metric"])], len(arrays["rows"])
+            shape = (len(arrays["eps"]), rows) if step["kind"] == "attack" else (rows,)
             _expect(
-                found.dtype.kind in "fiub" and len(found) == len(arrays["rows"]), name, "evidence is not of its rows"
+                found.dtype.kind in "fiub" and found.shape[: len(shape)] == shape, name, "evidence is not of its rows"
             )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor
 from probe.audit.attacking import Tick, smallest_radii
 from probe.audit.bundle import Arrays
 from probe.audit.expected import Planned, planned
-from probe.audit.measuring import measure
+from probe.audit.measuring import measure, measure_each
 from probe.audit.plan import Plan
 from probe.audit.readings import Reading
 from probe.contracts import Attack, Explainer
@@ -57,7 +58,7 @@ def steps(plan: Plan, model: Model, data: Dataset) -> Iterator[Step]:
     if plan.attack.methods and plan.attack.eps and plan.attack.sample:
         rows = data.draw(plan.attack.sample, plan.seed)
         for attack in plan.attacks():
-            yield _attack(next(coming), attack, plan.attack.eps, model, (data, rows))
+            yield _attack(next(coming), attack, plan, model, (data, rows))
 
 
 def _predictions(step: Planned, plan: Plan, model: Model, data: Dataset) -> Step:
@@ -111,10 +112,10 @@ def _explain(
     return Step(step, config, len(rows), work, readings, caption=caption)
 
 
-def _attack(step: Planned, attack: Attack, radii: tuple[str, ...], model: Model, drawn: tuple[Dataset, Tensor]) -> Step:
+def _attack(step: Planned, attack: Attack, plan: Plan, model: Model, drawn: tuple[Dataset, Tensor]) -> Step:
     data, rows = drawn
-    ordered = tuple(sorted(radii, key=fraction))
-    total = len(rows) * len(radii)
+    ordered = tuple(sorted(plan.attack.eps or (), key=fraction))
+    readings: list[Reading] = []
 
     def work(tick: Tick) -> Arrays:
         inputs, labels = data.inputs[rows], data.labels[rows]
@@ -126,19 +127,33 @@ def _attack(step: Planned, attack: Attack, radii: tuple[str, ...], model: Model,
         if model.space.form_of(inputs).told:
             after = [model.space.describe(texts) for texts in shown]
             words = {"before": np.array(model.space.describe(few)), "after": np.array(after)}
-        return words | {
-            "rows": to_numpy(rows),
-            "inputs": to_numpy(few),
-            "eps": np.array([float(fraction(eps)) for eps in ordered]),
-            "clean": to_numpy(fallen.clean == labels),
-            "success": to_numpy(torch.stack(at)),
-            "movable": to_numpy(torch.stack([attack.at(eps).could_move(model.space, inputs) for eps in ordered])),
-            "probability": to_numpy(torch.stack([torch.where(f, fallen.sure, fallen.sure_before) for f in at])),
-            "predicted": to_numpy(torch.stack([torch.where(fell, fallen.answers, fallen.clean) for fell in at])),
-            "shown": to_numpy(torch.stack(shown)),
-            "moved": to_numpy(torch.stack([model.space.by_feature(model.space.change(x, few)) for x in shown])),
-        }
+        asked = [partial(fallen.at, k, attack.at(eps), model, inputs) for k, eps in enumerate(ordered)]
+        measured = measure_each(plan.metrics("robustness"), model, asked, readings)
+        return (
+            words
+            | measured
+            | {
+                "rows": to_numpy(rows),
+                "inputs": to_numpy(few),
+                "eps": np.array([float(fraction(eps)) for eps in ordered]),
+                "clean": to_numpy(fallen.clean == labels),
+                "success": to_numpy(torch.stack(at)),
+                "movable": to_numpy(torch.stack([attack.at(eps).could_move(model.space, inputs) for eps in ordered])),
+                "probability": to_numpy(torch.stack([torch.where(f, fallen.sure, fallen.sure_before) for f in at])),
+                "predicted": to_numpy(torch.stack([torch.where(fell, fallen.answers, fallen.clean) for fell in at])),
+                "shown": to_numpy(torch.stack(shown)),
+                "moved": to_numpy(torch.stack([model.space.by_feature(model.space.change(x, few)) for x in shown])),
+            }
+        )
 
     # The radii are the plan's, so the attack's own would only mislead.
     settings = {key: value for key, value in as_written(attack.config()).items() if key != "eps"}
-    return Step(step, settings, total, work, threat=attack.threat.to_json(), title=type(attack).__name__)
+    return Step(
+        step,
+        settings,
+        len(rows) * len(ordered),
+        work,
+        readings,
+        threat=attack.threat.to_json(),
+        title=type(attack).__name__,
+    )

@@ -1,10 +1,12 @@
 """Take the metrics of a plan of one result: their evidence, and a reading of each that a verifier can reduce again."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from probe.audit.asked import Asked
 from probe.audit.bundle import Arrays
 from probe.audit.readings import Reading, evidence_of
 from probe.contracts import Metric
@@ -16,17 +18,27 @@ from probe.numbers import as_written
 from probe.results import Result
 from probe.tensors import to_numpy
 
-Asked = tuple[str, Metric[Any], float | None]  # a metric, what it is called in the audit, and its threshold
-
 
 def measure(
     asked: Sequence[Asked], model: Model, result: Result, readings: list[Reading], memory: Memory | None = None
 ) -> Arrays:
-    """The evidence of each metric by the name of its array; `readings` are told how each ended.
+    """The evidence of each metric by the name of its array; `readings` are told how each ended."""
+    found = measure_each(asked, model, [lambda: result], readings, memory)
+    return {name: evidence[0] for name, evidence in found.items()}
+
+
+def measure_each(
+    asked: Sequence[Asked],
+    model: Model,
+    results: Sequence[Callable[[], Result]],
+    readings: list[Reading],
+    memory: Memory | None = None,
+) -> Arrays:
+    """The same of several results of the same examples, such as an attack at each radius: a row of evidence for each.
 
     What cannot be judged is still an answer, an explanation or an attack: a metric that refuses ends no step.
     """
-    arrays: dict[str, Any] = {}
+    arrays: Arrays = {}
     for name, metric, threshold in asked:
         reading: Reading = {
             "metric": name,
@@ -37,14 +49,14 @@ def measure(
             "threshold": threshold,
             "title": metric.title or name.replace("_", " "),
             "notes": dict(metric.notes(model)),
-            "status": "done" if metric.suits(result) else "not asked",
+            "status": "done" if metric.suits(results[0]()) else "not asked",
             "why": "",
         }
         readings.append(reading)
-        if reading["status"] != "done":
+        if reading["status"] == "not asked":
             continue
         try:
-            arrays[evidence_of(name)] = _evidence(metric, model, result, memory)
+            arrays[evidence_of(name)] = np.stack([_evidence(metric, model, result(), memory) for result in results])
         except ProbeError as error:
             if is_out_of_memory(error):
                 raise
@@ -52,7 +64,7 @@ def measure(
     return arrays
 
 
-def _evidence(metric: Metric[Any], model: Model, result: Any, memory: Memory | None) -> Any:
+def _evidence(metric: Metric[Any], model: Model, result: Any, memory: Memory | None) -> NDArray[Any]:
     if memory is not None and isinstance(metric, Deletion | Insertion):
         evidence = metric.measure(model, result, memory)
     else:

@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from probe.audit.budgets import spoken, threat, titled
+from probe.audit.budgets import reached
 from probe.audit.bundle import Bundle
 from probe.audit.lenses.robustness import NEAR_NONE
+from probe.audit.titles import title_of
 from probe.formatting import share
-from probe.numbers import fraction
 
 ASSUMED = "assumed, not named in the plan"
 ORIGINS = {
@@ -138,14 +138,8 @@ def _groups(manifest: Mapping[str, Any], findings: list[dict[str, Any]]) -> str:
 
 
 def _names(bundle: Bundle) -> str:
-    methods = [
-        step["method"]["method"]
-        for step in bundle.manifest["steps"]
-        if step["lens"] == "robustness" and step["status"] == "done"
-    ]
-    return " and ".join(titled(bundle.manifest, method) for method in methods)
+    return " and ".join(title_of(bundle.manifest, step) for step in steps(bundle.manifest, "attack"))
 
 
 def _reach(bundle: Bundle, eps: float) -> str:
-    written = {float(fraction(text)): text for text in bundle.manifest["plan"]["attack"]["eps"] or ()}
-    return spoken(str(written.get(eps, f"{eps:g}")), threat(bundle.manifest))
+    return reached(bundle.manifest, eps)

@@ -30,7 +30,7 @@ class Reading(TypedDict):
     why: str  # it was not run
 
 
-COLUMNS = ("lens", "step", "metric", "title", "unit", "value", "low", "high", "n")  # of tables/readings.csv
+COLUMNS = ("lens", "step", "metric", "title", "eps", "unit", "value", "low", "high", "n")  # of tables/readings.csv
 
 
 def is_reading(value: Any) -> bool:

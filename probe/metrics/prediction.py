@@ -95,7 +95,7 @@ class AreaUnderROC(Metric[Prediction]):
 class RobustAccuracy(Proportion[Perturbation]):
     """Share of attacked examples that a model gets right, in [0, 1]; higher is better.
 
-    The model is asked anew, so that another one than was attacked shows how far the attack transfers. An example that
+    Another model than was attacked is asked anew, which shows how far the attack transfers. An example that
     the attacked model got wrong from the start is judged as it is. An upper bound of the truth: a stronger attack can
     only lower it.
     """
@@ -105,6 +105,8 @@ class RobustAccuracy(Proportion[Perturbation]):
     columns: ClassVar[tuple[str, ...]] = ("correct",)
 
     def measure(self, model: Model, result: Perturbation) -> Evidence:
+        if result.attacked.known and result.attacked.is_of(model):
+            return result.attacked.correct
         inputs = model.check(result.perturbed)
         labels = model.check_labels(result.clean.labels, inputs)
         return (~model.task.wrong(model.logits(inputs), labels)).to(torch.get_default_dtype())

@@ -126,7 +126,10 @@ def _start(
             "sample": 8, "methods": [{"method": m} for m in explainers],
             "metrics": [{"method": "deletion"}, {"method": "insertion"}],
         },
-        "attack": {"metrics": [], "sample": 30, "methods": [{"method": m} for m in attacks], "eps": list(eps)},
+        "attack": {
+            "metrics": [{"method": "robust_accuracy"}], "sample": 30, "methods": [{"method": m} for m in attacks],
+            "eps": list(eps),
+        },
         "bias": {"groups": None, "positive": "", "smallest": 30},
         "checks": {
             "accuracy": 0.6, "calibration_error": 0.5, "robust_accuracy": 0.5, "robust_eps": eps[0],
@@ -229,6 +232,7 @@ def _attacked(rng, rows, right, labels, inputs, classes, share):
     moved = np.array([float(e) for e in EPS]).reshape(-1, *[1] * kept.ndim) * np.sign(rng.normal(size=kept.shape))
     return {
         "rows": rows, "inputs": kept, "eps": np.array([float(e) for e in EPS]), "clean": right,
+        "measured-robust_accuracy": (predicted == labels[rows]).astype(float),
         "success": fallen & right, "probability": np.full(predicted.shape, 0.625), "predicted": predicted,
         "shown": kept + moved,
         "moved": moved.reshape(len(EPS), len(kept), -1), "movable": np.ones((len(EPS), len(rows)), bool),

@@ -9,9 +9,10 @@ from scipy.stats import rankdata
 
 from probe import formatting, plots, task
 from probe.audit import Bundle, reading
-from probe.audit.budgets import counted, spoken, threat, titled
+from probe.audit.budgets import counted, spoken, threat
 from probe.audit.forms import captioned
 from probe.audit.forms import changes as moves
+from probe.audit.titles import titles
 from probe.errors import IntegrityError
 from probe.formatting import MINUS, share
 from probe.statuses import STATUSES
@@ -114,7 +115,7 @@ def methods(bundle: Bundle) -> dict[str, str]:
 
 def method_titles(bundle: Bundle) -> dict[str, str]:
     """The explainers that ran: id to what people call it."""
-    return {method: formatting.words(name) for method, name in methods(bundle).items()}
+    return _titles(bundle, "explainer", methods(bundle))
 
 
 def caption(bundle: Bundle, method: str) -> str:
@@ -201,7 +202,7 @@ def attacks(bundle: Bundle) -> dict[str, str]:
 
 def attack_titles(bundle: Bundle) -> dict[str, str]:
     """The attacks that ran: id to what people call it."""
-    return {attack: titled(bundle.manifest, name) for attack, name in attacks(bundle).items()}
+    return _titles(bundle, "attack", attacks(bundle))
 
 
 def attack_arrays(bundle: Bundle, attack: str) -> dict[str, Array]:
@@ -291,6 +292,11 @@ def _steps(bundle: Bundle, kind: str) -> dict[str, dict[str, Any]]:
     """The steps of a kind that were done, by an id that a link can hold."""
     done = {str(step["id"]): step for step in reading.steps(bundle.manifest, kind)}
     return {slug: done[name] for slug, name in state.slugs(list(done)).items()}
+
+
+def _titles(bundle: Bundle, kind: str, ran: dict[str, str]) -> dict[str, str]:
+    called = titles(bundle.manifest, kind)
+    return {slug: called[name] for slug, name in ran.items()}
 
 
 def _explanation(bundle: Bundle, row: int, method: str, part: str) -> Array:

@@ -5,7 +5,8 @@ import pandas as pd
 
 from probe import formatting
 from probe.audit import Bundle
-from probe.audit.budgets import counted, threat, titled
+from probe.audit.budgets import counted, threat
+from probe.audit.titles import title_of, titles
 from probe.formatting import share
 from probe.text import visible
 from probe_dashboards import state
@@ -55,7 +56,8 @@ def table(bundle: Bundle, by: str) -> pd.DataFrame:
         names = names[names != "all attacks"]
     curves = [pd.concat([clean.assign(attack=name), frame[frame["attack"] == name]]) for name in names]
     drawn = pd.concat(curves or [clean], ignore_index=True)
-    return drawn.assign(attack=[titled(bundle.manifest, str(name)) for name in drawn["attack"]])
+    called = titles(bundle.manifest, "attack")
+    return drawn.assign(attack=[called.get(str(name), str(name)) for name in drawn["attack"]])
 
 
 def shown(bundle: Bundle, by: str) -> pd.DataFrame:
@@ -107,7 +109,7 @@ def movable(bundle: Bundle) -> pd.DataFrame:
 
 def fallen(bundle: Bundle) -> pd.DataFrame:
     """How many examples each attack breaks first at each radius."""
-    lines = []
+    lines, called = [], titles(bundle.manifest, "attack")
     for attack, name in instance.attacks(bundle).items():
         stored = instance.attack_arrays(bundle, attack)
         success, clean = stored["success"], stored["clean"]
@@ -117,7 +119,7 @@ def fallen(bundle: Bundle) -> pd.DataFrame:
         named = [f"falls at {visible(radius)}" for radius in instance.radii(bundle, attack).values()]
         lines.append(
             {
-                "Attack": visible(titled(bundle.manifest, name)),
+                "Attack": visible(called[name]),
                 "Attacked (n)": len(clean),
                 "Wrong before": int((~clean).sum()),
             }
@@ -133,7 +135,7 @@ def settings(bundle: Bundle) -> pd.DataFrame:
     return pd.DataFrame(
         [
             (
-                visible(titled(bundle.manifest, str(step["id"]))),
+                visible(title_of(bundle.manifest, step)),
                 visible(step["status"]),
                 formatting.settings(step["method"], leave=("method", "eps")),
                 number(step["forward"]),

@@ -1,16 +1,18 @@
 """What several lenses share: the answers of a bundle, its finished steps, and the words of a finding."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
 from numpy.typing import NDArray
 
-from probe.audit.bundle import Bundle
+from probe.audit.budgets import reached
+from probe.audit.bundle import Arrays, Bundle
 from probe.audit.readings import Reading, evidence, reducing
-from probe.finding import About, Finding, Threshold, check, judge
-from probe.statistics import Floats
+from probe.audit.titles import name_of
+from probe.finding import About, Finding, Threshold, check
+from probe.statistics import Estimate, Floats
 from probe.task import Classification, of
 
 
@@ -56,39 +58,52 @@ def absent(lens: str, check: str, why: str, about: About = "model") -> Finding:
     return Finding(lens=lens, check=check, status="not run", about=about, note=why)
 
 
-def read(bundle: Bundle, step: dict[str, Any], result: Assessment, about: About = "model") -> None:
-    """A row of the readings for each metric that was taken in a step, and a finding where something was asked of it."""
-    arrays, seed = bundle.arrays(step["name"]), bundle.manifest["plan"]["seed"]
+def read(
+    bundle: Bundle, step: dict[str, Any], result: Assessment, about: About = "model", silent: Sequence[str] = ()
+) -> None:
+    """A row of the readings for each metric that was taken in a step, and a finding where something was asked of it.
+
+    Of the metrics in `silent` the lens makes its own findings.
+    """
+    arrays, name = bundle.arrays(step["name"]), name_of(bundle.manifest, step)
     readings: list[Reading] = step["readings"]
     for reading in readings:
-        if reading["status"] == "not asked":
-            continue
-        lens, title = step["lens"], ": ".join(filter(None, (step["id"], reading["title"])))
+        title = ": ".join(filter(None, (name, reading["title"])))
         if reading["status"] == "not run":
-            result.findings.append(absent(lens, title, reading["why"], about))
+            result.findings.append(absent(step["lens"], title, reading["why"], about))
+        if reading["status"] != "done":
             continue
-        how, unit = reducing(reading), reading["unit"]
-        estimate = how.estimate(evidence(arrays, reading), seed)
-        result.readings.append((lens, step["name"], reading["metric"], reading["title"], unit, *estimate))
-        if reading["threshold"] is None:
-            continue
-        asked = Threshold(reading["threshold"], reading["direction"])
-        status = judge(estimate.low, estimate.high, asked.value, asked.direction)
-        notes = (reading["notes"].get(""), reading["notes"].get(status))
-        finding = check(
-            lens,
-            title,
-            estimate,
-            asked,
-            about=about,
-            unit=unit,
-            step=step["name"],
-            metric=reading["metric"],
-            method=", ".join(filter(None, (describe(step["method"]), describe(reading["settings"]), how.method))),
-            seed=seed,
-            note="; ".join(filter(None, notes)),
-        )
-        result.findings.append(finding)
+        for at, seen in _parts(step, arrays, evidence(arrays, reading)):
+            estimate = reducing(reading).estimate(seen, bundle.manifest["plan"]["seed"])
+            row = (step["lens"], step["name"], reading["metric"], reading["title"], at, reading["unit"], *estimate)
+            result.readings.append(row)
+            if reading["threshold"] is not None and reading["metric"] not in silent:
+                reach = "" if at is None else f" at {reached(bundle.manifest, at)}"
+                finding = _judged(bundle, step, reading, estimate, f"{title}{reach}")
+                result.findings.append(replace(finding, about=about))
+
+
+def _judged(bundle: Bundle, step: dict[str, Any], reading: Reading, estimate: Estimate, title: str) -> Finding:
+    finding = check(
+        step["lens"],
+        title,
+        estimate,
+        Threshold(float(reading["threshold"] or 0), reading["direction"]),
+        unit=reading["unit"],
+        step=step["name"],
+        metric=reading["metric"],
+        method=", ".join(filter(None, map(describe, (step["method"], reading["settings"])))),
+        seed=bundle.manifest["plan"]["seed"],
+    )
+    notes = (reading["notes"].get(""), reading["notes"].get(finding.status))
+    return replace(finding, note="; ".join(filter(None, notes)))
+
+
+def _parts(step: dict[str, Any], arrays: Arrays, seen: Floats) -> list[tuple[float | None, Floats]]:
+    """The evidence of each radius of an attack; of any other step all there is."""
+    if step["kind"] != "attack":
+        return [(None, seen)]
+    return [(float(eps), part) for eps, part in zip(arrays["eps"], seen, strict=True)]
 
 
 def describe(config: dict[str, Any]) -> str:

@@ -7,15 +7,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from probe.audit.budgets import spoken, threat, titled
+from probe.audit.budgets import reached, spoken, threat
 from probe.audit.bundle import Arrays, Bundle
-from probe.audit.lenses.common import Answers, Assessment, absent, describe, done
+from probe.audit.lenses.common import Answers, Assessment, absent, describe, done, read
+from probe.audit.readings import evidence_of
+from probe.audit.titles import title_of
 from probe.errors import IntegrityError
 from probe.finding import Finding, Threshold, check
 from probe.formatting import count, share
 from probe.numbers import fraction
 from probe.statistics import proportion
 
+WITHSTANDS = "robust_accuracy"  # the metric that the chapter rests on
 NEAR_NONE = 0.05  # of the right answers; where an attack could change fewer inputs, what it did not break says nothing
 
 
@@ -30,9 +33,12 @@ def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
     if not steps:
         result.findings.append(absent("robustness", "robust accuracy", "the plan names no attack, or none could run"))
         return
-    evidence = {step["method"]["method"]: bundle.arrays(step["name"]) for step in steps}
+    evidence = {step["id"]: bundle.arrays(step["name"]) for step in steps}
     first = next(iter(evidence.values()))
-    standing = {name: arrays["clean"] & ~arrays["success"] for name, arrays in evidence.items()}
+    standing = {}
+    for step in steps:
+        read(bundle, step, result, silent=[WITHSTANDS])
+        standing[step["id"]] = evidence[step["id"]][evidence_of(WITHSTANDS)].astype(bool)
     # The worst case of each example over the attacks, not the worst attack's average.
     standing["all attacks"] = np.logical_and.reduce(list(standing.values()))
     curve = [("none", 0.0, *proportion(first["clean"]))]
@@ -48,19 +54,25 @@ def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
         columns=["eps", "movable", "low", "high", "n"],
     )
     asked, change = float(checks["robust_accuracy"]), threat(bundle.manifest)
-    names = " and ".join(titled(bundle.manifest, method) for method in evidence)
+    names = " and ".join(title_of(bundle.manifest, step) for step in steps)
     method = " and ".join(describe(step["method"]) for step in steps)
-    written = {float(fraction(eps)): eps for eps in bundle.manifest["plan"]["attack"]["eps"]}
     for test in tests:
-        reach = spoken(written.get(test.eps, f"{test.eps:g}"), change)
+        reach = reached(bundle.manifest, test.eps)
         note = "; ".join(filter(None, (_upper_bound(test, asked), str(change["note"]))))
         result.findings.append(_judged(test, f"withstands {names} at {reach}", asked, method, note))
     at = int(np.argmin(np.abs(first["eps"] - float(fraction(checks["robust_eps"])))))
     result.findings.append(_robust(tests[at], f"robust at {spoken(checks['robust_eps'], change)}", asked, method))
-    if {"fgsm", "pgd"} <= evidence.keys():
-        result.findings.append(_iterative_is_stronger(evidence["fgsm"]["success"], evidence["pgd"]["success"], tests))
+    single, iterated = (_successes(evidence, steps, method) for method in ("fgsm", "pgd"))
+    if single is not None and iterated is not None:
+        result.findings.append(_iterative_is_stronger(single, iterated, tests))
     if answers.groups is not None:
         result.tables["robustness_by_group"] = _robustness_by_group(first, standing["all attacks"], answers.groups)
+
+
+def _successes(evidence: dict[str, Arrays], steps: list[dict[str, Any]], method: str) -> NDArray[Any] | None:
+    """What any setting of a method broke, (radii, examples); None where it did not run."""
+    found = [evidence[step["id"]]["success"] for step in steps if step["method"]["method"] == method]
+    return np.logical_or.reduce(found) if found else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +117,8 @@ def _judged(test: _Test, name: str, asked: float, method: str, note: str) -> Fin
         why = f"{_share(test)}, fewer than {share(NEAR_NONE)}: what they did not break was hardly tested"
         return replace(absent("robustness", name, why), method=method)
     estimate = proportion(test.standing)
-    return check("robustness", name, estimate, Threshold(asked, "at least"), method=method, note=note)
+    found = check("robustness", name, estimate, Threshold(asked, "at least"), method=method, note=note)
+    return replace(found, metric=WITHSTANDS)
 
 
 def _robust(test: _Test, name: str, asked: float, method: str) -> Finding:

@@ -11,6 +11,7 @@ from probe import plots
 from probe.audit.bundle import Arrays, Bundle
 from probe.audit.forms import captioned
 from probe.audit.reading import readings
+from probe.audit.titles import title_of
 from probe.formatting import DASH, estimate, number, settings, words
 from probe.report.parts import Block, Figure, Section, Table, Text, panel
 from probe.report.sections.common import class_name, form, steps, with_absence
@@ -31,7 +32,7 @@ def section(bundle: Bundle) -> Section:
     if readings(bundle, "explanation"):
         blocks.append(_methods(bundle))
     if ran and bundle.has("arrays/instances.npz"):
-        blocks += _instances(bundle, {step["id"]: bundle.arrays(step["name"]) for step in ran})
+        blocks += _instances(bundle, {title_of(bundle.manifest, step): bundle.arrays(step["name"]) for step in ran})
     return Section(
         "explanation",
         "Explanations",
@@ -53,7 +54,9 @@ def _methods(bundle: Bundle) -> Table:
     for step, found in measured:
         cells = {r["metric"]: estimate(r["value"], r["low"], r["high"], r["unit"]) for r in found}
         n = f"{found[0]['n']:,}" if found else ""
-        rows.append((words(step["id"]), *(cells.get(m, DASH) for m in metrics), n, settings(step["method"])))
+        rows.append(
+            (title_of(bundle.manifest, step), *(cells.get(m, DASH) for m in metrics), n, settings(step["method"]))
+        )
     caption = (
         "What was measured of each method, with 95 % intervals. Deletion and insertion are advantages over random "
         "orders: area under the curve of the answer. Completeness is what is missing from the sum that some methods "
@@ -90,7 +93,7 @@ def _instances(bundle: Bundle, methods: dict[str, Arrays]) -> list[Block]:
 
 def _captions(bundle: Bundle) -> Table:
     """What the values of each method say."""
-    rows = [(words(step["id"]), captioned(step)) for step in steps(bundle, "explainer")]
+    rows = [(title_of(bundle.manifest, step), captioned(step)) for step in steps(bundle, "explainer")]
     return Table(("method", "what its values say"), rows, "What the values of each method say")
 
 
@@ -98,8 +101,8 @@ def _image(bundle: Bundle, methods: dict[str, Arrays], shown: Arrays, index: int
     image = plots.channels_last(shown["inputs"][index])
     panels = [panel(plots.picture(image, title="input"), f"The input. {head}", f"input-{index}")]
     for order, (method, arrays) in enumerate(methods.items()):
-        ax = plots.heatmap(arrays["values"][index], image, features=shown.get("features"), title=words(method))
-        panels.append(panel(ax, f"Heat map of {words(method)}. {head}", f"map-{index}-{order}"))
+        ax = plots.heatmap(arrays["values"][index], image, features=shown.get("features"), title=method)
+        panels.append(panel(ax, f"Heat map of {method}. {head}", f"map-{index}-{order}"))
     caption = (
         f"{head} Each map has a scale of its own, written below it: 0 is white or clear, and where the scale says "
         "at least, the 1 % of the pixels beyond it share the darkest shade. Groups of pixels are coloured by the value "
@@ -112,7 +115,7 @@ def _sentences(bundle: Bundle, methods: dict[str, Arrays], words_of: NDArray[Any
     panels = []
     for method, arrays in methods.items():
         text = plots.shaded([visible(word, 60) for word in words_of], arrays["by_feature"][index])
-        panels.append(Markup("<h4>{}</h4>{}").format(words(method), Markup(text)))
+        panels.append(Markup("<h4>{}</h4>{}").format(method, Markup(text)))
     caption = f"{head} Below each word its value; each method has a scale of its own."
     return Figure(panels, caption, _top(bundle, methods, index), size="text")
 
@@ -120,8 +123,8 @@ def _sentences(bundle: Bundle, methods: dict[str, Arrays], words_of: NDArray[Any
 def _graph(bundle: Bundle, methods: dict[str, Arrays], nodes: NDArray[Any], index: int, head: str) -> Figure:
     panels = []
     for order, (method, arrays) in enumerate(methods.items()):
-        ax = plots.graph(plots.both_places(nodes), plots.both_places(arrays["values"][index]), title=words(method))
-        panels.append(panel(ax, f"The graph with its edges by {words(method)}. {head}", f"graph-{index}-{order}"))
+        ax = plots.graph(plots.both_places(nodes), plots.both_places(arrays["values"][index]), title=method)
+        panels.append(panel(ax, f"The graph with its edges by {method}. {head}", f"graph-{index}-{order}"))
     caption = (
         f"{head} Lines are the edges that the graph has, wide where they count; each drawing has a scale of its own, "
         "written below it. Numbers are those of the nodes."
@@ -134,8 +137,8 @@ def _bars(bundle: Bundle, methods: dict[str, Arrays], index: int, head: str) -> 
     shared = plots.shared_order([arrays["by_feature"][index] for arrays in methods.values()])[:FEATURES]
     panels = []
     for order, (method, arrays) in enumerate(methods.items()):
-        ax = plots.bars(names, arrays["by_feature"][index], top=shared, title=words(method))
-        panels.append(panel(ax, f"Bars of {words(method)}. {head}", f"bars-{index}-{order}"))
+        ax = plots.bars(names, arrays["by_feature"][index], top=shared, title=method)
+        panels.append(panel(ax, f"Bars of {method}. {head}", f"bars-{index}-{order}"))
     return Figure(panels, f"{head} {BARS}", _top(bundle, methods, index), size="half")
 
 
@@ -145,7 +148,7 @@ def _top(bundle: Bundle, methods: dict[str, Arrays], index: int) -> Table:
     values = np.stack([arrays["by_feature"][index] for arrays in methods.values()])
     described = bundle.arrays("instances").get("described")
     chosen = [at for at in plots.shared_order(values) if described is None or described[index, at]][:FEATURES]
-    columns = ("feature", *(("value",) if described is not None else ()), *map(words, methods))
+    columns = ("feature", *(("value",) if described is not None else ()), *methods)
     rows: Sequence[Sequence[str]] = [
         (
             str(names[at]) if at < len(names) else f"feature {at}",

@@ -8,9 +8,10 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from probe import plots
-from probe.audit.budgets import threat, titled
+from probe.audit.budgets import threat
 from probe.audit.bundle import Arrays, Bundle
 from probe.audit.forms import changes
+from probe.audit.titles import titles
 from probe.formatting import count, estimate, number, settings
 from probe.numbers import fraction
 from probe.report.parts import Block, Cell, Figure, Section, Table, Text, panel
@@ -76,8 +77,7 @@ def _curves(bundle: Bundle) -> Figure:
         shares = [number(moved[r]["movable"], "share") if r in moved else "" for r in radii]
         rows.append(["right answers whose input the attacks could change", *shares])
     tried = "; ".join(
-        f"{_name(bundle, s['method']['method'])}: {settings(s['method'], leave=('method', 'eps'))}"
-        for s in _attacks(bundle)
+        f"{_name(bundle, s['id'])}: {settings(s['method'], leave=('method', 'eps'))}" for s in _attacks(bundle)
     )
     return Figure(
         [panel(ax, "Accuracy falling as the radius of the attack grows; its numbers are in the table.", "robustness")],
@@ -137,7 +137,7 @@ def _pairs(bundle: Bundle) -> list[Block]:
     at = int(np.argmin(np.abs(arrays["eps"] - float(fraction(asked)))))
     if not {"inputs", "moved"} <= arrays.keys():
         return []
-    attack = _name(bundle, attacks[-1]["method"]["method"])
+    attack = _name(bundle, attacks[-1]["id"])
     success = arrays["success"][:, : len(arrays["inputs"])]
     hit = [k for k in range(at, len(success)) if success[k].any()]
     if not hit:
@@ -235,4 +235,4 @@ def _column(bundle: Bundle, eps: float) -> str:
 
 
 def _name(bundle: Bundle, attack: str) -> str:
-    return titled(bundle.manifest, attack)
+    return titles(bundle.manifest, "attack").get(attack, attack)
