@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from probe import attacks, audit, bias, certificates, explainers, metrics, plots, report, surveys, zoo
+    from probe import attacks, bias, certificates, explainers, metrics, plots, report, surveys, zoo
     from probe.adapters import (
         check_model,
         from_estimator,
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         read_state_dict,
         token_ids,
     )
+    from probe.auditing import audit  # the package is this function too
     from probe.contracts import Attack, Certificate, Explainer, Metric, Survey
     from probe.dataset import Dataset
     from probe.errors import ProbeError

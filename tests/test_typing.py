@@ -1,0 +1,105 @@
+"""What a type checker says of code that uses probe: the README passes, and mistakes in settings are found."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+# What the README's examples speak of without making it.
+GIVEN = """
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+import probe
+
+rows: torch.Tensor
+net: torch.nn.Module
+forest: Any
+ask: Callable[..., Any]
+labels: np.ndarray[Any, Any]
+predictions: np.ndarray[Any, Any]
+groups: pd.DataFrame
+"""
+SETTINGS = """
+from dataclasses import dataclass
+from typing import Literal, assert_type
+
+from probe import Explainer, Method, sweep
+from probe.attacks import FGSM, PGD
+from probe.explainers import KernelShap, Lime
+from probe.method import param, required
+from probe.numbers import Number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mine(Method):
+    layer: str = required("where")
+    width: Number = param("1/2", "how wide")
+    most: int | None = param(None, "how many")
+    inner: Explainer = param(Lime(), "what is run")
+    kind: Literal["a", "b"] = param("a", "which")
+
+
+attack = PGD(eps="8/255", steps=3, norm="l2", step=1)
+assert_type(attack, PGD)
+assert_type(attack.steps, int)
+assert_type(attack.norm, Literal["linf", "l2"])
+radius: float = attack.eps * 2 + FGSM(eps=0.1).eps
+assert_type(sweep(attack, steps=[1, 2]), list[PGD])
+mine = Mine(layer="blocks.2", width="3/4", inner=KernelShap(seed=1))
+assert_type(mine.width, float)
+assert_type(mine.most, int | None)
+assert_type(mine.inner, Explainer)
+
+PGD(stepz=3)  # wrong: Unexpected keyword argument "stepz" for "PGD"; did you mean "step" or "steps"?
+PGD(0.1)  # wrong: Too many positional arguments for "PGD"
+PGD(norm="l3")  # wrong: Argument "norm" to "PGD" has incompatible type
+PGD(steps="many")  # wrong: Argument "steps" to "PGD" has incompatible type "str"; expected "int"
+attack.steps = 3  # wrong: Property "steps" defined in "PGD" is read-only
+Mine()  # wrong: Missing named argument "layer" for "Mine"
+Mine(layer="", inner=attack)  # wrong: Argument "inner" to "Mine" has incompatible type "PGD"; expected "Explainer"
+"""
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory) -> dict[str, list[tuple[int, str]]]:
+    """What mypy says of both, by file: line and message."""
+    folder = tmp_path_factory.mktemp("typed")
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert len(blocks) >= 4
+    (folder / "readme.py").write_text(GIVEN + "\n".join(blocks), encoding="utf-8")
+    (folder / "settings.py").write_text(SETTINGS, encoding="utf-8")
+    files = [folder / "readme.py", folder / "settings.py"]
+    paths = os.pathsep.join(str(ROOT / part) for part in (".", "models", "dashboards"))
+    ran = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--config-file", ROOT / "pyproject.toml", "--no-pretty", *files],
+        cwd=ROOT, env=os.environ | {"MYPYPATH": paths}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ran.returncode in (0, 1), ran.stderr
+    found: dict[str, list[tuple[int, str]]] = {file.name: [] for file in files}
+    for file, line, message in re.findall(r"^([^:\n]+):(\d+): error: (.*)$", ran.stdout, flags=re.MULTILINE):
+        found.setdefault(Path(file).name, []).append((int(line), message))
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_readmes_python_is_typed(said):
+    assert said["readme.py"] == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_type_checker_knows_every_setting_and_refuses_what_is_none(said):
+    wrong = {at: line.split("# wrong: ")[1] for at, line in enumerate(SETTINGS.splitlines(), 1) if "# wrong: " in line}
+    assert [at for at, _ in said["settings.py"]] == list(wrong)
+    for at, message in said["settings.py"]:
+        assert message.startswith(wrong[at])
