@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ from probe.answers import (
 from probe.arrays import Given, check_kind, label_remedy, remedy
 from probe.errors import DataError, ForwardError, ProbeError, RangeError, ShapeError, Unsupported
 from probe.forms import ByShape, Tokens
+from probe.metering import Meter
 from probe.shapes import Inputs, Labels, Logits, PerExample
 from probe.space import Space
 from probe.task import Classification, Task
@@ -67,6 +69,7 @@ class Model:
     training: tuple[Given, Given] | None = None  # rows that it was trained on, and their labels, where they are known
     usage: Usage = field(default_factory=Usage)
     edits: tuple[internals.Edits, ...] = field(default=(), repr=False)  # of its layers, made by `edited`
+    meter: Meter | None = field(default=None, repr=False)  # counts for each example, made by `metered`
     _cleared: set[str] = field(default_factory=set, init=False)  # of what its answers could have been mistaken for
 
     def __init__(  # noqa: PLR0913  the fields, and the short way of two
@@ -84,13 +87,14 @@ class Model:
         training: tuple[Given, Given] | None = None,
         usage: Usage | None = None,
         edits: tuple[internals.Edits, ...] = (),
+        meter: Meter | None = None,
     ) -> None:
         short: dict[str, Any] = {} if classes is None else {"classes": classes}
         short |= {} if threshold is _UNSET else {"threshold": threshold}
         task = Classification() if task is None else task
         fields = {"forward": forward, "space": space or Space(), "task": task.short(**short) if short else task}
         fields |= {"embed": embed, "name": name, "batch_size": batch_size, "notices": notices}
-        fields |= {"training": training, "usage": usage or Usage(), "edits": edits, "_cleared": set()}
+        fields |= {"training": training, "usage": usage or Usage(), "edits": edits, "meter": meter, "_cleared": set()}
         for field_name, value in fields.items():
             object.__setattr__(self, field_name, value)
         self._check_mode()
@@ -109,12 +113,14 @@ class Model:
         """Of two classes the probability from which the second is decided for; None where the most likely one is."""
         return self.task.threshold if isinstance(self.task, Classification) else None
 
-    def __call__(self, inputs: Tensor) -> Logits:
+    def __call__(self, inputs: Tensor, *, rows: Labels | None = None) -> Logits:
         """Logits of the inputs, counted, and checked for what cannot be logits.
 
         The forward gets a copy and so does the caller: one that works in place, or uses its output again, spoils
-        nothing.
+        nothing. Of a metered model, `rows` says which example each input belongs to.
         """
+        if self.meter is not None:
+            self.meter.count_forward(len(inputs), rows)
         with self._edited():
             answer = self._ask(self.forward, inputs if self.embed is None else self._embed(inputs))
         for edits in self.edits:
@@ -123,15 +129,31 @@ class Model:
         logits = check_answer(answer, len(inputs), self.classes).clone()
         self._check_values(logits.detach(), inputs)
         if logits.requires_grad:
-            logits.register_hook(self._count_backward)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            logits.register_hook(partial(self._count_backward, rows))  # type: ignore[no-untyped-call]  # torch leaves it untyped
         elif inputs.requires_grad and torch.is_grad_enabled():
             raise _black_box(self.name)
         return logits
 
     @torch.no_grad()
-    def logits(self, inputs: Inputs) -> Logits:
-        """Logits without gradients, in passes that fit in memory."""
-        return torch.cat([self(inputs[rows]) for rows in spans(len(inputs), self.rows_per_pass(inputs))])
+    def logits(self, inputs: Inputs, *, rows: Labels | None = None) -> Logits:
+        """Logits without gradients, in passes that fit in memory; for `rows` see `metered`."""
+        parts = spans(len(inputs), self.rows_per_pass(inputs))
+        return torch.cat([self(inputs[part], rows=None if rows is None else rows[part]) for part in parts])
+
+    @contextmanager
+    def metered(self, rows: int, *, most: int | None = None) -> Iterator["Model"]:
+        """This model with a count of its passes for each of some examples, and at most so many forward ones of each.
+
+        What is asked says which examples it belongs to, as in `logits(inputs, rows=torch.tensor([0, 3]))`. The counts
+        are `meter.forward` and `meter.backward` of the model that is given; `meter.left` is what is left to each.
+
+        >>> with model.metered(10, most=100) as metered:  # doctest: +SKIP
+        ...     metered.logits(inputs[active], rows=active)
+
+        Raises:
+            ContractError: where an example is asked more often than it may be.
+        """
+        yield replace(self, meter=Meter(rows, most, self.device))
 
     def rows_per_pass(self, inputs: Inputs) -> int:
         """How many rows go through the model together: `batch_size`, or what suits the processor."""
@@ -153,11 +175,13 @@ class Model:
         """Each example's output for its own target, without gradients, in passes that fit in memory."""
         return self.task.pick(self.task.outputs(self.logits(inputs), kind), targets)
 
-    def gradient(self, inputs: Inputs, objective: Callable[[Logits], Tensor]) -> tuple[Logits, Inputs]:
-        """Logits, and the gradient by the inputs of each example's own objective."""
+    def gradient(
+        self, inputs: Inputs, objective: Callable[[Logits], Tensor], *, rows: Labels | None = None
+    ) -> tuple[Logits, Inputs]:
+        """Logits, and the gradient by the inputs of each example's own objective; for `rows` see `metered`."""
         x = inputs.detach().requires_grad_()
         with torch.enable_grad(), self.backward():
-            logits = self(x)
+            logits = self(x, rows=rows)
             # Summed, not averaged: an example's gradient must not depend on its batch.
             (gradient,) = torch.autograd.grad(objective(logits).sum(), x)
         return logits.detach(), gradient
@@ -398,8 +422,10 @@ class Model:
         if isinstance(self.forward, nn.Module) and any(module.training for module in self.forward.modules()):
             raise ProbeError("the module is in training mode, so its answers vary; call .eval() on it first")
 
-    def _count_backward(self, gradient: Tensor) -> None:
+    def _count_backward(self, rows: Labels | None, gradient: Tensor) -> None:
         self.usage.backward += len(gradient)
+        if self.meter is not None:
+            self.meter.count_backward(len(gradient), rows)
 
     def _check_values(self, logits: Logits, inputs: Tensor) -> None:
         """Raise where the numbers cannot be logits. What one answer shows not to be so is not asked again."""

@@ -17,8 +17,9 @@ from probe.names import nearest
 M = TypeVar("M", bound=Method)
 
 HOME = Path(__file__).parent
-# The package of each kind of method, by what the contracts declare as `family`.
-FAMILIES: Mapping[str, str] = {family: f"probe.{family}s" for family in families(HOME / "contracts")}
+# The package or module of each kind of method, by what its abstract class declares as `family`.
+CONTRACTS = (HOME / "contracts", HOME / "goals.py")  # where each family's abstract class is
+FAMILIES: Mapping[str, str] = {family: f"probe.{family}s" for path in CONTRACTS for family in families(path)}
 
 
 def discover(family: str) -> Mapping[str, type[Any]]:
@@ -40,11 +41,11 @@ def methods() -> Mapping[str, type[Any]]:
 
 def listed(family: str) -> Mapping[str, type[Method]]:
     """The methods of a family for a list: only their names, summaries and settings, and without loading torch."""
-    homes = [HOME / name.removeprefix("probe.") for name in FAMILIES.values()]
     try:
-        found = dict(catalogue(HOME / FAMILIES[family].removeprefix("probe."), HOME / "contracts"))
+        homes = [guests.source(name) for name in FAMILIES.values()]
+        found = dict(catalogue(guests.source(FAMILIES[family]), *CONTRACTS))
         for name in guests.named():
-            brought = catalogue(guests.source(name), HOME / "contracts", *homes)
+            brought = catalogue(guests.source(name), *CONTRACTS, *homes)
             if found.keys() & brought.keys():
                 return discover(family)  # which names both
             found |= {name: kind for name, kind in brought.items() if kind.family == family}

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from base64 import b64encode
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -13,14 +13,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probe import store
-from probe.errors import ShapeError
+from probe.errors import ShapeError, Unsupported
+from probe.goals import Goal, Untargeted
 from probe.method import Method
 from probe.model import Model, Usage
 from probe.shapes import Evidence, Inputs, Labels, Logits, PerExample, PerFeature
 from probe.space import Space
 from probe.statistics import Floats
 from probe.task import Classification, Task
-from probe.tensors import to_numpy, wide
+from probe.tensors import column, to_numpy, wide
+from probe.threats import Ball, Threat
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,7 +64,8 @@ class _Result(ABC):
             if not -len(self) <= rows < len(self):
                 raise IndexError(f"example {rows} of {len(self)}")
             rows = slice(rows, rows + 1 or None)
-        part: dict[str, Any] = {name: getattr(self, name)[rows] for name in self.per_row}
+        entries = {name: getattr(self, name) for name in self.per_row}
+        part: dict[str, Any] = {name: None if each is None else each[rows] for name, each in entries.items()}
         return replace(self, **part)  # type: ignore[type-var]  # each result is a dataclass
 
     def __repr__(self) -> str:
@@ -208,9 +211,12 @@ class Attribution(_Result):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Perturbation(_Result):
-    """Inputs before and after an attack. Inputs that the model got wrong from the start are left as they were."""
+    """Inputs before and after an attack. Inputs that had reached its goal from the start are left as they were."""
 
-    per_row: ClassVar[tuple[str, ...]] = ("inputs", "perturbed", "clean", "attacked")
+    per_row: ClassVar[tuple[str, ...]] = (
+        *("inputs", "perturbed", "clean", "attacked"),
+        *("targets", "budget", "success", "forwards", "backwards", "queries"),
+    )
 
     inputs: Inputs
     perturbed: Inputs
@@ -219,11 +225,70 @@ class Perturbation(_Result):
     method: Method
     space: Space
     cost: Usage = field(default_factory=Usage)  # of the call that made it, also in a part of it
+    targets: Tensor | None = None  # what each example was to become, where the goal names an answer
+    budget: PerExample | None = None  # how far each might be moved, in the unit of the threat
+    # Whether each reached the goal by the attack; found in the answers unless given.
+    success: Tensor = field(default=cast(Tensor, None))
+    forwards: PerExample | None = None  # passes of each example, with its answers before and after
+    backwards: PerExample | None = None
+    queries: PerExample | None = None  # forward passes that the attack itself asked for
+
+    def __post_init__(self) -> None:
+        if self.success is None:
+            before, after = (self._reached(answers) for answers in (self.clean, self.attacked))
+            object.__setattr__(self, "success", ~before & after)
 
     @property
-    def success(self) -> Tensor:
-        """True where the model was right before and is wrong after."""
-        return (self.clean.correct == 1) & (self.attacked.correct == 0)
+    def goal(self) -> Goal:
+        """What was climbed, and when it is reached."""
+        found = getattr(self.method, "goal", None)
+        return found if isinstance(found, Goal) else Untargeted()
+
+    @property
+    def threat(self) -> Threat:
+        """What could be changed, and how the change is measured."""
+        found = getattr(self.method, "threat", None)
+        return found if isinstance(found, Threat) else Ball()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes; empty where nobody named them."""
+        return self.clean.classes
+
+    @property
+    def length(self) -> PerExample:
+        """How far each example was moved, in the unit of the threat."""
+        return self.threat.length(self.space, self.perturbed, self.inputs)
+
+    def within(self, amount: float | PerExample) -> "Perturbation":
+        """What a smaller budget leaves: changes that are longer than that are taken back.
+
+        Of an attack that makes its change as small as it can, this is what it does at that budget; of another, at
+        least as much could be reached by running it again.
+
+        Raises:
+            Unsupported: where the threat measures nothing, as of a severity.
+        """
+        length = self.length.double() if self.inputs.device.type != "mps" else self.length
+        if bool(length.isnan().any()):
+            raise Unsupported(
+                f"how far {self.method} moved its inputs is not measured in {self.threat.unit}; run it at each budget"
+            )
+        return self.where(length <= amount)
+
+    def where(self, kept: Tensor) -> "Perturbation":
+        """The same, with the inputs of all other examples taken back."""
+        attacked = torch.where(kept[:, None], self.attacked.logits, self.clean.logits)
+        return replace(
+            self,
+            perturbed=torch.where(column(kept, self.inputs), self.perturbed, self.inputs),
+            attacked=replace(self.attacked, logits=attacked),
+            success=self.success & kept,
+        )
+
+    def _reached(self, answers: Prediction) -> Tensor:
+        reached: Tensor = self.goal.reached(answers.task, answers.logits, answers.labels, self.targets)
+        return reached
 
     def distance(self, p: float = torch.inf) -> PerExample:
         """L_p length of each perturbation, in the unit of the space's scale; at p = 0 how many coordinates changed."""
@@ -234,6 +299,7 @@ class Perturbation(_Result):
     def to_frame(self) -> pd.DataFrame:
         """One row per example: label, prediction before and after, success, size of the change."""
         of_tokens = self.space.form_of(self.inputs).name == "tokens"
+        named = {} if self.targets is None else {"target": _named(self.targets, self.clean.classes)}
         sizes = {"words": 0.0} if of_tokens else {"linf": torch.inf, "l2": 2.0}
         return pd.DataFrame(
             {
@@ -242,6 +308,7 @@ class Perturbation(_Result):
                 "attacked": _named(self.attacked.predicted, self.attacked.classes),
                 "success": to_numpy(self.success),
             }
+            | named
             | {name: to_numpy(self.distance(p)) for name, p in sizes.items()}
         )
 
@@ -272,9 +339,12 @@ class Perturbation(_Result):
 
     def _in_words(self) -> tuple[str, ...]:
         before, broken = int(self.clean.correct.sum()), int(self.success.sum())
+        told = f"{before} right before, {broken} of them wrong after"
+        if self.goal.answer != "wrong":
+            told = f"{before} right before, {broken} reached the goal {self.goal}"
         return (
             f"Perturbation of {len(self)} examples by {self.method}",
-            f"{before} right before, {broken} of them wrong after",
+            told,
             f"inputs {tuple(self.inputs.shape)} {_dtype(self.inputs)}",
             _cost(self.cost),
         )

@@ -111,7 +111,8 @@ def _check_agreement(result: Any) -> None:
                 and not 0 <= int(answers.labels.min()) <= int(answers.labels.max()) < answers.logits.shape[1]
             ):
                 raise DataError("labels name classes that are not there")
-    lengths = {len(getattr(part, name)) for part in _parts(result) for name in part.per_row}
+    held = [getattr(part, name) for part in _parts(result) for name in part.per_row]
+    lengths = {len(each) for each in held if each is not None}
     if len(lengths) > 1:
         raise DataError(f"its parts have {' and '.join(map(str, sorted(lengths)))} examples")
 

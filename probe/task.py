@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import special
 
-from probe.errors import DataError, RangeError
+from probe.errors import DataError, RangeError, Unsupported
 
 ROUNDING = 2.0**-22  # of float32, as a share of what is compared: a probability that equals the threshold is at it
 
@@ -70,6 +70,14 @@ class Task(ABC):
                 f"{type(self).__name__}, which has none; leave {unknown[0]} out"
             )
         return replace(self, **settings)  # type: ignore[type-var]  # each task is a dataclass
+
+    def margin(self, logits: Any, labels: Any) -> Any:
+        """By how much the best other answer leads the label, in logits; below 0 where the label is decided for."""
+        raise Unsupported(f"a margin is one between classes, and the task is {type(self).__name__}; use another goal")
+
+    def least_likely(self, logits: Any) -> Any:
+        """The answer that is furthest from being given, in each row."""
+        raise Unsupported(f"only classes can be least likely, and the task is {type(self).__name__}; use another goal")
 
     def comparable(self, logits: Any) -> Any:
         """The logits as two passes of a model can be compared by them."""
@@ -131,12 +139,19 @@ class Classification(Task):
         so sure that the cross-entropy rounds to zero. Of half precision it is reckoned in float32.
         """
         logits = _wide(self.deployed(logits))
-        if isinstance(logits, np.ndarray):
-            others = logits.astype(np.float64)
-            np.put_along_axis(others, labels[:, None], -np.inf, -1)
-            return special.logsumexp(others, axis=-1) - _at(logits, labels)
-        own = (logits.detach().bool() & False).scatter(-1, labels[:, None], value=True)
-        return logits.masked_fill(own, -np.inf).logsumexp(-1) - _at(logits, labels)
+        others = _others(logits, labels)
+        summed = special.logsumexp(others, axis=-1) if isinstance(others, np.ndarray) else others.logsumexp(-1)
+        return summed - _at(logits, labels)
+
+    def margin(self, logits: Any, labels: Any) -> Any:
+        logits = _wide(self.deployed(logits))
+        others = _others(logits, labels)
+        best = others.max(-1) if isinstance(others, np.ndarray) else others.amax(-1)
+        return best - _at(logits, labels)
+
+    def least_likely(self, logits: Any) -> Any:
+        """Of two classes the one that is not decided for."""
+        return logits.argmin(-1) if logits.shape[-1] > 2 else 1 - self.predict(logits)
 
     def comparable(self, logits: Any) -> Any:
         """The logits; or probabilities where their logarithms came, as a tiny one's logarithm is mostly rounding."""
@@ -199,6 +214,16 @@ def _at(outputs: Any, targets: Any) -> Any:
     if isinstance(outputs, np.ndarray):
         return np.take_along_axis(outputs, np.asarray(targets)[..., None], -1)[..., 0]
     return outputs.gather(-1, targets[..., None])[..., 0]
+
+
+def _others(logits: Any, labels: Any) -> Any:
+    """The logits of all answers but the label's, which is -infinity."""
+    if isinstance(logits, np.ndarray):
+        others = logits.astype(np.float64)
+        np.put_along_axis(others, labels[:, None], -np.inf, -1)
+        return others
+    own = (logits.detach().bool() & False).scatter(-1, labels[:, None], value=True)
+    return logits.masked_fill(own, -np.inf)
 
 
 def _wide(logits: Any) -> Any:

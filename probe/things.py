@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -11,14 +10,12 @@ from torch.nn.functional import avg_pool2d
 from probe.errors import ShapeError, Unsupported
 from probe.shapes import PerExample
 
-Moves = Literal["numbers", "tokens", "edges"]
-
 
 @dataclass(frozen=True)
 class Thing:
     """What must be known of a thing to count changes of it."""
 
-    moves: Moves
+    moves: str  # what a form of inputs says that an attacker changes
     axis: str  # what an axis of such numbers says
     note: str  # what is to be known of inputs in which some were changed
     sizes: Callable[[Tensor], Tensor]  # how far each thing was moved, (batch, things), by a change (batch, *shape)

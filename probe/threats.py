@@ -13,7 +13,7 @@ from probe.norms import Radius
 from probe.shapes import Inputs, PerExample
 from probe.space import Space
 from probe.tensors import column, wide
-from probe.things import THINGS, Moves, best_square, check_image, extent
+from probe.things import THINGS, best_square, check_image, extent
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Threat(ABC):
     such things, `axis` is written on an axis, and `note` is to be known of what the change may do.
     """
 
-    moves: ClassVar[Moves] = "numbers"
+    moves: ClassVar[str] = "numbers"  # what a form of inputs says that an attacker changes
     counted: ClassVar[bool] = False
 
     @property
@@ -133,7 +133,7 @@ class Edits(Threat):
     counted = True
 
     @property
-    def moves(self) -> Moves:  # type: ignore[override]  # of other threats it is the same for all
+    def moves(self) -> str:  # type: ignore[override]  # of other threats it is the same for all
         return THINGS[self.thing].moves
 
     @property

@@ -108,7 +108,7 @@ def test_a_setting_without_its_name_or_by_a_wrong_one_is_answered_with_the_right
     for wrong, message in (
         (lambda: PGD(0.1), r"PGD takes its settings by name; write PGD\(eps=0.1\)"),
         (lambda: IntegratedGradients(0.1), r"write IntegratedGradients\(tolerance=0.1\)"),
-        (lambda: PGD(epsilon=0.1), r"PGD has no setting 'epsilon' \(did you mean 'eps'\?\); it has eps, norm"),
+        (lambda: PGD(epsilon=0.1), r"PGD has no setting 'epsilon' \(did you mean 'eps'\?\); it has goal, eps, norm"),
         (lambda: Accuracy(1), "Accuracy takes its settings by name, and has none"),
         (lambda: replace(PGD(), step_s=1), "did you mean 'steps'"),
     ):
@@ -216,12 +216,15 @@ def test_a_class_that_is_no_dataclass_or_sets_a_default_without_its_type_says_so
 
 def test_the_signature_and_the_help_of_a_method_tell_every_setting():
     signature = inspect.signature(PGD)
-    assert list(signature.parameters) == ["eps", "norm", "steps", "restarts", "step", "seed"]
+    assert list(signature.parameters) == ["goal", "eps", "norm", "steps", "restarts", "step", "seed"]
     assert str(signature.parameters["eps"]) == "eps: float = '8/255'"
     assert str(signature.parameters["norm"]) == "norm: Literal['linf', 'l2'] = 'linf'"
     assert inspect.signature(Every).parameters["layer"].default is inspect.Parameter.empty
     shown = pydoc.render_doc(PGD, renderer=pydoc.plaintext)
-    assert "PGD(*, eps: float = '8/255', norm: Literal['linf', 'l2'] = 'linf', steps: int = 40" in shown
+    assert (
+        "PGD(*, goal: Goal = Untargeted(), eps: float = '8/255', norm: Literal['linf', 'l2'] = 'linf', steps: int = 40"
+        in shown
+    )
     for f in fields(PGD):
         assert f.metadata["help"] in shown
     assert "layer (str, required): where" in inspect.getdoc(Every)

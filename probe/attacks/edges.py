@@ -7,11 +7,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from probe.attacks.greedy import climb
-from probe.contracts import Attack, Need
+from probe.attacks.greedy import greedy_search
+from probe.contracts import Aim, Attack, Need
 from probe.method import param
 from probe.model import Model
-from probe.shapes import Inputs, Labels
+from probe.shapes import Inputs
 from probe.things import pairs
 from probe.threats import Edits, Threat
 
@@ -39,13 +39,12 @@ class GradArgmax(Attack):
     eps: int = param(1, "edges that may be flipped", low=0)
     candidates: int = param(32, "flips tried on the model in each step, the highest first-order rises", low=1)
 
-    def perturb(self, model: Model, inputs: Inputs, labels: Labels) -> Inputs:
-        changes = min(self.eps, inputs[0].numel())
-        return climb(model, inputs, labels, changes, partial(self._flips, model))
+    def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
+        return greedy_search(inputs, aim, partial(self._flips, model))
 
-    def _flips(self, model: Model, graphs: Tensor, origin: Tensor, labels: Labels) -> Tensor:
+    def _flips(self, model: Model, graphs: Tensor, origin: Tensor, aim: Aim) -> Tensor:
         """Each graph with one edge flipped, by the flips with the highest first-order rise."""
-        _, gradient = model.gradient(graphs, lambda logits: model.task.loss(logits, labels))
+        _, _, gradient = aim.slope(graphs)
         one, other = pairs(graphs)
         allowed = model.space.movable(origin) & (graphs == origin)
         rise = (1 - 2 * graphs[:, one, other]) * (gradient[:, one, other] + gradient[:, other, one])

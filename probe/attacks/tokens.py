@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from probe.attacks.greedy import climb
-from probe.contracts import Attack, Need
+from probe.attacks.greedy import greedy_search
+from probe.contracts import Aim, Attack, Need
 from probe.method import param
 from probe.model import Model
-from probe.shapes import Inputs, Labels
+from probe.shapes import Inputs
 from probe.tensors import spans
 from probe.threats import Edits, Threat
 
@@ -41,20 +41,18 @@ class HotFlip(Attack):
     eps: int = param(1, "words that may be replaced", low=0)
     candidates: int = param(32, "replacements tried on the model in each step, the highest first-order rises", low=1)
 
-    def perturb(self, model: Model, inputs: Inputs, labels: Labels) -> Inputs:
+    def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
         vectors = _vectors(model, inputs)
         size = max(1, _ENTRIES // (inputs[0].numel() * len(vectors)))
-        changes = min(self.eps, inputs[0].numel())
         propose = partial(self._replacements, model, vectors)
-        parts = [climb(model, inputs[rows], labels[rows], changes, propose) for rows in spans(len(inputs), size)]
-        return torch.cat(parts)
+        return torch.cat([greedy_search(inputs[rows], aim[rows], propose) for rows in spans(len(inputs), size)])
 
     def _replacements(
-        self, model: Model, vectors: Vectors, texts: Texts, origin: Texts, labels: Labels
+        self, model: Model, vectors: Vectors, texts: Texts, origin: Texts, aim: Aim
     ) -> Int[Tensor, "batch candidates tokens"]:
         """Each text with one word replaced, by the replacements with the highest first-order rise."""
         points = _embedded(model, texts)
-        _, gradient = model.embedded().gradient(points, lambda logits: model.task.loss(logits, labels))
+        _, _, gradient = aim.embedded().slope(points)
         first = int(torch.as_tensor(model.space.bounds[0]))
         # Positions that an embedding adds are the same for both words, so the vectors of one place do for all.
         rise = gradient @ vectors.T - (gradient * vectors[texts - first]).sum(-1, keepdim=True)

@@ -7,6 +7,7 @@ Each asks a subclass for one function over tensors. The final `__call__` around 
 splits it to fit in memory, counts the cost, and wraps it up in a result.
 """
 
+from probe.contracts.aim import Aim
 from probe.contracts.attack import Attack
 from probe.contracts.certificate import Certificate
 from probe.contracts.common import Need
@@ -14,4 +15,4 @@ from probe.contracts.explainer import Explainer
 from probe.contracts.metric import Metric, Proportion
 from probe.contracts.survey import Survey
 
-__all__ = ["Attack", "Certificate", "Explainer", "Metric", "Need", "Proportion", "Survey"]
+__all__ = ["Aim", "Attack", "Certificate", "Explainer", "Metric", "Need", "Proportion", "Survey"]

@@ -1,80 +1,203 @@
-"""An Attack moves inputs so that the model errs."""
+"""An Attack moves inputs towards a goal, within a threat."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, TypeVar, final
 
 import torch
 from torch import Tensor
 
-from probe.arrays import Given
+from probe.arrays import Given, number_or_tensor
+from probe.contracts.aim import Aim
 from probe.contracts.common import Need, check_output, passes, refuse_missing, refuse_unmet
-from probe.errors import Unsupported
-from probe.method import Method
+from probe.errors import DataError, RangeError, ShapeError, Unsupported
+from probe.goals import Goal, Untargeted
+from probe.method import Method, param
 from probe.model import Model
+from probe.numbers import exact
 from probe.results import Perturbation, Prediction
-from probe.shapes import Inputs, Labels
+from probe.shapes import Inputs, PerExample
 from probe.space import Space
 from probe.threats import Threat
 
 A = TypeVar("A", bound="Attack")
+Amount = float | str | Sequence[float | str] | Given
 
 
+@dataclass(frozen=True, kw_only=True)
 class Attack(Method, ABC):
-    """Moves inputs, within the model's space, so that the model errs."""
+    """Moves inputs, within the model's space and a threat, until the model's answers reach a goal.
+
+    It either has a budget, a setting that says how much may be changed, or makes the change as small as it can: then
+    `budget` is "", and one run tells what happens at every budget.
+    """
 
     family: ClassVar[str] = "attack"
     needs: ClassVar[frozenset[Need]] = frozenset()  # of the model
     budget: ClassVar[str] = "eps"  # the setting that says how much may be changed; "" where the change is made small
+    queries: ClassVar[str] = ""  # the setting that says how often each example may be asked; "" where none does
+
+    goal: Goal = param(Untargeted(), "what is climbed, and when it is reached")
 
     @property
     @abstractmethod
     def threat(self) -> Threat:
-        """What it may change, and how the change is measured. `perturb` stays within the budget of it."""
+        """What it may change, and how the change is measured."""
 
     @abstractmethod
-    def perturb(self, model: Model, inputs: Inputs, labels: Labels) -> Inputs:
-        """Return the moved inputs. All of them are classified correctly to begin with."""
+    def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
+        """Return the moved inputs, each within its `aim.budget`. None of them has reached the goal to begin with."""
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        cls.__repr__ = Attack.__repr__  # type: ignore[method-assign]  # or each dataclass would write one of its own
+
+    def __repr__(self) -> str:
+        """The method with its settings; a goal only where it is not the usual one."""
+        shown = {f.name: getattr(self, f.name) for f in fields(self)}
+        if shown["goal"] == Untargeted():
+            del shown["goal"]
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     def amount(self) -> float:
         """The budget, in the unit of the threat; infinity where the change is made as small as it can be."""
         return float(getattr(self, self.budget)) if self.budget else torch.inf
-
-    def could_move(self, space: Space, inputs: Inputs) -> Tensor:
-        """Whether the budget holds another input than each example itself that the space admits, (batch,)."""
-        return self.threat.could_move(space, inputs, self.amount())
 
     def at(self: A, amount: float | str) -> A:
         """The same attack with another budget; itself where it has none."""
         settings: dict[str, Any] = {self.budget: amount} if self.budget else {}
         return replace(self, **settings)
 
+    def could_move(self, space: Space, inputs: Inputs) -> Tensor:
+        """Whether the budget holds another input than each example itself that the space admits, (batch,)."""
+        return self.threat.could_move(space, inputs, self.amount())
+
     @final
-    def __call__(self, model: Model, inputs: Given, labels: Given) -> Perturbation:
-        """Attack the inputs that the model gets right; the others need no attack and stay as they are."""
+    def __call__(
+        self, model: Model, inputs: Given, labels: Given, *, targets: Given | None = None, eps: Amount | None = None
+    ) -> Perturbation:
+        """Attack the inputs that have not reached the goal; the others need no attack and stay as they are.
+
+        Args:
+            model: what is attacked.
+            inputs: (batch, *shape)
+            labels: what each input is.
+            targets: what each is to become, for a goal that reads them, such as Targeted().
+            eps: the budget, for all or for each example, as a number or a text such as "8/255". Where the attack makes
+                its change as small as it can, what is larger than that is given back as its input.
+
+        Raises:
+            Unsupported: if the threat moves other things than the model reads, or the model lacks what is needed.
+            DataError: if a goal names no target, or has no use for those that are given.
+            ContractError: if the attack left its budget, moved what is fixed, or asked more often than it may.
+        """
+        if eps is not None and self.budget and isinstance(eps, int | float | str):
+            return self.at(eps)(model, inputs, labels, targets=targets)
         refuse_unmet(self, self.needs, model)
         inputs = model.check(inputs)
         labels = model.check_labels(labels, inputs)
         self._check_threat(model, inputs)
         refuse_missing(self, inputs)
-        before = copy(model.usage)
+        budget, before = self._budgets(eps, inputs), copy(model.usage)
         clean = Prediction.of(model, inputs, labels)
+        aim = self._aim(model, clean, targets, budget, inputs)
+        found = self._search(model, inputs, aim, clean)
+        check_output(self, found.perturbed, inputs)
+        found = self._answered(model, found)
+        self.threat.check(str(self), model.space, found.perturbed, inputs, budget)
+        return replace(found, cost=model.usage - before)
+
+    def _search(self, model: Model, inputs: Inputs, aim: Aim, clean: Prediction) -> Perturbation:
+        """The moved inputs, in passes, with what each cost."""
+        done = self.goal.reached(model.task, clean.logits, aim.labels, aim.targets)
         perturbed = inputs.clone()
-        right = clean.correct.bool().nonzero()[:, 0]
-        for rows in passes(model, inputs[right]):
-            chosen = right[rows]
-            perturbed[chosen] = self.perturb(model, inputs[chosen], labels[chosen]).detach()
-        check_output(self, perturbed, inputs)
-        self.threat.check(str(self), model.space, perturbed, inputs, self.amount())
-        attacked = replace(clean, logits=model.logits(perturbed))
-        return Perturbation(inputs, perturbed, clean, attacked, self, model.space, model.usage - before)
+        forwards, backwards = (torch.zeros(len(inputs), device=inputs.device) for _ in range(2))
+        todo = (~done).nonzero()[:, 0]
+        most = int(getattr(self, self.queries)) if self.queries else None
+        for rows in passes(model, inputs[todo]):
+            chosen = todo[rows]
+            with model.metered(len(chosen), most=most) as metered:
+                part = replace(aim[chosen], model=metered, rows=torch.arange(len(chosen), device=inputs.device))
+                perturbed[chosen] = self.perturb(metered, inputs[chosen], part).detach()
+                assert metered.meter is not None, "a metered model has a meter"
+                forwards[chosen], backwards[chosen] = metered.meter.forward, metered.meter.backward
+        return Perturbation(
+            inputs,
+            perturbed,
+            clean,
+            clean,
+            self,
+            model.space,
+            targets=aim.targets,
+            budget=aim.budget,
+            forwards=forwards + 2,  # the answers before and after
+            backwards=backwards,
+            queries=forwards,
+        )
+
+    def _answered(self, model: Model, found: Perturbation) -> Perturbation:
+        """With the answers to the moved inputs. A change that was made small and is no success is taken back."""
+        answers = replace(found.clean, logits=model.logits(found.perturbed))
+        done, reached = (
+            self.goal.reached(model.task, each.logits, each.labels, found.targets) for each in (found.clean, answers)
+        )
+        found = replace(found, attacked=answers, success=~done & reached)
+        if self.budget or found.budget is None:
+            return found
+        return found.where(found.success).within(found.budget)
+
+    def _aim(self, model: Model, clean: Prediction, targets: Given | None, budget: PerExample, inputs: Inputs) -> Aim:
+        """What is to be reached with each example."""
+        if targets is not None and not self.goal.aimed:
+            raise DataError(
+                f"targets were given, and the goal {self.goal} reads none; write "
+                f"{type(self).__name__}(goal=Targeted()), with Targeted from probe.goals"
+            )
+        if targets is not None:
+            targets = model.check_labels(targets, inputs)
+        aims = self.goal.aims(model.task, clean.logits, targets)
+        if aims is not None:
+            aims = model.check_labels(aims, inputs)
+        rows = torch.arange(len(inputs), device=inputs.device)
+        return Aim(model, self.goal, clean.labels, aims, budget, rows)
+
+    def _budgets(self, eps: Amount | None, inputs: Inputs) -> PerExample:
+        """The budget of each example."""
+        wide = torch.float32 if inputs.device.type == "mps" else torch.float64
+        found = self.amount() if eps is None else eps
+        if isinstance(found, list | tuple):
+            found = [self._allowed(each) for each in found]
+        each = number_or_tensor(self._allowed(found) if isinstance(found, str | int | float) else found, "eps")
+        if isinstance(each, Tensor) and each.shape != (len(inputs),):
+            raise ShapeError(f"eps has shape {tuple(each.shape)}, expected one budget for each of {len(inputs)} inputs")
+        if isinstance(each, Tensor):
+            for amount in sorted(set(each.tolist())):
+                self._allowed(amount)
+        return torch.as_tensor(each).to(inputs.device, wide).expand(len(inputs)).clone()
+
+    def _allowed(self, amount: Any) -> float:
+        """A budget that a person wrote, as the setting takes it.
+
+        Raises:
+            RangeError: if it is none.
+        """
+        if self.budget:
+            return self.at(amount).amount()
+        try:
+            number = float("inf") if amount == torch.inf else float(exact(amount))
+        except (ValueError, OverflowError):
+            number = -1.0
+        if number < 0:
+            raise RangeError(f"eps = {amount!r:.60}, expected a number of at least 0, such as 0.5")
+        return number
 
     def _check_threat(self, model: Model, inputs: Inputs) -> None:
         """Raise Unsupported where the threat moves other things than the model reads."""
         moves, reads = self.threat.moves, moved(model, inputs)
         # An edge is a number too, though between 0 and 1 it is a relaxed one.
-        if moves != reads and not (moves == "numbers" and reads == "edges"):
+        if moves != reads and not (moves == "numbers" and model.embed is None):
             raise Unsupported(
                 f"{self.name()} moves {moves}, and {model.name} reads {reads}; choose an attack that moves {reads}"
             )

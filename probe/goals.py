@@ -1,0 +1,181 @@
+"""What an attack wants: what is climbed, and when it is reached. Arrays are of numpy or of torch."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from probe.errors import DataError, Unsupported
+from probe.method import Method, param, required
+from probe.task import Task
+
+__all__ = ["Both", "Custom", "Goal", "LeastLikely", "Margin", "Targeted", "Untargeted"]
+
+Answer = Literal["wrong", "target", ""]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goal(Method, ABC):
+    """What an attack wants of the answers.
+
+    Example:
+        >>> from probe.attacks import PGD
+        >>> from probe.goals import Targeted
+        >>> PGD(goal=Targeted(target=2), eps="8/255").goal
+        Targeted(target=2)
+    """
+
+    family: ClassVar[str] = "goal"
+    # What the answers are with which it is reached, and no others: wrong, or the target; "" where only it can tell.
+    answer: ClassVar[Answer] = ""
+
+    @property
+    def aimed(self) -> bool:
+        """Whether it reads the targets of a call, as in `attack(model, inputs, labels, targets=...)`."""
+        return False
+
+    def aims(self, task: Task, logits: Any, targets: Any) -> Any:
+        """The answer that each example is to get; None where the goal names none.
+
+        `logits` are those of the inputs before the attack, `targets` what the caller gave.
+        """
+        return targets
+
+    @abstractmethod
+    def loss(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
+        """What is climbed, one number for each row: the higher, the nearer is the goal."""
+
+    @abstractmethod
+    def reached(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
+        """Whether each row has reached it."""
+
+    def __and__(self, other: "Goal") -> "Goal":
+        """Both at once."""
+        return Both(first=self, second=other)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Untargeted(Goal):
+    """Any wrong answer."""
+
+    answer: ClassVar[Answer] = "wrong"
+
+    def loss(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
+        return task.loss(logits, labels)
+
+    def reached(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
+        return task.wrong(logits, labels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Targeted(Goal):
+    """One answer: that of `target`, or each example's own, as in `attack(model, inputs, labels, targets=...)`."""
+
+    answer: ClassVar[Answer] = "target"
+
+    target: int | None = param(
+        None, "number of the class that is wanted; none: targets= says it for each example", low=0
+    )
+
+    @property
+    def aimed(self) -> bool:
+        return self.target is None
+
+    def aims(self, task: Task, logits: Any, targets: Any) -> Any:
+        if self.target is not None:
+            return task.predict(logits) * 0 + self.target
+        if targets is None:
+            raise DataError(
+                "Targeted() names no answer that is wanted; write Targeted(target=3), or give targets=, one for each "
+                "example"
+            )
+        return targets
+
+    def loss(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
+        return -task.loss(logits, targets)
+
+    def reached(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
+        return ~task.wrong(logits, targets)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeastLikely(Goal):
+    """The class that is least likely before the attack (Kurakin et al. 2017, arXiv:1611.01236)."""
+
+    answer: ClassVar[Answer] = "target"
+
+    def aims(self, task: Task, logits: Any, targets: Any) -> Any:
+        return task.least_likely(logits)
+
+    def loss(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
+        return -task.loss(logits, targets)
+
+    def reached(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
+        return ~task.wrong(logits, targets)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Margin(Goal):
+    """A wrong answer, or with targets= that one, which leads by kappa (Carlini and Wagner 2017, arXiv:1608.04644)."""
+
+    kappa: float = param(0.0, "by how much the logit that is wanted leads the next, in logits", low=0.0)
+
+    @property
+    def aimed(self) -> bool:
+        return True
+
+    def loss(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
+        return task.margin(logits, labels) if targets is None else -task.margin(logits, targets)
+
+    def reached(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
+        decided = task.wrong(logits, labels) if targets is None else ~task.wrong(logits, targets)
+        return decided & (self.loss(task, logits, labels, targets) >= self.kappa)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Both(Goal):
+    """Two goals at once, as in `Targeted(target=2) & Margin(kappa=1)`; what is climbed is the sum of both."""
+
+    first: Goal = param(Untargeted(), "one of them")
+    second: Goal = param(Margin(), "the other")
+
+    @property
+    def aimed(self) -> bool:
+        return self.first.aimed or self.second.aimed
+
+    def aims(self, task: Task, logits: Any, targets: Any) -> Any:
+        named = [goal.aims(task, logits, targets) for goal in (self.first, self.second)]
+        return named[0] if named[0] is not None else named[1]
+
+    def loss(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
+        return self.first.loss(task, logits, labels, targets) + self.second.loss(task, logits, labels, targets)
+
+    def reached(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
+        one, other = (goal.reached(task, logits, labels, targets) for goal in (self.first, self.second))
+        return one & other
+
+
+@dataclass(frozen=True, kw_only=True)
+class Custom(Goal):
+    """What a function of logits, labels and targets says: it is climbed, and the goal is reached where it is above 0.
+
+    A function is no setting that a file can hold: a result that is read again knows its name, and what it reached.
+
+    Example:
+        >>> Custom(score=lambda logits, labels, targets: logits[:, 2] - logits[:, 0]).aimed
+        True
+    """
+
+    score: Callable[[Any, Any, Any], Any] | str = required("one number for each row, above 0 where the goal is reached")
+
+    @property
+    def aimed(self) -> bool:
+        return True
+
+    def loss(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
+        if isinstance(self.score, str):
+            raise Unsupported(f"a file keeps the name {self.score} of a function only; write Custom(score=function)")
+        return self.score(logits, labels, targets)
+
+    def reached(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
+        return self.loss(task, logits, labels, targets) > 0

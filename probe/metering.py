@@ -1,0 +1,52 @@
+"""How often each example went through a model, and how often it may."""
+
+import torch
+from torch import Tensor
+
+from probe.errors import ContractError
+from probe.shapes import Labels, PerExample
+
+
+class Meter:
+    """Passes of each of some examples, forward and backward, and how many forward ones each may have.
+
+    A call that does not say which examples its rows belong to counts one for each example if it has as many rows, and
+    is shared out evenly otherwise; where there is a limit, it must say so.
+    """
+
+    def __init__(self, count: int, most: int | None, device: torch.device) -> None:
+        self.forward = torch.zeros(count, device=device)
+        self.backward = torch.zeros(count, device=device)
+        self.most = most
+
+    @property
+    def left(self) -> PerExample:
+        """How many forward passes each example may still have; infinity without a limit."""
+        return (torch.inf if self.most is None else self.most) - self.forward
+
+    def count_forward(self, number: int, rows: Labels | None) -> None:
+        """Count a pass, unless an example would have more than it may.
+
+        Raises:
+            ContractError: for an example that has had its passes.
+        """
+        if self.most is not None:
+            if rows is None and number != len(self.forward):
+                raise ContractError(
+                    f"{number} rows of {len(self.forward)} examples were asked, and the queries of each are limited; "
+                    "say which examples they are: model.logits(inputs, rows=aim.rows), or aim.ask(inputs)"
+                )
+            again = self._shared(number, rows)
+            if bool((self.forward + again > self.most).any()):
+                raise ContractError(f"an example was asked more than {self.most} times, the most that is allowed")
+        self.forward = self.forward + self._shared(number, rows)
+
+    def count_backward(self, number: int, rows: Labels | None) -> None:
+        """Count a pass back."""
+        self.backward = self.backward + self._shared(number, rows)
+
+    def _shared(self, number: int, rows: Labels | None) -> Tensor:
+        """How many of the rows are of each example."""
+        if rows is None:
+            return torch.full_like(self.forward, number / len(self.forward))
+        return torch.zeros_like(self.forward).index_add_(0, rows, torch.ones_like(rows, dtype=self.forward.dtype))
