@@ -14,7 +14,7 @@ from probe.shapes import Evidence
 
 @dataclass(frozen=True, kw_only=True)
 class Sparseness(Metric[Attribution]):
-    """Gini index of the sizes of the values, from 0 (all alike) to 1 (a single one) (Chalasani et al. 2020)."""
+    """Gini index of the sizes of the values, in [0, 1]; higher is better, 1 a single feature (arXiv:1810.06583)."""
 
     lens: ClassVar[Lens] = "explanation"
 
