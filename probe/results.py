@@ -27,6 +27,8 @@ from probe.threats import Ball, Threat
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from probe.plots import Drawer, Example, Values
+
 
 R = TypeVar("R", bound="_Result")
 
@@ -182,25 +184,20 @@ class Attribution(_Result):
         )
 
     def plot(self, index: int = 0, ax: "Axes | None" = None) -> "Axes":
-        """Draw one example: a heat map for an image, bars for all else; red speaks for the target, blue against."""
-        from probe import plots
+        """Draw one example as its form is drawn: red speaks for the target, blue against it."""
+        part = self[index]
+        title = f"{type(self.method).__name__}: class {_named(part.targets, self.classes)[0]}"
+        return _drawer(self).explained(_example(self.space, part.inputs), part._values(), title=title, ax=ax)
 
-        form, title = self.space.form_of(self.inputs).name, self._title(index)
-        if form == "image":
-            image = plots.channels_last(to_numpy(self.inputs[index]))
-            features = None if self.space.features is None else to_numpy(self.space.features)
-            return plots.heatmap(to_numpy(self.values[index]), image, features=features, title=title, ax=ax)
-        in_words = form == "tokens"
-        names = self.space.describe(self[index].inputs)[0] if in_words else self._names()
-        return plots.bars(names, to_numpy(self.by_feature()[index]), title=title, ax=ax)
+    def _text(self, index: int) -> str:
+        part = self[index]
+        return _drawer(self).text(_example(self.space, part.inputs), part._values())
 
-    def _sentence(self) -> str:
-        from probe import plots
+    def _values(self) -> "Values":
+        """Those of the first example."""
+        from probe.plots import Values
 
-        return plots.shaded(self.space.describe(self.inputs)[0], to_numpy(self.by_feature()[0]))
-
-    def _title(self, index: int) -> str:
-        return f"{type(self.method).__name__}: class {_named(self.targets[index : index + 1], self.classes)[0]}"
+        return Values(to_numpy(self.values[0]), to_numpy(self.by_feature()[0]))
 
     def _names(self) -> list[str]:
         return [_whole(name) for name in self.space.feature_names(self.inputs)]
@@ -298,9 +295,8 @@ class Perturbation(_Result):
 
     def to_frame(self) -> pd.DataFrame:
         """One row per example: label, prediction before and after, success, size of the change."""
-        of_tokens = self.space.form_of(self.inputs).name == "tokens"
+        sizes = self.space.form_of(self.inputs).lengths
         named = {} if self.targets is None else {"target": _named(self.targets, self.clean.classes)}
-        sizes = {"words": 0.0} if of_tokens else {"linf": torch.inf, "l2": 2.0}
         return pd.DataFrame(
             {
                 "label": _named(self.clean.labels, self.clean.classes),
@@ -313,26 +309,18 @@ class Perturbation(_Result):
         )
 
     def plot(self, index: int = 0, ax: "Axes | None" = None) -> "Axes":
-        """Draw one example: an image before, after, and the change; bars of the change for anything else."""
-        from probe import plots
+        """Draw what was changed of one example, as its form is drawn."""
+        before, after = self._pair(index)
+        part = self[index]
+        moved = self.space.by_feature(self.space.change(part.perturbed, part.inputs))[0]
+        return _drawer(self).attacked(before, after, to_numpy(moved), ax=ax)
 
-        before, after = to_numpy(self.inputs[index]), to_numpy(self.perturbed[index])
-        form = self.space.form_of(self.inputs).name
-        if form == "image":
-            return plots.before_and_after(plots.channels_last(before), plots.channels_last(after), ax=ax)
-        moved = self.space.by_feature(self.space.change(self.perturbed, self.inputs))
-        names = list(self.space.feature_names(self.inputs))
-        if form == "tokens":
-            names = [f"{old} → {new}" for old, new in zip(*self[index]._words(), strict=True)]
-        return plots.bars(names, to_numpy(moved[index]), ax=ax)
+    def _text(self, index: int) -> str:
+        return _drawer(self).edited(*self._pair(index))
 
-    def _sentence(self) -> str:
-        from probe import plots
-
-        return plots.edited(*self._words())
-
-    def _words(self) -> tuple[list[str], list[str]]:
-        return self.space.describe(self.inputs)[0], self.space.describe(self.perturbed)[0]
+    def _pair(self, index: int) -> "tuple[Example, Example]":
+        part = self[index]
+        return _example(self.space, part.inputs), _example(self.space, part.perturbed)
 
     def _figures(self) -> str:
         return _drawn(self)
@@ -418,11 +406,28 @@ def _drawn(result: Attribution | Perturbation, most: int = 3) -> str:
     """The first few examples as images, or texts, inside the page: nothing is loaded, nothing runs."""
     from probe import plots
 
-    if result.space.form_of(result.inputs).name == "tokens":
-        return "".join(result[index]._sentence() for index in range(min(most, len(result))))
-    images = (b64encode(plots.to_png(result.plot(index), dpi=72)).decode() for index in range(min(most, len(result))))
-    tags = (f'<img alt="example {i}" src="data:image/png;base64,{image}">' for i, image in enumerate(images))
-    return f"<div>{''.join(tags)}</div>"
+    parts = []
+    for index in range(min(most, len(result))):
+        text = result._text(index)
+        png = "" if text else b64encode(plots.to_png(result.plot(index), dpi=72)).decode()
+        parts.append(text or f'<img alt="example {index}" src="data:image/png;base64,{png}">')
+    return f"<div>{''.join(parts)}</div>"
+
+
+def _drawer(result: Attribution | Perturbation) -> "Drawer":
+    from probe import plots
+
+    return plots.drawer_of(result.space.form_of(result.inputs).record())
+
+
+def _example(space: Space, inputs: Inputs) -> "Example":
+    """The only one of some inputs, as readers know it."""
+    from probe.plots import Example
+
+    names = [_whole(name) for name in space.feature_names(inputs)]
+    words = space.describe(inputs)[0] if space.form_of(inputs).told else ()
+    features = None if space.features is None else to_numpy(space.features)
+    return Example(to_numpy(inputs[0]), names, words, features)
 
 
 def _named(classes: Labels, names: tuple[str, ...]) -> NDArray[Any]:

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from probe.arrays import Given, brief, number_or_tensor, tensor
 from probe.errors import DataError, RangeError, ShapeError, Unsupported
-from probe.forms import ByShape, Form, Table, Tokens
-from probe.forms import form as made
+from probe.forms import ByShape, Form, Table, Tokens, named
 from probe.shapes import Inputs, PerFeature, References
 
 Bound = float | Given
@@ -57,7 +56,7 @@ class Space:
         """Raises: RangeError, ShapeError or DataError where what is said contradicts itself."""
         said: dict[str, Any] = {"names": names, "kinds": kinds, "levels": levels, "types": types, "missing": missing}
         said |= {"words": words, "special": special}
-        self._hold("form", made(form, {name: value for name, value in said.items() if value is not None}))
+        self._hold("form", named(form, {name: value for name, value in said.items() if value is not None}))
         if not isinstance(bounds, tuple | list) or len(bounds) != 2:
             raise ShapeError(
                 "Space.bounds are two: the lowest and the highest value, each a number or one for every coordinate, "

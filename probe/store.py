@@ -23,7 +23,7 @@ from torch import Tensor
 
 from probe import npz
 from probe.errors import DataError, ExistsError, RangeError, ShapeError, UnknownMethod, UnknownSetting
-from probe.forms import form as made
+from probe.forms import named
 from probe.method import Method
 from probe.numbers import as_written
 
@@ -217,7 +217,7 @@ def _with_form(space: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a space that has the name of a form, and beside it what is said of one, with the form itself."""
     geometry = {"bounds", "features", "reference", "mutable", "scale", "form"}
     said = {name: value for name, value in space.items() if name not in geometry and value}
-    kind = type(made(space["form"], {name: tuple(value) for name, value in said.items() if name != "special"}))
+    kind = type(named(space["form"], {name: tuple(value) for name, value in said.items() if name != "special"}))
     known = {f.name for f in saved(kind)}
     form = {"kind": kind.__name__, "fields": {name: value for name, value in said.items() if name in known}}
     return {name: value for name, value in space.items() if name in geometry} | {"form": form}

@@ -14,45 +14,24 @@ def svg(name: str, bundle: Bundle, ink: str, *keys: str) -> str:
     return plots.to_svg(FIGURES[name](bundle, *keys), ink=ink)
 
 
-def _picture(bundle: Bundle, row: str) -> Axes:
-    return plots.picture(plots.channels_last(instance.inputs(bundle, int(row))), ax=plots.blank(2.1, 2.1))
+def _input(bundle: Bundle, row: str) -> Axes:
+    return instance.drawer(bundle).input(instance.example(bundle, int(row)))
+
+
+def _explained(bundle: Bundle, row: str, method: str) -> Axes:
+    example, values = instance.example(bundle, int(row)), instance.drawn(bundle, int(row), method)
+    return instance.drawer(bundle).explained(example, values)
+
+
+def _attacked(bundle: Bundle, row: str, attack: str, eps: str) -> Axes:
+    found = instance.pair(bundle, int(row), attack, eps)
+    assert found is not None, "asked for only where it was kept"
+    return instance.drawer(bundle).attacked(*found)
 
 
 def _reliability(bundle: Bundle) -> Axes:
     bins = bundle.table("reliability")
     return plots.reliability(*(bins[name] for name in ("confidence", "accuracy", "low", "high", "n")))
-
-
-def _heatmap(bundle: Bundle, row: str, method: str) -> Axes:
-    image = plots.channels_last(instance.inputs(bundle, int(row)))
-    return plots.heatmap(instance.values(bundle, int(row), method), image, features=instance.groups(bundle))
-
-
-def _bars(bundle: Bundle, row: str, method: str) -> Axes:
-    shared = instance.order(bundle, int(row))[: instance.BARS]
-    return plots.bars(instance.features(bundle, int(row)), instance.by_feature(bundle, int(row), method), top=shared)
-
-
-def _graph(bundle: Bundle, row: str) -> Axes:
-    return plots.graph(plots.both_places(instance.inputs(bundle, int(row))))
-
-
-def _edges(bundle: Bundle, row: str, method: str) -> Axes:
-    values, nodes = instance.values(bundle, int(row), method), instance.inputs(bundle, int(row))
-    return plots.graph(plots.both_places(nodes), plots.both_places(values))
-
-
-def _rewired(bundle: Bundle, row: str, attack: str, eps: str) -> Axes:
-    attacked = instance.attacked(bundle, int(row), attack, eps)
-    assert attacked is not None, "asked for only where it was kept"
-    before = plots.both_places(instance.inputs(bundle, int(row))) / 2
-    return plots.rewired(before, plots.both_places(attacked) / 2, ax=plots.blank(4.6, 3.2))
-
-
-def _changed(bundle: Bundle, row: str, attack: str, eps: str) -> Axes:
-    attacked = instance.attacked(bundle, int(row), attack, eps)
-    assert attacked is not None, "asked for only where it was kept"
-    return plots.before_and_after(plots.channels_last(instance.inputs(bundle, int(row))), plots.channels_last(attacked))
 
 
 def _curves(bundle: Bundle, by: str) -> Axes:
@@ -81,14 +60,10 @@ def _forest(bundle: Bundle, attribute: str, rate: str) -> Axes:
 
 
 FIGURES: dict[str, Callable[..., Axes]] = {
-    "picture": _picture,
+    "input": _input,
     "reliability": _reliability,
-    "heatmap": _heatmap,
-    "bars": _bars,
-    "changed": _changed,
-    "graph": _graph,
-    "edges": _edges,
-    "rewired": _rewired,
+    "explained": _explained,
+    "attacked": _attacked,
     "curves": _curves,
     "forest": _forest,
 }

@@ -13,8 +13,7 @@ from probe.audit.asked import METRICS, Asked, Checks, asked, checks_from
 from probe.audit.expected import SECTIONS, ids
 from probe.audit.sources import SOURCES, DataSource, ModelSource
 from probe.errors import PlanError, ProbeError
-from probe.forms import Form
-from probe.forms import form as form_named
+from probe.forms import Form, named
 from probe.numbers import fraction
 from probe.registry import build, discover, methods
 
@@ -84,7 +83,7 @@ class Plan:
 
     def resolve(self, *, form: Form | str) -> "Plan":
         """The same plan with what depends on the form of the inputs filled in; the form itself, or its name."""
-        default = form_named(form).defaults
+        default = named(form).defaults
         explainers, attacks = self.explain.methods, self.attack.methods
         explainers = tuple({"method": m} for m in default.explainers) if explainers is None else explainers
         attacks = default.attacks if attacks is None else attacks

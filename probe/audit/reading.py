@@ -1,7 +1,7 @@
 """What report, viewer and command line ask of a bundle, answered once and without torch."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from probe.audit.budgets import reached
@@ -74,6 +74,33 @@ def repeat(manifest: Mapping[str, Any], folder: str) -> list[str]:
         '# plan = probe.audit.plan_from(tomllib.loads(Path("plan.toml").read_text()), sources=False)',
         f'# probe.audit.run(plan, model, data, "again/{manifest["plan"]["name"]}")',
     ]
+
+
+def changes(
+    features: Sequence[Any], attacked: Mapping[str, Any], radius: int, index: int
+) -> list[tuple[str, str, str, float]]:
+    """What an attack changed of a kept row of a table: feature, value before, value after, move in units of the radius.
+
+    Values are empty where the audit did not write them down in words.
+    """
+    moved = attacked["moved"][radius, index]
+    told = "before" in attacked and attacked["before"].shape[1] == len(moved)
+    old, new = (attacked["before"][index], attacked["after"][radius, index]) if told else (None, None)
+    return [
+        (
+            str(features[at]) if at < len(features) else f"feature {at}",
+            "" if old is None else str(old[at]),
+            "" if new is None else str(new[at]),
+            float(moved[at]),
+        )
+        for at in abs(moved).argsort(kind="stable")[::-1]
+        if moved[at]
+    ]
+
+
+def captioned(step: Mapping[str, Any]) -> str:
+    """What the values of an explainer say, as it declares them."""
+    return str(step.get("caption") or "Red is above 0, blue below; what that says was not recorded.")
 
 
 def _withstands(bundle: Bundle) -> str:

@@ -109,7 +109,7 @@ def describe(plan: Plan, model: Model, data: Dataset) -> dict[str, Any]:
             "source": data.source,
             "role": data.role,
             "n": len(data),
-            "form": space.form_of(like).name,
+            "form": dict(space.form_of(like).record()),
             "shape": list(like.shape[1:]),
             "groups": [] if data.groups is None else list(map(str, data.groups.columns)),
             "features": list(space.feature_names(like)),

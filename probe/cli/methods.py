@@ -51,14 +51,16 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Explain some answers of a model, one number per feature."""
+    from probe.plots import drawer_of
+
     model, data = _open(name, plan, allow_code, device)
     chosen = _slice(rows, len(data))
     part = data[chosen]
     attribution = _build("explainer", method, settings)(model, part.inputs)
     _save(attribution, out)
     frame = attribution.to_frame()
-    form = model.space.form_of(part.inputs)
-    described = model.space.describe(part.inputs) if form.named_in_words else []
+    drawer = drawer_of(model.space.form_of(part.inputs).record())
+    described = model.space.describe(part.inputs) if drawer.named_in_words else []
     if as_json:
         show(
             {

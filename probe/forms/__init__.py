@@ -16,7 +16,7 @@ from probe.forms.image import Image
 from probe.forms.table import ByShape, Table
 from probe.forms.tokens import Tokens
 
-__all__ = ["ByShape", "Defaults", "Form", "Graph", "Image", "Table", "Tokens", "form", "known"]
+__all__ = ["ByShape", "Defaults", "Form", "Graph", "Image", "Table", "Tokens", "known", "named"]
 
 
 @cache
@@ -27,7 +27,7 @@ def known() -> Mapping[str, type[Form]]:
     return MappingProxyType({kind.name: kind for module in modules for kind in _defined(module)})
 
 
-def form(given: Form | str = "", said: Mapping[str, Any] = MappingProxyType({})) -> Form:
+def named(given: Form | str = "", said: Mapping[str, Any] = MappingProxyType({})) -> Form:
     """A form from itself or its name, and what is said of it.
 
     Without a name it is Tokens where words are given, and else goes by the shape of the inputs.

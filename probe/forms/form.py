@@ -47,9 +47,10 @@ class Form:
     name: ClassVar[str] = ""
     moves: ClassVar[str] = "numbers"  # what an attacker changes; a threat has the same word for what it moves
     told: ClassVar[bool] = False  # whether a bundle keeps inputs in words beside their numbers
-    named_in_words: ClassVar[bool] = False  # whether a feature is called by what it is, a word, and not by its place
     feature: ClassVar[str] = "feature {}"  # what a feature without a name is called
     defaults: ClassVar[Defaults] = Defaults()
+    # The lengths of a change that a table of results has, by name: the p of their norm.
+    lengths: ClassVar[Mapping[str, float]] = {"linf": torch.inf, "l2": 2.0}
     # What each field has an entry for: features, coordinates, or channels, the first axis of an example.
     one_per: ClassVar[Mapping[str, str]] = {"names": "features", "kinds": "features", "missing": "features"}
 

@@ -1,6 +1,6 @@
 """Texts as the ids of their words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,9 +19,9 @@ class Tokens(Form):
     name: ClassVar[str] = "tokens"
     moves: ClassVar[str] = "tokens"
     told: ClassVar[bool] = True
-    named_in_words: ClassVar[bool] = True
     feature: ClassVar[str] = "word {}"
     defaults: ClassVar[Defaults] = Defaults(attacks=({"method": "hot_flip"},), eps=("1", "2", "3", "5"))
+    lengths: ClassVar[Mapping[str, float]] = {"words": 0.0}
 
     words: tuple[str, ...] = ()  # the word that each token id stands for
     special: tuple[int, ...] = (0, 1)  # ids of no word of a text: the absent word first, then the unknown one and such

@@ -3,6 +3,7 @@
 from probe.plots.bars import bars, shared_order
 from probe.plots.canvas import blank, to_png, to_svg
 from probe.plots.curves import Curve, learning, reliability, robustness
+from probe.plots.drawers import Drawer, Example, Values, drawer_of
 from probe.plots.graph import both_places, graph, rewired
 from probe.plots.heatmap import heatmap, pixel_map, reach
 from probe.plots.intervals import forest
@@ -12,11 +13,15 @@ from probe.plots.sentence import edited, shaded
 
 __all__ = [
     "Curve",
+    "Drawer",
+    "Example",
+    "Values",
     "bars",
     "before_and_after",
     "blank",
     "both_places",
     "channels_last",
+    "drawer_of",
     "edited",
     "forest",
     "graph",

@@ -70,7 +70,7 @@ def test_texts_are_audited_by_default_from_end_to_end(text_bundle):
     explained = [f"explain-{m}" for m in ("input_x_gradient", "integrated_gradients", "kernel_shap", "lime")]
     assert list(steps) == ["predictions", "instances", *explained, "attack-hot_flip"]
     assert set(steps.values()) == {"done"}
-    assert text_bundle.manifest["data"]["form"] == "tokens"
+    assert text_bundle.manifest["data"]["form"] == {"name": "tokens"}
     checks = {finding["check"]: finding["status"] for finding in text_bundle.manifest["findings"]}
     assert "withstands HotFlip at 3 words" in checks
     assert checks["integrated_gradients: adds up"] == "pass"

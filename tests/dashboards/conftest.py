@@ -139,7 +139,7 @@ def _start(
     }  # fmt: skip
     attributes = [] if groups is None else list(groups.columns)
     data = {"name": "made up", "sha256": "d" * 64, "source": "a test", "n": n, "shape": list(shape), "kinds": []}
-    data |= {"form": "image" if len(shape) == 3 else "table"}
+    data |= {"form": {"name": "image" if len(shape) == 3 else "table"}}
     bundle = create(
         folder,
         {
@@ -180,7 +180,7 @@ def _start(
 def _prose(folder: Path, vocabulary) -> Bundle:
     settings = {"shape": (6,), "classes": ("against", "for"), "features": [f"word {i}" for i in range(6)]}
     bundle = _start(folder, **settings, attacks=("hot_flip",), eps=("1", "2", "3"))
-    bundle.manifest["data"]["form"] = "tokens"
+    bundle.manifest["data"]["form"] = {"name": "tokens"}
     rng, words = np.random.default_rng(2), np.array(["", *vocabulary])
     shown = bundle.arrays("instances")
     described = words[rng.integers(1, len(words), shown["inputs"].shape)]
@@ -198,7 +198,7 @@ def _graph(folder: Path) -> Bundle:
     names = [f"place {i}" for i in range(30)]
     settings = {"shape": (5, 6), "classes": ("tree", "ring"), "features": names}
     bundle = _start(folder, **settings, attacks=("grad_argmax",), eps=("1", "2", "3"))
-    bundle.manifest["data"]["form"] = "graph"
+    bundle.manifest["data"]["form"] = {"name": "graph"}
     ring = np.roll(np.eye(5), 1, 0) + np.roll(np.eye(5), -1, 0)
     drawn = np.concatenate([ring, np.ones((5, 1))], 1)
     cut = drawn.copy()

@@ -242,15 +242,15 @@ def test_figures_are_drawn_and_leave_no_figure_behind(bundles):
 
     row = str(instance.rows(bundles.image)[0])
     for name, keys in (
-        ("picture", (row,)),
-        ("heatmap", (row, "lime")),
-        ("changed", (row, "pgd", "0.2")),
+        ("input", (row,)),
+        ("explained", (row, "lime")),
+        ("attacked", (row, "pgd", "0.2")),
         ("curves", ("attack",)),
         ("reliability", ()),
     ):
         assert figures.svg(name, bundles.image, "#123456", *keys).startswith("<svg")
     row = str(instance.rows(bundles.table)[0])
-    for name, keys in (("bars", (row, "lime")), ("curves", ("sex",)), ("forest", ("sex-x-race", "tpr"))):
+    for name, keys in (("explained", (row, "lime")), ("curves", ("sex",)), ("forest", ("sex-x-race", "tpr"))):
         assert figures.svg(name, bundles.table, "#123456", *keys).startswith("<svg")
     assert not _pylab_helpers.Gcf.figs
 

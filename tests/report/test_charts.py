@@ -6,7 +6,7 @@ import numpy as np
 
 from probe import plots
 from probe.audit.bundle import Bundle, read
-from probe.audit.forms import captioned
+from probe.audit.reading import captioned
 from probe.explainers import IntegratedGradients, KernelShap, Lime, Saliency
 from probe.report import render
 from tests.report.conftest import make, table_parts

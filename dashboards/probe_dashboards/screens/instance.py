@@ -19,15 +19,6 @@ LIMITS = (
 )
 NEAR = 250  # examples that are listed on each side of the one that is shown
 NOT_KEPT = "The input itself was not kept: an audit keeps those that it explains, and the first 24 that it attacks."
-BARS = (
-    "All charts list the same features in the same order, by their mean rank over the methods; each has a scale of its "
-    "own, so that lengths compare features within a chart, not methods."
-)
-SCALES = {
-    "image": "Each map has a scale of its own.",
-    "tokens": "Each text has a scale of its own.",
-    "graph": "Each drawing has a scale of its own.",
-}
 UNCHANGED = "No change is shown: the answer was wrong already, or the attack did not break it at this radius."
 
 
@@ -85,20 +76,19 @@ def _wanted(opened: Opened) -> examples.Wanted:
 
 
 def _answer(opened: Opened, row: int) -> None:
-    bundle = opened.bundle
+    bundle, drawer = opened.bundle, instance.drawer(opened.bundle)
     predicted, probability, truth = instance.answer(bundle, row)
     left, right = st.columns([1, 2])
     with left:
         if not instance.kept(bundle, row):
             st.info(NOT_KEPT, icon=":material/do_not_disturb_on:")
-        elif instance.form(bundle) == "image":
-            parts.figure(opened, "picture", f"Example {row}, true label {truth}", str(row), width=260)
-        elif instance.form(bundle) == "tokens":
-            st.html(instance.sentence(bundle, row))
-        elif instance.form(bundle) == "graph":
-            parts.figure(opened, "graph", f"Example {row}, true label {truth}", str(row), width=320)
-        else:
+        elif drawer.tabular:
             parts.data_table(instance.cells(bundle, row), height=300)
+        elif text := instance.sentence(bundle, row):
+            st.html(text)
+        else:
+            caption = f"Example {row}, true label {truth}"
+            parts.figure(opened, "input", caption, str(row), width=drawer.pixels[0])
     with right:
         sign = ":blue[:material/check_circle: Right]" if predicted == truth else ":orange[:material/cancel: Wrong]"
         st.markdown(f"Predicted **{md(predicted)}** ({md(share(probability))}). True label **{md(truth)}**. {sign}")
@@ -117,10 +107,10 @@ def _explanations(opened: Opened, row: int) -> None:
     if not instance.explained(bundle, row):
         st.text(f"This example was not explained; {len(instance.rows(bundle)):,} were.")
         return
-    form = instance.form(bundle)
+    drawer = instance.drawer(bundle)
     said = f"Explained is the answer {md(instance.target(bundle, row, next(iter(methods))))}."
-    st.markdown(f"{said} {SCALES.get(form, BARS)}")
-    width = {"image": 200, "tokens": 640, "graph": 300}.get(form, 400)
+    st.markdown(f"{said} {drawer.legend}")
+    width = drawer.pixels[1]
     with st.container(horizontal=True, gap="small"):
         for method, name in methods.items():
             with st.container(width=width):
@@ -136,16 +126,11 @@ def _explanations(opened: Opened, row: int) -> None:
 
 
 def _explanation(opened: Opened, row: int, method: str, name: str, width: int) -> None:
-    form = instance.form(opened.bundle)
-    if form == "tokens":
-        st.html(instance.sentence(opened.bundle, row, method))
-    elif form == "image":
-        caption = f"{visible(name)}: {instance.scale(opened.bundle, row, method)}"
-        parts.figure(opened, "heatmap", caption, str(row), method, width=width)
-    elif form == "graph":
-        parts.figure(opened, "edges", f"{visible(name)}: wide edges count most", str(row), method, width=width)
-    else:
-        parts.figure(opened, "bars", visible(name), str(row), method, width=width)
+    if text := instance.sentence(opened.bundle, row, method):
+        st.html(text)
+        return
+    caption = ": ".join(filter(None, (visible(name), instance.scale(opened.bundle, row, method))))
+    parts.figure(opened, "explained", caption, str(row), method, width=width)
 
 
 def _attack(opened: Opened, row: int) -> None:
@@ -161,34 +146,18 @@ def _attack(opened: Opened, row: int) -> None:
         eps = parts.control(opened, "eps", "Radius", radii, instance.first_fall(bundle, row, attack))
     if said := instance.outcome(bundle, row, attack, eps):
         st.markdown(md(said))
-    if instance.attacked(bundle, row, attack, eps) is None:
+    drawer, found = instance.drawer(bundle), instance.pair(bundle, row, attack, eps)
+    if found is None:
         st.text(
             "The attacked input of this example was not kept; the audit keeps those of the first 24 attacked examples."
         )
-    elif instance.form(bundle) == "image":
-        caption = (
-            f"Example {row} before and after {attacks[attack]} with radius {radii[eps]}, and the change, amplified"
-        )
-        parts.figure(opened, "changed", caption, str(row), attack, eps, width=620)
-    elif instance.form(bundle) == "graph":
-        caption = f"Example {row} and the edges that {attacks[attack]} moved; radius: {radii[eps]}"
-        parts.figure(opened, "rewired", caption, str(row), attack, eps, width=480)
-    elif instance.form(bundle) == "tokens":
-        _edited(instance.edited(bundle, row, attack, eps))
-    else:
-        moved = instance.changes(bundle, row, attack, eps)
-        if moved.empty:
-            st.text(UNCHANGED)
-        else:
-            parts.table(moved, "What the attack changed")
-
-
-def _edited(text: str) -> None:
-    if text:
+    elif text := instance.edited(bundle, row, attack, eps):
         st.html(text)
-        st.caption(
-            "Words that are struck out were replaced by the underlined ones after them. A word can be replaced by its "
-            "opposite, so that another answer is not always an error."
-        )
-    else:
+        st.caption(drawer.attacked_legend)
+    elif drawer.size == "text" or not found[2].any():
         st.text(UNCHANGED)
+    elif drawer.tabular:
+        parts.table(instance.changes(bundle, row, attack, eps), "What the attack changed")
+    else:
+        caption = f"Example {row} {drawer.attacked_alt.format(attack=attacks[attack])}; radius: {radii[eps]}"
+        parts.figure(opened, "attacked", caption, str(row), attack, eps, width=drawer.pixels[2])

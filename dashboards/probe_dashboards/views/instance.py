@@ -10,8 +10,8 @@ from scipy.stats import rankdata
 from probe import formatting, plots, task
 from probe.audit import Bundle, reading
 from probe.audit.budgets import counted, spoken, threat
-from probe.audit.forms import captioned
-from probe.audit.forms import changes as moves
+from probe.audit.reading import captioned
+from probe.audit.reading import changes as moves
 from probe.audit.titles import titles
 from probe.errors import IntegrityError
 from probe.formatting import MINUS, share
@@ -34,9 +34,22 @@ def rows(bundle: Bundle) -> list[int]:
     return [int(row) for row in bundle.arrays("instances")["rows"]] if bundle.has("arrays/instances.npz") else []
 
 
-def form(bundle: Bundle) -> str:
-    """What the examples are: a table, an image (channels first), tokens or a graph."""
-    return str(bundle.manifest["data"]["form"])
+def drawer(bundle: Bundle) -> plots.Drawer:
+    """How the examples are drawn, and what is said of their form."""
+    return plots.drawer_of(bundle.manifest["data"]["form"])
+
+
+def example(bundle: Bundle, row: int) -> plots.Example:
+    """The example as its form is drawn; words that are absent are left out."""
+    names, said = features(bundle, row), words(bundle, row)
+    said = [word for word in said if word] if drawer(bundle).named_in_words else said
+    return plots.Example(inputs(bundle, row), names, said, groups(bundle))
+
+
+def drawn(bundle: Bundle, row: int, method: str) -> plots.Values:
+    """What a method attributes to the example, with the features that every chart of it lists."""
+    top = order(bundle, row)[:BARS]
+    return plots.Values(values(bundle, row, method), by_feature(bundle, row, method), top)
 
 
 def explained(bundle: Bundle, row: int) -> bool:
@@ -59,12 +72,12 @@ def inputs(bundle: Bundle, row: int) -> Array:
 
 def groups(bundle: Bundle) -> Array | None:
     """The feature that each number of an image belongs to; None where each is one of its own."""
-    return bundle.arrays("instances").get("features")
+    return bundle.arrays("instances").get("features") if bundle.has("arrays/instances.npz") else None
 
 
 def features(bundle: Bundle, row: int) -> list[str]:
     """The names of the features; of a text its words."""
-    if form(bundle) == "tokens":
+    if drawer(bundle).named_in_words:
         return [word for word in words(bundle, row) if word]
     return [visible(name) for name in bundle.manifest["data"]["features"]]
 
@@ -129,12 +142,8 @@ def values(bundle: Bundle, row: int, method: str) -> Array:
 
 
 def scale(bundle: Bundle, row: int, method: str) -> str:
-    """What the darkest colours of a method's map stand for."""
-    shown = plots.pixel_map(values(bundle, row, method), groups(bundle))
-    reach = plots.reach(shown)
-    if np.abs(shown).max(initial=0.0) > reach * (1 + 1e-9):
-        return f"darkest where ≤ {MINUS}{reach:.2g} or ≥ +{reach:.2g}"
-    return f"darkest at \N{PLUS-MINUS SIGN}{reach:.2g}"
+    """What the colours or widths of a method's drawing stand for; empty where it says so itself."""
+    return drawer(bundle).key(example(bundle, row), drawn(bundle, row, method))
 
 
 def order(bundle: Bundle, row: int) -> list[int]:
@@ -145,13 +154,15 @@ def order(bundle: Bundle, row: int) -> list[int]:
 def by_feature(bundle: Bundle, row: int, method: str) -> Array:
     """What a method attributes to each feature; of a text to each word that is there."""
     found = _explanation(bundle, row, method, "by_feature")
-    return found[[bool(word) for word in words(bundle, row)]] if form(bundle) == "tokens" else found
+    return found[[bool(word) for word in words(bundle, row)]] if drawer(bundle).named_in_words else found
 
 
 def sentence(bundle: Bundle, row: int, method: str = "") -> str:
-    """The text as HTML, its words shaded by what a method attributes to them; plain if none is named."""
-    there = features(bundle, row)
-    return plots.shaded(there, by_feature(bundle, row, method)) if method else plots.edited(there, there)
+    """The text as HTML, its words shaded by what a method attributes to them; plain if none is named.
+
+    Empty where the form is drawn as a figure.
+    """
+    return drawer(bundle).text(example(bundle, row), drawn(bundle, row, method) if method else None)
 
 
 def target(bundle: Bundle, row: int, method: str) -> str:
@@ -243,14 +254,25 @@ def attacked(bundle: Bundle, row: int, attack: str, eps: str) -> Array | None:
     return np.asarray(stored["shown"][list(radii(bundle, attack)).index(eps), at], dtype=float)
 
 
-def edited(bundle: Bundle, row: int, attack: str, eps: str) -> str:
-    """The text as HTML, with the words that an attack replaced; empty if it replaced none, or was not kept."""
+def pair(bundle: Bundle, row: int, attack: str, eps: str) -> tuple[plots.Example, plots.Example, Array] | None:
+    """The example before and after an attack, and how far each feature moved; None if the audit did not keep it."""
     at, stored = _attacked(bundle, row, attack)
     if at is None or at >= stored["shown"].shape[1]:
-        return ""
-    after = stored["after"][list(radii(bundle, attack)).index(eps), at]
-    old, new = ([visible(word) for word in part.tolist()] for part in (stored["before"][at], after))
-    return plots.edited(old, new) if old != new else ""
+        return None
+    radius, names = list(radii(bundle, attack)).index(eps), [visible(n) for n in bundle.manifest["data"]["features"]]
+    told = "before" in stored
+    before, after = (stored["before"][at].tolist(), stored["after"][radius, at].tolist()) if told else ((), ())
+    return (
+        plots.Example(np.asarray(stored["inputs"][at], dtype=float), names, before, groups(bundle)),
+        plots.Example(np.asarray(stored["shown"][radius, at], dtype=float), names, after, groups(bundle)),
+        np.asarray(stored["moved"][radius, at], dtype=float),
+    )
+
+
+def edited(bundle: Bundle, row: int, attack: str, eps: str) -> str:
+    """The text as HTML, with the words that an attack replaced; empty if it replaced none, or was not kept."""
+    found = pair(bundle, row, attack, eps)
+    return "" if found is None or found[0].words == found[1].words else drawer(bundle).edited(*found[:2])
 
 
 def outcome(bundle: Bundle, row: int, attack: str, eps: str) -> str:

@@ -5,10 +5,12 @@ from typing import Any
 
 import pandas as pd
 
+from probe import plots
 from probe.audit import reading
 from probe.audit.budgets import spoken, threat
 from probe.audit.bundle import Bundle
 from probe.formatting import count, radius
+from probe.plots import Drawer
 from probe.report.parts import Absence, Block
 from probe.statuses import urgency
 
@@ -51,9 +53,9 @@ def class_name(bundle: Bundle, index: int) -> str:
     return str(classes[index]) if 0 <= index < len(classes) else f"class {index}"
 
 
-def form(bundle: Bundle) -> str:
-    """What the inputs are: a table, an image, tokens or a graph."""
-    return str(bundle.manifest["data"]["form"])
+def drawer(bundle: Bundle) -> Drawer:
+    """How the inputs are drawn, and what is said of their form."""
+    return plots.drawer_of(bundle.manifest["data"]["form"])
 
 
 def reach(bundle: Bundle, eps: float) -> str:

@@ -1,28 +1,20 @@
 """What the model looks at, and whether the methods that say so can be relied on."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from markupsafe import Markup
-from numpy.typing import NDArray
 
 from probe import plots
 from probe.audit.bundle import Arrays, Bundle
-from probe.audit.forms import captioned
-from probe.audit.reading import readings
+from probe.audit.reading import captioned, readings
 from probe.audit.titles import title_of
 from probe.formatting import DASH, estimate, number, settings, words
 from probe.report.parts import Block, Figure, Section, Table, Text, panel
-from probe.report.sections.common import class_name, form, steps, with_absence
-from probe.text import visible
+from probe.report.sections.common import class_name, drawer, steps, with_absence
 
 INSTANCES = 4
 FEATURES = 10
-BARS = (
-    "The charts list the same features in the same order, by their mean rank over the methods. Each has a scale of its "
-    "own, so that lengths compare features within a chart, not methods."
-)
 
 
 def section(bundle: Bundle) -> Section:
@@ -80,14 +72,7 @@ def _instances(bundle: Bundle, methods: dict[str, Arrays]) -> list[Block]:
         label = class_name(bundle, int(answers["labels"][row]))
         verdict = "which is the label" if target == label else f"but the label is {label}"
         head = f"Row {int(row):,}: the model answers {target}, {verdict}."
-        if form(bundle) == "image":
-            blocks.append(_image(bundle, methods, shown, index, head))
-        elif form(bundle) == "tokens":
-            blocks.append(_sentences(bundle, methods, shown["described"][index], index, head))
-        elif form(bundle) == "graph":
-            blocks.append(_graph(bundle, methods, shown["inputs"][index], index, head))
-        else:
-            blocks.append(_bars(bundle, methods, index, head))
+        blocks.append(_instance(bundle, methods, shown, index, head))
     return blocks
 
 
@@ -97,49 +82,23 @@ def _captions(bundle: Bundle) -> Table:
     return Table(("method", "what its values say"), rows, "What the values of each method say")
 
 
-def _image(bundle: Bundle, methods: dict[str, Arrays], shown: Arrays, index: int, head: str) -> Figure:
-    image = plots.channels_last(shown["inputs"][index])
-    panels = [panel(plots.picture(image, title="input"), f"The input. {head}", f"input-{index}")]
-    for order, (method, arrays) in enumerate(methods.items()):
-        ax = plots.heatmap(arrays["values"][index], image, features=shown.get("features"), title=method)
-        panels.append(panel(ax, f"Heat map of {method}. {head}", f"map-{index}-{order}"))
-    caption = (
-        f"{head} Each map has a scale of its own, written below it: 0 is white or clear, and where the scale says "
-        "at least, the 1 % of the pixels beyond it share the darkest shade. Groups of pixels are coloured by the value "
-        "of the group."
-    )
-    return Figure(panels, caption, _top(bundle, methods, index), size="small")
-
-
-def _sentences(bundle: Bundle, methods: dict[str, Arrays], words_of: NDArray[Any], index: int, head: str) -> Figure:
-    panels = []
-    for method, arrays in methods.items():
-        text = plots.shaded([visible(word, 60) for word in words_of], arrays["by_feature"][index])
-        panels.append(Markup("<h4>{}</h4>{}").format(method, Markup(text)))
-    caption = f"{head} Below each word its value; each method has a scale of its own."
-    return Figure(panels, caption, _top(bundle, methods, index), size="text")
-
-
-def _graph(bundle: Bundle, methods: dict[str, Arrays], nodes: NDArray[Any], index: int, head: str) -> Figure:
-    panels = []
-    for order, (method, arrays) in enumerate(methods.items()):
-        ax = plots.graph(plots.both_places(nodes), plots.both_places(arrays["values"][index]), title=method)
-        panels.append(panel(ax, f"The graph with its edges by {method}. {head}", f"graph-{index}-{order}"))
-    caption = (
-        f"{head} Lines are the edges that the graph has, wide where they count; each drawing has a scale of its own, "
-        "written below it. Numbers are those of the nodes."
-    )
-    return Figure(panels, caption, _top(bundle, methods, index), size="third")
-
-
-def _bars(bundle: Bundle, methods: dict[str, Arrays], index: int, head: str) -> Figure:
-    names = bundle.manifest["data"]["features"]
+def _instance(bundle: Bundle, methods: dict[str, Arrays], shown: Arrays, index: int, head: str) -> Figure:
+    """One input with what each method attributes to it, drawn as its form is."""
+    drawing, names = drawer(bundle), bundle.manifest["data"]["features"]
+    described = shown["described"][index].tolist() if "described" in shown else ()
+    example = plots.Example(shown["inputs"][index], names, described, shown.get("features"))
     shared = plots.shared_order([arrays["by_feature"][index] for arrays in methods.values()])[:FEATURES]
     panels = []
+    if drawing.shown_alone:
+        panels.append(panel(drawing.input(example, title="input"), f"The input. {head}", f"input-{index}"))
     for order, (method, arrays) in enumerate(methods.items()):
-        ax = plots.bars(names, arrays["by_feature"][index], top=shared, title=method)
-        panels.append(panel(ax, f"Bars of {method}. {head}", f"bars-{index}-{order}"))
-    return Figure(panels, f"{head} {BARS}", _top(bundle, methods, index), size="half")
+        values = plots.Values(arrays["values"][index], arrays["by_feature"][index], top=shared)
+        if text := drawing.text(example, values):
+            panels.append(Markup("<h4>{}</h4>{}").format(method, Markup(text)))
+        else:
+            ax = drawing.explained(example, values, title=method)
+            panels.append(panel(ax, f"{drawing.alt.format(method=method)}. {head}", f"map-{index}-{order}"))
+    return Figure(panels, f"{head} {drawing.legend}", _top(bundle, methods, index), size=drawing.size)
 
 
 def _top(bundle: Bundle, methods: dict[str, Arrays], index: int) -> Table:

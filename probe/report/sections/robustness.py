@@ -5,37 +5,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
-from numpy.typing import NDArray
 
 from probe import plots
 from probe.audit.budgets import threat
 from probe.audit.bundle import Arrays, Bundle
-from probe.audit.forms import changes
 from probe.audit.titles import titles
 from probe.formatting import count, estimate, number, settings
 from probe.numbers import fraction
 from probe.report.parts import Block, Cell, Figure, Section, Table, Text, panel
-from probe.report.sections.common import class_name, form, reach, records, steps, with_absence
-from probe.text import visible
+from probe.report.sections.common import class_name, drawer, reach, records, steps, with_absence
 
 PAIRS = 4
 CURVES = 6  # groups that are drawn; the table has all
-SCOPE = {
-    "image": (
-        "each input may be moved, by up to the radius, in the worst direction",
-        "Changes outside the radius, such as a rotation or another camera, are not covered.",
-    ),
-    "graph": (
-        "edges of each graph may be moved, by up to the radius, in the worst way",
-        "Without an edge a graph may be something else, so that another answer is not always an error; new nodes are "
-        "not covered.",
-    ),
-    "tokens": (
-        "some words of each text may be replaced by the worst others",
-        "Words may be replaced by their opposites, so that another answer is not always an error; what a text loses "
-        "by added sentences or another order of words is not covered.",
-    ),
-}
 
 
 def section(bundle: Bundle) -> Section:
@@ -45,14 +26,14 @@ def section(bundle: Bundle) -> Section:
         blocks.append(_curves(bundle))
         blocks += _by_group(bundle)
         blocks += _pairs(bundle)
-    shows, outside = SCOPE.get(form(bundle), SCOPE["image"])
+    drawing = drawer(bundle)
     return Section(
         "robustness",
         "Robustness",
         with_absence(bundle, "robustness", blocks),
-        shows=f"The share of rows that the model still gets right when {shows} that these attacks found.",
+        shows=f"The share of rows that the model still gets right when {drawing.shows} that these attacks found.",
         hides="That it would stand up to another attack: every number here is an upper bound, which a stronger attack "
-        f"can only lower. {outside}",
+        f"can only lower. {drawing.hides}",
     )
 
 
@@ -144,78 +125,42 @@ def _pairs(bundle: Bundle) -> list[Block]:
         return [Text(f"None of the {len(arrays['inputs'])} rows kept to be looked at was broken by {attack}.")]
     at = hit[0]  # the radius that was asked for, or the next that broke any of these
     asked, broken = reach(bundle, float(arrays["eps"][at])), np.flatnonzero(success[at])[:PAIRS]
-    if form(bundle) == "tokens":
-        return [_texts(bundle, arrays, at, broken, f"{attack} broke at {asked}")]
-    panels, rows = [], []
+    panels, rows, drawing = [], [], drawer(bundle)
     for order, index in enumerate(broken):
         row = int(arrays["rows"][index])
         before = class_name(bundle, int(answers["labels"][row]))
         after = class_name(bundle, int(arrays["predicted"][at][index]))
-        moved = arrays["moved"][at][index]
+        moved, pair = arrays["moved"][at][index] / drawing.places, _pair(bundle, arrays, at, int(index))
         title = f"row {row}: {before} → {after}"
-        ax = _pair(bundle, arrays, at, int(index), title)
-        panels.append(panel(ax, f"Row {row} before and after: {before} becomes {after}.", f"pair-{order}"))
-        # An edge has two places.
-        moved = moved / 2 if form(bundle) == "graph" else moved
-        most = int(np.abs(moved).argmax())
+        if text := drawing.edited(*pair):
+            panels.append(Markup("<h4>{}</h4>{}").format(title, Markup(text)))
+        else:
+            ax = drawing.attacked(*pair, arrays["moved"][at][index], title=title)
+            panels.append(panel(ax, f"Row {row} before and after: {before} becomes {after}.", f"pair-{order}"))
         sure = number(arrays["probability"][at][index], "share") if "probability" in arrays else "not recorded"
-        what = bundle.manifest["data"]["features"][most]
-        if form(bundle) == "table":
-            told = changes(bundle.manifest["data"]["features"], arrays, at, int(index))
-            what = "; ".join(f"{name}: {old} → {new}" if old else name for name, old, new, _ in told[:3])
-            what += f"; {len(told) - 3} more" if len(told) > 3 else ""
-        rows.append((f"{row}", before, after, sure, what, number(moved[most], "signed")))
-    what = "moved most" if form(bundle) == "table" else "feature moved most"
+        most = number(moved[int(np.abs(moved).argmax())], "signed")
+        rows.append((f"{row}", before, after, sure, drawing.told(*pair, arrays["moved"][at][index]), most))
     columns = (
-        "row", "answer before (the label)", "answer after", "its probability", what,
+        "row", "answer before (the label)", "answer after", "its probability", drawing.changed,
         "largest move, in units of the radius",
     )  # fmt: skip
-    caption = f"Rows that {attack} broke at {asked}: at most {PAIRS}, in the order of their row numbers. "
-    if form(bundle) == "image":
-        caption += "The change is amplified as its label says: red is brighter, blue darker."
-    elif form(bundle) == "graph":
-        caption += "Red edges came or grew; blue, dashed edges went or shrank. Edges are as wide as they were moved."
-    else:
-        caption += "Bars say how far each feature was moved, in the unit of the radius: red is up, blue is down."
-    table = Table(columns, rows, "Answers before and after", numeric=(columns[0], columns[3], columns[-1]), folded=True)
-    return [Figure(panels, caption, table, title=f"What broke it at {asked}", size="half")]
-
-
-def _texts(bundle: Bundle, arrays: Arrays, at: int, broken: NDArray[Any], what: str) -> Figure:
-    """Texts with the words that went and came."""
-    labels = bundle.arrays("predictions")["labels"]
-    panels, rows = [], []
-    for index in broken:
-        row = int(arrays["rows"][index])
-        before, after = (
-            class_name(bundle, int(labels[row])),
-            class_name(bundle, int(arrays["predicted"][at][index])),
-        )
-        old, new = ([visible(w, 60) for w in words] for words in (arrays["before"][index], arrays["after"][at][index]))
-        replaced = "; ".join(f"{a} → {b}" for a, b in zip(old, new, strict=True) if a != b)
-        panels.append(Markup("<h4>{}</h4>{}").format(f"row {row}: {before} → {after}", Markup(plots.edited(old, new))))
-        rows.append((f"{row}", before, after, replaced))
-    table = Table(
-        ("row", "answer before (the label)", "answer after", "words replaced"), rows, "Answers before and after",
-        numeric=("row",), folded=True,
-    )  # fmt: skip
     caption = (
-        f"Rows that {what}: at most {PAIRS}, in the order of their row numbers. Words that are struck out were "
-        "replaced by the underlined ones after them."
+        f"Rows that {attack} broke at {asked}: at most {PAIRS}, in the order of their row numbers. "
+        f"{drawing.attacked_legend}"
     )
-    return Figure(panels, caption, table, title="What broke it", size="text")
+    table = Table(columns, rows, "Answers before and after", numeric=(columns[0], columns[3], columns[-1]), folded=True)
+    size = "text" if drawing.size == "text" else "half"
+    return [Figure(panels, caption, table, title=f"What broke it at {asked}", size=size)]
 
 
-def _pair(bundle: Bundle, arrays: Arrays, at: int, index: int, title: str) -> Any:
-    if form(bundle) not in ("image", "graph"):
-        names = bundle.manifest["data"]["features"]
-        moved = arrays["moved"][at][index]
-        kept = np.flatnonzero(moved)
-        return plots.bars([names[i] for i in kept], moved[kept], top=8, title=title)
-    before, after = arrays["inputs"][index], arrays["shown"][at][index]
-    if form(bundle) == "graph":
-        return plots.rewired(plots.both_places(before) / 2, plots.both_places(after) / 2, title=title)
-    return plots.before_and_after(plots.channels_last(before), plots.channels_last(after), title=title)
+def _pair(bundle: Bundle, arrays: Arrays, at: int, index: int) -> tuple[plots.Example, plots.Example]:
+    """A kept row before and after an attack."""
+    names, told = bundle.manifest["data"]["features"], "before" in arrays
+    before, after = (arrays["before"][index].tolist(), arrays["after"][at][index].tolist()) if told else ((), ())
+    return (
+        plots.Example(arrays["inputs"][index], names, before),
+        plots.Example(arrays["shown"][at][index], names, after),
+    )
 
 
 def _curve(rows: pd.DataFrame) -> plots.Curve:

@@ -7,6 +7,7 @@ from probe.audit.bundle import Bundle
 from probe.audit.toml import to_toml
 from probe.formatting import count
 from probe.report.parts import Block, Listing, Section, Table
+from probe.report.sections.common import drawer
 from probe.text import visible
 
 NAMES = 60  # features or classes that are listed
@@ -24,9 +25,9 @@ def section(bundle: Bundle) -> Section:
         ("rows audited", count(data["n"])),
         ("source and terms", data["source"] or "not stated"),
         ("SHA-256 of the rows", data["sha256"]),
-        ("form and shape of an input", f"{data['form']}, {shape}"),
+        ("form and shape of an input", f"{data['form']['name']}, {shape}"),
         ("features", f"{len(data['features'])}{': ' + ', '.join(described) if described else ''}"),
-        *([] if data["form"] == "tokens" else [("names of the features", _list(data["features"]))]),
+        *([] if drawer(bundle).named_in_words else [("names of the features", _list(data["features"]))]),
         ("attributes with groups", _list(data["groups"]) or "none declared"),
     ]
     blocks: list[Block] = [

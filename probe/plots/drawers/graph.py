@@ -1,0 +1,47 @@
+"""Graphs: which edges the answer rests on, and which ones an attack moved."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from matplotlib.axes import Axes
+
+from probe.plots.drawers.drawer import Array, Drawer, Example, Values
+from probe.plots.graph import both_places, graph, rewired
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphDrawer(Drawer):
+    """A graph, which begins with its adjacency."""
+
+    form: ClassVar[str] = "graph"
+    places: ClassVar[int] = 2
+    size: ClassVar[str] = "third"
+    pixels: ClassVar[tuple[int, int, int]] = (320, 300, 480)
+    alt: ClassVar[str] = "The graph with its edges by {method}"
+    legend: ClassVar[str] = (
+        "Lines are the edges that the graph has, wide where they count; each drawing has a scale of its own, written "
+        "below it. Numbers are those of the nodes."
+    )
+    attacked_alt: ClassVar[str] = "and the edges that {attack} moved"
+    attacked_legend: ClassVar[str] = (
+        "Red edges came or grew; blue, dashed edges went or shrank. Edges are as wide as they were moved."
+    )
+    shows: ClassVar[str] = "edges of each graph may be moved, by up to the radius, in the worst way"
+    hides: ClassVar[str] = (
+        "Without an edge a graph may be something else, so that another answer is not always an error; new nodes are "
+        "not covered."
+    )
+
+    def input(self, example: Example, *, title: str = "", ax: Axes | None = None) -> Axes:
+        return graph(both_places(example.inputs), title=title, ax=ax)
+
+    def explained(self, example: Example, values: Values, *, title: str = "", ax: Axes | None = None) -> Axes:
+        return graph(both_places(example.inputs), both_places(values.by_number), title=title, ax=ax)
+
+    def attacked(
+        self, before: Example, after: Example, moved: Array, *, title: str = "", ax: Axes | None = None
+    ) -> Axes:
+        return rewired(both_places(before.inputs) / 2, both_places(after.inputs) / 2, title=title, ax=ax)
+
+    def key(self, example: Example, values: Values) -> str:
+        return "wide edges count most"

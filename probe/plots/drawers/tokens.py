@@ -1,0 +1,54 @@
+"""Texts: words shaded by what they speak for, or struck out where they were replaced."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from matplotlib.axes import Axes
+
+from probe.plots.bars import bars
+from probe.plots.drawers.drawer import Array, Drawer, Example, Values
+from probe.plots.sentence import edited, shaded
+from probe.text import visible
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokensDrawer(Drawer):
+    """A text, whose features are words."""
+
+    form: ClassVar[str] = "tokens"
+    named_in_words: ClassVar[bool] = True
+    size: ClassVar[str] = "text"
+    pixels: ClassVar[tuple[int, int, int]] = (640, 640, 640)
+    legend: ClassVar[str] = "Below each word its value; each method has a scale of its own."
+    attacked_legend: ClassVar[str] = (
+        "Words that are struck out were replaced by the underlined ones after them. A word can be replaced by its "
+        "opposite, so that another answer is not always an error."
+    )
+    changed: ClassVar[str] = "words replaced"
+    shows: ClassVar[str] = "some words of each text may be replaced by the worst others"
+    hides: ClassVar[str] = (
+        "Words may be replaced by their opposites, so that another answer is not always an error; what a text loses "
+        "by added sentences or another order of words is not covered."
+    )
+
+    def attacked(
+        self, before: Example, after: Example, moved: Array, *, title: str = "", ax: Axes | None = None
+    ) -> Axes:
+        pairs = zip(before.words, after.words, strict=True)
+        return bars([f"{old} → {new}" for old, new in pairs], moved, title=title, ax=ax)
+
+    def text(self, example: Example, values: Values | None = None) -> str:
+        words = _visible(example.words)
+        return edited(words, words) if values is None else shaded(words, values.by_feature)
+
+    def edited(self, before: Example, after: Example) -> str:
+        return edited(_visible(before.words), _visible(after.words))
+
+    def told(self, before: Example, after: Example, moved: Array) -> str:
+        pairs = zip(_visible(before.words), _visible(after.words), strict=True)
+        return "; ".join(f"{old} → {new}" for old, new in pairs if old != new)
+
+
+def _visible(words: Sequence[str]) -> list[str]:
+    return [visible(word, 60) for word in words]
