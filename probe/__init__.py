@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from probe.space import Space
     from probe.study import load, predict, sweep
     from probe.tables import from_csv
+    from probe.task import Classification, MultiLabel, Places, Regression
 
 _HOME = {
     "check_model": "adapters",
@@ -56,6 +57,10 @@ _HOME = {
     "Survey": "contracts",
     "Dataset": "dataset",
     "from_csv": "tables",
+    "Classification": "task",
+    "MultiLabel": "task",
+    "Places": "task",
+    "Regression": "task",
     "ProbeError": "errors",
     "from_folder": "images",
     "from_npz": "images",
@@ -81,15 +86,19 @@ __all__ = [
     "Attribution",
     "Certificate",
     "Certification",
+    "Classification",
     "Dataset",
     "Examination",
     "Explainer",
     "Method",
     "Metric",
     "Model",
+    "MultiLabel",
     "Perturbation",
+    "Places",
     "Prediction",
     "ProbeError",
+    "Regression",
     "Scores",
     "Space",
     "Survey",

@@ -1,6 +1,6 @@
 """What a forward returned: logits, or a sentence that names what it is instead, and how to mend it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from probe.errors import ForwardError, ProbeError, ShapeError
-from probe.shapes import Logits
+from probe.task import Classification, Task
 
 # As torch names the steps that it records.
 SHAPES = ("View", "Reshape", "UnsafeView", "Squeeze", "Unsqueeze", "Clone", "Transpose", "TBackward", "Permute")
@@ -16,14 +16,13 @@ LINEAR = ("Addmm", "Mm", "Addbmm", "Bmm", "Linear", "Convolution", "MkldnnConvol
 DISTINCT = 8  # rows with different answers, after which numbers from 0 to 1 are no accident
 
 
-def check_answer(answer: Any, rows: int, classes: Sequence[str]) -> Logits:
-    """The answer, after checking that it is a floating tensor (rows, classes) with at least two classes.
+def check_answer(answer: Any, rows: int, task: Task) -> Tensor:
+    """The answer, after checking that it is a floating tensor with a row for each of `rows`, of the task's shape.
 
     Raises:
         ShapeError: with what was returned, and what to return.
     """
-    count = len(classes)
-    expected = f"expected ({rows}, {count or 'classes'}): one logit for each class"
+    expected = task.expects(rows)
     if not isinstance(answer, Tensor):
         raise ShapeError(f"forward returned {_other(answer, rows)}, {expected}")
     found = f"forward returned {tuple(answer.shape)}, {expected}"
@@ -34,29 +33,37 @@ def check_answer(answer: Any, rows: int, classes: Sequence[str]) -> Logits:
     if answer.ndim == 1 and rows == 1 and len(answer) > 1:
         raise ShapeError(
             f"{found}; for a single row the model leaves out the batch: take out its squeeze(), or return "
-            f"logits.reshape(len(x), {count or -1})"
+            f"logits.reshape(len(x), {len(task.names) or -1})"
         )
     if len(answer) != rows:
         raise ShapeError(f"{found}; {_rows(answer, rows)}")
     if not answer.is_floating_point():
         raise ShapeError(
-            f"forward returned {answer.dtype}, expected logits in a floating type: one logit for each class, "
+            f"forward returned {answer.dtype}, expected a floating type: {expected.partition(': ')[2]}, "
             "not the number of a class; return the scores that argmax was taken of"
         )
-    if answer.ndim > 2 and answer[0].numel() == answer.shape[1]:
-        raise ShapeError(f"{found}; return logits.flatten(1)")
-    if answer.ndim > 2:
-        raise ShapeError(f"{found}; {_places(answer, count)}")
-    if answer.numel() == rows:
-        raise ShapeError(f"{found}; {_single(answer, count)}")
-    if answer.shape[1] == 0:
-        raise ShapeError(f"{found}; there is no number in it")
-    if count and answer.shape[1] != count:
-        raise ShapeError(f"{found}: {', '.join(classes)}")
+    task.check(answer.detach())
     return answer
 
 
-def check_finite(logits: Logits, inputs: Tensor) -> None:
+def opened(answer: Any, part: str | int) -> Any:
+    """The part of an answer that holds the outputs: an attribute, a key, or a place in a tuple.
+
+    Raises:
+        ShapeError: if there is no such part.
+    """
+    if isinstance(part, str) and hasattr(answer, part):
+        return getattr(answer, part)
+    try:
+        return answer[part]
+    except (LookupError, TypeError, ValueError):
+        pass
+    there = list(answer) if isinstance(answer, Mapping) else len(answer) if isinstance(answer, list | tuple) else None
+    holds = f" of {', '.join(map(repr, there[:8]))}" if isinstance(there, list) else f" of {there}" if there else ""
+    raise ShapeError(f"forward returned {_kind(answer)}{holds}, and part={part!r} is none of it")
+
+
+def check_finite(logits: Tensor, inputs: Tensor) -> None:
     """Raise unless all logits are numbers."""
     if bool(logits.isfinite().all()):
         return
@@ -69,7 +76,7 @@ def check_finite(logits: Logits, inputs: Tensor) -> None:
     raise ProbeError("forward returned NaN or infinity for finite inputs; the weights may be damaged")
 
 
-def are_probabilities(logits: Logits) -> bool:
+def are_probabilities(logits: Tensor) -> bool:
     """Whether each row is positive and sums to 1, also as rounded by a softmax in half precision."""
     wide = logits.float() if logits.dtype.itemsize < 4 else logits
     return bool(wide.min() >= 0) and bool(((wide.sum(-1) - 1).abs() < 2e-3).all())
@@ -79,17 +86,18 @@ def refuse_probabilities() -> ProbeError:
     """What is said of a softmax."""
     return ProbeError(
         "forward returns probabilities (rows are positive and sum to 1), expected logits; "
-        "drop the final softmax, or return torch.log(p.clamp(min=1e-12)), or wrap a black box by "
-        "probe.from_predict_proba; if they are logits all the same, add a constant to them: return logits + 1"
+        "drop the final softmax, or return torch.log(p.clamp(min=1e-12)), or say what it is: "
+        "task=Classification(outputs='probabilities'), or wrap a black box by probe.from_predict_proba; "
+        "if they are logits all the same, add a constant to them: return logits + 1"
     )
 
 
-def within_one(logits: Logits) -> bool:
+def within_one(logits: Tensor) -> bool:
     """Whether each number is one from 0 to 1, as of a sigmoid."""
     return bool(logits.min() >= 0) and bool(logits.max() <= 1)
 
 
-def are_distinct(logits: Logits) -> bool:
+def are_distinct(logits: Tensor) -> bool:
     """Whether these are the answers to so many different rows that what they share is no accident."""
     return len(logits) >= DISTINCT and len(torch.unique(logits, dim=0)) >= DISTINCT
 
@@ -102,20 +110,29 @@ def ends_linear(answer: Tensor) -> bool:
     return step is not None and step.name().startswith(LINEAR)
 
 
-def refuse_sigmoids() -> ProbeError:
-    """What is said of sigmoids that do not sum to 1."""
+def refuse_sigmoids(task: Task) -> ProbeError:
+    """What is said of numbers from 0 to 1 alone in place of logits."""
+    found = f"forward returns numbers from 0 to 1 alone for {DISTINCT} rows and more, which looks like "
+    same = "if they are logits all the same, add a constant to them: return logits + 2"
+    if not isinstance(task, Classification):
+        return ProbeError(
+            f"{found}sigmoids; drop the final sigmoid, or say what they are: outputs='probabilities'; {same}"
+        )
+    if task.outputs == "one logit":
+        return ProbeError(
+            f"{found}a sigmoid; drop it, or say what it is: task=Classification(outputs='one probability'); {same}"
+        )
     return ProbeError(
-        f"forward returns numbers from 0 to 1 alone for {DISTINCT} rows and more, which looks like sigmoids of single "
-        "labels, of which several can be true at once; drop the final sigmoid and study one label at a time: for label "
-        "k return torch.stack([-z[:, k] / 2, z[:, k] / 2], 1), with two classes; if they are logits of classes all the "
-        "same, add a constant to them: return logits + 2"
+        f"{found}sigmoids of single labels, of which several can be true at once; say what they are: "
+        "task=MultiLabel(labels, outputs='probabilities'), or drop the final sigmoid and study one label at a time: "
+        "for label k return torch.stack([-z[:, k] / 2, z[:, k] / 2], 1), with two classes; if they are logits of "
+        "classes all the same, add a constant to them: return logits + 2"
     )
 
 
 def _other(answer: Any, rows: int) -> str:
     """What was returned in place of a tensor, and what to return."""
-    kind = type(answer).__name__
-    kind = f"{'an' if kind[:1].lower() in 'aeiou' else 'a'} {kind}"
+    kind = _kind(answer)
     if answer is None:
         return "None (is its `return` missing?)"
     if isinstance(getattr(answer, "logits", None), Tensor):
@@ -132,6 +149,11 @@ def _other(answer: Any, rows: int) -> str:
     if hasattr(answer, "to_numpy"):
         return f"{kind} (return torch.from_numpy(frame.to_numpy()) of logits)"
     return f"{kind} (return a tensor)"
+
+
+def _kind(answer: Any) -> str:
+    kind = type(answer).__name__
+    return f"{'an' if kind[:1].lower() in 'aeiou' else 'a'} {kind}"
 
 
 def _several(answer: list[Any] | tuple[Any, ...], rows: int) -> str:
@@ -159,28 +181,3 @@ def _rows(answer: Tensor, rows: int) -> str:
     if answer.ndim == 2 and answer.shape[1] == rows:
         return "rows and classes are the other way round: return logits.T"
     return f"it answers {len(answer)} rows for {rows}, so it averages over rows, leaves some out or takes them apart"
-
-
-def _places(answer: Tensor, count: int) -> str:
-    """What to do about an answer for each place of an image, or each token of a text."""
-    if answer.ndim > 3:
-        return (
-            "an answer for each place, as of a segmentation; study a place, or their mean: return "
-            f"logits.mean({tuple(range(2, answer.ndim))})"
-        )
-    if answer.shape[1] == 1:
-        return "return logits[:, 0]"
-    axis = 2 if count == answer.shape[1] and count != answer.shape[2] else 1
-    return f"an answer for each place or token; study one, or their mean: return logits.mean({axis})"
-
-
-def _single(answer: Tensor, count: int) -> str:
-    """What to do about one number for each row."""
-    if count > 2:
-        return f"one number for each row, and {count} classes need as many"
-    code = "torch.stack([-z/2, z/2], 1)" if answer.ndim == 1 else "torch.cat([-z/2, z/2], 1)"
-    logit = f"if it is a logit z, return {code}"
-    probability = f"if it is a probability p, as of a sigmoid, let z = torch.logit(p, 1e-7) and return {code}"
-    values = answer.detach()
-    likely = (probability, logit) if bool(values.min() >= 0) and bool(values.max() <= 1) else (logit, probability)
-    return f"one number for each row: {'; '.join(likely)}; if it is a regression, it has no classes, which probe needs"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
+from math import prod
 from typing import Any
 
 import torch
@@ -17,17 +18,19 @@ from probe.answers import (
     check_answer,
     check_finite,
     ends_linear,
+    opened,
     refuse_probabilities,
     refuse_sigmoids,
     within_one,
 )
-from probe.arrays import Given, check_kind, label_remedy, remedy
-from probe.errors import DataError, ForwardError, ProbeError, RangeError, ShapeError, Unsupported
+from probe.arrays import Given, check_kind, remedy
+from probe.errors import ForwardError, ProbeError, RangeError, ShapeError, Unsupported
 from probe.forms import ByShape, Tokens
+from probe.labels import check_labels, check_targets
 from probe.metering import Meter
-from probe.shapes import Inputs, Labels, Logits, PerExample
+from probe.shapes import Inputs, Labels, Logits, PerExample, Targets
 from probe.space import Space
-from probe.task import Classification, Task
+from probe.task import Classification, Places, Task
 from probe.tensors import rows_per_pass, sha256, spans
 
 _UNSET: Any = object()  # stands for a setting that was left out, where None is a value
@@ -64,6 +67,9 @@ class Model:
     task: Task = field(default_factory=Classification)
     embed: Callable[[Tensor], Tensor] | None = None
     name: str = "model"
+    part: str | int | None = (
+        None  # of what `forward` returns the attribute, key or place of the outputs, such as "logits"
+    )
     batch_size: int | None = None  # rows that go through `forward` together; None: what suits the processor
     notices: tuple[str, ...] = ()  # sentences: what was assumed of it, and with what it was compared
     training: tuple[Given, Given] | None = None  # rows that it was trained on, and their labels, where they are known
@@ -82,6 +88,7 @@ class Model:
         threshold: float | None = _UNSET,
         embed: Callable[[Tensor], Tensor] | None = None,
         name: str = "model",
+        part: str | int | None = None,
         batch_size: int | None = None,
         notices: tuple[str, ...] = (),
         training: tuple[Given, Given] | None = None,
@@ -93,7 +100,7 @@ class Model:
         short |= {} if threshold is _UNSET else {"threshold": threshold}
         task = Classification() if task is None else task
         fields = {"forward": forward, "space": space or Space(), "task": task.short(**short) if short else task}
-        fields |= {"embed": embed, "name": name, "batch_size": batch_size, "notices": notices}
+        fields |= {"embed": embed, "name": name, "part": part, "batch_size": batch_size, "notices": notices}
         fields |= {"training": training, "usage": usage or Usage(), "edits": edits, "meter": meter, "_cleared": set()}
         for field_name, value in fields.items():
             object.__setattr__(self, field_name, value)
@@ -126,8 +133,11 @@ class Model:
         for edits in self.edits:
             edits.check()
         self.usage.forward += len(inputs)
-        logits = check_answer(answer, len(inputs), self.classes).clone()
-        self._check_values(logits.detach(), inputs)
+        if self.part is not None:
+            answer = opened(answer, self.part)
+        outputs = check_answer(answer, len(inputs), self.task)
+        self._check_values(outputs.detach(), inputs)
+        logits: Logits = self.task.logits(outputs).clone()
         if logits.requires_grad:
             logits.register_hook(partial(self._count_backward, rows))  # type: ignore[no-untyped-call]  # torch leaves it untyped
         elif inputs.requires_grad and torch.is_grad_enabled():
@@ -169,11 +179,11 @@ class Model:
 
     def output(self, kind: str) -> Callable[[Tensor], Tensor]:
         """The function that an explainer explains: this model's logits, or its probabilities."""
-        return self if kind == "logit" else lambda inputs: self.task.outputs(self(inputs), kind)
+        return self if kind == "logit" else lambda inputs: self.task.explained(self(inputs), kind)
 
     def answers(self, inputs: Inputs, targets: Labels, kind: str) -> PerExample:
         """Each example's output for its own target, without gradients, in passes that fit in memory."""
-        return self.task.pick(self.task.outputs(self.logits(inputs), kind), targets)
+        return self.task.pick(self.task.explained(self.logits(inputs), kind), targets)
 
     def gradient(
         self, inputs: Inputs, objective: Callable[[Logits], Tensor], *, rows: Labels | None = None
@@ -249,22 +259,16 @@ class Model:
         return inputs if self.embed is not None or weights is None else inputs.to(weights)
 
     def check_labels(self, labels: Given, inputs: Inputs) -> Labels:
-        """The labels on the model's device, after checking that each names a class."""
-        if not isinstance(labels, Tensor) or labels.shape != (len(inputs),):
-            found = tuple(labels.shape) if isinstance(labels, Tensor) else type(labels).__name__
-            raise ShapeError(
-                f"labels are {found}, expected one class index for each of {len(inputs)} inputs"
-                f"{label_remedy(labels, len(inputs))}"
-            )
-        if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
-            raise DataError(f"labels are {labels.dtype}, expected class indices (integers); write labels.long()")
-        labels = labels.detach().long()
-        count = len(self.classes) or self.logits(inputs[:1]).shape[1]
-        if not bool(((labels >= 0) & (labels < count)).all()):
-            raise DataError(
-                f"labels span {int(labels.min())} to {int(labels.max())}, expected 0 to {count - 1} for {count} classes"
-            )
-        return labels.to(self.device)
+        """The labels on the model's device, after checking that each is a decision of the model's task."""
+        return check_labels(labels, self.task, (len(inputs), *self._outputs(inputs))).to(self.device)
+
+    def check_targets(self, targets: Given, inputs: Inputs) -> Targets:
+        """The outputs that are explained on the model's device, after checking that each is one."""
+        return check_targets(targets, len(inputs), prod(self._outputs(inputs))).to(self.device)
+
+    def targets(self, inputs: Inputs) -> Targets:
+        """The output of each of the checked inputs that is explained unless somebody names another."""
+        return self.task.target(self.logits(inputs))
 
     def embedded(self) -> "Model":
         """The same model over embeddings (batch, tokens, width), for methods that need continuous inputs."""
@@ -353,12 +357,18 @@ class Model:
 
     def __repr__(self) -> str:
         """Its name, what it tells apart, and the space, in a few lines."""
-        named = ", ".join(self.classes[:8]) + ", ..." * (len(self.classes) > 8)
+        names, (_, many) = self.task.names, self.task.units
         lines = [f"Model({self.name}: {type(self.forward).__name__}, {self._weights() or 'no weights to be seen'}"]
-        lines.append(f"  classes: {len(self.classes)}, {named}" if self.classes else "  classes: not named")
+        listed = f"{len(names)}, {', '.join(names[:8])}" + ", ..." * (len(names) > 8) if names else "not named"
+        lines.append(f"  {many}: {listed}")
         if decided := self.task.in_words():
             lines.append(f"  decides for {decided}")
         return ",\n".join([*lines, f"  {self.space!r})".replace("\n", "\n  ")])
+
+    def _outputs(self, inputs: Inputs) -> tuple[int, ...]:
+        """The shape of the logits of one input."""
+        named = len(self.task.names)
+        return (named,) if named and not isinstance(self.task, Places) else tuple(self.logits(inputs[:1]).shape[1:])
 
     def _watched(self, inputs: Inputs, names: Sequence[str]) -> dict[str, Any]:
         kept: dict[str, Any] = {}
@@ -427,20 +437,20 @@ class Model:
         if self.meter is not None:
             self.meter.count_backward(len(gradient), rows)
 
-    def _check_values(self, logits: Logits, inputs: Tensor) -> None:
+    def _check_values(self, outputs: Tensor, inputs: Tensor) -> None:
         """Raise where the numbers cannot be logits. What one answer shows not to be so is not asked again."""
-        self.task.check_count(logits.shape[1])
-        check_finite(logits, inputs)
-        if "softmax" not in self._cleared:
-            if are_probabilities(logits):
+        check_finite(outputs, inputs)
+        suspects = self.task.suspects - self._cleared
+        if "softmax" in suspects:
+            if are_probabilities(outputs):
                 raise refuse_probabilities()
             self._cleared.add("softmax")
-        if "sigmoid" not in self._cleared:
-            if not within_one(logits):
+        if "sigmoid" in suspects:
+            if not within_one(outputs):
                 self._cleared.add("sigmoid")
-            elif are_distinct(logits):
+            elif are_distinct(outputs):
                 if not self._ends_linear(inputs[:1]):
-                    raise refuse_sigmoids()
+                    raise refuse_sigmoids(self.task)
                 self._cleared.add("sigmoid")
 
     def _ends_linear(self, row: Inputs) -> bool:

@@ -96,8 +96,7 @@ class Prediction(_Result):
 
     logits: Logits
     labels: Labels
-    threshold: float | None = None  # of two classes: the probability from which the second is decided for
-    classes: tuple[str, ...] = ()
+    task: Task = field(default_factory=Classification)
     digest: str = ""  # SHA-256 of the weights that answered; "" where they cannot be seen
     forward: Any = field(default=None, metadata={"saved": False})  # the function that answered
 
@@ -105,7 +104,7 @@ class Prediction(_Result):
     def of(cls, model: Model, inputs: Inputs, labels: Labels) -> "Prediction":
         """What a model answers to checked inputs."""
         logits = model.logits(inputs)
-        return cls(logits, labels, model.threshold, model.classes, model.digest() or "", model.edits or model.forward)
+        return cls(logits, labels, model.task, model.digest() or "", model.edits or model.forward)
 
     @property
     def known(self) -> bool:
@@ -116,20 +115,17 @@ class Prediction(_Result):
         """Whether this model gave the answer; also True where nothing is known of who did."""
         if not self.digest:
             return self.forward is None or self.forward is (model.edits or model.forward)
-        return self.digest == model.digest() and self.threshold == model.threshold
-
-    @property
-    def task(self) -> Task:
-        """What the logits mean."""
-        return Classification(self.classes, self.threshold)
+        return self.digest == model.digest() and self.task == model.task
 
     @property
     def predicted(self) -> Labels:
+        """The decisions, shaped as the labels."""
         return self.task.predict(self.logits)
 
     @property
-    def correct(self) -> PerExample:
-        right: PerExample = (~self.task.wrong(self.logits, self.labels)).to(self.logits.dtype)
+    def correct(self) -> Evidence:
+        """1 where the decision is the label, else 0: (batch,), or (batch, ...) where each row has several decisions."""
+        right: Evidence = self.task.correct(self.logits, self.labels).to(self.logits.dtype)
         return right
 
     @property
@@ -137,20 +133,15 @@ class Prediction(_Result):
         return self.task.probabilities(self.logits)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per example: label, predicted class, its probability. Classes go by their names."""
-        predicted = self.predicted
-        return pd.DataFrame(
-            {
-                "label": _named(self.labels, self.classes),
-                "predicted": _named(predicted, self.classes),
-                "confidence": to_numpy(self.task.pick(self.probabilities, predicted)),
-            }
-        )
+        """One row per example: label, decision, and its probability or error. Classes go by their names."""
+        logits, labels = to_numpy(wide(self.logits)), to_numpy(self.labels)
+        decided = {"label": _worded(self.task, labels), "predicted": _worded(self.task, self.task.predict(logits))}
+        return pd.DataFrame(decided | self.task.details(logits, labels))
 
     def _in_words(self) -> tuple[str, ...]:
-        right = int(self.correct.sum())
-        decided = "" if self.threshold is None else f", the second from a probability of {self.threshold:g}"
-        return f"Prediction: {right} of {len(self)} examples right", f"{self.logits.shape[1]} classes{decided}"
+        said = self.task.summary(to_numpy(wide(self.logits)), to_numpy(self.labels))
+        decided = f", {self.task.in_words()}" if self.task.in_words() else ""
+        return f"Prediction: {said}", f"{self.logits.shape[-1]} {self.task.units[1]}{decided}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -250,7 +241,7 @@ class Perturbation(_Result):
     @property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes; empty where nobody named them."""
-        return self.clean.classes
+        return self.clean.task.names
 
     @property
     def length(self) -> PerExample:
@@ -296,12 +287,17 @@ class Perturbation(_Result):
     def to_frame(self) -> pd.DataFrame:
         """One row per example: label, prediction before and after, success, size of the change."""
         sizes = self.space.form_of(self.inputs).lengths
-        named = {} if self.targets is None else {"target": _named(self.targets, self.clean.classes)}
+        named = {} if self.targets is None else {"target": _named(self.targets, self.clean.task.names)}
         return pd.DataFrame(
             {
-                "label": _named(self.clean.labels, self.clean.classes),
-                "clean": _named(self.clean.predicted, self.clean.classes),
-                "attacked": _named(self.attacked.predicted, self.attacked.classes),
+                name: _worded(self.clean.task, to_numpy(decided))
+                for name, decided in {
+                    "label": self.clean.labels,
+                    "clean": self.clean.predicted,
+                    "attacked": self.attacked.predicted,
+                }.items()
+            }
+            | {
                 "success": to_numpy(self.success),
             }
             | named
@@ -435,6 +431,12 @@ def _named(classes: Labels, names: tuple[str, ...]) -> NDArray[Any]:
     numbers = to_numpy(classes)
     known = len(names) > 0 and (len(numbers) == 0 or 0 <= numbers.min() <= numbers.max() < len(names))
     return np.array([_whole(name) for name in names], dtype=object)[numbers] if known else numbers
+
+
+def _worded(task: Task, decisions: NDArray[Any]) -> NDArray[Any]:
+    """Decisions as people read them."""
+    words = task.words(decisions)
+    return np.array([_whole(str(word)) for word in words], dtype=object) if words.dtype == object else words
 
 
 def _whole(text: str) -> str:

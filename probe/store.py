@@ -147,6 +147,7 @@ def _unpacked(entry: Any, arrays: Mapping[str, Any], kinds: Mapping[str, type], 
         return float(entry["number"])
     if "config" in entry:
         return build(entry["config"])
+    entry = _with_task(entry)
     kind = kinds[entry["kind"]]
     inside = {name: _unpacked(value, arrays, kinds, build) for name, value in entry["fields"].items()}
     known, hints = {f.name for f in saved(kind)}, get_type_hints(kind)
@@ -187,6 +188,15 @@ def _arrays(path: Path) -> dict[str, Any]:
         npz.check(archive, path.name, kinds="biuf", most=LARGEST)
     with np.load(path, allow_pickle=False) as stored:
         return {key: stored[key] for key in stored.files}
+
+
+def _with_task(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The record of a Prediction with its task; the files of earlier versions have its settings by themselves."""
+    held = dict(entry["fields"])
+    if entry["kind"] != "Prediction" or "task" in held:
+        return entry
+    task = {name: held.pop(name) for name in ("classes", "threshold") if name in held}
+    return {**entry, "fields": {**held, "task": {"kind": "Classification", "fields": task}}}
 
 
 def _first_format(record: Mapping[str, Any], arrays: Mapping[str, Any]) -> dict[str, Any]:

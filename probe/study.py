@@ -12,12 +12,14 @@ from probe.dataset import Dataset
 from probe.errors import DataError, ForwardError, ProbeError, ShapeError, UnknownMethod
 from probe.forms import ByShape
 from probe.forms import known as known_forms
+from probe.labels import check_stored
 from probe.method import Method
 from probe.model import Model, Usage
 from probe.outcomes import Certification, Examination
 from probe.registry import build, methods
 from probe.results import Attribution, Perturbation, Prediction, Result, Scores
 from probe.space import Space
+from probe.task import KINDS
 
 M = TypeVar("M", bound=Method)
 
@@ -78,7 +80,7 @@ def load(stem: str | Path, known: Sequence[type[Method]] = ()) -> Saved:
             )
         return build(every, config)
 
-    kinds: tuple[type, ...] = (*RESULTS, Space, Usage, ByShape, *known_forms().values())
+    kinds: tuple[type, ...] = (*RESULTS, *KINDS.values(), Space, Usage, ByShape, *known_forms().values())
     result = store.read(stem, {kind.__name__: kind for kind in kinds}, make)
     try:
         _check_agreement(result)
@@ -102,15 +104,7 @@ def _check_agreement(result: Any) -> None:
         result.check()
     for answers in (result.clean, result.attacked) if isinstance(result, Perturbation) else (result,):
         if isinstance(answers, Prediction):
-            if answers.logits.ndim != 2 or answers.logits.shape[1] < 2:
-                raise DataError(f"logits have shape {tuple(answers.logits.shape)}, expected (examples, classes)")
-            if answers.classes and len(answers.classes) != answers.logits.shape[1]:
-                raise DataError(f"{answers.logits.shape[1]} logits for {len(answers.classes)} classes")
-            if (
-                len(answers)
-                and not 0 <= int(answers.labels.min()) <= int(answers.labels.max()) < answers.logits.shape[1]
-            ):
-                raise DataError("labels name classes that are not there")
+            check_stored(answers.task, answers.logits, answers.labels)
     held = [getattr(part, name) for part in _parts(result) for name in part.per_row]
     lengths = {len(each) for each in held if each is not None}
     if len(lengths) > 1:

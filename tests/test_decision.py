@@ -88,9 +88,7 @@ def test_every_answer_is_the_one_decided_for():
 def test_calibration_is_of_probabilities_whatever_is_decided():
     x = torch.from_numpy(4 * RANDOM.random((300, 2)).astype(np.float32) - 2)
     labels = torch.from_numpy((RANDOM.random(300) < expit(x[:, 0].numpy())).astype(int))
-    values = [
-        CalibrationError()(m, Prediction(m(x), labels, m.threshold)).value for m in (sure(), sure(0.1), sure(0.9))
-    ]
+    values = [CalibrationError()(m, Prediction(m(x), labels, m.task)).value for m in (sure(), sure(0.1), sure(0.9))]
     assert values[0] == values[1] == values[2]
 
 
@@ -146,7 +144,7 @@ def audits(tmp_path_factory):
 
 def test_an_audit_and_its_verifier_decide_by_the_threshold(audits):
     bundle = audits[0.2]
-    assert bundle.manifest["model"]["threshold"] == 0.2
+    assert bundle.manifest["model"]["task"]["threshold"] == 0.2
     accuracy = {t: b.table("readings").value[0] for t, b in audits.items()}
     x = bundle.arrays("predictions")["logits"][:, 1] * 2
     assert accuracy[0.2] == 1

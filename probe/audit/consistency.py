@@ -89,7 +89,7 @@ class _Rows:
         answers, logits = Answers.of(bundle), bundle.arrays("predictions")["logits"].astype(np.float64)
         ranked = np.sort(logits, axis=1)
         tied = ranked[:, -1] - ranked[:, -2:-1].min(1, initial=np.inf) <= TIE * np.maximum(1.0, np.abs(logits).max(1))
-        threshold = bundle.manifest["model"].get("threshold")
+        threshold = getattr(answers.task, "threshold", None)
         if threshold is not None:
             tied = np.abs(answers.probabilities[:, -1] - threshold) <= TIE
         return cls(answers.labels, answers.predicted, tied, answers.probabilities.max(1))

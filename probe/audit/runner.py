@@ -28,6 +28,7 @@ from probe.dataset import Dataset
 from probe.errors import ExistsError, IntegrityError, PlanError, ProbeError, Unsupported, is_out_of_memory
 from probe.model import Model
 from probe.study import check_fit, suited
+from probe.task import Classification, Task
 from probe.tensors import to_numpy
 
 ASKED = 200  # rows that a model whose weights cannot be seen is asked, to find the one that was audited
@@ -99,8 +100,8 @@ def describe(plan: Plan, model: Model, data: Dataset) -> dict[str, Any]:
         "model": {
             "name": model.name,
             "sha256": model.digest(),
-            "classes": list(model.classes or data.classes),
-            "threshold": model.threshold,
+            "classes": list(model.task.names or data.classes),
+            "task": _named(model.task, data.classes).to_json(),
             "notices": list(model.notices) or None,
         },
         "data": {
@@ -125,6 +126,11 @@ def describe(plan: Plan, model: Model, data: Dataset) -> dict[str, Any]:
             **{name: version(name) for name in ("torch", "numpy", "captum")},
         },
     }
+
+
+def _named(task: Task, names: tuple[str, ...]) -> Task:
+    """The task with the names that its data have, where it has none."""
+    return task if task.names or not isinstance(task, Classification) else task.short(classes=names)
 
 
 def _check_names(plan: Plan, model: Model, data: Dataset) -> None:

@@ -49,12 +49,12 @@ class Explainer(Method, ABC):
         """Explain `targets`, or what the model predicts."""
         refuse_unmet(self, self.needs, model)
         inputs = model.check(inputs)
-        targets = model.predict(inputs) if targets is None else model.check_labels(targets, inputs)
+        targets = model.targets(inputs) if targets is None else model.check_targets(targets, inputs)
         before = copy(model.usage)
         parts = [self._explain(model, inputs[rows], targets[rows]) for rows in passes(model, inputs)]
         values = torch.cat(parts).detach()
         check_output(self, values, inputs)
-        return Attribution(values, inputs, targets, self, model.space, model.usage - before, model.classes)
+        return Attribution(values, inputs, targets, self, model.space, model.usage - before, model.task.names)
 
     def _explain(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
         if "gradients" not in self.needs:

@@ -73,7 +73,7 @@ def gradients(model: Model, inputs: Inputs, targets: Labels, output: str) -> Inp
     """The gradient of each example's own output by its input."""
 
     def objective(logits: Tensor) -> Tensor:
-        return model.task.pick(model.task.outputs(logits, output), targets)
+        return model.task.pick(model.task.explained(logits, output), targets)
 
     return model.gradient(inputs, objective)[1]
 

@@ -44,7 +44,7 @@ class _Curve(Metric[Attribution]):
     def measure(self, model: Model, result: Attribution, memory: Memory | None = None) -> Evidence:
         """Areas under the curves; with a memory, what it knows of these inputs is not asked again."""
         inputs = model.check(result.inputs)
-        targets = model.check_labels(result.targets, inputs)
+        targets = model.check_targets(result.targets, inputs)
         output = _judged(result) if self.output == "explained" else self.output
         masked = (memory or Memory()).masked(model, inputs, targets, output)
         orders = self._orders(model.space.by_feature(wide(result.values).to(inputs.device)).cpu(), masked.there)
@@ -149,7 +149,7 @@ class Completeness(Metric[Attribution]):
         if not isinstance(method, Explainer) or not method.adds_up_to:
             raise Unsupported(f"the values of {method.name()} promise no sum; try integrated_gradients or kernel_shap")
         inputs = model.check(result.inputs)
-        targets = model.check_labels(result.targets, inputs)
+        targets = model.check_targets(result.targets, inputs)
         absent = _at_baseline if method.adds_up_to == "baseline" else _over_references
         promised = wide(model.answers(inputs, targets, method.output))
         promised = promised - wide(absent(model, inputs, targets, method.output))
@@ -176,5 +176,5 @@ def _at_baseline(model: Model, inputs: Inputs, targets: Labels, output: str) -> 
 
 def _over_references(model: Model, inputs: Inputs, targets: Labels, output: str) -> PerExample:
     """The target's output averaged over all reference rows."""
-    outputs = model.task.outputs(model.logits(model.space.references(inputs)), output)
+    outputs = model.task.explained(model.logits(model.space.references(inputs)), output)
     return model.task.pick(outputs.mean(0).expand(len(targets), -1), targets)

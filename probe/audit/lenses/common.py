@@ -13,7 +13,7 @@ from probe.audit.readings import Reading, evidence, reducing
 from probe.audit.titles import name_of
 from probe.finding import About, Finding, Threshold, check
 from probe.statistics import Estimate, Floats
-from probe.task import Classification, of
+from probe.task import Task, of
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Assessment:
 class Answers:
     """The predictions of a bundle, and the groups of the same rows."""
 
-    task: Classification
+    task: Task
     labels: NDArray[Any]
     predicted: NDArray[Any]  # as decided, where the model's owner set a threshold
     probabilities: Floats

@@ -1,0 +1,37 @@
+"""What the outputs of a model mean: which class is decided for, how probable it is, how wrong an answer is.
+
+The only place where outputs become probabilities and decisions. Arrays are numpy's or torch's, and both give the same
+answers: a verifier without torch decides as the run did that it checks. A module for each kind of task.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from probe.errors import IntegrityError
+from probe.task.base import Task
+from probe.task.classification import Classification
+from probe.task.multilabel import MultiLabel
+from probe.task.places import Places
+from probe.task.regression import Regression
+
+__all__ = ["Classification", "MultiLabel", "Places", "Regression", "Task", "from_json", "of"]
+
+KINDS: dict[str, type[Task]] = {task.kind: task for task in (Classification, MultiLabel, Places, Regression)}
+
+
+def from_json(held: Mapping[str, Any]) -> Task:
+    """The task that `to_json` gave.
+
+    Raises:
+        IntegrityError: if it is none.
+    """
+    settings = {key: tuple(value) if isinstance(value, list) else value for key, value in held.items() if key != "kind"}
+    try:
+        return KINDS[held["kind"]](**settings)
+    except (LookupError, TypeError, ValueError) as error:
+        raise IntegrityError(f"{str(dict(held))[:60]} is no task of a model: {str(error)[:200]}") from None
+
+
+def of(manifest: Mapping[str, Any]) -> Task:
+    """The task of the model that a manifest describes."""
+    return from_json(manifest["model"]["task"])

@@ -1,0 +1,163 @@
+"""One class of several."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from numpy.typing import NDArray
+
+from probe.errors import DataError, ShapeError
+from probe.task import refusals
+from probe.task.arrays import (
+    ROUNDING,
+    entry,
+    error_log_odds,
+    largest,
+    like,
+    log,
+    log_odds,
+    logit,
+    others,
+    probable,
+    softmax,
+    wide,
+)
+from probe.task.base import Names, Task, by_name, named, one_of
+
+
+@dataclass(frozen=True)
+class Classification(Task):
+    """One class of several: the most likely one, or the second of two from a threshold of its owner's.
+
+    A network may return a logit for each class, or one logit or probability of the second of two, or probabilities.
+    One logit z becomes (-z/2, z/2), probabilities become their logarithms.
+    """
+
+    kind: ClassVar[str] = "classification"
+    units: ClassVar[tuple[str, str]] = ("class", "classes")
+
+    classes: Names = ()
+    threshold: float | None = None  # of two classes: the probability from which the second is decided for
+    outputs: str = "logits"  # what the network returns: logits, one logit, probabilities, one probability
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", named(self.classes, "classes", "('no', 'yes')"))
+        one_of(self.outputs, ("logits", "one logit", "probabilities", "one probability"), "Classification")
+        if self._single and len(self.classes) not in (0, 2):
+            raise DataError(f"{self.outputs} tells two classes apart, and {len(self.classes)} are named: "
+                            f"{', '.join(self.classes)}")  # fmt: skip
+        self._check_count(len(self.classes) or 2)
+        if self.threshold is not None:
+            object.__setattr__(self, "threshold", float(self.threshold))
+
+    @property
+    def _single(self) -> bool:
+        return self.outputs.startswith("one ")
+
+    @property
+    def suspects(self) -> frozenset[str]:  # type: ignore[override]  # a setting decides
+        return {"logits": frozenset({"softmax", "sigmoid"}), "one logit": frozenset({"sigmoid"})}.get(
+            self.outputs, frozenset()
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.classes
+
+    def expects(self, rows: int) -> str:
+        if self._single:
+            return f"expected ({rows},) or ({rows}, 1): {self.outputs} for each row"
+        return f"expected ({rows}, {len(self.classes) or 'classes'}): one {self.outputs.rstrip('s')} for each class"
+
+    def check(self, outputs: Any) -> None:
+        found = f"forward returned {tuple(outputs.shape)}, {self.expects(len(outputs))}"
+        if self._single:
+            if outputs.ndim > 2 or outputs.shape[1:] not in ((), (1,)):
+                raise ShapeError(f"{found}; leave outputs={self.outputs!r} out where there is a number for each class")
+            return
+        if remedy := refusals.columns(outputs, len(self.classes)):
+            raise ShapeError(f"{found}; {remedy}")
+        if self.classes and outputs.shape[1] != len(self.classes):
+            raise ShapeError(f"{found}: {', '.join(self.classes)}")
+        self._check_count(outputs.shape[1])
+
+    def logits(self, outputs: Any) -> Any:
+        self.check(outputs)
+        if self.outputs == "logits":
+            return outputs
+        if self.outputs == "probabilities":
+            return log(probable(outputs, sums=True))
+        z = outputs.reshape(len(outputs), 1)
+        z = z if self.outputs == "one logit" else logit(probable(z))
+        return z * like([-0.5, 0.5], z)
+
+    def predict(self, logits: Any) -> Any:
+        """The class of each row of logits (rows, classes); with a threshold, 1 where its probability reaches it."""
+        if self.threshold is None:
+            return logits.argmax(-1)
+        cut, held = log_odds(self.threshold), wide(logits)
+        one, other = held[..., 1], held[..., 0]
+        return (one - other >= cut - ROUNDING * (abs(one) + abs(other) + abs(cut))) * 1
+
+    def target(self, logits: Any) -> Any:
+        return self.predict(logits)
+
+    def likeliest(self, logits: Any) -> Any:
+        return logits.argmax(-1)
+
+    def probabilities(self, logits: Any) -> Any:
+        return softmax(logits)
+
+    def wrong(self, logits: Any, labels: Any) -> Any:
+        return self.predict(logits) != labels
+
+    def loss(self, logits: Any, labels: Any) -> Any:
+        """The log-odds of an error, log sum_(k != y) exp z_k - z_y, of logits whose larger one is the decision.
+
+        It grows with the cross-entropy, so its gradient points the same way, but it does not vanish where the model is
+        so sure that the cross-entropy rounds to zero. Of half precision it is reckoned in float32.
+        """
+        return error_log_odds(wide(self.deployed(logits)), labels)
+
+    def margin(self, logits: Any, labels: Any) -> Any:
+        logits = wide(self.deployed(logits))
+        return largest(others(logits, labels)) - entry(logits, labels)
+
+    def least_likely(self, logits: Any) -> Any:
+        """Of two classes the one that is not decided for."""
+        return logits.argmin(-1) if logits.shape[-1] > 2 else 1 - self.predict(logits)
+
+    def deployed(self, logits: Any) -> Any:
+        """Logits whose larger one is the decision. Their differences are the same up to a constant: so are slopes."""
+        if self.threshold is None:
+            return logits
+        moved = logits + 0  # a copy that gradients pass through
+        moved[..., 1] -= log_odds(self.threshold)
+        return moved
+
+    def comparable(self, logits: Any) -> Any:
+        """The logits; or probabilities where their logarithms came, as a tiny one's logarithm is mostly rounding."""
+        return logits.exp() if bool((logits.logsumexp(-1).abs() < 1e-3).all()) else logits
+
+    def in_words(self) -> str:
+        if self.threshold is None:
+            return ""
+        second = self.classes[1] if len(self.classes) == 2 else "class 1"
+        return f"{second} where its probability is at least {self.threshold:g}"
+
+    def words(self, decisions: NDArray[Any]) -> NDArray[Any]:
+        return by_name(decisions, self.classes)
+
+    def details(self, logits: NDArray[Any], labels: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        return {"confidence": entry(self.probabilities(logits), self.predict(logits))}
+
+    def _check_count(self, count: int) -> None:
+        """Raise RangeError unless the threshold is between 0 and 1, or DataError unless there are two classes."""
+        if self.threshold is None:
+            return
+        log_odds(self.threshold)
+        if count != 2:
+            named = f": {', '.join(self.classes)}" if self.classes else ""
+            raise DataError(
+                f"threshold = {self.threshold}, and there are {count} classes{named}; a threshold decides between two, "
+                "and among more the most likely one is taken: leave the threshold out"
+            )

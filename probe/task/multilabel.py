@@ -1,0 +1,107 @@
+"""Several labels, each true or not."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probe.errors import DataError, ShapeError
+from probe.task.arrays import ROUNDING, largest, like, log_odds, logit, probable, sigmoid, wide
+from probe.task.base import Names, Task, named, one_of
+
+
+@dataclass(frozen=True)
+class MultiLabel(Task):
+    """Several labels, each true or not: a label is decided for where its probability reaches its threshold.
+
+    Labels are 0 or 1, (rows, labels). What is measured is measured of each label; a row is wrong where any label is.
+    """
+
+    kind: ClassVar[str] = "multi-label"
+    units: ClassVar[tuple[str, str]] = ("label", "labels")
+
+    labels: Names = ()
+    threshold: float | tuple[float, ...] = 0.5  # of all labels, or one of each
+    outputs: str = "logits"  # what the network returns: logits or probabilities
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", named(self.labels, "labels", "('smiling', 'young')"))
+        one_of(self.outputs, ("logits", "probabilities"), "MultiLabel")
+        cuts = tuple(self.threshold) if isinstance(self.threshold, tuple | list) else (self.threshold,)
+        for cut in cuts:
+            log_odds(cut)
+        if isinstance(self.threshold, tuple | list):
+            object.__setattr__(self, "threshold", tuple(map(float, cuts)))
+            if len(cuts) != len(self.labels):
+                raise DataError(
+                    f"threshold has {len(cuts)} numbers, expected one for each of {len(self.labels)} labels"
+                )
+
+    @property
+    def suspects(self) -> frozenset[str]:  # type: ignore[override]  # a setting decides
+        return frozenset({"sigmoid"}) if self.outputs == "logits" else frozenset()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.labels
+
+    def expects(self, rows: int) -> str:
+        return f"expected ({rows}, {len(self.labels) or 'labels'}): one {self.outputs.rstrip('s')} for each label"
+
+    def check(self, outputs: Any) -> None:
+        found = f"forward returned {tuple(outputs.shape)}, {self.expects(len(outputs))}"
+        if outputs.ndim != 2 or outputs.shape[1] == 0:
+            flat = outputs.ndim > 2 or (outputs.ndim == 1 and len(self.labels) == 1)
+            raise ShapeError(found + "; return logits.reshape(len(x), -1)" * flat)
+        if self.labels and outputs.shape[1] != len(self.labels):
+            raise ShapeError(f"{found}: {', '.join(self.labels)}")
+
+    def logits(self, outputs: Any) -> Any:
+        self.check(outputs)
+        return outputs if self.outputs == "logits" else logit(probable(outputs))
+
+    def predict(self, logits: Any) -> Any:
+        """1 for each label that is decided for, else 0, (rows, labels)."""
+        cut = like(self._cut, logits)
+        return (wide(logits) >= cut - ROUNDING * (abs(wide(logits)) + abs(cut))) * 1
+
+    def target(self, logits: Any) -> Any:
+        """The most probable label of each row."""
+        return logits.argmax(-1)
+
+    def probabilities(self, logits: Any) -> Any:
+        """Of each label; they do not add up."""
+        return sigmoid(logits)
+
+    def correct(self, logits: Any, labels: Any) -> Any:
+        return self.predict(logits) == labels
+
+    def wrong(self, logits: Any, labels: Any) -> Any:
+        return (self.predict(logits) != labels).any(-1)
+
+    def loss(self, logits: Any, labels: Any) -> Any:
+        """The log-odds of an error at the label that is nearest to one, (rows,)."""
+        return largest((wide(logits) - like(self._cut, logits)) * (1 - 2 * labels))
+
+    def words(self, decisions: NDArray[Any]) -> NDArray[Any]:
+        """The labels of each row that are true, one after the other."""
+        listed = [[self.name(int(at)) for at in np.flatnonzero(row)] for row in decisions]
+        return np.array([", ".join(names) or "none" for names in listed], dtype=object)
+
+    def details(self, logits: NDArray[Any], labels: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        return {"right": self.correct(logits, labels).sum(1)}
+
+    def summary(self, logits: NDArray[Any], labels: NDArray[Any]) -> str:
+        right = self.correct(logits, labels)
+        return f"{int(right.sum())} of {right.size} labels right in {len(logits)} examples"
+
+    def in_words(self) -> str:
+        if isinstance(self.threshold, tuple):
+            each = ", ".join(f"{name} from {cut:g}" for name, cut in zip(self.labels, self.threshold, strict=True))
+            return f"each label where its probability is at least its threshold: {each}"
+        return f"each label where its probability is at least {self.threshold:g}"
+
+    @property
+    def _cut(self) -> list[float]:
+        return [log_odds(cut) for cut in (self.threshold if isinstance(self.threshold, tuple) else (self.threshold,))]

@@ -1,0 +1,114 @@
+"""Numbers."""
+
+from dataclasses import dataclass
+from math import isfinite
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probe.errors import RangeError, ShapeError, Unsupported
+from probe.task.arrays import largest, wide
+from probe.task.base import Names, Task, named
+
+
+@dataclass(frozen=True)
+class Regression(Task):
+    """Numbers. An answer within the tolerance of its label is right; without one none is right or wrong.
+
+    Labels are decimal numbers, (rows,) of one output, (rows, outputs) of several.
+    """
+
+    kind: ClassVar[str] = "regression"
+
+    outputs: Names = ("output",)
+    tolerance: float | None = None  # in the unit of the outputs: an error up to it is none
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "outputs", named(self.outputs, "outputs", "('price',)") or ("output",))
+        if self.tolerance is None:
+            return
+        if (
+            isinstance(self.tolerance, bool)
+            or not isinstance(self.tolerance, Real)
+            or not (isfinite(self.tolerance) and self.tolerance >= 0)
+        ):
+            raise RangeError(
+                f"tolerance = {self.tolerance!r}, expected a number of at least 0 in the unit of {self.outputs[0]}"
+            )
+        object.__setattr__(self, "tolerance", float(self.tolerance))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.outputs
+
+    def expects(self, rows: int) -> str:
+        one = f"({rows},) or " if len(self.outputs) == 1 else ""
+        return f"expected {one}({rows}, {len(self.outputs)}): a number for each of {', '.join(self.outputs)}"
+
+    def check(self, outputs: Any) -> None:
+        count = len(self.outputs)
+        if outputs.shape[1:] != (count,) and (outputs.ndim > 1 or count > 1):
+            raise ShapeError(
+                f"forward returned {tuple(outputs.shape)}, {self.expects(len(outputs))}; name each output: "
+                "task=Regression(outputs=(...))"
+            )
+
+    def logits(self, outputs: Any) -> Any:
+        """The outputs themselves, (rows, outputs)."""
+        self.check(outputs)
+        return outputs.reshape(len(outputs), len(self.outputs))
+
+    def predict(self, logits: Any) -> Any:
+        """The numbers as labels are: (rows,) of one output, (rows, outputs) of several."""
+        return logits[..., 0] if len(self.outputs) == 1 else logits
+
+    def target(self, logits: Any) -> Any:
+        """The first output."""
+        return logits.argmax(-1) * 0
+
+    def probabilities(self, logits: Any) -> Any:
+        raise Unsupported(
+            "a regression has no probabilities; leave output='logit', which means the number that it answers"
+        )
+
+    def error(self, logits: Any, labels: Any) -> Any:
+        """By how much each number is off its label, (rows, outputs)."""
+        labels = labels.reshape(logits.shape)
+        # Written so that it has a slope at 0, where an attack may begin.
+        return (logits - labels) * ((logits >= labels) * 2 - 1)
+
+    def wrong(self, logits: Any, labels: Any) -> Any:
+        """Whether any number is off by more than the tolerance.
+
+        Raises:
+            Unsupported: without a tolerance.
+        """
+        return self.loss(logits, labels) > 0
+
+    def loss(self, logits: Any, labels: Any) -> Any:
+        """By how much the worst number of each row is off beyond the tolerance, (rows,)."""
+        if self.tolerance is None:
+            raise Unsupported(
+                "a regression without a tolerance has no wrong answers; name one, as in "
+                f"task=Regression({self.outputs!r}, tolerance=5.0)"
+            )
+        return largest(wide(self.error(logits, labels))) - self.tolerance
+
+    def words(self, decisions: NDArray[Any]) -> NDArray[Any]:
+        """The numbers; of several outputs, one after the other."""
+        if len(self.outputs) == 1:
+            return decisions.reshape(len(decisions))
+        return np.array([", ".join(f"{number:.6g}" for number in row) for row in decisions], dtype=object)
+
+    def details(self, logits: NDArray[Any], labels: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        return {"error": self.error(logits, labels).max(1)}
+
+    def summary(self, logits: NDArray[Any], labels: NDArray[Any]) -> str:
+        if not len(logits):
+            return "no examples"
+        return f"off by {self.error(logits, labels).mean():.4g} on average over {len(logits)} examples"
+
+    def in_words(self) -> str:
+        return "" if self.tolerance is None else f"right where it is off by {self.tolerance:g} at most"
