@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from probe.errors import ContractError, SettingError
+from probe.errors import ContractError, SettingError, UnknownSetting
 from probe.names import nearest
 from probe.numbers import Written, exact, written
 
@@ -38,7 +38,7 @@ class Kind:
         """
         try:
             return self.convert(value, where)
-        except SettingError:  # a sentence about a part of the value
+        except (SettingError, UnknownSetting):  # a sentence about a part of the value
             raise
         except (ValueError, OverflowError) as error:
             expected = self.many if inside else str(error) if isinstance(error, Unfit) else self.one
@@ -97,7 +97,7 @@ def kind_of(hint: Any, limits: Limits, *, texts: bool, example: Any = None) -> K
     if origin is Literal:
         return _choice(parts, texts=texts)
     if origin is Union or origin is types.UnionType:
-        return _either(parts, [inner(part) for part in parts if part is not type(None)])
+        return _either(parts, [inner(part) for part in parts if part is not type(None)], texts=texts)
     if origin in (tuple, list) and (origin is list or parts[1:] == (Ellipsis,)):
         return _sequence(origin, inner(parts[0]), texts=texts)
     if origin in (dict, collections.abc.Mapping) and parts[0] is str:
@@ -152,7 +152,7 @@ def _text(value: Any) -> str:
 
 
 def _choice(choices: tuple[Any, ...], *, texts: bool) -> Kind:
-    listed = ", ".join(map(str, choices))
+    listed = ", ".join(str(choice) for choice in choices if choice != "")
 
     def convert(value: Any, where: str) -> Any:
         for choice in choices:
@@ -165,13 +165,14 @@ def _choice(choices: tuple[Any, ...], *, texts: bool) -> Kind:
     return Kind(f"one of {listed}", f"any of {listed}", convert)
 
 
-def _either(parts: tuple[Any, ...], kinds: list[Kind]) -> Kind:
-    """One of several types, tried in their order. A file has no None, so "none" says it where no text is meant."""
+def _either(parts: tuple[Any, ...], kinds: list[Kind], *, texts: bool) -> Kind:
+    """One of several types, tried in their order. A command line writes none for None, where no text is meant."""
     optional = type(None) in parts
+    says_none = texts and str not in parts
     one, many = (" or ".join(getattr(kind, name) for kind in kinds) for name in ("one", "many"))
 
     def convert(value: Any, where: str) -> Any:
-        if optional and (value is None or (isinstance(value, str) and value == "none" and str not in parts)):
+        if optional and (value is None or (says_none and isinstance(value, str) and value == "none")):
             return None
         if len(kinds) == 1:
             try:

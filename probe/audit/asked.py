@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from typing import Any
 
+from probe.audit.sections import Section
 from probe.bias import THRESHOLDS
 from probe.contracts import Metric
-from probe.errors import PlanError
+from probe.conversion import Limits, kind_of, shown
+from probe.declared import param
+from probe.errors import SettingError, UnknownSetting
+from probe.names import nearest
 from probe.registry import discover
 
 METRICS: Mapping[str, tuple[str, ...]] = {  # of each lens, where a plan names none
@@ -20,11 +23,37 @@ Asked = tuple[str, Metric[Any], float | None]  # what a metric is called in the 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checks:
+class Checks(Section):
     """The thresholds. They are engineering choices of whoever signs the plan, not law."""
 
-    robust_eps: str = ""  # the radius that robust_accuracy is asked at; the middle one of attack.eps unless named
+    robust_eps: str = param(
+        "", "the radius that robust_accuracy is asked at; the middle one of attack.eps unless named"
+    )
     thresholds: Mapping[str, float] = field(default_factory=dict)  # of any metric, and of the gaps between groups
+
+    @classmethod
+    def read(cls, table: Any, where: str = "", whole: str = "") -> "Checks":
+        """The checks that a plan names: thresholds of metrics and of gaps, and `robust_eps`.
+
+        Raises:
+            UnknownSetting: if one is unknown (with the nearest that exists).
+            SettingError: if a threshold is no number, or a share outside 0 to 1.
+        """
+        if not isinstance(table, Mapping):
+            raise SettingError(f"[{where}] = {shown(table)}, expected a table of thresholds")
+        metrics = discover("metric")
+        known = [*metrics, *THRESHOLDS, "robust_eps"]
+        for name in table:
+            if name not in known:
+                raise UnknownSetting(
+                    f"[{where}] has no {name!r:.60}{nearest(str(name), known)}; it has {', '.join(known)}"
+                )
+        thresholds = {
+            name: _threshold(f"{where}.{name}", value, metrics[name]().unit if name in metrics else "share")
+            for name, value in table.items()
+            if name != "robust_eps"
+        }
+        return super().read({"thresholds": thresholds, **{k: v for k, v in table.items() if k == "robust_eps"}}, where)
 
     def over(self, lenses: Iterable[Sequence[Asked]]) -> "Checks":
         """The same with each default written out."""
@@ -34,28 +63,6 @@ class Checks:
     def to_json(self) -> dict[str, Any]:
         """As a plan has them: by name."""
         return {**self.thresholds, "robust_eps": self.robust_eps}
-
-
-def checks_from(table: Mapping[str, Any]) -> Checks:
-    """The checks that a plan names: thresholds of metrics and of gaps, and `robust_eps`.
-
-    Raises:
-        PlanError: if one is unknown (with the nearest that exists), or its threshold is none.
-    """
-    metrics = discover("metric")
-    known = [*metrics, *THRESHOLDS, "robust_eps"]
-    for name, value in table.items():
-        if name not in known:
-            close = get_close_matches(str(name), known, n=1)
-            meant = f", did you mean {close[0]!r}?" if close else "."
-            raise PlanError(f"unknown key {f'checks.{name}'!r} in the plan{meant} There are {', '.join(known)}")
-        if name == "robust_eps":
-            if not isinstance(value, str):
-                raise PlanError(f'checks.robust_eps = {value!r:.60}, expected one of attack.eps, such as "4/255"')
-            continue
-        _check_threshold(name, value, metrics[name]().unit if name in metrics else "share")
-    thresholds = {name: float(value) for name, value in table.items() if name != "robust_eps"}
-    return Checks(robust_eps=table.get("robust_eps", ""), thresholds=thresholds)
 
 
 def asked(lens: str, named: Sequence[Mapping[str, Any]] | None, checks: Checks) -> tuple[dict[str, Any], ...]:
@@ -68,8 +75,8 @@ def asked(lens: str, named: Sequence[Mapping[str, Any]] | None, checks: Checks) 
     return (*configs, *({"method": name} for name in needed if name not in there))
 
 
-def _check_threshold(name: str, value: Any, unit: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MOST:
-        raise PlanError(f"checks.{name} = {value!r:.60}, expected a number")
-    if unit in ("share", "points") and not 0 <= value <= 1:
-        raise PlanError(f"checks.{name} = {value}, expected a share from 0 to 1, such as 0.8")
+def _threshold(where: str, value: Any, unit: str) -> float:
+    share = unit in ("share", "points")
+    limits = Limits(low=0, high=1) if share else Limits(low=-MOST, high=MOST)
+    number: float = kind_of(float, limits, texts=False, example=0.8 if share else None)(value, where)
+    return number

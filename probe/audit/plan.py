@@ -2,16 +2,17 @@
 
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
-from difflib import get_close_matches
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import product
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
-from probe.audit.asked import METRICS, Asked, Checks, asked, checks_from
+from probe.audit.asked import METRICS, Asked, Checks, asked
 from probe.audit.expected import SECTIONS, ids
+from probe.audit.sections import Config, Name, Section
 from probe.audit.sources import SOURCES, DataSource, ModelSource
+from probe.declared import param, required
 from probe.errors import PlanError, ProbeError
 from probe.forms import Form, named
 from probe.numbers import fraction
@@ -19,50 +20,50 @@ from probe.registry import build, discover, methods
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictPlan:
+class PredictPlan(Section):
     """What is measured of the answers to all rows."""
 
-    metrics: tuple[dict[str, Any], ...] | None = None  # as the methods of [explain]; None: `asked.METRICS`
+    metrics: tuple[Config, ...] | None = param(None, "as the methods of [explain]; none: the usual")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExplainPlan:
+class ExplainPlan(Section):
     """Which explainers are run, and on how many examples they are checked."""
 
-    sample: int = 100
-    methods: tuple[dict[str, Any], ...] | None = (
-        None  # each "name" or {method = "name", setting = value}; None: by form
-    )
-    metrics: tuple[dict[str, Any], ...] | None = None  # the same of metrics; None: `asked.METRICS`
+    sample: int = param(100, "examples", low=0)
+    methods: tuple[Config, ...] | None = param(None, 'each "name" or {method = "name", setting = value}; none: by form')
+    metrics: tuple[Config, ...] | None = param(None, "the same of metrics; none: the usual")
 
 
 @dataclass(frozen=True, kw_only=True)
-class AttackPlan:
+class AttackPlan(Section):
     """Which attacks are run, at which radii."""
 
-    sample: int = 1000
-    methods: tuple[dict[str, Any], ...] | None = None  # as those of [explain]; None: by form
-    metrics: tuple[dict[str, Any], ...] | None = None
-    eps: tuple[str, ...] | None = None  # radii in the unit of the space's scale, or words; None: by form
+    sample: int = param(1000, "examples", low=0)
+    methods: tuple[Config, ...] | None = param(None, "as those of [explain]; none: by form")
+    metrics: tuple[Config, ...] | None = param(None, "as those of [explain]; none: the usual")
+    eps: tuple[Name, ...] | None = param(None, "radii in the unit of the space's scale, or words; none: by form")
 
 
 @dataclass(frozen=True, kw_only=True)
-class BiasPlan:
+class BiasPlan(Section):
     """Whose outcomes are compared."""
 
-    groups: tuple[str, ...] | None = None  # columns of the data's groups; None: all
-    positive: str = ""  # the class that counts as the favourable outcome; the last class of two unless named
-    smallest: int = 30  # groups with fewer rows behind a rate are reported apart (an engineering threshold)
-    order: int = 2  # how many attributes an intersection crosses at most
-    merge_spellings: bool = False  # whether names that differ by case, spaces or encoding are one group
+    groups: tuple[Name, ...] | None = param(None, "columns of the data's groups; none: all")
+    positive: str = param("", "the class that counts as the favourable outcome; the last class of two unless named")
+    smallest: int = param(
+        30, "rows behind a rate; groups with fewer are reported apart (an engineering threshold)", low=0
+    )
+    order: int = param(2, "how many attributes an intersection crosses at most", low=0)
+    merge_spellings: bool = param(False, "whether names that differ by case, spaces or encoding are one group")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class Plan(Section):
     """One audit: a model, its data, and what to ask of them."""
 
-    name: str
-    seed: int = 0
+    name: str = required("the folder of the audit")
+    seed: int = param(0, "of all that is drawn", low=0)
     model: ModelSource = field(default_factory=ModelSource)
     data: DataSource = field(default_factory=DataSource)
     predict: PredictPlan = field(default_factory=PredictPlan)
@@ -172,7 +173,7 @@ def plan_from(table: Mapping[str, Any], *, sources: bool = True) -> Plan:
 
     With `sources=False` it need not say where model and data come from: `run` is given both.
     """
-    plan: Plan = _strict(Plan, table, "")
+    plan = Plan.read(table, whole="the plan")
     if sources or plan.sourced:
         plan.model.check()
     plan.data.check()
@@ -223,72 +224,3 @@ def _check_methods(plan: Plan) -> None:
 
 def _with_radius() -> list[str]:
     return [name for name, kind in discover("attack").items() if "eps" in {f.name for f in fields(kind)}]
-
-
-def _strict(kind: type[Any], table: Any, where: str) -> Any:
-    if not isinstance(table, Mapping):
-        raise PlanError(f"{where or 'the plan'} is {table!r}, expected a table of settings")
-    if kind is Checks:
-        return checks_from(table)
-    known, hints = [f.name for f in fields(kind)], get_type_hints(kind)
-    for key in table:
-        if key not in known:
-            close = get_close_matches(key, known, n=1)
-            meant = f", did you mean {close[0]!r}?" if close else "."
-            raise PlanError(f"unknown key {where + key!r} in the plan{meant} There are {', '.join(known)}")
-    for f in fields(kind):
-        if f.default is MISSING and f.default_factory is MISSING and f.name not in table:
-            raise PlanError(f"the plan lacks {where + f.name!r}")
-    return kind(**{key: _value(hints[key], value, where + key) for key, value in table.items()})
-
-
-def _value(hint: Any, value: Any, where: str) -> Any:
-    if is_dataclass(hint) and isinstance(hint, type):
-        return _strict(hint, value, f"{where}.")
-    if type(None) in get_args(hint):
-        if value is None:
-            return None
-        hint = get_args(hint)[0]
-    text = str(hint)
-    if "tuple" in text:
-        if not isinstance(value, list | tuple):
-            raise PlanError(f"{where} = {value!r}, expected a list")
-        if "dict" in text:
-            return tuple(_method(v, where) for v in value)
-        return tuple(_whole(v, where) for v in value) if "int" in text else _listed(value, where)
-    if hint is bool:
-        if not isinstance(value, bool):
-            raise PlanError(f"{where} = {value!r}, expected true or false")
-        return value
-    expected: dict[Any, Any] = {int: int, float: (int, float), str: str}
-    if not isinstance(value, expected.get(hint, dict)) or isinstance(value, bool):
-        raise PlanError(f"{where} = {value!r}, expected {getattr(hint, '__name__', 'a table')}")
-    if isinstance(value, int) and not 0 <= value < 2**63:
-        raise PlanError(f"{where} = {value}, expected 0 or more, and below 2**63")
-    if isinstance(value, dict):
-        if not all(isinstance(listed, list) for listed in value.values()):
-            raise PlanError(f'{where} = {value!r}, expected lists of values, such as {{job = ["clerk", "cook"]}}')
-        return {str(key): list(_listed(listed, where)) for key, listed in value.items()}
-    return value
-
-
-def _listed(values: Sequence[Any], where: str) -> tuple[str, ...]:
-    """Names, which may have been written as numbers."""
-    for value in values:
-        if not isinstance(value, str | int | float) or isinstance(value, bool):
-            raise PlanError(f'{where} holds {value!r:.80}, expected names, such as ["a", "b"]')
-    return tuple(map(str, values))
-
-
-def _whole(value: Any, where: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise PlanError(f"{where} holds {value!r:.80}, expected whole numbers")
-    return value
-
-
-def _method(value: Any, where: str) -> dict[str, Any]:
-    if isinstance(value, str):
-        return {"method": value}
-    if not isinstance(value, Mapping) or "method" not in value:
-        raise PlanError(f'{where} holds {value!r}, expected a table such as {{method = "pgd", steps = 40}}')
-    return dict(value)

@@ -2,24 +2,28 @@
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from probe.audit.sections import Name, Section
+from probe.declared import param
 from probe.errors import PlanError, RangeError
 from probe.task import Classification
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelSource:
+class ModelSource(Section):
     """Where the model comes from: the zoo, or one's own file, folder or factory. Exactly one is named."""
 
-    zoo: str = ""  # a name such as adult-mlp, or a folder such as `probe train` writes
-    factory: str = ""  # module:function that returns an nn.Module, or what has predict_proba; its code is run
-    onnx: str = ""  # a file: a black box
-    transformers: str = ""  # a folder with config.json and model.safetensors, of a text or image classifier
-    timm: str = ""  # an architecture such as resnet18, or local-dir:FOLDER
-    weights: str = ""  # a safetensors file or a state dict for what the factory returns, or for timm's architecture
-    threshold: float | None = None  # the probability from which the second of two classes is decided for
-    batch_size: int = 0  # rows that go through the model together; 0: what suits the processor
+    zoo: str = param("", "a name such as adult-mlp, or a folder such as `probe train` writes")
+    factory: str = param("", "module:function that returns an nn.Module, or what has predict_proba; its code is run")
+    onnx: str = param("", "a file: a black box")
+    transformers: str = param("", "a folder with config.json and model.safetensors, of a text or image classifier")
+    timm: str = param("", "an architecture such as resnet18, or local-dir:FOLDER")
+    weights: str = param(
+        "", "a safetensors file or a state dict for what the factory returns, or for timm's architecture"
+    )
+    threshold: float | None = param(None, "the probability from which the second of two classes is decided for")
+    batch_size: int = param(0, "rows that go through the model together; 0: what suits the processor", low=0)
 
     def check(self) -> None:
         """Raise PlanError unless one source is named, with weights only where they belong."""
@@ -31,8 +35,6 @@ class ModelSource:
             )
         if self.weights and not (self.factory or self.timm):
             raise PlanError(f"[model] has weights, which belong to a factory or to timm; {named[0]} brings its own")
-        if self.batch_size < 0:
-            raise PlanError(f"model.batch_size = {self.batch_size}, expected a number of rows, or 0 for what suits")
         if self.threshold is not None:
             try:
                 Classification(threshold=self.threshold)
@@ -55,39 +57,45 @@ LOCAL = "local-dir:"  # as timm writes it
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataSource:
+class DataSource(Section):
     """Where the examples come from: a data set of the zoo, a CSV file, a folder of images, or an .npz file.
 
     At most one is named.
     """
 
-    zoo: str = ""  # a name such as adult; the model's own data set if nothing is named
-    split: str = "test"
-    role: str = ""  # test, train or unknown: whether the model learned from these rows; by split unless named
-    csv: str = ""
-    folder: str = ""  # images, in a subfolder for each class
-    npz: str = ""  # arrays of numpy
-    label: str = ""  # the column of a CSV file; the array of an .npz file, labels unless named
-    groups: tuple[str, ...] = ()
-    features: tuple[str, ...] = ()  # columns of a CSV file; the one array of an .npz file, inputs unless named
-    classes: tuple[str, ...] = ()
-    categories: dict[str, list[str]] = field(default_factory=dict)
-    missing: tuple[str, ...] = ()  # cells that are missing besides empty ones, such as "?"
+    zoo: str = param("", "a name such as adult; the model's own data set if nothing is named")
+    split: str = param("test", "which rows of a data set of the zoo")
+    role: Literal["", "test", "train", "unknown"] = param(
+        "", "whether the model learned from these rows; by split unless named"
+    )
+    csv: str = param("", "a file")
+    folder: str = param("", "images, in a subfolder for each class")
+    npz: str = param("", "arrays of numpy")
+    label: str = param("", "the column of a CSV file; the array of an .npz file, labels unless named")
+    groups: tuple[Name, ...] = param((), "columns whose values are groups of people")
+    features: tuple[Name, ...] = param((), "columns of a CSV file; the one array of an .npz file, inputs unless named")
+    classes: tuple[Name, ...] = param((), "in the model's order")
+    categories: dict[str, list[Name]] = field(default_factory=dict)  # the levels of columns, in the model's order
+    missing: tuple[Name, ...] = param((), "cells that are missing besides empty ones, such as ?")
     separator: str = ""  # between cells; found out unless named, as are the other two
-    decimal: str = ""  # "." or ","
-    encoding: str = ""
-    size: tuple[int, ...] = ()  # height and width that images are resized to; the model's where it says, else their own
-    channels: int = 0  # of the images of a folder: 3 in colour, 1 in grey; the model's where it says, else 3
-    squares: int = 0  # side in pixels of the squares that are the features of images; an eighth of the longer side
-    sample: int | None = None  # rows drawn without replacement; 0 takes all; None: by form of the inputs
+    decimal: str = param("", "of the numbers: . or ,")
+    encoding: str = param("", "of the file")
+    size: tuple[int, ...] = param(
+        (), "height and width that images are resized to; the model's where it says, else their own"
+    )
+    channels: int = param(
+        0, "of the images of a folder: 3 in colour, 1 in grey; the model's where it says, else 3", low=0
+    )
+    squares: int = param(
+        0, "side in pixels of the squares that are the features of images; an eighth of the longer side", low=0
+    )
+    sample: int | None = param(None, "rows drawn without replacement; 0 takes all; None: by form of the inputs", low=0)
 
     def check(self) -> None:
         """Raise PlanError unless at most one source is named, with what it needs and nothing of another's."""
         named = [key for key in ("zoo", *FILES) if getattr(self, key)]
         if len(named) > 1:
             raise PlanError(f"[data] names {' and '.join(named)}; name one source of examples")
-        if self.role and self.role not in ROLES:
-            raise PlanError(f"data.role = {self.role!r}, expected one of {', '.join(ROLES)}")
         if self.csv and not self.label:
             raise PlanError('[data] has csv but no label; name the column to predict: label = "..."')
         if self.size and (len(self.size) != 2 or not all(1 <= side <= 4096 for side in self.size)):

@@ -81,7 +81,7 @@ def test_a_factory_is_not_imported_without_a_word(probe, place):
 
 def test_a_plan_cannot_allow_its_own_code(probe, place):
     (place / "mine.toml").write_text("allow_code = true\n" + (place / "mine.toml").read_text())
-    assert "unknown key 'allow_code'" in probe("audit", "--plan", "mine.toml", code=2).stderr
+    assert "the plan has no setting 'allow_code'" in probe("audit", "--plan", "mine.toml", code=2).stderr
 
 
 def test_a_bundle_from_elsewhere_runs_nothing_when_it_is_rerun(probe, place):
