@@ -18,6 +18,7 @@ from tests import guest
 METHODS = {
     "explainer": "through_layer",
     "attack": "bisect",
+    "goal": "next_class",
     "certificate": "lipschitz",
     "survey": "class_rates",
     "metric": "sparseness",
@@ -72,6 +73,7 @@ def model():
     with torch.no_grad():
         for parameter in layers.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=source) * 0.5)
+        layers[2].bias -= layers(torch.full((1, 3), 0.5))[0]  # the classes meet in the middle of the unit cube
     space = Space(reference=torch.zeros(1, 3), names=("pay", "age", "debt"))
     return Model(forward=layers.eval(), space=space, classes=("no", "yes"))
 
@@ -94,7 +96,7 @@ def test_methods_are_listed_from_their_source(installed, monkeypatch):
     for family, name in METHODS.items():
         assert name in registry.listed(family)
     assert registry.listed("attack")["bisect"].summary().startswith("The shortest step")
-    assert registry.listed("attack")["bisect"]().config() == {"method": "bisect", "halvings": 20}
+    assert registry.listed("attack")["bisect"]().config()["halvings"] == 20
     assert "probe_guest" not in sys.modules
 
 
@@ -155,6 +157,18 @@ def test_the_certificate_is_exact_where_the_network_is_linear(installed):
     # Its norm is sqrt(2), the margin 1.2, and the boundary is .6 away.
     torch.testing.assert_close(proof.radius, torch.tensor([0.6]))
     assert proof.level == 1
+
+
+def test_a_goal_of_ones_own_is_a_setting_of_every_attack(installed, model, rows, tmp_path):
+    goal = registry.methods()["next_class"]()
+    for name, settings in (("bisect", {"halvings": 30}), ("pgd", {"eps": 1.0})):
+        attack = registry.build(registry.methods(), {"method": name, "goal": {"method": "next_class"}, **settings})
+        assert attack.goal == goal
+        result = attack(model, rows, model.predict(rows))
+        assert result.success.any()
+        assert torch.equal(model.predict(result.perturbed)[result.success], 1 - model.predict(rows)[result.success])
+        result.save(tmp_path / name)
+        assert load(tmp_path / name).method == attack
 
 
 @pytest.mark.slow

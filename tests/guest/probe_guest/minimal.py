@@ -5,17 +5,17 @@ from typing import ClassVar
 
 import torch
 
-from probe.contracts import Attack, Need
+from probe.contracts import Aim, Attack, Need
 from probe.method import param
 from probe.model import Model
-from probe.shapes import Inputs, Labels
+from probe.shapes import Inputs
 from probe.tensors import column
 from probe.threats import Ball
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bisect(Attack):
-    """The shortest step along the gradient that changes the answer, found by halving."""
+    """The shortest step along the gradient that reaches the goal, found by halving."""
 
     needs: ClassVar[frozenset[Need]] = frozenset({"gradients"})
     budget: ClassVar[str] = ""
@@ -26,8 +26,8 @@ class Bisect(Attack):
     def threat(self) -> Ball:
         return Ball(2.0)
 
-    def perturb(self, model: Model, inputs: Inputs, labels: Labels) -> Inputs:
-        _, gradient = model.gradient(inputs, lambda logits: model.task.loss(logits, labels))
+    def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
+        _, _, gradient = aim.slope(inputs)
         length = gradient.flatten(1).norm(dim=1)
         way = gradient / column(length.clamp(min=1e-12), inputs)
         low = torch.zeros_like(length)
@@ -36,7 +36,7 @@ class Bisect(Attack):
         for _ in range(self.halvings):
             step = (low + high) / 2
             moved = self.threat.project(model.space, inputs + column(step, inputs) * way, inputs, step)
-            wrong = model.task.wrong(model.logits(moved), labels)
-            found[wrong] = moved[wrong]
-            low, high = torch.where(wrong, low, step), torch.where(wrong, step, high)
+            _, reached = aim.ask(moved)
+            found[reached] = moved[reached]
+            low, high = torch.where(reached, low, step), torch.where(reached, step, high)
         return found
