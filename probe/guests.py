@@ -1,9 +1,15 @@
-"""Methods of other packages: whoever installs one finds its methods beside probe's own.
+"""What other packages bring: whoever installs one finds its methods, forms and drawers beside probe's own.
 
-A package names its modules as entry points of the group `probe.methods`, a module each:
+A package names its modules as entry points, a module or package each:
 
     [project.entry-points."probe.methods"]
     mine = "my_package.methods"
+
+    [project.entry-points."probe.drawers"]
+    mine = "my_package.drawing"
+
+Methods, goals and forms of input are looked for in the first, and imported where they are used. What readers of
+bundles need, which draws the inputs of a form, is looked for in the second, and imports no torch.
 """
 
 import importlib
@@ -16,12 +22,12 @@ from types import ModuleType
 
 from probe.errors import ContractError
 
-GROUP = "probe.methods"
+METHODS, DRAWERS = "probe.methods", "probe.drawers"  # groups of entry points
 
 
-def named() -> list[str]:
+def named(group: str = METHODS) -> list[str]:
     """The modules that installed packages name, each once."""
-    return sorted({point.module for point in entry_points(group=GROUP)})
+    return sorted({point.module for point in entry_points(group=group)})
 
 
 def modules(name: str) -> Iterator[ModuleType]:
@@ -32,18 +38,18 @@ def modules(name: str) -> Iterator[ModuleType]:
         yield importlib.import_module(info.name)
 
 
-def brought() -> Iterator[ModuleType]:
+def brought(group: str = METHODS) -> Iterator[ModuleType]:
     """The modules that installed packages name, and all that is in them.
 
     Raises:
         ContractError: if one cannot be imported.
     """
-    for name in named():
+    for name in named(group):
         try:
             yield from list(modules(name))
         except Exception as error:
             raise ContractError(
-                f"the methods of {name}, which an installed package brings (entry point {GROUP}), cannot be imported: "
+                f"{name}, which an installed package brings (entry point {group}), cannot be imported: "
                 f"{type(error).__name__}: {error}; mend that package, or uninstall it"
             ) from error
 

@@ -13,6 +13,7 @@ from torch import nn
 
 from probe import Model, Space, forms, load, registry
 from probe.errors import ContractError
+from probe.plots import drawers
 from tests import guest
 
 METHODS = {
@@ -36,6 +37,7 @@ def site(tmp_path_factory):
 def forget():
     registry.methods.cache_clear()
     forms.known.cache_clear()
+    drawers.drawers.cache_clear()
     importlib.invalidate_caches()
     for name in [name for name in sys.modules if name.split(".")[0] in ("probe_guest", "rival")]:
         del sys.modules[name]
@@ -171,6 +173,45 @@ def test_a_goal_of_ones_own_is_a_setting_of_every_attack(installed, model, rows,
         assert load(tmp_path / name).method == attack
 
 
+@pytest.fixture
+def compass():
+    """A model that tells whether the first of two directions lies in the north."""
+
+    def forward(x):
+        angle = torch.deg2rad(x)
+        north = angle[:, 0].cos() + 0.1 * angle[:, 1].cos()
+        return torch.stack([-north, north], 1)
+
+    space = Space(form="compass", bounds=(0.0, 360.0), scale=10.0, reference=torch.tensor([[90.0, 90.0]]))
+    return Model(forward=forward, space=space, classes=("elsewhere", "north"))
+
+
+def test_a_form_of_ones_own_measures_describes_and_draws(installed, compass, tmp_path):
+    x = torch.tensor([[350.0, 90.0], [10.0, 180.0], [95.0, 0.0]])
+    assert compass.space.form.name == "compass"
+    assert compass.space.change(torch.tensor([[10.0, 90.0]]), x[:1]).tolist() == [[2.0, 0.0]]
+    assert compass.space.describe(x)[0] == ["350 degrees, north", "90 degrees, east"]
+    result = registry.methods()["pgd"](eps=0.5)(compass, x, compass.predict(x))
+    result.save(tmp_path / "r")
+    again = load(tmp_path / "r")
+    assert type(again.space.form).__name__ == "Compass"
+    assert again.to_frame().equals(result.to_frame())
+    drawer = drawers.drawer_of(compass.space.form.record())
+    assert type(drawer).__name__ == "CompassDrawer"
+    assert "<img" in result._repr_html_()
+
+
+def test_the_drawer_of_a_form_loads_no_torch(site):
+    code = (
+        "import sys; from probe.plots.drawers import drawer_of\n"
+        "print(type(drawer_of({'name': 'compass'})).__name__, 'torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(site), cwd=site, check=False
+    )
+    assert done.stdout.strip() == "CompassDrawer False", done.stderr
+
+
 @pytest.mark.slow
 def test_the_contract_tests_have_them(site):
     names = " or ".join(METHODS.values())
@@ -214,7 +255,10 @@ def test_a_package_that_cannot_be_imported_is_named(tmp_path, monkeypatch):
     bring(tmp_path, "import nothing_of_that_name")
     monkeypatch.syspath_prepend(str(tmp_path))
     forget()
-    with pytest.raises(ContractError, match=r"the methods of rival.*ModuleNotFoundError.*mend that package, or unin"):
+    with pytest.raises(
+        ContractError,
+        match=r"rival, which an installed package brings .*ModuleNotFoundError.*mend that package, or unin",
+    ):
         registry.methods()
     forget()
 

@@ -1,7 +1,5 @@
 """What inputs look like, a module for each form. Who looks a form up by its name finds it here."""
 
-import importlib
-import pkgutil
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from functools import cache
@@ -9,7 +7,8 @@ from inspect import isclass
 from types import MappingProxyType, ModuleType
 from typing import Any
 
-from probe.errors import RangeError
+from probe import guests
+from probe.errors import ContractError, RangeError
 from probe.forms.form import Defaults, Form
 from probe.forms.graph import Graph
 from probe.forms.image import Image
@@ -21,10 +20,20 @@ __all__ = ["ByShape", "Defaults", "Form", "Graph", "Image", "Table", "Tokens", "
 
 @cache
 def known() -> Mapping[str, type[Form]]:
-    """Every form by its name."""
-    home = importlib.import_module(__name__)
-    modules = (importlib.import_module(info.name) for info in pkgutil.iter_modules(home.__path__, f"{__name__}."))
-    return MappingProxyType({kind.name: kind for module in modules for kind in _defined(module)})
+    """Every form by its name, those of other packages too."""
+    found = dict(_own())
+    for kind in (kind for module in guests.brought() for kind in _defined(module)):
+        other = found.setdefault(kind.name, kind)
+        if other is not kind:
+            both = " and ".join(f"{each.__module__}.{each.__qualname__}" for each in (other, kind))
+            raise ContractError(f"two forms are named {kind.name!r}: {both}; rename one of them")
+    return MappingProxyType(found)
+
+
+@cache
+def _own() -> Mapping[str, type[Form]]:
+    """The forms of probe itself, for which no other package need be imported."""
+    return MappingProxyType({kind.name: kind for module in guests.modules(__name__) for kind in _defined(module)})
 
 
 def named(given: Form | str = "", said: Mapping[str, Any] = MappingProxyType({})) -> Form:
@@ -37,9 +46,10 @@ def named(given: Form | str = "", said: Mapping[str, Any] = MappingProxyType({})
     """
     if isinstance(given, Form):
         return replace(given, **_accepted(type(given), said))
-    if given and given not in known():
-        raise RangeError(f"Space.form = {given!r}, expected one of {', '.join(known())}")
-    kind = known()[given] if given else Tokens if said.get("words") else ByShape
+    there = _own() if given in _own() else known() if given else {}
+    if given and given not in there:
+        raise RangeError(f"Space.form = {given!r}, expected one of {', '.join(there)}")
+    kind = there[given] if given else Tokens if said.get("words") else ByShape
     return kind(**_accepted(kind, said))
 
 

@@ -1,14 +1,14 @@
 """How inputs of each form are drawn: a module for each, found by the form's name. They know arrays, and no torch."""
 
-import importlib
-import pkgutil
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from functools import cache
 from inspect import isclass
+from itertools import chain
 from types import MappingProxyType, ModuleType
 from typing import Any
 
+from probe import guests
 from probe.plots.drawers.drawer import Drawer, Example, Values
 
 __all__ = ["Drawer", "Example", "Values", "drawer_of", "drawers"]
@@ -16,9 +16,8 @@ __all__ = ["Drawer", "Example", "Values", "drawer_of", "drawers"]
 
 @cache
 def drawers() -> Mapping[str, type[Drawer]]:
-    """Every drawer by the name of its form."""
-    home = importlib.import_module(__name__)
-    modules = (importlib.import_module(info.name) for info in pkgutil.iter_modules(home.__path__, f"{__name__}."))
+    """Every drawer by the name of its form, those of other packages too, which probe's own go before."""
+    modules = chain(guests.brought(guests.DRAWERS), guests.modules(__name__))
     return MappingProxyType({kind.form: kind for module in modules for kind in _defined(module)})
 
 
