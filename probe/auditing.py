@@ -43,7 +43,7 @@ def audit(
     plan = plan_from({"name": Path(folder).name} | sections, sources=False)
     bundle = run(plan, model, data, folder, progress=progress)
     verify(bundle.folder)
-    if not bundle.manifest.get("report_sha256"):
+    if not bundle.manifest.report_sha256:
         with writing(bundle.folder):
             bundle.write_report(render(bundle))
     return bundle

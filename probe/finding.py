@@ -2,9 +2,9 @@
 
 from dataclasses import asdict, dataclass
 from math import isfinite
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from probe.formatting import Unit
+from probe.formatting import NOT_MEASURED, UNDEFINED, Measured, Unit, count, estimate, threshold
 from probe.statistics import Estimate
 
 Status = Literal["pass", "fail", "inconclusive", "not run", "error"]
@@ -34,9 +34,31 @@ class Finding:
     seed: int | None = None
     note: str = ""  # what the status rests on, or why it was not run
 
+    def __post_init__(self) -> None:
+        for name in ("estimate", "low", "high", "threshold"):
+            value = getattr(self, name)
+            if value is not None and not isfinite(value):
+                object.__setattr__(self, name, None)
+
+    def written(self) -> "Line":
+        """The numbers as every page and table writes them."""
+        measured = estimate(self.estimate, self.low, self.high, self.unit)
+        asked = threshold(self.threshold, self.direction, self.unit)
+        if measured.value == UNDEFINED and (not asked or self.status in ("not run", "error")):
+            measured = Measured(NOT_MEASURED, "")
+        return Line(measured, asked, count(self.n))
+
     def to_json(self) -> dict[str, Any]:
-        """The fields, with None where a number is not finite, as JSON has no NaN."""
-        return {k: None if isinstance(v, float) and not isfinite(v) else v for k, v in asdict(self).items()}
+        """The fields by name."""
+        return asdict(self)
+
+
+class Line(NamedTuple):
+    """The numbers of a finding, as written; empty where there are none."""
+
+    estimate: Measured
+    threshold: str
+    n: str
 
 
 @dataclass(frozen=True)

@@ -22,24 +22,6 @@ class Measured(NamedTuple):
         return self.value if none else f"{self.value} [{self.ends or NO_INTERVAL}]"
 
 
-class Line(NamedTuple):
-    """The numbers of a finding, as written; empty where there are none."""
-
-    estimate: Measured
-    threshold: str
-    n: str
-
-
-def line(finding: Mapping[str, Any]) -> Line:
-    """How every page and table writes the numbers of a finding."""
-    unit: Unit = finding.get("unit", "number")
-    measured = estimate(finding["estimate"], finding["low"], finding["high"], unit)
-    asked = threshold(finding["threshold"], finding["direction"], unit)
-    if measured.value == UNDEFINED and (not asked or finding["status"] in ("not run", "error")):
-        measured = Measured(NOT_MEASURED, "")
-    return Line(measured, asked, count(finding["n"]))
-
-
 def number(value: Any, unit: Unit = "number") -> str:
     r"""A number with its unit: one decimal of a percent, three significant digits of anything else.
 

@@ -144,7 +144,7 @@ def audits(tmp_path_factory):
 
 def test_an_audit_and_its_verifier_decide_by_the_threshold(audits):
     bundle = audits[0.2]
-    assert bundle.manifest["model"]["task"]["threshold"] == 0.2
+    assert bundle.manifest.model.task["threshold"] == 0.2
     accuracy = {t: b.table("readings").value[0] for t, b in audits.items()}
     x = bundle.arrays("predictions")["logits"][:, 1] * 2
     assert accuracy[0.2] == 1

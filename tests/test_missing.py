@@ -132,7 +132,7 @@ def test_a_table_with_missing_cells_is_audited_end_to_end(opened, tmp_path):
         "explain": {"sample": 5}, "attack": {"sample": 20},
     })  # fmt: skip
     bundle = run(plan, model, data, tmp_path / "holes")
-    steps = {step["name"]: step["status"] for step in bundle.manifest["steps"]}
+    steps = {step.name: step.status for step in bundle.manifest.steps}
     assert {steps["explain-kernel_shap"], steps["explain-lime"]} == {"done"}
     assert {status for name, status in steps.items() if "attack" in name or "gradient" in name} == {"not run"}
     assert verify(bundle.folder).numbers > 0

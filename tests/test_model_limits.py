@@ -90,8 +90,8 @@ def test_an_audit_goes_on_without_the_steps_that_have_no_gradient(tmp_path):
     plan = plan_from({"name": "a", "model": {"factory": "a:b"}, "data": {"csv": "x", "label": "y"}})
     assert estimate(plan, model, data) > 0
     bundle = run(plan, model, data, tmp_path / "a")
-    status = {step["name"]: step["status"] for step in bundle.manifest["steps"]}
-    assert bundle.manifest["status"] == "complete"
+    status = {step.name: step.status for step in bundle.manifest.steps}
+    assert bundle.manifest.status == "complete"
     assert status["explain-kernel_shap"] == status["explain-lime"] == "done"
     assert status["explain-integrated_gradients"] == status["attack-pgd"] == "error"
 
@@ -166,7 +166,7 @@ def test_an_audit_gives_a_module_its_own_type(dtype, tmp_path):
     data = Dataset(X, model.predict(X.to(dtype)), space=space(), classes=("a", "b"))
     plan = plan_from({"name": "a", "model": {"factory": "a:b"}, "data": {"csv": "x", "label": "y"}})
     bundle = run(plan, model, data, tmp_path / "a")
-    steps = {step["name"]: (step["status"], step["note"]) for step in bundle.manifest["steps"]}
+    steps = {step.name: (step.status, step.note) for step in bundle.manifest.steps}
     assert {status for status, _ in steps.values()} == {"done"}, steps
 
 

@@ -109,7 +109,7 @@ def _page(name: str, opened: runs.Opened | None, folder: Path) -> None:
 
 def _unfinished(opened: runs.Opened, top: DeltaGenerator) -> None:
     if not opened.bundle.complete:
-        ended = "was interrupted" if opened.bundle.manifest["status"] == "interrupted" else "was killed"
+        ended = "was interrupted" if opened.bundle.manifest.status == "interrupted" else "was killed"
         top.warning(
             f"**This audit is not complete**: it {ended}. What is here was "
             "measured; what is missing was not. Run the same command again to continue it.",
@@ -133,7 +133,7 @@ def _running(folder: str) -> None:
 def _is_intact(opened: runs.Opened, side: DeltaGenerator, top: DeltaGenerator) -> bool:
     with top, st.spinner("Checking the evidence; numbers are shown when that is done"):
         result = _verified(opened.folder, opened.stamp)
-    recorded = str(opened.bundle.manifest["digest"])
+    recorded = str(opened.bundle.manifest.digest)
     if result.intact and recorded not in result.digests:
         result = runs.Integrity(intact=False, sentence="it was changed while it was read; load the page again")
     with side:

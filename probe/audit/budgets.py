@@ -1,38 +1,35 @@
 """What the budgets of an audit's attacks are numbers of, as their threats declared it."""
 
-from collections.abc import Mapping
-from typing import Any
-
+from probe.audit.manifest import Manifest, StepRecord, ThreatRecord
 from probe.numbers import fraction
 
-RADIUS = {"unit": "radius", "counted": False, "axis": "", "note": ""}
+RADIUS = ThreatRecord(unit="radius", counted=False, axis="", note="")
 
 
-def threat(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+def threat(manifest: Manifest) -> ThreatRecord:
     """What the attacks of an audit may change. A plan has attacks of one threat."""
-    return next((step["threat"] for step in attacks(manifest) if step.get("threat")), RADIUS)
+    return next((step.threat for step in attacks(manifest) if step.threat), RADIUS)
 
 
-def counted(manifest: Mapping[str, Any]) -> str:
+def counted(manifest: Manifest) -> str:
     """What budgets are numbers of: a word, an edge; empty where they are lengths."""
     found = threat(manifest)
-    return str(found["unit"]) if found["counted"] else ""
+    return found.unit if found.counted else ""
 
 
-def spoken(amount: str, found: Mapping[str, Any]) -> str:
+def spoken(amount: str, found: ThreatRecord) -> str:
     """A budget as people say it: eps 8/255, 3 words, severity 2."""
-    unit = str(found["unit"])
-    if found["counted"]:
-        return f"{amount} {unit}{'s' * (amount != '1')}"
-    return f"{'eps' if unit == 'radius' else unit} {amount}"
+    if found.counted:
+        return f"{amount} {found.unit}{'s' * (amount != '1')}"
+    return f"{'eps' if found.unit == 'radius' else found.unit} {amount}"
 
 
-def reached(manifest: Mapping[str, Any], eps: float) -> str:
+def reached(manifest: Manifest, eps: float) -> str:
     """A budget of an audit as its plan writes it and people say it."""
-    written = {float(fraction(text)): str(text) for text in manifest["plan"]["attack"]["eps"] or ()}
+    written = {float(fraction(text)): text for text in manifest.plan.attack.eps}
     return spoken(written.get(eps, f"{eps:g}"), threat(manifest))
 
 
-def attacks(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def attacks(manifest: Manifest) -> list[StepRecord]:
     """The steps that attacked, whatever came of them."""
-    return [step for step in manifest["steps"] if step["kind"] == "attack"]
+    return [step for step in manifest.steps if step.kind == "attack"]

@@ -3,8 +3,7 @@
 import hashlib
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,8 @@ import pandas as pd
 
 from probe import npz
 from probe.audit import files, lock
-from probe.audit.manifest import LARGEST, SCHEMA, digest, dump, evidence_digest
-from probe.audit.manifest import parse as parse_manifest
+from probe.audit.canonical import LARGEST, digest, dump, evidence_digest
+from probe.audit.manifest import Manifest, read_manifest
 from probe.errors import DataError, ExistsError, IntegrityError
 from probe.npz import Arrays
 
@@ -25,31 +24,31 @@ NAMES = ("attribute", "group", "a", "b", "reference", "lowest", "highest", "smal
 EMPTY: dict[str, Any] = {"keep_default_na": False, "na_values": [""], "skip_blank_lines": False}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Bundle:
-    """An audit on disk. `manifest` is what audit.json holds."""
+    """An audit on disk. `manifest` is what audit.json holds; a change takes its place and is on disk after `save`."""
 
     folder: Path
-    manifest: dict[str, Any]
+    manifest: Manifest
 
     @property
     def name(self) -> str:
-        return str(self.manifest["name"])
+        return self.manifest.name
 
     @property
     def complete(self) -> bool:
         """Whether every step of the plan ended."""
-        return bool(self.manifest["status"] == "complete")
+        return self.manifest.status == "complete"
 
     def has(self, file: str) -> bool:
         """Whether the manifest lists that file."""
-        return file in self.manifest["files"]
+        return file in self.manifest.files
 
     def arrays(self, name: str) -> Arrays:
         """The arrays of arrays/NAME.npz. Raises IntegrityError if they are not what was recorded."""
         file = f"arrays/{name}.npz"
         arrays = npz.unpack(self._bytes(file), f"{file} of {self.folder.name}")
-        if npz.fingerprint(arrays) != self.manifest.get("contents", {}).get(file):
+        if npz.fingerprint(arrays) != self.manifest.contents.get(file):
             raise IntegrityError(f"{file} of {self.folder.name} holds other arrays than were recorded")
         return arrays
 
@@ -65,8 +64,8 @@ class Bundle:
         """Store arrays/NAME.npz."""
         data = npz.pack(arrays)
         self._write(f"arrays/{name}.npz", data)
-        contents = self.manifest.setdefault("contents", {})
-        contents[f"arrays/{name}.npz"] = npz.fingerprint(npz.unpack(data, name))
+        contents = {**self.manifest.contents, f"arrays/{name}.npz": npz.fingerprint(npz.unpack(data, name))}
+        self.change(contents=contents)
 
     def write_table(self, name: str, table: pd.DataFrame) -> None:
         """Store tables/NAME.csv."""
@@ -76,15 +75,19 @@ class Bundle:
         """Store report.html. It is drawn from the rest, so the digest, which it shows, does not cover it."""
         data = html.encode()
         files.replace(self.folder / "report.html", data)
-        self.manifest["report_sha256"] = hashlib.sha256(data).hexdigest()
+        self.change(report_sha256=hashlib.sha256(data).hexdigest())
         self.save()
         return self.folder / "report.html"
 
+    def change(self, **parts: Any) -> None:
+        """Put a manifest with other parts in the place of this one."""
+        self.manifest = replace(self.manifest, **parts)
+
     def save(self) -> None:
         """Write audit.json, whole or not at all."""
-        self.manifest["evidence_digest"] = evidence_digest(self.manifest)
-        self.manifest["digest"] = digest(self.manifest)
-        files.replace(self.folder / "audit.json", dump(self.manifest))
+        self.change(evidence_digest=evidence_digest(self.manifest.to_json()))
+        self.change(digest=digest(self.manifest.to_json()))
+        files.replace(self.folder / "audit.json", dump(self.manifest.to_json()))
 
     def _parsed(self, file: str, dtype: Any) -> pd.DataFrame:
         try:
@@ -96,7 +99,7 @@ class Bundle:
         if not self.has(file):
             raise IntegrityError(f"{self.folder.name} has no {file}; the step that makes it was not run")
         data = files.content(self.folder, file)
-        if hashlib.sha256(data).hexdigest() != self.manifest["files"][file]:
+        if hashlib.sha256(data).hexdigest() != self.manifest.files[file]:
             raise IntegrityError(
                 f"{file} of {self.folder.name} is not the file that the audit wrote: its digest differs"
             )
@@ -104,7 +107,7 @@ class Bundle:
 
     def _write(self, file: str, data: bytes) -> None:
         files.replace(self.folder / file, data)
-        self.manifest["files"][file] = hashlib.sha256(data).hexdigest()
+        self.change(files={**self.manifest.files, file: hashlib.sha256(data).hexdigest()})
 
 
 def parse(content: bytes) -> pd.DataFrame:
@@ -112,24 +115,14 @@ def parse(content: bytes) -> pd.DataFrame:
     return pd.read_csv(io.BytesIO(content), dtype=dict.fromkeys(NAMES, str), **EMPTY)
 
 
-def create(folder: str | Path, manifest: Mapping[str, Any]) -> Bundle:
+def create(folder: str | Path, manifest: Manifest) -> Bundle:
     """Start a bundle in a folder that does not exist yet, or that holds nothing."""
     folder = Path(folder)
     if not is_unused(folder):
         raise ExistsError(f"{folder} exists, is no audit, and is left as it is; choose another --out")
     for part in ("arrays", "tables"):
         (folder / part).mkdir(parents=True, exist_ok=True)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    start = {
-        "schema": SCHEMA,
-        "status": "running",
-        "created": now,
-        "steps": [],
-        "findings": [],
-        "files": {},
-        "contents": {},
-    }
-    bundle = Bundle(folder, start | dict(manifest))
+    bundle = Bundle(folder, manifest)
     try:
         bundle.save()
     except UnicodeEncodeError as error:
@@ -157,13 +150,13 @@ def read(folder: str | Path) -> Bundle:
     """Open a bundle. Its files are checked against the manifest as they are read.
 
     Raises:
-        IntegrityError: if there is no audit.json, or it is not one that this version reads.
+        IntegrityError: if there is no audit.json, it was changed, or this version does not read it.
     """
     folder = Path(folder)
     if not (folder / "audit.json").exists():
         raise IntegrityError(f"{folder} is not a bundle: it has no audit.json; `probe audit` makes one")
     data = files.content(folder, "audit.json", LARGEST)
-    return Bundle(folder, parse_manifest(data, f"audit.json of {folder.name}"))
+    return Bundle(folder, read_manifest(data, f"audit.json of {folder.name}"))
 
 
 def find(runs: str | Path) -> list[Path]:

@@ -1,5 +1,7 @@
 """Whether two audits of one plan came to the same: what was asked, what was found, and what follows from it."""
 
+from collections.abc import Sequence
+from dataclasses import fields
 from math import isclose
 from typing import Any
 
@@ -7,9 +9,11 @@ import numpy as np
 
 from probe.audit.bundle import Bundle
 from probe.errors import IntegrityError
+from probe.finding import Finding
 
 DECIDED = {"pass", "fail", "inconclusive"}
-Finding = dict[str, Any]
+KEYS = tuple(f.name for f in fields(Finding))
+NUMBERS = ("estimate", "low", "high", "n", "threshold")
 
 
 def compare_runs(stored: Bundle, again: Bundle, *, tolerance: float) -> None:
@@ -19,9 +23,9 @@ def compare_runs(stored: Bundle, again: Bundle, *, tolerance: float) -> None:
     differ only where an end of its interval, or the estimate, is that near to the threshold; whether a check was run
     at all never may.
     """
-    if again.manifest["plan"]["checks"] != stored.manifest["plan"]["checks"]:
+    if again.manifest.plan.checks != stored.manifest.plan.checks:
         raise IntegrityError("the two audits have other thresholds")
-    ended = [[(step["name"], step["status"]) for step in b.manifest["steps"]] for b in (stored, again)]
+    ended = [[(step.name, step.status) for step in b.manifest.steps] for b in (stored, again)]
     if ended[0] != ended[1]:
         old, new = next(pair for pair in _paired(*ended) if pair[0] != pair[1])
         raise IntegrityError(f"the steps are not the same: {_step(old)} there, {_step(new)} when run again")
@@ -33,23 +37,23 @@ def compare_runs(stored: Bundle, again: Bundle, *, tolerance: float) -> None:
             which = "did not come out again" if len(new) < len(old) else "came out again and is not in the bundle"
             raise IntegrityError(f"finding {key[1]!r} {which}")
         for one, other in zip(old, new, strict=True):
-            compare_findings(one, {k: other[k] for k in ("estimate", "low", "high", "n", "threshold")}, tolerance)
-            if one["status"] != other["status"] and not _could_tip(one, other, tolerance):
+            compare_findings(one, other, tolerance, NUMBERS)
+            if one.status != other.status and not _could_tip(one, other, tolerance):
                 raise IntegrityError(
-                    f"finding {key[1]!r}: its status is {one['status']!r}, and {other['status']!r} when run again"
+                    f"finding {key[1]!r}: its status is {one.status!r}, and {other.status!r} when run again"
                 )
 
 
-def compare_findings(stored: Finding, now: Finding, tolerance: float) -> None:
-    """Raise IntegrityError unless a stored finding has what `now` has, numbers within a tolerance."""
-    for key, value in now.items():
-        old = stored.get(key)
+def compare_findings(stored: Finding, now: Finding, tolerance: float, keys: Sequence[str] = KEYS) -> None:
+    """Raise IntegrityError unless a stored finding says what another says, numbers within a tolerance."""
+    for key in keys:
+        old, value = getattr(stored, key), getattr(now, key)
         if isinstance(value, float | int) and isinstance(old, float | int):
             same = isclose(old, value, rel_tol=tolerance, abs_tol=tolerance)
         else:
             same = old == value
         if not same:
-            raise IntegrityError(f"finding {stored.get('check')!r}: {key} is {old!r}, the evidence gives {value!r}")
+            raise IntegrityError(f"finding {stored.check!r}: {key} is {old!r}, the evidence gives {value!r}")
 
 
 def _compare_rows(stored: Bundle, again: Bundle) -> None:
@@ -59,22 +63,22 @@ def _compare_rows(stored: Bundle, again: Bundle) -> None:
     if any(not np.array_equal(old[name], new[name]) for name in ("rows", "labels")):
         raise IntegrityError("other rows were audited when run again, or they have other labels")
     groups = "tables/groups.csv"
-    if stored.manifest["files"].get(groups) != again.manifest["files"].get(groups):
+    if stored.manifest.files.get(groups) != again.manifest.files.get(groups):
         raise IntegrityError("the groups of the rows are not the same when run again")
 
 
 def _could_tip(one: Finding, other: Finding, tolerance: float) -> bool:
     """Whether both were decided by numbers, of which one is so near the threshold that a little decides otherwise."""
-    numbers = [f[key] for f in (one, other) for key in ("estimate", "low", "high") if f[key] is not None]
-    threshold = one["threshold"]
+    numbers = [n for f in (one, other) for n in (f.estimate, f.low, f.high) if n is not None]
+    threshold = one.threshold
     near = threshold is not None and any(isclose(n, threshold, rel_tol=tolerance, abs_tol=tolerance) for n in numbers)
-    return near and {one["status"], other["status"]} <= DECIDED
+    return near and {one.status, other.status} <= DECIDED
 
 
 def _by_check(bundle: Bundle) -> dict[tuple[str, str], list[Finding]]:
     found: dict[tuple[str, str], list[Finding]] = {}
-    for finding in bundle.manifest["findings"]:
-        found.setdefault((finding["lens"], finding["check"]), []).append(finding)
+    for finding in bundle.manifest.findings:
+        found.setdefault((finding.lens, finding.check), []).append(finding)
     return found
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from probe.audit.bundle import Bundle
 from probe.audit.expected import Planned, metrics_of, planned
 from probe.audit.lenses.common import Answers
+from probe.audit.manifest import StepRecord
 from probe.audit.readings import evidence_of
 from probe.errors import IntegrityError
 from probe.npz import Arrays
@@ -30,30 +31,30 @@ Array = NDArray[Any]
 def check_steps(bundle: Bundle) -> None:
     """Raise IntegrityError unless the steps are those of the plan, each with the file that it leaves."""
     manifest = bundle.manifest
-    steps = planned(manifest["plan"])
-    names, expected = [step["name"] for step in manifest["steps"]], [step.name for step in steps]
+    steps = planned(manifest.plan)
+    names, expected = [step.name for step in manifest.steps], [step.name for step in steps]
     if missing := [name for name in expected if name not in names] if bundle.complete else []:
         raise IntegrityError(f"the plan asks for the step {missing[0]}, which {bundle.name} does not have")
     if surplus := [name for name in names if name not in expected]:
         raise IntegrityError(f"{bundle.name} has the step {surplus[0]}, which its plan does not ask for")
     if names != expected[: len(names)]:
         raise IntegrityError(f"the steps of {bundle.name} are {', '.join(names)}; they run as {', '.join(expected)}")
-    done = {f"arrays/{step['name']}.npz" for step in manifest["steps"] if step["status"] == "done"}
-    stored = {file for file in manifest["files"] if file.startswith("arrays/")}
+    done = {f"arrays/{step.name}.npz" for step in manifest.steps if step.status == "done"}
+    stored = {file for file in manifest.files if file.startswith("arrays/")}
     # A process that is killed may have written the file of a step that it did not come to record.
-    known = {f"arrays/{name}.npz" for name in expected} if manifest["status"] == "running" else done
+    known = {f"arrays/{name}.npz" for name in expected} if manifest.status == "running" else done
     if odd := sorted((done - stored) | (stored - known)):
         raise IntegrityError(f"{odd[0]} {'is missing' if odd[0] in done else 'is of no step that was done'}")
-    if manifest.get("contents", {}).keys() != stored:
+    if manifest.contents.keys() != stored:
         raise IntegrityError("audit.json does not list the contents of each array file")
-    for step, asked in zip(manifest["steps"], steps, strict=False):
+    for step, asked in zip(manifest.steps, steps, strict=False):
         _check_settings(step, asked)
 
 
 def check_arrays(bundle: Bundle) -> None:
     """Raise IntegrityError where the arrays contradict each other, or what the manifest says of them."""
-    done = [step for step in bundle.manifest["steps"] if step["status"] == "done"]
-    stored = {step["name"]: bundle.arrays(step["name"]) for step in done}
+    done = [step for step in bundle.manifest.steps if step.status == "done"]
+    stored = {step.name: bundle.arrays(step.name) for step in done}
     if "predictions" not in stored:
         if stored:
             raise IntegrityError(f"{bundle.name} has evidence of {next(iter(stored))}, and no predictions")
@@ -62,15 +63,15 @@ def check_arrays(bundle: Bundle) -> None:
     answers = _Rows.of(bundle)
     _check_measured(stored["predictions"], answers)
     for step in done:
-        name, arrays = step["name"], stored[step["name"]]
-        if step["kind"] == "instances":
+        name, arrays = step.name, stored[step.name]
+        if step.kind == "instances":
             _check_instances(bundle, arrays, answers)
-        elif step["kind"] == "explainer":
+        elif step.kind == "explainer":
             _check_explanation(bundle, name, arrays, stored["instances"], answers)
-        elif step["kind"] == "attack":
+        elif step.kind == "attack":
             _check_attack(bundle, name, arrays, answers)
         _check_readings(bundle, step, arrays)
-    drawn = [stored[step["name"]]["rows"] for step in done if step["kind"] == "attack"]
+    drawn = [stored[step.name]["rows"] for step in done if step.kind == "attack"]
     if any(not np.array_equal(rows, drawn[0]) for rows in drawn):
         raise IntegrityError("the attacks are of different rows")
 
@@ -108,9 +109,9 @@ def _check_measured(arrays: Arrays, answers: _Rows) -> None:
 
 
 def _check_predictions(bundle: Bundle, arrays: Arrays) -> None:
-    data, classes = bundle.manifest["data"], bundle.manifest["model"]["classes"]
+    data, classes = bundle.manifest.data, bundle.manifest.model.classes
     n = len(arrays["labels"])
-    _expect(data["n"] == n, "predictions", f"audit.json speaks of {data['n']!r} rows, and there are {n} labels")
+    _expect(data.n == n, "predictions", f"audit.json speaks of {data.n!r} rows, and there are {n} labels")
     _expect(arrays["rows"].shape == arrays["labels"].shape == (n,), "predictions", "rows and labels differ in length")
     logits = arrays["logits"]
     _expect(logits.ndim == 2 and len(logits) == n and logits.dtype.kind == "f", "predictions", "logits are no table")
@@ -118,30 +119,30 @@ def _check_predictions(bundle: Bundle, arrays: Arrays) -> None:
     _expect(not classes or logits.shape[1] == len(classes), "predictions", f"{len(classes)} classes are named")
     _check_rows("predictions", arrays["rows"], None)
     _check_whole("predictions", arrays["labels"], logits.shape[1])
-    if data["groups"]:
+    if data.groups:
         groups = bundle.groups()
-        _expect(groups.shape == (n, len(data["groups"])), "groups", f"the table is {groups.shape}, of {n} rows")
-    _expect(bool(data["groups"]) == bundle.has("tables/groups.csv"), "groups", "audit.json and tables/ disagree")
+        _expect(groups.shape == (n, len(data.groups)), "groups", f"the table is {groups.shape}, of {n} rows")
+    _expect(bool(data.groups) == bundle.has("tables/groups.csv"), "groups", "audit.json and tables/ disagree")
 
 
 def _check_instances(bundle: Bundle, arrays: Arrays, answers: _Rows) -> None:
-    data, rows = bundle.manifest["data"], arrays["rows"]
+    data, rows = bundle.manifest.data, arrays["rows"]
     _check_rows("instances", rows, len(answers.labels))
-    _check_drawn("instances", len(rows), bundle.manifest["plan"]["explain"]["sample"], len(answers.labels))
-    _check_form("instances", arrays["inputs"], (len(rows), *data["shape"]))
+    _check_drawn("instances", len(rows), bundle.manifest.plan.explain.sample, len(answers.labels))
+    _check_form("instances", arrays["inputs"], (len(rows), *data.shape))
     features = _features(bundle, arrays)
-    _expect(features.size == prod(data["shape"]), "instances", "the features are not of the shape of an input")
-    _check_whole("instances", features, len(data["features"]))
+    _expect(features.size == prod(data.shape), "instances", "the features are not of the shape of an input")
+    _check_whole("instances", features, len(data.features))
 
 
 def _check_explanation(bundle: Bundle, name: str, arrays: Arrays, instances: Arrays, answers: _Rows) -> None:
-    data, rows = bundle.manifest["data"], arrays["rows"]
+    data, rows = bundle.manifest.data, arrays["rows"]
     _expect(np.array_equal(rows, instances["rows"]), name, "its rows are not those of instances")
     agree = (arrays["targets"] == answers.predicted[rows]) | answers.tied[rows]
     _expect(bool(agree.all()), name, "it explains other classes than were predicted")
     values, by_feature = arrays["values"], arrays["by_feature"]
-    _check_form(name, values, (len(rows), *data["shape"]))
-    _check_form(name, by_feature, (len(rows), len(data["features"])))
+    _check_form(name, values, (len(rows), *data.shape))
+    _check_form(name, by_feature, (len(rows), len(data.features)))
     _expect(bool(np.isfinite(values).all()), name, "its values hold NaN or infinity")
     features = _features(bundle, instances).ravel()
     flat = values.reshape(len(rows), -1).astype(np.float64)
@@ -153,8 +154,8 @@ def _check_explanation(bundle: Bundle, name: str, arrays: Arrays, instances: Arr
 def _check_attack(bundle: Bundle, name: str, arrays: Arrays, answers: _Rows) -> None:
     manifest, rows = bundle.manifest, arrays["rows"]
     _check_rows(name, rows, len(answers.labels))
-    _check_drawn(name, len(rows), manifest["plan"]["attack"]["sample"], len(answers.labels))
-    asked = sorted(float(fraction(str(eps))) for eps in manifest["plan"]["attack"]["eps"])
+    _check_drawn(name, len(rows), manifest.plan.attack.sample, len(answers.labels))
+    asked = sorted(float(fraction(str(eps))) for eps in manifest.plan.attack.eps)
     eps = arrays["eps"]
     _check_form(name, eps, (len(asked),))
     _expect(bool(np.allclose(eps, asked, rtol=1e-6, atol=0)), name, "its radii are not those of the plan")
@@ -182,42 +183,38 @@ def _check_attack(bundle: Bundle, name: str, arrays: Arrays, answers: _Rows) -> 
         _expect(bool(within.all()), name, "its probabilities are not between 0 and 1")
     kept = len(arrays["inputs"])
     _expect(kept <= len(rows), name, "it keeps more inputs than it attacked")
-    _check_form(name, arrays["inputs"], (kept, *manifest["data"]["shape"]))
-    _check_form(name, arrays["shown"], (len(eps), kept, *manifest["data"]["shape"]))
-    _check_form(name, arrays["moved"], (len(eps), kept, len(manifest["data"]["features"])))
+    _check_form(name, arrays["inputs"], (kept, *manifest.data.shape))
+    _check_form(name, arrays["shown"], (len(eps), kept, *manifest.data.shape))
+    _check_form(name, arrays["moved"], (len(eps), kept, len(manifest.data.features)))
 
 
-def _check_readings(bundle: Bundle, step: dict[str, Any], arrays: Arrays) -> None:
+def _check_readings(bundle: Bundle, step: StepRecord, arrays: Arrays) -> None:
     """Each metric that the plan asks for was read, as it asks; its evidence is there, a row for each example."""
-    name, plan = step["name"], bundle.manifest["plan"]
-    wanted = metrics_of(plan, step["lens"]) if step["kind"] in MEASURED else []
-    _expect(
-        [r["metric"] for r in step["readings"]] == [id_ for id_, _ in wanted], name, "its metrics are not the plan's"
-    )
-    for reading, (_, config) in zip(step["readings"], wanted, strict=True):
-        asked = plan["checks"].get(config["method"])
-        _expect(
-            reading["threshold"] == asked, name, f"{reading['metric']} has another threshold than the plan asks for"
-        )
-        _check_same(f"{name}: {reading['metric']}", reading["settings"], config)
-        held = evidence_of(reading["metric"]) in arrays
-        _expect(held == (reading["status"] == "done"), name, f"{reading['metric']} was read without evidence")
+    name, plan = step.name, bundle.manifest.plan
+    wanted = metrics_of(plan, step.lens) if step.kind in MEASURED else []
+    _expect([r.metric for r in step.readings] == [id_ for id_, _ in wanted], name, "its metrics are not the plan's")
+    for reading, (_, config) in zip(step.readings, wanted, strict=True):
+        asked = plan.threshold(config["method"])
+        _expect(reading.threshold == asked, name, f"{reading.metric} has another threshold than the plan asks for")
+        _check_same(f"{name}: {reading.metric}", reading.settings, config)
+        held = evidence_of(reading.metric) in arrays
+        _expect(held == (reading.status == "done"), name, f"{reading.metric} was read without evidence")
         if held:
-            found, rows = arrays[evidence_of(reading["metric"])], len(arrays["rows"])
-            shape = (len(arrays["eps"]), rows) if step["kind"] == "attack" else (rows,)
+            found, rows = arrays[evidence_of(reading.metric)], len(arrays["rows"])
+            shape = (len(arrays["eps"]), rows) if step.kind == "attack" else (rows,)
             _expect(
                 found.dtype.kind in "fiub" and found.shape[: len(shape)] == shape, name, "evidence is not of its rows"
             )
 
 
-def _check_settings(step: dict[str, Any], asked: Planned) -> None:
+def _check_settings(step: StepRecord, asked: Planned) -> None:
     """The step is the planned one, and ran with the settings that the plan names."""
-    if (step["kind"], step["id"], step["lens"]) != (asked.kind, asked.id, asked.lens):
-        raise IntegrityError(f"the step {step['name']} is said to be {step['kind']} {step['id']}")
-    _check_same(step["name"], step["method"], asked.method)
+    if (step.kind, step.id, step.lens) != (asked.kind, asked.id, asked.lens):
+        raise IntegrityError(f"the step {step.name} is said to be {step.kind} {step.id}")
+    _check_same(step.name, step.method, asked.method)
 
 
-def _check_same(name: str, ran: dict[str, Any], planned: Mapping[str, Any]) -> None:
+def _check_same(name: str, ran: Mapping[str, Any], planned: Mapping[str, Any]) -> None:
     for key, asked in planned.items():
         if key in ran and not _same(ran[key], asked):
             raise IntegrityError(f"{name} ran with {key} = {ran[key]!r}, and the plan asks for {asked!r}")
@@ -236,7 +233,7 @@ def _same(one: Any, other: Any) -> bool:
 
 def _features(bundle: Bundle, instances: Arrays) -> Array:
     """The feature that each coordinate belongs to; each is its own unless the bundle says otherwise."""
-    return instances["features"] if "features" in instances else np.arange(prod(bundle.manifest["data"]["shape"]))
+    return instances["features"] if "features" in instances else np.arange(prod(bundle.manifest.data.shape))
 
 
 def _summed(values: Array, features: Array, count: int) -> Array:

@@ -12,8 +12,9 @@ from torch import Tensor
 from probe.audit.attacking import Tick, smallest_radii
 from probe.audit.bundle import Arrays
 from probe.audit.expected import Planned, planned
+from probe.audit.manifest import ThreatRecord
 from probe.audit.measuring import measure, measure_each
-from probe.audit.plan import Plan
+from probe.audit.plan import Plan, record_of
 from probe.audit.readings import Reading
 from probe.contracts import Attack, Explainer
 from probe.dataset import Dataset
@@ -36,7 +37,7 @@ class Step:
     total: int  # examples times radii: what progress counts
     work: Callable[[Tick], Arrays]
     readings: list[Reading] = field(default_factory=list)  # of the metrics, as `work` takes them
-    threat: dict[str, Any] = field(default_factory=dict)  # of an attack: what its budget is a number of
+    threat: ThreatRecord | None = None  # of an attack: what its budget is a number of
     title: str = ""  # of an attack, as people call it
     caption: str = ""  # of an explainer: what its values say
 
@@ -47,7 +48,7 @@ class Step:
 
 def steps(plan: Plan, model: Model, data: Dataset) -> Iterator[Step]:
     """The steps of a resolved plan, in the order in which they run."""
-    coming = iter(planned(plan.to_json()))
+    coming = iter(planned(record_of(plan)))
     yield _predictions(next(coming), plan, model, data)
     if plan.explain.methods and plan.explain.sample:
         rows = data.draw(plan.explain.sample, plan.seed)
@@ -154,6 +155,6 @@ def _attack(step: Planned, attack: Attack, plan: Plan, model: Model, drawn: tupl
         len(rows) * len(ordered),
         work,
         readings,
-        threat=attack.threat.to_json(),
+        threat=ThreatRecord(**attack.threat.to_json()),
         title=type(attack).__name__,
     )

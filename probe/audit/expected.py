@@ -5,6 +5,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from probe.audit.manifest import PlanRecord
+
 NAMES = {"explainer": "explain"}  # how the name of a step begins, where it is not its kind
 
 
@@ -25,29 +27,25 @@ class Planned(NamedTuple):
         return f"{NAMES.get(self.kind, self.kind)}-{self.id}" if self.id else self.kind
 
 
-def planned(plan: Mapping[str, Any]) -> list[Planned]:
-    """The steps of a resolved plan, in the order in which they run.
-
-    Args:
-        plan: what `Plan.to_json` gives, as a manifest holds it
-    """
-    explain, attack = plan["explain"], plan["attack"]
+def planned(plan: PlanRecord) -> list[Planned]:
+    """The steps of a resolved plan, in the order in which they run."""
+    explain, attack = plan.explain, plan.attack
     steps = [Planned("predictions", "", "performance", {})]
-    if explain["methods"] and explain["sample"]:
+    if explain.methods and explain.sample:
         steps.append(Planned("instances", "", "explanation", {}))
-        steps += _each("explainer", "explanation", explain["methods"])
-    if attack["methods"] and attack["eps"] and attack["sample"]:
-        steps += _each("attack", "robustness", attack["methods"])
+        steps += _each("explainer", "explanation", explain.methods)
+    if attack.methods and attack.eps and attack.sample:
+        steps += _each("attack", "robustness", attack.methods)
     return steps
 
 
-def metrics_of(plan: Mapping[str, Any], lens: str) -> list[tuple[str, Mapping[str, Any]]]:
+def metrics_of(plan: PlanRecord, lens: str) -> list[tuple[str, Mapping[str, Any]]]:
     """The metrics that a resolved plan takes of a lens: what each is called, and its settings as the plan has them."""
-    configs = plan[SECTIONS[lens]]["metrics"]
+    configs = getattr(plan, SECTIONS[lens]).metrics
     return list(zip(ids(configs), configs, strict=True))
 
 
-def expected_steps(plan: Mapping[str, Any]) -> list[str]:
+def expected_steps(plan: PlanRecord) -> list[str]:
     """The names of the steps of a resolved plan, in the order in which they run."""
     return [step.name for step in planned(plan)]
 

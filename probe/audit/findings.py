@@ -4,13 +4,12 @@ Here and in `lenses` is the only place where the numbers of a report are compute
 A verifier calls the same functions, so that every number can be recomputed by anybody who holds the bundle.
 """
 
-from typing import Any
-
 import pandas as pd
 
 from probe.audit.bundle import Bundle
 from probe.audit.lenses import bias, explanation, performance, robustness
 from probe.audit.lenses.common import Answers, Assessment, absent, describe
+from probe.audit.manifest import StepRecord
 from probe.audit.readings import COLUMNS
 from probe.finding import Finding
 
@@ -20,7 +19,7 @@ __all__ = ["Assessment", "assess"]
 def assess(bundle: Bundle) -> Assessment:
     """Compute every table and finding of a bundle. Steps that did not run become findings that say so."""
     result = Assessment()
-    result.findings += [_not_measured(step) for step in bundle.manifest["steps"] if step["status"] != "done"]
+    result.findings += [_not_measured(step) for step in bundle.manifest.steps if step.status != "done"]
     if bundle.has("arrays/predictions.npz"):
         answers = Answers.of(bundle)
         performance.assess(bundle, result)
@@ -35,11 +34,11 @@ def assess(bundle: Bundle) -> Assessment:
     return result
 
 
-def _not_measured(step: dict[str, Any]) -> Finding:
+def _not_measured(step: StepRecord) -> Finding:
     return Finding(
-        lens=step["lens"],
-        check=step["name"],
-        status=step["status"],
-        method=describe(step["method"]),
-        note=step["note"],
+        lens=step.lens,
+        check=step.name,
+        status="error" if step.status == "error" else "not run",
+        method=describe(step.method),
+        note=step.note,
     )

@@ -1,6 +1,7 @@
 """Take the metrics of a plan of one result: their evidence, and a reading of each that a verifier can reduce again."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -40,27 +41,25 @@ def measure_each(
     """
     arrays: Arrays = {}
     for name, metric, threshold in asked:
-        reading: Reading = {
-            "metric": name,
-            "settings": as_written(metric.config()),
-            "reduction": metric.reduction,
-            "unit": metric.unit,
-            "direction": metric.direction,
-            "threshold": threshold,
-            "title": metric.title or name.replace("_", " "),
-            "notes": dict(metric.notes(model)),
-            "status": "done" if metric.suits(results[0]()) else "not asked",
-            "why": "",
-        }
+        reading = Reading(
+            metric=name,
+            settings=as_written(metric.config()),
+            reduction=metric.reduction,
+            unit=metric.unit,
+            direction=metric.direction,
+            threshold=threshold,
+            title=metric.title or name.replace("_", " "),
+            notes=dict(metric.notes(model)),
+            status="done" if metric.suits(results[0]()) else "not asked",
+        )
+        if reading.status == "done":
+            try:
+                arrays[evidence_of(name)] = np.stack([_evidence(metric, model, result(), memory) for result in results])
+            except ProbeError as error:
+                if is_out_of_memory(error):
+                    raise
+                reading = replace(reading, status="not run", why=str(error))
         readings.append(reading)
-        if reading["status"] == "not asked":
-            continue
-        try:
-            arrays[evidence_of(name)] = np.stack([_evidence(metric, model, result(), memory) for result in results])
-        except ProbeError as error:
-            if is_out_of_memory(error):
-                raise
-            reading["status"], reading["why"] = "not run", str(error)
     return arrays
 
 

@@ -10,8 +10,10 @@ from typing import Any
 
 from probe.audit.asked import METRICS, Asked, Checks, asked
 from probe.audit.expected import SECTIONS, ids
+from probe.audit.manifest import PlanRecord
 from probe.audit.sections import Config, Name, Section
 from probe.audit.sources import SOURCES, DataSource, ModelSource
+from probe.audit.strict import typed
 from probe.declared import param, required
 from probe.errors import PlanError, ProbeError
 from probe.forms import Form, named
@@ -136,6 +138,11 @@ class Plan(Section):
         kind = methods().get(str(config.get("method")))
         takes = kind is not None and "seed" in {f.name for f in fields(kind)}
         return {**config, "seed": self.seed} if takes and "seed" not in config else config
+
+
+def record_of(plan: Plan) -> PlanRecord:
+    """A resolved plan as a manifest holds it, which needs no torch to be read."""
+    return typed(PlanRecord, plan.to_json(), "the plan")
 
 
 LARGEST = 2**24  # bytes of a plan

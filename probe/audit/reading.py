@@ -7,7 +7,9 @@ from typing import Any
 from probe.audit.budgets import reached
 from probe.audit.bundle import Bundle
 from probe.audit.lenses.robustness import NEAR_NONE
+from probe.audit.manifest import Manifest, StepRecord
 from probe.audit.titles import title_of
+from probe.finding import Finding
 from probe.formatting import share
 
 ASSUMED = "assumed, not named in the plan"
@@ -18,17 +20,17 @@ ORIGINS = {
 }
 
 
-def tally(findings: Iterable[Mapping[str, Any]]) -> tuple[Counter[str], Counter[str]]:
+def tally(findings: Iterable[Finding]) -> tuple[Counter[str], Counter[str]]:
     """How many findings have each status: those about the model, and those that check the audit's own methods."""
     model, methods = Counter[str](), Counter[str]()
     for finding in findings:
-        (model if finding.get("about", "model") == "model" else methods)[str(finding["status"])] += 1
+        (model if finding.about == "model" else methods)[finding.status] += 1
     return model, methods
 
 
-def steps(manifest: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
+def steps(manifest: Manifest, kind: str) -> list[StepRecord]:
     """The steps of a kind that were done."""
-    return [step for step in manifest["steps"] if step["kind"] == kind and step["status"] == "done"]
+    return [step for step in manifest.steps if step.kind == kind and step.done]
 
 
 def readings(bundle: Bundle, lens: str, step: str = "") -> list[dict[str, Any]]:
@@ -40,30 +42,30 @@ def readings(bundle: Bundle, lens: str, step: str = "") -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items()} for row in chosen.to_dict("records")]
 
 
-def favourable(manifest: Mapping[str, Any]) -> tuple[str, bool]:
+def favourable(manifest: Manifest) -> tuple[str, bool]:
     """The class that counts as the favourable outcome, and whether it is assumed; empty where there is none."""
-    named, classes = manifest["plan"]["bias"]["positive"], manifest["model"]["classes"]
+    named, classes = manifest.plan.bias.positive, manifest.model.classes
     if named:
-        return str(named), False
-    return (str(classes[1]), True) if len(classes) == 2 else ("", False)
+        return named, False
+    return (classes[1], True) if len(classes) == 2 else ("", False)
 
 
-def origin(manifest: Mapping[str, Any]) -> str:
+def origin(manifest: Manifest) -> str:
     """What is to be known of where the rows come from; empty for rows of a test split."""
-    return ORIGINS.get(str(manifest["data"].get("role", "unknown")), ORIGINS["unknown"])
+    return ORIGINS.get(manifest.data.role, ORIGINS["unknown"])
 
 
 def verdict(bundle: Bundle) -> list[str]:
     """The audit in a few sentences: what attacks leave of the answers, how many are right, and what groups get."""
-    findings = bundle.manifest["findings"]
+    findings = bundle.manifest.findings
     if not findings:
         return ["Nothing was concluded: the audit has not ended."]
     return [_withstands(bundle), _accuracy(findings), _groups(bundle.manifest, findings)]
 
 
-def repeat(manifest: Mapping[str, Any], folder: str) -> list[str]:
+def repeat(manifest: Manifest, folder: str) -> list[str]:
     """The command lines that run the plan of a bundle again."""
-    model = manifest["plan"]["model"]
+    model = manifest.plan.model
     lines = [f"probe report {folder} --format toml --out plan.toml"]
     if any(model.get(key) for key in ("zoo", "factory", "onnx", "transformers", "timm")):
         code = " --allow-code" if model.get("factory") else ""
@@ -72,7 +74,7 @@ def repeat(manifest: Mapping[str, Any], folder: str) -> list[str]:
         *lines,
         "# the plan names no model and no data, as it was run from Python; there, with both at hand:",
         '# plan = probe.audit.plan_from(tomllib.loads(Path("plan.toml").read_text()), sources=False)',
-        f'# probe.audit.run(plan, model, data, "again/{manifest["plan"]["name"]}")',
+        f'# probe.audit.run(plan, model, data, "again/{manifest.plan.name}")',
     ]
 
 
@@ -98,9 +100,9 @@ def changes(
     ]
 
 
-def captioned(step: Mapping[str, Any]) -> str:
+def captioned(step: StepRecord) -> str:
     """What the values of an explainer say, as it declares them."""
-    return str(step.get("caption") or "Red is above 0, blue below; what that says was not recorded.")
+    return step.caption or "Red is above 0, blue below; what that says was not recorded."
 
 
 def _withstands(bundle: Bundle) -> str:
@@ -139,21 +141,21 @@ def _withstands(bundle: Bundle) -> str:
     return f"{text}."
 
 
-def _accuracy(findings: list[dict[str, Any]]) -> str:
-    found = next((f for f in findings if f["check"] == "accuracy" and f["estimate"] is not None), None)
+def _accuracy(findings: Sequence[Finding]) -> str:
+    found = next((f for f in findings if f.check == "accuracy" and f.estimate is not None), None)
     if found is None:
         return "Accuracy was not measured."
-    asked = {"pass": "as asked", "fail": "too few", "inconclusive": "too close to tell"}.get(found["status"], "")
-    return f"{share(found['estimate'])} of the answers are right ({asked}: at least {share(found['threshold'])})."
+    asked = {"pass": "as asked", "fail": "too few", "inconclusive": "too close to tell"}.get(found.status, "")
+    return f"{share(found.estimate)} of the answers are right ({asked}: at least {share(found.threshold)})."
 
 
-def _groups(manifest: Mapping[str, Any], findings: list[dict[str, Any]]) -> str:
-    gaps = [f for f in findings if f["lens"] == "bias" and f["threshold"] is not None]
+def _groups(manifest: Manifest, findings: Sequence[Finding]) -> str:
+    gaps = [f for f in findings if f.lens == "bias" and f.threshold is not None]
     if not gaps:
-        why = next((f["note"] for f in findings if f["lens"] == "bias"), "the audit ended before")
+        why = next((f.note for f in findings if f.lens == "bias"), "the audit ended before")
         return f"Groups were not compared: {why}."
-    seen = Counter(f["status"] for f in gaps)
-    failed = [f["check"] for f in gaps if f["status"] == "fail"]
+    seen = Counter(f.status for f in gaps)
+    failed = [f.check for f in gaps if f.status == "fail"]
     if failed:
         text = f"{len(failed)} of {len(gaps)} comparisons of groups fail, first {failed[0]}"
     elif seen["pass"] == len(gaps):

@@ -1,8 +1,8 @@
 """A reading: how a metric's evidence in a bundle becomes a number, a row of a table and a finding. No torch."""
 
 from collections.abc import Mapping
-from math import isfinite
-from typing import Any, Literal, TypedDict, get_args
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,35 +15,23 @@ from probe.statistics import Floats
 ENDS = Literal["done", "not run", "not asked"]
 
 
-class Reading(TypedDict):
+@dataclass(frozen=True, kw_only=True)
+class Reading:
     """What a step of audit.json says of one metric."""
 
     metric: str  # what the audit calls it: its name, unless it is taken with two settings
-    settings: dict[str, Any]
+    settings: Mapping[str, Any]
     reduction: str  # of `probe.reductions`
     unit: Unit
     direction: Direction
     threshold: float | None
     title: str  # of its check
-    notes: dict[str, str]  # what a finding says besides, by its status, or under "" always
+    notes: Mapping[str, str]  # what a finding says besides, by its status, or under "" always
     status: ENDS
-    why: str  # it was not run
+    why: str = ""  # it was not run
 
 
 COLUMNS = ("lens", "step", "metric", "title", "eps", "unit", "value", "low", "high", "n")  # of tables/readings.csv
-
-
-def is_reading(value: Any) -> bool:
-    """Whether this is what an audit writes of a metric."""
-    if not isinstance(value, dict) or value.keys() != Reading.__annotations__.keys():
-        return False
-    closed = {"unit": Unit, "direction": Direction, "status": ENDS}
-    texts = all(isinstance(value[key], str) for key in ("metric", "reduction", "title", "why"))
-    words = all(value[key] in get_args(known) for key, known in closed.items())
-    tables = all(isinstance(value[key], dict) for key in ("settings", "notes"))
-    asked = value["threshold"]
-    number = asked is None or (isinstance(asked, int | float) and not isinstance(asked, bool) and isfinite(asked))
-    return texts and words and tables and number and all(isinstance(note, str) for note in value["notes"].values())
 
 
 def evidence_of(metric: str) -> str:
@@ -53,9 +41,9 @@ def evidence_of(metric: str) -> str:
 
 def evidence(arrays: Mapping[str, NDArray[Any]], reading: Reading) -> Floats:
     """The evidence that a reading rests on."""
-    return arrays[evidence_of(reading["metric"])].astype(np.float64)
+    return arrays[evidence_of(reading.metric)].astype(np.float64)
 
 
 def reducing(reading: Reading) -> Reduction:
     """How that evidence becomes a number: by the reduction that the metric itself uses."""
-    return reduction(reading["reduction"], reading["settings"])
+    return reduction(reading.reduction, reading.settings)

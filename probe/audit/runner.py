@@ -3,13 +3,13 @@
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from copy import copy
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,8 +21,9 @@ from probe.audit.evidence import Step, steps
 from probe.audit.expected import expected_steps
 from probe.audit.files import leftovers
 from probe.audit.findings import assess
-from probe.audit.manifest import check_shape, digest
-from probe.audit.plan import Plan
+from probe.audit.manifest import DataRecord, Manifest, ModelRecord, StepRecord
+from probe.audit.plan import Plan, record_of
+from probe.audit.strict import plain
 from probe.audit.verification import MALFORMED
 from probe.dataset import Dataset
 from probe.errors import ExistsError, IntegrityError, PlanError, ProbeError, Unsupported, is_out_of_memory
@@ -72,7 +73,7 @@ def _run(plan: Plan, model: Model, data: Dataset, bundle: Bundle, progress: Prog
     try:
         if data.groups is not None and not bundle.has("tables/groups.csv"):
             bundle.write_table("groups", data.groups)
-        for name, step in zip(expected_steps(bundle.manifest["plan"]), steps(plan, model, data), strict=True):
+        for name, step in zip(expected_steps(bundle.manifest.plan), steps(plan, model, data), strict=True):
             assert name == step.name, f"{step.name} runs where a verifier expects {name}"
             if not _finished(bundle, step):
                 _record(bundle, step, model, progress)
@@ -91,33 +92,35 @@ def check(plan: Plan, model: Model, data: Dataset) -> None:
     check_fit(model, suited(model, data))
 
 
-def describe(plan: Plan, model: Model, data: Dataset) -> dict[str, Any]:
+def describe(plan: Plan, model: Model, data: Dataset) -> Manifest:
     """The head of a manifest: what was audited, on what, with what."""
     space, like = model.space, data.inputs[:1]
-    return {
-        "name": plan.name,
-        "plan": plan.to_json(),
-        "model": {
-            "name": model.name,
-            "sha256": model.digest(),
-            "classes": list(model.task.names or data.classes),
-            "task": _named(model.task, data.classes).to_json(),
-            "notices": list(model.notices) or None,
-        },
-        "data": {
-            "name": data.name,
-            "sha256": data.digest(),
-            "source": data.source,
-            "role": data.role,
-            "n": len(data),
-            "form": dict(space.form_of(like).record()),
-            "shape": list(like.shape[1:]),
-            "groups": [] if data.groups is None else list(map(str, data.groups.columns)),
-            "features": list(space.feature_names(like)),
-            "kinds": list(space.kinds),
-            "notices": list(data.notices) or None,
-        },
-        "machine": {
+    return Manifest(
+        name=plan.name,
+        status="running",
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        plan=record_of(plan),
+        model=ModelRecord(
+            name=model.name,
+            sha256=model.digest(),
+            classes=tuple(model.task.names or data.classes),
+            task=_named(model.task, data.classes).to_json(),
+            notices=tuple(model.notices),
+        ),
+        data=DataRecord(
+            name=data.name,
+            sha256=data.digest(),
+            source=data.source,
+            role=data.role,
+            n=len(data),
+            form=dict(space.form_of(like).record()),
+            shape=tuple(like.shape[1:]),
+            groups=() if data.groups is None else tuple(map(str, data.groups.columns)),
+            features=tuple(space.feature_names(like)),
+            kinds=tuple(space.kinds),
+            notices=tuple(data.notices),
+        ),
+        machine={
             "device": str(model.device),
             "processor": platform.machine(),
             "cores": os.cpu_count(),
@@ -125,7 +128,7 @@ def describe(plan: Plan, model: Model, data: Dataset) -> dict[str, Any]:
             "probe": __version__,
             **{name: version(name) for name in ("torch", "numpy", "captum")},
         },
-    }
+    )
 
 
 def _named(task: Task, names: tuple[str, ...]) -> Task:
@@ -144,17 +147,17 @@ def _check_names(plan: Plan, model: Model, data: Dataset) -> None:
         raise PlanError(f"bias.positive = {plan.bias.positive!r} is no class; there are {', '.join(classes)}")
 
 
-def _begun(folder: Path, manifest: Mapping[str, Any]) -> Bundle | None:
+def _begun(folder: Path, manifest: Manifest) -> Bundle | None:
     """The bundle in the folder if it is of the same audit; None if there is none, and nothing in its way."""
     if not (folder / "audit.json").exists():
         if not is_unused(folder):
             raise ExistsError(f"{folder} exists, is no audit, and is left as it is; choose another --out")
         return None
     bundle = read(folder)
-    check_shape(bundle.manifest)
+    old, new = plain(bundle.manifest), plain(manifest)
     parts = ("plan", "model", "data") if bundle.complete else ("plan", "model", "data", "machine")
     for part in parts:
-        if differing := _difference(bundle.manifest.get(part), manifest[part], part):
+        if differing := _difference(old[part], new[part], part):
             raise ExistsError(
                 f"{folder} holds another audit ({differing}), and is left as it is; "
                 "choose another folder with --out, or --replace it"
@@ -164,7 +167,7 @@ def _begun(folder: Path, manifest: Mapping[str, Any]) -> Bundle | None:
 
 def _check_answers(bundle: Bundle, model: Model, data: Dataset) -> None:
     """Raise ExistsError where a model whose weights cannot be seen answers otherwise than the one that was audited."""
-    done = any(step["name"] == "predictions" and step["status"] == "done" for step in bundle.manifest["steps"])
+    done = any(step.name == "predictions" and step.status == "done" for step in bundle.manifest.steps)
     if not done or model.digest() is not None:
         return
     audited = bundle.arrays("predictions")["logits"][:ASKED]
@@ -182,10 +185,8 @@ def _check_answers(bundle: Bundle, model: Model, data: Dataset) -> None:
 def _reopen(bundle: Bundle) -> Bundle:
     """Take back what was concluded from a part of the evidence: until all of it is there, nothing follows."""
     manifest, folder = bundle.manifest, bundle.folder
-    kept = {file: sha for file, sha in manifest["files"].items() if file in KEPT or file.startswith("arrays/")}
+    kept = {file: sha for file, sha in manifest.files.items() if file in KEPT or file.startswith("arrays/")}
     try:
-        if digest(manifest) != manifest["digest"]:
-            raise IntegrityError(f"audit.json of {bundle.name} was changed since it was written")
         for file in kept:
             bundle._bytes(file)
         check_steps(bundle)
@@ -196,12 +197,11 @@ def _reopen(bundle: Bundle) -> Bundle:
         found = str(error) if isinstance(error, ProbeError) else f"{bundle.name} holds what no audit writes ({error})"
         raise IntegrityError(f"{found}; what is there cannot be continued, begin anew with --replace") from None
     # A report that is there is one that is recorded, or one that the bundle gives; at no moment is it another.
-    manifest.pop("report_sha256", None)
+    bundle.change(report_sha256=None)
     bundle.save()
     (folder / "report.html").unlink(missing_ok=True)
-    concluded = manifest["files"].keys() - kept.keys()
-    manifest.pop("finished", None)
-    manifest.update(status="running", findings=[], files=kept)
+    concluded = manifest.files.keys() - kept.keys()
+    bundle.change(status="running", finished=None, findings=(), files=kept)
     bundle.save()
     for path in (*(folder / file for file in concluded), *leftovers(folder)):
         if not path.parent.is_symlink():
@@ -218,7 +218,7 @@ def _difference(old: Any, new: Any, where: str) -> str:
 
 
 def _finished(bundle: Bundle, step: Step) -> bool:
-    return any(done["name"] == step.name for done in bundle.manifest["steps"])
+    return any(done.name == step.name for done in bundle.manifest.steps)
 
 
 def _record(bundle: Bundle, step: Step, model: Model, progress: Progress) -> None:
@@ -231,6 +231,7 @@ def _record(bundle: Bundle, step: Step, model: Model, progress: Progress) -> Non
         progress(step.name, done, step.total)
 
     progress(step.name, 0, step.total)
+    status: Literal["done", "not run", "error"]
     status, note = "done", ""
     try:
         bundle.write_arrays(step.name, step.work(tick))
@@ -241,35 +242,35 @@ def _record(bundle: Bundle, step: Step, model: Model, progress: Progress) -> Non
             raise MemoryError(str(error)) from error
         status, note = "error", str(error)
     cost = model.usage - before
-    bundle.manifest["steps"].append(
-        {
-            "name": step.name,
-            "kind": step.planned.kind,
-            "id": step.planned.id,
-            "lens": step.planned.lens,
-            "method": step.method,
-            "threat": step.threat,
-            "title": step.title,
-            "caption": step.caption,
-            "readings": step.readings if status == "done" else [],
-            "status": status,
-            "note": note,
-            "seconds": round(time.perf_counter() - started, 2),
-            "forward": cost.forward,
-            "backward": cost.backward,
-        }
+    record = StepRecord(
+        name=step.name,
+        kind=step.planned.kind,
+        id=step.planned.id,
+        lens=step.planned.lens,
+        method=step.method,
+        threat=step.threat,
+        title=step.title,
+        caption=step.caption,
+        readings=tuple(step.readings) if status == "done" else (),
+        status=status,
+        note=note,
+        seconds=round(time.perf_counter() - started, 2),
+        forward=cost.forward,
+        backward=cost.backward,
     )
+    bundle.change(steps=(*bundle.manifest.steps, record))
     bundle.save()
     progress(step.name, step.total, step.total)
 
 
-def _conclude(bundle: Bundle, status: str) -> None:
+def _conclude(bundle: Bundle, status: Literal["complete", "interrupted"]) -> None:
     assessment = assess(bundle)
     for name, table in assessment.tables.items():
         bundle.write_table(name, table)
-    bundle.manifest["findings"] = [finding.to_json() for finding in assessment.findings]
-    bundle.manifest["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
-    bundle.manifest["status"] = status
-    # A report of what had been finished before is out of date now.
-    bundle.manifest.pop("report_sha256", None)
+    bundle.change(
+        findings=tuple(assessment.findings),
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        status=status,
+        report_sha256=None,  # one of what had been finished before is out of date now
+    )
     bundle.save()

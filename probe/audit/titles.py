@@ -1,33 +1,26 @@
 """What people call the methods of an audit, where one stands twice with its settings."""
 
-from collections.abc import Mapping
-from typing import Any
-
+from probe.audit.manifest import Manifest, StepRecord
 from probe.formatting import settings, words
 
-Step = Mapping[str, Any]  # of a manifest
 
-
-def name_of(manifest: Mapping[str, Any], step: Step) -> str:
+def name_of(manifest: Manifest, step: StepRecord) -> str:
     """A method by its name in code; where it is planned more than once, with the settings that tell it apart."""
-    return f"{step['method'].get('method', '')}{_apart(manifest, step)}"
+    return f"{step.method.get('method', '')}{_apart(manifest, step)}"
 
 
-def title_of(manifest: Mapping[str, Any], step: Step) -> str:
+def title_of(manifest: Manifest, step: StepRecord) -> str:
     """A method as people call it: HotFlip for hot_flip, integrated gradients, lime (samples = 500)."""
-    return f"{step.get('title') or words(step['method'].get('method', ''))}{_apart(manifest, step)}"
+    return f"{step.title or words(step.method.get('method', ''))}{_apart(manifest, step)}"
 
 
-def titles(manifest: Mapping[str, Any], kind: str) -> dict[str, str]:
+def titles(manifest: Manifest, kind: str) -> dict[str, str]:
     """What people call the methods of a kind, by their ids."""
-    return {str(step["id"]): title_of(manifest, step) for step in manifest["steps"] if step["kind"] == kind}
+    return {step.id: title_of(manifest, step) for step in manifest.steps if step.kind == kind}
 
 
-def _apart(manifest: Mapping[str, Any], step: Step) -> str:
-    twins = [
-        other["method"]
-        for other in manifest["steps"]
-        if other["kind"] == step["kind"] and other["method"].get("method") == step["method"].get("method")
-    ]
-    differing = {key: value for key, value in step["method"].items() if any(t.get(key) != value for t in twins)}
+def _apart(manifest: Manifest, step: StepRecord) -> str:
+    name = step.method.get("method")
+    twins = [o.method for o in manifest.steps if o.kind == step.kind and o.method.get("method") == name]
+    differing = {key: value for key, value in step.method.items() if any(t.get(key) != value for t in twins)}
     return f" ({settings(differing)})" if differing else ""

@@ -9,11 +9,11 @@ import pandas as pd
 from probe import __version__
 from probe.audit import files, lock
 from probe.audit.bundle import Bundle, parse, read
+from probe.audit.canonical import evidence_digest
 from probe.audit.comparison import compare_findings, compare_runs
 from probe.audit.consistency import check_arrays, check_steps
 from probe.audit.expected import expected_steps
 from probe.audit.findings import assess
-from probe.audit.manifest import LARGEST, check_shape, digest, dump, evidence_digest
 from probe.errors import IntegrityError, ProbeError
 
 __all__ = ["MALFORMED", "Verification", "compare_runs", "verify"]
@@ -66,26 +66,19 @@ def verify(folder: str | Path) -> Verification:
 
 def _verified(bundle: Bundle) -> Verification:
     manifest = bundle.manifest
-    if digest(manifest) != manifest["digest"]:
-        raise IntegrityError(f"audit.json of {bundle.name} was changed after the audit: its digest differs")
-    if files.content(bundle.folder, "audit.json", LARGEST) != dump(manifest):
-        raise IntegrityError(
-            f"audit.json of {bundle.name} is not written as an audit writes it, though it says the same"
-        )
-    check_shape(manifest)
-    if evidence_digest(manifest) != manifest.get("evidence_digest"):
+    if evidence_digest(manifest.to_json()) != manifest.evidence_digest:
         raise IntegrityError(f"audit.json of {bundle.name}: its second digest, of the evidence, differs")
     _check_files(bundle)
     check_steps(bundle)
     findings, numbers = 0, 0
     try:
         check_arrays(bundle)
-        if manifest["status"] == "running":
+        if manifest.status == "running":
             _check_nothing_follows(bundle)
         else:
             findings, numbers = _check_numbers(bundle)
     except IntegrityError as error:
-        wrote = str(manifest.get("machine", {}).get("probe", "an unknown version"))
+        wrote = str(manifest.machine.get("probe", "an unknown version"))
         if wrote == __version__:
             raise
         raise IntegrityError(
@@ -94,41 +87,39 @@ def _verified(bundle: Bundle) -> Verification:
         ) from None
     return Verification(
         name=bundle.name,
-        status=manifest["status"],
-        digest=manifest["digest"],
-        files=len(manifest["files"]),
+        status=manifest.status,
+        digest=manifest.digest,
+        files=len(manifest.files),
         findings=findings,
         numbers=numbers,
         unlisted=_unlisted(bundle),
-        evidence_digest=manifest["evidence_digest"],
-        done=len(manifest["steps"]),
-        planned=len(expected_steps(manifest["plan"])),
+        evidence_digest=manifest.evidence_digest,
+        done=len(manifest.steps),
+        planned=len(expected_steps(manifest.plan)),
         writer=lock.writer(bundle.folder),
     )
 
 
 def _check_nothing_follows(bundle: Bundle) -> None:
     """Until all of the evidence is there, an audit concludes nothing."""
-    tables = [file for file in bundle.manifest["files"] if file.startswith("tables/") and file != "tables/groups.csv"]
-    if bundle.manifest["findings"] or tables:
+    tables = [file for file in bundle.manifest.files if file.startswith("tables/") and file != "tables/groups.csv"]
+    if bundle.manifest.findings or tables:
         raise IntegrityError(f"{bundle.name} is said to be running, and has findings or tables already")
-    if "report_sha256" in bundle.manifest or (bundle.folder / "report.html").exists():
+    if bundle.manifest.report_sha256 or (bundle.folder / "report.html").exists():
         raise IntegrityError(f"{bundle.name} is said to be running, and has a report already")
 
 
 def _check_numbers(bundle: Bundle) -> tuple[int, int]:
     """Recompute findings and tables from the evidence; how many findings, and how many numbers in the tables."""
     assessment = assess(bundle)
-    recomputed = [finding.to_json() for finding in assessment.findings]
-    if len(recomputed) != len(bundle.manifest["findings"]):
+    recomputed = assessment.findings
+    if len(recomputed) != len(bundle.manifest.findings):
         raise IntegrityError(
-            f"the evidence gives {len(recomputed)} findings, audit.json lists {len(bundle.manifest['findings'])}"
+            f"the evidence gives {len(recomputed)} findings, audit.json lists {len(bundle.manifest.findings)}"
         )
-    for stored, now in zip(bundle.manifest["findings"], recomputed, strict=True):
-        if odd := sorted(stored.keys() - now.keys()):
-            raise IntegrityError(f"finding {stored.get('check')!r} has {odd[0]!r}, which no audit writes")
+    for stored, now in zip(bundle.manifest.findings, recomputed, strict=True):
         compare_findings(stored, now, tolerance=1e-9)
-    listed = {file for file in bundle.manifest["files"] if file.startswith("tables/")} - {"tables/groups.csv"}
+    listed = {file for file in bundle.manifest.files if file.startswith("tables/")} - {"tables/groups.csv"}
     if odd := sorted(listed ^ {f"tables/{name}.csv" for name in assessment.tables}):
         raise IntegrityError(f"{odd[0]} {'does not follow from the evidence' if odd[0] in listed else 'is missing'}")
     for name, table in assessment.tables.items():
@@ -137,9 +128,9 @@ def _check_numbers(bundle: Bundle) -> tuple[int, int]:
 
 
 def _check_files(bundle: Bundle) -> None:
-    for file in bundle.manifest["files"]:
+    for file in bundle.manifest.files:
         bundle._bytes(file)
-    recorded = bundle.manifest.get("report_sha256")
+    recorded = bundle.manifest.report_sha256
     if recorded is None:
         return
     try:
@@ -151,7 +142,7 @@ def _check_files(bundle: Bundle) -> None:
 
 
 def _unlisted(bundle: Bundle) -> tuple[str, ...]:
-    listed = {"audit.json", "report.html", lock.NAME, *bundle.manifest["files"]}
+    listed = {"audit.json", "report.html", lock.NAME, *bundle.manifest.files}
     found = (path.relative_to(bundle.folder).as_posix() for path in bundle.folder.rglob("*") if not path.is_dir())
     return tuple(sorted(set(found) - listed))
 

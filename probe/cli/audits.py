@@ -82,7 +82,7 @@ def _audit(
         raise
     # Also an audit of yesterday's is shown only if it is what was written then.
     verify_bundle(folder)
-    if not bundle.manifest.get("report_sha256"):
+    if not bundle.manifest.report_sha256:
         with writing(folder):
             bundle.write_report(drawn(bundle))
     if not quiet:
@@ -97,7 +97,7 @@ def _keep(folder: Path) -> None:
 
     with writing(folder):
         bundle = read(folder)
-        if bundle.manifest["status"] == "interrupted":
+        if bundle.manifest.status == "interrupted":
             bundle.write_report(drawn(bundle))
 
 

@@ -21,7 +21,6 @@ from probe.cli.app import (
 )
 from probe.cli.summary import signed
 from probe.errors import DataError, PlanError, RangeError
-from probe.formatting import line
 
 TABLES = tuple(form + packed for form in (".csv", ".tsv") for packed in ("", ".gz", ".bz2", ".xz", ".zip"))
 
@@ -109,7 +108,7 @@ def _say(report: Any, said: list[str]) -> None:
         left = [f"{row[name]:,} {word}" for name, word in (("unknown", "unknown"), ("not_run", "not run")) if row[name]]
         say(f"{row['attribute']}: {row['used']:,} of {row['rows']:,} rows" + "".join(f", {part}" for part in left))
     for f in report.findings:
-        value = "" if f.estimate is None else f": {line(f.to_json()).estimate}"
+        value = "" if f.estimate is None else f": {f.written().estimate}"
         say(f"{signed(f.status):15} {f.check}{value}  {f.note}")
 
 

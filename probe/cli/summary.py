@@ -3,7 +3,7 @@
 from typing import Any
 
 from probe.cli.app import printable, say
-from probe.formatting import line
+from probe.finding import Finding
 from probe.statuses import look
 
 
@@ -16,20 +16,20 @@ def document(bundle: Any) -> dict[str, Any]:
     """An audit as `--json` shows it: its verdict, counts and findings."""
     from probe.audit.reading import favourable, tally, verdict
 
-    findings = bundle.manifest["findings"]
+    findings = bundle.manifest.findings
     model, methods = tally(findings)
     favoured, assumed = favourable(bundle.manifest)
     return {
         "name": bundle.name,
         "folder": str(bundle.folder),
         "report": str(bundle.folder / "report.html"),
-        "status": bundle.manifest["status"],
-        "digest": bundle.manifest["digest"],
+        "status": bundle.manifest.status,
+        "digest": bundle.manifest.digest,
         "verdict": verdict(bundle),
-        "rows": bundle.manifest["data"].get("role", "unknown"),
+        "rows": bundle.manifest.data.role,
         "favourable": {"class": favoured, "assumed": assumed},
         "counts": {"model": dict(model), "methods": dict(methods)},
-        "findings": findings,
+        "findings": [finding.to_json() for finding in findings],
     }
 
 
@@ -46,9 +46,9 @@ def summary(bundle: Any) -> None:
     say(" ".join(verdict(bundle)))
     if caution := origin(bundle.manifest):
         say(caution)
-    data, findings = bundle.manifest["data"], bundle.manifest["findings"]
+    data, findings = bundle.manifest.data, bundle.manifest.findings
     table = Table(
-        title=Text(printable(f"{bundle.name} on {data['name']} ({data['n']:,} rows)")),
+        title=Text(printable(f"{bundle.name} on {data.name} ({data.n:,} rows)")),
         title_justify="left",
         box=SIMPLE_HEAD,
     )
@@ -58,7 +58,7 @@ def summary(bundle: Any) -> None:
         table.add_column(heading, no_wrap=True, justify="right")
     for own in (True, False):
         for finding in findings:
-            if (finding.get("about", "model") == "model") == own:
+            if (finding.about == "model") == own:
                 table.add_row(*(Text(printable(cell)) for cell in _cells(finding)))
         table.add_section()
     console = Console()
@@ -72,6 +72,6 @@ def summary(bundle: Any) -> None:
     say(f"Report: {bundle.folder / 'report.html'}\n")
 
 
-def _cells(finding: dict[str, Any]) -> tuple[str, ...]:
-    written = line(finding)
-    return signed(finding["status"]), finding["check"], str(written.estimate), written.threshold, written.n
+def _cells(finding: Finding) -> tuple[str, ...]:
+    written = finding.written()
+    return signed(finding.status), finding.check, str(written.estimate), written.threshold, written.n

@@ -90,21 +90,22 @@ def _rerun(folder: Path, *, allow_code: bool, device: str) -> None:
     import tempfile
 
     from probe.audit import plan_from, read, run
+    from probe.audit.strict import plain
     from probe.audit.verification import compare_runs
     from probe.cli.progress import progress
     from probe.cli.sources import open_both
 
     stored = read(folder)
     if not stored.complete:
-        raise PlanError(f"{stored.name} is {stored.manifest['status']}; run the same audit again to complete it first")
-    plan = plan_from(stored.manifest["plan"], sources=False)
+        raise PlanError(f"{stored.name} is {stored.manifest.status}; run the same audit again to complete it first")
+    plan = plan_from(plain(stored.manifest.plan), sources=False)
     if not plan.sourced:
         raise PlanError(f"{plan.name} was audited from Python, and its plan names no model; run it there again")
     model, data = open_both(plan, allow_code=allow_code, device=device)
     with terminable(), tempfile.TemporaryDirectory() as place, progress(f"{plan.name}, again") as tick:
         again = run(plan, model, data, Path(place) / plan.name, progress=tick)
         for part in ("model", "data"):
-            if again.manifest[part]["sha256"] != stored.manifest[part]["sha256"]:
+            if getattr(again.manifest, part).sha256 != getattr(stored.manifest, part).sha256:
                 raise IntegrityError(f"the {part} is not the one that was audited: its digest differs")
         compare_runs(stored, again, tolerance=0.02)
 
@@ -119,13 +120,14 @@ def report(
     """Write an audit's findings as a page (html), as data (json) or as a table (csv), or its plan (toml)."""
     from probe.audit import read, verify
     from probe.audit.spreadsheet import to_csv
+    from probe.audit.strict import plain
     from probe.audit.toml import to_toml
 
     forms = {
         "html": lambda: drawn(read(bundle)),
-        "json": lambda: json.dumps(read(bundle).manifest, indent=1, ensure_ascii=False) + "\n",
+        "json": lambda: json.dumps(read(bundle).manifest.to_json(), indent=1, ensure_ascii=False) + "\n",
         "csv": lambda: to_csv(read(bundle).table("findings")),
-        "toml": lambda: to_toml(read(bundle).manifest["plan"]),
+        "toml": lambda: to_toml(plain(read(bundle).manifest.plan)),
     }
     if form not in forms:
         raise PlanError(f"--format {form!r} is unknown; there are {', '.join(forms)}")

@@ -14,7 +14,7 @@ from probe.task.multilabel import MultiLabel
 from probe.task.places import Places
 from probe.task.regression import Regression
 
-__all__ = ["Classification", "MultiLabel", "Places", "Regression", "Task", "from_json", "of"]
+__all__ = ["Classification", "MultiLabel", "Places", "Regression", "Task", "from_json"]
 
 KINDS: dict[str, type[Task]] = {task.kind: task for task in (Classification, MultiLabel, Places, Regression)}
 
@@ -30,8 +30,3 @@ def from_json(held: Mapping[str, Any]) -> Task:
         return KINDS[held["kind"]](**settings)
     except (LookupError, TypeError, ValueError) as error:
         raise IntegrityError(f"{str(dict(held))[:60]} is no task of a model: {str(error)[:200]}") from None
-
-
-def of(manifest: Mapping[str, Any]) -> Task:
-    """The task of the model that a manifest describes."""
-    return from_json(manifest["model"]["task"])

@@ -106,7 +106,7 @@ def test_a_pipeline_over_raw_columns_is_audited_end_to_end(people, tmp_path):
         "attack": {"sample": 20},
     })  # fmt: skip
     bundle = run(plan, model, data, tmp_path / "hiring")
-    steps = {step["name"]: step["status"] for step in bundle.manifest["steps"]}
+    steps = {step.name: step.status for step in bundle.manifest.steps}
     assert steps["explain-kernel_shap"] == steps["explain-lime"] == "done"
     assert steps["explain-integrated_gradients"] == steps["attack-pgd"] == "not run"
     assert verify(bundle.folder).numbers > 0

@@ -75,8 +75,8 @@ def test_it_is_audited_end_to_end(write, tmp_path):
     data = Dataset(X.repeat(10, 1), Z.argmax(1).repeat(10), space=SPACE, classes=("a", "b"))
     plan = plan_from({"name": "m", "model": {"onnx": "m.onnx"}, "data": {"csv": "x.csv", "label": "y"}})
     manifest = run(plan, model, data, tmp_path / "m").manifest
-    assert manifest["model"]["sha256"] == model.digest()
-    assert {s["name"]: s["status"] for s in manifest["steps"]}["explain-lime"] == "done"
+    assert manifest.model.sha256 == model.digest()
+    assert {s.name: s.status for s in manifest.steps}["explain-lime"] == "done"
 
 
 def test_tensors_beside_the_file_are_read_from_its_folder(write, tmp_path):

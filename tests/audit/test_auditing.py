@@ -32,13 +32,13 @@ SECTIONS = {
 def test_one_call_leaves_a_verified_bundle_with_its_report(ours, tmp_path):
     seen = []
     bundle = probe.audit(*ours, tmp_path / "mine", progress=lambda *at: seen.append(at), seed=4, **SECTIONS)
-    assert bundle.manifest["name"] == "mine"
-    assert bundle.manifest["plan"]["seed"] == 4
+    assert bundle.manifest.name == "mine"
+    assert bundle.manifest.plan.seed == 4
     assert "mine" in (tmp_path / "mine" / "report.html").read_text()
     assert "accuracy" in set(bundle.table("findings").check)
     assert seen[-1][0] == "attack-fgsm"
-    created = bundle.manifest["created"]
-    assert probe.audit(*ours, tmp_path / "mine", seed=4, **SECTIONS).manifest["created"] == created
+    created = bundle.manifest.created
+    assert probe.audit(*ours, tmp_path / "mine", seed=4, **SECTIONS).manifest.created == created
 
 
 def test_a_wrong_section_names_the_nearest(ours, tmp_path):

@@ -20,7 +20,7 @@ def audited(folder, groups=None, **settings):
 
 
 def about(bundle):
-    return [f for f in bundle.manifest["findings"] if f["lens"] == "bias"]
+    return [f for f in bundle.manifest.findings if f.lens == "bias"]
 
 
 def test_a_class_that_nobody_named_is_assumed_and_one_that_is_named_is_not(tmp_path):
@@ -30,7 +30,7 @@ def test_a_class_that_nobody_named_is_assumed_and_one_that_is_named_is_not(tmp_p
     assert f"yes: {ASSUMED}" in render(assumed)
     named = audited(tmp_path / "named", positive="no")
     assert set(named.table("bias_disparities")["favourable"]) == {"no"}
-    assert not any("assumed" in f["note"] + f["method"] for f in about(named))
+    assert not any("assumed" in f.note + f.method for f in about(named))
     assert ASSUMED not in render(named)
 
 
@@ -46,8 +46,8 @@ def test_spellings_of_a_group_end_in_an_error_that_says_how_to_merge_them(tmp_pa
         return groups.assign(sex=["f " if at % 7 == 0 and sex == "F" else sex for at, sex in enumerate(groups["sex"])])
 
     (finding,) = about(audited(tmp_path / "refused", misspelt))
-    assert finding["status"] == "error"
-    assert "bias.merge_spellings = true in a plan" in finding["note"]
+    assert finding.status == "error"
+    assert "bias.merge_spellings = true in a plan" in finding.note
     merged = audited(tmp_path / "merged", misspelt, merge_spellings=True)
     groups = merged.table("bias_groups").query("attribute == 'sex'")["group"]
     assert groups.tolist() == ["F", "M"]

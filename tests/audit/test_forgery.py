@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from probe.audit.comparison import compare_runs
 from probe.audit.expected import expected_steps
 from probe.errors import IntegrityError
 from tests.audit.conftest import images, small_plan, table
-from tests.audit.forging import redraw, sign, without_step
+from tests.audit.forging import Forged, sign, without_step
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def quick(tmp_path_factory):
     methods = [{"method": "integrated_gradients", "steps": 4}, {"method": "lime", "samples": 50}]
     plan = small_plan("quick", bias={"groups": []}, explain={"sample": 6, "methods": methods})
     bundle = run(plan, *table(), tmp_path_factory.mktemp("runs") / "quick")
-    redraw(bundle)
+    Forged(bundle.folder).redraw()
     return bundle
 
 
@@ -36,7 +37,7 @@ def copy(quick, tmp_path):
 
 def test_the_steps_of_an_audit_are_those_that_its_plan_asks_for(table_bundle, image_bundle, text_bundle):
     for bundle in (table_bundle, image_bundle, text_bundle):
-        assert [step["name"] for step in bundle.manifest["steps"]] == expected_steps(bundle.manifest["plan"])
+        assert [step.name for step in bundle.manifest.steps] == expected_steps(bundle.manifest.plan)
 
 
 @pytest.mark.parametrize("cut", ["explain-integrated_gradients", "attack-pgd", "instances", "predictions"])
@@ -47,7 +48,7 @@ def test_an_audit_whose_step_was_cut_out_is_refused(copy, cut):
 
 
 def test_an_audit_cut_to_its_first_steps_or_to_none_is_refused(copy):
-    names = [step["name"] for step in read(copy).manifest["steps"]]
+    names = [step.name for step in read(copy).manifest.steps]
     without_step(copy, *names[2:])
     with pytest.raises(IntegrityError, match="the plan asks for"):
         verify(copy)
@@ -71,7 +72,7 @@ def test_a_step_that_ran_with_other_settings_than_the_plan_says_is_refused(copy)
     def weaker(bundle):
         step = next(s for s in bundle.manifest["steps"] if s["name"] == "attack-pgd")
         step["method"]["steps"] = 1
-        redraw(bundle)
+        bundle.redraw()
 
     sign(copy, weaker)
     with pytest.raises(IntegrityError, match=r"attack-pgd ran with steps = 1, and the plan asks for 5"):
@@ -80,7 +81,7 @@ def test_a_step_that_ran_with_other_settings_than_the_plan_says_is_refused(copy)
 
 def test_a_finding_that_one_of_two_runs_lacks_is_missed_in_both_directions(copy, quick):
     fewer = without_step(copy, "explain-lime")
-    fewer.manifest["steps"] = quick.manifest["steps"]
+    fewer.change(steps=quick.manifest.steps)
     for one, other in ((fewer, quick), (quick, fewer)):
         with pytest.raises(IntegrityError, match=r"c[oa]me out again"):
             compare_runs(one, other, tolerance=0.02)
@@ -103,8 +104,9 @@ def test_a_step_that_one_of_two_runs_lacks_is_missed(copy, quick):
 def test_a_status_may_differ_between_runs_only_near_its_threshold(copy, low, old, new, same):
     one, other = read(copy), read(copy)
     for bundle, status in ((one, old), (other, new)):
-        finding = bundle.manifest["findings"][0]
-        finding.update(estimate=0.9, low=low, high=0.95, threshold=0.8, status=status)
+        first, *others = bundle.manifest.findings
+        first = replace(first, estimate=0.9, low=low, high=0.95, threshold=0.8, status=status)
+        bundle.change(findings=(first, *others))
     if same:
         compare_runs(one, other, tolerance=0.02)
     else:
@@ -117,7 +119,7 @@ def test_an_audit_that_is_said_to_be_running_concludes_nothing(copy, what):
     def running(bundle):
         manifest = bundle.manifest
         manifest["status"] = "running"
-        manifest.pop("finished")
+        manifest["finished"] = None
         if what == "findings":
             for finding in manifest["findings"]:
                 finding.update(status="pass", estimate=0.999)

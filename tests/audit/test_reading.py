@@ -9,6 +9,7 @@ import torch
 import probe
 from probe import Dataset
 from probe.audit import plan_from, reading, run
+from probe.audit.strict import plain
 from probe.audit.toml import to_toml
 from probe.errors import DataError, PlanError
 from tests.audit.conftest import small_plan, table, texts
@@ -63,9 +64,9 @@ def test_the_verdict_counts_words_where_words_are_replaced(tmp_path):
 
 
 def test_checks_of_explanations_are_counted_apart(table_bundle):
-    findings = table_bundle.manifest["findings"]
+    findings = table_bundle.manifest.findings
     model, methods = reading.tally(findings)
-    assert sum(methods.values()) == sum(f["lens"] == "explanation" or "FGSM finds" in f["check"] for f in findings)
+    assert sum(methods.values()) == sum(f.lens == "explanation" or "FGSM finds" in f.check for f in findings)
     assert model.total() + methods.total() == len(findings)
 
 
@@ -86,7 +87,7 @@ def test_a_favourable_class_that_nobody_named_is_assumed_in_words(tmp_path):
     plan = small_plan("people", attack={"sample": 0}, **QUIET)
     bundle = run(plan, *table(), tmp_path / "people")
     assert reading.favourable(bundle.manifest) == ("yes", True)
-    notes = [f["note"] for f in bundle.manifest["findings"] if f["lens"] == "bias" and f["threshold"] is not None]
+    notes = [f.note for f in bundle.manifest.findings if f.lens == "bias" and f.threshold is not None]
     assert notes
     assert all("nobody named the favourable outcome; yes is assumed" in note for note in notes)
     assert "(assumed, not named in the plan)" in reading.verdict(bundle)[2]
@@ -94,11 +95,11 @@ def test_a_favourable_class_that_nobody_named_is_assumed_in_words(tmp_path):
     named = small_plan("named", attack={"sample": 0}, bias={"positive": "yes"}, **QUIET)
     bundle = run(named, *table(), tmp_path / "named")
     assert reading.favourable(bundle.manifest) == ("yes", False)
-    assert "assumed" not in "".join(f["note"] for f in bundle.manifest["findings"])
+    assert "assumed" not in "".join(f.note for f in bundle.manifest.findings)
 
 
 def test_a_plan_comes_back_from_its_toml(table_bundle):
-    stored = table_bundle.manifest["plan"]
+    stored = plain(table_bundle.manifest.plan)
     assert plan_from(tomllib.loads(to_toml(stored))) == plan_from(stored)
     lines = reading.repeat(table_bundle.manifest, "runs/people")
     assert lines == ["probe report runs/people --format toml --out plan.toml",

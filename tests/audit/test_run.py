@@ -16,38 +16,39 @@ from probe.audit.estimate import estimate
 from probe.errors import ExistsError, IntegrityError, PlanError
 from probe.report import render
 from tests.audit.conftest import images, small_plan, table
+from tests.audit.forging import Forged
 
 
 def statuses(bundle: Bundle) -> Counter:
-    return Counter(f["status"] for f in bundle.manifest["findings"])
+    return Counter(f.status for f in bundle.manifest.findings)
 
 
 def test_every_lens_has_findings(table_bundle):
-    assert {f["lens"] for f in table_bundle.manifest["findings"]} == {
+    assert {f.lens for f in table_bundle.manifest.findings} == {
         "performance",
         "explanation",
         "robustness",
         "bias",
     }
     assert table_bundle.complete
-    for finding in table_bundle.manifest["findings"]:
-        if finding["status"] in ("pass", "fail") and finding["check"] != "PGD finds what FGSM finds":
-            assert finding["low"] <= finding["estimate"] <= finding["high"]
-            assert finding["n"] > 0
-            assert finding["threshold"] is not None
+    for finding in table_bundle.manifest.findings:
+        if finding.status in ("pass", "fail") and finding.check != "PGD finds what FGSM finds":
+            assert finding.low <= finding.estimate <= finding.high
+            assert finding.n > 0
+            assert finding.threshold is not None
 
 
 def test_what_cannot_be_asked_is_not_run_and_says_why(image_bundle):
-    absent = {f["check"]: f["note"] for f in image_bundle.manifest["findings"] if f["status"] == "not run"}
+    absent = {f.check: f.note for f in image_bundle.manifest.findings if f.status == "not run"}
     assert absent == {"differences between groups": "the data declares no groups"}
 
 
 def test_a_method_that_refuses_becomes_a_finding(tmp_path):
     methods = {"explain": {"sample": 3, "methods": [{"method": "saliency"}]}}
     bundle = run(small_plan("t", **methods), *table(), tmp_path / "t")
-    (finding,) = [f for f in bundle.manifest["findings"] if f["check"] == "explain-saliency"]
-    assert finding["status"] == "not run"
-    assert "integrated" in finding["note"].lower()
+    (finding,) = [f for f in bundle.manifest.findings if f.check == "explain-saliency"]
+    assert finding.status == "not run"
+    assert "integrated" in finding.note.lower()
 
 
 def test_attacks_at_a_larger_radius_break_no_fewer(table_bundle):
@@ -66,12 +67,12 @@ def test_robust_accuracy_is_what_the_arrays_say(table_bundle):
 
 
 def test_texts_are_audited_by_default_from_end_to_end(text_bundle):
-    steps = {step["name"]: step["status"] for step in text_bundle.manifest["steps"]}
+    steps = {step.name: step.status for step in text_bundle.manifest.steps}
     explained = [f"explain-{m}" for m in ("input_x_gradient", "integrated_gradients", "kernel_shap", "lime")]
     assert list(steps) == ["predictions", "instances", *explained, "attack-hot_flip"]
     assert set(steps.values()) == {"done"}
-    assert text_bundle.manifest["data"]["form"] == {"name": "tokens"}
-    checks = {finding["check"]: finding["status"] for finding in text_bundle.manifest["findings"]}
+    assert text_bundle.manifest.data.form == {"name": "tokens"}
+    checks = {finding.check: finding.status for finding in text_bundle.manifest.findings}
     assert "withstands HotFlip at 3 words" in checks
     assert checks["integrated_gradients: adds up"] == "pass"
     assert verify(text_bundle.folder).status == "complete"
@@ -90,8 +91,8 @@ def test_attacked_texts_are_kept_in_words_and_differ_by_no_more_than_the_radius(
 
 def test_the_same_seed_gives_the_same_bundle(table_bundle, tmp_path):
     again = run(small_plan("people"), *table(), tmp_path / "people")
-    assert again.manifest["findings"] == table_bundle.manifest["findings"]
-    assert again.manifest["files"] == table_bundle.manifest["files"]
+    assert again.manifest.findings == table_bundle.manifest.findings
+    assert again.manifest.files == table_bundle.manifest.files
 
 
 def test_a_complete_audit_is_not_run_again(table_bundle):
@@ -107,13 +108,13 @@ def test_a_function_that_answers_otherwise_is_not_shown_the_audit_of_an_earlier_
     plan = small_plan("t", explain={"sample": 0}, attack={"sample": 0})
     earlier = replace(model, forward=lambda x: model.forward(x))
     bundle = run(plan, earlier, data, tmp_path / "t")
-    bundle.manifest["status"] = "complete" if whole else "interrupted"
+    bundle.change(status="complete" if whole else "interrupted")
     bundle.save()
     later = replace(model, forward=lambda x: model.forward(x).flip(1))
     with pytest.raises(ExistsError, match="when it answered otherwise"):
         run(plan, later, data, tmp_path / "t")
     again = run(plan, earlier, data, tmp_path / "t")
-    assert again.manifest["findings"][0]["estimate"] == bundle.manifest["findings"][0]["estimate"]
+    assert again.manifest.findings[0].estimate == bundle.manifest.findings[0].estimate
 
 
 def test_another_audit_is_not_overwritten(table_bundle):
@@ -142,23 +143,22 @@ def test_an_interrupted_audit_keeps_what_is_done_and_is_continued(tmp_path, tabl
     with pytest.raises(type(error)):
         run(small_plan("people"), *table(), folder, progress=interrupt_at("attack-pgd", error))
     partial = read(folder)
-    assert partial.manifest["status"] == "interrupted"
-    assert [s["name"] for s in partial.manifest["steps"]][-1] == "attack-fgsm"
-    assert partial.manifest["findings"]
+    assert partial.manifest.status == "interrupted"
+    assert [s.name for s in partial.manifest.steps][-1] == "attack-fgsm"
+    assert partial.manifest.findings
     verify(folder)
-    done = {step["name"]: step["seconds"] for step in partial.manifest["steps"]}
+    done = {step.name: step.seconds for step in partial.manifest.steps}
     whole = run(small_plan("people"), *table(), folder)
     assert whole.complete
-    assert whole.manifest["findings"] == table_bundle.manifest["findings"]
-    assert {s["name"]: s["seconds"] for s in whole.manifest["steps"] if s["name"] in done} == done, "not done again"
+    assert whole.manifest.findings == table_bundle.manifest.findings
+    assert {s.name: s.seconds for s in whole.manifest.steps if s.name in done} == done, "not done again"
 
 
 def test_an_audit_that_was_killed_is_verified_as_far_as_it_goes(table_bundle, tmp_path):
     folder = shutil.copytree(table_bundle.folder, tmp_path / "killed")
     bundle = read(folder)
-    bundle.manifest.update(status="running", findings=[], steps=bundle.manifest["steps"][:3])
-    for name in [n for n in bundle.manifest["files"] if n.startswith("tables/") and n != "tables/groups.csv"]:
-        del bundle.manifest["files"][name]
+    files = {n: sha for n, sha in bundle.manifest.files.items() if n[:7] != "tables/" or n == "tables/groups.csv"}
+    bundle.change(status="running", findings=(), steps=bundle.manifest.steps[:3], files=files)
     bundle.save()
     result = verify(folder)
     assert result.status == "running"
@@ -180,7 +180,7 @@ def test_each_step_is_announced_once(tmp_path):
         assert total > 0
 
     bundle = run(small_plan("p", attack={"sample": 10, "eps": ["0.1"]}), *images(), tmp_path / "p", progress=progress)
-    assert begun == [step["name"] for step in bundle.manifest["steps"]]
+    assert begun == [step.name for step in bundle.manifest.steps]
 
 
 def test_one_row_is_enough_to_be_inconclusive(tmp_path):
@@ -242,7 +242,7 @@ def test_a_changed_manifest_is_found(copy, change):
 
 
 def test_a_number_that_does_not_follow_from_the_evidence_is_found_even_if_rehashed(copy):
-    bundle = read(copy)
+    bundle = Forged(copy)
     bundle.manifest["findings"][0]["estimate"] = 0.99
     bundle.save()
     with pytest.raises(IntegrityError, match="the evidence gives"):
@@ -271,7 +271,7 @@ def test_a_table_that_does_not_follow_from_the_evidence_is_found_even_if_rehashe
     ],
 )
 def test_a_manifest_of_somebodys_own_making_is_one_sentence(copy, change):
-    bundle = read(copy)
+    bundle = Forged(copy)
     change(bundle.manifest)
     bundle.save()
     with pytest.raises(IntegrityError):

@@ -22,7 +22,7 @@ CLIMB = [{"method": "fgsm"}, {"method": "pgd", "steps": 5}]
 
 
 def findings(bundle, lens="robustness"):
-    return {f["check"]: f for f in bundle.manifest["findings"] if f["lens"] == lens}
+    return {f.check: f for f in bundle.manifest.findings if f.lens == lens}
 
 
 def ramp(n: int = 400, scale: float = 1.0, kind: str = "continuous") -> tuple[Model, Dataset]:
@@ -37,22 +37,22 @@ def ramp(n: int = 400, scale: float = 1.0, kind: str = "continuous") -> tuple[Mo
 def test_every_radius_is_a_row_that_is_held_against_the_threshold(tmp_path):
     plan = small_plan("ramp", attack={"sample": 400, "eps": ["1", "2", "8"], "methods": CLIMB}, explain={"sample": 0})
     found = findings(run(plan, *ramp(), tmp_path / "ramp"))
-    shown = {check: (f["status"], round(f["estimate"], 1)) for check, f in found.items() if "eps" in check}
+    shown = {check: (f.status, round(f.estimate, 1)) for check, f in found.items() if "eps" in check}
     assert shown == {
         "withstands FGSM and PGD at eps 1": ("pass", 0.9),
         "withstands FGSM and PGD at eps 2": ("pass", 0.8),
         "withstands FGSM and PGD at eps 8": ("fail", 0.2),
         "robust at eps 2": ("inconclusive", 0.8),
     }
-    assert "upper bound" in found["withstands FGSM and PGD at eps 1"]["note"]
-    assert "no attack can prove it" in found["robust at eps 2"]["note"]
+    assert "upper bound" in found["withstands FGSM and PGD at eps 1"].note
+    assert "no attack can prove it" in found["robust at eps 2"].note
 
 
 def test_attacks_refute_robustness_and_never_prove_it(tmp_path):
     settings = {"sample": 400, "eps": ["1", "8"], "methods": CLIMB}
     for eps, status in (("1", "inconclusive"), ("8", "fail")):
         plan = small_plan("r", attack=settings, checks={"robust_eps": eps}, explain={"sample": 0})
-        assert findings(run(plan, *ramp(), tmp_path / eps))[f"robust at eps {eps}"]["status"] == status
+        assert findings(run(plan, *ramp(), tmp_path / eps))[f"robust at eps {eps}"].status == status
 
 
 def test_what_cannot_be_moved_is_not_a_pass(tmp_path):
@@ -60,10 +60,10 @@ def test_what_cannot_be_moved_is_not_a_pass(tmp_path):
     bundle = run(plan, *ramp(kind="integer"), tmp_path / "whole")
     found = findings(bundle)
     for check in ("withstands FGSM and PGD at eps 0.5",):
-        assert found[check]["status"] == "not run"
-        assert "could change 0.0\u202f% of the 400 inputs" in found[check]["note"]
-    assert found["withstands FGSM and PGD at eps 3"]["status"] == "pass"
-    assert "could change 100.0\u202f% of the 400" in found["withstands FGSM and PGD at eps 3"]["note"]
+        assert found[check].status == "not run"
+        assert "could change 0.0\u202f% of the 400 inputs" in found[check].note
+    assert found["withstands FGSM and PGD at eps 3"].status == "pass"
+    assert "could change 100.0\u202f% of the 400" in found["withstands FGSM and PGD at eps 3"].note
     assert bundle.table("movable")["movable"].tolist() == [0.0, 1.0]
     verify(bundle.folder)
 
@@ -73,12 +73,12 @@ def test_where_nothing_moved_or_fell_the_attacks_are_not_compared(tmp_path):
         kind = "integer" if eps == "0.5" else "continuous"
         plan = small_plan("c", attack={"sample": 400, "eps": [eps], "methods": CLIMB}, explain={"sample": 0})
         finding = findings(run(plan, *ramp(kind=kind), tmp_path / eps))["PGD finds what FGSM finds"]
-        assert (finding["status"], finding["about"]) == ("not run", "attack")
-        assert why in finding["note"]
+        assert (finding.status, finding.about) == ("not run", "attack")
+        assert why in finding.note
 
 
 def test_checks_of_explanations_are_about_explanations(table_bundle):
-    about = {(f["lens"], f["about"]) for f in table_bundle.manifest["findings"]}
+    about = {(f.lens, f.about) for f in table_bundle.manifest.findings}
     assert about == {
         ("performance", "model"), ("explanation", "explanation"), ("robustness", "model"), ("robustness", "attack"),
         ("bias", "model"),
@@ -86,7 +86,7 @@ def test_checks_of_explanations_are_about_explanations(table_bundle):
 
 
 def test_a_sum_that_is_imposed_passes_nothing(table_bundle):
-    checks = {f["check"] for f in table_bundle.manifest["findings"]}
+    checks = {f.check for f in table_bundle.manifest.findings}
     assert "integrated_gradients: adds up" in checks
     assert "kernel_shap: adds up" not in checks
 
@@ -105,8 +105,8 @@ def test_a_space_without_a_reference_is_audited_to_the_end(tmp_path):
         assert bundle.complete
         verify(bundle.folder)
     found = findings(bundle, "explanation")
-    assert found["saliency: deletion beats random order"]["status"] == "not run"
-    assert "set Space(reference=rows)" in found["saliency: insertion beats random order"]["note"]
+    assert found["saliency: deletion beats random order"].status == "not run"
+    assert "set Space(reference=rows)" in found["saliency: insertion beats random order"].note
 
 
 @pytest.mark.parametrize("kind", [FGSM(), PGD(steps=5)], ids=["fgsm", "pgd"])

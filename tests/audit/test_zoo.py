@@ -23,8 +23,8 @@ def test_a_network_of_the_zoo_is_explained_attacked_and_verified(name, tmp_path)
     model, data = open_both(plan)
     bundle = run(plan, model, data, tmp_path / name)
     assert bundle.complete
-    assert [step["name"] for step in bundle.manifest["steps"] if step["status"] != "done"] == []
-    assert {"performance", "explanation", "robustness"} <= {f["lens"] for f in bundle.manifest["findings"]}
-    assert not any(finding["status"] == "error" for finding in bundle.manifest["findings"])
+    assert [step.name for step in bundle.manifest.steps if step.status != "done"] == []
+    assert {"performance", "explanation", "robustness"} <= {f.lens for f in bundle.manifest.findings}
+    assert not any(finding.status == "error" for finding in bundle.manifest.findings)
     assert verify(tmp_path / name).numbers > 100
     assert name in render(bundle)

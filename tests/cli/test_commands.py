@@ -9,10 +9,13 @@ import subprocess
 import sys
 import time
 import tomllib
+from pathlib import Path
 
 import pytest
 
 from probe.audit import plan_from, read, runner
+from probe.audit.strict import plain
+from tests.audit.forging import Forged
 
 
 def test_an_audit_of_ones_own_model(probe, place):
@@ -23,7 +26,7 @@ def test_an_audit_of_ones_own_model(probe, place):
     assert "s at most" in result.stderr
     assert (place / "runs/mine/report.html").stat().st_size < 5_000_000
     assert probe("verify", "runs/mine", code=0).stdout.startswith("mine: ")
-    digest = read("runs/mine").manifest["digest"]
+    digest = read("runs/mine").manifest.digest
     probe("verify", "runs/mine", "--digest", digest, code=0)
     probe("verify", "runs/mine", "--digest", "0" * 64, code=4)
     probe("verify", "runs/mine", "--rerun", "--allow-code", code=0)
@@ -31,16 +34,16 @@ def test_an_audit_of_ones_own_model(probe, place):
 
 def test_a_second_audit_shows_the_first(probe, place):
     probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
-    created = read("runs/mine").manifest["created"]
+    created = read("runs/mine").manifest.created
     probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
-    assert read("runs/mine").manifest["created"] == created
+    assert read("runs/mine").manifest.created == created
 
 
 def test_replace_deletes_an_audit_and_nothing_else(probe, audited):
     (audited / "mine.toml").write_text((audited / "mine.toml").read_text().replace("[model]", "seed = 3\n[model]", 1))
     assert "left as it is" in probe("audit", "--plan", "mine.toml", "--allow-code", code=2).stderr
     probe("audit", "--plan", "mine.toml", "--allow-code", "--replace", code=1)
-    assert read("runs/mine").manifest["plan"]["seed"] == 3
+    assert read("runs/mine").manifest.plan.seed == 3
     (audited / "else" / "mine").mkdir(parents=True)
     (audited / "else" / "mine" / "diary.txt").write_text("dear diary")
     probe("audit", "--plan", "mine.toml", "--allow-code", "--replace", "--out", "else", code=2)
@@ -60,7 +63,7 @@ def test_reports_come_as_page_data_and_table(probe, audited):
     assert probe("report", "runs/mine", code=0).stdout.lstrip().lower().startswith("<!doctype html>")
     assert json.loads(probe("report", "runs/mine", "--format", "json", code=0).stdout)["name"] == "mine"
     plan = probe("report", "runs/mine", "--format", "toml", code=0).stdout
-    assert plan_from(tomllib.loads(plan)) == plan_from(read("runs/mine").manifest["plan"])
+    assert plan_from(tomllib.loads(plan)) == plan_from(plain(read("runs/mine").manifest.plan))
     assert probe("report", "runs/mine", "--format", "csv", code=0).stdout.startswith("lens,check,status")
     probe("report", "runs/mine", "--out", "mine.html", code=0)
     assert "exists" in probe("report", "runs/mine", "--out", "mine.html", code=2).stderr
@@ -109,7 +112,7 @@ def test_a_model_that_fails_half_way_loses_only_its_step(probe, place):
     edit(place, "mine:build", "sunday:build")
     (place / "mine.py").rename(place / "sunday.py")
     probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
-    errors = [f for f in read("runs/mine").manifest["findings"] if f["status"] == "error"]
+    errors = [f for f in read("runs/mine").manifest.findings if f.status == "error"]
     assert len(errors) == 3
     assert "no gradients on Sundays" in errors[0]["note"]
 
@@ -162,8 +165,8 @@ def test_a_group_of_one_and_an_empty_group_are_said(probe, place):
     text[2] = text[2].replace(",F,", ",,").replace(",M,", ",,")
     (place / "people.csv").write_text("\n".join(text) + "\n")
     probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
-    findings = read("runs/mine").manifest["findings"]
-    assert any("X" in f["check"] + f["note"] for f in findings if f["lens"] == "bias")
+    findings = read("runs/mine").manifest.findings
+    assert any("X" in f.check + f.note for f in findings if f.lens == "bias")
 
 
 def test_one_row(probe, place):
@@ -207,7 +210,7 @@ def test_files_that_no_audit_wrote_are_named(probe, audited):
 
 
 def test_numbers_of_another_version_are_not_called_changed(probe, audited):
-    bundle = read("runs/mine")
+    bundle = Forged(Path("runs/mine"))
     bundle.manifest["findings"][0]["estimate"] = 0.123
     bundle.save()
     assert "audited by probe" not in probe("verify", "runs/mine", code=4).stderr
@@ -247,7 +250,7 @@ def test_an_interrupt_keeps_what_is_done(probe, place, monkeypatch):
     monkeypatch.setattr(runner, "_record", stop)
     result = probe("audit", "--plan", "mine.toml", "--allow-code", code=130)
     assert "the same command continues" in result.stderr
-    assert read("runs/mine").manifest["status"] == "interrupted"
+    assert read("runs/mine").manifest.status == "interrupted"
     assert "interrupted" in (place / "runs/mine/report.html").read_text()
     monkeypatch.setattr(runner, "_record", record)
     probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
@@ -269,7 +272,7 @@ def test_ctrl_c_in_a_terminal(place):
     child.send_signal(signal.SIGINT)
     child.communicate(timeout=60)
     assert child.returncode == 130
-    assert read("runs/mine").manifest["status"] == "interrupted"
+    assert read("runs/mine").manifest.status == "interrupted"
 
 
 def test_methods_are_listed(probe):

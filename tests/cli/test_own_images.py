@@ -56,9 +56,9 @@ def test_a_folder_of_images_is_audited_at_the_size_that_the_plan_names(probe, ph
     result = audit(probe, photos, 'folder = "photos"\nsize = [16, 16]\nsquares = 8')
     assert result.exit_code in (0, 1), result.output
     bundle = read("runs/images")
-    assert bundle.manifest["data"]["form"] == {"name": "image"}
-    assert bundle.manifest["data"]["shape"] == [3, 16, 16]
-    assert bundle.manifest["data"]["features"] == ["square r0 c0", "square r0 c1", "square r1 c0", "square r1 c1"]
+    assert bundle.manifest.data.form == {"name": "image"}
+    assert bundle.manifest.data.shape == (3, 16, 16)
+    assert bundle.manifest.data.features == ("square r0 c0", "square r0 c1", "square r1 c0", "square r1 c1")
     accuracy = [f for f in json.loads(result.stdout)[0]["findings"] if f["check"] == "accuracy"]
     assert (accuracy[0]["estimate"], accuracy[0]["n"]) == (1.0, 12)
     assert verify("runs/images").status == "complete"
@@ -87,5 +87,5 @@ def test_arrays_are_audited(probe, photos):
     result = audit(probe, photos, data)
     assert result.exit_code in (0, 1), result.output
     manifest = read("runs/images").manifest
-    assert manifest["data"]["groups"] == ["sex"]
-    assert manifest["model"]["classes"] == ["dark", "light"]
+    assert manifest.data.groups == ("sex",)
+    assert manifest.model.classes == ("dark", "light")

@@ -27,7 +27,7 @@ def plan(place, source, extra=""):
 
 
 def findings(bundle):
-    return {(f["lens"], f["check"]): f["estimate"] for f in read(bundle).manifest["findings"]}
+    return {(f.lens, f.check): f.estimate for f in read(bundle).manifest.findings}
 
 
 ESTIMATOR = """
@@ -61,7 +61,7 @@ def test_a_factory_may_return_what_has_predict_proba(probe, place, code, name):
     plan(place, f'factory = "{name}:build"')
     probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
     assert findings("runs/mine")["performance", "accuracy"] > 0.9
-    steps = {step["name"]: step["status"] for step in read("runs/mine").manifest["steps"]}
+    steps = {step.name: step.status for step in read("runs/mine").manifest.steps}
     assert steps["explain-kernel_shap"] == "done"
     assert steps["explain-integrated_gradients"] == "not run"
     probe("verify", "runs/mine", code=0)
@@ -159,7 +159,7 @@ def test_an_onnx_file_runs_no_code_and_needs_no_word(probe, place):
     onnx.save(helper.make_model(body, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), "m.onnx")
     plan(place, 'onnx = "m.onnx"')
     probe("audit", "--plan", "mine.toml", code=1)
-    steps = {s["name"]: s["status"] for s in read("runs/mine").manifest["steps"]}
+    steps = {s.name: s.status for s in read("runs/mine").manifest.steps}
     assert steps["explain-kernel_shap"] == "done"
     assert steps["attack-fgsm"] == "not run"
     probe("verify", "runs/mine", "--rerun", code=0)
@@ -208,9 +208,9 @@ def test_a_text_classifier_of_hugging_face_is_audited_end_to_end(probe, place):
     (place / "texts.toml").write_text(REVIEWS)
     probe("audit", "--plan", "texts.toml", code=1)
     bundle = read("runs/texts")
-    steps = {s["name"]: (s["status"], s["note"]) for s in bundle.manifest["steps"]}
+    steps = {s.name: (s.status, s.note) for s in bundle.manifest.steps}
     assert steps["explain-integrated_gradients"] == steps["explain-kernel_shap"] == ("done", "")
-    assert bundle.manifest["model"]["classes"] == ["negative", "positive"]
+    assert bundle.manifest.model.classes == ("negative", "positive")
     explained = findings("runs/texts")
     completeness = {check: value for (lens, check), value in explained.items() if "add" in check or "complete" in check}
     assert completeness
@@ -247,8 +247,8 @@ def test_an_image_classifier_of_hugging_face_is_audited_on_images_of_the_zoo(pro
     (place / "vit.toml").write_text('[model]\ntransformers = "vit"\n' + IMAGES)
     probe("audit", "--plan", "vit.toml", code=1)
     manifest = read("runs/vit").manifest
-    assert [s["status"] for s in manifest["steps"]] == ["done"] * len(manifest["steps"])
-    assert manifest["model"]["classes"][9] == "Ankle boot"
+    assert [s.status for s in manifest.steps] == ["done"] * len(manifest.steps)
+    assert manifest.model.classes[9] == "Ankle boot"
     image(place / "vit", classes=3)
     refused = probe("audit", "--plan", "vit.toml", "--out", "again", code=2)
     assert "the model tells apart LABEL_0, LABEL_1, LABEL_2" in refused.stderr
@@ -282,4 +282,4 @@ def test_a_network_of_timm_is_audited_on_images_of_the_zoo(probe, place, monkeyp
     (place / "pooled.toml").write_text('[model]\ntimm = "pooled"\nweights = "net.safetensors"\n' + IMAGES)
     probe("audit", "--plan", "pooled.toml", code=1)
     manifest = read("runs/pooled").manifest
-    assert [s["status"] for s in manifest["steps"]] == ["done"] * len(manifest["steps"])
+    assert [s.status for s in manifest.steps] == ["done"] * len(manifest.steps)

@@ -204,8 +204,8 @@ def test_what_was_found_out_is_told_and_printed_on_the_first_page(probe, place):
     assert "mine: column 'sex' has 'None' in" in result.stderr
     assert "20 of 120 rows name no group by sex" in result.stdout
     manifest = read("runs/mine").manifest
-    assert any("'None'" in notice for notice in manifest["data"]["notices"])
-    assert any("not compared" in notice for notice in manifest["model"]["notices"])
+    assert any("'None'" in notice for notice in manifest.data.notices)
+    assert any("not compared" in notice for notice in manifest.model.notices)
     page = (place / "runs/mine/report.html").read_text()
     assert page.index("column &#39;sex&#39; has &#39;None&#39;") < page.index('class="tally"')
     assert page.index("20 of 120 rows name no group by sex") < page.index('class="tally"')

@@ -11,10 +11,10 @@ import pytest
 from scipy.special import softmax
 
 from probe import Model, Space
-from probe.audit import Bundle
-from probe.audit.bundle import create
+from probe.audit import Bundle, read
 from probe.audit.findings import assess
 from probe.registry import discover
+from tests.audit.forging import Forged
 
 HOSTILE = (
     "</script><script>alert(1)</script>",
@@ -115,12 +115,13 @@ def arguments(monkeypatch: pytest.MonkeyPatch):
 
 def _start(
     folder, *, shape, classes, features, groups=None, n=40, name="demo", explainers=EXPLAINERS, attacks=ATTACKS, eps=EPS
-) -> Bundle:
+) -> Forged:
     rng = np.random.default_rng(0)
     plan = {
         "name": name,
         "seed": 0,
         "model": {"zoo": "demo", "factory": "", "weights": ""},
+        "data": {},
         "predict": {"metrics": [{"method": "accuracy"}, {"method": "calibration_error"}]},
         "explain": {
             "sample": 8, "methods": [{"method": m} for m in explainers],
@@ -130,7 +131,7 @@ def _start(
             "metrics": [{"method": "robust_accuracy"}], "sample": 30, "methods": [{"method": m} for m in attacks],
             "eps": list(eps),
         },
-        "bias": {"groups": None, "positive": "", "smallest": 30},
+        "bias": {"groups": None, "positive": "", "smallest": 30, "order": 2, "merge_spellings": False},
         "checks": {
             "accuracy": 0.6, "calibration_error": 0.5, "robust_accuracy": 0.5, "robust_eps": eps[0],
             "deletion": 0.0, "insertion": 0.0, "demographic_parity_difference": 0.1,
@@ -139,17 +140,15 @@ def _start(
     }  # fmt: skip
     attributes = [] if groups is None else list(groups.columns)
     data = {"name": "made up", "sha256": "d" * 64, "source": "a test", "n": n, "shape": list(shape), "kinds": []}
-    data |= {"form": {"name": "image" if len(shape) == 3 else "table"}}
-    bundle = create(
-        folder,
-        {
-            "name": name,
-            "plan": plan,
-            "model": {"name": name, "sha256": "e" * 64, "classes": list(classes)},
-            "data": data | {"groups": attributes, "features": list(features)},
-            "machine": {"device": "cpu", "probe": "0"},
-        },
-    )
+    data |= {"form": {"name": "image" if len(shape) == 3 else "table"}, "role": "unknown", "notices": []}
+    model = {"name": name, "sha256": "e" * 64, "classes": list(classes), "notices": []}
+    model["task"] = {"kind": "classification", "classes": list(classes), "threshold": None, "outputs": "logits"}
+    for part in ("arrays", "tables"):
+        (folder / part).mkdir(parents=True)
+    manifest = {"schema": 2, "name": name, "status": "running", "created": "", "finished": None, "plan": plan}
+    manifest |= {"model": model, "data": data | {"groups": attributes, "features": list(features)}}
+    manifest |= {"machine": {"device": "cpu", "probe": "0"}, "steps": [], "findings": [], "files": {}, "contents": {}}
+    bundle = Forged(folder, manifest | {"evidence_digest": "", "digest": "", "report_sha256": None})
     if groups is not None:
         bundle.write_table("groups", groups)
     labels = rng.integers(len(classes), size=n)
@@ -177,7 +176,7 @@ def _start(
     return bundle
 
 
-def _prose(folder: Path, vocabulary) -> Bundle:
+def _prose(folder: Path, vocabulary) -> Forged:
     settings = {"shape": (6,), "classes": ("against", "for"), "features": [f"word {i}" for i in range(6)]}
     bundle = _start(folder, **settings, attacks=("hot_flip",), eps=("1", "2", "3"))
     bundle.manifest["data"]["form"] = {"name": "tokens"}
@@ -194,7 +193,7 @@ def _prose(folder: Path, vocabulary) -> Bundle:
     return bundle
 
 
-def _graph(folder: Path) -> Bundle:
+def _graph(folder: Path) -> Forged:
     names = [f"place {i}" for i in range(30)]
     settings = {"shape": (5, 6), "classes": ("tree", "ring"), "features": names}
     bundle = _start(folder, **settings, attacks=("grad_argmax",), eps=("1", "2", "3"))
@@ -245,13 +244,13 @@ def _measured(logits, labels):
     return {"measured-accuracy": right, "measured-calibration_error": np.stack([sure, right], axis=1)}
 
 
-def _record(bundle: Bundle, name, lens, method, arrays) -> None:
+def _record(bundle: Forged, name, lens, method, arrays) -> None:
     bundle.write_arrays(name, arrays)
     readings = [_reading(bundle, part.removeprefix("measured-")) for part in arrays if part.startswith("measured-")]
     bundle.manifest["steps"].append(_step(name, lens, method) | {"readings": readings})
 
 
-def _reading(bundle: Bundle, name: str) -> dict[str, object]:
+def _reading(bundle: Forged, name: str) -> dict[str, object]:
     metric, model = discover("metric")[name](), Model(forward=lambda x: x, space=Space())
     return {
         "metric": name, "settings": metric.config(), "reduction": metric.reduction, "unit": metric.unit,
@@ -272,18 +271,19 @@ def _step(name, lens, method, status="done", note=""):
     step |= {"status": status, "note": note} | cost
     title = {"fgsm": "FGSM", "pgd": "PGD", "hot_flip": "HotFlip", "grad_argmax": "GradArgmax"}.get(method.get("method"))
     if lens == "robustness":
-        return step | {"threat": threat, "title": title or ""}
+        return step | {"threat": threat, "title": title or "", "caption": ""}
     said = {"saliency": "The gradient: more of what is red raises the logit.", "lime": "Red speaks for the answer."}
-    return step | ({"caption": said[method["method"]]} if method.get("method") in said else {})
+    return step | {"threat": None, "title": "", "caption": said.get(method.get("method"), "")}
 
 
-def _finish(bundle: Bundle, status: str = "complete") -> Bundle:
-    assessment = assess(bundle)
+def _finish(bundle: Forged, status: str = "complete") -> Bundle:
+    bundle.save()
+    assessment = assess(read(bundle.folder))
     for name, frame in assessment.tables.items():
         bundle.write_table(name, frame)
     bundle.manifest.update(findings=[f.to_json() for f in assessment.findings], status=status)
     bundle.save()
-    return bundle
+    return read(bundle.folder)
 
 
 def _people(n: int) -> pd.DataFrame:

@@ -89,7 +89,7 @@ def test_a_changed_bundle_shows_no_number(show, bundles, page):
 def test_the_digest_that_one_was_given_is_compared(show, bundles):
     manifest = bundles.image.manifest
     app = show(bundles.image.folder.parent)
-    for given in (manifest["digest"], manifest["evidence_digest"]):
+    for given in (manifest.digest, manifest.evidence_digest):
         app.text_input[0].set_value(given).run()
         assert "Has the digest that you gave" in text(app)
         assert not app.error
@@ -102,7 +102,7 @@ def test_an_audit_that_is_being_written_is_followed_and_not_judged(show, copied)
     from probe.audit import lock, read
 
     bundle = read(copied)
-    bundle.manifest.update(status="running", findings=[], steps=bundle.manifest["steps"][:2], files={}, contents={})
+    bundle.change(status="running", findings=(), steps=bundle.manifest.steps[:2], files={}, contents={})
     bundle.save()
     with lock.writing(copied):
         app = show(copied)
@@ -237,7 +237,7 @@ def test_a_stale_link_is_told_and_answered_by_the_nearest(show, bundles, page, q
 
 def test_the_summary_gives_each_number_with_interval_threshold_and_n(show, bundles):
     said = text(show(bundles.table.folder.parent))
-    finding = bundles.table.manifest["findings"][0]
+    finding = bundles.table.manifest.findings[0]
     estimate, low, high = (f"{100 * finding[key]:.1f}" for key in ("estimate", "low", "high"))
     assert f"{estimate}\u202f% [{low}\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}{high}\u202f%]" in said
     assert "≥\u202f60.0\u202f%" in said

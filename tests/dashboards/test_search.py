@@ -93,7 +93,7 @@ def test_each_method_has_the_caption_that_its_step_records(show, bundles):
 def test_all_charts_of_an_example_have_one_order(bundles):
     row = instance.rows(bundles.table)[0]
     values = [instance.by_feature(bundles.table, row, m) for m in ("saliency", "lime")]
-    names = bundles.table.manifest["data"]["features"]
+    names = bundles.table.manifest.data.features
     expected = [names[at] for at in plots.shared_order(values)]
     assert list(instance.attributions(bundles.table, row)["Feature"]) == expected
     from probe_dashboards import figures

@@ -59,14 +59,14 @@ def test_a_status_is_a_sign_and_a_word_before_it_is_a_colour():
 def test_findings_are_counted_by_status_and_none_is_lost(bundles):
     for name in ("image", "table", "interrupted", "bare"):
         bundle = getattr(bundles, name)
-        apart = [f for f in bundle.manifest["findings"] if f["about"] != "model"]
-        assert sum(summary.counts(bundle).values()) + len(apart) == len(bundle.manifest["findings"])
+        apart = [f for f in bundle.manifest.findings if f.about != "model"]
+        assert sum(summary.counts(bundle).values()) + len(apart) == len(bundle.manifest.findings)
         assert bool(summary.checks(bundle)) == bool(apart)
-        assert sum(len(group.findings) for group in summary.groups(bundle)) == len(bundle.manifest["findings"])
+        assert sum(len(group.findings) for group in summary.groups(bundle)) == len(bundle.manifest.findings)
 
 
 def test_a_filter_shows_the_findings_of_one_status(bundles):
-    wanted = sum(f["status"] == "inconclusive" for f in bundles.table.manifest["findings"])
+    wanted = sum(f.status == "inconclusive" for f in bundles.table.manifest.findings)
     assert sum(len(group.findings) for group in summary.groups(bundles.table, "inconclusive")) == wanted
 
 
@@ -79,7 +79,7 @@ def test_what_was_not_run_is_listed_with_its_reason(bundles):
 
 def test_the_commands_to_reproduce_name_the_audit_and_its_digest(bundles):
     lines = summary.reproduce(bundles.image)
-    assert bundles.image.manifest["digest"] in lines
+    assert bundles.image.manifest.digest in lines
     assert "probe report" in lines
     assert "--format toml --out plan.toml" in lines
     assert "probe audit --plan plan.toml --out again" in lines
@@ -157,7 +157,7 @@ def test_an_example_that_was_not_attacked_says_so(bundles):
 def test_a_row_of_a_table_is_shown_by_its_features(bundles):
     row = instance.rows(bundles.table)[0]
     cells = instance.cells(bundles.table, row)
-    assert list(cells["Feature"]) == bundles.table.manifest["data"]["features"]
+    assert list(cells["Feature"]) == list(bundles.table.manifest.data.features)
     stored = bundles.table.arrays("instances")
     assert list(cells["Value"]) == stored["described"][0].tolist()
 

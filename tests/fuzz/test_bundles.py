@@ -13,8 +13,8 @@ import pytest
 from probe import npz
 from probe.audit import read, run, verify
 from probe.audit.bundle import Bundle
+from probe.audit.canonical import digest, dump, evidence_digest
 from probe.audit.findings import assess
-from probe.audit.manifest import digest, dump, evidence_digest
 from probe.audit.verification import MALFORMED
 from probe.cli.pages import drawn
 from tests.audit.conftest import images, small_plan, table
@@ -109,7 +109,7 @@ def redraw(bundle: Bundle) -> None:
         return
     for name, found in assessment.tables.items():
         bundle.write_table(name, found)
-    bundle.manifest["findings"] = [finding.to_json() for finding in assessment.findings]
+    bundle.change(findings=tuple(assessment.findings))
     bundle.save()
 
 

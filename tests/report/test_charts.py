@@ -1,6 +1,7 @@
 """What the charts of explanations and attacks say, and in what order."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 
@@ -24,12 +25,12 @@ def test_saliency_is_captioned_as_a_gradient_and_the_others_by_what_they_add_up_
 
 def test_the_report_has_a_caption_for_each_method_as_the_step_records_it(table):
     page = render(read(table.folder))
-    steps = [s for s in table.manifest["steps"] if s["name"].startswith("explain-")]
-    assert [s["caption"] for s in steps] == [Saliency.captioned("logit"), Lime.captioned("logit")]
+    steps = [s for s in table.manifest.steps if s.name.startswith("explain-")]
+    assert [s.caption for s in steps] == [Saliency.captioned("logit"), Lime.captioned("logit")]
     for step in steps:
         assert captioned(step) in page
     assert "Red speaks for the class" not in page
-    assert "was not recorded" in captioned({"name": "explain-lime"})
+    assert "was not recorded" in captioned(replace(steps[0], caption=""))
 
 
 def test_the_order_of_several_charts_is_by_mean_rank():
@@ -74,10 +75,11 @@ def test_an_attacked_row_of_a_table_is_told_by_its_values_and_its_answer_by_its_
 
 def test_a_printed_page_has_its_number_and_the_digest(table):
     page = render(read(table.folder))
-    assert f'@bottom-left {{ content: "{table.manifest["digest"]}"' in page
+    assert f'@bottom-left {{ content: "{table.manifest.digest}"' in page
     assert '"page " counter(page) " of " counter(pages)' in page
 
 
 def test_a_digest_that_is_none_does_not_reach_the_style_sheet(table, tmp_path):
-    manifest = table.manifest | {"digest": '"; } body { display: none', "files": {}, "steps": [], "findings": []}
+    digest = '"; } body { display: none'
+    manifest = replace(table.manifest, digest=digest, files={}, steps=(), findings=())
     assert '@bottom-left { content: ""' in render(Bundle(tmp_path, manifest))

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 from math import log10
@@ -8,6 +9,7 @@ import pytest
 
 from probe.audit import Bundle, verify
 from probe.audit.bundle import read
+from probe.audit.strict import plain
 from probe.audit.toml import to_toml as toml
 from probe.errors import IntegrityError
 from probe.formatting import MINUS, estimate, interval, number, p_value, threshold
@@ -94,15 +96,15 @@ def test_ids_are_unique(html):
 
 def test_every_finding_appears(html, bundle):
     text = Page(html).text
-    for finding in bundle.manifest["findings"]:
-        assert visible(finding["check"]) in text
-        assert visible(finding["note"]) in text
-        assert visible(finding["method"]) in text
+    for finding in bundle.manifest.findings:
+        assert visible(finding.check) in text
+        assert visible(finding.note) in text
+        assert visible(finding.method) in text
 
 
 def test_the_cover_counts_and_can_be_checked(html, bundle):
     text = Page(html).text
-    assert bundle.manifest["digest"] in text
+    assert bundle.manifest.digest in text
     assert "probe verify FOLDER" in text
     assert "viewport" in html
 
@@ -183,7 +185,7 @@ def test_an_interrupted_audit_says_so_first(interrupted):
 
 
 def test_an_audit_that_crashed_still_has_a_page(table, tmp_path):
-    manifest = table.manifest | {"status": "running", "findings": [], "files": {}, "steps": []}
+    manifest = replace(table.manifest, status="running", findings=(), files={}, steps=())
     page = render(Bundle(tmp_path, manifest))
     assert "the audit ended before its evidence was assessed" in page
     assert "Not finished" in page
@@ -213,7 +215,7 @@ def test_a_changed_table_is_refused(tmp_path):
 
 def test_a_written_report_leaves_the_evidence_as_it_is(tmp_path):
     bundle = make(table_parts(), tmp_path / "written", explain={"sample": 0}, attack={"sample": 0})
-    digest = bundle.manifest["digest"]
+    digest = bundle.manifest.digest
     bundle.write_report(render(bundle))
     assert verify(bundle.folder).digest == digest
 
@@ -233,7 +235,7 @@ def test_numbers_are_written_one_way():
 def test_the_plan_is_toml(table):
     import tomllib
 
-    plan = {k: v for k, v in table.manifest["plan"].items() if v is not None}
+    plan = {k: v for k, v in plain(table.manifest.plan).items() if v is not None}
     read_back = tomllib.loads(toml(plan))
     assert read_back["checks"] == plan["checks"]
     assert read_back["attack"] == plan["attack"]

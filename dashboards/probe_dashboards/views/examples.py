@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probe import task
 from probe.audit import Bundle
 from probe.formatting import share
 from probe.text import visible
@@ -109,6 +108,6 @@ def belongs(bundle: Bundle, row: int) -> str:
 
 def _answers(bundle: Bundle) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Of every row its label, its answer, and the probability of that."""
-    stored, meaning = bundle.arrays("predictions"), task.of(bundle.manifest)
+    stored, meaning = bundle.arrays("predictions"), bundle.manifest.task
     answers = meaning.predict(stored["logits"])
     return stored["labels"], answers, meaning.pick(meaning.probabilities(stored["logits"]), answers)

@@ -7,9 +7,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from probe import formatting, plots, task
+from probe import formatting, plots
 from probe.audit import Bundle, reading
 from probe.audit.budgets import counted, spoken, threat
+from probe.audit.manifest import StepRecord
 from probe.audit.reading import captioned
 from probe.audit.reading import changes as moves
 from probe.audit.titles import titles
@@ -36,7 +37,7 @@ def rows(bundle: Bundle) -> list[int]:
 
 def drawer(bundle: Bundle) -> plots.Drawer:
     """How the examples are drawn, and what is said of their form."""
-    return plots.drawer_of(bundle.manifest["data"]["form"])
+    return plots.drawer_of(bundle.manifest.data.form)
 
 
 def example(bundle: Bundle, row: int) -> plots.Example:
@@ -79,7 +80,7 @@ def features(bundle: Bundle, row: int) -> list[str]:
     """The names of the features; of a text its words."""
     if drawer(bundle).named_in_words:
         return [word for word in words(bundle, row) if word]
-    return [visible(name) for name in bundle.manifest["data"]["features"]]
+    return [visible(name) for name in bundle.manifest.data.features]
 
 
 def words(bundle: Bundle, row: int) -> list[str]:
@@ -98,7 +99,7 @@ def cells(bundle: Bundle, row: int) -> pd.DataFrame:
 
 def classes(bundle: Bundle) -> list[str]:
     """The names of the classes, as many as there are logits."""
-    named = [visible(name) for name in bundle.manifest["model"]["classes"]]
+    named = [visible(name) for name in bundle.manifest.model.classes]
     count = bundle.arrays("predictions")["logits"].shape[1]
     return [*named, *(f"class {at}" for at in range(len(named), count))][:count]
 
@@ -106,7 +107,7 @@ def classes(bundle: Bundle) -> list[str]:
 def answer(bundle: Bundle, row: int) -> tuple[str, float, str]:
     """The predicted class, its probability, and the true class."""
     stored, names = bundle.arrays("predictions"), classes(bundle)
-    meaning, logits = task.of(bundle.manifest), stored["logits"][row]
+    meaning, logits = bundle.manifest.task, stored["logits"][row]
     probabilities, top = meaning.probabilities(logits), int(meaning.predict(logits))
     return names[top], float(probabilities[top]), names[int(stored["labels"][row])]
 
@@ -114,7 +115,7 @@ def answer(bundle: Bundle, row: int) -> tuple[str, float, str]:
 def ranking(bundle: Bundle, row: int, count: int = 5) -> pd.DataFrame:
     """The most probable classes."""
     stored, names = bundle.arrays("predictions"), classes(bundle)
-    probabilities = task.of(bundle.manifest).probabilities(stored["logits"][row])
+    probabilities = bundle.manifest.task.probabilities(stored["logits"][row])
     truth = int(stored["labels"][row])
     order = np.argsort(-probabilities, kind="stable")[:count]
     listed = [(names[at], share(float(probabilities[at])), "true label" if at == truth else "") for at in order]
@@ -123,7 +124,7 @@ def ranking(bundle: Bundle, row: int, count: int = 5) -> pd.DataFrame:
 
 def methods(bundle: Bundle) -> dict[str, str]:
     """The explainers that ran: id to name in the bundle."""
-    return {slug: str(step["id"]) for slug, step in _steps(bundle, "explainer").items()}
+    return {slug: step.id for slug, step in _steps(bundle, "explainer").items()}
 
 
 def method_titles(bundle: Bundle) -> dict[str, str]:
@@ -167,7 +168,7 @@ def sentence(bundle: Bundle, row: int, method: str = "") -> str:
 
 def target(bundle: Bundle, row: int, method: str) -> str:
     """The class that a method explains."""
-    stored = bundle.arrays(_steps(bundle, "explainer")[method]["name"])
+    stored = bundle.arrays(_steps(bundle, "explainer")[method].name)
     return classes(bundle)[int(stored["targets"][_at(stored["rows"], row)])]
 
 
@@ -184,11 +185,11 @@ def badges(bundle: Bundle, method: str) -> list[str]:
     if not bundle.has("tables/readings.csv"):
         return ["Not checked: the audit ended before its tables were made"]
     step = _steps(bundle, "explainer")[method]
-    judged = {f["metric"]: f["status"] for f in bundle.manifest["findings"] if f["step"] == step["name"]}
-    said = {r["metric"]: r["notes"].get(judged.get(r["metric"], ""), "") for r in step["readings"]}
+    judged: dict[str, str] = {f.metric: f.status for f in bundle.manifest.findings if f.step == step.name}
+    said = {r.metric: r.notes.get(judged.get(r.metric, ""), "") for r in step.readings}
     return [
         _badge(row, judged.get(row["metric"], ""), said[row["metric"]])
-        for row in reading.readings(bundle, "explanation", step["name"])
+        for row in reading.readings(bundle, "explanation", step.name)
     ] or [":grey[:material/help: Not measured]"]
 
 
@@ -208,7 +209,7 @@ def agreement(bundle: Bundle, row: int) -> pd.DataFrame:
 
 def attacks(bundle: Bundle) -> dict[str, str]:
     """The attacks that ran: id to name in the bundle."""
-    return {slug: str(step["id"]) for slug, step in _steps(bundle, "attack").items()}
+    return {slug: step.id for slug, step in _steps(bundle, "attack").items()}
 
 
 def attack_titles(bundle: Bundle) -> dict[str, str]:
@@ -218,12 +219,12 @@ def attack_titles(bundle: Bundle) -> dict[str, str]:
 
 def attack_arrays(bundle: Bundle, attack: str) -> dict[str, Array]:
     """The evidence of an attack."""
-    return bundle.arrays(str(_steps(bundle, "attack")[attack]["name"]))
+    return bundle.arrays(str(_steps(bundle, "attack")[attack].name))
 
 
 def radii(bundle: Bundle, attack: str) -> dict[str, str]:
     """The radii of an attack, growing: id to what the plan calls it."""
-    written = bundle.manifest["plan"]["attack"]["eps"]
+    written = bundle.manifest.plan.attack.eps
     stored = attack_arrays(bundle, attack)["eps"]
     named = sorted(written, key=fraction) if len(written) == len(stored) else [f"{eps:g}" for eps in stored]
     change = threat(bundle.manifest)
@@ -259,7 +260,7 @@ def pair(bundle: Bundle, row: int, attack: str, eps: str) -> tuple[plots.Example
     at, stored = _attacked(bundle, row, attack)
     if at is None or at >= stored["shown"].shape[1]:
         return None
-    radius, names = list(radii(bundle, attack)).index(eps), [visible(n) for n in bundle.manifest["data"]["features"]]
+    radius, names = list(radii(bundle, attack)).index(eps), [visible(n) for n in bundle.manifest.data.features]
     told = "before" in stored
     before, after = (stored["before"][at].tolist(), stored["after"][radius, at].tolist()) if told else ((), ())
     return (
@@ -296,7 +297,7 @@ def changes(bundle: Bundle, row: int, attack: str, eps: str) -> pd.DataFrame:
     if at is None or at >= stored["shown"].shape[1]:
         told = []
     else:
-        names = bundle.manifest["data"]["features"]
+        names = bundle.manifest.data.features
         told = moves(names, stored, list(radii(bundle, attack)).index(eps), at)
     lines = [
         (
@@ -310,9 +311,9 @@ def changes(bundle: Bundle, row: int, attack: str, eps: str) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["Feature", "Before", "After", "Change in units of the radius"])
 
 
-def _steps(bundle: Bundle, kind: str) -> dict[str, dict[str, Any]]:
+def _steps(bundle: Bundle, kind: str) -> dict[str, StepRecord]:
     """The steps of a kind that were done, by an id that a link can hold."""
-    done = {str(step["id"]): step for step in reading.steps(bundle.manifest, kind)}
+    done = {step.id: step for step in reading.steps(bundle.manifest, kind)}
     return {slug: done[name] for slug, name in state.slugs(list(done)).items()}
 
 
@@ -322,7 +323,7 @@ def _titles(bundle: Bundle, kind: str, ran: dict[str, str]) -> dict[str, str]:
 
 
 def _explanation(bundle: Bundle, row: int, method: str, part: str) -> Array:
-    stored = bundle.arrays(_steps(bundle, "explainer")[method]["name"])
+    stored = bundle.arrays(_steps(bundle, "explainer")[method].name)
     return np.asarray(stored[part][_at(stored["rows"], row)], dtype=float)
 
 

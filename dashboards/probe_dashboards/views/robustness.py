@@ -26,11 +26,9 @@ def obstacle(bundle: Bundle) -> str:
 def reason(bundle: Bundle, lens: str) -> str:
     """What the audit says about a lens that it has no table of."""
     planned = {"robustness": "attack", "explanation": "explain"}.get(lens)
-    if not bundle.complete and planned and bundle.manifest["plan"][planned]["methods"]:
+    if not bundle.complete and planned and getattr(bundle.manifest.plan, planned).methods:
         return "The plan asks for it, but the audit ended before."
-    notes = [
-        f["note"] for f in bundle.manifest["findings"] if f["lens"] == lens and f["status"] in ("not run", "error")
-    ]
+    notes = [f.note for f in bundle.manifest.findings if f.lens == lens and f.status in ("not run", "error")]
     if notes:
         return "; ".join(dict.fromkeys(visible(note) for note in notes))
     return "The audit ended before its tables were made."
@@ -83,12 +81,12 @@ def radii(bundle: Bundle) -> dict[float, str]:
 
 def unit(bundle: Bundle) -> str:
     """What a radius counts; empty where it is a length."""
-    return str(threat(bundle.manifest)["axis"]) if counted(bundle.manifest) else ""
+    return threat(bundle.manifest).axis if counted(bundle.manifest) else ""
 
 
 def asked(bundle: Bundle) -> tuple[float, float]:
     """The radius and the accuracy that the plan asks for."""
-    checks = bundle.manifest["plan"]["checks"]
+    checks = bundle.manifest.plan.checks
     return instance.fraction(checks["robust_eps"]), float(checks["robust_accuracy"])
 
 
@@ -131,16 +129,16 @@ def fallen(bundle: Bundle) -> pd.DataFrame:
 
 def settings(bundle: Bundle) -> pd.DataFrame:
     """How each attack was run, at every radius of the grid, and what it cost."""
-    steps = [s for s in bundle.manifest["steps"] if s["kind"] == "attack"]
+    steps = [s for s in bundle.manifest.steps if s.kind == "attack"]
     return pd.DataFrame(
         [
             (
                 visible(title_of(bundle.manifest, step)),
-                visible(step["status"]),
-                formatting.settings(step["method"], leave=("method", "eps")),
-                number(step["forward"]),
-                number(step["backward"]),
-                visible(step["note"]),
+                visible(step.status),
+                formatting.settings(step.method, leave=("method", "eps")),
+                number(step.forward),
+                number(step.backward),
+                visible(step.note),
             )
             for step in steps
         ],

@@ -11,6 +11,7 @@ import pandas as pd
 
 from probe.audit import Bundle, find, lock, read, verification, verify
 from probe.audit.expected import expected_steps
+from probe.audit.manifest import Manifest
 from probe.errors import ProbeError
 from probe.npz import Arrays
 from probe.text import visible
@@ -134,7 +135,7 @@ def progress(folder: str | Path) -> Progress | None:
         return None
     try:
         manifest = read(folder).manifest
-        done, planned = len(manifest["steps"]), expected_steps(manifest["plan"])
+        done, planned = len(manifest.steps), expected_steps(manifest.plan)
     except MALFORMED:
         return Progress(0, 0, "")
     return Progress(done, len(planned), planned[done] if done < len(planned) else "its conclusions")
@@ -155,13 +156,13 @@ def check(folder: str | Path) -> Integrity:
     )
 
 
-def _run(folder: Path, manifest: dict[str, Any]) -> Run:
-    status = str(manifest["status"])
+def _run(folder: Path, manifest: Manifest) -> Run:
+    status: str = manifest.status
     if status == "running" and lock.writer(folder) is None:
         status = "killed"
     ended = "" if status == "complete" else f" ({visible(status)})"
-    number = state.run_id(folder.name, str(manifest["digest"]))
-    return Run(number, str(folder), f"{visible(manifest['name'])}{ended}")
+    number = state.run_id(folder.name, manifest.digest)
+    return Run(number, str(folder), f"{visible(manifest.name)}{ended}")
 
 
 def reason(error: Exception) -> str:

@@ -3,17 +3,17 @@
 import hashlib
 import shlex
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
-from probe import task
 from probe.audit import Bundle, reading
 from probe.audit.expected import planned
 from probe.audit.files import content
+from probe.audit.strict import plain
 from probe.audit.toml import to_toml
 from probe.errors import ProbeError
-from probe.formatting import DASH, line
+from probe.finding import Finding
+from probe.formatting import DASH
 from probe.statuses import STATUSES, look
 from probe.text import visible
 from probe_dashboards.views.words import md, number, status, unbroken
@@ -41,13 +41,13 @@ class Group:
 
 def counts(bundle: Bundle) -> dict[str, int]:
     """How many findings about the model have each status; every status is there."""
-    seen, _ = reading.tally(bundle.manifest["findings"])
+    seen, _ = reading.tally(bundle.manifest.findings)
     return {name: seen[name] for name in STATUSES} | {visible(s): n for s, n in seen.items() if s not in STATUSES}
 
 
 def checks(bundle: Bundle) -> str:
     """How the checks of explanations and attacks came out; empty where there are none."""
-    _, seen = reading.tally(bundle.manifest["findings"])
+    _, seen = reading.tally(bundle.manifest.findings)
     return ", ".join(f"{n} {visible(name)}" for name, n in seen.most_common())
 
 
@@ -63,7 +63,7 @@ def origin(bundle: Bundle) -> str:
 
 def plan(bundle: Bundle) -> str:
     """The plan as a TOML file."""
-    return to_toml(bundle.manifest["plan"])
+    return to_toml(plain(bundle.manifest.plan))
 
 
 def report(bundle: Bundle) -> bytes | None:
@@ -72,7 +72,7 @@ def report(bundle: Bundle) -> bytes | None:
         page = content(bundle.folder, "report.html")
     except ProbeError:
         return None
-    return page if hashlib.sha256(page).hexdigest() == bundle.manifest.get("report_sha256") else None
+    return page if hashlib.sha256(page).hexdigest() == bundle.manifest.report_sha256 else None
 
 
 def write_report(bundle: Bundle) -> str:
@@ -82,29 +82,29 @@ def write_report(bundle: Bundle) -> str:
 
 def groups(bundle: Bundle, wanted: str = "all") -> list[Group]:
     """The findings by lens, all of them or those of one status, ready for a table that reads Markdown."""
-    findings = [f for f in bundle.manifest["findings"] if wanted in ("all", f["status"])]
-    own = [f for f in findings if f.get("about", "model") == "model"]
-    lenses = list(LENSES) + sorted({str(f["lens"]) for f in own} - set(LENSES))
-    listed = [(lens, [f for f in own if f["lens"] == lens]) for lens in lenses]
-    listed.append((APART, [f for f in findings if f.get("about", "model") != "model"]))
+    findings = [f for f in bundle.manifest.findings if wanted in ("all", f.status)]
+    own = [f for f in findings if f.about == "model"]
+    lenses = list(LENSES) + sorted({str(f.lens) for f in own} - set(LENSES))
+    listed = [(lens, [f for f in own if f.lens == lens]) for lens in lenses]
+    listed.append((APART, [f for f in findings if f.about != "model"]))
     return [_group(lens, rows) for lens, rows in listed if rows]
 
 
 def subject(bundle: Bundle) -> pd.DataFrame:
     """What was audited, on what, with what."""
     m = bundle.manifest
-    model, data, machine = m["model"], m["data"], m.get("machine", {})
-    shape = " by ".join(str(size) for size in data["shape"])
+    model, data, machine = m.model, m.data, m.machine
+    shape = " by ".join(str(size) for size in data.shape)
     rows = {
-        "Model": f"{model['name']}, {len(model['classes'])} classes: {', '.join(map(str, model['classes']))}",
-        "Decision": task.of(m).in_words() or "the most likely class",
-        "Data": f"{data['name']}: {number(int(data['n']))} examples of {shape}, from {data['source']}",
+        "Model": f"{model.name}, {len(model.classes)} classes: {', '.join(map(str, model.classes))}",
+        "Decision": m.task.in_words() or "the most likely class",
+        "Data": f"{data.name}: {number(int(data.n))} examples of {shape}, from {data.source}",
         "Rows": {"test": "of a test split", "train": "the model was trained on them"}.get(
-            str(data.get("role")), "not known whether the model was trained on them"
+            data.role, "not known whether the model was trained on them"
         ),
-        "Groups": ", ".join(map(str, data["groups"])) or "none declared",
-        "Seed": str(m["plan"]["seed"]),
-        "Made": f"{m.get('created', '?')} to {m.get('finished', '?')}",
+        "Groups": ", ".join(map(str, data.groups)) or "none declared",
+        "Seed": str(m.plan.seed),
+        "Made": f"{m.created} to {m.finished or '?'}",
         "Made with": ", ".join(f"{name} {value}" for name, value in machine.items()),
     }
     return pd.DataFrame({"Of": list(rows), "Recorded": [visible(text) for text in rows.values()]})
@@ -113,15 +113,15 @@ def subject(bundle: Bundle) -> pd.DataFrame:
 def digests(bundle: Bundle) -> str:
     """SHA-256 of what was audited and of what was found."""
     m = bundle.manifest
-    parts = {"model": m["model"]["sha256"], "data": m["data"]["sha256"], "evidence": m["digest"]}
+    parts = {"model": m.model.sha256, "data": m.data.sha256, "evidence": m.digest}
     return "\n".join(f"{name:9}{visible(value)}" for name, value in parts.items())
 
 
 def not_run(bundle: Bundle) -> pd.DataFrame:
     """What was not measured, and why: findings and steps that did not run, and steps that never began."""
-    rows = [(f["lens"], f["check"], f["status"], f["note"]) for f in bundle.manifest["findings"]]
+    rows = [(f.lens, f.check, str(f.status), f.note) for f in bundle.manifest.findings]
     absent = [row for row in rows if row[2] in ("not run", "error")]
-    ended = {step["name"] for step in bundle.manifest["steps"]}
+    ended = {step.name for step in bundle.manifest.steps}
     waiting = [(lens, name, "not run", "the audit ended before this step") for lens, name in _planned(bundle)]
     absent += [row for row in waiting if row[1] not in ended and not bundle.complete]
     return pd.DataFrame(
@@ -133,8 +133,7 @@ def not_run(bundle: Bundle) -> pd.DataFrame:
 def steps(bundle: Bundle) -> pd.DataFrame:
     """What ran, and what it cost."""
     rows = [
-        (step["name"], step["status"], step["seconds"], step["forward"], step["backward"], step["note"])
-        for step in bundle.manifest["steps"]
+        (step.name, step.status, step.seconds, step.forward, step.backward, step.note) for step in bundle.manifest.steps
     ]
     return pd.DataFrame(rows, columns=["Step", "Ended", "Seconds", "Forward passes", "Backward passes", "Note"])
 
@@ -145,7 +144,7 @@ def reproduce(bundle: Bundle) -> str:
     return "\n".join(
         [
             "# hash every file and recompute every number from the stored evidence",
-            f"probe verify {folder} --digest {shlex.quote(visible(bundle.manifest['digest']))}",
+            f"probe verify {folder} --digest {shlex.quote(visible(bundle.manifest.digest))}",
             "# run the model again, with the same plan and seed, and compare the findings",
             f"probe verify {folder} --rerun",
             "# the plan of this audit, and a new audit by it",
@@ -154,20 +153,20 @@ def reproduce(bundle: Bundle) -> str:
     )
 
 
-def _group(lens: str, findings: list[dict[str, Any]]) -> Group:
+def _group(lens: str, findings: list[Finding]) -> Group:
     title, page = LENSES.get(lens, (visible(lens), "instance" if lens == APART else ""))
     rows = [
         (
-            status(f["status"]),
-            _described(f["check"], f["note"]),
+            status(f.status),
+            _described(f.check, f.note),
             unbroken(written.estimate),
             written.threshold or DASH,
             written.n or DASH,
         )
         for f in findings
-        for written in (line(f),)
+        for written in (f.written(),)
     ]
-    measured = [(md(f["check"]), md(f["method"]), DASH if f["seed"] is None else str(f["seed"])) for f in findings]
+    measured = [(md(f.check), md(f.method), DASH if f.seed is None else str(f.seed)) for f in findings]
     return Group(
         title,
         page,
@@ -182,4 +181,4 @@ def _described(check: str, note: str) -> str:
 
 
 def _planned(bundle: Bundle) -> list[tuple[str, str]]:
-    return [(step.lens, step.name) for step in planned(bundle.manifest["plan"])]
+    return [(step.lens, step.name) for step in planned(bundle.manifest.plan)]

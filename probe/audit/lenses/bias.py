@@ -10,13 +10,13 @@ from probe.errors import ProbeError
 
 def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
     """The rates and gaps of the groups that the plan compares."""
-    plan, classes = bundle.manifest["plan"], bundle.manifest["model"]["classes"]
-    wanted = plan["bias"]["groups"]
+    plan, classes = bundle.manifest.plan, bundle.manifest.model.classes
+    wanted = plan.bias.groups
     groups = answers.groups if wanted is None or answers.groups is None else answers.groups[list(wanted)]
     if groups is None or groups.empty:
         result.findings.append(absent("bias", "differences between groups", _why_no_groups(wanted, answers)))
         return
-    positive = plan["bias"]["positive"]
+    positive = plan.bias.positive
     if not positive and len(classes) != 2:
         note = f"there are {len(classes)} classes; name the favourable one as bias.positive in the plan"
         result.findings.append(absent("bias", "differences between groups", note))
@@ -29,12 +29,12 @@ def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
             (answers.predicted == index).astype(int),
             groups,
             answers.probabilities[:, index],
-            thresholds={k: v for k, v in plan["checks"].items() if k in bias.THRESHOLDS},
+            thresholds={k: v for k, v in plan.checks.items() if k in bias.THRESHOLDS},
             favourable=named,
-            smallest=plan["bias"]["smallest"],
-            order=plan["bias"].get("order", 2),
-            merge_spellings=plan["bias"].get("merge_spellings", False),
-            seed=plan["seed"],
+            smallest=plan.bias.smallest,
+            order=plan.bias.order,
+            merge_spellings=plan.bias.merge_spellings,
+            seed=plan.seed,
         )
     except ProbeError as error:
         result.findings.append(replace(absent("bias", "differences between groups", str(error)), status="error"))
@@ -44,7 +44,7 @@ def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
     result.findings += report.findings
 
 
-def _why_no_groups(wanted: list[str] | None, answers: Answers) -> str:
+def _why_no_groups(wanted: tuple[str, ...] | None, answers: Answers) -> str:
     return (
-        "the plan compares no groups" if wanted == [] and answers.groups is not None else "the data declares no groups"
+        "the plan compares no groups" if wanted == () and answers.groups is not None else "the data declares no groups"
     )

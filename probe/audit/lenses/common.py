@@ -1,6 +1,6 @@
 """What several lenses share: the answers of a bundle, its finished steps, and the words of a finding."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from probe.audit.budgets import reached
 from probe.audit.bundle import Arrays, Bundle
+from probe.audit.manifest import StepRecord
 from probe.audit.readings import Reading, evidence, reducing
 from probe.audit.titles import name_of
 from probe.finding import About, Finding, Threshold, check
 from probe.statistics import Estimate, Floats
-from probe.task import Task, of
+from probe.task import Task
 
 
 @dataclass
@@ -38,7 +39,7 @@ class Answers:
     @classmethod
     def of(cls, bundle: Bundle) -> "Answers":
         arrays = bundle.arrays("predictions")
-        task = of(bundle.manifest)
+        task = bundle.manifest.task
         groups = bundle.groups() if bundle.has("tables/groups.csv") else None
         logits = arrays["logits"]
         return cls(task, arrays["labels"], task.predict(logits), task.probabilities(logits), groups)
@@ -48,9 +49,9 @@ class Answers:
         return self.labels == self.predicted
 
 
-def done(bundle: Bundle, lens: str) -> list[dict[str, Any]]:
+def done(bundle: Bundle, lens: str) -> list[StepRecord]:
     """The finished steps of a lens."""
-    return [step for step in bundle.manifest["steps"] if step["lens"] == lens and step["status"] == "done"]
+    return [step for step in bundle.manifest.steps if step.lens == lens and step.done]
 
 
 def absent(lens: str, check: str, why: str, about: About = "model") -> Finding:
@@ -59,54 +60,53 @@ def absent(lens: str, check: str, why: str, about: About = "model") -> Finding:
 
 
 def read(
-    bundle: Bundle, step: dict[str, Any], result: Assessment, about: About = "model", silent: Sequence[str] = ()
+    bundle: Bundle, step: StepRecord, result: Assessment, about: About = "model", silent: Sequence[str] = ()
 ) -> None:
     """A row of the readings for each metric that was taken in a step, and a finding where something was asked of it.
 
     Of the metrics in `silent` the lens makes its own findings.
     """
-    arrays, name = bundle.arrays(step["name"]), name_of(bundle.manifest, step)
-    readings: list[Reading] = step["readings"]
-    for reading in readings:
-        title = ": ".join(filter(None, (name, reading["title"])))
-        if reading["status"] == "not run":
-            result.findings.append(absent(step["lens"], title, reading["why"], about))
-        if reading["status"] != "done":
+    arrays, name = bundle.arrays(step.name), name_of(bundle.manifest, step)
+    for reading in step.readings:
+        title = ": ".join(filter(None, (name, reading.title)))
+        if reading.status == "not run":
+            result.findings.append(absent(step.lens, title, reading.why, about))
+        if reading.status != "done":
             continue
         for at, seen in _parts(step, arrays, evidence(arrays, reading)):
-            estimate = reducing(reading).estimate(seen, bundle.manifest["plan"]["seed"])
-            row = (step["lens"], step["name"], reading["metric"], reading["title"], at, reading["unit"], *estimate)
+            estimate = reducing(reading).estimate(seen, bundle.manifest.plan.seed)
+            row = (step.lens, step.name, reading.metric, reading.title, at, reading.unit, *estimate)
             result.readings.append(row)
-            if reading["threshold"] is not None and reading["metric"] not in silent:
+            if reading.threshold is not None and reading.metric not in silent:
                 reach = "" if at is None else f" at {reached(bundle.manifest, at)}"
                 finding = _judged(bundle, step, reading, estimate, f"{title}{reach}")
                 result.findings.append(replace(finding, about=about))
 
 
-def _judged(bundle: Bundle, step: dict[str, Any], reading: Reading, estimate: Estimate, title: str) -> Finding:
+def _judged(bundle: Bundle, step: StepRecord, reading: Reading, estimate: Estimate, title: str) -> Finding:
     finding = check(
-        step["lens"],
+        step.lens,
         title,
         estimate,
-        Threshold(float(reading["threshold"] or 0), reading["direction"]),
-        unit=reading["unit"],
-        step=step["name"],
-        metric=reading["metric"],
-        method=", ".join(filter(None, map(describe, (step["method"], reading["settings"])))),
-        seed=bundle.manifest["plan"]["seed"],
+        Threshold(float(reading.threshold or 0), reading.direction),
+        unit=reading.unit,
+        step=step.name,
+        metric=reading.metric,
+        method=", ".join(filter(None, map(describe, (step.method, reading.settings)))),
+        seed=bundle.manifest.plan.seed,
     )
-    notes = (reading["notes"].get(""), reading["notes"].get(finding.status))
+    notes = (reading.notes.get(""), reading.notes.get(finding.status))
     return replace(finding, note="; ".join(filter(None, notes)))
 
 
-def _parts(step: dict[str, Any], arrays: Arrays, seen: Floats) -> list[tuple[float | None, Floats]]:
+def _parts(step: StepRecord, arrays: Arrays, seen: Floats) -> list[tuple[float | None, Floats]]:
     """The evidence of each radius of an attack; of any other step all there is."""
-    if step["kind"] != "attack":
+    if step.kind != "attack":
         return [(None, seen)]
     return [(float(eps), part) for eps, part in zip(arrays["eps"], seen, strict=True)]
 
 
-def describe(config: dict[str, Any]) -> str:
+def describe(config: Mapping[str, Any]) -> str:
     """A method with its settings."""
     settings = ", ".join(
         f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in config.items() if k != "method"

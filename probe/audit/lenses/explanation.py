@@ -6,7 +6,7 @@ from probe.audit.lenses.common import Assessment, absent, done, read
 
 def assess(bundle: Bundle, result: Assessment) -> None:
     """The checks of each explainer that ran. They judge the explanations, not the model."""
-    ran = [step for step in done(bundle, "explanation") if step["kind"] == "explainer"]
+    ran = [step for step in done(bundle, "explanation") if step.kind == "explainer"]
     for step in ran:
         read(bundle, step, result, "explanation")
     if not ran:

@@ -13,10 +13,10 @@ def assess(bundle: Bundle, result: Assessment) -> None:
     """What is measured of the answers to all rows, and how sure they are."""
     for step in done(bundle, "performance"):
         read(bundle, step, result)
-        for reading in step["readings"]:
-            if reading["reduction"] == "calibration error" and reading["status"] == "done":
-                confidence, correct = evidence(bundle.arrays(step["name"]), reading).T
-                result.tables["reliability"] = _reliability(confidence, correct, reading["settings"]["bins"])
+        for reading in step.readings:
+            if reading.reduction == "calibration error" and reading.status == "done":
+                confidence, correct = evidence(bundle.arrays(step.name), reading).T
+                result.tables["reliability"] = _reliability(confidence, correct, reading.settings["bins"])
 
 
 def _reliability(confidence: Floats, correct: Floats, bins: int) -> pd.DataFrame:

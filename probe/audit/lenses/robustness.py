@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from probe.audit.budgets import reached, spoken, threat
 from probe.audit.bundle import Arrays, Bundle
 from probe.audit.lenses.common import Answers, Assessment, absent, describe, done, read
+from probe.audit.manifest import StepRecord
 from probe.audit.readings import evidence_of
 from probe.audit.titles import title_of
 from probe.errors import IntegrityError
@@ -28,17 +29,17 @@ def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
     Each radius is held against the same threshold. *Withstands these attacks* is about the attacks that are named;
     *robust* is about any attack, which these can refute and never prove.
     """
-    checks = bundle.manifest["plan"]["checks"]
+    checks = bundle.manifest.plan.checks
     steps = done(bundle, "robustness")
     if not steps:
         result.findings.append(absent("robustness", "robust accuracy", "the plan names no attack, or none could run"))
         return
-    evidence = {step["id"]: bundle.arrays(step["name"]) for step in steps}
+    evidence = {step.id: bundle.arrays(step.name) for step in steps}
     first = next(iter(evidence.values()))
     standing = {}
     for step in steps:
         read(bundle, step, result, silent=[WITHSTANDS])
-        standing[step["id"]] = evidence[step["id"]][evidence_of(WITHSTANDS)].astype(bool)
+        standing[step.id] = evidence[step.id][evidence_of(WITHSTANDS)].astype(bool)
     # The worst case of each example over the attacks, not the worst attack's average.
     standing["all attacks"] = np.logical_and.reduce(list(standing.values()))
     curve = [("none", 0.0, *proportion(first["clean"]))]
@@ -55,10 +56,10 @@ def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
     )
     asked, change = float(checks["robust_accuracy"]), threat(bundle.manifest)
     names = " and ".join(title_of(bundle.manifest, step) for step in steps)
-    method = " and ".join(describe(step["method"]) for step in steps)
+    method = " and ".join(describe(step.method) for step in steps)
     for test in tests:
         reach = reached(bundle.manifest, test.eps)
-        note = "; ".join(filter(None, (_upper_bound(test, asked), str(change["note"]))))
+        note = "; ".join(filter(None, (_upper_bound(test, asked), change.note)))
         result.findings.append(_judged(test, f"withstands {names} at {reach}", asked, method, note))
     at = int(np.argmin(np.abs(first["eps"] - float(fraction(checks["robust_eps"])))))
     result.findings.append(_robust(tests[at], f"robust at {spoken(checks['robust_eps'], change)}", asked, method))
@@ -69,9 +70,9 @@ def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
         result.tables["robustness_by_group"] = _robustness_by_group(first, standing["all attacks"], answers.groups)
 
 
-def _successes(evidence: dict[str, Arrays], steps: list[dict[str, Any]], method: str) -> NDArray[Any] | None:
+def _successes(evidence: dict[str, Arrays], steps: list[StepRecord], method: str) -> NDArray[Any] | None:
     """What any setting of a method broke, (radii, examples); None where it did not run."""
-    found = [evidence[step["id"]]["success"] for step in steps if step["method"]["method"] == method]
+    found = [evidence[step.id]["success"] for step in steps if step.method["method"] == method]
     return np.logical_or.reduce(found) if found else None
 
 

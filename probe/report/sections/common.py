@@ -9,6 +9,8 @@ from probe import plots
 from probe.audit import reading
 from probe.audit.budgets import spoken, threat
 from probe.audit.bundle import Bundle
+from probe.audit.manifest import StepRecord
+from probe.finding import Finding
 from probe.formatting import count, radius
 from probe.plots import Drawer
 from probe.report.parts import Absence, Block
@@ -22,24 +24,24 @@ LENSES = {
 }
 
 
-def findings(bundle: Bundle, lens: str) -> list[dict[str, Any]]:
+def findings(bundle: Bundle, lens: str) -> list[Finding]:
     """The findings of a lens, those that need a reader first."""
-    chosen = [finding for finding in bundle.manifest["findings"] if finding["lens"] == lens]
-    return sorted(chosen, key=lambda finding: urgency(finding["status"]))
+    chosen = [finding for finding in bundle.manifest.findings if finding.lens == lens]
+    return sorted(chosen, key=lambda finding: urgency(finding.status))
 
 
 def absence(bundle: Bundle, lens: str) -> Absence:
     """Why a chapter is empty or lacks something."""
-    missing = [f for f in findings(bundle, lens) if f["status"] in ("not run", "error") and f["estimate"] is None]
-    reasons = [(f["status"], f["check"], f["note"]) for f in missing]
+    missing = [f for f in findings(bundle, lens) if f.status in ("not run", "error") and f.estimate is None]
+    reasons = [(f.status, f.check, f.note) for f in missing]
     if not reasons and not bundle.complete:
         reasons = [("not run", "this part of the audit", "the audit ended before it")]
     return Absence(reasons or [("not run", "this part of the audit", "the plan does not ask for it")])
 
 
-def steps(bundle: Bundle, kind: str) -> list[dict[str, Any]]:
+def steps(bundle: Bundle, kind: str) -> list[StepRecord]:
     """The finished steps of a kind whose arrays are in the bundle."""
-    return [step for step in reading.steps(bundle.manifest, kind) if bundle.has(f"arrays/{step['name']}.npz")]
+    return [step for step in reading.steps(bundle.manifest, kind) if bundle.has(f"arrays/{step.name}.npz")]
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -49,25 +51,25 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def class_name(bundle: Bundle, index: int) -> str:
     """A class by its name, or by its number where it has none."""
-    classes = bundle.manifest["model"]["classes"]
-    return str(classes[index]) if 0 <= index < len(classes) else f"class {index}"
+    classes = bundle.manifest.model.classes
+    return classes[index] if 0 <= index < len(classes) else f"class {index}"
 
 
 def drawer(bundle: Bundle) -> Drawer:
     """How the inputs are drawn, and what is said of their form."""
-    return plots.drawer_of(bundle.manifest["data"]["form"])
+    return plots.drawer_of(bundle.manifest.data.form)
 
 
 def reach(bundle: Bundle, eps: float) -> str:
     """How far an attack may go, as people say it: radius 8/255, or 3 words."""
     change = threat(bundle.manifest)
-    return f"radius {radius(eps)}" if change["unit"] == "radius" else spoken(f"{eps:g}", change)
+    return f"radius {radius(eps)}" if change.unit == "radius" else spoken(f"{eps:g}", change)
 
 
 def with_absence(bundle: Bundle, lens: str, blocks: Sequence[Block]) -> list[Block]:
     """The blocks, followed by what could not be measured."""
     missing = absence(bundle, lens)
-    known = [f for f in findings(bundle, lens) if f["status"] in ("not run", "error") and f["estimate"] is None]
+    known = [f for f in findings(bundle, lens) if f.status in ("not run", "error") and f.estimate is None]
     return [*blocks, missing] if known or not blocks else list(blocks)
 
 

@@ -8,20 +8,20 @@ from probe.report.parts import Absence, Badge, Block, Cell, Listing, Section, Ta
 
 def section(bundle: Bundle) -> Section:
     """Time and work of each step."""
-    steps = bundle.manifest["steps"]
+    steps = bundle.manifest.steps
     columns = ("step", "status", "settings", "time", "forward", "backward")
     rows: list[list[Cell]] = [
         [
-            step["name"],
-            "done" if step["status"] == "done" else Badge(step["status"]),
-            settings(step["method"], leave=("method", "eps")),
-            duration(step["seconds"]),
-            count(step["forward"]),
-            count(step["backward"]),
+            step.name,
+            "done" if step.status == "done" else Badge(step.status),
+            settings(step.method, leave=("method", "eps")),
+            duration(step.seconds),
+            count(step.forward),
+            count(step.backward),
         ]
         for step in steps
     ]
-    total = [sum(step[key] for step in steps) for key in ("seconds", "forward", "backward")]
+    total = [sum(getattr(step, key) for step in steps) for key in ("seconds", "forward", "backward")]
     rows.append(["all steps", "", "", duration(total[0]), count(total[1]), count(total[2])])
     table = Table(columns, rows, "Examples that went forward and backward through the model", numeric=columns[3:])
     nothing = Absence([("not run", "steps", "the audit ended before its first step was done")])
@@ -30,7 +30,7 @@ def section(bundle: Bundle) -> Section:
 
 def limits(bundle: Bundle) -> Section:
     """What no audit of this kind can tell."""
-    n = bundle.manifest["data"]["n"]
+    n = bundle.manifest.data.n
     blocks: list[Block] = [
         Text(
             f"All numbers hold for the {n:,} rows whose SHA-256 is given above, and for rows drawn in the same way. "
@@ -64,10 +64,10 @@ def reproduction(bundle: Bundle) -> Section:
         "# this page from the bundle\n"
         "probe report FOLDER\n"
     )
-    plan = bundle.manifest["plan"]
+    plan = bundle.manifest.plan
     blocks: list[Block] = [
         Text(
-            f"FOLDER is the folder that this page came in: audit.json, tables and arrays. The seed is {plan['seed']}; "
+            f"FOLDER is the folder that this page came in: audit.json, tables and arrays. The seed is {plan.seed}; "
             "an example's answer depends neither on its neighbours nor on the batch size."
         ),
         Listing(commands, "In a terminal"),

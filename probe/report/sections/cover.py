@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from probe.audit.bundle import Bundle
 from probe.audit.expected import expected_steps
@@ -37,28 +36,29 @@ class Cover:
 
 def cover(bundle: Bundle) -> Cover:
     """The cover of a bundle's report."""
-    manifest: dict[str, Any] = bundle.manifest
-    model, methods = tally(manifest["findings"])
+    manifest = bundle.manifest
+    model, methods = tally(manifest.findings)
     total = sum(model.values())
-    done = {step["name"] for step in manifest["steps"] if step["status"] == "done"}
+    done = {step.name for step in manifest.steps if step.done}
     return Cover(
         name=visible(bundle.name, 80),
-        model=visible(manifest["model"]["name"], 80),
-        data=visible(manifest["data"]["name"], 80),
-        rows=count(manifest["data"]["n"]),
-        created=moment(manifest.get("created")),
-        finished=moment(manifest.get("finished")),
-        status=str(manifest["status"]),
-        digest=str(manifest["digest"]),
-        printed_digest=digest if re.fullmatch("[0-9a-f]{64}", digest := str(manifest["digest"])) else "",
+        model=visible(manifest.model.name, 80),
+        data=visible(manifest.data.name, 80),
+        rows=count(manifest.data.n),
+        created=moment(manifest.created),
+        finished=moment(manifest.finished),
+        status=manifest.status,
+        digest=manifest.digest,
+        printed_digest=manifest.digest if re.fullmatch("[0-9a-f]{64}", manifest.digest) else "",
         verdict=verdict(bundle),
         origin=origin(manifest),
         tally=[(word, model[word], round(100 * model[word] / max(1, total), 2)) for word in STATUSES],
         findings=total,
         methods=", ".join(f"{methods[word]} {word}" for word in STATUSES if methods[word]),
         notices=[
-            *(str(notice) for part in ("data", "model") for notice in manifest[part].get("notices") or ()),
+            *manifest.data.notices,
+            *manifest.model.notices,
             *left_out(bundle),
         ],
-        unfinished=[name for name in expected_steps(manifest["plan"]) if name not in done],
+        unfinished=[name for name in expected_steps(manifest.plan) if name not in done],
     )

@@ -24,7 +24,7 @@ def section(bundle: Bundle) -> Section:
     if readings(bundle, "explanation"):
         blocks.append(_methods(bundle))
     if ran and bundle.has("arrays/instances.npz"):
-        blocks += _instances(bundle, {title_of(bundle.manifest, step): bundle.arrays(step["name"]) for step in ran})
+        blocks += _instances(bundle, {title_of(bundle.manifest, step): bundle.arrays(step.name) for step in ran})
     return Section(
         "explanation",
         "Explanations",
@@ -39,16 +39,14 @@ def section(bundle: Bundle) -> Section:
 
 
 def _methods(bundle: Bundle) -> Table:
-    measured = [(step, readings(bundle, "explanation", step["name"])) for step in steps(bundle, "explainer")]
+    measured = [(step, readings(bundle, "explanation", step.name)) for step in steps(bundle, "explainer")]
     metrics = list(dict.fromkeys(r["metric"] for _, found in measured for r in found))
     columns = ("method", *map(words, metrics), "n", "settings")
     rows = []
     for step, found in measured:
         cells = {r["metric"]: estimate(r["value"], r["low"], r["high"], r["unit"]) for r in found}
         n = f"{found[0]['n']:,}" if found else ""
-        rows.append(
-            (title_of(bundle.manifest, step), *(cells.get(m, DASH) for m in metrics), n, settings(step["method"]))
-        )
+        rows.append((title_of(bundle.manifest, step), *(cells.get(m, DASH) for m in metrics), n, settings(step.method)))
     caption = (
         "What was measured of each method, with 95 % intervals. Deletion and insertion are advantages over random "
         "orders: area under the curve of the answer. Completeness is what is missing from the sum that some methods "
@@ -84,7 +82,7 @@ def _captions(bundle: Bundle) -> Table:
 
 def _instance(bundle: Bundle, methods: dict[str, Arrays], shown: Arrays, index: int, head: str) -> Figure:
     """One input with what each method attributes to it, drawn as its form is."""
-    drawing, names = drawer(bundle), bundle.manifest["data"]["features"]
+    drawing, names = drawer(bundle), bundle.manifest.data.features
     described = shown["described"][index].tolist() if "described" in shown else ()
     example = plots.Example(shown["inputs"][index], names, described, shown.get("features"))
     shared = plots.shared_order([arrays["by_feature"][index] for arrays in methods.values()])[:FEATURES]
@@ -103,7 +101,7 @@ def _instance(bundle: Bundle, methods: dict[str, Arrays], shown: Arrays, index: 
 
 def _top(bundle: Bundle, methods: dict[str, Arrays], index: int) -> Table:
     """The features that any method puts among its first, with what each method gives them."""
-    names = bundle.manifest["data"]["features"]
+    names = bundle.manifest.data.features
     values = np.stack([arrays["by_feature"][index] for arrays in methods.values()])
     described = bundle.arrays("instances").get("described")
     chosen = [at for at in plots.shared_order(values) if described is None or described[index, at]][:FEATURES]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from probe.audit.bundle import Bundle
-from probe.formatting import defined, line
+from probe.finding import Finding
 from probe.report.parts import Absence, Block, Findings, Section
 from probe.report.sections.common import LENSES, findings
 from probe.statuses import urgency
@@ -13,12 +13,12 @@ APART = "Checks of the explanations and attacks themselves, not of the model"
 
 def section(bundle: Bundle) -> Section:
     """All findings, grouped by lens."""
-    others = [f["lens"] for f in bundle.manifest["findings"] if f["lens"] not in LENSES]
-    groups = {LENSES.get(lens, str(lens)): findings(bundle, lens) for lens in (*LENSES, *dict.fromkeys(others))}
-    apart = [f for listed in groups.values() for f in listed if f.get("about", "model") != "model"]
+    others = [f.lens for f in bundle.manifest.findings if f.lens not in LENSES]
+    groups = {LENSES.get(lens, lens): findings(bundle, lens) for lens in (*LENSES, *dict.fromkeys(others))}
+    apart = [f for listed in groups.values() for f in listed if f.about != "model"]
     blocks: list[Block] = []
-    for title, listed in (*groups.items(), (APART, sorted(apart, key=lambda f: urgency(f["status"])))):
-        rows = [_row(f) for f in listed if title == APART or f.get("about", "model") == "model"]
+    for title, listed in (*groups.items(), (APART, sorted(apart, key=lambda f: urgency(f.status)))):
+        rows = [_row(f) for f in listed if title == APART or f.about == "model"]
         if rows:
             blocks.append(Findings(title, rows))
     empty = Absence([("not run", "findings", "the audit ended before its evidence was assessed")])
@@ -39,30 +39,30 @@ def section(bundle: Bundle) -> Section:
     )
 
 
-def _row(finding: dict[str, Any]) -> dict[str, Any]:
-    measured, asked, n = line(finding)
+def _row(finding: Finding) -> dict[str, Any]:
+    measured, asked, n = finding.written()
     return {
-        "status": finding["status"],
-        "check": finding["check"],
+        "status": finding.status,
+        "check": finding.check,
         "estimate": measured.value,
         "interval": measured.ends,
         "threshold": asked,
         "n": n,
-        "method": finding["method"],
-        "seed": "" if finding["seed"] is None else str(finding["seed"]),
-        "note": finding["note"],
-        "strip": _strip(finding, finding.get("unit", "number")) if asked and defined(finding["estimate"]) else None,
+        "method": finding.method,
+        "seed": "" if finding.seed is None else str(finding.seed),
+        "note": finding.note,
+        "strip": _strip(finding),
     }
 
 
-def _strip(finding: dict[str, Any], unit: str) -> dict[str, float] | None:
+def _strip(finding: Finding) -> dict[str, float] | None:
     """Where interval, estimate and threshold lie on a line 100 long; the side that was asked for is `from` to `to`."""
-    value, low, high, asked = (finding[key] for key in ("estimate", "low", "high", "threshold"))
-    if not (defined(low) and defined(high)):
+    value, low, high, asked = finding.estimate, finding.low, finding.high, finding.threshold
+    if value is None or low is None or high is None or asked is None:
         return None
-    if unit == "share":
+    if finding.unit == "share":
         start, end = 0.0, max(1.0, high)
-    elif unit == "signed":
+    elif finding.unit == "signed":
         end = 1.15 * max(abs(low), abs(high), abs(asked), 1e-9)
         start = -end
     else:
@@ -71,7 +71,7 @@ def _strip(finding: dict[str, Any], unit: str) -> dict[str, float] | None:
     def at(x: float) -> float:
         return round(100 * min(max((x - start) / (end - start), 0.0), 1.0), 2)
 
-    good = (at(asked), 100.0) if finding["direction"] == "at least" else (0.0, at(asked))
+    good = (at(asked), 100.0) if finding.direction == "at least" else (0.0, at(asked))
     # An interval of no width would not be seen.
     left, right = at(low), max(at(high), at(low) + 0.8)
     return {"low": left, "high": right, "value": at(value), "asked": at(asked), "from": good[0], "to": good[1]}

@@ -1,7 +1,5 @@
 """How the model does when somebody moves its inputs on purpose."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
@@ -9,6 +7,7 @@ from markupsafe import Markup
 from probe import plots
 from probe.audit.budgets import threat
 from probe.audit.bundle import Arrays, Bundle
+from probe.audit.manifest import StepRecord
 from probe.audit.titles import titles
 from probe.formatting import count, estimate, number, settings
 from probe.numbers import fraction
@@ -38,7 +37,7 @@ def section(bundle: Bundle) -> Section:
 
 
 def _curves(bundle: Bundle) -> Figure:
-    table, checks = bundle.table("robustness"), bundle.manifest["plan"]["checks"]
+    table, checks = bundle.table("robustness"), bundle.manifest.plan.checks
     clean = table[table["attack"] == "none"]
     attacks = [name for name in dict.fromkeys(table["attack"]) if name != "none"]
     if len(attacks) == 2:  # all attacks are that one
@@ -57,9 +56,7 @@ def _curves(bundle: Bundle) -> Figure:
     if moved:
         shares = [number(moved[r]["movable"], "share") if r in moved else "" for r in radii]
         rows.append(["right answers whose input the attacks could change", *shares])
-    tried = "; ".join(
-        f"{_name(bundle, s['id'])}: {settings(s['method'], leave=('method', 'eps'))}" for s in _attacks(bundle)
-    )
+    tried = "; ".join(f"{_name(bundle, s.id)}: {settings(s.method, leave=('method', 'eps'))}" for s in _attacks(bundle))
     return Figure(
         [panel(ax, "Accuracy falling as the radius of the attack grows; its numbers are in the table.", "robustness")],
         f"Accuracy on {count(clean['n'].iloc[0])} rows after attacks of growing radius, with 95 % Wilson intervals. "
@@ -76,7 +73,7 @@ def _curves(bundle: Bundle) -> Figure:
 def _by_group(bundle: Bundle) -> list[Block]:
     if not bundle.has("tables/robustness_by_group.csv"):
         return []
-    table, smallest = bundle.table("robustness_by_group"), bundle.manifest["plan"]["bias"]["smallest"]
+    table, smallest = bundle.table("robustness_by_group"), bundle.manifest.plan.bias.smallest
     panels = []
     for order, attribute in enumerate(dict.fromkeys(table["attribute"])):
         part = table[(table["attribute"] == attribute) & (table["n"] >= smallest)]
@@ -113,12 +110,12 @@ def _pairs(bundle: Bundle) -> list[Block]:
     attacks = _attacks(bundle)
     if not attacks:
         return []
-    arrays, answers = bundle.arrays(attacks[-1]["name"]), bundle.arrays("predictions")
-    asked = bundle.manifest["plan"]["checks"]["robust_eps"]
+    arrays, answers = bundle.arrays(attacks[-1].name), bundle.arrays("predictions")
+    asked = bundle.manifest.plan.checks["robust_eps"]
     at = int(np.argmin(np.abs(arrays["eps"] - float(fraction(asked)))))
     if not {"inputs", "moved"} <= arrays.keys():
         return []
-    attack = _name(bundle, attacks[-1]["id"])
+    attack = _name(bundle, attacks[-1].id)
     success = arrays["success"][:, : len(arrays["inputs"])]
     hit = [k for k in range(at, len(success)) if success[k].any()]
     if not hit:
@@ -155,7 +152,7 @@ def _pairs(bundle: Bundle) -> list[Block]:
 
 def _pair(bundle: Bundle, arrays: Arrays, at: int, index: int) -> tuple[plots.Example, plots.Example]:
     """A kept row before and after an attack."""
-    names, told = bundle.manifest["data"]["features"], "before" in arrays
+    names, told = bundle.manifest.data.features, "before" in arrays
     before, after = (arrays["before"][index].tolist(), arrays["after"][at][index].tolist()) if told else ((), ())
     return (
         plots.Example(arrays["inputs"][index], names, before),
@@ -167,12 +164,12 @@ def _curve(rows: pd.DataFrame) -> plots.Curve:
     return plots.Curve(rows["eps"], rows["robust_accuracy"], rows["low"], rows["high"])
 
 
-def _attacks(bundle: Bundle) -> list[dict[str, Any]]:
+def _attacks(bundle: Bundle) -> list[StepRecord]:
     return steps(bundle, "attack")
 
 
 def _norm(bundle: Bundle) -> str:
-    return str(threat(bundle.manifest)["axis"])
+    return threat(bundle.manifest).axis
 
 
 def _column(bundle: Bundle, eps: float) -> str:

@@ -1,0 +1,105 @@
+"""The bytes of audit.json: one way to write them, one way to read them, and their digests."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+from probe.errors import IntegrityError
+
+LARGEST = 2**26  # bytes
+DEEPEST = 30  # levels of tables within tables; Python's own end comes at about a thousand
+# What two honest runs may differ in: when and on what, and how long it took.
+COSTS = ("seconds", "forward", "backward")
+
+Document = dict[str, Any]
+
+
+def dump(document: Mapping[str, Any]) -> bytes:
+    """The one way in which a manifest is written."""
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False).encode()
+
+
+def parse(data: bytes, shown: str) -> Document:
+    """The document in the bytes of a file.
+
+    Raises:
+        IntegrityError: if it is no JSON in UTF-8, names a key twice, holds NaN, or is nested without reason.
+    """
+    try:
+        document = json.loads(data.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
+        json.dumps(document, ensure_ascii=False, allow_nan=False).encode()  # no half of a surrogate pair, no 1e999
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise IntegrityError(f"{shown} is damaged: {str(error) or type(error).__name__}") from None
+    if not isinstance(document, dict):
+        raise IntegrityError(f"{shown} is not the manifest of an audit")
+    if _depth(document) > DEEPEST:
+        raise IntegrityError(f"{shown} is nested more than {DEEPEST} levels deep; no audit writes that")
+    return document
+
+
+def digest(document: Mapping[str, Any]) -> str:
+    """SHA-256 of the manifest, which names every file's digest; of all but the digest itself and the report's."""
+    covered = {k: v for k, v in document.items() if k not in ("digest", "report_sha256")}
+    return hashlib.sha256(json.dumps(covered, ensure_ascii=False).encode()).hexdigest()
+
+
+def evidence_digest(document: Mapping[str, Any]) -> str:
+    """SHA-256 of plan, model, data, arrays, groups and findings: two honest runs on the same kind of machine agree.
+
+    Times, the machine, what compressed the arrays and the folders that files were in are left out.
+    """
+    covered = {
+        **{key: document[key] for key in ("schema", "name", "status", "model", "data", "findings")},
+        "plan": {key: _without_folders(part) for key, part in _items(document["plan"])},
+        "steps": [[item for item in _items(step) if item[0] not in COSTS] for step in _listed(document["steps"])],
+        "arrays": document["contents"],
+        "groups": document["files"].get("tables/groups.csv"),
+    }
+    return hashlib.sha256(json.dumps(covered, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _items(value: Any) -> list[tuple[str, Any]]:
+    """What a table holds; a digest can be had of anything, so that what is no table is none of its parts."""
+    return list(value.items()) if isinstance(value, dict) else [("", value)]
+
+
+def _without_folders(source: Any) -> Any:
+    """A part of a plan with files by their names: two auditors keep the same file in different folders."""
+    if not isinstance(source, dict):
+        return source
+    return {
+        key: PurePath(value).name
+        if isinstance(value, str) and PurePath(value.rpartition(":")[2]).is_absolute()
+        else value
+        for key, value in source.items()
+    }
+
+
+def _once(pairs: list[tuple[str, Any]]) -> Document:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"{twice[:60]!r} is there twice")
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _depth(value: Any) -> int:
+    """How many levels of tables and lists there are, without Python's own recursion."""
+    level, depth = [value], 0
+    while level and depth <= DEEPEST:
+        level = [
+            item for v in level if isinstance(v, dict | list) for item in (v.values() if isinstance(v, dict) else v)
+        ]
+        depth += 1
+    return depth

@@ -1,0 +1,67 @@
+"""Plain data to frozen dataclasses and back, by their annotations: nothing is guessed, and nothing left over."""
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from probe.errors import IntegrityError
+
+T = TypeVar("T")
+SCALARS: dict[type, tuple[type, ...]] = {str: (str,), int: (int,), float: (int, float), bool: (bool,)}
+
+
+def typed(kind: type[T], value: Any, where: str) -> T:
+    """An instance of a dataclass from a table that has exactly its fields.
+
+    Raises:
+        IntegrityError: if a key is missing or unknown, or a value is not of the annotated type.
+    """
+    if not isinstance(value, dict):
+        raise IntegrityError(f"{where} is {value!s:.60}, which no audit writes")
+    known = _hints(kind)  # type: ignore[arg-type]  # a class can be hashed
+    if odd := [*(value.keys() - known.keys()), *(known.keys() - value.keys())]:
+        has = "has" if odd[0] in value else "lacks"
+        raise IntegrityError(f"{where} {has} {odd[0]!s:.60}, and no audit writes that")
+    try:
+        return kind(**{key: _value(hint, value[key], f"{where}: {key}") for key, hint in known.items()})
+    except ValueError as error:  # what a class checks of its own values
+        raise IntegrityError(f"{where}: {error}") from None
+
+
+def plain(value: Any) -> Any:
+    """The same as tables, lists and scalars, with the fields in their order."""
+    if is_dataclass(value):
+        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+@cache
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    hints = get_type_hints(kind)
+    return {f.name: hints[f.name] for f in fields(kind)}
+
+
+def _value(hint: Any, value: Any, where: str) -> Any:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        if value is None and type(None) in arguments:
+            return None
+        hint = next(each for each in arguments if each is not type(None))
+        origin, arguments = get_origin(hint), get_args(hint)
+    if is_dataclass(hint) and isinstance(hint, type):
+        return typed(hint, value, where)
+    if hint is Any:
+        return value
+    if origin is tuple and isinstance(value, list):
+        return tuple(_value(arguments[0], item, f"{where} {at + 1}") for at, item in enumerate(value))
+    if origin is Mapping and isinstance(value, dict):
+        return {key: _value(arguments[1], item, f"{where}.{key:.60}") for key, item in value.items()}
+    if origin is Literal and isinstance(value, str) and value in arguments:
+        return value
+    if hint in SCALARS and isinstance(value, SCALARS[hint]) and isinstance(value, bool) == (hint is bool):
+        return value
+    raise IntegrityError(f"{where} is {value!r:.60}, which no audit writes")
