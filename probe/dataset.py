@@ -12,6 +12,7 @@ from torch import Tensor
 from probe.errors import DataError, ShapeError
 from probe.frames import Declared, parts_of
 from probe.space import Space
+from probe.task import Task
 from probe.tensors import generator, sha256
 
 ROLES = ("test", "train", "unknown")
@@ -22,11 +23,11 @@ class Dataset:
     """Labelled examples. `groups` has one row per example and one column per attribute, such as sex."""
 
     inputs: Tensor  # (rows, ...), one example per row
-    labels: Tensor  # (rows,), class indices
+    labels: Tensor  # (rows,): class indices, or numbers; (rows, labels): 1 where a label is true, else 0; as a task has
     _: KW_ONLY
     groups: pd.DataFrame | None = None
     space: Space = field(default_factory=Space)
-    classes: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()  # their names, or those of several labels; () where labels are numbers
     name: str = "data"
     rows: Tensor | None = None  # the number of each example in the source; 0, 1, 2, ... unless given
     source: str = ""  # where the examples came from, and on what terms
@@ -38,25 +39,45 @@ class Dataset:
             raise DataError(f"{self.name}: role = {self.role!r}, expected one of {', '.join(ROLES)}")
         self.space.check(self.inputs)
         count = len(self.inputs)
-        if self.labels.shape != (count,):
-            raise ShapeError(f"{self.name}: labels have shape {tuple(self.labels.shape)}, expected ({count},)")
-        if self.labels.is_floating_point() or self.labels.dtype == torch.bool:
-            raise DataError(f"{self.name}: labels are {self.labels.dtype}, expected class indices (integers)")
-        if self.classes and not bool(((self.labels >= 0) & (self.labels < len(self.classes))).all()):
-            raise DataError(
-                f"{self.name}: labels span {int(self.labels.min())} to {int(self.labels.max())}, expected 0 to "
-                f"{len(self.classes) - 1} for the classes {', '.join(self.classes)}"
-            )
+        self._check_labels(count)
         if self.groups is not None and len(self.groups) != count:
             raise ShapeError(f"{self.name}: groups have {len(self.groups)} rows for {count} examples")
         object.__setattr__(self, "rows", torch.arange(count) if self.rows is None else self.rows)
+
+    def _check_labels(self, count: int) -> None:
+        """Raise unless there are labels for each row: classes, several truths, or numbers."""
+        labels = self.labels
+        if labels.ndim == 0 or len(labels) != count:
+            raise ShapeError(f"{self.name}: labels have shape {tuple(labels.shape)}, expected ({count},)")
+        if labels.is_complex() or labels.dtype == torch.bool:
+            raise DataError(f"{self.name}: labels are {labels.dtype}, expected class indices (integers) or numbers")
+        if labels.is_floating_point() and self.classes:
+            raise DataError(
+                f"{self.name}: labels are {labels.dtype}, expected class indices (integers) for the classes "
+                f"{', '.join(self.classes)}; write labels.long(), or leave the classes out where labels are numbers"
+            )
+        if not bool(labels.isfinite().all()):
+            raise DataError(f"{self.name}: labels hold NaN or infinity; drop those rows")
+        several = labels.ndim > 1
+        if several and self.classes and labels.shape[1:] != (len(self.classes),):
+            raise ShapeError(
+                f"{self.name}: labels have shape {tuple(labels.shape)}, expected ({count},), or ({count}, "
+                f"{len(self.classes)}): 1 for each of {', '.join(self.classes)} that is true, else 0"
+            )
+        below = 2 if several else len(self.classes)
+        if self.classes and not bool(((labels >= 0) & (labels < below)).all()):
+            raise DataError(
+                f"{self.name}: labels span {int(labels.min())} to {int(labels.max())}, expected 0 to "
+                f"{below - 1} for the classes {', '.join(self.classes)}"
+            )
 
     @classmethod
     def from_frame(  # noqa: PLR0913  what can be said of a table's columns
         cls,
         frame: Any,
         *,
-        label: Hashable,
+        label: Hashable | list[Hashable],
+        task: Task | None = None,
         groups: Iterable[Hashable] = (),
         features: Iterable[Hashable] | None = None,
         classes: Iterable[Any] | None = None,
@@ -73,7 +94,8 @@ class Dataset:
 
         Args:
             frame: a row for each example; its index is ignored, and column names may be anything.
-            label: the column to predict.
+            label: the column to predict; a list of columns where a row has several labels or numbers.
+            task: what labels are; classes unless given. `Regression()` reads numbers, `MultiLabel()` 0 and 1.
             groups: columns that name groups; they are features too if `features` lists them.
             features: the input columns in the model's order; all but label and groups unless given.
             classes: the label's values in the model's order; in order unless given.
@@ -90,6 +112,7 @@ class Dataset:
             raise DataError(f"a pandas DataFrame was expected, and a {type(frame).__name__} came")
         declared = Declared(
             label=label,
+            task=task,
             groups=listed(groups, "groups"),
             features=None if features is None else listed(features, "features"),
             classes=None if classes is None else listed(classes, "classes"),

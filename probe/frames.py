@@ -16,6 +16,7 @@ from probe.errors import DataError
 from probe.names import in_order, number
 from probe.odd_cells import dates_among
 from probe.space import Space
+from probe.task import MultiLabel, Regression, Task
 
 FEWEST = 20  # rows from which a column that counts them is one of their numbers
 
@@ -24,7 +25,8 @@ FEWEST = 20  # rows from which a column that counts them is one of their numbers
 class Declared:
     """What the columns of a table are."""
 
-    label: Hashable
+    label: Hashable | list[Any]  # a list of columns where a row has several labels
+    task: Task | None = None  # what the labels are; None: classes
     groups: Sequence[Hashable] = ()
     features: Sequence[Hashable] | None = None
     classes: Sequence[Any] | None = None
@@ -65,13 +67,13 @@ def parts_of(frame: pd.DataFrame, declared: Declared, name: str, named: pd.DataF
         DataError: if a named column is missing, or holds empty cells or values that were not declared.
     """
     frame = with_plain_names(frame, name)
-    label, groups = called(declared.label), [called(group) for group in declared.groups]
-    taken = (label, *groups)
+    labels, groups = labels_in(declared.label), [called(group) for group in declared.groups]
+    taken = (*labels, *groups)
     chosen = [called(f) for f in declared.features] if declared.features is not None else [
         str(column) for column in frame if column not in taken
     ]  # fmt: skip
-    check_columns(frame, name, label, groups, chosen)
-    frame = pd.DataFrame({c: without(frame[c], declared.missing) for c in dict.fromkeys((label, *groups, *chosen))})
+    check_columns(frame, name, labels, groups, chosen)
+    frame = pd.DataFrame({c: without(frame[c], declared.missing) for c in dict.fromkeys((*labels, *groups, *chosen))})
     levels = {called(column): list(map(str, values)) for column, values in declared.categories.items()}
     columns = [encode(frame[c], levels.get(c), name, missing=declared.allow_missing) for c in chosen]
     answers = answers_of(frame if named is None else named, declared, name)
@@ -89,11 +91,73 @@ def parts_of(frame: pd.DataFrame, declared: Declared, name: str, named: pd.DataF
 
 
 def answers_of(frame: pd.DataFrame, declared: Declared, name: str) -> Answers:
-    """Labels as class indices, and groups as names; a row may name no group."""
-    label, groups = called(declared.label), [called(group) for group in declared.groups]
-    column = plain(frame[label], name)
+    """Labels as the task has them, and groups as names; a row may name no group."""
+    names, groups = labels_in(declared.label), [called(group) for group in declared.groups]
+    if is_named(declared.task):
+        if len(names) != 1:
+            raise DataError(
+                f"label names {len(names)} columns of {name}, and a row is of one class; give one, or say what they "
+                "are: task=MultiLabel(), task=Regression()"
+            )
+        labels, classes = _indices(frame, names[0], declared, name)
+    else:
+        labels, classes = numbers_of(frame, names, declared.task, name)
+    named = pd.DataFrame({group: group_names(frame[group]) for group in groups}) if groups else None
+    notices = unknown_like(frame, names) + ([] if named is None else unknown_like(named, groups))
+    for group in groups:
+        if nameless := int(named[group].isna().sum()) if named is not None else 0:
+            notices.append(
+                f"{nameless:,} of {len(frame):,} rows of {name} name no group in column {group!r}; "
+                "comparisons by it leave them out"
+            )
+    return Answers(labels, classes, named, tuple(notices))
+
+
+def labels_in(label: Any) -> list[str]:
+    """The names of the columns that are predicted."""
+    return [called(column) for column in (label if isinstance(label, list) else [label])]
+
+
+def is_named(task: Task | None) -> bool:
+    """Whether labels are the names of classes."""
+    return not isinstance(task, MultiLabel | Regression)
+
+
+def numbers_of(
+    frame: pd.DataFrame, names: Sequence[str], task: Task | None, name: str
+) -> tuple[Tensor, tuple[str, ...]]:
+    """Labels that are numbers, (rows,) of one column; or truths, 0 and 1, (rows, columns), with their names.
+
+    Raises:
+        DataError: if a cell is empty or holds something else.
+    """
+    columns, truths = [], isinstance(task, MultiLabel)
+    for label in names:
+        column = plain(frame[label], name)
+        _check_filled(column, label, name)
+        values = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
+        odd = ~np.isfinite(values) | (truths & (values != 0) & (values != 1))
+        if odd.any():
+            wanted = "0 or 1: whether the label is true" if truths else "a number"
+            raise DataError(
+                f"column {label!r} of {name} holds {str(column.iloc[int(odd.argmax())])!r:.60}, expected {wanted}; "
+                "leave the task out where it names classes"
+            )
+        columns.append(values)
+    if truths:
+        return torch.from_numpy(np.stack(columns, 1)).long(), tuple(names)
+    table = torch.from_numpy(np.stack(columns, 1)).to(torch.get_default_dtype())
+    return table[:, 0] if len(names) == 1 else table, ()
+
+
+def _check_filled(column: "pd.Series[Any]", label: str, name: str) -> None:
     if missing := int(column.isna().sum()):
         raise DataError(f"column {label!r} of {name} has {missing} empty cells; drop those rows or fill them in")
+
+
+def _indices(frame: pd.DataFrame, label: str, declared: Declared, name: str) -> tuple[Tensor, tuple[str, ...]]:
+    column = plain(frame[label], name)
+    _check_filled(column, label, name)
     texts = names_of(column)
     if declared.classes is not None:
         classes = tuple(map(str, declared.classes))
@@ -111,16 +175,7 @@ def answers_of(frame: pd.DataFrame, declared: Declared, name: str) -> Answers:
             f"expected one of {', '.join(map(repr, classes))}"
         )
     place = {value: at for at, value in enumerate(classes)}
-    labels = torch.tensor([place[text] for text in texts], dtype=torch.long)
-    named = pd.DataFrame({group: group_names(frame[group]) for group in groups}) if groups else None
-    notices = unknown_like(frame, [label]) + ([] if named is None else unknown_like(named, groups))
-    for group in groups:
-        if nameless := int(named[group].isna().sum()) if named is not None else 0:
-            notices.append(
-                f"{nameless:,} of {len(frame):,} rows of {name} name no group in column {group!r}; "
-                "comparisons by it leave them out"
-            )
-    return Answers(labels, classes, named, tuple(notices))
+    return torch.tensor([place[text] for text in texts], dtype=torch.long), classes
 
 
 def _spelled_as(classes: tuple[str, ...], texts: NDArray[np.object_]) -> NDArray[np.object_]:
@@ -174,16 +229,20 @@ def called(column: Hashable) -> str:
     return " / ".join(map(str, column)) if isinstance(column, tuple) else str(column)
 
 
-def check_columns(frame: pd.DataFrame, name: str, label: str, groups: Sequence[str], features: Sequence[str]) -> None:
-    """Raise DataError unless the columns are there, and the label is none of the features."""
+def check_columns(
+    frame: pd.DataFrame, name: str, labels: Sequence[str], groups: Sequence[str], features: Sequence[str]
+) -> None:
+    """Raise DataError unless the columns are there, and no label is one of the features."""
     if not features:
         raise DataError(f"{name} has no column left to be a feature; name some in `features`")
-    if label in features:
+    if not labels:
+        raise DataError("label names no column; name the one to predict")
+    if label := next((label for label in labels if label in features), ""):
         raise DataError(f"column {label!r} is both the label and a feature, so the answer would be in the question")
-    for listed in (features, groups):
+    for listed in (labels, features, groups):
         if twice := sorted({column for column in listed if list(listed).count(column) > 1}):
             raise DataError(f"column {twice[0]!r} is listed twice; name it once")
-    for column in dict.fromkeys((label, *groups, *features)):
+    for column in dict.fromkeys((*labels, *groups, *features)):
         if column not in frame:
             raise DataError(f"{name} has no column {column!r}; it has {', '.join(map(str, frame.columns))}")
 

@@ -6,6 +6,8 @@ from functools import cache, partial
 from importlib.metadata import entry_points
 from typing import Any
 
+import numpy as np
+
 from probe.errors import UnknownMethod
 from probe.statistics import (
     Estimate,
@@ -84,6 +86,8 @@ def _brought(name: str) -> Reduction | None:
 
 
 def _wilson(evidence: Floats, level: float, draws: int, seed: int) -> tuple[float, float]:
+    if evidence.ndim > 1:  # the decisions of a row are no separate draws
+        return bootstrap(evidence, mean, level=level, draws=draws, seed=seed)
     low, high = wilson(evidence.sum(), len(evidence), level)
     return float(low), float(high)
 
@@ -118,6 +122,15 @@ def _area_interval(evidence: Floats, level: float, draws: int, seed: int) -> tup
     return area_under_roc_interval(evidence[:, 0], evidence[:, 1], level=level, draws=max(1, draws // 5), seed=seed)
 
 
+def _r_squared(evidence: Floats) -> float:
+    """Of labels and answers, (rows, 2), or (rows, 2, outputs), whose mean it then is."""
+    labels, answers = evidence[:, 0], evidence[:, 1]
+    left, there = ((labels - answers) ** 2).sum(0), ((labels - labels.mean(0)) ** 2).sum(0)
+    # Where labels do not vary nothing can be explained, unless the answers are those labels.
+    share = np.where(there > 0, 1 - left / np.where(there > 0, there, 1), (left == 0) * 1.0)
+    return float(share.mean())
+
+
 MEAN = Reduction(mean)
 REDUCTIONS: Mapping[str, Reduction] = {
     "mean": MEAN,
@@ -128,5 +141,6 @@ REDUCTIONS: Mapping[str, Reduction] = {
     "calibration error": Reduction(
         _calibration_error, _calibration_interval, ("bins",), "interval by the noise of its bins"
     ),
+    "r squared": Reduction(_r_squared),
     "area under ROC": Reduction(_area, _area_interval),
 }

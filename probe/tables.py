@@ -12,15 +12,17 @@ from torch import Tensor
 from probe.csvfile import AS_FOUND, Reading, read_csv
 from probe.dataset import Dataset, listed
 from probe.errors import DataError
-from probe.frames import Declared, answers_of, check_columns, parts_of, without
+from probe.frames import Declared, answers_of, check_columns, is_named, labels_in, parts_of, without
 from probe.odd_cells import refuse_points
 from probe.space import Space
+from probe.task import Task
 
 
 def from_csv(  # noqa: PLR0913  what can be said of a table and of how it is written
     path: Any,
     *,
-    label: str,
+    label: str | list[str],
+    task: Task | None = None,
     groups: Iterable[str] = (),
     features: Iterable[str] | None = None,
     classes: Iterable[Any] | None = None,
@@ -38,7 +40,8 @@ def from_csv(  # noqa: PLR0913  what can be said of a table and of how it is wri
 
     Args:
         path: a CSV file with a header, plain or compressed.
-        label: the column to predict.
+        label: the column to predict; a list of columns where a row has several labels or numbers.
+        task: what labels are; classes unless given. `Regression()` reads numbers, `MultiLabel()` 0 and 1.
         groups: columns that name groups; they are features too if `features` lists them.
         features: the input columns in the model's order; all but label and groups unless given.
         classes: the label's values in the model's order; sorted unless given, by value where all are numbers.
@@ -56,15 +59,17 @@ def from_csv(  # noqa: PLR0913  what can be said of a table and of how it is wri
     """
     groups = listed(groups, "groups")
     how = Reading(separator=separator, decimal=decimal, encoding=encoding, missing=tuple(listed(missing, "missing")))
-    table, notices = read_csv(path, (label, *groups), how)
+    # As a feature a column is what it is, and as a class or a group it is a name.
+    named_in = (*(labels_in(label) if is_named(task) else ()), *groups)
+    table, notices = read_csv(path, named_in, how)
     name = Path(path).name
     chosen = None if features is None else listed(features, "features")
     named = table
     if {*groups} & {*(chosen or ())}:
-        # As a feature a column is what it is, and as a group it is a name.
-        table, _ = read_csv(path, [column for column in (label, *groups) if column not in (chosen or ())], how)
+        table, _ = read_csv(path, [column for column in named_in if column not in (chosen or ())], how)
     declared = Declared(
         label=label,
+        task=task,
         groups=groups,
         features=chosen,
         classes=None if classes is None else listed(classes, "classes"),
@@ -105,7 +110,7 @@ def texts_from_csv(
     """
     table, notices = read_csv(path, (texts.column, label, *groups), how)
     name = Path(path).name
-    check_columns(table, name, label, groups, [texts.column])
+    check_columns(table, name, [label], groups, [texts.column])
     column = without(table[texts.column], how.missing)
     if empty := int(column.isna().sum()):
         raise DataError(f"column {texts.column!r} of {name} has {empty} empty cells; drop those rows or fill them in")

@@ -14,7 +14,7 @@ from probe.names import nearest
 from probe.registry import discover
 
 METRICS: Mapping[str, tuple[str, ...]] = {  # of each lens, where a plan names none
-    "performance": ("accuracy", "calibration_error", "area_under_roc"),
+    "performance": ("accuracy", "calibration_error", "area_under_roc", "r_squared", "mean_absolute_error"),
     "explanation": ("deletion", "insertion", "completeness"),
     "robustness": ("robust_accuracy",),
 }

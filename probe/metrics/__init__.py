@@ -2,5 +2,16 @@
 
 from probe.metrics.faithfulness import Completeness, Deletion, Insertion
 from probe.metrics.prediction import Accuracy, AreaUnderROC, CalibrationError, RobustAccuracy
+from probe.metrics.regression import MeanAbsoluteError, RSquared
 
-__all__ = ["Accuracy", "AreaUnderROC", "CalibrationError", "Completeness", "Deletion", "Insertion", "RobustAccuracy"]
+__all__ = [
+    "Accuracy",
+    "AreaUnderROC",
+    "CalibrationError",
+    "Completeness",
+    "Deletion",
+    "Insertion",
+    "MeanAbsoluteError",
+    "RSquared",
+    "RobustAccuracy",
+]

@@ -19,18 +19,25 @@ from probe.tensors import wide
 
 @dataclass(frozen=True, kw_only=True)
 class Accuracy(Proportion[Prediction]):
-    """Share of examples classified correctly, in [0, 1]; higher is better."""
+    """Share of examples classified correctly, in [0, 1]; higher is better.
+
+    Where each example has several decisions, labels or places, it is the share of these. Of a regression it is the
+    share of answers within the tolerance.
+    """
 
     lens: ClassVar[Lens] = "performance"
     threshold: ClassVar[float | None] = 0.8
     columns: ClassVar[tuple[str, ...]] = ("correct",)
+
+    def suits(self, result: Prediction) -> bool:
+        return result.task.judges
 
     def notes(self, model: Model) -> Mapping[str, str]:
         decided = model.task.in_words()
         return {"": f"decided: {decided}"} if decided else {}
 
     def measure(self, model: Model, result: Prediction) -> Evidence:
-        _check_asked(model, result)
+        check_asked(model, result)
         return result.correct
 
 
@@ -51,8 +58,13 @@ class CalibrationError(Metric[Prediction]):
 
     bins: int = param(15, "number of equally wide confidence bins", low=1, high=10**4)
 
+    def suits(self, result: Prediction) -> bool:
+        return result.task.one_class
+
     def measure(self, model: Model, result: Prediction) -> Evidence:
-        _check_asked(model, result)
+        check_asked(model, result)
+        if not self.suits(result):
+            raise Unsupported(f"a calibration error is of classes, and the task is {type(result.task).__name__}")
         probabilities = result.task.probabilities(wide(result.logits))
         likeliest = result.task.likeliest(probabilities)
         confidence = result.task.pick(probabilities, likeliest)
@@ -81,12 +93,13 @@ class AreaUnderROC(Metric[Prediction]):
     columns: ClassVar[tuple[str, ...]] = ("log_odds", "positive")
 
     def suits(self, result: Prediction) -> bool:
-        return result.logits.shape[1] == 2
+        return result.task.one_class and result.logits.shape[1] == 2
 
     def measure(self, model: Model, result: Prediction) -> Evidence:
-        _check_asked(model, result)
+        check_asked(model, result)
         if not self.suits(result):
-            raise Unsupported(f"an area under ROC is of two classes, and there are {result.logits.shape[1]}")
+            there = f"{result.logits.shape[-1]} {result.task.units[1]}"
+            raise Unsupported(f"an area under ROC is of two classes, and there are {there}")
         first, second = result.logits.cpu().double().unbind(1)  # probabilities of sure answers would tie
         return torch.stack([second - first, (result.labels == 1).cpu().double()], dim=1)
 
@@ -104,6 +117,9 @@ class RobustAccuracy(Proportion[Perturbation]):
     threshold: ClassVar[float | None] = 0.5
     columns: ClassVar[tuple[str, ...]] = ("correct",)
 
+    def suits(self, result: Perturbation) -> bool:
+        return result.clean.task.judges
+
     def measure(self, model: Model, result: Perturbation) -> Evidence:
         if result.attacked.known and result.attacked.is_of(model):
             return result.attacked.correct
@@ -112,7 +128,7 @@ class RobustAccuracy(Proportion[Perturbation]):
         return (~model.task.wrong(model.logits(inputs), labels)).to(torch.get_default_dtype())
 
 
-def _check_asked(model: Model, result: Prediction) -> None:
+def check_asked(model: Model, result: Prediction) -> None:
     """Raise DataError where the answers are another model's: without inputs this one cannot be asked."""
     if not result.is_of(model):
         raise DataError(

@@ -27,6 +27,7 @@ class Task(ABC):
 
     kind: ClassVar[str]
     units: ClassVar[tuple[str, str]] = ("output", "outputs")  # what the outputs are, one and many
+    one_class: ClassVar[bool] = False  # whether each row is of one of several classes
     suspects: ClassVar[frozenset[str]] = frozenset()  # what outputs could be mistaken for: softmax, sigmoid
 
     @property
@@ -66,6 +67,11 @@ class Task(ABC):
     def loss(self, logits: Any, labels: Any) -> Any:
         """How wrong each row is, (rows,), for attacks to climb: it grows as the answer leaves the label."""
 
+    @property
+    def judges(self) -> bool:
+        """Whether an answer is right or wrong at all."""
+        return True
+
     def correct(self, logits: Any, labels: Any) -> Any:
         """Whether each row is decided as its label says, (rows,), or each label of a row, (rows, labels)."""
         return ~self.wrong(logits, labels)
@@ -100,7 +106,7 @@ class Task(ABC):
         Raises:
             Unsupported: where the task does not choose between classes.
         """
-        raise Unsupported(f"a {self.kind} does not choose one of several classes, so none is the most likely one")
+        raise Unsupported(f"only one of several classes is the most likely, and the task is {type(self).__name__}")
 
     def words(self, decisions: NDArray[Any]) -> NDArray[Any]:
         """Labels or decisions of numpy as people read them, (rows,): by name where there are names."""

@@ -33,6 +33,7 @@ class Classification(Task):
     """
 
     kind: ClassVar[str] = "classification"
+    one_class: ClassVar[bool] = True
     units: ClassVar[tuple[str, str]] = ("class", "classes")
 
     classes: Names = ()

@@ -22,6 +22,7 @@ class Places(Classification):
     """
 
     kind: ClassVar[str] = "places"
+    one_class: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         one_of(self.outputs, ("logits",), "Places")

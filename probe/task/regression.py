@@ -40,6 +40,10 @@ class Regression(Task):
         object.__setattr__(self, "tolerance", float(self.tolerance))
 
     @property
+    def judges(self) -> bool:
+        return self.tolerance is not None
+
+    @property
     def names(self) -> tuple[str, ...]:
         return self.outputs
 

@@ -1,0 +1,75 @@
+"""How far the numbers of a regression are off."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+
+from probe.contracts import Metric
+from probe.errors import Unsupported
+from probe.finding import Lens
+from probe.metrics.prediction import check_asked
+from probe.model import Model
+from probe.results import Prediction
+from probe.shapes import Evidence
+from probe.task import Regression
+from probe.tensors import wide
+
+
+class _OfNumbers(Metric[Prediction]):
+    """A metric of the answers of a regression."""
+
+    lens: ClassVar[Lens] = "performance"
+
+    def suits(self, result: Prediction) -> bool:
+        return isinstance(result.task, Regression)
+
+    def _task(self, model: Model, result: Prediction) -> Regression:
+        check_asked(model, result)
+        if not isinstance(result.task, Regression):
+            raise Unsupported(f"{self.name()} is of numbers, and the task is {type(result.task).__name__}")
+        return result.task
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeanAbsoluteError(_OfNumbers):
+    """By how much an answer is off on average, in the unit of the output; lower is better.
+
+    Of several outputs it is the mean over them.
+
+    Example:
+        >>> import torch
+        >>> from probe import Model, Prediction, Regression
+        >>> from probe.metrics import MeanAbsoluteError
+        >>> model = Model(forward=lambda x: x.sum(1), task=Regression(("price",)))
+        >>> x = torch.tensor([[0.25, 0.5], [0.5, 0.25]])
+        >>> MeanAbsoluteError()(model, Prediction.of(model, x, torch.tensor([1.0, 0.5]))).value
+        0.25
+    """
+
+    better: ClassVar[Literal["higher", "lower"]] = "lower"
+    columns: ClassVar[tuple[str, ...]] = ("error",)
+
+    def measure(self, model: Model, result: Prediction) -> Evidence:
+        task = self._task(model, result)
+        error: Evidence = task.error(wide(result.logits), result.labels).mean(-1)
+        return error
+
+
+@dataclass(frozen=True, kw_only=True)
+class RSquared(_OfNumbers):
+    """Share of the labels' variance that the answers explain, at most 1; higher is better.
+
+    At 0 the answers are no better than the mean of the labels. Of several outputs it is the mean over them.
+    """
+
+    reduction: ClassVar[str] = "r squared"
+    threshold: ClassVar[float | None] = 0.0
+    title: ClassVar[str] = "R squared"
+    columns: ClassVar[tuple[str, ...]] = ("label", "answer")
+
+    def measure(self, model: Model, result: Prediction) -> Evidence:
+        task = self._task(model, result)
+        answers = wide(result.logits)
+        pairs = torch.stack([result.labels.reshape(answers.shape).to(answers), answers], 1)
+        return pairs[..., 0] if len(task.outputs) == 1 else pairs

@@ -1,0 +1,119 @@
+"""Numbers as outputs: explained, measured and read from tables."""
+
+import pandas as pd
+import pytest
+import torch
+from sklearn.metrics import mean_absolute_error, r2_score
+
+from probe import Dataset, Model, MultiLabel, Prediction, Regression, Space, from_csv, predict
+from probe.errors import DataError, ShapeError, Unsupported
+from probe.explainers import IntegratedGradients, KernelShap, Saliency
+from probe.metrics import Accuracy, CalibrationError, Completeness, Deletion, MeanAbsoluteError, RSquared
+
+SLOPES = torch.tensor([3.0, -2.0, 0.5])
+X = torch.rand(60, 3, generator=torch.Generator().manual_seed(0))
+Y = X @ SLOPES + 0.3 * torch.randn(60, generator=torch.Generator().manual_seed(1))
+SPACE = Space(reference=torch.zeros(1, 3))
+MODEL = Model(forward=lambda x: x @ SLOPES, space=SPACE, task=Regression(("price",), tolerance=0.3))
+DATA = Dataset(X, Y, space=SPACE)
+
+
+def test_metrics_of_a_regression_are_those_of_scikit_learn():
+    result = predict(MODEL, DATA)
+    assert MeanAbsoluteError()(MODEL, result).value == pytest.approx(mean_absolute_error(Y, X @ SLOPES), rel=1e-6)
+    explained = RSquared()(MODEL, result)
+    assert explained.value == pytest.approx(r2_score(Y, X @ SLOPES), rel=1e-5)
+    low, high = explained.interval()
+    assert low < explained.value < high <= 1
+    right = (X @ SLOPES - Y).abs() <= 0.3
+    assert Accuracy()(MODEL, result).value == pytest.approx(float(right.float().mean()))
+    assert result.to_frame().columns.tolist() == ["label", "predicted", "error"]
+    assert "off by" in repr(result)
+
+
+def test_r_squared_of_labels_that_do_not_vary_is_a_number():
+    for answers, expected in ((torch.ones(5, 1), 1.0), (torch.zeros(5, 1), 0.0)):
+        result = Prediction(answers, torch.ones(5), Regression())
+        assert RSquared()(MODEL, result).value == expected
+
+
+def test_several_outputs_are_measured_together():
+    both = Regression(("a", "b"))
+    answers, labels = torch.stack([X @ SLOPES, X[:, 0]], 1), torch.stack([Y, X[:, 0] + 0.1], 1)
+    result = Prediction(answers, labels, both)
+    assert RSquared()(MODEL, result).value == pytest.approx(r2_score(labels, answers), rel=1e-4)
+    assert MeanAbsoluteError()(MODEL, result).value == pytest.approx(mean_absolute_error(labels, answers), rel=1e-5)
+
+
+def test_the_logit_of_an_explanation_is_the_output():
+    for explainer in (IntegratedGradients(), KernelShap()):
+        found = explainer(MODEL, X[:4])
+        torch.testing.assert_close(found.values, X[:4] * SLOPES, atol=1e-4, rtol=1e-4)
+        assert found.targets.tolist() == [0, 0, 0, 0]
+        assert Completeness()(MODEL, found).value < 1e-4
+        assert Deletion()(MODEL, found).value > 0
+    with pytest.raises(Unsupported, match="a regression has no probabilities; leave output='logit'"):
+        Saliency(output="probability")(MODEL, X[:4])
+
+
+def test_metrics_of_classes_and_of_numbers_refuse_each_other():
+    result = predict(MODEL, DATA)
+    with pytest.raises(Unsupported, match="a calibration error is of classes, and the task is Regression"):
+        CalibrationError()(MODEL, result)
+    with pytest.raises(Unsupported, match="mean_absolute_error is of numbers, and the task is Classification"):
+        MeanAbsoluteError()(MODEL, Prediction(torch.rand(3, 2), torch.tensor([0, 1, 1])))
+    with pytest.raises(Unsupported, match="without a tolerance has no wrong answers"):
+        Accuracy()(MODEL, Prediction(torch.rand(3, 1), torch.rand(3), Regression()))
+
+
+@pytest.mark.parametrize(("labels", "error", "message"), [
+    (Y[:5], ShapeError, r"labels are \(5,\), expected \(60,\): the right price of each of 60 inputs"),
+    (Y[:, None].expand(-1, 2), ShapeError, r"labels are \(60, 2\), expected \(60,\)"),
+    (Y.numpy(), ShapeError, "write torch.as_tensor"),
+    (torch.where(Y > 1, torch.nan, Y), DataError, "labels hold NaN or infinity in"),
+    (Y > 0, DataError, "expected decimal numbers; write labels.float()"),
+])  # fmt: skip
+def test_labels_of_a_regression_are_numbers(labels, error, message):
+    with pytest.raises(error, match=message):
+        MODEL.check_labels(labels, X)
+    assert torch.equal(MODEL.check_labels(Y[:, None], X), Y)
+    assert MODEL.check_labels(Y.long(), X).is_floating_point()
+
+
+def test_a_table_gives_numbers_truths_or_classes_as_the_task_says(tmp_path):
+    frame = pd.DataFrame({"size": [1.0, 2.5, 3.0], "rooms": [1, 2, 3], "price": [10, 20.5, 30], "old": [0, 1, 1],
+                          "wood": [True, False, True]})  # fmt: skip
+    data = Dataset.from_frame(frame, label="price", task=Regression(), features=["size", "rooms"])
+    assert data.labels.tolist() == [10.0, 20.5, 30.0]
+    assert data.classes == ()
+    several = Dataset.from_frame(frame, label=["old", "wood"], task=MultiLabel(), features=["size"])
+    assert several.labels.tolist() == [[0, 1], [1, 0], [1, 1]]
+    assert several.classes == ("old", "wood")
+    assert several[torch.tensor([1])].labels.tolist() == [[1, 0]]
+    frame.to_csv(tmp_path / "houses.csv", index=False)
+    read = from_csv(tmp_path / "houses.csv", label="price", task=Regression(), features=["size"], groups=["old"])
+    assert read.labels.tolist() == data.labels.tolist()
+    assert read.groups["old"].tolist() == ["0", "1", "1"]
+    assert from_csv(tmp_path / "houses.csv", label="price").classes == ("10.0", "20.5", "30.0")
+    with pytest.raises(DataError, match=r"column 'size' of data holds '2\.5', expected 0 or 1"):
+        Dataset.from_frame(frame, label=["size"], task=MultiLabel(), features=["rooms"])
+    with pytest.raises(DataError, match=r"label names 2 columns of data, and a row is of one class.*task=MultiLabel"):
+        Dataset.from_frame(frame, label=["old", "wood"], features=["rooms"])
+    with pytest.raises(DataError, match="label names no column"):
+        Dataset.from_frame(frame, label=[], task=MultiLabel())
+    with pytest.raises(DataError, match="holds 'a', expected a number; leave the task out where it names classes"):
+        Dataset.from_frame(pd.DataFrame({"x": [1, 2], "y": ["a", "b"]}), label="y", task=Regression())
+
+
+def test_what_a_dataset_cannot_have_as_labels_is_refused():
+    for labels, classes, error, message in (
+        (Y, ("a", "b"), DataError, "leave the classes out where labels are numbers"),
+        (torch.full((60,), torch.nan), (), DataError, "hold NaN or infinity"),
+        (torch.full((60, 2), 2), ("a", "b"), DataError, "labels span 2 to 2, expected 0 to 1"),
+        (torch.zeros(60, 3).long(), ("a", "b"), ShapeError, "1 for each of a, b that is true"),
+        (Y[:3], (), ShapeError, r"labels have shape \(3,\), expected \(60,\)"),
+        (Y[0], (), ShapeError, r"labels have shape \(\), expected \(60,\)"),
+    ):
+        with pytest.raises(error, match=message):
+            Dataset(X, labels, classes=classes)
+    assert torch.equal(Dataset(X, Y).labels, Y)
