@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from probe.contracts import Attack, Certificate, Explainer, Metric, Survey
     from probe.dataset import Dataset
     from probe.errors import ProbeError
-    from probe.features import squares
+    from probe.features import squares, stretches
     from probe.images import from_folder, from_npz, segments
     from probe.method import Method
     from probe.model import Model
@@ -75,6 +75,7 @@ _HOME = {
     "Scores": "results",
     "Space": "space",
     "squares": "features",
+    "stretches": "features",
     "load": "study",
     "predict": "study",
     "sweep": "study",
@@ -128,6 +129,7 @@ __all__ = [
     "report",
     "segments",
     "squares",
+    "stretches",
     "surveys",
     "sweep",
     "token_ids",

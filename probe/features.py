@@ -1,8 +1,9 @@
-"""Features of inputs that have none of their own: squares of images."""
+"""Features of inputs that have none of their own: squares of images, stretches of time."""
 
 import torch
 from torch import Tensor
 
+from probe.errors import RangeError
 from probe.space import Bound, Space
 
 
@@ -10,6 +11,25 @@ def squares(height: int, width: int, side: int) -> Tensor:
     """Number the squares of `side` pixels that tile an image, (height, width): features for small images."""
     rows, columns = torch.arange(height) // side, torch.arange(width) // side
     return rows[:, None] * (int(columns.max()) + 1) + columns
+
+
+def stretches(length: int, size: int, channels: int = 1) -> Tensor:
+    """Number the stretches of `size` measurements that a series of (channels, length) is cut into: its features.
+
+    A stretch is of one channel, so that they are numbered channel by channel; the last of a channel may be shorter.
+    `stretches(length, size).expand(channels, -1)` are stretches of time that all channels share.
+
+    >>> stretches(5, 2).tolist()
+    [[0, 0, 1, 1, 2]]
+
+    Raises:
+        RangeError: if any of them is below 1.
+    """
+    for name, value in (("length", length), ("size", size), ("channels", channels)):
+        if value < 1:
+            raise RangeError(f"stretches({name}={value}): expected 1 or more")
+    within = torch.arange(length) // size
+    return torch.arange(channels)[:, None] * (int(within.max()) + 1) + within
 
 
 def image_space(

@@ -298,6 +298,7 @@ class Space:
     def _check_shapes(self, inputs: Tensor) -> None:
         """Raise ShapeError where a per-coordinate field does not describe these inputs."""
         shape = inputs.shape[1:]
+        self.form.check_shape(shape)
         low, high = self.bounds
         for name, value in (("bounds", low), ("bounds", high), ("scale", self.scale), ("mutable", self.mutable)):
             if isinstance(value, Tensor) and value.ndim and value.shape != shape:

@@ -122,7 +122,7 @@ def test_token_ids_are_described_by_their_words():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"form": "text"}, "Space.form = 'text', expected one of graph, image, table, tokens"),
+        ({"form": "text"}, "Space.form = 'text', expected one of graph, image, series, table, tokens"),
         ({"form": "image", "words": WORDS, "bounds": (0, 4)}, "words of tokens, and Space.form is image"),
         ({"words": WORDS, "bounds": (0, 5)}, r"5 words for token ids in \[0, 5\]; .* set bounds=\(0, 4\)"),
         ({"words": WORDS, "bounds": (-1, 4)}, r"bounds of token ids are \[-1, 4\]; set bounds=\(0, number of words"),

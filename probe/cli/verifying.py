@@ -113,7 +113,7 @@ def _rerun(folder: Path, *, allow_code: bool, device: str) -> None:
 @command("report")
 def report(
     bundle: Annotated[Path, typer.Argument(help="The folder of an audit.")],
-    form: Annotated[str, typer.Option("--format", help="html, json, csv, or toml: the plan")] = "html",
+    written: Annotated[str, typer.Option("--format", help="html, json, csv, or toml: the plan")] = "html",
     out: Annotated[Path | None, typer.Option(help="A file to write; stdout unless given.")] = None,
     as_json: Json = False,
 ) -> int:
@@ -129,10 +129,10 @@ def report(
         "csv": lambda: to_csv(read(bundle).table("findings")),
         "toml": lambda: to_toml(plain(read(bundle).manifest.plan)),
     }
-    if form not in forms:
-        raise PlanError(f"--format {form!r} is unknown; there are {', '.join(forms)}")
+    if written not in forms:
+        raise PlanError(f"--format {written!r} is unknown; there are {', '.join(forms)}")
     verify(bundle)
-    text = forms["json" if as_json else form]()
+    text = forms["json" if as_json else written]()
     if out is None:
         typer.echo(text, nl=False)
     elif out.exists():

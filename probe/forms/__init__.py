@@ -12,10 +12,11 @@ from probe.errors import ContractError, RangeError
 from probe.forms.form import Defaults, Form
 from probe.forms.graph import Graph
 from probe.forms.image import Image
+from probe.forms.series import Series
 from probe.forms.table import ByShape, Table
 from probe.forms.tokens import Tokens
 
-__all__ = ["ByShape", "Defaults", "Form", "Graph", "Image", "Table", "Tokens", "known", "named"]
+__all__ = ["ByShape", "Defaults", "Form", "Graph", "Image", "Series", "Table", "Tokens", "known", "named"]
 
 
 @cache

@@ -92,6 +92,9 @@ class Form:
     def check(self, low: float, high: float) -> None:
         """Raise RangeError where inputs of this form cannot have these bounds."""
 
+    def check_shape(self, shape: Sequence[int]) -> None:
+        """Raise ShapeError where an example of this form cannot have this shape."""
+
     def strange(self, rows: Coordinates, owner: Owner) -> Allowed:
         """Where rows hold infinity, or NaN in a feature that is never missing."""
         strange = ~rows.isfinite()

@@ -7,15 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from numpy.typing import ArrayLike, NDArray
 
-from probe.formatting import MINUS
 from probe.plots.canvas import blank
 from probe.plots.picture import frame, grey
-from probe.plots.style import AGAINST, FOR, INK, MUTED, OUTLINE, SIGNED, SMALL
+from probe.plots.signed import Map, reach, signed_scale, whole_values
+from probe.plots.style import AGAINST, FOR, OUTLINE, SIGNED
 
 PHOTO = 64  # images larger than this in both directions lie below their map; the outline of a smaller one is enough
-SHARE = 0.99  # of the pixels that are not 0 lie within the scale; the rest share the darkest shades
-
-Map = NDArray[np.float64]
 
 
 def heatmap(
@@ -54,7 +51,7 @@ def heatmap(
         if pixels is not None:
             _outline(ax, grey(pixels))
     frame(ax, title)
-    _scale(ax, limit, clipped=bool(np.abs(shown).max(initial=0.0) > limit * (1 + 1e-9)))
+    signed_scale(ax, limit, clipped=bool(np.abs(shown).max(initial=0.0) > limit * (1 + 1e-9)))
     return ax
 
 
@@ -68,31 +65,16 @@ def pixel_map(values: ArrayLike, features: ArrayLike | None = None) -> Map:
     numbers = numbers[None] if numbers.ndim == 2 else numbers
     if features is None:
         return np.asarray(numbers.sum(0))
-    owner = np.asarray(features).reshape(numbers.shape)
-    _, owner = np.unique(owner, return_inverse=True)
-    owner = owner.reshape(numbers.shape)
-    size = np.bincount(owner.ravel())
-    whole = np.bincount(owner.ravel(), weights=numbers.ravel())
-    even = np.abs(numbers - (whole / size)[owner]).max(initial=0.0) <= 1e-4 * np.abs(numbers).max(initial=0.0)
-    if not even:
+    shared = whole_values(numbers, features)
+    if shared is None:
         return np.asarray(numbers.sum(0))
+    owner, whole = shared
     # A group may own several channels of a pixel, and counts once.
     total = np.zeros(numbers.shape[1:])
     for channel in range(len(numbers)):
         repeated = (owner[:channel] == owner[channel]).any(0)
         total += np.where(repeated, 0.0, whole[owner[channel]])
     return total
-
-
-def reach(shown: Map) -> float:
-    """What the darkest shade of a map stands for: its largest size, or the 99th percentile where many values differ.
-
-    One glaring pixel would leave the rest of a map white.
-    """
-    sizes = np.abs(shown[shown != 0])
-    if len(np.unique(sizes)) < 100:
-        return float(sizes.max(initial=0.0))
-    return float(np.quantile(sizes, SHARE))
 
 
 def _over_photo(ax: Axes, relative: Map, pixels: NDArray[Any]) -> None:
@@ -109,18 +91,3 @@ def _outline(ax: Axes, image: NDArray[Any]) -> None:
     if high > low and min(image.shape) > 1:
         style: dict[str, Any] = {"colors": OUTLINE, "alpha": 0.6, "linewidths": 0.7}
         ax.contour(image, levels=[low + 0.25 * (high - low), low + 0.6 * (high - low)], **style)
-
-
-def _scale(ax: Axes, limit: float, *, clipped: bool) -> None:
-    # Inside these Axes, as colorbar() would take room from whoever lent them.
-    scale = ax.inset_axes((0.0, -0.09, 1.0, 0.035))
-    scale.imshow(np.linspace(-1, 1, 64)[None], cmap=SIGNED, aspect="auto", interpolation="none")
-    below, above = ("\N{LESS-THAN OR EQUAL TO} ", "\N{GREATER-THAN OR EQUAL TO} ") if clipped else ("", "")
-    scale.set_xticks([0, 31.5, 63], [f"{below}{MINUS}{limit:.2g}", "0", f"{above}+{limit:.2g}"])
-    scale.set_yticks([])
-    scale.tick_params(labelsize=SMALL, labelcolor=INK, color=INK, length=0, pad=2)
-    first, _, last = scale.get_xticklabels()
-    first.set_horizontalalignment("left")
-    last.set_horizontalalignment("right")
-    for spine in scale.spines.values():
-        spine.set(color=MUTED, linewidth=0.5)

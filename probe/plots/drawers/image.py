@@ -8,9 +8,10 @@ from matplotlib.axes import Axes
 
 from probe.formatting import MINUS
 from probe.plots.drawers.drawer import Array, Drawer, Example, Values
-from probe.plots.heatmap import heatmap, pixel_map, reach
+from probe.plots.heatmap import heatmap, pixel_map
 from probe.plots.perturbation import before_and_after
 from probe.plots.picture import channels_last, picture
+from probe.plots.signed import reach
 
 
 @dataclass(frozen=True, kw_only=True)

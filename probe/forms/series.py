@@ -1,0 +1,80 @@
+"""Measurements over time, in one channel or several."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, isfinite, isnan, log10
+from typing import Any, ClassVar
+
+from probe.errors import RangeError, ShapeError
+from probe.forms.form import Coordinates, Defaults, Form, Owner, written
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Series(Form):
+    """A time series (channels, length), channels first, such as the leads of an electrocardiogram.
+
+    Names are those of the channels; features are called by their channel and their time.
+
+    >>> Series(names=("lead I",), rate=100.0).record()
+    {'name': 'series', 'names': ['lead I'], 'rate': 100.0}
+
+    Raises:
+        RangeError: if the rate is no number of measurements a second.
+    """
+
+    name: ClassVar[str] = "series"
+    told: ClassVar[bool] = True
+    one_per: ClassVar[Mapping[str, str]] = {**Form.one_per, "names": "channels"}
+    defaults: ClassVar[Defaults] = Defaults(explainers=("saliency", *Defaults().explainers), sample=1000)
+
+    rate: float = 0.0  # measurements a second; 0: not known, and time is counted in measurements
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isfinite(self.rate) or self.rate < 0:
+            raise RangeError(f"Series.rate = {self.rate}, expected measurements a second, such as 100.0; 0: not known")
+
+    def record(self) -> Mapping[str, Any]:
+        return {"name": self.name, "names": list(self.names), "rate": float(self.rate)}
+
+    def check_shape(self, shape: Sequence[int]) -> None:
+        if len(shape) != 2:
+            raise ShapeError(
+                f"each example has shape {tuple(shape)}, expected a series (channels, length)"
+                + ("; write inputs[:, None] where there is one channel" if len(shape) == 1 else "")
+            )
+
+    def feature_names(self, count: int, like: Coordinates, owner: Owner) -> tuple[str, ...]:
+        """The channel and the time of each feature: its first and its last measurement.
+
+        Of features that differ from row to row only their number, as their times differ too.
+        """
+        if len(owner) > 1:
+            return tuple(f"stretch {at}" for at in range(count))
+        channels, length = like.shape[1:]
+        places: list[list[int]] = [[] for _ in range(count)]
+        for at, feature in enumerate(owner[0].tolist()):
+            places[feature].append(at)
+        return tuple(self._called(each, channels, length) for each in places)
+
+    def describe(self, row: Sequence[float], feature: int, places: Sequence[int]) -> str:
+        """The mean of a stretch of time and between which values it lies; of one measurement its value."""
+        known = [row[at] for at in places if not isnan(row[at])]
+        if len(known) < 2:
+            return written(known[0]) if known else "missing"
+        mean, low, high = (f"{value:.3g}" for value in (sum(known) / len(known), min(known), max(known)))
+        return f"mean {mean}, {low} to {high}"
+
+    def _called(self, places: Sequence[int], channels: int, length: int) -> str:
+        own = sorted({at // length for at in places})
+        times = sorted({at % length for at in places})
+        when = self._time(times[0]) if len(times) == 1 else f"{self._time(times[0])} to {self._time(times[-1])}"
+        when = f"{when} s" if self.rate else f"step {when}" if len(times) == 1 else f"steps {when}"
+        if channels == 1 or len(own) == channels:
+            return when
+        named = [self.names[at] if self.names else f"channel {at}" for at in own]
+        return f"{', '.join(named)}, {when}"
+
+    def _time(self, at: int) -> str:
+        """The time of a measurement, with as many digits as tell neighbours apart."""
+        return f"{at / self.rate:.{max(0, ceil(log10(self.rate)))}f}" if self.rate else str(at)

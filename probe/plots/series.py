@@ -1,0 +1,158 @@
+"""Time series: lines, what speaks for an answer as colour below them, and what an attack moved."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike, NDArray
+
+from probe.plots.canvas import blank
+from probe.plots.signed import reach, signed_scale, whole_values
+from probe.plots.style import CATEGORIES, INK, MUTED, NORMAL, OUTLINE, SIGNED, SMALL, dress, plain
+
+Lines = NDArray[np.float64]  # (channels, length)
+Line = NDArray[np.float64]
+
+MOST = 8  # channels that are drawn
+DRAWN = 1000  # measurements of a line beyond which only the lowest and the highest of each of as many bins are drawn
+APART = 1.15  # of the largest range of a channel, from the line of one to the next
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What the axes of a series say: the names of its channels, and measurements a second (0: not known)."""
+
+    names: Sequence[object] = ()
+    rate: float = 0.0
+
+
+def series(
+    lines: ArrayLike,
+    values: ArrayLike | None = None,
+    *,
+    scale: Scale | None = None,
+    features: ArrayLike | None = None,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """The line of each channel over time, on red where it speaks for an answer and on blue where it speaks against it.
+
+    Args:
+        lines: (channels, length). NaN leaves a gap.
+        values: one for each measurement. Where features share theirs evenly, each is coloured by its whole value.
+        scale: names and time; numbers of channels and of measurements unless given.
+        features: the feature of each measurement.
+        title: drawn above.
+        ax: where to draw; Axes of their own unless given.
+    """
+    drawn = np.asarray(lines, dtype=float)
+    shown = None if values is None else _shown(values, features)
+    lanes = _Lanes.of(drawn, np.abs(drawn) if shown is None else np.abs(shown), scale or Scale())
+    ax = lanes.axes(ax, title, room=0.35 if shown is not None else 0.0)
+    if shown is not None:
+        limit = reach(shown) or 1.0
+        for at, channel in enumerate(lanes.channels):
+            ax.imshow(
+                shown[channel][None], cmap=SIGNED, vmin=-limit, vmax=limit, extent=lanes.extent(at), aspect="auto",
+                interpolation="none", zorder=0,
+            )  # fmt: skip
+        clipped = bool(np.abs(shown).max(initial=0.0) > limit * (1 + 1e-9))
+        signed_scale(ax, limit, clipped=clipped, down=0.45 / (0.6 + 0.6 * len(lanes.channels)))
+        # White around the line, as it is drawn over the darkest shades too.
+        lanes.draw(ax, drawn, color="#FFFFFF", linewidth=2.6)
+    lanes.draw(ax, drawn, color=INK if shown is None else OUTLINE, linewidth=0.9)
+    return ax
+
+
+def series_change(
+    before: ArrayLike, after: ArrayLike, *, scale: Scale | None = None, title: str = "", ax: Axes | None = None
+) -> Axes:
+    """The line of each channel before an attack, grey, and after it, orange.
+
+    Args:
+        before: (channels, length).
+        after: the same shape.
+        scale: names and time; numbers of channels and of measurements unless given.
+        title: drawn above.
+        ax: where to draw; Axes of their own unless given.
+    """
+    old, new = np.asarray(before, dtype=float), np.asarray(after, dtype=float)
+    lanes = _Lanes.of(old, np.abs(new - old), scale or Scale())
+    ax = lanes.axes(ax, title)
+    lanes.draw(ax, old, color=MUTED, linewidth=1.8)
+    lanes.draw(ax, new, color=CATEGORIES[5], linewidth=0.9)
+    return ax
+
+
+@dataclass(frozen=True)
+class _Lanes:
+    """Lines of channels below each other, all on one scale."""
+
+    channels: list[int]  # those that are drawn
+    count: int  # of all channels
+    length: int
+    middle: Line  # of the range of each channel
+    apart: float
+    scale: Scale
+
+    @classmethod
+    def of(cls, drawn: Lines, sizes: Lines, scale: Scale) -> "_Lanes":
+        """Of many channels those with the largest sizes are drawn."""
+        most = np.nan_to_num(sizes).max(1, initial=0.0)
+        channels = sorted(np.argsort(-most, kind="stable")[:MOST].tolist())
+        known = [line[np.isfinite(line)] for line in drawn]
+        low = np.array([line.min(initial=0.0) if not line.size else line.min() for line in known])
+        high = np.array([line.max(initial=0.0) if not line.size else line.max() for line in known])
+        apart = APART * (float((high - low).max(initial=0.0)) or 1.0)
+        return cls(channels, len(drawn), drawn.shape[1], (low + high) / 2, apart, scale)
+
+    def axes(self, ax: Axes | None, title: str, room: float = 0.0) -> Axes:
+        ax = blank(4.6, 1.0 + room + 0.6 * len(self.channels)) if ax is None else ax
+        dress(ax, grid="x")
+        # One channel has an axis of its own numbers; of several only their names are written.
+        if self.count > 1:
+            named = [self.scale.names[at] if self.scale.names else f"channel {at}" for at in self.channels]
+            ax.set_yticks([self._level(at) for at in range(len(self.channels))], [plain(name, 16) for name in named])
+        left, right, low, high = (*self.extent(0)[:2], self.extent(len(self.channels) - 1)[2], self.extent(0)[3])
+        ax.set(xlim=(left, right), ylim=(low, high))
+        ax.locator_params(axis="x", nbins=8)
+        said = "time in seconds" if self.scale.rate else "measurement"
+        if len(self.channels) < self.count:
+            said += f"; {len(self.channels)} of {self.count} channels, those with the largest values"
+        ax.set_xlabel(said, fontsize=SMALL, color=INK, loc="left")
+        if title:
+            ax.set_title(plain(title), fontsize=NORMAL, color=INK, loc="left", pad=5)
+        return ax
+
+    def draw(self, ax: Axes, lines: Lines, *, color: str, linewidth: float) -> None:
+        for at, channel in enumerate(self.channels):
+            times, line = _thinned(lines[channel])
+            shift = self._level(at) - self.middle[channel] if self.count > 1 else 0.0
+            ax.plot(times / (self.scale.rate or 1.0), line + shift, color=color, linewidth=linewidth)
+
+    def extent(self, at: int) -> tuple[float, float, float, float]:
+        """Left, right, bottom and top of a lane."""
+        rate, level = self.scale.rate or 1.0, self._level(at) if self.count > 1 else float(self.middle[0])
+        return -0.5 / rate, (self.length - 0.5) / rate, level - self.apart / 2, level + self.apart / 2
+
+    def _level(self, at: int) -> float:
+        return -at * self.apart
+
+
+def _shown(values: ArrayLike, features: ArrayLike | None) -> Lines:
+    """For each number the whole value of its feature, where features share theirs evenly; else its own."""
+    numbers = np.asarray(values, dtype=float)
+    shared = None if features is None else whole_values(numbers, features)
+    return numbers if shared is None else np.asarray(shared[1][shared[0]])
+
+
+def _thinned(line: Line) -> tuple[Line, Line]:
+    """Places and numbers of a line; of a long one the lowest and the highest of each bin."""
+    at = np.arange(len(line))
+    if len(line) > DRAWN:
+        edges = np.linspace(0, len(line), DRAWN // 2 + 1).astype(int)
+        bins = [(low, np.nan_to_num(line[low:high])) for low, high in pairwise(edges)]
+        at = np.unique([int(low + pick(part)) for low, part in bins for pick in (np.argmin, np.argmax)])
+    return at.astype(float), line[at]

@@ -1,0 +1,53 @@
+"""Signed colours: what the darkest shade stands for, and a scale that says it. Red is above 0, blue below."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike, NDArray
+
+from probe.formatting import MINUS
+from probe.plots.style import INK, MUTED, SIGNED, SMALL
+
+SHARE = 0.99  # of the numbers that are not 0 lie within the scale; the rest share the darkest shades
+
+Map = NDArray[np.float64]
+
+
+def reach(shown: Map) -> float:
+    """What the darkest shade of a map stands for: its largest size, or the 99th percentile where many values differ.
+
+    One glaring pixel would leave the rest of a map white.
+    """
+    sizes = np.abs(shown[shown != 0])
+    if len(np.unique(sizes)) < 100:
+        return float(sizes.max(initial=0.0))
+    return float(np.quantile(sizes, SHARE))
+
+
+def whole_values(values: ArrayLike, features: ArrayLike) -> tuple[NDArray[np.intp], Map] | None:
+    """The feature of each number, and the whole value of each; None where features do not share theirs evenly.
+
+    The values of SHAP and LIME are spread evenly over a feature, and coloured by the whole, so that a colour does not
+    depend on how large the feature is.
+    """
+    numbers = np.asarray(values, dtype=float)
+    _, owner = np.unique(np.asarray(features).reshape(numbers.shape), return_inverse=True)
+    owner = owner.reshape(numbers.shape)
+    size, whole = np.bincount(owner.ravel()), np.bincount(owner.ravel(), weights=numbers.ravel())
+    even = np.abs(numbers - (whole / size)[owner]).max(initial=0.0) <= 1e-4 * np.abs(numbers).max(initial=0.0)
+    return (np.asarray(owner), np.asarray(whole, dtype=float)) if even else None
+
+
+def signed_scale(ax: Axes, limit: float, *, clipped: bool, down: float = 0.09) -> None:
+    """A scale of these colours below Axes, by that share of their height."""
+    # Inside these Axes, as colorbar() would take room from whoever lent them.
+    scale = ax.inset_axes((0.0, -down, 1.0, 0.035))
+    scale.imshow(np.linspace(-1, 1, 64)[None], cmap=SIGNED, aspect="auto", interpolation="none")
+    below, above = ("\N{LESS-THAN OR EQUAL TO} ", "\N{GREATER-THAN OR EQUAL TO} ") if clipped else ("", "")
+    scale.set_xticks([0, 31.5, 63], [f"{below}{MINUS}{limit:.2g}", "0", f"{above}+{limit:.2g}"])
+    scale.set_yticks([])
+    scale.tick_params(labelsize=SMALL, labelcolor=INK, color=INK, length=0, pad=2)
+    first, _, last = scale.get_xticklabels()
+    first.set_horizontalalignment("left")
+    last.set_horizontalalignment("right")
+    for spine in scale.spines.values():
+        spine.set(color=MUTED, linewidth=0.5)
