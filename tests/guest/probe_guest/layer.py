@@ -27,7 +27,6 @@ class ThroughLayer(Explainer):
             return torch.where(output > 0, output, output.detach())
 
         with model.edited({layer: active}) as other:
-            _, gradient = other.gradient(
-                inputs, lambda logits: other.task.pick(other.task.outputs(logits, self.output), targets)
-            )
+            task = other.task
+            _, gradient = other.gradient(inputs, lambda z: task.pick(task.explained(z, self.output), targets))
         return inputs * gradient

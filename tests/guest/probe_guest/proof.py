@@ -10,6 +10,7 @@ from probe.contracts import Certificate, Need
 from probe.errors import Unsupported
 from probe.model import Model
 from probe.shapes import Inputs, Labels, PerExample
+from probe.task import Classification
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +20,7 @@ class Lipschitz(Certificate):
     needs: ClassVar[frozenset[Need]] = frozenset({"layers"})
 
     def certify(self, model: Model, inputs: Inputs) -> tuple[Labels, PerExample]:
-        if model.task.kind != "classification" or model.threshold is not None:
+        if not isinstance(model.task, Classification) or model.task.threshold is not None:
             raise Unsupported("lipschitz certifies the most likely class, and the model decides otherwise")
         inside = list(model.layers())
         if list(model.forward.children()) != list(model.layers().values()):
