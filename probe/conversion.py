@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from probe.errors import ContractError, SettingError, UnknownSetting
+from probe.errors import ContractError, ProbeError, SettingError
 from probe.names import nearest
 from probe.numbers import Written, exact, written
 
@@ -38,7 +38,7 @@ class Kind:
         """
         try:
             return self.convert(value, where)
-        except (SettingError, UnknownSetting):  # a sentence about a part of the value
+        except ProbeError:  # a sentence about a part of the value
             raise
         except (ValueError, OverflowError) as error:
             expected = self.many if inside else str(error) if isinstance(error, Unfit) else self.one

@@ -9,6 +9,7 @@ import sys
 from abc import ABCMeta
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from copy import copy
 from dataclasses import MISSING, Field, dataclass, field, fields
 from inspect import Parameter, Signature, cleandoc, get_annotations
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, dataclass_transform, get_args, get_origin
@@ -37,8 +38,10 @@ def param(
         >>> Blur(width="5")
         Blur(width=5)
     """
-    limits = Limits(low=low, high=high, above=above, below=below)
-    return field(default=default, metadata={"help": help, "limits": limits})
+    rule = {"help": help, "limits": Limits(low=low, high=high, above=above, below=below)}
+    if isinstance(default, dict | list):  # one for each instance
+        return field(default_factory=lambda: copy(default), metadata=rule)
+    return field(default=default, metadata=rule)
 
 
 def required(

@@ -60,7 +60,7 @@ def test_tables_are_set_key_by_key(probe, tiny):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--set", "epoch=3"], "Settings has no 'epoch', did you mean 'epochs'"),
+        (["--set", "epoch=3"], "Settings has no setting 'epoch' (did you mean 'epochs'?)"),
         (["--set", "epochs"], "--set 'epochs', expected a setting and its value"),
         (["--set", "epochs=1.5"], "epochs is 1.5, expected a whole number"),
         (["--set", "optimiser=adm"], "did you mean 'adam'"),

@@ -447,17 +447,37 @@ def test_an_adversary_is_read_from_toml(tmp_path):
 @pytest.mark.parametrize(
     ("table", "error", "message"),
     [
-        ("pgd", PlanError, "Settings.adversary is 'pgd', expected a table of settings"),
-        ({"method": "pgd"}, PlanError, "Adversary lacks 'eps'"),
-        ({"eps": 0.1}, PlanError, "Adversary lacks 'method'"),
-        ({"method": "pdg", "eps": 0.1}, PlanError, "Adversary.method is 'pdg', did you mean 'pgd'"),
-        ({"method": "pgd", "eps": 0.1, "step": 3}, PlanError, "Adversary has no 'step', did you mean 'steps'"),
-        ({"method": "pgd", "eps": "0.1"}, PlanError, "Adversary.eps is '0.1', expected a number"),
-        ({"method": "pgd", "eps": 0.1, "steps": 2.5}, PlanError, "Adversary.steps is 2.5, expected a whole number"),
-        ({"method": "pgd", "eps": -0.1}, RangeError, "Adversary.eps must be 0 or more; got -0.1"),
-        ({"method": "pgd", "eps": math.inf}, RangeError, "Adversary.eps must be 0 or more; got inf"),
-        ({"method": "pgd", "eps": 0.1, "steps": 0}, RangeError, "Adversary.steps must be above 0; got 0"),
-        ({"method": "trades", "eps": 0.1, "beta": 0}, RangeError, "Adversary.beta must be above 0; got 0"),
+        ("pgd", PlanError, "Settings.adversary = 'pgd', expected a table of settings"),
+        ({"method": "pgd"}, PlanError, "Settings.adversary lacks 'eps'"),
+        ({"eps": 0.1}, PlanError, "Settings.adversary lacks 'method'"),
+        (
+            {"method": "pdg", "eps": 0.1},
+            PlanError,
+            "Settings.adversary.method = 'pdg', expected one of fgsm, pgd, trades",
+        ),
+        (
+            {"method": "pgd", "eps": 0.1, "step": 3},
+            PlanError,
+            r"Settings.adversary has no setting 'step' \(did you mean 'steps'\?\)",
+        ),
+        ({"method": "pgd", "eps": "0.1"}, PlanError, "Settings.adversary.eps = '0.1', expected a number"),
+        (
+            {"method": "pgd", "eps": 0.1, "steps": 2.5},
+            PlanError,
+            "Settings.adversary.steps = 2.5, expected a whole number",
+        ),
+        ({"method": "pgd", "eps": -0.1}, RangeError, "Settings.adversary.eps = -0.1, expected a number of at least 0"),
+        ({"method": "pgd", "eps": math.inf}, RangeError, "Settings.adversary.eps = inf, expected a number"),
+        (
+            {"method": "pgd", "eps": 0.1, "steps": 0},
+            RangeError,
+            "Settings.adversary.steps = 0, expected a whole number above 0",
+        ),
+        (
+            {"method": "trades", "eps": 0.1, "beta": 0},
+            RangeError,
+            "Settings.adversary.beta = 0, expected a number above 0",
+        ),
     ],
     ids=str,
 )

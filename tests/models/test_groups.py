@@ -222,16 +222,36 @@ def test_balance_is_read_from_toml(tmp_path):
 @pytest.mark.parametrize(
     ("table", "error", "message"),
     [
-        ("reweight", PlanError, "Settings.balance is 'reweight', expected a table of settings"),
-        ({"method": "reweight"}, PlanError, "Balance lacks 'groups'"),
-        ({"groups": ["sex"]}, PlanError, "Balance lacks 'method'"),
-        ({"method": "dro", "groups": ["sex"]}, PlanError, "Balance.method is 'dro'.* there are reweight, group dro"),
-        ({"method": "reweight", "group": ["sex"]}, PlanError, "Balance has no 'group', did you mean 'groups'"),
-        ({"method": "reweight", "groups": "sex"}, PlanError, "Balance.groups is 'sex', expected a list of names"),
-        ({"method": "reweight", "groups": [1]}, PlanError, r"Balance.groups is \[1\], expected a list of names"),
+        ("reweight", PlanError, "Settings.balance = 'reweight', expected a table of settings"),
+        ({"method": "reweight"}, PlanError, "Settings.balance lacks 'groups'"),
+        ({"groups": ["sex"]}, PlanError, "Settings.balance lacks 'method'"),
+        (
+            {"method": "dro", "groups": ["sex"]},
+            PlanError,
+            "Settings.balance.method = 'dro', expected one of reweight, group dro",
+        ),
+        (
+            {"method": "reweight", "group": ["sex"]},
+            PlanError,
+            r"Settings.balance has no setting 'group' \(did you mean 'groups'\?\)",
+        ),
+        (
+            {"method": "reweight", "groups": "sex"},
+            PlanError,
+            "Settings.balance.groups = 'sex', expected a list of texts",
+        ),
+        ({"method": "reweight", "groups": [1]}, PlanError, "Settings.balance.groups holds 1, expected texts"),
         ({"method": "reweight", "groups": []}, PlanError, "Balance.groups is empty; name columns"),
-        ({"method": "group dro", "groups": ["a"], "step": 0}, RangeError, "Balance.step must be above 0; got 0"),
-        ({"method": "group dro", "groups": ["a"], "step": True}, PlanError, "Balance.step is True, expected a number"),
+        (
+            {"method": "group dro", "groups": ["a"], "step": 0},
+            RangeError,
+            "Settings.balance.step = 0, expected a number above 0",
+        ),
+        (
+            {"method": "group dro", "groups": ["a"], "step": True},
+            PlanError,
+            "Settings.balance.step = True, expected a number",
+        ),
     ],
     ids=str,
 )
