@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from probe.errors import PlanError, RangeError
+from probe.conversion import Limits
+from probe.declared import Declared, param, required
+from probe.errors import SettingError, UnknownSetting
+from probe.names import nearest
 
 # Engineering thresholds, picked for being common; no law or standard makes any of them a line between right and wrong.
 # 0.80 is the "four-fifths" rule of thumb of US hiring guidelines, which is itself no test of legality.
@@ -19,39 +22,30 @@ THRESHOLDS: Mapping[str, float] = MappingProxyType(
 # only gaps of about 0.25 can be shown.
 SMALLEST = 30
 DRAWS = 4999
+SHARE = Limits(low=0, high=1)
 ORDER = 2  # attributes in an intersection; of 8 attributes there are 28 pairs, and 247 intersections of any order
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(Declared):
     """How an audit measures and judges."""
 
-    thresholds: Mapping[str, float]
-    smallest: int
-    level: float
-    seed: int
-    draws: int
-    order: int = ORDER
-    merge_spellings: bool = False
-    missing: tuple[str, ...] = ()
+    thresholds: Mapping[str, float] = required("by metric, in place of those of `THRESHOLDS`")
+    smallest: int = param(SMALLEST, "fewest rows that a rate may rest on", low=1)
+    level: float = param(0.95, "coverage of an interval", above=0, below=1)
+    seed: int = param(0, "of the permutations", low=0)
+    draws: int = param(DRAWS, "permutations", low=1)
+    order: int = param(ORDER, "attributes that an intersection may cross", low=1)
+    merge_spellings: bool = param(False, "whether names that differ by case, spaces or encoding are one group")
+    missing: tuple[str, ...] = param((), "names of groups that mean unknown")
 
     def __post_init__(self) -> None:
-        unknown = sorted(set(self.thresholds) - set(THRESHOLDS))
-        if unknown:
-            raise PlanError(f"no threshold is called {unknown[0]!r}; the names are {', '.join(THRESHOLDS)}")
-        object.__setattr__(self, "thresholds", MappingProxyType({**THRESHOLDS, **self.thresholds}))
         for name, value in self.thresholds.items():
-            if not 0 <= value <= 1:
-                raise RangeError(
+            if name not in THRESHOLDS:
+                meant = nearest(name, THRESHOLDS)
+                raise UnknownSetting(f"no threshold is called {name!r:.60}{meant}; there are {', '.join(THRESHOLDS)}")
+            if not SHARE.admit(value):
+                raise SettingError(
                     f"threshold {name} is {value}, outside [0, 1]; give a share, such as {THRESHOLDS[name]}"
                 )
-        if not 0 < self.level < 1:
-            raise RangeError(f"level is {self.level}, outside (0, 1); give the coverage of an interval, such as 0.95")
-        if self.smallest < 1:
-            raise RangeError(f"smallest is {self.smallest}, under 1; give the fewest rows that a rate may rest on")
-        if self.draws < 1:
-            raise RangeError(f"draws is {self.draws}, under 1; give the number of permutations, such as {DRAWS}")
-        if self.order < 1:
-            raise RangeError(
-                f"order is {self.order}, under 1; give how many attributes an intersection may cross, such as {ORDER}"
-            )
+        object.__setattr__(self, "thresholds", MappingProxyType({**THRESHOLDS, **self.thresholds}))
