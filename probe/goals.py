@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from probe.errors import DataError, Unsupported
+from probe.errors import DataError, RangeError, Unsupported
 from probe.method import Method, param, required
 from probe.task import Task
 
-__all__ = ["Both", "Custom", "Goal", "LeastLikely", "Margin", "Targeted", "Untargeted"]
+__all__ = ["Both", "Custom", "Goal", "LeastLikely", "Margin", "Shift", "Targeted", "Untargeted"]
 
 Answer = Literal["wrong", "target", ""]
 
@@ -153,6 +153,33 @@ class Both(Goal):
     def reached(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
         one, other = (goal.reached(task, logits, labels, targets) for goal in (self.first, self.second))
         return one & other
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shift(Goal):
+    """A number that is moved by so much from what is answered without an attack: the goal for a regression.
+
+    Example:
+        >>> Shift(by=-5.0)
+        Shift(by=-5.0)
+    """
+
+    by: float = required("how far the answer is to move, in its own unit; below 0 downwards")
+
+    def __post_init__(self) -> None:
+        """Raise RangeError for a shift by nothing."""
+        if self.by == 0:
+            raise RangeError("by = 0, expected a number above or below 0: an answer that stays has not moved")
+
+    def aims(self, task: Task, logits: Any, targets: Any) -> Any:
+        return task.shifted(logits, self.by)
+
+    def loss(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
+        """By how much the answer is beyond its target; of several outputs the one that is least so."""
+        return task.beyond(logits, targets, 1 if self.by > 0 else -1)
+
+    def reached(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
+        return self.loss(task, logits, labels, targets) >= 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,14 +1,20 @@
 """Numbers as outputs: explained, measured and read from tables."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 import torch
 from sklearn.metrics import mean_absolute_error, r2_score
 
 from probe import Dataset, Model, MultiLabel, Prediction, Regression, Space, from_csv, predict
-from probe.errors import DataError, ShapeError, Unsupported
+from probe.attacks import PGD
+from probe.audit import plan_from, run, verify
+from probe.errors import DataError, PlanError, RangeError, ShapeError, Unsupported
 from probe.explainers import IntegratedGradients, KernelShap, Saliency
+from probe.goals import Shift
 from probe.metrics import Accuracy, CalibrationError, Completeness, Deletion, MeanAbsoluteError, RSquared
+from probe.report import render
 
 SLOPES = torch.tensor([3.0, -2.0, 0.5])
 X = torch.rand(60, 3, generator=torch.Generator().manual_seed(0))
@@ -117,3 +123,89 @@ def test_what_a_dataset_cannot_have_as_labels_is_refused():
         with pytest.raises(error, match=message):
             Dataset(X, labels, classes=classes)
     assert torch.equal(Dataset(X, Y).labels, Y)
+
+
+@pytest.mark.parametrize("by", [0.2, -0.2])
+def test_a_shift_is_reached_where_the_answer_moved_that_far(by):
+    bare = replace(MODEL, task=Regression(("price",)))
+    found = PGD(goal=Shift(by=by), eps=0.05, steps=3)(bare, X, Y)
+    ends = (X + 0.05 * SLOPES.sign() * (1 if by > 0 else -1)).clamp(0, 1)
+    assert torch.equal(found.success, ((ends - X) @ SLOPES * (1 if by > 0 else -1)) >= 0.2)
+    assert 0 < found.success.sum() < len(X)
+    torch.testing.assert_close(found.targets, X @ SLOPES + by)
+    with pytest.raises(
+        Unsupported, match="a shift is one of numbers, and the task is Classification; use another goal"
+    ):
+        PGD(goal=Shift(by=by))(Model(forward=lambda x: 9 * x[:, :2] - 4, space=SPACE), X, (Y > 0).long())
+    with pytest.raises(RangeError, match="by = 0"):
+        Shift(by=0)
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory):
+    layer = torch.nn.Linear(3, 1, bias=False).eval()
+    with torch.no_grad():
+        layer.weight.copy_(SLOPES[None])
+    model = Model(forward=layer, space=SPACE, task=Regression(("price",), tolerance=0.3))
+    plan = plan_from(
+        {
+            "name": "houses",
+            "explain": {"sample": 6, "methods": ["integrated_gradients"]},
+            "attack": {"methods": [{"method": "pgd", "steps": 5}], "eps": ["0.02", "0.05"]},
+        },
+        sources=False,
+    )
+    return model, run(plan, model, DATA, tmp_path_factory.mktemp("audits") / "houses")
+
+
+def test_an_audit_of_a_regression_measures_errors_explains_the_output_and_attacks_its_tolerance(audited):
+    bundle = audited[1]
+    read = bundle.table("readings").set_index("metric")
+    assert read.value["mean_absolute_error"] == pytest.approx(mean_absolute_error(Y, X @ SLOPES), rel=1e-5)
+    assert read.value["r_squared"] == pytest.approx(r2_score(Y, X @ SLOPES), rel=1e-4)
+    assert read.low["r_squared"] < read.value["r_squared"] < read.high["r_squared"]
+    assert "calibration_error" not in read.index
+    assert {step.name: step.status for step in bundle.manifest.steps} == dict.fromkeys(
+        ("predictions", "instances", "explain-integrated_gradients", "attack-pgd"), "done"
+    )
+    attack = bundle.arrays("attack-pgd")
+    error = (X @ SLOPES - Y)[attack["rows"]]
+    ends = (
+        (X[attack["rows"]] + 0.05 * SLOPES.sign()).clamp(0, 1),
+        (X[attack["rows"]] - 0.05 * SLOPES.sign()).clamp(0, 1),
+    )
+    most = torch.stack([(end @ SLOPES - Y[attack["rows"]]).abs() for end in ends]).amax(0)
+    assert attack["success"][1].tolist() == ((error.abs() <= 0.3) & (most > 0.3)).tolist()
+    verify(bundle.folder)
+
+
+def test_the_report_of_a_regression_says_its_errors(audited):
+    page = render(audited[1])
+    assert "R squared" in page
+    assert "mean absolute error" in page
+    assert "of the answers are right" in page
+
+
+def test_a_regression_without_a_tolerance_is_audited_but_for_attacks(audited, tmp_path):
+    model = audited[0]
+    plan = plan_from(
+        {
+            "name": "houses",
+            "explain": {"sample": 0},
+            "attack": {"methods": [{"method": "fgsm"}], "eps": ["0.02"]},
+        },
+        sources=False,
+    )
+    bare = run(plan, replace(model, task=Regression(("price",))), DATA, tmp_path / "bare")
+    attack = next(step for step in bare.manifest.steps if step.kind == "attack")
+    assert attack.status == "not run"
+    assert "a regression without a tolerance has no wrong answers; name one" in attack.note
+    assert "The answers explain" in render(bare)
+    verify(bare.folder)
+
+
+def test_an_audit_of_several_labels_says_how_each_is_audited(tmp_path):
+    model = Model(forward=torch.nn.Linear(3, 2).eval(), space=SPACE, task=MultiLabel(("old", "wood")))
+    data = Dataset(X, (X[:, :2] > 0.5).long(), space=SPACE, classes=("old", "wood"))
+    with pytest.raises(PlanError, match=r"audit one of its labels at a time.*outputs='one logit'"):
+        run(plan_from({"name": "several"}, sources=False), model, data, tmp_path / "several")

@@ -24,8 +24,9 @@ class Fallen:
     least: Labels  # the number of the smallest radius at which an example fell; beyond all where none did
     answers: Labels  # the answer at that radius; the clean one where there is none
     points: Inputs  # the attacked input at that radius; the input itself where there is none
-    sure: Tensor  # the probability of that answer, (batch,)
-    sure_before: Tensor  # and of the clean one
+    right: Tensor  # whether each answer was right without an attack, (batch,)
+    sure: Tensor | None  # the probability of the answer at that radius, (batch,); None where answers have none
+    sure_before: Tensor | None  # and of the clean one
     before: Prediction  # what was answered without an attack
     logits: Logits  # at that radius; the clean ones where there is none
 
@@ -52,10 +53,11 @@ def smallest_radii(
     before = Prediction.of(model, given, model.check_labels(labels, given))
     logits = before.logits.cpu().clone()
     clean, labels = before.predicted.cpu(), labels.cpu()
+    right = ~model.task.wrong(before.logits, before.labels).cpu()
     sure_before = _probability(model.task, logits, clean)
     least, answers, points = torch.full((len(inputs),), len(radii)), clean.clone(), inputs.clone()
-    sure = sure_before.clone()
-    waiting, asked = [(0, len(radii), (clean == labels).nonzero()[:, 0])], 0
+    sure = None if sure_before is None else sure_before.clone()
+    waiting, asked = [(0, len(radii), right.nonzero()[:, 0])], 0
     while waiting:
         low, high, rows = waiting.pop()
         if low == high or len(rows) == 0:
@@ -66,20 +68,24 @@ def smallest_radii(
             chosen = rows[part]
             result = attack.at(radii[middle])(model, inputs[chosen], labels[chosen])
             answered = result.attacked.predicted.cpu()
-            fell[part] = answered != labels[chosen]
+            fell[part] = model.task.differs(answered, labels[chosen])
             # Radii at which an example falls come in falling order, so that the last is the smallest.
             down = chosen[fell[part]]
             answers[down], points[down] = answered[fell[part]], result.perturbed.to(points)[fell[part]]
             logits[down] = result.attacked.logits.cpu()[fell[part]]
-            sure[down] = _probability(model.task, result.attacked.logits.cpu()[fell[part]], answers[down])
+            now = _probability(model.task, result.attacked.logits.cpu()[fell[part]], answers[down])
+            if sure is not None and now is not None:
+                sure[down] = now
             asked += len(chosen)
             tick(len(chosen))
         least[rows[fell]] = middle
         waiting += [(low, middle, rows[fell]), (middle + 1, high, rows[~fell])]
     tick(len(inputs) * len(radii) - asked)
-    return Fallen(clean, least, answers, points, sure, sure_before, before, logits)
+    return Fallen(clean, least, answers, points, right, sure, sure_before, before, logits)
 
 
-def _probability(task: Task, logits: Tensor, answers: Labels) -> Tensor:
+def _probability(task: Task, logits: Tensor, answers: Labels) -> Tensor | None:
+    if not task.one_class:
+        return None
     sure: Tensor = task.pick(task.probabilities(logits.float()), answers)
     return sure

@@ -20,6 +20,7 @@ from probe.audit.readings import evidence_of
 from probe.errors import IntegrityError
 from probe.npz import Arrays
 from probe.numbers import fraction
+from probe.task import Regression, Task
 
 TIE = 1e-2  # share of the largest logit: two answers that are this near may change places with the batch
 MEASURED = ("predictions", "explainer", "attack")  # kinds of steps whose result metrics are taken of
@@ -82,28 +83,28 @@ class _Rows:
 
     labels: Array
     predicted: Array
+    targets: Array  # the outputs that are explained
+    task: Task
     tied: Array
-    sure: Array  # the probability of the most likely class
+    sure: Array | None  # the probability of the most likely class; None where there are none
 
     @classmethod
     def of(cls, bundle: Bundle) -> "_Rows":
-        answers, logits = Answers.of(bundle), bundle.arrays("predictions")["logits"].astype(np.float64)
-        ranked = np.sort(logits, axis=1)
-        tied = ranked[:, -1] - ranked[:, -2:-1].min(1, initial=np.inf) <= TIE * np.maximum(1.0, np.abs(logits).max(1))
-        threshold = getattr(answers.task, "threshold", None)
-        if threshold is not None:
-            tied = np.abs(answers.probabilities[:, -1] - threshold) <= TIE
-        return cls(answers.labels, answers.predicted, tied, answers.probabilities.max(1))
+        answers = Answers.of(bundle)
+        task, logits = answers.task, answers.logits
+        tied = task.tied(logits, answers.labels, TIE)
+        sure = answers.probabilities.max(1) if task.one_class else None
+        return cls(answers.labels, answers.predicted, task.target(logits), task, tied, sure)
 
 
 def _check_measured(arrays: Arrays, answers: _Rows) -> None:
     """What the usual metrics saw of the answers is what the logits say."""
     right = arrays.get(evidence_of("accuracy"))
     if right is not None:
-        agree = (right == (answers.predicted == answers.labels)) | answers.tied
+        agree = (right == ~answers.task.differs(answers.predicted, answers.labels)) | answers.tied
         _expect(bool(agree.all()), "predictions", "what was right is not what the logits say")
     confident = arrays.get(evidence_of("calibration_error"))
-    if confident is not None:
+    if confident is not None and answers.sure is not None:
         close = np.abs(confident[:, 0] - answers.sure) <= TIE
         _expect(bool(close.all()), "predictions", "how sure the answers were is not what the logits say")
 
@@ -112,17 +113,27 @@ def _check_predictions(bundle: Bundle, arrays: Arrays) -> None:
     data, classes = bundle.manifest.data, bundle.manifest.model.classes
     n = len(arrays["labels"])
     _expect(data.n == n, "predictions", f"audit.json speaks of {data.n!r} rows, and there are {n} labels")
-    _expect(arrays["rows"].shape == arrays["labels"].shape == (n,), "predictions", "rows and labels differ in length")
+    _expect(arrays["rows"].shape == (n,), "predictions", "rows and labels differ in length")
     logits = arrays["logits"]
     _expect(logits.ndim == 2 and len(logits) == n and logits.dtype.kind == "f", "predictions", "logits are no table")
     _expect(bool(np.isfinite(logits).all()), "predictions", "logits hold NaN or infinity")
     _expect(not classes or logits.shape[1] == len(classes), "predictions", f"{len(classes)} classes are named")
     _check_rows("predictions", arrays["rows"], None)
-    _check_whole("predictions", arrays["labels"], logits.shape[1])
+    _check_labels(bundle.manifest.task, arrays["labels"], logits)
     if data.groups:
         groups = bundle.groups()
         _expect(groups.shape == (n, len(data.groups)), "groups", f"the table is {groups.shape}, of {n} rows")
     _expect(bool(data.groups) == bundle.has("tables/groups.csv"), "groups", "audit.json and tables/ disagree")
+
+
+def _check_labels(task: Task, labels: Array, logits: Array) -> None:
+    if isinstance(task, Regression):
+        shape = (len(logits),) if len(task.outputs) == 1 else logits.shape
+        _expect(labels.shape == shape and labels.dtype.kind == "f", "predictions", "labels are no numbers")
+        _expect(bool(np.isfinite(labels).all()), "predictions", "labels hold NaN or infinity")
+        return
+    _expect(labels.shape == (len(logits),), "predictions", "rows and labels differ in length")
+    _check_whole("predictions", labels, logits.shape[1])
 
 
 def _check_instances(bundle: Bundle, arrays: Arrays, answers: _Rows) -> None:
@@ -138,7 +149,7 @@ def _check_instances(bundle: Bundle, arrays: Arrays, answers: _Rows) -> None:
 def _check_explanation(bundle: Bundle, name: str, arrays: Arrays, instances: Arrays, answers: _Rows) -> None:
     data, rows = bundle.manifest.data, arrays["rows"]
     _expect(np.array_equal(rows, instances["rows"]), name, "its rows are not those of instances")
-    agree = (arrays["targets"] == answers.predicted[rows]) | answers.tied[rows]
+    agree = (arrays["targets"] == answers.targets[rows]) | answers.tied[rows]
     _expect(bool(agree.all()), name, "it explains other classes than were predicted")
     values, by_feature = arrays["values"], arrays["by_feature"]
     _check_form(name, values, (len(rows), *data.shape))
@@ -163,22 +174,24 @@ def _check_attack(bundle: Bundle, name: str, arrays: Arrays, answers: _Rows) -> 
     labels = answers.labels[rows]
     for part, shape in ((clean, (len(rows),)), (success, (len(eps), len(rows)))):
         _check_form(name, part, shape, kinds="b")
-    _check_form(name, attacked, (len(eps), len(rows)), kinds="iu")
-    right = (clean == (answers.predicted[rows] == labels)) | answers.tied[rows]
+    _check_form(name, attacked, (len(eps), *labels.shape), kinds="iu" if answers.task.one_class else "f")
+    differs = answers.task.differs
+    off = np.stack([differs(given, labels) for given in attacked])
+    right = (clean == ~differs(answers.predicted[rows], labels)) | answers.tied[rows]
     _expect(bool(right.all()), name, "what was right before the attack is not what the predictions say")
     _expect(
-        np.array_equal(success, clean & (attacked != labels)),
+        np.array_equal(success, clean & off),
         name,
         "its successes are not the rows that were right before and wrong after",
     )
     standing = arrays.get(evidence_of("robust_accuracy"))
     _expect(
-        standing is not None and np.array_equal(standing.astype(bool), attacked == labels),
+        standing is not None and np.array_equal(standing.astype(bool), ~off),
         name,
         "what withstood it is not what was answered",
     )
     if "probability" in arrays:
-        _check_form(name, arrays["probability"], attacked.shape)
+        _check_form(name, arrays["probability"], off.shape)
         within = (arrays["probability"] >= 0) & (arrays["probability"] <= 1 + TIE)
         _expect(bool(within.all()), name, "its probabilities are not between 0 and 1")
     kept = len(arrays["inputs"])

@@ -95,7 +95,7 @@ def _explain(
 
     def work(tick: Tick) -> Arrays:
         inputs = model.check(data.inputs[rows])
-        targets = model.predict(inputs)
+        targets = model.targets(inputs)
         values = []
         for part in spans(len(rows), 10):
             values.append(explainer(model, inputs[part], targets[part]).values)
@@ -130,18 +130,23 @@ def _attack(step: Planned, attack: Attack, plan: Plan, model: Model, drawn: tupl
             words = {"before": np.array(model.space.describe(few)), "after": np.array(after)}
         asked = [partial(fallen.at, k, attack.at(eps), model, inputs) for k, eps in enumerate(ordered)]
         measured = measure_each(plan.metrics("robustness"), model, asked, readings)
+        sure = {} if fallen.sure is None or fallen.sure_before is None else {
+            "probability": to_numpy(torch.stack([torch.where(f, fallen.sure, fallen.sure_before) for f in at]))
+        }  # fmt: skip
         return (
             words
+            | sure
             | measured
             | {
                 "rows": to_numpy(rows),
                 "inputs": to_numpy(few),
                 "eps": np.array([float(fraction(eps)) for eps in ordered]),
-                "clean": to_numpy(fallen.clean == labels),
+                "clean": to_numpy(fallen.right),
                 "success": to_numpy(torch.stack(at)),
                 "movable": to_numpy(torch.stack([attack.at(eps).could_move(model.space, inputs) for eps in ordered])),
-                "probability": to_numpy(torch.stack([torch.where(f, fallen.sure, fallen.sure_before) for f in at])),
-                "predicted": to_numpy(torch.stack([torch.where(fell, fallen.answers, fallen.clean) for fell in at])),
+                "predicted": to_numpy(
+                    torch.stack([torch.where(column(f, fallen.clean), fallen.answers, fallen.clean) for f in at])
+                ),
                 "shown": to_numpy(torch.stack(shown)),
                 "moved": to_numpy(torch.stack([model.space.by_feature(model.space.change(x, few)) for x in shown])),
             }

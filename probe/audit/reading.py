@@ -144,9 +144,17 @@ def _withstands(bundle: Bundle) -> str:
 def _accuracy(findings: Sequence[Finding]) -> str:
     found = next((f for f in findings if f.check == "accuracy" and f.estimate is not None), None)
     if found is None:
-        return "Accuracy was not measured."
+        return _explained(findings)
     asked = {"pass": "as asked", "fail": "too few", "inconclusive": "too close to tell"}.get(found.status, "")
     return f"{share(found.estimate)} of the answers are right ({asked}: at least {share(found.threshold)})."
+
+
+def _explained(findings: Sequence[Finding]) -> str:
+    """Of a regression how much of what varies its answers explain."""
+    found = next((f for f in findings if f.metric == "r_squared" and f.estimate is not None), None)
+    if found is None:
+        return "Accuracy was not measured."
+    return f"The answers explain {share(max(0.0, found.estimate or 0.0))} of the variance of the labels (R squared)."
 
 
 def _groups(manifest: Manifest, findings: Sequence[Finding]) -> str:

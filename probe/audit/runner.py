@@ -11,8 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from probe import __version__
 from probe.audit import lock
 from probe.audit.bundle import Bundle, create, is_unused, read
@@ -29,7 +27,7 @@ from probe.dataset import Dataset
 from probe.errors import ExistsError, IntegrityError, PlanError, ProbeError, Unsupported, is_out_of_memory
 from probe.model import Model
 from probe.study import check_fit, suited
-from probe.task import Classification, Task
+from probe.task import Classification, MultiLabel, Regression, Task
 from probe.tensors import to_numpy
 
 ASKED = 200  # rows that a model whose weights cannot be seen is asked, to find the one that was audited
@@ -142,6 +140,15 @@ def _check_names(plan: Plan, model: Model, data: Dataset) -> None:
     if missing := set(plan.bias.groups or ()) - set(columns):
         there = f"it has {', '.join(columns)}" if columns else "it declares none"
         raise PlanError(f"bias.groups names {sorted(missing)[0]!r}, which is no group of {data.name}; {there}")
+    if not (model.task.one_class or isinstance(model.task, Regression)):
+        raise PlanError(
+            f"an audit is of classes or of numbers, and {model.name} is {model.task.kind}; audit one of its "
+            f"{model.task.units[1]} at a time: a forward that returns logits[:, k], with "
+            "task=Classification((...), outputs='one logit')"
+            if isinstance(model.task, MultiLabel)
+            else f"an audit is of classes or of numbers, and {model.name} answers at each place; audit one place at a "
+            "time: a forward that returns logits[:, place], with task=Classification((...))"
+        )
     classes = model.classes or data.classes
     if plan.bias.positive and plan.bias.positive not in classes:
         raise PlanError(f"bias.positive = {plan.bias.positive!r} is no class; there are {', '.join(classes)}")
@@ -172,10 +179,8 @@ def _check_answers(bundle: Bundle, model: Model, data: Dataset) -> None:
         return
     audited = bundle.arrays("predictions")["logits"][:ASKED]
     now = to_numpy(model.logits(model.check(data.inputs[: len(audited)])))
-    if now.shape == audited.shape:
-        apart = np.abs(model.task.probabilities(audited) - model.task.probabilities(now)).max(1) > ALIKE
-        if not apart.any():
-            return
+    if now.shape == audited.shape and not (model.task.apart(audited, now) > ALIKE).any():
+        return
     raise ExistsError(
         f"{bundle.folder} holds an audit of {model.name} when it answered otherwise, and is left as it is; "
         "choose another folder with --out, or --replace it"

@@ -84,6 +84,19 @@ class Task(ABC):
         """What an explanation is of, by the name of the setting: the logits, or the probabilities."""
         return logits if output == "logit" else self.probabilities(logits)
 
+    def differs(self, decisions: Any, labels: Any) -> Any:
+        """Whether each row's decision is another than its label, (rows,)."""
+        return decisions != labels
+
+    def tied(self, logits: NDArray[Any], labels: NDArray[Any], share: float) -> NDArray[Any]:
+        """Where rounding of that share of numpy's logits could turn the decision, (rows,)."""
+        return np.zeros(len(logits), dtype=bool)
+
+    def apart(self, one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
+        """How far the answers of two passes are apart, (rows,): in probability, or as a share of a number."""
+        gap: NDArray[Any] = np.abs(self.probabilities(one) - self.probabilities(other))
+        return gap.reshape(len(gap), -1).max(1)
+
     def comparable(self, logits: Any) -> Any:
         """The logits as numbers by which two passes of a model can be compared."""
         return logits
@@ -99,6 +112,14 @@ class Task(ABC):
     def least_likely(self, logits: Any) -> Any:
         """The answer that is furthest from being given, in each row."""
         raise Unsupported(f"only classes can be least likely, and the task is {type(self).__name__}; use another goal")
+
+    def beyond(self, logits: Any, targets: Any, sign: int) -> Any:
+        """By how much the numbers of each row are above their targets, or below them where the sign is -1, (rows,)."""
+        return self.shifted(logits, 0.0)
+
+    def shifted(self, logits: Any, by: float) -> Any:
+        """The answers moved by so much."""
+        raise Unsupported(f"a shift is one of numbers, and the task is {type(self).__name__}; use another goal")
 
     def likeliest(self, logits: Any) -> Any:
         """The most likely of several classes of each row, whatever threshold a decision has.

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from probe.errors import DataError, ShapeError
@@ -144,6 +145,15 @@ class Classification(Task):
             return ""
         second = self.classes[1] if len(self.classes) == 2 else "class 1"
         return f"{second} where its probability is at least {self.threshold:g}"
+
+    def tied(self, logits: NDArray[Any], labels: NDArray[Any], share: float) -> NDArray[Any]:
+        if self.threshold is not None:
+            near: NDArray[Any] = np.abs(self.probabilities(logits)[:, -1] - self.threshold) <= share
+            return near
+        held = logits.astype(np.float64)
+        ranked = np.sort(held, axis=1)
+        least: NDArray[Any] = ranked[:, -1] - ranked[:, -2:-1].min(1, initial=np.inf)
+        return least <= share * np.maximum(1.0, np.abs(held).max(1))
 
     def words(self, decisions: NDArray[Any]) -> NDArray[Any]:
         return by_name(decisions, self.classes)

@@ -91,6 +91,27 @@ class Regression(Task):
         """
         return self.loss(logits, labels) > 0
 
+    def shifted(self, logits: Any, by: float) -> Any:
+        return self.predict(logits) + by
+
+    def beyond(self, logits: Any, targets: Any, sign: int) -> Any:
+        return -largest(sign * (targets.reshape(logits.shape) - wide(logits)))
+
+    def differs(self, decisions: Any, labels: Any) -> Any:
+        rows = labels.shape[0]
+        return self.wrong(decisions.reshape(rows, len(self.outputs)), labels)
+
+    def tied(self, logits: NDArray[Any], labels: NDArray[Any], share: float) -> NDArray[Any]:
+        if self.tolerance is None:
+            return super().tied(logits, labels, share)
+        size = share * np.maximum(1.0, np.abs(logits.astype(np.float64)))
+        near: NDArray[Any] = (np.abs(self.error(logits, labels) - self.tolerance) <= size).any(1)
+        return near
+
+    def apart(self, one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
+        gap: NDArray[Any] = (np.abs(one - other) / np.maximum(1.0, np.abs(one))).max(1)
+        return gap
+
     def loss(self, logits: Any, labels: Any) -> Any:
         """By how much the worst number of each row is off beyond the tolerance, (rows,)."""
         if self.tolerance is None:

@@ -110,4 +110,6 @@ def _answers(bundle: Bundle) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Of every row its label, its answer, and the probability of that."""
     stored, meaning = bundle.arrays("predictions"), bundle.manifest.task
     answers = meaning.predict(stored["logits"])
+    if not meaning.one_class:
+        return stored["labels"], answers, np.full(len(answers), np.nan)
     return stored["labels"], answers, meaning.pick(meaning.probabilities(stored["logits"]), answers)

@@ -108,6 +108,10 @@ def answer(bundle: Bundle, row: int) -> tuple[str, float, str]:
     """The predicted class, its probability, and the true class."""
     stored, names = bundle.arrays("predictions"), classes(bundle)
     meaning, logits = bundle.manifest.task, stored["logits"][row]
+    if not meaning.one_class:
+        told = [meaning.words(np.asarray([each]))[0] for each in (meaning.predict(logits), stored["labels"][row])]
+        answered, label = (each if isinstance(each, str) else number(each) for each in told)
+        return answered, float("nan"), label
     probabilities, top = meaning.probabilities(logits), int(meaning.predict(logits))
     return names[top], float(probabilities[top]), names[int(stored["labels"][row])]
 
@@ -115,6 +119,9 @@ def answer(bundle: Bundle, row: int) -> tuple[str, float, str]:
 def ranking(bundle: Bundle, row: int, count: int = 5) -> pd.DataFrame:
     """The most probable classes."""
     stored, names = bundle.arrays("predictions"), classes(bundle)
+    if not bundle.manifest.task.one_class:
+        listed = [(name, number(float(value)), "") for name, value in zip(names, stored["logits"][row], strict=True)]
+        return pd.DataFrame(listed, columns=["Output", "Answer", "Truth"])
     probabilities = bundle.manifest.task.probabilities(stored["logits"][row])
     truth = int(stored["labels"][row])
     order = np.argsort(-probabilities, kind="stable")[:count]

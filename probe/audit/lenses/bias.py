@@ -16,6 +16,10 @@ def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
     if groups is None or groups.empty:
         result.findings.append(absent("bias", "differences between groups", _why_no_groups(wanted, answers)))
         return
+    if not answers.task.one_class:
+        note = f"groups are compared by a favourable class, and the answers are those of a {answers.task.kind}"
+        result.findings.append(absent("bias", "differences between groups", note))
+        return
     positive = plan.bias.positive
     if not positive and len(classes) != 2:
         note = f"there are {len(classes)} classes; name the favourable one as bias.positive in the plan"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -32,8 +33,7 @@ class Answers:
 
     task: Task
     labels: NDArray[Any]
-    predicted: NDArray[Any]  # as decided, where the model's owner set a threshold
-    probabilities: Floats
+    logits: NDArray[Any]
     groups: pd.DataFrame | None
 
     @classmethod
@@ -41,12 +41,24 @@ class Answers:
         arrays = bundle.arrays("predictions")
         task = bundle.manifest.task
         groups = bundle.groups() if bundle.has("tables/groups.csv") else None
-        logits = arrays["logits"]
-        return cls(task, arrays["labels"], task.predict(logits), task.probabilities(logits), groups)
+        return cls(task, arrays["labels"], arrays["logits"], groups)
 
-    @property
-    def correct(self) -> NDArray[Any]:
-        return self.labels == self.predicted
+    @cached_property
+    def predicted(self) -> NDArray[Any]:
+        """The decisions."""
+        found: NDArray[Any] = self.task.predict(self.logits)
+        return found
+
+    @cached_property
+    def probabilities(self) -> Floats:
+        """Of each class; a regression has none."""
+        found: Floats = self.task.probabilities(self.logits)
+        return found
+
+    def right(self) -> NDArray[Any]:
+        """Whether each decision is the label."""
+        found: NDArray[Any] = ~self.task.differs(self.predicted, self.labels)
+        return found
 
 
 def done(bundle: Bundle, lens: str) -> list[StepRecord]:

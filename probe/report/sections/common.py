@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from probe import plots
@@ -49,10 +50,13 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
 
 
-def class_name(bundle: Bundle, index: int) -> str:
-    """A class by its name, or by its number where it has none."""
-    classes = bundle.manifest.model.classes
-    return classes[index] if 0 <= index < len(classes) else f"class {index}"
+def answer_name(bundle: Bundle, answer: Any) -> str:
+    """A label or an answer in words: a class by its name, or by its number where it has none; a number as it is."""
+    task = bundle.manifest.task
+    if task.one_class:
+        return task.name(int(answer))
+    told = task.words(np.asarray([answer]))[0]
+    return told if isinstance(told, str) else f"{told:.4g}"
 
 
 def drawer(bundle: Bundle) -> Drawer:

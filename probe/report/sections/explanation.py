@@ -11,7 +11,7 @@ from probe.audit.reading import captioned, readings
 from probe.audit.titles import title_of
 from probe.formatting import DASH, estimate, number, settings, words
 from probe.report.parts import Block, Figure, Section, Table, Text, panel
-from probe.report.sections.common import class_name, drawer, steps, with_absence
+from probe.report.sections.common import answer_name, drawer, steps, with_absence
 
 INSTANCES = 4
 FEATURES = 10
@@ -66,8 +66,9 @@ def _instances(bundle: Bundle, methods: dict[str, Arrays]) -> list[Block]:
         _captions(bundle),
     ]
     for index, row in enumerate(rows):
-        target = class_name(bundle, int(next(iter(methods.values()))["targets"][index]))
-        label = class_name(bundle, int(answers["labels"][row]))
+        label, task = answer_name(bundle, answers["labels"][row]), bundle.manifest.task
+        explained = int(next(iter(methods.values()))["targets"][index])
+        target = task.name(explained) if task.one_class else answer_name(bundle, task.predict(answers["logits"])[row])
         verdict = "which is the label" if target == label else f"but the label is {label}"
         head = f"Row {int(row):,}: the model answers {target}, {verdict}."
         blocks.append(_instance(bundle, methods, shown, index, head))

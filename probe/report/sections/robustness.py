@@ -12,7 +12,7 @@ from probe.audit.titles import titles
 from probe.formatting import count, estimate, number, settings
 from probe.numbers import fraction
 from probe.report.parts import Block, Cell, Figure, Section, Table, Text, panel
-from probe.report.sections.common import class_name, drawer, reach, records, steps, with_absence
+from probe.report.sections.common import answer_name, drawer, reach, records, steps, with_absence
 
 PAIRS = 4
 CURVES = 6  # groups that are drawn; the table has all
@@ -125,8 +125,8 @@ def _pairs(bundle: Bundle) -> list[Block]:
     panels, rows, drawing = [], [], drawer(bundle)
     for order, index in enumerate(broken):
         row = int(arrays["rows"][index])
-        before = class_name(bundle, int(answers["labels"][row]))
-        after = class_name(bundle, int(arrays["predicted"][at][index]))
+        before = answer_name(bundle, answers["labels"][row])
+        after = answer_name(bundle, arrays["predicted"][at][index])
         moved, pair = arrays["moved"][at][index] / drawing.places, _pair(bundle, arrays, at, int(index))
         title = f"row {row}: {before} → {after}"
         if text := drawing.edited(*pair):
