@@ -23,6 +23,8 @@ KWARGS = {
     **test_text_networks.SMALL,
     **test_graph_networks.KWARGS,
     **dict.fromkeys(("autoencoder", "vae", "gan"), test_generative.SMALL),
+    "tcn": {"channels": 2, "widths": [4, 8], "classes": 2},
+    "series-gru": {"channels": 2, "stretch": 3, "width": 8, "hidden": 6, "classes": 2},
 }
 # What is dropped of a row on its way through such a network: the shapes, in order.
 DROPPED = {
@@ -39,6 +41,8 @@ DROPPED = {
     "text-transformer": [*5 * [(12, 8)], (8,)],
     "gcn": [(7, 7)],
     "gat": [(7, 7)],
+    "tcn": [(8,)],
+    "series-gru": [(2 * 6,)],
 }
 CHECK = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
 
@@ -49,6 +53,8 @@ def rows(architecture, count=6):
         return test_text_networks.sentences(count)
     if architecture in test_graph_networks.KWARGS:
         return test_graph_networks.graphs(0, count).float()
+    if architecture in ("tcn", "series-gru"):
+        return torch.rand(count, 2, 12, generator=torch.Generator().manual_seed(0))
     return torch.rand(count, *SHAPES.get(architecture, (1, 8, 8)), generator=torch.Generator().manual_seed(0))
 
 

@@ -23,6 +23,7 @@ READERS = {
     "fashion-anomalies": "probe_models.datasets.anomalies",
     "fashion-generated": "probe_models.datasets.generated",
     "motifs": "probe_models.datasets.motifs",
+    "ecg": "probe_models.datasets.ecg",
 }
 
 

@@ -28,6 +28,7 @@ from probe_models.networks.mlp import TableNet
 from probe_models.networks.network import Network
 from probe_models.networks.recurrent import GRU, LSTM, RecurrentNetwork
 from probe_models.networks.resnet import ResNet
+from probe_models.networks.temporal import SeriesGRU, TemporalConvNet
 from probe_models.networks.text_cnn import TextCNN
 from probe_models.networks.text_transformer import TextTransformer
 from probe_models.networks.vae import VariationalAutoEncoder
@@ -51,6 +52,8 @@ ARCHITECTURES: dict[str, Callable[..., Network]] = {
     "gan": AdversarialPair,
     "gcn": GCN,
     "gat": GAT,
+    "tcn": TemporalConvNet,
+    "series-gru": SeriesGRU,
 }
 __all__ = ["ARCHITECTURES", "build", "drawn", "start"]
 

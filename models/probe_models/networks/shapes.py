@@ -11,6 +11,7 @@ Graphs = Float[Tensor, "rows nodes nodes_and_features"]  # the adjacency, then w
 Ids = Int[Tensor, "rows tokens"]  # of words
 Tokens = Float[Tensor, "rows tokens width"]  # a vector for each word, patch or feature
 Edges = Float[Tensor, "rows nodes nodes"]
+Signals = Float[Tensor, "rows channels length"]
 Codes = Float[Tensor, "rows code"]
 Logits = Float[Tensor, "rows classes"]
 PerRow = Float[Tensor, " rows"]

@@ -1,0 +1,18 @@
+"""Recipes for time series."""
+
+from probe_models.training.settings import Settings
+from probe_models.zoo.recipes.recipe import Recipe
+
+MILLIVOLTS = "none outside the network, which takes millivolts and standardises them by the training rows"
+GENERATED = f"{MILLIVOLTS}; the series are generated, so that nothing here says how it does on people"
+
+RECIPES = {
+    "ecg-gru": Recipe(
+        architecture="series-gru",
+        kwargs={"channels": 2, "stretch": 4, "width": 32, "hidden": 32, "classes": 4, "dropout": 0.1},
+        data="ecg",
+        settings=Settings(epochs=12, batch=128, rate=5e-3),
+        preprocessing=GENERATED,
+        at_least={"accuracy": 0.9},
+    ),
+}
