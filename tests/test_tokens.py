@@ -141,7 +141,7 @@ def test_result_survives_the_disk_with_its_words(method, reader, texts, tmp_path
 def test_result_is_shown_in_a_notebook_with_its_words(method, reader, texts):
     result = method(reader, texts, reader.predict(texts))
     page = result._repr_html_()
-    assert page.count("</div>") == 3
+    assert page.count("line-height:1.35") == 3  # a line for each text
     assert all(word in page for word in reader.space.describe(texts[:3])[2] if word != "?")
     assert "<script" not in page
     written = " ".join(label.get_text() for label in result.plot(0).get_yticklabels())

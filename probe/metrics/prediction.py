@@ -133,5 +133,5 @@ def check_asked(model: Model, result: Prediction) -> None:
     if not result.is_of(model):
         raise DataError(
             f"these are the answers of another model than {model.name}, and a Prediction holds no inputs to ask it; "
-            "measure probe.predict(model, data), or Prediction(model.logits(inputs), labels)"
+            "measure probe.predict(model, data), or Prediction(model.logits(inputs), labels, task=model.task)"
         )

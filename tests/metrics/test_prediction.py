@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from probe import Attribution, Dataset, Model, Perturbation, Prediction, Space, load, predict
+from probe import Attribution, Dataset, Model, Perturbation, Prediction, Regression, Space, load, predict
 from probe.attacks import FGSM
 from probe.contracts import Proportion
 from probe.errors import DataError
@@ -33,13 +33,27 @@ def rows():
 
 
 def suited(metric, seed):
-    """A network whose answers a metric can be taken of: of three classes, or of two."""
+    """A network whose answers a metric can be taken of: of three classes, of two, or a number."""
     x = torch.zeros(2, 6)
-    return network(seed, 3 if metric.suits(result_for(metric.reads(), network(seed), x, torch.tensor([0, 1]))) else 2)
+    for model in (network(seed), network(seed, 2), network(seed, 1, task=Regression(("price",)))):
+        if metric.suits(result_for(metric.reads(), model, x, model.predict(x))):
+            return model
+    raise AssertionError(f"no network suits {metric.name()}")
+
+
+def wrong_now_and_then(model, rows):
+    """The model's answers, but for every seventh."""
+    y, every_seventh = model.predict(rows), torch.arange(60) % 7 == 0
+    return (
+        y + every_seventh.view(-1, *[1] * (y.ndim - 1))
+        if model.task.kind == "regression"
+        else (y + every_seventh) % model.logits(rows[:1]).shape[1]
+    )
 
 
 def result_for(kind, model, x, y):
-    data = Dataset(x, y, space=SPACE, classes=("a", "b", "c")[: model.logits(x[:1]).shape[1]])
+    classes = () if model.task.kind == "regression" else ("a", "b", "c")[: model.logits(x[:1]).shape[1]]
+    data = Dataset(x, y, space=SPACE, classes=classes)
     return {
         Prediction: lambda: predict(model, data),
         Attribution: lambda: IntegratedGradients()(model, x, y),
@@ -51,7 +65,7 @@ def result_for(kind, model, x, y):
 @pytest.mark.parametrize("kept", [False, True], ids=["new", "saved"])
 def test_a_metric_asks_the_model_that_it_is_given_or_refuses(metric, kept, rows, tmp_path):
     model, other = suited(metric, 0), suited(metric, 1)
-    y = model.predict(rows)
+    y = wrong_now_and_then(model, rows)
     result = result_for(metric.reads(), model, rows, y)
     if kept:
         result.save(tmp_path / "r")
@@ -60,7 +74,7 @@ def test_a_metric_asks_the_model_that_it_is_given_or_refuses(metric, kept, rows,
     if metric.reads() is Prediction:
         with pytest.raises(DataError, match=r"another model.*measure probe.predict\(model, data\), or Prediction\("):
             metric(other, result)
-        right = metric(other, Prediction(other.logits(rows), y)).value  # the remedy, followed
+        right = metric(other, Prediction(other.logits(rows), y, task=other.task)).value  # the remedy, followed
         assert right == metric(other, result_for(Prediction, other, rows, y)).value
         assert right != own.value
     else:
@@ -120,7 +134,7 @@ def test_completeness_is_what_is_missing_as_a_share_of_what_is_promised():
 def test_an_audit_and_a_metric_reduce_the_same_evidence_to_the_same_number(name, rows):
     metric = METRICS[name]()
     model = suited(metric, 0)
-    y = (model.predict(rows) + (torch.arange(60) % 7 == 0)) % model.logits(rows[:1]).shape[1]
+    y = wrong_now_and_then(model, rows)
     scores = metric(model, result_for(metric.reads(), model, rows, y))
     evidence = scores.evidence.double().numpy()
     for seed in (0, 5):
