@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, final
 
 import torch
+from torch import Tensor
 
 from probe.arrays import Given
 from probe.contracts.common import Need, check_output, passes, refuse_missing, refuse_unmet
@@ -56,7 +57,7 @@ class Explainer(Method, ABC):
         check_output(self, values, inputs)
         return Attribution(values, inputs, targets, self, model.space, model.usage - before, model.task.names)
 
-    def _explain(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
+    def _explain(self, model: Model, inputs: Inputs, targets: Labels) -> Tensor:  # of any shape, until it is checked
         if "gradients" not in self.needs:
             return self.attribute(model, inputs, targets)
         refuse_missing(self, inputs)

@@ -1,0 +1,100 @@
+"""A method that returns what its contract forbids is stopped, by however little it is wrong."""
+
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+from torch import nn
+
+from probe import Attack, Explainer, Model, Space
+from probe.attacks import FGSM
+from probe.errors import ContractError, ShapeError
+from probe.method import param
+from probe.threats import Ball
+
+
+@pytest.fixture
+def model() -> Model:
+    torch.manual_seed(0)
+    return Model(forward=nn.Linear(5, 3).eval(), space=Space(bounds=(-10.0, 10.0)))
+
+
+@pytest.fixture
+def inputs() -> torch.Tensor:
+    return torch.randn(4, 5, generator=torch.Generator().manual_seed(1))
+
+
+def explainer(produce):
+    class Odd(Explainer):
+        def attribute(self, model, inputs, targets):
+            return produce(inputs)
+
+    return Odd()
+
+
+@pytest.mark.parametrize("number", [torch.nan, torch.inf, -torch.inf])
+def test_an_explainer_that_returns_one_number_that_is_none_is_stopped(model, inputs, number):
+    def produce(x):
+        return x.clone().index_fill_(0, torch.tensor([2]), number)
+
+    with pytest.raises(ContractError, match=r"Odd\(output='logit'\) returned NaN or infinity"):
+        explainer(produce)(model, inputs)
+    assert explainer(torch.clone)(model, inputs).values.equal(inputs)
+
+
+@pytest.mark.parametrize(
+    ("produce", "shape"),
+    [
+        (lambda x: x[:, :4], r"\(4, 4\)"),
+        (lambda x: x.sum(1), r"\(4,\)"),
+        (lambda x: x[:-1], r"\(3, 5\)"),
+        (lambda x: x[:, None], r"\(4, 1, 5\)"),
+    ],
+)
+def test_an_explainer_that_returns_another_shape_is_stopped(model, inputs, produce, shape):
+    with pytest.raises(ShapeError, match=rf"returned {shape} for inputs \(4, 5\)"):
+        explainer(produce)(model, inputs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Along(Attack):
+    """Moves each input along one direction, by a share of its budget."""
+
+    eps: float = param(0.5, "radius")
+    share: float = param(1.0, "of the radius that it goes")
+    norm: float = param(2.0, "of the ball", low=1)
+
+    @property
+    def threat(self):
+        return Ball(self.norm)
+
+    def perturb(self, model, inputs, aim):
+        direction = torch.ones_like(inputs)
+        length = torch.linalg.vector_norm(direction, ord=self.norm, dim=1, keepdim=True)
+        return inputs + self.share * self.eps * direction / length
+
+
+@pytest.mark.parametrize("norm", [1.0, 2.0])
+def test_an_attack_that_leaves_its_ball_by_one_part_in_a_hundred_is_stopped(model, inputs, norm):
+    labels = model.predict(inputs)
+    assert len(Along(norm=norm)(model, inputs, labels)) == 4
+    with pytest.raises(ContractError, match=r"left its ball: moved by 0\.505, radius 0\.5"):
+        Along(norm=norm, share=1.01)(model, inputs, labels)
+
+
+def test_an_attack_that_leaves_the_largest_change_by_one_part_in_a_hundred_is_stopped(model, inputs):
+    class Far(FGSM):
+        def perturb(self, model, inputs, aim):
+            return super().perturb(model, inputs, replace(aim, budget=aim.budget * 1.01))
+
+    labels = model.predict(inputs)
+    assert len(FGSM(eps=0.5)(model, inputs, labels)) == 4
+    with pytest.raises(ContractError, match=r"left its ball: moved by 0\.505, radius 0\.5"):
+        Far(eps=0.5)(model, inputs, labels)
+
+
+def test_an_attack_that_moves_one_fixed_coordinate_is_stopped(model, inputs):
+    mutable = torch.tensor([True, True, True, True, False])
+    fixed = replace(model, space=replace(model.space, mutable=mutable))
+    with pytest.raises(ContractError, match="moved coordinates that the space holds fixed"):
+        Along()(fixed, inputs, fixed.predict(inputs))
