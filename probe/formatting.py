@@ -109,8 +109,15 @@ def settings(config: Mapping[str, Any], leave: tuple[str, ...] = ("method",)) ->
     >>> settings({"method": "pgd", "steps": 40, "eps": 8 / 255})
     'steps = 40, eps = 0.03137'
     """
-    values = {k: f"{v:.4g}" if isinstance(v, float) else v for k, v in config.items() if k not in leave}
-    return ", ".join(f"{k} = {v}" for k, v in values.items())
+    return ", ".join(f"{key} = {_setting(value)}" for key, value in config.items() if key not in leave)
+
+
+def _setting(value: Any) -> str:
+    """The value of a setting; of a method within another its name, and its own settings in brackets."""
+    if isinstance(value, Mapping):
+        inside = settings(value)
+        return words(str(value.get("method", ""))) + (f" ({inside})" if inside else "")
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def words(name: str) -> str:

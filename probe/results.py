@@ -266,7 +266,7 @@ class Perturbation(_Result):
 
     def where(self, kept: Tensor) -> "Perturbation":
         """The same, with the inputs of all other examples taken back."""
-        attacked = torch.where(kept[:, None], self.attacked.logits, self.clean.logits)
+        attacked = torch.where(column(kept, self.clean.logits), self.attacked.logits, self.clean.logits)
         return replace(
             self,
             perturbed=torch.where(column(kept, self.inputs), self.perturbed, self.inputs),
@@ -287,7 +287,6 @@ class Perturbation(_Result):
     def to_frame(self) -> pd.DataFrame:
         """One row per example: label, prediction before and after, success, size of the change."""
         sizes = self.space.form_of(self.inputs).lengths
-        named = {} if self.targets is None else {"target": _named(self.targets, self.clean.task.names)}
         return pd.DataFrame(
             {
                 name: _worded(self.clean.task, to_numpy(decided))
@@ -295,12 +294,10 @@ class Perturbation(_Result):
                     "label": self.clean.labels,
                     "clean": self.clean.predicted,
                     "attacked": self.attacked.predicted,
+                    **({} if self.targets is None else {"target": self.targets}),
                 }.items()
             }
-            | {
-                "success": to_numpy(self.success),
-            }
-            | named
+            | {"success": to_numpy(self.success)}
             | {name: to_numpy(self.distance(p)) for name, p in sizes.items()}
         )
 
@@ -322,10 +319,10 @@ class Perturbation(_Result):
         return _drawn(self)
 
     def _in_words(self) -> tuple[str, ...]:
-        before, broken = int(self.clean.correct.sum()), int(self.success.sum())
-        told = f"{before} right before, {broken} of them wrong after"
-        if self.goal.answer != "wrong":
-            told = f"{before} right before, {broken} reached the goal {self.goal}"
+        broken = int(self.success.sum())
+        told = f"{broken} reached the goal {self.goal}"
+        if self.goal.answer == "wrong":
+            told = f"{int((~self._reached(self.clean)).sum())} right before, {broken} of them wrong after"
         return (
             f"Perturbation of {len(self)} examples by {self.method}",
             told,

@@ -37,7 +37,7 @@ class FGSM(_GradientAttack):
     """One step of length eps up the loss (Goodfellow et al. 2015, arXiv:1412.6572); its L2 form with norm="l2"."""
 
     def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
-        _, _, gradient = _loss_and_gradient(model.space, inputs, aim)
+        _, _, gradient = loss_and_gradient(model.space, inputs, aim)
         norm = NORMS[self.norm]
         step = column(aim.budget.to(gradient.dtype), inputs) * norm.steepest(gradient)
         return place(model.space, inputs, step, norm.p, aim.budget)
@@ -51,6 +51,8 @@ class PGD(_GradientAttack):
     rising (after arXiv:2003.01690), and keeps its best point. An example that has reached the goal is dropped from the
     batch, so strength costs time only where it is needed.
     """
+
+    finds: ClassVar[str] = "fgsm"  # its first point
 
     steps: int = param(40, "gradient steps in each restart", low=1)
     restarts: int = param(1, "starts; the first from the input itself, the others from random points", low=1)
@@ -85,7 +87,7 @@ class PGD(_GradientAttack):
         found, highest = state.x.clone(), state.best_loss.clone()
         successful = torch.zeros(len(found), dtype=torch.bool, device=found.device)
         for _ in range(self.steps):
-            loss, reached, gradient = _loss_and_gradient(space, state.x, state.aim)
+            loss, reached, gradient = loss_and_gradient(space, state.x, state.aim)
             state.update_best(loss)
             found[state.row[reached]], highest[state.row[reached]], successful[state.row[reached]] = (
                 state.x[reached],
@@ -149,7 +151,7 @@ class _State:
         self.x = torch.where(column(stalled, self.x), self.best, place(space, self.origin, change, norm.p, radius))
 
 
-def _loss_and_gradient(space: Space, inputs: Inputs, aim: Aim) -> tuple[PerExample, Tensor, Inputs]:
+def loss_and_gradient(space: Space, inputs: Inputs, aim: Aim) -> tuple[PerExample, Tensor, Inputs]:
     """The loss, whether the goal is reached, and the gradient by changes in the unit of the space's scale."""
     loss, reached, gradient = aim.slope(inputs)
     slope = torch.where(space.movable(inputs), wide(gradient) * space.unit(wide(inputs)), 0.0)

@@ -1,6 +1,6 @@
-"""At which of some radii each example falls."""
+"""At which of some budgets an attack reaches its goal with each example."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -8,6 +8,7 @@ from torch import Tensor
 
 from probe.contracts import Attack
 from probe.model import Model
+from probe.numbers import fraction
 from probe.results import Perturbation, Prediction
 from probe.shapes import Inputs, Labels, Logits
 from probe.task import Task
@@ -16,72 +17,116 @@ from probe.tensors import column, rows_per_pass, spans
 Tick = Callable[[int], None]  # told how many more examples are done
 
 
-@dataclass(frozen=True)
+@dataclass
 class Fallen:
-    """What an attack did to each example at growing radii."""
+    """What an attack did to each example at growing budgets."""
 
     clean: Labels  # the answer without an attack
-    least: Labels  # the number of the smallest radius at which an example fell; beyond all where none did
-    answers: Labels  # the answer at that radius; the clean one where there is none
-    points: Inputs  # the attacked input at that radius; the input itself where there is none
+    least: Labels  # the number of the smallest budget at which the goal was reached; beyond all where it was at none
+    answers: Labels  # the answer at that budget; the clean one where there is none
+    points: Inputs  # the attacked input at that budget; the input itself where there is none
     right: Tensor  # whether each answer was right without an attack, (batch,)
-    sure: Tensor | None  # the probability of the answer at that radius, (batch,); None where answers have none
+    sure: Tensor | None  # the probability of the answer at that budget, (batch,); None where answers have none
     sure_before: Tensor | None  # and of the clean one
     before: Prediction  # what was answered without an attack
-    logits: Logits  # at that radius; the clean ones where there is none
+    logits: Logits  # at that budget; the clean ones where there is none
+    targets: Tensor | None  # what each example was to become, where the goal names an answer
+
+    @classmethod
+    def untouched(cls, before: Prediction, inputs: Inputs, count: int, targets: Tensor | None) -> "Fallen":
+        """Before any attack at so many budgets."""
+        logits, clean = before.logits.cpu().clone(), before.predicted.cpu()
+        sure = _probability(before.task, logits, clean)
+        right = ~before.task.wrong(before.logits, before.labels).cpu()
+        return cls(
+            clean=clean,
+            least=torch.full((len(inputs),), count),
+            answers=clean.clone(),
+            points=inputs.clone(),
+            right=right,
+            sure=None if sure is None else sure.clone(),
+            sure_before=sure,
+            before=before,
+            logits=logits,
+            targets=None if targets is None else targets.cpu(),
+        )
+
+    def record(self, rows: Tensor, least: Tensor | int, result: Perturbation) -> None:
+        """Keep the answers of an attack that reached its goal with all of these rows."""
+        answers = result.attacked
+        self.least[rows], self.answers[rows] = torch.as_tensor(least), answers.predicted.cpu()
+        self.points[rows], self.logits[rows] = result.perturbed.to(self.points), answers.logits.cpu()
+        sure = _probability(answers.task, answers.logits.cpu(), self.answers[rows])
+        if self.sure is not None and sure is not None:
+            self.sure[rows] = sure
 
     def at(self, k: int, attack: Attack, model: Model, inputs: Inputs) -> Perturbation:
-        """What the attack did at the radius of that number; `attack` has it."""
+        """What the attack did at the budget of that number; `attack` has it."""
         fell = self.least <= k
         moved = torch.where(column(fell, inputs).to(inputs.device), self.points.to(inputs), inputs)
         where = column(fell, self.logits).to(self.before.logits.device)
         logits = torch.where(where, self.logits.to(self.before.logits), self.before.logits)
-        return Perturbation(inputs, moved, self.before, replace(self.before, logits=logits), attack, model.space)
+        after = replace(self.before, logits=logits)
+        targets = None if self.targets is None else self.targets.to(logits.device)
+        return Perturbation(
+            inputs, moved, self.before, after, attack, model.space, targets=targets, success=fell.to(logits.device)
+        )
 
 
 def smallest_radii(
     attack: Attack, radii: tuple[str, ...], model: Model, inputs: Inputs, labels: Labels, tick: Tick
 ) -> Fallen:
-    """The smallest of some growing radii at which an attack breaks each example that is right to begin with.
+    """The smallest of some growing budgets at which an attack reaches its goal with each example that is right.
 
-    What falls at a radius has fallen at all larger ones, as its point lies in their balls too. What stands at a radius
-    is not attacked at smaller ones, whose points that attack could have reached. So the radii of each example are
-    bisected. An attack that fails in a ball may have succeeded in a smaller one: then an example counts as standing
-    that would have fallen had every radius been tried.
+    An attack that makes its change as small as it can is run once: it succeeds at the budgets that are as large as its
+    change. Of any other the budgets of each example are bisected. What it breaks at a budget is broken at all larger
+    ones, as its point is within them too. What it does not break is not attacked with smaller ones, whose points it
+    could have reached. An attack that fails with a budget may have succeeded with a smaller one: then an example counts
+    as robust that would not have, had every budget been tried.
     """
     given = model.check(inputs)
     before = Prediction.of(model, given, model.check_labels(labels, given))
-    logits = before.logits.cpu().clone()
-    clean, labels = before.predicted.cpu(), labels.cpu()
-    right = ~model.task.wrong(before.logits, before.labels).cpu()
-    sure_before = _probability(model.task, logits, clean)
-    least, answers, points = torch.full((len(inputs),), len(radii)), clean.clone(), inputs.clone()
-    sure = None if sure_before is None else sure_before.clone()
-    waiting, asked = [(0, len(radii), right.nonzero()[:, 0])], 0
+    found = Fallen.untouched(before, inputs, len(radii), attack.goal.aims(model.task, before.logits, None))
+    right = found.right.nonzero()[:, 0]
+    asked = 0
+    run = _bisected if attack.budget else _once
+    for done in run(attack, radii, right, found, lambda each, rows: each(model, inputs[rows], labels[rows])):
+        asked += done
+        tick(done)
+    tick(len(inputs) * len(radii) - asked)
+    return found
+
+
+Run = Callable[[Attack, Tensor], Perturbation]  # an attack on some rows
+
+
+def _bisected(attack: Attack, radii: tuple[str, ...], right: Tensor, found: Fallen, run: Run) -> Iterator[int]:
+    """Record what an attack does at each budget, and tell how many examples were attacked each time."""
+    waiting = [(0, len(radii), right)]
     while waiting:
         low, high, rows = waiting.pop()
         if low == high or len(rows) == 0:
             continue
         middle = (low + high) // 2
         fell = torch.zeros(len(rows), dtype=torch.bool)
-        for part in spans(len(rows), max(100, rows_per_pass(inputs))):
-            chosen = rows[part]
-            result = attack.at(radii[middle])(model, inputs[chosen], labels[chosen])
-            answered = result.attacked.predicted.cpu()
-            fell[part] = model.task.differs(answered, labels[chosen])
-            # Radii at which an example falls come in falling order, so that the last is the smallest.
-            down = chosen[fell[part]]
-            answers[down], points[down] = answered[fell[part]], result.perturbed.to(points)[fell[part]]
-            logits[down] = result.attacked.logits.cpu()[fell[part]]
-            now = _probability(model.task, result.attacked.logits.cpu()[fell[part]], answers[down])
-            if sure is not None and now is not None:
-                sure[down] = now
-            asked += len(chosen)
-            tick(len(chosen))
-        least[rows[fell]] = middle
+        for part in spans(len(rows), max(100, rows_per_pass(found.points))):
+            result = run(attack.at(radii[middle]), rows[part])
+            fell[part] = success = result.success.cpu()
+            # Budgets at which an example is broken come in falling order, so that the last is the smallest.
+            found.record(rows[part][success], middle, result[success.to(result.inputs.device)])
+            yield len(success)
         waiting += [(low, middle, rows[fell]), (middle + 1, high, rows[~fell])]
-    tick(len(inputs) * len(radii) - asked)
-    return Fallen(clean, least, answers, points, right, sure, sure_before, before, logits)
+
+
+def _once(attack: Attack, radii: tuple[str, ...], right: Tensor, found: Fallen, run: Run) -> Iterator[int]:
+    """Record from how long a change on an attack succeeds that makes it as small as it can."""
+    budgets = torch.tensor([float(fraction(radius)) for radius in radii], dtype=torch.float64)
+    for part in spans(len(right), max(100, rows_per_pass(found.points))):
+        result = run(attack, right[part])
+        least = torch.searchsorted(budgets, result.length.cpu().double())
+        near = result.success.cpu() & (least < len(radii))
+        found.record(right[part][near], least[near], result[near.to(result.inputs.device)])
+        yield len(near) * len(radii)
 
 
 def _probability(task: Task, logits: Tensor, answers: Labels) -> Tensor | None:

@@ -18,6 +18,7 @@ from probe.audit.lenses.common import Answers
 from probe.audit.manifest import StepRecord
 from probe.audit.readings import evidence_of
 from probe.errors import IntegrityError
+from probe.goals import LeastLikely, Margin, Shift, Targeted, Untargeted
 from probe.npz import Arrays
 from probe.numbers import fraction
 from probe.task import Regression, Task
@@ -179,11 +180,7 @@ def _check_attack(bundle: Bundle, name: str, arrays: Arrays, answers: _Rows) -> 
     off = np.stack([differs(given, labels) for given in attacked])
     right = (clean == ~differs(answers.predicted[rows], labels)) | answers.tied[rows]
     _expect(bool(right.all()), name, "what was right before the attack is not what the predictions say")
-    _expect(
-        np.array_equal(success, clean & off),
-        name,
-        "its successes are not the rows that were right before and wrong after",
-    )
+    _check_goal(bundle, name, arrays, answers)
     standing = arrays.get(evidence_of("robust_accuracy"))
     _expect(
         standing is not None and np.array_equal(standing.astype(bool), ~off),
@@ -199,6 +196,30 @@ def _check_attack(bundle: Bundle, name: str, arrays: Arrays, answers: _Rows) -> 
     _check_form(name, arrays["inputs"], (kept, *manifest.data.shape))
     _check_form(name, arrays["shown"], (len(eps), kept, *manifest.data.shape))
     _check_form(name, arrays["moved"], (len(eps), kept, len(manifest.data.features)))
+
+
+def _check_goal(bundle: Bundle, name: str, arrays: Arrays, answers: _Rows) -> None:
+    """What reached the goal is what its class says of the answers that do; of a goal of others, what the step says."""
+    step = next(step for step in bundle.manifest.steps if step.name == name)
+    rows, clean, success, attacked = (arrays[part] for part in ("rows", "clean", "success", "predicted"))
+    goal, answer = step.method.get("goal", {}).get("method", ""), step.answer
+    own = {kind.name(): kind.answer for kind in (Untargeted, Targeted, LeastLikely, Margin, Shift)}
+    _expect(answer == own.get(goal, answer), name, f"it calls {answer or 'nothing'!r} what reaches the goal {goal!r}")
+    if answer == "wrong":
+        off = np.stack([answers.task.differs(given, answers.labels[rows]) for given in attacked])
+        _expect(
+            np.array_equal(success, clean & off),
+            name,
+            "its successes are not the rows that were right before and wrong after",
+        )
+    elif answer == "target":
+        targets = arrays.get("targets", np.array([]))
+        _check_form(name, targets, (len(rows),), kinds="iu")
+        there = answers.predicted[rows] == targets
+        agree = (success == (clean & ~there & (attacked == targets))) | answers.tied[rows]
+        _expect(bool(agree.all()), name, "its successes are not the rows that became their target")
+    else:
+        _expect(bool((success <= clean).all()), name, "it breaks rows that were wrong before")
 
 
 def _check_readings(bundle: Bundle, step: StepRecord, arrays: Arrays) -> None:

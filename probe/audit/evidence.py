@@ -18,6 +18,7 @@ from probe.audit.plan import Plan, record_of
 from probe.audit.readings import Reading
 from probe.contracts import Attack, Explainer
 from probe.dataset import Dataset
+from probe.goals import Answer
 from probe.metrics.masked import Memory
 from probe.model import Model
 from probe.numbers import as_written, fraction
@@ -38,6 +39,8 @@ class Step:
     work: Callable[[Tick], Arrays]
     readings: list[Reading] = field(default_factory=list)  # of the metrics, as `work` takes them
     threat: ThreatRecord | None = None  # of an attack: what its budget is a number of
+    answer: Answer = ""  # of an attack: the answers that reach its goal, as the goal declares them
+    finds: str = ""  # of an attack: the weaker one whose every success it must find
     title: str = ""  # of an attack, as people call it
     caption: str = ""  # of an explainer: what its values say
 
@@ -150,10 +153,11 @@ def _attack(step: Planned, attack: Attack, plan: Plan, model: Model, drawn: tupl
                 "shown": to_numpy(torch.stack(shown)),
                 "moved": to_numpy(torch.stack([model.space.by_feature(model.space.change(x, few)) for x in shown])),
             }
+            | ({} if fallen.targets is None else {"targets": to_numpy(fallen.targets)})
         )
 
     # The radii are the plan's, so the attack's own would only mislead.
-    settings = {key: value for key, value in as_written(attack.config()).items() if key != "eps"}
+    settings = {key: value for key, value in as_written(attack.config()).items() if key != attack.budget}
     return Step(
         step,
         settings,
@@ -161,5 +165,7 @@ def _attack(step: Planned, attack: Attack, plan: Plan, model: Model, drawn: tupl
         work,
         readings,
         threat=ThreatRecord(**attack.threat.to_json()),
+        answer=attack.goal.answer,
+        finds=attack.finds,
         title=type(attack).__name__,
     )

@@ -123,6 +123,8 @@ class StepRecord:
     lens: str
     method: Config
     threat: ThreatRecord | None = None
+    answer: Literal["wrong", "target", ""] = ""  # of an attack: what reaches its goal; "" where only the goal can tell
+    finds: str = ""  # of an attack: the weaker one whose every success it must find
     title: str = ""
     caption: str = ""
     readings: tuple[Reading, ...] = ()

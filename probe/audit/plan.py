@@ -207,14 +207,14 @@ def _check_methods(plan: Plan) -> None:
         if foreign := [metric for _, metric, _ in plan.metrics(lens) if metric.lens != lens]:
             home = SECTIONS[foreign[0].lens]
             raise PlanError(f"{section}.metrics names {foreign[0].name()}, which belongs to [{home}] metrics")
-    for attack in attacks:
-        if "eps" not in {f.name for f in fields(attack)}:
+    for attack, config in zip(attacks, plan.attack.methods or (), strict=True):
+        if not attack.threat.unit:
             raise PlanError(
-                f"attack.methods names {attack.name()}, which has no radius eps, and a plan attacks at the radii of "
-                f"attack.eps; choose from {', '.join(_with_radius())}, or run it with `probe attack`"
+                f"attack.methods names {attack.name()}, whose changes have no size, and a plan attacks at the sizes of "
+                f"attack.eps; run it with `probe attack`"
             )
-    if any("eps" in config for config in plan.attack.methods or ()):
-        raise PlanError("a method in attack.methods sets eps; the radii of all attacks are attack.eps")
+        if attack.budget and attack.budget in config:
+            raise PlanError(f"a method in attack.methods sets {attack.budget}; the radii of all attacks are attack.eps")
     if len({attack.threat for attack in attacks}) > 1:
         raise PlanError("attack.methods mixes norms, whose radii do not compare; make a plan for each norm")
     try:
@@ -226,8 +226,4 @@ def _check_methods(plan: Plan) -> None:
     if any(eps <= 0 for eps in radii) or len(set(radii)) < len(radii):
         raise PlanError(f"attack.eps = {list(plan.attack.eps or ())}, expected different radii above 0")
     for attack, eps in product(attacks, plan.attack.eps or ()):
-        replace(attack, eps=eps)  # some count in whole numbers
-
-
-def _with_radius() -> list[str]:
-    return [name for name, kind in discover("attack").items() if "eps" in {f.name for f in fields(kind)}]
+        attack.at(eps)  # some count in whole numbers

@@ -254,6 +254,8 @@ def _record(bundle: Bundle, step: Step, model: Model, progress: Progress) -> Non
         lens=step.planned.lens,
         method=step.method,
         threat=step.threat,
+        answer=step.answer,
+        finds=step.finds,
         title=step.title,
         caption=step.caption,
         readings=tuple(step.readings) if status == "done" else (),

@@ -20,7 +20,10 @@ def titles(manifest: Manifest, kind: str) -> dict[str, str]:
 
 
 def _apart(manifest: Manifest, step: StepRecord) -> str:
+    """The settings that tell a method from its twins; a goal is told unless it is the usual one, any wrong answer."""
     name = step.method.get("method")
     twins = [o.method for o in manifest.steps if o.kind == step.kind and o.method.get("method") == name]
     differing = {key: value for key, value in step.method.items() if any(t.get(key) != value for t in twins)}
+    if step.threat is not None and step.answer != "wrong" and "goal" in step.method:
+        differing["goal"] = step.method["goal"]
     return f" ({settings(differing)})" if differing else ""

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, TypeVar, final
+from typing import Any, ClassVar, TypeVar, cast, final
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from probe.contracts.aim import Aim
 from probe.contracts.common import Need, check_output, passes, refuse_missing, refuse_unmet
 from probe.errors import DataError, RangeError, ShapeError, Unsupported
 from probe.goals import Goal, Untargeted
+from probe.labels import check_labels
 from probe.method import Method, param
 from probe.model import Model
 from probe.numbers import exact
@@ -38,6 +39,7 @@ class Attack(Method, ABC):
     needs: ClassVar[frozenset[Need]] = frozenset()  # of the model
     budget: ClassVar[str] = "eps"  # the setting that says how much may be changed; "" where the change is made small
     queries: ClassVar[str] = ""  # the setting that says how often each example may be asked; "" where none does
+    finds: ClassVar[str] = ""  # a weaker attack, by its name: what that one breaks, this one must break too
 
     goal: Goal = param(Untargeted(), "what is climbed, and when it is reached")
 
@@ -93,6 +95,8 @@ class Attack(Method, ABC):
             DataError: if a goal names no target, or has no use for those that are given.
             ContractError: if the attack left its budget, moved what is fixed, or asked more often than it may.
         """
+        if getattr(eps, "shape", None) == ():
+            eps = float(cast(Tensor, eps))
         if eps is not None and self.budget and isinstance(eps, int | float | str):
             return self.at(eps)(model, inputs, labels, targets=targets)
         refuse_unmet(self, self.needs, model)
@@ -156,10 +160,10 @@ class Attack(Method, ABC):
                 f"{type(self).__name__}(goal=Targeted()), with Targeted from probe.goals"
             )
         if targets is not None:
-            targets = model.check_labels(targets, inputs)
+            targets = check_labels(targets, model.task, tuple(clean.logits.shape)).to(model.device)
         aims = self.goal.aims(model.task, clean.logits, targets)
         if aims is not None:
-            aims = model.check_labels(aims, inputs)
+            aims = check_labels(aims, model.task, tuple(clean.logits.shape))
         rows = torch.arange(len(inputs), device=inputs.device)
         return Aim(model, self.goal, clean.labels, aims, budget, rows)
 
@@ -175,7 +179,7 @@ class Attack(Method, ABC):
         if isinstance(each, Tensor):
             for amount in sorted(set(each.tolist())):
                 self._allowed(amount)
-        return torch.as_tensor(each).to(inputs.device, wide).expand(len(inputs)).clone()
+        return torch.as_tensor(each, dtype=wide, device=inputs.device).expand(len(inputs)).clone()
 
     def _allowed(self, amount: Any) -> float:
         """A budget that a person wrote, as the setting takes it.

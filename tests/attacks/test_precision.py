@@ -1,5 +1,7 @@
 """Attacks on models in half and double precision, and on those whose logits are of another dtype than their inputs."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -32,7 +34,7 @@ def moved(result, space):
 @pytest.mark.parametrize("eps", ["8/255", "0.1", "1/255", "1e-7", "3"])
 @pytest.mark.parametrize("attack", [FGSM(), PGD(steps=6, restarts=2)], ids=["fgsm", "pgd"])
 def test_an_attack_stays_in_its_ball_in_every_precision(dtype, norm, eps, attack):
-    attack = type(attack)(**{k: v for k, v in attack.config().items() if k != "method"} | {"eps": eps, "norm": norm})
+    attack = replace(attack, eps=eps, norm=norm)
     for space in (Space(), Space(bounds=(-50.0, 80.0), scale=torch.linspace(0.25, 4, 12))):
         model = network(dtype, space)
         x = torch.rand(15, 12, generator=torch.Generator().manual_seed(1)).to(dtype)

@@ -120,7 +120,6 @@ def _parts(step: StepRecord, arrays: Arrays, seen: Floats) -> list[tuple[float |
 
 def describe(config: Mapping[str, Any]) -> str:
     """A method with its settings."""
-    settings = ", ".join(
-        f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in config.items() if k != "method"
-    )
+    told = {k: describe(v) if isinstance(v, dict) else v for k, v in config.items() if k != "method"}
+    settings = ", ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in told.items())
     return f"{config.get('method', '')}({settings})" if settings else str(config.get("method", ""))

@@ -1,6 +1,7 @@
 """How the model does when somebody moves its inputs on purpose."""
 
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -63,17 +64,19 @@ def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
         result.findings.append(_judged(test, f"withstands {names} at {reach}", asked, method, note))
     at = int(np.argmin(np.abs(first["eps"] - float(fraction(checks["robust_eps"])))))
     result.findings.append(_robust(tests[at], f"robust at {spoken(checks['robust_eps'], change)}", asked, method))
-    single, iterated = (_successes(evidence, steps, method) for method in ("fgsm", "pgd"))
-    if single is not None and iterated is not None:
-        result.findings.append(_iterative_is_stronger(single, iterated, tests))
+    for stronger, weaker in product(steps, steps):
+        if stronger.finds == weaker.method["method"] and _alike(stronger, weaker):
+            one, other = (
+                (title_of(bundle.manifest, step), evidence[step.id]["success"]) for step in (stronger, weaker)
+            )
+            result.findings.append(_finds_what_a_weaker_one_does(one, other, tests))
     if answers.groups is not None:
         result.tables["robustness_by_group"] = _robustness_by_group(first, standing["all attacks"], answers.groups)
 
 
-def _successes(evidence: dict[str, Arrays], steps: list[StepRecord], method: str) -> NDArray[Any] | None:
-    """What any setting of a method broke, (radii, examples); None where it did not run."""
-    found = [evidence[step.id]["success"] for step in steps if step.method["method"] == method]
-    return np.logical_or.reduce(found) if found else None
+def _alike(one: StepRecord, other: StepRecord) -> bool:
+    """Whether two attacks have the same goal."""
+    return bool(one.method.get("goal") == other.method.get("goal"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,16 +133,19 @@ def _robust(test: _Test, name: str, asked: float, method: str) -> Finding:
     return replace(finding, status="inconclusive", note=note)
 
 
-def _iterative_is_stronger(single: NDArray[Any], iterated: NDArray[Any], tests: list[_Test]) -> Finding:
-    """An iterated attack that misses what a single step finds was too weak, or the gradients mislead it.
+def _finds_what_a_weaker_one_does(
+    stronger: tuple[str, NDArray[Any]], weaker: tuple[str, NDArray[Any]], tests: list[_Test]
+) -> Finding:
+    """An attack that misses what a weaker one finds, of which it declares to find all, was too weak, or misled.
 
     A statement about this run, not about other examples: it has no interval.
     """
-    name = "PGD finds what FGSM finds"
+    (title, iterated), (other, single) = stronger, weaker
+    name = f"{title} finds what {other} finds"
     if not any(test.ran for test in tests):
         return absent("robustness", name, "the attacks could change almost no input", "attack")
     if not single.any():
-        return absent("robustness", name, "FGSM broke no example, so that there was nothing to find", "attack")
+        return absent("robustness", name, f"{other} broke no example, so that there was nothing to find", "attack")
     share, most = float((single & ~iterated).any(0).mean()), 0.02
     return Finding(
         lens="robustness",
@@ -150,7 +156,7 @@ def _iterative_is_stronger(single: NDArray[Any], iterated: NDArray[Any], tests: 
         n=single.shape[1],
         threshold=most,
         direction="at most",
-        method="share of these examples that only FGSM broke",
+        method=f"share of these examples that only {other} broke",
         note="a larger share would mean that the attack was too weak to rely on",
     )
 

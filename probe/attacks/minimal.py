@@ -1,0 +1,68 @@
+"""Attacks that make their change as small as they can: one run tells what happens at every budget."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from probe.attacks.gradient import loss_and_gradient
+from probe.ball import place
+from probe.contracts import Aim, Attack, Need
+from probe.method import param
+from probe.model import Model
+from probe.norms import NORMS
+from probe.shapes import Inputs
+from probe.tensors import column, wide
+from probe.threats import Ball, Threat
+
+
+@dataclass(frozen=True, kw_only=True)
+class DDN(Attack):
+    """The smallest L2 change: its direction and its length are sought apart (Rony et al. 2019, arXiv:1811.09600).
+
+    Each step goes up the loss and is put on a sphere around the input, whose radius shrinks by a share where the goal
+    is reached and grows by it where it is not. The shortest change that reached the goal is kept, so that a length is
+    an upper bound. It is the distance to the boundary up to that share where the boundary is flat and within reach:
+    the radius can fall to (1 - gamma)^steps of the first one.
+
+    Example:
+        >>> import torch
+        >>> from probe import Model, Space
+        >>> weight = torch.tensor([[3.0, -3.0], [4.0, -4.0]])
+        >>> model = Model(forward=lambda x: x @ weight, space=Space(bounds=(-9.0, 9.0)))
+        >>> result = DDN()(model, torch.tensor([[0.3, 0.4]]), torch.tensor([0]))
+        >>> round(float(result.length), 1)
+        0.5
+        >>> result.within(0.4).success.tolist()
+        [False]
+    """
+
+    needs: ClassVar[frozenset[Need]] = frozenset({"gradients"})
+    budget: ClassVar[str] = ""
+    threat: ClassVar[Threat] = Ball(2.0)
+
+    steps: int = param(100, "gradient steps", low=1)
+    radius: float = param(1.0, "the first radius and length of a step, in the unit of the space's scale", above=0.0)
+    gamma: float = param(0.05, "share by which the radius grows or shrinks at each step", above=0.0, below=1.0)
+
+    def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
+        space, norm, origin = model.space, NORMS["l2"], wide(inputs)
+        found, current = inputs.clone(), inputs
+        shortest = torch.full_like(aim.budget, torch.inf)
+        radius = torch.full((len(inputs),), self.radius, dtype=origin.dtype, device=origin.device)
+        for at in range(self.steps):
+            _, reached, gradient = loss_and_gradient(space, current, aim)
+            length = self.threat.length(space, current, inputs).to(shortest.dtype)
+            better = reached & (length < shortest)
+            found[better], shortest[better] = current[better], length[better]
+            radius = radius * torch.where(reached, 1 - self.gamma, 1 + self.gamma)
+            # From the first length to a hundredth of it, as half a wave.
+            share = 0.01 + 0.99 * (1 + math.cos(math.pi * at / self.steps)) / 2
+            change = (wide(current) - origin) / space.unit(origin) + share * self.radius * norm.steepest(gradient)
+            current = place(space, inputs, column(radius, inputs) * norm.steepest(change), norm.p, radius)
+        _, reached = aim.ask(current)
+        length = self.threat.length(space, current, inputs).to(shortest.dtype)
+        better = reached & (length < shortest)
+        found[better] = current[better]
+        return found
