@@ -72,6 +72,9 @@ def check_arrays(bundle: Bundle) -> None:
             _check_explanation(bundle, name, arrays, stored["instances"], answers)
         elif step.kind == "attack":
             _check_attack(bundle, name, arrays, answers)
+        elif step.kind in ("certificate", "survey"):
+            _check_proof(bundle, step, arrays, answers)
+            continue
         _check_readings(bundle, step, arrays)
     drawn = [stored[step.name]["rows"] for step in done if step.kind == "attack"]
     if any(not np.array_equal(rows, drawn[0]) for rows in drawn):
@@ -220,6 +223,32 @@ def _check_goal(bundle: Bundle, name: str, arrays: Arrays, answers: _Rows) -> No
         _expect(bool(agree.all()), name, "its successes are not the rows that became their target")
     else:
         _expect(bool((success <= clean).all()), name, "it breaks rows that were wrong before")
+
+
+def _check_proof(bundle: Bundle, step: StepRecord, arrays: Arrays, answers: _Rows) -> None:
+    """What a certificate certified, and what a survey gathered, is of the rows and radii that the plan asks for."""
+    name, plan, rows = step.name, bundle.manifest.plan, arrays["rows"]
+    sample = plan.certify.sample if step.kind == "certificate" else plan.survey.sample
+    _check_rows(name, rows, len(answers.labels))
+    _check_drawn(name, len(rows), sample, len(answers.labels))
+    _expect(len(step.readings) == 1 and step.readings[0].status == "done", name, "it has other readings than one")
+    reading = step.readings[0]
+    seen = arrays.get(evidence_of(reading.metric), np.zeros(0))
+    if step.kind == "survey":
+        _expect(reading.metric == step.method["method"], name, "it reads another survey")
+        _check_same(name, reading.settings, step.method)
+        items = (len(rows), len(arrays["items"]))
+        _expect(
+            seen.dtype.kind in "fiub" and seen.shape[:2] == items, name, "its evidence is not of its rows and items"
+        )
+        return
+    asked = sorted(float(fraction(str(eps))) for eps in plan.certify.eps)
+    _check_form(name, arrays["eps"], (len(asked),))
+    _expect(bool(np.allclose(arrays["eps"], asked, rtol=1e-6, atol=0)), name, "its radii are not those of the plan")
+    _expect(reading.threshold == plan.certify.threshold, name, "its threshold is not that of the plan")
+    right = arrays["predicted"] == answers.labels[rows]
+    certified = right & (arrays["radius"] > arrays["eps"][:, None])
+    _expect(np.array_equal(seen.astype(bool), certified), name, "what is certified is not what its radii say")
 
 
 def _check_readings(bundle: Bundle, step: StepRecord, arrays: Arrays) -> None:

@@ -15,8 +15,9 @@ from probe.audit.expected import Planned, planned
 from probe.audit.manifest import ThreatRecord
 from probe.audit.measuring import measure, measure_each
 from probe.audit.plan import Plan, record_of
+from probe.audit.proving import certify, survey
 from probe.audit.readings import Reading
-from probe.contracts import Attack, Explainer
+from probe.contracts import Attack, Certificate, Explainer, Survey
 from probe.dataset import Dataset
 from probe.goals import Answer
 from probe.metrics.masked import Memory
@@ -63,6 +64,37 @@ def steps(plan: Plan, model: Model, data: Dataset) -> Iterator[Step]:
         rows = data.draw(plan.attack.sample, plan.seed)
         for attack in plan.attacks():
             yield _attack(next(coming), attack, plan, model, (data, rows))
+    if plan.certify.eps and plan.certify.sample:
+        for certificate in plan.certificates():
+            yield _certify(next(coming), certificate, plan, model, data)
+    if plan.survey.sample:
+        for method in plan.surveys():
+            yield _survey(next(coming), method, plan, model, data)
+
+
+def _certify(step: Planned, method: Certificate, plan: Plan, model: Model, data: Dataset) -> Step:
+    rows, readings = data.draw(plan.certify.sample, plan.seed), list[Reading]()
+
+    def work(tick: Tick) -> Arrays:
+        arrays, reading = certify(method, (plan.certify.eps, plan.certify.threshold), model, data, rows)
+        readings.append(reading)
+        tick(len(rows))
+        return arrays
+
+    threat = ThreatRecord(**method.threat.to_json())
+    return Step(step, as_written(method.config()), len(rows), work, readings, threat, title=type(method).__name__)
+
+
+def _survey(step: Planned, method: Survey, plan: Plan, model: Model, data: Dataset) -> Step:
+    rows, readings = data.draw(plan.survey.sample, plan.seed), list[Reading]()
+
+    def work(tick: Tick) -> Arrays:
+        arrays, reading = survey(method, model, data, rows)
+        readings.append(reading)
+        tick(len(rows))
+        return arrays
+
+    return Step(step, as_written(method.config()), len(rows), work, readings)
 
 
 def _predictions(step: Planned, plan: Plan, model: Model, data: Dataset) -> Step:

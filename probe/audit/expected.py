@@ -16,7 +16,7 @@ SECTIONS = {"performance": "predict", "explanation": "explain", "robustness": "a
 class Planned(NamedTuple):
     """One step of a plan."""
 
-    kind: str  # predictions, instances, explainer, attack
+    kind: str  # predictions, instances, explainer, attack, certificate, survey
     id: str  # of the method: its name, and a digest of its settings where it is planned more than once; "" without one
     lens: str
     method: Mapping[str, Any]  # as the plan has it
@@ -36,6 +36,10 @@ def planned(plan: PlanRecord) -> list[Planned]:
         steps += _each("explainer", "explanation", explain.methods)
     if attack.methods and attack.eps and attack.sample:
         steps += _each("attack", "robustness", attack.methods)
+    if plan.certify.eps and plan.certify.sample:
+        steps += _each("certificate", "robustness", plan.certify.methods)
+    if plan.survey.sample:
+        steps += _each("survey", "explanation", plan.survey.methods)
     return steps
 
 

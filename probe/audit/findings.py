@@ -7,7 +7,7 @@ A verifier calls the same functions, so that every number can be recomputed by a
 import pandas as pd
 
 from probe.audit.bundle import Bundle
-from probe.audit.lenses import bias, explanation, performance, robustness
+from probe.audit.lenses import bias, explanation, performance, proofs, robustness
 from probe.audit.lenses.common import Answers, Assessment, absent, describe
 from probe.audit.manifest import StepRecord
 from probe.audit.readings import COLUMNS
@@ -25,6 +25,7 @@ def assess(bundle: Bundle) -> Assessment:
         performance.assess(bundle, result)
         explanation.assess(bundle, result)
         robustness.assess(bundle, answers, result)
+        proofs.assess(bundle, result)
         bias.assess(bundle, answers, result)
     else:
         result.findings.append(absent("performance", "predictions", "the audit ended before the model was asked"))

@@ -45,6 +45,24 @@ class AttackRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CertifyRecord:
+    """Which certificates were asked for, on how many rows, at which radii, and how many are to be certified."""
+
+    sample: int
+    methods: tuple[Config, ...]
+    eps: tuple[str, ...]
+    threshold: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class SurveyRecord:
+    """Which surveys were asked for, on how many rows."""
+
+    sample: int
+    methods: tuple[Config, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class BiasRecord:
     """Whose outcomes were compared."""
 
@@ -66,6 +84,8 @@ class PlanRecord:
     predict: PredictRecord
     explain: ExplainRecord
     attack: AttackRecord
+    certify: CertifyRecord
+    survey: SurveyRecord
     bias: BiasRecord
     checks: Mapping[str, Any]  # a threshold for each metric and gap, and `robust_eps`
 
@@ -118,7 +138,7 @@ class StepRecord:
     """One step that ended, and what it cost."""
 
     name: str  # of its arrays
-    kind: str  # predictions, instances, explainer, attack
+    kind: str  # predictions, instances, explainer, attack, certificate, survey
     id: str
     lens: str
     method: Config

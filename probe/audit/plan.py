@@ -48,6 +48,24 @@ class AttackPlan(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CertifyPlan(Section):
+    """Which certificates are made, and how far they are to reach."""
+
+    sample: int = param(100, "examples", low=0)
+    methods: tuple[Config, ...] = param((), "as those of [explain]")
+    eps: tuple[Name, ...] = param(("0.1", "0.25"), "radii in the unit of the certificate's threat")
+    threshold: float = param(0.5, "the share of examples that are to be right and certified", low=0, high=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SurveyPlan(Section):
+    """Which surveys are made of the data."""
+
+    sample: int = param(1000, "examples", low=0)
+    methods: tuple[Config, ...] = param((), "as those of [explain]")
+
+
+@dataclass(frozen=True, kw_only=True)
 class BiasPlan(Section):
     """Whose outcomes are compared."""
 
@@ -71,6 +89,8 @@ class Plan(Section):
     predict: PredictPlan = field(default_factory=PredictPlan)
     explain: ExplainPlan = field(default_factory=ExplainPlan)
     attack: AttackPlan = field(default_factory=AttackPlan)
+    certify: CertifyPlan = field(default_factory=CertifyPlan)
+    survey: SurveyPlan = field(default_factory=SurveyPlan)
     bias: BiasPlan = field(default_factory=BiasPlan)
     checks: Checks = field(default_factory=Checks)
 
@@ -115,6 +135,14 @@ class Plan(Section):
     def attacks(self) -> list[Any]:
         """The attacks that the plan names, at the smallest radius."""
         return [build(discover("attack"), self._seeded(config)) for config in self.attack.methods or ()]
+
+    def certificates(self) -> list[Any]:
+        """The certificates that the plan names."""
+        return [build(discover("certificate"), self._seeded(config)) for config in self.certify.methods]
+
+    def surveys(self) -> list[Any]:
+        """The surveys that the plan names."""
+        return [build(discover("survey"), self._seeded(config)) for config in self.survey.methods]
 
     def metrics(self, lens: str) -> list[Asked]:
         """The metrics that the plan names of a lens, each with what it is called and what is asked of it."""
@@ -199,6 +227,7 @@ def _check_methods(plan: Plan) -> None:
     """Build every method, so that a wrong setting is found now, and refuse what could not be told apart later."""
     attacks = plan.attacks()
     every = [("explain.methods", plan.explainers()), ("attack.methods", attacks)]
+    every += [("certify.methods", plan.certificates()), ("survey.methods", plan.surveys())]
     every += [(f"{section}.metrics", [m for _, m, _ in plan.metrics(lens)]) for lens, section in SECTIONS.items()]
     for where, built in every:
         if twice := [method for method in built if built.count(method) > 1]:
@@ -217,6 +246,14 @@ def _check_methods(plan: Plan) -> None:
             raise PlanError(f"a method in attack.methods sets {attack.budget}; the radii of all attacks are attack.eps")
     if len({attack.threat for attack in attacks}) > 1:
         raise PlanError("attack.methods mixes norms, whose radii do not compare; make a plan for each norm")
+    try:
+        reach = [float(fraction(eps)) for eps in plan.certify.eps]
+    except (ValueError, OverflowError):
+        reach = [0.0]
+    if any(eps <= 0 for eps in reach) or len(set(reach)) < len(reach):
+        raise PlanError(
+            f'certify.eps = {list(plan.certify.eps)!s:.80}, expected different radii above 0, such as "0.1"'
+        )
     try:
         radii = [float(fraction(eps)) for eps in plan.attack.eps or ()]
     except (ValueError, OverflowError):

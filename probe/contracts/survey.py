@@ -8,6 +8,7 @@ from probe.contracts.common import Need, refuse_unmet
 from probe.contracts.reducer import Reducer
 from probe.dataset import Dataset
 from probe.errors import ContractError, ShapeError
+from probe.finding import Lens
 from probe.model import Model
 from probe.outcomes import Examination
 from probe.shapes import Evidence, Inputs, Labels
@@ -17,6 +18,7 @@ class Survey(Reducer, ABC):
     """Gathers evidence from every example of a dataset about items, such as features, and reduces it item by item."""
 
     family: ClassVar[str] = "survey"
+    lens: ClassVar[Lens] = "explanation"  # the chapter that its table stands in
     needs: ClassVar[frozenset[Need]] = frozenset()  # of the model
     item: ClassVar[str] = "feature"  # what each of its items is
     asks: ClassVar[str]  # what its table says of an item, in a few words

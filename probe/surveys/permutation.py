@@ -6,7 +6,6 @@ from typing import ClassVar, Literal
 import torch
 
 from probe.contracts import Survey
-from probe.finding import Lens
 from probe.formatting import Unit
 from probe.method import param
 from probe.model import Model
@@ -32,7 +31,6 @@ class PermutationImportance(Survey):
         [0.5, 0.0]
     """
 
-    lens: ClassVar[Lens] = "explanation"
     unit: ClassVar[Unit] = "points"
     better: ClassVar[Literal["higher", "lower"]] = "lower"
     asks: ClassVar[str] = "fall of accuracy where the feature is shuffled"

@@ -31,7 +31,7 @@ def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
     *robust* is about any attack, which these can refute and never prove.
     """
     checks = bundle.manifest.plan.checks
-    steps = done(bundle, "robustness")
+    steps = [step for step in done(bundle, "robustness") if step.kind == "attack"]
     if not steps:
         result.findings.append(absent("robustness", "robust accuracy", "the plan names no attack, or none could run"))
         return

@@ -6,7 +6,6 @@ from typing import ClassVar
 import torch
 
 from probe.contracts import Survey
-from probe.finding import Lens
 from probe.formatting import Unit
 from probe.model import Model
 from probe.shapes import Evidence, Inputs, Labels
@@ -16,7 +15,6 @@ from probe.shapes import Evidence, Inputs, Labels
 class ClassRates(Survey):
     """How often each class is decided for."""
 
-    lens: ClassVar[Lens] = "performance"
     unit: ClassVar[Unit] = "share"
     item: ClassVar[str] = "class"
     asks: ClassVar[str] = "share of the answers"

@@ -1,0 +1,46 @@
+"""What certificates prove, and what surveys find of each item. No torch."""
+
+import pandas as pd
+
+from probe.audit.budgets import RADIUS, spoken
+from probe.audit.bundle import Bundle
+from probe.audit.lenses.common import Assessment, describe
+from probe.audit.readings import evidence, reducing
+from probe.audit.titles import name_of
+from probe.finding import Threshold, check
+
+COLUMNS = ["survey", "asks", "item", "unit", "value", "low", "high", "n"]
+
+
+def assess(bundle: Bundle, result: Assessment) -> None:
+    """A finding at each radius of each certificate, and a table of all that was surveyed."""
+    manifest, surveyed = bundle.manifest, []
+    for step in manifest.steps:
+        if step.status != "done" or step.kind not in ("certificate", "survey"):
+            continue
+        arrays, (reading,) = bundle.arrays(step.name), step.readings
+        seen, how = evidence(arrays, reading), reducing(reading)
+        if step.kind == "survey":
+            for at, item in enumerate(arrays["items"]):
+                row = (name_of(manifest, step), reading.title, str(item), reading.unit)
+                surveyed.append((*row, *how.estimate(seen[:, at], manifest.plan.seed)))
+            continue
+        for at, certified in zip(arrays["eps"], seen, strict=True):
+            estimate, eps = how.estimate(certified, manifest.plan.seed), float(at)
+            result.readings.append((step.lens, step.name, reading.metric, reading.title, eps, reading.unit, *estimate))
+            reach = spoken(f"{eps:g}", step.threat or RADIUS)
+            finding = check(
+                step.lens,
+                f"{name_of(manifest, step)}: {reading.title} at {reach}",
+                estimate,
+                Threshold(float(reading.threshold or 0), reading.direction),
+                unit=reading.unit,
+                step=step.name,
+                metric=reading.metric,
+                method=describe(step.method),
+                seed=manifest.plan.seed,
+                note=reading.notes.get("", ""),
+            )
+            result.findings.append(finding)
+    if surveyed:
+        result.tables["surveys"] = pd.DataFrame(surveyed, columns=COLUMNS)
