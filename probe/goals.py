@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from probe.errors import DataError, RangeError, Unsupported
 from probe.method import Method, param, required
-from probe.task import Regression, Task
+from probe.task import Task
 
 __all__ = ["Both", "Custom", "Goal", "LeastLikely", "Margin", "Shift", "Targeted", "Untargeted"]
 
@@ -130,32 +130,6 @@ class Margin(Goal):
     def reached(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
         decided = task.wrong(logits, labels) if targets is None else ~task.wrong(logits, targets)
         return decided & (self.loss(task, logits, labels, targets) >= self.kappa)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shift(Goal):
-    """A number of a regression that is moved by at least so much from what it is before the attack.
-
-    Upwards, or downwards where `by` is below 0. Untargeted() is another question: whether it is off its label by more
-    than the tolerance of the task.
-    """
-
-    by: float = required("how far the number is to be moved, in its own unit; below 0 downwards")
-    output: int = param(0, "which of several numbers, from 0", low=0)
-
-    def aims(self, task: Task, logits: Any, targets: Any) -> Any:
-        if not isinstance(task, Regression):
-            raise Unsupported(f"{self} moves a number, and the task is {type(task).__name__}; use Untargeted()")
-        if self.output >= logits.shape[1]:
-            raise DataError(f"{self} moves output {self.output}, and there are {logits.shape[1]}, counted from 0")
-        return task.predict(logits)
-
-    def loss(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
-        moved = logits[:, self.output] - targets.reshape(logits.shape)[:, self.output]
-        return (moved if self.by >= 0 else -moved) - abs(self.by)
-
-    def reached(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
-        return self.loss(task, logits, labels, targets) >= 0
 
 
 @dataclass(frozen=True, kw_only=True)

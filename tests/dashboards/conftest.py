@@ -131,6 +131,8 @@ def _start(
             "metrics": [{"method": "robust_accuracy"}], "sample": 30, "methods": [{"method": m} for m in attacks],
             "eps": list(eps),
         },
+        "certify": {"sample": 100, "methods": [], "eps": ["0.1", "0.25"], "threshold": 0.5},
+        "survey": {"sample": 1000, "methods": []},
         "bias": {"groups": None, "positive": "", "smallest": 30, "order": 2, "merge_spellings": False},
         "checks": {
             "accuracy": 0.6, "calibration_error": 0.5, "robust_accuracy": 0.5, "robust_eps": eps[0],
