@@ -19,7 +19,7 @@ from probe.method import Method
 from probe.model import Model, Usage
 from probe.shapes import Evidence, Inputs, Labels, Logits, PerExample, PerFeature
 from probe.space import Space
-from probe.statistics import Floats
+from probe.statistics import Floats, paired
 from probe.task import Classification, Task
 from probe.tensors import column, to_numpy, wide
 from probe.threats import Ball, Threat
@@ -372,11 +372,8 @@ class Scores(_Result):
         mine, theirs = self._array(), other._array()
         if self.metric != other.metric or mine.shape != theirs.shape:
             raise ShapeError("a paired difference needs the same metric on the same examples")
-        generator = np.random.default_rng(seed)
-        rows = [generator.integers(len(mine), size=len(mine)) for _ in range(draws)]
-        gaps = [self.metric.reduce(mine[r]) - self.metric.reduce(theirs[r]) for r in rows]
-        low, high = np.quantile(gaps, [(1 - level) / 2, (1 + level) / 2])
-        return self.value - other.value, float(low), float(high)
+        difference = paired(mine, theirs, self.metric.reduce, level=level, draws=draws, seed=seed)
+        return difference.value, difference.low, difference.high
 
     def to_frame(self) -> pd.DataFrame:
         """One row per example with the metric's evidence."""

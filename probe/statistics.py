@@ -83,6 +83,19 @@ def bootstrapped(evidence: Floats, reduce: Reduce, *, seed: int, draws: int = 10
     return Estimate(reduce(evidence), *bootstrap(evidence, reduce, seed=seed, draws=draws), len(evidence))
 
 
+def paired(
+    one: Floats, other: Floats, reduce: Reduce = mean, *, level: float = 0.95, draws: int = 1000, seed: int = 0
+) -> Estimate:
+    """`reduce(one) - reduce(other)` of the same rows, with a percentile bootstrap interval that draws rows of both."""
+    n, value = len(one), reduce(one) - reduce(other)
+    if n < 2:
+        return Estimate(value, float("nan"), float("nan"), n)
+    generator = np.random.default_rng(seed)
+    rows = [generator.integers(n, size=n) for _ in range(draws)]
+    gaps = np.array([reduce(one[r]) - reduce(other[r]) for r in rows])
+    return Estimate(value, *_percentiles(gaps, level), n)
+
+
 def calibration_error(confidence: Floats, correct: Floats, bins: int = 15) -> float:
     """Expected calibration error over equally wide confidence bins (arXiv:1706.04599), in [0, 1]; lower is better."""
     bin_of = np.minimum((confidence * bins).astype(int), bins - 1)

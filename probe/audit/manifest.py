@@ -211,8 +211,8 @@ def read_manifest(data: bytes, shown: str) -> Manifest:
     document = parse(data, shown)
     if "schema" in document and document["schema"] != SCHEMA:
         raise IntegrityError(
-            f"{shown} has schema {str(document['schema'])[:20]}, and this version of probe reads {SCHEMA}: read it "
-            "with the version that wrote it, or audit again"
+            f"{shown} has schema {str(document['schema'])[:20]}, and this version of probe reads {SCHEMA}: "
+            "run the audit again, or read it with the version that wrote it"
         )
     files = document.get("files")
     if isinstance(files, dict) and any(

@@ -7,11 +7,23 @@ Exit codes: 0 all checks pass, 1 findings, 2 usage or input error, 3 refused as 
 import io
 import sys
 
-from probe.cli import audits, bias, methods, planning, training, verifying, viewing, zoo
+from probe.cli import audits, bias, comparing, methods, planning, training, verifying, viewing, zoo
 from probe.cli.app import app
 from probe.threads import give_way
 
-__all__ = ["app", "audits", "bias", "main", "methods", "planning", "training", "verifying", "viewing", "zoo"]
+__all__ = [
+    "app",
+    "audits",
+    "bias",
+    "comparing",
+    "main",
+    "methods",
+    "planning",
+    "training",
+    "verifying",
+    "viewing",
+    "zoo",
+]
 
 
 def main() -> None:

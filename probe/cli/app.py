@@ -119,8 +119,12 @@ def pairs(option: str, settings: list[str] | None) -> dict[str, str]:
 
 def show(document: Any) -> None:
     """Print one JSON document to stdout."""
-    text = json.dumps(_plain(document), indent=1, ensure_ascii=False, allow_nan=False, default=str)
-    (_results.get() or sys.stdout).write(text + "\n")
+    (_results.get() or sys.stdout).write(as_text(document))
+
+
+def as_text(document: Any) -> str:
+    """One JSON document as text."""
+    return json.dumps(_plain(document), indent=1, ensure_ascii=False, allow_nan=False, default=str) + "\n"
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from probe.metrics.faithfulness import Completeness, Deletion, Insertion
 from probe.metrics.prediction import Accuracy, AreaUnderROC, CalibrationError, RobustAccuracy
 from probe.metrics.regression import MeanAbsoluteError, RSquared
+from probe.metrics.sparseness import Sparseness
 
 __all__ = [
     "Accuracy",
@@ -14,4 +15,5 @@ __all__ = [
     "MeanAbsoluteError",
     "RSquared",
     "RobustAccuracy",
+    "Sparseness",
 ]

@@ -1,0 +1,288 @@
+"""Two audits side by side: each reading of one beside that of the other, and why some have no counterpart."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from probe.audit.bundle import Bundle
+from probe.audit.manifest import DataRecord, ModelRecord, StepRecord
+from probe.audit.readings import Reading, evidence, reducing
+from probe.audit.titles import title_of
+from probe.bias.strata import unit_of
+from probe.finding import Direction, Lens
+from probe.formatting import Unit, radius, words
+from probe.statistics import Estimate, Floats, paired
+
+Verdict = Literal["better", "worse", "no difference shown", "not compared"]
+GAPS = "bias_disparities"  # the table of the gaps between groups
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """One reading of two audits. An estimate is None where the audit does not have it."""
+
+    lens: Lens
+    subject: str  # whose number it is: a method, an attribute; empty where it is the model's
+    metric: str
+    unit: Unit
+    direction: Direction  # the side that is better
+    first: Estimate | None
+    second: Estimate | None
+    difference: Estimate | None = None  # second minus first over the rows that both have, with a paired interval
+    note: str = ""  # what was not compared, or compared with a reservation, and why
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the interval of the difference says of the second audit."""
+        if self.difference is None or not np.isfinite([self.difference.low, self.difference.high]).all():
+            return "not compared"
+        if self.difference.low <= 0 <= self.difference.high:
+            return "no difference shown"
+        return "better" if (self.difference.low > 0) == (self.direction == "at least") else "worse"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What two audits measured, number by number."""
+
+    first: str
+    second: str
+    notes: tuple[str, ...]  # what differs between the two as a whole
+    pairs: tuple[Pair, ...]
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each pair; what is not there is empty."""
+        rows = [
+            {"lens": p.lens, "subject": p.subject, "metric": p.metric, "unit": p.unit, "direction": p.direction}
+            | _ends("first", p.first)
+            | _ends("second", p.second)
+            | _ends("difference", p.difference)
+            | {"verdict": p.verdict, "note": p.note}
+            for p in self.pairs
+        ]
+        return pd.DataFrame(rows)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "first": self.first,
+            "second": self.second,
+            "notes": list(self.notes),
+            "pairs": [
+                {
+                    "lens": p.lens,
+                    "subject": p.subject,
+                    "metric": p.metric,
+                    "unit": p.unit,
+                    "direction": p.direction,
+                    **{
+                        name: None if found is None else found._asdict()
+                        for name, found in (("first", p.first), ("second", p.second), ("difference", p.difference))
+                    },
+                    "verdict": p.verdict,
+                    "note": p.note,
+                }
+                for p in self.pairs
+            ],
+        }
+
+
+def compare(first: Bundle, second: Bundle) -> Comparison:
+    """Pair the readings of two audits by lens, method and metric.
+
+    Methods of one name are paired by their settings first; where one is left on each side, these are paired, and what
+    differs is said. A difference is taken where both audits are of the same data, over the rows that both have.
+
+    Raises:
+        IntegrityError: if the evidence of either is not what was recorded.
+    """
+    same = first.manifest.data.sha256 == second.manifest.data.sha256
+    seed, pairs = first.manifest.plan.seed, []
+    for one, other in _matched(list(_items(first)), list(_items(second))):
+        if one is None or other is None:
+            pairs.append(_alone(one, other, first, second))
+        else:
+            pairs.append(_pair(one, other, seed, "" if same else "the audits are of other data"))
+    return Comparison(first.name, second.name, tuple(_notes(first, second)), tuple(pairs + _gaps(first, second)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Item:
+    """One reading of one audit, at one radius where there are several."""
+
+    step: StepRecord
+    title: str
+    reading: Reading
+    eps: float | None
+    evidence: Floats
+    rows: NDArray[Any]  # their numbers in the data
+    seed: int
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What two readings must share to be of one thing."""
+        metric = self.reading.settings["method"]
+        eps = None if self.eps is None else f"{self.eps:.6g}"
+        return self.step.lens, self.step.kind, self.step.method.get("method", ""), metric, eps
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        own = {f"{self.reading.metric} {key}": value for key, value in self.reading.settings.items()}
+        return {**self.step.method, **{key: value for key, value in own.items() if not key.endswith(" method")}}
+
+    @property
+    def estimate(self) -> Estimate:
+        return reducing(self.reading).estimate(self.evidence, self.seed)
+
+    @property
+    def head(self) -> dict[str, Any]:
+        """What a pair says of it."""
+        reach = "" if self.eps is None else f" at {radius(self.eps)}"
+        return {
+            "lens": self.step.lens,
+            "subject": self.title,
+            "metric": f"{words(self.reading.metric)}{reach}",
+            "unit": self.reading.unit,
+            "direction": self.reading.direction,
+        }
+
+
+def _items(bundle: Bundle) -> Iterator[_Item]:
+    for step in bundle.manifest.steps:
+        done = [reading for reading in step.readings if reading.status == "done"]
+        arrays = bundle.arrays(step.name) if done else {}
+        title = title_of(bundle.manifest, step)
+        for reading in done:
+            seen = evidence(arrays, reading)
+            parts = [(None, seen)] if step.kind != "attack" else zip(map(float, arrays["eps"]), seen, strict=True)
+            for eps, part in parts:
+                yield _Item(step, title, reading, eps, part, arrays["rows"], bundle.manifest.plan.seed)
+
+
+def _matched(mine: list[_Item], theirs: list[_Item]) -> Iterator[tuple[_Item | None, _Item | None]]:
+    """Readings of one thing, in the order of the first audit; those of one alone with None."""
+    left = list(theirs)
+    twins: dict[int, _Item | None] = {}
+    for exact in (True, False):
+        for at, item in enumerate(mine):
+            if twins.get(at) is not None:
+                continue
+            found = [
+                other for other in left if other.key == item.key and (not exact or other.settings == item.settings)
+            ]
+            alone = sum(other.key == item.key and twins.get(k) is None for k, other in enumerate(mine)) == 1
+            twins[at] = found[0] if found and (exact or (alone and len(found) == 1)) else None
+            left = [other for other in left if other is not twins[at]]
+    yield from ((item, twins[at]) for at, item in enumerate(mine))
+    yield from ((None, item) for item in left)
+
+
+def _pair(one: _Item, other: _Item, seed: int, obstacle: str) -> Pair:
+    same = [getattr(one.reading, key) == getattr(other.reading, key) for key in ("reduction", "unit", "direction")]
+    if not all(same):
+        note = "the two audits measure it in other ways, so that the numbers do not compare"
+        return Pair(**one.head, first=one.estimate, second=other.estimate, note=note)
+    differing = sorted(
+        k for k in one.settings.keys() | other.settings.keys() if one.settings.get(k) != other.settings.get(k)
+    )
+    told = [f"{k} = {one.settings.get(k)} and {other.settings.get(k)}" for k in differing]
+    notes = [f"measured with {', '.join(told)}"] if told else []
+    difference = None
+    if obstacle:
+        notes.append(f"no paired difference: {obstacle}")
+    else:
+        rows, at, to = np.intersect1d(one.rows, other.rows, return_indices=True)
+        if len(rows) < len(one.rows) or len(rows) < len(other.rows):
+            notes.append(
+                f"the difference is over the {len(rows):,} rows that both have" if len(rows) else "no row in common"
+            )
+        if len(rows):
+            value = reducing(one.reading).value
+            difference = paired(other.evidence[to], one.evidence[at], value, seed=seed)
+    return Pair(**one.head, first=one.estimate, second=other.estimate, difference=difference, note="; ".join(notes))
+
+
+def _alone(one: _Item | None, other: _Item | None, first: Bundle, second: Bundle) -> Pair:
+    """A reading that one audit alone has, and why."""
+    item, lacking = (one, second) if one is not None else (other, first)
+    assert item is not None
+    which = "first" if one is None else "second"
+    return Pair(
+        **item.head,
+        first=None if one is None else one.estimate,
+        second=None if other is None else other.estimate,
+        note=f"the {which} audit has none: {_why(item, lacking)}",
+    )
+
+
+def _why(item: _Item, lacking: Bundle) -> str:
+    kind, method = item.step.kind, item.step.method.get("method", "")
+    steps = [s for s in lacking.manifest.steps if (s.kind, s.method.get("method", "")) == (kind, method)]
+    if not steps:
+        ended = "" if lacking.complete else ", or the audit ended before"
+        return f"its plan does not name {item.title}{ended}"
+    if failed := [step for step in steps if not step.done]:
+        return f"{item.title} did not run there: {failed[0].note}"
+    metric = item.reading.settings["method"]
+    readings = [r for step in steps for r in step.readings if r.settings["method"] == metric]
+    if not readings:
+        return f"its plan does not take {words(metric)}"
+    if missing := [r for r in readings if r.status != "done"]:
+        return str(missing[0].why) or "it makes no sense there"
+    return "its plan does not try that radius" if item.eps is not None else "it has other settings"
+
+
+def _gaps(first: Bundle, second: Bundle) -> list[Pair]:
+    """The gaps between groups. Their intervals hold for all pairs of groups at once: there is no paired difference."""
+    tables = [bundle.table(GAPS) if bundle.has(f"tables/{GAPS}.csv") else pd.DataFrame() for bundle in (first, second)]
+    found = [{(str(r["attribute"]), str(r["metric"])): r for r in table.to_dict("records")} for table in tables]
+    pairs = []
+    for key in dict.fromkeys((*found[0], *found[1])):
+        rows = [side.get(key) for side in found]
+        there = next(row for row in rows if row is not None)
+        which = ["first", "second"][rows.index(None)] if None in rows else ""
+        ends = [None if row is None or row["estimate"] != row["estimate"] else _gap(row) for row in rows]
+        note = f"the {which} audit does not compare groups by it" if which else "gaps have no paired interval"
+        direction: Direction = "at least" if there["direction"] == "at least" else "at most"
+        pairs.append(
+            Pair(
+                lens="bias",
+                subject=key[0],
+                metric=words(key[1]),
+                unit=unit_of(key[1]),
+                direction=direction,
+                first=ends[0],
+                second=ends[1],
+                note=note,
+            )
+        )
+    return pairs
+
+
+def _gap(row: Mapping[Any, Any]) -> Estimate:
+    return Estimate(float(row["estimate"]), float(row["low"]), float(row["high"]), int(row["n"]))
+
+
+def _notes(first: Bundle, second: Bundle) -> Iterator[str]:
+    for which, bundle in (("first", first), ("second", second)):
+        if not bundle.complete:
+            yield f"the {which} audit is {bundle.manifest.status}: what it did not come to has no counterpart"
+    yield _of_one("model", first.manifest.model, second.manifest.model)
+    yield _of_one("data", first.manifest.data, second.manifest.data)
+
+
+def _of_one(part: str, one: ModelRecord | DataRecord, other: ModelRecord | DataRecord) -> str:
+    if one.sha256 is None or other.sha256 is None:
+        return f"whether the {part} is the same cannot be told: {one.name} and {other.name}"
+    if one.sha256 == other.sha256:
+        return "the model has the same weights in both" if part == "model" else "both are of the same data"
+    return f"another {part}: {one.name} and {other.name}" + (", so that no row is paired" if part == "data" else "")
+
+
+def _ends(name: str, found: Estimate | None) -> dict[str, float | int | None]:
+    value, low, high, n = (None,) * 4 if found is None else found
+    return {name: value, f"{name}_low": low, f"{name}_high": high, f"{name}_n": n}

@@ -1,0 +1,72 @@
+"""`probe compare`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from probe.cli.app import Json, as_text, command, printable, show, tell
+from probe.errors import ExistsError, PlanError
+from probe.formatting import Unit, estimate
+
+Folder = Annotated[Path, typer.Argument(help="The folder of an audit.")]
+DIFFERENCES: dict[str, Unit] = {"share": "points", "number": "signed"}  # the unit of a difference, where it is another
+
+
+@command("compare")
+def compare(
+    first: Folder,
+    second: Folder,
+    form: Annotated[str, typer.Option("--format", help="text, json or csv")] = "text",
+    out: Annotated[Path | None, typer.Option(help="A file to write; stdout unless given.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Pair what two audits measured, with the difference over the rows that both have.
+
+    A difference is the second audit minus the first. It says better or worse only where its whole interval does.
+    """
+    from probe.audit import pairing, read, verify
+    from probe.audit.spreadsheet import to_csv
+
+    forms: dict[str, Callable[[Any], str]] = {
+        "text": _in_words,
+        "json": lambda found: as_text(found.to_json()),
+        "csv": lambda found: to_csv(found.to_frame()),
+    }
+    if form not in forms:
+        raise PlanError(f"--format {form!r} is unknown; there are {', '.join(forms)}")
+    if out is not None and out.exists():
+        raise ExistsError(f"{out} exists and is left as it is; choose another --out")
+    for bundle in (first, second):
+        verify(bundle)
+    found = pairing.compare(read(first), read(second))
+    if out is not None:
+        out.write_text(forms["json" if as_json else form](found), encoding="utf-8")
+        tell(f"wrote {out}")
+    elif as_json:
+        show(found.to_json())
+    else:
+        typer.echo(forms[form](found), nl=False)
+
+
+def _in_words(found: Any) -> str:
+    """A comparison for a terminal: a line for each pair, by lens."""
+    lines = [f"first:  {found.first}", f"second: {found.second}", *(f"note: {note}" for note in found.notes)]
+    for lens in dict.fromkeys(pair.lens for pair in found.pairs):
+        lines += ["", lens]
+        for pair in (p for p in found.pairs if p.lens == lens):
+            ends = [_written(part, pair.unit) for part in (pair.first, pair.second)]
+            lines.append(f"  {': '.join(filter(None, (pair.subject, pair.metric)))}")
+            lines.append(f"      first {ends[0]}, second {ends[1]}")
+            if pair.difference is not None:
+                unit = DIFFERENCES.get(pair.unit, pair.unit)
+                rows = f"{pair.difference.n:,} rows"
+                lines.append(f"      difference {_written(pair.difference, unit)} over {rows}: {pair.verdict}")
+            if pair.note:
+                lines.append(f"      {pair.note}")
+    return printable("\n".join(lines)) + "\n"
+
+
+def _written(found: Any, unit: Unit) -> str:
+    return "none" if found is None else str(estimate(found.value, found.low, found.high, unit))

@@ -1,0 +1,35 @@
+"""Does an attribution name a few features, or a little of all?"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from probe.contracts import Metric
+from probe.finding import Lens
+from probe.model import Model
+from probe.results import Attribution
+from probe.shapes import Evidence
+from probe.tensors import wide
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sparseness(Metric[Attribution]):
+    """How few features carry an attribution: the Gini index of the sizes of their values (arXiv:1810.06583).
+
+    0 where all features have values of one size, also where none has any, and 1 - 1/n where one of n has all
+    (Hurley and Rickard 2009, arXiv:0811.4706). Higher is better for a reader, and says nothing of whether the features
+    are the right ones.
+    """
+
+    lens: ClassVar[Lens] = "explanation"
+    title: ClassVar[str] = "names few features"
+    columns: ClassVar[tuple[str, ...]] = ("gini",)
+
+    def measure(self, model: Model, result: Attribution) -> Evidence:
+        sizes = wide(model.space.by_feature(wide(result.values)).abs()).sort(dim=1).values
+        count = sizes.shape[1]
+        ranks = torch.arange(count, 0, -1, device=sizes.device).to(sizes.dtype) - 0.5  # of the smallest first
+        total = sizes.sum(1)
+        index = 1 - 2 * (sizes * ranks).sum(1) / (total * count)
+        return torch.where(total > 0, index, torch.zeros_like(index))

@@ -1,0 +1,205 @@
+"""One number for the same evidence: in the library, the bundle, the report's data and the viewer."""
+
+import json
+import shutil
+from html import unescape
+
+import numpy as np
+import pytest
+import torch
+from probe_dashboards.views import instance, performance
+
+from probe import formatting, predict
+from probe.audit import plan_from, read, run, verify
+from probe.audit.asked import METRICS as USUAL
+from probe.audit.expected import SECTIONS, ids
+from probe.audit.reading import readings
+from probe.audit.readings import evidence_of
+from probe.audit.strict import plain as plain_of
+from probe.audit.toml import to_toml
+from probe.errors import IntegrityError, PlanError, UnknownMethod
+from probe.registry import discover
+from probe.report import render
+from tests.audit.conftest import table
+from tests.audit.forging import sign
+
+METRICS = {name: kind() for name, kind in discover("metric").items()}
+BY_LENS = {lens: [name for name, metric in METRICS.items() if metric.lens == lens] for lens in SECTIONS}
+LIME, PGD = (
+    ({"method": "lime", "samples": 60}, {"method": "lime", "samples": 90}),
+    ({"method": "pgd", "steps": 1}, {"method": "pgd", "steps": 3}),
+)
+PLAN = {
+    "name": "all", "seed": 3, "model": {"zoo": "any"}, "data": {"sample": 80}, "bias": {"groups": []},
+    "predict": {"metrics": BY_LENS["performance"]},
+    "explain": {"sample": 5, "methods": [*LIME, "integrated_gradients"], "metrics": BY_LENS["explanation"]},
+    "attack": {"sample": 30, "eps": ["0.05", "0.2"], "methods": list(PGD), "metrics": BY_LENS["robustness"]},
+    "checks": {"sparseness": 0.05},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return run(plan_from(PLAN), *table(), tmp_path_factory.mktemp("runs") / "all")
+
+
+@pytest.fixture(scope="module")
+def page(made):
+    return render(made)
+
+
+def steps_of(bundle, lens):
+    return [step for step in bundle.manifest.steps if step.lens == lens and step.readings]
+
+
+@pytest.mark.parametrize("name", list(METRICS))
+def test_library_bundle_findings_report_and_viewer_give_the_same_number(made, page, name):
+    metric, seed = METRICS[name], made.manifest.plan.seed
+    seen = 0
+    for step in steps_of(made, metric.lens):
+        held = made.arrays(step.name).get(evidence_of(name))
+        rows = [row for row in readings(made, metric.lens, step.name) if row["metric"] == name]
+        parts = [] if held is None else held if step.kind == "attack" else [held]
+        for row, evidence in zip(rows, parts, strict=True):
+            own = metric.reduce(evidence), *metric.interval(evidence, seed=seed)
+            assert (row["value"], row["low"], row["high"]) == own
+            written = str(formatting.estimate(*own, metric.unit))
+            for finding in made.manifest.findings:
+                if (finding.step, finding.metric) == (step.name, name) and finding.check.endswith(tail(row)):
+                    assert (finding.estimate, finding.low, finding.high) == own
+            assert formatting.number(own[0], metric.unit) in unescape(page)
+            if metric.lens == "performance":
+                assert written in plain(" ".join(performance.measures(made)["Estimate [95 % interval]"]))
+            elif metric.lens == "explanation":
+                method = next(slug for slug, id_ in instance.methods(made).items() if id_ == step.id)
+                assert written in plain(" ".join(instance.badges(made, method)))
+            seen += 1
+    assert seen, f"{name} was taken of nothing"
+
+
+def tail(row):
+    return f"at eps {row['eps']:g}" if row["eps"] == row["eps"] else row["title"]
+
+
+def plain(text):
+    return unescape(text).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_the_evidence_is_what_the_library_measures_of_the_same_result(made):
+    model, data = table()
+    data = data.sample(80, 3)
+    prediction, stored = predict(model, data), made.arrays("predictions")
+    for name in BY_LENS["performance"]:
+        assert np.array_equal(stored[evidence_of(name)], METRICS[name](model, prediction).evidence.double().numpy())
+    plan = plan_from(plain_of(made.manifest.plan))
+    rows = torch.from_numpy(made.arrays("instances")["rows"])
+    for explainer, step in zip(plan.explainers(), steps_of(made, "explanation"), strict=True):
+        attribution, held = explainer(model, data.inputs[rows]), made.arrays(step.name)
+        for id_, metric, _ in plan.metrics("explanation"):
+            if evidence_of(id_) in held:
+                assert held[evidence_of(id_)] == pytest.approx(
+                    metric(model, attribution).evidence.double().numpy(), abs=1e-9
+                )
+    for attack, step in zip(plan.attacks(), steps_of(made, "robustness"), strict=True):
+        held, (id_, metric, _) = made.arrays(step.name), plan.metrics("robustness")[0]
+        drawn = torch.from_numpy(held["rows"])
+        for eps, evidence in zip(("0.05", "0.2"), held[evidence_of(id_)], strict=True):
+            result = attack.at(eps)(model, data.inputs[drawn], data.labels[drawn])
+            assert np.array_equal(evidence, metric(model, result).evidence.double().numpy())
+
+
+def test_two_settings_of_one_method_stand_side_by_side(made):
+    methods = {step.id: step.method for step in made.manifest.steps if step.kind == "explainer"}
+    one, other = ids(LIME)
+    assert one != other
+    assert (methods[one]["samples"], methods[other]["samples"]) == (60, 90)
+    checks = {finding.check for finding in made.manifest.findings}
+    assert {f"lime (samples = {n}): deletion beats random order" for n in (60, 90)} <= checks
+    assert "withstands PGD (steps = 1) and PGD (steps = 3) at eps 0.2" in checks
+    assert list(instance.method_titles(made).values()) == [
+        "lime (samples = 60)",
+        "lime (samples = 90)",
+        "integrated gradients",
+    ]
+    assert set(instance.attack_titles(made).values()) == {"PGD (steps = 1)", "PGD (steps = 3)"}
+    page = render(made)
+    assert "lime (samples = 90)" in page
+    assert "PGD (steps = 1)" in page
+    assert len(set(made.table("robustness")["attack"])) == 4
+    verify(made.folder)
+
+
+def test_a_metric_that_nobody_listed_is_in_plan_findings_report_and_viewer(made):
+    """Sparseness stands in one file of the library; all others have it without being told."""
+    assert made.manifest.plan.threshold("sparseness") == 0.05
+    found = [f for f in made.manifest.findings if f.metric == "sparseness"]
+    assert [f.check.partition(": ")[2] for f in found] == ["names few features"] * 3
+    assert {f.threshold for f in found} == {0.05}
+    assert "sparseness" in render(made)
+    assert any("sparseness" in line for line in instance.badges(made, next(iter(instance.methods(made)))))
+    assert "sparseness" in to_toml(plain_of(made.manifest.plan))
+
+
+def test_a_check_of_a_metric_that_the_plan_does_not_list_has_it_taken():
+    plan = plan_from({"name": "p", "model": {"zoo": "any"}, "checks": {"sparseness": 0.3}}).resolve(form="table")
+    assert [config["method"] for config in plan.explain.metrics] == [*USUAL["explanation"], "sparseness"]
+    assert plan.checks.thresholds["sparseness"] == 0.3
+    assert plan.checks.thresholds["completeness"] == METRICS["completeness"].threshold
+    assert plan_from(plan.to_json()).resolve(form="table") == plan
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"checks": {"sparsness": 0.3}}, PlanError, "did you mean 'sparseness'"),
+        ({"checks": {"sparseness": "high"}}, PlanError, "checks.sparseness = 'high', expected a number"),
+        ({"checks": {"sparseness": float("nan")}}, PlanError, "expected a number"),
+        ({"checks": {"sparseness": 10**400}}, PlanError, "expected a number"),
+        ({"checks": {"robust_eps": 3}}, PlanError, "checks.robust_eps = 3, expected one of attack.eps"),
+        ({"explain": {"metrics": ["sparsness"]}}, UnknownMethod, "did you mean 'sparseness'"),
+        ({"explain": {"metrics": ["accuracy"]}}, PlanError, r"names accuracy, which belongs to \[predict\] metrics"),
+        ({"explain": {"metrics": ["deletion", "deletion"]}}, PlanError, "names deletion twice"),
+        ({"explain": {"methods": ["lime", {"method": "lime"}]}}, PlanError, "names lime twice with the same settings"),
+        ({"predict": {"metrics": 3}}, PlanError, "predict.metrics = 3, expected a list"),
+    ],
+)
+def test_a_wrong_metric_or_check_ends_in_one_sentence(change, error, message):
+    with pytest.raises(error, match=message):
+        plan_from({"name": "x", "model": {"zoo": "adult-mlp"}} | change)
+
+
+def forge_reading(**changed):
+    def change(bundle):
+        step = next(step for step in bundle.manifest["steps"] if step["kind"] == "explainer")
+        next(r for r in step["readings"] if r["metric"] == "deletion").update(changed)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (forge_reading(threshold=-1.0), "has another threshold than the plan asks for"),
+        (forge_reading(metric="deletions"), "its metrics are not the plan's"),
+        (forge_reading(status="not run"), "was read without evidence"),
+        (forge_reading(unit="percent"), "is not what an audit writes of a step"),
+        (forge_reading(reduction="most"), "no reduction named 'most'"),
+        (lambda b: b.manifest["steps"][2]["readings"].pop(), "its metrics are not the plan's"),
+        (lambda b: b.manifest["steps"][2].update(kind="attack"), "is said to be attack"),
+        (lambda b: b.write_arrays("predictions", b.arrays("predictions") | {"measured-accuracy": np.ones(80)}),
+         "what was right is not what the logits say"),
+    ],
+)  # fmt: skip
+def test_a_reading_that_contradicts_plan_or_evidence_is_refused(made, tmp_path, change, message):
+    copy = shutil.copytree(made.folder, tmp_path / "copy")
+    sign(copy, change)
+    with pytest.raises(IntegrityError, match=message):
+        verify(copy)
+
+
+def test_a_bundle_of_schema_1_is_refused_with_the_remedy(made, tmp_path):
+    copy = shutil.copytree(made.folder, tmp_path / "copy")
+    manifest = json.loads((copy / "audit.json").read_text())
+    (copy / "audit.json").write_text(json.dumps(manifest | {"schema": 1}))
+    with pytest.raises(IntegrityError, match=r"has schema 1, and this version of probe reads 2.*run the audit again"):
+        read(copy)
