@@ -22,7 +22,7 @@ METHODS = {
     "goal": "next_class",
     "certificate": "lipschitz",
     "survey": "class_rates",
-    "metric": "sparseness",
+    "metric": "largest_share",
 }
 ROOT = Path(__file__).parent.parent
 
@@ -133,7 +133,7 @@ def test_results_are_saved_and_loaded(installed, model, rows, tmp_path):
         again = load(tmp_path / name)
         assert again.method == result.method
         assert again.to_frame().equals(result.to_frame())
-    scores = registry.methods()["sparseness"]()(model, made["through_layer"])
+    scores = registry.methods()["largest_share"]()(model, made["through_layer"])
     scores.save(tmp_path / "scores")
     assert load(tmp_path / "scores").value == scores.value
 
