@@ -26,7 +26,7 @@ def test_samples_are_nested_and_repeatable():
 @pytest.mark.parametrize(
     ("wrong", "error", "message"),
     [
-        ({"labels": torch.zeros(3)}, DataError, "integers"),
+        ({"labels": torch.zeros(3), "classes": ("a", "b")}, DataError, "class indices|integers"),
         ({"labels": torch.zeros(2, dtype=torch.long)}, ShapeError, r"expected \(3,\)"),
         ({"labels": torch.tensor([0, 1, 2]), "classes": ("a", "b")}, DataError, "expected 0 to 1"),
         ({"inputs": torch.full((3, 2), torch.inf)}, RangeError, "NaN or infinity"),

@@ -18,7 +18,7 @@ DIFFERENCES: dict[str, Unit] = {"share": "points", "number": "signed"}  # the un
 def compare(
     first: Folder,
     second: Folder,
-    form: Annotated[str, typer.Option("--format", help="text, json or csv")] = "text",
+    layout: Annotated[str, typer.Option("--format", help="text, json or csv")] = "text",
     out: Annotated[Path | None, typer.Option(help="A file to write; stdout unless given.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -29,25 +29,25 @@ def compare(
     from probe.audit import pairing, read, verify
     from probe.audit.spreadsheet import to_csv
 
-    forms: dict[str, Callable[[Any], str]] = {
+    writers: dict[str, Callable[[Any], str]] = {
         "text": _in_words,
         "json": lambda found: as_text(found.to_json()),
         "csv": lambda found: to_csv(found.to_frame()),
     }
-    if form not in forms:
-        raise PlanError(f"--format {form!r} is unknown; there are {', '.join(forms)}")
+    if layout not in writers:
+        raise PlanError(f"--format {layout!r} is unknown; there are {', '.join(writers)}")
     if out is not None and out.exists():
         raise ExistsError(f"{out} exists and is left as it is; choose another --out")
     for bundle in (first, second):
         verify(bundle)
     found = pairing.compare(read(first), read(second))
     if out is not None:
-        out.write_text(forms["json" if as_json else form](found), encoding="utf-8")
+        out.write_text(writers["json" if as_json else layout](found), encoding="utf-8")
         tell(f"wrote {out}")
     elif as_json:
         show(found.to_json())
     else:
-        typer.echo(forms[form](found), nl=False)
+        typer.echo(writers[layout](found), nl=False)
 
 
 def _in_words(found: Any) -> str:

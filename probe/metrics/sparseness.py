@@ -18,7 +18,7 @@ class Sparseness(Metric[Attribution]):
     """How few features carry an attribution: the Gini index of the sizes of their values (arXiv:1810.06583).
 
     0 where all features have values of one size, also where none has any, and 1 - 1/n where one of n has all
-    (Hurley and Rickard 2009, arXiv:0811.4706). Higher is better for a reader, and says nothing of whether the features
+    (Hurley and Rickard 2009, arXiv:0811.4706); higher is better for a reader, and says nothing of whether the features
     are the right ones.
     """
 

@@ -70,7 +70,7 @@ def test_a_model_that_cannot_answer_one_row_is_caught():
 
 
 def test_the_number_of_a_class_is_no_logit():
-    with pytest.raises(ShapeError, match=r"returned torch\.int64, expected logits in a floating type"):
+    with pytest.raises(ShapeError, match=r"returned torch\.int64, expected a floating type: one logit for each class"):
         check_model(model(lambda z: (10 * z).long()), ROWS)
 
 

@@ -50,8 +50,8 @@ def test_words_classes_and_what_is_absent_are_those_of_the_folder(model, ids):
     assert model.name == "reviews"
     assert model.classes == ("negative", "positive")
     assert model.space.words == tuple(WORDS)
-    assert model.space.special[0] == 0
-    assert set(model.space.special) == {0, 1, 2, 3, 4}
+    assert model.space.form.special[0] == 0
+    assert set(model.space.form.special) == {0, 1, 2, 3, 4}
     assert model.space.reference.tolist() == [[2] + [0] * (LENGTH - 1)]
     assert model.space.describe(ids)[0][:7] == ["[CLS]", "the", "film", "was", "good", "[SEP]", ""]
 

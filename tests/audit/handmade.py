@@ -57,6 +57,8 @@ def _step(step: Planned, plan: PlanRecord, arrays: dict[str, Any]) -> dict[str, 
     of_attack = step.kind == "attack"
     record["threat"] = {"unit": "radius", "counted": False, "axis": "linf", "note": ""} if of_attack else None
     record["title"] = str(step.method["method"]).upper() if of_attack else ""
+    record["answer"] = "wrong" if of_attack else ""
+    record["finds"] = discover("attack")[step.method["method"]].finds if of_attack else ""
     return record | {"caption": "", "status": "done", "note": "", "seconds": 0.1, "forward": 1, "backward": 0}
 
 

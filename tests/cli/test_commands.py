@@ -114,7 +114,7 @@ def test_a_model_that_fails_half_way_loses_only_its_step(probe, place):
     probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
     errors = [f for f in read("runs/mine").manifest.findings if f.status == "error"]
     assert len(errors) == 3
-    assert "no gradients on Sundays" in errors[0]["note"]
+    assert "no gradients on Sundays" in errors[0].note
 
 
 def test_group_codes_are_names(probe, place):

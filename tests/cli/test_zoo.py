@@ -62,9 +62,9 @@ def test_tables_are_set_key_by_key(probe, tiny):
     [
         (["--set", "epoch=3"], "Settings has no setting 'epoch' (did you mean 'epochs'?)"),
         (["--set", "epochs"], "--set 'epochs', expected a setting and its value"),
-        (["--set", "epochs=1.5"], "epochs is 1.5, expected a whole number"),
+        (["--set", "epochs=1.5"], "Settings.epochs = 1.5, expected a whole number"),
         (["--set", "optimiser=adm"], "did you mean 'adam'"),
-        (["--set", "rate=-1"], "rate must be above 0"),
+        (["--set", "rate=-1"], "Settings.rate = -1, expected a number above 0"),
         (["--set", "a b=1"], "--set a b=1: not as in TOML"),
         (["--settings", "no.toml"], "cannot read the settings no.toml"),
         (["--arch", "widhts=[4]"], "mlp has no argument 'widhts', did you mean 'widths'"),

@@ -273,9 +273,11 @@ def _step(name, lens, method, status="done", note=""):
     step |= {"status": status, "note": note} | cost
     title = {"fgsm": "FGSM", "pgd": "PGD", "hot_flip": "HotFlip", "grad_argmax": "GradArgmax"}.get(method.get("method"))
     if lens == "robustness":
-        return step | {"threat": threat, "title": title or "", "caption": ""}
+        weaker = {"pgd": "fgsm"}.get(method["method"], "")
+        return step | {"threat": threat, "title": title or "", "caption": "", "answer": "wrong", "finds": weaker}
     said = {"saliency": "The gradient: more of what is red raises the logit.", "lime": "Red speaks for the answer."}
-    return step | {"threat": None, "title": "", "caption": said.get(method.get("method"), "")}
+    step |= {"threat": None, "title": "", "answer": "", "finds": ""}
+    return step | {"caption": said.get(method.get("method"), "")}
 
 
 def _finish(bundle: Forged, status: str = "complete") -> Bundle:

@@ -128,7 +128,7 @@ def test_a_cut_file_is_refused():
 
 
 def test_a_file_that_is_not_compressed_is_named_as_such():
-    with pytest.raises(DataError, match="not a whole gzip file: it is not compressed; gzip it"):
+    with pytest.raises(DataError, match="not a whole gzip file: it is not compressed; compress it with gzip"):
         unpack(b"age,income\n", "ricci.csv", 100, "0" * 64)
 
 

@@ -207,9 +207,9 @@ def test_foreign_names_are_shown_as_text(hostile):
 
 def test_a_changed_table_is_refused(tmp_path):
     bundle = make(table_parts(), tmp_path / "changed", explain={"sample": 0}, attack={"sample": 0})
-    path = bundle.folder / "tables" / "performance.csv"
+    path = bundle.folder / "tables" / "readings.csv"
     path.write_text(path.read_text().replace("accuracy", "Accuracy"))
-    with pytest.raises(IntegrityError, match=r"performance\.csv"):
+    with pytest.raises(IntegrityError, match=r"readings\.csv"):
         render(read(bundle.folder))
 
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from probe_models.networks.dropout import Dropout
 from probe_models.networks.network import Network, Standardise
@@ -44,7 +45,7 @@ class Block(nn.Module):
         self.way = nn.Sequential(first, nn.BatchNorm1d(width), nn.ReLU(), second, nn.BatchNorm1d(width))
         self.past = nn.Conv1d(channels, width, 1)
 
-    def forward(self, inputs: Signals) -> Signals:
+    def forward(self, inputs: Signals) -> Float[Tensor, "rows width length"]:
         return (self.past(inputs) + self.way(inputs)).relu()
 
 
