@@ -238,7 +238,7 @@ def test_a_stale_link_is_told_and_answered_by_the_nearest(show, bundles, page, q
 def test_the_summary_gives_each_number_with_interval_threshold_and_n(show, bundles):
     said = text(show(bundles.table.folder.parent))
     finding = bundles.table.manifest.findings[0]
-    estimate, low, high = (f"{100 * finding[key]:.1f}" for key in ("estimate", "low", "high"))
+    estimate, low, high = (f"{100 * getattr(finding, key):.1f}" for key in ("estimate", "low", "high"))
     assert f"{estimate}\u202f% [{low}\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}{high}\u202f%]" in said
     assert "≥\u202f60.0\u202f%" in said
     assert "Wilson" in said
