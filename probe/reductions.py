@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from probe.errors import UnknownMethod
+from probe.errors import DataError, UnknownMethod
 from probe.statistics import (
     Estimate,
     Floats,
@@ -48,7 +48,13 @@ class Reduction:
         return self.own_interval(evidence, level, draws, seed)
 
     def estimate(self, evidence: Floats, seed: int = 0) -> Estimate:
-        """The number, its 95 % interval and the examples behind it."""
+        """The number, its 95 % interval and the examples behind it.
+
+        Raises:
+            DataError: if there are no examples.
+        """
+        if len(evidence) == 0:
+            raise DataError("there is no example to take a number of; give one at least")
         return Estimate(self.value(evidence), *self.interval(evidence, seed=seed), len(evidence))
 
 
