@@ -3,7 +3,6 @@
 from typing import Any
 
 from probe.cli.app import printable, say
-from probe.finding import Finding
 from probe.statuses import look
 
 
@@ -72,6 +71,6 @@ def summary(bundle: Any) -> None:
     say(f"Report: {bundle.folder / 'report.html'}\n")
 
 
-def _cells(finding: Finding) -> tuple[str, ...]:
+def _cells(finding: Any) -> tuple[str, ...]:
     written = finding.written()
     return signed(finding.status), finding.check, str(written.estimate), written.threshold, written.n
