@@ -256,3 +256,15 @@ def test_places_explain_what_is_named_and_nothing_else():
     assert (found.values[:, [0, 1, 2, 3, 6, 7]] == 0).all()
     assert (found.values[:, 4:6] != 0).all()
     assert model.task.name(2 * 3 + 1) == "b at place 2"
+
+
+@pytest.mark.parametrize("made", [
+    lambda names: Classification(classes=names),
+    lambda names: MultiLabel(labels=names),
+    lambda names: Regression(names),
+    lambda names: Model(forward=lambda x: x, space=Space(), classes=names),
+])  # fmt: skip
+def test_a_name_that_stands_twice_is_refused(made):
+    with pytest.raises(DataError, match=r"name 'a' twice.*give each its own"):
+        made(("a", "b", "a"))
+    made(("a", "b"))

@@ -1,6 +1,7 @@
 """What a task is."""
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -165,10 +166,14 @@ class Task(ABC):
 
 
 def named(names: Any, what: str, such: str) -> tuple[str, ...]:
-    """The names as texts; a single text in place of a tuple is refused."""
+    """The names as texts; a single text in place of a tuple is refused, and so is a name that stands twice."""
     if isinstance(names, str):
         raise DataError(f"{what} are one text, {names!r}; give a tuple of names, such as {such}")
-    return tuple(map(str, names))
+    texts = tuple(map(str, names))
+    if len(set(texts)) < len(texts):
+        twice = next(name for name, count in Counter(texts).items() if count > 1)
+        raise DataError(f"{what} name {twice!r:.60} twice, and are told apart by their names; give each its own")
+    return texts
 
 
 def one_of(outputs: str, known: tuple[str, ...], kind: str) -> None:
