@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from probe.audit.bundle import Bundle
 from probe.audit.manifest import DataRecord, ModelRecord, StepRecord
-from probe.audit.readings import Reading, evidence, reducing
+from probe.audit.readings import Part, Reading, evidence, parts, reducing
 from probe.audit.titles import title_of
 from probe.bias.strata import unit_of
 from probe.finding import Direction, Lens
 from probe.formatting import Unit, radius, words
 from probe.statistics import Estimate, Floats, paired
 
-Verdict = Literal["better", "worse", "no difference shown", "not compared"]
+Verdict = Literal["better", "worse", "no difference shown", "not compared", "not judged"]
 GAPS = "bias_disparities"  # the table of the gaps between groups
 
 
@@ -34,12 +34,15 @@ class Pair:
     second: Estimate | None
     difference: Estimate | None = None  # second minus first over the rows that both have, with a paired interval
     note: str = ""  # what was not compared, or compared with a reservation, and why
+    judged: bool = True  # whether one side is better at all: no feature is better for mattering more
 
     @property
     def verdict(self) -> Verdict:
         """What the interval of the difference says of the second audit."""
         if self.difference is None or not np.isfinite([self.difference.low, self.difference.high]).all():
             return "not compared"
+        if not self.judged:
+            return "not judged"
         if self.difference.low <= 0 <= self.difference.high:
             return "no difference shown"
         return "better" if (self.difference.low > 0) == (self.direction == "at least") else "worse"
@@ -112,12 +115,12 @@ def compare(first: Bundle, second: Bundle) -> Comparison:
 
 @dataclass(frozen=True, eq=False)
 class _Item:
-    """One reading of one audit, at one radius where there are several."""
+    """One reading of one audit: at one radius, or of one item, where there are several."""
 
     step: StepRecord
     title: str
     reading: Reading
-    eps: float | None
+    part: Part
     evidence: Floats
     rows: NDArray[Any]  # their numbers in the data
     seed: int
@@ -126,8 +129,8 @@ class _Item:
     def key(self) -> tuple[Any, ...]:
         """What two readings must share to be of one thing."""
         metric = self.reading.settings["method"]
-        eps = None if self.eps is None else f"{self.eps:.6g}"
-        return self.step.lens, self.step.kind, self.step.method.get("method", ""), metric, eps
+        part = f"{self.part:.6g}" if isinstance(self.part, float) else self.part
+        return self.step.lens, self.step.kind, self.step.method.get("method", ""), metric, part
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -141,13 +144,14 @@ class _Item:
     @property
     def head(self) -> dict[str, Any]:
         """What a pair says of it."""
-        reach = "" if self.eps is None else f" at {radius(self.eps)}"
+        reach = f" at {radius(self.part)}" if isinstance(self.part, float) else f": {self.part}" if self.part else ""
         return {
             "lens": self.step.lens,
             "subject": self.title,
             "metric": f"{words(self.reading.metric)}{reach}",
             "unit": self.reading.unit,
             "direction": self.reading.direction,
+            "judged": self.step.kind != "survey",
         }
 
 
@@ -158,9 +162,8 @@ def _items(bundle: Bundle) -> Iterator[_Item]:
         title = title_of(bundle.manifest, step)
         for reading in done:
             seen = evidence(arrays, reading)
-            parts = [(None, seen)] if step.kind != "attack" else zip(map(float, arrays["eps"]), seen, strict=True)
-            for eps, part in parts:
-                yield _Item(step, title, reading, eps, part, arrays["rows"], bundle.manifest.plan.seed)
+            for part, of_it in parts(step.kind, arrays, seen):
+                yield _Item(step, title, reading, part, of_it, arrays["rows"], bundle.manifest.plan.seed)
 
 
 def _matched(mine: list[_Item], theirs: list[_Item]) -> Iterator[tuple[_Item | None, _Item | None]]:
@@ -233,7 +236,9 @@ def _why(item: _Item, lacking: Bundle) -> str:
         return f"its plan does not take {words(metric)}"
     if missing := [r for r in readings if r.status != "done"]:
         return str(missing[0].why) or "it makes no sense there"
-    return "its plan does not try that radius" if item.eps is not None else "it has other settings"
+    if isinstance(item.part, str):
+        return "it is no item there"
+    return "its plan does not try that radius" if item.part is not None else "it has other settings"
 
 
 def _gaps(first: Bundle, second: Bundle) -> list[Pair]:
@@ -280,7 +285,10 @@ def _of_one(part: str, one: ModelRecord | DataRecord, other: ModelRecord | DataR
         return f"whether the {part} is the same cannot be told: {one.name} and {other.name}"
     if one.sha256 == other.sha256:
         return "the model has the same weights in both" if part == "model" else "both are of the same data"
-    return f"another {part}: {one.name} and {other.name}" + (", so that no row is paired" if part == "data" else "")
+    if part == "model":
+        return f"the models differ: {one.name} and {other.name}"
+    same = ", other rows of the same name" if one.name == other.name else ""
+    return f"the data differ: {one.name} and {other.name}{same}, so that no row is paired"
 
 
 def _ends(name: str, found: Estimate | None) -> dict[str, float | int | None]:

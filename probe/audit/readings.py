@@ -13,6 +13,7 @@ from probe.reductions import Reduction, reduction
 from probe.statistics import Floats
 
 ENDS = Literal["done", "not run", "not asked"]
+Part = float | str | None  # a radius, an item of a survey, or None where there is but one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,15 @@ def evidence_of(metric: str) -> str:
 def evidence(arrays: Mapping[str, NDArray[Any]], reading: Reading) -> Floats:
     """The evidence that a reading rests on."""
     return arrays[evidence_of(reading.metric)].astype(np.float64)
+
+
+def parts(kind: str, arrays: Mapping[str, NDArray[Any]], seen: Floats) -> list[tuple[Part, Floats]]:
+    """What becomes a number each: of a step that tries radii each radius, of a survey each item, else all there is."""
+    if kind in ("attack", "certificate"):
+        return [(float(eps), part) for eps, part in zip(arrays["eps"], seen, strict=True)]
+    if kind == "survey":
+        return [(str(item), seen[:, at]) for at, item in enumerate(arrays["items"])]
+    return [(None, seen)]
 
 
 def reducing(reading: Reading) -> Reduction:

@@ -14,10 +14,12 @@ from probe.audit.expected import planned
 from probe.audit.pairing import Pair, compare
 from probe.audit.plan import record_of
 from probe.cli import app
+from probe.formatting import radius
 from probe.metrics import Accuracy
 from probe.statistics import Estimate, paired
 from tests.audit.handmade import bundle
 from tests.audit.test_assess import LABELS, PLAN, attacked, explained, predictions
+from tests.audit.test_proofs import audited
 
 
 def answers(*wrong):
@@ -116,7 +118,9 @@ def test_other_data_is_not_paired_and_some_rows_are_paired_over_those(tmp_path):
     found = compare(one, other)
     assert {p.difference for p in found.pairs} == {None}
     assert "no paired difference: the audits are of other data" in found.pairs[0].note
-    assert any(note.startswith("another data: made up and made up") for note in found.notes)
+    assert any(
+        note.startswith("the data differ: made up and made up, other rows of the same name") for note in found.notes
+    )
     made = []
     for rows in ([0, 1, 2, 3], [2, 3, 4, 5]):
         arrays = explained([0.1 * row for row in rows], [0.5] * 4, 1.0) | {"rows": np.array(rows)}
@@ -177,3 +181,25 @@ PER_RADIUS = ("eps", "success", "predicted", "movable", "probability", "shown", 
 def names(plan):
     resolved = plan_from({"name": "x", "model": {"zoo": "any"}, **plan}).resolve(form="table")
     return [step.name for step in planned(record_of(resolved)) if step.kind == "explainer"]
+
+
+def test_certificates_are_paired_at_each_radius_and_surveys_item_by_item(tmp_path):
+    def made(name, sigma):
+        smoothing = {"method": "randomized_smoothing", "draws": 500, "sigma": sigma}
+        certify = {"sample": 40, "eps": ["0.05", "0.5"], "methods": [smoothing]}
+        return audited(tmp_path / name, certify=certify, survey={"methods": ["permutation_importance"]})
+
+    first, second = made("one", 0.25), made("two", 0.5)
+    found = {(pair.subject, pair.metric): pair for pair in compare(first, second).pairs}
+    table = first.table("surveys")
+    for item, value in zip(table["item"], table["value"], strict=True):
+        pair = found["permutation importance", f"permutation importance: {item}"]
+        assert pair.first.value == pytest.approx(value)
+        # Who is judged by how much a feature matters? Nobody.
+        assert pair.verdict == "not judged"
+    rows = first.table("readings")
+    for eps in (0.05, 0.5):
+        (value,) = rows.loc[(rows["metric"] == "certified_accuracy") & (rows["eps"] == eps), "value"]
+        (pair,) = (pair for key, pair in found.items() if key[1] == f"certified accuracy at {radius(eps)}")
+        assert pair.first.value == value
+        assert pair.difference.n == 40

@@ -9,9 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from probe.audit.budgets import reached
-from probe.audit.bundle import Arrays, Bundle
+from probe.audit.bundle import Bundle
 from probe.audit.manifest import StepRecord
-from probe.audit.readings import Reading, evidence, reducing
+from probe.audit.readings import Reading, evidence, parts, reducing
 from probe.audit.titles import name_of
 from probe.finding import About, Finding, Threshold, check
 from probe.statistics import Estimate, Floats
@@ -85,12 +85,12 @@ def read(
             result.findings.append(absent(step.lens, title, reading.why, about))
         if reading.status != "done":
             continue
-        for at, seen in _parts(step, arrays, evidence(arrays, reading)):
+        for at, seen in parts(step.kind, arrays, evidence(arrays, reading)):
             estimate = reducing(reading).estimate(seen, bundle.manifest.plan.seed)
             row = (step.lens, step.name, reading.metric, reading.title, at, reading.unit, *estimate)
             result.readings.append(row)
             if reading.threshold is not None and reading.metric not in silent:
-                reach = "" if at is None else f" at {reached(bundle.manifest, at)}"
+                reach = f" at {reached(bundle.manifest, at)}" if isinstance(at, float) else ""
                 finding = _judged(bundle, step, reading, estimate, f"{title}{reach}")
                 result.findings.append(replace(finding, about=about))
 
@@ -109,13 +109,6 @@ def _judged(bundle: Bundle, step: StepRecord, reading: Reading, estimate: Estima
     )
     notes = (reading.notes.get(""), reading.notes.get(finding.status))
     return replace(finding, note="; ".join(filter(None, notes)))
-
-
-def _parts(step: StepRecord, arrays: Arrays, seen: Floats) -> list[tuple[float | None, Floats]]:
-    """The evidence of each radius of an attack; of any other step all there is."""
-    if step.kind != "attack":
-        return [(None, seen)]
-    return [(float(eps), part) for eps, part in zip(arrays["eps"], seen, strict=True)]
 
 
 def describe(config: Mapping[str, Any]) -> str:

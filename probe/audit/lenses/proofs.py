@@ -5,7 +5,7 @@ import pandas as pd
 from probe.audit.budgets import RADIUS, spoken
 from probe.audit.bundle import Bundle
 from probe.audit.lenses.common import Assessment, describe
-from probe.audit.readings import evidence, reducing
+from probe.audit.readings import evidence, parts, reducing
 from probe.audit.titles import name_of
 from probe.finding import Threshold, check
 
@@ -19,16 +19,13 @@ def assess(bundle: Bundle, result: Assessment) -> None:
         if step.status != "done" or step.kind not in ("certificate", "survey"):
             continue
         arrays, (reading,) = bundle.arrays(step.name), step.readings
-        seen, how = evidence(arrays, reading), reducing(reading)
-        if step.kind == "survey":
-            for at, item in enumerate(arrays["items"]):
-                row = (name_of(manifest, step), reading.title, str(item), reading.unit)
-                surveyed.append((*row, *how.estimate(seen[:, at], manifest.plan.seed)))
-            continue
-        for at, certified in zip(arrays["eps"], seen, strict=True):
-            estimate, eps = how.estimate(certified, manifest.plan.seed), float(at)
-            result.readings.append((step.lens, step.name, reading.metric, reading.title, eps, reading.unit, *estimate))
-            reach = spoken(f"{eps:g}", step.threat or RADIUS)
+        for at, seen in parts(step.kind, arrays, evidence(arrays, reading)):
+            estimate = reducing(reading).estimate(seen, manifest.plan.seed)
+            if step.kind == "survey":
+                surveyed.append((name_of(manifest, step), reading.title, at, reading.unit, *estimate))
+                continue
+            result.readings.append((step.lens, step.name, reading.metric, reading.title, at, reading.unit, *estimate))
+            reach = spoken(f"{at:g}", step.threat or RADIUS)
             finding = check(
                 step.lens,
                 f"{name_of(manifest, step)}: {reading.title} at {reach}",
