@@ -41,9 +41,11 @@ def test_a_trained_folder_is_opened_where_its_table_is_gone(probe, place):
     (("--data", "none.csv", "--label", "hired"), "there is no file"),
     (("--data", "people.csv", "--label", "hired", "--arch", "cnn"), "the architectures for tables are mlp, ftt"),
     (("--data", "people.csv", "--label", "hired", "--arch", "bin=4"), "did you mean 'bins'"),
+    (("--data", "one.csv", "--label", "hired"), "column 'hired' of one.csv has one value, 'yes'"),
     (("adult-mlp", "--label", "income"), "give --data"),
     (("adult-mlp", "--arch", "mlp"), "adult-mlp has its architecture"),
 ])  # fmt: skip
 def test_a_mistake_is_one_sentence_and_leaves_nothing(probe, place, call, message):
+    (place / "one.csv").write_text("age,hired\n" + "".join(f"{age},yes\n" for age in range(20, 60)))
     assert message in probe("train", *call, code=2).stderr
     assert not (place / "trained").exists()

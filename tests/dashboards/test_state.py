@@ -82,4 +82,4 @@ def test_audits_are_listed_newest_first_and_broken_ones_apart(tmp_path, bundles)
     reasons = {bad.folder: bad.reason for bad in broken}
     assert reasons.keys() == {"two", "three"}
     assert "damaged" in reasons["two"]
-    assert "name" in reasons["three"]
+    assert "its digest differs" in reasons["three"]

@@ -104,7 +104,7 @@ def _judged(bundle: Bundle, step: StepRecord, reading: Reading, estimate: Estima
         unit=reading.unit,
         step=step.name,
         metric=reading.metric,
-        method=", ".join(filter(None, map(describe, (step.method, reading.settings)))),
+        method=", ".join(filter(None, (*map(describe, (step.method, reading.settings)), reducing(reading).method))),
         seed=bundle.manifest.plan.seed,
     )
     notes = (reading.notes.get(""), reading.notes.get(finding.status))

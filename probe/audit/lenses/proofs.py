@@ -34,7 +34,7 @@ def assess(bundle: Bundle, result: Assessment) -> None:
                 unit=reading.unit,
                 step=step.name,
                 metric=reading.metric,
-                method=describe(step.method),
+                method=f"{describe(step.method)}, {reducing(reading).method}",
                 seed=manifest.plan.seed,
                 note=reading.notes.get("", ""),
             )

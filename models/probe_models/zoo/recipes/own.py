@@ -38,6 +38,10 @@ def own_recipe(
     table = OwnTable(csv, {"label": label, "groups": list(groups)})
     # Group columns are named apart from the inputs, as in an audit.
     data = table.read("train")
+    if len(data.classes) < 2:
+        raise PlanError(
+            f"column {label!r} of {csv.name} has one value, {data.classes[0]!r}; a classifier needs two or more"
+        )
     sizes = arguments(name, {**DEFAULTS[name], **kwargs}, data.space)
     sizes |= {"classes": len(data.classes)}
     build(name, sizes)  # so that a wrong argument is found before a folder is made
