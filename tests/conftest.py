@@ -4,6 +4,12 @@ import torch
 from probe import Model, Space
 
 
+@pytest.fixture(autouse=True)
+def _same_networks_each_time() -> None:
+    """`nn.Linear(2, 2)` in a test is drawn from torch's own generator: the same in every order and on every worker."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def linear() -> Model:
     """Logits are W x: every gradient is known by hand."""

@@ -143,7 +143,9 @@ def test_what_half_precision_rounds_back_to_its_origin_could_not_move():
     space, inputs = Space(bounds=(0.0, 1000.0)), torch.full((1, 2), 200.0).bfloat16()  # the next number is 201
     for eps, movable in ((0.6, False), (1.0, True)):
         assert PGD(eps=eps).could_move(space, inputs).tolist() == [movable]
-        model = Model(forward=nn.Linear(2, 2).bfloat16().eval(), space=space)
+        net = nn.Linear(2, 2, bias=False).bfloat16().eval()
+        nn.init.normal_(net.weight, std=1e-3)  # small, so that no probability is 1 and no gradient vanishes
+        model = Model(forward=net, space=space)
         moved = PGD(eps=eps, steps=1)(model, inputs, model.predict(inputs)).perturbed != inputs
         assert bool(moved.any()) == movable
 
