@@ -20,8 +20,8 @@ def place(space: Space, origin: Inputs, change: Tensor, p: float, radius: Radius
     within = below(radius, change.dtype)
     change = PROJECTIONS[p](change, column(within, change) if isinstance(within, Tensor) else within)
     start = wide(origin)
-    unit = space.unit(start)
-    point = space.admit(start + change * unit, start).to(origin.dtype)
+    unit = space.scale_of(start)
+    point = space.project(start + change * unit, start).to(origin.dtype)
     outside = ((wide(point) - start) / unit).abs() > change.abs()
     return torch.where(outside, _one_towards(point, origin), point)
 

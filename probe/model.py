@@ -251,7 +251,7 @@ class Model:
                     f"inputs are {inputs.dtype}, the model's weights {weights}; write inputs.to({weights})"
                 )
             inputs = inputs.to(weights)
-        return self.space.within(inputs.to(self.device))
+        return self.space.clip(inputs.to(self.device))
 
     def cast(self, inputs: Inputs) -> Inputs:
         """The inputs in the floating type of the weights, rounded where that is a narrower one."""

@@ -167,7 +167,7 @@ class Attribution(_Result):
         return pd.DataFrame(to_numpy(self.by_feature()), columns=self._names())
 
     def _in_words(self) -> tuple[str, ...]:
-        features = f"{self.space.count(self.inputs)} features" if len(self) else "no features"
+        features = f"{self.space.feature_count(self.inputs)} features" if len(self) else "no features"
         return (
             f"Attribution of {len(self)} examples by {self.method}",
             f"inputs {tuple(self.inputs.shape)} {_dtype(self.inputs)}, {features}",
@@ -280,7 +280,7 @@ class Perturbation(_Result):
 
     def distance(self, p: float = torch.inf) -> PerExample:
         """L_p length of each perturbation, in the unit of the space's scale; at p = 0 how many coordinates changed."""
-        moved = self.space.change(wide(self.perturbed), wide(self.inputs))
+        moved = self.space.scaled_change(wide(self.perturbed), wide(self.inputs))
         length: Tensor = torch.linalg.vector_norm(moved.flatten(1), ord=p, dim=1)
         return length
 
@@ -305,7 +305,7 @@ class Perturbation(_Result):
         """Draw what was changed of one example, as its form is drawn."""
         before, after = self._pair(index)
         part = self[index]
-        moved = self.space.by_feature(self.space.change(part.perturbed, part.inputs))[0]
+        moved = self.space.by_feature(self.space.scaled_change(part.perturbed, part.inputs))[0]
         return _drawer(self).attacked(before, after, to_numpy(moved), ax=ax)
 
     def _text(self, index: int) -> str:

@@ -112,8 +112,8 @@ class Space:
                 * bool(inputs.isnan().any())
             )
         low, high = self._bounds(inputs)
-        dust = 1e-6 * (high - low).abs().nan_to_num(posinf=0.0)
-        outside = (inputs < low - dust) | (inputs > high + dust)
+        tolerance = 1e-6 * (high - low).abs().nan_to_num(posinf=0.0)
+        outside = (inputs < low - tolerance) | (inputs > high + tolerance)
         if bool(outside.any()):
             index = outside.nonzero()[0]
             where = self._describe(index[1:], inputs)
@@ -127,12 +127,12 @@ class Space:
         """What the inputs are; where nobody said it, images or rows of a table, by their shape."""
         return self.form.of(like)
 
-    def within(self, inputs: Inputs) -> Inputs:
-        """The inputs without the rounding dust that `check` lets pass beyond the bounds."""
+    def clip(self, inputs: Inputs) -> Inputs:
+        """The inputs within the bounds: what `check` tolerates beyond them is rounding."""
         low, high = self._bounds(inputs)
         return inputs.clamp(low, high)
 
-    def count(self, inputs: Inputs) -> int:
+    def feature_count(self, inputs: Inputs) -> int:
         """How many features an example has."""
         return inputs[0].numel() if self.features is None else self._declared()
 
@@ -152,7 +152,7 @@ class Space:
         size = torch.bincount(feature).to(values.dtype)
         return (values / size)[:, feature].view(-1, *like.shape[1:])
 
-    def select(self, kept: Tensor, like: Inputs) -> Tensor:
+    def coordinate_mask(self, kept: Tensor, like: Inputs) -> Tensor:
         """Turn a mask over features (rows, features) into one over coordinates (rows, *shape)."""
         if self.features is not None:
             # Three times as fast on a CPU as kept[:, feature].
@@ -183,16 +183,16 @@ class Space:
         mean = wide.nanmean if bool(wide.isnan().any()) else wide.mean
         return mean(0, keepdim=True).to(like.dtype)
 
-    def unit(self, like: Inputs) -> Tensor:
+    def scale_of(self, like: Inputs) -> Tensor:
         """The scale of attack radii, broadcastable over the rows of `like`."""
         return torch.as_tensor(self.scale, dtype=like.dtype, device=like.device)
 
-    def movable(self, like: Inputs) -> Tensor:
+    def mutable_mask(self, like: Inputs) -> Tensor:
         """True at the coordinates that an attack may move: mutable, not a category, no special token."""
         allowed = self.form_of(like).mutable(like, self._feature_of(like)).expand(like.shape)
         return allowed if self.mutable is None else allowed & self.mutable.to(like.device)
 
-    def ordinary(self, like: Tensor) -> Tensor:
+    def is_word(self, like: Tensor) -> Tensor:
         """True where a token id stands for a word, and everywhere in other inputs; shaped as `like`."""
         return self.form_of(like).is_word(like)
 
@@ -201,22 +201,22 @@ class Space:
         low, high = (int(torch.as_tensor(bound).max()) for bound in self.bounds)
         return torch.arange(low, high + 1, dtype=like.dtype, device=like.device)
 
-    def change(self, moved: Inputs, origin: Inputs) -> Inputs:
-        """How far each coordinate moved in the unit of attack radii; 1 where a token is another one."""
-        return self.form_of(origin).change(moved, origin, self.unit(origin))
+    def scaled_change(self, moved: Inputs, origin: Inputs) -> Inputs:
+        """How far each coordinate moved, divided by `scale_of`; 1 where a token is another one."""
+        return self.form_of(origin).scaled_change(moved, origin, self.scale_of(origin))
 
-    def admit(self, moved: Inputs, origin: Inputs) -> Inputs:
+    def project(self, moved: Inputs, origin: Inputs) -> Inputs:
         """The nearest point an attacker could really send: within bounds, fixed coordinates kept, integers whole.
 
         Integers are rounded towards where they started, so that no point leaves a ball around `origin`.
         """
         low, high = self._bounds(origin)
-        moved = torch.where(self.movable(origin), moved.clamp(low, high), origin)
+        moved = torch.where(self.mutable_mask(origin), moved.clamp(low, high), origin)
         return self.form_of(origin).project(moved, origin, self._feature_of(origin))
 
     def feature_names(self, like: Inputs) -> tuple[str, ...]:
         """The names of the features, or their numbers where none were given."""
-        return self.form_of(like).feature_names(self.count(like), like, self._feature_of(like))
+        return self.form_of(like).feature_names(self.feature_count(like), like, self._feature_of(like))
 
     def describe(self, inputs: Inputs) -> list[list[str]]:
         """What the features of each row are, in words: numbers as they are, categories by their level, tokens by name.
@@ -224,7 +224,7 @@ class Space:
         An absent word is an empty string.
         """
         form, owner = self.form_of(inputs), self._feature_of(inputs)[0].tolist()
-        members = [[c for c, f in enumerate(owner) if f == feature] for feature in range(self.count(inputs))]
+        members = [[c for c, f in enumerate(owner) if f == feature] for feature in range(self.feature_count(inputs))]
         return [
             [form.describe(row, feature, places) for feature, places in enumerate(members)]
             for row in inputs.flatten(1).tolist()
@@ -305,7 +305,7 @@ class Space:
                 raise ShapeError(
                     f"each example has shape {tuple(shape)}, but Space.{name} has shape {tuple(value.shape)}"
                 )
-        sizes = {"features": self.count(inputs), "coordinates": inputs[0].numel(), "channels": len(inputs[0])}
+        sizes = {"features": self.feature_count(inputs), "coordinates": inputs[0].numel(), "channels": len(inputs[0])}
         for name, (entries, each) in self._entries().items():
             if entries != sizes[each]:
                 raise ShapeError(f"each example has {sizes[each]} {each}, but Space.{name} has {entries} entries")

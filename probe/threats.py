@@ -55,7 +55,7 @@ class Threat(ABC):
 
     def could_move(self, space: Space, inputs: Inputs, amount: Radius) -> Tensor:
         """Whether the budget holds another input than each example itself that the space admits, (batch,)."""
-        allowed = space.movable(inputs).flatten(1).any(1)
+        allowed = space.mutable_mask(inputs).flatten(1).any(1)
         return allowed & (torch.as_tensor(amount, device=inputs.device) > 0)
 
     def tolerance(self, space: Space, origin: Inputs, amount: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ class Threat(ABC):
     def check(self, name: str, space: Space, moved: Inputs, origin: Inputs, amount: Radius) -> None:
         """Raise ContractError where inputs were moved by more than the budget, or where the space holds them fixed."""
         space.check(moved)
-        if bool(((moved != origin) & ~(space.movable(origin) & space.ordinary(moved))).any()):
+        if bool(((moved != origin) & ~(space.mutable_mask(origin) & space.is_word(moved))).any()):
             raise ContractError(f"{name} moved coordinates that the space holds fixed, or put in special tokens")
         length = self.length(space, moved, origin)
         most = torch.as_tensor(amount, dtype=length.dtype, device=length.device).expand(len(length))
@@ -97,25 +97,27 @@ class Ball(Threat):
         return "linf" if self.p == torch.inf else f"l{self.p:g}"
 
     def length(self, space: Space, moved: Inputs, origin: Inputs) -> PerExample:
-        change = space.change(wide(moved), wide(origin)).flatten(1)
+        change = space.scaled_change(wide(moved), wide(origin)).flatten(1)
         length: Tensor = torch.linalg.vector_norm(change, ord=self.p, dim=1)
         return length
 
     def project(self, space: Space, moved: Inputs, origin: Inputs, amount: Radius) -> Inputs:
-        return place(space, origin, space.change(wide(moved), wide(origin)), self.p, amount)
+        return place(space, origin, space.scaled_change(wide(moved), wide(origin)), self.p, amount)
 
     def could_move(self, space: Space, inputs: Inputs, amount: Radius) -> Tensor:
         each = torch.as_tensor(amount, device=inputs.device).expand(len(inputs))
         step = column(each, inputs).to(wide(inputs).dtype).expand_as(inputs)
         # As attacks place their points: what the precision of the inputs rounds back to its origin has not moved.
         points = [place(space, inputs, change, torch.inf, each) for change in (step, -step)]
-        allowed = torch.stack([point != inputs for point in points]).any(0) & ~inputs.isnan() & space.movable(inputs)
+        allowed = (
+            torch.stack([point != inputs for point in points]).any(0) & ~inputs.isnan() & space.mutable_mask(inputs)
+        )
         return allowed.flatten(1).any(1) & (each > 0)
 
     def tolerance(self, space: Space, origin: Inputs, amount: Tensor) -> Tensor:
         # The dtype of the inputs rounds each x + radius, by an error that is relative to x: it is measured in its size.
         start = wide(origin)
-        size = (start / space.unit(start)).abs().flatten(1).amax(1).to(amount.dtype) + amount
+        size = (start / space.scale_of(start)).abs().flatten(1).amax(1).to(amount.dtype) + amount
         rounding = torch.finfo(origin.dtype).eps if origin.is_floating_point() else 0.0
         return 1e-5 * amount + rounding * size * start[0].numel() ** (1 / self.p)
 
@@ -150,7 +152,7 @@ class Edits(Threat):
 
     def length(self, space: Space, moved: Inputs, origin: Inputs) -> PerExample:
         """How many things were changed; infinity where something else was."""
-        thing, change = THINGS[self.thing], space.change(wide(moved), wide(origin))
+        thing, change = THINGS[self.thing], space.scaled_change(wide(moved), wide(origin))
         sizes = thing.sizes(change)
         other = change.masked_fill(thing.spread(torch.ones_like(sizes, dtype=torch.bool), change), 0)
         number = (sizes != 0).sum(1).to(torch.get_default_dtype())
@@ -158,17 +160,17 @@ class Edits(Threat):
 
     def project(self, space: Space, moved: Inputs, origin: Inputs, amount: Radius) -> Inputs:
         thing = THINGS[self.thing]
-        moved = torch.where(space.ordinary(moved), space.admit(moved, origin), origin)
-        sizes = thing.sizes(space.change(wide(moved), wide(origin)))
+        moved = torch.where(space.is_word(moved), space.project(moved, origin), origin)
+        sizes = thing.sizes(space.scaled_change(wide(moved), wide(origin)))
         order = sizes.argsort(stable=True, dim=1, descending=True).argsort(1)
         most = torch.as_tensor(amount, device=origin.device).reshape(-1, 1)
         return torch.where(thing.spread(order < most, origin), moved, origin)
 
     def could_move(self, space: Space, inputs: Inputs, amount: Radius) -> Tensor:
-        thing, allowed = THINGS[self.thing], space.movable(inputs).to(torch.get_default_dtype())
+        thing, allowed = THINGS[self.thing], space.mutable_mask(inputs).to(torch.get_default_dtype())
         free = thing.sizes(allowed)
         free = free == thing.sizes(torch.ones_like(allowed)) if thing.whole else free > 0
-        if self.moves == "tokens" and int(space.ordinary(space.tokens(inputs)).sum()) < 2:
+        if self.moves == "tokens" and int(space.is_word(space.tokens(inputs)).sum()) < 2:
             free = torch.zeros_like(free)
         return free.any(1) & (torch.as_tensor(amount, device=inputs.device) > 0)
 
@@ -187,11 +189,11 @@ class Patch(Threat):
 
     def project(self, space: Space, moved: Inputs, origin: Inputs, amount: Radius) -> Inputs:
         check_image(origin)
-        moved = space.admit(moved, origin)
+        moved = space.project(moved, origin)
         height, width = origin.shape[2:]
         sides = torch.as_tensor(amount, device=origin.device).long().clamp(max=max(height, width)).expand(len(origin))
         kept = torch.zeros_like(origin[:, 0], dtype=torch.bool)
-        sizes = space.change(wide(moved), wide(origin)).abs().sum(1)
+        sizes = space.scaled_change(wide(moved), wide(origin)).abs().sum(1)
         for side in set(sides.tolist()):
             rows = (sides == side).nonzero()[:, 0]
             kept[rows] = best_square(sizes[rows], side)
@@ -209,7 +211,7 @@ class Severity(Threat):
         return torch.full((len(moved),), torch.nan, device=moved.device)
 
     def project(self, space: Space, moved: Inputs, origin: Inputs, amount: Radius) -> Inputs:
-        return space.admit(moved, origin)
+        return space.project(moved, origin)
 
 
 @dataclass(frozen=True)
@@ -223,4 +225,4 @@ class Anywhere(Threat):
         return torch.zeros(len(moved), device=moved.device)
 
     def project(self, space: Space, moved: Inputs, origin: Inputs, amount: Radius) -> Inputs:
-        return space.admit(moved, origin)
+        return space.project(moved, origin)

@@ -92,7 +92,7 @@ def of_series(**said):
 
 def test_stretches_of_time_number_the_features_of_a_series_by_channel():
     assert stretches(5, 2, 2).tolist() == [[0, 0, 1, 1, 2], [3, 3, 4, 4, 5]]
-    assert of_series().count(beats()) == 6
+    assert of_series().feature_count(beats()) == 6
     with pytest.raises(RangeError, match="size=0"):
         stretches(5, 0)
 

@@ -189,7 +189,7 @@ def compass():
 def test_a_form_of_ones_own_measures_describes_and_draws(installed, compass, tmp_path):
     x = torch.tensor([[350.0, 90.0], [10.0, 180.0], [95.0, 0.0]])
     assert compass.space.form.name == "compass"
-    assert compass.space.change(torch.tensor([[10.0, 90.0]]), x[:1]).tolist() == [[2.0, 0.0]]
+    assert compass.space.scaled_change(torch.tensor([[10.0, 90.0]]), x[:1]).tolist() == [[2.0, 0.0]]
     assert compass.space.describe(x)[0] == ["350 degrees, north", "90 degrees, east"]
     result = registry.methods()["pgd"](eps=0.5)(compass, x, compass.predict(x))
     result.save(tmp_path / "r")

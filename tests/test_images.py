@@ -29,7 +29,7 @@ def test_a_folder_of_images_is_read_as_brightness_with_a_class_for_each_subfolde
     assert data.inputs.shape == (6, 3, 8, 6)
     assert data.inputs[:, 0, 3, 3].tolist() == pytest.approx([0, 0, 128 / 255, 128 / 255, 1, 1], abs=1e-6)
     assert data.space.form_of(data.inputs).name == "image"
-    assert data.space.count(data.inputs) == 48  # squares of one pixel: eight along the longer side
+    assert data.space.feature_count(data.inputs) == 48  # squares of one pixel: eight along the longer side
 
 
 def test_the_classes_of_a_folder_follow_the_order_that_is_named(tmp_path):

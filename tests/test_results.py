@@ -79,7 +79,7 @@ def test_every_field_of_a_space_survives_the_disk(space, tmp_path):
     again = load(tmp_path / "r").space
     assert same(space, again)
     assert again.describe(x) == space.describe(x)
-    assert torch.equal(again.movable(x), space.movable(x))
+    assert torch.equal(again.mutable_mask(x), space.mutable_mask(x))
 
 
 def test_the_spaces_above_set_every_field():

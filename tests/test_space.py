@@ -18,7 +18,7 @@ def table() -> Space:
 
 def test_one_hot_columns_are_one_feature(table):
     values = torch.tensor([[1.0, 2.0, 3.0, 4.0]])
-    assert table.count(values) == 2
+    assert table.feature_count(values) == 2
     assert table.by_feature(values).tolist() == [[1.0, 9.0]]
 
 
@@ -29,7 +29,7 @@ def test_by_coordinate_is_given_back_by_by_feature(table):
 
 
 def test_select_keeps_whole_features(table):
-    kept = table.select(torch.tensor([[True, False], [False, True]]), torch.zeros(2, 4))
+    kept = table.coordinate_mask(torch.tensor([[True, False], [False, True]]), torch.zeros(2, 4))
     assert kept.tolist() == [[True, False, False, False], [False, True, True, True]]
 
 
@@ -62,9 +62,9 @@ def test_rounding_dust_is_not_outside():
 
 def test_integers_are_rounded_towards_their_origin(table):
     origin = torch.tensor([[30.0, 1, 0, 0]])
-    assert table.admit(origin + 0.9, origin)[0, 0] == 30
-    assert table.admit(origin - 1.9, origin)[0, 0] == 29
-    assert torch.equal(table.admit(origin + 1, origin)[:, 1:], origin[:, 1:]), "a category does not move"
+    assert table.project(origin + 0.9, origin)[0, 0] == 30
+    assert table.project(origin - 1.9, origin)[0, 0] == 29
+    assert torch.equal(table.project(origin + 1, origin)[:, 1:], origin[:, 1:]), "a category does not move"
 
 
 @pytest.mark.parametrize(
@@ -136,5 +136,5 @@ def test_a_form_or_words_that_fit_nothing_end_in_one_sentence(fields, message):
 
 def test_a_replaced_token_changed_by_one_whatever_its_number():
     space, ids = Space(words=WORDS, bounds=(0, 4), scale=7.0), torch.tensor([[2, 4, 1, 0]])
-    assert space.change(torch.tensor([[4, 4, 1, 0]]), ids).tolist() == [[1.0, 0.0, 0.0, 0.0]]
-    assert Space(scale=2.0).change(torch.tensor([[0.5]]), torch.tensor([[0.0]])).tolist() == [[0.25]]
+    assert space.scaled_change(torch.tensor([[4, 4, 1, 0]]), ids).tolist() == [[1.0, 0.0, 0.0, 0.0]]
+    assert Space(scale=2.0).scaled_change(torch.tensor([[0.5]]), torch.tensor([[0.0]])).tolist() == [[0.25]]

@@ -46,7 +46,7 @@ class GradArgmax(Attack):
         """Each graph with one edge flipped, by the flips with the highest first-order rise."""
         _, _, gradient = aim.slope(graphs)
         one, other = pairs(graphs)
-        allowed = model.space.movable(origin) & (graphs == origin)
+        allowed = model.space.mutable_mask(origin) & (graphs == origin)
         rise = (1 - 2 * graphs[:, one, other]) * (gradient[:, one, other] + gradient[:, other, one])
         rise = rise.masked_fill(~(allowed[:, one, other] & allowed[:, other, one]), -torch.inf)
         # In the order of edges, so that ties do not depend on how they were sorted.

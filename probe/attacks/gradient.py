@@ -144,7 +144,9 @@ class _State:
         self.length = torch.where(stalled, self.length / 2, self.length)
         self.stale = torch.where(stalled, 0, self.stale)
         origin = wide(self.origin)
-        change = (wide(self.x) - origin) / space.unit(origin) + column(self.length, self.x) * norm.steepest(gradient)
+        change = (wide(self.x) - origin) / space.scale_of(origin) + column(self.length, self.x) * norm.steepest(
+            gradient
+        )
         # The gradient at hand is that of x, so an example that returns to its best point steps on from there next time.
         # A step across the ball is for its far side; as a stride it would only swing between the walls.
         self.length = torch.minimum(self.length, (LATER * radius).to(self.length.dtype))
@@ -154,5 +156,5 @@ class _State:
 def loss_and_gradient(space: Space, inputs: Inputs, aim: Aim) -> tuple[PerExample, Tensor, Inputs]:
     """The loss, whether the goal is reached, and the gradient by changes in the unit of the space's scale."""
     loss, reached, gradient = aim.slope(inputs)
-    slope = torch.where(space.movable(inputs), wide(gradient) * space.unit(wide(inputs)), 0.0)
+    slope = torch.where(space.mutable_mask(inputs), wide(gradient) * space.scale_of(wide(inputs)), 0.0)
     return loss, reached, slope

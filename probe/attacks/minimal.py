@@ -59,7 +59,7 @@ class DDN(Attack):
             radius = radius * torch.where(reached, 1 - self.gamma, 1 + self.gamma)
             # From the first length to a hundredth of it, as half a wave.
             share = 0.01 + 0.99 * (1 + math.cos(math.pi * at / self.steps)) / 2
-            change = (wide(current) - origin) / space.unit(origin) + share * self.radius * norm.steepest(gradient)
+            change = (wide(current) - origin) / space.scale_of(origin) + share * self.radius * norm.steepest(gradient)
             current = place(space, inputs, column(radius, inputs) * norm.steepest(change), norm.p, radius)
         _, reached = aim.ask(current)
         length = self.threat.length(space, current, inputs).to(shortest.dtype)

@@ -69,8 +69,8 @@ class HotFlip(Attack):
 def _allowed(model: Model, texts: Texts, origin: Texts) -> Bool[Tensor, "batch tokens words"]:
     """Which word may come to which place: another one, no special one, and only where the text is as it was."""
     words = model.space.tokens(texts)
-    place = model.space.movable(origin) & (texts == origin)
-    return place[:, :, None] & model.space.ordinary(words) & (words != texts[:, :, None])
+    place = model.space.mutable_mask(origin) & (texts == origin)
+    return place[:, :, None] & model.space.is_word(words) & (words != texts[:, :, None])
 
 
 def _vectors(model: Model, inputs: Inputs) -> Vectors:

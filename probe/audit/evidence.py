@@ -183,7 +183,9 @@ def _attack(step: Planned, attack: Attack, plan: Plan, model: Model, drawn: tupl
                     torch.stack([torch.where(column(f, fallen.clean), fallen.answers, fallen.clean) for f in at])
                 ),
                 "shown": to_numpy(torch.stack(shown)),
-                "moved": to_numpy(torch.stack([model.space.by_feature(model.space.change(x, few)) for x in shown])),
+                "moved": to_numpy(
+                    torch.stack([model.space.by_feature(model.space.scaled_change(x, few)) for x in shown])
+                ),
             }
             | ({} if fallen.targets is None else {"targets": to_numpy(fallen.targets)})
         )

@@ -49,7 +49,7 @@ class RandomizedSmoothing(Certificate):
         return 1 - self.alpha
 
     def certify(self, model: Model, inputs: Inputs) -> tuple[Labels, PerExample]:
-        if not bool(model.space.movable(inputs).any()):
+        if not bool(model.space.mutable_mask(inputs).any()):
             raise Unsupported(
                 f"no coordinate of {model.name}'s inputs may move, so there is nothing to certify against"
             )
@@ -65,13 +65,13 @@ class RandomizedSmoothing(Certificate):
 
     def _votes(self, model: Model, inputs: Inputs, draws: int, source: torch.Generator) -> torch.Tensor:
         """How often each class is decided for, (batch, classes). All inputs share the noise."""
-        step = self.sigma * model.space.unit(inputs) * model.space.movable(inputs[:1])
+        step = self.sigma * model.space.scale_of(inputs) * model.space.mutable_mask(inputs[:1])
         votes: torch.Tensor | None = None
         for span in spans(draws, rows_per_pass(inputs)):
             size = (span.stop - span.start, *inputs.shape[1:])
             noise = step * torch.randn(size, generator=source, device=inputs.device).to(inputs.dtype)
             for row in range(len(inputs)):
-                logits = model.logits(model.space.within(inputs[row] + noise))
+                logits = model.logits(model.space.clip(inputs[row] + noise))
                 if votes is None:
                     votes = torch.zeros(len(inputs), logits.shape[1], dtype=torch.long, device=inputs.device)
                 votes[row] += torch.bincount(model.decide(logits), minlength=logits.shape[1])

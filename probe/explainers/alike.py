@@ -106,4 +106,4 @@ def _ranks(keys: Pairs) -> Pairs:
 
 def _blocks(space: Space, inputs: Inputs, references: References) -> Iterator[slice]:
     """Inputs that are compared with all references together."""
-    return spans(len(inputs), max(1, _FLAGS // (len(references) * space.count(inputs))))
+    return spans(len(inputs), max(1, _FLAGS // (len(references) * space.feature_count(inputs))))

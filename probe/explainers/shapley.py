@@ -64,7 +64,7 @@ class KernelShap(Explainer):
     seed: int = param(0, "seed of the draw", low=0)
 
     def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
-        features, home = model.space.count(inputs), exact(inputs.device)
+        features, home = model.space.feature_count(inputs), exact(inputs.device)
         budget = self.coalitions or (_SMALL if 2**features - 2 <= _SMALL else _DRAWN)
         masks, weights = (part.to(home) for part in shapley_design(features, budget, self.seed))
         worth = values(model, inputs, targets, masks, self.output)

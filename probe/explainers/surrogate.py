@@ -48,7 +48,7 @@ class Lime(Explainer):
     seed: int = param(0, "seed of the draw", low=0)
 
     def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
-        masks = lime_masks(model.space.count(inputs), self.samples, self.seed).to(exact(inputs.device))
+        masks = lime_masks(model.space.feature_count(inputs), self.samples, self.seed).to(exact(inputs.device))
         worth = values(model, inputs, targets, masks, self.output)
         taking_part = varies(model.space, inputs)
         weights = closeness(masks, taking_part, self.kernel_width) * (self.samples / len(masks))

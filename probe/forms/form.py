@@ -116,9 +116,9 @@ class Form:
         """True where a token id stands for a word, and everywhere in other inputs; shaped as `like`."""
         return torch.ones_like(like, dtype=torch.bool)
 
-    def change(self, moved: Coordinates, origin: Coordinates, unit: Tensor) -> Coordinates:
-        """How far each coordinate moved, in a unit."""
-        return (moved - origin) / unit
+    def scaled_change(self, moved: Coordinates, origin: Coordinates, scale: Tensor) -> Coordinates:
+        """How far each coordinate moved, divided by the scale of attack radii."""
+        return (moved - origin) / scale
 
     def feature_names(self, count: int, like: Coordinates, owner: Owner) -> tuple[str, ...]:
         """The names of the features, or their numbers where none were given."""

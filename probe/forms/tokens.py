@@ -45,7 +45,7 @@ class Tokens(Form):
     def is_word(self, like: Tensor) -> Bool[Tensor, "*shape"]:
         return ~torch.isin(like, torch.tensor(self.special, dtype=like.dtype, device=like.device))
 
-    def change(self, moved: Coordinates, origin: Coordinates, unit: Tensor) -> Coordinates:
+    def scaled_change(self, moved: Coordinates, origin: Coordinates, scale: Tensor) -> Coordinates:
         """1 where a token is another one, whatever its number."""
         return (moved != origin).to(torch.get_default_dtype())
 

@@ -170,7 +170,7 @@ def _counts(there: Presence, steps: int) -> Counts:
 
 def _at_baseline(model: Model, inputs: Inputs, targets: Labels, output: str) -> PerExample:
     """The target's output at the mean reference."""
-    nothing = torch.zeros(len(inputs), model.space.count(inputs), dtype=torch.bool, device=inputs.device)
+    nothing = torch.zeros(len(inputs), model.space.feature_count(inputs), dtype=torch.bool, device=inputs.device)
     return answers(model, inputs, targets, nothing, output)
 
 

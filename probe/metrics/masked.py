@@ -75,7 +75,7 @@ def there(model: Model, inputs: Inputs) -> Presence:
 
 def answers(model: Model, inputs: Inputs, targets: Labels, kept: Presence, output: str) -> PerExample:
     """The output for inputs that show the mean reference where features are not kept."""
-    mask = model.space.select(kept, inputs)
+    mask = model.space.coordinate_mask(kept, inputs)
     # Token ids have no mean, their embeddings do; a token's mask then spans the width of its embedding.
     points = model.points(inputs)
     mask = mask.view(*mask.shape, *[1] * (points.ndim - mask.ndim))

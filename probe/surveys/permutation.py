@@ -42,12 +42,12 @@ class PermutationImportance(Survey):
         source = generator(self.seed, torch.device("cpu"))
         orders = [torch.randperm(len(inputs), generator=source).to(inputs.device) for _ in range(self.repeats)]
         before = model.task.wrong(model.logits(inputs), labels).to(torch.get_default_dtype())
-        features = model.space.count(inputs)
+        features = model.space.feature_count(inputs)
         columns = []
         for feature in range(features):
             kept = torch.zeros(len(inputs), features, dtype=torch.bool, device=inputs.device)
             kept[:, feature] = True
-            chosen = model.space.select(kept, inputs)
+            chosen = model.space.coordinate_mask(kept, inputs)
             after = torch.zeros_like(before)
             for order in orders:
                 shuffled = torch.where(chosen, inputs[order], inputs)

@@ -33,7 +33,7 @@ def test_pixels_of_the_right_size_are_prepared_exactly_as_theirs(tmp_path):
     torch.testing.assert_close(model.forward.prepare(inputs), prepared, atol=1e-5, rtol=0)
     torch.testing.assert_close(model(inputs), logits, atol=1e-4, rtol=0)
     assert model.space.reference.shape == (1, 3, 16, 16)
-    assert model.space.count(inputs) == 64
+    assert model.space.feature_count(inputs) == 64
     assert model.classes == ("LABEL_0", "LABEL_1", "LABEL_2")
 
 

@@ -38,7 +38,7 @@ def one_by_one(model, inputs, masks):
     """The definition: each coalition before each reference, asked one at a time."""
     found = torch.zeros(len(inputs), len(masks), dtype=torch.float64)
     for i, x in enumerate(inputs):
-        for c, kept in enumerate(model.space.select(masks, inputs)):
+        for c, kept in enumerate(model.space.coordinate_mask(masks, inputs)):
             shown = torch.stack([torch.where(kept, x, r) for r in model.space.reference])
             found[i, c] = model.logits(shown)[:, 0].double().mean()
     return found

@@ -94,10 +94,10 @@ def replica(network, inputs, targets, begin, adversary, space):
 
         def nearest(point, x=x):
             change = ((point - x) / scale).clamp(-adversary.eps, adversary.eps)
-            return space.admit((x + change * scale)[None], x[None])[0]
+            return space.project((x + change * scale)[None], x[None])[0]
 
         first = 1e-3 if adversary.method == "trades" else adversary.eps
-        point = space.admit((x + first * scale * s)[None], x[None])[0]
+        point = space.project((x + first * scale * s)[None], x[None])[0]
         answer = softmax(network(x[None]), 1)[0].detach()
         steps, length = (1, 1.25) if adversary.method == "fgsm" else (adversary.steps, 2.5 / adversary.steps)
         for _ in range(steps):

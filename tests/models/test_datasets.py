@@ -68,7 +68,7 @@ def test_groups_of_adult_agree_with_its_coordinates(test):
 
 def test_an_attacker_of_adult_moves_schooling_money_and_hours_only(test):
     space = test.space
-    movable = set(space.features[space.movable(test.inputs[:1])[0]].tolist())
+    movable = set(space.features[space.mutable_mask(test.inputs[:1])[0]].tolist())
     names = {adult.TABLE.features[i] for i in movable}
     assert names == {"education_num", "capital_gain", "capital_loss", "hours_per_week"}
 
@@ -95,7 +95,7 @@ def test_fashion_is_bundled_bright_from_0_to_1_and_balanced():
 
 def test_fashion_has_49_squares_and_a_black_reference():
     data = zoo.data("fashion-mnist")
-    assert data.space.count(data.inputs) == 49
+    assert data.space.feature_count(data.inputs) == 49
     assert data.space.names[0] == "square r0 c0"
     assert data.space.features.flatten().bincount().tolist() == [16] * 49
     assert data.space.references(data.inputs).abs().sum() == 0

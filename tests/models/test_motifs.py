@@ -107,7 +107,7 @@ def test_an_edge_is_one_feature_in_two_places():
 
 def test_an_attacker_may_move_edges_only_and_a_reference_lacks_edges_only():
     graph, space = motifs.read("test").inputs[:1], motifs.space()
-    moved = space.admit(1 - graph, graph)[0]
+    moved = space.project(1 - graph, graph)[0]
     for node in range(motifs.NODES):
         assert moved[node, node] == 0
         assert moved[node, motifs.NODES] == 1

@@ -43,16 +43,16 @@ def perturb(
         adversary: how to move them, and how far.
         space: what a row may become.
     """
-    unit, radius = space.unit(inputs), adversary.eps
+    unit, radius = space.scale_of(inputs), adversary.eps
     near, steps = adversary.method == "trades", 1 if adversary.method == "fgsm" else adversary.steps
     length = 1.25 * radius if adversary.method == "fgsm" else 2.5 * radius / steps
-    moved = space.admit(inputs + start * unit * (NEARBY if near else radius), inputs)
+    moved = space.project(inputs + start * unit * (NEARBY if near else radius), inputs)
     with _judging(network):
         goal = F.log_softmax(logits_of(network, inputs).detach(), 1) if near else None
         for _ in range(steps):
             slope = _slope(network, moved, targets, goal)
             change = (moved - inputs) / unit + length * slope.sign()
-            moved = space.admit(inputs + change.clamp(-radius, radius) * unit, inputs)
+            moved = space.project(inputs + change.clamp(-radius, radius) * unit, inputs)
     return moved.detach()
 
 

@@ -20,9 +20,9 @@ class Compass(Form):
     told: ClassVar[bool] = True
     feature: ClassVar[str] = "direction {}"
 
-    def change(self, moved: Coordinates, origin: Coordinates, unit: Tensor) -> Coordinates:
+    def scaled_change(self, moved: Coordinates, origin: Coordinates, scale: Tensor) -> Coordinates:
         """The shorter way round."""
-        return ((moved - origin + 180) % 360 - 180) / unit
+        return ((moved - origin + 180) % 360 - 180) / scale
 
     def describe(self, row: Sequence[float], feature: int, places: Sequence[int]) -> str:
         return ", ".join(f"{row[at]:.0f} degrees, {POINTS[round(row[at] / 90) % 4]}" for at in places)
