@@ -128,7 +128,7 @@ def integrated(rows: int) -> dict[str, Any]:
     parts = [IntegratedGradients()(model, inputs[i : i + 10], targets[i : i + 10]).values for i in range(0, rows, 10)]
     seconds = time.perf_counter() - started
     baseline = model.space.baseline(inputs).expand_as(inputs)
-    promised = model.answers(inputs, targets, "logit") - model.answers(baseline, targets, "logit")
+    promised = model.target_outputs(inputs, targets, "logit") - model.target_outputs(baseline, targets, "logit")
     residual = (torch.cat(parts).flatten(1).sum(1) - promised).abs()
     return {
         "seconds": seconds,

@@ -177,11 +177,11 @@ class Model:
         """The class that each row of this model's logits stands for."""
         return self.task.predict(logits)
 
-    def output(self, kind: str) -> Callable[[Tensor], Tensor]:
+    def output_fn(self, kind: str) -> Callable[[Tensor], Tensor]:
         """The function that an explainer explains: this model's logits, or its probabilities."""
         return self if kind == "logit" else lambda inputs: self.task.explained(self(inputs), kind)
 
-    def answers(self, inputs: Inputs, targets: Labels, kind: str) -> PerExample:
+    def target_outputs(self, inputs: Inputs, targets: Labels, kind: str) -> PerExample:
         """Each example's output for its own target, without gradients, in passes that fit in memory."""
         return self.task.pick(self.task.explained(self.logits(inputs), kind), targets)
 
@@ -270,7 +270,7 @@ class Model:
         """The output of each of the checked inputs that is explained unless somebody names another."""
         return self.task.target(self.logits(inputs))
 
-    def embedded(self) -> "Model":
+    def over_embeddings(self) -> "Model":
         """The same model over embeddings (batch, tokens, width), for methods that need continuous inputs."""
         if self.embed is None:
             return self

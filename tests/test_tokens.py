@@ -78,8 +78,10 @@ def test_an_absent_word_speaks_for_nothing(method, reader, texts):
 def test_values_add_up_to_the_change_from_the_empty_text(method, output, reader, texts):
     method = replace(method, output=output)
     result = method(reader, texts)
-    empty = reader.answers(torch.zeros_like(texts), result.targets, output)
-    assert_close(result.values.sum(1), reader.answers(texts, result.targets, output) - empty, atol=2e-3, rtol=2e-2)
+    empty = reader.target_outputs(torch.zeros_like(texts), result.targets, output)
+    assert_close(
+        result.values.sum(1), reader.target_outputs(texts, result.targets, output) - empty, atol=2e-3, rtol=2e-2
+    )
     residual, promised = Completeness()(reader, result).evidence.T
     assert (residual <= 0.01 * promised + 1e-4).all()
 

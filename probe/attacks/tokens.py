@@ -52,7 +52,7 @@ class HotFlip(Attack):
     ) -> Int[Tensor, "batch candidates tokens"]:
         """Each text with one word replaced, by the replacements with the highest first-order rise."""
         points = _embedded(model, texts)
-        _, _, gradient = aim.embedded().slope(points)
+        _, _, gradient = aim.over_embeddings().slope(points)
         first = int(torch.as_tensor(model.space.bounds[0]))
         # Positions that an embedding adds are the same for both words, so the vectors of one place do for all.
         rise = gradient @ vectors.T - (gradient * vectors[texts - first]).sum(-1, keepdim=True)

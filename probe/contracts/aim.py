@@ -35,9 +35,9 @@ class Aim:
         logits, gradient = self.model.gradient(inputs, self._loss, rows=self.rows)
         return (*self._judged(logits), gradient)
 
-    def embedded(self) -> "Aim":
+    def over_embeddings(self) -> "Aim":
         """The same aim over embeddings (batch, tokens, width), for gradients by the vectors of words."""
-        return replace(self, model=self.model.embedded())
+        return replace(self, model=self.model.over_embeddings())
 
     def repeated(self, times: int) -> "Aim":
         """Each row so many times, one after another: for several candidates of each example."""

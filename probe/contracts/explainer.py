@@ -62,5 +62,5 @@ class Explainer(Method, ABC):
             return self.attribute(model, inputs, targets)
         refuse_missing(self, inputs)
         if model.embed is not None:
-            return self.attribute(model.embedded(), model.points(inputs), targets).sum(-1)
+            return self.attribute(model.over_embeddings(), model.points(inputs), targets).sum(-1)
         return self.attribute(model, inputs, targets)

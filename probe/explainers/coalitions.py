@@ -41,7 +41,7 @@ def values(model: Model, inputs: Inputs, targets: Labels, masks: Presence, outpu
             # index_select is five times as fast on a CPU as an index in brackets.
             behind = references.index_select(0, pair % len(references))
             shown = torch.where(kept, inputs[rows].index_select(0, row), behind)
-            answers.append(model.answers(shown, targets[rows][row], output).to(home).double())
+            answers.append(model.target_outputs(shown, targets[rows][row], output).to(home).double())
         worth[rows, some] = torch.cat(answers)[kinds].sum(2) / len(references)
     return worth
 

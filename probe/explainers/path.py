@@ -44,7 +44,9 @@ class Paths:
     def answers(self, row: Rows, place: Places) -> Places:
         """The followed output at points on the paths."""
         found = [
-            self.model.answers(self.at(row[s], place[s]), self.targets[row[s].to(self.targets.device)], self.output)
+            self.model.target_outputs(
+                self.at(row[s], place[s]), self.targets[row[s].to(self.targets.device)], self.output
+            )
             for s in spans(len(row), self.model.rows_per_pass(self.inputs))
         ]
         return torch.cat(found).cpu().double()

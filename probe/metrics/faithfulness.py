@@ -151,7 +151,7 @@ class Completeness(Metric[Attribution]):
         inputs = model.check(result.inputs)
         targets = model.check_targets(result.targets, inputs)
         absent = _at_baseline if method.adds_up_to == "baseline" else _over_references
-        promised = wide(model.answers(inputs, targets, method.output))
+        promised = wide(model.target_outputs(inputs, targets, method.output))
         promised = promised - wide(absent(model, inputs, targets, method.output))
         residual = wide(result.values).to(promised.device).flatten(1).sum(1) - promised
         return torch.stack([residual.abs(), promised.abs()], dim=1)

@@ -69,7 +69,7 @@ class Memory:
 def there(model: Model, inputs: Inputs) -> Presence:
     """Which features differ from the mean reference, so that something changes when they are taken away."""
     points = model.points(inputs)
-    differs = unequal(points, model.embedded().space.baseline(points)).view(*inputs.shape, -1).any(-1)
+    differs = unequal(points, model.over_embeddings().space.baseline(points)).view(*inputs.shape, -1).any(-1)
     return model.space.by_feature(differs.to(torch.float32)) > 0
 
 
@@ -79,8 +79,8 @@ def answers(model: Model, inputs: Inputs, targets: Labels, kept: Presence, outpu
     # Token ids have no mean, their embeddings do; a token's mask then spans the width of its embedding.
     points = model.points(inputs)
     mask = mask.view(*mask.shape, *[1] * (points.ndim - mask.ndim))
-    model = model.embedded()
-    return model.answers(torch.where(mask, points, model.space.baseline(points)), targets, output)
+    model = model.over_embeddings()
+    return model.target_outputs(torch.where(mask, points, model.space.baseline(points)), targets, output)
 
 
 def _keys(rows: range, kept: Kept) -> list[bytes]:

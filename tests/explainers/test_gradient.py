@@ -142,7 +142,7 @@ def test_no_more_than_a_pass_is_held(linear, inputs, labels, monkeypatch, rows_o
 @pytest.mark.parametrize("output", ["logit", "probability"])
 def test_captum_agrees_on_an_undivided_path(network, rows, output):
     model, x, targets = network(), rows(4, 8), torch.tensor([0, 1, 2, 0])
-    theirs = captum.attr.IntegratedGradients(model.output(output)).attribute(
+    theirs = captum.attr.IntegratedGradients(model.output_fn(output)).attribute(
         x, baselines=model.space.baseline(x), target=targets, n_steps=50, method="gausslegendre"
     )
     ours = IntegratedGradients(pieces=1, output=output)(model, x, targets).values

@@ -240,7 +240,7 @@ def test_words_are_players():
 
 def test_memory_holds_one_pass_of_masked_inputs(network, rows, monkeypatch):
     model, x, sizes = network(), rows(3, 8), []
-    expected, answers = KernelShap()(model, x).values, Model.answers
+    expected, answers = KernelShap()(model, x).values, Model.target_outputs
 
     def watched(self, inputs, targets, kind):
         sizes.append(len(inputs))
