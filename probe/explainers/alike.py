@@ -11,7 +11,7 @@ from probe.shapes import Inputs, Presence, References
 from probe.space import Space
 from probe.tensors import exact, rows_per_pass, spans, unequal
 
-Varies = Bool[Tensor, "batch features"]
+Active = Bool[Tensor, "batch features"]
 Differs = Bool[Tensor, "batch references features"]
 Numbers = Int[Tensor, "references features"]
 Codes = Int[Tensor, "batch references features"]
@@ -38,7 +38,7 @@ def numbered(space: Space, references: References) -> Numbers:
     return torch.cat([(~differs(space, references[rows], references)).int().argmax(1) for rows in blocks])
 
 
-def varies(space: Space, inputs: Inputs) -> Varies:
+def differs_from_reference(space: Space, inputs: Inputs) -> Active:
     """Which features differ from any reference row. The others are worth exactly nothing, and need no estimate."""
     references = space.references(inputs)
     blocks = _blocks(space, inputs, references)

@@ -20,7 +20,7 @@ Chosen = Int[Tensor, " coalitions"]
 _PAIRS = 2**18  # coalitions before references that are compared together, some 16 MiB of bookkeeping
 
 
-def values(model: Model, inputs: Inputs, targets: Labels, masks: Presence, output: str) -> Values:
+def coalition_values(model: Model, inputs: Inputs, targets: Labels, masks: Presence, output: str) -> Values:
     """The target's output when only a coalition's features are shown, averaged over all reference rows.
 
     The other features are taken from a reference row, all from the same one. Where a reference shows what the input
@@ -29,7 +29,7 @@ def values(model: Model, inputs: Inputs, targets: Labels, masks: Presence, outpu
     """
     references, home = model.space.references(inputs), exact(inputs.device)
     numbers, absent, masks = numbered(model.space, references).to(home), ~masks.to(home), masks.to(inputs.device)
-    worth = torch.zeros(len(inputs), len(masks), dtype=torch.float64, device=home)
+    values = torch.zeros(len(inputs), len(masks), dtype=torch.float64, device=home)
     for rows, some in _blocks(len(inputs), len(masks), len(references)):
         differing = differs(model.space, inputs[rows], references).to(home)
         first, kinds = unlike(differing, numbers, absent[some])
@@ -42,8 +42,8 @@ def values(model: Model, inputs: Inputs, targets: Labels, masks: Presence, outpu
             behind = references.index_select(0, pair % len(references))
             shown = torch.where(kept, inputs[rows].index_select(0, row), behind)
             answers.append(model.target_outputs(shown, targets[rows][row], output).to(home).double())
-        worth[rows, some] = torch.cat(answers)[kinds].sum(2) / len(references)
-    return worth
+        values[rows, some] = torch.cat(answers)[kinds].sum(2) / len(references)
+    return values
 
 
 def every_subset(features: int) -> Presence:
@@ -85,7 +85,7 @@ def solve(normal: Tensor, right: Tensor, remedy: str) -> Tensor:
     return torch.cholesky_solve(right, factor)
 
 
-def spread(shares: PerFeature, space: Space, inputs: Inputs) -> Inputs:
+def to_coordinates(shares: PerFeature, space: Space, inputs: Inputs) -> Inputs:
     """Each feature's value over its coordinates, in the dtype of the inputs, or the default one for token ids."""
     dtype = inputs.dtype if inputs.is_floating_point() else torch.get_default_dtype()
     return space.by_coordinate(shares, inputs.to(shares.device)).to(dtype).to(inputs.device)

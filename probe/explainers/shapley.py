@@ -12,15 +12,15 @@ from torch import Tensor
 
 from probe.contracts import Explainer, Need
 from probe.errors import RangeError
-from probe.explainers.alike import Varies, varies
+from probe.explainers.alike import Active, differs_from_reference
 from probe.explainers.coalitions import (
     Values,
+    coalition_values,
     every_subset,
     random_subsets,
     solve,
-    spread,
     subsets,
-    values,
+    to_coordinates,
 )
 from probe.method import param
 from probe.model import Model
@@ -67,8 +67,9 @@ class KernelShap(Explainer):
         features, home = model.space.feature_count(inputs), exact(inputs.device)
         budget = self.coalitions or (_SMALL if 2**features - 2 <= _SMALL else _DRAWN)
         masks, weights = (part.to(home) for part in shapley_design(features, budget, self.seed))
-        worth = values(model, inputs, targets, masks, self.output)
-        return spread(_regress(masks, weights, worth, varies(model.space, inputs)), model.space, inputs)
+        values = coalition_values(model, inputs, targets, masks, self.output)
+        active = differs_from_reference(model.space, inputs)
+        return to_coordinates(_regress(masks, weights, values, active), model.space, inputs)
 
 
 @lru_cache(maxsize=2)
@@ -148,26 +149,26 @@ def _kernel(features: int, size: int) -> float:
     return (0.5 if 2 * size == features else 1.0) / (size * (features - size))
 
 
-def _regress(masks: Presence, weights: Weights, worth: Values, varies: Varies) -> PerFeature:
-    """Weighted least squares of worth on presence, for each example, under sum(values) = full - empty.
+def _regress(masks: Presence, weights: Weights, values: Values, active: Active) -> PerFeature:
+    """Weighted least squares of the values on presence, for each example, under sum(values) = full - empty.
 
     The full coalition is a row of the regression too. The constraint makes it fit exactly, so it changes no answer, but
     it keeps the normal matrix regular where there is one feature.
     """
     present = masks.double()
     weighted = present * weights[:, None]
-    normal, gain = weighted.T @ present, worth - worth[:, :1]
+    normal, gain = weighted.T @ present, values - values[:, :1]
     right = gain @ weighted
-    rows = spans(len(worth), max(1, _ENTRIES // normal.numel()))
-    return torch.cat([_constrained(normal, right[r], gain[r, -1], varies[r]) for r in rows])
+    rows = spans(len(values), max(1, _ENTRIES // normal.numel()))
+    return torch.cat([_constrained(normal, right[r], gain[r, -1], active[r]) for r in rows])
 
 
-def _constrained(normal: Tensor, right: PerFeature, total: PerExample, varies: Varies) -> PerFeature:
-    """Solve each example's normal equations for the features that vary, with values that sum to `total`."""
+def _constrained(normal: Tensor, right: PerFeature, total: PerExample, active: Active) -> PerFeature:
+    """Solve each example's normal equations for the active features, with values that sum to `total`."""
     unit = torch.eye(len(normal), dtype=normal.dtype, device=normal.device)
-    own = torch.where(varies[:, :, None] & varies[:, None, :], normal, unit)
-    ones = varies.to(normal.dtype)
+    own = torch.where(active[:, :, None] & active[:, None, :], normal, unit)
+    ones = active.to(normal.dtype)
     free, tilt = solve(own, torch.stack([right * ones, ones], dim=-1), "raise KernelShap.coalitions").unbind(-1)
-    # Where no feature varies both sums are 0, and so are the values.
+    # Where no feature is active both sums are 0, and so are the values.
     excess = (free.sum(1) - total) / tilt.sum(1).clamp(min=torch.finfo(tilt.dtype).tiny)
     return free - tilt * excess[:, None]

@@ -8,8 +8,8 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from probe.contracts import Explainer, Need
-from probe.explainers.alike import Varies, varies
-from probe.explainers.coalitions import Values, every_subset, solve, spread, values
+from probe.explainers.alike import Active, differs_from_reference
+from probe.explainers.coalitions import Values, coalition_values, every_subset, solve, to_coordinates
 from probe.method import param
 from probe.model import Model
 from probe.numbers import Number
@@ -49,12 +49,12 @@ class Lime(Explainer):
 
     def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
         masks = lime_masks(model.space.feature_count(inputs), self.samples, self.seed).to(exact(inputs.device))
-        worth = values(model, inputs, targets, masks, self.output)
-        taking_part = varies(model.space, inputs)
-        weights = closeness(masks, taking_part, self.kernel_width) * (self.samples / len(masks))
+        values = coalition_values(model, inputs, targets, masks, self.output)
+        active = differs_from_reference(model.space, inputs)
+        weights = kernel_weights(masks, active, self.kernel_width) * (self.samples / len(masks))
         rows = spans(len(inputs), max(1, _ENTRIES // masks.numel()))
-        slopes = [ridge_slopes(masks, weights[r], worth[r], self.ridge, taking_part[r]) for r in rows]
-        return spread(torch.cat(slopes), model.space, inputs)
+        slopes = [ridge_slopes(masks, weights[r], values[r], self.ridge, active[r]) for r in rows]
+        return to_coordinates(torch.cat(slopes), model.space, inputs)
 
 
 def lime_masks(features: int, samples: int, seed: int) -> Presence:
@@ -67,23 +67,23 @@ def lime_masks(features: int, samples: int, seed: int) -> Presence:
     return masks
 
 
-def closeness(masks: Presence, taking_part: Varies, width: float) -> Weights:
+def kernel_weights(masks: Presence, active: Active, width: float) -> Weights:
     """Weight of each coalition for each example, in [0, 1]: 1 where all features that take part are present."""
-    part = taking_part.double()
+    part = active.double()
     # The cosine between a 0/1 vector and the ones is the root of its share of ones.
     distance = 1 - (part @ masks.double().T / part.sum(1, keepdim=True).clamp(min=1)).sqrt()
     return (-(distance**2) / width**2).exp().sqrt()
 
 
-def ridge_slopes(masks: Presence, weights: Weights, worth: Values, ridge: float, taking_part: Varies) -> PerFeature:
+def ridge_slopes(masks: Presence, weights: Weights, values: Values, ridge: float, active: Active) -> PerFeature:
     """Slopes of each example's weighted ridge regression with a free intercept; 0 for what takes no part."""
     share = weights / weights.sum(1, keepdim=True)
     present = masks.double()
     present = present - (share @ present)[:, None]
-    centred = worth - (worth * share).sum(1, keepdim=True)
+    centred = values - (values * share).sum(1, keepdim=True)
     weighted = (present * weights[:, :, None]).mT
-    unit = torch.eye(masks.shape[1], dtype=worth.dtype, device=worth.device)
-    pairs = taking_part[:, :, None] & taking_part[:, None]
+    unit = torch.eye(masks.shape[1], dtype=values.dtype, device=values.device)
+    pairs = active[:, :, None] & active[:, None]
     normal = torch.where(pairs, weighted @ present + ridge * unit, unit)
-    right = torch.where(taking_part[:, :, None], weighted @ centred[:, :, None], 0.0)
+    right = torch.where(active[:, :, None], weighted @ centred[:, :, None], 0.0)
     return solve(normal, right, "raise Lime.samples or Lime.ridge")[:, :, 0]

@@ -9,7 +9,7 @@ from torch.testing import assert_close
 from probe import Model, Space
 from probe.explainers import KernelShap, Lime
 from probe.explainers.alike import differs, numbered, unlike
-from probe.explainers.coalitions import every_subset, subsets, values
+from probe.explainers.coalitions import coalition_values, every_subset, subsets
 from probe.explainers.shapley import shapley_design
 
 
@@ -68,7 +68,7 @@ def test_each_unlike_row_is_asked_once_and_worth_is_as_by_definition(monkeypatch
     every = torch.cat(asked)
     unlike = sum(len(part.unique(dim=0)) for part in every.split(len(masks) * references))
     asked.clear()
-    found = values(model, inputs, torch.zeros(batch, dtype=torch.long), masks, "logit")
+    found = coalition_values(model, inputs, torch.zeros(batch, dtype=torch.long), masks, "logit")
     assert_close(found, expected, rtol=0, atol=1e-13)
     if pairs > len(every):
         assert sum(map(len, asked)) == unlike
@@ -83,7 +83,7 @@ def test_features_of_several_columns_are_alike_where_all_their_columns_are():
     expected = one_by_one(model, inputs, masks)
     unlike = sum(len(part.unique(dim=0)) for part in torch.cat(asked).split(8 * 5))
     asked.clear()
-    assert_close(values(model, inputs, torch.tensor([0, 0]), masks, "logit"), expected, rtol=0, atol=1e-13)
+    assert_close(coalition_values(model, inputs, torch.tensor([0, 0]), masks, "logit"), expected, rtol=0, atol=1e-13)
     assert sum(map(len, asked)) == unlike
 
 

@@ -6,8 +6,8 @@ from torch.testing import assert_close
 from probe import Model, Space
 from probe.errors import RangeError
 from probe.explainers import Lime
-from probe.explainers.coalitions import values
-from probe.explainers.surrogate import closeness, lime_masks, ridge_slopes
+from probe.explainers.coalitions import coalition_values
+from probe.explainers.surrogate import kernel_weights, lime_masks, ridge_slopes
 from probe.features import squares
 
 X = torch.tensor([[20.0, 50.0, 30.0]], dtype=torch.float64)
@@ -29,9 +29,9 @@ def test_all_coalitions_of_captums_multilayer_network(multilayer, settings, expe
 
 def test_all_coalitions_are_the_limit_of_drawn_ones(multilayer):
     masks = torch.rand(200_000, 3, generator=torch.Generator().manual_seed(0)) < 0.5
-    worth = values(multilayer, X, FIRST, masks, "logit")
+    values = coalition_values(multilayer, X, FIRST, masks, "logit")
     every = torch.ones(1, 3, dtype=torch.bool)
-    drawn = ridge_slopes(masks, closeness(masks, every, 0.25), worth, 1.0, every)
+    drawn = ridge_slopes(masks, kernel_weights(masks, every, 0.25), values, 1.0, every)
     assert_close(Lime(samples=200_000)(multilayer, X, FIRST).values, drawn, rtol=2e-3, atol=0)
 
 
@@ -49,14 +49,14 @@ def test_lime_base_agrees_on_the_same_coalitions(network, rows, samples):
     model, x, targets = network(), rows(3, 8), torch.tensor([0, 1, 2])
     masks = lime_masks(8, samples, 0)
     masks = torch.cat([torch.ones(1, 8, dtype=torch.bool), masks])  # `lime` reads the input's own answer in row 0
-    worth = values(model, x, targets, masks, "logit")
+    values = coalition_values(model, x, targets, masks, "logit")
     every = torch.ones(3, 8, dtype=torch.bool)
-    ours = ridge_slopes(masks, closeness(masks, every, 0.25), worth, 1.0, every)
+    ours = ridge_slopes(masks, kernel_weights(masks, every, 0.25), values, 1.0, every)
     data = masks.double().numpy()
     distance = 1 - np.sqrt(data.mean(1))
     theirs = lime_base.LimeBase(lambda d: np.sqrt(np.exp(-(d**2) / 0.25**2)))
     for row in range(3):
-        labels = worth[row][:, None].numpy()
+        labels = values[row][:, None].numpy()
         slopes = theirs.explain_instance_with_data(data, labels, distance, 0, 8, "none")[1]
         expected = [slope for _, slope in sorted(slopes)]
         np.testing.assert_allclose(ours[row].numpy(), expected, rtol=1e-6, atol=1e-9)
@@ -89,10 +89,10 @@ def test_the_weight_is_that_of_the_cosine_distance():
     masks = torch.tensor([[True, True, True, True], [True, False, False, False], [False, False, False, False]])
     expected = torch.tensor([1.0, np.exp(-(0.5**2) / (2 * 0.25**2)), np.exp(-1 / (2 * 0.25**2))], dtype=torch.float64)
     every, half = torch.ones(1, 4, dtype=torch.bool), torch.tensor([[True, True, False, False]])
-    assert_close(closeness(masks, every, 0.25), expected[None])
+    assert_close(kernel_weights(masks, every, 0.25), expected[None])
     # Among the first two features half of the second coalition is there.
     expected[1] = np.exp(-((1 - 0.5**0.5) ** 2) / (2 * 0.25**2))
-    assert_close(closeness(masks, half, 0.25), expected[None])
+    assert_close(kernel_weights(masks, half, 0.25), expected[None])
 
 
 def test_features_that_equal_the_reference_change_nothing_for_the_others(network, rows):
