@@ -79,7 +79,7 @@ def result_for(metric: Metric, model: Model, inputs: torch.Tensor):
         Attribution: lambda: EXPLAINERS["integrated_gradients"]()(model, inputs),
         Perturbation: lambda: ATTACKS["pgd"](eps=0.1)(model, inputs, y),
     }
-    return kinds[metric.reads()]()
+    return kinds[metric.result_type()]()
 
 
 def suited(metric: Metric, model: Model, inputs: torch.Tensor) -> Model:
@@ -172,7 +172,7 @@ def test_metric_gives_a_value_within_its_interval(method, network, images):
 
 @each(METRICS)
 def test_metric_refuses_what_it_cannot_read(method, network, images):
-    other = next(m for m in METRICS.values() if m.reads() is not method.reads())
+    other = next(m for m in METRICS.values() if m.result_type() is not method.result_type())
     with pytest.raises(TypeError, match="reads"):
         method(network, result_for(other(), network, images))
 
@@ -181,7 +181,7 @@ def test_metric_refuses_what_it_cannot_read(method, network, images):
 def test_a_metric_declares_how_an_audit_shows_it(method):
     assert (
         method.lens
-        == {Prediction: "performance", Attribution: "explanation", Perturbation: "robustness"}[method.reads()]
+        == {Prediction: "performance", Attribution: "explanation", Perturbation: "robustness"}[method.result_type()]
     )
     assert method.direction == ("at least" if method.better == "higher" else "at most")
     assert reduction(method.reduction, method.config()).value is not None

@@ -124,7 +124,7 @@ def _result(method, model, x):
             for a in (PGD(eps=0.1), ATTACKS["hot_flip"]())
             if a.threat.moves == ("tokens" if model.embed else "numbers")
         )(model, x, labels),
-    }[method.reads()]()
+    }[method.result_type()]()
     scores = method(model, read)
     return scores.evidence, scores.cost
 

@@ -73,7 +73,7 @@ def test_an_absent_word_speaks_for_nothing(method, reader, texts):
     assert (values[texts > 1] != 0).float().mean() > 0.5
 
 
-@each({name: kind for name, kind in EXPLAINERS.items() if kind.adds_up_to})
+@each({name: kind for name, kind in EXPLAINERS.items() if kind.completeness})
 @pytest.mark.parametrize("output", ["logit", "probability"])
 def test_values_add_up_to_the_change_from_the_empty_text(method, output, reader, texts):
     method = replace(method, output=output)

@@ -16,7 +16,7 @@ from probe.results import Attribution
 from probe.shapes import Inputs, Labels
 
 _SUMS = {
-    "": "The values add up to nothing in particular.",
+    None: "The values add up to nothing in particular.",
     "baseline": "The values add up to the {output} minus that at the baseline.",
     "references": "The values add up to the {output} minus its mean over the references.",
 }
@@ -29,7 +29,7 @@ class Explainer(Method, ABC):
     family: ClassVar[str] = "explainer"
     needs: ClassVar[frozenset[Need]] = frozenset()  # "gradients": inputs are numbers; of tokens, their embeddings
     # Values sum to output(input) minus this: the output at the mean reference, or the mean output of the references.
-    adds_up_to: ClassVar[Literal["", "baseline", "references"]] = ""
+    completeness: ClassVar[Literal["baseline", "references"] | None] = None
     sums_by_construction: ClassVar[bool] = False  # the sum is imposed, so that measuring it tests nothing
     # What the sign of a value says; {output} is the logit or the probability. Charts draw positive values red.
     reads_as: ClassVar[str] = "Red speaks for the answer, blue against it."
@@ -43,7 +43,7 @@ class Explainer(Method, ABC):
     @classmethod
     def captioned(cls, output: str) -> str:
         """What a chart of the values says, and what they add up to; `output` is what is explained."""
-        return f"{cls.reads_as} {_SUMS[cls.adds_up_to]}".format(output=output)
+        return f"{cls.reads_as} {_SUMS[cls.completeness]}".format(output=output)
 
     @final
     def __call__(self, model: Model, inputs: Given, targets: Given | None = None) -> Attribution:

@@ -33,15 +33,15 @@ class Metric(Reducer, ABC, Generic[R]):
         return {}
 
     @classmethod
-    def reads(cls) -> type[Result]:
+    def result_type(cls) -> type[Result]:
         """The kind of result that `measure` is annotated to take."""
         return get_type_hints(cls.measure)["result"]
 
     @final
     def __call__(self, model: Model, result: R) -> Scores:
         """Measure a result."""
-        if not isinstance(result, self.reads()):
-            raise TypeError(f"{self} reads {self.reads().__name__}, got {type(result).__name__}")
+        if not isinstance(result, self.result_type()):
+            raise TypeError(f"{self} reads {self.result_type().__name__}, got {type(result).__name__}")
         before = copy(model.usage)
         return Scores(self.measure(model, result).detach(), self, model.usage - before)
 

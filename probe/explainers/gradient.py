@@ -60,7 +60,7 @@ class IntegratedGradients(Explainer):
     """
 
     needs: ClassVar[frozenset[Need]] = frozenset({"gradients", "reference"})
-    adds_up_to: ClassVar[Literal["", "baseline", "references"]] = "baseline"
+    completeness: ClassVar[Literal["baseline", "references"] | None] = "baseline"
 
     steps: int = param(50, "points on the path at which the gradient is taken", low=1)
     pieces: int = param(512, "most pieces that a path is divided into; 1 never divides it", low=1)

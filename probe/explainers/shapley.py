@@ -52,7 +52,7 @@ class KernelShap(Explainer):
     """
 
     needs: ClassVar[frozenset[Need]] = frozenset({"reference"})
-    adds_up_to: ClassVar[Literal["", "baseline", "references"]] = "references"
+    completeness: ClassVar[Literal["baseline", "references"] | None] = "references"
     sums_by_construction: ClassVar[bool] = True
 
     coalitions: int = param(

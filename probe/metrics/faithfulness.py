@@ -35,7 +35,7 @@ class _Curve(Metric[Attribution]):
     columns: ClassVar[tuple[str, ...]] = ("own", "random")  # what evidence holds: areas under the curve
 
     steps: int = param(16, "points on the curve after its start; at most one per feature", low=1, high=10**4)
-    randoms: int = param(8, "random orders to compare with, the same for all examples", low=1, high=10**4)
+    random_orders: int = param(8, "random orders to compare with, the same for all examples", low=1, high=10**4)
     output: Literal["explained", "probability", "logit"] = param(
         "explained", "what the curve shows: what was explained, or the target's probability or logit"
     )
@@ -47,8 +47,8 @@ class _Curve(Metric[Attribution]):
         targets = model.check_targets(result.targets, inputs)
         output = _judged(result) if self.output == "explained" else self.output
         masked = (memory or Memory()).masked(model, inputs, targets, output)
-        orders = self._orders(model.space.by_feature(wide(result.values).to(inputs.device)).cpu(), masked.there)
-        counts = _counts(masked.there, self.steps)
+        orders = self._orders(model.space.by_feature(wide(result.values).to(inputs.device)).cpu(), masked.active)
+        counts = _counts(masked.active, self.steps)
         size = max(1, _MASKS // (counts.shape[1] * orders[0].numel()))
         parts = [self._areas(masked, rows, orders[rows], counts[rows]) for rows in spans(len(inputs), size)]
         areas = torch.cat(parts).to(inputs.device)
@@ -65,14 +65,14 @@ class _Curve(Metric[Attribution]):
     def _kept(self, moved: Kept) -> Kept:
         """Which features are shown once `moved` have been reached."""
 
-    def _orders(self, importance: PerFeature, there: Presence) -> Orders:
-        """Most important first, ties by their number; then the random orders. What is not there is last in each."""
-        own = importance.masked_fill(~there, -torch.inf).argsort(dim=1, descending=True, stable=True)
+    def _orders(self, importance: PerFeature, active: Presence) -> Orders:
+        """Most important first, ties by number; then the random orders. In each, inactive features come last."""
+        own = importance.masked_fill(~active, -torch.inf).argsort(dim=1, descending=True, stable=True)
         source = generator(self.seed, torch.device("cpu"))
-        noise = torch.rand((self.randoms + 1) // 2, importance.shape[1], generator=source, dtype=torch.float64)
+        noise = torch.rand((self.random_orders + 1) // 2, importance.shape[1], generator=source, dtype=torch.float64)
         # Each order goes with its reverse: what one gains early the other gains late, so that few give a steady mean.
-        noise = torch.cat([noise, -noise])[: self.randoms]
-        random = noise.expand(len(own), -1, -1).masked_fill(~there[:, None], torch.inf).argsort(2)
+        noise = torch.cat([noise, -noise])[: self.random_orders]
+        random = noise.expand(len(own), -1, -1).masked_fill(~active[:, None], torch.inf).argsort(2)
         return torch.cat([own[:, None], random], dim=1)
 
     def _areas(self, masked: Masked, rows: slice, orders: Orders, counts: Counts) -> Areas:
@@ -139,18 +139,18 @@ class Completeness(Metric[Attribution]):
 
     def suits(self, result: Attribution) -> bool:
         method = result.method
-        return isinstance(method, Explainer) and bool(method.adds_up_to) and not method.sums_by_construction
+        return isinstance(method, Explainer) and bool(method.completeness) and not method.sums_by_construction
 
     def notes(self, model: Model) -> Mapping[str, str]:
         return {"": "residual as a share of the change in output that the values should sum to"}
 
     def measure(self, model: Model, result: Attribution) -> Evidence:
         method = result.method
-        if not isinstance(method, Explainer) or not method.adds_up_to:
+        if not isinstance(method, Explainer) or not method.completeness:
             raise Unsupported(f"the values of {method.name()} promise no sum; try integrated_gradients or kernel_shap")
         inputs = model.check(result.inputs)
         targets = model.check_targets(result.targets, inputs)
-        absent = _at_baseline if method.adds_up_to == "baseline" else _over_references
+        absent = _at_baseline if method.completeness == "baseline" else _over_references
         promised = wide(model.target_outputs(inputs, targets, method.output))
         promised = promised - wide(absent(model, inputs, targets, method.output))
         residual = wide(result.values).to(promised.device).flatten(1).sum(1) - promised
@@ -162,10 +162,10 @@ def _judged(result: Attribution) -> str:
     return result.method.output if isinstance(result.method, Explainer) else "logit"
 
 
-def _counts(there: Presence, steps: int) -> Counts:
-    """How many features have gone at each point of each curve: none at first, all that are there in the end."""
-    share = torch.linspace(0, 1, min(steps, there.shape[1]) + 1, dtype=torch.float64, device=there.device)
-    return (share * there.sum(1, keepdim=True)).round().long()
+def _counts(active: Presence, steps: int) -> Counts:
+    """How many features have gone at each point of each curve: none at first, all active ones in the end."""
+    share = torch.linspace(0, 1, min(steps, active.shape[1]) + 1, dtype=torch.float64, device=active.device)
+    return (share * active.sum(1, keepdim=True)).round().long()
 
 
 def _at_baseline(model: Model, inputs: Inputs, targets: Labels, output: str) -> PerExample:

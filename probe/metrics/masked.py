@@ -19,7 +19,7 @@ class Masked:
     """Answers of a model about the masked inputs of one batch; what was asked before is remembered."""
 
     def __init__(self, model: Model, inputs: Inputs, targets: Labels, output: str) -> None:
-        self.there = there(model, inputs).cpu()
+        self.active = differs_from_baseline(model, inputs).cpu()
         self._asked, self._known = (model, inputs, targets, output), dict[bytes, int]()
         self._answers = torch.zeros(0)
 
@@ -35,8 +35,8 @@ class Masked:
     def __call__(self, rows: slice, kept: Kept) -> Answers:
         """The target's output for some of the inputs, each with only the features kept that a mask keeps."""
         # What equals the reference shows the same either way.
-        kept = kept & self.there[rows][:, None]
-        keys = _keys(range(len(self.there))[rows], kept)
+        kept = kept & self.active[rows][:, None]
+        keys = _keys(range(len(self.active))[rows], kept)
         fresh = {key: at for at, key in reversed(list(enumerate(keys))) if key not in self._known}
         order = sorted(fresh.values())
         self._known |= {keys[at]: len(self._answers) + number for number, at in enumerate(order)}
@@ -66,7 +66,7 @@ class Memory:
         return self._held
 
 
-def there(model: Model, inputs: Inputs) -> Presence:
+def differs_from_baseline(model: Model, inputs: Inputs) -> Presence:
     """Which features differ from the mean reference, so that something changes when they are taken away."""
     points = model.points(inputs)
     differs = unequal(points, model.over_embeddings().space.baseline(points)).view(*inputs.shape, -1).any(-1)

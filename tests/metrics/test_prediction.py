@@ -36,7 +36,7 @@ def suited(metric, seed):
     """A network whose answers a metric can be taken of: of three classes, of two, or a number."""
     x = torch.zeros(2, 6)
     for model in (network(seed), network(seed, 2), network(seed, 1, task=Regression(("price",)))):
-        if metric.suits(result_for(metric.reads(), model, x, model.predict(x))):
+        if metric.suits(result_for(metric.result_type(), model, x, model.predict(x))):
             return model
     raise AssertionError(f"no network suits {metric.name()}")
 
@@ -66,12 +66,12 @@ def result_for(kind, model, x, y):
 def test_a_metric_asks_the_model_that_it_is_given_or_refuses(metric, kept, rows, tmp_path):
     model, other = suited(metric, 0), suited(metric, 1)
     y = wrong_now_and_then(model, rows)
-    result = result_for(metric.reads(), model, rows, y)
+    result = result_for(metric.result_type(), model, rows, y)
     if kept:
         result.save(tmp_path / "r")
         result = load(tmp_path / "r")
     own = metric(model, result)
-    if metric.reads() is Prediction:
+    if metric.result_type() is Prediction:
         with pytest.raises(DataError, match=r"another model.*measure probe.predict\(model, data\), or Prediction\("):
             metric(other, result)
         right = metric(other, Prediction(other.logits(rows), y, task=other.task)).value  # the remedy, followed
@@ -136,7 +136,7 @@ def test_an_audit_and_a_metric_reduce_the_same_evidence_to_the_same_number(name,
     metric = METRICS[name]()
     model = suited(metric, 0)
     y = wrong_now_and_then(model, rows)
-    scores = metric(model, result_for(metric.reads(), model, rows, y))
+    scores = metric(model, result_for(metric.result_type(), model, rows, y))
     evidence = scores.evidence.double().numpy()
     for seed in (0, 5):
         own = reduction(metric.reduction, metric.config()).estimate(evidence, seed)
