@@ -1,6 +1,5 @@
 """A package outside of probe brings one method of each kind: a file each, and not another line anywhere."""
 
-import importlib
 import json
 import os
 import subprocess
@@ -11,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from probe import Model, Space, forms, load, registry
+from probe import Model, Space, load, registry
 from probe.errors import ContractError
 from probe.plots import drawers
 from tests import guest
@@ -34,21 +33,10 @@ def site(tmp_path_factory):
     return folder
 
 
-def forget():
-    registry.methods.cache_clear()
-    forms.known.cache_clear()
-    drawers.drawers.cache_clear()
-    importlib.invalidate_caches()
-    for name in [name for name in sys.modules if name.split(".")[0] in ("probe_guest", "rival")]:
-        del sys.modules[name]
-
-
 @pytest.fixture
-def installed(site, monkeypatch):
-    monkeypatch.syspath_prepend(str(site))
-    forget()
-    yield site
-    forget()
+def installed(site):
+    with guest.installed(site):
+        yield site
 
 
 def environment(site):
@@ -103,7 +91,7 @@ def test_methods_are_listed_from_their_source(installed, monkeypatch):
 
 
 def test_without_the_package_nothing_of_it_is_there():
-    forget()
+    guest.forget()
     assert not set(METHODS.values()) & registry.methods().keys()
 
 
@@ -245,22 +233,22 @@ def bring(site, code):
 def test_two_methods_of_one_name_are_named_whatever_their_kind(tmp_path, monkeypatch):
     bring(tmp_path, RIVAL)
     monkeypatch.syspath_prepend(str(tmp_path))
-    forget()
+    guest.forget()
     with pytest.raises(ContractError, match=r"two methods are named 'pgd': .*rival.PGD; rename"):
         registry.methods()
-    forget()
+    guest.forget()
 
 
 def test_a_package_that_cannot_be_imported_is_named(tmp_path, monkeypatch):
     bring(tmp_path, "import nothing_of_that_name")
     monkeypatch.syspath_prepend(str(tmp_path))
-    forget()
+    guest.forget()
     with pytest.raises(
         ContractError,
         match=r"rival, which an installed package brings .*ModuleNotFoundError.*mend that package, or unin",
     ):
         registry.methods()
-    forget()
+    guest.forget()
 
 
 def test_an_explanation_from_the_shell(site):

@@ -1,8 +1,15 @@
 """A package outside of probe, and how the tests install it: without a network, by its entry points alone."""
 
+import importlib
 import shutil
+import sys
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from probe import forms, reductions, registry
+from probe.plots import drawers
 
 HOME = Path(__file__).parent
 
@@ -19,3 +26,24 @@ def install(site: Path) -> None:
         for group, points in project["entry-points"].items()
     )
     (info / "entry_points.txt").write_text("\n".join(groups))
+
+
+def forget() -> None:
+    """Look again for what is installed."""
+    for found in (registry.methods, forms.known, drawers.drawers, reductions._brought):
+        found.cache_clear()
+    importlib.invalidate_caches()
+    for name in [name for name in sys.modules if name.split(".")[0] in ("probe_guest", "rival", "stranger")]:
+        del sys.modules[name]
+
+
+@contextmanager
+def installed(site: Path) -> Iterator[Path]:
+    """The packages of a folder are there, and gone afterwards."""
+    sys.path.insert(0, str(site))
+    forget()
+    try:
+        yield site
+    finally:
+        sys.path.remove(str(site))
+        forget()

@@ -28,10 +28,12 @@ class Bisect(Attack):
 
     def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
         _, _, gradient = aim.slope(inputs)
-        length = gradient.flatten(1).norm(dim=1)
-        way = gradient / column(length.clamp(min=1e-12), inputs)
+        unit = model.space.unit(inputs)
+        length = (gradient * unit).flatten(1).norm(dim=1)
+        way = gradient * unit**2 / column(length.clamp(min=1e-12), inputs)
+        lowest, highest = model.space.bounds
         low = torch.zeros_like(length)
-        high = torch.full_like(length, float(inputs[0].numel()) ** 0.5)
+        high = torch.full_like(length, float(((highest - lowest) / unit).expand_as(inputs[:1]).norm()))
         found = inputs.clone()
         for _ in range(self.halvings):
             step = (low + high) / 2
