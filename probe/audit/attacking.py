@@ -14,15 +14,15 @@ from probe.shapes import Inputs, Labels, Logits
 from probe.task import Task
 from probe.tensors import column, rows_per_pass, spans
 
-Tick = Callable[[int], None]  # told how many more examples are done
+Advance = Callable[[int], None]  # told how many more examples are done
 
 
 @dataclass
-class Fallen:
+class SmallestBudgets:
     """What an attack did to each example at growing budgets."""
 
     clean: Labels  # the answer without an attack
-    least: Labels  # the number of the smallest budget at which the goal was reached; beyond all where it was at none
+    smallest: Labels  # the number of the smallest budget at which the goal was reached; beyond all where it was at none
     answers: Labels  # the answer at that budget; the clean one where there is none
     points: Inputs  # the attacked input at that budget; the input itself where there is none
     right: Tensor  # whether each answer was right without an attack, (batch,)
@@ -33,14 +33,14 @@ class Fallen:
     targets: Tensor | None  # what each example was to become, where the goal names an answer
 
     @classmethod
-    def untouched(cls, before: Prediction, inputs: Inputs, count: int, targets: Tensor | None) -> "Fallen":
+    def untouched(cls, before: Prediction, inputs: Inputs, count: int, targets: Tensor | None) -> "SmallestBudgets":
         """Before any attack at so many budgets."""
         logits, clean = before.logits.cpu().clone(), before.predicted.cpu()
         sure = _probability(before.task, logits, clean)
         right = ~before.task.wrong(before.logits, before.labels).cpu()
         return cls(
             clean=clean,
-            least=torch.full((len(inputs),), count),
+            smallest=torch.full((len(inputs),), count),
             answers=clean.clone(),
             points=inputs.clone(),
             right=right,
@@ -51,10 +51,10 @@ class Fallen:
             targets=None if targets is None else targets.cpu(),
         )
 
-    def record(self, rows: Tensor, least: Tensor | int, result: Perturbation) -> None:
+    def record(self, rows: Tensor, smallest: Tensor | int, result: Perturbation) -> None:
         """Keep the answers of an attack that reached its goal with all of these rows."""
         answers = result.attacked
-        self.least[rows], self.answers[rows] = torch.as_tensor(least), answers.predicted.cpu()
+        self.smallest[rows], self.answers[rows] = torch.as_tensor(smallest), answers.predicted.cpu()
         self.points[rows], self.logits[rows] = result.perturbed.to(self.points), answers.logits.cpu()
         sure = _probability(answers.task, answers.logits.cpu(), self.answers[rows])
         if self.sure is not None and sure is not None:
@@ -62,45 +62,52 @@ class Fallen:
 
     def at(self, k: int, attack: Attack, model: Model, inputs: Inputs) -> Perturbation:
         """What the attack did at the budget of that number; `attack` has it."""
-        fell = self.least <= k
-        moved = torch.where(column(fell, inputs).to(inputs.device), self.points.to(inputs), inputs)
-        where = column(fell, self.logits).to(self.before.logits.device)
+        successful = self.smallest <= k
+        moved = torch.where(column(successful, inputs).to(inputs.device), self.points.to(inputs), inputs)
+        where = column(successful, self.logits).to(self.before.logits.device)
         logits = torch.where(where, self.logits.to(self.before.logits), self.before.logits)
         after = replace(self.before, logits=logits)
         targets = None if self.targets is None else self.targets.to(logits.device)
         return Perturbation(
-            inputs, moved, self.before, after, attack, model.space, targets=targets, success=fell.to(logits.device)
+            inputs,
+            moved,
+            self.before,
+            after,
+            attack,
+            model.space,
+            targets=targets,
+            success=successful.to(logits.device),
         )
 
 
-def smallest_radii(
-    attack: Attack, radii: tuple[str, ...], model: Model, inputs: Inputs, labels: Labels, tick: Tick
-) -> Fallen:
+def smallest_budgets(
+    attack: Attack, radii: tuple[str, ...], model: Model, inputs: Inputs, labels: Labels, advance: Advance
+) -> SmallestBudgets:
     """The smallest of some growing budgets at which an attack reaches its goal with each example that is right.
 
     An attack that makes its change as small as it can is run once: it succeeds at the budgets that are as large as its
-    change. Of any other the budgets of each example are bisected. What it breaks at a budget is broken at all larger
-    ones, as its point is within them too. What it does not break is not attacked with smaller ones, whose points it
-    could have reached. An attack that fails with a budget may have succeeded with a smaller one: then an example counts
-    as robust that would not have, had every budget been tried.
+    change. Any other attack is run at some of the budgets, which are bisected
+    for each example. An example that is broken at a budget counts as broken at all larger ones, because the same point
+    lies within them. One that is not broken is not attacked at smaller budgets. An attack that fails at a budget may
+    succeed at a smaller one: such an example counts as robust here, unlike in a run at every budget.
     """
     given = model.check(inputs)
     before = Prediction.of(model, given, model.check_labels(labels, given))
-    found = Fallen.untouched(before, inputs, len(radii), attack.goal.aims(model.task, before.logits, None))
+    found = SmallestBudgets.untouched(before, inputs, len(radii), attack.goal.aims(model.task, before.logits, None))
     right = found.right.nonzero()[:, 0]
     asked = 0
     run = _bisected if attack.budget else _once
     for done in run(attack, radii, right, found, lambda each, rows: each(model, inputs[rows], labels[rows])):
         asked += done
-        tick(done)
-    tick(len(inputs) * len(radii) - asked)
+        advance(done)
+    advance(len(inputs) * len(radii) - asked)
     return found
 
 
 Run = Callable[[Attack, Tensor], Perturbation]  # an attack on some rows
 
 
-def _bisected(attack: Attack, radii: tuple[str, ...], right: Tensor, found: Fallen, run: Run) -> Iterator[int]:
+def _bisected(attack: Attack, radii: tuple[str, ...], right: Tensor, found: SmallestBudgets, run: Run) -> Iterator[int]:
     """Record what an attack does at each budget, and tell how many examples were attacked each time."""
     waiting = [(0, len(radii), right)]
     while waiting:
@@ -108,24 +115,24 @@ def _bisected(attack: Attack, radii: tuple[str, ...], right: Tensor, found: Fall
         if low == high or len(rows) == 0:
             continue
         middle = (low + high) // 2
-        fell = torch.zeros(len(rows), dtype=torch.bool)
+        successful = torch.zeros(len(rows), dtype=torch.bool)
         for part in spans(len(rows), max(100, rows_per_pass(found.points))):
             result = run(attack.at(radii[middle]), rows[part])
-            fell[part] = success = result.success.cpu()
-            # Budgets at which an example is broken come in falling order, so that the last is the smallest.
+            successful[part] = success = result.success.cpu()
+            # Budgets at which an attack succeeds come in falling order, so that the last is the smallest.
             found.record(rows[part][success], middle, result[success.to(result.inputs.device)])
             yield len(success)
-        waiting += [(low, middle, rows[fell]), (middle + 1, high, rows[~fell])]
+        waiting += [(low, middle, rows[successful]), (middle + 1, high, rows[~successful])]
 
 
-def _once(attack: Attack, radii: tuple[str, ...], right: Tensor, found: Fallen, run: Run) -> Iterator[int]:
+def _once(attack: Attack, radii: tuple[str, ...], right: Tensor, found: SmallestBudgets, run: Run) -> Iterator[int]:
     """Record from how long a change on an attack succeeds that makes it as small as it can."""
     budgets = torch.tensor([float(fraction(radius)) for radius in radii], dtype=torch.float64)
     for part in spans(len(right), max(100, rows_per_pass(found.points))):
         result = run(attack, right[part])
-        least = torch.searchsorted(budgets, result.length.cpu().double())
-        near = result.success.cpu() & (least < len(radii))
-        found.record(right[part][near], least[near], result[near.to(result.inputs.device)])
+        smallest = torch.searchsorted(budgets, result.length.cpu().double())
+        near = result.success.cpu() & (smallest < len(radii))
+        found.record(right[part][near], smallest[near], result[near.to(result.inputs.device)])
         yield len(near) * len(radii)
 
 

@@ -11,13 +11,13 @@ def threat(manifest: Manifest) -> ThreatRecord:
     return next((step.threat for step in attacks(manifest) if step.threat), RADIUS)
 
 
-def counted(manifest: Manifest) -> str:
+def budget_unit(manifest: Manifest) -> str:
     """What budgets are numbers of: a word, an edge; empty where they are lengths."""
     found = threat(manifest)
     return found.unit if found.counted else ""
 
 
-def spoken(amount: str, found: ThreatRecord) -> str:
+def format_budget(amount: str, found: ThreatRecord) -> str:
     """A budget as people say it: eps 8/255, 3 words, severity 2."""
     if found.counted:
         return f"{amount} {found.unit}{'s' * (amount != '1')}"
@@ -27,7 +27,7 @@ def spoken(amount: str, found: ThreatRecord) -> str:
 def reached(manifest: Manifest, eps: float) -> str:
     """A budget of an audit as its plan writes it and people say it."""
     written = {float(fraction(text)): text for text in manifest.plan.attack.eps}
-    return spoken(written.get(eps, f"{eps:g}"), threat(manifest))
+    return format_budget(written.get(eps, f"{eps:g}"), threat(manifest))
 
 
 def attacks(manifest: Manifest) -> list[StepRecord]:

@@ -184,9 +184,9 @@ def _check_attack(bundle: Bundle, name: str, arrays: Arrays, answers: _Rows) -> 
     right = (clean == ~differs(answers.predicted[rows], labels)) | answers.tied[rows]
     _expect(bool(right.all()), name, "what was right before the attack is not what the predictions say")
     _check_goal(bundle, name, arrays, answers)
-    standing = arrays.get(evidence_of("robust_accuracy"))
+    robust = arrays.get(evidence_of("robust_accuracy"))
     _expect(
-        standing is not None and np.array_equal(standing.astype(bool), ~off),
+        robust is not None and np.array_equal(robust.astype(bool), ~off),
         name,
         "what withstood it is not what was answered",
     )

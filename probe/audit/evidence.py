@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from probe.audit.attacking import Tick, smallest_radii
+from probe.audit.attacking import Advance, smallest_budgets
 from probe.audit.bundle import Arrays
 from probe.audit.expected import Planned, planned
 from probe.audit.manifest import ThreatRecord
@@ -37,7 +37,7 @@ class Step:
     planned: Planned
     method: dict[str, Any]
     total: int  # examples times radii: what progress counts
-    work: Callable[[Tick], Arrays]
+    work: Callable[[Advance], Arrays]
     readings: list[Reading] = field(default_factory=list)  # of the metrics, as `work` takes them
     threat: ThreatRecord | None = None  # of an attack: what its budget is a number of
     answer: Answer = ""  # of an attack: the answers that reach its goal, as the goal declares them
@@ -56,7 +56,7 @@ def steps(plan: Plan, model: Model, data: Dataset) -> Iterator[Step]:
     yield _predictions(next(coming), plan, model, data)
     if plan.explain.methods and plan.explain.sample:
         rows = data.draw(plan.explain.sample, plan.seed)
-        yield Step(next(coming), {}, len(rows), lambda tick: _instances(model, data, rows, tick))
+        yield Step(next(coming), {}, len(rows), lambda advance: _instances(model, data, rows, advance))
         memory = Memory()
         for explainer in plan.explainers():
             yield _explain(next(coming), explainer, plan, model, (data, rows, memory))
@@ -75,10 +75,10 @@ def steps(plan: Plan, model: Model, data: Dataset) -> Iterator[Step]:
 def _certify(step: Planned, method: Certificate, plan: Plan, model: Model, data: Dataset) -> Step:
     rows, readings = data.draw(plan.certify.sample, plan.seed), list[Reading]()
 
-    def work(tick: Tick) -> Arrays:
+    def work(advance: Advance) -> Arrays:
         arrays, reading = certify(method, (plan.certify.eps, plan.certify.threshold), model, data, rows)
         readings.append(reading)
-        tick(len(rows))
+        advance(len(rows))
         return arrays
 
     threat = ThreatRecord(**method.threat.to_json())
@@ -88,10 +88,10 @@ def _certify(step: Planned, method: Certificate, plan: Plan, model: Model, data:
 def _survey(step: Planned, method: Survey, plan: Plan, model: Model, data: Dataset) -> Step:
     rows, readings = data.draw(plan.survey.sample, plan.seed), list[Reading]()
 
-    def work(tick: Tick) -> Arrays:
+    def work(advance: Advance) -> Arrays:
         arrays, reading = survey(method, model, data, rows)
         readings.append(reading)
-        tick(len(rows))
+        advance(len(rows))
         return arrays
 
     return Step(step, as_written(method.config()), len(rows), work, readings)
@@ -100,9 +100,9 @@ def _survey(step: Planned, method: Survey, plan: Plan, model: Model, data: Datas
 def _predictions(step: Planned, plan: Plan, model: Model, data: Dataset) -> Step:
     readings: list[Reading] = []
 
-    def work(tick: Tick) -> Arrays:
+    def work(advance: Advance) -> Arrays:
         prediction = predict(model, data)
-        tick(len(data))
+        advance(len(data))
         assert data.rows is not None
         stored = {"rows": to_numpy(data.rows), "labels": to_numpy(data.labels), "logits": to_numpy(prediction.logits)}
         return stored | measure(plan.metrics("performance"), model, prediction, readings)
@@ -110,9 +110,9 @@ def _predictions(step: Planned, plan: Plan, model: Model, data: Dataset) -> Step
     return Step(step, {}, len(data), work, readings)
 
 
-def _instances(model: Model, data: Dataset, rows: Tensor, tick: Tick) -> Arrays:
+def _instances(model: Model, data: Dataset, rows: Tensor, advance: Advance) -> Arrays:
     inputs = data.inputs[rows]
-    tick(len(rows))
+    advance(len(rows))
     arrays = {"rows": to_numpy(rows), "inputs": to_numpy(inputs)}
     owner = model.space.features
     if owner is not None:
@@ -128,13 +128,13 @@ def _explain(
     data, rows, memory = drawn
     readings: list[Reading] = []
 
-    def work(tick: Tick) -> Arrays:
+    def work(advance: Advance) -> Arrays:
         inputs = model.check(data.inputs[rows])
         targets = model.targets(inputs)
         values = []
         for part in spans(len(rows), 10):
             values.append(explainer(model, inputs[part], targets[part]).values)
-            tick(len(values[-1]))
+            advance(len(values[-1]))
         attribution = Attribution(torch.cat(values), inputs, targets, explainer, model.space)
         stored = {
             "rows": to_numpy(rows),
@@ -153,20 +153,20 @@ def _attack(step: Planned, attack: Attack, plan: Plan, model: Model, drawn: tupl
     ordered = tuple(sorted(plan.attack.eps or (), key=fraction))
     readings: list[Reading] = []
 
-    def work(tick: Tick) -> Arrays:
+    def work(advance: Advance) -> Arrays:
         inputs, labels = data.inputs[rows], data.labels[rows]
-        fallen = smallest_radii(attack, ordered, model, inputs, labels, tick)
-        at = [fallen.least <= k for k in range(len(ordered))]
-        few, points = inputs[:SHOWN], fallen.points[:SHOWN]
-        shown = [torch.where(column(fell[:SHOWN], few), points, few) for fell in at]
+        found = smallest_budgets(attack, ordered, model, inputs, labels, advance)
+        at = [found.smallest <= k for k in range(len(ordered))]
+        few, points = inputs[:SHOWN], found.points[:SHOWN]
+        shown = [torch.where(column(successful[:SHOWN], few), points, few) for successful in at]
         words = {}
         if model.space.form_of(inputs).told:
             after = [model.space.describe(texts) for texts in shown]
             words = {"before": np.array(model.space.describe(few)), "after": np.array(after)}
-        asked = [partial(fallen.at, k, attack.at(eps), model, inputs) for k, eps in enumerate(ordered)]
+        asked = [partial(found.at, k, attack.at(eps), model, inputs) for k, eps in enumerate(ordered)]
         measured = measure_each(plan.metrics("robustness"), model, asked, readings)
-        sure = {} if fallen.sure is None or fallen.sure_before is None else {
-            "probability": to_numpy(torch.stack([torch.where(f, fallen.sure, fallen.sure_before) for f in at]))
+        sure = {} if found.sure is None or found.sure_before is None else {
+            "probability": to_numpy(torch.stack([torch.where(f, found.sure, found.sure_before) for f in at]))
         }  # fmt: skip
         return (
             words
@@ -176,18 +176,18 @@ def _attack(step: Planned, attack: Attack, plan: Plan, model: Model, drawn: tupl
                 "rows": to_numpy(rows),
                 "inputs": to_numpy(few),
                 "eps": np.array([float(fraction(eps)) for eps in ordered]),
-                "clean": to_numpy(fallen.right),
+                "clean": to_numpy(found.right),
                 "success": to_numpy(torch.stack(at)),
                 "movable": to_numpy(torch.stack([attack.at(eps).could_move(model.space, inputs) for eps in ordered])),
                 "predicted": to_numpy(
-                    torch.stack([torch.where(column(f, fallen.clean), fallen.answers, fallen.clean) for f in at])
+                    torch.stack([torch.where(column(f, found.clean), found.answers, found.clean) for f in at])
                 ),
                 "shown": to_numpy(torch.stack(shown)),
                 "moved": to_numpy(
                     torch.stack([model.space.by_feature(model.space.scaled_change(x, few)) for x in shown])
                 ),
             }
-            | ({} if fallen.targets is None else {"targets": to_numpy(fallen.targets)})
+            | ({} if found.targets is None else {"targets": to_numpy(found.targets)})
         )
 
     # The radii are the plan's, so the attack's own would only mislead.

@@ -32,7 +32,7 @@ from probe.tensors import to_numpy
 
 ASKED = 200  # rows that a model whose weights cannot be seen is asked, to find the one that was audited
 ALIKE = 1e-3  # rounding of a probability, in another batch or on another machine
-KEPT = ("tables/groups.csv",)  # the table that is evidence; all others follow from it
+EVIDENCE_TABLES = ("tables/groups.csv",)  # the table that is evidence; all others follow from it
 
 Progress = Callable[[str, int, int], None]  # step, examples done, examples in all
 
@@ -53,13 +53,13 @@ def run(
     data = data.sample(plan.data.sample or None, plan.seed)
     manifest = describe(plan, model, data)
     folder = Path(folder)
-    if (bundle := _begun(folder, manifest)) and bundle.complete:
+    if (bundle := _existing(folder, manifest)) and bundle.complete:
         _check_answers(bundle, model, data)
         return bundle
     check_fit(model, data)
     with lock.writing(folder):
         # Whoever held the lock a moment ago may have written since.
-        bundle = _begun(folder, manifest)
+        bundle = _existing(folder, manifest)
         if bundle:
             _check_answers(bundle, model, data)
         if bundle and bundle.complete:
@@ -75,11 +75,11 @@ def _run(plan: Plan, model: Model, data: Dataset, bundle: Bundle, progress: Prog
             assert name == step.name, f"{step.name} runs where a verifier expects {name}"
             if not _finished(bundle, step):
                 _record(bundle, step, model, progress)
-        _conclude(bundle, "complete")
+        _finalize(bundle, "complete")
     except (KeyboardInterrupt, OSError, MemoryError):
         # On a full disk the mark cannot be written either; then the last whole manifest stays, marked as running.
         with suppress(OSError, MemoryError):
-            _conclude(bundle, "interrupted")
+            _finalize(bundle, "interrupted")
         raise
     return bundle
 
@@ -154,7 +154,7 @@ def _check_names(plan: Plan, model: Model, data: Dataset) -> None:
         raise PlanError(f"bias.positive = {plan.bias.positive!r} is no class; there are {', '.join(classes)}")
 
 
-def _begun(folder: Path, manifest: Manifest) -> Bundle | None:
+def _existing(folder: Path, manifest: Manifest) -> Bundle | None:
     """The bundle in the folder if it is of the same audit; None if there is none, and nothing in its way."""
     if not (folder / "audit.json").exists():
         if not is_unused(folder):
@@ -190,7 +190,7 @@ def _check_answers(bundle: Bundle, model: Model, data: Dataset) -> None:
 def _reopen(bundle: Bundle) -> Bundle:
     """Take back what was concluded from a part of the evidence: until all of it is there, nothing follows."""
     manifest, folder = bundle.manifest, bundle.folder
-    kept = {file: sha for file, sha in manifest.files.items() if file in KEPT or file.startswith("arrays/")}
+    kept = {file: sha for file, sha in manifest.files.items() if file in EVIDENCE_TABLES or file.startswith("arrays/")}
     try:
         for file in kept:
             bundle._bytes(file)
@@ -230,7 +230,7 @@ def _record(bundle: Bundle, step: Step, model: Model, progress: Progress) -> Non
     """Run one step, and write down how it ended."""
     done, before, started = 0, copy(model.usage), time.perf_counter()
 
-    def tick(examples: int) -> None:
+    def advance(examples: int) -> None:
         nonlocal done
         done += examples
         progress(step.name, done, step.total)
@@ -239,7 +239,7 @@ def _record(bundle: Bundle, step: Step, model: Model, progress: Progress) -> Non
     status: Literal["done", "not run", "error"]
     status, note = "done", ""
     try:
-        bundle.write_arrays(step.name, step.work(tick))
+        bundle.write_arrays(step.name, step.work(advance))
     except Unsupported as error:
         status, note = "not run", str(error)
     except ProbeError as error:
@@ -270,7 +270,7 @@ def _record(bundle: Bundle, step: Step, model: Model, progress: Progress) -> Non
     progress(step.name, step.total, step.total)
 
 
-def _conclude(bundle: Bundle, status: Literal["complete", "interrupted"]) -> None:
+def _finalize(bundle: Bundle, status: Literal["complete", "interrupted"]) -> None:
     assessment = assess(bundle)
     for name, table in assessment.tables.items():
         bundle.write_table(name, table)

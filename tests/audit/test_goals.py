@@ -8,7 +8,7 @@ import torch
 
 from probe.attacks import DDN, PGD
 from probe.audit import run, verify
-from probe.audit.attacking import smallest_radii
+from probe.audit.attacking import smallest_budgets
 from probe.errors import IntegrityError, PlanError
 from probe.goals import LeastLikely, Targeted
 from tests.audit.conftest import images, small_plan
@@ -41,12 +41,12 @@ def test_an_attack_that_minimises_is_run_once_and_gives_the_curve(tmp_path):
 def test_the_points_of_an_attack_that_minimises_lie_within_the_budgets_they_count_for():
     model, data = ramp()
     ticks = []
-    fallen = smallest_radii(DDN(), ("1", "2", "8"), model, data.inputs, data.labels, ticks.append)
-    length = (fallen.points - data.inputs).abs()[:, 0]
+    found = smallest_budgets(DDN(), ("1", "2", "8"), model, data.inputs, data.labels, ticks.append)
+    length = (found.points - data.inputs).abs()[:, 0]
     budgets = torch.tensor([1.0, 2.0, 8.0])
-    fell = fallen.least < 3
-    assert (length[fell] <= budgets[fallen.least[fell]]).all()
-    assert torch.equal(model.predict(fallen.points) != data.labels, fell)
+    successful = found.smallest < 3
+    assert (length[successful] <= budgets[found.smallest[successful]]).all()
+    assert torch.equal(model.predict(found.points) != data.labels, successful)
     assert sum(ticks) == len(data) * 3
 
 
@@ -55,14 +55,14 @@ def test_budgets_are_bisected_for_any_goal(goal):
     model, data = images()
     attack = PGD(steps=5, goal=goal)
     radii = ("0.05", "0.2", "0.5")
-    fallen = smallest_radii(attack, radii, model, data.inputs, data.labels, lambda done: None)
+    found = smallest_budgets(attack, radii, model, data.inputs, data.labels, lambda done: None)
     right = model.predict(data.inputs) == data.labels
     for k, eps in enumerate(radii):
         every = attack.at(eps)(model, data.inputs, data.labels).success & right
-        assert bool((every <= (fallen.least <= k)).all())
-    fell = fallen.least < len(radii)
-    assert fell.any()
-    assert torch.equal(model.predict(fallen.points)[fell], fallen.targets[fell])
+        assert bool((every <= (found.smallest <= k)).all())
+    successful = found.smallest < len(radii)
+    assert successful.any()
+    assert torch.equal(model.predict(found.points)[successful], found.targets[successful])
 
 
 def test_goals_and_settings_of_one_attack_stand_side_by_side(tmp_path):

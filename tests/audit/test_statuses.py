@@ -10,7 +10,7 @@ from torch import nn
 from probe import Dataset, Model, Space, registry
 from probe.attacks import FGSM, PGD
 from probe.audit import run, verify
-from probe.audit.attacking import smallest_radii
+from probe.audit.attacking import smallest_budgets
 from probe.audit.estimate import estimate
 from probe.contracts import Attack
 from probe.errors import PlanError
@@ -114,20 +114,20 @@ def test_bisected_radii_break_what_all_radii_break_in_fewer_rows(kind):
     model, data = ramp()
     radii = ("0.5", "1", "2", "4", "8")
     before, ticks = model.usage.backward, []
-    fallen = smallest_radii(kind, radii, model, data.inputs, data.labels, ticks.append)
+    found = smallest_budgets(kind, radii, model, data.inputs, data.labels, ticks.append)
     rows = model.usage.backward - before
     assert sum(ticks) == len(data) * len(radii)
     every = [replace(kind, eps=eps)(model, data.inputs, data.labels).success for eps in radii]
     for k, success in enumerate(every):
-        assert torch.equal(fallen.least <= k, success.bool().cpu())
+        assert torch.equal(found.smallest <= k, success.bool().cpu())
     asked = model.usage.backward - before - rows
     assert rows < 0.7 * asked
-    least = fallen.least.clamp(max=len(radii) - 1)
-    reach = torch.tensor([float(eps) for eps in radii])[least]
-    fell = fallen.least < len(radii)
-    assert ((fallen.points - data.inputs).abs()[:, 0][fell] <= reach[fell] + 1e-5).all()
-    assert torch.equal(model.predict(fallen.points), fallen.answers)
-    assert torch.equal(fallen.points[~fell], data.inputs[~fell])
+    smallest = found.smallest.clamp(max=len(radii) - 1)
+    reach = torch.tensor([float(eps) for eps in radii])[smallest]
+    successful = found.smallest < len(radii)
+    assert ((found.points - data.inputs).abs()[:, 0][successful] <= reach[successful] + 1e-5).all()
+    assert torch.equal(model.predict(found.points), found.answers)
+    assert torch.equal(found.points[~successful], data.inputs[~successful])
 
 
 def test_an_example_could_move_where_the_space_admits_another_point():

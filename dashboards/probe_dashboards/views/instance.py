@@ -9,7 +9,7 @@ from scipy.stats import rankdata
 
 from probe import formatting, plots
 from probe.audit import Bundle, reading
-from probe.audit.budgets import counted, spoken, threat
+from probe.audit.budgets import budget_unit, format_budget, threat
 from probe.audit.manifest import StepRecord
 from probe.audit.reading import captioned
 from probe.audit.reading import changes as moves
@@ -236,7 +236,7 @@ def radii(bundle: Bundle, attack: str) -> dict[str, str]:
     named = sorted(written, key=fraction) if len(written) == len(stored) else [f"{eps:g}" for eps in stored]
     change = threat(bundle.manifest)
     # A length is an id of its own in links; the pages write "eps" before it.
-    return state.slugs([spoken(str(eps), change) for eps in named] if counted(bundle.manifest) else named)
+    return state.slugs([format_budget(str(eps), change) for eps in named] if budget_unit(bundle.manifest) else named)
 
 
 def falls(bundle: Bundle, row: int) -> pd.DataFrame:

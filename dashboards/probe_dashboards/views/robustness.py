@@ -5,7 +5,7 @@ import pandas as pd
 
 from probe import formatting
 from probe.audit import Bundle
-from probe.audit.budgets import counted, threat
+from probe.audit.budgets import budget_unit, threat
 from probe.audit.titles import title_of, titles
 from probe.formatting import share
 from probe.text import visible
@@ -73,7 +73,7 @@ def radii(bundle: Bundle) -> dict[float, str]:
     found = {0.0: "no attack"}
     for attack in instance.attacks(bundle):
         stored = instance.attack_arrays(bundle, attack)["eps"]
-        unit = "" if counted(bundle.manifest) else "eps "
+        unit = "" if budget_unit(bundle.manifest) else "eps "
         names = instance.radii(bundle, attack).values()
         found |= {float(e): f"{unit}{visible(n)}" for e, n in zip(stored, names, strict=True)}
     return found
@@ -81,7 +81,7 @@ def radii(bundle: Bundle) -> dict[float, str]:
 
 def unit(bundle: Bundle) -> str:
     """What a radius counts; empty where it is a length."""
-    return threat(bundle.manifest).axis if counted(bundle.manifest) else ""
+    return threat(bundle.manifest).axis if budget_unit(bundle.manifest) else ""
 
 
 def asked(bundle: Bundle) -> tuple[float, float]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from probe.audit.budgets import reached, spoken, threat
+from probe.audit.budgets import format_budget, reached, threat
 from probe.audit.bundle import Arrays, Bundle
 from probe.audit.lenses.common import Answers, Assessment, absent, describe, done, read
 from probe.audit.manifest import StepRecord
@@ -37,19 +37,19 @@ def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
         return
     evidence = {step.id: bundle.arrays(step.name) for step in steps}
     first = next(iter(evidence.values()))
-    standing = {}
+    robust = {}
     for step in steps:
         read(bundle, step, result, silent=[WITHSTANDS])
-        standing[step.id] = evidence[step.id][evidence_of(WITHSTANDS)].astype(bool)
+        robust[step.id] = evidence[step.id][evidence_of(WITHSTANDS)].astype(bool)
     # The worst case of each example over the attacks, not the worst attack's average.
-    standing["all attacks"] = np.logical_and.reduce(list(standing.values()))
+    robust["all attacks"] = np.logical_and.reduce(list(robust.values()))
     curve = [("none", 0.0, *proportion(first["clean"]))]
-    for name, rows in standing.items():
+    for name, rows in robust.items():
         curve += [(name, eps, *proportion(row)) for eps, row in zip(first["eps"], rows, strict=True)]
     result.tables["robustness"] = pd.DataFrame(curve, columns=["attack", "eps", "robust_accuracy", "low", "high", "n"])
     tests = [
         _Test(eps, row, first["clean"], movable)
-        for eps, row, movable in zip(first["eps"], standing["all attacks"], _movable(evidence), strict=True)
+        for eps, row, movable in zip(first["eps"], robust["all attacks"], _movable(evidence), strict=True)
     ]
     result.tables["movable"] = pd.DataFrame(
         [(test.eps, *proportion(test.movable[test.right])) for test in tests if test.right.any()],
@@ -63,7 +63,9 @@ def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
         note = "; ".join(filter(None, (_upper_bound(test, asked), change.note)))
         result.findings.append(_judged(test, f"withstands {names} at {reach}", asked, method, note))
     at = int(np.argmin(np.abs(first["eps"] - float(fraction(checks["robust_eps"])))))
-    result.findings.append(_robust(tests[at], f"robust at {spoken(checks['robust_eps'], change)}", asked, method))
+    result.findings.append(
+        _robust(tests[at], f"robust at {format_budget(checks['robust_eps'], change)}", asked, method)
+    )
     for stronger, weaker in product(steps, steps):
         if stronger.finds == weaker.method["method"] and _alike(stronger, weaker):
             one, other = (
@@ -71,7 +73,7 @@ def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
             )
             result.findings.append(_finds_what_a_weaker_one_does(one, other, tests))
     if answers.groups is not None:
-        result.tables["robustness_by_group"] = _robustness_by_group(first, standing["all attacks"], answers.groups)
+        result.tables["robustness_by_group"] = _robustness_by_group(first, robust["all attacks"], answers.groups)
 
 
 def _alike(one: StepRecord, other: StepRecord) -> bool:
@@ -84,7 +86,7 @@ class _Test:
     """What all attacks together did at one radius, a row for each example."""
 
     eps: float
-    standing: NDArray[Any]
+    robust: NDArray[Any]
     right: NDArray[Any]  # without an attack
     movable: NDArray[Any]  # whether an attack could change the input at all
 
@@ -120,7 +122,7 @@ def _judged(test: _Test, name: str, asked: float, method: str, note: str) -> Fin
     if not test.ran:
         why = f"{_share(test)}, fewer than {share(NEAR_NONE)}: what they did not break was hardly tested"
         return replace(absent("robustness", name, why), method=method)
-    estimate = proportion(test.standing)
+    estimate = proportion(test.robust)
     found = check("robustness", name, estimate, Threshold(asked, "at least"), method=method, note=note)
     return replace(found, metric=WITHSTANDS)
 
@@ -161,11 +163,11 @@ def _finds_what_a_weaker_one_does(
     )
 
 
-def _robustness_by_group(first: Arrays, standing: NDArray[Any], groups: pd.DataFrame) -> pd.DataFrame:
+def _robustness_by_group(first: Arrays, robust: NDArray[Any], groups: pd.DataFrame) -> pd.DataFrame:
     rows, attacked = [], groups.iloc[first["rows"]].reset_index(drop=True)
     for attribute in attacked:
         for group, index in attacked.groupby(str(attribute), observed=True).indices.items():
             rows.append((attribute, str(group), 0.0, *proportion(first["clean"][index])))
-            for eps, row in zip(first["eps"], standing, strict=True):
+            for eps, row in zip(first["eps"], robust, strict=True):
                 rows.append((attribute, str(group), eps, *proportion(row[index])))
     return pd.DataFrame(rows, columns=["attribute", "group", "eps", "robust_accuracy", "low", "high", "n"])

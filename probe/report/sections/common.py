@@ -8,7 +8,7 @@ import pandas as pd
 
 from probe import plots
 from probe.audit import reading
-from probe.audit.budgets import spoken, threat
+from probe.audit.budgets import format_budget, threat
 from probe.audit.bundle import Bundle
 from probe.audit.manifest import StepRecord
 from probe.finding import Finding
@@ -67,7 +67,7 @@ def drawer(bundle: Bundle) -> Drawer:
 def reach(bundle: Bundle, eps: float) -> str:
     """How far an attack may go, as people say it: radius 8/255, or 3 words."""
     change = threat(bundle.manifest)
-    return f"radius {radius(eps)}" if change.unit == "radius" else spoken(f"{eps:g}", change)
+    return f"radius {radius(eps)}" if change.unit == "radius" else format_budget(f"{eps:g}", change)
 
 
 def with_absence(bundle: Bundle, lens: str, blocks: Sequence[Block]) -> list[Block]:
