@@ -5,11 +5,13 @@ import torch
 from probe_models.datasets import ecg
 
 from probe import zoo
+from probe.attacks import PGD
 from probe.audit import plan_from, read, run, verify
 from probe.errors import PlanError
+from probe.explainers import IntegratedGradients
 from probe.forms import Series
 
-NETWORKS = ("ecg-gru",)
+NETWORKS = ("ecg-gru", "ecg-tcn")
 
 
 def test_heartbeats_follow_from_their_seed_and_no_series_is_in_both_splits():
@@ -45,14 +47,34 @@ def test_a_network_of_heartbeats_answers_for_each_row_alone(name):
     torch.testing.assert_close(model.logits(rows), torch.cat([model.logits(row[None]) for row in rows]))
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_of_heartbeats_is_ahead_of_a_linear_model_that_is_not_told_when(name):
+    metrics = zoo.card(name)["metrics"]
+    assert 0.94 < metrics["linear_baseline"] < 0.98
+    assert metrics["ahead_of_linear_baseline_low"] > 0.02
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_explanations_of_a_network_of_heartbeats_add_up_and_attacks_stay_in_their_ball(name):
+    model, data = zoo.load(name), zoo.data(name)[:8]
+    explained = IntegratedGradients()(model, data.inputs)
+    logits = model.logits(data.inputs)
+    given = (logits - model.logits(model.space.baseline(data.inputs))).gather(1, logits.argmax(1, keepdim=True))[:, 0]
+    torch.testing.assert_close(explained.values.flatten(1).sum(1), given, atol=0.05, rtol=0.01)
+    attacked = PGD(eps=0.3, steps=10)(model, data.inputs, data.labels)
+    assert float((attacked.perturbed - data.inputs).abs().max()) <= 0.3 + 1e-6
+    assert float(attacked.success.double().mean()) > 0.5
+
+
 @pytest.mark.slow
-def test_an_audit_of_a_time_series_ends_in_a_bundle_that_keeps_its_form(tmp_path):
+@pytest.mark.parametrize("name", NETWORKS)
+def test_an_audit_of_a_time_series_ends_in_a_bundle_that_keeps_its_form(name, tmp_path):
     plan = plan_from({
-        "name": "beats", "model": {"zoo": "ecg-gru"}, "data": {"sample": 60},
+        "name": "beats", "model": {"zoo": name}, "data": {"sample": 60},
         "explain": {"sample": 4, "methods": [{"method": "saliency"}, {"method": "kernel_shap"}]},
         "attack": {"sample": 20, "methods": [{"method": "fgsm"}], "eps": ["0.05", "0.2"]},
     })  # fmt: skip
-    run(plan, zoo.load("ecg-gru"), zoo.data("ecg-gru"), tmp_path / "beats")
+    run(plan, zoo.load(name), zoo.data(name), tmp_path / "beats")
     bundle = read(tmp_path / "beats")
     assert verify(bundle.folder).digest
     assert bundle.arrays("instances")["described"][0, 0].startswith("mean ")

@@ -11,6 +11,7 @@ MEASURES = {
     "robust accuracy": "probe_models.zoo.measures.robustness:robust_accuracy",
     "anomaly": "probe_models.zoo.measures.anomaly:areas_by_kind",
     "linear baseline": "probe_models.zoo.measures.linear_baseline:linear_baseline",
+    "series baseline": "probe_models.zoo.measures.series_baseline:series_baseline",
     "table baselines": "probe_models.zoo.measures.table_baselines:table_baselines",
     "elbo": "probe_models.zoo.measures.elbo:evidence_lower_bound",
     "frechet": "probe_models.zoo.measures.frechet:frechet_distances",

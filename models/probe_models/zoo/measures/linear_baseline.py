@@ -7,8 +7,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from probe import Dataset, Model
-from probe.statistics import bootstrapped, mean, proportion
 from probe_models.datasets import reviews
+from probe_models.zoo.measures.lead import lead
 
 # Of 1, 2, 4, 8, 16 and 32 the best in 5-fold cross-validation on the training sentences.
 INVERSE_PENALTY = 16.0
@@ -25,17 +25,8 @@ def linear_baseline(model: Model, data: Dataset) -> dict[str, float]:
     linear = make_pipeline(TfidfVectorizer(analyzer=_phrases), LogisticRegression(C=INVERSE_PENALTY, max_iter=1000))
     linear.fit(reviews.sentences(train), train.labels.numpy())
     labels = data.labels.numpy()
-    right = linear.predict(reviews.sentences(data)) == labels
-    ahead = (model.predict(data.inputs).cpu().numpy() == labels).astype(float) - right
-    base, lead = proportion(right), bootstrapped(ahead, mean, seed=0)
-    return {
-        "linear_baseline": base.value,
-        "linear_baseline_low": base.low,
-        "linear_baseline_high": base.high,
-        "ahead_of_linear_baseline": lead.value,
-        "ahead_of_linear_baseline_low": lead.low,
-        "ahead_of_linear_baseline_high": lead.high,
-    }
+    ours = model.predict(data.inputs).cpu().numpy() == labels
+    return lead("linear_baseline", ours, linear.predict(reviews.sentences(data)) == labels)
 
 
 def _phrases(words: list[str]) -> list[str]:

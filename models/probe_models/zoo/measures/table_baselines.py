@@ -9,8 +9,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from probe import Dataset, Model
-from probe.statistics import area_under_roc, bootstrapped, mean, proportion
+from probe.statistics import area_under_roc
 from probe_models.datasets import reader
+from probe_models.zoo.measures.lead import lead
 
 SEED = 0  # of the rows that the trees hold back to know when to stop
 
@@ -32,15 +33,6 @@ def table_baselines(model: Model, data: Dataset) -> dict[str, float]:
     for name, baseline in baselines.items():
         baseline.fit(train.inputs.double().numpy(), train.labels.numpy())
         scores = baseline.predict_proba(data.inputs.double().numpy())
-        right = scores.argmax(1) == labels
-        base, lead = proportion(right), bootstrapped((ours == labels).astype(float) - right, mean, seed=SEED)
-        found |= {
-            name: base.value,
-            f"{name}_low": base.low,
-            f"{name}_high": base.high,
-            f"{name}_area_under_roc": float(area_under_roc(scores[:, 1].astype(np.float64), labels == 1)),
-            f"ahead_of_{name}": lead.value,
-            f"ahead_of_{name}_low": lead.low,
-            f"ahead_of_{name}_high": lead.high,
-        }
+        found |= lead(name, ours == labels, scores.argmax(1) == labels)
+        found[f"{name}_area_under_roc"] = float(area_under_roc(scores[:, 1].astype(np.float64), labels == 1))
     return found

@@ -13,6 +13,16 @@ RECIPES = {
         data="ecg",
         settings=Settings(epochs=12, batch=128, rate=5e-3),
         preprocessing=GENERATED,
+        measures=("series baseline",),
         at_least={"accuracy": 0.9},
+    ),
+    "ecg-tcn": Recipe(
+        architecture="tcn",
+        kwargs={"channels": 2, "widths": [16, 16, 16], "classes": 4, "dropout": 0.1},
+        data="ecg",
+        settings=Settings(epochs=6, batch=128, rate=2e-3),
+        preprocessing=GENERATED,
+        measures=("series baseline",),
+        at_least={"accuracy": 0.97},
     ),
 }
