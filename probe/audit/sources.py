@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from probe.audit.sections import Name, Section
 from probe.declared import param
-from probe.errors import PlanError, RangeError
-from probe.task import Classification
+from probe.errors import DataError, PlanError, RangeError
+from probe.task import Classification, MultiLabel, Places, Regression, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,18 @@ class ModelSource(Section):
     weights: str = param(
         "", "a safetensors file or a state dict for what the factory returns, or for timm's architecture"
     )
-    threshold: float | None = param(None, "the probability from which the second of two classes is decided for")
+    task: Literal["", "classification", "multilabel", "regression", "places"] = param(
+        "", "what the outputs mean; what the model or its source says unless named, else classes"
+    )
+    outputs: Literal["", "logits", "one logit", "probabilities", "one probability"] = param(
+        "", "what the outputs are numbers of; logits unless named, and probabilities of what has predict_proba"
+    )
+    part: str | int | None = param(
+        None, 'which part of what it returns is the outputs: an attribute or key such as "logits", or a place such as 0'
+    )
+    threshold: float | tuple[float, ...] | None = param(
+        None, "the probability from which the second of two classes is decided for, or of each label a list of them"
+    )
     batch_size: int = param(0, "rows that go through the model together; 0: what suits the processor", low=0)
 
     def check(self) -> None:
@@ -35,11 +46,40 @@ class ModelSource(Section):
             )
         if self.weights and not (self.factory or self.timm):
             raise PlanError(f"[model] has weights, which belong to a factory or to timm; {named[0]} brings its own")
-        if self.threshold is not None:
+        if self.zoo and (
+            foreign := [key for key in ("task", "outputs", "part") if getattr(self, key) not in ("", None)]
+        ):
+            raise PlanError(f"[model] has {foreign[0]}, which a network of the zoo says by itself; leave it out")
+        for cut in self.threshold if isinstance(self.threshold, tuple) else (self.threshold,):
             try:
-                Classification(threshold=self.threshold)
+                Classification(threshold=cut)
             except RangeError as error:
                 raise PlanError(f"model.{error}") from None
+
+    @property
+    def several(self) -> bool:
+        """Whether a row has several labels or numbers."""
+        return self.task in ("multilabel", "regression")
+
+    def meaning(self, names: tuple[str, ...]) -> Task | None:
+        """The task with the names that the data give its outputs; None where the plan leaves it to the model.
+
+        Raises:
+            PlanError: where the task has no such outputs.
+        """
+        if not (self.task or self.outputs):
+            return None
+        settings: dict[str, Any] = {"outputs": self.outputs} if self.outputs else {}
+        if self.task == "regression":
+            if self.outputs:
+                raise PlanError("[model] has outputs, which are of classes and labels; a regression has numbers")
+            return Regression(names) if names else Regression()
+        kinds: dict[str, Any] = {"multilabel": MultiLabel, "places": Places}
+        try:
+            made: Task = kinds.get(self.task, Classification)(names, **settings)
+        except DataError as error:
+            raise PlanError(f"[model] outputs: {error}") from None
+        return made
 
     def within(self, folder: Path) -> "ModelSource":
         """The same source with its files found from a folder."""
@@ -71,7 +111,9 @@ class DataSource(Section):
     csv: str = param("", "a file")
     folder: str = param("", "images, in a subfolder for each class")
     npz: str = param("", "arrays of numpy")
-    label: str = param("", "the column of a CSV file; the array of an .npz file, labels unless named")
+    label: str | tuple[Name, ...] = param(
+        "", "the column of a CSV file, or a list of them; the array of an .npz file, labels unless named"
+    )
     groups: tuple[Name, ...] = param((), "columns whose values are groups of people")
     features: tuple[Name, ...] = param((), "columns of a CSV file; the one array of an .npz file, inputs unless named")
     classes: tuple[Name, ...] = param((), "in the model's order")
@@ -98,6 +140,8 @@ class DataSource(Section):
             raise PlanError(f"[data] names {' and '.join(named)}; name one source of examples")
         if self.csv and not self.label:
             raise PlanError('[data] has csv but no label; name the column to predict: label = "..."')
+        if len(self.labels) > 1 and not self.csv:
+            raise PlanError("[data] label lists several columns, which a CSV file has; name one array or none")
         if self.size and (len(self.size) != 2 or not all(1 <= side <= 4096 for side in self.size)):
             raise PlanError(f"data.size = {list(self.size)}, expected height and width, such as size = [224, 224]")
         if self.channels not in (0, 1, 3):
@@ -105,6 +149,11 @@ class DataSource(Section):
         foreign = [key for key in ("size", "channels", "squares") if getattr(self, key)]
         if foreign and not (self.folder or self.npz):
             raise PlanError(f"[data] has {foreign[0]}, which is for images: name a folder of them, or an npz file")
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The columns that are predicted."""
+        return self.label if isinstance(self.label, tuple) else (self.label,) if self.label else ()
 
     @property
     def own(self) -> bool:

@@ -15,6 +15,7 @@ from probe.errors import DataError, ProbeError
 from probe.model import Model
 from probe.names import PANDAS_MISSING
 from probe.tables import from_csv
+from probe.task import Task
 
 REFERENCES = 50  # rows of a table that show an absent feature, where the user names none
 
@@ -24,11 +25,12 @@ def how(source: DataSource) -> Reading:
     return Reading(separator=source.separator, decimal=source.decimal, encoding=source.encoding, missing=source.missing)
 
 
-def read_table(source: DataSource, seed: int, *, exact: bool) -> Dataset:
+def read_table(source: DataSource, seed: int, *, exact: bool, task: Task | None = None) -> Dataset:
     """The table of a plan; `exact` keeps missing cells and double precision, until it is known what the model takes."""
     data = from_csv(
         source.csv,
-        label=source.label,
+        label=list(source.labels),
+        task=task,
         groups=source.groups,
         features=source.features or None,
         classes=source.classes or None,
@@ -47,7 +49,7 @@ def read_table(source: DataSource, seed: int, *, exact: bool) -> Dataset:
 def rows_of(source: DataSource, data: Dataset) -> Any:
     """The features of a table as an estimator is given them: a DataFrame of columns in their own types."""
     features = list(data.space.names)
-    table, _ = read_csv(source.csv, [c for c in (source.label, *source.groups) if c not in features], how(source))
+    table, _ = read_csv(source.csv, [c for c in (*source.labels, *source.groups) if c not in features], how(source))
     return table.set_axis([str(column) for column in table.columns], axis=1)[features]
 
 

@@ -83,10 +83,10 @@ def open_both(plan: Plan, *, allow_code: bool = False, device: str = "") -> tupl
         model = replace(model, task=model.task.short(threshold=plan.model.threshold))
     if plan.model.batch_size:
         model = replace(model, batch_size=plan.model.batch_size)
-    if model.classes and data.classes and model.classes != data.classes:
+    if model.task.names and data.classes and model.task.names != data.classes:
         raise ProbeError(
-            f"the model tells apart {_listed(model.classes)}, the data {_listed(data.classes)}; "
-            "name data.classes in the model's order"
+            f"the model tells apart {_listed(model.task.names)}, the data {_listed(data.classes)}; "
+            f"name {'the columns of data.label' if plan.model.several else 'data.classes'} in the model's order"
         )
     if device:
         model = _placed(model, device)
@@ -114,7 +114,7 @@ def _data(source: DataSource, model: ModelSource, seed: int, shape: tuple[int, .
         return _images(source, shape)
     if not source.csv:
         return zoo.data(source.zoo or _data_of(model.zoo), split=source.split)
-    return own_tables.read_table(source, seed, exact=bool(model.factory))
+    return own_tables.read_table(source, seed, exact=bool(model.factory), task=model.meaning(()))
 
 
 def _images(source: DataSource, shape: tuple[int, ...]) -> Dataset:
@@ -124,7 +124,7 @@ def _images(source: DataSource, shape: tuple[int, ...]) -> Dataset:
         data = images.from_folder(source.folder, channels=source.channels or (shape[0] if shape else 3), **how)
     else:
         inputs = source.features[0] if source.features else "inputs"
-        keys = images.Keys(inputs=inputs, labels=source.label or "labels", groups=source.groups)
+        keys = images.Keys(inputs=inputs, labels=next(iter(source.labels), "labels"), groups=source.groups)
         data = images.from_npz(source.npz, keys=keys, **how)
     if source.squares and data.inputs.ndim == 4:
         channels, height, width = data.inputs.shape[1:]
@@ -173,10 +173,13 @@ def _model(plan: Plan, data: Dataset) -> Model:
     tell(f"probe: importing {source.factory}, which runs its code")
     made = adapters.from_factory(source.factory, source.weights or None)
     if isinstance(made, nn.Module):
-        return _in_order_of(plan, adapters.from_module(made, data.space, data.classes, name))
+        task = plan.model.meaning(_names(plan, data))
+        classes = data.classes if task is None else ()
+        return _in_order_of(plan, adapters.from_module(made, data.space, classes, name, task=task, part=source.part))
     if hasattr(made, "classes_"):
         rows = own_tables.rows_of(plan.data, data) if plan.data.csv else None
-        model = adapters.from_estimator(made, data.space, data.classes, name, rows=rows, threshold=source.threshold)
+        cut = None if isinstance(source.threshold, tuple) else source.threshold
+        model = adapters.from_estimator(made, data.space, data.classes, name, rows=rows, threshold=cut)
         said = [] if rows is None else own_tables.read_otherwise(made, rows)
         return replace(model, notices=(*model.notices, *said))
     return _in_order_of(plan, adapters.from_predict_proba(made.predict_proba, data.space, data.classes, name))
@@ -184,10 +187,17 @@ def _model(plan: Plan, data: Dataset) -> Model:
 
 def _in_order_of(plan: Plan, model: Model) -> Model:
     """A model whose outputs have no names of their own, so that the classes of the data are taken as they come."""
-    if plan.data.classes or not plan.data.own or not model.classes:
+    names = model.task.names
+    if plan.data.classes or not plan.data.own or len(names) < 2:
         return model
-    assumed = f"the model's outputs are assumed to be, in this order: {_listed(model.classes)}; [data] classes names it"
+    named = "[data] label" if plan.model.several else "[data] classes"
+    assumed = f"the model's outputs are assumed to be, in this order: {_listed(names)}; {named} names it"
     return replace(model, notices=(*model.notices, assumed))
+
+
+def _names(plan: Plan, data: Dataset) -> tuple[str, ...]:
+    """What the data call the outputs: classes, labels, or the columns of numbers."""
+    return data.classes or (plan.data.labels if plan.data.csv else ())
 
 
 def _listed(classes: tuple[str, ...]) -> str:
@@ -213,7 +223,7 @@ def _transformers(plan: Plan) -> tuple[Model, Dataset]:
         data = texts_from_csv(
             source.csv,
             Texts(source.features[0], partial(adapters.token_ids, folder), model.space),
-            label=source.label,
+            label=next(iter(source.labels)),
             groups=source.groups,
             classes=source.classes or (None if _are_numbered(model.classes) else model.classes),
             how=own_tables.how(source),

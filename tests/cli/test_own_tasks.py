@@ -1,0 +1,98 @@
+"""Plans that say what a network of one's own answers: labels that can be true at once, numbers, a part of a tuple."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from probe import Classification, MultiLabel, Regression
+from probe.audit import plan_from
+from probe.cli.sources import open_both
+from probe.errors import DataError, PlanError, ProbeError
+
+N = 60
+RANDOM = np.random.default_rng(0)
+TABLE = pd.DataFrame({"a": RANDOM.random(N), "b": RANDOM.random(N)})
+TABLE = TABLE.assign(tall=(TABLE.a > 0.5) * 1, old=(TABLE.b > 0.5) * 1, price=TABLE.a * 3)
+NET = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(2, OUT)
+
+    def forward(self, x):
+        logits = self.layer(x)
+        return RETURN
+
+def build():
+    torch.manual_seed(0)
+    return Net()
+"""
+
+
+@pytest.fixture
+def opened(tmp_path, monkeypatch):
+    """Model and data of a plan whose network has so many outputs, and returns what is said of its `logits`."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    TABLE.to_csv(tmp_path / "t.csv", index=False)
+
+    def call(outputs, returns, model, **data):
+        name = f"net_{abs(hash((returns, outputs, str(tmp_path))))}"
+        (tmp_path / f"{name}.py").write_text(NET.replace("OUT", str(outputs)).replace("RETURN", returns))
+        plan = {
+            "model": {"factory": f"{name}:build", **model},
+            "data": {"csv": "t.csv", "features": ["a", "b"], **data},
+        }
+        return open_both(plan_from({"name": "p", **plan}), allow_code=True)
+
+    return call
+
+
+def test_a_plan_names_several_labels_and_the_columns_that_hold_them(opened):
+    model, data = opened(2, "logits", {"task": "multilabel", "threshold": [0.5, 0.3]}, label=["tall", "old"])
+    assert model.task == MultiLabel(("tall", "old"), threshold=(0.5, 0.3))
+    assert data.labels.tolist() == TABLE[["tall", "old"]].to_numpy().tolist()
+    assert data.classes == ("tall", "old")
+    assert any("outputs are assumed to be, in this order: tall, old; [data] label names it" in n for n in model.notices)
+
+
+@pytest.mark.parametrize("part", ["logits", 1])
+def test_a_plan_names_the_part_of_an_answer_that_is_the_outputs(opened, part):
+    returns = "{'loss': logits.sum(), 'logits': logits}" if part == "logits" else "(logits.sum(), logits)"
+    model, data = opened(2, returns, {"part": part}, label="tall")
+    assert model.part == part
+    assert model.logits(data.inputs).shape == (N, 2)
+
+
+def test_a_plan_names_numbers_and_probabilities(opened):
+    model, data = opened(1, "logits", {"task": "regression"}, label="price")
+    assert model.task == Regression(("price",))
+    np.testing.assert_allclose(data.labels, TABLE.price, rtol=1e-6)
+    model, _ = opened(1, "logits.sigmoid()", {"outputs": "one probability"}, label="tall")
+    assert model.task == Classification(("0", "1"), outputs="one probability")
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "error", "message"),
+    [
+        ({}, {"label": ["tall", "old"]}, PlanError, r'label lists 2 columns.*\[model\] task = "multilabel"'),
+        ({"task": "multi-label"}, {"label": "tall"}, ProbeError, "did you mean 'multilabel'"),
+        ({"taks": "multilabel"}, {"label": "tall"}, ProbeError, "did you mean 'task'"),
+        ({"part": "logit"}, {"label": "tall"}, ProbeError, "part='logit' is none of it"),
+        ({"task": "multilabel", "outputs": "one logit"}, {"label": ["tall"]}, PlanError, "outputs: MultiLabel"),
+        ({"task": "multilabel"}, {"label": ["tall", "price"]}, DataError, "column 'price'.*expected 0 or 1"),
+        ({"task": "multilabel", "threshold": [0.5, 1.5]}, {"label": ["tall", "old"]}, PlanError, "threshold = 1.5"),
+        ({"task": "multilabel", "threshold": [0.5]}, {"label": ["tall", "old"]}, DataError, "threshold has 1 numbers"),
+    ],
+)  # fmt: skip
+def test_what_a_plan_says_of_outputs_wrongly_is_refused_with_a_remedy(opened, model, data, error, message):
+    with pytest.raises(error, match=message):
+        opened(2, "{'logits': logits}" if "part" in model else "logits", model, **data)
+
+
+def test_a_network_of_the_zoo_says_itself_what_it_answers():
+    with pytest.raises(PlanError, match=r"\[model\] has task, which a network of the zoo says by itself"):
+        plan_from({"name": "p", "model": {"zoo": "adult-mlp", "task": "multilabel"}})
