@@ -1,5 +1,8 @@
 """What the budgets of an audit's attacks are numbers of, as their threats declared it."""
 
+from collections.abc import Sequence
+from math import isclose
+
 from probe.audit.manifest import Manifest, StepRecord, ThreatRecord
 from probe.numbers import fraction
 
@@ -25,11 +28,21 @@ def format_budget(amount: str, found: ThreatRecord) -> str:
 
 
 def reached(manifest: Manifest, eps: float) -> str:
-    """A budget of an audit as its plan writes it and people say it."""
-    written = {float(fraction(text)): text for text in manifest.plan.attack.eps}
-    return format_budget(written.get(eps, f"{eps:g}"), threat(manifest))
+    """A budget of an audit's attacks as its plan writes it and people say it."""
+    return format_budget(_written(manifest.plan.attack.eps, eps), threat(manifest))
+
+
+def reach_of(manifest: Manifest, step: StepRecord, eps: float) -> str:
+    """A budget of an attack, or a radius of a certificate, as its plan writes it and people say it."""
+    if step.kind != "certificate":
+        return reached(manifest, eps)
+    return format_budget(_written(manifest.plan.certify.eps, eps), step.threat or RADIUS)
 
 
 def attacks(manifest: Manifest) -> list[StepRecord]:
     """The steps that attacked, whatever came of them."""
     return [step for step in manifest.steps if step.kind == "attack"]
+
+
+def _written(texts: Sequence[str], eps: float) -> str:
+    return next((text for text in texts if isclose(float(fraction(text)), eps, rel_tol=1e-6)), f"{eps:g}")

@@ -39,8 +39,7 @@ def summary(bundle: Any) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from probe.audit.reading import origin, tally, verdict
-    from probe.report.sections.common import left_out
+    from probe.audit.reading import left_out, origin, tally, verdict
 
     say(" ".join(verdict(bundle)))
     if caution := origin(bundle.manifest):

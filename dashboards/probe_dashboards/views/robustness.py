@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from probe import formatting
-from probe.audit import Bundle
+from probe.audit import Bundle, reading
 from probe.audit.budgets import budget_unit, threat
 from probe.audit.titles import title_of, titles
 from probe.formatting import share
@@ -24,14 +24,9 @@ def obstacle(bundle: Bundle) -> str:
 
 
 def reason(bundle: Bundle, lens: str) -> str:
-    """What the audit says about a lens that it has no table of."""
-    planned = {"robustness": "attack", "explanation": "explain"}.get(lens)
-    if not bundle.complete and planned and getattr(bundle.manifest.plan, planned).methods:
-        return "The plan asks for it, but the audit ended before."
-    notes = [f.note for f in bundle.manifest.findings if f.lens == lens and f.status in ("not run", "error")]
-    if notes:
-        return "; ".join(dict.fromkeys(visible(note) for note in notes))
-    return "The audit ended before its tables were made."
+    """Why the audit has nothing of a lens, as a sentence."""
+    notes = dict.fromkeys(visible(missing.note) for missing in reading.why_empty(bundle, lens))
+    return f"{'; '.join(notes)}."
 
 
 def choices(bundle: Bundle) -> dict[str, str]:

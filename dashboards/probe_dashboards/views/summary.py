@@ -7,26 +7,16 @@ from dataclasses import dataclass
 import pandas as pd
 
 from probe.audit import Bundle, reading
-from probe.audit.expected import planned
 from probe.audit.files import content
 from probe.audit.strict import plain
 from probe.audit.toml import to_toml
 from probe.errors import ProbeError
-from probe.finding import Finding
 from probe.formatting import DASH
 from probe.statuses import STATUSES, look
 from probe.text import visible
 from probe_dashboards.views.words import md, number, status, unbroken
 
-LENSES = {
-    "performance": ("Performance", "performance"),
-    "explanation": ("Explanations", "instance"),
-    "robustness": ("Robustness", "robustness"),
-    "bias": ("Bias", "bias"),
-}
-
-
-APART = "Checks of the explanations and attacks themselves, not of the model"
+PAGES = {"explanation": "instance", "": "instance"} | {lens: lens for lens in ("performance", "robustness", "bias")}
 
 
 @dataclass(frozen=True)
@@ -82,12 +72,7 @@ def write_report(bundle: Bundle) -> str:
 
 def groups(bundle: Bundle, wanted: str = "all") -> list[Group]:
     """The findings by lens, all of them or those of one status, ready for a table that reads Markdown."""
-    findings = [f for f in bundle.manifest.findings if wanted in ("all", f.status)]
-    own = [f for f in findings if f.about == "model"]
-    lenses = list(LENSES) + sorted({str(f.lens) for f in own} - set(LENSES))
-    listed = [(lens, [f for f in own if f.lens == lens]) for lens in lenses]
-    listed.append((APART, [f for f in findings if f.about != "model"]))
-    return [_group(lens, rows) for lens, rows in listed if rows]
+    return [_group(part) for part in reading.register(bundle.manifest, "" if wanted == "all" else wanted)]
 
 
 def subject(bundle: Bundle) -> pd.DataFrame:
@@ -119,13 +104,8 @@ def digests(bundle: Bundle) -> str:
 
 def not_run(bundle: Bundle) -> pd.DataFrame:
     """What was not measured, and why: findings and steps that did not run, and steps that never began."""
-    rows = [(f.lens, f.check, str(f.status), f.note) for f in bundle.manifest.findings]
-    absent = [row for row in rows if row[2] in ("not run", "error")]
-    ended = {step.name for step in bundle.manifest.steps}
-    waiting = [(lens, name, "not run", "the audit ended before this step") for lens, name in _planned(bundle)]
-    absent += [row for row in waiting if row[1] not in ended and not bundle.complete]
     return pd.DataFrame(
-        [(visible(lens), visible(check), look(s).word, visible(note)) for lens, check, s, note in absent],
+        [(visible(m.lens), visible(m.check), look(m.status).word, visible(m.note)) for m in reading.missing(bundle)],
         columns=["Lens", "Check", "Status", "Why"],
     )
 
@@ -153,8 +133,7 @@ def reproduce(bundle: Bundle) -> str:
     )
 
 
-def _group(lens: str, findings: list[Finding]) -> Group:
-    title, page = LENSES.get(lens, (visible(lens), "instance" if lens == APART else ""))
+def _group(part: reading.Register) -> Group:
     rows = [
         (
             status(f.status),
@@ -163,13 +142,13 @@ def _group(lens: str, findings: list[Finding]) -> Group:
             written.threshold or DASH,
             written.n or DASH,
         )
-        for f in findings
+        for f in part.findings
         for written in (f.written(),)
     ]
-    measured = [(md(f.check), md(f.method), DASH if f.seed is None else str(f.seed)) for f in findings]
+    measured = [(md(f.check), md(f.method), DASH if f.seed is None else str(f.seed)) for f in part.findings]
     return Group(
-        title,
-        page,
+        visible(part.title),
+        PAGES.get(part.lens, ""),
         pd.DataFrame(rows, columns=["Status", "Finding", "Estimate [95 % interval]", "Asked", "n"]),
         pd.DataFrame(measured, columns=["Check", "Measured by", "Seed"]),
     )
@@ -178,7 +157,3 @@ def _group(lens: str, findings: list[Finding]) -> Group:
 def _described(check: str, note: str) -> str:
     """The check, and beneath it in small what its status rests on."""
     return f"{md(check)}  \n:small[:grey[{md(note)}]]" if note else md(check)
-
-
-def _planned(bundle: Bundle) -> list[tuple[str, str]]:
-    return [(step.lens, step.name) for step in planned(bundle.manifest.plan)]

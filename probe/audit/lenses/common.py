@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from numpy.typing import NDArray
 
-from probe.audit.budgets import reached
+from probe.audit.budgets import reach_of
 from probe.audit.bundle import Bundle
 from probe.audit.manifest import StepRecord
 from probe.audit.readings import Reading, evidence, parts, reducing
@@ -90,7 +90,7 @@ def read(
             row = (step.lens, step.name, reading.metric, reading.title, at, reading.unit, *estimate)
             result.readings.append(row)
             if reading.threshold is not None and reading.metric not in silent:
-                reach = f" at {reached(bundle.manifest, at)}" if isinstance(at, float) else ""
+                reach = f" at {reach_of(bundle.manifest, step, at)}" if isinstance(at, float) else ""
                 finding = _judged(bundle, step, reading, estimate, f"{title}{reach}")
                 result.findings.append(replace(finding, about=about))
 

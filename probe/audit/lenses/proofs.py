@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from probe.audit.budgets import RADIUS, format_budget
+from probe.audit.budgets import reach_of
 from probe.audit.bundle import Bundle
 from probe.audit.lenses.common import Assessment, describe
 from probe.audit.readings import evidence, parts, reducing
@@ -25,10 +25,9 @@ def assess(bundle: Bundle, result: Assessment) -> None:
                 surveyed.append((name_of(manifest, step), reading.title, at, reading.unit, *estimate))
                 continue
             result.readings.append((step.lens, step.name, reading.metric, reading.title, at, reading.unit, *estimate))
-            reach = format_budget(f"{at:g}", step.threat or RADIUS)
             finding = check(
                 step.lens,
-                f"{name_of(manifest, step)}: {reading.title} at {reach}",
+                f"{name_of(manifest, step)}: {reading.title} at {reach_of(manifest, step, float(at or 0))}",
                 estimate,
                 Threshold(float(reading.threshold or 0), reading.direction),
                 unit=reading.unit,

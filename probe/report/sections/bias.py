@@ -7,11 +7,11 @@ import pandas as pd
 
 from probe import plots
 from probe.audit.bundle import Bundle
-from probe.audit.reading import ASSUMED, favourable
+from probe.audit.reading import ASSUMED, CHAPTERS, favourable
 from probe.bias.strata import unit_of
 from probe.formatting import Measured, Unit, count, estimate, number, p_value, threshold, words
 from probe.report.parts import Badge, Block, Cell, Figure, Section, Table, Text, panel
-from probe.report.sections.common import LENSES, records, with_absence
+from probe.report.sections.common import records, with_absence
 
 RATES = {
     "selection_rate": ("Selection rate", ("tn", "fp", "fn", "tp")),
@@ -37,7 +37,7 @@ def section(bundle: Bundle) -> Section:
     named, assumed = favourable(bundle.manifest)
     return Section(
         "bias",
-        LENSES["bias"],
+        CHAPTERS["bias"],
         with_absence(bundle, "bias", blocks),
         shows="How often each group gets the favourable answer"
         + (f" ({named}{f': {ASSUMED}' if assumed else ''})" if named else "")

@@ -11,33 +11,14 @@ from probe.audit import reading
 from probe.audit.budgets import format_budget, threat
 from probe.audit.bundle import Bundle
 from probe.audit.manifest import StepRecord
-from probe.finding import Finding
-from probe.formatting import count, radius
+from probe.formatting import radius
 from probe.plots import Drawer
 from probe.report.parts import Absence, Block
-from probe.statuses import urgency
-
-LENSES = {
-    "performance": "Performance",
-    "explanation": "Explanations",
-    "robustness": "Robustness",
-    "bias": "Differences between groups",
-}
-
-
-def findings(bundle: Bundle, lens: str) -> list[Finding]:
-    """The findings of a lens, those that need a reader first."""
-    chosen = [finding for finding in bundle.manifest.findings if finding.lens == lens]
-    return sorted(chosen, key=lambda finding: urgency(finding.status))
 
 
 def absence(bundle: Bundle, lens: str) -> Absence:
     """Why a chapter is empty or lacks something."""
-    missing = [f for f in findings(bundle, lens) if f.status in ("not run", "error") and f.estimate is None]
-    reasons = [(f.status, f.check, f.note) for f in missing]
-    if not reasons and not bundle.complete:
-        reasons = [("not run", "this part of the audit", "the audit ended before it")]
-    return Absence(reasons or [("not run", "this part of the audit", "the plan does not ask for it")])
+    return Absence([(found.status, found.check, found.note) for found in reading.why_empty(bundle, lens)])
 
 
 def steps(bundle: Bundle, kind: str) -> list[StepRecord]:
@@ -72,18 +53,4 @@ def reach(bundle: Bundle, eps: float) -> str:
 
 def with_absence(bundle: Bundle, lens: str, blocks: Sequence[Block]) -> list[Block]:
     """The blocks, followed by what could not be measured."""
-    missing = absence(bundle, lens)
-    known = [f for f in findings(bundle, lens) if f.status in ("not run", "error") and f.estimate is None]
-    return [*blocks, missing] if known or not blocks else list(blocks)
-
-
-def left_out(bundle: Bundle) -> list[str]:
-    """A sentence for each attribute by which some rows name no group."""
-    if not bundle.has("tables/bias_row_accounting.csv"):
-        return []
-    return [
-        f"{count(row['unknown'])} of {count(row['rows'])} rows name no group by {row['attribute']}: "
-        "its comparisons leave them out"
-        for row in records(bundle.table("bias_row_accounting"))
-        if row["unknown"] > 0
-    ]
+    return [*blocks, absence(bundle, lens)] if reading.missing(bundle, lens) or not blocks else list(blocks)

@@ -4,10 +4,8 @@ import re
 from dataclasses import dataclass
 
 from probe.audit.bundle import Bundle
-from probe.audit.expected import expected_steps
-from probe.audit.reading import origin, tally, verdict
+from probe.audit.reading import left_out, origin, tally, verdict, waiting
 from probe.formatting import count, moment
-from probe.report.sections.common import left_out
 from probe.statuses import STATUSES
 from probe.text import visible
 
@@ -39,7 +37,6 @@ def cover(bundle: Bundle) -> Cover:
     manifest = bundle.manifest
     model, methods = tally(manifest.findings)
     total = sum(model.values())
-    done = {step.name for step in manifest.steps if step.done}
     return Cover(
         name=visible(bundle.name, 80),
         model=visible(manifest.model.name, 80),
@@ -60,5 +57,5 @@ def cover(bundle: Bundle) -> Cover:
             *manifest.model.notices,
             *left_out(bundle),
         ],
-        unfinished=[name for name in expected_steps(manifest.plan) if name not in done],
+        unfinished=waiting(manifest),
     )

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from probe import plots
 from probe.audit.bundle import Arrays, Bundle
-from probe.audit.reading import captioned, readings
+from probe.audit.reading import CHAPTERS, captioned, readings
 from probe.audit.titles import title_of
 from probe.formatting import DASH, estimate, number, settings, words
 from probe.report.parts import Block, Figure, Section, Table, Text, panel
@@ -27,7 +27,7 @@ def section(bundle: Bundle) -> Section:
         blocks += _instances(bundle, {title_of(bundle.manifest, step): bundle.arrays(step.name) for step in ran})
     return Section(
         "explanation",
-        "Explanations",
+        CHAPTERS["explanation"],
         with_absence(bundle, "explanation", blocks),
         shows="Whether the features that a method puts first matter to the model more than features in random order: "
         "its answer should fall sooner when they are taken away (deletion) and rise sooner when they are shown "

@@ -2,7 +2,7 @@
 
 from probe import plots
 from probe.audit.bundle import Bundle
-from probe.audit.reading import readings
+from probe.audit.reading import CHAPTERS, readings
 from probe.formatting import count, estimate, interval, number
 from probe.report.parts import Block, Figure, Section, Table, panel
 from probe.report.sections.common import records, with_absence
@@ -22,7 +22,7 @@ def section(bundle: Bundle) -> Section:
         blocks.append(_reliability(bundle))
     return Section(
         "performance",
-        "Performance",
+        CHAPTERS["performance"],
         with_absence(bundle, "performance", blocks),
         shows="How often the model's first answer is the label on these rows, and whether it is as often right as its "
         "confidence says.",

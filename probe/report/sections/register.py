@@ -3,24 +3,16 @@
 from typing import Any
 
 from probe.audit.bundle import Bundle
+from probe.audit.reading import register
 from probe.finding import Finding
 from probe.report.parts import Absence, Block, Findings, Section
-from probe.report.sections.common import LENSES, findings
-from probe.statuses import urgency
-
-APART = "Checks of the explanations and attacks themselves, not of the model"
 
 
 def section(bundle: Bundle) -> Section:
     """All findings, grouped by lens."""
-    others = [f.lens for f in bundle.manifest.findings if f.lens not in LENSES]
-    groups = {LENSES.get(lens, lens): findings(bundle, lens) for lens in (*LENSES, *dict.fromkeys(others))}
-    apart = [f for listed in groups.values() for f in listed if f.about != "model"]
-    blocks: list[Block] = []
-    for title, listed in (*groups.items(), (APART, sorted(apart, key=lambda f: urgency(f.status)))):
-        rows = [_row(f) for f in listed if title == APART or f.about == "model"]
-        if rows:
-            blocks.append(Findings(title, rows))
+    blocks: list[Block] = [
+        Findings(part.title, [_row(finding) for finding in part.findings]) for part in register(bundle.manifest)
+    ]
     empty = Absence([("not run", "findings", "the audit ended before its evidence was assessed")])
     return Section(
         "findings",

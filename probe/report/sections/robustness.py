@@ -8,6 +8,7 @@ from probe import plots
 from probe.audit.budgets import threat
 from probe.audit.bundle import Arrays, Bundle
 from probe.audit.manifest import StepRecord
+from probe.audit.reading import CHAPTERS
 from probe.audit.titles import titles
 from probe.formatting import count, estimate, number, settings
 from probe.numbers import fraction
@@ -28,7 +29,7 @@ def section(bundle: Bundle) -> Section:
     drawing = drawer(bundle)
     return Section(
         "robustness",
-        "Robustness",
+        CHAPTERS["robustness"],
         with_absence(bundle, "robustness", blocks),
         shows=f"The share of rows that the model still gets right when {drawing.shows} that these attacks found.",
         hides="That it would stand up to another attack: every number here is an upper bound, which a stronger attack "

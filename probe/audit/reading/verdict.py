@@ -1,23 +1,17 @@
-"""What report, viewer and command line ask of a bundle, answered once and without torch."""
+"""An audit in a few sentences, and its findings counted."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from probe.audit.budgets import reached
 from probe.audit.bundle import Bundle
 from probe.audit.lenses.robustness import NEAR_NONE
-from probe.audit.manifest import Manifest, StepRecord
+from probe.audit.manifest import Manifest
+from probe.audit.reading.steps import steps
+from probe.audit.reading.subject import ASSUMED, favourable
 from probe.audit.titles import title_of
 from probe.finding import Finding
 from probe.formatting import share
-
-ASSUMED = "assumed, not named in the plan"
-ORIGINS = {
-    "test": "",
-    "train": "The model was trained on these rows, so that it may do worse on others.",
-    "unknown": "It is not known whether the model was trained on these rows; if it was, it may do worse on others.",
-}
 
 
 def tally(findings: Iterable[Finding]) -> tuple[Counter[str], Counter[str]]:
@@ -28,81 +22,12 @@ def tally(findings: Iterable[Finding]) -> tuple[Counter[str], Counter[str]]:
     return model, methods
 
 
-def steps(manifest: Manifest, kind: str) -> list[StepRecord]:
-    """The steps of a kind that were done."""
-    return [step for step in manifest.steps if step.kind == kind and step.done]
-
-
-def readings(bundle: Bundle, lens: str, step: str = "") -> list[dict[str, Any]]:
-    """The rows of the table of readings that are of a lens, or of one of its steps."""
-    if not bundle.has("tables/readings.csv"):
-        return []
-    table = bundle.table("readings")
-    chosen = table[(table["lens"] == lens) & ((table["step"] == step) if step else True)]
-    return [{str(key): value for key, value in row.items()} for row in chosen.to_dict("records")]
-
-
-def favourable(manifest: Manifest) -> tuple[str, bool]:
-    """The class that counts as the favourable outcome, and whether it is assumed; empty where there is none."""
-    named, classes = manifest.plan.bias.positive, manifest.model.classes
-    if named:
-        return named, False
-    return (classes[1], True) if len(classes) == 2 else ("", False)
-
-
-def origin(manifest: Manifest) -> str:
-    """What is to be known of where the rows come from; empty for rows of a test split."""
-    return ORIGINS.get(manifest.data.role, ORIGINS["unknown"])
-
-
 def verdict(bundle: Bundle) -> list[str]:
     """The audit in a few sentences: what attacks leave of the answers, how many are right, and what groups get."""
     findings = bundle.manifest.findings
     if not findings:
         return ["Nothing was concluded: the audit has not ended."]
     return [_withstands(bundle), _accuracy(findings), _groups(bundle.manifest, findings)]
-
-
-def repeat(manifest: Manifest, folder: str) -> list[str]:
-    """The command lines that run the plan of a bundle again."""
-    model = manifest.plan.model
-    lines = [f"probe report {folder} --format toml --out plan.toml"]
-    if any(model.get(key) for key in ("zoo", "factory", "onnx", "transformers", "timm")):
-        code = " --allow-code" if model.get("factory") else ""
-        return [*lines, f"probe audit --plan plan.toml --out again{code}"]
-    return [
-        *lines,
-        "# the plan names no model and no data, as it was run from Python; there, with both at hand:",
-        '# plan = probe.audit.plan_from(tomllib.loads(Path("plan.toml").read_text()), sources=False)',
-        f'# probe.audit.run(plan, model, data, "again/{manifest.plan.name}")',
-    ]
-
-
-def changes(
-    features: Sequence[Any], attacked: Mapping[str, Any], radius: int, index: int
-) -> list[tuple[str, str, str, float]]:
-    """What an attack changed of a kept row of a table: feature, value before, value after, move in units of the radius.
-
-    Values are empty where the audit did not write them down in words.
-    """
-    moved = attacked["moved"][radius, index]
-    told = "before" in attacked and attacked["before"].shape[1] == len(moved)
-    old, new = (attacked["before"][index], attacked["after"][radius, index]) if told else (None, None)
-    return [
-        (
-            str(features[at]) if at < len(features) else f"feature {at}",
-            "" if old is None else str(old[at]),
-            "" if new is None else str(new[at]),
-            float(moved[at]),
-        )
-        for at in abs(moved).argsort(kind="stable")[::-1]
-        if moved[at]
-    ]
-
-
-def captioned(step: StepRecord) -> str:
-    """What the values of an explainer say, as it declares them."""
-    return step.caption or "Red is above 0, blue below; what that says was not recorded."
 
 
 def _withstands(bundle: Bundle) -> str:

@@ -1,0 +1,113 @@
+"""Every number that an audit reduced its evidence to, one typed row for each."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from probe.audit.budgets import reach_of
+from probe.audit.bundle import Bundle
+from probe.audit.manifest import StepRecord
+from probe.audit.titles import name_of, title_of
+from probe.finding import Finding
+from probe.formatting import Measured, Unit, count, defined, estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """What was measured once: a number with its interval, and what follows from it."""
+
+    lens: str
+    step: str  # its name
+    method: str  # as people call it; empty where it is the model's own answers
+    metric: str  # as the plan has it
+    title: str
+    eps: float | None  # the radius, where there are several
+    item: str  # the item of a survey
+    at: str  # either of them in words; empty where there is but one number
+    unit: Unit
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    status: str  # of the finding that it led to; empty where nothing was asked of it
+    note: str  # of that finding
+
+    @property
+    def written(self) -> Measured:
+        """The number and its interval, as every page writes them."""
+        return estimate(self.value, self.low, self.high, self.unit)
+
+    @property
+    def counted(self) -> str:
+        """The number of examples, as every page writes it."""
+        return count(self.n)
+
+
+def readings(bundle: Bundle, lens: str, step: str = "") -> list[dict[str, Any]]:
+    """The rows of the table of readings that are of a lens, or of one of its steps."""
+    if not bundle.has("tables/readings.csv"):
+        return []
+    table = bundle.table("readings")
+    chosen = table[(table["lens"] == lens) & ((table["step"] == step) if step else True)]
+    return [{str(key): value for key, value in row.items()} for row in chosen.to_dict("records")]
+
+
+def measured(bundle: Bundle, *, lens: str = "", kind: str = "", step: str = "") -> list[Measurement]:
+    """What was measured, in the order of the steps; of a lens, of a kind of step, or of one step, where they are named.
+
+    Surveys are there item by item, attacks and certificates radius by radius.
+    """
+    chosen = [
+        s for s in bundle.manifest.steps
+        if s.done and lens in ("", s.lens) and kind in ("", s.kind) and step in ("", s.name)
+    ]  # fmt: skip
+    return [row for each in chosen for row in (_items(bundle, each) if each.kind == "survey" else _rows(bundle, each))]
+
+
+def _rows(bundle: Bundle, step: StepRecord) -> list[Measurement]:
+    made = {f.check: f for f in bundle.manifest.findings if f.step == step.name}
+    single = {f.metric: f for f in made.values()}
+    found = []
+    for row in readings(bundle, step.lens, step.name):
+        eps = float(row["eps"]) if defined(row["eps"]) else None
+        at = "" if eps is None else reach_of(bundle.manifest, step, eps)
+        title = ": ".join(filter(None, (name_of(bundle.manifest, step), row["title"])))
+        finding = made.get(f"{title} at {at}") if at else single.get(row["metric"])
+        found.append(_measurement(bundle, step, row, finding, eps))
+    return found
+
+
+def _items(bundle: Bundle, step: StepRecord) -> list[Measurement]:
+    if not bundle.has("tables/surveys.csv"):
+        return []
+    table = bundle.table("surveys")
+    own = table[table["survey"] == name_of(bundle.manifest, step)].to_dict("records")
+    metric = step.readings[0].metric if step.readings else ""
+    return [_measurement(bundle, step, {**row, "metric": metric, "title": row["asks"]}, None) for row in own]
+
+
+def _measurement(
+    bundle: Bundle,
+    step: StepRecord,
+    row: dict[Any, Any],
+    finding: Finding | None,
+    eps: float | None = None,
+) -> Measurement:
+    item = str(row.get("item", ""))
+    value, low, high = (float(row[key]) if defined(row[key]) else None for key in ("value", "low", "high"))
+    return Measurement(
+        lens=step.lens,
+        step=step.name,
+        method=title_of(bundle.manifest, step) if step.method.get("method") else "",
+        metric=str(row["metric"]),
+        title=str(row["title"]),
+        eps=eps,
+        item=item,
+        at=item if eps is None else reach_of(bundle.manifest, step, eps),
+        unit=row["unit"],
+        value=value,
+        low=low,
+        high=high,
+        n=int(row["n"]),
+        status=finding.status if finding else "",
+        note=finding.note if finding else "",
+    )

@@ -1,0 +1,63 @@
+"""Which steps an audit asked for, which of them ended, and what was not measured."""
+
+from typing import NamedTuple
+
+from probe.audit.bundle import Bundle
+from probe.audit.expected import planned
+from probe.audit.manifest import Manifest, StepRecord
+from probe.finding import Finding
+
+KINDS = ("predictions", "instances", "explainer", "attack", "certificate", "survey")  # that pages know by themselves
+NEVER_BEGUN = "the audit ended before this step"
+
+
+class Missing(NamedTuple):
+    """What was not measured, and why."""
+
+    lens: str
+    check: str
+    status: str
+    note: str
+
+
+def steps(manifest: Manifest, kind: str) -> list[StepRecord]:
+    """The steps of a kind that were done."""
+    return [step for step in manifest.steps if step.kind == kind and step.done]
+
+
+def others(manifest: Manifest) -> list[StepRecord]:
+    """The steps of a kind that no page knows by itself."""
+    return [step for step in manifest.steps if step.kind not in KINDS]
+
+
+def waiting(manifest: Manifest) -> list[str]:
+    """The steps of the plan that were not done, in its order."""
+    done = {step.name for step in manifest.steps if step.done}
+    return [step.name for step in planned(manifest.plan) if step.name not in done]
+
+
+def missing(bundle: Bundle, lens: str = "") -> list[Missing]:
+    """What was not measured of a lens, or of all: checks and steps that did not run, and steps that never began."""
+    manifest = bundle.manifest
+    found = [Missing(f.lens, f.check, f.status, f.note) for f in manifest.findings if _unmeasured(f)]
+    ended = {step.name for step in manifest.steps}
+    if not bundle.complete:
+        never = [step for step in planned(manifest.plan) if step.name not in ended]
+        found += [Missing(step.lens, step.name, "not run", NEVER_BEGUN) for step in never]
+    return [each for each in found if each.lens == lens or not lens]
+
+
+def why_empty(bundle: Bundle, lens: str) -> list[Missing]:
+    """Why there is nothing of a lens."""
+    ended = "the audit ended before it"
+    none = ended if not bundle.complete else "the plan does not ask for it"
+    return missing(bundle, lens) or [Missing(lens, "this part of the audit", "not run", none)]
+
+
+def ended(status: str, *, written: bool) -> str:
+    """How an audit ended: complete, interrupted or killed; running where a process writes it at this moment."""
+    return "running" if written else {"running": "killed"}.get(status, status)
+
+
+def _unmeasured(finding: Finding) -> bool:
+    return finding.status in ("not run", "error") and finding.estimate is None

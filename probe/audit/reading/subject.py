@@ -1,0 +1,38 @@
+"""What was audited, on whose rows, and how to do it again."""
+
+from probe.audit.manifest import Manifest
+
+ASSUMED = "assumed, not named in the plan"
+ORIGINS = {
+    "test": "",
+    "train": "The model was trained on these rows, so that it may do worse on others.",
+    "unknown": "It is not known whether the model was trained on these rows; if it was, it may do worse on others.",
+}
+
+
+def favourable(manifest: Manifest) -> tuple[str, bool]:
+    """The class that counts as the favourable outcome, and whether it is assumed; empty where there is none."""
+    named, classes = manifest.plan.bias.positive, manifest.model.classes
+    if named:
+        return named, False
+    return (classes[1], True) if len(classes) == 2 else ("", False)
+
+
+def origin(manifest: Manifest) -> str:
+    """What is to be known of where the rows come from; empty for rows of a test split."""
+    return ORIGINS.get(manifest.data.role, ORIGINS["unknown"])
+
+
+def repeat(manifest: Manifest, folder: str) -> list[str]:
+    """The command lines that run the plan of a bundle again."""
+    model = manifest.plan.model
+    lines = [f"probe report {folder} --format toml --out plan.toml"]
+    if any(model.get(key) for key in ("zoo", "factory", "onnx", "transformers", "timm")):
+        code = " --allow-code" if model.get("factory") else ""
+        return [*lines, f"probe audit --plan plan.toml --out again{code}"]
+    return [
+        *lines,
+        "# the plan names no model and no data, as it was run from Python; there, with both at hand:",
+        '# plan = probe.audit.plan_from(tomllib.loads(Path("plan.toml").read_text()), sources=False)',
+        f'# probe.audit.run(plan, model, data, "again/{manifest.plan.name}")',
+    ]
