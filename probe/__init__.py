@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from probe import attacks, bias, certificates, explainers, metrics, plots, report, surveys, zoo
+    from probe import attacks, bias, certificates, explainers, metrics, plots, report, study, surveys, zoo
     from probe.adapters import (
         check_model,
         from_estimator,
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
         token_ids,
     )
     from probe.auditing import audit  # the package is this function too
-    from probe.contracts import Attack, Certificate, Explainer, Metric, Survey
+    from probe.contracts import Attack, Certificate, Explainer, Metric, Survey, predict
     from probe.dataset import Dataset
     from probe.errors import ProbeError
     from probe.features import squares, stretches
     from probe.images import from_folder, from_npz, segments
-    from probe.method import Method
+    from probe.loading import load
+    from probe.method import Method, sweep
     from probe.model import Model
     from probe.outcomes import Certification, Examination
     from probe.results import Attribution, Perturbation, Prediction, Scores
     from probe.space import Space
-    from probe.study import load, predict, sweep
     from probe.tables import from_csv
     from probe.task import Classification, MultiLabel, Places, Regression
 
@@ -76,11 +76,23 @@ _HOME = {
     "Space": "space",
     "squares": "features",
     "stretches": "features",
-    "load": "study",
-    "predict": "study",
-    "sweep": "study",
+    "load": "loading",
+    "predict": "contracts",
+    "sweep": "method",
 }
-_PACKAGES = ("attacks", "audit", "bias", "certificates", "explainers", "metrics", "plots", "report", "surveys", "zoo")
+_PACKAGES = (
+    "attacks",
+    "audit",
+    "bias",
+    "certificates",
+    "explainers",
+    "metrics",
+    "plots",
+    "report",
+    "study",
+    "surveys",
+    "zoo",
+)
 
 __all__ = [
     "Attack",
@@ -130,6 +142,7 @@ __all__ = [
     "segments",
     "squares",
     "stretches",
+    "study",
     "surveys",
     "sweep",
     "token_ids",

@@ -1,13 +1,16 @@
 """What a method is: a frozen dataclass whose fields are its settings."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields, replace
+from itertools import product
+from typing import Any, ClassVar, TypeVar
 
 from probe.declared import SettingsMeta, param, required
 
-__all__ = ["Method", "param", "required"]
+__all__ = ["Method", "param", "required", "sweep"]
+
+M = TypeVar("M", bound="Method")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +46,11 @@ class Method(metaclass=SettingsMeta):
         texts.
         """
         return {"method": self.name()} | {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+
+
+def sweep(method: M, **choices: Sequence[object]) -> list[M]:
+    """Every combination of the given settings, as in `sweep(PGD(), eps=[0, 0.1], steps=[1, 40])`."""
+    return [replace(method, **dict(zip(choices, values, strict=True))) for values in product(*choices.values())]
 
 
 def _plain(value: Any) -> Any:

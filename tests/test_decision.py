@@ -11,13 +11,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier
 from torch import nn
 
-from probe import Dataset, Model, Prediction, Space, from_estimator, from_predict_proba, load
+from probe import Dataset, Model, Prediction, Space, from_estimator, from_predict_proba, load, predict
 from probe.attacks import FGSM, PGD
 from probe.audit import plan_from, read, run, verify
 from probe.errors import DataError, PlanError, RangeError
 from probe.explainers import KernelShap
 from probe.metrics import Accuracy, CalibrationError, RobustAccuracy
-from probe.study import predict
 from probe.task import Classification
 
 RANDOM = np.random.default_rng(0)

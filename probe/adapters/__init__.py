@@ -5,7 +5,7 @@ What a file may hold is looked at before it is opened: nothing here unpickles, a
 
 from probe.adapters.archive import read_state_dict
 from probe.adapters.black_box import from_predict_proba
-from probe.adapters.check import check_model
+from probe.adapters.check import check_fit, check_model
 from probe.adapters.estimator import from_estimator
 from probe.adapters.factory import from_factory
 from probe.adapters.huggingface import from_transformers, token_ids
@@ -16,6 +16,7 @@ from probe.adapters.timm import from_timm, timm_classes, timm_size
 from probe.adapters.weights import load_weights
 
 __all__ = [
+    "check_fit",
     "check_model",
     "from_estimator",
     "from_factory",

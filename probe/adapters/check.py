@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from probe.dataset import Dataset
 from probe.errors import ForwardError, ShapeError
 from probe.model import Model
 from probe.shapes import Inputs
@@ -41,6 +42,21 @@ def check_model(model: Model, rows: Tensor) -> None:
             "something in it mixes the rows of a batch; let batch norm use its running statistics, "
             "and normalise with fixed numbers"
         )
+
+
+def check_fit(model: Model, data: Dataset) -> None:
+    """Raise unless the model answers the first rows as `check_model` asks.
+
+    Where it cannot answer a row at all, the ShapeError names the features as they were encoded.
+    """
+    row = data.inputs[:1]
+    try:
+        model.predict(row)
+    except ForwardError as error:
+        names = ", ".join(data.space.names)
+        features = f", made of the features {names}" if names else ""
+        raise ShapeError(f"{error}; rows have shape {tuple(row.shape[1:])}{features}") from error
+    check_model(model, data.inputs)
 
 
 def _alone(model: Model, row: Inputs) -> Tensor:

@@ -11,10 +11,10 @@ from probe.model import Model
 from probe.numbers import fraction
 from probe.results import Perturbation, Prediction
 from probe.shapes import Inputs, Labels, Logits
+from probe.study.batches import batches, together
+from probe.study.steps import Advance
 from probe.task import Task
-from probe.tensors import column, rows_per_pass, spans
-
-Advance = Callable[[int], None]  # told how many more examples are done
+from probe.tensors import column
 
 
 @dataclass
@@ -95,20 +95,29 @@ def smallest_budgets(
     before = Prediction.of(model, given, model.check_labels(labels, given))
     found = SmallestBudgets.untouched(before, inputs, len(radii), attack.goal.aims(model.task, before.logits, None))
     right = found.right.nonzero()[:, 0]
-    asked = 0
-    run = _bisected if attack.budget else _once
-    for done in run(attack, radii, right, found, lambda each, rows: each(model, inputs[rows], labels[rows])):
-        asked += done
-        advance(done)
-    advance(len(inputs) * len(radii) - asked)
+    left = len(inputs) * len(radii)
+    each_counts = 1 if attack.budget else len(radii)
+
+    def count(examples: int) -> None:
+        nonlocal left
+        left -= examples * each_counts
+        advance(examples * each_counts)
+
+    def run(asked: Attack, rows: Tensor) -> Iterator[tuple[slice, Perturbation]]:
+        return batches(
+            lambda part: asked(model, inputs[rows[part]], labels[rows[part]]), len(rows), together(inputs), count
+        )
+
+    (_bisected if attack.budget else _once)(attack, radii, right, found, run)
+    advance(left)
     return found
 
 
-Run = Callable[[Attack, Tensor], Perturbation]  # an attack on some rows
+Run = Callable[[Attack, Tensor], Iterator[tuple[slice, Perturbation]]]  # an attack on some rows, batch by batch
 
 
-def _bisected(attack: Attack, radii: tuple[str, ...], right: Tensor, found: SmallestBudgets, run: Run) -> Iterator[int]:
-    """Record what an attack does at each budget, and tell how many examples were attacked each time."""
+def _bisected(attack: Attack, radii: tuple[str, ...], right: Tensor, found: SmallestBudgets, run: Run) -> None:
+    """Record what an attack does at each budget."""
     waiting = [(0, len(radii), right)]
     while waiting:
         low, high, rows = waiting.pop()
@@ -116,24 +125,20 @@ def _bisected(attack: Attack, radii: tuple[str, ...], right: Tensor, found: Smal
             continue
         middle = (low + high) // 2
         successful = torch.zeros(len(rows), dtype=torch.bool)
-        for part in spans(len(rows), max(100, rows_per_pass(found.points))):
-            result = run(attack.at(radii[middle]), rows[part])
+        for part, result in run(attack.at(radii[middle]), rows):
             successful[part] = success = result.success.cpu()
             # Budgets at which an attack succeeds come in falling order, so that the last is the smallest.
             found.record(rows[part][success], middle, result[success.to(result.inputs.device)])
-            yield len(success)
         waiting += [(low, middle, rows[successful]), (middle + 1, high, rows[~successful])]
 
 
-def _once(attack: Attack, radii: tuple[str, ...], right: Tensor, found: SmallestBudgets, run: Run) -> Iterator[int]:
+def _once(attack: Attack, radii: tuple[str, ...], right: Tensor, found: SmallestBudgets, run: Run) -> None:
     """Record from how long a change on an attack succeeds that makes it as small as it can."""
     budgets = torch.tensor([float(fraction(radius)) for radius in radii], dtype=torch.float64)
-    for part in spans(len(right), max(100, rows_per_pass(found.points))):
-        result = run(attack, right[part])
+    for part, result in run(attack, right):
         smallest = torch.searchsorted(budgets, result.length.cpu().double())
         near = result.success.cpu() & (smallest < len(radii))
         found.record(right[part][near], smallest[near], result[near.to(result.inputs.device)])
-        yield len(near) * len(radii)
 
 
 def _probability(task: Task, logits: Tensor, answers: Labels) -> Tensor | None:

@@ -6,9 +6,9 @@ from dataclasses import replace
 from functools import partial
 
 from probe.audit.plan import Plan
+from probe.contracts import suited
 from probe.dataset import Dataset
 from probe.model import Model
-from probe.study import suited
 
 
 def estimate(plan: Plan, model: Model, data: Dataset) -> float:

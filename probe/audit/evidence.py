@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from probe.audit.attacking import Advance, smallest_budgets
+from probe.audit.attacking import smallest_budgets
 from probe.audit.bundle import Arrays
 from probe.audit.expected import Planned, planned
 from probe.audit.manifest import ThreatRecord
@@ -17,16 +17,17 @@ from probe.audit.measuring import measure, measure_each
 from probe.audit.plan import Plan, record_of
 from probe.audit.proving import certify, survey
 from probe.audit.readings import Reading
-from probe.contracts import Attack, Certificate, Explainer, Survey
+from probe.contracts import Attack, Certificate, Explainer, Survey, predict
 from probe.dataset import Dataset
 from probe.goals import Answer
 from probe.metrics.masked import Memory
 from probe.model import Model
 from probe.numbers import as_written, fraction
-from probe.results import Attribution
-from probe.study import predict
-from probe.tensors import column, spans, to_numpy
+from probe.study.batches import whole
+from probe.study.steps import Advance
+from probe.tensors import column, to_numpy
 
+EXPLAINED = 10  # examples that are explained together, so that progress is told
 SHOWN = 24  # examples whose attacked inputs are kept to be looked at
 
 
@@ -76,10 +77,9 @@ def _certify(step: Planned, method: Certificate, plan: Plan, model: Model, data:
     rows, readings = data.draw(plan.certify.sample, plan.seed), list[Reading]()
 
     def work(advance: Advance) -> Arrays:
-        arrays, reading = certify(method, (plan.certify.eps, plan.certify.threshold), model, data, rows)
+        arrays, reading = certify(method, (plan.certify.eps, plan.certify.threshold), model, data[rows], advance)
         readings.append(reading)
-        advance(len(rows))
-        return arrays
+        return {"rows": to_numpy(rows)} | arrays
 
     threat = ThreatRecord(**method.threat.to_json())
     return Step(step, as_written(method.config()), len(rows), work, readings, threat, title=type(method).__name__)
@@ -131,11 +131,7 @@ def _explain(
     def work(advance: Advance) -> Arrays:
         inputs = model.check(data.inputs[rows])
         targets = model.targets(inputs)
-        values = []
-        for part in spans(len(rows), 10):
-            values.append(explainer(model, inputs[part], targets[part]).values)
-            advance(len(values[-1]))
-        attribution = Attribution(torch.cat(values), inputs, targets, explainer, model.space)
+        attribution = whole(lambda part: explainer(model, inputs[part], targets[part]), len(rows), EXPLAINED, advance)
         stored = {
             "rows": to_numpy(rows),
             "targets": to_numpy(targets),

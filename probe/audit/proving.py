@@ -11,21 +11,23 @@ from probe.contracts import Certificate, Survey
 from probe.dataset import Dataset
 from probe.model import Model
 from probe.numbers import as_written, fraction
+from probe.study.batches import together, whole
+from probe.study.steps import Advance
 from probe.tensors import to_numpy
 
 CERTIFIED = "certified_accuracy"
 
 
 def certify(
-    method: Certificate, asked: tuple[tuple[str, ...], float], model: Model, data: Dataset, rows: Tensor
+    method: Certificate, asked: tuple[tuple[str, ...], float], model: Model, data: Dataset, advance: Advance
 ) -> tuple[Arrays, Reading]:
-    """What a certificate proves of some rows, and which are right and certified beyond each radius."""
+    """What a certificate proves of the data, and which are right and certified beyond each radius."""
     radii, threshold = asked
-    proof = method(model, data.inputs[rows], data.labels[rows])
+    inputs, labels = data.inputs, data.labels
+    proof = whole(lambda part: method(model, inputs[part], labels[part]), len(data), together(inputs), advance)
     eps = sorted(float(fraction(radius)) for radius in radii)
     certified = np.stack([to_numpy(proof.certified(radius)).astype(float) for radius in eps])
     arrays: dict[str, Any] = {
-        "rows": to_numpy(rows),
         "predicted": to_numpy(proof.predicted),
         "radius": to_numpy(proof.radius).astype(float),
         "eps": np.array(eps),

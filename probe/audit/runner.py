@@ -2,18 +2,18 @@
 
 import os
 import platform
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from contextlib import suppress
-from copy import copy
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 from probe import __version__
+from probe.adapters import check_fit
 from probe.audit import lock
-from probe.audit.bundle import Bundle, create, is_unused, read
+from probe.audit.bundle import Arrays, Bundle, create, is_unused, read
 from probe.audit.consistency import check_arrays, check_steps
 from probe.audit.evidence import Step, steps
 from probe.audit.expected import expected_steps
@@ -23,18 +23,17 @@ from probe.audit.manifest import DataRecord, Manifest, ModelRecord, StepRecord
 from probe.audit.plan import Plan, record_of
 from probe.audit.strict import plain
 from probe.audit.verification import MALFORMED
+from probe.contracts import suited
 from probe.dataset import Dataset
-from probe.errors import ExistsError, IntegrityError, PlanError, ProbeError, Unsupported, is_out_of_memory
+from probe.errors import ExistsError, IntegrityError, PlanError, ProbeError
 from probe.model import Model
-from probe.study import check_fit, suited
+from probe.study.steps import Ended, Progress, carry_out
 from probe.task import Classification, MultiLabel, Regression, Task
 from probe.tensors import to_numpy
 
 ASKED = 200  # rows that a model whose weights cannot be seen is asked, to find the one that was audited
 ALIKE = 1e-3  # rounding of a probability, in another batch or on another machine
 EVIDENCE_TABLES = ("tables/groups.csv",)  # the table that is evidence; all others follow from it
-
-Progress = Callable[[str, int, int], None]  # step, examples done, examples in all
 
 
 def run(
@@ -71,10 +70,7 @@ def _run(plan: Plan, model: Model, data: Dataset, bundle: Bundle, progress: Prog
     try:
         if data.groups is not None and not bundle.has("tables/groups.csv"):
             bundle.write_table("groups", data.groups)
-        for name, step in zip(expected_steps(bundle.manifest.plan), steps(plan, model, data), strict=True):
-            assert name == step.name, f"{step.name} runs where a verifier expects {name}"
-            if not _finished(bundle, step):
-                _record(bundle, step, model, progress)
+        carry_out(_planned(plan, model, data, bundle), model, _Shelf(bundle), progress)
         _finalize(bundle, "complete")
     except (KeyboardInterrupt, OSError, MemoryError):
         # On a full disk the mark cannot be written either; then the last whole manifest stays, marked as running.
@@ -222,52 +218,46 @@ def _difference(old: Any, new: Any, where: str) -> str:
     return "" if old == new else f"{where} was {str(old)[:60]}, now {str(new)[:60]}"
 
 
-def _finished(bundle: Bundle, step: Step) -> bool:
-    return any(done.name == step.name for done in bundle.manifest.steps)
+@dataclass(frozen=True)
+class _Shelf:
+    """The bundle as the place where finished steps are kept."""
+
+    bundle: Bundle
+
+    def has(self, step: Step) -> bool:
+        return any(done.name == step.name for done in self.bundle.manifest.steps)
+
+    def keep(self, step: Step, made: Arrays) -> None:
+        self.bundle.write_arrays(step.name, made)
+
+    def ended(self, step: Step, how: Ended) -> None:
+        record = StepRecord(
+            name=step.name,
+            kind=step.planned.kind,
+            id=step.planned.id,
+            lens=step.planned.lens,
+            method=step.method,
+            threat=step.threat,
+            answer=step.answer,
+            finds=step.finds,
+            title=step.title,
+            caption=step.caption,
+            readings=tuple(step.readings) if how.status == "done" else (),
+            status=how.status,
+            note=how.note,
+            seconds=round(how.seconds, 2),
+            forward=how.cost.forward,
+            backward=how.cost.backward,
+        )
+        self.bundle.change(steps=(*self.bundle.manifest.steps, record))
+        self.bundle.save()
 
 
-def _record(bundle: Bundle, step: Step, model: Model, progress: Progress) -> None:
-    """Run one step, and write down how it ended."""
-    done, before, started = 0, copy(model.usage), time.perf_counter()
-
-    def advance(examples: int) -> None:
-        nonlocal done
-        done += examples
-        progress(step.name, done, step.total)
-
-    progress(step.name, 0, step.total)
-    status: Literal["done", "not run", "error"]
-    status, note = "done", ""
-    try:
-        bundle.write_arrays(step.name, step.work(advance))
-    except Unsupported as error:
-        status, note = "not run", str(error)
-    except ProbeError as error:
-        if is_out_of_memory(error):  # says nothing about the model, and may go well the next time
-            raise MemoryError(str(error)) from error
-        status, note = "error", str(error)
-    cost = model.usage - before
-    record = StepRecord(
-        name=step.name,
-        kind=step.planned.kind,
-        id=step.planned.id,
-        lens=step.planned.lens,
-        method=step.method,
-        threat=step.threat,
-        answer=step.answer,
-        finds=step.finds,
-        title=step.title,
-        caption=step.caption,
-        readings=tuple(step.readings) if status == "done" else (),
-        status=status,
-        note=note,
-        seconds=round(time.perf_counter() - started, 2),
-        forward=cost.forward,
-        backward=cost.backward,
-    )
-    bundle.change(steps=(*bundle.manifest.steps, record))
-    bundle.save()
-    progress(step.name, step.total, step.total)
+def _planned(plan: Plan, model: Model, data: Dataset, bundle: Bundle) -> Iterator[Step]:
+    """The steps of a plan, which are those that a verifier expects."""
+    for name, step in zip(expected_steps(bundle.manifest.plan), steps(plan, model, data), strict=True):
+        assert name == step.name, f"{step.name} runs where a verifier expects {name}"
+        yield step
 
 
 def _finalize(bundle: Bundle, status: Literal["complete", "interrupted"]) -> None:

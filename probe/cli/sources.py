@@ -14,11 +14,11 @@ from probe.audit.plan import Plan, plan_from, read_plan
 from probe.audit.sources import DataSource, ModelSource
 from probe.cli import own_tables
 from probe.cli.app import tell
+from probe.contracts import suited
 from probe.dataset import Dataset
 from probe.errors import PlanError, ProbeError, Unsupported
 from probe.features import image_space
 from probe.model import Model
-from probe.study import check_fit, suited
 from probe.tables import Texts, texts_from_csv
 
 LISTED = 20  # classes that a sentence names
@@ -91,7 +91,7 @@ def open_both(plan: Plan, *, allow_code: bool = False, device: str = "") -> tupl
     if device:
         model = _placed(model, device)
     data = suited(model, data)
-    check_fit(model, data)
+    adapters.check_fit(model, data)
     return model, data
 
 

@@ -13,6 +13,7 @@ from probe.contracts.certificate import Certificate
 from probe.contracts.common import Need
 from probe.contracts.explainer import Explainer
 from probe.contracts.metric import Metric, Proportion
+from probe.contracts.prediction import predict, suited
 from probe.contracts.survey import Survey
 
-__all__ = ["Aim", "Attack", "Certificate", "Explainer", "Metric", "Need", "Proportion", "Survey"]
+__all__ = ["Aim", "Attack", "Certificate", "Explainer", "Metric", "Need", "Proportion", "Survey", "predict", "suited"]

@@ -1,62 +1,24 @@
-"""Run many methods over many examples, and read results again."""
+"""Read saved results again."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from itertools import product
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from probe import store
-from probe.adapters import check_model
-from probe.dataset import Dataset
-from probe.errors import DataError, ForwardError, ProbeError, ShapeError, UnknownMethod
+from probe.errors import DataError, ProbeError, UnknownMethod
 from probe.forms import ByShape
 from probe.forms import known as known_forms
 from probe.labels import check_stored
 from probe.method import Method
-from probe.model import Model, Usage
+from probe.model import Usage
 from probe.outcomes import Certification, Examination
 from probe.registry import build, methods
 from probe.results import Attribution, Perturbation, Prediction, Result, Scores
 from probe.space import Space
 from probe.task import KINDS
 
-M = TypeVar("M", bound=Method)
-
 Saved = Result | Scores | Certification | Examination
 RESULTS = (Attribution, Certification, Examination, Perturbation, Prediction, Scores)
-
-
-def sweep(method: M, **choices: Sequence[object]) -> list[M]:
-    """Every combination of the given settings, as in `sweep(PGD(), eps=[0, 0.1], steps=[1, 40])`."""
-    return [replace(method, **dict(zip(choices, values, strict=True))) for values in product(*choices.values())]
-
-
-def predict(model: Model, data: Dataset) -> Prediction:
-    """The model's answers to a dataset."""
-    inputs = model.check(data.inputs)
-    return Prediction.of(model, inputs, model.check_labels(data.labels, inputs))
-
-
-def suited(model: Model, data: Dataset) -> Dataset:
-    """The data in the floating type of the model's weights, as an audit asks about it."""
-    inputs = model.cast(data.inputs)
-    return data if inputs is data.inputs else replace(data, inputs=inputs)
-
-
-def check_fit(model: Model, data: Dataset) -> None:
-    """Raise unless the model answers the first rows as `adapters.check_model` asks.
-
-    Where it cannot answer a row at all, the ShapeError names the features as they were encoded.
-    """
-    row = data.inputs[:1]
-    try:
-        model.predict(row)
-    except ForwardError as error:
-        names = ", ".join(data.space.names)
-        features = f", made of the features {names}" if names else ""
-        raise ShapeError(f"{error}; rows have shape {tuple(row.shape[1:])}{features}") from error
-    check_model(model, data.inputs)
 
 
 def load(stem: str | Path, known: Sequence[type[Method]] = ()) -> Saved:

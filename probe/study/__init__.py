@@ -1,0 +1,1 @@
+"""Many methods over many examples."""

@@ -1,0 +1,51 @@
+"""Asking a method about many examples in batches that fit, and the results of all batches as one."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from probe.model import Usage
+from probe.results import _Result
+from probe.study.steps import Advance
+from probe.tensors import rows_per_pass, spans
+
+FEW = 100  # examples of a batch at least: those of an attack that reach its goal early leave room for others
+
+R = TypeVar("R", bound=_Result)
+
+
+def together(inputs: Tensor) -> int:
+    """How many examples a method is given at a time."""
+    return max(FEW, rows_per_pass(inputs))
+
+
+def batches(ask: Callable[[slice], R], total: int, size: int, advance: Advance) -> Iterator[tuple[slice, R]]:
+    """The result of each batch of at most `size` examples, with its rows."""
+    for rows in spans(total, size):
+        result = ask(rows)
+        yield rows, result
+        advance(len(result))
+
+
+def whole(ask: Callable[[slice], R], total: int, size: int, advance: Advance) -> R:
+    """The results of all batches as one."""
+    return joined([result for _, result in batches(ask, total, size, advance)])
+
+
+def joined(parts: Sequence[R]) -> R:
+    """The results of different examples by one method as one result, at the cost of all."""
+    first = parts[0]
+    entries: dict[str, Any] = {name: _joined([getattr(part, name) for part in parts]) for name in first.per_row}
+    if hasattr(first, "cost"):
+        costs = [getattr(part, "cost") for part in parts]  # noqa: B009  not every result has one
+        entries["cost"] = Usage(sum(each.forward for each in costs), sum(each.backward for each in costs))
+    return replace(first, **entries)  # type: ignore[type-var]  # each result is a dataclass
+
+
+def _joined(held: Sequence[Any]) -> Any:
+    if held[0] is None:
+        return None
+    return torch.cat(list(held)) if isinstance(held[0], Tensor) else joined(held)
