@@ -68,7 +68,7 @@ class BiasRecord:
 
     groups: tuple[str, ...] | None  # None: all that the data name
     positive: str
-    smallest: int
+    min_group_size: int
     order: int
     merge_spellings: bool
 

@@ -71,7 +71,7 @@ class BiasPlan(Section):
 
     groups: tuple[Name, ...] | None = param(None, "columns of the data's groups; none: all")
     positive: str = param("", "the class that counts as the favourable outcome; the last class of two unless named")
-    smallest: int = param(
+    min_group_size: int = param(
         30, "rows behind a rate; groups with fewer are reported apart (an engineering threshold)", low=0
     )
     order: int = param(2, "how many attributes an intersection crosses at most", low=0)

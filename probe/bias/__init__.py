@@ -4,7 +4,7 @@ The tool measures. It never says that a model is fair or complies with a law: th
 """
 
 from probe.bias.report import BiasReport, audit
-from probe.bias.settings import SMALLEST, THRESHOLDS
+from probe.bias.settings import MIN_GROUP_SIZE, THRESHOLDS
 from probe.bias.validation import Favourable
 
-__all__ = ["SMALLEST", "THRESHOLDS", "BiasReport", "Favourable", "audit"]
+__all__ = ["MIN_GROUP_SIZE", "THRESHOLDS", "BiasReport", "Favourable", "audit"]

@@ -68,7 +68,7 @@ class _Headline:
         self.threshold = settings.thresholds[name]
         self.full = strata_of(table, self.metric.rates)
         self.all = [stratum.with_at_least(1) for stratum in self.full]
-        self.large = [stratum.with_at_least(settings.smallest) for stratum in self.full]
+        self.large = [stratum.with_at_least(settings.min_group_size) for stratum in self.full]
         usable = [stratum.counts for stratum in self.all if len(stratum.names) > 1]
         self.alpha = alpha_of_a_pair([n for _, n in usable], settings.level) if usable else 1 - settings.level
 
@@ -128,7 +128,7 @@ class _Headline:
         short = [
             (int(trials), stratum.rate)
             for stratum in self.full
-            for trials in stratum.trials[stratum.trials < self.settings.smallest]
+            for trials in stratum.trials[stratum.trials < self.settings.min_group_size]
         ]
         if not short:
             return ""

@@ -107,7 +107,7 @@ def _badness(row: Disparity) -> float:
 
 
 def _note(row: Disparity, favourable: Favourable, settings: Settings) -> list[str]:
-    ratio, least = METRICS[row.metric].ratio, settings.smallest
+    ratio, least = METRICS[row.metric].ratio, settings.min_group_size
     parts = [row.reason] if row.reason else []
     if row.lowest is None:
         parts += [] if row.reason else [f"no difference between the groups compared in {_rates(row)}"]
@@ -174,8 +174,8 @@ def _too_small(small: pd.DataFrame, settings: Settings) -> list[Finding]:
             texts = [f"{row['what']} ({row['attribute']})" for row in part.head(3).to_dict("records")]
             note += "; " + name + "; ".join(texts) + ("; and more" if len(part) > len(texts) else "")
             break
-    check = f"groups of fewer than {settings.smallest} rows, positives or negatives"
-    method = f"a rate needs {settings.smallest} behind it to enter a gap that can pass: an engineering threshold"
+    check = f"groups of fewer than {settings.min_group_size} rows, positives or negatives"
+    method = f"a rate needs {settings.min_group_size} behind it to enter a gap that can pass: an engineering threshold"
     if shown.empty:
         return [Finding(lens="bias", check=check, status="inconclusive", n=len(groups), method=method, note=note)]
     widest = max(shown.to_dict("records"), key=lambda row: float(row["low"]))

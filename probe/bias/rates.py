@@ -44,7 +44,7 @@ def rates_of(table: Table, among: Sequence[str] = tuple(RATES)) -> tuple[str, ..
     return tuple(name for name in among if table.labelled or name == "selection_rate")
 
 
-def describe(table: Table, level: float, smallest: int) -> pd.DataFrame:
+def describe(table: Table, level: float, min_group_size: int) -> pd.DataFrame:
     """A row per group: counts, rates with Wilson intervals, and the impact ratio with its interval."""
     counts = table.counts
     columns: dict[str, object] = {"attribute": table.attribute, "group": list(table.names), "n": counts.sum((1, 2))}
@@ -57,11 +57,11 @@ def describe(table: Table, level: float, smallest: int) -> pd.DataFrame:
         successes, trials = rate.successes(counts), rate.trials(counts)
         columns[name] = divide(successes, trials)
         columns[f"{name}_low"], columns[f"{name}_high"] = wilson(successes, trials, level)
-    columns |= _impact(table, level, smallest)
+    columns |= _impact(table, level, min_group_size)
     return pd.DataFrame(columns, index=range(len(table.names)))
 
 
-def _impact(table: Table, level: float, smallest: int) -> dict[str, object]:
+def _impact(table: Table, level: float, min_group_size: int) -> dict[str, object]:
     """Selection rate over that of the most selected group; a group too small to trust is not made the reference.
 
     The intervals are of the ratio to the group that is truly the most selected, which may not be the reference, so
@@ -72,7 +72,7 @@ def _impact(table: Table, level: float, smallest: int) -> dict[str, object]:
     if not selected.any():
         return dict.fromkeys(("impact_ratio", "impact_ratio_low", "impact_ratio_high"), undefined) | {"reference": None}
     rate = selected / n
-    large = n >= smallest
+    large = n >= min_group_size
     trusted = large if selected[large].any() else np.ones_like(large)
     top = int(np.argmax(np.where(trusted, rate, -1.0)))
     low, high = highest_ratio_interval(selected, n, trusted, level)

@@ -13,7 +13,7 @@ from probe.bias.disparities import measure
 from probe.bias.findings import conclude
 from probe.bias.pairs import compare
 from probe.bias.rates import describe, describe_scores
-from probe.bias.settings import DRAWS, ORDER, SMALLEST, THRESHOLDS, Settings
+from probe.bias.settings import DRAWS, MIN_GROUP_SIZE, ORDER, THRESHOLDS, Settings
 from probe.bias.shortages import COLUMNS, shortages
 from probe.bias.validation import Favourable, aligned, attributes, outcomes, probabilities
 from probe.errors import DataError
@@ -86,7 +86,7 @@ def audit(  # noqa: PLR0913 - data, then settings by name, each with a default
     merge_spellings: bool = False,
     missing: Sequence[str] = (),
     thresholds: Mapping[str, float] = THRESHOLDS,
-    smallest: int = SMALLEST,
+    min_group_size: int = MIN_GROUP_SIZE,
     level: float = 0.95,
     seed: int = 0,
     draws: int = DRAWS,
@@ -104,7 +104,7 @@ def audit(  # noqa: PLR0913 - data, then settings by name, each with a default
         merge_spellings: count groups whose names differ only by case, spaces or encoding as one; they are refused else
         missing: names of groups that mean unknown, such as "?"; an empty one always does
         thresholds: by metric, in place of those of `THRESHOLDS`; engineering thresholds, not law
-        smallest: fewest rows behind a rate for its group to be trusted; an engineering threshold, not law. With 1 every
+        min_group_size: fewest rows behind a rate for its group to be trusted; an engineering threshold, not law. With 1 every
             group is, and the most selected one of any size is the reference of impact ratios
         level: of the intervals
         seed: of the permutations
@@ -117,7 +117,7 @@ def audit(  # noqa: PLR0913 - data, then settings by name, each with a default
         DataError: the data are not what they should be, such as a third label, or rows that do not match
     """
     settings = Settings(
-        thresholds=thresholds, smallest=smallest, level=level, seed=seed, draws=draws, order=order,
+        thresholds=thresholds, min_group_size=min_group_size, level=level, seed=seed, draws=draws, order=order,
         merge_spellings=merge_spellings, missing=(missing,) if isinstance(missing, str) else tuple(map(str, missing)),
     )  # fmt: skip
     frame = attributes(groups)
@@ -127,7 +127,7 @@ def audit(  # noqa: PLR0913 - data, then settings by name, each with a default
     if scores is not None and y is None:
         raise DataError("scores came without labels, and what they add needs both; pass labels, or leave scores out")
     tables = tabulate(Outcomes(y, predicted), frame, settings)
-    rates = [describe(table, level, smallest) for table in tables]
+    rates = [describe(table, level, min_group_size) for table in tables]
     if scores is not None and y is not None:
         confidence = probabilities(scores, "scores")
         rates = [_beside(r, describe_scores(t, y, confidence)) for r, t in zip(rates, tables, strict=True)]

@@ -20,7 +20,7 @@ THRESHOLDS: Mapping[str, float] = MappingProxyType(
 )
 # Fewer rows than this behind a rate and its group is reported apart. Engineering again: with 30 against very many,
 # only gaps of about 0.25 can be shown.
-SMALLEST = 30
+MIN_GROUP_SIZE = 30
 DRAWS = 4999
 SHARE = Limits(low=0, high=1)
 ORDER = 2  # attributes in an intersection; of 8 attributes there are 28 pairs, and 247 intersections of any order
@@ -31,7 +31,7 @@ class Settings(Declared):
     """How an audit measures and judges."""
 
     thresholds: Mapping[str, float] = required("by metric, in place of those of `THRESHOLDS`")
-    smallest: int = param(SMALLEST, "fewest rows that a rate may rest on", low=1)
+    min_group_size: int = param(MIN_GROUP_SIZE, "fewest rows that a rate may rest on", low=1)
     level: float = param(0.95, "coverage of an interval", above=0, below=1)
     seed: int = param(0, "of the permutations", low=0)
     draws: int = param(DRAWS, "permutations", low=1)

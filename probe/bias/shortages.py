@@ -33,7 +33,7 @@ def shortages(table: Table, settings: Settings) -> list[dict[str, Any]]:
     strata = dict(zip(names, strata_of(table, names), strict=True))
     rows: list[dict[str, Any]] = []
     for name, stratum in strata.items():
-        if not stratum.trials.any() or not (stratum.trials < settings.smallest).any():
+        if not stratum.trials.any() or not (stratum.trials < settings.min_group_size).any():
             continue
         metric = GAP_OF[name]
         sizes = [strata[rate].with_at_least(1).trials for rate in METRICS[metric].rates]
@@ -41,13 +41,13 @@ def shortages(table: Table, settings: Settings) -> list[dict[str, Any]]:
         alpha = alpha_of_a_pair(usable, settings.level) if usable else 1 - settings.level
         question = Question(settings.thresholds[metric], ratio=False, alpha=alpha, level=settings.level)
         common = {"attribute": table.attribute, "metric": name}
-        rows += [common | row for row in _short(stratum, settings.smallest, question)]
+        rows += [common | row for row in _short(stratum, settings.min_group_size, question)]
     return sorted(rows, key=lambda row: (row["n"], row["group"]))
 
 
-def _short(stratum: Stratum, smallest: int, question: Question) -> Iterator[dict[str, Any]]:
+def _short(stratum: Stratum, min_group_size: int, question: Question) -> Iterator[dict[str, Any]]:
     k, n = stratum.counts
-    few = np.flatnonzero(n < smallest)
+    few = np.flatnonzero(n < min_group_size)
     low, high, against = _widest(k, n, few, question)
     larger = _larger(n, few)
     possible = np.full(len(few), np.nan)

@@ -60,9 +60,9 @@ class Stratum:
     successes: Ints
     trials: Ints
 
-    def with_at_least(self, smallest: int) -> "Stratum":
+    def with_at_least(self, min_group_size: int) -> "Stratum":
         """Only the groups with this many trials or more."""
-        large = self.trials >= smallest
+        large = self.trials >= min_group_size
         names = [name for name, keep in zip(self.names, large, strict=True) if keep]
         return Stratum(self.rate, names, self.successes[large], self.trials[large])
 

@@ -44,7 +44,9 @@ def bias(
         str, typer.Option(help="The outcome that people would rather have: a value of the CSV, or a class.")
     ] = "",
     order: Annotated[int, typer.Option(min=1, help="How many attributes an intersection crosses at most.")] = 2,
-    smallest: Annotated[int, typer.Option(min=1, help="Fewest rows behind a rate for its group to be trusted.")] = 30,
+    min_group_size: Annotated[
+        int, typer.Option(min=1, help="Fewest rows behind a rate for its group to be trusted.")
+    ] = 30,
     level: Annotated[float, typer.Option(help="The level of the intervals, such as 0.95.")] = 0.95,
     thresholds: Annotated[
         list[str] | None,
@@ -85,7 +87,7 @@ def bias(
     report = audit(
         **data,
         order=order,
-        smallest=smallest,
+        min_group_size=min_group_size,
         level=level,
         thresholds=_thresholds(thresholds),
         missing=tuple(missing or ()),

@@ -12,7 +12,7 @@ from probe.bias import audit
 @pytest.mark.parametrize("columns", [["sex"], ["race"], ["sex", "race"]], ids=" x ".join)
 def test_rates_and_gaps(columns, random_rows):
     labels, predictions, groups = random_rows
-    report = audit(labels, predictions, groups, smallest=1)
+    report = audit(labels, predictions, groups, min_group_size=1)
     measures = {
         "n": fairlearn.count, "selection_rate": fairlearn.selection_rate,
         "tpr": fairlearn.true_positive_rate, "fpr": fairlearn.false_positive_rate,

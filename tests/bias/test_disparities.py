@@ -70,5 +70,5 @@ def test_two_groups_have_one_interval_wherever_they_are_compared():
 
 
 def test_one_row_is_counted_in_the_singular():
-    report = audit(*expand({"a": (1, 0, 1, 0), "b": (1, 1, 1, 1)}, "g"), smallest=1)
+    report = audit(*expand({"a": (1, 0, 1, 0), "b": (1, 1, 1, 1)}, "g"), min_group_size=1)
     assert set(report.disparities["smallest_group"]) == {"a (2 rows)", "a (1 positive)"}

@@ -23,7 +23,7 @@ def disparity(report, attribute, metric):
 
 
 def test_the_fairlearn_guide():
-    report = audit(**FAIRLEARN, smallest=1)
+    report = audit(**FAIRLEARN, min_group_size=1)
     groups = report.groups.set_index("group")
     assert_allclose(groups.loc[["a", "b", "c"], ["selection_rate", "tpr", "fpr"]],
                     [[0.75, 0.5, 1], [0.5, 0.6, 0], [0.5, 0.4, 2 / 3]])  # fmt: skip

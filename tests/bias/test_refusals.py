@@ -94,7 +94,7 @@ def test_scores(scores, message):
         ({"thresholds": {"accuracy": 0.1}}, PlanError, "no threshold is called 'accuracy'"),
         ({"thresholds": {"demographic_parity_ratio": 80.0}}, RangeError, "outside .0, 1."),
         ({"level": 95.0}, RangeError, "level = 95.0, expected a number above 0 and below 1"),
-        ({"smallest": 0}, RangeError, "smallest = 0, expected a whole number of at least 1"),
+        ({"min_group_size": 0}, RangeError, "min_group_size = 0, expected a whole number of at least 1"),
         ({"draws": 0}, RangeError, "draws = 0, expected a whole number of at least 1"),
         ({"order": 0}, RangeError, "order = 0, expected a whole number of at least 1"),
     ],

@@ -46,7 +46,7 @@ def test_scores_say_nothing_without_labels(random_rows):
 
 def test_a_rule_whose_reference_is_the_most_selected_group_of_any_size():
     _, selected, groups = expand({name: (n - k, k, 0, 0) for name, (k, n, _) in SCORING.items()}, "race")
-    table = audit(None, selected, groups, smallest=1, draws=9).groups.set_index("group")
+    table = audit(None, selected, groups, min_group_size=1, draws=9).groups.set_index("group")
     for name, (_, _, ratio) in SCORING.items():
         assert table.loc[name, "impact_ratio"] == pytest.approx(ratio, abs=6e-4)
     assert set(table["reference"]) == {"Hispanic"}

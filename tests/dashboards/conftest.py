@@ -133,7 +133,7 @@ def _start(
         },
         "certify": {"sample": 100, "methods": [], "eps": ["0.1", "0.25"], "threshold": 0.5},
         "survey": {"sample": 1000, "methods": []},
-        "bias": {"groups": None, "positive": "", "smallest": 30, "order": 2, "merge_spellings": False},
+        "bias": {"groups": None, "positive": "", "min_group_size": 30, "order": 2, "merge_spellings": False},
         "checks": {
             "accuracy": 0.6, "calibration_error": 0.5, "robust_accuracy": 0.5, "robust_eps": eps[0],
             "deletion": 0.0, "insertion": 0.0, "demographic_parity_difference": 0.1,

@@ -34,7 +34,7 @@ PLAN = {
     },
     "explain": {"sample": 10, "methods": [{"method": "kernel_shap", "coalitions": 100}, {"method": "lime"}]},
     "attack": {"sample": 10, "eps": ["1/255", "0.1"], "methods": [{"method": "pgd", "steps": 5, "norm": "l2"}]},
-    "bias": {"groups": ["sex"], "positive": "yes", "smallest": 20},
+    "bias": {"groups": ["sex"], "positive": "yes", "min_group_size": 20},
     "checks": {"accuracy": 0.9, "robust_eps": "0.1", "completeness": 0.1},
 }
 

@@ -85,7 +85,7 @@ def decisions(data: bytes, path: Path, source: random.Random) -> None:
         ("--label", ("c0", "c1", "c2")),
         ("--favourable", ("yes", "2", "10", "1", "1.0", "True", cell(source))),
         ("--scores", ("c0", "c1", "c2")),
-        ("--smallest", ("1", "2", "30", "99999999999")),
+        ("--min-group-size", ("1", "2", "30", "99999999999")),
         ("--missing", ("?", "NA", "1", "")),
     ):
         if source.random() < 0.3:

@@ -52,7 +52,7 @@ def notice(bundle: Bundle, attribute: str) -> str:
 
 def smallest(bundle: Bundle) -> int:
     """Groups with fewer rows behind a rate are reported apart."""
-    return int(bundle.manifest.plan.bias.smallest)
+    return int(bundle.manifest.plan.bias.min_group_size)
 
 
 def rates(bundle: Bundle, attribute: str, rate: str) -> pd.DataFrame:

@@ -35,7 +35,7 @@ def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
             answers.probabilities[:, index],
             thresholds={k: v for k, v in plan.checks.items() if k in bias.THRESHOLDS},
             favourable=named,
-            smallest=plan.bias.smallest,
+            min_group_size=plan.bias.min_group_size,
             order=plan.bias.order,
             merge_spellings=plan.bias.merge_spellings,
             seed=plan.seed,

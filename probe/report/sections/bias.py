@@ -43,7 +43,7 @@ def section(bundle: Bundle) -> Section:
         + (f" ({named}{f': {ASSUMED}' if assumed else ''})" if named else "")
         + ", how often it is right or wrong for them, and which gaps the rows can tell from chance.",
         hides="Why groups differ, whether a difference is justified, and anything about groups that the data does not "
-        f"name. A group with fewer than {plan.smallest} rows behind a rate is reported apart: an engineering "
+        f"name. A group with fewer than {plan.min_group_size} rows behind a rate is reported apart: an engineering "
         "choice, as are the thresholds.",
     )
 
@@ -109,7 +109,7 @@ def _small(small: pd.DataFrame, attribute: str) -> list[Block]:
 
 
 def _attribute(bundle: Bundle, attribute: str, groups: pd.DataFrame, order: int) -> list[Block]:
-    smallest = bundle.manifest.plan.bias.smallest
+    smallest = bundle.manifest.plan.bias.min_group_size
     drawn = groups.sort_values("n", ascending=False, kind="stable").head(DRAWN)
     wide = max(len(str(group)) for group in drawn["group"]) > 18
     panels = []

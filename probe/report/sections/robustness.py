@@ -74,7 +74,7 @@ def _curves(bundle: Bundle) -> Figure:
 def _by_group(bundle: Bundle) -> list[Block]:
     if not bundle.has("tables/robustness_by_group.csv"):
         return []
-    table, smallest = bundle.table("robustness_by_group"), bundle.manifest.plan.bias.smallest
+    table, smallest = bundle.table("robustness_by_group"), bundle.manifest.plan.bias.min_group_size
     panels = []
     for order, attribute in enumerate(dict.fromkeys(table["attribute"])):
         part = table[(table["attribute"] == attribute) & (table["n"] >= smallest)]
