@@ -4,8 +4,8 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from probe.audit.assessment import assess
 from probe.audit.bundle import Bundle, find, read
-from probe.audit.findings import assess
 from probe.audit.verification import Verification, verify
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ from typing import Any, Literal
 from probe import __version__
 from probe.adapters import check_fit
 from probe.audit import lock
+from probe.audit.assessment import assess
 from probe.audit.bundle import Arrays, Bundle, create, is_unused, read
 from probe.audit.consistency import check_arrays, check_steps
 from probe.audit.evidence import Step, steps
 from probe.audit.expected import expected_steps
 from probe.audit.files import leftovers
-from probe.audit.findings import assess
 from probe.audit.manifest import DataRecord, Manifest, ModelRecord, StepRecord
 from probe.audit.plan import Plan, record_of
 from probe.audit.strict import plain

@@ -8,12 +8,12 @@ import pandas as pd
 
 from probe import __version__
 from probe.audit import files, lock
+from probe.audit.assessment import assess
 from probe.audit.bundle import Bundle, parse, read
 from probe.audit.canonical import evidence_digest
 from probe.audit.comparison import compare_findings, compare_runs
 from probe.audit.consistency import check_arrays, check_steps
 from probe.audit.expected import expected_steps
-from probe.audit.findings import assess
 from probe.errors import IntegrityError, ProbeError
 
 __all__ = ["MALFORMED", "Verification", "compare_runs", "verify"]

@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from probe.bias.conclusions import conclude
 from probe.bias.counts import Outcomes, Table, tabulate
 from probe.bias.disparities import measure
-from probe.bias.findings import conclude
 from probe.bias.pairs import compare
 from probe.bias.rates import describe, describe_scores
 from probe.bias.settings import DRAWS, MIN_GROUP_SIZE, ORDER, THRESHOLDS, Settings

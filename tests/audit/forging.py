@@ -9,9 +9,9 @@ from typing import Any
 
 from probe import npz
 from probe.audit import read
+from probe.audit.assessment import assess
 from probe.audit.bundle import Bundle, parse
 from probe.audit.canonical import digest, dump, evidence_digest
-from probe.audit.findings import assess
 from probe.audit.manifest import Manifest
 from probe.audit.strict import typed
 from probe.errors import IntegrityError

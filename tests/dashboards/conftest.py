@@ -12,7 +12,7 @@ from scipy.special import softmax
 
 from probe import Model, Space
 from probe.audit import Bundle, read
-from probe.audit.findings import assess
+from probe.audit.assessment import assess
 from probe.registry import discover
 from tests.audit.forging import Forged
 

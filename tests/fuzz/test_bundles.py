@@ -12,9 +12,9 @@ import pytest
 
 from probe import npz
 from probe.audit import read, run, verify
+from probe.audit.assessment import assess
 from probe.audit.bundle import Bundle
 from probe.audit.canonical import digest, dump, evidence_digest
-from probe.audit.findings import assess
 from probe.audit.verification import MALFORMED
 from probe.cli.pages import drawn
 from tests.audit.conftest import images, small_plan, table
