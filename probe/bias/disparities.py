@@ -107,7 +107,7 @@ class _Headline:
             pass_chance=self._pass_chance(),
             smallest_group=_smallest(scope),
             status=status,
-            compared="all groups" if scope is self.all else f"groups of {self.settings.smallest} or more",
+            compared="all groups" if scope is self.all else f"groups of {self.settings.min_group_size} or more",
             reason="nobody was selected, so the ratio is undefined" if np.isnan(low) else "",
             **_extremes(scope),
         )

@@ -104,8 +104,8 @@ def audit(  # noqa: PLR0913 - data, then settings by name, each with a default
         merge_spellings: count groups whose names differ only by case, spaces or encoding as one; they are refused else
         missing: names of groups that mean unknown, such as "?"; an empty one always does
         thresholds: by metric, in place of those of `THRESHOLDS`; engineering thresholds, not law
-        min_group_size: fewest rows behind a rate for its group to be trusted; an engineering threshold, not law. With 1 every
-            group is, and the most selected one of any size is the reference of impact ratios
+        min_group_size: fewest rows behind a rate for its group to be trusted; an engineering threshold, not law.
+            With 1 every group is, and the most selected one of any size is the reference of impact ratios
         level: of the intervals
         seed: of the permutations
         draws: number of permutations
