@@ -108,7 +108,7 @@ def command(name: str) -> Callable[[Callable[P, int | None]], Callable[P, None]]
 TOO_LITTLE_MEMORY = "not enough memory; what was finished is kept. Free some, and run the same command again"
 
 
-def pairs(option: str, settings: list[str] | None) -> dict[str, str]:
+def key_values(option: str, settings: list[str] | None) -> dict[str, str]:
     """The values of an option that is given as NAME=VALUE, and more than once."""
     parted = [setting.partition("=") for setting in settings or ()]
     for key, equals, _ in parted:
@@ -117,7 +117,7 @@ def pairs(option: str, settings: list[str] | None) -> dict[str, str]:
     return {key.strip(): value.strip() for key, _, value in parted}
 
 
-def show(document: Any) -> None:
+def emit_json(document: Any) -> None:
     """Print one JSON document to stdout."""
     (_results.get() or sys.stdout).write(as_text(document))
 
@@ -129,7 +129,7 @@ def as_text(document: Any) -> str:
 
 @contextmanager
 def _only_json() -> Iterator[None]:
-    """Leave stdout to `show`: what a model of somebody's own prints goes to stderr."""
+    """Leave stdout to `emit_json`: what a model of somebody's own prints goes to stderr."""
     token = _results.set(sys.stdout)
     try:
         with redirect_stdout(sys.stderr):
@@ -147,30 +147,30 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not isfinite(value) else value
 
 
-def printable(text: str) -> str:
+def visible_lines(text: str) -> str:
     """The text without characters that a terminal would obey; lines and columns stay."""
     return visible(text, longest=None, keep="\n\t")
 
 
-def say(line: str) -> None:
+def print_out(line: str) -> None:
     """Print a line to stdout, as text: nothing in it is markup."""
-    typer.echo(printable(line))
+    typer.echo(visible_lines(line))
 
 
-def tell(line: str) -> None:
+def print_err(line: str) -> None:
     """Print a line to stderr, where progress goes."""
-    typer.echo(printable(line), err=True)
+    typer.echo(visible_lines(line), err=True)
 
 
 def _report(kind: str, message: str, code: int, as_json: bool) -> None:
-    tell(f"probe: {message}")
+    print_err(f"probe: {message}")
     if as_json:
-        show({"error": {"kind": kind, "message": message, "code": code}})
+        emit_json({"error": {"kind": kind, "message": message, "code": code}})
 
 
 def _version(asked: bool) -> bool:
     if asked:
-        say(f"probe {__version__}")
+        print_out(f"probe {__version__}")
         raise typer.Exit
     return asked
 

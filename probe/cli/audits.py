@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from probe.cli.app import AllowCode, Device, Json, Strict, command, exit_code, say, show, tell
+from probe.cli.app import AllowCode, Device, Json, Strict, command, emit_json, exit_code, print_err, print_out
 from probe.cli.pages import drawn
 from probe.cli.signals import terminable
 from probe.cli.summary import document, summary
@@ -45,9 +45,11 @@ def audit(
     with terminable():
         documents = [_audit(plan, out / plan.name, opened, replace=replace, quiet=as_json) for plan in chosen]
     if as_json:
-        show(documents)
+        emit_json(documents)
     elif documents:
-        say(f"Look at them: {Path(sys.argv[0]) if Path(sys.argv[0]).name == 'probe' else 'probe'} dashboard {out}")
+        print_out(
+            f"Look at them: {Path(sys.argv[0]) if Path(sys.argv[0]).name == 'probe' else 'probe'} dashboard {out}"
+        )
     return exit_code((finding["status"] for d in documents for finding in d["findings"]), strict)
 
 
@@ -63,7 +65,7 @@ def _audit(
 
     model, data = opened(plan)
     for notice in (*data.notices, *model.notices):
-        tell(f"{plan.name}: {notice}")
+        print_err(f"{plan.name}: {notice}")
     # All that can be wrong with the plan is known now, so that --replace loses nothing to a typing error.
     check(plan, model, data)
     # Only the drawn rows are kept while the audit runs, which draws the same ones.
@@ -71,14 +73,14 @@ def _audit(
     if replace and folder.exists():
         _remove(folder)
     if not (folder / "audit.json").exists():
-        tell(f"{plan.name}: {len(data):,} rows; about {estimate(plan, model, data):.0f} s at most")
+        print_err(f"{plan.name}: {len(data):,} rows; about {estimate(plan, model, data):.0f} s at most")
     try:
         with progress(plan.name) as tick:
             bundle = run(plan, model, data, folder, progress=tick)
     except KeyboardInterrupt:
         with suppress(ProbeError, OSError):
             _keep(folder)
-            tell(f"{plan.name}: the finished steps are in {folder}, and the same command continues them")
+            print_err(f"{plan.name}: the finished steps are in {folder}, and the same command continues them")
         raise
     # Also an audit of yesterday's is shown only if it is what was written then.
     verify_bundle(folder)

@@ -15,9 +15,9 @@ from probe.cli.app import (
     Separator,
     Strict,
     command,
+    emit_json,
     exit_code,
-    say,
-    show,
+    print_out,
 )
 from probe.cli.summary import signed
 from probe.errors import DataError, PlanError, RangeError
@@ -96,22 +96,24 @@ def bias(
     )
     if as_json:
         document = report.to_json()
-        show(document | {"notices": [*said, *document["notices"]]})
+        emit_json(document | {"notices": [*said, *document["notices"]]})
     else:
         _say(report, said)
     return exit_code((finding.status for finding in report.findings), strict)
 
 
 def _say(report: Any, said: list[str]) -> None:
-    say(f"favourable outcome: {report.favourable}")
+    print_out(f"favourable outcome: {report.favourable}")
     for notice in (*said, *report.notices):
-        say(f"note: {notice}")
+        print_out(f"note: {notice}")
     for row in report.row_accounting.to_dict("records"):
         left = [f"{row[name]:,} {word}" for name, word in (("unknown", "unknown"), ("not_run", "not run")) if row[name]]
-        say(f"{row['attribute']}: {row['used']:,} of {row['rows']:,} rows" + "".join(f", {part}" for part in left))
+        print_out(
+            f"{row['attribute']}: {row['used']:,} of {row['rows']:,} rows" + "".join(f", {part}" for part in left)
+        )
     for f in report.findings:
         value = "" if f.estimate is None else f": {f.written().estimate}"
-        say(f"{signed(f.status):15} {f.check}{value}  {f.note}")
+        print_out(f"{signed(f.status):15} {f.check}{value}  {f.note}")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from probe.cli.app import Json, as_text, command, printable, show, tell
+from probe.cli.app import Json, as_text, command, emit_json, print_err, visible_lines
 from probe.errors import ExistsError, PlanError
 from probe.formatting import Unit, estimate
 
@@ -43,9 +43,9 @@ def compare(
     found = pairing.compare(read(first), read(second))
     if out is not None:
         out.write_text(writers["json" if as_json else layout](found), encoding="utf-8")
-        tell(f"wrote {out}")
+        print_err(f"wrote {out}")
     elif as_json:
-        show(found.to_json())
+        emit_json(found.to_json())
     else:
         typer.echo(writers[layout](found), nl=False)
 
@@ -65,7 +65,7 @@ def _in_words(found: Any) -> str:
                 lines.append(f"      difference {_written(pair.difference, unit)} over {rows}: {pair.verdict}")
             if pair.note:
                 lines.append(f"      {pair.note}")
-    return printable("\n".join(lines)) + "\n"
+    return visible_lines("\n".join(lines)) + "\n"
 
 
 def _written(found: Any, unit: Unit) -> str:

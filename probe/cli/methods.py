@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from probe.cli.app import AllowCode, Device, Json, PlanFile, command, pairs, say, show, tell
+from probe.cli.app import AllowCode, Device, Json, PlanFile, command, emit_json, key_values, print_err, print_out
 from probe.errors import RangeError
 from probe.formatting import estimate, number, share
 
@@ -22,7 +22,7 @@ def methods(as_json: Json = False) -> None:
 
     found = {family: listed(family) for family in FAMILIES}
     if as_json:
-        show(
+        emit_json(
             {
                 family: {name: {"summary": kind.summary(), **kind.declared()} for name, kind in kinds.items()}
                 for family, kinds in found.items()
@@ -30,12 +30,12 @@ def methods(as_json: Json = False) -> None:
         )
         return
     for family, kinds in found.items():
-        say(f"{family}s")
+        print_out(f"{family}s")
         for name, kind in kinds.items():
-            say(f"  {name}: {kind.summary()}")
+            print_out(f"  {name}: {kind.summary()}")
             for f in fields(kind):
                 default = "(must be given)" if f.default is MISSING else f"= {f.default}"
-                say(f"      {f.name} {default}  {f.metadata.get('help', '')}")
+                print_out(f"      {f.name} {default}  {f.metadata.get('help', '')}")
 
 
 @command("explain")
@@ -62,7 +62,7 @@ def explain(
     drawer = drawer_of(model.space.form_of(part.inputs).record())
     described = model.space.describe(part.inputs) if drawer.named_in_words else []
     if as_json:
-        show(
+        emit_json(
             {
                 "method": attribution.method.config(),
                 "targets": attribution.targets.tolist(),
@@ -75,7 +75,7 @@ def explain(
         values, names = frame.iloc[row], described[row] if described else list(frame.columns)
         top = [at for at in values.abs().to_numpy().argsort(kind="stable")[::-1] if names[at]][:5]
         listed = ", ".join(f"{names[at]} {number(values.iloc[at], 'signed')}" for at in top)
-        say(f"row {chosen.start + row}, predicted {model.classes[target]}: {listed}")
+        print_out(f"row {chosen.start + row}, predicted {model.classes[target]}: {listed}")
 
 
 @command("attack")
@@ -114,16 +114,18 @@ def attack(
         "backward": result.cost.backward,
     }
     if as_json:
-        show(document)
+        emit_json(document)
         return
-    say(f"{result.method} on {len(part)} rows (seed {seed})")
+    print_out(f"{result.method} on {len(part)} rows (seed {seed})")
     for label, (value, low, high) in (
         ("accuracy", document["accuracy"]),
         ("under attack", document["robust_accuracy"]),
     ):
-        say(f"{label:>14}: {estimate(value, low, high, 'share')}")
+        print_out(f"{label:>14}: {estimate(value, low, high, 'share')}")
     if movable is not None and not bool(movable.all()):
-        say(f"The attack could change {share(document['movable'])} of the {len(movable):,} inputs answered rightly")
+        print_out(
+            f"The attack could change {share(document['movable'])} of the {len(movable):,} inputs answered rightly"
+        )
 
 
 def _open(name: str, plan: Path | None = None, allow_code: bool = False, device: str = "") -> tuple[Any, Any]:
@@ -131,14 +133,14 @@ def _open(name: str, plan: Path | None = None, allow_code: bool = False, device:
 
     model, data = open_named(name, plan, allow_code=allow_code, device=device)
     for notice in (*data.notices, *model.notices):
-        tell(f"probe: {notice}")
+        print_err(f"probe: {notice}")
     return model, data
 
 
 def _build(family: str, method: str, settings: list[str] | None) -> Any:
     from probe.registry import build, discover
 
-    return build(discover(family), {"method": method, **pairs("--set", settings)})
+    return build(discover(family), {"method": method, **key_values("--set", settings)})
 
 
 def _slice(text: str, count: int) -> slice:
@@ -156,4 +158,4 @@ def _save(result: Any, out: Path | None) -> None:
     if out is None:
         return
     result.save(out)
-    tell(f"wrote {out}.npz and {out}.json")
+    print_err(f"wrote {out}.npz and {out}.json")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from probe.cli.app import Decimal, Encoding, Separator, command, tell
+from probe.cli.app import Decimal, Encoding, Separator, command, print_err
 from probe.errors import ExistsError
 
 
@@ -28,4 +28,4 @@ def plan(
     if out.exists():
         raise ExistsError(f"{out} exists and is left as it is; choose another --out")
     out.write_text(text, encoding="utf-8")
-    tell(f"wrote {out}; name your model in it, check the guesses, and run: probe audit --plan {out} --allow-code")
+    print_err(f"wrote {out}; name your model in it, check the guesses, and run: probe audit --plan {out} --allow-code")

@@ -14,7 +14,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from probe.cli.app import printable, tell
+from probe.cli.app import print_err, visible_lines
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def progress(title: str) -> Iterator[Callable[[str, int, int], None]]:
         def advance(step: str, done: int, total: int) -> None:
             if step not in tasks:
                 # Markup is off for a description with brackets in it, such as a run's name.
-                tasks[step] = bars.add_task(printable(f"{title}: {step}").replace("[", "("), total=max(total, 1))
+                tasks[step] = bars.add_task(visible_lines(f"{title}: {step}").replace("[", "("), total=max(total, 1))
             bars.update(tasks[step], completed=max(done, 1) if done == total else done)
 
         yield advance
@@ -46,6 +46,6 @@ def progress(title: str) -> Iterator[Callable[[str, int, int], None]]:
 def _lines(title: str) -> Callable[[str, int, int], None]:
     def advance(step: str, done: int, total: int) -> None:
         if done == 0:
-            tell(f"{title}: {step}" + f" ({total:,} examples)" * (total > 0))
+            print_err(f"{title}: {step}" + f" ({total:,} examples)" * (total > 0))
 
     return advance

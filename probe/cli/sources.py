@@ -13,7 +13,7 @@ from probe import adapters, images, zoo
 from probe.audit.plan import Plan, plan_from, read_plan
 from probe.audit.sources import DataSource, ModelSource
 from probe.cli import own_tables
-from probe.cli.app import tell
+from probe.cli.app import print_err
 from probe.contracts import suited
 from probe.dataset import Dataset
 from probe.errors import PlanError, ProbeError, Unsupported
@@ -170,7 +170,7 @@ def _model(plan: Plan, data: Dataset) -> Model:
         return _in_order_of(plan, replace(model, embed=embed))
     if source.zoo:
         return zoo.load(source.zoo)
-    tell(f"probe: importing {source.factory}, which runs its code")
+    print_err(f"probe: importing {source.factory}, which runs its code")
     made = adapters.from_factory(source.factory, source.weights or None)
     if isinstance(made, nn.Module):
         task = plan.model.meaning(_names(plan, data))

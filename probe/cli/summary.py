@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from probe.cli.app import printable, say
+from probe.cli.app import print_out, visible_lines
 from probe.statuses import look
 
 
@@ -41,12 +41,12 @@ def summary(bundle: Any) -> None:
 
     from probe.audit.reading import left_out, origin, tally, verdict
 
-    say(" ".join(verdict(bundle)))
+    print_out(" ".join(verdict(bundle)))
     if caution := origin(bundle.manifest):
-        say(caution)
+        print_out(caution)
     data, findings = bundle.manifest.data, bundle.manifest.findings
     table = Table(
-        title=Text(printable(f"{bundle.name} on {data.name} ({data.n:,} rows)")),
+        title=Text(visible_lines(f"{bundle.name} on {data.name} ({data.n:,} rows)")),
         title_justify="left",
         box=SIMPLE_HEAD,
     )
@@ -57,17 +57,17 @@ def summary(bundle: Any) -> None:
     for own in (True, False):
         for finding in findings:
             if (finding.about == "model") == own:
-                table.add_row(*(Text(printable(cell)) for cell in _cells(finding)))
+                table.add_row(*(Text(visible_lines(cell)) for cell in _cells(finding)))
         table.add_section()
     console = Console()
     # Where nobody looks, nothing is squeezed: a file or a pipe has no width.
     console.width = console.width if console.is_terminal else max(console.width, 120)
     console.print(table)
     for sentence in left_out(bundle):
-        say(sentence)
+        print_out(sentence)
     for title, counts in zip(("The model", "Checks of the explanations and attacks"), tally(findings), strict=True):
-        say(f"{title}: {', '.join(f'{count} {status}' for status, count in counts.most_common()) or 'none'}")
-    say(f"Report: {bundle.folder / 'report.html'}\n")
+        print_out(f"{title}: {', '.join(f'{count} {status}' for status, count in counts.most_common()) or 'none'}")
+    print_out(f"Report: {bundle.folder / 'report.html'}\n")
 
 
 def _cells(finding: Any) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from probe.cli.app import Json, command, pairs, say, show
+from probe.cli.app import Json, command, emit_json, key_values, print_out
 from probe.errors import PlanError
 
 
@@ -60,22 +60,24 @@ def train(
     recipe = replace(recipe, settings=recipe.settings.changed(file or {}).changed(_table("--set", settings)))
     card = train(name, out=out, device=device, seed=seed, seeds=seeds, recipe=recipe)
     if as_json:
-        show(card)
+        emit_json(card)
         return
     if not card:
         # Of several processes the first one speaks.
         return
     for metric, value in card["metrics"].items():
-        say(f"{metric}: {value}")
+        print_out(f"{metric}: {value}")
     folder, fitting = out or Path("trained") / name, card["training"]["fitting"]
-    say(f"{fitting['verdict']}: {fitting['reason']}; see {folder / 'learning_curve.png'}")
-    say(f"Saved in {folder}")
+    print_out(f"{fitting['verdict']}: {fitting['reason']}; see {folder / 'learning_curve.png'}")
+    print_out(f"Saved in {folder}")
 
 
 def _table(option: str, settings: list[str] | None) -> dict[str, Any]:
     """What was set, as TOML would have it: each value of its type, and a table where names have dots."""
     try:
-        return tomllib.loads("\n".join(f"{key} = {_quoted(value)}" for key, value in pairs(option, settings).items()))
+        return tomllib.loads(
+            "\n".join(f"{key} = {_quoted(value)}" for key, value in key_values(option, settings).items())
+        )
     except tomllib.TOMLDecodeError as error:
         raise PlanError(f"{option} {' '.join(settings or ())}: not as in TOML: {error}") from None
 

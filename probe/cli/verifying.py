@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from probe.cli.app import FINDINGS, AllowCode, Device, Json, command, say, show, tell
+from probe.cli.app import FINDINGS, AllowCode, Device, Json, command, emit_json, print_err, print_out
 from probe.cli.pages import drawn
 from probe.cli.signals import terminable
 from probe.errors import ExistsError, IntegrityError, PlanError
@@ -38,7 +38,7 @@ def verify(
     if rerun:
         _rerun(bundle, allow_code=allow_code, device=device)
     if as_json:
-        show(vars(result) | {"rerun": rerun})
+        emit_json(vars(result) | {"rerun": rerun})
     else:
         _say_verified(result, digest=digest is not None, rerun=rerun)
     return 0 if result.status == "complete" else FINDINGS
@@ -56,24 +56,28 @@ def _compare_digest(given: str, result: Any) -> None:
 
 
 def _say_verified(result: Any, *, digest: bool, rerun: bool) -> None:
-    say(f"{result.name}: {result.files} files and {result.numbers:,} numbers verified.")
-    say(f"digest {result.digest}\nevidence {result.evidence_digest} (without times: another honest run has the same)")
+    print_out(f"{result.name}: {result.files} files and {result.numbers:,} numbers verified.")
+    print_out(
+        f"digest {result.digest}\nevidence {result.evidence_digest} (without times: another honest run has the same)"
+    )
     if result.writer is not None:
-        say(f"It is running: step {min(result.done + 1, result.planned)} of {result.planned}.")
+        print_out(f"It is running: step {min(result.done + 1, result.planned)} of {result.planned}.")
     elif result.status != "complete":
         ended = "interrupted" if result.status == "interrupted" else "killed"
-        say(f"It was {ended} after {result.done} of {result.planned} steps: run the same audit again to continue it.")
+        print_out(
+            f"It was {ended} after {result.done} of {result.planned} steps: run the same audit again to continue it."
+        )
     if result.unlisted:
         more = " ..." * (len(result.unlisted) > 5)
-        say(f"Not of the audit, and not verified: {', '.join(result.unlisted[:5])}{more}")
+        print_out(f"Not of the audit, and not verified: {', '.join(result.unlisted[:5])}{more}")
     if digest:
-        say("It is the audit whose digest you gave.")
+        print_out("It is the audit whose digest you gave.")
     else:
-        say(
+        print_out(
             "This shows that the numbers follow from the files, not who wrote the files: compare a digest that you "
             "were given by another way, with --digest."
         )
-    say("Its numbers came out the same when run again." if rerun else "Repeat the measurements with --rerun.")
+    print_out("Its numbers came out the same when run again." if rerun else "Repeat the measurements with --rerun.")
 
 
 def _check_report(folder: Path) -> None:
@@ -139,5 +143,5 @@ def report(
         raise ExistsError(f"{out} exists and is left as it is; choose another --out")
     else:
         out.write_text(text, encoding="utf-8")
-        tell(f"wrote {out}")
+        print_err(f"wrote {out}")
     return 0

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from probe.cli.app import Json, command, say, show
+from probe.cli.app import Json, command, emit_json, print_out
 
 COLUMNS = ("name", "network", "learned from", "parameters", "size", "on test rows, with 95 % interval")
 
@@ -14,12 +14,12 @@ def list_models(as_json: Json = False) -> None:
 
     entries = [_entry(name) for name in zoo.names()]
     if as_json:
-        show(entries)
+        emit_json(entries)
         return
     rows = [COLUMNS, *map(_cells, entries)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        print_out("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _entry(name: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from probe.cli.app import Json, command, show, tell
+from probe.cli.app import Json, command, emit_json, print_err
 from probe.errors import ProbeError
 
 
@@ -35,8 +35,8 @@ def dashboard(
 
     argv = import_module("probe_dashboards").command(runs, port=port)
     if as_json:
-        show({"url": f"http://127.0.0.1:{port}", "runs": str(runs)})
-    tell(f"Dashboard of {runs}: http://127.0.0.1:{port} (Ctrl-C ends it)")
+        emit_json({"url": f"http://127.0.0.1:{port}", "runs": str(runs)})
+    print_err(f"Dashboard of {runs}: http://127.0.0.1:{port} (Ctrl-C ends it)")
     # The server takes the place of this process: whatever ends the one has ended the other.
     sys.stdout.flush()
     sys.stderr.flush()
