@@ -309,7 +309,7 @@ class Perturbation(_Result):
         return _drawer(self).attacked(before, after, to_numpy(moved), ax=ax)
 
     def _text(self, index: int) -> str:
-        return _drawer(self).edited(*self._pair(index))
+        return _drawer(self).text_diff(*self._pair(index))
 
     def _pair(self, index: int) -> "tuple[Example, Example]":
         part = self[index]

@@ -40,14 +40,14 @@ def _curves(bundle: Bundle, by: str) -> Axes:
         str(name): plots.Curve(part["eps"], part["robust_accuracy"], part["low"], part["high"])
         for name, part in frame.groupby(frame.columns[0], sort=False)
     }
-    ax = plots.blank(4.8, 3.1)
+    ax = plots.new_axes(4.8, 3.1)
     asked = robustness.asked(bundle) if by == "attack" else None
     return plots.robustness(curves, threshold=asked, unit=robustness.unit(bundle), ax=ax)
 
 
 def _forest(bundle: Bundle, attribute: str, rate: str) -> Axes:
     frame = bias.rates(bundle, attribute, rate)
-    ax = plots.blank(4.1, 0.72 + 0.24 * max(len(frame), 2))
+    ax = plots.new_axes(4.1, 0.72 + 0.24 * max(len(frame), 2))
     return plots.forest(
         list(frame["group"]),
         frame["value"],

@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 
 from probe.formatting import MINUS
-from probe.plots.canvas import blank
-from probe.plots.style import AGAINST, FOR, INK, NORMAL, SMALL, dress, plain
+from probe.plots.canvas import new_axes
+from probe.plots.style import AGAINST, FOR, INK, NORMAL, SMALL, safe_label, style_axes
 
 
 def shared_order(values: ArrayLike) -> list[int]:
@@ -49,11 +49,11 @@ def bars(
     ranked = np.argsort(-np.abs(numbers), kind="stable")
     chosen = ranked[:top] if isinstance(top, int) else np.asarray(top, dtype=int)
     rest = ranked[~np.isin(ranked, chosen)]
-    labels, lengths = [plain(names[i], 22) for i in chosen], list(numbers[chosen])
+    labels, lengths = [safe_label(names[i], 22) for i in chosen], list(numbers[chosen])
     if len(rest):
         labels.append(f"{len(rest)} others")
         lengths.append(float(numbers[rest].sum()))
-    ax = blank(3.4, 0.62 + 0.21 * max(len(labels), 3)) if ax is None else ax
+    ax = new_axes(3.4, 0.62 + 0.21 * max(len(labels), 3)) if ax is None else ax
     at = np.arange(len(labels))
     colours = [FOR if length >= 0 else AGAINST for length in lengths]
     ax.barh(at, lengths, color=colours, height=0.66)
@@ -66,11 +66,11 @@ def bars(
             text, (length, y), (3 * side, 0), textcoords="offset points",
             ha="left" if side > 0 else "right", va="center", fontsize=SMALL - 1, color=INK,
         )  # fmt: skip
-    dress(ax, grid="x").set_yticks(at, labels)
+    style_axes(ax, grid="x").set_yticks(at, labels)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.locator_params(axis="x", nbins=5)
     ax.set(xlim=(-1.5 * reach, 1.5 * reach), ylim=(len(labels) - 0.4, -0.6))
     if title:
-        ax.set_title(plain(title), fontsize=NORMAL, color=INK, loc="left", pad=5)
+        ax.set_title(safe_label(title), fontsize=NORMAL, color=INK, loc="left", pad=5)
     return ax

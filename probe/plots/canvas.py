@@ -15,7 +15,7 @@ _SAVING = Lock()  # an rc_context is global while it lasts
 _REFERENCE = re.compile(r'(id="|href="#|url\(#)([^"\)]+)')
 
 
-def blank(width: float = 4.6, height: float = 3.2) -> Axes:
+def new_axes(width: float = 4.6, height: float = 3.2) -> Axes:
     """Empty Axes on a figure of their own, in inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)

@@ -9,10 +9,10 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import ArrayLike
 
 from probe.formatting import radius
-from probe.plots.canvas import blank
-from probe.plots.style import AGAINST, CATEGORIES, INK, MUTED, NORMAL, SMALL, dress, mark, plain
+from probe.plots.canvas import new_axes
+from probe.plots.style import AGAINST, CATEGORIES, INK, MUTED, NORMAL, SMALL, safe_label, series_style, style_axes
 
-WILD = 100.0  # the highest loss over the lowest
+LOG_SCALE_RATIO = 100.0  # the highest loss over the lowest
 
 
 class Curve(NamedTuple):
@@ -41,13 +41,13 @@ def robustness(
         title: drawn above.
         ax: where to draw; Axes of their own unless given.
     """
-    ax = dress(blank(4.6, 3.0) if ax is None else ax)
+    ax = style_axes(new_axes(4.6, 3.0) if ax is None else ax)
     radii = np.unique(np.concatenate([np.asarray(curve.x, dtype=float) for curve in curves.values()]))
     for index, (name, curve) in enumerate(curves.items()):
         x, y, low, high = (np.asarray(part, dtype=float) for part in curve)
-        style = mark(index)
+        style = series_style(index)
         ax.fill_between(x, low, high, color=style["color"], alpha=0.13, linewidth=0)
-        ax.plot(x, y, label=plain(name), linewidth=1.6, markersize=4.5, **style)  # type: ignore[arg-type]  # a dict of names
+        ax.plot(x, y, label=safe_label(name), linewidth=1.6, markersize=4.5, **style)  # type: ignore[arg-type]  # a dict of names
     if threshold is not None:
         at, share = threshold
         ax.axhline(share, color=INK, linewidth=1.0, linestyle=(0, (2, 2)), alpha=0.7)
@@ -65,7 +65,7 @@ def robustness(
     ax.minorticks_off()
     ax.set_ylim(-0.02, 1.02)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    ax.set_xlabel(plain(f"radius of the attack{f' ({unit})' if unit else ''}", 80), fontsize=NORMAL, color=INK)
+    ax.set_xlabel(safe_label(f"radius of the attack{f' ({unit})' if unit else ''}", 80), fontsize=NORMAL, color=INK)
     ax.set_ylabel("accuracy", fontsize=NORMAL, color=INK)
     ax.legend(fontsize=SMALL, labelcolor=INK, frameon=False, loc="best", handlelength=2.6)
     _title(ax, title)
@@ -93,7 +93,7 @@ def reliability(  # noqa: PLR0913 - columns of one table, then settings by name
         title: drawn above.
         ax: where to draw; Axes of their own unless given.
     """
-    ax = dress(blank(3.7, 3.4) if ax is None else ax)
+    ax = style_axes(new_axes(3.7, 3.4) if ax is None else ax)
     x, y, lower, upper, n = (np.asarray(part, dtype=float) for part in (confidence, accuracy, low, high, counts))
     filled = n > 0
     x, y, lower, upper, n = x[filled], y[filled], lower[filled], upper[filled], n[filled]
@@ -131,11 +131,11 @@ def learning(
         title: drawn above.
         ax: where to draw; Axes of their own unless given.
     """
-    ax = dress(blank(4.6, 3.0) if ax is None else ax)
+    ax = style_axes(new_axes(4.6, 3.0) if ax is None else ax)
     x, below, above = (np.asarray(part, dtype=float) for part in (epochs, training, validation))
     ax.fill_between(x, below, above, color=MUTED, alpha=0.18, linewidth=0)
     for index, (name, y) in enumerate({"training rows": below, "validation rows": above}.items()):
-        ax.plot(x, y, label=name, linewidth=1.6, markersize=3.5, **mark(index))  # type: ignore[arg-type]  # a dict of names
+        ax.plot(x, y, label=name, linewidth=1.6, markersize=3.5, **series_style(index))  # type: ignore[arg-type]  # a dict of names
     if kept is not None:
         ax.axvline(kept, color=INK, linewidth=1.0, linestyle=(0, (2, 2)), alpha=0.7)
         ax.annotate(
@@ -146,7 +146,7 @@ def learning(
     ax.set_xlim(x.min(initial=1) - 0.5, x.max(initial=1) + 0.5)
     ax.margins(y=0.12)
     both = np.concatenate([below, above])
-    if both.min(initial=1.0) > 0 and both.max(initial=1.0) > WILD * both.min(initial=1.0):
+    if both.min(initial=1.0) > 0 and both.max(initial=1.0) > LOG_SCALE_RATIO * both.min(initial=1.0):
         # An epoch that went wild would flatten all others.
         ax.set_yscale("log")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -159,4 +159,4 @@ def learning(
 
 def _title(ax: Axes, title: str) -> None:
     if title:
-        ax.set_title(plain(title, 60), fontsize=NORMAL, color=INK, loc="left", pad=5)
+        ax.set_title(safe_label(title, 60), fontsize=NORMAL, color=INK, loc="left", pad=5)

@@ -6,8 +6,8 @@ from matplotlib.collections import LineCollection
 from numpy.typing import ArrayLike, NDArray
 
 from probe.formatting import MINUS
-from probe.plots.canvas import blank
-from probe.plots.style import AGAINST, FOR, INK, MUTED, NORMAL, OUTLINE, SMALL, plain
+from probe.plots.canvas import new_axes
+from probe.plots.style import AGAINST, FOR, INK, MUTED, NORMAL, OUTLINE, SMALL, safe_label
 
 Edges = NDArray[np.float64]
 WIDEST, DOT, STEPS = 5.0, 9.0, 100  # points, points, rounds of the layout
@@ -30,7 +30,7 @@ def graph(
         title: drawn above.
         ax: where to draw; Axes of their own unless given.
     """
-    ax = blank(2.6, 2.1) if ax is None else ax
+    ax = new_axes(2.6, 2.1) if ax is None else ax
     links = np.asarray(edges, dtype=float)
     at = layout(links)
     there = np.argwhere(np.triu(links, 1))
@@ -44,7 +44,9 @@ def graph(
     return _nodes(ax, at, title)
 
 
-def rewired(before: ArrayLike, after: ArrayLike, *, top: int = 10, title: str = "", ax: Axes | None = None) -> Axes:
+def edge_changes(
+    before: ArrayLike, after: ArrayLike, *, top: int = 10, title: str = "", ax: Axes | None = None
+) -> Axes:
     """A graph, and in which edges another one differs from it: red came or grew, blue and dashed went or shrank.
 
     Args:
@@ -54,7 +56,7 @@ def rewired(before: ArrayLike, after: ArrayLike, *, top: int = 10, title: str = 
         title: drawn above.
         ax: where to draw; Axes of their own unless given.
     """
-    ax = blank(3.4, 2.6) if ax is None else ax
+    ax = new_axes(3.4, 2.6) if ax is None else ax
     old = np.asarray(before, dtype=float)
     change = np.triu(np.asarray(after, dtype=float) - old, 1)
     at, places = layout(old), np.argwhere(change)
@@ -73,7 +75,7 @@ def rewired(before: ArrayLike, after: ArrayLike, *, top: int = 10, title: str = 
     return _nodes(ax, at, title)
 
 
-def both_places(graph: ArrayLike) -> NDArray[np.float64]:
+def symmetrise(graph: ArrayLike) -> NDArray[np.float64]:
     """The sum of the two places that each edge has in (nodes, nodes or more), which begins with the adjacency."""
     rows = np.asarray(graph, dtype=float)
     return np.asarray(rows[:, : len(rows)] + rows[:, : len(rows)].T)
@@ -142,7 +144,7 @@ def _nodes(ax: Axes, at: Edges, title: str) -> Axes:
     for spine in ax.spines.values():
         spine.set_visible(False)
     if title:
-        ax.set_title(plain(title, 48), fontsize=NORMAL, color=INK, loc="left", pad=5)
+        ax.set_title(safe_label(title, 48), fontsize=NORMAL, color=INK, loc="left", pad=5)
     return ax
 
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from numpy.typing import ArrayLike, NDArray
 
-from probe.plots.canvas import blank
+from probe.plots.canvas import new_axes
 from probe.plots.picture import frame, grey
 from probe.plots.signed import Map, reach, signed_scale, whole_values
 from probe.plots.style import AGAINST, FOR, OUTLINE, SIGNED
@@ -39,7 +39,7 @@ def heatmap(
         title: drawn above.
         ax: where to draw; Axes of their own unless given.
     """
-    ax = blank(1.5, 2.0) if ax is None else ax
+    ax = new_axes(1.5, 2.0) if ax is None else ax
     shown = pixel_map(values, features)
     limit = reach(shown) if limit is None else limit
     limit = limit if limit > 0 else 1.0  # nothing but zeros: all white

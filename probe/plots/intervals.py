@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 
-from probe.plots.canvas import blank
-from probe.plots.style import CATEGORIES, INK, MUTED, NORMAL, SMALL, dress, plain
+from probe.plots.canvas import new_axes
+from probe.plots.style import CATEGORIES, INK, MUTED, NORMAL, SMALL, safe_label, style_axes
 
 
 def forest(  # noqa: PLR0913 - columns of one table, then settings by name
@@ -40,10 +40,10 @@ def forest(  # noqa: PLR0913 - columns of one table, then settings by name
     """
     y, lower, upper = (np.asarray(part, dtype=float) for part in (values, low, high))
     hollow = np.zeros(len(y), dtype=bool) if faint is None else np.asarray(faint, dtype=bool)
-    labels = [plain(name, 28) for name in names]
+    labels = [safe_label(name, 28) for name in names]
     if counts is not None:
         labels = [f"{label}  n={int(n):,}" for label, n in zip(labels, np.asarray(counts), strict=True)]
-    ax = dress(blank(3.9, 0.72 + 0.24 * max(len(labels), 2)) if ax is None else ax, grid="x")
+    ax = style_axes(new_axes(3.9, 0.72 + 0.24 * max(len(labels), 2)) if ax is None else ax, grid="x")
     if threshold is not None:
         ax.axvline(threshold, color=CATEGORIES[5], linewidth=1.2, linestyle=(0, (4, 2)), zorder=1)
     at = np.arange(len(labels))
@@ -70,5 +70,5 @@ def forest(  # noqa: PLR0913 - columns of one table, then settings by name
         ax.axvline(0, color=INK, linewidth=0.8, alpha=0.6, zorder=1)
         ax.locator_params(axis="x", nbins=5)
     if title:
-        ax.set_title(plain(title, 60), fontsize=NORMAL, color=INK, loc="left", pad=5)
+        ax.set_title(safe_label(title, 60), fontsize=NORMAL, color=INK, loc="left", pad=5)
     return ax

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 from probe.formatting import TIMES
-from probe.plots.canvas import blank
+from probe.plots.canvas import new_axes
 from probe.plots.picture import frame
 from probe.plots.style import INK, MUTED, SIGNED, SMALL
 
@@ -24,7 +24,7 @@ def before_and_after(
         title: drawn above.
         ax: where to draw; Axes of their own unless given.
     """
-    ax = blank(4.6, 1.9) if ax is None else ax
+    ax = new_axes(4.6, 1.9) if ax is None else ax
     clean, attacked = np.asarray(before, dtype=float), np.asarray(after, dtype=float)
     change = attacked - clean
     if change.ndim == 3:  # the channel that changed most: a mean would hide changes that cancel

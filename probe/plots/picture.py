@@ -6,13 +6,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
-from probe.plots.canvas import blank
-from probe.plots.style import INK, MUTED, NORMAL, plain
+from probe.plots.canvas import new_axes
+from probe.plots.style import INK, MUTED, NORMAL, safe_label
 
 
-def picture(image: ArrayLike, *, title: str = "", ax: Axes | None = None) -> Axes:
+def image(image: ArrayLike, *, title: str = "", ax: Axes | None = None) -> Axes:
     """An image as the model gets it: grey (height, width) or colour (height, width, 3)."""
-    ax = blank(1.5, 2.0) if ax is None else ax
+    ax = new_axes(1.5, 2.0) if ax is None else ax
     pixels = np.asarray(image, dtype=float)
     low, high = min(float(pixels.min()), 0.0), max(float(pixels.max()), 1.0)
     ax.imshow((pixels - low) / (high - low), cmap="gray", vmin=0, vmax=1, interpolation="none")
@@ -43,5 +43,5 @@ def frame(ax: Axes, title: str) -> Axes:
     for spine in ax.spines.values():
         spine.set(visible=True, color=MUTED, linewidth=0.7)
     if title:
-        ax.set_title(plain(title), fontsize=NORMAL, color=INK, loc="left", pad=5)
+        ax.set_title(safe_label(title), fontsize=NORMAL, color=INK, loc="left", pad=5)
     return ax

@@ -26,7 +26,7 @@ _NUMBER = "display:block;font-size:.72em;font-variant-numeric:tabular-nums"
 _EDIT = "unicode-bidi:isolate;padding:.05em .2em;border-radius:3px"
 
 
-def shaded(words: Sequence[str], values: ArrayLike, *, limit: float | None = None) -> str:
+def text_heatmap(words: Sequence[str], values: ArrayLike, *, limit: float | None = None) -> str:
     """A text whose words lie on red where they speak for the target and on blue where they speak against it.
 
     Each value is written below its word, with its sign, and the line under what speaks against is dashed. Words that
@@ -45,10 +45,10 @@ def shaded(words: Sequence[str], values: ArrayLike, *, limit: float | None = Non
     return f'<div style="{_TEXT}">{" ".join(spans)}</div>'
 
 
-def edited(before: Sequence[str], after: Sequence[str]) -> str:
+def text_diff(before: Sequence[str], after: Sequence[str]) -> str:
     """A text with the words that were replaced struck out, each before the one that came. Empty words are left out."""
     pairs = zip(before, after, strict=True)
-    return f'<div style="{_TEXT}">{" ".join(_edited(old, new) for old, new in pairs if old or new)}</div>'
+    return f'<div style="{_TEXT}">{" ".join(_word_diff(old, new) for old, new in pairs if old or new)}</div>'
 
 
 def _shaded(word: str, value: float, limit: float, digits: str) -> str:
@@ -64,7 +64,7 @@ def _shaded(word: str, value: float, limit: float, digits: str) -> str:
     return f'<span style="{style}">{escape(visible(word, 60))}<span style="{_NUMBER}">{number}</span></span>'
 
 
-def _edited(old: str, new: str) -> str:
+def _word_diff(old: str, new: str) -> str:
     if old == new:
         return f'<span style="unicode-bidi:isolate">{escape(visible(old, 60))}</span>'
     gone = f'<del style="{_EDIT};background:rgba(128,138,148,.18)">{escape(visible(old, 60))}</del>'

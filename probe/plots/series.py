@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
-from probe.plots.canvas import blank
+from probe.plots.canvas import new_axes
 from probe.plots.signed import reach, signed_scale, whole_values
-from probe.plots.style import CATEGORIES, INK, MUTED, NORMAL, OUTLINE, SIGNED, SMALL, dress, plain
+from probe.plots.style import CATEGORIES, INK, MUTED, NORMAL, OUTLINE, SIGNED, SMALL, safe_label, style_axes
 
 Lines = NDArray[np.float64]  # (channels, length)
 Line = NDArray[np.float64]
@@ -109,12 +109,14 @@ class _Lanes:
         return cls(channels, len(drawn), drawn.shape[1], (low + high) / 2, apart, scale)
 
     def axes(self, ax: Axes | None, title: str, room: float = 0.0) -> Axes:
-        ax = blank(4.6, 1.0 + room + 0.6 * len(self.channels)) if ax is None else ax
-        dress(ax, grid="x")
+        ax = new_axes(4.6, 1.0 + room + 0.6 * len(self.channels)) if ax is None else ax
+        style_axes(ax, grid="x")
         # One channel has an axis of its own numbers; of several only their names are written.
         if self.count > 1:
             named = [self.scale.names[at] if self.scale.names else f"channel {at}" for at in self.channels]
-            ax.set_yticks([self._level(at) for at in range(len(self.channels))], [plain(name, 16) for name in named])
+            ax.set_yticks(
+                [self._level(at) for at in range(len(self.channels))], [safe_label(name, 16) for name in named]
+            )
         left, right, low, high = (*self.extent(0)[:2], self.extent(len(self.channels) - 1)[2], self.extent(0)[3])
         ax.set(xlim=(left, right), ylim=(low, high))
         ax.locator_params(axis="x", nbins=8)
@@ -123,7 +125,7 @@ class _Lanes:
             said += f"; {len(self.channels)} of {self.count} channels, those with the largest values"
         ax.set_xlabel(said, fontsize=SMALL, color=INK, loc="left")
         if title:
-            ax.set_title(plain(title), fontsize=NORMAL, color=INK, loc="left", pad=5)
+            ax.set_title(safe_label(title), fontsize=NORMAL, color=INK, loc="left", pad=5)
         return ax
 
     def draw(self, ax: Axes, lines: Lines, *, color: str, linewidth: float) -> None:

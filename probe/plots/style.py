@@ -17,7 +17,7 @@ OUTLINE = "#3A4048"  # of an image below a map, which is white in any theme
 SMALL, NORMAL = 8.0, 9.0  # points
 
 
-def mark(index: int) -> dict[str, str]:
+def series_style(index: int) -> dict[str, str]:
     """Colour, marker and line of one of several curves, so that they differ in print and for any eye."""
     return {
         "color": CATEGORIES[index % len(CATEGORIES)],
@@ -26,7 +26,7 @@ def mark(index: int) -> dict[str, str]:
     }
 
 
-def plain(text: object, length: int = 32) -> str:
+def safe_label(text: object, length: int = 32) -> str:
     """Foreign text as a figure can show it: one line, no formulas, cut in the middle."""
     known = get_font(findfont(FontProperties())).get_charmap()
     shown = visible(" ".join(str(text)[:4096].split()), length)
@@ -35,7 +35,7 @@ def plain(text: object, length: int = 32) -> str:
     return shown.replace("$", r"\$")
 
 
-def dress(ax: Axes, *, grid: str = "both") -> Axes:
+def style_axes(ax: Axes, *, grid: str = "both") -> Axes:
     """Axes without a frame, with a faint grid and small labels."""
     ax.set_facecolor("none")
     for side, spine in ax.spines.items():

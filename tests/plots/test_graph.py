@@ -76,18 +76,18 @@ def test_rewired_edges_are_red_where_they_came_and_blue_where_they_went():
     before, after = path(4), path(4)
     after[0, 1] = after[1, 0] = 0
     after[0, 3] = after[3, 0] = 0.5
-    ax = plots.rewired(before, after)
+    ax = plots.edge_changes(before, after)
     old, came, went = lines(ax)
     assert len(old) == 3
     assert [colour for colour, _ in came] == [FOR]
     assert [colour for colour, _ in went] == [AGAINST]
     assert came[0][1] < went[0][1]
     assert ax.get_xlabel() == "2 edges moved: 1 up, 1 down"
-    most = plots.rewired(before, after, top=1)
+    most = plots.edge_changes(before, after, top=1)
     assert most.get_xlabel() == "the 1 that moved most of 2 edges: 1 down"
-    assert plots.rewired(before, before).get_xlabel() == "0 edges moved: none"
+    assert plots.edge_changes(before, before).get_xlabel() == "0 edges moved: none"
 
 
 def test_an_edge_has_two_places():
     graph = np.arange(12.0).reshape(3, 4)
-    np.testing.assert_array_equal(plots.both_places(graph), [[0, 5, 10], [5, 10, 15], [10, 15, 20]])
+    np.testing.assert_array_equal(plots.symmetrise(graph), [[0, 5, 10], [5, 10, 15], [10, 15, 20]])

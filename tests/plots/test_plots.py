@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from probe import plots
 from probe.formatting import radius
-from probe.plots.style import plain
+from probe.plots.style import safe_label
 from probe.statuses import STATUSES
 
 NUMBERS = np.random.default_rng(0)
@@ -26,8 +26,8 @@ FIGURES = {
     "bars": lambda ax=None: plots.bars(HOSTILE, np.arange(7.0) - 3, ax=ax),
     "before_and_after": lambda ax=None: plots.before_and_after(IMAGE, IMAGE + 0.01 * SIGNED, ax=ax),
     "graph": lambda ax=None: plots.graph(EDGES, SIGNED + SIGNED.T, title=HOSTILE[1], ax=ax),
-    "rewired": lambda ax=None: plots.rewired(EDGES, np.roll(EDGES, 1, (0, 1)), title=HOSTILE[1], ax=ax),
-    "picture": lambda ax=None: plots.picture(NUMBERS.random((8, 8, 3)), ax=ax),
+    "edge_changes": lambda ax=None: plots.edge_changes(EDGES, np.roll(EDGES, 1, (0, 1)), title=HOSTILE[1], ax=ax),
+    "image": lambda ax=None: plots.image(NUMBERS.random((8, 8, 3)), ax=ax),
     "robustness": lambda ax=None: plots.robustness({HOSTILE[1]: CURVE, "$": CURVE}, threshold=(0.1, 0.5), ax=ax),
     "reliability": lambda ax=None: plots.reliability([0.6, 0.9], [0.5, 1.0], [0.4, 0.8], [0.6, 1.0], [10, 0], ax=ax),
     "learning": lambda ax=None: plots.learning([1, 2, 3], [0.9, 0.4, 0.2], [0.9, 0.5, 0.6], kept=2, title="$", ax=ax),
@@ -123,9 +123,9 @@ def test_ids_are_told_apart_by_their_prefix():
 
 
 def test_plain():
-    assert plain("a\n b\x00") == "a b⟨U+0000⟩"
-    assert plain("$5") == r"\$5"
-    assert len(plain("y" * 99, 10)) == 10
+    assert safe_label("a\n b\x00") == "a b⟨U+0000⟩"
+    assert safe_label("$5") == r"\$5"
+    assert len(safe_label("y" * 99, 10)) == 10
 
 
 def test_radii_are_written_as_people_do():
@@ -137,7 +137,7 @@ def test_every_status_has_an_icon_of_its_own():
 
 
 def test_words_are_shaded_by_their_values_and_never_by_colour_alone():
-    html = plots.shaded(["good", "", "<b>bad</b>", "so"], [2.0, 9.0, -1.0, 0.004], limit=2.0)
+    html = plots.text_heatmap(["good", "", "<b>bad</b>", "so"], [2.0, 9.0, -1.0, 0.004], limit=2.0)
     good, bad, so = re.findall(r"<span style=\"([^\"]*)\">([^<]*)<span[^>]*>([^<]*)</span></span>", html)
     assert good[1:] == ("good", "+2.00")
     assert bad[1:] == ("&lt;b&gt;bad&lt;/b&gt;", "\N{MINUS SIGN}1.00")
@@ -147,11 +147,11 @@ def test_words_are_shaded_by_their_values_and_never_by_colour_alone():
     assert ("solid" in good[0], "dashed" in bad[0]) == (True, True)
     assert ",0.001)" in so[0]
     for extreme, written in ((1e-9, "+1.0e\N{MINUS SIGN}09"), (np.inf, "+1.8e+308"), (np.nan, "0")):
-        assert f">{written}</span>" in plots.shaded(["a"], [extreme])
+        assert f">{written}</span>" in plots.text_heatmap(["a"], [extreme])
 
 
 def test_replaced_words_are_struck_out_before_those_that_came():
-    html = plots.edited(["a", "good", "", "film"], ["a", "<i>", "", "film"])
+    html = plots.text_diff(["a", "good", "", "film"], ["a", "<i>", "", "film"])
     assert re.sub(r"<(\w+)[^>]*>", r"<\1>", html) == (
         "<div><span>a</span> <del>good</del> <ins>&lt;i&gt;</ins> <span>film</span></div>"
     )

@@ -280,7 +280,7 @@ def pair(bundle: Bundle, row: int, attack: str, eps: str) -> tuple[plots.Example
 def edited(bundle: Bundle, row: int, attack: str, eps: str) -> str:
     """The text as HTML, with the words that an attack replaced; empty if it replaced none, or was not kept."""
     found = pair(bundle, row, attack, eps)
-    return "" if found is None or found[0].words == found[1].words else drawer(bundle).edited(*found[:2])
+    return "" if found is None or found[0].words == found[1].words else drawer(bundle).text_diff(*found[:2])
 
 
 def outcome(bundle: Bundle, row: int, attack: str, eps: str) -> str:

@@ -42,7 +42,7 @@ class Drawer:
     """Bars of features: how any input can be drawn. A subclass draws the inputs of one form.
 
     Its fields are settings of the form that a bundle keeps. Figures are of arrays alone; `ax` is where to draw, Axes of
-    their own unless given. A form that reads as text returns HTML from `text` and `edited`, and pages show that.
+    their own unless given. A form that reads as text returns HTML from `text` and `text_diff`, and pages show that.
     """
 
     form: ClassVar[str] = ""  # the name of the form
@@ -82,7 +82,7 @@ class Drawer:
         """The input as HTML, with what a method attributes to it; empty where a figure says it."""
         return ""
 
-    def edited(self, before: Example, after: Example) -> str:
+    def text_diff(self, before: Example, after: Example) -> str:
         """What an attack changed, as HTML; empty where a figure says it."""
         return ""
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 from matplotlib.axes import Axes
 
 from probe.plots.drawers.drawer import Array, Drawer, Example, Values
-from probe.plots.graph import both_places, graph, rewired
+from probe.plots.graph import edge_changes, graph, symmetrise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,15 +33,15 @@ class GraphDrawer(Drawer):
     )
 
     def input(self, example: Example, *, title: str = "", ax: Axes | None = None) -> Axes:
-        return graph(both_places(example.inputs), title=title, ax=ax)
+        return graph(symmetrise(example.inputs), title=title, ax=ax)
 
     def explained(self, example: Example, values: Values, *, title: str = "", ax: Axes | None = None) -> Axes:
-        return graph(both_places(example.inputs), both_places(values.by_number), title=title, ax=ax)
+        return graph(symmetrise(example.inputs), symmetrise(values.by_number), title=title, ax=ax)
 
     def attacked(
         self, before: Example, after: Example, moved: Array, *, title: str = "", ax: Axes | None = None
     ) -> Axes:
-        return rewired(both_places(before.inputs) / 2, both_places(after.inputs) / 2, title=title, ax=ax)
+        return edge_changes(symmetrise(before.inputs) / 2, symmetrise(after.inputs) / 2, title=title, ax=ax)
 
     def key(self, example: Example, values: Values) -> str:
         return "wide edges count most"

@@ -10,7 +10,7 @@ from probe.formatting import MINUS
 from probe.plots.drawers.drawer import Array, Drawer, Example, Values
 from probe.plots.heatmap import heatmap, pixel_map
 from probe.plots.perturbation import before_and_after
-from probe.plots.picture import channels_last, picture
+from probe.plots.picture import channels_last, image
 from probe.plots.signed import reach
 
 
@@ -32,7 +32,7 @@ class ImageDrawer(Drawer):
     attacked_legend: ClassVar[str] = "The change is amplified as its label says: red is brighter, blue darker."
 
     def input(self, example: Example, *, title: str = "", ax: Axes | None = None) -> Axes:
-        return picture(channels_last(example.inputs), title=title, ax=ax)
+        return image(channels_last(example.inputs), title=title, ax=ax)
 
     def explained(self, example: Example, values: Values, *, title: str = "", ax: Axes | None = None) -> Axes:
         image = channels_last(example.inputs)

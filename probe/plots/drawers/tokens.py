@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from probe.plots.bars import bars
 from probe.plots.drawers.drawer import Array, Drawer, Example, Values
-from probe.plots.sentence import edited, shaded
+from probe.plots.sentence import text_diff, text_heatmap
 from probe.text import visible
 
 
@@ -40,10 +40,10 @@ class TokensDrawer(Drawer):
 
     def text(self, example: Example, values: Values | None = None) -> str:
         words = _visible(example.words)
-        return edited(words, words) if values is None else shaded(words, values.by_feature)
+        return text_diff(words, words) if values is None else text_heatmap(words, values.by_feature)
 
-    def edited(self, before: Example, after: Example) -> str:
-        return edited(_visible(before.words), _visible(after.words))
+    def text_diff(self, before: Example, after: Example) -> str:
+        return text_diff(_visible(before.words), _visible(after.words))
 
     def told(self, before: Example, after: Example, moved: Array) -> str:
         pairs = zip(_visible(before.words), _visible(after.words), strict=True)

@@ -118,7 +118,7 @@ def _attribute(bundle: Bundle, attribute: str, groups: pd.DataFrame, order: int)
         ax = plots.forest(
             list(drawn["group"]), drawn[rate], drawn[f"{rate}_low"], drawn[f"{rate}_high"],
             counts=trials, faint=np.asarray(trials < smallest), title=label,
-            ax=plots.blank(4.2 if wide else 3.3, 0.72 + 0.24 * max(len(drawn), 2)),
+            ax=plots.new_axes(4.2 if wide else 3.3, 0.72 + 0.24 * max(len(drawn), 2)),
         )  # fmt: skip
         panels.append(panel(ax, f"{label} by {attribute}; the numbers are in the table.", f"forest-{order}-{rate}"))
     caption = (

@@ -81,7 +81,7 @@ def _by_group(bundle: Bundle) -> list[Block]:
         largest = part[part["eps"] == 0].nlargest(CURVES, "n")
         curves = {str(group): _curve(part[part["group"] == group]) for group in largest["group"]}
         if len(curves) > 1:
-            ax = plots.robustness(curves, unit=_norm(bundle), title=f"by {attribute}", ax=plots.blank(3.7, 2.8))
+            ax = plots.robustness(curves, unit=_norm(bundle), title=f"by {attribute}", ax=plots.new_axes(3.7, 2.8))
             panels.append(panel(ax, f"Accuracy under attack by {attribute}.", f"by-group-{order}"))
     radii = list(dict.fromkeys(table["eps"]))
     columns = ("group", "attribute", "n", *(_column(bundle, r) for r in radii))
@@ -130,7 +130,7 @@ def _pairs(bundle: Bundle) -> list[Block]:
         after = answer_name(bundle, arrays["predicted"][at][index])
         moved, pair = arrays["moved"][at][index] / drawing.places, _pair(bundle, arrays, at, int(index))
         title = f"row {row}: {before} → {after}"
-        if text := drawing.edited(*pair):
+        if text := drawing.text_diff(*pair):
             panels.append(Markup("<h4>{}</h4>{}").format(title, Markup(text)))
         else:
             ax = drawing.attacked(*pair, arrays["moved"][at][index], title=title)
