@@ -98,6 +98,10 @@ def _wilson(evidence: Floats, level: float, draws: int, seed: int) -> tuple[floa
     return float(low), float(high)
 
 
+def _root_of_the_mean(evidence: Floats) -> float:
+    return float(np.sqrt(evidence.mean()))
+
+
 def _random_minus_own(evidence: Floats) -> float:
     return float((evidence[:, 1] - evidence[:, 0]).mean())
 
@@ -140,6 +144,7 @@ def _r_squared(evidence: Floats) -> float:
 MEAN = Reduction(mean)
 REDUCTIONS: Mapping[str, Reduction] = {
     "mean": MEAN,
+    "root of the mean": Reduction(_root_of_the_mean),
     "proportion": Reduction(mean, _wilson, method="Wilson interval"),
     "random minus own": Reduction(_random_minus_own),
     "own minus random": Reduction(_own_minus_random),

@@ -4,6 +4,6 @@
 >>> model, test = zoo.load("fashion-cnn"), zoo.data("fashion-mnist")
 """
 
-from probe_models import adapt, card, data, favourable, load, names
+from probe_models import adapt, card, data, favourable, load, names, task
 
-__all__ = ["adapt", "card", "data", "favourable", "load", "names"]
+__all__ = ["adapt", "card", "data", "favourable", "load", "names", "task"]

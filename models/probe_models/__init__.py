@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     import torch
 
     from probe import Dataset, Model
+    from probe.task import Task
     from probe_models.training.settings import Settings
 
-__all__ = ["adapt", "card", "data", "favourable", "load", "names"]
+__all__ = ["adapt", "card", "data", "favourable", "load", "names", "task"]
 
 
 def names() -> tuple[str, ...]:
@@ -71,6 +72,13 @@ def favourable(name: str) -> str:
     from probe_models.datasets import reader
 
     return str(getattr(reader(_data_of(name)), "FAVOURABLE", ""))
+
+
+def task(name: str) -> Task:
+    """What the labels of a data set are, or the answers of a model of the zoo: classes or numbers."""
+    from probe_models.datasets import reader, task_of
+
+    return task_of(reader(_data_of(name)))
 
 
 def _data_of(name: str) -> str:

@@ -41,6 +41,8 @@ def _with_favourable(plan: Plan) -> Plan:
     if plan.bias.positive or data.own or not (data.zoo or plan.model.zoo):
         return plan
     favourable = zoo.favourable(data.zoo or _data_of(plan.model.zoo))
+    if not zoo.task(data.zoo or _data_of(plan.model.zoo)).one_class:
+        return plan  # numbers are compared as they are
     if favourable:
         return replace(plan, bias=replace(plan.bias, positive=favourable))
     # Where no class is one that people would rather be put in, nobody can be treated worse.

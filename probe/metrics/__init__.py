@@ -2,7 +2,7 @@
 
 from probe.metrics.faithfulness import Completeness, Deletion, Insertion
 from probe.metrics.prediction import Accuracy, AreaUnderROC, CalibrationError, RobustAccuracy
-from probe.metrics.regression import MeanAbsoluteError, RSquared
+from probe.metrics.regression import MeanAbsoluteError, RootMeanSquaredError, RSquared
 from probe.metrics.sparseness import Sparseness
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "MeanAbsoluteError",
     "RSquared",
     "RobustAccuracy",
+    "RootMeanSquaredError",
     "Sparseness",
 ]

@@ -57,6 +57,32 @@ class MeanAbsoluteError(_OfNumbers):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RootMeanSquaredError(_OfNumbers):
+    """Root of the mean squared error, in the unit of the output; lower is better. Large errors count more.
+
+    Of several outputs it is over all of them together.
+
+    Example:
+        >>> import torch
+        >>> from probe import Model, Prediction, Regression
+        >>> from probe.metrics import RootMeanSquaredError
+        >>> model = Model(forward=lambda x: x.sum(1), task=Regression(("price",)))
+        >>> x = torch.tensor([[0.5, 0.5], [0.5, 0.5]])
+        >>> round(RootMeanSquaredError()(model, Prediction.of(model, x, torch.tensor([1.0, 3.0]))).value, 4)
+        1.4142
+    """
+
+    better: ClassVar[Literal["higher", "lower"]] = "lower"
+    reduction: ClassVar[str] = "root of the mean"
+    columns: ClassVar[tuple[str, ...]] = ("squared_error",)
+
+    def measure(self, model: Model, result: Prediction) -> Evidence:
+        task = self._task(model, result)
+        squared: Evidence = task.error(wide(result.logits), result.labels).square().mean(-1)
+        return squared
+
+
+@dataclass(frozen=True, kw_only=True)
 class RSquared(_OfNumbers):
     """Share of the labels' variance that the answers explain, at most 1; higher is better.
 

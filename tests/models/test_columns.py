@@ -73,7 +73,7 @@ def test_levels_that_divide_categories_otherwise_are_refused(people):
         fit(network, zoo.data("german"), Settings(epochs=1), device=CPU, progress=quiet)
 
 
-@pytest.mark.parametrize("name", ["adult-mlp", "adult-ftt", "compas-mlp", "german-mlp"])
+@pytest.mark.parametrize("name", ["adult-mlp", "adult-ftt", "adult-hours-mlp", "compas-mlp", "german-mlp"])
 def test_the_sizes_of_a_space_are_those_of_the_zoo(name):
     recipe = recipe_of(name)
     others = {key: value for key, value in recipe.kwargs.items() if key not in OWN}

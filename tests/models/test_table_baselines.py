@@ -12,7 +12,7 @@ from probe_models.zoo.renew import renew
 
 from probe import Dataset, zoo
 
-TABLES = ("adult-mlp", "adult-ftt", "compas-mlp", "german-mlp")
+TABLES = ("adult-mlp", "adult-ftt", "adult-hours-mlp", "compas-mlp", "german-mlp")
 
 
 @pytest.mark.parametrize("name", ["compas-mlp", "german-mlp"])
@@ -55,7 +55,10 @@ def test_rows_are_seen_in_training_whatever_their_labels():
     assert seen_in_training(test, train) == 2
 
 
-@pytest.mark.parametrize(("name", "seen", "share"), [("compas", 1416, 0.764), ("adult", 2979, 0.183), ("german", 0, 0)])
+@pytest.mark.parametrize(
+    ("name", "seen", "share"),
+    [("compas", 1416, 0.764), ("adult", 2979, 0.183), ("adult-hours", 6218, 0.382), ("german", 0, 0)],
+)
 def test_how_many_test_rows_have_inputs_of_training_rows(name, seen, share):
     train, test = (zoo.data(name, split) for split in ("train", "test"))
     assert seen_in_training(train, test) == seen

@@ -7,7 +7,7 @@ from importlib import import_module
 import pandas as pd
 import pytest
 import torch
-from probe_models.datasets import BUNDLED, adult, compas, german
+from probe_models.datasets import BUNDLED, READERS, adult, compas, german
 from probe_models.datasets.tabular import split_by_hash
 from probe_models.networks import build
 from probe_models.training.loop import fit
@@ -16,7 +16,7 @@ from probe_models.zoo.recipes import RECIPES
 from probe import Dataset, zoo
 from probe.errors import IntegrityError
 
-NAMES = ("adult", "compas", "german")
+NAMES = ("adult", "adult-hours", "compas", "german")
 # What is known on the day of the charge, and says neither what came after it nor what another model thought.
 KNOWN_IN_TIME = {"age", "priors_count", "juv_fel_count", "juv_misd_count", "juv_other_count", "c_charge_degree", "sex"}
 
@@ -36,7 +36,7 @@ def share(data):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_category_sums_to_one_and_numbers_are_within_bounds(name):
-    table = import_module(f"probe_models.datasets.{name}").TABLE
+    table = import_module(READERS[name]).TABLE
     for data in both(name):
         categories = data.inputs[:, len(table.numbers) :]
         assert bool(((categories == 0) | (categories == 1)).all())
@@ -143,7 +143,7 @@ def test_the_split_follows_the_rows_and_not_their_order():
     assert forward.groupby(strata["label"]).agg(lambda split: (split == "test").sum()).tolist() == [15, 15]
 
 
-@pytest.mark.parametrize("name", ["adult-mlp", "compas-mlp", "german-mlp"])
+@pytest.mark.parametrize("name", ["adult-mlp", "adult-hours-mlp", "compas-mlp", "german-mlp"])
 def test_the_card_names_the_rows_that_the_model_learned_from(name):
     card = zoo.card(name)["data"]
     assert card["train_sha256"] == zoo.data(name, "train").digest()

@@ -11,10 +11,12 @@ from probe_models.zoo.cards import CARD, read_card
 
 if TYPE_CHECKING:
     from probe import Dataset, Space
+    from probe.task import Task
 
 BUNDLED = Path(__file__).parent / "data"
 READERS = {
     "adult": "probe_models.datasets.adult",
+    "adult-hours": "probe_models.datasets.adult_hours",
     "compas": "probe_models.datasets.compas",
     "german": "probe_models.datasets.german",
     "fashion-mnist": "probe_models.datasets.fashion",
@@ -28,11 +30,14 @@ READERS = {
 
 
 class Reader(Protocol):
-    """What reads a data set: a module for each that comes with probe."""
+    """What reads a data set: a module for each that comes with probe.
+
+    Where its labels are no classes, `TASK` says what they are.
+    """
 
     @property
     def CLASSES(self) -> tuple[str, ...]:  # a constant of a module
-        """The names of the classes."""
+        """The names of the classes; () where labels are numbers."""
 
     def read(self, split: str) -> Dataset:
         """The rows of a split, train or test."""
@@ -52,3 +57,11 @@ def reader(name: str) -> Reader:
         data = read_card(Path(name))["data"]
         return OwnTable(Path(data["csv"]), data["declared"]) if "csv" in data else reader(data["name"])
     raise PlanError(f"there is no data set {name!r}; there are {', '.join(READERS)}")
+
+
+def task_of(data: Reader) -> Task:
+    """What the labels of a data set are: one of its classes unless it says otherwise."""
+    from probe.task import Classification
+
+    found: Task = getattr(data, "TASK", None) or Classification(data.CLASSES)
+    return found

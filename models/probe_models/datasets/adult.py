@@ -13,7 +13,8 @@ SHA256 = "c6c77bfbd8b6c387f5e508860cdc6595f3522e645be92e9d55612bbf046829f9"
 CLASSES = ("<=50K", ">50K")
 
 
-def _load() -> pd.DataFrame:
+def people() -> pd.DataFrame:
+    """All rows of the file, with what the label and the split are."""
     content = read_known(BUNDLED / "adult.csv.gz", SIZE, SHA256)
     table = pd.read_csv(io.BytesIO(content), keep_default_na=False)
     return table.assign(label=table["income"] == CLASSES[1])
@@ -24,7 +25,7 @@ TABLE = Table(
     source="UCI Machine Learning Repository, Adult (Becker and Kohavi 1996), CC BY 4.0, official split. "
     "2,979 of the 16,281 test rows have inputs that a training row has too",
     classes=CLASSES,
-    load=_load,
+    load=people,
     # What an answer on the census form can be: no younger than 17, no more than 99,999 dollars, 99 hours.
     numbers={
         "age": (17, 90),

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from probe import Dataset, Space
 from probe.errors import PlanError
+from probe.task import Task
 from probe.tensors import generator
 
 REFERENCES = 50  # training rows that show an absent feature
@@ -21,14 +22,15 @@ REFERENCES = 50  # training rows that show an absent feature
 class Table:
     """A file of people, and which of its columns a model may see.
 
-    `load` gives one row per person, with the columns below and two more: `label`, the class as a number, and `split`,
-    which is train or test. A category's coordinates follow the order of its column if that is categorical, and else
-    the alphabet. Rows are numbered as in the index, which is to be their place in the file.
+    `load` gives one row per person, with the columns below and two more: `label`, the class as a number, or the number
+    of a regression, and `split`, train or test. A category's coordinates follow the order of its column if that is
+    categorical, and else the alphabet. Rows are numbered as in the index, which is to be their place in the file.
     """
 
     name: str
     source: str
-    classes: tuple[str, str]
+    classes: tuple[str, ...]  # () where labels are numbers
+    task: Task | None = None  # what labels are; one of the classes unless given
     load: Callable[[], pd.DataFrame]
     numbers: Mapping[str, tuple[float, float]]  # the lowest and the highest that each can be
     categories: tuple[str, ...]
@@ -48,7 +50,7 @@ class Table:
         table = self._frame.iloc[rows]
         return Dataset(
             inputs=self._inputs[torch.from_numpy(rows)],
-            labels=torch.tensor(table["label"].to_numpy(np.int64)),
+            labels=torch.tensor(table["label"].to_numpy(np.int64 if self.classes else np.float32)),
             groups=table[list(self.groups)].reset_index(drop=True),
             space=self._space,
             classes=self.classes,

@@ -26,6 +26,7 @@ from probe_models.networks.hidden import ACTIVATIONS, NORMS
 from probe_models.networks.lenet import LeNet
 from probe_models.networks.mlp import TableNet
 from probe_models.networks.network import Network
+from probe_models.networks.numbers import TableRegressor
 from probe_models.networks.recurrent import GRU, LSTM, RecurrentNetwork
 from probe_models.networks.resnet import ResNet
 from probe_models.networks.temporal import SeriesGRU, TemporalConvNet
@@ -37,6 +38,7 @@ from probe_models.training.augmentations import nearest
 
 ARCHITECTURES: dict[str, Callable[..., Network]] = {
     "mlp": TableNet,
+    "mlp-regressor": TableRegressor,
     "ftt": FTTransformer,
     "image-mlp": ImageMLP,
     "lenet": LeNet,

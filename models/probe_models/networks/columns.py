@@ -43,13 +43,13 @@ def arguments(architecture: str, kwargs: Mapping[str, Any], space: Space) -> dic
     Raises:
         DataError: if the architecture reads no tables, or the Space says nothing of columns, or something else.
     """
-    if architecture not in ("mlp", "ftt"):
+    if architecture not in ("mlp", "mlp-regressor", "ftt"):
         raise DataError(f"{architecture} reads no columns of a table, so a space tells it nothing; leave it out")
     numbers, categories = coordinates(space)
     width = len(numbers) + sum(map(len, categories))
     columns = [*numbers, *(place for category in categories for place in category)]
     found: dict[str, Any] = {"numbers": len(numbers)}
-    if architecture == "mlp":
+    if architecture != "ftt":
         found["onehots"] = width - len(numbers)
     else:
         found["levels"] = list(map(len, categories))

@@ -22,6 +22,9 @@ class Network(nn.Module):
     def adapt(self, inputs: Examples, generator: torch.Generator) -> None:
         """Fill in what depends on the training inputs, and the weights that belong to no layer of torch's."""
 
+    def adapt_answers(self, labels: Examples) -> None:
+        """Fill in the unit of the answers from the training labels; only a network of numbers has one."""
+
     def logits(self, inputs: Inputs) -> Logits:
         """Logits of inputs as they are in the data."""
         return self(inputs)

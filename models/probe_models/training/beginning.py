@@ -8,7 +8,7 @@ from probe import Dataset
 from probe.errors import DataError, PlanError
 from probe_models.networks.columns import TableNetwork, check_columns
 from probe_models.networks.drawing import blank, device_of, left, start, undone_by_errors
-from probe_models.networks.network import logits_of
+from probe_models.networks.network import Network, logits_of
 from probe_models.randomness import fixed
 from probe_models.training.losses import LOSSES
 from probe_models.training.randomness import number, source
@@ -54,6 +54,8 @@ def begin(  # noqa: PLR0913  # the arguments of `fit` that decide the first weig
     with undone_by_errors(network):
         if initialise or (initialise is None and empty):
             start(network, data.inputs, source(seed, "weights"), settings.initialiser)
+            if isinstance(network, Network):
+                network.adapt_answers(data.labels)
         network.load_state_dict(dict(network.state_dict()) | given)
         _check(network, data, settings, classes=classes)
 

@@ -83,9 +83,9 @@ class Settings(Declared):
     drops: int = param(3, "falls after the climb, for step", above=0)
     wait: int = param(3, "epochs without a lower validation loss before the rate falls, for plateau", above=0)
 
-    loss: Literal["cross-entropy", "mse", "bce", "reconstruction", "elbo", "game"] = param(
-        "cross-entropy", "what is made small"
-    )
+    loss: Literal[
+        "cross-entropy", "mse", "bce", "squared error", "absolute error", "reconstruction", "elbo", "game"
+    ] = param("cross-entropy", "what is made small; squared and absolute error are of numbers, mse of classes")
     smoothing: float = param(0.0, "part of each label that is spread over all classes", low=0, below=1)
     class_weights: Weights = param(None, "how much a row of each class counts", above=0)
     weight_decay: float = param(

@@ -1,5 +1,6 @@
 """A trained model on disk: a folder with `model.safetensors`, and `card.json` that says what they are."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,12 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
-from probe import Model, Space, from_module
+from probe import Classification, Model, Space, from_module
 from probe.adapters import load_weights
 from probe.errors import IntegrityError
+from probe.task import Task, from_json
 from probe.tensors import sha256
-from probe_models.datasets import reader
+from probe_models.datasets import reader, task_of
 from probe_models.datasets.own import read_space
 from probe_models.files import write_whole
 from probe_models.networks import build
@@ -43,9 +45,9 @@ def read(folder: Path, device: torch.device = CPU) -> Model:
     card = read_card(folder)
     network = read_network(folder).to(device)
     if "csv" in card["data"]:
-        return as_model(network, read_space(folder), tuple(card["classes"]), card["name"])
+        return as_model(network, read_space(folder), task_in(card), card["name"])
     data = reader(card["data"].get("judged_on", card["data"]["name"]))
-    return as_model(network, data.space(), data.CLASSES, card["name"])
+    return as_model(network, data.space(), task_of(data), card["name"])
 
 
 def read_network(folder: Path) -> Network:
@@ -62,7 +64,12 @@ def read_network(folder: Path) -> Network:
     return network.eval()
 
 
-def as_model(network: Network, space: Space, classes: tuple[str, ...], name: str) -> Model:
+def as_model(network: Network, space: Space, task: Task, name: str) -> Model:
     """A network in eval mode as a Model."""
-    model = from_module(network, space, classes, name)
+    model = from_module(network, space, name=name, task=task)
     return replace(model, embed=network.embed) if isinstance(network, TokenNetwork) else model
+
+
+def task_in(card: Mapping[str, Any]) -> Task:
+    """What the answers of a trained model mean, by its card: classes unless it says otherwise."""
+    return from_json(card["task"]) if "task" in card else Classification(tuple(card["classes"]))

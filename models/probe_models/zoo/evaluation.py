@@ -8,7 +8,8 @@ import numpy as np
 from scipy import stats
 from torch import Tensor
 
-from probe import Dataset, Model
+from probe import Dataset, Model, Regression, predict
+from probe.metrics import Accuracy, MeanAbsoluteError, RootMeanSquaredError, RSquared
 from probe.statistics import area_under_roc, calibration_error, wilson
 from probe_models.zoo.measures import measure
 
@@ -16,7 +17,26 @@ ABOUT_ONE_RUN = ("_low", "_high", "_n", "_rows", "_graphs")  # bounds over rows,
 
 
 def evaluate(model: Model, data: Dataset, measures: Sequence[str] = ()) -> dict[str, Any]:
-    """Accuracy with its 95 % interval, calibration error, the area under ROC of two classes, and `measures`."""
+    """How good the answers are, with 95 % intervals: of classes or of numbers, and what is asked for by `measures`."""
+    metrics = _of_numbers(model, data) if isinstance(model.task, Regression) else _of_classes(model, data)
+    for name in measures:
+        metrics |= measure(name)(model, data)
+    return metrics
+
+
+def _of_numbers(model: Model, data: Dataset) -> dict[str, Any]:
+    """Root mean squared error, mean absolute error and R squared, and the share of answers within the tolerance."""
+    prediction, metrics = predict(model, data), dict[str, Any]()
+    for metric in (RootMeanSquaredError(), MeanAbsoluteError(), RSquared(), Accuracy()):
+        if metric.suits(prediction):
+            found = metric(model, prediction)
+            low, high = found.interval()
+            metrics |= {metric.name(): float(found.value), f"{metric.name()}_interval_95": [float(low), float(high)]}
+    return metrics | {"rows": len(data)}
+
+
+def _of_classes(model: Model, data: Dataset) -> dict[str, Any]:
+    """Accuracy with its 95 % interval, calibration error, and the area under ROC of two classes."""
     probabilities = model.logits(model.check(data.inputs)).double().softmax(-1).cpu().numpy()
     labels = data.labels.numpy()
     correct = probabilities.argmax(1) == labels
@@ -29,8 +49,6 @@ def evaluate(model: Model, data: Dataset, measures: Sequence[str] = ()) -> dict[
     }
     if probabilities.shape[1] == 2:
         metrics["area_under_roc"] = area_under_roc(probabilities[:, 1], labels == 1)
-    for name in measures:
-        metrics |= measure(name)(model, data)
     return metrics
 
 

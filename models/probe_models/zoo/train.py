@@ -12,6 +12,7 @@ import torch
 
 from probe import Dataset, Space, store
 from probe.errors import ExistsError, ProbeError, RangeError
+from probe_models.datasets import task_of
 from probe_models.datasets.own import SPACE
 from probe_models.device import device_of
 from probe_models.networks import build
@@ -170,6 +171,7 @@ def _card(
         },
         "preprocessing": recipe.preprocessing,
         "classes": list(recipe.judge.CLASSES),
+        **({} if recipe.judge.CLASSES else {"task": task_of(recipe.judge).to_json()}),
         "training": {
             "settings": asdict(recipe.settings),
             "begin": begin and asdict(begin) | {"sha256": read_card(folder_of(begin.model))["weights"]["sha256"]},

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from probe import Dataset, Model
+from probe import Classification, Dataset, Model
 from probe.adapters.safetensor import Declared
 from probe.adapters.weights import match
 from probe_models.device import device_of
@@ -68,4 +68,5 @@ def adapt(  # noqa: PLR0913  # what to train, then options by name
     network = build(name, kwargs | ({"classes": len(data.classes)} if "classes" in kwargs else {}))
     weights = learned(model, network, replaced)
     fit(network, data, settings, device=device_of(device or "cpu"), seed=seed, progress=progress, weights=weights)
-    return artefact.as_model(network, data.space, data.classes, f"{card['name']} on {data.name}")
+    task = Classification(data.classes) if data.classes else artefact.task_in(card)
+    return artefact.as_model(network, data.space, task, f"{card['name']} on {data.name}")

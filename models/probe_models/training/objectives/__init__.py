@@ -10,12 +10,15 @@ from probe_models.training.objectives.game import Game
 from probe_models.training.objectives.objective import Batch, Evaluation, Objective
 from probe_models.training.objectives.own import Loss, OwnLoss
 from probe_models.training.objectives.reconstruction import Reconstruction
+from probe_models.training.objectives.regression import LOSSES as NUMBERS
+from probe_models.training.objectives.regression import Regression
 from probe_models.training.settings import Settings
 
 OBJECTIVES: dict[str, type[Objective]] = dict.fromkeys(LOSSES, Classification) | {
     "reconstruction": Reconstruction,
     "elbo": Elbo,
     "game": Game,
+    **dict.fromkeys(NUMBERS, Regression),
 }
 
 

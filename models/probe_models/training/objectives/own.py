@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -25,13 +25,13 @@ class OwnLoss(Objective):
     >>> fit(network, data, Settings(), objective=lambda outputs, labels: (outputs[:, 0] - labels).abs(), device=cpu)
     """
 
+    is_of: ClassVar[str] = "objective= is a loss of one's own"
+
     def __init__(self, network: nn.Module, settings: Settings, data: Dataset, loss: Loss) -> None:
         super().__init__(network, settings, data)
         for name in REFUSED:
             if getattr(settings, name) not in (None, 0):
-                raise PlanError(
-                    f"Settings.{name} works through classes, and objective= is a loss of one's own; leave one out"
-                )
+                raise PlanError(f"Settings.{name} works through classes, and {self.is_of}; leave one out")
         self.loss = loss
 
     def prepare(self, batch: Batch, random: torch.Generator) -> Batch:

@@ -13,6 +13,7 @@ MEASURES = {
     "linear baseline": "probe_models.zoo.measures.linear_baseline:linear_baseline",
     "series baseline": "probe_models.zoo.measures.series_baseline:series_baseline",
     "table baselines": "probe_models.zoo.measures.table_baselines:table_baselines",
+    "regression baselines": "probe_models.zoo.measures.table_baselines:regression_baselines",
     "elbo": "probe_models.zoo.measures.elbo:evidence_lower_bound",
     "frechet": "probe_models.zoo.measures.frechet:frechet_distances",
     "edge attribution": "probe_models.zoo.measures.edges:edge_attribution_auc",

@@ -3,13 +3,14 @@
 from typing import Any
 
 import numpy as np
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from probe import Dataset, Model
-from probe.statistics import area_under_roc
+from probe.reductions import reduction
+from probe.statistics import area_under_roc, paired
 from probe_models.datasets import reader
 from probe_models.zoo.measures.lead import lead
 
@@ -35,4 +36,35 @@ def table_baselines(model: Model, data: Dataset) -> dict[str, float]:
         scores = baseline.predict_proba(data.inputs.double().numpy())
         found |= lead(name, ours == labels, scores.argmax(1) == labels)
         found[f"{name}_area_under_roc"] = float(area_under_roc(scores[:, 1].astype(np.float64), labels == 1))
+    return found
+
+
+def regression_baselines(model: Model, data: Dataset) -> dict[str, float]:
+    """Root mean squared error of linear regression and of boosted trees, and how far below them the model's lies.
+
+    Both learn from the training split, from the coordinates that the model sees, with scikit-learn's settings: the
+    linear one of standardised coordinates, the trees by histograms. All intervals are a bootstrap's over `baseline_n`
+    rows, those of the differences paired.
+    """
+    train = reader(data.name.split()[0]).read("train")
+    labels, rmse = data.labels.double().numpy(), reduction("root of the mean")
+    ours = (model.predict(data.inputs).double().cpu().numpy() - labels) ** 2
+    baselines: dict[str, Any] = {
+        "linear_baseline": make_pipeline(StandardScaler(), LinearRegression()),
+        "boosted_trees_baseline": HistGradientBoostingRegressor(random_state=SEED),
+    }
+    found: dict[str, float] = {"baseline_n": len(labels), "baseline_seed": SEED}
+    for name, baseline in baselines.items():
+        baseline.fit(train.inputs.double().numpy(), train.labels.numpy())
+        theirs = (baseline.predict(data.inputs.double().numpy()) - labels) ** 2
+        base, gain = rmse.estimate(theirs, seed=SEED), paired(theirs, ours, rmse.value, seed=SEED)
+        found |= {
+            name: base.value,
+            f"{name}_low": base.low,
+            f"{name}_high": base.high,
+            f"{name}_r_squared": 1 - float(theirs.sum() / ((labels - labels.mean()) ** 2).sum()),
+            f"below_{name}": gain.value,
+            f"below_{name}_low": gain.low,
+            f"below_{name}_high": gain.high,
+        }
     return found
