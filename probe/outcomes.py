@@ -1,10 +1,11 @@
 """What certificates and surveys return: a radius for each example, and evidence of each item from each example."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor
 
 from probe.errors import DataError
@@ -50,6 +51,15 @@ class Certification(_Result):
     def certified(self, radius: float = 0.0) -> Tensor:
         """True where the decision is right and no change of this length, or of a smaller one, changes it."""
         return (self.predicted == self.labels) & (self.radius > radius)
+
+    def reaching(self, radius: float) -> "Certification":
+        """The same, where nothing counts as certified whose radius reaches no further than this one."""
+        beyond = self.radius > radius
+        return replace(
+            self,
+            radius=torch.where(beyond, self.radius, 0.0),
+            predicted=torch.where(beyond, self.predicted, ABSTAINS),
+        )
 
     def check(self) -> None:
         """Raise DataError, or what the space raises, where its parts do not belong together."""

@@ -21,6 +21,7 @@ from probe.errors import (
     UnknownMethod,
     Unsupported,
 )
+from probe.outcomes import Certification
 from probe.reductions import reduction
 from probe.registry import FAMILIES, build, discover, methods
 from probe.results import Attribution, Perturbation
@@ -78,6 +79,7 @@ def result_for(metric: Metric, model: Model, inputs: torch.Tensor):
         Prediction: lambda: Prediction(model.logits(inputs), y, task=model.task),
         Attribution: lambda: EXPLAINERS["integrated_gradients"]()(model, inputs),
         Perturbation: lambda: ATTACKS["pgd"](eps=0.1)(model, inputs, y),
+        Certification: lambda: discover("certificate")["randomized_smoothing"](draws=50)(model, inputs, y),
     }
     return kinds[metric.result_type()]()
 
@@ -179,10 +181,8 @@ def test_metric_refuses_what_it_cannot_read(method, network, images):
 
 @each(METRICS)
 def test_a_metric_declares_how_an_audit_shows_it(method):
-    assert (
-        method.lens
-        == {Prediction: "performance", Attribution: "explanation", Perturbation: "robustness"}[method.result_type()]
-    )
+    chapters = {Prediction: "performance", Attribution: "explanation"}
+    assert method.lens == chapters.get(method.result_type(), "robustness")
     assert method.direction == ("at least" if method.better == "higher" else "at most")
     assert reduction(method.reduction, method.config()).value is not None
     assert method.better in type(method).__doc__

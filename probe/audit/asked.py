@@ -11,15 +11,26 @@ from probe.conversion import Limits, kind_of, shown
 from probe.declared import param
 from probe.errors import SettingError, UnknownSetting
 from probe.names import nearest
+from probe.outcomes import Certification
 from probe.registry import discover
+from probe.results import Attribution, Perturbation, Prediction
 
-METRICS: Mapping[str, tuple[str, ...]] = {  # of each lens, where a plan names none
-    "performance": ("accuracy", "calibration_error", "area_under_roc", "r_squared", "mean_absolute_error"),
-    "explanation": ("deletion", "insertion", "completeness"),
-    "robustness": ("robust_accuracy",),
+METRICS: Mapping[str, tuple[str, ...]] = {  # of each section of a plan, where it names none
+    "predict": ("accuracy", "calibration_error", "area_under_roc", "r_squared", "mean_absolute_error"),
+    "explain": ("deletion", "insertion", "completeness"),
+    "attack": ("robust_accuracy",),
+    "certify": ("certified_accuracy",),
+}
+ALWAYS = {"attack": "robust_accuracy", "certify": "certified_accuracy"}  # what these are for
+READ: Mapping[str, type[Any]] = {  # what the metrics of a section measure
+    "predict": Prediction,
+    "explain": Attribution,
+    "attack": Perturbation,
+    "certify": Certification,
 }
 MOST = 1e300  # of a threshold that is no share
 Asked = tuple[str, Metric[Any], float | None]  # what a metric is called in the audit, itself, and its threshold
+Judged = tuple[str, float | None]  # a metric or survey by its name, and what it asks for unless a plan does
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,23 +52,23 @@ class Checks(Section):
         """
         if not isinstance(table, Mapping):
             raise SettingError(f"[{where}] = {shown(table)}, expected a table of thresholds")
-        metrics = discover("metric")
-        known = [*metrics, *THRESHOLDS, "robust_eps"]
+        judged = {**discover("metric"), **discover("survey")}
+        known = [*judged, *THRESHOLDS, "robust_eps"]
         for name in table:
             if name not in known:
                 raise UnknownSetting(
                     f"[{where}] has no {name!r:.60}{nearest(str(name), known)}; it has {', '.join(known)}"
                 )
         thresholds = {
-            name: _threshold(f"{where}.{name}", value, metrics[name]().unit if name in metrics else "share")
+            name: _threshold(f"{where}.{name}", value, judged[name].unit if name in judged else "share")
             for name, value in table.items()
             if name != "robust_eps"
         }
         return super().read({"thresholds": thresholds, **{k: v for k, v in table.items() if k == "robust_eps"}}, where)
 
-    def over(self, lenses: Iterable[Sequence[Asked]]) -> "Checks":
+    def over(self, judged: Iterable[Judged]) -> "Checks":
         """The same with each default written out."""
-        usual = {metric.name(): at for asked in lenses for _, metric, at in asked if at is not None}
+        usual = {name: at for name, at in judged if at is not None}
         return replace(self, thresholds=usual | dict(THRESHOLDS) | dict(self.thresholds))
 
     def to_json(self) -> dict[str, Any]:
@@ -65,14 +76,29 @@ class Checks(Section):
         return {**self.thresholds, "robust_eps": self.robust_eps}
 
 
-def asked(lens: str, named: Sequence[Mapping[str, Any]] | None, checks: Checks) -> tuple[dict[str, Any], ...]:
-    """The metrics of a lens: those that a plan names, or the usual ones, and those that one of its checks needs."""
-    if lens == "robustness" and named is not None and not any(c["method"] == "robust_accuracy" for c in named):
-        named = [{"method": "robust_accuracy"}, *named]  # what an attack is for
-    configs = [{"method": name} for name in METRICS[lens]] if named is None else [dict(config) for config in named]
-    metrics, there = discover("metric"), {config["method"] for config in configs}
-    needed = [name for name in checks.thresholds if name in metrics and metrics[name]().lens == lens]
-    return (*configs, *({"method": name} for name in needed if name not in there))
+def asked(section: str, named: Sequence[Mapping[str, Any]] | None, checks: Checks) -> tuple[dict[str, Any], ...]:
+    """The metrics of a section: those that a plan names, or the usual ones, and those that one of its checks needs."""
+    always = ALWAYS.get(section)
+    if always is not None and named is not None and not any(config["method"] == always for config in named):
+        named = [{"method": always}, *named]
+    configs = [{"method": name} for name in METRICS[section]] if named is None else [dict(config) for config in named]
+    metrics = discover("metric")
+    return _with_those_of(checks, configs, {name for name, kind in metrics.items() if measures(kind, section)})
+
+
+def surveyed(named: Sequence[Mapping[str, Any]], checks: Checks) -> tuple[dict[str, Any], ...]:
+    """The surveys that a plan names, and those that one of its checks needs."""
+    return _with_those_of(checks, [dict(config) for config in named], set(discover("survey")))
+
+
+def measures(metric: type[Metric[Any]], section: str) -> bool:
+    """Whether a metric measures what the methods of a section give."""
+    return issubclass(READ[section], metric.result_type())
+
+
+def _with_those_of(checks: Checks, configs: list[dict[str, Any]], known: set[str]) -> tuple[dict[str, Any], ...]:
+    there = {config["method"] for config in configs}
+    return (*configs, *({"method": name} for name in checks.thresholds if name in known - there))
 
 
 def _threshold(where: str, value: Any, unit: str) -> float:

@@ -24,7 +24,6 @@ from probe.numbers import fraction
 from probe.task import Regression, Task
 
 TIE = 1e-2  # share of the largest logit: two answers that are this near may change places with the batch
-MEASURED = ("predictions", "explainer", "attack")  # kinds of steps whose result metrics are taken of
 DUST = 1e-4  # share of the sum of sizes: how far the sum over coordinates may be off by rounding
 
 Array = NDArray[Any]
@@ -72,8 +71,10 @@ def check_arrays(bundle: Bundle) -> None:
             _check_explanation(bundle, name, arrays, stored["instances"], answers)
         elif step.kind == "attack":
             _check_attack(bundle, name, arrays, answers)
-        elif step.kind in ("certificate", "survey"):
+        elif step.kind == "certificate":
             _check_proof(bundle, step, arrays, answers)
+        elif step.kind == "survey":
+            _check_survey(bundle, step, arrays, answers)
             continue
         _check_readings(bundle, step, arrays)
     drawn = [stored[step.name]["rows"] for step in done if step.kind == "attack"]
@@ -226,35 +227,39 @@ def _check_goal(bundle: Bundle, name: str, arrays: Arrays, answers: _Rows) -> No
 
 
 def _check_proof(bundle: Bundle, step: StepRecord, arrays: Arrays, answers: _Rows) -> None:
-    """What a certificate certified, and what a survey gathered, is of the rows and radii that the plan asks for."""
+    """What a certificate certified is of the rows and radii that the plan asks for."""
     name, plan, rows = step.name, bundle.manifest.plan, arrays["rows"]
-    sample = plan.certify.sample if step.kind == "certificate" else plan.survey.sample
     _check_rows(name, rows, len(answers.labels))
-    _check_drawn(name, len(rows), sample, len(answers.labels))
-    _expect(len(step.readings) == 1 and step.readings[0].status == "done", name, "it has other readings than one")
-    reading = step.readings[0]
-    seen = arrays.get(evidence_of(reading.metric), np.zeros(0))
-    if step.kind == "survey":
-        _expect(reading.metric == step.method["method"], name, "it reads another survey")
-        _check_same(name, reading.settings, step.method)
-        items = (len(rows), len(arrays["items"]))
-        _expect(
-            seen.dtype.kind in "fiub" and seen.shape[:2] == items, name, "its evidence is not of its rows and items"
-        )
-        return
+    _check_drawn(name, len(rows), plan.certify.sample, len(answers.labels))
     asked = sorted(float(fraction(str(eps))) for eps in plan.certify.eps)
     _check_form(name, arrays["eps"], (len(asked),))
     _expect(bool(np.allclose(arrays["eps"], asked, rtol=1e-6, atol=0)), name, "its radii are not those of the plan")
-    _expect(reading.threshold == plan.certify.threshold, name, "its threshold is not that of the plan")
     right = arrays["predicted"] == answers.labels[rows]
     certified = right & (arrays["radius"] > arrays["eps"][:, None])
+    seen = arrays.get(evidence_of("certified_accuracy"), np.zeros(0))
     _expect(np.array_equal(seen.astype(bool), certified), name, "what is certified is not what its radii say")
+
+
+def _check_survey(bundle: Bundle, step: StepRecord, arrays: Arrays, answers: _Rows) -> None:
+    """What a survey gathered is of the rows that the plan asks for, and read as the survey says."""
+    name, plan, rows = step.name, bundle.manifest.plan, arrays["rows"]
+    _check_rows(name, rows, len(answers.labels))
+    _check_drawn(name, len(rows), plan.survey.sample, len(answers.labels))
+    _expect(len(step.readings) == 1 and step.readings[0].status == "done", name, "it has other readings than one")
+    reading = step.readings[0]
+    _expect(reading.metric == step.method["method"], name, "it reads another survey")
+    _check_same(name, reading.settings, step.method)
+    _expect(
+        reading.threshold == plan.threshold(reading.metric), name, "it has another threshold than the plan asks for"
+    )
+    seen, items = arrays.get(evidence_of(reading.metric), np.zeros(0)), (len(rows), len(arrays["items"]))
+    _expect(seen.dtype.kind in "fiub" and seen.shape[:2] == items, name, "its evidence is not of its rows and items")
 
 
 def _check_readings(bundle: Bundle, step: StepRecord, arrays: Arrays) -> None:
     """Each metric that the plan asks for was read, as it asks; its evidence is there, a row for each example."""
     name, plan = step.name, bundle.manifest.plan
-    wanted = metrics_of(plan, step.lens) if step.kind in MEASURED else []
+    wanted = metrics_of(plan, step.kind)
     _expect([r.metric for r in step.readings] == [id_ for id_, _ in wanted], name, "its metrics are not the plan's")
     for reading, (_, config) in zip(step.readings, wanted, strict=True):
         asked = plan.threshold(config["method"])
@@ -264,7 +269,7 @@ def _check_readings(bundle: Bundle, step: StepRecord, arrays: Arrays) -> None:
         _expect(held == (reading.status == "done"), name, f"{reading.metric} was read without evidence")
         if held:
             found, rows = arrays[evidence_of(reading.metric)], len(arrays["rows"])
-            shape = (len(arrays["eps"]), rows) if step.kind == "attack" else (rows,)
+            shape = (len(arrays["eps"]), rows) if step.kind in ("attack", "certificate") else (rows,)
             _expect(
                 found.dtype.kind in "fiub" and found.shape[: len(shape)] == shape, name, "evidence is not of its rows"
             )

@@ -44,7 +44,8 @@ class Step:
     answer: Answer = ""  # of an attack: the answers that reach its goal, as the goal declares them
     finds: str = ""  # of an attack: the weaker one whose every success it must find
     title: str = ""  # of an attack, as people call it
-    caption: str = ""  # of an explainer: what its values say
+    caption: str = ""  # what the values of an explainer say, or how far a certificate holds
+    certifies: str = ""  # of a certificate: whose decision it certifies, where it is not the model's own
 
     @property
     def name(self) -> str:
@@ -77,22 +78,29 @@ def _certify(step: Planned, method: Certificate, plan: Plan, model: Model, data:
     rows, readings = data.draw(plan.certify.sample, plan.seed), list[Reading]()
 
     def work(advance: Advance) -> Arrays:
-        arrays, reading = certify(method, (plan.certify.eps, plan.certify.threshold), model, data[rows], advance)
-        readings.append(reading)
-        return {"rows": to_numpy(rows)} | arrays
+        return {"rows": to_numpy(rows)} | certify(method, plan, model, data[rows], (readings, advance))
 
-    threat = ThreatRecord(**method.threat.to_json())
-    return Step(step, as_written(method.config()), len(rows), work, readings, threat, title=type(method).__name__)
+    return Step(
+        step,
+        as_written(method.config()),
+        len(rows),
+        work,
+        readings,
+        threat=ThreatRecord(**method.threat.to_json()),
+        title=type(method).__name__,
+        caption=method.captioned(),
+        certifies=method.certifies,
+    )
 
 
 def _survey(step: Planned, method: Survey, plan: Plan, model: Model, data: Dataset) -> Step:
     rows, readings = data.draw(plan.survey.sample, plan.seed), list[Reading]()
 
     def work(advance: Advance) -> Arrays:
-        arrays, reading = survey(method, model, data, rows)
+        arrays, reading = survey(method, plan.threshold(method), model, data[rows])
         readings.append(reading)
         advance(len(rows))
-        return arrays
+        return {"rows": to_numpy(rows)} | arrays
 
     return Step(step, as_written(method.config()), len(rows), work, readings)
 
@@ -105,7 +113,7 @@ def _predictions(step: Planned, plan: Plan, model: Model, data: Dataset) -> Step
         advance(len(data))
         assert data.rows is not None
         stored = {"rows": to_numpy(data.rows), "labels": to_numpy(data.labels), "logits": to_numpy(prediction.logits)}
-        return stored | measure(plan.metrics("performance"), model, prediction, readings)
+        return stored | measure(plan.metrics("predict"), model, prediction, readings)
 
     return Step(step, {}, len(data), work, readings)
 
@@ -138,7 +146,7 @@ def _explain(
             "values": to_numpy(attribution.values.float()),
             "by_feature": to_numpy(model.space.by_feature(attribution.values.float())),
         }
-        return stored | measure(plan.metrics("explanation"), model, attribution, readings, memory)
+        return stored | measure(plan.metrics("explain"), model, attribution, readings, memory)
 
     config, caption = as_written(explainer.config()), explainer.captioned(explainer.output)
     return Step(step, config, len(rows), work, readings, caption=caption)
@@ -160,7 +168,7 @@ def _attack(step: Planned, attack: Attack, plan: Plan, model: Model, drawn: tupl
             after = [model.space.describe(texts) for texts in shown]
             words = {"before": np.array(model.space.describe(few)), "after": np.array(after)}
         asked = [partial(found.at, k, attack.at(eps), model, inputs) for k, eps in enumerate(ordered)]
-        measured = measure_each(plan.metrics("robustness"), model, asked, readings)
+        measured = measure_each(plan.metrics("attack"), model, asked, readings)
         sure = {} if found.sure is None or found.sure_before is None else {
             "probability": to_numpy(torch.stack([torch.where(f, found.sure, found.sure_before) for f in at]))
         }  # fmt: skip

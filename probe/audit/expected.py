@@ -10,7 +10,8 @@ from probe.audit.manifest import PlanRecord
 NAMES = {"explainer": "explain"}  # how the name of a step begins, where it is not its kind
 
 
-SECTIONS = {"performance": "predict", "explanation": "explain", "robustness": "attack"}  # of a plan, by lens
+# Where a plan names the metrics of what a step gives, by the kind of the step.
+SECTIONS = {"predictions": "predict", "explainer": "explain", "attack": "attack", "certificate": "certify"}
 
 
 class Planned(NamedTuple):
@@ -43,9 +44,9 @@ def planned(plan: PlanRecord) -> list[Planned]:
     return steps
 
 
-def metrics_of(plan: PlanRecord, lens: str) -> list[tuple[str, Mapping[str, Any]]]:
-    """The metrics that a resolved plan takes of a lens: what each is called, and its settings as the plan has them."""
-    configs = getattr(plan, SECTIONS[lens]).metrics
+def metrics_of(plan: PlanRecord, kind: str) -> list[tuple[str, Mapping[str, Any]]]:
+    """The metrics that a resolved plan takes of steps of a kind: what each is called, and its settings there."""
+    configs = getattr(plan, SECTIONS[kind]).metrics if kind in SECTIONS else ()
     return list(zip(ids(configs), configs, strict=True))
 
 

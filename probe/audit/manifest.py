@@ -46,12 +46,12 @@ class AttackRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class CertifyRecord:
-    """Which certificates were asked for, on how many rows, at which radii, and how many are to be certified."""
+    """Which certificates were asked for, on how many rows, and at which radii."""
 
     sample: int
     methods: tuple[Config, ...]
+    metrics: tuple[Config, ...]
     eps: tuple[str, ...]
-    threshold: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +147,7 @@ class StepRecord:
     finds: str = ""  # of an attack: the weaker one whose every success it must find
     title: str = ""
     caption: str = ""
+    certifies: str = ""  # of a certificate: whose decision it certifies, where it is not the model's own
     readings: tuple[Reading, ...] = ()
     status: Literal["done", "not run", "error"]
     note: str

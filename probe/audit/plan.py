@@ -8,12 +8,13 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from probe.audit.asked import METRICS, Asked, Checks, asked
+from probe.audit.asked import READ, Asked, Checks, Judged, asked, measures, surveyed
 from probe.audit.expected import SECTIONS, ids
 from probe.audit.manifest import PlanRecord
 from probe.audit.sections import Config, Name, Section
 from probe.audit.sources import SOURCES, DataSource, ModelSource
 from probe.audit.strict import typed
+from probe.contracts import Metric, Survey
 from probe.declared import param, required
 from probe.errors import PlanError, ProbeError
 from probe.forms import Form, named
@@ -53,8 +54,8 @@ class CertifyPlan(Section):
 
     sample: int = param(100, "examples", low=0)
     methods: tuple[Config, ...] = param((), "as those of [explain]")
+    metrics: tuple[Config, ...] | None = param(None, "as those of [explain]; none: the usual")
     eps: tuple[Name, ...] = param(("0.1", "0.25"), "radii in the unit of the certificate's threat")
-    threshold: float = param(0.5, "the share of examples that are to be right and certified", low=0, high=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,8 +124,9 @@ class Plan(Section):
             plan,
             explain=replace(plan.explain, methods=explainers),
             attack=replace(plan.attack, methods=attacks, eps=eps),
+            survey=replace(plan.survey, methods=surveyed(plan.survey.methods, plan.checks)),
         )
-        plan = replace(plan, checks=plan.checks.over(plan.metrics(lens) for lens in METRICS))
+        plan = replace(plan, checks=plan.checks.over(plan._judged()))
         _check_methods(plan)
         return plan
 
@@ -144,20 +146,29 @@ class Plan(Section):
         """The surveys that the plan names."""
         return [build(discover("survey"), self._seeded(config)) for config in self.survey.methods]
 
-    def metrics(self, lens: str) -> list[Asked]:
-        """The metrics that the plan names of a lens, each with what it is called and what is asked of it."""
-        configs = getattr(self, SECTIONS[lens]).metrics or ()
+    def metrics(self, section: str) -> list[Asked]:
+        """The metrics that a section of the plan names, each with what it is called and what is asked of it."""
+        configs = getattr(self, section).metrics or ()
         built = [build(discover("metric"), self._seeded(config)) for config in configs]
-        return [
-            (id_, metric, self.checks.thresholds.get(metric.name(), metric.threshold))
-            for id_, metric in zip(ids(configs), built, strict=True)
-        ]
+        return [(id_, metric, self.threshold(metric)) for id_, metric in zip(ids(configs), built, strict=True)]
+
+    def threshold(self, method: Metric[Any] | Survey) -> float | None:
+        """What is asked of a metric or survey; None where nothing is."""
+        return self.checks.thresholds.get(method.name(), method.threshold)
+
+    def _judged(self) -> list[Judged]:
+        """What is measured, by its name, with what it asks for unless a check does."""
+        sections = [section for section in SECTIONS.values() if section != "certify" or self.certify.methods]
+        every = [metric for section in sections for _, metric, _ in self.metrics(section)]
+        return [(each.name(), each.threshold) for each in [*every, *self.surveys()]]
 
     def _with_metrics(self) -> "Plan":
-        """The metrics of each lens: those that the plan names, or the usual, and those that a check needs."""
+        """The metrics of each section: those that the plan names, or the usual, and those that a check needs."""
         sections = {
-            section: replace(getattr(self, section), metrics=asked(lens, getattr(self, section).metrics, self.checks))
-            for lens, section in SECTIONS.items()
+            section: replace(
+                getattr(self, section), metrics=asked(section, getattr(self, section).metrics, self.checks)
+            )
+            for section in SECTIONS.values()
         }
         return replace(self, **sections)
 
@@ -233,14 +244,22 @@ def _check_methods(plan: Plan) -> None:
     attacks = plan.attacks()
     every = [("explain.methods", plan.explainers()), ("attack.methods", attacks)]
     every += [("certify.methods", plan.certificates()), ("survey.methods", plan.surveys())]
-    every += [(f"{section}.metrics", [m for _, m, _ in plan.metrics(lens)]) for lens, section in SECTIONS.items()]
+    every += [(f"{section}.metrics", [m for _, m, _ in plan.metrics(section)]) for section in SECTIONS.values()]
     for where, built in every:
         if twice := [method for method in built if built.count(method) > 1]:
             raise PlanError(f"{where} names {twice[0].name()} twice with the same settings; leave one of them out")
-    for lens, section in SECTIONS.items():
-        if foreign := [metric for _, metric, _ in plan.metrics(lens) if metric.lens != lens]:
-            home = SECTIONS[foreign[0].lens]
-            raise PlanError(f"{section}.metrics names {foreign[0].name()}, which belongs to [{home}] metrics")
+    for section in SECTIONS.values():
+        if foreign := [metric for _, metric, _ in plan.metrics(section) if not measures(type(metric), section)]:
+            homes = " or ".join(f"[{home}] metrics" for home in READ if measures(type(foreign[0]), home))
+            raise PlanError(f"{section}.metrics names {foreign[0].name()}, which belongs to {homes or 'no plan'}")
+    if not plan.certify.methods:
+        metrics = discover("metric")
+        for name in plan.checks.thresholds:
+            if name in metrics and not any(measures(metrics[name], s) for s in SECTIONS.values() if s != "certify"):
+                raise PlanError(
+                    f"checks.{name} is asked of certificates, and the plan names none; add [certify] methods = "
+                    f'["{next(iter(discover("certificate")))}"], or leave that check out'
+                )
     for attack, config in zip(attacks, plan.attack.methods or (), strict=True):
         if not attack.threat.unit:
             raise PlanError(

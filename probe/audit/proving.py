@@ -1,11 +1,13 @@
-"""The steps of certificates and surveys: their evidence, and a reading that a verifier can reduce again."""
+"""The steps of certificates and surveys: their evidence, and readings that a verifier can reduce again."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from probe.audit.bundle import Arrays
+from probe.audit.measuring import measure_each
+from probe.audit.plan import Plan
 from probe.audit.readings import Reading, evidence_of
 from probe.contracts import Certificate, Survey
 from probe.dataset import Dataset
@@ -15,46 +17,28 @@ from probe.study.batches import together, whole
 from probe.study.steps import Advance
 from probe.tensors import to_numpy
 
-CERTIFIED = "certified_accuracy"
-
 
 def certify(
-    method: Certificate, asked: tuple[tuple[str, ...], float], model: Model, data: Dataset, advance: Advance
-) -> tuple[Arrays, Reading]:
-    """What a certificate proves of the data, and which are right and certified beyond each radius."""
-    radii, threshold = asked
+    method: Certificate, plan: Plan, model: Model, data: Dataset, told: tuple[list[Reading], Advance]
+) -> Arrays:
+    """What a certificate proves of the data, and what the metrics of the plan say of it at each radius."""
+    readings, advance = told
     inputs, labels = data.inputs, data.labels
     proof = whole(lambda part: method(model, inputs[part], labels[part]), len(data), together(inputs), advance)
-    eps = sorted(float(fraction(radius)) for radius in radii)
-    certified = np.stack([to_numpy(proof.certified(radius)).astype(float) for radius in eps])
+    eps = sorted(float(fraction(radius)) for radius in plan.certify.eps)
     arrays: dict[str, Any] = {
         "predicted": to_numpy(proof.predicted),
         "radius": to_numpy(proof.radius).astype(float),
         "eps": np.array(eps),
-        evidence_of(CERTIFIED): certified,
     }
-    whose = f"of {method.certifies}, not of the model alone; " if method.certifies else ""
-    note = f"{whose}each radius holds with probability {proof.level:g}" if proof.level < 1 else f"{whose}proved"
-    reading = Reading(
-        metric=CERTIFIED,
-        settings={"method": CERTIFIED},
-        reduction="proportion",
-        unit="share",
-        direction="at least",
-        threshold=threshold,
-        title="certified accuracy" if method.certifies else "robust",
-        notes={"": note},
-        status="done",
-        why="",
-    )
-    return arrays, reading
+    reaching = [partial(proof.reaching, radius) for radius in eps]
+    return arrays | measure_each(plan.metrics("certify"), model, reaching, readings)
 
 
-def survey(method: Survey, model: Model, data: Dataset, rows: Tensor) -> tuple[Arrays, Reading]:
+def survey(method: Survey, threshold: float | None, model: Model, data: Dataset) -> tuple[Arrays, Reading]:
     """What a survey gathers of some rows, an entry for each item."""
-    found = method(model, data[rows])
+    found = method(model, data)
     arrays = {
-        "rows": to_numpy(rows),
         "items": np.array(list(found.items)),
         evidence_of(method.name()): to_numpy(found.evidence).astype(float),
     }
@@ -64,7 +48,7 @@ def survey(method: Survey, model: Model, data: Dataset, rows: Tensor) -> tuple[A
         reduction=method.reduction,
         unit=method.unit,
         direction=method.direction,
-        threshold=None,
+        threshold=threshold,
         title=method.asks,
         notes={"item": method.item},
         status="done",

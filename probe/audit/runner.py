@@ -242,6 +242,7 @@ class _Shelf:
             finds=step.finds,
             title=step.title,
             caption=step.caption,
+            certifies=step.certifies,
             readings=tuple(step.readings) if how.status == "done" else (),
             status=how.status,
             note=how.note,

@@ -34,6 +34,12 @@ class Certificate(Method, ABC):
     def certify(self, model: Model, inputs: Inputs) -> tuple[Labels, PerExample]:
         """Return what is decided for each input, -1 where nothing can be said, and the radius within which it holds."""
 
+    @final
+    def captioned(self) -> str:
+        """Of what its radii hold, and how surely."""
+        whose = f"of {self.certifies}, not of the model alone; " if self.certifies else ""
+        return whose + (f"each radius holds with probability {self.level():g}" if self.level() < 1 else "proved")
+
     def level(self) -> float:
         """The probability with which each radius holds: 1 where it is proved, and not found by drawing."""
         return 1.0

@@ -3,15 +3,17 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from copy import copy
-from typing import ClassVar, Generic, TypeVar, final, get_type_hints
+from inspect import isclass
+from typing import Any, ClassVar, Generic, TypeVar, final, get_args, get_type_hints
 
 from probe.contracts.reducer import Reducer
+from probe.errors import ContractError
 from probe.formatting import Unit
 from probe.model import Model
-from probe.results import Result, Scores
+from probe.results import Scores, _Result
 from probe.shapes import Evidence
 
-R = TypeVar("R", bound=Result)
+R = TypeVar("R", bound=_Result)
 
 
 class Metric(Reducer, ABC, Generic[R]):
@@ -33,15 +35,26 @@ class Metric(Reducer, ABC, Generic[R]):
         return {}
 
     @classmethod
-    def result_type(cls) -> type[Result]:
-        """The kind of result that `measure` is annotated to take."""
-        return get_type_hints(cls.measure)["result"]
+    def result_type(cls) -> Any:
+        """The kind of result that `measure` is annotated to take, or a union of several.
+
+        Raises:
+            ContractError: if it does not say which.
+        """
+        said = get_type_hints(cls.measure).get("result")
+        if not all(isclass(each) and issubclass(each, _Result) for each in get_args(said) or (said,)):
+            raise ContractError(
+                f"{cls.__name__}.measure does not say which result it measures; annotate it, as in "
+                "`def measure(self, model: Model, result: Attribution) -> Evidence`"
+            )
+        return said
 
     @final
     def __call__(self, model: Model, result: R) -> Scores:
         """Measure a result."""
         if not isinstance(result, self.result_type()):
-            raise TypeError(f"{self} reads {self.result_type().__name__}, got {type(result).__name__}")
+            wanted = getattr(self.result_type(), "__name__", str(self.result_type()))
+            raise TypeError(f"{self} reads {wanted}, got {type(result).__name__}")
         before = copy(model.usage)
         return Scores(self.measure(model, result).detach(), self, model.usage - before)
 

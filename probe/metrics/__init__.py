@@ -1,5 +1,6 @@
 """Numbers that say how good a model or an explanation is, each over the evidence of every example."""
 
+from probe.metrics.certified import CertifiedAccuracy
 from probe.metrics.faithfulness import Completeness, Deletion, Insertion
 from probe.metrics.prediction import Accuracy, AreaUnderROC, CalibrationError, RobustAccuracy
 from probe.metrics.regression import MeanAbsoluteError, RootMeanSquaredError, RSquared
@@ -9,6 +10,7 @@ __all__ = [
     "Accuracy",
     "AreaUnderROC",
     "CalibrationError",
+    "CertifiedAccuracy",
     "Completeness",
     "Deletion",
     "Insertion",

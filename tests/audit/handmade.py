@@ -51,7 +51,7 @@ def bundle(folder: Path, arrays: dict[str, dict[str, Any]], groups: pd.DataFrame
 
 
 def _step(step: Planned, plan: PlanRecord, arrays: dict[str, Any]) -> dict[str, Any]:
-    names = [] if step.kind == "instances" else [metric for metric, _ in metrics_of(plan, step.lens)]
+    names = [] if step.kind == "instances" else [metric for metric, _ in metrics_of(plan, step.kind)]
     record = {"name": step.name, "kind": step.kind, "id": step.id, "lens": step.lens, "method": dict(step.method)}
     record["readings"] = [reading(name, plan.threshold(name)) for name in names if f"measured-{name}" in arrays]
     of_attack = step.kind == "attack"
@@ -59,7 +59,15 @@ def _step(step: Planned, plan: PlanRecord, arrays: dict[str, Any]) -> dict[str, 
     record["title"] = str(step.method["method"]).upper() if of_attack else ""
     record["answer"] = "wrong" if of_attack else ""
     record["finds"] = discover("attack")[step.method["method"]].finds if of_attack else ""
-    return record | {"caption": "", "status": "done", "note": "", "seconds": 0.1, "forward": 1, "backward": 0}
+    return record | {
+        "caption": "",
+        "certifies": "",
+        "status": "done",
+        "note": "",
+        "seconds": 0.1,
+        "forward": 1,
+        "backward": 0,
+    }
 
 
 def pairs(own: list[float], other: list[float]) -> np.ndarray[Any, Any]:

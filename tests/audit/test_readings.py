@@ -12,21 +12,23 @@ from probe_dashboards.views import instance, performance
 from probe import formatting, predict
 from probe.audit import plan_from, read, run, verify
 from probe.audit.asked import METRICS as USUAL
-from probe.audit.expected import SECTIONS, ids
+from probe.audit.expected import ids
 from probe.audit.reading import readings
 from probe.audit.readings import evidence_of
 from probe.audit.strict import plain as plain_of
 from probe.audit.toml import to_toml
 from probe.errors import IntegrityError, PlanError, UnknownMethod
-from probe.metrics import MeanAbsoluteError, RSquared
+from probe.metrics import CertifiedAccuracy, MeanAbsoluteError, RSquared
 from probe.registry import discover
 from probe.report import render
 from tests.audit.conftest import table
 from tests.audit.forging import sign
 
-# Those of a regression are tried in tests/test_regression.py.
-METRICS = {name: kind() for name, kind in discover("metric").items() if kind not in (MeanAbsoluteError, RSquared)}
-BY_LENS = {lens: [name for name, metric in METRICS.items() if metric.lens == lens] for lens in SECTIONS}
+# Those of a regression are tried in tests/test_regression.py, those of certificates in tests/audit/test_proofs.py.
+ELSEWHERE = (CertifiedAccuracy, MeanAbsoluteError, RSquared)
+METRICS = {name: kind() for name, kind in discover("metric").items() if kind not in ELSEWHERE}
+LENSES = ("performance", "explanation", "robustness")
+BY_LENS = {lens: [name for name, metric in METRICS.items() if metric.lens == lens] for lens in LENSES}
 LIME, PGD = (
     ({"method": "lime", "samples": 60}, {"method": "lime", "samples": 90}),
     ({"method": "pgd", "steps": 1}, {"method": "pgd", "steps": 3}),
@@ -97,13 +99,13 @@ def test_the_evidence_is_what_the_library_measures_of_the_same_result(made):
     rows = torch.from_numpy(made.arrays("instances")["rows"])
     for explainer, step in zip(plan.explainers(), steps_of(made, "explanation"), strict=True):
         attribution, held = explainer(model, data.inputs[rows]), made.arrays(step.name)
-        for id_, metric, _ in plan.metrics("explanation"):
+        for id_, metric, _ in plan.metrics("explain"):
             if evidence_of(id_) in held:
                 assert held[evidence_of(id_)] == pytest.approx(
                     metric(model, attribution).evidence.double().numpy(), abs=1e-9
                 )
     for attack, step in zip(plan.attacks(), steps_of(made, "robustness"), strict=True):
-        held, (id_, metric, _) = made.arrays(step.name), plan.metrics("robustness")[0]
+        held, (id_, metric, _) = made.arrays(step.name), plan.metrics("attack")[0]
         drawn = torch.from_numpy(held["rows"])
         for eps, evidence in zip(("0.05", "0.2"), held[evidence_of(id_)], strict=True):
             result = attack.at(eps)(model, data.inputs[drawn], data.labels[drawn])
@@ -144,7 +146,7 @@ def test_a_metric_that_nobody_listed_is_in_plan_findings_report_and_viewer(made)
 
 def test_a_check_of_a_metric_that_the_plan_does_not_list_has_it_taken():
     plan = plan_from({"name": "p", "model": {"zoo": "any"}, "checks": {"sparseness": 0.3}}).resolve(form="table")
-    assert [config["method"] for config in plan.explain.metrics] == [*USUAL["explanation"], "sparseness"]
+    assert [config["method"] for config in plan.explain.metrics] == [*USUAL["explain"], "sparseness"]
     assert plan.checks.thresholds["sparseness"] == 0.3
     assert plan.checks.thresholds["completeness"] == METRICS["completeness"].threshold
     assert plan_from(plan.to_json()).resolve(form="table") == plan

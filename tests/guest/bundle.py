@@ -30,8 +30,8 @@ PLAN: dict[str, Any] = {
         "eps": ["0.5", "1"],
     },
     "survey": {"methods": ["class_rates", {"method": "class_rates", "sure": 0.8}]},
-    "bias": {"positive": "north", "groups": ["coast"], "smallest": 5},
-    "checks": {"largest_share": 0.5},
+    "bias": {"positive": "north", "groups": ["coast"], "min_group_size": 5},
+    "checks": {"largest_share": 0.5, "certified_accuracy": 0.45, "class_rates": 0.3},
 }
 
 

@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from probe import Attribution, Dataset, Model, Perturbation, Prediction, Regression, Space, load, predict
+from probe import Attribution, Certification, Dataset, Model, Perturbation, Prediction, Regression, Space, load, predict
 from probe.attacks import FGSM
+from probe.certificates import RandomizedSmoothing
 from probe.contracts import Proportion
 from probe.errors import DataError
 from probe.explainers import IntegratedGradients, KernelShap
@@ -58,6 +59,7 @@ def result_for(kind, model, x, y):
         Prediction: lambda: predict(model, data),
         Attribution: lambda: IntegratedGradients()(model, x, y),
         Perturbation: lambda: FGSM(eps=0.3)(model, x, y),
+        Certification: lambda: RandomizedSmoothing(draws=50)(model, x, y),
     }[kind]()
 
 
@@ -81,7 +83,7 @@ def test_a_metric_asks_the_model_that_it_is_given_or_refuses(metric, kept, rows,
         foreign = metric(other, result)
         # What is measured of the values alone is the same whoever is asked.
         assert foreign.cost.forward > 0 or torch.equal(foreign.evidence, own.evidence)
-        assert metric.name() == "sparseness" or not torch.equal(foreign.evidence, own.evidence)
+        assert metric.name() in ("sparseness", "certified_accuracy") or not torch.equal(foreign.evidence, own.evidence)
 
 
 def test_answers_of_a_function_are_known_by_the_function(rows):
@@ -141,4 +143,4 @@ def test_an_audit_and_a_metric_reduce_the_same_evidence_to_the_same_number(name,
     for seed in (0, 5):
         own = reduction(metric.reduction, metric.config()).estimate(evidence, seed)
         assert own[:3] == (scores.value, *scores.interval(seed=seed))
-    assert isinstance(metric, Proportion) == (name in ("accuracy", "robust_accuracy"))
+    assert isinstance(metric, Proportion) == (name in ("accuracy", "robust_accuracy", "certified_accuracy"))

@@ -25,6 +25,7 @@ class Assessment:
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     readings: list[Sequence[Any]] = field(default_factory=list)  # rows of the table of that name
+    surveyed: list[Sequence[Any]] = field(default_factory=list)  # rows of the table of surveys
 
 
 @dataclass(frozen=True)
@@ -87,11 +88,19 @@ def read(
             continue
         for at, seen in parts(step.kind, arrays, evidence(arrays, reading)):
             estimate = reducing(reading).estimate(seen, bundle.manifest.plan.seed)
-            row = (step.lens, step.name, reading.metric, reading.title, at, reading.unit, *estimate)
-            result.readings.append(row)
+            if step.kind == "survey":
+                result.surveyed.append((name, reading.title, at, reading.unit, *estimate))
+            else:
+                row = (step.lens, step.name, reading.metric, reading.title, at, reading.unit, *estimate)
+                result.readings.append(row)
             if reading.threshold is not None and reading.metric not in silent:
-                reach = f" at {reach_of(bundle.manifest, step, at)}" if isinstance(at, float) else ""
+                reach = (
+                    f" at {reach_of(bundle.manifest, step, at)}" if isinstance(at, float) else f": {at}" if at else ""
+                )
                 finding = _judged(bundle, step, reading, estimate, f"{title}{reach}")
+                if isinstance(at, str) and (items := len(arrays["items"])) > 1:
+                    items_note = f"one of {items} items, each with an interval of its own"
+                    finding = replace(finding, note="; ".join(filter(None, (finding.note, items_note))))
                 result.findings.append(replace(finding, about=about))
 
 

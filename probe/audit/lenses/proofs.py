@@ -1,42 +1,41 @@
 """What certificates prove, and what surveys find of each item. No torch."""
 
+from dataclasses import replace
+
 import pandas as pd
 
-from probe.audit.budgets import reach_of
 from probe.audit.bundle import Bundle
-from probe.audit.lenses.common import Assessment, describe
-from probe.audit.readings import evidence, parts, reducing
+from probe.audit.lenses.common import Assessment, read
+from probe.audit.manifest import StepRecord
 from probe.audit.titles import name_of
-from probe.finding import Threshold, check
+from probe.finding import Finding
 
 COLUMNS = ["survey", "asks", "item", "unit", "value", "low", "high", "n"]
+CERTIFIED = "certified_accuracy"
 
 
 def assess(bundle: Bundle, result: Assessment) -> None:
-    """A finding at each radius of each certificate, and a table of all that was surveyed."""
-    manifest, surveyed = bundle.manifest, []
-    for step in manifest.steps:
-        if step.status != "done" or step.kind not in ("certificate", "survey"):
+    """What was measured of each certificate at each radius, and a table of all that was surveyed."""
+    for step in bundle.manifest.steps:
+        if not step.done or step.kind not in ("certificate", "survey"):
             continue
-        arrays, (reading,) = bundle.arrays(step.name), step.readings
-        for at, seen in parts(step.kind, arrays, evidence(arrays, reading)):
-            estimate = reducing(reading).estimate(seen, manifest.plan.seed)
-            if step.kind == "survey":
-                surveyed.append((name_of(manifest, step), reading.title, at, reading.unit, *estimate))
-                continue
-            result.readings.append((step.lens, step.name, reading.metric, reading.title, at, reading.unit, *estimate))
-            finding = check(
-                step.lens,
-                f"{name_of(manifest, step)}: {reading.title} at {reach_of(manifest, step, float(at or 0))}",
-                estimate,
-                Threshold(float(reading.threshold or 0), reading.direction),
-                unit=reading.unit,
-                step=step.name,
-                metric=reading.metric,
-                method=f"{describe(step.method)}, {reducing(reading).method}",
-                seed=manifest.plan.seed,
-                note=reading.notes.get("", ""),
-            )
-            result.findings.append(finding)
-    if surveyed:
-        result.tables["surveys"] = pd.DataFrame(surveyed, columns=COLUMNS)
+        before = len(result.findings)
+        read(bundle, step, result)
+        if step.kind == "certificate":
+            name = name_of(bundle.manifest, step)
+            result.findings[before:] = [_certified(step, name, finding) for finding in result.findings[before:]]
+    if result.surveyed:
+        result.tables["surveys"] = pd.DataFrame(result.surveyed, columns=COLUMNS)
+
+
+def _certified(step: StepRecord, name: str, finding: Finding) -> Finding:
+    """A certificate of the model itself may prove it robust; what it does not certify may be robust all the same."""
+    finding = replace(finding, note="; ".join(filter(None, (step.caption, finding.note))))
+    if step.certifies or finding.metric != CERTIFIED:
+        return finding
+    start = f"{name}: "
+    title = f"{start}robust{finding.check.removeprefix(f'{start}certified accuracy')}"
+    if finding.status != "fail":
+        return replace(finding, check=title)
+    note = f"{finding.note}; what is not certified may be robust all the same: only an attack refutes it"
+    return replace(finding, check=title, status="inconclusive", note=note)

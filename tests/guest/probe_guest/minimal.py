@@ -28,7 +28,7 @@ class Bisect(Attack):
 
     def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
         _, _, gradient = aim.slope(inputs)
-        unit = model.space.unit(inputs)
+        unit = model.space.scale_of(inputs)
         length = (gradient * unit).flatten(1).norm(dim=1)
         way = gradient * unit**2 / column(length.clamp(min=1e-12), inputs)
         lowest, highest = model.space.bounds
