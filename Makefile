@@ -7,7 +7,7 @@ ifndef OMP_WAIT_POLICY
 export GOMP_SPINCOUNT ?= 1000
 endif
 
-.PHONY: audit setup test clean
+.PHONY: audit setup test mutants clean
 
 audit: setup
 	@# 1 means findings, which is an audit's business and no failure of make.
@@ -23,6 +23,10 @@ test: .venv/.installed-dev
 	@# One thread for each of several processes: tests are many and small.
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow" -n auto --dist worksteal
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m slow -n auto --dist worksteal
+
+# Do the tests bite? Small errors in the modules that decide numbers; takes about half an hour, and no part of `test`.
+mutants: .venv/.installed-dev
+	$(BIN)/python -m tests.mutation --count 300 --seed 0
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

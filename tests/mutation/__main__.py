@@ -89,7 +89,11 @@ def _tests(copy: Path) -> list[str]:
 
 def _copy(target: Path) -> Path:
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     for name in listed.stdout.splitlines():
         if (ROOT / name).is_file():
@@ -98,7 +102,9 @@ def _copy(target: Path) -> Path:
     return target
 
 
-def _judge(sample: list[Mutant], recorded: dict[str, Any], folder: Path, asked: argparse.Namespace) -> list[dict[str, Any]]:
+def _judge(
+    sample: list[Mutant], recorded: dict[str, Any], folder: Path, asked: argparse.Namespace
+) -> list[dict[str, Any]]:
     """Share the errors out; each worker has its own copy of the tree and writes a line for each error."""
     started, workers = time.monotonic(), []
     for job in range(asked.jobs):
@@ -121,7 +127,12 @@ def _judge(sample: list[Mutant], recorded: dict[str, Any], folder: Path, asked: 
 
 def _try(mutant: Mutant, copy: Path, tests: list[str]) -> dict[str, Any]:
     file = copy / mutant.module
-    found = {"where": f"{mutant.module}:{mutant.line}", "before": mutant.before, "after": mutant.after, "tests": len(tests)}
+    found = {
+        "where": f"{mutant.module}:{mutant.line}",
+        "before": mutant.before,
+        "after": mutant.after,
+        "tests": len(tests),
+    }
     if not tests:
         return found | {"end": "untested"}
     original = file.read_text()
@@ -153,7 +164,9 @@ def _in_child(copy: Path, run: Any, limit: float) -> int | None:
         os.setsid()
         os.chdir(copy)
         # What stands in the paths of the installed project would be imported before the copy.
-        sys.path[:] = [str(copy), str(copy / "models"), str(copy / "dashboards")] + [p for p in sys.path if not _ours(p)]
+        sys.path[:] = [str(copy), str(copy / "models"), str(copy / "dashboards")] + [
+            p for p in sys.path if not _ours(p)
+        ]
         sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in repr(finder).lower()]
         for name in [name for name in sys.modules if name.split(".")[0] in ("tests", "probe")]:
             del sys.modules[name]
@@ -182,7 +195,10 @@ def _in_child(copy: Path, run: Any, limit: float) -> int | None:
 
 
 def _ours(path: str) -> bool:
-    return path in ("", str(ROOT), str(ROOT / "models"), str(ROOT / "dashboards")) or Path(path, "probe", "model.py").exists()
+    return (
+        path in ("", str(ROOT), str(ROOT / "models"), str(ROOT / "dashboards"))
+        or Path(path, "probe", "model.py").exists()
+    )
 
 
 def _report(results: list[dict[str, Any]], asked: argparse.Namespace) -> None:
@@ -191,7 +207,8 @@ def _report(results: list[dict[str, Any]], asked: argparse.Namespace) -> None:
     asked.out.write_text(json.dumps({"seed": asked.seed, "ends": ends, "mutants": results}, indent=1) + "\n")
     for result in sorted((r for r in results if r["end"] != "killed"), key=lambda r: r["where"]):
         print(f"{result['end']}: {result['where']}\n    - {result['before']}\n    + {result['after']}")
-    print(f"killed {ends['killed']} of {len(results)} ({share:.0%}); survived {ends['survived']}, untested {ends['untested']}")
+    counts = ", ".join(f"{number} {end}" for end, number in ends.items())
+    print(f"killed {share:.0%} of {len(results)}: {counts}")
 
 
 if __name__ == "__main__":

@@ -53,7 +53,9 @@ def record(root: Path, files: list[str], tests: list[str], kept: Path) -> int:
     """Run the tests once and write what they ran to `kept`."""
     lines = Lines(root, files)
     code = pytest.main(["-q", "-m", "not slow", "-p", "no:cacheprovider", "-p", "no:xdist", *tests], plugins=[lines])
-    kept.write_text(json.dumps({"hits": {key: sorted(tests) for key, tests in lines.hits.items()}, "seconds": lines.seconds}))
+    kept.write_text(
+        json.dumps({"hits": {key: sorted(tests) for key, tests in lines.hits.items()}, "seconds": lines.seconds})
+    )
     return int(code)
 
 

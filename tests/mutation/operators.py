@@ -135,9 +135,7 @@ def _condition(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _statement(node: ast.AST) -> Iterator[ast.AST]:
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-        yield ast.Pass()
-    elif isinstance(node, ast.AugAssign):
+    if (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)) or isinstance(node, ast.AugAssign):
         yield ast.Pass()
     elif isinstance(node, ast.If | ast.While):
         yield type(node)(ast.Constant(value=False), node.body, node.orelse)
