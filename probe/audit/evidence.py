@@ -102,7 +102,7 @@ def _survey(step: Planned, method: Survey, plan: Plan, model: Model, data: Datas
         advance(len(rows))
         return {"rows": to_numpy(rows)} | arrays
 
-    return Step(step, as_written(method.config()), len(rows), work, readings)
+    return Step(step, as_written(method.config()), len(rows), work, readings, caption=method.summary())
 
 
 def _predictions(step: Planned, plan: Plan, model: Model, data: Dataset) -> Step:

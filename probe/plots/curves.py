@@ -29,15 +29,18 @@ def robustness(
     *,
     threshold: tuple[float, float] | None = None,
     unit: str = "",
+    labels: tuple[str, str] = ("radius of the attack", "accuracy"),
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """Accuracy of what was right and stayed right, against the radius of an attack.
+    """Accuracy of what was right and stayed right, against the radius of an attack or of a proof.
 
     Args:
         curves: by name of the attack (or of the group); x is the radius, y a share.
-        threshold: a radius, drawn as a cross, and the share that was asked for at all of them, as a line.
+        threshold: a radius, drawn as a cross unless it is NaN, and the share that was asked for at all of them, as a
+            line.
         unit: of the radius.
+        labels: of the axes.
         title: drawn above.
         ax: where to draw; Axes of their own unless given.
     """
@@ -65,8 +68,8 @@ def robustness(
     ax.minorticks_off()
     ax.set_ylim(-0.02, 1.02)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    ax.set_xlabel(safe_label(f"radius of the attack{f' ({unit})' if unit else ''}", 80), fontsize=NORMAL, color=INK)
-    ax.set_ylabel("accuracy", fontsize=NORMAL, color=INK)
+    ax.set_xlabel(safe_label(f"{labels[0]}{f' ({unit})' if unit else ''}", 80), fontsize=NORMAL, color=INK)
+    ax.set_ylabel(safe_label(labels[1], 80), fontsize=NORMAL, color=INK)
     ax.legend(fontsize=SMALL, labelcolor=INK, frameon=False, loc="best", handlelength=2.6)
     _title(ax, title)
     return ax

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 
+from probe.formatting import Unit
 from probe.plots.canvas import new_axes
 from probe.plots.style import CATEGORIES, INK, MUTED, NORMAL, SMALL, safe_label, style_axes
 
@@ -20,7 +21,7 @@ def forest(  # noqa: PLR0913 - columns of one table, then settings by name
     counts: ArrayLike | None = None,
     faint: ArrayLike | None = None,
     threshold: float | None = None,
-    share: bool = True,
+    unit: Unit = "share",
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
@@ -34,7 +35,7 @@ def forest(  # noqa: PLR0913 - columns of one table, then settings by name
         counts: what each estimate rests on; shown after the name.
         faint: True for rows that are shown but not compared, such as groups that are too small: hollow and dashed.
         threshold: where a line is drawn.
-        share: whether values are shares, drawn from 0 %.
+        unit: of the values; shares are drawn from 0 %, and differences of shares in percentage points.
         title: drawn above.
         ax: where to draw; Axes of their own unless given.
     """
@@ -60,7 +61,7 @@ def forest(  # noqa: PLR0913 - columns of one table, then settings by name
     ax.set_ylim(len(labels) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
-    if share:
+    if unit == "share":
         # From 0, and no further than the intervals reach.
         reach = max(0.2, min(1.0, np.ceil(10 * np.nanmax(np.append(upper, 0.0)) + 0.2) / 10))
         ax.set_xlim(-0.02 * reach, 1.02 * reach)
@@ -69,6 +70,8 @@ def forest(  # noqa: PLR0913 - columns of one table, then settings by name
     else:
         ax.axvline(0, color=INK, linewidth=0.8, alpha=0.6, zorder=1)
         ax.locator_params(axis="x", nbins=5)
+        if unit == "points":
+            ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=None, symbol=" pp"))
     if title:
         ax.set_title(safe_label(title, 60), fontsize=NORMAL, color=INK, loc="left", pad=5)
     return ax

@@ -8,7 +8,19 @@ from markupsafe import Markup, escape
 
 from probe.audit.bundle import Bundle
 from probe.plots.style import AGAINST, FOR
-from probe.report.sections import bias, cost, cover, explanation, performance, register, robustness, subject
+from probe.report.sections import (
+    bias,
+    certificates,
+    cost,
+    cover,
+    evidence,
+    explanation,
+    performance,
+    register,
+    robustness,
+    subject,
+    surveys,
+)
 from probe.statuses import STATUSES
 from probe.text import visible
 
@@ -25,7 +37,10 @@ def render(bundle: Bundle) -> str:
         performance.section(bundle),
         explanation.section(bundle),
         robustness.section(bundle),
+        certificates.section(bundle),
+        surveys.section(bundle),
         bias.section(bundle),
+        evidence.section(bundle),
         cost.section(bundle),
         cost.limits(bundle),
         cost.reproduction(bundle),

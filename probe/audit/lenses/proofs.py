@@ -1,6 +1,8 @@
 """What certificates prove, and what surveys find of each item. No torch."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
@@ -9,7 +11,9 @@ from probe.audit.lenses.common import Assessment, read
 from probe.audit.manifest import StepRecord
 from probe.audit.titles import name_of
 from probe.finding import Finding
+from probe.statistics import proportion
 
+ABSTENTIONS = "abstentions"
 COLUMNS = ["survey", "asks", "item", "unit", "value", "low", "high", "n"]
 CERTIFIED = "certified_accuracy"
 
@@ -23,6 +27,7 @@ def assess(bundle: Bundle, result: Assessment) -> None:
         read(bundle, step, result)
         if step.kind == "certificate":
             name = name_of(bundle.manifest, step)
+            result.readings += _besides(bundle, step)
             result.findings[before:] = [_certified(step, name, finding) for finding in result.findings[before:]]
     if result.surveyed:
         result.tables["surveys"] = pd.DataFrame(result.surveyed, columns=COLUMNS)
@@ -39,3 +44,13 @@ def _certified(step: StepRecord, name: str, finding: Finding) -> Finding:
         return replace(finding, check=title)
     note = f"{finding.note}; what is not certified may be robust all the same: only an attack refutes it"
     return replace(finding, check=title, status="inconclusive", note=note)
+
+
+def _besides(bundle: Bundle, step: StepRecord) -> Iterator[Sequence[Any]]:
+    """On how many rows a certificate abstains, and where its curve begins: what is right at the least change."""
+    arrays = bundle.arrays(step.name)
+    yield step.lens, step.name, ABSTENTIONS, "abstentions", None, "share", *proportion(arrays["predicted"] < 0)
+    begins = (arrays["predicted"] == bundle.arrays("predictions")["labels"][arrays["rows"]]) & (arrays["radius"] > 0)
+    title = next((reading.title for reading in step.readings if reading.metric == CERTIFIED), "")
+    if title:
+        yield step.lens, step.name, CERTIFIED, title, 0.0, "share", *proportion(begins)

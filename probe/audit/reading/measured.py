@@ -8,7 +8,7 @@ from probe.audit.bundle import Bundle
 from probe.audit.manifest import StepRecord
 from probe.audit.titles import name_of, title_of
 from probe.finding import Finding
-from probe.formatting import Measured, Unit, count, defined, estimate
+from probe.formatting import Measured, Unit, count, defined, estimate, settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +42,42 @@ class Measurement:
         return count(self.n)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What a step left, whatever its kind."""
+
+    step: str
+    kind: str
+    method: str
+    status: str
+    settings: str
+    note: str
+    arrays: str  # their names and shapes, in words
+
+
+def evidence(bundle: Bundle) -> list[Evidence]:
+    """What each step left."""
+    return [
+        Evidence(
+            step=step.name,
+            kind=step.kind,
+            method=title_of(bundle.manifest, step) if step.method.get("method") else "",
+            status=step.status,
+            settings=settings(step.method),
+            note=step.note,
+            arrays=_arrays(bundle, step),
+        )
+        for step in bundle.manifest.steps
+    ]
+
+
+def _arrays(bundle: Bundle, step: StepRecord) -> str:
+    if not bundle.has(f"arrays/{step.name}.npz"):
+        return ""
+    held = bundle.arrays(step.name)
+    return ", ".join(f"{name} {' x '.join(map(str, array.shape))}".strip() for name, array in held.items())
+
+
 def readings(bundle: Bundle, lens: str, step: str = "") -> list[dict[str, Any]]:
     """The rows of the table of readings that are of a lens, or of one of its steps."""
     if not bundle.has("tables/readings.csv"):
@@ -64,16 +100,10 @@ def measured(bundle: Bundle, *, lens: str = "", kind: str = "", step: str = "") 
 
 
 def _rows(bundle: Bundle, step: StepRecord) -> list[Measurement]:
-    made = {f.check: f for f in bundle.manifest.findings if f.step == step.name}
-    single = {f.metric: f for f in made.values()}
-    found = []
-    for row in readings(bundle, step.lens, step.name):
-        eps = float(row["eps"]) if defined(row["eps"]) else None
-        at = "" if eps is None else reach_of(bundle.manifest, step, eps)
-        title = ": ".join(filter(None, (name_of(bundle.manifest, step), row["title"])))
-        finding = made.get(f"{title} at {at}") if at else single.get(row["metric"])
-        found.append(_measurement(bundle, step, row, finding, eps))
-    return found
+    return [
+        _measurement(bundle, step, row, float(row["eps"]) if defined(row["eps"]) else None)
+        for row in readings(bundle, step.lens, step.name)
+    ]
 
 
 def _items(bundle: Bundle, step: StepRecord) -> list[Measurement]:
@@ -82,17 +112,19 @@ def _items(bundle: Bundle, step: StepRecord) -> list[Measurement]:
     table = bundle.table("surveys")
     own = table[table["survey"] == name_of(bundle.manifest, step)].to_dict("records")
     metric = step.readings[0].metric if step.readings else ""
-    return [_measurement(bundle, step, {**row, "metric": metric, "title": row["asks"]}, None) for row in own]
+    return [_measurement(bundle, step, {**row, "metric": metric, "title": row["asks"]}) for row in own]
 
 
 def _measurement(
     bundle: Bundle,
     step: StepRecord,
     row: dict[Any, Any],
-    finding: Finding | None,
     eps: float | None = None,
 ) -> Measurement:
     item = str(row.get("item", ""))
+    reach = "" if eps is None else reach_of(bundle.manifest, step, eps)
+    end = f" at {reach}" if reach else f": {item}" if item else ""
+    finding = _finding(bundle, step, str(row["metric"]), end)
     value, low, high = (float(row[key]) if defined(row[key]) else None for key in ("value", "low", "high"))
     return Measurement(
         lens=step.lens,
@@ -102,7 +134,7 @@ def _measurement(
         title=str(row["title"]),
         eps=eps,
         item=item,
-        at=item if eps is None else reach_of(bundle.manifest, step, eps),
+        at=reach or item,
         unit=row["unit"],
         value=value,
         low=low,
@@ -111,3 +143,9 @@ def _measurement(
         status=finding.status if finding else "",
         note=finding.note if finding else "",
     )
+
+
+def _finding(bundle: Bundle, step: StepRecord, metric: str, end: str) -> Finding | None:
+    """The finding that a number led to; its check ends with the radius or the item that the number is of."""
+    made = (f for f in bundle.manifest.findings if (f.step, f.metric) == (step.name, metric))
+    return next((f for f in made if f.check.endswith(end)), None)

@@ -54,6 +54,21 @@ def why_empty(bundle: Bundle, lens: str) -> list[Missing]:
     return missing(bundle, lens) or [Missing(lens, "this part of the audit", "not run", none)]
 
 
+def unmade(bundle: Bundle, kind: str) -> list[Missing]:
+    """The steps of a kind that did not run, or why there is none at all."""
+    manifest = bundle.manifest
+    ran = {step.name: step for step in manifest.steps}
+    found = []
+    for step in planned(manifest.plan):
+        if step.kind == kind and (step.name in ran or not bundle.complete):
+            status, note = (
+                (ran[step.name].status, ran[step.name].note) if step.name in ran else ("not run", NEVER_BEGUN)
+            )
+            found.append(Missing(step.lens, step.name, status, note))
+    missing = [each for each in found if each.status != "done"]
+    return missing if found else [Missing("", f"{kind}s", "not run", "the plan names none")]
+
+
 def ended(status: str, *, written: bool) -> str:
     """How an audit ended: complete, interrupted or killed; running where a process writes it at this moment."""
     return "running" if written else {"running": "killed"}.get(status, status)

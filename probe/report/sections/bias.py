@@ -11,7 +11,7 @@ from probe.audit.reading import ASSUMED, CHAPTERS, favourable
 from probe.bias.strata import unit_of
 from probe.formatting import Measured, Unit, count, estimate, number, p_value, threshold, words
 from probe.report.parts import Badge, Block, Cell, Figure, Section, Table, Text, panel
-from probe.report.sections.common import records, with_absence
+from probe.report.sections.common import chapter, records, with_absence
 
 RATES = {
     "selection_rate": ("Selection rate", ("tn", "fp", "fn", "tp")),
@@ -35,15 +35,12 @@ def section(bundle: Bundle) -> Section:
                 blocks += _small(small[small["attribute"] == attribute], str(attribute))
     plan = bundle.manifest.plan.bias
     named, assumed = favourable(bundle.manifest)
-    return Section(
+    favoured = f" The favourable answer is {named}{f': {ASSUMED}' if assumed else ''}." if named else ""
+    return chapter(
         "bias",
-        CHAPTERS["bias"],
         with_absence(bundle, "bias", blocks),
-        shows="How often each group gets the favourable answer"
-        + (f" ({named}{f': {ASSUMED}' if assumed else ''})" if named else "")
-        + ", how often it is right or wrong for them, and which gaps the rows can tell from chance.",
-        hides="Why groups differ, whether a difference is justified, and anything about groups that the data does not "
-        f"name. A group with fewer than {plan.min_group_size} rows behind a rate is reported apart: an engineering "
+        shows=CHAPTERS["bias"].shows + favoured,
+        hides=f"A group with fewer than {plan.min_group_size} rows behind a rate is reported apart: an engineering "
         "choice, as are the thresholds.",
     )
 

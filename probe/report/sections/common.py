@@ -13,12 +13,18 @@ from probe.audit.bundle import Bundle
 from probe.audit.manifest import StepRecord
 from probe.formatting import radius
 from probe.plots import Drawer
-from probe.report.parts import Absence, Block
+from probe.report.parts import Absence, Block, Section
 
 
 def absence(bundle: Bundle, lens: str) -> Absence:
     """Why a chapter is empty or lacks something."""
     return Absence([(found.status, found.check, found.note) for found in reading.why_empty(bundle, lens)])
+
+
+def not_asked(bundle: Bundle, kind: str, blocks: Sequence[Block]) -> list[Absence]:
+    """Why there is nothing of a kind of step, or what of it did not run."""
+    missing = reading.unmade(bundle, kind)
+    return [Absence([(found.status, found.check, found.note) for found in missing])] if missing or not blocks else []
 
 
 def steps(bundle: Bundle, kind: str) -> list[StepRecord]:
@@ -49,6 +55,14 @@ def reach(bundle: Bundle, eps: float) -> str:
     """How far an attack may go, as people say it: radius 8/255, or 3 words."""
     change = threat(bundle.manifest)
     return f"radius {radius(eps)}" if change.unit == "radius" else format_budget(f"{eps:g}", change)
+
+
+def chapter(name: str, blocks: Sequence[Block], *, shows: str = "", hides: str = "") -> Section:
+    """A chapter that the viewer has too: what it shows, or what is said here, and what it does not show."""
+    told = reading.CHAPTERS[name]
+    return Section(
+        name, told.title, blocks, shows=shows or told.shows, hides=" ".join(filter(None, (*told.limits, hides)))
+    )
 
 
 def with_absence(bundle: Bundle, lens: str, blocks: Sequence[Block]) -> list[Block]:

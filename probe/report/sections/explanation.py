@@ -7,11 +7,11 @@ from markupsafe import Markup
 
 from probe import plots
 from probe.audit.bundle import Arrays, Bundle
-from probe.audit.reading import CHAPTERS, captioned, readings
+from probe.audit.reading import captioned, readings
 from probe.audit.titles import title_of
 from probe.formatting import DASH, estimate, number, settings, words
 from probe.report.parts import Block, Figure, Section, Table, Text, panel
-from probe.report.sections.common import answer_name, drawer, steps, with_absence
+from probe.report.sections.common import answer_name, chapter, drawer, steps, with_absence
 
 INSTANCES = 4
 FEATURES = 10
@@ -25,17 +25,7 @@ def section(bundle: Bundle) -> Section:
         blocks.append(_methods(bundle))
     if ran and bundle.has("arrays/instances.npz"):
         blocks += _instances(bundle, {title_of(bundle.manifest, step): bundle.arrays(step.name) for step in ran})
-    return Section(
-        "explanation",
-        CHAPTERS["explanation"],
-        with_absence(bundle, "explanation", blocks),
-        shows="Whether the features that a method puts first matter to the model more than features in random order: "
-        "its answer should fall sooner when they are taken away (deletion) and rise sooner when they are shown "
-        "(insertion). 0 is no better than a random order.",
-        hides="Whether a feature causes the outcome in the world, or whether the model ought to use it. A feature is "
-        "taken away by putting reference values in its place, which may be inputs that the model has never seen. "
-        "Methods may disagree; the rows shown are examples, not a summary.",
-    )
+    return chapter("explanation", with_absence(bundle, "explanation", blocks))
 
 
 def _methods(bundle: Bundle) -> Table:

@@ -2,10 +2,10 @@
 
 from probe import plots
 from probe.audit.bundle import Bundle
-from probe.audit.reading import CHAPTERS, readings
+from probe.audit.reading import readings
 from probe.formatting import count, estimate, interval, number
 from probe.report.parts import Block, Figure, Section, Table, panel
-from probe.report.sections.common import records, with_absence
+from probe.report.sections.common import chapter, records, with_absence
 
 
 def section(bundle: Bundle) -> Section:
@@ -20,15 +20,7 @@ def section(bundle: Bundle) -> Section:
         blocks.append(Table(columns, rows, "Performance on all rows", numeric=columns[1:]))
     if bundle.has("tables/reliability.csv"):
         blocks.append(_reliability(bundle))
-    return Section(
-        "performance",
-        CHAPTERS["performance"],
-        with_absence(bundle, "performance", blocks),
-        shows="How often the model's first answer is the label on these rows, and whether it is as often right as its "
-        "confidence says.",
-        hides="How it would do on rows that were drawn otherwise, later or elsewhere. Labels are taken to be true; "
-        "where they are wrong or slanted, so is every number below.",
-    )
+    return chapter("performance", with_absence(bundle, "performance", blocks))
 
 
 def _reliability(bundle: Bundle) -> Figure:

@@ -8,12 +8,11 @@ from probe import plots
 from probe.audit.budgets import threat
 from probe.audit.bundle import Arrays, Bundle
 from probe.audit.manifest import StepRecord
-from probe.audit.reading import CHAPTERS
 from probe.audit.titles import titles
 from probe.formatting import count, estimate, number, settings
 from probe.numbers import fraction
 from probe.report.parts import Block, Cell, Figure, Section, Table, Text, panel
-from probe.report.sections.common import answer_name, drawer, reach, records, steps, with_absence
+from probe.report.sections.common import answer_name, chapter, drawer, reach, records, steps, with_absence
 
 PAIRS = 4
 CURVES = 6  # groups that are drawn; the table has all
@@ -27,13 +26,11 @@ def section(bundle: Bundle) -> Section:
         blocks += _by_group(bundle)
         blocks += _pairs(bundle)
     drawing = drawer(bundle)
-    return Section(
+    return chapter(
         "robustness",
-        CHAPTERS["robustness"],
         with_absence(bundle, "robustness", blocks),
         shows=f"The share of rows that the model still gets right when {drawing.shows} that these attacks found.",
-        hides="That it would stand up to another attack: every number here is an upper bound, which a stronger attack "
-        f"can only lower. {drawing.hides}",
+        hides=drawing.hides,
     )
 
 

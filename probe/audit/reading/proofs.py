@@ -1,0 +1,80 @@
+"""What certificates prove, radius by radius, and what surveys found, item by item."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from probe.audit.budgets import RADIUS
+from probe.audit.bundle import Bundle
+from probe.audit.lenses.proofs import ABSTENTIONS, CERTIFIED
+from probe.audit.manifest import StepRecord
+from probe.audit.reading.measured import Measurement, measured
+from probe.audit.reading.steps import steps
+from probe.audit.titles import title_of
+from probe.formatting import settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """What one method proved or found."""
+
+    step: str
+    title: str
+    caption: str  # of a survey what it does, of a certificate whose decision holds, and how surely
+    settings: str
+    item: str  # of a survey what each item is
+    asks: str  # what is measured
+    rows: Sequence[Measurement]  # of a certificate by radius, from 0; of a survey by item, the largest first
+    n: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certified(Proof):
+    """What a certificate proved."""
+
+    axis: str  # how a radius is measured
+    asked: float | None  # of the share at each radius
+    abstentions: Measurement | None
+
+
+def certificates(bundle: Bundle) -> list[Certified]:
+    """What each certificate proved."""
+    return [_certified(bundle, step) for step in steps(bundle.manifest, "certificate") if step.readings]
+
+
+def surveys(bundle: Bundle) -> list[Proof]:
+    """What each survey found, the items with the largest value first."""
+    found = [(step, measured(bundle, step=step.name)) for step in steps(bundle.manifest, "survey")]
+    return [
+        Proof(
+            **_told(bundle, step),
+            item=step.readings[0].notes.get("item", "item"),
+            rows=sorted(rows, key=lambda row: -(row.value if row.value is not None else float("-inf"))),
+            n=max(row.n for row in rows),
+        )
+        for step, rows in found
+        if rows
+    ]
+
+
+def _certified(bundle: Bundle, step: StepRecord) -> Certified:
+    rows = measured(bundle, step=step.name)
+    change = step.threat or RADIUS
+    return Certified(
+        **_told(bundle, step),
+        item="",
+        rows=sorted((row for row in rows if row.metric == CERTIFIED), key=lambda row: row.eps or 0.0),
+        n=max((row.n for row in rows), default=0),
+        axis=change.axis or change.unit,
+        asked=next((r.threshold for r in step.readings if r.metric == CERTIFIED), None),
+        abstentions=next((row for row in rows if row.metric == ABSTENTIONS), None),
+    )
+
+
+def _told(bundle: Bundle, step: StepRecord) -> dict[str, str]:
+    return {
+        "step": step.name,
+        "title": title_of(bundle.manifest, step),
+        "caption": step.caption,
+        "settings": settings(step.method),
+        "asks": next((r.title for r in step.readings if r.metric == CERTIFIED), step.readings[0].title),
+    }

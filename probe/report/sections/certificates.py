@@ -1,0 +1,62 @@
+"""Which answers no attack can change, and up to which radius."""
+
+from collections.abc import Sequence
+from math import nan
+
+from probe import plots
+from probe.audit.bundle import Bundle
+from probe.audit.reading import Certified, certificates
+from probe.formatting import DASH, Measured, count, threshold
+from probe.report.parts import Block, Cell, Figure, Section, Table, panel
+from probe.report.sections.common import chapter, not_asked
+
+
+def section(bundle: Bundle) -> Section:
+    """Certified accuracy by radius: a figure for the certificates that measure a radius alike."""
+    found = certificates(bundle)
+    drawn = [each for each in found if each.rows]
+    blocks: list[Block] = [
+        _curves([each for each in drawn if each.axis == axis], order)
+        for order, axis in enumerate(dict.fromkeys(each.axis for each in drawn))
+    ]
+    if found:
+        blocks.append(_proved(found))
+    return chapter("certificates", [*blocks, *not_asked(bundle, "certificate", blocks)])
+
+
+def _curves(found: Sequence[Certified], order: int) -> Figure:
+    curves = {each.title: _curve(each) for each in found}
+    asked = dict.fromkeys(each.asked for each in found if each.asked is not None)
+    line = (nan, next(iter(asked))) if len(asked) == 1 else None
+    axis = found[0].axis
+    ax = plots.robustness(curves, threshold=line, unit=axis, labels=("radius", found[0].asks))
+    radii = {row.eps: row.at for each in found for row in each.rows}
+    columns = ("certificate", *(f"at {at}" for at in radii.values()), "abstentions", "n")
+    rows: list[list[Cell]] = []
+    for each in found:
+        cells: dict[float | None, Measured] = {row.eps: row.written for row in each.rows}
+        none = each.abstentions.written if each.abstentions else DASH
+        rows.append([each.title, *(cells.get(eps, DASH) for eps in radii), none, count(each.n)])
+    return Figure(
+        [panel(ax, "Share of rows that hold, by radius; its numbers are in the table.", f"certificates-{order}")],
+        f"The share of {count(found[0].n)} rows that are answered rightly and hold against every change up to the "
+        f"radius ({axis}), with 95 % Wilson intervals. At 0 it is the share of right answers of which anything is "
+        "proved. Abstentions: rows of which nothing is proved.",
+        Table(columns, rows, "Each share with its interval", numeric=columns[1:], file="tables/readings.csv"),
+        title=f"{found[0].asks.capitalize()} by radius",
+    )
+
+
+def _proved(found: Sequence[Certified]) -> Table:
+    columns = ("certificate", "what holds", "asked at each radius", "settings")
+    rows = [(each.title, each.caption, threshold(each.asked, "at least", "share"), each.settings) for each in found]
+    return Table(columns, rows, "What was proved, and of what")
+
+
+def _curve(each: Certified) -> plots.Curve:
+    rows = each.rows
+    return plots.Curve(
+        [row.eps or 0.0 for row in rows],
+        *([nan if number is None else number for number in column]
+          for column in zip(*((row.value, row.low, row.high) for row in rows), strict=True)),
+    )  # fmt: skip
