@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 from matplotlib.axes import Axes
 
-from probe.plots import blank
+from probe.plots import new_axes
 from probe.plots.drawers import Drawer, Example
 
 
@@ -18,7 +18,7 @@ class CompassDrawer(Drawer):
     changed: ClassVar[str] = "turned most"
 
     def input(self, example: Example, *, title: str = "", ax: Axes | None = None) -> Axes:
-        ax = blank() if ax is None else ax
+        ax = new_axes() if ax is None else ax
         angle = np.deg2rad(example.inputs.ravel())
         ax.quiver(np.zeros_like(angle), np.zeros_like(angle), np.sin(angle), np.cos(angle))
         ax.set_title(title)
