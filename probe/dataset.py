@@ -9,10 +9,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from probe.errors import DataError, ShapeError
+from probe.errors import DataError, RangeError, ShapeError
 from probe.frames import Declared, parts_of
 from probe.space import Space
 from probe.task import Task
+from probe.task.base import numbered
 from probe.tensors import generator, sha256
 
 ROLES = ("test", "train", "unknown")
@@ -143,6 +144,21 @@ class Dataset:
         if self.groups is not None:
             groups = self.groups.iloc[rows if isinstance(rows, slice) else rows.numpy()].reset_index(drop=True)
         return replace(self, inputs=self.inputs[rows], labels=self.labels[rows], groups=groups, rows=self.rows[rows])
+
+    def only(self, answer: int | str) -> "Dataset":
+        """The examples with one of their several labels, or with the label of one place, by name or number.
+
+        Raises:
+            RangeError: if there is no such label.
+        """
+        if self.labels.ndim < 2:
+            raise RangeError(f"{self.name} has one label for each row; leave only({answer!r}) out")
+        named = self.classes if len(self.classes) == self.labels.shape[1] else ()
+        at = numbered(answer, named, "label", "labels")
+        if at >= self.labels.shape[1]:
+            raise RangeError(f"{at} is no label of {self.name}, which has {self.labels.shape[1]} for each row")
+        classes = (f"not {named[at]}", named[at]) if named else self.classes
+        return replace(self, labels=self.labels[:, at], classes=classes)
 
     def sample(self, count: int | None, seed: int) -> "Dataset":
         """`count` rows drawn without replacement, in their original order; all of them if there are no more."""

@@ -9,7 +9,7 @@ from probe.errors import DataError, RangeError, Unsupported
 from probe.method import Method, param, required
 from probe.task import Task
 
-__all__ = ["Both", "Custom", "Goal", "LeastLikely", "Margin", "Shift", "Targeted", "Untargeted"]
+__all__ = ["Both", "Custom", "Flip", "Goal", "LeastLikely", "Margin", "Shift", "Targeted", "Untargeted"]
 
 Answer = Literal["wrong", "target", ""]
 
@@ -130,6 +130,26 @@ class Margin(Goal):
     def reached(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
         decided = task.wrong(logits, labels) if targets is None else ~task.wrong(logits, targets)
         return decided & (self.loss(task, logits, labels, targets) >= self.kappa)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flip(Goal):
+    """One of several answers to each example is wrong: a label, or the class at a place. The others do not matter.
+
+    Example:
+        >>> Flip(of="smiling")
+        Flip(of='smiling')
+    """
+
+    of: int | str = required("the label by its name, or the number of a label or of a place")
+
+    def loss(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
+        only = task.only(self.of)
+        return only.loss(task.alone(logits, only.at), labels[:, only.at])
+
+    def reached(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
+        only = task.only(self.of)
+        return only.wrong(task.alone(logits, only.at), labels[:, only.at])
 
 
 @dataclass(frozen=True, kw_only=True)

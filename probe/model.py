@@ -270,6 +270,21 @@ class Model:
         """The output of each of the checked inputs that is explained unless somebody names another."""
         return self.task.target(self.logits(inputs))
 
+    def only(self, answer: int | str) -> "Model":
+        """This model with one of the several answers that it gives to each row: a label, or the class at a place.
+
+        It is a classifier, with the same weights, costs and layers, of which everything can be asked that is asked of
+        one. Its labels are the column of that answer, as `data.only(answer)` takes it.
+
+        >>> model.only("smiling").classes  # doctest: +SKIP
+        ('not smiling', 'smiling')
+
+        Raises:
+            RangeError: if there is no such answer.
+            Unsupported: where a row has one answer alone.
+        """
+        return replace(self, task=self.task.only(answer), name=f"{self.name}, {answer}")
+
     def over_embeddings(self) -> "Model":
         """The same model over embeddings (batch, tokens, width), for methods that need continuous inputs."""
         if self.embed is None:

@@ -128,6 +128,16 @@ class Prediction(_Result):
         right: Evidence = self.task.correct(self.logits, self.labels).to(self.logits.dtype)
         return right
 
+    def only(self, answer: int | str) -> "Prediction":
+        """One of the several answers to each example, as that of a classifier: a label by name, or a place by number.
+
+        Raises:
+            RangeError: if there is no such answer.
+            Unsupported: where each example has one answer alone.
+        """
+        task = self.task.only(answer)
+        return replace(self, logits=self.task.alone(self.logits, task.at), labels=self.labels[:, task.at], task=task)
+
     @property
     def probabilities(self) -> Logits:
         return self.task.probabilities(self.logits)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from probe import Dataset, Model, Prediction, Regression, Space, load
+from probe import Dataset, Model, MultiLabel, Prediction, Regression, Space, load
 from probe.contracts import Attack, Certificate, Explainer, Metric, Proportion, Survey
 from probe.errors import (
     ContractError,
@@ -85,12 +85,12 @@ def result_for(metric: Metric, model: Model, inputs: torch.Tensor):
 
 
 def suited(metric: Metric, model: Model, inputs: torch.Tensor) -> Model:
-    """The network, or one of two classes where the metric is of two, or of a number."""
-    if metric.suits(result_for(metric, model, inputs)):
-        return model
+    """The network, or one of two classes where the metric is of two, or of a number, or of several labels."""
     number = Model(forward=lambda x: x.flatten(1).sum(1), space=model.space, task=Regression(("price",)))
-    if metric.suits(result_for(metric, number, inputs)):
-        return number
+    labels = Model(forward=model.forward, space=model.space, task=MultiLabel())
+    for other in (model, number, labels):
+        if metric.suits(result_for(metric, other, inputs)):
+            return other
     layers = nn.Sequential(nn.Flatten(), nn.Linear(16, 2, bias=False))
     with torch.no_grad():
         layers[1].weight.copy_(torch.stack([torch.arange(16.0) - 7.5, 7.5 - torch.arange(16.0)]))

@@ -18,7 +18,7 @@ from probe.audit.lenses.common import Answers
 from probe.audit.manifest import StepRecord
 from probe.audit.readings import evidence_of
 from probe.errors import IntegrityError
-from probe.goals import LeastLikely, Margin, Shift, Targeted, Untargeted
+from probe.goals import Flip, LeastLikely, Margin, Shift, Targeted, Untargeted
 from probe.npz import Arrays
 from probe.numbers import fraction
 from probe.task import Regression, Task
@@ -207,7 +207,7 @@ def _check_goal(bundle: Bundle, name: str, arrays: Arrays, answers: _Rows) -> No
     step = next(step for step in bundle.manifest.steps if step.name == name)
     rows, clean, success, attacked = (arrays[part] for part in ("rows", "clean", "success", "predicted"))
     goal, answer = step.method.get("goal", {}).get("method", ""), step.answer
-    own = {kind.name(): kind.answer for kind in (Untargeted, Targeted, LeastLikely, Margin, Shift)}
+    own = {kind.name(): kind.answer for kind in (Untargeted, Targeted, LeastLikely, Margin, Shift, Flip)}
     _expect(answer == own.get(goal, answer), name, f"it calls {answer or 'nothing'!r} what reaches the goal {goal!r}")
     if answer == "wrong":
         off = np.stack([answers.task.differs(given, answers.labels[rows]) for given in attacked])

@@ -2,7 +2,7 @@
 
 from probe.metrics.certified import CertifiedAccuracy
 from probe.metrics.faithfulness import Completeness, Deletion, Insertion
-from probe.metrics.prediction import Accuracy, AreaUnderROC, CalibrationError, RobustAccuracy
+from probe.metrics.prediction import Accuracy, AreaUnderROC, CalibrationError, ExactMatch, RobustAccuracy
 from probe.metrics.regression import MeanAbsoluteError, RootMeanSquaredError, RSquared
 from probe.metrics.sparseness import Sparseness
 
@@ -13,6 +13,7 @@ __all__ = [
     "CertifiedAccuracy",
     "Completeness",
     "Deletion",
+    "ExactMatch",
     "Insertion",
     "MeanAbsoluteError",
     "RSquared",

@@ -42,6 +42,25 @@ class Accuracy(Proportion[Prediction]):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExactMatch(Proportion[Prediction]):
+    """Share of examples of which every label is right, or the class at every place, in [0, 1]; higher is better."""
+
+    lens: ClassVar[Lens] = "performance"
+    columns: ClassVar[tuple[str, ...]] = ("correct",)
+
+    def suits(self, result: Prediction) -> bool:
+        return bool(result.task.several(result.logits))
+
+    def measure(self, model: Model, result: Prediction) -> Evidence:
+        check_asked(model, result)
+        if not self.suits(result):
+            raise Unsupported(
+                f"an exact match is of several answers, and a row of {type(result.task).__name__} has one"
+            )
+        return (~result.task.wrong(result.logits, result.labels)).to(result.logits.dtype)
+
+
+@dataclass(frozen=True, kw_only=True)
 class CalibrationError(Metric[Prediction]):
     """Mean gap between confidence and accuracy over bins (ECE, arXiv:1706.04599), in [0, 1]; lower is better.
 
@@ -108,6 +127,8 @@ class AreaUnderROC(Metric[Prediction]):
 class RobustAccuracy(Proportion[Perturbation]):
     """Share of attacked examples that a model gets right, in [0, 1]; higher is better.
 
+    An example with several answers is right where all of them are.
+
     Another model than was attacked is asked anew, which shows how far the attack transfers. An example that
     the attacked model got wrong from the start is judged as it is. An upper bound of the truth: a stronger attack can
     only lower it.
@@ -121,8 +142,9 @@ class RobustAccuracy(Proportion[Perturbation]):
         return result.clean.task.judges
 
     def measure(self, model: Model, result: Perturbation) -> Evidence:
-        if result.attacked.known and result.attacked.is_of(model):
-            return result.attacked.correct
+        answers = result.attacked
+        if answers.known and answers.is_of(model):
+            return (~answers.task.wrong(answers.logits, answers.labels)).to(answers.logits.dtype)
         inputs = model.check(result.perturbed)
         labels = model.check_labels(result.clean.labels, inputs)
         return (~model.task.wrong(model.logits(inputs), labels)).to(torch.get_default_dtype())

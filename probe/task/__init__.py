@@ -13,10 +13,11 @@ from probe.task.classification import Classification
 from probe.task.multilabel import MultiLabel
 from probe.task.places import Places
 from probe.task.regression import Regression
+from probe.task.single import Single
 
-__all__ = ["Classification", "MultiLabel", "Places", "Regression", "Task", "from_json"]
+__all__ = ["Classification", "MultiLabel", "Places", "Regression", "Single", "Task", "from_json"]
 
-KINDS: dict[str, type[Task]] = {task.kind: task for task in (Classification, MultiLabel, Places, Regression)}
+KINDS: dict[str, type[Task]] = {task.kind: task for task in (Classification, MultiLabel, Places, Regression, Single)}
 
 
 def from_json(held: Mapping[str, Any]) -> Task:

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from probe.errors import DataError, Unsupported
+from probe.errors import DataError, RangeError, Unsupported
+from probe.names import nearest
 from probe.task.arrays import entry
 
 if TYPE_CHECKING:
+    from probe.task.single import Single
+
     Names = tuple[str, ...]
 else:
     Names = Sequence  # at run time whatever people pass, which ends in a sentence of ours if it is no tuple of names
@@ -130,6 +133,31 @@ class Task(ABC):
         """
         raise Unsupported(f"only one of several classes is the most likely, and the task is {type(self).__name__}")
 
+    def several(self, logits: Any) -> tuple[str, ...]:
+        """What the answers of a row are called, where it has several that are right or wrong each; else empty."""
+        return ()
+
+    def index(self, output: Any) -> int:
+        """The number of an output by its name; a number is itself.
+
+        Raises:
+            RangeError: if there is no such output, with the nearest that there is.
+        """
+        return numbered(output, self.names, *self.units)
+
+    def only(self, answer: Any) -> "Single":
+        """One of the several answers that each row has, by name or number, as a task of its own.
+
+        Raises:
+            RangeError: if there is no such answer.
+            Unsupported: where a row has one answer alone.
+        """
+        raise Unsupported(f"a row of {type(self).__name__} has one answer; leave only({answer!r}) out")
+
+    def alone(self, logits: Any, at: int) -> Any:
+        """What `only(at)` makes of the outputs that these logits were made of."""
+        return self.only(at).logits(logits)
+
     def words(self, decisions: NDArray[Any]) -> NDArray[Any]:
         """Labels or decisions of numpy as people read them, (rows,): by name where there are names."""
         return decisions
@@ -174,6 +202,21 @@ def named(names: Any, what: str, such: str) -> tuple[str, ...]:
         twice = next(name for name, count in Counter(texts).items() if count > 1)
         raise DataError(f"{what} name {twice!r:.60} twice, and are told apart by their names; give each its own")
     return texts
+
+
+def numbered(output: Any, names: tuple[str, ...], one: str, many: str) -> int:
+    """The place of a name among names; a number is itself, if there is such a place or there are no names.
+
+    Raises:
+        RangeError: if it is none of them.
+    """
+    if isinstance(output, str) and output in names:
+        return names.index(output)
+    if isinstance(output, int) and not isinstance(output, bool) and 0 <= output < (len(names) or output + 1):
+        return output
+    there = f"there are {', '.join(names[:20])}{', ...' * (len(names) > 20)}" if names else f"the {many} have no names"
+    near = nearest(output, names) if isinstance(output, str) else ""
+    raise RangeError(f"{output!r:.60} is no {one}{near}; {there}")
 
 
 def one_of(outputs: str, known: tuple[str, ...], kind: str) -> None:

@@ -1,6 +1,6 @@
 """Several labels, each true or not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from probe.errors import DataError, ShapeError
 from probe.task.arrays import ROUNDING, largest, like, log_odds, logit, probable, sigmoid, wide
 from probe.task.base import Names, Task, named, one_of
+from probe.task.single import Single
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,19 @@ class MultiLabel(Task):
         self.check(outputs)
         return outputs if self.outputs == "logits" else logit(probable(outputs))
 
+    def several(self, logits: Any) -> tuple[str, ...]:
+        return tuple(self.name(at) for at in range(logits.shape[1]))
+
+    def only(self, answer: Any) -> Single:
+        at = self.index(answer)
+        cut = self.threshold[at] if isinstance(self.threshold, tuple) else self.threshold
+        name = self.name(at)
+        outputs = {"logits": "one logit", "probabilities": "one probability"}[self.outputs]
+        return Single((f"not {name}", name), cut, outputs, at)
+
+    def alone(self, logits: Any, at: int) -> Any:
+        return replace(self, outputs="logits").only(at).logits(logits)
+
     def predict(self, logits: Any) -> Any:
         """1 for each label that is decided for, else 0, (rows, labels)."""
         cut = like(self._cut, logits)
@@ -79,6 +93,14 @@ class MultiLabel(Task):
 
     def wrong(self, logits: Any, labels: Any) -> Any:
         return (self.predict(logits) != labels).any(-1)
+
+    def differs(self, decisions: Any, labels: Any) -> Any:
+        return (decisions != labels).any(-1)
+
+    def tied(self, logits: NDArray[Any], labels: NDArray[Any], share: float) -> NDArray[Any]:
+        each = [self.only(at).tied(self.alone(logits, at), labels[:, at], share) for at in range(logits.shape[1])]
+        near: NDArray[Any] = np.logical_or.reduce(each)
+        return near
 
     def loss(self, logits: Any, labels: Any) -> Any:
         """The log-odds of an error at the label that is nearest to one, (rows,)."""

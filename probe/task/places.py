@@ -6,19 +6,19 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from probe.errors import ShapeError, Unsupported
+from probe.errors import RangeError, ShapeError, Unsupported
 from probe.task.arrays import entry, largest
-from probe.task.base import by_name, one_of
+from probe.task.base import by_name, numbered, one_of
 from probe.task.classification import Classification
+from probe.task.single import Single
 
 
 @dataclass(frozen=True)
 class Places(Classification):
     """A class at each place: of each token of a text, or each pixel of an image. Logits are (rows, places, classes).
 
-    A row is wrong where any place is. The target of an explanation is the number of a place times the number of
-    classes, plus that of a class; nobody names it but the reader. Attacks and surveys study one place: a network that
-    returns `logits[:, place]` is a Classification.
+    A row is wrong where any place is. What an explanation is of must be named: `index((place, class))` is the target
+    of a class at a place, its number in the logits of a row. `only(place)` is the task of one place.
     """
 
     kind: ClassVar[str] = "places"
@@ -46,6 +46,30 @@ class Places(Classification):
             "targets: for class c at place p, p * classes + c"
         )
 
+    def several(self, logits: Any) -> tuple[str, ...]:
+        return tuple(f"place {at}" for at in range(logits.shape[1]))
+
+    def index(self, output: Any) -> int:
+        """The target of a class at a place, (place, class): the class by its name or number.
+
+        Raises:
+            RangeError: if it is no such pair.
+        """
+        pair = isinstance(output, tuple | list) and len(output) == 2
+        if not pair or isinstance(output[0], bool) or not isinstance(output[0], int) or output[0] < 0:
+            raise RangeError(
+                f"{output!r:.60} is no class at a place, expected a place and a class, such as (3, 'verb')"
+            )
+        if not self.classes:
+            raise RangeError("the classes have no names, so that their number is not known; write Places(classes)")
+        return output[0] * len(self.classes) + numbered(output[1], self.classes, *self.units)
+
+    def only(self, answer: Any) -> Single:
+        """The task of one place, by its number from 0."""
+        if isinstance(answer, bool) or not isinstance(answer, int) or answer < 0:
+            raise RangeError(f"{answer!r:.60} is no place, expected its number from 0")
+        return Single(self.classes, self.threshold, self.outputs, answer)
+
     def pick(self, outputs: Any, targets: Any) -> Any:
         return entry(outputs.reshape(len(outputs), -1), targets)
 
@@ -54,6 +78,14 @@ class Places(Classification):
 
     def wrong(self, logits: Any, labels: Any) -> Any:
         return (self.predict(logits) != labels).any(-1)
+
+    def differs(self, decisions: Any, labels: Any) -> Any:
+        return (decisions != labels).any(-1)
+
+    def tied(self, logits: NDArray[Any], labels: NDArray[Any], share: float) -> NDArray[Any]:
+        each = [self.only(at).tied(logits[:, at], labels[:, at], share) for at in range(logits.shape[1])]
+        near: NDArray[Any] = np.logical_or.reduce(each)
+        return near
 
     def loss(self, logits: Any, labels: Any) -> Any:
         """The largest log-odds of an error over the places, (rows,)."""

@@ -1,0 +1,163 @@
+"""Networks whose rows have several answers: labels that can be true at once, and a class at each place."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from probe import Classification, Dataset, Model, MultiLabel, Places, Regression, Space, predict
+from probe.attacks import FGSM, PGD
+from probe.errors import RangeError, Unsupported
+from probe.explainers import InputXGradient
+from probe.goals import Flip
+from probe.metrics import Accuracy, AreaUnderROC, ExactMatch, RobustAccuracy
+from probe.task import Single, from_json
+
+RANDOM = torch.Generator().manual_seed(0)
+X = torch.rand(40, 4, generator=RANDOM)
+WEIGHT = 6 * torch.randn(3, 4, generator=RANDOM)
+SPACE = Space(reference=torch.full((1, 4), 0.5))
+NAMES = ("old", "tall", "wood")
+TASK = MultiLabel(NAMES, threshold=(0.5, 0.3, 0.6))
+CUTS = torch.tensor([0.5, 0.3, 0.6])
+
+
+def network():
+    layer = torch.nn.Linear(4, 3).eval()
+    with torch.no_grad():
+        layer.weight.copy_(WEIGHT)
+        layer.bias.copy_(-WEIGHT.sum(1) / 2)
+    return layer
+
+
+MODEL = Model(forward=network(), space=SPACE, task=TASK)
+TRUTH = (MODEL.logits(X) + torch.randn(40, 3, generator=RANDOM) > 0).long()
+TAGS = torch.nn.Linear(4, 6)
+with torch.no_grad():
+    TAGS.weight.copy_(torch.randn(6, 4, generator=RANDOM))
+    TAGS.bias.copy_(-TAGS.weight.sum(1) / 2)
+TAGGER = Model(
+    forward=torch.nn.Sequential(TAGS, torch.nn.Unflatten(1, (3, 2))).eval(),
+    space=SPACE,
+    task=Places(("noun", "verb")),
+)
+
+
+@pytest.mark.parametrize("outputs", ["logits", "probabilities"])
+@pytest.mark.parametrize("name", NAMES)
+def test_one_label_of_several_is_a_classification_with_its_own_threshold(outputs, name):
+    forward = MODEL.forward if outputs == "logits" else torch.nn.Sequential(MODEL.forward, torch.nn.Sigmoid()).eval()
+    model, at = replace(MODEL, forward=forward, task=replace(TASK, outputs=outputs)), NAMES.index(name)
+    one = model.only(name)
+    assert one.classes == (f"not {name}", name)
+    torch.testing.assert_close(one.logits(X).diff()[:, 0], MODEL.logits(X)[:, at])
+    assert torch.equal(one.predict(X), model.predict(X)[:, at])
+    assert one.digest() == model.digest()
+    assert from_json(one.task.to_json()) == one.task
+    answers = predict(model, Dataset(X, TRUTH)).only(name)
+    torch.testing.assert_close(answers.logits, one.logits(X))
+    assert answers.is_of(one)
+
+
+def test_what_is_asked_of_one_label_is_counted_with_the_others():
+    model = replace(MODEL, usage=type(MODEL.usage)())
+    model.only("tall").predict(X)
+    assert model.usage.forward == len(X)
+
+
+@pytest.mark.parametrize(
+    ("ask", "error", "message"),
+    [
+        (
+            lambda: MODEL.only("tal"),
+            RangeError,
+            r"'tal' is no label \(did you mean 'tall'\?\); there are old, tall, wood",
+        ),
+        (lambda: MODEL.only(3), RangeError, "3 is no label"),
+        (lambda: TAGGER.only("noun"), RangeError, "'noun' is no place, expected its number"),
+        (lambda: TAGGER.only(7).logits(X), Exception, r"forward returned \(40, 3, 2\).*number 7 is asked for"),
+        (lambda: TAGGER.task.index((0, "nuon")), RangeError, "did you mean 'noun'"),
+        (lambda: TAGGER.task.index(3), RangeError, r"expected a place and a class, such as \(3, 'verb'\)"),
+        (lambda: Classification(("a", "b")).only(0), Unsupported, "a row of Classification has one answer"),
+        (lambda: Single(at=-1), RangeError, "expected the number of an answer"),
+        (lambda: Dataset(X, TRUTH[:, 0]).only(0), RangeError, "has one label for each row"),
+        (lambda: Dataset(X, TRUTH).only(3), RangeError, "3 is no label of data, which has 3 for each row"),
+        (lambda: PGD(goal=Flip(of="odl"))(MODEL, X, TRUTH), RangeError, "did you mean 'old'"),
+    ],
+)
+def test_answers_that_are_not_there_are_refused_with_what_there_is(ask, error, message):
+    with pytest.raises(error, match=message):
+        ask()
+
+
+def test_the_data_of_one_label_are_its_column():
+    data = Dataset(X, TRUTH, classes=NAMES)
+    assert torch.equal(data.only("wood").labels, TRUTH[:, 2])
+    assert data.only("wood").classes == ("not wood", "wood")
+
+
+def test_accuracy_of_several_labels_is_by_decision_and_an_exact_match_by_row():
+    answers = predict(MODEL, Dataset(X, TRUTH))
+    right = (MODEL.logits(X).sigmoid() >= CUTS) == TRUTH.bool()
+    assert Accuracy()(MODEL, answers).value == pytest.approx(right.float().mean().item())
+    assert ExactMatch()(MODEL, answers).value == pytest.approx(right.all(1).float().mean().item())
+    for at, name in enumerate(NAMES):
+        one = answers.only(name)
+        assert Accuracy()(MODEL.only(name), one).value == pytest.approx(right[:, at].float().mean().item())
+        assert 0.5 < AreaUnderROC()(MODEL.only(name), one).value <= 1
+    one = Model(forward=network(), space=SPACE, task=Classification())
+    with pytest.raises(Unsupported, match="an exact match is of several answers, and a row of Classification has one"):
+        ExactMatch()(one, predict(one, Dataset(X, TRUTH[:, 0])))
+
+
+def test_an_attack_flips_any_label_or_the_one_that_is_named():
+    eps = 0.1
+    far = MODEL.logits(X) - CUTS.logit()
+    reach = torch.stack([_reach(X, WEIGHT[at], far[:, at], eps) for at in range(3)], 1)
+    right = (far >= 0) == TRUTH.bool()
+    named = PGD(goal=Flip(of="tall"), eps=eps, steps=20)(MODEL, X, TRUTH)
+    assert torch.equal(named.success, right[:, 1] & reach[:, 1])
+    alone = PGD(eps=eps, steps=20)(MODEL.only("tall"), X, TRUTH[:, 1])
+    assert torch.equal(alone.success, named.success)
+    anything = PGD(eps=eps, steps=20)(MODEL, X, TRUTH)
+    assert (anything.success <= right.all(1) & reach.any(1)).all()  # it goes for the label that is nearest
+    assert 0 < anything.success.sum() < right.all(1).sum()
+    wrong = (anything.attacked.predicted != TRUTH).any(1)
+    assert torch.equal(anything.success, right.all(1) & wrong)
+    assert RobustAccuracy()(MODEL, anything).value == pytest.approx((~wrong).float().mean().item())
+
+
+def _reach(inputs, weight, far, eps):
+    """Whether a move of each coordinate by eps, within 0 and 1, takes the score of a linear label across its cut."""
+    step = eps * weight.sign() * torch.where(far >= 0, -1.0, 1.0)[:, None]
+    moved = far + ((inputs + step).clamp(0, 1) - inputs) @ weight
+    return (moved >= 0) != (far >= 0)
+
+
+def test_a_class_at_a_place_is_explained_by_name_and_one_place_attacked_alone():
+    target = torch.full((len(X),), TAGGER.task.index((2, "verb")))
+    found = InputXGradient()(TAGGER, X, targets=target).values
+    weight = TAGGER.forward[0].weight.detach()
+    torch.testing.assert_close(found, X * weight[5])
+    tags = TAGGER.predict(X)
+    assert torch.equal(TAGGER.only(2).predict(X), tags[:, 2])
+    attacked = FGSM(goal=Flip(of=2), eps=0.3)(TAGGER, X, tags)
+    alone = FGSM(eps=0.3)(TAGGER.only(2), X, tags[:, 2])
+    assert 0 < attacked.success.sum() < len(X)
+    assert torch.equal(attacked.success, alone.success)
+    whole = PGD(eps=0.3)(TAGGER, X, tags)
+    assert torch.equal(whole.success, (whole.attacked.predicted != tags).any(1))
+    assert whole.success.sum() >= attacked.success.sum()
+
+
+def test_arrays_of_numpy_and_of_torch_are_decided_alike_of_one_label():
+    numbers = MODEL.logits(X)
+    for at in range(3):
+        one, other = TASK.alone(numbers, at), TASK.alone(numbers.numpy(), at)
+        np.testing.assert_array_equal(one, other)
+    assert TASK.several(numbers.numpy()) == NAMES
+    assert Regression().several(numbers) == ()
+    tied = TASK.tied(numbers.numpy(), TRUTH.numpy(), 0.0)
+    assert tied.shape == (40,)
+    assert not tied.any()
