@@ -3,6 +3,7 @@
 Nothing in the files is executed, and what they declare is checked before memory is taken.
 """
 
+import hashlib
 import json
 import os
 import stat
@@ -92,6 +93,13 @@ def read(stem: str | Path, kinds: Mapping[str, type], build: Build) -> Any:
     except (RangeError, ShapeError, *BROKEN) as error:
         reason = f"{type(error).__name__}: {error}" if isinstance(error, LookupError) else str(error)
         raise DataError(f"{stem} is not a saved result: {reason[:300] or type(error).__name__}") from None
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of what a file of the value would hold."""
+    arrays: dict[str, Any] = {}
+    record = json.dumps(_packed(value, "", arrays), sort_keys=True)
+    return hashlib.sha256(record.encode() + npz.fingerprint(arrays).encode()).hexdigest()
 
 
 def saved(kind: Any) -> list[Field[Any]]:

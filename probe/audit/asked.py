@@ -14,12 +14,13 @@ from probe.names import nearest
 from probe.outcomes import Certification
 from probe.registry import discover
 from probe.results import Attribution, Perturbation, Prediction
+from probe.study.cells import USUAL
 
 METRICS: Mapping[str, tuple[str, ...]] = {  # of each section of a plan, where it names none
     "predict": ("accuracy", "calibration_error", "area_under_roc", "r_squared", "mean_absolute_error"),
-    "explain": ("deletion", "insertion", "completeness"),
-    "attack": ("robust_accuracy",),
-    "certify": ("certified_accuracy",),
+    "explain": USUAL[Attribution],
+    "attack": USUAL[Perturbation],
+    "certify": USUAL[Certification],
 }
 ALWAYS = {"attack": "robust_accuracy", "certify": "certified_accuracy"}  # what these are for
 READ: Mapping[str, type[Any]] = {  # what the metrics of a section measure

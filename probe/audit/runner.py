@@ -23,16 +23,13 @@ from probe.audit.manifest import DataRecord, Manifest, ModelRecord, StepRecord
 from probe.audit.plan import Plan, record_of
 from probe.audit.strict import plain
 from probe.audit.verification import MALFORMED
-from probe.contracts import suited
+from probe.contracts import answers_as_before, suited
 from probe.dataset import Dataset
 from probe.errors import ExistsError, IntegrityError, PlanError, ProbeError
 from probe.model import Model
 from probe.study.steps import Ended, Progress, carry_out
 from probe.task import Classification, MultiLabel, Regression, Task
-from probe.tensors import to_numpy
 
-ASKED = 200  # rows that a model whose weights cannot be seen is asked, to find the one that was audited
-ALIKE = 1e-3  # rounding of a probability, in another batch or on another machine
 EVIDENCE_TABLES = ("tables/groups.csv",)  # the table that is evidence; all others follow from it
 
 
@@ -173,9 +170,7 @@ def _check_answers(bundle: Bundle, model: Model, data: Dataset) -> None:
     done = any(step.name == "predictions" and step.status == "done" for step in bundle.manifest.steps)
     if not done or model.digest() is not None:
         return
-    audited = bundle.arrays("predictions")["logits"][:ASKED]
-    now = to_numpy(model.logits(model.check(data.inputs[: len(audited)])))
-    if now.shape == audited.shape and not (model.task.apart(audited, now) > ALIKE).any():
+    if answers_as_before(model, data, bundle.arrays("predictions")["logits"]):
         return
     raise ExistsError(
         f"{bundle.folder} holds an audit of {model.name} when it answered otherwise, and is left as it is; "

@@ -13,7 +13,20 @@ from probe.contracts.certificate import Certificate
 from probe.contracts.common import Need
 from probe.contracts.explainer import Explainer
 from probe.contracts.metric import Metric, Proportion
-from probe.contracts.prediction import predict, suited
+from probe.contracts.prediction import answers_as_before, first_answers, predict, suited
 from probe.contracts.survey import Survey
 
-__all__ = ["Aim", "Attack", "Certificate", "Explainer", "Metric", "Need", "Proportion", "Survey", "predict", "suited"]
+__all__ = [
+    "Aim",
+    "Attack",
+    "Certificate",
+    "Explainer",
+    "Metric",
+    "Need",
+    "Proportion",
+    "Survey",
+    "answers_as_before",
+    "first_answers",
+    "predict",
+    "suited",
+]

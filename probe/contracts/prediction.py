@@ -1,10 +1,17 @@
-"""A model's answers to a dataset."""
+"""A model's answers to a dataset, and whether they are still the same."""
 
 from dataclasses import replace
+from typing import Any
+
+from numpy.typing import NDArray
 
 from probe.dataset import Dataset
 from probe.model import Model
 from probe.results import Prediction
+from probe.tensors import to_numpy
+
+FIRST = 200  # rows that a model is asked again, to know it by its answers
+ALIKE = 1e-3  # rounding of a probability, in another batch or on another machine
 
 
 def predict(model: Model, data: Dataset) -> Prediction:
@@ -17,3 +24,15 @@ def suited(model: Model, data: Dataset) -> Dataset:
     """The data in the floating type of the model's weights, as an audit asks about it."""
     inputs = model.cast(data.inputs)
     return data if inputs is data.inputs else replace(data, inputs=inputs)
+
+
+def first_answers(model: Model, data: Dataset) -> NDArray[Any]:
+    """The logits of the first rows."""
+    return to_numpy(model.logits(model.check(data.inputs[:FIRST])))
+
+
+def answers_as_before(model: Model, data: Dataset, before: NDArray[Any]) -> bool:
+    """Whether the model gives the first rows the logits that it gave them before, but for rounding."""
+    found = first_answers(model, data)
+    before = before[:FIRST]
+    return found.shape == before.shape and not bool((model.task.apart(before, found) > ALIKE).any())

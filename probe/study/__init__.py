@@ -1,1 +1,16 @@
-"""Many methods over many examples."""
+"""Many methods over many examples: methods x settings x seeds, kept as they are done, as one tidy table.
+
+>>> from probe import Dataset, Model, study
+>>> from probe.attacks import FGSM
+>>> import torch
+>>> net = torch.nn.Linear(2, 2).eval()
+>>> data = Dataset(torch.rand(20, 2), torch.zeros(20, dtype=torch.long))
+>>> found = study.run([FGSM()], Model(forward=net), data, eps=[0.1, 0.2], progress=None)
+>>> found[["method", "eps", "metric", "n"]].values.tolist()
+[['fgsm', 0.1, 'robust_accuracy', 20], ['fgsm', 0.2, 'robust_accuracy', 20]]
+"""
+
+from probe.study.progress import Standing, to_stderr
+from probe.study.running import read, run
+
+__all__ = ["Standing", "read", "run", "to_stderr"]

@@ -1,0 +1,280 @@
+"""The cells of a study: each is one method with its settings, budget and seed, asked about all examples."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import MISSING, dataclass, fields, replace
+from time import perf_counter
+from typing import Any, get_args
+
+from torch import Tensor
+
+from probe.contracts import Attack, Certificate, Explainer, Metric, Survey, predict
+from probe.dataset import Dataset
+from probe.errors import DataError, ProbeError, RangeError, is_out_of_memory
+from probe.method import Method
+from probe.model import Model
+from probe.numbers import exact
+from probe.outcomes import Certification, Examination
+from probe.registry import discover
+from probe.results import Attribution, Perturbation, Prediction, Scores
+from probe.study.batches import whole
+from probe.study.record import Measured, Record
+from probe.study.steps import Advance
+
+Budget = float | str
+# The metrics that are taken of a result where nobody names any.
+USUAL: Mapping[type, tuple[str, ...]] = {
+    Attribution: ("deletion", "insertion", "completeness"),
+    Perturbation: ("robust_accuracy",),
+    Certification: ("certified_accuracy",),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """What is studied, and how many examples are asked about at a time."""
+
+    model: Model
+    data: Dataset
+    targets: Tensor | None
+    size: int
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """One method, ready to be asked; the step that leaves one Record."""
+
+    subject: Subject
+    method: Method
+    budgets: tuple[float, ...]  # at which the result is read, where a method has no budget of its own
+    metrics: tuple[Metric[Any], ...]
+
+    @property
+    def identity(self) -> str:
+        """All that decides what is kept: the method and metrics with their settings, as JSON."""
+        named = [[type(each).__module__, each.config()] for each in (self.method, *self.metrics)]
+        return json.dumps([named, self.budgets], sort_keys=True)
+
+    @property
+    def name(self) -> str:
+        return f"{self.method.name()}-{hashlib.sha256(self.identity.encode()).hexdigest()[:12]}"
+
+    @property
+    def total(self) -> int:
+        return len(self.subject.data)
+
+    @property
+    def work(self) -> Callable[[Advance], Record]:
+        return self._record
+
+    @property
+    def head(self) -> dict[str, Any]:
+        """What its rows of a table begin with: the method, settings that are not the usual ones, and the seed."""
+        budget = self.method.budget if isinstance(self.method, Attack) else ""
+        shown = {
+            f.name: getattr(self.method, f.name)
+            for f in fields(self.method)
+            if f.name not in ("seed", budget) and (f.default is MISSING or getattr(self.method, f.name) != f.default)
+        }
+        settings = ", ".join(f"{name}={value!r}" for name, value in shown.items())
+        return {"method": self.method.name(), "settings": settings, "seed": getattr(self.method, "seed", None)}
+
+    @property
+    def budget(self) -> float | None:
+        """That of an attack that has one."""
+        return self.method.amount() if isinstance(self.method, Attack) and self.method.budget else None
+
+    def _record(self, advance: Advance) -> Record:
+        model = self.subject.model
+        before, started = copy(model.usage), perf_counter()
+        result = _ask(self, advance)
+        seconds, cost = perf_counter() - started, getattr(result, "cost", model.usage - before)
+        return Record(
+            identity=self.identity,
+            **self.head,
+            readings=tuple(self._readings(result)),
+            seconds=seconds,
+            forwards=cost.forward,
+            backwards=cost.backward,
+        )
+
+    def _readings(self, result: Any) -> Iterator[Measured]:
+        """What is measured of the result: by its own items, by the radius, or by metrics."""
+        if isinstance(result, Examination):
+            method = self.method
+            assert isinstance(method, Survey), "only surveys examine"
+            for at, item in enumerate(result.items):
+                yield _measured(method, method.name(), result.evidence[:, at], item=item)
+        elif isinstance(result, Certification):
+            for radius in self.budgets or (0.0,):
+                yield from self._metrics(result.reaching(radius), radius)
+        elif isinstance(result, Perturbation) and isinstance(self.method, Attack):
+            if self.method.budget or not self.budgets:
+                yield from self._metrics(result, self.method.amount())
+            else:
+                for budget in self.budgets:
+                    yield from self._metrics(result.within(budget), budget)
+        else:
+            yield from self._metrics(result, None)
+
+    def _metrics(self, result: Any, budget: float | None) -> Iterator[Measured]:
+        for metric in self.metrics:
+            if not metric.suits(result):
+                continue
+            try:
+                scores: Scores = metric(self.subject.model, result)
+            except ProbeError as error:
+                if is_out_of_memory(error):
+                    raise
+                yield Measured(metric.name(), budget, "", metric.reduction, "{}", None, str(error))
+            else:
+                yield _measured(metric, metric.name(), scores.evidence, budget=budget)
+
+
+def planned(
+    methods: Sequence[Any],
+    subject: Subject,
+    budgets: Sequence[Budget] | None,
+    metrics: Sequence[Metric[Any]] | None,
+    seeds: Sequence[int] | None,
+) -> list[Cell]:
+    """Methods x budgets x seeds, each once, in that order.
+
+    Raises:
+        DataError: where something that was named has no use, as budgets for explainers.
+    """
+    for method in methods:
+        _check_kind(method)
+    cells = [
+        Cell(subject, seeded, read, _metrics_for(method, metrics))
+        for method in methods
+        for budgeted, read in _with_budgets(method, budgets)
+        for seeded in _with_seeds(budgeted, seeds)
+    ]
+    if budgets is not None and not any(isinstance(method, Attack | Certificate) for method in methods):
+        raise DataError("eps was given, and no attack or certificate is among the methods; leave it out")
+    if seeds is not None and not any(_takes_seed(method) for method in methods):
+        raise DataError("seeds were given, and none of the methods draws at random; leave them out")
+    for metric in metrics or ():
+        if not any(metric in cell.metrics for cell in cells):
+            reads = " or ".join(kind.__name__ for kind in _kinds(metric))
+            raise DataError(f"{metric} measures {reads}, which none of the methods returns; leave it out")
+    return list({cell.identity: cell for cell in cells}.values())
+
+
+def _check_kind(method: Any) -> None:
+    if isinstance(method, type) and issubclass(method, Method):
+        raise DataError(f"methods holds the class {method.__name__}; write {method.__name__}()")
+    if not isinstance(method, tuple(_ASKED)):
+        raise DataError(
+            f"methods holds {str(method)!r:.80}, expected explainers, attacks, certificates, surveys or metrics of "
+            "answers, such as PGD(steps=40)"
+        )
+    if isinstance(method, Metric) and Prediction not in _kinds(method):
+        raise DataError(f"{method} measures what a method returns; write metrics=[{method}]")
+
+
+def _takes_seed(method: Method) -> bool:
+    return any(f.name == "seed" for f in fields(method))
+
+
+def _with_seeds(method: Method, seeds: Sequence[int] | None) -> list[Any]:
+    if seeds is None or not _takes_seed(method):
+        return [method]
+    change: list[dict[str, Any]] = [{"seed": seed} for seed in seeds]
+    return [replace(method, **each) for each in change]
+
+
+def _with_budgets(method: Method, budgets: Sequence[Budget] | None) -> list[tuple[Method, tuple[float, ...]]]:
+    """The method with each budget; where it has none, itself, with the radii at which its result is read."""
+    if budgets is None or not isinstance(method, Attack | Certificate):
+        return [(method, ())]
+    if isinstance(method, Attack) and method.budget:
+        return [(method.at(budget), ()) for budget in budgets]
+    return [(method, tuple(map(_number, budgets)))]
+
+
+def _number(budget: Budget) -> float:
+    try:
+        number = float(exact(budget))
+    except (ValueError, OverflowError):
+        number = -1.0
+    if number < 0:
+        raise RangeError(f'eps holds {budget!r:.60}, expected numbers of at least 0, such as 0.5 or "8/255"')
+    return number
+
+
+def _metrics_for(method: Method, metrics: Sequence[Metric[Any]] | None) -> tuple[Metric[Any], ...]:
+    """Those that read what the method returns."""
+    if isinstance(method, Metric):
+        return (method,)
+    gives = next((result for kind, result in _GIVES.items() if isinstance(method, kind)), None)
+    if metrics is None:
+        known = discover("metric")
+        return tuple(known[name]() for name in USUAL.get(gives, ())) if gives else ()
+    return tuple(metric for metric in metrics if gives in _kinds(metric))
+
+
+def _kinds(metric: Metric[Any]) -> tuple[type, ...]:
+    """The kinds of result that a metric measures."""
+    said = metric.result_type()
+    return get_args(said) or (said,)
+
+
+def _measured(
+    made: Metric[Any] | Survey, name: str, evidence: Tensor, *, budget: float | None = None, item: str = ""
+) -> Measured:
+    return Measured(name, budget, item, made.reduction, json.dumps(made.config()), evidence.detach().cpu().double(), "")
+
+
+def _ask(cell: Cell, advance: Advance) -> Any:
+    """What the method returns of all examples."""
+    ask = next(asked for kind, asked in _ASKED.items() if isinstance(cell.method, kind))
+    return ask(cell.method, cell.subject, advance)
+
+
+def _in_batches(call: Callable[[slice], Any], subject: Subject, advance: Advance) -> Any:
+    return whole(call, len(subject.data), subject.size, advance)
+
+
+def _explained(method: Explainer, subject: Subject, advance: Advance) -> Attribution:
+    model, inputs, targets = subject.model, subject.data.inputs, subject.targets
+    return _in_batches(
+        lambda rows: method(model, inputs[rows], None if targets is None else targets[rows]), subject, advance
+    )
+
+
+def _attacked(method: Attack, subject: Subject, advance: Advance) -> Perturbation:
+    model, data = subject.model, subject.data
+    targets = subject.targets if method.goal.aimed else None
+    return _in_batches(
+        lambda rows: method(
+            model, data.inputs[rows], data.labels[rows], targets=None if targets is None else targets[rows]
+        ),
+        subject,
+        advance,
+    )
+
+
+def _certified(method: Certificate, subject: Subject, advance: Advance) -> Certification:
+    data = subject.data
+    return _in_batches(lambda rows: method(subject.model, data.inputs[rows], data.labels[rows]), subject, advance)
+
+
+def _at_once(call: Callable[[Model, Dataset], Any], subject: Subject, advance: Advance) -> Any:
+    result = call(subject.model, subject.data)
+    advance(len(subject.data))
+    return result
+
+
+# How each kind of method is asked; a survey looks at all examples together, and a metric of answers at theirs.
+_ASKED: Mapping[type, Callable[[Any, Subject, Advance], Any]] = {
+    Explainer: _explained,
+    Attack: _attacked,
+    Certificate: _certified,
+    Survey: _at_once,
+    Metric: lambda method, subject, advance: _at_once(predict, subject, advance),
+}
+_GIVES: Mapping[type, type] = {Explainer: Attribution, Attack: Perturbation, Certificate: Certification}

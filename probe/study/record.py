@@ -1,0 +1,171 @@
+"""What a study keeps of each cell, and the folder that it is kept in."""
+
+import json
+from dataclasses import dataclass, fields
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from probe import __version__, store
+from probe.contracts import answers_as_before, first_answers
+from probe.dataset import Dataset
+from probe.errors import DataError, ExistsError, UnknownMethod
+from probe.model import Model
+from probe.tensors import sha256
+
+CELLS = "cells"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The evidence of one number: that of a metric, of a certificate at a radius, or of an item of a survey."""
+
+    metric: str
+    eps: float | None
+    item: str
+    reduction: str  # of `probe.reductions`
+    settings: str  # of the metric, which the reduction may read; JSON
+    evidence: Tensor | None  # a row for each example; None where it could not be had
+    note: str  # why not
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one cell found, and what its method cost; metrics cost extra."""
+
+    identity: str
+    method: str
+    settings: str
+    seed: int | None
+    readings: tuple[Measured, ...]
+    seconds: float
+    forwards: int
+    backwards: int
+
+
+@dataclass(frozen=True)
+class About:
+    """What a folder's cells are about, by which it is known again."""
+
+    model: str
+    weights: str | None
+    task: str
+    space: str
+    data: str
+    examples: int
+    targets: str
+    computed: str  # on what, with what
+    answers: Tensor
+
+    @classmethod
+    def of(cls, model: Model, data: Dataset, targets: Tensor | None) -> "About":
+        """A model and the examples that it is asked about."""
+        return cls(
+            model=model.name,
+            weights=model.digest(),
+            task=json.dumps(model.task.to_json()),
+            space=store.digest(model.space),
+            data=data.digest(),
+            examples=len(data),
+            targets="" if targets is None else sha256({"targets": targets}),
+            computed=f"{model.device.type}, probe {__version__}, torch {version('torch')}",
+            answers=torch.from_numpy(first_answers(model, data)),
+        )
+
+
+SAYS = {
+    "model": "another model",
+    "weights": "a model with other weights",
+    "task": "a model with another task",
+    "space": "a model with another space",
+    "data": "other data",
+    "examples": "other data",
+    "targets": "other targets",
+    "computed": "another device or version",
+}
+
+
+class Folder:
+    """The cells that are in a folder, a file of arrays and one of words for each."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.path = Path(folder)
+
+    def begin(self, model: Model, data: Dataset, targets: Tensor | None) -> None:
+        """Start the folder, or find in it a study of the same model and data.
+
+        Raises:
+            ExistsError: if it holds something else.
+        """
+        about, stem = About.of(model, data, targets), self.path / "study"
+        if not store.files(stem)[1].exists():
+            if self.path.exists() and not (self.path.is_dir() and self._is_unused()):
+                raise ExistsError(f"{self.path} exists, is no study, and is left as it is; choose another out")
+            (self.path / CELLS).mkdir(parents=True, exist_ok=True)
+            _write(stem, about)
+            return
+        before = _read(stem, About)
+        differing = [
+            f.name for f in fields(About) if f.name in SAYS and getattr(before, f.name) != getattr(about, f.name)
+        ]
+        said = SAYS[differing[0]] if differing else "a model that answered otherwise"
+        if differing or not answers_as_before(model, data, before.answers.numpy()):
+            raise ExistsError(f"{self.path} holds a study of {said}, and is left as it is; choose another out")
+
+    def get(self, name: str, identity: str) -> Record | None:
+        """The record of a cell that was finished."""
+        stem = self._stem(name)
+        if not store.files(stem)[1].exists():
+            return None
+        record = _read(stem, Record)
+        if record.identity != identity:
+            raise DataError(f"{stem}.json is of another cell; delete it, and the cell is run again")
+        return record
+
+    def put(self, name: str, record: Record) -> None:
+        """Keep the record of a cell, whole or not at all."""
+        _write(self._stem(name), record)
+
+    def records(self) -> list[Record]:
+        """Of all cells that were finished, in the order in which they were.
+
+        Raises:
+            DataError: if there is no study in the folder, or a file of it is damaged.
+        """
+        if not store.files(self.path / "study")[1].exists():
+            raise DataError(f"{self.path} holds no study; study.run(..., out={str(self.path)!r}) makes one")
+        found = [path for path in (self.path / CELLS).glob("*.json") if not path.name.startswith(".")]
+        found.sort(key=lambda path: (path.stat().st_mtime_ns, path.name))
+        return [_read(path.with_suffix(""), Record) for path in found]
+
+    def _stem(self, name: str) -> Path:
+        return self.path / CELLS / name
+
+    def _is_unused(self) -> bool:
+        """Whether nothing is there but what a study leaves that could not write its first file."""
+        return all(path.name in (CELLS, "study.npz") or path.name.startswith(".study.") for path in self.path.iterdir())
+
+
+def _write(stem: Path, record: Any) -> None:
+    # Arrays without their words were left by a process that was killed between the two.
+    arrays, words = store.files(stem)
+    if words.exists():  # another process was faster, with the same seed
+        return
+    arrays.unlink(missing_ok=True)
+    store.write(stem, record)
+
+
+def _read(stem: Path, kind: type[Any]) -> Any:
+    def none(config: Any) -> Any:
+        raise UnknownMethod("a study keeps no methods")
+
+    try:
+        found = store.read(stem, {each.__name__: each for each in (About, Record, Measured)}, none)
+    except (DataError, UnknownMethod) as error:
+        raise DataError(f"{error}; delete {stem}.json, and it is made again") from None
+    if not isinstance(found, kind):
+        raise DataError(f"{stem}.json holds no {kind.__name__} of a study; delete it, and it is made again")
+    return found

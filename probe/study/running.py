@@ -1,0 +1,173 @@
+"""Run a study, or read one."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from probe.adapters import check_fit
+from probe.arrays import Given
+from probe.contracts import Metric, suited
+from probe.dataset import Dataset
+from probe.errors import DataError, RangeError
+from probe.method import Method
+from probe.model import Model
+from probe.study.batches import together
+from probe.study.cells import Budget, Cell, Subject, planned
+from probe.study.progress import Clock, Told, to_stderr
+from probe.study.record import Folder, Record
+from probe.study.steps import Ended, carry_out
+from probe.study.table import rows_of, table
+
+
+def run(  # noqa: PLR0913  three that a study is of, and by name: what is asked, how, and who keeps and hears it
+    methods: Method | Sequence[Any],
+    model: Model,
+    data: Dataset,
+    *,
+    eps: Budget | Sequence[Budget] | None = None,
+    targets: Given | None = None,
+    metrics: Metric[Any] | Sequence[Metric[Any]] | None = None,
+    seeds: int | Sequence[int] | None = None,
+    batch: int | None = None,
+    out: str | Path | None = None,
+    progress: Told | None = to_stderr,
+) -> pd.DataFrame:
+    """Ask methods x budgets x seeds about all examples, in batches that fit, and give one row for each number.
+
+    Every method and budget and seed is a cell. With `out`, a cell is kept in that folder as soon as it is done, and the
+    same call, or one with more methods, budgets or seeds, runs only what is missing: the same seed gives the same bits.
+    Ctrl-C goes on to the caller, and what is done is kept; `study.read(out)` gives it. Without `out` Ctrl-C ends the
+    study, whose missing rows say so. A cell that fails has a row that says why, and is run again by the next call.
+
+    Args:
+        methods: explainers, attacks, certificates, surveys, and metrics of answers such as Accuracy(); of any package.
+            `probe.sweep` makes one for each of several settings.
+        model: what is studied.
+        data: all examples; `data[:500]` are fewer.
+        eps: budgets of attacks, or radii of certificates, as numbers or texts such as "8/255". An attack that makes its
+            change as small as it can runs once, and is read at each.
+        targets: the class that each example is explained for, and that attacks with such a goal aim at.
+        metrics: of what the methods return; Deletion, Insertion and Completeness of explanations and RobustAccuracy of
+            attacks unless named.
+        seeds: of methods that draw at random; each method's own unless given.
+        batch: examples that a method is given at a time; what suits the processor unless given.
+        out: a folder, which is made. One with a study of another model or of other data is refused.
+        progress: is told where the study stands; None: nobody.
+
+    Returns:
+        A DataFrame with the columns method, settings (those that are not the usual ones), seed, eps, metric, item (of
+        a survey), value, low and high (of its 95 % interval), n, the seconds and the examples forwards and backwards
+        that the method took, without its metrics, status ("done", "not run" or "error"), and a note that says why.
+
+    Raises:
+        DataError: if there is nothing to do, or what is named has no use.
+        ExistsError: if `out` holds something else.
+    """
+    if len(data) == 0:
+        raise DataError(f"{data.name} holds no examples; give one at least")
+    if batch is not None and (isinstance(batch, bool) or not batch >= 1):
+        raise RangeError(f"batch = {batch!r}, expected a whole number of examples, at least 1")
+    data = suited(model, data)
+    checked = None if targets is None else model.check_targets(targets, model.check(data.inputs)).cpu()
+    subject = Subject(model, data, checked, batch or together(data.inputs))
+    cells = planned(
+        _listed(methods, "methods") or [],
+        subject,
+        _listed(eps, "eps"),
+        _listed(metrics, "metrics"),
+        _listed(seeds, "seeds"),
+    )
+    check_fit(model, data)
+    folder = None
+    if out is not None:
+        for cell in cells:
+            _refuse_functions(cell)
+        folder = Folder(out)
+        folder.begin(model, data, checked)
+    clock = Clock(cells, progress or (lambda standing: None))
+    shelf = _Shelf(folder, clock)
+    for cell in cells:  # so that the clock knows from the start what need not be run
+        shelf.has(cell)
+    try:
+        carry_out(cells, model, shelf, clock)
+    except KeyboardInterrupt:
+        if folder is not None:
+            raise
+    return table(row for cell in cells for row in shelf.rows(cell))
+
+
+def read(out: str | Path) -> pd.DataFrame:
+    """The table of all cells that a folder holds, in the order in which they were finished.
+
+    Raises:
+        DataError: if it holds no study, or a damaged one.
+    """
+    return table(row for record in Folder(out).records() for row in rows_of(record))
+
+
+class _Shelf:
+    """The cells that are done, in memory and, where there is one, in the folder."""
+
+    def __init__(self, folder: Folder | None, clock: Clock) -> None:
+        self._folder, self._clock = folder, clock
+        self._records, self._failed = dict[str, Record](), dict[str, Ended]()
+
+    def has(self, cell: Cell) -> bool:
+        if cell.name not in self._records and self._folder and (kept := self._folder.get(cell.name, cell.identity)):
+            self._records[cell.name] = kept
+            self._clock.ended(cell, kept.seconds)
+        return cell.name in self._records
+
+    def keep(self, cell: Cell, made: Record) -> None:
+        if self._folder:
+            self._folder.put(cell.name, made)
+        self._records[cell.name] = made
+
+    def ended(self, cell: Cell, how: Ended) -> None:
+        self._clock.ended(cell, how.seconds)
+        if how.status != "done":
+            self._failed[cell.name] = how
+
+    def rows(self, cell: Cell) -> list[dict[str, Any]]:
+        """Those of a cell, or one that says why there are none."""
+        if cell.name in self._records:
+            return rows_of(self._records[cell.name])
+        how = self._failed.get(cell.name)
+        said = {"status": how.status, "note": how.note} if how else {"status": "not run", "note": "interrupted"}
+        return [{**cell.head, "eps": cell.budget, "metric": "", "item": "", **said}]
+
+
+def _listed(given: Any, what: str) -> list[Any] | None:
+    """One or several as a list; None where nothing is given."""
+    if given is None:
+        return None
+    if isinstance(given, str | int | float | Method | type):
+        return [given]
+    found = list(given)
+    if not found:
+        raise DataError(f"{what} is empty; name one at least" + (", or leave it out" if what != "methods" else ""))
+    return found
+
+
+def _refuse_functions(cell: Cell) -> None:
+    """Raise DataError where a setting is a function: of another one by the same name nobody could tell."""
+    for method in (cell.method, *cell.metrics):
+        if named := _function(method):
+            raise DataError(
+                f"{method} holds the function {named}, and whether that is still the same cannot be seen; leave out "
+                "away, or write a class of it, such as a Goal"
+            )
+
+
+def _function(method: Method) -> str:
+    for field in fields(method):
+        value = getattr(method, field.name)
+        if isinstance(value, Method):
+            if named := _function(value):
+                return named
+        elif callable(value):
+            return str(getattr(value, "__qualname__", type(value).__name__))
+    return ""
