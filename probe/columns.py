@@ -52,7 +52,7 @@ def encode(column: "pd.Series[Any]", levels: Sequence[str] | None, name: str, *,
     if absent.any() and not missing:
         raise DataError(
             f"column {column.name!r} of {name} has {int(absent.sum())} empty cells; drop those rows or fill them in, "
-            "or allow_missing=True where the model takes them"
+            "or, in Python, give allow_missing=True where the model takes them"
         )
     if levels is None and pd.api.types.is_numeric_dtype(column) and not _is_category(column):
         return _numbers(column, name, missing=bool(absent.any()))

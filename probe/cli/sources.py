@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from probe_models.datasets.own import own_of
 from probe_models.device import device_of
 from torch import nn
 
@@ -152,7 +153,7 @@ def _data_of(name: str) -> str:
     if _is_bare(name):
         raise PlanError(f'{name} has no card that names its data; [data] needs csv = "file.csv" or zoo = "adult"')
     data = zoo.card(name)["data"]
-    return name if "csv" in data else str(data.get("judged_on", data["name"]))
+    return name if own_of(data) else str(data.get("judged_on", data["name"]))
 
 
 def _model(plan: Plan, data: Dataset) -> Model:

@@ -17,11 +17,14 @@ def train(
     name: Annotated[
         str, typer.Argument(help="A network of the zoo, such as fashion-cnn; with --data a name of one's own.")
     ] = "",
-    data: Annotated[Path | None, typer.Option(help="A CSV of one's own to train on, in place of a data set.")] = None,
-    label: Annotated[str, typer.Option(help="With --data: the column to predict.")] = "",
-    groups: Annotated[
-        list[str] | None, typer.Option("--group", help="With --data: a column that names groups.")
+    data: Annotated[
+        Path | None,
+        typer.Option(help="A CSV of one's own, or a folder of images, in a subfolder for each class."),
     ] = None,
+    label: Annotated[str, typer.Option(help="Of a CSV: the column to predict.")] = "",
+    groups: Annotated[list[str] | None, typer.Option("--group", help="Of a CSV: a column that names groups.")] = None,
+    size: Annotated[int, typer.Option(min=0, max=4096, help="Of images: pixels a side that they are resized to.")] = 0,
+    channels: Annotated[int, typer.Option(help="Of images: 3 in colour, 1 in grey; 3 unless given.")] = 0,
     out: Annotated[Path | None, typer.Option(help="The folder to write; trained/NAME unless given.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda; cuda where there is one, unless given.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the weights and of the order of the examples.")] = 0,
@@ -34,7 +37,7 @@ def train(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Train a network of the zoo, or one on a table of your own, and evaluate what was saved on the test split.
+    """Train a network of the zoo, or one on data of your own, and evaluate what was saved on the test split.
 
     The folder that it writes can be named wherever a network of the zoo can: probe audit trained/people.
     """
@@ -42,16 +45,20 @@ def train(
     from probe_models.zoo.train import train
 
     if not name and data is None:
-        raise PlanError("name a network of the zoo, such as adult-mlp, or a table: --data people.csv --label hired")
-    if data is None and (label or groups):
-        raise PlanError(f"--{'label' if label else 'group'} says what a column of --data is; give --data people.csv")
+        raise PlanError(
+            "name a network of the zoo, such as adult-mlp, or a table or images: --data people.csv --label hired"
+        )
+    said = {"--label": label, "--group": groups, "--size": size, "--channels": channels}
+    if data is None and (given := [option for option, value in said.items() if value]):
+        raise PlanError(f"{given[0]} says what --data is; give --data people.csv, or a folder of images")
     named = [argument for argument in arguments or () if "=" not in argument]
     others = [argument for argument in arguments or () if "=" in argument]
     if data is not None:
-        from probe_models.zoo.recipes.own import own_recipe
+        from probe_models.zoo.recipes.own import Said, own_recipe
 
-        name = name or data.name.partition(".")[0]
-        recipe = own_recipe(data, label, tuple(groups or ()), named, _table("--arch", others))
+        name = name or data.resolve().name.strip(".").partition(".")[0]
+        about = Said(label=label, groups=tuple(groups or ()), size=size, channels=channels)
+        recipe = own_recipe(data, about, named, _table("--arch", others))
     elif named:
         raise PlanError(f"--arch {named[0]}: expected an argument and its value; {name} has its architecture")
     else:

@@ -11,7 +11,7 @@ SMALL = {
     "ftt": {"numbers": 2, "levels": [2, 1], "bins": 4, "width": 8, "layers": 1, "heads": 2},
     "image-mlp": {"side": 8, "widths": [16], "classes": 2},
     "lenet": {"side": 16, "classes": 2},
-    "cnn": {"channels": [4, 8], "side": 8, "classes": 2},
+    "cnn": {"widths": [4, 8], "side": 8, "classes": 2},
     "resnet": {"widths": [4, 8], "blocks": 2, "classes": 2},
     "vit": {"side": 16, "width": 8, "layers": 1, "heads": 2, "classes": 2},
 }

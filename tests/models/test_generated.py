@@ -12,7 +12,7 @@ from probe.errors import DataError, PlanError
 def bundled(monkeypatch, tmp_path):
     """A zoo that has nothing but a generator that has learned nothing."""
     monkeypatch.setattr(zoo, "FOLDER", tmp_path)
-    kwargs = {"side": 28, "channels": [2, 2], "code": 4}
+    kwargs = {"side": 28, "widths": [2, 2], "code": 4}
     pair = build("gan", kwargs)
     start(pair, torch.zeros(1), torch.Generator().manual_seed(0))
     card = {"name": "fashion-gan", "architecture": {"name": "gan", "kwargs": kwargs}, "data": {"name": "fashion-mnist"}}

@@ -13,7 +13,7 @@ from probe import Dataset, Model, Space
 from probe.errors import DataError, Unsupported
 from probe.statistics import bootstrap
 
-SMALL = {"side": 8, "channels": [4, 6], "code": 3}
+SMALL = {"side": 8, "widths": [4, 6], "code": 3}
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_an_encoder_and_a_decoder_undo_each_others_shapes(detector, images):
 
 def test_an_image_that_cannot_be_halved_is_refused():
     with pytest.raises(DataError, match="side = 28 cannot be halved 3 times"):
-        build("vae", {"side": 28, "channels": [4, 4, 4], "code": 3})
+        build("vae", {"side": 28, "widths": [4, 4, 4], "code": 3})
 
 
 def test_errors_are_the_mean_squared_differences_of_the_reconstruction(detector, images):
@@ -158,7 +158,7 @@ def test_the_log_odds_of_real_are_the_discriminators(pair, images):
 
 
 def test_a_transposed_convolution_begins_with_the_deviation_of_its_initialiser():
-    network = build("gan", {"side": 8, "channels": [8, 64], "code": 3})
+    network = build("gan", {"side": 8, "widths": [8, 64], "code": 3})
     start(network, torch.zeros(1), torch.Generator().manual_seed(0), "he")
     layer = network.generator.blocks[0][-1]
     assert float(layer.weight.detach().std()) == pytest.approx(math.sqrt(2 / (64 * 16)), rel=0.02)

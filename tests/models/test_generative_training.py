@@ -11,7 +11,7 @@ from torch.nn.functional import softplus
 from probe import Dataset
 from probe.errors import PlanError
 
-SMALL = {"side": 8, "channels": [8, 8], "code": 4}
+SMALL = {"side": 8, "widths": [8, 8], "code": 4}
 LOSSES = {"autoencoder": "reconstruction", "vae": "elbo", "gan": "game"}
 
 
@@ -159,7 +159,7 @@ def test_training_draws_from_private_sources_only(architecture, bars):
     ("architecture", "loss"), [("cnn", "reconstruction"), ("autoencoder", "elbo"), ("vae", "game")]
 )
 def test_a_loss_that_does_not_fit_the_network_is_refused(architecture, loss, bars):
-    kwargs = {"channels": [4], "side": 8, "classes": 2} if architecture == "cnn" else SMALL
+    kwargs = {"widths": [4], "side": 8, "classes": 2} if architecture == "cnn" else SMALL
     with pytest.raises(PlanError, match=rf"Settings.loss is '{loss}', which trains .* takes another loss"):
         objective_of(build(architecture, kwargs), Settings(epochs=1, loss=loss), bars)
 

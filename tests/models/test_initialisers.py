@@ -53,7 +53,7 @@ def test_draws_are_private_and_follow_the_seed(name):
 
 @pytest.mark.parametrize("name", INITIALISERS)
 def test_a_network_starts_with_the_initialiser_that_was_asked_for(name):
-    network = build("cnn", {"channels": [4, 8], "side": 8, "classes": 2})
+    network = build("cnn", {"widths": [4, 8], "side": 8, "classes": 2})
     random, same = (torch.Generator().manual_seed(0) for _ in range(2))
     start(network, torch.rand(10, 1, 8, 8, generator=torch.Generator().manual_seed(1)), random, name)
     first = torch.empty_like(network.blocks[0][0].weight)

@@ -157,10 +157,10 @@ def test_bins_that_no_value_needs_stay_empty():
     ("architecture", "kwargs", "message"),
     [
         ("transformer", {}, "no architecture 'transformer'"),
-        ("cnn", {"depth": 3}, "cnn has no argument 'depth'; there are channels, side"),
+        ("cnn", {"depth": 3}, "cnn has no argument 'depth'; there are widths, side"),
         ("vit", {"width": 8, "heads": 3}, "cannot be built"),
-        ("cnn", {"channels": "wide"}, "expected whole numbers"),
-        ("cnn", {"channels": [10**9]}, "expected whole numbers"),
+        ("cnn", {"widths": "wide"}, "expected whole numbers"),
+        ("cnn", {"widths": [10**9]}, "expected whole numbers"),
         ("vit", {"layers": 10**9}, "expected whole numbers"),
         ("lstm", {"words": 10**9}, "expected a whole number from 1 to 65536"),
         ("mlp", {"numbers": 4096, "onehots": 1, "bins": 4096, "widths": [4096]}, "bytes of weights"),

@@ -79,7 +79,7 @@ def test_momentum_swings_as_the_closed_form_says():
 
 
 def test_decay_reaches_only_the_weights_that_mix_inputs():
-    network = build("cnn", {"channels": [4], "side": 4, "classes": 2})
+    network = build("cnn", {"widths": [4], "side": 4, "classes": 2})
     held, free = groups(network, 0.3)
     assert (held["weight_decay"], free["weight_decay"]) == (0.3, 0.0)
     assert {id(p) for p in held["params"]} == {id(network.blocks[0][0].weight), id(network.head.weight)}

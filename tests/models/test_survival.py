@@ -45,7 +45,7 @@ save_file({name: tensor.contiguous() for name, tensor in network.state_dict().it
 
 
 def small():
-    return build("cnn", {"channels": [4, 8], "side": 8, "classes": 2, "dropout": 0.2})
+    return build("cnn", {"widths": [4, 8], "side": 8, "classes": 2, "dropout": 0.2})
 
 
 def rows():
@@ -209,8 +209,8 @@ def test_the_state_of_another_run_is_left_as_it_is(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("architecture", "kwargs", "other"),
     [
-        ("cnn", {"channels": [4, 8], "side": 8, "classes": 2}, {"dropout": 0.5}),
-        ("cnn", {"channels": [4, 8], "side": 8, "classes": 2}, {"activation": "tanh"}),
+        ("cnn", {"widths": [4, 8], "side": 8, "classes": 2}, {"dropout": 0.5}),
+        ("cnn", {"widths": [4, 8], "side": 8, "classes": 2}, {"activation": "tanh"}),
         ("vit", {"side": 8, "width": 8, "layers": 1, "heads": 2, "classes": 2}, {"heads": 4}),
     ],
 )

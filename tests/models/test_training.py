@@ -176,5 +176,5 @@ def test_token_ids_are_not_mixed_or_moved_bit_by_bit(change, ids):
 @pytest.mark.parametrize("architecture", ["cnn"])
 def test_inputs_that_are_all_the_same_are_no_division_by_zero(easy):
     rows = replace(easy, inputs=torch.zeros(200, 1, 8, 8))
-    network = build("cnn", {"channels": [4], "side": 8, "classes": 2})
+    network = build("cnn", {"widths": [4], "side": 8, "classes": 2})
     assert math.isfinite(fit(network, rows, Settings(epochs=1), device=CPU, progress=quiet).best.loss)

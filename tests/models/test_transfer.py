@@ -82,16 +82,16 @@ def test_a_glob_that_matches_nothing_is_refused_and_so_are_globs_that_leave_noth
 
 
 def test_weights_that_do_not_fit_are_listed():
-    wider = build("cnn", {"channels": [32, 64, 100], "side": 28, "classes": 10})
+    wider = build("cnn", {"widths": [32, 64, 100], "side": 28, "classes": 10})
     with pytest.raises(ShapeError, match=r"fashion-cnn does not fit .*\n  blocks.2.0.weight: the file has \(128,"):
         learned("fashion-cnn", wider, ["head.*"])
-    shallow = build("cnn", {"channels": [32, 64], "side": 28, "classes": 10})
+    shallow = build("cnn", {"widths": [32, 64], "side": 28, "classes": 10})
     with pytest.raises(ShapeError, match=r"unexpected blocks.2.0.weight"):
         learned("fashion-cnn", shallow, ["head.*"])
     with pytest.raises(ShapeError, match=r"missing first.weight"):
         learned("fashion-cnn", build("lenet", {}), ["head.*"])
     # With other classes the head does not fit unless it is replaced.
-    two = build("cnn", {"channels": [32, 64, 128], "side": 28, "classes": 2})
+    two = build("cnn", {"widths": [32, 64, 128], "side": 28, "classes": 2})
     with pytest.raises(ShapeError, match=r"head.weight: the file has \(10, 1152\), the module \(2, 1152\)"):
         learned("fashion-cnn", two, ["standardise.*"])
 

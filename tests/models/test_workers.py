@@ -70,7 +70,7 @@ def plain():
 
 
 def normalised():
-    return build("cnn", {"side": 16, "channels": [4], "classes": 2}).double()
+    return build("cnn", {"side": 16, "widths": [4], "classes": 2}).double()
 
 
 def data():

@@ -47,15 +47,15 @@ class Reader(Protocol):
 
 
 def reader(name: str) -> Reader:
-    """What reads a data set, by its name, or by the folder of a model that was trained on a table of one's own."""
+    """What reads a data set, by its name, or by the folder of a model that was trained on data of one's own."""
     if name in READERS:
         module: Any = importlib.import_module(READERS[name])
         return module
     if (Path(name) / CARD).is_file():
-        from probe_models.datasets.own import OwnTable
+        from probe_models.datasets.own import own_of
 
         data = read_card(Path(name))["data"]
-        return OwnTable(Path(data["csv"]), data["declared"]) if "csv" in data else reader(data["name"])
+        return own_of(data) or reader(data["name"])
     raise PlanError(f"there is no data set {name!r}; there are {', '.join(READERS)}")
 
 

@@ -1,14 +1,15 @@
-"""A table of somebody's own to train on, divided into rows to learn from and rows to be judged on."""
+"""Data of somebody's own to train on, divided into rows to learn from and rows to be judged on."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
-from probe import Dataset, Space, from_csv, store
+from probe import Dataset, Space, from_csv, images, store
 from probe.errors import DataError, PlanError
 from probe.forms import ByShape
 from probe.forms import known as known_forms
@@ -16,30 +17,33 @@ from probe.tensors import generator
 
 TEST = 0.2  # of the rows
 REFERENCES = 50  # training rows that show an absent feature
-SPACE = "space"  # the files that keep what the inputs mean, where the table may be gone
+SPACE = "space"  # the files that keep what the inputs mean, where the data may be gone
 
 
 @dataclass(frozen=True)
-class OwnTable:
-    """What `datasets.reader` gives for a data set that is known by name, for a CSV file.
+class Own(ABC):
+    """What `datasets.reader` gives for a data set that is known by name, for a file or folder of one's own.
 
     A fifth of the rows, drawn with seed 0 whatever training's seed is, are the test split.
     """
 
-    csv: Path
-    declared: Mapping[str, Any]  # label, groups, features and so on, as `probe.from_csv` takes them
+    path: Path
+    declared: Mapping[str, Any]  # what was said of it, as its reader takes it
+
+    kind: ClassVar[str]  # as [data] of a plan names it
+    said: ClassVar[tuple[str, ...]]  # what may be declared
 
     def read(self, split: str) -> Dataset:
-        """The rows of a split, with training rows as the reference of the space."""
+        """The rows of a split."""
         if split not in ("train", "test"):
-            raise PlanError(f"{self.csv.name} has the splits train and test; got {split!r}")
-        data, test = self._whole, round(len(self._whole) * TEST)
+            raise PlanError(f"{self.path.name} has the splits train and test; got {split!r}")
+        data, test = self.whole, round(len(self.whole) * TEST)
         if test < 1 or test >= len(data):
-            raise DataError(f"{self.csv} has {len(data)} rows: too few to keep {TEST:.0%} of them for a test")
+            raise DataError(f"{self.path} has {len(data)} rows: too few to keep {TEST:.0%} of them for a test")
         order = torch.randperm(len(data), generator=generator(0, torch.device("cpu")))
         train = order[test:].sort().values
-        space = replace(data.space, reference=data.inputs[train[:REFERENCES]])
-        return replace(data[train if split == "train" else order[:test].sort().values], space=space, role=split)
+        rows = train if split == "train" else order[:test].sort().values
+        return replace(data[rows], space=self.meaning(data[train[:REFERENCES]]), role=split)
 
     def space(self) -> Space:
         """What the inputs mean."""
@@ -47,11 +51,66 @@ class OwnTable:
 
     @property
     def CLASSES(self) -> tuple[str, ...]:  # named as in the modules of data sets
-        return self._whole.classes
+        return self.whole.classes
 
     @cached_property
-    def _whole(self) -> Dataset:
-        return from_csv(self.csv, **self.declared)
+    def whole(self) -> Dataset:
+        """All rows."""
+        return self.all_rows()
+
+    @abstractmethod
+    def all_rows(self) -> Dataset:
+        """Read all rows."""
+
+    def meaning(self, first: Dataset) -> Space:
+        """The space of the rows, of which some that are trained on are given."""
+        return first.space
+
+    def record(self) -> dict[str, Any]:
+        """What a card keeps of it."""
+        return {self.kind: str(self.path.resolve()), "declared": dict(self.declared)}
+
+
+class OwnTable(Own):
+    """A CSV file. Training rows are the reference of its space."""
+
+    kind = "csv"
+    said = ("label", "groups")
+
+    def all_rows(self) -> Dataset:
+        return from_csv(self.path, **self.declared)
+
+    def meaning(self, first: Dataset) -> Space:
+        return replace(first.space, reference=first.inputs)
+
+
+class OwnImages(Own):
+    """A folder with a subfolder of images for each class."""
+
+    kind = "folder"
+    said = ("size", "channels")
+
+    def all_rows(self) -> Dataset:
+        size = self.declared.get("size")
+        return images.from_folder(self.path, **{**self.declared, "size": size and (size[0], size[1])})
+
+
+KINDS: dict[str, type[Own]] = {kind.kind: kind for kind in (OwnTable, OwnImages)}
+
+
+def own_of(data: Mapping[str, Any]) -> Own | None:
+    """The data of somebody's own that a card speaks of, if it does.
+
+    Raises:
+        DataError: if the card is damaged.
+    """
+    for name, kind in KINDS.items():
+        if name in data:
+            declared = data.get("declared")
+            if not isinstance(data[name], str) or not isinstance(declared, dict) or set(declared) - set(kind.said):
+                raise DataError(f"the card is damaged: {name} or declared of its data is not as `probe train` wrote it")
+            return kind(Path(data[name]), declared)
+    return None
 
 
 def read_space(folder: Path) -> Space:

@@ -16,10 +16,10 @@ class AutoEncoder(Detector):
     rebuilds images as they are: r(x) = sigmoid(decode(encode(x))).
     """
 
-    def __init__(self, side: int = 28, channels: Sequence[int] = (16, 32), code: int = 32) -> None:
+    def __init__(self, side: int = 28, widths: Sequence[int] = (16, 32), code: int = 32) -> None:
         super().__init__()
-        self.encoder = Encoder(side, channels, code, nn.ReLU)
-        self.decoder = Decoder(side, channels, code)
+        self.encoder = Encoder(side, widths, code, nn.ReLU)
+        self.decoder = Decoder(side, widths, code)
 
     def encode(self, images: Images) -> Codes:
         """The codes of images."""

@@ -1,6 +1,7 @@
-"""A small convolutional network for grey images."""
+"""A small convolutional network for images."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -14,25 +15,25 @@ from probe_models.networks.shapes import Images, Logits
 class ConvNet(Network):
     """Blocks of convolution, halving, normalisation and activation, then dropout and one linear layer.
 
-    Block k maps (c[k-1], s, s) to (c[k], s/2, s/2): x <- activation(norm(MaxPool(W * x))). Halving comes first, as the
-    other two then cost a quarter.
+    Block k maps (w[k-1], s, s) to (w[k], s/2, s/2), w[-1] being channels: x <- activation(norm(MaxPool(W * x))).
+    Halving comes first, as the other two then cost a quarter.
     """
 
     def __init__(
         self,
-        channels: Sequence[int] = (32, 64, 128),
+        widths: Sequence[int] = (32, 64, 128),
         side: int = 28,
         classes: int = 10,
         norm: str = "batch",
         activation: str = "relu",
         dropout: float = 0.0,
+        channels: int = 1,
     ) -> None:
         super().__init__()
         self.standardise = Standardise()
-        widths = (1, *channels)
-        self.blocks = nn.Sequential(*(_block(a, b, norm, activation) for a, b in zip(widths, channels, strict=False)))
+        self.blocks = nn.Sequential(*(_block(a, b, norm, activation) for a, b in pairwise((channels, *widths))))
         self.dropout = Dropout(dropout)
-        self.head = nn.Linear(channels[-1] * (side // 2 ** len(channels)) ** 2, classes)
+        self.head = nn.Linear(widths[-1] * (side // 2 ** len(widths)) ** 2, classes)
 
     def forward(self, inputs: Images) -> Logits:
         return self.head(self.dropout(self.blocks(self.standardise(inputs)).flatten(1)))

@@ -14,11 +14,11 @@ class Encoder(nn.Module):
     There is no batch normalisation, so that an image's code does not depend on its neighbours, in training either.
     """
 
-    def __init__(self, side: int, channels: Sequence[int], code: int, activation: Callable[[], nn.Module]) -> None:
+    def __init__(self, side: int, widths: Sequence[int], code: int, activation: Callable[[], nn.Module]) -> None:
         super().__init__()
-        halved = (nn.Sequential(_shrink(a, b), activation()) for a, b in pairwise((1, *channels)))
+        halved = (nn.Sequential(_shrink(a, b), activation()) for a, b in pairwise((1, *widths)))
         self.blocks = nn.Sequential(*halved)
-        self.head = nn.Linear(channels[-1] * _smallest(side, channels) ** 2, code)
+        self.head = nn.Linear(widths[-1] * _smallest(side, widths) ** 2, code)
 
     def forward(self, images: Images) -> Codes:
         return self.head(self.blocks(images).flatten(1))
@@ -30,13 +30,13 @@ class Decoder(nn.Module):
     Before each of these comes ReLU(BatchNorm(x)). The outputs are log-odds of white: their sigmoid is the brightness.
     """
 
-    def __init__(self, side: int, channels: Sequence[int], code: int) -> None:
+    def __init__(self, side: int, widths: Sequence[int], code: int) -> None:
         super().__init__()
-        smallest, widths = _smallest(side, channels), (*reversed(channels), 1)
-        self.foot = nn.Linear(code, widths[0] * smallest**2)
-        self.unflatten = nn.Unflatten(1, (widths[0], smallest, smallest))
+        smallest, sizes = _smallest(side, widths), (*reversed(widths), 1)
+        self.foot = nn.Linear(code, sizes[0] * smallest**2)
+        self.unflatten = nn.Unflatten(1, (sizes[0], smallest, smallest))
         self.blocks = nn.Sequential(
-            *(nn.Sequential(nn.BatchNorm2d(a), nn.ReLU(), _grow(a, b)) for a, b in pairwise(widths))
+            *(nn.Sequential(nn.BatchNorm2d(a), nn.ReLU(), _grow(a, b)) for a, b in pairwise(sizes))
         )
 
     def forward(self, codes: Codes) -> Images:
@@ -52,8 +52,8 @@ def _grow(channels_in: int, channels_out: int) -> nn.Module:
     return nn.ConvTranspose2d(channels_in, channels_out, 4, stride=2, padding=1)
 
 
-def _smallest(side: int, channels: Sequence[int]) -> int:
-    smallest, rest = divmod(side, 2 ** len(channels))
+def _smallest(side: int, widths: Sequence[int]) -> int:
+    smallest, rest = divmod(side, 2 ** len(widths))
     if rest:
-        raise ValueError(f"side = {side} cannot be halved {len(channels)} times; give fewer channels")
+        raise ValueError(f"side = {side} cannot be halved {len(widths)} times; give fewer widths")
     return smallest

@@ -1,4 +1,4 @@
-"""A network of linear layers for grey images, which knows nothing of neighbouring pixels."""
+"""A network of linear layers for images, which knows nothing of neighbouring pixels."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -14,8 +14,8 @@ from probe_models.networks.shapes import Images, Logits
 class ImageMLP(Network):
     """Linear layers with an activation between, on all pixels in a row.
 
-    With h[0] the (side * side,) standardised pixels: h[k] = dropout(activation(norm(W[k] h[k-1] + b[k]))) of widths[k]
-    numbers, and the logits are W h + b of the last.
+    With h[0] the (channels * side * side,) standardised pixels: h[k] = dropout(activation(norm(W[k] h[k-1] + b[k])))
+    of widths[k] numbers, and the logits are W h + b of the last.
     """
 
     def __init__(
@@ -26,10 +26,11 @@ class ImageMLP(Network):
         norm: str = "none",
         activation: str = "relu",
         dropout: float = 0.0,
+        channels: int = 1,
     ) -> None:
         super().__init__()
         self.standardise = Standardise()
-        hidden = (linear(a, b, norm, activation, dropout) for a, b in pairwise((side * side, *widths)))
+        hidden = (linear(a, b, norm, activation, dropout) for a, b in pairwise((channels * side * side, *widths)))
         self.layers = nn.Sequential(*hidden, nn.Linear(widths[-1], classes))
 
     def forward(self, inputs: Images) -> Logits:

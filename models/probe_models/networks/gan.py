@@ -23,11 +23,11 @@ class AdversarialPair(Network):
     Unlike DCGAN's, the discriminator has no batch normalisation: it shall judge an image by itself.
     """
 
-    def __init__(self, side: int = 28, channels: Sequence[int] = (32, 64), code: int = 64) -> None:
+    def __init__(self, side: int = 28, widths: Sequence[int] = (32, 64), code: int = 64) -> None:
         super().__init__()
         self.code = code
-        self.generator = Decoder(side, channels, code)
-        self.discriminator = Encoder(side, channels, 1, partial(nn.LeakyReLU, 0.2))
+        self.generator = Decoder(side, widths, code)
+        self.discriminator = Encoder(side, widths, 1, partial(nn.LeakyReLU, 0.2))
 
     def forward(self, inputs: Images) -> Logits:
         odds = self.discriminator(inputs)[:, 0]

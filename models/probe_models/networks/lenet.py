@@ -13,16 +13,18 @@ from probe_models.networks.shapes import Images, Logits
 class LeNet(Network):
     """Two convolutions and three linear layers (LeCun et al. 1998, doi:10.1109/5.726791).
 
-    (1, 28, 28) -> 5x5, 6 -> halve (6, 14, 14) -> 5x5, 16 -> halve (16, 5, 5) -> 120 -> 84 -> classes. As is usual by
-    now, activations are ReLU in place of tanh, halving takes the maximum in place of a weighted mean, all of the 16
-    maps see all 6, and the outputs are logits. The first convolution pads by 2, as the paper's images of 32 pixels did.
-    Dropout follows the two linear layers between.
+    (channels, 28, 28) -> 5x5, 6 -> halve (6, 14, 14) -> 5x5, 16 -> halve (16, 5, 5) -> 120 -> 84 -> classes. As is
+    usual by now, activations are ReLU in place of tanh, halving takes the maximum in place of a weighted mean, all of
+    the 16 maps see all 6, and the outputs are logits. The first convolution pads by 2, as the paper's images of 32
+    pixels did. Dropout follows the two linear layers between.
     """
 
-    def __init__(self, side: int = 28, classes: int = 10, activation: str = "relu", dropout: float = 0.0) -> None:
+    def __init__(
+        self, side: int = 28, classes: int = 10, activation: str = "relu", dropout: float = 0.0, channels: int = 1
+    ) -> None:
         super().__init__()
         self.standardise = Standardise()
-        self.first = nn.Conv2d(1, 6, 5, padding=2)
+        self.first = nn.Conv2d(channels, 6, 5, padding=2)
         self.second = nn.Conv2d(6, 16, 5)
         left = (side // 2 - 4) // 2
         self.activation = ACTIVATIONS[activation]()

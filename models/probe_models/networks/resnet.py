@@ -1,4 +1,4 @@
-"""A small residual network for grey images."""
+"""A small residual network for images."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -17,9 +17,10 @@ from probe_models.networks.shapes import Images, Logits
 class ResNet(Network):
     """Convolutions that learn what to add to what they are given (He et al. 2015, arXiv:1512.03385).
 
-    A first convolution and halving map (1, s, s) to (c[0], s/2, s/2). Then each width c[k] is a stage of `blocks`
-    blocks, and each stage but the first halves the image: (c[k-1], t, t) becomes (c[k], t/2, t/2), rounded up. The
-    mean over all places is classified by one linear layer, so that any size of image will do; dropout comes before it.
+    A first convolution and halving map (channels, s, s) to (w[0], s/2, s/2). Then each width w[k] is a stage of
+    `blocks` blocks, and each stage but the first halves the image: (w[k-1], t, t) becomes (w[k], t/2, t/2), rounded up.
+    The mean over all places is classified by one linear layer, so that any size of image will do; dropout comes before
+    it.
     """
 
     def __init__(
@@ -30,10 +31,11 @@ class ResNet(Network):
         norm: str = "batch",
         activation: str = "relu",
         dropout: float = 0.0,
+        channels: int = 1,
     ) -> None:
         super().__init__()
         self.standardise = Standardise()
-        first = nn.Conv2d(1, widths[0], 3, padding=1, bias=norm == "none")
+        first = nn.Conv2d(channels, widths[0], 3, padding=1, bias=norm == "none")
         self.stem = nn.Sequential(first, nn.MaxPool2d(2), MAP_NORMS[norm](widths[0]), ACTIVATIONS[activation]())
         block = partial(Block, norm=norm, activation=activation)
         changes = [(widths[0], widths[0], 1), *((a, b, 2) for a, b in pairwise(widths))]

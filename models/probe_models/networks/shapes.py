@@ -5,7 +5,7 @@ from torch import Tensor
 
 Examples = Shaped[Tensor, "rows *shape"]  # as they are in a data set
 Inputs = Float[Tensor, "rows *shape"]  # in the user's units
-Images = Float[Tensor, "rows 1 height width"]  # grey
+Images = Float[Tensor, "rows channels height width"]  # one channel is grey, three are red, green and blue
 Table = Float[Tensor, "rows coordinates"]  # numbers first, then the one-hot coordinates of categories
 Graphs = Float[Tensor, "rows nodes nodes_and_features"]  # the adjacency, then what is known of each node
 Ids = Int[Tensor, "rows tokens"]  # of words

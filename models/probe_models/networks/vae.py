@@ -25,11 +25,11 @@ class VariationalAutoEncoder(Detector):
     with others of the same kind only, not with those of images made black and white.
     """
 
-    def __init__(self, side: int = 28, channels: Sequence[int] = (16, 32), code: int = 20) -> None:
+    def __init__(self, side: int = 28, widths: Sequence[int] = (16, 32), code: int = 20) -> None:
         super().__init__()
         self.code = code
-        self.encoder = Encoder(side, channels, 2 * code, nn.ReLU)
-        self.decoder = Decoder(side, channels, code)
+        self.encoder = Encoder(side, widths, 2 * code, nn.ReLU)
+        self.decoder = Decoder(side, widths, code)
 
     def encode(self, images: Images) -> tuple[Codes, Codes]:
         """Mean and log-variance of the codes that images may have come from."""

@@ -1,4 +1,4 @@
-"""A small vision transformer for grey images."""
+"""A small vision transformer for images."""
 
 import math
 
@@ -25,13 +25,14 @@ class VisionTransformer(Network):
         heads: int = 4,
         classes: int = 10,
         dropout: float = 0.0,
+        channels: int = 1,
     ) -> None:
         super().__init__()
         self.standardise = Standardise()
         # Convolutions cut the patches (arXiv:2106.14881): from few images a transformer learns edges slowly. Each
         # halves the image, and the patches overlap; 28 pixels give 4x4 of them.
         self.patches = nn.Sequential(
-            *_halve(1, width // 2), *_halve(width // 2, width), nn.Conv2d(width, width, 3, stride=2, padding=1)
+            *_halve(channels, width // 2), *_halve(width // 2, width), nn.Conv2d(width, width, 3, stride=2, padding=1)
         )
         self.positions = nn.Parameter(torch.zeros(math.ceil(side / 8) ** 2, width))
         self.layers = nn.Sequential(*(Layer(width, heads, dropout) for _ in range(layers)))

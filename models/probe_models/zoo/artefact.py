@@ -14,7 +14,7 @@ from probe.errors import IntegrityError
 from probe.task import Task, from_json
 from probe.tensors import sha256
 from probe_models.datasets import reader, task_of
-from probe_models.datasets.own import read_space
+from probe_models.datasets.own import own_of, read_space
 from probe_models.files import write_whole
 from probe_models.networks import build
 from probe_models.networks.network import Network, TokenNetwork
@@ -44,7 +44,7 @@ def read(folder: Path, device: torch.device = CPU) -> Model:
     """
     card = read_card(folder)
     network = read_network(folder).to(device)
-    if "csv" in card["data"]:
+    if own_of(card["data"]):
         return as_model(network, read_space(folder), task_in(card), card["name"])
     data = reader(card["data"].get("judged_on", card["data"]["name"]))
     return as_model(network, data.space(), task_of(data), card["name"])

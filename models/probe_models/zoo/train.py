@@ -99,15 +99,16 @@ def _train_one(
     name: str, recipe: Recipe, folder: Path, device: torch.device, seed: int, progress: Progress
 ) -> dict[str, Any]:
     # Before training, not after it: a folder that cannot be written should not cost its time.
-    new = not folder.exists()
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
     ensure_folder(folder)
     try:
         with terminable(), locked(folder) if _leads() else nullcontext():
             return _train_owned(name, recipe, folder, device, seed, progress)
     except ProbeError:
         # A run that was refused leaves no folder; one with anything in it stays.
-        if new and _leads() and not any(folder.iterdir()):
-            folder.rmdir()
+        for path in new if _leads() else ():
+            if not any(path.iterdir()):
+                path.rmdir()
         raise
 
 
@@ -165,7 +166,7 @@ def _card(
             "name": recipe.data,
             "judged_on": recipe.judged_on,
             "source": data.source,
-            **({"csv": str(recipe.own.csv.resolve()), "declared": dict(recipe.own.declared)} if recipe.own else {}),
+            **(recipe.own.record() if recipe.own else {}),
             "train_sha256": data.digest(),
             "rows": {"train": trained.rows, "validation": trained.validation_rows},
         },

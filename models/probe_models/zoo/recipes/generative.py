@@ -13,7 +13,7 @@ SEPARATES = {"area_under_roc_noise": 0.99, "area_under_roc_permuted": 0.99}
 RECIPES = {
     "fashion-ae": Recipe(
         architecture="autoencoder",
-        kwargs={"side": 28, "channels": [16, 32], "code": 32},
+        kwargs={"side": 28, "widths": [16, 32], "code": 32},
         data="fashion-mnist",
         audited="fashion-anomalies",
         settings=Settings(epochs=12, rate=2e-3, weight_decay=0.0, loss="reconstruction", augment={"noise": 0.3}),
@@ -23,7 +23,7 @@ RECIPES = {
     ),
     "fashion-vae": Recipe(
         architecture="vae",
-        kwargs={"side": 28, "channels": [16, 32], "code": 20},
+        kwargs={"side": 28, "widths": [16, 32], "code": 20},
         data="fashion-mnist",
         audited="fashion-anomalies",
         settings=Settings(epochs=12, rate=2e-3, weight_decay=0.0, loss="elbo", clip=0.0),
@@ -34,7 +34,7 @@ RECIPES = {
     ),
     "fashion-gan": Recipe(
         architecture="gan",
-        kwargs={"side": 28, "channels": [16, 32], "code": 64},
+        kwargs={"side": 28, "widths": [16, 32], "code": 64},
         data="fashion-mnist",
         audited="fashion-generated",
         settings=Settings(

@@ -28,7 +28,7 @@ RECIPES = {
     ),
     "fashion-cnn": Recipe(
         architecture="cnn",
-        kwargs={"channels": [32, 64, 128], "side": 28, "classes": 10},
+        kwargs={"widths": [32, 64, 128], "side": 28, "classes": 10},
         data="fashion-mnist",
         settings=nesterov(epochs=14, rate=0.1, augment={"flip": 0.5, "shift": 1}, precision="bfloat16"),
         preprocessing=IMAGES,
@@ -52,7 +52,7 @@ RECIPES = {
     ),
     "digits-cnn": Recipe(
         architecture="cnn",
-        kwargs={"channels": [32, 64, 128], "side": 28, "classes": 10},
+        kwargs={"widths": [32, 64, 128], "side": 28, "classes": 10},
         data="digits",
         begin=Begin(model="fashion-cnn", replaced=("head.*",)),
         # 18 steps in all: this is what transfer is for. With 45 a network from scratch is better; see
@@ -65,7 +65,7 @@ RECIPES = {
     ),
     "fashion-robust": Recipe(
         architecture="cnn",
-        kwargs={"channels": [16, 32, 64], "side": 28, "classes": 10},
+        kwargs={"widths": [16, 32, 64], "side": 28, "classes": 10},
         data="fashion-mnist",
         settings=Settings(
             epochs=15, batch=128, rate=5e-3, weight_decay=0.02, adversary=Adversary(method="fgsm", eps=0.1)

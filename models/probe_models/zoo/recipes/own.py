@@ -1,11 +1,12 @@
-"""A recipe for a table of somebody's own."""
+"""Recipes for data of somebody's own: a table, or a folder of images."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from probe.errors import PlanError
-from probe_models.datasets.own import OwnTable
+from probe_models.datasets.own import Own, OwnImages, OwnTable
 from probe_models.networks import build
 from probe_models.networks.columns import arguments
 from probe_models.training.settings import Settings
@@ -13,43 +14,106 @@ from probe_models.zoo.recipes.recipe import Recipe
 from probe_models.zoo.recipes.tables import COMPLETE
 
 # What a small table is trained with well enough to be looked at; every one of them can be set.
-DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+TABLES: Mapping[str, Mapping[str, Any]] = {
     "mlp": {"bins": 16, "widths": [64]},
     "ftt": {"bins": 16, "width": 32, "layers": 2, "heads": 2},
 }
+IMAGES: Mapping[str, Mapping[str, Any]] = {
+    "cnn": {"widths": [16, 32, 64]},
+    "resnet": {"widths": [16, 32, 64]},
+    "vit": {"width": 64, "layers": 2},
+    "lenet": {},
+    "image-mlp": {},
+}
+LONG = Settings(epochs=60, batch=64, rate=2e-3, weight_decay=0.1, patience=15)
+PIXELS = "none outside the network, which takes brightness from 0 to 1 and standardises it by the training rows"
 
 
-def own_recipe(
-    csv: Path, label: str, groups: Sequence[str], architecture: Sequence[str], kwargs: Mapping[str, Any]
-) -> Recipe:
-    """How a network is trained on a CSV: an architecture for tables, with the sizes that the columns say.
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What a command line says of data of one's own; what is empty was not said."""
+
+    label: str = ""
+    groups: tuple[str, ...] = ()
+    size: int = 0  # pixels a side
+    channels: int = 0
+
+
+def own_recipe(data: Path, said: Said, architecture: Sequence[str], kwargs: Mapping[str, Any]) -> Recipe:
+    """How a network is trained on a CSV or on a folder of images, with the sizes that the rows say.
+
+    Args:
+        data: the file or folder.
+        said: what its columns or images are.
+        architecture: its name, one or none.
+        kwargs: its arguments.
 
     Raises:
-        PlanError: if no label is named, or the architecture is none for tables.
-        DataError: if the table cannot be read.
+        PlanError: if no label is named, or the architecture is none for such data.
+        DataError: if the data cannot be read, or an argument does not fit them.
     """
-    if not label:
+    return _images(data, said, architecture, kwargs) if data.is_dir() else _table(data, said, architecture, kwargs)
+
+
+def _table(csv: Path, said: Said, architecture: Sequence[str], kwargs: Mapping[str, Any]) -> Recipe:
+    if said.size or said.channels:
+        raise PlanError(f"--{'size' if said.size else 'channels'} is for a folder of images, and {csv} is none")
+    if not said.label:
         raise PlanError(f"--data {csv} needs --label, the column to predict")
-    if len(architecture) > 1:
-        raise PlanError(f"--arch names {' and '.join(architecture)}; name one of {', '.join(DEFAULTS)}")
-    name = architecture[0] if architecture else "mlp"
-    if name not in DEFAULTS:
-        raise PlanError(f"--arch {name}: the architectures for tables are {', '.join(DEFAULTS)}")
-    table = OwnTable(csv, {"label": label, "groups": list(groups)})
+    name = _architecture(architecture, TABLES, "tables")
+    table = OwnTable(csv, {"label": said.label, "groups": list(said.groups)})
     # Group columns are named apart from the inputs, as in an audit.
     data = table.read("train")
     if len(data.classes) < 2:
         raise PlanError(
-            f"column {label!r} of {csv.name} has one value, {data.classes[0]!r}; a classifier needs two or more"
+            f"column {said.label!r} of {csv.name} has one value, {data.classes[0]!r}; a classifier needs two or more"
         )
-    sizes = arguments(name, {**DEFAULTS[name], **kwargs}, data.space)
-    sizes |= {"classes": len(data.classes)}
-    build(name, sizes)  # so that a wrong argument is found before a folder is made
+    sizes = arguments(name, {**TABLES[name], **kwargs}, data.space)
+    return _recipe(name, sizes | {"classes": len(data.classes)}, table, COMPLETE)
+
+
+def _images(folder: Path, said: Said, architecture: Sequence[str], kwargs: Mapping[str, Any]) -> Recipe:
+    if said.label or said.groups:
+        raise PlanError(
+            f"--{'label' if said.label else 'group'} names a column, and {folder} is a folder of images, whose classes "
+            "are its subfolders; leave it out"
+        )
+    name = _architecture(architecture, IMAGES, "images")
+    channels = said.channels or 3
+    declared: dict[str, Any] = {"channels": channels} | ({"size": [said.size] * 2} if said.size else {})
+    own = OwnImages(folder, declared)
+    height, width = own.whole.inputs.shape[2:]
+    if height != width:
+        raise PlanError(
+            f"the images in {folder} are {height} x {width} pixels, and {name} reads squares; say how large: --size "
+            f"{min(height, width, 64)}"
+        )
+    known = {"channels": channels, "classes": len(own.CLASSES), **({} if name == "resnet" else {"side": height})}
+    for key, value in known.items():
+        if kwargs.get(key, value) != value:
+            way = {"side": "give --size", "channels": "give --channels"}.get(key, "leave it out")
+            raise PlanError(f"--arch {key}={kwargs[key]}: the images say {value}; {way}")
+    return _recipe(name, {**IMAGES[name], **_shallow(name, height), **kwargs, **known}, own, PIXELS)
+
+
+def _shallow(name: str, side: int) -> dict[str, Any]:
+    """Fewer blocks where an image would be halved away."""
+    widths = IMAGES[name].get("widths", [])
+    fitting = [width for block, width in enumerate(widths) if side >> (block + 1)]
+    return {"widths": fitting} if name == "cnn" and fitting else {}
+
+
+def _architecture(named: Sequence[str], known: Mapping[str, Mapping[str, Any]], what: str) -> str:
+    if len(named) > 1:
+        raise PlanError(f"--arch names {' and '.join(named)}; name one of {', '.join(known)}")
+    name = named[0] if named else next(iter(known))
+    if name not in known:
+        raise PlanError(f"--arch {name}: the architectures for {what} are {', '.join(known)}")
+    return name
+
+
+def _recipe(name: str, kwargs: Mapping[str, Any], own: Own, preprocessing: str) -> Recipe:
+    build(name, kwargs)  # so that a wrong argument is found before a folder is made
     return Recipe(
-        architecture=name,
-        kwargs=sizes,
-        data=csv.name,
-        own=table,
-        settings=Settings(epochs=60, batch=64, rate=2e-3, weight_decay=0.1, patience=15),
-        preprocessing=COMPLETE,
+        architecture=name, kwargs=kwargs, data=own.path.name, own=own, settings=LONG, preprocessing=preprocessing
     )

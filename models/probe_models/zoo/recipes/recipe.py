@@ -10,7 +10,7 @@ from probe_models.datasets import Reader, reader
 from probe_models.training.settings import Settings
 
 if TYPE_CHECKING:
-    from probe_models.datasets.own import OwnTable
+    from probe_models.datasets.own import Own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class Recipe:
     architecture: str
     kwargs: Mapping[str, Any]
     data: str  # the data set that it is trained on
-    own: OwnTable | None = None  # a table of one's own, which `data` is then the name of
+    own: Own | None = None  # data of one's own, which `data` is then the name of
     audited: str = ""  # the data set that it is evaluated and audited on; the test split of `data` unless named
     begin: Begin | None = None
     settings: Settings

@@ -1,0 +1,108 @@
+"""`probe train --data FOLDER`: a network for images of one's own, in a folder that can be named everywhere."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from probe import zoo
+from probe.audit import plan_from, run, verify
+from probe.cli.sources import open_both
+
+FEW = ("--set", "epochs=6", "--set", "batch=8", "--set", "rate=1e-2")
+
+
+def photos(folder, count=30, height=12, width=16, names=("red", "green")):
+    """Noise whose mean colour is its class; in grey all are alike."""
+    random = np.random.default_rng(0)
+    for label, name in enumerate(names):
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            pixels = random.integers(0, 80, (height, width, 3))
+            pixels[..., label] += 120
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{number:02}.png")
+    return folder
+
+
+@pytest.fixture
+def trained(probe, place):
+    photos(place / "photos")
+    call = ("train", "--data", "photos", "--arch", "cnn", "--arch", "widths=[4,8]", "--size", "12", *FEW, "--json")
+    return json.loads(probe(*call, code=0).stdout)
+
+
+def test_colour_images_in_folders_are_trained_on_and_audited_by_the_folders_name(probe, place, trained):
+    assert trained["architecture"]["kwargs"] == {"widths": [4, 8], "channels": 3, "classes": 2, "side": 12}
+    assert trained["metrics"]["accuracy"] == 1.0
+    assert trained["data"]["rows"] | {"validation": 0, "train": 0} == {
+        "train": 0, "validation": 0, "test": 12, "test_seen_in_training": 0,
+    }  # fmt: skip
+    model, test, train = zoo.load("trained/photos"), zoo.data("trained/photos"), zoo.data("trained/photos", "train")
+    assert model.classes == test.classes == ("green", "red")  # as their subfolders are sorted
+    assert test.inputs.shape == (12, 3, 12, 12)
+    assert not set(test.rows.tolist()) & set(train.rows.tolist())
+    probe("attack", "trained/photos", "--method", "fgsm", "--sample", "4", "--json", code=0)
+    plan = plan_from({
+        "name": "photos", "model": {"zoo": str(place / "trained" / "photos")},
+        "explain": {"sample": 2, "methods": [{"method": "saliency"}]},
+        "attack": {"sample": 4, "methods": [{"method": "fgsm"}], "eps": ["0.1"]},
+    })  # fmt: skip
+    bundle = run(plan, *open_both(plan), place / "audited")
+    assert [step.name for step in bundle.manifest.steps if step.status != "done"] == []
+    assert verify(bundle.folder).numbers > 50
+
+
+def test_images_trained_on_are_looked_at_in_any_folder_of_the_same_sizes(probe, place, trained):
+    (place / "photos").rename(place / "moved")
+    model = zoo.load("trained/photos")  # without its images
+    assert model.space.reference.shape == (1, 3, 12, 12)
+    (place / "mine.toml").write_text('[model]\nzoo = "./trained/photos"\n[data]\nfolder = "moved"\n')
+    shown = json.loads(probe("explain", "--plan", "mine.toml", "--json", code=0).stdout)
+    assert shown
+
+
+@pytest.mark.parametrize("architecture", ["resnet", "vit", "lenet", "image-mlp"])
+def test_every_network_for_images_takes_colour(probe, place, architecture):
+    photos(place / "photos", count=8, width=12)
+    call = ("train", "--data", "photos", "--arch", architecture, "--size", "16", "--set", "epochs=1", "--json")
+    card = json.loads(probe(*call, code=0).stdout)
+    assert card["architecture"]["kwargs"]["channels"] == 3
+    assert zoo.load("trained/photos").space.reference.shape == (1, 3, 16, 16)
+
+
+def test_grey_is_asked_for_and_augmentations_take_colour(probe, place):
+    photos(place / "photos", count=8, width=12)
+    augment = "augment={flip=0.5, shift=1, cutout=2, crop=1, noise=0.1}"
+    call = ("train", "--data", "photos", "--set", "epochs=1", "--set", augment, "--json")
+    assert json.loads(probe(*call, "--out", "colour", code=0).stdout)["architecture"]["kwargs"]["channels"] == 3
+    card = json.loads(probe(*call, "--out", "grey", "--channels", "1", code=0).stdout)
+    assert card["architecture"]["kwargs"]["channels"] == 1
+    assert zoo.data("grey").inputs.shape[1:] == (1, 12, 12)
+
+
+@pytest.mark.parametrize(("call", "message"), [
+    ((), "12 x 16 pixels, and cnn reads squares; say how large: --size 12"),
+    (("--label", "x"), "--label names a column, and photos is a folder of images"),
+    (("--arch", "mlp"), "the architectures for images are cnn, resnet, vit, lenet, image-mlp"),
+    (("--size", "12", "--arch", "side=20"), "--arch side=20: the images say 12; give --size"),
+    (("--size", "12", "--channels", "2"), "channels = 2, expected 3 for colour or 1 for grey"),
+    (("--size", "12", "--arch", "width=3"), "did you mean 'widths'"),
+    (("--size", "5000"), "5000"),
+    (("--size", "4", "--arch", "lenet"), "LeNet cannot take the rows of photos"),
+])  # fmt: skip
+def test_a_mistake_with_images_is_one_sentence_and_leaves_nothing(probe, place, call, message):
+    photos(place / "photos", count=6)
+    assert message in probe("train", "--data", "photos", *call, code=2).stderr
+    assert not (place / "trained").exists()
+
+
+@pytest.mark.parametrize(("odd", "message"), [
+    (lambda photos: (photos / "red" / "bad.png").write_bytes(b"no image"), "cannot be read as an image"),
+    (lambda photos: (photos / "empty").mkdir(), "holds no image"),
+    (lambda photos: Image.new("RGB", (5, 5)).save(photos / "red" / "small.png"), "--size"),
+    (lambda photos: (photos / "red").rename(photos.parent / "away"), "expected one for each of two classes"),
+])  # fmt: skip
+def test_an_odd_folder_of_images_is_refused_in_a_sentence(probe, place, odd, message):
+    odd(photos(place / "photos", count=6, width=12))
+    assert message in probe("train", "--data", "photos", code=2).stderr
