@@ -72,7 +72,7 @@ def test_values_beyond_the_limit_are_as_wide_as_it_and_no_values_draw_nothing_wi
     assert len(lines(plots.graph(edges))) == 1
 
 
-def test_rewired_edges_are_red_where_they_came_and_blue_where_they_went():
+def test_edge_changes_are_red_where_they_came_and_blue_where_they_went():
     before, after = path(4), path(4)
     after[0, 1] = after[1, 0] = 0
     after[0, 3] = after[3, 0] = 0.5

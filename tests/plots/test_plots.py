@@ -71,7 +71,7 @@ def test_the_same_figure_is_the_same_bytes(draw):
 
 
 def test_sixteen_threads_draw_what_one_draws():
-    names = [name for name in FIGURES if name != "picture"] * 3
+    names = [name for name in FIGURES if name != "image"] * 3
     alone = {name: plots.to_svg(FIGURES[name]()) for name in set(names)}
     before = dict(mpl.rcParams)
     with ThreadPoolExecutor(16) as pool:
