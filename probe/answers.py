@@ -1,6 +1,6 @@
 """What a forward returned: logits, or a sentence that names what it is instead, and how to mend it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -74,6 +74,26 @@ def check_finite(logits: Tensor, inputs: Tensor) -> None:
             "method that needs only answers"
         )
     raise ProbeError("forward returned NaN or infinity for finite inputs; the weights may be damaged")
+
+
+def check_values(outputs: Tensor, inputs: Tensor, task: Task, cleared: set[str], is_linear: Callable[[], bool]) -> None:
+    """Raise where the numbers cannot be logits. What one answer rules out joins `cleared`, and is not asked again.
+
+    `is_linear` says whether the last step is a linear layer; it is asked only of numbers that look like sigmoids.
+    """
+    check_finite(outputs, inputs)
+    suspects = task.suspects - cleared
+    if "softmax" in suspects:
+        if are_probabilities(outputs):
+            raise refuse_probabilities()
+        cleared.add("softmax")
+    if "sigmoid" in suspects:
+        if not within_one(outputs):
+            cleared.add("sigmoid")
+        elif are_distinct(outputs):
+            if not is_linear():
+                raise refuse_sigmoids(task)
+            cleared.add("sigmoid")
 
 
 def are_probabilities(logits: Tensor) -> bool:

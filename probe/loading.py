@@ -9,8 +9,8 @@ from probe.errors import DataError, ProbeError, UnknownMethod
 from probe.forms import ByShape
 from probe.forms import known as known_forms
 from probe.labels import check_stored
+from probe.metering import Usage
 from probe.method import Method
-from probe.model import Usage
 from probe.outcomes import Certification, Examination
 from probe.registry import build, methods
 from probe.results import Attribution, Perturbation, Prediction, Result, Scores

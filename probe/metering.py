@@ -1,10 +1,23 @@
 """How often each example went through a model, and how often it may."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from probe.errors import ContractError
 from probe.shapes import Labels, PerExample
+
+
+@dataclass
+class Usage:
+    """How many examples went forward and backward through a model."""
+
+    forward: int = 0
+    backward: int = 0
+
+    def __sub__(self, earlier: "Usage") -> "Usage":
+        return Usage(self.forward - earlier.forward, self.backward - earlier.backward)
 
 
 class Meter:

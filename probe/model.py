@@ -1,7 +1,7 @@
 """The model under study: a function from inputs to logits, and a count of what it was asked."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import prod
@@ -9,42 +9,22 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 
 from probe import internals
-from probe.answers import (
-    are_distinct,
-    are_probabilities,
-    check_answer,
-    check_finite,
-    ends_linear,
-    opened,
-    refuse_probabilities,
-    refuse_sigmoids,
-    within_one,
-)
-from probe.arrays import Given, check_kind, remedy
-from probe.errors import ForwardError, ProbeError, RangeError, ShapeError, Unsupported
+from probe.answers import check_answer, check_values, ends_linear, opened
+from probe.arrays import Given
+from probe.errors import ForwardError, ProbeError, RangeError
 from probe.forms import ByShape, Tokens
+from probe.forward import ask, check_eval_mode, device_of, digest_of, dtype_of, refuse_gradients
+from probe.inputs import check_points, checked_inputs, embedded
 from probe.labels import check_labels, check_targets
-from probe.metering import Meter
+from probe.metering import Meter, Usage
 from probe.shapes import Inputs, Labels, Logits, PerExample, Targets
 from probe.space import Space
 from probe.task import Classification, Places, Task
-from probe.tensors import rows_per_pass, sha256, spans
+from probe.tensors import rows_per_pass, spans
 
 _UNSET: Any = object()  # stands for a setting that was left out, where None is a value
-
-
-@dataclass
-class Usage:
-    """How many examples went forward and backward through a model."""
-
-    forward: int = 0
-    backward: int = 0
-
-    def __sub__(self, earlier: "Usage") -> "Usage":
-        return Usage(self.forward - earlier.forward, self.backward - earlier.backward)
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -104,7 +84,7 @@ class Model:
         fields |= {"training": training, "usage": usage or Usage(), "edits": edits, "meter": meter, "_cleared": set()}
         for field_name, value in fields.items():
             object.__setattr__(self, field_name, value)
-        self._check_mode()
+        check_eval_mode(self.forward)
         if self.batch_size is not None and (isinstance(self.batch_size, bool) or not self.batch_size >= 1):
             raise RangeError(f"batch_size = {self.batch_size!r}, expected a whole number of rows, at least 1")
         if self.embed is not None and isinstance(self.space.form, ByShape):
@@ -129,19 +109,19 @@ class Model:
         if self.meter is not None:
             self.meter.count_forward(len(inputs), rows)
         with self._edited():
-            answer = self._ask(self.forward, inputs if self.embed is None else self._embed(inputs))
+            answer = ask(self.forward, inputs if self.embed is None else self._embed(inputs), self.name)
         for edits in self.edits:
             edits.check()
         self.usage.forward += len(inputs)
         if self.part is not None:
             answer = opened(answer, self.part)
         outputs = check_answer(answer, len(inputs), self.task)
-        self._check_values(outputs.detach(), inputs)
+        check_values(outputs.detach(), inputs, self.task, self._cleared, lambda: self._ends_linear(inputs[:1]))
         logits: Logits = self.task.logits(outputs).clone()
         if logits.requires_grad:
             logits.register_hook(partial(self._count_backward, rows))  # type: ignore[no-untyped-call]  # torch leaves it untyped
         elif inputs.requires_grad and torch.is_grad_enabled():
-            raise _black_box(self.name)
+            raise refuse_gradients(self.name)
         return logits
 
     @torch.no_grad()
@@ -210,7 +190,7 @@ class Model:
             raise
         except Exception as error:
             if "not have been used in the graph" in str(error):
-                raise _black_box(self.name) from error
+                raise refuse_gradients(self.name) from error
             raise ForwardError(
                 f"no gradient of {self.name}: {type(error).__name__}: {error}; methods that need only answers, such as "
                 "KernelShap or Lime, do without"
@@ -222,11 +202,7 @@ class Model:
             return inputs
         with self._edited():
             points = self._embed(inputs).detach()
-        if not points.is_floating_point() or points.shape[:-1] != inputs.shape:
-            raise ShapeError(
-                f"embed returned {points.dtype} {tuple(points.shape)} for ids {tuple(inputs.shape)}, expected decimal "
-                f"numbers ({', '.join(map(str, inputs.shape))}, width)"
-            )
+        check_points(points, inputs)
         return points
 
     def check(self, inputs: Given) -> Inputs:
@@ -234,28 +210,12 @@ class Model:
 
         They are given the type of the model's weights where that loses nothing, as from float32 to float64.
         """
-        if not isinstance(inputs, Tensor):
-            wanted = self.dtype if self.embed is None else torch.int64
-            found = type(inputs).__name__
-            raise ShapeError(f"inputs are a {found}, expected a torch.Tensor; {remedy(inputs, 'inputs', str(wanted))}")
-        check_kind(inputs, "" if self.embed is None else self.name)
-        self._check_mode()
-        inputs = inputs.detach()
-        if self.embed is not None:
-            inputs = inputs.long()
-        self.space.check(inputs)
-        weights = self._weights()
-        if self.embed is None and weights is not None and inputs.dtype != weights:
-            if torch.promote_types(inputs.dtype, weights) != weights:
-                raise ShapeError(
-                    f"inputs are {inputs.dtype}, the model's weights {weights}; write inputs.to({weights})"
-                )
-            inputs = inputs.to(weights)
-        return self.space.clip(inputs.to(self.device))
+        ids_of = "" if self.embed is None else self.name
+        return checked_inputs(inputs, self.space, self.forward, self.dtype, ids_of)
 
     def cast(self, inputs: Inputs) -> Inputs:
         """The inputs in the floating type of the weights, rounded where that is a narrower one."""
-        weights = self._weights()
+        weights = dtype_of(self.forward)
         return inputs if self.embed is not None or weights is None else inputs.to(weights)
 
     def check_labels(self, labels: Given, inputs: Inputs) -> Labels:
@@ -343,16 +303,13 @@ class Model:
     @property
     def device(self) -> torch.device:
         """Where the module's weights lie; the CPU for any other function."""
-        if isinstance(self.forward, nn.Module):
-            for tensor in (*self.forward.parameters(), *self.forward.buffers()):
-                return tensor.device
-        return torch.device("cpu")
+        return device_of(self.forward)
 
     @property
     def dtype(self) -> torch.dtype:
         """The floating type of the module's weights; that of the reference, or the default, for any other function."""
         reference = self.space.reference
-        return self._weights() or (torch.get_default_dtype() if reference is None else reference.dtype)
+        return dtype_of(self.forward) or (torch.get_default_dtype() if reference is None else reference.dtype)
 
     def digest(self) -> str | None:
         """SHA-256 of the weights; None where `forward` is not a module, or edited, as its weights cannot be seen.
@@ -360,20 +317,14 @@ class Model:
         Raises:
             ProbeError: if the module is a lazy one that has not seen an input, so that it has no weights yet.
         """
-        if not isinstance(self.forward, nn.Module) or self.edits:  # edits are functions, and cannot be seen
-            return None
-        state = self.forward.state_dict()
-        if any(is_lazy(tensor) for tensor in state.values()):
-            raise ProbeError(
-                f"{self.name} has no weights until it has seen an input, as its layers are lazy; "
-                "call model.predict(inputs[:1]) first"
-            )
-        return sha256({name: value for name, value in state.items() if isinstance(value, Tensor)})
+        # Edits are functions, and cannot be seen.
+        return None if self.edits else digest_of(self.forward, self.name)
 
     def __repr__(self) -> str:
         """Its name, what it tells apart, and the space, in a few lines."""
         names, (_, many) = self.task.names, self.task.units
-        lines = [f"Model({self.name}: {type(self.forward).__name__}, {self._weights() or 'no weights to be seen'}"]
+        weights = dtype_of(self.forward) or "no weights to be seen"
+        lines = [f"Model({self.name}: {type(self.forward).__name__}, {weights}"]
         listed = f"{len(names)}, {', '.join(names[:8])}" + ", ..." * (len(names) > 8) if names else "not named"
         lines.append(f"  {many}: {listed}")
         if decided := self.task.in_words():
@@ -398,86 +349,18 @@ class Model:
                 stack.enter_context(edits.placed())
             yield
 
-    def _weights(self) -> torch.dtype | None:
-        """The floating type of the module's weights; None where there are none to be seen."""
-        if isinstance(self.forward, nn.Module):
-            for tensor in (*self.forward.parameters(), *self.forward.buffers()):
-                if tensor.is_floating_point():
-                    return tensor.dtype
-        return None
-
-    def _ask(self, function: Callable[[Tensor], Any], inputs: Tensor) -> Any:
-        """What somebody's function makes of a copy of the inputs."""
-        try:
-            with self._on_the_way_back(inputs):
-                return function(inputs.clone())
-        except ProbeError:
-            raise
-        except (Exception, SystemExit) as error:
-            # Whatever somebody's own code raises: an audit goes on without the step that met it.
-            raise ForwardError(
-                f"{self.name} failed on inputs of shape {tuple(inputs.shape)}: {type(error).__name__}: {error}"
-                f"{self._of_types(inputs, str(error))}"
-            ) from error
-
     def _embed(self, ids: Tensor) -> Tensor:
         assert self.embed is not None, "only models of token ids embed"
-        points = self._ask(self.embed, ids)
-        if not isinstance(points, Tensor):
-            raise ShapeError(f"embed returned a {type(points).__name__}, expected a tensor of embeddings")
-        return points
-
-    def _on_the_way_back(self, inputs: Tensor) -> AbstractContextManager[None]:
-        """CuDNN has no gradient of a recurrent layer in eval mode; torch's own kernels do."""
-        recurrent = (
-            inputs.requires_grad
-            and inputs.is_cuda
-            and isinstance(self.forward, nn.Module)
-            and any(isinstance(module, nn.RNNBase) for module in self.forward.modules())
-        )
-        return torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext()
-
-    def _of_types(self, inputs: Tensor, error: str) -> str:
-        if self._weights() is not None or "dtype" not in error or not inputs.is_floating_point():
-            return ""
-        other = torch.float64 if inputs.dtype == torch.float32 else torch.float32
-        return f"; inputs are {inputs.dtype}: if its weights are {other}, write inputs.to({other})"
-
-    def _check_mode(self) -> None:
-        if isinstance(self.forward, nn.Module) and any(module.training for module in self.forward.modules()):
-            raise ProbeError("the module is in training mode, so its answers vary; call .eval() on it first")
+        return embedded(self.embed, ids, self.forward, self.name)
 
     def _count_backward(self, rows: Labels | None, gradient: Tensor) -> None:
         self.usage.backward += len(gradient)
         if self.meter is not None:
             self.meter.count_backward(len(gradient), rows)
 
-    def _check_values(self, outputs: Tensor, inputs: Tensor) -> None:
-        """Raise where the numbers cannot be logits. What one answer shows not to be so is not asked again."""
-        check_finite(outputs, inputs)
-        suspects = self.task.suspects - self._cleared
-        if "softmax" in suspects:
-            if are_probabilities(outputs):
-                raise refuse_probabilities()
-            self._cleared.add("softmax")
-        if "sigmoid" in suspects:
-            if not within_one(outputs):
-                self._cleared.add("sigmoid")
-            elif are_distinct(outputs):
-                if not self._ends_linear(inputs[:1]):
-                    raise refuse_sigmoids(self.task)
-                self._cleared.add("sigmoid")
-
     def _ends_linear(self, row: Inputs) -> bool:
         """Whether the last step is a linear layer, so that it is no sigmoid; False where torch cannot see it."""
         with torch.enable_grad():
             points = self.points(row).detach()
-            answer = self._ask(self.forward, points.requires_grad_() if points.is_floating_point() else points)
+            answer = ask(self.forward, points.requires_grad_() if points.is_floating_point() else points, self.name)
         return ends_linear(answer)
-
-
-def _black_box(name: str) -> Unsupported:
-    return Unsupported(
-        f"this method follows gradients, and {name} gives none (a black box); "
-        "use one that needs only answers, such as KernelShap or Lime"
-    )

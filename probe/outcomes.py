@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from probe.errors import DataError
+from probe.metering import Usage
 from probe.method import Method
-from probe.model import Usage
 from probe.results import _cost, _named, _Result, _whole
 from probe.shapes import Evidence, Inputs, Labels, PerExample
 from probe.space import Space

@@ -15,8 +15,9 @@ from torch import Tensor
 from probe import store
 from probe.errors import ShapeError, Unsupported
 from probe.goals import Goal, Untargeted
+from probe.metering import Usage
 from probe.method import Method
-from probe.model import Model, Usage
+from probe.model import Model
 from probe.shapes import Evidence, Inputs, Labels, Logits, PerExample, PerFeature
 from probe.space import Space
 from probe.statistics import Floats, paired

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from probe.model import Usage
+from probe.metering import Usage
 from probe.results import _Result
 from probe.study.steps import Advance
 from probe.tensors import rows_per_pass, spans

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from probe.errors import ProbeError, Unsupported, is_out_of_memory
-from probe.model import Model, Usage
+from probe.metering import Usage
+from probe.model import Model
 
 Advance = Callable[[int], None]  # told how many more examples are done
 Progress = Callable[[str, int, int], None]  # step, examples done, examples in all

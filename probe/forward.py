@@ -1,0 +1,96 @@
+"""A forward of somebody's own: what can be seen of it, and what it raises as one sentence."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from probe.errors import ForwardError, ProbeError, Unsupported
+from probe.tensors import sha256
+
+Forward = Callable[[Tensor], Any]
+
+
+def ask(forward: Forward, inputs: Tensor, name: str, *, module: Forward | None = None) -> Any:
+    """What a forward makes of a copy of the inputs; `module` holds the layers, where the function asked does not.
+
+    Raises:
+        ForwardError: for whatever is raised inside, so that an audit goes on without the step that met it.
+    """
+    module = forward if module is None else module
+    try:
+        with _differentiable(module, inputs):
+            return forward(inputs.clone())
+    except ProbeError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise ForwardError(
+            f"{name} failed on inputs of shape {tuple(inputs.shape)}: {type(error).__name__}: {error}"
+            f"{_other_type(module, inputs, str(error))}"
+        ) from error
+
+
+def device_of(forward: Forward) -> torch.device:
+    """Where a module's weights lie; the CPU for any other function."""
+    return next((tensor.device for tensor in _tensors(forward)), torch.device("cpu"))
+
+
+def dtype_of(forward: Forward) -> torch.dtype | None:
+    """The floating type of a module's weights; None where there are none to be seen."""
+    return next((tensor.dtype for tensor in _tensors(forward) if tensor.is_floating_point()), None)
+
+
+def digest_of(forward: Forward, name: str) -> str | None:
+    """SHA-256 of a module's weights; None for any other function.
+
+    Raises:
+        ProbeError: if the module is a lazy one that has not seen an input, so that it has no weights yet.
+    """
+    if not isinstance(forward, nn.Module):
+        return None
+    state = forward.state_dict()
+    if any(is_lazy(tensor) for tensor in state.values()):
+        raise ProbeError(
+            f"{name} has no weights until it has seen an input, as its layers are lazy; "
+            "call model.predict(inputs[:1]) first"
+        )
+    return sha256({key: value for key, value in state.items() if isinstance(value, Tensor)})
+
+
+def check_eval_mode(forward: Forward) -> None:
+    """Raise ProbeError for a module that is being trained: its answers vary."""
+    if isinstance(forward, nn.Module) and any(module.training for module in forward.modules()):
+        raise ProbeError("the module is in training mode, so its answers vary; call .eval() on it first")
+
+
+def refuse_gradients(name: str) -> Unsupported:
+    """What is said of a forward whose answers do not depend on its inputs, to torch's knowledge."""
+    return Unsupported(
+        f"this method follows gradients, and {name} gives none (a black box); "
+        "use one that needs only answers, such as KernelShap or Lime"
+    )
+
+
+def _tensors(forward: Forward) -> list[Tensor]:
+    return [*forward.parameters(), *forward.buffers()] if isinstance(forward, nn.Module) else []
+
+
+def _differentiable(module: Forward, inputs: Tensor) -> AbstractContextManager[None]:
+    """CuDNN has no gradient of a recurrent layer in eval mode; torch's own kernels do."""
+    recurrent = (
+        inputs.requires_grad
+        and inputs.is_cuda
+        and isinstance(module, nn.Module)
+        and any(isinstance(layer, nn.RNNBase) for layer in module.modules())
+    )
+    return torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext()
+
+
+def _other_type(module: Forward, inputs: Tensor, error: str) -> str:
+    if dtype_of(module) is not None or "dtype" not in error or not inputs.is_floating_point():
+        return ""
+    other = torch.float64 if inputs.dtype == torch.float32 else torch.float32
+    return f"; inputs are {inputs.dtype}: if its weights are {other}, write inputs.to({other})"
