@@ -11,7 +11,7 @@ from torch import Tensor
 from probe.errors import DataError
 from probe.metering import Usage
 from probe.method import Method
-from probe.results import _cost, _named, _Result, _whole
+from probe.results.base import AnyResult, cost_in_words, named, whole
 from probe.shapes import Evidence, Inputs, Labels, PerExample
 from probe.space import Space
 from probe.statistics import Floats
@@ -30,7 +30,7 @@ class Reduces(Protocol):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Certification(_Result):
+class Certification(AnyResult):
     """What is decided for each input, and the radius within which no change of it changes that.
 
     Radii are in the unit of the certificate's threat, such as L2 in the unit of the space's scale.
@@ -72,9 +72,9 @@ class Certification(_Result):
     def to_frame(self) -> pd.DataFrame:
         """One row per example: label, what is decided (None where nothing is certified), and the radius."""
         none = self.predicted == ABSTAINS
-        decided = _named(self.predicted.clamp(min=0), self.classes).astype(object)
+        decided = named(self.predicted.clamp(min=0), self.classes).astype(object)
         decided[to_numpy(none)] = None
-        columns = {"label": _named(self.labels, self.classes), "predicted": decided, "radius": to_numpy(self.radius)}
+        columns = {"label": named(self.labels, self.classes), "predicted": decided, "radius": to_numpy(self.radius)}
         return pd.DataFrame(columns)
 
     def _in_words(self) -> tuple[str, ...]:
@@ -83,12 +83,12 @@ class Certification(_Result):
         return (
             f"Certification of {len(self)} examples by {self.method}",
             f"{int(certified.sum())} right and certified{radii}; each radius holds with probability {self.level:g}",
-            _cost(self.cost),
+            cost_in_words(self.cost),
         )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Examination(_Result):
+class Examination(AnyResult):
     """What each example shows of each item, such as a feature."""
 
     per_row = ("evidence",)
@@ -114,8 +114,10 @@ class Examination(_Result):
         rows = []
         for at, item in enumerate(self.items):
             part = evidence[:, at]
-            rows.append((_whole(item), method.reduce(part), *method.interval(part, level, draws, seed), len(part)))
+            rows.append((whole(item), method.reduce(part), *method.interval(part, level, draws, seed), len(part)))
         return pd.DataFrame(rows, columns=["item", "value", "low", "high", "n"])
 
     def _in_words(self) -> tuple[str, ...]:
-        return f"Examination of {len(self.items)} items on {len(self)} examples by {self.method}", _cost(self.cost)
+        return f"Examination of {len(self.items)} items on {len(self)} examples by {self.method}", cost_in_words(
+            self.cost
+        )

@@ -16,12 +16,12 @@ from probe.metrics import Deletion, Insertion
 from probe.metrics.masked import Memory
 from probe.model import Model
 from probe.numbers import as_written
-from probe.results import _Result
+from probe.results import AnyResult
 from probe.tensors import to_numpy
 
 
 def measure(
-    asked: Sequence[Asked], model: Model, result: _Result, readings: list[Reading], memory: Memory | None = None
+    asked: Sequence[Asked], model: Model, result: AnyResult, readings: list[Reading], memory: Memory | None = None
 ) -> Arrays:
     """The evidence of each metric by the name of its array; `readings` are told how each ended."""
     found = measure_each(asked, model, [lambda: result], readings, memory)
@@ -31,7 +31,7 @@ def measure(
 def measure_each(
     asked: Sequence[Asked],
     model: Model,
-    results: Sequence[Callable[[], _Result]],
+    results: Sequence[Callable[[], AnyResult]],
     readings: list[Reading],
     memory: Memory | None = None,
 ) -> Arrays:

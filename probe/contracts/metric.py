@@ -10,10 +10,10 @@ from probe.contracts.reducer import Reducer
 from probe.errors import ContractError
 from probe.formatting import Unit
 from probe.model import Model
-from probe.results import Scores, _Result
+from probe.results import AnyResult, Scores
 from probe.shapes import Evidence
 
-R = TypeVar("R", bound=_Result)
+R = TypeVar("R", bound=AnyResult)
 
 
 class Metric(Reducer, ABC, Generic[R]):
@@ -42,7 +42,7 @@ class Metric(Reducer, ABC, Generic[R]):
             ContractError: if it does not say which.
         """
         said = get_type_hints(cls.measure).get("result")
-        if not all(isclass(each) and issubclass(each, _Result) for each in get_args(said) or (said,)):
+        if not all(isclass(each) and issubclass(each, AnyResult) for each in get_args(said) or (said,)):
             raise ContractError(
                 f"{cls.__name__}.measure does not say which result it measures; annotate it, as in "
                 "`def measure(self, model: Model, result: Attribution) -> Evidence`"

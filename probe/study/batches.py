@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from probe.metering import Usage
-from probe.results import _Result
+from probe.results import AnyResult
 from probe.study.steps import Advance
 from probe.tensors import rows_per_pass, spans
 
 FEW = 100  # examples of a batch at least: those of an attack that reach its goal early leave room for others
 
-R = TypeVar("R", bound=_Result)
+R = TypeVar("R", bound=AnyResult)
 
 
 def together(inputs: Tensor) -> int:

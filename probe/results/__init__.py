@@ -1,0 +1,11 @@
+"""What a method returns: tensors plus the method that made them, nothing else. A module per result."""
+
+from probe.results.attribution import Attribution
+from probe.results.base import AnyResult
+from probe.results.perturbation import Perturbation
+from probe.results.prediction import Prediction
+from probe.results.scores import Scores
+
+Result = Prediction | Attribution | Perturbation
+
+__all__ = ["AnyResult", "Attribution", "Perturbation", "Prediction", "Result", "Scores"]

@@ -1,0 +1,73 @@
+"""What an explainer found."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+import pandas as pd
+
+from probe.metering import Usage
+from probe.method import Method
+from probe.results.base import AnyResult, cost_in_words, dtype_name, named, whole
+from probe.results.drawing import drawer, drawn, example
+from probe.shapes import Inputs, Labels, PerFeature
+from probe.space import Space
+from probe.tensors import to_numpy, wide
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from probe.plots import Values
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Attribution(AnyResult):
+    """How much each coordinate spoke for its target class; positive speaks for it. Shaped as the inputs."""
+
+    per_row: ClassVar[tuple[str, ...]] = ("values", "inputs", "targets")
+
+    values: Inputs
+    inputs: Inputs
+    targets: Labels
+    method: Method
+    space: Space
+    cost: Usage = field(default_factory=Usage)  # of the call that made it, also in a part of it
+    classes: tuple[str, ...] = ()
+
+    def by_feature(self) -> PerFeature:
+        """One number per feature: the sum over its coordinates, in float32 where the values are in half precision."""
+        return self.space.by_feature(wide(self.values))
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per example and one column per feature."""
+        return pd.DataFrame(to_numpy(self.by_feature()), columns=self._names())
+
+    def _in_words(self) -> tuple[str, ...]:
+        features = f"{self.space.feature_count(self.inputs)} features" if len(self) else "no features"
+        return (
+            f"Attribution of {len(self)} examples by {self.method}",
+            f"inputs {tuple(self.inputs.shape)} {dtype_name(self.inputs)}, {features}",
+            cost_in_words(self.cost),
+        )
+
+    def plot(self, index: int = 0, ax: "Axes | None" = None) -> "Axes":
+        """Draw one example as its form is drawn: red speaks for the target, blue against it."""
+        part = self[index]
+        title = f"{type(self.method).__name__}: class {named(part.targets, self.classes)[0]}"
+        return drawer(self).explained(example(self.space, part.inputs), part._values(), title=title, ax=ax)
+
+    def text(self, index: int) -> str:
+        """One example as HTML, where its form reads as text; else empty."""
+        part = self[index]
+        return drawer(self).text(example(self.space, part.inputs), part._values())
+
+    def _values(self) -> "Values":
+        """Those of the first example."""
+        from probe.plots import Values
+
+        return Values(to_numpy(self.values[0]), to_numpy(self.by_feature()[0]))
+
+    def _names(self) -> list[str]:
+        return [whole(name) for name in self.space.feature_names(self.inputs)]
+
+    def _figures(self) -> str:
+        return drawn(self)

@@ -1,0 +1,87 @@
+"""What all results share, and how they are put in words."""
+
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from torch import Tensor
+
+from probe import store
+from probe.metering import Usage
+from probe.shapes import Labels
+from probe.task import Task
+from probe.tensors import to_numpy
+
+R = TypeVar("R", bound="AnyResult")
+
+
+class AnyResult(ABC):
+    """What all results share: parts of them, a few lines in words, a table shown as static and escaped HTML, a file."""
+
+    per_row: ClassVar[tuple[str, ...]]  # the fields with an entry for each example
+
+    @abstractmethod
+    def to_frame(self) -> pd.DataFrame:
+        """The result as a table, a row per example."""
+
+    @abstractmethod
+    def _in_words(self) -> tuple[str, ...]:
+        """What it is, a line each."""
+
+    def __len__(self) -> int:
+        return len(getattr(self, self.per_row[0]))
+
+    def __getitem__(self: R, rows: int | slice | Tensor) -> R:
+        """The result of some of the examples; a number gives a result of one. The cost stays that of all of them."""
+        if isinstance(rows, int):
+            if not -len(self) <= rows < len(self):
+                raise IndexError(f"example {rows} of {len(self)}")
+            rows = slice(rows, rows + 1 or None)
+        entries = {name: getattr(self, name) for name in self.per_row}
+        part: dict[str, Any] = {name: None if each is None else each[rows] for name, each in entries.items()}
+        return replace(self, **part)  # type: ignore[type-var]  # each result is a dataclass
+
+    def __repr__(self) -> str:
+        return "\n  ".join(self._in_words())
+
+    def save(self, stem: str | Path) -> None:
+        """Write STEM.npz and STEM.json; `probe.load` reads them again."""
+        store.write(stem, self)
+
+    def _repr_html_(self) -> str:
+        return whole(self._figures() + self.to_frame().head(20).to_html(escape=True, float_format="{:.4g}".format))
+
+    def _figures(self) -> str:
+        return ""
+
+
+def named(classes: Labels, names: tuple[str, ...]) -> NDArray[Any]:
+    """Classes by name; by number where there are no names, or not one for each."""
+    numbers = to_numpy(classes)
+    known = len(names) > 0 and (len(numbers) == 0 or 0 <= numbers.min() <= numbers.max() < len(names))
+    return np.array([whole(name) for name in names], dtype=object)[numbers] if known else numbers
+
+
+def worded(task: Task, decisions: NDArray[Any]) -> NDArray[Any]:
+    """Decisions as people read them."""
+    words = task.words(decisions)
+    return np.array([whole(str(word)) for word in words], dtype=object) if words.dtype == object else words
+
+
+def whole(text: str) -> str:
+    """A name without half surrogate pairs, which no table or page can hold."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def dtype_name(tensor: Tensor) -> str:
+    """The type of its numbers, such as float32."""
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def cost_in_words(usage: Usage) -> str:
+    """How many examples went through the model, as people read it."""
+    return f"cost: {usage.forward:,} examples forward, {usage.backward:,} backward"

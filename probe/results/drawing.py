@@ -1,0 +1,55 @@
+"""Results as figures inside a page; matplotlib is loaded when the first is drawn."""
+
+from base64 import b64encode
+from typing import TYPE_CHECKING, Protocol
+
+from probe.results.base import whole
+from probe.shapes import Inputs
+from probe.space import Space
+from probe.tensors import to_numpy
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from probe.plots import Drawer, Example
+
+
+class Drawable(Protocol):
+    """What is asked of a result that is drawn."""
+
+    @property
+    def space(self) -> Space: ...
+    @property
+    def inputs(self) -> Inputs: ...
+    def __len__(self) -> int: ...
+    def plot(self, index: int = 0, ax: "Axes | None" = None) -> "Axes": ...
+    def text(self, index: int) -> str: ...
+
+
+def drawn(result: Drawable, most: int = 3) -> str:
+    """The first few examples as images, or texts, inside the page: nothing is loaded, nothing runs."""
+    from probe import plots
+
+    parts = []
+    for index in range(min(most, len(result))):
+        text = result.text(index)
+        png = "" if text else b64encode(plots.to_png(result.plot(index), dpi=72)).decode()
+        parts.append(text or f'<img alt="example {index}" src="data:image/png;base64,{png}">')
+    return f"<div>{''.join(parts)}</div>"
+
+
+def drawer(result: Drawable) -> "Drawer":
+    """What draws inputs of the form of this result."""
+    from probe import plots
+
+    return plots.drawer_of(result.space.form_of(result.inputs).record())
+
+
+def example(space: Space, inputs: Inputs) -> "Example":
+    """The only one of some inputs, as readers know it."""
+    from probe.plots import Example
+
+    names = [whole(name) for name in space.feature_names(inputs)]
+    words = space.describe(inputs)[0] if space.form_of(inputs).told else ()
+    features = None if space.features is None else to_numpy(space.features)
+    return Example(to_numpy(inputs[0]), names, words, features)

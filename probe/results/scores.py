@@ -1,0 +1,83 @@
+"""What a metric measured."""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+import pandas as pd
+
+from probe.errors import ShapeError
+from probe.metering import Usage
+from probe.results.base import AnyResult, cost_in_words
+from probe.shapes import Evidence
+from probe.statistics import Floats, paired
+from probe.tensors import to_numpy
+
+
+@runtime_checkable
+class Measure(Protocol):
+    """What Scores ask of the metric that made them."""
+
+    columns: ClassVar[tuple[str, ...]]
+
+    def config(self) -> dict[str, Any]: ...
+    def reduce(self, evidence: Floats) -> float: ...
+    def interval(self, evidence: Floats, level: float, draws: int, seed: int) -> tuple[float, float]: ...
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Scores(AnyResult):
+    """One metric's evidence for every example."""
+
+    per_row: ClassVar[tuple[str, ...]] = ("evidence",)
+
+    evidence: Evidence
+    metric: Measure
+    cost: Usage = field(default_factory=Usage)  # of the call that made it, also in a part of it
+
+    @property
+    def value(self) -> float:
+        """The metric over all examples."""
+        return self.metric.reduce(self._array())
+
+    def interval(self, level: float = 0.95, draws: int = 1000, seed: int = 0) -> tuple[float, float]:
+        """Interval of `value`: Wilson's for a proportion, a bootstrap over examples otherwise."""
+        return self.metric.interval(self._array(), level, draws, seed)
+
+    def by(self, groups: "pd.Series[Any] | pd.DataFrame", level: float = 0.95) -> pd.DataFrame:
+        """The value, its interval and n for each group, and each combination where there are several columns."""
+        frame = pd.DataFrame(groups).reset_index(drop=True)
+        evidence = self._array()
+        if len(frame) != len(evidence):
+            raise ShapeError(f"groups have {len(frame)} rows for {len(evidence)} examples")
+        # Who belongs to no known group is counted too, so that the rows add up.
+        frame = frame.astype(object).where(frame.notna(), "unknown")
+        rows = []
+        for key, index in frame.groupby(list(frame.columns), observed=True, sort=True).indices.items():
+            part = evidence[index]
+            low, high = self.metric.interval(part, level, 1000, 0)
+            rows.append((key, len(part), self.metric.reduce(part), low, high))
+        return pd.DataFrame(rows, columns=["group", "n", "value", "low", "high"])
+
+    def minus(
+        self, other: "Scores", level: float = 0.95, draws: int = 1000, seed: int = 0
+    ) -> tuple[float, float, float]:
+        """Difference to the same metric of another result on the same examples: value, low, high (paired bootstrap)."""
+        mine, theirs = self._array(), other._array()
+        if self.metric != other.metric or mine.shape != theirs.shape:
+            raise ShapeError("a paired difference needs the same metric on the same examples")
+        difference = paired(mine, theirs, self.metric.reduce, level=level, draws=draws, seed=seed)
+        return difference.value, difference.low, difference.high
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per example with the metric's evidence."""
+        evidence = self._array().reshape(len(self.evidence), -1)
+        return pd.DataFrame(
+            evidence, columns=self.metric.columns if len(self.metric.columns) == evidence.shape[1] else None
+        )
+
+    def _array(self) -> Floats:
+        return to_numpy(self.evidence).astype(np.float64)
+
+    def _in_words(self) -> tuple[str, ...]:
+        return f"{self.metric}: {self.value:.4g} over {len(self)} examples", cost_in_words(self.cost)
