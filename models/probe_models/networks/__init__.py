@@ -117,7 +117,7 @@ def build(architecture: str, kwargs: Mapping[str, Any], space: Space | None = No
     if needed > LARGEST:
         raise DataError(f"{architecture} would have {needed:,} bytes of weights, more than {LARGEST:,}")
     # `to_empty` of a network without memory loads sympy: a second, and 95 MiB that an audit would hold to its end.
-    clear(network._apply(lambda tensor: torch.empty(tensor.shape, dtype=tensor.dtype)))
+    clear(network._apply(lambda tensor: torch.empty(tensor.shape, dtype=tensor.dtype)))  # type: ignore[no-untyped-call]  # torch leaves it out
     # Convolutions on a CPU took half the time with the channels of a pixel side by side.
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types leave it out
 
