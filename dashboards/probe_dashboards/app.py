@@ -11,16 +11,19 @@ from streamlit.navigation.page import Page
 
 from probe.text import visible
 from probe_dashboards import draw, state
-from probe_dashboards.screens import bias, instance, performance, robustness, summary
+from probe_dashboards.screens import bias, certificates, evidence, instance, performance, robustness, summary, surveys
 from probe_dashboards.views import runs
 from probe_dashboards.views.words import md
 
 PAGES = {
     "summary": (summary, "Summary", ":material/fact_check:"),
-    "performance": (performance, "Performance", ":material/speed:"),
+    "performance": (performance, performance.CHAPTER.title, ":material/speed:"),
     "instance": (instance, "Instance", ":material/image_search:"),
-    "robustness": (robustness, "Robustness", ":material/shield:"),
-    "bias": (bias, "Bias", ":material/balance:"),
+    "robustness": (robustness, robustness.CHAPTER.title, ":material/shield:"),
+    "certificates": (certificates, certificates.CHAPTER.title, ":material/verified_user:"),
+    "surveys": (surveys, surveys.CHAPTER.title, ":material/bar_chart:"),
+    "bias": (bias, bias.CHAPTER.title, ":material/balance:"),
+    "evidence": (evidence, evidence.CHAPTER.title, ":material/dataset:"),
 }
 
 HOME = "home"

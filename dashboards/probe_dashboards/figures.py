@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 
 from probe import plots
 from probe.audit import Bundle
-from probe_dashboards.views import bias, instance, robustness
+from probe_dashboards.views import bias, instance, proofs, robustness
 
 
 def svg(name: str, bundle: Bundle, ink: str, *keys: str) -> str:
@@ -59,6 +59,26 @@ def _forest(bundle: Bundle, attribute: str, rate: str) -> Axes:
     )
 
 
+def _certified(bundle: Bundle, axis: str) -> Axes:
+    found = proofs.certificates(bundle)[axis]
+    curves = {}
+    for each in found:
+        numbers = proofs.curve(list(each.rows))
+        curves[each.title] = plots.Curve(numbers["eps"], numbers["value"], numbers["low"], numbers["high"])
+    asked = {each.asked for each in found if each.asked is not None}
+    line = (float("nan"), asked.pop()) if len(asked) == 1 else None
+    return plots.robustness(curves, threshold=line, unit=found[0].axis, labels=("radius", found[0].asks))
+
+
+def _survey(bundle: Bundle, slug: str) -> Axes:
+    rows = list(proofs.surveys(bundle)[slug].rows)[: proofs.DRAWN]
+    numbers = proofs.curve(rows)
+    ax = plots.new_axes(4.8, 0.72 + 0.24 * max(len(rows), 2))
+    return plots.forest(
+        list(numbers["item"]), numbers["value"], numbers["low"], numbers["high"], unit=rows[0].unit, ax=ax
+    )
+
+
 FIGURES: dict[str, Callable[..., Axes]] = {
     "input": _input,
     "reliability": _reliability,
@@ -66,4 +86,6 @@ FIGURES: dict[str, Callable[..., Axes]] = {
     "attacked": _attacked,
     "curves": _curves,
     "forest": _forest,
+    "certified": _certified,
+    "survey": _survey,
 }

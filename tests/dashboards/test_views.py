@@ -16,8 +16,8 @@ HOSTILE = ["</script>", "![x](http://e.example/x)", "$x$", "www.e.example", ":sm
 
 
 def test_nothing_of_the_viewer_loads_torch():
-    modules = "figures, state, views.bias, views.examples, views.instance, views.performance, views.robustness, "
-    modules += "views.runs, views.summary"
+    modules = "figures, state, views.bias, views.evidence, views.examples, views.instance, views.performance, "
+    modules += "views.proofs, views.robustness, views.runs, views.summary"
     code = "import sys\n" + "".join(
         f"import probe_dashboards.{m.strip()}\n" for m in f"draw, app, {modules}".split(",")
     )

@@ -2,23 +2,20 @@
 
 import streamlit as st
 
+from probe.audit.reading import CHAPTERS
 from probe_dashboards import draw as parts
 from probe_dashboards.views import bias, robustness
 from probe_dashboards.views.runs import Opened
 from probe_dashboards.views.words import md
 
-LIMITS = (
-    "A gap is not a verdict: whether it is justified, lawful or harmful is for people to judge.",
-    "No gap found is not no gap: 'would have failed' is the true gap that this sample would have failed.",
-    "Groups that the data do not name, and people who are not in the data, were not compared.",
-    "Rates by true label rest on the labels, which can be biased themselves.",
-)
+CHAPTER = CHAPTERS["bias"]
+LIMITS = CHAPTER.limits
 
 
 def draw(opened: Opened) -> None:
     """Draw the page."""
     bundle = opened.bundle
-    parts.heading("Bias", "Whose outcomes differ, by how much, and how sure is that?")
+    parts.heading(CHAPTER.title, CHAPTER.asks)
     if bias.present(bundle):
         _compare(opened)
     else:

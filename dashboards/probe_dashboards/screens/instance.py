@@ -4,6 +4,7 @@ from functools import partial
 
 import streamlit as st
 
+from probe.audit.reading import CHAPTERS
 from probe.formatting import share
 from probe.text import visible
 from probe_dashboards import draw as parts
@@ -11,12 +12,8 @@ from probe_dashboards.views import examples, instance, robustness
 from probe_dashboards.views.runs import Opened
 from probe_dashboards.views.words import md
 
-LIMITS = (
-    "An explanation describes the model's arithmetic, not causes in the world.",
-    "Badges are averages over all explained examples: they do not vouch for this one.",
-    "Each map or chart has a scale of its own: it compares places within one method, not methods.",
-    "'Stood' means against these attacks up to this radius; another attack may succeed.",
-)
+CHAPTER = CHAPTERS["explanation"]
+LIMITS = (*CHAPTER.limits, "'Stood' means against these attacks up to this radius; another attack may succeed.")
 NEAR = 250  # examples that are listed on each side of the one that is shown
 NOT_KEPT = "The input itself was not kept: an audit keeps those that it explains, and the first 24 that it attacks."
 UNCHANGED = "No change is shown: the answer was wrong already, or the attack did not break it at this radius."
@@ -25,7 +22,7 @@ UNCHANGED = "No change is shown: the answer was wrong already, or the attack did
 def draw(opened: Opened) -> None:
     """Draw the page."""
     bundle = opened.bundle
-    parts.heading("Instance", "Why this answer, do the methods agree, and how little changes it?")
+    parts.heading("Instance", CHAPTER.asks)
     if not examples.present(bundle):
         parts.absent("The model", robustness.reason(bundle, "performance"))
         return

@@ -1,14 +1,12 @@
 """How often is the model right, and does it know?"""
 
+from probe.audit.reading import CHAPTERS
 from probe_dashboards import draw as parts
 from probe_dashboards.views import performance, robustness
 from probe_dashboards.views.runs import Opened
 
-LIMITS = (
-    "Rows that were drawn otherwise, later or elsewhere may be answered less well.",
-    "Labels are taken to be true; where they are wrong or slanted, so is every number here.",
-    "A calibrated model can be wrong about a group of rows: calibration is an average over all of them.",
-)
+CHAPTER = CHAPTERS["performance"]
+LIMITS = CHAPTER.limits
 CAPTION = (
     "Accuracy against confidence, with 95 % Wilson intervals; a larger dot holds more rows. Below the dashed line "
     "answers are less often right than the model is sure; above it, more often."
@@ -18,7 +16,7 @@ CAPTION = (
 def draw(opened: Opened) -> None:
     """Draw the page."""
     bundle = opened.bundle
-    parts.heading("Performance", "How often is the model right, and does it know?")
+    parts.heading(CHAPTER.title, CHAPTER.asks)
     if not performance.present(bundle):
         parts.absent("Performance", robustness.reason(bundle, "performance"))
         return

@@ -3,23 +3,20 @@
 import streamlit as st
 
 from probe import formatting
+from probe.audit.reading import CHAPTERS
 from probe.formatting import share
 from probe_dashboards import draw as parts
 from probe_dashboards.views import robustness
 from probe_dashboards.views.runs import Opened
 
-LIMITS = (
-    "Each curve is an upper bound: a stronger attack, or one of another kind, can only lower it.",
-    "Between the radii of the grid nothing was measured; the lines only guide the eye.",
-    "Nothing is said about changes that these attacks cannot make, such as rotations, noise or another order of words.",
-    "The same examples are attacked at every radius, so that the intervals along a curve are not independent.",
-)
+CHAPTER = CHAPTERS["robustness"]
+LIMITS = CHAPTER.limits
 
 
 def draw(opened: Opened) -> None:
     """Draw the page."""
     bundle = opened.bundle
-    parts.heading("Robustness", "How does accuracy fall as an attacker may change the inputs more?")
+    parts.heading(CHAPTER.title, CHAPTER.asks)
     obstacle = robustness.obstacle(bundle)
     if obstacle:
         parts.absent("Robustness", obstacle, '[attack]\nmethods = [{method = "fgsm"}, {method = "pgd", steps = 40}]')

@@ -24,10 +24,11 @@ def assess(bundle: Bundle, result: Assessment) -> None:
         if not step.done or step.kind not in ("certificate", "survey"):
             continue
         before = len(result.findings)
+        if step.kind == "certificate":
+            result.readings += _besides(bundle, step)
         read(bundle, step, result)
         if step.kind == "certificate":
             name = name_of(bundle.manifest, step)
-            result.readings += _besides(bundle, step)
             result.findings[before:] = [_certified(step, name, finding) for finding in result.findings[before:]]
     if result.surveyed:
         result.tables["surveys"] = pd.DataFrame(result.surveyed, columns=COLUMNS)

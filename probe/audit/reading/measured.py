@@ -37,6 +37,11 @@ class Measurement:
         return estimate(self.value, self.low, self.high, self.unit)
 
     @property
+    def named(self) -> str:
+        """What was measured, and of which radius or item."""
+        return self.title + (f" at {self.at}" if self.eps is not None else f": {self.item}" if self.item else "")
+
+    @property
     def counted(self) -> str:
         """The number of examples, as every page writes it."""
         return count(self.n)

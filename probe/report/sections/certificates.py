@@ -48,7 +48,7 @@ def _curves(found: Sequence[Certified], order: int) -> Figure:
 
 
 def _proved(found: Sequence[Certified]) -> Table:
-    columns = ("certificate", "what holds", "asked at each radius", "settings")
+    columns = ("certificate", "how it holds", "asked at each radius", "settings")
     rows = [(each.title, each.caption, threshold(each.asked, "at least", "share"), each.settings) for each in found]
     return Table(columns, rows, "What was proved, and of what")
 

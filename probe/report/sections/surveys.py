@@ -36,6 +36,6 @@ def _survey(found: Proof, order: int) -> Figure:
         Table(
             heads, rows, "Numbers of the figure", numeric=heads[1:], folded=len(rows) > 12, file="tables/surveys.csv"
         ),
-        title=found.title,
+        title=found.title[:1].upper() + found.title[1:],
         size="single",
     )
