@@ -1,7 +1,7 @@
 """Results as figures inside a page; matplotlib is loaded when the first is drawn."""
 
 from base64 import b64encode
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from probe.results.base import whole
 from probe.shapes import Inputs
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from probe.plots import Drawer, Example
 
 
+@runtime_checkable
 class Drawable(Protocol):
     """What is asked of a result that is drawn."""
 
