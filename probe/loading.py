@@ -37,18 +37,28 @@ def load(stem: str | Path, known: Sequence[type[Method]] = ()) -> Saved:
             raise ValueError(f"its method is named {name!r:.40}")
         if name not in every:
             raise UnknownMethod(
-                f"{stem} was made by {name!r:.80}, which is no method of probe; import its class, "
-                f"and write probe.load({str(stem)!r}, known=[TheClass])"
+                f"{stem} was made by {name!r:.80}, which is no method of probe or of an installed package; install the "
+                f"package that brings it, or import its class, and write probe.load({str(stem)!r}, known=[TheClass])"
             )
         return build(every, config)
 
     kinds: tuple[type, ...] = (*RESULTS, *KINDS.values(), Space, Usage, ByShape, *known_forms().values())
-    result = store.read(stem, {kind.__name__: kind for kind in kinds}, make)
+    result = store.read(stem, _Kinds({kind.__name__: kind for kind in kinds}), make)
     try:
         _check_agreement(result)
     except ProbeError as error:
         raise DataError(f"{stem} is not a saved result: {error}") from None
     return cast(Saved, result)
+
+
+class _Kinds(dict[str, type]):
+    """The classes that a file may hold, by name."""
+
+    def __missing__(self, name: Any) -> type:
+        raise ValueError(
+            f"it holds a {name!r:.40}, which neither probe nor an installed package has; where another package brings "
+            "it, such as a form of input, install that"
+        )
 
 
 def _check_agreement(result: Any) -> None:

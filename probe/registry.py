@@ -6,7 +6,7 @@ from inspect import isabstract, isclass
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from probe import guests
 from probe.catalogue import UnreadableError, catalogue, families
@@ -59,14 +59,18 @@ def build(known: Mapping[str, type[M]], config: Mapping[str, Any]) -> M:
     name = str(config.get("method"))
     if name not in known:
         raise UnknownMethod(f"no method named {name!r}{nearest(name, known)}; there are {', '.join(known)}")
-    return known[name](**{key: _built(value) for key, value in config.items() if key != "method"})
+    kind = known[name]
+    return kind(**{key: _built(value, kind._hints.get(key)) for key, value in config.items() if key != "method"})
 
 
-def _built(value: Any) -> Any:
-    """A setting from JSON, with the methods that it holds made."""
+def _built(value: Any, hint: Any) -> Any:
+    """A setting from JSON, with the methods that it holds made; where one is wanted its name will do."""
     if isinstance(value, Mapping) and "method" in value:
         return build(methods(), value)
-    return [_built(each) for each in value] if isinstance(value, list) else value
+    wanted = tuple(each for each in (hint, *get_args(hint)) if isclass(each) and issubclass(each, Method))
+    if isinstance(value, str) and wanted:
+        return build({name: kind for name, kind in methods().items() if issubclass(kind, wanted)}, {"method": value})
+    return [_built(each, hint) for each in value] if isinstance(value, list) else value
 
 
 def _defined() -> Iterator[type[Any]]:

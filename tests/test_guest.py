@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from typer.testing import CliRunner
 
 from probe import Model, Space, load, registry
-from probe.errors import ContractError
+from probe.cli import app
+from probe.errors import ContractError, UnknownMethod
 from probe.plots import drawers
 from tests import guest
 
@@ -41,19 +43,6 @@ def installed(site):
 
 def environment(site):
     return os.environ | {"PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])}
-
-
-def run(site, *arguments):
-    done = subprocess.run(
-        [sys.executable, "-m", "probe.cli", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=site,
-        env=environment(site),
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.fixture
@@ -251,6 +240,29 @@ def test_a_package_that_cannot_be_imported_is_named(tmp_path, monkeypatch):
     guest.forget()
 
 
-def test_an_explanation_from_the_shell(site):
-    told = run(site, "explain", "adult-mlp", "--method", "through_layer", "--rows", "0:2", "--json")
-    assert json.loads(told)["method"]["method"] == "through_layer"
+def shell(*arguments):
+    result = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def test_a_guest_explains_and_attacks_from_the_shell_with_settings_of_its_own(installed):
+    told = shell(
+        "explain", "adult-mlp", "--method", "through_layer", "--set", "output=probability", "--rows=0:2", "--json"
+    )
+    assert (told["method"]["method"], told["method"]["output"]) == ("through_layer", "probability")
+    settings = ("--set", "halvings=3", "--set", "goal=next_class")
+    told = shell("attack", "adult-mlp", "--method", "bisect", *settings, "--sample", "5", "--json")
+    assert told["method"] == {"method": "bisect", "halvings": 3, "goal": {"method": "next_class"}}
+    settings = ("--set", "goal=targeted", "--set", "goal.target=1")
+    told = shell("attack", "adult-mlp", "--method", "bisect", *settings, "--sample", "5", "--json")
+    assert told["method"]["goal"] == {"method": "targeted", "target": 1}
+
+
+def test_a_method_that_is_a_setting_goes_by_its_name(installed):
+    attack = registry.build(registry.methods(), {"method": "bisect", "goal": "next_class"})
+    assert attack.goal == registry.methods()["next_class"]()
+    with pytest.raises(
+        UnknownMethod, match=r"no method named 'next_clas' \(did you mean 'next_class'\?\); there are both"
+    ):
+        registry.build(registry.methods(), {"method": "bisect", "goal": "next_clas"})

@@ -291,6 +291,7 @@ def _check_same(name: str, ran: Mapping[str, Any], planned: Mapping[str, Any]) -
 
 
 def _same(one: Any, other: Any) -> bool:
+    other = {"method": other} if isinstance(one, dict) and isinstance(other, str) else other
     if isinstance(one, dict) and isinstance(other, dict):
         return all(_same(one[key], other[key]) for key in one.keys() & other.keys())
     try:

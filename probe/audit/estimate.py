@@ -4,11 +4,14 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from probe.audit.plan import Plan
 from probe.contracts import suited
 from probe.dataset import Dataset
 from probe.model import Model
+
+PILOT = 4, 12  # rows that a certificate or survey is tried on
 
 
 def estimate(plan: Plan, model: Model, data: Dataset) -> float:
@@ -21,22 +24,42 @@ def estimate(plan: Plan, model: Model, data: Dataset) -> float:
     total = data.sample(plan.data.sample or None, plan.seed)
     few, many = data[:2], data[:100]
     _pilot(partial(model.predict, many.inputs))  # warms up
-    seconds = _pilot(partial(model.predict, many.inputs)) * len(total) / len(many)
-    for explainer in plan.explainers():
-        seconds += _pilot(partial(explainer, model, few.inputs)) * min(plan.explain.sample, len(total)) / len(few)
-    radii = plan.attack.eps or ()
-    for attack in plan.attacks() if radii else ():
-        weakest = attack.at(radii[0])
-        once = _pilot(partial(weakest, model, many.inputs, many.labels))
-        seconds += once * len(radii) * min(plan.attack.sample, len(total)) / len(many)
+    seconds = _pilot(partial(model.predict, many.inputs))[0] * len(total) / len(many)
+    explained = min(plan.explain.sample, len(total))
+    for explainer in plan.explainers() if explained else ():
+        once, attribution = _pilot(partial(explainer, model, few.inputs))
+        measured = (_pilot(partial(metric, model, attribution))[0] for _, metric, _ in plan.metrics("explain"))
+        seconds += (once + sum(measured)) * explained / len(few)
+    radii, attacked = plan.attack.eps or (), min(plan.attack.sample, len(total))
+    for attack in plan.attacks() if radii and attacked else ():
+        once, _ = _pilot(partial(attack.at(radii[0]), model, many.inputs, many.labels))
+        seconds += once * (len(radii) if attack.budget else 1) * attacked / len(many)
+    for certificate in plan.certificates() if plan.certify.eps else ():
+        seconds += _grown(partial(_certify, certificate, model), total, plan.certify.sample)
+    for survey in plan.surveys():
+        seconds += _grown(partial(survey, model), total, plan.survey.sample)
     return seconds
 
 
-def _pilot(work: Callable[[], object]) -> float:
-    """Seconds of one try; 0 where it fails, whatever the reason."""
+def _certify(certificate: Any, model: Model, data: Dataset) -> object:
+    return certificate(model, data.inputs, data.labels)
+
+
+def _grown(work: Callable[[Dataset], object], data: Dataset, sample: int) -> float:
+    """Seconds for so many rows, from two pilots: what does not grow with the rows is counted once."""
+    rows = min(sample, len(data))
+    few, more = (min(count, rows) for count in PILOT)
+    if rows == 0:
+        return 0.0
+    least, most = (_pilot(partial(work, data[:count]))[0] for count in (few, more))
+    return most + max(0.0, most - least) / max(1, more - few) * (rows - more)
+
+
+def _pilot(work: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds of one try, and what it gave; 0 where it fails, whatever the reason."""
     started = time.perf_counter()
     try:
-        work()
+        found = work()
     except Exception:  # the code of a stranger's model runs here
-        return 0.0
-    return time.perf_counter() - started
+        return 0.0, None
+    return time.perf_counter() - started, found

@@ -14,7 +14,7 @@ from probe.audit.canonical import evidence_digest
 from probe.audit.comparison import compare_findings, compare_runs
 from probe.audit.consistency import check_arrays, check_steps
 from probe.audit.expected import expected_steps
-from probe.errors import IntegrityError, ProbeError
+from probe.errors import IntegrityError, ProbeError, UnknownMethod
 
 __all__ = ["MALFORMED", "Verification", "compare_runs", "verify"]
 
@@ -56,6 +56,8 @@ def verify(folder: str | Path) -> Verification:
         raise
     except MemoryError:
         raise IntegrityError(f"{bundle.folder.name} takes more memory than there is; it was not verified") from None
+    except UnknownMethod as error:
+        raise IntegrityError(f"{bundle.folder.name} cannot be verified here: {error}") from error
     except (ProbeError, *MALFORMED) as error:
         # A manifest that no audit wrote can hold anything anywhere.
         raise IntegrityError(

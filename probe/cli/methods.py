@@ -11,7 +11,10 @@ from probe.errors import RangeError
 from probe.formatting import estimate, number, share
 
 Name = Annotated[str, typer.Argument(help="A network of the zoo such as adult-mlp, or a folder of `probe train`.")]
-Set = Annotated[list[str] | None, typer.Option("--set", help="A setting of the method, such as eps=8/255.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="A setting of the method, such as eps=8/255, goal=targeted or goal.target=3."),
+]
 Out = Annotated[Path | None, typer.Option(help="Save the result as OUT.npz and OUT.json.")]
 
 
@@ -140,7 +143,15 @@ def _open(name: str, plan: Path | None = None, allow_code: bool = False, device:
 def _build(family: str, method: str, settings: list[str] | None) -> Any:
     from probe.registry import build, discover
 
-    return build(discover(family), {"method": method, **key_values("--set", settings)})
+    given: dict[str, Any] = {}
+    for key, value in key_values("--set", settings).items():
+        whose, dot, inner = key.partition(".")
+        if not dot:
+            given[key] = {**given[key], "method": value} if isinstance(given.get(key), dict) else value
+        else:
+            held = given.get(whose, {})
+            given[whose] = {**(held if isinstance(held, dict) else {"method": held}), inner: value}
+    return build(discover(family), {"method": method, **given})
 
 
 def _slice(text: str, count: int) -> slice:

@@ -1,9 +1,18 @@
 """Methods from outside of probe in a whole audit: each kind, two settings of one, read again without the package."""
 
+import shutil
+
 import pytest
 
-from probe.audit import verify
+from probe import load, registry
+from probe.audit import plan_from, read, run, verify
+from probe.audit.estimate import estimate
+from probe.audit.pairing import compare
+from probe.errors import IntegrityError, ProbeError
+from probe.plots.drawers import Drawer, drawer_of
+from probe.report import render
 from tests import guest
+from tests.audit.forging import Forged
 from tests.guest import bundle as guests
 
 
@@ -50,3 +59,113 @@ def test_what_a_certificate_does_not_certify_is_not_refuted(audited):
     assert far.high < far.threshold
     assert far.status == "inconclusive"
     assert "may be robust all the same" in far.note
+
+
+def test_the_estimate_of_time_counts_every_guest(site, monkeypatch):
+    clock = iter(range(10_000))
+    monkeypatch.setattr("probe.audit.estimate.time.perf_counter", lambda: float(next(clock)))
+    with guest.installed(site):
+        asked = guests.model()
+        data = guests.data(asked.space)
+        seconds = {
+            part: estimate(plan_from(guests.PLAN | without, sources=False), asked, data)
+            for part, without in {
+                "all": {},
+                "explain": {"explain": {"methods": []}},
+                "metrics": {"explain": guests.PLAN["explain"] | {"metrics": ["largest_share"]}},
+                "attack": {"attack": {"methods": []}},
+                "certify": {"certify": {"methods": []}, "checks": {}},
+                "survey": {"survey": {"methods": []}, "checks": {}},
+            }.items()
+        }
+    # Each try takes a second by this clock, also one of twelve rows: what does not grow with the rows is counted once.
+    assert {part: seconds["all"] - without for part, without in seconds.items()} == {
+        "all": 0,
+        "explain": 3 * 3 * 12 / 2,
+        "metrics": 3 * 12 / 2,
+        "attack": 2,
+        "certify": 2,
+        "survey": 2,
+    }
+    assert asked.usage.forward == 0
+
+
+@pytest.fixture(scope="module")
+def results(site, tmp_path_factory):
+    """What each guest gives, by its name, and the folder that it is saved in."""
+    folder = tmp_path_factory.mktemp("results")
+    with guest.installed(site):
+        asked = guests.model()
+        data, known = guests.data(asked.space), registry.methods()
+        explained = known["through_layer"](layer="0")(asked, data.inputs)
+        made = {
+            "through_layer": explained,
+            "bisect": known["bisect"](goal=known["next_class"]())(asked, data.inputs, data.labels),
+            "lipschitz": known["lipschitz"](norm="frobenius")(asked, data.inputs, data.labels),
+            "class_rates": known["class_rates"](sure=0.8)(asked, data),
+            "largest_share": known["largest_share"]()(asked, explained),
+        }
+        for name, result in made.items():
+            result.save(folder / name)
+    return folder, made
+
+
+def test_what_a_guest_gives_is_loaded_again(results, site):
+    folder, made = results
+    with guest.installed(site):
+        for name, result in made.items():
+            again = load(folder / name)
+            assert again.to_frame().equals(result.to_frame()), name
+            assert repr(again) == repr(result)
+
+
+@pytest.mark.parametrize("name", ["through_layer", "bisect", "lipschitz", "class_rates", "largest_share"])
+def test_what_a_guest_gives_says_what_is_missing_where_it_is_not_installed(results, name):
+    guest.forget()
+    with pytest.raises(ProbeError, match=r"where another package brings it|install the package that brings it"):
+        load(results[0] / name)
+
+
+def test_two_audits_of_guests_are_paired_reading_by_reading(audited, site, tmp_path):
+    other = [{"method": "lipschitz", "norm": "frobenius"}]
+    plan = guests.PLAN | {
+        "certify": guests.PLAN["certify"] | {"methods": other},
+        "survey": {"methods": ["class_rates"]},
+    }
+    plan |= {"explain": guests.PLAN["explain"] | {"methods": guests.PLAN["explain"]["methods"][:1]}}
+    with guest.installed(site):
+        asked = guests.model()
+        plan = plan_from(plan | {"attack": {"methods": []}}, sources=False)
+        second = run(plan, asked, guests.data(asked.space), tmp_path / "other")
+    pairs = compare(audited, second).pairs
+    found = {(pair.subject, pair.metric): pair for pair in pairs}
+    certified = found["Lipschitz (norm = frobenius)", "certified accuracy at 0.5"]
+    assert certified.difference == (0, 0, 0, 40)
+    assert found["Lipschitz (norm = spectral)", "certified accuracy at 0.5"].second is None
+    assert found["class rates (sure = 0)", "class rates: north"].difference == (0, 0, 0, 40)
+    assert found["through layer (layer = 0)", "largest share"].difference == (0, 0, 0, 12)
+
+
+def test_report_viewer_and_comparison_need_no_guest(audited):
+    guest.forget()
+    again = read(audited.folder)
+    page = render(again)
+    for word in ("largest share", "Bisect", "lipschitz", "class_rates", "through layer (layer = 0)"):
+        assert word in page, word
+    assert {pair.verdict for pair in compare(again, again).pairs} <= {
+        "no difference shown",
+        "not judged",
+        "not compared",
+    }
+    assert isinstance(drawer_of(again.manifest.data.form), Drawer)
+
+
+def test_a_reduction_that_is_not_installed_is_named_where_an_audit_is_verified(audited, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(audited.folder, folder)
+    forged = Forged(folder)
+    step = next(step for step in forged.manifest["steps"] if step["kind"] == "explainer")
+    step["readings"][0]["reduction"] = "middle"
+    forged.save()
+    with pytest.raises(IntegrityError, match=r"cannot be verified here: no reduction named 'middle'.*install that"):
+        verify(folder)

@@ -21,7 +21,7 @@ PLAN: dict[str, Any] = {
     },
     "attack": {
         "sample": 40,
-        "methods": [{"method": "bisect", "halvings": 12}, {"method": "bisect", "goal": {"method": "next_class"}}],
+        "methods": [{"method": "bisect", "halvings": 12}, {"method": "bisect", "goal": "next_class"}],
         "eps": ["0.5", "2", "4"],
     },
     "certify": {
