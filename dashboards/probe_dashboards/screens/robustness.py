@@ -2,12 +2,11 @@
 
 import streamlit as st
 
-from probe import formatting
 from probe.audit.reading import CHAPTERS
-from probe.formatting import share
 from probe_dashboards import draw as parts
 from probe_dashboards.views import robustness
 from probe_dashboards.views.runs import Opened
+from probe_dashboards.views.words import md
 
 CHAPTER = CHAPTERS["robustness"]
 LIMITS = CHAPTER.limits
@@ -24,6 +23,8 @@ def draw(opened: Opened) -> None:
         _curves(opened)
         if opened.bundle.has("tables/movable.csv"):
             parts.table(robustness.movable(bundle), "Inputs that the attacks could change at all")
+        if len(more := robustness.besides(bundle)):
+            parts.table(more, "What else was measured of the attacks")
         parts.section("Which examples fall when")
         parts.table(robustness.fallen(bundle), "Examples by the radius at which each attack first breaks them")
         parts.section("How the attacks were run")
@@ -46,8 +47,8 @@ def _curves(opened: Opened) -> None:
 
 
 def _worst(opened: Opened) -> None:
-    frame, names = robustness.worst(opened.bundle), robustness.radii(opened.bundle)
-    st.markdown(f"Worst case over all attacks, with 95 % Wilson intervals, n = {int(frame['n'].iloc[0]):,}")
+    found = robustness.worst(opened.bundle)
+    st.markdown(f"Worst case over all attacks, with 95 % Wilson intervals, n = {found.counted}")
     with st.container(horizontal=True):
-        for eps, value, low, high in frame[["eps", "robust_accuracy", "low", "high"]].to_numpy().tolist():
-            parts.measured(names.get(eps, f"eps {eps:g}"), share(value), f"[{formatting.interval(low, high, 'share')}]")
+        for point in found.points:
+            parts.measured(md(point.at), point.written.value, f"[{point.written.ends}]")

@@ -16,6 +16,7 @@ from probe.audit.reading import changes as moves
 from probe.audit.titles import titles
 from probe.errors import IntegrityError
 from probe.formatting import MINUS, share
+from probe.numbers import fraction
 from probe.statuses import STATUSES
 from probe.text import visible
 from probe_dashboards import state
@@ -385,9 +386,3 @@ def _badge(row: dict[str, Any], status: str, said: str) -> str:
         return f"{name}: {measured}"
     said = md(said or STATUSES[status].word)
     return f":{BADGES[status]} {name}: {said if status == 'pass' else said.upper()}] {measured}"
-
-
-def fraction(text: object) -> float:
-    """A radius as a plan writes it, such as 8/255."""
-    above, _, below = str(text).partition("/")
-    return float(above) / float(below or 1)

@@ -3,15 +3,14 @@
 import numpy as np
 import pandas as pd
 
-from probe import formatting
 from probe.audit import Bundle, reading
-from probe.audit.budgets import budget_unit, threat
-from probe.audit.titles import title_of, titles
+from probe.audit.lenses.robustness import WITHSTANDS
+from probe.audit.titles import titles
 from probe.formatting import share
 from probe.text import visible
 from probe_dashboards import state
 from probe_dashboards.views import instance
-from probe_dashboards.views.words import estimate, number
+from probe_dashboards.views.words import number, unbroken
 
 ATTACK = "attack"  # the curves by attack; anything else is the id of an attribute
 
@@ -31,73 +30,58 @@ def reason(bundle: Bundle, lens: str) -> str:
 
 def choices(bundle: Bundle) -> dict[str, str]:
     """What the curves can be drawn by: id to title."""
-    if not bundle.has("tables/robustness_by_group.csv"):
-        return {ATTACK: "attack"}
-    attributes = bundle.table("robustness_by_group")["attribute"].drop_duplicates()
-    return {ATTACK: "attack"} | {k: v for k, v in state.slugs(list(attributes)).items() if k != ATTACK}
+    attributes = state.slugs(list(reading.curves_by_group(bundle)))
+    return {ATTACK: "attack"} | {slug: name for slug, name in attributes.items() if slug != ATTACK}
+
+
+def curves(bundle: Bundle, by: str) -> list[reading.Curve]:
+    """Accuracy by radius: of each attack, or of each group under all attacks. Every curve starts at radius 0."""
+    return reading.curves(bundle) if by == ATTACK else reading.curves_by_group(bundle)[choices(bundle)[by]]
 
 
 def table(bundle: Bundle, by: str) -> pd.DataFrame:
-    """Accuracy by radius: of each attack, or of each group under all attacks. Every curve starts at radius 0."""
-    if by != ATTACK:
-        frame = bundle.table("robustness_by_group")
-        return frame[frame["attribute"].astype(str) == choices(bundle)[by]].drop(columns="attribute")
-    frame = bundle.table("robustness")
-    clean = frame[frame["attack"] == "none"]
-    names = frame.loc[frame["attack"] != "none", "attack"].drop_duplicates()
-    if len(names) == 2:  # all attacks are that one
-        names = names[names != "all attacks"]
-    curves = [pd.concat([clean.assign(attack=name), frame[frame["attack"] == name]]) for name in names]
-    drawn = pd.concat(curves or [clean], ignore_index=True)
-    called = titles(bundle.manifest, "attack")
-    return drawn.assign(attack=[called.get(str(name), str(name)) for name in drawn["attack"]])
+    """The numbers of the curves."""
+    lines = [(c.name, p.eps, p.value, p.low, p.high, p.n) for c in curves(bundle, by) for p in c.points]
+    name = "attack" if by == ATTACK else "group"
+    return pd.DataFrame(lines, columns=[name, "eps", "robust_accuracy", "low", "high", "n"])
 
 
 def shown(bundle: Bundle, by: str) -> pd.DataFrame:
     """The same, as it is read: an estimate with its interval for each radius."""
-    frame, names = table(bundle, by), radii(bundle)
-    cells = [estimate(r.robust_accuracy, r.low, r.high, "share") for r in frame.itertuples()]
-    frame = frame.assign(cell=cells, radius=[names.get(eps, f"{eps:g}") for eps in frame["eps"]])
-    name = frame.columns[0]
-    wide = frame.pivot_table(index=[name, "n"], columns="radius", values="cell", aggfunc="first", sort=False)
-    return wide.reset_index().rename(columns={name: "Attack" if by == ATTACK else "Group"}).rename_axis(columns=None)
-
-
-def radii(bundle: Bundle) -> dict[float, str]:
-    """What the plan calls each radius."""
-    found = {0.0: "no attack"}
-    for attack in instance.attacks(bundle):
-        stored = instance.attack_arrays(bundle, attack)["eps"]
-        unit = "" if budget_unit(bundle.manifest) else "eps "
-        names = instance.radii(bundle, attack).values()
-        found |= {float(e): f"{unit}{visible(n)}" for e, n in zip(stored, names, strict=True)}
-    return found
+    found = curves(bundle, by)
+    lines = [(visible(c.name), c.counted, *(unbroken(point.written) for point in c.points)) for c in found]
+    radii = [visible(point.at) for point in found[0].points]
+    return pd.DataFrame(lines, columns=["Attack" if by == ATTACK else "Group", "n", *radii])
 
 
 def unit(bundle: Bundle) -> str:
-    """What a radius counts; empty where it is a length."""
-    return threat(bundle.manifest).axis if budget_unit(bundle.manifest) else ""
+    """What a radius measures."""
+    return reading.axis(bundle.manifest)
 
 
 def asked(bundle: Bundle) -> tuple[float, float]:
     """The radius and the accuracy that the plan asks for."""
-    checks = bundle.manifest.plan.checks
-    return instance.fraction(checks["robust_eps"]), float(checks["robust_accuracy"])
+    return reading.asked(bundle.manifest)
 
 
-def worst(bundle: Bundle) -> pd.DataFrame:
+def worst(bundle: Bundle) -> reading.Curve:
     """The worst case of each example over the attacks."""
-    frame = bundle.table("robustness")
-    return frame[frame["attack"].isin(["all attacks", "none"])].reset_index(drop=True)
+    return reading.worst(bundle)
 
 
 def movable(bundle: Bundle) -> pd.DataFrame:
     """Which share of the right answers rests on an input that the attacks could change at all, at each radius."""
-    names, frame = radii(bundle), bundle.table("movable")
     return pd.DataFrame(
-        [(names.get(r.eps, f"{r.eps:g}"), share(float(r.movable)), number(int(r.n))) for r in frame.itertuples()],  # type: ignore[arg-type]  # columns of numbers
+        [(visible(p.at), share(p.value), number(p.n)) for p in reading.movable(bundle)],
         columns=["Radius", "Inputs that could be changed", "Right answers (n)"],
     )
+
+
+def besides(bundle: Bundle) -> pd.DataFrame:
+    """What other metrics measured of the attacks."""
+    found = [row for row in reading.measured(bundle, kind="attack") if row.metric != WITHSTANDS]
+    lines = [(visible(row.method), visible(row.named), unbroken(row.written), row.counted) for row in found]
+    return pd.DataFrame(lines, columns=["Attack", "Measure", "Estimate [95 % interval]", "n"])
 
 
 def fallen(bundle: Bundle) -> pd.DataFrame:
@@ -124,18 +108,15 @@ def fallen(bundle: Bundle) -> pd.DataFrame:
 
 def settings(bundle: Bundle) -> pd.DataFrame:
     """How each attack was run, at every radius of the grid, and what it cost."""
-    steps = [s for s in bundle.manifest.steps if s.kind == "attack"]
-    return pd.DataFrame(
-        [
-            (
-                visible(title_of(bundle.manifest, step)),
-                visible(step.status),
-                formatting.settings(step.method, leave=("method", "eps")),
-                number(step.forward),
-                number(step.backward),
-                visible(step.note),
-            )
-            for step in steps
-        ],
-        columns=["Attack", "Ended", "Settings", "Forward passes", "Backward passes", "Note"],
-    )
+    lines = [
+        (
+            visible(t.title),
+            visible(t.status),
+            visible(t.settings),
+            number(t.forward),
+            number(t.backward),
+            visible(t.note),
+        )
+        for t in reading.tried(bundle.manifest)
+    ]
+    return pd.DataFrame(lines, columns=["Attack", "Ended", "Settings", "Forward passes", "Backward passes", "Note"])

@@ -3,7 +3,20 @@
 A module for each subject. All text comes as the bundle has it: whoever shows it makes it visible and escapes it.
 """
 
-from probe.audit.reading.attacked import changes
+from probe.audit.reading.attacked import (
+    ALL,
+    Curve,
+    Point,
+    Tried,
+    asked,
+    axis,
+    changes,
+    curves,
+    curves_by_group,
+    movable,
+    tried,
+    worst,
+)
 from probe.audit.reading.chapters import APART, CHAPTERS, LENSES, Chapter, Register, register
 from probe.audit.reading.explained import captioned
 from probe.audit.reading.groups import left_out
@@ -14,26 +27,35 @@ from probe.audit.reading.subject import ASSUMED, favourable, origin, repeat
 from probe.audit.reading.verdict import tally, verdict
 
 __all__ = [
+    "ALL",
     "APART",
     "ASSUMED",
     "CHAPTERS",
     "LENSES",
     "Certified",
     "Chapter",
+    "Curve",
     "Evidence",
     "Measurement",
     "Missing",
+    "Point",
     "Proof",
     "Register",
+    "Tried",
+    "asked",
+    "axis",
     "captioned",
     "certificates",
     "changes",
+    "curves",
+    "curves_by_group",
     "ended",
     "evidence",
     "favourable",
     "left_out",
     "measured",
     "missing",
+    "movable",
     "origin",
     "others",
     "readings",
@@ -42,8 +64,10 @@ __all__ = [
     "steps",
     "surveys",
     "tally",
+    "tried",
     "unmade",
     "verdict",
     "waiting",
     "why_empty",
+    "worst",
 ]

@@ -1,7 +1,127 @@
-"""What attacks did to the rows that an audit attacked."""
+"""What attacks did: accuracy radius by radius, and what they changed of single rows."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+import pandas as pd
+
+from probe.audit.budgets import reached, threat
+from probe.audit.bundle import Bundle
+from probe.audit.manifest import Manifest
+from probe.audit.titles import title_of, titles
+from probe.formatting import Measured, count, estimate, settings
+from probe.numbers import fraction
+
+ALL = "all attacks"  # the worst case of each row over the attacks
+UNATTACKED = "no attack"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """A share of rows at one radius."""
+
+    eps: float
+    at: str  # the radius in words
+    value: float
+    low: float
+    high: float
+    n: int
+
+    @property
+    def written(self) -> Measured:
+        """The share and its interval, as every page writes them."""
+        return estimate(self.value, self.low, self.high, "share")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """How a share of rows falls from radius 0 on: of an attack, or of a group under all attacks."""
+
+    name: str
+    points: Sequence[Point]
+
+    @property
+    def counted(self) -> str:
+        """How many rows were attacked, as every page writes it."""
+        return count(self.points[0].n)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tried:
+    """How an attack was run, and what it cost."""
+
+    title: str
+    status: str
+    settings: str
+    forward: int
+    backward: int
+    note: str
+
+
+def curves(bundle: Bundle) -> list[Curve]:
+    """Accuracy under each attack; the worst case over all of them first, where there are several."""
+    if not bundle.has("tables/robustness.csv"):
+        return []
+    table = bundle.table("robustness")
+    clean = table[table["attack"] == "none"]
+    names = [str(name) for name in dict.fromkeys(table["attack"]) if name != "none"]
+    if len(names) == 2:  # all attacks are that one
+        names.remove(ALL)
+    called = titles(bundle.manifest, "attack")
+    return [
+        Curve(called.get(name, name), _points(bundle, pd.concat([clean, table[table["attack"] == name]])))
+        for name in sorted(names, key=lambda name: name != ALL)
+    ]
+
+
+def worst(bundle: Bundle) -> Curve:
+    """The worst case of each row over the attacks."""
+    table = bundle.table("robustness")
+    return Curve(ALL, _points(bundle, table[table["attack"].isin([ALL, "none"])]))
+
+
+def curves_by_group(bundle: Bundle) -> dict[str, list[Curve]]:
+    """Accuracy of each group under all attacks together, by attribute."""
+    if not bundle.has("tables/robustness_by_group.csv"):
+        return {}
+    table, found = bundle.table("robustness_by_group"), dict[str, list[Curve]]()
+    for (attribute, group), part in table.groupby(["attribute", "group"], sort=False):
+        found.setdefault(str(attribute), []).append(Curve(str(group), _points(bundle, part)))
+    return found
+
+
+def movable(bundle: Bundle) -> list[Point]:
+    """Of the right answers those whose input the attacks could change at all, at each radius."""
+    if not bundle.has("tables/movable.csv"):
+        return []
+    return _points(bundle, bundle.table("movable").rename(columns={"movable": "robust_accuracy"}))
+
+
+def asked(manifest: Manifest) -> tuple[float, float]:
+    """The radius at which the plan asks for robustness, and the accuracy that it asks for at every radius."""
+    return float(fraction(manifest.plan.checks["robust_eps"])), float(manifest.plan.checks["robust_accuracy"])
+
+
+def axis(manifest: Manifest) -> str:
+    """What the radii of the attacks measure."""
+    return threat(manifest).axis
+
+
+def tried(manifest: Manifest) -> list[Tried]:
+    """How each attack was run, at every radius of the plan, and what it cost."""
+    return [
+        Tried(
+            title=title_of(manifest, step),
+            status=step.status,
+            settings=settings(step.method, leave=("method", "eps")),
+            forward=step.forward,
+            backward=step.backward,
+            note=step.note,
+        )
+        for step in manifest.steps
+        if step.kind == "attack"
+    ]
 
 
 def changes(
@@ -23,4 +143,19 @@ def changes(
         )
         for at in abs(moved).argsort(kind="stable")[::-1]
         if moved[at]
+    ]
+
+
+def _points(bundle: Bundle, rows: pd.DataFrame) -> list[Point]:
+    columns = zip(*(rows[name] for name in ("eps", "robust_accuracy", "low", "high", "n")), strict=True)
+    return [
+        Point(
+            eps=float(eps),
+            at=reached(bundle.manifest, float(eps)) if eps else UNATTACKED,
+            value=float(value),
+            low=float(low),
+            high=float(high),
+            n=int(n),
+        )
+        for eps, value, low, high, n in columns
     ]

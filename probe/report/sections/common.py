@@ -8,10 +8,8 @@ import pandas as pd
 
 from probe import plots
 from probe.audit import reading
-from probe.audit.budgets import format_budget, threat
 from probe.audit.bundle import Bundle
 from probe.audit.manifest import StepRecord
-from probe.formatting import radius
 from probe.plots import Drawer
 from probe.report.parts import Absence, Block, Section
 
@@ -49,12 +47,6 @@ def answer_name(bundle: Bundle, answer: Any) -> str:
 def drawer(bundle: Bundle) -> Drawer:
     """How the inputs are drawn, and what is said of their form."""
     return plots.drawer_of(bundle.manifest.data.form)
-
-
-def reach(bundle: Bundle, eps: float) -> str:
-    """How far an attack may go, as people say it: radius 8/255, or 3 words."""
-    change = threat(bundle.manifest)
-    return f"radius {radius(eps)}" if change.unit == "radius" else format_budget(f"{eps:g}", change)
 
 
 def chapter(name: str, blocks: Sequence[Block], *, shows: str = "", hides: str = "") -> Section:

@@ -1,19 +1,19 @@
 """How the model does when somebody moves its inputs on purpose."""
 
 import numpy as np
-import pandas as pd
 from markupsafe import Markup
 
 from probe import plots
-from probe.audit.budgets import threat
+from probe.audit import reading
+from probe.audit.budgets import reached
 from probe.audit.bundle import Arrays, Bundle
-from probe.audit.manifest import StepRecord
-from probe.audit.titles import titles
-from probe.formatting import count, estimate, number, settings
-from probe.numbers import fraction
+from probe.audit.lenses.robustness import WITHSTANDS
+from probe.audit.titles import title_of
+from probe.formatting import number
 from probe.report.parts import Block, Cell, Figure, Section, Table, Text, panel
-from probe.report.sections.common import answer_name, chapter, drawer, reach, records, steps, with_absence
+from probe.report.sections.common import answer_name, chapter, drawer, steps, with_absence
 
+MOVABLE = "right answers whose input the attacks could change"
 PAIRS = 4
 CURVES = 6  # groups that are drawn; the table has all
 
@@ -23,6 +23,7 @@ def section(bundle: Bundle) -> Section:
     blocks: list[Block] = []
     if bundle.has("tables/robustness.csv"):
         blocks.append(_curves(bundle))
+        blocks += _besides(bundle)
         blocks += _by_group(bundle)
         blocks += _pairs(bundle)
     drawing = drawer(bundle)
@@ -35,29 +36,19 @@ def section(bundle: Bundle) -> Section:
 
 
 def _curves(bundle: Bundle) -> Figure:
-    table, checks = bundle.table("robustness"), bundle.manifest.plan.checks
-    clean = table[table["attack"] == "none"]
-    attacks = [name for name in dict.fromkeys(table["attack"]) if name != "none"]
-    if len(attacks) == 2:  # all attacks are that one
-        attacks.remove("all attacks")
-    attacks.sort(key=lambda name: name != "all attacks")  # drawn first, so that it hides none of the others
-    curves = {_name(bundle, name): _curve(pd.concat([clean, table[table["attack"] == name]])) for name in attacks}
-    asked = (float(fraction(checks["robust_eps"])), float(checks["robust_accuracy"]))
-    ax = plots.robustness(curves, threshold=asked, unit=_norm(bundle))
-    radii = list(dict.fromkeys(table["eps"]))
-    columns = ("attack", *(_column(bundle, r) for r in radii))
-    cells: dict[tuple[str, float], Cell] = {
-        (r["attack"], r["eps"]): estimate(r["robust_accuracy"], r["low"], r["high"], "share") for r in records(table)
-    }
-    rows = [[_name(bundle, a), *(cells.get((a, r), cells.get(("none", r), "")) for r in radii)] for a in attacks]
-    moved = {r["eps"]: r for r in records(bundle.table("movable"))} if bundle.has("tables/movable.csv") else {}
+    found = reading.curves(bundle)
+    drawn = {curve.name: _curve(curve) for curve in found}
+    ax = plots.robustness(drawn, threshold=reading.asked(bundle.manifest), unit=reading.axis(bundle.manifest))
+    points = found[0].points
+    columns = ("attack", *_radii(found[0]))
+    rows: list[list[Cell]] = [[curve.name, *(point.written for point in curve.points)] for curve in found]
+    moved = {point.eps: number(point.value, "share") for point in reading.movable(bundle)}
     if moved:
-        shares = [number(moved[r]["movable"], "share") if r in moved else "" for r in radii]
-        rows.append(["right answers whose input the attacks could change", *shares])
-    tried = "; ".join(f"{_name(bundle, s.id)}: {settings(s.method, leave=('method', 'eps'))}" for s in _attacks(bundle))
+        rows.append([MOVABLE, *(moved.get(point.eps, "") for point in points)])
+    tried = "; ".join(f"{each.title}: {each.settings}" for each in reading.tried(bundle.manifest))
     return Figure(
         [panel(ax, "Accuracy falling as the radius of the attack grows; its numbers are in the table.", "robustness")],
-        f"Accuracy on {count(clean['n'].iloc[0])} rows after attacks of growing radius, with 95 % Wilson intervals. "
+        f"Accuracy on {found[0].counted} rows after attacks of growing radius, with 95 % Wilson intervals. "
         "“All attacks” counts a row as lost if any of them broke it. The line is what the plan "
         "asks at every radius, the cross where it asks for robustness. "
         f"{tried}.",
@@ -68,24 +59,34 @@ def _curves(bundle: Bundle) -> Figure:
     )
 
 
+def _besides(bundle: Bundle) -> list[Block]:
+    """What other metrics measured of the attacks."""
+    found = [row for row in reading.measured(bundle, kind="attack") if row.metric != WITHSTANDS]
+    columns = ("attack", "measure", "estimate", "n")
+    rows: list[list[Cell]] = [[row.method, row.named, row.written, row.counted] for row in found]
+    return [Table(columns, rows, "What else was measured of the attacks", numeric=columns[2:])] if rows else []
+
+
 def _by_group(bundle: Bundle) -> list[Block]:
-    if not bundle.has("tables/robustness_by_group.csv"):
+    found, smallest = reading.curves_by_group(bundle), bundle.manifest.plan.bias.min_group_size
+    if not found:
         return []
-    table, smallest = bundle.table("robustness_by_group"), bundle.manifest.plan.bias.min_group_size
     panels = []
-    for order, attribute in enumerate(dict.fromkeys(table["attribute"])):
-        part = table[(table["attribute"] == attribute) & (table["n"] >= smallest)]
-        largest = part[part["eps"] == 0].nlargest(CURVES, "n")
-        curves = {str(group): _curve(part[part["group"] == group]) for group in largest["group"]}
-        if len(curves) > 1:
-            ax = plots.robustness(curves, unit=_norm(bundle), title=f"by {attribute}", ax=plots.new_axes(3.7, 2.8))
+    for order, (attribute, groups) in enumerate(found.items()):
+        large = [curve for curve in groups if curve.points[0].n >= smallest]
+        largest = sorted(large, key=lambda curve: -curve.points[0].n)[:CURVES]
+        drawn = {curve.name: _curve(curve) for curve in largest}
+        if len(drawn) > 1:
+            unit = reading.axis(bundle.manifest)
+            ax = plots.robustness(drawn, unit=unit, title=f"by {attribute}", ax=plots.new_axes(3.7, 2.8))
             panels.append(panel(ax, f"Accuracy under attack by {attribute}.", f"by-group-{order}"))
-    radii = list(dict.fromkeys(table["eps"]))
-    columns = ("group", "attribute", "n", *(_column(bundle, r) for r in radii))
-    rows: list[list[Cell]] = []
-    for (attribute, group), part in table.groupby(["attribute", "group"], sort=False):
-        measured = [estimate(r["robust_accuracy"], r["low"], r["high"], "share") for r in records(part)]
-        rows.append([str(group), str(attribute), count(part["n"].iloc[0]), *measured])
+    first = next(iter(found.values()))[0]
+    columns = ("group", "attribute", "n", *_radii(first))
+    rows: list[list[Cell]] = [
+        [curve.name, attribute, curve.counted, *(point.written for point in curve.points)]
+        for attribute, groups in found.items()
+        for curve in groups
+    ]
     numbers = Table(
         columns, rows, "Accuracy (95 % interval) of each group at each radius", numeric=columns[2:], folded=True,
         file="tables/robustness_by_group.csv",
@@ -105,21 +106,20 @@ def _by_group(bundle: Bundle) -> list[Block]:
 
 def _pairs(bundle: Bundle) -> list[Block]:
     """A few inputs that the last attack broke, at the smallest radius from the one that was asked for."""
-    attacks = _attacks(bundle)
+    attacks = steps(bundle, "attack")
     if not attacks:
         return []
     arrays, answers = bundle.arrays(attacks[-1].name), bundle.arrays("predictions")
-    asked = bundle.manifest.plan.checks["robust_eps"]
-    at = int(np.argmin(np.abs(arrays["eps"] - float(fraction(asked)))))
+    at = int(np.argmin(np.abs(arrays["eps"] - reading.asked(bundle.manifest)[0])))
     if not {"inputs", "moved"} <= arrays.keys():
         return []
-    attack = _name(bundle, attacks[-1].id)
+    attack = title_of(bundle.manifest, attacks[-1])
     success = arrays["success"][:, : len(arrays["inputs"])]
     hit = [k for k in range(at, len(success)) if success[k].any()]
     if not hit:
         return [Text(f"None of the {len(arrays['inputs'])} rows kept to be looked at was broken by {attack}.")]
     at = hit[0]  # the radius that was asked for, or the next that broke any of these
-    asked, broken = reach(bundle, float(arrays["eps"][at])), np.flatnonzero(success[at])[:PAIRS]
+    asked, broken = reached(bundle.manifest, float(arrays["eps"][at])), np.flatnonzero(success[at])[:PAIRS]
     panels, rows, drawing = [], [], drawer(bundle)
     for order, index in enumerate(broken):
         row = int(arrays["rows"][index])
@@ -158,21 +158,9 @@ def _pair(bundle: Bundle, arrays: Arrays, at: int, index: int) -> tuple[plots.Ex
     )
 
 
-def _curve(rows: pd.DataFrame) -> plots.Curve:
-    return plots.Curve(rows["eps"], rows["robust_accuracy"], rows["low"], rows["high"])
+def _curve(found: reading.Curve) -> plots.Curve:
+    return plots.Curve(*zip(*((p.eps, p.value, p.low, p.high) for p in found.points), strict=True))
 
 
-def _attacks(bundle: Bundle) -> list[StepRecord]:
-    return steps(bundle, "attack")
-
-
-def _norm(bundle: Bundle) -> str:
-    return threat(bundle.manifest).axis
-
-
-def _column(bundle: Bundle, eps: float) -> str:
-    return f"at {reach(bundle, eps)}".replace("radius ", "")
-
-
-def _name(bundle: Bundle, attack: str) -> str:
-    return titles(bundle.manifest, "attack").get(attack, attack)
+def _radii(found: reading.Curve) -> list[str]:
+    return [f"at {point.at}" if point.eps else point.at for point in found.points]
