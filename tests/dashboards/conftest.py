@@ -89,7 +89,43 @@ def bare(folder: Path) -> Bundle:
     return _finish(_start(folder, **settings, explainers=(), attacks=()))
 
 
-BUNDLES = {f.__name__: f for f in (image, table, prose, graph, hostile, hostile_prose, interrupted, tampered, bare)}
+def proofs(folder: Path) -> Bundle:
+    """An audit of 40 people with a certificate and two surveys, one of them of items whose names attack."""
+    settings = {"shape": (4,), "classes": ("<=50K", ">50K"), "features": PEOPLE, "explainers": (), "attacks": ()}
+    bundle, rng, rows = _start(folder, **settings), np.random.default_rng(4), np.arange(40)
+    plan, predictions = bundle.manifest["plan"], bundle.arrays("predictions")
+    plan["certify"] |= {"methods": [{"method": "randomized_smoothing"}], "metrics": [{"method": "certified_accuracy"}]}
+    plan["checks"]["certified_accuracy"] = 0.5
+    decided = np.where(rng.random(40) < 0.2, -1, predictions["logits"].argmax(1))
+    radius, eps = np.where(decided < 0, 0.0, rng.random(40)), np.array([0.1, 0.25])
+    held = (decided == predictions["labels"]) & (radius > eps[:, None])
+    proved = {"rows": rows, "predicted": decided, "radius": radius, "eps": eps, "measured-certified_accuracy": held}
+    _record(bundle, "certificate-randomized_smoothing", "robustness", {"method": "randomized_smoothing"}, proved)
+    vote = "of the vote under noise, not of the model alone; each radius holds with probability 0.999"
+    ball = {"unit": "radius", "counted": False, "axis": "l2", "note": ""}
+    bundle.manifest["steps"][-1] |= {"kind": "certificate", "threat": ball, "answer": "", "caption": vote}
+    bundle.manifest["steps"][-1] |= {"certifies": "the vote under noise"}
+    for name, items, unit in (("importance", PEOPLE, "points"), ("odd", HOSTILE, "signed")):
+        plan["survey"]["methods"].append({"method": name})
+        found = rng.normal(size=(40, len(items))) / 10 + np.linspace(0, 0.5, len(items))
+        stored = {"rows": rows, "items": np.array(items), f"measured-{name}": found}
+        bundle.write_arrays(f"survey-{name}", stored)
+        reading = {
+            "metric": name,
+            "settings": {"method": name},
+            "reduction": "mean",
+            "unit": unit,
+            "notes": {"item": "feature"},
+        }
+        reading |= {"direction": "at most", "threshold": None, "title": "fall of accuracy", "status": "done", "why": ""}
+        step = _step(f"survey-{name}", "explanation", {"method": name}) | {"kind": "survey", "readings": [reading]}
+        bundle.manifest["steps"].append(step | {"caption": "What a feature is worth."})
+    return _finish(bundle)
+
+
+BUNDLES = {
+    f.__name__: f for f in (image, table, prose, graph, hostile, hostile_prose, interrupted, tampered, bare, proofs)
+}
 VOCABULARY = ("a", "good", "dull", "film", "by", "nobody", "ever")
 PEOPLE = ("age", "hours", "education", "sex")
 
@@ -131,7 +167,7 @@ def _start(
             "metrics": [{"method": "robust_accuracy"}], "sample": 30, "methods": [{"method": m} for m in attacks],
             "eps": list(eps),
         },
-        "certify": {"sample": 100, "methods": [], "eps": ["0.1", "0.25"], "threshold": 0.5},
+        "certify": {"sample": 100, "methods": [], "metrics": [], "eps": ["0.1", "0.25"]},
         "survey": {"sample": 1000, "methods": []},
         "bias": {"groups": None, "positive": "", "min_group_size": 30, "order": 2, "merge_spellings": False},
         "checks": {
@@ -270,7 +306,7 @@ def _step(name, lens, method, status="done", note=""):
     threat = ball | ({"unit": unit, "counted": True, "axis": axis} if unit else {})
     kind = {"explanation": "explainer", "robustness": "attack"}.get(lens, "predictions") if method else name
     step = {"name": name, "kind": kind, "id": method.get("method", ""), "lens": lens, "method": method, "readings": []}
-    step |= {"status": status, "note": note} | cost
+    step |= {"status": status, "note": note, "certifies": ""} | cost
     title = {"fgsm": "FGSM", "pgd": "PGD", "hot_flip": "HotFlip", "grad_argmax": "GradArgmax"}.get(method.get("method"))
     if lens == "robustness":
         weaker = {"pgd": "fgsm"}.get(method["method"], "")

@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 APP = Path(probe_dashboards.__file__).with_name("app.py")
+PROVED = ("certificates", "surveys", "evidence")
 COMPLETE = ("image", "table", "prose", "graph", "hostile", "hostile_prose", "tampered", "bare", "interrupted")
 
 
@@ -50,7 +51,7 @@ def text(app: AppTest) -> str:
 
 @pytest.mark.parametrize(
     ("page", "kind"),
-    [(p, k) for k in COMPLETE for p in PAGES if p not in ("certificates", "surveys") or k in ("image", "hostile")],
+    [(p, k) for k in COMPLETE for p in PAGES if p not in PROVED or k == "tampered"] + [(p, "proofs") for p in PROVED],
 )
 def test_every_page_of_every_bundle_says_what_it_does_not_show(show, bundles, page, kind):
     app = show(getattr(bundles, kind).folder.parent, page)
@@ -131,7 +132,7 @@ def test_an_audit_that_was_interrupted_says_so_on_all_pages(show, bundles, page)
 
 
 @pytest.mark.parametrize("page", PAGES)
-@pytest.mark.parametrize("kind", ["hostile", "hostile_prose"])
+@pytest.mark.parametrize("kind", ["hostile", "hostile_prose", "proofs"])
 def test_hostile_names_reach_no_place_that_reads_markdown(show, bundles, page, kind):
     app = show(getattr(bundles, kind).folder.parent, page)
     read = [
