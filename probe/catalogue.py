@@ -30,7 +30,7 @@ class _Source:
     @classmethod
     def of(cls, paths: Iterable[Path]) -> "_Source":
         files = (file for path in paths for file in (sorted(path.rglob("*.py")) if path.is_dir() else [path]))
-        nodes = [node for file in files for node in ast.parse(file.read_text(encoding="utf-8")).body]
+        nodes = [node for file in files for node in _top(file)]
         return cls(
             {node.name: node for node in nodes if isinstance(node, ast.ClassDef)},
             {
@@ -63,17 +63,33 @@ def catalogue(package: Path, *others: Path) -> Mapping[str, type[Method]]:
     return {kind.name(): kind for kind in sorted(found, key=lambda kind: kind.name())}
 
 
-def _line(node: ast.ClassDef, known: Mapping[str, ast.ClassDef]) -> Iterator[ast.ClassDef]:
+def _top(file: Path) -> list[ast.stmt]:
+    """What a module says at its top level, with classes inheriting by the names that these have where they are."""
+    body = ast.parse(file.read_text(encoding="utf-8")).body
+    imported = [alias for node in body if isinstance(node, ast.ImportFrom) for alias in node.names]
+    aliases = {alias.asname: alias.name for alias in imported if alias.asname}
+    bases = (base for node in body if isinstance(node, ast.ClassDef) for base in node.bases)
+    for name in (each for base in bases for each in ast.walk(base) if isinstance(each, ast.Name)):
+        name.id = aliases.get(name.id, name.id)
+    return body
+
+
+def _line(
+    node: ast.ClassDef, known: Mapping[str, ast.ClassDef], heirs: tuple[ast.ClassDef, ...] = ()
+) -> Iterator[ast.ClassDef]:
     """A class after all that it inherits from, as far as the source is known."""
+    if node in heirs:
+        raise UnreadableError(f"{node.name} inherits from a class of its own name")
     for name in _bases(node):
         if name in known:
-            yield from _line(known[name], known)
+            yield from _line(known[name], known, (*heirs, node))
     yield node
 
 
 def _bases(node: ast.ClassDef) -> Iterable[str]:
+    """The names of what a class inherits from, also where it says probe.Explainer or Metric[Attribution]."""
     plain = (base.value if isinstance(base, ast.Subscript) else base for base in node.bases)
-    return [base.id for base in plain if isinstance(base, ast.Name)]
+    return [ast.unparse(base).rpartition(".")[2] for base in plain]
 
 
 def _is_method(line: list[ast.ClassDef]) -> bool:

@@ -219,6 +219,44 @@ def bring(site, code):
     (info / "entry_points.txt").write_text("[probe.methods]\nrival = rival\n")
 
 
+WAYS = """
+from dataclasses import dataclass
+import probe
+import probe.contracts as kinds
+from probe.contracts import Explainer as Base
+
+@dataclass(frozen=True, kw_only=True)
+class ByAlias(Base):
+    \"\"\"By an alias.\"\"\"
+    def attribute(self, model, inputs, targets): ...
+
+@dataclass(frozen=True, kw_only=True)
+class ByModule(kinds.Explainer):
+    \"\"\"By its module.\"\"\"
+    def attribute(self, model, inputs, targets): ...
+
+@dataclass(frozen=True, kw_only=True)
+class ByPackage(probe.Explainer):
+    \"\"\"By its package.\"\"\"
+    def attribute(self, model, inputs, targets): ...
+"""
+
+
+def test_a_method_is_listed_however_its_kind_was_imported(tmp_path):
+    guest.bring(tmp_path, "stranger", {"ways": WAYS})
+    with guest.installed(tmp_path):
+        found = registry.discover("explainer")
+        assert {"by_alias", "by_module", "by_package"} <= found.keys()
+        assert registry.listed("explainer").keys() == found.keys()
+
+
+def test_a_class_named_as_what_it_inherits_from_is_refused_as_a_second_of_that_name(tmp_path):
+    rival = "import probe.attacks\n\n\nclass PGD(probe.attacks.PGD):\n    pass\n"
+    guest.bring(tmp_path, "stranger", {"rival": rival})
+    with guest.installed(tmp_path), pytest.raises(ContractError, match="two methods are named 'pgd'"):
+        registry.listed("attack")
+
+
 def test_two_methods_of_one_name_are_named_whatever_their_kind(tmp_path, monkeypatch):
     bring(tmp_path, RIVAL)
     monkeypatch.syspath_prepend(str(tmp_path))

@@ -4,7 +4,7 @@ import importlib
 import shutil
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,6 +26,18 @@ def install(site: Path) -> None:
         for group, points in project["entry-points"].items()
     )
     (info / "entry_points.txt").write_text("\n".join(groups))
+
+
+def bring(site: Path, package: str, modules: Mapping[str, str]) -> None:
+    """Install another package of these modules; its methods and drawers are looked for in all of it."""
+    (site / package).mkdir()
+    for name, code in {"__init__": f'"""What {package} brings."""\n', **modules}.items():
+        (site / package / f"{name}.py").write_text(code)
+    drawing = "".join(f"{name} = {package}.{name}\n" for name, code in modules.items() if "(Drawer)" in code)
+    info = site / f"{package}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[probe.methods]\nall = {package}\n[probe.drawers]\n{drawing}")
 
 
 def forget() -> None:
