@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from probe.csvfile import AS_FOUND, Reading, read_csv
@@ -29,6 +31,7 @@ def from_csv(  # noqa: PLR0913  what can be said of a table and of how it is wri
     categories: Mapping[str, Iterable[Any]] | None = None,
     missing: Iterable[str] = (),
     allow_missing: bool = False,
+    drop_missing: bool = False,
     dtype: torch.dtype | None = None,
     separator: str = "",
     decimal: str = "",
@@ -48,6 +51,7 @@ def from_csv(  # noqa: PLR0913  what can be said of a table and of how it is wri
         categories: the values of text columns in the model's order; sorted likewise unless given.
         missing: cells that are missing besides empty ones, such as "?".
         allow_missing: whether a missing cell is a value of its feature, for models that take them.
+        drop_missing: whether a row with an empty cell in the label or a feature is left out.
         dtype: of the inputs; float32 unless a column holds numbers that it cannot tell apart, then float64.
         separator: between cells; found out unless given, as are decimal and encoding.
         decimal: "." or ","; a comma is found out only where semicolons or tabs stand between cells.
@@ -67,6 +71,12 @@ def from_csv(  # noqa: PLR0913  what can be said of a table and of how it is wri
     named = table
     if {*groups} & {*(chosen or ())}:
         table, _ = read_csv(path, [column for column in named_in if column not in (chosen or ())], how)
+    rows = None
+    if drop_missing:
+        used = [*labels_in(label), *(chosen or [c for c in map(str, table) if c not in groups])]
+        check_columns(table, name, labels_in(label), groups, [c for c in used if c not in labels_in(label)])
+        rows, said = _complete(table, used, name)
+        table, named, notices = table.iloc[rows], named.iloc[rows].reset_index(drop=True), notices + said
     declared = Declared(
         label=label,
         task=task,
@@ -82,7 +92,22 @@ def from_csv(  # noqa: PLR0913  what can be said of a table and of how it is wri
         column = table[feature]
         if not pd.api.types.is_numeric_dtype(column) and feature not in declared.categories:
             refuse_points(list(map(str, column.dropna().unique())), feature, name)
-    return Dataset(**{**vars(parts), "notices": notices + parts.notices}, name=name, source=name)
+    return Dataset(
+        **{**vars(parts), "notices": notices + parts.notices},
+        name=name,
+        source=name,
+        rows=None if rows is None else torch.from_numpy(rows),
+    )
+
+
+def _complete(table: pd.DataFrame, used: Sequence[str], name: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """The rows whose cells are all there, and what is to be known of the others."""
+    whole = table[list(used)].notna().all(axis=1).to_numpy()
+    if not whole.any():
+        raise DataError(f"no row of {name} is without an empty cell; name the features that are filled in")
+    gone = int((~whole).sum())
+    said = (f"{gone:,} of {len(table):,} rows of {name} have an empty cell and are left out",) if gone else ()
+    return np.flatnonzero(whole).astype(np.int64), said
 
 
 @dataclass(frozen=True)

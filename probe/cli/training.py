@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from probe.cli.app import Json, command, emit_json, key_values, print_out
+from probe.cli.app import Decimal, Encoding, Json, Separator, command, emit_json, key_values, print_out
 from probe.errors import PlanError
 
 
@@ -23,6 +23,21 @@ def train(
     ] = None,
     label: Annotated[str, typer.Option(help="Of a CSV: the column to predict.")] = "",
     groups: Annotated[list[str] | None, typer.Option("--group", help="Of a CSV: a column that names groups.")] = None,
+    dropped: Annotated[
+        list[str] | None, typer.Option("--drop", help="Of a CSV: a column that is not learned from; repeat for more.")
+    ] = None,
+    task: Annotated[
+        str, typer.Option(help="Of a CSV: whether the label names `classes` or is one of `numbers`; found out.")
+    ] = "",
+    missing: Annotated[
+        list[str] | None, typer.Option(help="Of a CSV: a cell that means unknown, such as ?; an empty one always does.")
+    ] = None,
+    drop_missing: Annotated[
+        bool, typer.Option("--drop-missing", help="Of a CSV: leave rows with an empty cell out.")
+    ] = False,
+    separator: Separator = "",
+    decimal: Decimal = "",
+    encoding: Encoding = "",
     size: Annotated[int, typer.Option(min=0, max=4096, help="Of images: pixels a side that they are resized to.")] = 0,
     channels: Annotated[int, typer.Option(help="Of images: 3 in colour, 1 in grey; 3 unless given.")] = 0,
     out: Annotated[Path | None, typer.Option(help="The folder to write; trained/NAME unless given.")] = None,
@@ -48,7 +63,14 @@ def train(
         raise PlanError(
             "name a network of the zoo, such as adult-mlp, or a table or images: --data people.csv --label hired"
         )
-    said = {"--label": label, "--group": groups, "--size": size, "--channels": channels}
+    said: dict[str, Any] = {
+        "--label": label,
+        "--group": groups,
+        "--drop": dropped,
+        "--task": task,
+        "--missing": missing,
+    }
+    said |= {"--drop-missing": drop_missing, "--size": size, "--channels": channels}
     if data is None and (given := [option for option, value in said.items() if value]):
         raise PlanError(f"{given[0]} says what --data is; give --data people.csv, or a folder of images")
     named = [argument for argument in arguments or () if "=" not in argument]
@@ -56,8 +78,19 @@ def train(
     if data is not None:
         from probe_models.zoo.recipes.own import Said, own_recipe
 
+        from probe.csvfile import Reading
+
         name = name or data.resolve().name.strip(".").partition(".")[0]
-        about = Said(label=label, groups=tuple(groups or ()), size=size, channels=channels)
+        about = Said(
+            label=label,
+            groups=tuple(groups or ()),
+            dropped=tuple(dropped or ()),
+            task=task,
+            drop_missing=drop_missing,
+            how=Reading(separator=separator, decimal=decimal, encoding=encoding, missing=tuple(missing or ())),
+            size=size,
+            channels=channels,
+        )
         recipe = own_recipe(data, about, named, _table("--arch", others))
     elif named:
         raise PlanError(f"--arch {named[0]}: expected an argument and its value; {name} has its architecture")

@@ -83,7 +83,7 @@ def test_grey_is_asked_for_and_augmentations_take_colour(probe, place):
 
 @pytest.mark.parametrize(("call", "message"), [
     ((), "12 x 16 pixels, and cnn reads squares; say how large: --size 12"),
-    (("--label", "x"), "--label names a column, and photos is a folder of images"),
+    (("--label", "x"), "--label is for the columns of a table, and photos is a folder of images"),
     (("--arch", "mlp"), "the architectures for images are cnn, resnet, vit, lenet, image-mlp"),
     (("--size", "12", "--arch", "side=20"), "--arch side=20: the images say 12; give --size"),
     (("--size", "12", "--channels", "2"), "channels = 2, expected 3 for colour or 1 for grey"),

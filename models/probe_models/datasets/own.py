@@ -13,10 +13,12 @@ from probe import Dataset, Space, from_csv, images, store
 from probe.errors import DataError, PlanError
 from probe.forms import ByShape
 from probe.forms import known as known_forms
+from probe.task import Regression, Task
 from probe.tensors import generator
 
 TEST = 0.2  # of the rows
 REFERENCES = 50  # training rows that show an absent feature
+WRITTEN = ("missing", "separator", "decimal", "encoding")  # how a table is written
 SPACE = "space"  # the files that keep what the inputs mean, where the data may be gone
 
 
@@ -75,10 +77,17 @@ class OwnTable(Own):
     """A CSV file. Training rows are the reference of its space."""
 
     kind = "csv"
-    said = ("label", "groups")
+    said = ("label", "groups", "features", "left_out", "numbers", "drop_missing", *WRITTEN)
+
+    @property
+    def TASK(self) -> Task | None:  # named as in the modules of data sets
+        return Regression((self.declared["label"],)) if self.declared.get("numbers") else None
 
     def all_rows(self) -> Dataset:
-        return from_csv(self.path, **self.declared)
+        how = {key: value for key, value in self.declared.items() if key not in ("left_out", "numbers")}
+        data = from_csv(self.path, task=self.TASK, **how)
+        told = [f"column {name!r} is left out: {why}" for name, why in self.declared.get("left_out", {}).items()]
+        return replace(data, notices=(*data.notices, *told))
 
     def meaning(self, first: Dataset) -> Space:
         return replace(first.space, reference=first.inputs)

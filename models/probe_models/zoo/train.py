@@ -124,6 +124,8 @@ def _train_owned(
     network = build(recipe.architecture, recipe.kwargs)
     weights = learned(recipe.begin.model, network, recipe.begin.replaced) if recipe.begin else None
     count = sum(p.numel() for p in network.parameters())
+    for notice in data.notices if recipe.own else ():
+        progress(f"note: {notice}")
     progress(f"{name}, seed {seed}: {count:,} parameters, {_rows(data, recipe)}, {device}")
     trained = fit(
         network, data, recipe.settings, device=device, seed=seed, progress=progress, folder=folder, weights=weights

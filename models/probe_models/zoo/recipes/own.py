@@ -1,12 +1,14 @@
 """Recipes for data of somebody's own: a table, or a folder of images."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from probe.csvfile import AS_FOUND, Reading
 from probe.errors import PlanError
-from probe_models.datasets.own import Own, OwnImages, OwnTable
+from probe_models.datasets.features import Wanted, choose
+from probe_models.datasets.own import WRITTEN, Own, OwnImages, OwnTable
 from probe_models.networks import build
 from probe_models.networks.columns import arguments
 from probe_models.training.settings import Settings
@@ -26,6 +28,7 @@ IMAGES: Mapping[str, Mapping[str, Any]] = {
     "image-mlp": {},
 }
 LONG = Settings(epochs=60, batch=64, rate=2e-3, weight_decay=0.1, patience=15)
+ANSWERS = "answers in the unit of the label, from standard deviations of the training labels"
 PIXELS = "none outside the network, which takes brightness from 0 to 1 and standardises it by the training rows"
 
 
@@ -35,6 +38,10 @@ class Said:
 
     label: str = ""
     groups: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    task: str = ""  # classes or numbers; found out unless given
+    drop_missing: bool = False
+    how: Reading = AS_FOUND
     size: int = 0  # pixels a side
     channels: int = 0
 
@@ -56,27 +63,43 @@ def own_recipe(data: Path, said: Said, architecture: Sequence[str], kwargs: Mapp
 
 
 def _table(csv: Path, said: Said, architecture: Sequence[str], kwargs: Mapping[str, Any]) -> Recipe:
+    if not csv.exists():
+        raise PlanError(f"there is no file {csv}; give a CSV, or a folder with a subfolder of images for each class")
     if said.size or said.channels:
         raise PlanError(f"--{'size' if said.size else 'channels'} is for a folder of images, and {csv} is none")
     if not said.label:
         raise PlanError(f"--data {csv} needs --label, the column to predict")
     name = _architecture(architecture, TABLES, "tables")
-    table = OwnTable(csv, {"label": said.label, "groups": list(said.groups)})
+    if said.task not in ("", "classes", "numbers"):
+        raise PlanError(f"--task {said.task}: a label names classes, or is one of numbers")
+    wanted = Wanted(
+        label=said.label, groups=said.groups, dropped=said.dropped, task=said.task, drop_missing=said.drop_missing
+    )
+    chosen = choose(csv, wanted, said.how)
     # Group columns are named apart from the inputs, as in an audit.
+    declared: dict[str, Any] = {"label": said.label, "groups": list(said.groups), "features": chosen.features}
+    others = {"left_out": chosen.left_out, "numbers": chosen.numbers, "drop_missing": said.drop_missing}
+    written = {key: getattr(said.how, key) for key in WRITTEN}
+    declared |= {key: value for key, value in (others | written).items() if value}
+    table = OwnTable(csv, declared)
     data = table.read("train")
-    if len(data.classes) < 2:
+    if chosen.numbers and name == "ftt":
         raise PlanError(
-            f"column {said.label!r} of {csv.name} has one value, {data.classes[0]!r}; a classifier needs two or more"
+            f"--arch ftt tells classes apart, and column {said.label!r} of {csv.name} holds numbers; give "
+            "--arch mlp, or --task classes"
         )
     sizes = arguments(name, {**TABLES[name], **kwargs}, data.space)
+    if chosen.numbers:
+        return _recipe("mlp-regressor", sizes, table, f"{COMPLETE}; {ANSWERS}", replace(LONG, loss="squared error"))
     return _recipe(name, sizes | {"classes": len(data.classes)}, table, COMPLETE)
 
 
 def _images(folder: Path, said: Said, architecture: Sequence[str], kwargs: Mapping[str, Any]) -> Recipe:
-    if said.label or said.groups:
+    columns = {"--label": said.label, "--group": said.groups, "--drop": said.dropped, "--task": said.task}
+    if given := [option for option, value in columns.items() if value]:
         raise PlanError(
-            f"--{'label' if said.label else 'group'} names a column, and {folder} is a folder of images, whose classes "
-            "are its subfolders; leave it out"
+            f"{given[0]} is for the columns of a table, and {folder} is a folder of images, whose classes are its "
+            "subfolders; leave it out"
         )
     name = _architecture(architecture, IMAGES, "images")
     channels = said.channels or 3
@@ -112,8 +135,8 @@ def _architecture(named: Sequence[str], known: Mapping[str, Mapping[str, Any]], 
     return name
 
 
-def _recipe(name: str, kwargs: Mapping[str, Any], own: Own, preprocessing: str) -> Recipe:
+def _recipe(name: str, kwargs: Mapping[str, Any], own: Own, preprocessing: str, settings: Settings = LONG) -> Recipe:
     build(name, kwargs)  # so that a wrong argument is found before a folder is made
     return Recipe(
-        architecture=name, kwargs=kwargs, data=own.path.name, own=own, settings=LONG, preprocessing=preprocessing
+        architecture=name, kwargs=kwargs, data=own.path.name, own=own, settings=settings, preprocessing=preprocessing
     )
