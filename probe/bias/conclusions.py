@@ -1,19 +1,23 @@
 """What follows from the numbers: a finding per headline gap, and one about the groups too small to be trusted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from probe.bias.counts import Table
 from probe.bias.disparities import Disparity
+from probe.bias.means import MEANS
 from probe.bias.power import POWER
+from probe.bias.rates import RATES, Quantity
 from probe.bias.settings import Settings
 from probe.bias.strata import GAP_OF, METRICS, Metric
-from probe.bias.validation import Favourable
+from probe.bias.validation import Favourable, Scale
 from probe.finding import Finding, Status
 from probe.formatting import number
 
+QUANTITIES: Mapping[str, Quantity] = {**RATES, **MEANS}
+Outcome = Favourable | Scale  # what is compared: who gets the favourable one, or numbers
 # With more intersections than this each headline has one finding over all of them; the tables have every one.
 LISTED = 10
 # A verdict that would be reached less often than this is one that the sample could not reach.
@@ -21,7 +25,7 @@ HARDLY = 0.05
 
 
 def conclude(
-    tables: Sequence[Table], disparities: Sequence[Disparity], small: pd.DataFrame, favourable: Favourable,
+    tables: Sequence[Table], disparities: Sequence[Disparity], small: pd.DataFrame, outcome: Outcome,
     settings: Settings,
 ) -> list[Finding]:  # fmt: skip
     """The findings of an audit: attributes first, then intersections, then small groups."""
@@ -29,15 +33,16 @@ def conclude(
     crossed = [row for row in disparities if order[row.attribute] > 1]
     many = sum(depth > 1 for depth in order.values()) > LISTED
     listed = [row for row in disparities if order[row.attribute] == 1 or not many]
-    findings = [_headline(row, favourable, settings) for row in listed]
+    findings = [_headline(row, outcome, settings) for row in listed]
     if many:
         for metric in METRICS:
             rows = [row for row in crossed if row.metric == metric]
-            findings += [_summed(rows, favourable, settings)] if rows else []
-    return findings + _too_small(small, settings)
+            findings += [_summed(rows, outcome, settings)] if rows else []
+    thresholds = {row.metric: row.threshold for row in disparities}
+    return findings + _too_small(small, thresholds, settings, numbers=isinstance(outcome, Scale))
 
 
-def _headline(row: Disparity, favourable: Favourable, settings: Settings) -> Finding:
+def _headline(row: Disparity, outcome: Outcome, settings: Settings) -> Finding:
     metric = METRICS[row.metric]
     check = f"{metric.label} by {row.attribute}"
     if row.status == "not run":
@@ -61,13 +66,13 @@ def _headline(row: Disparity, favourable: Favourable, settings: Settings) -> Fin
         threshold=row.threshold,
         direction=row.direction,
         unit=metric.unit,
-        method=_method(row, favourable, settings),
+        method=_method(row, outcome, settings),
         seed=settings.seed,
-        note="; ".join(_note(row, favourable, settings)),
+        note="; ".join(_note(row, outcome, settings)),
     )
 
 
-def _summed(rows: Sequence[Disparity], favourable: Favourable, settings: Settings) -> Finding:
+def _summed(rows: Sequence[Disparity], outcome: Outcome, settings: Settings) -> Finding:
     """One finding over many intersections: as bad as the worst of them."""
     ran = [row for row in rows if row.status != "not run"]
     of = {
@@ -83,7 +88,7 @@ def _summed(rows: Sequence[Disparity], favourable: Favourable, settings: Setting
     note = f"{len(rows)} intersections: {counted}" + (f"; failed: {failed}" if failed else "")
     note += " and more" if len(of["fail"]) > LISTED else ""
     if ran:
-        note += "; " + "; ".join([f"the numbers are of {worst.attribute}", *_note(worst, favourable, settings)])
+        note += "; " + "; ".join([f"the numbers are of {worst.attribute}", *_note(worst, outcome, settings)])
     return Finding(
         lens="bias",
         check=f"{metric.label} by intersections of attributes",
@@ -95,7 +100,7 @@ def _summed(rows: Sequence[Disparity], favourable: Favourable, settings: Setting
         threshold=first.threshold,
         direction=first.direction,
         unit=metric.unit,
-        method=_method(worst, favourable, settings) if ran else "",
+        method=_method(worst, outcome, settings) if ran else "",
         seed=settings.seed,
         note=note,
     )
@@ -106,7 +111,7 @@ def _badness(row: Disparity) -> float:
     return row.high if METRICS[row.metric].ratio else -row.low
 
 
-def _note(row: Disparity, favourable: Favourable, settings: Settings) -> list[str]:
+def _note(row: Disparity, outcome: Outcome, settings: Settings) -> list[str]:
     ratio, least = METRICS[row.metric].ratio, settings.min_group_size
     parts = [row.reason] if row.reason else []
     if row.lowest is None:
@@ -125,43 +130,55 @@ def _note(row: Disparity, favourable: Favourable, settings: Settings) -> list[st
     parts.append(f"smallest group compared: {row.smallest_group}")
     if row.status == "inconclusive":
         parts += _power(row, METRICS[row.metric])
-    if favourable.assumed:
-        parts.append(f"nobody named the favourable outcome; {favourable.value} is assumed")
+    if isinstance(outcome, Favourable) and outcome.assumed:
+        parts.append(f"nobody named the favourable outcome; {outcome.value} is assumed")
     return parts
 
 
 def _power(row: Disparity, metric: Metric) -> list[str]:
     """What could have been said at all, of the verdict and not of a difference from 0."""
-    what = "ratio" if metric.ratio else "gap"
+    what = metric.gap
     if np.isnan(row.would_fail):
         parts = [f"no {what} of {row.smallest_group} could have failed"]
     else:
         side, written = "or less " if metric.ratio else "", number(row.would_fail, metric.unit)
         parts = [f"a true {what} of {written} {side}in that group would have failed (power {POWER:.2g})"]
     if row.pass_chance < HARDLY:
-        parts.append("this sample could not have passed, not even with equal rates")
+        parts.append(f"this sample could not have passed, not even with {metric.equal}")
     else:
-        parts.append(f"with equal rates it passes with probability {row.pass_chance:.2f}")
+        parts.append(f"with {metric.equal} it passes with probability {row.pass_chance:.2f}")
     return parts
 
 
 def _rates(row: Disparity) -> str:
-    return "true and false positive rate" if len(METRICS[row.metric].rates) > 1 else "selection rate"
+    rates = METRICS[row.metric].rates
+    return "true and false positive rate" if len(rates) > 1 else QUANTITIES[rates[0]].label
 
 
-def _method(row: Disparity, favourable: Favourable, settings: Settings) -> str:
+def _method(row: Disparity, outcome: Outcome, settings: Settings) -> str:
+    if isinstance(outcome, Scale):
+        return (
+            f"largest difference between the means of two groups, over {row.compared}; threshold: "
+            f"{outcome.at(settings.thresholds[row.metric])}; {settings.level:.0%} interval: its low end holds for all "
+            "pairs of all groups at once (Bonferroni), its high end is of the widest pair (intersection-union); both "
+            "are approximate (Student's t, widened for skewness, which a small group takes from all rows), and too "
+            "short for a small group that is far more skewed than all rows together; "
+            f"{settings.draws} permutations of group membership"
+        )
     ratio = METRICS[row.metric].ratio
     statistic = "lowest over highest rate" if ratio else "largest difference between two groups"
     interval, proving, other = ("Donner-Zou", "high", "low") if ratio else ("Newcombe", "low", "high")
     return (
-        f"{statistic}, over {row.compared}; favourable outcome: {favourable}; {settings.level:.0%} interval from "
+        f"{statistic}, over {row.compared}; favourable outcome: {outcome}; {settings.level:.0%} interval from "
         f"{interval} intervals of pairs: its {proving} end holds for all pairs of all groups at once (Bonferroni, "
         f"exact limits), its {other} end is of the widest pair (intersection-union); "
         f"{settings.draws} permutations of group membership"
     )
 
 
-def _too_small(small: pd.DataFrame, settings: Settings) -> list[Finding]:
+def _too_small(
+    small: pd.DataFrame, thresholds: Mapping[str, float], settings: Settings, *, numbers: bool
+) -> list[Finding]:
     """One finding on all groups that are too small: a fail where a gap beyond the threshold was shown all the same."""
     if small.empty:
         return []
@@ -174,8 +191,11 @@ def _too_small(small: pd.DataFrame, settings: Settings) -> list[Finding]:
             texts = [f"{row['what']} ({row['attribute']})" for row in part.head(3).to_dict("records")]
             note += "; " + name + "; ".join(texts) + ("; and more" if len(part) > len(texts) else "")
             break
-    check = f"groups of fewer than {settings.min_group_size} rows, positives or negatives"
-    method = f"a rate needs {settings.min_group_size} behind it to enter a gap that can pass: an engineering threshold"
+    check = f"groups of fewer than {settings.min_group_size} rows" + ("" if numbers else ", positives or negatives")
+    what = "mean" if numbers else "rate"
+    method = (
+        f"a {what} needs {settings.min_group_size} behind it to enter a gap that can pass: an engineering threshold"
+    )
     if shown.empty:
         return [Finding(lens="bias", check=check, status="inconclusive", n=len(groups), method=method, note=note)]
     widest = max(shown.to_dict("records"), key=lambda row: float(row["low"]))
@@ -188,9 +208,9 @@ def _too_small(small: pd.DataFrame, settings: Settings) -> list[Finding]:
             low=float(widest["low"]),
             high=float(widest["high"]),
             n=int(widest["n"]),
-            threshold=settings.thresholds[GAP_OF[widest["metric"]]],
+            threshold=thresholds[GAP_OF[widest["metric"]]],
             direction="at most",
-            unit="points",
+            unit=METRICS[GAP_OF[widest["metric"]]].unit,
             method=f"{method}; the numbers are of {widest['group']} and {widest['against']} in {widest['attribute']}",
             note=note,
         )

@@ -1,8 +1,9 @@
 """The headline gaps of one attribute: how wide, how sure, and what follows."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -17,8 +18,10 @@ from probe.bias.intervals import (
 )
 from probe.bias.permutation import permutation_p
 from probe.bias.power import Question, chance_of_pass, failing
+from probe.bias.rates import Quantity
 from probe.bias.settings import Settings
 from probe.bias.strata import METRICS, Metric, Stratum, metrics_of, strata_of
+from probe.bias.validation import Floats, Ints
 from probe.finding import Direction, Status, judge
 
 NAN = float("nan")
@@ -56,21 +59,66 @@ class Disparity:
 def measure(table: Table, settings: Settings) -> list[Disparity]:
     """The headlines of a table."""
     known: dict[tuple[Any, ...], float] = {}
-    return [_Headline(table, name, settings, known).row() for name in metrics_of(table)]
+    return [_Rates(table, name, settings, known).row() for name in metrics_of(table)]
 
 
-class _Headline:
+@runtime_checkable
+class Groups(Protocol):
+    """The groups that one quantity compares: a `Stratum` of rates, or `Means`."""
+
+    @property
+    def rate(self) -> Quantity:
+        """What is compared."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Of the groups."""
+
+    @property
+    def trials(self) -> Ints:
+        """What stands behind the quantity of each."""
+
+    @property
+    def shares(self) -> Floats:
+        """The quantity of each."""
+
+    def with_at_least(self, smallest: int) -> Any:
+        """Only the groups with this much behind them or more."""
+
+
+G = TypeVar("G", bound=Groups)
+
+
+class Headline(ABC, Generic[G]):
     """One metric of one table, over all groups and over those that are large enough to be trusted."""
 
-    def __init__(self, table: Table, name: str, settings: Settings, known: dict[tuple[Any, ...], float]) -> None:
-        self.table, self.name, self.settings, self.known = table, name, settings, known
+    most = float("inf")  # the largest gap that groups without a trial leave possible
+
+    def __init__(self, table: Table, name: str, settings: Settings, full: list[G], threshold: float) -> None:
+        self.table, self.name, self.settings, self.threshold, self.full = table, name, settings, threshold, full
         self.metric: Metric = METRICS[name]
-        self.threshold = settings.thresholds[name]
-        self.full = strata_of(table, self.metric.rates)
-        self.all = [stratum.with_at_least(1) for stratum in self.full]
-        self.large = [stratum.with_at_least(settings.min_group_size) for stratum in self.full]
-        usable = [stratum.counts for stratum in self.all if len(stratum.names) > 1]
-        self.alpha = alpha_of_a_pair([n for _, n in usable], settings.level) if usable else 1 - settings.level
+        self.all = [groups.with_at_least(1) for groups in full]
+        self.large = [groups.with_at_least(settings.min_group_size) for groups in full]
+
+    @abstractmethod
+    def _estimate(self, strata: Sequence[G]) -> float:
+        """The widest gap; NaN where there are not two groups."""
+
+    @abstractmethod
+    def _interval(self, strata: Sequence[G]) -> tuple[float, float]:
+        """The end that proves holds for all pairs of all groups at once, whichever groups are looked at."""
+
+    @abstractmethod
+    def _p_value(self, scope: Sequence[G]) -> float:
+        """Of permutations of group membership."""
+
+    @abstractmethod
+    def _would_fail(self, scope: Sequence[G]) -> float:
+        """The least true gap of the smallest group compared that would have failed."""
+
+    @abstractmethod
+    def _pass_chance(self) -> float:
+        """How often such a sample passes where groups are equal."""
 
     def row(self) -> Disparity:
         """Estimate, interval, p-value, power and verdict, or the reason why there are none."""
@@ -78,7 +126,7 @@ class _Headline:
         low, high = self._interval(self.all) if not self.table.obstacle else (NAN, NAN)
         if any(len(stratum.names) < len(self.table.names) for stratum in self.all):
             # A group without a trial may have any rate.
-            low, high = (0.0, high) if self.metric.ratio else (low, 1.0)
+            low, high = (0.0, high) if self.metric.ratio else (low, self.most)
         status = judge(low, high, self.threshold, self.metric.direction)
         common: dict[str, Any] = {
             "attribute": self.table.attribute,
@@ -112,7 +160,7 @@ class _Headline:
             **_extremes(scope),
         )
 
-    def _scope(self, status: Status) -> list[Stratum]:
+    def _scope(self, status: Status) -> list[G]:
         """The groups that the estimate is of: the large ones if there are two, unless only small ones show a fail."""
         if not self._left_out() or any(len(stratum.names) < 2 for stratum in self.large):
             return self.all
@@ -136,6 +184,18 @@ class _Headline:
         count = len(self._left_out())
         return f"1 group ({rate.count(least)})" if count == 1 else f"{count} groups (the smallest: {rate.count(least)})"
 
+
+class _Rates(Headline[Stratum]):
+    """Of rates: demographic parity and equalized odds."""
+
+    most = 1.0
+
+    def __init__(self, table: Table, name: str, settings: Settings, known: dict[tuple[Any, ...], float]) -> None:
+        super().__init__(table, name, settings, strata_of(table, METRICS[name].rates), settings.thresholds[name])
+        self.known = known
+        usable = [stratum.counts for stratum in self.all if len(stratum.names) > 1]
+        self.alpha = alpha_of_a_pair([n for _, n in usable], settings.level) if usable else 1 - settings.level
+
     def _estimate(self, strata: Sequence[Stratum]) -> float:
         if any(len(stratum.names) < 2 for stratum in strata):
             return NAN
@@ -145,7 +205,6 @@ class _Headline:
         return float(rates.min() / rates.max()) if rates.max() > 0 else NAN
 
     def _interval(self, strata: Sequence[Stratum]) -> tuple[float, float]:
-        """The end that proves holds for all pairs of all groups at once, whichever groups are looked at."""
         level = self.settings.level
         counts = [stratum.counts for stratum in strata if len(stratum.names) > 1]
         if not counts or (self.metric.ratio and not counts[0][0].any()):
@@ -180,7 +239,7 @@ class _Headline:
         return float(np.prod([chance_of_pass(*stratum.counts, self._question()) for stratum in self.full]))
 
 
-def _obstacle(table: Table, strata: Sequence[Stratum]) -> str:
+def _obstacle(table: Table, strata: Sequence[Groups]) -> str:
     """Why nothing can be compared; empty when it can."""
     if table.obstacle:
         return table.obstacle
@@ -195,20 +254,20 @@ def _obstacle(table: Table, strata: Sequence[Stratum]) -> str:
     return ""
 
 
-def _trials(strata: Sequence[Stratum]) -> int:
+def _trials(strata: Sequence[Groups]) -> int:
     return int(sum(stratum.trials.sum() for stratum in strata))
 
 
-def _smallest(strata: Sequence[Stratum]) -> str:
+def _smallest(strata: Sequence[Groups]) -> str:
     least = min(strata, key=lambda stratum: int(stratum.trials.min(initial=np.iinfo(np.int64).max)))
     at = int(least.trials.argmin())
     return f"{least.names[at]} ({least.rate.count(int(least.trials[at]))})"
 
 
-def _extremes(strata: Sequence[Stratum]) -> dict[str, Any]:
+def _extremes(strata: Sequence[Groups]) -> dict[str, Any]:
     """The two groups furthest apart, and the rate in which they are; no groups where none differ."""
     usable = [stratum for stratum in strata if len(stratum.names) > 1]
-    widest = max(usable, key=lambda stratum: float(largest_gap([stratum.counts])))
+    widest = max(usable, key=lambda stratum: float(np.ptp(stratum.shares)))
     rates = widest.shares
     if rates.max() == rates.min():
         return {}

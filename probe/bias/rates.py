@@ -14,17 +14,23 @@ from probe.statistics import area_under_roc, calibration_error, wilson
 
 
 @dataclass(frozen=True)
-class Rate:
-    """A proportion read off confusion counts `[group, label, prediction]`."""
+class Quantity:
+    """What is measured of each group."""
 
     label: str
     unit: str  # what the denominator counts
-    successes: Callable[[Ints], Ints]
-    trials: Callable[[Ints], Ints]
 
     def count(self, trials: int) -> str:
         """So many trials in words, such as '1 positive'."""
         return f"{trials} {self.unit.removesuffix('s') if trials == 1 else self.unit}"
+
+
+@dataclass(frozen=True)
+class Rate(Quantity):
+    """A proportion read off confusion counts `[group, label, prediction]`."""
+
+    successes: Callable[[Ints], Ints]
+    trials: Callable[[Ints], Ints]
 
 
 RATES = {

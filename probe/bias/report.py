@@ -42,7 +42,8 @@ class BiasReport:
             groups that are too small
         row_accounting: a row per attribute: rows = used + unknown + not_run, where an attribute of too many groups is
             not run; `like_unknown` of those used are in groups that read like an unknown; `notice` says what is odd
-        favourable: the outcome that counts as favourable, and whether somebody named it
+        favourable: the outcome that counts as favourable, and whether somebody named it; None where numbers are
+            compared, whose tables have means in place of rates
         notices: what a reader should know of the data first, in sentences
     """
 
@@ -52,7 +53,7 @@ class BiasReport:
     findings: list[Finding]
     row_accounting: pd.DataFrame
     small_groups: pd.DataFrame
-    favourable: Favourable
+    favourable: Favourable | None = None
     notices: list[str] = field(default_factory=list)
 
     def _repr_html_(self) -> str:
@@ -68,7 +69,7 @@ class BiasReport:
         names = ("groups", "disparities", "pairs", "small_groups", "row_accounting")
         tables = {name: getattr(self, name) for name in names}
         return {
-            "favourable": {"value": self.favourable.value, "assumed": self.favourable.assumed},
+            "favourable": self.favourable and {"value": self.favourable.value, "assumed": self.favourable.assumed},
             "notices": self.notices,
             **{name: frame.to_dict("records") for name, frame in tables.items()},
             "findings": [finding.to_json() for finding in self.findings],
@@ -116,9 +117,9 @@ def audit(  # noqa: PLR0913 - data, then settings by name, each with a default
     Raises:
         DataError: the data are not what they should be, such as a third label, or rows that do not match
     """
-    settings = Settings(
-        thresholds=thresholds, min_group_size=min_group_size, level=level, seed=seed, draws=draws, order=order,
-        merge_spellings=merge_spellings, missing=(missing,) if isinstance(missing, str) else tuple(map(str, missing)),
+    settings = settings_of(
+        missing, thresholds=thresholds, min_group_size=min_group_size, level=level, seed=seed, draws=draws,
+        order=order, merge_spellings=merge_spellings,
     )  # fmt: skip
     frame = attributes(groups)
     y, predicted, named = outcomes(labels, predictions, favourable)
@@ -134,7 +135,7 @@ def audit(  # noqa: PLR0913 - data, then settings by name, each with a default
     disparities = [row for table in tables for row in measure(table, settings)]
     small = pd.DataFrame([row for table in tables for row in shortages(table, settings)], columns=COLUMNS)
     return BiasReport(
-        groups=_named(_stack(rates), named),
+        groups=_named(stack(rates), named),
         disparities=_named(pd.DataFrame([asdict(row) for row in disparities]), named),
         pairs=_named(compare(tables, level), named),
         findings=conclude(tables, disparities, small, named, settings),
@@ -143,6 +144,14 @@ def audit(  # noqa: PLR0913 - data, then settings by name, each with a default
         favourable=named,
         notices=_notices(tables, named),
     )
+
+
+def settings_of(
+    missing: Sequence[str] | str,
+    **given: Any,
+) -> Settings:
+    """The settings of an audit, with a single name of what is missing taken as one."""
+    return Settings(missing=(missing,) if isinstance(missing, str) else tuple(map(str, missing)), **given)
 
 
 def _notices(tables: Sequence[Table], favourable: Favourable) -> list[str]:
@@ -165,7 +174,7 @@ def _beside(rates: pd.DataFrame, scored: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([rates, scored], axis=1)
 
 
-def _stack(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def stack(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """One below the other; an attribute without rows adds none, and must not blur the types of the others."""
     filled = [frame for frame in frames if len(frame)]
     return pd.concat(filled, ignore_index=True) if filled else frames[0]

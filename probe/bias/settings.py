@@ -16,6 +16,11 @@ THRESHOLDS: Mapping[str, float] = MappingProxyType(
         "demographic_parity_difference": 0.10,
         "demographic_parity_ratio": 0.80,
         "equalized_odds_difference": 0.10,
+        # Of numbers, in standard deviations of the outcome, so that one threshold means the same of hours and of
+        # dollars. A fifth is what a gap of 10 points is to a yes or no that is a half.
+        "mean_answer_difference": 0.20,
+        "mean_error_difference": 0.20,
+        "mean_absolute_error_difference": 0.20,
     }
 )
 # Fewer rows than this behind a rate and its group is reported apart. Engineering again: with 30 against very many,

@@ -18,11 +18,22 @@ class Metric:
     label: str
     rates: tuple[str, ...]
     direction: Direction
+    of_numbers: bool = False  # whether it compares means, in the unit of the outcome
 
     @property
     def unit(self) -> Unit:
         """What its estimates are written in."""
-        return "number" if self.ratio else "points"
+        return "number" if self.ratio or self.of_numbers else "points"
+
+    @property
+    def gap(self) -> str:
+        """What lies between two groups, in a word."""
+        return "ratio" if self.ratio else "gap"
+
+    @property
+    def equal(self) -> str:
+        """Where nothing does."""
+        return "equal means" if self.of_numbers else "equal rates"
 
     @property
     def ratio(self) -> bool:
@@ -34,6 +45,11 @@ METRICS = {
     "demographic_parity_difference": Metric("demographic parity difference", ("selection_rate",), "at most"),
     "demographic_parity_ratio": Metric("demographic parity ratio", ("selection_rate",), "at least"),
     "equalized_odds_difference": Metric("equalized odds difference", ("tpr", "fpr"), "at most"),
+    "mean_answer_difference": Metric("difference of mean answers", ("mean_answer",), "at most", of_numbers=True),
+    "mean_error_difference": Metric("difference of mean errors", ("mean_error",), "at most", of_numbers=True),
+    "mean_absolute_error_difference": Metric(
+        "difference of mean absolute errors", ("mean_absolute_error",), "at most", of_numbers=True
+    ),
 }
 
 
@@ -48,7 +64,8 @@ GAP_OF = {rate: name for name, metric in METRICS.items() if not metric.ratio for
 
 def metrics_of(table: Table) -> dict[str, Metric]:
     """The headlines that the table can have: without labels nothing is said about errors."""
-    return {name: m for name, m in METRICS.items() if table.labelled or m.rates == ("selection_rate",)}
+    rates = {name: metric for name, metric in METRICS.items() if not metric.of_numbers}
+    return {name: m for name, m in rates.items() if table.labelled or m.rates == ("selection_rate",)}
 
 
 @dataclass(frozen=True, eq=False)

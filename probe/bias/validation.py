@@ -16,6 +16,9 @@ Floats = NDArray[np.float64]
 TRUTH = {"true": "1", "false": "0"}
 
 
+LARGEST = 1e100  # of a number whose third power is taken
+
+
 @dataclass(frozen=True)
 class Favourable:
     """The outcome that people would rather have, and whether somebody said so."""
@@ -25,6 +28,18 @@ class Favourable:
 
     def __str__(self) -> str:
         return f"{self.value} (assumed)" if self.assumed else self.value
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What a share of a threshold is a share of, where outcomes are numbers: their standard deviation."""
+
+    deviation: float
+    of: str  # labels, or answers where there are none
+
+    def at(self, share: float) -> str:
+        """A threshold in words."""
+        return f"{share:g} standard deviations of the {self.of}, each {self.deviation:.4g}"
 
 
 def outcomes(labels: Any, predictions: Any, favourable: Any) -> tuple[Ints | None, Ints, Favourable]:
@@ -74,6 +89,16 @@ def probabilities(values: Any, name: str) -> Floats:
         raise DataError(
             f"{name} span [{array.min():.3g}, {array.max():.3g}], outside [0, 1]; rescale or calibrate them"
         )
+    return array
+
+
+def numbers(values: Any, name: str) -> Floats:
+    """Labels or answers of a regression: finite numbers, one for each row."""
+    array = _numbers(values, name, "numbers", "give each row's number, or compare classes with `probe.bias.audit`")
+    if not np.isfinite(array).all():
+        raise DataError(f"{name} holds infinity in {int((~np.isfinite(array)).sum())} rows; drop those rows")
+    if np.abs(array).max(initial=0.0) > LARGEST:
+        raise DataError(f"{name} holds {np.abs(array).max():.3g}, whose square is no number; give it in another unit")
     return array
 
 
