@@ -20,6 +20,7 @@ Kinds = Int[Tensor, "batch coalitions references"]
 
 _FLAGS = 2**22  # of equal features, held at a time
 _EXACT = 2**52  # float64 counts without error up to here, and its matrix product is fast on every device
+_WHOLE = 2**62  # int64 counts up to here
 
 
 def differs(space: Space, inputs: Inputs, references: References) -> Differs:
@@ -55,7 +56,8 @@ def unlike(differing: Differs, numbers: Numbers, absent: Presence) -> tuple[Pair
     codes = torch.where(differing, numbers[:, some] + 1, 0)
     first, kinds = _within_references(differing, absent)
     which = first // (len(absent) * numbers.shape[0])  # the input
-    for span in _words(codes):
+    # A row's key is what it was so far times a word, and must not run over.
+    for span in _words(codes, min(_EXACT, _WHOLE // kinds.numel())):
         word = _packed(codes[..., span], absent[:, span]).flatten()[first]
         which = _ranks(which * (int(word.max()) + 1) + word)
     earliest = torch.full((int(which.max()) + 1,), kinds.numel(), device=which.device)
@@ -81,12 +83,12 @@ def _within_references(differing: Differs, absent: Presence) -> tuple[Pairs, Kin
     return first, seen[place]
 
 
-def _words(codes: Codes) -> list[slice]:
-    """Runs of features whose codes fit into one exact number together."""
+def _words(codes: Codes, most: int) -> list[slice]:
+    """Runs of features whose codes fit into one number of at most that size together."""
     sizes = (codes.flatten(0, 1).amax(0) + 1).tolist() if codes.numel() else []
     words, start, held = [], 0, 1
     for at, size in enumerate(sizes):
-        if held * size > _EXACT:
+        if held * size > most:
             words.append(slice(start, at))
             start, held = at, 1
         held *= size

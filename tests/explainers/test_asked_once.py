@@ -156,3 +156,11 @@ def test_a_large_draw_lists_no_more_than_it_keeps(monkeypatch, features, budget)
 def test_the_same_draw_is_made_once():
     one, other = (shapley_design(15, 500, 3) for _ in range(2))
     assert one[0] is other[0]
+
+
+def test_rows_that_differ_are_not_taken_for_alike_however_many_inputs_and_features_there_are():
+    absent = torch.cat([random_masks(100, 52), torch.ones(100, 52, dtype=torch.bool)], 1)
+    differing, numbers = torch.ones(60, 1, 104, dtype=torch.bool), torch.zeros(1, 104, dtype=torch.long)
+    first, kinds = unlike(differing, numbers, absent)
+    assert len(first) == 60 * len(absent.unique(dim=0))
+    assert torch.equal(first[kinds], torch.arange(6000).view(60, 100, 1))
