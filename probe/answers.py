@@ -65,23 +65,47 @@ def opened(answer: Any, part: str | int) -> Any:
 
 def check_finite(logits: Tensor, inputs: Tensor) -> None:
     """Raise unless all logits are numbers."""
-    if bool(logits.isfinite().all()):
-        return
-    if inputs.is_floating_point() and not bool(inputs.isfinite().all()):
-        raise ForwardError(
+    if not bool(logits.isfinite().all()):
+        raise _not_finite(inputs.is_floating_point() and not bool(inputs.isfinite().all()))
+
+
+class LateCheck:
+    """Whether all logits are numbers, asked once at the end: an accelerator is waited for at each look."""
+
+    def __init__(self) -> None:
+        self.open = True
+        self._found: list[Tensor] = []  # whether any logit was none, and whether the inputs held some then
+
+    def note(self, logits: Tensor, inputs: Tensor) -> None:
+        """Keep what there is to see of an answer, without a look at it."""
+        broken = ~logits.isfinite().all()
+        given = ~inputs.isfinite().all() if inputs.is_floating_point() else torch.zeros_like(broken)
+        found = torch.stack([broken, broken & given])
+        self._found = [found | before for before in self._found] or [found]
+
+    def end(self) -> None:
+        """Raise unless all were."""
+        self.open = False
+        broken, given = self._found.pop().tolist() if self._found else (False, False)
+        if broken:
+            raise _not_finite(given)
+
+
+def _not_finite(given: bool) -> ProbeError:
+    if given:
+        return ForwardError(
             "forward returned NaN or infinity for inputs that hold some: a missing value that the model does not take, "
             "or a step along a gradient that is not finite, as that of sqrt is at 0; fill in what is missing, or use a "
             "method that needs only answers"
         )
-    raise ProbeError("forward returned NaN or infinity for finite inputs; the weights may be damaged")
+    return ProbeError("forward returned NaN or infinity for finite inputs; the weights may be damaged")
 
 
-def check_values(outputs: Tensor, inputs: Tensor, task: Task, cleared: set[str], is_linear: Callable[[], bool]) -> None:
+def check_values(outputs: Tensor, task: Task, cleared: set[str], is_linear: Callable[[], bool]) -> None:
     """Raise where the numbers cannot be logits. What one answer rules out joins `cleared`, and is not asked again.
 
     `is_linear` says whether the last step is a linear layer; it is asked only of numbers that look like sigmoids.
     """
-    check_finite(outputs, inputs)
     suspects = task.suspects - cleared
     if "softmax" in suspects:
         if are_probabilities(outputs):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from probe import internals
-from probe.answers import check_answer, check_values, ends_linear, opened
+from probe.answers import LateCheck, check_answer, check_finite, check_values, ends_linear, opened
 from probe.arrays import Given
 from probe.errors import ForwardError, ProbeError, RangeError
 from probe.forms import ByShape, Tokens
@@ -56,6 +56,7 @@ class Model:
     usage: Usage = field(default_factory=Usage)
     edits: tuple[internals.Edits, ...] = field(default=(), repr=False)  # of its layers, made by `edited`
     meter: Meter | None = field(default=None, repr=False)  # counts for each example, made by `metered`
+    late: LateCheck | None = field(default=None, repr=False)  # of its answers, made by `checked_late`
     _cleared: set[str] = field(default_factory=set, init=False)  # of what its answers could have been mistaken for
 
     def __init__(  # noqa: PLR0913  the fields, and the short way of two
@@ -75,13 +76,15 @@ class Model:
         usage: Usage | None = None,
         edits: tuple[internals.Edits, ...] = (),
         meter: Meter | None = None,
+        late: LateCheck | None = None,
     ) -> None:
         short: dict[str, Any] = {} if classes is None else {"classes": classes}
         short |= {} if threshold is _UNSET else {"threshold": threshold}
         task = Classification() if task is None else task
         fields = {"forward": forward, "space": space or Space(), "task": task.short(**short) if short else task}
         fields |= {"embed": embed, "name": name, "part": part, "batch_size": batch_size, "notices": notices}
-        fields |= {"training": training, "usage": usage or Usage(), "edits": edits, "meter": meter, "_cleared": set()}
+        fields |= {"training": training, "usage": usage or Usage(), "edits": edits, "meter": meter, "late": late}
+        fields["_cleared"] = set()
         for field_name, value in fields.items():
             object.__setattr__(self, field_name, value)
         check_eval_mode(self.forward)
@@ -116,7 +119,9 @@ class Model:
         if self.part is not None:
             answer = opened(answer, self.part)
         outputs = check_answer(answer, len(inputs), self.task)
-        check_values(outputs.detach(), inputs, self.task, self._cleared, lambda: self._ends_linear(inputs[:1]))
+        late = self.late if self.late is not None and self.late.open else None
+        (late.note if late else check_finite)(outputs.detach(), inputs)
+        check_values(outputs.detach(), self.task, self._cleared, lambda: self._ends_linear(inputs[:1]))
         logits: Logits = self.task.logits(outputs).clone()
         if logits.requires_grad:
             logits.register_hook(partial(self._count_backward, rows))  # type: ignore[no-untyped-call]  # torch leaves it untyped
@@ -144,6 +149,24 @@ class Model:
             ContractError: where an example is asked more often than it may be.
         """
         yield replace(self, meter=Meter(rows, most, self.device))
+
+    @contextmanager
+    def checked_late(self) -> Iterator["Model"]:
+        """This model, whose answers are checked for NaN when the block ends, where each look would wait for a device.
+
+        Raises:
+            ProbeError: at the end of the block, or in place of an error in it, if an answer was no number.
+        """
+        if self.device.type == "cpu" or (self.late is not None and self.late.open):
+            yield self
+            return
+        late = LateCheck()
+        try:
+            yield replace(self, late=late)
+        except Exception:
+            late.end()  # what it was may come of such an answer
+            raise
+        late.end()
 
     def rows_per_pass(self, inputs: Inputs) -> int:
         """How many rows go through the model together: `batch_size`, or what suits the processor."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -35,6 +35,7 @@ class Space:
     mutable: Given | None  # True where an attacker may change a coordinate; None: everywhere
     scale: Bound  # the unit in which attack radii are measured, for all or per coordinate
     form: Form
+    _there: ClassVar[dict[tuple[str, torch.device, torch.dtype | None], Tensor]]
 
     def __init__(  # noqa: PLR0913  what can be said of inputs
         self,
@@ -56,6 +57,7 @@ class Space:
         """Raises: RangeError, ShapeError or DataError where what is said contradicts itself."""
         said: dict[str, Any] = {"names": names, "kinds": kinds, "levels": levels, "types": types, "missing": missing}
         said |= {"words": words, "special": special}
+        self._hold("_there", {})  # its parts on other devices
         self._hold("form", named(form, {name: value for name, value in said.items() if value is not None}))
         if not isinstance(bounds, tuple | list) or len(bounds) != 2:
             raise ShapeError(
@@ -185,12 +187,12 @@ class Space:
 
     def scale_of(self, like: Inputs) -> Tensor:
         """The scale of attack radii, broadcastable over the rows of `like`."""
-        return torch.as_tensor(self.scale, dtype=like.dtype, device=like.device)
+        return self._brought("scale", self.scale, like, like.dtype)
 
     def mutable_mask(self, like: Inputs) -> Tensor:
         """True at the coordinates that an attack may move: mutable, not a category, no special token."""
         allowed = self.form_of(like).mutable(like, self._feature_of(like)).expand(like.shape)
-        return allowed if self.mutable is None else allowed & self.mutable.to(like.device)
+        return allowed if self.mutable is None else allowed & self._brought("mutable", self.mutable, like)
 
     def is_word(self, like: Tensor) -> Tensor:
         """True where a token id stands for a word, and everywhere in other inputs; shaped as `like`."""
@@ -329,11 +331,20 @@ class Space:
         """The feature of each coordinate, (1, coordinates)."""
         if self.features is None:
             return torch.arange(like[0].numel(), device=like.device)[None]
-        return self.features.flatten()[None].to(like.device)
+        return self._brought("features", self.features, like).flatten()[None]
 
     def _bounds(self, like: Inputs) -> tuple[Tensor, Tensor]:
-        low, high = (torch.as_tensor(b).to(device=like.device, dtype=like.dtype) for b in self.bounds)
-        return low, high
+        low, high = self.bounds
+        return self._brought("low", low, like, like.dtype), self._brought("high", high, like, like.dtype)
+
+    def _brought(self, name: str, value: Any, like: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+        """A part of it on the device of `like`: an accelerator, which is waited for at each copy, keeps it there."""
+        if like.device.type == "cpu":
+            return torch.as_tensor(value).to(device=like.device, dtype=dtype)
+        place = (name, like.device, dtype)
+        if place not in self._there:
+            self._there[place] = torch.as_tensor(value).to(dtype=dtype).to(like.device)
+        return self._there[place]
 
     def _bounds_at(self, index: Tensor, like: Inputs) -> str:
         low, high = (b.expand(like.shape[1:])[tuple(index)] for b in self._bounds(like))

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -34,6 +35,19 @@ def generator(seed: int, device: torch.device) -> torch.Generator:
 def exact(device: torch.device) -> torch.device:
     """Where to reckon in float64: on the device, but on the CPU beside an Apple GPU, which has no float64."""
     return torch.device("cpu") if device.type == "mps" else device
+
+
+@lru_cache(maxsize=256)
+def constant(values: tuple[bool | int | float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A few numbers as a tensor, brought to a device once, since it is waited for each time; do not change it."""
+    return torch.tensor(values, dtype=dtype, device=device)
+
+
+def parted(chosen: Tensor) -> tuple[Tensor, Tensor]:
+    """The rows that are not chosen, and those that are, in their order, by one look at the device."""
+    order = chosen.to(torch.uint8).argsort(stable=True)
+    others = len(chosen) - int(chosen.sum())
+    return order[:others], order[others:]
 
 
 def unequal(one: Tensor, other: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from probe.norms import NORMS, Norm
 from probe.numbers import Number, written
 from probe.shapes import Inputs, PerExample
 from probe.space import Space
-from probe.tensors import column, generator, wide
+from probe.tensors import column, generator, parted, wide
 from probe.threats import Ball, Threat
 
 LATER = 0.3  # longest step after the first, in radii
@@ -76,8 +76,9 @@ class PGD(_GradientAttack):
                 start = place(model.space, origin, away, norm.p, part.budget)
             found, loss, reached = self._ascend(model.space, norm, _State.at(start, origin, part, self.step))
             better = reached | (loss > best_loss[remaining])
-            best[remaining[better]], best_loss[remaining[better]] = found[better], loss[better]
-            remaining = remaining[~reached]
+            best[remaining] = torch.where(column(better, found), found, best[remaining])
+            best_loss[remaining] = torch.where(better, loss, best_loss[remaining])
+            remaining = remaining[parted(reached)[0]]
             if len(remaining) == 0:
                 break
         return best
@@ -89,15 +90,14 @@ class PGD(_GradientAttack):
         for _ in range(self.steps):
             loss, reached, gradient = loss_and_gradient(space, state.x, state.aim)
             state.update_best(loss)
-            found[state.row[reached]], highest[state.row[reached]], successful[state.row[reached]] = (
-                state.x[reached],
-                loss[reached],
-                True,
-            )
-            state = state.keep(~reached)
-            if len(state.row) == 0:
+            others, there = parted(reached)  # the one look at a device in each step
+            if len(there):
+                row = state.row[there]
+                found[row], highest[row], successful[row] = state.x[there], loss[there], True
+                state, gradient = state.keep(others), gradient[others]
+            if len(others) == 0:
                 return found, highest, successful
-            state.ascend(space, norm, gradient[~reached])
+            state.ascend(space, norm, gradient)
         loss, reached = state.aim.ask(state.x)
         state.update_best(loss)
         # With more than two classes the highest loss need not be an error, and an error need not have it.
@@ -129,8 +129,6 @@ class _State:
         return cls(row, origin, aim, start, start, lowest, length, torch.zeros_like(row))
 
     def keep(self, rows: Tensor) -> "_State":
-        if bool(rows.all()):  # as in most steps: nothing to copy
-            return self
         return _State(*(getattr(self, f.name)[rows] for f in fields(self)))
 
     def update_best(self, loss: Tensor) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from probe.contracts import Aim
 from probe.shapes import Inputs, PerExample
-from probe.tensors import column
+from probe.tensors import column, parted
 
 # Of inputs, the inputs that the attack began with, and their aim: changed inputs to try, (batch, candidates, *shape).
 Candidates = Callable[[Tensor, Tensor, Aim], Tensor]
@@ -21,15 +21,16 @@ def greedy_search(inputs: Inputs, aim: Aim, candidates: Candidates) -> Inputs:
     beam of one). An example that has reached the goal changes no more.
     """
     best, (highest, _) = inputs.clone(), aim.ask(inputs)
-    current, remaining = inputs.clone(), (aim.budget >= 1).nonzero()[:, 0]
+    current, remaining = inputs.clone(), parted(aim.budget >= 1)[1]
     changes = 0
     while len(remaining) and changes < inputs[0].numel():
         found, loss, reached = _best(candidates(current[remaining], inputs[remaining], aim[remaining]), aim[remaining])
         better = reached | (loss > highest[remaining])
-        best[remaining[better]], highest[remaining[better]] = found[better], loss[better]
+        best[remaining] = torch.where(column(better, found), found, best[remaining])
+        highest[remaining] = torch.where(better, loss, highest[remaining])
         current[remaining] = found
         changes += 1
-        remaining = remaining[~reached & (aim.budget[remaining] > changes)]
+        remaining = remaining[parted(~reached & (aim.budget[remaining] > changes))[1]]
     return best
 
 

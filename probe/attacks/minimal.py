@@ -48,14 +48,15 @@ class DDN(Attack):
 
     def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
         space, norm, origin = model.space, NORMS["l2"], wide(inputs)
-        found, current = inputs.clone(), inputs
+        found = current = inputs
         shortest = torch.full_like(aim.budget, torch.inf)
         radius = torch.full((len(inputs),), self.radius, dtype=origin.dtype, device=origin.device)
         for at in range(self.steps):
             _, reached, gradient = loss_and_gradient(space, current, aim)
             length = self.threat.length(space, current, inputs).to(shortest.dtype)
             better = reached & (length < shortest)
-            found[better], shortest[better] = current[better], length[better]
+            found = torch.where(column(better, current), current, found)
+            shortest = torch.where(better, length, shortest)
             radius = radius * torch.where(reached, 1 - self.gamma, 1 + self.gamma)
             # From the first length to a hundredth of it, as half a wave.
             share = 0.01 + 0.99 * (1 + math.cos(math.pi * at / self.steps)) / 2
@@ -64,5 +65,4 @@ class DDN(Attack):
         _, reached = aim.ask(current)
         length = self.threat.length(space, current, inputs).to(shortest.dtype)
         better = reached & (length < shortest)
-        found[better] = current[better]
-        return found
+        return torch.where(column(better, current), current, found)

@@ -34,7 +34,7 @@ class RandomizedSmoothing(Certificate):
         True
 
     Raises:
-        Unsupported: if the model reads tokens or graphs, or no coordinate may move.
+        Unsupported: if the model tells no classes apart, or reads tokens or graphs, or no coordinate may move.
     """
 
     certifies: ClassVar[str] = "the vote under noise"
@@ -49,6 +49,8 @@ class RandomizedSmoothing(Certificate):
         return 1 - self.alpha
 
     def certify(self, model: Model, inputs: Inputs) -> tuple[Labels, PerExample]:
+        if not model.task.one_class:
+            raise Unsupported(f"{self.name()} certifies a vote among classes, and {model.name} answers otherwise")
         if not bool(model.space.mutable_mask(inputs).any()):
             raise Unsupported(
                 f"no coordinate of {model.name}'s inputs may move, so there is nothing to certify against"
@@ -74,6 +76,7 @@ class RandomizedSmoothing(Certificate):
                 logits = model.logits(model.space.clip(inputs[row] + noise))
                 if votes is None:
                     votes = torch.zeros(len(inputs), logits.shape[1], dtype=torch.long, device=inputs.device)
-                votes[row] += torch.bincount(model.decide(logits), minlength=logits.shape[1])
+                # Not bincount, which waits to see how many classes there are.
+                votes[row] += (model.decide(logits)[:, None] == torch.arange(len(votes[row]), device=votes.device)).sum(0)
         assert votes is not None
         return votes

@@ -21,6 +21,7 @@ from probe.numbers import exact
 from probe.results import Perturbation, Prediction
 from probe.shapes import Inputs, PerExample
 from probe.space import Space
+from probe.tensors import parted
 from probe.threats import Threat
 
 A = TypeVar("A", bound="Attack")
@@ -118,11 +119,11 @@ class Attack(Method, ABC):
         done = self.goal.reached(model.task, clean.logits, aim.labels, aim.targets)
         perturbed = inputs.clone()
         forwards, backwards = (torch.zeros(len(inputs), device=inputs.device) for _ in range(2))
-        todo = (~done).nonzero()[:, 0]
+        todo, _ = parted(done)
         most = int(getattr(self, self.queries)) if self.queries else None
         for rows in passes(model, inputs[todo]):
             chosen = todo[rows]
-            with model.metered(len(chosen), most=most) as metered:
+            with model.checked_late() as late, late.metered(len(chosen), most=most) as metered:
                 part = replace(aim[chosen], model=metered, rows=torch.arange(len(chosen), device=inputs.device))
                 perturbed[chosen] = self.perturb(metered, inputs[chosen], part).detach()
                 assert metered.meter is not None, "a metered model has a meter"

@@ -71,7 +71,8 @@ class Certificate(Method, ABC):
         )
 
     def _checked(self, model: Model, inputs: Inputs) -> tuple[Labels, Tensor]:
-        predicted, radius = (part.detach() for part in self.certify(model, inputs))
+        with model.checked_late() as late:
+            predicted, radius = (part.detach() for part in self.certify(late, inputs))
         if predicted.shape != (len(inputs),) or radius.shape != (len(inputs),):
             raise ShapeError(
                 f"{self} returned decisions {tuple(predicted.shape)} and radii {tuple(radius.shape)} for {len(inputs)} "

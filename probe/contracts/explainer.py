@@ -52,7 +52,8 @@ class Explainer(Method, ABC):
         inputs = model.check(inputs)
         targets = model.targets(inputs) if targets is None else model.check_targets(targets, inputs)
         before = copy(model.usage)
-        parts = [self._explain(model, inputs[rows], targets[rows]) for rows in passes(model, inputs)]
+        with model.checked_late() as late:
+            parts = [self._explain(late, inputs[rows], targets[rows]) for rows in passes(model, inputs)]
         values = torch.cat(parts).detach()
         check_output(self, values, inputs)
         return Attribution(values, inputs, targets, self, model.space, model.usage - before, model.task.names)

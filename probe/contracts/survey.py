@@ -7,7 +7,7 @@ from typing import ClassVar, final
 from probe.contracts.common import Need, refuse_unmet
 from probe.contracts.reducer import Reducer
 from probe.dataset import Dataset
-from probe.errors import ContractError, ShapeError
+from probe.errors import ContractError, ShapeError, Unsupported
 from probe.finding import Lens
 from probe.model import Model
 from probe.outcomes import Examination
@@ -33,12 +33,18 @@ class Survey(Reducer, ABC):
 
     @final
     def __call__(self, model: Model, data: Dataset) -> Examination:
-        """Examine the model on a dataset."""
+        """Examine the model on a dataset.
+
+        Raises:
+            Unsupported: if the model lacks what is needed, or what is examined.
+        """
         refuse_unmet(self, self.needs, model)
         inputs = model.check(data.inputs)
         labels = model.check_labels(data.labels, inputs)
         before = copy(model.usage)
         items = self.items(model, inputs)
+        if not items:
+            raise Unsupported(f"{self.name()} examines each {self.item}, and {model.name} has none that it knows of")
         evidence = self.examine(model, inputs, labels).detach()
         if evidence.shape[:2] != (len(inputs), len(items)):
             raise ShapeError(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import accumulate
+from math import log
 
 import torch
 from jaxtyping import Bool, Int
@@ -51,6 +52,8 @@ def unlike(differing: Differs, numbers: Numbers, absent: Presence) -> tuple[Pair
 
     Two rows of an input are of one kind if they show the same values; those of two inputs never are.
     """
+    if absent.device.type != "cpu":
+        return _sorted_at_once(differing, numbers, absent)
     some = differing.flatten(0, 1).any(0)
     differing, absent = differing[..., some], absent[:, some]
     codes = torch.where(differing, numbers[:, some] + 1, 0)
@@ -62,6 +65,22 @@ def unlike(differing: Differs, numbers: Numbers, absent: Presence) -> tuple[Pair
         which = _ranks(which * (int(word.max()) + 1) + word)
     earliest = torch.full((int(which.max()) + 1,), kinds.numel(), device=which.device)
     return earliest.scatter_reduce_(0, which, first, "amin"), which[kinds]
+
+
+def _sorted_at_once(differing: Differs, numbers: Numbers, absent: Presence) -> tuple[Pairs, Kinds]:
+    """The same by one sort of all rows, which is what an accelerator is good at, and is waited for once."""
+    (batch, references, features), device = differing.shape, absent.device
+    codes, width = torch.where(differing, numbers + 1, 0), max(1, int(log(_EXACT, references + 1)))
+    place = (references + 1) ** torch.arange(width, device=device, dtype=torch.float64)
+    shape = (batch, len(absent), references)
+    columns = [torch.arange(batch, device=device).view(-1, 1, 1).expand(shape)]
+    for span in spans(features, width):
+        shown = (codes[..., span] * place[: codes[..., span].shape[-1]]).mT
+        columns.append((absent[:, span].double() @ shown).long())
+    kinds = torch.unique(torch.stack(columns, -1).flatten(0, 2), dim=0, return_inverse=True)
+    every = torch.arange(len(kinds[1]), device=device)
+    earliest = torch.full((len(kinds[0]),), len(every), device=device)
+    return earliest.scatter_reduce_(0, kinds[1], every, "amin"), kinds[1].view(shape)
 
 
 def _within_references(differing: Differs, absent: Presence) -> tuple[Pairs, Kinds]:

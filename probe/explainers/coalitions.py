@@ -80,7 +80,7 @@ def solve(normal: Tensor, right: Tensor, remedy: str) -> Tensor:
     factor, failed = torch.linalg.cholesky_ex(normal)
     # Rounding can hide a missing rank: then the factor's diagonal collapses instead.
     diagonal = factor.diagonal(dim1=-2, dim2=-1)
-    if bool(failed.any()) or bool((diagonal.amin(-1) < 1e-7 * diagonal.amax(-1)).any()):
+    if bool((failed > 0).any() | (diagonal.amin(-1) < 1e-7 * diagonal.amax(-1)).any()):
         raise RangeError(f"the coalitions do not determine all {normal.shape[-1]} features; {remedy}")
     return torch.cholesky_solve(right, factor)
 

@@ -110,8 +110,10 @@ class _Pieces:
     part: Parts
     off: Places
 
-    def __getitem__(self, chosen: Tensor) -> "_Pieces":
-        return _Pieces(*(of[chosen.to(of.device)] for of in self.all()))
+    def __getitem__(self, chosen: Chosen) -> "_Pieces":
+        # As numbers of pieces, which an accelerator can follow without being waited for.
+        rows = chosen.nonzero()[:, 0]
+        return _Pieces(*(of[rows.to(of.device)] for of in self.all()))
 
     def __add__(self, other: "_Pieces") -> "_Pieces":
         return _Pieces(*(torch.cat(both) for both in zip(self.all(), other.all(), strict=True)))

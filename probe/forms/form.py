@@ -11,6 +11,7 @@ from torch import Tensor
 
 from probe.arrays import brief
 from probe.errors import DataError, RangeError
+from probe.tensors import constant
 
 F = TypeVar("F", bound="Form")
 
@@ -100,7 +101,7 @@ class Form:
         strange = ~rows.isfinite()
         if not any(self.missing) or not bool(strange.any()):
             return strange
-        may = torch.tensor(self.missing, device=rows.device)[owner].view(-1, *rows.shape[1:])
+        may = constant(self.missing, torch.bool, rows.device)[owner].view(-1, *rows.shape[1:])
         return strange & ~(rows.isnan() & may)
 
     def mutable(self, like: Coordinates, owner: Owner) -> Flags:
@@ -146,7 +147,7 @@ class Form:
     def _of_kind(self, kind: Kind, like: Coordinates, owner: Owner) -> Flags:
         if kind not in self.kinds:
             return torch.zeros(1, *like.shape[1:], dtype=torch.bool, device=like.device)
-        chosen = torch.tensor([k == kind for k in self.kinds], device=like.device)
+        chosen = constant(tuple(k == kind for k in self.kinds), torch.bool, like.device)
         return chosen[owner].view(-1, *like.shape[1:])
 
 

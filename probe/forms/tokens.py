@@ -10,6 +10,7 @@ from torch import Tensor
 
 from probe.errors import RangeError
 from probe.forms.form import Coordinates, Defaults, Flags, Form, Owner
+from probe.tensors import constant
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -43,7 +44,7 @@ class Tokens(Form):
         return self.is_word(like) & super().mutable(like, owner)
 
     def is_word(self, like: Tensor) -> Bool[Tensor, "*shape"]:
-        return ~torch.isin(like, torch.tensor(self.special, dtype=like.dtype, device=like.device))
+        return ~torch.isin(like, constant(self.special, like.dtype, like.device))
 
     def scaled_change(self, moved: Coordinates, origin: Coordinates, scale: Tensor) -> Coordinates:
         """1 where a token is another one, whatever its number."""

@@ -10,7 +10,7 @@ from probe.formatting import Unit
 from probe.method import param
 from probe.model import Model
 from probe.shapes import Evidence, Inputs, Labels
-from probe.tensors import generator, unequal
+from probe.tensors import generator, parted, unequal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +52,8 @@ class PermutationImportance(Survey):
             for order in orders:
                 shuffled = torch.where(chosen, inputs[order], inputs)
                 # An example that got its own value again answers as before.
-                other = unequal(shuffled, inputs).flatten(1).any(1)
-                wrong = before.clone()
-                if bool(other.any()):
+                wrong, (_, other) = before.clone(), parted(unequal(shuffled, inputs).flatten(1).any(1))
+                if len(other):
                     wrong[other] = model.task.wrong(model.logits(shuffled[other]), labels[other]).to(before)
                 after += wrong
             columns.append(after / self.repeats - before)

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 SOURCE = Path(__file__).with_name("accelerator.cpp")
-NAME = "accelerator"
+NAME = "pretend"
 
 
 class NoCompiler(Exception):

@@ -180,12 +180,12 @@ void on_the_cpu(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   if (indexing) {
     TORCH_CHECK(is_here(arguments[0].toTensor()), "indices should be either on cpu or on the same device as the "
                 "indexed tensor (cpu)");
-    // A single number goes through a mask without a look at how many places it has.
-    const bool fills = count > 2 && arguments[2].toTensor().numel() == 1;
-    if (picks_by_truth(arguments[1]) && !fills) wait_for(name + " by a mask");
+    // A single number goes through a mask without a look at how many places it has. What a mask picks out comes by
+    // nonzero, which counts by itself.
+    const bool puts = name != "aten::index" && arguments[2].toTensor().numel() != 1;
+    if (puts && picks_by_truth(arguments[1])) wait_for(name + " by a mask");
   }
   if (SIZED_BY_VALUES.count(name)) wait_for(name);
-  for (size_t at = 0; at < count; ++at) look(name, arguments[at], indexing && at == 1);
   for (size_t at = 0; at < count; ++at) {
     c10::IValue& value = (*stack)[stack->size() - count + at];
     if (!value.isGenerator()) continue;
@@ -194,6 +194,7 @@ void on_the_cpu(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
                 given.device(), "'");
     value = static_cast<Source*>(given.unsafeGetGeneratorImpl())->inner;
   }
+  for (size_t at = 0; at < count; ++at) look(name, arguments[at], indexing && at == 1);
   Kernel running;
   at::native::cpu_fallback(op, stack);
 }

@@ -46,7 +46,7 @@ def test_a_random_source_belongs_to_its_device(device):
     assert torch.equal(drawn.cpu(), torch.rand(4, generator=torch.Generator().manual_seed(3)))
     with pytest.raises(RuntimeError, match="device type for generator"):
         torch.rand(4, device=device, generator=torch.Generator().manual_seed(3))
-    with pytest.raises(RuntimeError, match="device type for generator"):
+    with pytest.raises(RuntimeError, match="same device"):
         torch.rand(4, generator=torch.Generator(device))
 
 

@@ -1,0 +1,133 @@
+"""Every method that there is gives the CPU's numbers on another device. A new one is tested here by itself."""
+
+from dataclasses import MISSING, fields
+
+import numpy as np
+import pytest
+
+from probe import Dataset, Prediction, load
+from probe.attacks import PGD
+from probe.explainers import IntegratedGradients
+from probe.registry import discover
+from probe.results import Attribution, Perturbation
+from tests.accelerator.comparing import assert_same, outcome
+from tests.accelerator.models import CASES
+from tests.test_guest import METHODS as GUESTS
+from tests.test_guest import installed, site
+
+__all__ = ["installed", "site"]  # fixtures
+pytestmark = pytest.mark.usefixtures("installed")
+SMALL = {"steps": 5, "samples": 40, "draws": 30, "chosen": 10, "halvings": 4, "queries": 30, "candidates": 4}
+GIVEN = {"shift": {"by": 0.1}, "custom": {"score": lambda logits, labels, targets: logits[:, -1] - 0.2}}
+
+
+def named(family):
+    """The methods of a family, and that of a package outside of probe."""
+    return pytest.mark.parametrize("name", sorted({*discover(family), *filter(None, [GUESTS.get(family)])}))
+
+
+def made(family, name, **settings):
+    """A method with settings that make it quick."""
+    kind = discover(family)[name]
+    settings = {key: value for key, value in (SMALL | settings).items() if key in {f.name for f in fields(kind)}}
+    settings |= GIVEN.get(name, {})
+    needed = [f.name for f in fields(kind) if f.default is MISSING and f.name not in settings]
+    assert not needed, f"say in GIVEN what {name}.{needed[0]} is tried with"
+    return kind(**settings)
+
+
+def compared(device, ask, *, stays=True):
+    """Ask the model of every case on both devices; how many gave an answer, on the device if it `stays`, no refusal."""
+    placed = device if stays else None
+    answered = 0
+    for name, build in CASES.items():
+        case = build()
+        expected, found = (outcome(lambda model=m: ask(model, case)) for m in (case.model, case.on(device)))
+        assert_same(found, expected, placed, name)
+        answered += not isinstance(expected, tuple)
+    return answered
+
+
+@named("explainer")
+def test_explainer_gives_the_numbers_of_the_cpu(device, name, tmp_path):
+    for output in ("logit", "probability"):
+        method = made("explainer", name, output=output)
+        assert compared(device, lambda model, case, m=method: m(model, case.inputs)) >= 1
+    case = CASES["attention"]()
+    result = method(case.on(device), case.inputs.to(device))
+    result.save(tmp_path / "r")
+    assert load(tmp_path / "r").to_frame().equals(result.to_frame())
+    assert "<img" in result._repr_html_()
+
+
+@named("attack")
+def test_attack_gives_the_numbers_of_the_cpu(device, name):
+    method = made("attack", name)
+    amount = {"radius": 0.3}.get(method.threat.unit, 2)
+    assert compared(device, lambda model, case: method.at(amount)(model, case.inputs, case.labels)) >= 1
+
+
+@named("attack")
+def test_attack_with_a_budget_for_each_example_gives_the_numbers_of_the_cpu(device, name):
+    method = made("attack", name)
+    each = (0.0, 0.2, 0.3, 0.1, 0.3) if method.threat.unit == "radius" else (0, 1, 2, 1, 2)
+
+    def attack(model, case):
+        return method(model, case.inputs, case.labels, eps=each[: len(case.inputs)])
+
+    assert compared(device, attack) >= 1
+
+
+@named("goal")
+def test_goal_gives_the_numbers_of_the_cpu(device, name):
+    goal = made("goal", name)
+    attack = PGD(goal=goal, eps=0.3, steps=4, restarts=2, norm="l2")
+    assert compared(device, lambda model, case: attack(model, case.inputs, case.labels)) >= (name != "targeted")
+    targets = CASES["image"]().labels.roll(1)
+    if goal.aimed:
+        case = CASES["image"]()
+        assert_same(
+            attack(case.on(device), case.inputs, case.labels, targets=targets),
+            attack(case.model, case.inputs, case.labels, targets=targets),
+            device,
+        )
+
+
+@named("certificate")
+def test_certificate_gives_the_numbers_of_the_cpu(device, name):
+    method = made("certificate", name)
+    assert compared(device, lambda model, case: method(model, case.inputs, case.labels)) >= 1
+
+
+@named("survey")
+def test_survey_gives_the_numbers_of_the_cpu(device, name):
+    method = made("survey", name)
+
+    def examine(model, case):
+        return method(model, Dataset(case.inputs, case.labels, space=case.model.space))
+
+    assert compared(device, examine) >= 1
+
+
+def results(model, case):
+    """One of each kind that metrics read."""
+    yield Prediction.of(model, model.check(case.inputs), model.check_labels(case.labels, case.inputs))
+    for ask in (
+        lambda: IntegratedGradients(steps=4)(model, case.inputs),
+        lambda: PGD(steps=3, eps=0.3)(model, case.inputs, case.labels),
+    ):
+        found = outcome(ask)
+        if isinstance(found, Attribution | Perturbation):
+            yield found
+
+
+@named("metric")
+def test_metric_gives_the_numbers_of_the_cpu(device, name):
+    method = made("metric", name)
+
+    def measured(model, case):
+        given = [r for r in results(model, case) if isinstance(r, method.reads()) and method.suits(r)]
+        scores = [method(model, result) for result in given]
+        return [(s.evidence, np.array(s.interval()).round(4).tolist(), s.cost) for s in scores]
+
+    assert compared(device, measured, stays=False) >= 1
