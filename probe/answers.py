@@ -66,7 +66,7 @@ def opened(answer: Any, part: str | int) -> Any:
 def check_finite(logits: Tensor, inputs: Tensor) -> None:
     """Raise unless all logits are numbers."""
     if not bool(logits.isfinite().all()):
-        raise _not_finite(inputs.is_floating_point() and not bool(inputs.isfinite().all()))
+        raise _not_finite(given=inputs.is_floating_point() and not bool(inputs.isfinite().all()))
 
 
 class LateCheck:
@@ -88,10 +88,10 @@ class LateCheck:
         self.open = False
         broken, given = self._found.pop().tolist() if self._found else (False, False)
         if broken:
-            raise _not_finite(given)
+            raise _not_finite(given=given)
 
 
-def _not_finite(given: bool) -> ProbeError:
+def _not_finite(*, given: bool) -> ProbeError:
     if given:
         return ForwardError(
             "forward returned NaN or infinity for inputs that hold some: a missing value that the model does not take, "

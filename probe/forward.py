@@ -1,7 +1,6 @@
 """A forward of somebody's own: what can be seen of it, and what it raises as one sentence."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -9,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from probe.errors import ForwardError, ProbeError, Unsupported
+from probe.recurrent import differentiable
 from probe.tensors import sha256
 
 Forward = Callable[[Tensor], Any]
@@ -22,7 +22,7 @@ def ask(forward: Forward, inputs: Tensor, name: str, *, module: Forward | None =
     """
     module = forward if module is None else module
     try:
-        with _differentiable(module, inputs):
+        with differentiable(forward, module):
             return forward(inputs.clone())
     except ProbeError:
         raise
@@ -76,17 +76,6 @@ def refuse_gradients(name: str) -> Unsupported:
 
 def _tensors(forward: Forward) -> list[Tensor]:
     return [*forward.parameters(), *forward.buffers()] if isinstance(forward, nn.Module) else []
-
-
-def _differentiable(module: Forward, inputs: Tensor) -> AbstractContextManager[None]:
-    """CuDNN has no gradient of a recurrent layer in eval mode; torch's own kernels do."""
-    recurrent = (
-        inputs.requires_grad
-        and inputs.is_cuda
-        and isinstance(module, nn.Module)
-        and any(isinstance(layer, nn.RNNBase) for layer in module.modules())
-    )
-    return torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext()
 
 
 def _other_type(module: Forward, inputs: Tensor, error: str) -> str:

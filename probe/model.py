@@ -19,6 +19,7 @@ from probe.forward import ask, check_eval_mode, device_of, digest_of, dtype_of, 
 from probe.inputs import check_points, checked_inputs, embedded
 from probe.labels import check_labels, check_targets
 from probe.metering import Meter, Usage
+from probe.recurrent import REFUSED, REMEDY
 from probe.shapes import Inputs, Labels, Logits, PerExample, Targets
 from probe.space import Space
 from probe.task import Classification, Places, Task
@@ -214,6 +215,8 @@ class Model:
         except Exception as error:
             if "not have been used in the graph" in str(error):
                 raise refuse_gradients(self.name) from error
+            if REFUSED in str(error):
+                raise ForwardError(f"no gradient of {self.name}: {REMEDY}") from error
             raise ForwardError(
                 f"no gradient of {self.name}: {type(error).__name__}: {error}; methods that need only answers, such as "
                 "KernelShap or Lime, do without"

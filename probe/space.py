@@ -1,6 +1,7 @@
 """What a model's inputs mean: their bounds, the features they form, what an absent feature looks like."""
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
@@ -35,7 +36,10 @@ class Space:
     mutable: Given | None  # True where an attacker may change a coordinate; None: everywhere
     scale: Bound  # the unit in which attack radii are measured, for all or per coordinate
     form: Form
+    # Not fields: what it keeps on other devices, by name, and the same spaces there.
     _there: ClassVar[dict[tuple[str, torch.device, torch.dtype | None], Tensor]]
+    _placed: ClassVar[dict[torch.device, "Space"]]
+    _features: ClassVar[int]  # how many are declared
 
     def __init__(  # noqa: PLR0913  what can be said of inputs
         self,
@@ -57,7 +61,8 @@ class Space:
         """Raises: RangeError, ShapeError or DataError where what is said contradicts itself."""
         said: dict[str, Any] = {"names": names, "kinds": kinds, "levels": levels, "types": types, "missing": missing}
         said |= {"words": words, "special": special}
-        self._hold("_there", {})  # its parts on other devices
+        self._hold("_there", {})
+        self._hold("_placed", {})
         self._hold("form", named(form, {name: value for name, value in said.items() if value is not None}))
         if not isinstance(bounds, tuple | list) or len(bounds) != 2:
             raise ShapeError(
@@ -88,6 +93,21 @@ class Space:
             shown.pop("form", None)
             shown = self.form.said() | shown
         return f"Space({', '.join(f'{name}={brief(value)}' for name, value in shown.items())})"
+
+    def on(self, device: torch.device) -> "Space":
+        """The same space with its tensors on a device, where methods can reckon with them."""
+        if device.type == "cpu":
+            return self
+        if device not in self._placed:
+            there = copy(self)
+            for name in ("reference", "features", "mutable", "scale"):
+                value = getattr(self, name)
+                there._hold(name, value.to(device) if isinstance(value, Tensor) else value)
+            there._hold("bounds", tuple(b.to(device) if isinstance(b, Tensor) else b for b in self.bounds))
+            there._hold("_there", {})
+            there._hold("_placed", {device: there})
+            self._placed[device] = there
+        return self._placed[device]
 
     def check(self, inputs: Tensor) -> None:
         """Raise unless there are rows and all numbers are finite and within the bounds (up to rounding)."""
@@ -289,7 +309,8 @@ class Space:
                 "Space(features=torch.as_tensor(features).long())"
             )
         self._hold("features", self.features.long())
-        count = self._declared()
+        count = int(self.features.max()) + 1
+        self._hold("_features", count)
         if sorted(set(self.features.flatten().tolist())) != list(range(count)):
             raise ShapeError("Space.features must number the features 0, 1, 2, ... without a gap")
         sizes = {"features": count, "coordinates": self.features.numel()}
@@ -325,7 +346,7 @@ class Space:
         return self.form.strange(rows, self._feature_of(rows))
 
     def _declared(self) -> int:
-        return 0 if self.features is None else int(self.features.max()) + 1
+        return 0 if self.features is None else self._features
 
     def _feature_of(self, like: Tensor) -> Tensor:
         """The feature of each coordinate, (1, coordinates)."""

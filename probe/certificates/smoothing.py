@@ -77,6 +77,8 @@ class RandomizedSmoothing(Certificate):
                 if votes is None:
                     votes = torch.zeros(len(inputs), logits.shape[1], dtype=torch.long, device=inputs.device)
                 # Not bincount, which waits to see how many classes there are.
-                votes[row] += (model.decide(logits)[:, None] == torch.arange(len(votes[row]), device=votes.device)).sum(0)
+                votes[row] += (model.decide(logits)[:, None] == torch.arange(len(votes[row]), device=votes.device)).sum(
+                    0
+                )
         assert votes is not None
         return votes

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from probe.arrays import Given, number_or_tensor
 from probe.contracts.aim import Aim
-from probe.contracts.common import Need, check_output, passes, refuse_missing, refuse_unmet
+from probe.contracts.common import Need, check_output, passes, placed, refuse_missing, refuse_unmet
 from probe.errors import DataError, RangeError, ShapeError, Unsupported
 from probe.goals import Goal, Untargeted
 from probe.labels import check_labels
@@ -123,7 +123,7 @@ class Attack(Method, ABC):
         most = int(getattr(self, self.queries)) if self.queries else None
         for rows in passes(model, inputs[todo]):
             chosen = todo[rows]
-            with model.checked_late() as late, late.metered(len(chosen), most=most) as metered:
+            with placed(model).checked_late() as late, late.metered(len(chosen), most=most) as metered:
                 part = replace(aim[chosen], model=metered, rows=torch.arange(len(chosen), device=inputs.device))
                 perturbed[chosen] = self.perturb(metered, inputs[chosen], part).detach()
                 assert metered.meter is not None, "a metered model has a meter"

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from probe.arrays import Given
 from probe.contracts.attack import moved
-from probe.contracts.common import Need, passes, refuse_missing, refuse_unmet
+from probe.contracts.common import Need, passes, placed, refuse_missing, refuse_unmet
 from probe.errors import ContractError, ShapeError, Unsupported
 from probe.method import Method
 from probe.model import Model
@@ -71,7 +71,7 @@ class Certificate(Method, ABC):
         )
 
     def _checked(self, model: Model, inputs: Inputs) -> tuple[Labels, Tensor]:
-        with model.checked_late() as late:
+        with placed(model).checked_late() as late:
             predicted, radius = (part.detach() for part in self.certify(late, inputs))
         if predicted.shape != (len(inputs),) or radius.shape != (len(inputs),):
             raise ShapeError(

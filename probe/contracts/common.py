@@ -1,5 +1,6 @@
 """What the contracts share: passes that fit in memory, and checks of what goes in and comes out."""
 
+from dataclasses import replace
 from typing import Literal, get_args
 
 from torch import Tensor
@@ -47,6 +48,12 @@ def refuse_missing(method: Method, inputs: Inputs) -> None:
             "missing in some rows; use a method that needs only answers, such as KernelShap or Lime, or rows that have "
             "all of them"
         )
+
+
+def placed(model: Model) -> Model:
+    """The model with its space on its own device, so that a method can reckon with bounds and reference."""
+    space = model.space.on(model.device)
+    return model if space is model.space else replace(model, space=space)
 
 
 def passes(model: Model, inputs: Tensor) -> list[slice]:

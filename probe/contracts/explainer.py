@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from probe.arrays import Given
-from probe.contracts.common import Need, check_output, passes, refuse_missing, refuse_unmet
+from probe.contracts.common import Need, check_output, passes, placed, refuse_missing, refuse_unmet
 from probe.method import Method, param
 from probe.model import Model
 from probe.results import Attribution
@@ -52,7 +52,7 @@ class Explainer(Method, ABC):
         inputs = model.check(inputs)
         targets = model.targets(inputs) if targets is None else model.check_targets(targets, inputs)
         before = copy(model.usage)
-        with model.checked_late() as late:
+        with placed(model).checked_late() as late:
             parts = [self._explain(late, inputs[rows], targets[rows]) for rows in passes(model, inputs)]
         values = torch.cat(parts).detach()
         check_output(self, values, inputs)

@@ -6,6 +6,7 @@ from copy import copy
 from inspect import isclass
 from typing import Any, ClassVar, Generic, TypeVar, final, get_args, get_type_hints
 
+from probe.contracts.common import placed
 from probe.contracts.reducer import Reducer
 from probe.errors import ContractError
 from probe.formatting import Unit
@@ -56,7 +57,7 @@ class Metric(Reducer, ABC, Generic[R]):
             wanted = getattr(self.result_type(), "__name__", str(self.result_type()))
             raise TypeError(f"{self} reads {wanted}, got {type(result).__name__}")
         before = copy(model.usage)
-        return Scores(self.measure(model, result).detach(), self, model.usage - before)
+        return Scores(self.measure(placed(model), result).detach(), self, model.usage - before)
 
 
 class Proportion(Metric[R], ABC):

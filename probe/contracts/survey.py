@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from copy import copy
 from typing import ClassVar, final
 
-from probe.contracts.common import Need, refuse_unmet
+from probe.contracts.common import Need, placed, refuse_unmet
 from probe.contracts.reducer import Reducer
 from probe.dataset import Dataset
 from probe.errors import ContractError, ShapeError, Unsupported
@@ -45,7 +45,7 @@ class Survey(Reducer, ABC):
         items = self.items(model, inputs)
         if not items:
             raise Unsupported(f"{self.name()} examines each {self.item}, and {model.name} has none that it knows of")
-        evidence = self.examine(model, inputs, labels).detach()
+        evidence = self.examine(placed(model), inputs, labels).detach()
         if evidence.shape[:2] != (len(inputs), len(items)):
             raise ShapeError(
                 f"{self} returned {tuple(evidence.shape)} for {len(inputs)} examples and {len(items)} items, expected "

@@ -110,8 +110,9 @@ class Form:
 
     def project(self, moved: Coordinates, origin: Coordinates, owner: Owner) -> Coordinates:
         """The nearest inputs of this form to moved numbers: integers are whole, rounded towards where they started."""
-        whole = self._of_kind("integer", origin, owner)
-        return torch.where(whole, origin + (moved - origin).trunc(), moved) if bool(whole.any()) else moved
+        if "integer" not in self.kinds:
+            return moved
+        return torch.where(self._of_kind("integer", origin, owner), origin + (moved - origin).trunc(), moved)
 
     def is_word(self, like: Tensor) -> Bool[Tensor, "*shape"]:
         """True where a token id stands for a word, and everywhere in other inputs; shaped as `like`."""

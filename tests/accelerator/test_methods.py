@@ -7,9 +7,9 @@ import pytest
 
 from probe import Dataset, Prediction, load
 from probe.attacks import PGD
+from probe.certificates import RandomizedSmoothing
 from probe.explainers import IntegratedGradients
 from probe.registry import discover
-from probe.results import Attribution, Perturbation
 from tests.accelerator.comparing import assert_same, outcome
 from tests.accelerator.models import CASES
 from tests.test_guest import METHODS as GUESTS
@@ -18,7 +18,11 @@ from tests.test_guest import installed, site
 __all__ = ["installed", "site"]  # fixtures
 pytestmark = pytest.mark.usefixtures("installed")
 SMALL = {"steps": 5, "samples": 40, "draws": 30, "chosen": 10, "halvings": 4, "queries": 30, "candidates": 4}
-GIVEN = {"shift": {"by": 0.1}, "custom": {"score": lambda logits, labels, targets: logits[:, -1] - 0.2}}
+GIVEN = {
+    "flip": {"of": 1},
+    "shift": {"by": 0.1},
+    "custom": {"score": lambda logits, labels, targets: logits[:, -1] - 0.2},
+}
 
 
 def named(family):
@@ -42,7 +46,7 @@ def compared(device, ask, *, stays=True):
     answered = 0
     for name, build in CASES.items():
         case = build()
-        expected, found = (outcome(lambda model=m: ask(model, case)) for m in (case.model, case.on(device)))
+        expected, found = (outcome(lambda model=m, case=case: ask(model, case)) for m in (case.model, case.on(device)))
         assert_same(found, expected, placed, name)
         answered += not isinstance(expected, tuple)
     return answered
@@ -115,9 +119,10 @@ def results(model, case):
     for ask in (
         lambda: IntegratedGradients(steps=4)(model, case.inputs),
         lambda: PGD(steps=3, eps=0.3)(model, case.inputs, case.labels),
+        lambda: RandomizedSmoothing(draws=30)(model, case.inputs, case.labels),
     ):
         found = outcome(ask)
-        if isinstance(found, Attribution | Perturbation):
+        if not isinstance(found, tuple):
             yield found
 
 
@@ -126,7 +131,7 @@ def test_metric_gives_the_numbers_of_the_cpu(device, name):
     method = made("metric", name)
 
     def measured(model, case):
-        given = [r for r in results(model, case) if isinstance(r, method.reads()) and method.suits(r)]
+        given = [r for r in results(model, case) if isinstance(r, method.result_type()) and method.suits(r)]
         scores = [method(model, result) for result in given]
         return [(s.evidence, np.array(s.interval()).round(4).tolist(), s.cost) for s in scores]
 

@@ -8,6 +8,7 @@ from probe_dashboards import figures
 from probe_dashboards.views import bias, instance, robustness, runs, summary
 from probe_dashboards.views.words import estimate, md, number, status, threshold
 
+from probe.audit import reading
 from probe.formatting import MINUS, share
 from probe.text import visible
 
@@ -186,7 +187,7 @@ def test_groups_too_small_to_be_compared_are_named(bundles):
 
 def test_rates_rest_on_what_they_are_a_share_of(bundles):
     frame = bundles.table.table("bias_groups")
-    for rate, columns in bias.TRIALS.items():
+    for rate, (_, _, columns) in reading.RATES.items():
         for attribute, name in bias.attributes(bundles.table).items():
             own = frame[frame["attribute"] == name]
             assert list(bias.rates(bundles.table, attribute, rate)["n"]) == list(own[list(columns)].sum(axis=1))

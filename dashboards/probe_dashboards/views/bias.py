@@ -4,33 +4,23 @@ from typing import Any
 
 import pandas as pd
 
-from probe import formatting
 from probe.audit import Bundle, reading
-from probe.bias.rates import RATES
-from probe.bias.strata import METRICS, unit_of
+from probe.formatting import DASH
 from probe.text import visible
 from probe_dashboards import state
-from probe_dashboards.views.words import estimate, md, number, status, threshold
+from probe_dashboards.views.words import md, status, unbroken
 
-# What each rate is a share of.
-TRIALS = {
-    "selection_rate": ("tn", "fp", "fn", "tp"),
-    "tpr": ("fn", "tp"),
-    "fpr": ("tn", "fp"),
-    "ppv": ("fp", "tp"),
-    "accuracy": ("tn", "fp", "fn", "tp"),
-}
-RATE_TITLES = {name: f"{RATES[name].label.capitalize()} (share of {RATES[name].unit})" for name in TRIALS}
+RATE_TITLES = {name: f"{rate.label} (share of {rate.of})" for name, rate in reading.RATES.items()}
 
 
 def present(bundle: Bundle) -> bool:
     """Whether the audit compared groups."""
-    return bundle.has("tables/bias_groups.csv") and bundle.has("tables/bias_disparities.csv")
+    return bool(reading.attributes(bundle))
 
 
 def attributes(bundle: Bundle) -> dict[str, str]:
     """The attributes and their intersections: id to name."""
-    return state.slugs(list(bundle.table("bias_groups")["attribute"].drop_duplicates()))
+    return state.slugs(reading.attributes(bundle))
 
 
 def favourable(bundle: Bundle) -> tuple[str, str]:
@@ -40,14 +30,8 @@ def favourable(bundle: Bundle) -> tuple[str, str]:
 
 
 def notice(bundle: Bundle, attribute: str) -> str:
-    """What is odd about the groups of an attribute, and how many rows name none."""
-    frame = bundle.table("bias_row_accounting") if bundle.has("tables/bias_row_accounting.csv") else pd.DataFrame()
-    for row in frame.to_dict("records"):
-        if str(row["attribute"]) == attributes(bundle)[attribute]:
-            unknown = f"{int(row['unknown']):,} of {int(row['rows']):,} rows name no group." if row["unknown"] else ""
-            said = f"{visible(row['notice'])}." if pd.notna(row.get("notice")) and row.get("notice") else ""
-            return " ".join(filter(None, (unknown, said)))
-    return ""
+    """How many rows name a group of an attribute, and what is odd about its groups."""
+    return visible(reading.accounting(bundle, attributes(bundle)[attribute]))
 
 
 def smallest(bundle: Bundle) -> int:
@@ -57,49 +41,38 @@ def smallest(bundle: Bundle) -> int:
 
 def rates(bundle: Bundle, attribute: str, rate: str) -> pd.DataFrame:
     """One rate of each group, with its interval, what it rests on, and whether that is too little to compare."""
-    frame = _groups(bundle, attribute)
-    n = frame[list(TRIALS[rate])].sum(axis=1).astype(int)
-    return pd.DataFrame(
-        {
-            "group": frame["group"].map(visible),
-            "value": frame[rate].astype(float),
-            "low": frame[f"{rate}_low"].astype(float),
-            "high": frame[f"{rate}_high"].astype(float),
-            "n": n,
-            "small": n < smallest(bundle),
-        }
-    ).reset_index(drop=True)
+    found = reading.rates(bundle, attributes(bundle)[attribute], rate)
+    lines = [(visible(each.group), each.value, each.low, each.high, each.n, each.small) for each in found]
+    return pd.DataFrame(lines, columns=["group", "value", "low", "high", "n", "small"])
 
 
 def counts(bundle: Bundle, attribute: str) -> pd.DataFrame:
     """The confusion counts and the rates of each group, as they are read."""
-    frame = _groups(bundle, attribute)
-    columns = {"Group": frame["group"].map(visible), "n": frame["n"]}
-    columns |= {name.upper(): frame[name] for name in ("tn", "fp", "fn", "tp")}
-    for name in TRIALS:
-        parts = zip(frame[name], frame[f"{name}_low"], frame[f"{name}_high"], strict=True)
-        columns[RATES[name].label.capitalize()] = pd.Series(
-            [estimate(*part, "share") for part in parts], index=frame.index
-        )
-    return pd.DataFrame(columns).reset_index(drop=True)
+    own = attributes(bundle)[attribute]
+    groups = reading.groups(bundle, own)
+    columns: dict[str, list[Any]] = {
+        "Group": [visible(row["group"]) for row in groups],
+        "n": [int(row["n"]) for row in groups],
+    }
+    columns |= {name.upper(): [int(row[name]) for row in groups] for name in ("tn", "fp", "fn", "tp")}
+    for name, rate in reading.RATES.items():
+        columns[rate.label] = [unbroken(each.written) for each in reading.rates(bundle, own, name)]
+    return pd.DataFrame(columns)
 
 
 def disparities(bundle: Bundle, attribute: str) -> pd.DataFrame:
     """The gaps of an attribute, ready for a table that reads Markdown."""
-    frame = bundle.table("bias_disparities")
-    own = frame[frame["attribute"].astype(str) == attributes(bundle)[attribute]].to_dict("records")
     lines = [
         (
-            status(str(d["status"])),
-            _described(d),
-            estimate(d["estimate"], d["low"], d["high"], unit) if pd.notna(d["estimate"]) else md(d["reason"]),
-            threshold(d["threshold"], str(d["direction"]), unit),
-            formatting.p_value(d["p_value"]),
-            number(d["would_fail"], unit),
-            f"{int(d['n']):,}",
+            status(gap.status),
+            _described(gap),
+            unbroken(gap.estimate),
+            gap.threshold or DASH,
+            gap.p,
+            gap.would_fail,
+            gap.n,
         )
-        for d in own
-        for unit in (unit_of(str(d["metric"])),)
+        for gap in reading.gaps(bundle, attributes(bundle)[attribute])
     ]
     names = ["Status", "Gap", "Estimate [95 % interval]", "Asked", "p", "Would have failed", "n"]
     return pd.DataFrame(lines, columns=names)
@@ -107,28 +80,12 @@ def disparities(bundle: Bundle, attribute: str) -> pd.DataFrame:
 
 def small(bundle: Bundle, attribute: str) -> pd.DataFrame:
     """The groups that are too small for a rate to be trusted, and what their samples have shown all the same."""
-    columns = ["Group", "Rate", "n", "Status", "What its sample has shown"]
-    if not bundle.has("tables/bias_small_groups.csv"):
-        return pd.DataFrame(columns=columns)
-    frame = bundle.table("bias_small_groups")
-    own = frame[frame["attribute"].astype(str) == attributes(bundle)[attribute]].to_dict("records")
-    rows = [
-        (visible(r["group"]), RATES[r["metric"]].label, int(r["n"]), str(r["status"]), visible(r["what"])) for r in own
-    ]
-    return pd.DataFrame(rows, columns=columns)
+    found = reading.small_groups(bundle, attributes(bundle)[attribute])
+    rows = [(visible(few.group), few.rate, few.n, few.status, visible(few.what)) for few in found]
+    return pd.DataFrame(rows, columns=["Group", "Rate", "n", "Status", "What its sample has shown"])
 
 
-def _described(row: dict[Any, Any]) -> str:
+def _described(gap: reading.Gap) -> str:
     """The gap, and beneath it in small between whom it is widest and who was left out."""
-    name = md(METRICS[row["metric"]].label if row["metric"] in METRICS else row["metric"])
-    if pd.isna(row["lowest"]):
-        return name if pd.isna(row["estimate"]) else f"{name}  \n:small[:grey[no difference]]"
-    detail = f"{md(row['rate'])}: {md(row['lowest'])} lowest, {md(row['highest'])} highest"
-    if pd.notna(row["left_out"]) and row["left_out"] and row["compared"] != "all groups":
-        detail += f"; not covered, too small: {md(row['left_out'])}"
-    return f"{name}  \n:small[:grey[{detail}]]"
-
-
-def _groups(bundle: Bundle, attribute: str) -> pd.DataFrame:
-    frame = bundle.table("bias_groups")
-    return frame[frame["attribute"].astype(str) == attributes(bundle)[attribute]]
+    beneath = "; not covered, too small: ".join(md(part) for part in (gap.between, gap.left_out) if part)
+    return f"{md(gap.label)}  \n:small[:grey[{beneath}]]" if beneath else md(gap.label)

@@ -19,7 +19,7 @@ from probe.audit.reading.attacked import (
 )
 from probe.audit.reading.chapters import APART, CHAPTERS, LENSES, Chapter, Register, register
 from probe.audit.reading.explained import captioned
-from probe.audit.reading.groups import left_out
+from probe.audit.reading.groups import RATES, Gap, GroupRate, Rate, SmallGroup, accounting, attributes, gaps, groups, left_out, rates, small_groups
 from probe.audit.reading.measured import Evidence, Measurement, evidence, measured, readings
 from probe.audit.reading.proofs import Certified, Proof, certificates, surveys
 from probe.audit.reading.steps import Missing, ended, missing, others, steps, unmade, waiting, why_empty

@@ -1,16 +1,170 @@
-"""Whose outcomes were compared, and who was left out."""
+"""Whose outcomes were compared: the rates of each group, the gaps between groups, and who was left out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from probe.audit.bundle import Bundle
-from probe.formatting import count
+from probe.bias.rates import RATES as MEASURED
+from probe.bias.strata import METRICS, unit_of
+from probe.formatting import Measured, Unit, count, defined, estimate, number, p_value, threshold, words
+
+
+class Rate(NamedTuple):
+    """A rate of a group."""
+
+    label: str
+    of: str  # what it is a share of
+    cells: Sequence[str]  # the counts that it is a share of
+
+
+CELLS = {
+    "selection_rate": ("tn", "fp", "fn", "tp"),
+    "tpr": ("fn", "tp"),
+    "fpr": ("tn", "fp"),
+    "ppv": ("fp", "tp"),
+    "accuracy": ("tn", "fp", "fn", "tp"),
+}
+RATES = {name: Rate(MEASURED[name].label.capitalize(), MEASURED[name].unit, cells) for name, cells in CELLS.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupRate:
+    """One rate of one group."""
+
+    group: str
+    value: float
+    low: float
+    high: float
+    n: int  # what it is a share of
+    small: bool  # too few to be compared
+
+    @property
+    def written(self) -> Measured:
+        """The rate and its interval, as every page writes them."""
+        return estimate(self.value, self.low, self.high, "share")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gap:
+    """A gap between groups, in the words and numbers of every page."""
+
+    label: str
+    status: str
+    estimate: Measured
+    threshold: str
+    p: str
+    would_fail: str  # the true gap that this sample would have failed four times out of five
+    n: str
+    between: str  # whom it is widest between, or why it was not measured
+    left_out: str  # groups that are too small, and what the gap is with them; empty where there are none
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmallGroup:
+    """A rate of a group that rests on too few to be trusted."""
+
+    group: str
+    rate: str
+    n: str
+    status: str
+    what: str  # its sample has shown all the same
+
+
+def attributes(bundle: Bundle) -> list[str]:
+    """The attributes whose groups were compared, and their intersections."""
+    if not (bundle.has("tables/bias_groups.csv") and bundle.has("tables/bias_disparities.csv")):
+        return []
+    return [str(name) for name in dict.fromkeys(bundle.table("bias_groups")["attribute"])]
+
+
+def groups(bundle: Bundle, attribute: str) -> list[dict[str, Any]]:
+    """The counts and rates of each group of an attribute, as the table has them."""
+    return _rows(bundle, "bias_groups", attribute)
+
+
+def rates(bundle: Bundle, attribute: str, rate: str) -> list[GroupRate]:
+    """One rate of each group of an attribute."""
+    smallest = bundle.manifest.plan.bias.min_group_size
+    found = []
+    for row in groups(bundle, attribute):
+        n = int(sum(row[cell] for cell in RATES[rate].cells))
+        value, low, high = (float(row[name]) for name in (rate, f"{rate}_low", f"{rate}_high"))
+        found.append(GroupRate(group=str(row["group"]), value=value, low=low, high=high, n=n, small=n < smallest))
+    return found
+
+
+def gaps(bundle: Bundle, attribute: str) -> list[Gap]:
+    """The gaps between the groups of an attribute."""
+    return [_gap(row, unit_of(str(row["metric"]))) for row in _rows(bundle, "bias_disparities", attribute)]
+
+
+def small_groups(bundle: Bundle, attribute: str) -> list[SmallGroup]:
+    """The rates of an attribute that rest on too few to be trusted, and what was shown of them all the same."""
+    return [
+        SmallGroup(
+            group=str(row["group"]),
+            rate=RATES[row["metric"]].label if row["metric"] in RATES else words(str(row["metric"])),
+            n=count(row["n"]),
+            status=str(row["status"]),
+            what=_text(row["what"]),
+        )
+        for row in _rows(bundle, "bias_small_groups", attribute)
+    ]
+
+
+def accounting(bundle: Bundle, attribute: str) -> str:
+    """How many rows name a group of an attribute, and what is odd about its groups."""
+    for row in _rows(bundle, "bias_row_accounting", attribute):
+        used = f"Of {count(row['rows'])} rows, {count(row['used'])} are used; {count(row['unknown'])} name no group "
+        notice = _text(row.get("notice"))
+        return f"{used}and are left out here.{f' Note: {notice}.' if notice else ''}"
+    return ""
 
 
 def left_out(bundle: Bundle) -> list[str]:
     """A sentence for each attribute by which some rows name no group."""
-    if not bundle.has("tables/bias_row_accounting.csv"):
-        return []
     return [
         f"{count(row['unknown'])} of {count(row['rows'])} rows name no group by {row['attribute']}: "
         "its comparisons leave them out"
-        for row in bundle.table("bias_row_accounting").to_dict("records")
+        for row in _rows(bundle, "bias_row_accounting")
         if row["unknown"] > 0
     ]
+
+
+def _gap(row: Mapping[str, Any], unit: Unit) -> Gap:
+    metric = str(row["metric"])
+    lost = _text(row["left_out"]) if row["compared"] != "all groups" else ""
+    again = number(row["estimate_all_groups"], unit)
+    return Gap(
+        label=METRICS[metric].label if metric in METRICS else words(metric),
+        status=str(row["status"]),
+        estimate=estimate(row["estimate"], row["low"], row["high"], unit),
+        threshold=threshold(row["threshold"], str(row["direction"]), unit),
+        p=p_value(row["p_value"]),
+        would_fail=number(row["would_fail"], unit),
+        n=count(row["n"]),
+        between=_between(row, unit),
+        left_out=f"{lost}; with them {again}" if lost else "",
+    )
+
+
+def _between(row: Mapping[str, Any], unit: Unit) -> str:
+    if lowest := _text(row["lowest"]):
+        rate = _text(row["rate"])
+        return f"{rate}{': ' if rate else ''}{lowest} lowest, {_text(row['highest'])} highest"
+    if not defined(row["estimate"]):
+        return _text(row["reason"])
+    return "no difference" if row["estimate"] == (unit == "number") else ""
+
+
+def _rows(bundle: Bundle, name: str, attribute: str = "") -> list[dict[str, Any]]:
+    if not bundle.has(f"tables/{name}.csv"):
+        return []
+    table = bundle.table(name)
+    own = table[table["attribute"].astype(str) == attribute] if attribute else table
+    return [{str(key): value for key, value in row.items()} for row in own.to_dict("records")]
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

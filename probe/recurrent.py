@@ -1,0 +1,54 @@
+"""Recurrent layers on an accelerator: in eval mode cuDNN's have no way back, and torch's own kernels do."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from inspect import getclosurevars
+from itertools import chain
+from types import FunctionType, MethodType
+
+import torch
+from torch import nn
+
+REFUSED = "cudnn RNN backward"  # as torch says it
+REMEDY = (
+    "the forward hides its recurrent layers, which cuDNN has no gradient of in eval mode; give Model the nn.Module "
+    "itself, or call the network within torch.backends.cudnn.flags(enabled=False)"
+)
+
+
+def differentiable(*forwards: object) -> AbstractContextManager[None]:
+    """Around a call whose gradient will be asked for: of recurrent layers on an accelerator, torch's kernels compute.
+
+    Nothing changes for other networks, nor where gradients are off. The setting is that of the process, and is put
+    back; the network stays as it is.
+    """
+    if not torch.is_grad_enabled() or not any(
+        _is_recurrent(module) for forward in forwards for module in _modules(forward)
+    ):
+        return nullcontext()
+    return torch.backends.cudnn.flags(enabled=False)
+
+
+def _is_recurrent(module: nn.Module) -> bool:
+    return isinstance(module, nn.RNNBase) and any(weight.device.type != "cpu" for weight in module.parameters())
+
+
+def _modules(forward: object) -> Iterator[nn.Module]:
+    """The modules that a forward holds: its own, or where it is a function those that it names."""
+    if isinstance(forward, nn.Module):
+        return forward.modules()
+    return chain.from_iterable(held.modules() for held in _named(forward) if isinstance(held, nn.Module))
+
+
+def _named(forward: object) -> Iterator[object]:
+    if isinstance(forward, partial):
+        yield from (forward.func, *forward.args, *forward.keywords.values(), *_named(forward.func))
+    elif isinstance(forward, MethodType):
+        yield forward.__self__
+        yield from getattr(forward.__self__, "__dict__", {}).values()
+    elif isinstance(forward, FunctionType):
+        names = getclosurevars(forward)
+        yield from (*names.nonlocals.values(), *names.globals.values())
+    else:
+        yield from getattr(forward, "__dict__", {}).values()
