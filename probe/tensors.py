@@ -55,6 +55,19 @@ def unequal(one: Tensor, other: Tensor) -> Tensor:
     return (one != other) & ~(one.isnan() & other.isnan())
 
 
+def among(rows: Tensor, others: Tensor) -> Tensor:
+    """Which rows are among others, number for number, (rows,); what is missing equals what is missing."""
+    known = {*_digests(others.to(rows.dtype))}
+    return torch.tensor([digest in known for digest in _digests(rows)], dtype=torch.bool)
+
+
+def _digests(rows: Tensor) -> Iterator[bytes]:
+    plain = rows.detach().cpu().flatten(1)
+    if plain.is_floating_point():
+        plain = torch.where(plain.isnan(), torch.nan, plain + 0.0)  # one NaN, and one zero
+    return (hashlib.blake2b(row.view(torch.uint8).numpy().tobytes(), digest_size=16).digest() for row in plain)
+
+
 def wide(tensor: Tensor) -> Tensor:
     """Half precision in single, where sums and lengths would lose digits, or overflow; all else as it is."""
     return tensor.float() if tensor.is_floating_point() and tensor.element_size() < 4 else tensor

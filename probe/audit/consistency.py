@@ -145,7 +145,8 @@ def _check_instances(bundle: Bundle, arrays: Arrays, answers: _Rows) -> None:
     data, rows = bundle.manifest.data, arrays["rows"]
     _check_rows("instances", rows, len(answers.labels))
     _check_drawn("instances", len(rows), bundle.manifest.plan.explain.sample, len(answers.labels))
-    _check_form("instances", arrays["inputs"], (len(rows), *data.shape))
+    if _keeps(bundle, "instances", arrays, "inputs", "described"):
+        _check_form("instances", arrays["inputs"], (len(rows), *data.shape))
     features = _features(bundle, arrays)
     _expect(features.size == prod(data.shape), "instances", "the features are not of the shape of an input")
     _check_whole("instances", features, len(data.features))
@@ -156,9 +157,13 @@ def _check_explanation(bundle: Bundle, name: str, arrays: Arrays, instances: Arr
     _expect(np.array_equal(rows, instances["rows"]), name, "its rows are not those of instances")
     agree = (arrays["targets"] == answers.targets[rows]) | answers.tied[rows]
     _expect(bool(agree.all()), name, "it explains other classes than were predicted")
-    values, by_feature = arrays["values"], arrays["by_feature"]
-    _check_form(name, values, (len(rows), *data.shape))
+    by_feature = arrays["by_feature"]
     _check_form(name, by_feature, (len(rows), len(data.features)))
+    _expect(bool(np.isfinite(by_feature).all()), name, "its values hold NaN or infinity")
+    if not _keeps(bundle, name, arrays, "values"):
+        return
+    values = arrays["values"]
+    _check_form(name, values, (len(rows), *data.shape))
     _expect(bool(np.isfinite(values).all()), name, "its values hold NaN or infinity")
     features = _features(bundle, instances).ravel()
     flat = values.reshape(len(rows), -1).astype(np.float64)
@@ -195,6 +200,8 @@ def _check_attack(bundle: Bundle, name: str, arrays: Arrays, answers: _Rows) -> 
         _check_form(name, arrays["probability"], off.shape)
         within = (arrays["probability"] >= 0) & (arrays["probability"] <= 1 + TIE)
         _expect(bool(within.all()), name, "its probabilities are not between 0 and 1")
+    if not _keeps(bundle, name, arrays, "inputs", "shown", "moved", "before", "after"):
+        return
     kept = len(arrays["inputs"])
     _expect(kept <= len(rows), name, "it keeps more inputs than it attacked")
     _check_form(name, arrays["inputs"], (kept, *manifest.data.shape))
@@ -298,6 +305,13 @@ def _same(one: Any, other: Any) -> bool:
         return isclose(float(fraction(str(one))), float(fraction(str(other))), rel_tol=1e-9)
     except (ValueError, ArithmeticError):
         return bool(one == other)
+
+
+def _keeps(bundle: Bundle, name: str, arrays: Arrays, *parts: str) -> bool:
+    """Whether the plan has rows of inputs kept; where it has none, none of these arrays may be there."""
+    keeps = bundle.manifest.plan.keeps_inputs
+    _expect(keeps or not {*parts} & {*arrays}, name, "it holds inputs, and the plan has none kept")
+    return keeps
 
 
 def _features(bundle: Bundle, instances: Arrays) -> Array:

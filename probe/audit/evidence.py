@@ -23,6 +23,8 @@ from probe.goals import Answer
 from probe.metrics.masked import Memory
 from probe.model import Model
 from probe.numbers import as_written, fraction
+from probe.shapes import Inputs
+from probe.space import Space
 from probe.study.batches import whole
 from probe.study.steps import Advance
 from probe.tensors import column, to_numpy
@@ -58,7 +60,7 @@ def steps(plan: Plan, model: Model, data: Dataset) -> Iterator[Step]:
     yield _predictions(next(coming), plan, model, data)
     if plan.explain.methods and plan.explain.sample:
         rows = data.draw(plan.explain.sample, plan.seed)
-        yield Step(next(coming), {}, len(rows), lambda advance: _instances(model, data, rows, advance))
+        yield Step(next(coming), {}, len(rows), lambda advance: _instances(plan, model, data, rows, advance))
         memory = Memory()
         for explainer in plan.explainers():
             yield _explain(next(coming), explainer, plan, model, (data, rows, memory))
@@ -118,14 +120,17 @@ def _predictions(step: Planned, plan: Plan, model: Model, data: Dataset) -> Step
     return Step(step, {}, len(data), work, readings)
 
 
-def _instances(model: Model, data: Dataset, rows: Tensor, advance: Advance) -> Arrays:
+def _instances(plan: Plan, model: Model, data: Dataset, rows: Tensor, advance: Advance) -> Arrays:
     inputs = data.inputs[rows]
     advance(len(rows))
-    arrays = {"rows": to_numpy(rows), "inputs": to_numpy(inputs)}
+    arrays = {"rows": to_numpy(rows)}
     owner = model.space.features
     if owner is not None:
         # With them values by feature follow from values, and a figure can colour a group of pixels by its value.
         arrays["features"] = to_numpy(owner)
+    if not plan.keeps_inputs:
+        return arrays
+    arrays["inputs"] = to_numpy(inputs)
     told = model.space.form_of(inputs).told
     return arrays | ({"described": np.array(model.space.describe(inputs))} if told else {})
 
@@ -143,9 +148,10 @@ def _explain(
         stored = {
             "rows": to_numpy(rows),
             "targets": to_numpy(targets),
-            "values": to_numpy(attribution.values.float()),
             "by_feature": to_numpy(model.space.by_feature(attribution.values.float())),
         }
+        if plan.keeps_inputs:  # values by coordinate tell the category of a row, and draw its picture
+            stored["values"] = to_numpy(attribution.values.float())
         return stored | measure(plan.metrics("explain"), model, attribution, readings, memory)
 
     config, caption = as_written(explainer.config()), explainer.captioned(explainer.output)
@@ -161,34 +167,23 @@ def _attack(step: Planned, attack: Attack, plan: Plan, model: Model, drawn: tupl
         inputs, labels = data.inputs[rows], data.labels[rows]
         found = smallest_budgets(attack, ordered, model, inputs, labels, advance)
         at = [found.smallest <= k for k in range(len(ordered))]
-        few, points = inputs[:SHOWN], found.points[:SHOWN]
-        shown = [torch.where(column(successful[:SHOWN], few), points, few) for successful in at]
-        words = {}
-        if model.space.form_of(inputs).told:
-            after = [model.space.describe(texts) for texts in shown]
-            words = {"before": np.array(model.space.describe(few)), "after": np.array(after)}
         asked = [partial(found.at, k, attack.at(eps), model, inputs) for k, eps in enumerate(ordered)]
         measured = measure_each(plan.metrics("attack"), model, asked, readings)
         sure = {} if found.sure is None or found.sure_before is None else {
             "probability": to_numpy(torch.stack([torch.where(f, found.sure, found.sure_before) for f in at]))
         }  # fmt: skip
         return (
-            words
+            (_shown(model.space, inputs[:SHOWN], found.points[:SHOWN], at) if plan.keeps_inputs else {})
             | sure
             | measured
             | {
                 "rows": to_numpy(rows),
-                "inputs": to_numpy(few),
                 "eps": np.array([float(fraction(eps)) for eps in ordered]),
                 "clean": to_numpy(found.right),
                 "success": to_numpy(torch.stack(at)),
                 "movable": to_numpy(torch.stack([attack.at(eps).could_move(model.space, inputs) for eps in ordered])),
                 "predicted": to_numpy(
                     torch.stack([torch.where(column(f, found.clean), found.answers, found.clean) for f in at])
-                ),
-                "shown": to_numpy(torch.stack(shown)),
-                "moved": to_numpy(
-                    torch.stack([model.space.by_feature(model.space.scaled_change(x, few)) for x in shown])
                 ),
             }
             | ({} if found.targets is None else {"targets": to_numpy(found.targets)})
@@ -207,3 +202,17 @@ def _attack(step: Planned, attack: Attack, plan: Plan, model: Model, drawn: tupl
         finds=attack.finds,
         title=type(attack).__name__,
     )
+
+
+def _shown(space: Space, few: Inputs, points: Inputs, at: list[Tensor]) -> Arrays:
+    """The first inputs before and after an attack at each radius, for people to look at."""
+    shown = [torch.where(column(successful[: len(few)], few), points, few) for successful in at]
+    arrays = {
+        "inputs": to_numpy(few),
+        "shown": to_numpy(torch.stack(shown)),
+        "moved": to_numpy(torch.stack([space.by_feature(space.scaled_change(x, few)) for x in shown])),
+    }
+    if space.form_of(few).told:
+        arrays["before"] = np.array(space.describe(few))
+        arrays["after"] = np.array([space.describe(texts) for texts in shown])
+    return arrays

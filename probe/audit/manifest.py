@@ -74,6 +74,13 @@ class BiasRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BundleRecord:
+    """What may be kept of people's rows."""
+
+    inputs: Literal["shown", "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlanRecord:
     """The plan as it was run, with every default written out. `Plan` is what makes one; it needs torch."""
 
@@ -87,12 +94,27 @@ class PlanRecord:
     certify: CertifyRecord
     survey: SurveyRecord
     bias: BiasRecord
+    bundle: BundleRecord
     checks: Mapping[str, Any]  # a threshold for each metric and gap, and `robust_eps`
+
+    @property
+    def keeps_inputs(self) -> bool:
+        """Whether rows of inputs may be in the bundle."""
+        return self.bundle.inputs == "shown"
 
     def threshold(self, name: str) -> float | None:
         """What is asked of a metric or gap; None if nothing is."""
         found = self.checks.get(name)
         return None if found is None else float(found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRecord:
+    """The rows that a model learned from, as far as they are known, beside those that were audited."""
+
+    n: int
+    sha256: str  # of inputs and labels
+    shared: int  # audited rows whose inputs are among them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +125,7 @@ class ModelRecord:
     sha256: str | None  # of the weights; None where they cannot be seen
     classes: tuple[str, ...]
     task: Mapping[str, Any]  # what its outputs mean
+    training: TrainingRecord | None
     notices: tuple[str, ...]
 
 

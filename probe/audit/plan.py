@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from probe.audit.asked import READ, Asked, Checks, Judged, asked, measures, surveyed
 from probe.audit.expected import SECTIONS, ids
@@ -80,6 +80,15 @@ class BiasPlan(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BundlePlan(Section):
+    """What may be kept of people's rows."""
+
+    inputs: Literal["shown", "none"] = param(
+        "shown", "whether the bundle holds the rows that it explains and attacks; with none, no cell or pixel of any"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan(Section):
     """One audit: a model, its data, and what to ask of them."""
 
@@ -93,12 +102,18 @@ class Plan(Section):
     certify: CertifyPlan = field(default_factory=CertifyPlan)
     survey: SurveyPlan = field(default_factory=SurveyPlan)
     bias: BiasPlan = field(default_factory=BiasPlan)
+    bundle: BundlePlan = field(default_factory=BundlePlan)
     checks: Checks = field(default_factory=Checks)
 
     @property
     def sourced(self) -> bool:
         """Whether the plan names a model."""
         return any(getattr(self.model, key) for key in SOURCES)
+
+    @property
+    def keeps_inputs(self) -> bool:
+        """Whether rows of inputs may be in the bundle."""
+        return self.bundle.inputs == "shown"
 
     def to_json(self) -> dict[str, Any]:
         """The plan as plain data; `plan_from` reads it again."""

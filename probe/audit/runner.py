@@ -2,13 +2,15 @@
 
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
+
+import torch
 
 from probe import __version__
 from probe.adapters import check_fit
@@ -19,17 +21,21 @@ from probe.audit.consistency import check_arrays, check_steps
 from probe.audit.evidence import Step, steps
 from probe.audit.expected import expected_steps
 from probe.audit.files import leftovers
-from probe.audit.manifest import DataRecord, Manifest, ModelRecord, StepRecord
+from probe.audit.manifest import DataRecord, Manifest, ModelRecord, StepRecord, TrainingRecord
 from probe.audit.plan import Plan, record_of
+from probe.audit.readings import Reading
 from probe.audit.strict import plain
 from probe.audit.verification import MALFORMED
 from probe.contracts import answers_as_before, suited
 from probe.dataset import Dataset
-from probe.errors import ExistsError, IntegrityError, PlanError, ProbeError
+from probe.errors import ExistsError, IntegrityError, PlanError, ProbeError, ShapeError
 from probe.model import Model
 from probe.study.steps import Ended, Progress, carry_out
 from probe.task import Classification, MultiLabel, Regression, Task
+from probe.tensors import among, sha256
 
+# In place of words that may quote inputs, where the plan has none kept.
+WITHHELD = 'the reason is left out, as it may quote an input; with inputs = "shown" in [bundle] it is kept'
 EVIDENCE_TABLES = ("tables/groups.csv",)  # the table that is evidence; all others follow from it
 
 
@@ -96,7 +102,8 @@ def describe(plan: Plan, model: Model, data: Dataset) -> Manifest:
             sha256=model.digest(),
             classes=tuple(model.task.names or data.classes),
             task=_named(model.task, data.classes).to_json(),
-            notices=tuple(model.notices),
+            training=_training(model, data),
+            notices=_quotable(model.notices, plan),
         ),
         data=DataRecord(
             name=data.name,
@@ -109,7 +116,7 @@ def describe(plan: Plan, model: Model, data: Dataset) -> Manifest:
             groups=() if data.groups is None else tuple(map(str, data.groups.columns)),
             features=tuple(space.feature_names(like)),
             kinds=tuple(space.kinds),
-            notices=tuple(data.notices),
+            notices=_quotable(data.notices, plan),
         ),
         machine={
             "device": str(model.device),
@@ -120,6 +127,28 @@ def describe(plan: Plan, model: Model, data: Dataset) -> Manifest:
             **{name: version(name) for name in ("torch", "numpy", "captum")},
         },
     )
+
+
+def _quotable(notices: Sequence[str], plan: Plan) -> tuple[str, ...]:
+    """The notices; where no inputs are kept, how many there were, as they may quote cells."""
+    if plan.keeps_inputs or not notices:
+        return tuple(notices)
+    count = f"{len(notices)} notice{'s' * (len(notices) > 1)} of how this was read"
+    return (f"{count}, told when the audit began, may quote inputs and {'are' if len(notices) > 1 else 'is'} left out",)
+
+
+def _training(model: Model, data: Dataset) -> TrainingRecord | None:
+    """The rows that the model learned from, where they are known, and how many of the audited ones are among them."""
+    if model.training is None:
+        return None
+    inputs, labels = (torch.as_tensor(part) for part in model.training)
+    if inputs.shape[1:] != data.inputs.shape[1:]:
+        raise ShapeError(
+            f"the training rows of {model.name} have shape {tuple(inputs.shape[1:])}, and those of {data.name} "
+            f"{tuple(data.inputs.shape[1:])}; give them as the model reads them"
+        )
+    shared = int(among(data.inputs, inputs).sum())
+    return TrainingRecord(n=len(inputs), sha256=sha256({"inputs": inputs, "labels": labels}), shared=shared)
 
 
 def _named(task: Task, names: tuple[str, ...]) -> Task:
@@ -238,15 +267,22 @@ class _Shelf:
             title=step.title,
             caption=step.caption,
             certifies=step.certifies,
-            readings=tuple(step.readings) if how.status == "done" else (),
+            readings=tuple(map(self._told, step.readings)) if how.status == "done" else (),
             status=how.status,
-            note=how.note,
+            note=how.note if how.status != "error" or self._quotes else WITHHELD,
             seconds=round(how.seconds, 2),
             forward=how.cost.forward,
             backward=how.cost.backward,
         )
         self.bundle.change(steps=(*self.bundle.manifest.steps, record))
         self.bundle.save()
+
+    @property
+    def _quotes(self) -> bool:
+        return self.bundle.manifest.plan.keeps_inputs
+
+    def _told(self, reading: Reading) -> Reading:
+        return replace(reading, why=WITHHELD) if reading.why and not self._quotes else reading
 
 
 def _planned(plan: Plan, model: Model, data: Dataset, bundle: Bundle) -> Iterator[Step]:

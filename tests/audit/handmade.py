@@ -34,6 +34,7 @@ def bundle(folder: Path, arrays: dict[str, dict[str, Any]], groups: pd.DataFrame
     data["groups"] = [] if groups is None else list(groups.columns)
     task = {"kind": "classification", "classes": ["no", "yes"], "threshold": None, "outputs": "logits"}
     model = {"name": "m", "sha256": "e" * 64, "classes": ["no", "yes"], "notices": [], "task": task}
+    model["training"] = None
     for part in ("arrays", "tables"):
         (folder / part).mkdir(parents=True)
     manifest = {"schema": 2, "name": folder.name, "status": "complete", "created": "", "finished": None}

@@ -170,6 +170,7 @@ def _start(
         "certify": {"sample": 100, "methods": [], "metrics": [], "eps": ["0.1", "0.25"]},
         "survey": {"sample": 1000, "methods": []},
         "bias": {"groups": None, "positive": "", "min_group_size": 30, "order": 2, "merge_spellings": False},
+        "bundle": {"inputs": "shown"},
         "checks": {
             "accuracy": 0.6, "calibration_error": 0.5, "robust_accuracy": 0.5, "robust_eps": eps[0],
             "deletion": 0.0, "insertion": 0.0, "demographic_parity_difference": 0.1,
@@ -179,7 +180,7 @@ def _start(
     attributes = [] if groups is None else list(groups.columns)
     data = {"name": "made up", "sha256": "d" * 64, "source": "a test", "n": n, "shape": list(shape), "kinds": []}
     data |= {"form": {"name": "image" if len(shape) == 3 else "table"}, "role": "unknown", "notices": []}
-    model = {"name": name, "sha256": "e" * 64, "classes": list(classes), "notices": []}
+    model = {"name": name, "sha256": "e" * 64, "classes": list(classes), "training": None, "notices": []}
     model["task"] = {"kind": "classification", "classes": list(classes), "threshold": None, "outputs": "logits"}
     for part in ("arrays", "tables"):
         (folder / part).mkdir(parents=True)

@@ -15,6 +15,7 @@ from probe_dashboards.views.words import md
 CHAPTER = CHAPTERS["explanation"]
 LIMITS = (*CHAPTER.limits, "'Stood' means against these attacks up to this radius; another attack may succeed.")
 NEAR = 250  # examples that are listed on each side of the one that is shown
+NONE_KEPT = "By its plan this audit keeps no inputs."
 NOT_KEPT = "The input itself was not kept: an audit keeps those that it explains, and the first 24 that it attacks."
 UNCHANGED = "No change is shown: the answer was wrong already, or the attack did not break it at this radius."
 
@@ -78,7 +79,7 @@ def _answer(opened: Opened, row: int) -> None:
     left, right = st.columns([1, 2])
     with left:
         if not instance.kept(bundle, row):
-            st.info(NOT_KEPT, icon=":material/do_not_disturb_on:")
+            st.info(NOT_KEPT if bundle.manifest.plan.keeps_inputs else NONE_KEPT, icon=":material/do_not_disturb_on:")
         elif drawer.tabular:
             parts.data_table(instance.cells(bundle, row), height=300)
         elif text := instance.sentence(bundle, row):
@@ -116,13 +117,16 @@ def _explanations(opened: Opened, row: int) -> None:
                 st.caption(md(instance.caption(bundle, method)))
                 for line in instance.badges(bundle, method):
                     st.markdown(f":small[{line}]")
-    parts.data(instance.attributions(bundle, row), "Values by feature")
+    if instance.features(bundle, row):  # of a text that was not kept there are no words to name them by
+        parts.data(instance.attributions(bundle, row), "Values by feature")
     st.subheader("Do they agree?", anchor=False)
     parts.table(instance.agreement(bundle, row), "Rank correlation between methods")
     st.caption("Spearman's rank correlation of the values by feature: 1 is the same order, 0 is no relation.")
 
 
 def _explanation(opened: Opened, row: int, method: str, name: str, width: int) -> None:
+    if not instance.kept(opened.bundle, row):
+        return
     if text := instance.sentence(opened.bundle, row, method):
         st.html(text)
         return

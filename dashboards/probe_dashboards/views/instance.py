@@ -163,7 +163,8 @@ def order(bundle: Bundle, row: int) -> list[int]:
 def by_feature(bundle: Bundle, row: int, method: str) -> Array:
     """What a method attributes to each feature; of a text to each word that is there."""
     found = _explanation(bundle, row, method, "by_feature")
-    return found[[bool(word) for word in words(bundle, row)]] if drawer(bundle).named_in_words else found
+    said = words(bundle, row) if drawer(bundle).named_in_words else []
+    return found[[bool(word) for word in said]] if said else found
 
 
 def sentence(bundle: Bundle, row: int, method: str = "") -> str:
@@ -258,7 +259,7 @@ def first_fall(bundle: Bundle, row: int, attack: str) -> str:
 def attacked(bundle: Bundle, row: int, attack: str, eps: str) -> Array | None:
     """The attacked input, if it is among those that were kept."""
     at, stored = _attacked(bundle, row, attack)
-    if at is None or at >= stored["shown"].shape[1]:
+    if at is None or at >= _shown(stored):
         return None
     return np.asarray(stored["shown"][list(radii(bundle, attack)).index(eps), at], dtype=float)
 
@@ -266,7 +267,7 @@ def attacked(bundle: Bundle, row: int, attack: str, eps: str) -> Array | None:
 def pair(bundle: Bundle, row: int, attack: str, eps: str) -> tuple[plots.Example, plots.Example, Array] | None:
     """The example before and after an attack, and how far each feature moved; None if the audit did not keep it."""
     at, stored = _attacked(bundle, row, attack)
-    if at is None or at >= stored["shown"].shape[1]:
+    if at is None or at >= _shown(stored):
         return None
     radius, names = list(radii(bundle, attack)).index(eps), [visible(n) for n in bundle.manifest.data.features]
     told = "before" in stored
@@ -302,7 +303,7 @@ def outcome(bundle: Bundle, row: int, attack: str, eps: str) -> str:
 def changes(bundle: Bundle, row: int, attack: str, eps: str) -> pd.DataFrame:
     """What an attack changed of a row of a table: values before and after, and the move in units of the radius."""
     at, stored = _attacked(bundle, row, attack)
-    if at is None or at >= stored["shown"].shape[1]:
+    if at is None or at >= _shown(stored):
         told = []
     else:
         names = bundle.manifest.data.features
@@ -338,6 +339,8 @@ def _explanation(bundle: Bundle, row: int, method: str, part: str) -> Array:
 def _input(bundle: Bundle, row: int) -> tuple[Array, Array | None] | None:
     """The input, and its features in words where it was written down so; None if the audit did not keep it."""
     stored = bundle.arrays("instances") if bundle.has("arrays/instances.npz") else {}
+    if not bundle.manifest.plan.keeps_inputs:
+        return None
     for at in np.flatnonzero(stored["rows"] == row)[:1] if stored else ():
         described = stored.get("described")
         return stored["inputs"][at], None if described is None else described[at]
@@ -347,6 +350,11 @@ def _input(bundle: Bundle, row: int) -> tuple[Array, Array | None] | None:
             before = attacked.get("before")
             return attacked["inputs"][place], None if before is None else before[place]
     return None
+
+
+def _shown(attacked: dict[str, Array]) -> int:
+    """How many of the attacked examples the audit kept."""
+    return attacked["shown"].shape[1] if "shown" in attacked else 0
 
 
 def _correlation(value: float) -> str:

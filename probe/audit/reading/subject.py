@@ -1,8 +1,14 @@
 """What was audited, on whose rows, and how to do it again."""
 
 from probe.audit.manifest import Manifest
+from probe.formatting import count
 
 ASSUMED = "assumed, not named in the plan"
+WITHHELD = (
+    "By its plan this bundle holds no row of inputs, whole or in part, and nothing that may quote one. Explanations by "
+    "feature are in it, and those of a simple model can tell its inputs. Whoever has the rows can check that they are "
+    "those that were audited, by their SHA-256."
+)
 ORIGINS = {
     "test": "",
     "train": "The model was trained on these rows, so that it may do worse on others.",
@@ -19,8 +25,17 @@ def favourable(manifest: Manifest) -> tuple[str, bool]:
 
 
 def origin(manifest: Manifest) -> str:
-    """What is to be known of where the rows come from; empty for rows of a test split."""
-    return ORIGINS.get(manifest.data.role, ORIGINS["unknown"])
+    """What is to be known of where the rows come from, and whether they are shown; empty where that is nothing."""
+    role, training = ORIGINS.get(manifest.data.role, ORIGINS["unknown"]), manifest.model.training
+    if training:
+        rows = f"{count(training.n)} rows that the model learned from"
+        shared = f"{count(training.shared)} of the {count(manifest.data.n)} audited rows" if training.shared else "None"
+        told = f"{shared} of the audited rows" if not training.shared else shared
+        told += f" {'has' if training.shared < 2 else 'have'} inputs that are also among the {rows}" + (
+            ", so that the model may do worse on others." if training.shared else "."
+        )
+        role = f"{role} {told}" if manifest.data.role == "train" else told
+    return " ".join(filter(None, (role, "" if manifest.plan.keeps_inputs else WITHHELD)))
 
 
 def repeat(manifest: Manifest, folder: str) -> list[str]:

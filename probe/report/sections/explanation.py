@@ -55,13 +55,18 @@ def _instances(bundle: Bundle, methods: dict[str, Arrays]) -> list[Block]:
         Text("They come in the order of their row numbers, not picked. What red and blue say depends on the method:"),
         _captions(bundle),
     ]
+    if not bundle.manifest.plan.keeps_inputs:
+        blocks.append(Text("The rows themselves are not in this bundle, as its plan says."))
     for index, row in enumerate(rows):
         label, task = answer_name(bundle, answers["labels"][row]), bundle.manifest.task
         explained = int(next(iter(methods.values()))["targets"][index])
         target = task.name(explained) if task.one_class else answer_name(bundle, task.predict(answers["logits"])[row])
         verdict = "which is the label" if target == label else f"but the label is {label}"
         head = f"Row {int(row):,}: the model answers {target}, {verdict}."
-        blocks.append(_instance(bundle, methods, shown, index, head))
+        if bundle.manifest.plan.keeps_inputs:
+            blocks.append(_instance(bundle, methods, shown, index, head))
+        else:
+            blocks += [Text(head), _top(bundle, methods, index)]
     return blocks
 
 
