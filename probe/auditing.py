@@ -21,7 +21,16 @@ def audit(
 ) -> Bundle:
     """Audit a model on a dataset, into a folder with the evidence, the findings and report.html.
 
-    >>> bundle = probe.audit(model, data, "runs/mine", explain={"sample": 20}, attack={"eps": ["1/255", "4/255"]})
+    >>> from tempfile import TemporaryDirectory
+    >>> import torch
+    >>> import probe
+    >>> model = probe.Model(forward=lambda x: 4 * torch.cat([x, 1 - x], 1), classes=("high", "low"))
+    >>> x = torch.linspace(0, 1, 50)[:, None]
+    >>> data = probe.Dataset(x, (x[:, 0] < 0.5).long(), classes=("high", "low"))
+    >>> with TemporaryDirectory() as runs:
+    ...     bundle = probe.audit(model, data, f"{runs}/mine", explain={"methods": []}, attack={"eps": ["0.1"]})
+    ...     bundle.table("findings")[["check", "status"]].values.tolist()[:2]
+    [['accuracy', 'pass'], ['calibration error', 'inconclusive']]
 
     A folder that holds a part of the same audit is continued; one that holds all of it is verified and shown again.
 

@@ -21,7 +21,17 @@ ROLES = ("test", "train", "unknown")
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Labelled examples. `groups` has one row per example and one column per attribute, such as sex."""
+    """Labelled examples. `groups` has one row per example and one column per attribute, such as sex.
+
+    >>> import pandas as pd
+    >>> import torch
+    >>> from probe import Dataset
+    >>> data = Dataset(torch.rand(4, 2), torch.tensor([0, 1, 1, 0]), groups=pd.DataFrame({"sex": ["f", "m", "f", "m"]}))
+    >>> len(data), len(data[:2])
+    (4, 2)
+    >>> data[:2].groups["sex"].tolist()
+    ['f', 'm']
+    """
 
     inputs: Tensor  # (rows, ...), one example per row
     labels: Tensor  # (rows,): class indices, or numbers; (rows, labels): 1 where a label is true, else 0; as a task has

@@ -2,7 +2,16 @@
 
 
 class ProbeError(Exception):
-    """Base of all errors raised by probe."""
+    """Base of all errors raised by probe.
+
+    >>> from probe import ProbeError
+    >>> from probe.attacks import PGD
+    >>> try:
+    ...     PGD(stepz=3)
+    ... except ProbeError as error:
+    ...     print(error)
+    PGD has no setting 'stepz' (did you mean 'step'?); it has goal, eps, norm, steps, restarts, step, seed
+    """
 
 
 class ShapeError(ProbeError, ValueError):

@@ -8,7 +8,15 @@ from probe.space import Bound, Space
 
 
 def squares(height: int, width: int, side: int) -> Tensor:
-    """Number the squares of `side` pixels that tile an image, (height, width): features for small images."""
+    """Number the squares of `side` pixels that tile an image, (height, width): features for small images.
+
+    >>> from probe.features import squares
+    >>> squares(4, 4, 2)
+    tensor([[0, 0, 1, 1],
+            [0, 0, 1, 1],
+            [2, 2, 3, 3],
+            [2, 2, 3, 3]])
+    """
     rows, columns = torch.arange(height) // side, torch.arange(width) // side
     return rows[:, None] * (int(columns.max()) + 1) + columns
 

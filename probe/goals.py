@@ -56,7 +56,12 @@ class Goal(Method, ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Untargeted(Goal):
-    """Any wrong answer."""
+    """Any wrong answer.
+
+    >>> from probe.attacks import PGD
+    >>> PGD().goal
+    Untargeted()
+    """
 
     answer: ClassVar[Answer] = "wrong"
 
@@ -69,7 +74,18 @@ class Untargeted(Goal):
 
 @dataclass(frozen=True, kw_only=True)
 class Targeted(Goal):
-    """One answer: that of `target`, or each example's own, as in `attack(model, inputs, labels, targets=...)`."""
+    """One answer: that of `target`, or each example's own, as in `attack(model, inputs, labels, targets=...)`.
+
+    >>> import torch
+    >>> from probe import Model
+    >>> from probe.attacks import PGD
+    >>> from probe.goals import Targeted
+    >>> model = Model(forward=lambda x: x, classes=("cat", "dog", "bird"))
+    >>> attack = PGD(goal=Targeted(target=2), eps=0.3)
+    >>> found = attack(model, torch.tensor([[0.6, 0.5, 0.4]]), torch.tensor([0]))
+    >>> found.attacked.predicted, found.success
+    (tensor([2]), tensor([True]))
+    """
 
     answer: ClassVar[Answer] = "target"
 
@@ -100,7 +116,17 @@ class Targeted(Goal):
 
 @dataclass(frozen=True, kw_only=True)
 class LeastLikely(Goal):
-    """The class that is least likely before the attack (Kurakin et al. 2017, arXiv:1611.01236)."""
+    """The class that is least likely before the attack (Kurakin et al. 2017, arXiv:1611.01236).
+
+    >>> import torch
+    >>> from probe import Model
+    >>> from probe.attacks import PGD
+    >>> from probe.goals import LeastLikely
+    >>> model = Model(forward=lambda x: x, classes=("cat", "dog", "bird"))
+    >>> found = PGD(goal=LeastLikely(), eps=0.3)(model, torch.tensor([[0.6, 0.5, 0.4]]), torch.tensor([0]))
+    >>> found.targets, found.success
+    (tensor([2]), tensor([True]))
+    """
 
     answer: ClassVar[Answer] = "target"
 
@@ -116,7 +142,17 @@ class LeastLikely(Goal):
 
 @dataclass(frozen=True, kw_only=True)
 class Margin(Goal):
-    """A wrong answer, or with targets= that one, which leads by kappa (Carlini and Wagner 2017, arXiv:1608.04644)."""
+    """A wrong answer, or with targets= that one, which leads by kappa (Carlini and Wagner 2017, arXiv:1608.04644).
+
+    >>> import torch
+    >>> from probe import Model
+    >>> from probe.attacks import PGD
+    >>> from probe.goals import Margin
+    >>> model = Model(forward=lambda x: x)
+    >>> found = PGD(goal=Margin(kappa=0.3), eps=0.3)(model, torch.tensor([[0.6, 0.5]]), torch.tensor([0]))
+    >>> found.attacked.logits.round(decimals=1), found.success
+    (tensor([[0.3000, 0.8000]]), tensor([True]))
+    """
 
     kappa: float = param(0.0, "by how much the logit that is wanted leads the next, in logits", low=0.0)
 
@@ -154,7 +190,12 @@ class Flip(Goal):
 
 @dataclass(frozen=True, kw_only=True)
 class Both(Goal):
-    """Two goals at once, as in `Targeted(target=2) & Margin(kappa=1)`; what is climbed is the sum of both."""
+    """Two goals at once, as in `Targeted(target=2) & Margin(kappa=1)`; what is climbed is the sum of both.
+
+    >>> from probe.goals import Margin, Targeted
+    >>> Targeted(target=2) & Margin(kappa=1.0)
+    Both(first=Targeted(target=2), second=Margin(kappa=1.0))
+    """
 
     first: Goal = param(Untargeted(), "one of them")
     second: Goal = param(Margin(), "the other")

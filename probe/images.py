@@ -44,6 +44,19 @@ def from_folder(
 
     Raises:
         DataError: if there are no images, a file cannot be read, or sizes differ and none was given.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import numpy as np
+    >>> from PIL import Image
+    >>> from probe import from_folder
+    >>> with TemporaryDirectory() as folder:
+    ...     for name, colour in (("dark", 40), ("light", 200)):
+    ...         Path(folder, name).mkdir()
+    ...         Image.fromarray(np.full((8, 8, 3), colour, dtype=np.uint8)).save(Path(folder, name, "one.png"))
+    ...     data = from_folder(folder)
+    >>> data.inputs.shape, data.classes
+    (torch.Size([2, 3, 8, 8]), ('dark', 'light'))
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -104,6 +117,16 @@ def from_npz(
 
     Raises:
         DataError: if an array is missing, too large, of objects, or does not fit the others.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import numpy as np
+    >>> from probe import from_npz
+    >>> with TemporaryDirectory() as folder:
+    ...     np.savez(Path(folder, "digits.npz"), inputs=np.zeros((2, 8, 8)), labels=np.array(["no", "yes"]))
+    ...     data = from_npz(Path(folder, "digits.npz"))
+    >>> data.inputs.shape, data.classes
+    (torch.Size([2, 1, 8, 8]), ('no', 'yes'))
     """
     path, keys = Path(path), keys or Keys()
     arrays = _arrays(path, (keys.inputs, keys.labels, *keys.groups))
@@ -147,6 +170,13 @@ def segments(image: Tensor, count: int = 40, *, compactness: float = 10.0) -> Te
 
     Returns:
         The number of the segment of each coordinate, shaped as the image: `Space(features=segments(image))`.
+
+    >>> import torch
+    >>> from probe import segments
+    >>> image = torch.zeros(3, 8, 8)
+    >>> image[:, :, 4:] = 1.0  # dark on the left, light on the right
+    >>> segments(image, 4)[0, 0]
+    tensor([0, 0, 0, 0, 1, 1, 1, 1])
 
     Raises:
         DataError: if it is no image.

@@ -29,6 +29,18 @@ def load(stem: str | Path, known: Sequence[type[Method]] = ()) -> Saved:
     Raises:
         DataError: if the files are damaged, or no result.
         UnknownMethod: if a method made it that is neither of probe nor `known`.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import torch
+    >>> from probe import Model, load
+    >>> from probe.explainers import Saliency
+    >>> found = Saliency()(Model(forward=lambda x: 4 * torch.cat([x, 1 - x], 1)), torch.tensor([[0.9]]))
+    >>> with TemporaryDirectory() as folder:
+    ...     found.save(Path(folder, "mine"))
+    ...     again = load(Path(folder, "mine"))
+    >>> again.method, again.values
+    (Saliency(output='logit'), tensor([[4.]]))
     """
     every = {**methods(), **{kind.name(): kind for kind in known}}
 

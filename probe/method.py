@@ -15,7 +15,16 @@ M = TypeVar("M", bound="Method")
 
 @dataclass(frozen=True, kw_only=True)
 class Method(metaclass=SettingsMeta):
-    """Settings that print, compare, hash and travel as JSON."""
+    """Settings that print, compare, hash and travel as JSON.
+
+    >>> from probe.attacks import PGD
+    >>> PGD(steps=3, eps="4/255")
+    PGD(eps='4/255', norm='linf', steps=3, restarts=1, step=1.0, seed=0)
+    >>> PGD(steps=3) == PGD(steps=3.0)
+    True
+    >>> PGD().name(), PGD(steps=3).config()["steps"]
+    ('pgd', 3)
+    """
 
     family: ClassVar[str] = ""  # the kind of method, as its contract declares it; "" of one that is only a setting
     _texts: ClassVar[bool] = True  # a number may be written as a text, such as "8/255"
@@ -49,7 +58,13 @@ class Method(metaclass=SettingsMeta):
 
 
 def sweep(method: M, **choices: Sequence[object]) -> list[M]:
-    """Every combination of the given settings, as in `sweep(PGD(), eps=[0, 0.1], steps=[1, 40])`."""
+    """Every combination of the given settings, as in `sweep(PGD(), eps=[0, 0.1], steps=[1, 40])`.
+
+    >>> from probe import sweep
+    >>> from probe.attacks import PGD
+    >>> [attack.steps for attack in sweep(PGD(), steps=[1, 10, 100])]
+    [1, 10, 100]
+    """
     return [replace(method, **dict(zip(choices, values, strict=True))) for values in product(*choices.values())]
 
 

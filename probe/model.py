@@ -41,6 +41,18 @@ class Model:
 
     Calls of single methods take answers as they come. Whether they are the same when asked again, and of a row alone as
     among others, is what `probe.check_model` asks, and every audit before it begins.
+
+    >>> import torch
+    >>> from probe import Model, Space
+    >>> net = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2)).eval()
+    >>> model = Model(forward=net, space=Space(bounds=(0.0, 1.0)), classes=("no", "yes"), name="mine")
+    >>> inputs = torch.rand(5, 3)
+    >>> model.logits(inputs).shape, model.predict(inputs).shape
+    (torch.Size([5, 2]), torch.Size([5]))
+    >>> list(model.layers())
+    ['0', '1', '2']
+    >>> model.usage
+    Usage(forward=10, backward=0)
     """
 
     forward: Callable[[Tensor], Tensor]

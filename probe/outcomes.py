@@ -34,6 +34,15 @@ class Certification(AnyResult):
     """What is decided for each input, and the radius within which no change of it changes that.
 
     Radii are in the unit of the certificate's threat, such as L2 in the unit of the space's scale.
+
+    >>> import torch
+    >>> from probe import Model, Space
+    >>> from probe.certificates import RandomizedSmoothing
+    >>> forward = lambda x: torch.stack([-x[:, 0], x[:, 0]], 1)
+    >>> model = Model(forward=forward, space=Space(bounds=(-9.0, 9.0)))
+    >>> proof = RandomizedSmoothing(sigma=0.5)(model, torch.tensor([[2.0], [0.2]]), torch.tensor([1, 1]))
+    >>> proof.certified(0.5)
+    tensor([ True, False])
     """
 
     per_row = ("radius", "predicted", "inputs", "labels")
@@ -89,7 +98,17 @@ class Certification(AnyResult):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Examination(AnyResult):
-    """What each example shows of each item, such as a feature."""
+    """What each example shows of each item, such as a feature.
+
+    >>> import torch
+    >>> from probe import Dataset, Model, Space
+    >>> from probe.surveys import PermutationImportance
+    >>> model = Model(forward=lambda x: torch.stack([-x[:, 0], x[:, 0]], 1), space=Space(names=("debt", "age")))
+    >>> x = torch.rand(40, 2, generator=torch.Generator().manual_seed(0))
+    >>> found = PermutationImportance()(model, Dataset(x, torch.ones(40, dtype=torch.long), space=model.space))
+    >>> found.items, len(found.to_frame())
+    (('debt', 'age'), 2)
+    """
 
     per_row = ("evidence",)
 

@@ -28,6 +28,22 @@ class Space:
     `form` says what inputs look like, and so what an attacker moves, how they are drawn, and what an audit does with
     them by default. `Space(names=("age", "race"), kinds=("integer", "category"))` and `Space(form="graph")` are short
     for `Space(form=Table(names=...))` and `Space(form=Graph())`.
+
+    >>> import torch
+    >>> from probe import Space
+    >>> rows = torch.tensor([[30.0, 1.0, 0.0], [50.0, 0.0, 1.0]])  # age, and a colour as two columns
+    >>> table = Space(
+    ...     names=("age", "colour"), kinds=("integer", "category"), features=torch.tensor([0, 1, 1]),
+    ...     levels=("", "red", "blue"), bounds=(torch.tensor([0.0, 0.0, 0.0]), torch.tensor([99.0, 1.0, 1.0])),
+    ...     scale=torch.tensor([10.0, 1.0, 1.0]), reference=rows,
+    ... )
+    >>> table.describe(rows)
+    [['30', 'red'], ['50', 'blue']]
+    >>> table.feature_count(rows), table.by_feature(rows)
+    (2, tensor([[30.,  1.],
+            [50.,  1.]]))
+    >>> table.project(rows + 0.7, rows)[0]  # an integer stays whole, a category does not move
+    tensor([30.,  1.,  0.])
     """
 
     bounds: tuple[Bound, Bound]  # lowest and highest value, for all or per coordinate

@@ -60,6 +60,21 @@ def from_csv(  # noqa: PLR0913  what can be said of a table and of how it is wri
     Raises:
         DataError: if the file cannot be read, or in one way only; if a named column is missing, or holds empty cells
             or values that were not declared.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import pandas as pd
+    >>> from probe import from_csv
+    >>> people = pd.DataFrame({"age": [30, 40, 50], "sex": ["f", "m", "f"], "hired": ["no", "yes", "yes"]})
+    >>> with TemporaryDirectory() as folder:
+    ...     people.to_csv(Path(folder, "people.csv"), index=False)
+    ...     data = from_csv(Path(folder, "people.csv"), label="hired", groups=["sex"])
+    >>> data.inputs
+    tensor([[30.],
+            [40.],
+            [50.]])
+    >>> data.space.names, data.classes, data.groups["sex"].tolist()
+    (('age',), ('no', 'yes'), ['f', 'm', 'f'])
     """
     groups = listed(groups, "groups")
     how = Reading(separator=separator, decimal=decimal, encoding=encoding, missing=tuple(listed(missing, "missing")))

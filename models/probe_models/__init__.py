@@ -1,6 +1,7 @@
 """A zoo of small trained networks, each with a card, and the data that they learned from.
 
->>> model, test = zoo.load("fashion-cnn"), zoo.data("fashion-mnist")
+>>> from probe import zoo
+>>> model, test = zoo.load("adult-mlp"), zoo.data("adult")
 """
 
 from __future__ import annotations
@@ -24,12 +25,24 @@ __all__ = ["adapt", "card", "data", "favourable", "load", "names", "task"]
 
 
 def names() -> tuple[str, ...]:
-    """The models of the zoo."""
+    """The models of the zoo.
+
+    >>> from probe import zoo
+    >>> "adult-mlp" in zoo.names()
+    True
+    """
     return tuple(RECIPES)
 
 
 def load(name: str | Path, device: str | torch.device | None = None) -> Model:
-    """A trained model: one of the zoo by its name, or one that `probe train` wrote by its folder."""
+    """A trained model: one of the zoo by its name, or one that `probe train` wrote by its folder.
+
+    >>> from probe import predict, zoo
+    >>> from probe.metrics import Accuracy
+    >>> model, test = zoo.load("adult-mlp"), zoo.data("adult-mlp")
+    >>> round(Accuracy()(model, predict(model, test[:1000])).value, 2)
+    0.85
+    """
     # torch takes seconds to import, and whoever asks for names needs none of it.
     from probe_models.device import device_of
     from probe_models.zoo import artefact
@@ -46,14 +59,26 @@ def adapt(
     device: str | torch.device | None = None,
     seed: int = 0,
 ) -> Model:
-    """A trained model after training on other data, from what it learned before; see `probe_models.zoo.transfer`."""
+    """A trained model after training on other data, from what it learned before; see `probe_models.zoo.transfer`.
+
+    >>> from probe import zoo
+    >>> from probe_models.training.settings import Settings
+    >>> own = zoo.data("fashion-mnist", "train")[:1000]  # doctest: +SKIP
+    >>> model = zoo.adapt("fashion-cnn", own, Settings(epochs=3), replaced=["head.*"])  # doctest: +SKIP
+    """
     from probe_models.zoo import transfer
 
     return transfer.adapt(name, data, settings, replaced=replaced, device=device, seed=seed)
 
 
 def data(name: str, split: str = "test") -> Dataset:
-    """A split of a data set, such as `adult`, or of the one that a model of the zoo is audited on."""
+    """A split of a data set, such as `adult`, or of the one that a model of the zoo is audited on.
+
+    >>> from probe import zoo
+    >>> test = zoo.data("adult")
+    >>> test.space.names[:3], test.classes
+    (('age', 'education_num', 'capital_gain'), ('<=50K', '>50K'))
+    """
     from probe_models.datasets import reader
 
     dataset: Dataset = reader(_data_of(name)).read(split)
@@ -61,21 +86,36 @@ def data(name: str, split: str = "test") -> Dataset:
 
 
 def card(name: str | Path) -> dict[str, Any]:
-    """What a model is, how it was trained, and how well it does on the test split."""
+    """What a model is, how it was trained, and how well it does on the test split.
+
+    >>> from probe import zoo
+    >>> sorted(zoo.card("adult-mlp"))
+    ['architecture', 'classes', 'data', ... 'training', 'weights']
+    """
     from probe_models.zoo.cards import read_card
 
     return read_card(folder_of(name))
 
 
 def favourable(name: str) -> str:
-    """The class of a data set that people would rather be put in; empty where there is none, as for clothes."""
+    """The class of a data set that people would rather be put in; empty where there is none, as for clothes.
+
+    >>> from probe import zoo
+    >>> zoo.favourable("adult"), zoo.favourable("fashion-mnist")
+    ('>50K', '')
+    """
     from probe_models.datasets import reader
 
     return str(getattr(reader(_data_of(name)), "FAVOURABLE", ""))
 
 
 def task(name: str) -> Task:
-    """What the labels of a data set are, or the answers of a model of the zoo: classes or numbers."""
+    """What the labels of a data set are, or the answers of a model of the zoo: classes or numbers.
+
+    >>> from probe import zoo
+    >>> zoo.task("adult")
+    Classification(classes=('<=50K', '>50K'), threshold=None, outputs='logits')
+    """
     from probe_models.datasets import reader, task_of
 
     return task_of(reader(_data_of(name)))

@@ -32,6 +32,16 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     Raises:
         UnsafeError: if the file is a plain pickle, TorchScript, a .pt2 archive, or names what is no tensor.
         DataError: if it is missing, damaged, packed, or declares more than it holds.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import torch
+    >>> from probe import read_state_dict
+    >>> with TemporaryDirectory() as folder:
+    ...     torch.save(torch.nn.Linear(2, 3).state_dict(), Path(folder, "net.pt"))
+    ...     found = read_state_dict(Path(folder, "net.pt"))
+    >>> {name: tuple(tensor.shape) for name, tensor in found.items()}
+    {'weight': (3, 2), 'bias': (3,)}
     """
     path = Path(path)
     if path.suffix not in SUFFIXES or not head(path, 2).startswith(ZIP):

@@ -26,6 +26,13 @@ def from_predict_proba(
 
     Its logits are log-probabilities, so softmax gives the probabilities back. It has no gradients. With a `threshold`,
     the second of two classes is decided for where its probability is at least that.
+
+    >>> import numpy as np
+    >>> import torch
+    >>> from probe import Space, from_predict_proba
+    >>> model = from_predict_proba(lambda rows: np.hstack([rows, 1 - rows]), Space(), classes=("high", "low"))
+    >>> model.predict(torch.tensor([[0.9], [0.2]]))
+    tensor([0, 1])
     """
 
     def forward(inputs: Tensor) -> Tensor:

@@ -22,6 +22,17 @@ def check_model(model: Model, rows: Tensor) -> None:
 
     Raises:
         ProbeError: in a sentence that says what was wrong and how to mend it.
+
+    >>> import torch
+    >>> import probe
+    >>> from probe import Model, check_model
+    >>> check_model(Model(forward=torch.nn.Linear(3, 2).eval()), torch.rand(8, 3))
+    >>> noisy = Model(forward=lambda x: torch.rand(len(x), 2) * 9)
+    >>> try:
+    ...     check_model(noisy, torch.rand(8, 3))
+    ... except probe.ProbeError as error:
+    ...     print(str(error)[:60])
+    model answers the same inputs differently when asked again (
     """
     inputs = model.check(rows[: model.batch_size or ROWS][:ROWS])
     if model.batch_size != 1:

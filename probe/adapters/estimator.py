@@ -46,6 +46,16 @@ def from_estimator(
     Raises:
         Unsupported: if it gives no probabilities.
         DataError: if its classes or features are others, or it answers the rows otherwise than the model does.
+
+    >>> import numpy as np
+    >>> import torch
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from probe import Space, from_estimator
+    >>> rows = np.linspace(0, 1, 20)[:, None]
+    >>> fitted = LogisticRegression(C=100.0).fit(rows, rows[:, 0] > 0.5)
+    >>> model = from_estimator(fitted, Space(names=("share",)))
+    >>> model.classes, model.predict(torch.tensor([[0.1], [0.9]], dtype=torch.float64))
+    (('False', 'True'), tensor([0, 1]))
     """
     _refuse_others(estimator)
     found = getattr(estimator, "classes_", None)

@@ -19,6 +19,9 @@ def from_factory(spec: str, weights: str | Path | None) -> Any:
 
     Raises:
         PlanError: if there is no such function, or it fails, exits, or returns neither.
+
+    >>> from probe import from_factory  # doctest: +SKIP
+    >>> model = from_factory("mypackage.networks:build", "weights.safetensors")  # doctest: +SKIP
     """
     factory = _find(spec)
     try:

@@ -31,6 +31,9 @@ def from_transformers(folder: str | Path, *, length: int = 0, name: str = "") ->
         DataError: if a file is missing or damaged, or config.json declares more than the weights hold.
         ShapeError: if weights are missing or misshapen, with their names.
         Unsupported: if it is no such classifier.
+
+    >>> from probe import from_transformers  # doctest: +SKIP
+    >>> model = from_transformers("saved/my-classifier", length=128)  # doctest: +SKIP
     """
     found = look(Path(folder))
     name = name or found.folder.resolve().name
@@ -47,7 +50,11 @@ def from_transformers(folder: str | Path, *, length: int = 0, name: str = "") ->
 
 
 def token_ids(folder: str | Path, texts: Sequence[str], length: int = 0) -> torch.Tensor:
-    """Texts as the ids (texts, length) that the model in a folder reads: cut at `length`, and padded to it."""
+    """Texts as the ids (texts, length) that the model in a folder reads: cut at `length`, and padded to it.
+
+    >>> from probe import token_ids  # doctest: +SKIP
+    >>> ids = token_ids("saved/my-classifier", ["a fine film", "a poor one"])  # doctest: +SKIP
+    """
     found = look(Path(folder))  # a tokenizer may be told by the config which one it is
     length = _length(found.folder, length)
     return encode(_open("AutoTokenizer", found.folder), texts, length, str(folder))

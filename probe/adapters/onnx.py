@@ -33,6 +33,9 @@ def from_onnx(path: str | Path, space: Space, classes: tuple[str, ...], name: st
         Unsupported: if it has other inputs or outputs.
         ShapeError: if its input has another shape than the examples of the space.
         ForwardError: if it fails on the first rows.
+
+    >>> from probe import Space, from_onnx  # doctest: +SKIP
+    >>> model = from_onnx("loans.onnx", Space(names=("age", "debt")), classes=("no", "yes"))  # doctest: +SKIP
     """
     path = Path(path)
     network = _Network(path)

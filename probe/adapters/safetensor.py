@@ -30,6 +30,18 @@ def read_safetensors(path: str | Path) -> dict[str, Tensor]:
     Raises:
         UnsafeError: if the file looks like a pickle.
         DataError: if it is missing, cut short, or no safetensors file.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import torch
+    >>> from safetensors.torch import save_file
+    >>> from probe import read_safetensors
+    >>> with TemporaryDirectory() as folder:
+    ...     save_file({"weight": torch.ones(2, 2)}, Path(folder, "net.safetensors"))
+    ...     found = read_safetensors(Path(folder, "net.safetensors"))
+    >>> found["weight"]
+    tensor([[1., 1.],
+            [1., 1.]])
     """
     path = Path(path)
     with _whole(path):

@@ -32,6 +32,9 @@ def from_timm(spec: str, weights: str | Path | None = None, classes: tuple[str, 
     Raises:
         PlanError: if there is no such architecture or tag, or it comes without weights.
         ShapeError: if names or shapes of the weights differ, with the differences.
+
+    >>> from probe import from_timm  # doctest: +SKIP
+    >>> model = from_timm("resnet18", "weights.safetensors", classes=("cat", "dog"))  # doctest: +SKIP
     """
     config: dict[str, Any] = {}
     if spec.startswith(FOLDER):

@@ -19,6 +19,17 @@ def load_weights(module: nn.Module, path: str | Path) -> None:
         UnsafeError: if the file is, or could hold, more than tensors; it is not opened further.
         DataError: if it is missing, cut short, or declares more than it holds.
         ShapeError: if names or shapes differ, with the differences.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import torch
+    >>> from probe import load_weights
+    >>> net, other = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+    >>> with TemporaryDirectory() as folder:
+    ...     torch.save(net.state_dict(), Path(folder, "net.pt"))
+    ...     load_weights(other, Path(folder, "net.pt"))
+    >>> torch.equal(other.weight, net.weight)
+    True
     """
     path = Path(path)
     if path.suffix in SUFFIXES:

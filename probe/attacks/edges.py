@@ -31,6 +31,16 @@ class GradArgmax(Attack):
     Raises:
         Unsupported: if the space's form is not graph.
         ShapeError: if a graph has no square adjacency.
+
+    >>> import torch
+    >>> from probe import Model, Space
+    >>> from probe.attacks import GradArgmax
+    >>> edges = torch.tensor([[[0.0, 1.0, 0.0], [1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]])  # a path of three nodes
+    >>> forward = lambda graphs: torch.stack([3 - graphs.sum((1, 2)), graphs.sum((1, 2)) - 3], 1)
+    >>> model = Model(forward=forward, space=Space(form="graph"), classes=("few edges", "many"))
+    >>> found = GradArgmax(eps=1)(model, edges, torch.tensor([1]))
+    >>> found.perturbed.sum() / 2, found.success
+    (tensor(1.), tensor([True]))
     """
 
     threat: ClassVar[Threat] = Edits("edge")

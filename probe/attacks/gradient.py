@@ -34,7 +34,19 @@ class _GradientAttack(Attack):
 
 @dataclass(frozen=True, kw_only=True)
 class FGSM(_GradientAttack):
-    """One step of length eps up the loss (Goodfellow et al. 2015, arXiv:1412.6572); its L2 form with norm="l2"."""
+    """One step of length eps up the loss (Goodfellow et al. 2015, arXiv:1412.6572); its L2 form with norm="l2".
+
+    >>> import torch
+    >>> from probe import Model
+    >>> from probe.attacks import FGSM
+    >>> weights = torch.tensor([[2.0, -2.0], [-1.0, 1.0]])
+    >>> model = Model(forward=lambda x: x @ weights, classes=("yes", "no"))
+    >>> found = FGSM(eps=0.25)(model, torch.tensor([[0.5, 0.5]]), torch.tensor([0]))
+    >>> found.perturbed
+    tensor([[0.2500, 0.7500]])
+    >>> found.success
+    tensor([True])
+    """
 
     def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
         _, _, gradient = loss_and_gradient(model.space, inputs, aim)
@@ -50,6 +62,16 @@ class PGD(_GradientAttack):
     Each example controls its own step, which after the first is at most .3 radii and halves when its loss has stopped
     rising (after arXiv:2003.01690), and keeps its best point. An example that has reached the goal is dropped from the
     batch, so strength costs time only where it is needed.
+
+    >>> import torch
+    >>> from probe import Model
+    >>> from probe.attacks import PGD
+    >>> weights = torch.tensor([[2.0, -2.0], [-1.0, 1.0]])
+    >>> model = Model(forward=lambda x: x @ weights, classes=("yes", "no"))
+    >>> x, y = torch.tensor([[0.5, 0.5], [1.0, 0.0]]), torch.tensor([0, 0])
+    >>> found = PGD(eps="1/4", norm="l2", steps=10)(model, x, y)
+    >>> found.success, found.distance(2)
+    (tensor([ True, False]), tensor([0.2500, 0.2500]))
     """
 
     finds: ClassVar[str] = "fgsm"  # its first point

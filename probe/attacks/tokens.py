@@ -33,6 +33,17 @@ class HotFlip(Attack):
 
     The loss is the log-odds of an error. Nothing is random. The words that fit grammar or sense are not told apart from
     others: what falls here may not read as a person would write it.
+
+    >>> import torch
+    >>> from probe import Model, Space
+    >>> from probe.attacks import HotFlip
+    >>> vectors = torch.tensor([[0.0], [1.0], [-2.0]])  # of an absent word, "good" and "bad"
+    >>> words = Space(form="tokens", words=("", "good", "bad"), special=(0,), bounds=(0, 2))
+    >>> forward = lambda points: torch.cat([-points.sum(1), points.sum(1)], 1)
+    >>> model = Model(forward=forward, embed=lambda ids: vectors[ids], space=words, classes=("bad", "good"))
+    >>> found = HotFlip(eps=1)(model, torch.tensor([[1, 1, 0]]), torch.tensor([1]))
+    >>> words.describe(found.perturbed)
+    [['bad', 'good', '']]
     """
 
     threat: ClassVar[Threat] = Edits("word")

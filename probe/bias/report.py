@@ -45,6 +45,15 @@ class BiasReport:
         favourable: the outcome that counts as favourable, and whether somebody named it; None where numbers are
             compared, whose tables have means in place of rates
         notices: what a reader should know of the data first, in sentences
+
+    >>> import pandas as pd
+    >>> from probe import bias
+    >>> groups = pd.DataFrame({"sex": ["f"] * 100 + ["m"] * 100})
+    >>> report = bias.audit(None, [1] * 30 + [0] * 70 + [1] * 60 + [0] * 40, groups)
+    >>> report.groups[["group", "n", "selection_rate"]].values.tolist()
+    [['f', 100, 0.3], ['m', 100, 0.6]]
+    >>> [finding.check for finding in report.findings if finding.status == "fail"]
+    ['demographic parity difference by sex', 'demographic parity ratio by sex']
     """
 
     groups: pd.DataFrame
@@ -116,6 +125,15 @@ def audit(  # noqa: PLR0913 - data, then settings by name, each with a default
 
     Raises:
         DataError: the data are not what they should be, such as a third label, or rows that do not match
+
+    >>> import pandas as pd
+    >>> from probe import bias
+    >>> groups = pd.DataFrame({"sex": ["f"] * 100 + ["m"] * 100})
+    >>> decided = ["yes"] * 30 + ["no"] * 70 + ["yes"] * 60 + ["no"] * 40
+    >>> report = bias.audit(None, decided, groups, favourable="yes")
+    >>> gap = report.disparities.set_index("metric").loc["demographic_parity_difference"]
+    >>> round(gap["estimate"], 2), gap["status"]
+    (np.float64(0.3), 'fail')
     """
     settings = settings_of(
         missing, thresholds=thresholds, min_group_size=min_group_size, level=level, seed=seed, draws=draws,

@@ -21,7 +21,12 @@ LARGEST = 1e100  # of a number whose third power is taken
 
 @dataclass(frozen=True)
 class Favourable:
-    """The outcome that people would rather have, and whether somebody said so."""
+    """The outcome that people would rather have, and whether somebody said so.
+
+    >>> from probe.bias import Favourable
+    >>> str(Favourable("yes")), str(Favourable("1", assumed=True))
+    ('yes', '1 (assumed)')
+    """
 
     value: str
     assumed: bool = False

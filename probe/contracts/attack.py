@@ -34,6 +34,23 @@ class Attack(Method, ABC):
 
     It either has a budget, a setting that says how much may be changed, or makes the change as small as it can: then
     `budget` is "", and one run tells what happens at every budget.
+
+    >>> import torch
+    >>> from probe import Model
+    >>> from probe.contracts import Aim, Attack
+    >>> from dataclasses import dataclass
+    >>> from probe.method import param
+    >>> from probe.threats import Ball
+    >>> @dataclass(frozen=True, kw_only=True)
+    ... class Darken(Attack):
+    ...     'All coordinates smaller by eps.'
+    ...     eps: float = param(0.1, "by how much", low=0.0)
+    ...     threat = Ball(torch.inf)
+    ...     def perturb(self, model: Model, inputs: torch.Tensor, aim: Aim) -> torch.Tensor:
+    ...         return model.space.project(inputs - aim.budget[:, None].to(inputs), inputs)
+    >>> model = Model(forward=lambda x: 4 * torch.cat([x, 1 - x], 1), classes=("high", "low"))
+    >>> Darken(eps=0.25)(model, torch.tensor([[0.6], [0.9]]), torch.tensor([0, 0])).success
+    tensor([ True, False])
     """
 
     family: ClassVar[str] = "attack"

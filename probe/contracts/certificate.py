@@ -23,6 +23,19 @@ class Certificate(Method, ABC):
 
     Only a certificate of the model itself can show that the model is robust; one of a model that is made of it, such as
     the vote of its answers under noise, says so in `certifies`.
+
+    >>> import torch
+    >>> from probe import Certificate, Model
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True, kw_only=True)
+    ... class Linear(Certificate):
+    ...     'A bound for logits that change by at most 4 where the input changes by 1.'
+    ...     def certify(self, model: Model, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    ...         logits = model.logits(inputs)
+    ...         return model.decide(logits), logits.diff().abs()[:, 0] / 8
+    >>> model = Model(forward=lambda x: 4 * torch.cat([x, 1 - x], 1))
+    >>> Linear()(model, torch.tensor([[0.9], [0.4]]), torch.tensor([0, 1])).radius
+    tensor([0.4000, 0.1000])
     """
 
     family: ClassVar[str] = "certificate"

@@ -24,7 +24,19 @@ _SUMS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Explainer(Method, ABC):
-    """Says how much each input coordinate speaks for a class."""
+    """Says how much each input coordinate speaks for a class.
+
+    >>> import torch
+    >>> from probe import Explainer, Model
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True, kw_only=True)
+    ... class Brightness(Explainer):
+    ...     'Bright coordinates, whatever the model does with them.'
+    ...     def attribute(self, model: Model, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    ...         return inputs
+    >>> Brightness()(Model(forward=lambda x: x), torch.tensor([[0.5, 0.25]])).values
+    tensor([[0.5000, 0.2500]])
+    """
 
     family: ClassVar[str] = "explainer"
     needs: ClassVar[frozenset[Need]] = frozenset()  # "gradients": inputs are numbers; of tokens, their embeddings

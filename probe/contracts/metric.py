@@ -18,7 +18,24 @@ R = TypeVar("R", bound=AnyResult)
 
 
 class Metric(Reducer, ABC, Generic[R]):
-    """Gathers evidence from each example of a result and reduces it to one number."""
+    """Gathers evidence from each example of a result and reduces it to one number.
+
+    >>> import torch
+    >>> from typing import ClassVar
+    >>> from probe import Metric, Model, Prediction
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True, kw_only=True)
+    ... class Confidence(Metric[Prediction]):
+    ...     'The probability of the answer, in [0, 1]; higher is surer.'
+    ...     lens: ClassVar[str] = "performance"
+    ...     unit: ClassVar[str] = "share"
+    ...     def measure(self, model: Model, result: Prediction) -> torch.Tensor:
+    ...         return result.probabilities.max(1).values
+    >>> model = Model(forward=lambda x: torch.cat([x, -x], 1))
+    >>> answers = Prediction.of(model, torch.zeros(3, 1), torch.zeros(3, dtype=torch.long))
+    >>> Confidence()(model, answers).value
+    0.5
+    """
 
     family: ClassVar[str] = "metric"
     columns: ClassVar[tuple[str, ...]] = ("evidence",)  # what the evidence of an example holds

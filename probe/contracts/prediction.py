@@ -15,7 +15,15 @@ ALIKE = 1e-3  # rounding of a probability, in another batch or on another machin
 
 
 def predict(model: Model, data: Dataset) -> Prediction:
-    """The model's answers to a dataset."""
+    """The model's answers to a dataset.
+
+    >>> import torch
+    >>> from probe import Dataset, Model, predict
+    >>> model = Model(forward=lambda x: 4 * torch.cat([x, 1 - x], 1), classes=("high", "low"))
+    >>> predict(model, Dataset(torch.tensor([[0.9], [0.2]]), torch.tensor([0, 0])))
+    Prediction: 1 of 2 examples right
+      2 classes
+    """
     inputs = model.check(data.inputs)
     return Prediction.of(model, inputs, model.check_labels(data.labels, inputs))
 

@@ -15,7 +15,26 @@ from probe.shapes import Evidence, Inputs, Labels
 
 
 class Survey(Reducer, ABC):
-    """Gathers evidence from every example of a dataset about items, such as features, and reduces it item by item."""
+    """Gathers evidence from every example of a dataset about items, such as features, and reduces it item by item.
+
+    >>> import torch
+    >>> from typing import ClassVar
+    >>> from probe import Dataset, Model, Space, Survey
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True, kw_only=True)
+    ... class Present(Survey):
+    ...     'How often each feature is above 0.'
+    ...     asks: ClassVar[str] = "share of the rows that have it"
+    ...     unit: ClassVar[str] = "share"
+    ...     def items(self, model: Model, inputs: torch.Tensor) -> tuple[str, ...]:
+    ...         return model.space.feature_names(inputs)
+    ...     def examine(self, model: Model, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    ...         return (inputs > 0).float()
+    >>> model = Model(forward=lambda x: 4 * x, space=Space(names=("age", "debt")))
+    >>> data = Dataset(torch.tensor([[1.0, 0.0], [1.0, 1.0]]), torch.tensor([0, 1]), space=model.space)
+    >>> Present()(model, data).to_frame()["value"].tolist()
+    [1.0, 0.5]
+    """
 
     family: ClassVar[str] = "survey"
     lens: ClassVar[Lens] = "explanation"  # the chapter that its table stands in

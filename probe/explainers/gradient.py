@@ -20,6 +20,14 @@ class Saliency(Explainer):
 
     Raises:
         Unsupported: if the space has a category, since no step along a one-hot column leads to a real input.
+
+    >>> import torch
+    >>> from probe import Model
+    >>> from probe.explainers import Saliency
+    >>> weights = torch.tensor([[2.0, 0.0], [-1.0, 0.0]])
+    >>> model = Model(forward=lambda x: x @ weights, classes=("yes", "no"))
+    >>> Saliency()(model, torch.tensor([[0.5, 0.5]]), torch.tensor([0])).values
+    tensor([[ 2., -1.]])
     """
 
     needs: ClassVar[frozenset[Need]] = frozenset({"gradients"})
@@ -41,6 +49,14 @@ class InputXGradient(Explainer):
     """The gradient times the input, which for a linear model is each coordinate's share (arXiv:1605.01713).
 
     Values are in output units. They add up to the output only where the model is linear and has no bias.
+
+    >>> import torch
+    >>> from probe import Model
+    >>> from probe.explainers import InputXGradient
+    >>> weights = torch.tensor([[2.0, 0.0], [-1.0, 0.0]])
+    >>> model = Model(forward=lambda x: x @ weights, classes=("yes", "no"))
+    >>> InputXGradient()(model, torch.tensor([[0.5, 0.25]]), torch.tensor([0])).values
+    tensor([[ 1.0000, -0.2500]])
     """
 
     needs: ClassVar[frozenset[Need]] = frozenset({"gradients"})
@@ -57,6 +73,15 @@ class IntegratedGradients(Explainer):
     That is Gauss-Legendre, exact where the gradient is a polynomial of degree 2 * steps - 1 along the path. Where the
     values of an example do not add up, its path is divided into pieces of up to 8 points, and those pieces that do not
     add up are halved.
+
+    >>> import torch
+    >>> from probe import Model, Space
+    >>> from probe.explainers import IntegratedGradients
+    >>> forward = lambda x: torch.stack([4 * x[:, 0] * x[:, 1], torch.zeros(len(x))], 1)
+    >>> model = Model(forward=forward, space=Space(reference=torch.zeros(1, 2)))
+    >>> found = IntegratedGradients()(model, torch.tensor([[1.0, 0.5]]), torch.tensor([0]))
+    >>> found.values  # their sum is 4 * 1.0 * 0.5, the output here minus that at the reference
+    tensor([[1., 1.]])
     """
 
     needs: ClassVar[frozenset[Need]] = frozenset({"gradients", "reference"})

@@ -49,6 +49,15 @@ class KernelShap(Explainer):
     Raises:
         RangeError: if there are fewer coalitions than two per feature.
         Unsupported: if the space has no reference.
+
+    >>> import torch
+    >>> from probe import Model, Space
+    >>> from probe.explainers import KernelShap
+    >>> forward = lambda x: torch.stack([4 * x[:, 0] * x[:, 1], torch.zeros(len(x))], 1)
+    >>> model = Model(forward=forward, space=Space(reference=torch.zeros(1, 2)))
+    >>> found = KernelShap()(model, torch.tensor([[1.0, 0.5]]), torch.tensor([0]))
+    >>> found.values.round(decimals=4)
+    tensor([[1., 1.]])
     """
 
     needs: ClassVar[frozenset[Need]] = frozenset({"reference"})

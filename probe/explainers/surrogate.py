@@ -38,6 +38,14 @@ class Lime(Explainer):
     Raises:
         RangeError: if ridge is 0 and there are too few samples for a fit.
         Unsupported: if the space has no reference.
+
+    >>> import torch
+    >>> from probe import Model, Space
+    >>> from probe.explainers import Lime
+    >>> weights = torch.tensor([[2.0, 0.0], [-1.0, 0.0]])
+    >>> model = Model(forward=lambda x: x @ weights, space=Space(reference=torch.zeros(1, 2)))
+    >>> Lime(ridge=0.0)(model, torch.tensor([[0.5, 0.5]]), torch.tensor([0])).values.round(decimals=4)
+    tensor([[ 1.0000, -0.5000]])
     """
 
     needs: ClassVar[frozenset[Need]] = frozenset({"reference"})

@@ -93,6 +93,16 @@ class Deletion(_Curve):
     own, in output units, within [-1, 1] for probabilities; higher is better, and 0 is no better than a random order.
     Features that equal the mean reference, such as absent words and the black around an image, are in no order: to know
     which they are is no merit of an explanation.
+
+    >>> import torch
+    >>> from probe import Model, Space
+    >>> from probe.explainers import InputXGradient
+    >>> from probe.metrics import Deletion
+    >>> weights = torch.tensor([[8.0, 0.0], [2.0, 0.0], [1.0, 0.0], [0.0, 0.0]])
+    >>> model = Model(forward=lambda x: x @ weights, space=Space(reference=torch.zeros(1, 4)))
+    >>> found = InputXGradient()(model, torch.ones(1, 4), torch.tensor([0]))
+    >>> round(Deletion()(model, found).value, 2)  # above 0: better than a random order, in logits here
+    3.12
     """
 
     reduction: ClassVar[str] = "random minus own"
@@ -108,6 +118,16 @@ class Insertion(_Curve):
 
     As Deletion, but features are shown one after another on the mean reference. The value is own minus random, in
     output units, within [-1, 1] for probabilities; higher is better, and 0 is no better than a random order.
+
+    >>> import torch
+    >>> from probe import Model, Space
+    >>> from probe.explainers import InputXGradient
+    >>> from probe.metrics import Insertion
+    >>> weights = torch.tensor([[8.0, 0.0], [2.0, 0.0], [1.0, 0.0], [0.0, 0.0]])
+    >>> model = Model(forward=lambda x: x @ weights, space=Space(reference=torch.zeros(1, 4)))
+    >>> found = InputXGradient()(model, torch.ones(1, 4), torch.tensor([0]))
+    >>> round(Insertion()(model, found).value, 2)  # above 0: better than a random order, in logits here
+    3.12
     """
 
     reduction: ClassVar[str] = "own minus random"
@@ -127,6 +147,15 @@ class Completeness(Metric[Attribution]):
 
     Raises:
         Unsupported: if the attribution's method promises no sum.
+
+    >>> import torch
+    >>> from probe import Model, Space
+    >>> from probe.explainers import IntegratedGradients
+    >>> from probe.metrics import Completeness
+    >>> model = Model(forward=lambda x: torch.cat([9 * x**3, 0 * x], 1), space=Space(reference=torch.zeros(1, 1)))
+    >>> found = IntegratedGradients()(model, torch.tensor([[0.5]]), torch.tensor([0]))
+    >>> Completeness()(model, found).value < 1e-5
+    True
     """
 
     lens: ClassVar[Lens] = "explanation"

@@ -23,6 +23,15 @@ class Accuracy(Proportion[Prediction]):
 
     Where each example has several decisions, labels or places, it is the share of these. Of a regression it is the
     share of answers within the tolerance.
+
+    >>> import torch
+    >>> from probe import Dataset, Model, predict
+    >>> from probe.metrics import Accuracy
+    >>> model = Model(forward=lambda x: 4 * torch.cat([x, 1 - x], 1), classes=("high", "low"))
+    >>> data = Dataset(torch.tensor([[0.9], [0.2], [0.6], [0.7]]), torch.tensor([0, 1, 0, 1]))
+    >>> scores = Accuracy()(model, predict(model, data))
+    >>> scores.value, [round(end, 2) for end in scores.interval()]
+    (0.75, [0.3, 0.95])
     """
 
     lens: ClassVar[Lens] = "performance"
@@ -43,7 +52,16 @@ class Accuracy(Proportion[Prediction]):
 
 @dataclass(frozen=True, kw_only=True)
 class ExactMatch(Proportion[Prediction]):
-    """Share of examples of which every label is right, or the class at every place, in [0, 1]; higher is better."""
+    """Share of examples of which every label is right, or the class at every place, in [0, 1]; higher is better.
+
+    >>> import torch
+    >>> from probe import Dataset, Model, MultiLabel, predict
+    >>> from probe.metrics import ExactMatch
+    >>> model = Model(forward=lambda x: 4 * x - 2, task=MultiLabel(("warm", "wet")))
+    >>> data = Dataset(torch.tensor([[0.9, 0.8], [0.1, 0.7]]), torch.tensor([[1, 1], [0, 0]]))
+    >>> ExactMatch()(model, predict(model, data)).value
+    0.5
+    """
 
     lens: ClassVar[Lens] = "performance"
     columns: ClassVar[tuple[str, ...]] = ("correct",)
@@ -66,6 +84,14 @@ class CalibrationError(Metric[Prediction]):
 
     Confidence is the probability of the most likely class and accuracy how often that is the label, whatever threshold
     the decision has: probabilities are calibrated, decisions are not.
+
+    >>> import torch
+    >>> from probe import Dataset, Model, predict
+    >>> from probe.metrics import CalibrationError
+    >>> model = Model(forward=lambda x: torch.cat([x, -x], 1), classes=("yes", "no"))
+    >>> data = Dataset(torch.full((4, 1), 1.0), torch.tensor([0, 0, 0, 1]))  # sure at 88 %, right in 75 %
+    >>> round(CalibrationError()(model, predict(model, data)).value, 3)
+    0.131
     """
 
     lens: ClassVar[Lens] = "performance"
@@ -104,6 +130,14 @@ class AreaUnderROC(Metric[Prediction]):
 
     Raises:
         Unsupported: if there are more classes than two.
+
+    >>> import torch
+    >>> from probe import Dataset, Model, predict
+    >>> from probe.metrics import AreaUnderROC
+    >>> model = Model(forward=lambda x: torch.cat([-x, x], 1), classes=("no", "yes"))
+    >>> data = Dataset(torch.tensor([[0.1], [0.4], [0.3], [0.8]]), torch.tensor([0, 0, 1, 1]))
+    >>> AreaUnderROC()(model, predict(model, data)).value
+    0.75
     """
 
     lens: ClassVar[Lens] = "performance"
@@ -132,6 +166,15 @@ class RobustAccuracy(Proportion[Perturbation]):
     Another model than was attacked is asked anew, which shows how far the attack transfers. An example that
     the attacked model got wrong from the start is judged as it is. An upper bound of the truth: a stronger attack can
     only lower it.
+
+    >>> import torch
+    >>> from probe import Model
+    >>> from probe.attacks import FGSM
+    >>> from probe.metrics import RobustAccuracy
+    >>> model = Model(forward=lambda x: 4 * torch.cat([x, 1 - x], 1), classes=("high", "low"))
+    >>> attacked = FGSM(eps=0.1)(model, torch.tensor([[0.9], [0.55], [0.2]]), torch.tensor([0, 0, 1]))
+    >>> round(RobustAccuracy()(model, attacked).value, 3)
+    0.667
     """
 
     lens: ClassVar[Lens] = "robustness"

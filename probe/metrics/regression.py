@@ -87,6 +87,14 @@ class RSquared(_OfNumbers):
     """Share of the labels' variance that the answers explain, at most 1; higher is better.
 
     At 0 the answers are no better than the mean of the labels. Of several outputs it is the mean over them.
+
+    >>> import torch
+    >>> from probe import Dataset, Model, Regression, predict
+    >>> from probe.metrics import RSquared
+    >>> model = Model(forward=lambda x: x.sum(1), task=Regression(("price",)))
+    >>> data = Dataset(torch.tensor([[0.0], [0.5], [1.0]]), torch.tensor([0.0, 0.5, 0.5]))
+    >>> round(RSquared()(model, predict(model, data)).value, 3)
+    -0.5
     """
 
     reduction: ClassVar[str] = "r squared"

@@ -20,6 +20,15 @@ class Sparseness(Metric[Attribution]):
     0 where all features have values of one size, also where none has any, and 1 - 1/n where one of n has all
     (Hurley and Rickard 2009, arXiv:0811.4706); higher is better for a reader, and says nothing of whether the features
     are the right ones.
+
+    >>> import torch
+    >>> from probe import Model
+    >>> from probe.explainers import Saliency
+    >>> from probe.metrics import Sparseness
+    >>> weights = torch.tensor([[4.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]])  # one feature of four
+    >>> model = Model(forward=lambda x: x @ weights)
+    >>> Sparseness()(model, Saliency()(model, torch.full((1, 4), 0.5))).value
+    0.75
     """
 
     lens: ClassVar[Lens] = "explanation"

@@ -21,7 +21,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Attribution(AnyResult):
-    """How much each coordinate spoke for its target class; positive speaks for it. Shaped as the inputs."""
+    """How much each coordinate spoke for its target class; positive speaks for it. Shaped as the inputs.
+
+    >>> import torch
+    >>> from probe import Model, Space
+    >>> from probe.explainers import InputXGradient
+    >>> weights = torch.tensor([[2.0, 0.0], [-1.0, 0.0]])
+    >>> model = Model(forward=lambda x: x @ weights, space=Space(names=("age", "debt")))
+    >>> found = InputXGradient()(model, torch.tensor([[0.5, 0.25], [0.0, 1.0]]), torch.tensor([0, 0]))
+    >>> found.to_frame().to_dict("list")
+    {'age': [1.0, 0.0], 'debt': [-0.25, -1.0]}
+    >>> found[0].values
+    tensor([[ 1.0000, -0.2500]])
+    """
 
     per_row: ClassVar[tuple[str, ...]] = ("values", "inputs", "targets")
 

@@ -27,7 +27,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Perturbation(AnyResult):
-    """Inputs before and after an attack. Inputs that had reached its goal from the start are left as they were."""
+    """Inputs before and after an attack. Inputs that had reached its goal from the start are left as they were.
+
+    >>> import torch
+    >>> from probe import Model
+    >>> from probe.attacks import FGSM
+    >>> model = Model(forward=lambda x: 4 * torch.cat([x, 1 - x], 1), classes=("high", "low"))
+    >>> found = FGSM(eps=0.2)(model, torch.tensor([[0.6], [0.9]]), torch.tensor([0, 0]))
+    >>> found.success, found.distance().round(decimals=2)
+    (tensor([ True, False]), tensor([0.2000, 0.2000]))
+    >>> found.to_frame()[["label", "clean", "attacked"]].to_dict("list")
+    {'label': ['high', 'high'], 'clean': ['high', 'high'], 'attacked': ['low', 'high']}
+    """
 
     per_row: ClassVar[tuple[str, ...]] = (
         *("inputs", "perturbed", "clean", "attacked"),

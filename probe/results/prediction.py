@@ -18,6 +18,15 @@ class Prediction(AnyResult):
 
     It knows whose answer it is, where a model made it: metrics of a Prediction hold no inputs, so they cannot ask
     another model.
+
+    >>> import torch
+    >>> from probe import Model, Prediction
+    >>> model = Model(forward=lambda x: 4 * torch.cat([x, 1 - x], 1), classes=("high", "low"))
+    >>> found = Prediction.of(model, torch.tensor([[0.9], [0.2]]), torch.tensor([0, 0]))
+    >>> found.correct
+    tensor([1., 0.])
+    >>> found.to_frame()[["label", "predicted"]].to_dict("list")
+    {'label': ['high', 'high'], 'predicted': ['high', 'low']}
     """
 
     per_row: ClassVar[tuple[str, ...]] = ("logits", "labels")

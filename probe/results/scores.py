@@ -27,7 +27,20 @@ class Measure(Protocol):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Scores(AnyResult):
-    """One metric's evidence for every example."""
+    """One metric's evidence for every example.
+
+    >>> import torch
+    >>> from probe import Dataset, Model, predict
+    >>> from probe.metrics import Accuracy
+    >>> model = Model(forward=lambda x: 4 * torch.cat([x, 1 - x], 1))
+    >>> data = Dataset(torch.tensor([[0.9], [0.2], [0.6], [0.7]]), torch.tensor([0, 1, 0, 1]))
+    >>> scores = Accuracy()(model, predict(model, data))
+    >>> scores.value
+    0.75
+    >>> import pandas as pd
+    >>> scores.by(pd.Series(["f", "m", "f", "m"], name="sex"))[["group", "n", "value"]].values.tolist()
+    [['f', 2, 1.0], ['m', 2, 0.5]]
+    """
 
     per_row: ClassVar[tuple[str, ...]] = ("evidence",)
 

@@ -10,7 +10,12 @@ from probe.study.cells import Cell
 
 
 class Standing(NamedTuple):
-    """Where a study stands."""
+    """Where a study stands.
+
+    >>> from probe.study import Standing
+    >>> str(Standing(cell="fgsm", done=20, total=100, number=1, cells=4, left=90.0))
+    '1 of 4: fgsm, 20 of 100 examples, about 90 s left'
+    """
 
     cell: str  # the one that is run
     done: int  # of its examples
@@ -28,7 +33,11 @@ Told = Callable[[Standing], object]
 
 
 def to_stderr(standing: Standing) -> None:
-    """Show where a study stands: one line that changes on a terminal, else a line for each cell that ends."""
+    """Show where a study stands: one line that changes on a terminal, else a line for each cell that ends.
+
+    >>> from probe.study import Standing, to_stderr
+    >>> to_stderr(Standing(cell="fgsm", done=20, total=100, number=1, cells=4, left=90.0))
+    """
     ends = standing.done == standing.total
     if sys.stderr.isatty():
         sys.stderr.write(f"\r\x1b[K{standing}" + "\n" * ends)

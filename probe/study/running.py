@@ -65,6 +65,15 @@ def run(  # noqa: PLR0913  three that a study is of, and by name: what is asked,
     Raises:
         DataError: if there is nothing to do, or what is named has no use.
         ExistsError: if `out` holds something else.
+
+    >>> import torch
+    >>> from probe import Dataset, Model, study, sweep
+    >>> from probe.attacks import PGD
+    >>> model = Model(forward=lambda x: 4 * torch.cat([x, 1 - x], 1))
+    >>> data = Dataset(torch.tensor([[0.9], [0.6]]), torch.tensor([0, 0]))
+    >>> found = study.run(sweep(PGD(), steps=[1, 5]), model, data, eps=[0.05, 0.2], progress=None)
+    >>> found[["settings", "eps", "value", "n"]].values.tolist()
+    [['steps=1', 0.05, 1.0, 2], ['steps=1', 0.2, 0.5, 2], ['steps=5', 0.05, 1.0, 2], ['steps=5', 0.2, 0.5, 2]]
     """
     if len(data) == 0:
         raise DataError(f"{data.name} holds no examples; give one at least")
@@ -104,6 +113,18 @@ def read(out: str | Path) -> pd.DataFrame:
 
     Raises:
         DataError: if it holds no study, or a damaged one.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> import torch
+    >>> from probe import Dataset, Model, study
+    >>> from probe.attacks import FGSM
+    >>> model = Model(forward=lambda x: 4 * torch.cat([x, 1 - x], 1))
+    >>> data = Dataset(torch.tensor([[0.9], [0.6]]), torch.tensor([0, 0]))
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = study.run(FGSM(), model, data, eps=[0.05, 0.2], out=f"{folder}/sweep", progress=None)
+    ...     found = study.read(f"{folder}/sweep")
+    >>> found[["method", "eps", "value"]].values.tolist()
+    [['fgsm', 0.05, 1.0], ['fgsm', 0.2, 0.5]]
     """
     return table(row for record in Folder(out).records() for row in rows_of(record))
 

@@ -31,6 +31,13 @@ class Classification(Task):
 
     A network may return a logit for each class, or one logit or probability of the second of two, or probabilities.
     One logit z becomes (-z/2, z/2), probabilities become their logarithms.
+
+    >>> import numpy as np
+    >>> from probe import Classification
+    >>> task = Classification(("no", "yes"), threshold=0.3)
+    >>> logits = np.array([[1.0, 0.5], [2.0, 0.0]])
+    >>> task.predict(logits), task.probabilities(logits).round(2)[:, 1]
+    (array([1, 0]), array([0.38, 0.12]))
     """
 
     kind: ClassVar[str] = "classification"

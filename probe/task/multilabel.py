@@ -17,6 +17,13 @@ class MultiLabel(Task):
     """Several labels, each true or not: a label is decided for where its probability reaches its threshold.
 
     Labels are 0 or 1, (rows, labels). What is measured is measured of each label; a row is wrong where any label is.
+
+    >>> import numpy as np
+    >>> from probe import MultiLabel
+    >>> task = MultiLabel(("warm", "wet"), threshold=0.5)
+    >>> task.predict(np.array([[2.0, -1.0], [0.5, 0.1]]))
+    array([[1, 0],
+           [1, 1]])
     """
 
     kind: ClassVar[str] = "multi-label"

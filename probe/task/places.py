@@ -19,6 +19,12 @@ class Places(Classification):
 
     A row is wrong where any place is. What an explanation is of must be named: `index((place, class))` is the target
     of a class at a place, its number in the logits of a row. `only(place)` is the task of one place.
+
+    >>> import numpy as np
+    >>> from probe import Places
+    >>> task = Places(("name", "other"))
+    >>> task.predict(np.array([[[2.0, 0.0], [0.0, 1.0], [0.0, 3.0]]]))  # of one text of three words
+    array([[0, 1, 1]])
     """
 
     kind: ClassVar[str] = "places"

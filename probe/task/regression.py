@@ -18,6 +18,12 @@ class Regression(Task):
     """Numbers. An answer within the tolerance of its label is right; without one none is right or wrong.
 
     Labels are decimal numbers, (rows,) of one output, (rows, outputs) of several.
+
+    >>> import numpy as np
+    >>> from probe import Regression
+    >>> task = Regression(("price",), tolerance=1.0)
+    >>> task.wrong(np.array([[10.0], [12.0]]), np.array([10.5, 15.0]))
+    array([False,  True])
     """
 
     kind: ClassVar[str] = "regression"

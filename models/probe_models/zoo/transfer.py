@@ -1,6 +1,7 @@
 """Transfer learning: a network begins with what another one learned, and parts of it are new.
 
->>> model = zoo.adapt("fashion-cnn", data, Settings(epochs=30, freeze={"blocks.*": 0.3}), replaced=["head.*"])
+>>> how = Settings(epochs=30, freeze={"blocks.*": 0.3})  # doctest: +SKIP
+>>> model = zoo.adapt("fashion-cnn", data, how, replaced=["head.*"])  # doctest: +SKIP
 
 Globs say what is replaced: weights that are drawn, and statistics of the inputs that are taken from the new rows. The
 mean and deviation that inputs are standardised by are kept unless named (`standardise.*`): what layers learned is of

@@ -22,7 +22,8 @@ REFUSED = ("smoothing", "class_weights", "mixup", "adversary", "balance")
 class OwnLoss(Objective):
     """The mean over the rows of a function of outputs and labels, whatever shape either has.
 
-    >>> fit(network, data, Settings(), objective=lambda outputs, labels: (outputs[:, 0] - labels).abs(), device=cpu)
+    >>> loss = lambda outputs, labels: (outputs[:, 0] - labels).abs()
+    >>> fit(network, data, Settings(), objective=loss, device=cpu)  # doctest: +SKIP
     """
 
     is_of: ClassVar[str] = "objective= is a loss of one's own"

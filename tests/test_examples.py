@@ -1,0 +1,55 @@
+"""Each public name has an example in its docstring, and every example of the library gives what it says."""
+
+import doctest
+import importlib
+import inspect
+from pathlib import Path
+
+import probe_models
+import pytest
+
+import probe
+from probe.registry import discover
+
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+HOUSES = ("attacks", "bias", "certificates", "explainers", "metrics", "study", "surveys", "zoo", "goals")
+FAMILIES = ("explainer", "attack", "certificate", "survey", "metric")
+
+
+def public():
+    """What the rooms offer, by name: classes and functions, as people import them."""
+    rooms = {"probe": probe} | {f"probe.{name}": importlib.import_module(f"probe.{name}") for name in HOUSES}
+    named = {f"{room}.{name}": getattr(home, name) for room, home in rooms.items() for name in offered(home)}
+    named |= {"probe.audit": importlib.import_module("probe.auditing").audit}
+    named |= {kind.name(): kind for family in FAMILIES for kind in discover(family).values()}
+    return {name: value for name, value in named.items() if inspect.isclass(value) or inspect.isfunction(value)}
+
+
+def offered(room):
+    said = getattr(room, "__all__", None)
+    own = [name for name, value in vars(room).items() if getattr(value, "__module__", "") == room.__name__]
+    return said if said is not None else [name for name in own if not name.startswith("_")]
+
+
+PUBLIC = public()
+
+
+def with_examples():
+    """The modules whose source holds an example."""
+    for home in (probe, probe_models):
+        for path in sorted(Path(home.__path__[0]).rglob("*.py")):
+            if ">>> " in path.read_text(encoding="utf-8"):
+                parts = path.relative_to(Path(home.__path__[0]).parent).with_suffix("").parts
+                yield ".".join(part for part in parts if part != "__init__")
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC))
+def test_a_public_name_has_an_example(name):
+    assert ">>>" in (PUBLIC[name].__doc__ or ""), f"{name}: write an example that a newcomer learns from"
+
+
+@pytest.mark.parametrize("name", list(with_examples()))
+def test_the_examples_of_a_module_give_what_they_say(name):
+    module = importlib.import_module(name)
+    found = doctest.testmod(module, optionflags=FLAGS)
+    assert found.failed == 0, f"{name}: {found.failed} of {found.attempted} examples fail; see the output"
