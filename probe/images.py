@@ -30,6 +30,42 @@ ORIENTATION = 0x0112  # the tag of a photo that says how the camera was held; fr
 Size = tuple[int, int]  # height and width
 
 
+@dataclass(frozen=True, eq=False)
+class Files:
+    """Images in a folder, which are read when they are asked for: `files[torch.tensor([3, 1])]` is a Dataset."""
+
+    paths: tuple[Path, ...]
+    labels: Tensor  # (rows,)
+    size: Size
+    channels: int
+    classes: tuple[str, ...]
+    name: str
+    notices: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, rows: Tensor) -> Dataset:
+        """Some of the images, in the order of their numbers.
+
+        Raises:
+            DataError: if a file cannot be read.
+        """
+        pixels = np.empty((len(rows), self.channels, *self.size), dtype=np.float32)
+        for place, row in enumerate(rows.tolist()):
+            pixels[place] = _read(self.paths[row], self.size, self.channels)
+        return Dataset(
+            torch.from_numpy(pixels),
+            self.labels[rows],
+            space=image_space(self.channels, *self.size),
+            classes=self.classes,
+            name=self.name,
+            rows=rows,
+            source=f"{len(self):,} images of {self.name}",
+            notices=self.notices,
+        )
+
+
 def from_folder(
     folder: str | Path, *, size: Size | None = None, channels: int = 3, classes: Sequence[str] | None = None
 ) -> Dataset:
@@ -58,6 +94,15 @@ def from_folder(
     >>> data.inputs.shape, data.classes
     (torch.Size([2, 3, 8, 8]), ('dark', 'light'))
     """
+    files = files_in(folder, size=size, channels=channels, classes=classes)
+    _check_memory(len(files), (channels, *files.size))
+    return files[torch.arange(len(files))]
+
+
+def files_in(
+    folder: str | Path, *, size: Size | None = None, channels: int = 3, classes: Sequence[str] | None = None
+) -> Files:
+    """The images in FOLDER/CLASS/FILE, to be read when they are asked for; arguments and errors as of `from_folder`."""
     folder = Path(folder)
     if not folder.is_dir():
         raise DataError(f"{folder} is no folder; give one with a subfolder of images for each class")
@@ -75,19 +120,15 @@ def from_folder(
             raise DataError(f"{folder / name} holds no image; expected files such as photo.png or photo.jpg")
     if len(names) < 2:
         raise DataError(f"{folder} has {len(names)} subfolders of images, expected one for each of two classes or more")
-    height, width = _size([path for path, _ in files]) if size is None else size
-    _check_memory(len(files), (channels, height, width))
-    pixels = np.empty((len(files), channels, height, width), dtype=np.float32)
-    for row, (path, _) in enumerate(files):
-        pixels[row] = _read(path, (height, width), channels)
-    return Dataset(
-        torch.from_numpy(pixels),
+    paths = [path for path, _ in files]
+    return Files(
+        tuple(paths),
         torch.tensor([label for _, label in files]),
-        space=image_space(channels, height, width),
-        classes=names,
-        name=folder.resolve().name,
-        source=f"{len(files):,} images of {folder.resolve().name}",
-        notices=_of_folders(folder, found, names, named=classes is not None),
+        _size(paths) if size is None else size,
+        channels,
+        names,
+        folder.resolve().name,
+        _of_folders(folder, found, names, named=classes is not None),
     )
 
 

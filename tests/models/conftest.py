@@ -56,3 +56,11 @@ def easy(architecture):
 @pytest.fixture
 def settings():
     return Settings(epochs=5, batch=20, rate=1e-2)
+
+
+@pytest.fixture
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

@@ -76,14 +76,6 @@ def undisturbed(one_thread):
     return weights(network)
 
 
-@pytest.fixture
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def stopped_after(steps, monkeypatch, folder, settings=SETTINGS):
     """Train until the state of that step is written, then fail as a full disk would."""
     write, count = States.write, 0

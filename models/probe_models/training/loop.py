@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from probe import Dataset
 from probe.errors import ProbeError
@@ -22,10 +23,11 @@ from probe_models.networks.drawing import tensors
 from probe_models.randomness import fixed
 from probe_models.training.augment import Augmentation, followed
 from probe_models.training.beginning import begin
+from probe_models.training.loaders import Divided, Loader, digest, divide, loader_of
 from probe_models.training.metrics import Metrics
 from probe_models.training.objectives import Evaluation, Own, objective_of
 from probe_models.training.randomness import number, source
-from probe_models.training.rows import batches, min_batch_of, placed, split_validation
+from probe_models.training.rows import batches, min_batch_of, placed, rows_of, split_validation
 from probe_models.training.run_state import Epoch, RunState, Trained, Weights
 from probe_models.training.settings import Settings
 from probe_models.training.signals import Stop, asked_to_stop
@@ -44,7 +46,7 @@ def to_stderr(line: str) -> None:
 
 def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, from what, and who hears of it
     network: nn.Module,
-    data: Dataset,
+    data: "Dataset | Loader | DataLoader[Any]",
     settings: Settings,
     *,
     device: torch.device,
@@ -68,7 +70,8 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
 
     Args:
         network: what to train: one that `probe_models.networks.build` made, or any module of logits.
-        data: rows to train on and to choose the best epoch by.
+        data: rows to train on and to choose the best epoch by: in memory, or read when they are needed, as
+            `probe_models.training.loaders` has it.
         settings: every choice that training makes.
         device: where to train.
         seed: of the first weights, the order of the batches and all that is drawn on the way.
@@ -93,29 +96,34 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
         DataError: if the network cannot take the rows.
         ProbeError: if the loss is no longer a number.
     """
-    training, held_out = split_validation(data, settings.validation) if validation is None else (data, validation)
-    begin(network, training, settings, seed, weights, initialise=initialise, classes=objective is None)
+    data = loader_of(data)
+    if isinstance(data, Dataset):
+        part, held_out = split_validation(data, settings.validation) if validation is None else (data, validation)
+        divided = Divided(part, part, held_out)
+    else:
+        divided = divide(data, settings, validation)
+    begin(network, divided.known, settings, seed, weights, initialise=initialise, classes=objective is None)
     # Of a network that begins with what it has, that is a part of what the run is.
     initial = sha256(tensors(network)) if initialise is False else sha256(weights or {})
     network.to(device)
     if folder:
         ensure_folder(folder)
     with distributed(device) as workers, _ownership(folder, workers):
-        goal = objective_of(network, settings, training, objective).to(device)
+        goal = objective_of(network, settings, divided.known, objective).to(device)
         if augment:
             goal.augment = followed(goal.augment, augment)
         min_batch = min_batch_of(network, settings, workers)
-        steps = settings.epochs * len(batches(len(training), settings.batch, min_batch))
+        steps = settings.epochs * len(batches(len(divided.training), settings.batch, min_batch))
         stepper = Stepper(goal, settings, steps=steps, seed=seed, workers=workers)
         # A state of divided weights is not kept: such a run begins anew. All read the state, and one writes it.
         kept = None if workers.shards(settings) else folder
         named = [getattr(own, "__qualname__", type(own).__name__) for own in (objective, augment) if own is not None]
         named += [validation.digest()] if validation else []
-        identity = _identity(network, data, settings, seed, [initial, *named])
+        identity = _identity(network, digest(data, divided), settings, seed, [initial, *named])
         states = States(kept, identity, save_every) if kept else None
         metrics = Metrics(folder if workers.leads else None)
         heard = Heard(progress, on_epoch)
-        run = _Run(stepper, placed(training, device), placed(held_out, device), min_batch, heard, metrics, states)
+        run = _Run(stepper, divided, min_batch, heard, metrics, states)
         return run.to_the_end()
 
 
@@ -129,25 +137,24 @@ class Heard(NamedTuple):
 class _Run:
     """One run of training, from where its state was to its end."""
 
-    def __init__(  # noqa: PLR0913  # the parts of a run, made by `fit` alone
+    def __init__(  # the parts of a run, made by `fit` alone
         self,
         stepper: Stepper,
-        training: Dataset,
-        validation: Dataset,
+        divided: Divided,
         min_batch: int,
         heard: "Heard",
         metrics: Metrics,
         states: States | None,
     ) -> None:
         self.stepper, self.settings, self.workers = stepper, stepper.settings, stepper.workers
-        self.training, self.validation, self.min_batch = training, validation, min_batch
+        self.validation, self.min_batch = placed(divided.validation, stepper.device), min_batch
+        self.rows = rows_of(divided.training, stepper.objective, stepper.device)
         # As many training rows as there are validation rows, so that both losses are as sure.
-        self.sample = training[: len(validation)]
-        self.rows = stepper.objective.rows(training)
+        self.sample = placed(divided.known[: len(divided.validation)], stepper.device)
         heard = heard if self.workers.leads else Heard(lambda line: None, lambda line: None)
         self.progress, self.on_epoch = heard
         self.states = states
-        self.run = self._restored() or RunState(_copy(stepper.whole), self._evaluate(validation).loss)
+        self.run = self._restored() or RunState(_copy(stepper.whole), self._evaluate(self.validation).loss)
         self.metrics = metrics
         metrics.begin(self.run.lines)
         self.started = time.perf_counter() - self.run.seconds
@@ -180,7 +187,7 @@ class _Run:
             raise ProbeError("training ended before its first epoch did")
         self.stepper.objective.finalize(network, self.validation)
         self.progress(f"keeping epoch {run.best.number}")
-        rows = len(self.training), len(self.validation)
+        rows = len(self.rows), len(self.validation)
         return Trained(run.best, run.untrained, len(run.lines), *rows, self._seconds(), tuple(run.lines))
 
     def _over(self) -> bool:
@@ -300,11 +307,11 @@ def _ownership(folder: Path | None, workers: Workers) -> AbstractContextManager[
     return locked(folder) if folder and workers.leads else nullcontext()
 
 
-def _identity(network: nn.Module, data: Dataset, settings: Settings, seed: int, initial: list[str]) -> str:
+def _identity(network: nn.Module, data: str, settings: Settings, seed: int, initial: list[str]) -> str:
     """A digest of all that a run is determined by."""
     # What has no weights, such as dropout, is in its text.
     shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    text = json.dumps([repr(network), shapes, data.digest(), asdict(settings), seed, initial], default=str)
+    text = json.dumps([repr(network), shapes, data, asdict(settings), seed, initial], default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from probe import Dataset
 from probe.errors import DataError, RangeError
 from probe.tensors import generator, spans
+from probe_models.training.loaders import Loader
+from probe_models.training.objectives import Batch, Objective
 from probe_models.training.settings import Settings
 from probe_models.training.workers import Workers
 
@@ -45,6 +47,24 @@ def min_batch_of(network: nn.Module, settings: Settings, workers: Workers) -> in
             f"{each}, got {settings.batch}"
         )
     return min_batch
+
+
+class Read:
+    """The rows of a loader as steps take them, read when they are asked for."""
+
+    def __init__(self, data: Loader, objective: Objective, device: torch.device) -> None:
+        self.data, self.objective, self.device = data, objective, device
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, rows: Tensor) -> Batch:
+        return self.objective.rows(placed(self.data[rows.cpu()], self.device))
+
+
+def rows_of(data: Dataset | Loader, objective: Objective, device: torch.device) -> Batch | Read:
+    """All rows as steps take them: on the device, or read when they are asked for."""
+    return objective.rows(placed(data, device)) if isinstance(data, Dataset) else Read(data, objective, device)
 
 
 def placed(data: Dataset, device: torch.device) -> Dataset:
