@@ -10,7 +10,7 @@ from sklearn.metrics import mean_absolute_error, r2_score
 from probe import Dataset, Model, MultiLabel, Prediction, Regression, Space, from_csv, predict
 from probe.attacks import PGD
 from probe.audit import plan_from, run, verify
-from probe.errors import DataError, PlanError, RangeError, ShapeError, Unsupported
+from probe.errors import DataError, RangeError, ShapeError, Unsupported
 from probe.explainers import IntegratedGradients, KernelShap, Saliency
 from probe.goals import Shift
 from probe.metrics import Accuracy, CalibrationError, Completeness, Deletion, MeanAbsoluteError, RSquared
@@ -202,10 +202,3 @@ def test_a_regression_without_a_tolerance_is_audited_but_for_attacks(audited, tm
     assert "a regression without a tolerance has no wrong answers; name one" in attack.note
     assert "The answers explain" in render(bare)
     verify(bare.folder)
-
-
-def test_an_audit_of_several_labels_says_how_each_is_audited(tmp_path):
-    model = Model(forward=torch.nn.Linear(3, 2).eval(), space=SPACE, task=MultiLabel(("old", "wood")))
-    data = Dataset(X, (X[:, :2] > 0.5).long(), space=SPACE, classes=("old", "wood"))
-    with pytest.raises(PlanError, match=r"audit one of its labels at a time.*outputs='one logit'"):
-        run(plan_from({"name": "several"}, sources=False), model, data, tmp_path / "several")

@@ -17,7 +17,7 @@ from probe.results import Attribution, Perturbation, Prediction
 from probe.study.cells import USUAL
 
 METRICS: Mapping[str, tuple[str, ...]] = {  # of each section of a plan, where it names none
-    "predict": ("accuracy", "calibration_error", "area_under_roc", "r_squared", "mean_absolute_error"),
+    "predict": ("accuracy", "exact_match", "calibration_error", "area_under_roc", "r_squared", "mean_absolute_error"),
     "explain": USUAL[Attribution],
     "attack": USUAL[Perturbation],
     "certify": USUAL[Certification],

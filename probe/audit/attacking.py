@@ -10,7 +10,7 @@ from probe.contracts import Attack
 from probe.model import Model
 from probe.numbers import fraction
 from probe.results import Perturbation, Prediction
-from probe.shapes import Inputs, Labels, Logits
+from probe.shapes import Inputs, Labels, Logits, Targets
 from probe.study.batches import batches, together
 from probe.study.steps import Advance
 from probe.task import Task
@@ -22,7 +22,9 @@ class SmallestBudgets:
     """What an attack did to each example at growing budgets."""
 
     clean: Labels  # the answer without an attack
-    smallest: Labels  # the number of the smallest budget at which the goal was reached; beyond all where it was at none
+    smallest: (
+        Targets  # the number of the smallest budget at which the goal was reached; beyond all where it was at none
+    )
     answers: Labels  # the answer at that budget; the clean one where there is none
     points: Inputs  # the attacked input at that budget; the input itself where there is none
     right: Tensor  # whether each answer was right without an attack, (batch,)

@@ -19,7 +19,19 @@ from probe.npz import Arrays
 __all__ = ["Arrays", "Bundle", "create", "digest", "find", "parse", "read"]
 
 # Columns whose entries people named: groups, classes, features, items of a survey.
-NAMES = ("attribute", "group", "a", "b", "reference", "lowest", "highest", "smallest_group", "left_out", "item")
+NAMES = (
+    "attribute",
+    "group",
+    "a",
+    "b",
+    "reference",
+    "lowest",
+    "highest",
+    "smallest_group",
+    "left_out",
+    "item",
+    "label",
+)
 # A group may be called NA, or be a blank, which would make its line look empty.
 EMPTY: dict[str, Any] = {"keep_default_na": False, "na_values": [""], "skip_blank_lines": False}
 

@@ -21,7 +21,7 @@ from probe.errors import IntegrityError
 from probe.goals import Flip, LeastLikely, Margin, Shift, Targeted, Untargeted
 from probe.npz import Arrays
 from probe.numbers import fraction
-from probe.task import Regression, Task
+from probe.task import MultiLabel, Regression, Task
 
 TIE = 1e-2  # share of the largest logit: two answers that are this near may change places with the batch
 DUST = 1e-4  # share of the sum of sizes: how far the sum over coordinates may be off by rounding
@@ -71,13 +71,15 @@ def check_arrays(bundle: Bundle) -> None:
             _check_explanation(bundle, name, arrays, stored["instances"], answers)
         elif step.kind == "attack":
             _check_attack(bundle, name, arrays, answers)
+        elif step.kind == "label attack":
+            _check_attack(bundle, name, arrays, _Rows.of(bundle, step.label))
         elif step.kind == "certificate":
             _check_proof(bundle, step, arrays, answers)
         elif step.kind == "survey":
             _check_survey(bundle, step, arrays, answers)
             continue
         _check_readings(bundle, step, arrays)
-    drawn = [stored[step.name]["rows"] for step in done if step.kind == "attack"]
+    drawn = [stored[step.name]["rows"] for step in done if step.kind in ("attack", "label attack")]
     if any(not np.array_equal(rows, drawn[0]) for rows in drawn):
         raise IntegrityError("the attacks are of different rows")
 
@@ -94,8 +96,9 @@ class _Rows:
     sure: Array | None  # the probability of the most likely class; None where there are none
 
     @classmethod
-    def of(cls, bundle: Bundle) -> "_Rows":
+    def of(cls, bundle: Bundle, label: str = "") -> "_Rows":
         answers = Answers.of(bundle)
+        answers = answers.only(answers.task.index(label)) if label else answers
         task, logits = answers.task, answers.logits
         tied = task.tied(logits, answers.labels, TIE)
         sure = answers.probabilities.max(1) if task.one_class else None
@@ -104,8 +107,14 @@ class _Rows:
 
 def _check_measured(arrays: Arrays, answers: _Rows) -> None:
     """What the usual metrics saw of the answers is what the logits say."""
+    if names := answers.task.several(arrays["logits"]):
+        found = [str(name) for name in arrays.get("items", np.zeros(0))]
+        _expect(found == list(names), "predictions", "the names of its answers are not the task's")
     right = arrays.get(evidence_of("accuracy"))
-    if right is not None:
+    if right is not None and names:
+        agree = (right == (answers.predicted == answers.labels)).all(1) | answers.tied
+        _expect(bool(agree.all()), "predictions", "what was right is not what the logits say")
+    elif right is not None:
         agree = (right == ~answers.task.differs(answers.predicted, answers.labels)) | answers.tied
         _expect(bool(agree.all()), "predictions", "what was right is not what the logits say")
     confident = arrays.get(evidence_of("calibration_error"))
@@ -132,6 +141,10 @@ def _check_predictions(bundle: Bundle, arrays: Arrays) -> None:
 
 
 def _check_labels(task: Task, labels: Array, logits: Array) -> None:
+    if isinstance(task, MultiLabel):
+        _expect(labels.shape == logits.shape, "predictions", "labels and answers are not of the same shape")
+        _check_whole("predictions", labels, 2)
+        return
     if isinstance(task, Regression):
         shape = (len(logits),) if len(task.outputs) == 1 else logits.shape
         _expect(labels.shape == shape and labels.dtype.kind == "f", "predictions", "labels are no numbers")
@@ -155,8 +168,11 @@ def _check_instances(bundle: Bundle, arrays: Arrays, answers: _Rows) -> None:
 def _check_explanation(bundle: Bundle, name: str, arrays: Arrays, instances: Arrays, answers: _Rows) -> None:
     data, rows = bundle.manifest.data, arrays["rows"]
     _expect(np.array_equal(rows, instances["rows"]), name, "its rows are not those of instances")
-    agree = (arrays["targets"] == answers.targets[rows]) | answers.tied[rows]
-    _expect(bool(agree.all()), name, "it explains other classes than were predicted")
+    named = bundle.manifest.plan.explain.target
+    wanted = np.full(len(rows), answers.task.index(named)) if named else answers.targets[rows]
+    agree = (arrays["targets"] == wanted) | (answers.tied[rows] & (not named))
+    what = "the plan names" if named else "were predicted"
+    _expect(bool(agree.all()), name, f"it explains other classes than {what}")
     by_feature = arrays["by_feature"]
     _check_form(name, by_feature, (len(rows), len(data.features)))
     _expect(bool(np.isfinite(by_feature).all()), name, "its values hold NaN or infinity")
@@ -184,7 +200,7 @@ def _check_attack(bundle: Bundle, name: str, arrays: Arrays, answers: _Rows) -> 
     labels = answers.labels[rows]
     for part, shape in ((clean, (len(rows),)), (success, (len(eps), len(rows)))):
         _check_form(name, part, shape, kinds="b")
-    _check_form(name, attacked, (len(eps), *labels.shape), kinds="iu" if answers.task.one_class else "f")
+    _check_form(name, attacked, (len(eps), *labels.shape), kinds="f" if isinstance(answers.task, Regression) else "iu")
     differs = answers.task.differs
     off = np.stack([differs(given, labels) for given in attacked])
     right = (clean == ~differs(answers.predicted[rows], labels)) | answers.tied[rows]
@@ -276,7 +292,7 @@ def _check_readings(bundle: Bundle, step: StepRecord, arrays: Arrays) -> None:
         _expect(held == (reading.status == "done"), name, f"{reading.metric} was read without evidence")
         if held:
             found, rows = arrays[evidence_of(reading.metric)], len(arrays["rows"])
-            shape = (len(arrays["eps"]), rows) if step.kind in ("attack", "certificate") else (rows,)
+            shape = (len(arrays["eps"]), rows) if step.kind in ("attack", "label attack", "certificate") else (rows,)
             _expect(
                 found.dtype.kind in "fiub" and found.shape[: len(shape)] == shape, name, "evidence is not of its rows"
             )
@@ -284,7 +300,7 @@ def _check_readings(bundle: Bundle, step: StepRecord, arrays: Arrays) -> None:
 
 def _check_settings(step: StepRecord, asked: Planned) -> None:
     """The step is the planned one, and ran with the settings that the plan names."""
-    if (step.kind, step.id, step.lens) != (asked.kind, asked.id, asked.lens):
+    if (step.kind, step.id, step.lens, step.label) != (asked.kind, asked.id, asked.lens, asked.label):
         raise IntegrityError(f"the step {step.name} is said to be {step.kind} {step.id}")
     _check_same(step.name, step.method, asked.method)
 

@@ -13,7 +13,7 @@ from probe.audit.attacking import smallest_budgets
 from probe.audit.bundle import Arrays
 from probe.audit.expected import Planned, planned
 from probe.audit.manifest import ThreatRecord
-from probe.audit.measuring import measure, measure_each
+from probe.audit.measuring import measure, measure_answers, measure_each
 from probe.audit.plan import Plan, record_of
 from probe.audit.proving import certify, survey
 from probe.audit.readings import Reading
@@ -68,6 +68,10 @@ def steps(plan: Plan, model: Model, data: Dataset) -> Iterator[Step]:
         rows = data.draw(plan.attack.sample, plan.seed)
         for attack in plan.attacks():
             yield _attack(next(coming), attack, plan, model, (data, rows))
+        for label in plan.attack.labels:
+            for attack in plan.attacks():
+                drawn = (data.only(model.task.index(label)), rows)
+                yield _attack(next(coming), attack, plan, model.only(label), drawn)
     if plan.certify.eps and plan.certify.sample:
         for certificate in plan.certificates():
             yield _certify(next(coming), certificate, plan, model, data)
@@ -115,7 +119,7 @@ def _predictions(step: Planned, plan: Plan, model: Model, data: Dataset) -> Step
         advance(len(data))
         assert data.rows is not None
         stored = {"rows": to_numpy(data.rows), "labels": to_numpy(data.labels), "logits": to_numpy(prediction.logits)}
-        return stored | measure(plan.metrics("predict"), model, prediction, readings)
+        return stored | measure_answers(plan.metrics("predict"), model, prediction, readings)
 
     return Step(step, {}, len(data), work, readings)
 
@@ -143,7 +147,8 @@ def _explain(
 
     def work(advance: Advance) -> Arrays:
         inputs = model.check(data.inputs[rows])
-        targets = model.targets(inputs)
+        named = plan.explain.target
+        targets = torch.full_like(rows, model.task.index(named)).to(model.device) if named else model.targets(inputs)
         attribution = whole(lambda part: explainer(model, inputs[part], targets[part]), len(rows), EXPLAINED, advance)
         stored = {
             "rows": to_numpy(rows),

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from probe.audit.manifest import PlanRecord
 
-NAMES = {"explainer": "explain"}  # how the name of a step begins, where it is not its kind
+NAMES = {"explainer": "explain", "label attack": "attack"}  # how the name of a step begins, where it is not its kind
 
 
 # Where a plan names the metrics of what a step gives, by the kind of the step.
@@ -17,10 +17,11 @@ SECTIONS = {"predictions": "predict", "explainer": "explain", "attack": "attack"
 class Planned(NamedTuple):
     """One step of a plan."""
 
-    kind: str  # predictions, instances, explainer, attack, certificate, survey
+    kind: str  # predictions, instances, explainer, attack, label attack, certificate, survey
     id: str  # of the method: its name, and a digest of its settings where it is planned more than once; "" without one
     lens: str
     method: Mapping[str, Any]  # as the plan has it
+    label: str = ""  # of an attack on one of several labels
 
     @property
     def name(self) -> str:
@@ -37,6 +38,9 @@ def planned(plan: PlanRecord) -> list[Planned]:
         steps += _each("explainer", "explanation", explain.methods)
     if attack.methods and attack.eps and attack.sample:
         steps += _each("attack", "robustness", attack.methods)
+        for at, label in enumerate(attack.labels, 1):
+            each = _each("label attack", "robustness", attack.methods)
+            steps += [step._replace(id=f"{step.id}-label-{at}", label=label) for step in each]
     if plan.certify.eps and plan.certify.sample:
         steps += _each("certificate", "robustness", plan.certify.methods)
     if plan.survey.sample:
@@ -46,6 +50,7 @@ def planned(plan: PlanRecord) -> list[Planned]:
 
 def metrics_of(plan: PlanRecord, kind: str) -> list[tuple[str, Mapping[str, Any]]]:
     """The metrics that a resolved plan takes of steps of a kind: what each is called, and its settings there."""
+    kind = "attack" if kind == "label attack" else kind
     configs = getattr(plan, SECTIONS[kind]).metrics if kind in SECTIONS else ()
     return list(zip(ids(configs), configs, strict=True))
 

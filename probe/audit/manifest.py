@@ -30,6 +30,7 @@ class ExplainRecord:
     """Which explainers were asked for, and on how many rows."""
 
     sample: int
+    target: str  # what is explained; "": of each row its answer
     methods: tuple[Config, ...]
     metrics: tuple[Config, ...]
 
@@ -41,6 +42,7 @@ class AttackRecord:
     sample: int
     methods: tuple[Config, ...]
     metrics: tuple[Config, ...]
+    labels: tuple[str, ...]  # those that were attacked alone too
     eps: tuple[str, ...]
 
 
@@ -169,6 +171,7 @@ class StepRecord:
     answer: Literal["wrong", "target", ""] = ""  # of an attack: what reaches its goal; "" where only the goal can tell
     finds: str = ""  # of an attack: the weaker one whose every success it must find
     title: str = ""
+    label: str = ""  # of an attack: the one of several labels that it is of; "": any of them
     caption: str = ""
     certifies: str = ""  # of a certificate: whose decision it certifies, where it is not the model's own
     readings: tuple[Reading, ...] = ()

@@ -16,7 +16,7 @@ from probe.metrics import Deletion, Insertion
 from probe.metrics.masked import Memory
 from probe.model import Model
 from probe.numbers import as_written
-from probe.results import AnyResult
+from probe.results import AnyResult, Prediction
 from probe.tensors import to_numpy
 
 
@@ -26,6 +26,27 @@ def measure(
     """The evidence of each metric by the name of its array; `readings` are told how each ended."""
     found = measure_each(asked, model, [lambda: result], readings, memory)
     return {name: evidence[0] for name, evidence in found.items()}
+
+
+def measure_answers(asked: Sequence[Asked], model: Model, result: Prediction, readings: list[Reading]) -> Arrays:
+    """The same of answers to many rows. Where a row has several, what can be taken of each of them apart is."""
+    names = result.task.several(result.logits)
+    if not names:
+        return measure(asked, model, result, readings)
+    arrays: Arrays = {"items": np.array(names)}
+    answers = replace(result, digest="", forward=None)  # the model's own: its weights need not be hashed for each
+    for each in asked:
+        if not each[1].suits(answers.only(0)):
+            arrays |= measure([each], model, result, readings)
+            continue
+        taken: list[Reading] = []
+        found = [measure([each], model.only(at), answers.only(at), taken) for at in range(len(names))]
+        # Where one answer gives no number there is none of this metric, as its evidence is one array.
+        failed = [reading for reading in taken if reading.status != "done"]
+        readings.append(replace((failed or taken)[0], apart=True, notes=dict(each[1].notes(model))))
+        if not failed:
+            arrays |= {name: np.stack([part[name] for part in found], 1) for name in found[0]}
+    return arrays
 
 
 def measure_each(

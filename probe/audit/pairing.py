@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from probe.audit.bundle import Bundle
 from probe.audit.manifest import DataRecord, ModelRecord, StepRecord
-from probe.audit.readings import Part, Reading, evidence, parts, reducing
+from probe.audit.readings import Part, Reading, parts, reducing
 from probe.audit.titles import title_of
 from probe.bias.strata import unit_of
 from probe.finding import Direction, Lens
@@ -161,8 +161,7 @@ def _items(bundle: Bundle) -> Iterator[_Item]:
         arrays = bundle.arrays(step.name) if done else {}
         title = title_of(bundle.manifest, step)
         for reading in done:
-            seen = evidence(arrays, reading)
-            for part, of_it in parts(step.kind, arrays, seen):
+            for part, of_it in parts(step.kind, arrays, reading):
                 yield _Item(step, title, reading, part, of_it, arrays["rows"], bundle.manifest.plan.seed)
 
 
@@ -244,7 +243,7 @@ def _why(item: _Item, lacking: Bundle) -> str:
 def _gaps(first: Bundle, second: Bundle) -> list[Pair]:
     """The gaps between groups. Their intervals hold for all pairs of groups at once: there is no paired difference."""
     tables = [bundle.table(GAPS) if bundle.has(f"tables/{GAPS}.csv") else pd.DataFrame() for bundle in (first, second)]
-    found = [{(str(r["attribute"]), str(r["metric"])): r for r in table.to_dict("records")} for table in tables]
+    found = [{(_of(r), str(r["metric"])): r for r in table.to_dict("records")} for table in tables]
     pairs = []
     for key in dict.fromkeys((*found[0], *found[1])):
         rows = [side.get(key) for side in found]
@@ -266,6 +265,11 @@ def _gaps(first: Bundle, second: Bundle) -> list[Pair]:
             )
         )
     return pairs
+
+
+def _of(row: Mapping[Any, Any]) -> str:
+    """The attribute that a gap is by, and the label where there are several."""
+    return ": ".join(str(row[key]) for key in ("label", "attribute") if key in row)
 
 
 def _gap(row: Mapping[Any, Any]) -> Estimate:

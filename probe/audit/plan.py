@@ -34,6 +34,7 @@ class ExplainPlan(Section):
     """Which explainers are run, and on how many examples they are checked."""
 
     sample: int = param(100, "examples", low=0)
+    target: str = param("", "the class, label or output that is explained; of each example the answer unless named")
     methods: tuple[Config, ...] | None = param(None, 'each "name" or {method = "name", setting = value}; none: by form')
     metrics: tuple[Config, ...] | None = param(None, "the same of metrics; none: the usual")
 
@@ -45,6 +46,7 @@ class AttackPlan(Section):
     sample: int = param(1000, "examples", low=0)
     methods: tuple[Config, ...] | None = param(None, "as those of [explain]; none: by form")
     metrics: tuple[Config, ...] | None = param(None, "as those of [explain]; none: the usual")
+    labels: tuple[Name, ...] = param((), "of several labels those that are attacked alone too, besides any of them")
     eps: tuple[Name, ...] | None = param(None, "radii in the unit of the space's scale, or words; none: by form")
 
 

@@ -13,7 +13,7 @@ from probe.reductions import Reduction, reduction
 from probe.statistics import Floats
 
 ENDS = Literal["done", "not run", "not asked"]
-Part = float | str | None  # a radius, an item of a survey, or None where there is but one
+Part = float | str | None  # a radius, an item of a survey, one of several answers, or None where there is but one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +30,22 @@ class Reading:
     notes: Mapping[str, str]  # what a finding says besides, by its status, or under "" always
     status: ENDS
     why: str = ""  # it was not run
+    apart: bool = False  # whether it is taken of each of several answers of a row apart
 
 
-COLUMNS = ("lens", "step", "metric", "title", "eps", "unit", "value", "low", "high", "n")  # of tables/readings.csv
+COLUMNS = (
+    "lens",
+    "step",
+    "metric",
+    "title",
+    "item",
+    "eps",
+    "unit",
+    "value",
+    "low",
+    "high",
+    "n",
+)  # of tables/readings.csv
 
 
 def evidence_of(metric: str) -> str:
@@ -45,11 +58,12 @@ def evidence(arrays: Mapping[str, NDArray[Any]], reading: Reading) -> Floats:
     return arrays[evidence_of(reading.metric)].astype(np.float64)
 
 
-def parts(kind: str, arrays: Mapping[str, NDArray[Any]], seen: Floats) -> list[tuple[Part, Floats]]:
-    """What becomes a number each: of a step that tries radii each radius, of a survey each item, else all there is."""
-    if kind in ("attack", "certificate"):
+def parts(kind: str, arrays: Mapping[str, NDArray[Any]], reading: Reading) -> list[tuple[Part, Floats]]:
+    """What becomes a number each: a radius, an item of a survey, one of several answers; else all there is."""
+    seen = evidence(arrays, reading)
+    if kind in ("attack", "label attack", "certificate"):
         return [(float(eps), part) for eps, part in zip(arrays["eps"], seen, strict=True)]
-    if kind == "survey":
+    if kind == "survey" or reading.apart:
         return [(str(item), seen[:, at]) for at, item in enumerate(arrays["items"])]
     return [(None, seen)]
 

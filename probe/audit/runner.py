@@ -28,10 +28,10 @@ from probe.audit.strict import plain
 from probe.audit.verification import MALFORMED
 from probe.contracts import answers_as_before, suited
 from probe.dataset import Dataset
-from probe.errors import ExistsError, IntegrityError, PlanError, ProbeError, ShapeError
+from probe.errors import ExistsError, IntegrityError, PlanError, ProbeError, RangeError, ShapeError
 from probe.model import Model
 from probe.study.steps import Ended, Progress, carry_out
-from probe.task import Classification, MultiLabel, Regression, Task
+from probe.task import Classification, MultiLabel, Places, Task
 from probe.tensors import among, sha256
 
 # In place of words that may quote inputs, where the plan has none kept.
@@ -162,18 +162,36 @@ def _check_names(plan: Plan, model: Model, data: Dataset) -> None:
     if missing := set(plan.bias.groups or ()) - set(columns):
         there = f"it has {', '.join(columns)}" if columns else "it declares none"
         raise PlanError(f"bias.groups names {sorted(missing)[0]!r}, which is no group of {data.name}; {there}")
-    if not (model.task.one_class or isinstance(model.task, Regression)):
+    if isinstance(model.task, Places):
         raise PlanError(
-            f"an audit is of classes or of numbers, and {model.name} is {model.task.kind}; audit one of its "
-            f"{model.task.units[1]} at a time: a forward that returns logits[:, k], with "
-            "task=Classification((...), outputs='one logit')"
-            if isinstance(model.task, MultiLabel)
-            else f"an audit is of classes or of numbers, and {model.name} answers at each place; audit one place at a "
-            "time: a forward that returns logits[:, place], with task=Classification((...))"
+            f"{model.name} answers at each place, and an audit of all places at once is not made yet; audit one place "
+            "at a time, as run(plan, model.only(3), data.only(3), folder), or in a plan: [model] only = 3"
         )
-    classes = model.classes or data.classes
+    _check_outputs(plan, model.task)
+    classes = _outcomes(model.task) or data.classes
     if plan.bias.positive and plan.bias.positive not in classes:
         raise PlanError(f"bias.positive = {plan.bias.positive!r} is no class; there are {', '.join(classes)}")
+
+
+def _check_outputs(plan: Plan, task: Task) -> None:
+    """Raise PlanError where the plan names an output, or one of several labels, that the task does not have."""
+    if plan.attack.labels and not isinstance(task, MultiLabel):
+        raise PlanError("attack.labels names labels, and a row of this model has one answer; leave it out")
+    if twice := [label for label in plan.attack.labels if plan.attack.labels.count(label) > 1]:
+        raise PlanError(f"attack.labels names {twice[0]!r} twice; name it once")
+    named = [("explain.target", plan.explain.target)] if plan.explain.target else []
+    for where, name in (*named, *(("attack.labels", label) for label in plan.attack.labels)):
+        try:
+            task.index(name)
+        except RangeError as error:
+            raise PlanError(f"{where}: {error}") from None
+
+
+def _outcomes(task: Task) -> tuple[str, ...]:
+    """What an answer can be, by name: a class, or that a label is true or not."""
+    if isinstance(task, MultiLabel):
+        return tuple(name for label in task.labels for name in task.only(label).classes)
+    return task.names if isinstance(task, Classification) else ()
 
 
 def _existing(folder: Path, manifest: Manifest) -> Bundle | None:
@@ -265,6 +283,7 @@ class _Shelf:
             answer=step.answer,
             finds=step.finds,
             title=step.title,
+            label=step.planned.label,
             caption=step.caption,
             certifies=step.certifies,
             readings=tuple(map(self._told, step.readings)) if how.status == "done" else (),

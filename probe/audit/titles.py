@@ -6,12 +6,14 @@ from probe.formatting import settings, words
 
 def name_of(manifest: Manifest, step: StepRecord) -> str:
     """A method by its name in code; where it is planned more than once, with the settings that tell it apart."""
-    return f"{step.method.get('method', '')}{_apart(manifest, step)}"
+    of = f"{step.label}: " if step.label else ""
+    return f"{of}{step.method.get('method', '')}{_apart(manifest, step)}"
 
 
 def title_of(manifest: Manifest, step: StepRecord) -> str:
     """A method as people call it: HotFlip for hot_flip, integrated gradients, lime (samples = 500)."""
-    return f"{step.title or words(step.method.get('method', ''))}{_apart(manifest, step)}"
+    of = f" on {step.label}" if step.label else ""
+    return f"{step.title or words(step.method.get('method', ''))}{_apart(manifest, step)}{of}"
 
 
 def titles(manifest: Manifest, kind: str) -> dict[str, str]:

@@ -212,6 +212,9 @@ def numbered(output: Any, names: tuple[str, ...], one: str, many: str) -> int:
     """
     if isinstance(output, str) and output in names:
         return names.index(output)
+    output = (
+        int(output) if isinstance(output, str) and not names and output.isdecimal() and output.isascii() else output
+    )
     if isinstance(output, int) and not isinstance(output, bool) and 0 <= output < (len(names) or output + 1):
         return output
     there = f"there are {', '.join(names[:20])}{', ...' * (len(names) > 20)}" if names else f"the {many} have no names"

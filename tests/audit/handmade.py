@@ -21,7 +21,7 @@ def reading(name: str, threshold: float | None) -> dict[str, Any]:
     return {
         "metric": name, "settings": metric.config(), "reduction": metric.reduction, "unit": metric.unit,
         "direction": metric.direction, "threshold": threshold, "title": metric.title or name.replace("_", " "),
-        "notes": dict(metric.notes(model)), "status": "done", "why": "",
+        "notes": dict(metric.notes(model)), "status": "done", "why": "", "apart": False,
     }  # fmt: skip
 
 
@@ -61,6 +61,7 @@ def _step(step: Planned, plan: PlanRecord, arrays: dict[str, Any]) -> dict[str, 
     record["answer"] = "wrong" if of_attack else ""
     record["finds"] = discover("attack")[step.method["method"]].finds if of_attack else ""
     return record | {
+        "label": "",
         "caption": "",
         "certifies": "",
         "status": "done",

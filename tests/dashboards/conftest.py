@@ -117,7 +117,8 @@ def proofs(folder: Path) -> Bundle:
             "unit": unit,
             "notes": {"item": "feature"},
         }
-        reading |= {"direction": "at most", "threshold": None, "title": "fall of accuracy", "status": "done", "why": ""}
+        reading |= {"direction": "at most", "threshold": None, "title": "fall of accuracy", "status": "done"}
+        reading |= {"why": "", "apart": False}
         step = _step(f"survey-{name}", "explanation", {"method": name}) | {"kind": "survey", "readings": [reading]}
         bundle.manifest["steps"].append(step | {"caption": "What a feature is worth."})
     return _finish(bundle)
@@ -160,12 +161,12 @@ def _start(
         "data": {},
         "predict": {"metrics": [{"method": "accuracy"}, {"method": "calibration_error"}]},
         "explain": {
-            "sample": 8, "methods": [{"method": m} for m in explainers],
+            "sample": 8, "target": "", "methods": [{"method": m} for m in explainers],
             "metrics": [{"method": "deletion"}, {"method": "insertion"}],
         },
         "attack": {
             "metrics": [{"method": "robust_accuracy"}], "sample": 30, "methods": [{"method": m} for m in attacks],
-            "eps": list(eps),
+            "labels": [], "eps": list(eps),
         },
         "certify": {"sample": 100, "methods": [], "metrics": [], "eps": ["0.1", "0.25"]},
         "survey": {"sample": 1000, "methods": []},
@@ -295,7 +296,7 @@ def _reading(bundle: Forged, name: str) -> dict[str, object]:
         "metric": name, "settings": metric.config(), "reduction": metric.reduction, "unit": metric.unit,
         "direction": metric.direction, "threshold": bundle.manifest["plan"]["checks"][name],
         "title": metric.title or name.replace("_", " "), "notes": dict(metric.notes(model)),
-        "status": "done", "why": "",
+        "status": "done", "why": "", "apart": False,
     }  # fmt: skip
 
 
@@ -307,7 +308,7 @@ def _step(name, lens, method, status="done", note=""):
     threat = ball | ({"unit": unit, "counted": True, "axis": axis} if unit else {})
     kind = {"explanation": "explainer", "robustness": "attack"}.get(lens, "predictions") if method else name
     step = {"name": name, "kind": kind, "id": method.get("method", ""), "lens": lens, "method": method, "readings": []}
-    step |= {"status": status, "note": note, "certifies": ""} | cost
+    step |= {"status": status, "note": note, "certifies": "", "label": ""} | cost
     title = {"fgsm": "FGSM", "pgd": "PGD", "hot_flip": "HotFlip", "grad_argmax": "GradArgmax"}.get(method.get("method"))
     if lens == "robustness":
         weaker = {"pgd": "fgsm"}.get(method["method"], "")

@@ -71,11 +71,11 @@ def found(bundle: Bundle, wanted: Wanted) -> list[int]:
         chosen[:] = False
         chosen[instance.rows(bundle)] = True
     if wanted.outcome != ANY:
-        chosen &= (labels == answers) == (wanted.outcome == "right")
+        chosen &= _right(bundle) == (wanted.outcome == "right")
     names = list(classes(bundle))
     for asked, given in ((wanted.label, labels), (wanted.answer, answers)):
         if asked != ANY:
-            chosen &= given == names.index(asked)
+            chosen &= given[:, names.index(asked)] == 1 if given.ndim > 1 else given == names.index(asked)
     if wanted.sure != ANY:
         side, _, bound = wanted.sure.rpartition("-")
         chosen &= (sure >= int(bound) / 100) == (side == "at-least")
@@ -89,12 +89,11 @@ def found(bundle: Bundle, wanted: Wanted) -> list[int]:
 def titles(bundle: Bundle, rows: list[int]) -> dict[str, str]:
     """What a list says of each of some rows: its number, whether it is right, the answer and how sure, the label."""
     labels, answers, sure = _answers(bundle)
-    names = instance.classes(bundle)
-    said = {}
+    said, right = {}, _right(bundle)
     for row in rows:
-        right = labels[row] == answers[row]
-        outcome = "right" if right else f"wrong, label {names[labels[row]]}"
-        said[str(row)] = visible(f"{row}: {names[answers[row]]} ({share(float(sure[row]))}), {outcome}")
+        outcome = "right" if right[row] else f"wrong, label {instance.in_words(bundle, labels[row])}"
+        sureness = f" ({share(float(sure[row]))})" if np.isfinite(sure[row]) else ""
+        said[str(row)] = visible(f"{row}: {instance.in_words(bundle, answers[row])}{sureness}, {outcome}")
     return said
 
 
@@ -104,6 +103,14 @@ def belongs(bundle: Bundle, row: int) -> str:
         return ""
     own = bundle.groups().iloc[row]
     return "; ".join(f"{name}: {own[name] if own[name] == own[name] else 'not known'}" for name in own.index)
+
+
+def _right(bundle: Bundle) -> NDArray[Any]:
+    """Whether each row is answered as its labels say, all of them where there are several."""
+    labels, answers, _ = _answers(bundle)
+    meaning = bundle.manifest.task
+    right: NDArray[Any] = ~meaning.differs(answers, labels) if meaning.judges else np.zeros(len(labels), dtype=bool)
+    return right
 
 
 def _answers(bundle: Bundle) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:

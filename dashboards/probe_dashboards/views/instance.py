@@ -110,17 +110,35 @@ def answer(bundle: Bundle, row: int) -> tuple[str, float, str]:
     stored, names = bundle.arrays("predictions"), classes(bundle)
     meaning, logits = bundle.manifest.task, stored["logits"][row]
     if not meaning.one_class:
-        told = [meaning.words(np.asarray([each]))[0] for each in (meaning.predict(logits), stored["labels"][row])]
-        answered, label = (each if isinstance(each, str) else number(each) for each in told)
+        answered, label = (in_words(bundle, each) for each in (meaning.predict(logits), stored["labels"][row]))
         return answered, float("nan"), label
     probabilities, top = meaning.probabilities(logits), int(meaning.predict(logits))
     return names[top], float(probabilities[top]), names[int(stored["labels"][row])]
 
 
+def in_words(bundle: Bundle, answer: Any) -> str:
+    """A label or an answer: a class by its name, the labels that are true, or a number."""
+    meaning = bundle.manifest.task
+    if meaning.one_class:
+        return classes(bundle)[int(answer)]
+    told = meaning.words(np.asarray([answer]))[0]
+    return visible(told) if isinstance(told, str) else number(told)
+
+
 def ranking(bundle: Bundle, row: int, count: int = 5) -> pd.DataFrame:
-    """The most probable classes."""
-    stored, names = bundle.arrays("predictions"), classes(bundle)
-    if not bundle.manifest.task.one_class:
+    """The most probable classes; of several labels each of them."""
+    stored, names, meaning = bundle.arrays("predictions"), classes(bundle), bundle.manifest.task
+    if meaning.several(stored["logits"]):
+        logits = stored["logits"][[row]]
+        parts = zip(
+            names, meaning.probabilities(logits)[0], meaning.predict(logits)[0], stored["labels"][row], strict=True
+        )
+        said = [
+            (name, share(float(sure)), "yes" if yes else "no", "yes" if true else "no")
+            for name, sure, yes, true in parts
+        ]
+        return pd.DataFrame(said, columns=["Label", "Probability", "Answer", "Truth"])
+    if not meaning.one_class:
         listed = [(name, number(float(value)), "") for name, value in zip(names, stored["logits"][row], strict=True)]
         return pd.DataFrame(listed, columns=["Output", "Answer", "Truth"])
     probabilities = bundle.manifest.task.probabilities(stored["logits"][row])
@@ -295,7 +313,7 @@ def outcome(bundle: Bundle, row: int, attack: str, eps: str) -> str:
         return f"Not attacked: the answer {before} ({share(probability)}) is wrong already, the label is {truth}."
     if not stored["success"][radius, at]:
         return f"The answer stands: {before} ({share(probability)} without an attack)."
-    after = classes(bundle)[int(stored["predicted"][radius, at])]
+    after = in_words(bundle, stored["predicted"][radius, at])
     sure = share(float(stored["probability"][radius, at])) if "probability" in stored else "probability not recorded"
     return f"The answer becomes {after} ({sure}); without an attack it is {before} ({share(probability)})."
 
@@ -384,7 +402,7 @@ def _fall(bundle: Bundle, row: int, attack: str) -> tuple[str, str]:
     broken = np.flatnonzero(stored["success"][:, at])
     if not len(broken):
         return f"stood up to {visible(names[-1])}", ""
-    return visible(names[broken[0]]), classes(bundle)[int(stored["predicted"][broken[0], at])]
+    return visible(names[broken[0]]), in_words(bundle, stored["predicted"][broken[0], at])
 
 
 def _badge(row: dict[str, Any], status: str, said: str) -> str:

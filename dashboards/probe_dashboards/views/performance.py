@@ -17,7 +17,11 @@ def present(bundle: Bundle) -> bool:
 def measures(bundle: Bundle) -> pd.DataFrame:
     """Accuracy, calibration error and area under ROC, each with its interval."""
     rows = [
-        (visible(r["title"]), estimate(r["value"], r["low"], r["high"], r["unit"]), formatting.count(r["n"]))
+        (
+            visible(": ".join(filter(None, (r["title"], r["item"])))),
+            estimate(r["value"], r["low"], r["high"], r["unit"]),
+            formatting.count(r["n"]),
+        )
         for r in reading.readings(bundle, "performance")
     ]
     return pd.DataFrame(rows, columns=["Measure", "Estimate [95 % interval]", "n"])

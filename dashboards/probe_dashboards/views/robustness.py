@@ -13,6 +13,7 @@ from probe_dashboards.views import instance
 from probe_dashboards.views.words import number, unbroken
 
 ATTACK = "attack"  # the curves by attack; anything else is the id of an attribute
+LABEL = "label"  # the curves by label, where several are attacked alone
 
 
 def obstacle(bundle: Bundle) -> str:
@@ -31,18 +32,23 @@ def reason(bundle: Bundle, lens: str) -> str:
 def choices(bundle: Bundle) -> dict[str, str]:
     """What the curves can be drawn by: id to title."""
     attributes = state.slugs(list(reading.curves_by_group(bundle)))
-    return {ATTACK: "attack"} | {slug: name for slug, name in attributes.items() if slug != ATTACK}
+    labels = {LABEL: "label"} if reading.curves_by_label(bundle) else {}
+    return (
+        {ATTACK: "attack"} | labels | {slug: name for slug, name in attributes.items() if slug not in (ATTACK, LABEL)}
+    )
 
 
 def curves(bundle: Bundle, by: str) -> list[reading.Curve]:
-    """Accuracy by radius: of each attack, or of each group under all attacks. Every curve starts at radius 0."""
+    """Accuracy by radius: of each attack, or of each label or group under all. Every curve starts at radius 0."""
+    if by == LABEL:
+        return reading.curves_by_label(bundle)
     return reading.curves(bundle) if by == ATTACK else reading.curves_by_group(bundle)[choices(bundle)[by]]
 
 
 def table(bundle: Bundle, by: str) -> pd.DataFrame:
     """The numbers of the curves."""
     lines = [(c.name, p.eps, p.value, p.low, p.high, p.n) for c in curves(bundle, by) for p in c.points]
-    name = "attack" if by == ATTACK else "group"
+    name = by if by in (ATTACK, LABEL) else "group"
     return pd.DataFrame(lines, columns=[name, "eps", "robust_accuracy", "low", "high", "n"])
 
 
@@ -51,7 +57,7 @@ def shown(bundle: Bundle, by: str) -> pd.DataFrame:
     found = curves(bundle, by)
     lines = [(visible(c.name), c.counted, *(unbroken(point.written) for point in c.points)) for c in found]
     radii = [visible(point.at) for point in found[0].points]
-    return pd.DataFrame(lines, columns=["Attack" if by == ATTACK else "Group", "n", *radii])
+    return pd.DataFrame(lines, columns=[by.capitalize() if by in (ATTACK, LABEL) else "Group", "n", *radii])
 
 
 def unit(bundle: Bundle) -> str:

@@ -2,31 +2,49 @@
 
 from dataclasses import replace
 
+import pandas as pd
+
 from probe import bias
 from probe.audit.bundle import Bundle
 from probe.audit.lenses.common import Answers, Assessment, absent
 from probe.errors import ProbeError
+from probe.finding import Finding
 
 
 def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
     """The rates and gaps of the groups that the plan compares."""
-    plan, classes = bundle.manifest.plan, bundle.manifest.model.classes
+    plan = bundle.manifest.plan
     wanted = plan.bias.groups
     groups = answers.groups if wanted is None or answers.groups is None else answers.groups[list(wanted)]
     if groups is None or groups.empty:
         result.findings.append(absent("bias", "differences between groups", _why_no_groups(wanted, answers)))
         return
-    if not answers.task.one_class:
+    if names := answers.answers:
+        positive = plan.bias.positive
+        compared = [_compared(bundle, answers.only(at), groups, label) for at, label in enumerate(names)
+                    if not positive or positive in answers.only(at).task.names]  # fmt: skip
+    elif answers.task.one_class:
+        compared = [_compared(bundle, answers, groups)]
+    else:
         note = f"groups are compared by a favourable class, and the answers are those of a {answers.task.kind}"
         result.findings.append(absent("bias", "differences between groups", note))
         return
-    positive = plan.bias.positive
-    if not positive and len(classes) != 2:
+    tables = [tables for tables, _ in compared if tables]
+    for name in tables[0] if tables else ():
+        result.tables[name] = pd.concat([each[name] for each in tables], ignore_index=True)
+    result.findings += [finding for _, findings in compared for finding in findings]
+
+
+def _compared(
+    bundle: Bundle, answers: Answers, groups: pd.DataFrame, label: str = ""
+) -> tuple[dict[str, pd.DataFrame], list[Finding]]:
+    """The tables and findings of one decision; of one of several labels they begin with its name."""
+    plan, named, of = bundle.manifest.plan, bundle.manifest.plan.bias.positive, f"{label}: " if label else ""
+    classes = answers.task.names or bundle.manifest.model.classes
+    if not named and len(classes) != 2:
         note = f"there are {len(classes)} classes; name the favourable one as bias.positive in the plan"
-        result.findings.append(absent("bias", "differences between groups", note))
-        return
-    index = classes.index(positive) if positive else 1
-    named = bias.Favourable(classes[index], assumed=not positive)
+        return {}, [absent("bias", "differences between groups", note)]
+    index = classes.index(named) if named else 1
     try:
         report = bias.audit(
             (answers.labels == index).astype(int),
@@ -34,18 +52,20 @@ def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
             groups,
             answers.probabilities[:, index],
             thresholds={k: v for k, v in plan.checks.items() if k in bias.THRESHOLDS},
-            favourable=named,
+            favourable=bias.Favourable(classes[index], assumed=not named),
             min_group_size=plan.bias.min_group_size,
             order=plan.bias.order,
             merge_spellings=plan.bias.merge_spellings,
             seed=plan.seed,
         )
     except ProbeError as error:
-        result.findings.append(replace(absent("bias", "differences between groups", str(error)), status="error"))
-        return
-    result.tables |= {"bias_groups": report.groups, "bias_disparities": report.disparities, "bias_pairs": report.pairs}
-    result.tables |= {"bias_small_groups": report.small_groups, "bias_row_accounting": report.row_accounting}
-    result.findings += report.findings
+        return {}, [replace(absent("bias", f"{of}differences between groups", str(error)), status="error")]
+    tables = {"bias_groups": report.groups, "bias_disparities": report.disparities, "bias_pairs": report.pairs}
+    tables |= {"bias_small_groups": report.small_groups, "bias_row_accounting": report.row_accounting}
+    if label:
+        for table in tables.values():
+            table.insert(0, "label", label)
+    return tables, [replace(finding, check=f"{of}{finding.check}") for finding in report.findings]
 
 
 def _why_no_groups(wanted: tuple[str, ...] | None, answers: Answers) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from probe.audit.budgets import reach_of
 from probe.audit.bundle import Bundle
 from probe.audit.manifest import StepRecord
-from probe.audit.readings import Reading, evidence, parts, reducing
+from probe.audit.readings import Reading, parts, reducing
 from probe.audit.titles import name_of
 from probe.finding import About, Finding, Threshold, check
 from probe.statistics import Estimate, Floats
@@ -56,6 +56,17 @@ class Answers:
         found: Floats = self.task.probabilities(self.logits)
         return found
 
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """What the several answers of a row are called; empty where it has one."""
+        return self.task.several(self.logits)
+
+    def only(self, at: int) -> "Answers":
+        """One of the several answers of each row."""
+        return replace(
+            self, task=self.task.only(at), labels=self.labels[:, at], logits=self.task.alone(self.logits, at)
+        )
+
     def right(self) -> NDArray[Any]:
         """Whether each decision is the label."""
         found: NDArray[Any] = ~self.task.differs(self.predicted, self.labels)
@@ -86,12 +97,13 @@ def read(
             result.findings.append(absent(step.lens, title, reading.why, about))
         if reading.status != "done":
             continue
-        for at, seen in parts(step.kind, arrays, evidence(arrays, reading)):
+        for at, seen in parts(step.kind, arrays, reading):
             estimate = reducing(reading).estimate(seen, bundle.manifest.plan.seed)
             if step.kind == "survey":
                 result.surveyed.append((name, reading.title, at, reading.unit, *estimate))
             else:
-                row = (step.lens, step.name, reading.metric, reading.title, at, reading.unit, *estimate)
+                item, eps = (at, None) if isinstance(at, str) else ("", at)
+                row = (step.lens, step.name, reading.metric, reading.title, item, eps, reading.unit, *estimate)
                 result.readings.append(row)
             if reading.threshold is not None and reading.metric not in silent:
                 reach = (
@@ -99,7 +111,8 @@ def read(
                 )
                 finding = _judged(bundle, step, reading, estimate, f"{title}{reach}")
                 if isinstance(at, str) and (items := len(arrays["items"])) > 1:
-                    items_note = f"one of {items} items, each with an interval of its own"
+                    several = "items" if step.kind == "survey" else "answers"
+                    items_note = f"one of {items} {several}, each with an interval of its own"
                     finding = replace(finding, note="; ".join(filter(None, (finding.note, items_note))))
                 result.findings.append(replace(finding, about=about))
 

@@ -14,7 +14,7 @@ def assess(bundle: Bundle, result: Assessment) -> None:
     for step in done(bundle, "performance"):
         read(bundle, step, result)
         for reading in step.readings:
-            if reading.reduction == "calibration error" and reading.status == "done":
+            if reading.reduction == "calibration error" and reading.status == "done" and not reading.apart:
                 confidence, correct = evidence(bundle.arrays(step.name), reading).T
                 result.tables["reliability"] = _reliability(confidence, correct, reading.settings["bins"])
 

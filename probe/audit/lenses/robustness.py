@@ -1,5 +1,6 @@
 """How the model does when somebody moves its inputs on purpose."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -21,59 +22,98 @@ from probe.numbers import fraction
 from probe.statistics import proportion
 
 WITHSTANDS = "robust_accuracy"  # the metric that the chapter rests on
+CURVE = ["attack", "eps", "robust_accuracy", "low", "high", "n"]
 NEAR_NONE = 0.05  # of the right answers; where an attack could change fewer inputs, what it did not break says nothing
 
 
 def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
-    """Accuracy under the attacks that ran, at each radius.
+    """Accuracy under the attacks that ran, at each radius: of the whole answer, and of each label that is named.
 
     Each radius is held against the same threshold. *Withstands these attacks* is about the attacks that are named;
     *robust* is about any attack, which these can refute and never prove.
     """
-    checks = bundle.manifest.plan.checks
-    steps = [step for step in done(bundle, "robustness") if step.kind == "attack"]
+    labels = bundle.manifest.plan.attack.labels
+    whole, *single = [_of_label(bundle, label, result) for label in ("", *labels)]
+    if whole is not None:
+        result.tables["robustness"] = pd.DataFrame(whole.curve(), columns=CURVE)
+        result.tables["movable"] = pd.DataFrame(
+            [(test.eps, *proportion(test.movable[test.right])) for test in whole.tests if test.right.any()],
+            columns=["eps", "movable", "low", "high", "n"],
+        )
+        if answers.groups is not None:
+            first = whole.evidence[whole.steps[0].id]
+            by_group = _robustness_by_group(first, whole.robust["all attacks"], answers.groups)
+            result.tables["robustness_by_group"] = by_group
+    apart = [
+        (label, *row) for label, found in zip(labels, single, strict=True) if found is not None for row in found.curve()
+    ]
+    if apart:
+        result.tables["robustness_by_label"] = pd.DataFrame(apart, columns=["label", *CURVE])
+
+
+@dataclass(frozen=True, eq=False)
+class _Attacked:
+    """What attacks did to the same examples: to the whole answer of each, or to one of several labels."""
+
+    steps: list[StepRecord]
+    evidence: dict[str, Arrays]  # by step
+    robust: dict[str, NDArray[Any]]  # by step, and of all attacks: (radii, examples)
+    tests: "list[_Test]"
+
+    def curve(self) -> list[tuple[Any, ...]]:
+        """A row for each attack and radius, after one without any."""
+        first = self.evidence[self.steps[0].id]
+        rows: list[tuple[Any, ...]] = [("none", 0.0, *proportion(first["clean"]))]
+        for name, robust in self.robust.items():
+            attack = name.partition("-label-")[0]
+            rows += [(attack, eps, *proportion(row)) for eps, row in zip(first["eps"], robust, strict=True)]
+        return rows
+
+
+def _of_label(bundle: Bundle, label: str, result: Assessment) -> _Attacked | None:
+    """What the attacks on one label did, or those on the whole answer where none is named, with what follows."""
+    kind, of = ("label attack", f"{label}: ") if label else ("attack", "")
+    steps = [step for step in done(bundle, "robustness") if step.kind == kind and step.label == label]
     if not steps:
-        result.findings.append(absent("robustness", "robust accuracy", "the plan names no attack, or none could run"))
-        return
-    evidence = {step.id: bundle.arrays(step.name) for step in steps}
+        result.findings.append(
+            absent("robustness", f"{of}robust accuracy", "the plan names no attack, or none could run")
+        )
+        return None
+    evidence, robust = {step.id: bundle.arrays(step.name) for step in steps}, {}
     first = next(iter(evidence.values()))
-    robust = {}
     for step in steps:
         read(bundle, step, result, silent=[WITHSTANDS])
         robust[step.id] = evidence[step.id][evidence_of(WITHSTANDS)].astype(bool)
     # The worst case of each example over the attacks, not the worst attack's average.
     robust["all attacks"] = np.logical_and.reduce(list(robust.values()))
-    curve = [("none", 0.0, *proportion(first["clean"]))]
-    for name, rows in robust.items():
-        curve += [(name, eps, *proportion(row)) for eps, row in zip(first["eps"], rows, strict=True)]
-    result.tables["robustness"] = pd.DataFrame(curve, columns=["attack", "eps", "robust_accuracy", "low", "high", "n"])
     tests = [
         _Test(eps, row, first["clean"], movable)
         for eps, row, movable in zip(first["eps"], robust["all attacks"], _movable(evidence), strict=True)
     ]
-    result.tables["movable"] = pd.DataFrame(
-        [(test.eps, *proportion(test.movable[test.right])) for test in tests if test.right.any()],
-        columns=["eps", "movable", "low", "high", "n"],
-    )
+    found = _Attacked(steps, evidence, robust, tests)
+    result.findings += _findings(bundle, found, of)
+    return found
+
+
+def _findings(bundle: Bundle, attacked: _Attacked, of: str) -> Iterator[Finding]:
+    """What follows; each check begins with what it is `of`."""
+    steps, tests, checks = attacked.steps, attacked.tests, bundle.manifest.plan.checks
     asked, change = float(checks["robust_accuracy"]), threat(bundle.manifest)
-    names = " and ".join(title_of(bundle.manifest, step) for step in steps)
+    titles = {step.id: title_of(bundle.manifest, replace(step, label="")) for step in steps}
+    names = " and ".join(titles.values())
     method = " and ".join(describe(step.method) for step in steps)
     for test in tests:
         reach = reached(bundle.manifest, test.eps)
         note = "; ".join(filter(None, (_upper_bound(test, asked), change.note)))
-        result.findings.append(_judged(test, f"withstands {names} at {reach}", asked, method, note))
-    at = int(np.argmin(np.abs(first["eps"] - float(fraction(checks["robust_eps"])))))
-    result.findings.append(
-        _robust(tests[at], f"robust at {format_budget(checks['robust_eps'], change)}", asked, method)
-    )
+        yield _judged(test, f"{of}withstands {names} at {reach}", asked, method, note)
+    radii = np.array([test.eps for test in tests])
+    at = int(np.argmin(np.abs(radii - float(fraction(checks["robust_eps"])))))
+    yield _robust(tests[at], f"{of}robust at {format_budget(checks['robust_eps'], change)}", asked, method)
     for stronger, weaker in product(steps, steps):
         if stronger.finds == weaker.method["method"] and _alike(stronger, weaker):
-            one, other = (
-                (title_of(bundle.manifest, step), evidence[step.id]["success"]) for step in (stronger, weaker)
-            )
-            result.findings.append(_finds_what_a_weaker_one_does(one, other, tests))
-    if answers.groups is not None:
-        result.tables["robustness_by_group"] = _robustness_by_group(first, robust["all attacks"], answers.groups)
+            one, other = ((titles[step.id], attacked.evidence[step.id]["success"]) for step in (stronger, weaker))
+            found = _finds_what_a_weaker_one_does(one, other, tests)
+            yield replace(found, check=f"{of}{found.check}")
 
 
 def _alike(one: StepRecord, other: StepRecord) -> bool:

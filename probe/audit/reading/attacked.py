@@ -91,6 +91,15 @@ def curves_by_group(bundle: Bundle) -> dict[str, list[Curve]]:
     return found
 
 
+def curves_by_label(bundle: Bundle) -> list[Curve]:
+    """Accuracy of each of several labels under all attacks on it alone."""
+    if not bundle.has("tables/robustness_by_label.csv"):
+        return []
+    table = bundle.table("robustness_by_label")
+    worst = table[table["attack"].isin([ALL, "none"])]
+    return [Curve(str(label), _points(bundle, part)) for label, part in worst.groupby("label", sort=False)]
+
+
 def movable(bundle: Bundle) -> list[Point]:
     """Of the right answers those whose input the attacks could change at all, at each radius."""
     if not bundle.has("tables/movable.csv"):
@@ -120,7 +129,7 @@ def tried(manifest: Manifest) -> list[Tried]:
             note=step.note,
         )
         for step in manifest.steps
-        if step.kind == "attack"
+        if step.kind in ("attack", "label attack")
     ]
 
 

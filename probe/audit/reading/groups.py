@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import pandas as pd
+
 from probe.audit.bundle import Bundle
 from probe.bias.rates import RATES as MEASURED
 from probe.bias.strata import METRICS, unit_of
@@ -72,10 +74,10 @@ class SmallGroup:
 
 
 def attributes(bundle: Bundle) -> list[str]:
-    """The attributes whose groups were compared, and their intersections."""
+    """The attributes whose groups were compared, and their intersections; of several labels once for each of them."""
     if not (bundle.has("tables/bias_groups.csv") and bundle.has("tables/bias_disparities.csv")):
         return []
-    return [str(name) for name in dict.fromkeys(bundle.table("bias_groups")["attribute"])]
+    return list(dict.fromkeys(_compared(bundle.table("bias_groups"))))
 
 
 def groups(bundle: Bundle, attribute: str) -> list[dict[str, Any]]:
@@ -124,12 +126,13 @@ def accounting(bundle: Bundle, attribute: str) -> str:
 
 def left_out(bundle: Bundle) -> list[str]:
     """A sentence for each attribute by which some rows name no group."""
-    return [
+    said = [
         f"{count(row['unknown'])} of {count(row['rows'])} rows name no group by {row['attribute']}: "
         "its comparisons leave them out"
         for row in _rows(bundle, "bias_row_accounting")
         if row["unknown"] > 0
     ]
+    return list(dict.fromkeys(said))  # the same rows for each of several labels
 
 
 def _gap(row: Mapping[str, Any], unit: Unit) -> Gap:
@@ -162,8 +165,14 @@ def _rows(bundle: Bundle, name: str, attribute: str = "") -> list[dict[str, Any]
     if not bundle.has(f"tables/{name}.csv"):
         return []
     table = bundle.table(name)
-    own = table[table["attribute"].astype(str) == attribute] if attribute else table
+    own = table[[name == attribute for name in _compared(table)]] if attribute else table
     return [{str(key): value for key, value in row.items()} for row in own.to_dict("records")]
+
+
+def _compared(table: pd.DataFrame) -> list[str]:
+    """What each row is about: an attribute, after the label where there are several."""
+    keys = [key for key in ("label", "attribute") if key in table]
+    return [": ".join(map(str, row)) for row in table[keys].itertuples(index=False)]
 
 
 def _text(value: object) -> str:

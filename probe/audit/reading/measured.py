@@ -21,7 +21,7 @@ class Measurement:
     metric: str  # as the plan has it
     title: str
     eps: float | None  # the radius, where there are several
-    item: str  # the item of a survey
+    item: str  # the item of a survey, or the one of several labels
     at: str  # either of them in words; empty where there is but one number
     unit: Unit
     value: float | None
@@ -84,12 +84,13 @@ def _arrays(bundle: Bundle, step: StepRecord) -> str:
 
 
 def readings(bundle: Bundle, lens: str, step: str = "") -> list[dict[str, Any]]:
-    """The rows of the table of readings that are of a lens, or of one of its steps."""
+    """The rows of the table of readings that are of a lens, or of one of its steps; an item that is not there is ""."""
     if not bundle.has("tables/readings.csv"):
         return []
     table = bundle.table("readings")
     chosen = table[(table["lens"] == lens) & ((table["step"] == step) if step else True)]
-    return [{str(key): value for key, value in row.items()} for row in chosen.to_dict("records")]
+    rows = [{str(key): value for key, value in row.items()} for row in chosen.to_dict("records")]
+    return [row | {"item": row["item"] if isinstance(row["item"], str) else ""} for row in rows]
 
 
 def measured(bundle: Bundle, *, lens: str = "", kind: str = "", step: str = "") -> list[Measurement]:
@@ -126,7 +127,7 @@ def _measurement(
     row: dict[Any, Any],
     eps: float | None = None,
 ) -> Measurement:
-    item = str(row.get("item", ""))
+    item = str(row["item"])
     reach = "" if eps is None else reach_of(bundle.manifest, step, eps)
     end = f" at {reach}" if reach else f": {item}" if item else ""
     finding = _finding(bundle, step, str(row["metric"]), end)

@@ -2,6 +2,7 @@
 
 from probe.audit.manifest import Manifest
 from probe.formatting import count
+from probe.task import MultiLabel
 
 ASSUMED = "assumed, not named in the plan"
 WITHHELD = (
@@ -21,6 +22,8 @@ def favourable(manifest: Manifest) -> tuple[str, bool]:
     named, classes = manifest.plan.bias.positive, manifest.model.classes
     if named:
         return named, False
+    if isinstance(manifest.task, MultiLabel):
+        return "that a label is true", True
     return (classes[1], True) if len(classes) == 2 else ("", False)
 
 

@@ -7,11 +7,14 @@ from probe.audit.budgets import reached
 from probe.audit.bundle import Bundle
 from probe.audit.lenses.robustness import NEAR_NONE
 from probe.audit.manifest import Manifest
+from probe.audit.reading.measured import readings
 from probe.audit.reading.steps import steps
 from probe.audit.reading.subject import ASSUMED, favourable
 from probe.audit.titles import title_of
 from probe.finding import Finding
 from probe.formatting import share
+
+EXACT = "exact_match"  # the metric of several labels as a whole
 
 
 def tally(findings: Iterable[Finding]) -> tuple[Counter[str], Counter[str]]:
@@ -27,7 +30,8 @@ def verdict(bundle: Bundle) -> list[str]:
     findings = bundle.manifest.findings
     if not findings:
         return ["Nothing was concluded: the audit has not ended."]
-    return [_withstands(bundle), _accuracy(findings), _groups(bundle.manifest, findings)]
+    labels = _labels(bundle)
+    return [_withstands(bundle), labels or _accuracy(findings), _groups(bundle.manifest, findings)]
 
 
 def _withstands(bundle: Bundle) -> str:
@@ -72,6 +76,19 @@ def _accuracy(findings: Sequence[Finding]) -> str:
         return _explained(findings)
     asked = {"pass": "as asked", "fail": "too few", "inconclusive": "too close to tell"}.get(found.status, "")
     return f"{share(found.estimate)} of the answers are right ({asked}: at least {share(found.threshold)})."
+
+
+def _labels(bundle: Bundle) -> str:
+    """Of several labels how often all are right, and which of them are most and least often; empty where one is."""
+    rows = readings(bundle, "performance")
+    each = [(float(row["value"]), str(row["item"])) for row in rows if row["metric"] == "accuracy" and row["item"]]
+    if not each:
+        return ""
+    (low, worst), (high, best) = min(each), max(each)
+    whole = next(
+        (f"All labels of {share(r['value'])} of the rows are right; " for r in rows if r["metric"] == EXACT), ""
+    )
+    return f"{whole}single labels are right in {share(low)} ({worst}) to {share(high)} ({best}) of them."
 
 
 def _explained(findings: Sequence[Finding]) -> str:

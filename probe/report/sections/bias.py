@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from probe import plots
 from probe.audit import reading
 from probe.audit.bundle import Bundle
@@ -78,7 +80,7 @@ def _attribute(bundle: Bundle, attribute: str, order: int) -> list[Block]:
     for rate in SHOWN:
         found, label = [reading.rates(bundle, attribute, rate)[at] for at in largest], reading.RATES[rate].label
         ax = plots.forest(
-            [each.group for each in found], *zip(*((each.value, each.low, each.high) for each in found), strict=True),
+            [each.group for each in found], *np.array([(each.value, each.low, each.high) for each in found]).T,
             counts=[each.n for each in found], faint=[each.small for each in found], title=label,
             ax=plots.new_axes(4.2 if wide else 3.3, 0.72 + 0.24 * max(len(found), 2)),
         )  # fmt: skip

@@ -59,10 +59,11 @@ def _instances(bundle: Bundle, methods: dict[str, Arrays]) -> list[Block]:
         blocks.append(Text("The rows themselves are not in this bundle, as its plan says."))
     for index, row in enumerate(rows):
         label, task = answer_name(bundle, answers["labels"][row]), bundle.manifest.task
-        explained = int(next(iter(methods.values()))["targets"][index])
-        target = task.name(explained) if task.one_class else answer_name(bundle, task.predict(answers["logits"])[row])
-        verdict = "which is the label" if target == label else f"but the label is {label}"
-        head = f"Row {int(row):,}: the model answers {target}, {verdict}."
+        explained = task.name(int(next(iter(methods.values()))["targets"][index]))
+        answer = answer_name(bundle, task.predict(answers["logits"])[row])
+        verdict = "which is the label" if answer == label else f"but the label is {label}"
+        head = f"Row {int(row):,}: the model answers {answer}, {verdict}."
+        head += f" Explained is {explained}." if explained != answer and len(task.names) != 1 else ""
         if bundle.manifest.plan.keeps_inputs:
             blocks.append(_instance(bundle, methods, shown, index, head))
         else:

@@ -13,7 +13,12 @@ def section(bundle: Bundle) -> Section:
     blocks: list[Block] = []
     if measured := readings(bundle, "performance"):
         rows = [
-            (r["title"], number(r["value"], r["unit"]), interval(r["low"], r["high"], r["unit"]), count(r["n"]))
+            (
+                ": ".join(filter(None, (r["title"], r["item"]))),
+                number(r["value"], r["unit"]),
+                interval(r["low"], r["high"], r["unit"]),
+                count(r["n"]),
+            )
             for r in measured
         ]
         columns = ("measure", "estimate", "95 % interval", "n")

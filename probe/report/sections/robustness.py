@@ -24,6 +24,7 @@ def section(bundle: Bundle) -> Section:
     if bundle.has("tables/robustness.csv"):
         blocks.append(_curves(bundle))
         blocks += _besides(bundle)
+        blocks += _by_label(bundle)
         blocks += _by_group(bundle)
         blocks += _pairs(bundle)
     drawing = drawer(bundle)
@@ -65,6 +66,23 @@ def _besides(bundle: Bundle) -> list[Block]:
     columns = ("attack", "measure", "estimate", "n")
     rows: list[list[Cell]] = [[row.method, row.named, row.written, row.counted] for row in found]
     return [Table(columns, rows, "What else was measured of the attacks", numeric=columns[2:])] if rows else []
+
+
+def _by_label(bundle: Bundle) -> list[Block]:
+    """Accuracy of each of several labels that was attacked alone."""
+    found = reading.curves_by_label(bundle)
+    if not found:
+        return []
+    ax = plots.robustness({curve.name: _curve(curve) for curve in found}, unit=reading.axis(bundle.manifest))
+    columns = ("label", *_radii(found[0]))
+    rows: list[list[Cell]] = [[curve.name, *(point.written for point in curve.points)] for curve in found]
+    numbers = Table(
+        columns, rows, "Accuracy (95 % interval) of each label at each radius", numeric=columns[1:],
+        file="tables/robustness_by_label.csv",
+    )  # fmt: skip
+    caption = "Accuracy of each label under all attacks on that label alone, whatever becomes of the others."
+    drawn = panel(ax, "Accuracy of each label under attack; the numbers are in the table.", "by-label")
+    return [Figure([drawn], caption, numbers, title="By label", size="single")]
 
 
 def _by_group(bundle: Bundle) -> list[Block]:
