@@ -8,6 +8,7 @@ from markupsafe import Markup, escape
 
 from probe.audit.bundle import Bundle
 from probe.plots.style import AGAINST, FOR
+from probe.report.parts import Section
 from probe.report.sections import (
     bias,
     certificates,
@@ -31,7 +32,17 @@ def render(bundle: Bundle) -> str:
     Raises:
         IntegrityError: if a file is not the one that the audit wrote.
     """
-    sections = [
+    page = _pages().get_template("report.html")
+    text = page.render(
+        cover=cover.cover(bundle), sections=sections(bundle), looks=STATUSES, speaks_for=FOR, speaks_against=AGAINST
+    )
+    # A manifest of somebody else's may hold half a surrogate pair, which no file can.
+    return text.encode("utf-8", "replace").decode()
+
+
+def sections(bundle: Bundle) -> list[Section]:
+    """The chapters of a report."""
+    return [
         register.section(bundle),
         subject.section(bundle),
         performance.section(bundle),
@@ -45,12 +56,6 @@ def render(bundle: Bundle) -> str:
         cost.limits(bundle),
         cost.reproduction(bundle),
     ]
-    page = _pages().get_template("report.html")
-    text = page.render(
-        cover=cover.cover(bundle), sections=sections, looks=STATUSES, speaks_for=FOR, speaks_against=AGAINST
-    )
-    # A manifest of somebody else's may hold half a surrogate pair, which no file can.
-    return text.encode("utf-8", "replace").decode()
 
 
 @cache

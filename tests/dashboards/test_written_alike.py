@@ -1,16 +1,21 @@
-"""Report, viewer and terminal write each number of a finding the same way."""
+"""Report, viewer and terminal write each number and each word of an audit the same way."""
 
 import json
 import re
+from html import unescape
 
 import pytest
-from probe_dashboards.views import summary
+from probe_dashboards.app import PAGES
+from probe_dashboards.views import bias, evidence, instance, performance, proofs, robustness, summary
 
+from probe.audit import reading
 from probe.cli import summary as terminal
 from probe.formatting import DASH
 from probe.report import render
+from probe.report.html import sections
 from probe.report.sections import register
 from probe.statuses import STATUSES
+from probe.text import visible
 from tests.report.test_report import Page
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -69,3 +74,123 @@ def test_every_status_has_one_look_everywhere(bundles):
         assert f'aria-hidden="true">{STATUSES[status].sign}</span>{status}' in page
         assert terminal.signed(status) == f"{STATUSES[status].sign} {status}"
         assert list(summary.counts(bundles.table)) == list(STATUSES)
+
+
+def cells_of_report(bundle):
+    """Every cell of every table of the page, as text."""
+    tables = []
+    for block in (block for section in sections(bundle) for block in section.blocks):
+        tables += [block.table] if block.kind == "figure" else [block] if block.kind == "table" else []
+    return {visible(str(getattr(cell, "status", cell))) for table in tables for row in table.rows for cell in row}
+
+
+def cells_of_viewer(bundle):
+    """Every cell of every table of the pages, as text."""
+    frames = [evidence.measured(bundle), evidence.steps(bundle), performance.measures(bundle)]
+    for found in proofs.certificates(bundle).values():
+        frames += [proofs.by_radius(found), proofs.proved(found)]
+    frames += [proofs.items(found) for found in proofs.surveys(bundle).values()]
+    if not robustness.obstacle(bundle):
+        frames += [robustness.shown(bundle, by) for by in robustness.choices(bundle)]
+        frames += [robustness.movable(bundle), robustness.settings(bundle), robustness.besides(bundle)]
+    for slug in bias.attributes(bundle) if bias.present(bundle) else ():
+        frames += [bias.counts(bundle, slug), bias.disparities(bundle, slug), bias.small(bundle, slug)]
+    cells = {unescape(str(cell)) for frame in frames for column in frame for cell in frame[column]}
+    return {cell.replace(NO_BREAK, " ") for cell in cells}
+
+
+def numbers_read(bundle):
+    """Every number of the reader, with its interval, as it is written."""
+    found = [row.written for row in reading.measured(bundle)]
+    found += [point.written for curve in reading.curves(bundle) for point in curve.points]
+    groups = reading.curves_by_group(bundle).values()
+    found += [point.written for curves in groups for curve in curves for point in curve.points]
+    for attribute in reading.attributes(bundle):
+        found += [each.written for rate in reading.RATES for each in reading.rates(bundle, attribute, rate)]
+        found += [gap.estimate for gap in reading.gaps(bundle, attribute)]
+    return {str(each) for each in found}
+
+
+def words_read(bundle):
+    """What the reader says besides: of gaps, of groups that are too small, of methods and of radii."""
+    said = [row.named for row in reading.measured(bundle)]
+    for attribute in reading.attributes(bundle):
+        said += [
+            part for gap in reading.gaps(bundle, attribute) for part in (gap.p, gap.would_fail, gap.n, gap.threshold)
+        ]
+        said += [few.what for few in reading.small_groups(bundle, attribute)]
+    said += [each.caption for each in reading.certificates(bundle)]
+    said += [curve.name for curve in reading.curves(bundle)]
+    said += [each.arrays for each in reading.evidence(bundle)]
+    return {visible(part) for part in said if part}
+
+
+ALL = ["table", "image", "prose", "graph", "bare", "interrupted", "proofs", "hostile"]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_number_that_is_read_of_a_bundle_is_one_text_in_report_and_viewer(bundles, name):
+    bundle = getattr(bundles, name)
+    numbers = numbers_read(bundle)
+    assert numbers or name == "interrupted"
+    assert numbers <= cells_of_report(bundle)
+    assert numbers <= cells_of_viewer(bundle)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_word_that_is_read_of_a_bundle_is_in_report_and_viewer(bundles, name):
+    bundle = getattr(bundles, name)
+    assert words_read(bundle) <= cells_of_report(bundle)
+    assert words_read(bundle) <= cells_of_viewer(bundle)
+
+
+def test_what_a_gap_lies_between_is_one_text_in_report_and_viewer(bundles):
+    told = {
+        gap.between for attribute in reading.attributes(bundles.table) for gap in reading.gaps(bundles.table, attribute)
+    }
+    viewer = " ".join(
+        unescape(cell)
+        for slug in bias.attributes(bundles.table)
+        for cell in bias.disparities(bundles.table, slug)["Gap"]
+    )
+    assert told <= cells_of_report(bundles.table)
+    assert all(part in viewer for part in told)
+    assert len(told) > 1
+
+
+def test_chapters_have_one_title_and_one_list_of_limits(bundles):
+    shown = {section.id: section for section in sections(bundles.table)}
+    for name, chapter in reading.CHAPTERS.items():
+        page = PAGES.get(name, PAGES["instance"])
+        assert set(chapter.limits) <= set(page[0].LIMITS)
+        assert shown[name].title == chapter.title
+        assert all(limit in shown[name].hides for limit in chapter.limits)
+        assert name == "explanation" or page[1] == chapter.title
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_what_was_not_measured_is_one_list_in_report_and_viewer(bundles, name):
+    bundle = getattr(bundles, name)
+    listed = {(visible(row.Check), visible(row.Why)) for row in summary.not_run(bundle).itertuples()}
+    assert listed == {(visible(found.check), visible(found.note)) for found in reading.missing(bundle)}
+    page = Page(render(bundle)).text
+    assert all(check in page and why in page for check, why in listed)
+    assert robustness.reason(bundle, "bias").rstrip(".") in page or bias.present(bundle)
+
+
+def test_verdict_and_caution_are_one_text_in_report_viewer_and_terminal(bundles, capsys):
+    terminal.summary(bundles.table)
+    printed, page = capsys.readouterr().out, Page(render(bundles.table)).text
+    for sentence in (*reading.verdict(bundles.table), reading.origin(bundles.table.manifest)):
+        assert sentence in printed
+        assert sentence in page
+        assert sentence in [*summary.verdict(bundles.table), summary.origin(bundles.table)]
+
+
+def test_methods_are_called_the_same_in_report_and_viewer(bundles):
+    for kind, shown in (("explainer", instance.method_titles), ("attack", instance.attack_titles)):
+        called = list(shown(bundles.table).values())
+        page = Page(render(bundles.table)).text
+        assert called
+        assert all(title in page for title in called)
+        assert set(called) <= {row.method for row in reading.measured(bundles.table, kind=kind)}
