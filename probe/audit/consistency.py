@@ -134,6 +134,8 @@ def _check_predictions(bundle: Bundle, arrays: Arrays) -> None:
     _expect(not classes or logits.shape[1] == len(classes), "predictions", f"{len(classes)} classes are named")
     _check_rows("predictions", arrays["rows"], None)
     _check_labels(bundle.manifest.task, arrays["labels"], logits)
+    training = bundle.manifest.model.training
+    _expect(training is None or 0 <= training.shared <= n, "predictions", "more rows were learned from than there are")
     if data.groups:
         groups = bundle.groups()
         _expect(groups.shape == (n, len(data.groups)), "groups", f"the table is {groups.shape}, of {n} rows")

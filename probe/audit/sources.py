@@ -108,6 +108,9 @@ class DataSource(Section):
     role: Literal["", "test", "train", "unknown"] = param(
         "", "whether the model learned from these rows; by split unless named"
     )
+    train: str = param(
+        "", "the rows that the model learned from, to compare with: as csv, folder, npz, or a split of the zoo's"
+    )
     csv: str = param("", "a file")
     folder: str = param("", "images, in a subfolder for each class")
     npz: str = param("", "arrays of numpy")
@@ -162,7 +165,8 @@ class DataSource(Section):
 
     def within(self, folder: Path) -> "DataSource":
         """The same source with its files found from a folder."""
-        return replace(self, **{key: str((folder / path).resolve()) for key in FILES if (path := getattr(self, key))})  # type: ignore[arg-type]  # the values are texts
+        named = (*FILES, "train") if self.own else ()
+        return replace(self, **{key: str((folder / path).resolve()) for key in named if (path := getattr(self, key))})  # type: ignore[arg-type]  # the values are texts
 
 
 ROLES = ("test", "train", "unknown")

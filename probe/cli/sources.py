@@ -1,6 +1,7 @@
 """Open the model and the data that a plan or an argument names. Only here does probe look at the zoo."""
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from probe.audit.plan import Plan, plan_from, read_plan
 from probe.audit.sources import DataSource, ModelSource
 from probe.cli import own_tables
 from probe.cli.app import print_err
+from probe.cli.training_rows import learned
 from probe.contracts import suited
 from probe.dataset import Dataset
 from probe.errors import PlanError, ProbeError, Unsupported
@@ -74,9 +76,12 @@ def open_both(plan: Plan, *, allow_code: bool = False, device: str = "") -> tupl
             "look at that code, and then allow it: --allow-code"
         )
     if plan.model.transformers:
-        model, data = _transformers(plan)
+        model, read = _transformers(plan)
+        data = read(plan.data)
+        model = _fitted(plan, model, data)
     else:
-        data = _data(plan.data, plan.model, plan.seed, _shape(plan))
+        read = partial(_data, model=plan.model, seed=plan.seed, shape=_shape(plan))
+        data = read(plan.data)
         model = _model(plan, data)
         if plan.data.csv:
             model, data = own_tables.suited(model, data)
@@ -94,6 +99,10 @@ def open_both(plan: Plan, *, allow_code: bool = False, device: str = "") -> tupl
     if device:
         model = _placed(model, device)
     data = suited(model, data)
+    if plan.data.train:
+        inputs, labels, said = learned(plan.data, data, plan.model.meaning(()), read)
+        model = replace(model, training=(model.cast(inputs), labels))
+        data = replace(data, notices=(*data.notices, *said))
     adapters.check_fit(model, data)
     return model, data
 
@@ -212,18 +221,19 @@ def _is_bare(zoo: str) -> bool:
     return bool(zoo) and (Path(zoo) / "config.json").is_file() and not (Path(zoo) / "card.json").exists()
 
 
-def _transformers(plan: Plan) -> tuple[Model, Dataset]:
-    """A classifier of Hugging Face, and texts or images for it."""
-    source, folder = plan.data, plan.model.transformers
+def _transformers(plan: Plan) -> tuple[Model, Callable[[DataSource], Dataset]]:
+    """A classifier of Hugging Face, and what reads texts or images for it."""
+    folder = plan.model.transformers
     model = adapters.from_transformers(folder, name=plan.name)
     if model.embed is None:
         reference = model.space.reference
-        data = _data(source, plan.model, plan.seed, () if reference is None else tuple(reference.shape[1:]))
-        model = replace(model, space=data.space)
-    elif not source.csv or len(source.features) != 1:
+        shape = () if reference is None else tuple(reference.shape[1:])
+        return model, partial(_data, model=plan.model, seed=plan.seed, shape=shape)
+    if not plan.data.csv or len(plan.data.features) != 1:
         raise PlanError('[data] needs csv = "file.csv" and the one column with the texts: features = ["text"]')
-    else:
-        data = texts_from_csv(
+
+    def read(source: DataSource) -> Dataset:
+        return texts_from_csv(
             source.csv,
             Texts(source.features[0], partial(adapters.token_ids, folder), model.space),
             label=next(iter(source.labels)),
@@ -231,9 +241,17 @@ def _transformers(plan: Plan) -> tuple[Model, Dataset]:
             classes=source.classes or (None if _are_numbered(model.classes) else model.classes),
             how=own_tables.how(source),
         )
+
+    return model, read
+
+
+def _fitted(plan: Plan, model: Model, data: Dataset) -> Model:
+    """A classifier of Hugging Face with the space of its images, and the data's classes where it names none."""
+    if model.embed is None:
+        model = replace(model, space=data.space)
     if _are_numbered(model.classes) and len(model.classes) == len(data.classes):
         model = _in_order_of(plan, replace(model, task=model.task.short(classes=data.classes)))
-    return model, data
+    return model
 
 
 def _are_numbered(classes: tuple[str, ...]) -> bool:

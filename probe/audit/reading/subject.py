@@ -1,6 +1,6 @@
 """What was audited, on whose rows, and how to do it again."""
 
-from probe.audit.manifest import Manifest
+from probe.audit.manifest import Manifest, TrainingRecord
 from probe.formatting import count
 from probe.task import MultiLabel
 
@@ -29,16 +29,22 @@ def favourable(manifest: Manifest) -> tuple[str, bool]:
 
 def origin(manifest: Manifest) -> str:
     """What is to be known of where the rows come from, and whether they are shown; empty where that is nothing."""
-    role, training = ORIGINS.get(manifest.data.role, ORIGINS["unknown"]), manifest.model.training
+    role, training = manifest.data.role, manifest.model.training
+    said = [] if training and role not in ("test", "train") else [ORIGINS.get(role, ORIGINS["unknown"])]
     if training:
-        rows = f"{count(training.n)} rows that the model learned from"
-        shared = f"{count(training.shared)} of the {count(manifest.data.n)} audited rows" if training.shared else "None"
-        told = f"{shared} of the audited rows" if not training.shared else shared
-        told += f" {'has' if training.shared < 2 else 'have'} inputs that are also among the {rows}" + (
-            ", so that the model may do worse on others." if training.shared else "."
-        )
-        role = f"{role} {told}" if manifest.data.role == "train" else told
-    return " ".join(filter(None, (role, "" if manifest.plan.keeps_inputs else WITHHELD)))
+        said.append(_seen(training, manifest.data.n))
+    return " ".join(filter(None, [*said, "" if manifest.plan.keeps_inputs else WITHHELD]))
+
+
+def _seen(training: TrainingRecord, audited: int) -> str:
+    known = f"among the {count(training.n)} known rows that the model learned from"
+    if not training.shared:
+        return f"None of the {count(audited)} audited rows has inputs that are also {known}."
+    have = "has" if training.shared == 1 else "have"
+    return (
+        f"{count(training.shared)} of the {count(audited)} audited rows {have} inputs that are also {known}; on others "
+        "it may do worse."
+    )
 
 
 def repeat(manifest: Manifest, folder: str) -> list[str]:
