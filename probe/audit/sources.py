@@ -31,6 +31,9 @@ class ModelSource(Section):
     part: str | int | None = param(
         None, 'which part of what it returns is the outputs: an attribute or key such as "logits", or a place such as 0'
     )
+    only: str | int | None = param(
+        None, "the one of several answers that is studied alone: a label by its name, a place by its number"
+    )
     threshold: float | tuple[float, ...] | None = param(
         None, "the probability from which the second of two classes is decided for, or of each label a list of them"
     )

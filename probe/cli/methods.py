@@ -47,6 +47,9 @@ def explain(
     plan: PlanFile = None,
     method: Annotated[str, typer.Option(help="An explainer; `probe methods` lists them.")] = "integrated_gradients",
     rows: Annotated[str, typer.Option(help="Rows of the test data, as 0:5.")] = "0:5",
+    target: Annotated[
+        str, typer.Option(help="The class, label or output that is explained, or a class at a place as 3:verb.")
+    ] = "",
     settings: Set = None,
     out: Out = None,
     device: Device = "",
@@ -54,12 +57,15 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Explain some answers of a model, one number per feature."""
+    import torch
+
     from probe.plots import drawer_of
 
     model, data = _open(name, plan, allow_code, device)
     chosen = _slice(rows, len(data))
     part = data[chosen]
-    attribution = _build("explainer", method, settings)(model, part.inputs)
+    targets = torch.full((len(part),), model.task.index(target)) if target else None
+    attribution = _build("explainer", method, settings)(model, part.inputs, targets)
     _save(attribution, out)
     frame = attribution.to_frame()
     drawer = drawer_of(model.space.form_of(part.inputs).record())
@@ -74,11 +80,12 @@ def explain(
             }
         )
         return
-    for row, target in enumerate(attribution.targets.tolist()):
+    said = "explained" if target or not model.task.one_class else "predicted"
+    for row, number_of in enumerate(attribution.targets.tolist()):
         values, names = frame.iloc[row], described[row] if described else list(frame.columns)
         top = [at for at in values.abs().to_numpy().argsort(kind="stable")[::-1] if names[at]][:5]
         listed = ", ".join(f"{names[at]} {number(values.iloc[at], 'signed')}" for at in top)
-        print_out(f"row {chosen.start + row}, predicted {model.classes[target]}: {listed}")
+        print_out(f"row {chosen.start + row}, {said} {model.task.name(number_of)}: {listed}")
 
 
 @command("attack")
@@ -88,6 +95,7 @@ def attack(
     method: Annotated[str, typer.Option(help="An attack, as `probe methods` lists them; by form unless named.")] = "",
     sample: Annotated[int, typer.Option(min=1, help="How many random test rows are attacked.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the sample.")] = 0,
+    label: Annotated[str, typer.Option(help="One of several labels, or a place, to attack alone.")] = "",
     settings: Set = None,
     out: Out = None,
     device: Device = "",
@@ -95,16 +103,19 @@ def attack(
     as_json: Json = False,
 ) -> None:
     """Attack a model, and say how much of its accuracy is left."""
-    from probe.metrics import Accuracy, RobustAccuracy
+    from probe.cli.sources import one_answer
+    from probe.metrics import Accuracy, ExactMatch, RobustAccuracy
 
     model, data = _open(name, plan, allow_code, device)
+    model, data = one_answer(model, data, label) if label else (model, data)
     part = data.sample(sample, seed)
     method = method or model.space.form_of(part.inputs).defaults.attacks[-1]["method"]
     attacker = _build("attack", method, settings)
     result = attacker(model, part.inputs, part.labels)
     _save(result, out)
-    clean, robust = Accuracy()(model, result.clean), RobustAccuracy()(model, result)
-    right = result.clean.correct.bool().cpu()
+    whole = ExactMatch().suits(result.clean)  # a row with several answers is right where all of them are
+    clean, robust = (ExactMatch() if whole else Accuracy())(model, result.clean), RobustAccuracy()(model, result)
+    right = (~result.clean.task.wrong(result.clean.logits, result.clean.labels)).cpu()
     movable = attacker.could_move(model.space, part.inputs).cpu()[right] if right.any() else None
     document = {
         "method": result.method.config(),
@@ -121,7 +132,7 @@ def attack(
         return
     print_out(f"{result.method} on {len(part)} rows (seed {seed})")
     for label, (value, low, high) in (
-        ("accuracy", document["accuracy"]),
+        ("all right" if whole else "accuracy", document["accuracy"]),
         ("under attack", document["robust_accuracy"]),
     ):
         print_out(f"{label:>14}: {estimate(value, low, high, 'share')}")

@@ -23,6 +23,7 @@ from probe.errors import PlanError, ProbeError, Unsupported
 from probe.features import image_space
 from probe.model import Model
 from probe.tables import Texts, texts_from_csv
+from probe.task import Single
 
 LISTED = 20  # classes that a sentence names
 
@@ -91,6 +92,8 @@ def open_both(plan: Plan, *, allow_code: bool = False, device: str = "") -> tupl
         model = replace(model, task=model.task.short(threshold=plan.model.threshold))
     if plan.model.batch_size:
         model = replace(model, batch_size=plan.model.batch_size)
+    if plan.model.only is not None:
+        model, data = one_answer(model, data, plan.model.only)
     if model.task.names and data.classes and model.task.names != data.classes:
         raise ProbeError(
             f"the model tells apart {_listed(model.task.names)}, the data {_listed(data.classes)}; "
@@ -105,6 +108,19 @@ def open_both(plan: Plan, *, allow_code: bool = False, device: str = "") -> tupl
         data = replace(data, notices=(*data.notices, *said))
     adapters.check_fit(model, data)
     return model, data
+
+
+def one_answer(model: Model, data: Dataset, answer: str | int) -> tuple[Model, Dataset]:
+    """The model and its data with one of the several answers of a row: a label by its name, a place by its number.
+
+    Raises:
+        RangeError: if there is no such answer.
+        Unsupported: where a row has one answer alone.
+    """
+    text = str(answer)
+    only = model.only(int(text) if text.isdecimal() and text.isascii() and text not in model.task.names else text)
+    assert isinstance(only.task, Single), "one of several answers"
+    return only, data.only(only.task.at)
 
 
 def _placed(model: Model, device: str) -> Model:

@@ -49,18 +49,20 @@ class Places(Classification):
     def target(self, logits: Any) -> Any:
         raise Unsupported(
             f"there is an answer at each of {logits.shape[1]} places, and nobody said which one is explained; give "
-            "targets: for class c at place p, p * classes + c"
+            "targets, as task.index((3, 'verb')) for a class at a place; on the command line --target 3:verb"
         )
 
     def several(self, logits: Any) -> tuple[str, ...]:
         return tuple(f"place {at}" for at in range(logits.shape[1]))
 
     def index(self, output: Any) -> int:
-        """The target of a class at a place, (place, class): the class by its name or number.
+        """The target of a class at a place, (place, class), or as a text "3:verb": the class by its name or number.
 
         Raises:
             RangeError: if it is no such pair.
         """
+        if isinstance(output, str) and output.partition(":")[0].isdecimal() and output.isascii():
+            output = int(output.partition(":")[0]), output.partition(":")[2]
         pair = isinstance(output, tuple | list) and len(output) == 2
         if not pair or isinstance(output[0], bool) or not isinstance(output[0], int) or output[0] < 0:
             raise RangeError(

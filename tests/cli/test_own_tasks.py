@@ -1,13 +1,16 @@
 """Plans that say what a network of one's own answers: labels that can be true at once, numbers, a part of a tuple."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from probe import Classification, MultiLabel, Regression
 from probe.audit import plan_from
-from probe.cli.sources import open_both
+from probe.cli.sources import open_both, plan_in
 from probe.errors import DataError, PlanError, ProbeError
+from tests.cli.conftest import call
 
 N = 60
 RANDOM = np.random.default_rng(0)
@@ -96,3 +99,46 @@ def test_what_a_plan_says_of_outputs_wrongly_is_refused_with_a_remedy(opened, mo
 def test_a_network_of_the_zoo_says_itself_what_it_answers():
     with pytest.raises(PlanError, match=r"\[model\] has task, which a network of the zoo says by itself"):
         plan_from({"name": "p", "model": {"zoo": "adult-mlp", "task": "multilabel"}})
+
+
+PLAN = """
+[model]
+factory = "labelled:build"
+task = "multilabel"
+
+[data]
+csv = "t.csv"
+features = ["a", "b"]
+label = ["tall", "old"]
+"""
+
+
+@pytest.fixture
+def several(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    TABLE.to_csv(tmp_path / "t.csv", index=False)
+    (tmp_path / "labelled.py").write_text(NET.replace("OUT", "2").replace("RETURN", "logits"))
+    (tmp_path / "p.toml").write_text(PLAN)
+    return tmp_path
+
+
+def test_the_command_line_explains_and_attacks_a_label_by_its_name(several):
+    shared = ("--plan", "p.toml", "--allow-code")
+    said = call("explain", *shared, "--method", "saliency", "--rows", "0:2", "--target", "old", code=0).stdout
+    assert said.startswith("row 0, explained old: ")
+    assert "explained" in call("explain", *shared, "--method", "saliency", "--rows", "0", code=0).stdout
+    said = call("attack", *shared, "--method", "fgsm", "--sample", "20", code=0).stdout
+    assert "all right:" in said
+    alone = call("attack", *shared, "--method", "fgsm", "--sample", "20", "--label", "tall", "--json", code=0)
+    whole = call("attack", *shared, "--method", "fgsm", "--sample", "20", "--json", code=0)
+    assert json.loads(alone.stdout)["accuracy"][0] >= json.loads(whole.stdout)["accuracy"][0]
+    refused = call("explain", *shared, "--target", "odl", code=2)
+    assert "did you mean 'old'" in refused.stderr
+
+
+def test_a_plan_studies_one_of_several_labels_alone(several):
+    (several / "p.toml").write_text(PLAN.replace("[data]", 'only = "old"\nthreshold = [0.5, 0.3]\n\n[data]'))
+    model, data = open_both(plan_in(several / "p.toml"), allow_code=True)
+    assert (model.classes, model.threshold) == (("not old", "old"), 0.3)
+    assert data.labels.tolist() == TABLE.old.tolist()
