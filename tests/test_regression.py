@@ -10,6 +10,7 @@ from sklearn.metrics import mean_absolute_error, r2_score
 from probe import Dataset, Model, MultiLabel, Prediction, Regression, Space, from_csv, predict
 from probe.attacks import PGD
 from probe.audit import plan_from, run, verify
+from probe.audit.pairing import compare
 from probe.errors import DataError, RangeError, ShapeError, Unsupported
 from probe.explainers import IntegratedGradients, KernelShap, Saliency
 from probe.goals import Shift
@@ -21,7 +22,8 @@ X = torch.rand(60, 3, generator=torch.Generator().manual_seed(0))
 Y = X @ SLOPES + 0.3 * torch.randn(60, generator=torch.Generator().manual_seed(1))
 SPACE = Space(reference=torch.zeros(1, 3))
 MODEL = Model(forward=lambda x: x @ SLOPES, space=SPACE, task=Regression(("price",), tolerance=0.3))
-DATA = Dataset(X, Y, space=SPACE)
+GROUPS = pd.DataFrame({"sex": ["f", "m"] * 30, "town": ["small"] * 9 + ["large"] * 51})
+DATA = Dataset(X, Y, space=SPACE, groups=GROUPS)
 
 
 def test_metrics_of_a_regression_are_those_of_scikit_learn():
@@ -184,6 +186,35 @@ def test_the_report_of_a_regression_says_its_errors(audited):
     assert "R squared" in page
     assert "mean absolute error" in page
     assert "of the answers are right" in page
+
+
+def test_an_audit_of_a_regression_compares_groups_by_answer_error_and_size_of_error(audited):
+    bundle = audited[1]
+    gaps = bundle.table("bias_disparities").set_index(["attribute", "metric"])
+    errors = (X @ SLOPES - Y).double().numpy()
+    by = pd.Series(errors).groupby(GROUPS["sex"].to_numpy()).mean()
+    row = gaps.loc[("sex", "mean_error_difference")]
+    assert row["estimate"] == pytest.approx(abs(by["f"] - by["m"]), rel=1e-4)
+    assert row["low"] <= row["estimate"] <= row["high"]
+    assert row["threshold"] == pytest.approx(0.2 * float(Y.double().std(correction=0)), rel=1e-6)
+    found = {f.check: f for f in bundle.manifest.findings if f.lens == "bias"}
+    assert "difference of mean absolute errors by sex x town" in found
+    assert found["difference of mean errors by sex"].unit == "number"
+    assert not any(f.status == "error" for f in found.values())
+    page = render(bundle)
+    for words in (
+        "Mean absolute error by sex",
+        "difference of mean answers by sex",
+        "above 0 a group is told too much",
+    ):
+        assert words in page, words
+    assert "favourable answer is" not in page
+
+
+def test_two_audits_of_a_regression_are_compared_gap_by_gap(audited):
+    pairs = [pair for pair in compare(audited[1], audited[1]).pairs if pair.lens == "bias"]
+    assert {pair.metric for pair in pairs} >= {"mean error difference", "mean answer difference"}
+    assert all(pair.first == pair.second and pair.unit == "number" for pair in pairs)
 
 
 def test_a_regression_without_a_tolerance_is_audited_but_for_attacks(audited, tmp_path):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from matplotlib.axes import Axes
 
 from probe import plots
-from probe.audit import Bundle
+from probe.audit import Bundle, reading
 from probe_dashboards.views import bias, instance, proofs, robustness
 
 
@@ -55,6 +55,7 @@ def _forest(bundle: Bundle, attribute: str, rate: str) -> Axes:
         frame["high"],
         counts=frame["n"],
         faint=frame["small"],
+        unit=reading.compared_by(bundle)[rate].unit,
         ax=ax,
     )
 

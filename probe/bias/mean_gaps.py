@@ -110,6 +110,7 @@ def describe(table: Table, every: Sequence[tuple[str, Means]], labels: Floats | 
     alpha = (1 - level) / max(len(first.names), 1)
     for name, means in every:
         half = means.spread.halves(alpha)
+        half = np.where(np.isfinite(half), half, NAN)  # of a group of one
         columns |= {name: means.shares, f"{name}_low": means.shares - half, f"{name}_high": means.shares + half}
     return pd.DataFrame(columns, index=range(len(first.names)))
 

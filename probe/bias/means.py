@@ -92,6 +92,8 @@ class Spread:
         Rows that happen to be alike do not make a mean sure: at least as much is left as if one of a group's rows were
         off by the deviation of all values.
         """
+        if not self.groups:
+            return np.zeros(0)
         free = np.maximum(self.sizes - 1, 1)
         own = np.bincount(self.codes, self.around**2, self.groups) / free
         variance = np.maximum(own, self.values.var() / self.sizes)

@@ -43,6 +43,9 @@ def bias(
     favourable: Annotated[
         str, typer.Option(help="The outcome that people would rather have: a value of the CSV, or a class.")
     ] = "",
+    numbers: Annotated[
+        bool, typer.Option("--numbers", help="CSV: label and prediction are numbers, as a regression's are.")
+    ] = False,
     order: Annotated[int, typer.Option(min=1, help="How many attributes an intersection crosses at most.")] = 2,
     min_group_size: Annotated[
         int, typer.Option(min=1, help="Fewest rows behind a rate for its group to be trusted.")
@@ -67,24 +70,33 @@ def bias(
     strict: Strict = False,
     as_json: Json = False,
 ) -> int:
-    """Compare outcomes between groups, with intervals: who fails to get the favourable one, and how sure that is."""
-    from probe.bias import audit
+    """Compare outcomes between groups, with intervals: who fails to get the favourable one, and how sure that is.
+
+    Of a regression, or of --numbers in a CSV, means are compared: of the answers, of their errors and of how far off
+    they are; thresholds are shares of the outcome's standard deviation.
+    """
+    from probe.bias import audit, audit_numbers
+    from probe.task import Regression
 
     if bool(source) == (plan is not None):
         raise PlanError("name one thing to compare: `probe bias adult-mlp`, `probe bias decisions.csv`, or --plan FILE")
     columns = _Columns(label, prediction, scores, tuple(groups or ()))
     if plan is None and source.lower().endswith(TABLES):
+        columns.refuse_for_numbers(favourable, numbers=numbers)
         data, said = columns.read(
             source, favourable, {"separator": separator, "decimal": decimal, "encoding": encoding}
         )
     else:
-        columns.refuse_for_a_model(label, prediction, scores)
+        columns.refuse_for_a_model(label, prediction, scores, numbers=numbers)
         from probe.cli.sources import open_both, plan_in, plan_of
 
         chosen = plan_of(source) if plan is None else plan_in(plan)
         model, rows = open_both(chosen, allow_code=allow_code, device=device)
         data, said = _answers(chosen, model, rows, columns.groups, favourable)
-    report = audit(
+        numbers = isinstance(model.task, Regression)
+    if numbers:
+        data = {"labels": data["labels"], "answers": data["predictions"], "groups": data["groups"]}
+    report = (audit_numbers if numbers else audit)(
         **data,
         order=order,
         min_group_size=min_group_size,
@@ -103,7 +115,8 @@ def bias(
 
 
 def _say(report: Any, said: list[str]) -> None:
-    print_out(f"favourable outcome: {report.favourable}")
+    if report.favourable is not None:
+        print_out(f"favourable outcome: {report.favourable}")
     for notice in (*said, *report.notices):
         print_out(f"note: {notice}")
     for row in report.row_accounting.to_dict("records"):
@@ -145,10 +158,18 @@ class _Columns:
             "favourable": favourable or None,
         }, list(notices)
 
-    def refuse_for_a_model(self, label: str, prediction: str, scores: str) -> None:
+    def refuse_for_a_model(self, label: str, prediction: str, scores: str, *, numbers: bool) -> None:
         """A model answers itself, and its data has the labels."""
         if label or scores or prediction != "prediction":
             raise PlanError("--label, --prediction and --scores name columns of a CSV file; a model needs none of them")
+        if numbers:
+            raise PlanError("--numbers says what columns of a CSV file hold; a model says it by itself, leave it out")
+
+    def refuse_for_numbers(self, favourable: str, *, numbers: bool) -> None:
+        """No number is the favourable one, and none has a probability."""
+        if numbers and (favourable or self.scores):
+            option = "--favourable" if favourable else "--scores"
+            raise PlanError(f"{option} is of classes, and --numbers compares numbers; leave one of the two out")
 
 
 def _answers(
@@ -156,12 +177,16 @@ def _answers(
 ) -> tuple[dict[str, Any], list[str]]:
     """The labels and answers of a model on its data, for the class that counts as favourable."""
     from probe.bias import Favourable
+    from probe.task import Regression
 
     if data.groups is None:
         raise DataError(f"{plan.name} has no groups to compare; adult-mlp has")
     chosen = groups or plan.bias.groups or tuple(map(str, data.groups.columns))
     if missing := sorted(set(chosen) - set(data.groups.columns)):
         raise DataError(f"{plan.name} has no groups {missing[0]!r}; it has {', '.join(data.groups.columns)}")
+    said = [*data.notices, *model.notices]
+    if isinstance(model.task, Regression):
+        return _numbers(plan, model, data, chosen, favourable), said
     classes, named = list(model.classes or data.classes), favourable or plan.bias.positive
     if named and named not in classes:
         raise DataError(f"--favourable {named!r} is no class of {plan.name}; there are {', '.join(classes)}")
@@ -173,7 +198,20 @@ def _answers(
         "predictions": (model.predict(data.inputs).cpu().numpy() == index).astype(int),
         "groups": data.groups[list(chosen)],
         "favourable": Favourable(classes[index], assumed=not named),
-    }, [*data.notices, *model.notices]
+    }, said
+
+
+def _numbers(plan: Any, model: Any, data: Any, groups: tuple[str, ...], favourable: str) -> dict[str, Any]:
+    """The labels and answers of a regression."""
+    if favourable:
+        raise DataError(f"--favourable {favourable!r} is a class, and {plan.name} answers with numbers; leave it out")
+    if len(model.task.outputs) > 1:
+        raise DataError(
+            f"{plan.name} answers with {len(model.task.outputs)} numbers: {', '.join(model.task.outputs)}; "
+            "`probe audit` compares groups by each of them"
+        )
+    answers = model.predict(model.check(data.inputs)).cpu().numpy()
+    return {"labels": data.labels.reshape(-1).numpy(), "predictions": answers, "groups": data.groups[list(groups)]}
 
 
 def _thresholds(given: list[str] | None) -> dict[str, float]:

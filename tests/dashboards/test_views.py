@@ -187,7 +187,8 @@ def test_groups_too_small_to_be_compared_are_named(bundles):
 
 def test_rates_rest_on_what_they_are_a_share_of(bundles):
     frame = bundles.table.table("bias_groups")
-    for rate, (_, _, columns) in reading.RATES.items():
+    assert len(reading.compared_by(bundles.table)) == 5
+    for rate, (_, _, columns, _) in reading.compared_by(bundles.table).items():
         for attribute, name in bias.attributes(bundles.table).items():
             own = frame[frame["attribute"] == name]
             assert list(bias.rates(bundles.table, attribute, rate)["n"]) == list(own[list(columns)].sum(axis=1))

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from probe.audit import reading
 from probe.audit.reading import CHAPTERS
 from probe_dashboards import draw as parts
 from probe_dashboards.views import bias, robustness
@@ -24,18 +25,21 @@ def draw(opened: Opened) -> None:
 
 def _compare(opened: Opened) -> None:
     bundle, attributes = opened.bundle, bias.attributes(opened.bundle)
+    titles, numbers = bias.titles(bundle), reading.of_numbers(bundle)
     with st.container(horizontal=True):
         by = parts.control(opened, "by", "Groups by", attributes)
-        rate = parts.control(opened, "rate", "Rate", bias.RATE_TITLES)
+        rate = parts.control(opened, "rate", "Mean" if numbers else "Rate", titles)
     name, assumed = bias.favourable(bundle)
-    st.markdown(f"The favourable outcome is **{md(name)}**.")
+    if name:
+        st.markdown(f"The favourable outcome is **{md(name)}**.")
     if assumed:
         st.warning(assumed, icon=":material/help:")
     if said := bias.notice(bundle, by):
         st.markdown(md(said))
     caption = (
-        f"{bias.RATE_TITLES[rate]} of each group with its 95 % Wilson interval. Hollow and dotted: fewer than "
-        f"{bias.smallest(bundle)} behind the rate, too few to be compared."
+        f"{titles[rate]} of each group with its 95 % "
+        + ("interval, which holds for all groups at once" if numbers else "Wilson interval")
+        + f". Hollow and dotted: fewer than {bias.smallest(bundle)} behind it, too few to be compared."
     )
     parts.figure(opened, "forest", caption, by, rate, width=640)
     parts.data(bias.rates(bundle, by, rate), "Data behind the figure")
@@ -48,8 +52,13 @@ def _compare(opened: Opened) -> None:
     )
     parts.section("Groups")
     parts.data_table(bias.counts(bundle, by))
-    st.caption("TN, FP, FN, TP: counts of true and false negatives and positives. Rates with 95 % Wilson intervals.")
+    st.caption(
+        "In the unit of the answers. Error: answer less label, so that above 0 a group is told too much. 95 % "
+        "intervals hold for all groups at once, and rest on an approximation."
+        if numbers
+        else "TN, FP, FN, TP: counts of true and false negatives and positives. Rates with 95 % Wilson intervals."
+    )
     few = bias.small(bundle, by)
     if len(few):
-        parts.section("Rates that rest on too few to be trusted")
+        parts.section(f"{'Means' if numbers else 'Rates'} that rest on too few to be trusted")
         parts.table(few)

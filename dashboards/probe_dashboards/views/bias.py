@@ -5,12 +5,15 @@ from typing import Any
 import pandas as pd
 
 from probe.audit import Bundle, reading
-from probe.formatting import DASH
+from probe.formatting import DASH, number
 from probe.text import visible
 from probe_dashboards import state
 from probe_dashboards.views.words import md, status, unbroken
 
-RATE_TITLES = {name: f"{rate.label} (share of {rate.of})" for name, rate in reading.RATES.items()}
+
+def titles(bundle: Bundle) -> dict[str, str]:
+    """What can be looked at of each group: its rates, or the means of its numbers."""
+    return {name: rate.titled for name, rate in reading.compared_by(bundle).items()}
 
 
 def present(bundle: Bundle) -> bool:
@@ -54,8 +57,11 @@ def counts(bundle: Bundle, attribute: str) -> pd.DataFrame:
         "Group": [visible(row["group"]) for row in groups],
         "n": [int(row["n"]) for row in groups],
     }
-    columns |= {name.upper(): [int(row[name]) for row in groups] for name in ("tn", "fp", "fn", "tp")}
-    for name, rate in reading.RATES.items():
+    there = groups[0].keys() if groups else ()
+    columns |= {name.upper(): [int(row[name]) for row in groups] for name in ("tn", "fp", "fn", "tp") if name in there}
+    if "mean_label" in there:
+        columns["Mean label"] = [number(row["mean_label"]) for row in groups]
+    for name, rate in reading.compared_by(bundle).items():
         columns[rate.label] = [unbroken(each.written) for each in reading.rates(bundle, own, name)]
     return pd.DataFrame(columns)
 

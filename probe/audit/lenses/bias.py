@@ -6,6 +6,7 @@ import pandas as pd
 
 from probe import bias
 from probe.audit.bundle import Bundle
+from probe.audit.lenses import numbers
 from probe.audit.lenses.common import Answers, Assessment, absent
 from probe.errors import ProbeError
 from probe.finding import Finding
@@ -18,6 +19,9 @@ def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
     groups = answers.groups if wanted is None or answers.groups is None else answers.groups[list(wanted)]
     if groups is None or groups.empty:
         result.findings.append(absent("bias", "differences between groups", _why_no_groups(wanted, answers)))
+        return
+    if answers.task.kind == "regression":
+        numbers.compare(bundle, answers, groups, result)
         return
     if names := answers.answers:
         positive = plan.bias.positive

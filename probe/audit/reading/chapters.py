@@ -85,7 +85,7 @@ CHAPTERS = {
         "Differences between groups",
         "Whose outcomes differ, by how much, and how sure is that?",
         "How often each group gets the favourable answer, how often it is right or wrong for them, and which gaps the "
-        "rows can tell from chance.",
+        "rows can tell from chance; of a regression, what it answers on average and by how much it is off.",
         (
             "A gap is not a verdict: why groups differ, and whether that is justified or does harm, is for people "
             "to judge.",

@@ -7,17 +7,24 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from probe.audit.bundle import Bundle
+from probe.bias.means import MEANS
 from probe.bias.rates import RATES as MEASURED
 from probe.bias.strata import METRICS, unit_of
 from probe.formatting import Measured, Unit, count, defined, estimate, number, p_value, threshold, words
 
 
 class Rate(NamedTuple):
-    """A rate of a group."""
+    """A rate of a group, or a mean of its numbers."""
 
     label: str
-    of: str  # what it is a share of
-    cells: Sequence[str]  # the counts that it is a share of
+    of: str  # what it is a share of, or a mean over
+    cells: Sequence[str]  # the counts that add up to that
+    unit: Unit = "share"
+
+    @property
+    def titled(self) -> str:
+        """What it is of what."""
+        return f"{self.label} ({'share of' if self.unit == 'share' else 'over'} {self.of})"
 
 
 CELLS = {
@@ -28,6 +35,7 @@ CELLS = {
     "accuracy": ("tn", "fp", "fn", "tp"),
 }
 RATES = {name: Rate(MEASURED[name].label.capitalize(), MEASURED[name].unit, cells) for name, cells in CELLS.items()}
+RATES |= {name: Rate(mean.label.capitalize(), mean.unit, ("n",), "number") for name, mean in MEANS.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +48,12 @@ class GroupRate:
     high: float
     n: int  # what it is a share of
     small: bool  # too few to be compared
+    unit: Unit = "share"
 
     @property
     def written(self) -> Measured:
         """The rate and its interval, as every page writes them."""
-        return estimate(self.value, self.low, self.high, "share")
+        return estimate(self.value, self.low, self.high, self.unit)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,14 +94,27 @@ def groups(bundle: Bundle, attribute: str) -> list[dict[str, Any]]:
     return _rows(bundle, "bias_groups", attribute)
 
 
+def compared_by(bundle: Bundle) -> dict[str, Rate]:
+    """The rates that groups were compared by, or the means where a regression's numbers were."""
+    there = bundle.table("bias_groups").columns if attributes(bundle) else ()
+    return {name: rate for name, rate in RATES.items() if name in there}
+
+
+def of_numbers(bundle: Bundle) -> bool:
+    """Whether means of numbers were compared, and not rates."""
+    return any(rate.unit == "number" for rate in compared_by(bundle).values())
+
+
 def rates(bundle: Bundle, attribute: str, rate: str) -> list[GroupRate]:
     """One rate of each group of an attribute."""
     smallest = bundle.manifest.plan.bias.min_group_size
-    found = []
+    found, unit = [], RATES[rate].unit
     for row in groups(bundle, attribute):
         n = int(sum(row[cell] for cell in RATES[rate].cells))
         value, low, high = (float(row[name]) for name in (rate, f"{rate}_low", f"{rate}_high"))
-        found.append(GroupRate(group=str(row["group"]), value=value, low=low, high=high, n=n, small=n < smallest))
+        found.append(
+            GroupRate(group=str(row["group"]), value=value, low=low, high=high, n=n, small=n < smallest, unit=unit)
+        )
     return found
 
 
@@ -147,18 +169,18 @@ def _gap(row: Mapping[str, Any], unit: Unit) -> Gap:
         p=p_value(row["p_value"]),
         would_fail=number(row["would_fail"], unit),
         n=count(row["n"]),
-        between=_between(row, unit),
+        between=_between(row),
         left_out=f"{lost}; with them {again}" if lost else "",
     )
 
 
-def _between(row: Mapping[str, Any], unit: Unit) -> str:
+def _between(row: Mapping[str, Any]) -> str:
     if lowest := _text(row["lowest"]):
         rate = _text(row["rate"])
         return f"{rate}{': ' if rate else ''}{lowest} lowest, {_text(row['highest'])} highest"
     if not defined(row["estimate"]):
         return _text(row["reason"])
-    return "no difference" if row["estimate"] == (unit == "number") else ""
+    return "no difference" if row["estimate"] == (row["direction"] == "at least") else ""
 
 
 def _rows(bundle: Bundle, name: str, attribute: str = "") -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ ORIGINS = {
 def favourable(manifest: Manifest) -> tuple[str, bool]:
     """The class that counts as the favourable outcome, and whether it is assumed; empty where there is none."""
     named, classes = manifest.plan.bias.positive, manifest.model.classes
-    if named:
+    if named or manifest.task.kind == "regression":
         return named, False
     if isinstance(manifest.task, MultiLabel):
         return "that a label is true", True

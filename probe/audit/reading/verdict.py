@@ -113,6 +113,8 @@ def _groups(manifest: Manifest, findings: Sequence[Finding]) -> str:
     else:
         text = f"None of {len(gaps)} comparisons of groups fails, and {len(gaps) - seen['pass']} are undecided"
     name, assumed = favourable(manifest)
+    if not name:
+        return f"{text}."
     return f"{text}; the favourable answer is {name}{f' ({ASSUMED})' if assumed else ''}."
 
 

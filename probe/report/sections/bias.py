@@ -8,12 +8,13 @@ import numpy as np
 from probe import plots
 from probe.audit import reading
 from probe.audit.bundle import Bundle
+from probe.bias.means import MEANS
 from probe.formatting import Measured, Unit, count, estimate, number
 from probe.report.parts import Badge, Block, Cell, Figure, Section, Table, Text, panel
 from probe.report.sections.common import chapter, with_absence
 
 DRAWN = 30  # groups in a figure; the table has all
-SHOWN = ("selection_rate", "tpr", "fpr")
+SHOWN = ("selection_rate", "tpr", "fpr", *MEANS)
 
 
 def section(bundle: Bundle) -> Section:
@@ -77,23 +78,26 @@ def _attribute(bundle: Bundle, attribute: str, order: int) -> list[Block]:
     largest = sorted(range(len(groups)), key=lambda at: -groups[at]["n"])[:DRAWN]
     wide = max(len(str(groups[at]["group"])) for at in largest) > 18
     panels = []
-    for rate in SHOWN:
-        found, label = [reading.rates(bundle, attribute, rate)[at] for at in largest], reading.RATES[rate].label
+    numbers, compared = reading.of_numbers(bundle), reading.compared_by(bundle)
+    for rate in (rate for rate in SHOWN if rate in compared):
+        found, label = [reading.rates(bundle, attribute, rate)[at] for at in largest], compared[rate].label
         ax = plots.forest(
             [each.group for each in found], *np.array([(each.value, each.low, each.high) for each in found]).T,
             counts=[each.n for each in found], faint=[each.small for each in found], title=label,
+            unit=compared[rate].unit,
             ax=plots.new_axes(4.2 if wide else 3.3, 0.72 + 0.24 * max(len(found), 2)),
         )  # fmt: skip
         panels.append(panel(ax, f"{label} by {attribute}; the numbers are in the table.", f"forest-{order}-{rate}"))
-    caption = (
-        f"Rates by {attribute}, with 95 % Wilson intervals of each group; n is what a rate is a share of. "
+    means = "Means by {}, in the unit of the answers, with 95 % intervals that hold for all groups at once; n is rows. "
+    rates = "Rates by {}, with 95 % Wilson intervals of each group; n is what a rate is a share of. "
+    caption = (means if numbers else rates).format(attribute) + (
         f"Hollow, dotted: fewer than {smallest}, shown and not compared."
     )
     if len(groups) > len(largest):
         caption += f" The {len(largest)} largest of {len(groups)} groups are drawn."
     blocks: list[Block] = [
-        Figure(panels, caption, _rates(groups), size="half" if wide else "third"),
-        _more(groups),
+        Figure(panels, caption, (_means if numbers else _rates)(groups), size="half" if wide else "third"),
+        *([] if numbers else [_more(groups)]),
     ]
     said = reading.accounting(bundle, attribute)
     return [*blocks, Text(said)] if said else blocks
@@ -112,6 +116,20 @@ def _rates(groups: Sequence[dict[str, Any]]) -> Table:
     caption = "Counts and rates of each group, with 95 % intervals. Impact ratio: selection rate over that of "
     caption += reference or "the most selected group"
     caption += "; its interval is simultaneous, and of the ratio to whichever group is truly selected most."
+    return Table(columns, rows, caption, numeric=columns[1:], file="tables/bias_groups.csv")
+
+
+def _means(groups: Sequence[dict[str, Any]]) -> Table:
+    there = [name for name in MEANS if name in groups[0]]
+    columns = ("group", "n", "mean label", *(MEANS[name].label for name in there))
+    rows: list[list[Cell]] = [
+        [str(g["group"]), count(g["n"]), number(g.get("mean_label")), *(_rate(g, name, "number") for name in there)]
+        for g in groups
+    ]
+    caption = (
+        "Means of each group in the unit of the answers, with 95 % intervals that hold for all groups at once and rest "
+        "on an approximation. Error: answer less label, so that above 0 a group is told too much."
+    )
     return Table(columns, rows, caption, numeric=columns[1:], file="tables/bias_groups.csv")
 
 
