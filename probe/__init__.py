@@ -7,7 +7,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from probe import attacks, bias, certificates, explainers, metrics, plots, report, study, surveys, zoo
+    from probe import (
+        attacks,
+        bias,
+        certificates,
+        counterfactuals,
+        explainers,
+        metrics,
+        plots,
+        report,
+        study,
+        surveys,
+        zoo,
+    )
     from probe.adapters import (
         check_model,
         from_estimator,
@@ -23,7 +35,7 @@ if TYPE_CHECKING:
         token_ids,
     )
     from probe.auditing import audit  # the package is this function too
-    from probe.contracts import Attack, Certificate, Explainer, Metric, Survey, predict
+    from probe.contracts import Attack, Certificate, Counterfactual, Explainer, Metric, Survey, predict
     from probe.dataset import Dataset
     from probe.errors import ProbeError
     from probe.features import squares, stretches
@@ -32,7 +44,7 @@ if TYPE_CHECKING:
     from probe.method import Method, sweep
     from probe.model import Model
     from probe.outcomes import Certification, Examination
-    from probe.results import Attribution, Perturbation, Prediction, Scores
+    from probe.results import Attribution, Counterfactuals, Perturbation, Prediction, Scores
     from probe.space import Space
     from probe.tables import from_csv
     from probe.task import Classification, MultiLabel, Places, Regression
@@ -52,6 +64,7 @@ _HOME = {
     "token_ids": "adapters",
     "Attack": "contracts",
     "Certificate": "contracts",
+    "Counterfactual": "contracts",
     "Explainer": "contracts",
     "Metric": "contracts",
     "Survey": "contracts",
@@ -70,6 +83,7 @@ _HOME = {
     "Certification": "outcomes",
     "Examination": "outcomes",
     "Attribution": "results",
+    "Counterfactuals": "results",
     "Perturbation": "results",
     "Prediction": "results",
     "Scores": "results",
@@ -85,6 +99,7 @@ _PACKAGES = (
     "audit",
     "bias",
     "certificates",
+    "counterfactuals",
     "explainers",
     "metrics",
     "plots",
@@ -100,6 +115,8 @@ __all__ = [
     "Certificate",
     "Certification",
     "Classification",
+    "Counterfactual",
+    "Counterfactuals",
     "Dataset",
     "Examination",
     "Explainer",
@@ -120,6 +137,7 @@ __all__ = [
     "bias",
     "certificates",
     "check_model",
+    "counterfactuals",
     "explainers",
     "from_csv",
     "from_estimator",

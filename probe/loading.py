@@ -13,12 +13,12 @@ from probe.metering import Usage
 from probe.method import Method
 from probe.outcomes import Certification, Examination
 from probe.registry import build, methods
-from probe.results import Attribution, Perturbation, Prediction, Result, Scores
+from probe.results import Attribution, Counterfactuals, Perturbation, Prediction, Result, Scores
 from probe.space import Space
 from probe.task import KINDS
 
-Saved = Result | Scores | Certification | Examination
-RESULTS = (Attribution, Certification, Examination, Perturbation, Prediction, Scores)
+Saved = Result | Scores | Certification | Counterfactuals | Examination
+RESULTS = (Attribution, Certification, Counterfactuals, Examination, Perturbation, Prediction, Scores)
 
 
 def load(stem: str | Path, known: Sequence[type[Method]] = ()) -> Saved:
@@ -84,7 +84,7 @@ def _check_agreement(result: Any) -> None:
             raise DataError(f"{tuple(moved.shape)} numbers for inputs {tuple(result.inputs.shape)}, or not finite ones")
     if isinstance(result, Attribution) and len(result) and int(result.targets.min()) < 0:
         raise DataError("targets name classes that are not there")
-    if isinstance(result, Certification | Examination):
+    if isinstance(result, Certification | Counterfactuals | Examination):
         result.check()
     for answers in (result.clean, result.attacked) if isinstance(result, Perturbation) else (result,):
         if isinstance(answers, Prediction):

@@ -4,6 +4,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 Inputs = Shaped[Tensor, "batch *shape"]  # one example per row, in the model's input units (token ids where it embeds)
+Candidates = Shaped[Tensor, "batch candidates *shape"]  # several inputs in the place of each
 References = Shaped[Tensor, "rows *shape"]  # what an absent feature looks like
 Labels = Shaped[
     Tensor, "batch *each"

@@ -1,6 +1,7 @@
 """What every method must honour. A new method is tested here without touching this file."""
 
 import json
+from contextlib import suppress
 from dataclasses import MISSING, fields, replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import nn
 
 from probe import Dataset, Model, MultiLabel, Prediction, Regression, Space, load
 from probe.contracts import Attack, Certificate, Explainer, Metric, Proportion, Survey
+from probe.counterfactuals import NearestReference
 from probe.errors import (
     ContractError,
     DataError,
@@ -24,7 +26,7 @@ from probe.errors import (
 from probe.outcomes import Certification
 from probe.reductions import reduction
 from probe.registry import FAMILIES, build, discover, methods
-from probe.results import Attribution, Perturbation
+from probe.results import Attribution, Counterfactuals, Perturbation
 from probe.threats import Ball
 
 EXPLAINERS, EVERY_ATTACK, METRICS = (discover(family) for family in ("explainer", "attack", "metric"))
@@ -79,6 +81,7 @@ def result_for(metric: Metric, model: Model, inputs: torch.Tensor):
         Prediction: lambda: Prediction(model.logits(inputs), y, task=model.task),
         Attribution: lambda: EXPLAINERS["integrated_gradients"]()(model, inputs),
         Perturbation: lambda: ATTACKS["pgd"](eps=0.1)(model, inputs, y),
+        Counterfactuals: lambda: NearestReference()(model, inputs),
         Certification: lambda: discover("certificate")["randomized_smoothing"](draws=50)(model, inputs, y),
     }
     return kinds[metric.result_type()]()
@@ -181,7 +184,7 @@ def test_metric_refuses_what_it_cannot_read(method, network, images):
 
 @each(METRICS)
 def test_a_metric_declares_how_an_audit_shows_it(method):
-    chapters = {Prediction: "performance", Attribution: "explanation"}
+    chapters = {Prediction: "performance", Attribution: "explanation", Counterfactuals: "explanation"}
     assert method.lens == chapters.get(method.result_type(), "robustness")
     assert method.direction == ("at least" if method.better == "higher" else "at most")
     assert reduction(method.reduction, method.config()).value is not None
@@ -372,8 +375,19 @@ def test_a_saved_result_is_never_overwritten(network, images, tmp_path):
         maps.save(tmp_path / "v1.5")
 
 
+def certifiable(method: Certificate, network: Model, images: torch.Tensor) -> Model:
+    """A network that the certificate knows: the usual one, or one of the plainest layers."""
+    plain = nn.Sequential(nn.Flatten(), nn.Linear(16, 5), nn.ReLU(), nn.Linear(5, 3)).eval()
+    for model in (network, replace(network, forward=plain)):
+        with suppress(Unsupported):
+            method(model, images[:1], network.predict(images[:1]))
+            return model
+    pytest.skip(f"{method} certifies neither of these networks")
+
+
 @each(CERTIFICATES)
 def test_certificate_gives_a_radius_that_no_attack_of_the_house_refutes(method, network, images):
+    network = certifiable(method, network, images)
     proof = method(network, images, network.predict(images))
     assert proof.radius.shape == (6,)
     assert bool((proof.radius >= 0).all())
@@ -389,6 +403,7 @@ def test_certificate_gives_a_radius_that_no_attack_of_the_house_refutes(method, 
 
 @each(CERTIFICATES)
 def test_certificate_treats_each_example_alone(method, network, images):
+    network = certifiable(method, network, images)
     labels = network.predict(images)
     together = method(network, images, labels)
     alone = [method(network, x[None], y[None]) for x, y in zip(images, labels, strict=True)]
@@ -410,6 +425,7 @@ def test_survey_gives_a_row_for_each_item_within_its_interval(method, network, i
 
 @each(CERTIFICATES | SURVEYS)
 def test_certificates_and_surveys_leave_nothing_behind_and_survive_the_disk(method, network, images, tmp_path):
+    network = certifiable(method, network, images) if isinstance(method, Certificate) else network
     labels, kept, state = network.predict(images), images.clone(), torch.get_rng_state()
     data = Dataset(images, labels, space=network.space)
     first, again = (
@@ -485,3 +501,24 @@ def test_kinds_of_method_have_one_function_each():
     assert Explainer.__abstractmethods__ == {"attribute"}
     assert Metric.__abstractmethods__ == {"measure"} == Proportion.__abstractmethods__
     assert issubclass(ProbeError, Exception)
+
+
+@each(discover("counterfactual"))
+def test_counterfactuals_are_inputs_with_the_answers_that_they_say(method, network, images, tmp_path):
+    kept, state = images.clone(), torch.get_rng_state()
+    found = method(network, images)
+    assert torch.equal(images, kept)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert found.candidates.shape == (6, found.reached.shape[1], *images.shape[1:])
+    for at in range(found.reached.shape[1]):
+        network.check(found.candidates[:, at])
+        assert torch.equal(found.answers[:, at], network.predict(found.candidates[:, at]))
+        assert torch.equal(found.reached[:, at], found.answers[:, at] != network.predict(images))
+    alone = torch.cat([method(network, image[None]).candidates for image in images])
+    torch.testing.assert_close(found.candidates, alone)
+    found.save(tmp_path / "r")
+    read = load(tmp_path / "r")
+    assert (read.method, repr(read)) == (method, repr(found))
+    assert read.to_frame().equals(found.to_frame())
+    assert found.cost.forward > 0
+    assert "<table" in read._repr_html_()

@@ -18,7 +18,8 @@ PLAN = {
     "name": "stranger",
     "explain": {"sample": 5, "methods": ["gradient_times_span"], "metrics": ["share"]},
     "attack": {"eps": ["0.1", "0.2"], "methods": ["one_step", {"method": "one_step", "goal": "doubt"}]},
-    "certify": {"eps": ["0.01"], "methods": ["of_constant", {"method": "of_constant", "constant": 2}]},
+    "search": {"sample": 12, "methods": ["barely_other"]},
+    "certify": {"eps": ["0.01"], "methods": ["of_norms"]},
     "survey": {"methods": ["mean_probability"]},
     "checks": {"mean_probability": 0.1, "certified_accuracy": 0.2},
 }
@@ -82,7 +83,7 @@ def test_what_contributing_shows_runs_in_an_audit_and_is_judged(audited):
     checks = {finding.check: finding.status for finding in audited.manifest.findings}
     assert checks["gradient_times_span: share"] == "pass"
     assert checks["mean_probability: mean probability: low"] == "pass"
-    assert checks["of_constant (constant = 1): robust at eps 0.01"] == "pass"
+    assert checks["of_norms: robust at eps 0.01"] == "pass"
     assert "withstands OneStep (goal = untargeted) and OneStep (goal = doubt (lead = 1)) at eps 0.2" in checks
     verify(audited.folder)
 

@@ -21,6 +21,7 @@ METHODS = {
     "explainer": "through_layer",
     "attack": "bisect",
     "goal": "next_class",
+    "counterfactual": "towards_reference",
     "certificate": "lipschitz",
     "survey": "class_rates",
     "metric": "largest_share",

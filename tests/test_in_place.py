@@ -13,14 +13,12 @@ from probe.attacks import PGD
 from probe.contracts import Attack, Explainer
 from probe.errors import Unsupported
 from probe.explainers import IntegratedGradients, KernelShap, Saliency
-from probe.metrics import CertifiedAccuracy
 from probe.registry import discover
 from probe.results import Attribution, Perturbation, Prediction
 
 EXPLAINERS, ATTACKS, METRICS = (discover(family) for family in ("explainer", "attack", "metric"))
-EVERY = [
-    kind() for family in (EXPLAINERS, ATTACKS, METRICS) for kind in family.values() if kind is not CertifiedAccuracy
-]
+ASKING = [kind for kind in METRICS.values() if kind.result_type() in (Prediction, Attribution, Perturbation)]
+EVERY = [kind() for kind in (*EXPLAINERS.values(), *ATTACKS.values(), *ASKING)]
 LINEAR = nn.Linear(6, 2).eval()
 with torch.no_grad():
     LINEAR.weight.copy_(torch.randn(2, 6, generator=torch.Generator().manual_seed(0)))

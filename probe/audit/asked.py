@@ -13,7 +13,7 @@ from probe.errors import SettingError, UnknownSetting
 from probe.names import nearest
 from probe.outcomes import Certification
 from probe.registry import discover
-from probe.results import Attribution, Perturbation, Prediction
+from probe.results import Attribution, Counterfactuals, Perturbation, Prediction
 from probe.study.cells import USUAL
 
 METRICS: Mapping[str, tuple[str, ...]] = {  # of each section of a plan, where it names none
@@ -21,13 +21,15 @@ METRICS: Mapping[str, tuple[str, ...]] = {  # of each section of a plan, where i
     "explain": USUAL[Attribution],
     "attack": USUAL[Perturbation],
     "certify": USUAL[Certification],
+    "search": ("validity", "changed_features"),
 }
-ALWAYS = {"attack": "robust_accuracy", "certify": "certified_accuracy"}  # what these are for
+ALWAYS = {"attack": "robust_accuracy", "certify": "certified_accuracy", "search": "validity"}  # what these are for
 READ: Mapping[str, type[Any]] = {  # what the metrics of a section measure
     "predict": Prediction,
     "explain": Attribution,
     "attack": Perturbation,
     "certify": Certification,
+    "search": Counterfactuals,
 }
 MOST = 1e300  # of a threshold that is no share
 Asked = tuple[str, Metric[Any], float | None]  # what a metric is called in the audit, itself, and its threshold

@@ -73,6 +73,8 @@ def check_arrays(bundle: Bundle) -> None:
             _check_attack(bundle, name, arrays, answers)
         elif step.kind == "label attack":
             _check_attack(bundle, name, arrays, _Rows.of(bundle, step.label))
+        elif step.kind == "counterfactual":
+            _check_search(bundle, step, arrays, answers)
         elif step.kind == "certificate":
             _check_proof(bundle, step, arrays, answers)
         elif step.kind == "survey":
@@ -249,6 +251,27 @@ def _check_goal(bundle: Bundle, name: str, arrays: Arrays, answers: _Rows) -> No
         _expect(bool(agree.all()), name, "its successes are not the rows that became their target")
     else:
         _expect(bool((success <= clean).all()), name, "it breaks rows that were wrong before")
+
+
+def _check_search(bundle: Bundle, step: StepRecord, arrays: Arrays, answers: _Rows) -> None:
+    """What was found is of the rows that the plan asks for, and reached what its answers say."""
+    name, rows, decided, after = step.name, arrays["rows"], arrays["decided"], arrays["answers"]
+    _check_rows(name, rows, len(answers.labels))
+    _check_drawn(name, len(rows), bundle.manifest.plan.search.sample, len(answers.labels))
+    agree = ~answers.task.differs(decided, answers.predicted[rows]) | answers.tied[rows]
+    _expect(bool(agree.all()), name, "it begins at other answers than were predicted")
+    count = after.shape[1] if after.ndim > 1 else 0
+    for part in ("reached", "changed"):
+        _check_form(name, arrays[part], (len(rows), count), kinds="b" if part == "reached" else "iu")
+    if step.answer == "wrong":
+        others = np.stack([answers.task.differs(after[:, at], decided) for at in range(count)], 1)
+        _expect(np.array_equal(arrays["reached"], others), name, "what it reached is not what was answered")
+    for metric, expected in (("validity", arrays["reached"].any(1)), ("changed_features", arrays["changed"].mean(1))):
+        seen = arrays.get(evidence_of(metric))
+        _expect(seen is None or bool(np.allclose(seen, expected)), name, f"{metric} is not what its arrays say")
+    kept = len(arrays["inputs"])
+    _check_form(name, arrays["inputs"], (kept, *bundle.manifest.data.shape))
+    _check_form(name, arrays["candidates"], (kept, count, *bundle.manifest.data.shape))
 
 
 def _check_proof(bundle: Bundle, step: StepRecord, arrays: Arrays, answers: _Rows) -> None:

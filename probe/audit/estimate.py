@@ -34,11 +34,17 @@ def estimate(plan: Plan, model: Model, data: Dataset) -> float:
     for attack in plan.attacks() if radii and attacked else ():
         once, _ = _pilot(partial(attack.at(radii[0]), model, many.inputs, many.labels))
         seconds += once * (len(radii) if attack.budget else 1) * attacked / len(many)
+    for search in plan.counterfactuals():
+        seconds += _grown(partial(_search, search, model), total, plan.search.sample)
     for certificate in plan.certificates() if plan.certify.eps else ():
         seconds += _grown(partial(_certify, certificate, model), total, plan.certify.sample)
     for survey in plan.surveys():
         seconds += _grown(partial(survey, model), total, plan.survey.sample)
     return seconds
+
+
+def _search(counterfactual: Any, model: Model, data: Dataset) -> object:
+    return counterfactual(model, data.inputs)
 
 
 def _certify(certificate: Any, model: Model, data: Dataset) -> object:

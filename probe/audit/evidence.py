@@ -15,9 +15,9 @@ from probe.audit.expected import Planned, planned
 from probe.audit.manifest import ThreatRecord
 from probe.audit.measuring import measure, measure_answers, measure_each
 from probe.audit.plan import Plan, record_of
-from probe.audit.proving import certify, survey
+from probe.audit.proving import certify, search, survey
 from probe.audit.readings import Reading
-from probe.contracts import Attack, Certificate, Explainer, Survey, predict
+from probe.contracts import Attack, Certificate, Counterfactual, Explainer, Survey, predict
 from probe.dataset import Dataset
 from probe.goals import Answer
 from probe.metrics.masked import Memory
@@ -43,7 +43,7 @@ class Step:
     work: Callable[[Advance], Arrays]
     readings: list[Reading] = field(default_factory=list)  # of the metrics, as `work` takes them
     threat: ThreatRecord | None = None  # of an attack: what its budget is a number of
-    answer: Answer = ""  # of an attack: the answers that reach its goal, as the goal declares them
+    answer: Answer = ""  # of what has a goal: the answers that reach it, as the goal declares them
     finds: str = ""  # of an attack: the weaker one whose every success it must find
     title: str = ""  # of an attack, as people call it
     caption: str = ""  # what the values of an explainer say, or how far a certificate holds
@@ -72,12 +72,24 @@ def steps(plan: Plan, model: Model, data: Dataset) -> Iterator[Step]:
             for attack in plan.attacks():
                 drawn = (data.only(model.task.index(label)), rows)
                 yield _attack(next(coming), attack, plan, model.only(label), drawn)
+    if plan.search.sample:
+        for counterfactual in plan.counterfactuals():
+            yield _search(next(coming), counterfactual, plan, model, data)
     if plan.certify.eps and plan.certify.sample:
         for certificate in plan.certificates():
             yield _certify(next(coming), certificate, plan, model, data)
     if plan.survey.sample:
         for method in plan.surveys():
             yield _survey(next(coming), method, plan, model, data)
+
+
+def _search(step: Planned, method: Counterfactual, plan: Plan, model: Model, data: Dataset) -> Step:
+    rows, readings = data.draw(plan.search.sample, plan.seed), list[Reading]()
+
+    def work(advance: Advance) -> Arrays:
+        return {"rows": to_numpy(rows)} | search(method, plan, model, data[rows], (readings, advance))
+
+    return Step(step, as_written(method.config()), len(rows), work, readings, answer=method.goal.answer)
 
 
 def _certify(step: Planned, method: Certificate, plan: Plan, model: Model, data: Dataset) -> Step:

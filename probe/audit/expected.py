@@ -11,13 +11,19 @@ NAMES = {"explainer": "explain", "label attack": "attack"}  # how the name of a 
 
 
 # Where a plan names the metrics of what a step gives, by the kind of the step.
-SECTIONS = {"predictions": "predict", "explainer": "explain", "attack": "attack", "certificate": "certify"}
+SECTIONS = {
+    "predictions": "predict",
+    "explainer": "explain",
+    "attack": "attack",
+    "certificate": "certify",
+    "counterfactual": "search",
+}
 
 
 class Planned(NamedTuple):
     """One step of a plan."""
 
-    kind: str  # predictions, instances, explainer, attack, label attack, certificate, survey
+    kind: str  # predictions, instances, explainer, attack, label attack, counterfactual, certificate, survey
     id: str  # of the method: its name, and a digest of its settings where it is planned more than once; "" without one
     lens: str
     method: Mapping[str, Any]  # as the plan has it
@@ -41,6 +47,8 @@ def planned(plan: PlanRecord) -> list[Planned]:
         for at, label in enumerate(attack.labels, 1):
             each = _each("label attack", "robustness", attack.methods)
             steps += [step._replace(id=f"{step.id}-label-{at}", label=label) for step in each]
+    if plan.search.sample:
+        steps += _each("counterfactual", "explanation", plan.search.methods)
     if plan.certify.eps and plan.certify.sample:
         steps += _each("certificate", "robustness", plan.certify.methods)
     if plan.survey.sample:

@@ -47,6 +47,15 @@ class AttackRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SearchRecord:
+    """Which counterfactuals were searched for, and for how many rows."""
+
+    sample: int
+    methods: tuple[Config, ...]
+    metrics: tuple[Config, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class CertifyRecord:
     """Which certificates were asked for, on how many rows, and at which radii."""
 
@@ -93,6 +102,7 @@ class PlanRecord:
     predict: PredictRecord
     explain: ExplainRecord
     attack: AttackRecord
+    search: SearchRecord
     certify: CertifyRecord
     survey: SurveyRecord
     bias: BiasRecord

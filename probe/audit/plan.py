@@ -21,6 +21,8 @@ from probe.forms import Form, named
 from probe.numbers import fraction
 from probe.registry import build, discover, methods
 
+UNUSUAL = {"search": "counterfactual", "certify": "certificate"}  # sections that run nothing unless they name methods
+
 
 @dataclass(frozen=True, kw_only=True)
 class PredictPlan(Section):
@@ -48,6 +50,15 @@ class AttackPlan(Section):
     metrics: tuple[Config, ...] | None = param(None, "as those of [explain]; none: the usual")
     labels: tuple[Name, ...] = param((), "of several labels those that are attacked alone too, besides any of them")
     eps: tuple[Name, ...] | None = param(None, "radii in the unit of the space's scale, or words; none: by form")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchPlan(Section):
+    """Which counterfactuals are searched for, and for how many examples."""
+
+    sample: int = param(100, "examples", low=0)
+    methods: tuple[Config, ...] = param((), "as those of [explain]")
+    metrics: tuple[Config, ...] | None = param(None, "as those of [explain]; none: the usual")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +112,7 @@ class Plan(Section):
     predict: PredictPlan = field(default_factory=PredictPlan)
     explain: ExplainPlan = field(default_factory=ExplainPlan)
     attack: AttackPlan = field(default_factory=AttackPlan)
+    search: SearchPlan = field(default_factory=SearchPlan)
     certify: CertifyPlan = field(default_factory=CertifyPlan)
     survey: SurveyPlan = field(default_factory=SurveyPlan)
     bias: BiasPlan = field(default_factory=BiasPlan)
@@ -155,6 +167,10 @@ class Plan(Section):
         """The attacks that the plan names, at the smallest radius."""
         return [build(discover("attack"), self._seeded(config)) for config in self.attack.methods or ()]
 
+    def counterfactuals(self) -> list[Any]:
+        """The methods that the plan names to search for counterfactuals."""
+        return [build(discover("counterfactual"), self._seeded(config)) for config in self.search.methods]
+
     def certificates(self) -> list[Any]:
         """The certificates that the plan names."""
         return [build(discover("certificate"), self._seeded(config)) for config in self.certify.methods]
@@ -175,7 +191,9 @@ class Plan(Section):
 
     def _judged(self) -> list[Judged]:
         """What is measured, by its name, with what it asks for unless a check does."""
-        sections = [section for section in SECTIONS.values() if section != "certify" or self.certify.methods]
+        sections = [
+            section for section in SECTIONS.values() if section not in UNUSUAL or getattr(self, section).methods
+        ]
         every = [metric for section in sections for _, metric, _ in self.metrics(section)]
         return [(each.name(), each.threshold) for each in [*every, *self.surveys()]]
 
@@ -260,6 +278,7 @@ def _check_methods(plan: Plan) -> None:
     """Build every method, so that a wrong setting is found now, and refuse what could not be told apart later."""
     attacks = plan.attacks()
     every = [("explain.methods", plan.explainers()), ("attack.methods", attacks)]
+    every += [("search.methods", plan.counterfactuals())]
     every += [("certify.methods", plan.certificates()), ("survey.methods", plan.surveys())]
     every += [(f"{section}.metrics", [m for _, m, _ in plan.metrics(section)]) for section in SECTIONS.values()]
     for where, built in every:
@@ -269,14 +288,7 @@ def _check_methods(plan: Plan) -> None:
         if foreign := [metric for _, metric, _ in plan.metrics(section) if not measures(type(metric), section)]:
             homes = " or ".join(f"[{home}] metrics" for home in READ if measures(type(foreign[0]), home))
             raise PlanError(f"{section}.metrics names {foreign[0].name()}, which belongs to {homes or 'no plan'}")
-    if not plan.certify.methods:
-        metrics = discover("metric")
-        for name in plan.checks.thresholds:
-            if name in metrics and not any(measures(metrics[name], s) for s in SECTIONS.values() if s != "certify"):
-                raise PlanError(
-                    f"checks.{name} is asked of certificates, and the plan names none; add [certify] methods = "
-                    f'["{next(iter(discover("certificate")))}"], or leave that check out'
-                )
+    _check_asked(plan)
     for attack, config in zip(attacks, plan.attack.methods or (), strict=True):
         if not attack.threat.unit:
             raise PlanError(
@@ -305,3 +317,16 @@ def _check_methods(plan: Plan) -> None:
         raise PlanError(f"attack.eps = {list(plan.attack.eps or ())}, expected different radii above 0")
     for attack, eps in product(attacks, plan.attack.eps or ()):
         attack.at(eps)  # some count in whole numbers
+
+
+def _check_asked(plan: Plan) -> None:
+    """Raise PlanError where a check asks something of methods that the plan does not run."""
+    metrics = discover("metric")
+    for name in (name for name in plan.checks.thresholds if name in metrics):
+        homes = [section for section in SECTIONS.values() if measures(metrics[name], section)]
+        if homes and all(home in UNUSUAL and not getattr(plan, home).methods for home in homes):
+            kind = UNUSUAL[homes[0]]
+            raise PlanError(
+                f"checks.{name} is asked of {kind}s, and the plan names none; add [{homes[0]}] methods = "
+                f'["{next(iter(discover(kind)))}"], or leave that check out'
+            )

@@ -1,4 +1,4 @@
-"""The steps of certificates and surveys: their evidence, and readings that a verifier can reduce again."""
+"""The steps of counterfactuals, certificates and surveys: evidence, and readings that a verifier can reduce again."""
 
 from functools import partial
 from typing import Any
@@ -6,16 +6,18 @@ from typing import Any
 import numpy as np
 
 from probe.audit.bundle import Arrays
-from probe.audit.measuring import measure_each
+from probe.audit.measuring import measure, measure_each
 from probe.audit.plan import Plan
 from probe.audit.readings import Reading, evidence_of
-from probe.contracts import Certificate, Survey
+from probe.contracts import Certificate, Counterfactual, Survey
 from probe.dataset import Dataset
 from probe.model import Model
 from probe.numbers import as_written, fraction
 from probe.study.batches import together, whole
 from probe.study.steps import Advance
 from probe.tensors import to_numpy
+
+KEPT = 24  # examples whose candidates are kept to be looked at
 
 
 def certify(
@@ -33,6 +35,33 @@ def certify(
     }
     reaching = [partial(proof.reaching, radius) for radius in eps]
     return arrays | measure_each(plan.metrics("certify"), model, reaching, readings)
+
+
+def search(
+    method: Counterfactual, plan: Plan, model: Model, data: Dataset, told: tuple[list[Reading], Advance]
+) -> Arrays:
+    """What another answer would take, and what the metrics of the plan say of it; few of the candidates are kept."""
+    readings, advance = told
+    inputs = data.inputs
+    found = whole(lambda part: method(model, inputs[part]), len(data), together(inputs), advance)
+    few, count = found[:KEPT], found.reached.shape[1]
+    flat = few.candidates.flatten(0, 1)
+    words: dict[str, Any] = {}
+    if model.space.form_of(inputs).told:
+        words = {"before": np.array(model.space.describe(few.inputs)), "after": np.array(model.space.describe(flat))}
+        words["after"] = words["after"].reshape(len(few), count, -1)
+    return (
+        words
+        | {
+            "decided": to_numpy(found.decided),
+            "answers": to_numpy(found.answers),
+            "reached": to_numpy(found.reached),
+            "changed": to_numpy(found.changed()),
+            "inputs": to_numpy(few.inputs),
+            "candidates": to_numpy(few.candidates),
+        }
+        | measure(plan.metrics("search"), model, found, readings)
+    )
 
 
 def survey(method: Survey, threshold: float | None, model: Model, data: Dataset) -> tuple[Arrays, Reading]:

@@ -1,7 +1,7 @@
 """The kinds of method, a module for each.
 
-An Explainer attributes, an Attack perturbs, a Certificate certifies, a Survey examines a whole dataset, a Metric
-measures a result.
+An Explainer attributes, an Attack perturbs, a Counterfactual searches, a Certificate certifies, a Survey examines a
+whole dataset, a Metric measures a result.
 
 Each asks a subclass for one function over tensors. The final `__call__` around it checks what goes in and comes out,
 splits it to fit in memory, counts the cost, and wraps it up in a result.
@@ -11,6 +11,7 @@ from probe.contracts.aim import Aim
 from probe.contracts.attack import Attack
 from probe.contracts.certificate import Certificate
 from probe.contracts.common import Need
+from probe.contracts.counterfactual import Counterfactual
 from probe.contracts.explainer import Explainer
 from probe.contracts.metric import Metric, Proportion
 from probe.contracts.prediction import answers_as_before, first_answers, predict, suited
@@ -20,6 +21,7 @@ __all__ = [
     "Aim",
     "Attack",
     "Certificate",
+    "Counterfactual",
     "Explainer",
     "Metric",
     "Need",

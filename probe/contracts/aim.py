@@ -7,8 +7,12 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from probe.arrays import Given
+from probe.errors import DataError
 from probe.goals import Goal
+from probe.labels import check_labels
 from probe.model import Model
+from probe.results import Prediction
 from probe.shapes import Inputs, Labels, PerExample
 
 
@@ -42,6 +46,26 @@ class Aim:
     def repeated(self, times: int) -> "Aim":
         """Each row so many times, one after another: for several candidates of each example."""
         return self[torch.arange(len(self), device=self.rows.device).repeat_interleave(times)]
+
+    @classmethod
+    def of(cls, method: Any, model: Model, clean: Prediction, targets: Given | None, budget: PerExample) -> "Aim":
+        """What a method that has a goal is to reach with each example.
+
+        Raises:
+            DataError: if the goal names no target, or has no use for those that are given.
+        """
+        goal, shape = method.goal, tuple(clean.logits.shape)
+        if targets is not None and not goal.aimed:
+            raise DataError(
+                f"targets were given, and the goal {goal} reads none; write {type(method).__name__}(goal=Targeted()), "
+                "with Targeted from probe.goals"
+            )
+        if targets is not None:
+            targets = check_labels(targets, model.task, shape).to(model.device)
+        aims = goal.aims(model.task, clean.logits, targets)
+        if aims is not None:
+            aims = check_labels(aims, model.task, shape)
+        return cls(model, goal, clean.labels, aims, budget, torch.arange(len(clean), device=clean.logits.device))
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -12,9 +12,8 @@ from torch import Tensor
 from probe.arrays import Given, number_or_tensor
 from probe.contracts.aim import Aim
 from probe.contracts.common import Need, check_output, passes, placed, refuse_missing, refuse_unmet
-from probe.errors import DataError, RangeError, ShapeError, Unsupported
+from probe.errors import RangeError, ShapeError, Unsupported
 from probe.goals import Goal, Untargeted
-from probe.labels import check_labels
 from probe.method import Method, param
 from probe.model import Model
 from probe.numbers import exact
@@ -124,7 +123,7 @@ class Attack(Method, ABC):
         refuse_missing(self, inputs)
         budget, before = self._budgets(eps, inputs), copy(model.usage)
         clean = Prediction.of(model, inputs, labels)
-        aim = self._aim(model, clean, targets, budget, inputs)
+        aim = Aim.of(self, model, clean, targets, budget)
         found = self._search(model, inputs, aim, clean)
         check_output(self, found.perturbed, inputs)
         found = self._answered(model, found)
@@ -169,21 +168,6 @@ class Attack(Method, ABC):
         if self.budget or found.budget is None:
             return found
         return found.where(found.success).within(found.budget)
-
-    def _aim(self, model: Model, clean: Prediction, targets: Given | None, budget: PerExample, inputs: Inputs) -> Aim:
-        """What is to be reached with each example."""
-        if targets is not None and not self.goal.aimed:
-            raise DataError(
-                f"targets were given, and the goal {self.goal} reads none; write "
-                f"{type(self).__name__}(goal=Targeted()), with Targeted from probe.goals"
-            )
-        if targets is not None:
-            targets = check_labels(targets, model.task, tuple(clean.logits.shape)).to(model.device)
-        aims = self.goal.aims(model.task, clean.logits, targets)
-        if aims is not None:
-            aims = check_labels(aims, model.task, tuple(clean.logits.shape))
-        rows = torch.arange(len(inputs), device=inputs.device)
-        return Aim(model, self.goal, clean.labels, aims, budget, rows)
 
     def _budgets(self, eps: Amount | None, inputs: Inputs) -> PerExample:
         """The budget of each example."""

@@ -1,6 +1,7 @@
 """Numbers that say how good a model or an explanation is, each over the evidence of every example."""
 
 from probe.metrics.certified import CertifiedAccuracy
+from probe.metrics.counterfactual import ChangedFeatures, Validity
 from probe.metrics.faithfulness import Completeness, Deletion, Insertion
 from probe.metrics.prediction import Accuracy, AreaUnderROC, CalibrationError, ExactMatch, RobustAccuracy
 from probe.metrics.regression import MeanAbsoluteError, RootMeanSquaredError, RSquared
@@ -11,6 +12,7 @@ __all__ = [
     "AreaUnderROC",
     "CalibrationError",
     "CertifiedAccuracy",
+    "ChangedFeatures",
     "Completeness",
     "Deletion",
     "ExactMatch",
@@ -20,4 +22,5 @@ __all__ = [
     "RobustAccuracy",
     "RootMeanSquaredError",
     "Sparseness",
+    "Validity",
 ]

@@ -32,7 +32,14 @@ def audited(site, tmp_path_factory):
 def test_every_guest_runs_in_an_audit_also_with_two_settings(audited):
     methods = [step.method["method"] for step in audited.manifest.steps if step.method]
     assert all(step.done for step in audited.manifest.steps), [step.note for step in audited.manifest.steps]
-    assert methods == [*["through_layer"] * 2, "saliency", *["bisect"] * 2, *["lipschitz"] * 2, *["class_rates"] * 2]
+    assert methods == [
+        *["through_layer"] * 2,
+        "saliency",
+        *["bisect"] * 2,
+        *["towards_reference"] * 2,
+        *["lipschitz"] * 2,
+        *["class_rates"] * 2,
+    ]
     names = [step.name for step in audited.manifest.steps]
     assert len(set(names)) == len(names)
 
@@ -50,6 +57,8 @@ def test_checks_of_a_guests_metric_survey_and_certificate_become_findings(audite
     assert (rate.estimate, rate.threshold, rate.direction, rate.status) == (0.5, 0.3, "at least", "pass")
     assert rate.note == "one of 2 items, each with an interval of its own"
     robust = found["lipschitz (norm = spectral): robust at eps 0.5"]
+    other = found["towards_reference (steps = 20): another answer is found"]
+    assert (other.threshold, other.about) == (0.1, "explanation")
     assert (robust.estimate, robust.threshold, robust.status) == (0.65, 0.45, "pass")
     assert robust.note == "proved"
 
@@ -74,6 +83,7 @@ def test_the_estimate_of_time_counts_every_guest(site, monkeypatch):
                 "explain": {"explain": {"methods": []}},
                 "metrics": {"explain": guests.PLAN["explain"] | {"metrics": ["largest_share"]}},
                 "attack": {"attack": {"methods": []}},
+                "search": {"search": {"methods": []}, "checks": {}},
                 "certify": {"certify": {"methods": []}, "checks": {}},
                 "survey": {"survey": {"methods": []}, "checks": {}},
             }.items()
@@ -84,6 +94,7 @@ def test_the_estimate_of_time_counts_every_guest(site, monkeypatch):
         "explain": 3 * 3 * 12 / 2,
         "metrics": 3 * 12 / 2,
         "attack": 2,
+        "search": 2,
         "certify": 2,
         "survey": 2,
     }
@@ -102,6 +113,7 @@ def results(site, tmp_path_factory):
             "through_layer": explained,
             "bisect": known["bisect"](goal=known["next_class"]())(asked, data.inputs, data.labels),
             "lipschitz": known["lipschitz"](norm="frobenius")(asked, data.inputs, data.labels),
+            "towards_reference": known["towards_reference"](steps=3)(asked, data.inputs),
             "class_rates": known["class_rates"](sure=0.8)(asked, data),
             "largest_share": known["largest_share"]()(asked, explained),
         }
@@ -119,7 +131,9 @@ def test_what_a_guest_gives_is_loaded_again(results, site):
             assert repr(again) == repr(result)
 
 
-@pytest.mark.parametrize("name", ["through_layer", "bisect", "lipschitz", "class_rates", "largest_share"])
+@pytest.mark.parametrize(
+    "name", ["through_layer", "bisect", "towards_reference", "lipschitz", "class_rates", "largest_share"]
+)
 def test_what_a_guest_gives_says_what_is_missing_where_it_is_not_installed(results, name):
     guest.forget()
     with pytest.raises(ProbeError, match=r"where another package brings it|install the package that brings it"):

@@ -18,14 +18,15 @@ from probe.audit.readings import evidence_of
 from probe.audit.strict import plain as plain_of
 from probe.audit.toml import to_toml
 from probe.errors import IntegrityError, PlanError, UnknownMethod
-from probe.metrics import CertifiedAccuracy, MeanAbsoluteError, RSquared
+from probe.metrics import CertifiedAccuracy, ChangedFeatures, MeanAbsoluteError, RSquared, Validity
 from probe.registry import discover
 from probe.report import render
 from tests.audit.conftest import table
 from tests.audit.forging import sign
 
-# Those of a regression are tried in tests/test_regression.py, those of certificates in tests/audit/test_proofs.py.
-ELSEWHERE = (CertifiedAccuracy, MeanAbsoluteError, RSquared)
+# Those of a regression are tried in tests/test_regression.py, those of certificates and counterfactuals in
+# tests/audit/test_proofs.py and test_guests.py.
+ELSEWHERE = (CertifiedAccuracy, ChangedFeatures, MeanAbsoluteError, RSquared, Validity)
 METRICS = {name: kind() for name, kind in discover("metric").items() if kind not in ELSEWHERE}
 LENSES = ("performance", "explanation", "robustness")
 BY_LENS = {lens: [name for name, metric in METRICS.items() if metric.lens == lens] for lens in LENSES}

@@ -24,6 +24,7 @@ PLAN: dict[str, Any] = {
         "methods": [{"method": "bisect", "halvings": 12}, {"method": "bisect", "goal": "next_class"}],
         "eps": ["0.5", "2", "4"],
     },
+    "search": {"sample": 12, "methods": ["towards_reference", {"method": "towards_reference", "steps": 3}]},
     "certify": {
         "sample": 40,
         "methods": ["lipschitz", {"method": "lipschitz", "norm": "frobenius"}],
@@ -31,7 +32,7 @@ PLAN: dict[str, Any] = {
     },
     "survey": {"methods": ["class_rates", {"method": "class_rates", "sure": 0.8}]},
     "bias": {"positive": "north", "groups": ["coast"], "min_group_size": 5},
-    "checks": {"largest_share": 0.5, "certified_accuracy": 0.45, "class_rates": 0.3},
+    "checks": {"largest_share": 0.5, "certified_accuracy": 0.45, "class_rates": 0.3, "validity": 0.1},
 }
 
 

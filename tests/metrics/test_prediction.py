@@ -5,10 +5,23 @@ import pytest
 import torch
 from torch import nn
 
-from probe import Attribution, Certification, Dataset, Model, Perturbation, Prediction, Regression, Space, load, predict
+from probe import (
+    Attribution,
+    Certification,
+    Counterfactuals,
+    Dataset,
+    Model,
+    Perturbation,
+    Prediction,
+    Regression,
+    Space,
+    load,
+    predict,
+)
 from probe.attacks import FGSM
 from probe.certificates import RandomizedSmoothing
 from probe.contracts import Proportion
+from probe.counterfactuals import NearestReference
 from probe.errors import DataError
 from probe.explainers import IntegratedGradients, KernelShap
 from probe.metrics import Accuracy, CalibrationError, Completeness, Deletion, Insertion, RobustAccuracy
@@ -59,6 +72,7 @@ def result_for(kind, model, x, y):
         Prediction: lambda: predict(model, data),
         Attribution: lambda: IntegratedGradients()(model, x, y),
         Perturbation: lambda: FGSM(eps=0.3)(model, x, y),
+        Counterfactuals: lambda: NearestReference()(model, x),
         Certification: lambda: RandomizedSmoothing(draws=50)(model, x, y),
     }[kind]()
 
@@ -83,7 +97,9 @@ def test_a_metric_asks_the_model_that_it_is_given_or_refuses(metric, kept, rows,
         foreign = metric(other, result)
         # What is measured of the values alone is the same whoever is asked.
         assert foreign.cost.forward > 0 or torch.equal(foreign.evidence, own.evidence)
-        assert metric.name() in ("sparseness", "certified_accuracy") or not torch.equal(foreign.evidence, own.evidence)
+        assert metric.name() in ("sparseness", "certified_accuracy", "validity", "changed_features") or not torch.equal(
+            foreign.evidence, own.evidence
+        )
 
 
 def test_answers_of_a_function_are_known_by_the_function(rows):
@@ -143,4 +159,4 @@ def test_an_audit_and_a_metric_reduce_the_same_evidence_to_the_same_number(name,
     for seed in (0, 5):
         own = reduction(metric.reduction, metric.config()).estimate(evidence, seed)
         assert own[:3] == (scores.value, *scores.interval(seed=seed))
-    assert isinstance(metric, Proportion) == (name in ("accuracy", "robust_accuracy", "certified_accuracy"))
+    assert isinstance(metric, Proportion) == (name in ("accuracy", "robust_accuracy", "certified_accuracy", "validity"))

@@ -1,4 +1,4 @@
-"""What certificates prove, and what surveys find of each item. No torch."""
+"""What certificates prove, what counterfactuals take, and what surveys find of each item. No torch."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -21,12 +21,12 @@ CERTIFIED = "certified_accuracy"
 def assess(bundle: Bundle, result: Assessment) -> None:
     """What was measured of each certificate at each radius, and a table of all that was surveyed."""
     for step in bundle.manifest.steps:
-        if not step.done or step.kind not in ("certificate", "survey"):
+        if not step.done or step.kind not in ("certificate", "counterfactual", "survey"):
             continue
         before = len(result.findings)
         if step.kind == "certificate":
             result.readings += _besides(bundle, step)
-        read(bundle, step, result)
+        read(bundle, step, result, "explanation" if step.kind == "counterfactual" else "model")
         if step.kind == "certificate":
             name = name_of(bundle.manifest, step)
             result.findings[before:] = [_certified(step, name, finding) for finding in result.findings[before:]]

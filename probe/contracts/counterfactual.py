@@ -1,0 +1,96 @@
+"""A Counterfactual searches inputs near a given one that get another answer."""
+
+from abc import ABC, abstractmethod
+from copy import copy
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor
+
+from probe.arrays import Given
+from probe.contracts.aim import Aim
+from probe.contracts.common import Need, passes, placed, refuse_missing, refuse_unmet
+from probe.errors import ContractError, ProbeError, ShapeError
+from probe.goals import Goal, Untargeted
+from probe.method import Method, param
+from probe.model import Model
+from probe.results import Counterfactuals, Prediction
+from probe.shapes import Candidates, Inputs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counterfactual(Method, ABC):
+    """Searches, for each input, candidates that the model answers as the goal wants: what would have to be otherwise.
+
+    Unlike an attack it has no budget, and it changes what the owner of the data calls mutable, categories too.
+    """
+
+    family: ClassVar[str] = "counterfactual"
+    needs: ClassVar[frozenset[Need]] = frozenset()  # of the model
+
+    goal: Goal = param(Untargeted(), "which answer is wanted: any but the given one, unless it says which")
+
+    @abstractmethod
+    def search(self, model: Model, inputs: Inputs, aim: Aim) -> Candidates:
+        """Return candidates for each input, as many for each, the best first.
+
+        Where none is found the input itself stands in its place.
+        """
+
+    @final
+    def __call__(self, model: Model, inputs: Given, *, targets: Given | None = None) -> Counterfactuals:
+        """Search for inputs that get another answer than the model gives to these.
+
+        Args:
+            model: whose answers are to change.
+            inputs: (batch, *shape)
+            targets: what each answer is to become, for a goal that reads them, such as Targeted().
+
+        Raises:
+            Unsupported: if the model lacks what is needed.
+            DataError: if a goal names no target, or has no use for those that are given.
+            ContractError: if a candidate is no input of the space, or changes what is not mutable.
+        """
+        refuse_unmet(self, self.needs, model)
+        inputs = model.check(inputs)
+        refuse_missing(self, inputs)
+        before = copy(model.usage)
+        logits = model.logits(inputs)
+        given = Prediction(logits, model.task.predict(logits), model.task)
+        late = placed(model)
+        aim = Aim.of(self, late, given, targets, torch.full((len(inputs),), torch.inf, device=inputs.device))
+        parts = [self._checked(late, inputs[rows], aim[rows]) for rows in passes(model, inputs)]
+        if len({part.shape[1] for part in parts}) > 1:
+            raise ShapeError(f"{self} returned more candidates for some inputs than for others")
+        candidates = torch.cat(parts)
+        after = [model.logits(candidates[:, at]) for at in range(candidates.shape[1])]
+        reached = [self.goal.reached(model.task, each, aim.labels, aim.targets) for each in after]
+        return Counterfactuals(
+            candidates=candidates,
+            inputs=inputs,
+            decided=given.labels,
+            answers=torch.stack([model.task.predict(each) for each in after], 1),
+            reached=torch.stack(reached, 1),
+            method=self,
+            space=model.space,
+            task=model.task,
+            cost=model.usage - before,
+        )
+
+    def _checked(self, model: Model, inputs: Inputs, aim: Aim) -> Tensor:
+        found = self.search(model, inputs, aim).detach()
+        count = found.shape[1] if found.ndim > 1 else 0
+        if count == 0 or found.shape != (len(inputs), count, *inputs.shape[1:]):
+            raise ShapeError(
+                f"{self} returned {tuple(found.shape)} for inputs {tuple(inputs.shape)}, expected "
+                f"({len(inputs)}, candidates, {', '.join(map(str, inputs.shape[1:]))})"
+            )
+        flat, origins = found.flatten(0, 1), inputs.repeat_interleave(count, 0)
+        try:
+            model.check(flat)
+        except ProbeError as error:
+            raise ContractError(f"{self} found what is no input: {error}") from None
+        if model.space.mutable is not None and bool(((flat != origins) & ~model.space.mutable.to(flat.device)).any()):
+            raise ContractError(f"{self} changed what Space.mutable calls fixed")
+        return found

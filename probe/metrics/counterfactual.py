@@ -1,0 +1,39 @@
+"""Do counterfactuals get another answer, and by how many changes?"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+
+from probe.contracts import Metric, Proportion
+from probe.finding import Lens
+from probe.model import Model
+from probe.results import Counterfactuals
+from probe.shapes import Evidence
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validity(Proportion[Counterfactuals]):
+    """Share of examples for which a candidate is answered as was wanted, in [0, 1]; higher is better."""
+
+    lens: ClassVar[Lens] = "explanation"
+    title: ClassVar[str] = "another answer is found"
+    columns: ClassVar[tuple[str, ...]] = ("found",)
+
+    def measure(self, model: Model, result: Counterfactuals) -> Evidence:
+        return result.found().to(torch.get_default_dtype())
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangedFeatures(Metric[Counterfactuals]):
+    """How many features the candidates of an example change in the mean; lower is better.
+
+    A candidate that is the input itself changes none: read it beside Validity.
+    """
+
+    lens: ClassVar[Lens] = "explanation"
+    better: ClassVar[Literal["higher", "lower"]] = "lower"
+    columns: ClassVar[tuple[str, ...]] = ("changed",)
+
+    def measure(self, model: Model, result: Counterfactuals) -> Evidence:
+        return result.changed().to(torch.get_default_dtype()).mean(1)
