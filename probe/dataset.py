@@ -153,7 +153,14 @@ class Dataset:
         groups = None
         if self.groups is not None:
             groups = self.groups.iloc[rows if isinstance(rows, slice) else rows.numpy()].reset_index(drop=True)
-        return replace(self, inputs=self.inputs[rows], labels=self.labels[rows], groups=groups, rows=self.rows[rows])
+        space = self.space.of_rows(rows, self.inputs)
+        part: dict[str, Any] = {
+            "inputs": self.inputs[rows],
+            "labels": self.labels[rows],
+            "rows": self.rows[rows],
+            "space": space,
+        }
+        return replace(self, groups=groups, space=space, **part)
 
     def only(self, answer: int | str) -> "Dataset":
         """The examples with one of their several labels, or with the label of one place, by name or number.

@@ -1,8 +1,10 @@
 """What the contracts share: passes that fit in memory, and checks of what goes in and comes out."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Literal, get_args
 
+import torch
 from torch import Tensor
 
 from probe.errors import ContractError, ShapeError, Unsupported
@@ -59,6 +61,30 @@ def placed(model: Model) -> Model:
 def passes(model: Model, inputs: Tensor) -> list[slice]:
     """The rows that go through the model together."""
     return list(spans(len(inputs), model.rows_per_pass(inputs)))
+
+
+def passes_alike(model: Model, inputs: Tensor) -> Iterator[tuple[slice | Tensor, Model]]:
+    """The examples that go through the model together, all with the same features.
+
+    Where each example has features of its own, a method is given the model with those of the examples at hand, so that
+    it need not know, and an example is answered as it is alone.
+
+    Raises:
+        ShapeError: if the model's space has the features of other examples.
+    """
+    if not model.space.differs(inputs):
+        yield from ((rows, model) for rows in passes(model, inputs))
+        return
+    for rows, space in model.space.alike(inputs):
+        each = replace(model, space=space)
+        yield from ((rows[part], each) for part in spans(len(rows), model.rows_per_pass(inputs)))
+
+
+def in_order(found: Sequence[Tensor], rows: Sequence[slice | Tensor]) -> Tensor:
+    """What was found of some examples at a time, in the order of the examples."""
+    numbers = [each for each in rows if isinstance(each, Tensor)]
+    together = torch.cat(list(found))
+    return together[torch.cat(numbers).argsort().to(together.device)] if numbers else together
 
 
 def check_output(method: Method, produced: Tensor, inputs: Tensor) -> None:

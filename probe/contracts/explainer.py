@@ -5,11 +5,10 @@ from copy import copy
 from dataclasses import dataclass
 from typing import ClassVar, Literal, final
 
-import torch
 from torch import Tensor
 
 from probe.arrays import Given
-from probe.contracts.common import Need, check_output, passes, placed, refuse_missing, refuse_unmet
+from probe.contracts.common import Need, check_output, in_order, passes_alike, placed, refuse_missing, refuse_unmet
 from probe.method import Method, param
 from probe.model import Model
 from probe.results import Attribution
@@ -65,8 +64,9 @@ class Explainer(Method, ABC):
         targets = model.targets(inputs) if targets is None else model.check_targets(targets, inputs)
         before = copy(model.usage)
         with placed(model).checked_late() as late:
-            parts = [self._explain(late, inputs[rows], targets[rows]) for rows in passes(model, inputs)]
-        values = torch.cat(parts).detach()
+            parts = list(passes_alike(late, inputs))
+            found = [self._explain(each, inputs[rows], targets[rows]) for rows, each in parts]
+        values = in_order(found, [rows for rows, _ in parts]).detach()
         check_output(self, values, inputs)
         return Attribution(values, inputs, targets, self, model.space, model.usage - before, model.task.names)
 

@@ -3,10 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from copy import copy
+from dataclasses import replace
 from inspect import isclass
 from typing import Any, ClassVar, Generic, TypeVar, final, get_args, get_type_hints
 
-from probe.contracts.common import placed
+from probe.contracts.common import in_order, placed
 from probe.contracts.reducer import Reducer
 from probe.errors import ContractError
 from probe.formatting import Unit
@@ -74,7 +75,19 @@ class Metric(Reducer, ABC, Generic[R]):
             wanted = getattr(self.result_type(), "__name__", str(self.result_type()))
             raise TypeError(f"{self} reads {wanted}, got {type(result).__name__}")
         before = copy(model.usage)
-        return Scores(self.measure(placed(model), result).detach(), self, model.usage - before)
+        return Scores(self._each(placed(model), result).detach(), self, model.usage - before)
+
+    def _each(self, model: Model, result: R) -> Evidence:
+        """The evidence, of examples with the same features at a time where each has its own."""
+        space, inputs = getattr(result, "space", None), getattr(result, "inputs", None)
+        if space is None or inputs is None or not space.differs(inputs):
+            return self.measure(model, result)
+        parts = space.alike(inputs)
+        found = [
+            self.measure(replace(model, space=each.on(model.device)), replace(result[rows], space=each))  # type: ignore[type-var]  # each result is a dataclass
+            for rows, each in parts
+        ]
+        return in_order(found, [rows for rows, _ in parts])
 
 
 class Proportion(Metric[R], ABC):

@@ -61,6 +61,11 @@ class Survey(Reducer, ABC):
         inputs = model.check(data.inputs)
         labels = model.check_labels(data.labels, inputs)
         before = copy(model.usage)
+        if self.item == "feature" and model.space.differs(inputs):
+            raise Unsupported(
+                f"{self.name()} examines each feature over all examples, and each example has features of its own; "
+                "give one grouping for all, such as probe.squares(height, width, side)"
+            )
         items = self.items(model, inputs)
         if not items:
             raise Unsupported(f"{self.name()} examines each {self.item}, and {model.name} has none that it knows of")

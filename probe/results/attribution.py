@@ -65,12 +65,12 @@ class Attribution(AnyResult):
         """Draw one example as its form is drawn: red speaks for the target, blue against it."""
         part = self[index]
         title = f"{type(self.method).__name__}: class {named(part.targets, self.classes)[0]}"
-        return drawer(self).explained(example(self.space, part.inputs), part._values(), title=title, ax=ax)
+        return drawer(self).explained(example(part.space, part.inputs), part._values(), title=title, ax=ax)
 
     def text(self, index: int) -> str:
         """One example as HTML, where its form reads as text; else empty."""
         part = self[index]
-        return drawer(self).text(example(self.space, part.inputs), part._values())
+        return drawer(self).text(example(part.space, part.inputs), part._values())
 
     def _values(self) -> "Values":
         """Those of the first example."""

@@ -42,7 +42,9 @@ class AnyResult(ABC):
                 raise IndexError(f"example {rows} of {len(self)}")
             rows = slice(rows, rows + 1 or None)
         entries = {name: getattr(self, name) for name in self.per_row}
-        part: dict[str, Any] = {name: None if each is None else each[rows] for name, each in entries.items()}
+        space, inputs = getattr(self, "space", None), getattr(self, "inputs", None)
+        own: dict[str, Any] = {} if space is None or inputs is None else {"space": space.of_rows(rows, inputs)}
+        part: dict[str, Any] = own | {name: None if each is None else each[rows] for name, each in entries.items()}
         return replace(self, **part)  # type: ignore[type-var]  # each result is a dataclass
 
     def __repr__(self) -> str:

@@ -3,6 +3,8 @@
 from base64 import b64encode
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from torch import Tensor
+
 from probe.results.base import whole
 from probe.shapes import Inputs
 from probe.space import Space
@@ -52,5 +54,6 @@ def example(space: Space, inputs: Inputs) -> "Example":
 
     names = [whole(name) for name in space.feature_names(inputs)]
     words = space.describe(inputs)[0] if space.form_of(inputs).told else ()
-    features = None if space.features is None else to_numpy(space.features)
+    held = space.features if isinstance(space.features, Tensor) else None
+    features = None if held is None else to_numpy(held[0] if space.differs(inputs) else held)
     return Example(to_numpy(inputs[0]), names, words, features)

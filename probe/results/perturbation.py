@@ -144,7 +144,7 @@ class Perturbation(AnyResult):
         """Draw what was changed of one example, as its form is drawn."""
         before, after = self._pair(index)
         part = self[index]
-        moved = self.space.by_feature(self.space.scaled_change(part.perturbed, part.inputs))[0]
+        moved = part.space.by_feature(part.space.scaled_change(part.perturbed, part.inputs))[0]
         return drawer(self).attacked(before, after, to_numpy(moved), ax=ax)
 
     def text(self, index: int) -> str:
@@ -153,7 +153,7 @@ class Perturbation(AnyResult):
 
     def _pair(self, index: int) -> "tuple[Example, Example]":
         part = self[index]
-        return example(self.space, part.inputs), example(self.space, part.perturbed)
+        return example(part.space, part.inputs), example(part.space, part.perturbed)
 
     def _figures(self) -> str:
         return drawn(self)

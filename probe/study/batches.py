@@ -42,6 +42,8 @@ def joined(parts: Sequence[R]) -> R:
     if hasattr(first, "cost"):
         costs = [getattr(part, "cost") for part in parts]  # noqa: B009  not every result has one
         entries["cost"] = Usage(sum(each.forward for each in costs), sum(each.backward for each in costs))
+    if (space := getattr(first, "space", None)) is not None and space.differs(entries["inputs"]):
+        entries["space"] = replace(space, features=torch.cat([getattr(part, "space").features for part in parts]))  # noqa: B009  not every result has one
     return replace(first, **entries)  # type: ignore[type-var]  # each result is a dataclass
 
 
