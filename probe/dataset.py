@@ -154,12 +154,7 @@ class Dataset:
         if self.groups is not None:
             groups = self.groups.iloc[rows if isinstance(rows, slice) else rows.numpy()].reset_index(drop=True)
         space = self.space.of_rows(rows, self.inputs)
-        part: dict[str, Any] = {
-            "inputs": self.inputs[rows],
-            "labels": self.labels[rows],
-            "rows": self.rows[rows],
-            "space": space,
-        }
+        part: dict[str, Any] = {"inputs": self.inputs[rows], "labels": self.labels[rows], "rows": self.rows[rows]}
         return replace(self, groups=groups, space=space, **part)
 
     def only(self, answer: int | str) -> "Dataset":

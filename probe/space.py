@@ -273,7 +273,10 @@ class Space:
 
     def feature_names(self, like: Inputs) -> tuple[str, ...]:
         """The names of the features, or their numbers where none were given."""
-        return self.form_of(like).feature_names(self.feature_count(like), like, self._feature_of(like))
+        form, count = self.form_of(like), self.feature_count(like)
+        if self.differs(like):  # what a form says of two examples holds for all
+            return form.feature_names(count, like[:1].expand(2, *like.shape[1:]), self._shared(like).expand(2, -1))
+        return form.feature_names(count, like, self._feature_of(like))
 
     def describe(self, inputs: Inputs) -> list[list[str]]:
         """What the features of each row are, in words: numbers as they are, categories by their level, tokens by name.

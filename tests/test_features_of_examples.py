@@ -5,8 +5,10 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from probe import Dataset, Model, Space, load
+import probe
+from probe import Dataset, Model, Space, load, study
 from probe.attacks import FGSM
+from probe.audit.reading import features_of
 from probe.errors import ShapeError, Unsupported
 from probe.explainers import InputXGradient, KernelShap, Lime
 from probe.metrics import Deletion, Insertion, Sparseness
@@ -83,10 +85,37 @@ def test_examples_of_other_features_and_what_is_said_of_all_are_refused():
     gap[0] = gap[0] * 2
     with pytest.raises(ShapeError, match="without a gap, in each example"):
         Lime()(model_of(gap), IMAGES)
-    named = Model(forward=TOGETHER.forward, space=Space(features=OWN, names=tuple("abcdefghijklmnop"), form="image"))
-    with pytest.raises(
-        ShapeError, match="names has an entry for each feature, and each example has"):
-    ):
-        named.predict(IMAGES)
+    space = Space(features=OWN, names=tuple("abcdefghijklmnop"), form="image")
+    with pytest.raises(ShapeError, match="names has an entry for each feature, and each example has features of its"):
+        Model(forward=TOGETHER.forward, space=space).predict(IMAGES)
     with pytest.raises(Unsupported, match="each example has features of its own"):
         PermutationImportance()(TOGETHER, Dataset(IMAGES, torch.tensor([0, 1, 2, 0]), space=TOGETHER.space))
+
+
+def test_an_audit_of_examples_with_features_of_their_own_is_verified_and_drawn(tmp_path):
+    classes = tuple("abc")
+    model = Model(forward=TOGETHER.forward, space=TOGETHER.space, classes=classes)
+    data = Dataset(IMAGES, model.predict(IMAGES), classes=classes)
+    bundle = probe.audit(
+        model,
+        data,
+        tmp_path / "own",
+        explain={"methods": [{"method": "lime", "samples": 50}], "sample": 3},
+        attack={"methods": ["fgsm"], "eps": ["0.1"], "sample": 3},
+    )
+    kept, found = bundle.arrays("instances"), bundle.arrays("explain-lime")
+    assert kept["features"].tolist() == OWN[kept["rows"]].tolist()
+    for at, row in enumerate(kept["rows"]):
+        alone = Lime(samples=50)(ALONE[row], IMAGES[row : row + 1]).by_feature()[0]
+        expected = torch.nn.functional.pad(alone, (0, 16 - len(alone)))
+        assert_close(torch.as_tensor(found["by_feature"][at]), expected, rtol=1e-5, atol=1e-5)
+        assert features_of(bundle, int(row)).tolist() == OWN[row].tolist()
+    assert "<svg" in (bundle.folder / "report.html").read_text()
+
+
+def test_a_study_of_examples_with_features_of_their_own_is_that_of_each_alone():
+    data = Dataset(IMAGES, TOGETHER.predict(IMAGES), space=TOGETHER.space)
+    found = study.run([Lime(samples=50), FGSM(eps=0.1)], TOGETHER, data, eps=None, batch=3, progress=None)
+    assert found["note"].fillna("").eq("").all(), found["note"].tolist()
+    expected = Deletion()(TOGETHER, Lime(samples=50)(TOGETHER, IMAGES)).value
+    assert found.set_index(["method", "metric"]).loc[("lime", "deletion"), "value"] == pytest.approx(expected, abs=1e-5)

@@ -165,7 +165,9 @@ def _check_instances(bundle: Bundle, arrays: Arrays, answers: _Rows) -> None:
     if _keeps(bundle, "instances", arrays, "inputs", "described"):
         _check_form("instances", arrays["inputs"], (len(rows), *data.shape))
     features = _features(bundle, arrays)
-    _expect(features.size == prod(data.shape), "instances", "the features are not of the shape of an input")
+    each = features.size == len(rows) * prod(data.shape) and features.ndim > len(data.shape)
+    fits = each or features.size == prod(data.shape)
+    _expect(fits, "instances", "the features are not of the shape of an input, nor of all inputs")
     _check_whole("instances", features, len(data.features))
 
 
@@ -185,7 +187,8 @@ def _check_explanation(bundle: Bundle, name: str, arrays: Arrays, instances: Arr
     values = arrays["values"]
     _check_form(name, values, (len(rows), *data.shape))
     _expect(bool(np.isfinite(values).all()), name, "its values hold NaN or infinity")
-    features = _features(bundle, instances).ravel()
+    features = _features(bundle, instances).reshape(-1, prod(data.shape))
+    features = np.broadcast_to(features, (len(rows), prod(data.shape)))
     flat = values.reshape(len(rows), -1).astype(np.float64)
     summed, sizes = (_summed(part, features, by_feature.shape[1]) for part in (flat, np.abs(flat)))
     close = np.abs(summed - by_feature) <= DUST * sizes + 1e-30
@@ -361,7 +364,8 @@ def _features(bundle: Bundle, instances: Arrays) -> Array:
 
 
 def _summed(values: Array, features: Array, count: int) -> Array:
-    return np.array([np.bincount(features, row, count) for row in values]).reshape(len(values), count)
+    found = [np.bincount(own, row, count) for own, row in zip(features, values, strict=True)]
+    return np.array(found).reshape(len(values), count)
 
 
 def _check_rows(name: str, rows: Array, n: int | None) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from probe.audit.plan import Plan
-from probe.contracts import suited
+from probe.contracts import of_examples, suited
 from probe.dataset import Dataset
 from probe.model import Model
 
@@ -27,7 +27,7 @@ def estimate(plan: Plan, model: Model, data: Dataset) -> float:
     seconds = _pilot(partial(model.predict, many.inputs))[0] * len(total) / len(many)
     explained = min(plan.explain.sample, len(total))
     for explainer in plan.explainers() if explained else ():
-        once, attribution = _pilot(partial(explainer, model, few.inputs))
+        once, attribution = _pilot(partial(explainer, of_examples(model, few), few.inputs))
         measured = (_pilot(partial(metric, model, attribution))[0] for _, metric, _ in plan.metrics("explain"))
         seconds += (once + sum(measured)) * explained / len(few)
     radii, attacked = plan.attack.eps or (), min(plan.attack.sample, len(total))

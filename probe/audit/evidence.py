@@ -17,7 +17,16 @@ from probe.audit.measuring import measure, measure_answers, measure_each
 from probe.audit.plan import Plan, record_of
 from probe.audit.proving import certify, search, survey
 from probe.audit.readings import Reading
-from probe.contracts import Attack, Certificate, Counterfactual, Explainer, Survey, predict
+from probe.contracts import (
+    Attack,
+    Certificate,
+    Counterfactual,
+    Explainer,
+    Survey,
+    of_any_examples,
+    of_examples,
+    predict,
+)
 from probe.dataset import Dataset
 from probe.goals import Answer
 from probe.metrics.masked import Memory
@@ -137,7 +146,8 @@ def _predictions(step: Planned, plan: Plan, model: Model, data: Dataset) -> Step
 
 
 def _instances(plan: Plan, model: Model, data: Dataset, rows: Tensor, advance: Advance) -> Arrays:
-    inputs = data.inputs[rows]
+    few = data[rows]
+    model, inputs = of_examples(model, few), few.inputs
     advance(len(rows))
     arrays = {"rows": to_numpy(rows)}
     owner = model.space.features
@@ -158,18 +168,25 @@ def _explain(
     readings: list[Reading] = []
 
     def work(advance: Advance) -> Arrays:
-        inputs = model.check(data.inputs[rows])
+        few = data[rows]
+        whose = of_examples(model, few)
+        inputs = whose.check(few.inputs)
         named = plan.explain.target
-        targets = torch.full_like(rows, model.task.index(named)).to(model.device) if named else model.targets(inputs)
-        attribution = whole(lambda part: explainer(model, inputs[part], targets[part]), len(rows), EXPLAINED, advance)
+        targets = torch.full_like(rows, model.task.index(named)).to(model.device) if named else whose.targets(inputs)
+        attribution = whole(
+            lambda part: explainer(of_examples(model, few[part]), inputs[part], targets[part]),
+            len(rows),
+            EXPLAINED,
+            advance,
+        )
         stored = {
             "rows": to_numpy(rows),
             "targets": to_numpy(targets),
-            "by_feature": to_numpy(model.space.by_feature(attribution.values.float())),
+            "by_feature": to_numpy(_padded(whose.space.by_feature(attribution.values.float()), model.space)),
         }
         if plan.keeps_inputs:  # values by coordinate tell the category of a row, and draw its picture
             stored["values"] = to_numpy(attribution.values.float())
-        return stored | measure(plan.metrics("explain"), model, attribution, readings, memory)
+        return stored | measure(plan.metrics("explain"), whose, attribution, readings, memory)
 
     config, caption = as_written(explainer.config()), explainer.captioned(explainer.output)
     return Step(step, config, len(rows), work, readings, caption=caption)
@@ -180,17 +197,19 @@ def _attack(step: Planned, attack: Attack, plan: Plan, model: Model, drawn: tupl
     ordered = tuple(sorted(plan.attack.eps or (), key=fraction))
     readings: list[Reading] = []
 
+    asked_of = of_any_examples(model, data)
+
     def work(advance: Advance) -> Arrays:
         inputs, labels = data.inputs[rows], data.labels[rows]
-        found = smallest_budgets(attack, ordered, model, inputs, labels, advance)
+        found = smallest_budgets(attack, ordered, asked_of, inputs, labels, advance)
         at = [found.smallest <= k for k in range(len(ordered))]
-        asked = [partial(found.at, k, attack.at(eps), model, inputs) for k, eps in enumerate(ordered)]
+        asked = [partial(found.at, k, attack.at(eps), asked_of, inputs) for k, eps in enumerate(ordered)]
         measured = measure_each(plan.metrics("attack"), model, asked, readings)
         sure = {} if found.sure is None or found.sure_before is None else {
             "probability": to_numpy(torch.stack([torch.where(f, found.sure, found.sure_before) for f in at]))
         }  # fmt: skip
         return (
-            (_shown(model.space, inputs[:SHOWN], found.points[:SHOWN], at) if plan.keeps_inputs else {})
+            (_shown(model, data[rows[:SHOWN]], found.points[:SHOWN], at) if plan.keeps_inputs else {})
             | sure
             | measured
             | {
@@ -198,7 +217,9 @@ def _attack(step: Planned, attack: Attack, plan: Plan, model: Model, drawn: tupl
                 "eps": np.array([float(fraction(eps)) for eps in ordered]),
                 "clean": to_numpy(found.right),
                 "success": to_numpy(torch.stack(at)),
-                "movable": to_numpy(torch.stack([attack.at(eps).could_move(model.space, inputs) for eps in ordered])),
+                "movable": to_numpy(
+                    torch.stack([attack.at(eps).could_move(asked_of.space, inputs) for eps in ordered])
+                ),
                 "predicted": to_numpy(
                     torch.stack([torch.where(column(f, found.clean), found.answers, found.clean) for f in at])
                 ),
@@ -221,15 +242,23 @@ def _attack(step: Planned, attack: Attack, plan: Plan, model: Model, drawn: tupl
     )
 
 
-def _shown(space: Space, few: Inputs, points: Inputs, at: list[Tensor]) -> Arrays:
+def _shown(model: Model, data: Dataset, points: Inputs, at: list[Tensor]) -> Arrays:
     """The first inputs before and after an attack at each radius, for people to look at."""
+    space, few = of_examples(model, data).space, data.inputs
     shown = [torch.where(column(successful[: len(few)], few), points, few) for successful in at]
+    moved = [space.by_feature(space.scaled_change(x, few)) for x in shown]
     arrays = {
         "inputs": to_numpy(few),
         "shown": to_numpy(torch.stack(shown)),
-        "moved": to_numpy(torch.stack([space.by_feature(space.scaled_change(x, few)) for x in shown])),
+        "moved": to_numpy(_padded(torch.stack(moved), model.space)),
     }
     if space.form_of(few).told:
         arrays["before"] = np.array(space.describe(few))
         arrays["after"] = np.array([space.describe(texts) for texts in shown])
     return arrays
+
+
+def _padded(values: Tensor, space: Space) -> Tensor:
+    """Values by feature with as many columns as any example of the space has features."""
+    most = values.shape[-1] if space.features is None else int(torch.as_tensor(space.features).max()) + 1
+    return torch.nn.functional.pad(values, (0, most - values.shape[-1]))

@@ -85,7 +85,7 @@ def measure_each(
 
 
 def _evidence(metric: Metric[Any], model: Model, result: Any, memory: Memory | None) -> NDArray[Any]:
-    if memory is not None and isinstance(metric, Deletion | Insertion):
+    if memory is not None and isinstance(metric, Deletion | Insertion) and not result.space.differs(result.inputs):
         evidence = metric.measure(model, result, memory)
     else:
         evidence = metric(model, result).evidence

@@ -26,7 +26,7 @@ from probe.audit.plan import Plan, record_of
 from probe.audit.readings import Reading
 from probe.audit.strict import plain
 from probe.audit.verification import MALFORMED
-from probe.contracts import answers_as_before, suited
+from probe.contracts import answers_as_before, of_examples, suited
 from probe.dataset import Dataset
 from probe.errors import ExistsError, IntegrityError, PlanError, ProbeError, RangeError, ShapeError
 from probe.model import Model
@@ -53,6 +53,7 @@ def run(
     plan, data = plan.resolve(form=model.space.form_of(data.inputs)), suited(model, data)
     _check_names(plan, model, data)
     data = data.sample(plan.data.sample or None, plan.seed)
+    model = of_examples(model, data)
     manifest = describe(plan, model, data)
     folder = Path(folder)
     if (bundle := _existing(folder, manifest)) and bundle.complete:

@@ -14,7 +14,7 @@ from probe.contracts.common import Need
 from probe.contracts.counterfactual import Counterfactual
 from probe.contracts.explainer import Explainer
 from probe.contracts.metric import Metric, Proportion
-from probe.contracts.prediction import answers_as_before, first_answers, predict, suited
+from probe.contracts.prediction import answers_as_before, first_answers, of_any_examples, of_examples, predict, suited
 from probe.contracts.survey import Survey
 
 __all__ = [
@@ -29,6 +29,8 @@ __all__ = [
     "Survey",
     "answers_as_before",
     "first_answers",
+    "of_any_examples",
+    "of_examples",
     "predict",
     "suited",
 ]

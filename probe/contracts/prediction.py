@@ -29,9 +29,28 @@ def predict(model: Model, data: Dataset) -> Prediction:
 
 
 def suited(model: Model, data: Dataset) -> Dataset:
-    """The data in the floating type of the model's weights, as an audit asks about it."""
+    """The data in the floating type of the model's weights, as an audit asks about it.
+
+    Where the model's space has features of each example, they are those of the data, unless the data have their own.
+    """
     inputs = model.cast(data.inputs)
-    return data if inputs is data.inputs else replace(data, inputs=inputs)
+    data = data if inputs is data.inputs else replace(data, inputs=inputs)
+    if model.space.differs(inputs) and not data.space.differs(inputs):
+        model.space.alike(inputs)  # refuses those of other examples
+        data = replace(data, space=replace(model.space, features=model.space.features))
+    return data
+
+
+def of_any_examples(model: Model, data: Dataset) -> Model:
+    """The model without the features of each example, for what is asked about some examples and needs none."""
+    return replace(model, space=replace(model.space, features=None)) if data.space.differs(data.inputs) else model
+
+
+def of_examples(model: Model, data: Dataset) -> Model:
+    """The model with the features of these examples, where each has its own."""
+    if not data.space.differs(data.inputs):
+        return model
+    return replace(model, space=replace(model.space, features=data.space.features))
 
 
 def first_answers(model: Model, data: Dataset) -> NDArray[Any]:

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from torch import Tensor
 
-from probe.contracts import Attack, Certificate, Explainer, Metric, Survey, predict
+from probe.contracts import Attack, Certificate, Explainer, Metric, Survey, of_any_examples, of_examples, predict
 from probe.dataset import Dataset
 from probe.errors import DataError, ProbeError, RangeError, is_out_of_memory
 from probe.method import Method
@@ -242,12 +242,16 @@ def _in_batches(call: Callable[[slice], Any], subject: Subject, advance: Advance
 def _explained(method: Explainer, subject: Subject, advance: Advance) -> Attribution:
     model, inputs, targets = subject.model, subject.data.inputs, subject.targets
     return _in_batches(
-        lambda rows: method(model, inputs[rows], None if targets is None else targets[rows]), subject, advance
+        lambda rows: method(
+            of_examples(model, subject.data[rows]), inputs[rows], None if targets is None else targets[rows]
+        ),
+        subject,
+        advance,
     )
 
 
 def _attacked(method: Attack, subject: Subject, advance: Advance) -> Perturbation:
-    model, data = subject.model, subject.data
+    model, data = of_any_examples(subject.model, subject.data), subject.data
     targets = subject.targets if method.goal.aimed else None
     return _in_batches(
         lambda rows: method(

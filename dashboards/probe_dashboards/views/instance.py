@@ -45,7 +45,7 @@ def example(bundle: Bundle, row: int) -> plots.Example:
     """The example as its form is drawn; words that are absent are left out."""
     names, said = features(bundle, row), words(bundle, row)
     said = [word for word in said if word] if drawer(bundle).named_in_words else said
-    return plots.Example(inputs(bundle, row), names, said, groups(bundle))
+    return plots.Example(inputs(bundle, row), names, said, reading.features_of(bundle, row))
 
 
 def drawn(bundle: Bundle, row: int, method: str) -> plots.Values:
@@ -70,11 +70,6 @@ def inputs(bundle: Bundle, row: int) -> Array:
     if found is None:
         raise IntegrityError(f"the input of example {row} is not among those that the audit kept")
     return np.asarray(found[0], dtype=float)
-
-
-def groups(bundle: Bundle) -> Array | None:
-    """The feature that each number of an image belongs to; None where each is one of its own."""
-    return bundle.arrays("instances").get("features") if bundle.has("arrays/instances.npz") else None
 
 
 def features(bundle: Bundle, row: int) -> list[str]:
@@ -288,11 +283,11 @@ def pair(bundle: Bundle, row: int, attack: str, eps: str) -> tuple[plots.Example
     if at is None or at >= _shown(stored):
         return None
     radius, names = list(radii(bundle, attack)).index(eps), [visible(n) for n in bundle.manifest.data.features]
-    told = "before" in stored
+    told, owner = "before" in stored, reading.features_of(bundle, row)
     before, after = (stored["before"][at].tolist(), stored["after"][radius, at].tolist()) if told else ((), ())
     return (
-        plots.Example(np.asarray(stored["inputs"][at], dtype=float), names, before, groups(bundle)),
-        plots.Example(np.asarray(stored["shown"][radius, at], dtype=float), names, after, groups(bundle)),
+        plots.Example(np.asarray(stored["inputs"][at], dtype=float), names, before, owner),
+        plots.Example(np.asarray(stored["shown"][radius, at], dtype=float), names, after, owner),
         np.asarray(stored["moved"][radius, at], dtype=float),
     )
 

@@ -19,7 +19,7 @@ from probe.audit.reading.attacked import (
     worst,
 )
 from probe.audit.reading.chapters import APART, CHAPTERS, LENSES, Chapter, Register, register
-from probe.audit.reading.explained import captioned
+from probe.audit.reading.explained import captioned, features_of
 from probe.audit.reading.groups import (
     RATES,
     Gap,
@@ -77,6 +77,7 @@ __all__ = [
     "ended",
     "evidence",
     "favourable",
+    "features_of",
     "gaps",
     "groups",
     "left_out",

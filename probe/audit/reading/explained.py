@@ -1,8 +1,25 @@
 """What explainers attribute to the rows that an audit explained."""
 
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probe.audit.bundle import Bundle
 from probe.audit.manifest import StepRecord
 
 
 def captioned(step: StepRecord) -> str:
     """What the values of an explainer say, as it declares them."""
     return step.caption or "Red is above 0, blue below; what that says was not recorded."
+
+
+def features_of(bundle: Bundle, row: int) -> NDArray[Any] | None:
+    """The feature that each coordinate of an example belongs to; None where each is its own, or it was not kept."""
+    stored = bundle.arrays("instances") if bundle.has("arrays/instances.npz") else {}
+    features = stored.get("features")
+    if features is None or features.ndim <= len(bundle.manifest.data.shape):
+        return features
+    at = np.flatnonzero(stored["rows"] == row)
+    own: NDArray[Any] | None = features[at[0]] if len(at) else None
+    return own

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from probe import plots
 from probe.audit.bundle import Arrays, Bundle
-from probe.audit.reading import captioned, readings
+from probe.audit.reading import captioned, features_of, readings
 from probe.audit.titles import title_of
 from probe.formatting import DASH, estimate, number, settings, words
 from probe.report.parts import Block, Figure, Section, Table, Text, panel
@@ -81,7 +81,7 @@ def _instance(bundle: Bundle, methods: dict[str, Arrays], shown: Arrays, index: 
     """One input with what each method attributes to it, drawn as its form is."""
     drawing, names = drawer(bundle), bundle.manifest.data.features
     described = shown["described"][index].tolist() if "described" in shown else ()
-    example = plots.Example(shown["inputs"][index], names, described, shown.get("features"))
+    example = plots.Example(shown["inputs"][index], names, described, features_of(bundle, int(shown["rows"][index])))
     shared = plots.shared_order([arrays["by_feature"][index] for arrays in methods.values()])[:FEATURES]
     panels = []
     if drawing.shown_alone:
