@@ -64,9 +64,11 @@ class _Network(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         answer = self.answer(inputs)
-        if self.gives_probabilities:
-            return log_probabilities(answer, len(inputs), self.name).to(inputs)
-        return torch.from_numpy(answer).to(inputs)
+        logits = (
+            log_probabilities(answer, len(inputs), self.name) if self.gives_probabilities else torch.from_numpy(answer)
+        )
+        # Token ids are whole numbers, and answers to them are not.
+        return logits.to(inputs) if inputs.is_floating_point() else logits.to(inputs.device)
 
     def answer(self, inputs: Tensor) -> NDArray[Any]:
         """What the file says of these rows, (rows, classes)."""

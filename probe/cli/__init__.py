@@ -7,7 +7,7 @@ Exit codes: 0 all checks pass, 1 findings, 2 usage or input error, 3 refused as 
 import io
 import sys
 
-from probe.cli import audits, bias, comparing, dashboard, methods, planning, training, verifying, zoo
+from probe.cli import audits, bias, comparing, dashboard, exporting, methods, planning, training, verifying, zoo
 from probe.cli.app import app
 from probe.threads import give_way
 
@@ -17,6 +17,7 @@ __all__ = [
     "bias",
     "comparing",
     "dashboard",
+    "exporting",
     "main",
     "methods",
     "planning",

@@ -1,0 +1,74 @@
+"""`probe export`: a network as an ONNX file, opened again by probe's own reader of ONNX files."""
+
+import json
+import sys
+
+import pytest
+import torch
+from probe_models.networks import build, start
+from probe_models.zoo.export import onnx_of
+
+from probe import Space, from_onnx, zoo
+from tests.cli.conftest import call
+from tests.models.conftest import SHAPES, SMALL
+from tests.models.test_export import GRAPHS, TEXTS
+
+SERIES = {
+    "tcn": {"channels": 2, "widths": [4, 8], "classes": 2},
+    "series-gru": {"channels": 2, "stretch": 4, "width": 4, "hidden": 3, "classes": 2},
+}
+FAKES = {
+    "autoencoder": {"side": 8, "widths": [4, 6], "code": 3},
+    "vae": {"side": 8, "widths": [4, 6], "code": 3},
+    "gan": {"side": 8, "widths": [4, 6], "code": 3},
+}
+NUMBERS = {"mlp-regressor": {"numbers": 2, "onehots": 3, "bins": 4, "widths": [8], "outputs": 2}}
+ALL = SMALL | NUMBERS | TEXTS | GRAPHS | SERIES | FAKES
+
+
+def rows_for(architecture):
+    random = torch.Generator().manual_seed(0)
+    if architecture in TEXTS:
+        return torch.randint(20, (7, 6), generator=random)
+    shapes = SHAPES | dict.fromkeys(GRAPHS, (5, 6)) | dict.fromkeys(SERIES, (2, 8)) | dict.fromkeys(FAKES, (1, 8, 8))
+    return torch.rand(7, *shapes.get(architecture, (5,)), generator=random)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", ALL)
+def test_a_network_answers_alike_from_its_onnx_file_whatever_the_number_of_rows(architecture, tmp_path):
+    network, rows = build(architecture, ALL[architecture]), rows_for(architecture)
+    start(network, rows, torch.Generator().manual_seed(0))
+    (tmp_path / "m.onnx").write_bytes(onnx_of(network.eval(), rows))
+    space = Space(bounds=(0.0, 20.0), reference=rows.float())
+    model = from_onnx(tmp_path / "m.onnx", space, ("a", "b"))
+    for count in (1, 2, 7):
+        with torch.no_grad():
+            expected = network.logits(rows[:count])
+        torch.testing.assert_close(model.forward(rows[:count]).to(expected), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.slow  # as long as torch takes to export
+def test_export_writes_a_file_that_answers_as_the_network_of_the_zoo_and_names_its_classes(tmp_path, monkeypatch):
+    import onnx
+
+    monkeypatch.chdir(tmp_path)
+    assert "Saved in german-mlp.onnx" in call("export", "german-mlp", code=0).stdout
+    model, data = zoo.load("german-mlp"), zoo.data("german-mlp")
+    read = from_onnx("german-mlp.onnx", data.space, data.classes)
+    for count in (1, 2, 7):
+        torch.testing.assert_close(
+            read.logits(data.inputs[:count]), model.logits(data.inputs[:count]), atol=1e-5, rtol=0
+        )
+    kept = {entry.key: entry.value for entry in onnx.load("german-mlp.onnx").metadata_props}
+    assert kept["weights_sha256"] == zoo.card("german-mlp")["weights"]["sha256"]
+    assert json.loads(kept["classes"]) == list(data.classes)
+    assert "exists and is left as it is" in call("export", "german-mlp", code=2).stderr
+
+
+def test_export_refuses_in_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "there is no model 'german-mpl'; did you mean 'german-mlp'?" in call("export", "german-mpl", code=2).stderr
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    said = call("export", "german-mlp", code=2).stderr
+    assert 'made with onnxscript, which is not installed; pip install "probe-toolkit[export]"' in said
