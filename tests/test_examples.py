@@ -12,8 +12,22 @@ import probe
 from probe.registry import discover
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-HOUSES = ("attacks", "bias", "certificates", "explainers", "metrics", "study", "surveys", "zoo", "goals")
-FAMILIES = ("explainer", "attack", "certificate", "survey", "metric")
+HOUSES = (
+    *("attacks", "bias", "certificates", "counterfactuals", "explainers", "goals"),
+    *("metrics", "study", "surveys", "zoo"),
+)
+    "attacks",
+    "bias",
+    "certificates",
+    "explainers",
+    "metrics",
+    "study",
+    "surveys",
+    "counterfactuals",
+    "zoo",
+    "goals",
+)
+FAMILIES = ("explainer", "attack", "counterfactual", "certificate", "survey", "metric")
 
 
 def public():

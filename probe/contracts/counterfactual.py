@@ -24,6 +24,20 @@ class Counterfactual(Method, ABC):
     """Searches, for each input, candidates that the model answers as the goal wants: what would have to be otherwise.
 
     Unlike an attack it has no budget, and it changes what the owner of the data calls mutable, categories too.
+
+    >>> import torch
+    >>> from dataclasses import dataclass
+    >>> from probe import Counterfactual, Model
+    >>> from probe.contracts import Aim
+    >>> @dataclass(frozen=True, kw_only=True)
+    ... class Mirror(Counterfactual):
+    ...     'Each coordinate at the same distance from the other bound.'
+    ...     def search(self, model: Model, inputs: torch.Tensor, aim: Aim) -> torch.Tensor:
+    ...         return (1 - inputs)[:, None]  # one candidate for each input
+    >>> model = Model(forward=lambda x: 4 * torch.cat([x, 1 - x], 1), classes=("high", "low"))
+    >>> Mirror()(model, torch.tensor([[0.9], [0.5]])).reached
+    tensor([[ True],
+            [False]])
     """
 
     family: ClassVar[str] = "counterfactual"

@@ -14,7 +14,18 @@ from probe.shapes import Evidence
 
 @dataclass(frozen=True, kw_only=True)
 class Validity(Proportion[Counterfactuals]):
-    """Share of examples for which a candidate is answered as was wanted, in [0, 1]; higher is better."""
+    """Share of examples for which a candidate is answered as was wanted, in [0, 1]; higher is better.
+
+    >>> import torch
+    >>> from probe import Model, Space
+    >>> from probe.counterfactuals import NearestReference
+    >>> from probe.metrics import Validity
+    >>> space = Space(reference=torch.tensor([[0.6], [0.9]]))
+    >>> model = Model(forward=lambda x: 4 * torch.cat([x, 1 - x], 1), space=space)
+    >>> found = NearestReference()(model, torch.tensor([[0.25], [0.75]]))
+    >>> Validity()(model, found).value  # no reference row is answered otherwise than the second input
+    0.5
+    """
 
     lens: ClassVar[Lens] = "explanation"
     title: ClassVar[str] = "another answer is found"
@@ -29,6 +40,16 @@ class ChangedFeatures(Metric[Counterfactuals]):
     """How many features the candidates of an example change in the mean; lower is better.
 
     A candidate that is the input itself changes none: read it beside Validity.
+
+    >>> import torch
+    >>> from probe import Model, Space
+    >>> from probe.counterfactuals import NearestReference
+    >>> from probe.metrics import ChangedFeatures
+    >>> space = Space(reference=torch.tensor([[0.9, 0.5]]))
+    >>> model = Model(forward=lambda x: 4 * torch.stack([x[:, 0], 1 - x[:, 0]], 1), space=space)
+    >>> found = NearestReference()(model, torch.tensor([[0.25, 0.5]]))
+    >>> ChangedFeatures()(model, found).value
+    1.0
     """
 
     lens: ClassVar[Lens] = "explanation"

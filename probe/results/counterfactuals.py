@@ -18,7 +18,19 @@ from probe.tensors import to_numpy, wide
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Counterfactuals(AnyResult):
-    """Candidates for each input, the best first, and whether the model answers them as was wanted."""
+    """Candidates for each input, the best first, and whether the model answers them as was wanted.
+
+    >>> import torch
+    >>> from probe import Model, Space
+    >>> from probe.counterfactuals import NearestReference
+    >>> space = Space(reference=torch.tensor([[0.1], [0.6], [0.9]]))
+    >>> model = Model(forward=lambda x: 4 * torch.cat([x, 1 - x], 1), space=space, classes=("high", "low"))
+    >>> found = NearestReference()(model, torch.tensor([[0.25], [0.75]]))
+    >>> found.found(), found.changed(), found.distance().round(decimals=2)
+    (tensor([True, True]), tensor([[1],
+            [1]]), tensor([[0.3500],
+            [0.6500]]))
+    """
 
     per_row = ("inputs", "candidates", "decided", "answers", "reached")
 
