@@ -16,17 +16,6 @@ HOUSES = (
     *("attacks", "bias", "certificates", "counterfactuals", "explainers", "goals"),
     *("metrics", "study", "surveys", "zoo"),
 )
-    "attacks",
-    "bias",
-    "certificates",
-    "explainers",
-    "metrics",
-    "study",
-    "surveys",
-    "counterfactuals",
-    "zoo",
-    "goals",
-)
 FAMILIES = ("explainer", "attack", "counterfactual", "certificate", "survey", "metric")
 
 
