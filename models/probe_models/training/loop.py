@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 
 from probe import Dataset
 from probe.errors import ProbeError
+from probe.task import Task
 from probe.tensors import sha256
 from probe_models.networks.drawing import tensors
 from probe_models.randomness import fixed
@@ -81,8 +82,9 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
         initialise: whether the weights that the network has are drawn anew. A network that `build` made has none, and
             needs no answer; nor does one whose every weight is in `weights`.
         save_every: seconds between two states; 0 writes one after each step.
-        objective: a loss of one's own, loss(outputs, labels) -> a number for each row, or a subclass of `Objective`;
-            the one that `settings.loss` names unless given. Its code is not part of what a state is recognised by.
+        objective: a loss of one's own, loss(outputs, labels) -> a number for each row; or what the labels are, such as
+            `MultiLabel(("cat", "dog"))`; or a subclass of `Objective`. The one that `settings.loss` names unless given.
+            Its code is not part of what a state is recognised by.
         augment: a change of one's own, augment(inputs, generator) -> inputs, after that of the settings; it must draw
             from the generator alone.
         validation: rows to choose the best epoch by, in place of those that `settings.validation` carves from `data`.
@@ -117,7 +119,7 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
         stepper = Stepper(goal, settings, steps=steps, seed=seed, workers=workers)
         # A state of divided weights is not kept: such a run begins anew. All read the state, and one writes it.
         kept = None if workers.shards(settings) else folder
-        named = [getattr(own, "__qualname__", type(own).__name__) for own in (objective, augment) if own is not None]
+        named = [_said(own) for own in (objective, augment) if own is not None]
         named += [validation.digest()] if validation else []
         identity = _identity(network, digest(data, divided), settings, seed, [initial, *named])
         states = States(kept, identity, save_every) if kept else None
@@ -294,6 +296,11 @@ class _Run:
         folder = self.states and self.states.folder
         kept = f"; the last good state is kept in {folder}" if folder and States.left(folder) else ""
         return ProbeError(f"{what}; lower Settings.rate, which is {self.settings.rate}{kept}")
+
+
+def _said(own: Any) -> str:
+    """What a run is known by of a loss, a task or an augmentation of one's own."""
+    return repr(own) if isinstance(own, Task) else str(getattr(own, "__qualname__", type(own).__name__))
 
 
 def _line(number: int, loss: float, training: Evaluation, validation: Evaluation) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 from torch import nn
 
 from probe import Dataset
+from probe.task import Task
 from probe_models.training.losses import LOSSES
 from probe_models.training.objectives.classification import Classification
 from probe_models.training.objectives.elbo import Elbo
 from probe_models.training.objectives.game import Game
 from probe_models.training.objectives.objective import Batch, Evaluation, Objective
+from probe_models.training.objectives.of_task import of_task
 from probe_models.training.objectives.own import Loss, OwnLoss
 from probe_models.training.objectives.reconstruction import Reconstruction
 from probe_models.training.objectives.regression import LOSSES as NUMBERS
@@ -22,13 +24,15 @@ OBJECTIVES: dict[str, type[Objective]] = dict.fromkeys(LOSSES, Classification) |
 }
 
 
-Own = type[Objective] | Loss  # an objective of one's own, or only its loss
+Own = type[Objective] | Loss | Task  # an objective of one's own, or only its loss, or what labels are
 
 
 def objective_of(network: nn.Module, settings: Settings, data: Dataset, own: Own | None = None) -> Objective:
     """The objective over a network and the data that it is to learn: one's own, or the one that the settings name."""
     if own is None:
         return OBJECTIVES[settings.loss](network, settings, data)
+    if isinstance(own, Task):
+        return of_task(network, settings, data, own)
     if isinstance(own, type):
         return own(network, settings, data)
     return OwnLoss(network, settings, data, own)

@@ -1,0 +1,62 @@
+"""Learn what a Task says that labels are."""
+
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from probe import Dataset
+from probe.errors import PlanError
+from probe.task import Classification, MultiLabel, Places, Regression, Task
+from probe.tensors import rows_per_pass, spans
+from probe_models.networks.network import logits_of
+from probe_models.training.objectives.objective import Evaluation, Objective
+from probe_models.training.objectives.own import OwnLoss
+from probe_models.training.objectives.regression import LOSSES as NUMBERS
+from probe_models.training.objectives.regression import Regression as Numbers
+from probe_models.training.settings import Settings
+
+
+class OfTask(OwnLoss):
+    """Cross-entropy: of classes, of the class at each place, or of each label by itself; labels as the task has them.
+
+    It is judged by that loss, and by the share of decisions that are right.
+    """
+
+    def __init__(self, network: nn.Module, settings: Settings, data: Dataset, task: Task) -> None:
+        super().__init__(network, settings, data, self._errors)
+        self.task = task
+
+    def evaluate(self, network: nn.Module, data: Dataset) -> Evaluation:
+        right = []
+        with torch.no_grad():
+            for rows in spans(len(data), rows_per_pass(data.inputs)):
+                part = data[rows]
+                logits = self.task.logits(logits_of(network, part.inputs))
+                right.append(self.task.correct(logits, part.labels).double().flatten(1 if part.labels.ndim > 1 else 0))
+        return Evaluation(super().evaluate(network, data).loss, float(torch.cat(right).mean()))
+
+    def _errors(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        self.task.check(outputs)
+        logits = self.task.logits(outputs).float()
+        if isinstance(self.task, MultiLabel):
+            return F.binary_cross_entropy_with_logits(logits, labels.float(), reduction="none")
+        # Classes stand last in a task, and second in torch.
+        return F.cross_entropy(logits.movedim(-1, 1), labels, reduction="none")
+
+
+def of_task(network: nn.Module, settings: Settings, data: Dataset, task: Task) -> Objective:
+    """The objective of a task: squared error of numbers, cross-entropy of all else.
+
+    Raises:
+        PlanError: if nothing is known of how such a task is learned.
+    """
+    if isinstance(task, Regression):
+        return Numbers(network, settings if settings.loss in NUMBERS else replace(settings, loss="squared error"), data)
+    if not isinstance(task, Classification | MultiLabel | Places):
+        raise PlanError(
+            f"how a {type(task).__name__} is learned is not known; give objective= a loss of your own: "
+            "loss(outputs, labels), a number for each row"
+        )
+    return OfTask(network, settings, data, task)
