@@ -11,6 +11,7 @@ from probe.adapters.factory import from_factory
 from probe.adapters.huggingface import from_transformers, token_ids
 from probe.adapters.module import from_module
 from probe.adapters.onnx import from_onnx
+from probe.adapters.parts import from_parts
 from probe.adapters.safetensor import read_safetensors
 from probe.adapters.timm import from_timm, timm_classes, timm_size
 from probe.adapters.weights import load_weights
@@ -22,6 +23,7 @@ __all__ = [
     "from_factory",
     "from_module",
     "from_onnx",
+    "from_parts",
     "from_predict_proba",
     "from_timm",
     "from_transformers",
