@@ -1,12 +1,17 @@
 """Certificates and surveys of a plan: their findings and tables, computed again by a verifier."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import torch
 
 from probe import Dataset, Model, Space
 from probe.audit import plan_from, run, verify
-from probe.errors import IntegrityError, PlanError
+from probe.contracts import Counterfactual
+from probe.counterfactuals import NearestReference
+from probe.errors import IntegrityError, PlanError, ProbeError
+from probe.metrics import ChangedFeatures, Validity
 
 
 def audited(folder, **sections):
@@ -58,3 +63,55 @@ def test_evidence_that_says_other_than_its_radii_is_refused(tmp_path):
 def test_radii_that_are_none_are_refused(tmp_path):
     with pytest.raises(PlanError, match=r"certify.eps = \['0'\], expected different radii above 0"):
         plan_from({"name": "a", "certify": {"eps": ["0"]}}, sources=False)
+
+
+@pytest.mark.parametrize(
+    ("check", "message"),
+    [
+        ("certified_accuracy", r"asked of certificates, and the plan names none; add \[certify\] methods = \[\"random"),
+        ("validity", r"asked of counterfactuals, and the plan names none; add \[search\] methods = \[\"nearest_ref"),
+    ],
+)
+def test_a_check_of_what_the_plan_does_not_run_says_which_method_to_add(check, message):
+    with pytest.raises(PlanError, match=message):
+        plan_from({"name": "a", "checks": {check: 0.5}}, sources=False)
+
+
+def test_a_check_of_a_survey_has_it_made(tmp_path):
+    bundle = audited(tmp_path, checks={"permutation_importance": 0.1})
+    found = {f.check.rpartition(": ")[2]: f.status for f in bundle.manifest.findings if f.step.startswith("survey")}
+    assert found == {"pay": "fail", "age": "pass"}
+    verify(bundle.folder)
+
+
+def test_reference_rows_with_another_answer_are_found_and_what_is_fixed_stays():
+    rows = torch.tensor([[-1.0, 0.0], [0.3, 0.0], [2.0, 5.0]])
+    space = Space(bounds=(-9.0, 9.0), reference=rows, mutable=torch.tensor([True, False]))
+    model = Model(forward=lambda x: torch.stack([-x[:, 0], x[:, 0]], 1), space=space, classes=("no", "yes"))
+    found = NearestReference(count=2)(model, torch.tensor([[-0.5, 3.0], [1.0, 3.0]]))
+    # Both rows above 0 for the first input, the nearer one first; for the second one row, and then itself.
+    assert found.candidates[..., 0].tolist() == [[pytest.approx(0.3), 2.0], [-1.0, 1.0]]
+    assert (found.candidates[..., 1] == 3).all()
+    assert found.reached.tolist() == [[True, True], [True, False]]
+    assert found.changed().tolist() == [[1, 1], [1, 0]]
+    assert (Validity()(model, found).value, ChangedFeatures()(model, found).value) == (1.0, 0.75)
+    assert found.to_frame()["answer"].tolist() == ["yes", "yes", "no", "yes"]
+
+
+def test_counterfactuals_that_break_their_contract_are_refused():
+    class Breaks(Counterfactual):
+        def search(self, model, inputs, aim):
+            return self.made(inputs)
+
+    space = Space(bounds=(0.0, 1.0), mutable=torch.tensor([True, False]))
+    model, x = Model(forward=lambda x: x, space=space), torch.rand(3, 2)
+    for made, message in (
+        (lambda x: x, "expected \\(3, candidates, 2\\)"),
+        (lambda x: x[:, None] + 2, "found what is no input"),
+        (lambda x: x[:, None] * 0.5, "Space.mutable calls fixed"),
+    ):
+        kind = dataclass(frozen=True, kw_only=True)(
+            type("Broken", (Breaks,), {"made": staticmethod(made), "__module__": __name__})
+        )
+        with pytest.raises(ProbeError, match=message):
+            kind()(model, x)
