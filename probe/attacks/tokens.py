@@ -1,6 +1,6 @@
 """Attacks that replace words."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
 
@@ -55,15 +55,15 @@ class HotFlip(Attack):
     def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
         vectors = _vectors(model, inputs)
         size = max(1, _ENTRIES // (inputs[0].numel() * len(vectors)))
-        propose = partial(self._replacements, model, vectors)
+        propose = partial(self._replacements, model, model.over_embeddings(), vectors)
         return torch.cat([greedy_search(inputs[rows], aim[rows], propose) for rows in spans(len(inputs), size)])
 
     def _replacements(
-        self, model: Model, vectors: Vectors, texts: Texts, origin: Texts, aim: Aim
+        self, model: Model, over: Model, vectors: Vectors, texts: Texts, origin: Texts, aim: Aim
     ) -> Int[Tensor, "batch candidates tokens"]:
         """Each text with one word replaced, by the replacements with the highest first-order rise."""
         points = _embedded(model, texts)
-        _, _, gradient = aim.over_embeddings().slope(points)
+        _, _, gradient = replace(aim, model=over).slope(points)
         first = int(torch.as_tensor(model.space.bounds[0]))
         # Positions that an embedding adds are the same for both words, so the vectors of one place do for all.
         rise = gradient @ vectors.T - (gradient * vectors[texts - first]).sum(-1, keepdim=True)

@@ -9,6 +9,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/EmptyTensor.h>
 #include <ATen/detail/PrivateUse1HooksInterface.h>
+#include <ATen/autocast_mode.h>
 #include <ATen/native/CPUFallback.h>
 #include <ATen/ops/_reshape_alias_native.h>
 #include <ATen/ops/as_strided_native.h>
@@ -82,6 +83,7 @@ struct Memory final : c10::Allocator {
   void copy_data(void* to, const void* from, size_t bytes) const override { std::memcpy(to, from, bytes); }
 };
 Memory memory;
+REGISTER_ALLOCATOR(c10::DeviceType::PrivateUse1, &memory);
 
 struct Guard final : c10::impl::DeviceGuardImplInterface {
   static constexpr c10::DeviceType static_type = KIND;
@@ -260,6 +262,25 @@ std::tuple<Tensor, Tensor, Tensor> convolution_back(const Tensor& gradient, cons
   return {brought(by_input), brought(by_weight), brought(by_bias)};
 }
 
+// The means and variances of a batch norm are changed in place, though nothing in its declaration says so.
+std::tuple<Tensor, Tensor, Tensor> batch_norm(const Tensor& input, const std::optional<Tensor>& weight,
+                                              const std::optional<Tensor>& bias, const std::optional<Tensor>& mean,
+                                              const std::optional<Tensor>& variance, bool training, double momentum,
+                                              double eps) {
+  refuse_mixture("native_batch_norm", input);
+  for (const auto& tensor : {weight, bias, mean, variance}) if (tensor) refuse_mixture("native_batch_norm", *tensor);
+  Kernel running;
+  auto view = [](const std::optional<Tensor>& tensor) { return tensor ? std::optional(seen(*tensor)) : tensor; };
+  auto [output, kept_mean, kept_scale] = at::native_batch_norm(
+      seen(input), view(weight), view(bias), view(mean), view(variance), training, momentum, eps);
+  return {brought(output), brought(kept_mean), brought(kept_scale)};
+}
+
+Tensor& set_storage(Tensor& tensor, at::Storage storage) {
+  const auto count = static_cast<int64_t>(storage.nbytes() / tensor.itemsize());
+  return at::native::set_storage_cpu_(tensor, std::move(storage), 0, {count}, {});
+}
+
 // ---- Recurrent layers -----------------------------------------------------------------------------------------------
 
 // cuDNN's layers answer in eval mode, and refuse on the way back.
@@ -325,6 +346,8 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   m.impl("unfold", TORCH_FN(at::native::unfold));
   m.impl("resize_", TORCH_FN(at::native::resize_));
   m.impl("set_.source_Storage_storage_offset", TORCH_FN(at::native::set_storage_cpu_));
+  m.impl("set_.source_Storage", TORCH_FN(set_storage));
+  m.impl("native_batch_norm", TORCH_FN(batch_norm));
   m.impl("convolution_overrideable", TORCH_FN(convolution));
   m.impl("convolution_backward_overrideable", TORCH_FN(convolution_back));
 }
@@ -336,6 +359,13 @@ TORCH_LIBRARY_IMPL(aten, AutogradPrivateUse1, m) {
   m.impl("rnn_relu.input", TORCH_FN(recurrent<RELU>));
   m.impl("_thnn_fused_lstm_cell", TORCH_FN(lstm_cell));
   m.impl("_thnn_fused_gru_cell", TORCH_FN(gru_cell));
+}
+
+TORCH_LIBRARY_IMPL(_, AutocastPrivateUse1, m) { m.fallback(torch::CppFunction::makeFallthrough()); }
+
+TORCH_LIBRARY_IMPL(aten, AutocastPrivateUse1, m) {
+  KERNEL_PRIVATEUSEONE(linear, lower_precision_fp)
+  KERNEL_PRIVATEUSEONE(matmul, lower_precision_fp)
 }
 
 TORCH_LIBRARY(accelerator, m) {

@@ -1,10 +1,12 @@
 """Recurrent networks for sentences, which read word by word.
 
-The units are written out: torch's own have no gradient by their inputs in eval mode on an accelerator.
+The units are written out: torch's own have no gradient by their inputs in eval mode on an accelerator. There they
+train by torch's own, which the weights fit.
 """
 
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -13,6 +15,11 @@ from torch import Tensor, nn
 from probe_models.networks.dropout import Dropout
 from probe_models.networks.shapes import Logits, Tokens
 from probe_models.networks.words import WordNetwork
+
+# One layer that reads forwards, in training.
+LAYER: dict[str, Any] = {
+    "has_biases": True, "num_layers": 1, "dropout": 0.0, "train": True, "bidirectional": False, "batch_first": True
+}  # fmt: skip
 
 
 class Unit(nn.Module):
@@ -23,9 +30,25 @@ class Unit(nn.Module):
         self.read = nn.Linear(width, parts * hidden)
         self.recall = nn.Linear(hidden, parts * hidden)
 
-    @abstractmethod
     def forward(self, embedded: Tokens) -> Float[Tensor, "rows tokens hidden"]:
         """The states, beginning with 0 before the first word."""
+        # An accelerator has a kernel for all words together, which has no way back in eval mode. A CPU would round
+        # otherwise, and the bundled networks be others.
+        return self.written(embedded) if embedded.device.type == "cpu" or not self.training else self.built_in(embedded)
+
+    @abstractmethod
+    def written(self, embedded: Tokens) -> Float[Tensor, "rows tokens hidden"]:
+        """The same, word by word."""
+
+    @abstractmethod
+    def built_in(self, embedded: Tokens) -> Float[Tensor, "rows tokens hidden"]:
+        """The same by torch's own unit, whose weights these are."""
+
+    def weights(self) -> list[Tensor]:
+        """Weights and biases in one piece of memory, as cuDNN wants them."""
+        parts = [self.read.weight, self.recall.weight, self.read.bias, self.recall.bias]
+        pieces = torch.split_with_sizes(torch.cat([part.flatten() for part in parts]), [part.numel() for part in parts])
+        return [piece.view_as(part) for piece, part in zip(pieces, parts, strict=True)]
 
     def nothing(self, embedded: Tokens) -> Float[Tensor, "rows hidden"]:
         """The state before the first word."""
@@ -42,7 +65,11 @@ class LSTM(Unit):
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__(width, hidden, parts=4)
 
-    def forward(self, embedded: Tokens) -> Float[Tensor, "rows tokens hidden"]:
+    def built_in(self, embedded: Tokens) -> Float[Tensor, "rows tokens hidden"]:
+        nothing = self.nothing(embedded)[None]
+        return torch.lstm(embedded, (nothing, nothing), self.weights(), **LAYER)[0]
+
+    def written(self, embedded: Tokens) -> Float[Tensor, "rows tokens hidden"]:
         state = memory = self.nothing(embedded)
         states = []
         for word in self.read(embedded).unbind(1):
@@ -63,7 +90,10 @@ class GRU(Unit):
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__(width, hidden, parts=3)
 
-    def forward(self, embedded: Tokens) -> Float[Tensor, "rows tokens hidden"]:
+    def built_in(self, embedded: Tokens) -> Float[Tensor, "rows tokens hidden"]:
+        return torch.gru(embedded, self.nothing(embedded)[None], self.weights(), **LAYER)[0]
+
+    def written(self, embedded: Tokens) -> Float[Tensor, "rows tokens hidden"]:
         state = self.nothing(embedded)
         states = []
         for word in self.read(embedded).unbind(1):

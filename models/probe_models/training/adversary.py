@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from probe.recurrent import differentiable
 from probe.space import Space
 from probe_models.networks.network import logits_of
 from probe_models.training.metrics import Line
@@ -27,7 +28,7 @@ FALL = 0.1  # of accuracy under attack below its best; more is a collapse
 
 def directions(inputs: Tensor, random: torch.Generator) -> Tensor:
     """Where each row starts, as parts of a radius: uniform in [-1, 1], in the shape of the inputs."""
-    return torch.rand(inputs.shape, generator=random).to(inputs) * 2 - 1
+    return torch.rand(inputs.shape, generator=random, device=random.device).to(inputs) * 2 - 1
 
 
 def perturb(
@@ -86,7 +87,7 @@ def _judging(network: nn.Module) -> Iterator[None]:
 
 def _slope(network: nn.Module, inputs: Tensor, targets: Tensor, goal: Tensor | None) -> Tensor:
     x = inputs.detach().requires_grad_()
-    with torch.enable_grad():
+    with torch.enable_grad(), differentiable(network):
         logits = logits_of(network, x)
         rising = F.cross_entropy(logits, targets, reduction="sum") if goal is None else divergence(logits, goal).sum()
         # By the inputs alone: the gradients of the weights are neither computed nor touched.

@@ -1,6 +1,6 @@
 """Changes of the inputs that leave their class as it is.
 
-Each draws for every row by itself from a source on the CPU, so that a seed means the same on every device.
+Each draws for every row by itself, on the device of its source.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,6 +11,7 @@ from torch.nn.functional import interpolate, pad
 
 from probe.errors import ShapeError
 from probe.tensors import column
+from probe_models.training.randomness import beside
 
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 FURTHEST = 2  # pixels
@@ -24,9 +25,10 @@ def unchanged(inputs: Tensor, random: torch.Generator) -> Tensor:
 def flip_and_shift(images: Tensor, random: torch.Generator) -> Tensor:
     """Mirror every other image by chance, and move each by up to two pixels over a black ground."""
     count, _, height, width = images.shape
-    draws = torch.randint(2 * FURTHEST + 1, (2, count, 1), generator=random)
-    mirrored = torch.randint(2, (count, 1), generator=random).bool()
-    rows, columns = torch.arange(height) + draws[0], torch.arange(width) + draws[1]
+    draws = torch.randint(2 * FURTHEST + 1, (2, count, 1), generator=random, device=random.device)
+    mirrored = torch.randint(2, (count, 1), generator=random, device=random.device).bool()
+    rows, columns = (torch.arange(side, device=random.device) for side in (height, width))
+    rows, columns = rows + draws[0], columns + draws[1]
     columns = torch.where(mirrored, columns.flip(1), columns)
     where = (rows[:, :, None] * (width + 2 * FURTHEST) + columns[:, None, :]).flatten(1).to(images.device)
     ground = pad(images, [FURTHEST] * 4).flatten(1)
@@ -38,7 +40,7 @@ def flip(chance: float) -> Augmentation:
 
     def apply(images: Tensor, random: torch.Generator) -> Tensor:
         _sides(images)
-        mirrored = torch.rand(len(images), generator=random).to(images.device) < chance
+        mirrored = torch.rand(len(images), generator=random, device=random.device).to(images.device) < chance
         return torch.where(column(mirrored, images), images.flip(-1), images)
 
     return apply
@@ -51,7 +53,7 @@ def shift(furthest: float) -> Augmentation:
     def apply(images: Tensor, random: torch.Generator) -> Tensor:
         # By its whole side an image may go, and be black; the ground for more would only take memory.
         height, width = _sides(images, beyond=pixels - 1)
-        corners = torch.randint(2 * pixels + 1, (2, len(images)), generator=random)
+        corners = torch.randint(2 * pixels + 1, (2, len(images)), generator=random, device=random.device)
         return _windows(pad(images, [pixels] * 4), corners, height, width)
 
     return apply
@@ -63,7 +65,7 @@ def crop(margin: float) -> Augmentation:
 
     def apply(images: Tensor, random: torch.Generator) -> Tensor:
         height, width = _sides(images, beyond=pixels)
-        corners = torch.randint(pixels + 1, (2, len(images)), generator=random)
+        corners = torch.randint(pixels + 1, (2, len(images)), generator=random, device=random.device)
         windows = _windows(images, corners, height - pixels, width - pixels)
         return interpolate(windows, (height, width), mode="bilinear", align_corners=False)
 
@@ -76,8 +78,12 @@ def cutout(side: float) -> Augmentation:
 
     def apply(images: Tensor, random: torch.Generator) -> Tensor:
         height, width = _sides(images, beyond=pixels)
-        down = torch.arange(height) - torch.randint(height - pixels + 1, (len(images), 1), generator=random)
-        across = torch.arange(width) - torch.randint(width - pixels + 1, (len(images), 1), generator=random)
+        place = random.device
+        down, across = (
+            torch.arange(side, device=place)
+            - torch.randint(side - pixels + 1, (len(images), 1), generator=random, device=place)
+            for side in (height, width)
+        )
         rows, columns = (down >= 0) & (down < pixels), (across >= 0) & (across < pixels)
         hole = (rows[:, None, :, None] & columns[:, None, None, :]).to(images.device)
         return images.masked_fill(hole, 0.0)
@@ -91,7 +97,7 @@ def noise(deviation: float) -> Augmentation:
     def apply(inputs: Tensor, random: torch.Generator) -> Tensor:
         if not inputs.is_floating_point():
             raise ShapeError(f"inputs are {inputs.dtype}, and noise would make no token ids of token ids; use omit")
-        return inputs + deviation * torch.randn(inputs.shape, generator=random).to(inputs)
+        return inputs + deviation * torch.randn(inputs.shape, generator=random, device=random.device).to(inputs)
 
     return apply
 
@@ -100,7 +106,8 @@ def omit(chance: float) -> Augmentation:
     """Put each number to 0 with that chance, and leave the others as they are: of token ids, 0 is an absent word."""
 
     def apply(inputs: Tensor, random: torch.Generator) -> Tensor:
-        return inputs * (torch.rand(inputs.shape, generator=random) >= chance).to(inputs.device)
+        drawn = torch.rand(inputs.shape, generator=random, device=random.device)
+        return inputs * (drawn >= chance).to(inputs.device)
 
     return apply
 
@@ -117,8 +124,8 @@ AUGMENTATIONS: dict[str, Callable[[float], Augmentation]] = {
 
 
 def followed(first: Augmentation, then: Augmentation) -> Augmentation:
-    """One after the other."""
-    return lambda inputs, random: then(first(inputs, random), random)
+    """One after another of one's own, which draws on the CPU, whatever the device."""
+    return lambda inputs, random: then(first(inputs, random), beside(random))
 
 
 def compose(augment: str | Mapping[str, float]) -> Augmentation:
@@ -146,7 +153,7 @@ def _sides(images: Tensor, beyond: int = 0) -> tuple[int, int]:
 
 def _windows(images: Tensor, corners: Tensor, height: int, width: int) -> Tensor:
     """The window of each image whose upper left corner lies at its row and column of `corners` (2, images)."""
-    down, across = (corners[:, :, None] + torch.arange(max(height, width))).to(images.device)
+    down, across = (corners[:, :, None] + torch.arange(max(height, width), device=corners.device)).to(images.device)
     each = torch.arange(len(images), device=images.device)[:, None, None]
     # Indices that a slice parts go last: (images, height, width, channels).
     return images[each, :, down[:, :height, None], across[:, None, :width]].permute(0, 3, 1, 2).contiguous()

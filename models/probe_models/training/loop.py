@@ -6,7 +6,7 @@ import math
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -26,7 +26,7 @@ from probe_models.training.augment import Augmentation, followed
 from probe_models.training.beginning import begin
 from probe_models.training.loaders import Divided, Loader, digest, divide, loader_of
 from probe_models.training.metrics import Metrics
-from probe_models.training.objectives import Evaluation, Own, objective_of
+from probe_models.training.objectives import Own, objective_of
 from probe_models.training.randomness import number, source
 from probe_models.training.rows import batches, min_batch_of, placed, rows_of, split_validation
 from probe_models.training.run_state import Epoch, RunState, Trained, Weights
@@ -129,6 +129,13 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
         return run.to_the_end()
 
 
+class Judged(NamedTuple):
+    """An evaluation whose numbers are known: a loss, and an accuracy if there is one."""
+
+    loss: float
+    accuracy: float | None
+
+
 class Heard(NamedTuple):
     """Who hears how a run goes: by a line of text, and by the numbers of each epoch."""
 
@@ -156,7 +163,7 @@ class _Run:
         heard = heard if self.workers.leads else Heard(lambda line: None, lambda line: None)
         self.progress, self.on_epoch = heard
         self.states = states
-        self.run = self._restored() or RunState(_copy(stepper.whole), self._evaluate(self.validation).loss)
+        self.run = self._restored() or RunState(_copy(stepper.whole), self._evaluate(self.validation)[0][0].loss)
         self.metrics = metrics
         metrics.begin(self.run.lines)
         self.started = time.perf_counter() - self.run.seconds
@@ -207,8 +214,7 @@ class _Run:
         run, stepper = self.run, self.stepper
         self._train(number, stop)
         stepper.network.eval()
-        loss = self._mean(run.losses)
-        training, validation = self._evaluate(self.sample), self._evaluate(self.validation)
+        (training, validation), loss = self._evaluate(self.sample, self.validation, losses=run.losses)
         for found, kind in ((validation.loss, "validation"), (training.loss, "training")):
             if not math.isfinite(found):
                 raise self._broken(
@@ -247,13 +253,23 @@ class _Run:
             if self.states and self.states.due and self.workers.leads:
                 self._save()
 
-    def _evaluate(self, data: Dataset) -> Evaluation:
-        stepper = self.stepper
-        with fixed(number(0, "judge"), stepper.device):
-            found = stepper.objective.evaluate(stepper.evaluated.eval(), data)
-        first = torch.tensor([found.loss, found.accuracy or 0.0], dtype=torch.float64, device=stepper.device)
-        loss, accuracy = self.workers.agree(first).tolist()
-        return Evaluation(loss, None if found.accuracy is None else accuracy)
+    def _evaluate(self, *parts: Dataset, losses: Sequence[Tensor] = ()) -> tuple[list[Judged], float]:
+        """How the network does on each of some rows, and the mean of the losses of steps, by one look at the device."""
+        stepper, found = self.stepper, []
+        try:
+            for data in parts:
+                with fixed(number(0, "judge"), stepper.device):
+                    found.append(stepper.objective.evaluate(stepper.evaluated.eval(), data))
+        except Exception:
+            self._mean(losses)  # of a network whose loss is no number anything may come
+            raise
+        numbers = [number for each in found for number in (each.loss, 0.0 if each.accuracy is None else each.accuracy)]
+        here = [torch.as_tensor(number, dtype=torch.float64, device=stepper.device) for number in numbers]
+        steps = _seen(losses) if losses else []
+        told = self.workers.agree(torch.stack([*here, *steps])).tolist()
+        mean = self._checked(told[len(here) :]) if losses else 0.0
+        pairs = zip(told[: len(here) : 2], told[1 : len(here) : 2], found, strict=True)
+        return [Judged(loss, None if each.accuracy is None else right) for loss, right, each in pairs], mean
 
     def _save(self) -> None:
         if not self.states or not self.workers.leads:
@@ -264,7 +280,8 @@ class _Run:
             self._mean(run.losses)
         (tensors, numbers), (where, counts) = self.stepper.state(), run.state()
         # The loss of a step is that before it: what came of it shows in the weights first.
-        if broken := [name for name, tensor in tensors.items() if not bool(tensor.isfinite().all())]:
+        whole = torch.stack([tensor.isfinite().all().to(self.stepper.device) for tensor in tensors.values()]).tolist()
+        if broken := [name for name, finite in zip(tensors, whole, strict=True) if not finite]:
             raise self._broken(f"{broken[0]} is no longer a number after step {self.stepper.taken} of all")
         self.states.write(tensors | where, numbers | counts)
 
@@ -283,14 +300,14 @@ class _Run:
     def _seconds(self) -> float:
         return time.perf_counter() - self.started
 
-    def _mean(self, losses: list[Tensor]) -> float:
-        # Looked at once an epoch: looking at every step would make an accelerator wait for it.
-        together = torch.stack(losses)
-        broken = (~together.isfinite()).nonzero()
-        if len(broken):
-            first = int(broken[0, 0])
-            raise self._broken(f"the loss is {float(together[first])} in epoch {self.run.epoch}, step {first + 1}")
-        return float(together.mean())
+    def _mean(self, losses: Sequence[Tensor]) -> float:
+        return self._checked(torch.stack(_seen(losses)).tolist()) if losses else 0.0
+
+    def _checked(self, seen: list[float]) -> float:
+        mean, strange, first, loss = seen
+        if strange:
+            raise self._broken(f"the loss is {loss} in epoch {self.run.epoch}, step {int(first) + 1}")
+        return mean
 
     def _broken(self, what: str) -> ProbeError:
         folder = self.states and self.states.folder
@@ -303,7 +320,16 @@ def _said(own: Any) -> str:
     return repr(own) if isinstance(own, Task) else str(getattr(own, "__qualname__", type(own).__name__))
 
 
-def _line(number: int, loss: float, training: Evaluation, validation: Evaluation) -> dict[str, Any]:
+def _seen(losses: Sequence[Tensor]) -> list[Tensor]:
+    """The mean of losses, and whether one is no number, which is the first, and what it is."""
+    # Looked at once an epoch: looking at every step would make an accelerator wait for it.
+    together = torch.stack(list(losses))
+    strange = ~together.isfinite()
+    first = strange.int().argmax()
+    return [each.double() for each in (together.mean(), strange.any(), first, together.gather(0, first[None])[0])]
+
+
+def _line(number: int, loss: float, training: Judged, validation: Judged) -> dict[str, Any]:
     line = {"epoch": number, "loss": loss, "training_loss": training.loss, "validation_loss": validation.loss}
     if training.accuracy is not None and validation.accuracy is not None:
         line |= {"training_accuracy": training.accuracy, "validation_accuracy": validation.accuracy}

@@ -20,18 +20,34 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 
+from probe_models.training.settings import Settings
+
 Groups = list[dict[str, Any]]
 
-# Of groups of weights, the rate and the momentum.
-OPTIMISERS: dict[str, Callable[[Groups, float, float], Optimizer]] = {
-    "sgd": lambda groups, rate, momentum: SGD(groups, lr=rate),
-    "momentum": lambda groups, rate, momentum: SGD(groups, lr=rate, momentum=momentum),
-    "nesterov": lambda groups, rate, momentum: SGD(groups, lr=rate, momentum=momentum, nesterov=True),
-    "adagrad": lambda groups, rate, momentum: Adagrad(groups, lr=rate),
-    "rmsprop": lambda groups, rate, momentum: RMSprop(groups, lr=rate),
-    "adam": lambda groups, rate, momentum: Adam(groups, lr=rate, betas=(momentum, 0.999)),
-    "adamw": lambda groups, rate, momentum: AdamW(groups, lr=rate, betas=(momentum, 0.999)),
+# Of groups of weights, the rate and the momentum; fused=True moves all weights by one kernel, where there is one.
+OPTIMISERS: dict[str, Callable[..., Optimizer]] = {
+    "sgd": lambda groups, rate, momentum, **fused: SGD(groups, lr=rate, **fused),
+    "momentum": lambda groups, rate, momentum, **fused: SGD(groups, lr=rate, momentum=momentum, **fused),
+    "nesterov": lambda groups, rate, momentum, **fused: SGD(groups, lr=rate, momentum=momentum, nesterov=True, **fused),
+    "adagrad": lambda groups, rate, momentum, **fused: Adagrad(groups, lr=rate, **fused),
+    "rmsprop": lambda groups, rate, momentum, **fused: RMSprop(groups, lr=rate),
+    "adam": lambda groups, rate, momentum, **fused: Adam(groups, lr=rate, betas=(momentum, 0.999), **fused),
+    "adamw": lambda groups, rate, momentum, **fused: AdamW(groups, lr=rate, betas=(momentum, 0.999), **fused),
 }
+
+
+def optimiser_of(settings: Settings, network: nn.Module) -> Optimizer:
+    """The optimiser of a network's weights: fused where its device has that, but not on a CPU.
+
+    There it rounds otherwise, and the bundled networks would be others.
+    """
+    make = OPTIMISERS[settings.optimiser]
+    if next(network.parameters()).device.type != "cpu":
+        try:
+            return make(groups(network, settings.weight_decay), settings.rate, settings.momentum, fused=True)
+        except RuntimeError:  # torch's answer where the device has none
+            pass
+    return make(groups(network, settings.weight_decay), settings.rate, settings.momentum)
 
 
 def matrices(network: nn.Module) -> list[nn.Parameter]:

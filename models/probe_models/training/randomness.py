@@ -12,9 +12,18 @@ from probe.tensors import generator
 CPU = torch.device("cpu")
 
 
-def source(seed: int, purpose: str, *place: int) -> torch.Generator:
-    """A source on the CPU for one purpose at one place, such as an epoch and a step; a seed means the same anywhere."""
-    return generator(number(seed, purpose, *place), CPU)
+def source(seed: int, purpose: str, *place: int, device: torch.device = CPU) -> torch.Generator:
+    """A source for one purpose at one place, such as an epoch and a step.
+
+    On the CPU a seed means the same anywhere. What each step draws is drawn on an accelerator itself, as a copy to it
+    would be waited for.
+    """
+    return generator(number(seed, purpose, *place), device)
+
+
+def beside(random: torch.Generator) -> torch.Generator:
+    """A source on the CPU: this one, or where it is an accelerator's another of the same seed."""
+    return random if random.device.type == "cpu" else generator(random.initial_seed(), CPU)
 
 
 def number(seed: int, purpose: str, *place: int) -> int:

@@ -15,7 +15,7 @@ from probe_models.randomness import fixed
 from probe_models.training.average import Average
 from probe_models.training.names import matched
 from probe_models.training.objectives import Batch, Objective
-from probe_models.training.optimisers import OPTIMISERS, groups, matrices, shrink
+from probe_models.training.optimisers import matrices, optimiser_of, shrink
 from probe_models.training.randomness import number, source
 from probe_models.training.schedules import SCHEDULES, Plateau
 from probe_models.training.settings import Settings
@@ -55,9 +55,7 @@ class Stepper:
             torch.compile(forward) if settings.execution == "compiled" else forward
         )
         self.matrices = matrices(network)
-        self.optimiser = OPTIMISERS[settings.optimiser](
-            groups(network, settings.weight_decay), settings.rate, settings.momentum
-        )
+        self.optimiser = optimiser_of(settings, network)
         self.plateau = Plateau(settings.drop, settings.wait)
 
     @property
@@ -89,7 +87,7 @@ class Stepper:
     def _learn(self, batch: Batch) -> Tensor:
         settings, objective, rate = self.settings, self.objective, self.rate
         self._freeze()
-        random = source(self.seed, "step", self.taken)
+        random = source(self.seed, "step", self.taken, device=self.device)
         # All processes prepare all rows, and so draw the same; each works on its own part of them.
         batch = objective.prepare(batch, random)
         total, own = objective.total(batch), self.workers.share(batch)

@@ -63,7 +63,7 @@ def _trained(folder: Path, card: dict[str, Any], recipe: Recipe, data: Dataset) 
     weights = learned(recipe.begin.model, network, recipe.begin.replaced) if recipe.begin else None
     training, validation = split_validation(data, recipe.settings.validation)
     begin(network, training, recipe.settings, said["seed"], weights, initialise=None)
-    untrained = objective_of(network, recipe.settings, training).evaluate(network.eval(), validation).loss
+    untrained = float(objective_of(network, recipe.settings, training).evaluate(network.eval(), validation).loss)
     lines = tuple(map(json.loads, (folder / METRICS).read_text(encoding="utf-8").splitlines()))
     best = Epoch(said["best_epoch"], said["validation_loss"], said["validation_accuracy"])
     return Trained(best, untrained, said["epochs"], len(training), len(validation), said["seconds"], lines)

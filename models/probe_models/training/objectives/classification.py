@@ -100,8 +100,8 @@ class Classification(Objective):
             if self.settings.balance:
                 numbers = self.groups.numbers(data)
                 worst = self.groups.worst(numbers, losses), -self.groups.worst(numbers, -right)
-                return Evaluation(*map(float, worst))
-            return Evaluation(float(losses.sum() / shares(labels, self.weights).sum()), float(right.mean()))
+                return Evaluation(*worst)
+            return Evaluation(losses.sum() / shares(labels, self.weights).sum(), right.mean())
 
 
 def _class_weights(settings: Settings, classes: int) -> Tensor | None:

@@ -34,7 +34,7 @@ class Elbo(Unlabelled):
         assert isinstance(network, VariationalAutoEncoder)
         noise = _noise(network, data.inputs, source(0, "judge"))
         parts = spans(len(data), rows_per_pass(data.inputs))
-        return Evaluation(-float(torch.cat([network.elbo(data.inputs[rows], noise[rows]) for rows in parts]).mean()))
+        return Evaluation(-torch.cat([network.elbo(data.inputs[rows], noise[rows]) for rows in parts]).mean())
 
     def finalize(self, network: nn.Module, data: Dataset) -> None:
         """Settle what error is unusual."""
@@ -43,4 +43,4 @@ class Elbo(Unlabelled):
 
 
 def _noise(network: VariationalAutoEncoder, inputs: Tensor, random: torch.Generator) -> Tensor:
-    return torch.randn(len(inputs), network.code, generator=random).to(inputs)
+    return torch.randn(len(inputs), network.code, generator=random, device=random.device).to(inputs)

@@ -35,7 +35,8 @@ class Game(Unlabelled):
     network: AdversarialPair
 
     def prepare(self, batch: Batch, random: torch.Generator) -> Batch:
-        noise = torch.randn(len(batch), self.network.code, generator=random).to(batch.inputs)
+        size = len(batch), self.network.code
+        noise = torch.randn(size, generator=random, device=random.device).to(batch.inputs)
         return replace(batch, inputs=self.augment(batch.inputs, random), noise=noise)
 
     def forward(self, batch: Batch) -> Tensor:

@@ -37,10 +37,13 @@ class Batch:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How a network does on rows that it is not trained on: a loss, and the share of right answers if there are any."""
+    """How a network does on rows that it is not trained on: a loss, and the share of right answers if there are any.
 
-    loss: float
-    accuracy: float | None = None
+    They may lie on the device still, so that it is not waited for twice.
+    """
+
+    loss: float | Tensor
+    accuracy: float | Tensor | None = None
 
 
 class Objective(nn.Module, ABC):
@@ -57,7 +60,10 @@ class Objective(nn.Module, ABC):
         return Batch(data.inputs, data.labels, data.labels, nothing, torch.ones_like(nothing, dtype=torch.float32))
 
     def prepare(self, batch: Batch, random: torch.Generator) -> Batch:
-        """The rows as they are trained on: augmented, with targets and noise. Draws from `random` alone."""
+        """The rows as they are trained on: augmented, with targets and noise.
+
+        Draws from `random` alone, which lies on the device: torch.rand(n, generator=random, device=random.device).
+        """
         return batch
 
     def perturb(self, batch: Batch) -> Batch:

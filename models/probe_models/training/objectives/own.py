@@ -47,7 +47,7 @@ class OwnLoss(Objective):
             each = [
                 self._losses(network, self.rows(data[rows])) for rows in spans(len(data), rows_per_pass(data.inputs))
             ]
-        return Evaluation(float(torch.cat(each).mean()))
+        return Evaluation(torch.cat(each).mean())
 
     def _losses(self, network: nn.Module, batch: Batch) -> Tensor:
         losses: Any = self.loss(logits_of(network, batch.inputs), batch.targets)

@@ -30,7 +30,7 @@ class Reconstruction(Unlabelled):
     def evaluate(self, network: nn.Module, data: Dataset) -> Evaluation:
         """The error of inputs as they are."""
         assert isinstance(network, Detector)
-        return Evaluation(float(errors(network, data.inputs).mean()))
+        return Evaluation(errors(network, data.inputs).mean())
 
     def finalize(self, network: nn.Module, data: Dataset) -> None:
         """Settle what error is unusual."""
