@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         token_ids,
     )
     from probe.auditing import audit  # the package is this function too
-    from probe.contracts import Attack, Certificate, Counterfactual, Explainer, Metric, Survey, predict
+    from probe.contracts import Attack, Certificate, Counterfactual, Explainer, Metric, Survey, Trainer, predict
     from probe.dataset import Dataset
     from probe.errors import ProbeError
     from probe.features import squares, stretches
@@ -70,6 +70,7 @@ _HOME = {
     "Explainer": "contracts",
     "Metric": "contracts",
     "Survey": "contracts",
+    "Trainer": "contracts",
     "Dataset": "dataset",
     "from_csv": "tables",
     "Classification": "task",
@@ -134,6 +135,7 @@ __all__ = [
     "Scores",
     "Space",
     "Survey",
+    "Trainer",
     "attacks",
     "audit",
     "bias",

@@ -4,6 +4,6 @@
 >>> model, test = zoo.load("adult-mlp"), zoo.data("adult")
 """
 
-from probe_models import adapt, card, data, favourable, load, names, task
+from probe_models import adapt, card, data, favourable, load, names, task, trainer
 
-__all__ = ["adapt", "card", "data", "favourable", "load", "names", "task"]
+__all__ = ["adapt", "card", "data", "favourable", "load", "names", "task", "trainer"]

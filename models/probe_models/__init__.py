@@ -17,11 +17,11 @@ from probe_models.zoo.recipes import RECIPES
 if TYPE_CHECKING:
     import torch
 
-    from probe import Dataset, Model
+    from probe import Dataset, Model, Trainer
     from probe.task import Task
     from probe_models.training.settings import Settings
 
-__all__ = ["adapt", "card", "data", "favourable", "load", "names", "task"]
+__all__ = ["adapt", "card", "data", "favourable", "load", "names", "task", "trainer"]
 
 
 def names() -> tuple[str, ...]:
@@ -69,6 +69,24 @@ def adapt(
     from probe_models.zoo import transfer
 
     return transfer.adapt(name, data, settings, replaced=replaced, device=device, seed=seed)
+
+
+def trainer(
+    name: str, *, settings: Settings | None = None, device: str | torch.device | None = None, quiet: bool = True
+) -> Trainer:
+    """What trains a new model as that of the zoo was, on any rows of its form; `settings` in place of its recipe's.
+
+    >>> from probe import zoo
+    >>> again = zoo.trainer("german-mlp")
+    >>> model = again(zoo.data("german", split="train"), seed=1)  # doctest: +SKIP
+    """
+    from probe_models.device import device_of
+    from probe_models.training.loop import to_stderr
+    from probe_models.zoo import recipe_of
+    from probe_models.zoo import trainer as training
+
+    told = (lambda line: None) if quiet else to_stderr
+    return training.trainer(name, recipe_of(name), settings, device_of(device or "cpu"), told)
 
 
 def data(name: str, split: str = "test") -> Dataset:

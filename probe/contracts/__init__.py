@@ -16,6 +16,7 @@ from probe.contracts.explainer import Explainer
 from probe.contracts.metric import Metric, Proportion
 from probe.contracts.prediction import answers_as_before, first_answers, of_any_examples, of_examples, predict, suited
 from probe.contracts.survey import Survey
+from probe.contracts.trainer import Trainer, trained
 
 __all__ = [
     "Aim",
@@ -27,10 +28,12 @@ __all__ = [
     "Need",
     "Proportion",
     "Survey",
+    "Trainer",
     "answers_as_before",
     "first_answers",
     "of_any_examples",
     "of_examples",
     "predict",
     "suited",
+    "trained",
 ]

@@ -11,6 +11,7 @@
 """
 
 from probe.study.progress import Standing, to_stderr
+from probe.study.retraining import permuted_labels
 from probe.study.running import read, run
 
-__all__ = ["Standing", "read", "run", "to_stderr"]
+__all__ = ["Standing", "permuted_labels", "read", "run", "to_stderr"]

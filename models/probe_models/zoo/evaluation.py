@@ -1,16 +1,15 @@
 """How good a trained model is on rows that it has never seen."""
 
 from collections.abc import Sequence
-from hashlib import sha256
 from typing import Any
 
 import numpy as np
 from scipy import stats
-from torch import Tensor
 
 from probe import Dataset, Model, Regression, predict
 from probe.metrics import Accuracy, MeanAbsoluteError, RootMeanSquaredError, RSquared
 from probe.statistics import area_under_roc, calibration_error, wilson
+from probe.tensors import among
 from probe_models.zoo.measures import measure
 
 ABOUT_ONE_RUN = ("_low", "_high", "_n", "_rows", "_graphs")  # bounds over rows, and how many there were
@@ -54,12 +53,7 @@ def _of_classes(model: Model, data: Dataset) -> dict[str, Any]:
 
 def seen_in_training(train: Dataset, test: Dataset) -> int:
     """How many test rows have inputs that a training row has too, whatever their labels."""
-    known = set(map(_bytes, train.inputs))
-    return sum(_bytes(row) in known for row in test.inputs)
-
-
-def _bytes(row: Tensor) -> bytes:
-    return sha256(row.contiguous().numpy().tobytes()).digest()
+    return int(among(test.inputs, train.inputs).sum())
 
 
 def over_seeds(runs: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:

@@ -1,0 +1,40 @@
+"""Whether explanations say anything of what a model learned: beside those of one that learned other labels."""
+
+from dataclasses import replace
+
+import torch
+from scipy.stats import rankdata
+
+from probe.contracts import Explainer, Trainer, trained
+from probe.dataset import Dataset
+from probe.shapes import PerExample
+from probe.tensors import generator, to_numpy
+
+
+def permuted_labels(
+    explainer: Explainer, trainer: Trainer, data: Dataset, rows: Dataset, *, seed: int = 0
+) -> PerExample:
+    """Rank correlation between explanations by a model and by one that learned permuted labels (arXiv:1810.03292).
+
+    Both are trained on the same rows, with the same seed. Near 0 an explanation depends on what was learned; near 1
+    it would be the same whatever the labels were, as that of an edge detector is.
+
+    Args:
+        explainer: is judged.
+        trainer: trains both models, such as `zoo.trainer("adult-mlp")`.
+        data: what they learn from.
+        rows: are explained by both, for the class that the first model decides for.
+        seed: of the training, and of the permutation.
+
+    Returns:
+        Spearman's correlation over the features of each row, in [-1, 1]; 0 where all features are worth the same.
+    """
+    order = torch.randperm(len(data), generator=generator(seed, torch.device("cpu")))
+    model = trained(trainer, data, seed)
+    other = trained(trainer, replace(data, labels=data.labels[order]), seed)
+    first = explainer(model, rows.inputs)
+    second = explainer(other, rows.inputs, first.targets)
+    ranks = [torch.from_numpy(rankdata(to_numpy(each.by_feature().abs()), axis=1)) for each in (first, second)]
+    one, two = (each - each.mean(1, keepdim=True) for each in ranks)
+    size = one.norm(dim=1) * two.norm(dim=1)
+    return torch.where(size > 0, (one * two).sum(1) / size.clamp(min=1e-12), 0.0)
