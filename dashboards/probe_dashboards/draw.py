@@ -13,6 +13,7 @@ from probe_dashboards import figures, state
 from probe_dashboards.views.runs import Opened
 from probe_dashboards.views.words import escaped, md, plained
 
+SHORT = 100  # rows of a table that are shown without scrolling
 DARK_INK = "#e4e7eb"  # of figures on a dark page
 
 
@@ -111,6 +112,14 @@ def data(frame: pd.DataFrame, title: str = "Data table") -> None:
 def data_table(frame: pd.DataFrame, height: int | None = None) -> None:
     """A large table of foreign text, which can be scrolled."""
     st.dataframe(plained(frame), hide_index=True, width="stretch", height=height or "auto")
+
+
+def listing(frame: pd.DataFrame, alt: str) -> None:
+    """A table of foreign text: as it is read where it is short, or else one that can be scrolled."""
+    if len(frame) <= SHORT:
+        table(frame, alt)
+    else:
+        data_table(frame)
 
 
 def limits(*sentences: str) -> None:

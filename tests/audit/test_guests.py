@@ -1,11 +1,14 @@
 """Methods from outside of probe in a whole audit: each kind, two settings of one, read again without the package."""
 
 import shutil
+from html import unescape
+from itertools import pairwise
 
 import pytest
+from probe_dashboards.views import evidence, instance, proofs
 
 from probe import load, registry
-from probe.audit import plan_from, read, run, verify
+from probe.audit import plan_from, read, reading, run, verify
 from probe.audit.estimate import estimate
 from probe.audit.pairing import compare
 from probe.errors import IntegrityError, ProbeError
@@ -183,3 +186,36 @@ def test_a_reduction_that_is_not_installed_is_named_where_an_audit_is_verified(a
     forged.save()
     with pytest.raises(IntegrityError, match=r"cannot be verified here: no reduction named 'middle'.*install that"):
         verify(folder)
+
+
+def test_every_guest_is_shown_by_report_and_viewer(audited):
+    page = unescape((audited.folder / "report.html").read_text())
+    rows = reading.measured(audited)
+    shown = evidence.measured(audited)
+    kinds = {step.name: step.kind for step in audited.manifest.steps}
+    assert {kinds[row.step] for row in rows} == {"predictions", "explainer", "attack", "certificate", "survey"}
+    assert len(shown) == len(rows)
+    for row, line in zip(rows, shown.itertuples(index=False), strict=True):
+        assert row.written.value in page
+        assert row.method in page
+        assert row.named in page
+        assert line[:2] == (row.method or "the model", row.named)
+        assert line[2].replace("\N{NO-BREAK SPACE}", " ") == str(row.written)
+    assert any("largest share" in badge for badge in instance.badges(audited, next(iter(instance.methods(audited)))))
+    assert len(instance.attack_titles(audited)) == 2
+    assert [len(found) for found in proofs.certificates(audited).values()] == [2]
+    assert [list(proofs.items(found)["Class"]) for found in proofs.surveys(audited).values()] == [
+        ["elsewhere", "north"]
+    ] * 2
+    assert "turned most" in page  # the guest's drawing of attacked inputs
+
+
+def test_a_certificate_of_a_guest_is_read_radius_by_radius_with_its_abstentions(audited):
+    first, second = reading.certificates(audited)
+    assert [row.at for row in first.rows] == ["eps 0", "eps 0.5", "eps 1"]
+    assert first.axis == "l2"
+    assert (first.caption, first.asked) == ("proved", 0.45)
+    assert first.abstentions.value == 0
+    assert [row.status for row in first.rows] == ["", "pass", "inconclusive"]
+    assert all(one.value >= other.value for one, other in pairwise(first.rows))
+    assert second.settings == "norm = frobenius"

@@ -13,6 +13,6 @@ def draw(opened: Opened) -> None:
     """Draw the page."""
     parts.heading(CHAPTER.title, CHAPTER.asks)
     parts.section("Numbers")
-    parts.data_table(evidence.measured(opened.bundle))
+    parts.listing(evidence.measured(opened.bundle), "Each number with its interval")
     parts.section("What each step left")
-    parts.data_table(evidence.steps(opened.bundle))
+    parts.listing(evidence.steps(opened.bundle), "Settings and arrays of each step")

@@ -19,4 +19,4 @@ def draw(opened: Opened) -> None:
     for slug, found in proofs.surveys(bundle).items():
         parts.section(md(found.title[:1].upper() + found.title[1:]))
         parts.figure(opened, "survey", proofs.said(found), slug, width=680)
-        parts.data_table(proofs.items(found))
+        parts.listing(proofs.items(found), found.asks)

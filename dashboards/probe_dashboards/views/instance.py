@@ -20,7 +20,7 @@ from probe.numbers import fraction
 from probe.statuses import STATUSES
 from probe.text import visible
 from probe_dashboards import state
-from probe_dashboards.views.words import estimate, md, number
+from probe_dashboards.views.words import md, number, unbroken
 
 Array = NDArray[Any]
 BARS = 10  # features that a chart lists
@@ -207,12 +207,10 @@ def badges(bundle: Bundle, method: str) -> list[str]:
     if not bundle.has("tables/readings.csv"):
         return ["Not checked: the audit ended before its tables were made"]
     step = _steps(bundle, "explainer")[method]
-    judged: dict[str, str] = {f.metric: f.status for f in bundle.manifest.findings if f.step == step.name}
-    said = {r.metric: r.notes.get(judged.get(r.metric, ""), "") for r in step.readings}
-    return [
-        _badge(row, judged.get(row["metric"], ""), said[row["metric"]])
-        for row in reading.readings(bundle, "explanation", step.name)
-    ] or [":grey[:material/help: Not measured]"]
+    said = {r.metric: r.notes for r in step.readings}
+    return [_badge(row, said[row.metric].get(row.status, "")) for row in reading.measured(bundle, step=step.name)] or [
+        ":grey[:material/help: Not measured]"
+    ]
 
 
 def agreement(bundle: Bundle, row: int) -> pd.DataFrame:
@@ -400,10 +398,10 @@ def _fall(bundle: Bundle, row: int, attack: str) -> tuple[str, str]:
     return visible(names[broken[0]]), in_words(bundle, stored["predicted"][broken[0], at])
 
 
-def _badge(row: dict[str, Any], status: str, said: str) -> str:
-    measured = f"{estimate(row['value'], row['low'], row['high'], row['unit'])}, n = {row['n']}"
-    name = md(formatting.words(row["metric"]))
+def _badge(row: reading.Measurement, said: str) -> str:
+    written = f"{unbroken(row.written)}, n = {row.counted}"
+    name, status = md(formatting.words(row.metric)), row.status
     if status not in BADGES:
-        return f"{name}: {measured}"
+        return f"{name}: {written}"
     said = md(said or STATUSES[status].word)
-    return f":{BADGES[status]} {name}: {said if status == 'pass' else said.upper()}] {measured}"
+    return f":{BADGES[status]} {name}: {said if status == 'pass' else said.upper()}] {written}"

@@ -6,23 +6,18 @@ from probe import formatting
 from probe.audit import Bundle, reading
 from probe.formatting import share
 from probe.text import visible
-from probe_dashboards.views.words import estimate
+from probe_dashboards.views.words import estimate, unbroken
 
 
 def present(bundle: Bundle) -> bool:
     """Whether anything was measured of the answers."""
-    return bool(reading.readings(bundle, "performance"))
+    return bool(reading.measured(bundle, kind="predictions"))
 
 
 def measures(bundle: Bundle) -> pd.DataFrame:
     """Accuracy, calibration error and area under ROC, each with its interval."""
     rows = [
-        (
-            visible(": ".join(filter(None, (r["title"], r["item"])))),
-            estimate(r["value"], r["low"], r["high"], r["unit"]),
-            formatting.count(r["n"]),
-        )
-        for r in reading.readings(bundle, "performance")
+        (visible(row.named), unbroken(row.written), row.counted) for row in reading.measured(bundle, kind="predictions")
     ]
     return pd.DataFrame(rows, columns=["Measure", "Estimate [95 % interval]", "n"])
 

@@ -82,7 +82,7 @@ CHAPTERS = {
         ),
     ),
     "bias": Chapter(
-        "Differences between groups",
+        "Group differences",
         "Whose outcomes differ, by how much, and how sure is that?",
         "How often each group gets the favourable answer, how often it is right or wrong for them, and which gaps the "
         "rows can tell from chance; of a regression, what it answers on average and by how much it is off.",

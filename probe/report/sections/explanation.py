@@ -7,9 +7,9 @@ from markupsafe import Markup
 
 from probe import plots
 from probe.audit.bundle import Arrays, Bundle
-from probe.audit.reading import captioned, features_of, readings
+from probe.audit.reading import captioned, features_of, measured
 from probe.audit.titles import title_of
-from probe.formatting import DASH, estimate, number, settings, words
+from probe.formatting import DASH, number, settings, words
 from probe.report.parts import Block, Figure, Section, Table, Text, panel
 from probe.report.sections.common import answer_name, chapter, drawer, steps, with_absence
 
@@ -21,7 +21,7 @@ def section(bundle: Bundle) -> Section:
     """The checks of each method, and what they say of a few rows."""
     blocks: list[Block] = []
     ran = steps(bundle, "explainer")
-    if readings(bundle, "explanation"):
+    if measured(bundle, kind="explainer"):
         blocks.append(_methods(bundle))
     if ran and bundle.has("arrays/instances.npz"):
         blocks += _instances(bundle, {title_of(bundle.manifest, step): bundle.arrays(step.name) for step in ran})
@@ -29,13 +29,13 @@ def section(bundle: Bundle) -> Section:
 
 
 def _methods(bundle: Bundle) -> Table:
-    measured = [(step, readings(bundle, "explanation", step.name)) for step in steps(bundle, "explainer")]
-    metrics = list(dict.fromkeys(r["metric"] for _, found in measured for r in found))
+    found = [(step, measured(bundle, step=step.name)) for step in steps(bundle, "explainer")]
+    metrics = list(dict.fromkeys(row.metric for _, rows in found for row in rows))
     columns = ("method", *map(words, metrics), "n", "settings")
     rows = []
-    for step, found in measured:
-        cells = {r["metric"]: estimate(r["value"], r["low"], r["high"], r["unit"]) for r in found}
-        n = f"{found[0]['n']:,}" if found else ""
+    for step, own in found:
+        cells = {row.metric: row.written for row in own}
+        n = own[0].counted if own else ""
         rows.append((title_of(bundle.manifest, step), *(cells.get(m, DASH) for m in metrics), n, settings(step.method)))
     caption = (
         "What was measured of each method, with 95 % intervals. Deletion and insertion are advantages over random "

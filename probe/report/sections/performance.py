@@ -2,8 +2,8 @@
 
 from probe import plots
 from probe.audit.bundle import Bundle
-from probe.audit.reading import readings
-from probe.formatting import count, estimate, interval, number
+from probe.audit.reading import measured
+from probe.formatting import count, estimate, number
 from probe.report.parts import Block, Figure, Section, Table, panel
 from probe.report.sections.common import chapter, records, with_absence
 
@@ -11,16 +11,8 @@ from probe.report.sections.common import chapter, records, with_absence
 def section(bundle: Bundle) -> Section:
     """Accuracy, calibration and the reliability diagram."""
     blocks: list[Block] = []
-    if measured := readings(bundle, "performance"):
-        rows = [
-            (
-                ": ".join(filter(None, (r["title"], r["item"]))),
-                number(r["value"], r["unit"]),
-                interval(r["low"], r["high"], r["unit"]),
-                count(r["n"]),
-            )
-            for r in measured
-        ]
+    if found := measured(bundle, kind="predictions"):
+        rows = [(row.named, row.written.value, row.written.ends, row.counted) for row in found]
         columns = ("measure", "estimate", "95 % interval", "n")
         blocks.append(Table(columns, rows, "Performance on all rows", numeric=columns[1:]))
     if bundle.has("tables/reliability.csv"):
