@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from probe import Attack, Explainer, Model, Space
+from probe import Attack, Certificate, Dataset, Explainer, Model, Space, Survey
 from probe.attacks import FGSM
-from probe.errors import ContractError, ShapeError
+from probe.errors import ContractError, ShapeError, Unsupported
 from probe.method import param
 from probe.threats import Ball
 
@@ -98,3 +98,66 @@ def test_an_attack_that_moves_one_fixed_coordinate_is_stopped(model, inputs):
     fixed = replace(model, space=replace(model.space, mutable=mutable))
     with pytest.raises(ContractError, match="moved coordinates that the space holds fixed"):
         Along()(fixed, inputs, fixed.predict(inputs))
+
+
+def survey(produce, needs=frozenset()):
+    class Odd(Survey):
+        def examine(self, model, inputs, labels):
+            return produce(inputs)
+
+    Odd.needs = needs
+    return Odd()
+
+
+def certificate(produce, needs=frozenset()):
+    class Odd(Certificate):
+        def certify(self, model, inputs):
+            return produce(model.predict(inputs))
+
+    Odd.needs = needs
+    return Odd()
+
+
+@pytest.mark.parametrize(
+    ("produce", "error"),
+    [
+        (lambda x: x[:, :4], r"\(4, 4\) for 4 examples and 5 items"),
+        (lambda x: x[:-1], r"\(3, 5\) for 4 examples and 5 items"),
+        (lambda x: x.index_fill(1, torch.tensor([3]), torch.nan), "returned NaN or infinity"),
+        (lambda x: x.index_fill(1, torch.tensor([3]), -torch.inf), "returned NaN or infinity"),
+    ],
+)
+def test_a_survey_that_returns_what_is_no_evidence_is_stopped(model, inputs, produce, error):
+    data = Dataset(inputs, torch.zeros(4, dtype=torch.long), space=model.space)
+    with pytest.raises((ShapeError, ContractError), match=error):
+        survey(produce)(model, data)
+    assert survey(torch.clone)(model, data).evidence.shape == (4, 5)
+
+
+@pytest.mark.parametrize(
+    "produce",
+    [
+        lambda answers: (answers[:-1], torch.ones(len(answers))),
+        lambda answers: (answers, torch.ones(len(answers), 1)),
+        lambda answers: (answers, torch.full((len(answers),), torch.nan)),
+        lambda answers: (answers, torch.full((len(answers),), -1.0)),
+        lambda answers: (answers + 3, torch.ones(len(answers))),
+    ],
+)
+def test_a_certificate_that_returns_what_is_no_radius_or_answer_is_stopped(model, inputs, produce):
+    labels = torch.zeros(4, dtype=torch.long)
+    with pytest.raises((ShapeError, ContractError)):
+        certificate(produce)(model, inputs, labels)
+    assert (
+        certificate(lambda answers: (answers, torch.ones(len(answers))))(model, inputs, labels).radius.tolist()
+        == [1.0] * 4
+    )
+
+
+def test_surveys_and_certificates_refuse_a_model_that_lacks_what_they_need(model, inputs):
+    bare, labels = Model(forward=lambda x: x[:, :3], name="bare"), torch.zeros(4, dtype=torch.long)
+    layers = frozenset({"layers"})
+    with pytest.raises(Unsupported, match="odd looks into a network's layers, and bare is a function"):
+        survey(torch.clone, layers)(bare, Dataset(inputs, labels, space=model.space))
+    with pytest.raises(Unsupported, match="odd looks into a network's layers, and bare is a function"):
+        certificate(lambda answers: (answers, torch.ones(4)), layers)(bare, inputs, labels)
