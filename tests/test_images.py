@@ -111,7 +111,7 @@ def test_arguments_that_a_folder_of_images_cannot_follow_are_refused(tmp_path, a
 
 
 def test_an_image_that_would_fill_the_memory_is_not_decompressed(tmp_path, monkeypatch):
-    monkeypatch.setattr(images, "PIXELS", 40)
+    monkeypatch.setattr(images.folder, "PIXELS", 40)
     with pytest.raises(DataError, match="6 x 8 pixels"):
         images.from_folder(photos(tmp_path / "p"))
 
@@ -166,7 +166,7 @@ def test_arrays_that_are_no_examples_are_refused_in_a_sentence(tmp_path, arrays,
 
 
 def test_a_file_of_arrays_that_would_fill_the_memory_is_not_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr(images, "LARGEST", 10**6)
+    monkeypatch.setattr(images.arrays, "LARGEST", 10**6)
     path = tmp_path / "bomb.npz"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("inputs.npy", bytes(10**7))

@@ -1,0 +1,188 @@
+"""Images, or rows of numbers, in the arrays of an .npz file."""
+
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from probe.dataset import Dataset
+from probe.errors import DataError
+from probe.features import image_space
+from probe.frames import group_names
+from probe.images.common import LARGEST, Size, refuse_twice
+from probe.names import in_order, number
+from probe.space import Space
+
+CLASSES = 2**16  # a larger label is an identifier
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keys:
+    """The names of the arrays in an .npz file."""
+
+    inputs: str = "inputs"  # (rows, ...)
+    labels: str = "labels"  # (rows,)
+    groups: tuple[str, ...] = ()  # each (rows,)
+
+
+def from_npz(
+    path: str | Path, *, keys: Keys | None = None, size: Size | None = None, classes: Sequence[str] | None = None
+) -> Dataset:
+    """Read the arrays of an .npz file. Images are (rows, channels, height, width) or (rows, height, width[, channels]).
+
+    Bytes (uint8) are brightness and are divided by 255. Other numbers are taken as they are, and the bounds are [0, 1]
+    where all lie within, else the lowest and highest number there are. Arrays (rows, numbers) are a table.
+
+    Args:
+        path: an .npz file. Nothing in it is unpickled.
+        keys: the names of its arrays; `inputs` and `labels` unless given.
+        size: height and width of the images; their own unless given.
+        classes: their names in the model's order. Labels that are among the names are found by name; else whole
+            numbers are the indices of the classes. Texts are sorted unless given, by value where all are numbers.
+
+    Raises:
+        DataError: if an array is missing, too large, of objects, or does not fit the others.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import numpy as np
+    >>> from probe import from_npz
+    >>> with TemporaryDirectory() as folder:
+    ...     np.savez(Path(folder, "digits.npz"), inputs=np.zeros((2, 8, 8)), labels=np.array(["no", "yes"]))
+    ...     data = from_npz(Path(folder, "digits.npz"))
+    >>> data.inputs.shape, data.classes
+    (torch.Size([2, 1, 8, 8]), ('no', 'yes'))
+    """
+    path, keys = Path(path), keys or Keys()
+    arrays = _arrays(path, (keys.inputs, keys.labels, *keys.groups))
+    inputs, labels = arrays[keys.inputs], arrays[keys.labels]
+    if inputs.ndim < 2 or labels.shape != (len(inputs),) or not inputs.size:
+        raise DataError(
+            f"{path.name} has {keys.inputs} {inputs.shape} and {keys.labels} {labels.shape}, "
+            "expected (rows, ...) and (rows,) with at least one row of at least one number"
+        )
+    if inputs.dtype.kind not in "iuf":
+        raise DataError(f"the inputs of {path.name} are {inputs.dtype}, expected numbers")
+    tensor = torch.from_numpy(np.ascontiguousarray(_channels_first(inputs)))
+    tensor = _resized(_brightness(tensor, path), size)
+    values, indices = _labelled(labels, classes, path)
+    table = {name: arrays[name] for name in keys.groups}
+    for name, column in table.items():
+        if column.shape != labels.shape:
+            raise DataError(f"{path.name} has {name} {column.shape}, expected a group for each of {len(labels)} rows")
+    low, high = min(0.0, float(tensor.min())), max(1.0, float(tensor.max()))
+    space = image_space(*tensor.shape[1:], bounds=(low, high)) if tensor.ndim == 4 else Space(bounds=(low, high))
+    return Dataset(
+        tensor,
+        indices,
+        groups=pd.DataFrame({name: group_names(pd.Series(_texts(column))) for name, column in table.items()})
+        if table
+        else None,
+        space=space,
+        classes=values,
+        name=path.name,
+        source=path.name,
+    )
+
+
+def _arrays(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """The named arrays of the file, after checking what it says that they take."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(member.file_size for member in archive.infolist()) > LARGEST:
+                raise DataError(f"{path.name} unpacks to more than {LARGEST >> 30} GiB; save fewer rows")
+        with np.load(path, allow_pickle=False) as stored:
+            if missing := [name for name in names if name not in stored.files]:
+                raise DataError(
+                    f"{path.name} has no array {missing[0]!r}; it has {', '.join(sorted(stored.files)[:10]) or 'none'}"
+                )
+            return {name: _plain(stored[name], name, path) for name in names}
+    except FileNotFoundError:
+        raise DataError(f"there is no file {path}; give the path of an .npz file that numpy.savez wrote") from None
+    except DataError:
+        raise
+    except (OSError, ValueError, zipfile.BadZipFile, MemoryError, EOFError) as error:
+        raise DataError(f"{path.name} cannot be read as an .npz file: {error}") from None
+
+
+def _channels_first(inputs: NDArray[Any]) -> NDArray[Any]:
+    """Images as (rows, channels, height, width): grey ones get a channel, and channels in the last place go first."""
+    if inputs.ndim == 3:
+        return inputs[:, None]
+    if inputs.ndim == 4 and inputs.shape[-1] in (1, 3) and inputs.shape[1] not in (1, 3):
+        return np.moveaxis(inputs, -1, 1)
+    return inputs
+
+
+def _brightness(inputs: Tensor, path: Path) -> Tensor:
+    if inputs.dtype == torch.uint8 and inputs.ndim == 4:
+        return inputs.float() / 255
+    decimal = inputs if inputs.is_floating_point() else inputs.double()
+    if not bool(decimal.isfinite().all()):
+        raise DataError(f"the inputs of {path.name} hold NaN or infinity; drop those rows or fill them in")
+    return decimal if decimal.dtype == torch.float64 and inputs.ndim == 2 else decimal.float()
+
+
+def _resized(inputs: Tensor, size: Size | None) -> Tensor:
+    if size is None or inputs.ndim != 4 or inputs.shape[-2:] == size:
+        return inputs
+    height, width = inputs.shape[-2:]
+    scale = max(size[0] / height, size[1] / width)
+    covering = (max(size[0], round(height * scale)), max(size[1], round(width * scale)))
+    scaled = torch.nn.functional.interpolate(inputs, covering, mode="bilinear", antialias=True)
+    top, left = (covering[0] - size[0]) // 2, (covering[1] - size[1]) // 2
+    return scaled[..., top : top + size[0], left : left + size[1]].contiguous()
+
+
+def _plain(array: NDArray[Any], name: str, path: Path) -> NDArray[Any]:
+    """The array in this machine's byte order, after checking that it holds numbers, truth values or texts."""
+    if array.dtype.kind not in "biufUS":
+        raise DataError(f"{name} of {path.name} holds {array.dtype}, expected numbers, truth values or texts")
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        return array.astype(np.float64)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _texts(column: NDArray[Any]) -> list[Any]:
+    """The values as Python's own, bytes as texts."""
+    return [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in column.tolist()]
+
+
+def _labelled(labels: NDArray[Any], classes: Sequence[str] | None, path: Path) -> tuple[tuple[str, ...], Tensor]:
+    """The names of the classes, and the index of each row's: by name where that is one, else numbers are indices."""
+    called = None if classes is None else tuple(map(str, classes))
+    refuse_twice(called or ())
+    if labels.dtype.kind == "f" and np.isfinite(labels).all() and np.array_equal(labels, np.rint(labels)):
+        labels = labels.astype(np.int64)
+    if labels.dtype.kind not in "iubUS":
+        raise DataError(f"the labels of {path.name} are {labels.dtype}, and not whole; expected class indices or texts")
+    texts = list(map(str, _texts(labels)))
+    names = called or (("False", "True") if labels.dtype.kind == "b" else tuple(in_order(texts)))
+    index = {name: position for position, name in enumerate(names)}
+    if called is not None and labels.dtype.kind in "iu":
+        # A class may be written 1.0 where the labels are whole numbers.
+        values = [number(name) for name in called]
+        place = {value: at for at, value in enumerate(values) if values.count(value) == 1}
+        index |= {text: place[number(text)] for text in set(texts) if number(text) in place}
+    if (called is not None or labels.dtype.kind in "bUS") and set(texts) <= index.keys():
+        return names, torch.tensor([index[text] for text in texts])
+    if labels.dtype.kind in "US":
+        unknown = sorted(set(texts) - index.keys())
+        raise DataError(f"the labels of {path.name} hold {unknown[0]!r}, expected one of {', '.join(names)}")
+    low, high = int(labels.min()), int(labels.max())
+    count = high + 1 if called is None else len(called)
+    if not 0 <= low <= high < count or count > CLASSES:
+        named = f" or their names {', '.join(called[:5])}" if called else ""
+        raise DataError(
+            f"the labels of {path.name} span {low} to {high}, expected class indices "
+            f"from 0 to {min(count, CLASSES) - 1}{named}; number the classes 0, 1, 2, ..., or name in `classes` what "
+            "the labels are, in the model's order"
+        )
+    return called or tuple(map(str, range(count))), torch.from_numpy(labels.astype(np.int64))

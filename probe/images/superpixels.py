@@ -1,0 +1,52 @@
+"""Segments of images by colour and place."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from probe.errors import DataError, ProbeError
+
+
+def segments(images: Tensor, count: int = 40, *, compactness: float = 10.0) -> Tensor:
+    """Number the segments of images that differ in colour and place (SLIC, Achanta et al. 2012): their features.
+
+    Args:
+        images: (channels, height, width), or several, (rows, channels, height, width); brightness from 0 to 1.
+        count: about how many segments an image has.
+        compactness: how much place counts beside colour; larger makes squarer segments.
+
+    Returns:
+        The number of the segment of each coordinate, shaped as the images. Each image has its own, as if it were
+        alone: `Space(features=segments(images))` is the space of these images.
+
+    >>> import torch
+    >>> from probe import segments
+    >>> image = torch.zeros(3, 8, 8)
+    >>> image[:, :, 4:] = 1.0  # dark on the left, light on the right
+    >>> segments(image, 4)[0, 0]
+    tensor([0, 0, 0, 0, 1, 1, 1, 1])
+    >>> segments(torch.stack([image, image.mT]), 4).shape
+    torch.Size([2, 3, 8, 8])
+
+    Raises:
+        DataError: if it is no image.
+        ProbeError: if scikit-image is not installed.
+    """
+    if images.ndim not in (3, 4) or len(images) == 0 or count < 1:
+        shape = tuple(images.shape)
+        raise DataError(
+            f"segments of {shape} in {count} parts; expected an image (channels, height, width), or several, and 1 part"
+        )
+    if images.ndim == 4:
+        return torch.stack([segments(image, count, compactness=compactness) for image in images])
+    try:
+        from skimage.segmentation import slic
+    except ImportError as error:
+        raise ProbeError(
+            f'segments need scikit-image, which cannot be imported ({error}); pip install "probe-toolkit[images]" '
+            "installs it"
+        ) from None
+    pixels = images.detach().cpu().double().movedim(0, -1).numpy()
+    found = slic(pixels, n_segments=count, compactness=compactness, start_label=0, channel_axis=-1)
+    _, numbers = np.unique(found, return_inverse=True)
+    return torch.from_numpy(numbers.reshape(found.shape)).expand(len(images), -1, -1).contiguous()
