@@ -1,6 +1,7 @@
 """Functions that give probabilities and no gradients, such as those of scikit-learn."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 from probe.errors import ProbeError, ShapeError
 from probe.model import Model
 from probe.space import Space
+from probe.task import MultiLabel
 
 SMALLEST = 1e-12  # a probability of 0 has no logarithm
 
@@ -21,8 +23,13 @@ def from_predict_proba(
     classes: tuple[str, ...],
     name: str = "model",
     threshold: float | None = None,
+    *,
+    task: MultiLabel | None = None,
 ) -> Model:
     """A black box from a function of a numpy array that gives class probabilities, (rows, classes).
+
+    With `task=MultiLabel(outputs="probabilities")` it gives the probability of each label, (rows, labels), or as
+    scikit-learn does a list of tables (rows, 2), one for each label, whose second column says that it is true.
 
     Its logits are log-probabilities, so softmax gives the probabilities back. It has no gradients. With a `threshold`,
     the second of two classes is decided for where its probability is at least that.
@@ -39,6 +46,13 @@ def from_predict_proba(
         answer = predict_proba(inputs.detach().cpu().numpy())
         return log_probabilities(answer, len(inputs), "predict_proba").to(inputs.dtype)
 
+    def labelled(inputs: Tensor) -> Tensor:
+        answer = predict_proba(inputs.detach().cpu().numpy())
+        return label_probabilities(answer, len(inputs), "predict_proba").to(inputs.dtype)
+
+    if task is not None:
+        task = replace(task, labels=task.labels or classes)
+        return Model(forward=labelled, space=space, task=task, name=name)
     return Model(forward=forward, space=space, classes=classes, name=name, threshold=threshold)
 
 
@@ -50,6 +64,19 @@ def log_probabilities(answer: Any, rows: int, asked: str) -> Tensor:
     if not are_probabilities(found):
         raise ProbeError(f"{asked} must return probabilities: rows that are not negative and sum to 1")
     return torch.from_numpy(np.log(found.clip(min=SMALLEST)))
+
+
+def label_probabilities(answer: Any, rows: int, asked: str) -> Tensor:
+    """Probabilities that labels are true, (rows, labels), from an array of them or a table (rows, 2) for each label."""
+    if isinstance(answer, list | tuple):
+        tables = [np.asarray(each, dtype=np.float64) for each in answer]
+        if odd := [table.shape for table in tables if table.shape != (rows, 2)]:
+            raise ShapeError(f"{asked} returned a table {odd[0]} for a label, expected ({rows}, 2): false and true")
+        answer = np.stack([table[:, 1] for table in tables], axis=1)
+    found = np.asarray(answer, dtype=np.float64)
+    if found.ndim != 2 or len(found) != rows:
+        raise ShapeError(f"{asked} returned {found.shape}, expected ({rows}, labels)")
+    return torch.from_numpy(found)
 
 
 def are_probabilities(answer: NDArray[Any]) -> bool:

@@ -14,6 +14,7 @@ from probe.model import Model
 from probe.names import in_order, number
 from probe.restored import decode, restore
 from probe.space import Space
+from probe.task import MultiLabel
 
 THRESHOLDS = ("FixedThresholdClassifier", "TunedThresholdClassifierCV")
 
@@ -62,7 +63,7 @@ def from_estimator(
     if found is None:
         raise DataError(f"{type(estimator).__name__} has no classes_; fit it first")
     if any(np.ndim(value) for value in found):
-        raise Unsupported(f"{type(estimator).__name__} has several labels at once; fit one for each label")
+        return _labelled(estimator, space, classes, name, found)
     own = [_plain(value) for value in found]
     if len(own) < 2:
         raise DataError(
@@ -75,6 +76,30 @@ def from_estimator(
     model = from_predict_proba(asked.probabilities, space, named, name or type(estimator).__name__, threshold=cut)
     compared = compare(model, asked, rows, decides=threshold is None)
     return replace(model, notices=(*said, *explained, *compared))
+
+
+def _labelled(estimator: Any, space: Space, labels: tuple[str, ...], name: str, found: Any) -> Model:
+    """An estimator with several labels at once, of each of which the second of its two classes is that it is true."""
+    kind = type(estimator).__name__
+    if (odd := next((at for at, own in enumerate(found) if len(own) != 2), None)) is not None:
+        raise Unsupported(
+            f"label {odd} of {kind} has {len(found[odd])} classes, expected false and true; fit one for each"
+        )
+    if labels and len(labels) != len(found):
+        raise DataError(f"{kind} has {len(found)} labels, and {len(labels)} are named: {', '.join(labels)}")
+    asked = _Estimator(estimator, space, _columns(estimator, space), [], [])
+    task = MultiLabel(labels or tuple(f"label {at}" for at in range(len(found))), outputs="probabilities")
+    model = from_predict_proba(
+        lambda inputs: estimator.predict_proba(asked.given(inputs)), space, (), name or kind, task=task
+    )
+    true = ", ".join(f"{label} is {own[1]}" for label, own in zip(task.labels, found, strict=True))
+    return replace(
+        model,
+        notices=(
+            f"the labels are in the estimator's order, and true where {true}",
+            f"not compared: {kind} has several labels",
+        ),
+    )
 
 
 @dataclass(frozen=True)

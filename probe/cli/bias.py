@@ -177,7 +177,8 @@ def _answers(
 ) -> tuple[dict[str, Any], list[str]]:
     """The labels and answers of a model on its data, for the class that counts as favourable."""
     from probe.bias import Favourable
-    from probe.task import Regression
+    from probe.cli.sources import one_answer
+    from probe.task import MultiLabel, Regression
 
     if data.groups is None:
         raise DataError(f"{plan.name} has no groups to compare; adult-mlp has")
@@ -187,7 +188,16 @@ def _answers(
     said = [*data.notices, *model.notices]
     if isinstance(model.task, Regression):
         return _numbers(plan, model, data, chosen, favourable), said
-    classes, named = list(model.classes or data.classes), favourable or plan.bias.positive
+    named = favourable or plan.bias.positive
+    if isinstance(model.task, MultiLabel):
+        outcomes = {name: label for label in model.task.labels for name in model.task.only(label).classes}
+        if named not in outcomes:
+            raise DataError(
+                f"{plan.name} has several labels; name the favourable outcome of one: --favourable "
+                f"{list(outcomes)[-1]!r}, of {', '.join(outcomes)}; `probe audit` compares groups by each label"
+            )
+        model, data = one_answer(model, data, outcomes[named])
+    classes = list(model.classes or data.classes)
     if named and named not in classes:
         raise DataError(f"--favourable {named!r} is no class of {plan.name}; there are {', '.join(classes)}")
     if not named and len(classes) != 2:

@@ -23,7 +23,7 @@ from probe.errors import PlanError, ProbeError, Unsupported
 from probe.features import image_space
 from probe.model import Model
 from probe.tables import Texts, texts_from_csv
-from probe.task import Single
+from probe.task import MultiLabel, Single
 
 LISTED = 20  # classes that a sentence names
 
@@ -210,7 +210,11 @@ def _model(plan: Plan, data: Dataset) -> Model:
         model = adapters.from_estimator(made, data.space, data.classes, name, rows=rows, threshold=cut)
         said = [] if rows is None else own_tables.read_otherwise(made, rows)
         return replace(model, notices=(*model.notices, *said))
-    return _in_order_of(plan, adapters.from_predict_proba(made.predict_proba, data.space, data.classes, name))
+    task = source.meaning(_names(plan, data)) if source.task == "multilabel" else None
+    labelled = replace(task, outputs="probabilities") if isinstance(task, MultiLabel) else None
+    return _in_order_of(
+        plan, adapters.from_predict_proba(made.predict_proba, data.space, data.classes, name, task=labelled)
+    )
 
 
 def _in_order_of(plan: Plan, model: Model) -> Model:

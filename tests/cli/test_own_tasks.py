@@ -142,3 +142,13 @@ def test_a_plan_studies_one_of_several_labels_alone(several):
     model, data = open_both(plan_in(several / "p.toml"), allow_code=True)
     assert (model.classes, model.threshold) == (("not old", "old"), 0.3)
     assert data.labels.tolist() == TABLE.old.tolist()
+
+
+def test_probe_bias_compares_groups_by_one_of_several_labels(several):
+    groups = TABLE.assign(town=np.where(TABLE.a > 0.6, "x", "y"))
+    groups.to_csv(several / "t.csv", index=False)
+    (several / "p.toml").write_text(PLAN + 'groups = ["town"]\n')
+    shared = ("bias", "--plan", "p.toml", "--allow-code")
+    refused = call(*shared, code=2).stderr
+    assert "p has several labels; name the favourable outcome of one" in refused
+    assert "favourable outcome: not tall" in call(*shared, "--favourable", "not tall").stdout
