@@ -9,7 +9,7 @@ import pytest
 import torch
 from probe_dashboards.views import instance, performance
 
-from probe import formatting, predict
+from probe import Attribution, Classification, Perturbation, Prediction, formatting, predict
 from probe.audit import plan_from, read, run, verify
 from probe.audit.asked import METRICS as USUAL
 from probe.audit.expected import ids
@@ -18,16 +18,21 @@ from probe.audit.readings import evidence_of
 from probe.audit.strict import plain as plain_of
 from probe.audit.toml import to_toml
 from probe.errors import IntegrityError, PlanError, UnknownMethod
-from probe.metrics import CertifiedAccuracy, ChangedFeatures, MeanAbsoluteError, RSquared, Validity
 from probe.registry import discover
 from probe.report import render
 from tests.audit.conftest import table
 from tests.audit.forging import sign
 
-# Those of a regression are tried in tests/test_regression.py, those of certificates and counterfactuals in
-# tests/audit/test_proofs.py and test_guests.py.
-ELSEWHERE = (CertifiedAccuracy, ChangedFeatures, MeanAbsoluteError, RSquared, Validity)
-METRICS = {name: kind() for name, kind in discover("metric").items() if kind not in ELSEWHERE}
+# Of this audit. Those of regressions, of several labels, certificates and counterfactuals are tried beside these.
+ANSWERS = Prediction(torch.zeros(2, 2), torch.tensor([0, 1]), task=Classification(("no", "yes")))
+
+
+def taken(metric):
+    reads = metric.result_type()
+    return reads in (Attribution, Perturbation) or (reads is Prediction and metric.suits(ANSWERS))
+
+
+METRICS = {name: kind() for name, kind in discover("metric").items() if taken(kind())}
 LENSES = ("performance", "explanation", "robustness")
 BY_LENS = {lens: [name for name, metric in METRICS.items() if metric.lens == lens] for lens in LENSES}
 LIME, PGD = (
