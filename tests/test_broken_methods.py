@@ -161,3 +161,21 @@ def test_surveys_and_certificates_refuse_a_model_that_lacks_what_they_need(model
         survey(torch.clone, layers)(bare, Dataset(inputs, labels, space=model.space))
     with pytest.raises(Unsupported, match="odd looks into a network's layers, and bare is a function"):
         certificate(lambda answers: (answers, torch.ones(4)), layers)(bare, inputs, labels)
+
+
+@pytest.mark.parametrize(
+    ("produce", "error", "message"),
+    [
+        (lambda x: x.double(), ContractError, r"returned torch\.float64 for inputs in torch\.float32"),
+        (lambda x: x[:, :4], ShapeError, r"returned \(4, 4\) for inputs \(4, 5\)"),
+        (lambda x: x[:1], ShapeError, r"returned \(1, 5\) for inputs \(4, 5\)"),
+        (lambda x: None, ShapeError, r"returned a NoneType for inputs \(4, 5\)"),
+    ],
+)
+def test_an_attack_that_returns_another_shape_or_type_is_stopped(model, inputs, produce, error, message):
+    class Odd(FGSM):
+        def perturb(self, model, inputs, aim):
+            return produce(inputs)
+
+    with pytest.raises(error, match=message):
+        Odd(eps=0.5)(model, inputs, model.predict(inputs))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from probe.arrays import Given, number_or_tensor
 from probe.contracts.aim import Aim
-from probe.contracts.common import Need, check_output, passes, placed, refuse_missing, refuse_unmet
+from probe.contracts.common import Need, check_alike, check_output, passes, placed, refuse_missing, refuse_unmet
 from probe.errors import RangeError, ShapeError, Unsupported
 from probe.goals import Goal, Untargeted
 from probe.method import Method, param
@@ -141,7 +141,9 @@ class Attack(Method, ABC):
             chosen = todo[rows]
             with placed(model).checked_late() as late, late.metered(len(chosen), most=most) as metered:
                 part = replace(aim[chosen], model=metered, rows=torch.arange(len(chosen), device=inputs.device))
-                perturbed[chosen] = self.perturb(metered, inputs[chosen], part).detach()
+                moved_inputs = self.perturb(metered, inputs[chosen], part)
+                check_alike(self, moved_inputs, inputs[chosen])
+                perturbed[chosen] = moved_inputs.detach()
                 assert metered.meter is not None, "a metered model has a meter"
                 forwards[chosen], backwards[chosen] = metered.meter.forward, metered.meter.backward
         return Perturbation(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -85,6 +85,15 @@ def in_order(found: Sequence[Tensor], rows: Sequence[slice | Tensor]) -> Tensor:
     numbers = [each for each in rows if isinstance(each, Tensor)]
     together = torch.cat(list(found))
     return together[torch.cat(numbers).argsort().to(together.device)] if numbers else together
+
+
+def check_alike(method: Method, produced: Any, inputs: Inputs) -> None:
+    """Raise where what a method returned in place of inputs is no tensor of their shape and type."""
+    if not isinstance(produced, Tensor) or produced.shape != inputs.shape:
+        found = tuple(produced.shape) if isinstance(produced, Tensor) else f"a {type(produced).__name__}"
+        raise ShapeError(f"{method} returned {found} for inputs {tuple(inputs.shape)}")
+    if produced.dtype != inputs.dtype:
+        raise ContractError(f"{method} returned {produced.dtype} for inputs in {inputs.dtype}; write .to(inputs)")
 
 
 def check_output(method: Method, produced: Tensor, inputs: Tensor) -> None:
