@@ -8,28 +8,33 @@ from probe.errors import DataError, ShapeError
 from probe.task import Classification, MultiLabel, Places, Regression, Task
 
 
-def check_targets(targets: Given, rows: int, count: int) -> Tensor:
-    """The targets, (rows,), after checking that each is the number of an output.
+def check_targets(targets: Given, rows: int, count: int, task: Task) -> Tensor:
+    """The outputs that are explained, (rows,), after checking that each is the number of one.
 
     Raises:
         ShapeError: if there is not one for each row.
         DataError: if they are no numbers of outputs.
     """
-    if not isinstance(targets, Tensor) or targets.shape != (rows,):
-        raise ShapeError(
-            f"labels are {_found(targets)}, expected one class index for each of {rows} inputs"
-            f"{label_remedy(targets, rows)}"
+    if not isinstance(task, Regression):
+        return _indices(targets, rows, count, "targets")
+    each = ", ".join(f"{at} ({name})" for at, name in enumerate(task.outputs))
+    whole = isinstance(targets, Tensor) and not (targets.is_floating_point() or targets.is_complex())
+    if not whole or targets.shape != (rows,) or not bool(((targets >= 0) & (targets < count)).all()):
+        raise DataError(
+            f"targets are {_found(targets, values=True)}, expected for each of {rows} inputs the number of the output "
+            f"that is explained: {each}; they are no values of it: leave targets out to explain {task.outputs[0]}"
         )
-    return _whole(targets, count)
+    return _whole(targets, count, "targets")
 
 
-def check_labels(labels: Given, task: Task, shape: tuple[int, ...]) -> Tensor:
+def check_labels(labels: Given, task: Task, shape: tuple[int, ...], what: str = "labels") -> Tensor:
     """The labels, after checking that they are what the task decides between; numbers for a regression.
 
     Args:
         labels: (rows,), or (rows, labels), (rows, places) and (rows, outputs) where each row has several.
         task: of the model.
         shape: of the model's logits for these rows.
+        what: they are called in a refusal: labels, or the targets of an attack.
 
     Raises:
         ShapeError: if there is not one for each decision.
@@ -37,16 +42,16 @@ def check_labels(labels: Given, task: Task, shape: tuple[int, ...]) -> Tensor:
     """
     rows, several = shape[0], isinstance(task, MultiLabel | Places)
     if isinstance(task, Regression):
-        return _numbers(labels, task, rows)
+        return _numbers(labels, task, rows, what)
     if not several:
-        return check_targets(labels, rows, shape[1])
-    expected, what = (shape[:2], "label") if isinstance(task, MultiLabel) else (shape[:-1], "place")
+        return _indices(labels, rows, shape[1], what)
+    expected, of = (shape[:2], "label") if isinstance(task, MultiLabel) else (shape[:-1], "place")
     if not isinstance(labels, Tensor) or labels.shape != expected:
         raise ShapeError(
-            f"labels are {_found(labels)}, expected {tuple(expected)}: one for each {what} of each of {rows} inputs"
-            + "; write torch.as_tensor(labels)" * (not isinstance(labels, Tensor))
+            f"{what} are {_found(labels)}, expected {tuple(expected)}: one for each {of} of each of {rows} inputs"
+            + f"; write torch.as_tensor({what})" * (not isinstance(labels, Tensor))
         )
-    return _whole(labels.long() if labels.dtype == torch.bool else labels, shape[-1] if what == "place" else 2)
+    return _whole(labels.long() if labels.dtype == torch.bool else labels, shape[-1] if of == "place" else 2, what)
 
 
 def check_stored(task: Task, logits: Tensor, labels: Tensor) -> None:
@@ -60,33 +65,46 @@ def check_stored(task: Task, logits: Tensor, labels: Tensor) -> None:
         check_labels(labels, task, shape)
 
 
-def _numbers(labels: Given, task: Regression, rows: int) -> Tensor:
+def _numbers(labels: Given, task: Regression, rows: int, what: str) -> Tensor:
     count = len(task.outputs)
     fitting = ((rows,), (rows, 1)) if count == 1 else ((rows, count),)
     if not isinstance(labels, Tensor) or labels.shape not in fitting:
         raise ShapeError(
-            f"labels are {_found(labels)}, expected {fitting[0]}: the right {', '.join(task.outputs)} of each of "
-            f"{rows} inputs" + "; write torch.as_tensor(labels)" * (not isinstance(labels, Tensor))
+            f"{what} are {_found(labels)}, expected {fitting[0]}: the right {', '.join(task.outputs)} of each of "
+            f"{rows} inputs" + f"; write torch.as_tensor({what})" * (not isinstance(labels, Tensor))
         )
     if labels.is_complex() or labels.dtype == torch.bool:
-        raise DataError(f"labels are {labels.dtype}, expected decimal numbers; write labels.float()")
+        raise DataError(f"{what} are {labels.dtype}, expected decimal numbers; write {what}.float()")
     labels = labels.detach()
     labels = labels if labels.is_floating_point() else labels.to(torch.get_default_dtype())
     if not bool(labels.isfinite().all()):
-        raise DataError(f"labels hold NaN or infinity in {int((~labels.isfinite()).sum())} places; drop those rows")
+        raise DataError(f"{what} hold NaN or infinity in {int((~labels.isfinite()).sum())} places; drop those rows")
     return labels.reshape(fitting[0])
 
 
-def _whole(labels: Tensor, count: int) -> Tensor:
+def _indices(labels: Given, rows: int, count: int, what: str) -> Tensor:
+    if not isinstance(labels, Tensor) or labels.shape != (rows,):
+        raise ShapeError(
+            f"{what} are {_found(labels)}, expected one class index for each of {rows} inputs"
+            f"{label_remedy(labels, rows).replace('labels', what)}"
+        )
+    return _whole(labels, count, what)
+
+
+def _whole(labels: Tensor, count: int, what: str) -> Tensor:
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
-        raise DataError(f"labels are {labels.dtype}, expected class indices (integers); write labels.long()")
+        raise DataError(f"{what} are {labels.dtype}, expected class indices (integers); write {what}.long()")
     labels = labels.detach().long()
     if not bool(((labels >= 0) & (labels < count)).all()):
         raise DataError(
-            f"labels span {int(labels.min())} to {int(labels.max())}, expected 0 to {count - 1} for {count} classes"
+            f"{what} span {int(labels.min())} to {int(labels.max())}, expected 0 to {count - 1} for {count} classes"
         )
     return labels
 
 
-def _found(labels: Given) -> str:
-    return str(tuple(labels.shape)) if isinstance(labels, Tensor) else type(labels).__name__
+def _found(labels: Given, *, values: bool = False) -> str:
+    if not isinstance(labels, Tensor):
+        return type(labels).__name__
+    if values and labels.ndim == 1 and labels.numel():
+        return f"{labels.dtype} from {labels.min().item():.4g} to {labels.max().item():.4g}"
+    return str(tuple(labels.shape))

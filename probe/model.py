@@ -262,7 +262,7 @@ class Model:
 
     def check_targets(self, targets: Given, inputs: Inputs) -> Targets:
         """The outputs that are explained on the model's device, after checking that each is one."""
-        return check_targets(targets, len(inputs), prod(self._outputs(inputs))).to(self.device)
+        return check_targets(targets, len(inputs), prod(self._outputs(inputs)), self.task).to(self.device)
 
     def targets(self, inputs: Inputs) -> Targets:
         """The output of each of the checked inputs that is explained unless somebody names another."""

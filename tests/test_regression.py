@@ -13,7 +13,7 @@ from probe.audit import plan_from, run, verify
 from probe.audit.pairing import compare
 from probe.errors import DataError, RangeError, ShapeError, Unsupported
 from probe.explainers import IntegratedGradients, KernelShap, Saliency
-from probe.goals import Shift
+from probe.goals import Shift, Targeted
 from probe.metrics import Accuracy, CalibrationError, Completeness, Deletion, MeanAbsoluteError, RSquared
 from probe.report import render
 
@@ -233,3 +233,25 @@ def test_a_regression_without_a_tolerance_is_audited_but_for_attacks(audited, tm
     assert "a regression without a tolerance has no wrong answers; name one" in attack.note
     assert "The answers explain" in render(bare)
     verify(bare.folder)
+
+
+@pytest.mark.parametrize(("targets", "message"), [
+    (torch.tensor([7.0, 8.0]), r"targets are torch.float32 from 7 to 8, expected for each of 2 inputs the number of "
+     r"the output that is explained: 0 \(price\); they are no values of it: leave targets out to explain price"),
+    (torch.tensor([7, 7]), "targets are torch.int64 from 7 to 7, expected for each of 2 inputs the number"),
+    (torch.tensor([torch.nan, 0.0]), "targets are torch.float32 from nan to nan, expected for each"),
+    (torch.zeros(3).long(), "targets are torch.int64 from 0 to 0, expected for each of 2 inputs"),
+    ([0, 0], "targets are list, expected for each"),
+])  # fmt: skip
+def test_targets_of_a_regression_are_outputs_and_no_values(targets, message):
+    with pytest.raises(DataError, match=message):
+        Saliency()(MODEL, X[:2], targets)
+    assert Saliency()(MODEL, X[:2], torch.tensor([0, 0])).targets.tolist() == [0, 0]
+
+
+def test_targets_of_an_attack_are_called_so():
+    attack = PGD(goal=Targeted(), eps=0.1, steps=1)
+    with pytest.raises(DataError, match="targets hold NaN or infinity in 1 places"):
+        attack(MODEL, X[:2], Y[:2], targets=torch.tensor([torch.nan, 1.0]))
+    with pytest.raises(ShapeError, match=r"targets are \(3,\), expected \(2,\): the right price"):
+        attack(MODEL, X[:2], Y[:2], targets=torch.ones(3))

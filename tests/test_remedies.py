@@ -223,7 +223,7 @@ def test_labels_of_another_kind_are_made_indices_as_the_error_says(labels):
     with pytest.raises((ShapeError, DataError)) as caught:
         Saliency()(MODEL, X, labels)
     code = str(caught.value).split("write ")[1].split(" where ")[0]
-    made = eval(code, {"torch": torch, "labels": labels})
+    made = eval(code, {"torch": torch, "labels": labels, "targets": labels})
     expected = (
         [1] * 10 if isinstance(labels, int) or (labels is not LABELS and getattr(labels, "ndim", 1) == 0) else LABELS
     )

@@ -37,6 +37,9 @@ class ModelSource(Section):
     threshold: float | tuple[float, ...] | None = param(
         None, "the probability from which the second of two classes is decided for, or of each label a list of them"
     )
+    tolerance: float | None = param(
+        None, "of a regression: an answer that is off by no more is right, in the unit of the label", low=0
+    )
     batch_size: int = param(0, "rows that go through the model together; 0: what suits the processor", low=0)
 
     def check(self) -> None:
@@ -53,6 +56,10 @@ class ModelSource(Section):
             foreign := [key for key in ("task", "outputs", "part") if getattr(self, key) not in ("", None)]
         ):
             raise PlanError(f"[model] has {foreign[0]}, which a network of the zoo says by itself; leave it out")
+        if self.tolerance is not None and not (self.zoo or self.task == "regression"):
+            raise PlanError(
+                '[model] has tolerance, which numbers have; say that it answers with them: task = "regression"'
+            )
         for cut in self.threshold if isinstance(self.threshold, tuple) else (self.threshold,):
             try:
                 Classification(threshold=cut)
@@ -76,7 +83,7 @@ class ModelSource(Section):
         if self.task == "regression":
             if self.outputs:
                 raise PlanError("[model] has outputs, which are of classes and labels; a regression has numbers")
-            return Regression(names) if names else Regression()
+            return Regression(names, self.tolerance) if names else Regression(tolerance=self.tolerance)
         kinds: dict[str, Any] = {"multilabel": MultiLabel, "places": Places}
         try:
             made: Task = kinds.get(self.task, Classification)(names, **settings)

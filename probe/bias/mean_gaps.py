@@ -14,10 +14,11 @@ from probe.bias.means import MEANS, Means
 from probe.bias.power import POWER
 from probe.bias.proportions import holm
 from probe.bias.settings import Settings
-from probe.bias.validation import Floats
+from probe.bias.validation import Floats, Ints
 from probe.formatting import number
 
 SHUFFLES = 999  # permutations of group membership
+SHUFFLED = 400_000  # rows whose groups are drawn at once
 SIMULATED = 400  # samples that a chance to pass rests on
 
 
@@ -87,17 +88,24 @@ def permutation_p(means: Means, draws: int, seed: int) -> float:
     spread = means.spread
     kept = np.isin(spread.codes, means.at)
     values, codes = spread.values[kept], np.searchsorted(means.at, spread.codes[kept])
-    a, b = pairs(len(means.names))
-    unit = np.sqrt(1 / means.trials[a] + 1 / means.trials[b])
-
-    def widest(group: Any) -> float:
-        shuffled = np.bincount(group, values, len(means.names)) / means.trials
-        return float((np.abs(shuffled[a] - shuffled[b]) / unit).max())
-
-    generator, seen = np.random.default_rng(seed), widest(codes)
+    generator, found = np.random.default_rng(seed), []
+    step = max(1, SHUFFLED // max(len(codes), 1))
+    for start in range(0, draws, step):
+        rows = min(step, draws - start)
+        shuffled = generator.permuted(np.tile(codes, (rows, 1)), axis=1)
+        found.append(_widest(shuffled, values, means.trials))
     # The slack keeps draws equal to the observed groups from losing to rounding.
-    slack = 1e-9 * float(np.abs(values).max(initial=0.0))
-    return (1 + sum(widest(generator.permutation(codes)) >= seen - slack for _ in range(draws))) / (1 + draws)
+    seen = _widest(codes[None], values, means.trials)[0] - 1e-9 * float(np.abs(values).max(initial=0.0))
+    return (1 + int((np.concatenate(found) >= seen).sum())) / (1 + draws)
+
+
+def _widest(codes: Ints, values: Floats, sizes: Ints) -> Floats:
+    """Of each row of groups the widest gap between means, in units of what the sizes of the two let them differ by."""
+    a, b = pairs(len(sizes))
+    place = codes + len(sizes) * np.arange(len(codes))[:, None]
+    sums = np.bincount(place.ravel(), np.tile(values, len(codes)), len(codes) * len(sizes))
+    means = sums.reshape(len(codes), len(sizes)) / sizes
+    return np.asarray((np.abs(means[:, a] - means[:, b]) / np.sqrt(1 / sizes[a] + 1 / sizes[b])).max(1))
 
 
 def describe(table: Table, every: Sequence[tuple[str, Means]], labels: Floats | None, level: float) -> pd.DataFrame:

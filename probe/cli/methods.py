@@ -104,6 +104,7 @@ def attack(
 ) -> None:
     """Attack a model, and say how much of its accuracy is left."""
     from probe.cli.sources import one_answer
+    from probe.goals import Shift
     from probe.metrics import Accuracy, ExactMatch, RobustAccuracy
 
     model, data = _open(name, plan, allow_code, device)
@@ -113,6 +114,9 @@ def attack(
     attacker = _build("attack", method, settings)
     result = attacker(model, part.inputs, part.labels)
     _save(result, out)
+    if not result.clean.task.judges or isinstance(attacker.goal, Shift):
+        _say_reached(result, attacker, len(part), seed, as_json=as_json)
+        return
     whole = ExactMatch().suits(result.clean)  # a row with several answers is right where all of them are
     clean, robust = (ExactMatch() if whole else Accuracy())(model, result.clean), RobustAccuracy()(model, result)
     right = (~result.clean.task.wrong(result.clean.logits, result.clean.labels)).cpu()
@@ -140,6 +144,25 @@ def attack(
         print_out(
             f"The attack could change {share(document['movable'])} of the {len(movable):,} inputs answered rightly"
         )
+
+
+def _say_reached(result: Any, attacker: Any, rows: int, seed: int, *, as_json: bool) -> None:
+    """How many answers reached a goal that is not about right and wrong, such as a shift, and how far they moved."""
+    from probe.statistics import proportion
+
+    found = proportion(result.success.cpu().numpy())
+    moved = (result.attacked.logits - result.clean.logits).abs().amax(-1).double().cpu().numpy()
+    document = {
+        "method": result.method.config(), "n": rows, "seed": seed, "reached": [found.value, found.low, found.high],
+        "mean_move": float(moved.mean()), "largest_move": float(moved.max()), "forward": result.cost.forward,
+        "backward": result.cost.backward,
+    }  # fmt: skip
+    if as_json:
+        emit_json(document)
+        return
+    print_out(f"{result.method} on {rows} rows (seed {seed})")
+    print_out(f"  goal reached: {estimate(found.value, found.low, found.high, 'share')} ({attacker.goal})")
+    print_out(f"  answers moved by {number(moved.mean())} on average, {number(moved.max())} at most, in their own unit")
 
 
 def _open(name: str, plan: Path | None = None, allow_code: bool = False, device: str = "") -> tuple[Any, Any]:

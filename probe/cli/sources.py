@@ -90,6 +90,12 @@ def open_both(plan: Plan, *, allow_code: bool = False, device: str = "") -> tupl
         data = replace(data, role=plan.data.role)
     if plan.model.threshold is not None:
         model = replace(model, task=model.task.short(threshold=plan.model.threshold))
+    if plan.model.zoo and plan.model.tolerance is not None:
+        if model.task.kind != "regression":
+            raise PlanError(
+                f"[model] has tolerance, which numbers have, and {model.name} answers otherwise; leave it out"
+            )
+        model = replace(model, task=model.task.short(tolerance=plan.model.tolerance))
     if plan.model.batch_size:
         model = replace(model, batch_size=plan.model.batch_size)
     if plan.model.only is not None:

@@ -61,7 +61,7 @@ class Aim:
                 "with Targeted from probe.goals"
             )
         if targets is not None:
-            targets = check_labels(targets, model.task, shape).to(model.device)
+            targets = check_labels(targets, model.task, shape, "targets").to(model.device)
         aims = goal.aims(model.task, clean.logits, targets)
         if aims is not None:
             aims = check_labels(aims, model.task, shape)
