@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import Page
 
+from probe.audit import reading
 from probe.text import visible
 from probe_dashboards import draw, state
 from probe_dashboards.screens import bias, certificates, evidence, instance, performance, robustness, summary, surveys
@@ -112,9 +113,9 @@ def _page(name: str, opened: runs.Opened | None, folder: Path) -> None:
 
 def _unfinished(opened: runs.Opened, top: DeltaGenerator) -> None:
     if not opened.bundle.complete:
-        ended = "was interrupted" if opened.bundle.manifest.status == "interrupted" else "was killed"
+        ended = reading.ended(opened.bundle.manifest.status)
         top.warning(
-            f"**This audit is not complete**: it {ended}. What is here was "
+            f"**This audit is not complete**: it was {ended}. What is here was "
             "measured; what is missing was not. Run the same command again to continue it.",
             icon=":material/hourglass_top:",
         )

@@ -56,6 +56,8 @@ def _compare_digest(given: str, result: Any) -> None:
 
 
 def _say_verified(result: Any, *, digest: bool, rerun: bool) -> None:
+    from probe.audit.reading import ended
+
     print_out(f"{result.name}: {result.files} files and {result.numbers:,} numbers verified.")
     print_out(
         f"digest {result.digest}\nevidence {result.evidence_digest} (without times: another honest run has the same)"
@@ -63,9 +65,9 @@ def _say_verified(result: Any, *, digest: bool, rerun: bool) -> None:
     if result.writer is not None:
         print_out(f"It is running: step {min(result.done + 1, result.planned)} of {result.planned}.")
     elif result.status != "complete":
-        ended = "interrupted" if result.status == "interrupted" else "killed"
         print_out(
-            f"It was {ended} after {result.done} of {result.planned} steps: run the same audit again to continue it."
+            f"It was {ended(result.status)} after {result.done} of {result.planned} steps: run the same audit again "
+            "to continue it."
         )
     if result.unlisted:
         more = " ..." * (len(result.unlisted) > 5)

@@ -169,6 +169,7 @@ def _start(
             "labels": [], "eps": list(eps),
         },
         "certify": {"sample": 100, "methods": [], "metrics": [], "eps": ["0.1", "0.25"]},
+        "search": {"sample": 100, "methods": [], "metrics": []},
         "survey": {"sample": 1000, "methods": []},
         "bias": {"groups": None, "positive": "", "min_group_size": 30, "order": 2, "merge_spellings": False},
         "bundle": {"inputs": "shown"},

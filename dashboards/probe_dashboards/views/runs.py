@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from probe.audit import Bundle, find, lock, read, verification, verify
+from probe.audit import Bundle, find, lock, read, reading, verification, verify
 from probe.audit.expected import expected_steps
 from probe.audit.manifest import Manifest
 from probe.errors import ProbeError
@@ -157,9 +157,7 @@ def check(folder: str | Path) -> Integrity:
 
 
 def _run(folder: Path, manifest: Manifest) -> Run:
-    status: str = manifest.status
-    if status == "running" and lock.writer(folder) is None:
-        status = "killed"
+    status = reading.ended(manifest.status, written=lock.writer(folder) is not None)
     ended = "" if status == "complete" else f" ({visible(status)})"
     number = state.run_id(folder.name, manifest.digest)
     return Run(number, str(folder), f"{visible(manifest.name)}{ended}")

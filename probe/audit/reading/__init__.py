@@ -38,7 +38,7 @@ from probe.audit.reading.groups import (
 )
 from probe.audit.reading.measured import Evidence, Measurement, evidence, measured, readings
 from probe.audit.reading.proofs import Certified, Proof, certificates, surveys
-from probe.audit.reading.steps import Missing, ended, missing, others, steps, unmade, waiting, why_empty
+from probe.audit.reading.steps import Missing, ended, missing, steps, unmade, waiting, why_empty
 from probe.audit.reading.subject import ASSUMED, favourable, origin, repeat
 from probe.audit.reading.verdict import tally, verdict
 
@@ -86,7 +86,6 @@ __all__ = [
     "movable",
     "of_numbers",
     "origin",
-    "others",
     "rates",
     "readings",
     "register",

@@ -7,7 +7,6 @@ from probe.audit.expected import planned
 from probe.audit.manifest import Manifest, StepRecord
 from probe.finding import Finding
 
-KINDS = ("predictions", "instances", "explainer", "attack", "certificate", "survey")  # that pages know by themselves
 NEVER_BEGUN = "the audit ended before this step"
 
 
@@ -23,11 +22,6 @@ class Missing(NamedTuple):
 def steps(manifest: Manifest, kind: str) -> list[StepRecord]:
     """The steps of a kind that were done."""
     return [step for step in manifest.steps if step.kind == kind and step.done]
-
-
-def others(manifest: Manifest) -> list[StepRecord]:
-    """The steps of a kind that no page knows by itself."""
-    return [step for step in manifest.steps if step.kind not in KINDS]
 
 
 def waiting(manifest: Manifest) -> list[str]:
@@ -69,9 +63,9 @@ def unmade(bundle: Bundle, kind: str) -> list[Missing]:
     return missing if found else [Missing("", f"{kind}s", "not run", "the plan names none")]
 
 
-def ended(status: str, *, written: bool) -> str:
-    """How an audit ended: complete, interrupted or killed; running where a process writes it at this moment."""
-    return "running" if written else {"running": "killed"}.get(status, status)
+def ended(status: str, *, written: bool = False) -> str:
+    """How an audit ended: complete, interrupted, or killed where it says that it runs and no process writes it."""
+    return "killed" if status == "running" and not written else status
 
 
 def _unmeasured(finding: Finding) -> bool:
