@@ -22,11 +22,11 @@ class GradArgmax(Attack):
 
     Graphs are (nodes, nodes or more), beginning with the adjacency of undirected edges that are 0 or 1. To first order
     a flip of edge a raises the loss by (1 - 2a) times the gradient in the edge's two places. The flips with the highest
-    rise are tried on the model and the best of them is kept, also where the loss falls, as a later one may make up for
-    it; with candidates=1 this is the paper's attack. No edge is flipped twice.
+    rise are tried on the model and the best of them is kept, even where it lowers the loss, because a later one may
+    raise it again; with candidates=1 this is the paper's attack. No edge is flipped twice.
 
-    The loss is the log-odds of an error. Nothing is random. A flipped edge can make a graph something else: what falls
-    here is not always an error of the model.
+    The loss is the log-odds of an error. Nothing is random. A flipped edge can change the true class of a graph, so a
+    success is not always an error of the model.
 
     Raises:
         Unsupported: if the space's form is not graph.

@@ -59,9 +59,9 @@ class FGSM(_GradientAttack):
 class PGD(_GradientAttack):
     """Steps up the loss, projected back onto the ball (Madry et al. 2018, arXiv:1706.06083).
 
-    Each example controls its own step, which after the first is at most .3 radii and halves when its loss has stopped
-    rising (after arXiv:2003.01690), and keeps its best point. An example that has reached the goal is dropped from the
-    batch, so strength costs time only where it is needed.
+    Each example has its own step length: at most .3 radii after the first step, and halved when its loss has stopped
+    rising (after arXiv:2003.01690). The best point of each example is kept. Examples that have reached the goal are
+    dropped from the batch.
 
     >>> import torch
     >>> from probe import Model
@@ -90,7 +90,7 @@ class PGD(_GradientAttack):
         best_loss = torch.full_like(aim.budget, -torch.inf)
         for restart in range(self.restarts):
             origin, part = inputs[remaining], aim[remaining]
-            # One start for all examples, so that an answer does not depend on its neighbours.
+            # All examples share one random start, so that a result does not depend on the rest of the batch.
             start = origin
             if restart > 0:
                 away = norm.uniform(wide(inputs[0]), source)
@@ -122,7 +122,7 @@ class PGD(_GradientAttack):
             state.ascend(space, norm, gradient)
         loss, reached = state.aim.ask(state.x)
         state.update_best(loss)
-        # With more than two classes the highest loss need not be an error, and an error need not have it.
+        # With more than two classes the point with the highest loss need not be misclassified, and the other way round.
         found[state.row] = torch.where(column(reached, state.x), state.x, state.best)
         highest[state.row], successful[state.row] = torch.where(reached, loss, state.best_loss), reached
         return found, highest, successful
@@ -141,7 +141,7 @@ class _State:
     length: Tensor  # of the next step, in the unit of the space's scale
     stale: Tensor  # steps since the last new best
 
-    patience: ClassVar[int] = 4  # stale steps after which the step halves and the climb resumes from the best point
+    patience: ClassVar[int] = 4  # stale steps after which the step is halved and the search goes on from the best point
 
     @classmethod
     def at(cls, start: Tensor, origin: Tensor, aim: Aim, step: float) -> "_State":
@@ -167,8 +167,8 @@ class _State:
         change = (wide(self.x) - origin) / space.scale_of(origin) + column(self.length, self.x) * norm.steepest(
             gradient
         )
-        # The gradient at hand is that of x, so an example that returns to its best point steps on from there next time.
-        # A step across the ball is for its far side; as a stride it would only swing between the walls.
+        # The gradient is that of x, so an example that returns to its best point takes its next step from there.
+        # The first step may cross the ball; steps of that length would only move from side to side.
         self.length = torch.minimum(self.length, (LATER * radius).to(self.length.dtype))
         self.x = torch.where(column(stalled, self.x), self.best, place(space, self.origin, change, norm.p, radius))
 

@@ -15,10 +15,10 @@ Candidates = Callable[[Tensor, Tensor, Aim], Tensor]
 
 
 def greedy_search(inputs: Inputs, aim: Aim, candidates: Candidates) -> Inputs:
-    """The best inputs on a way of as many changes as the budget has.
+    """The best inputs found by as many changes as the budget allows.
 
-    Each change is the best of those that are proposed, also where the loss falls, as a later one may make up for it (a
-    beam of one). An example that has reached the goal changes no more.
+    In each step the best candidate is taken, even where it lowers the loss, because a later change may raise it again
+    (beam search with a beam of one). An example that has reached the goal is not changed any further.
     """
     best, (highest, _) = inputs.clone(), aim.ask(inputs)
     current, remaining = inputs.clone(), parted(aim.budget >= 1)[1]
@@ -37,7 +37,7 @@ def greedy_search(inputs: Inputs, aim: Aim, candidates: Candidates) -> Inputs:
 def _best(tried: Tensor, aim: Aim) -> tuple[Inputs, PerExample, Bool[Tensor, " batch"]]:
     """Of the candidates of each example one that reaches the goal, else the one with the highest loss."""
     loss, reached = (told.view(tried.shape[:2]) for told in aim.repeated(tried.shape[1]).ask(tried.flatten(0, 1)))
-    # With more than two classes the highest loss need not be an error.
+    # With more than two classes the candidate with the highest loss need not be misclassified.
     best = torch.where(reached, torch.inf, loss).argmax(1, keepdim=True)
     found = tried.take_along_dim(column(best, tried), 1)[:, 0]
     return found, loss.gather(1, best)[:, 0], reached.gather(1, best)[:, 0]

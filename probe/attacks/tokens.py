@@ -27,12 +27,12 @@ class HotFlip(Attack):
     """The words whose replacement raises the loss most, one after another (Ebrahimi et al. 2018, arXiv:1712.06751).
 
     To first order, word v in the place of w raises the loss by g . (e(v) - e(w)), with g the gradient by the embedding
-    at that place. The replacements with the highest rise are tried on the model and the best of them is kept (a beam
-    of one), also where the loss falls, as a later one may make up for it. The answer is the best text on the way. No
-    place is changed twice, and special words (absent, unknown) neither go nor come.
+    at that place. The replacements with the highest rise are tried on the model and the best of them is kept, even
+    where it lowers the loss, because a later one may raise it again (a beam of one). The result is the best text that
+    was tried. No place is changed twice, and special words (absent, unknown) are neither replaced nor inserted.
 
-    The loss is the log-odds of an error. Nothing is random. The words that fit grammar or sense are not told apart from
-    others: what falls here may not read as a person would write it.
+    The loss is the log-odds of an error. Nothing is random. Grammar and meaning are not checked: a text that fools the
+    model may not be one that a person would write.
 
     >>> import torch
     >>> from probe import Model, Space

@@ -37,14 +37,14 @@ _ENTRIES = 2**22  # of normal matrices that are solved together, 32 MiB
 class KernelShap(Explainer):
     """Each feature's mean contribution over all orders in which features can appear (arXiv:1705.07874).
 
-    A coalition of features is worth the output averaged over all rows of the space's reference, which stand in for the
-    absent ones. Values are in output units and sum to output(input) - mean output(references).
+    The value of a coalition of features is the output averaged over all rows of the space's reference (the background),
+    which fill in the absent features. Values are in output units and sum to output(input) - mean output(references).
 
     The answer is exact where there are at most `coalitions` besides the empty and the full one: for 12 features at the
     default. Otherwise it is an estimate from coalitions drawn in complementary pairs (arXiv:2012.01536), spread over
     the sizes by the square root of the Shapley kernel, halfway between sampling by the kernel and by leverage
     (arXiv:2410.01917). All examples share one draw. A feature that equals its reference gets exactly 0.
-    Masked rows that are alike are asked once.
+    Identical masked rows are evaluated once.
 
     Raises:
         RangeError: if there are fewer coalitions than two per feature.

@@ -26,12 +26,12 @@ class Lime(Explainer):
     """Slopes of a weighted ridge regression of the output on which features are present (arXiv:1602.04938).
 
     This is the image variant of the `lime` package, applied to any features: each is present with probability 1/2, the
-    first sample is the input itself, closeness is exp(-distance^2 / width^2)^(1/2) of the cosine distance to it, and
-    all features are kept. Absent features are shown by the space's reference, averaged over its rows. Where there
-    are no more than `samples` coalitions, each is evaluated once and counts as often as it would be drawn on average:
-    the answer is the limit of the drawn ones, and nothing is random. A feature that equals its reference, such as an
-    absent word, gets exactly 0 and takes no part in the distance. Masked rows that are alike are asked once; at most
-    `samples` times the reference's rows are.
+    first sample is the input itself, the kernel weight is exp(-distance^2 / width^2)^(1/2) of the cosine distance to
+    it, and all features are kept. Absent features are shown by the space's reference, averaged over its rows. Where
+    there are no more than `samples` coalitions, each is evaluated once and counts as often as it would be drawn on
+    average: the result is the limit of the sampled ones, and nothing is random. A feature that equals its reference,
+    such as an absent word, gets exactly 0 and is left out of the distance. Identical masked rows are evaluated once; at
+    most `samples` times the reference's rows are.
 
     Values are in output units per feature. They do not add up to the output.
 
@@ -76,7 +76,7 @@ def lime_masks(features: int, samples: int, seed: int) -> Presence:
 
 
 def kernel_weights(masks: Presence, active: Active, width: float) -> Weights:
-    """Weight of each coalition for each example, in [0, 1]: 1 where all features that take part are present."""
+    """Weight of each coalition for each example, in [0, 1]: 1 where all active features are present."""
     part = active.double()
     # The cosine between a 0/1 vector and the ones is the root of its share of ones.
     distance = 1 - (part @ masks.double().T / part.sum(1, keepdim=True).clamp(min=1)).sqrt()
@@ -84,7 +84,7 @@ def kernel_weights(masks: Presence, active: Active, width: float) -> Weights:
 
 
 def ridge_slopes(masks: Presence, weights: Weights, values: Values, ridge: float, active: Active) -> PerFeature:
-    """Slopes of each example's weighted ridge regression with a free intercept; 0 for what takes no part."""
+    """Slopes of each example's weighted ridge regression with a free intercept; 0 for inactive features."""
     share = weights / weights.sum(1, keepdim=True)
     present = masks.double()
     present = present - (share @ present)[:, None]

@@ -70,7 +70,7 @@ class _Curve(Metric[Attribution]):
         own = importance.masked_fill(~active, -torch.inf).argsort(dim=1, descending=True, stable=True)
         source = generator(self.seed, torch.device("cpu"))
         noise = torch.rand((self.random_orders + 1) // 2, importance.shape[1], generator=source, dtype=torch.float64)
-        # Each order goes with its reverse: what one gains early the other gains late, so that few give a steady mean.
+        # Each order is paired with its reverse (antithetic sampling), so that few orders give a stable mean.
         noise = torch.cat([noise, -noise])[: self.random_orders]
         random = noise.expand(len(own), -1, -1).masked_fill(~active[:, None], torch.inf).argsort(2)
         return torch.cat([own[:, None], random], dim=1)
@@ -91,8 +91,8 @@ class Deletion(_Curve):
     output over the share of features replaced, by the trapezoid rule, for the attribution's order and averaged over
     random orders. The output is the one that was explained, unless `output` names another. The value is random minus
     own, in output units, within [-1, 1] for probabilities; higher is better, and 0 is no better than a random order.
-    Features that equal the mean reference, such as absent words and the black around an image, are in no order: to know
-    which they are is no merit of an explanation.
+    Features that equal the mean reference, such as absent words and the black around an image, are left out: finding
+    them is no merit of an explanation.
 
     >>> import torch
     >>> from probe import Model, Space
