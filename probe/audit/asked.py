@@ -21,7 +21,7 @@ METRICS: Mapping[str, tuple[str, ...]] = {  # of each section of a plan, where i
     "explain": USUAL[Attribution],
     "attack": USUAL[Perturbation],
     "certify": USUAL[Certification],
-    "search": ("validity", "changed_features"),
+    "search": USUAL[Counterfactuals],
 }
 ALWAYS = {"attack": "robust_accuracy", "certify": "certified_accuracy", "search": "validity"}  # what these are for
 READ: Mapping[str, type[Any]] = {  # what the metrics of a section measure

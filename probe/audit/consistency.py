@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from probe.audit.bundle import Bundle
 from probe.audit.expected import Planned, metrics_of, planned
 from probe.audit.lenses.common import Answers
-from probe.audit.manifest import StepRecord
+from probe.audit.manifest import StepRecord, tells_inputs
 from probe.audit.readings import evidence_of
 from probe.errors import IntegrityError
 from probe.goals import Flip, LeastLikely, Margin, Shift, Targeted, Untargeted
@@ -65,6 +65,9 @@ def check_arrays(bundle: Bundle) -> None:
     _check_measured(stored["predictions"], answers)
     for step in done:
         name, arrays = step.name, stored[step.name]
+        shape, keeps = bundle.manifest.data.shape, bundle.manifest.plan.keeps_inputs
+        told = [part for part, array in arrays.items() if tells_inputs(part, array, shape)]
+        _expect(keeps or not told, name, "it holds inputs, and the plan has none kept")
         if step.kind == "instances":
             _check_instances(bundle, arrays, answers)
         elif step.kind == "explainer":
@@ -162,8 +165,10 @@ def _check_instances(bundle: Bundle, arrays: Arrays, answers: _Rows) -> None:
     data, rows = bundle.manifest.data, arrays["rows"]
     _check_rows("instances", rows, len(answers.labels))
     _check_drawn("instances", len(rows), bundle.manifest.plan.explain.sample, len(answers.labels))
-    if _keeps(bundle, "instances", arrays, "inputs", "described"):
+    if bundle.manifest.plan.keeps_inputs:
         _check_form("instances", arrays["inputs"], (len(rows), *data.shape))
+    elif "features" not in arrays:
+        return
     features = _features(bundle, arrays)
     each = features.size == len(rows) * prod(data.shape) and features.ndim > len(data.shape)
     fits = each or features.size == prod(data.shape)
@@ -182,7 +187,7 @@ def _check_explanation(bundle: Bundle, name: str, arrays: Arrays, instances: Arr
     by_feature = arrays["by_feature"]
     _check_form(name, by_feature, (len(rows), len(data.features)))
     _expect(bool(np.isfinite(by_feature).all()), name, "its values hold NaN or infinity")
-    if not _keeps(bundle, name, arrays, "values"):
+    if not bundle.manifest.plan.keeps_inputs:
         return
     values = arrays["values"]
     _check_form(name, values, (len(rows), *data.shape))
@@ -223,7 +228,7 @@ def _check_attack(bundle: Bundle, name: str, arrays: Arrays, answers: _Rows) -> 
         _check_form(name, arrays["probability"], off.shape)
         within = (arrays["probability"] >= 0) & (arrays["probability"] <= 1 + TIE)
         _expect(bool(within.all()), name, "its probabilities are not between 0 and 1")
-    if not _keeps(bundle, name, arrays, "inputs", "shown", "moved", "before", "after"):
+    if not manifest.plan.keeps_inputs:
         return
     kept = len(arrays["inputs"])
     _expect(kept <= len(rows), name, "it keeps more inputs than it attacked")
@@ -272,6 +277,8 @@ def _check_search(bundle: Bundle, step: StepRecord, arrays: Arrays, answers: _Ro
     for metric, expected in (("validity", arrays["reached"].any(1)), ("changed_features", arrays["changed"].mean(1))):
         seen = arrays.get(evidence_of(metric))
         _expect(seen is None or bool(np.allclose(seen, expected)), name, f"{metric} is not what its arrays say")
+    if not bundle.manifest.plan.keeps_inputs:
+        return
     kept = len(arrays["inputs"])
     _check_form(name, arrays["inputs"], (kept, *bundle.manifest.data.shape))
     _check_form(name, arrays["candidates"], (kept, count, *bundle.manifest.data.shape))
@@ -349,13 +356,6 @@ def _same(one: Any, other: Any) -> bool:
         return isclose(float(fraction(str(one))), float(fraction(str(other))), rel_tol=1e-9)
     except (ValueError, ArithmeticError):
         return bool(one == other)
-
-
-def _keeps(bundle: Bundle, name: str, arrays: Arrays, *parts: str) -> bool:
-    """Whether the plan has rows of inputs kept; where it has none, none of these arrays may be there."""
-    keeps = bundle.manifest.plan.keeps_inputs
-    _expect(keeps or not {*parts} & {*arrays}, name, "it holds inputs, and the plan has none kept")
-    return keeps
 
 
 def _features(bundle: Bundle, instances: Arrays) -> Array:

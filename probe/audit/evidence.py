@@ -69,7 +69,7 @@ def steps(plan: Plan, model: Model, data: Dataset) -> Iterator[Step]:
     yield _predictions(next(coming), plan, model, data)
     if plan.explain.methods and plan.explain.sample:
         rows = data.draw(plan.explain.sample, plan.seed)
-        yield Step(next(coming), {}, len(rows), lambda advance: _instances(plan, model, data, rows, advance))
+        yield Step(next(coming), {}, len(rows), lambda advance: _instances(model, data, rows, advance))
         memory = Memory()
         for explainer in plan.explainers():
             yield _explain(next(coming), explainer, plan, model, (data, rows, memory))
@@ -145,18 +145,15 @@ def _predictions(step: Planned, plan: Plan, model: Model, data: Dataset) -> Step
     return Step(step, {}, len(data), work, readings)
 
 
-def _instances(plan: Plan, model: Model, data: Dataset, rows: Tensor, advance: Advance) -> Arrays:
+def _instances(model: Model, data: Dataset, rows: Tensor, advance: Advance) -> Arrays:
     few = data[rows]
     model, inputs = of_examples(model, few), few.inputs
     advance(len(rows))
-    arrays = {"rows": to_numpy(rows)}
+    arrays = {"rows": to_numpy(rows), "inputs": to_numpy(inputs)}
     owner = model.space.features
     if owner is not None:
         # With them values by feature follow from values, and a figure can colour a group of pixels by its value.
         arrays["features"] = to_numpy(owner)
-    if not plan.keeps_inputs:
-        return arrays
-    arrays["inputs"] = to_numpy(inputs)
     told = model.space.form_of(inputs).told
     return arrays | ({"described": np.array(model.space.describe(inputs))} if told else {})
 
@@ -182,10 +179,9 @@ def _explain(
         stored = {
             "rows": to_numpy(rows),
             "targets": to_numpy(targets),
+            "values": to_numpy(attribution.values.float()),
             "by_feature": to_numpy(_padded(whose.space.by_feature(attribution.values.float()), model.space)),
         }
-        if plan.keeps_inputs:  # values by coordinate tell the category of a row, and draw its picture
-            stored["values"] = to_numpy(attribution.values.float())
         return stored | measure(plan.metrics("explain"), whose, attribution, readings, memory)
 
     config, caption = as_written(explainer.config()), explainer.captioned(explainer.output)
@@ -209,7 +205,7 @@ def _attack(step: Planned, attack: Attack, plan: Plan, model: Model, drawn: tupl
             "probability": to_numpy(torch.stack([torch.where(f, found.sure, found.sure_before) for f in at]))
         }  # fmt: skip
         return (
-            (_shown(model, data[rows[:SHOWN]], found.points[:SHOWN], at) if plan.keeps_inputs else {})
+            _shown(model, data[rows[:SHOWN]], found.points[:SHOWN], at)
             | sure
             | measured
             | {

@@ -14,6 +14,8 @@ from probe.finding import Finding
 from probe.task import Task, from_json
 
 SCHEMA = 2
+# The arrays that tell cells or pixels of a row; values by coordinate tell its category, and draw its picture.
+OF_INPUTS = frozenset({"inputs", "described", "values", "shown", "moved", "before", "after", "candidates"})
 
 Config = Mapping[str, Any]  # a method by its name, with settings
 
@@ -262,3 +264,11 @@ def read_manifest(data: bytes, shown: str) -> Manifest:
     if data != dump(manifest.to_json()):
         raise IntegrityError(f"{shown} is not written as an audit writes it, though it says the same")
     return manifest
+
+
+def tells_inputs(name: str, array: Any, shape: tuple[int, ...]) -> bool:
+    """Whether an array of a bundle tells cells or pixels of rows; `shape` is that of an input.
+
+    Features of each row are the outlines of what is in its picture.
+    """
+    return name in OF_INPUTS or (name == "features" and array.ndim > len(shape))

@@ -21,7 +21,7 @@ from probe.audit.consistency import check_arrays, check_steps
 from probe.audit.evidence import Step, steps
 from probe.audit.expected import expected_steps
 from probe.audit.files import leftovers
-from probe.audit.manifest import DataRecord, Manifest, ModelRecord, StepRecord, TrainingRecord
+from probe.audit.manifest import DataRecord, Manifest, ModelRecord, StepRecord, TrainingRecord, tells_inputs
 from probe.audit.plan import Plan, record_of
 from probe.audit.readings import Reading
 from probe.audit.strict import plain
@@ -271,7 +271,9 @@ class _Shelf:
         return any(done.name == step.name for done in self.bundle.manifest.steps)
 
     def keep(self, step: Step, made: Arrays) -> None:
-        self.bundle.write_arrays(step.name, made)
+        shape = self.bundle.manifest.data.shape
+        kept = {name: array for name, array in made.items() if self._quotes or not tells_inputs(name, array, shape)}
+        self.bundle.write_arrays(step.name, kept)
 
     def ended(self, step: Step, how: Ended) -> None:
         record = StepRecord(

@@ -10,7 +10,17 @@ from typing import Any, get_args
 
 from torch import Tensor
 
-from probe.contracts import Attack, Certificate, Explainer, Metric, Survey, of_any_examples, of_examples, predict
+from probe.contracts import (
+    Attack,
+    Certificate,
+    Counterfactual,
+    Explainer,
+    Metric,
+    Survey,
+    of_any_examples,
+    of_examples,
+    predict,
+)
 from probe.dataset import Dataset
 from probe.errors import DataError, ProbeError, RangeError, is_out_of_memory
 from probe.method import Method
@@ -18,7 +28,7 @@ from probe.model import Model
 from probe.numbers import exact
 from probe.outcomes import Certification, Examination
 from probe.registry import discover
-from probe.results import Attribution, Perturbation, Prediction, Scores
+from probe.results import Attribution, Counterfactuals, Perturbation, Prediction, Scores
 from probe.study.batches import whole
 from probe.study.record import Measured, Record
 from probe.study.steps import Advance
@@ -29,6 +39,7 @@ USUAL: Mapping[type, tuple[str, ...]] = {
     Attribution: ("deletion", "insertion", "completeness"),
     Perturbation: ("robust_accuracy",),
     Certification: ("certified_accuracy",),
+    Counterfactuals: ("validity", "changed_features"),
 }
 
 
@@ -169,8 +180,8 @@ def _check_kind(method: Any) -> None:
         raise DataError(f"methods holds the class {method.__name__}; write {method.__name__}()")
     if not isinstance(method, tuple(_ASKED)):
         raise DataError(
-            f"methods holds {str(method)!r:.80}, expected explainers, attacks, certificates, surveys or metrics of "
-            "answers, such as PGD(steps=40)"
+            f"methods holds {str(method)!r:.80}, expected explainers, attacks, certificates, counterfactuals, "
+            "surveys or metrics of answers, such as PGD(steps=40)"
         )
     if isinstance(method, Metric) and Prediction not in _kinds(method):
         raise DataError(f"{method} measures what a method returns; write metrics=[{method}]")
@@ -262,6 +273,15 @@ def _attacked(method: Attack, subject: Subject, advance: Advance) -> Perturbatio
     )
 
 
+def _searched(method: Counterfactual, subject: Subject, advance: Advance) -> Counterfactuals:
+    inputs, targets = subject.data.inputs, subject.targets if method.goal.aimed else None
+    return _in_batches(
+        lambda rows: method(subject.model, inputs[rows], targets=None if targets is None else targets[rows]),
+        subject,
+        advance,
+    )
+
+
 def _certified(method: Certificate, subject: Subject, advance: Advance) -> Certification:
     data = subject.data
     return _in_batches(lambda rows: method(subject.model, data.inputs[rows], data.labels[rows]), subject, advance)
@@ -278,7 +298,13 @@ _ASKED: Mapping[type, Callable[[Any, Subject, Advance], Any]] = {
     Explainer: _explained,
     Attack: _attacked,
     Certificate: _certified,
+    Counterfactual: _searched,
     Survey: _at_once,
     Metric: lambda method, subject, advance: _at_once(predict, subject, advance),
 }
-_GIVES: Mapping[type, type] = {Explainer: Attribution, Attack: Perturbation, Certificate: Certification}
+_GIVES: Mapping[type, type] = {
+    Explainer: Attribution,
+    Attack: Perturbation,
+    Certificate: Certification,
+    Counterfactual: Counterfactuals,
+}

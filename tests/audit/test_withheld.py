@@ -27,6 +27,7 @@ PARTS = {
     "explain": {"sample": 6, "methods": ["input_x_gradient", "kernel_shap"]},
     "attack": {"sample": 10},
     "certify": {"sample": 4, "methods": [{"method": "randomized_smoothing", "draws": 20, "chosen": 5}]},
+    "search": {"sample": 4, "methods": ["nearest_reference"]},
     "survey": {"sample": 20, "methods": ["permutation_importance"]},
 }
 

@@ -12,6 +12,7 @@ from torch import nn
 from probe import Dataset, Explainer, Metric, Model, Space, study, sweep
 from probe.attacks import DDN, FGSM, PGD
 from probe.certificates import RandomizedSmoothing
+from probe.counterfactuals import NearestReference
 from probe.errors import DataError, ExistsError, ForwardError, RangeError
 from probe.explainers import InputXGradient, IntegratedGradients, KernelShap
 from probe.goals import Custom, Targeted
@@ -58,6 +59,7 @@ def test_every_kind_of_method_stands_in_one_table(people):
         FGSM(),
         DDN(steps=5),
         RandomizedSmoothing(draws=50, chosen=10),
+        NearestReference(),
         PermutationImportance(),
         Accuracy(),
     ]
@@ -65,6 +67,7 @@ def test_every_kind_of_method_stands_in_one_table(people):
     assert list(found.loc["input_x_gradient"]["metric"]) == ["deletion", "insertion"]  # its values promise no sum
     assert list(found.loc["fgsm"]["eps"]) == list(found.loc["ddn"]["eps"]) == [0.05, 0.2]
     assert list(found.loc["randomized_smoothing"]["metric"]) == ["certified_accuracy"] * 2
+    assert list(found.loc["nearest_reference"]["metric"]) == ["validity", "changed_features"]
     assert list(found.loc["permutation_importance"]["item"]) == ["age", "hours", "job"]
     assert found.loc["accuracy"]["value"] == (model.predict(data.inputs) == data.labels).double().mean().item()
     assert found.loc["ddn"]["forwards"].nunique() == 1  # run once, read at each
@@ -198,7 +201,12 @@ def test_targets_are_explained_and_aimed_at(people):
     [
         ([], {}, DataError, "methods is empty; name one at least"),
         ([PGD], {}, DataError, r"the class PGD; write PGD\(\)"),
-        ([Targeted()], {}, DataError, "expected explainers, attacks, certificates, surveys or metrics"),
+        (
+            [Targeted()],
+            {},
+            DataError,
+            "expected explainers, attacks, certificates, counterfactuals, surveys or metrics",
+        ),
         (["pgd"], {}, DataError, "expected explainers"),
         ([Deletion()], {}, DataError, r"measures what a method returns; write metrics=\[Deletion"),
         ([InputXGradient()], {"eps": 0.1}, DataError, "no attack or certificate is among the methods; leave it out"),
