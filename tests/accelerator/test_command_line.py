@@ -55,6 +55,7 @@ def flat(document, where=""):
     return {f"{where} = {document}": 1.0}
 
 
+@pytest.mark.slow  # two audits, and one of them again
 def test_an_audit_on_the_device_is_that_of_the_cpu_and_is_verified_by_running_it_there_again(on, device, place):
     call("audit", *MINE, "--device", device.type, "--out", "there")
     assert set(on) == {device.type}

@@ -35,7 +35,7 @@ class OfTask(OwnLoss):
                 part = data[rows]
                 logits = self.task.logits(logits_of(network, part.inputs))
                 right.append(self.task.correct(logits, part.labels).double().flatten(1 if part.labels.ndim > 1 else 0))
-        return Evaluation(super().evaluate(network, data).loss, float(torch.cat(right).mean()))
+        return Evaluation(super().evaluate(network, data).loss, torch.cat(right).mean())
 
     def _errors(self, outputs: Tensor, labels: Tensor) -> Tensor:
         self.task.check(outputs)
