@@ -11,6 +11,7 @@ from probe import (
     Counterfactuals,
     Dataset,
     Model,
+    MultiLabel,
     Perturbation,
     Prediction,
     Regression,
@@ -47,9 +48,11 @@ def rows():
 
 
 def suited(metric, seed):
-    """A network whose answers a metric can be taken of: of three classes, of two, or a number."""
+    """A network whose answers a metric can be taken of: of three classes, of two, several labels, a number."""
     x = torch.zeros(2, 6)
-    for model in (network(seed), network(seed, 2), network(seed, 1, task=Regression(("price",)))):
+    several, number = MultiLabel(("a", "b", "c")), Regression(("price",))
+    others = network(seed, 3, task=several), network(seed, 1, task=number)
+    for model in (network(seed), network(seed, 2), *others):
         if metric.suits(result_for(metric.result_type(), model, x, model.predict(x))):
             return model
     raise AssertionError(f"no network suits {metric.name()}")
@@ -61,7 +64,8 @@ def wrong_now_and_then(model, rows):
     return (
         y + every_seventh.view(-1, *[1] * (y.ndim - 1))
         if model.task.kind == "regression"
-        else (y + every_seventh) % model.logits(rows[:1]).shape[1]
+        else (y + every_seventh.view(-1, *[1] * (y.ndim - 1)))
+        % (2 if model.task.kind == "multi-label" else model.logits(rows[:1]).shape[1])
     )
 
 
@@ -159,4 +163,6 @@ def test_an_audit_and_a_metric_reduce_the_same_evidence_to_the_same_number(name,
     for seed in (0, 5):
         own = reduction(metric.reduction, metric.config()).estimate(evidence, seed)
         assert own[:3] == (scores.value, *scores.interval(seed=seed))
-    assert isinstance(metric, Proportion) == (name in ("accuracy", "robust_accuracy", "certified_accuracy", "validity"))
+    assert isinstance(metric, Proportion) == (
+        name in ("accuracy", "robust_accuracy", "certified_accuracy", "validity", "exact_match")
+    )
