@@ -29,6 +29,9 @@ def train(
     task: Annotated[
         str, typer.Option(help="Of a CSV: whether the label names `classes` or is one of `numbers`; found out.")
     ] = "",
+    tolerance: Annotated[
+        float, typer.Option(min=0, help="Of numbers: an answer that is off by more is wrong, in the label's unit.")
+    ] = 0.0,
     missing: Annotated[
         list[str] | None, typer.Option(help="Of a CSV: a cell that means unknown, such as ?; an empty one always does.")
     ] = None,
@@ -70,7 +73,7 @@ def train(
         "--task": task,
         "--missing": missing,
     }
-    said |= {"--drop-missing": drop_missing, "--size": size, "--channels": channels}
+    said |= {"--drop-missing": drop_missing, "--tolerance": tolerance, "--size": size, "--channels": channels}
     if data is None and (given := [option for option, value in said.items() if value]):
         raise PlanError(f"{given[0]} says what --data is; give --data people.csv, or a folder of images")
     named = [argument for argument in arguments or () if "=" not in argument]
@@ -86,6 +89,7 @@ def train(
             groups=tuple(groups or ()),
             dropped=tuple(dropped or ()),
             task=task,
+            tolerance=tolerance,
             drop_missing=drop_missing,
             how=Reading(separator=separator, decimal=decimal, encoding=encoding, missing=tuple(missing or ())),
             size=size,

@@ -65,6 +65,13 @@ def test_labels_of_all_kinds_are_trained_on(trained, label, more, classes):
     assert (data.classes == ()) == isinstance(model.task, Regression)
 
 
+def test_a_tolerance_says_which_answers_are_wrong_so_that_a_regression_can_be_attacked(probe, trained):
+    card, _ = trained(table(label=lambda k, x: f"{100 * x:.1f}"), "--tolerance", "20")
+    assert zoo.load("trained/t").task == Regression(("y",), tolerance=20.0)
+    assert "accuracy" in card["metrics"]
+    probe("attack", "trained/t", "--method", "fgsm", "--sample", "4", "--json", code=0)
+
+
 def test_columns_that_tell_nothing_are_left_out_and_said_to_be(trained):
     text = table(id=lambda k: 1000 + k, name=lambda k: f"N. {k}", when=lambda k: f"2024-01-{k % 28 + 1:02}",
                  same=lambda k: "a", empty=lambda k: "", job=lambda k: "abc"[k % 3])  # fmt: skip
@@ -120,6 +127,7 @@ def test_semicolons_and_decimal_commas_are_read(trained):
     (table(), ("--drop", "y"), "--drop y: that is the label"),
     (table(), ("--group", "y"), "--group y: that is the label"),
     (table(), ("--task", "numbers"), "which is no number; give --task classes"),
+    (table(), ("--tolerance", "2"), "--tolerance is of numbers, and column 'y' of t.csv names classes"),
     (table(), ("--task", "ranks"), "--task ranks: a label names classes, or is one of numbers"),
     (table(label=lambda k, x: x), ("--arch", "ftt"), "give --arch mlp, or --task classes"),
     (table(rows=1), (), "one value"),

@@ -77,14 +77,16 @@ class OwnTable(Own):
     """A CSV file. Training rows are the reference of its space."""
 
     kind = "csv"
-    said = ("label", "groups", "features", "left_out", "numbers", "drop_missing", *WRITTEN)
+    said = ("label", "groups", "features", "left_out", "numbers", "tolerance", "drop_missing", *WRITTEN)
 
     @property
     def TASK(self) -> Task | None:  # named as in the modules of data sets
-        return Regression((self.declared["label"],)) if self.declared.get("numbers") else None
+        if not self.declared.get("numbers"):
+            return None
+        return Regression((self.declared["label"],), tolerance=self.declared.get("tolerance"))
 
     def all_rows(self) -> Dataset:
-        how = {key: value for key, value in self.declared.items() if key not in ("left_out", "numbers")}
+        how = {key: value for key, value in self.declared.items() if key not in ("left_out", "numbers", "tolerance")}
         data = from_csv(self.path, task=self.TASK, **how)
         told = [f"column {name!r} is left out: {why}" for name, why in self.declared.get("left_out", {}).items()]
         return replace(data, notices=(*data.notices, *told))

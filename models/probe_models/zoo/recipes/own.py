@@ -40,6 +40,7 @@ class Said:
     groups: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     task: str = ""  # classes or numbers; found out unless given
+    tolerance: float = 0.0  # of numbers: an answer that is off by more is wrong
     drop_missing: bool = False
     how: Reading = AS_FOUND
     size: int = 0  # pixels a side
@@ -78,7 +79,12 @@ def _table(csv: Path, said: Said, architecture: Sequence[str], kwargs: Mapping[s
     chosen = choose(csv, wanted, said.how)
     # Group columns are named apart from the inputs, as in an audit.
     declared: dict[str, Any] = {"label": said.label, "groups": list(said.groups), "features": chosen.features}
+    if said.tolerance and not chosen.numbers:
+        raise PlanError(
+            f"--tolerance is of numbers, and column {said.label!r} of {csv.name} names classes; leave it out"
+        )
     others = {"left_out": chosen.left_out, "numbers": chosen.numbers, "drop_missing": said.drop_missing}
+    others |= {"tolerance": said.tolerance}
     written = {key: getattr(said.how, key) for key in WRITTEN}
     declared |= {key: value for key, value in (others | written).items() if value}
     table = OwnTable(csv, declared)
