@@ -28,6 +28,18 @@ def permuted_labels(
 
     Returns:
         Spearman's correlation over the features of each row, in [-1, 1]; 0 where all features are worth the same.
+
+    >>> import torch
+    >>> from probe import Dataset, Model, study
+    >>> from probe.explainers import InputXGradient
+    >>> def trainer(data: Dataset, seed: int = 0) -> Model:  # a linear model by least squares
+    ...     x, y = data.inputs, torch.nn.functional.one_hot(data.labels, 2).float()
+    ...     weights = torch.linalg.lstsq(x, y).solution
+    ...     return Model(forward=lambda rows: 9 * rows @ weights)
+    >>> x = torch.rand(200, 4, generator=torch.Generator().manual_seed(0))
+    >>> data = Dataset(x, (x[:, 0] > 0.5).long())
+    >>> study.permuted_labels(InputXGradient(), trainer, data, data[:2]).shape
+    torch.Size([2])
     """
     order = torch.randperm(len(data), generator=generator(seed, torch.device("cpu")))
     model = trained(trainer, data, seed)
