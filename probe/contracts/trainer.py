@@ -19,8 +19,8 @@ class Trainer(Protocol):
     >>> def nearest_mean(data: Dataset, seed: int = 0) -> Model:
     ...     means = torch.stack([data.inputs[data.labels == k].mean(0) for k in range(2)])
     ...     return Model(forward=lambda x: -torch.cdist(x, means))
-    >>> data = Dataset(torch.tensor([[0.0], [1.0], [4.0], [5.0]]), torch.tensor([0, 0, 1, 1]))
-    >>> trained(nearest_mean, data).predict(torch.tensor([[1.5], [3.5]])).tolist()
+    >>> data = Dataset(torch.tensor([[0.0], [0.1], [0.8], [0.9]]), torch.tensor([0, 0, 1, 1]))
+    >>> trained(nearest_mean, data).predict(torch.tensor([[0.3], [0.7]])).tolist()
     [0, 1]
     """
 
