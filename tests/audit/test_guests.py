@@ -193,7 +193,9 @@ def test_every_guest_is_shown_by_report_and_viewer(audited):
     rows = reading.measured(audited)
     shown = evidence.measured(audited)
     kinds = {step.name: step.kind for step in audited.manifest.steps}
-    assert {kinds[row.step] for row in rows} == {"predictions", "explainer", "attack", "certificate", "survey"}
+    assert {kinds[row.step] for row in rows} == {
+        *("predictions", "explainer", "attack", "counterfactual", "certificate", "survey")
+    }
     assert len(shown) == len(rows)
     for row, line in zip(rows, shown.itertuples(index=False), strict=True):
         assert row.written.value in page
