@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from probe_dashboards.app import PAGES
 from probe_dashboards.views import examples, instance, performance, summary
 from probe_dashboards.views.examples import Wanted
 from probe_dashboards.views.words import JOINER, estimate, md
@@ -180,12 +181,10 @@ def test_the_summary_has_an_address_of_its_own(show, monkeypatch, bundles):
         st, "navigation", lambda pages, **more: (seen.update(pages=pages), navigation(pages, **more))[1]
     )
     show(bundles.image.folder.parent)
-    assert [page.url_path for page in seen["pages"]] == [
-        "", "summary", "performance", "instance", "robustness", "bias"
-    ]  # fmt: skip
+    assert [page.url_path for page in seen["pages"]] == ["", *PAGES]
 
 
-@pytest.mark.parametrize("page", ["summary", "performance", "instance", "robustness", "bias"])
+@pytest.mark.parametrize("page", PAGES)
 def test_no_column_of_a_table_is_without_a_name_and_no_level_of_headings_is_left_out(show, bundles, page):
     app = show(bundles.table.folder.parent, page)
     for frame in app.table:

@@ -247,7 +247,7 @@ def test_memory_holds_one_pass_of_masked_inputs(network, rows, monkeypatch):
         return answers(self, inputs, targets, kind)
 
     monkeypatch.setattr("probe.tensors.COORDINATES", {"cpu": 8 * 13})
-    monkeypatch.setattr(Model, "answers", watched)
+    monkeypatch.setattr(Model, "target_outputs", watched)
     assert_close(KernelShap()(model, x).values, expected)
     assert max(sizes) == 13
 

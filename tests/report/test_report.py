@@ -112,7 +112,8 @@ def test_the_cover_counts_and_can_be_checked(html, bundle):
 def test_the_language_judges_nothing(image, table):
     for bundle in (image, table):
         assert not re.findall(
-            r"\b(?:un)?(?:fair|compliant|legal|lawful|certified)\w*", Page(page_of(bundle)).text, re.I
+            # A metric's name in the plan speaks of proofs, not of what a law asks.
+            r"\b(?:un)?(?:fair|compliant|legal|lawful|certified(?!_accuracy))\w*", Page(page_of(bundle)).text, re.I
         )
 
 
