@@ -113,7 +113,9 @@ def test_the_language_judges_nothing(image, table):
     for bundle in (image, table):
         assert not re.findall(
             # A metric's name in the plan speaks of proofs, not of what a law asks.
-            r"\b(?:un)?(?:fair|compliant|legal|lawful|certified(?!_accuracy))\w*", Page(page_of(bundle)).text, re.I
+            r"\b(?:un)?(?:fair|compliant|legal|lawful|certified(?!_accuracy))\w*",
+            Page(page_of(bundle)).text,
+            re.I,
         )
 
 
