@@ -195,7 +195,9 @@ def test_a_metric_declares_how_an_audit_shows_it(method):
 
 
 def test_a_metric_with_a_reduction_that_nobody_has_is_refused_with_those_that_there_are():
-    with pytest.raises(UnknownMethod, match=r"no reduction named 'middle'; there are mean, proportion"):
+    with pytest.raises(
+        UnknownMethod, match=r"no reduction named 'middle'; there are mean, root of the mean, proportion"
+    ):
         reduction("middle")
 
 

@@ -1,5 +1,7 @@
 """A missing value is a value of its feature: explained, removed, described and saved as such."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -38,7 +40,7 @@ def opened():
     ).fit(TABLE, Y)
     sexes = np.resize(["F", "M"], N)
     data = Dataset.from_frame(TABLE.assign(y=Y, sex=sexes), label="y", groups=["sex"], allow_missing=True)
-    space = Space(**{**vars(data.space), "reference": data.inputs[:20]})
+    space = replace(data.space, reference=data.inputs[:20])
     return from_estimator(pipeline, space, data.classes, rows=TABLE), data
 
 

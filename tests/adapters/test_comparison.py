@@ -239,9 +239,9 @@ def test_what_gives_no_probabilities_is_refused_in_words_that_fit(estimator, mes
         from_estimator(made, Space())
 
 
-def test_an_estimator_with_several_labels_is_refused():
+def test_an_estimator_with_a_label_of_three_classes_beside_another_is_refused():
     forest = RandomForestClassifier(2).fit(X, np.stack([np.arange(N) % 2, np.arange(N) % 3], 1))
-    with pytest.raises((Unsupported, DataError), match="several labels"):
+    with pytest.raises((Unsupported, DataError), match="label 1 of RandomForestClassifier has 3 classes"):
         from_estimator(forest, Space())
 
 

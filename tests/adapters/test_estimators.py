@@ -1,5 +1,7 @@
 """Estimators of scikit-learn as black boxes: classes in the asked order, features as they were fitted."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -94,7 +96,7 @@ def test_a_pipeline_over_raw_columns_is_audited_end_to_end(people, tmp_path):
         make_column_transformer((OneHotEncoder(), ["job"]), (StandardScaler(), ["age", "score"])), LogisticRegression()
     )
     pipeline.fit(table[["age", "score", "job"]], table["hired"])
-    space = Space(**{**vars(data.space), "reference": data.inputs[:10]})
+    space = replace(data.space, reference=data.inputs[:10])
     model = from_estimator(pipeline, space, data.classes, "hiring")
     expected = pipeline.predict_proba(table[["age", "score", "job"]])
     np.testing.assert_allclose(model(data.inputs).softmax(-1), expected, atol=1e-6)
@@ -111,7 +113,7 @@ def test_a_pipeline_over_raw_columns_is_audited_end_to_end(people, tmp_path):
     assert steps["explain-integrated_gradients"] == steps["attack-pgd"] == "not run"
     assert verify(bundle.folder).numbers > 0
     # The exact Shapley values of a linear model on one reference row would need no test of ours: they add up.
-    one = Space(**{**vars(data.space), "reference": data.inputs[:1]})
+    one = replace(data.space, reference=data.inputs[:1])
     shap = KernelShap()(from_estimator(pipeline, one, data.classes), data.inputs[1:4])
     answer = from_estimator(pipeline, one, data.classes)
     chosen = shap.targets[:, None]
