@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from probe.audit import plan_from, read, runner
+from probe.audit import plan_from, read
 from probe.audit.strict import plain
+from probe.study import steps
 from tests.audit.forging import Forged
 
 
@@ -84,7 +85,7 @@ def test_a_factory_that_fails_is_one_sentence(probe, place):
 
 
 def test_a_defect_of_our_own_is_no_finding(probe, place, monkeypatch):
-    monkeypatch.setattr(runner, "_record", lambda *_: 1 / 0)
+    monkeypatch.setattr(steps, "_one", lambda *_: 1 / 0)
     result = probe("audit", "--plan", "mine.toml", "--allow-code", code=101)
     assert "ZeroDivisionError" in result.stderr
     assert "Traceback" not in result.stderr
@@ -240,19 +241,19 @@ def test_names_that_are_not_there(probe, place):
 
 
 def test_an_interrupt_keeps_what_is_done(probe, place, monkeypatch):
-    record = runner._record
+    carry_out = steps._one
 
-    def stop(bundle, step, model, progress):
+    def stop(step, *rest):
         if step.name.startswith("attack"):
             raise KeyboardInterrupt
-        record(bundle, step, model, progress)
+        return carry_out(step, *rest)
 
-    monkeypatch.setattr(runner, "_record", stop)
+    monkeypatch.setattr(steps, "_one", stop)
     result = probe("audit", "--plan", "mine.toml", "--allow-code", code=130)
     assert "the same command continues" in result.stderr
     assert read("runs/mine").manifest.status == "interrupted"
     assert "interrupted" in (place / "runs/mine/report.html").read_text()
-    monkeypatch.setattr(runner, "_record", record)
+    monkeypatch.setattr(steps, "_one", carry_out)
     probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
     assert read("runs/mine").complete
     probe("verify", "runs/mine", code=0)

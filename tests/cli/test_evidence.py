@@ -14,8 +14,9 @@ from urllib.request import urlopen
 import pytest
 from typer.testing import CliRunner
 
-from probe.audit import lock, read, runner
+from probe.audit import lock, read
 from probe.cli import app
+from probe.study import steps
 from tests.audit.forging import without_step
 from tests.cli.conftest import FACTORY, PLAN, rows
 
@@ -127,7 +128,7 @@ def test_too_little_memory_is_no_defect_of_probes_own(probe, audited, tmp_path, 
     def short(*_):
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes")
 
-    monkeypatch.setattr(runner, "_record", short)
+    monkeypatch.setattr(steps, "_one", short)
     assert "not enough memory" in probe(*call, code=2).stderr
     monkeypatch.undo()
     assert probe(*call).exit_code in (0, 1)

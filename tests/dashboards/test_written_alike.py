@@ -106,7 +106,9 @@ def numbers_read(bundle):
     groups = reading.curves_by_group(bundle).values()
     found += [point.written for curves in groups for curve in curves for point in curve.points]
     for attribute in reading.attributes(bundle):
-        found += [each.written for rate in reading.RATES for each in reading.rates(bundle, attribute, rate)]
+        found += [
+            each.written for rate in reading.compared_by(bundle) for each in reading.rates(bundle, attribute, rate)
+        ]
         found += [gap.estimate for gap in reading.gaps(bundle, attribute)]
     return {str(each) for each in found}
 

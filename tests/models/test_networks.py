@@ -20,6 +20,7 @@ from tests.models.conftest import SHAPES, SMALL
 # Every architecture with small arguments, not only those that the fixture `network` goes through.
 KWARGS = {
     **SMALL,
+    "mlp-regressor": {"numbers": 2, "onehots": 3, "bins": 4, "widths": [8], "outputs": 2},
     **test_text_networks.SMALL,
     **test_graph_networks.KWARGS,
     **dict.fromkeys(("autoencoder", "vae", "gan"), test_generative.SMALL),
@@ -29,6 +30,7 @@ KWARGS = {
 # What is dropped of a row on its way through such a network: the shapes, in order.
 DROPPED = {
     "mlp": [(8,)],
+    "mlp-regressor": [(8,)],
     "ftt": [(1, 8), (1, 8)],  # the last layer only asks what becomes of one token
     "image-mlp": [(16,)],
     "lenet": [(120,), (84,)],
@@ -55,7 +57,11 @@ def rows(architecture, count=6):
         return test_graph_networks.graphs(0, count).float()
     if architecture in ("tcn", "series-gru"):
         return torch.rand(count, 2, 12, generator=torch.Generator().manual_seed(0))
-    return torch.rand(count, *SHAPES.get(architecture, (1, 8, 8)), generator=torch.Generator().manual_seed(0))
+    return torch.rand(
+        count,
+        *(SHAPES | {"mlp-regressor": (5,)}).get(architecture, (1, 8, 8)),
+        generator=torch.Generator().manual_seed(0),
+    )
 
 
 @pytest.fixture(scope="module")
