@@ -21,4 +21,12 @@ def export(
     if as_json:
         emit_json({"file": str(path), "bytes": path.stat().st_size})
     else:
-        print_out(f'Saved in {path}; a plan audits it by [model] onnx = "{path.name}"')
+        from probe import zoo
+        from probe.task import Regression
+
+        if isinstance(zoo.load(name).task, Regression):
+            print_out(
+                f"Saved in {path}; a plan audits classifiers from ONNX files, and numbers by the name of the network"
+            )
+        else:
+            print_out(f'Saved in {path}; a plan audits it by [model] onnx = "{path.name}"')

@@ -29,13 +29,16 @@ def segments(images: Tensor, count: int = 40, *, compactness: float = 10.0) -> T
     torch.Size([2, 3, 8, 8])
 
     Raises:
-        DataError: if it is no image.
+        DataError: if it is no image, or holds NaN or infinity.
         ProbeError: if scikit-image is not installed.
     """
-    if images.ndim not in (3, 4) or len(images) == 0 or count < 1:
-        shape = tuple(images.shape)
+    if images.ndim not in (3, 4) or 0 in images.shape:
+        raise DataError(f"segments of {tuple(images.shape)}; expected an image (channels, height, width), or several")
+    if count < 1:
+        raise DataError(f"count = {count}, expected 1 segment at least")
+    if not bool(images.isfinite().all()):
         raise DataError(
-            f"segments of {shape} in {count} parts; expected an image (channels, height, width), or several, and 1 part"
+            "the images hold NaN or infinity, which have no colour; fill those pixels in, or drop the images"
         )
     if images.ndim == 4:
         return torch.stack([segments(image, count, compactness=compactness) for image in images])
