@@ -26,7 +26,7 @@ def export(
 
         if isinstance(zoo.load(name).task, Regression):
             print_out(
-                f"Saved in {path}; a plan audits classifiers from ONNX files, and numbers by the name of the network"
+                f"Saved in {path}; probe opens classifiers from ONNX files: to audit this regression, name the network itself"
             )
         else:
             print_out(f'Saved in {path}; a plan audits it by [model] onnx = "{path.name}"')
