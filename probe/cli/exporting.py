@@ -25,8 +25,6 @@ def export(
         from probe.task import Regression
 
         if isinstance(zoo.load(name).task, Regression):
-            print_out(
-                f"Saved in {path}; probe opens classifiers from ONNX files: to audit this regression, name the network itself"
-            )
+            print_out(f"Saved in {path}; probe opens classifiers from ONNX files, and audits this regression as {name}")
         else:
             print_out(f'Saved in {path}; a plan audits it by [model] onnx = "{path.name}"')
