@@ -193,6 +193,12 @@ def test_segments_are_of_one_image(image, count):
         images.segments(image, count)
 
 
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_segments_of_what_has_no_colour_are_refused(value):
+    with pytest.raises(DataError, match="NaN or infinity, which have no colour"):
+        images.segments(torch.zeros(2, 3, 8, 8).index_fill(3, torch.tensor([2]), value))
+
+
 def test_squares_tile_an_image():
     assert squares(4, 5, 2).tolist() == [[0, 0, 1, 1, 2], [0, 0, 1, 1, 2], [3, 3, 4, 4, 5], [3, 3, 4, 4, 5]]
 

@@ -35,7 +35,7 @@ def segments(images: Tensor, count: int = 40, *, compactness: float = 10.0) -> T
     if images.ndim not in (3, 4) or 0 in images.shape:
         raise DataError(f"segments of {tuple(images.shape)}; expected an image (channels, height, width), or several")
     if count < 1:
-        raise DataError(f"count = {count}, expected 1 segment at least")
+        raise DataError(f"count = {count}; expected an image in 1 segment at least")
     if not bool(images.isfinite().all()):
         raise DataError(
             "the images hold NaN or infinity, which have no colour; fill those pixels in, or drop the images"
