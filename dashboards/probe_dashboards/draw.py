@@ -14,6 +14,7 @@ from probe_dashboards.views.runs import Opened
 from probe_dashboards.views.words import escaped, md, plained
 
 SHORT = 100  # rows of a table that are shown without scrolling
+ROW = 35  # pixels that a row of a table that scrolls is high
 DARK_INK = "#e4e7eb"  # of figures on a dark page
 
 
@@ -111,7 +112,9 @@ def data(frame: pd.DataFrame, title: str = "Data table") -> None:
 
 def data_table(frame: pd.DataFrame, height: int | None = None) -> None:
     """A large table of foreign text, which can be scrolled."""
-    st.dataframe(plained(frame), hide_index=True, width="stretch", height=height or "auto")
+    # Of a few rows the height that a long table is cut at would show as empty rows.
+    cut = height if height and ROW * (len(frame) + 1) > height else "auto"
+    st.dataframe(plained(frame), hide_index=True, width="stretch", height=cut)
 
 
 def listing(frame: pd.DataFrame, alt: str) -> None:
