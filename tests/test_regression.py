@@ -5,6 +5,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 import torch
+from probe_dashboards.views import examples
 from sklearn.metrics import mean_absolute_error, r2_score
 
 from probe import Dataset, Model, MultiLabel, Prediction, Regression, Space, from_csv, predict
@@ -232,6 +233,8 @@ def test_a_regression_without_a_tolerance_is_audited_but_for_attacks(audited, tm
     assert attack.status == "not run"
     assert "a regression without a tolerance has no wrong answers; name one" in attack.note
     assert "The answers explain" in render(bare)
+    assert examples.right(bare) is None
+    assert not {"right", "wrong"} & set(" ".join(examples.titles(bare, [0, 1]).values()).replace(",", "").split())
     verify(bare.folder)
 
 

@@ -1,9 +1,11 @@
 """Why this answer, do the methods agree, and how little changes it?"""
 
 from functools import partial
+from math import isnan
 
 import streamlit as st
 
+from probe.audit import Bundle
 from probe.audit.reading import CHAPTERS
 from probe.formatting import share
 from probe.text import visible
@@ -63,9 +65,12 @@ def _wanted(opened: Opened) -> examples.Wanted:
     with st.container(horizontal=True):
         ask = partial(parts.control, opened, drops="row", width=170)
         of = ask("of", f"Of {examples.count(bundle):,}", examples.EXPLAINED, default)
-        outcome = ask("outcome", "Answer is", examples.OUTCOMES)
-        answer, label = ask("answer", "Answer", classes), ask("label", "Label", classes)
-        sure = ask("sure", "Probability of the answer", examples.SURE)
+        outcome = ask("outcome", "Answer is", examples.OUTCOMES) if examples.right(bundle) is not None else examples.ANY
+        answer = label = sure = examples.ANY
+        if examples.are_classes(bundle):
+            answer, label = ask("answer", "Answer", classes), ask("label", "Label", classes)
+        if bundle.manifest.task.one_class:
+            sure = ask("sure", "Probability of the answer", examples.SURE)
         groups = {
             attribute: ask(f"in-{attribute}", visible(name), {examples.ANY: "any"} | examples.groups(bundle, attribute))
             for attribute, name in examples.attributes(bundle).items()
@@ -88,11 +93,19 @@ def _answer(opened: Opened, row: int) -> None:
             caption = f"Example {row}, true label {truth}"
             parts.figure(opened, "input", caption, str(row), width=drawer.pixels[0])
     with right:
-        sign = ":blue[:material/check_circle: Right]" if predicted == truth else ":orange[:material/cancel: Wrong]"
-        st.markdown(f"Predicted **{md(predicted)}** ({md(share(probability))}). True label **{md(truth)}**. {sign}")
+        sure = "" if isnan(probability) else f" ({md(share(probability))})"
+        st.markdown(f"Predicted **{md(predicted)}**{sure}. True label **{md(truth)}**. {_sign(bundle, row)}")
         if groups := examples.belongs(bundle, row):
             st.markdown(md(groups))
         parts.table(instance.ranking(bundle, row), "The most probable classes")
+
+
+def _sign(bundle: Bundle, row: int) -> str:
+    """Whether the answer is right; nothing where the task has no wrong answers."""
+    judged = examples.right(bundle)
+    if judged is None:
+        return ""
+    return ":blue[:material/check_circle: Right]" if judged[row] else ":orange[:material/cancel: Wrong]"
 
 
 def _explanations(opened: Opened, row: int) -> None:

@@ -71,7 +71,8 @@ def found(bundle: Bundle, wanted: Wanted) -> list[int]:
         chosen[:] = False
         chosen[instance.rows(bundle)] = True
     if wanted.outcome != ANY:
-        chosen &= _right(bundle) == (wanted.outcome == "right")
+        judged = right(bundle)
+        chosen &= False if judged is None else judged == (wanted.outcome == "right")
     names = list(classes(bundle))
     for asked, given in ((wanted.label, labels), (wanted.answer, answers)):
         if asked != ANY:
@@ -89,12 +90,27 @@ def found(bundle: Bundle, wanted: Wanted) -> list[int]:
 def titles(bundle: Bundle, rows: list[int]) -> dict[str, str]:
     """What a list says of each of some rows: its number, whether it is right, the answer and how sure, the label."""
     labels, answers, sure = _answers(bundle)
-    said, right = {}, _right(bundle)
+    said, judged = {}, right(bundle)
     for row in rows:
-        outcome = "right" if right[row] else f"wrong, label {instance.in_words(bundle, labels[row])}"
+        outcome = f"label {instance.in_words(bundle, labels[row])}"
+        if judged is not None:
+            outcome = "right" if judged[row] else f"wrong, {outcome}"
         sureness = f" ({share(float(sure[row]))})" if np.isfinite(sure[row]) else ""
         said[str(row)] = visible(f"{row}: {instance.in_words(bundle, answers[row])}{sureness}, {outcome}")
     return said
+
+
+def right(bundle: Bundle) -> NDArray[Any] | None:
+    """Whether each row is answered as its labels say, all of them where there are several; None where nothing tells."""
+    labels, answers, _ = _answers(bundle)
+    meaning = bundle.manifest.task
+    return np.asarray(~meaning.differs(answers, labels)) if meaning.judges else None
+
+
+def are_classes(bundle: Bundle) -> bool:
+    """Whether labels and answers are classes that one can look for, and no numbers."""
+    meaning = bundle.manifest.task
+    return meaning.one_class or bool(meaning.several(bundle.arrays("predictions")["logits"]))
 
 
 def belongs(bundle: Bundle, row: int) -> str:
@@ -103,14 +119,6 @@ def belongs(bundle: Bundle, row: int) -> str:
         return ""
     own = bundle.groups().iloc[row]
     return "; ".join(f"{name}: {own[name] if own[name] == own[name] else 'not known'}" for name in own.index)
-
-
-def _right(bundle: Bundle) -> NDArray[Any]:
-    """Whether each row is answered as its labels say, all of them where there are several."""
-    labels, answers, _ = _answers(bundle)
-    meaning = bundle.manifest.task
-    right: NDArray[Any] = ~meaning.differs(answers, labels) if meaning.judges else np.zeros(len(labels), dtype=bool)
-    return right
 
 
 def _answers(bundle: Bundle) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:

@@ -134,7 +134,9 @@ def ranking(bundle: Bundle, row: int, count: int = 5) -> pd.DataFrame:
         ]
         return pd.DataFrame(said, columns=["Label", "Probability", "Answer", "Truth"])
     if not meaning.one_class:
-        listed = [(name, number(float(value)), "") for name, value in zip(names, stored["logits"][row], strict=True)]
+        labels = np.atleast_1d(stored["labels"][row])
+        pairs = zip(names, stored["logits"][row], labels, strict=True)
+        listed = [(name, number(float(value)), number(float(label))) for name, value, label in pairs]
         return pd.DataFrame(listed, columns=["Output", "Answer", "Truth"])
     probabilities = bundle.manifest.task.probabilities(stored["logits"][row])
     truth = int(stored["labels"][row])
