@@ -1,7 +1,7 @@
 """What the pages are drawn with. Text of a bundle reaches the browser only through here, escaped."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
@@ -113,7 +113,7 @@ def data(frame: pd.DataFrame, title: str = "Data table") -> None:
 def data_table(frame: pd.DataFrame, height: int | None = None) -> None:
     """A large table of foreign text, which can be scrolled."""
     # Of a few rows the height that a long table is cut at would show as empty rows.
-    cut = height if height and ROW * (len(frame) + 1) > height else "auto"
+    cut: int | Literal["auto"] = height if height and ROW * (len(frame) + 1) > height else "auto"
     st.dataframe(plained(frame), hide_index=True, width="stretch", height=cut)
 
 
