@@ -1,8 +1,11 @@
 """The viewer of a regression: answers are numbers, right within a tolerance."""
 
+import re
+
 from probe_dashboards.views import examples, instance
 
 from probe.formatting import number
+from probe.report import render
 from tests.dashboards.test_pages import show
 from tests.test_regression import SLOPES, X, Y, audited
 
@@ -21,3 +24,18 @@ def test_the_viewer_calls_an_answer_right_within_the_tolerance_and_asks_for_no_c
         assert "undefined" not in said
         assert not {"Answer", "Label", "Probability of the answer"} & {box.label for box in app.selectbox}
         assert instance.ranking(bundle, row)["Truth"].tolist() == [number(float(Y[row]))]
+
+
+def test_report_and_viewer_say_the_answer_before_an_attack_and_no_probability_of_a_number(audited):
+    bundle = audited[1]
+    attack = bundle.arrays("attack-pgd")
+    broken = int(attack["success"][1].argmax())
+    row, stored = int(attack["rows"][broken]), attack["predicted"][1][broken]
+    before, after = number(float(X[row] @ SLOPES)), number(float(stored[0] if stored.ndim else stored))
+    assert before != number(float(Y[row]))
+    (slug,) = instance.attacks(bundle)
+    said = instance.outcome(bundle, row, slug, list(instance.radii(bundle, slug))[1])
+    assert said == f"The answer becomes {after}; without an attack it is {before}."
+    drawn = re.findall(r"row (\d+): (\S+) → ", render(bundle))
+    assert drawn
+    assert [told for _, told in drawn] == [number(float(X[int(at)] @ SLOPES)) for at, _ in drawn]

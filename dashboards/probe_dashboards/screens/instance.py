@@ -1,7 +1,7 @@
 """Why this answer, do the methods agree, and how little changes it?"""
 
 from functools import partial
-from math import isnan
+from math import isfinite
 
 import streamlit as st
 
@@ -93,7 +93,7 @@ def _answer(opened: Opened, row: int) -> None:
             caption = f"Example {row}, true label {truth}"
             parts.figure(opened, "input", caption, str(row), width=drawer.pixels[0])
     with right:
-        sure = "" if isnan(probability) else f" ({md(share(probability))})"
+        sure = f" ({md(share(probability))})" if isfinite(probability) else ""
         st.markdown(f"Predicted **{md(predicted)}**{sure}. True label **{md(truth)}**. {_sign(bundle, row)}")
         if groups := examples.belongs(bundle, row):
             st.markdown(md(groups))

@@ -1,5 +1,6 @@
 """One example: what the model answered, what explains it, and how little changes it."""
 
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -101,7 +102,7 @@ def classes(bundle: Bundle) -> list[str]:
 
 
 def answer(bundle: Bundle, row: int) -> tuple[str, float, str]:
-    """The predicted class, its probability, and the true class."""
+    """What is predicted, its probability, which numbers and several labels have none of, and the label."""
     stored, names = bundle.arrays("predictions"), classes(bundle)
     meaning, logits = bundle.manifest.task, stored["logits"][row]
     if not meaning.one_class:
@@ -305,12 +306,22 @@ def outcome(bundle: Bundle, row: int, attack: str, eps: str) -> str:
         return ""
     radius, (before, probability, truth) = list(radii(bundle, attack)).index(eps), answer(bundle, row)
     if not stored["clean"][at]:
-        return f"Not attacked: the answer {before} ({share(probability)}) is wrong already, the label is {truth}."
+        return f"Not attacked: the answer {with_share(before, probability)} is wrong already, the label is {truth}."
     if not stored["success"][radius, at]:
-        return f"The answer stands: {before} ({share(probability)} without an attack)."
+        without = f"({share(probability)} without an attack)" if isfinite(probability) else "as without an attack"
+        return f"The answer stands: {before} {without}."
     after = in_words(bundle, stored["predicted"][radius, at])
-    sure = share(float(stored["probability"][radius, at])) if "probability" in stored else "probability not recorded"
-    return f"The answer becomes {after} ({sure}); without an attack it is {before} ({share(probability)})."
+    if isfinite(probability):
+        sure = (
+            share(float(stored["probability"][radius, at])) if "probability" in stored else "probability not recorded"
+        )
+        after = f"{after} ({sure})"
+    return f"The answer becomes {after}; without an attack it is {with_share(before, probability)}."
+
+
+def with_share(answered: str, probability: float) -> str:
+    """An answer and how probable it is; a number has no probability."""
+    return f"{answered} ({share(probability)})" if isfinite(probability) else answered
 
 
 def changes(bundle: Bundle, row: int, attack: str, eps: str) -> pd.DataFrame:

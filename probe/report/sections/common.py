@@ -10,6 +10,7 @@ from probe import plots
 from probe.audit import reading
 from probe.audit.bundle import Bundle
 from probe.audit.manifest import StepRecord
+from probe.formatting import number
 from probe.plots import Drawer
 from probe.report.parts import Absence, Block, Section
 
@@ -41,7 +42,7 @@ def answer_name(bundle: Bundle, answer: Any) -> str:
     if task.one_class:
         return task.name(int(answer))
     told = task.words(np.asarray([answer]))[0]
-    return told if isinstance(told, str) else f"{told:.4g}"
+    return told if isinstance(told, str) else number(told)
 
 
 def drawer(bundle: Bundle) -> Drawer:

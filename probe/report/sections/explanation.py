@@ -61,7 +61,8 @@ def _instances(bundle: Bundle, methods: dict[str, Arrays]) -> list[Block]:
         label, task = answer_name(bundle, answers["labels"][row]), bundle.manifest.task
         explained = task.name(int(next(iter(methods.values()))["targets"][index]))
         answer = answer_name(bundle, task.predict(answers["logits"])[row])
-        verdict = "which is the label" if answer == label else f"but the label is {label}"
+        wrong = task.judges and bool(task.differs(task.predict(answers["logits"][[row]]), answers["labels"][[row]])[0])
+        verdict = "which is the label" if answer == label else f"{'but' if wrong else 'and'} the label is {label}"
         head = f"Row {int(row):,}: the model answers {answer}, {verdict}."
         head += f" Explained is {explained}." if explained != answer and len(task.names) != 1 else ""
         if bundle.manifest.plan.keeps_inputs:

@@ -139,9 +139,10 @@ def _pairs(bundle: Bundle) -> list[Block]:
     at = hit[0]  # the radius that was asked for, or the next that broke any of these
     asked, broken = reached(bundle.manifest, float(arrays["eps"][at])), np.flatnonzero(success[at])[:PAIRS]
     panels, rows, drawing = [], [], drawer(bundle)
+    decided = bundle.manifest.task.predict(answers["logits"])
     for order, index in enumerate(broken):
         row = int(arrays["rows"][index])
-        before = answer_name(bundle, answers["labels"][row])
+        before = answer_name(bundle, decided[row])
         after = answer_name(bundle, arrays["predicted"][at][index])
         moved, pair = arrays["moved"][at][index] / drawing.places, _pair(bundle, arrays, at, int(index))
         title = f"row {row}: {before} → {after}"
@@ -154,7 +155,7 @@ def _pairs(bundle: Bundle) -> list[Block]:
         most = number(moved[int(np.abs(moved).argmax())], "signed")
         rows.append((f"{row}", before, after, sure, drawing.told(*pair, arrays["moved"][at][index]), most))
     columns = (
-        "row", "answer before (the label)", "answer after", "its probability", drawing.changed,
+        "row", "answer before", "answer after", "its probability", drawing.changed,
         "largest move, in units of the radius",
     )  # fmt: skip
     caption = (
