@@ -10,14 +10,14 @@ from probe.statistics import Estimate
 Status = Literal["pass", "fail", "inconclusive", "not run", "error"]
 Direction = Literal["at least", "at most"]
 About = Literal["model", "explanation", "attack"]
-Lens = Literal["performance", "explanation", "robustness", "bias"]
+Aspect = Literal["performance", "explanation", "robustness", "bias"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
     """One check and its outcome. Numbers that are not defined are None, never 0."""
 
-    lens: str  # performance, explanation, robustness, bias
+    aspect: str  # performance, explanation, robustness, bias
     check: str  # what was asked, in a few words
     status: Status
     about: About = "model"  # the model, or whether an explanation or an attack can be relied on
@@ -69,10 +69,10 @@ class Threshold:
     direction: Direction
 
 
-def check(lens: str, name: str, estimate: Estimate, threshold: Threshold, **details: Any) -> Finding:
+def check(aspect: str, name: str, estimate: Estimate, threshold: Threshold, **details: Any) -> Finding:
     """The finding that an estimate leads to; `details` are further fields: unit, method, seed, note."""
     return Finding(
-        lens=lens,
+        aspect=aspect,
         check=name,
         status=judge(estimate.low, estimate.high, threshold.value, threshold.direction),
         estimate=estimate.value,

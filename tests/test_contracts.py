@@ -185,7 +185,7 @@ def test_metric_refuses_what_it_cannot_read(method, network, images):
 @each(METRICS)
 def test_a_metric_declares_how_an_audit_shows_it(method):
     chapters = {Prediction: "performance", Attribution: "explanation", Counterfactuals: "explanation"}
-    assert method.lens == chapters.get(method.result_type(), "robustness")
+    assert method.aspect == chapters.get(method.result_type(), "robustness")
     assert method.direction == ("at least" if method.better == "higher" else "at most")
     assert reduction(method.reduction, method.config()).value is not None
     assert method.better in type(method).__doc__
@@ -491,7 +491,7 @@ def test_a_certificate_of_another_decision_says_whose(network, images):
 )
 def test_a_survey_whose_evidence_is_none_cannot_return(network, images, evidence, error, message):
     kind = type(
-        "Vague", (Survey,), {"lens": "explanation", "examine": lambda self, model, inputs, labels: evidence(inputs)}
+        "Vague", (Survey,), {"aspect": "explanation", "examine": lambda self, model, inputs, labels: evidence(inputs)}
     )
     with pytest.raises(error, match=message):
         kind()(network, Dataset(images, network.predict(images), space=network.space))

@@ -198,7 +198,7 @@ def test_an_audit_of_a_regression_compares_groups_by_answer_error_and_size_of_er
     assert row["estimate"] == pytest.approx(abs(by["f"] - by["m"]), rel=1e-4)
     assert row["low"] <= row["estimate"] <= row["high"]
     assert row["threshold"] == pytest.approx(0.2 * float(Y.double().std(correction=0)), rel=1e-6)
-    found = {f.check: f for f in bundle.manifest.findings if f.lens == "bias"}
+    found = {f.check: f for f in bundle.manifest.findings if f.aspect == "bias"}
     assert "difference of mean absolute errors by sex x town" in found
     assert found["difference of mean errors by sex"].unit == "number"
     assert not any(f.status == "error" for f in found.values())
@@ -213,7 +213,7 @@ def test_an_audit_of_a_regression_compares_groups_by_answer_error_and_size_of_er
 
 
 def test_two_audits_of_a_regression_are_compared_gap_by_gap(audited):
-    pairs = [pair for pair in compare(audited[1], audited[1]).pairs if pair.lens == "bias"]
+    pairs = [pair for pair in compare(audited[1], audited[1]).pairs if pair.aspect == "bias"]
     assert {pair.metric for pair in pairs} >= {"mean error difference", "mean answer difference"}
     assert all(pair.first == pair.second and pair.unit == "number" for pair in pairs)
 

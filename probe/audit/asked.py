@@ -1,4 +1,4 @@
-"""What an audit asks: the metrics of each lens where a plan names none, and the thresholds."""
+"""What an audit asks: the metrics of each aspect where a plan names none, and the thresholds."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,14 +1,14 @@
 """From the evidence of a bundle to its tables and findings.
 
-Here and in `lenses` is the only place where the numbers of a report are computed, from files alone and without torch.
+Here and in `aspects` is the only place where the numbers of a report are computed, from files alone and without torch.
 A verifier calls the same functions, so that every number can be recomputed by anybody who holds the bundle.
 """
 
 import pandas as pd
 
+from probe.audit.aspects import bias, explanation, performance, proofs, robustness
+from probe.audit.aspects.common import Answers, Assessment, absent, describe
 from probe.audit.bundle import Bundle
-from probe.audit.lenses import bias, explanation, performance, proofs, robustness
-from probe.audit.lenses.common import Answers, Assessment, absent, describe
 from probe.audit.manifest import StepRecord
 from probe.audit.readings import COLUMNS
 from probe.finding import Finding
@@ -37,7 +37,7 @@ def assess(bundle: Bundle) -> Assessment:
 
 def _not_measured(step: StepRecord) -> Finding:
     return Finding(
-        lens=step.lens,
+        aspect=step.aspect,
         check=step.name,
         status="error" if step.status == "error" else "not run",
         method=describe(step.method),

@@ -78,7 +78,7 @@ def _could_tip(one: Finding, other: Finding, tolerance: float) -> bool:
 def _by_check(bundle: Bundle) -> dict[tuple[str, str], list[Finding]]:
     found: dict[tuple[str, str], list[Finding]] = {}
     for finding in bundle.manifest.findings:
-        found.setdefault((finding.lens, finding.check), []).append(finding)
+        found.setdefault((finding.aspect, finding.check), []).append(finding)
     return found
 
 

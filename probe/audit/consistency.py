@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from probe.audit.aspects.common import Answers
 from probe.audit.bundle import Bundle
 from probe.audit.expected import Planned, metrics_of, planned
-from probe.audit.lenses.common import Answers
 from probe.audit.manifest import StepRecord, tells_inputs
 from probe.audit.readings import evidence_of
 from probe.errors import IntegrityError
@@ -335,7 +335,7 @@ def _check_readings(bundle: Bundle, step: StepRecord, arrays: Arrays) -> None:
 
 def _check_settings(step: StepRecord, asked: Planned) -> None:
     """The step is the planned one, and ran with the settings that the plan names."""
-    if (step.kind, step.id, step.lens, step.label) != (asked.kind, asked.id, asked.lens, asked.label):
+    if (step.kind, step.id, step.aspect, step.label) != (asked.kind, asked.id, asked.aspect, asked.label):
         raise IntegrityError(f"the step {step.name} is said to be {step.kind} {step.id}")
     _check_same(step.name, step.method, asked.method)
 

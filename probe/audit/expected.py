@@ -25,7 +25,7 @@ class Planned(NamedTuple):
 
     kind: str  # predictions, instances, explainer, attack, label attack, counterfactual, certificate, survey
     id: str  # of the method: its name, and a digest of its settings where it is planned more than once; "" without one
-    lens: str
+    aspect: str
     method: Mapping[str, Any]  # as the plan has it
     label: str = ""  # of an attack on one of several labels
 
@@ -77,8 +77,8 @@ def ids(configs: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _each(kind: str, lens: str, configs: Sequence[Mapping[str, Any]]) -> list[Planned]:
-    return [Planned(kind, id_, lens, config) for id_, config in zip(ids(configs), configs, strict=True)]
+def _each(kind: str, aspect: str, configs: Sequence[Mapping[str, Any]]) -> list[Planned]:
+    return [Planned(kind, id_, aspect, config) for id_, config in zip(ids(configs), configs, strict=True)]
 
 
 def _digest(config: Mapping[str, Any]) -> str:

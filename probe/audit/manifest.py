@@ -177,7 +177,7 @@ class StepRecord:
     name: str  # of its arrays
     kind: str  # predictions, instances, explainer, attack, certificate, survey
     id: str
-    lens: str
+    aspect: str
     method: Config
     threat: ThreatRecord | None = None
     answer: Literal["wrong", "target", ""] = ""  # of an attack: what reaches its goal; "" where only the goal can tell

@@ -13,7 +13,7 @@ from probe.audit.manifest import DataRecord, ModelRecord, StepRecord
 from probe.audit.readings import Part, Reading, parts, reducing
 from probe.audit.titles import title_of
 from probe.bias.strata import unit_of
-from probe.finding import Direction, Lens
+from probe.finding import Aspect, Direction
 from probe.formatting import Unit, radius, words
 from probe.statistics import Estimate, Floats, paired
 
@@ -25,7 +25,7 @@ GAPS = "bias_disparities"  # the table of the gaps between groups
 class Pair:
     """One reading of two audits. An estimate is None where the audit does not have it."""
 
-    lens: Lens
+    aspect: Aspect
     subject: str  # whose number it is: a method, an attribute; empty where it is the model's
     metric: str
     unit: Unit
@@ -60,7 +60,7 @@ class Comparison:
     def to_frame(self) -> pd.DataFrame:
         """A row for each pair; what is not there is empty."""
         rows = [
-            {"lens": p.lens, "subject": p.subject, "metric": p.metric, "unit": p.unit, "direction": p.direction}
+            {"aspect": p.aspect, "subject": p.subject, "metric": p.metric, "unit": p.unit, "direction": p.direction}
             | _ends("first", p.first)
             | _ends("second", p.second)
             | _ends("difference", p.difference)
@@ -77,7 +77,7 @@ class Comparison:
             "notes": list(self.notes),
             "pairs": [
                 {
-                    "lens": p.lens,
+                    "aspect": p.aspect,
                     "subject": p.subject,
                     "metric": p.metric,
                     "unit": p.unit,
@@ -95,7 +95,7 @@ class Comparison:
 
 
 def compare(first: Bundle, second: Bundle) -> Comparison:
-    """Pair the readings of two audits by lens, method and metric.
+    """Pair the readings of two audits by aspect, method and metric.
 
     Methods of one name are paired by their settings first; where one is left on each side, these are paired, and what
     differs is said. A difference is taken where both audits are of the same data, over the rows that both have.
@@ -130,7 +130,7 @@ class _Item:
         """What two readings must share to be of one thing."""
         metric = self.reading.settings["method"]
         part = f"{self.part:.6g}" if isinstance(self.part, float) else self.part
-        return self.step.lens, self.step.kind, self.step.method.get("method", ""), metric, part
+        return self.step.aspect, self.step.kind, self.step.method.get("method", ""), metric, part
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -146,7 +146,7 @@ class _Item:
         """What a pair says of it."""
         reach = f" at {radius(self.part)}" if isinstance(self.part, float) else f": {self.part}" if self.part else ""
         return {
-            "lens": self.step.lens,
+            "aspect": self.step.aspect,
             "subject": self.title,
             "metric": f"{words(self.reading.metric)}{reach}",
             "unit": self.reading.unit,
@@ -254,7 +254,7 @@ def _gaps(first: Bundle, second: Bundle) -> list[Pair]:
         direction: Direction = "at least" if there["direction"] == "at least" else "at most"
         pairs.append(
             Pair(
-                lens="bias",
+                aspect="bias",
                 subject=key[0],
                 metric=words(key[1]),
                 unit=unit_of(key[1]),

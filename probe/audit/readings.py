@@ -34,7 +34,7 @@ class Reading:
 
 
 COLUMNS = (
-    "lens",
+    "aspect",
     "step",
     "metric",
     "title",

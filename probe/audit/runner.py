@@ -280,7 +280,7 @@ class _Shelf:
             name=step.name,
             kind=step.planned.kind,
             id=step.planned.id,
-            lens=step.planned.lens,
+            aspect=step.planned.aspect,
             method=step.method,
             threat=step.threat,
             answer=step.answer,

@@ -47,7 +47,7 @@ def _headline(row: Disparity, outcome: Outcome, settings: Settings) -> Finding:
     check = f"{metric.label} by {row.attribute}"
     if row.status == "not run":
         return Finding(
-            lens="bias",
+            aspect="bias",
             check=check,
             status="not run",
             threshold=row.threshold,
@@ -56,7 +56,7 @@ def _headline(row: Disparity, outcome: Outcome, settings: Settings) -> Finding:
             note=row.reason,
         )
     return Finding(
-        lens="bias",
+        aspect="bias",
         check=check,
         status=row.status,
         estimate=_number(row.estimate),
@@ -90,7 +90,7 @@ def _summed(rows: Sequence[Disparity], outcome: Outcome, settings: Settings) -> 
     if ran:
         note += "; " + "; ".join([f"the numbers are of {worst.attribute}", *_note(worst, outcome, settings)])
     return Finding(
-        lens="bias",
+        aspect="bias",
         check=f"{metric.label} by intersections of attributes",
         status=status,
         estimate=_number(worst.estimate),
@@ -197,11 +197,11 @@ def _too_small(
         f"a {what} needs {settings.min_group_size} behind it to enter a gap that can pass: an engineering threshold"
     )
     if shown.empty:
-        return [Finding(lens="bias", check=check, status="inconclusive", n=len(groups), method=method, note=note)]
+        return [Finding(aspect="bias", check=check, status="inconclusive", n=len(groups), method=method, note=note)]
     widest = max(shown.to_dict("records"), key=lambda row: float(row["low"]))
     return [
         Finding(
-            lens="bias",
+            aspect="bias",
             check=check,
             status="fail",
             estimate=abs(float(widest["gap"])),

@@ -51,11 +51,11 @@ def compare(
 
 
 def _in_words(found: Any) -> str:
-    """A comparison for a terminal: a line for each pair, by lens."""
+    """A comparison for a terminal: a line for each pair, by aspect."""
     lines = [f"first:  {found.first}", f"second: {found.second}", *(f"note: {note}" for note in found.notes)]
-    for lens in dict.fromkeys(pair.lens for pair in found.pairs):
-        lines += ["", lens]
-        for pair in (p for p in found.pairs if p.lens == lens):
+    for aspect in dict.fromkeys(pair.aspect for pair in found.pairs):
+        lines += ["", aspect]
+        for pair in (p for p in found.pairs if p.aspect == aspect):
             ends = [_written(part, pair.unit) for part in (pair.first, pair.second)]
             lines.append(f"  {': '.join(filter(None, (pair.subject, pair.metric)))}")
             lines.append(f"      first {ends[0]}, second {ends[1]}")

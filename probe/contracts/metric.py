@@ -28,7 +28,7 @@ class Metric(Reducer, ABC, Generic[R]):
     >>> @dataclass(frozen=True, kw_only=True)
     ... class Confidence(Metric[Prediction]):
     ...     'The probability of the answer, in [0, 1]; higher is surer.'
-    ...     lens: ClassVar[str] = "performance"
+    ...     aspect: ClassVar[str] = "performance"
     ...     unit: ClassVar[str] = "share"
     ...     def measure(self, model: Model, result: Prediction) -> torch.Tensor:
     ...         return result.probabilities.max(1).values

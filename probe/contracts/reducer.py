@@ -4,7 +4,7 @@ from typing import ClassVar, Literal, final, get_args
 
 from probe import reductions
 from probe.errors import ContractError
-from probe.finding import Direction, Lens
+from probe.finding import Aspect, Direction
 from probe.formatting import Unit
 from probe.method import Method
 from probe.statistics import Floats
@@ -13,7 +13,7 @@ from probe.statistics import Floats
 class Reducer(Method):
     """What a method declares of its numbers is all that an audit, a report and the viewer need to know of them."""
 
-    lens: ClassVar[Lens]  # the chapter that its number stands in
+    aspect: ClassVar[Aspect]  # the chapter that its number stands in
     unit: ClassVar[Unit] = "number"  # how the number is written
     better: ClassVar[Literal["higher", "lower"]] = "higher"
     reduction: ClassVar[str] = "mean"  # how evidence becomes the number and its interval, of `probe.reductions`
@@ -22,7 +22,7 @@ class Reducer(Method):
 
     def __post_init__(self) -> None:
         """Raise ContractError where a class declares what no audit could show."""
-        for name, known in (("lens", get_args(Lens)), ("unit", get_args(Unit)), ("better", ("higher", "lower"))):
+        for name, known in (("aspect", get_args(Aspect)), ("unit", get_args(Unit)), ("better", ("higher", "lower"))):
             if (declared := getattr(self, name, None)) not in known:
                 raise ContractError(f"{type(self).__name__}.{name} = {declared!r}, expected one of {', '.join(known)}")
 

@@ -8,7 +8,7 @@ from probe.contracts.common import Need, placed, refuse_unmet
 from probe.contracts.reducer import Reducer
 from probe.dataset import Dataset
 from probe.errors import ContractError, ShapeError, Unsupported
-from probe.finding import Lens
+from probe.finding import Aspect
 from probe.model import Model
 from probe.outcomes import Examination
 from probe.shapes import Evidence, Inputs, Labels
@@ -37,7 +37,7 @@ class Survey(Reducer, ABC):
     """
 
     family: ClassVar[str] = "survey"
-    lens: ClassVar[Lens] = "explanation"  # the chapter that its table stands in
+    aspect: ClassVar[Aspect] = "explanation"  # the chapter that its table stands in
     needs: ClassVar[frozenset[Need]] = frozenset()  # of the model
     item: ClassVar[str] = "feature"  # what each of its items is
     asks: ClassVar[str]  # what its table says of an item, in a few words

@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 
 from probe.contracts import Proportion
-from probe.finding import Lens
+from probe.finding import Aspect
 from probe.model import Model
 from probe.outcomes import Certification
 from probe.shapes import Evidence
@@ -28,7 +28,7 @@ class CertifiedAccuracy(Proportion[Certification]):
         0.5
     """
 
-    lens: ClassVar[Lens] = "robustness"
+    aspect: ClassVar[Aspect] = "robustness"
     threshold: ClassVar[float | None] = 0.5
     columns: ClassVar[tuple[str, ...]] = ("certified",)
 

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import torch
 
 from probe.contracts import Metric, Proportion
-from probe.finding import Lens
+from probe.finding import Aspect
 from probe.model import Model
 from probe.results import Counterfactuals
 from probe.shapes import Evidence
@@ -27,7 +27,7 @@ class Validity(Proportion[Counterfactuals]):
     0.5
     """
 
-    lens: ClassVar[Lens] = "explanation"
+    aspect: ClassVar[Aspect] = "explanation"
     title: ClassVar[str] = "another answer is found"
     columns: ClassVar[tuple[str, ...]] = ("found",)
 
@@ -52,7 +52,7 @@ class ChangedFeatures(Metric[Counterfactuals]):
     1.0
     """
 
-    lens: ClassVar[Lens] = "explanation"
+    aspect: ClassVar[Aspect] = "explanation"
     better: ClassVar[Literal["higher", "lower"]] = "lower"
     columns: ClassVar[tuple[str, ...]] = ("changed",)
 

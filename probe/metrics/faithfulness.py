@@ -11,7 +11,7 @@ from torch import Tensor
 
 from probe.contracts import Explainer, Metric
 from probe.errors import Unsupported
-from probe.finding import Lens
+from probe.finding import Aspect
 from probe.formatting import Unit
 from probe.method import param
 from probe.metrics.masked import Kept, Masked, Memory, answers
@@ -29,7 +29,7 @@ _MASKS = 2**24  # bytes of masks that are held together
 
 @dataclass(frozen=True, kw_only=True)
 class _Curve(Metric[Attribution]):
-    lens: ClassVar[Lens] = "explanation"
+    aspect: ClassVar[Aspect] = "explanation"
     unit: ClassVar[Unit] = "signed"
     threshold: ClassVar[float | None] = 0.0  # no better than a random order
     columns: ClassVar[tuple[str, ...]] = ("own", "random")  # what evidence holds: areas under the curve
@@ -158,7 +158,7 @@ class Completeness(Metric[Attribution]):
     True
     """
 
-    lens: ClassVar[Lens] = "explanation"
+    aspect: ClassVar[Aspect] = "explanation"
     unit: ClassVar[Unit] = "share"
     better: ClassVar[Literal["higher", "lower"]] = "lower"
     reduction: ClassVar[str] = "residual share"

@@ -8,7 +8,7 @@ import torch
 
 from probe.contracts import Metric, Proportion
 from probe.errors import DataError, Unsupported
-from probe.finding import Lens
+from probe.finding import Aspect
 from probe.formatting import Unit
 from probe.method import param
 from probe.model import Model
@@ -34,7 +34,7 @@ class Accuracy(Proportion[Prediction]):
     (0.75, [0.3, 0.95])
     """
 
-    lens: ClassVar[Lens] = "performance"
+    aspect: ClassVar[Aspect] = "performance"
     threshold: ClassVar[float | None] = 0.8
     columns: ClassVar[tuple[str, ...]] = ("correct",)
 
@@ -63,7 +63,7 @@ class ExactMatch(Proportion[Prediction]):
     0.5
     """
 
-    lens: ClassVar[Lens] = "performance"
+    aspect: ClassVar[Aspect] = "performance"
     columns: ClassVar[tuple[str, ...]] = ("correct",)
 
     def suits(self, result: Prediction) -> bool:
@@ -94,7 +94,7 @@ class CalibrationError(Metric[Prediction]):
     0.131
     """
 
-    lens: ClassVar[Lens] = "performance"
+    aspect: ClassVar[Aspect] = "performance"
     unit: ClassVar[Unit] = "points"
     better: ClassVar[Literal["higher", "lower"]] = "lower"
     reduction: ClassVar[str] = "calibration error"
@@ -140,7 +140,7 @@ class AreaUnderROC(Metric[Prediction]):
     0.75
     """
 
-    lens: ClassVar[Lens] = "performance"
+    aspect: ClassVar[Aspect] = "performance"
     reduction: ClassVar[str] = "area under ROC"
     title: ClassVar[str] = "area under ROC"
     columns: ClassVar[tuple[str, ...]] = ("log_odds", "positive")
@@ -177,7 +177,7 @@ class RobustAccuracy(Proportion[Perturbation]):
     0.667
     """
 
-    lens: ClassVar[Lens] = "robustness"
+    aspect: ClassVar[Aspect] = "robustness"
     threshold: ClassVar[float | None] = 0.5
     columns: ClassVar[tuple[str, ...]] = ("correct",)
 

@@ -7,7 +7,7 @@ import torch
 
 from probe.contracts import Metric
 from probe.errors import Unsupported
-from probe.finding import Lens
+from probe.finding import Aspect
 from probe.metrics.prediction import check_asked
 from probe.model import Model
 from probe.results import Prediction
@@ -19,7 +19,7 @@ from probe.tensors import wide
 class _OfNumbers(Metric[Prediction]):
     """A metric of the answers of a regression."""
 
-    lens: ClassVar[Lens] = "performance"
+    aspect: ClassVar[Aspect] = "performance"
 
     def suits(self, result: Prediction) -> bool:
         return isinstance(result.task, Regression)

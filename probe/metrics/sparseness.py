@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 
 from probe.contracts import Metric
-from probe.finding import Lens
+from probe.finding import Aspect
 from probe.model import Model
 from probe.results import Attribution
 from probe.shapes import Evidence
@@ -31,7 +31,7 @@ class Sparseness(Metric[Attribution]):
     0.75
     """
 
-    lens: ClassVar[Lens] = "explanation"
+    aspect: ClassVar[Aspect] = "explanation"
     title: ClassVar[str] = "names few features"
     columns: ClassVar[tuple[str, ...]] = ("gini",)
 

@@ -86,9 +86,9 @@ class Absence:
 
 @dataclass(frozen=True)
 class Findings:
-    """The findings of one lens."""
+    """The findings of one aspect."""
 
-    lens: str
+    aspect: str
     rows: Sequence[dict[str, object]]
     kind: str = "findings"
 

@@ -53,7 +53,7 @@ def bundle(folder: Path, arrays: dict[str, dict[str, Any]], groups: pd.DataFrame
 
 def _step(step: Planned, plan: PlanRecord, arrays: dict[str, Any]) -> dict[str, Any]:
     names = [] if step.kind == "instances" else [metric for metric, _ in metrics_of(plan, step.kind)]
-    record = {"name": step.name, "kind": step.kind, "id": step.id, "lens": step.lens, "method": dict(step.method)}
+    record = {"name": step.name, "kind": step.kind, "id": step.id, "aspect": step.aspect, "method": dict(step.method)}
     record["readings"] = [reading(name, plan.threshold(name)) for name in names if f"measured-{name}" in arrays]
     of_attack = step.kind == "attack"
     record["threat"] = {"unit": "radius", "counted": False, "axis": "linf", "note": ""} if of_attack else None

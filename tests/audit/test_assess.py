@@ -1,4 +1,4 @@
-"""What follows from evidence, lens by lens, on bundles written by hand."""
+"""What follows from evidence, aspect by aspect, on bundles written by hand."""
 
 from dataclasses import replace
 
@@ -69,7 +69,7 @@ def test_explanation(tmp_path):
         },
         **{**PLAN, "explain": {"sample": 4, "methods": ["lime", "integrated_gradients"]}},
     )
-    told = {check: (f.status, round(f.estimate, 6)) for check, f in found(made).items() if f.lens == "explanation"}
+    told = {check: (f.status, round(f.estimate, 6)) for check, f in found(made).items() if f.aspect == "explanation"}
     assert told == {
         "lime: deletion beats random order": ("pass", 0.3),
         "lime: insertion beats random order": ("fail", -0.3),
@@ -78,7 +78,7 @@ def test_explanation(tmp_path):
         "integrated_gradients: insertion beats random order": ("pass", 0.3),
         "integrated_gradients: adds up": ("pass", 0.01),
     }
-    assert {f.about for f in found(made).values() if f.lens == "explanation"} == {"explanation"}
+    assert {f.about for f in found(made).values() if f.aspect == "explanation"} == {"explanation"}
     notes = {check: f.note for check, f in found(made).items()}
     assert notes["lime: insertion beats random order"] == "worse than random order"
     mixed = explained([0.2, 0.5, 0.2, 0.5], [0.5, 0.2, 0.5, 0.2], 1.0)
@@ -111,7 +111,7 @@ def test_robustness(tmp_path, single, comparison):
         **{**PLAN, "attack": {"sample": N, "methods": ["fgsm", "pgd"], "eps": ["0.1", "0.2"]}},
         checks={"robust_eps": "0.2"},
     )
-    told = {check: (f.status, f.estimate) for check, f in found(made).items() if f.lens == "robustness"}
+    told = {check: (f.status, f.estimate) for check, f in found(made).items() if f.aspect == "robustness"}
     left = 0.1 if single == [0] else 0.0  # the worst case of each row over both attacks
     assert told == {
         "withstands FGSM and PGD at eps 0.1": ("pass", 1.0),
@@ -133,7 +133,7 @@ def test_bias(tmp_path):
         pd.DataFrame({"sex": sex}),
         **{**PLAN, "bias": {"positive": "yes"}},
     )
-    told = {check: (f.status, f.estimate) for check, f in found(made).items() if f.lens == "bias"}
+    told = {check: (f.status, f.estimate) for check, f in found(made).items() if f.aspect == "bias"}
     assert told["demographic parity difference by sex"] == ("fail", 0.5)
     assert told["demographic parity ratio by sex"] == ("fail", 0.5)
     made = bundle(

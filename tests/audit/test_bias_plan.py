@@ -20,7 +20,7 @@ def audited(folder, groups=None, **settings):
 
 
 def about(bundle):
-    return [f for f in bundle.manifest.findings if f.lens == "bias"]
+    return [f for f in bundle.manifest.findings if f.aspect == "bias"]
 
 
 def test_a_class_that_nobody_named_is_assumed_and_one_that_is_named_is_not(tmp_path):

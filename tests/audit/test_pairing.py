@@ -59,7 +59,7 @@ def test_the_same_rows_are_paired_and_the_difference_is_that_of_the_library(tmp_
 
 def test_a_difference_is_better_or_worse_by_the_side_that_its_metric_asks_for():
     pair = Pair(
-        lens="performance", subject="", metric="m", unit="share", direction="at least",
+        aspect="performance", subject="", metric="m", unit="share", direction="at least",
         first=None, second=None, difference=Estimate(0.2, 0.1, 0.3, 9),
     )  # fmt: skip
     assert pair.verdict == "better"
@@ -163,7 +163,7 @@ def test_the_command_line_shows_them_in_each_form(tmp_path, form, monkeypatch):
         pair = json.loads(done.stdout)["pairs"][0]
         assert (pair["metric"], pair["first"]["value"], pair["second"]["value"]) == ("accuracy", 0.3, 1.0)
     elif form == "csv":
-        assert done.stdout.splitlines()[0].startswith("lens,subject,metric,unit,direction,first,first_low")
+        assert done.stdout.splitlines()[0].startswith("aspect,subject,metric,unit,direction,first,first_low")
     else:
         assert "difference 70.0" in done.stdout
         assert "over 10 rows: better" in done.stdout

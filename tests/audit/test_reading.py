@@ -66,7 +66,7 @@ def test_the_verdict_counts_words_where_words_are_replaced(tmp_path):
 def test_checks_of_explanations_are_counted_apart(table_bundle):
     findings = table_bundle.manifest.findings
     model, methods = reading.tally(findings)
-    assert sum(methods.values()) == sum(f.lens == "explanation" or "FGSM finds" in f.check for f in findings)
+    assert sum(methods.values()) == sum(f.aspect == "explanation" or "FGSM finds" in f.check for f in findings)
     assert model.total() + methods.total() == len(findings)
 
 
@@ -87,7 +87,7 @@ def test_a_favourable_class_that_nobody_named_is_assumed_in_words(tmp_path):
     plan = small_plan("people", attack={"sample": 0}, **QUIET)
     bundle = run(plan, *table(), tmp_path / "people")
     assert reading.favourable(bundle.manifest) == ("yes", True)
-    notes = [f.note for f in bundle.manifest.findings if f.lens == "bias" and f.threshold is not None]
+    notes = [f.note for f in bundle.manifest.findings if f.aspect == "bias" and f.threshold is not None]
     assert notes
     assert all("nobody named the favourable outcome; yes is assumed" in note for note in notes)
     assert "(assumed, not named in the plan)" in reading.verdict(bundle)[2]

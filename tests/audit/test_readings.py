@@ -33,17 +33,17 @@ def taken(metric):
 
 
 METRICS = {name: kind() for name, kind in discover("metric").items() if taken(kind())}
-LENSES = ("performance", "explanation", "robustness")
-BY_LENS = {lens: [name for name, metric in METRICS.items() if metric.lens == lens] for lens in LENSES}
+ASPECTS = ("performance", "explanation", "robustness")
+BY_ASPECT = {aspect: [name for name, metric in METRICS.items() if metric.aspect == aspect] for aspect in ASPECTS}
 LIME, PGD = (
     ({"method": "lime", "samples": 60}, {"method": "lime", "samples": 90}),
     ({"method": "pgd", "steps": 1}, {"method": "pgd", "steps": 3}),
 )
 PLAN = {
     "name": "all", "seed": 3, "model": {"zoo": "any"}, "data": {"sample": 80}, "bias": {"groups": []},
-    "predict": {"metrics": BY_LENS["performance"]},
-    "explain": {"sample": 5, "methods": [*LIME, "integrated_gradients"], "metrics": BY_LENS["explanation"]},
-    "attack": {"sample": 30, "eps": ["0.05", "0.2"], "methods": list(PGD), "metrics": BY_LENS["robustness"]},
+    "predict": {"metrics": BY_ASPECT["performance"]},
+    "explain": {"sample": 5, "methods": [*LIME, "integrated_gradients"], "metrics": BY_ASPECT["explanation"]},
+    "attack": {"sample": 30, "eps": ["0.05", "0.2"], "methods": list(PGD), "metrics": BY_ASPECT["robustness"]},
     "checks": {"sparseness": 0.05},
 }  # fmt: skip
 
@@ -58,17 +58,17 @@ def page(made):
     return render(made)
 
 
-def steps_of(bundle, lens):
-    return [step for step in bundle.manifest.steps if step.lens == lens and step.readings]
+def steps_of(bundle, aspect):
+    return [step for step in bundle.manifest.steps if step.aspect == aspect and step.readings]
 
 
 @pytest.mark.parametrize("name", list(METRICS))
 def test_library_bundle_findings_report_and_viewer_give_the_same_number(made, page, name):
     metric, seed = METRICS[name], made.manifest.plan.seed
     seen = 0
-    for step in steps_of(made, metric.lens):
+    for step in steps_of(made, metric.aspect):
         held = made.arrays(step.name).get(evidence_of(name))
-        rows = [row for row in readings(made, metric.lens, step.name) if row["metric"] == name]
+        rows = [row for row in readings(made, metric.aspect, step.name) if row["metric"] == name]
         parts = [] if held is None else held if step.kind == "attack" else [held]
         for row, evidence in zip(rows, parts, strict=True):
             own = metric.reduce(evidence), *metric.interval(evidence, seed=seed)
@@ -78,9 +78,9 @@ def test_library_bundle_findings_report_and_viewer_give_the_same_number(made, pa
                 if (finding.step, finding.metric) == (step.name, name) and finding.check.endswith(tail(row)):
                     assert (finding.estimate, finding.low, finding.high) == own
             assert formatting.number(own[0], metric.unit) in unescape(page)
-            if metric.lens == "performance":
+            if metric.aspect == "performance":
                 assert written in plain(" ".join(performance.measures(made)["Estimate [95 % interval]"]))
-            elif metric.lens == "explanation":
+            elif metric.aspect == "explanation":
                 method = next(slug for slug, id_ in instance.methods(made).items() if id_ == step.id)
                 assert written in plain(" ".join(instance.badges(made, method)))
             seen += 1
@@ -99,7 +99,7 @@ def test_the_evidence_is_what_the_library_measures_of_the_same_result(made):
     model, data = table()
     data = data.sample(80, 3)
     prediction, stored = predict(model, data), made.arrays("predictions")
-    for name in BY_LENS["performance"]:
+    for name in BY_ASPECT["performance"]:
         assert np.array_equal(stored[evidence_of(name)], METRICS[name](model, prediction).evidence.double().numpy())
     plan = plan_from(plain_of(made.manifest.plan))
     rows = torch.from_numpy(made.arrays("instances")["rows"])

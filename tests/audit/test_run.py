@@ -23,8 +23,8 @@ def statuses(bundle: Bundle) -> Counter:
     return Counter(f.status for f in bundle.manifest.findings)
 
 
-def test_every_lens_has_findings(table_bundle):
-    assert {f.lens for f in table_bundle.manifest.findings} == {
+def test_every_aspect_has_findings(table_bundle):
+    assert {f.aspect for f in table_bundle.manifest.findings} == {
         "performance",
         "explanation",
         "robustness",

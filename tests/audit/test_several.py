@@ -82,7 +82,7 @@ def test_any_label_is_attacked_and_a_named_one_alone(bundle):
     assert set(table.label) == {"tall"}
     worst = table[table.attack == "all attacks"].robust_accuracy.tolist()
     assert worst == pytest.approx((right[:, 1] & ((moved >= 0) == (far >= 0))).double().mean(1).tolist())
-    checks = [f.check for f in bundle.manifest.findings if f.lens == "robustness"]
+    checks = [f.check for f in bundle.manifest.findings if f.aspect == "robustness"]
     assert "withstands FGSM and PGD at eps 0.1" in checks
     assert "tall: withstands FGSM and PGD at eps 0.1" in checks
     assert "tall: PGD finds what FGSM finds" in checks
@@ -94,7 +94,7 @@ def test_groups_are_compared_for_each_label(bundle):
     by_hand = bias.audit(TRUTH[:, 1].numpy(), MODEL.predict(X)[:, 1].numpy(), GROUPS)
     tall = table[table.label == "tall"].set_index("group").selection_rate
     assert tall.to_dict() == pytest.approx(by_hand.groups.set_index("group").selection_rate.to_dict())
-    checks = [f.check for f in bundle.manifest.findings if f.lens == "bias"]
+    checks = [f.check for f in bundle.manifest.findings if f.aspect == "bias"]
     for name in NAMES:
         assert any(check.startswith(f"{name}: ") for check in checks)
 
@@ -124,7 +124,7 @@ def test_evidence_of_labels_that_contradicts_itself_is_refused(bundle, tmp_path)
 
 
 def test_two_audits_of_labels_are_compared_label_by_label(bundle):
-    pairs = [pair for pair in compare(bundle, bundle).pairs if pair.lens == "performance"]
+    pairs = [pair for pair in compare(bundle, bundle).pairs if pair.aspect == "performance"]
     assert {"accuracy: old", "accuracy: tall", "accuracy: NA", "exact match"} <= {pair.metric for pair in pairs}
     assert all(pair.difference is None or pair.difference.value == 0 for pair in pairs)
 

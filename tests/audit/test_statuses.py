@@ -21,8 +21,8 @@ from tests.audit.conftest import small_plan, table, texts
 CLIMB = [{"method": "fgsm"}, {"method": "pgd", "steps": 5}]
 
 
-def findings(bundle, lens="robustness"):
-    return {f.check: f for f in bundle.manifest.findings if f.lens == lens}
+def findings(bundle, aspect="robustness"):
+    return {f.check: f for f in bundle.manifest.findings if f.aspect == aspect}
 
 
 def ramp(n: int = 400, scale: float = 1.0, kind: str = "continuous") -> tuple[Model, Dataset]:
@@ -78,7 +78,7 @@ def test_where_nothing_moved_or_fell_the_attacks_are_not_compared(tmp_path):
 
 
 def test_checks_of_explanations_are_about_explanations(table_bundle):
-    about = {(f.lens, f.about) for f in table_bundle.manifest.findings}
+    about = {(f.aspect, f.about) for f in table_bundle.manifest.findings}
     assert about == {
         ("performance", "model"), ("explanation", "explanation"), ("robustness", "model"), ("robustness", "attack"),
         ("bias", "model"),

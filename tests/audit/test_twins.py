@@ -57,7 +57,9 @@ def two_logits(tmp_path_factory):
 def test_an_audit_of_other_outputs_finds_what_that_of_its_two_logit_twin_finds(outputs, two_logits, tmp_path):
     found, twin = audited(outputs, tmp_path).manifest, two_logits.manifest
     assert [(s.name, s.status) for s in found.steps] == [(s.name, s.status) for s in twin.steps]
-    assert [(f.lens, f.check, f.status) for f in found.findings] == [(f.lens, f.check, f.status) for f in twin.findings]
+    assert [(f.aspect, f.check, f.status) for f in found.findings] == [
+        (f.aspect, f.check, f.status) for f in twin.findings
+    ]
     for one, other in zip(found.findings, twin.findings, strict=True):
         # Log-odds of a rounded probability differ from the logit in the last digits of float32.
         ends = [[end for end in (f.estimate, f.low, f.high) if end is not None] for f in (one, other)]

@@ -44,7 +44,7 @@ class Quotes(Explainer):
 class QuotesToo(Metric[Prediction]):
     """Fails likewise."""
 
-    lens = "performance"
+    aspect = "performance"
 
     def measure(self, model: Model, result: Prediction) -> Tensor:
         raise ForwardError(f"cannot measure {SECRET} {WORD}")

@@ -1,4 +1,4 @@
-"""Every network of the zoo is audited through every lens, on a few rows."""
+"""Every network of the zoo is audited through every aspect, on a few rows."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ def test_a_network_of_the_zoo_is_explained_attacked_and_verified(name, tmp_path)
     bundle = run(plan, model, data, tmp_path / name)
     assert bundle.complete
     assert [step.name for step in bundle.manifest.steps if step.status != "done"] == []
-    assert {"performance", "explanation", "robustness"} <= {f.lens for f in bundle.manifest.findings}
+    assert {"performance", "explanation", "robustness"} <= {f.aspect for f in bundle.manifest.findings}
     assert not any(finding.status == "error" for finding in bundle.manifest.findings)
     assert verify(tmp_path / name).numbers > 100
     assert name in render(bundle)

@@ -244,7 +244,7 @@ def test_scores_add_ranking_and_calibration():
 def test_findings_are_json_and_never_call_a_model_fair(compas):
     report = audit(*compas)
     text = json.dumps([finding.to_json() for finding in report.findings], allow_nan=False)
-    assert {finding.lens for finding in report.findings} == {"bias"}
+    assert {finding.aspect for finding in report.findings} == {"bias"}
     assert not re.search(r"\bfair\b|compliant|unbiased", text)
 
 

@@ -65,7 +65,7 @@ def test_reports_come_as_page_data_and_table(probe, audited):
     assert json.loads(probe("report", "runs/mine", "--format", "json", code=0).stdout)["name"] == "mine"
     plan = probe("report", "runs/mine", "--format", "toml", code=0).stdout
     assert plan_from(tomllib.loads(plan)) == plan_from(plain(read("runs/mine").manifest.plan))
-    assert probe("report", "runs/mine", "--format", "csv", code=0).stdout.startswith("lens,check,status")
+    assert probe("report", "runs/mine", "--format", "csv", code=0).stdout.startswith("aspect,check,status")
     probe("report", "runs/mine", "--out", "mine.html", code=0)
     assert "exists" in probe("report", "runs/mine", "--out", "mine.html", code=2).stderr
     assert "html, json, csv, toml" in probe("report", "runs/mine", "--format", "docx", code=2).stderr
@@ -167,7 +167,7 @@ def test_a_group_of_one_and_an_empty_group_are_said(probe, place):
     (place / "people.csv").write_text("\n".join(text) + "\n")
     probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
     findings = read("runs/mine").manifest.findings
-    assert any("X" in f.check + f.note for f in findings if f.lens == "bias")
+    assert any("X" in f.check + f.note for f in findings if f.aspect == "bias")
 
 
 def test_one_row(probe, place):

@@ -107,7 +107,7 @@ def test_a_report_that_is_no_file_is_not_read(probe, copy, kind):
 
 def test_a_table_for_a_spreadsheet_runs_nothing(probe, copy):
     exported = probe("report", str(copy), "--format", "csv", code=0).stdout
-    assert exported.startswith("lens,check,status")
+    assert exported.startswith("aspect,check,status")
     assert not any(cell[:1] in ("=", "@", "+") for line in exported.splitlines() for cell in line.split(","))
 
 

@@ -27,7 +27,7 @@ def plan(place, source, extra=""):
 
 
 def findings(bundle):
-    return {(f.lens, f.check): f.estimate for f in read(bundle).manifest.findings}
+    return {(f.aspect, f.check): f.estimate for f in read(bundle).manifest.findings}
 
 
 ESTIMATOR = """
@@ -212,7 +212,9 @@ def test_a_text_classifier_of_hugging_face_is_audited_end_to_end(probe, place):
     assert steps["explain-integrated_gradients"] == steps["explain-kernel_shap"] == ("done", "")
     assert bundle.manifest.model.classes == ("negative", "positive")
     explained = findings("runs/texts")
-    completeness = {check: value for (lens, check), value in explained.items() if "add" in check or "complete" in check}
+    completeness = {
+        check: value for (aspect, check), value in explained.items() if "add" in check or "complete" in check
+    }
     assert completeness
     assert "[CLS] " in " ".join(bundle.arrays("instances")["described"][0])
     page = (place / "runs/texts/report.html").read_text()

@@ -74,7 +74,7 @@ def test_a_regression_of_ones_own_is_audited_from_a_plan(probe, here):
     assert bundle.manifest.task.to_json() == {"kind": "regression", "outputs": ["hours"], "tolerance": 2.0}
     # An answer climbs 2 hours for each unit of age, which has a deviation of 3: a tenth of it moves none by 3 hours.
     assert bundle.arrays("attack-pgd")["success"].mean(1).tolist() == pytest.approx([0.0, 1.0], abs=0.2)
-    checks = {f.check for f in bundle.manifest.findings if f.lens == "bias"}
+    checks = {f.check for f in bundle.manifest.findings if f.aspect == "bias"}
     assert "difference of mean errors by sex" in checks
     probe("verify", "runs/hours", code=0)
 

@@ -285,10 +285,10 @@ def _measured(logits, labels):
     return {"measured-accuracy": right, "measured-calibration_error": np.stack([sure, right], axis=1)}
 
 
-def _record(bundle: Forged, name, lens, method, arrays) -> None:
+def _record(bundle: Forged, name, aspect, method, arrays) -> None:
     bundle.write_arrays(name, arrays)
     readings = [_reading(bundle, part.removeprefix("measured-")) for part in arrays if part.startswith("measured-")]
-    bundle.manifest["steps"].append(_step(name, lens, method) | {"readings": readings})
+    bundle.manifest["steps"].append(_step(name, aspect, method) | {"readings": readings})
 
 
 def _reading(bundle: Forged, name: str) -> dict[str, object]:
@@ -301,17 +301,24 @@ def _reading(bundle: Forged, name: str) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _step(name, lens, method, status="done", note=""):
+def _step(name, aspect, method, status="done", note=""):
     cost = {"seconds": 0.1, "forward": 10, "backward": 0}
     ball = {"unit": "radius", "counted": False, "axis": method.get("norm", ""), "note": ""}
     counted = {"hot_flip": ("word", "words replaced"), "grad_argmax": ("edge", "edges flipped")}
     unit, axis = counted.get(method.get("method"), ("", ""))
     threat = ball | ({"unit": unit, "counted": True, "axis": axis} if unit else {})
-    kind = {"explanation": "explainer", "robustness": "attack"}.get(lens, "predictions") if method else name
-    step = {"name": name, "kind": kind, "id": method.get("method", ""), "lens": lens, "method": method, "readings": []}
+    kind = {"explanation": "explainer", "robustness": "attack"}.get(aspect, "predictions") if method else name
+    step = {
+        "name": name,
+        "kind": kind,
+        "id": method.get("method", ""),
+        "aspect": aspect,
+        "method": method,
+        "readings": [],
+    }
     step |= {"status": status, "note": note, "certifies": "", "label": ""} | cost
     title = {"fgsm": "FGSM", "pgd": "PGD", "hot_flip": "HotFlip", "grad_argmax": "GradArgmax"}.get(method.get("method"))
-    if lens == "robustness":
+    if aspect == "robustness":
         weaker = {"pgd": "fgsm"}.get(method["method"], "")
         return step | {"threat": threat, "title": title or "", "caption": "", "answer": "wrong", "finds": weaker}
     said = {"saliency": "The gradient: more of what is red raises the logit.", "lime": "Red speaks for the answer."}

@@ -134,7 +134,7 @@ def test_changes_of_a_table_are_told_by_values_before_and_after(bundles, copied,
 def test_the_performance_page_has_every_measure_and_the_reliability_diagram(show, bundles):
     app = show(bundles.table.folder.parent, "performance")
     said = text(app)
-    for measure in bundles.table.table("readings").query("lens == 'performance'")["title"]:
+    for measure in bundles.table.table("readings").query("aspect == 'performance'")["title"]:
         assert measure in said
     assert len(app.image) == 1
     first = bundles.table.table("readings").to_dict("records")[0]
@@ -144,7 +144,7 @@ def test_the_performance_page_has_every_measure_and_the_reliability_diagram(show
     assert written.replace("\N{NO-BREAK SPACE}", " ").endswith(f"[{interval(first['low'], first['high'], 'share')}]")
 
 
-def test_every_lens_that_has_evidence_links_to_it(bundles):
+def test_every_aspect_that_has_evidence_links_to_it(bundles):
     pages = {group.title: group.page for group in summary.groups(bundles.table)}
     assert pages["Performance"] == "performance"
 

@@ -278,7 +278,7 @@ def test_the_time_that_is_left_is_told_by_the_pace_so_far(people):
 class Half(Metric[Attribution]):
     """A metric of somebody's own."""
 
-    lens = "explanation"
+    aspect = "explanation"
 
     def measure(self, model, result: Attribution):
         return torch.full((len(result),), 0.5)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from probe.audit import Bundle, reading
-from probe.audit.lenses.robustness import WITHSTANDS
+from probe.audit.aspects.robustness import WITHSTANDS
 from probe.audit.titles import titles
 from probe.formatting import share
 from probe.text import visible
@@ -23,9 +23,9 @@ def obstacle(bundle: Bundle) -> str:
     return reason(bundle, "robustness")
 
 
-def reason(bundle: Bundle, lens: str) -> str:
-    """Why the audit has nothing of a lens, as a sentence."""
-    notes = dict.fromkeys(visible(missing.note) for missing in reading.why_empty(bundle, lens))
+def reason(bundle: Bundle, aspect: str) -> str:
+    """Why the audit has nothing of an aspect, as a sentence."""
+    notes = dict.fromkeys(visible(missing.note) for missing in reading.why_empty(bundle, aspect))
     return f"{'; '.join(notes)}."
 
 

@@ -16,12 +16,14 @@ from probe.statuses import STATUSES, look
 from probe.text import visible
 from probe_dashboards.views.words import md, number, status, unbroken
 
-PAGES = {"explanation": "instance", "": "instance"} | {lens: lens for lens in ("performance", "robustness", "bias")}
+PAGES = {"explanation": "instance", "": "instance"} | {
+    aspect: aspect for aspect in ("performance", "robustness", "bias")
+}
 
 
 @dataclass(frozen=True)
 class Group:
-    """The findings of one lens, and the page that shows their evidence ("" if there is none)."""
+    """The findings of one aspect, and the page that shows their evidence ("" if there is none)."""
 
     title: str
     page: str
@@ -71,7 +73,7 @@ def write_report(bundle: Bundle) -> str:
 
 
 def groups(bundle: Bundle, wanted: str = "all") -> list[Group]:
-    """The findings by lens, all of them or those of one status, ready for a table that reads Markdown."""
+    """The findings by aspect, all of them or those of one status, ready for a table that reads Markdown."""
     return [_group(part) for part in reading.register(bundle.manifest, "" if wanted == "all" else wanted)]
 
 
@@ -105,8 +107,8 @@ def digests(bundle: Bundle) -> str:
 def not_run(bundle: Bundle) -> pd.DataFrame:
     """What was not measured, and why: findings and steps that did not run, and steps that never began."""
     return pd.DataFrame(
-        [(visible(m.lens), visible(m.check), look(m.status).word, visible(m.note)) for m in reading.missing(bundle)],
-        columns=["Lens", "Check", "Status", "Why"],
+        [(visible(m.aspect), visible(m.check), look(m.status).word, visible(m.note)) for m in reading.missing(bundle)],
+        columns=["Aspect", "Check", "Status", "Why"],
     )
 
 
@@ -148,7 +150,7 @@ def _group(part: reading.Register) -> Group:
     measured = [(md(f.check), md(f.method), DASH if f.seed is None else str(f.seed)) for f in part.findings]
     return Group(
         visible(part.title),
-        PAGES.get(part.lens, ""),
+        PAGES.get(part.aspect, ""),
         pd.DataFrame(rows, columns=["Status", "Finding", "Estimate [95 % interval]", "Asked", "n"]),
         pd.DataFrame(measured, columns=["Check", "Measured by", "Seed"]),
     )

@@ -18,7 +18,7 @@ from probe.audit.reading.attacked import (
     tried,
     worst,
 )
-from probe.audit.reading.chapters import APART, CHAPTERS, LENSES, Chapter, Register, register
+from probe.audit.reading.chapters import APART, ASPECTS, CHAPTERS, Chapter, Register, register
 from probe.audit.reading.explained import captioned, features_of
 from probe.audit.reading.groups import (
     RATES,
@@ -45,9 +45,9 @@ from probe.audit.reading.verdict import tally, verdict
 __all__ = [
     "ALL",
     "APART",
+    "ASPECTS",
     "ASSUMED",
     "CHAPTERS",
-    "LENSES",
     "RATES",
     "Certified",
     "Chapter",

@@ -104,30 +104,30 @@ CHAPTERS = {
         ),
     ),
 }
-LENSES = ("performance", "explanation", "robustness", "bias")
+ASPECTS = ("performance", "explanation", "robustness", "bias")
 APART = "Checks of the explanations and attacks themselves, not of the model"
 
 
 class Register(NamedTuple):
-    """The findings about the model of one lens, or, with no lens, those about the audit's own methods."""
+    """The findings about the model of one aspect, or, with no aspect, those about the audit's own methods."""
 
-    lens: str
+    aspect: str
     title: str
     findings: Sequence[Finding]
 
 
 def register(manifest: Manifest, status: str = "") -> list[Register]:
-    """The findings of a status, or all, by lens; in each those that need a reader first."""
+    """The findings of a status, or all, by aspect; in each those that need a reader first."""
     chosen = sorted((f for f in manifest.findings if f.status == status or not status), key=lambda f: urgency(f.status))
-    known = [lens for lens in LENSES if any(f.lens == lens for f in chosen)]
-    lenses = dict.fromkeys((*known, *(f.lens for f in manifest.findings)))
+    known = [aspect for aspect in ASPECTS if any(f.aspect == aspect for f in chosen)]
+    aspects = dict.fromkeys((*known, *(f.aspect for f in manifest.findings)))
     listed = [
         Register(
-            lens,
-            CHAPTERS[lens].title if lens in CHAPTERS else lens,
-            [f for f in chosen if f.lens == lens and f.about == "model"],
+            aspect,
+            CHAPTERS[aspect].title if aspect in CHAPTERS else aspect,
+            [f for f in chosen if f.aspect == aspect and f.about == "model"],
         )
-        for lens in lenses
+        for aspect in aspects
     ]
     listed.append(Register("", APART, [f for f in chosen if f.about != "model"]))
     return [part for part in listed if part.findings]

@@ -15,7 +15,7 @@ from probe.formatting import Measured, Unit, count, defined, estimate, settings
 class Measurement:
     """What was measured once: a number with its interval, and what follows from it."""
 
-    lens: str
+    aspect: str
     step: str  # its name
     method: str  # as people call it; empty where it is the model's own answers
     metric: str  # as the plan has it
@@ -83,24 +83,24 @@ def _arrays(bundle: Bundle, step: StepRecord) -> str:
     return ", ".join(f"{name} {' x '.join(map(str, array.shape))}".strip() for name, array in held.items())
 
 
-def readings(bundle: Bundle, lens: str, step: str = "") -> list[dict[str, Any]]:
-    """The rows of the table of readings that are of a lens, or of one of its steps; an item that is not there is ""."""
+def readings(bundle: Bundle, aspect: str, step: str = "") -> list[dict[str, Any]]:
+    """The rows of the table of readings of an aspect, or of one of its steps; a missing item is ""."""
     if not bundle.has("tables/readings.csv"):
         return []
     table = bundle.table("readings")
-    chosen = table[(table["lens"] == lens) & ((table["step"] == step) if step else True)]
+    chosen = table[(table["aspect"] == aspect) & ((table["step"] == step) if step else True)]
     rows = [{str(key): value for key, value in row.items()} for row in chosen.to_dict("records")]
     return [row | {"item": row["item"] if isinstance(row["item"], str) else ""} for row in rows]
 
 
-def measured(bundle: Bundle, *, lens: str = "", kind: str = "", step: str = "") -> list[Measurement]:
-    """What was measured, in the order of the steps; of a lens, of a kind of step, or of one step, where they are named.
+def measured(bundle: Bundle, *, aspect: str = "", kind: str = "", step: str = "") -> list[Measurement]:
+    """What was measured, in the order of the steps. `aspect`, `kind` and `step` each narrow it where given.
 
     Surveys are there item by item, attacks and certificates radius by radius.
     """
     chosen = [
         s for s in bundle.manifest.steps
-        if s.done and lens in ("", s.lens) and kind in ("", s.kind) and step in ("", s.name)
+        if s.done and aspect in ("", s.aspect) and kind in ("", s.kind) and step in ("", s.name)
     ]  # fmt: skip
     return [row for each in chosen for row in (_items(bundle, each) if each.kind == "survey" else _rows(bundle, each))]
 
@@ -108,7 +108,7 @@ def measured(bundle: Bundle, *, lens: str = "", kind: str = "", step: str = "") 
 def _rows(bundle: Bundle, step: StepRecord) -> list[Measurement]:
     return [
         _measurement(bundle, step, row, float(row["eps"]) if defined(row["eps"]) else None)
-        for row in readings(bundle, step.lens, step.name)
+        for row in readings(bundle, step.aspect, step.name)
     ]
 
 
@@ -133,7 +133,7 @@ def _measurement(
     finding = _finding(bundle, step, str(row["metric"]), end)
     value, low, high = (float(row[key]) if defined(row[key]) else None for key in ("value", "low", "high"))
     return Measurement(
-        lens=step.lens,
+        aspect=step.aspect,
         step=step.name,
         method=title_of(bundle.manifest, step) if step.method.get("method") else "",
         metric=str(row["metric"]),

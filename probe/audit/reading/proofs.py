@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from probe.audit.aspects.proofs import ABSTENTIONS, CERTIFIED
 from probe.audit.budgets import RADIUS
 from probe.audit.bundle import Bundle
-from probe.audit.lenses.proofs import ABSTENTIONS, CERTIFIED
 from probe.audit.manifest import StepRecord
 from probe.audit.reading.measured import Measurement, measured
 from probe.audit.reading.steps import steps

@@ -13,7 +13,7 @@ NEVER_BEGUN = "the audit ended before this step"
 class Missing(NamedTuple):
     """What was not measured, and why."""
 
-    lens: str
+    aspect: str
     check: str
     status: str
     note: str
@@ -30,22 +30,22 @@ def waiting(manifest: Manifest) -> list[str]:
     return [step.name for step in planned(manifest.plan) if step.name not in done]
 
 
-def missing(bundle: Bundle, lens: str = "") -> list[Missing]:
-    """What was not measured of a lens, or of all: checks and steps that did not run, and steps that never began."""
+def missing(bundle: Bundle, aspect: str = "") -> list[Missing]:
+    """What was not measured of an aspect, or of all: checks and steps that did not run, and steps that never began."""
     manifest = bundle.manifest
-    found = [Missing(f.lens, f.check, f.status, f.note) for f in manifest.findings if _unmeasured(f)]
+    found = [Missing(f.aspect, f.check, f.status, f.note) for f in manifest.findings if _unmeasured(f)]
     ended = {step.name for step in manifest.steps}
     if not bundle.complete:
         never = [step for step in planned(manifest.plan) if step.name not in ended]
-        found += [Missing(step.lens, step.name, "not run", NEVER_BEGUN) for step in never]
-    return [each for each in found if each.lens == lens or not lens]
+        found += [Missing(step.aspect, step.name, "not run", NEVER_BEGUN) for step in never]
+    return [each for each in found if each.aspect == aspect or not aspect]
 
 
-def why_empty(bundle: Bundle, lens: str) -> list[Missing]:
-    """Why there is nothing of a lens."""
+def why_empty(bundle: Bundle, aspect: str) -> list[Missing]:
+    """Why there is nothing of an aspect."""
     ended = "the audit ended before it"
     none = ended if not bundle.complete else "the plan does not ask for it"
-    return missing(bundle, lens) or [Missing(lens, "this part of the audit", "not run", none)]
+    return missing(bundle, aspect) or [Missing(aspect, "this part of the audit", "not run", none)]
 
 
 def unmade(bundle: Bundle, kind: str) -> list[Missing]:
@@ -58,7 +58,7 @@ def unmade(bundle: Bundle, kind: str) -> list[Missing]:
             status, note = (
                 (ran[step.name].status, ran[step.name].note) if step.name in ran else ("not run", NEVER_BEGUN)
             )
-            found.append(Missing(step.lens, step.name, status, note))
+            found.append(Missing(step.aspect, step.name, status, note))
     missing = [each for each in found if each.status != "done"]
     return missing if found else [Missing("", f"{kind}s", "not run", "the plan names none")]
 

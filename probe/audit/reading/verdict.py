@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from probe.audit.aspects.robustness import NEAR_NONE
 from probe.audit.budgets import reached
 from probe.audit.bundle import Bundle
-from probe.audit.lenses.robustness import NEAR_NONE
 from probe.audit.manifest import Manifest
 from probe.audit.reading.measured import readings
 from probe.audit.reading.steps import steps
@@ -100,9 +100,9 @@ def _explained(findings: Sequence[Finding]) -> str:
 
 
 def _groups(manifest: Manifest, findings: Sequence[Finding]) -> str:
-    gaps = [f for f in findings if f.lens == "bias" and f.threshold is not None]
+    gaps = [f for f in findings if f.aspect == "bias" and f.threshold is not None]
     if not gaps:
-        why = next((f.note for f in findings if f.lens == "bias"), "the audit ended before")
+        why = next((f.note for f in findings if f.aspect == "bias"), "the audit ended before")
         return f"Groups were not compared: {why}."
     seen = Counter(f.status for f in gaps)
     failed = [f.check for f in gaps if f.status == "fail"]

@@ -15,9 +15,9 @@ from probe.plots import Drawer
 from probe.report.parts import Absence, Block, Section
 
 
-def absence(bundle: Bundle, lens: str) -> Absence:
+def absence(bundle: Bundle, aspect: str) -> Absence:
     """Why a chapter is empty or lacks something."""
-    return Absence([(found.status, found.check, found.note) for found in reading.why_empty(bundle, lens)])
+    return Absence([(found.status, found.check, found.note) for found in reading.why_empty(bundle, aspect)])
 
 
 def not_asked(bundle: Bundle, kind: str, blocks: Sequence[Block]) -> list[Absence]:
@@ -58,6 +58,6 @@ def chapter(name: str, blocks: Sequence[Block], *, shows: str = "", hides: str =
     )
 
 
-def with_absence(bundle: Bundle, lens: str, blocks: Sequence[Block]) -> list[Block]:
+def with_absence(bundle: Bundle, aspect: str, blocks: Sequence[Block]) -> list[Block]:
     """The blocks, followed by what could not be measured."""
-    return [*blocks, absence(bundle, lens)] if reading.missing(bundle, lens) or not blocks else list(blocks)
+    return [*blocks, absence(bundle, aspect)] if reading.missing(bundle, aspect) or not blocks else list(blocks)

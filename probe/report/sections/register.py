@@ -9,7 +9,7 @@ from probe.report.parts import Absence, Block, Findings, Section
 
 
 def section(bundle: Bundle) -> Section:
-    """All findings, grouped by lens."""
+    """All findings, grouped by aspect."""
     blocks: list[Block] = [
         Findings(part.title, [_row(finding) for finding in part.findings]) for part in register(bundle.manifest)
     ]

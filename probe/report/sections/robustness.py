@@ -5,9 +5,9 @@ from markupsafe import Markup
 
 from probe import plots
 from probe.audit import reading
+from probe.audit.aspects.robustness import WITHSTANDS
 from probe.audit.budgets import reached
 from probe.audit.bundle import Arrays, Bundle
-from probe.audit.lenses.robustness import WITHSTANDS
 from probe.audit.titles import title_of
 from probe.formatting import number
 from probe.report.parts import Block, Cell, Figure, Section, Table, Text, panel

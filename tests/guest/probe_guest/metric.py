@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from probe.contracts import Metric
-from probe.finding import Lens
+from probe.finding import Aspect
 from probe.model import Model
 from probe.results import Attribution
 from probe.shapes import Evidence
@@ -14,7 +14,7 @@ from probe.shapes import Evidence
 class LargestShare(Metric[Attribution]):
     """The share of the largest value in the sizes of all; higher is better, 1 a single feature."""
 
-    lens: ClassVar[Lens] = "explanation"
+    aspect: ClassVar[Aspect] = "explanation"
 
     def measure(self, model: Model, result: Attribution) -> Evidence:
         sizes = result.by_feature().abs()

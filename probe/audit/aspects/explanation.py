@@ -1,7 +1,7 @@
 """Whether the explanations can be relied on."""
 
+from probe.audit.aspects.common import Assessment, absent, done, read
 from probe.audit.bundle import Bundle
-from probe.audit.lenses.common import Assessment, absent, done, read
 
 
 def assess(bundle: Bundle, result: Assessment) -> None:

@@ -1,4 +1,4 @@
-"""What several lenses share: the answers of a bundle, its finished steps, and the words of a finding."""
+"""What several aspects share: the answers of a bundle, its finished steps, and the words of a finding."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -73,14 +73,14 @@ class Answers:
         return found
 
 
-def done(bundle: Bundle, lens: str) -> list[StepRecord]:
-    """The finished steps of a lens."""
-    return [step for step in bundle.manifest.steps if step.lens == lens and step.done]
+def done(bundle: Bundle, aspect: str) -> list[StepRecord]:
+    """The finished steps of an aspect."""
+    return [step for step in bundle.manifest.steps if step.aspect == aspect and step.done]
 
 
-def absent(lens: str, check: str, why: str, about: About = "model") -> Finding:
+def absent(aspect: str, check: str, why: str, about: About = "model") -> Finding:
     """The finding that a check was not run."""
-    return Finding(lens=lens, check=check, status="not run", about=about, note=why)
+    return Finding(aspect=aspect, check=check, status="not run", about=about, note=why)
 
 
 def read(
@@ -88,13 +88,13 @@ def read(
 ) -> None:
     """A row of the readings for each metric that was taken in a step, and a finding where something was asked of it.
 
-    Of the metrics in `silent` the lens makes its own findings.
+    Of the metrics in `silent` the aspect makes its own findings.
     """
     arrays, name = bundle.arrays(step.name), name_of(bundle.manifest, step)
     for reading in step.readings:
         title = ": ".join(filter(None, (name, reading.title)))
         if reading.status == "not run":
-            result.findings.append(absent(step.lens, title, reading.why, about))
+            result.findings.append(absent(step.aspect, title, reading.why, about))
         if reading.status != "done":
             continue
         for at, seen in parts(step.kind, arrays, reading):
@@ -103,7 +103,7 @@ def read(
                 result.surveyed.append((name, reading.title, at, reading.unit, *estimate))
             else:
                 item, eps = (at, None) if isinstance(at, str) else ("", at)
-                row = (step.lens, step.name, reading.metric, reading.title, item, eps, reading.unit, *estimate)
+                row = (step.aspect, step.name, reading.metric, reading.title, item, eps, reading.unit, *estimate)
                 result.readings.append(row)
             if reading.threshold is not None and reading.metric not in silent:
                 reach = (
@@ -119,7 +119,7 @@ def read(
 
 def _judged(bundle: Bundle, step: StepRecord, reading: Reading, estimate: Estimate, title: str) -> Finding:
     finding = check(
-        step.lens,
+        step.aspect,
         title,
         estimate,
         Threshold(float(reading.threshold or 0), reading.direction),

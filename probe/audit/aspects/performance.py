@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from probe.audit.aspects.common import Assessment, done, read
 from probe.audit.bundle import Bundle
-from probe.audit.lenses.common import Assessment, done, read
 from probe.audit.readings import evidence
 from probe.statistics import Floats, mean, proportion
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pandas as pd
 
 from probe import bias
+from probe.audit.aspects import numbers
+from probe.audit.aspects.common import Answers, Assessment, absent
 from probe.audit.bundle import Bundle
-from probe.audit.lenses import numbers
-from probe.audit.lenses.common import Answers, Assessment, absent
 from probe.errors import ProbeError
 from probe.finding import Finding
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pandas as pd
 
 from probe import bias
+from probe.audit.aspects.common import Answers, Assessment, absent
 from probe.audit.bundle import Bundle
-from probe.audit.lenses.common import Answers, Assessment, absent
 from probe.errors import ProbeError
 
 TABLES = ("groups", "disparities", "pairs", "small_groups", "row_accounting")

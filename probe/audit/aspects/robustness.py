@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from probe.audit.aspects.common import Answers, Assessment, absent, describe, done, read
 from probe.audit.budgets import format_budget, reached, threat
 from probe.audit.bundle import Arrays, Bundle
-from probe.audit.lenses.common import Answers, Assessment, absent, describe, done, read
 from probe.audit.manifest import StepRecord
 from probe.audit.readings import evidence_of
 from probe.audit.titles import title_of
@@ -190,7 +190,7 @@ def _finds_what_a_weaker_one_does(
         return absent("robustness", name, f"{other} broke no example, so that there was nothing to find", "attack")
     share, most = float((single & ~iterated).any(0).mean()), 0.02
     return Finding(
-        lens="robustness",
+        aspect="robustness",
         check=name,
         status="pass" if share <= most else "fail",
         about="attack",

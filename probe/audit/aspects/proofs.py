@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from probe.audit.aspects.common import Assessment, read
 from probe.audit.bundle import Bundle
-from probe.audit.lenses.common import Assessment, read
 from probe.audit.manifest import StepRecord
 from probe.audit.titles import name_of
 from probe.finding import Finding
@@ -50,8 +50,8 @@ def _certified(step: StepRecord, name: str, finding: Finding) -> Finding:
 def _besides(bundle: Bundle, step: StepRecord) -> Iterator[Sequence[Any]]:
     """On how many rows a certificate abstains, and where its curve begins: what is right at the least change."""
     arrays = bundle.arrays(step.name)
-    yield step.lens, step.name, ABSTENTIONS, "abstentions", "", None, "share", *proportion(arrays["predicted"] < 0)
+    yield step.aspect, step.name, ABSTENTIONS, "abstentions", "", None, "share", *proportion(arrays["predicted"] < 0)
     begins = (arrays["predicted"] == bundle.arrays("predictions")["labels"][arrays["rows"]]) & (arrays["radius"] > 0)
     title = next((reading.title for reading in step.readings if reading.metric == CERTIFIED), "")
     if title:
-        yield step.lens, step.name, CERTIFIED, title, "", 0.0, "share", *proportion(begins)
+        yield step.aspect, step.name, CERTIFIED, title, "", 0.0, "share", *proportion(begins)
