@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from probe.audit.kinds import BY_RADIUS
 from probe.finding import Direction
 from probe.formatting import Unit
 from probe.reductions import Reduction, reduction
@@ -61,7 +62,7 @@ def evidence(arrays: Mapping[str, NDArray[Any]], reading: Reading) -> Floats:
 def parts(kind: str, arrays: Mapping[str, NDArray[Any]], reading: Reading) -> list[tuple[Part, Floats]]:
     """What becomes a number each: a radius, an item of a survey, one of several answers; else all there is."""
     seen = evidence(arrays, reading)
-    if kind in ("attack", "label attack", "certificate"):
+    if kind in BY_RADIUS:
         return [(float(eps), part) for eps, part in zip(arrays["eps"], seen, strict=True)]
     if kind == "survey" or reading.apart:
         return [(str(item), seen[:, at]) for at, item in enumerate(arrays["items"])]

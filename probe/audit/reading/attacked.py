@@ -8,6 +8,7 @@ import pandas as pd
 
 from probe.audit.budgets import reached, threat
 from probe.audit.bundle import Bundle
+from probe.audit.kinds import ATTACKS
 from probe.audit.manifest import Manifest
 from probe.audit.titles import title_of, titles
 from probe.formatting import Measured, count, estimate, settings
@@ -129,7 +130,7 @@ def tried(manifest: Manifest) -> list[Tried]:
             note=step.note,
         )
         for step in manifest.steps
-        if step.kind in ("attack", "label attack")
+        if step.kind in ATTACKS
     ]
 
 

@@ -1,0 +1,58 @@
+"""The arrays of each finished step, by what its kind asks of them."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from probe.audit.bundle import Bundle
+from probe.audit.consistency.attacks import check_attack
+from probe.audit.consistency.certificates import check_certificate
+from probe.audit.consistency.counterfactuals import check_counterfactual
+from probe.audit.consistency.explanations import check_explanation, check_instances
+from probe.audit.consistency.parts import expect
+from probe.audit.consistency.predictions import check_measured, check_predictions
+from probe.audit.consistency.readings import check_readings
+from probe.audit.consistency.step import Expected, Step
+from probe.audit.consistency.surveys import check_survey
+from probe.audit.kinds import ATTACKS
+from probe.audit.manifest import tells_inputs
+from probe.errors import IntegrityError
+
+KINDS: Mapping[str, tuple[Callable[[Step], None], ...]] = {
+    "predictions": (check_readings,),
+    "instances": (check_instances, check_readings),
+    "explainer": (check_explanation, check_readings),
+    "attack": (check_attack, check_readings),
+    "label attack": (check_attack, check_readings),
+    "counterfactual": (check_counterfactual, check_readings),
+    "certificate": (check_certificate, check_readings),
+    "survey": (check_survey,),
+}
+
+
+def check_arrays(bundle: Bundle) -> None:
+    """Raise IntegrityError where the arrays contradict each other, or what the manifest says of them."""
+    done = [step for step in bundle.manifest.steps if step.status == "done"]
+    stored = {step.name: bundle.arrays(step.name) for step in done}
+    if "predictions" not in stored:
+        if stored:
+            raise IntegrityError(f"{bundle.name} has evidence of {next(iter(stored))}, and no predictions")
+        return
+    check_predictions(bundle, stored["predictions"])
+    answers = Expected.of(bundle)
+    check_measured(stored["predictions"], answers)
+    for record in done:
+        step = Step(bundle, record, stored, Expected.of(bundle, record.label) if record.label else answers)
+        _check_inputs(step)
+        for check in KINDS[record.kind]:
+            check(step)
+    drawn = [stored[step.name]["rows"] for step in done if step.kind in ATTACKS]
+    if any(not np.array_equal(rows, drawn[0]) for rows in drawn):
+        raise IntegrityError("the attacks are of different rows")
+
+
+def _check_inputs(step: Step) -> None:
+    """Nothing of a row's inputs is kept where the plan has none kept."""
+    shape = step.bundle.manifest.data.shape
+    told = [part for part, array in step.arrays.items() if tells_inputs(part, array, shape)]
+    expect(step.plan.keeps_inputs or not told, step.name, "it holds inputs, and the plan has none kept")

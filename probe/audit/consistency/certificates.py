@@ -1,0 +1,20 @@
+"""What a certificate certified."""
+
+import numpy as np
+
+from probe.audit.consistency.parts import check_drawn, check_radii, check_rows, expect
+from probe.audit.consistency.step import Step
+from probe.audit.readings import evidence_of
+
+
+def check_certificate(step: Step) -> None:
+    """What is certified is of the rows and radii that the plan asks for."""
+    name, arrays, labels = step.name, step.arrays, step.answers.labels
+    rows, certify = arrays["rows"], step.plan.certify
+    check_rows(name, rows, len(labels))
+    check_drawn(name, len(rows), certify.sample, len(labels))
+    check_radii(name, arrays["eps"], certify.eps)
+    right = arrays["predicted"] == labels[rows]
+    certified = right & (arrays["radius"] > arrays["eps"][:, None])
+    seen = arrays.get(evidence_of("certified_accuracy"), np.zeros(0))
+    expect(np.array_equal(seen.astype(bool), certified), name, "what is certified is not what its radii say")

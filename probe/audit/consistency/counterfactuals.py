@@ -1,0 +1,32 @@
+"""What a search for counterfactuals found."""
+
+import numpy as np
+
+from probe.audit.consistency.parts import check_drawn, check_form, check_rows, expect
+from probe.audit.consistency.step import Step
+from probe.audit.readings import evidence_of
+
+
+def check_counterfactual(step: Step) -> None:
+    """What was found is of the rows that the plan asks for, and reached what its answers say."""
+    name, arrays, answers = step.name, step.arrays, step.answers
+    rows, decided, after = arrays["rows"], arrays["decided"], arrays["answers"]
+    check_rows(name, rows, len(answers.labels))
+    check_drawn(name, len(rows), step.plan.search.sample, len(answers.labels))
+    agree = ~answers.task.differs(decided, answers.predicted[rows]) | answers.tied[rows]
+    expect(bool(agree.all()), name, "it begins at other answers than were predicted")
+    count = after.shape[1] if after.ndim > 1 else 0
+    for part in ("reached", "changed"):
+        check_form(name, arrays[part], (len(rows), count), kinds="b" if part == "reached" else "iu")
+    if step.record.answer == "wrong":
+        others = np.stack([answers.task.differs(after[:, at], decided) for at in range(count)], 1)
+        expect(np.array_equal(arrays["reached"], others), name, "what it reached is not what was answered")
+    for metric, expected in (("validity", arrays["reached"].any(1)), ("changed_features", arrays["changed"].mean(1))):
+        seen = arrays.get(evidence_of(metric))
+        expect(seen is None or bool(np.allclose(seen, expected)), name, f"{metric} is not what its arrays say")
+    if not step.plan.keeps_inputs:
+        return
+    shape = step.bundle.manifest.data.shape
+    kept = len(arrays["inputs"])
+    check_form(name, arrays["inputs"], (kept, *shape))
+    check_form(name, arrays["candidates"], (kept, count, *shape))

@@ -1,0 +1,63 @@
+"""Explanations, and the examples that they explain."""
+
+from math import prod
+
+import numpy as np
+
+from probe.audit.consistency.parts import Array, check_drawn, check_form, check_rows, check_whole, expect
+from probe.audit.consistency.step import Step
+
+DUST = 1e-4  # share of the sum of sizes: how far the sum over coordinates may be off by rounding
+
+
+def check_instances(step: Step) -> None:
+    """The explained examples are as many as were asked for, and have the features of the data."""
+    name, arrays, data, count = step.name, step.arrays, step.bundle.manifest.data, len(step.answers.labels)
+    rows = arrays["rows"]
+    check_rows(name, rows, count)
+    check_drawn(name, len(rows), step.plan.explain.sample, count)
+    if step.plan.keeps_inputs:
+        check_form(name, arrays["inputs"], (len(rows), *data.shape))
+    elif "features" not in arrays:
+        return
+    features = _features(step)
+    each = features.size == len(rows) * prod(data.shape) and features.ndim > len(data.shape)
+    fits = each or features.size == prod(data.shape)
+    expect(fits, name, "the features are not of the shape of an input, nor of all inputs")
+    check_whole(name, features, len(data.features))
+
+
+def check_explanation(step: Step) -> None:
+    """The explained classes are the planned or the predicted ones, and values by feature the sums of the values."""
+    name, arrays, answers, data = step.name, step.arrays, step.answers, step.bundle.manifest.data
+    rows, named = arrays["rows"], step.plan.explain.target
+    expect(np.array_equal(rows, step.stored["instances"]["rows"]), name, "its rows are not those of instances")
+    wanted = np.full(len(rows), answers.task.index(named)) if named else answers.targets[rows]
+    agree = (arrays["targets"] == wanted) | (answers.tied[rows] & (not named))
+    what = "the plan names" if named else "were predicted"
+    expect(bool(agree.all()), name, f"it explains other classes than {what}")
+    by_feature = arrays["by_feature"]
+    check_form(name, by_feature, (len(rows), len(data.features)))
+    expect(bool(np.isfinite(by_feature).all()), name, "its values hold NaN or infinity")
+    if not step.plan.keeps_inputs:
+        return
+    values = arrays["values"]
+    check_form(name, values, (len(rows), *data.shape))
+    expect(bool(np.isfinite(values).all()), name, "its values hold NaN or infinity")
+    features = _features(step).reshape(-1, prod(data.shape))
+    features = np.broadcast_to(features, (len(rows), prod(data.shape)))
+    flat = values.reshape(len(rows), -1).astype(np.float64)
+    summed, sizes = (_summed(part, features, by_feature.shape[1]) for part in (flat, np.abs(flat)))
+    close = np.abs(summed - by_feature) <= DUST * sizes + 1e-30
+    expect(bool(close.all()), name, "its values by feature are not the sums of its values")
+
+
+def _features(step: Step) -> Array:
+    """The feature that each coordinate belongs to; each is its own unless the bundle says otherwise."""
+    instances = step.stored["instances"]
+    return instances["features"] if "features" in instances else np.arange(prod(step.bundle.manifest.data.shape))
+
+
+def _summed(values: Array, features: Array, count: int) -> Array:
+    found = [np.bincount(own, row, count) for own, row in zip(features, values, strict=True)]
+    return np.array(found).reshape(len(values), count)

@@ -1,0 +1,59 @@
+"""A finished step with its arrays, and what they are held against."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from probe.audit.aspects.common import Answers
+from probe.audit.bundle import Bundle
+from probe.audit.consistency.parts import Array
+from probe.audit.manifest import PlanRecord, StepRecord
+from probe.npz import Arrays
+from probe.task import Task
+
+TIE = 1e-2  # share of the largest logit: two answers that are this near may change places with the batch
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Labels and answers of the audited rows, and which answers hang by a thread."""
+
+    labels: Array
+    predicted: Array
+    targets: Array  # the outputs that are explained
+    task: Task
+    tied: Array
+    sure: Array | None  # the probability of the most likely class; None where there are none
+
+    @classmethod
+    def of(cls, bundle: Bundle, label: str = "") -> "Expected":
+        answers = Answers.of(bundle)
+        answers = answers.only(answers.task.index(label)) if label else answers
+        task, logits = answers.task, answers.logits
+        tied = task.tied(logits, answers.labels, TIE)
+        sure = answers.probabilities.max(1) if task.one_class else None
+        return cls(answers.labels, answers.predicted, task.target(logits), task, tied, sure)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One finished step: its record, its arrays beside those of the others, and the answers that they are of."""
+
+    bundle: Bundle
+    record: StepRecord
+    stored: Mapping[str, Arrays]  # of every finished step, by its name
+    answers: Expected
+
+    @property
+    def name(self) -> str:
+        """What its arrays are called."""
+        return self.record.name
+
+    @property
+    def arrays(self) -> Arrays:
+        """What it left."""
+        return self.stored[self.name]
+
+    @property
+    def plan(self) -> PlanRecord:
+        """What the audit was asked."""
+        return self.bundle.manifest.plan
