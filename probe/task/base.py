@@ -14,8 +14,6 @@ from probe.names import nearest
 from probe.task.arrays import entry
 
 if TYPE_CHECKING:
-    from probe.task.single import Single
-
     Names = tuple[str, ...]
 else:
     Names = Sequence  # at run time whatever people pass, which ends in a sentence of ours if it is no tuple of names
@@ -38,6 +36,11 @@ class Task(ABC):
     @abstractmethod
     def names(self) -> tuple[str, ...]:
         """The names of the outputs, in order; empty where nobody named them."""
+
+    @property
+    def at(self) -> int:
+        """The number of the answer that `only` took of several; 0 where a row has one."""
+        return 0
 
     @abstractmethod
     def expects(self, rows: int) -> str:
@@ -145,7 +148,7 @@ class Task(ABC):
         """
         return numbered(output, self.names, *self.units)
 
-    def only(self, answer: Any) -> "Single":
+    def only(self, answer: Any) -> "Task":
         """One of the several answers that each row has, by name or number, as a task of its own.
 
         Raises:

@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 from probe.errors import DataError, ShapeError
 from probe.task.arrays import ROUNDING, largest, like, log_odds, logit, probable, sigmoid, wide
-from probe.task.base import Names, Task, named, one_of
+from probe.task.base import Names, named, one_of
+from probe.task.several import Several
 from probe.task.single import Single
 
 
 @dataclass(frozen=True)
-class MultiLabel(Task):
+class MultiLabel(Several):
     """Several labels, each true or not: a label is decided for where its probability reaches its threshold.
 
     Labels are 0 or 1, (rows, labels). What is measured is measured of each label; a row is wrong where any label is.
@@ -27,6 +28,7 @@ class MultiLabel(Task):
     """
 
     kind: ClassVar[str] = "multi-label"
+    answers: ClassVar[str] = "labels"
     units: ClassVar[tuple[str, str]] = ("label", "labels")
 
     labels: Names = ()
@@ -95,20 +97,6 @@ class MultiLabel(Task):
         """Of each label; they do not add up."""
         return sigmoid(logits)
 
-    def correct(self, logits: Any, labels: Any) -> Any:
-        return self.predict(logits) == labels
-
-    def wrong(self, logits: Any, labels: Any) -> Any:
-        return (self.predict(logits) != labels).any(-1)
-
-    def differs(self, decisions: Any, labels: Any) -> Any:
-        return (decisions != labels).any(-1)
-
-    def tied(self, logits: NDArray[Any], labels: NDArray[Any], share: float) -> NDArray[Any]:
-        each = [self.only(at).tied(self.alone(logits, at), labels[:, at], share) for at in range(logits.shape[1])]
-        near: NDArray[Any] = np.logical_or.reduce(each)
-        return near
-
     def loss(self, logits: Any, labels: Any) -> Any:
         """The log-odds of an error at the label that is nearest to one, (rows,)."""
         return largest((wide(logits) - like(self._cut, logits)) * (1 - 2 * labels))
@@ -117,13 +105,6 @@ class MultiLabel(Task):
         """The labels of each row that are true, one after the other."""
         listed = [[self.name(int(at)) for at in np.flatnonzero(row)] for row in decisions]
         return np.array([", ".join(names) or "none" for names in listed], dtype=object)
-
-    def details(self, logits: NDArray[Any], labels: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        return {"right": self.correct(logits, labels).sum(1)}
-
-    def summary(self, logits: NDArray[Any], labels: NDArray[Any]) -> str:
-        right = self.correct(logits, labels)
-        return f"{int(right.sum())} of {right.size} labels right in {len(logits)} examples"
 
     def in_words(self) -> str:
         if isinstance(self.threshold, tuple):

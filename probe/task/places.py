@@ -10,11 +10,12 @@ from probe.errors import RangeError, ShapeError, Unsupported
 from probe.task.arrays import entry, largest
 from probe.task.base import by_name, numbered, one_of
 from probe.task.classification import Classification
+from probe.task.several import Several
 from probe.task.single import Single
 
 
 @dataclass(frozen=True)
-class Places(Classification):
+class Places(Several, Classification):
     """A class at each place: of each token of a text, or each pixel of an image. Logits are (rows, places, classes).
 
     A row is wrong where any place is. What an explanation is of must be named: `index((place, class))` is the target
@@ -28,6 +29,7 @@ class Places(Classification):
     """
 
     kind: ClassVar[str] = "places"
+    answers: ClassVar[str] = "places"
     one_class: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -78,22 +80,11 @@ class Places(Classification):
             raise RangeError(f"{answer!r:.60} is no place, expected its number from 0")
         return Single(self.classes, self.threshold, self.outputs, answer)
 
+    def alone(self, logits: Any, at: int) -> Any:
+        return logits[:, at]
+
     def pick(self, outputs: Any, targets: Any) -> Any:
         return entry(outputs.reshape(len(outputs), -1), targets)
-
-    def correct(self, logits: Any, labels: Any) -> Any:
-        return self.predict(logits) == labels
-
-    def wrong(self, logits: Any, labels: Any) -> Any:
-        return (self.predict(logits) != labels).any(-1)
-
-    def differs(self, decisions: Any, labels: Any) -> Any:
-        return (decisions != labels).any(-1)
-
-    def tied(self, logits: NDArray[Any], labels: NDArray[Any], share: float) -> NDArray[Any]:
-        each = [self.only(at).tied(logits[:, at], labels[:, at], share) for at in range(logits.shape[1])]
-        near: NDArray[Any] = np.logical_or.reduce(each)
-        return near
 
     def loss(self, logits: Any, labels: Any) -> Any:
         """The largest log-odds of an error over the places, (rows,)."""
@@ -102,13 +93,6 @@ class Places(Classification):
     def words(self, decisions: NDArray[Any]) -> NDArray[Any]:
         """The classes at the places of each row, one after the other."""
         return np.array([" ".join(map(str, row)) for row in by_name(decisions, self.classes)], dtype=object)
-
-    def details(self, logits: NDArray[Any], labels: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        return {"right": self.correct(logits, labels).sum(1)}
-
-    def summary(self, logits: NDArray[Any], labels: NDArray[Any]) -> str:
-        right = self.correct(logits, labels)
-        return f"{int(right.sum())} of {right.size} places right in {len(logits)} examples"
 
     def name(self, target: int) -> str:
         count = len(self.classes)

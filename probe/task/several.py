@@ -1,0 +1,37 @@
+"""Several answers to each row, each right or wrong by itself."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probe.task.base import Task
+
+
+@dataclass(frozen=True)
+class Several(Task):
+    """A task whose rows have several answers: a row is wrong where any of them is."""
+
+    answers: ClassVar[str]  # what they are called
+
+    def correct(self, logits: Any, labels: Any) -> Any:
+        return self.predict(logits) == labels
+
+    def wrong(self, logits: Any, labels: Any) -> Any:
+        return (self.predict(logits) != labels).any(-1)
+
+    def differs(self, decisions: Any, labels: Any) -> Any:
+        return (decisions != labels).any(-1)
+
+    def tied(self, logits: NDArray[Any], labels: NDArray[Any], share: float) -> NDArray[Any]:
+        each = [self.only(at).tied(self.alone(logits, at), labels[:, at], share) for at in range(logits.shape[1])]
+        near: NDArray[Any] = np.logical_or.reduce(each)
+        return near
+
+    def details(self, logits: NDArray[Any], labels: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        return {"right": self.correct(logits, labels).sum(1)}
+
+    def summary(self, logits: NDArray[Any], labels: NDArray[Any]) -> str:
+        right = self.correct(logits, labels)
+        return f"{int(right.sum())} of {right.size} {self.answers} right in {len(logits)} examples"
