@@ -125,7 +125,7 @@ def describe(plan: Plan, model: Model, data: Dataset) -> Manifest:
             "cores": os.cpu_count(),
             "python": platform.python_version(),
             "probe": __version__,
-            **{name: version(name) for name in ("torch", "numpy", "captum")},
+            **{name: version(name) for name in ("torch", "numpy")},
         },
     )
 
