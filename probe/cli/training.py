@@ -11,6 +11,8 @@ import typer
 from probe.cli.app import Decimal, Encoding, Json, Separator, command, emit_json, key_values, print_out
 from probe.errors import PlanError
 
+LONGEST = 4096  # pixels a side of an image
+
 
 @command("train")
 def train(
@@ -19,9 +21,9 @@ def train(
     ] = "",
     data: Annotated[
         Path | None,
-        typer.Option(help="A CSV of one's own, or a folder of images, in a subfolder for each class."),
+        typer.Option(help="A CSV of one's own, a folder of images in a subfolder for each class, or arrays: .npz."),
     ] = None,
-    label: Annotated[str, typer.Option(help="Of a CSV: the column to predict.")] = "",
+    label: Annotated[str, typer.Option(help="The column of a CSV to predict, or the array of an .npz file.")] = "",
     groups: Annotated[list[str] | None, typer.Option("--group", help="Of a CSV: a column that names groups.")] = None,
     dropped: Annotated[
         list[str] | None, typer.Option("--drop", help="Of a CSV: a column that is not learned from; repeat for more.")
@@ -41,7 +43,9 @@ def train(
     separator: Separator = "",
     decimal: Decimal = "",
     encoding: Encoding = "",
-    size: Annotated[int, typer.Option(min=0, max=4096, help="Of images: pixels a side that they are resized to.")] = 0,
+    size: Annotated[
+        str, typer.Option(help="Of images: height and width in pixels that they are resized to: 64 or 48x64.")
+    ] = "",
     channels: Annotated[int, typer.Option(help="Of images: 3 in colour, 1 in grey; 3 unless given.")] = 0,
     out: Annotated[Path | None, typer.Option(help="The folder to write; trained/NAME unless given.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda; cuda where there is one, unless given.")] = None,
@@ -75,7 +79,7 @@ def train(
     }
     said |= {"--drop-missing": drop_missing, "--tolerance": tolerance, "--size": size, "--channels": channels}
     if data is None and (given := [option for option, value in said.items() if value]):
-        raise PlanError(f"{given[0]} says what --data is; give --data people.csv, or a folder of images")
+        raise PlanError(f"{given[0]} says what --data is; give --data people.csv, a folder of images, or an .npz file")
     named = [argument for argument in arguments or () if "=" not in argument]
     others = [argument for argument in arguments or () if "=" in argument]
     if data is not None:
@@ -92,7 +96,7 @@ def train(
             tolerance=tolerance,
             drop_missing=drop_missing,
             how=Reading(separator=separator, decimal=decimal, encoding=encoding, missing=tuple(missing or ())),
-            size=size,
+            size=_size(size),
             channels=channels,
         )
         recipe = own_recipe(data, about, named, _table("--arch", others))
@@ -124,6 +128,18 @@ def _table(option: str, settings: list[str] | None) -> dict[str, Any]:
         )
     except tomllib.TOMLDecodeError as error:
         raise PlanError(f"{option} {' '.join(settings or ())}: not as in TOML: {error}") from None
+
+
+def _size(text: str) -> tuple[int, ...]:
+    """Height and width, as 48x64, or as one number for both; () where nothing was said."""
+    numbers = text.lower().split("x") if text else []
+    if not all(each.isascii() and each.isdecimal() and 1 <= int(each[:6]) <= LONGEST for each in numbers):
+        numbers = ["", "", ""]
+    if len(numbers) > 2:
+        raise PlanError(
+            f"--size {text}: expected pixels from 1 to {LONGEST}: a side, such as 64, or height x width, 48x64"
+        )
+    return (int(numbers[0]), int(numbers[-1])) if numbers else ()
 
 
 def _quoted(value: str) -> str:

@@ -1,7 +1,7 @@
 """Images of one's own as a Dataset: a folder with a subfolder for each class, or the arrays of an .npz file."""
 
-from probe.images.arrays import Keys, from_npz
+from probe.images.arrays import Keys, from_npz, names_in
 from probe.images.folder import Files, files_in, from_folder
 from probe.images.superpixels import segments
 
-__all__ = ["Files", "Keys", "files_in", "from_folder", "from_npz", "segments"]
+__all__ = ["Files", "Keys", "files_in", "from_folder", "from_npz", "names_in", "segments"]

@@ -92,6 +92,15 @@ def from_npz(
     )
 
 
+def names_in(path: Path) -> tuple[str, ...]:
+    """The names of the arrays in an .npz file; none where it cannot be read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return tuple(name.removesuffix(".npy") for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return ()
+
+
 def _arrays(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
     """The named arrays of the file, after checking what it says that they take."""
     try:
@@ -100,8 +109,9 @@ def _arrays(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
                 raise DataError(f"{path.name} unpacks to more than {LARGEST >> 30} GiB; save fewer rows")
         with np.load(path, allow_pickle=False) as stored:
             if missing := [name for name in names if name not in stored.files]:
+                found = ", ".join(sorted(stored.files)[:10]) or "none"
                 raise DataError(
-                    f"{path.name} has no array {missing[0]!r}; it has {', '.join(sorted(stored.files)[:10]) or 'none'}"
+                    f"{path.name} has no array {missing[0]!r}; it has {found}; name the array that is meant"
                 )
             return {name: _plain(stored[name], name, path) for name in names}
     except FileNotFoundError:

@@ -173,7 +173,7 @@ def _size(files: list[Path]) -> Size:
         if first is not None and found != first:
             raise DataError(
                 f"{path} is {found[0]} x {found[1]} pixels, {files[0].name} is {first[0]} x {first[1]}; "
-                "give one size for all, the model's: size = [224, 224], or to probe train --size 224"
+                "give one size for all, the model's: size = [224, 224], or to probe train --size 224x224"
             )
         first = found
     assert first is not None, "there is at least one image"

@@ -62,13 +62,54 @@ def test_images_trained_on_are_looked_at_in_any_folder_of_the_same_sizes(probe, 
     assert shown
 
 
-@pytest.mark.parametrize("architecture", ["resnet", "vit", "lenet", "image-mlp"])
-def test_every_network_for_images_takes_colour(probe, place, architecture):
-    photos(place / "photos", count=8, width=12)
-    call = ("train", "--data", "photos", "--arch", architecture, "--size", "16", "--set", "epochs=1", "--json")
+@pytest.mark.parametrize("architecture", ["cnn", "resnet", "vit", "lenet", "image-mlp"])
+def test_every_network_for_images_takes_colour_and_any_sides(probe, place, architecture):
+    photos(place / "photos", count=8)
+    call = ("train", "--data", "photos", "--arch", architecture, "--size", "13x18", "--set", "epochs=1", "--json")
     card = json.loads(probe(*call, code=0).stdout)
     assert card["architecture"]["kwargs"]["channels"] == 3
-    assert zoo.load("trained/photos").space.reference.shape == (1, 3, 16, 16)
+    assert card["architecture"]["kwargs"].get("side", [13, 18]) == [13, 18]
+    model, test = zoo.load("trained/photos"), zoo.data("trained/photos")
+    assert model.space.reference.shape == (1, 3, 13, 18)
+    assert test.inputs.shape[1:] == (3, 13, 18)
+    assert model(test.inputs).shape == (3, 2)
+
+
+def test_images_of_one_size_are_read_in_their_own_sides(probe, place):
+    photos(place / "photos", count=8, height=9, width=14)
+    probe("train", "--data", "photos", "--channels", "1", "--set", "epochs=1", code=0)
+    assert zoo.data("trained/photos").inputs.shape[1:] == (1, 9, 14)
+
+
+@pytest.mark.parametrize(("shape", "names"), [((30, 9, 14), {"x": "x", "y": "y"}), ((30, 9, 14, 3), {})])
+def test_arrays_of_images_are_trained_on_and_attacked_by_the_folders_name(probe, place, shape, names):
+    labels = np.arange(30) % 2
+    images = np.random.default_rng(0).integers(0, 80, shape, dtype=np.uint8)
+    images[labels == 1] += 120
+    arrays = {names.get("x", "inputs"): images, names.get("y", "labels"): np.array(["dark", "light"])[labels]}
+    np.savez(place / "pictures.npz", **arrays)
+    said = ("--label", names["y"]) if names else ()
+    call = ("train", "--data", "pictures.npz", *said, "--set", "epochs=6", "--set", "batch=8", "--set", "rate=1e-2")
+    card = json.loads(probe(*call, "--json", code=0).stdout)
+    assert card["architecture"]["kwargs"]["side"] == [9, 14]
+    assert card["metrics"]["accuracy"] == 1.0
+    assert zoo.load("trained/pictures").classes == ("dark", "light")
+    (place / "pictures.npz").rename(place / "moved.npz")
+    said = f'label = "{names["y"]}"\nfeatures = ["{names["x"]}"]' if names else ""
+    (place / "plan.toml").write_text(f'[model]\nzoo = "./trained/pictures"\n[data]\nnpz = "moved.npz"\n{said}')
+    probe("attack", "--plan", "plan.toml", "--method", "fgsm", "--sample", "4", code=0)
+
+
+@pytest.mark.parametrize(("arrays", "call", "message"), [
+    ({"x": np.zeros((9, 4, 4)), "y": np.arange(9) % 2}, (), "has no array 'labels'; name what is to be predicted"),
+    ({"inputs": np.zeros((9, 4)), "labels": np.arange(9) % 2}, (), "save rows of numbers as a CSV"),
+    ({"inputs": np.zeros((9, 4, 4)), "labels": np.arange(9) % 2}, ("--drop", "x"), "--drop says nothing of arrays"),
+    ({"inputs": np.zeros((9, 4, 4)), "labels": np.zeros(9)}, (), "holds one class, '0'; give rows of two or more"),
+])  # fmt: skip
+def test_a_mistake_with_arrays_is_one_sentence_and_leaves_nothing(probe, place, arrays, call, message):
+    np.savez(place / "pictures.npz", **arrays)
+    assert message in probe("train", "--data", "pictures.npz", *call, code=2).stderr
+    assert not (place / "trained").exists()
 
 
 def test_grey_is_asked_for_and_augmentations_take_colour(probe, place):
@@ -82,14 +123,14 @@ def test_grey_is_asked_for_and_augmentations_take_colour(probe, place):
 
 
 @pytest.mark.parametrize(("call", "message"), [
-    ((), "12 x 16 pixels, and cnn reads squares; say how large: --size 12"),
+    (("--size", "12x"), "expected pixels from 1 to 4096: a side, such as 64, or height x width, 48x64"),
     (("--label", "x"), "--label is for the columns of a table, and photos is a folder of images"),
     (("--arch", "mlp"), "the architectures for images are cnn, resnet, vit, lenet, image-mlp"),
     (("--size", "12", "--arch", "side=20"), "--arch side=20: the images say 12; give --size"),
     (("--size", "12", "--channels", "2"), "channels = 2, expected 3 for colour or 1 for grey"),
     (("--size", "12", "--arch", "width=3"), "did you mean 'widths'"),
     (("--size", "5000"), "5000"),
-    (("--size", "4", "--arch", "lenet"), "LeNet cannot take the rows of photos"),
+    (("--size", "4", "--arch", "lenet"), "images of 4 x 4 pixels are too small; give 12 x 12 or more"),
 ])  # fmt: skip
 def test_a_mistake_with_images_is_one_sentence_and_leaves_nothing(probe, place, call, message):
     photos(place / "photos", count=6)

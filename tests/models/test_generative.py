@@ -58,8 +58,8 @@ def test_an_encoder_and_a_decoder_undo_each_others_shapes(detector, images):
 
 
 def test_an_image_that_cannot_be_halved_is_refused():
-    with pytest.raises(DataError, match="side = 28 cannot be halved 3 times"):
-        build("vae", {"side": 28, "widths": [4, 4, 4], "code": 3})
+    with pytest.raises(DataError, match="images of 7 x 28 pixels cannot be halved 3 times; give fewer widths"):
+        build("vae", {"side": [7, 28], "widths": [4, 4, 4], "code": 3})
 
 
 def test_errors_are_the_mean_squared_differences_of_the_reconstruction(detector, images):

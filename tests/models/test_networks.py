@@ -107,6 +107,28 @@ def test_logits_of_a_row_do_not_depend_on_its_batch(network, easy):
     torch.testing.assert_close(torch.cat([network(row[None]) for row in easy.inputs[:7]]), together)
 
 
+@pytest.mark.parametrize("shape", [(1, 13, 18), (3, 18, 13)])
+@pytest.mark.parametrize(
+    "architecture",
+    [name for name, kind in ARCHITECTURES.items() if name == "resnet" or "side" in inspect.signature(kind).parameters],
+)
+def test_networks_for_images_take_any_height_and_width_grey_or_in_colour(architecture, shape):
+    sides = {} if architecture == "resnet" else {"side": list(shape[1:])}
+    network = build(architecture, KWARGS[architecture] | sides | {"channels": shape[0]})
+    images = torch.rand(5, *shape, generator=torch.Generator().manual_seed(0))
+    start(network, images, torch.Generator().manual_seed(0))
+    assert network(images).shape == (5, 2)
+    for method in ("reconstruct", "draw"):
+        if made := getattr(network, method, None):
+            assert made(torch.rand(5, network.code) if method == "draw" else images).shape == images.shape
+
+
+@pytest.mark.parametrize("side", [[8], [8, 8, 8], [0, 8], "8", [8.0, 8]])
+def test_sides_that_are_no_height_and_width_are_refused(side):
+    with pytest.raises(DataError, match="the pixels a side of a square, or \\[height, width\\]"):
+        build("cnn", {"side": side})
+
+
 def test_gradients_reach_every_weight(network, easy):
     start(network, easy.inputs, torch.Generator().manual_seed(0))
     network(easy.inputs).pow(2).sum().backward()

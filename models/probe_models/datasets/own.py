@@ -106,7 +106,19 @@ class OwnImages(Own):
         return images.from_folder(self.path, **{**self.declared, "size": size and (size[0], size[1])})
 
 
-KINDS: dict[str, type[Own]] = {kind.kind: kind for kind in (OwnTable, OwnImages)}
+class OwnArrays(Own):
+    """Images in the arrays of an .npz file."""
+
+    kind = "npz"
+    said = ("size", "inputs", "labels", "groups")
+
+    def all_rows(self) -> Dataset:
+        size, names = self.declared.get("size"), {k: v for k, v in self.declared.items() if k != "size"}
+        keys = images.Keys(**names | {"groups": tuple(names.get("groups", ()))})
+        return images.from_npz(self.path, keys=keys, size=size and (size[0], size[1]))
+
+
+KINDS: dict[str, type[Own]] = {kind.kind: kind for kind in (OwnTable, OwnImages, OwnArrays)}
 
 
 def own_of(data: Mapping[str, Any]) -> Own | None:

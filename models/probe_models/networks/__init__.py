@@ -29,6 +29,7 @@ from probe_models.networks.network import Network
 from probe_models.networks.numbers import TableRegressor
 from probe_models.networks.recurrent import GRU, LSTM, RecurrentNetwork
 from probe_models.networks.resnet import ResNet
+from probe_models.networks.sides import Side
 from probe_models.networks.temporal import SeriesGRU, TemporalConvNet
 from probe_models.networks.text_cnn import TextCNN
 from probe_models.networks.text_transformer import TextTransformer
@@ -73,6 +74,10 @@ def _places(value: Any) -> bool:
     return whole and len(set(value)) == len(value)
 
 
+def _side(value: Any) -> bool:
+    return _sizes(value) and (not isinstance(value, list | tuple) or len(value) == 2)
+
+
 def _sizes(value: Any) -> bool:
     numbers = value if isinstance(value, list | tuple) else [value]
     return len(numbers) <= LONGEST and all(type(n) is int and 0 < n <= WIDEST for n in numbers)
@@ -87,6 +92,7 @@ OPTIONS: dict[str, Admission] = {
     "words": (lambda count: type(count) is int and 0 < count <= 2**16, f"a whole number from 1 to {2**16}"),
     "numbers": (lambda count: type(count) is int and 0 <= count <= WIDEST, f"a whole number from 0 to {WIDEST}"),
     "onehots": (lambda count: type(count) is int and 0 <= count <= WIDEST, f"a whole number from 0 to {WIDEST}"),
+    "side": (_side, f"whole numbers from 1 to {WIDEST}: the pixels a side of a square, or [height, width]"),
     "columns": (lambda places: places is None or _places(places), f"coordinates, each once, no more than {MOST}"),
     "dropout": (lambda part: type(part) in (int, float) and 0 <= part < 1, "a part from 0 to below 1"),
 }
@@ -133,8 +139,9 @@ def _check(architecture: str, kwargs: Mapping[str, Any]) -> None:
     # The arguments may come from somebody's file: what they would cost is checked before anything is built.
     for name, value in kwargs.items():
         admits, expected = OPTIONS.get(name, SIZES)
-        many = accepted[name].annotation not in (int, float, str)
-        if many != isinstance(value, list | tuple) and value is not None:
+        kind = accepted[name].annotation
+        many = kind not in (int, float, str)
+        if kind != Side and many != isinstance(value, list | tuple) and value is not None:
             expected += ", as a list" if many else ", one of them"
         elif admits(value):
             continue
@@ -152,6 +159,6 @@ def _arguments(architecture: str, kwargs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _parts(name: str, value: Any) -> int:
-    if isinstance(value, list | tuple) and name != "columns":
+    if isinstance(value, list | tuple) and name not in ("columns", "side"):
         return len(value)
     return int(value) if name in REPEATS else 0

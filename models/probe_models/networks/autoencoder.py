@@ -1,4 +1,4 @@
-"""A denoising autoencoder for grey images."""
+"""A denoising autoencoder for images."""
 
 from collections.abc import Sequence
 
@@ -7,6 +7,7 @@ from torch import nn
 from probe_models.networks.codec import Decoder, Encoder
 from probe_models.networks.detector import Detector
 from probe_models.networks.shapes import Codes, Images
+from probe_models.networks.sides import Side
 
 
 class AutoEncoder(Detector):
@@ -16,10 +17,10 @@ class AutoEncoder(Detector):
     rebuilds images as they are: r(x) = sigmoid(decode(encode(x))).
     """
 
-    def __init__(self, side: int = 28, widths: Sequence[int] = (16, 32), code: int = 32) -> None:
+    def __init__(self, side: Side = 28, widths: Sequence[int] = (16, 32), code: int = 32, channels: int = 1) -> None:
         super().__init__()
-        self.encoder = Encoder(side, widths, code, nn.ReLU)
-        self.decoder = Decoder(side, widths, code)
+        self.encoder = Encoder(side, widths, code, nn.ReLU, channels)
+        self.decoder = Decoder(side, widths, code, channels)
 
     def encode(self, images: Images) -> Codes:
         """The codes of images."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from math import prod
 
 import torch
 from torch import nn
@@ -10,19 +11,20 @@ from probe_models.networks.dropout import Dropout
 from probe_models.networks.hidden import ACTIVATIONS, MAP_NORMS
 from probe_models.networks.network import Network, Standardise
 from probe_models.networks.shapes import Images, Logits
+from probe_models.networks.sides import Side, halved
 
 
 class ConvNet(Network):
     """Blocks of convolution, halving, normalisation and activation, then dropout and one linear layer.
 
-    Block k maps (w[k-1], s, s) to (w[k], s/2, s/2), w[-1] being channels: x <- activation(norm(MaxPool(W * x))).
+    Block k maps (w[k-1], h, w) to (w[k], h/2, w/2), w[-1] being channels: x <- activation(norm(MaxPool(W * x))).
     Halving comes first, as the other two then cost a quarter.
     """
 
     def __init__(
         self,
         widths: Sequence[int] = (32, 64, 128),
-        side: int = 28,
+        side: Side = 28,
         classes: int = 10,
         norm: str = "batch",
         activation: str = "relu",
@@ -33,7 +35,7 @@ class ConvNet(Network):
         self.standardise = Standardise()
         self.blocks = nn.Sequential(*(_block(a, b, norm, activation) for a, b in pairwise((channels, *widths))))
         self.dropout = Dropout(dropout)
-        self.head = nn.Linear(widths[-1] * (side // 2 ** len(widths)) ** 2, classes)
+        self.head = nn.Linear(widths[-1] * prod(halved(side, len(widths))), classes)
 
     def forward(self, inputs: Images) -> Logits:
         return self.head(self.dropout(self.blocks(self.standardise(inputs)).flatten(1)))

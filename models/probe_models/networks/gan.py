@@ -1,4 +1,4 @@
-"""A generator of grey images, and the discriminator that it learned to deceive."""
+"""A generator of images, and the discriminator that it learned to deceive."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -11,6 +11,7 @@ from probe.tensors import spans
 from probe_models.networks.codec import Decoder, Encoder
 from probe_models.networks.network import Network
 from probe_models.networks.shapes import Codes, Examples, Images, Logits
+from probe_models.networks.sides import Side
 
 
 class AdversarialPair(Network):
@@ -23,11 +24,11 @@ class AdversarialPair(Network):
     Unlike DCGAN's, the discriminator has no batch normalisation: it shall judge an image by itself.
     """
 
-    def __init__(self, side: int = 28, widths: Sequence[int] = (32, 64), code: int = 64) -> None:
+    def __init__(self, side: Side = 28, widths: Sequence[int] = (32, 64), code: int = 64, channels: int = 1) -> None:
         super().__init__()
         self.code = code
-        self.generator = Decoder(side, widths, code)
-        self.discriminator = Encoder(side, widths, 1, partial(nn.LeakyReLU, 0.2))
+        self.generator = Decoder(side, widths, code, channels)
+        self.discriminator = Encoder(side, widths, 1, partial(nn.LeakyReLU, 0.2), channels)
 
     def forward(self, inputs: Images) -> Logits:
         odds = self.discriminator(inputs)[:, 0]
@@ -38,7 +39,7 @@ class AdversarialPair(Network):
         return self.generator(noise).sigmoid()
 
     @torch.no_grad()
-    def generate(self, count: int, random: torch.Generator) -> Float[Tensor, "{count} 1 height width"]:
+    def generate(self, count: int, random: torch.Generator) -> Float[Tensor, "{count} channels height width"]:
         """Images of noise drawn from N(0, I)."""
         noise = torch.randn(count, self.code, generator=random).to(self.discriminator.head.weight.device)
         return torch.cat([self.draw(noise[rows]) for rows in spans(count, 500)])

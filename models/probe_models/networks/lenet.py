@@ -8,6 +8,7 @@ from probe_models.networks.dropout import Dropout
 from probe_models.networks.hidden import ACTIVATIONS
 from probe_models.networks.network import Network, Standardise
 from probe_models.networks.shapes import Images, Logits
+from probe_models.networks.sides import Side, sides
 
 
 class LeNet(Network):
@@ -20,16 +21,20 @@ class LeNet(Network):
     """
 
     def __init__(
-        self, side: int = 28, classes: int = 10, activation: str = "relu", dropout: float = 0.0, channels: int = 1
+        self, side: Side = 28, classes: int = 10, activation: str = "relu", dropout: float = 0.0, channels: int = 1
     ) -> None:
         super().__init__()
         self.standardise = Standardise()
         self.first = nn.Conv2d(channels, 6, 5, padding=2)
         self.second = nn.Conv2d(6, 16, 5)
-        left = (side // 2 - 4) // 2
+        down, across = ((each // 2 - 4) // 2 for each in sides(side))
+        if min(down, across) < 1:
+            raise ValueError(
+                f"images of {' x '.join(map(str, sides(side)))} pixels are too small; give 12 x 12 or more"
+            )
         self.activation = ACTIVATIONS[activation]()
         self.head = nn.Sequential(
-            nn.Linear(16 * left**2, 120),
+            nn.Linear(16 * down * across, 120),
             nn.Sequential(ACTIVATIONS[activation](), Dropout(dropout)),
             nn.Linear(120, 84),
             nn.Sequential(ACTIVATIONS[activation](), Dropout(dropout)),

@@ -17,8 +17,8 @@ from probe_models.networks.shapes import Images, Logits
 class ResNet(Network):
     """Convolutions that learn what to add to what they are given (He et al. 2015, arXiv:1512.03385).
 
-    A first convolution and halving map (channels, s, s) to (w[0], s/2, s/2). Then each width w[k] is a stage of
-    `blocks` blocks, and each stage but the first halves the image: (w[k-1], t, t) becomes (w[k], t/2, t/2), rounded up.
+    A first convolution and halving map (channels, h, w) to (w[0], h/2, w/2). Then each width w[k] is a stage of
+    `blocks` blocks, and each stage but the first halves the image: its sides t become t/2, rounded up.
     The mean over all places is classified by one linear layer, so that any size of image will do; dropout comes before
     it.
     """

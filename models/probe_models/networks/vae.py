@@ -1,4 +1,4 @@
-"""A variational autoencoder for grey images."""
+"""A variational autoencoder for images."""
 
 from collections.abc import Sequence
 
@@ -11,6 +11,7 @@ from probe.tensors import spans
 from probe_models.networks.codec import Decoder, Encoder
 from probe_models.networks.detector import Detector
 from probe_models.networks.shapes import Codes, Images, PerRow
+from probe_models.networks.sides import Side
 
 
 class VariationalAutoEncoder(Detector):
@@ -25,11 +26,11 @@ class VariationalAutoEncoder(Detector):
     with others of the same kind only, not with those of images made black and white.
     """
 
-    def __init__(self, side: int = 28, widths: Sequence[int] = (16, 32), code: int = 20) -> None:
+    def __init__(self, side: Side = 28, widths: Sequence[int] = (16, 32), code: int = 20, channels: int = 1) -> None:
         super().__init__()
         self.code = code
-        self.encoder = Encoder(side, widths, 2 * code, nn.ReLU)
-        self.decoder = Decoder(side, widths, code)
+        self.encoder = Encoder(side, widths, 2 * code, nn.ReLU, channels)
+        self.decoder = Decoder(side, widths, code, channels)
 
     def encode(self, images: Images) -> tuple[Codes, Codes]:
         """Mean and log-variance of the codes that images may have come from."""
@@ -49,7 +50,7 @@ class VariationalAutoEncoder(Detector):
         return -unlikely - divergence(mean, log_variance)
 
     @torch.no_grad()
-    def generate(self, count: int, random: torch.Generator) -> Float[Tensor, "{count} 1 height width"]:
+    def generate(self, count: int, random: torch.Generator) -> Float[Tensor, "{count} channels height width"]:
         """Images: the brightness that codes drawn from N(0, I) give."""
         codes = torch.randn(count, self.code, generator=random).to(self.threshold.device)
         return torch.cat([self.decoder(codes[rows]).sigmoid() for rows in spans(count, 500)])

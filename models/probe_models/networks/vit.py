@@ -8,6 +8,7 @@ from torch import nn
 from probe_models.networks.attention import Layer
 from probe_models.networks.network import Network, Standardise
 from probe_models.networks.shapes import Images, Logits
+from probe_models.networks.sides import Side, sides
 
 
 class VisionTransformer(Network):
@@ -19,7 +20,7 @@ class VisionTransformer(Network):
 
     def __init__(
         self,
-        side: int = 28,
+        side: Side = 28,
         width: int = 64,
         layers: int = 4,
         heads: int = 4,
@@ -34,7 +35,7 @@ class VisionTransformer(Network):
         self.patches = nn.Sequential(
             *_halve(channels, width // 2), *_halve(width // 2, width), nn.Conv2d(width, width, 3, stride=2, padding=1)
         )
-        self.positions = nn.Parameter(torch.zeros(math.ceil(side / 8) ** 2, width))
+        self.positions = nn.Parameter(torch.zeros(math.prod(math.ceil(each / 8) for each in sides(side)), width))
         self.layers = nn.Sequential(*(Layer(width, heads, dropout) for _ in range(layers)))
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, classes)

@@ -1,14 +1,15 @@
-"""Recipes for data of somebody's own: a table, or a folder of images."""
+"""Recipes for data of somebody's own: a table, a folder of images, or arrays of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from probe import images
 from probe.csvfile import AS_FOUND, Reading
 from probe.errors import PlanError
 from probe_models.datasets.features import Wanted, choose
-from probe_models.datasets.own import WRITTEN, Own, OwnImages, OwnTable
+from probe_models.datasets.own import WRITTEN, Own, OwnArrays, OwnImages, OwnTable
 from probe_models.networks import build
 from probe_models.networks.columns import arguments
 from probe_models.training.settings import Settings
@@ -43,16 +44,16 @@ class Said:
     tolerance: float = 0.0  # of numbers: an answer that is off by more is wrong
     drop_missing: bool = False
     how: Reading = AS_FOUND
-    size: int = 0  # pixels a side
+    size: tuple[int, ...] = ()  # height and width in pixels
     channels: int = 0
 
 
 def own_recipe(data: Path, said: Said, architecture: Sequence[str], kwargs: Mapping[str, Any]) -> Recipe:
-    """How a network is trained on a CSV or on a folder of images, with the sizes that the rows say.
+    """How a network is trained on a CSV, a folder of images or arrays of them, with the sizes that the rows say.
 
     Args:
         data: the file or folder.
-        said: what its columns or images are.
+        said: what its columns, images or arrays are.
         architecture: its name, one or none.
         kwargs: its arguments.
 
@@ -60,14 +61,22 @@ def own_recipe(data: Path, said: Said, architecture: Sequence[str], kwargs: Mapp
         PlanError: if no label is named, or the architecture is none for such data.
         DataError: if the data cannot be read, or an argument does not fit them.
     """
-    return _images(data, said, architecture, kwargs) if data.is_dir() else _table(data, said, architecture, kwargs)
+    if data.suffix.lower() == ".npz" and data.is_file():
+        return _images(_arrays(data, said), architecture, kwargs)
+    if data.is_dir():
+        return _images(_folder(data, said), architecture, kwargs)
+    return _table(data, said, architecture, kwargs)
 
 
 def _table(csv: Path, said: Said, architecture: Sequence[str], kwargs: Mapping[str, Any]) -> Recipe:
     if not csv.exists():
-        raise PlanError(f"there is no file {csv}; give a CSV, or a folder with a subfolder of images for each class")
+        raise PlanError(
+            f"there is no file {csv}; give a CSV, an .npz file, or a folder with a subfolder of images for each class"
+        )
     if said.size or said.channels:
-        raise PlanError(f"--{'size' if said.size else 'channels'} is for a folder of images, and {csv} is none")
+        raise PlanError(
+            f"--{'size' if said.size else 'channels'} is for a folder of images or an .npz file, and {csv} is none"
+        )
     if not said.label:
         raise PlanError(f"--data {csv} needs --label, the column to predict")
     name = _architecture(architecture, TABLES, "tables")
@@ -100,29 +109,52 @@ def _table(csv: Path, said: Said, architecture: Sequence[str], kwargs: Mapping[s
     return _recipe(name, sizes | {"classes": len(data.classes)}, table, COMPLETE)
 
 
-def _images(folder: Path, said: Said, architecture: Sequence[str], kwargs: Mapping[str, Any]) -> Recipe:
+def _folder(folder: Path, said: Said) -> OwnImages:
     columns = {"--label": said.label, "--group": said.groups, "--drop": said.dropped, "--task": said.task}
     if given := [option for option, value in columns.items() if value]:
         raise PlanError(
             f"{given[0]} is for the columns of a table, and {folder} is a folder of images, whose classes are its "
             "subfolders; leave it out"
         )
-    name = _architecture(architecture, IMAGES, "images")
-    channels = said.channels or 3
-    declared: dict[str, Any] = {"channels": channels} | ({"size": [said.size] * 2} if said.size else {})
-    own = OwnImages(folder, declared)
-    height, width = own.whole.inputs.shape[2:]
-    if height != width:
+    return OwnImages(folder, {"channels": said.channels or 3} | _size(said))
+
+
+def _arrays(npz: Path, said: Said) -> OwnArrays:
+    foreign = {"--drop": said.dropped, "--task": said.task, "--channels": said.channels}
+    if given := [option for option, value in foreign.items() if value]:
+        raise PlanError(f"{given[0]} says nothing of arrays, and {npz} holds them; leave it out")
+    declared: dict[str, Any] = {"labels": said.label} if said.label else {}
+    label, found = said.label or "labels", images.names_in(npz)
+    if found and label not in found:
         raise PlanError(
-            f"the images in {folder} are {height} x {width} pixels, and {name} reads squares; say how large: --size "
-            f"{min(height, width, 64)}"
+            f"{npz} has no array {label!r}; name what is to be predicted: --label, one of {', '.join(found)}"
         )
-    known = {"channels": channels, "classes": len(own.CLASSES), **({} if name == "resnet" else {"side": height})}
+    left = [array for array in found if array not in (label, *said.groups)]
+    if len(left) == 1:
+        declared["inputs"] = left[0]
+    return OwnArrays(npz, declared | ({"groups": list(said.groups)} if said.groups else {}) | _size(said))
+
+
+def _size(said: Said) -> dict[str, Any]:
+    return {"size": list(said.size)} if said.size else {}
+
+
+def _images(own: Own, architecture: Sequence[str], kwargs: Mapping[str, Any]) -> Recipe:
+    name, shape = _architecture(architecture, IMAGES, "images"), tuple(own.whole.inputs.shape[1:])
+    if len(shape) != 3:  # channels, height, width
+        raise PlanError(
+            f"the rows of {own.path} are shaped {shape}, expected images (rows, channels, height, width); "
+            "save rows of numbers as a CSV"
+        )
+    channels, *size = shape
+    known: dict[str, Any] = {"channels": channels, "classes": len(own.CLASSES)}
+    if name != "resnet":
+        known["side"] = size[0] if size[0] == size[1] else size
     for key, value in known.items():
         if kwargs.get(key, value) != value:
             way = {"side": "give --size", "channels": "give --channels"}.get(key, "leave it out")
             raise PlanError(f"--arch {key}={kwargs[key]}: the images say {value}; {way}")
-    return _recipe(name, {**IMAGES[name], **_shallow(name, height), **kwargs, **known}, own, PIXELS)
+    return _recipe(name, {**IMAGES[name], **_shallow(name, min(size)), **kwargs, **known}, own, PIXELS)
 
 
 def _shallow(name: str, side: int) -> dict[str, Any]:
@@ -142,6 +174,8 @@ def _architecture(named: Sequence[str], known: Mapping[str, Mapping[str, Any]], 
 
 
 def _recipe(name: str, kwargs: Mapping[str, Any], own: Own, preprocessing: str, settings: Settings = LONG) -> Recipe:
+    if len(own.CLASSES) == 1:
+        raise PlanError(f"{own.path} holds one class, {own.CLASSES[0]!r}; give rows of two or more to tell apart")
     build(name, kwargs)  # so that a wrong argument is found before a folder is made
     return Recipe(
         architecture=name, kwargs=kwargs, data=own.path.name, own=own, settings=settings, preprocessing=preprocessing
