@@ -33,16 +33,16 @@ def pack(arrays: Mapping[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def unpack(data: bytes, shown: str) -> Arrays:
+def unpack(data: bytes, shown: str, *, most: int = LARGEST) -> Arrays:
     """The arrays of an .npz; `shown` is what it is called in messages.
 
     Raises:
-        IntegrityError: if it is damaged, holds more or other than it declares, unpacks to more than LARGEST, or has
-            anything in it but numbers, truth values and text.
+        IntegrityError: if it is damaged, holds more or other than it declares, unpacks to more than `most` bytes, or
+            has anything in it but numbers, truth values and text.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            check(archive, shown)
+            check(archive, shown, most=most)
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:
             return {key: stored[key] for key in stored.files}
     except MemoryError:

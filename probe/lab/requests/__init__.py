@@ -1,0 +1,46 @@
+"""What can be asked of a model, one file each: a request is found by its class, and needs no other line."""
+
+from collections.abc import Mapping
+from functools import cache
+from inspect import isabstract, isclass
+from types import MappingProxyType
+from typing import Any
+
+from probe import guests
+from probe.errors import PlanError
+from probe.lab.requests.request import Reply, Request
+from probe.names import nearest
+
+__all__ = ["Reply", "Request", "read", "requests"]
+
+
+@cache
+def requests() -> Mapping[str, type[Request]]:
+    """Every request that there is, by its name."""
+    found = [
+        thing
+        for module in guests.modules(__name__)
+        for thing in vars(module).values()
+        if isclass(thing)
+        and issubclass(thing, Request)
+        and not isabstract(thing)
+        and thing.__module__ == module.__name__
+    ]
+    return MappingProxyType({kind.name(): kind for kind in sorted(found, key=lambda kind: kind.name())})
+
+
+def read(record: Any, arrays: Mapping[str, Any]) -> Request:
+    """The request in a record, with the arrays that it names.
+
+    Raises:
+        PlanError: if there is none of that name.
+        UnknownSetting, SettingError: if it lacks something, or something of it is not what it can be.
+    """
+    known = requests()
+    if not isinstance(record, Mapping) or not isinstance(record.get("ask"), str):
+        raise PlanError(f"a request is a table with ask = one of {', '.join(known)}")
+    name = record["ask"]
+    if name not in known:
+        raise PlanError(f"nothing is asked as {name!r:.60}{nearest(name, known)}; there are {', '.join(known)}")
+    asked = known[name].read({key: value for key, value in record.items() if key != "ask"}, whole=f"the request {name}")
+    return asked.given(arrays)

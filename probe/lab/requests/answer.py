@@ -1,0 +1,23 @@
+"""What the model answers to an input."""
+
+from dataclasses import dataclass
+
+from probe.declared import required
+from probe.lab.opened import Opened
+from probe.lab.requests.request import Advance, Reply, Request
+from probe.lab.rows import Row
+from probe.lab.telling import answered, shown
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer(Request):
+    """The answer to one input, with its probabilities."""
+
+    row: Row = required("the input")
+
+    def answer(self, opened: Opened, advance: Advance) -> Reply:
+        chosen = self.row.chosen(opened)
+        logits = chosen.model.logits(chosen.inputs)
+        record, arrays = answered(chosen.model.task, logits, chosen.label)
+        input_, more = shown(chosen)
+        return Reply({"input": input_, "answer": record}, {**arrays, **more})

@@ -1,0 +1,136 @@
+"""The process that holds one model and answers what the desk asks, one request after another.
+
+Its parent writes one line of JSON into its standard input: a secret, where to call, and which model to open. The input
+stays open, and when it closes the parent is gone and this process ends.
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from probe.errors import ProbeError, is_out_of_memory
+from probe.lab.wire import WORKER, Closed, WireError, prove, receive, send
+from probe.threads import give_way
+
+if TYPE_CHECKING:
+    from probe.lab.opened import Opened
+
+LINE = 2**16  # bytes of the line that says what to do
+
+
+def main() -> int:
+    """Open the model and answer until the desk has ended."""
+    give_way()  # before torch is loaded
+    known = json.loads(sys.stdin.buffer.readline(LINE))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    address = known["address"]
+    connection = socket.socket(socket.AF_UNIX) if isinstance(address, str) else socket.socket()
+    with connection:
+        connection.connect(address if isinstance(address, str) else tuple(address))
+        prove(connection, bytes.fromhex(known["secret"]), WORKER)
+        try:
+            serve(connection, lambda: _open(known["source"], known["setup"]))
+        except (Closed, WireError) as error:
+            print(f"probe lab: {error}", file=sys.stderr)  # noqa: T201  the log of this process
+    return 0
+
+
+def serve(connection: socket.socket, open_: "Callable[[], Opened]") -> None:
+    """Open a model, and answer what is asked of it, until the other side has ended.
+
+    Raises:
+        Closed: once it has ended.
+        WireError: where it sends what is no frame.
+    """
+    try:
+        opened = open_()
+        known_by = opened.known_by()
+    except Exception as error:
+        send(connection, _sentence(error, "opening the model"))
+        return
+    send(connection, {"frame": "open", "known_by": known_by})
+    while True:
+        record, arrays = receive(connection)
+        head: dict[str, Any] = {"id": record.get("id")}
+        frame, found = respond(opened, record.get("request"), arrays, lambda told: send(connection, head | dict(told)))  # noqa: B023  called before the next
+        try:
+            send(connection, head | frame, found)
+        except WireError as error:  # it is too large
+            send(connection, head | {"frame": "refused", "sentence": str(error)})
+
+
+def respond(
+    opened: "Opened", request: Any, arrays: Mapping[str, Any], tell: Callable[[Mapping[str, Any]], None]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The frame that answers a request, and its arrays. Whatever goes wrong is a sentence; the process lives on."""
+    from probe.lab.requests import read
+
+    try:
+        asked = read(request, arrays)
+        with _ends(asked.keeps):
+            found = asked.answer(opened, lambda done, total, said: tell(_progress(done, total, said)))
+    except Exception as error:
+        return _sentence(error, "answering"), {}
+    return {"frame": "answer", "answer": dict(found.record), "pure": asked.pure}, dict(found.arrays)
+
+
+def _progress(done: int, total: int, said: str) -> dict[str, Any]:
+    return {"frame": "progress", "done": int(done), "total": int(total), "said": said}
+
+
+def _sentence(error: Exception, doing: str) -> dict[str, Any]:
+    if isinstance(error, ProbeError) and not isinstance(error, Closed):
+        return {"frame": "refused", "sentence": str(error)}
+    if isinstance(error, Closed):
+        raise error
+    if is_out_of_memory(error):
+        return {"frame": "refused", "sentence": f"memory ran out while {doing}; ask for fewer rows or a smaller method"}
+    traceback.print_exc()  # into the log
+    said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    return {"frame": "defect", "sentence": f"{doing} failed in a way that is a defect of probe's own: {said}"}
+
+
+class _ends:
+    """While something is done that keeps what is finished, SIGTERM ends it as Ctrl-C would; else the process."""
+
+    def __init__(self, keeps: bool) -> None:  # noqa: FBT001  its one argument
+        self._keeps = keeps and threading.current_thread() is threading.main_thread()
+
+    def __enter__(self) -> None:
+        if self._keeps:
+            self._before = signal.signal(signal.SIGTERM, _interrupt)
+
+    def __exit__(self, *_: object) -> None:
+        if self._keeps:
+            signal.signal(signal.SIGTERM, self._before)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _open(source: Mapping[str, str], setup: Mapping[str, Any]) -> "Opened":
+    from probe.lab.opened import open_source
+    from probe.lab.process import Setup
+    from probe.lab.sources import Source
+
+    return open_source(Source(**source), Setup(**setup))
+
+
+def _end_with_parent() -> None:
+    """End when the input closes: what is being kept has a few seconds."""
+    while sys.stdin.buffer.read(LINE):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    threading.Event().wait(5.0)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
