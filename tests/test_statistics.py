@@ -1,12 +1,15 @@
 import numpy as np
 import pytest
+from scipy.stats import binom, rankdata
 
 from probe.statistics import (
     area_under_roc,
     area_under_roc_interval,
+    binomial_quantile,
     bootstrap,
     calibration_error,
     calibration_interval,
+    ranks,
     wilson,
 )
 
@@ -82,3 +85,23 @@ def test_the_interval_of_the_area_is_that_of_the_bootstrap_of_the_area(levels):
 def test_an_area_that_is_never_defined_has_no_interval():
     for scores, positive in ((np.array([0.1, 0.2]), np.array([True, True])), (np.array([0.1]), np.array([True]))):
         assert np.isnan(area_under_roc_interval(scores, positive)).all()
+
+
+@pytest.mark.parametrize("shape", [(0,), (1,), (50,), (3, 7), (2, 3, 5)])
+def test_ranks_are_those_of_scipy_with_ties(shape):
+    values = np.random.default_rng(0).integers(0, 5, shape)
+    assert np.array_equal(ranks(values), rankdata(values, axis=-1))
+
+
+def test_ranks_beside_nan_are_undefined_as_are_those_of_scipy():
+    values = [[1.0, np.nan, 3.0], [2.0, 1.0, 1.0]]
+    assert np.array_equal(ranks(values), rankdata(values, axis=-1), equal_nan=True)
+
+
+def test_quantiles_of_a_binomial_are_those_of_scipy_also_close_to_where_they_change():
+    source = np.random.default_rng(0)
+    trials, rate = source.integers(1, 3000, 5000), source.random(5000) ** 3
+    probability = (source.integers(0, 64, 5000) + 0.5) / 64
+    edges = binom.cdf(np.floor(trials * rate), trials, rate)
+    probability[:2500] = (edges * (1 + 1e-9 * source.choice([-1, 1], 5000)))[:2500].clip(max=1 - 1e-12)
+    assert np.array_equal(binomial_quantile(probability, trials, rate), binom.ppf(probability, trials, rate))

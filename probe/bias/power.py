@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special, stats
+from scipy import special
 
 from probe.bias.intervals import Limits, could_show, difference_of, limits_of, ratio_of
 from probe.bias.validation import Floats, Ints
+from probe.statistics import binomial_quantile
 
 POWER = 0.8
 DRAWN = 64  # samples of the other groups that a power is averaged over
@@ -166,4 +167,4 @@ def _samples(sizes: Ints, rate: float) -> Ints:
     generator = np.random.default_rng(0)
     middles = (np.arange(DRAWN) + 0.5) / DRAWN
     quantiles = np.stack([generator.permutation(middles) for _ in sizes], axis=1)
-    return np.asarray(stats.binom.ppf(quantiles, sizes, rate), dtype=np.int64)
+    return binomial_quantile(quantiles, sizes, rate).astype(np.int64)

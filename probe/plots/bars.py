@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
-from scipy.stats import rankdata
 
 from probe.formatting import MINUS
 from probe.plots.canvas import new_axes
 from probe.plots.style import AGAINST, FOR, INK, NORMAL, SMALL, safe_label, style_axes
+from probe.statistics import ranks
 
 
 def shared_order(values: ArrayLike) -> list[int]:
@@ -19,10 +19,10 @@ def shared_order(values: ArrayLike) -> list[int]:
         values: (methods, features).
     """
     sizes = np.abs(np.asarray(values, dtype=float))
-    ranks = rankdata(-sizes, axis=1) if sizes.size else sizes
+    places = ranks(-sizes) if sizes.size else sizes
     # Among features of one mean rank, those that matter more to some method.
     share = sizes / np.maximum(sizes.max(axis=1, keepdims=True, initial=0.0), np.finfo(float).tiny)
-    return [int(at) for at in np.lexsort((-share.max(axis=0, initial=0.0), ranks.mean(axis=0)))]
+    return [int(at) for at in np.lexsort((-share.max(axis=0, initial=0.0), places.mean(axis=0)))]
 
 
 def bars(

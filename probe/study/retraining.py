@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 import torch
-from scipy.stats import rankdata
 
 from probe.contracts import Explainer, Trainer, trained
 from probe.dataset import Dataset
 from probe.shapes import PerExample
+from probe.statistics import ranks
 from probe.tensors import generator, to_numpy
 
 
@@ -46,7 +46,7 @@ def permuted_labels(
     other = trained(trainer, replace(data, labels=data.labels[order]), seed)
     first = explainer(model, rows.inputs)
     second = explainer(other, rows.inputs, first.targets)
-    ranks = [torch.from_numpy(rankdata(to_numpy(each.by_feature().abs()), axis=1)) for each in (first, second)]
-    one, two = (each - each.mean(1, keepdim=True) for each in ranks)
+    places = [torch.from_numpy(ranks(to_numpy(each.by_feature().abs()))) for each in (first, second)]
+    one, two = (each - each.mean(1, keepdim=True) for each in places)
     size = one.norm(dim=1) * two.norm(dim=1)
     return torch.where(size > 0, (one * two).sum(1) / size.clamp(min=1e-12), 0.0)

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from probe import formatting, plots
 from probe.audit import Bundle, reading
@@ -18,6 +17,7 @@ from probe.audit.titles import titles
 from probe.errors import IntegrityError
 from probe.formatting import MINUS, share
 from probe.numbers import fraction
+from probe.statistics import ranks
 from probe.statuses import STATUSES
 from probe.text import visible
 from probe_dashboards import state
@@ -219,8 +219,8 @@ def badges(bundle: Bundle, method: str) -> list[str]:
 def agreement(bundle: Bundle, row: int) -> pd.DataFrame:
     """Spearman's rank correlation between what the methods attribute to the features; NaN for a constant one."""
     found = methods(bundle)
-    ranks = np.array([rankdata(by_feature(bundle, row, method)) for method in found])
-    centred = ranks - ranks.mean(axis=1, keepdims=True)
+    places = np.array([ranks(by_feature(bundle, row, method)) for method in found])
+    centred = places - places.mean(axis=1, keepdims=True)
     size = np.sqrt((centred**2).sum(axis=1))
     product = np.outer(size, size)
     matrix = np.divide(centred @ centred.T, product, out=np.full(product.shape, np.nan), where=product > 0)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from probe import Dataset, Model, Regression, predict
 from probe.metrics import Accuracy, MeanAbsoluteError, RootMeanSquaredError, RSquared
@@ -64,5 +64,5 @@ def over_seeds(runs: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
 
 def _spread(values: Sequence[float]) -> dict[str, float]:
     mean, deviation = float(np.mean(values)), float(np.std(values, ddof=1))
-    half = float(stats.t.ppf(0.975, len(values) - 1)) * deviation / len(values) ** 0.5
+    half = float(special.stdtrit(len(values) - 1, 0.975)) * deviation / len(values) ** 0.5
     return {"mean": mean, "deviation": deviation, "low": mean - half, "high": mean + half, "seeds": len(values)}

@@ -2,11 +2,10 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, rankdata
 
 from probe import Dataset, Model
 from probe.errors import DataError
-from probe.statistics import Estimate, Floats, area_under_roc, wilson
+from probe.statistics import Estimate, Floats, area_under_roc, normal_quantile, ranks, wilson
 
 COLUMN = "kind"  # of the data's groups
 
@@ -38,7 +37,7 @@ def delong(positive: Floats, negative: Floats) -> Estimate:
     scores = np.concatenate((positive, negative))
     area = area_under_roc(scores, np.arange(len(scores)) < len(positive))
     above, below = _above(positive, negative), 1 - _above(negative, positive)
-    half = norm.ppf(0.975) * np.sqrt(above.var(ddof=1) / len(above) + below.var(ddof=1) / len(below))
+    half = normal_quantile(0.975) * np.sqrt(above.var(ddof=1) / len(above) + below.var(ddof=1) / len(below))
     low, high = max(0.0, area - half), min(1.0, area + half)
     if half == 0:
         low, high = map(float, wilson(area * (fewer := min(len(above), len(below))), fewer))
@@ -47,5 +46,5 @@ def delong(positive: Floats, negative: Floats) -> Estimate:
 
 def _above(ours: Floats, theirs: Floats) -> NDArray[np.float64]:
     """The part of theirs that each of ours lies above, ties counting half."""
-    among_all, among_ours = rankdata(np.concatenate((ours, theirs)))[: len(ours)], rankdata(ours)
+    among_all, among_ours = ranks(np.concatenate((ours, theirs)))[: len(ours)], ranks(ours)
     return (among_all - among_ours) / len(theirs)
