@@ -56,11 +56,11 @@ def normal_quantile(probability: ArrayLike) -> Floats:
     return np.asarray(special.ndtri(np.asarray(probability, dtype=float)))
 
 
-def binomial_quantile(probability: ArrayLike, trials: ArrayLike, rate: ArrayLike) -> Floats:
+def binomial_quantile(probability: NDArray[Any], trials: NDArray[Any], rate: float | Floats) -> Floats:
     """The fewest successes that so many trials do not exceed with this probability."""
-    found = np.ceil(special.bdtrik(probability, trials, rate))
-    fewer = np.maximum(found - 1, 0)  # the inverse is rounded
-    return np.where(special.bdtr(fewer, trials, rate) >= probability, fewer, found)
+    below = np.maximum(np.rint(special.bdtrik(probability, trials, rate)) - 1, 0)  # the inverse is a little off
+    more = [special.bdtr(below + at, trials, rate) < probability for at in (0, 1)]
+    return np.asarray(below + more[0] + more[1])
 
 
 def ranks(values: ArrayLike) -> Floats:
