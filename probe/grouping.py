@@ -23,6 +23,24 @@ def check_numbered(features: Tensor, *, each: bool) -> None:
     raise ShapeError("Space.features must number the features 0, 1, 2, ... without a gap" + ", in each example" * each)
 
 
+def owner(features: Tensor | None, like: Tensor) -> Owner:
+    """The feature of each coordinate of inputs; each is its own where nobody said.
+
+    Raises:
+        ShapeError: if each example has features of its own, and these are other examples.
+    """
+    if features is None:
+        return torch.arange(like[0].numel(), device=like.device)[None]
+    if features.ndim != like.ndim:
+        return features.flatten()[None]
+    if len(features) != len(like):
+        raise ShapeError(
+            f"Space.features has a grouping for each of {len(features)} examples, and these are {len(like)}; "
+            "give the same examples, or write replace(model, space=model.space.of_rows(rows, inputs))"
+        )
+    return features.flatten(1)
+
+
 def sums(values: Inputs, owner: Owner, count: int) -> PerFeature:
     """The sum over the coordinates of each feature; 0 for features that an example does not have."""
     flat = values.flatten(1)

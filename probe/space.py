@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from probe import admission
 from probe.arrays import Given, brief, number_or_tensor, tensor
-from probe.errors import DataError, RangeError, ShapeError, Unsupported
+from probe.errors import ShapeError, Unsupported
 from probe.forms import ByShape, Form, Table, Tokens, named
-from probe.grouping import check_numbered, evenly, mask, places_of, sums
+from probe.grouping import evenly, mask, owner, places_of, sums
 from probe.shapes import Inputs, PerFeature, Presence, References
 
 Bound = float | Given
@@ -83,22 +85,19 @@ class Space:
         self._hold("_there", {})
         self._hold("_placed", {})
         self._hold("form", named(form, {name: value for name, value in said.items() if value is not None}))
-        if not isinstance(bounds, tuple | list) or len(bounds) != 2:
-            raise ShapeError(
-                "Space.bounds are two: the lowest and the highest value, each a number or one for every coordinate, "
-                "such as bounds=(0.0, 1.0)"
-            )
-        low, high = (number_or_tensor(b, "Space.bounds") for b in bounds)
+        low, high = (number_or_tensor(b, "Space.bounds") for b in admission.ends(bounds))
         self._hold("bounds", (low, high))
         self._hold("scale", number_or_tensor(scale, "Space.scale"))
         for name, given in (("features", features), ("reference", reference), ("mutable", mutable)):
             self._hold(name, None if given is None else tensor(given, f"Space.{name}"))
-        self._check_numbers()
-        self._check_features()
-        if self.reference is not None and (
-            self.reference.ndim == 0 or self.reference.numel() == 0 or bool(self._strange(self.reference).any())
-        ):
-            raise RangeError("Space.reference needs at least one row, and only finite numbers")
+        admission.check_numbers(self.bounds, self.scale, self.form)
+        if self.mutable is not None:
+            self._hold("mutable", admission.truth_values(self.mutable))
+        if self.features is not None:
+            self._hold("features", admission.numbers_of_features(self.features, self.form))
+            self._hold("_features", int(self.features.max()) + 1)
+        if self.reference is not None:
+            admission.check_reference(self.reference, self._strange)
 
     def __repr__(self) -> str:
         """What differs from a plain space, in a few lines; of tensors their shape and range."""
@@ -130,40 +129,13 @@ class Space:
 
     def check(self, inputs: Tensor) -> None:
         """Raise unless there are rows and all numbers are finite and within the bounds (up to rounding)."""
-        if inputs.ndim < 2:
-            raise ShapeError(
-                f"inputs have shape {tuple(inputs.shape)}, expected (rows, ...) with at least one row; "
-                + ("write inputs[None] for a single example" if inputs.ndim else "write inputs.view(1, 1)")
-            )
-        if inputs.numel() == 0:
-            none = "there are no rows" if len(inputs) == 0 else "each example is empty"
-            raise ShapeError(f"inputs have shape {tuple(inputs.shape)}: {none}; expected at least one row of numbers")
-        if self.features is not None and inputs.shape[1:] not in (self.features.shape, self.features.shape[1:]):
-            raise ShapeError(
-                f"each example has shape {tuple(inputs.shape[1:])}, "
-                f"but Space.features describes {tuple(self.features.shape)}"
-            )
-        self._check_shapes(inputs)
-        self._check_each(inputs)
-        strange = self._strange(inputs)
-        if bool(strange.any()):
-            row = int(strange.flatten(1).any(1).nonzero()[0])
-            raise RangeError(
-                f"inputs hold NaN or infinity, first in row {row}; drop or fill in those {int(strange.sum())} values"
-                + "; where the model takes missing values, Space(missing=...) says which features may be NaN"
-                * bool(inputs.isnan().any())
-            )
-        low, high = self._bounds(inputs)
-        tolerance = 1e-6 * (high - low).abs().nan_to_num(posinf=0.0)
-        outside = (inputs < low - tolerance) | (inputs > high + tolerance)
-        if bool(outside.any()):
-            index = outside.nonzero()[0]
-            where = self._describe(index[1:], inputs)
-            value = float(inputs[tuple(index)])
-            raise RangeError(
-                f"row {int(index[0])} has {value:.6g} at {where}, outside the bounds "
-                f"{self._bounds_at(index[1:], inputs)}; rescale the inputs or set Space(bounds=...)"
-            )
+        admission.check_rows(inputs, self.features)
+        said = {"bounds": self.bounds, "scale": self.scale, "mutable": self.mutable}
+        admission.check_shapes(inputs, self.form, said, self.feature_count(inputs))
+        if self.differs(inputs):
+            admission.check_own_features(torch.as_tensor(self.features), self.form)
+        admission.check_finite(inputs, self._strange(inputs))
+        admission.check_within(inputs, *self._bounds(inputs), partial(self._place, inputs))
 
     def form_of(self, like: Inputs) -> Form:
         """What the inputs are; where nobody said it, images or rows of a table, by their shape."""
@@ -211,8 +183,7 @@ class Space:
         """
         if not self.differs(inputs):
             return [(torch.arange(len(inputs), device=inputs.device), self)]
-        owner = self._feature_of(inputs)
-        kinds, which = torch.unique(owner, dim=0, return_inverse=True)
+        kinds, which = torch.unique(self._feature_of(inputs), dim=0, return_inverse=True)
         spaces = [replace(self, features=kind.view(inputs.shape[1:])) for kind in kinds]
         return [((which == at).nonzero()[:, 0], space) for at, space in enumerate(spaces)]
 
@@ -284,7 +255,7 @@ class Space:
         An absent word is an empty string.
         """
         form, count = self.form_of(inputs), self.feature_count(inputs)
-        owners = [places_of(owner, count) for owner in self._feature_of(inputs).tolist()]
+        owners = [places_of(own, count) for own in self._feature_of(inputs).tolist()]
         return [
             [form.describe(row, feature, places) for feature, places in enumerate(owners[at % len(owners)])]
             for at, row in enumerate(inputs.flatten(1).tolist())
@@ -323,72 +294,6 @@ class Space:
     def _hold(self, field: str, value: Any) -> None:
         object.__setattr__(self, field, value)
 
-    def _check_numbers(self) -> None:
-        """Raise where bounds or scale are not what they can be; hold truth values in `mutable`."""
-        low, high = (torch.as_tensor(b) for b in self.bounds)
-        if bool(low.isnan().any()) or bool(high.isnan().any()):
-            raise RangeError("Space.bounds hold NaN; write -math.inf or math.inf where there is no bound")
-        if not bool((low <= high).all()):
-            raise RangeError(f"Space.bounds: the low bound exceeds the high one: {self.bounds}")
-        self.form.check(float(low.min()), float(high.max()))
-        if not bool((torch.as_tensor(self.scale) > 0).all()):
-            raise RangeError("Space.scale must be above 0 everywhere: it is the unit of attack radii")
-        if self.mutable is not None:
-            if not bool(((self.mutable == 0) | (self.mutable == 1)).all()):
-                raise DataError("Space.mutable holds other numbers than 0 and 1, expected True where it may move")
-            self._hold("mutable", self.mutable.bool())
-
-    def _check_features(self) -> None:
-        if self.features is None:
-            return
-        if self.features.is_floating_point():
-            raise ShapeError(
-                "Space.features holds decimal numbers, expected the number of a feature; write "
-                "Space(features=torch.as_tensor(features).long())"
-            )
-        self._hold("features", self.features.long())
-        check_numbered(self.features, each=False)
-        count = int(self.features.max()) + 1
-        self._hold("_features", count)
-        sizes = {"features": count, "coordinates": self.features.numel()}
-        for field, (entries, each) in self._entries().items():
-            if each in sizes and entries != sizes[each]:
-                raise ShapeError(f"Space.{field} has {entries} entries for {sizes[each]} {each}")
-
-    def _check_shapes(self, inputs: Tensor) -> None:
-        """Raise ShapeError where a per-coordinate field does not describe these inputs."""
-        shape = inputs.shape[1:]
-        self.form.check_shape(shape)
-        low, high = self.bounds
-        for name, value in (("bounds", low), ("bounds", high), ("scale", self.scale), ("mutable", self.mutable)):
-            if isinstance(value, Tensor) and value.ndim and value.shape != shape:
-                raise ShapeError(
-                    f"each example has shape {tuple(shape)}, but Space.{name} has shape {tuple(value.shape)}"
-                )
-        sizes = {"features": self.feature_count(inputs), "coordinates": inputs[0].numel(), "channels": len(inputs[0])}
-        for name, (entries, each) in self._entries().items():
-            if entries != sizes[each]:
-                raise ShapeError(f"each example has {sizes[each]} {each}, but Space.{name} has {entries} entries")
-
-    def _check_each(self, inputs: Tensor) -> None:
-        """Raise ShapeError where each example has features of its own, and something is said of all examples'."""
-        if not self.differs(inputs):
-            return
-        check_numbered(torch.as_tensor(self.features), each=True)
-        if said := [name for name, (_, each) in self._entries().items() if each == "features"]:
-            raise ShapeError(
-                f"Space.{said[0]} has an entry for each feature, and each example has features of its own; "
-                f"leave {said[0]} out, or give one grouping for all examples"
-            )
-
-    def _entries(self) -> dict[str, tuple[int, str]]:
-        """How many entries each field of the form has that has any, and what it should have one for."""
-        return {
-            name: (len(entries), each)
-            for name, each in self.form.one_per.items()
-            if (entries := getattr(self.form, name))
-        }
-
     def _strange(self, rows: Tensor) -> Tensor:
         """Where rows hold infinity, or NaN in a feature that is never missing."""
         return self.form.strange(rows, self._shared(rows))
@@ -398,17 +303,7 @@ class Space:
 
     def _feature_of(self, like: Tensor) -> Tensor:
         """The feature of each coordinate, (1, coordinates), or (rows, coordinates) where examples have their own."""
-        if self.features is None:
-            return torch.arange(like[0].numel(), device=like.device)[None]
-        features = self._brought("features", self.features, like)
-        if not self.differs(like):
-            return features.flatten()[None]
-        if len(features) != len(like):
-            raise ShapeError(
-                f"Space.features has a grouping for each of {len(features)} examples, and these are {len(like)}; "
-                "give the same examples, or write replace(model, space=model.space.of_rows(rows, inputs))"
-            )
-        return features.flatten(1)
+        return owner(None if self.features is None else self._brought("features", self.features, like), like)
 
     def _shared(self, like: Tensor) -> Tensor:
         """The feature of each coordinate for what a form says of features; of their own, examples have nothing said."""
@@ -427,15 +322,11 @@ class Space:
             self._there[place] = torch.as_tensor(value).to(dtype=dtype).to(like.device)
         return self._there[place]
 
-    def _bounds_at(self, index: Tensor, like: Inputs) -> str:
-        low, high = (b.expand(like.shape[1:])[tuple(index)] for b in self._bounds(like))
-        return f"[{float(low):.6g}, {float(high):.6g}]"
-
-    def _describe(self, index: Tensor, like: Inputs) -> str:
-        place = tuple(int(i) for i in index)
+    def _place(self, like: Inputs, at: tuple[int, ...]) -> str:
+        """A coordinate in words."""
         if not self.names or like.ndim != 2:
-            return f"coordinate {place[0] if len(place) == 1 else place}"
-        return f"feature {self.names[int(self._feature_of(like)[0, place[0]])]!r}"
+            return f"coordinate {at[0] if len(at) == 1 else at}"
+        return f"feature {self.names[int(self._feature_of(like)[0, at[0]])]!r}"
 
 
 def _is_same(value: Any, plain: Any) -> bool:

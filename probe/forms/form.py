@@ -78,6 +78,10 @@ class Form:
         """The fields that differ from the plain form."""
         return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) != f.default}
 
+    def entries(self) -> dict[str, tuple[int, str]]:
+        """How many entries each field has that has any, and what it should have one for."""
+        return {name: (len(held), each) for name, each in self.one_per.items() if (held := getattr(self, name))}
+
     def of(self, like: Coordinates) -> "Form":
         """The form of these inputs: this one, unless it goes by their shape."""
         return self

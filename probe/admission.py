@@ -1,0 +1,130 @@
+"""What can be said of inputs, and whether inputs are as it is said: the sentences in which a Space refuses."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from probe.errors import DataError, RangeError, ShapeError
+from probe.forms import Form
+from probe.grouping import check_numbered
+
+Number = float | Tensor  # of all coordinates, or one of each
+
+
+def ends(bounds: Any) -> tuple[Any, Any]:
+    """The two ends of bounds."""
+    if not isinstance(bounds, tuple | list) or len(bounds) != 2:
+        raise ShapeError(
+            "Space.bounds are two: the lowest and the highest value, each a number or one for every coordinate, "
+            "such as bounds=(0.0, 1.0)"
+        )
+    return bounds[0], bounds[1]
+
+
+def check_numbers(bounds: tuple[Number, Number], scale: Number, form: Form) -> None:
+    """Raise RangeError where bounds or scale are not what they can be."""
+    low, high = (torch.as_tensor(b) for b in bounds)
+    if bool(low.isnan().any()) or bool(high.isnan().any()):
+        raise RangeError("Space.bounds hold NaN; write -math.inf or math.inf where there is no bound")
+    if not bool((low <= high).all()):
+        raise RangeError(f"Space.bounds: the low bound exceeds the high one: {bounds}")
+    form.check(float(low.min()), float(high.max()))
+    if not bool((torch.as_tensor(scale) > 0).all()):
+        raise RangeError("Space.scale must be above 0 everywhere: it is the unit of attack radii")
+
+
+def truth_values(mutable: Tensor) -> Tensor:
+    """Where a coordinate may move, as truth values."""
+    if not bool(((mutable == 0) | (mutable == 1)).all()):
+        raise DataError("Space.mutable holds other numbers than 0 and 1, expected True where it may move")
+    return mutable.bool()
+
+
+def numbers_of_features(features: Tensor, form: Form) -> Tensor:
+    """The features as whole numbers, as many as the form speaks of."""
+    if features.is_floating_point():
+        raise ShapeError(
+            "Space.features holds decimal numbers, expected the number of a feature; write "
+            "Space(features=torch.as_tensor(features).long())"
+        )
+    features = features.long()
+    check_numbered(features, each=False)
+    sizes = {"features": int(features.max()) + 1, "coordinates": features.numel()}
+    for field, (entries, each) in form.entries().items():
+        if each in sizes and entries != sizes[each]:
+            raise ShapeError(f"Space.{field} has {entries} entries for {sizes[each]} {each}")
+    return features
+
+
+def check_reference(reference: Tensor, strange: Callable[[Tensor], Tensor]) -> None:
+    """Raise RangeError unless there are rows, and none is strange."""
+    if reference.ndim == 0 or reference.numel() == 0 or bool(strange(reference).any()):
+        raise RangeError("Space.reference needs at least one row, and only finite numbers")
+
+
+def check_rows(inputs: Tensor, features: Tensor | None) -> None:
+    """Raise ShapeError unless there are rows, of the shape that features are given for."""
+    if inputs.ndim < 2:
+        raise ShapeError(
+            f"inputs have shape {tuple(inputs.shape)}, expected (rows, ...) with at least one row; "
+            + ("write inputs[None] for a single example" if inputs.ndim else "write inputs.view(1, 1)")
+        )
+    if inputs.numel() == 0:
+        none = "there are no rows" if len(inputs) == 0 else "each example is empty"
+        raise ShapeError(f"inputs have shape {tuple(inputs.shape)}: {none}; expected at least one row of numbers")
+    if features is not None and inputs.shape[1:] not in (features.shape, features.shape[1:]):
+        raise ShapeError(
+            f"each example has shape {tuple(inputs.shape[1:])}, but Space.features describes {tuple(features.shape)}"
+        )
+
+
+def check_shapes(inputs: Tensor, form: Form, per_coordinate: Mapping[str, Any], features: int) -> None:
+    """Raise ShapeError where what is said of coordinates, features or channels is not of these inputs."""
+    shape = inputs.shape[1:]
+    form.check_shape(shape)
+    for name, given in per_coordinate.items():
+        for value in given if isinstance(given, tuple) else (given,):
+            if isinstance(value, Tensor) and value.ndim and value.shape != shape:
+                raise ShapeError(
+                    f"each example has shape {tuple(shape)}, but Space.{name} has shape {tuple(value.shape)}"
+                )
+    sizes = {"features": features, "coordinates": inputs[0].numel(), "channels": len(inputs[0])}
+    for name, (entries, each) in form.entries().items():
+        if entries != sizes[each]:
+            raise ShapeError(f"each example has {sizes[each]} {each}, but Space.{name} has {entries} entries")
+
+
+def check_own_features(features: Tensor, form: Form) -> None:
+    """Raise ShapeError where each example has features of its own, and something is said of all examples'."""
+    check_numbered(features, each=True)
+    if said := [name for name, (_, each) in form.entries().items() if each == "features"]:
+        raise ShapeError(
+            f"Space.{said[0]} has an entry for each feature, and each example has features of its own; "
+            f"leave {said[0]} out, or give one grouping for all examples"
+        )
+
+
+def check_finite(inputs: Tensor, strange: Tensor) -> None:
+    """Raise RangeError where a number is strange."""
+    if bool(strange.any()):
+        row = int(strange.flatten(1).any(1).nonzero()[0])
+        raise RangeError(
+            f"inputs hold NaN or infinity, first in row {row}; drop or fill in those {int(strange.sum())} values"
+            + "; where the model takes missing values, Space(missing=...) says which features may be NaN"
+            * bool(inputs.isnan().any())
+        )
+
+
+def check_within(inputs: Tensor, low: Tensor, high: Tensor, place: Callable[[tuple[int, ...]], str]) -> None:
+    """Raise RangeError where a number is outside the bounds by more than rounding; `place` says where in words."""
+    tolerance = 1e-6 * (high - low).abs().nan_to_num(posinf=0.0)
+    outside = (inputs < low - tolerance) | (inputs > high + tolerance)
+    if bool(outside.any()):
+        row, *at = (int(i) for i in outside.nonzero()[0])
+        least, most = (float(bound.expand(inputs.shape[1:])[tuple(at)]) for bound in (low, high))
+        raise RangeError(
+            f"row {row} has {float(inputs[(row, *at)]):.6g} at {place(tuple(at))}, outside the bounds "
+            f"[{least:.6g}, {most:.6g}]; rescale the inputs or set Space(bounds=...)"
+        )
