@@ -11,7 +11,7 @@ from streamlit.navigation.page import Page
 
 from probe.audit import reading
 from probe.text import visible
-from probe_dashboards import draw, state
+from probe_dashboards import state, widgets
 from probe_dashboards.screens import bias, certificates, evidence, instance, performance, robustness, summary, surveys
 from probe_dashboards.views import runs
 from probe_dashboards.views.words import md
@@ -53,7 +53,7 @@ def main(folder: Path) -> None:
         page.run()
     elif runs.progress(opened.folder):
         _running(opened.folder)
-        draw.limits(*_shown(page).LIMITS)
+        widgets.limits(*_shown(page).LIMITS)
     else:
         _unfinished(opened, top)
         # No number is on the page before it is known whether to rely on it.
@@ -61,7 +61,7 @@ def main(folder: Path) -> None:
             page.run()
         else:
             st.text("No number of this audit is shown.")
-            draw.limits(*_shown(page).LIMITS)
+            widgets.limits(*_shown(page).LIMITS)
 
 
 def _shown(page: Page) -> Any:
@@ -100,7 +100,7 @@ def _open() -> None:
 
 def _page(name: str, opened: runs.Opened | None, folder: Path) -> None:
     if opened is None:
-        draw.heading("No audits yet", "This viewer shows audits that were made by `probe audit`.")
+        widgets.heading("No audits yet", "This viewer shows audits that were made by `probe audit`.")
         st.text(f"No runs in {visible(folder)}. Create one:")
         st.code("probe audit adult-mlp", language=None)
         return
@@ -108,7 +108,7 @@ def _page(name: str, opened: runs.Opened | None, folder: Path) -> None:
         PAGES[name][0].draw(opened)
     except runs.MALFORMED as error:
         st.error(f"This page cannot be shown: {md(runs.reason(error))}.", icon=":material/broken_image:")
-    draw.limits(*PAGES[name][0].LIMITS)
+    widgets.limits(*PAGES[name][0].LIMITS)
 
 
 def _unfinished(opened: runs.Opened, top: DeltaGenerator) -> None:

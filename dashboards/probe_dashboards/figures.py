@@ -41,8 +41,8 @@ def _curves(bundle: Bundle, by: str) -> Axes:
         for name, part in frame.groupby(frame.columns[0], sort=False)
     }
     ax = plots.new_axes(4.8, 3.1)
-    asked = robustness.asked(bundle) if by == "attack" else None
-    return plots.robustness(curves, threshold=asked, unit=robustness.unit(bundle), ax=ax)
+    threshold = robustness.threshold(bundle) if by == "attack" else None
+    return plots.robustness(curves, threshold=threshold, unit=robustness.unit(bundle), ax=ax)
 
 
 def _forest(bundle: Bundle, attribute: str, rate: str) -> Axes:
@@ -66,8 +66,8 @@ def _certified(bundle: Bundle, axis: str) -> Axes:
     for each in found:
         numbers = proofs.curve(list(each.rows))
         curves[each.title] = plots.Curve(numbers["eps"], numbers["value"], numbers["low"], numbers["high"])
-    asked = {each.asked for each in found if each.asked is not None}
-    line = (float("nan"), asked.pop()) if len(asked) == 1 else None
+    thresholds = {each.threshold for each in found if each.threshold is not None}
+    line = (float("nan"), thresholds.pop()) if len(thresholds) == 1 else None
     return plots.robustness(curves, threshold=line, unit=found[0].axis, labels=("radius", found[0].asks))
 
 

@@ -27,7 +27,7 @@ def format_budget(amount: str, found: ThreatRecord) -> str:
     return f"{'eps' if found.unit == 'radius' else found.unit} {amount}"
 
 
-def reached(manifest: Manifest, eps: float) -> str:
+def budget_text(manifest: Manifest, eps: float) -> str:
     """A budget of an audit's attacks as its plan writes it and people say it."""
     return format_budget(_written(manifest.plan.attack.eps, eps), threat(manifest))
 
@@ -35,7 +35,7 @@ def reached(manifest: Manifest, eps: float) -> str:
 def reach_of(manifest: Manifest, step: StepRecord, eps: float) -> str:
     """A budget of an attack, or a radius of a certificate, as its plan writes it and people say it."""
     if step.kind != "certificate":
-        return reached(manifest, eps)
+        return budget_text(manifest, eps)
     return format_budget(_written(manifest.plan.certify.eps, eps), step.threat or RADIUS)
 
 

@@ -75,8 +75,8 @@ def _audit(
     if not (folder / "audit.json").exists():
         print_err(f"{plan.name}: {len(data):,} rows; about {estimate(plan, model, data):.0f} s at most")
     try:
-        with progress(plan.name) as tick:
-            bundle = run(plan, model, data, folder, progress=tick)
+        with progress(plan.name) as advance:
+            bundle = run(plan, model, data, folder, progress=advance)
     except KeyboardInterrupt:
         with suppress(ProbeError, OSError):
             _keep(folder)

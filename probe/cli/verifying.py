@@ -108,8 +108,8 @@ def _rerun(folder: Path, *, allow_code: bool, device: str) -> None:
     if not plan.sourced:
         raise PlanError(f"{plan.name} was audited from Python, and its plan names no model; run it there again")
     model, data = open_both(plan, allow_code=allow_code, device=device)
-    with terminable(), tempfile.TemporaryDirectory() as place, progress(f"{plan.name}, again") as tick:
-        again = run(plan, model, data, Path(place) / plan.name, progress=tick)
+    with terminable(), tempfile.TemporaryDirectory() as place, progress(f"{plan.name}, again") as advance:
+        again = run(plan, model, data, Path(place) / plan.name, progress=advance)
         for part in ("model", "data"):
             if getattr(again.manifest, part).sha256 != getattr(stored.manifest, part).sha256:
                 raise IntegrityError(f"the {part} is not the one that was audited: its digest differs")

@@ -8,7 +8,7 @@ from markupsafe import Markup, escape
 
 from probe.audit.bundle import Bundle
 from probe.plots.style import AGAINST, FOR
-from probe.report.parts import Section
+from probe.report.blocks import Section
 from probe.report.sections import (
     bias,
     certificates,
@@ -16,8 +16,8 @@ from probe.report.sections import (
     cover,
     evidence,
     explanation,
+    findings_table,
     performance,
-    register,
     robustness,
     subject,
     surveys,
@@ -43,7 +43,7 @@ def render(bundle: Bundle) -> str:
 def sections(bundle: Bundle) -> list[Section]:
     """The chapters of a report."""
     return [
-        register.section(bundle),
+        findings_table.section(bundle),
         subject.section(bundle),
         performance.section(bundle),
         explanation.section(bundle),

@@ -216,7 +216,7 @@ def test_a_certificate_of_a_guest_is_read_radius_by_radius_with_its_abstentions(
     first, second = reading.certificates(audited)
     assert [row.at for row in first.rows] == ["eps 0", "eps 0.5", "eps 1"]
     assert first.axis == "l2"
-    assert (first.caption, first.asked) == ("proved", 0.45)
+    assert (first.caption, first.threshold) == ("proved", 0.45)
     assert first.abstentions.value == 0
     assert [row.status for row in first.rows] == ["", "pass", "inconclusive"]
     assert all(one.value >= other.value for one, other in pairwise(first.rows))

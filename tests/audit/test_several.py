@@ -183,4 +183,4 @@ def test_the_pages_of_the_viewer_read_several_labels(bundle):
     wanted = examples.Wanted("all", examples.ANY, "tall", examples.ANY, examples.ANY, {})
     assert examples.found(bundle, wanted) == TRUTH[:, 1].nonzero()[:, 0].tolist()
     assert examples.titles(bundle, [row])
-    assert len(instance.falls(bundle, row)) == 2
+    assert len(instance.smallest_successful_radii(bundle, row)) == 2

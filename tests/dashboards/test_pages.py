@@ -174,7 +174,7 @@ def test_a_text_is_shown_with_its_words_their_values_and_what_replaced_them(show
     assert "3 words" in said
     assert "word 5" not in said
     robustness = text(show(bundles.prose.folder.parent, "robustness"))
-    assert "falls at 1 word" in robustness
+    assert "first broken at 1 word" in robustness
     assert "eps 1" not in robustness
 
 
@@ -190,7 +190,7 @@ def test_a_graph_is_shown_with_its_edges_and_those_that_were_flipped(show, bundl
         assert caption in said
     assert len(app.image) == 4
     robustness = text(show(bundles.graph.folder.parent, "robustness"))
-    assert "falls at 1 edge" in robustness
+    assert "first broken at 1 edge" in robustness
     assert "eps 1" not in robustness
 
 

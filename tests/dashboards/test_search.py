@@ -115,7 +115,7 @@ def test_the_answer_at_a_radius_is_told_with_its_probability(bundles):
         f"The answer becomes {after} (62.5\u202f%); without an attack it is {before} ({number(probability, 'share')})."
     )
     stood = int(stored["rows"][np.flatnonzero(stored["clean"] & ~stored["success"][2])[0]])
-    assert "The answer stands" in instance.outcome(bundles.table, stood, "pgd", "0.4")
+    assert "Not broken at this radius" in instance.outcome(bundles.table, stood, "pgd", "0.4")
     wrong = int(stored["rows"][np.flatnonzero(~stored["clean"])[0]])
     assert "is wrong already" in instance.outcome(bundles.table, wrong, "pgd", "0.4")
 

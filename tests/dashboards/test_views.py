@@ -20,7 +20,7 @@ def test_nothing_of_the_viewer_loads_torch():
     modules = "figures, state, views.bias, views.evidence, views.examples, views.instance, views.performance, "
     modules += "views.proofs, views.robustness, views.runs, views.summary"
     code = "import sys\n" + "".join(
-        f"import probe_dashboards.{m.strip()}\n" for m in f"draw, app, {modules}".split(",")
+        f"import probe_dashboards.{m.strip()}\n" for m in f"widgets, app, {modules}".split(",")
     )
     code += "import probe.audit; probe.audit.verify\nassert not {'torch', 'captum', 'probe_models'} & set(sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -136,12 +136,13 @@ def test_the_smallest_radius_that_flips_an_example_is_the_first_that_succeeded(b
     stored = bundles.image.arrays(f"attack-{attack}")
     for row in instance.rows(bundles.image):
         at = list(stored["rows"]).index(row)
-        told = instance.falls(bundles.image, row).set_index("Attack")["Smallest radius that flips it"][attack.upper()]
+        table = instance.smallest_successful_radii(bundles.image, row).set_index("Attack")
+        told = table["Smallest radius that flips it"][attack.upper()]
         broken = np.flatnonzero(stored["success"][:, at])
         if not stored["clean"][at]:
             assert told == "wrong before any attack"
         else:
-            assert told == (("0.1", "0.2", "0.4")[broken[0]] if len(broken) else "stood up to 0.4")
+            assert told == (("0.1", "0.2", "0.4")[broken[0]] if len(broken) else "not broken up to 0.4")
 
 
 def test_only_the_first_attacked_inputs_were_kept(bundles):
@@ -152,7 +153,8 @@ def test_only_the_first_attacked_inputs_were_kept(bundles):
 
 def test_an_example_that_was_not_attacked_says_so(bundles):
     row = next(r for r in range(40) if r not in bundles.image.arrays("attack-pgd")["rows"])
-    assert set(instance.falls(bundles.image, row)["Smallest radius that flips it"]) == {"not attacked"}
+    table = instance.smallest_successful_radii(bundles.image, row)
+    assert set(table["Smallest radius that flips it"]) == {"not attacked"}
 
 
 def test_a_row_of_a_table_is_shown_by_its_features(bundles):
@@ -173,7 +175,7 @@ def test_every_curve_begins_without_an_attack_and_falls(bundles):
 
 
 def test_every_attacked_example_is_counted_once(bundles):
-    counts = robustness.fallen(bundles.image)
+    counts = robustness.first_successes(bundles.image)
     assert (counts.drop(columns=["Attack", "Attacked (n)"]).sum(axis=1) == counts["Attacked (n)"]).all()
 
 
@@ -197,7 +199,7 @@ def test_rates_rest_on_what_they_are_a_share_of(bundles):
 def test_gaps_have_interval_p_value_and_what_could_have_been_found(bundles):
     gaps = bias.disparities(bundles.table, "sex")
     assert len(gaps) == 3
-    assert {"Estimate [95 % interval]", "p", "Would have failed", "n", "Asked"} <= set(gaps)
+    assert {"Estimate [95 % interval]", "p", "Would have failed", "n", "Threshold"} <= set(gaps)
 
 
 def test_an_intact_bundle_is_verified_and_a_changed_one_is_not(bundles, copied):

@@ -13,7 +13,7 @@ from probe.cli import summary as terminal
 from probe.formatting import DASH
 from probe.report import render
 from probe.report.html import sections
-from probe.report.sections import register
+from probe.report.sections import findings_table
 from probe.statuses import STATUSES
 from probe.text import visible
 from tests.report.test_report import Page
@@ -22,7 +22,7 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def in_report(bundle):
-    rows = [row for block in register.section(bundle).blocks for row in block.rows]
+    rows = [row for block in findings_table.section(bundle).blocks for row in block.rows]
     return sorted((row["estimate"], row["interval"], row["threshold"], row["n"]) for row in rows)
 
 

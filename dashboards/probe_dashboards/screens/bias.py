@@ -4,7 +4,7 @@ import streamlit as st
 
 from probe.audit import reading
 from probe.audit.reading import CHAPTERS
-from probe_dashboards import draw as parts
+from probe_dashboards import widgets
 from probe_dashboards.views import bias, robustness
 from probe_dashboards.views.runs import Opened
 from probe_dashboards.views.words import md
@@ -16,19 +16,20 @@ LIMITS = CHAPTER.limits
 def draw(opened: Opened) -> None:
     """Draw the page."""
     bundle = opened.bundle
-    parts.heading(CHAPTER.title, CHAPTER.asks)
+    widgets.heading(CHAPTER.title, CHAPTER.asks)
     if bias.present(bundle):
         _compare(opened)
     else:
-        parts.absent("The comparison of groups", robustness.reason(bundle, "bias"), '[data]\ngroups = ["sex", "race"]')
+        why = robustness.reason(bundle, "bias")
+        widgets.not_run("The comparison of groups", why, '[data]\ngroups = ["sex", "race"]')
 
 
 def _compare(opened: Opened) -> None:
     bundle, attributes = opened.bundle, bias.attributes(opened.bundle)
     titles, numbers = bias.titles(bundle), reading.of_numbers(bundle)
     with st.container(horizontal=True):
-        by = parts.control(opened, "by", "Groups by", attributes)
-        rate = parts.control(opened, "rate", "Mean" if numbers else "Rate", titles)
+        by = widgets.control(opened, "by", "Groups by", attributes)
+        rate = widgets.control(opened, "rate", "Mean" if numbers else "Rate", titles)
     name, assumed = bias.favourable(bundle)
     if name:
         st.markdown(f"The favourable outcome is **{md(name)}**.")
@@ -41,17 +42,17 @@ def _compare(opened: Opened) -> None:
         + ("interval, which holds for all groups at once" if numbers else "Wilson interval")
         + f". Hollow and dotted: fewer than {bias.smallest(bundle)} behind it, too few to be compared."
     )
-    parts.figure(opened, "forest", caption, by, rate, width=640)
-    parts.data(bias.rates(bundle, by, rate), "Data behind the figure")
-    parts.section("Gaps between groups")
-    parts.markdown_table(bias.disparities(bundle, by), "Gaps between groups with intervals")
+    widgets.figure(opened, "forest", caption, by, rate, width=640)
+    widgets.data_expander(bias.rates(bundle, by, rate), "Data behind the figure")
+    widgets.section("Gaps between groups")
+    widgets.markdown_table(bias.disparities(bundle, by), "Gaps between groups with intervals")
     st.caption(
         "The end of an interval that proves a gap holds for all pairs of groups of any size at once, the other is that "
         "of the widest pair; p is of a permutation test; 'would have failed' is the true gap (or ratio) of the "
         "smallest group compared that would have failed four times out of five. Thresholds are engineering choices."
     )
-    parts.section("Groups")
-    parts.data_table(bias.counts(bundle, by))
+    widgets.section("Groups")
+    widgets.data_table(bias.counts(bundle, by))
     st.caption(
         "In the unit of the answers. Error: answer less label, so that above 0 a group is told too much. 95 % "
         "intervals hold for all groups at once, and rest on an approximation."
@@ -60,5 +61,5 @@ def _compare(opened: Opened) -> None:
     )
     few = bias.small(bundle, by)
     if len(few):
-        parts.section(f"{'Means' if numbers else 'Rates'} that rest on too few to be trusted")
-        parts.table(few)
+        widgets.section(f"{'Means' if numbers else 'Rates'} that rest on too few to be trusted")
+        widgets.table(few)

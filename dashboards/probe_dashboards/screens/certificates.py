@@ -1,7 +1,7 @@
 """Which answers can no attack change, and up to which radius?"""
 
 from probe.audit.reading import CHAPTERS
-from probe_dashboards import draw as parts
+from probe_dashboards import widgets
 from probe_dashboards.views import proofs
 from probe_dashboards.views.runs import Opened
 from probe_dashboards.views.words import md
@@ -13,16 +13,16 @@ LIMITS = CHAPTER.limits
 def draw(opened: Opened) -> None:
     """Draw the page."""
     bundle = opened.bundle
-    parts.heading(CHAPTER.title, CHAPTER.asks)
+    widgets.heading(CHAPTER.title, CHAPTER.asks)
     if why := proofs.why_none(bundle, "certificate"):
-        parts.absent("A certificate", why, '[certify]\nmethods = ["randomized_smoothing"]')
+        widgets.not_run("A certificate", why, '[certify]\nmethods = ["randomized_smoothing"]')
     for axis, found in proofs.certificates(bundle).items():
-        parts.section(md(f"{found[0].asks.capitalize()} by radius ({found[0].axis})"))
+        widgets.section(md(f"{found[0].asks.capitalize()} by radius ({found[0].axis})"))
         caption = (
             "The share of rows that are answered rightly and hold against every change up to the radius, with 95 % "
             "Wilson intervals. At 0 it is the share of right answers of which anything is proved. Abstentions: rows of "
             "which nothing is proved."
         )
-        parts.figure(opened, "certified", caption, axis, width=680)
-        parts.table(proofs.by_radius(found), "Share of rows that hold at each radius")
-        parts.table(proofs.proved(found), "What was proved, and how surely")
+        widgets.figure(opened, "certified", caption, axis, width=680)
+        widgets.table(proofs.by_radius(found), "Share of rows that hold at each radius")
+        widgets.table(proofs.proved(found), "What was proved, and how surely")

@@ -9,13 +9,13 @@ from probe.audit import Bundle
 from probe.audit.reading import CHAPTERS
 from probe.formatting import share
 from probe.text import visible
-from probe_dashboards import draw as parts
+from probe_dashboards import widgets
 from probe_dashboards.views import examples, instance, robustness
 from probe_dashboards.views.runs import Opened
 from probe_dashboards.views.words import md
 
 CHAPTER = CHAPTERS["explanation"]
-LIMITS = (*CHAPTER.limits, "'Stood' means against these attacks up to this radius; another attack may succeed.")
+LIMITS = (*CHAPTER.limits, "'Not broken' is said of these attacks up to this radius; another attack may succeed.")
 NEAR = 250  # examples that are listed on each side of the one that is shown
 NONE_KEPT = "By its plan this audit keeps no inputs."
 NOT_KEPT = "The input itself was not kept: an audit keeps those that it explains, and the first 24 that it attacks."
@@ -25,9 +25,9 @@ UNCHANGED = "No change is shown: the answer was wrong already, or the attack did
 def draw(opened: Opened) -> None:
     """Draw the page."""
     bundle = opened.bundle
-    parts.heading("Instance", CHAPTER.asks)
+    widgets.heading("Instance", CHAPTER.asks)
     if not examples.present(bundle):
-        parts.absent("The model", robustness.reason(bundle, "performance"))
+        widgets.not_run("The model", robustness.reason(bundle, "performance"))
         return
     row = _choose(opened)
     if row is not None:
@@ -44,14 +44,14 @@ def _choose(opened: Opened) -> int | None:
         st.text("No example is like that.")
         return None
     listed = [str(row) for row in rows]
-    value = parts.asked(opened, "row", listed)
+    value = widgets.asked(opened, "row", listed)
     at = listed.index(value)
     near = rows[max(0, at - NEAR) : at + NEAR]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         title = f"Example {at + 1:,} of {len(rows):,}{', those near it' if len(near) < len(rows) else ''}"
-        parts.select("row", title, value, examples.titles(bundle, near), width=460)
-        parts.step("row", "Previous", listed[at - 1] if at else None, ":material/chevron_left:")
-        parts.step("row", "Next", listed[at + 1] if at + 1 < len(listed) else None, ":material/chevron_right:")
+        widgets.select("row", title, value, examples.titles(bundle, near), width=460)
+        widgets.step_button("row", "Previous", listed[at - 1] if at else None, ":material/chevron_left:")
+        widgets.step_button("row", "Next", listed[at + 1] if at + 1 < len(listed) else None, ":material/chevron_right:")
     return int(value)
 
 
@@ -63,7 +63,7 @@ def _wanted(opened: Opened) -> examples.Wanted:
     default = "all" if not explained or (there and row not in explained) else "explained"
     classes = {examples.ANY: "any"} | examples.classes(bundle)
     with st.container(horizontal=True):
-        ask = partial(parts.control, opened, drops="row", width=170)
+        ask = partial(widgets.control, opened, drops="row", width=170)
         of = ask("of", f"Of {examples.count(bundle):,}", examples.EXPLAINED, default)
         outcome = ask("outcome", "Answer is", examples.OUTCOMES) if examples.right(bundle) is not None else examples.ANY
         answer = label = sure = examples.ANY
@@ -86,18 +86,18 @@ def _answer(opened: Opened, row: int) -> None:
         if not instance.kept(bundle, row):
             st.info(NOT_KEPT if bundle.manifest.plan.keeps_inputs else NONE_KEPT, icon=":material/do_not_disturb_on:")
         elif drawer.tabular:
-            parts.data_table(instance.cells(bundle, row), height=300)
+            widgets.data_table(instance.cells(bundle, row), height=300)
         elif text := instance.sentence(bundle, row):
             st.html(text)
         else:
             caption = f"Example {row}, true label {truth}"
-            parts.figure(opened, "input", caption, str(row), width=drawer.pixels[0])
+            widgets.figure(opened, "input", caption, str(row), width=drawer.pixels[0])
     with right:
         sure = f" ({md(share(probability))})" if isfinite(probability) else ""
         st.markdown(f"Predicted **{md(predicted)}**{sure}. True label **{md(truth)}**. {_sign(bundle, row)}")
         if groups := examples.belongs(bundle, row):
             st.markdown(md(groups))
-        parts.table(instance.ranking(bundle, row), "The most probable classes")
+        widgets.table(instance.ranking(bundle, row), "The most probable classes")
 
 
 def _sign(bundle: Bundle, row: int) -> str:
@@ -110,10 +110,10 @@ def _sign(bundle: Bundle, row: int) -> str:
 
 def _explanations(opened: Opened, row: int) -> None:
     bundle, methods = opened.bundle, instance.method_titles(opened.bundle)
-    parts.section("Explanations")
+    widgets.section("Explanations")
     if not methods:
         why = robustness.reason(bundle, "explanation")
-        parts.absent("Explanation of single examples", why, "[explain]\nsample = 100")
+        widgets.not_run("Explanation of single examples", why, "[explain]\nsample = 100")
         return
     if not instance.explained(bundle, row):
         st.text(f"This example was not explained; {len(instance.rows(bundle)):,} were.")
@@ -131,9 +131,9 @@ def _explanations(opened: Opened, row: int) -> None:
                 for line in instance.badges(bundle, method):
                     st.markdown(f":small[{line}]")
     if instance.features(bundle, row):  # of a text that was not kept there are no words to name them by
-        parts.data(instance.attributions(bundle, row), "Values by feature")
+        widgets.data_expander(instance.attributions(bundle, row), "Values by feature")
     st.subheader("Do they agree?", anchor=False)
-    parts.table(instance.agreement(bundle, row), "Rank correlation between methods")
+    widgets.table(instance.agreement(bundle, row), "Rank correlation between methods")
     st.caption("Spearman's rank correlation of the values by feature: 1 is the same order, 0 is no relation.")
 
 
@@ -144,20 +144,20 @@ def _explanation(opened: Opened, row: int, method: str, name: str, width: int) -
         st.html(text)
         return
     caption = ": ".join(filter(None, (visible(name), instance.scale(opened.bundle, row, method))))
-    parts.figure(opened, "explained", caption, str(row), method, width=width)
+    widgets.figure(opened, "explained", caption, str(row), method, width=width)
 
 
 def _attack(opened: Opened, row: int) -> None:
     bundle, attacks = opened.bundle, instance.attack_titles(opened.bundle)
-    parts.section("Under attack")
+    widgets.section("Under attack")
     if not attacks:
-        parts.absent("An attack", robustness.reason(bundle, "robustness"))
+        widgets.not_run("An attack", robustness.reason(bundle, "robustness"))
         return
-    parts.table(instance.falls(bundle, row), "The smallest radius that flips this example")
+    widgets.table(instance.smallest_successful_radii(bundle, row), "The smallest radius that flips this example")
     with st.container(horizontal=True):
-        attack = parts.control(opened, "attack", "Attack", attacks)
+        attack = widgets.control(opened, "attack", "Attack", attacks)
         radii = instance.radii(bundle, attack)
-        eps = parts.control(opened, "eps", "Radius", radii, instance.first_fall(bundle, row, attack))
+        eps = widgets.control(opened, "eps", "Radius", radii, instance.smallest_successful_radius(bundle, row, attack))
     if said := instance.outcome(bundle, row, attack, eps):
         st.markdown(md(said))
     drawer, found = instance.drawer(bundle), instance.pair(bundle, row, attack, eps)
@@ -171,7 +171,7 @@ def _attack(opened: Opened, row: int) -> None:
     elif drawer.size == "text" or not found[2].any():
         st.text(UNCHANGED)
     elif drawer.tabular:
-        parts.table(instance.changes(bundle, row, attack, eps), "What the attack changed")
+        widgets.table(instance.changes(bundle, row, attack, eps), "What the attack changed")
     else:
         caption = f"Example {row} {drawer.attacked_alt.format(attack=attacks[attack])}; radius: {radii[eps]}"
-        parts.figure(opened, "attacked", caption, str(row), attack, eps, width=drawer.pixels[2])
+        widgets.figure(opened, "attacked", caption, str(row), attack, eps, width=drawer.pixels[2])

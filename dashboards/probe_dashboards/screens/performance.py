@@ -1,7 +1,7 @@
 """How often is the model right, and does it know?"""
 
 from probe.audit.reading import CHAPTERS
-from probe_dashboards import draw as parts
+from probe_dashboards import widgets
 from probe_dashboards.views import performance, robustness
 from probe_dashboards.views.runs import Opened
 
@@ -16,12 +16,12 @@ CAPTION = (
 def draw(opened: Opened) -> None:
     """Draw the page."""
     bundle = opened.bundle
-    parts.heading(CHAPTER.title, CHAPTER.asks)
+    widgets.heading(CHAPTER.title, CHAPTER.asks)
     if not performance.present(bundle):
-        parts.absent("Performance", robustness.reason(bundle, "performance"))
+        widgets.not_run("Performance", robustness.reason(bundle, "performance"))
         return
-    parts.table(performance.measures(bundle), "Performance on all rows, with 95 % intervals")
+    widgets.table(performance.measures(bundle), "Performance on all rows, with 95 % intervals")
     if bundle.has("tables/reliability.csv"):
-        parts.section("Is it as often right as it is sure?")
-        parts.figure(opened, "reliability", CAPTION, width=480)
-        parts.data(performance.bins(bundle), "Data behind the figure")
+        widgets.section("Is it as often right as it is sure?")
+        widgets.figure(opened, "reliability", CAPTION, width=480)
+        widgets.data_expander(performance.bins(bundle), "Data behind the figure")

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from probe.audit.reading import CHAPTERS
-from probe_dashboards import draw as parts
+from probe_dashboards import widgets
 from probe_dashboards.views import robustness
 from probe_dashboards.views.runs import Opened
 from probe_dashboards.views.words import md
@@ -15,35 +15,36 @@ LIMITS = CHAPTER.limits
 def draw(opened: Opened) -> None:
     """Draw the page."""
     bundle = opened.bundle
-    parts.heading(CHAPTER.title, CHAPTER.asks)
+    widgets.heading(CHAPTER.title, CHAPTER.asks)
     obstacle = robustness.obstacle(bundle)
     if obstacle:
-        parts.absent("Robustness", obstacle, '[attack]\nmethods = [{method = "fgsm"}, {method = "pgd", steps = 40}]')
+        widgets.not_run("Robustness", obstacle, '[attack]\nmethods = [{method = "fgsm"}, {method = "pgd", steps = 40}]')
     else:
         _curves(opened)
         if opened.bundle.has("tables/movable.csv"):
-            parts.table(robustness.movable(bundle), "Inputs that the attacks could change at all")
+            widgets.table(robustness.movable(bundle), "Inputs that the attacks could change at all")
         if len(more := robustness.besides(bundle)):
-            parts.table(more, "What else was measured of the attacks")
-        parts.section("Which examples fall when")
-        parts.table(robustness.fallen(bundle), "Examples by the radius at which each attack first breaks them")
-        parts.section("How the attacks were run")
-        parts.table(robustness.settings(bundle))
+            widgets.table(more, "What else was measured of the attacks")
+        widgets.section("When each example is first broken")
+        broken = robustness.first_successes(bundle)
+        widgets.table(broken, "Examples by the radius at which each attack first breaks them")
+        widgets.section("How the attacks were run")
+        widgets.table(robustness.settings(bundle))
 
 
 def _curves(opened: Opened) -> None:
     bundle = opened.bundle
     _worst(opened)
     choices = robustness.choices(bundle)
-    by = parts.control(opened, "by", "Curves by", choices) if len(choices) > 1 else robustness.ATTACK
+    by = widgets.control(opened, "by", "Curves by", choices) if len(choices) > 1 else robustness.ATTACK
     what = "each attack" if by == robustness.ATTACK else "each group, under all attacks"
     caption = (
         f"Accuracy of {what} against the radius. Bands are 95 % Wilson intervals. 'All attacks' counts an example as "
         "right only if no attack breaks it."
     )
-    parts.figure(opened, "curves", caption, by, width=680)
-    parts.table(robustness.shown(bundle, by), "Accuracy by radius, with 95 % Wilson intervals")
-    parts.data(robustness.table(bundle, by), "Data behind the figure")
+    widgets.figure(opened, "curves", caption, by, width=680)
+    widgets.table(robustness.shown(bundle, by), "Accuracy by radius, with 95 % Wilson intervals")
+    widgets.data_expander(robustness.table(bundle, by), "Data behind the figure")
 
 
 def _worst(opened: Opened) -> None:
@@ -51,4 +52,4 @@ def _worst(opened: Opened) -> None:
     st.markdown(f"Worst case over all attacks, with 95 % Wilson intervals, n = {found.counted}")
     with st.container(horizontal=True):
         for point in found.points:
-            parts.measured(md(point.at), point.written.value, f"[{point.written.ends}]")
+            widgets.metric_card(md(point.at), point.written.value, f"[{point.written.ends}]")

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from probe.statuses import STATUSES
-from probe_dashboards import draw as parts
+from probe_dashboards import widgets
 from probe_dashboards.views import summary
 from probe_dashboards.views.runs import Opened
 from probe_dashboards.views.words import md, status
@@ -18,7 +18,7 @@ LIMITS = (
 def draw(opened: Opened) -> None:
     """Draw the page."""
     bundle = opened.bundle
-    parts.heading(md(bundle.name), "Is anything wrong, how sure is that, and what was not tested?")
+    widgets.heading(md(bundle.name), "Is anything wrong, how sure is that, and what was not tested?")
     first, *others = summary.verdict(bundle)
     st.header(md(first), anchor=False)
     if others:
@@ -29,8 +29,8 @@ def draw(opened: Opened) -> None:
     _counts(summary.counts(bundle))
     if apart := summary.checks(bundle):
         st.caption(f"Checks of the explanations and attacks themselves, counted apart: {md(apart)}.")
-    parts.section("Findings")
-    wanted = parts.control(
+    widgets.section("Findings")
+    wanted = widgets.control(
         opened, "status", "Show", {"all": "all findings"} | dict(zip(STATUSES, STATUSES, strict=True))
     )
     shown = summary.groups(bundle, wanted)
@@ -38,34 +38,34 @@ def draw(opened: Opened) -> None:
         st.text(f"No finding has the status {wanted!r}." if wanted != "all" else "This audit holds no findings.")
     for group in shown:
         st.subheader(md(group.title), anchor=False)
-        parts.markdown_table(group.findings, f"{group.title}: findings")
+        widgets.markdown_table(group.findings, f"{group.title}: findings")
         with st.expander("How each was measured"):
-            parts.markdown_table(group.measured)
+            widgets.markdown_table(group.measured)
         if group.page:
-            parts.evidence(opened, group.page)
+            widgets.evidence(opened, group.page)
     st.caption(
         "A check passes or fails only if its whole 95 % interval lies on one side of what was asked; otherwise it is "
         "inconclusive, which is not a pass. What is asked is an engineering choice of whoever signed the plan, not law."
     )
-    parts.section("What was not run")
+    widgets.section("What was not run")
     absent = summary.not_run(bundle)
     if absent.empty:
         ended = "Every step was run, but the audit ended before its findings were computed."
         st.text("Everything in the plan was run." if bundle.complete else ended)
     else:
-        parts.table(absent)
-    parts.section("What was audited")
-    parts.table(summary.subject(bundle))
+        widgets.table(absent)
+    widgets.section("What was audited")
+    widgets.table(summary.subject(bundle))
     st.caption("SHA-256 digests of")
     st.code(summary.digests(bundle), language=None, wrap_lines=True)
-    parts.data(summary.steps(bundle), "Steps and their cost")
-    parts.section("The report")
+    widgets.data_expander(summary.steps(bundle), "Steps and their cost")
+    widgets.section("The report")
     if page := summary.report(bundle):
         st.download_button("report.html, to print and to pass on", page, "report.html", "text/html", on_click="ignore")
     else:
         st.text("No report was written with this audit. Write one:")
         st.code(summary.write_report(bundle), language=None, wrap_lines=True)
-    parts.section("How to reproduce")
+    widgets.section("How to reproduce")
     st.code(summary.reproduce(bundle), language=None, wrap_lines=True)
     st.download_button("The plan as TOML", summary.plan(bundle), "plan.toml", "application/toml")
 

@@ -80,7 +80,7 @@ def disparities(bundle: Bundle, attribute: str) -> pd.DataFrame:
         )
         for gap in reading.gaps(bundle, attributes(bundle)[attribute])
     ]
-    names = ["Status", "Gap", "Estimate [95 % interval]", "Asked", "p", "Would have failed", "n"]
+    names = ["Status", "Gap", "Estimate [95 % interval]", "Threshold", "p", "Would have failed", "n"]
     return pd.DataFrame(lines, columns=names)
 
 

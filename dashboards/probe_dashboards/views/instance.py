@@ -255,16 +255,16 @@ def radii(bundle: Bundle, attack: str) -> dict[str, str]:
     return state.slugs([format_budget(str(eps), change) for eps in named] if budget_unit(bundle.manifest) else named)
 
 
-def falls(bundle: Bundle, row: int) -> pd.DataFrame:
+def smallest_successful_radii(bundle: Bundle, row: int) -> pd.DataFrame:
     """For each attack, the smallest radius of the grid that changes the answer from right to wrong."""
     return pd.DataFrame(
-        [(visible(name), *_fall(bundle, row, attack)) for attack, name in attack_titles(bundle).items()],
+        [(visible(name), *_smallest_radius(bundle, row, attack)) for attack, name in attack_titles(bundle).items()],
         columns=["Attack", "Smallest radius that flips it", "Answer then"],
     )
 
 
-def first_fall(bundle: Bundle, row: int, attack: str) -> str:
-    """The id of that radius; the largest of the grid if it stood, or was wrong before."""
+def smallest_successful_radius(bundle: Bundle, row: int, attack: str) -> str:
+    """The id of the smallest radius at which the attack succeeds; of the largest where it does not."""
     grid, at, stored = list(radii(bundle, attack)), *_attacked(bundle, row, attack)
     broken = [] if at is None else np.flatnonzero(stored["success"][:, at]).tolist()
     return grid[broken[0]] if broken else grid[-1]
@@ -308,8 +308,7 @@ def outcome(bundle: Bundle, row: int, attack: str, eps: str) -> str:
     if not stored["clean"][at]:
         return f"Not attacked: the answer {with_share(before, probability)} is wrong already, the label is {truth}."
     if not stored["success"][radius, at]:
-        without = f"({share(probability)} without an attack)" if isfinite(probability) else "as without an attack"
-        return f"The answer stands: {before} {without}."
+        return f"Not broken at this radius; without an attack the answer is {with_share(before, probability)}."
     after = in_words(bundle, stored["predicted"][radius, at])
     if isfinite(probability):
         sure = (
@@ -398,7 +397,7 @@ def _attacked(bundle: Bundle, row: int, attack: str) -> tuple[int | None, dict[s
     return (int(found[0]) if len(found) else None), stored
 
 
-def _fall(bundle: Bundle, row: int, attack: str) -> tuple[str, str]:
+def _smallest_radius(bundle: Bundle, row: int, attack: str) -> tuple[str, str]:
     at, stored = _attacked(bundle, row, attack)
     names = list(radii(bundle, attack).values())
     if at is None:
@@ -407,7 +406,7 @@ def _fall(bundle: Bundle, row: int, attack: str) -> tuple[str, str]:
         return "wrong before any attack", ""
     broken = np.flatnonzero(stored["success"][:, at])
     if not len(broken):
-        return f"stood up to {visible(names[-1])}", ""
+        return f"not broken up to {visible(names[-1])}", ""
     return visible(names[broken[0]]), in_words(bundle, stored["predicted"][broken[0], at])
 
 

@@ -47,12 +47,12 @@ def proved(found: list[Certified]) -> pd.DataFrame:
         (
             visible(each.title),
             visible(each.caption),
-            formatting.threshold(each.asked, "at least", "share") or DASH,
+            formatting.threshold(each.threshold, "at least", "share") or DASH,
             visible(each.settings) or DASH,
         )
         for each in found
     ]
-    return pd.DataFrame(lines, columns=["Certificate", "How it holds", "Asked at each radius", "Settings"])
+    return pd.DataFrame(lines, columns=["Certificate", "How it holds", "Threshold at each radius", "Settings"])
 
 
 def curve(rows: list[Measurement]) -> pd.DataFrame:

@@ -65,9 +65,9 @@ def unit(bundle: Bundle) -> str:
     return reading.axis(bundle.manifest)
 
 
-def asked(bundle: Bundle) -> tuple[float, float]:
+def threshold(bundle: Bundle) -> tuple[float, float]:
     """The radius and the accuracy that the plan asks for."""
-    return reading.asked(bundle.manifest)
+    return reading.robust_threshold(bundle.manifest)
 
 
 def worst(bundle: Bundle) -> reading.Curve:
@@ -90,16 +90,16 @@ def besides(bundle: Bundle) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["Attack", "Measure", "Estimate [95 % interval]", "n"])
 
 
-def fallen(bundle: Bundle) -> pd.DataFrame:
+def first_successes(bundle: Bundle) -> pd.DataFrame:
     """How many examples each attack breaks first at each radius."""
     lines, called = [], titles(bundle.manifest, "attack")
     for attack, name in instance.attacks(bundle).items():
         stored = instance.attack_arrays(bundle, attack)
         success, clean = stored["success"], stored["clean"]
-        standing = clean[None] & ~success
-        before = np.concatenate([clean[None], standing[:-1]])
-        counts = (before & ~standing).sum(axis=1)
-        named = [f"falls at {visible(radius)}" for radius in instance.radii(bundle, attack).values()]
+        robust = clean[None] & ~success
+        before = np.concatenate([clean[None], robust[:-1]])
+        counts = (before & ~robust).sum(axis=1)
+        named = [f"first broken at {visible(radius)}" for radius in instance.radii(bundle, attack).values()]
         lines.append(
             {
                 "Attack": visible(called[name]),
@@ -107,7 +107,7 @@ def fallen(bundle: Bundle) -> pd.DataFrame:
                 "Wrong before": int((~clean).sum()),
             }
             | dict(zip(named, map(int, counts), strict=True))
-            | {"Still right": int(standing[-1].sum())}
+            | {"Still right": int(robust[-1].sum())}
         )
     return pd.DataFrame(lines)
 

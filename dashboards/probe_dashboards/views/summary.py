@@ -151,7 +151,7 @@ def _group(part: reading.Register) -> Group:
     return Group(
         visible(part.title),
         PAGES.get(part.aspect, ""),
-        pd.DataFrame(rows, columns=["Status", "Finding", "Estimate [95 % interval]", "Asked", "n"]),
+        pd.DataFrame(rows, columns=["Status", "Finding", "Estimate [95 % interval]", "Threshold", "n"]),
         pd.DataFrame(measured, columns=["Check", "Measured by", "Seed"]),
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from probe.audit.budgets import reached, threat
+from probe.audit.budgets import budget_text, threat
 from probe.audit.bundle import Bundle
 from probe.audit.kinds import ATTACKS
 from probe.audit.manifest import Manifest
@@ -108,7 +108,7 @@ def movable(bundle: Bundle) -> list[Point]:
     return _points(bundle, bundle.table("movable").rename(columns={"movable": "robust_accuracy"}))
 
 
-def asked(manifest: Manifest) -> tuple[float, float]:
+def robust_threshold(manifest: Manifest) -> tuple[float, float]:
     """The radius at which the plan asks for robustness, and the accuracy that it asks for at every radius."""
     return float(fraction(manifest.plan.checks["robust_eps"])), float(manifest.plan.checks["robust_accuracy"])
 
@@ -161,7 +161,7 @@ def _points(bundle: Bundle, rows: pd.DataFrame) -> list[Point]:
     return [
         Point(
             eps=float(eps),
-            at=reached(bundle.manifest, float(eps)) if eps else UNATTACKED,
+            at=budget_text(bundle.manifest, float(eps)) if eps else UNATTACKED,
             value=float(value),
             low=float(low),
             high=float(high),

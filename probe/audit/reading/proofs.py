@@ -32,7 +32,7 @@ class Certified(Proof):
     """What a certificate proved."""
 
     axis: str  # how a radius is measured
-    asked: float | None  # of the share at each radius
+    threshold: float | None  # of the share at each radius
     abstentions: Measurement | None
 
 
@@ -65,7 +65,7 @@ def _certified(bundle: Bundle, step: StepRecord) -> Certified:
         rows=sorted((row for row in rows if row.metric == CERTIFIED), key=lambda row: row.eps or 0.0),
         n=max((row.n for row in rows), default=0),
         axis=change.axis or change.unit,
-        asked=next((r.threshold for r in step.readings if r.metric == CERTIFIED), None),
+        threshold=next((r.threshold for r in step.readings if r.metric == CERTIFIED), None),
         abstentions=next((row for row in rows if row.metric == ABSTENTIONS), None),
     )
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from probe.audit.aspects.robustness import NEAR_NONE
-from probe.audit.budgets import reached
+from probe.audit.budgets import budget_text
 from probe.audit.bundle import Bundle
 from probe.audit.manifest import Manifest
 from probe.audit.reading.measured import readings
@@ -50,23 +50,23 @@ def _withstands(bundle: Bundle) -> str:
         return f"What {names} can do was not tested: they could change almost no input at any radius of the plan."
     most = max(tested)
     below = [eps for eps, right in tested.items() if right < 0.5]
-    last = f"{share(tested[most])} withstand {_reach(bundle, most)}"
+    last = f"{share(tested[most])} withstand {_at(bundle, most)}"
     if clean < 0.5:
         text = f"Fewer than half of the answers are right even without an attack ({share(clean)}); {last}"
     elif not below:
         most_of = "Half" if tested[most] == 0.5 else "More than half"
-        text = f"{most_of} of the answers withstand {names} at {_reach(bundle, most)}, the largest radius tried"
+        text = f"{most_of} of the answers withstand {names} at {_at(bundle, most)}, the largest radius tried"
         text += f" ({share(tested[most])})"
     elif below[0] == most:
-        text = f"Fewer than half of the answers withstand {names} at {_reach(bundle, most)} ({share(tested[most])})"
+        text = f"Fewer than half of the answers withstand {names} at {_at(bundle, most)} ({share(tested[most])})"
         if len(tested) > 1:
             before = max(eps for eps in tested if eps < most)
-            text += f"; {share(tested[before])} withstand {_reach(bundle, before)}"
+            text += f"; {share(tested[before])} withstand {_at(bundle, before)}"
     else:
-        text = f"Fewer than half of the answers withstand {names} at {_reach(bundle, below[0])}"
+        text = f"Fewer than half of the answers withstand {names} at {_at(bundle, below[0])}"
         text += f" ({share(tested[below[0]])}); {last}"
     if still:
-        text += f". At {', '.join(_reach(bundle, eps) for eps in sorted(still))} almost no input could be changed"
+        text += f". At {', '.join(_at(bundle, eps) for eps in sorted(still))} almost no input could be changed"
     return f"{text}."
 
 
@@ -122,5 +122,5 @@ def _names(bundle: Bundle) -> str:
     return " and ".join(title_of(bundle.manifest, step) for step in steps(bundle.manifest, "attack"))
 
 
-def _reach(bundle: Bundle, eps: float) -> str:
-    return reached(bundle.manifest, eps)
+def _at(bundle: Bundle, eps: float) -> str:
+    return budget_text(bundle.manifest, eps)

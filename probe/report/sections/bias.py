@@ -10,8 +10,8 @@ from probe.audit import reading
 from probe.audit.bundle import Bundle
 from probe.bias.means import MEANS
 from probe.formatting import Measured, Unit, count, estimate, number
-from probe.report.parts import Badge, Block, Cell, Figure, Section, Table, Text, panel
-from probe.report.sections.common import chapter, with_absence
+from probe.report.blocks import Badge, Block, Cell, Figure, Section, Table, Text, panel
+from probe.report.sections.common import chapter, with_not_measured
 
 DRAWN = 30  # groups in a figure; the table has all
 SHOWN = ("selection_rate", "tpr", "fpr", *MEANS)
@@ -30,7 +30,7 @@ def section(bundle: Bundle) -> Section:
     favoured = f" The favourable answer is {named}{f': {reading.ASSUMED}' if assumed else ''}." if named else ""
     return chapter(
         "bias",
-        with_absence(bundle, "bias", blocks),
+        with_not_measured(bundle, "bias", blocks),
         shows=reading.CHAPTERS["bias"].shows + favoured,
         hides=f"A group with fewer than {plan.min_group_size} rows behind a rate is reported apart: an engineering "
         "choice, as are the thresholds.",
@@ -41,7 +41,7 @@ def _disparities(bundle: Bundle, attribute: str) -> list[Block]:
     found = reading.gaps(bundle, attribute)
     some = any(gap.left_out for gap in found)
     columns = (
-        "measure", "status", "estimate", "asked", "p", "would have failed", "n",
+        "measure", "status", "estimate", "threshold", "p", "would have failed", "n",
         "widest between", *(["not covered: too small"] if some else []),
     )  # fmt: skip
     rows: list[list[Cell]] = [

@@ -7,7 +7,7 @@ from probe import plots
 from probe.audit.bundle import Bundle
 from probe.audit.reading import Certified, certificates
 from probe.formatting import DASH, Measured, count, threshold
-from probe.report.parts import Block, Cell, Figure, Section, Table, panel
+from probe.report.blocks import Block, Cell, Figure, Section, Table, panel
 from probe.report.sections.common import chapter, not_asked
 
 
@@ -26,8 +26,8 @@ def section(bundle: Bundle) -> Section:
 
 def _curves(found: Sequence[Certified], order: int) -> Figure:
     curves = {each.title: _curve(each) for each in found}
-    asked = dict.fromkeys(each.asked for each in found if each.asked is not None)
-    line = (nan, next(iter(asked))) if len(asked) == 1 else None
+    thresholds = dict.fromkeys(each.threshold for each in found if each.threshold is not None)
+    line = (nan, next(iter(thresholds))) if len(thresholds) == 1 else None
     axis = found[0].axis
     ax = plots.robustness(curves, threshold=line, unit=axis, labels=("radius", found[0].asks))
     radii = {row.eps: row.at for each in found for row in each.rows}
@@ -48,8 +48,8 @@ def _curves(found: Sequence[Certified], order: int) -> Figure:
 
 
 def _proved(found: Sequence[Certified]) -> Table:
-    columns = ("certificate", "how it holds", "asked at each radius", "settings")
-    rows = [(each.title, each.caption, threshold(each.asked, "at least", "share"), each.settings) for each in found]
+    columns = ("certificate", "how it holds", "threshold at each radius", "settings")
+    rows = [(each.title, each.caption, threshold(each.threshold, "at least", "share"), each.settings) for each in found]
     return Table(columns, rows, "What was proved, and of what")
 
 

@@ -12,18 +12,20 @@ from probe.audit.bundle import Bundle
 from probe.audit.manifest import StepRecord
 from probe.formatting import number
 from probe.plots import Drawer
-from probe.report.parts import Absence, Block, Section
+from probe.report.blocks import Block, NotMeasured, Section
 
 
-def absence(bundle: Bundle, aspect: str) -> Absence:
+def not_measured(bundle: Bundle, aspect: str) -> NotMeasured:
     """Why a chapter is empty or lacks something."""
-    return Absence([(found.status, found.check, found.note) for found in reading.why_empty(bundle, aspect)])
+    return NotMeasured([(found.status, found.check, found.note) for found in reading.why_empty(bundle, aspect)])
 
 
-def not_asked(bundle: Bundle, kind: str, blocks: Sequence[Block]) -> list[Absence]:
-    """Why there is nothing of a kind of step, or what of it did not run."""
+def not_asked(bundle: Bundle, kind: str, blocks: Sequence[Block]) -> list[NotMeasured]:
+    """Why there is nothing of a kind of step, or which of its steps did not run."""
     missing = reading.unmade(bundle, kind)
-    return [Absence([(found.status, found.check, found.note) for found in missing])] if missing or not blocks else []
+    if blocks and not missing:
+        return []
+    return [NotMeasured([(found.status, found.check, found.note) for found in missing])]
 
 
 def steps(bundle: Bundle, kind: str) -> list[StepRecord]:
@@ -58,6 +60,6 @@ def chapter(name: str, blocks: Sequence[Block], *, shows: str = "", hides: str =
     )
 
 
-def with_absence(bundle: Bundle, aspect: str, blocks: Sequence[Block]) -> list[Block]:
+def with_not_measured(bundle: Bundle, aspect: str, blocks: Sequence[Block]) -> list[Block]:
     """The blocks, followed by what could not be measured."""
-    return [*blocks, absence(bundle, aspect)] if reading.missing(bundle, aspect) or not blocks else list(blocks)
+    return [*blocks, not_measured(bundle, aspect)] if reading.missing(bundle, aspect) or not blocks else list(blocks)

@@ -3,7 +3,7 @@
 from probe.audit.bundle import Bundle
 from probe.audit.reading import repeat
 from probe.formatting import count, duration, settings
-from probe.report.parts import Absence, Badge, Block, Cell, Listing, Section, Table, Text
+from probe.report.blocks import Badge, Block, Cell, Listing, NotMeasured, Section, Table, Text
 
 
 def section(bundle: Bundle) -> Section:
@@ -24,7 +24,7 @@ def section(bundle: Bundle) -> Section:
     total = [sum(getattr(step, key) for step in steps) for key in ("seconds", "forward", "backward")]
     rows.append(["all steps", "", "", duration(total[0]), count(total[1]), count(total[2])])
     table = Table(columns, rows, "Examples that went forward and backward through the model", numeric=columns[3:])
-    nothing = Absence([("not run", "steps", "the audit ended before its first step was done")])
+    nothing = NotMeasured([("not run", "steps", "the audit ended before its first step was done")])
     return Section("cost", "Cost", [table if steps else nothing])
 
 

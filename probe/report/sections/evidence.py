@@ -3,7 +3,7 @@
 from probe.audit.bundle import Bundle
 from probe.audit.reading import evidence, measured
 from probe.formatting import DASH
-from probe.report.parts import Badge, Block, Cell, Section, Table
+from probe.report.blocks import Badge, Block, Cell, Section, Table
 from probe.report.sections.common import chapter
 
 

@@ -10,8 +10,8 @@ from probe.audit.bundle import Arrays, Bundle
 from probe.audit.reading import captioned, features_of, measured
 from probe.audit.titles import title_of
 from probe.formatting import DASH, number, settings, words
-from probe.report.parts import Block, Figure, Section, Table, Text, panel
-from probe.report.sections.common import answer_name, chapter, drawer, steps, with_absence
+from probe.report.blocks import Block, Figure, Section, Table, Text, panel
+from probe.report.sections.common import answer_name, chapter, drawer, steps, with_not_measured
 
 INSTANCES = 4
 FEATURES = 10
@@ -25,7 +25,7 @@ def section(bundle: Bundle) -> Section:
         blocks.append(_methods(bundle))
     if ran and bundle.has("arrays/instances.npz"):
         blocks += _instances(bundle, {title_of(bundle.manifest, step): bundle.arrays(step.name) for step in ran})
-    return chapter("explanation", with_absence(bundle, "explanation", blocks))
+    return chapter("explanation", with_not_measured(bundle, "explanation", blocks))
 
 
 def _methods(bundle: Bundle) -> Table:

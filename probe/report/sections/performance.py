@@ -4,8 +4,8 @@ from probe import plots
 from probe.audit.bundle import Bundle
 from probe.audit.reading import measured
 from probe.formatting import count, estimate, number
-from probe.report.parts import Block, Figure, Section, Table, panel
-from probe.report.sections.common import chapter, records, with_absence
+from probe.report.blocks import Block, Figure, Section, Table, panel
+from probe.report.sections.common import chapter, records, with_not_measured
 
 
 def section(bundle: Bundle) -> Section:
@@ -17,7 +17,7 @@ def section(bundle: Bundle) -> Section:
         blocks.append(Table(columns, rows, "Performance on all rows", numeric=columns[1:]))
     if bundle.has("tables/reliability.csv"):
         blocks.append(_reliability(bundle))
-    return chapter("performance", with_absence(bundle, "performance", blocks))
+    return chapter("performance", with_not_measured(bundle, "performance", blocks))
 
 
 def _reliability(bundle: Bundle) -> Figure:

@@ -6,12 +6,12 @@ from markupsafe import Markup
 from probe import plots
 from probe.audit import reading
 from probe.audit.aspects.robustness import WITHSTANDS
-from probe.audit.budgets import reached
+from probe.audit.budgets import budget_text
 from probe.audit.bundle import Arrays, Bundle
 from probe.audit.titles import title_of
 from probe.formatting import number
-from probe.report.parts import Block, Cell, Figure, Section, Table, Text, panel
-from probe.report.sections.common import answer_name, chapter, drawer, steps, with_absence
+from probe.report.blocks import Block, Cell, Figure, Section, Table, Text, panel
+from probe.report.sections.common import answer_name, chapter, drawer, steps, with_not_measured
 
 MOVABLE = "right answers whose input the attacks could change"
 PAIRS = 4
@@ -30,7 +30,7 @@ def section(bundle: Bundle) -> Section:
     drawing = drawer(bundle)
     return chapter(
         "robustness",
-        with_absence(bundle, "robustness", blocks),
+        with_not_measured(bundle, "robustness", blocks),
         shows=f"The share of rows that the model still gets right when {drawing.shows} that these attacks found.",
         hides=drawing.hides,
     )
@@ -39,7 +39,9 @@ def section(bundle: Bundle) -> Section:
 def _curves(bundle: Bundle) -> Figure:
     found = reading.curves(bundle)
     drawn = {curve.name: _curve(curve) for curve in found}
-    ax = plots.robustness(drawn, threshold=reading.asked(bundle.manifest), unit=reading.axis(bundle.manifest))
+    ax = plots.robustness(
+        drawn, threshold=reading.robust_threshold(bundle.manifest), unit=reading.axis(bundle.manifest)
+    )
     points = found[0].points
     columns = ("attack", *_radii(found[0]))
     rows: list[list[Cell]] = [[curve.name, *(point.written for point in curve.points)] for curve in found]
@@ -128,7 +130,7 @@ def _pairs(bundle: Bundle) -> list[Block]:
     if not attacks:
         return []
     arrays, answers = bundle.arrays(attacks[-1].name), bundle.arrays("predictions")
-    at = int(np.argmin(np.abs(arrays["eps"] - reading.asked(bundle.manifest)[0])))
+    at = int(np.argmin(np.abs(arrays["eps"] - reading.robust_threshold(bundle.manifest)[0])))
     if not {"inputs", "moved"} <= arrays.keys():
         return []
     attack = title_of(bundle.manifest, attacks[-1])
@@ -137,7 +139,7 @@ def _pairs(bundle: Bundle) -> list[Block]:
     if not hit:
         return [Text(f"None of the {len(arrays['inputs'])} rows kept to be looked at was broken by {attack}.")]
     at = hit[0]  # the radius that was asked for, or the next that broke any of these
-    asked, broken = reached(bundle.manifest, float(arrays["eps"][at])), np.flatnonzero(success[at])[:PAIRS]
+    radius, broken = budget_text(bundle.manifest, float(arrays["eps"][at])), np.flatnonzero(success[at])[:PAIRS]
     panels, rows, drawing = [], [], drawer(bundle)
     decided = bundle.manifest.task.predict(answers["logits"])
     for order, index in enumerate(broken):
@@ -159,12 +161,12 @@ def _pairs(bundle: Bundle) -> list[Block]:
         "largest move, in units of the radius",
     )  # fmt: skip
     caption = (
-        f"Rows that {attack} broke at {asked}: at most {PAIRS}, in the order of their row numbers. "
+        f"Rows that {attack} broke at {radius}: at most {PAIRS}, in the order of their row numbers. "
         f"{drawing.attacked_legend}"
     )
     table = Table(columns, rows, "Answers before and after", numeric=(columns[0], columns[3], columns[-1]), folded=True)
     size = "text" if drawing.size == "text" else "half"
-    return [Figure(panels, caption, table, title=f"What broke it at {asked}", size=size)]
+    return [Figure(panels, caption, table, title=f"What broke it at {radius}", size=size)]
 
 
 def _pair(bundle: Bundle, arrays: Arrays, at: int, index: int) -> tuple[plots.Example, plots.Example]:

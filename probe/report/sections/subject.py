@@ -6,7 +6,7 @@ from probe.audit.bundle import Bundle
 from probe.audit.strict import plain
 from probe.audit.toml import to_toml
 from probe.formatting import count
-from probe.report.parts import Block, Listing, Section, Table
+from probe.report.blocks import Block, Listing, Section, Table
 from probe.report.sections.common import drawer
 from probe.text import visible
 

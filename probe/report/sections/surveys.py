@@ -6,7 +6,7 @@ from probe import plots
 from probe.audit.bundle import Bundle
 from probe.audit.reading import Proof, surveys
 from probe.formatting import count
-from probe.report.parts import Block, Cell, Figure, Section, Table, panel
+from probe.report.blocks import Block, Cell, Figure, Section, Table, panel
 from probe.report.sections.common import chapter, not_asked
 
 DRAWN = 30  # items in a figure; the table has all

@@ -50,7 +50,7 @@ def select(key: str, label: str, value: str, titles: Mapping[str, str], *, drops
     )
 
 
-def step(key: str, label: str, value: str | None, icon: str) -> None:
+def step_button(key: str, label: str, value: str | None, icon: str) -> None:
     """A button that takes the page to another value; disabled where there is none."""
     st.button(label, key=f"to {label}", icon=icon, disabled=value is None, on_click=go, args=(key, value))
 
@@ -104,7 +104,7 @@ def svg(name: str, folder: str, stamp: str, ink: str, *keys: str, _bundle: Bundl
     return figures.svg(name, _bundle, ink, *keys)
 
 
-def data(frame: pd.DataFrame, title: str = "Data table") -> None:
+def data_expander(frame: pd.DataFrame, title: str = "Data table") -> None:
     """The numbers behind a figure, for those who cannot see it and for those who want them."""
     with st.expander(title):
         st.dataframe(plained(frame), hide_index=True, width="stretch")
@@ -131,14 +131,14 @@ def limits(*sentences: str) -> None:
     st.markdown("\n".join(f"- {sentence}" for sentence in sentences))
 
 
-def absent(what: str, why: str, how: str = "") -> None:
+def not_run(what: str, why: str, how: str = "") -> None:
     """A section that the bundle does not have. Not run is not passed."""
     st.info(f"**{what} was not run.** {md(why)}", icon=":material/do_not_disturb_on:")
     if how:
         st.code(how, language=None)
 
 
-def measured(label: str, value: str, interval: str) -> None:
+def metric_card(label: str, value: str, interval: str) -> None:
     """A number in a card, with its interval."""
     st.metric(label, value, border=True, delta=interval, delta_color="off", delta_arrow="off", width=160)
 

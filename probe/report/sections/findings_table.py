@@ -5,7 +5,7 @@ from typing import Any
 from probe.audit.bundle import Bundle
 from probe.audit.reading import register
 from probe.finding import Finding
-from probe.report.parts import Absence, Block, Findings, Section
+from probe.report.blocks import Block, Findings, NotMeasured, Section
 
 
 def section(bundle: Bundle) -> Section:
@@ -13,7 +13,7 @@ def section(bundle: Bundle) -> Section:
     blocks: list[Block] = [
         Findings(part.title, [_row(finding) for finding in part.findings]) for part in register(bundle.manifest)
     ]
-    empty = Absence([("not run", "findings", "the audit ended before its evidence was assessed")])
+    empty = NotMeasured([("not run", "findings", "the audit ended before its evidence was assessed")])
     return Section(
         "findings",
         "Findings",
@@ -32,13 +32,13 @@ def section(bundle: Bundle) -> Section:
 
 
 def _row(finding: Finding) -> dict[str, Any]:
-    measured, asked, n = finding.written()
+    measured, threshold, n = finding.written()
     return {
         "status": finding.status,
         "check": finding.check,
         "estimate": measured.value,
         "interval": measured.ends,
-        "threshold": asked,
+        "threshold": threshold,
         "n": n,
         "method": finding.method,
         "seed": "" if finding.seed is None else str(finding.seed),
@@ -49,21 +49,21 @@ def _row(finding: Finding) -> dict[str, Any]:
 
 def _strip(finding: Finding) -> dict[str, float] | None:
     """Where interval, estimate and threshold lie on a line 100 long; the side that was asked for is `from` to `to`."""
-    value, low, high, asked = finding.estimate, finding.low, finding.high, finding.threshold
-    if value is None or low is None or high is None or asked is None:
+    value, low, high, threshold = finding.estimate, finding.low, finding.high, finding.threshold
+    if value is None or low is None or high is None or threshold is None:
         return None
     if finding.unit == "share":
         start, end = 0.0, max(1.0, high)
     elif finding.unit == "signed":
-        end = 1.15 * max(abs(low), abs(high), abs(asked), 1e-9)
+        end = 1.15 * max(abs(low), abs(high), abs(threshold), 1e-9)
         start = -end
     else:
-        start, end = min(0.0, low), 1.15 * max(high, asked, 1e-9)
+        start, end = min(0.0, low), 1.15 * max(high, threshold, 1e-9)
 
     def at(x: float) -> float:
         return round(100 * min(max((x - start) / (end - start), 0.0), 1.0), 2)
 
-    good = (at(asked), 100.0) if finding.direction == "at least" else (0.0, at(asked))
+    good = (at(threshold), 100.0) if finding.direction == "at least" else (0.0, at(threshold))
     # An interval of no width would not be seen.
     left, right = at(low), max(at(high), at(low) + 0.8)
-    return {"low": left, "high": right, "value": at(value), "asked": at(asked), "from": good[0], "to": good[1]}
+    return {"low": left, "high": right, "value": at(value), "threshold": at(threshold), "from": good[0], "to": good[1]}

@@ -77,11 +77,11 @@ class Listing:
 
 
 @dataclass(frozen=True)
-class Absence:
+class NotMeasured:
     """What was not measured, and why."""
 
     reasons: Sequence[tuple[str, str, str]]  # status, check, note
-    kind: str = "absence"
+    kind: str = "not measured"
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Findings:
     kind: str = "findings"
 
 
-Block = Table | Figure | Text | Listing | Absence | Findings
+Block = Table | Figure | Text | Listing | NotMeasured | Findings
 
 
 @dataclass(frozen=True)
