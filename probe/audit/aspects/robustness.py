@@ -103,9 +103,9 @@ def _findings(bundle: Bundle, attacked: _Attacked, of: str) -> Iterator[Finding]
     names = " and ".join(titles.values())
     method = " and ".join(describe(step.method) for step in steps)
     for test in tests:
-        at = budget_text(bundle.manifest, test.eps)
+        budget = budget_text(bundle.manifest, test.eps)
         note = "; ".join(filter(None, (_upper_bound(test, asked), change.note)))
-        yield _judged(test, f"{of}withstands {names} at {at}", asked, method, note)
+        yield _judged(test, f"{of}withstands {names} at {budget}", asked, method, note)
     radii = np.array([test.eps for test in tests])
     at = int(np.argmin(np.abs(radii - float(fraction(checks["robust_eps"])))))
     yield _robust(tests[at], f"{of}robust at {format_budget(checks['robust_eps'], change)}", asked, method)

@@ -39,9 +39,8 @@ def section(bundle: Bundle) -> Section:
 def _curves(bundle: Bundle) -> Figure:
     found = reading.curves(bundle)
     drawn = {curve.name: _curve(curve) for curve in found}
-    ax = plots.robustness(
-        drawn, threshold=reading.robust_threshold(bundle.manifest), unit=reading.axis(bundle.manifest)
-    )
+    threshold, unit = reading.robust_threshold(bundle.manifest), reading.axis(bundle.manifest)
+    ax = plots.robustness(drawn, threshold=threshold, unit=unit)
     points = found[0].points
     columns = ("attack", *_radii(found[0]))
     rows: list[list[Cell]] = [[curve.name, *(point.written for point in curve.points)] for curve in found]
