@@ -5,8 +5,10 @@ import sys
 
 import pytest
 import torch
-from probe_models.networks import build, start
-from probe_models.zoo.export import onnx_of
+from probe_models.networks import build, drawn, start
+from probe_models.networks.recurrent import GRU, LSTM
+from probe_models.zoo.export import onnx_of, with_layers
+from torch import nn
 
 from probe import Space, from_onnx, zoo
 from tests.cli.conftest import call
@@ -46,6 +48,27 @@ def test_a_network_answers_alike_from_its_onnx_file_whatever_the_number_of_rows(
         with torch.no_grad():
             expected = network.logits(rows[:count])
         torch.testing.assert_close(model.forward(rows[:count]).to(expected), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("unit", [GRU, LSTM])
+def test_a_recurrent_unit_is_a_layer_of_torchs_own_with_the_same_states(unit):
+    written, words = drawn(lambda: unit(4, 3), 0).eval(), rows_for("gru").float()[..., None].expand(-1, -1, 4)
+    before = torch.get_rng_state()
+    layer = with_layers(nn.Sequential(written))[0]
+    assert torch.equal(torch.get_rng_state(), before)
+    assert isinstance(layer.layer, nn.RNNBase)
+    torch.testing.assert_close(layer(words), written(words), atol=1e-6, rtol=0)
+
+
+@pytest.mark.slow  # as long as torch takes to export
+@pytest.mark.parametrize("architecture", ["gru", "series-gru"])
+def test_a_recurrent_network_is_exported_by_an_operator_and_not_word_by_word(architecture):
+    import onnx
+
+    network, rows = build(architecture, ALL[architecture]), rows_for(architecture)
+    start(network, rows, torch.Generator().manual_seed(0))
+    graph = onnx.load_from_string(onnx_of(network.eval(), rows)).graph
+    assert [node.op_type for node in graph.node].count("GRU") == 2  # forwards and backwards
 
 
 @pytest.mark.slow  # as long as torch takes to export

@@ -6,7 +6,7 @@ train by torch's own, which the weights fit.
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -24,6 +24,8 @@ LAYER: dict[str, Any] = {
 
 class Unit(nn.Module):
     """Reads vectors x[t] of words, and has a state h[t] after each."""
+
+    layer_kind: ClassVar[Callable[..., nn.RNNBase]]  # of torch's own
 
     def __init__(self, width: int, hidden: int, parts: int) -> None:
         super().__init__()
@@ -44,6 +46,14 @@ class Unit(nn.Module):
     def built_in(self, embedded: Tokens) -> Float[Tensor, "rows tokens hidden"]:
         """The same by torch's own unit, whose weights these are."""
 
+    def layer(self) -> nn.RNNBase:
+        """A layer of torch's own with these weights."""
+        made = self.layer_kind(self.read.in_features, self.recall.in_features, batch_first=True)
+        parts = {"weight_ih": self.read.weight, "weight_hh": self.recall.weight}
+        parts |= {"bias_ih": self.read.bias, "bias_hh": self.recall.bias}
+        made.load_state_dict({f"{name}_l0": part for name, part in parts.items()})
+        return made
+
     def weights(self) -> list[Tensor]:
         """Weights and biases in one piece of memory, as cuDNN wants them."""
         parts = [self.read.weight, self.recall.weight, self.read.bias, self.recall.bias]
@@ -61,6 +71,8 @@ class LSTM(Unit):
     W x[t] + b + U h[t-1] + d has four parts: gates i, f, o = sigmoid of the first, second and fourth, and news
     n = tanh of the third. Memory c[t] = f c[t-1] + i n, and h[t] = o tanh(c[t]).
     """
+
+    layer_kind = nn.LSTM
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__(width, hidden, parts=4)
@@ -86,6 +98,8 @@ class GRU(Unit):
     a = W x[t] + b and p = U h[t-1] + d have three parts each: gates r, z = sigmoid(a + p) of the first and second, and
     news n = tanh(a + r p) of the third. h[t] = (1 - z) n + z h[t-1].
     """
+
+    layer_kind = nn.GRU
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__(width, hidden, parts=3)

@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 
 import torch
@@ -13,7 +14,9 @@ from torch import Tensor, nn
 
 from probe.errors import DataError, ExistsError, ProbeError
 from probe_models.files import write_whole
-from probe_models.networks.network import Network, TokenNetwork
+from probe_models.networks.network import Network, TokenNetwork, logits_of
+from probe_models.networks.recurrent import Unit
+from probe_models.randomness import fixed
 from probe_models.zoo import artefact, folder_of
 from probe_models.zoo.cards import read_card
 
@@ -107,10 +110,36 @@ class _Whole(nn.Module):
 
     def __init__(self, network: Network) -> None:
         super().__init__()
-        self.network = network.eval()
+        self.network = with_layers(network.eval())
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return self.network.logits(inputs)
+        return logits_of(self.network, inputs)
+
+
+class _States(nn.Module):
+    """What a recurrent layer of torch's own gives after each word."""
+
+    def __init__(self, layer: nn.RNNBase) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, words: Tensor) -> Tensor:
+        states: Tensor = self.layer(words)[0]
+        return states
+
+
+def with_layers(network: nn.Module) -> nn.Module:
+    """A network whose recurrent units are layers, for which ONNX has an operator; written out they take minutes."""
+    units = [name for name, module in network.named_modules() if isinstance(module, Unit)]
+    if not units:
+        return network
+    other = deepcopy(network)
+    with fixed(0):  # a layer draws weights before it is given these
+        for name in units:
+            unit = other.get_submodule(name)
+            assert isinstance(unit, Unit), "found as one"
+            other.set_submodule(name, _States(unit.layer().eval()))
+    return other
 
 
 @contextmanager
