@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import or_
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from probe.method import Method, param, required
 from probe.numbers import Number, written
@@ -43,10 +43,22 @@ class _Source:
         )
 
 
-def families(contracts: Path) -> tuple[str, ...]:
-    """The families of methods that contracts declare, in the order of their names."""
-    found = (_family([node]) for node in _Source.of([contracts]).classes.values())
-    return tuple(sorted(filter(None, found)))
+class Kind(NamedTuple):
+    """A kind of method, as its contract declares it."""
+
+    family: str
+    verb: str  # the command that asks one of it; "" where there is none
+    summary: str  # what its methods do
+
+
+def families(contracts: Path) -> tuple[Kind, ...]:
+    """The kinds of methods that contracts declare, in the order of their names."""
+    nodes = _Source.of([contracts]).classes.values()
+    found = (
+        Kind(_said([node], "family"), _said([node], "verb"), (ast.get_docstring(node) or "").partition("\n")[0])
+        for node in nodes
+    )
+    return tuple(sorted(kind for kind in found if kind.family))
 
 
 def catalogue(package: Path, *others: Path) -> Mapping[str, type[Method]]:
@@ -114,7 +126,7 @@ def _bare(line: list[ast.ClassDef], known: _Source) -> type[Method]:
             if "ClassVar" not in ast.unparse(entry.annotation):
                 settings[ast.unparse(entry.target)] = (_hint(entry.annotation, known), _declared(entry.value, known))
     body = {
-        "family": _family(line),
+        "family": _said(line, "family"),
         "__doc__": ast.get_docstring(line[-1]),
         "__annotations__": {name: hint for name, (hint, _) in settings.items()},
         **{name: value for name, (_, value) in settings.items()},
@@ -123,11 +135,11 @@ def _bare(line: list[ast.ClassDef], known: _Source) -> type[Method]:
     return dataclass(frozen=True, kw_only=True)(bare)
 
 
-def _family(line: list[ast.ClassDef]) -> str:
-    """The kind of method that a class says it is."""
+def _said(line: list[ast.ClassDef], name: str) -> str:
+    """A text that a class, or one that it inherits from, declares of itself, such as its family."""
     for node in reversed(line):
         for entry in (e for e in node.body if isinstance(e, ast.AnnAssign) and e.value is not None):
-            if ast.unparse(entry.target) == "family" and isinstance(entry.value, ast.Constant):
+            if ast.unparse(entry.target) == name and isinstance(entry.value, ast.Constant):
                 return str(entry.value.value)
     return ""
 

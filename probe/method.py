@@ -27,6 +27,7 @@ class Method(metaclass=SettingsMeta):
     """
 
     family: ClassVar[str] = ""  # the kind of method, as its contract declares it; "" of one that is only a setting
+    verb: ClassVar[str] = ""  # the command that asks one of this kind; "" where there is none
     _texts: ClassVar[bool] = True  # a number may be written as a text, such as "8/255"
 
     @classmethod

@@ -86,6 +86,14 @@ class Certification(AnyResult):
         columns = {"label": named(self.labels, self.classes), "predicted": decided, "radius": to_numpy(self.radius)}
         return pd.DataFrame(columns)
 
+    def told(self, index: int) -> str:
+        """What is decided for one example, and how far that holds."""
+        row = self[index].to_frame().iloc[0]
+        if row["predicted"] is None:
+            return f"nothing is certified; the label is {row['label']}"
+        right = "which is the label" if row["predicted"] == row["label"] else f"and the label is {row['label']}"
+        return f"{row['predicted']} up to radius {row['radius']:.4g}, {right}"
+
     def _in_words(self) -> tuple[str, ...]:
         certified = self.certified()
         radii = f", median radius {float(self.radius[certified].median()):.4g}" if bool(certified.any()) else ""

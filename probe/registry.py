@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar, get_args
 
 from probe import guests
-from probe.catalogue import UnreadableError, catalogue, families
+from probe.catalogue import Kind, UnreadableError, catalogue, families
 from probe.errors import ContractError, UnknownMethod
 from probe.method import Method
 from probe.names import nearest
@@ -19,7 +19,8 @@ M = TypeVar("M", bound=Method)
 HOME = Path(__file__).parent
 # The package or module of each kind of method, by what its abstract class declares as `family`.
 CONTRACTS = (HOME / "contracts", HOME / "goals.py")  # where each family's abstract class is
-FAMILIES: Mapping[str, str] = {family: f"probe.{family}s" for path in CONTRACTS for family in families(path)}
+KINDS: Mapping[str, Kind] = {kind.family: kind for path in CONTRACTS for kind in families(path)}
+FAMILIES: Mapping[str, str] = {family: f"probe.{family}s" for family in KINDS}
 
 
 def discover(family: str) -> Mapping[str, type[Any]]:

@@ -1,5 +1,7 @@
 """Examples whose features are their own, such as segments of an image: each is answered as it is alone."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 import torch
@@ -9,9 +11,10 @@ import probe
 from probe import Dataset, Model, Space, load, study
 from probe.attacks import FGSM
 from probe.audit.reading import features_of
+from probe.counterfactuals import NearestReference
 from probe.errors import ShapeError, Unsupported
 from probe.explainers import InputXGradient, KernelShap, Lime
-from probe.metrics import Deletion, Insertion, Sparseness
+from probe.metrics import ChangedFeatures, Deletion, Insertion, Sparseness
 from probe.surveys import PermutationImportance
 
 WEIGHTS = torch.randn(16, 3, generator=torch.Generator().manual_seed(0))
@@ -119,3 +122,17 @@ def test_a_study_of_examples_with_features_of_their_own_is_that_of_each_alone():
     assert found["note"].fillna("").eq("").all(), found["note"].tolist()
     expected = Deletion()(TOGETHER, Lime(samples=50)(TOGETHER, IMAGES)).value
     assert found.set_index(["method", "metric"]).loc[("lime", "deletion"), "value"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_counterfactuals_change_the_features_that_each_example_has():
+    rows = torch.rand(60, 1, 4, 4, generator=torch.Generator().manual_seed(2))
+    model = replace(TOGETHER, space=replace(TOGETHER.space, reference=rows))
+    found = NearestReference(count=2)(model, IMAGES)
+    assert found.reached.any(1).all()
+    counted = torch.tensor([[2], [4], [16], [2]]).expand(4, 2)  # every number of a found row is another one
+    assert torch.equal(found.changed()[found.reached], counted[found.reached])
+    assert_close(found.moves().abs().sum(-1), found.distance())
+    assert_close(found[2:].changed(), found.changed()[2:])
+    data = Dataset(IMAGES, model.predict(IMAGES), space=model.space)
+    studied = study.run([NearestReference(count=2)], model, data, batch=3, progress=None).set_index("metric")
+    assert studied.loc["changed_features", "value"] == ChangedFeatures()(model, found).value

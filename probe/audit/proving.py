@@ -9,7 +9,7 @@ from probe.audit.bundle import Arrays
 from probe.audit.measuring import measure, measure_each
 from probe.audit.plan import Plan
 from probe.audit.readings import Reading, evidence_of
-from probe.contracts import Certificate, Counterfactual, Survey
+from probe.contracts import Certificate, Counterfactual, Survey, of_examples
 from probe.dataset import Dataset
 from probe.model import Model
 from probe.numbers import as_written, fraction
@@ -43,7 +43,9 @@ def search(
     """What another answer would take, and what the metrics of the plan say of it; few of the candidates are kept."""
     readings, advance = told
     inputs = data.inputs
-    found = whole(lambda part: method(model, inputs[part]), len(data), together(inputs), advance)
+    found = whole(
+        lambda part: method(of_examples(model, data[part]), inputs[part]), len(data), together(inputs), advance
+    )
     few, count = found[:KEPT], found.reached.shape[1]
     flat = few.candidates.flatten(0, 1)
     words: dict[str, Any] = {}

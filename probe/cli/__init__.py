@@ -7,12 +7,13 @@ Exit codes: 0 all checks pass, 1 findings, 2 usage or input error, 3 refused as 
 import io
 import sys
 
-from probe.cli import audits, bias, comparing, dashboard, exporting, methods, planning, training, verifying, zoo
+from probe.cli import asking, audits, bias, comparing, dashboard, exporting, methods, planning, training, verifying, zoo
 from probe.cli.app import app
 from probe.threads import give_way
 
 __all__ = [
     "app",
+    "asking",
     "audits",
     "bias",
     "comparing",
@@ -25,6 +26,8 @@ __all__ = [
     "verifying",
     "zoo",
 ]
+
+asking.register_all()
 
 
 def main() -> None:

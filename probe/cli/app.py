@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, ParamSpec, TextIO
 
 import typer
+from typer.core import TyperCommand
 
 from probe import __version__
 from probe.cli.signals import Terminated
@@ -58,7 +59,7 @@ def exit_code(statuses: Iterable[str], strict: bool = False) -> int:
     return FINDINGS if found & {"fail", "error"} or (strict and found - {"pass"}) else 0
 
 
-def command(name: str) -> Callable[[Callable[P, int | None]], Callable[P, None]]:
+def command(name: str, cls: type[TyperCommand] | None = None) -> Callable[[Callable[P, int | None]], Callable[P, None]]:
     """Register a command. It returns its exit code; what probe raises becomes one sentence and the code that fits."""
 
     def register(function: Callable[P, int | None]) -> Callable[P, None]:
@@ -99,7 +100,7 @@ def command(name: str) -> Callable[[Callable[P, int | None]], Callable[P, None]]
                 _report("InternalError", text, code, bool(kwargs.get("as_json")))
             raise typer.Exit(code)
 
-        app.command(name)(guarded)
+        app.command(name, cls=cls)(guarded)
         return guarded
 
     return register

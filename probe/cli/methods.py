@@ -1,21 +1,13 @@
 """`probe methods`, `probe explain`, `probe attack`: one method on one model, from the shell."""
 
-from dataclasses import MISSING, fields
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from probe.cli.app import AllowCode, Device, Json, PlanFile, command, emit_json, key_values, print_err, print_out
-from probe.errors import RangeError
+from probe.cli.app import AllowCode, Device, Json, PlanFile, command, emit_json, print_out
+from probe.cli.listing import described, listing
+from probe.cli.opening import Name, Out, Set, build_method, opened, save, slice_of
 from probe.formatting import estimate, number, share
-
-Name = Annotated[str, typer.Argument(help="A network of the zoo such as adult-mlp, or a folder of `probe train`.")]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="A setting of the method, such as eps=8/255, goal=targeted or goal.target=3."),
-]
-Out = Annotated[Path | None, typer.Option(help="Save the result as OUT.npz and OUT.json.")]
 
 
 @command("methods")
@@ -34,14 +26,12 @@ def methods(as_json: Json = False) -> None:
         return
     for family, kinds in found.items():
         print_out(f"{family}s")
-        for name, kind in kinds.items():
-            print_out(f"  {name}: {kind.summary()}")
-            for f in fields(kind):
-                default = "(must be given)" if f.default is MISSING else f"= {f.default}"
-                print_out(f"      {f.name} {default}  {f.metadata.get('help', '')}")
+        for kind in kinds.values():
+            for line in described(kind):
+                print_out(f"  {line}")
 
 
-@command("explain")
+@command("explain", cls=listing("explainer"))
 def explain(
     name: Name = "",
     plan: PlanFile = None,
@@ -61,12 +51,12 @@ def explain(
 
     from probe.plots import drawer_of
 
-    model, data = _open(name, plan, allow_code, device)
-    chosen = _slice(rows, len(data))
+    model, data = opened(name, plan, allow_code, device)
+    chosen = slice_of(rows, len(data))
     part = data[chosen]
     targets = torch.full((len(part),), model.task.index(target)) if target else None
-    attribution = _build("explainer", method, settings)(model, part.inputs, targets)
-    _save(attribution, out)
+    attribution = build_method("explainer", method, settings)(model, part.inputs, targets)
+    save(attribution, out)
     frame = attribution.to_frame()
     drawer = drawer_of(model.space.form_of(part.inputs).record())
     described = model.space.describe(part.inputs) if drawer.named_in_words else []
@@ -88,7 +78,7 @@ def explain(
         print_out(f"row {chosen.start + row}, {said} {model.task.name(number_of)}: {listed}")
 
 
-@command("attack")
+@command("attack", cls=listing("attack"))
 def attack(
     name: Name = "",
     plan: PlanFile = None,
@@ -107,13 +97,13 @@ def attack(
     from probe.goals import Shift
     from probe.metrics import Accuracy, ExactMatch, RobustAccuracy
 
-    model, data = _open(name, plan, allow_code, device)
+    model, data = opened(name, plan, allow_code, device)
     model, data = one_answer(model, data, label) if label else (model, data)
     part = data.sample(sample, seed)
     method = method or model.space.form_of(part.inputs).defaults.attacks[-1]["method"]
-    attacker = _build("attack", method, settings)
+    attacker = build_method("attack", method, settings)
     result = attacker(model, part.inputs, part.labels)
-    _save(result, out)
+    save(result, out)
     if not result.clean.task.judges or isinstance(attacker.goal, Shift):
         _say_reached(result, attacker, len(part), seed, as_json=as_json)
         return
@@ -163,44 +153,3 @@ def _say_reached(result: Any, attacker: Any, rows: int, seed: int, *, as_json: b
     print_out(f"{result.method} on {rows} rows (seed {seed})")
     print_out(f"  goal reached: {estimate(found.value, found.low, found.high, 'share')} ({attacker.goal})")
     print_out(f"  answers moved by {number(moved.mean())} on average, {number(moved.max())} at most, in their own unit")
-
-
-def _open(name: str, plan: Path | None = None, allow_code: bool = False, device: str = "") -> tuple[Any, Any]:
-    from probe.cli.sources import open_named
-
-    model, data = open_named(name, plan, allow_code=allow_code, device=device)
-    for notice in (*data.notices, *model.notices):
-        print_err(f"probe: {notice}")
-    return model, data
-
-
-def _build(family: str, method: str, settings: list[str] | None) -> Any:
-    from probe.registry import build, discover
-
-    given: dict[str, Any] = {}
-    for key, value in key_values("--set", settings).items():
-        whose, dot, inner = key.partition(".")
-        if not dot:
-            given[key] = {**given[key], "method": value} if isinstance(given.get(key), dict) else value
-        else:
-            held = given.get(whose, {})
-            given[whose] = {**(held if isinstance(held, dict) else {"method": held}), inner: value}
-    return build(discover(family), {"method": method, **given})
-
-
-def _slice(text: str, count: int) -> slice:
-    start, colon, stop = text.partition(":")
-    try:
-        chosen = slice(int(start or 0), int(stop) if stop else count if colon else int(start) + 1)
-    except ValueError:
-        raise RangeError(f"--rows {text!r}, expected a row such as 7, or a range such as 0:5") from None
-    if not 0 <= chosen.start < chosen.stop <= count:
-        raise RangeError(f"--rows {text!r} chooses none of the {count:,} rows, or rows that are not there")
-    return chosen
-
-
-def _save(result: Any, out: Path | None) -> None:
-    if out is None:
-        return
-    result.save(out)
-    print_err(f"wrote {out}.npz and {out}.json")

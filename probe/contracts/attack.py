@@ -53,6 +53,7 @@ class Attack(Method, ABC):
     """
 
     family: ClassVar[str] = "attack"
+    verb: ClassVar[str] = "attack"
     needs: ClassVar[frozenset[Need]] = frozenset()  # of the model
     budget: ClassVar[str] = "eps"  # the setting that says how much may be changed; "" where the change is made small
     queries: ClassVar[str] = ""  # the setting that says how often each example may be asked; "" where none does

@@ -39,6 +39,7 @@ class Certificate(Method, ABC):
     """
 
     family: ClassVar[str] = "certificate"
+    verb: ClassVar[str] = "certify"
     needs: ClassVar[frozenset[Need]] = frozenset()  # of the model
     threat: ClassVar[Threat] = Ball(2.0)  # the changes against which it holds, and how a radius is measured
     certifies: ClassVar[str] = ""  # whose decision is certified, where it is not the model's own

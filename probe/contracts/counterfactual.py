@@ -41,6 +41,7 @@ class Counterfactual(Method, ABC):
     """
 
     family: ClassVar[str] = "counterfactual"
+    verb: ClassVar[str] = "search"
     needs: ClassVar[frozenset[Need]] = frozenset()  # of the model
 
     goal: Goal = param(Untargeted(), "which answer is wanted: any but the given one, unless it says which")

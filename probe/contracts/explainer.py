@@ -38,6 +38,7 @@ class Explainer(Method, ABC):
     """
 
     family: ClassVar[str] = "explainer"
+    verb: ClassVar[str] = "explain"
     needs: ClassVar[frozenset[Need]] = frozenset()  # "gradients": inputs are numbers; of tokens, their embeddings
     # Values sum to output(input) minus this: the output at the mean reference, or the mean output of the references.
     completeness: ClassVar[Literal["baseline", "references"] | None] = None

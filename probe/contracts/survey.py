@@ -37,6 +37,7 @@ class Survey(Reducer, ABC):
     """
 
     family: ClassVar[str] = "survey"
+    verb: ClassVar[str] = "survey"
     aspect: ClassVar[Aspect] = "explanation"  # the chapter that its table stands in
     needs: ClassVar[frozenset[Need]] = frozenset()  # of the model
     item: ClassVar[str] = "feature"  # what each of its items is

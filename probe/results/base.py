@@ -32,6 +32,10 @@ class AnyResult(ABC):
     def _in_words(self) -> tuple[str, ...]:
         """What it is, a line each."""
 
+    def told(self, index: int) -> str:
+        """One example in words; empty where the table says all."""
+        return ""
+
     def __len__(self) -> int:
         return len(getattr(self, self.per_row[0]))
 

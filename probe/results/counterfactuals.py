@@ -1,6 +1,7 @@
 """Inputs that get another answer."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import torch
@@ -10,10 +11,16 @@ from probe.errors import DataError
 from probe.metering import Usage
 from probe.method import Method
 from probe.results.base import AnyResult, cost_in_words, worded
+from probe.results.drawing import drawer, drawn, example
 from probe.shapes import Candidates, Evidence, Inputs, Labels
 from probe.space import Space
 from probe.task import Classification, Task
 from probe.tensors import to_numpy, wide
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from probe.plots import Example
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -51,7 +58,16 @@ class Counterfactuals(AnyResult):
     def changed(self) -> Tensor:
         """How many features of each candidate differ from the input, (batch, candidates)."""
         moved = (self._moved() != 0).to(torch.get_default_dtype())
-        return (self.space.by_feature(moved) > 0).sum(1).reshape(self.reached.shape)
+        return (self._repeated().by_feature(moved) > 0).sum(1).reshape(self.reached.shape)
+
+    def moves(self) -> Tensor:
+        """How far each feature of each candidate moved, in the unit of the scale, (batch, candidates, features).
+
+        Of a feature of several coordinates it is the L1 length, with the sign of their sum; a category has none.
+        """
+        space, moved = self._repeated(), self._moved()
+        signed, length = space.by_feature(moved), space.by_feature(moved.abs())
+        return torch.where(signed < 0, -length, length).reshape(*self.reached.shape, -1)
 
     def distance(self, p: float = 1.0) -> Evidence:
         """L_p length of the way to each candidate, in the unit of the space's scale, (batch, candidates)."""
@@ -65,7 +81,7 @@ class Counterfactuals(AnyResult):
             raise DataError(f"candidates {tuple(shape)} for inputs {tuple(self.inputs.shape)}")
         if self.reached.dtype != torch.bool or self.answers.shape[:2] != shape[:2]:
             raise DataError("what is answered to the candidates is not there for each")
-        self.space.check(self.candidates.flatten(0, 1))
+        self._repeated().check(self.candidates.flatten(0, 1))
 
     def to_frame(self) -> pd.DataFrame:
         """One row per candidate: its example, the answers before and after, whether it was wanted, and what changed."""
@@ -80,6 +96,37 @@ class Counterfactuals(AnyResult):
                 "l1": to_numpy(self.distance().flatten()),
             }
         )
+
+    def told(self, index: int) -> str:
+        """The answer to one example, that to its best candidate, and what that one changes, in words."""
+        part = self[index]
+        before, after = (str(worded(self.task, to_numpy(each))[0]) for each in (part.decided, part.answers[:, 0]))
+        if not bool(part.reached[0, 0]):
+            return f"{before}: none found"
+        changed = drawer(self).told(*self._pair(index), to_numpy(part.moves()[0, 0]))
+        features = int(part.changed()[0, 0])
+        length = f"{features} feature{'s' * (features != 1)}, L1 {float(part.distance()[0, 0]):.4g}"
+        return f"{before} → {after} by {changed} ({length})"
+
+    def plot(self, index: int = 0, ax: "Axes | None" = None) -> "Axes":
+        """Draw what the best candidate of one example changes, as its form is drawn."""
+        return drawer(self).attacked(*self._pair(index), to_numpy(self[index].moves()[0, 0]), ax=ax)
+
+    def text(self, index: int) -> str:
+        """One example and its best candidate as HTML, where its form reads as text; else empty."""
+        return drawer(self).text_diff(*self._pair(index))
+
+    def _pair(self, index: int) -> "tuple[Example, Example]":
+        part = self[index]
+        return example(part.space, part.inputs), example(part.space, part.candidates[:, 0])
+
+    def _figures(self) -> str:
+        return drawn(self)
+
+    def _repeated(self) -> Space:
+        """The space of all candidates, an example's one after another."""
+        rows = torch.arange(len(self)).repeat_interleave(self.reached.shape[1])
+        return self.space.of_rows(rows, self.inputs)
 
     def _moved(self) -> Tensor:
         """The way to each candidate, (batch x candidates, *shape)."""

@@ -10,26 +10,14 @@ from typing import Any, get_args
 
 from torch import Tensor
 
-from probe.contracts import (
-    Attack,
-    Certificate,
-    Counterfactual,
-    Explainer,
-    Metric,
-    Survey,
-    of_any_examples,
-    of_examples,
-    predict,
-)
-from probe.dataset import Dataset
+from probe.contracts import Attack, Certificate, Metric, Survey
 from probe.errors import DataError, ProbeError, RangeError, is_out_of_memory
 from probe.method import Method
-from probe.model import Model
 from probe.numbers import exact
 from probe.outcomes import Certification, Examination
 from probe.registry import discover
 from probe.results import Attribution, Counterfactuals, Perturbation, Prediction, Scores
-from probe.study.batches import whole
+from probe.study.asking import ASKED, GIVES, Subject, ask
 from probe.study.record import Measured, Record
 from probe.study.steps import Advance
 
@@ -41,16 +29,6 @@ USUAL: Mapping[type, tuple[str, ...]] = {
     Certification: ("certified_accuracy",),
     Counterfactuals: ("validity", "changed_features"),
 }
-
-
-@dataclass(frozen=True, eq=False)
-class Subject:
-    """What is studied, and how many examples are asked about at a time."""
-
-    model: Model
-    data: Dataset
-    targets: Tensor | None
-    size: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +56,7 @@ class Cell:
 
     @property
     def work(self) -> Callable[[Advance], Record]:
-        return self._record
+        return lambda advance: self.asked(advance)[1]
 
     @property
     def head(self) -> dict[str, Any]:
@@ -97,12 +75,13 @@ class Cell:
         """That of an attack that has one."""
         return self.method.amount() if isinstance(self.method, Attack) and self.method.budget else None
 
-    def _record(self, advance: Advance) -> Record:
+    def asked(self, advance: Advance) -> tuple[Any, Record]:
+        """What the method returns of all examples, and what is measured of that."""
         model = self.subject.model
         before, started = copy(model.usage), perf_counter()
-        result = _ask(self, advance)
+        result = ask(self.method, self.subject, advance)
         seconds, cost = perf_counter() - started, getattr(result, "cost", model.usage - before)
-        return Record(
+        return result, Record(
             identity=self.identity,
             **self.head,
             readings=tuple(self._readings(result)),
@@ -178,7 +157,7 @@ def planned(
 def _check_kind(method: Any) -> None:
     if isinstance(method, type) and issubclass(method, Method):
         raise DataError(f"methods holds the class {method.__name__}; write {method.__name__}()")
-    if not isinstance(method, tuple(_ASKED)):
+    if not isinstance(method, tuple(ASKED)):
         raise DataError(
             f"methods holds {str(method)!r:.80}, expected explainers, attacks, certificates, counterfactuals, "
             "surveys or metrics of answers, such as PGD(steps=40)"
@@ -221,7 +200,7 @@ def _metrics_for(method: Method, metrics: Sequence[Metric[Any]] | None) -> tuple
     """Those that read what the method returns."""
     if isinstance(method, Metric):
         return (method,)
-    gives = next((result for kind, result in _GIVES.items() if isinstance(method, kind)), None)
+    gives = next((result for kind, result in GIVES.items() if isinstance(method, kind)), None)
     if metrics is None:
         known = discover("metric")
         return tuple(known[name]() for name in USUAL.get(gives, ())) if gives else ()
@@ -238,73 +217,3 @@ def _measured(
     made: Metric[Any] | Survey, name: str, evidence: Tensor, *, budget: float | None = None, item: str = ""
 ) -> Measured:
     return Measured(name, budget, item, made.reduction, json.dumps(made.config()), evidence.detach().cpu().double(), "")
-
-
-def _ask(cell: Cell, advance: Advance) -> Any:
-    """What the method returns of all examples."""
-    ask = next(asked for kind, asked in _ASKED.items() if isinstance(cell.method, kind))
-    return ask(cell.method, cell.subject, advance)
-
-
-def _in_batches(call: Callable[[slice], Any], subject: Subject, advance: Advance) -> Any:
-    return whole(call, len(subject.data), subject.size, advance)
-
-
-def _explained(method: Explainer, subject: Subject, advance: Advance) -> Attribution:
-    model, inputs, targets = subject.model, subject.data.inputs, subject.targets
-    return _in_batches(
-        lambda rows: method(
-            of_examples(model, subject.data[rows]), inputs[rows], None if targets is None else targets[rows]
-        ),
-        subject,
-        advance,
-    )
-
-
-def _attacked(method: Attack, subject: Subject, advance: Advance) -> Perturbation:
-    model, data = of_any_examples(subject.model, subject.data), subject.data
-    targets = subject.targets if method.goal.aimed else None
-    return _in_batches(
-        lambda rows: method(
-            model, data.inputs[rows], data.labels[rows], targets=None if targets is None else targets[rows]
-        ),
-        subject,
-        advance,
-    )
-
-
-def _searched(method: Counterfactual, subject: Subject, advance: Advance) -> Counterfactuals:
-    inputs, targets = subject.data.inputs, subject.targets if method.goal.aimed else None
-    return _in_batches(
-        lambda rows: method(subject.model, inputs[rows], targets=None if targets is None else targets[rows]),
-        subject,
-        advance,
-    )
-
-
-def _certified(method: Certificate, subject: Subject, advance: Advance) -> Certification:
-    data = subject.data
-    return _in_batches(lambda rows: method(subject.model, data.inputs[rows], data.labels[rows]), subject, advance)
-
-
-def _at_once(call: Callable[[Model, Dataset], Any], subject: Subject, advance: Advance) -> Any:
-    result = call(subject.model, subject.data)
-    advance(len(subject.data))
-    return result
-
-
-# How each kind of method is asked; a survey looks at all examples together, and a metric of answers at theirs.
-_ASKED: Mapping[type, Callable[[Any, Subject, Advance], Any]] = {
-    Explainer: _explained,
-    Attack: _attacked,
-    Certificate: _certified,
-    Counterfactual: _searched,
-    Survey: _at_once,
-    Metric: lambda method, subject, advance: _at_once(predict, subject, advance),
-}
-_GIVES: Mapping[type, type] = {
-    Explainer: Attribution,
-    Attack: Perturbation,
-    Certificate: Certification,
-    Counterfactual: Counterfactuals,
-}

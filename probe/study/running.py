@@ -14,8 +14,9 @@ from probe.dataset import Dataset
 from probe.errors import DataError, RangeError
 from probe.method import Method
 from probe.model import Model
+from probe.study.asking import Subject
 from probe.study.batches import together
-from probe.study.cells import Budget, Cell, Subject, planned
+from probe.study.cells import Budget, Cell, planned
 from probe.study.progress import Clock, Told, to_stderr
 from probe.study.record import Folder, Record
 from probe.study.steps import Ended, carry_out

@@ -257,7 +257,8 @@ def test_a_damaged_cell_is_named_with_what_to_delete(people, tmp_path):
 
 
 def test_the_time_that_is_left_is_told_by_the_pace_so_far(people):
-    from probe.study.cells import Subject, planned
+    from probe.study.asking import Subject
+    from probe.study.cells import planned
     from probe.study.progress import Clock
 
     cells = planned([FGSM()], Subject(*people, None, 100), [0.1, 0.2, 0.3], None, None)

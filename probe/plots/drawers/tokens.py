@@ -6,10 +6,13 @@ from typing import ClassVar
 
 from matplotlib.axes import Axes
 
+from probe.formatting import DASH
 from probe.plots.bars import bars
 from probe.plots.drawers.drawer import Array, Drawer, Example, Values
 from probe.plots.sentence import text_diff, text_heatmap
 from probe.text import visible
+
+TOLD = 6  # replaced words that a line names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +50,8 @@ class TokensDrawer(Drawer):
 
     def told(self, before: Example, after: Example, moved: Array) -> str:
         pairs = zip(_visible(before.words), _visible(after.words), strict=True)
-        return "; ".join(f"{old} → {new}" for old, new in pairs if old != new)
+        told = [f"{old or DASH} → {new or DASH}" for old, new in pairs if old != new]
+        return "; ".join(told[:TOLD]) + (f"; {len(told) - TOLD} more" if len(told) > TOLD else "")
 
 
 def _visible(words: Sequence[str]) -> list[str]:

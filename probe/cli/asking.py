@@ -1,0 +1,122 @@
+"""A command for each kind of method that has none of its own: its verb, as in `probe search adult-mlp`."""
+
+from dataclasses import fields
+from typing import Annotated, Any
+
+import typer
+
+from probe.catalogue import Kind
+from probe.cli.app import AllowCode, Device, Json, PlanFile, app, command, emit_json, print_out
+from probe.cli.listing import listing
+from probe.cli.opening import Name, Out, Set, build_method, opened, save, slice_of
+from probe.errors import RangeError
+from probe.formatting import count, estimate
+from probe.formatting import words as in_words
+from probe.registry import KINDS, listed
+
+SHOWN = 5  # examples that are told in words
+
+
+def register_all() -> None:
+    """Make the commands of the kinds that have none."""
+    own = {each.name for each in app.registered_commands}
+    for kind in KINDS.values():
+        if kind.verb and kind.verb not in own:
+            register(kind)
+
+
+def register(kind: Kind) -> None:
+    """Make the command of a kind: it asks one method about some examples, and says what is measured of the answers."""
+
+    def asks(
+        name: Name = "",
+        plan: PlanFile = None,
+        method: Annotated[str, typer.Option(help="Which one; needed where there are several, as listed below.")] = "",
+        sample: Annotated[
+            int, typer.Option(min=1, help="How many random rows of the test data are asked about.")
+        ] = 200,
+        seed: Annotated[int, typer.Option(min=0, help="Seed of the sample.")] = 0,
+        rows: Annotated[str, typer.Option(help="Rows of the test data, as 0:5, in place of a sample.")] = "",
+        eps: Annotated[list[str] | None, typer.Option(help="A radius at which a result that has one is read.")] = None,
+        target: Annotated[str, typer.Option(help="The answer that is wanted, of a method that has a goal.")] = "",
+        label: Annotated[str, typer.Option(help="One of several labels, or a place, to ask about alone.")] = "",
+        settings: Set = None,
+        out: Out = None,
+        device: Device = "",
+        allow_code: AllowCode = False,
+        as_json: Json = False,
+    ) -> None:
+        from probe.cli.sources import one_answer
+        from probe.study.asking import Subject
+        from probe.study.batches import together
+        from probe.study.cells import planned
+        from probe.study.table import rows_of
+
+        chosen = method or _only(kind.family)
+        model, data = opened(name, plan, allow_code, device)
+        model, data = one_answer(model, data, label) if label else (model, data)
+        part = data[slice_of(rows, len(data))] if rows else data.sample(sample, seed)
+        asked = build_method(kind.family, chosen, settings, _wanted(chosen, model.task, target) if target else {})
+        (cell,) = planned([asked], Subject(model, part, None, together(part.inputs)), eps or None, None, None)
+        result, record = cell.asked(lambda examples: None)
+        save(result, out)
+        assert part.rows is not None, "a data set numbers its rows"
+        numbers = part.rows.tolist()
+        measured, words = rows_of(record), [result.told(at) for at in range(len(part))]
+        document = {
+            "method": asked.config(),
+            "n": len(part),
+            **({} if rows else {"seed": seed}),
+            "rows": numbers,
+            "measured": [{key: row.get(key) for key in MEASURED} for row in measured],
+            **({"examples": result.to_frame().to_dict("list"), "words": words} if any(words) else {}),
+            "forward": record.forwards,
+            "backward": record.backwards,
+        }
+        if as_json:
+            emit_json(document)
+            return
+        print_out(f"{asked} on {count(len(part))} rows ({f'rows {rows}' if rows else f'seed {seed}'})")
+        for row in measured:
+            print_out(f"  {_measured(row)}")
+        print_out(f"  cost: {record.forwards:,} examples forward, {record.backwards:,} backward")
+        for number, told in zip(numbers[:SHOWN], words, strict=False):
+            if told:
+                print_out(f"row {number}: {told}")
+
+    asks.__doc__ = kind.summary
+    command(kind.verb, cls=listing(kind.family))(asks)
+
+
+MEASURED = ("metric", "item", "eps", "value", "low", "high", "n", "note")
+
+
+def _measured(row: dict[str, Any]) -> str:
+    """A number that was measured, with its interval, in the unit that its metric declares."""
+    from probe.registry import methods
+
+    title = row["item"] or in_words(row["metric"])
+    title += "" if row["eps"] is None else f" at {row['eps']:g}"
+    if row["status"] != "done":
+        return f"{title}: not measured: {row['note']}"
+    return f"{title}: {estimate(row['value'], row['low'], row['high'], methods()[row['metric']].unit)}"
+
+
+def _only(family: str) -> str:
+    known = list(listed(family))
+    if len(known) == 1:
+        return known[0]
+    raise RangeError(f"name one of {len(known)} methods, as in --method {known[0]}; there are {', '.join(known)}")
+
+
+def _wanted(method: str, task: Any, answer: str) -> dict[str, Any]:
+    from probe.registry import methods
+
+    if not task.one_class:
+        raise RangeError(
+            "--target names a class, and the model answers otherwise; name the goal, as in --set goal=shift"
+        )
+    known = methods().get(method)
+    if known is not None and "goal" not in {f.name for f in fields(known)}:
+        raise RangeError(f"--target names an answer that is wanted, and {method} has no goal; leave it out")
+    return {"goal": {"method": "targeted", "target": task.index(answer)}}

@@ -1,0 +1,73 @@
+"""What commands for one method share: the model and data that are named, the method and its settings, the result."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from probe.cli.app import key_values, print_err
+from probe.errors import RangeError
+
+Name = Annotated[str, typer.Argument(help="A network of the zoo such as adult-mlp, or a folder of `probe train`.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="A setting of the method, such as eps=8/255, goal=targeted or goal.target=3."),
+]
+Out = Annotated[Path | None, typer.Option(help="Save the result as OUT.npz and OUT.json.")]
+
+
+def opened(name: str, plan: Path | None = None, allow_code: bool = False, device: str = "") -> tuple[Any, Any]:
+    """The model and the data that a command names; what was found out on the way goes to stderr."""
+    from probe.cli.sources import open_named
+
+    model, data = open_named(name, plan, allow_code=allow_code, device=device)
+    for notice in (*data.notices, *model.notices):
+        print_err(f"probe: {notice}")
+    return model, data
+
+
+def build_method(family: str, method: str, settings: list[str] | None, more: Mapping[str, Any] | None = None) -> Any:
+    """A method of a family by its name, with the settings that --set gives, and `more` that other options say.
+
+    Raises:
+        RangeError: if one is given twice, or is no NAME=VALUE.
+    """
+    from probe.registry import build, discover
+
+    given: dict[str, Any] = {}
+    for key, value in key_values("--set", settings).items():
+        whose, dot, inner = key.partition(".")
+        if not dot:
+            given[key] = {**given[key], "method": value} if isinstance(given.get(key), dict) else value
+        else:
+            held = given.get(whose, {})
+            given[whose] = {**(held if isinstance(held, dict) else {"method": held}), inner: value}
+    if doubled := given.keys() & (more or {}).keys():
+        raise RangeError(f"--set {doubled.pop()} is said by another option as well; leave one of them out")
+    given |= more or {}
+    return build(discover(family), {"method": method, **given})
+
+
+def slice_of(text: str, count: int) -> slice:
+    """The rows that a text such as 0:5 or 7 chooses of so many.
+
+    Raises:
+        RangeError: if it chooses none, or rows that are not there.
+    """
+    start, colon, stop = text.partition(":")
+    try:
+        chosen = slice(int(start or 0), int(stop) if stop else count if colon else int(start) + 1)
+    except ValueError:
+        raise RangeError(f"--rows {text!r}, expected a row such as 7, or a range such as 0:5") from None
+    if not 0 <= chosen.start < chosen.stop <= count:
+        raise RangeError(f"--rows {text!r} chooses none of the {count:,} rows, or rows that are not there")
+    return chosen
+
+
+def save(result: Any, out: Path | None) -> None:
+    """Save a result where one is asked to be, and say so."""
+    if out is None:
+        return
+    result.save(out)
+    print_err(f"wrote {out}.npz and {out}.json")

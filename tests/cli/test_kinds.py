@@ -1,0 +1,88 @@
+"""A command for each kind of method: what it says, keeps and refuses."""
+
+import json
+
+import pytest
+
+from probe import load
+from probe.cli import app
+from probe.registry import KINDS, listed
+from tests import guest
+
+OWN = ("--plan", "mine.toml", "--allow-code")
+
+
+def test_every_kind_that_has_a_verb_has_a_command_whose_help_lists_its_methods(probe):
+    commands = {each.name for each in app.registered_commands}
+    assert {kind.verb for kind in KINDS.values()} - {""} == {"explain", "attack", "search", "certify", "survey"}
+    for kind in KINDS.values():
+        if kind.verb:
+            assert kind.verb in commands
+            said = probe(kind.verb, "--help", code=0).stdout
+            assert all(name in said for name in listed(kind.family))
+
+
+@pytest.mark.parametrize(
+    ("command", "metrics", "told"),
+    [
+        (("search",), ["validity", "changed_features"], True),
+        (("survey",), ["permutation_importance"] * 3, False),
+        (
+            ("certify", "--set", "draws=50", "--set", "chosen=10", "--eps", "1/10", "--eps", "0.2"),
+            ["certified_accuracy"] * 2,
+            True,
+        ),
+    ],
+)
+def test_a_kind_is_asked_about_a_sample_and_says_what_was_measured(probe, place, command, metrics, told):
+    said = (*command, *OWN, "--sample", "12", "--seed", "3")
+    document = json.loads(probe(*said, "--json", "--out", "found", code=0).stdout)
+    assert [each["metric"] for each in document["measured"]] == metrics
+    assert all(each["low"] <= each["value"] <= each["high"] for each in document["measured"])
+    assert (document["n"], document["seed"], len(document["rows"])) == (12, 3, 12)
+    assert document["forward"] > 0
+    found = load("found")
+    assert found.method.config() == document["method"]
+    assert found.cost.forward == document["forward"]
+    text = probe(*said, code=0).stdout
+    assert str(found.method) in text
+    assert f"cost: {document['forward']:,} examples forward" in text
+    assert ("row " in text) == ("words" in document) == told
+
+
+def test_a_counterfactual_is_told_in_words_with_its_answer_and_its_length(probe, place):
+    said = probe("search", *OWN, "--rows", "0:3", "--target", "yes", code=0).stdout
+    document = json.loads(probe("search", *OWN, "--rows", "0:3", "--target", "yes", "--json", code=0).stdout)
+    assert document["method"]["goal"] == {"method": "targeted", "target": 1}
+    assert set(document["examples"]["answer"]) == {"yes"}
+    changed = [at for at, given in enumerate(document["examples"]["given"]) if given == "no"]
+    assert changed
+    for at in changed:
+        assert document["words"][at] in said
+        assert document["words"][at].startswith("no → yes by score: ")
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("search", "--method", "nearest_referance"), "did you mean 'nearest_reference'"),
+        (("search", "--eps", "0.1"), "eps was given, and no attack or certificate is among the methods"),
+        (("survey", "--target", "yes"), "permutation_importance has no goal; leave it out"),
+        (("search", "--target", "yes", "--set", "goal=untargeted"), "--set goal is said by another option as well"),
+        (("search", "--rows", "5:2"), "chooses none of the"),
+    ],
+)
+def test_what_a_kind_has_no_use_for_is_refused_in_words(probe, place, command, said):
+    assert said in probe(*command, *OWN, code=2).stderr.replace("\n", " ")
+
+
+def test_where_there_are_several_one_must_be_named_and_a_guest_is_among_them(probe, place, tmp_path):
+    (tmp_path / "site").mkdir()
+    guest.install(tmp_path / "site")
+    with guest.installed(tmp_path / "site"):
+        assert "name one of 2 methods" in probe("search", *OWN, code=2).stderr
+        assert "points on the way" in probe("search", "--help", code=0).stdout
+        document = json.loads(
+            probe("search", *OWN, "--method", "towards_reference", "--sample", "5", "--json", code=0).stdout
+        )
+        assert document["method"]["method"] == "towards_reference"
