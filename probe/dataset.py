@@ -106,11 +106,13 @@ class Dataset:
         Args:
             frame: a row for each example; its index is ignored, and column names may be anything.
             label: the column to predict; a list of columns where a row has several labels or numbers.
-            task: what labels are; classes unless given. `Regression()` reads numbers, `MultiLabel()` 0 and 1.
+            task: what labels are; classes unless given, or several labels where several columns hold 0 and 1 alone.
+                `Regression()` reads numbers, `MultiLabel()` 0 and 1.
             groups: columns that name groups; they are features too if `features` lists them.
             features: the input columns in the model's order; all but label and groups unless given.
             classes: the label's values in the model's order; in order unless given.
-            categories: for columns of categories, their values in the model's order.
+            categories: for columns of categories, their values in the model's order; of one of several labels its two,
+                untrue and true.
             missing: cells that are missing besides empty ones, such as "?".
             allow_missing: whether a missing cell is a value of its feature, for models that take them.
             dtype: of the inputs; float32 unless a column holds numbers that it cannot tell apart, then float64.

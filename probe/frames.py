@@ -1,7 +1,7 @@
 """A DataFrame as the parts of a data set: inputs, labels, groups and what they mean."""
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -73,6 +73,9 @@ def parts_of(frame: pd.DataFrame, declared: Declared, name: str, named: pd.DataF
         str(column) for column in frame if column not in taken
     ]  # fmt: skip
     check_columns(frame, name, labels, groups, chosen)
+    several = labels if isinstance(declared.task, MultiLabel) else []
+    if other := [c for c in map(called, declared.categories) if c not in (*chosen, *several)]:
+        raise DataError(f"categories names the values of {other[0]!r}, which is no feature of {name}; leave it out")
     frame = pd.DataFrame({c: without(frame[c], declared.missing) for c in dict.fromkeys((*labels, *groups, *chosen))})
     levels = {called(column): list(map(str, values)) for column, values in declared.categories.items()}
     columns = [encode(frame[c], levels.get(c), name, missing=declared.allow_missing) for c in chosen]
@@ -93,6 +96,8 @@ def parts_of(frame: pd.DataFrame, declared: Declared, name: str, named: pd.DataF
 def answers_of(frame: pd.DataFrame, declared: Declared, name: str) -> Answers:
     """Labels as the task has them, and groups as names; a row may name no group."""
     names, groups = labels_in(declared.label), [called(group) for group in declared.groups]
+    if declared.task is None and len(names) > 1 and all(map(is_truth, (frame[label] for label in names))):
+        declared = replace(declared, task=MultiLabel())
     if is_named(declared.task):
         if len(names) != 1:
             raise DataError(
@@ -101,7 +106,7 @@ def answers_of(frame: pd.DataFrame, declared: Declared, name: str) -> Answers:
             )
         labels, classes = _indices(frame, names[0], declared, name)
     else:
-        labels, classes = numbers_of(frame, names, declared.task, name)
+        labels, classes = numbers_of(frame, names, declared, name)
     named = pd.DataFrame({group: group_names(frame[group]) for group in groups}) if groups else None
     notices = unknown_like(frame, names) + ([] if named is None else unknown_like(named, groups))
     for group in groups:
@@ -123,25 +128,40 @@ def is_named(task: Task | None) -> bool:
     return not isinstance(task, MultiLabel | Regression)
 
 
+def is_truth(column: "pd.Series[Any]") -> bool:
+    """Whether a column says of each row whether something is true, by 0 and 1 or False and True."""
+    numeric = pd.api.types.is_numeric_dtype(column)  # also of truth values
+    return numeric and bool(column.isin([0, 1]).all())
+
+
 def numbers_of(
-    frame: pd.DataFrame, names: Sequence[str], task: Task | None, name: str
+    frame: pd.DataFrame, names: Sequence[str], declared: Declared, name: str
 ) -> tuple[Tensor, tuple[str, ...]]:
     """Labels that are numbers, (rows,) of one column; or truths, 0 and 1, (rows, columns), with their names.
+
+    Where `categories` names two values of a label, the second is that it is true.
 
     Raises:
         DataError: if a cell is empty or holds something else.
     """
-    columns, truths = [], isinstance(task, MultiLabel)
+    columns, truths = [], isinstance(declared.task, MultiLabel)
+    levels = {called(column): list(map(str, values)) for column, values in declared.categories.items()}
     for label in names:
         column = plain(frame[label], name)
         _check_filled(column, label, name)
-        values = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
+        pair = levels.get(label, []) if truths else []
+        if pair and len(pair) != 2:
+            raise DataError(f"categories lists {len(pair)} values of the label {label!r}, expected untrue and true")
+        cells = _spelled_as(tuple(pair), names_of(column)) if pair else column
+        place = {value: at for at, value in enumerate(pair)}
+        values = pd.to_numeric(pd.Series(cells).map(place) if pair else column, errors="coerce").to_numpy(np.float64)
         odd = ~np.isfinite(values) | (truths & (values != 0) & (values != 1))
         if odd.any():
-            wanted = "0 or 1: whether the label is true" if truths else "a number"
+            truth = '0 or 1: whether the label is true; or name its two values in categories, as ["no", "yes"]'
+            wanted = f"{pair[0]!r} or {pair[1]!r}" if pair else truth if truths else "a number"
             raise DataError(
                 f"column {label!r} of {name} holds {str(column.iloc[int(odd.argmax())])!r:.60}, expected {wanted}; "
-                "leave the task out where it names classes"
+                'where it names classes, leave the task out, or say task = "classification"'
             )
         columns.append(values)
     if truths:

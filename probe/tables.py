@@ -44,11 +44,13 @@ def from_csv(  # noqa: PLR0913  what can be said of a table and of how it is wri
     Args:
         path: a CSV file with a header, plain or compressed.
         label: the column to predict; a list of columns where a row has several labels or numbers.
-        task: what labels are; classes unless given. `Regression()` reads numbers, `MultiLabel()` 0 and 1.
+        task: what labels are; classes unless given, or several labels where several columns hold 0 and 1 alone.
+            `Regression()` reads numbers, `MultiLabel()` 0 and 1.
         groups: columns that name groups; they are features too if `features` lists them.
         features: the input columns in the model's order; all but label and groups unless given.
         classes: the label's values in the model's order; sorted unless given, by value where all are numbers.
-        categories: the values of text columns in the model's order; sorted likewise unless given.
+        categories: the values of text columns in the model's order; sorted likewise unless given. Of one of several
+            labels its two, untrue and true.
         missing: cells that are missing besides empty ones, such as "?".
         allow_missing: whether a missing cell is a value of its feature, for models that take them.
         drop_missing: whether a row with an empty cell in the label or a feature is left out.
@@ -79,7 +81,7 @@ def from_csv(  # noqa: PLR0913  what can be said of a table and of how it is wri
     groups = listed(groups, "groups")
     how = Reading(separator=separator, decimal=decimal, encoding=encoding, missing=tuple(listed(missing, "missing")))
     # As a feature a column is what it is, and as a class or a group it is a name.
-    named_in = (*(labels_in(label) if is_named(task) else ()), *groups)
+    named_in = (*_named_labels(label, task), *groups)
     table, notices = read_csv(path, named_in, how)
     name = Path(path).name
     chosen = None if features is None else listed(features, "features")
@@ -115,6 +117,12 @@ def from_csv(  # noqa: PLR0913  what can be said of a table and of how it is wri
     )
 
 
+def _named_labels(label: str | list[str], task: Task | None) -> list[str]:
+    """The columns of labels that hold names: several columns are no classes."""
+    labels = labels_in(label)
+    return labels if is_named(task) and len(labels) == 1 else []
+
+
 def _complete(table: pd.DataFrame, used: Sequence[str], name: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """The rows whose cells are all there, and what is to be known of the others."""
     whole = table[list(used)].notna().all(axis=1).to_numpy()
@@ -134,27 +142,28 @@ class Texts:
     space: Space
 
 
-def texts_from_csv(
+def texts_from_csv(  # noqa: PLR0913  what can be said of a table's columns
     path: str | Path,
     texts: Texts,
     *,
-    label: str,
+    label: str | list[str],
+    task: Task | None = None,
     groups: Sequence[str] = (),
     classes: Sequence[str] | None = None,
     how: Reading = AS_FOUND,
 ) -> Dataset:
-    """Read a table with a column of texts. Label, groups and classes are as in `from_csv`.
+    """Read a table with a column of texts. Label, task, groups and classes are as in `from_csv`.
 
     Raises:
         DataError: if a named column is missing, or holds empty cells or labels that were not declared.
     """
-    table, notices = read_csv(path, (texts.column, label, *groups), how)
+    table, notices = read_csv(path, (texts.column, *_named_labels(label, task), *groups), how)
     name = Path(path).name
-    check_columns(table, name, [label], groups, [texts.column])
+    check_columns(table, name, labels_in(label), groups, [texts.column])
     column = without(table[texts.column], how.missing)
     if empty := int(column.isna().sum()):
         raise DataError(f"column {texts.column!r} of {name} has {empty} empty cells; drop those rows or fill them in")
-    answers = answers_of(table, Declared(label=label, groups=groups, classes=classes), name)
+    answers = answers_of(table, Declared(label=label, task=task, groups=groups, classes=classes), name)
     return Dataset(
         texts.encode(column.tolist()),
         answers.labels,

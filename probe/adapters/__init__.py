@@ -7,6 +7,7 @@ from probe.adapters.archive import read_state_dict
 from probe.adapters.black_box import from_predict_proba
 from probe.adapters.check import check_fit, check_model
 from probe.adapters.estimator import from_estimator
+from probe.adapters.estimator_task import labels_of, task_of
 from probe.adapters.factory import from_factory
 from probe.adapters.huggingface import from_transformers, token_ids
 from probe.adapters.module import from_module
@@ -27,9 +28,11 @@ __all__ = [
     "from_predict_proba",
     "from_timm",
     "from_transformers",
+    "labels_of",
     "load_weights",
     "read_safetensors",
     "read_state_dict",
+    "task_of",
     "timm_classes",
     "timm_size",
     "token_ids",

@@ -43,17 +43,23 @@ def from_predict_proba(
     """
 
     def forward(inputs: Tensor) -> Tensor:
-        answer = predict_proba(inputs.detach().cpu().numpy())
-        return log_probabilities(answer, len(inputs), "predict_proba").to(inputs.dtype)
-
-    def labelled(inputs: Tensor) -> Tensor:
-        answer = predict_proba(inputs.detach().cpu().numpy())
-        return label_probabilities(answer, len(inputs), "predict_proba").to(inputs.dtype)
+        read = log_probabilities if task is None else label_probabilities
+        answer = read(predict_proba(inputs.detach().cpu().numpy()), len(inputs), "predict_proba")
+        return answer.to(inputs.dtype)
 
     if task is not None:
         task = replace(task, labels=task.labels or classes)
-        return Model(forward=labelled, space=space, task=task, name=name)
+        return Model(forward=forward, space=space, task=task, name=name)
     return Model(forward=forward, space=space, classes=classes, name=name, threshold=threshold)
+
+
+def of_numpy(predict: Callable[[Any], NDArray[Any]]) -> Callable[[Tensor], Tensor]:
+    """A function of a numpy array that gives numbers, (rows, outputs), as one of tensors."""
+
+    def forward(inputs: Tensor) -> Tensor:
+        return torch.from_numpy(predict(inputs.detach().cpu().numpy())).to(inputs.dtype)
+
+    return forward
 
 
 def log_probabilities(answer: Any, rows: int, asked: str) -> Tensor:
@@ -62,7 +68,10 @@ def log_probabilities(answer: Any, rows: int, asked: str) -> Tensor:
     if found.ndim != 2 or len(found) != rows:
         raise ShapeError(f"{asked} returned {found.shape}, expected ({rows}, classes)")
     if not are_probabilities(found):
-        raise ProbeError(f"{asked} must return probabilities: rows that are not negative and sum to 1")
+        raise ProbeError(
+            f"{asked} must return probabilities: rows that are not negative and sum to 1; for those of several labels, "
+            "say what they are: task=MultiLabel(outputs='probabilities'), in a plan task = \"multilabel\""
+        )
     return torch.from_numpy(np.log(found.clip(min=SMALLEST)))
 
 
@@ -81,4 +90,8 @@ def label_probabilities(answer: Any, rows: int, asked: str) -> Tensor:
 
 def are_probabilities(answer: NDArray[Any]) -> bool:
     """Whether every row is positive and sums to 1, as rounded in half precision at worst."""
-    return bool(np.all(answer >= 0) and np.allclose(answer.sum(1), 1, atol=2e-3))
+    return (
+        answer.ndim == 2
+        and answer.shape[1] > 1
+        and bool(np.all(answer >= 0) and np.allclose(answer.sum(1), 1, atol=2e-3))
+    )

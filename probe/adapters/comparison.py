@@ -1,6 +1,7 @@
 """Whether a model answers as the estimator does that it was made of: asked once, on the rows as they are."""
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from probe.columns import inputs_of
 from probe.errors import DataError, ProbeError
 from probe.frames import called
 from probe.model import Model
+from probe.task import MultiLabel, Regression
 
 # A logarithm in float32 rounds the probability that comes back from it by 2e-6 at most.
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-7}
@@ -29,18 +31,18 @@ class Asked(ABC):
 
     @abstractmethod
     def ask(self, rows: Any) -> NDArray[Any]:
-        """Its probabilities for rows as it takes them, in the model's order of classes."""
+        """Its answers to rows as it takes them: probabilities in the model's order of classes or labels, or numbers."""
 
     @abstractmethod
-    def decide(self, rows: Any) -> NDArray[np.int64]:
-        """Its decisions, as the model's class numbers; -1 for another label."""
+    def decide(self, rows: Any) -> NDArray[Any]:
+        """Its decisions, as the model's class numbers, -1 for another label; for each of several labels."""
 
 
 def compare(model: Model, asked: Asked, rows: Any, *, decides: bool) -> tuple[str, ...]:
     """Compare the model's answers to rows with the estimator's own. Returns what there is to say of it.
 
     Args:
-        model: made of the estimator.
+        model: made of the estimator. Of several labels each is compared by itself.
         asked: the estimator.
         rows: a DataFrame or an array, as the estimator itself would be given it; None compares nothing.
         decides: whether its own decisions must be the model's too. Where a threshold was named, they need not.
@@ -53,29 +55,79 @@ def compare(model: Model, asked: Asked, rows: Any, *, decides: bool) -> tuple[st
             f"not compared: {model.name} was not asked about rows as it was fitted on them, so that nothing shows that "
             "it is given the same here; from_estimator(..., rows=frame) compares",
         )
+    both = _answers(model, asked, rows)
+    task = model.task
+    if isinstance(task, Regression):
+        return (_numbers(model, asked, both),)
+    if not isinstance(task, MultiLabel):
+        return (_classes(model, asked, both, decides=decides),)
+    said = []
+    for at, name in enumerate(task.several(both.logits)):
+        right, own = np.stack([1 - both.right[:, at], both.right[:, at]], 1), both.own[:, at]
+        alone = replace(both, right=right, own=own, logits=task.alone(both.logits, at))
+        said.append(f"label {name}: {_classes(model.only(at), asked, alone, decides=decides)}")
+    return tuple(said)
+
+
+@dataclass(frozen=True)
+class _Both:
+    """The answers to the same rows of an estimator and of the model that was made of it."""
+
+    theirs: Any  # the rows as the estimator takes them
+    inputs: torch.Tensor
+    right: NDArray[Any]  # its probabilities, or numbers
+    own: NDArray[Any]  # its decisions
+    logits: torch.Tensor  # the model's
+
+    def reason(self, asked: Asked, row: int, ours: NDArray[Any]) -> str:
+        rows = slice(row, row + 1)
+        return _reason(asked, self.inputs.numpy()[rows], self.theirs[rows], ours[row], self.right[row])
+
+
+def _answers(model: Model, asked: Asked, rows: Any) -> _Both:
     theirs, inputs = _both(model, asked, rows)
     model.space.check(inputs)
     try:
         right, own = asked.ask(theirs), asked.decide(theirs)
         with torch.no_grad():
-            logits = model.forward(inputs)
+            logits = model.task.logits(model.forward(inputs))
     except ProbeError:
         raise
     except Exception as error:  # whatever somebody's own code raises
         missing = bool(pd.DataFrame(theirs).isna().any(axis=None))
         remedy = "; it does not take missing cells: drop those rows or fill them in" * missing
         raise DataError(f"{model.name} failed on the rows: {type(error).__name__}: {error}{remedy}") from error
+    return _Both(theirs, inputs, right, own, logits)
+
+
+def _numbers(model: Model, asked: Asked, both: _Both) -> str:
+    """What there is to say of numbers."""
+    ours = both.logits.double().numpy()
+    slack = TOLERANCE.get(both.inputs.dtype, 1e-5) * np.maximum(1.0, np.abs(both.right))
+    apart = np.abs(ours - both.right) > slack
+    if apart.any():
+        row, output = (int(at) for at in np.unravel_index(apart.argmax(), apart.shape))
+        raise DataError(
+            f"{model.name} answers row {row} otherwise than when it is given the row itself: "
+            f"{model.task.name(output)} = {ours[row, output]:.6g}, and of the row itself "
+            f"{both.right[row, output]:.6g}; {both.reason(asked, row, ours)}"
+        )
+    return f"compared: {len(ours):,} rows as they are in the table get the same numbers as by its own predict"
+
+
+def _classes(model: Model, asked: Asked, both: _Both, *, decides: bool) -> str:
+    """What there is to say of probabilities of classes and of decisions between them."""
+    right, own, logits = both.right, both.own, both.logits
     ours = model.task.probabilities(logits).double().numpy()
     # Probabilities that were rounded to fewer digits do not quite add up, and softmax makes them.
-    slack = TOLERANCE.get(inputs.dtype, 1e-5) + np.abs(right.sum(1) - 1)
+    slack = TOLERANCE.get(both.inputs.dtype, 1e-5) + np.abs(right.sum(1) - 1)
     apart = np.abs(ours - right).max(1) > slack
     if apart.any():
         row = int(apart.argmax())
         raise DataError(
             f"{model.name} answers row {row} otherwise than when it is given the row itself: "
             f"P({_class(model, ours, row)}) = {ours[row].max():.4g}, "
-            f"and of the row itself {right[row, ours[row].argmax()]:.4g}; "
-            + _reason(asked, inputs.numpy()[row : row + 1], theirs[row : row + 1], ours[row], right[row])
+            f"and of the row itself {right[row, ours[row].argmax()]:.4g}; {both.reason(asked, row, ours)}"
         )
     decided = model.decide(logits).numpy()
     cut = 0.5 if model.threshold is None else model.threshold
@@ -85,9 +137,9 @@ def compare(model: Model, asked: Asked, rows: Any, *, decides: bool) -> tuple[st
     said = f"compared: {len(right):,} rows as they are in the table get the same probabilities"
     if not differs.any():
         tied = int((decided != own).sum())
-        return (f"{said} and decisions{_tied(tied, asked) if tied and decides else ''}",)
+        return f"{said} and decisions{_tied(tied, asked) if tied and decides else ''}"
     if not decides:
-        return (f"{said}; its own predict decides otherwise in {int(differs.sum()):,} rows, without that threshold",)
+        return f"{said}; its own predict decides otherwise in {int(differs.sum()):,} rows, without that threshold"
     row = int(differs.argmax())
     raise DataError(
         f"{model.name} decides row {row} for {model.classes[own[row]] if own[row] >= 0 else 'another label'}, "
@@ -161,7 +213,7 @@ def _reason(asked: Asked, inputs: NDArray[Any], theirs: Any, ours: NDArray[Any],
                 "hold the table in double precision "
                 "by from_csv(..., dtype=torch.float64) or Dataset.from_frame(..., dtype=torch.float64)"
             )
-    if np.allclose(np.sort(ours), np.sort(right), atol=1e-4):
+    if asked.own and np.allclose(np.sort(ours), np.sort(right), atol=1e-4):
         return "the classes are in another order; name them in the estimator's own: classes=estimator.classes_"
     return "it draws random numbers, or an answer depends on the other rows; ask it twice about one row"
 
@@ -178,10 +230,11 @@ def _plain(value: Any) -> Any:
 
 
 def _tied(count: int, asked: Asked) -> str:
-    return (
-        f", but for {count:,} in which two classes are equally likely to rounding and its own predict takes the other; "
-        f"with classes in its own order, {', '.join(map(str, asked.own[:8]))}, ties go as they do there"
+    order = f"; with classes in its own order, {', '.join(map(str, asked.own[:8]))}, ties go as they do there"
+    said = (
+        f", but for {count:,} in which two classes are equally likely to rounding and its own predict takes the other"
     )
+    return said + order * bool(asked.own)
 
 
 def _cut(right: NDArray[Any], own: NDArray[np.int64]) -> str:

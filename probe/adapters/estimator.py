@@ -7,28 +7,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probe.adapters.black_box import from_predict_proba
+from probe.adapters.black_box import from_predict_proba, label_probabilities, of_numpy
 from probe.adapters.comparison import Asked, compare
-from probe.errors import DataError, ShapeError, Unsupported
+from probe.adapters.estimator_task import check_fitted, labels_of, last_step, plain, refuse_others, task_of
+from probe.errors import DataError, ProbeError, ShapeError
 from probe.model import Model
 from probe.names import in_order, number
 from probe.restored import decode, restore
 from probe.space import Space
-from probe.task import MultiLabel
+from probe.task import Classification, MultiLabel, Regression, Task
 
 THRESHOLDS = ("FixedThresholdClassifier", "TunedThresholdClassifierCV")
 
 
-def from_estimator(
+def from_estimator(  # noqa: PLR0913  what it was fitted to, and how it is compared
     estimator: Any,
     space: Space,
     classes: tuple[str, ...] = (),
     name: str = "",
     *,
     rows: Any = None,
-    threshold: float | None = None,
+    threshold: float | tuple[float, ...] | None = None,
+    task: Task | None = None,
 ) -> Model:
-    """A black box from a fitted estimator or pipeline with `predict_proba`, as of scikit-learn, XGBoost and LightGBM.
+    """A black box from a fitted estimator or pipeline, as of scikit-learn, XGBoost and LightGBM.
+
+    It is a classifier with `predict_proba`, of one class or several labels, or a regressor, of one number or several.
 
     An estimator that was fitted to a data frame is given one: its columns are the features of the space, each value
     in its column's own type. Any other is given the coordinates, (rows, coordinates).
@@ -37,15 +41,19 @@ def from_estimator(
         estimator: fitted; it is asked and never changed.
         space: what the inputs mean; its names must be the estimator's own, in its order.
         classes: the order of the logits; the estimator's own unless given. Classes are matched by their names; only
-            where no name matches are names for classes 0, 1, ... taken as they come.
+            where no name matches are names for classes 0, 1, ... taken as they come. Of several labels, or numbers,
+            their names, in the estimator's order.
         name: of the model; the estimator's type unless given.
-        rows: a DataFrame or an array, as the estimator itself would be given it. Its probabilities and decisions on
-            these rows are compared once with the model's; without rows nothing is compared, and the notices say so.
+        rows: a DataFrame or an array, as the estimator itself would be given it. Its own answers to these rows, with
+            each of several labels, are compared once with the model's; without rows nothing is compared, and the
+            notices say so.
         threshold: of two classes, the probability from which the second is decided for; that of a
-            FixedThresholdClassifier or TunedThresholdClassifierCV is taken over unless given.
+            FixedThresholdClassifier or TunedThresholdClassifierCV is taken over unless given. Of several labels that
+            of all, or of each.
+        task: what it answers with, where it does not say so itself: `Regression()` of one with no tags of scikit-learn.
 
     Raises:
-        Unsupported: if it gives no probabilities.
+        Unsupported: if it gives neither probabilities nor numbers.
         DataError: if its classes or features are others, or it answers the rows otherwise than the model does.
 
     >>> import numpy as np
@@ -58,59 +66,81 @@ def from_estimator(
     >>> model.classes, model.predict(torch.tensor([[0.1], [0.9]], dtype=torch.float64))
     (('False', 'True'), tensor([0, 1]))
     """
-    _refuse_others(estimator)
-    found = getattr(estimator, "classes_", None)
-    if found is None:
-        raise DataError(f"{type(estimator).__name__} has no classes_; fit it first")
-    if any(np.ndim(value) for value in found):
-        return _labelled(estimator, space, classes, name, found)
-    own = [_plain(value) for value in found]
-    if len(own) < 2:
-        raise DataError(
-            f"{type(estimator).__name__} was fitted to rows of one class alone, {own[0]}, so it tells nothing apart"
-        )
+    found = task_of(estimator)
+    if task is None or found is not None:
+        refuse_others(estimator)
+    found, name = found or task or Classification(), name or type(estimator).__name__
+    if task is not None and task.kind != found.kind:
+        raise DataError(f"{name} answers with {found.units[1]}, and the task is {type(task).__name__}; leave it out")
+    check_fitted(estimator, found)
+    if isinstance(found, Regression):
+        if threshold is not None:
+            raise DataError(f"{name} predicts numbers, which no threshold decides between; leave the threshold out")
+        kept = task if isinstance(task, Regression) else found
+        model, asked, said = _numbered(estimator, space, tuple(map(str, classes)), name, kept)
+    elif isinstance(found, MultiLabel):
+        model, asked, said = _labelled(estimator, space, tuple(map(str, classes)), name, labels_of(estimator))
+        model = model if threshold is None else replace(model, task=model.task.short(threshold=threshold))
+    else:
+        model, asked, said = _classified(estimator, space, classes, name, threshold)
+    compared = compare(model, asked, rows, decides=threshold is None)
+    return replace(model, notices=(*said, *compared))
+
+
+_Made = tuple[Model, Asked, tuple[str, ...]]  # a model, how its estimator is asked, and what is assumed of it
+
+
+def _classified(
+    estimator: Any, space: Space, classes: tuple[str, ...], name: str, threshold: float | tuple[float, ...] | None
+) -> _Made:
+    """An estimator that chooses a class."""
+    if isinstance(threshold, tuple):
+        raise DataError(f"threshold lists {len(threshold)} numbers, one for each label, and {name} chooses one class")
+    own = [plain(value) for value in estimator.classes_]
     order, said = _order(own, classes)
     named = tuple(map(str, classes)) or tuple(str(c) for c in own)
-    asked = _Estimator(estimator, space, _columns(estimator, space), own, order)
+    asked = _Classes(estimator, space, _columns(estimator, space), own, order)
     cut, explained = _threshold(estimator, own, order, threshold)
-    model = from_predict_proba(asked.probabilities, space, named, name or type(estimator).__name__, threshold=cut)
-    compared = compare(model, asked, rows, decides=threshold is None)
-    return replace(model, notices=(*said, *explained, *compared))
+    model = from_predict_proba(asked.probabilities, space, named, name, threshold=cut)
+    return model, asked, (*said, *explained)
 
 
-def _labelled(estimator: Any, space: Space, labels: tuple[str, ...], name: str, found: Any) -> Model:
-    """An estimator with several labels at once, of each of which the second of its two classes is that it is true."""
+def _labelled(estimator: Any, space: Space, labels: tuple[str, ...], name: str, own: list[list[Any]]) -> _Made:
+    """An estimator with several labels at once, of each of which the second of its two values is that it is true."""
     kind = type(estimator).__name__
-    if (odd := next((at for at, own in enumerate(found) if len(own) != 2), None)) is not None:
-        raise Unsupported(
-            f"label {odd} of {kind} has {len(found[odd])} classes, expected false and true; fit one for each"
-        )
-    if labels and len(labels) != len(found):
-        raise DataError(f"{kind} has {len(found)} labels, and {len(labels)} are named: {', '.join(labels)}")
-    asked = _Estimator(estimator, space, _columns(estimator, space), [], [])
-    task = MultiLabel(labels or tuple(f"label {at}" for at in range(len(found))), outputs="probabilities")
-    model = from_predict_proba(
-        lambda inputs: estimator.predict_proba(asked.given(inputs)), space, (), name or kind, task=task
-    )
-    true = ", ".join(f"{label} is {own[1]}" for label, own in zip(task.labels, found, strict=True))
-    return replace(
-        model,
-        notices=(
-            f"the labels are in the estimator's order, and true where {true}",
-            f"not compared: {kind} has several labels",
-        ),
-    )
+    if labels and len(labels) != len(own):
+        raise DataError(f"{kind} has {len(own)} labels, and {len(labels)} are named: {', '.join(labels)}")
+    asked = _Labels(estimator, space, _columns(estimator, space), [], own)
+    task = MultiLabel(labels or tuple(f"label {at}" for at in range(len(own))), outputs="probabilities")
+    model = from_predict_proba(asked.tables, space, (), name, task=task)
+    true = ", ".join(f"{label} is {values[1]}" for label, values in zip(task.labels, own, strict=True))
+    return model, asked, (f"the labels are in the estimator's order, and true where {true}",)
+
+
+def _numbered(estimator: Any, space: Space, outputs: tuple[str, ...], name: str, task: Regression) -> _Made:
+    """An estimator that predicts numbers, one or several for each row."""
+    asked = _Numbers(estimator, space, _columns(estimator, space), [])
+    forward = of_numpy(asked.numbers)
+    count = len(outputs)
+    if not count and space.reference is not None:
+        try:
+            count = forward(space.reference[:1]).shape[1]
+        except ProbeError:
+            raise
+        except Exception as error:  # whatever somebody's own code raises, as one that was never fitted
+            raise DataError(f"{name} failed on a row of the reference: {type(error).__name__}: {error}") from error
+    outputs = outputs or tuple(f"output {at}" for at in range(count if count > 1 else 0))
+    return Model(forward=forward, space=space, task=task.called(outputs), name=name), asked, ()
 
 
 @dataclass(frozen=True)
-class _Estimator(Asked):
-    """An estimator, and how it is asked."""
+class _Given(Asked):
+    """An estimator, and what it is given."""
 
     estimator: Any
     space: Space
     columns: list[str]  # of the data frame that it was fitted to; none if it was fitted to an array
-    own: list[Any]  # its classes
-    order: list[int]  # where it has each class of the model
+    own: list[Any]  # its classes; none where it has no single class of a row
 
     def given(self, inputs: NDArray[Any]) -> Any:
         if self.columns:
@@ -123,6 +153,13 @@ class _Estimator(Asked):
             raise ShapeError(f"each row has {rows.shape[1]} numbers, the estimator was fitted to {expected}")
         return rows
 
+
+@dataclass(frozen=True)
+class _Classes(_Given):
+    """One that chooses a class."""
+
+    order: list[int]  # where it has each class of the model
+
     def probabilities(self, inputs: NDArray[Any]) -> NDArray[Any]:
         return self.ask(self.given(inputs))
 
@@ -131,49 +168,45 @@ class _Estimator(Asked):
 
     def decide(self, rows: Any) -> NDArray[np.int64]:
         place = {self.own[there]: here for here, there in enumerate(self.order)}
-        return np.array([place.get(_plain(label), -1) for label in np.asarray(self.estimator.predict(rows)).ravel()])
+        return np.array([place.get(plain(label), -1) for label in np.asarray(self.estimator.predict(rows)).ravel()])
 
 
-def _refuse_others(estimator: Any) -> None:
-    """Raise Unsupported for what gives no probabilities of classes, in words that fit."""
-    kind = type(estimator).__name__
-    if kind == "Booster":
-        raise Unsupported(
-            "a Booster knows no classes; load it into XGBClassifier or LGBMClassifier, or wrap a function of an array "
-            "that returns the probabilities of all classes by from_predict_proba"
-        )
-    if isinstance(estimator, type):
-        raise Unsupported(
-            f"{estimator.__name__} is a class, not a fitted estimator; write {estimator.__name__}().fit(...)"
-        )
-    if callable(getattr(estimator, "predict_proba", None)):
-        return
-    tags = getattr(estimator, "__sklearn_tags__", None)
-    try:
-        found = str(tags().estimator_type) if callable(tags) else str(getattr(estimator, "_estimator_type", ""))
-    except Exception:  # whatever a class of somebody's own raises
-        found = ""
-    if hasattr(estimator, "transform") and not hasattr(estimator, "predict"):
-        found = "transformer"
-    does = {
-        "regressor": "predicts a number and no class; what is studied here are classifiers: cut the number into "
-        "classes, and fit a classifier to them",
-        "outlier_detector": "tells outliers without probabilities; wrap a function that returns the probabilities of "
-        "usual and unusual by from_predict_proba",
-        "clusterer": "finds clusters and predicts no label; fit a classifier",
-        "transformer": "changes rows and predicts nothing; give the pipeline that ends in a classifier",
-    }.get(found)
-    raise Unsupported(
-        f"{kind} {does}"
-        if does
-        else f"{kind} has no predict_proba; fit it with probability estimates, "
-        "or wrap it in sklearn.calibration.CalibratedClassifierCV"
-    )
+@dataclass(frozen=True)
+class _Labels(_Given):
+    """One with several labels."""
+
+    values: list[list[Any]]  # the two of each label, untrue and true
+
+    def tables(self, inputs: NDArray[Any]) -> Any:
+        return self.estimator.predict_proba(self.given(inputs))
+
+    def ask(self, rows: Any) -> NDArray[Any]:
+        return label_probabilities(self.estimator.predict_proba(rows), len(rows), "predict_proba").numpy()
+
+    def decide(self, rows: Any) -> NDArray[np.int64]:
+        answer = self.estimator.predict(rows)
+        told = np.asarray(answer.todense() if hasattr(answer, "todense") else answer).reshape(len(rows), -1)
+        columns = [[values.index(plain(v)) for v in told[:, at]] for at, values in enumerate(self.values)]
+        return np.array(columns, dtype=np.int64).T
 
 
-def _plain(value: Any) -> Any:
-    """A label as a value of Python's own."""
-    return value.item() if isinstance(value, np.generic) else value
+@dataclass(frozen=True)
+class _Numbers(_Given):
+    """One that predicts numbers."""
+
+    def numbers(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        return self.ask(self.given(inputs))
+
+    def ask(self, rows: Any) -> NDArray[Any]:
+        answer = np.asarray(self.estimator.predict(rows))
+        if answer.dtype.kind not in "biuf" or len(answer) != len(rows):
+            raise ShapeError(
+                f"predict returned {answer.dtype} {answer.shape}, expected numbers for each of {len(rows)} rows"
+            )
+        return answer.reshape(len(rows), -1).astype(np.float64)
+
+    def decide(self, rows: Any) -> NDArray[Any]:
+        return self.ask(rows)
 
 
 def _order(own: list[Any], classes: Sequence[str]) -> tuple[list[int], list[str]]:
@@ -219,9 +252,7 @@ def _columns(estimator: Any, space: Space) -> list[str]:
 
 def _threshold(estimator: Any, own: list[Any], order: list[int], named: float | None) -> tuple[float | None, list[str]]:
     """The threshold that is decided by, for the second class in the model's order, and where it comes from."""
-    last = estimator
-    while hasattr(last, "steps") or hasattr(last, "best_estimator_"):
-        last = last.steps[-1][1] if hasattr(last, "steps") else last.best_estimator_
+    last = last_step(estimator)
     if named is not None or type(last).__name__ not in THRESHOLDS:
         return named, [] if named is None else [f"it decides by the threshold {named:g} that was named"]
     kind = type(last).__name__
@@ -232,7 +263,7 @@ def _threshold(estimator: Any, own: list[Any], order: list[int], named: float | 
     cut = 0.5 if found == "auto" else float(found)
     scorer = getattr(last, "_curve_scorer", None)
     positive = scorer._get_pos_label() if scorer is not None else getattr(last, "pos_label", None)
-    second = own[1] if positive is None else _plain(positive)
+    second = own[1] if positive is None else plain(positive)
     cut = cut if own[order[1]] == second else 1 - cut
     return cut, [f"it decides by the threshold {cut:g} of its {kind}"]
 

@@ -15,7 +15,7 @@ def from_factory(spec: str, weights: str | Path | None) -> Any:
     """Import `module:factory`, call it, and load weights into what it returns. This runs the code of that module.
 
     Returns:
-        A torch.nn.Module in eval mode, or something with `predict_proba`, such as an estimator of scikit-learn.
+        A torch.nn.Module in eval mode, or something with `predict_proba` or `predict`, such as an estimator.
 
     Raises:
         PlanError: if there is no such function, or it fails, exits, or returns neither.
@@ -33,8 +33,12 @@ def from_factory(spec: str, weights: str | Path | None) -> Any:
             load_weights(made, weights)
         return made.eval()
     kind = type(made).__name__
-    if isinstance(made, type) or not callable(getattr(made, "predict_proba", None)):
-        raise PlanError(f"{spec} returned a {kind}, expected a torch.nn.Module, or something with predict_proba")
+    answers = any(callable(getattr(made, way, None)) for way in ("predict_proba", "predict"))
+    if isinstance(made, type) or not answers:
+        raise PlanError(
+            f"{spec} returned a {kind}, expected a torch.nn.Module, or something with predict_proba, or with predict "
+            "where it predicts numbers"
+        )
     if weights is not None:
         raise PlanError(f"{spec} returned a {kind}, which brings what it learned; leave weights out")
     return made

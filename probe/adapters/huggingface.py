@@ -13,13 +13,17 @@ from probe.adapters.optional import library
 from probe.adapters.texts import encode, text_model
 from probe.errors import DataError, ProbeError, RangeError, ShapeError, UnsafeError, Unsupported
 from probe.model import Model
+from probe.task import Classification, MultiLabel, Regression, Task
 
 LENGTH = 64  # tokens of a text, where a network reads as many
 HERE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 
 
-def from_transformers(folder: str | Path, *, length: int = 0, name: str = "") -> Model:
-    """A text or image classifier from a folder that `save_pretrained` wrote: config.json and model.safetensors.
+def from_transformers(folder: str | Path, *, length: int = 0, name: str = "", task: Task | None = None) -> Model:
+    """A network for texts or images from a folder that `save_pretrained` wrote: config.json and model.safetensors.
+
+    What its outputs mean is what config.json says, as problem_type: classes, several labels or numbers; of one output
+    alone it is a number, as transformers trains it. `task` says it otherwise.
 
     A text is `length` token ids (`token_ids` makes them; 64, or as many as the network reads, unless given), whose
     words are those of the tokenizer; an absent word is the padding token, which is not attended to. An image is
@@ -40,11 +44,11 @@ def from_transformers(folder: str | Path, *, length: int = 0, name: str = "") ->
     if found.kind == "ForSequenceClassification":
         length = _length(found.folder, length)
         network = _load("AutoModelForSequenceClassification", found)
-        return text_model(network, _open("AutoTokenizer", found.folder), _classes(network, name), name, length)
+        return text_model(network, _open("AutoTokenizer", found.folder), _task(network, task), name, length)
     network = _load("AutoModelForImageClassification", found)
     prepare = _preparation(_open("AutoImageProcessor", found.folder))
     module = ImageNetwork(network, prepare, lambda inner, images: inner(pixel_values=images).logits).eval()
-    model = Model(forward=module, space=prepare.space(), classes=_classes(network, name), name=name)
+    model = Model(forward=module, space=prepare.space(), task=_task(network, task), name=name)
     check_model(model, torch.linspace(0, 1, 3)[:, None, None, None].expand(3, 3, *prepare.size()))
     return model
 
@@ -119,12 +123,15 @@ def _refusal(folder: Path, error: Exception) -> ProbeError:
     return DataError(f"transformers cannot open {folder.name}: {reason}")
 
 
-def _classes(network: Any, name: str) -> tuple[str, ...]:
+def _task(network: Any, task: Task | None) -> Task:
+    """What the outputs mean, with the names that config.json gives them."""
     config = network.config
-    if config.num_labels < 2 or config.problem_type in ("regression", "multi_label_classification"):
-        raise Unsupported(f"{name} does not choose one of several classes (it has {config.num_labels} outputs, "
-                          f"for {config.problem_type or 'regression'})")  # fmt: skip
-    return tuple(str(config.id2label[number]) for number in range(config.num_labels))
+    names = tuple(str(config.id2label[number]) for number in range(config.num_labels))
+    if task is not None:
+        return task.called(names)
+    usual = "regression" if config.num_labels == 1 else "single_label_classification"
+    kind = {"regression": Regression, "multi_label_classification": MultiLabel}.get(config.problem_type or usual)
+    return Classification(names) if kind is None else kind(names)
 
 
 def _preparation(processor: Any) -> Preparation:

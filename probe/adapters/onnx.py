@@ -16,16 +16,33 @@ from probe.adapters.optional import library
 from probe.errors import DataError, ForwardError, ProbeError, ShapeError, Unsupported
 from probe.model import Model
 from probe.space import Space
+from probe.task import Task
 from probe.tensors import generator
 
 TYPES = {"float": np.float32, "double": np.float64, "float16": np.float16, "int64": np.int64, "int32": np.int32}
 
 
-def from_onnx(path: str | Path, space: Space, classes: tuple[str, ...], name: str = "") -> Model:
-    """A black box from an ONNX file with one input (rows, ...) and one output of a number for each class.
+def from_onnx(
+    path: str | Path,
+    space: Space,
+    classes: tuple[str, ...] = (),
+    name: str = "",
+    *,
+    task: Task | None = None,
+    part: str | int | None = None,
+) -> Model:
+    """A black box from an ONNX file with one input (rows, ...) and one output of decimal numbers.
 
-    Whether the numbers are logits or probabilities is seen from what the file answers to the reference rows, or to
-    random rows where the file fixes their shape. No operators but those of onnxruntime are loaded, on the CPU alone.
+    Whether numbers of classes are logits or probabilities is seen from what the file answers to the reference rows, or
+    to random rows where the file fixes their shape. No operators but those of onnxruntime are loaded, on the CPU alone.
+
+    Args:
+        path: the file; further files that it names lie beside it.
+        space: what its inputs mean.
+        classes: the names of the classes; the short way of `task=Classification(classes)`.
+        name: of the model; the file's unless given.
+        task: what its outputs mean, as of `from_module`: one logit, several labels, numbers.
+        part: where it has several outputs of decimal numbers, the name or place of the one that is studied.
 
     Raises:
         UnsafeError: if the file names files outside its folder.
@@ -38,10 +55,12 @@ def from_onnx(path: str | Path, space: Space, classes: tuple[str, ...], name: st
     >>> model = from_onnx("loans.onnx", Space(names=("age", "debt")), classes=("no", "yes"))  # doctest: +SKIP
     """
     path = Path(path)
-    network = _Network(path)
+    network = _Network(path, part)
     rows = _rows(network, space)
-    network.gives_probabilities = are_probabilities(network.answer(rows))
-    model = Model(forward=network.eval(), space=space, classes=classes, name=name or path.stem)
+    named: dict[str, Any] = {"task": task} | ({"classes": classes} if classes else {})
+    model = Model(forward=network.eval(), space=space, name=name or path.stem, **named)
+    if model.task.kind == "classification" and "softmax" in model.task.suspects:
+        network.gives_probabilities = are_probabilities(network.answer(rows))
     check_model(model, rows)
     return model
 
@@ -49,7 +68,7 @@ def from_onnx(path: str | Path, space: Space, classes: tuple[str, ...], name: st
 class _Network(nn.Module):
     """The session, with the digest of its files as its state: so an audit can tell one file from another."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, part: str | int | None) -> None:
         super().__init__()
         parts = files(path)
         self.register_buffer("sha256", torch.stack([_digest(part) for part in parts]))
@@ -60,7 +79,7 @@ class _Network(nn.Module):
             found = ", ".join(f"{i.name}: {i.type}" for i in inputs) or "none"
             raise Unsupported(f"{path.name} has the inputs {found}; expected one, a tensor of numbers")
         self.input, self.numbers, self.shape = inputs[0].name, TYPES[kind], inputs[0].shape
-        self.output = _output(path, self.session.get_outputs())
+        self.output = _output(path, self.session.get_outputs(), part)
 
     def forward(self, inputs: Tensor) -> Tensor:
         answer = self.answer(inputs)
@@ -71,7 +90,7 @@ class _Network(nn.Module):
         return logits.to(inputs) if inputs.is_floating_point() else logits.to(inputs.device)
 
     def answer(self, inputs: Tensor) -> NDArray[Any]:
-        """What the file says of these rows, (rows, classes)."""
+        """What the file says of these rows, (rows, ...)."""
         self.check(tuple(inputs.shape[1:]))
         rows = inputs.detach().cpu().numpy().astype(self.numbers)
         size = self.shape[0] if self.shape and _fixed(self.shape[0]) else len(rows)
@@ -97,10 +116,10 @@ class _Network(nn.Module):
             answer = np.asarray(self.session.run([self.output], {self.input: rows})[0])
         except Exception as error:  # onnxruntime's errors have no base of their own
             raise ForwardError(f"{self.name} failed on inputs of shape {rows.shape}: {_reason(error)}") from None
-        if answer.ndim != 2 or len(answer) != len(rows) or answer.dtype.kind != "f":
+        if answer.ndim == 0 or len(answer) != len(rows) or answer.dtype.kind != "f":
             raise ShapeError(
-                f"{self.name} returned {answer.dtype} {answer.shape} for {len(rows)} rows, expected a decimal number "
-                f"for each class, ({len(rows)}, classes)"
+                f"{self.name} returned {answer.dtype} {answer.shape} for {len(rows)} rows, expected decimal numbers "
+                f"for each row, such as ({len(rows)}, classes)"
             )
         return answer
 
@@ -134,13 +153,17 @@ def _reason(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
 
 
-def _output(path: Path, outputs: list[Any]) -> str:
-    decimal = [o for o in outputs if o.type in ("tensor(float)", "tensor(double)", "tensor(float16)")]
+def _output(path: Path, outputs: list[Any], part: str | int | None) -> str:
+    found = ", ".join(f"{o.name}: {o.type}" for o in outputs)
+    named = [o for at, o in enumerate(outputs) if part is None or part in (at, o.name)]
+    decimal = [o for o in named if o.type in ("tensor(float)", "tensor(double)", "tensor(float16)")]
+    if not named:
+        raise Unsupported(f"{path.name} has the outputs {found}, and part={part!r} is none of them; name one of these")
     if len(decimal) != 1:
-        found = ", ".join(f"{o.name}: {o.type}" for o in outputs)
+        which = f"; name the one to study: part={decimal[0].name!r}, say" if decimal else ""
         raise Unsupported(
             f"{path.name} has the outputs {found}; expected one tensor of decimal numbers (from scikit-learn: convert "
-            "with options={'zipmap': False})"
+            f"with options={{'zipmap': False}}){which}"
         )
     return str(decimal[0].name)
 

@@ -10,6 +10,7 @@ from probe.adapters.check import ROWS, check_model
 from probe.errors import Unsupported
 from probe.model import Model
 from probe.space import Space
+from probe.task import Task
 from probe.tensors import generator
 
 FAINT = 1e-30  # the attention to a word that is not there: too little to count, enough to have a logarithm
@@ -39,8 +40,8 @@ class TextNetwork(nn.Module):
         return logits
 
 
-def text_model(network: Any, tokenizer: Any, classes: tuple[str, ...], name: str, length: int) -> Model:
-    """A Model of a text classifier and its tokenizer, for texts of `length` tokens, absent ones included.
+def text_model(network: Any, tokenizer: Any, task: Task, name: str, length: int) -> Model:
+    """A Model of a network for texts and its tokenizer, for texts of `length` tokens, absent ones included.
 
     Raises:
         Unsupported: if it does not answer the same from embeddings as from ids.
@@ -64,7 +65,7 @@ def text_model(network: Any, tokenizer: Any, classes: tuple[str, ...], name: str
     for gradual in (True, False):
         text = TextNetwork(network, padding, gradual=gradual).eval()
         if _agrees(text, rows, expected):
-            model = Model(forward=text, embed=text.embed, space=space, classes=classes, name=name)
+            model = Model(forward=text, embed=text.embed, space=space, task=task, name=name)
             check_model(model, rows)
             return model
     raise Unsupported(

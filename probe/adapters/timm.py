@@ -14,12 +14,20 @@ from probe.adapters.safetensor import declared
 from probe.adapters.weights import load_weights, match
 from probe.errors import DataError, PlanError, Unsupported
 from probe.model import Model
+from probe.task import Classification, Task
 
 FOLDER = "local-dir:"
 KNOWN = {"in_chans", "global_pool", "img_size"}  # arguments that only shape a network; others load files
 
 
-def from_timm(spec: str, weights: str | Path | None = None, classes: tuple[str, ...] = (), name: str = "") -> Model:
+def from_timm(
+    spec: str,
+    weights: str | Path | None = None,
+    classes: tuple[str, ...] = (),
+    name: str = "",
+    *,
+    task: Task | None = None,
+) -> Model:
     """A network of timm over brightness from 0 to 1, (3, height, width); its own normalisation happens inside.
 
     Args:
@@ -28,6 +36,7 @@ def from_timm(spec: str, weights: str | Path | None = None, classes: tuple[str, 
         weights: for an architecture, a safetensors file or a state dict.
         classes: their names, in the network's order; those of the folder, or their numbers, unless given.
         name: of the model.
+        task: what its outputs mean, as of `from_module`; one of the classes unless given.
 
     Raises:
         PlanError: if there is no such architecture or tag, or it comes without weights.
@@ -39,6 +48,8 @@ def from_timm(spec: str, weights: str | Path | None = None, classes: tuple[str, 
     config: dict[str, Any] = {}
     if spec.startswith(FOLDER):
         folder = Path(spec.removeprefix(FOLDER))
+        if weights is not None:
+            raise PlanError(f"{spec} brings model.safetensors, its own weights; leave weights out")
         config, weights = _config(folder), folder / "model.safetensors"
         name = name or folder.resolve().name
     architecture = str(config.get("architecture", spec))
@@ -50,14 +61,22 @@ def from_timm(spec: str, weights: str | Path | None = None, classes: tuple[str, 
             f'{spec!r} needs the weights in a local file: weights = "model.safetensors"; none are downloaded'
         )
     pretrained = config.get("pretrained_cfg") or {}
-    count = int(config.get("num_classes") or len(classes) or 1000)
-    classes = classes or _names(config) or tuple(map(str, range(count)))
+    count = int(config.get("num_classes") or _outputs(task, classes))
+    classes = classes or _names(config)
+    task = Classification(classes or tuple(map(str, range(count)))) if task is None else task.called(classes)
     network = _build(architecture, {"num_classes": count, **arguments}, Path(weights))
     prepare = _preparation({**network.pretrained_cfg, **pretrained})
     module = ImageNetwork(network, prepare, lambda inner, images: inner(images)).eval()
-    model = Model(forward=module, space=prepare.space(), classes=classes, name=name or architecture)
+    model = Model(forward=module, space=prepare.space(), task=task, name=name or architecture)
     check_model(model, torch.linspace(0, 1, 3)[:, None, None, None].expand(3, 3, *prepare.size()))
     return model
+
+
+def _outputs(task: Task | None, classes: tuple[str, ...]) -> int:
+    """How many numbers a network of so many classes gives for an image: a thousand unless something is said."""
+    if isinstance(task, Classification) and task.outputs.startswith("one "):
+        return 1
+    return len(classes) or (0 if task is None else len(task.names)) or 1000
 
 
 def timm_size(spec: str) -> tuple[int, int]:

@@ -258,11 +258,6 @@ def plan_from(table: Mapping[str, Any], *, sources: bool = True) -> Plan:
     if sources or plan.sourced:
         plan.model.check()
     plan.data.check()
-    if len(plan.data.labels) > 1 and not plan.model.several:
-        raise PlanError(
-            f"[data] label lists {len(plan.data.labels)} columns, and a row is of one class; name one, or say what "
-            'they are: [model] task = "multilabel" or "regression"'
-        )
     if (sources or plan.sourced) and not plan.model.zoo and not (plan.data.own or plan.data.zoo):
         raise PlanError(
             '[data] needs csv = "file.csv" (with label), folder = "photos", npz = "file.npz" or zoo = "adult" '

@@ -1,6 +1,6 @@
 """What a plan is about: where the model and the examples come from."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,13 +50,14 @@ class ModelSource(Section):
                 '[model] needs either zoo = "adult-mlp" or one of factory, onnx, transformers and timm; '
                 f"it names {' and '.join(named) or 'none'}"
             )
-        if self.weights and not (self.factory or self.timm):
-            raise PlanError(f"[model] has weights, which belong to a factory or to timm; {named[0]} brings its own")
-        if self.zoo and (
-            foreign := [key for key in ("task", "outputs", "part") if getattr(self, key) not in ("", None)]
-        ):
-            raise PlanError(f"[model] has {foreign[0]}, which a network of the zoo says by itself; leave it out")
-        if self.tolerance is not None and not (self.zoo or self.task == "regression"):
+        if self.weights and (self.timm.startswith(LOCAL) or not (self.factory or self.timm)):
+            raise PlanError(
+                f"[model] has weights, which belong to a factory or to timm; {self.timm or named[0]} brings its own"
+            )
+        said = [key for key in ("task", "outputs", "part") if getattr(self, key) not in ("", None)]
+        if self.zoo and "/" not in self.zoo and said:
+            raise PlanError(f"[model] has {said[0]}, which a network of the zoo says by itself; leave it out")
+        if self.tolerance is not None and self.task not in ("", "regression"):
             raise PlanError(
                 '[model] has tolerance, which numbers have; say that it answers with them: task = "regression"'
             )
@@ -66,12 +67,7 @@ class ModelSource(Section):
             except RangeError as error:
                 raise PlanError(f"model.{error}") from None
 
-    @property
-    def several(self) -> bool:
-        """Whether a row has several labels or numbers."""
-        return self.task in ("multilabel", "regression")
-
-    def meaning(self, names: tuple[str, ...]) -> Task | None:
+    def meaning(self, names: tuple[str, ...] = ()) -> Task | None:
         """The task with the names that the data give its outputs; None where the plan leaves it to the model.
 
         Raises:
@@ -153,15 +149,18 @@ class DataSource(Section):
             raise PlanError(f"[data] names {' and '.join(named)}; name one source of examples")
         if self.csv and not self.label:
             raise PlanError('[data] has csv but no label; name the column to predict: label = "..."')
-        if len(self.labels) > 1 and not self.csv:
-            raise PlanError("[data] label lists several columns, which a CSV file has; name one array or none")
         if self.size and (len(self.size) != 2 or not all(1 <= side <= 4096 for side in self.size)):
             raise PlanError(f"data.size = {list(self.size)}, expected height and width, such as size = [224, 224]")
         if self.channels not in (0, 1, 3):
             raise PlanError(f"data.channels = {self.channels}, expected 3 for colour or 1 for grey")
-        foreign = [key for key in ("size", "channels", "squares") if getattr(self, key)]
-        if foreign and not (self.folder or self.npz):
-            raise PlanError(f"[data] has {foreign[0]}, which is for images: name a folder of them, or an npz file")
+        source = named[0] if named else "zoo"
+        for key, (owners, what) in BELONGS.items():
+            if source not in owners and getattr(self, key) != _usual(key):
+                raise PlanError(f"[data] has {key}, which is {what}, and the examples are from {source}; leave it out")
+        if self.npz and len(self.features) > 1:
+            raise PlanError(
+                f"data.features lists {len(self.features)} arrays, and the inputs of an npz file are one; name that"
+            )
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -181,3 +180,23 @@ class DataSource(Section):
 
 ROLES = ("test", "train", "unknown")
 FILES = ("csv", "folder", "npz")
+BELONGS = {  # keys of [data] that only some sources have, and what they are
+    "split": (("zoo",), "of data sets of the zoo"),
+    "label": (("csv", "npz"), "a column of a CSV file, or an array of an npz file"),
+    "groups": (("csv", "npz"), "columns of a CSV file, or arrays of an npz file"),
+    "features": (("csv", "npz"), "columns of a CSV file, or the array of an npz file"),
+    "categories": (("csv",), "of the columns of a CSV file"),
+    "missing": (("csv",), "of the cells of a CSV file"),
+    "separator": (("csv",), "of a CSV file"),
+    "decimal": (("csv",), "of a CSV file"),
+    "encoding": (("csv",), "of a CSV file"),
+    "size": (("folder", "npz"), "for images: name a folder of them, or an npz file"),
+    "channels": (("folder",), "for a folder of images"),
+    "squares": (("folder", "npz"), "for images: name a folder of them, or an npz file"),
+}
+
+
+def _usual(key: str) -> Any:
+    """What a key of [data] is unless it is given."""
+    declared = {f.name: f for f in fields(DataSource)}[key]
+    return declared.default_factory() if declared.default_factory is not MISSING else declared.default

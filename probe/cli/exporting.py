@@ -22,9 +22,7 @@ def export(
         emit_json({"file": str(path), "bytes": path.stat().st_size})
     else:
         from probe import zoo
-        from probe.task import Regression
 
-        if isinstance(zoo.load(name).task, Regression):
-            print_out(f"Saved in {path}; probe opens classifiers from ONNX files, and audits this regression as {name}")
-        else:
-            print_out(f'Saved in {path}; a plan audits it by [model] onnx = "{path.name}"')
+        task = {"regression": "regression", "multi-label": "multilabel"}.get(zoo.load(name).task.kind)
+        said = f' and task = "{task}"' if task else ""
+        print_out(f'Saved in {path}; a plan audits it by [model] onnx = "{path.name}"{said}')

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from probe.audit.sources import DataSource
@@ -59,14 +60,21 @@ def read_otherwise(estimator: Any, rows: Any) -> list[str]:
     gone = rows[texts].isin(PANDAS_MISSING)
     if not gone.any(axis=None):
         return []
+    asked = getattr(estimator, "predict_proba", estimator.predict)
     try:
-        answers = [estimator.predict_proba(given) for given in (rows, rows.assign(**rows[texts].mask(gone)))]
+        one, other = (_flat(asked(given)) for given in (rows, rows.assign(**rows[texts].mask(gone))))
     except Exception:  # an estimator that fails on one of the two was fitted to the other
         return []
-    apart = int((np.abs(answers[0] - answers[1]).max(1) > 1e-6).sum())
+    apart = int((np.abs(one - other).max(1) > 1e-6 * np.maximum(1, np.abs(one).max(1))).sum())
     cells = ", ".join(f'"{cell}"' for cell in sorted(set(rows[texts].to_numpy()[gone.to_numpy()])))
     said = f"pandas reads {cells} as missing unless told otherwise, and then the model answers {apart:,} rows otherwise"
     return [f"{said}; if it was fitted to such a table, list them: missing = [{cells}]"] if apart else []
+
+
+def _flat(answer: Any) -> NDArray[Any]:
+    """Probabilities or numbers, (rows, any), also where there is a table of them for each label."""
+    told = np.stack(answer, 1) if isinstance(answer, list) else np.asarray(answer)
+    return told.reshape(len(told), -1)
 
 
 def suited(model: Model, data: Dataset) -> tuple[Model, Dataset]:

@@ -17,8 +17,10 @@ from probe.errors import DataError
 from probe.features import image_space
 from probe.frames import group_names
 from probe.images.common import LARGEST, Size, refuse_twice
+from probe.images.labels import several
 from probe.names import in_order, number
 from probe.space import Space
+from probe.task import MultiLabel, Regression, Task
 
 CLASSES = 2**16  # a larger label is an identifier
 
@@ -28,12 +30,17 @@ class Keys:
     """The names of the arrays in an .npz file."""
 
     inputs: str = "inputs"  # (rows, ...)
-    labels: str = "labels"  # (rows,)
+    labels: str | tuple[str, ...] = "labels"  # (rows,), or (rows, labels); several arrays (rows,) are a column each
     groups: tuple[str, ...] = ()  # each (rows,)
 
 
 def from_npz(
-    path: str | Path, *, keys: Keys | None = None, size: Size | None = None, classes: Sequence[str] | None = None
+    path: str | Path,
+    *,
+    keys: Keys | None = None,
+    size: Size | None = None,
+    classes: Sequence[str] | None = None,
+    task: Task | None = None,
 ) -> Dataset:
     """Read the arrays of an .npz file. Images are (rows, channels, height, width) or (rows, height, width[, channels]).
 
@@ -46,6 +53,8 @@ def from_npz(
         size: height and width of the images; their own unless given.
         classes: their names in the model's order. Labels that are among the names are found by name; else whole
             numbers are the indices of the classes. Texts are sorted unless given, by value where all are numbers.
+            Of several labels their names.
+        task: what labels are; classes unless given, or several labels where they are (rows, labels) of 0 and 1.
 
     Raises:
         DataError: if an array is missing, too large, of objects, or does not fit the others.
@@ -61,22 +70,25 @@ def from_npz(
     (torch.Size([2, 1, 8, 8]), ('no', 'yes'))
     """
     path, keys = Path(path), keys or Keys()
-    arrays = _arrays(path, (keys.inputs, keys.labels, *keys.groups))
-    inputs, labels = arrays[keys.inputs], arrays[keys.labels]
-    if inputs.ndim < 2 or labels.shape != (len(inputs),) or not inputs.size:
+    named = (keys.labels,) if isinstance(keys.labels, str) else keys.labels
+    arrays = _arrays(path, (keys.inputs, *named, *keys.groups))
+    inputs, label = arrays[keys.inputs], arrays[named[0]]
+    if inputs.ndim < 2 or label.shape[:1] != (len(inputs),) or not inputs.size:
         raise DataError(
-            f"{path.name} has {keys.inputs} {inputs.shape} and {keys.labels} {labels.shape}, "
+            f"{path.name} has {keys.inputs} {inputs.shape} and {named[0]} {label.shape}, "
             "expected (rows, ...) and (rows,) with at least one row of at least one number"
         )
+    read = several if len(named) > 1 or label.ndim > 1 or isinstance(task, MultiLabel | Regression) else None
     if inputs.dtype.kind not in "iuf":
         raise DataError(f"the inputs of {path.name} are {inputs.dtype}, expected numbers")
     tensor = torch.from_numpy(np.ascontiguousarray(_channels_first(inputs)))
     tensor = _resized(_brightness(tensor, path), size)
-    values, indices = _labelled(labels, classes, path)
+    columns = {name: arrays[name] for name in named}
+    values, indices = _labelled(label, classes, path) if read is None else read(columns, classes, task, path.name)
     table = {name: arrays[name] for name in keys.groups}
     for name, column in table.items():
-        if column.shape != labels.shape:
-            raise DataError(f"{path.name} has {name} {column.shape}, expected a group for each of {len(labels)} rows")
+        if column.shape != (len(inputs),):
+            raise DataError(f"{path.name} has {name} {column.shape}, expected a group for each of {len(inputs)} rows")
     low, high = min(0.0, float(tensor.min())), max(1.0, float(tensor.max()))
     space = image_space(*tensor.shape[1:], bounds=(low, high)) if tensor.ndim == 4 else Space(bounds=(low, high))
     return Dataset(

@@ -177,6 +177,15 @@ class Task(ABC):
         """What an output is called."""
         return self.names[target] if 0 <= target < len(self.names) else f"{self.units[0]} {target}"
 
+    def called(self, names: Sequence[str]) -> "Task":
+        """The same task with the names of its outputs, where nobody named them and it can have as many."""
+        if not names or self.names:
+            return self
+        try:
+            return self.short(**{self.units[1]: tuple(names)})
+        except DataError:  # a logit of the second of two classes has no name of its own
+            return self
+
     def short(self, **settings: Any) -> "Task":
         """The same task with other settings, as `Model(classes=..., threshold=...)` names them.
 

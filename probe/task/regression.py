@@ -1,6 +1,7 @@
 """Numbers."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from math import isfinite
 from numbers import Real
 from typing import Any, ClassVar
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from probe.errors import RangeError, ShapeError, Unsupported
 from probe.task.arrays import largest, wide
 from probe.task.base import Names, Task, named
+
+UNNAMED = ("output",)  # what the one number is called that nobody named
 
 
 @dataclass(frozen=True)
@@ -28,11 +31,11 @@ class Regression(Task):
 
     kind: ClassVar[str] = "regression"
 
-    outputs: Names = ("output",)
+    outputs: Names = UNNAMED
     tolerance: float | None = None  # in the unit of the outputs: an error up to it is none
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "outputs", named(self.outputs, "outputs", "('price',)") or ("output",))
+        object.__setattr__(self, "outputs", named(self.outputs, "outputs", "('price',)") or UNNAMED)
         if self.tolerance is None:
             return
         if (
@@ -52,6 +55,9 @@ class Regression(Task):
     @property
     def names(self) -> tuple[str, ...]:
         return self.outputs
+
+    def called(self, names: Sequence[str]) -> Task:
+        return replace(self, outputs=tuple(names)) if names and self.outputs == UNNAMED else self
 
     def expects(self, rows: int) -> str:
         one = f"({rows},) or " if len(self.outputs) == 1 else ""

@@ -9,7 +9,7 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
-from probe import check_model, from_transformers, token_ids
+from probe import Classification, MultiLabel, Regression, check_model, from_transformers, token_ids
 from probe.errors import DataError, ProbeError, RangeError, ShapeError, UnsafeError, Unsupported
 from probe.explainers import IntegratedGradients, KernelShap
 from tests.adapters.conftest import bomb
@@ -179,7 +179,6 @@ def test_a_missing_head_is_not_drawn_at_random(copied):
     ({"hidden_size": 24}, ShapeError, r"word_embeddings\.weight: the file has \(13, 16\), the module \(13, 24\)"),
     ({"architectures": ["BertForMaskedLM"]}, Unsupported, "BertForMaskedLM, expected one that ends in"),
     ({"architectures": None}, Unsupported, "no named architecture"),
-    ({"problem_type": "multi_label_classification"}, Unsupported, "one of several classes"),
     ({"id2label": {"0": "score"}, "label2id": {"score": 0}}, ShapeError,
      r"classifier\.bias: the file has \(2,\), the module \(1,\)"),
     ({"model_type": "no-such-type"}, DataError, "transformers cannot open reviews"),
@@ -226,10 +225,13 @@ def test_without_the_library_the_sentence_says_how_to_install_it(folder, monkeyp
         from_transformers(folder)
 
 
-def test_a_regression_is_no_classifier(tmp_path):
+def test_config_json_says_what_the_outputs_mean_and_a_task_says_it_otherwise(tmp_path):
     config = transformers.BertConfig(**TEXT, num_labels=1)
     write(build(config, "SequenceClassification"), tmp_path / "stars")
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(text(tmp_path / "other") / name, tmp_path / "stars")
-    with pytest.raises(Unsupported, match="does not choose one of several classes"):
-        from_transformers(tmp_path / "stars")
+    assert from_transformers(tmp_path / "stars").task == Regression(("LABEL_0",))
+    logit = Classification(("no", "yes"), outputs="one logit")
+    assert from_transformers(tmp_path / "stars", task=logit).classes == ("no", "yes")
+    configure(tmp_path / "other", problem_type="multi_label_classification")
+    assert from_transformers(tmp_path / "other").task == MultiLabel(("negative", "positive"))

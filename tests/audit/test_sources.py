@@ -72,7 +72,8 @@ def test_other_examples_are_refused(data, message):
 @pytest.mark.parametrize("key", ["csv", "folder", "npz"])
 def test_files_of_examples_are_found_from_the_plan(tmp_path, key):
     path = tmp_path / "p.toml"
-    path.write_text(f'[model]\nfactory = "a:b"\n[data]\nlabel = "y"\n{key} = "../there"\n')
+    label = "" if key == "folder" else 'label = "y"\n'
+    path.write_text(f'[model]\nfactory = "a:b"\n[data]\n{label}{key} = "../there"\n')
     assert getattr(read_plan(path).data, key) == str((tmp_path / "../there").resolve())
 
 
