@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -46,7 +46,7 @@ class Files:
         """
         pixels = np.empty((len(rows), self.channels, *self.size), dtype=np.float32)
         for place, row in enumerate(rows.tolist()):
-            pixels[place] = _read(self.paths[row], self.size, self.channels)
+            pixels[place] = pixels_of(path := self.paths[row], self.size, self.channels, str(path))
         return Dataset(
             torch.from_numpy(pixels),
             self.labels[rows],
@@ -146,28 +146,29 @@ def _images(folder: Path) -> list[Path]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def _opened(file: Path | BinaryIO, shown: str) -> Iterator[Any]:
     """The image in a file, while it is looked at: what Pillow raises becomes one sentence."""
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with Image.open(file) as image:
             if image.width * image.height > PIXELS:
                 raise DataError(
-                    f"{path} has {image.width:,} x {image.height:,} pixels, expected {PIXELS:,} at most; scale it down"
+                    f"{shown} has {image.width:,} x {image.height:,} pixels, expected {PIXELS:,} at most; scale it down"
                 )
             yield image
     except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError) as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"{path} cannot be read as an image: {error}") from None
+        reason = error if isinstance(file, Path) or "BytesIO" not in str(error) else "it is of no kind that is known"
+        raise DataError(f"{shown} cannot be read as an image: {reason}") from None
 
 
 def _size(files: list[Path]) -> Size:
     """Height and width that all images have."""
     first = None
     for path in files:
-        with _opened(path) as image:
+        with _opened(path, str(path)) as image:
             turned = image.getexif().get(ORIENTATION, 1) >= 5
             found = (image.width, image.height) if turned else (image.height, image.width)
         if first is not None and found != first:
@@ -180,10 +181,15 @@ def _size(files: list[Path]) -> Size:
     return first
 
 
-def _read(path: Path, size: Size, channels: int) -> NDArray[np.float32]:
+def pixels_of(file: Path | BinaryIO, size: Size, channels: int, shown: str) -> NDArray[np.float32]:
+    """The image in a file as brightness from 0 to 1, (channels, height, width); `shown` is its name in messages.
+
+    Raises:
+        DataError: if it is none, or too large.
+    """
     from PIL import Image, ImageOps
 
-    with _opened(path) as image:
+    with _opened(file, shown) as image:
         upright = ImageOps.exif_transpose(image).convert("RGB" if channels == 3 else "L")
     if (upright.height, upright.width) != size:
         upright = ImageOps.fit(upright, (size[1], size[0]), Image.Resampling.BILINEAR)

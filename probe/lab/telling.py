@@ -1,5 +1,6 @@
 """Tensors of the library as plain data and arrays; nothing is computed that the library does not say."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from math import isfinite
 from typing import Any
@@ -11,6 +12,7 @@ from torch import Tensor
 from probe.errors import Unsupported
 from probe.lab.rows import Chosen
 from probe.metering import Usage
+from probe.space import Space
 from probe.task import Task
 from probe.tensors import to_numpy, wide
 
@@ -86,3 +88,30 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple | np.ndarray):
         return [plain(each) for each in value]
     return str(value).encode("utf-8", "replace").decode("utf-8")
+
+
+def changes(space: Space, before: Tensor, after: Tensor) -> dict[str, Any]:
+    """How far an input was moved, in the norms of its form, how many features changed, and what it is in words."""
+    moved = space.scaled_change(wide(after), wide(before))
+    form = space.form_of(before)
+    touched = space.by_feature((moved != 0).to(torch.get_default_dtype()))
+    lengths = {name: torch.linalg.vector_norm(moved.flatten(1), ord=p, dim=1)[0] for name, p in form.lengths.items()}
+    return {
+        "lengths": {name: plain(length) for name, length in lengths.items()},
+        "changed": int((touched > 0).sum()),
+        "words": space.describe(after)[0] if form.told else [],
+    }
+
+
+def differences(space: Space, before: Tensor, after: Tensor) -> list[dict[str, str]]:
+    """The features that differ, each in words before and after; none where a form has no words."""
+    if not space.form_of(before).told:
+        return []
+    was, is_ = space.describe(before)[0], space.describe(after)[0]
+    names = space.feature_names(before)
+    return [{"name": names[at], "before": was[at], "after": is_[at]} for at in range(len(names)) if was[at] != is_[at]]
+
+
+def joined(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Arrays of several inputs as one of each name: those of one input (1, ...) after one another."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -69,15 +69,17 @@ def respond(
     opened: "Opened", request: Any, arrays: Mapping[str, Any], tell: Callable[[Mapping[str, Any]], None]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The frame that answers a request, and its arrays. Whatever goes wrong is a sentence; the process lives on."""
+    from probe.lab.opened import Asked
     from probe.lab.requests import read
 
     try:
-        asked = read(request, arrays)
-        with _ends(asked.keeps):
-            found = asked.answer(opened, lambda done, total, said: tell(_progress(done, total, said)))
+        what = read(request)
+        with _ends(what.keeps):
+            asked = Asked(opened, arrays, lambda done, total, said: tell(_progress(done, total, said)))
+            found = what.answer(asked)
     except Exception as error:
         return _sentence(error, "answering"), {}
-    return {"frame": "answer", "answer": dict(found.record), "pure": asked.pure}, dict(found.arrays)
+    return {"frame": "answer", "answer": dict(found.record), "pure": what.pure}, dict(found.arrays)
 
 
 def _progress(done: int, total: int, said: str) -> dict[str, Any]:

@@ -29,8 +29,8 @@ def requests() -> Mapping[str, type[Request]]:
     return MappingProxyType({kind.name(): kind for kind in sorted(found, key=lambda kind: kind.name())})
 
 
-def read(record: Any, arrays: Mapping[str, Any]) -> Request:
-    """The request in a record, with the arrays that it names.
+def read(record: Any) -> Request:
+    """The request in a record.
 
     Raises:
         PlanError: if there is none of that name.
@@ -42,5 +42,4 @@ def read(record: Any, arrays: Mapping[str, Any]) -> Request:
     name = record["ask"]
     if name not in known:
         raise PlanError(f"nothing is asked as {name!r:.60}{nearest(name, known)}; there are {', '.join(known)}")
-    asked = known[name].read({key: value for key, value in record.items() if key != "ask"}, whole=f"the request {name}")
-    return asked.given(arrays)
+    return known[name].read({key: value for key, value in record.items() if key != "ask"}, whole=f"the request {name}")

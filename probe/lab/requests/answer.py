@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from probe.declared import required
-from probe.lab.opened import Opened
-from probe.lab.requests.request import Advance, Reply, Request
+from probe.lab.opened import Asked
+from probe.lab.requests.request import Reply, Request
 from probe.lab.rows import Row
 from probe.lab.telling import answered, shown
 
@@ -15,8 +15,8 @@ class Answer(Request):
 
     row: Row = required("the input")
 
-    def answer(self, opened: Opened, advance: Advance) -> Reply:
-        chosen = self.row.chosen(opened)
+    def answer(self, asked: Asked) -> Reply:
+        chosen = self.row.chosen(asked)
         logits = chosen.model.logits(chosen.inputs)
         record, arrays = answered(chosen.model.task, logits, chosen.label)
         input_, more = shown(chosen)

@@ -8,8 +8,8 @@ import torch
 
 from probe.contracts.attack import moved
 from probe.lab.offering import offered
-from probe.lab.opened import Opened
-from probe.lab.requests.request import Advance, Reply, Request
+from probe.lab.opened import Asked, Opened
+from probe.lab.requests.request import Reply, Request
 from probe.lab.telling import plain
 from probe.registry import FAMILIES
 from probe.space import Space
@@ -22,7 +22,8 @@ LEVELS = 1000  # words of a vocabulary, or values of a category, that a form lis
 class Describe(Request):
     """The model, its data, and what can be asked of it."""
 
-    def answer(self, opened: Opened, advance: Advance) -> Reply:
+    def answer(self, asked: Asked) -> Reply:
+        opened = asked.opened
         model, data, like = opened.model, opened.data, opened.data.inputs[:1]
         form = model.space.form_of(like)
         low, high = model.space._bounds(like)

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from probe.contracts import Explainer
 from probe.declared import param, required
-from probe.lab.opened import Opened
-from probe.lab.requests.request import Advance, Explaining, Reply, Request
+from probe.lab.opened import Asked
+from probe.lab.requests.request import Explaining, Reply, Request
 from probe.lab.rows import Chosen, Row
 from probe.lab.telling import Told, cost, plain, shown
 from probe.metrics import Completeness
@@ -27,8 +27,8 @@ class Explain(Request):
     method: Explaining = required("the explainer")
     target: str = param("", "the class, label or output that is explained, as on the command line; else the answer")
 
-    def answer(self, opened: Opened, advance: Advance) -> Reply:
-        chosen = self.row.chosen(opened)
+    def answer(self, asked: Asked) -> Reply:
+        chosen = self.row.chosen(asked)
         attribution = explained(chosen, self.method, self.target)
         record, arrays = told(chosen.model, self.method, attribution)
         input_, more = shown(chosen)

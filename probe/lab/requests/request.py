@@ -1,20 +1,18 @@
 """What a request is: settings that hold all that its answer depends on, and one function that answers."""
 
 import re
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, ClassVar, TypeVar
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
 from probe.conversion import Kind
 from probe.declared import Declared
-from probe.lab.opened import Opened
+from probe.lab.opened import Asked
 from probe.registry import build, discover
-
-R = TypeVar("R", bound="Request")
-Advance = Callable[[int, int, str], None]  # how much is done, of how much (0: not known), and of what
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,25 +36,27 @@ class Request(Declared, ABC):
         return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
 
     @abstractmethod
-    def answer(self, opened: Opened, advance: Advance) -> Reply:
+    def answer(self, asked: Asked) -> Reply:
         """Answer it.
 
         Raises:
             ProbeError: where it cannot be answered, with the reason and a remedy.
         """
 
-    def estimate(self, opened: Opened) -> tuple[float, int]:
-        """About how many seconds it takes on this model, and how many rows it asks about."""
-        return 0.0, 1
-
-    def given(self: R, arrays: Mapping[str, Any]) -> R:
-        """The same with the arrays that came with it, where it names any."""
-        found = {name: part.given(arrays) for name, part in vars(self).items() if hasattr(part, "given")}
-        return replace(self, **found) if found else self
+    def estimate(self, asked: Asked) -> tuple[float, int]:
+        """About how many seconds it takes on this model, from a small pilot, and how many rows it asks about."""
+        return pilot(lambda: self.answer(asked)), 1
 
 
-def method_of(*families: str) -> Any:
-    """The type of a setting that is a method of one of these families: its name, or a table with its settings."""
+def pilot(work: Callable[[], object]) -> float:
+    """Seconds of one try."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def method_of(*families: str) -> Kind:
+    """What a setting takes that is a method of one of these families: its name, or a table with its settings."""
 
     def convert(value: Any, where: str) -> Any:
         config = {"method": value} if isinstance(value, str) else value
@@ -66,7 +66,7 @@ def method_of(*families: str) -> Any:
         return build(known, config)
 
     one = f"the name of an {' or '.join(families)}, or a table with method = its name and its settings"
-    return Annotated[Any, Kind(one, one, convert)]
+    return Kind(one, one, convert)
 
 
-Explaining = method_of("explainer")
+Explaining = Annotated[Any, method_of("explainer")]

@@ -1,0 +1,27 @@
+"""A text of somebody's own as the ids that a model reads."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from torch import Tensor
+
+from probe import adapters
+from probe.audit.plan import Plan
+from probe.dataset import Dataset
+from probe.errors import Unsupported
+
+
+def encoder(plan: Plan, data: Dataset) -> Callable[[Sequence[str]], Tensor]:
+    """What turns texts into ids (texts, tokens), as it did for the data of a plan.
+
+    Raises:
+        Unsupported: where nobody knows how the texts became ids.
+    """
+    if plan.model.transformers:
+        return partial(adapters.token_ids, plan.model.transformers)
+    words, tokens = data.space.words, data.inputs.shape[1]
+    if not words or not plan.model.zoo:
+        raise Unsupported(f"it is not known how texts become the ids of {plan.name}; bring the ids as an array")
+    from probe_models.datasets.tokens import encode, split
+
+    return lambda texts: encode([split(text) for text in texts], words, tokens)

@@ -1,0 +1,160 @@
+"""A row that somebody brings, read by what reads the data of a plan: the same checks, the same sentences."""
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from probe.cli.own_tables import how
+from probe.cli.own_texts import encoder
+from probe.columns import inputs_of
+from probe.csvfile import Reading, read_csv
+from probe.errors import DataError, ShapeError, Unsupported
+from probe.forms import Image, Table, Tokens
+from probe.images.folder import pixels_of
+from probe.lab.opened import Opened
+from probe.names import nearest
+from probe.space import Space
+
+FILE = "your row"  # what is read, in messages
+LONGEST = 2**20  # characters of a text or line
+BYTES = 2**25  # of an image file
+
+Brought = tuple[Tensor, tuple[str, ...]]  # (1, *shape), and what is to be known of how it was read
+
+
+def of_cells(cells: Mapping[str, str], opened: Opened) -> Brought:
+    """A row of a table by the names of its features, every one and no other."""
+    names = _columns(opened)
+    if unknown := [name for name in cells if name not in names]:
+        raise DataError(
+            f"{unknown[0]!r:.60} is no feature{nearest(unknown[0], names)}; the features are {', '.join(names)}"
+        )
+    if missing := [name for name in names if name not in cells]:
+        raise DataError(f"{FILE} lacks {missing[0]!r}; give each of {', '.join(names)}")
+    return _read(_line(names) + _line([cells[name] for name in names]), opened, Reading(separator=",", decimal="."))
+
+
+def of_csv(line: str, opened: Opened) -> Brought:
+    """A row of a table as a line of a CSV file, below a header or in the order of the features."""
+    names = _columns(opened)
+    if len(line) > LONGEST:
+        raise DataError(f"{FILE} has {len(line):,} characters, expected {LONGEST:,} at most")
+    lines = line.strip("\r\n").splitlines()
+    if len(lines) == 1:
+        lines = [_line(names).strip(), *lines]
+    if len(lines) != 2:
+        raise DataError(f"{FILE} has {len(lines)} lines, expected one, or a header and one")
+    source = how(opened.plan.data) if opened.plan.data.csv else Reading()
+    return _read("\n".join(lines) + "\n", opened, source)
+
+
+def of_text(text: str, opened: Opened) -> Brought:
+    """A text as the ids that the model reads."""
+    if not isinstance(_form(opened), Tokens):
+        raise Unsupported(f"{opened.model.name} reads no texts but {_reads(opened)}; bring one of those")
+    if len(text) > LONGEST:
+        raise DataError(f"the text has {len(text):,} characters, expected {LONGEST:,} at most")
+    ids = encoder(opened.plan, opened.data)([text])
+    space = opened.model.space
+    if not bool(space.is_word(ids).any()):
+        raise DataError("the text has no word that the model knows")
+    return ids.to(opened.data.inputs.dtype), _unread(ids, opened)
+
+
+def of_image(content: np.ndarray[Any, Any], opened: Opened) -> Brought:
+    """The bytes of an image file as the brightness of its pixels, scaled to what the model reads."""
+    if not isinstance(_form(opened), Image):
+        raise Unsupported(f"{opened.model.name} reads no images but {_reads(opened)}; bring one of those")
+    if content.dtype != np.uint8 or content.ndim != 1 or content.size > BYTES:
+        raise DataError(f"an image comes as the bytes of its file (uint8), {BYTES >> 20} MiB at most")
+    channels, height, width = opened.data.inputs.shape[1:]
+    low, high = (torch.as_tensor(bound) for bound in opened.model.space.bounds)
+    if channels not in (1, 3) or float(low.min()) > 0 or float(high.max()) != 1:
+        raise Unsupported(
+            f"an image file has one brightness or three from 0 to 1, and {opened.model.name} reads {channels} channels "
+            f"from {float(low.min()):g} to {float(high.max()):g}; bring an array of such numbers"
+        )
+    pixels = pixels_of(io.BytesIO(content.tobytes()), (height, width), channels, "your image")
+    said = f"an image file, as brightness from 0 to 1 in {height} x {width} pixels"
+    return torch.from_numpy(pixels)[None].to(opened.data.inputs.dtype), (said,)
+
+
+def of_array(numbers: np.ndarray[Any, Any], opened: Opened) -> Brought:
+    """The numbers of an example."""
+    like = opened.data.inputs[:1]
+    if numbers.dtype.kind not in "biuf":
+        raise DataError(f"an array of {numbers.dtype} came, expected numbers")
+    if numbers.shape not in (tuple(like.shape[1:]), tuple(like.shape)):
+        raise ShapeError(f"an array of shape {numbers.shape} came, expected {tuple(like.shape[1:])}")
+    found = torch.from_numpy(np.ascontiguousarray(numbers)).reshape(like.shape)
+    if not like.is_floating_point() and found.is_floating_point() and bool((found != found.round()).any()):
+        raise DataError(f"an array of {numbers.dtype} came, expected whole numbers")
+    if like.is_floating_point() and not found.is_floating_point():
+        found = found.to(like.dtype)
+    return (found if found.is_floating_point() else found.to(like.dtype)), ()
+
+
+def _read(text: str, opened: Opened, reading: Reading) -> Brought:
+    space = opened.model.space
+    categories = [name for at, name in enumerate(space.names) if space.kinds and space.kinds[at] == "category"]
+    with TemporaryDirectory() as folder:  # what reads tables reads files
+        path = Path(folder, FILE)
+        path.write_text(text, encoding="utf-8")
+        try:
+            table, notices = read_csv(path, categories, reading)
+        except ValueError as error:
+            raise DataError(str(error).replace(str(path), FILE)) from None
+    if len(table) != 1:
+        raise DataError(f"{FILE} has {len(table)} rows, expected one")
+    if missing := [name for name in space.names if name not in table]:
+        raise DataError(f"{FILE} has no column {missing[0]!r}; it has {', '.join(map(str, table.columns))}")
+    inputs = inputs_of(_typed(table, space), space, FILE)
+    return inputs.to(opened.data.inputs.dtype).reshape(1, *opened.data.inputs.shape[1:]), notices
+
+
+def _typed(table: pd.DataFrame, space: Space) -> pd.DataFrame:
+    """With a column of numbers that is empty as one of missing numbers, which a single row cannot tell."""
+    for at, name in enumerate(space.names):
+        if (not space.kinds or space.kinds[at] != "category") and bool(table[name].isna().all()):
+            table[name] = np.nan
+    return table
+
+
+def _columns(opened: Opened) -> tuple[str, ...]:
+    if not isinstance(_form(opened), Table) or not opened.model.space.names:
+        raise Unsupported(
+            f"{opened.model.name} reads no table with named columns but {_reads(opened)}; bring one of those"
+        )
+    return opened.model.space.names
+
+
+def _form(opened: Opened) -> Any:
+    return opened.model.space.form_of(opened.data.inputs[:1])
+
+
+def _reads(opened: Opened) -> str:
+    words = {"image": "images", "tokens": "texts", "graph": "graphs as arrays", "series": "series as arrays"}
+    form = _form(opened)
+    named = "rows of named columns" if opened.model.space.names else "arrays of numbers"
+    return words.get(form.name, named)
+
+
+def _unread(ids: Tensor, opened: Opened) -> tuple[str, ...]:
+    """How many words of a text the model does not know."""
+    form = _form(opened)
+    unknown = int((~form.is_word(ids) & (ids != form.special[0])).sum()) if form.special else 0
+    return (f"{unknown} of its words are unknown to the model",) if unknown else ()
+
+
+def _line(cells: Any) -> str:
+    written = io.StringIO()
+    csv.writer(written, lineterminator="\n").writerow(cells)
+    return written.getvalue()
