@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from probe.errors import ProbeError, Unsupported, is_out_of_memory
+from probe.memory import give_back
 from probe.metering import Usage
 from probe.model import Model
 
@@ -67,6 +68,7 @@ def carry_out(steps: Iterable[S], model: Model, shelf: Shelf[S], progress: Progr
     for step in steps:
         if not shelf.has(step):
             shelf.ended(step, _one(step, model, shelf, progress))
+            give_back()
             progress(step.name, step.total, step.total)
 
 
