@@ -206,7 +206,7 @@ def test_an_audit_of_a_regression_compares_groups_by_answer_error_and_size_of_er
     for words in (
         "Mean absolute error by sex",
         "difference of mean answers by sex",
-        "above 0 a group is told too much",
+        "above 0 the answers for the group are too high",
     ):
         assert words in page, words
     assert "favourable answer is" not in page

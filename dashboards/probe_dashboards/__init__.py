@@ -1,4 +1,4 @@
-"""The auditor's viewer: a Streamlit app that reads bundles and computes nothing. It starts without torch."""
+"""The viewer: a Streamlit app that reads audit bundles. It computes nothing and does not import torch."""
 
 import socket
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 __all__ = ["command"]
 
-# Given as flags, which win over any .streamlit/config.toml of the folder that the viewer is started in.
+# Passed as flags, which take precedence over a .streamlit/config.toml in the working directory.
 OPTIONS = {
     "server.headless": "true",
     "server.fileWatcherType": "none",
@@ -40,20 +40,20 @@ def command(runs: str | Path, port: int = 8501, host: str = "127.0.0.1") -> list
     Args:
         runs: the folder
         port: to listen on
-        host: the address to listen on; there is no password, so anything but this machine lets others read the audits
+        host: the address to listen on; without a password, so any but this machine's lets others read the audits
     """
     flags = OPTIONS | {"server.address": host, "server.port": str(port)}
     app = Path(__file__).with_name("app.py")
     return [
         *(sys.executable, "-m", "streamlit", "run", str(app)),
         *(f"--{name}={value}" for name, value in flags.items()),
-        # A page that gives this machine a name of its own would else be let in as if it were the viewer's.
+        # Against DNS rebinding: a foreign page whose name resolves to this machine is not accepted as the viewer's own.
         *(f"--server.allowedHosts={name}" for name in dict.fromkeys(("127.0.0.1", "localhost", _named(host)))),
         *("--", str(Path(runs).resolve())),
     ]
 
 
 def _named(host: str) -> str:
-    """The name that a browser asks for where the viewer listens on an address."""
-    # An address that stands for all of them is none that anybody asks for.
+    """The host name in a browser's address bar when the viewer listens on this address."""
+    # A wildcard address such as 0.0.0.0 never stands in an address bar.
     return socket.gethostname() if host in ("", "0.0.0.0", "::") else host.strip("[]")

@@ -1,4 +1,4 @@
-"""The viewer: which audit is looked at, whether it is what was recorded, and its pages."""
+"""The viewer: choose an audit, verify it, show its pages."""
 
 import sys
 from functools import partial
@@ -31,7 +31,7 @@ HOME = "home"
 
 
 def main(folder: Path) -> None:
-    """Draw the page that the address names."""
+    """Draw the page of the current address."""
     st.set_page_config(page_title="probe", layout="wide", initial_sidebar_state=250)
     st.html(Path(__file__).with_name("style.css"))
     found, broken = runs.listing(folder)
@@ -43,7 +43,7 @@ def main(folder: Path) -> None:
         name: st.Page(partial(_page, name, opened, folder), title=title, url_path=name)
         for name, (_, title, _icon) in PAGES.items()
     }
-    # The address without a page is the first page too, which has one of its own besides.
+    # The first page also has an address without a page name.
     home = st.Page(partial(_page, "summary", opened, folder), title="Summary", url_path=HOME, default=True)
     page = st.navigation([home, *pages.values()], position="hidden")
     given = _sidebar(found, run, pages)
@@ -56,11 +56,11 @@ def main(folder: Path) -> None:
         widgets.limits(*_shown(page).LIMITS)
     else:
         _unfinished(opened, top)
-        # No number is on the page before it is known whether to rely on it.
+        # No number is shown before the audit is verified.
         if _is_intact(opened, given, top):
             page.run()
         else:
-            st.text("No number of this audit is shown.")
+            st.text("The numbers of this audit are not shown.")
             widgets.limits(*_shown(page).LIMITS)
 
 
@@ -75,7 +75,7 @@ def _chosen(found: list[runs.Run], top: DeltaGenerator) -> runs.Run | None:
     if choice.stale:
         top.warning(md(choice.stale), icon=":material/link_off:")
     elif "run" not in st.query_params:
-        st.query_params["run"] = choice.value  # so that the address is a link to this evidence from the start
+        st.query_params["run"] = choice.value  # The address is a link to this evidence from the start.
     return next(run for run in found if run.id == choice.value)
 
 
@@ -84,7 +84,7 @@ def _sidebar(found: list[runs.Run], run: runs.Run | None, pages: dict[str, Page]
         st.markdown("**probe**")
         st.caption("Audits of neural networks. Read only.")
         for name, page in pages.items():
-            # Not an icon of the page itself: that becomes the favicon, which browsers would fetch from outside.
+            # Not Streamlit's page icon: that becomes the favicon, which browsers would fetch from the internet.
             st.page_link(page, icon=PAGES[name][2], query_params={"run": run.id} if run else None, width="stretch")
         if run:
             titles = {each.id: each.title for each in found}
@@ -94,7 +94,7 @@ def _sidebar(found: list[runs.Run], run: runs.Run | None, pages: dict[str, Page]
 
 
 def _open() -> None:
-    # Rows, attacks and groups of one audit mean nothing in another.
+    # Rows, attacks and groups of one audit do not exist in another.
     st.query_params.from_dict({"run": st.session_state["run"]})
 
 
@@ -115,15 +115,15 @@ def _unfinished(opened: runs.Opened, top: DeltaGenerator) -> None:
     if not opened.bundle.complete:
         ended = reading.ended(opened.bundle.manifest.status)
         top.warning(
-            f"**This audit is not complete**: it was {ended}. What is here was "
-            "measured; what is missing was not. Run the same command again to continue it.",
+            f"**This audit is not complete**: it was {ended}. What is missing "
+            "here was not measured. Run the same command again to continue it.",
             icon=":material/hourglass_top:",
         )
 
 
 @st.fragment(run_every="2s")
 def _running(folder: str) -> None:
-    """How far an audit is that is being written, until it is done."""
+    """The progress of an audit that is being written, until it is done."""
     progress = runs.progress(folder)
     if progress is None:
         st.rerun()
@@ -131,28 +131,28 @@ def _running(folder: str) -> None:
         at = min(progress.done + 1, progress.planned)
         said = f"Running: step {at} of {progress.planned}, {md(progress.step)}"
         st.progress(progress.done / max(progress.planned, 1), text=said)
-        st.caption("An audit concludes nothing before all of its evidence is there. This page follows it.")
+        st.caption("There are no findings before all evidence is complete. This page updates by itself.")
 
 
 def _is_intact(opened: runs.Opened, side: DeltaGenerator, top: DeltaGenerator) -> bool:
-    with top, st.spinner("Checking the evidence; numbers are shown when that is done"):
+    with top, st.spinner("Verifying the audit; its numbers are shown after that"):
         result = _verified(opened.folder, opened.stamp)
     recorded = str(opened.bundle.manifest.digest)
     if result.intact and recorded not in result.digests:
-        result = runs.Integrity(intact=False, sentence="it was changed while it was read; load the page again")
+        result = runs.Integrity(intact=False, sentence="it changed while it was read; load the page again")
     with side:
-        given = st.text_input("Digest that you were given", key=f"digest {opened.id}", max_chars=100).strip().lower()
+        given = st.text_input("Expected digest", key=f"digest {opened.id}", max_chars=100).strip().lower()
     if result.intact and given and given not in result.digests:
-        sentence = "its digest is not the one that you were given: it is another audit, or a changed one"
+        sentence = "its digest is not the expected one: it is another audit, or a changed one"
         result = runs.Integrity(intact=False, sentence=sentence)
-    # On the page and not beside it: a phone opens with the sidebar closed.
+        # On the page itself: on a phone the sidebar is closed at first.
     badge = top.container(horizontal=True)
     if not result.intact:
         badge.badge("Mismatch", icon=":material/gpp_bad:", color="red", help=md(result.sentence))
-        warning = "**This audit is not what was recorded; do not rely on it.**"
+        warning = "**This audit differs from what was recorded; do not rely on it.**"
         top.error(f"{warning} {md(result.sentence)}.", icon=":material/gpp_bad:")
     elif given:
-        badge.badge("Has the digest that you gave", icon=":material/verified:", color="blue", help=md(result.sentence))
+        badge.badge("Matches the expected digest", icon=":material/verified:", color="blue", help=md(result.sentence))
     else:
         badge.badge("Consistent with itself", icon=":material/rule:", color="grey", help=md(result.sentence))
     badge.caption(f"Digest {md(recorded[:12])}")

@@ -10,7 +10,7 @@ from probe_dashboards.views import bias, instance, proofs, robustness
 
 
 def svg(name: str, bundle: Bundle, ink: str, *keys: str) -> str:
-    """Draw a figure on nothing, its text and axes in `ink`, which suits the page below it."""
+    """Draw a figure with a transparent background, its text and axes in the colour `ink`."""
     return plots.to_svg(FIGURES[name](bundle, *keys), ink=ink)
 
 

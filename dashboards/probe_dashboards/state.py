@@ -1,4 +1,4 @@
-"""What a link holds: ids and words from closed lists, never text or paths of the data. All of it is untrusted."""
+"""What a link holds: ids and words from closed lists, never text or paths of the data. Links are untrusted input."""
 
 import re
 from collections.abc import Sequence
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 RUN = re.compile(r"[A-Za-z0-9._-]{1,100}~[0-9a-f]{12}")
-LONGEST = 120  # characters of a value that is looked at, or shown to whoever opened the link
+LONGEST = 120  # characters of a link's value that are read or shown
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What a link's parameter came to: one of the options, and a sentence if it is not the one that was asked for."""
+    """The option chosen for a link's parameter, and a sentence if it is not the one in the link."""
 
     value: str
     stale: str = ""
@@ -24,7 +24,7 @@ def run_id(folder: str, digest: str) -> str:
 
 
 def choose(key: str, asked: str | None, options: Sequence[str], default: str = "") -> Choice:
-    """The option that a link asks for, or else the nearest one that exists, and a sentence that says so."""
+    """The option that a link asks for, or the nearest that exists, with a sentence."""
     default = default or options[0]
     if asked is None or asked == "":
         return Choice(default)
@@ -36,7 +36,7 @@ def choose(key: str, asked: str | None, options: Sequence[str], default: str = "
 
 
 def choose_run(asked: str | None, ids: Sequence[str]) -> Choice:
-    """The audit that a link asks for; if its evidence has changed since, the one of the same name, and a sentence."""
+    """The audit that a link asks for; if it changed since or is gone, another, with a sentence."""
     if not asked or asked in ids:
         return Choice(asked or ids[0])
     if not RUN.fullmatch(asked):

@@ -1,4 +1,4 @@
-"""What the pages are drawn with. Text of a bundle reaches the browser only through here, escaped."""
+"""The widgets of the pages. All text of a bundle is escaped here before it reaches the browser."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -14,22 +14,19 @@ from probe_dashboards.views.runs import Opened
 from probe_dashboards.views.words import escaped, md, plained
 
 SHORT = 100  # rows of a table that are shown without scrolling
-ROW = 35  # pixels that a row of a table that scrolls is high
+ROW = 35  # height of a row of a scrolling table, in pixels
 DARK_INK = "#e4e7eb"  # of figures on a dark page
 
 
 def control(opened: Opened, key: str, label: str, titles: Mapping[str, str], default: str = "", **look: Any) -> str:
-    """A choice by id that lives in the address of the page: what its link asks for, or the nearest, with a message.
-
-    `look` is that of `select`.
-    """
+    """A select box whose value, an id, is kept in the page's address. `look` is passed to `select`."""
     value = asked(opened, key, list(titles), default)
     select(key, label, value, titles, **look)
     return value
 
 
 def asked(opened: Opened, key: str, options: Sequence[str], default: str = "") -> str:
-    """What the address of the page asks for, or the nearest that there is, with a message."""
+    """The value in the page's address; if it does not exist, the nearest that does, with a warning."""
     choice = state.choose(key, st.query_params.get(key), options, default)
     if choice.stale:
         opened.messages.warning(md(choice.stale), icon=":material/link_off:")
@@ -37,7 +34,7 @@ def asked(opened: Opened, key: str, options: Sequence[str], default: str = "") -
 
 
 def select(key: str, label: str, value: str, titles: Mapping[str, str], *, drops: str = "", width: int = 300) -> None:
-    """A list to choose from, whose choice goes into the address of the page. It makes that of the key `drops` void."""
+    """A select box that writes its value to the page's address, and removes the value of the key `drops`."""
     st.session_state[key] = value
     st.selectbox(
         label,
@@ -51,12 +48,12 @@ def select(key: str, label: str, value: str, titles: Mapping[str, str], *, drops
 
 
 def step_button(key: str, label: str, value: str | None, icon: str) -> None:
-    """A button that takes the page to another value; disabled where there is none."""
+    """A button that sets another value; disabled where there is none."""
     st.button(label, key=f"to {label}", icon=icon, disabled=value is None, on_click=go, args=(key, value))
 
 
 def go(key: str, value: str | None) -> None:
-    """Put a value into the address of the page."""
+    """Write a value to the page's address."""
     if value is not None:
         st.query_params[key] = value
 
@@ -69,7 +66,7 @@ def evidence(opened: Opened, page: str) -> None:
 
 
 def heading(title: str, what: str) -> None:
-    """The title of a page, and what it answers."""
+    """The title of a page, and the question that it answers."""
     st.title(title, anchor=False)
     st.caption(what)
 
@@ -90,35 +87,35 @@ def markdown_table(frame: pd.DataFrame, alt: str = "") -> None:
 
 
 def figure(opened: Opened, name: str, caption: str, *keys: str, width: int) -> None:
-    """A figure by its name and parameters, with a caption that is its text for those who cannot see it."""
+    """A figure by name and parameters; its caption is also its alternative text."""
     ink = DARK_INK if st.context.theme.type == "dark" else INK
     drawn = svg(name, opened.folder, opened.stamp, ink, *keys, _bundle=opened.bundle)
-    # Within a box of that width, so that it shrinks with a narrow window.
+    # Inside a container of that width, so that it shrinks with a narrow window.
     with st.container(width=width):
         st.image(drawn, caption=md(caption), width="stretch", alt=visible(caption))
 
 
 @st.cache_data(max_entries=400, ttl=3600, show_spinner=False)
 def svg(name: str, folder: str, stamp: str, ink: str, *keys: str, _bundle: Bundle) -> str:
-    """A figure as SVG. `folder` and `stamp` are part of the key only: other files, another figure."""
+    """A figure as SVG. `folder` and `stamp` are only part of the cache key: a changed audit is drawn again."""
     return figures.svg(name, _bundle, ink, *keys)
 
 
 def data_expander(frame: pd.DataFrame, title: str = "Data table") -> None:
-    """The numbers behind a figure, for those who cannot see it and for those who want them."""
+    """The numbers of a figure, folded away."""
     with st.expander(title):
         st.dataframe(plained(frame), hide_index=True, width="stretch")
 
 
 def data_table(frame: pd.DataFrame, height: int | None = None) -> None:
     """A large table of foreign text, which can be scrolled."""
-    # Of a few rows the height that a long table is cut at would show as empty rows.
+    # With a fixed height, a table of a few rows would be filled up with empty ones.
     cut: int | Literal["auto"] = height if height and ROW * (len(frame) + 1) > height else "auto"
     st.dataframe(plained(frame), hide_index=True, width="stretch", height=cut)
 
 
 def listing(frame: pd.DataFrame, alt: str) -> None:
-    """A table of foreign text: as it is read where it is short, or else one that can be scrolled."""
+    """A table of foreign text; a long one scrolls."""
     if len(frame) <= SHORT:
         table(frame, alt)
     else:
@@ -126,13 +123,13 @@ def listing(frame: pd.DataFrame, alt: str) -> None:
 
 
 def limits(*sentences: str) -> None:
-    """What the page does not show. Every page ends with it."""
+    """The limits of what a page shows. Every page ends with them."""
     section("What this does not show")
     st.markdown("\n".join(f"- {sentence}" for sentence in sentences))
 
 
 def not_run(what: str, why: str, how: str = "") -> None:
-    """A section that the bundle does not have. Not run is not passed."""
+    """A note in place of a section that the audit did not run: not run does not mean passed."""
     st.info(f"**{what} was not run.** {md(why)}", icon=":material/do_not_disturb_on:")
     if how:
         st.code(how, language=None)

@@ -85,7 +85,7 @@ def reliability(  # noqa: PLR0913 - columns of one table, then settings by name
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """Accuracy against confidence, one point per bin; on the diagonal a model is as often right as it says.
+    """Accuracy against confidence, one point per bin; on the diagonal the model is calibrated.
 
     Args:
         confidence: mean confidence of each bin.
@@ -102,7 +102,7 @@ def reliability(  # noqa: PLR0913 - columns of one table, then settings by name
     x, y, lower, upper, n = x[filled], y[filled], lower[filled], upper[filled], n[filled]
     ax.plot([0, 1], [0, 1], color=MUTED, linewidth=1.0, linestyle="--")
     ax.annotate(
-        "as often right as sure", (0.03, 0.03), (4, 11), textcoords="offset points", rotation=45,
+        "calibrated", (0.03, 0.03), (4, 11), textcoords="offset points", rotation=45,
         rotation_mode="anchor", fontsize=SMALL, color=MUTED,
     )  # fmt: skip
     ax.errorbar(x, y, yerr=np.clip([y - lower, upper - y], 0, None), fmt="none", ecolor=AGAINST, elinewidth=1.2)

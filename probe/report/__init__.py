@@ -1,4 +1,4 @@
-"""A bundle as one HTML file that opens anywhere, without scripts and without a network."""
+"""A bundle as one HTML file that needs neither scripts nor a network."""
 
 from probe.report.html import render
 

@@ -1,4 +1,4 @@
-"""What a page is made of; templates know these and nothing of bundles."""
+"""The blocks that a page is made of. Templates read these and never a bundle."""
 
 import re
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ Cell = str | Badge | Measured
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text under headings. Columns named in `numeric` are set flush right."""
+    """Rows of text under headings. Columns named in `numeric` are right-aligned."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
@@ -48,7 +48,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """Panels side by side, what they show in words, and their numbers."""
+    """Panels side by side, with a caption and a table of their numbers."""
 
     panels: Sequence[Markup]
     caption: str
@@ -109,7 +109,7 @@ class Section:
 
 
 def panel(ax: Axes, alt: str, prefix: str) -> Markup:
-    """A figure as an element of the page, with words for those who do not see it."""
+    """A figure as inline SVG with alternative text."""
     svg = re.sub(r' xmlns(:xlink)?="[^"]*"', "", to_svg(ax, prefix=f"{prefix}-"))
     # Text reaches an SVG through matplotlib, which escapes it; the alternative is escaped here.
     return Markup(svg.replace("<svg ", f'<svg role="img" aria-label="{escape(visible(alt))}" ', 1))

@@ -36,7 +36,7 @@ def render(bundle: Bundle) -> str:
     text = page.render(
         cover=cover.cover(bundle), sections=sections(bundle), looks=STATUSES, speaks_for=FOR, speaks_against=AGAINST
     )
-    # A manifest of somebody else's may hold half a surrogate pair, which no file can.
+    # A foreign manifest may hold a lone surrogate, which cannot be written as UTF-8.
     return text.encode("utf-8", "replace").decode()
 
 
@@ -73,7 +73,7 @@ def _pages() -> jinja2.Environment:
 
 
 def _finalize(value: Any) -> Any:
-    """Every text that a template prints passes here, so that no name can hide, reverse or swamp the page."""
+    """A text made safe to print: no name can hide, reverse or flood the page. Templates print all text through it."""
     return visible(value, keep="\n") if isinstance(value, str) and not isinstance(value, Markup) else value
 
 

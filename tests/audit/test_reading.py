@@ -33,13 +33,13 @@ def audited(tmp_path, eps, parts=None, **changes):
 def test_the_verdict_is_read_from_the_curve(tmp_path, eps, sentence):
     verdict = [said.replace(THIN, " ") for said in reading.verdict(audited(tmp_path, eps))]
     assert verdict[0] == sentence
-    assert verdict[1] == "100.0 % of the answers are right (as asked: at least 80.0 %)."
+    assert verdict[1] == "100.0 % of the answers are right (meets the threshold of 80.0 %)."
     assert verdict[2] == "Groups were not compared: the data declares no groups."
 
 
 def test_radii_at_which_nothing_could_be_changed_decide_nothing(tmp_path):
     whole = ramp(kind="integer")
-    assert "was not tested: they could change almost no input" in reading.verdict(audited(tmp_path, ["0.5"], whole))[0]
+    assert "was not tested: almost no input could be changed" in reading.verdict(audited(tmp_path, ["0.5"], whole))[0]
     said = reading.verdict(audited(tmp_path / "b", ["0.5", "3"], whole))[0]
     assert "At eps 0.5 almost no input could be changed" in said
 
@@ -54,7 +54,7 @@ def test_a_model_that_is_mostly_wrong_is_said_to_be_so_before_any_attack(tmp_pat
 
 def test_the_verdict_without_an_attack_says_so(tmp_path):
     plan = small_plan("n", attack={"sample": 0}, **QUIET)
-    assert reading.verdict(run(plan, *ramp(), tmp_path / "n"))[0] == "What an attack can do was not measured."
+    assert reading.verdict(run(plan, *ramp(), tmp_path / "n"))[0] == "Robustness was not measured."
 
 
 def test_the_verdict_counts_words_where_words_are_replaced(tmp_path):

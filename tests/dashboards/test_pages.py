@@ -86,18 +86,18 @@ def test_a_changed_bundle_shows_no_number(show, bundles, page):
     assert not app.table
     assert not app.dataframe
     assert not app.image
-    assert "No number of this audit is shown" in text(app)
+    assert "The numbers of this audit are not shown" in text(app)
 
 
-def test_the_digest_that_one_was_given_is_compared(show, bundles):
+def test_an_expected_digest_is_compared_with_that_of_the_audit(show, bundles):
     manifest = bundles.image.manifest
     app = show(bundles.image.folder.parent)
     for given in (manifest.digest, manifest.evidence_digest):
         app.text_input[0].set_value(given).run()
-        assert "Has the digest that you gave" in text(app)
+        assert "Matches the expected digest" in text(app)
         assert not app.error
     app.text_input[0].set_value("0" * 64).run()
-    assert any("not the one that you were given" in error.value for error in app.error)
+    assert any("its digest is not the expected one" in error.value for error in app.error)
     assert not app.metric
 
 
@@ -197,7 +197,7 @@ def test_a_graph_is_shown_with_its_edges_and_those_that_were_flipped(show, bundl
 def test_a_text_that_an_attack_left_alone_says_so(show, bundles):
     row = str(bundles.prose.arrays("instances")["rows"][0])
     app = show(bundles.prose.folder.parent, "instance", row=row, eps="1-word")
-    assert "No change is shown" in text(app)
+    assert "There is no change to show" in text(app)
 
 
 def test_hostile_words_are_text_in_html_too(show, bundles):

@@ -62,7 +62,7 @@ def test_an_example_that_was_not_explained_opens_as_far_as_the_bundle_holds_it(s
     )
     own = bundles.table.groups().iloc[row]
     assert f"sex: {own['sex']}; race: {own['race']}" in said
-    assert "The input itself was not kept" in said
+    assert "The input was not kept" in said
     assert "This example was not explained; 8 were" in said
     assert "not attacked" in said
 
@@ -81,7 +81,7 @@ def test_the_link_of_a_search_shows_what_it_asks_for(show, bundles):
 def test_a_search_without_a_match_says_so(show, bundles):
     query = {"of": "explained", "outcome": "wrong", "sure": "at-least-99", "in-race": "other"}
     app = show(bundles.table.folder.parent, "instance", **query)
-    assert "No example is like that" in text(app)
+    assert "No example matches" in text(app)
 
 
 def test_each_method_has_the_caption_that_its_step_records(show, bundles):

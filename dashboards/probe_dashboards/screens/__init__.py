@@ -1,5 +1,5 @@
-"""The pages: each reads its link, asks its view, and draws.
+"""The pages: each reads its link, asks its view for the data, and draws it.
 
-Not called `pages`: a folder of that name beside the app is a set of pages to Streamlit, by its own older rules, until
-the app has run once, and the first link that is opened would end on an empty one.
+The folder is not called `pages`: Streamlit takes a folder of that name for pages of its own until the app has run
+once, and the first link that is opened would lead to an empty page.
 """

@@ -39,27 +39,27 @@ def _compare(opened: Opened) -> None:
         st.markdown(md(said))
     caption = (
         f"{titles[rate]} of each group with its 95 % "
-        + ("interval, which holds for all groups at once" if numbers else "Wilson interval")
-        + f". Hollow and dotted: fewer than {bias.smallest(bundle)} behind it, too few to be compared."
+        + ("interval, simultaneous over all groups" if numbers else "Wilson interval")
+        + f". Hollow and dotted: fewer than {bias.smallest(bundle)} rows, too few to compare."
     )
     widgets.figure(opened, "forest", caption, by, rate, width=640)
     widgets.data_expander(bias.rates(bundle, by, rate), "Data behind the figure")
     widgets.section("Gaps between groups")
     widgets.markdown_table(bias.disparities(bundle, by), "Gaps between groups with intervals")
     st.caption(
-        "The end of an interval that proves a gap holds for all pairs of groups of any size at once, the other is that "
-        "of the widest pair; p is of a permutation test; 'would have failed' is the true gap (or ratio) of the "
-        "smallest group compared that would have failed four times out of five. Thresholds are engineering choices."
+        "The end of an interval that can prove a gap holds for all pairs of groups of any size at once; the other end "
+        "is that of the widest pair. p is of a permutation test. 'Would have failed' is the true gap (or ratio) of the "
+        "smallest group compared that would have failed with a probability of 80 %. Thresholds are engineering choices."
     )
     widgets.section("Groups")
     widgets.data_table(bias.counts(bundle, by))
     st.caption(
-        "In the unit of the answers. Error: answer less label, so that above 0 a group is told too much. 95 % "
-        "intervals hold for all groups at once, and rest on an approximation."
+        "In the unit of the answers. Error: answer minus label; above 0 the answers for the group are too high. "
+        "The 95 % intervals are approximate and hold for all groups at once."
         if numbers
         else "TN, FP, FN, TP: counts of true and false negatives and positives. Rates with 95 % Wilson intervals."
     )
     few = bias.small(bundle, by)
     if len(few):
-        widgets.section(f"{'Means' if numbers else 'Rates'} that rest on too few to be trusted")
+        widgets.section(f"{'Means' if numbers else 'Rates'} of groups with too few rows to be reliable")
         widgets.table(few)

@@ -19,10 +19,10 @@ def draw(opened: Opened) -> None:
     for axis, found in proofs.certificates(bundle).items():
         widgets.section(md(f"{found[0].asks.capitalize()} by radius ({found[0].axis})"))
         caption = (
-            "The share of rows that are answered rightly and hold against every change up to the radius, with 95 % "
-            "Wilson intervals. At 0 it is the share of right answers of which anything is proved. Abstentions: rows of "
-            "which nothing is proved."
+            "The share of rows whose answer is right and provably stays right under every change up to the radius, "
+            "with 95 % Wilson intervals. At 0: right answers with a certificate of any radius. Abstentions: rows "
+            "without a certificate."
         )
         widgets.figure(opened, "certified", caption, axis, width=680)
-        widgets.table(proofs.by_radius(found), "Share of rows that hold at each radius")
-        widgets.table(proofs.proved(found), "What was proved, and how surely")
+        widgets.table(proofs.by_radius(found), "Certified accuracy at each radius")
+        widgets.table(proofs.proved(found), "What was certified")

@@ -17,9 +17,9 @@ from probe_dashboards.views.words import md
 CHAPTER = CHAPTERS["explanation"]
 LIMITS = (*CHAPTER.limits, "'Not broken' is said of these attacks up to this radius; another attack may succeed.")
 NEAR = 250  # examples that are listed on each side of the one that is shown
-NONE_KEPT = "By its plan this audit keeps no inputs."
-NOT_KEPT = "The input itself was not kept: an audit keeps those that it explains, and the first 24 that it attacks."
-UNCHANGED = "No change is shown: the answer was wrong already, or the attack did not break it at this radius."
+NONE_KEPT = "As its plan says, this audit keeps no inputs."
+NOT_KEPT = "The input was not kept: an audit keeps the inputs that it explains and the first 24 that it attacks."
+UNCHANGED = "There is no change to show: the answer was wrong already, or the attack did not break it at this radius."
 
 
 def draw(opened: Opened) -> None:
@@ -37,18 +37,18 @@ def draw(opened: Opened) -> None:
 
 
 def _choose(opened: Opened) -> int | None:
-    """The example that is looked at; None where none is as looked for."""
+    """The chosen example; None where no example matches."""
     bundle = opened.bundle
     rows = examples.found(bundle, _wanted(opened))
     if not rows:
-        st.text("No example is like that.")
+        st.text("No example matches.")
         return None
     listed = [str(row) for row in rows]
     value = widgets.asked(opened, "row", listed)
     at = listed.index(value)
     near = rows[max(0, at - NEAR) : at + NEAR]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        title = f"Example {at + 1:,} of {len(rows):,}{', those near it' if len(near) < len(rows) else ''}"
+        title = f"Example {at + 1:,} of {len(rows):,}{', the nearest ones' if len(near) < len(rows) else ''}"
         widgets.select("row", title, value, examples.titles(bundle, near), width=460)
         widgets.step_button("row", "Previous", listed[at - 1] if at else None, ":material/chevron_left:")
         widgets.step_button("row", "Next", listed[at + 1] if at + 1 < len(listed) else None, ":material/chevron_right:")
@@ -56,7 +56,7 @@ def _choose(opened: Opened) -> int | None:
 
 
 def _wanted(opened: Opened) -> examples.Wanted:
-    """What is looked for, as the address of the page says."""
+    """The filter in the page's address."""
     bundle, row = opened.bundle, st.query_params.get("row", "")
     explained = [str(at) for at in instance.rows(bundle)]
     there = row.isascii() and row.isdigit() and len(row) < 10 and int(row) < examples.count(bundle)
@@ -119,7 +119,7 @@ def _explanations(opened: Opened, row: int) -> None:
         st.text(f"This example was not explained; {len(instance.rows(bundle)):,} were.")
         return
     drawer = instance.drawer(bundle)
-    said = f"Explained is the answer {md(instance.target(bundle, row, next(iter(methods))))}."
+    said = f"The explanations are of the answer {md(instance.target(bundle, row, next(iter(methods))))}."
     st.markdown(f"{said} {drawer.legend}")
     width = drawer.pixels[1]
     with st.container(horizontal=True, gap="small"):
@@ -130,7 +130,7 @@ def _explanations(opened: Opened, row: int) -> None:
                 st.caption(md(instance.caption(bundle, method)))
                 for line in instance.badges(bundle, method):
                     st.markdown(f":small[{line}]")
-    if instance.features(bundle, row):  # of a text that was not kept there are no words to name them by
+    if instance.features(bundle, row):  # the words of a text that was not kept are unknown
         widgets.data_expander(instance.attributions(bundle, row), "Values by feature")
     st.subheader("Do they agree?", anchor=False)
     widgets.table(instance.agreement(bundle, row), "Rank correlation between methods")
@@ -163,7 +163,7 @@ def _attack(opened: Opened, row: int) -> None:
     drawer, found = instance.drawer(bundle), instance.pair(bundle, row, attack, eps)
     if found is None:
         st.text(
-            "The attacked input of this example was not kept; the audit keeps those of the first 24 attacked examples."
+            "The attacked input of this example was not kept; an audit keeps those of the first 24 attacked examples."
         )
     elif text := instance.edited(bundle, row, attack, eps):
         st.html(text)

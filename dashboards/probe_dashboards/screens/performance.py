@@ -1,4 +1,4 @@
-"""How often is the model right, and does it know?"""
+"""How often is the model right, and is its confidence calibrated?"""
 
 from probe.audit.reading import CHAPTERS
 from probe_dashboards import widgets
@@ -9,7 +9,7 @@ CHAPTER = CHAPTERS["performance"]
 LIMITS = CHAPTER.limits
 CAPTION = (
     "Accuracy against confidence, with 95 % Wilson intervals; a larger dot holds more rows. Below the dashed line "
-    "answers are less often right than the model is sure; above it, more often."
+    "the model is overconfident; above it, underconfident."
 )
 
 
@@ -22,6 +22,6 @@ def draw(opened: Opened) -> None:
         return
     widgets.table(performance.measures(bundle), "Performance on all rows, with 95 % intervals")
     if bundle.has("tables/reliability.csv"):
-        widgets.section("Is it as often right as it is sure?")
+        widgets.section("Is its confidence calibrated?")
         widgets.figure(opened, "reliability", CAPTION, width=480)
         widgets.data_expander(performance.bins(bundle), "Data behind the figure")

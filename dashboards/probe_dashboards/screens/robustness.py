@@ -1,4 +1,4 @@
-"""How does accuracy fall as attacks grow?"""
+"""How does accuracy fall as the radius of the attacks grows?"""
 
 import streamlit as st
 
@@ -24,7 +24,7 @@ def draw(opened: Opened) -> None:
         if opened.bundle.has("tables/movable.csv"):
             widgets.table(robustness.movable(bundle), "Inputs that the attacks could change at all")
         if len(more := robustness.besides(bundle)):
-            widgets.table(more, "What else was measured of the attacks")
+            widgets.table(more, "Other metrics of the attacks")
         widgets.section("When each example is first broken")
         broken = robustness.first_successes(bundle)
         widgets.table(broken, "Examples by the radius at which each attack first breaks them")

@@ -9,9 +9,9 @@ from probe_dashboards.views.runs import Opened
 from probe_dashboards.views.words import md, status
 
 LIMITS = (
-    "Nothing here says that a model is fair, safe or lawful: each line is one measurement on one data set.",
-    "Checks that are not in the plan were not made; a short list of findings is not a clean bill.",
-    "Intervals cover chance in the choice of examples, not data that differ from those that the model will meet.",
+    "No finding means that a model is fair, safe or lawful: each is one measurement on one data set.",
+    "Checks that are not in the plan were not made; a short list of findings does not mean few problems.",
+    "Intervals cover sampling error. They do not cover data that differ from what the model will meet in use.",
 )
 
 
@@ -44,8 +44,8 @@ def draw(opened: Opened) -> None:
         if group.page:
             widgets.evidence(opened, group.page)
     st.caption(
-        "A check passes or fails only if its whole 95 % interval lies on one side of what was asked; otherwise it is "
-        "inconclusive, which is not a pass. What is asked is an engineering choice of whoever signed the plan, not law."
+        "A check passes or fails only if its whole 95 % interval lies on one side of the threshold; otherwise it is "
+        "inconclusive, which is not a pass. Thresholds are engineering choices of the plan's author, not law."
     )
     widgets.section("What was not run")
     absent = summary.not_run(bundle)
@@ -61,9 +61,9 @@ def draw(opened: Opened) -> None:
     widgets.data_expander(summary.steps(bundle), "Steps and their cost")
     widgets.section("The report")
     if page := summary.report(bundle):
-        st.download_button("report.html, to print and to pass on", page, "report.html", "text/html", on_click="ignore")
+        st.download_button("report.html, to print or share", page, "report.html", "text/html", on_click="ignore")
     else:
-        st.text("No report was written with this audit. Write one:")
+        st.text("This audit has no report. Write one:")
         st.code(summary.write_report(bundle), language=None, wrap_lines=True)
     widgets.section("How to reproduce")
     st.code(summary.reproduce(bundle), language=None, wrap_lines=True)

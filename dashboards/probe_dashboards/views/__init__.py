@@ -1,1 +1,1 @@
-"""From a bundle and a link's parameters to what a page shows: tables and sentences, without streamlit."""
+"""Pure functions from a bundle and a link's parameters to what a page shows: tables and sentences."""

@@ -12,7 +12,7 @@ from probe_dashboards.views.words import md, status, unbroken
 
 
 def titles(bundle: Bundle) -> dict[str, str]:
-    """What can be looked at of each group: its rates, or the means of its numbers."""
+    """What is measured of each group: its rates, or for a regression its means."""
     return {name: rate.titled for name, rate in reading.compared_by(bundle).items()}
 
 
@@ -27,7 +27,7 @@ def attributes(bundle: Bundle) -> dict[str, str]:
 
 
 def favourable(bundle: Bundle) -> tuple[str, str]:
-    """The class that counts as the favourable outcome, and a warning where nobody named it."""
+    """The favourable outcome, and a warning where the plan does not name one."""
     name, assumed = reading.favourable(bundle.manifest)
     return visible(name), f"This is {reading.ASSUMED}." if assumed else ""
 
@@ -43,14 +43,14 @@ def smallest(bundle: Bundle) -> int:
 
 
 def rates(bundle: Bundle, attribute: str, rate: str) -> pd.DataFrame:
-    """One rate of each group, with its interval, what it rests on, and whether that is too little to compare."""
+    """One rate of each group, with its interval, its number of rows, and whether they are too few to compare."""
     found = reading.rates(bundle, attributes(bundle)[attribute], rate)
     lines = [(visible(each.group), each.value, each.low, each.high, each.n, each.small) for each in found]
     return pd.DataFrame(lines, columns=["group", "value", "low", "high", "n", "small"])
 
 
 def counts(bundle: Bundle, attribute: str) -> pd.DataFrame:
-    """The confusion counts and the rates of each group, as they are read."""
+    """The confusion counts and the rates of each group, as text."""
     own = attributes(bundle)[attribute]
     groups = reading.groups(bundle, own)
     columns: dict[str, list[Any]] = {
@@ -85,13 +85,13 @@ def disparities(bundle: Bundle, attribute: str) -> pd.DataFrame:
 
 
 def small(bundle: Bundle, attribute: str) -> pd.DataFrame:
-    """The groups that are too small for a rate to be trusted, and what their samples have shown all the same."""
+    """The groups with too few rows for a reliable rate, and what their rows show all the same."""
     found = reading.small_groups(bundle, attributes(bundle)[attribute])
     rows = [(visible(few.group), few.rate, few.n, few.status, visible(few.what)) for few in found]
-    return pd.DataFrame(rows, columns=["Group", "Rate", "n", "Status", "What its sample has shown"])
+    return pd.DataFrame(rows, columns=["Group", "Rate", "n", "Status", "What its rows show"])
 
 
 def _described(gap: reading.Gap) -> str:
-    """The gap, and beneath it in small between whom it is widest and who was left out."""
+    """The gap; below it in small print, the pair with the widest gap and the groups left out."""
     beneath = "; not covered, too small: ".join(md(part) for part in (gap.between, gap.left_out) if part)
     return f"{md(gap.label)}  \n:small[:grey[{beneath}]]" if beneath else md(gap.label)

@@ -1,4 +1,4 @@
-"""Each number that was measured, whatever it is of, and what each step left."""
+"""Every number that was measured, and what each step left."""
 
 import pandas as pd
 

@@ -1,4 +1,4 @@
-"""Which examples there are, and which of them somebody looks for."""
+"""The examples, and which of them match a filter."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ SURE = {
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is looked for, by the ids that a link holds."""
+    """A filter of examples, by the ids in a link."""
 
     of: str = "explained"
     outcome: str = ANY
@@ -38,12 +38,12 @@ class Wanted:
 
 
 def present(bundle: Bundle) -> bool:
-    """Whether any example was answered."""
+    """Whether the bundle has the model's answers."""
     return bundle.has("arrays/predictions.npz")
 
 
 def count(bundle: Bundle) -> int:
-    """How many examples were answered."""
+    """The number of examples that the model answered."""
     return len(bundle.arrays("predictions")["labels"])
 
 
@@ -64,7 +64,7 @@ def groups(bundle: Bundle, attribute: str) -> dict[str, str]:
 
 
 def found(bundle: Bundle, wanted: Wanted) -> list[int]:
-    """The rows that are looked for, growing."""
+    """The rows that match, ascending."""
     labels, answers, sure = _answers(bundle)
     chosen = np.ones(len(labels), dtype=bool)
     if wanted.of == "explained":
@@ -88,7 +88,7 @@ def found(bundle: Bundle, wanted: Wanted) -> list[int]:
 
 
 def titles(bundle: Bundle, rows: list[int]) -> dict[str, str]:
-    """What a list says of each of some rows: its number, whether it is right, the answer and how sure, the label."""
+    """One line per row: its number, answer and probability, whether that is right, and the label."""
     labels, answers, sure = _answers(bundle)
     said, judged = {}, right(bundle)
     for row in rows:
@@ -101,14 +101,14 @@ def titles(bundle: Bundle, rows: list[int]) -> dict[str, str]:
 
 
 def right(bundle: Bundle) -> NDArray[Any] | None:
-    """Whether each row is answered as its labels say, all of them where there are several; None where nothing tells."""
+    """Whether each row's answer is right, with several labels all of them; None for a task without wrong answers."""
     labels, answers, _ = _answers(bundle)
     meaning = bundle.manifest.task
     return np.asarray(~meaning.differs(answers, labels)) if meaning.judges else None
 
 
 def are_classes(bundle: Bundle) -> bool:
-    """Whether labels and answers are classes that one can look for, and no numbers."""
+    """Whether labels and answers are classes, which can be filtered by, and not numbers."""
     meaning = bundle.manifest.task
     return meaning.one_class or bool(meaning.several(bundle.arrays("predictions")["logits"]))
 

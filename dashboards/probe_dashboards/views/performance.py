@@ -1,4 +1,4 @@
-"""How often the model is right, and whether it knows."""
+"""Accuracy and calibration."""
 
 import pandas as pd
 
@@ -10,7 +10,7 @@ from probe_dashboards.views.words import estimate, unbroken
 
 
 def present(bundle: Bundle) -> bool:
-    """Whether anything was measured of the answers."""
+    """Whether the performance was measured."""
     return bool(reading.measured(bundle, kind="predictions"))
 
 
@@ -23,7 +23,7 @@ def measures(bundle: Bundle) -> pd.DataFrame:
 
 
 def bins(bundle: Bundle) -> pd.DataFrame:
-    """The bins of the reliability diagram, as they are read."""
+    """The bins of the reliability diagram, as text."""
     rows = [
         (
             f"{share(r['from'])} to {share(r['to'])}",

@@ -1,4 +1,4 @@
-"""What certificates prove, and what surveys found."""
+"""The results of certificates and surveys."""
 
 import pandas as pd
 
@@ -14,7 +14,7 @@ DRAWN = 30  # items in a figure; the table has all
 
 
 def certificates(bundle: Bundle) -> dict[str, list[Certified]]:
-    """The certificates by how they measure a radius: id to those that measure it alike."""
+    """The certificates, grouped by how they measure the radius: id to group."""
     found = [each for each in reading.certificates(bundle) if each.rows]
     axes = state.slugs(list(dict.fromkeys(each.axis for each in found)))
     return {slug: [each for each in found if each.axis == axis] for slug, axis in axes.items()}
@@ -28,7 +28,7 @@ def surveys(bundle: Bundle) -> dict[str, Proof]:
 
 
 def by_radius(found: list[Certified]) -> pd.DataFrame:
-    """Certified accuracy at each radius, with abstentions, as it is read."""
+    """Certified accuracy at each radius and abstentions, as text."""
     radii = {row.eps: row.at for each in found for row in each.rows}
     lines = []
     for each in found:
@@ -42,7 +42,7 @@ def by_radius(found: list[Certified]) -> pd.DataFrame:
 
 
 def proved(found: list[Certified]) -> pd.DataFrame:
-    """How each certificate holds, and what was asked of it."""
+    """The guarantee of each certificate, its threshold and settings."""
     lines = [
         (
             visible(each.title),
@@ -52,7 +52,7 @@ def proved(found: list[Certified]) -> pd.DataFrame:
         )
         for each in found
     ]
-    return pd.DataFrame(lines, columns=["Certificate", "How it holds", "Threshold at each radius", "Settings"])
+    return pd.DataFrame(lines, columns=["Certificate", "Guarantee", "Threshold at each radius", "Settings"])
 
 
 def curve(rows: list[Measurement]) -> pd.DataFrame:
@@ -64,7 +64,7 @@ def curve(rows: list[Measurement]) -> pd.DataFrame:
 
 
 def items(found: Proof) -> pd.DataFrame:
-    """What a survey found of each item, the largest first, as it is read."""
+    """The result of a survey for each item, as text, the largest first."""
     lines = [(visible(row.item), unbroken(row.written), row.counted) for row in found.rows]
     names = (found.item, found.asks)
     heads = [visible(name[:1].upper() + name[1:]) for name in names]
@@ -72,13 +72,13 @@ def items(found: Proof) -> pd.DataFrame:
 
 
 def said(found: Proof) -> str:
-    """What a survey asks, of how many rows and with which settings."""
+    """What a survey measures, on how many rows and with which settings."""
     some = f" The {DRAWN} largest of {len(found.rows)} are drawn." if len(found.rows) > DRAWN else ""
     told = f"{found.asks[:1].upper()}{found.asks[1:]}, with 95 % intervals over {formatting.count(found.n)} rows.{some}"
     return " ".join(filter(None, (told, found.caption, found.settings and f"Settings: {found.settings}.")))
 
 
 def why_none(bundle: Bundle, kind: str) -> str:
-    """Why there is nothing of a kind of step, as a sentence; empty where all of it ran."""
+    """Why a kind of step has no results, as a sentence; empty where all of its steps ran."""
     notes = dict.fromkeys(visible(missing.note) for missing in reading.unmade(bundle, kind))
     return f"{'; '.join(notes)}." if notes else ""

@@ -1,4 +1,4 @@
-"""How accuracy falls as attacks grow."""
+"""Accuracy under attack, by radius."""
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ def obstacle(bundle: Bundle) -> str:
 
 
 def reason(bundle: Bundle, aspect: str) -> str:
-    """Why the audit has nothing of an aspect, as a sentence."""
+    """Why the audit measured nothing of an aspect, as a sentence."""
     notes = dict.fromkeys(visible(missing.note) for missing in reading.why_empty(bundle, aspect))
     return f"{'; '.join(notes)}."
 
@@ -53,7 +53,7 @@ def table(bundle: Bundle, by: str) -> pd.DataFrame:
 
 
 def shown(bundle: Bundle, by: str) -> pd.DataFrame:
-    """The same, as it is read: an estimate with its interval for each radius."""
+    """The same as text: an estimate with its interval for each radius."""
     found = curves(bundle, by)
     lines = [(visible(c.name), c.counted, *(unbroken(point.written) for point in c.points)) for c in found]
     radii = [visible(point.at) for point in found[0].points]
@@ -76,7 +76,7 @@ def worst(bundle: Bundle) -> reading.Curve:
 
 
 def movable(bundle: Bundle) -> pd.DataFrame:
-    """Which share of the right answers rests on an input that the attacks could change at all, at each radius."""
+    """The share of right answers whose input the attacks could change at all, at each radius."""
     return pd.DataFrame(
         [(visible(p.at), share(p.value), number(p.n)) for p in reading.movable(bundle)],
         columns=["Radius", "Inputs that could be changed", "Right answers (n)"],
@@ -84,14 +84,14 @@ def movable(bundle: Bundle) -> pd.DataFrame:
 
 
 def besides(bundle: Bundle) -> pd.DataFrame:
-    """What other metrics measured of the attacks."""
+    """Other metrics of the attacks."""
     found = [row for row in reading.measured(bundle, kind="attack") if row.metric != WITHSTANDS]
     lines = [(visible(row.method), visible(row.named), unbroken(row.written), row.counted) for row in found]
     return pd.DataFrame(lines, columns=["Attack", "Measure", "Estimate [95 % interval]", "n"])
 
 
 def first_successes(bundle: Bundle) -> pd.DataFrame:
-    """How many examples each attack breaks first at each radius."""
+    """How many examples each attack breaks for the first time at each radius."""
     lines, called = [], titles(bundle.manifest, "attack")
     for attack, name in instance.attacks(bundle).items():
         stored = instance.attack_arrays(bundle, attack)

@@ -1,4 +1,4 @@
-"""The audits of a folder, and whether they are what was recorded."""
+"""The audits of a folder, and their verification."""
 
 import hashlib
 from collections import Counter
@@ -19,7 +19,7 @@ from probe_dashboards import state
 
 T = TypeVar("T")
 
-# What reading a manifest that somebody else shaped can raise, past the checks of `read`.
+# Errors that a foreign manifest can raise after it passed the checks of `read`.
 MALFORMED = (ProbeError, OSError, *verification.MALFORMED)
 
 
@@ -34,14 +34,14 @@ class Run:
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """The audit that is looked at. `stamp` is what its figures are cached under."""
+    """The audit that is shown. `stamp` is part of the cache key of its figures."""
 
     id: str
     bundle: Bundle
     stamp: str
-    # Of the frame that it is looked at in; opaque to the views.
-    pages: Mapping[str, Any]  # what links between pages lead to
-    messages: Any  # where what must be read first is written
+    # Set by the app; the views do not use them.
+    pages: Mapping[str, Any]  # the targets of links between pages
+    messages: Any  # where warnings are written, at the top of the page
 
     @property
     def folder(self) -> str:
@@ -49,7 +49,7 @@ class Opened:
 
 
 class Held(Bundle):
-    """An audit of which each file is read, hashed and parsed once: a page asks for the same arrays many times."""
+    """A bundle that reads, hashes and parses each file once: a page asks for the same arrays many times."""
 
     def arrays(self, name: str) -> Arrays:
         return dict(self._once(name, super().arrays))
@@ -79,20 +79,20 @@ class Broken:
 
 @dataclass(frozen=True)
 class Integrity:
-    """Whether an audit is what was recorded. `sentence` says what was checked, or what differs."""
+    """The result of verifying an audit. `sentence` says what was checked, or what differs."""
 
     intact: bool
     sentence: str
-    digests: tuple[str, ...] = ()  # any of them is this audit's
+    digests: tuple[str, ...] = ()  # any of them identifies this audit
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far an audit is that is being written at this moment."""
+    """The progress of an audit that is being written."""
 
     done: int
     planned: int
-    step: str  # that is under way
+    step: str  # the step that is running
 
 
 def listing(runs: str | Path) -> tuple[list[Run], list[Broken]]:
@@ -106,7 +106,7 @@ def listing(runs: str | Path) -> tuple[list[Run], list[Broken]]:
         except MALFORMED as error:
             broken.append(Broken(folder.name, reason(error)))
     names = Counter(run.title for run in found)
-    # The folder only where it is needed to tell two audits of the same name apart.
+    # The folder is named only where two audits have the same name.
     twice = [replace(r, title=f"{visible(Path(r.folder).name)}: {r.title}") if names[r.title] > 1 else r for r in found]
     return twice, broken
 
@@ -118,11 +118,11 @@ def opened(run: Run, pages: Mapping[str, Any], messages: Any = None) -> Opened:
 
 
 def stamp(folder: str | Path) -> str:
-    """Changes when a file of the audit changes: what is cached about the audit is cached under it."""
+    """A text that changes when a file of the audit changes; the cache key of all that is derived from the audit."""
     files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
     seen = hashlib.sha256()
     for path in files:
-        # The time of the last change of an entry is the kernel's, and cannot be put back as that of its content can.
+        # ctime is set by the kernel: unlike mtime, it cannot be set back.
         s = path.lstat()
         entry = f"{path} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns} {s.st_ino} {s.st_dev}\n"
         seen.update(entry.encode("utf-8", "backslashreplace"))
@@ -130,7 +130,7 @@ def stamp(folder: str | Path) -> str:
 
 
 def progress(folder: str | Path) -> Progress | None:
-    """How far an audit is; None unless a process is writing it."""
+    """The progress of an audit; None unless a process is writing it."""
     if lock.writer(folder) is None:
         return None
     try:
@@ -150,8 +150,8 @@ def check(folder: str | Path) -> Integrity:
     return Integrity(
         intact=True,
         sentence=f"{done.files} files have their recorded digests; {done.findings} findings and {done.numbers:,} "
-        "numbers in tables follow from the stored evidence. This does not show who wrote the files: compare a digest "
-        "that you were given by another way.",
+        "numbers in tables follow from the stored evidence. This does not show who wrote the files: for that, compare "
+        "the digest with one that you received separately.",
         digests=(done.digest, done.evidence_digest),
     )
 

@@ -1,4 +1,4 @@
-"""The findings of an audit, what it was of, and how to repeat it."""
+"""The findings of an audit, its subject, and how to repeat it."""
 
 import hashlib
 import shlex
@@ -49,7 +49,7 @@ def verdict(bundle: Bundle) -> list[str]:
 
 
 def origin(bundle: Bundle) -> str:
-    """What is to be known of where the rows come from; empty for rows of a test split."""
+    """A note on where the rows come from; empty for rows of a test split."""
     return reading.origin(bundle.manifest)
 
 
@@ -59,7 +59,7 @@ def plan(bundle: Bundle) -> str:
 
 
 def report(bundle: Bundle) -> bytes | None:
-    """The report, if it is the one that was written with the audit."""
+    """The report, if it was written with this audit and is unchanged."""
     try:
         page = content(bundle.folder, "report.html")
     except ProbeError:
@@ -105,7 +105,7 @@ def digests(bundle: Bundle) -> str:
 
 
 def not_run(bundle: Bundle) -> pd.DataFrame:
-    """What was not measured, and why: findings and steps that did not run, and steps that never began."""
+    """What was not measured, and why: findings and steps that did not run, and steps that never started."""
     return pd.DataFrame(
         [(visible(m.aspect), visible(m.check), look(m.status).word, visible(m.note)) for m in reading.missing(bundle)],
         columns=["Aspect", "Check", "Status", "Why"],
@@ -113,7 +113,7 @@ def not_run(bundle: Bundle) -> pd.DataFrame:
 
 
 def steps(bundle: Bundle) -> pd.DataFrame:
-    """What ran, and what it cost."""
+    """The steps that ran, and their cost."""
     rows = [
         (step.name, step.status, step.seconds, step.forward, step.backward, step.note) for step in bundle.manifest.steps
     ]
@@ -157,5 +157,5 @@ def _group(part: reading.Register) -> Group:
 
 
 def _described(check: str, note: str) -> str:
-    """The check, and beneath it in small what its status rests on."""
+    """The check; below it in small print, the reason of its status."""
     return f"{md(check)}  \n:small[:grey[{md(note)}]]" if note else md(check)

@@ -17,11 +17,11 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def md(value: Any) -> str:
-    """Foreign text for a place that reads Markdown: it comes out as it is, with no link, image, formula or icon.
+    """Escape foreign text for Markdown: it is shown as it is, without links, images, formulas or icons.
 
-    Punctuation becomes a character reference. The viewer looks for addresses, icons and emoji after these are resolved,
-    so that where one would begin, a joiner that has no width comes between. No other name has one: what is copied from
-    the page is found again.
+    Punctuation becomes a character reference. Streamlit looks for addresses, icons and emoji after these are resolved,
+    so a word joiner, which has no width, is inserted where one would begin, and only there: all other text can be
+    copied from the page and searched for.
     """
     text = _READ_LATE.sub(rf"\g<0>{JOINER}", visible(value))
     return re.sub(r"[!-/:-@\[-`{-~]", lambda match: f"&#{ord(match[0])};", text)
@@ -36,13 +36,13 @@ def status(name: str) -> str:
     """A status as Markdown: sign, word, colour."""
     if name not in STATUSES:
         return f":{UNKNOWN.colour}[{UNKNOWN.word}: {md(name)}]"
-    # The spaces do not break: in a narrow column the sign stays beside its word.
+    # No-break spaces keep the sign beside its word in a narrow column.
     look = STATUSES[name]
     return f":{look.colour}[{look.sign}{NO_BREAK}{look.word.replace(' ', NO_BREAK)}]"
 
 
 def number(value: Any, unit: Unit = "number") -> str:
-    """A number, a whole one with commas, or a dash where there is none."""
+    """A number as text, a whole one with thousands separators; a dash where there is none."""
     if not formatting.defined(value):
         return formatting.DASH
     return formatting.count(value) if isinstance(value, int | np.integer) else formatting.number(value, unit)
@@ -54,21 +54,21 @@ def estimate(value: Any, low: Any, high: Any, unit: Unit = "number") -> str:
 
 
 def unbroken(measured: Measured) -> str:
-    """An estimate whose interval stays in one line."""
+    """An estimate whose interval does not wrap."""
     return str(measured._replace(ends=measured.ends.replace(" ", NO_BREAK)))
 
 
 def threshold(value: Any, direction: str, unit: Unit = "number") -> str:
-    """What was asked of an estimate, or a dash where nothing was."""
+    """A threshold as text, or a dash where there is none."""
     return formatting.threshold(value, direction, unit) or formatting.DASH
 
 
 def escaped(frame: pd.DataFrame) -> pd.DataFrame:
-    """A table of foreign text for a place that reads Markdown."""
+    """A table of foreign text, escaped for Markdown."""
     return frame.map(lambda cell: md(cell) if isinstance(cell, str) else cell).rename(columns=lambda name: md(name))
 
 
 def plained(frame: pd.DataFrame) -> pd.DataFrame:
-    """A table of foreign text for a place that shows it as it is, and lets it be taken into a spreadsheet."""
+    """A table of foreign text for st.dataframe, which shows text as it is and can export to a spreadsheet."""
     table = frame.map(lambda cell: harmless(visible(cell)) if isinstance(cell, str) else cell)
     return table.rename(columns=lambda name: harmless(visible(name)))

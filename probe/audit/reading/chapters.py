@@ -23,84 +23,84 @@ CHAPTERS = {
     "performance": Chapter(
         "Performance",
         "How often is the model right, and does it know?",
-        "How often the model's first answer is the label on these rows, and whether it is as often right as its "
-        "confidence says.",
+        "How often the model's top answer is the label on these rows, and whether it is right as often as its "
+        "confidence says (calibration).",
         (
-            "Rows that were drawn otherwise, later or elsewhere may be answered less well.",
-            "Labels are taken to be true; where they are wrong or slanted, so is every number here.",
+            "The model may do worse on rows that were drawn in another way, later or elsewhere.",
+            "Labels are taken as the truth; where they are wrong or biased, so is every number here.",
             "A calibrated model can be wrong about a group of rows: calibration is an average over all of them.",
         ),
     ),
     "explanation": Chapter(
         "Explanations",
         "Why this answer, do the methods agree, and how little changes it?",
-        "Whether the features that a method puts first matter to the model more than features in random order: its "
-        "answer should fall sooner when they are taken away (deletion) and rise sooner when they are shown "
-        "(insertion). 0 is no better than a random order.",
+        "Whether the features that a method ranks first matter more to the model than features in random order: its "
+        "output should fall sooner when they are removed (deletion) and rise sooner when they are added (insertion). "
+        "0 is no better than a random order.",
         (
-            "An explanation describes the model's arithmetic, not causes in the world, nor what the model ought to "
-            "use.",
-            "A feature is taken away by putting reference values in its place, which may be inputs that the model has "
-            "never seen.",
-            "Methods may disagree. What was measured of one is an average over all explained rows: it does not vouch "
-            "for any of them.",
-            "Each map or chart has a scale of its own: it compares places within one method, not methods.",
+            "An explanation describes what the model computes, not causes in the world, nor what the model should use.",
+            "A feature is removed by putting reference values in its place; the result may be unlike any input that "
+            "the model was trained on.",
+            "Methods may disagree. Each measure is an average over all explained rows: it does not show that any one "
+            "explanation is right.",
+            "Each map or chart has its own scale: compare features within one method, not between methods.",
         ),
     ),
     "robustness": Chapter(
         "Robustness",
-        "How does accuracy fall as an attacker may change the inputs more?",
+        "How does accuracy fall as an attacker is allowed larger changes?",
         "The share of rows that the model still gets right under the changes that these attacks found.",
         (
             "Every number is an upper bound: a stronger attack, or one of another kind, can only lower it.",
-            "Between the radii of the grid nothing was measured; the lines only guide the eye.",
-            "Nothing is said about changes that these attacks cannot make, such as rotations, noise or another order "
-            "of words.",
-            "The same rows are attacked at every radius, so that the intervals along a curve are not independent.",
+            "Nothing was measured between the radii of the grid; the lines only guide the eye.",
+            "Changes that these attacks cannot make, such as rotations, noise or a different word order, were not "
+            "tested.",
+            "The same rows are attacked at every radius, so the intervals along a curve are not independent.",
         ),
     ),
     "certificates": Chapter(
         "Certificates",
         "Which answers can no attack change, and up to which radius?",
-        "For which share of the rows the decision is right, and provably stays so under every change up to the "
-        "radius, whatever the attack.",
+        "The share of rows whose answer is right and provably stays right under every change up to the radius, "
+        "whatever the attack.",
         (
-            "Every share is a lower bound: rows of which nothing is proved may hold as well.",
-            "Nothing is said about larger changes, or about changes that the radius does not measure.",
-            "Where it is the vote of a model that holds, nothing is proved of the model alone.",
-            "The same rows are there at every radius, so that the intervals along a curve are not independent.",
+            "Every share is a lower bound: rows without a certificate may be robust as well.",
+            "Nothing is proved about larger changes, or about changes that the radius does not measure.",
+            "A certificate of a vote over many noisy inputs proves nothing about the model's answer to a single one.",
+            "The same rows are used at every radius, so the intervals along a curve are not independent.",
         ),
     ),
     "surveys": Chapter(
         "Surveys",
         "What does the model do over all rows?",
-        "What each survey found of each of its items, with what the choice of the rows leaves open.",
+        "What each survey measured for each of its items, with intervals over the choice of rows.",
         (
             "A survey describes this model on these rows, not causes in the world.",
-            "Items that stand in for each other may each seem to count less than they do together.",
-            "Each item has an interval of its own: the more items, the likelier it is that one is off by chance.",
+            "Items that carry the same information can each seem less important than they are together.",
+            "Each item has its own interval: the more items there are, the likelier it is that one is off by chance.",
         ),
     ),
     "bias": Chapter(
         "Group differences",
         "Whose outcomes differ, by how much, and how sure is that?",
-        "How often each group gets the favourable answer, how often it is right or wrong for them, and which gaps the "
-        "rows can tell from chance; of a regression, what it answers on average and by how much it is off.",
+        "How often each group gets the favourable answer, how often the model is right or wrong for it, and which "
+        "gaps are larger than chance; for a regression, the mean answer and the mean error of each group.",
         (
             "A gap is not a verdict: why groups differ, and whether that is justified or does harm, is for people "
             "to judge.",
-            "No gap found is not no gap: 'would have failed' is the true gap that this sample would have failed.",
+            "Finding no gap does not prove that there is none: 'would have failed' says how large a true gap had to "
+            "be for this sample to fail it.",
             "Groups that the data do not name, and people who are not in the data, were not compared.",
-            "Rates by true label rest on the labels, which can be biased themselves.",
+            "Rates by true label depend on the labels, which can be biased themselves.",
         ),
     ),
     "evidence": Chapter(
         "All that was measured",
         "What was measured, by which method, and what came of it?",
-        "Each number that the audit reduced its evidence to, in the order in which it was measured.",
+        "Every number that the audit computed from its evidence, in the order in which it was measured.",
         (
-            "A number without a status was held against nothing: the plan asks nothing of it.",
-            "Numbers of different methods, units or rows do not compare.",
+            "A number without a status has no threshold in the plan.",
+            "Numbers of different methods, units or rows cannot be compared.",
         ),
     ),
 }
@@ -117,7 +117,7 @@ class Register(NamedTuple):
 
 
 def register(manifest: Manifest, status: str = "") -> list[Register]:
-    """The findings of a status, or all, by aspect; in each those that need a reader first."""
+    """The findings of a status, or all, by aspect; within each the most urgent first."""
     chosen = sorted((f for f in manifest.findings if f.status == status or not status), key=lambda f: urgency(f.status))
     known = [aspect for aspect in ASPECTS if any(f.aspect == aspect for f in chosen)]
     aspects = dict.fromkeys((*known, *(f.aspect for f in manifest.findings)))

@@ -26,18 +26,18 @@ def tally(findings: Iterable[Finding]) -> tuple[Counter[str], Counter[str]]:
 
 
 def verdict(bundle: Bundle) -> list[str]:
-    """The audit in a few sentences: what attacks leave of the answers, how many are right, and what groups get."""
+    """The audit in a few sentences: robustness, accuracy, and differences between groups."""
     findings = bundle.manifest.findings
     if not findings:
-        return ["Nothing was concluded: the audit has not ended."]
+        return ["There is no conclusion: the audit did not finish."]
     labels = _labels(bundle)
     return [_withstands(bundle), labels or _accuracy(findings), _groups(bundle.manifest, findings)]
 
 
 def _withstands(bundle: Bundle) -> str:
-    """How far the answers withstand the attacks, at radii that were audited and at which inputs could be changed."""
+    """The share of answers that withstand the attacks, at the radii of the audit at which inputs could be changed."""
     if not bundle.has("tables/robustness.csv"):
-        return "What an attack can do was not measured."
+        return "Robustness was not measured."
     table = bundle.table("robustness")
     clean = float(table.loc[table["attack"] == "none", "robust_accuracy"].iloc[0])
     worst = table[table["attack"] == "all attacks"]
@@ -47,7 +47,7 @@ def _withstands(bundle: Bundle) -> str:
     names = _names(bundle)
     tested = {eps: right for eps, right in curve.items() if eps not in still}
     if not tested:
-        return f"What {names} can do was not tested: they could change almost no input at any radius of the plan."
+        return f"Robustness to {names} was not tested: almost no input could be changed at any radius of the plan."
     most = max(tested)
     below = [eps for eps, right in tested.items() if right < 0.5]
     last = f"{share(tested[most])} withstand {_at(bundle, most)}"
@@ -74,12 +74,12 @@ def _accuracy(findings: Sequence[Finding]) -> str:
     found = next((f for f in findings if f.check == "accuracy" and f.estimate is not None), None)
     if found is None:
         return _explained(findings)
-    asked = {"pass": "as asked", "fail": "too few", "inconclusive": "too close to tell"}.get(found.status, "")
-    return f"{share(found.estimate)} of the answers are right ({asked}: at least {share(found.threshold)})."
+    held = {"pass": "meets", "fail": "below", "inconclusive": "too close to"}.get(found.status, "not compared with")
+    return f"{share(found.estimate)} of the answers are right ({held} the threshold of {share(found.threshold)})."
 
 
 def _labels(bundle: Bundle) -> str:
-    """Of several labels how often all are right, and which of them are most and least often; empty where one is."""
+    """For several labels: how often all are right, and which is right most and least often; else empty."""
     rows = readings(bundle, "performance")
     each = [(float(row["value"]), str(row["item"])) for row in rows if row["metric"] == "accuracy" and row["item"]]
     if not each:
@@ -92,7 +92,7 @@ def _labels(bundle: Bundle) -> str:
 
 
 def _explained(findings: Sequence[Finding]) -> str:
-    """Of a regression how much of what varies its answers explain."""
+    """For a regression: the share of the labels' variance that its answers explain."""
     found = next((f for f in findings if f.metric == "r_squared" and f.estimate is not None), None)
     if found is None:
         return "Accuracy was not measured."
@@ -102,7 +102,7 @@ def _explained(findings: Sequence[Finding]) -> str:
 def _groups(manifest: Manifest, findings: Sequence[Finding]) -> str:
     gaps = [f for f in findings if f.aspect == "bias" and f.threshold is not None]
     if not gaps:
-        why = next((f.note for f in findings if f.aspect == "bias"), "the audit ended before")
+        why = next((f.note for f in findings if f.aspect == "bias"), "the audit ended before that")
         return f"Groups were not compared: {why}."
     seen = Counter(f.status for f in gaps)
     failed = [f.check for f in gaps if f.status == "fail"]
@@ -111,7 +111,7 @@ def _groups(manifest: Manifest, findings: Sequence[Finding]) -> str:
     elif seen["pass"] == len(gaps):
         text = f"All {len(gaps)} comparisons of groups pass"
     else:
-        text = f"None of {len(gaps)} comparisons of groups fails, and {len(gaps) - seen['pass']} are undecided"
+        text = f"None of {len(gaps)} comparisons of groups fails, and {len(gaps) - seen['pass']} are inconclusive"
     name, assumed = favourable(manifest)
     if not name:
         return f"{text}."

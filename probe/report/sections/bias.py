@@ -32,8 +32,8 @@ def section(bundle: Bundle) -> Section:
         "bias",
         with_not_measured(bundle, "bias", blocks),
         shows=reading.CHAPTERS["bias"].shows + favoured,
-        hides=f"A group with fewer than {plan.min_group_size} rows behind a rate is reported apart: an engineering "
-        "choice, as are the thresholds.",
+        hides=f"Groups with fewer than {plan.min_group_size} rows behind a rate are reported apart. This limit and "
+        "the thresholds are engineering choices.",
     )
 
 
@@ -52,22 +52,22 @@ def _disparities(bundle: Bundle, attribute: str) -> list[Block]:
         for gap in found
     ]  # fmt: skip
     caption = (
-        f"Gaps by {attribute}, with 95 % intervals and permutation p-values. The end of an interval that proves a gap "
-        "holds for all pairs of groups of any size at once; the other is that of the widest pair. "
-        "Would have failed: the true gap (or ratio) of the smallest group compared that would have failed four times "
-        "out of five. pp: percentage points."
+        f"Gaps by {attribute}, with 95 % intervals and permutation p-values. The end of an interval that can prove a "
+        "gap holds for all pairs of groups of any size at once; the other end is that of the widest pair. "
+        "Would have failed: the true gap (or ratio) of the smallest group compared that would have failed with a "
+        "probability of 80 %. pp: percentage points."
     )
     return [Table(columns, rows, caption, numeric=columns[2:7])] if rows else []
 
 
 def _small(bundle: Bundle, attribute: str) -> list[Block]:
-    columns = ("group", "rate", "rests on", "status", "what was shown")
+    columns = ("group", "rate", "rests on", "status", "what its rows show")
     rows: list[list[Cell]] = [
         [few.group, few.rate, few.n, Badge(few.status), few.what] for few in reading.small_groups(bundle, attribute)
     ]
     caption = (
-        f"Groups by {attribute} with too few rows, positives or negatives behind a rate to be trusted. A gap of theirs "
-        "that is shown all the same is a fail."
+        f"Groups by {attribute} with too few rows, positives or negatives for a reliable rate. Where such a group "
+        "proves a gap all the same, that is a fail."
     )
     file = "tables/bias_small_groups.csv"
     return [Table(columns, rows, caption, numeric=columns[2:3], folded=len(rows) > 5, file=file)] if rows else []
@@ -89,9 +89,9 @@ def _attribute(bundle: Bundle, attribute: str, order: int) -> list[Block]:
         )  # fmt: skip
         panels.append(panel(ax, f"{label} by {attribute}; the numbers are in the table.", f"forest-{order}-{rate}"))
     means = "Means by {}, in the unit of the answers, with 95 % intervals that hold for all groups at once; n is rows. "
-    rates = "Rates by {}, with 95 % Wilson intervals of each group; n is what a rate is a share of. "
+    rates = "Rates by {}, with 95 % Wilson intervals of each group; n is the number of rows that a rate is a share of. "
     caption = (means if numbers else rates).format(attribute) + (
-        f"Hollow, dotted: fewer than {smallest}, shown and not compared."
+        f"Hollow and dotted: fewer than {smallest} rows, shown and not compared."
     )
     if len(groups) > len(largest):
         caption += f" The {len(largest)} largest of {len(groups)} groups are drawn."
@@ -113,9 +113,9 @@ def _rates(groups: Sequence[dict[str, Any]]) -> Table:
         for g in groups
     ]  # fmt: skip
     reference = next((str(g["reference"]) for g in groups if isinstance(g["reference"], str)), "")
-    caption = "Counts and rates of each group, with 95 % intervals. Impact ratio: selection rate over that of "
+    caption = "Counts and rates of each group, with 95 % intervals. Impact ratio: selection rate divided by that of "
     caption += reference or "the most selected group"
-    caption += "; its interval is simultaneous, and of the ratio to whichever group is truly selected most."
+    caption += "; its interval is simultaneous, and holds for the ratio to the group that is truly selected most."
     return Table(columns, rows, caption, numeric=columns[1:], file="tables/bias_groups.csv")
 
 
@@ -127,8 +127,8 @@ def _means(groups: Sequence[dict[str, Any]]) -> Table:
         for g in groups
     ]
     caption = (
-        "Means of each group in the unit of the answers, with 95 % intervals that hold for all groups at once and rest "
-        "on an approximation. Error: answer less label, so that above 0 a group is told too much."
+        "Means of each group in the unit of the answers, with approximate 95 % intervals that hold for all groups at "
+        "once. Error: answer minus label; above 0 the answers for the group are too high."
     )
     return Table(columns, rows, caption, numeric=columns[1:], file="tables/bias_groups.csv")
 

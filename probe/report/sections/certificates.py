@@ -12,7 +12,7 @@ from probe.report.sections.common import chapter, not_asked
 
 
 def section(bundle: Bundle) -> Section:
-    """Certified accuracy by radius: a figure for the certificates that measure a radius alike."""
+    """Certified accuracy by radius, with one figure for all certificates that measure the radius in the same way."""
     found = certificates(bundle)
     drawn = [each for each in found if each.rows]
     blocks: list[Block] = [
@@ -38,19 +38,19 @@ def _curves(found: Sequence[Certified], order: int) -> Figure:
         none = each.abstentions.written if each.abstentions else DASH
         rows.append([each.title, *(cells.get(eps, DASH) for eps in radii), none, count(each.n)])
     return Figure(
-        [panel(ax, "Share of rows that hold, by radius; its numbers are in the table.", f"certificates-{order}")],
-        f"The share of {count(found[0].n)} rows that are answered rightly and hold against every change up to the "
-        f"radius ({axis}), with 95 % Wilson intervals. At 0 it is the share of right answers of which anything is "
-        "proved. Abstentions: rows of which nothing is proved.",
+        [panel(ax, "Certified accuracy by radius; the numbers are in the table.", f"certificates-{order}")],
+        f"The share of {count(found[0].n)} rows whose answer is right and provably stays right under every change up "
+        f"to the radius ({axis}), with 95 % Wilson intervals. At 0: right answers with a certificate of any radius. "
+        "Abstentions: rows without a certificate.",
         Table(columns, rows, "Each share with its interval", numeric=columns[1:], file="tables/readings.csv"),
         title=f"{found[0].asks.capitalize()} by radius",
     )
 
 
 def _proved(found: Sequence[Certified]) -> Table:
-    columns = ("certificate", "how it holds", "threshold at each radius", "settings")
+    columns = ("certificate", "guarantee", "threshold at each radius", "settings")
     rows = [(each.title, each.caption, threshold(each.threshold, "at least", "share"), each.settings) for each in found]
-    return Table(columns, rows, "What was proved, and of what")
+    return Table(columns, rows, "What was certified")
 
 
 def _curve(each: Certified) -> plots.Curve:

@@ -29,12 +29,12 @@ def section(bundle: Bundle) -> Section:
 
 
 def limits(bundle: Bundle) -> Section:
-    """What no audit of this kind can tell."""
+    """What an audit of this kind cannot show."""
     n = bundle.manifest.data.n
     blocks: list[Block] = [
         Text(
             f"All numbers hold for the {n:,} rows whose SHA-256 is given above, and for rows drawn in the same way. "
-            "Intervals cover the chance of the draw, not a change of the world or a mistake in a label."
+            "Intervals cover sampling error, not distribution shift or wrong labels."
         ),
         Text(
             "Several checks were made, each with its own 95 % interval; the more there are, the likelier it is "
@@ -42,9 +42,9 @@ def limits(bundle: Bundle) -> Section:
             "an attribute."
         ),
         Text(
-            "An attack that fails shows what that attack could not do, not what is impossible. An explanation that "
-            "beats a random order is better than nothing, not the truth about the model. A difference that was not "
-            "found may be smaller than the gap beside it that would have failed."
+            "A failed attack does not prove robustness: a stronger one may succeed. An explanation that beats a random "
+            "order is better than chance, which does not make it the truth about the model. A difference that was not "
+            "found may still exist, below the size beside it that would have failed."
         ),
         Text(
             "Not examined: training data and how it was gathered, intended use, people who work with the answers, "

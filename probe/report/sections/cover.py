@@ -29,7 +29,7 @@ class Cover:
     findings: int
     methods: str  # how the checks of explanations and attacks came out
     unfinished: list[str]
-    notices: list[str]  # what is to be known of the data and the model before any number
+    notices: list[str]  # what to know about the data and the model before reading any number
 
 
 def cover(bundle: Bundle) -> Cover:

@@ -1,4 +1,4 @@
-"""Each number that was measured, whatever it is of, and evidence that no other chapter knows."""
+"""Every number that was measured, and the evidence that each step left."""
 
 from probe.audit.bundle import Bundle
 from probe.audit.reading import evidence, measured

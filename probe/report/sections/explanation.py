@@ -1,4 +1,4 @@
-"""What the model looks at, and whether the methods that say so can be relied on."""
+"""Attributions of a few rows, and how reliable each method is."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ FEATURES = 10
 
 
 def section(bundle: Bundle) -> Section:
-    """The checks of each method, and what they say of a few rows."""
+    """The checks of each method, and its attributions for a few rows."""
     blocks: list[Block] = []
     ran = steps(bundle, "explainer")
     if measured(bundle, kind="explainer"):
@@ -38,9 +38,9 @@ def _methods(bundle: Bundle) -> Table:
         n = own[0].counted if own else ""
         rows.append((title_of(bundle.manifest, step), *(cells.get(m, DASH) for m in metrics), n, settings(step.method)))
     caption = (
-        "What was measured of each method, with 95 % intervals. Deletion and insertion are advantages over random "
-        "orders: area under the curve of the answer. Completeness is what is missing from the sum that some methods "
-        "promise."
+        "The measures of each method, with 95 % intervals. Deletion and insertion: difference to random orders in the "
+        "area under the curve of the output. Completeness: difference between the sum of the values and the sum that "
+        "the method promises."
     )
     return Table(columns, rows, caption, numeric=columns[1:-1], file="tables/readings.csv")
 
@@ -52,11 +52,11 @@ def _instances(bundle: Bundle, methods: dict[str, Arrays]) -> list[Block]:
     title = f"The first {len(rows)} of the {len(shown['rows']):,} rows explained"
     blocks: list[Block] = [
         Text(title, level=3),
-        Text("They come in the order of their row numbers, not picked. What red and blue say depends on the method:"),
+        Text("They are the first by row number, not hand-picked. What red and blue mean depends on the method:"),
         _captions(bundle),
     ]
     if not bundle.manifest.plan.keeps_inputs:
-        blocks.append(Text("The rows themselves are not in this bundle, as its plan says."))
+        blocks.append(Text("As its plan says, the bundle keeps no inputs."))
     for index, row in enumerate(rows):
         label, task = answer_name(bundle, answers["labels"][row]), bundle.manifest.task
         explained = task.name(int(next(iter(methods.values()))["targets"][index]))
@@ -64,7 +64,7 @@ def _instances(bundle: Bundle, methods: dict[str, Arrays]) -> list[Block]:
         wrong = task.judges and bool(task.differs(task.predict(answers["logits"][[row]]), answers["labels"][[row]])[0])
         verdict = "which is the label" if answer == label else f"{'but' if wrong else 'and'} the label is {label}"
         head = f"Row {int(row):,}: the model answers {answer}, {verdict}."
-        head += f" Explained is {explained}." if explained != answer and len(task.names) != 1 else ""
+        head += f" The explanation is of {explained}." if explained != answer and len(task.names) != 1 else ""
         if bundle.manifest.plan.keeps_inputs:
             blocks.append(_instance(bundle, methods, shown, index, head))
         else:
@@ -73,13 +73,13 @@ def _instances(bundle: Bundle, methods: dict[str, Arrays]) -> list[Block]:
 
 
 def _captions(bundle: Bundle) -> Table:
-    """What the values of each method say."""
+    """What the values of each method mean."""
     rows = [(title_of(bundle.manifest, step), captioned(step)) for step in steps(bundle, "explainer")]
-    return Table(("method", "what its values say"), rows, "What the values of each method say")
+    return Table(("method", "what its values mean"), rows, "What the values of each method mean")
 
 
 def _instance(bundle: Bundle, methods: dict[str, Arrays], shown: Arrays, index: int, head: str) -> Figure:
-    """One input with what each method attributes to it, drawn as its form is."""
+    """One input and its attributions by each method, drawn by the drawer of its form."""
     drawing, names = drawer(bundle), bundle.manifest.data.features
     described = shown["described"][index].tolist() if "described" in shown else ()
     example = plots.Example(shown["inputs"][index], names, described, features_of(bundle, int(shown["rows"][index])))
@@ -98,7 +98,7 @@ def _instance(bundle: Bundle, methods: dict[str, Arrays], shown: Arrays, index: 
 
 
 def _top(bundle: Bundle, methods: dict[str, Arrays], index: int) -> Table:
-    """The features that any method puts among its first, with what each method gives them."""
+    """The features with the highest mean rank over all methods, and the value of each by each method."""
     names = bundle.manifest.data.features
     values = np.stack([arrays["by_feature"][index] for arrays in methods.values()])
     described = bundle.arrays("instances").get("described")

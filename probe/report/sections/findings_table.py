@@ -20,13 +20,13 @@ def section(bundle: Bundle) -> Section:
         blocks or [empty],
         lead=(
             "Each check compares a whole 95 % interval with its threshold: it is a pass only if all of the interval "
-            "lies on the side that was asked for, a fail only if none of it does, and inconclusive otherwise. "
+            "lies on the passing side, a fail only if none of it does, and inconclusive otherwise. "
             "Inconclusive is not a pass.",
-            "“Withstands these attacks” speaks of the attacks that it names, at one radius; the threshold is the same "
-            "at every radius. “Robust” speaks of any attack: these can refute it and never prove it, so that it is at "
-            "best inconclusive. Where the attacks could change fewer than 5 % of the inputs, nothing was tested.",
-            "Thresholds are engineering choices of whoever signed the plan. They are not taken from any rule, and "
-            "meeting them settles nothing beyond the number that was measured.",
+            "“Withstands” is about the attacks that it names, at one radius; the threshold is the same at every "
+            "radius. “Robust” is about any attack: the attacks tried can disprove it but never prove it, so it is "
+            "inconclusive at best. Where they could change fewer than 5 % of the inputs, nothing was tested.",
+            "Thresholds are engineering choices of the plan's author. They come from no law or standard, and meeting "
+            "one says nothing beyond the number that was measured.",
         ),
     )
 
@@ -48,7 +48,7 @@ def _row(finding: Finding) -> dict[str, Any]:
 
 
 def _strip(finding: Finding) -> dict[str, float] | None:
-    """Where interval, estimate and threshold lie on a line 100 long; the side that was asked for is `from` to `to`."""
+    """Where interval, estimate and threshold lie on a line 100 long; the passing side is `from` to `to`."""
     value, low, high, threshold = finding.estimate, finding.low, finding.high, finding.threshold
     if value is None or low is None or high is None or threshold is None:
         return None
@@ -64,6 +64,6 @@ def _strip(finding: Finding) -> dict[str, float] | None:
         return round(100 * min(max((x - start) / (end - start), 0.0), 1.0), 2)
 
     good = (at(threshold), 100.0) if finding.direction == "at least" else (0.0, at(threshold))
-    # An interval of no width would not be seen.
+    # An interval of width 0 would be invisible.
     left, right = at(low), max(at(high), at(low) + 0.8)
     return {"low": left, "high": right, "value": at(value), "threshold": at(threshold), "from": good[0], "to": good[1]}

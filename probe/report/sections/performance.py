@@ -1,4 +1,4 @@
-"""How often the model is right, and whether it knows."""
+"""Accuracy and calibration."""
 
 from probe import plots
 from probe.audit.bundle import Bundle
@@ -41,8 +41,8 @@ def _reliability(bundle: Bundle) -> Figure:
             )
         ],
         "Accuracy against confidence, with 95 % Wilson intervals; a larger dot holds more rows. Dots below the dashed "
-        "line are answers that are less often right than the model is sure; above it, more often.",
+        "line: the model is overconfident; above it, underconfident.",
         Table(columns, rows, "Numbers of the figure", numeric=columns, folded=True, file="tables/reliability.csv"),
-        title="Is it as often right as it is sure?",
+        title="Is its confidence calibrated?",
         size="single",
     )

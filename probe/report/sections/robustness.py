@@ -1,4 +1,4 @@
-"""How the model does when somebody moves its inputs on purpose."""
+"""How accurate the model is under attack."""
 
 import numpy as np
 from markupsafe import Markup
@@ -49,10 +49,10 @@ def _curves(bundle: Bundle) -> Figure:
         rows.append([MOVABLE, *(moved.get(point.eps, "") for point in points)])
     tried = "; ".join(f"{each.title}: {each.settings}" for each in reading.tried(bundle.manifest))
     return Figure(
-        [panel(ax, "Accuracy falling as the radius of the attack grows; its numbers are in the table.", "robustness")],
-        f"Accuracy on {found[0].counted} rows after attacks of growing radius, with 95 % Wilson intervals. "
-        "“All attacks” counts a row as lost if any of them broke it. The line is what the plan "
-        "asks at every radius, the cross where it asks for robustness. "
+        [panel(ax, "Accuracy falling as the radius of the attack grows; the numbers are in the table.", "robustness")],
+        f"Accuracy on {found[0].counted} rows under attacks of growing radius, with 95 % Wilson intervals. "
+        "“All attacks” counts a row as broken if any of them broke it. The line is the plan's threshold at every "
+        "radius; the cross marks the radius of its check of robustness. "
         f"{tried}.",
         Table(
             columns, rows, "Accuracy (95 % interval) at each radius", numeric=columns[1:], file="tables/robustness.csv"
@@ -62,15 +62,15 @@ def _curves(bundle: Bundle) -> Figure:
 
 
 def _besides(bundle: Bundle) -> list[Block]:
-    """What other metrics measured of the attacks."""
+    """Other metrics of the attacks."""
     found = [row for row in reading.measured(bundle, kind="attack") if row.metric != WITHSTANDS]
     columns = ("attack", "measure", "estimate", "n")
     rows: list[list[Cell]] = [[row.method, row.named, row.written, row.counted] for row in found]
-    return [Table(columns, rows, "What else was measured of the attacks", numeric=columns[2:])] if rows else []
+    return [Table(columns, rows, "Other metrics of the attacks", numeric=columns[2:])] if rows else []
 
 
 def _by_label(bundle: Bundle) -> list[Block]:
-    """Accuracy of each of several labels that was attacked alone."""
+    """Accuracy of each label under attacks on that label alone."""
     found = reading.curves_by_label(bundle)
     if not found:
         return []
@@ -81,7 +81,7 @@ def _by_label(bundle: Bundle) -> list[Block]:
         columns, rows, "Accuracy (95 % interval) of each label at each radius", numeric=columns[1:],
         file="tables/robustness_by_label.csv",
     )  # fmt: skip
-    caption = "Accuracy of each label under all attacks on that label alone, whatever becomes of the others."
+    caption = "Accuracy of each label under all attacks on that label alone; the other labels may change."
     drawn = panel(ax, "Accuracy of each label under attack; the numbers are in the table.", "by-label")
     return [Figure([drawn], caption, numbers, title="By label", size="single")]
 
@@ -113,18 +113,18 @@ def _by_group(bundle: Bundle) -> list[Block]:
     if not panels:
         return [
             Text("By group", level=3),
-            Text(f"Of no attribute do two groups have {smallest} attacked rows, so none is drawn."),
+            Text(f"No attribute has two groups with {smallest} attacked rows each, so none is drawn."),
             numbers,
         ]
     caption = (
-        f"Accuracy under all attacks together. Drawn are up to {CURVES} groups of each attribute, of at least "
-        f"{smallest} attacked rows; the table has all. Where bands overlap, the rows do not tell the groups apart."
+        f"Accuracy under all attacks together, for up to {CURVES} groups of each attribute with at least {smallest} "
+        "attacked rows; the table has all. Where bands overlap, the rows do not tell the groups apart."
     )
     return [Figure(panels, caption, numbers, title="By group", size="half" if len(panels) > 1 else "single")]
 
 
 def _pairs(bundle: Bundle) -> list[Block]:
-    """A few inputs that the last attack broke, at the smallest radius from the one that was asked for."""
+    """A few inputs that the last attack broke, at the plan's radius or at the next larger one that broke any."""
     attacks = steps(bundle, "attack")
     if not attacks:
         return []
@@ -136,8 +136,8 @@ def _pairs(bundle: Bundle) -> list[Block]:
     success = arrays["success"][:, : len(arrays["inputs"])]
     hit = [k for k in range(at, len(success)) if success[k].any()]
     if not hit:
-        return [Text(f"None of the {len(arrays['inputs'])} rows kept to be looked at was broken by {attack}.")]
-    at = hit[0]  # the radius that was asked for, or the next that broke any of these
+        return [Text(f"{attack} broke none of the {len(arrays['inputs'])} rows whose inputs were kept.")]
+    at = hit[0]  # the plan's radius, or the next that broke any of these
     radius, broken = budget_text(bundle.manifest, float(arrays["eps"][at])), np.flatnonzero(success[at])[:PAIRS]
     panels, rows, drawing = [], [], drawer(bundle)
     decided = bundle.manifest.task.predict(answers["logits"])
@@ -157,15 +157,12 @@ def _pairs(bundle: Bundle) -> list[Block]:
         rows.append((f"{row}", before, after, sure, drawing.told(*pair, arrays["moved"][at][index]), most))
     columns = (
         "row", "answer before", "answer after", "its probability", drawing.changed,
-        "largest move, in units of the radius",
+        "largest change, in units of the radius",
     )  # fmt: skip
-    caption = (
-        f"Rows that {attack} broke at {radius}: at most {PAIRS}, in the order of their row numbers. "
-        f"{drawing.attacked_legend}"
-    )
+    caption = f"Rows that {attack} broke at {radius}: at most {PAIRS}, by row number. {drawing.attacked_legend}"
     table = Table(columns, rows, "Answers before and after", numeric=(columns[0], columns[3], columns[-1]), folded=True)
     size = "text" if drawing.size == "text" else "half"
-    return [Figure(panels, caption, table, title=f"What broke it at {radius}", size=size)]
+    return [Figure(panels, caption, table, title=f"Inputs broken at {radius}", size=size)]
 
 
 def _pair(bundle: Bundle, arrays: Arrays, at: int, index: int) -> tuple[plots.Example, plots.Example]:

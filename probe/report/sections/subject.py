@@ -23,7 +23,7 @@ def section(bundle: Bundle) -> Section:
     facts = [
         ("name", data.name),
         ("rows audited", count(data.n)),
-        ("source and terms", data.source or "not stated"),
+        ("source and licence", data.source or "not stated"),
         ("SHA-256 of the rows", data.sha256),
         ("form and shape of an input", f"{data.form['name']}, {shape}"),
         ("features", f"{len(data.features)}{': ' + ', '.join(described) if described else ''}"),
