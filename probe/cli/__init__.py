@@ -1,4 +1,4 @@
-"""The command line: thin over the library. Results go to stdout, progress and errors to stderr.
+"""The command line, a thin layer over the library. Results go to stdout, progress and errors to stderr.
 
 Exit codes: 0 all checks pass, 1 findings, 2 usage or input error, 3 refused as unsafe, 4 integrity, 130 interrupted,
 143 ended by SIGTERM; 101 is a defect of probe's own.
@@ -34,7 +34,7 @@ def main() -> None:
     """Run the command line."""
     give_way()
     for stream in (sys.stdout, sys.stderr):
-        # A terminal that knows no ✓ shows its number.
+        # Where the encoding of the terminal lacks a character such as ✓, its code is printed.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     app()

@@ -1,4 +1,4 @@
-"""The application object, and what every command shares: exit codes, errors, JSON."""
+"""The application object, and the parts shared by all commands: exit codes, errors, JSON."""
 
 import errno
 import functools
@@ -38,18 +38,16 @@ _results: ContextVar[TextIO | None] = ContextVar("_results", default=None)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 PlanFile = Annotated[Path | None, typer.Option("--plan", help="A plan in TOML, for any model and data.")]
 Device = Annotated[
-    str, typer.Option("--device", help="Where the model computes: cpu, cuda, mps; as it is unless given.")
+    str, typer.Option("--device", help="Where the model computes: cpu, cuda or mps; unchanged unless given.")
 ]
 AllowCode = Annotated[
-    bool, typer.Option("--allow-code", help="Run the code that a plan names as its factory. Look at it first.")
+    bool, typer.Option("--allow-code", help="Run the code that the plan names as its factory. Look at it first.")
 ]
-Separator = Annotated[
-    str, typer.Option(help="CSV: the character between cells, such as ;. It is found out unless given.")
-]
-Decimal = Annotated[str, typer.Option(help="CSV: the decimal sign, a point or a comma. It is found out unless given.")]
-Encoding = Annotated[str, typer.Option(help="CSV: such as cp1252. It is found out unless given.")]
+Separator = Annotated[str, typer.Option(help="CSV: the character between cells, such as ;. Detected unless given.")]
+Decimal = Annotated[str, typer.Option(help="CSV: the decimal sign, a point or a comma. Detected unless given.")]
+Encoding = Annotated[str, typer.Option(help="CSV: the encoding, such as cp1252. Detected unless given.")]
 Strict = Annotated[
-    bool, typer.Option("--strict", help="End with code 1 also where a check is inconclusive or was not run.")
+    bool, typer.Option("--strict", help="Exit with code 1 also if a check is inconclusive or was not run.")
 ]
 
 
@@ -60,7 +58,7 @@ def exit_code(statuses: Iterable[str], strict: bool = False) -> int:
 
 
 def command(name: str, cls: type[TyperCommand] | None = None) -> Callable[[Callable[P, int | None]], Callable[P, None]]:
-    """Register a command. It returns its exit code; what probe raises becomes one sentence and the code that fits."""
+    """Register a command that returns its exit code; an error of probe's becomes one sentence and its exit code."""
 
     def register(function: Callable[P, int | None]) -> Callable[P, None]:
         @functools.wraps(function)
@@ -81,7 +79,7 @@ def command(name: str, cls: type[TyperCommand] | None = None) -> Callable[[Calla
                 code = error.code if isinstance(error, Terminated) else INTERRUPTED
                 _report("Interrupted", "interrupted; what was finished is kept", code, bool(kwargs.get("as_json")))
             except BrokenPipeError:
-                # Whoever read the output has seen enough, as `| head` does. Python would complain on its way out.
+                # The reader of the pipe has closed it, as `| head` does. Python would print an error at exit.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 code = 0
             except OSError as error:
@@ -110,7 +108,7 @@ TOO_LITTLE_MEMORY = "not enough memory; what was finished is kept. Free some, an
 
 
 def key_values(option: str, settings: list[str] | None) -> dict[str, str]:
-    """The values of an option that is given as NAME=VALUE, and more than once."""
+    """The values of a repeatable option NAME=VALUE."""
     parted = [setting.partition("=") for setting in settings or ()]
     for key, equals, _ in parted:
         if not equals:
@@ -130,7 +128,7 @@ def as_text(document: Any) -> str:
 
 @contextmanager
 def _only_json() -> Iterator[None]:
-    """Leave stdout to `emit_json`: what a model of somebody's own prints goes to stderr."""
+    """Keep stdout for `emit_json`: anything that a user's model prints goes to stderr."""
     token = _results.set(sys.stdout)
     try:
         with redirect_stdout(sys.stderr):
@@ -149,12 +147,12 @@ def _plain(value: Any) -> Any:
 
 
 def visible_lines(text: str) -> str:
-    """The text without characters that a terminal would obey; lines and columns stay."""
+    """The text without control characters of terminals; line breaks and tabs stay."""
     return visible(text, longest=None, keep="\n\t")
 
 
 def print_out(line: str) -> None:
-    """Print a line to stdout, as text: nothing in it is markup."""
+    """Print a line to stdout as plain text, without markup."""
     typer.echo(visible_lines(line))
 
 

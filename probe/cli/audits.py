@@ -22,7 +22,7 @@ from probe.errors import ExistsError, PlanError, ProbeError
 def audit(
     names: Annotated[list[str] | None, typer.Argument(help="Networks of the zoo, such as adult-mlp.")] = None,
     plans: Annotated[list[Path] | None, typer.Option("--plan", help="A plan in TOML, for any model and data.")] = None,
-    out: Annotated[Path, typer.Option(help="The folder that the runs are written into.")] = Path("runs"),
+    out: Annotated[Path, typer.Option(help="The folder to write the runs to.")] = Path("runs"),
     replace: Annotated[bool, typer.Option("--replace", help="Delete an audit of the same name first.")] = False,
     device: Device = "",
     allow_code: AllowCode = False,
@@ -66,9 +66,9 @@ def _audit(
     model, data = opened(plan)
     for notice in (*data.notices, *model.notices):
         print_err(f"{plan.name}: {notice}")
-    # All that can be wrong with the plan is known now, so that --replace loses nothing to a typing error.
+        # The plan is checked by now, so a typing error in it makes --replace lose nothing.
     check(plan, model, data)
-    # Only the drawn rows are kept while the audit runs, which draws the same ones.
+    # Only the sampled rows are kept in memory; the audit samples the same ones.
     data = data.sample(plan.resolve(form=model.space.form_of(data.inputs)).data.sample or None, plan.seed)
     if replace and folder.exists():
         _remove(folder)
@@ -82,7 +82,7 @@ def _audit(
             _keep(folder)
             print_err(f"{plan.name}: the finished steps are in {folder}, and the same command continues them")
         raise
-    # Also an audit of yesterday's is shown only if it is what was written then.
+        # An older audit too is shown only if it is unchanged since it was written.
     verify_bundle(folder)
     if not bundle.manifest.report_sha256:
         with writing(folder):
@@ -93,7 +93,7 @@ def _audit(
 
 
 def _keep(folder: Path) -> None:
-    """Draw the report of what was finished, unless somebody has taken up the audit already."""
+    """Write the report of the finished steps, unless another process has continued the audit already."""
     from probe.audit import read
     from probe.audit.lock import writing
 

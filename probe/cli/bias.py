@@ -1,4 +1,4 @@
-"""`probe bias`: the outcomes of groups compared, of a model's answers or of any decisions in a CSV file."""
+"""`probe bias`: compare outcomes between groups, for a model's answers or any decisions in a CSV file."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -33,22 +33,22 @@ def bias(
     plan: PlanFile = None,
     label: Annotated[
         str,
-        typer.Option(help="CSV: the column with the true outcome; `label` if there is one. Without, only selection."),
+        typer.Option(
+            help="CSV: the column with the true outcome; `label` if there is one. Without it, only selection rates."
+        ),
     ] = "",
     prediction: Annotated[str, typer.Option(help="CSV: the column with the decision.")] = "prediction",
     scores: Annotated[str, typer.Option(help="CSV: the column with the probability of the favourable outcome.")] = "",
     groups: Annotated[
         list[str] | None, typer.Option("--group", help="A column that names groups; repeat for more.")
     ] = None,
-    favourable: Annotated[
-        str, typer.Option(help="The outcome that people would rather have: a value of the CSV, or a class.")
-    ] = "",
+    favourable: Annotated[str, typer.Option(help="The favourable outcome: a value of the CSV, or a class.")] = "",
     numbers: Annotated[
         bool, typer.Option("--numbers", help="CSV: label and prediction are numbers, as a regression's are.")
     ] = False,
-    order: Annotated[int, typer.Option(min=1, help="How many attributes an intersection crosses at most.")] = 2,
+    order: Annotated[int, typer.Option(min=1, help="The largest number of attributes in an intersection.")] = 2,
     min_group_size: Annotated[
-        int, typer.Option(min=1, help="Fewest rows behind a rate for its group to be trusted.")
+        int, typer.Option(min=1, help="The fewest rows behind a rate at which groups are compared.")
     ] = 30,
     level: Annotated[float, typer.Option(help="The level of the intervals, such as 0.95.")] = 0.95,
     thresholds: Annotated[
@@ -56,7 +56,7 @@ def bias(
         typer.Option("--threshold", help="A threshold, such as demographic_parity_ratio=0.8; repeat for more."),
     ] = None,
     missing: Annotated[
-        list[str] | None, typer.Option(help="A name of groups that means unknown, such as ?; an empty one always does.")
+        list[str] | None, typer.Option(help="A group name that means unknown, such as ?; an empty one always does.")
     ] = None,
     merge_spellings: Annotated[
         bool, typer.Option("--merge-spellings", help="Count 'Male', 'male' and 'Male ' as one group.")
@@ -64,16 +64,16 @@ def bias(
     separator: Separator = "",
     decimal: Decimal = "",
     encoding: Encoding = "",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the permutations.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the permutation tests.")] = 0,
     device: Device = "",
     allow_code: AllowCode = False,
     strict: Strict = False,
     as_json: Json = False,
 ) -> int:
-    """Compare outcomes between groups, with intervals: who fails to get the favourable one, and how sure that is.
+    """Compare outcomes between groups, with intervals and tests.
 
-    Of a regression, or of --numbers in a CSV, means are compared: of the answers, of their errors and of how far off
-    they are; thresholds are shares of the outcome's standard deviation.
+    For a regression, or with --numbers for a CSV, means are compared: of the answers, of their errors and of their
+    absolute errors; thresholds are shares of the outcome's standard deviation.
     """
     from probe.bias import audit, audit_numbers
     from probe.task import Regression
@@ -139,7 +139,7 @@ class _Columns:
     groups: tuple[str, ...]
 
     def read(self, path: str, favourable: str, written: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-        """What `bias.audit` takes, and what was found out about the file."""
+        """The arguments of `bias.audit`, and notices about the file."""
         from probe.csvfile import Reading, read_csv
 
         if not self.groups:
@@ -159,14 +159,14 @@ class _Columns:
         }, list(notices)
 
     def refuse_for_a_model(self, label: str, prediction: str, scores: str, *, numbers: bool) -> None:
-        """A model answers itself, and its data has the labels."""
+        """Refuse options that name columns of a CSV file."""
         if label or scores or prediction != "prediction":
             raise PlanError("--label, --prediction and --scores name columns of a CSV file; a model needs none of them")
         if numbers:
             raise PlanError("--numbers says what columns of a CSV file hold; a model says it by itself, leave it out")
 
     def refuse_for_numbers(self, favourable: str, *, numbers: bool) -> None:
-        """No number is the favourable one, and none has a probability."""
+        """Refuse options that only classes have: a favourable outcome and scores."""
         if numbers and (favourable or self.scores):
             option = "--favourable" if favourable else "--scores"
             raise PlanError(f"{option} is of classes, and --numbers compares numbers; leave one of the two out")
@@ -175,7 +175,7 @@ class _Columns:
 def _answers(
     plan: Any, model: Any, data: Any, groups: tuple[str, ...], favourable: str
 ) -> tuple[dict[str, Any], list[str]]:
-    """The labels and answers of a model on its data, for the class that counts as favourable."""
+    """The labels and answers of a model on its data, for the favourable class."""
     from probe.bias import Favourable
     from probe.cli.sources import one_answer
     from probe.task import MultiLabel, Regression

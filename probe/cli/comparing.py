@@ -22,7 +22,7 @@ def compare(
     out: Annotated[Path | None, typer.Option(help="A file to write; stdout unless given.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Pair what two audits measured, with the difference over the rows that both have.
+    """Compare the measurements of two audits, with the difference over the rows that both have.
 
     A difference is the second audit minus the first. It says better or worse only where its whole interval does.
     """

@@ -37,7 +37,7 @@ def dashboard(
     if as_json:
         emit_json({"url": f"http://127.0.0.1:{port}", "runs": str(runs)})
     print_err(f"Dashboard of {runs}: http://127.0.0.1:{port} (Ctrl-C ends it)")
-    # The server takes the place of this process: whatever ends the one has ended the other.
+    # The server replaces this process, so that a signal to the one ends the other.
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(argv[0], argv)
@@ -45,7 +45,7 @@ def dashboard(
 
 def _taken(port: int) -> bool:
     with socket.socket() as asked:
-        # As the server itself does it: a port that was left a moment ago is free.
+        # As the server does: a port that was closed a moment ago counts as free.
         asked.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             asked.bind(("127.0.0.1", port))

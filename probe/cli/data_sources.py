@@ -106,7 +106,7 @@ class Reader:
 
 
 def data_of(name: str) -> str:
-    """The data set that a model of the zoo is judged on: mostly the one that it learned from."""
+    """The data set that a model of the zoo is evaluated on, mostly the one that it was trained on."""
     if is_bare(name):
         raise PlanError(f'{name} has no card that names its data; [data] needs csv = "file.csv" or zoo = "adult"')
     data = zoo.card(name)["data"]

@@ -38,7 +38,7 @@ def explain(
     method: Annotated[str, typer.Option(help="An explainer; `probe methods` lists them.")] = "integrated_gradients",
     rows: Annotated[str, typer.Option(help="Rows of the test data, as 0:5.")] = "0:5",
     target: Annotated[
-        str, typer.Option(help="The class, label or output that is explained, or a class at a place as 3:verb.")
+        str, typer.Option(help="The class, label or output to explain, or a class at a place as 3:verb.")
     ] = "",
     settings: Set = None,
     out: Out = None,
@@ -46,7 +46,7 @@ def explain(
     allow_code: AllowCode = False,
     as_json: Json = False,
 ) -> None:
-    """Explain some answers of a model, one number per feature."""
+    """Explain some answers of a model, with one number per feature."""
     import torch
 
     from probe.plots import drawer_of
@@ -82,8 +82,10 @@ def explain(
 def attack(
     name: Name = "",
     plan: PlanFile = None,
-    method: Annotated[str, typer.Option(help="An attack, as `probe methods` lists them; by form unless named.")] = "",
-    sample: Annotated[int, typer.Option(min=1, help="How many random test rows are attacked.")] = 200,
+    method: Annotated[
+        str, typer.Option(help="An attack, as `probe methods` lists them; the usual one of the form unless given.")
+    ] = "",
+    sample: Annotated[int, typer.Option(min=1, help="How many random test rows to attack.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the sample.")] = 0,
     label: Annotated[str, typer.Option(help="One of several labels, or a place, to attack alone.")] = "",
     settings: Set = None,
@@ -92,7 +94,7 @@ def attack(
     allow_code: AllowCode = False,
     as_json: Json = False,
 ) -> None:
-    """Attack a model, and say how much of its accuracy is left."""
+    """Attack a model, and print its accuracy under attack."""
     from probe.cli.sources import one_answer
     from probe.goals import Shift
     from probe.metrics import Accuracy, ExactMatch, RobustAccuracy
@@ -107,7 +109,7 @@ def attack(
     if not result.clean.task.judges or isinstance(attacker.goal, Shift):
         _say_reached(result, attacker, len(part), seed, as_json=as_json)
         return
-    whole = ExactMatch().suits(result.clean)  # a row with several answers is right where all of them are
+    whole = ExactMatch().suits(result.clean)  # a row with several answers counts as right if all of them are
     clean, robust = (ExactMatch() if whole else Accuracy())(model, result.clean), RobustAccuracy()(model, result)
     right = (~result.clean.task.wrong(result.clean.logits, result.clean.labels)).cpu()
     movable = attacker.could_move(model.space, part.inputs).cpu()[right] if right.any() else None
@@ -132,12 +134,12 @@ def attack(
         print_out(f"{label:>14}: {estimate(value, low, high, 'share')}")
     if movable is not None and not bool(movable.all()):
         print_out(
-            f"The attack could change {share(document['movable'])} of the {len(movable):,} inputs answered rightly"
+            f"The attack could change {share(document['movable'])} of the {len(movable):,} inputs with right answers"
         )
 
 
 def _say_reached(result: Any, attacker: Any, rows: int, seed: int, *, as_json: bool) -> None:
-    """How many answers reached a goal that is not about right and wrong, such as a shift, and how far they moved."""
+    """Print how many answers reached a goal that is not an error, such as a shift, and how far they moved."""
     from probe.statistics import proportion
 
     found = proportion(result.success.cpu().numpy())

@@ -18,7 +18,7 @@ from probe.errors import PlanError
 from probe.model import Model
 from probe.task import Classification, MultiLabel, Regression, Task
 
-LISTED = 20  # classes that a sentence names
+LISTED = 20  # the most classes that a sentence lists
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def begin(plan: Plan) -> Begun:
 
 
 def is_bare(name: str) -> bool:
-    """Whether this is a folder with an architecture and its weights, and no card that says what it learned from."""
+    """Whether this is a folder with an architecture and weights but without a card that names the training data."""
     return bool(name) and (Path(name) / "config.json").is_file() and not (Path(name) / "card.json").exists()
 
 
@@ -193,12 +193,12 @@ def _meaning(plan: Plan, data: Dataset) -> Task | None:
 
 
 def _names(plan: Plan, data: Dataset) -> tuple[str, ...]:
-    """What the data call the outputs: classes, labels, or the columns of numbers."""
+    """The data's names of the outputs: classes, labels, or columns of numbers."""
     return data.classes or plan.data.labels
 
 
 def _in_order_of(plan: Plan, model: Model) -> Model:
-    """A model whose outputs have no names of their own, so that the classes of the data are taken as they come."""
+    """A model without names of its outputs, which gets the classes of the data in their order."""
     names, source = model.task.names, plan.model
     if plan.data.classes or not plan.data.own or len(names) < 2:
         return model

@@ -1,4 +1,4 @@
-"""A table of somebody's own as its model needs it: in which precision, and whether cells may be missing."""
+"""The user's table as the model needs it: its precision, and whether cells may be missing."""
 
 from dataclasses import replace
 from typing import Any
@@ -18,16 +18,16 @@ from probe.names import PANDAS_MISSING
 from probe.tables import from_csv
 from probe.task import Task
 
-REFERENCES = 50  # rows of a table that show an absent feature, where the user names none
+REFERENCES = 50  # reference rows, where the user gives none
 
 
 def how(source: DataSource) -> Reading:
-    """How a plan says that its table is written."""
+    """How a plan says that a table is written."""
     return Reading(separator=source.separator, decimal=source.decimal, encoding=source.encoding, missing=source.missing)
 
 
 def read_table(source: DataSource, seed: int, *, exact: bool, task: Task | None = None) -> Dataset:
-    """The table of a plan; `exact` keeps missing cells and double precision, until it is known what the model takes."""
+    """The table of a plan; `exact` keeps missing cells and double precision until the model's needs are known."""
     data = from_csv(
         source.csv,
         label=list(source.labels),
@@ -48,14 +48,14 @@ def read_table(source: DataSource, seed: int, *, exact: bool, task: Task | None 
 
 
 def rows_of(source: DataSource, data: Dataset) -> Any:
-    """The features of a table as an estimator is given them: a DataFrame of columns in their own types."""
+    """The features of a table as an estimator reads them: a DataFrame with columns of their own types."""
     features = list(data.space.names)
     table, _ = read_csv(source.csv, [c for c in (*source.labels, *source.groups) if c not in features], how(source))
     return table.set_axis([str(column) for column in table.columns], axis=1)[features]
 
 
 def read_otherwise(estimator: Any, rows: Any) -> list[str]:
-    """What to say where cells such as None are texts here, and missing as pandas reads them unless told otherwise."""
+    """A notice where cells such as None, here read as text, are missing values to pandas by default."""
     texts = [column for column in rows if not pd.api.types.is_numeric_dtype(rows[column])]
     gone = rows[texts].isin(PANDAS_MISSING)
     if not gone.any(axis=None):
@@ -63,7 +63,7 @@ def read_otherwise(estimator: Any, rows: Any) -> list[str]:
     asked = getattr(estimator, "predict_proba", estimator.predict)
     try:
         one, other = (_flat(asked(given)) for given in (rows, rows.assign(**rows[texts].mask(gone))))
-    except Exception:  # an estimator that fails on one of the two was fitted to the other
+    except Exception:  # if the estimator fails on one of the two, it was fitted to the other
         return []
     apart = int((np.abs(one - other).max(1) > 1e-6 * np.maximum(1, np.abs(one).max(1))).sum())
     cells = ", ".join(f'"{cell}"' for cell in sorted(set(rows[texts].to_numpy()[gone.to_numpy()])))
@@ -78,7 +78,7 @@ def _flat(answer: Any) -> NDArray[Any]:
 
 
 def suited(model: Model, data: Dataset) -> tuple[Model, Dataset]:
-    """The model and the table as they go together.
+    """The model and the table, made to fit each other.
 
     Raises:
         DataError: if cells are missing and the model does not take them.
@@ -93,7 +93,7 @@ def suited(model: Model, data: Dataset) -> tuple[Model, Dataset]:
     lost = [notice for notice in data.notices if "single precision" in notice]
     notices = [notice for notice in data.notices if notice not in lost]
     if torch.finfo(model.dtype).eps > torch.finfo(torch.float64).eps:
-        # What the weights are was what the table was rounded to in training, too.
+        # In training, too, the table was rounded to the precision of the weights.
         notices += [
             f"{notice}; the weights are {model.dtype}, so the model is given rounded ones: subtract a constant from "
             "the column, in training too, or make the module double()"
@@ -104,7 +104,7 @@ def suited(model: Model, data: Dataset) -> tuple[Model, Dataset]:
 
 
 def _refuse_missing(model: Model, data: Dataset) -> None:
-    """Raise DataError, as for a table that cannot be read, where the model does not take missing cells."""
+    """Raise DataError where the model does not take missing cells."""
     gone = data.inputs.isnan()
     owner = [] if data.space.features is None else data.space.features.tolist()
     for feature, may in enumerate(data.space.missing):

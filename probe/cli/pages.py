@@ -1,4 +1,4 @@
-"""The page of a bundle, whoever wrote the bundle."""
+"""The report page of a bundle that may be foreign."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from probe.errors import IntegrityError, ProbeError
 
 
 def drawn(bundle: Any) -> str:
-    """The page of a bundle, whoever wrote the bundle."""
+    """The report page of a bundle that may be foreign."""
     from jinja2 import TemplateError
 
     from probe.audit.verification import MALFORMED

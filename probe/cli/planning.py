@@ -17,7 +17,7 @@ def plan(
     decimal: Decimal = "",
     encoding: Encoding = "",
 ) -> None:
-    """Write a plan to begin with for a table, with a comment beside every guess."""
+    """Write a plan for a table to start with, with a comment beside every guess."""
     from probe.audit.starter import starter
     from probe.csvfile import Reading
 

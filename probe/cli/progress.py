@@ -19,7 +19,7 @@ from probe.cli.app import print_err, visible_lines
 
 @contextmanager
 def progress(title: str) -> Iterator[Callable[[str, int, int], None]]:
-    """A function that is told the step, and how many of its examples are done."""
+    """Yield a function that takes the step and how many of its examples are done."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _lines(title)

@@ -1,4 +1,4 @@
-"""Signals that end a command from outside, as Ctrl-C ends it from inside: what was finished is kept."""
+"""SIGTERM and SIGHUP end a command as Ctrl-C does: what was finished is kept."""
 
 import signal
 import threading
@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-SHELL = 128  # a shell reports the end by a signal as this much above its number
-ENDS = (signal.SIGTERM, signal.SIGHUP)  # from `kill` or a scheduler; from a terminal that was closed
+SHELL = 128  # the exit code of a process ended by a signal is this plus the signal's number
+ENDS = (signal.SIGTERM, signal.SIGHUP)  # sent by `kill` or a scheduler; by a closed terminal
 
 
 class Terminated(KeyboardInterrupt):
-    """The process was asked to end."""
+    """A signal asked the process to end."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ def terminable() -> Iterator[None]:
     """Let the signals that end a process end the block as Ctrl-C does."""
     alone = threading.current_thread() is threading.main_thread()
     before = {number: signal.getsignal(number) for number in ENDS} if alone else {}
-    # One that is ignored, as under nohup, stays ignored, and a handler of somebody else's has its reasons.
+    # An ignored signal, as under nohup, stays ignored, and a foreign handler is not replaced.
     replaced = [number for number, handler in before.items() if handler is signal.SIG_DFL]
     for number in replaced:
         signal.signal(number, _end)

@@ -1,4 +1,4 @@
-"""Open the model and the data that a plan or an argument names. Only here does probe look at the zoo."""
+"""Open the model and the data that a plan or an argument names. Only this module of probe reads the zoo."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +31,7 @@ def plan_in(path: Path) -> Plan:
 
 
 def _with_favourable(plan: Plan) -> Plan:
-    """The same plan with the favourable class of data of the zoo, where it names none."""
+    """The plan, with the favourable class of the zoo's data where it names none."""
     data = plan.data
     if plan.bias.positive or data.own or not (data.zoo or plan.model.zoo):
         return plan
@@ -40,12 +40,12 @@ def _with_favourable(plan: Plan) -> Plan:
         return plan  # numbers are compared as they are
     if favourable:
         return replace(plan, bias=replace(plan.bias, positive=favourable))
-    # Where no class is one that people would rather be put in, nobody can be treated worse.
+        # Without a favourable class there is no worse treatment to measure.
     return replace(plan, bias=replace(plan.bias, groups=plan.bias.groups or ()))
 
 
 def open_named(name: str, plan: Path | None, *, allow_code: bool = False, device: str = "") -> tuple[Model, Dataset]:
-    """The model and the data that a command was given: a name or folder of the zoo, or else a plan.
+    """The model and the data of a command: a name or folder of the zoo, or a plan.
 
     Raises:
         PlanError: unless exactly one of the two is given.
@@ -56,7 +56,7 @@ def open_named(name: str, plan: Path | None, *, allow_code: bool = False, device
 
 
 def open_both(plan: Plan, *, allow_code: bool = False, device: str = "") -> tuple[Model, Dataset]:
-    """The model and the data of a plan. Only with `allow_code` is code run that the plan names.
+    """The model and the data of a plan. Code that the plan names is run only with `allow_code`.
 
     Raises:
         PlanError: if the model is a factory and code is not allowed.
@@ -111,7 +111,7 @@ def _tuned(plan: Plan, model: Model) -> Task:
 
 
 def one_answer(model: Model, data: Dataset, answer: str | int) -> tuple[Model, Dataset]:
-    """The model and its data with one of the several answers of a row: a label by its name, a place by its number.
+    """The model and its data, reduced to one of several answers per row: a label by name, a place by number.
 
     Raises:
         RangeError: if there is no such answer.
@@ -124,7 +124,7 @@ def one_answer(model: Model, data: Dataset, answer: str | int) -> tuple[Model, D
 
 
 def _placed(model: Model, device: str) -> Model:
-    """The model on a device; its module was opened here and is nobody else's."""
+    """The model on a device. Its module may be moved: it was opened here and is not shared."""
     place = device_of(device)
     if not isinstance(model.forward, nn.Module):
         if place.type == "cpu":

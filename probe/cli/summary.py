@@ -1,4 +1,4 @@
-"""What an audit found, as a table for a terminal and as one document."""
+"""The findings of an audit as a table for a terminal and as a JSON document."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def document(bundle: Any) -> dict[str, Any]:
 
 
 def summary(bundle: Any) -> None:
-    """Print what an audit found: the verdict first, then a row for each finding."""
+    """Print the verdict of an audit, then a row for each finding."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -60,7 +60,7 @@ def summary(bundle: Any) -> None:
                 table.add_row(*(Text(visible_lines(cell)) for cell in _cells(finding)))
         table.add_section()
     console = Console()
-    # Where nobody looks, nothing is squeezed: a file or a pipe has no width.
+    # A file or a pipe has no width, so lines are not wrapped.
     console.width = console.width if console.is_terminal else max(console.width, 120)
     console.print(table)
     for sentence in left_out(bundle):

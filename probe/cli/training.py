@@ -17,38 +17,36 @@ LONGEST = 4096  # pixels a side of an image
 @command("train")
 def train(
     name: Annotated[
-        str, typer.Argument(help="A network of the zoo, such as fashion-cnn; with --data a name of one's own.")
+        str, typer.Argument(help="A network of the zoo, such as fashion-cnn; with --data a name of your own.")
     ] = "",
     data: Annotated[
         Path | None,
-        typer.Option(help="A CSV of one's own, a folder of images in a subfolder for each class, or arrays: .npz."),
+        typer.Option(help="A CSV, a folder of images with a subfolder for each class, or arrays (.npz)."),
     ] = None,
     label: Annotated[str, typer.Option(help="The column of a CSV to predict, or the array of an .npz file.")] = "",
-    groups: Annotated[list[str] | None, typer.Option("--group", help="Of a CSV: a column that names groups.")] = None,
+    groups: Annotated[list[str] | None, typer.Option("--group", help="CSV: a column that names groups.")] = None,
     dropped: Annotated[
-        list[str] | None, typer.Option("--drop", help="Of a CSV: a column that is not learned from; repeat for more.")
+        list[str] | None, typer.Option("--drop", help="CSV: a column to leave out of the features; repeat for more.")
     ] = None,
     task: Annotated[
-        str, typer.Option(help="Of a CSV: whether the label names `classes` or is one of `numbers`; found out.")
+        str, typer.Option(help="CSV: whether the label is `classes` or `numbers`; detected unless given.")
     ] = "",
     tolerance: Annotated[
-        float, typer.Option(min=0, help="Of numbers: an answer that is off by more is wrong, in the label's unit.")
+        float, typer.Option(min=0, help="Regression: an answer that is off by more is wrong, in the label's unit.")
     ] = 0.0,
     missing: Annotated[
-        list[str] | None, typer.Option(help="Of a CSV: a cell that means unknown, such as ?; an empty one always does.")
+        list[str] | None, typer.Option(help="CSV: a cell that means unknown, such as ?; an empty one always does.")
     ] = None,
     drop_missing: Annotated[
-        bool, typer.Option("--drop-missing", help="Of a CSV: leave rows with an empty cell out.")
+        bool, typer.Option("--drop-missing", help="CSV: leave out rows with an empty cell.")
     ] = False,
     separator: Separator = "",
     decimal: Decimal = "",
     encoding: Encoding = "",
-    size: Annotated[
-        str, typer.Option(help="Of images: height and width in pixels that they are resized to: 64 or 48x64.")
-    ] = "",
-    channels: Annotated[int, typer.Option(help="Of images: 3 in colour, 1 in grey; 3 unless given.")] = 0,
+    size: Annotated[str, typer.Option(help="Images: height and width in pixels to resize to: 64 or 48x64.")] = "",
+    channels: Annotated[int, typer.Option(help="Images: 3 for colour, 1 for grey; 3 unless given.")] = 0,
     out: Annotated[Path | None, typer.Option(help="The folder to write; trained/NAME unless given.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda; cuda where there is one, unless given.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda; unless given, cuda where available.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the weights and of the order of the examples.")] = 0,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds to train, from --seed on.")] = 1,
     file: Annotated[Path | None, typer.Option("--settings", help="A TOML file with settings to change.")] = None,
@@ -59,9 +57,9 @@ def train(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Train a network of the zoo, or one on data of your own, and evaluate what was saved on the test split.
+    """Train a network of the zoo, or a network on your own data, and evaluate it on the test split.
 
-    The folder that it writes can be named wherever a network of the zoo can: probe audit trained/people.
+    The folder that it writes can be used like a network of the zoo: probe audit trained/people.
     """
     from probe_models.zoo import recipe_of
     from probe_models.zoo.train import train
@@ -111,7 +109,7 @@ def train(
         emit_json(card)
         return
     if not card:
-        # Of several processes the first one speaks.
+        # Of several processes only the first prints.
         return
     for metric, value in card["metrics"].items():
         print_out(f"{metric}: {value}")
@@ -121,7 +119,7 @@ def train(
 
 
 def _table(option: str, settings: list[str] | None) -> dict[str, Any]:
-    """What was set, as TOML would have it: each value of its type, and a table where names have dots."""
+    """The settings given, parsed as TOML: values get their types, and names with dots become tables."""
     try:
         return tomllib.loads(
             "\n".join(f"{key} = {_quoted(value)}" for key, value in key_values(option, settings).items())
@@ -131,7 +129,7 @@ def _table(option: str, settings: list[str] | None) -> dict[str, Any]:
 
 
 def _size(text: str) -> tuple[int, ...]:
-    """Height and width, as 48x64, or as one number for both; () where nothing was said."""
+    """Height and width from 48x64 or from one number for both; () if empty."""
     numbers = text.lower().split("x") if text else []
     if not all(each.isascii() and each.isdecimal() and 1 <= int(each[:6]) <= LONGEST for each in numbers):
         numbers = ["", "", ""]
@@ -143,7 +141,7 @@ def _size(text: str) -> tuple[int, ...]:
 
 
 def _quoted(value: str) -> str:
-    """A value as TOML writes it: names may come without their quotes, which a shell would take away."""
+    """A value as TOML writes it. A name may lack its quotes, as a shell removes them."""
     try:
         tomllib.loads(f"value = {value}")
     except tomllib.TOMLDecodeError:

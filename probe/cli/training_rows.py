@@ -1,4 +1,4 @@
-"""The rows that a model learned from, as a plan names them, read as those of its audit are."""
+"""The training rows of a model that a plan names, read in the same way as the audited rows."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +17,7 @@ from probe.frames import Declared, answers_of
 from probe.space import Space
 from probe.task import Task
 
-Learned = tuple[Tensor, Tensor, tuple[str, ...]]  # inputs, labels, and what is to be said of them
+Learned = tuple[Tensor, Tensor, tuple[str, ...]]  # inputs, labels, and notices
 
 
 def learned(source: DataSource, data: Dataset, task: Task | None, read: Callable[[DataSource], Dataset]) -> Learned:
@@ -46,7 +46,7 @@ def learned(source: DataSource, data: Dataset, task: Task | None, read: Callable
 
 
 def _table(source: DataSource, data: Dataset, task: Task | None) -> Learned:
-    """Those of a table; rows with values that the space of the data lacks are counted, and left out."""
+    """The rows of a table. Rows with values that the space of the data lacks are counted and left out."""
     labels, features = list(source.labels), list(data.space.names)
     table, _ = read_csv(source.csv, [c for c in labels if c not in features], own_tables.how(source))
     table = table.set_axis([str(column) for column in table.columns], axis=1)
@@ -62,7 +62,7 @@ def _table(source: DataSource, data: Dataset, task: Task | None) -> Learned:
 
 
 def _known(frame: pd.DataFrame, space: Space, name: str) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
-    """Which rows hold nothing but what the space has a place for."""
+    """Which rows hold only values that the space has a coordinate for."""
     owner = np.arange(frame.shape[1]) if space.features is None else space.features.flatten().numpy()
     known = np.ones(len(frame), dtype=bool)
     for feature, column in enumerate(space.names):

@@ -17,7 +17,10 @@ from probe.errors import ExistsError, IntegrityError, PlanError
 def verify(
     bundle: Annotated[Path, typer.Argument(help="The folder of an audit.")],
     digest: Annotated[
-        str | None, typer.Option(help="The digest that you were given by another way, to compare with; either of both.")
+        str | None,
+        typer.Option(
+            help="A digest that you received separately, to compare with: the full one or that of the evidence."
+        ),
     ] = None,
     rerun: Annotated[bool, typer.Option("--rerun", help="Run the audit again and compare its findings.")] = False,
     device: Device = "",
@@ -26,8 +29,8 @@ def verify(
 ) -> int:
     """Check every file of a bundle, and recompute every number from its evidence.
 
-    Exit code 0 is a complete audit without a contradiction, 1 one that is not complete, 4 one that is not what was
-    recorded.
+    Exit codes: 0 for a complete audit without contradictions, 1 for one that is not complete, 4 for one that differs
+    from what was recorded.
     """
     from probe.audit import verify
 
@@ -73,17 +76,17 @@ def _say_verified(result: Any, *, digest: bool, rerun: bool) -> None:
         more = " ..." * (len(result.unlisted) > 5)
         print_out(f"Not of the audit, and not verified: {', '.join(result.unlisted[:5])}{more}")
     if digest:
-        print_out("It is the audit whose digest you gave.")
+        print_out("Its digest is the one that you gave.")
     else:
         print_out(
-            "This shows that the numbers follow from the files, not who wrote the files: compare a digest that you "
-            "were given by another way, with --digest."
+            "This shows that the numbers follow from the files, not who wrote the files: for that, compare a digest "
+            "that you received separately, with --digest."
         )
-    print_out("Its numbers came out the same when run again." if rerun else "Repeat the measurements with --rerun.")
+    print_out("A second run gave the same numbers." if rerun else "Repeat the measurements with --rerun.")
 
 
 def _check_report(folder: Path) -> None:
-    """The digest cannot cover the page that shows it; but the bundle gives the same page, byte for byte, again."""
+    """Check the report: the digest cannot cover the page that prints it, but the bundle gives the same bytes again."""
     from probe.audit import read
     from probe.audit.files import content
 

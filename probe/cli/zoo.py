@@ -9,7 +9,7 @@ COLUMNS = ("name", "network", "learned from", "parameters", "size", "on test row
 
 @command("models")
 def list_models(as_json: Json = False) -> None:
-    """List the networks of the zoo, and how good each is. It reads their cards only."""
+    """List the networks of the zoo with their metrics. Reads their cards only."""
     from probe import zoo
 
     entries = [_entry(name) for name in zoo.names()]
