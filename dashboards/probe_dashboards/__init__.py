@@ -1,10 +1,16 @@
-"""The viewer: a Streamlit app that reads audit bundles. It computes nothing and does not import torch."""
+"""The viewer: a Streamlit app that reads audit bundles, and asks live models in processes of their own.
+
+It computes nothing itself and does not import torch.
+"""
 
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-__all__ = ["command"]
+from probe_dashboards.offer import Offer
+
+__all__ = ["Offer", "command"]
 
 # Passed as flags, which take precedence over a .streamlit/config.toml in the working directory.
 OPTIONS = {
@@ -15,7 +21,7 @@ OPTIONS = {
     "server.enableXsrfProtection": "true",
     "server.enableCORS": "true",
     "server.enableStaticServing": "false",
-    "server.maxUploadSize": "1",
+    "server.maxUploadSize": "10",
     "server.maxWidgetStateSize": "1",
     "server.maxMessageSize": "50",
     "server.disconnectedSessionTTL": "120",
@@ -34,13 +40,15 @@ OPTIONS = {
 }
 
 
-def command(runs: str | Path, port: int = 8501, host: str = "127.0.0.1") -> list[str]:
+def command(runs: str | Path, port: int = 8501, host: str = "127.0.0.1", offer: Offer | None = None) -> list[str]:
     """The command that starts the viewer over a folder of audits, or over one audit.
 
     Args:
         runs: the folder
         port: to listen on
         host: the address to listen on; without a password, so any but this machine's lets others read the audits
+            and ask the models of the lab
+        offer: the models of the lab
     """
     flags = OPTIONS | {"server.address": host, "server.port": str(port)}
     app = Path(__file__).with_name("app.py")
@@ -49,7 +57,7 @@ def command(runs: str | Path, port: int = 8501, host: str = "127.0.0.1") -> list
         *(f"--{name}={value}" for name, value in flags.items()),
         # Against DNS rebinding: a foreign page whose name resolves to this machine is not accepted as the viewer's own.
         *(f"--server.allowedHosts={name}" for name in dict.fromkeys(("127.0.0.1", "localhost", _named(host)))),
-        *("--", str(Path(runs).resolve())),
+        *("--", *replace(offer or Offer(), runs=str(Path(runs).resolve())).flags()),
     ]
 
 

@@ -11,8 +11,10 @@ from streamlit.navigation.page import Page
 
 from probe.audit import reading
 from probe.text import visible
-from probe_dashboards import state, widgets
+from probe_dashboards import lab, state, widgets
+from probe_dashboards.offer import Offer
 from probe_dashboards.screens import bias, certificates, evidence, instance, performance, robustness, summary, surveys
+from probe_dashboards.screens import lab as lab_page
 from probe_dashboards.views import runs
 from probe_dashboards.views.words import md
 
@@ -28,10 +30,12 @@ PAGES = {
 }
 
 HOME = "home"
+LAB = "lab"
 
 
-def main(folder: Path) -> None:
+def main(offer: Offer) -> None:
     """Draw the page of the current address."""
+    folder = Path(offer.runs)
     st.set_page_config(page_title="probe", layout="wide", initial_sidebar_state=250)
     st.html(Path(__file__).with_name("style.css"))
     found, broken = runs.listing(folder)
@@ -43,13 +47,14 @@ def main(folder: Path) -> None:
         name: st.Page(partial(_page, name, opened, folder), title=title, url_path=name)
         for name, (_, title, _icon) in PAGES.items()
     }
+    live = st.Page(partial(_live, offer), title="Lab", url_path=LAB)
     # The first page also has an address without a page name.
     home = st.Page(partial(_page, "summary", opened, folder), title="Summary", url_path=HOME, default=True)
-    page = st.navigation([home, *pages.values()], position="hidden")
-    given = _sidebar(found, run, pages)
+    page = st.navigation([home, live, *pages.values()], position="hidden")
+    given = _sidebar(found, run, pages, live)
     for bad in broken:
         top.warning(f"{md(bad.folder)} cannot be read: {md(bad.reason)}", icon=":material/broken_image:")
-    if opened is None:
+    if opened is None or page is live:
         page.run()
     elif runs.progress(opened.folder):
         _running(opened.folder)
@@ -79,10 +84,16 @@ def _chosen(found: list[runs.Run], top: DeltaGenerator) -> runs.Run | None:
     return next(run for run in found if run.id == choice.value)
 
 
-def _sidebar(found: list[runs.Run], run: runs.Run | None, pages: dict[str, Page]) -> DeltaGenerator:
+def _live(offer: Offer) -> None:
+    lab_page.draw(lab.lab(offer))
+    widgets.limits(*lab_page.LIMITS)
+
+
+def _sidebar(found: list[runs.Run], run: runs.Run | None, pages: dict[str, Page], live: Page) -> DeltaGenerator:
     with st.sidebar:
         st.markdown("**probe**")
-        st.caption("Audits of neural networks. Read only.")
+        st.page_link(live, icon=":material/science:", width="stretch")
+        st.caption("Audits")
         for name, page in pages.items():
             # Not Streamlit's page icon: that becomes the favicon, which browsers would fetch from the internet.
             st.page_link(page, icon=PAGES[name][2], query_params={"run": run.id} if run else None, width="stretch")
@@ -165,4 +176,4 @@ def _verified(folder: str, stamp: str) -> runs.Integrity:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "runs"))
+    main(Offer.read(sys.argv[1:]))

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import torch
 
+from probe import __version__
 from probe.adapters import check_fit
 from probe.audit import lock
 from probe.audit.assessment import assess
@@ -32,7 +33,6 @@ from probe.model import Model
 from probe.study.steps import Ended, Progress, carry_out
 from probe.task import Classification, MultiLabel, Places, Task
 from probe.tensors import among, sha256
-from probe.version import __version__
 
 # In place of words that may quote inputs, where the plan has none kept.
 WITHHELD = 'the reason is left out, as it may quote an input; with inputs = "shown" in [bundle] it is kept'

@@ -9,23 +9,38 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from probe.cli.app import Json, command, emit_json, print_err
+from probe.cli.app import AllowCode, Device, Json, command, emit_json, print_err
 from probe.errors import ProbeError
+
+RUNS = Path("runs")
 
 
 @command("dashboard")
 def dashboard(
-    runs: Annotated[Path, typer.Argument(help="A folder of audits, or one audit.")] = Path("runs"),
+    runs: Annotated[Path, typer.Argument(help="A folder of audits, or one audit.")] = RUNS,
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on, on this machine only.")] = 8501,
+    live: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--live", help="A model that the lab offers: a name of the zoo, a folder of `probe train`, a plan."
+        ),
+    ] = None,
+    device: Device = "",
+    allow_code: AllowCode = False,
     as_json: Json = False,
 ) -> NoReturn:
-    """Look at audits in the browser. It reads bundles only: no model is loaded, and nothing is computed."""
+    """Look at audits in the browser, and ask live models in its lab.
+
+    The lab offers the zoo and the plans (*.toml) of the working directory, or else what --live names.
+    """
     if find_spec("streamlit") is None:
         raise ProbeError('the dashboard needs streamlit; install it by pip install "probe-toolkit[dashboard]"')
     if not runs.is_dir():
-        raise ProbeError(
-            f"there is no folder {runs}; `probe audit` makes one, or name the folder that holds your audits"
-        )
+        if runs != RUNS:
+            raise ProbeError(
+                f"there is no folder {runs}; `probe audit` makes one, or name the folder that holds your audits"
+            )
+        runs.mkdir()  # the lab keeps what is asked of it there
     if _taken(port):
         raise ProbeError(
             f"port {port} is in use, perhaps by another dashboard; choose another: --port {port % 65535 + 1}"
@@ -33,7 +48,9 @@ def dashboard(
     # Not imported at the top: the rest of the command line works without the extra.
     from importlib import import_module
 
-    argv = import_module("probe_dashboards").command(runs, port=port)
+    viewer = import_module("probe_dashboards")
+    offer = viewer.Offer(live=tuple(live or ()), zoo=tuple(_zoo()), allow_code=allow_code, device=device)
+    argv = viewer.command(runs, port=port, offer=offer)
     if as_json:
         emit_json({"url": f"http://127.0.0.1:{port}", "runs": str(runs)})
     print_err(f"Dashboard of {runs}: http://127.0.0.1:{port} (Ctrl-C ends it)")
@@ -41,6 +58,13 @@ def dashboard(
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(argv[0], argv)
+
+
+def _zoo() -> list[str]:
+    """The trained networks of the zoo, by their folders: to ask the zoo itself would load torch."""
+    found = find_spec("probe_models")
+    places = found.submodule_search_locations if found else None
+    return sorted(card.parent.name for place in places or () for card in Path(place, "zoo").glob("*/card.json"))
 
 
 def _taken(port: int) -> bool:

@@ -18,7 +18,7 @@ from probe.tensors import spans
 Need = Literal["gradients", "layers", "reference", "attention", "training data"]
 
 
-def refuse_unmet(method: Method, needs: frozenset[str], model: Model) -> None:
+def refuse_unmet(method: Method | type[Method], needs: frozenset[str], model: Model) -> None:
     """Raise Unsupported where a model lacks what a method needs. Gradients show when they are first asked for."""
     name = method.name()
     if unknown := needs - set(get_args(Need)):

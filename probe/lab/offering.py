@@ -62,7 +62,7 @@ def _unsuited(kind: type[Any], opened: Opened) -> str:
     """Why a method cannot be used on this model; empty where nothing is known that speaks against it."""
     model, inputs = opened.model, opened.data.inputs[:1]
     try:
-        refuse_unmet(kind, getattr(kind, "needs", frozenset()), model)  # type: ignore[arg-type]  # it is asked its name
+        refuse_unmet(kind, getattr(kind, "needs", frozenset()), model)
         usual = _usual(kind)
         if isinstance(usual, Attack):
             usual._check_threat(model, inputs)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from probe.audit.plan import Plan
@@ -65,10 +65,10 @@ class Asked:
     """What a request is answered with: the model, the arrays that came with it, and who is told how far it is."""
 
     opened: Opened
-    arrays: Mapping[str, np.ndarray[Any, Any]] = field(default_factory=dict)
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     advance: Advance = lambda done, total, said: None
 
-    def array(self, name: str) -> np.ndarray[Any, Any]:
+    def array(self, name: str) -> NDArray[Any]:
         """An array that the request names.
 
         Raises:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from probe.cli.own_tables import how
@@ -69,7 +70,7 @@ def of_text(text: str, opened: Opened) -> Brought:
     return ids.to(opened.data.inputs.dtype), _unread(ids, opened)
 
 
-def of_image(content: np.ndarray[Any, Any], opened: Opened) -> Brought:
+def of_image(content: NDArray[Any], opened: Opened) -> Brought:
     """The bytes of an image file as the brightness of its pixels, scaled to what the model reads."""
     if not isinstance(_form(opened), Image):
         raise Unsupported(f"{opened.model.name} reads no images but {_reads(opened)}; bring one of those")
@@ -87,7 +88,7 @@ def of_image(content: np.ndarray[Any, Any], opened: Opened) -> Brought:
     return torch.from_numpy(pixels)[None].to(opened.data.inputs.dtype), (said,)
 
 
-def of_array(numbers: np.ndarray[Any, Any], opened: Opened) -> Brought:
+def of_array(numbers: NDArray[Any], opened: Opened) -> Brought:
     """The numbers of an example."""
     like = opened.data.inputs[:1]
     if numbers.dtype.kind not in "biuf":

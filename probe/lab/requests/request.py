@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
-import numpy as np
-
 from probe.conversion import Kind
 from probe.declared import Declared
 from probe.lab.opened import Asked
@@ -20,7 +18,7 @@ class Reply:
     """What was found: plain data, and arrays that hold exactly what the library gave."""
 
     record: Mapping[str, Any]
-    arrays: Mapping[str, np.ndarray[Any, Any]] = field(default_factory=dict)
+    arrays: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

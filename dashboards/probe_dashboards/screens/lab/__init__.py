@@ -1,0 +1,74 @@
+"""The lab: a live model is asked why it answers as it does, how little changes its answer, and what if."""
+
+import streamlit as st
+
+from probe_dashboards import state, widgets
+from probe_dashboards.lab import Lab
+from probe_dashboards.screens.lab import attacking, auditing, choosing, editing, explaining
+from probe_dashboards.screens.lab.asked import Asked
+from probe_dashboards.views.words import md
+
+LIMITS = (
+    "What is shown here holds for one input; an audit says how it is over all of them, with intervals.",
+    "An explanation says what a method found, not why the model learned it; its quality stands beside it.",
+    "An attack that failed does not show that there is no other that succeeds.",
+)
+VIEWS = {
+    "explain": ("Explain", explaining.draw),
+    "attack": ("Attack", attacking.draw),
+    "what-if": ("What if", editing.draw),
+    "audit": ("Audit", auditing.draw),
+}
+
+
+def draw(lab: Lab) -> None:
+    """Draw the page."""
+    widgets.heading("Lab", "Ask a live model. Nothing here changes an audit that is there.")
+    if not lab.models:
+        st.info("No model is offered here. Name one: probe dashboard --live adult-mlp", icon=":material/info:")
+        return
+    model = _chosen(lab)
+    answer = lab.ask(model, {"ask": "describe"}, doing="Looking at the model")
+    if answer is None:
+        return
+    asked = Asked(lab, model, answer)
+    _about(asked)
+    view = _view()
+    if view == "audit":
+        auditing.draw(asked)
+        return
+    row = choosing.row(asked)
+    if row is not None and choosing.answered(asked, row):
+        VIEWS[view][1](asked, row)  # type: ignore[operator]  # those of a row take one
+
+
+def _chosen(lab: Lab) -> str:
+    keys = list(lab.models)
+    choice = state.choose("model", st.query_params.get("model"), keys)
+    if choice.stale:
+        st.warning(md(choice.stale), icon=":material/link_off:")
+    widgets.select("model", "Model", choice.value, lab.models, drops="row", width=340)
+    return choice.value
+
+
+def _about(asked: Asked) -> None:
+    told = asked.described
+    data = told["data"]
+    decides = f" {told['decides']}" if told["decides"] else ""
+    st.caption(md(f"Data: {data['name']}, {data['rows']:,} rows, role {data['role']}.{decides}"))
+    for notice in told["notices"]:
+        st.caption(f":material/info: {md(notice)}")
+
+
+def _view() -> str:
+    titles = {key: title for key, (title, _) in VIEWS.items()}
+    choice = state.choose("view", st.query_params.get("view"), list(titles))
+    st.session_state["view"] = choice.value
+    st.segmented_control(
+        "What to do", list(titles), format_func=titles.__getitem__, key="view", on_change=_viewed, required=True
+    )
+    return choice.value
+
+
+def _viewed() -> None:
+    st.query_params["view"] = str(st.session_state["view"])

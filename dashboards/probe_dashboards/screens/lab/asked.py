@@ -1,0 +1,71 @@
+"""What the parts of the lab's page share: the model that is asked, and what is known of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import streamlit as st
+from matplotlib.axes import Axes
+
+from probe import plots
+from probe.lab import Answer
+from probe.plots.style import INK
+from probe.text import visible
+from probe_dashboards.lab import Lab
+from probe_dashboards.views.lab import answers, inputs
+from probe_dashboards.views.words import md
+from probe_dashboards.widgets import DARK_INK
+
+
+@dataclass(frozen=True)
+class Row:
+    """The row that is asked about, with the arrays that it names."""
+
+    named: Mapping[str, Any]
+    arrays: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A model of the lab."""
+
+    lab: Lab
+    model: str
+    answer: Answer  # to `describe`
+
+    @property
+    def described(self) -> Mapping[str, Any]:
+        """What is known of the model."""
+        return self.answer.record
+
+    @property
+    def drawer(self) -> plots.Drawer:
+        """How its inputs are drawn."""
+        return inputs.drawer(self.described)
+
+    def ask(self, doing: str, request: Mapping[str, Any], row: Row | None = None) -> Answer | None:
+        """The answer to a request; None where the page says why there is none."""
+        named = {} if row is None else {"row": row.named}
+        return self.lab.ask(self.model, {**request, **named}, row.arrays if row else None, doing=doing)
+
+
+def figure(ax: Axes, caption: str, width: int) -> None:
+    """A figure, with a caption that is its text for those who cannot see it."""
+    ink = DARK_INK if st.context.theme.type == "dark" else INK
+    with st.container(width=width):
+        st.image(plots.to_svg(ax, ink=ink), caption=md(caption), width="stretch", alt=visible(caption))
+
+
+def code(command: str, python: str) -> None:
+    """How the same is had from the shell and from Python."""
+    with st.expander("The same from the shell and from Python"):
+        st.code(command, language=None)
+        st.code(python, language="python")
+
+
+def target(asked: Asked, key: str) -> str:
+    """What is explained, as a request names it; empty stands for the answer."""
+    there = answers.targets(asked.described)
+    return st.selectbox(
+        "Explained is", list(there), format_func=there.__getitem__, key=f"{key} {asked.model}", width=220
+    )

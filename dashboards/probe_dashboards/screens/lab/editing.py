@@ -1,0 +1,115 @@
+"""What if? Features are edited within what the model can be sent, and a protected attribute is flipped."""
+
+from typing import Any
+
+import streamlit as st
+
+from probe.lab import Answer
+from probe_dashboards import widgets
+from probe_dashboards.screens.lab import explaining
+from probe_dashboards.screens.lab.asked import Asked, Row
+from probe_dashboards.views.lab import answers, edits, explanations, methods
+from probe_dashboards.views.words import md
+
+ACROSS = 4  # features in a line
+
+
+def draw(asked: Asked, row: Row) -> None:
+    """Draw the part."""
+    widgets.section("What if?")
+    plain = asked.ask("Asking the model", {"ask": "answer"}, row)
+    if plain is None:
+        return
+    fields = edits.fields(asked.described, plain)
+    if not fields:
+        st.info(
+            "The inputs of this model have no features that can be edited by name.", icon=":material/do_not_disturb_on:"
+        )
+    else:
+        changed = _edited(asked, fields, row)
+        explainers = {"": "no explanation"} | methods.suited(asked.described, "explainer")
+        explainer = st.selectbox(
+            "Explained before and after by",
+            list(explainers),
+            format_func=explainers.__getitem__,
+            key=f"lab edit explainer {asked.model}",
+            width=260,
+        )
+        if changed:
+            _outcome(asked, Row({**row.named, "edits": changed}, row.arrays), explainer, explainers[explainer])
+        else:
+            st.text("Nothing is changed yet.")
+    _flip(asked, row)
+
+
+def _edited(asked: Asked, fields: list[edits.Edit], row: Row) -> dict[str, str]:
+    given: dict[str, str] = {}
+    st.caption(
+        "Change a value: the model is asked again. A value that the model cannot be sent is refused, with the reason."
+    )
+    for start in range(0, len(fields), ACROSS):
+        for column, one in zip(st.columns(ACROSS), fields[start : start + ACROSS], strict=False):
+            key = f"lab edit {asked.model} {sorted(map(str, row.named.items()))} {one.name}"
+            with column:
+                label = md(one.label) + ("" if one.mutable else " (an attacker may not change it)")
+                if one.choices:
+                    options = list(one.choices)
+                    value = st.selectbox(
+                        label,
+                        options,
+                        options.index(one.value) if one.value in options else 0,
+                        format_func=edits.shown,
+                        key=key,
+                    )
+                else:
+                    value = st.text_input(label, one.value, key=key, help=md(one.help) or None, max_chars=100)
+                if value != one.value:
+                    given[one.name] = value
+    return given
+
+
+def _outcome(asked: Asked, row: Row, explainer: str, title: str) -> None:
+    request: dict[str, Any] = {"ask": "edit"} | ({"explainer": explainer} if explainer else {})
+    answer = asked.ask("Asking about the edited input", request, row)
+    if answer is None:
+        return
+    st.markdown(edits.outcome(answer))
+    widgets.table(edits.changes(answer), "What was edited")
+    if said := edits.lengths(answer):
+        st.caption(md(f"Distance from the input: {said}."))
+    widgets.table(edits.beside(answer), "The answer before and after")
+    if explainer:
+        _explained(asked, answer, title)
+
+
+def _explained(asked: Asked, answer: Answer, title: str) -> None:
+    width, top = asked.drawer.pixels[1], explanations.order(asked.drawer, {title: answer})
+    with st.container(horizontal=True, gap="small"):
+        for name, told, prefix in (
+            ("Before", answer.record["explanation"], ""),
+            ("After", answer.record["after_explanation"], "after_"),
+        ):
+            with st.container(width=width):
+                st.markdown(f"**{name}**, for {md(told['target_name'])}")
+                shown = edits.example(asked.drawer, answer) if prefix else None
+                explaining.drawn(asked, title, answer, top, prefix, shown)
+                st.caption(explanations.sums(told))
+
+
+def _flip(asked: Asked, row: Row) -> None:
+    groups = edits.protected(asked.described)
+    if not groups:
+        return
+    st.subheader("Flip a protected attribute", anchor=False)
+    st.caption("The attribute alone, and together with the features that depend on it most in the data, its proxies.")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        attribute = st.selectbox(
+            "Attribute", list(groups), format_func=groups.__getitem__, key=f"lab flip {asked.model}", width=220
+        )
+        proxies = st.number_input("Proxies", 0, 10, 3, key="lab proxies", width=140)
+    answer = asked.ask("Flipping the attribute", {"ask": "flip", "attribute": attribute, "proxies": int(proxies)}, row)
+    if answer is not None:
+        st.markdown(answers.sentence(answer.record["before"], answer.arrays, "before_"))
+        widgets.table(edits.flips(answer), "The answer with other values")
+        st.caption(md(answer.record["measured"]))
+        widgets.data_expander(edits.dependence(answer), "How far features depend on it")

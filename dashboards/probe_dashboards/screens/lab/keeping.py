@@ -1,0 +1,40 @@
+"""What is shown can be kept: the same, carried out as an audit of this row, in the folder of runs."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from probe_dashboards.screens.lab.asked import Asked, Row
+from probe_dashboards.views.words import md
+
+
+def draw(asked: Asked, row: Row, request: dict[str, Any] | None, requests: Sequence[dict[str, Any]] = ()) -> None:
+    """A button that keeps what is shown as a bundle."""
+    st.subheader("Keep it", anchor=False)
+    wanted = request or (requests[0] if requests else None)
+    if wanted is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.text_input(
+            "Name of the bundle", f"lab-{_slug(asked.described['name'])}", key="lab keep name", max_chars=60
+        )
+        asks = {"ask": "keep", "what": {**wanted, "row": dict(row.named)}, "name": name}
+        st.button(
+            "Keep as a bundle",
+            icon=":material/save:",
+            key="lab keep",
+            on_click=asked.lab.start,
+            args=("keep", asked.model, asks),
+        )
+    done = asked.lab.started("keep", doing="Writing the bundle")
+    if done is not None:
+        st.success(
+            f"Kept in {md(done.record['folder'])}, with digest {md(str(done.record['digest'])[:12])}.",
+            icon=":material/save:",
+        )
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]", "-", name)[:40]

@@ -1,0 +1,1 @@
+"""What the lab shows, as plain data: pure functions of a model's answers."""

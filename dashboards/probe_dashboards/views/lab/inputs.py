@@ -1,0 +1,55 @@
+"""An input that the lab answered about, as it is drawn and read."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from probe import plots
+from probe.lab import Answer
+from probe.text import visible
+from probe_dashboards.views.words import number
+
+Array = NDArray[Any]
+
+
+def drawer(described: Mapping[str, Any]) -> plots.Drawer:
+    """How inputs of the model are drawn."""
+    return plots.drawer_of(described["form"])
+
+
+def example(drawn: plots.Drawer, answer: Answer, inputs: Array | None = None, words: Any = None) -> plots.Example:
+    """The input of an answer, or another of the same features; words that are absent are left out."""
+    told = answer.record["input"]
+    said = [visible(word) for word in (told["words"] if words is None else words)]
+    names = [visible(name) for name in told["names"]]
+    if drawn.named_in_words:
+        said = [word for word in said if word]
+        names = said
+    array = answer.arrays["inputs"] if inputs is None else inputs
+    return plots.Example(np.asarray(array, dtype=float), names, said, answer.arrays.get("features"))
+
+
+def kept(drawn: plots.Drawer, answer: Answer, by_feature: Array) -> Array:
+    """The values of those features that `example` lists."""
+    words = answer.record["input"]["words"]
+    return by_feature[[bool(visible(word)) for word in words]] if drawn.named_in_words else by_feature
+
+
+def cells(drawn: plots.Drawer, answer: Answer) -> pd.DataFrame:
+    """The input as a table of features and values."""
+    shown = example(drawn, answer)
+    if len(shown.words) == len(shown.names):
+        return pd.DataFrame({"Feature": list(shown.names), "Value": list(shown.words)})
+    flat = shown.inputs.ravel()
+    return pd.DataFrame(
+        [(f"input {at}", number(float(value))) for at, value in enumerate(flat)], columns=["Input", "Value"]
+    )
+
+
+def belongs(answer: Answer) -> str:
+    """The groups of a row of the data, in words."""
+    groups = answer.record["input"].get("groups") or {}
+    return "; ".join(f"{visible(name)}: {visible(value)}" for name, value in groups.items())

@@ -1,0 +1,149 @@
+"""The lab's pages over models in this process: what is asked, and what is drawn of the answers."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from probe_dashboards import lab as labs
+from probe_dashboards.views.lab import attacks, own
+from probe_dashboards.views.lab.settings import fields, filled
+
+import probe
+from probe.audit.plan import plan_from
+from probe.lab import Answer, Job, LabError
+from probe.lab.offering import settings
+from probe.lab.opened import Opened
+from probe.lab.worker import respond
+from tests.dashboards.test_pages import show, text  # noqa: F401  a fixture
+
+
+class Here:
+    """A desk that answers in this process, at once."""
+
+    def __init__(self, **opened: Opened) -> None:
+        self._opened = opened
+        self.sources = {key: SimpleNamespace(name=key) for key in opened}
+        self._jobs: dict[str, Job] = {}
+        self.asked: list[dict] = []
+
+    def ask(self, owner, source, request, arrays=None):
+        self.asked.append(dict(request))
+        frame, found = respond(self._opened[source], dict(request), dict(arrays or {}), lambda told: None)
+        name = f"{owner} {len(self._jobs)}"
+        done = frame["frame"] == "answer"
+        state = "done" if done else {"refused": "refused"}.get(frame["frame"], "failed")
+        answer = Answer(frame["answer"], found) if done else None
+        self._jobs[name] = Job(name, source, request, state, answer=answer, error=frame.get("sentence", ""))
+        return self._jobs[name]
+
+    def job(self, owner, name):
+        if name not in self._jobs:
+            raise LabError("none such")
+        return self._jobs[name]
+
+    def wait(self, owner, name, seconds=0.0):
+        return self._jobs[name]
+
+
+def people() -> Opened:
+    columns = {"age": [25.0, 40.0, 61.0, 33.0] * 6, "job": ["clerk", "<b>smith</b>", "clerk", "nurse"] * 6}
+    frame = pd.DataFrame(columns | {"hired": ["no", "yes", "no", "yes"] * 6, "sex": ["f", "m"] * 12})
+    data = probe.Dataset.from_frame(frame, label="hired", groups=["sex"])
+    weights = torch.linspace(-1, 1, data.inputs.shape[1])
+    model = probe.Model(
+        forward=lambda x: torch.stack([-(x * weights).sum(1), (x * weights).sum(1)], 1),
+        space=replace(data.space, reference=data.inputs),
+        classes=data.classes,
+    )
+    return Opened(model, data, plan_from({"name": "people"}, sources=False))
+
+
+def images() -> Opened:
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(36, 3)).eval()
+    x = torch.rand(30, 1, 6, 6, generator=torch.Generator().manual_seed(0))
+    model = probe.Model(forward=net, space=probe.Space(bounds=(0.0, 1.0)), classes=("disc", "ring", "bar"))
+    data = probe.Dataset(x, net(x).argmax(1), classes=("disc", "ring", "bar"))
+    return Opened(model, data, plan_from({"name": "images"}, sources=False))
+
+
+@pytest.fixture
+def desk(monkeypatch):
+    found = Here(people=people(), images=images())
+    monkeypatch.setattr(labs, "lab", lambda offer: labs.Lab(found, "somebody"))
+    return found
+
+
+def test_a_row_is_answered_and_explained_side_by_side(show, desk, tmp_path):  # noqa: F811
+    app = show(tmp_path, "lab", model="people", row="1")
+    said = text(app)
+    assert "Answer" in said
+    assert "True label" in said
+    assert "Do they agree?" in said
+    assert "What this does not show" in said
+    explained = [ask for ask in desk.asked if ask["ask"] == "explain"]
+    assert len(explained) > 1
+    assert all(ask["row"] == {"row": 1} for ask in explained)
+    assert len(app.error) == 0
+
+
+def test_what_the_library_refuses_is_said_in_its_sentence(show, desk, tmp_path):  # noqa: F811
+    app = show(tmp_path, "lab", model="people", row="1")
+    app.selectbox(key="lab input").set_value("csv").run()
+    app.text_area(key="lab csv").set_value("age,job\nold,clerk").run()
+    assert any("age" in warning.value and "old" in warning.value for warning in app.warning)
+
+
+@pytest.mark.parametrize("view", ["explain", "attack", "what-if"])
+@pytest.mark.parametrize("model", ["people", "images"])
+def test_every_part_is_drawn_for_every_form(show, desk, tmp_path, model, view):  # noqa: F811
+    app = show(tmp_path, "lab", model=model, row="2", view=view)
+    assert not app.exception
+    assert not app.error
+    assert "What this does not show" in text(app)
+
+
+def test_a_link_to_a_model_that_is_not_offered_is_told(show, desk, tmp_path):  # noqa: F811
+    app = show(tmp_path, "lab", model="peoples")
+    assert any("which is not here" in warning.value for warning in app.warning)
+
+
+def test_without_a_model_the_lab_says_how_to_offer_one(show, monkeypatch, tmp_path):  # noqa: F811
+    monkeypatch.setattr(labs, "lab", lambda offer: labs.Lab(Here(), "somebody"))
+    assert any("--live" in info.value for info in show(tmp_path, "lab").info)
+
+
+def test_a_form_asks_for_every_setting_and_gives_back_only_what_was_changed():
+    asked = fields(settings(probe.attacks.PGD))
+    assert [one.name for one in asked] == [one["name"] for one in settings(probe.attacks.PGD)]
+    assert filled(asked, {}) == {}
+    assert filled(asked, {"steps": 7, "goal": ("targeted", {"target": "3"})}) == {
+        "steps": 7,
+        "goal": {"method": "targeted", "target": "3"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("largest", "counted", "first", "last", "many"),
+    [("8/255", False, "1/255", "8/255", 8), ("0.4", False, "0.05", "0.4", 8), ("3", True, "1", "3", 3)],
+)
+def test_a_slider_has_budgets_as_they_are_written(largest, counted, first, last, many):
+    found = attacks.budgets(largest, counted=counted)
+    assert (found[0], found[-1], len(found)) == (first, last, many)
+
+
+@pytest.mark.parametrize("largest", ["", "-1", "0", "much", "1/0"])
+def test_a_budget_that_is_none_is_refused_in_a_sentence(largest):
+    with pytest.raises(ValueError, match="budget"):
+        attacks.budgets(largest, counted=False)
+
+
+def test_a_file_of_numbers_is_read_without_pickle(tmp_path):
+    place = tmp_path / "it.npy"
+    np.save(place, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(ValueError, match="no file of numbers"):
+        own.numbers(place.read_bytes())
+    np.save(place, np.arange(4.0))
+    assert own.numbers(place.read_bytes()).tolist() == [0, 1, 2, 3]
