@@ -6,6 +6,7 @@ from probe_models.networks import build, start
 from probe_models.networks.recurrent import GRU, LSTM
 from probe_models.training.loop import fit
 from probe_models.training.settings import Settings
+from probe_models.zoo.recipes import RECIPES
 from torch import nn
 
 from probe import Dataset, zoo
@@ -138,6 +139,27 @@ def test_the_answer_has_a_gradient_by_the_vectors_of_the_words(network):
 def test_recurrent_networks_have_a_second_gradient(architecture):
     words = torch.randn(1, 4, WIDTH, generator=generator(10), dtype=torch.double, requires_grad=True)
     assert torch.autograd.gradgradcheck(made(architecture).double(), words)
+
+
+@pytest.mark.parametrize("architecture", ["lstm", "gru"])
+@pytest.mark.parametrize(("changed", "fast"), [
+    ({}, True), ({"recurrent": "written out"}, False), ({"precision": "bfloat16"}, False),
+])  # fmt: skip
+def test_recurrent_networks_train_by_torchs_own_layers_or_round_as_the_bundled_do(easy, monkeypatch, architecture, changed, fast):  # fmt: skip  # noqa: E501
+    called = []
+    for kind in (LSTM, GRU):
+        monkeypatch.setattr(kind, "built_in", lambda self, words: called.append(self) or self.written(words))
+    network = build(architecture, SMALL[architecture])
+    fit(network, easy, Settings(epochs=1, batch=20, **changed), device=CPU, progress=lambda line: None)
+    assert bool(called) is fast
+    called.clear()
+    network.logits(easy.inputs[:2])
+    assert not called  # in eval mode, whatever it trained by
+
+
+def test_the_bundled_recurrent_networks_are_made_again_with_the_same_bits():
+    recurrent = [name for name, recipe in RECIPES.items() if recipe.architecture in ("lstm", "gru", "series-gru")]
+    assert {RECIPES[name].settings.recurrent for name in recurrent} == {"written out"}
 
 
 def test_leaving_a_word_out_is_multiplying_its_vector_by_0(network):

@@ -1,7 +1,7 @@
 """Recurrent networks for sentences, which read word by word.
 
-The units are written out: torch's own have no gradient by their inputs in eval mode on an accelerator. There they
-train by torch's own, which the weights fit.
+The units are written out: torch's own have no gradient by their inputs in eval mode on an accelerator. They train by
+torch's own, which the weights fit: always on an accelerator, and on a CPU as `Settings.recurrent` says.
 """
 
 from abc import abstractmethod
@@ -29,14 +29,15 @@ class Unit(nn.Module):
 
     def __init__(self, width: int, hidden: int, parts: int) -> None:
         super().__init__()
+        self.fast = False  # whether it trains by torch's own on a CPU, too, which rounds otherwise
         self.read = nn.Linear(width, parts * hidden)
         self.recall = nn.Linear(hidden, parts * hidden)
 
     def forward(self, embedded: Tokens) -> Float[Tensor, "rows tokens hidden"]:
         """The states, beginning with 0 before the first word."""
-        # An accelerator has a kernel for all words together, which has no way back in eval mode. A CPU would round
-        # otherwise, and the bundled networks be others.
-        return self.written(embedded) if embedded.device.type == "cpu" or not self.training else self.built_in(embedded)
+        # An accelerator has a kernel for all words together, which has no way back in eval mode.
+        fast = self.training and (self.fast or embedded.device.type != "cpu")
+        return self.built_in(embedded) if fast else self.written(embedded)
 
     @abstractmethod
     def written(self, embedded: Tokens) -> Float[Tensor, "rows tokens hidden"]:
@@ -63,6 +64,13 @@ class Unit(nn.Module):
     def nothing(self, embedded: Tokens) -> Float[Tensor, "rows hidden"]:
         """The state before the first word."""
         return embedded.new_zeros(embedded.shape[0], self.recall.in_features)
+
+
+def train_fast(network: nn.Module, *, fast: bool) -> None:
+    """Let the units of a network train by torch's own on a CPU, too, or not."""
+    for unit in network.modules():
+        if isinstance(unit, Unit):
+            unit.fast = fast
 
 
 class LSTM(Unit):

@@ -111,6 +111,11 @@ class Settings(Declared):
     )
     precision: Literal["float32", "bfloat16"] = param("float32", "of products and convolutions; weights stay float32")
     execution: Literal["eager", "compiled"] = param("eager", "compiled: torch.compile, after a wait at the first step")
+    recurrent: Literal["built in", "written out"] = param(
+        "built in",
+        "whether lstm and gru train by torch's own layers on a CPU, too, where eager in float32; written out they are "
+        "slower, and round as those of the zoo",
+    )
     layout: Literal["channels last", "channels first"] = param(
         "channels last", "of the weights of convolutions in memory"
     )

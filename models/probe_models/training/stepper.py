@@ -11,6 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from probe.errors import PlanError
 from probe_models.networks.network import reseed
+from probe_models.networks.recurrent import train_fast
 from probe_models.randomness import fixed
 from probe_models.training.average import Average
 from probe_models.training.names import matched
@@ -41,6 +42,8 @@ class Stepper:
             self.objective = objective = deepcopy(objective)
         network = objective.network
         self.network = network
+        plain = settings.precision == "float32" and settings.execution == "eager"
+        train_fast(network, fast=plain and settings.recurrent == "built in")
         self.device = next(network.parameters()).device
         # What their owner holds still is not theirs to be let go of.
         self.held = {name for name, parameter in network.named_parameters() if not parameter.requires_grad}
