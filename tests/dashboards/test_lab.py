@@ -1,19 +1,18 @@
 """The lab's pages over models in this process: what is asked, and what is drawn of the answers."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from probe_dashboards import lab as labs
-from probe_dashboards.views.lab import attacks, own
+from probe_dashboards.views.lab import attacks, commands, own
 from probe_dashboards.views.lab.settings import fields, filled
 
 import probe
 from probe.audit.plan import plan_from
-from probe.lab import Answer, Job, LabError
+from probe.lab import Answer, Job, LabError, Source
 from probe.lab.offering import settings
 from probe.lab.opened import Opened
 from probe.lab.worker import respond
@@ -25,7 +24,7 @@ class Here:
 
     def __init__(self, **opened: Opened) -> None:
         self._opened = opened
-        self.sources = {key: SimpleNamespace(name=key) for key in opened}
+        self.sources = {key: Source.named(key) for key in opened}
         self._jobs: dict[str, Job] = {}
         self.asked: list[dict] = []
 
@@ -147,3 +146,28 @@ def test_a_file_of_numbers_is_read_without_pickle(tmp_path):
         own.numbers(place.read_bytes())
     np.save(place, np.arange(4.0))
     assert own.numbers(place.read_bytes()).tolist() == [0, 1, 2, 3]
+
+
+def test_the_python_beside_an_explanation_gives_the_same_values():
+    request = {"ask": "explain", "method": {"method": "input_x_gradient"}, "target": ">50K"}
+    command, python = commands.explained(Source.named("adult-mlp"), {"row": 3}, request)
+    assert command == "probe explain adult-mlp --rows 3 --method input_x_gradient --target '>50K'"
+    *lines, last = python.splitlines()
+    names = {}
+    exec("\n".join(lines), names)
+    values = eval(last, names).values
+    model, data = names["model"], names["data"]
+    assert torch.equal(values, probe.explainers.InputXGradient()(model, data.inputs[3:4], torch.tensor([1])).values)
+
+
+def test_the_python_beside_an_attack_runs_it_at_every_budget():
+    request = {"ask": "attack", "method": {"method": "fgsm"}, "eps": ["0.1", "0.2"]}
+    _, python = commands.attacked(Source.named("adult-mlp"), {"row": 3}, request, "eps")
+    *lines, last = python.splitlines()
+    names = {}
+    exec("\n".join(lines), names)
+    assert [result.method.eps for result in eval(last, names)] == [0.1, 0.2]
+
+
+def test_a_row_of_ones_own_has_no_command():
+    assert commands.explained(Source.named("adult-mlp"), {"csv": "1"}, {"method": {"method": "lime"}}) == ("", "")

@@ -8,7 +8,7 @@ import streamlit as st
 from matplotlib.axes import Axes
 
 from probe import plots
-from probe.lab import Answer
+from probe.lab import Answer, Source
 from probe.plots.style import INK
 from probe.text import visible
 from probe_dashboards.lab import Lab
@@ -39,6 +39,11 @@ class Asked:
         return self.answer.record
 
     @property
+    def source(self) -> Source:
+        """How the operator named it."""
+        return self.lab.desk.sources[self.model]
+
+    @property
     def drawer(self) -> plots.Drawer:
         """How its inputs are drawn."""
         return inputs.drawer(self.described)
@@ -58,8 +63,11 @@ def figure(ax: Axes, caption: str, width: int) -> None:
 
 def code(command: str, python: str) -> None:
     """How the same is had from the shell and from Python."""
-    with st.expander("The same from the shell and from Python"):
-        st.code(command, language=None)
+    if not python:
+        return
+    with st.expander("The same from the shell and from Python" if command else "The same from Python"):
+        if command:
+            st.code(command, language=None)
         st.code(python, language="python")
 
 

@@ -8,8 +8,8 @@ import streamlit as st
 from probe.lab import Answer
 from probe_dashboards import forms, widgets
 from probe_dashboards.screens.lab import explaining, keeping
-from probe_dashboards.screens.lab.asked import Asked, Row, figure
-from probe_dashboards.views.lab import attacks, explanations, methods, settings
+from probe_dashboards.screens.lab.asked import Asked, Row, code, figure
+from probe_dashboards.views.lab import attacks, commands, explanations, methods, settings
 from probe_dashboards.views.words import md
 
 AGAINST = {"label": "the true label", "answer": "the answer that it gives"}
@@ -60,6 +60,7 @@ def draw(asked: Asked, row: Row) -> None:
     answer = asked.ask(f"Attacking by {there[name]}", request, row)
     if answer is not None:
         _shown(asked, answer, there[name], str(explainers[explainer]) if explainer else "")
+        code(*commands.attacked(asked.source, row.named, request, told["budget"] or ""))
         keeping.draw(asked, row, request)
 
 

@@ -51,7 +51,7 @@ def _edited(asked: Asked, fields: list[edits.Edit], row: Row) -> dict[str, str]:
         for column, one in zip(st.columns(ACROSS), fields[start : start + ACROSS], strict=False):
             key = f"lab edit {asked.model} {sorted(map(str, row.named.items()))} {one.name}"
             with column:
-                label = md(one.label) + ("" if one.mutable else " (an attacker may not change it)")
+                label = md(one.label)
                 if one.choices:
                     options = list(one.choices)
                     value = st.selectbox(
@@ -60,6 +60,7 @@ def _edited(asked: Asked, fields: list[edits.Edit], row: Row) -> dict[str, str]:
                         options.index(one.value) if one.value in options else 0,
                         format_func=edits.shown,
                         key=key,
+                        help=md(one.help) or None,
                     )
                 else:
                     value = st.text_input(label, one.value, key=key, help=md(one.help) or None, max_chars=100)

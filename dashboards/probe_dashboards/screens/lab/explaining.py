@@ -9,8 +9,8 @@ from probe.lab import Answer
 from probe.text import visible
 from probe_dashboards import forms, widgets
 from probe_dashboards.screens.lab import keeping
-from probe_dashboards.screens.lab.asked import Asked, Row, figure, target
-from probe_dashboards.views.lab import explanations, inputs, methods, settings
+from probe_dashboards.screens.lab.asked import Asked, Row, code, figure, target
+from probe_dashboards.views.lab import commands, explanations, inputs, methods, settings
 from probe_dashboards.views.words import md
 
 SAMPLE = 20  # rows that the quality is averaged over
@@ -45,6 +45,7 @@ def draw(asked: Asked, row: Row) -> None:
         for title, answer in found.items():
             with st.container(width=width):
                 _one(asked, title, answer, top)
+                code(*commands.explained(asked.source, row.named, asks[title]))
     widgets.data_expander(explanations.table(asked.drawer, found, top), "Values by feature")
     if len(found) > 1:
         st.subheader("Do they agree?", anchor=False)

@@ -24,7 +24,6 @@ class Edit:
     label: str
     value: str  # as it is
     choices: tuple[str, ...] = ()
-    mutable: bool = True  # whether an attacker may change it
     help: str = ""
 
 
@@ -145,4 +144,6 @@ def _feature(feature: Mapping[str, Any], word: str) -> Edit:
         low, high = feature.get("seen") or (None, None)
         kind = "a whole number" if feature["kind"] == "integer" else "a number"
         said = f"{kind}; in the data from {written(low)} to {written(high)}" if low is not None else kind
-    return Edit(name, visible(name), word, choices, bool(feature["mutable"]), said)
+    if not feature["mutable"]:
+        said = "; ".join(filter(None, (said, "an attacker may not change it")))
+    return Edit(name, visible(name), word, choices, said)
