@@ -14,7 +14,7 @@ from probe.errors import Unsupported
 from probe.finding import Aspect
 from probe.formatting import Unit
 from probe.method import param
-from probe.metrics.masked import Kept, Masked, Memory, answers
+from probe.metrics.masked import Kept, Masked, Memory, at_baseline
 from probe.model import Model
 from probe.results import Attribution
 from probe.shapes import Evidence, Inputs, Labels, PerExample, PerFeature, Presence
@@ -179,7 +179,7 @@ class Completeness(Metric[Attribution]):
             raise Unsupported(f"the values of {method.name()} promise no sum; try integrated_gradients or kernel_shap")
         inputs = model.check(result.inputs)
         targets = model.check_targets(result.targets, inputs)
-        absent = _at_baseline if method.completeness == "baseline" else _over_references
+        absent = at_baseline if method.completeness == "baseline" else _over_references
         promised = wide(model.target_outputs(inputs, targets, method.output))
         promised = promised - wide(absent(model, inputs, targets, method.output))
         residual = wide(result.values).to(promised.device).flatten(1).sum(1) - promised
@@ -195,12 +195,6 @@ def _counts(active: Presence, steps: int) -> Counts:
     """How many features have gone at each point of each curve: none at first, all active ones in the end."""
     share = torch.linspace(0, 1, min(steps, active.shape[1]) + 1, dtype=torch.float64, device=active.device)
     return (share * active.sum(1, keepdim=True)).round().long()
-
-
-def _at_baseline(model: Model, inputs: Inputs, targets: Labels, output: str) -> PerExample:
-    """The target's output at the mean reference."""
-    nothing = torch.zeros(len(inputs), model.space.feature_count(inputs), dtype=torch.bool, device=inputs.device)
-    return answers(model, inputs, targets, nothing, output)
 
 
 def _over_references(model: Model, inputs: Inputs, targets: Labels, output: str) -> PerExample:

@@ -20,8 +20,11 @@ class Masked:
 
     def __init__(self, model: Model, inputs: Inputs, targets: Labels, output: str) -> None:
         self.active = differs_from_baseline(model, inputs).cpu()
-        self._asked, self._known = (model, inputs, targets, output), dict[bytes, int]()
-        self._answers = torch.zeros(0)
+        self._asked = model, inputs, targets, output
+        # Inputs of which nothing is kept are all alike.
+        nothing = _keys(range(len(inputs)), torch.zeros_like(self.active)[:, None])
+        self._known = {key: number for number, key in enumerate(nothing)}
+        self._answers = at_baseline(model, inputs, targets, output).cpu()
 
     def fits(self, model: Model, inputs: Inputs, targets: Labels, output: str) -> bool:
         """Whether it answers for these."""
@@ -49,7 +52,7 @@ class Masked:
         for span in spans(len(order), model.rows_per_pass(inputs)):
             row = (order[span] // kept.shape[1] + start).to(inputs.device)
             masks = kept.flatten(0, 1)[order[span]].to(inputs.device)
-            found.append(answers(model, inputs[row], targets[row], masks, output).cpu())
+            found.append(_answers(model, inputs[row], targets[row], masks, output).cpu())
         return found
 
 
@@ -73,7 +76,15 @@ def differs_from_baseline(model: Model, inputs: Inputs) -> Presence:
     return model.space.by_feature(differs.to(torch.float32)) > 0
 
 
-def answers(model: Model, inputs: Inputs, targets: Labels, kept: Presence, output: str) -> PerExample:
+def at_baseline(model: Model, inputs: Inputs, targets: Labels, output: str) -> PerExample:
+    """Each target's output at the mean reference, which is asked once."""
+    over = model.over_embeddings()
+    nothing = over.space.baseline(model.points(inputs[:1]))
+    outputs = model.task.explained(over.logits(nothing), output)
+    return model.task.pick(outputs.expand(len(targets), *outputs.shape[1:]), targets)
+
+
+def _answers(model: Model, inputs: Inputs, targets: Labels, kept: Presence, output: str) -> PerExample:
     """The output for inputs that show the mean reference where features are not kept."""
     mask = model.space.coordinate_mask(kept, inputs)
     # Token ids have no mean, their embeddings do; a token's mask then spans the width of its embedding.
