@@ -29,8 +29,8 @@ def _attacked(bundle: Bundle, row: str, attack: str, eps: str) -> Axes:
     return instance.drawer(bundle).attacked(*found)
 
 
-def _reliability(bundle: Bundle) -> Axes:
-    bins = bundle.table("reliability")
+def _reliability(bundle: Bundle, label: str = "") -> Axes:
+    bins = reading.reliability(bundle)[label]
     return plots.reliability(*(bins[name] for name in ("confidence", "accuracy", "low", "high", "n")))
 
 

@@ -29,6 +29,7 @@ from probe.audit.verification import MALFORMED
 from probe.contracts import answers_as_before, of_examples, suited
 from probe.dataset import Dataset
 from probe.errors import ExistsError, IntegrityError, PlanError, ProbeError, RangeError, ShapeError
+from probe.images import in_segments
 from probe.model import Model
 from probe.study.steps import Ended, Progress, carry_out
 from probe.task import Classification, MultiLabel, Places, Task
@@ -53,6 +54,7 @@ def run(
     plan, data = plan.resolve(form=model.space.form_of(data.inputs)), suited(model, data)
     _check_names(plan, model, data)
     data = data.sample(plan.data.sample or None, plan.seed)
+    model, data = in_segments(model, data, plan.data.segments)
     model = of_examples(model, data)
     manifest = describe(plan, model, data)
     folder = Path(folder)
@@ -168,6 +170,8 @@ def _check_names(plan: Plan, model: Model, data: Dataset) -> None:
             f"{model.name} answers at each place, and an audit of all places at once is not made yet; audit one place "
             "at a time, as run(plan, model.only(3), data.only(3), folder), or in a plan: [model] only = 3"
         )
+    if plan.data.segments and data.inputs.ndim != 4:
+        raise PlanError(f"data.segments is for images, and the rows of {data.name} are none; leave it out")
     _check_outputs(plan, model.task)
     classes = _outcomes(model.task) or data.classes
     if plan.bias.positive and plan.bias.positive not in classes:

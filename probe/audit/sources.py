@@ -140,6 +140,9 @@ class DataSource(Section):
     squares: int = param(
         0, "side in pixels of the squares that are the features of images; an eighth of the longer side", low=0
     )
+    segments: int = param(
+        0, "about how many segments by colour and place, of each image its own, are the features of images", low=0
+    )
     sample: int | None = param(None, "rows drawn without replacement; 0 takes all; None: by form of the inputs", low=0)
 
     def check(self) -> None:
@@ -157,6 +160,8 @@ class DataSource(Section):
         for key, (owners, what) in BELONGS.items():
             if source not in owners and getattr(self, key) != _usual(key):
                 raise PlanError(f"[data] has {key}, which is {what}, and the examples are from {source}; leave it out")
+        if self.squares and self.segments:
+            raise PlanError("[data] has squares and segments, and an image has one kind of features; leave one out")
         if self.npz and len(self.features) > 1:
             raise PlanError(
                 f"data.features lists {len(self.features)} arrays, and the inputs of an npz file are one; name that"
@@ -193,6 +198,7 @@ BELONGS = {  # keys of [data] that only some sources have, and what they are
     "size": (("folder", "npz"), "for images: name a folder of them, or an npz file"),
     "channels": (("folder",), "for a folder of images"),
     "squares": (("folder", "npz"), "for images: name a folder of them, or an npz file"),
+    "segments": (("zoo", "folder", "npz"), "for images"),
 }
 
 

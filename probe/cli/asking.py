@@ -9,6 +9,7 @@ from probe.catalogue import Kind
 from probe.cli.app import AllowCode, Device, Json, PlanFile, app, command, emit_json, print_out
 from probe.cli.listing import listing
 from probe.cli.opening import Name, Out, Set, build_method, opened, save, slice_of
+from probe.cli.said import Only, Outputs, Part, Said, TaskName, Tolerance
 from probe.errors import RangeError
 from probe.formatting import count, estimate
 from probe.formatting import words as in_words
@@ -39,33 +40,36 @@ def register(kind: Kind) -> None:
         rows: Annotated[str, typer.Option(help="Rows of the test data, as 0:5, in place of a sample.")] = "",
         eps: Annotated[list[str] | None, typer.Option(help="A radius at which a result that has one is read.")] = None,
         target: Annotated[str, typer.Option(help="The answer that is wanted, of a method that has a goal.")] = "",
-        label: Annotated[str, typer.Option(help="One of several labels, or a place, to ask about alone.")] = "",
+        task: TaskName = "",
+        outputs: Outputs = "",
+        part: Part = "",
+        only: Only = "",
+        tolerance: Tolerance = None,
         settings: Set = None,
         out: Out = None,
         device: Device = "",
         allow_code: AllowCode = False,
         as_json: Json = False,
     ) -> None:
-        from probe.cli.sources import one_answer
         from probe.study.asking import Subject
         from probe.study.batches import together
         from probe.study.cells import planned
         from probe.study.table import rows_of
 
         chosen = method or _only(kind.family)
-        model, data = opened(name, plan, allow_code, device)
-        model, data = one_answer(model, data, label) if label else (model, data)
-        part = data[slice_of(rows, len(data))] if rows else data.sample(sample, seed)
+        said = Said(task=task, outputs=outputs, part=part, only=only, tolerance=tolerance)
+        model, data = opened(name, plan, allow_code, device, said)
+        drawn = data[slice_of(rows, len(data))] if rows else data.sample(sample, seed)
         asked = build_method(kind.family, chosen, settings, _wanted(chosen, model.task, target) if target else {})
-        (cell,) = planned([asked], Subject(model, part, None, together(part.inputs)), eps or None, None, None)
+        (cell,) = planned([asked], Subject(model, drawn, None, together(drawn.inputs)), eps or None, None, None)
         result, record = cell.asked(lambda examples: None)
         save(result, out)
-        assert part.rows is not None, "a data set numbers its rows"
-        numbers = part.rows.tolist()
-        measured, words = rows_of(record), [result.told(at) for at in range(len(part))]
+        assert drawn.rows is not None, "a data set numbers its rows"
+        numbers = drawn.rows.tolist()
+        measured, words = rows_of(record), [result.told(at) for at in range(len(drawn))]
         document = {
             "method": asked.config(),
-            "n": len(part),
+            "n": len(drawn),
             **({} if rows else {"seed": seed}),
             "rows": numbers,
             "measured": [{key: row.get(key) for key in MEASURED} for row in measured],
@@ -76,7 +80,7 @@ def register(kind: Kind) -> None:
         if as_json:
             emit_json(document)
             return
-        print_out(f"{asked} on {count(len(part))} rows ({f'rows {rows}' if rows else f'seed {seed}'})")
+        print_out(f"{asked} on {count(len(drawn))} rows ({f'rows {rows}' if rows else f'seed {seed}'})")
         for row in measured:
             print_out(f"  {_measured(row)}")
         print_out(f"  cost: {record.forwards:,} examples forward, {record.backwards:,} backward")

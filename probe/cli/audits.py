@@ -13,6 +13,7 @@ import typer
 
 from probe.cli.app import AllowCode, Device, Json, Strict, command, emit_json, exit_code, print_err, print_out
 from probe.cli.pages import drawn
+from probe.cli.said import Only, Outputs, Part, Said, Segments, TaskName, Tolerance
 from probe.cli.signals import terminable
 from probe.cli.summary import document, summary
 from probe.errors import ExistsError, PlanError, ProbeError
@@ -24,6 +25,12 @@ def audit(
     plans: Annotated[list[Path] | None, typer.Option("--plan", help="A plan in TOML, for any model and data.")] = None,
     out: Annotated[Path, typer.Option(help="The folder to write the runs to.")] = Path("runs"),
     replace: Annotated[bool, typer.Option("--replace", help="Delete an audit of the same name first.")] = False,
+    task: TaskName = "",
+    outputs: Outputs = "",
+    part: Part = "",
+    only: Only = "",
+    tolerance: Tolerance = None,
+    segments: Segments = 0,
     device: Device = "",
     allow_code: AllowCode = False,
     strict: Strict = False,
@@ -37,7 +44,9 @@ def audit(
 
     if not names and not plans:
         raise PlanError("name a model, such as `probe audit adult-mlp`, or a plan: `probe audit --plan plan.toml`")
-    chosen = [plan_of(name) for name in names or ()] + [plan_in(path) for path in plans or ()]
+    said = Said(task=task, outputs=outputs, part=part, only=only, tolerance=tolerance, segments=segments)
+    chosen = [*map(plan_of, names or ()), *map(plan_in, plans or ())]
+    chosen = [said.into(plan) for plan in chosen]
     twice = [name for name, count in Counter(plan.name for plan in chosen).items() if count > 1]
     if twice:
         raise PlanError(f"two audits are called {twice[0]!r} and would share a folder; give one plan another name")

@@ -19,6 +19,7 @@ from probe.cli.app import (
     exit_code,
     print_out,
 )
+from probe.cli.said import Only, Outputs, Part, Said, TaskName, Tolerance
 from probe.cli.summary import signed
 from probe.errors import DataError, PlanError, RangeError
 
@@ -64,6 +65,11 @@ def bias(
     separator: Separator = "",
     decimal: Decimal = "",
     encoding: Encoding = "",
+    task: TaskName = "",
+    outputs: Outputs = "",
+    part: Part = "",
+    only: Only = "",
+    tolerance: Tolerance = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the permutation tests.")] = 0,
     device: Device = "",
     allow_code: AllowCode = False,
@@ -81,8 +87,10 @@ def bias(
     if bool(source) == (plan is not None):
         raise PlanError("name one thing to compare: `probe bias adult-mlp`, `probe bias decisions.csv`, or --plan FILE")
     columns = _Columns(label, prediction, scores, tuple(groups or ()))
+    of_model = Said(task=task, outputs=outputs, part=part, only=only, tolerance=tolerance)
     if plan is None and source.lower().endswith(TABLES):
         columns.refuse_for_numbers(favourable, numbers=numbers)
+        of_model.refuse(source)
         data, said = columns.read(
             source, favourable, {"separator": separator, "decimal": decimal, "encoding": encoding}
         )
@@ -90,7 +98,7 @@ def bias(
         columns.refuse_for_a_model(label, prediction, scores, numbers=numbers)
         from probe.cli.sources import open_both, plan_in, plan_of
 
-        chosen = plan_of(source) if plan is None else plan_in(plan)
+        chosen = of_model.into(plan_of(source) if plan is None else plan_in(plan))
         model, rows = open_both(chosen, allow_code=allow_code, device=device)
         data, said = _answers(chosen, model, rows, columns.groups, favourable)
         numbers = isinstance(model.task, Regression)

@@ -7,6 +7,7 @@ import typer
 from probe.cli.app import AllowCode, Device, Json, PlanFile, command, emit_json, print_out
 from probe.cli.listing import described, listing
 from probe.cli.opening import Name, Out, Set, build_method, opened, save, slice_of
+from probe.cli.said import Only, Outputs, Part, Said, Segments, TaskName, Tolerance
 from probe.formatting import estimate, number, share
 
 
@@ -40,6 +41,12 @@ def explain(
     target: Annotated[
         str, typer.Option(help="The class, label or output to explain, or a class at a place as 3:verb.")
     ] = "",
+    task: TaskName = "",
+    outputs: Outputs = "",
+    part: Part = "",
+    only: Only = "",
+    tolerance: Tolerance = None,
+    segments: Segments = 0,
     settings: Set = None,
     out: Out = None,
     device: Device = "",
@@ -49,17 +56,19 @@ def explain(
     """Explain some answers of a model, with one number per feature."""
     import torch
 
+    from probe.images import in_segments
     from probe.plots import drawer_of
 
-    model, data = opened(name, plan, allow_code, device)
+    said = Said(task=task, outputs=outputs, part=part, only=only, tolerance=tolerance)
+    model, data = opened(name, plan, allow_code, device, said)
     chosen = slice_of(rows, len(data))
-    part = data[chosen]
-    targets = torch.full((len(part),), model.task.index(target)) if target else None
-    attribution = build_method("explainer", method, settings)(model, part.inputs, targets)
+    model, shown = in_segments(model, data[chosen], segments)
+    targets = torch.full((len(shown),), model.task.index(target)) if target else None
+    attribution = build_method("explainer", method, settings)(model, shown.inputs, targets)
     save(attribution, out)
     frame = attribution.to_frame()
-    drawer = drawer_of(model.space.form_of(part.inputs).record())
-    described = model.space.describe(part.inputs) if drawer.named_in_words else []
+    drawer = drawer_of(model.space.form_of(shown.inputs).record())
+    described = model.space.describe(shown.inputs) if drawer.named_in_words else []
     if as_json:
         emit_json(
             {
@@ -70,12 +79,12 @@ def explain(
             }
         )
         return
-    said = "explained" if target or not model.task.one_class else "predicted"
+    how = "explained" if target or not model.task.one_class else "predicted"
     for row, number_of in enumerate(attribution.targets.tolist()):
         values, names = frame.iloc[row], described[row] if described else list(frame.columns)
         top = [at for at in values.abs().to_numpy().argsort(kind="stable")[::-1] if names[at]][:5]
         listed = ", ".join(f"{names[at]} {number(values.iloc[at], 'signed')}" for at in top)
-        print_out(f"row {chosen.start + row}, {said} {model.task.name(number_of)}: {listed}")
+        print_out(f"row {chosen.start + row}, {how} {model.task.name(number_of)}: {listed}")
 
 
 @command("attack", cls=listing("attack"))
@@ -87,7 +96,11 @@ def attack(
     ] = "",
     sample: Annotated[int, typer.Option(min=1, help="How many random test rows to attack.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the sample.")] = 0,
-    label: Annotated[str, typer.Option(help="One of several labels, or a place, to attack alone.")] = "",
+    task: TaskName = "",
+    outputs: Outputs = "",
+    part: Part = "",
+    only: Only = "",
+    tolerance: Tolerance = None,
     settings: Set = None,
     out: Out = None,
     device: Device = "",
@@ -95,27 +108,26 @@ def attack(
     as_json: Json = False,
 ) -> None:
     """Attack a model, and print its accuracy under attack."""
-    from probe.cli.sources import one_answer
     from probe.goals import Shift
     from probe.metrics import Accuracy, ExactMatch, RobustAccuracy
 
-    model, data = opened(name, plan, allow_code, device)
-    model, data = one_answer(model, data, label) if label else (model, data)
-    part = data.sample(sample, seed)
-    method = method or model.space.form_of(part.inputs).defaults.attacks[-1]["method"]
+    said = Said(task=task, outputs=outputs, part=part, only=only, tolerance=tolerance)
+    model, data = opened(name, plan, allow_code, device, said)
+    drawn = data.sample(sample, seed)
+    method = method or model.space.form_of(drawn.inputs).defaults.attacks[-1]["method"]
     attacker = build_method("attack", method, settings)
-    result = attacker(model, part.inputs, part.labels)
+    result = attacker(model, drawn.inputs, drawn.labels)
     save(result, out)
     if not result.clean.task.judges or isinstance(attacker.goal, Shift):
-        _say_reached(result, attacker, len(part), seed, as_json=as_json)
+        _say_reached(result, attacker, len(drawn), seed, as_json=as_json)
         return
     whole = ExactMatch().suits(result.clean)  # a row with several answers counts as right if all of them are
     clean, robust = (ExactMatch() if whole else Accuracy())(model, result.clean), RobustAccuracy()(model, result)
     right = (~result.clean.task.wrong(result.clean.logits, result.clean.labels)).cpu()
-    movable = attacker.could_move(model.space, part.inputs).cpu()[right] if right.any() else None
+    movable = attacker.could_move(model.space, drawn.inputs).cpu()[right] if right.any() else None
     document = {
         "method": result.method.config(),
-        "n": len(part),
+        "n": len(drawn),
         "seed": seed,
         "accuracy": [clean.value, *clean.interval()],
         "robust_accuracy": [robust.value, *robust.interval()],
@@ -126,7 +138,7 @@ def attack(
     if as_json:
         emit_json(document)
         return
-    print_out(f"{result.method} on {len(part)} rows (seed {seed})")
+    print_out(f"{result.method} on {len(drawn)} rows (seed {seed})")
     for label, (value, low, high) in (
         ("all right" if whole else "accuracy", document["accuracy"]),
         ("under attack", document["robust_accuracy"]),

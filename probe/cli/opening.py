@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from probe.cli.app import key_values, print_err
+from probe.cli.said import Said
 from probe.errors import RangeError
 
 Name = Annotated[str, typer.Argument(help="A network of the zoo such as adult-mlp, or a folder of `probe train`.")]
@@ -17,11 +18,13 @@ Set = Annotated[
 Out = Annotated[Path | None, typer.Option(help="Save the result as OUT.npz and OUT.json.")]
 
 
-def opened(name: str, plan: Path | None = None, allow_code: bool = False, device: str = "") -> tuple[Any, Any]:
+def opened(
+    name: str, plan: Path | None = None, allow_code: bool = False, device: str = "", said: Said | None = None
+) -> tuple[Any, Any]:
     """The model and the data that a command names; what was found out on the way goes to stderr."""
     from probe.cli.sources import open_named
 
-    model, data = open_named(name, plan, allow_code=allow_code, device=device)
+    model, data = open_named(name, plan, allow_code=allow_code, device=device, said=said or Said())
     for notice in (*data.notices, *model.notices):
         print_err(f"probe: {notice}")
     return model, data

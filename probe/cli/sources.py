@@ -11,6 +11,7 @@ from probe.audit.plan import Plan, plan_from, read_plan
 from probe.cli import own_tables
 from probe.cli.data_sources import Reader, data_of
 from probe.cli.model_sources import begin, listed
+from probe.cli.said import Said
 from probe.cli.training_rows import learned
 from probe.contracts import suited
 from probe.dataset import Dataset
@@ -44,7 +45,9 @@ def _with_favourable(plan: Plan) -> Plan:
     return replace(plan, bias=replace(plan.bias, groups=plan.bias.groups or ()))
 
 
-def open_named(name: str, plan: Path | None, *, allow_code: bool = False, device: str = "") -> tuple[Model, Dataset]:
+def open_named(
+    name: str, plan: Path | None, *, allow_code: bool = False, device: str = "", said: Said | None = None
+) -> tuple[Model, Dataset]:
     """The model and the data of a command: a name or folder of the zoo, or a plan.
 
     Raises:
@@ -52,7 +55,8 @@ def open_named(name: str, plan: Path | None, *, allow_code: bool = False, device
     """
     if bool(name) == (plan is not None):
         raise PlanError("name one model: a network of the zoo such as adult-mlp, its folder, or --plan plan.toml")
-    return open_both(plan_of(name) if plan is None else plan_in(plan), allow_code=allow_code, device=device)
+    named = plan_of(name) if plan is None else plan_in(plan)
+    return open_both((said or Said()).into(named), allow_code=allow_code, device=device)
 
 
 def open_both(plan: Plan, *, allow_code: bool = False, device: str = "") -> tuple[Model, Dataset]:

@@ -1,10 +1,31 @@
 """Segments of images by colour and place."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
 
+from probe.dataset import Dataset
 from probe.errors import DataError, ProbeError
+from probe.model import Model
+
+
+def in_segments(model: Model, data: Dataset, count: int) -> tuple[Model, Dataset]:
+    """A model and images whose features are about so many segments of each image; as they are where that is 0.
+
+    Raises:
+        DataError: if the rows are no images.
+    """
+    if not count:
+        return model, data
+    if data.inputs.ndim != 4:
+        raise DataError(f"{data.name} has rows of shape {tuple(data.inputs.shape[1:])}, which have no segments")
+    features = segments(data.inputs, count)
+    of_model, of_data = (
+        replace(space, features=features, form=replace(space.form, names=())) for space in (model.space, data.space)
+    )
+    return replace(model, space=of_model), replace(data, space=of_data)
 
 
 def segments(images: Tensor, count: int = 40, *, compactness: float = 10.0) -> Tensor:

@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from probe_dashboards import figures
 from probe_dashboards.views import bias as biases
 from probe_dashboards.views import examples, instance, performance, robustness
 
 from probe import Dataset, Model, MultiLabel, Places, Space, bias
-from probe.audit import plan_from, run, verify
+from probe.audit import plan_from, reading, run, verify
 from probe.audit.pairing import compare
 from probe.errors import IntegrityError, PlanError
 from probe.report import render
@@ -184,3 +185,19 @@ def test_the_pages_of_the_viewer_read_several_labels(bundle):
     assert examples.found(bundle, wanted) == TRUTH[:, 1].nonzero()[:, 0].tolist()
     assert examples.titles(bundle, [row])
     assert len(instance.smallest_successful_radii(bundle, row)) == 2
+
+
+def test_each_label_is_calibrated_or_not_by_itself(bundle):
+    stored = bundle.arrays("predictions")["measured-calibration_error"]
+    apart = reading.reliability(bundle)
+    assert list(apart) == list(NAMES)
+    for at, (name, bins) in enumerate(apart.items()):
+        sure = LOGITS[:, at].double().sigmoid()
+        np.testing.assert_allclose(stored[:, at, 0], torch.maximum(sure, 1 - sure), atol=1e-6)
+        assert bins.n.sum() == N
+        gap = float((bins.n * (bins.confidence - bins.accuracy).abs()).sum() / N)
+        read = bundle.table("readings").query("metric == 'calibration_error'").set_index("item").value
+        assert read[name] == pytest.approx(gap)
+    assert render(bundle).count("Reliability diagram of ") == 3
+    assert set(performance.bins(bundle, "NA").columns) >= {"Confidence", "n"}
+    assert figures.svg("reliability", bundle, "#000", "tall") != figures.svg("reliability", bundle, "#000", "NA")

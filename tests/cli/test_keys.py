@@ -177,8 +177,8 @@ def ignored(model, data, section, keys):
 
 def test_every_key_is_under_test():
     assert {*KEYS} == {f.name for f in fields(ModelSource)} - {*SOURCES}
-    # How many rows are drawn shows when an audit runs.
-    assert {*KEYS_OF_DATA} == {f.name for f in fields(DataSource)} - {"zoo", *FILES, "sample"}
+    # How many rows are drawn, and what their segments are, shows when an audit runs.
+    assert {*KEYS_OF_DATA} == {f.name for f in fields(DataSource)} - {"zoo", *FILES, "sample", "segments"}
 
 
 @pytest.mark.parametrize("source", MODELS)

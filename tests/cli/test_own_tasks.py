@@ -130,7 +130,7 @@ def test_the_command_line_explains_and_attacks_a_label_by_its_name(several):
     assert "explained" in call("explain", *shared, "--method", "saliency", "--rows", "0", code=0).stdout
     said = call("attack", *shared, "--method", "fgsm", "--sample", "20", code=0).stdout
     assert "all right:" in said
-    alone = call("attack", *shared, "--method", "fgsm", "--sample", "20", "--label", "tall", "--json", code=0)
+    alone = call("attack", *shared, "--method", "fgsm", "--sample", "20", "--only", "tall", "--json", code=0)
     whole = call("attack", *shared, "--method", "fgsm", "--sample", "20", "--json", code=0)
     assert json.loads(alone.stdout)["accuracy"][0] >= json.loads(whole.stdout)["accuracy"][0]
     refused = call("explain", *shared, "--target", "odl", code=2)

@@ -57,7 +57,13 @@ def test_rows_are_seen_in_training_whatever_their_labels():
 
 @pytest.mark.parametrize(
     ("name", "seen", "share"),
-    [("compas", 1416, 0.764), ("adult", 2979, 0.183), ("adult-hours", 6218, 0.382), ("german", 0, 0)],
+    [
+        ("compas", 1416, 0.764),
+        ("adult", 2979, 0.183),
+        ("adult-hours", 6218, 0.382),
+        ("adult-labels", 9344, 0.574),
+        ("german", 0, 0),
+    ],
 )
 def test_how_many_test_rows_have_inputs_of_training_rows(name, seen, share):
     train, test = (zoo.data(name, split) for split in ("train", "test"))

@@ -16,7 +16,7 @@ from probe_models.zoo.recipes import RECIPES
 from probe import Dataset, zoo
 from probe.errors import IntegrityError
 
-NAMES = ("adult", "adult-hours", "compas", "german")
+NAMES = ("adult", "adult-hours", "adult-labels", "compas", "german")
 # What is known on the day of the charge, and says neither what came after it nor what another model thought.
 KNOWN_IN_TIME = {"age", "priors_count", "juv_fel_count", "juv_misd_count", "juv_other_count", "c_charge_degree", "sex"}
 
@@ -143,7 +143,7 @@ def test_the_split_follows_the_rows_and_not_their_order():
     assert forward.groupby(strata["label"]).agg(lambda split: (split == "test").sum()).tolist() == [15, 15]
 
 
-@pytest.mark.parametrize("name", ["adult-mlp", "adult-hours-mlp", "compas-mlp", "german-mlp"])
+@pytest.mark.parametrize("name", ["adult-mlp", "adult-hours-mlp", "adult-labels-mlp", "compas-mlp", "german-mlp"])
 def test_the_card_names_the_rows_that_the_model_learned_from(name):
     card = zoo.card(name)["data"]
     assert card["train_sha256"] == zoo.data(name, "train").digest()

@@ -22,8 +22,8 @@ def measures(bundle: Bundle) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["Measure", "Estimate [95 % interval]", "n"])
 
 
-def bins(bundle: Bundle) -> pd.DataFrame:
-    """The bins of the reliability diagram, as text."""
+def bins(bundle: Bundle, label: str = "") -> pd.DataFrame:
+    """The bins of the reliability diagram, of one of several labels, as text."""
     rows = [
         (
             f"{share(r['from'])} to {share(r['to'])}",
@@ -31,6 +31,6 @@ def bins(bundle: Bundle) -> pd.DataFrame:
             estimate(r["accuracy"], r["low"], r["high"], "share"),
             formatting.count(r["n"]),
         )
-        for r in bundle.table("reliability").to_dict("records")
+        for r in reading.reliability(bundle)[label].to_dict("records")
     ]
     return pd.DataFrame(rows, columns=["Confidence", "Mean confidence", "Accuracy [95 % interval]", "n"])

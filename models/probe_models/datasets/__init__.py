@@ -17,6 +17,7 @@ BUNDLED = Path(__file__).parent / "data"
 READERS = {
     "adult": "probe_models.datasets.adult",
     "adult-hours": "probe_models.datasets.adult_hours",
+    "adult-labels": "probe_models.datasets.adult_labels",
     "compas": "probe_models.datasets.compas",
     "german": "probe_models.datasets.german",
     "fashion-mnist": "probe_models.datasets.fashion",

@@ -23,8 +23,9 @@ class Table:
     """A file of people, and which of its columns a model may see.
 
     `load` gives one row per person, with the columns below and two more: `label`, the class as a number, or the number
-    of a regression, and `split`, train or test. A category's coordinates follow the order of its column if that is
-    categorical, and else the alphabet. Rows are numbered as in the index, which is to be their place in the file.
+    of a regression, and `split`, train or test. Of several labels each has a column, named in `labels`. A category's
+    coordinates follow the order of its column if that is categorical, and else the alphabet. Rows are numbered as in
+    the index, which is to be their place in the file.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Table:
     categories: tuple[str, ...]
     immutable: tuple[str, ...]  # features that an attacker cannot change
     groups: tuple[str, ...]  # columns that an audit compares people by
+    labels: tuple[str, ...] = ()  # columns of several labels; () where there is one
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -50,7 +52,7 @@ class Table:
         table = self._frame.iloc[rows]
         return Dataset(
             inputs=self._inputs[torch.from_numpy(rows)],
-            labels=torch.tensor(table["label"].to_numpy(np.int64 if self.classes else np.float32)),
+            labels=torch.tensor(table[list(self.labels) or "label"].to_numpy(np.int64 if self.classes else np.float32)),
             groups=table[list(self.groups)].reset_index(drop=True),
             space=self._space,
             classes=self.classes,

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from probe import Dataset, Model, Regression, predict
-from probe.metrics import Accuracy, MeanAbsoluteError, RootMeanSquaredError, RSquared
+from probe import Dataset, Model, predict
+from probe.metrics import Accuracy, ExactMatch, MeanAbsoluteError, RootMeanSquaredError, RSquared
 from probe.statistics import area_under_roc, calibration_error, wilson
 from probe.tensors import among
 from probe_models.zoo.measures import measure
@@ -16,8 +16,9 @@ ABOUT_ONE_RUN = ("_low", "_high", "_n", "_rows", "_graphs")  # bounds over rows,
 
 
 def evaluate(model: Model, data: Dataset, measures: Sequence[str] = ()) -> dict[str, Any]:
-    """How good the answers are, with 95 % intervals: of classes or of numbers, and what is asked for by `measures`."""
-    metrics = _of_numbers(model, data) if isinstance(model.task, Regression) else _of_classes(model, data)
+    """How good the answers are, with 95 % intervals, and what is asked for by `measures`."""
+    of = {"regression": _of_numbers, "multi-label": _of_labels}.get(model.task.kind, _of_classes)
+    metrics = of(model, data)
     for name in measures:
         metrics |= measure(name)(model, data)
     return metrics
@@ -31,6 +32,22 @@ def _of_numbers(model: Model, data: Dataset) -> dict[str, Any]:
             found = metric(model, prediction)
             low, high = found.interval()
             metrics |= {metric.name(): float(found.value), f"{metric.name()}_interval_95": [float(low), float(high)]}
+    return metrics | {"rows": len(data)}
+
+
+def _of_labels(model: Model, data: Dataset) -> dict[str, Any]:
+    """Accuracy over all labels, the share of rows with all of them right, and how good each label is by itself."""
+    metrics: dict[str, Any] = {}
+    prediction = predict(model, data)
+    for metric in (Accuracy(), ExactMatch()):
+        found = metric(model, prediction)
+        low, high = found.interval()
+        metrics |= {metric.name(): float(found.value), f"{metric.name()}_interval_95": [float(low), float(high)]}
+    for label in model.task.names:
+        alone = _of_classes(model.only(label), data.only(label))
+        kept = ("accuracy", "calibration_error", "area_under_roc")
+        metrics |= {f"{key} of {label}": alone[key] for key in kept}
+        metrics[f"true of {label}"] = float(data.only(label).labels.double().mean())
     return metrics | {"rows": len(data)}
 
 

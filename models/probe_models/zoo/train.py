@@ -17,6 +17,7 @@ from probe_models.datasets.own import SPACE
 from probe_models.device import device_of
 from probe_models.networks import build
 from probe_models.training.loop import Progress, fit, to_stderr
+from probe_models.training.objectives import learned_as
 from probe_models.training.rows import split_validation
 from probe_models.training.run_state import Trained
 from probe_models.training.signals import terminable
@@ -128,7 +129,15 @@ def _train_owned(
         progress(f"note: {notice}")
     progress(f"{name}, seed {seed}: {count:,} parameters, {_rows(data, recipe)}, {device}")
     trained = fit(
-        network, data, recipe.settings, device=device, seed=seed, progress=progress, folder=folder, weights=weights
+        network,
+        data,
+        recipe.settings,
+        device=device,
+        seed=seed,
+        progress=progress,
+        folder=folder,
+        weights=weights,
+        objective=learned_as(task_of(recipe.reader)),
     )
     if not _leads():
         return {}
@@ -174,7 +183,7 @@ def _card(
         },
         "preprocessing": recipe.preprocessing,
         "classes": list(recipe.judge.CLASSES),
-        **({} if recipe.judge.CLASSES else {"task": task_of(recipe.judge).to_json()}),
+        **({} if task_of(recipe.judge).one_class else {"task": task_of(recipe.judge).to_json()}),
         "training": {
             "settings": asdict(recipe.settings),
             "begin": begin and asdict(begin) | {"sha256": read_card(folder_of(begin.model))["weights"]["sha256"]},

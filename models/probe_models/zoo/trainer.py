@@ -4,10 +4,11 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from probe import Classification, Dataset, Model, Regression
+from probe import Classification, Dataset, Model, MultiLabel, Regression
 from probe.task import Task
 from probe_models.networks import build
 from probe_models.training.loop import Progress, fit
+from probe_models.training.objectives import learned_as
 from probe_models.training.settings import Settings
 from probe_models.zoo import artefact
 from probe_models.zoo.recipes import Recipe
@@ -32,8 +33,17 @@ class ZooTrainer:
         if "classes" in kwargs and data.classes:
             kwargs["classes"] = len(data.classes)
         network = build(self.recipe.architecture, kwargs)
-        fit(network, data, self.recipe.settings, device=self.device, seed=seed, progress=self.progress)
-        model = artefact.as_model(network, data.space, _task(data), f"{self.name} on {data.name}")
+        task = task_for(data)
+        fit(
+            network,
+            data,
+            self.recipe.settings,
+            device=self.device,
+            seed=seed,
+            progress=self.progress,
+            objective=learned_as(task),
+        )
+        model = artefact.as_model(network, data.space, task, f"{self.name} on {data.name}")
         return replace(model, training=(data.inputs, data.labels))
 
 
@@ -44,5 +54,8 @@ def trainer(
     return ZooTrainer(name, replace(recipe, settings=settings or recipe.settings), device, progress)
 
 
-def _task(data: Dataset) -> Task:
-    return Regression() if data.labels.is_floating_point() else Classification(data.classes)
+def task_for(data: Dataset) -> Task:
+    """What the labels of a data set are, by their form: numbers, several labels, or classes."""
+    if data.labels.is_floating_point():
+        return Regression()
+    return MultiLabel(data.classes) if data.labels.ndim > 1 else Classification(data.classes)

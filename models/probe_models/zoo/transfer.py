@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from probe import Classification, Dataset, Model
+from probe import Dataset, Model
 from probe.adapters.safetensor import Declared
 from probe.adapters.weights import match
 from probe_models.device import device_of
@@ -22,9 +22,11 @@ from probe_models.networks import build
 from probe_models.networks.network import Network
 from probe_models.training.loop import Progress, fit, to_stderr
 from probe_models.training.names import matched
+from probe_models.training.objectives import learned_as
 from probe_models.training.settings import Settings
 from probe_models.zoo import artefact, folder_of
 from probe_models.zoo.cards import read_card
+from probe_models.zoo.trainer import task_for
 
 
 def learned(model: str | Path, network: Network, replaced: Sequence[str]) -> dict[str, Tensor]:
@@ -68,6 +70,15 @@ def adapt(  # noqa: PLR0913  # what to train, then options by name
     name, kwargs = card["architecture"]["name"], card["architecture"]["kwargs"]
     network = build(name, kwargs | ({"classes": len(data.classes)} if "classes" in kwargs else {}))
     weights = learned(model, network, replaced)
-    fit(network, data, settings, device=device_of(device or "cpu"), seed=seed, progress=progress, weights=weights)
-    task = Classification(data.classes) if data.classes else artefact.task_in(card)
+    task = task_for(data) if data.classes else artefact.task_in(card)
+    fit(
+        network,
+        data,
+        settings,
+        device=device_of(device or "cpu"),
+        seed=seed,
+        progress=progress,
+        weights=weights,
+        objective=learned_as(task),
+    )
     return artefact.as_model(network, data.space, task, f"{card['name']} on {data.name}")

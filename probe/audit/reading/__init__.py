@@ -18,7 +18,7 @@ from probe.audit.reading.attacked import (
     tried,
     worst,
 )
-from probe.audit.reading.chapters import APART, ASPECTS, CHAPTERS, Chapter, Register, register
+from probe.audit.reading.chapters import APART, ASPECTS, CALIBRATED, CHAPTERS, Chapter, Register, performance, register
 from probe.audit.reading.explained import captioned, features_of
 from probe.audit.reading.groups import (
     RATES,
@@ -36,7 +36,7 @@ from probe.audit.reading.groups import (
     rates,
     small_groups,
 )
-from probe.audit.reading.measured import Evidence, Measurement, evidence, measured, readings
+from probe.audit.reading.measured import Evidence, Measurement, evidence, measured, readings, reliability
 from probe.audit.reading.proofs import Certified, Proof, certificates, surveys
 from probe.audit.reading.steps import Missing, ended, missing, steps, unmade, waiting, why_empty
 from probe.audit.reading.subject import ASSUMED, favourable, origin, repeat
@@ -47,6 +47,7 @@ __all__ = [
     "APART",
     "ASPECTS",
     "ASSUMED",
+    "CALIBRATED",
     "CHAPTERS",
     "RATES",
     "Certified",
@@ -85,9 +86,11 @@ __all__ = [
     "movable",
     "of_numbers",
     "origin",
+    "performance",
     "rates",
     "readings",
     "register",
+    "reliability",
     "repeat",
     "robust_threshold",
     "small_groups",

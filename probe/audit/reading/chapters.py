@@ -1,12 +1,13 @@
 """The chapters that report and viewer have in common, and the findings by chapter."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from probe.audit.manifest import Manifest
 from probe.finding import Finding
 from probe.statuses import urgency
+from probe.task import MultiLabel
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,6 @@ CHAPTERS = {
         (
             "The model may do worse on rows that were drawn in another way, later or elsewhere.",
             "Labels are taken as the truth; where they are wrong or biased, so is every number here.",
-            "A calibrated model can be wrong about a group of rows: calibration is an average over all of them.",
         ),
     ),
     "explanation": Chapter(
@@ -106,6 +106,22 @@ CHAPTERS = {
 }
 ASPECTS = ("performance", "explanation", "robustness", "bias")
 APART = "Checks of the explanations and attacks themselves, not of the model"
+
+
+CALIBRATED = "A calibrated model can be wrong about a group of rows: calibration is an average over all of them."
+
+
+def performance(manifest: Manifest) -> Chapter:
+    """The chapter of the answers to all rows, in the words of the model's task."""
+    chapter = CHAPTERS["performance"]
+    if manifest.task.kind == "regression":
+        shows = "By how much the model's answers are off the labels on these rows"
+        judged = ", and how often by no more than the tolerance" * manifest.task.judges
+        return replace(chapter, asks="How far off is the model?", shows=f"{shows}{judged}.")
+    if isinstance(manifest.task, MultiLabel):
+        shows = "How often each label is decided as it is on these rows, and whether as often as its confidence says."
+        return replace(chapter, shows=shows)
+    return chapter
 
 
 class Register(NamedTuple):

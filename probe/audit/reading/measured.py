@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
 from probe.audit.budgets import reach_of
 from probe.audit.bundle import Bundle
 from probe.audit.manifest import StepRecord
@@ -81,6 +83,16 @@ def _arrays(bundle: Bundle, step: StepRecord) -> str:
         return ""
     held = bundle.arrays(step.name)
     return ", ".join(f"{name} {' x '.join(map(str, array.shape))}".strip() for name, array in held.items())
+
+
+def reliability(bundle: Bundle) -> dict[str, pd.DataFrame]:
+    """The bins of the reliability diagram: of each of several labels, by its name, or under "" of the one answer."""
+    if not bundle.has("tables/reliability.csv"):
+        return {}
+    table = bundle.table("reliability")
+    if "label" not in table:
+        return {"": table}
+    return {str(label): part for label, part in table.groupby("label", sort=False)}
 
 
 def readings(bundle: Bundle, aspect: str, step: str = "") -> list[dict[str, Any]]:

@@ -1,8 +1,12 @@
 """Accuracy and calibration."""
 
+from collections.abc import Mapping
+
+import pandas as pd
+
 from probe import plots
 from probe.audit.bundle import Bundle
-from probe.audit.reading import measured
+from probe.audit.reading import CALIBRATED, measured, performance, reliability
 from probe.formatting import count, estimate, number
 from probe.report.blocks import Block, Figure, Section, Table, panel
 from probe.report.sections.common import chapter, records, with_not_measured
@@ -15,34 +19,49 @@ def section(bundle: Bundle) -> Section:
         rows = [(row.named, row.written.value, row.written.ends, row.counted) for row in found]
         columns = ("measure", "estimate", "95 % interval", "n")
         blocks.append(Table(columns, rows, "Performance on all rows", numeric=columns[1:]))
-    if bundle.has("tables/reliability.csv"):
-        blocks.append(_reliability(bundle))
-    return chapter("performance", with_not_measured(bundle, "performance", blocks))
+    if bins := reliability(bundle):
+        blocks.append(_reliability(bins))
+    shows = performance(bundle.manifest).shows
+    return chapter("performance", with_not_measured(bundle, "performance", blocks), shows=shows)
 
 
-def _reliability(bundle: Bundle) -> Figure:
-    bins = bundle.table("reliability")
-    ax = plots.reliability(*(bins[name] for name in ("confidence", "accuracy", "low", "high", "n")))
+def _reliability(found: Mapping[str, pd.DataFrame]) -> Figure:
+    several = len(found) > 1
+    panels = [
+        panel(
+            plots.reliability(*(bins[name] for name in ("confidence", "accuracy", "low", "high", "n")), title=label),
+            f"Reliability diagram{f' of {label}' if label else ''} of {len(bins)} confidence bins; its numbers are in "
+            "the table.",
+            f"reliability-{at}" if several else "reliability",
+        )
+        for at, (label, bins) in enumerate(found.items())
+    ]
     columns = ("confidence from", "to", "mean confidence", "accuracy (95 % interval)", "n")
     rows = [
         (
+            *((label,) if several else ()),
             number(r["from"], "share"),
             number(r["to"], "share"),
             number(r["confidence"], "share"),
             estimate(r["accuracy"], r["low"], r["high"], "share"),
             count(r["n"]),
         )
+        for label, bins in found.items()
         for r in records(bins)
     ]
+    named = ("label",) if several else ()
     return Figure(
-        [
-            panel(
-                ax, f"Reliability diagram of {len(rows)} confidence bins; its numbers are in the table.", "reliability"
-            )
-        ],
+        panels,
         "Accuracy against confidence, with 95 % Wilson intervals; a larger dot holds more rows. Dots below the dashed "
-        "line: the model is overconfident; above it, underconfident.",
-        Table(columns, rows, "Numbers of the figure", numeric=columns, folded=True, file="tables/reliability.csv"),
+        f"line: the model is overconfident; above it, underconfident. {CALIBRATED}",
+        Table(
+            (*named, *columns),
+            rows,
+            "Numbers of the figure",
+            numeric=columns,
+            folded=True,
+            file="tables/reliability.csv",
+        ),
         title="Is its confidence calibrated?",
-        size="single",
+        size="half" if several else "single",
     )

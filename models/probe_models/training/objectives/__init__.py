@@ -3,7 +3,7 @@
 from torch import nn
 
 from probe import Dataset
-from probe.task import Task
+from probe.task import MultiLabel, Places, Task
 from probe_models.training.losses import LOSSES
 from probe_models.training.objectives.classification import Classification
 from probe_models.training.objectives.elbo import Elbo
@@ -38,4 +38,9 @@ def objective_of(network: nn.Module, settings: Settings, data: Dataset, own: Own
     return OwnLoss(network, settings, data, own)
 
 
-__all__ = ["OBJECTIVES", "Batch", "Evaluation", "Objective", "Own", "OwnLoss", "objective_of"]
+def learned_as(task: Task) -> Task | None:
+    """What `fit` is to be told of labels; None where `settings.loss` says enough, as of classes and of numbers."""
+    return task if isinstance(task, MultiLabel | Places) else None
+
+
+__all__ = ["OBJECTIVES", "Batch", "Evaluation", "Objective", "Own", "OwnLoss", "learned_as", "objective_of"]

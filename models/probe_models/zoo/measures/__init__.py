@@ -14,6 +14,7 @@ MEASURES = {
     "series baseline": "probe_models.zoo.measures.series_baseline:series_baseline",
     "table baselines": "probe_models.zoo.measures.table_baselines:table_baselines",
     "regression baselines": "probe_models.zoo.measures.table_baselines:regression_baselines",
+    "label baselines": "probe_models.zoo.measures.table_baselines:label_baselines",
     "elbo": "probe_models.zoo.measures.elbo:evidence_lower_bound",
     "frechet": "probe_models.zoo.measures.frechet:frechet_distances",
     "edge attribution": "probe_models.zoo.measures.edges:edge_attribution_auc",

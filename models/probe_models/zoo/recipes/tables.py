@@ -45,6 +45,20 @@ RECIPES = {
         at_least={"r_squared": 0.27},
         at_most={"root_mean_squared_error": 10.7},  # hours
     ),
+    "adult-labels-mlp": Recipe(
+        architecture="mlp",
+        kwargs={"numbers": 3, "onehots": 86, "bins": 64, "widths": [128], "classes": 3},
+        data="adult-labels",
+        settings=Settings(epochs=10, rate=2e-3, weight_decay=0.1),
+        preprocessing=TABLE,
+        measures=("label baselines",),
+        at_least={
+            "accuracy": 0.81,
+            "accuracy of over 50K": 0.855,
+            "accuracy of over 40 hours": 0.743,
+            "accuracy of degree": 0.828,
+        },
+    ),
     "compas-mlp": Recipe(
         architecture="mlp",
         kwargs={"numbers": 5, "onehots": 4, "bins": 32, "widths": [32], "classes": 2},
