@@ -13,7 +13,17 @@ from probe.audit import reading
 from probe.text import visible
 from probe_dashboards import lab, state, widgets
 from probe_dashboards.offer import Offer
-from probe_dashboards.screens import bias, certificates, evidence, instance, performance, robustness, summary, surveys
+from probe_dashboards.screens import (
+    bias,
+    certificates,
+    counterfactuals,
+    evidence,
+    instance,
+    performance,
+    robustness,
+    summary,
+    surveys,
+)
 from probe_dashboards.screens import lab as lab_page
 from probe_dashboards.views import runs
 from probe_dashboards.views.words import md
@@ -22,6 +32,7 @@ PAGES = {
     "summary": (summary, "Summary", ":material/fact_check:"),
     "performance": (performance, performance.CHAPTER.title, ":material/speed:"),
     "instance": (instance, "Instance", ":material/image_search:"),
+    "counterfactuals": (counterfactuals, counterfactuals.CHAPTER.title, ":material/alt_route:"),
     "robustness": (robustness, robustness.CHAPTER.title, ":material/shield:"),
     "certificates": (certificates, certificates.CHAPTER.title, ":material/verified_user:"),
     "surveys": (surveys, surveys.CHAPTER.title, ":material/bar_chart:"),

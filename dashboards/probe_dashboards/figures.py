@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 
 from probe import plots
 from probe.audit import Bundle, reading
-from probe_dashboards.views import bias, instance, proofs, robustness
+from probe_dashboards.views import bias, counterfactuals, instance, proofs, robustness
 
 
 def svg(name: str, bundle: Bundle, ink: str, *keys: str) -> str:
@@ -80,6 +80,12 @@ def _survey(bundle: Bundle, slug: str) -> Axes:
     )
 
 
+def _counterfactual(bundle: Bundle, method: str, row: str) -> Axes:
+    found = counterfactuals.candidate(counterfactuals.searches(bundle)[method], row)
+    assert found.change is not None, "asked for only where it was kept"
+    return instance.drawer(bundle).attacked(*counterfactuals.pair(bundle, found), found.change.moved)
+
+
 FIGURES: dict[str, Callable[..., Axes]] = {
     "input": _input,
     "reliability": _reliability,
@@ -89,4 +95,5 @@ FIGURES: dict[str, Callable[..., Axes]] = {
     "forest": _forest,
     "certified": _certified,
     "survey": _survey,
+    "counterfactual": _counterfactual,
 }

@@ -98,7 +98,15 @@ def _search(step: Planned, method: Counterfactual, plan: Plan, model: Model, dat
     def work(advance: Advance) -> Arrays:
         return {"rows": to_numpy(rows)} | search(method, plan, model, data[rows], (readings, advance))
 
-    return Step(step, as_written(method.config()), len(rows), work, readings, answer=method.goal.answer)
+    return Step(
+        step,
+        as_written(method.config()),
+        len(rows),
+        work,
+        readings,
+        answer=method.goal.answer,
+        caption=method.summary(),
+    )
 
 
 def _certify(step: Planned, method: Certificate, plan: Plan, model: Model, data: Dataset) -> Step:

@@ -59,8 +59,10 @@ def search(
             "answers": to_numpy(found.answers),
             "reached": to_numpy(found.reached),
             "changed": to_numpy(found.changed()),
+            "distance": to_numpy(found.distance()).astype(float),
             "inputs": to_numpy(few.inputs),
             "candidates": to_numpy(few.candidates),
+            "moved": to_numpy(few.moves()),
         }
         | measure(plan.metrics("search"), model, found, readings)
     )

@@ -16,8 +16,9 @@ from probe.tensors import wide
 class NearestReference(Counterfactual):
     """The reference rows that are nearest of those with the wanted answer, which are real and need no gradient.
 
-    Near is by L1 in the unit of the space's scale. What `Space.mutable` calls fixed stays as it is in the input; then a
-    row may get another answer, and is asked with it. Where no row has the wanted answer, the input stands in its place.
+    Near is by L1 in the unit of the space's scale; what is missing is one unit away. What `Space.mutable` calls
+    fixed stays as it is in the input; then a row may get another answer, and is asked with it. Where no row has the
+    wanted answer, the input stands in its place.
 
     Example:
         >>> import torch
@@ -40,7 +41,7 @@ class NearestReference(Counterfactual):
             mutable = model.space.mutable
             others = rows if mutable is None else torch.where(mutable.to(rows.device), rows, origin)
             _, reached = aim[at : at + 1].repeated(len(rows)).ask(others)
-            way = model.space.scaled_change(wide(others), wide(origin)).flatten(1).abs().sum(1)
+            way = model.space.scaled_change(wide(others), wide(origin)).nan_to_num(nan=1.0).flatten(1).abs().sum(1)
             near = way.masked_fill(~reached, torch.inf).argsort(stable=True)[: self.count]
             best = torch.where(reached[near].view(-1, *[1] * (rows.ndim - 1)), others[near], origin[: len(near)])
             found.append(torch.cat([best, origin[:1].expand(self.count - len(best), *origin.shape[1:])]))

@@ -129,9 +129,9 @@ class Counterfactuals(AnyResult):
         return self.space.of_rows(rows, self.inputs)
 
     def _moved(self) -> Tensor:
-        """The way to each candidate, (batch x candidates, *shape)."""
+        """The way to each candidate, (batch x candidates, *shape); what is missing there is one unit away."""
         origins = self.inputs.repeat_interleave(self.reached.shape[1], 0)
-        return self.space.scaled_change(wide(self.candidates.flatten(0, 1)), wide(origins))
+        return self.space.scaled_change(wide(self.candidates.flatten(0, 1)), wide(origins)).nan_to_num(nan=1.0)
 
     def _in_words(self) -> tuple[str, ...]:
         return (

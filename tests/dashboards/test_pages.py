@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 APP = Path(probe_dashboards.__file__).with_name("app.py")
-PROVED = ("certificates", "surveys", "evidence")
+PROVED = ("certificates", "surveys", "counterfactuals", "evidence")
 COMPLETE = ("image", "table", "prose", "graph", "hostile", "hostile_prose", "tampered", "bare", "interrupted")
 
 

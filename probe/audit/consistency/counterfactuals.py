@@ -18,6 +18,9 @@ def check_counterfactual(step: Step) -> None:
     count = after.shape[1] if after.ndim > 1 else 0
     for part in ("reached", "changed"):
         check_form(name, arrays[part], (len(rows), count), kinds="b" if part == "reached" else "iu")
+    check_form(name, arrays["distance"], (len(rows), count), kinds="f")
+    apart = (arrays["distance"] > 0) == (arrays["changed"] > 0)
+    expect(bool(apart.all()), name, "a distance is not that of what changed")
     if step.record.answer == "wrong":
         others = np.stack([answers.task.differs(after[:, at], decided) for at in range(count)], 1)
         expect(np.array_equal(arrays["reached"], others), name, "what it reached is not what was answered")
@@ -30,3 +33,6 @@ def check_counterfactual(step: Step) -> None:
     kept = len(arrays["inputs"])
     check_form(name, arrays["inputs"], (kept, *shape))
     check_form(name, arrays["candidates"], (kept, count, *shape))
+    check_form(name, arrays["moved"], (kept, count, *arrays["moved"].shape[2:3]))
+    far = np.abs(arrays["moved"]).sum(-1)
+    expect(bool(np.allclose(far, arrays["distance"][:kept], rtol=1e-4)), name, "its moves do not add up to distances")

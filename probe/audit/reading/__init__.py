@@ -38,8 +38,9 @@ from probe.audit.reading.groups import (
 )
 from probe.audit.reading.measured import Evidence, Measurement, evidence, measured, readings, reliability
 from probe.audit.reading.proofs import Certified, Proof, certificates, surveys
+from probe.audit.reading.searched import Candidate, Change, Search, moves, searches
 from probe.audit.reading.steps import Missing, ended, missing, steps, unmade, waiting, why_empty
-from probe.audit.reading.subject import ASSUMED, favourable, origin, repeat
+from probe.audit.reading.subject import ASSUMED, answer_name, favourable, origin, repeat
 from probe.audit.reading.verdict import tally, verdict
 
 __all__ = [
@@ -50,7 +51,9 @@ __all__ = [
     "CALIBRATED",
     "CHAPTERS",
     "RATES",
+    "Candidate",
     "Certified",
+    "Change",
     "Chapter",
     "Curve",
     "Evidence",
@@ -62,9 +65,11 @@ __all__ = [
     "Proof",
     "Rate",
     "Register",
+    "Search",
     "SmallGroup",
     "Tried",
     "accounting",
+    "answer_name",
     "attributes",
     "axis",
     "captioned",
@@ -84,6 +89,7 @@ __all__ = [
     "measured",
     "missing",
     "movable",
+    "moves",
     "of_numbers",
     "origin",
     "performance",
@@ -93,6 +99,7 @@ __all__ = [
     "reliability",
     "repeat",
     "robust_threshold",
+    "searches",
     "small_groups",
     "steps",
     "surveys",

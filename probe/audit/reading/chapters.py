@@ -46,6 +46,19 @@ CHAPTERS = {
             "Each map or chart has its own scale: compare features within one method, not between methods.",
         ),
     ),
+    "counterfactuals": Chapter(
+        "Counterfactuals",
+        "What would have to be otherwise for another answer?",
+        "For rows one by one an input near it that gets another answer, which the model was asked and gave: what "
+        "changes, from what to what, and how far that is.",
+        (
+            "A counterfactual is one way to another answer, the best that the method found: others may be "
+            "nearer, and where none was found there may be one.",
+            "It says what the model would answer, not what would come of a change in the world, nor that somebody "
+            "could make it.",
+            "What counts as near is in the unit of the space's scale; distances in other units do not compare.",
+        ),
+    ),
     "robustness": Chapter(
         "Robustness",
         "How does accuracy fall as an attacker is allowed larger changes?",

@@ -1,7 +1,11 @@
 """What was audited, on whose rows, and how to do it again."""
 
+from typing import Any
+
+import numpy as np
+
 from probe.audit.manifest import Manifest, TrainingRecord
-from probe.formatting import count
+from probe.formatting import count, number
 from probe.task import MultiLabel
 
 ASSUMED = "assumed, not named in the plan"
@@ -60,3 +64,12 @@ def repeat(manifest: Manifest, folder: str) -> list[str]:
         '# plan = probe.audit.plan_from(tomllib.loads(Path("plan.toml").read_text()), sources=False)',
         f'# probe.audit.run(plan, model, data, "again/{manifest.plan.name}")',
     ]
+
+
+def answer_name(manifest: Manifest, answer: Any) -> str:
+    """A label or an answer in words: a class by its name, or by its number where it has none; a number as it is."""
+    task = manifest.task
+    if task.one_class:
+        return task.name(int(answer))
+    told = task.words(np.asarray([answer]))[0]
+    return told if isinstance(told, str) else number(told)

@@ -56,7 +56,7 @@ class Drawer:
     legend: ClassVar[str] = SHARED  # what to know of drawings of values
     attacked_alt: ClassVar[str] = "and what {attack} moved"
     attacked_legend: ClassVar[str] = (
-        "Bars say how far each feature was moved, in the unit of the radius: red is up, blue is down."
+        "Bars say how far each feature was moved, in the unit of radii: red is up, blue is down."
     )
     changed: ClassVar[str] = "feature moved most"  # the heading over `told`
     shows: ClassVar[str] = "each input may be moved, by up to the radius, in the worst direction"  # of an attack

@@ -24,7 +24,7 @@ class SeriesDrawer(Drawer):
         "a scale of its own, written below it; a stretch that shares its value evenly is coloured by the whole of it."
     )
     attacked_alt: ClassVar[str] = "before (grey) and after (orange) {attack}"
-    attacked_legend: ClassVar[str] = "The grey line is the series before the attack, the orange one after it."
+    attacked_legend: ClassVar[str] = "The grey line is the series before, the orange one after."
     changed: ClassVar[str] = "stretch moved most"
     shows: ClassVar[str] = "each measurement may be moved, by up to the radius, in the worst direction"
     hides: ClassVar[str] = (

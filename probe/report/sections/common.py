@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from probe import plots
 from probe.audit import reading
 from probe.audit.bundle import Bundle
 from probe.audit.manifest import StepRecord
-from probe.formatting import number
 from probe.plots import Drawer
 from probe.report.blocks import Block, NotMeasured, Section
 
@@ -39,12 +37,8 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def answer_name(bundle: Bundle, answer: Any) -> str:
-    """A label or an answer in words: a class by its name, or by its number where it has none; a number as it is."""
-    task = bundle.manifest.task
-    if task.one_class:
-        return task.name(int(answer))
-    told = task.words(np.asarray([answer]))[0]
-    return told if isinstance(told, str) else number(told)
+    """A label or an answer in words."""
+    return reading.answer_name(bundle.manifest, answer)
 
 
 def drawer(bundle: Bundle) -> Drawer:
