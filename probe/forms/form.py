@@ -47,6 +47,8 @@ class Form:
 
     name: ClassVar[str] = ""
     moves: ClassVar[str] = "numbers"  # what an attacker changes; a threat has the same word for what it moves
+    read_as: ClassVar[str] = "arrays"  # what people call such inputs
+    brought_as: ClassVar[tuple[str, ...]] = ()  # how people may write one, beside an array: csv, text, image
     told: ClassVar[bool] = False  # whether a bundle keeps inputs in words beside their numbers
     feature: ClassVar[str] = "feature {}"  # what a feature without a name is called
     defaults: ClassVar[Defaults] = Defaults()

@@ -12,6 +12,7 @@ class Graph(Form):
 
     name: ClassVar[str] = "graph"
     moves: ClassVar[str] = "edges"
+    read_as: ClassVar[str] = "graphs as arrays"
     defaults: ClassVar[Defaults] = Defaults(
         explainers=("saliency", *Defaults().explainers), attacks=({"method": "grad_argmax"},), eps=("1", "2", "3", "5")
     )

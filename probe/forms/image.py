@@ -11,6 +11,8 @@ class Image(Form):
     """An image (channels, height, width), in the brightness that the model gets."""
 
     name: ClassVar[str] = "image"
+    read_as: ClassVar[str] = "images"
+    brought_as: ClassVar[tuple[str, ...]] = ("image",)
     defaults: ClassVar[Defaults] = Defaults(
         explainers=("saliency", *Defaults().explainers),
         eps=("1/255", "2/255", "4/255", "8/255", "16/255"),

@@ -13,6 +13,8 @@ class Table(Form):
     """A row of a table, whose columns are the features."""
 
     name: ClassVar[str] = "table"
+    read_as: ClassVar[str] = "rows of columns"
+    brought_as: ClassVar[tuple[str, ...]] = ("csv",)
     told: ClassVar[bool] = True
     one_per: ClassVar[Mapping[str, str]] = {**Form.one_per, "types": "features", "levels": "coordinates"}
 

@@ -19,6 +19,8 @@ class Tokens(Form):
 
     name: ClassVar[str] = "tokens"
     moves: ClassVar[str] = "tokens"
+    read_as: ClassVar[str] = "texts"
+    brought_as: ClassVar[tuple[str, ...]] = ("text",)
     told: ClassVar[bool] = True
     feature: ClassVar[str] = "word {}"
     defaults: ClassVar[Defaults] = Defaults(attacks=({"method": "hot_flip"},), eps=("1", "2", "3", "5"))

@@ -39,6 +39,7 @@ What can be asked, and what is answered (`record`; arrays):
 
 describe  {}
     name, task {kind, ...}, outputs [names], units [one, many], decides (in words), form {name, ...}, shape, moves,
+    brought_as [csv, text or image: how an input of one's own may be written, beside an array],
     features [{name, kind: continuous|integer|category, missing, mutable, and choices | low, high, seen [least,
     most]}]
     ([] where features have no names of their own), usual {explainers, attacks, eps}, notices, known_by (a digest),

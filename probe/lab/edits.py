@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from probe.errors import DataError, RangeError, Unsupported
-from probe.forms import Tokens
 from probe.names import nearest
 from probe.numbers import exact
 from probe.space import Space
@@ -24,7 +23,8 @@ def edited(space: Space, inputs: Tensor, edits: Mapping[str, str]) -> tuple[Tens
         DataError, RangeError: if there is no such feature, or it cannot have that value.
         Unsupported: where features have no names.
     """
-    if isinstance(space.form_of(inputs), Tokens):
+    brought_as = space.form_of(inputs).brought_as
+    if "text" in brought_as:
         return _reworded(space, inputs, edits)
     if not space.names or inputs.ndim != 2:
         raise Unsupported("only features with names and words are edited one by one; bring the whole input as an array")

@@ -18,7 +18,6 @@ from probe.cli.own_texts import encoder
 from probe.columns import inputs_of
 from probe.csvfile import Reading, read_csv
 from probe.errors import DataError, ShapeError, Unsupported
-from probe.forms import Image, Table, Tokens
 from probe.images.folder import pixels_of
 from probe.lab.opened import Opened
 from probe.names import nearest
@@ -59,7 +58,7 @@ def of_csv(line: str, opened: Opened) -> Brought:
 
 def of_text(text: str, opened: Opened) -> Brought:
     """A text as the ids that the model reads."""
-    if not isinstance(_form(opened), Tokens):
+    if "text" not in _form(opened).brought_as:
         raise Unsupported(f"{opened.model.name} reads no texts but {_reads(opened)}; bring one of those")
     if len(text) > LONGEST:
         raise DataError(f"the text has {len(text):,} characters, expected {LONGEST:,} at most")
@@ -72,7 +71,7 @@ def of_text(text: str, opened: Opened) -> Brought:
 
 def of_image(content: NDArray[Any], opened: Opened) -> Brought:
     """The bytes of an image file as the brightness of its pixels, scaled to what the model reads."""
-    if not isinstance(_form(opened), Image):
+    if "image" not in _form(opened).brought_as:
         raise Unsupported(f"{opened.model.name} reads no images but {_reads(opened)}; bring one of those")
     if content.dtype != np.uint8 or content.ndim != 1 or content.size > BYTES:
         raise DataError(f"an image comes as the bytes of its file (uint8), {BYTES >> 20} MiB at most")
@@ -130,7 +129,7 @@ def _typed(table: pd.DataFrame, space: Space) -> pd.DataFrame:
 
 
 def _columns(opened: Opened) -> tuple[str, ...]:
-    if not isinstance(_form(opened), Table) or not opened.model.space.names:
+    if "csv" not in _form(opened).brought_as or not opened.model.space.names:
         raise Unsupported(
             f"{opened.model.name} reads no table with named columns but {_reads(opened)}; bring one of those"
         )
@@ -142,10 +141,9 @@ def _form(opened: Opened) -> Any:
 
 
 def _reads(opened: Opened) -> str:
-    words = {"image": "images", "tokens": "texts", "graph": "graphs as arrays", "series": "series as arrays"}
     form = _form(opened)
-    named = "rows of named columns" if opened.model.space.names else "arrays of numbers"
-    return words.get(form.name, named)
+    without_names = "csv" in form.brought_as and not opened.model.space.names
+    return "rows of numbers as arrays" if without_names else str(form.read_as)
 
 
 def _unread(ids: Tensor, opened: Opened) -> tuple[str, ...]:

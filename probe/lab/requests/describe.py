@@ -34,6 +34,7 @@ class Describe(Request):
             "units": list(model.task.units),
             "decides": model.task.in_words(),
             "form": plain(dict(form.record())),
+            "brought_as": [way for way in form.brought_as if way != "csv" or model.space.names],
             "shape": list(like.shape[1:]),
             "moves": moved(model, like),
             "features": features(opened),
@@ -64,7 +65,8 @@ def features(opened: Opened) -> list[dict[str, Any]]:
     Of inputs without names or kinds, such as pixels, none are listed: `shape` says what there is.
     """
     space, like = opened.model.space, opened.data.inputs[:1]
-    if space.differs(like) or not (space.kinds or space.names) or space.form_of(like).moves != "numbers":
+    moves = space.form_of(like).moves
+    if space.differs(like) or not (space.kinds or space.names) or moves != "numbers":
         return []
     count = space.feature_count(like)
     if len(space.feature_names(like)) != count or (space.names and len(space.names) != count):

@@ -33,7 +33,7 @@ def fields(described: Mapping[str, Any], answer: Answer) -> list[Edit]:
     features = described["features"]
     if features and len(features) == len(words):
         return [_feature(feature, word) for feature, word in zip(features, words, strict=True)]
-    if described["moves"] != "numbers" and words and described["form"]["name"] == "tokens":
+    if "text" in described["brought_as"]:
         return [Edit(str(at), f"word {at}", word) for at, word in enumerate(words) if word][:WORDS]
     return []
 

@@ -12,18 +12,13 @@ from probe.lab import Answer
 from probe.text import visible
 from probe_dashboards.views.lab import answers
 
+WAYS = {"csv": "My own row", "text": "My own text", "image": "My own image"}
 LARGEST = 2**22  # bytes of a file of numbers
 
 
 def kinds(described: Mapping[str, Any]) -> dict[str, str]:
     """The ways in which an input of this model can be given: id to what a list calls it."""
-    form = described["form"]["name"]
-    if described["features"] and form == "table":
-        return {"csv": "My own row"}
-    return {
-        "tokens": {"text": "My own text"},
-        "image": {"image": "My own image"},
-    }.get(form, {}) | {"array": "My own numbers"}
+    return {way: title for way, title in WAYS.items() if way in described["brought_as"]} | {"array": "My own numbers"}
 
 
 def csv(described: Mapping[str, Any]) -> str:
