@@ -148,7 +148,9 @@ def _try(mutant: Mutant, copy: Path, tests: list[str]) -> dict[str, Any]:
 def _pytest(tests: list[str]) -> int:
     import pytest
 
-    return int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header", "--tb=no", *tests]))
+    # Without the checks of shapes at run time: they double the time, and an error is to be seen by an assertion.
+    options = ["-o", "addopts=--strict-markers", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header", "--tb=no"]
+    return int(pytest.main(["-x", "-q", *options, *tests]))
 
 
 def _said(copy: Path) -> str:
