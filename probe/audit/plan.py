@@ -2,7 +2,8 @@
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import product
 from pathlib import Path
@@ -232,21 +233,38 @@ def read_plan(path: str | Path) -> Plan:
     try:
         with path.open("rb") as file:
             text = file.read(LARGEST + 1)
-        if len(text) > LARGEST:
-            raise PlanError(f"{path} is larger than {LARGEST >> 20} MiB, which is no plan")
-        table = tomllib.loads(text.decode("utf-8"))
-        plan = plan_from({"name": path.stem, **table})
     except OSError as error:
         raise PlanError(f"cannot read the plan {path}: {error.strerror or error}") from None
+    if len(text) > LARGEST:
+        raise PlanError(f"{path} is larger than {LARGEST >> 20} MiB, which is no plan")
+    with _one_sentence(path.name):
+        plan = plan_from({"name": path.stem, **table_in(text, path.name)})
+    return replace(plan, data=plan.data.within(path.parent), model=plan.model.within(path.parent))
+
+
+def table_in(text: bytes, shown: str) -> dict[str, Any]:
+    """The table of a plan in TOML; `shown` is what it is called in messages.
+
+    Raises:
+        PlanError: if it cannot be read.
+    """
+    with _one_sentence(shown):
+        return tomllib.loads(text.decode("utf-8"))
+
+
+@contextmanager
+def _one_sentence(shown: str) -> Iterator[None]:
+    """Around whatever reads a text of a stranger's."""
+    try:
+        yield
     except RecursionError:
-        raise PlanError(f"{path.name} is nested too deeply; a plan has tables, and lists of settings in them") from None
+        raise PlanError(f"{shown} is nested too deeply; a plan has tables, and lists of settings in them") from None
     except ProbeError:
         raise
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PlanError(f"{path.name} is not TOML: {error}") from None
+        raise PlanError(f"{shown} is not TOML: {error}") from None
     except ValueError as error:  # a number of thousands of digits, which Python does not read
-        raise PlanError(f"{path.name} cannot be read: {str(error).partition(';')[0]}") from None
-    return replace(plan, data=plan.data.within(path.parent), model=plan.model.within(path.parent))
+        raise PlanError(f"{shown} cannot be read: {str(error).partition(';')[0]}") from None
 
 
 def plan_from(table: Mapping[str, Any], *, sources: bool = True) -> Plan:

@@ -26,7 +26,7 @@ def requests() -> Mapping[str, type[Request]]:
         and not isabstract(thing)
         and thing.__module__ == module.__name__
     ]
-    return MappingProxyType({kind.name(): kind for kind in sorted(found, key=lambda kind: kind.name())})
+    return MappingProxyType({kind.called(): kind for kind in sorted(found, key=lambda kind: kind.called())})
 
 
 def read(record: Any) -> Request:

@@ -29,7 +29,7 @@ class Request(Declared, ABC):
     keeps: ClassVar[bool] = False  # whether what is done until it is cancelled is kept
 
     @classmethod
-    def name(cls) -> str:
+    def called(cls) -> str:
         """The class name in snake case."""
         return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
 

@@ -1,0 +1,21 @@
+"""How long a request takes on this model."""
+
+from dataclasses import dataclass, replace
+
+from probe.declared import required
+from probe.lab.opened import Asked
+from probe.lab.requests.keep import Asking
+from probe.lab.requests.request import Reply, Request
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate(Request):
+    """Seconds, measured by a pilot, and rows that are asked about."""
+
+    of: Asking = required("the request")
+
+    def answer(self, asked: Asked) -> Reply:
+        from probe.lab.requests import read  # which lists this module too
+
+        seconds, rows = read(self.of).estimate(replace(asked, advance=lambda done, total, said: None))
+        return Reply({"seconds": seconds, "rows": rows})
