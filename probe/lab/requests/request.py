@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar
 from probe.conversion import Kind
 from probe.declared import Declared
 from probe.lab.opened import Asked
+from probe.method import Method
 from probe.registry import build, discover
 
 
@@ -57,6 +58,8 @@ def method_of(*families: str) -> Kind:
     """What a setting takes that is a method of one of these families: its name, or a table with its settings."""
 
     def convert(value: Any, where: str) -> Any:
+        if isinstance(value, Method):  # it was made before, as where a request is changed
+            return value
         config = {"method": value} if isinstance(value, str) else value
         if not isinstance(config, Mapping) or not isinstance(config.get("method"), str):
             raise ValueError
