@@ -4,8 +4,9 @@ import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
@@ -146,7 +147,7 @@ def _images(folder: Path) -> list[Path]:
 
 
 @contextmanager
-def _opened(file: Path | BinaryIO, shown: str) -> Iterator[Any]:
+def _opened(file: Path | BytesIO, shown: str) -> Iterator[Any]:
     """The image in a file, while it is looked at: what Pillow raises becomes one sentence."""
     from PIL import Image
 
@@ -181,7 +182,7 @@ def _size(files: list[Path]) -> Size:
     return first
 
 
-def pixels_of(file: Path | BinaryIO, size: Size, channels: int, shown: str) -> NDArray[np.float32]:
+def pixels_of(file: Path | BytesIO, size: Size, channels: int, shown: str) -> NDArray[np.float32]:
     """The image in a file as brightness from 0 to 1, (channels, height, width); `shown` is its name in messages.
 
     Raises:

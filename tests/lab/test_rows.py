@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from tests.lab.subjects import FORMS, ask, opened, refusal
@@ -124,7 +125,7 @@ def test_a_word_is_replaced_by_one_that_the_model_knows(texts):
     assert arrays["edited"].tolist() == [2, 4, 5, 0]
     assert record["differences"] == [{"name": "word 0", "before": "bad", "after": "good"}]
     for edits, said in (
-        ({"0": "gud"}, "did you mean 'good'"),
+        ({"0": "goood"}, "did you mean 'good'"),
         ({"3": "good"}, "no word stands at place 3"),
         ({"4": "good"}, "no place of a word"),
         ({"0": "(unknown)"}, "stands for no word"),
@@ -175,7 +176,7 @@ def test_a_flip_changes_the_attribute_alone_and_with_its_proxies(people):
     assert [each["name"] for each in together["differences"]] == ["colour", "sex"]
     assert together["from_row"] in (1, 2, 5), "a row of the other sex"
     for at in range(2):
-        direct = people.model.logits(people.model.check(arrays["edited"][at : at + 1]))
+        direct = people.model.logits(torch.from_numpy(arrays["edited"][at : at + 1]))
         assert np.array_equal(arrays["logits"][at], direct[0].numpy())
 
 
