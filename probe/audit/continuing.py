@@ -1,0 +1,83 @@
+"""A folder that holds a part of the same audit, taken up where it ended."""
+
+from pathlib import Path
+from typing import Any
+
+from probe.audit.bundle import Bundle, is_unused, read
+from probe.audit.consistency import check_arrays, check_steps
+from probe.audit.files import leftovers
+from probe.audit.manifest import Manifest
+from probe.audit.strict import plain
+from probe.audit.verification import MALFORMED
+from probe.contracts import answers_as_before
+from probe.dataset import Dataset
+from probe.errors import ExistsError, IntegrityError, ProbeError
+from probe.model import Model
+
+EVIDENCE_TABLES = ("tables/groups.csv",)  # the table that is evidence; all others follow from it
+
+
+def existing(folder: Path, manifest: Manifest) -> Bundle | None:
+    """The bundle in the folder if it is of the same audit; None if there is none, and nothing in its way."""
+    if not (folder / "audit.json").exists():
+        if not is_unused(folder):
+            raise ExistsError(f"{folder} exists, is no audit, and is left as it is; choose another --out")
+        return None
+    bundle = read(folder)
+    old, new = plain(bundle.manifest), plain(manifest)
+    parts = ("plan", "model", "data") if bundle.complete else ("plan", "model", "data", "machine")
+    for part in parts:
+        if differing := _difference(old[part], new[part], part):
+            raise ExistsError(
+                f"{folder} holds another audit ({differing}), and is left as it is; "
+                "choose another folder with --out, or --replace it"
+            )
+    return bundle
+
+
+def check_answers(bundle: Bundle, model: Model, data: Dataset) -> None:
+    """Raise ExistsError where a model whose weights cannot be seen answers otherwise than the one that was audited."""
+    done = any(step.name == "predictions" and step.status == "done" for step in bundle.manifest.steps)
+    if not done or model.digest() is not None:
+        return
+    if answers_as_before(model, data, bundle.arrays("predictions")["logits"]):
+        return
+    raise ExistsError(
+        f"{bundle.folder} holds an audit of {model.name} when it answered otherwise, and is left as it is; "
+        "choose another folder with --out, or --replace it"
+    )
+
+
+def reopen(bundle: Bundle) -> Bundle:
+    """Take back what was concluded from a part of the evidence: until all of it is there, nothing follows."""
+    manifest, folder = bundle.manifest, bundle.folder
+    kept = {file: sha for file, sha in manifest.files.items() if file in EVIDENCE_TABLES or file.startswith("arrays/")}
+    try:
+        for file in kept:
+            bundle._bytes(file)
+        check_steps(bundle)
+        check_arrays(bundle)
+    except MemoryError:
+        raise
+    except (ProbeError, *MALFORMED) as error:
+        found = str(error) if isinstance(error, ProbeError) else f"{bundle.name} holds what no audit writes ({error})"
+        raise IntegrityError(f"{found}; what is there cannot be continued, begin anew with --replace") from None
+    # A report that is there is one that is recorded, or one that the bundle gives; at no moment is it another.
+    bundle.change(report_sha256=None)
+    bundle.save()
+    (folder / "report.html").unlink(missing_ok=True)
+    concluded = manifest.files.keys() - kept.keys()
+    bundle.change(status="running", finished=None, findings=(), files=kept)
+    bundle.save()
+    for path in (*(folder / file for file in concluded), *leftovers(folder)):
+        if not path.parent.is_symlink():
+            path.unlink(missing_ok=True)
+    return bundle
+
+
+def _difference(old: Any, new: Any, where: str) -> str:
+    """The first setting in which two manifests differ, in words; nothing where they agree."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = dict.fromkeys((*old, *new))
+        return next(filter(None, (_difference(old.get(k), new.get(k), f"{where}.{k}") for k in keys)), "")
+    return "" if old == new else f"{where} was {str(old)[:60]}, now {str(new)[:60]}"

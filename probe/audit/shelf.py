@@ -1,0 +1,58 @@
+"""The bundle as the place where finished steps are kept."""
+
+from dataclasses import dataclass, replace
+
+from probe.audit.bundle import Arrays, Bundle
+from probe.audit.evidence import Step
+from probe.audit.manifest import StepRecord, tells_inputs
+from probe.audit.readings import Reading
+from probe.study.steps import Ended
+
+# In place of words that may quote inputs, where the plan has none kept.
+WITHHELD = 'the reason is left out, as it may quote an input; with inputs = "shown" in [bundle] it is kept'
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The bundle as the place where finished steps are kept."""
+
+    bundle: Bundle
+
+    def has(self, step: Step) -> bool:
+        return any(done.name == step.name for done in self.bundle.manifest.steps)
+
+    def keep(self, step: Step, made: Arrays) -> None:
+        shape = self.bundle.manifest.data.shape
+        kept = {name: array for name, array in made.items() if self._quotes or not tells_inputs(name, array, shape)}
+        self.bundle.write_arrays(step.name, kept)
+
+    def ended(self, step: Step, how: Ended) -> None:
+        record = StepRecord(
+            name=step.name,
+            kind=step.planned.kind,
+            id=step.planned.id,
+            aspect=step.planned.aspect,
+            method=step.method,
+            threat=step.threat,
+            answer=step.answer,
+            finds=step.finds,
+            title=step.title,
+            label=step.planned.label,
+            caption=step.caption,
+            certifies=step.certifies,
+            readings=tuple(map(self._told, step.readings)) if how.status == "done" else (),
+            status=how.status,
+            note=how.note if how.status != "error" or self._quotes else WITHHELD,
+            seconds=round(how.seconds, 2),
+            forward=how.cost.forward,
+            backward=how.cost.backward,
+        )
+        self.bundle.change(steps=(*self.bundle.manifest.steps, record))
+        self.bundle.save()
+
+    @property
+    def _quotes(self) -> bool:
+        return self.bundle.manifest.plan.keeps_inputs
+
+    def _told(self, reading: Reading) -> Reading:
+        return replace(reading, why=WITHHELD) if reading.why and not self._quotes else reading
