@@ -16,9 +16,10 @@ from probe_models.datasets import task_of
 from probe_models.datasets.own import SPACE
 from probe_models.device import device_of
 from probe_models.networks import build
-from probe_models.training.loop import Progress, fit, to_stderr
+from probe_models.training.loop import fit, to_stderr
 from probe_models.training.objectives import learned_as
 from probe_models.training.rows import split_validation
+from probe_models.training.run import Progress
 from probe_models.training.run_state import Trained
 from probe_models.training.signals import terminable
 from probe_models.training.state import States, ensure_folder, locked

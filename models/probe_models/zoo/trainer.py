@@ -7,8 +7,9 @@ import torch
 from probe import Classification, Dataset, Model, MultiLabel, Regression
 from probe.task import Task
 from probe_models.networks import build
-from probe_models.training.loop import Progress, fit
+from probe_models.training.loop import fit
 from probe_models.training.objectives import learned_as
+from probe_models.training.run import Progress
 from probe_models.training.settings import Settings
 from probe_models.zoo import artefact
 from probe_models.zoo.recipes import Recipe

@@ -20,9 +20,10 @@ from probe.adapters.weights import match
 from probe_models.device import device_of
 from probe_models.networks import build
 from probe_models.networks.network import Network
-from probe_models.training.loop import Progress, fit, to_stderr
+from probe_models.training.loop import fit, to_stderr
 from probe_models.training.names import matched
 from probe_models.training.objectives import learned_as
+from probe_models.training.run import Progress
 from probe_models.training.settings import Settings
 from probe_models.zoo import artefact, folder_of
 from probe_models.zoo.cards import read_card
