@@ -6,6 +6,8 @@ Everything here is loaded on first use, so that `import probe` stays fast and to
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from probe.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from probe import (
         attacks,
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
         report,
         study,
         surveys,
-        zoo,
     )
     from probe.adapters import (
         check_model,
@@ -171,7 +172,6 @@ __all__ = [
     "token_ids",
     "zoo",
 ]
-__version__ = "0.2.0"
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from probe import __version__
 from probe.audit import files, lock
 from probe.audit.assessment import assess
 from probe.audit.bundle import Bundle, parse, read
@@ -15,6 +14,7 @@ from probe.audit.comparison import compare_findings, compare_runs
 from probe.audit.consistency import check_arrays, check_steps
 from probe.audit.expected import expected_steps
 from probe.errors import IntegrityError, ProbeError, UnknownMethod
+from probe.version import __version__
 
 __all__ = ["MALFORMED", "Verification", "compare_runs", "verify"]
 

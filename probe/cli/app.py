@@ -15,10 +15,10 @@ from typing import Annotated, Any, ParamSpec, TextIO
 import typer
 from typer.core import TyperCommand
 
-from probe import __version__
 from probe.cli.signals import Terminated
 from probe.errors import IntegrityError, ProbeError, RangeError, UnsafeError, is_out_of_memory
 from probe.text import visible
+from probe.version import __version__
 
 P = ParamSpec("P")
 

@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from probe import __version__, store
+from probe import store
 from probe.contracts import answers_as_before, first_answers
 from probe.dataset import Dataset
 from probe.errors import DataError, ExistsError, UnknownMethod
 from probe.model import Model
 from probe.tensors import sha256
+from probe.version import __version__
 
 CELLS = "cells"
 
