@@ -5,7 +5,7 @@ import collections.abc
 import types
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import reduce
+from functools import cache, reduce
 from operator import or_
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -77,6 +77,12 @@ def catalogue(package: Path, *others: Path) -> Mapping[str, type[Method]]:
 
 def _top(file: Path) -> list[ast.stmt]:
     """What a module says at its top level, with classes inheriting by the names that these have where they are."""
+    written = file.stat()
+    return _parsed(file, written.st_mtime_ns, written.st_size)
+
+
+@cache
+def _parsed(file: Path, *written: int) -> list[ast.stmt]:
     body = ast.parse(file.read_text(encoding="utf-8")).body
     imported = [alias for node in body if isinstance(node, ast.ImportFrom) for alias in node.names]
     aliases = {alias.asname: alias.name for alias in imported if alias.asname}
@@ -114,7 +120,6 @@ def _is_abstract(line: list[ast.ClassDef]) -> bool:
         for function in (f for f in node.body if isinstance(f, ast.FunctionDef)):
             marked = any(ast.unparse(mark).endswith("abstractmethod") for mark in function.decorator_list)
             open_ = open_ | {function.name} if marked else open_ - {function.name}
-        open_ -= {ast.unparse(entry.target) for entry in node.body if isinstance(entry, ast.AnnAssign) and entry.value}
         open_ -= {ast.unparse(entry.target) for entry in node.body if isinstance(entry, ast.AnnAssign) and entry.value}
     return bool(open_)
 

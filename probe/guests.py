@@ -14,7 +14,9 @@ bundles need, which draws the inputs of a form, is looked for in the second, and
 
 import importlib
 import pkgutil
+import sys
 from collections.abc import Iterator
+from functools import cache
 from importlib.machinery import PathFinder
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -27,6 +29,11 @@ METHODS, DRAWERS = "probe.methods", "probe.drawers"  # groups of entry points
 
 def named(group: str = METHODS) -> list[str]:
     """The modules that installed packages name, each once."""
+    return list(_named(group, *sys.path))
+
+
+@cache
+def _named(group: str, *places: str) -> list[str]:
     return sorted({point.module for point in entry_points(group=group)})
 
 
