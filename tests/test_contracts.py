@@ -456,14 +456,14 @@ def certify_with(network, images, answer, **declared):
 @pytest.mark.parametrize(
     ("answer", "error", "message"),
     [
-        (lambda m, x: (m.predict(x), torch.full((len(x),), -1.0)), ContractError, "radii that are below 0"),
-        (lambda m, x: (m.predict(x), torch.full((len(x),), torch.nan)), ContractError, "radii that are below 0, none"),
-        (lambda m, x: (m.predict(x) * 0 - 1, torch.ones(len(x))), ContractError, "above 0 where nothing can be said"),
-        (lambda m, x: (m.predict(x) * 0 - 2, torch.zeros(len(x))), ContractError, "no class, nor -1"),
+        (lambda m, x: (m.predict(x), torch.full((len(x),), -1.0)), ContractError, "radii that are negative"),
+        (lambda m, x: (m.predict(x), torch.full((len(x),), torch.nan)), ContractError, "radii that are negative, NaN"),
+        (lambda m, x: (m.predict(x) * 0 - 1, torch.ones(len(x))), ContractError, "above 0 where it abstains"),
+        (lambda m, x: (m.predict(x) * 0 - 2, torch.zeros(len(x))), ContractError, "neither a class nor -1"),
         (
             lambda m, x: ((m.predict(x) + 1) % 3, torch.ones(len(x))),
             ContractError,
-            "another decision than that of model",
+            "a decision that is not that of model",
         ),
         (
             lambda m, x: (m.predict(x)[:1], torch.ones(len(x))),

@@ -1,4 +1,4 @@
-"""An audit: a plan of methods run over a dataset, and the bundle of evidence and findings that it leaves."""
+"""An audit: runs the methods of a plan over a dataset, and writes a bundle of evidence and findings."""
 
 import sys
 from types import ModuleType
@@ -16,7 +16,7 @@ __all__ = ["Bundle", "Plan", "Verification", "assess", "find", "plan_from", "rea
 
 
 def __getattr__(name: str) -> Any:
-    # Planning and running load torch; a viewer of bundles does not.
+    # Loaded on first use: planning and running import torch, which a reader of bundles does not need.
     from importlib import import_module
 
     if name == "run":
@@ -27,10 +27,10 @@ def __getattr__(name: str) -> Any:
 
 
 class _Package(ModuleType):
-    """This package, which is also the function: `probe.audit(model, data, "runs/mine")`."""
+    """This package is also callable: `probe.audit(model, data, "runs/mine")`."""
 
     def __call__(self, *given: Any, **named: Any) -> Bundle:
-        # By its name: the whole audit draws a report too, which stands above this package.
+        # Imported by name at call time: the audit also writes a report, which is in a layer above this package.
         from importlib import import_module
 
         bundle: Bundle = import_module("probe.auditing").audit(*given, **named)

@@ -1,4 +1,4 @@
-"""What an audit asks: the metrics of each aspect where a plan names none, and the thresholds."""
+"""The checks of an audit: default metrics of each aspect, and thresholds."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,33 +16,31 @@ from probe.registry import discover
 from probe.results import Attribution, Counterfactuals, Perturbation, Prediction
 from probe.study.cells import USUAL
 
-METRICS: Mapping[str, tuple[str, ...]] = {  # of each section of a plan, where it names none
+METRICS: Mapping[str, tuple[str, ...]] = {  # the default metrics of each section of a plan
     "predict": ("accuracy", "exact_match", "calibration_error", "area_under_roc", "r_squared", "mean_absolute_error"),
     "explain": USUAL[Attribution],
     "attack": USUAL[Perturbation],
     "certify": USUAL[Certification],
     "search": USUAL[Counterfactuals],
 }
-ALWAYS = {"attack": "robust_accuracy", "certify": "certified_accuracy", "search": "validity"}  # what these are for
-READ: Mapping[str, type[Any]] = {  # what the metrics of a section measure
+ALWAYS = {"attack": "robust_accuracy", "certify": "certified_accuracy", "search": "validity"}  # where these apply
+READ: Mapping[str, type[Any]] = {  # the type of result that the metrics of a section measure
     "predict": Prediction,
     "explain": Attribution,
     "attack": Perturbation,
     "certify": Certification,
     "search": Counterfactuals,
 }
-MOST = 1e300  # of a threshold that is no share
-Asked = tuple[str, Metric[Any], float | None]  # what a metric is called in the audit, itself, and its threshold
-Judged = tuple[str, float | None]  # a metric or survey by its name, and what it asks for unless a plan does
+MOST = 1e300  # the largest threshold of a unit other than a share
+Asked = tuple[str, Metric[Any], float | None]  # a metric with its name in the audit and its threshold
+Judged = tuple[str, float | None]  # a metric or survey by its name, with its default threshold
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checks(Section):
-    """The thresholds. They are engineering choices of whoever signs the plan, not law."""
+    """The thresholds. They are engineering choices of the plan's author, not law."""
 
-    robust_eps: str = param(
-        "", "the radius that robust_accuracy is asked at; the middle one of attack.eps unless named"
-    )
+    robust_eps: str = param("", "the radius of the check `robust`; the middle one of attack.eps by default")
     thresholds: Mapping[str, float] = field(default_factory=dict)  # of any metric, and of the gaps between groups
 
     @classmethod
@@ -51,7 +49,7 @@ class Checks(Section):
 
         Raises:
             UnknownSetting: if one is unknown (with the nearest that exists).
-            SettingError: if a threshold is no number, or a share outside 0 to 1.
+            SettingError: if a threshold is not a number, or a share outside 0 to 1.
         """
         if not isinstance(table, Mapping):
             raise SettingError(f"[{where}] = {shown(table)}, expected a table of thresholds")
@@ -75,12 +73,12 @@ class Checks(Section):
         return replace(self, thresholds=usual | dict(THRESHOLDS) | dict(self.thresholds))
 
     def to_json(self) -> dict[str, Any]:
-        """As a plan has them: by name."""
+        """The checks as a plan's table: threshold by name."""
         return {**self.thresholds, "robust_eps": self.robust_eps}
 
 
 def asked(section: str, named: Sequence[Mapping[str, Any]] | None, checks: Checks) -> tuple[dict[str, Any], ...]:
-    """The metrics of a section: those that a plan names, or the usual ones, and those that one of its checks needs."""
+    """The metrics of a section: those that the plan names, or the default ones, and those that its checks need."""
     always = ALWAYS.get(section)
     if always is not None and named is not None and not any(config["method"] == always for config in named):
         named = [{"method": always}, *named]
@@ -90,12 +88,12 @@ def asked(section: str, named: Sequence[Mapping[str, Any]] | None, checks: Check
 
 
 def surveyed(named: Sequence[Mapping[str, Any]], checks: Checks) -> tuple[dict[str, Any], ...]:
-    """The surveys that a plan names, and those that one of its checks needs."""
+    """The surveys that the plan names, and those that its checks need."""
     return _with_those_of(checks, [dict(config) for config in named], set(discover("survey")))
 
 
 def measures(metric: type[Metric[Any]], section: str) -> bool:
-    """Whether a metric measures what the methods of a section give."""
+    """Whether a metric measures the results of a section's methods."""
     return issubclass(READ[section], metric.result_type())
 
 

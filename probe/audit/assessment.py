@@ -1,7 +1,7 @@
 """From the evidence of a bundle to its tables and findings.
 
-Here and in `aspects` is the only place where the numbers of a report are computed, from files alone and without torch.
-A verifier calls the same functions, so that every number can be recomputed by anybody who holds the bundle.
+The numbers of a report are computed only here and in `aspects`, from files alone and without torch. A verifier calls
+the same functions, so anybody who has the bundle can recompute every number.
 """
 
 import pandas as pd
@@ -28,7 +28,7 @@ def assess(bundle: Bundle) -> Assessment:
         proofs.assess(bundle, result)
         bias.assess(bundle, answers, result)
     else:
-        result.findings.append(absent("performance", "predictions", "the audit ended before the model was asked"))
+        result.findings.append(absent("performance", "predictions", "the audit ended before the model was run"))
     if result.readings:
         result.tables["readings"] = pd.DataFrame(result.readings, columns=list(COLUMNS))
     result.tables["findings"] = pd.DataFrame([f.to_json() for f in result.findings])

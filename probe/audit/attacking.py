@@ -1,4 +1,4 @@
-"""At which of some budgets an attack reaches its goal with each example."""
+"""The smallest of several budgets at which an attack succeeds on each example."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -19,24 +19,22 @@ from probe.tensors import column
 
 @dataclass
 class SmallestBudgets:
-    """What an attack did to each example at growing budgets."""
+    """The result of an attack on each example at ascending budgets."""
 
     clean: Labels  # the answer without an attack
-    smallest: (
-        Targets  # the number of the smallest budget at which the goal was reached; beyond all where it was at none
-    )
-    answers: Labels  # the answer at that budget; the clean one where there is none
-    points: Inputs  # the attacked input at that budget; the input itself where there is none
+    smallest: Targets  # index of the smallest successful budget; the number of budgets if there is none
+    answers: Labels  # the answer at that budget; the clean answer if there is none
+    points: Inputs  # the perturbed input at that budget; the clean input if there is none
     right: Tensor  # whether each answer was right without an attack, (batch,)
-    sure: Tensor | None  # the probability of the answer at that budget, (batch,); None where answers have none
-    sure_before: Tensor | None  # and of the clean one
-    before: Prediction  # what was answered without an attack
-    logits: Logits  # at that budget; the clean ones where there is none
-    targets: Tensor | None  # what each example was to become, where the goal names an answer
+    sure: Tensor | None  # the probability of the answer at that budget, (batch,); None for numbers
+    sure_before: Tensor | None  # of the clean answer
+    before: Prediction  # the answer without an attack
+    logits: Logits  # at that budget; the clean logits if there is none
+    targets: Tensor | None  # the target of each example, for a targeted goal
 
     @classmethod
     def untouched(cls, before: Prediction, inputs: Inputs, count: int, targets: Tensor | None) -> "SmallestBudgets":
-        """Before any attack at so many budgets."""
+        """The state before any attack, for this number of budgets."""
         logits, clean = before.logits.cpu().clone(), before.predicted.cpu()
         sure = _probability(before.task, logits, clean)
         right = ~before.task.wrong(before.logits, before.labels).cpu()
@@ -54,7 +52,7 @@ class SmallestBudgets:
         )
 
     def record(self, rows: Tensor, smallest: Tensor | int, result: Perturbation) -> None:
-        """Keep the answers of an attack that reached its goal with all of these rows."""
+        """Store the answers of rows on which an attack succeeded."""
         answers = result.attacked
         self.smallest[rows], self.answers[rows] = torch.as_tensor(smallest), answers.predicted.cpu()
         self.points[rows], self.logits[rows] = result.perturbed.to(self.points), answers.logits.cpu()
@@ -63,7 +61,7 @@ class SmallestBudgets:
             self.sure[rows] = sure
 
     def at(self, k: int, attack: Attack, model: Model, inputs: Inputs) -> Perturbation:
-        """What the attack did at the budget of that number; `attack` has it."""
+        """The perturbation at the budget of this index; `attack` is set to that budget."""
         successful = self.smallest <= k
         moved = torch.where(column(successful, inputs).to(inputs.device), self.points.to(inputs), inputs)
         where = column(successful, self.logits).to(self.before.logits.device)
@@ -85,13 +83,13 @@ class SmallestBudgets:
 def smallest_budgets(
     attack: Attack, radii: tuple[str, ...], model: Model, inputs: Inputs, labels: Labels, advance: Advance
 ) -> SmallestBudgets:
-    """The smallest of some growing budgets at which an attack reaches its goal with each example that is right.
+    """The smallest of several ascending budgets at which an attack succeeds, for each example that is right.
 
-    An attack that makes its change as small as it can is run once: it succeeds at the budgets that are as large as its
-    change. Any other attack is run at some of the budgets, which are bisected
-    for each example. An example that is broken at a budget counts as broken at all larger ones, because the same point
-    lies within them. One that is not broken is not attacked at smaller budgets. An attack that fails at a budget may
-    succeed at a smaller one: such an example counts as robust here, unlike in a run at every budget.
+    An attack that minimises its change is run once: it succeeds at every budget at least as large as its change. For
+    any other attack the budgets are bisected for each example. An example broken at a budget counts as broken at all
+    larger ones, which contain the same point. An example not broken at a budget is not attacked at smaller ones. An
+    attack that fails at a budget may succeed at a smaller one: such an example counts as robust here, unlike in a run
+    at every budget.
     """
     given = model.check(inputs)
     before = Prediction.of(model, given, model.check_labels(labels, given))
@@ -119,7 +117,7 @@ Run = Callable[[Attack, Tensor], Iterator[tuple[slice, Perturbation]]]  # an att
 
 
 def _bisected(attack: Attack, radii: tuple[str, ...], right: Tensor, found: SmallestBudgets, run: Run) -> None:
-    """Record what an attack does at each budget."""
+    """Record the results of an attack by bisection over the budgets."""
     waiting = [(0, len(radii), right)]
     while waiting:
         low, high, rows = waiting.pop()
@@ -129,13 +127,13 @@ def _bisected(attack: Attack, radii: tuple[str, ...], right: Tensor, found: Smal
         successful = torch.zeros(len(rows), dtype=torch.bool)
         for part, result in run(attack.at(radii[middle]), rows):
             successful[part] = success = result.success.cpu()
-            # Budgets at which an attack succeeds come in falling order, so that the last is the smallest.
+            # Budgets at which an attack succeeds come in descending order, so the last is the smallest.
             found.record(rows[part][success], middle, result[success.to(result.inputs.device)])
         waiting += [(low, middle, rows[successful]), (middle + 1, high, rows[~successful])]
 
 
 def _once(attack: Attack, radii: tuple[str, ...], right: Tensor, found: SmallestBudgets, run: Run) -> None:
-    """Record from how long a change on an attack succeeds that makes it as small as it can."""
+    """Record the results of an attack that minimises its change: it succeeds from the size of its change on."""
     budgets = torch.tensor([float(fraction(radius)) for radius in radii], dtype=torch.float64)
     for part, result in run(attack, right):
         smallest = torch.searchsorted(budgets, result.length.cpu().double())

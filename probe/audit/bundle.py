@@ -18,7 +18,7 @@ from probe.npz import Arrays
 
 __all__ = ["Arrays", "Bundle", "create", "digest", "find", "parse", "read"]
 
-# Columns whose entries people named: groups, classes, features, items of a survey.
+# Columns with names given by people: groups, classes, features, items of a survey.
 NAMES = (
     "attribute",
     "group",
@@ -32,13 +32,13 @@ NAMES = (
     "item",
     "label",
 )
-# A group may be called NA, or be a blank, which would make its line look empty.
+# A group may be called NA, or be a blank, whose line would look empty.
 EMPTY: dict[str, Any] = {"keep_default_na": False, "na_values": [""], "skip_blank_lines": False}
 
 
 @dataclass(eq=False)
 class Bundle:
-    """An audit on disk. `manifest` is what audit.json holds; a change takes its place and is on disk after `save`."""
+    """An audit on disk. `manifest` is the content of audit.json; changes to it are written by `save`."""
 
     folder: Path
     manifest: Manifest
@@ -61,7 +61,7 @@ class Bundle:
         file = f"arrays/{name}.npz"
         arrays = npz.unpack(self._bytes(file), f"{file} of {self.folder.name}")
         if npz.fingerprint(arrays) != self.manifest.contents.get(file):
-            raise IntegrityError(f"{file} of {self.folder.name} holds other arrays than were recorded")
+            raise IntegrityError(f"{file} of {self.folder.name} does not hold the recorded arrays")
         return arrays
 
     def table(self, name: str) -> pd.DataFrame:
@@ -69,7 +69,7 @@ class Bundle:
         return self._parsed(f"tables/{name}.csv", dtype=dict.fromkeys(NAMES, str))
 
     def groups(self) -> pd.DataFrame:
-        """The groups of the rows, as names: 01 and 1 are two of them. An empty cell is not known."""
+        """The groups of the rows, as names: 01 and 1 are different. An empty cell is unknown."""
         return self._parsed("tables/groups.csv", dtype=str)
 
     def write_arrays(self, name: str, arrays: Mapping[str, Any]) -> None:
@@ -84,7 +84,7 @@ class Bundle:
         self._write(f"tables/{name}.csv", table.to_csv(index=False).encode())
 
     def write_report(self, html: str) -> Path:
-        """Store report.html. It is drawn from the rest, so the digest, which it shows, does not cover it."""
+        """Store report.html, which the digest does not cover: it shows the digest, and follows from the other files."""
         data = html.encode()
         files.replace(self.folder / "report.html", data)
         self.change(report_sha256=hashlib.sha256(data).hexdigest())
@@ -92,11 +92,11 @@ class Bundle:
         return self.folder / "report.html"
 
     def change(self, **parts: Any) -> None:
-        """Put a manifest with other parts in the place of this one."""
+        """Replace parts of the manifest."""
         self.manifest = replace(self.manifest, **parts)
 
     def save(self) -> None:
-        """Write audit.json, whole or not at all."""
+        """Write audit.json atomically."""
         self.change(evidence_digest=evidence_digest(self.manifest.to_json()))
         self.change(digest=digest(self.manifest.to_json()))
         files.replace(self.folder / "audit.json", dump(self.manifest.to_json()))
@@ -105,11 +105,11 @@ class Bundle:
         try:
             return pd.read_csv(io.BytesIO(self._bytes(file)), dtype=dtype, **EMPTY)
         except (ValueError, LookupError, OverflowError, RecursionError, MemoryError) as error:
-            raise IntegrityError(f"{file} of {self.folder.name} is no table: {error}") from None
+            raise IntegrityError(f"{file} of {self.folder.name} is not a table: {error}") from None
 
     def _bytes(self, file: str) -> bytes:
         if not self.has(file):
-            raise IntegrityError(f"{self.folder.name} has no {file}; the step that makes it was not run")
+            raise IntegrityError(f"{self.folder.name} has no {file}; the step that writes it was not run")
         data = files.content(self.folder, file)
         if hashlib.sha256(data).hexdigest() != self.manifest.files[file]:
             raise IntegrityError(
@@ -123,15 +123,15 @@ class Bundle:
 
 
 def parse(content: bytes) -> pd.DataFrame:
-    """A table from its CSV: what people named stays text, also where it looks like a number."""
+    """A table from its CSV. Names given by people stay text, even if they look like numbers."""
     return pd.read_csv(io.BytesIO(content), dtype=dict.fromkeys(NAMES, str), **EMPTY)
 
 
 def create(folder: str | Path, manifest: Manifest) -> Bundle:
-    """Start a bundle in a folder that does not exist yet, or that holds nothing."""
+    """Start a bundle in a folder that is new or empty."""
     folder = Path(folder)
     if not is_unused(folder):
-        raise ExistsError(f"{folder} exists, is no audit, and is left as it is; choose another --out")
+        raise ExistsError(f"{folder} exists and is not an audit, so it is left as it is; choose another --out")
     for part in ("arrays", "tables"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     bundle = Bundle(folder, manifest)
@@ -139,13 +139,13 @@ def create(folder: str | Path, manifest: Manifest) -> Bundle:
         bundle.save()
     except UnicodeEncodeError as error:
         raise DataError(
-            f"a name holds {error.object[error.start : error.end]!r}, which no file can; rename it"
+            f"a name holds {error.object[error.start : error.end]!r}, which cannot be written to a file; rename it"
         ) from None
     return bundle
 
 
 def is_unused(folder: Path) -> bool:
-    """Whether a folder holds nothing, but perhaps what an audit leaves that could not write its first file."""
+    """Whether a folder is empty, except for leftovers of an audit that could not write its first file."""
     if not folder.exists():
         return True
     if not folder.is_dir():

@@ -9,15 +9,15 @@ from typing import Any
 from probe.errors import IntegrityError
 
 LARGEST = 2**26  # bytes
-DEEPEST = 30  # levels of tables within tables; Python's own end comes at about a thousand
-# What two honest runs may differ in: when and on what, and how long it took.
+DEEPEST = 30  # the deepest nesting of tables; Python's recursion limit is about a thousand
+# What two honest runs may differ in: times, machine, duration.
 COSTS = ("seconds", "forward", "backward")
 
 Document = dict[str, Any]
 
 
 def dump(document: Mapping[str, Any]) -> bytes:
-    """The one way in which a manifest is written."""
+    """The canonical bytes of a manifest."""
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False).encode()
 
 
@@ -25,11 +25,11 @@ def parse(data: bytes, shown: str) -> Document:
     """The document in the bytes of a file.
 
     Raises:
-        IntegrityError: if it is no JSON in UTF-8, names a key twice, holds NaN, or is nested without reason.
+                    IntegrityError: if it is not JSON in UTF-8, names a key twice, holds NaN, or is nested too deeply.
     """
     try:
         document = json.loads(data.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
-        json.dumps(document, ensure_ascii=False, allow_nan=False).encode()  # no half of a surrogate pair, no 1e999
+        json.dumps(document, ensure_ascii=False, allow_nan=False).encode()  # refuses lone surrogates and 1e999
     except (ValueError, RecursionError, MemoryError) as error:
         raise IntegrityError(f"{shown} is damaged: {str(error) or type(error).__name__}") from None
     if not isinstance(document, dict):
@@ -40,15 +40,15 @@ def parse(data: bytes, shown: str) -> Document:
 
 
 def digest(document: Mapping[str, Any]) -> str:
-    """SHA-256 of the manifest, which names every file's digest; of all but the digest itself and the report's."""
+    """SHA-256 of the manifest without its own digest and the report's. The manifest holds every other file's digest."""
     covered = {k: v for k, v in document.items() if k not in ("digest", "report_sha256")}
     return hashlib.sha256(json.dumps(covered, ensure_ascii=False).encode()).hexdigest()
 
 
 def evidence_digest(document: Mapping[str, Any]) -> str:
-    """SHA-256 of plan, model, data, arrays, groups and findings: two honest runs on the same kind of machine agree.
+    """SHA-256 of plan, model, data, arrays, groups and findings: equal for two honest runs on the same kind of machine.
 
-    Times, the machine, what compressed the arrays and the folders that files were in are left out.
+    Times, the machine, the compression of the arrays and the folders of files are left out.
     """
     covered = {
         **{key: document[key] for key in ("schema", "name", "status", "model", "data", "findings")},
@@ -65,12 +65,12 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _items(value: Any) -> list[tuple[str, Any]]:
-    """What a table holds; a digest can be had of anything, so that what is no table is none of its parts."""
+    """The parts of a table; {} for anything else, so that any document has a digest."""
     return list(value.items()) if isinstance(value, dict) else [("", value)]
 
 
 def _without_folders(source: Any) -> Any:
-    """A part of a plan with files by their names: two auditors keep the same file in different folders."""
+    """A part of a plan with file names instead of paths: two auditors keep the same file in different folders."""
     if not isinstance(source, dict):
         return source
     return {
@@ -86,16 +86,16 @@ def _once(pairs: list[tuple[str, Any]]) -> Document:
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"{twice[:60]!r} is there twice")
+        raise ValueError(f"{twice[:60]!r} is named twice")
     return found
 
 
 def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _depth(value: Any) -> int:
-    """How many levels of tables and lists there are, without Python's own recursion."""
+    """The depth of nested tables and lists, computed without recursion."""
     level, depth = [value], 0
     while level and depth <= DEEPEST:
         level = [

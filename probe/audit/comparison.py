@@ -1,4 +1,4 @@
-"""Whether two audits of one plan came to the same: what was asked, what was found, and what follows from it."""
+"""Check that two audits of one plan agree in plan, evidence and findings."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -17,35 +17,39 @@ NUMBERS = ("estimate", "low", "high", "n", "threshold")
 
 
 def compare_runs(stored: Bundle, again: Bundle, *, tolerance: float) -> None:
-    """Raise IntegrityError unless two complete audits of one plan agree, each finding of either in the other.
+    """Raise IntegrityError unless two complete audits of one plan have the same findings.
 
-    Another processor rounds differently, which can tip single examples: hence a tolerance on numbers. A status may
-    differ only where an end of its interval, or the estimate, is that near to the threshold; whether a check was run
-    at all never may.
+    Numbers have a tolerance, as another processor rounds differently, which can change single examples. A status may
+    differ only where the estimate or an end of its interval is within the tolerance of the threshold. Whether a check
+    was run must not differ.
     """
     if again.manifest.plan.checks != stored.manifest.plan.checks:
-        raise IntegrityError("the two audits have other thresholds")
+        raise IntegrityError("the thresholds of the two audits differ")
     ended = [[(step.name, step.status) for step in b.manifest.steps] for b in (stored, again)]
     if ended[0] != ended[1]:
         old, new = next(pair for pair in _paired(*ended) if pair[0] != pair[1])
-        raise IntegrityError(f"the steps are not the same: {_step(old)} there, {_step(new)} when run again")
+        raise IntegrityError(f"the steps differ: {_step(old)} in the bundle, {_step(new)} in the second run")
     _compare_rows(stored, again)
     old_findings, new_findings = _by_check(stored), _by_check(again)
     for key in dict.fromkeys((*old_findings, *new_findings)):
         old, new = old_findings.get(key, []), new_findings.get(key, [])
         if len(old) != len(new):
-            which = "did not come out again" if len(new) < len(old) else "came out again and is not in the bundle"
+            which = (
+                "is in the bundle and not in the second run"
+                if len(new) < len(old)
+                else "is in the second run and not in the bundle"
+            )
             raise IntegrityError(f"finding {key[1]!r} {which}")
         for one, other in zip(old, new, strict=True):
             compare_findings(one, other, tolerance, NUMBERS)
             if one.status != other.status and not _could_tip(one, other, tolerance):
                 raise IntegrityError(
-                    f"finding {key[1]!r}: its status is {one.status!r}, and {other.status!r} when run again"
+                    f"finding {key[1]!r}: its status is {one.status!r}, and {other.status!r} in the second run"
                 )
 
 
 def compare_findings(stored: Finding, now: Finding, tolerance: float, keys: Sequence[str] = KEYS) -> None:
-    """Raise IntegrityError unless a stored finding says what another says, numbers within a tolerance."""
+    """Raise IntegrityError unless two findings agree, numbers within a tolerance."""
     for key in keys:
         old, value = getattr(stored, key), getattr(now, key)
         if isinstance(value, float | int) and isinstance(old, float | int):
@@ -61,14 +65,14 @@ def _compare_rows(stored: Bundle, again: Bundle) -> None:
         return
     old, new = stored.arrays("predictions"), again.arrays("predictions")
     if any(not np.array_equal(old[name], new[name]) for name in ("rows", "labels")):
-        raise IntegrityError("other rows were audited when run again, or they have other labels")
+        raise IntegrityError("the second run audited other rows, or their labels differ")
     groups = "tables/groups.csv"
     if stored.manifest.files.get(groups) != again.manifest.files.get(groups):
-        raise IntegrityError("the groups of the rows are not the same when run again")
+        raise IntegrityError("the groups of the rows differ in the second run")
 
 
 def _could_tip(one: Finding, other: Finding, tolerance: float) -> bool:
-    """Whether both were decided by numbers, of which one is so near the threshold that a little decides otherwise."""
+    """Whether both statuses follow from numbers, one of which is within the tolerance of the threshold."""
     numbers = [n for f in (one, other) for n in (f.estimate, f.low, f.high) if n is not None]
     threshold = one.threshold
     near = threshold is not None and any(isclose(n, threshold, rel_tol=tolerance, abs_tol=tolerance) for n in numbers)

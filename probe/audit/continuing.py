@@ -14,14 +14,14 @@ from probe.dataset import Dataset
 from probe.errors import ExistsError, IntegrityError, ProbeError
 from probe.model import Model
 
-EVIDENCE_TABLES = ("tables/groups.csv",)  # the table that is evidence; all others follow from it
+EVIDENCE_TABLES = ("tables/groups.csv",)  # the only table that is evidence; all others are computed
 
 
 def existing(folder: Path, manifest: Manifest) -> Bundle | None:
-    """The bundle in the folder if it is of the same audit; None if there is none, and nothing in its way."""
+    """The bundle in the folder if it is of the same audit; None if the folder is new or empty."""
     if not (folder / "audit.json").exists():
         if not is_unused(folder):
-            raise ExistsError(f"{folder} exists, is no audit, and is left as it is; choose another --out")
+            raise ExistsError(f"{folder} exists and is not an audit, so it is left as it is; choose another --out")
         return None
     bundle = read(folder)
     old, new = plain(bundle.manifest), plain(manifest)
@@ -36,20 +36,20 @@ def existing(folder: Path, manifest: Manifest) -> Bundle | None:
 
 
 def check_answers(bundle: Bundle, model: Model, data: Dataset) -> None:
-    """Raise ExistsError where a model whose weights cannot be seen answers otherwise than the one that was audited."""
+    """Raise ExistsError if a black box gives other answers than the model that was audited."""
     done = any(step.name == "predictions" and step.status == "done" for step in bundle.manifest.steps)
     if not done or model.digest() is not None:
         return
     if answers_as_before(model, data, bundle.arrays("predictions")["logits"]):
         return
     raise ExistsError(
-        f"{bundle.folder} holds an audit of {model.name} when it answered otherwise, and is left as it is; "
+        f"{bundle.folder} holds an audit of {model.name} with other answers, and is left as it is; "
         "choose another folder with --out, or --replace it"
     )
 
 
 def reopen(bundle: Bundle) -> Bundle:
-    """Take back what was concluded from a part of the evidence: until all of it is there, nothing follows."""
+    """Remove findings and tables that were computed from a part of the evidence."""
     manifest, folder = bundle.manifest, bundle.folder
     kept = {file: sha for file, sha in manifest.files.items() if file in EVIDENCE_TABLES or file.startswith("arrays/")}
     try:
@@ -61,8 +61,8 @@ def reopen(bundle: Bundle) -> Bundle:
         raise
     except (ProbeError, *MALFORMED) as error:
         found = str(error) if isinstance(error, ProbeError) else f"{bundle.name} holds what no audit writes ({error})"
-        raise IntegrityError(f"{found}; what is there cannot be continued, begin anew with --replace") from None
-    # A report that is there is one that is recorded, or one that the bundle gives; at no moment is it another.
+        raise IntegrityError(f"{found}; it cannot be continued, so start again with --replace") from None
+        # At every moment the report on disk is the recorded one, or the one that the bundle gives.
     bundle.change(report_sha256=None)
     bundle.save()
     (folder / "report.html").unlink(missing_ok=True)
@@ -76,7 +76,7 @@ def reopen(bundle: Bundle) -> Bundle:
 
 
 def _difference(old: Any, new: Any, where: str) -> str:
-    """The first setting in which two manifests differ, in words; nothing where they agree."""
+    """The first setting in which two manifests differ, in words; empty if they agree."""
     if isinstance(old, dict) and isinstance(new, dict):
         keys = dict.fromkeys((*old, *new))
         return next(filter(None, (_difference(old.get(k), new.get(k), f"{where}.{k}") for k in keys)), "")

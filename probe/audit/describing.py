@@ -19,7 +19,7 @@ from probe.version import __version__
 
 
 def describe(plan: Plan, model: Model, data: Dataset) -> Manifest:
-    """The head of a manifest: what was audited, on what, with what."""
+    """The head of a manifest: plan, model, data and machine."""
     space, like = model.space, data.inputs[:1]
     return Manifest(
         name=plan.name,
@@ -59,15 +59,15 @@ def describe(plan: Plan, model: Model, data: Dataset) -> Manifest:
 
 
 def _quotable(notices: Sequence[str], plan: Plan) -> tuple[str, ...]:
-    """The notices; where no inputs are kept, how many there were, as they may quote cells."""
+    """The notices; only their number if no inputs are kept, as notices may quote cells."""
     if plan.keeps_inputs or not notices:
         return tuple(notices)
-    count = f"{len(notices)} notice{'s' * (len(notices) > 1)} of how this was read"
+    count = f"{len(notices)} notice{'s' * (len(notices) > 1)} about how the data were read"
     return (f"{count}, told when the audit began, may quote inputs and {'are' if len(notices) > 1 else 'is'} left out",)
 
 
 def _training(model: Model, data: Dataset) -> TrainingRecord | None:
-    """The rows that the model learned from, where they are known, and how many of the audited ones are among them."""
+    """The model's training rows, if they are known, and how many of the audited rows are among them."""
     if model.training is None:
         return None
     inputs, labels = (torch.as_tensor(part) for part in model.training)
@@ -81,5 +81,5 @@ def _training(model: Model, data: Dataset) -> TrainingRecord | None:
 
 
 def _named(task: Task, names: tuple[str, ...]) -> Task:
-    """The task with the names that its data have, where it has none."""
+    """The task, with the data's names if it has none."""
     return task if task.names or not isinstance(task, Classification) else task.short(classes=names)

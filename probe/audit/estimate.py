@@ -1,4 +1,4 @@
-"""How long an audit will take, from a small pilot of each of its steps."""
+"""Estimate the duration of an audit from a small pilot of each step."""
 
 import time
 from collections.abc import Callable
@@ -11,13 +11,13 @@ from probe.contracts import of_examples, suited
 from probe.dataset import Dataset
 from probe.model import Model
 
-PILOT = 4, 12  # rows that a certificate or survey is tried on
+PILOT = 4, 12  # rows in the pilot of a certificate or survey
 
 
 def estimate(plan: Plan, model: Model, data: Dataset) -> float:
-    """Seconds that the audit takes at most, about: attacks are counted as if each example were tried at every radius.
+    """About the most seconds that the audit will take, as if each example were attacked at every radius.
 
-    The pilot is not counted in `model.usage`. What fails in it counts as 0 seconds: the audit says why it cannot run.
+    The pilot is not counted in `model.usage`. A step that fails in it counts as 0 seconds; the audit says why.
     """
     plan, data = plan.resolve(form=model.space.form_of(data.inputs)), suited(model, data)
     model = replace(model, usage=type(model.usage)())
@@ -52,7 +52,7 @@ def _certify(certificate: Any, model: Model, data: Dataset) -> object:
 
 
 def _grown(work: Callable[[Dataset], object], data: Dataset, sample: int) -> float:
-    """Seconds for so many rows, from two pilots: what does not grow with the rows is counted once."""
+    """Seconds for a number of rows, extrapolated linearly from two pilots of different sizes."""
     rows = min(sample, len(data))
     few, more = (min(count, rows) for count in PILOT)
     if rows == 0:
@@ -62,10 +62,10 @@ def _grown(work: Callable[[Dataset], object], data: Dataset, sample: int) -> flo
 
 
 def _pilot(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds of one try, and what it gave; 0 where it fails, whatever the reason."""
+    """Seconds of one call and its result; 0 seconds if it fails."""
     started = time.perf_counter()
     try:
         found = work()
-    except Exception:  # the code of a stranger's model runs here
+    except Exception:  # foreign code of the model runs here and may raise anything
         return 0.0, None
     return time.perf_counter() - started, found

@@ -1,4 +1,4 @@
-"""The steps of an audit that need the model: each ends in arrays that the findings are computed from."""
+"""The steps of an audit that run the model. Each produces the arrays that findings are computed from."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -38,25 +38,25 @@ from probe.study.batches import whole
 from probe.study.steps import Advance
 from probe.tensors import column, to_numpy
 
-EXPLAINED = 10  # examples that are explained together, so that progress is told
-SHOWN = 24  # examples whose attacked inputs are kept to be looked at
+EXPLAINED = 10  # examples explained between two updates of the progress
+SHOWN = 24  # examples whose attacked inputs are kept
 
 
 @dataclass(frozen=True)
 class Step:
-    """One piece of an audit, small enough to lose and to repeat. Its arrays go to arrays/NAME.npz."""
+    """One step of an audit, which is repeated if it is interrupted. Its arrays go to arrays/NAME.npz."""
 
     planned: Planned
     method: dict[str, Any]
-    total: int  # examples times radii: what progress counts
+    total: int  # examples times radii, for the progress
     work: Callable[[Advance], Arrays]
     readings: list[Reading] = field(default_factory=list)  # of the metrics, as `work` takes them
-    threat: ThreatRecord | None = None  # of an attack: what its budget is a number of
-    answer: Answer = ""  # of what has a goal: the answers that reach it, as the goal declares them
-    finds: str = ""  # of an attack: the weaker one whose every success it must find
-    title: str = ""  # of an attack, as people call it
-    caption: str = ""  # what the values of an explainer say, or how far a certificate holds
-    certifies: str = ""  # of a certificate: whose decision it certifies, where it is not the model's own
+    threat: ThreatRecord | None = None  # of an attack: the unit of its budget
+    answer: Answer = ""  # of a method with a goal: which answers reach it, as the goal declares
+    finds: str = ""  # of an attack: a weaker one, all of whose successes it must find
+    title: str = ""  # of an attack: its title
+    caption: str = ""  # what an explainer's values mean, or what a certificate guarantees
+    certifies: str = ""  # of a certificate: whose decision it certifies, if not the model's own
 
     @property
     def name(self) -> str:
@@ -160,7 +160,7 @@ def _instances(model: Model, data: Dataset, rows: Tensor, advance: Advance) -> A
     arrays = {"rows": to_numpy(rows), "inputs": to_numpy(inputs)}
     owner = model.space.features
     if owner is not None:
-        # With them values by feature follow from values, and a figure can colour a group of pixels by its value.
+        # They allow to check values by feature, and a figure to colour a group of pixels by its value.
         arrays["features"] = to_numpy(owner)
     told = model.space.form_of(inputs).told
     return arrays | ({"described": np.array(model.space.describe(inputs))} if told else {})
@@ -231,7 +231,7 @@ def _attack(step: Planned, attack: Attack, plan: Plan, model: Model, drawn: tupl
             | ({} if found.targets is None else {"targets": to_numpy(found.targets)})
         )
 
-    # The radii are the plan's, so the attack's own would only mislead.
+    # The radii are the plan's, so the attack's own budget would mislead.
     settings = {key: value for key, value in as_written(attack.config()).items() if key != attack.budget}
     return Step(
         step,
@@ -247,7 +247,7 @@ def _attack(step: Planned, attack: Attack, plan: Plan, model: Model, drawn: tupl
 
 
 def _shown(model: Model, data: Dataset, points: Inputs, at: list[Tensor]) -> Arrays:
-    """The first inputs before and after an attack at each radius, for people to look at."""
+    """The first inputs before and after an attack at each radius, for display."""
     space, few = of_examples(model, data).space, data.inputs
     shown = [torch.where(column(successful[: len(few)], few), points, few) for successful in at]
     moved = [space.by_feature(space.scaled_change(x, few)) for x in shown]
@@ -263,6 +263,6 @@ def _shown(model: Model, data: Dataset, points: Inputs, at: list[Tensor]) -> Arr
 
 
 def _padded(values: Tensor, space: Space) -> Tensor:
-    """Values by feature with as many columns as any example of the space has features."""
+    """Values by feature, padded to the largest number of features of any example."""
     most = values.shape[-1] if space.features is None else int(torch.as_tensor(space.features).max()) + 1
     return torch.nn.functional.pad(values, (0, most - values.shape[-1]))

@@ -1,4 +1,4 @@
-"""Which steps a plan asks for: those that run an audit and those that verify one must agree on it."""
+"""The steps of a plan. The audit and its verification both use this list."""
 
 import hashlib
 import json
@@ -7,10 +7,13 @@ from typing import Any, NamedTuple
 
 from probe.audit.manifest import PlanRecord
 
-NAMES = {"explainer": "explain", "label attack": "attack"}  # how the name of a step begins, where it is not its kind
+NAMES = {
+    "explainer": "explain",
+    "label attack": "attack",
+}  # prefixes of step names that differ from the kind of the step
 
 
-# Where a plan names the metrics of what a step gives, by the kind of the step.
+# The section of a plan that names the metrics of a step, by the kind of the step.
 SECTIONS = {
     "predictions": "predict",
     "explainer": "explain",
@@ -24,14 +27,14 @@ class Planned(NamedTuple):
     """One step of a plan."""
 
     kind: str  # predictions, instances, explainer, attack, label attack, counterfactual, certificate, survey
-    id: str  # of the method: its name, and a digest of its settings where it is planned more than once; "" without one
+    id: str  # the method's name, with a digest of its settings if it is planned more than once; "" without a method
     aspect: str
     method: Mapping[str, Any]  # as the plan has it
     label: str = ""  # of an attack on one of several labels
 
     @property
     def name(self) -> str:
-        """What its arrays are called."""
+        """The name of its array file."""
         return f"{NAMES.get(self.kind, self.kind)}-{self.id}" if self.id else self.kind
 
 
@@ -57,7 +60,7 @@ def planned(plan: PlanRecord) -> list[Planned]:
 
 
 def metrics_of(plan: PlanRecord, kind: str) -> list[tuple[str, Mapping[str, Any]]]:
-    """The metrics that a resolved plan takes of steps of a kind: what each is called, and its settings there."""
+    """The metrics of a resolved plan for steps of a kind: the settings of each by name."""
     kind = "attack" if kind == "label attack" else kind
     configs = getattr(plan, SECTIONS[kind]).metrics if kind in SECTIONS else ()
     return list(zip(ids(configs), configs, strict=True))
@@ -69,7 +72,7 @@ def expected_steps(plan: PlanRecord) -> list[str]:
 
 
 def ids(configs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What tells methods apart: the name, and a short digest of the settings where a name is there more than once."""
+    """Unique ids of methods: the name, with a short digest of the settings if the name occurs more than once."""
     names = [str(config["method"]) for config in configs]
     return [
         name if names.count(name) == 1 else f"{name}-{_digest(config)}"

@@ -1,4 +1,4 @@
-"""Files of a bundle: read only if they are plain files of a decent size, and replaced whole or not at all."""
+"""Files of a bundle: read only if they are regular files of limited size, and replaced atomically."""
 
 import os
 import re
@@ -7,16 +7,16 @@ from pathlib import Path, PurePosixPath
 
 from probe.errors import IntegrityError
 
-LARGEST = 2**30  # bytes of one file, and of one array file once unpacked; a stranger's bundle cannot fill the memory
-TEMPORARY = re.compile(r"\..+\.\d+")  # what `replace` writes first; only a process that was killed leaves one
+LARGEST = 2**30  # the most bytes of a file, and of an unpacked array file: a foreign bundle cannot fill the memory
+TEMPORARY = re.compile(r"\..+\.\d+")  # temporary files of `replace`; only a killed process leaves one
 
 
 def content(folder: Path, file: str, most: int = LARGEST) -> bytes:
     """The bytes of a file of a bundle.
 
     Raises:
-        IntegrityError: if it is not there, is a link, a device or a pipe, lies outside the folder, or is too large.
-        MemoryError: if there is no room for it.
+        IntegrityError: if it does not exist, is a link, a device or a pipe, is outside the folder, or is too large.
+        MemoryError: if there is not enough memory.
     """
     path, shown = folder / file, f"{file} of {folder.name}"
     name = PurePosixPath(file)
@@ -24,12 +24,14 @@ def content(folder: Path, file: str, most: int = LARGEST) -> bytes:
     if name.is_absolute() or ".." in name.parts or any(p.is_symlink() for p in (path, *parents)):
         raise IntegrityError(f"{shown} points outside the bundle; it was not opened")
     try:
-        # Not blocking: a pipe would wait for a writer before it could be told from a file.
+        # Non-blocking: opening a pipe would otherwise wait for a writer before it can be recognised as one.
         opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(opened, "rb") as stream:
             found = os.fstat(stream.fileno())
             if not stat.S_ISREG(found.st_mode) or found.st_size > most:
-                raise IntegrityError(f"{shown} is no file, or larger than {most >> 20} MiB; it was not opened")
+                raise IntegrityError(
+                    f"{shown} is not a regular file, or is larger than {most >> 20} MiB; it was not opened"
+                )
             data = stream.read(found.st_size + 1)
     except (OSError, ValueError) as error:  # a name with a zero byte in it is a ValueError
         reason = getattr(error, "strerror", None) or error
@@ -40,13 +42,13 @@ def content(folder: Path, file: str, most: int = LARGEST) -> bytes:
 
 
 def is_file(folder: Path, file: str) -> bool:
-    """Whether the bundle has that file, and it is a plain one."""
+    """Whether the bundle has that file, as a regular file."""
     path = folder / file
     return path.is_file() and not path.is_symlink()
 
 
 def replace(path: Path, data: bytes) -> None:
-    """Write a file so that a crash or a full disk leaves the old one or the new one, never half of it."""
+    """Write a file atomically: after a crash or on a full disk there is the old or the new file, never a part."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("wb") as file:
@@ -56,7 +58,7 @@ def replace(path: Path, data: bytes) -> None:
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        # Writing to an open file fails without its name, and the name is what a person can act on.
+        # An error of writing to an open file lacks its name, which the message needs.
         raise OSError(error.errno, error.strerror, str(path)) from None
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -64,7 +66,7 @@ def replace(path: Path, data: bytes) -> None:
 
 
 def leftovers(folder: Path) -> list[Path]:
-    """The temporary files that a process which was killed left behind."""
+    """Temporary files left by a killed process."""
     places = (folder, folder / "arrays", folder / "tables")
     there = [path for place in places if place.is_dir() for path in place.iterdir()]
     return [path for path in there if TEMPORARY.fullmatch(path.name) and not path.is_dir()]

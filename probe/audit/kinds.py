@@ -1,4 +1,4 @@
-"""Kinds of steps that are treated alike."""
+"""Groups of kinds of steps."""
 
 ATTACKS = ("attack", "label attack")
-BY_RADIUS = (*ATTACKS, "certificate")  # their evidence has a row for each radius
+BY_RADIUS = (*ATTACKS, "certificate")  # kinds whose evidence has a row for each radius

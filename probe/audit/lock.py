@@ -1,6 +1,6 @@
-"""Who writes into a bundle: one process at a time, and what reads the bundle can ask which.
+"""A lock on a bundle: one process writes at a time, and a reader can ask which.
 
-The kernel releases the lock when the process ends, however it ends; the file alone means nothing.
+The kernel releases the lock when the process ends in any way; the existence of the lock file means nothing.
 """
 
 import fcntl
@@ -13,12 +13,12 @@ from pathlib import Path
 from probe.errors import ExistsError
 
 NAME = "audit.lock"
-PATIENCE = 0.5  # seconds: whoever only asks holds the lock for a moment
+PATIENCE = 0.5  # seconds to wait, as a reader that asks holds the lock for a moment
 
 
 @contextmanager
 def writing(folder: str | Path) -> Iterator[None]:
-    """Be the only one who writes into a folder, which is made if need be.
+    """Hold the lock for writing into a folder, which is created if it does not exist.
 
     Raises:
         ExistsError: if another process, or another thread, writes into it.
@@ -29,7 +29,7 @@ def writing(folder: str | Path) -> Iterator[None]:
     try:
         yield
     finally:
-        # Removed while it is held: whoever waits for this file finds that it is gone, and makes another.
+        # Removed while the lock is held: a process that waits for this file finds it gone and creates another.
         with suppress(OSError):
             (folder / NAME).unlink()
         os.close(held)
@@ -70,7 +70,7 @@ def _acquire(folder: Path) -> int:
                 "or choose another --out"
             ) from None
         except OSError:
-            return opened  # a file system without locks: nothing is protected there, and nothing is refused
+            return opened  # a file system without locks: nothing is protected, and nothing is refused
         if _is_at(path, opened):
             os.ftruncate(opened, 0)
             os.write(opened, f"{os.getpid()}\n".encode())
@@ -79,7 +79,7 @@ def _acquire(folder: Path) -> int:
 
 
 def _is_at(path: Path, opened: int) -> bool:
-    """Whether the file that was opened is still the one of that name."""
+    """Whether the open file is still the file at that path."""
     with suppress(OSError):
         return os.path.samestat(os.fstat(opened), path.lstat())
     return False

@@ -1,4 +1,4 @@
-"""What audit.json holds: read once, with a type for every part; nothing is there that no audit writes."""
+"""The content of audit.json as typed dataclasses. Reading refuses everything that an audit does not write."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from probe.finding import Finding
 from probe.task import Task, from_json
 
 SCHEMA = 2
-# The arrays that tell cells or pixels of a row; values by coordinate tell its category, and draw its picture.
+# Arrays that reveal cells or pixels of a row. Values by coordinate reveal its categories, and outline an image.
 OF_INPUTS = frozenset({"inputs", "described", "values", "shown", "moved", "before", "after", "candidates"})
 
 Config = Mapping[str, Any]  # a method by its name, with settings
@@ -22,35 +22,35 @@ Config = Mapping[str, Any]  # a method by its name, with settings
 
 @dataclass(frozen=True, kw_only=True)
 class PredictRecord:
-    """What was asked of the answers to all rows."""
+    """The metrics of the answers to all rows."""
 
     metrics: tuple[Config, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainRecord:
-    """Which explainers were asked for, and on how many rows."""
+    """The explainers, and the number of rows to explain."""
 
     sample: int
-    target: str  # what is explained; "": of each row its answer
+    target: str  # the output to explain; "": the answer of each row
     methods: tuple[Config, ...]
     metrics: tuple[Config, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class AttackRecord:
-    """Which attacks were asked for, on how many rows, with which budgets as the plan writes them."""
+    """The attacks, the number of rows to attack, and the budgets as the plan writes them."""
 
     sample: int
     methods: tuple[Config, ...]
     metrics: tuple[Config, ...]
-    labels: tuple[str, ...]  # those that were attacked alone too
+    labels: tuple[str, ...]  # labels that are also attacked alone
     eps: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearchRecord:
-    """Which counterfactuals were searched for, and for how many rows."""
+    """The searches for counterfactuals, and their number of rows."""
 
     sample: int
     methods: tuple[Config, ...]
@@ -59,7 +59,7 @@ class SearchRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class CertifyRecord:
-    """Which certificates were asked for, on how many rows, and at which radii."""
+    """The certificates, their number of rows, and the radii."""
 
     sample: int
     methods: tuple[Config, ...]
@@ -69,7 +69,7 @@ class CertifyRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class SurveyRecord:
-    """Which surveys were asked for, on how many rows."""
+    """The surveys, and their number of rows."""
 
     sample: int
     methods: tuple[Config, ...]
@@ -77,7 +77,7 @@ class SurveyRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class BiasRecord:
-    """Whose outcomes were compared."""
+    """The comparison of groups."""
 
     groups: tuple[str, ...] | None  # None: all that the data name
     positive: str
@@ -88,14 +88,14 @@ class BiasRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class BundleRecord:
-    """What may be kept of people's rows."""
+    """Whether people's rows may be kept."""
 
     inputs: Literal["shown", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlanRecord:
-    """The plan as it was run, with every default written out. `Plan` is what makes one; it needs torch."""
+    """The plan as it was run, with every default written out. It is made from a `Plan`, which needs torch."""
 
     name: str
     seed: int
@@ -117,14 +117,14 @@ class PlanRecord:
         return self.bundle.inputs == "shown"
 
     def threshold(self, name: str) -> float | None:
-        """What is asked of a metric or gap; None if nothing is."""
+        """The threshold of a metric or gap; None if it has none."""
         found = self.checks.get(name)
         return None if found is None else float(found)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRecord:
-    """The rows that a model learned from, as far as they are known, beside those that were audited."""
+    """The model's training rows, as far as they are known, and their overlap with the audited rows."""
 
     n: int
     sha256: str  # of inputs and labels
@@ -133,12 +133,12 @@ class TrainingRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRecord:
-    """Whose answers were audited."""
+    """The model that was audited."""
 
     name: str
-    sha256: str | None  # of the weights; None where they cannot be seen
+    sha256: str | None  # of the weights; None for a black box
     classes: tuple[str, ...]
-    task: Mapping[str, Any]  # what its outputs mean
+    task: Mapping[str, Any]  # the meaning of its outputs
     training: TrainingRecord | None
     notices: tuple[str, ...]
 
@@ -152,7 +152,7 @@ class DataRecord:
     source: str
     role: str  # test, train or unknown
     n: int
-    form: Mapping[str, Any]  # what readers need of it: its name, how it is drawn
+    form: Mapping[str, Any]  # its name and its drawer, for readers without torch
     shape: tuple[int, ...]  # of an input
     groups: tuple[str, ...]  # attributes
     features: tuple[str, ...]
@@ -162,7 +162,7 @@ class DataRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class ThreatRecord:
-    """What the budget of an attack is a number of."""
+    """The unit of the attacks' budgets."""
 
     unit: str
     counted: bool
@@ -172,7 +172,7 @@ class ThreatRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class StepRecord:
-    """One step that ended, and what it cost."""
+    """One step that ended, with its cost."""
 
     name: str  # of its arrays
     kind: str  # predictions, instances, explainer, attack, certificate, survey
@@ -180,12 +180,14 @@ class StepRecord:
     aspect: str
     method: Config
     threat: ThreatRecord | None = None
-    answer: Literal["wrong", "target", ""] = ""  # of an attack: what reaches its goal; "" where only the goal can tell
-    finds: str = ""  # of an attack: the weaker one whose every success it must find
+    answer: Literal["wrong", "target", ""] = (
+        ""  # of an attack: which answers reach its goal; "" if only the goal's code can tell
+    )
+    finds: str = ""  # of an attack: a weaker one, all of whose successes it must find
     title: str = ""
-    label: str = ""  # of an attack: the one of several labels that it is of; "": any of them
+    label: str = ""  # of an attack: the one of several labels that it attacks; "": any of them
     caption: str = ""
-    certifies: str = ""  # of a certificate: whose decision it certifies, where it is not the model's own
+    certifies: str = ""  # of a certificate: whose decision it certifies, if not the model's own
     readings: tuple[Reading, ...] = ()
     status: Literal["done", "not run", "error"]
     note: str
@@ -197,7 +199,7 @@ class StepRecord:
         if not isinstance(self.method.get("method", ""), str):
             raise ValueError(f"its method is {self.method['method']!r:.60}, which no audit writes")
         if not all(0 <= cost < 2**63 for cost in (self.seconds, self.forward, self.backward)):
-            raise ValueError("what it cost is no number of seconds or examples")
+            raise ValueError("its cost is not a number of seconds or examples")
 
     @property
     def done(self) -> bool:
@@ -206,7 +208,7 @@ class StepRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """An audit: what was asked, of what, what ran, and what was found. Frozen; a change is another manifest."""
+    """An audit: plan, subject, steps and findings. Frozen: a change makes another manifest."""
 
     schema: int = SCHEMA
     name: str
@@ -220,7 +222,9 @@ class Manifest:
     steps: tuple[StepRecord, ...] = ()
     findings: tuple[Finding, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)  # SHA-256 by name
-    contents: Mapping[str, str] = field(default_factory=dict)  # fingerprints of arrays, however they are compressed
+    contents: Mapping[str, str] = field(
+        default_factory=dict
+    )  # digests of the arrays' contents, independent of their compression
     evidence_digest: str = ""
     digest: str = ""
     report_sha256: str | None = None
@@ -233,16 +237,16 @@ class Manifest:
 
     @property
     def task(self) -> Task:
-        """What the outputs of the model mean."""
+        """The meaning of the model's outputs."""
         return from_json(self.model.task)
 
     def to_json(self) -> dict[str, Any]:
-        """The document that audit.json holds."""
+        """The JSON document of audit.json."""
         return plain(self)
 
 
 def read_manifest(data: bytes, shown: str) -> Manifest:
-    """The manifest in the bytes of audit.json, which are the only ones that say it.
+    """Read the manifest from the bytes of audit.json. Each manifest has only one valid sequence of bytes.
 
     Raises:
         IntegrityError: if they are damaged, changed since, of another schema, or not what an audit writes.
@@ -262,13 +266,13 @@ def read_manifest(data: bytes, shown: str) -> Manifest:
         raise IntegrityError(f"{shown} was changed after the audit: its digest differs")
     manifest = typed(Manifest, document, shown)
     if data != dump(manifest.to_json()):
-        raise IntegrityError(f"{shown} is not written as an audit writes it, though it says the same")
+        raise IntegrityError(f"{shown} has the content of an audit but is not written as an audit writes it")
     return manifest
 
 
 def tells_inputs(name: str, array: Any, shape: tuple[int, ...]) -> bool:
-    """Whether an array of a bundle tells cells or pixels of rows; `shape` is that of an input.
+    """Whether an array of a bundle reveals cells or pixels of rows; `shape` is that of an input.
 
-    Features of each row are the outlines of what is in its picture.
+    Features of each row count: segments are the outlines of what is in the image.
     """
     return name in OF_INPUTS or (name == "features" and array.ndim > len(shape))

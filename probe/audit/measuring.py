@@ -1,4 +1,4 @@
-"""Take the metrics of a plan of one result: their evidence, and a reading of each that a verifier can reduce again."""
+"""Apply the metrics of a plan to a result: evidence, and for each metric a reading that a verifier can recompute."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -23,25 +23,25 @@ from probe.tensors import to_numpy
 def measure(
     asked: Sequence[Asked], model: Model, result: AnyResult, readings: list[Reading], memory: Memory | None = None
 ) -> Arrays:
-    """The evidence of each metric by the name of its array; `readings` are told how each ended."""
+    """The evidence of each metric by the name of its array; appends a reading of each to `readings`."""
     found = measure_each(asked, model, [lambda: result], readings, memory)
     return {name: evidence[0] for name, evidence in found.items()}
 
 
 def measure_answers(asked: Sequence[Asked], model: Model, result: Prediction, readings: list[Reading]) -> Arrays:
-    """The same of answers to many rows. Where a row has several, what can be taken of each of them apart is."""
+    """The same for the answers to all rows. With several answers per row, a metric is applied to each if possible."""
     names = result.task.several(result.logits)
     if not names:
         return measure(asked, model, result, readings)
     arrays: Arrays = {"items": np.array(names)}
-    answers = replace(result, digest="", forward=None)  # the model's own: its weights need not be hashed for each
+    answers = replace(result, digest="", forward=None)  # set on the model, so that its weights are not hashed each time
     for each in asked:
         if not each[1].suits(answers.only(0)):
             arrays |= measure([each], model, result, readings)
             continue
         taken: list[Reading] = []
         found = [measure([each], model.only(at), answers.only(at), taken) for at in range(len(names))]
-        # Where one answer gives no number there is none of this metric, as its evidence is one array.
+        # If the metric fails for one answer it is left out for all, as its evidence is one array.
         failed = [reading for reading in taken if reading.status != "done"]
         readings.append(replace((failed or taken)[0], apart=True, notes=dict(each[1].notes(model))))
         if not failed:
@@ -56,9 +56,9 @@ def measure_each(
     readings: list[Reading],
     memory: Memory | None = None,
 ) -> Arrays:
-    """The same of several results of the same examples, such as an attack at each radius: a row of evidence for each.
+    """The same for several results of the same examples, such as an attack at each radius: one row of evidence each.
 
-    What cannot be judged is still an answer, an explanation or an attack: a metric that refuses ends no step.
+    A metric that raises an error does not end the step: the result itself is still evidence.
     """
     arrays: Arrays = {}
     for name, metric, threshold in asked:

@@ -1,4 +1,4 @@
-"""Two audits side by side: each reading of one beside that of the other, and why some have no counterpart."""
+"""Compare two audits: pair their readings, and say why some have no counterpart."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,22 +23,22 @@ GAPS = "bias_disparities"  # the table of the gaps between groups
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """One reading of two audits. An estimate is None where the audit does not have it."""
+    """One reading in two audits. An estimate is None if that audit lacks it."""
 
     aspect: Aspect
-    subject: str  # whose number it is: a method, an attribute; empty where it is the model's
+    subject: str  # the method or attribute measured; empty for the model's answers
     metric: str
     unit: Unit
-    direction: Direction  # the side that is better
+    direction: Direction  # the better direction
     first: Estimate | None
     second: Estimate | None
-    difference: Estimate | None = None  # second minus first over the rows that both have, with a paired interval
-    note: str = ""  # what was not compared, or compared with a reservation, and why
-    judged: bool = True  # whether one side is better at all: no feature is better for mattering more
+    difference: Estimate | None = None  # second minus first over the common rows, with a paired interval
+    note: str = ""  # why it was not compared, or a reservation
+    judged: bool = True  # whether a direction is better at all; for the importance of a feature none is
 
     @property
     def verdict(self) -> Verdict:
-        """What the interval of the difference says of the second audit."""
+        """Whether the second audit is better or worse, by the interval of the difference."""
         if self.difference is None or not np.isfinite([self.difference.low, self.difference.high]).all():
             return "not compared"
         if not self.judged:
@@ -50,15 +50,15 @@ class Pair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What two audits measured, number by number."""
+    """The paired measurements of two audits."""
 
     first: str
     second: str
-    notes: tuple[str, ...]  # what differs between the two as a whole
+    notes: tuple[str, ...]  # differences between the audits as a whole
     pairs: tuple[Pair, ...]
 
     def to_frame(self) -> pd.DataFrame:
-        """A row for each pair; what is not there is empty."""
+        """A row for each pair; missing numbers are empty."""
         rows = [
             {"aspect": p.aspect, "subject": p.subject, "metric": p.metric, "unit": p.unit, "direction": p.direction}
             | _ends("first", p.first)
@@ -70,7 +70,7 @@ class Comparison:
         return pd.DataFrame(rows)
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data."""
+        """The comparison as plain data."""
         return {
             "first": self.first,
             "second": self.second,
@@ -97,11 +97,11 @@ class Comparison:
 def compare(first: Bundle, second: Bundle) -> Comparison:
     """Pair the readings of two audits by aspect, method and metric.
 
-    Methods of one name are paired by their settings first; where one is left on each side, these are paired, and what
-    differs is said. A difference is taken where both audits are of the same data, over the rows that both have.
+    Methods of the same name are paired by their settings first; if one is left on each side, these are paired with a
+    note on how they differ. A difference needs audits of the same data, and is taken over the common rows.
 
     Raises:
-        IntegrityError: if the evidence of either is not what was recorded.
+                    IntegrityError: if the evidence of either was changed.
     """
     same = first.manifest.data.sha256 == second.manifest.data.sha256
     seed, pairs = first.manifest.plan.seed, []
@@ -109,25 +109,25 @@ def compare(first: Bundle, second: Bundle) -> Comparison:
         if one is None or other is None:
             pairs.append(_alone(one, other, first, second))
         else:
-            pairs.append(_pair(one, other, seed, "" if same else "the audits are of other data"))
+            pairs.append(_pair(one, other, seed, "" if same else "the audits are of different data"))
     return Comparison(first.name, second.name, tuple(_notes(first, second)), tuple(pairs + _gaps(first, second)))
 
 
 @dataclass(frozen=True, eq=False)
 class _Item:
-    """One reading of one audit: at one radius, or of one item, where there are several."""
+    """One reading of one audit, at one of several radii or of one of several items."""
 
     step: StepRecord
     title: str
     reading: Reading
     part: Part
     evidence: Floats
-    rows: NDArray[Any]  # their numbers in the data
+    rows: NDArray[Any]  # their indices in the data
     seed: int
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """What two readings must share to be of one thing."""
+        """The key by which readings are paired."""
         metric = self.reading.settings["method"]
         part = f"{self.part:.6g}" if isinstance(self.part, float) else self.part
         return self.step.aspect, self.step.kind, self.step.method.get("method", ""), metric, part
@@ -143,7 +143,7 @@ class _Item:
 
     @property
     def head(self) -> dict[str, Any]:
-        """What a pair says of it."""
+        """The fields of a pair that are the same in both audits."""
         reach = f" at {radius(self.part)}" if isinstance(self.part, float) else f": {self.part}" if self.part else ""
         return {
             "aspect": self.step.aspect,
@@ -166,7 +166,7 @@ def _items(bundle: Bundle) -> Iterator[_Item]:
 
 
 def _matched(mine: list[_Item], theirs: list[_Item]) -> Iterator[tuple[_Item | None, _Item | None]]:
-    """Readings of one thing, in the order of the first audit; those of one alone with None."""
+    """Pairs of readings in the order of the first audit; a reading without counterpart is paired with None."""
     left = list(theirs)
     twins: dict[int, _Item | None] = {}
     for exact in (True, False):
@@ -186,7 +186,7 @@ def _matched(mine: list[_Item], theirs: list[_Item]) -> Iterator[tuple[_Item | N
 def _pair(one: _Item, other: _Item, seed: int, obstacle: str) -> Pair:
     same = [getattr(one.reading, key) == getattr(other.reading, key) for key in ("reduction", "unit", "direction")]
     if not all(same):
-        note = "the two audits measure it in other ways, so that the numbers do not compare"
+        note = "the two audits measure it in different ways, so the numbers cannot be compared"
         return Pair(**one.head, first=one.estimate, second=other.estimate, note=note)
     differing = sorted(
         k for k in one.settings.keys() | other.settings.keys() if one.settings.get(k) != other.settings.get(k)
@@ -199,9 +199,7 @@ def _pair(one: _Item, other: _Item, seed: int, obstacle: str) -> Pair:
     else:
         rows, at, to = np.intersect1d(one.rows, other.rows, return_indices=True)
         if len(rows) < len(one.rows) or len(rows) < len(other.rows):
-            notes.append(
-                f"the difference is over the {len(rows):,} rows that both have" if len(rows) else "no row in common"
-            )
+            notes.append(f"the difference is over the {len(rows):,} common rows" if len(rows) else "no common row")
         if len(rows):
             value = reducing(one.reading).value
             difference = paired(other.evidence[to], one.evidence[at], value, seed=seed)
@@ -209,7 +207,7 @@ def _pair(one: _Item, other: _Item, seed: int, obstacle: str) -> Pair:
 
 
 def _alone(one: _Item | None, other: _Item | None, first: Bundle, second: Bundle) -> Pair:
-    """A reading that one audit alone has, and why."""
+    """A reading that only one audit has, with the reason."""
     item, lacking = (one, second) if one is not None else (other, first)
     assert item is not None
     which = "first" if one is None else "second"
@@ -234,14 +232,14 @@ def _why(item: _Item, lacking: Bundle) -> str:
     if not readings:
         return f"its plan does not take {words(metric)}"
     if missing := [r for r in readings if r.status != "done"]:
-        return str(missing[0].why) or "it makes no sense there"
+        return str(missing[0].why) or "it does not apply there"
     if isinstance(item.part, str):
-        return "it is no item there"
-    return "its plan does not try that radius" if item.part is not None else "it has other settings"
+        return "there is no such item"
+    return "its plan lacks that radius" if item.part is not None else "its settings differ"
 
 
 def _gaps(first: Bundle, second: Bundle) -> list[Pair]:
-    """The gaps between groups. Their intervals hold for all pairs of groups at once: there is no paired difference."""
+    """The gaps between groups. Their intervals are simultaneous over pairs, so there is no paired difference."""
     tables = [bundle.table(GAPS) if bundle.has(f"tables/{GAPS}.csv") else pd.DataFrame() for bundle in (first, second)]
     found = [{(_of(r), str(r["metric"])): r for r in table.to_dict("records")} for table in tables]
     pairs = []
@@ -250,7 +248,7 @@ def _gaps(first: Bundle, second: Bundle) -> list[Pair]:
         there = next(row for row in rows if row is not None)
         which = ["first", "second"][rows.index(None)] if None in rows else ""
         ends = [None if row is None or row["estimate"] != row["estimate"] else _gap(row) for row in rows]
-        note = f"the {which} audit does not compare groups by it" if which else "gaps have no paired interval"
+        note = f"the {which} audit does not compare these groups" if which else "gaps have no paired interval"
         direction: Direction = "at least" if there["direction"] == "at least" else "at most"
         pairs.append(
             Pair(
@@ -268,7 +266,7 @@ def _gaps(first: Bundle, second: Bundle) -> list[Pair]:
 
 
 def _of(row: Mapping[Any, Any]) -> str:
-    """The attribute that a gap is by, and the label where there are several."""
+    """The attribute of a gap, and its label if there are several."""
     return ": ".join(str(row[key]) for key in ("label", "attribute") if key in row)
 
 
@@ -279,20 +277,20 @@ def _gap(row: Mapping[Any, Any]) -> Estimate:
 def _notes(first: Bundle, second: Bundle) -> Iterator[str]:
     for which, bundle in (("first", first), ("second", second)):
         if not bundle.complete:
-            yield f"the {which} audit is {bundle.manifest.status}: what it did not come to has no counterpart"
+            yield f"the {which} audit is {bundle.manifest.status}: its missing steps have no counterpart"
     yield _of_one("model", first.manifest.model, second.manifest.model)
     yield _of_one("data", first.manifest.data, second.manifest.data)
 
 
 def _of_one(part: str, one: ModelRecord | DataRecord, other: ModelRecord | DataRecord) -> str:
     if one.sha256 is None or other.sha256 is None:
-        return f"whether the {part} is the same cannot be told: {one.name} and {other.name}"
+        return f"it is not known whether the {part} is the same: {one.name} and {other.name}"
     if one.sha256 == other.sha256:
-        return "the model has the same weights in both" if part == "model" else "both are of the same data"
+        return "the model has the same weights in both" if part == "model" else "the data are the same in both"
     if part == "model":
         return f"the models differ: {one.name} and {other.name}"
     same = ", other rows of the same name" if one.name == other.name else ""
-    return f"the data differ: {one.name} and {other.name}{same}, so that no row is paired"
+    return f"the data differ: {one.name} and {other.name}{same}, so rows are not paired"
 
 
 def _ends(name: str, found: Estimate | None) -> dict[str, float | int | None]:

@@ -1,4 +1,4 @@
-"""What an audit does: a plan in TOML, strict about its keys, with every default written out once it is resolved."""
+"""The plan of an audit, in TOML: unknown keys are refused, and `resolve` writes out every default."""
 
 import json
 import tomllib
@@ -22,59 +22,61 @@ from probe.forms import Form, named
 from probe.numbers import fraction
 from probe.registry import build, discover, methods
 
-UNUSUAL = {"search": "counterfactual", "certify": "certificate"}  # sections that run nothing unless they name methods
+UNUSUAL = {"search": "counterfactual", "certify": "certificate"}  # sections that run only the methods that they name
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictPlan(Section):
-    """What is measured of the answers to all rows."""
+    """The metrics of the answers to all rows."""
 
-    metrics: tuple[Config, ...] | None = param(None, "as the methods of [explain]; none: the usual")
+    metrics: tuple[Config, ...] | None = param(None, "as the methods of [explain]; default: the usual metrics")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainPlan(Section):
-    """Which explainers are run, and on how many examples they are checked."""
+    """The explainers, and the number of examples to explain."""
 
     sample: int = param(100, "examples", low=0)
-    target: str = param("", "the class, label or output that is explained; of each example the answer unless named")
-    methods: tuple[Config, ...] | None = param(None, 'each "name" or {method = "name", setting = value}; none: by form')
-    metrics: tuple[Config, ...] | None = param(None, "the same of metrics; none: the usual")
+    target: str = param("", "the class, label or output to explain; default: the answer of each example")
+    methods: tuple[Config, ...] | None = param(
+        None, 'each "name" or {method = "name", setting = value}; default: by form'
+    )
+    metrics: tuple[Config, ...] | None = param(None, "the same for metrics; default: the usual metrics")
 
 
 @dataclass(frozen=True, kw_only=True)
 class AttackPlan(Section):
-    """Which attacks are run, at which radii."""
+    """The attacks, and their radii."""
 
     sample: int = param(1000, "examples", low=0)
-    methods: tuple[Config, ...] | None = param(None, "as those of [explain]; none: by form")
-    metrics: tuple[Config, ...] | None = param(None, "as those of [explain]; none: the usual")
-    labels: tuple[Name, ...] = param((), "of several labels those that are attacked alone too, besides any of them")
-    eps: tuple[Name, ...] | None = param(None, "radii in the unit of the space's scale, or words; none: by form")
+    methods: tuple[Config, ...] | None = param(None, "as those of [explain]; default: by form")
+    metrics: tuple[Config, ...] | None = param(None, "as those of [explain]; default: the usual metrics")
+    labels: tuple[Name, ...] = param((), "with several labels, those to attack alone as well")
+    eps: tuple[Name, ...] | None = param(None, "radii in the unit of the space's scale, or words; default: by form")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearchPlan(Section):
-    """Which counterfactuals are searched for, and for how many examples."""
+    """The searches for counterfactuals, and their number of examples."""
 
     sample: int = param(100, "examples", low=0)
     methods: tuple[Config, ...] = param((), "as those of [explain]")
-    metrics: tuple[Config, ...] | None = param(None, "as those of [explain]; none: the usual")
+    metrics: tuple[Config, ...] | None = param(None, "as those of [explain]; default: the usual metrics")
 
 
 @dataclass(frozen=True, kw_only=True)
 class CertifyPlan(Section):
-    """Which certificates are made, and how far they are to reach."""
+    """The certificates, and their radii."""
 
     sample: int = param(100, "examples", low=0)
     methods: tuple[Config, ...] = param((), "as those of [explain]")
-    metrics: tuple[Config, ...] | None = param(None, "as those of [explain]; none: the usual")
+    metrics: tuple[Config, ...] | None = param(None, "as those of [explain]; default: the usual metrics")
     eps: tuple[Name, ...] = param(("0.1", "0.25"), "radii in the unit of the certificate's threat")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SurveyPlan(Section):
-    """Which surveys are made of the data."""
+    """The surveys of the data."""
 
     sample: int = param(1000, "examples", low=0)
     methods: tuple[Config, ...] = param((), "as those of [explain]")
@@ -82,32 +84,32 @@ class SurveyPlan(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class BiasPlan(Section):
-    """Whose outcomes are compared."""
+    """The comparison of groups."""
 
-    groups: tuple[Name, ...] | None = param(None, "columns of the data's groups; none: all")
-    positive: str = param("", "the class that counts as the favourable outcome; the last class of two unless named")
+    groups: tuple[Name, ...] | None = param(None, "columns of the data's groups; default: all")
+    positive: str = param("", "the class that is the favourable outcome; default: the last of two classes")
     min_group_size: int = param(
         30, "rows behind a rate; groups with fewer are reported apart (an engineering threshold)", low=0
     )
-    order: int = param(2, "how many attributes an intersection crosses at most", low=0)
+    order: int = param(2, "the largest number of attributes in an intersection", low=0)
     merge_spellings: bool = param(False, "whether names that differ by case, spaces or encoding are one group")
 
 
 @dataclass(frozen=True, kw_only=True)
 class BundlePlan(Section):
-    """What may be kept of people's rows."""
+    """Whether people's rows may be kept."""
 
     inputs: Literal["shown", "none"] = param(
-        "shown", "whether the bundle holds the rows that it explains and attacks; with none, no cell or pixel of any"
+        "shown", "shown: the bundle holds the rows that it explains and attacks; none: no cell or pixel of any row"
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan(Section):
-    """One audit: a model, its data, and what to ask of them."""
+    """One audit: a model, its data, and the methods and checks to run."""
 
     name: str = required("the folder of the audit")
-    seed: int = param(0, "of all that is drawn", low=0)
+    seed: int = param(0, "the seed of all random numbers", low=0)
     model: ModelSource = field(default_factory=ModelSource)
     data: DataSource = field(default_factory=DataSource)
     predict: PredictPlan = field(default_factory=PredictPlan)
@@ -136,7 +138,7 @@ class Plan(Section):
         return plain | {"checks": self.checks.to_json()}
 
     def resolve(self, *, form: Form | str) -> "Plan":
-        """The same plan with what depends on the form of the inputs filled in; the form itself, or its name."""
+        """The same plan with the defaults of a form of input filled in; `form` is the form or its name."""
         default = named(form).defaults
         explainers, attacks = self.explain.methods, self.attack.methods
         explainers = tuple({"method": m} for m in default.explainers) if explainers is None else explainers
@@ -169,7 +171,7 @@ class Plan(Section):
         return [build(discover("attack"), self._seeded(config)) for config in self.attack.methods or ()]
 
     def counterfactuals(self) -> list[Any]:
-        """The methods that the plan names to search for counterfactuals."""
+        """The counterfactual methods that the plan names."""
         return [build(discover("counterfactual"), self._seeded(config)) for config in self.search.methods]
 
     def certificates(self) -> list[Any]:
@@ -181,17 +183,17 @@ class Plan(Section):
         return [build(discover("survey"), self._seeded(config)) for config in self.survey.methods]
 
     def metrics(self, section: str) -> list[Asked]:
-        """The metrics that a section of the plan names, each with what it is called and what is asked of it."""
+        """The metrics that a section of the plan names, each with its name in the audit and its threshold."""
         configs = getattr(self, section).metrics or ()
         built = [build(discover("metric"), self._seeded(config)) for config in configs]
         return [(id_, metric, self.threshold(metric)) for id_, metric in zip(ids(configs), built, strict=True)]
 
     def threshold(self, method: Metric[Any] | Survey) -> float | None:
-        """What is asked of a metric or survey; None where nothing is."""
+        """The threshold of a metric or survey; None if it has none."""
         return self.checks.thresholds.get(method.name(), method.threshold)
 
     def _judged(self) -> list[Judged]:
-        """What is measured, by its name, with what it asks for unless a check does."""
+        """The metrics and surveys of the plan by name, with their default thresholds."""
         sections = [
             section for section in SECTIONS.values() if section not in UNUSUAL or getattr(self, section).methods
         ]
@@ -199,7 +201,7 @@ class Plan(Section):
         return [(each.name(), each.threshold) for each in [*every, *self.surveys()]]
 
     def _with_metrics(self) -> "Plan":
-        """The metrics of each section: those that the plan names, or the usual, and those that a check needs."""
+        """The metrics of each section: those that the plan names, or the default ones, and those that a check needs."""
         sections = {
             section: replace(
                 getattr(self, section), metrics=asked(section, getattr(self, section).metrics, self.checks)
@@ -209,14 +211,14 @@ class Plan(Section):
         return replace(self, **sections)
 
     def _seeded(self, config: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The plan's seed for a method that takes one and names none."""
+        """Set the plan's seed for a method that has a seed and is given none."""
         kind = methods().get(str(config.get("method")))
         takes = kind is not None and "seed" in {f.name for f in fields(kind)}
         return {**config, "seed": self.seed} if takes and "seed" not in config else config
 
 
 def record_of(plan: Plan) -> PlanRecord:
-    """A resolved plan as a manifest holds it, which needs no torch to be read."""
+    """A resolved plan as the manifest holds it, which can be read without torch."""
     return typed(PlanRecord, plan.to_json(), "the plan")
 
 
@@ -236,7 +238,7 @@ def read_plan(path: str | Path) -> Plan:
     except OSError as error:
         raise PlanError(f"cannot read the plan {path}: {error.strerror or error}") from None
     if len(text) > LARGEST:
-        raise PlanError(f"{path} is larger than {LARGEST >> 20} MiB, which is no plan")
+        raise PlanError(f"{path} is larger than {LARGEST >> 20} MiB, too large for a plan")
     with _one_sentence(path.name):
         plan = plan_from({"name": path.stem, **table_in(text, path.name)})
     return replace(plan, data=plan.data.within(path.parent), model=plan.model.within(path.parent))
@@ -270,7 +272,7 @@ def _one_sentence(shown: str) -> Iterator[None]:
 def plan_from(table: Mapping[str, Any], *, sources: bool = True) -> Plan:
     """Make a plan from plain data, checking every key, type and method.
 
-    With `sources=False` it need not say where model and data come from: `run` is given both.
+    With `sources=False` it need not name model and data: they are passed to `run`.
     """
     plan = Plan.read(table, whole="the plan")
     if sources or plan.sourced:
@@ -279,7 +281,7 @@ def plan_from(table: Mapping[str, Any], *, sources: bool = True) -> Plan:
     if (sources or plan.sourced) and not plan.model.zoo and not (plan.data.own or plan.data.zoo):
         raise PlanError(
             '[data] needs csv = "file.csv" (with label), folder = "photos", npz = "file.npz" or zoo = "adult" '
-            "for a model of one's own"
+            "for a model of your own"
         )
     if not plan.name or not all(c.isalnum() or c in "-_." for c in plan.name) or plan.name.startswith("."):
         raise PlanError(f"name = {plan.name!r} becomes a folder; use letters, digits, '-', '_' and '.'")
@@ -288,7 +290,7 @@ def plan_from(table: Mapping[str, Any], *, sources: bool = True) -> Plan:
 
 
 def _check_methods(plan: Plan) -> None:
-    """Build every method, so that a wrong setting is found now, and refuse what could not be told apart later."""
+    """Build every method, so that a wrong setting is found at once, and refuse duplicates."""
     attacks = plan.attacks()
     every = [("explain.methods", plan.explainers()), ("attack.methods", attacks)]
     every += [("search.methods", plan.counterfactuals())]
@@ -305,13 +307,13 @@ def _check_methods(plan: Plan) -> None:
     for attack, config in zip(attacks, plan.attack.methods or (), strict=True):
         if not attack.threat.unit:
             raise PlanError(
-                f"attack.methods names {attack.name()}, whose changes have no size, and a plan attacks at the sizes of "
+                f"attack.methods names {attack.name()}, whose changes have no size, and a plan attacks at the budgets "
                 f"attack.eps; run it with `probe attack`"
             )
         if attack.budget and attack.budget in config:
             raise PlanError(f"a method in attack.methods sets {attack.budget}; the radii of all attacks are attack.eps")
     if len({attack.threat for attack in attacks}) > 1:
-        raise PlanError("attack.methods mixes norms, whose radii do not compare; make a plan for each norm")
+        raise PlanError("attack.methods mixes norms, whose radii cannot be compared; write a plan for each norm")
     try:
         reach = [float(fraction(eps)) for eps in plan.certify.eps]
     except (ValueError, OverflowError):
@@ -333,13 +335,13 @@ def _check_methods(plan: Plan) -> None:
 
 
 def _check_asked(plan: Plan) -> None:
-    """Raise PlanError where a check asks something of methods that the plan does not run."""
+    """Raise PlanError if a check needs methods that the plan does not run."""
     metrics = discover("metric")
     for name in (name for name in plan.checks.thresholds if name in metrics):
         homes = [section for section in SECTIONS.values() if measures(metrics[name], section)]
         if homes and all(home in UNUSUAL and not getattr(plan, home).methods for home in homes):
             kind = UNUSUAL[homes[0]]
             raise PlanError(
-                f"checks.{name} is asked of {kind}s, and the plan names none; add [{homes[0]}] methods = "
+                f"checks.{name} is a check of {kind}s, and the plan names none; add [{homes[0]}] methods = "
                 f'["{next(iter(discover(kind)))}"], or leave that check out'
             )

@@ -1,4 +1,4 @@
-"""The steps of counterfactuals, certificates and surveys: evidence, and readings that a verifier can reduce again."""
+"""The steps of counterfactuals, certificates and surveys: evidence, and readings that a verifier can recompute."""
 
 from functools import partial
 from typing import Any
@@ -17,13 +17,13 @@ from probe.study.batches import together, whole
 from probe.study.steps import Advance
 from probe.tensors import to_numpy
 
-KEPT = 24  # examples whose candidates are kept to be looked at
+KEPT = 24  # examples whose candidates are kept
 
 
 def certify(
     method: Certificate, plan: Plan, model: Model, data: Dataset, told: tuple[list[Reading], Advance]
 ) -> Arrays:
-    """What a certificate proves of the data, and what the metrics of the plan say of it at each radius."""
+    """A certificate of the data, and the plan's metrics of it at each radius."""
     readings, advance = told
     inputs, labels = data.inputs, data.labels
     proof = whole(lambda part: method(model, inputs[part], labels[part]), len(data), together(inputs), advance)
@@ -40,7 +40,7 @@ def certify(
 def search(
     method: Counterfactual, plan: Plan, model: Model, data: Dataset, told: tuple[list[Reading], Advance]
 ) -> Arrays:
-    """What another answer would take, and what the metrics of the plan say of it; few of the candidates are kept."""
+    """Counterfactuals and the plan's metrics of them; only a few candidates are kept."""
     readings, advance = told
     inputs = data.inputs
     found = whole(
@@ -69,7 +69,7 @@ def search(
 
 
 def survey(method: Survey, threshold: float | None, model: Model, data: Dataset) -> tuple[Arrays, Reading]:
-    """What a survey gathers of some rows, an entry for each item."""
+    """The evidence of a survey about some rows, one entry per item."""
     found = method(model, data)
     arrays = {
         "items": np.array(list(found.items)),

@@ -1,4 +1,4 @@
-"""A reading: how a metric's evidence in a bundle becomes a number, a row of a table and a finding. No torch."""
+"""A reading turns a metric's evidence in a bundle into a number, a row of a table and a finding. No torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,24 +14,24 @@ from probe.reductions import Reduction, reduction
 from probe.statistics import Floats
 
 ENDS = Literal["done", "not run", "not asked"]
-Part = float | str | None  # a radius, an item of a survey, one of several answers, or None where there is but one
+Part = float | str | None  # a radius, an item of a survey, one of several answers, or None if there is only one
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """What a step of audit.json says of one metric."""
+    """The record of one metric in a step of audit.json."""
 
-    metric: str  # what the audit calls it: its name, unless it is taken with two settings
+    metric: str  # its name in the audit; differs from the metric's name if it is used with two settings
     settings: Mapping[str, Any]
     reduction: str  # of `probe.reductions`
     unit: Unit
     direction: Direction
     threshold: float | None
     title: str  # of its check
-    notes: Mapping[str, str]  # what a finding says besides, by its status, or under "" always
+    notes: Mapping[str, str]  # notes of its finding, by status; "" is for every status
     status: ENDS
-    why: str = ""  # it was not run
-    apart: bool = False  # whether it is taken of each of several answers of a row apart
+    why: str = ""  # why it was not run
+    apart: bool = False  # whether it is applied to each of several answers of a row
 
 
 COLUMNS = (
@@ -55,12 +55,12 @@ def evidence_of(metric: str) -> str:
 
 
 def evidence(arrays: Mapping[str, NDArray[Any]], reading: Reading) -> Floats:
-    """The evidence that a reading rests on."""
+    """The evidence of a reading."""
     return arrays[evidence_of(reading.metric)].astype(np.float64)
 
 
 def parts(kind: str, arrays: Mapping[str, NDArray[Any]], reading: Reading) -> list[tuple[Part, Floats]]:
-    """What becomes a number each: a radius, an item of a survey, one of several answers; else all there is."""
+    """The parts of the evidence that give one number each: radii, items of a survey, or several answers."""
     seen = evidence(arrays, reading)
     if kind in BY_RADIUS:
         return [(float(eps), part) for eps, part in zip(arrays["eps"], seen, strict=True)]
@@ -70,5 +70,5 @@ def parts(kind: str, arrays: Mapping[str, NDArray[Any]], reading: Reading) -> li
 
 
 def reducing(reading: Reading) -> Reduction:
-    """How that evidence becomes a number: by the reduction that the metric itself uses."""
+    """The reduction that the metric itself uses."""
     return reduction(reading.reduction, reading.settings)

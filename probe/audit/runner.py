@@ -1,4 +1,4 @@
-"""Run a plan and leave a bundle: step by step, so that what is finished is never lost."""
+"""Run a plan step by step and write a bundle; finished steps are never lost."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -27,13 +27,13 @@ from probe.study.steps import Progress, carry_out
 def run(
     plan: Plan, model: Model, data: Dataset, folder: str | Path, *, progress: Progress = lambda step, done, total: None
 ) -> Bundle:
-    """Audit a model and return its bundle; a folder that holds a part of the same audit is continued.
+    """Audit a model and return its bundle. An unfinished audit in the folder is continued if it is the same.
 
-    On Ctrl-C or a full disk the steps that were finished are assessed and the bundle is marked interrupted; then the
-    exception goes on.
+    On Ctrl-C or a full disk the finished steps are assessed and the bundle is marked as interrupted; then the exception
+    is raised again.
 
     Raises:
-        ExistsError: if the folder holds something else, or answers that the model does not give.
+        ExistsError: if the folder holds something else, or an audit whose answers the model does not reproduce.
     """
     plan, data = plan.resolve(form=model.space.form_of(data.inputs)), suited(model, data)
     check_names(plan, model, data)
@@ -47,7 +47,7 @@ def run(
         return bundle
     check_fit(model, data)
     with lock.writing(folder):
-        # Whoever held the lock a moment ago may have written since.
+        # Another process may have written before it released the lock.
         bundle = existing(folder, manifest)
         if bundle:
             check_answers(bundle, model, data)
@@ -63,7 +63,7 @@ def _run(plan: Plan, model: Model, data: Dataset, bundle: Bundle, progress: Prog
         carry_out(_planned(plan, model, data, bundle), model, Shelf(bundle), progress)
         _finalize(bundle, "complete")
     except (KeyboardInterrupt, OSError, MemoryError):
-        # On a full disk the mark cannot be written either; then the last whole manifest stays, marked as running.
+        # On a full disk this cannot be written either; the last complete manifest stays, marked as running.
         with suppress(OSError, MemoryError):
             _finalize(bundle, "interrupted")
         raise
@@ -71,13 +71,13 @@ def _run(plan: Plan, model: Model, data: Dataset, bundle: Bundle, progress: Prog
 
 
 def check(plan: Plan, model: Model, data: Dataset) -> None:
-    """Raise PlanError, or ShapeError, where the plan cannot be run."""
+    """Raise PlanError or ShapeError if the plan cannot be run."""
     check_names(plan.resolve(form=model.space.form_of(data.inputs)), model, data)
     check_fit(model, suited(model, data))
 
 
 def _planned(plan: Plan, model: Model, data: Dataset, bundle: Bundle) -> Iterator[Step]:
-    """The steps of a plan, which are those that a verifier expects."""
+    """The steps of a plan, the same that a verifier expects."""
     for name, step in zip(expected_steps(bundle.manifest.plan), steps(plan, model, data), strict=True):
         assert name == step.name, f"{step.name} runs where a verifier expects {name}"
         yield step
@@ -91,6 +91,6 @@ def _finalize(bundle: Bundle, status: Literal["complete", "interrupted"]) -> Non
         findings=tuple(assessment.findings),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         status=status,
-        report_sha256=None,  # one of what had been finished before is out of date now
+        report_sha256=None,  # a report of earlier steps is out of date
     )
     bundle.save()

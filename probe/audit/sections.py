@@ -1,4 +1,4 @@
-"""What the sections of a plan have in common: tables of settings, in which names may be numbers."""
+"""The base of a plan's sections: tables of settings, in which a name may also be a number."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -8,13 +8,13 @@ from probe.audit.manifest import StepRecord, tells_inputs
 from probe.audit.readings import Reading
 from probe.study.steps import Ended
 
-# In place of words that may quote inputs, where the plan has none kept.
-WITHHELD = 'the reason is left out, as it may quote an input; with inputs = "shown" in [bundle] it is kept'
+# Replaces texts that may quote inputs, if the plan keeps none.
+WITHHELD = 'the reason is left out, as it may quote an input; inputs = "shown" in [bundle] keeps it'
 
 
 @dataclass(frozen=True)
 class Shelf:
-    """The bundle as the place where finished steps are kept."""
+    """Stores finished steps in the bundle."""
 
     bundle: Bundle
 

@@ -1,4 +1,4 @@
-"""What a plan is about: where the model and the examples come from."""
+"""The sources of a plan: the model and the examples."""
 
 from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
@@ -12,10 +12,12 @@ from probe.task import Classification, MultiLabel, Places, Regression, Task
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSource(Section):
-    """Where the model comes from: the zoo, or one's own file, folder or factory. Exactly one is named."""
+    """The source of the model: the zoo, or a file, folder or factory of the user. Exactly one is named."""
 
-    zoo: str = param("", "a name such as adult-mlp, or a folder such as `probe train` writes")
-    factory: str = param("", "module:function that returns an nn.Module, or what has predict_proba; its code is run")
+    zoo: str = param("", "a name such as adult-mlp, or a folder that `probe train` wrote")
+    factory: str = param(
+        "", "module:function that returns an nn.Module or an object with predict_proba; its code is run"
+    )
     onnx: str = param("", "a file: a black box")
     transformers: str = param("", "a folder with config.json and model.safetensors, of a text or image classifier")
     timm: str = param("", "an architecture such as resnet18, or local-dir:FOLDER")
@@ -23,27 +25,29 @@ class ModelSource(Section):
         "", "a safetensors file or a state dict for what the factory returns, or for timm's architecture"
     )
     task: Literal["", "classification", "multilabel", "regression", "places"] = param(
-        "", "what the outputs mean; what the model or its source says unless named, else classes"
+        "", "the meaning of the outputs; default: that of the model or its source, else classes"
     )
     outputs: Literal["", "logits", "one logit", "probabilities", "one probability"] = param(
-        "", "what the outputs are numbers of; logits unless named, and probabilities of what has predict_proba"
+        "", "the kind of the outputs; default: logits, or probabilities of an object with predict_proba"
     )
     part: str | int | None = param(
-        None, 'which part of what it returns is the outputs: an attribute or key such as "logits", or a place such as 0'
+        None,
+        'the part of the return value that is the outputs: an attribute or key such as "logits", or an index such as 0',
     )
     only: str | int | None = param(
-        None, "the one of several answers that is studied alone: a label by its name, a place by its number"
+        None, "the one of several answers to audit alone: a label by its name, a place by its number"
     )
     threshold: float | tuple[float, ...] | None = param(
-        None, "the probability from which the second of two classes is decided for, or of each label a list of them"
+        None,
+        "the probability from which the second of two classes is predicted; with several labels, a list of one each",
     )
     tolerance: float | None = param(
-        None, "of a regression: an answer that is off by no more is right, in the unit of the label", low=0
+        None, "for a regression: the largest error of a right answer, in the unit of the label", low=0
     )
-    batch_size: int = param(0, "rows that go through the model together; 0: what suits the processor", low=0)
+    batch_size: int = param(0, "rows per forward pass; 0: chosen for the processor", low=0)
 
     def check(self) -> None:
-        """Raise PlanError unless one source is named, with weights only where they belong."""
+        """Raise PlanError unless exactly one source is named, with weights only for a source that takes them."""
         named = [key for key in SOURCES if getattr(self, key)]
         if len(named) != 1:
             raise PlanError(
@@ -52,15 +56,13 @@ class ModelSource(Section):
             )
         if self.weights and (self.timm.startswith(LOCAL) or not (self.factory or self.timm)):
             raise PlanError(
-                f"[model] has weights, which belong to a factory or to timm; {self.timm or named[0]} brings its own"
+                f"[model] has weights, which only a factory and timm take; {self.timm or named[0]} has its own"
             )
         said = [key for key in ("task", "outputs", "part") if getattr(self, key) not in ("", None)]
         if self.zoo and "/" not in self.zoo and said:
-            raise PlanError(f"[model] has {said[0]}, which a network of the zoo says by itself; leave it out")
+            raise PlanError(f"[model] has {said[0]}, which the card of a network of the zoo says; leave it out")
         if self.tolerance is not None and self.task not in ("", "regression"):
-            raise PlanError(
-                '[model] has tolerance, which numbers have; say that it answers with them: task = "regression"'
-            )
+            raise PlanError('[model] has tolerance, which only a regression takes; add task = "regression"')
         for cut in self.threshold if isinstance(self.threshold, tuple) else (self.threshold,):
             try:
                 Classification(threshold=cut)
@@ -68,17 +70,19 @@ class ModelSource(Section):
                 raise PlanError(f"model.{error}") from None
 
     def meaning(self, names: tuple[str, ...] = ()) -> Task | None:
-        """The task with the names that the data give its outputs; None where the plan leaves it to the model.
+        """The task, with the data's names of its outputs; None if the plan leaves the task to the model.
 
         Raises:
-            PlanError: where the task has no such outputs.
+            PlanError: if the task has no such outputs.
         """
         if not (self.task or self.outputs):
             return None
         settings: dict[str, Any] = {"outputs": self.outputs} if self.outputs else {}
         if self.task == "regression":
             if self.outputs:
-                raise PlanError("[model] has outputs, which are of classes and labels; a regression has numbers")
+                raise PlanError(
+                    "[model] has outputs, which only classes and labels take; leave it out for a regression"
+                )
             return Regression(names, self.tolerance) if names else Regression(tolerance=self.tolerance)
         kinds: dict[str, Any] = {"multilabel": MultiLabel, "places": Places}
         try:
@@ -104,49 +108,49 @@ LOCAL = "local-dir:"  # as timm writes it
 
 @dataclass(frozen=True, kw_only=True)
 class DataSource(Section):
-    """Where the examples come from: a data set of the zoo, a CSV file, a folder of images, or an .npz file.
+    """The source of the examples: a data set of the zoo, a CSV file, a folder of images, or an .npz file.
 
     At most one is named.
     """
 
-    zoo: str = param("", "a name such as adult; the model's own data set if nothing is named")
+    zoo: str = param("", "a name such as adult; default: the model's own data set")
     split: str = param("test", "which rows of a data set of the zoo")
     role: Literal["", "test", "train", "unknown"] = param(
-        "", "whether the model learned from these rows; by split unless named"
+        "", "whether the model was trained on these rows; default: by split"
     )
-    train: str = param(
-        "", "the rows that the model learned from, to compare with: as csv, folder, npz, or a split of the zoo's"
-    )
+    train: str = param("", "the model's training rows, to compare with: as csv, folder, npz, or a split of the zoo's")
     csv: str = param("", "a file")
     folder: str = param("", "images, in a subfolder for each class")
     npz: str = param("", "arrays of numpy")
     label: str | tuple[Name, ...] = param(
-        "", "the column of a CSV file, or a list of them; the array of an .npz file, labels unless named"
+        "", "the column of a CSV file, or a list of them; the array of an .npz file, by default labels"
     )
     groups: tuple[Name, ...] = param((), "columns whose values are groups of people")
-    features: tuple[Name, ...] = param((), "columns of a CSV file; the one array of an .npz file, inputs unless named")
+    features: tuple[Name, ...] = param((), "columns of a CSV file; the one array of an .npz file, by default inputs")
     classes: tuple[Name, ...] = param((), "in the model's order")
     categories: dict[str, list[Name]] = field(default_factory=dict)  # the levels of columns, in the model's order
     missing: tuple[Name, ...] = param((), "cells that are missing besides empty ones, such as ?")
-    separator: str = ""  # between cells; found out unless named, as are the other two
+    separator: str = ""  # between cells; detected unless given, as are the other two
     decimal: str = param("", "of the numbers: . or ,")
     encoding: str = param("", "of the file")
     size: tuple[int, ...] = param(
-        (), "height and width that images are resized to; the model's where it says, else their own"
+        (), "height and width to resize images to; default: the model's if known, else their own"
     )
     channels: int = param(
-        0, "of the images of a folder: 3 in colour, 1 in grey; the model's where it says, else 3", low=0
+        0, "of the images of a folder: 3 for colour, 1 for grey; default: the model's if known, else 3", low=0
     )
     squares: int = param(
-        0, "side in pixels of the squares that are the features of images; an eighth of the longer side", low=0
+        0, "side in pixels of the squares that are the features of images; default: an eighth of the longer side", low=0
     )
     segments: int = param(
         0, "about how many segments by colour and place, of each image its own, are the features of images", low=0
     )
-    sample: int | None = param(None, "rows drawn without replacement; 0 takes all; None: by form of the inputs", low=0)
+    sample: int | None = param(
+        None, "rows to sample without replacement; 0: all; default: by form of the inputs", low=0
+    )
 
     def check(self) -> None:
-        """Raise PlanError unless at most one source is named, with what it needs and nothing of another's."""
+        """Raise PlanError unless at most one source is named, with the keys that it needs and no others."""
         named = [key for key in ("zoo", *FILES) if getattr(self, key)]
         if len(named) > 1:
             raise PlanError(f"[data] names {' and '.join(named)}; name one source of examples")
@@ -169,7 +173,7 @@ class DataSource(Section):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The columns that are predicted."""
+        """The columns to predict."""
         return self.label if isinstance(self.label, tuple) else (self.label,) if self.label else ()
 
     @property
@@ -203,6 +207,6 @@ BELONGS = {  # keys of [data] that only some sources have, and what they are
 
 
 def _usual(key: str) -> Any:
-    """What a key of [data] is unless it is given."""
+    """The default of a key of [data]."""
     declared = {f.name: f for f in fields(DataSource)}[key]
     return declared.default_factory() if declared.default_factory is not MISSING else declared.default

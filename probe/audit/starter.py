@@ -1,4 +1,4 @@
-"""A plan to begin with, from a CSV file: what each column seems to be, with the reason beside each guess."""
+"""A plan to start with, from a CSV file: a guess for each column, with its reason in a comment."""
 
 import json
 import re
@@ -12,11 +12,11 @@ from probe.csvfile import AS_FOUND, Reading, read_csv
 from probe.errors import DataError
 from probe.names import in_order, looks_unknown
 
-# Words in a column's name, in the languages that most tables come in.
+# Words in names of columns, in several common languages.
 LABELS = {"label", "target", "class", "outcome", "decision", "y", "hired", "approved", "accepted", "default", "risk"}
 GROUPS = {"sex", "gender", "race", "ethnicity", "ethnic", "religion", "nationality", "disability", "geschlecht"}
 MOST_CLASSES, MOST_GROUPS = 20, 50
-SHORT = 60  # characters of a value that stands in a comment
+SHORT = 60  # the longest value in a comment, in characters
 
 
 @dataclass(frozen=True)
@@ -29,42 +29,42 @@ class _Guess:
 
 
 def starter(path: str | Path, how: Reading = AS_FOUND) -> str:
-    """A plan in TOML for the rows of a CSV file. Its model has to be named, and every guess says that it is one.
+    """A plan in TOML for the rows of a CSV file. The user names the model; every guess is marked as one.
 
     Raises:
-        DataError: if the file cannot be read, or no column could be what a model predicts.
+        DataError: if the file cannot be read, or no column can be a label.
     """
     path = Path(path)
     table, notices = read_csv(path, how=how)
     table.columns = [str(name) for name in table.columns]
     guess = _guess(table, path)
-    # As texts, which a plan's classes are: 01 is not 1, nor TRUE True.
+    # As texts, like a plan's classes: 01 differs from 1, and TRUE from True.
     classes = in_order(read_csv(path, (guess.label,), how)[0][guess.label])
     lines = [
-        f"# A plan to begin with, guessed from {_comment(path.name)} ({len(table):,} rows). Check every line, then run",
+        f"# A plan to start with, guessed from {_comment(path.name)} ({len(table):,} rows). Check every line, then run",
         "#   probe audit --plan THIS_FILE --allow-code",
         *(f"# {_comment(notice)}" for notice in notices),
         "",
         "[model]",
         'factory = "my_package.nets:build"  # yours: a function that returns the model; its code is run',
         '# weights = "model.safetensors"',
-        "# threshold = 0.5                 # where the second of two classes is decided for, if it was tuned",
+        "# threshold = 0.5                 # where the second of two classes is predicted from, if it was tuned",
         "",
         "[data]",
         f"csv = {_text(path.name)}",
         *(f"{key} = {_text(value)}" for key in ("separator", "decimal", "encoding") if (value := getattr(how, key))),
         f"label = {_text(guess.label)}  # guess: {guess.why}",
         f"classes = {_list(classes)}  # guess: in the order of their values; the model's order counts",
-        f"groups = {_list(guess.groups)}  # guess: columns whose name says that they tell people apart",
+        f"groups = {_list(guess.groups)}  # guess: columns whose names suggest groups of people",
         f"features = {_list(guess.features)}  # guess: all others; the model's order counts",
         *(f"#   left out: {_comment(name)}, {reason}" for name, reason in guess.left_out.items()),
         *_unknowns(table, [guess.label, *guess.groups, *guess.features]),
         'role = "unknown"  # "test" if no row was trained on, "train" if they were',
         "",
         "[bias]",
-        f"# positive = {_text(classes[-1])}  # the class that people would rather be put in: only you can say",
+        f"# positive = {_text(classes[-1])}  # the favourable class: only you know it",
         "",
-        "[checks]  # what you ask for, and sign",
+        "[checks]  # the thresholds that you choose and sign",
         "accuracy = 0.8",
         "demographic_parity_difference = 0.1",
     ]
@@ -101,9 +101,9 @@ def _guess(table: pd.DataFrame, path: Path) -> _Guess:
 
 
 def _unknowns(table: pd.DataFrame, columns: Iterable[str]) -> list[str]:
-    """Cells that look like an unknown, as a line that can be switched on."""
+    """Cells that look like missing values, as a line to uncomment."""
     found = {str(cell) for name in columns for cell in table[name].dropna().unique() if looks_unknown(str(cell))}
-    return [f"# missing = {_list(sorted(found))}  # if these cells mean that nobody knows"] if found else []
+    return [f"# missing = {_list(sorted(found))}  # if these cells mean unknown"] if found else []
 
 
 def _words(name: str) -> set[str]:
@@ -112,7 +112,7 @@ def _words(name: str) -> set[str]:
 
 def _text(value: str) -> str:
     """A text as TOML writes it."""
-    # JSON's escapes are TOML's, but for the character that JSON leaves as it is.
+    # JSON's escapes are valid TOML, except for a character that JSON does not escape.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
@@ -121,6 +121,6 @@ def _list(values: Iterable[str]) -> str:
 
 
 def _comment(text: str) -> str:
-    """Foreign text in a comment: one line, without characters that TOML or a terminal would obey."""
+    """Foreign text in a comment: one line, without control characters."""
     shown = "".join(c if c.isprintable() else " " for c in text)
     return shown if len(shown) <= 4 * SHORT else f"{shown[: 4 * SHORT]}…"

@@ -1,4 +1,4 @@
-"""Plain data to frozen dataclasses and back, by their annotations: nothing is guessed, and nothing left over."""
+"""Plain data to frozen dataclasses and back, by their annotations, without conversions or unknown keys."""
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -26,7 +26,7 @@ def typed(kind: type[T], value: Any, where: str) -> T:
         raise IntegrityError(f"{where} {has} {odd[0]!s:.60}, and no audit writes that")
     try:
         return kind(**{key: _value(hint, value[key], f"{where}: {key}") for key, hint in known.items()})
-    except ValueError as error:  # what a class checks of its own values
+    except ValueError as error:  # the checks of the class itself
         raise IntegrityError(f"{where}: {error}") from None
 
 

@@ -1,28 +1,28 @@
-"""What people call the methods of an audit, where one stands twice with its settings."""
+"""The titles of an audit's methods; with settings, if a method occurs twice."""
 
 from probe.audit.manifest import Manifest, StepRecord
 from probe.formatting import settings, words
 
 
 def name_of(manifest: Manifest, step: StepRecord) -> str:
-    """A method by its name in code; where it is planned more than once, with the settings that tell it apart."""
+    """A method by its name in code; if it is planned more than once, with the settings that differ."""
     of = f"{step.label}: " if step.label else ""
     return f"{of}{step.method.get('method', '')}{_apart(manifest, step)}"
 
 
 def title_of(manifest: Manifest, step: StepRecord) -> str:
-    """A method as people call it: HotFlip for hot_flip, integrated gradients, lime (samples = 500)."""
+    """The title of a method: HotFlip for hot_flip, integrated gradients, lime (samples = 500)."""
     of = f" on {step.label}" if step.label else ""
     return f"{step.title or words(step.method.get('method', ''))}{_apart(manifest, step)}{of}"
 
 
 def titles(manifest: Manifest, kind: str) -> dict[str, str]:
-    """What people call the methods of a kind, by their ids."""
+    """The titles of the methods of a kind, by their ids."""
     return {step.id: title_of(manifest, step) for step in manifest.steps if step.kind == kind}
 
 
 def _apart(manifest: Manifest, step: StepRecord) -> str:
-    """The settings that tell a method from its twins; a goal is told unless it is the usual one, any wrong answer."""
+    """The settings in which a method differs from others of its name; a goal only if it is not the default one."""
     name = step.method.get("method")
     twins = [o.method for o in manifest.steps if o.kind == step.kind and o.method.get("method") == name]
     differing = {key: value for key, value in step.method.items() if any(t.get(key) != value for t in twins)}

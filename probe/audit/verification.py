@@ -1,4 +1,4 @@
-"""Check that a bundle is what was recorded, and that its numbers follow from its evidence."""
+"""Verify that a bundle is unchanged, and that its numbers follow from its evidence."""
 
 import hashlib
 from dataclasses import dataclass
@@ -18,33 +18,33 @@ from probe.version import __version__
 
 __all__ = ["MALFORMED", "Verification", "compare_runs", "verify"]
 
-# What reading a manifest that somebody else shaped can raise, past the checks of its shape.
+# Errors that a foreign manifest can raise after the checks of its structure.
 MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, MemoryError)
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What was checked. There is none for a bundle that fails: that raises IntegrityError."""
+    """The result of a successful verification. A bundle that fails raises IntegrityError."""
 
     name: str
-    status: str  # of the audit: complete, interrupted, or running, also where it was killed
+    status: str  # of the audit: complete, interrupted, or running, also if it was killed
     digest: str
     files: int
     findings: int
     numbers: int
     unlisted: tuple[str, ...] = ()  # files in the folder that the audit did not write
-    evidence_digest: str = ""  # of plan, arrays and findings without times: another honest run has the same
+    evidence_digest: str = ""  # of plan, arrays and findings without times: equal for another honest run
     done: int = 0  # steps
     planned: int = 0
-    writer: int | None = None  # the process that is writing the audit at this moment
+    writer: int | None = None  # the process that is writing the audit
 
 
 def verify(folder: str | Path) -> Verification:
-    """Hash every file, hold plan, steps and arrays against each other, and recompute every table and finding.
+    """Hash every file, check plan, steps and arrays against each other, and recompute every table and finding.
 
-    It needs no torch. It shows that the numbers follow from the files, not who wrote the files: only a digest that came
-    by another way tells an audit from a forgery that contradicts itself nowhere. An audit that was killed has no
-    findings yet; its files are checked, and no number is.
+    This needs no torch. It shows that the numbers follow from the files, not who wrote the files: only a digest that
+    was received separately tells an audit from a consistent forgery. An audit that was killed has no findings yet; only
+    its files are checked.
 
     Raises:
         IntegrityError: at the first file or number that differs.
@@ -55,11 +55,11 @@ def verify(folder: str | Path) -> Verification:
     except IntegrityError:
         raise
     except MemoryError:
-        raise IntegrityError(f"{bundle.folder.name} takes more memory than there is; it was not verified") from None
+        raise IntegrityError(f"there is not enough memory to verify {bundle.folder.name}") from None
     except UnknownMethod as error:
         raise IntegrityError(f"{bundle.folder.name} cannot be verified here: {error}") from error
     except (ProbeError, *MALFORMED) as error:
-        # A manifest that no audit wrote can hold anything anywhere.
+        # A forged manifest can hold anything anywhere.
         raise IntegrityError(
             f"{bundle.folder.name} cannot be recomputed ({type(error).__name__}: {error}): it is not what an audit "
             "wrote, or this installation of probe is damaged"
@@ -103,16 +103,16 @@ def _verified(bundle: Bundle) -> Verification:
 
 
 def _check_nothing_follows(bundle: Bundle) -> None:
-    """Until all of the evidence is there, an audit concludes nothing."""
+    """Check that an unfinished audit has no findings, tables or report."""
     tables = [file for file in bundle.manifest.files if file.startswith("tables/") and file != "tables/groups.csv"]
     if bundle.manifest.findings or tables:
-        raise IntegrityError(f"{bundle.name} is said to be running, and has findings or tables already")
+        raise IntegrityError(f"{bundle.name} is marked as running, and has findings or tables already")
     if bundle.manifest.report_sha256 or (bundle.folder / "report.html").exists():
-        raise IntegrityError(f"{bundle.name} is said to be running, and has a report already")
+        raise IntegrityError(f"{bundle.name} is marked as running, and has a report already")
 
 
 def _check_numbers(bundle: Bundle) -> tuple[int, int]:
-    """Recompute findings and tables from the evidence; how many findings, and how many numbers in the tables."""
+    """Recompute findings and tables from the evidence; return the number of findings, and of numbers in tables."""
     assessment = assess(bundle)
     recomputed = assessment.findings
     if len(recomputed) != len(bundle.manifest.findings):
@@ -150,7 +150,7 @@ def _unlisted(bundle: Bundle) -> tuple[str, ...]:
 
 
 def _check_table(name: str, stored: pd.DataFrame, now: pd.DataFrame) -> None:
-    # Through the same text form, so that only the numbers can differ.
+    # Written and read in the same way, so that only numbers can differ.
     try:
         pd.testing.assert_frame_equal(
             stored.reset_index(drop=True), _as_read(now), check_dtype=False, rtol=1e-9, atol=1e-12

@@ -1,4 +1,4 @@
-"""Bias audits: rates by group with intervals, gaps between groups with their uncertainty, and what follows.
+"""Bias audits: rates by group with intervals, gaps between groups with their uncertainty, and findings.
 
 The tool measures. It never says that a model is fair or complies with a law: that is for people to judge.
 """

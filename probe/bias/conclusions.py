@@ -1,4 +1,4 @@
-"""What follows from the numbers: a finding per headline gap, and one about the groups too small to be trusted."""
+"""The findings of a bias audit: one per headline gap, and one about groups with too few rows."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,10 +17,10 @@ from probe.finding import Finding, Status
 from probe.formatting import number
 
 QUANTITIES: Mapping[str, Quantity] = {**RATES, **MEANS}
-Outcome = Favourable | Scale  # what is compared: who gets the favourable one, or numbers
-# With more intersections than this each headline has one finding over all of them; the tables have every one.
+Outcome = Favourable | Scale  # the favourable outcome, or for a regression the numbers that are compared
+# With more intersections than this, each headline has one finding over all of them; the tables list each.
 LISTED = 10
-# A verdict that would be reached less often than this is one that the sample could not reach.
+# A status less likely than this counts as one that the sample could not reach.
 HARDLY = 0.05
 
 
@@ -73,7 +73,7 @@ def _headline(row: Disparity, outcome: Outcome, settings: Settings) -> Finding:
 
 
 def _summed(rows: Sequence[Disparity], outcome: Outcome, settings: Settings) -> Finding:
-    """One finding over many intersections: as bad as the worst of them."""
+    """One finding over many intersections, with the worst status among them."""
     ran = [row for row in rows if row.status != "not run"]
     of = {
         status: [row for row in rows if row.status == status] for status in ("fail", "inconclusive", "pass", "not run")
@@ -107,7 +107,7 @@ def _summed(rows: Sequence[Disparity], outcome: Outcome, settings: Settings) -> 
 
 
 def _badness(row: Disparity) -> float:
-    """The less, the worse: by the end of the interval that proves a gap."""
+    """A sort key, the worst first: the end of the interval that can prove a gap."""
     return row.high if METRICS[row.metric].ratio else -row.low
 
 
@@ -131,12 +131,12 @@ def _note(row: Disparity, outcome: Outcome, settings: Settings) -> list[str]:
     if row.status == "inconclusive":
         parts += _power(row, METRICS[row.metric])
     if isinstance(outcome, Favourable) and outcome.assumed:
-        parts.append(f"nobody named the favourable outcome; {outcome.value} is assumed")
+        parts.append(f"no favourable outcome was named; {outcome.value} is assumed")
     return parts
 
 
 def _power(row: Disparity, metric: Metric) -> list[str]:
-    """What could have been said at all, of the verdict and not of a difference from 0."""
+    """The power of the check: which gaps would have failed, and whether the sample could have passed."""
     what = metric.gap
     if np.isnan(row.would_fail):
         parts = [f"no {what} of {row.smallest_group} could have failed"]
@@ -179,7 +179,7 @@ def _method(row: Disparity, outcome: Outcome, settings: Settings) -> str:
 def _too_small(
     small: pd.DataFrame, thresholds: Mapping[str, float], settings: Settings, *, numbers: bool
 ) -> list[Finding]:
-    """One finding on all groups that are too small: a fail where a gap beyond the threshold was shown all the same."""
+    """One finding on all groups with too few rows: a fail if a gap beyond the threshold was proved all the same."""
     if small.empty:
         return []
     shown = small[small["status"] == "fail"]

@@ -12,7 +12,7 @@ from probe.bias.settings import Settings
 from probe.bias.validation import Ints
 from probe.errors import DataError
 
-# Pairs grow with the square: past this a column is an identifier or a number in need of bins, not an attribute.
+# The number of pairs is quadratic: with more groups, a column is an identifier or a number to bin, not an attribute.
 MOST_GROUPS = 200
 
 
@@ -24,14 +24,14 @@ class Table:
     names: tuple[str, ...]
     counts: Ints
     codes: Ints  # the group of each row; -1 where it is unknown
-    like_unknown: int  # rows of groups that read like an unknown, which are used
-    obstacle: str = ""  # why it holds no groups although rows name some
-    notice: str = ""  # what is odd about the names of its groups
-    order: int = 1  # attributes that are crossed
-    labelled: bool = True  # without labels every row counts under label 0
+    like_unknown: int  # rows of groups whose name suggests an unknown; they are used
+    obstacle: str = ""  # why it was not run although rows name groups
+    notice: str = ""  # a notice about the names of its groups
+    order: int = 1  # the number of attributes in an intersection
+    labelled: bool = True  # without labels, every row counts under label 0
 
     def row_accounting(self) -> dict[str, str | int]:
-        """Where the rows went; `used`, `unknown` and `not_run` add up to `rows`."""
+        """The number of rows by use; `used`, `unknown` and `not_run` add up to `rows`."""
         used, known = int(self.counts.sum()), int((self.codes >= 0).sum())
         return {
             "attribute": self.attribute,
@@ -60,7 +60,7 @@ class Outcomes:
 def tabulate(outcomes: Outcomes, groups: pd.DataFrame, settings: Settings) -> list[Table]:
     """One table per attribute, then one per intersection of two attributes, and so on up to the order asked for.
 
-    One with too many groups to compare holds none, and says so.
+    A table with too many groups to compare holds none, and says why.
     """
     columns = {str(name): read(groups[name], str(name), settings) for name in groups.columns}
     tables: list[Table] = []
@@ -95,7 +95,7 @@ def _table(attribute: str, parts: list[Column], outcomes: Outcomes) -> Table:
 
 
 def _cross(parts: list[Column]) -> tuple[Ints, tuple[str, ...]]:
-    """Codes and names of the combinations that occur; unknown in one part is unknown."""
+    """Codes and names of the combinations that occur; unknown if any part is unknown."""
     if len(parts) == 1:
         return parts[0].codes, parts[0].names
     joint = np.zeros(len(parts[0].codes), dtype=np.int64)
@@ -119,7 +119,9 @@ def _refuse_name(attribute: str, taken: list[str]) -> None:
 def _refuse_likeness(attribute: str, names: tuple[str, ...]) -> None:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
-        raise DataError(f"{attribute!r} has unlike groups that both read {repeated[0]!r}; spell them apart or alike")
+        raise DataError(
+            f"{attribute!r} has different groups that both read {repeated[0]!r}; rename one, or spell them alike"
+        )
 
 
 def _crowded(names: tuple[str, ...]) -> str:

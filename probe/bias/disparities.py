@@ -1,4 +1,4 @@
-"""The headline gaps of one attribute: how wide, how sure, and what follows."""
+"""The headline gaps of one attribute: estimate, interval, p-value, power and status."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -36,9 +36,9 @@ class Disparity:
     estimate: float = NAN
     low: float = NAN
     high: float = NAN
-    p_value: float = NAN  # of permutations, that all rates are equal: the same for difference and ratio
-    would_fail: float = NAN  # the least true gap (greatest true ratio) that would have failed; NaN: none
-    pass_chance: float = NAN  # how often a sample like this passes where all rates are equal
+    p_value: float = NAN  # of a permutation test of equal rates; the same for difference and ratio
+    would_fail: float = NAN  # the smallest true gap (largest true ratio) that would have failed; NaN: none
+    pass_chance: float = NAN  # the probability that such a sample passes if all rates are equal
     smallest_group: str | None = None
     n: int
     threshold: float
@@ -49,8 +49,8 @@ class Disparity:
     rate: str | None = None  # the one with the widest gap
     compared: str = ""  # "all groups", or "groups of 30 or more"
     left_out: str = ""  # groups too small for a rate of the metric
-    not_covered: str = ""  # those in words, with the rows of the smallest
-    estimate_all_groups: float = NAN  # what it would be with them in, and its interval
+    not_covered: str = ""  # the groups compared in words, with the rows of the smallest
+    estimate_all_groups: float = NAN  # the estimate with these groups, and its interval
     low_all_groups: float = NAN
     high_all_groups: float = NAN
     reason: str = ""  # why it was not run, or is undefined
@@ -76,23 +76,23 @@ class Groups(Protocol):
 
     @property
     def trials(self) -> Ints:
-        """What stands behind the quantity of each."""
+        """The rows behind the quantity of each."""
 
     @property
     def shares(self) -> Floats:
         """The quantity of each."""
 
     def with_at_least(self, smallest: int) -> Any:
-        """Only the groups with this much behind them or more."""
+        """Only the groups with at least this many rows behind the quantity."""
 
 
 G = TypeVar("G", bound=Groups)
 
 
 class Headline(ABC, Generic[G]):
-    """One metric of one table, over all groups and over those that are large enough to be trusted."""
+    """One metric of one table, over all groups and over those with enough rows."""
 
-    most = float("inf")  # the largest gap that groups without a trial leave possible
+    most = float("inf")  # the largest gap that is possible with groups without trials
 
     def __init__(self, table: Table, name: str, settings: Settings, full: list[G], threshold: float) -> None:
         self.table, self.name, self.settings, self.threshold, self.full = table, name, settings, threshold, full
@@ -102,30 +102,30 @@ class Headline(ABC, Generic[G]):
 
     @abstractmethod
     def _estimate(self, strata: Sequence[G]) -> float:
-        """The widest gap; NaN where there are not two groups."""
+        """The widest gap; NaN with fewer than two groups."""
 
     @abstractmethod
     def _interval(self, strata: Sequence[G]) -> tuple[float, float]:
-        """The end that proves holds for all pairs of all groups at once, whichever groups are looked at."""
+        """The interval; the end that can prove a gap is simultaneous over all pairs of all groups."""
 
     @abstractmethod
     def _p_value(self, scope: Sequence[G]) -> float:
-        """Of permutations of group membership."""
+        """The p-value of permutations of group membership."""
 
     @abstractmethod
     def _would_fail(self, scope: Sequence[G]) -> float:
-        """The least true gap of the smallest group compared that would have failed."""
+        """The smallest true gap of the smallest group compared that would have failed."""
 
     @abstractmethod
     def _pass_chance(self) -> float:
-        """How often such a sample passes where groups are equal."""
+        """The probability that such a sample passes if groups are equal."""
 
     def row(self) -> Disparity:
-        """Estimate, interval, p-value, power and verdict, or the reason why there are none."""
+        """Estimate, interval, p-value, power and status, or the reason why there are none."""
         reason = _obstacle(self.table, self.all)
         low, high = self._interval(self.all) if not self.table.obstacle else (NAN, NAN)
         if any(len(stratum.names) < len(self.table.names) for stratum in self.all):
-            # A group without a trial may have any rate.
+            # The rate of a group without trials can be anything.
             low, high = (0.0, high) if self.metric.ratio else (low, self.most)
         status = judge(low, high, self.threshold, self.metric.direction)
         common: dict[str, Any] = {
@@ -156,12 +156,12 @@ class Headline(ABC, Generic[G]):
             smallest_group=_smallest(scope),
             status=status,
             compared="all groups" if scope is self.all else f"groups of {self.settings.min_group_size} or more",
-            reason="nobody was selected, so the ratio is undefined" if np.isnan(low) else "",
+            reason="no row was selected, so the ratio is undefined" if np.isnan(low) else "",
             **_extremes(scope),
         )
 
     def _scope(self, status: Status) -> list[G]:
-        """The groups that the estimate is of: the large ones if there are two, unless only small ones show a fail."""
+        """The groups of the estimate: those with enough rows if there are two, unless only small groups prove a gap."""
         if not self._left_out() or any(len(stratum.names) < 2 for stratum in self.large):
             return self.all
         if status == "fail" and judge(*self._interval(self.large), self.threshold, self.metric.direction) != "fail":
@@ -227,7 +227,7 @@ class _Rates(Headline[Stratum]):
         return Question(self.threshold, self.metric.ratio, self.alpha, self.settings.level)
 
     def _would_fail(self, scope: Sequence[Stratum]) -> float:
-        """Of the smallest group compared: in each rate, such a gap would have failed."""
+        """The detectable gap of the smallest group compared, over its rates."""
         found = [
             failing(*stratum.counts, int(stratum.trials.argmin()), self._question())
             for stratum in scope
@@ -240,7 +240,7 @@ class _Rates(Headline[Stratum]):
 
 
 def _obstacle(table: Table, strata: Sequence[Groups]) -> str:
-    """Why nothing can be compared; empty when it can."""
+    """Why nothing can be compared; empty if groups can be compared."""
     if table.obstacle:
         return table.obstacle
     if len(table.names) == 0:
@@ -265,7 +265,7 @@ def _smallest(strata: Sequence[Groups]) -> str:
 
 
 def _extremes(strata: Sequence[Groups]) -> dict[str, Any]:
-    """The two groups furthest apart, and the rate in which they are; no groups where none differ."""
+    """The two groups furthest apart, and their rate; no groups if none differ."""
     usable = [stratum for stratum in strata if len(stratum.names) > 1]
     widest = max(usable, key=lambda stratum: float(np.ptp(stratum.shares)))
     rates = widest.shares

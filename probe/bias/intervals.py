@@ -1,7 +1,7 @@
 """Intervals for the largest gap, the smallest ratio and the ratios to the highest rate.
 
 A percentile bootstrap of max minus min can never reach down to 0, so it misses the truth whenever groups are equal.
-Here every pair of groups has an interval, and the two ends of the headline are put together in two ways.
+Here every pair of groups has an interval, and each end of the headline interval combines them in its own way.
 
 - The end that can prove a gap holds for all pairs at once (Bonferroni): the largest lower bound of any pair. Pairs of
   groups so small that no outcome could show a gap do not count (Tarone 1990).
@@ -55,32 +55,32 @@ def smallest_ratio_interval(k: ArrayLike, n: ArrayLike, level: float) -> tuple[F
 
 
 def shown_gaps(k: ArrayLike, n: ArrayLike, alpha: float, level: float) -> Floats:
-    """The least |p1 - p2| of every pair, all at once where `alpha` is that of `alpha_of_a_pair`."""
+    """Lower bounds of |p1 - p2| for every pair, simultaneous if `alpha` is that of `alpha_of_a_pair`."""
     low, high = difference_of(*_paired(k, n, alpha, exact=alpha < 1 - level))
     return np.where(could_show(*_sizes(n), alpha), np.maximum(0.0, np.maximum(low, -high)), 0.0)
 
 
 def possible_gaps(k: ArrayLike, n: ArrayLike, level: float) -> Floats:
-    """The largest |p1 - p2| that each pair leaves possible."""
+    """Upper bounds of |p1 - p2| for every pair."""
     low, high = difference_of(*_paired(k, n, 1 - level))
     return np.asarray(np.maximum(-low, high))
 
 
 def shown_ratios(k: ArrayLike, n: ArrayLike, alpha: float, level: float) -> Floats:
-    """The greatest min(p1 / p2, p2 / p1) of every pair, all at once where `alpha` is that of `alpha_of_a_pair`."""
+    """Upper bounds of min(p1 / p2, p2 / p1) for every pair, simultaneous if `alpha` is that of `alpha_of_a_pair`."""
     low, high = ratio_of(*_paired(k, n, alpha, exact=alpha < 1 - level))
     most = np.minimum(high, np.divide(1, low, out=np.full_like(low, np.inf), where=low > 0))
     return np.where(could_show(*_sizes(n), alpha), np.minimum(1.0, most), 1.0)
 
 
 def possible_ratios(k: ArrayLike, n: ArrayLike, level: float) -> Floats:
-    """The smallest min(p1 / p2, p2 / p1) that each pair leaves possible."""
+    """Lower bounds of min(p1 / p2, p2 / p1) for every pair."""
     low, high = ratio_of(*_paired(k, n, 1 - level))
     return np.asarray(np.minimum(low, 1 / high))
 
 
 def alpha_of_a_pair(sizes: Sequence[ArrayLike], level: float) -> float:
-    """What each pair may miss for the ends that prove a gap to hold at once with probability `level`, over strata.
+    """The alpha of each pair for which the ends that can prove a gap hold simultaneously at `level`, over strata.
 
     Bonferroni over the pairs that could show a gap. How many those are depends on the alpha, so the least number is
     taken that is not exceeded by the pairs which could show one at its alpha (Tarone 1990). Only sizes count, never
@@ -100,7 +100,7 @@ def alpha_of_a_pair(sizes: Sequence[ArrayLike], level: float) -> float:
 
 
 def _sizes(n: ArrayLike) -> tuple[Floats, Floats]:
-    """The sizes of both groups of every pair, which are the same all over a batch."""
+    """The sizes of both groups of every pair, which are the same for the whole batch."""
     sizes = np.asarray(n, dtype=float)
     one = sizes.reshape(-1, sizes.shape[-1])[0]
     a, b = pairs(len(one))
@@ -113,7 +113,7 @@ def could_show(n1: ArrayLike, n2: ArrayLike, alpha: float) -> NDArray[np.bool_]:
 
 
 def _best(n1: Floats, n2: Floats, alpha: float) -> Floats:
-    """The largest gap that two groups could show: all of one succeed, and none of the other."""
+    """The lower bound of the most extreme outcome: all of one group succeed, and none of the other."""
     with np.errstate(divide="ignore"):
         short1, short2 = (1 - np.where(n > 0, (alpha / 2) ** (1 / n), 0.0) for n in (n1, n2))
     return np.asarray(1 - np.hypot(short1, short2))

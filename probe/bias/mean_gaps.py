@@ -1,4 +1,4 @@
-"""The headline gaps between means of groups, every pair of them, and the groups too small to be trusted."""
+"""The headline gaps between means of groups, every pair of them, and the groups with too few rows."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ from probe.formatting import number
 
 SHUFFLES = 999  # permutations of group membership
 SHUFFLED = 400_000  # rows whose groups are drawn at once
-SIMULATED = 400  # samples that a chance to pass rests on
+SIMULATED = 400  # samples for the probability of a pass
 
 
 class MeanGap(Headline[Means]):
@@ -41,7 +41,7 @@ class MeanGap(Headline[Means]):
         return permutation_p(scope[0], self.settings.draws, self.settings.seed)
 
     def _would_fail(self, scope: Sequence[Means]) -> float:
-        """Of the smallest group against the largest other one: threshold, interval and what a mean is off by."""
+        """The detectable gap of the smallest group to the largest other one."""
         at, other = _smallest(scope[0])
         return would_fail(scope[0], at, other, self.alpha, self.threshold)
 
@@ -69,13 +69,13 @@ def largest_gap_interval(means: Means, alpha: float, level: float) -> tuple[floa
 
 
 def alpha_of_a_pair(means: Means, level: float) -> float:
-    """What each pair may miss for all pairs to hold at once; a group of one can show nothing, and does not count."""
+    """The alpha of each pair for simultaneous intervals; a group of one can prove nothing, and does not count."""
     count = int((means.trials > 1).sum())
     return (1 - level) / max(count * (count - 1) // 2, 1)
 
 
 def would_fail(means: Means, at: int, other: int, alpha: float, threshold: float) -> float:
-    """The least true gap between two groups that fails with probability `POWER`; NaN where none would."""
+    """The smallest true gap between two groups that fails with probability `POWER`; NaN if none does."""
     both = [at, other]
     half = float(np.hypot(*means.spread.halves(alpha)[means.at][both]))
     error = float(np.hypot(*means.spread.errors[means.at][both]))
@@ -84,7 +84,7 @@ def would_fail(means: Means, at: int, other: int, alpha: float, threshold: float
 
 
 def permutation_p(means: Means, draws: int, seed: int) -> float:
-    """Permutation p-value of the widest gap, each pair in units of what its sizes let means differ by."""
+    """Permutation p-value of the widest gap, each pair in units of its standard error."""
     spread = means.spread
     kept = np.isin(spread.codes, means.at)
     values, codes = spread.values[kept], np.searchsorted(means.at, spread.codes[kept])
@@ -100,7 +100,7 @@ def permutation_p(means: Means, draws: int, seed: int) -> float:
 
 
 def _widest(codes: Ints, values: Floats, sizes: Ints) -> Floats:
-    """Of each row of groups the widest gap between means, in units of what the sizes of the two let them differ by."""
+    """The widest gap between means for each permutation, in units of the standard errors of the pairs."""
     a, b = pairs(len(sizes))
     place = codes + len(sizes) * np.arange(len(codes))[:, None]
     sums = np.bincount(place.ravel(), np.tile(values, len(codes)), len(codes) * len(sizes))
@@ -166,7 +166,7 @@ def _welch(means: Means) -> Floats:
 def shortages(
     table: Table, every: Sequence[tuple[str, Means]], settings: Settings, thresholds: dict[str, float]
 ) -> Iterator[dict[str, Any]]:
-    """A row per mean and group of fewer rows than asked for, with what was shown of it and what would have failed.
+    """A row per mean and group with fewer rows than `min_group_size`: what its rows prove, and its detectable gap.
 
     `gap` is the group's mean less that of `against`, the group from which it is most surely apart, else furthest.
     """

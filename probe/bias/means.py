@@ -1,4 +1,4 @@
-"""Means of each group, and how far each may be off: what a regression is compared by.
+"""Means of each group with their intervals, by which a regression is compared.
 
 No interval of a mean holds for every distribution, so these rest on an approximation. Student's t alone misses 14 % of
 the time, all on one side, for 12 rows of lognormal errors. So a mean is given as many standard errors as the most of:
@@ -50,7 +50,7 @@ BLOCK = 400_000  # values drawn at once
 
 @dataclass(frozen=True)
 class Mean(Quantity):
-    """The mean over the rows of a group of something of labels and answers."""
+    """The mean over a group's rows of a function of labels and answers."""
 
     of: Callable[[Floats, Floats], Floats]  # of labels and answers
 
@@ -64,7 +64,7 @@ MEANS: Mapping[str, Mean] = {
 
 @dataclass(frozen=True, eq=False)
 class Spread:
-    """The values of all rows that name a group, as far as the means of groups may be off."""
+    """The values of all rows that name a group, for the standard errors of the means."""
 
     values: Floats
     codes: Ints
@@ -81,7 +81,7 @@ class Spread:
 
     @cached_property
     def around(self) -> Floats:
-        """Each value less the mean of its group; what is left of rounding where a group's values are one is 0."""
+        """Each value minus the mean of its group; exactly 0 where all values of a group are equal."""
         left = self.values - self.means[self.codes]
         return np.where(np.abs(left) > 1e-12 * np.abs(self.values).max(initial=0.0), left, 0.0)
 
@@ -89,8 +89,8 @@ class Spread:
     def errors(self) -> Floats:
         """The standard error of each mean; infinite for a group of one.
 
-        Rows that happen to be alike do not make a mean sure: at least as much is left as if one of a group's rows were
-        off by the deviation of all values.
+        Equal values in a small group do not make its mean certain: the error is at least that of one row that deviates
+        by the standard deviation of all values.
         """
         if not self.groups:
             return np.zeros(0)
@@ -149,7 +149,7 @@ class Means:
     trials: Ints  # rows of each group
     shares: Floats  # the mean of each
     spread: Spread
-    at: Ints  # which groups of the spread they are
+    at: Ints  # their indices among the groups of the spread
 
     def with_at_least(self, smallest: int) -> "Means":
         """Only the groups with this many rows or more."""
@@ -179,7 +179,7 @@ def _size(rows: int) -> int:
 
 
 def _quantile(off: Floats, size: int, alpha: float) -> float:
-    """How far out a share alpha / 2 of draws lies, on the worse side."""
+    """The quantile that a share alpha / 2 of draws exceeds, on the worse side."""
     tail = max(alpha / 2, TAIL / len(off))
     place = max(int(np.floor(tail * len(off))) - 1, 0)
     found = float(max(-off[place], off[len(off) - 1 - place]))

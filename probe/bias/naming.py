@@ -1,4 +1,4 @@
-"""From a column of values to groups with names: what is missing, what reads like an unknown, what is spelled twice."""
+"""From a column of values to named groups: missing values, names that suggest an unknown, and different spellings."""
 
 import unicodedata
 from collections import defaultdict
@@ -33,8 +33,8 @@ def read(column: pd.Series, name: str, settings: Settings) -> Column:
     Raises:
         DataError: two spellings may be one group, and are not to be merged
     """
-    # Only an empty text is unknown, unless other spellings are listed. What reads like an unknown stays a group of its
-    # own, as nobody can tell from the spelling, and is counted.
+    # Only an empty text is unknown, unless other names are listed. A name that suggests an unknown stays a group,
+    # as the spelling does not decide its meaning, and is counted.
     try:
         codes, values = pd.factorize(column, use_na_sentinel=True)
     except TypeError as error:
@@ -64,13 +64,13 @@ def _text(value: object) -> str:
 
 
 def _canonical(text: str) -> str:
-    """What two spellings of one name share: case, widths, accents' encoding, invisible characters and spaces aside."""
+    """A key that ignores case, width, encoding of accents, invisible characters and spaces."""
     plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return " ".join("".join(c for c in plain if unicodedata.category(c) != "Cf").split())
 
 
 def _spellings(name: str, texts: Sequence[str], counts: Ints, settings: Settings) -> tuple[dict[str, str], list[str]]:
-    """The spelling that stands for each text, the most frequent one, and what was merged."""
+    """The most frequent spelling for each text, and a notice of what was merged."""
     alike: dict[str, dict[str, int]] = defaultdict(dict)
     for text, count in zip(texts, counts.tolist(), strict=True):
         if text:
@@ -95,7 +95,7 @@ def _spellings(name: str, texts: Sequence[str], counts: Ints, settings: Settings
 
 
 def spoken(rows: int) -> str:
-    """So many rows in words."""
+    """A number of rows in words."""
     return f"{rows:,} row{'' if rows == 1 else 's'}"
 
 
@@ -114,7 +114,7 @@ def _like_unknown(names: Sequence[str], codes: Ints) -> list[str]:
 
 
 def _empty(column: pd.Series) -> list[str]:
-    """Categories that are declared and that no row has."""
+    """A notice of declared categories without rows."""
     if not isinstance(column.dtype, pd.CategoricalDtype):
         return []
     unused = sorted(

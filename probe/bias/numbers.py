@@ -35,8 +35,8 @@ def audit_numbers(  # noqa: PLR0913 - data, then settings by name, each with a d
 ) -> BiasReport:
     """Compare the numbers that a regression answers between groups: each attribute, then intersections of attributes.
 
-    Three gaps are judged, each the largest between two groups: of the mean answer, of the mean error (answer less
-    label: who is told too much and who too little), and of the mean absolute error (for whom it is less exact).
+    Three gaps are judged, each the largest between two groups: of the mean answer, of the mean error (answer minus
+    label: whether answers are too high or too low), and of the mean absolute error (how exact they are).
     Estimates are in the unit of the outcome. Thresholds are shares of the standard deviation of these rows' labels
     (of the answers, where there are no labels), so that one default suits hours and dollars.
 
@@ -80,7 +80,7 @@ def audit_numbers(  # noqa: PLR0913 - data, then settings by name, each with a d
     measured = {name: mean.of(answered if y is None else y, answered) for name, mean in MEANS.items()}
     if y is None:
         measured = {"mean_answer": answered}
-    # What a group counts is its rows, whatever they answer.
+    # The counts of a group are its rows, independent of the answers.
     tables = tabulate(Outcomes(None, np.zeros(len(answered), dtype=np.int64)), frame, settings)
     thresholds = {metric: share * outcome.deviation for metric, share in settings.thresholds.items()}
     asked = {METRICS[metric].rates[0]: (metric, at) for metric, at in thresholds.items() if METRICS[metric].of_numbers}
@@ -107,5 +107,5 @@ def audit_numbers(  # noqa: PLR0913 - data, then settings by name, each with a d
 
 
 def _notices(tables: Sequence[Table], *, labelled: bool) -> list[str]:
-    said = [] if labelled else ["there are no labels: answers are compared, and nothing is said about errors"]
+    said = [] if labelled else ["there are no labels: answers are compared, errors are not"]
     return said + [f"{table.attribute}: {table.notice}" for table in tables if table.notice]

@@ -1,7 +1,7 @@
-"""What a sample of this size could have said: the gaps that would have failed, and whether it could have passed.
+"""The power of a sample of this size: the smallest gap that would have failed, and the probability of a pass.
 
-Both speak of the verdict beside them. A gap fails when its interval lies beyond the threshold, which takes a larger gap
-than one that merely differs from 0.
+Both are about the check's status. A gap fails when its interval lies beyond the threshold, which takes a larger gap
+than one that only differs from 0.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ COMPARED = 20  # groups that the raised one is held against: the largest
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of a pair: the threshold, of a ratio or a difference, and what it and all pairs may miss."""
+    """The check of a pair: threshold, ratio or difference, and the alphas of the pair and of all pairs."""
 
     threshold: float
     ratio: bool
@@ -32,7 +32,7 @@ class Question:
 
 
 def failing(k: ArrayLike, n: ArrayLike, at: int, question: Question) -> float:
-    """The least true gap (for a ratio: the greatest true ratio) that would have failed with probability `POWER`.
+    """The smallest true gap (for a ratio: the largest true ratio) that would have failed with probability `POWER`.
 
     In hundredths.
 
@@ -57,7 +57,7 @@ def failing(k: ArrayLike, n: ArrayLike, at: int, question: Question) -> float:
 
 
 def _edge(size: int, others: Limits, able: np.ndarray, question: Question) -> Ints:
-    """For each sample of the others, the least count (for a ratio the greatest) of the group that fails."""
+    """For each sample of the others, the smallest count (for a ratio the largest) of the group that fails."""
     exact = question.alpha < 1 - question.level
     known = limits_of(np.arange(size + 1), size, question.alpha, exact=exact) if size <= TABLED else None
 
@@ -84,7 +84,7 @@ def _edge(size: int, others: Limits, able: np.ndarray, question: Question) -> In
 
 
 def _reached(edge: Ints, size: int, base: float, *, ratio: bool) -> float:
-    """The gap or ratio at which the edges are reached with the asked probability."""
+    """The gap or ratio at which the edges are reached with probability `POWER`."""
 
     def power(rate: float) -> float:
         if ratio:
@@ -103,14 +103,14 @@ def _reached(edge: Ints, size: int, base: float, *, ratio: bool) -> float:
 
 
 def _at_least(count: Ints, size: int, rate: float) -> Floats:
-    """The probability of so many successes or more."""
+    """The probability of at least so many successes."""
     inside = np.clip(count, 1, size)
     chance = special.betainc(inside, size - inside + 1, rate)
     return np.where(count < 1, 1.0, np.where(count > size, 0.0, chance))
 
 
 def failing_small(n: Ints, other: tuple[int, int], question: Question) -> Floats:
-    """The least true gap of each small group to the `other` one that would have failed with probability `POWER`.
+    """The smallest true gap of each small group to the `other` one that would have failed with probability `POWER`.
 
     The other group is taken at the rate that it showed, and the small ones lie on the side of it that has more room.
     """

@@ -21,7 +21,7 @@ class Quantity:
     unit: str  # what the denominator counts
 
     def count(self, trials: int) -> str:
-        """So many trials in words, such as '1 positive'."""
+        """A number of trials in words, such as '1 positive'."""
         return f"{trials} {self.unit.removesuffix('s') if trials == 1 else self.unit}"
 
 
@@ -46,7 +46,7 @@ COMPARED = ("selection_rate", "tpr", "fpr")
 
 
 def rates_of(table: Table, among: Sequence[str] = tuple(RATES)) -> tuple[str, ...]:
-    """Those rates that the table can have: without labels only that of selection."""
+    """The rates that the table allows: without labels only the selection rate."""
     return tuple(name for name in among if table.labelled or name == "selection_rate")
 
 
@@ -68,7 +68,7 @@ def describe(table: Table, level: float, min_group_size: int) -> pd.DataFrame:
 
 
 def _impact(table: Table, level: float, min_group_size: int) -> dict[str, object]:
-    """Selection rate over that of the most selected group; a group too small to trust is not made the reference.
+    """Selection rate divided by that of the most selected group; a group with too few rows is never the reference.
 
     The intervals are of the ratio to the group that is truly the most selected, which may not be the reference, so
     the reference has one too.

@@ -22,7 +22,7 @@ from probe.finding import Finding
 
 @dataclass(frozen=True, eq=False)
 class BiasReport:
-    """What an audit measured. NaN is undefined, never 0.
+    """The results of a bias audit. Undefined numbers are NaN, never 0.
 
     Attributes:
         groups: a row per group of each attribute and of each intersection of attributes. Intervals of rates are
@@ -36,13 +36,13 @@ class BiasReport:
             membership
         pairs: a row per attribute, rate and pair of groups, with an interval for that pair alone, `p_value` of the
             pooled z or Fisher's exact test, and `p_adjusted` by Holm's method over the attribute
-        small_groups: a row per group and rate with too few rows, positives or negatives to be trusted: what was shown,
-            and what would have failed
+        small_groups: a row per group and rate with too few rows, positives or negatives: what they prove, and which gap
+            would have failed
         findings: a finding per headline metric (one over all intersections where these are many), and one on all
             groups that are too small
         row_accounting: a row per attribute: rows = used + unknown + not_run, where an attribute of too many groups is
-            not run; `like_unknown` of those used are in groups that read like an unknown; `notice` says what is odd
-        favourable: the outcome that counts as favourable, and whether somebody named it; None where numbers are
+            not run; `like_unknown` of those used are in groups whose name suggests an unknown; `notice` is a remark
+        favourable: the outcome that counts as favourable, and whether it is assumed; None where numbers are
             compared, whose tables have means in place of rates
         notices: what a reader should know of the data first, in sentences
 
@@ -69,7 +69,7 @@ class BiasReport:
         """Plain tables, without scripts; names of groups are escaped."""
         listed = pd.DataFrame([finding.to_json() for finding in self.findings])
         parts = {"Findings": listed, "Disparities": self.disparities, "Groups": self.groups}
-        parts |= {"Groups too small to be trusted": self.small_groups, "Rows": self.row_accounting}
+        parts |= {"Groups with too few rows to be reliable": self.small_groups, "Rows": self.row_accounting}
         said = "".join(f"<p>{escape(notice)}</p>" for notice in self.notices)
         return said + "".join(f"<h4>{escape(title)}</h4>{_table(frame)}" for title, frame in parts.items())
 
@@ -175,9 +175,9 @@ def settings_of(
 def _notices(tables: Sequence[Table], favourable: Favourable) -> list[str]:
     said = []
     if favourable.assumed:
-        said.append(f"nobody named the favourable outcome; {favourable.value} is assumed")
+        said.append(f"no favourable outcome was named; {favourable.value} is assumed")
     if not tables[0].labelled:
-        said.append("there are no labels: selection is compared, and nothing is said about errors (equalized odds)")
+        said.append("there are no labels: selection rates are compared, errors (equalized odds) are not")
     return said + [f"{table.attribute}: {table.notice}" for table in tables if table.notice]
 
 

@@ -9,22 +9,22 @@ from probe.declared import Declared, param, required
 from probe.errors import SettingError, UnknownSetting
 from probe.names import nearest
 
-# Engineering thresholds, picked for being common; no law or standard makes any of them a line between right and wrong.
+# Common engineering thresholds; no law or standard draws a line at any of them.
 # 0.80 is the "four-fifths" rule of thumb of US hiring guidelines, which is itself no test of legality.
 THRESHOLDS: Mapping[str, float] = MappingProxyType(
     {
         "demographic_parity_difference": 0.10,
         "demographic_parity_ratio": 0.80,
         "equalized_odds_difference": 0.10,
-        # Of numbers, in standard deviations of the outcome, so that one threshold means the same of hours and of
-        # dollars. A fifth is what a gap of 10 points is to a yes or no that is a half.
+        # For numbers, in standard deviations of the outcome, so that a threshold does not depend on the unit. For a
+        # binary outcome with a rate of a half, 0.2 is a gap of 10 points.
         "mean_answer_difference": 0.20,
         "mean_error_difference": 0.20,
         "mean_absolute_error_difference": 0.20,
     }
 )
-# Fewer rows than this behind a rate and its group is reported apart. Engineering again: with 30 against very many,
-# only gaps of about 0.25 can be shown.
+# Groups with fewer rows behind a rate are reported apart. An engineering choice: with 30 rows against very many,
+# only gaps of about 0.25 can be proved.
 MIN_GROUP_SIZE = 30
 DRAWS = 4999
 SHARE = Limits(low=0, high=1)
@@ -36,11 +36,11 @@ class Settings(Declared):
     """How an audit measures and judges."""
 
     thresholds: Mapping[str, float] = required("by metric, in place of those of `THRESHOLDS`")
-    min_group_size: int = param(MIN_GROUP_SIZE, "fewest rows that a rate may rest on", low=1)
+    min_group_size: int = param(MIN_GROUP_SIZE, "the fewest rows behind a rate at which groups are compared", low=1)
     level: float = param(0.95, "coverage of an interval", above=0, below=1)
     seed: int = param(0, "of the permutations", low=0)
     draws: int = param(DRAWS, "permutations", low=1)
-    order: int = param(ORDER, "attributes that an intersection may cross", low=1)
+    order: int = param(ORDER, "the largest number of attributes in an intersection", low=1)
     merge_spellings: bool = param(False, "whether names that differ by case, spaces or encoding are one group")
     missing: tuple[str, ...] = param((), "names of groups that mean unknown")
 

@@ -1,4 +1,4 @@
-"""Groups with too few rows behind a rate to be trusted, and what was shown of them all the same."""
+"""Groups with too few rows behind a rate, and the gaps that they prove all the same."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -21,7 +21,7 @@ COLUMNS = (
 
 
 def shortages(table: Table, settings: Settings) -> list[dict[str, Any]]:
-    """A row per group and rate with fewer trials than asked for; none where there is a single group.
+    """A row per group and rate with fewer trials than `min_group_size`; none with a single group.
 
     `gap` is the group's rate minus that of the group `against`, the one from which it is most surely apart, else
     furthest; `low` and `high` bound its size. The low end holds for all pairs of the headline at once, and beyond the

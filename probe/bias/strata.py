@@ -1,4 +1,4 @@
-"""What a headline compares: successes and trials of the groups, for each rate that it spans."""
+"""The data of a headline: successes and trials of the groups, for each of its rates."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from probe.formatting import Unit
 
 @dataclass(frozen=True)
 class Metric:
-    """A headline: the rates it spans and the side of its threshold that is asked for."""
+    """A headline gap: its rates, and the passing side of its threshold."""
 
     label: str
     rates: tuple[str, ...]
@@ -22,22 +22,22 @@ class Metric:
 
     @property
     def unit(self) -> Unit:
-        """What its estimates are written in."""
+        """The unit of its estimates."""
         return "number" if self.ratio or self.of_numbers else "points"
 
     @property
     def gap(self) -> str:
-        """What lies between two groups, in a word."""
+        """The word for the gap between two groups."""
         return "ratio" if self.ratio else "gap"
 
     @property
     def equal(self) -> str:
-        """Where nothing does."""
+        """The words for no gap."""
         return "equal means" if self.of_numbers else "equal rates"
 
     @property
     def ratio(self) -> bool:
-        """Whether it is the lowest over the highest rate, and not a difference."""
+        """Whether it is the ratio of the lowest to the highest rate instead of a difference."""
         return self.direction == "at least"
 
 
@@ -63,7 +63,7 @@ GAP_OF = {rate: name for name, metric in METRICS.items() if not metric.ratio for
 
 
 def metrics_of(table: Table) -> dict[str, Metric]:
-    """The headlines that the table can have: without labels nothing is said about errors."""
+    """The headline gaps that the table allows: those of errors need labels."""
     rates = {name: metric for name, metric in METRICS.items() if not metric.of_numbers}
     return {name: m for name, m in rates.items() if table.labelled or m.rates == ("selection_rate",)}
 

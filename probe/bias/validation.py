@@ -1,4 +1,4 @@
-"""The one place where user input becomes arrays, or is refused."""
+"""User input is validated and converted to arrays here."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +21,7 @@ LARGEST = 1e100  # of a number whose third power is taken
 
 @dataclass(frozen=True)
 class Favourable:
-    """The outcome that people would rather have, and whether somebody said so.
+    """The favourable outcome, and whether it is assumed.
 
     >>> from probe.bias import Favourable
     >>> str(Favourable("yes")), str(Favourable("1", assumed=True))
@@ -37,7 +37,7 @@ class Favourable:
 
 @dataclass(frozen=True)
 class Scale:
-    """What a share of a threshold is a share of, where outcomes are numbers: their standard deviation."""
+    """The unit of thresholds where outcomes are numbers: their standard deviation."""
 
     deviation: float
     of: str  # labels, or answers where there are none

@@ -1,10 +1,10 @@
-"""The kinds of method, a module for each.
+"""The kinds of method, one module each.
 
 An Explainer attributes, an Attack perturbs, a Counterfactual searches, a Certificate certifies, a Survey examines a
 whole dataset, a Metric measures a result.
 
-Each asks a subclass for one function over tensors. The final `__call__` around it checks what goes in and comes out,
-splits it to fit in memory, counts the cost, and wraps it up in a result.
+A subclass implements one function over tensors. The final `__call__` around it checks its inputs and outputs, splits
+the rows to fit in memory, counts the cost, and returns a result.
 """
 
 from probe.contracts.aim import Aim

@@ -1,4 +1,4 @@
-"""What an attack is to reach with each of some examples, how far it may go, and how it asks the model."""
+"""An attack's goal and budget for each example, and its only way to query the model."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -18,46 +18,46 @@ from probe.shapes import Inputs, Labels, PerExample
 
 @dataclass(frozen=True, eq=False)
 class Aim:
-    """The goal of an attack for some examples, a row each; `aim[rows]` is that of a part of them.
+    """The goal of an attack for a batch of examples, one row each; `aim[rows]` selects some of them.
 
-    Every question to the model that goes through it is counted for the example that it is about.
+    Every query to the model that goes through it is counted for its example.
     """
 
     model: Model
     goal: Goal
-    labels: Tensor  # what the examples are, as the task has it
-    targets: Tensor | None  # what they are to become; None where the goal names no answer
-    budget: PerExample  # how far each may be moved, in the unit of the threat; infinity where the change is made small
-    rows: Labels  # the number of each example among those that `perturb` was given
+    labels: Tensor  # the labels, as the task has them
+    targets: Tensor | None  # the answers that a targeted goal wants; None for other goals
+    budget: PerExample  # the largest change of each, in the threat's unit; infinity to minimise it
+    rows: Labels  # the index of each example in the batch that `perturb` was given
 
     def ask(self, inputs: Inputs) -> tuple[PerExample, Bool[Tensor, " batch"]]:
-        """What is climbed, and whether the goal is reached; without gradients, in passes that fit in memory."""
+        """The objective to maximise and whether the goal is reached; without gradients, in passes."""
         return self._judged(self.model.logits(inputs, rows=self.rows))
 
     def slope(self, inputs: Inputs) -> tuple[PerExample, Bool[Tensor, " batch"], Inputs]:
-        """What `ask` says, and the gradient by the inputs of what is climbed."""
+        """The result of `ask`, and the gradient of the objective by the inputs."""
         logits, gradient = self.model.gradient(inputs, self._loss, rows=self.rows)
         return (*self._judged(logits), gradient)
 
     def over_embeddings(self) -> "Aim":
-        """The same aim over embeddings (batch, tokens, width), for gradients by the vectors of words."""
+        """The same aim over embeddings (batch, tokens, width), for gradients by the word vectors."""
         return replace(self, model=self.model.over_embeddings())
 
     def repeated(self, times: int) -> "Aim":
-        """Each row so many times, one after another: for several candidates of each example."""
+        """Each row repeated this many times in a row, for several candidates of each example."""
         return self[torch.arange(len(self), device=self.rows.device).repeat_interleave(times)]
 
     @classmethod
     def of(cls, method: Any, model: Model, clean: Prediction, targets: Given | None, budget: PerExample) -> "Aim":
-        """What a method that has a goal is to reach with each example.
+        """The aim of a method with a goal, for a batch of examples.
 
         Raises:
-            DataError: if the goal names no target, or has no use for those that are given.
+            DataError: if the goal needs targets and none are given, or takes none and some are.
         """
         goal, shape = method.goal, tuple(clean.logits.shape)
         if targets is not None and not goal.aimed:
             raise DataError(
-                f"targets were given, and the goal {goal} reads none; write {type(method).__name__}(goal=Targeted()), "
+                f"targets were given, and the goal {goal} takes none; write {type(method).__name__}(goal=Targeted()), "
                 "with Targeted from probe.goals"
             )
         if targets is not None:
@@ -80,7 +80,7 @@ class Aim:
         return loss
 
     def _judged(self, logits: Tensor) -> tuple[PerExample, Bool[Tensor, " batch"]]:
-        # Losses are compared in a dtype that is wide enough for any logits, which need not be of the inputs' dtype.
+        # Logits may have a wider dtype than the inputs; losses are compared in one that is wide enough for both.
         wide = torch.float32 if logits.device.type == "mps" else torch.float64
         reached: Tensor = self.goal.reached(self.model.task, logits, self.labels, self.targets)
         return self._loss(logits).to(wide), reached

@@ -1,4 +1,4 @@
-"""An Attack moves inputs towards a goal, within a threat."""
+"""An Attack changes inputs to reach a goal, within a threat model."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -29,10 +29,10 @@ Amount = float | str | Sequence[float | str] | Given
 
 @dataclass(frozen=True, kw_only=True)
 class Attack(Method, ABC):
-    """Moves inputs, within the model's space and a threat, until the model's answers reach a goal.
+    """Changes inputs, within the model's space and a threat model, until the model's answers reach a goal.
 
-    It either has a budget, a setting that says how much may be changed, or makes the change as small as it can: then
-    `budget` is "", and one run tells what happens at every budget.
+    Either it has a perturbation budget, a setting such as `eps`, or it minimises its change: then `budget` is "", and
+    one run gives the result for every budget.
 
     >>> import torch
     >>> from probe import Model
@@ -55,63 +55,64 @@ class Attack(Method, ABC):
     family: ClassVar[str] = "attack"
     verb: ClassVar[str] = "attack"
     needs: ClassVar[frozenset[Need]] = frozenset()  # of the model
-    budget: ClassVar[str] = "eps"  # the setting that says how much may be changed; "" where the change is made small
-    queries: ClassVar[str] = ""  # the setting that says how often each example may be asked; "" where none does
-    finds: ClassVar[str] = ""  # a weaker attack, by its name: what that one breaks, this one must break too
+    budget: ClassVar[str] = "eps"  # the setting that limits the change; "" for an attack that minimises its change
+    queries: ClassVar[str] = ""  # the setting that limits the queries of each example; "" if there is none
+    finds: ClassVar[str] = ""  # the name of a weaker attack: every example that it breaks, this one must break too
 
-    goal: Goal = param(Untargeted(), "what is climbed, and when it is reached")
+    goal: Goal = param(Untargeted(), "the objective to maximise, and when an example is done")
 
     @property
     @abstractmethod
     def threat(self) -> Threat:
-        """What it may change, and how the change is measured."""
+        """The threat model: which changes are allowed, and how they are measured."""
 
     @abstractmethod
     def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
-        """Return the moved inputs, each within its `aim.budget`. None of them has reached the goal to begin with."""
+        """Return the perturbed inputs, each within its `aim.budget`. None of the inputs has reached the goal yet."""
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         cls.__repr__ = Attack.__repr__  # type: ignore[method-assign]  # or each dataclass would write one of its own
 
     def __repr__(self) -> str:
-        """The method with its settings; a goal only where it is not the usual one."""
+        """The method with its settings; the goal only if it is not the default."""
         shown = {f.name: getattr(self, f.name) for f in fields(self)}
         if shown["goal"] == Untargeted():
             del shown["goal"]
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     def amount(self) -> float:
-        """The budget, in the unit of the threat; infinity where the change is made as small as it can be."""
+        """The budget, in the unit of the threat; infinity for an attack that minimises its change."""
         return float(getattr(self, self.budget)) if self.budget else torch.inf
 
     def at(self: A, amount: float | str) -> A:
-        """The same attack with another budget; itself where it has none."""
+        """The same attack with another budget; itself if it has none."""
         settings: dict[str, Any] = {self.budget: amount} if self.budget else {}
         return replace(self, **settings)
 
     def could_move(self, space: Space, inputs: Inputs) -> Tensor:
-        """Whether the budget holds another input than each example itself that the space admits, (batch,)."""
+        """Whether the budget allows any valid input besides the example itself, (batch,)."""
         return self.threat.could_move(space, inputs, self.amount())
 
     @final
     def __call__(
         self, model: Model, inputs: Given, labels: Given, *, targets: Given | None = None, eps: Amount | None = None
     ) -> Perturbation:
-        """Attack the inputs that have not reached the goal; the others need no attack and stay as they are.
+        """Attack the inputs that have not reached the goal; the others are returned unchanged.
 
         Args:
-            model: what is attacked.
+            model: the model to attack.
             inputs: (batch, *shape)
-            labels: what each input is.
-            targets: what each is to become, for a goal that reads them, such as Targeted().
-            eps: the budget, for all or for each example, as a number or a text such as "8/255". Where the attack makes
-                its change as small as it can, what is larger than that is given back as its input.
+            labels: the label of each input.
+            targets: the wanted answer of each input, for a goal that takes targets, such as Targeted().
+            eps: the budget, for all or for each example, as a number or a text such as "8/255". For an attack that
+                minimises its change, an example that needs a larger change is returned unchanged.
 
         Raises:
-            Unsupported: if the threat moves other things than the model reads, or the model lacks what is needed.
-            DataError: if a goal names no target, or has no use for those that are given.
-            ContractError: if the attack left its budget, moved what is fixed, or asked more often than it may.
+            Unsupported: if the threat does not fit the inputs that the model reads, or the model lacks what the
+                attack needs.
+            DataError: if the goal needs targets and none are given, or takes none and some are.
+            ContractError: if the attack left its budget, changed a fixed coordinate, or exceeded its query budget.
         """
         if getattr(eps, "shape", None) == ():
             eps = float(cast(Tensor, eps))
@@ -132,7 +133,7 @@ class Attack(Method, ABC):
         return replace(found, cost=model.usage - before)
 
     def _search(self, model: Model, inputs: Inputs, aim: Aim, clean: Prediction) -> Perturbation:
-        """The moved inputs, in passes, with what each cost."""
+        """The perturbed inputs, computed in passes, with the cost of each."""
         done = self.goal.reached(model.task, clean.logits, aim.labels, aim.targets)
         perturbed = inputs.clone()
         forwards, backwards = (torch.zeros(len(inputs), device=inputs.device) for _ in range(2))
@@ -162,7 +163,7 @@ class Attack(Method, ABC):
         )
 
     def _answered(self, model: Model, found: Perturbation) -> Perturbation:
-        """With the answers to the moved inputs. A change that was made small and is no success is taken back."""
+        """Add the answers to the perturbed inputs. An attack that minimises its change undoes it where it fails."""
         answers = replace(found.clean, logits=model.logits(found.perturbed))
         done, reached = (
             self.goal.reached(model.task, each.logits, each.labels, found.targets) for each in (found.clean, answers)
@@ -187,10 +188,10 @@ class Attack(Method, ABC):
         return torch.as_tensor(each, dtype=wide, device=inputs.device).expand(len(inputs)).clone()
 
     def _allowed(self, amount: Any) -> float:
-        """A budget that a person wrote, as the setting takes it.
+        """A budget as a user wrote it, converted as the setting converts it.
 
         Raises:
-            RangeError: if it is none.
+            RangeError: if it is not a valid budget.
         """
         if self.budget:
             return self.at(amount).amount()
@@ -203,7 +204,7 @@ class Attack(Method, ABC):
         return number
 
     def _check_threat(self, model: Model, inputs: Inputs) -> None:
-        """Raise Unsupported where the threat moves other things than the model reads."""
+        """Raise Unsupported if the threat does not fit the inputs that the model reads."""
         moves, reads = self.threat.moves, moved(model, inputs)
         # An edge is a number too, though between 0 and 1 it is a relaxed one.
         if moves != reads and not (moves == "numbers" and model.embed is None):
@@ -213,7 +214,7 @@ class Attack(Method, ABC):
 
 
 def moved(model: Model, inputs: Inputs) -> str:
-    """What an attacker of the model can change."""
+    """What an attacker of the model can change: numbers, words or edges."""
     if model.embed is not None:
         return "tokens"
     return model.space.form_of(inputs).moves

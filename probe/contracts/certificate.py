@@ -1,4 +1,4 @@
-"""A Certificate proves that no change of an input within a radius changes what is decided."""
+"""A Certificate proves that no change of an input within a radius changes the decision."""
 
 from abc import ABC, abstractmethod
 from copy import copy
@@ -19,10 +19,10 @@ from probe.threats import Ball, Threat
 
 
 class Certificate(Method, ABC):
-    """Proves for each input a radius within which the decision is the same, whatever the attack.
+    """Proves for each input a radius within which no attack can change the decision.
 
-    Only a certificate of the model itself can show that the model is robust; one of a model that is made of it, such as
-    the vote of its answers under noise, says so in `certifies`.
+    Only a certificate of the model itself shows that the model is robust. A certificate of a model derived from it,
+    such as a majority vote under noise, says so in `certifies`.
 
     >>> import torch
     >>> from probe import Certificate, Model
@@ -41,26 +41,26 @@ class Certificate(Method, ABC):
     family: ClassVar[str] = "certificate"
     verb: ClassVar[str] = "certify"
     needs: ClassVar[frozenset[Need]] = frozenset()  # of the model
-    threat: ClassVar[Threat] = Ball(2.0)  # the changes against which it holds, and how a radius is measured
-    certifies: ClassVar[str] = ""  # whose decision is certified, where it is not the model's own
+    threat: ClassVar[Threat] = Ball(2.0)  # the changes that it covers, and how a radius is measured
+    certifies: ClassVar[str] = ""  # whose decision is certified, if not the model's own
 
     @abstractmethod
     def certify(self, model: Model, inputs: Inputs) -> tuple[Labels, PerExample]:
-        """Return what is decided for each input, -1 where nothing can be said, and the radius within which it holds."""
+        """Return the decision for each input, -1 to abstain, and its certified radius."""
 
     @final
     def captioned(self) -> str:
-        """Of what its radii hold, and how surely."""
+        """What its radii apply to, and with which probability they hold."""
         whose = f"of {self.certifies}, not of the model alone; " if self.certifies else ""
         return whose + (f"each radius holds with probability {self.level():g}" if self.level() < 1 else "proved")
 
     def level(self) -> float:
-        """The probability with which each radius holds: 1 where it is proved, and not found by drawing."""
+        """The probability with which each radius holds: 1 for a proof, less for an estimate by sampling."""
         return 1.0
 
     @final
     def __call__(self, model: Model, inputs: Given, labels: Given) -> Certification:
-        """Certify the decision for each input; `labels` are what would be right, for certified accuracy."""
+        """Certify the decision for each input; `labels` are used for certified accuracy."""
         refuse_unmet(self, self.needs, model)
         inputs = model.check(inputs)
         labels = model.check_labels(labels, inputs)
@@ -90,14 +90,12 @@ class Certificate(Method, ABC):
         if predicted.shape != (len(inputs),) or radius.shape != (len(inputs),):
             raise ShapeError(
                 f"{self} returned decisions {tuple(predicted.shape)} and radii {tuple(radius.shape)} for {len(inputs)} "
-                "inputs, expected one of each for every input"
+                "inputs, expected one of each per input"
             )
         if predicted.is_floating_point() or bool((predicted < ABSTAINS).any()):
-            raise ContractError(
-                f"{self} returned decisions that are no class, nor {ABSTAINS} where nothing can be said"
-            )
+            raise ContractError(f"{self} returned decisions that are neither a class nor {ABSTAINS} to abstain")
         if not bool((radius >= 0).all()) or bool((radius[predicted == ABSTAINS] > 0).any()):
-            raise ContractError(f"{self} returned radii that are below 0, none, or above 0 where nothing can be said")
+            raise ContractError(f"{self} returned radii that are negative, NaN, or above 0 where it abstains")
         if not self.certifies and bool(((predicted != model.predict(inputs)) & (predicted != ABSTAINS)).any()):
-            raise ContractError(f"{self} certified another decision than that of {model.name}")
+            raise ContractError(f"{self} certified a decision that is not that of {model.name}")
         return predicted.long(), radius.to(inputs.dtype)

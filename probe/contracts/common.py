@@ -1,4 +1,4 @@
-"""What the contracts share: passes that fit in memory, and checks of what goes in and comes out."""
+"""Shared by the contracts: passes that fit in memory, and checks of inputs and outputs."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -14,12 +14,12 @@ from probe.model import Model
 from probe.shapes import Inputs
 from probe.tensors import spans
 
-# What of a model a method can ask for. "training data" are rows that it learned from, as in Model(training=...).
+# What a method can need of a model. "training data" are the rows of Model(training=...).
 Need = Literal["gradients", "layers", "reference", "attention", "training data"]
 
 
 def refuse_unmet(method: Method | type[Method], needs: frozenset[str], model: Model) -> None:
-    """Raise Unsupported where a model lacks what a method needs. Gradients show when they are first asked for."""
+    """Raise Unsupported if a model lacks what a method needs. Missing gradients are found at their first use."""
     name = method.name()
     if unknown := needs - set(get_args(Need)):
         raise ContractError(f"{name} needs {sorted(unknown)[0]!r}, which is none of {', '.join(get_args(Need))}")
@@ -43,31 +43,31 @@ def refuse_unmet(method: Method | type[Method], needs: frozenset[str], model: Mo
 
 
 def refuse_missing(method: Method, inputs: Inputs) -> None:
-    """Raise Unsupported where a method would follow or move numbers that are missing."""
+    """Raise Unsupported if a method that uses gradients or changes inputs gets missing values."""
     if inputs.is_floating_point() and bool(inputs.isnan().any()):
         raise Unsupported(
-            f"{method.name()} follows the numbers of an input, and {int(inputs.isnan().any(0).sum())} features are "
-            "missing in some rows; use a method that needs only answers, such as KernelShap or Lime, or rows that have "
-            "all of them"
+            f"{method.name()} computes with the numbers of an input, and {int(inputs.isnan().any(0).sum())} features "
+            "are missing in some rows; use a method that needs only answers, such as KernelShap or Lime, or rows "
+            "without missing values"
         )
 
 
 def placed(model: Model) -> Model:
-    """The model with its space on its own device, so that a method can reckon with bounds and reference."""
+    """The model with its space on the model's device, so that methods can compute with bounds and reference."""
     space = model.space.on(model.device)
     return model if space is model.space else replace(model, space=space)
 
 
 def passes(model: Model, inputs: Tensor) -> list[slice]:
-    """The rows that go through the model together."""
+    """Slices of rows that fit in memory together."""
     return list(spans(len(inputs), model.rows_per_pass(inputs)))
 
 
 def passes_alike(model: Model, inputs: Tensor) -> Iterator[tuple[slice | Tensor, Model]]:
-    """The examples that go through the model together, all with the same features.
+    """Batches of examples that fit in memory together and have the same features.
 
-    Where each example has features of its own, a method is given the model with those of the examples at hand, so that
-    it need not know, and an example is answered as it is alone.
+    Where each example has its own features, each batch comes with the model whose space has the features of that batch.
+    A method therefore needs no special case, and the result of an example does not depend on its batch.
 
     Raises:
         ShapeError: if the model's space has the features of other examples.
@@ -81,14 +81,14 @@ def passes_alike(model: Model, inputs: Tensor) -> Iterator[tuple[slice | Tensor,
 
 
 def in_order(found: Sequence[Tensor], rows: Sequence[slice | Tensor]) -> Tensor:
-    """What was found of some examples at a time, in the order of the examples."""
+    """Results of batches, put into the order of the examples."""
     numbers = [each for each in rows if isinstance(each, Tensor)]
     together = torch.cat(list(found))
     return together[torch.cat(numbers).argsort().to(together.device)] if numbers else together
 
 
 def check_alike(method: Method, produced: Any, inputs: Inputs) -> None:
-    """Raise where what a method returned in place of inputs is no tensor of their shape and type."""
+    """Raise ContractError if the inputs that a method returned are not a tensor of the right shape and dtype."""
     if not isinstance(produced, Tensor) or produced.shape != inputs.shape:
         found = tuple(produced.shape) if isinstance(produced, Tensor) else f"a {type(produced).__name__}"
         raise ShapeError(f"{method} returned {found} for inputs {tuple(inputs.shape)}")
@@ -97,7 +97,7 @@ def check_alike(method: Method, produced: Any, inputs: Inputs) -> None:
 
 
 def check_output(method: Method, produced: Tensor, inputs: Tensor) -> None:
-    """Raise where a method returned another shape than its inputs have, or numbers that are none."""
+    """Raise ContractError if a method returned another shape than that of its inputs, NaN or infinity."""
     if produced.shape != inputs.shape:
         raise ShapeError(f"{method} returned {tuple(produced.shape)} for inputs {tuple(inputs.shape)}")
     if not bool(produced.isfinite().all()):

@@ -1,4 +1,4 @@
-"""A Counterfactual searches inputs near a given one that get another answer."""
+"""A Counterfactual searches for inputs near a given one that get another answer."""
 
 from abc import ABC, abstractmethod
 from copy import copy
@@ -21,9 +21,9 @@ from probe.shapes import Candidates, Inputs
 
 @dataclass(frozen=True, kw_only=True)
 class Counterfactual(Method, ABC):
-    """Searches, for each input, candidates that the model answers as the goal wants: what would have to be otherwise.
+    """Searches for candidates near each input that get the wanted answer: what would have to be different.
 
-    Unlike an attack it has no budget, and it changes what the owner of the data calls mutable, categories too.
+    Unlike an attack it has no budget, and it may change every feature that `Space.mutable` allows, categories too.
 
     >>> import torch
     >>> from dataclasses import dataclass
@@ -44,13 +44,13 @@ class Counterfactual(Method, ABC):
     verb: ClassVar[str] = "search"
     needs: ClassVar[frozenset[Need]] = frozenset()  # of the model
 
-    goal: Goal = param(Untargeted(), "which answer is wanted: any but the given one, unless it says which")
+    goal: Goal = param(Untargeted(), "the wanted answer: any other than the given one, or a target")
 
     @abstractmethod
     def search(self, model: Model, inputs: Inputs, aim: Aim) -> Candidates:
-        """Return candidates for each input, as many for each, the best first.
+        """Return the same number of candidates for each input, the best first.
 
-        Where none is found the input itself stands in its place.
+        Where none is found, return the input itself.
         """
 
     @final
@@ -58,14 +58,14 @@ class Counterfactual(Method, ABC):
         """Search for inputs that get another answer than the model gives to these.
 
         Args:
-            model: whose answers are to change.
+            model: the model whose answers are to change.
             inputs: (batch, *shape)
-            targets: what each answer is to become, for a goal that reads them, such as Targeted().
+            targets: the wanted answer of each input, for a goal that takes targets, such as Targeted().
 
         Raises:
-            Unsupported: if the model lacks what is needed.
-            DataError: if a goal names no target, or has no use for those that are given.
-            ContractError: if a candidate is no input of the space, or changes what is not mutable.
+            Unsupported: if the model lacks what the method needs.
+            DataError: if the goal needs targets and none are given, or takes none and some are.
+            ContractError: if a candidate is not a valid input of the space, or changes a feature that is not mutable.
         """
         refuse_unmet(self, self.needs, model)
         inputs = model.check(inputs)
@@ -105,7 +105,7 @@ class Counterfactual(Method, ABC):
         try:
             model.check(flat)
         except ProbeError as error:
-            raise ContractError(f"{self} found what is no input: {error}") from None
+            raise ContractError(f"{self} returned a candidate that is not a valid input: {error}") from None
         if model.space.mutable is not None and bool(((flat != origins) & ~model.space.mutable.to(flat.device)).any()):
             raise ContractError(f"{self} changed what Space.mutable calls fixed")
         return found

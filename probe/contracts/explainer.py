@@ -1,4 +1,4 @@
-"""An Explainer attributes an answer to the coordinates of its input."""
+"""An Explainer attributes an answer of a model to the coordinates of the input."""
 
 from abc import ABC, abstractmethod
 from copy import copy
@@ -15,7 +15,7 @@ from probe.results import Attribution
 from probe.shapes import Inputs, Labels
 
 _SUMS = {
-    None: "The values add up to nothing in particular.",
+    None: "The values have no fixed sum.",
     "baseline": "The values add up to the {output} minus that at the baseline.",
     "references": "The values add up to the {output} minus its mean over the references.",
 }
@@ -23,14 +23,14 @@ _SUMS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Explainer(Method, ABC):
-    """Says how much each input coordinate speaks for a class.
+    """Computes how much each input coordinate speaks for a class.
 
     >>> import torch
     >>> from probe import Explainer, Model
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True, kw_only=True)
     ... class Brightness(Explainer):
-    ...     'Bright coordinates, whatever the model does with them.'
+    ...     'The brightness of each coordinate, independent of the model.'
     ...     def attribute(self, model: Model, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     ...         return inputs
     >>> Brightness()(Model(forward=lambda x: x), torch.tensor([[0.5, 0.25]])).values
@@ -39,14 +39,16 @@ class Explainer(Method, ABC):
 
     family: ClassVar[str] = "explainer"
     verb: ClassVar[str] = "explain"
-    needs: ClassVar[frozenset[Need]] = frozenset()  # "gradients": inputs are numbers; of tokens, their embeddings
-    # Values sum to output(input) minus this: the output at the mean reference, or the mean output of the references.
+    needs: ClassVar[frozenset[Need]] = frozenset()  # "gradients": by the inputs; for tokens, by their embeddings
+    # The values sum to output(input) minus the output at the mean reference, or minus the references' mean output.
     completeness: ClassVar[Literal["baseline", "references"] | None] = None
-    sums_by_construction: ClassVar[bool] = False  # the sum is imposed, so that measuring it tests nothing
-    # What the sign of a value says; {output} is the logit or the probability. Charts draw positive values red.
+    sums_by_construction: ClassVar[bool] = False  # the method imposes the sum, so that measuring it tests nothing
+    # What the sign of a value means; {output} is the logit or the probability. Charts draw positive values red.
     reads_as: ClassVar[str] = "Red speaks for the answer, blue against it."
 
-    output: Literal["logit", "probability"] = param("logit", "what is explained: the target's logit or its probability")
+    output: Literal["logit", "probability"] = param(
+        "logit", "the output to explain: the target's logit or its probability"
+    )
 
     @abstractmethod
     def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
@@ -54,12 +56,12 @@ class Explainer(Method, ABC):
 
     @classmethod
     def captioned(cls, output: str) -> str:
-        """What a chart of the values says, and what they add up to; `output` is what is explained."""
+        """The caption of a chart: what the signs mean, and what the values of this `output` add up to."""
         return f"{cls.reads_as} {_SUMS[cls.completeness]}".format(output=output)
 
     @final
     def __call__(self, model: Model, inputs: Given, targets: Given | None = None) -> Attribution:
-        """Explain `targets`, or what the model predicts."""
+        """Explain `targets`, by default the model's predictions."""
         refuse_unmet(self, self.needs, model)
         inputs = model.check(inputs)
         targets = model.targets(inputs) if targets is None else model.check_targets(targets, inputs)
@@ -71,7 +73,7 @@ class Explainer(Method, ABC):
         check_output(self, values, inputs)
         return Attribution(values, inputs, targets, self, model.space, model.usage - before, model.task.names)
 
-    def _explain(self, model: Model, inputs: Inputs, targets: Labels) -> Tensor:  # of any shape, until it is checked
+    def _explain(self, model: Model, inputs: Inputs, targets: Labels) -> Tensor:  # checked below
         if "gradients" not in self.needs:
             return self.attribute(model, inputs, targets)
         refuse_missing(self, inputs)

@@ -39,26 +39,26 @@ class Metric(Reducer, ABC, Generic[R]):
     """
 
     family: ClassVar[str] = "metric"
-    columns: ClassVar[tuple[str, ...]] = ("evidence",)  # what the evidence of an example holds
+    columns: ClassVar[tuple[str, ...]] = ("evidence",)  # names of the numbers in the evidence of an example
 
     @abstractmethod
     def measure(self, model: Model, result: R) -> Evidence:
         """Return what each example shows, (batch, ...)."""
 
     def suits(self, result: R) -> bool:
-        """Whether the question makes sense for a result; where it does not, an audit does not ask it."""
+        """Whether the metric applies to a result; if not, an audit skips it."""
         return True
 
     def notes(self, model: Model) -> Mapping[str, str]:
-        """What a finding says besides its numbers: by its status, or under "" whatever that is."""
+        """Notes of a finding, by its status; the note under "" is for every status."""
         return {}
 
     @classmethod
     def result_type(cls) -> Any:
-        """The kind of result that `measure` is annotated to take, or a union of several.
+        """The type of result in the annotation of `measure`, or a union of several.
 
         Raises:
-            ContractError: if it does not say which.
+            ContractError: if there is no such annotation.
         """
         said = get_type_hints(cls.measure).get("result")
         if not all(isclass(each) and issubclass(each, AnyResult) for each in get_args(said) or (said,)):
@@ -78,7 +78,7 @@ class Metric(Reducer, ABC, Generic[R]):
         return Scores(self._each(placed(model), result).detach(), self, model.usage - before)
 
     def _each(self, model: Model, result: R) -> Evidence:
-        """The evidence, of examples with the same features at a time where each has its own."""
+        """The evidence; where each example has its own features, computed by groups with the same features."""
         space, inputs = getattr(result, "space", None), getattr(result, "inputs", None)
         if space is None or inputs is None or not space.differs(inputs):
             return self.measure(model, result)

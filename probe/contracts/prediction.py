@@ -1,4 +1,4 @@
-"""A model's answers to a dataset, and whether they are still the same."""
+"""A model's answers to a dataset, and a check that they are still the same."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,7 +10,7 @@ from probe.model import Model
 from probe.results import Prediction
 from probe.tensors import to_numpy
 
-FIRST = 200  # rows that a model is asked again, to know it by its answers
+FIRST = 200  # rows on which a model is run again, to recognise it by its answers
 ALIKE = 1e-3  # rounding of a probability, in another batch or on another machine
 
 
@@ -29,25 +29,25 @@ def predict(model: Model, data: Dataset) -> Prediction:
 
 
 def suited(model: Model, data: Dataset) -> Dataset:
-    """The data in the floating type of the model's weights, as an audit asks about it.
+    """The data in the dtype of the model's weights, as an audit uses it.
 
-    Where the model's space has features of each example, they are those of the data, unless the data have their own.
+    Where the model's space has features of each example, the data get them, unless they have their own.
     """
     inputs = model.cast(data.inputs)
     data = data if inputs is data.inputs else replace(data, inputs=inputs)
     if model.space.differs(inputs) and not data.space.differs(inputs):
-        model.space.alike(inputs)  # refuses those of other examples
+        model.space.alike(inputs)  # raises if the features are of other examples
         data = replace(data, space=replace(model.space, features=model.space.features))
     return data
 
 
 def of_any_examples(model: Model, data: Dataset) -> Model:
-    """The model without the features of each example, for what is asked about some examples and needs none."""
+    """The model without features of each example, for computations on some examples that need no features."""
     return replace(model, space=replace(model.space, features=None)) if data.space.differs(data.inputs) else model
 
 
 def of_examples(model: Model, data: Dataset) -> Model:
-    """The model with the features of these examples, where each has its own."""
+    """The model with the features of these examples, if each has its own."""
     if not data.space.differs(data.inputs):
         return model
     return replace(model, space=replace(model.space, features=data.space.features))
@@ -59,7 +59,7 @@ def first_answers(model: Model, data: Dataset) -> NDArray[Any]:
 
 
 def answers_as_before(model: Model, data: Dataset, before: NDArray[Any]) -> bool:
-    """Whether the model gives the first rows the logits that it gave them before, but for rounding."""
+    """Whether the model gives the first rows the same logits as before, up to rounding."""
     found = first_answers(model, data)
     before = before[:FIRST]
     return found.shape == before.shape and not bool((model.task.apart(before, found) > ALIKE).any())

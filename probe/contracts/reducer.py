@@ -1,4 +1,4 @@
-"""What metrics and surveys share: how their evidence becomes a number, and how that is written and judged."""
+"""Shared by metrics and surveys: how evidence becomes a number, and how that is written and judged."""
 
 from typing import ClassVar, Literal, final, get_args
 
@@ -11,24 +11,26 @@ from probe.statistics import Floats
 
 
 class Reducer(Method):
-    """What a method declares of its numbers is all that an audit, a report and the viewer need to know of them."""
+    """A method that reduces evidence to numbers. Audit, report and viewer know only what is declared here."""
 
-    aspect: ClassVar[Aspect]  # the chapter that its number stands in
+    aspect: ClassVar[Aspect]  # the chapter of its number
     unit: ClassVar[Unit] = "number"  # how the number is written
     better: ClassVar[Literal["higher", "lower"]] = "higher"
-    reduction: ClassVar[str] = "mean"  # how evidence becomes the number and its interval, of `probe.reductions`
-    threshold: ClassVar[float | None] = None  # what an audit asks for unless its plan does; None: nothing
-    title: ClassVar[str] = ""  # what its check is called; its name unless given
+    reduction: ClassVar[str] = (
+        "mean"  # the reduction of `probe.reductions` that turns evidence into the number and its interval
+    )
+    threshold: ClassVar[float | None] = None  # the default threshold of an audit; None: no check
+    title: ClassVar[str] = ""  # the name of its check; the method's name unless given
 
     def __post_init__(self) -> None:
-        """Raise ContractError where a class declares what no audit could show."""
+        """Raise ContractError if a class declares an unknown aspect, unit or direction."""
         for name, known in (("aspect", get_args(Aspect)), ("unit", get_args(Unit)), ("better", ("higher", "lower"))):
             if (declared := getattr(self, name, None)) not in known:
                 raise ContractError(f"{type(self).__name__}.{name} = {declared!r}, expected one of {', '.join(known)}")
 
     @property
     def direction(self) -> Direction:
-        """The side of a threshold that is asked for."""
+        """The passing side of a threshold."""
         return "at least" if self.better == "higher" else "at most"
 
     @final
@@ -38,5 +40,5 @@ class Reducer(Method):
 
     @final
     def interval(self, evidence: Floats, level: float = 0.95, draws: int = 1000, seed: int = 0) -> tuple[float, float]:
-        """Interval of `reduce(evidence)`."""
+        """The confidence interval of `reduce(evidence)`."""
         return reductions.reduction(self.reduction, self.config()).interval(evidence, level, draws, seed)

@@ -1,4 +1,4 @@
-"""A Survey examines a model on a whole dataset: what each example shows of each of several items."""
+"""A Survey examines a model on a whole dataset: evidence of every example about several items, such as features."""
 
 from abc import ABC, abstractmethod
 from copy import copy
@@ -38,17 +38,17 @@ class Survey(Reducer, ABC):
 
     family: ClassVar[str] = "survey"
     verb: ClassVar[str] = "survey"
-    aspect: ClassVar[Aspect] = "explanation"  # the chapter that its table stands in
+    aspect: ClassVar[Aspect] = "explanation"  # the chapter of its table
     needs: ClassVar[frozenset[Need]] = frozenset()  # of the model
-    item: ClassVar[str] = "feature"  # what each of its items is
-    asks: ClassVar[str]  # what its table says of an item, in a few words
+    item: ClassVar[str] = "feature"  # what an item is called
+    asks: ClassVar[str]  # what is measured of an item, in a few words
 
     @abstractmethod
     def examine(self, model: Model, inputs: Inputs, labels: Labels) -> Evidence:
-        """Return what each example shows of each item, (batch, items) or (batch, items, parts)."""
+        """Return the evidence of each example about each item, (batch, items) or (batch, items, parts)."""
 
     def items(self, model: Model, inputs: Inputs) -> tuple[str, ...]:
-        """What is examined: the features of the inputs, unless a survey says otherwise."""
+        """The names of the items; by default the features of the inputs."""
         return tuple(model.space.feature_names(inputs))
 
     @final
@@ -56,7 +56,7 @@ class Survey(Reducer, ABC):
         """Examine the model on a dataset.
 
         Raises:
-            Unsupported: if the model lacks what is needed, or what is examined.
+            Unsupported: if the model lacks what the survey needs, or has no items.
         """
         refuse_unmet(self, self.needs, model)
         inputs = model.check(data.inputs)
@@ -69,7 +69,7 @@ class Survey(Reducer, ABC):
             )
         items = self.items(model, inputs)
         if not items:
-            raise Unsupported(f"{self.name()} examines each {self.item}, and {model.name} has none that it knows of")
+            raise Unsupported(f"{self.name()} examines each {self.item}, and {model.name} has none")
         evidence = self.examine(placed(model), inputs, labels).detach()
         if evidence.shape[:2] != (len(inputs), len(items)):
             raise ShapeError(

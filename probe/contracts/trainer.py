@@ -1,4 +1,4 @@
-"""A Trainer makes a model of data: what probe must train comes in as one, as it trains nothing itself."""
+"""A Trainer trains a model on data. `probe` itself trains nothing: methods that need training take a Trainer."""
 
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
@@ -12,7 +12,7 @@ from probe.model import Model
 class Trainer(Protocol):
     """Trains a new model on a dataset; the same rows and seed give the same model.
 
-    Any function of the two is one, and so is `zoo.trainer("adult-mlp")`, which trains as a network of the zoo was.
+    Any function of the two is one, and so is `zoo.trainer("adult-mlp")`, which uses the recipe of that network.
 
     >>> import torch
     >>> from probe import Dataset, Model
@@ -25,14 +25,14 @@ class Trainer(Protocol):
     """
 
     def __call__(self, data: Dataset, seed: int = 0) -> Model:
-        """A model that has learned from these rows, in eval mode."""
+        """A model trained on these rows, in eval mode."""
 
 
 def trained(trainer: Trainer, data: Dataset, seed: int = 0) -> Model:
-    """What a trainer makes of the data, after checking it; the model knows the rows that it learned from.
+    """Run a trainer and check its model; the model gets the data as its training rows.
 
     Raises:
-        ContractError: if it is no Model, does not answer the rows that it learned from, or the rows were changed.
+        ContractError: if it returns no Model, the model does not accept its training rows, or the rows were changed.
     """
     name, before = getattr(trainer, "__name__", type(trainer).__name__), data.digest()
     model = trainer(data, seed)

@@ -1,4 +1,4 @@
-"""Gradients integrated along straight paths, which are divided where the integral does not add up."""
+"""Gradients integrated along straight paths, with adaptive subdivision where the integral misses the difference."""
 
 from dataclasses import dataclass, fields
 
@@ -15,17 +15,17 @@ Rows = Int[Tensor, " pieces"]
 Places = Float64[Tensor, " pieces"]
 Parts = Shaped[Tensor, "pieces *shape"]
 PerPath = Float64[Tensor, " paths"]
-Ends = Float64[Tensor, "paths 2"]  # the output at both
+Ends = Float64[Tensor, "paths 2"]  # the output at both ends ends ends ends
 Counts = Int[Tensor, " paths"]
 Chosen = Bool[Tensor, " pieces"]
 
-_FIRST, _POINTS = 8, 8  # pieces that a path is cut into at once, and the points on each: kinks ask for short pieces
-_HELD = 2**22  # coordinates of parts that are held together
+_FIRST, _POINTS = 8, 8  # pieces that a path is first cut into, and points on each; a network's kinks need short pieces
+_HELD = 2**22  # the most coordinates of integrals held in memory at once
 
 
 @dataclass(frozen=True)
 class Paths:
-    """From one origin to each of the inputs, and the output that is followed there."""
+    """Straight paths from one origin to each of the inputs, and the output that is integrated along them."""
 
     model: Model
     origin: References
@@ -37,12 +37,12 @@ class Paths:
         return Paths(self.model, self.origin, self.inputs[rows], self.targets[rows], self.output)
 
     def at(self, row: Rows, place: Places) -> Inputs:
-        """Points on the paths, by their share of the way."""
+        """Points on the paths; `place` is the share of the way, 0 at the origin and 1 at the input."""
         inputs = self.inputs[row.to(self.inputs.device)]
         return self.origin + column(_like(place, inputs), inputs) * (inputs - self.origin)
 
     def answers(self, row: Rows, place: Places) -> Places:
-        """The followed output at points on the paths."""
+        """The output at points on the paths."""
         found = [
             self.model.target_outputs(
                 self.at(row[s], place[s]), self.targets[row[s].to(self.targets.device)], self.output
@@ -52,9 +52,9 @@ class Paths:
         return torch.cat(found).cpu().double()
 
     def integrals(self, row: Rows, low: Places, size: Places, steps: int) -> Parts:
-        """Over pieces of the paths: the mean gradient by Gauss and Legendre's rule, times the length in each direction.
+        """Integrals over pieces of the paths by Gauss-Legendre quadrature with `steps` points per piece.
 
-        The rule is exact where the gradient is a polynomial of degree 2 * steps - 1 on the piece.
+        The quadrature is exact where the gradient is a polynomial of degree 2 * steps - 1 on the piece.
         """
         points, weights = (torch.from_numpy(of) / 2 for of in np.polynomial.legendre.leggauss(steps))
         wide = torch.promote_types(self.inputs.dtype, torch.float32)
@@ -81,14 +81,14 @@ def gradients(model: Model, inputs: Inputs, targets: Labels, output: str) -> Inp
 
 
 def integrate(paths: Paths, steps: int, pieces: int, tolerance: float) -> Parts:
-    """The integral over each path, by `steps` points on the whole, and by pieces where those do not add up."""
+    """The integral over each path: `steps` points on the whole path, and subdivision where the sum is not met."""
     every = torch.arange(len(paths.inputs))
     none, one = torch.zeros(len(every), dtype=torch.float64), torch.ones(len(every), dtype=torch.float64)
     values = paths.integrals(every, none, one, steps)
     if pieces == 1:
         return values
     start, end = paths.answers(every, none), paths.answers(every, one)
-    # Below a ten-thousandth in output units no division is worth its time.
+    # An error below 1e-4 in output units is not worth the time of a subdivision.
     allowed = (tolerance * (end - start).abs()).clamp(min=1e-4)
     wrong = ((_sum(values) - (end - start)).abs() > allowed).nonzero()[:, 0]
     for span in spans(len(wrong), max(1, _HELD // (pieces * paths.inputs[0].numel()))):
@@ -100,7 +100,7 @@ def integrate(paths: Paths, steps: int, pieces: int, tolerance: float) -> Parts:
 
 @dataclass(frozen=True)
 class _Pieces:
-    """Pieces of paths: where they lie, the output at both ends, the integral, and by how much it does not add up."""
+    """Pieces of paths: path and position, the output at both ends, the integral, and the error of its sum (`off`)."""
 
     row: Rows
     low: Places
@@ -111,7 +111,7 @@ class _Pieces:
     off: Places
 
     def __getitem__(self, chosen: Chosen) -> "_Pieces":
-        # As numbers of pieces, which an accelerator can follow without being waited for.
+        # Indices instead of a mask: with a mask, the host waits for an accelerator to know the number of rows.
         rows = chosen.nonzero()[:, 0]
         return _Pieces(*(of[rows.to(of.device)] for of in self.all()))
 
@@ -123,13 +123,13 @@ class _Pieces:
 
 
 def _divided(paths: Paths, ends: Ends, allowed: PerPath, pieces: int, steps: int) -> Parts:
-    """The worst pieces are halved until what the others are off by is allowed, or until there are `pieces`."""
+    """Halve the pieces with the largest error until the total error is allowed, or until there are `pieces`."""
     held, count = _cut(paths, ends, min(_FIRST, pieces), steps), torch.full((len(ends),), min(_FIRST, pieces))
     total, settled = torch.zeros_like(held.part[: len(ends)]), torch.zeros_like(allowed)
-    # Closer together the inputs' own precision blurs the points.
+    # Points that are closer together are equal in the inputs' precision.
     smallest = 64 * torch.finfo(paths.inputs.dtype).eps
     while True:
-        # So small that all such pieces together are allowed: they are never halved, and need not be kept.
+        # Pieces whose errors are within the tolerance even if all add up are never halved, and are not kept.
         small = held.off.abs() <= allowed[held.row] / (2 * pieces)
         _gather(total, held[small])
         settled.index_add_(0, held.row[small], held.off[small])
@@ -144,7 +144,7 @@ def _divided(paths: Paths, ends: Ends, allowed: PerPath, pieces: int, steps: int
 
 
 def _cut(paths: Paths, ends: Ends, cuts: int, steps: int) -> _Pieces:
-    """Whole paths in pieces of equal length."""
+    """Cut whole paths into pieces of equal length."""
     rows, place = torch.arange(len(ends)), torch.arange(cuts, dtype=torch.float64) / cuts
     inner = paths.answers(rows.repeat_interleave(cuts - 1), place[1:].repeat(len(ends))).view(len(ends), cuts - 1)
     at = torch.cat([ends[:, :1], inner, ends[:, 1:]], 1)
@@ -170,7 +170,7 @@ def _integrated(paths: Paths, lies: tuple[Rows, Places, Places], between: tuple[
 
 
 def _worst(pieces: _Pieces, allowed: PerPath, room: Counts) -> Chosen:
-    """Of each path the worst pieces, so many that what the others are off by is half of what is allowed."""
+    """The pieces of each path with the largest errors, so many that the rest has half of the allowed error."""
     size = pieces.off.abs()
     order = size.argsort(descending=True, stable=True)
     order = order[pieces.row[order].argsort(stable=True)]
@@ -192,5 +192,5 @@ def _sum(parts: Parts) -> Places:
 
 
 def _like(numbers: Places, other: Tensor) -> Tensor:
-    # In this order, since not every device has float64.
+    # Cast before moving, as not every device has float64.
     return numbers.to(other.dtype).to(other.device)

@@ -26,7 +26,7 @@ def about(bundle):
 def test_a_class_that_nobody_named_is_assumed_and_one_that_is_named_is_not(tmp_path):
     assumed = audited(tmp_path / "assumed")
     assert set(assumed.table("bias_groups")["favourable"]) == {"yes (assumed)"}
-    assert "nobody named the favourable outcome; yes is assumed" in about(assumed)[0].note
+    assert "no favourable outcome was named; yes is assumed" in about(assumed)[0].note
     assert f"yes: {ASSUMED}" in render(assumed)
     named = audited(tmp_path / "named", positive="no")
     assert set(named.table("bias_disparities")["favourable"]) == {"no"}

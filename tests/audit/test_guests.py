@@ -58,7 +58,7 @@ def test_checks_of_a_guests_metric_survey_and_certificate_become_findings(audite
     assert (share.threshold, share.status, share.about) == (0.5, "pass", "explanation")
     rate = found["class_rates (sure = 0): share of the answers: north"]
     assert (rate.estimate, rate.threshold, rate.direction, rate.status) == (0.5, 0.3, "at least", "pass")
-    assert rate.note == "one of 2 items, each with an interval of its own"
+    assert rate.note == "one of 2 items, each with its own interval"
     robust = found["lipschitz (norm = spectral): robust at eps 0.5"]
     other = found["towards_reference (steps = 20): another answer is found"]
     assert (other.threshold, other.about) == (0.1, "explanation")
@@ -70,7 +70,7 @@ def test_what_a_certificate_does_not_certify_is_not_refuted(audited):
     far = next(f for f in audited.manifest.findings if f.check == "lipschitz (norm = spectral): robust at eps 1")
     assert far.high < far.threshold
     assert far.status == "inconclusive"
-    assert "may be robust all the same" in far.note
+    assert "may still be robust" in far.note
 
 
 def test_the_estimate_of_time_counts_every_guest(site, monkeypatch):

@@ -54,7 +54,7 @@ def test_the_same_rows_are_paired_and_the_difference_is_that_of_the_library(tmp_
     assert pair.difference[:3] == pytest.approx(scores[1].minus(scores[0]))
     assert pair.difference.n == 10
     assert pair.verdict == "no difference shown"
-    assert "both are of the same data" in found.notes
+    assert "the data are the same in both" in found.notes
 
 
 def test_a_difference_is_better_or_worse_by_the_side_that_its_metric_asks_for():
@@ -93,7 +93,7 @@ def test_methods_are_paired_by_their_settings_and_what_is_alone_says_why(tmp_pat
     assert found["lime (samples = 60)", "deletion"].verdict == "worse"
     alone = found["lime (samples = 50)", "deletion"]
     assert (alone.second, alone.verdict) == (None, "not compared")
-    assert alone.note == "the second audit has none: it has other settings"
+    assert alone.note == "the second audit has none: its settings differ"
     assert found["saliency", "deletion"].note == "the first audit has none: its plan does not name saliency"
 
 
@@ -117,7 +117,7 @@ def test_other_data_is_not_paired_and_some_rows_are_paired_over_those(tmp_path):
     other.change(data=replace(other.manifest.data, sha256="f" * 64))
     found = compare(one, other)
     assert {p.difference for p in found.pairs} == {None}
-    assert "no paired difference: the audits are of other data" in found.pairs[0].note
+    assert "no paired difference: the audits are of different data" in found.pairs[0].note
     assert any(
         note.startswith("the data differ: made up and made up, other rows of the same name") for note in found.notes
     )
@@ -128,7 +128,7 @@ def test_other_data_is_not_paired_and_some_rows_are_paired_over_those(tmp_path):
         made.append(bundle(tmp_path / str(rows[0]), parts, **explaining("lime")))
     pair = pairs(*made)["lime", "deletion"]
     assert (pair.difference.n, pair.difference.value) == (2, 0.0)
-    assert pair.note == "the difference is over the 2 rows that both have"
+    assert pair.note == "the difference is over the 2 common rows"
 
 
 def test_attacks_are_paired_at_each_radius_that_both_try(tmp_path):
@@ -141,7 +141,7 @@ def test_attacks_are_paired_at_each_radius_that_both_try(tmp_path):
     found = pairs(one, other)
     assert found["PGD", "robust accuracy at 0.2"].difference.value == pytest.approx(-0.1)
     alone = found["PGD", "robust accuracy at 0.1"]
-    assert (alone.second, alone.note) == (None, "the second audit has none: its plan does not try that radius")
+    assert (alone.second, alone.note) == (None, "the second audit has none: its plan lacks that radius")
 
 
 def test_a_paired_interval_is_narrower_than_two_apart_where_rows_move_together():

@@ -56,7 +56,7 @@ def test_evidence_that_says_other_than_its_radii_is_refused(tmp_path):
     arrays = dict(bundle.arrays(name))
     arrays["measured-certified_accuracy"] = np.ones_like(arrays["measured-certified_accuracy"])
     bundle.write_arrays(name, arrays)
-    with pytest.raises(IntegrityError, match="what is certified is not what its radii say"):
+    with pytest.raises(IntegrityError, match="the certified answers do not follow from its radii"):
         check_arrays(bundle)
 
 
@@ -107,7 +107,7 @@ def test_counterfactuals_that_break_their_contract_are_refused():
     model, x = Model(forward=lambda x: x, space=space), torch.rand(3, 2)
     for made, message in (
         (lambda x: x, "expected \\(3, candidates, 2\\)"),
-        (lambda x: x[:, None] + 2, "found what is no input"),
+        (lambda x: x[:, None] + 2, "returned a candidate that is not a valid input"),
         (lambda x: x[:, None] * 0.5, "Space.mutable calls fixed"),
     ):
         kind = dataclass(frozen=True, kw_only=True)(

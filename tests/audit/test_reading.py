@@ -89,7 +89,7 @@ def test_a_favourable_class_that_nobody_named_is_assumed_in_words(tmp_path):
     assert reading.favourable(bundle.manifest) == ("yes", True)
     notes = [f.note for f in bundle.manifest.findings if f.aspect == "bias" and f.threshold is not None]
     assert notes
-    assert all("nobody named the favourable outcome; yes is assumed" in note for note in notes)
+    assert all("no favourable outcome was named; yes is assumed" in note for note in notes)
     assert "(assumed, not named in the plan)" in reading.verdict(bundle)[2]
     assert "assumed, not named in the plan" in probe.report.render(bundle)
     named = small_plan("named", attack={"sample": 0}, bias={"positive": "yes"}, **QUIET)

@@ -189,15 +189,15 @@ def forge_reading(**changed):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (forge_reading(threshold=-1.0), "has another threshold than the plan asks for"),
+        (forge_reading(threshold=-1.0), "is not the plan's"),
         (forge_reading(metric="deletions"), "its metrics are not the plan's"),
-        (forge_reading(status="not run"), "was read without evidence"),
+        (forge_reading(status="not run"), "has no evidence"),
         (forge_reading(unit="percent"), "unit is 'percent', which no audit writes"),
         (forge_reading(reduction="most"), "no reduction named 'most'"),
         (lambda b: b.manifest["steps"][2]["readings"].pop(), "its metrics are not the plan's"),
-        (lambda b: b.manifest["steps"][2].update(kind="attack"), "is said to be attack"),
+        (lambda b: b.manifest["steps"][2].update(kind="attack"), "claims to be attack"),
         (lambda b: b.write_arrays("predictions", b.arrays("predictions") | {"measured-accuracy": np.ones(80)}),
-         "what was right is not what the logits say"),
+         "the right answers do not follow from the logits"),
     ],
 )  # fmt: skip
 def test_a_reading_that_contradicts_plan_or_evidence_is_refused(made, tmp_path, change, message):

@@ -111,7 +111,7 @@ def test_a_function_that_answers_otherwise_is_not_shown_the_audit_of_an_earlier_
     bundle.change(status="complete" if whole else "interrupted")
     bundle.save()
     later = replace(model, forward=lambda x: model.forward(x).flip(1))
-    with pytest.raises(ExistsError, match="when it answered otherwise"):
+    with pytest.raises(ExistsError, match="with other answers"):
         run(plan, later, data, tmp_path / "t")
     again = run(plan, earlier, data, tmp_path / "t")
     assert again.manifest.findings[0].estimate == bundle.manifest.findings[0].estimate
@@ -316,7 +316,7 @@ def test_a_pickle_inside_arrays_is_not_opened(copy):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"groups": ["age"]}, "names 'age', which is no group of people; it has sex, race"),
+        ({"groups": ["age"]}, "names 'age', which is not a group of people; it has sex, race"),
         ({"positive": "maybe"}, "there are no, yes"),
     ],
 )

@@ -150,7 +150,7 @@ def test_the_report_shows_labels_apart(bundle):
         ({"explain": {"target": "tal"}}, r"explain.target: 'tal' is no label \(did you mean 'tall'"),
         ({"attack": {"labels": ["short"]}}, "attack.labels: 'short'.*there are old, tall, NA"),
         ({"attack": {"labels": ["tall", "tall"]}}, "attack.labels names 'tall' twice"),
-        ({"bias": {"positive": "short"}}, "bias.positive = 'short' is no class; there are not old, old, not tall"),
+        ({"bias": {"positive": "short"}}, "bias.positive = 'short' is not a class; there are not old, old, not tall"),
     ],
 )
 def test_labels_that_a_plan_names_and_nobody_has_are_refused(tmp_path, changes, message):

@@ -22,7 +22,7 @@ def test_each_source_stands_alone(source):
     ({"onnx": "m.onnx", "transformers": "bert"}, "it names onnx and transformers"),
     ({"zoo": "adult-mlp", "timm": "resnet18"}, "it names zoo and timm"),
     ({"weights": "w.pt"}, "it names none"),
-    ({"onnx": "m.onnx", "weights": "w.pt"}, "weights, which belong to a factory or to timm; onnx brings its own"),
+    ({"onnx": "m.onnx", "weights": "w.pt"}, "weights, which only a factory and timm take; onnx has its own"),
     ({"onxx": "m.onnx"}, "did you mean 'onnx'"),
 ])  # fmt: skip
 def test_other_sources_are_refused(source, message):

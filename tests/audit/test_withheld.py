@@ -158,7 +158,7 @@ def test_inputs_that_are_put_into_it_are_found_by_the_verifier(both, tmp_path):
     inputs = shown.arrays("instances")["inputs"]
     forged.write_arrays("instances", none.arrays("instances") | {"inputs": inputs})
     forged.redraw()
-    with pytest.raises(IntegrityError, match="it holds inputs, and the plan has none kept"):
+    with pytest.raises(IntegrityError, match="it holds inputs, and the plan keeps none"):
         verify(forged.folder)
 
 
@@ -173,5 +173,5 @@ def test_errors_that_quote_inputs_are_told_without_their_words(tmp_path, monkeyp
     assert (step.status, "may quote an input" in step.note) == ("error", True)
     assert not [secret for secret in (*traces(SECRET), WORD.encode()) if secret in everything(bundle.folder)]
     assert bundle.manifest.data.notices == (
-        "1 notice of how this was read, told when the audit began, may quote inputs and is left out",
+        "1 notice about how the data were read, told when the audit began, may quote inputs and is left out",
     )

@@ -151,7 +151,7 @@ def test_a_damaged_array_is_found_before_anything_is_run_again(copy):
     path = copy / "arrays" / "predictions.npz"
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     model, data = table(60)
-    with pytest.raises(IntegrityError, match=r"predictions\.npz.*begin anew with --replace"):
+    with pytest.raises(IntegrityError, match=r"predictions\.npz.*start again with --replace"):
         run(small_plan("p", **PLAN), replace(model, usage=type(model.usage)()), data, copy)
     assert not (copy / "tables" / "bias_row_accounting.csv").exists()
 

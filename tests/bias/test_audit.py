@@ -209,7 +209,7 @@ def test_nobody_selected_has_no_ratio():
     difference = by_check(report)["demographic parity difference by g"]
     assert difference.estimate == 0
     assert difference.high > 0
-    assert ratio.note.startswith("nobody was selected, so the ratio is undefined")
+    assert ratio.note.startswith("no row was selected, so the ratio is undefined")
     assert difference.note.startswith("no difference between the groups compared in selection rate")
     assert report.disparities[["lowest", "highest"]].isna().all(axis=None)
 

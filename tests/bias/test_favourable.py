@@ -41,9 +41,9 @@ def test_the_other_outcome_may_be_the_favourable_one(random_rows):
 def test_nobody_named_it_so_it_is_assumed_in_words(random_rows):
     report = audit(*random_rows, draws=9)
     assert report.favourable == Favourable("1", assumed=True)
-    assert report.notices[0] == "nobody named the favourable outcome; 1 is assumed"
+    assert report.notices[0] == "no favourable outcome was named; 1 is assumed"
     ran = [f for f in report.findings if f.estimate is not None]
-    assert all("nobody named the favourable outcome; 1 is assumed" in f.note for f in ran)
+    assert all("no favourable outcome was named; 1 is assumed" in f.note for f in ran)
     assert all("favourable outcome: 1 (assumed)" in f.method for f in ran)
     for name in TABLES:
         assert set(getattr(report, name)["favourable"]) == {"1 (assumed)"}

@@ -188,7 +188,7 @@ def test_a_small_group_far_apart_fails_all_the_same():
 
 def test_without_labels_only_answers_are_compared(report):
     found = audit_numbers(None, report[2], report[3][["sex"]], draws=19)
-    assert found.notices == ["there are no labels: answers are compared, and nothing is said about errors"]
+    assert found.notices == ["there are no labels: answers are compared, errors are not"]
     assert found.disparities["metric"].tolist() == ["mean_answer_difference"]
     assert "mean_label" not in found.groups
     assert "standard deviations of the answers" in found.findings[0].method

@@ -57,7 +57,7 @@ def test_rows_labelled_differently():
     [
         (pd.DataFrame(index=range(4)), "no columns"),
         (pd.DataFrame([list("ab")] * 4, columns=["g", "g"]), "two columns called 'g'"),
-        (pd.DataFrame({"g": [1, "1", 2, 2]}), "unlike groups that both read '1'"),
+        (pd.DataFrame({"g": [1, "1", 2, 2]}), "different groups that both read '1'"),
         (pd.DataFrame({"g": [["a"], ["b"], ["a"], ["b"]]}), "cannot be hashed"),
         (pd.DataFrame({"a": list("xxyy"), "b": list("xyxy"), "a x b": list("xyxy")}), "both called 'a x b'"),
         (pd.DataFrame({"a": ["p & q", "p", "r", "r"], "b": ["s", "q & s", "s", "s"]}), "both read 'p & q & s'"),

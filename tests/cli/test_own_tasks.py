@@ -97,7 +97,7 @@ def test_what_a_plan_says_of_outputs_wrongly_is_refused_with_a_remedy(opened, mo
 
 
 def test_a_network_of_the_zoo_says_itself_what_it_answers():
-    with pytest.raises(PlanError, match=r"\[model\] has task, which a network of the zoo says by itself"):
+    with pytest.raises(PlanError, match=r"\[model\] has task, which the card of a network of the zoo says"):
         plan_from({"name": "p", "model": {"zoo": "adult-mlp", "task": "multilabel"}})
 
 

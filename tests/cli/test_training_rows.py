@@ -58,15 +58,15 @@ def test_a_training_table_without_a_column_is_refused_by_its_name(tmp_path):
     [
         (
             slice(0, 3),
-            "3 of the 20 audited rows have inputs that are also among the 3 known rows that the model learned from",
+            "3 of the 20 audited rows have inputs that are also among the 3 known training rows of the model",
         ),
         (
             slice(0, 1),
-            "1 of the 20 audited rows has inputs that are also among the 1 known rows that the model learned from",
+            "1 of the 20 audited rows has inputs that are also among the 1 known training rows of the model",
         ),
         (
             slice(20, 60),
-            "None of the 20 audited rows has inputs that are also among the 40 known rows that the model",
+            "None of the 20 audited rows has inputs that are also among the 40 known training rows of the model",
         ),
     ],
 )

@@ -76,7 +76,7 @@ def test_without_runs_a_page_says_how_to_make_one(show, tmp_path, page):
 @pytest.mark.parametrize("page", PAGES)
 def test_a_changed_bundle_is_told_on_all_pages(show, bundles, page):
     app = show(bundles.tampered.folder.parent, page)
-    assert any("not what was recorded" in error.value and "robustness" in error.value for error in app.error)
+    assert any("differs from what was recorded" in error.value and "robustness" in error.value for error in app.error)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -280,7 +280,7 @@ def test_the_bias_page_compares_the_attribute_of_the_link(show, bundles):
     assert app.selectbox(key="by").value == "race"
     said = text(app)
     assert "False positive rate (share of negatives) of each group" in said
-    assert "Rates that rest on too few to be trusted" in said
+    assert "Rates of groups with too few rows to be reliable" in said
 
 
 def test_the_viewer_can_be_given_one_bundle_instead_of_a_folder_of_them(show, bundles):

@@ -17,7 +17,7 @@ def test_saliency_is_captioned_as_a_gradient_and_the_others_by_what_they_add_up_
     said = Saliency.captioned("logit")
     assert "more of what is red raises the logit" in said
     assert "speaks for" not in said
-    assert "add up to nothing" in said
+    assert "have no fixed sum" in said
     assert "speaks for the answer" in Lime.captioned("logit")
     assert "the probability minus that at the baseline" in IntegratedGradients.captioned("probability")
     assert "the logit minus its mean over the references" in KernelShap.captioned("logit")

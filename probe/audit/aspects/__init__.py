@@ -1,1 +1,1 @@
-"""From evidence to findings, a module per way of looking. No torch."""
+"""From evidence to findings, one module per aspect. No torch."""

@@ -30,7 +30,7 @@ def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
     elif answers.task.one_class:
         compared = [_compared(bundle, answers, groups)]
     else:
-        note = f"groups are compared by a favourable class, and the answers are those of a {answers.task.kind}"
+        note = f"groups are compared by a favourable class, which a {answers.task.kind} lacks"
         result.findings.append(absent("bias", "differences between groups", note))
         return
     tables = [tables for tables, _ in compared if tables]
@@ -42,7 +42,7 @@ def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
 def _compared(
     bundle: Bundle, answers: Answers, groups: pd.DataFrame, label: str = ""
 ) -> tuple[dict[str, pd.DataFrame], list[Finding]]:
-    """The tables and findings of one decision; of one of several labels they begin with its name."""
+    """The tables and findings of one decision; for one of several labels, their names begin with that label."""
     plan, named, of = bundle.manifest.plan, bundle.manifest.plan.bias.positive, f"{label}: " if label else ""
     classes = answers.task.names or bundle.manifest.model.classes
     if not named and len(classes) != 2:

@@ -1,4 +1,4 @@
-"""What several aspects share: the answers of a bundle, its finished steps, and the words of a finding."""
+"""Shared by several aspects: the answers of a bundle, its finished steps, and the wording of findings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +20,7 @@ from probe.task import Task
 
 @dataclass
 class Assessment:
-    """What the evidence shows: tables by name, and findings in the order of the report."""
+    """The results computed from the evidence: tables by name, and findings in the order of the report."""
 
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
@@ -52,23 +52,23 @@ class Answers:
 
     @cached_property
     def probabilities(self) -> Floats:
-        """Of each class; a regression has none."""
+        """Probabilities of the classes; None for a regression."""
         found: Floats = self.task.probabilities(self.logits)
         return found
 
     @property
     def answers(self) -> tuple[str, ...]:
-        """What the several answers of a row are called; empty where it has one."""
+        """The names of the several answers of a row; empty if it has one."""
         return self.task.several(self.logits)
 
     def only(self, at: int) -> "Answers":
-        """One of the several answers of each row."""
+        """The answers reduced to one of several per row."""
         return replace(
             self, task=self.task.only(at), labels=self.labels[:, at], logits=self.task.alone(self.logits, at)
         )
 
     def right(self) -> NDArray[Any]:
-        """Whether each decision is the label."""
+        """Whether each answer is right."""
         found: NDArray[Any] = ~self.task.differs(self.predicted, self.labels)
         return found
 
@@ -86,9 +86,9 @@ def absent(aspect: str, check: str, why: str, about: About = "model") -> Finding
 def read(
     bundle: Bundle, step: StepRecord, result: Assessment, about: About = "model", silent: Sequence[str] = ()
 ) -> None:
-    """A row of the readings for each metric that was taken in a step, and a finding where something was asked of it.
+    """Add a row of readings for each metric of a step, and a finding for each metric with a threshold.
 
-    Of the metrics in `silent` the aspect makes its own findings.
+    Metrics in `silent` get no finding here: the aspect makes its own.
     """
     arrays, name = bundle.arrays(step.name), name_of(bundle.manifest, step)
     for reading in step.readings:
@@ -112,7 +112,7 @@ def read(
                 finding = _judged(bundle, step, reading, estimate, f"{title}{reach}")
                 if isinstance(at, str) and (items := len(arrays["items"])) > 1:
                     several = "items" if step.kind == "survey" else "answers"
-                    items_note = f"one of {items} {several}, each with an interval of its own"
+                    items_note = f"one of {items} {several}, each with its own interval"
                     finding = replace(finding, note="; ".join(filter(None, (finding.note, items_note))))
                 result.findings.append(replace(finding, about=about))
 

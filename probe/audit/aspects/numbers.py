@@ -1,4 +1,4 @@
-"""How the numbers that a regression answers differ between groups of people."""
+"""How a regression's answers and errors differ between groups of people."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ TABLES = ("groups", "disparities", "pairs", "small_groups", "row_accounting")
 
 
 def compare(bundle: Bundle, answers: Answers, groups: pd.DataFrame, result: Assessment) -> None:
-    """The means and gaps of each output; of several, tables and findings begin with its name."""
+    """The means and gaps of each output; with several outputs, names of tables and findings begin with the output."""
     plan, names = bundle.manifest.plan, answers.task.names
     labels, found = (part.reshape(len(groups), -1).astype(float) for part in (answers.labels, answers.predicted))
     for at, name in enumerate(names):

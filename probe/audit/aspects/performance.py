@@ -1,4 +1,4 @@
-"""How often the model is right, and whether it knows."""
+"""Accuracy and calibration."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from probe.statistics import Floats, mean, proportion
 
 
 def assess(bundle: Bundle, result: Assessment) -> None:
-    """What is measured of the answers to all rows, and how sure they are."""
+    """The metrics of the answers to all rows, and their confidence."""
     for step in done(bundle, "performance"):
         read(bundle, step, result)
         for reading in step.readings:

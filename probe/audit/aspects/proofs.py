@@ -1,4 +1,4 @@
-"""What certificates prove, what counterfactuals take, and what surveys find of each item. No torch."""
+"""Certificates, counterfactuals and surveys. No torch."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -19,7 +19,7 @@ CERTIFIED = "certified_accuracy"
 
 
 def assess(bundle: Bundle, result: Assessment) -> None:
-    """What was measured of each certificate at each radius, and a table of all that was surveyed."""
+    """The readings of each certificate at each radius, and the table of all surveys."""
     for step in bundle.manifest.steps:
         if not step.done or step.kind not in ("certificate", "counterfactual", "survey"):
             continue
@@ -35,7 +35,7 @@ def assess(bundle: Bundle, result: Assessment) -> None:
 
 
 def _certified(step: StepRecord, name: str, finding: Finding) -> Finding:
-    """A certificate of the model itself may prove it robust; what it does not certify may be robust all the same."""
+    """A certificate of the model itself can prove robustness; what it does not certify may be robust as well."""
     finding = replace(finding, note="; ".join(filter(None, (step.caption, finding.note))))
     if step.certifies or finding.metric != CERTIFIED:
         return finding
@@ -43,12 +43,12 @@ def _certified(step: StepRecord, name: str, finding: Finding) -> Finding:
     title = f"{start}robust{finding.check.removeprefix(f'{start}certified accuracy')}"
     if finding.status != "fail":
         return replace(finding, check=title)
-    note = f"{finding.note}; what is not certified may be robust all the same: only an attack refutes it"
+    note = f"{finding.note}; what is not certified may still be robust: only an attack disproves that"
     return replace(finding, check=title, status="inconclusive", note=note)
 
 
 def _besides(bundle: Bundle, step: StepRecord) -> Iterator[Sequence[Any]]:
-    """On how many rows a certificate abstains, and where its curve begins: what is right at the least change."""
+    """The share of abstentions, and the start of the curve: certified accuracy at radius 0."""
     arrays = bundle.arrays(step.name)
     yield step.aspect, step.name, ABSTENTIONS, "abstentions", "", None, "share", *proportion(arrays["predicted"] < 0)
     begins = (arrays["predicted"] == bundle.arrays("predictions")["labels"][arrays["rows"]]) & (arrays["radius"] > 0)

@@ -1,4 +1,4 @@
-"""How the model does when somebody moves its inputs on purpose."""
+"""Accuracy under attack."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -21,16 +21,16 @@ from probe.formatting import count, share
 from probe.numbers import fraction
 from probe.statistics import proportion
 
-WITHSTANDS = "robust_accuracy"  # the metric that the chapter rests on
+WITHSTANDS = "robust_accuracy"  # the metric of the chapter
 CURVE = ["attack", "eps", "robust_accuracy", "low", "high", "n"]
-NEAR_NONE = 0.05  # of the right answers; where an attack could change fewer inputs, what it did not break says nothing
+NEAR_NONE = 0.05  # share of the right answers; where attacks could change fewer inputs, surviving them means nothing
 
 
 def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
-    """Accuracy under the attacks that ran, at each radius: of the whole answer, and of each label that is named.
+    """Accuracy under the attacks that ran, at each radius: of the whole answer, and of each label attacked alone.
 
-    Each radius is held against the same threshold. *Withstands these attacks* is about the attacks that are named;
-    *robust* is about any attack, which these can refute and never prove.
+    The threshold is the same at each radius. *Withstands* is about the attacks that are named; *robust* is about any
+    attack, so attacks can disprove it but never prove it.
     """
     labels = bundle.manifest.plan.attack.labels
     whole, *single = [_of_label(bundle, label, result) for label in ("", *labels)]
@@ -53,7 +53,7 @@ def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Attacked:
-    """What attacks did to the same examples: to the whole answer of each, or to one of several labels."""
+    """The results of all attacks on the same examples: on the whole answer, or on one of several labels."""
 
     steps: list[StepRecord]
     evidence: dict[str, Arrays]  # by step
@@ -61,7 +61,7 @@ class _Attacked:
     tests: "list[_Test]"
 
     def curve(self) -> list[tuple[Any, ...]]:
-        """A row for each attack and radius, after one without any."""
+        """A row without an attack, then one for each attack and radius."""
         first = self.evidence[self.steps[0].id]
         rows: list[tuple[Any, ...]] = [("none", 0.0, *proportion(first["clean"]))]
         for name, robust in self.robust.items():
@@ -71,7 +71,7 @@ class _Attacked:
 
 
 def _of_label(bundle: Bundle, label: str, result: Assessment) -> _Attacked | None:
-    """What the attacks on one label did, or those on the whole answer where none is named, with what follows."""
+    """The results of the attacks on one label, or on the whole answer if none is named, with their findings."""
     kind, of = ("label attack", f"{label}: ") if label else ("attack", "")
     steps = [step for step in done(bundle, "robustness") if step.kind == kind and step.label == label]
     if not steps:
@@ -84,7 +84,7 @@ def _of_label(bundle: Bundle, label: str, result: Assessment) -> _Attacked | Non
     for step in steps:
         read(bundle, step, result, silent=[WITHSTANDS])
         robust[step.id] = evidence[step.id][evidence_of(WITHSTANDS)].astype(bool)
-    # The worst case of each example over the attacks, not the worst attack's average.
+    # The worst case over the attacks is taken for each example, not for the average of an attack.
     robust["all attacks"] = np.logical_and.reduce(list(robust.values()))
     tests = [
         _Test(eps, row, first["clean"], movable)
@@ -96,7 +96,7 @@ def _of_label(bundle: Bundle, label: str, result: Assessment) -> _Attacked | Non
 
 
 def _findings(bundle: Bundle, attacked: _Attacked, of: str) -> Iterator[Finding]:
-    """What follows; each check begins with what it is `of`."""
+    """The findings; the name of each check begins with `of`."""
     steps, tests, checks = attacked.steps, attacked.tests, bundle.manifest.plan.checks
     asked, change = float(checks["robust_accuracy"]), threat(bundle.manifest)
     titles = {step.id: title_of(bundle.manifest, replace(step, label="")) for step in steps}
@@ -123,7 +123,7 @@ def _alike(one: StepRecord, other: StepRecord) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class _Test:
-    """What all attacks together did at one radius, a row for each example."""
+    """The result of all attacks together at one radius, one row per example."""
 
     eps: float
     robust: NDArray[Any]
@@ -132,7 +132,7 @@ class _Test:
 
     @property
     def share(self) -> float:
-        """Of the right answers those whose input could be changed; 1 where no answer is right."""
+        """The share of right answers whose input could be changed; 1 where no answer is right."""
         return float(self.movable[self.right].mean()) if self.right.any() else 1.0
 
     @property
@@ -147,7 +147,7 @@ def _movable(evidence: dict[str, Arrays]) -> NDArray[Any]:
 
 
 def _upper_bound(test: _Test, asked: float) -> str:
-    note = f"an upper bound, which a stronger attack can only lower; {_share(test)}"
+    note = f"an upper bound: a stronger attack can only lower it; {_share(test)}"
     if 0 < asked <= proportion(test.right & ~test.movable).low:
         note += ", so that this could not have failed"
     return note
@@ -155,12 +155,12 @@ def _upper_bound(test: _Test, asked: float) -> str:
 
 def _share(test: _Test) -> str:
     right = count(test.right.sum())
-    return f"the attacks could change {share(test.share)} of the {right} inputs that are answered rightly"
+    return f"the attacks could change {share(test.share)} of the {right} inputs with right answers"
 
 
 def _judged(test: _Test, name: str, asked: float, method: str, note: str) -> Finding:
     if not test.ran:
-        why = f"{_share(test)}, fewer than {share(NEAR_NONE)}: what they did not break was hardly tested"
+        why = f"{_share(test)}, fewer than {share(NEAR_NONE)}: the rest was not tested"
         return replace(absent("robustness", name, why), method=method)
     estimate = proportion(test.robust)
     found = check("robustness", name, estimate, Threshold(asked, "at least"), method=method, note=note)
@@ -168,7 +168,7 @@ def _judged(test: _Test, name: str, asked: float, method: str, note: str) -> Fin
 
 
 def _robust(test: _Test, name: str, asked: float, method: str) -> Finding:
-    finding = _judged(test, name, asked, method, "these attacks refute it")
+    finding = _judged(test, name, asked, method, "these attacks disprove it")
     if finding.status in ("fail", "not run"):
         return finding
     note = "no attack can prove it, as another may be stronger; only a certificate could"
@@ -178,9 +178,10 @@ def _robust(test: _Test, name: str, asked: float, method: str) -> Finding:
 def _finds_what_a_weaker_one_does(
     stronger: tuple[str, NDArray[Any]], weaker: tuple[str, NDArray[Any]], tests: list[_Test]
 ) -> Finding:
-    """An attack that misses what a weaker one finds, of which it declares to find all, was too weak, or misled.
+    """Check that an attack breaks every example that a declared weaker attack (`Attack.finds`) breaks.
 
-    A statement about this run, not about other examples: it has no interval.
+    If not, the attack was too weak, or its gradients misled it. The check is about this run, not about other examples,
+    so it has no interval.
     """
     (title, iterated), (other, single) = stronger, weaker
     name = f"{title} finds what {other} finds"

@@ -1,7 +1,8 @@
-"""What a bundle says twice must agree: plan with steps, manifest with arrays, arrays with each other.
+"""Checks that a bundle does not contradict itself: plan and steps, manifest and arrays, arrays among each other.
 
-Only what an audit cannot write otherwise is refused. That a stranger wrote all of it anew, without a contradiction,
-shows in a digest that was given by another way, and not in here. A module for each kind of step.
+A bundle is refused only if an audit cannot have written it. A bundle that was rewritten as a whole, without a
+contradiction, passes these checks: it shows only by comparing its digest with one received separately. One module for
+each kind of step.
 """
 
 from probe.audit.consistency.arrays import check_arrays

@@ -1,4 +1,4 @@
-"""The arrays of each finished step, by what its kind asks of them."""
+"""The arrays of each finished step, checked by its kind."""
 
 from collections.abc import Callable, Mapping
 
@@ -31,7 +31,7 @@ KINDS: Mapping[str, tuple[Callable[[Step], None], ...]] = {
 
 
 def check_arrays(bundle: Bundle) -> None:
-    """Raise IntegrityError where the arrays contradict each other, or what the manifest says of them."""
+    """Raise IntegrityError if arrays contradict each other or the manifest."""
     done = [step for step in bundle.manifest.steps if step.status == "done"]
     stored = {step.name: bundle.arrays(step.name) for step in done}
     if "predictions" not in stored:
@@ -52,7 +52,7 @@ def check_arrays(bundle: Bundle) -> None:
 
 
 def _check_inputs(step: Step) -> None:
-    """Nothing of a row's inputs is kept where the plan has none kept."""
+    """Check that no inputs are kept if the plan keeps none."""
     shape = step.bundle.manifest.data.shape
     told = [part for part, array in step.arrays.items() if tells_inputs(part, array, shape)]
-    expect(step.plan.keeps_inputs or not told, step.name, "it holds inputs, and the plan has none kept")
+    expect(step.plan.keeps_inputs or not told, step.name, "it holds inputs, and the plan keeps none")

@@ -1,4 +1,4 @@
-"""What attacks did to the answers, and what reached their goal."""
+"""The answers under attack, and which of them reached the goal."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from probe.task import Regression
 
 
 def check_attack(step: Step) -> None:
-    """What was right before, what fell and what withstood it is what the answers say, at the radii of the plan."""
+    """Check that clean, successful and robust rows follow from the answers, at the radii of the plan."""
     name, arrays, answers = step.name, step.arrays, step.answers
     rows, eps = arrays["rows"], arrays["eps"]
     check_rows(name, rows, len(answers.labels))
@@ -24,13 +24,13 @@ def check_attack(step: Step) -> None:
     differs = answers.task.differs
     off = np.stack([differs(given, labels) for given in attacked])
     right = (clean == ~differs(answers.predicted[rows], labels)) | answers.tied[rows]
-    expect(bool(right.all()), name, "what was right before the attack is not what the predictions say")
+    expect(bool(right.all()), name, "the rows that were right before the attack do not follow from the predictions")
     _check_goal(step)
     robust = arrays.get(evidence_of("robust_accuracy"))
     expect(
         robust is not None and np.array_equal(robust.astype(bool), ~off),
         name,
-        "what withstood it is not what was answered",
+        "the rows that withstood it do not follow from the answers",
     )
     if "probability" in arrays:
         check_form(name, arrays["probability"], off.shape)
@@ -41,7 +41,7 @@ def check_attack(step: Step) -> None:
 
 
 def _check_kept(step: Step) -> None:
-    """The first inputs, and what became of them."""
+    """Check the kept inputs before and after the attack."""
     name, arrays, data = step.name, step.arrays, step.bundle.manifest.data
     kept, radii = len(arrays["inputs"]), len(arrays["eps"])
     expect(kept <= len(arrays["rows"]), name, "it keeps more inputs than it attacked")
@@ -51,12 +51,14 @@ def _check_kept(step: Step) -> None:
 
 
 def _check_goal(step: Step) -> None:
-    """What reached the goal is what its class says of the answers that do; of a goal of others, what the step says."""
+    """Check that the successes are the answers that reach the goal, as its class or, for a guest's, the step says."""
     name, arrays, answers, answer = step.name, step.arrays, step.answers, step.record.answer
     rows, clean, success, attacked = (arrays[part] for part in ("rows", "clean", "success", "predicted"))
     goal = step.record.method.get("goal", {}).get("method", "")
     own = {kind.name(): kind.answer for kind in (Untargeted, Targeted, LeastLikely, Margin, Shift, Flip)}
-    expect(answer == own.get(goal, answer), name, f"it calls {answer or 'nothing'!r} what reaches the goal {goal!r}")
+    expect(
+        answer == own.get(goal, answer), name, f"it declares {answer or 'nothing'!r} as what reaches the goal {goal!r}"
+    )
     if answer == "wrong":
         off = np.stack([answers.task.differs(given, answers.labels[rows]) for given in attacked])
         expect(

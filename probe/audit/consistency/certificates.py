@@ -1,4 +1,4 @@
-"""What a certificate certified."""
+"""The results of a certificate."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from probe.audit.readings import evidence_of
 
 
 def check_certificate(step: Step) -> None:
-    """What is certified is of the rows and radii that the plan asks for."""
+    """Check that the certified answers are of the plan's rows and radii."""
     name, arrays, labels = step.name, step.arrays, step.answers.labels
     rows, certify = arrays["rows"], step.plan.certify
     check_rows(name, rows, len(labels))
@@ -17,4 +17,4 @@ def check_certificate(step: Step) -> None:
     right = arrays["predicted"] == labels[rows]
     certified = right & (arrays["radius"] > arrays["eps"][:, None])
     seen = arrays.get(evidence_of("certified_accuracy"), np.zeros(0))
-    expect(np.array_equal(seen.astype(bool), certified), name, "what is certified is not what its radii say")
+    expect(np.array_equal(seen.astype(bool), certified), name, "the certified answers do not follow from its radii")

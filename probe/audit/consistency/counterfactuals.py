@@ -1,4 +1,4 @@
-"""What a search for counterfactuals found."""
+"""The results of a search for counterfactuals."""
 
 import numpy as np
 
@@ -8,13 +8,13 @@ from probe.audit.readings import evidence_of
 
 
 def check_counterfactual(step: Step) -> None:
-    """What was found is of the rows that the plan asks for, and reached what its answers say."""
+    """Check that the candidates are of the plan's rows, and that those that reach the goal follow from the answers."""
     name, arrays, answers = step.name, step.arrays, step.answers
     rows, decided, after = arrays["rows"], arrays["decided"], arrays["answers"]
     check_rows(name, rows, len(answers.labels))
     check_drawn(name, len(rows), step.plan.search.sample, len(answers.labels))
     agree = ~answers.task.differs(decided, answers.predicted[rows]) | answers.tied[rows]
-    expect(bool(agree.all()), name, "it begins at other answers than were predicted")
+    expect(bool(agree.all()), name, "its first answers are not the predicted ones")
     count = after.shape[1] if after.ndim > 1 else 0
     for part in ("reached", "changed"):
         check_form(name, arrays[part], (len(rows), count), kinds="b" if part == "reached" else "iu")
@@ -23,10 +23,14 @@ def check_counterfactual(step: Step) -> None:
     expect(bool(apart.all()), name, "a distance is not that of what changed")
     if step.record.answer == "wrong":
         others = np.stack([answers.task.differs(after[:, at], decided) for at in range(count)], 1)
-        expect(np.array_equal(arrays["reached"], others), name, "what it reached is not what was answered")
+        expect(
+            np.array_equal(arrays["reached"], others),
+            name,
+            "the candidates that reached the goal do not follow from the answers",
+        )
     for metric, expected in (("validity", arrays["reached"].any(1)), ("changed_features", arrays["changed"].mean(1))):
         seen = arrays.get(evidence_of(metric))
-        expect(seen is None or bool(np.allclose(seen, expected)), name, f"{metric} is not what its arrays say")
+        expect(seen is None or bool(np.allclose(seen, expected)), name, f"{metric} does not follow from its arrays")
     if not step.plan.keeps_inputs:
         return
     shape = step.bundle.manifest.data.shape

@@ -7,11 +7,11 @@ import numpy as np
 from probe.audit.consistency.parts import Array, check_drawn, check_form, check_rows, check_whole, expect
 from probe.audit.consistency.step import Step
 
-DUST = 1e-4  # share of the sum of sizes: how far the sum over coordinates may be off by rounding
+DUST = 1e-4  # rounding tolerance of a sum over coordinates, as a share of the sum of absolute values
 
 
 def check_instances(step: Step) -> None:
-    """The explained examples are as many as were asked for, and have the features of the data."""
+    """Check that the number of explained examples is the plan's, and that they have the data's features."""
     name, arrays, data, count = step.name, step.arrays, step.bundle.manifest.data, len(step.answers.labels)
     rows = arrays["rows"]
     check_rows(name, rows, count)
@@ -28,14 +28,14 @@ def check_instances(step: Step) -> None:
 
 
 def check_explanation(step: Step) -> None:
-    """The explained classes are the planned or the predicted ones, and values by feature the sums of the values."""
+    """Check that the explained classes are planned or predicted, and that values by feature are sums of the values."""
     name, arrays, answers, data = step.name, step.arrays, step.answers, step.bundle.manifest.data
     rows, named = arrays["rows"], step.plan.explain.target
     expect(np.array_equal(rows, step.stored["instances"]["rows"]), name, "its rows are not those of instances")
     wanted = np.full(len(rows), answers.task.index(named)) if named else answers.targets[rows]
     agree = (arrays["targets"] == wanted) | (answers.tied[rows] & (not named))
     what = "the plan names" if named else "were predicted"
-    expect(bool(agree.all()), name, f"it explains other classes than {what}")
+    expect(bool(agree.all()), name, f"the classes that it explains are not those that {what}")
     by_feature = arrays["by_feature"]
     check_form(name, by_feature, (len(rows), len(data.features)))
     expect(bool(np.isfinite(by_feature).all()), name, "its values hold NaN or infinity")
@@ -53,7 +53,7 @@ def check_explanation(step: Step) -> None:
 
 
 def _features(step: Step) -> Array:
-    """The feature that each coordinate belongs to; each is its own unless the bundle says otherwise."""
+    """The feature of each coordinate; each is its own feature unless the bundle has a grouping."""
     instances = step.stored["instances"]
     return instances["features"] if "features" in instances else np.arange(prod(step.bundle.manifest.data.shape))
 

@@ -1,4 +1,4 @@
-"""What ran is what was planned: settings that are given twice are the same."""
+"""Checks that the methods ran with the planned settings."""
 
 from collections.abc import Mapping
 from math import isclose
@@ -9,7 +9,7 @@ from probe.numbers import fraction
 
 
 def check_same(name: str, ran: Mapping[str, Any], planned: Mapping[str, Any]) -> None:
-    """Raise IntegrityError where a method ran with another setting than was planned, or was another one."""
+    """Raise IntegrityError if a method or one of its settings is not the planned one."""
     for key, asked in planned.items():
         if key in ran and not _same(ran[key], asked):
             raise IntegrityError(f"{name} ran with {key} = {ran[key]!r}, and the plan asks for {asked!r}")

@@ -1,4 +1,4 @@
-"""A finished step with its arrays, and what they are held against."""
+"""A finished step with its arrays, and the answers that they are checked against."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from probe.audit.manifest import PlanRecord, StepRecord
 from probe.npz import Arrays
 from probe.task import Task
 
-TIE = 1e-2  # share of the largest logit: two answers that are this near may change places with the batch
+TIE = 1e-2  # as a share of the largest logit: the order of two closer answers may depend on the batch
 
 
 @dataclass(frozen=True)
 class Expected:
-    """Labels and answers of the audited rows, and which answers hang by a thread."""
+    """Labels and answers of the audited rows, and which answers are nearly tied."""
 
     labels: Array
     predicted: Array
@@ -36,7 +36,7 @@ class Expected:
 
 @dataclass(frozen=True)
 class Step:
-    """One finished step: its record, its arrays beside those of the others, and the answers that they are of."""
+    """One finished step: its record, the arrays of all steps, and the answers."""
 
     bundle: Bundle
     record: StepRecord
@@ -45,15 +45,15 @@ class Step:
 
     @property
     def name(self) -> str:
-        """What its arrays are called."""
+        """The name of its array file."""
         return self.record.name
 
     @property
     def arrays(self) -> Arrays:
-        """What it left."""
+        """Its arrays."""
         return self.stored[self.name]
 
     @property
     def plan(self) -> PlanRecord:
-        """What the audit was asked."""
+        """The plan of the audit."""
         return self.bundle.manifest.plan

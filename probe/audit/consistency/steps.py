@@ -1,4 +1,4 @@
-"""The steps of a bundle are those of its plan."""
+"""Checks that the steps of a bundle are those of its plan."""
 
 from probe.audit.bundle import Bundle
 from probe.audit.consistency.settings import check_same
@@ -8,7 +8,7 @@ from probe.errors import IntegrityError
 
 
 def check_steps(bundle: Bundle) -> None:
-    """Raise IntegrityError unless the steps are those of the plan, each with the file that it leaves."""
+    """Raise IntegrityError unless the steps are those of the plan, each with its file."""
     manifest = bundle.manifest
     steps = planned(manifest.plan)
     names, expected = [step.name for step in manifest.steps], [step.name for step in steps]
@@ -17,10 +17,12 @@ def check_steps(bundle: Bundle) -> None:
     if surplus := [name for name in names if name not in expected]:
         raise IntegrityError(f"{bundle.name} has the step {surplus[0]}, which its plan does not ask for")
     if names != expected[: len(names)]:
-        raise IntegrityError(f"the steps of {bundle.name} are {', '.join(names)}; they run as {', '.join(expected)}")
+        raise IntegrityError(
+            f"the steps of {bundle.name} are in the order {', '.join(names)}, and run as {', '.join(expected)}"
+        )
     done = {f"arrays/{step.name}.npz" for step in manifest.steps if step.status == "done"}
     stored = {file for file in manifest.files if file.startswith("arrays/")}
-    # A process that is killed may have written the file of a step that it did not come to record.
+    # A killed process may have written the file of a step that it did not record.
     known = {f"arrays/{name}.npz" for name in expected} if manifest.status == "running" else done
     if odd := sorted((done - stored) | (stored - known)):
         raise IntegrityError(f"{odd[0]} {'is missing' if odd[0] in done else 'is of no step that was done'}")
@@ -31,7 +33,7 @@ def check_steps(bundle: Bundle) -> None:
 
 
 def _check_settings(step: StepRecord, asked: Planned) -> None:
-    """The step is the planned one, and ran with the settings that the plan names."""
+    """Check that the step is the planned one, with the plan's settings."""
     if (step.kind, step.id, step.aspect, step.label) != (asked.kind, asked.id, asked.aspect, asked.label):
-        raise IntegrityError(f"the step {step.name} is said to be {step.kind} {step.id}")
+        raise IntegrityError(f"the step {step.name} claims to be {step.kind} {step.id}")
     check_same(step.name, step.method, asked.method)

@@ -1,4 +1,4 @@
-"""What a survey gathered."""
+"""The evidence of a survey."""
 
 import numpy as np
 
@@ -9,16 +9,18 @@ from probe.audit.readings import evidence_of
 
 
 def check_survey(step: Step) -> None:
-    """What a survey gathered is of the rows that the plan asks for, and read as the survey says."""
+    """Check that the evidence is of the plan's rows, and that its reading is the survey's."""
     name, arrays, readings, count = step.name, step.arrays, step.record.readings, len(step.answers.labels)
     rows = arrays["rows"]
     check_rows(name, rows, count)
     check_drawn(name, len(rows), step.plan.survey.sample, count)
-    expect(len(readings) == 1 and readings[0].status == "done", name, "it has other readings than one")
+    expect(len(readings) == 1 and readings[0].status == "done", name, "it does not have exactly one reading")
     reading = readings[0]
-    expect(reading.metric == step.record.method["method"], name, "it reads another survey")
+    expect(reading.metric == step.record.method["method"], name, "its reading is of another survey")
     check_same(name, reading.settings, step.record.method)
     asked = step.plan.threshold(reading.metric)
-    expect(reading.threshold == asked, name, "it has another threshold than the plan asks for")
+    expect(reading.threshold == asked, name, "its threshold is not the plan's")
     seen, items = arrays.get(evidence_of(reading.metric), np.zeros(0)), (len(rows), len(arrays["items"]))
-    expect(seen.dtype.kind in "fiub" and seen.shape[:2] == items, name, "its evidence is not of its rows and items")
+    expect(
+        seen.dtype.kind in "fiub" and seen.shape[:2] == items, name, "its evidence does not match its rows and items"
+    )

@@ -1,6 +1,6 @@
-"""What report, viewer and command line ask of a bundle, answered once and without torch.
+"""The contents of a bundle for report, viewer and command line, derived once and without torch.
 
-A module for each subject. All text comes as the bundle has it: whoever shows it makes it visible and escapes it.
+One module per subject. Texts are returned unescaped, as the bundle has them: the caller must escape them.
 """
 
 from probe.audit.reading.attacked import (

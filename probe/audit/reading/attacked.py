@@ -1,4 +1,4 @@
-"""What attacks did: accuracy radius by radius, and what they changed of single rows."""
+"""The results of attacks: accuracy by radius, and the changes of single rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,26 +31,26 @@ class Point:
 
     @property
     def written(self) -> Measured:
-        """The share and its interval, as every page writes them."""
+        """The share and its interval as text, the same on every page."""
         return estimate(self.value, self.low, self.high, "share")
 
 
 @dataclass(frozen=True)
 class Curve:
-    """How a share of rows falls from radius 0 on: of an attack, or of a group under all attacks."""
+    """A robust accuracy curve from radius 0 on: of an attack, or of a group under all attacks."""
 
     name: str
     points: Sequence[Point]
 
     @property
     def counted(self) -> str:
-        """How many rows were attacked, as every page writes it."""
+        """The number of attacked rows as text."""
         return count(self.points[0].n)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tried:
-    """How an attack was run, and what it cost."""
+    """The settings and the cost of an attack."""
 
     title: str
     status: str
@@ -61,13 +61,13 @@ class Tried:
 
 
 def curves(bundle: Bundle) -> list[Curve]:
-    """Accuracy under each attack; the worst case over all of them first, where there are several."""
+    """Accuracy under each attack; if there are several, the worst case over all of them first."""
     if not bundle.has("tables/robustness.csv"):
         return []
     table = bundle.table("robustness")
     clean = table[table["attack"] == "none"]
     names = [str(name) for name in dict.fromkeys(table["attack"]) if name != "none"]
-    if len(names) == 2:  # all attacks are that one
+    if len(names) == 2:  # there is only one attack
         names.remove(ALL)
     called = titles(bundle.manifest, "attack")
     return [
@@ -93,7 +93,7 @@ def curves_by_group(bundle: Bundle) -> dict[str, list[Curve]]:
 
 
 def curves_by_label(bundle: Bundle) -> list[Curve]:
-    """Accuracy of each of several labels under all attacks on it alone."""
+    """Accuracy of each label under all attacks on that label alone."""
     if not bundle.has("tables/robustness_by_label.csv"):
         return []
     table = bundle.table("robustness_by_label")
@@ -102,24 +102,24 @@ def curves_by_label(bundle: Bundle) -> list[Curve]:
 
 
 def movable(bundle: Bundle) -> list[Point]:
-    """Of the right answers those whose input the attacks could change at all, at each radius."""
+    """The share of right answers whose input the attacks could change at all, at each radius."""
     if not bundle.has("tables/movable.csv"):
         return []
     return _points(bundle, bundle.table("movable").rename(columns={"movable": "robust_accuracy"}))
 
 
 def robust_threshold(manifest: Manifest) -> tuple[float, float]:
-    """The radius at which the plan asks for robustness, and the accuracy that it asks for at every radius."""
+    """The radius of the plan's check of robustness, and its threshold at every radius."""
     return float(fraction(manifest.plan.checks["robust_eps"])), float(manifest.plan.checks["robust_accuracy"])
 
 
 def axis(manifest: Manifest) -> str:
-    """What the radii of the attacks measure."""
+    """The label of the axis of the attacks' radii."""
     return threat(manifest).axis
 
 
 def tried(manifest: Manifest) -> list[Tried]:
-    """How each attack was run, at every radius of the plan, and what it cost."""
+    """The settings and the cost of each attack, over all radii of the plan."""
     return [
         Tried(
             title=title_of(manifest, step),
@@ -137,9 +137,9 @@ def tried(manifest: Manifest) -> list[Tried]:
 def changes(
     features: Sequence[Any], attacked: Mapping[str, Any], radius: int, index: int
 ) -> list[tuple[str, str, str, float]]:
-    """What an attack changed of a kept row of a table: feature, value before, value after, move in units of the radius.
+    """The changes of a kept row of a table: feature, value before, value after, change in units of the radius.
 
-    Values are empty where the audit did not write them down in words.
+    Values are empty if the audit did not record them in words.
     """
     moved = attacked["moved"][radius, index]
     told = "before" in attacked and attacked["before"].shape[1] == len(moved)

@@ -1,4 +1,4 @@
-"""What explainers attribute to the rows that an audit explained."""
+"""The attributions of the explained rows."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ from probe.audit.manifest import StepRecord
 
 
 def captioned(step: StepRecord) -> str:
-    """What the values of an explainer say, as it declares them."""
-    return step.caption or "Red is above 0, blue below; what that says was not recorded."
+    """The meaning of an explainer's values, as it declares it."""
+    return step.caption or "Red is above 0, blue below; their meaning was not recorded."
 
 
 def features_of(bundle: Bundle, row: int) -> NDArray[Any] | None:
-    """The feature that each coordinate of an example belongs to; None where each is its own, or it was not kept."""
+    """The feature of each coordinate of an example; None if each is its own feature, or it was not kept."""
     stored = bundle.arrays("instances") if bundle.has("arrays/instances.npz") else {}
     features = stored.get("features")
     if features is None or features.ndim <= len(bundle.manifest.data.shape):

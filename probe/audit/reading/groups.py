@@ -1,4 +1,4 @@
-"""Whose outcomes were compared: the rates of each group, the gaps between groups, and who was left out."""
+"""The comparison of groups: rates of each group, gaps between groups, and groups left out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ class Rate(NamedTuple):
     """A rate of a group, or a mean of its numbers."""
 
     label: str
-    of: str  # what it is a share of, or a mean over
-    cells: Sequence[str]  # the counts that add up to that
+    of: str  # the rows that it is a share of or a mean over
+    cells: Sequence[str]  # the counts that add up to these rows
     unit: Unit = "share"
 
     @property
     def titled(self) -> str:
-        """What it is of what."""
+        """Its name, with the rows that it is of."""
         return f"{self.label} ({'share of' if self.unit == 'share' else 'over'} {self.of})"
 
 
@@ -46,44 +46,44 @@ class GroupRate:
     value: float
     low: float
     high: float
-    n: int  # what it is a share of
-    small: bool  # too few to be compared
+    n: int  # the number of rows that it is a share of
+    small: bool  # too few rows to compare
     unit: Unit = "share"
 
     @property
     def written(self) -> Measured:
-        """The rate and its interval, as every page writes them."""
+        """The rate and its interval as text, the same on every page."""
         return estimate(self.value, self.low, self.high, self.unit)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gap:
-    """A gap between groups, in the words and numbers of every page."""
+    """A gap between groups as text, the same on every page."""
 
     label: str
     status: str
     estimate: Measured
     threshold: str
     p: str
-    would_fail: str  # the true gap that this sample would have failed four times out of five
+    would_fail: str  # the true gap that would have failed with a probability of 80 %
     n: str
-    between: str  # whom it is widest between, or why it was not measured
-    left_out: str  # groups that are too small, and what the gap is with them; empty where there are none
+    between: str  # the groups with the widest gap, or why it was not measured
+    left_out: str  # groups that are too small, and the gap with them; empty if there are none
 
 
 @dataclass(frozen=True, kw_only=True)
 class SmallGroup:
-    """A rate of a group that rests on too few to be trusted."""
+    """A rate of a group with too few rows to be reliable."""
 
     group: str
     rate: str
     n: str
     status: str
-    what: str  # its sample has shown all the same
+    what: str  # what its rows show all the same
 
 
 def attributes(bundle: Bundle) -> list[str]:
-    """The attributes whose groups were compared, and their intersections; of several labels once for each of them."""
+    """The attributes whose groups were compared, and their intersections; once per label if there are several."""
     if not (bundle.has("tables/bias_groups.csv") and bundle.has("tables/bias_disparities.csv")):
         return []
     return list(dict.fromkeys(_compared(bundle.table("bias_groups"))))
@@ -95,13 +95,13 @@ def groups(bundle: Bundle, attribute: str) -> list[dict[str, Any]]:
 
 
 def compared_by(bundle: Bundle) -> dict[str, Rate]:
-    """The rates that groups were compared by, or the means where a regression's numbers were."""
+    """The rates that groups were compared by, or for a regression the means."""
     there = bundle.table("bias_groups").columns if attributes(bundle) else ()
     return {name: rate for name, rate in RATES.items() if name in there}
 
 
 def of_numbers(bundle: Bundle) -> bool:
-    """Whether means of numbers were compared, and not rates."""
+    """Whether means of numbers were compared instead of rates."""
     return any(rate.unit == "number" for rate in compared_by(bundle).values())
 
 
@@ -124,7 +124,7 @@ def gaps(bundle: Bundle, attribute: str) -> list[Gap]:
 
 
 def small_groups(bundle: Bundle, attribute: str) -> list[SmallGroup]:
-    """The rates of an attribute that rest on too few to be trusted, and what was shown of them all the same."""
+    """The rates of an attribute with too few rows to be reliable, and what the rows show all the same."""
     return [
         SmallGroup(
             group=str(row["group"]),
@@ -138,7 +138,7 @@ def small_groups(bundle: Bundle, attribute: str) -> list[SmallGroup]:
 
 
 def accounting(bundle: Bundle, attribute: str) -> str:
-    """How many rows name a group of an attribute, and what is odd about its groups."""
+    """The number of rows that name a group of an attribute, and a notice about its groups."""
     for row in _rows(bundle, "bias_row_accounting", attribute):
         used = f"Of {count(row['rows'])} rows, {count(row['used'])} are used; {count(row['unknown'])} name no group "
         notice = _text(row.get("notice"))
@@ -154,7 +154,7 @@ def left_out(bundle: Bundle) -> list[str]:
         for row in _rows(bundle, "bias_row_accounting")
         if row["unknown"] > 0
     ]
-    return list(dict.fromkeys(said))  # the same rows for each of several labels
+    return list(dict.fromkeys(said))  # the same rows for each label
 
 
 def _gap(row: Mapping[str, Any], unit: Unit) -> Gap:
@@ -192,7 +192,7 @@ def _rows(bundle: Bundle, name: str, attribute: str = "") -> list[dict[str, Any]
 
 
 def _compared(table: pd.DataFrame) -> list[str]:
-    """What each row is about: an attribute, after the label where there are several."""
+    """The subject of each row: the attribute, after the label if there are several."""
     keys = [key for key in ("label", "attribute") if key in table]
     return [": ".join(map(str, row)) for row in table[keys].itertuples(index=False)]
 

@@ -1,4 +1,4 @@
-"""Every number that an audit reduced its evidence to, one typed row for each."""
+"""Every number that an audit computed from its evidence, one typed row each."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,43 +15,43 @@ from probe.formatting import Measured, Unit, count, defined, estimate, settings
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """What was measured once: a number with its interval, and what follows from it."""
+    """One measurement: a number with its interval and status."""
 
     aspect: str
     step: str  # its name
-    method: str  # as people call it; empty where it is the model's own answers
+    method: str  # the method's title; empty for the model's answers
     metric: str  # as the plan has it
     title: str
-    eps: float | None  # the radius, where there are several
-    item: str  # the item of a survey, or the one of several labels
-    at: str  # either of them in words; empty where there is but one number
+    eps: float | None  # the radius, if there are several
+    item: str  # the item of a survey, or one of several labels
+    at: str  # either of them in words; empty if there is only one number
     unit: Unit
     value: float | None
     low: float | None
     high: float | None
     n: int
-    status: str  # of the finding that it led to; empty where nothing was asked of it
+    status: str  # of its finding; empty if it has no threshold
     note: str  # of that finding
 
     @property
     def written(self) -> Measured:
-        """The number and its interval, as every page writes them."""
+        """The number and its interval as text, the same on every page."""
         return estimate(self.value, self.low, self.high, self.unit)
 
     @property
     def named(self) -> str:
-        """What was measured, and of which radius or item."""
+        """The name of the measurement, with its radius or item."""
         return self.title + (f" at {self.at}" if self.eps is not None else f": {self.item}" if self.item else "")
 
     @property
     def counted(self) -> str:
-        """The number of examples, as every page writes it."""
+        """The number of examples as text."""
         return count(self.n)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What a step left, whatever its kind."""
+    """The evidence of a step."""
 
     step: str
     kind: str
@@ -63,7 +63,7 @@ class Evidence:
 
 
 def evidence(bundle: Bundle) -> list[Evidence]:
-    """What each step left."""
+    """The evidence of each step."""
     return [
         Evidence(
             step=step.name,
@@ -108,7 +108,7 @@ def readings(bundle: Bundle, aspect: str, step: str = "") -> list[dict[str, Any]
 def measured(bundle: Bundle, *, aspect: str = "", kind: str = "", step: str = "") -> list[Measurement]:
     """What was measured, in the order of the steps. `aspect`, `kind` and `step` each narrow it where given.
 
-    Surveys are there item by item, attacks and certificates radius by radius.
+    Surveys have a row per item, attacks and certificates a row per radius.
     """
     chosen = [
         s for s in bundle.manifest.steps
@@ -164,6 +164,6 @@ def _measurement(
 
 
 def _finding(bundle: Bundle, step: StepRecord, metric: str, end: str) -> Finding | None:
-    """The finding that a number led to; its check ends with the radius or the item that the number is of."""
+    """The finding of a number. The name of its check ends with the radius or the item."""
     made = (f for f in bundle.manifest.findings if (f.step, f.metric) == (step.name, metric))
     return next((f for f in made if f.check.endswith(end)), None)

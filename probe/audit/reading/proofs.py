@@ -1,4 +1,4 @@
-"""What certificates prove, radius by radius, and what surveys found, item by item."""
+"""The results of certificates by radius, and of surveys by item."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,34 +15,34 @@ from probe.formatting import settings
 
 @dataclass(frozen=True, kw_only=True)
 class Proof:
-    """What one method proved or found."""
+    """The result of one method."""
 
     step: str
     title: str
-    caption: str  # of a survey what it does, of a certificate whose decision holds, and how surely
+    caption: str  # what a survey does, or what a certificate guarantees
     settings: str
-    item: str  # of a survey what each item is
+    item: str  # what an item of a survey is
     asks: str  # what is measured
-    rows: Sequence[Measurement]  # of a certificate by radius, from 0; of a survey by item, the largest first
+    rows: Sequence[Measurement]  # by radius from 0 for a certificate; by item for a survey, the largest first
     n: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Certified(Proof):
-    """What a certificate proved."""
+    """The result of a certificate."""
 
-    axis: str  # how a radius is measured
-    threshold: float | None  # of the share at each radius
+    axis: str  # the label of the radius axis
+    threshold: float | None  # of the certified accuracy at each radius
     abstentions: Measurement | None
 
 
 def certificates(bundle: Bundle) -> list[Certified]:
-    """What each certificate proved."""
+    """The results of all certificates."""
     return [_certified(bundle, step) for step in steps(bundle.manifest, "certificate") if step.readings]
 
 
 def surveys(bundle: Bundle) -> list[Proof]:
-    """What each survey found, the items with the largest value first."""
+    """The results of all surveys, the items with the largest value first."""
     found = [(step, measured(bundle, step=step.name)) for step in steps(bundle.manifest, "survey")]
     return [
         Proof(

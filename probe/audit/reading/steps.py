@@ -1,4 +1,4 @@
-"""Which steps an audit asked for, which of them ended, and what was not measured."""
+"""The planned steps, the finished ones, and what was not measured."""
 
 from typing import NamedTuple
 
@@ -31,7 +31,7 @@ def waiting(manifest: Manifest) -> list[str]:
 
 
 def missing(bundle: Bundle, aspect: str = "") -> list[Missing]:
-    """What was not measured of an aspect, or of all: checks and steps that did not run, and steps that never began."""
+    """What was not measured of one aspect or of all: checks and steps that did not run, or never started."""
     manifest = bundle.manifest
     found = [Missing(f.aspect, f.check, f.status, f.note) for f in manifest.findings if _unmeasured(f)]
     ended = {step.name for step in manifest.steps}
@@ -42,14 +42,14 @@ def missing(bundle: Bundle, aspect: str = "") -> list[Missing]:
 
 
 def why_empty(bundle: Bundle, aspect: str) -> list[Missing]:
-    """Why there is nothing of an aspect."""
-    ended = "the audit ended before it"
-    none = ended if not bundle.complete else "the plan does not ask for it"
+    """Why there are no results of an aspect."""
+    ended = "the audit ended before this"
+    none = ended if not bundle.complete else "it is not in the plan"
     return missing(bundle, aspect) or [Missing(aspect, "this part of the audit", "not run", none)]
 
 
 def unmade(bundle: Bundle, kind: str) -> list[Missing]:
-    """The steps of a kind that did not run, or why there is none at all."""
+    """The steps of a kind that did not run, or why there are none."""
     manifest = bundle.manifest
     ran = {step.name: step for step in manifest.steps}
     found = []
@@ -64,7 +64,7 @@ def unmade(bundle: Bundle, kind: str) -> list[Missing]:
 
 
 def ended(status: str, *, written: bool = False) -> str:
-    """How an audit ended: complete, interrupted, or killed where it says that it runs and no process writes it."""
+    """How an audit ended: complete, interrupted, or killed if it is marked as running and no process writes it."""
     return "killed" if status == "running" and not written else status
 
 

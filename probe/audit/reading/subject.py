@@ -1,4 +1,4 @@
-"""What was audited, on whose rows, and how to do it again."""
+"""What was audited, the origin of its rows, and how to repeat the audit."""
 
 from typing import Any
 
@@ -10,19 +10,19 @@ from probe.task import MultiLabel
 
 ASSUMED = "assumed, not named in the plan"
 WITHHELD = (
-    "By its plan this bundle holds no row of inputs, whole or in part, and nothing that may quote one. Explanations by "
-    "feature are in it, and those of a simple model can tell its inputs. Whoever has the rows can check that they are "
-    "those that were audited, by their SHA-256."
+    "As its plan says, this bundle holds no row of inputs, whole or in part, and nothing that may quote one. It holds "
+    "explanations by feature, and those of a simple model can reveal its inputs. Rows can be checked against the "
+    "SHA-256 of the audited ones."
 )
 ORIGINS = {
     "test": "",
-    "train": "The model was trained on these rows, so that it may do worse on others.",
+    "train": "The model was trained on these rows, so it may do worse on others.",
     "unknown": "It is not known whether the model was trained on these rows; if it was, it may do worse on others.",
 }
 
 
 def favourable(manifest: Manifest) -> tuple[str, bool]:
-    """The class that counts as the favourable outcome, and whether it is assumed; empty where there is none."""
+    """The favourable outcome, and whether it is assumed; empty if there is none."""
     named, classes = manifest.plan.bias.positive, manifest.model.classes
     if named or manifest.task.kind == "regression":
         return named, False
@@ -32,7 +32,7 @@ def favourable(manifest: Manifest) -> tuple[str, bool]:
 
 
 def origin(manifest: Manifest) -> str:
-    """What is to be known of where the rows come from, and whether they are shown; empty where that is nothing."""
+    """A note on the origin of the rows, and on whether they are shown; may be empty."""
     role, training = manifest.data.role, manifest.model.training
     said = [] if training and role not in ("test", "train") else [ORIGINS.get(role, ORIGINS["unknown"])]
     if training:
@@ -41,13 +41,13 @@ def origin(manifest: Manifest) -> str:
 
 
 def _seen(training: TrainingRecord, audited: int) -> str:
-    known = f"among the {count(training.n)} known rows that the model learned from"
+    known = f"among the {count(training.n)} known training rows of the model"
     if not training.shared:
         return f"None of the {count(audited)} audited rows has inputs that are also {known}."
     have = "has" if training.shared == 1 else "have"
     return (
-        f"{count(training.shared)} of the {count(audited)} audited rows {have} inputs that are also {known}; on others "
-        "it may do worse."
+        f"{count(training.shared)} of the {count(audited)} audited rows {have} inputs that are also {known}; the model "
+        "may do worse on others."
     )
 
 
