@@ -12,6 +12,7 @@ from probe.adapters.factory import from_factory
 from probe.adapters.huggingface import from_transformers, token_ids
 from probe.adapters.module import from_module
 from probe.adapters.onnx import from_onnx
+from probe.adapters.onnx_told import told, written
 from probe.adapters.parts import from_parts
 from probe.adapters.safetensor import read_safetensors
 from probe.adapters.timm import from_timm, timm_classes, timm_size
@@ -36,4 +37,6 @@ __all__ = [
     "timm_classes",
     "timm_size",
     "token_ids",
+    "told",
+    "written",
 ]

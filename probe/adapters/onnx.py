@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from probe.adapters.black_box import are_probabilities, log_probabilities
 from probe.adapters.check import ROWS, check_model
 from probe.adapters.onnx_file import files
+from probe.adapters.onnx_told import told
 from probe.adapters.optional import library
 from probe.errors import DataError, ForwardError, ProbeError, ShapeError, Unsupported
 from probe.model import Model
@@ -24,7 +25,7 @@ TYPES = {"float": np.float32, "double": np.float64, "float16": np.float16, "int6
 
 def from_onnx(
     path: str | Path,
-    space: Space,
+    space: Space | None = None,
     classes: tuple[str, ...] = (),
     name: str = "",
     *,
@@ -35,13 +36,15 @@ def from_onnx(
 
     Whether numbers of classes are logits or probabilities is seen from what the file answers to the reference rows, or
     to random rows where the file fixes their shape. No operators but those of onnxruntime are loaded, on the CPU alone.
+    A file that `probe export` wrote says by itself what its inputs and answers mean.
 
     Args:
         path: the file; further files that it names lie beside it.
-        space: what its inputs mean.
+        space: what its inputs mean; what the file says unless given.
         classes: the names of the classes; the short way of `task=Classification(classes)`.
         name: of the model; the file's unless given.
-        task: what its outputs mean, as of `from_module`: one logit, several labels, numbers.
+        task: what its outputs mean, as of `from_module`: one logit, several labels, numbers; what the file says unless
+            this or classes are given.
         part: where it has several outputs of decimal numbers, the name or place of the one that is studied.
 
     Raises:
@@ -55,8 +58,17 @@ def from_onnx(
     >>> model = from_onnx("loans.onnx", Space(names=("age", "debt")), classes=("no", "yes"))  # doctest: +SKIP
     """
     path = Path(path)
-    network = _Network(path, part)
+    network, own = _Network(path, part), told(path)
+    space = space or own.space
+    if space is None:
+        raise ProbeError(f"{path.name} does not say what its inputs mean; give a space: Space(reference=rows)")
     rows = _rows(network, space)
+    if task is None and not classes:
+        task = own.task
+    names = task.names if task is not None else classes
+    if own.task is not None and own.task.names != names and sorted(own.task.names) == sorted(names):
+        there = ", ".join(own.task.names)
+        raise ProbeError(f"{path.name} says that its outputs are, in this order: {there}; leave classes and task out")
     named: dict[str, Any] = {"task": task} | ({"classes": classes} if classes else {})
     model = Model(forward=network.eval(), space=space, name=name or path.stem, **named)
     if model.task.kind == "classification" and "softmax" in model.task.suspects:

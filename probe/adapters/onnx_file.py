@@ -24,6 +24,7 @@ INSIDE = {
     "sparse": {1: "tensor", 2: "tensor"},
 }
 EXTERNAL, KEY, VALUE, DENSE = 13, 1, 2, 3
+PROPERTIES = 14  # of a model: names and texts
 
 
 def files(path: Path) -> list[Path]:
@@ -34,15 +35,10 @@ def files(path: Path) -> list[Path]:
         DataError: if it is missing, damaged, too large, or declares tensors that are larger than its files, or makes
             such tensors by shapes that are constants. For what cannot be known before it runs see `onnx_sizes`.
     """
+    content = _content(path)
+    size = len(content)
     try:
-        size = path.stat().st_size
-        content = path.read_bytes() if size <= LARGEST else b""
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from None
-    if size > LARGEST:
-        raise DataError(f"{path.name} has {size:,} bytes, more than {LARGEST:,}, which no ONNX file has")
-    try:
-        beside, largest, grown = _sizes(memoryview(content))
+        beside, largest, grown = _sizes(content)
     except (ValueError, IndexError) as error:
         raise DataError(f"cannot read {path} as ONNX: {error}") from None
     found = [path, *(_beside(path, name) for name in sorted(beside))]
@@ -58,6 +54,31 @@ def files(path: Path) -> list[Path]:
             f"no more than {LARGEST_MADE:,} are made of a small file"
         )
     return found
+
+
+def properties(path: Path) -> dict[str, str]:
+    """What the file says of itself, by name.
+
+    Raises:
+        DataError: if it is missing, damaged or too large.
+    """
+    try:
+        return {
+            pair.get(KEY, b"").decode(): pair.get(VALUE, b"").decode() for pair in _pairs(_content(path), PROPERTIES)
+        }
+    except (ValueError, IndexError) as error:
+        raise DataError(f"cannot read {path} as ONNX: {error}") from None
+
+
+def _content(path: Path) -> memoryview:
+    try:
+        size = path.stat().st_size
+        content = path.read_bytes() if size <= LARGEST else b""
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from None
+    if size > LARGEST:
+        raise DataError(f"{path.name} has {size:,} bytes, more than {LARGEST:,}, which no ONNX file has")
+    return memoryview(content)
 
 
 def _beside(path: Path, name: str) -> Path:
@@ -87,8 +108,12 @@ def _sizes(model: memoryview) -> tuple[set[str], int, float]:
 
 
 def _locations(tensor: memoryview) -> set[str]:
-    pairs = [
+    return {pair.get(VALUE, b"").decode() for pair in _pairs(tensor, EXTERNAL) if pair.get(KEY) == b"location"}
+
+
+def _pairs(message: memoryview, field: int) -> list[dict[int, bytes]]:
+    """The keys and values of a field that holds pairs of texts."""
+    return [
         {number: bytes(content) for number, content in fields(entry) if isinstance(content, memoryview)}
-        for entry in parts(tensor, EXTERNAL)
+        for entry in parts(message, field)
     ]
-    return {pair.get(VALUE, b"").decode() for pair in pairs if pair.get(KEY) == b"location"}

@@ -21,8 +21,4 @@ def export(
     if as_json:
         emit_json({"file": str(path), "bytes": path.stat().st_size})
     else:
-        from probe import zoo
-
-        task = {"regression": "regression", "multi-label": "multilabel"}.get(zoo.load(name).task.kind)
-        said = f' and task = "{task}"' if task else ""
-        print_out(f'Saved in {path}; a plan audits it by [model] onnx = "{path.name}"{said}')
+        print_out(f'Saved in {path}; a plan audits it by [model] onnx = "{path.name}"')

@@ -16,6 +16,7 @@ from probe.cli.app import print_err
 from probe.dataset import Dataset
 from probe.errors import PlanError
 from probe.model import Model
+from probe.space import Space
 from probe.task import Classification, MultiLabel, Regression, Task
 
 LISTED = 20  # the most classes that a sentence lists
@@ -58,9 +59,7 @@ def listed(classes: tuple[str, ...]) -> str:
 def _zoo(plan: Plan) -> Begun:
     _refuse(plan, "a network of the zoo says by itself", "task", "outputs", "part")
     model = zoo.load(plan.model.zoo)
-    reference = model.space.reference
-    shape = tuple(reference.shape[1:]) if reference is not None and reference.ndim == 4 else ()
-    return Begun(lambda data: model, model.task, shape)
+    return Begun(lambda data: model, model.task, _image(model.space))
 
 
 def _bare(plan: Plan) -> Begun:
@@ -75,13 +74,25 @@ def _bare(plan: Plan) -> Begun:
 
 
 def _onnx(plan: Plan) -> Begun:
-    def finish(data: Dataset) -> Model:
-        task = _meaning(plan, data)
-        classes = data.classes if task is None else ()
-        opened = adapters.from_onnx(plan.model.onnx, data.space, classes, plan.name, task=task, part=plan.model.part)
-        return _in_order_of(plan, opened)
+    """With what the file says of itself, where `probe export` wrote it and the plan says nothing else."""
+    source, said = plan.model, plan.model.meaning()
+    own = adapters.told(source.onnx)
+    meant = own.task if said is None and own.task is not None and own.task.names else None
 
-    return Begun(finish, plan.model.meaning())
+    def finish(data: Dataset) -> Model:
+        task = meant or _meaning(plan, data)
+        classes = data.classes if task is None else ()
+        space = own.space or data.space
+        opened = adapters.from_onnx(source.onnx, space, classes, plan.name, task=task, part=source.part)
+        return opened if meant else _in_order_of(plan, opened)
+
+    return Begun(finish, said or own.task, _image(own.space))
+
+
+def _image(space: Space | None) -> tuple[int, ...]:
+    """Channels, height and width of the images of a space."""
+    reference = None if space is None else space.reference
+    return tuple(reference.shape[1:]) if reference is not None and reference.ndim == 4 else ()
 
 
 def _timm(plan: Plan) -> Begun:

@@ -6,9 +6,11 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from probe import Space, from_onnx
+from probe import Classification, MultiLabel, Regression, Space, from_onnx
+from probe.adapters import written
 from probe.adapters.onnx_file import files
 from probe.audit import plan_from, run
+from probe.cli.sources import open_both
 from probe.dataset import Dataset
 from probe.errors import DataError, ForwardError, ProbeError, ShapeError, UnsafeError, Unsupported
 from probe.explainers import IntegratedGradients, KernelShap
@@ -324,3 +326,71 @@ def test_a_shape_beside_the_file_is_not_followed(write):
     path = write(making("Tile", [ONE, [10**9]]), save_as_external_data=True, location="w.data", size_threshold=0)
     with pytest.raises(DataError, match="a shape is kept in another file"):
         from_onnx(path, SPACE, ("a", "b"))
+
+
+TABLE = Space(names=("age", "debt", "rent"), kinds=("continuous",) * 3, bounds=(-9, 9), reference=X)
+MEANT = {
+    "regression": Regression(("hours",), tolerance=2.0),
+    "one logit": Classification(("no", "yes"), outputs="one logit", threshold=0.3),
+    "labels": MultiLabel(("a", "b")),
+}
+
+
+def exported(task, space=TABLE, **changed):
+    """What `probe export` writes: a network and what it means."""
+    one = len(task.names) == 1 or getattr(task, "outputs", "") == "one logit"
+    model = graph(weight=WEIGHT[:, :1] if one else WEIGHT)
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 1 if one else 2
+    for key, value in (written(task, space) | changed).items():
+        model.metadata_props.add(key=key, value=value)
+    return model
+
+
+@pytest.mark.parametrize("kind", MEANT)
+def test_a_file_of_ones_own_says_what_its_inputs_and_answers_mean(write, kind):
+    model = from_onnx(write(exported(MEANT[kind])))
+    assert model.task == MEANT[kind]
+    assert model.space.names == TABLE.names
+    assert torch.equal(model.space.reference, X)
+    expected = model.task.logits(Z if kind == "labels" else Z[:, :1])
+    torch.testing.assert_close(model.logits(X), expected)
+
+
+@pytest.mark.parametrize("kind", ["regression", "one logit"])
+def test_a_plan_takes_task_classes_and_unit_from_the_file(write, tmp_path, kind):
+    path = write(exported(MEANT[kind]))
+    answers = Z[:, 0].tolist() if kind == "regression" else ["yes" if z > 0 else "no" for z in Z[:, 0]]
+    lines = [",".join(map(str, (*row, answer))) for row, answer in zip(X.tolist(), answers, strict=True)]
+    (tmp_path / "people.csv").write_text("\n".join(["age,debt,rent,answer", *lines]))
+    plan = {"name": "m", "model": {"onnx": str(path)}, "data": {"csv": str(tmp_path / "people.csv"), "label": "answer"}}
+    model, data = open_both(plan_from(plan))
+    assert model.task == MEANT[kind]
+    assert not bool(model.task.wrong(model.logits(data.inputs), data.labels).any()) or kind == "one logit"
+    assert not [notice for notice in model.notices if "assumed" in notice]
+
+
+def test_what_a_plan_says_of_an_own_file_goes_before_what_the_file_says(write):
+    path = write(exported(MEANT["one logit"]))
+    assert from_onnx(path, SPACE, task=Regression(("odds",))).task == Regression(("odds",))
+    assert from_onnx(path, SPACE).space is SPACE
+    with pytest.raises(ProbeError, match="outputs are, in this order: no, yes; leave classes and task out"):
+        from_onnx(path, task=Classification(("yes", "no"), outputs="one logit"))
+
+
+@pytest.mark.parametrize("changed", [
+    {"probe.task": "{"}, {"probe.task": '{"kind": "oracle"}'}, {"probe.task": "[]"}, {"probe.task": "7"},
+    {"probe.task": '{"kind": "regression", "outputs": 3}'}, {"probe.space": "null"}, {"probe.space": "{}"},
+    {"probe.space": '{"record": {}, "arrays": "UEs="}'}, {"probe.space": '{"record": 1, "arrays": "not base64"}'},
+    {"probe.space": "[" * 10**5},
+])  # fmt: skip
+def test_what_a_file_says_of_itself_is_not_believed(write, changed):
+    with pytest.raises(DataError, match=r"what m\.onnx says of its inputs and answers is damaged \(.*export it again"):
+        from_onnx(write(exported(MEANT["regression"], **changed)))
+
+
+def test_properties_of_other_programs_say_nothing(write):
+    model = graph()
+    model.metadata_props.add(key="task", value="detect")
+    with pytest.raises(ProbeError, match=r"does not say what its inputs mean; give a space: Space\(reference=rows\)"):
+        from_onnx(write(model))
+    assert from_onnx(write(model), SPACE, ("a", "b")).task == Classification(("a", "b"))

@@ -86,6 +86,10 @@ def test_export_writes_a_file_that_answers_as_the_network_of_the_zoo_and_names_i
     kept = {entry.key: entry.value for entry in onnx.load("german-mlp.onnx").metadata_props}
     assert kept["weights_sha256"] == zoo.card("german-mlp")["weights"]["sha256"]
     assert json.loads(kept["classes"]) == list(data.classes)
+    own = from_onnx("german-mlp.onnx")
+    assert own.task == model.task
+    assert own.space.names == data.space.names
+    assert torch.equal(own.space.reference, model.space.reference)
     assert "exists and is left as it is" in call("export", "german-mlp", code=2).stderr
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from probe.adapters import written
 from probe.errors import DataError, ExistsError, ProbeError
 from probe_models.files import write_whole
 from probe_models.networks.network import Network, TokenNetwork, logits_of
@@ -28,7 +29,7 @@ def export(name: str | Path, out: str | Path | None = None) -> Path:
     """Write the ONNX file of a model of the zoo, or of the folder of one that `probe train` wrote.
 
     The file takes any number of rows as they are in the data, and gives what the network gives: logits (rows, classes),
-    or numbers. It holds the names of the classes and the digest of the weights, too.
+    or numbers. It holds what its inputs and answers mean, which `probe.from_onnx` reads, and the digest of the weights.
 
     Args:
         name: the model.
@@ -50,7 +51,7 @@ def export(name: str | Path, out: str | Path | None = None) -> Path:
         raise ProbeError(
             f"{card['name']} does not say what an input looks like: its space has no reference; train it again"
         )
-    told = {
+    told = written(model.task, model.space) | {
         "name": str(card["name"]),
         "classes": json.dumps(card["classes"]),
         "weights_sha256": card["weights"]["sha256"],
