@@ -33,7 +33,7 @@ def explainer(produce):
 
 
 @pytest.mark.parametrize("number", [torch.nan, torch.inf, -torch.inf])
-def test_an_explainer_that_returns_one_number_that_is_none_is_stopped(model, inputs, number):
+def test_an_explainer_that_returns_a_single_nan_is_refused(model, inputs, number):
     def produce(x):
         return x.clone().index_fill_(0, torch.tensor([2]), number)
 
@@ -127,7 +127,7 @@ def certificate(produce, needs=frozenset()):
         (lambda x: x.index_fill(1, torch.tensor([3]), -torch.inf), "returned NaN or infinity"),
     ],
 )
-def test_a_survey_that_returns_what_is_no_evidence_is_stopped(model, inputs, produce, error):
+def test_a_survey_that_returns_invalid_evidence_is_refused(model, inputs, produce, error):
     data = Dataset(inputs, torch.zeros(4, dtype=torch.long), space=model.space)
     with pytest.raises((ShapeError, ContractError), match=error):
         survey(produce)(model, data)
@@ -144,7 +144,7 @@ def test_a_survey_that_returns_what_is_no_evidence_is_stopped(model, inputs, pro
         lambda answers: (answers + 3, torch.ones(len(answers))),
     ],
 )
-def test_a_certificate_that_returns_what_is_no_radius_or_answer_is_stopped(model, inputs, produce):
+def test_a_certificate_that_returns_invalid_radii_or_answers_is_refused(model, inputs, produce):
     labels = torch.zeros(4, dtype=torch.long)
     with pytest.raises((ShapeError, ContractError)):
         certificate(produce)(model, inputs, labels)

@@ -142,7 +142,7 @@ def test_attack_treats_each_example_alone(method, network, images):
 @each(ATTACKS)
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 @pytest.mark.parametrize("eps", [0.0, 0.03, 1.0])
-def test_attack_stays_in_its_ball_and_success_is_what_the_model_says(method, norm, eps, network, images):
+def test_attacks_stay_in_their_ball_and_success_follows_from_the_models_answers(method, norm, eps, network, images):
     labels = network.predict(images)
     method = replace(method, norm=norm) if "norm" in method.config() else method
     method = method.at(eps)
@@ -194,7 +194,7 @@ def test_a_metric_declares_how_an_audit_shows_it(method):
         type("Odd", (kind,), {"unit": "percent", "__module__": __name__})()
 
 
-def test_a_metric_with_a_reduction_that_nobody_has_is_refused_with_those_that_there_are():
+def test_a_metric_with_an_unknown_reduction_is_refused_with_the_known_ones():
     with pytest.raises(
         UnknownMethod, match=r"no reduction named 'middle'; there are mean, root of the mean, proportion"
     ):
@@ -319,7 +319,7 @@ def test_what_a_method_needs_and_a_model_lacks_is_refused_by_name(kind, need, me
     assert len(nosy(network, images, network.predict(images))) == 6
 
 
-def test_a_need_that_is_none_is_a_defect_of_the_method(network, images):
+def test_an_unknown_need_is_an_error_of_the_method(network, images):
     nosy = type("Nosy", (Explainer,), {"needs": frozenset({"luck"}), "attribute": lambda *_: images})()
     with pytest.raises(ContractError, match="nosy needs 'luck', which is none of gradients, layers"):
         nosy(network, images)
@@ -472,7 +472,7 @@ def certify_with(network, images, answer, **declared):
         ),
     ],
 )
-def test_a_certificate_that_certifies_nothing_cannot_return(network, images, answer, error, message):
+def test_invalid_results_of_a_certificate_are_refused(network, images, answer, error, message):
     with pytest.raises(error, match=message):
         certify_with(network, images, answer)
 
@@ -489,7 +489,7 @@ def test_a_certificate_of_another_decision_says_whose(network, images):
         (lambda x: torch.full((len(x), 4), torch.inf), ContractError, "NaN or infinity"),
     ],
 )
-def test_a_survey_whose_evidence_is_none_cannot_return(network, images, evidence, error, message):
+def test_invalid_evidence_of_a_survey_is_refused(network, images, evidence, error, message):
     kind = type(
         "Vague", (Survey,), {"aspect": "explanation", "examine": lambda self, model, inputs, labels: evidence(inputs)}
     )
@@ -506,7 +506,7 @@ def test_kinds_of_method_have_one_function_each():
 
 
 @each(discover("counterfactual"))
-def test_counterfactuals_are_inputs_with_the_answers_that_they_say(method, network, images, tmp_path):
+def test_counterfactuals_are_valid_inputs_with_the_recorded_answers(method, network, images, tmp_path):
     kept, state = images.clone(), torch.get_rng_state()
     found = method(network, images)
     assert torch.equal(images, kept)

@@ -96,7 +96,7 @@ def test_the_wanted_columns_decide_between_two_separators(read):
 @pytest.mark.parametrize(
     "content", ["a,b\nx;y,1\nz;w,2\n", 'a,b\n"x;y",1\n"z\nw",2\n', "a\n1\n2\n", "a,b\nr1,2,3\nr2,4,5\n"]
 )
-def test_a_file_with_commas_says_nothing(read, content):
+def test_a_comma_separated_file_gives_no_notice(read, content):
     table, notices = read(content)
     assert (len(table), notices) == (2, ())
 

@@ -52,7 +52,7 @@ def test_a_public_name_has_an_example(name):
 
 
 @pytest.mark.parametrize("name", list(with_examples()))
-def test_the_examples_of_a_module_give_what_they_say(name):
+def test_the_examples_in_docstrings_run_with_the_printed_results(name):
     module = importlib.import_module(name)
     found = doctest.testmod(module, optionflags=FLAGS)
     assert found.failed == 0, f"{name}: {found.failed} of {found.attempted} examples fail; see the output"

@@ -36,7 +36,7 @@ def asked(tree):
 
 
 @pytest.mark.parametrize("path", ELSEWHERE, ids=lambda path: str(path.relative_to(HOME)))
-def test_no_module_but_forms_and_drawers_asks_which_form_an_input_has(path):
+def test_only_forms_and_drawers_compare_the_form_of_an_input(path):
     assert list(asked(ast.parse(path.read_text()))) == []
 
 
@@ -52,7 +52,7 @@ def test_every_form_has_a_drawer_and_every_drawer_a_form():
     assert {*plots.drawers.drawers()} == {*forms.known()}
 
 
-def test_a_form_that_nobody_here_knows_is_drawn_as_bars():
+def test_an_unknown_form_is_drawn_as_bars():
     drawer = plots.drawer_of({"name": "points", "size": 3})
     assert type(drawer) is plots.Drawer
     example = plots.Example(torch.zeros(2).numpy(), ("a", "b"))

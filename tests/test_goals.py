@@ -86,7 +86,7 @@ def test_an_attack_with_both_goals_leads_by_the_margin_where_it_says_so():
     assert (points[:, 1] - points[:, [0, 2]].amax(1) >= 1.0).all()
 
 
-def test_a_score_of_ones_own_is_climbed_until_it_is_above_zero():
+def test_a_custom_goal_is_maximised_until_it_is_above_zero():
     model, inputs, labels = plane()
     goal = Custom(score=lambda logits, labels, targets: logits[:, 2] - logits[:, 1] - 0.5)
     result = PGD(eps=0.5, steps=5, goal=goal)(model, inputs, labels)

@@ -80,7 +80,7 @@ def test_methods_are_listed_from_their_source(installed, monkeypatch):
     assert "probe_guest" not in sys.modules
 
 
-def test_without_the_package_nothing_of_it_is_there():
+def test_methods_of_an_uninstalled_package_are_not_listed():
     guest.forget()
     assert not set(METHODS.values()) & registry.methods().keys()
 
@@ -139,7 +139,7 @@ def test_the_certificate_is_exact_where_the_network_is_linear(installed):
     assert proof.level == 1
 
 
-def test_a_goal_of_ones_own_is_a_setting_of_every_attack(installed, model, rows, tmp_path):
+def test_a_custom_goal_is_a_setting_of_every_attack(installed, model, rows, tmp_path):
     goal = registry.methods()["next_class"]()
     for name, settings in (("bisect", {"halvings": 30}), ("pgd", {"eps": 1.0})):
         attack = registry.build(registry.methods(), {"method": name, "goal": {"method": "next_class"}, **settings})
@@ -164,7 +164,7 @@ def compass():
     return Model(forward=forward, space=space, classes=("elsewhere", "north"))
 
 
-def test_a_form_of_ones_own_measures_describes_and_draws(installed, compass, tmp_path):
+def test_a_custom_form_measures_describes_and_draws(installed, compass, tmp_path):
     x = torch.tensor([[350.0, 90.0], [10.0, 180.0], [95.0, 0.0]])
     assert compass.space.form.name == "compass"
     assert compass.space.scaled_change(torch.tensor([[10.0, 90.0]]), x[:1]).tolist() == [[2.0, 0.0]]

@@ -39,7 +39,7 @@ def test_the_classes_of_a_folder_follow_the_order_that_is_named(tmp_path):
     assert data.inputs[0].mean() == 1
 
 
-def test_images_of_a_class_that_nobody_named_are_left_out_and_counted(tmp_path):
+def test_images_of_unnamed_classes_are_left_out_and_counted(tmp_path):
     folder = photos(tmp_path / "p")
     assert images.from_folder(folder).notices == images.from_folder(folder, classes=["dog", "eel", "cat"]).notices == ()
     (notice,) = images.from_folder(folder, classes=["eel", "cat"]).notices
@@ -159,7 +159,7 @@ def test_arrays_are_resized_and_carry_groups(tmp_path):
         ({"inputs": np.array([{}, {}]).reshape(2, 1), "labels": [0, 1]}, "cannot be read"),
     ],
 )
-def test_arrays_that_are_no_examples_are_refused_in_a_sentence(tmp_path, arrays, expected):
+def test_arrays_that_are_not_examples_are_refused_in_a_sentence(tmp_path, arrays, expected):
     with pytest.raises(DataError) as raised:
         images.from_npz(saved(tmp_path, **arrays))
     assert expected in str(raised.value)
@@ -248,7 +248,7 @@ def test_an_npz_without_numbers_is_refused(tmp_path, arrays):
         images.from_npz(saved(tmp_path, **{"labels": np.array([0, 1]), **arrays}))
 
 
-def test_subfolders_that_are_numbers_are_said_to_stand_as_text(tmp_path):
+def test_a_notice_says_that_numeric_subfolders_are_sorted_as_text(tmp_path):
     for name in ("2", "10"):
         (tmp_path / name).mkdir()
         Image.new("L", (4, 4)).save(tmp_path / name / "a.png")

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 CODE = "import sys; from probe import zoo; from probe.cli import main; sys.argv = ['probe', 'models', '--json']; main()"
 
 
-def test_folders_of_somebodys_own_that_are_named_like_those_of_the_repository_break_nothing(tmp_path):
+def test_a_users_folders_named_models_or_dashboards_break_nothing(tmp_path):
     for name in ("models", "dashboards", "benchmarks", "tests"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("raise RuntimeError('somebody else is at home here')")

@@ -148,7 +148,7 @@ def test_what_passes_cannot_put_together_is_refused(layer, message):
         replace(model, batch_size=2).activations(rows(3), "layer")
 
 
-def test_an_edit_of_nothing_changes_no_bit(own):
+def test_an_identity_edit_changes_no_bit(own):
     x = rows(6)
     names = called(own, x)
     assert {"read", "blocks.0", "blocks.0.relu", "head"} <= set(names)
@@ -251,7 +251,7 @@ def _ask_edited(model, name, x):
         ("zeros", ContractError, r"is a str, expected a function"),
     ],
 )
-def test_an_edit_that_is_none_ends_in_one_sentence(own, edit, error, message):
+def test_an_invalid_edit_is_refused_in_one_sentence(own, edit, error, message):
     with pytest.raises(error, match=message), own.edited({"blocks.0": edit}) as other:
         other(rows(2))
 
@@ -279,7 +279,7 @@ def test_an_answer_of_an_edited_model_is_not_the_models_own(own):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.jit is one, and still met
-def test_models_without_an_inside_say_so():
+def test_compiled_scripted_and_black_box_models_refuse_internals():
     linear = nn.Linear(3, 2).eval()
     boxes = {
         "is a function to torch": Model(forward=lambda x: linear(x)),

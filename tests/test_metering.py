@@ -20,7 +20,7 @@ def test_rows_are_counted_for_the_examples_that_they_are_of():
     assert meter.left.tolist() == [torch.inf] * 3
 
 
-def test_an_example_is_not_asked_more_often_than_it_may_be():
+def test_no_example_exceeds_its_query_budget():
     meter = Meter(2, 3, torch.device("cpu"))
     meter.count_forward(2, torch.tensor([0, 0]))
     assert meter.left.tolist() == [1, 3]

@@ -87,7 +87,7 @@ def test_a_table_with_missing_cells_is_explained(opened, explainer):
 
 
 @pytest.mark.parametrize("method", [IntegratedGradients(), Saliency(), FGSM(eps=0.1), PGD(eps=0.1)])
-def test_what_follows_numbers_says_that_some_are_missing(method):
+def test_methods_that_need_numbers_refuse_missing_values(method):
     module = nn.Sequential(Filled(), nn.Linear(2, 2)).eval()
     space = Space(bounds=(-9.0, 9.0), reference=torch.zeros(1, 2), missing=(True, False))
     model, inputs = Model(forward=module, space=space), torch.tensor([[torch.nan, 1.0], [0.0, 1.0]])
@@ -101,7 +101,7 @@ class Filled(nn.Module):
         return x.nan_to_num(0.0)
 
 
-def test_nan_is_refused_where_the_space_has_none():
+def test_nan_is_refused_in_a_space_without_missing_values():
     space = Space(bounds=(-9.0, 9.0), missing=(False, True))
     space.check(torch.tensor([[0.0, torch.nan]]))
     for strange in ([[torch.nan, 0.0]], [[0.0, torch.inf]]):

@@ -20,7 +20,7 @@ def test_a_training_module_is_refused():
         Model(forward=mixed, **TWO)
 
 
-def test_probabilities_are_told_from_logits():
+def test_probabilities_are_distinguished_from_logits():
     with pytest.raises(ProbeError, match="returns probabilities"):
         Model(forward=lambda x: x.softmax(-1), **TWO)(torch.rand(4, 2))
     logits = Model(forward=lambda x: x + 1, **TWO)
@@ -71,7 +71,7 @@ def test_inputs_of_another_precision_are_named():
         model.predict(torch.rand(1, 2, dtype=torch.float64))
 
 
-def test_probabilities_in_half_precision_are_told_too():
+def test_probabilities_in_half_precision_are_recognised_too():
     with pytest.raises(ProbeError, match="returns probabilities"):
         Model(forward=lambda x: (3 * x).softmax(-1).half().float(), **TWO)(torch.rand(50, 2))
 

@@ -26,10 +26,10 @@ def test_only_plain_numbers_are_numbers():
 
 
 @pytest.mark.parametrize("name", ["None", "NA", "N/A", "null", "NULL", "NaN", "n/a", "#N/A", "<NA>", "?", " ", "-", "Unknown"])  # fmt: skip  # noqa: E501
-def test_spellings_of_an_unknown_are_told(name):
+def test_names_that_suggest_an_unknown_are_reported(name):
     assert looks_unknown(name)
 
 
 @pytest.mark.parametrize("name", ["0", "no", "North", "Nan Province", "other", "x"])
-def test_ordinary_names_are_no_unknown(name):
+def test_ordinary_names_are_not_taken_for_unknown(name):
     assert not looks_unknown(name)

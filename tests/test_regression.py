@@ -89,7 +89,7 @@ def test_labels_of_a_regression_are_numbers(labels, error, message):
     assert MODEL.check_labels(Y.long(), X).is_floating_point()
 
 
-def test_a_table_gives_numbers_truths_or_classes_as_the_task_says(tmp_path):
+def test_labels_of_a_table_are_numbers_truth_values_or_classes_by_task(tmp_path):
     frame = pd.DataFrame({"size": [1.0, 2.5, 3.0], "rooms": [1, 2, 3], "price": [10, 20.5, 30], "old": [0, 1, 1],
                           "wood": [True, False, True]})  # fmt: skip
     data = Dataset.from_frame(frame, label="price", task=Regression(), features=["size", "rooms"])
@@ -182,7 +182,7 @@ def test_an_audit_of_a_regression_measures_errors_explains_the_output_and_attack
     verify(bundle.folder)
 
 
-def test_the_report_of_a_regression_says_its_errors(audited):
+def test_the_report_of_a_regression_has_its_errors(audited):
     page = render(audited[1])
     assert "R squared" in page
     assert "mean absolute error" in page

@@ -126,7 +126,7 @@ def test_what_holds_no_logits_is_named(forward, message):
     assert re.search(message, str(refused(forward, ()).value))
 
 
-def test_a_model_that_squeezes_a_single_row_is_told_so():
+def test_a_model_that_squeezes_a_single_row_is_refused():
     def squeezed(x):
         return (x @ WEIGHT.T).squeeze()
 
@@ -148,7 +148,7 @@ def test_a_softmax_is_dropped_or_its_logarithm_taken():
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_a_softmax_in_half_precision_is_told(dtype):
+def test_a_softmax_in_half_precision_is_recognised(dtype):
     with pytest.raises(ProbeError, match="returns probabilities"):
         Model(forward=lambda x: (x @ WEIGHT.T).to(dtype).softmax(-1))(X)
 
@@ -176,7 +176,7 @@ def test_logits_that_happen_to_lie_between_0_and_1_have_a_way_through():
     first.logits(torch.tensor([[0.1, 0.01, 0.1 + row / 99] for row in range(9)]))
 
 
-def test_a_linear_layer_is_no_sigmoid_wherever_its_answers_lie():
+def test_a_linear_layer_with_answers_in_0_to_1_is_not_taken_for_a_sigmoid():
     layer = nn.Linear(3, 2)
     with torch.no_grad():
         layer.weight.copy_(WEIGHT.abs() / 10)

@@ -113,7 +113,7 @@ class Mine(Explainer):
         return inputs
 
 
-def test_a_result_of_ones_own_method_is_read_as_its_error_says(tmp_path):
+def test_a_result_of_a_users_method_is_read_after_following_the_error(tmp_path):
     Mine()(model(), ROWS).save(tmp_path / "r")
     with pytest.raises(UnknownMethod, match=r"was made by 'mine'.*import its class, and write probe.load\(.*known="):
         load(tmp_path / "r")

@@ -202,7 +202,7 @@ def test_a_setting_without_a_default_must_be_given():
     assert Every(layer="blocks.2").layer == "blocks.2"
 
 
-def test_a_class_that_is_no_dataclass_or_sets_a_default_without_its_type_says_so():
+def test_a_method_that_is_not_a_dataclass_or_lacks_a_type_is_refused():
     class Forgotten(Method):
         steps: int = param(3, "how many")
 

@@ -60,7 +60,7 @@ def test_one_label_of_several_is_a_classification_with_its_own_threshold(outputs
     assert answers.is_of(one)
 
 
-def test_what_is_asked_of_one_label_is_counted_with_the_others():
+def test_queries_about_one_label_count_for_the_whole_model():
     model = replace(MODEL, usage=type(MODEL.usage)())
     model.only("tall").predict(X)
     assert model.usage.forward == len(X)

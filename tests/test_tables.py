@@ -59,7 +59,7 @@ def test_bad_tables_end_in_one_sentence(tmp_path, text, settings, message):
         from_csv(tmp_path / "t.csv", **settings)
 
 
-def test_a_missing_file_says_so(tmp_path):
+def test_a_missing_file_is_refused_in_a_sentence(tmp_path):
     with pytest.raises(DataError, match="there is no file"):
         from_csv(tmp_path / "none.csv", label="x")
 
@@ -75,7 +75,7 @@ def german(tmp_path, cells):
     return path
 
 
-def test_points_between_thousands_are_no_category_and_the_remedy_works(tmp_path):
+def test_numbers_with_thousands_points_are_not_categories_and_the_remedy_works(tmp_path):
     """With decimal commas pandas leaves 1.500 a text, of which each would be a category."""
     path = german(tmp_path, [(i, f"1.{500 + i}") for i in range(30)])
     with pytest.raises(DataError, match=r"'1\.500', and decimal commas were named: leave out points"):
@@ -85,7 +85,7 @@ def test_points_between_thousands_are_no_category_and_the_remedy_works(tmp_path)
 
 
 @pytest.mark.parametrize("cell", ["1.234,50", "1.234.567", "-12.345.678,9"])
-def test_numbers_with_points_between_thousands_are_told_to_leave_them_out(tmp_path, cell):
+def test_the_error_says_to_leave_out_points_between_thousands(tmp_path, cell):
     path = german(tmp_path, [(i, cell) for i in range(30)])
     with pytest.raises(DataError, match=r"points between thousands; leave them out"):
         from_csv(path, label="hired")

@@ -120,7 +120,7 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_two_classes_are_the_same_model_however_the_network_says_them(way):
+def test_one_logit_two_logits_and_probabilities_give_the_same_model(way):
     of, outputs = WAYS[way]
     model = from_module(Net(of).eval(), SPACE, task=Classification(("no", "yes"), threshold=0.7, outputs=outputs))
     z = X @ SLOPES - 1
@@ -149,7 +149,7 @@ def test_two_classes_are_the_same_model_however_the_network_says_them(way):
     ("one logit", lambda z: z.sigmoid(), "looks like a sigmoid.*outputs='one probability'"),
     ("one logit", both, r"expected \(40,\) or \(40, 1\): one logit for each row; leave outputs='one logit' out"),
 ])  # fmt: skip
-def test_outputs_that_are_not_what_the_task_says_are_refused(outputs, of, message):
+def test_outputs_that_do_not_fit_the_task_are_refused(outputs, of, message):
     with pytest.raises(ProbeError, match=message):
         Model(forward=Net(of).eval(), task=Classification(outputs=outputs)).predict(X)
 
@@ -264,7 +264,7 @@ def test_places_explain_what_is_named_and_nothing_else():
     lambda names: Regression(names),
     lambda names: Model(forward=lambda x: x, space=Space(), classes=names),
 ])  # fmt: skip
-def test_a_name_that_stands_twice_is_refused(made):
+def test_a_duplicate_name_is_refused(made):
     with pytest.raises(DataError, match=r"name 'a' twice.*give each its own"):
         made(("a", "b", "a"))
     made(("a", "b"))

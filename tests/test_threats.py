@@ -140,7 +140,7 @@ def test_nothing_could_move_without_a_budget_or_where_all_is_fixed(threat):
 
 
 @pytest.mark.parametrize("threat", [*MEASURED, Severity(), Anywhere(), Edits("word"), Edits("edge")], ids=str)
-def test_what_readers_know_of_a_threat_is_text(threat):
+def test_the_description_of_a_threat_is_text(threat):
     known = threat.to_json()
     assert set(known) == {"unit", "counted", "axis", "note"}
     assert known["counted"] == isinstance(threat, Edits)

@@ -64,7 +64,7 @@ def test_each_text_is_treated_alone(method, reader, texts):
 
 
 @each(EXPLAINERS)
-def test_an_absent_word_speaks_for_nothing(method, reader, texts):
+def test_an_absent_word_gets_no_attribution(method, reader, texts):
     values = method(reader, texts).values
     assert values.shape == texts.shape
     assert values.is_floating_point()
@@ -104,7 +104,7 @@ def test_what_is_measured_of_a_text_does_not_depend_on_how_much_padding_follows(
 
 
 @each(ATTACKS)
-def test_success_is_what_the_model_says(method, reader, texts):
+def test_success_follows_from_the_models_answers(method, reader, texts):
     labels = reader.predict(texts)
     result = replace(method, eps=3)(reader, texts, labels)
     assert torch.equal(result.success, reader.predict(result.perturbed) != labels)

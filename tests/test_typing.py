@@ -98,7 +98,7 @@ def test_the_readmes_python_is_typed(said):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_type_checker_knows_every_setting_and_refuses_what_is_none(said):
+def test_a_type_checker_knows_every_setting_and_refuses_unknown_ones(said):
     wrong = {at: line.split("# wrong: ")[1] for at, line in enumerate(SETTINGS.splitlines(), 1) if "# wrong: " in line}
     assert {at for at, _ in said["settings.py"]} == set(wrong)
     for at, expected in wrong.items():

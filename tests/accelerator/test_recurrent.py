@@ -119,7 +119,7 @@ def test_a_forward_that_hides_them_gets_a_remedy_that_works(device, reader, seri
     Model(forward=forward, space=SPACE).gradient(x, lambda z: z[:, 0])
 
 
-def test_cudnn_is_off_only_where_a_gradient_is_asked_of_a_recurrent_network(device, reader, series):
+def test_cudnn_is_off_only_for_gradients_of_a_recurrent_network(device, reader, series):
     plain = Reader(nn.RNN)
     plain.layer, plain.head = nn.Identity(), nn.Linear(3, 2)
     plain.layer.forward = lambda x: (x,)

@@ -163,7 +163,7 @@ class Squares(Objective):
 
 
 @pytest.mark.parametrize("objective", [Squares, lambda outputs, labels: (outputs[:, 0] - labels).abs()])
-def test_a_step_of_ones_own_objective_is_that_of_the_cpu(device, objective):
+def test_a_training_step_with_a_custom_objective_equals_that_of_the_cpu(device, objective):
     network = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
     compared(device, network, numbers(), SETTINGS, objective=objective)
 
@@ -215,7 +215,7 @@ def test_optimisers_are_fused_where_the_device_has_that_and_not_on_the_cpu(devic
 
 @pytest.mark.parametrize("loss", ["cross-entropy", "elbo"])
 @pytest.mark.parametrize("settings", [{}, {"augment": "flip and shift", "ema": 0.9}])
-def test_training_waits_once_an_epoch_and_brings_nothing_in_a_step(device, loss, settings):
+def test_training_synchronises_once_an_epoch_and_copies_nothing_within_a_step(device, loss, settings):
     network, data = learner(TRAINS.get(loss, "image-mlp"))
     counts = []
     for epochs, batch in ((2, 4), (2, 2), (6, 2)):
@@ -230,7 +230,7 @@ def test_training_waits_once_an_epoch_and_brings_nothing_in_a_step(device, loss,
     assert of_more_epochs[1] <= arrivals + 4 * 6
 
 
-def test_a_loss_that_is_no_number_is_named_by_its_step_on_a_device_too(device):
+def test_a_nan_loss_names_its_step_on_a_device_too(device):
     network, data = learner("image-mlp")
     with pytest.raises(Exception, match=r"the loss is (nan|inf) in epoch 1, step \d") as error:
         fit(network, data, replace(SETTINGS, rate=1e30, clip=0.0), device=device, progress=str, initialise=False)

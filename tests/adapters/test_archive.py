@@ -71,7 +71,7 @@ def test_names_and_shapes_that_differ_are_listed(place):
         assert line in str(error.value)
 
 
-def test_whole_numbers_are_no_weights(place):
+def test_integer_tensors_are_refused_as_weights(place):
     torch.save({"weight": torch.zeros(2, 3, dtype=torch.int8), "bias": torch.zeros(2)}, "w.pt")
     with pytest.raises(ShapeError, match="weight: the file has whole numbers, the module decimal numbers"):
         load_weights(nn.Linear(3, 2), "w.pt")
@@ -181,7 +181,7 @@ def test_sizes_that_the_archive_does_not_hold_are_refused(net, repack):
         load_weights(net, repack("spread.pt", spread))
 
 
-def test_an_archive_cut_short_says_so(net, saved):
+def test_a_truncated_archive_is_refused(net, saved):
     whole = saved.read_bytes()
     for size in (3, 100, len(whole) // 2, len(whole) - 1):
         (saved.parent / "cut.pt").write_bytes(whole[:size])
@@ -190,12 +190,12 @@ def test_an_archive_cut_short_says_so(net, saved):
 
 
 @pytest.mark.parametrize("content", [{}, {"weight": 3}, [1, 2]])
-def test_what_is_no_state_dict_says_so(net, place, content):
+def test_a_file_without_a_state_dict_is_refused(net, place, content):
     torch.save(content, "odd.pt")
     with pytest.raises(DataError, match="expected a state dict"):
         load_weights(net, "odd.pt")
 
 
-def test_a_missing_file_says_so(net, place):
+def test_a_missing_file_is_refused_in_a_sentence(net, place):
     with pytest.raises(DataError, match="No such file"):
         load_weights(net, "none.pt")

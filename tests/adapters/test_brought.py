@@ -35,7 +35,7 @@ def test_truth_values_with_an_empty_cell_reach_a_pipeline_as_truth_values(tmp_pa
     np.testing.assert_allclose(model.logits(data.inputs).softmax(-1), fitted.predict_proba(rows), atol=1e-6)
 
 
-def test_two_kinds_of_missing_are_told_apart_and_the_remedy_works():
+def test_two_kinds_of_missing_values_are_distinguished_and_the_remedy_works():
     """An encoder has a category for None and another for NaN."""
     frame = pd.DataFrame({"member": np.where(np.arange(N) % 5 == 0, None, HIRED == "yes"), "age": AGE})
     data = Dataset.from_frame(frame.assign(hired=HIRED), label="hired", allow_missing=True)

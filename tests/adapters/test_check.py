@@ -40,7 +40,7 @@ def test_dropout_that_stays_active_is_caught():
         check_model(model(lambda z: functional.dropout(z, 0.1, training=True)), ROWS)
 
 
-def test_noise_is_caught_and_the_global_random_state_is_none_of_ours():
+def test_a_random_model_is_detected_and_the_global_random_state_is_unchanged():
     with pytest.raises(ForwardError, match="random numbers"):
         check_model(model(lambda z: z + 1e-3 * torch.randn_like(z)), ROWS)
     quiet, before = model(lambda z: z), torch.get_rng_state()
@@ -69,7 +69,7 @@ def test_a_model_that_cannot_answer_one_row_is_caught():
         check_model(model(lambda z: functional.batch_norm(z, None, None, training=True)), ROWS)
 
 
-def test_the_number_of_a_class_is_no_logit():
+def test_class_numbers_are_refused_as_logits():
     with pytest.raises(ShapeError, match=r"returned torch\.int64, expected a floating type: one logit for each class"):
         check_model(model(lambda z: (10 * z).long()), ROWS)
 

@@ -174,7 +174,7 @@ class Strict(LogisticRegression):
         return self.classes_[(self.predict_proba(rows)[:, 1] >= 0.3).astype(int)]
 
 
-def test_a_threshold_that_nobody_named_is_found_out_and_its_remedy_works():
+def test_an_undeclared_threshold_is_detected_and_its_remedy_works():
     data = Dataset.from_frame(X.assign(y=Y), label="y", dtype=torch.float64)
     estimator = Strict().fit(X, Y)
     with pytest.raises(DataError, match=r"decides row \d+ for yes, .* another threshold than 0\.5; name it") as refused:
@@ -187,7 +187,7 @@ def test_a_threshold_that_nobody_named_is_found_out_and_its_remedy_works():
     assert "its own predict decides otherwise in" in other.notices[-1]
 
 
-def test_decisions_that_are_no_threshold_are_refused():
+def test_decisions_that_follow_no_threshold_are_refused():
     three = np.resize(["a", "b", "c"], N)
 
     class Odd(LogisticRegression):
@@ -199,7 +199,7 @@ def test_decisions_that_are_no_threshold_are_refused():
         from_estimator(Odd().fit(X, three), data.space, data.classes, rows=X)
 
 
-def test_without_rows_the_model_says_that_nothing_was_compared():
+def test_without_rows_a_notice_says_that_nothing_was_compared():
     data = Dataset.from_frame(X.assign(y=Y), label="y")
     model = from_estimator(LogisticRegression().fit(X, Y), data.space, data.classes)
     assert model.notices[0].startswith("not compared: LogisticRegression was not asked")

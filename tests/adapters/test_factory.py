@@ -30,7 +30,7 @@ def test_a_factory_that_goes_wrong_is_one_sentence(tmp_path, monkeypatch, code, 
 
 
 @pytest.mark.parametrize("spec", [":build", "theirs", "theirs:", "", ":", ".theirs:build"])
-def test_a_spec_that_names_no_function_says_what_one_is(spec):
+def test_a_factory_without_a_function_is_refused_with_an_example(spec):
     with pytest.raises(PlanError, match="is not of the form module:factory"):
         from_factory(spec, None)
 

@@ -45,7 +45,7 @@ def write(tmp_path):
 
 @pytest.mark.parametrize("rows", ["n", 1, 4])
 @pytest.mark.parametrize("last", ["", "Softmax", "LogSoftmax"])
-def test_logits_and_probabilities_are_told_apart(write, rows, last):
+def test_logits_and_probabilities_are_distinguished(write, rows, last):
     model = from_onnx(write(graph(last=last, rows=rows)), SPACE, ("a", "b"))
     torch.testing.assert_close(model(X).softmax(-1), Z.softmax(-1))
     if not last:
@@ -146,7 +146,7 @@ def test_the_largest_tensor_of_a_nested_graph_is_found(write):
         files(write(nested(hidden)))
 
 
-def test_a_file_that_is_none_is_one_sentence(tmp_path, write):
+def test_an_invalid_file_is_refused_in_one_sentence(tmp_path, write):
     whole = write(graph()).read_bytes()
     for content in (b"", b"x", b"\xff" * 50, whole[: len(whole) // 2], whole[:-5], b"PK\x03\x04" + whole):
         (tmp_path / "odd.onnx").write_bytes(content)

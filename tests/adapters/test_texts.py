@@ -56,7 +56,7 @@ def test_words_classes_and_what_is_absent_are_those_of_the_folder(model, ids):
     assert model.space.describe(ids)[0][:7] == ["[CLS]", "the", "film", "was", "good", "[SEP]", ""]
 
 
-def test_answers_are_those_of_transformers_whatever_the_padding(folder, model, ids):
+def test_answers_equal_those_of_transformers_for_any_padding(folder, model, ids):
     assert float(theirs(folder, ids).std()) > 0.1
     torch.testing.assert_close(model.logits(ids), theirs(folder, ids), atol=1e-5, rtol=1e-5)
     longer = from_transformers(folder, length=30)
@@ -219,13 +219,13 @@ def test_an_adapter_is_refused(copied):
         from_transformers(copied)
 
 
-def test_without_the_library_the_sentence_says_how_to_install_it(folder, monkeypatch):
+def test_without_the_library_the_error_says_how_to_install_it(folder, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "transformers", None)
     with pytest.raises(ProbeError, match=r'needs transformers.*pip install "probe-toolkit\[hub\]"'):
         from_transformers(folder)
 
 
-def test_config_json_says_what_the_outputs_mean_and_a_task_says_it_otherwise(tmp_path):
+def test_the_task_comes_from_config_json_unless_one_is_given(tmp_path):
     config = transformers.BertConfig(**TEXT, num_labels=1)
     write(build(config, "SequenceClassification"), tmp_path / "stars")
     for name in ("tokenizer.json", "tokenizer_config.json"):

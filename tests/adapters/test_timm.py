@@ -81,7 +81,7 @@ def test_brightness_goes_in_and_timms_own_preparation_happens_inside(weights):
     torch.testing.assert_close(model(images), model.forward.network(prepared))
 
 
-def test_a_folder_says_its_classes(weights, tmp_path):
+def test_the_classes_come_from_the_folder(weights, tmp_path):
     folder = tmp_path / "mine"
     folder.mkdir()
     weights.rename(folder / "model.safetensors")
@@ -137,7 +137,7 @@ def test_what_does_not_fit_takes_no_memory(weights, timm):
     assert [p.device.type for net in built for p in net.parameters()] == ["meta", "meta"]
 
 
-def test_without_the_library_the_sentence_says_how_to_install_it(weights, monkeypatch):
+def test_without_the_library_the_error_says_how_to_install_it(weights, monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(ProbeError, match=r"needs timm.*probe-toolkit\[hub\]"):
         from_timm("pooled", weights)

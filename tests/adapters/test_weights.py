@@ -49,7 +49,7 @@ def test_a_pickle_under_another_name_is_refused_too(net, tmp_path):
         load_weights(net, path)
 
 
-def test_a_file_cut_short_says_so(net, tmp_path):
+def test_a_truncated_file_is_refused(net, tmp_path):
     path = tmp_path / "m.safetensors"
     save_file(net.state_dict(), path)
     whole = path.read_bytes()
@@ -68,7 +68,7 @@ def test_shapes_that_differ_are_listed(net, tmp_path):
     assert "weight: the file has (2, 4), the module (2, 3)" in str(error.value)
 
 
-def test_a_missing_file_says_so(net, tmp_path):
+def test_a_missing_file_is_refused_in_a_sentence(net, tmp_path):
     with pytest.raises(DataError, match="No such file"):
         load_weights(net, tmp_path / "m.safetensors")
 
@@ -82,7 +82,7 @@ def test_a_missing_file_says_so(net, tmp_path):
         ("builtins:dict", "Module"),
     ],
 )
-def test_a_factory_that_is_none_says_so(spec, message):
+def test_an_invalid_factory_is_refused(spec, message):
     with pytest.raises(PlanError, match=message):
         from_factory(spec, None)
 
@@ -97,7 +97,7 @@ def test_any_predict_proba_is_a_model():
     torch.testing.assert_close(model(x).softmax(-1)[:, 1], x.sum(1).sigmoid())
 
 
-def test_a_predict_proba_that_gives_none_is_refused():
+def test_a_predict_proba_that_returns_no_probabilities_is_refused():
     model = from_predict_proba(lambda rows: rows * 3, Space(), ("no", "yes"))
     with pytest.raises(ProbeError, match="must return probabilities"):
         model(torch.ones(2, 2))

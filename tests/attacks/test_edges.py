@@ -140,7 +140,7 @@ def test_attacks_that_follow_gradients_may_move_the_relaxed_edges_of_a_graph():
         assert bool(((moved > 0) & (moved < 1)).any())
 
 
-def test_what_is_no_graph_is_refused():
+def test_inputs_that_are_not_graphs_are_refused():
     inputs = graphs(2)
     with pytest.raises(Unsupported, match=r"grad_argmax moves edges, and model reads numbers; choose an attack that"):
         GradArgmax()(linear(form=""), inputs, torch.zeros(2, dtype=torch.long))
@@ -151,7 +151,7 @@ def test_what_is_no_graph_is_refused():
         GradArgmax(eps=1.5)
 
 
-def test_an_attack_that_flips_more_edges_than_it_says_cannot_return():
+def test_an_attack_that_exceeds_its_edge_budget_is_refused():
     class Cheat(GradArgmax):
         def perturb(self, model, inputs, labels):
             return torch.stack([flipped(graph, PAIRS[:2]) for graph in inputs])

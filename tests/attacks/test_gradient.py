@@ -127,7 +127,7 @@ def test_more_restarts_never_leave_an_example_with_a_lower_loss(norm):
     assert bool((loss[1][both] >= loss[0][both] - 1e-5).all())
 
 
-def test_an_example_that_has_fallen_leaves_the_batch(problem):
+def test_misclassified_examples_are_dropped_from_the_batch(problem):
     model, _, x, y = problem
     easy = PGD(eps=50.0, steps=100)(model, x, y)
     assert bool(easy.success.all())

@@ -63,7 +63,7 @@ def test_a_ball_that_holds_another_number_is_used_to_its_edge(dtype):
 
 
 @pytest.mark.parametrize("logits", ["autocast", "float", "double", "half"])
-def test_the_margin_falls_by_the_radius_times_the_dual_norm_whatever_the_dtype_of_the_logits(logits):
+def test_the_margin_falls_by_the_radius_times_the_dual_norm_for_every_dtype_of_logits(logits):
     layer = nn.Linear(3, 2).eval()
     with torch.no_grad():
         layer.weight.copy_(torch.tensor([[1.0, -2.0, 0.5], [-0.5, 0.25, 0.75]]))

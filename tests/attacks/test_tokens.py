@@ -87,7 +87,7 @@ def test_on_a_bag_of_embeddings_no_choice_of_words_is_better(eps, lean):
     assert int(result.success.sum()) == fell
 
 
-def test_with_all_candidates_one_word_is_found_whatever_the_model():
+def test_hotflip_with_all_candidates_succeeds_where_any_single_word_does():
     model, ids = network(), texts(30)
     labels = model.predict(ids)
     result = HotFlip(eps=1, candidates=1000)(model, ids, labels)
@@ -110,7 +110,7 @@ def test_no_more_words_than_allowed_are_replaced_and_special_ones_are_left_alone
     assert result.to_frame()["words"].tolist() == changed.sum(1).tolist()
 
 
-def test_the_loss_never_falls_and_more_words_break_no_less():
+def test_the_loss_never_decreases_and_more_words_break_at_least_as_many_texts():
     model, ids = network(), texts(40)
     labels = model.predict(ids)
     results = [HotFlip(eps=eps, candidates=2)(model, ids, labels) for eps in (1, 2, 4)]

@@ -23,7 +23,7 @@ def about(bundle):
     return [f for f in bundle.manifest.findings if f.aspect == "bias"]
 
 
-def test_a_class_that_nobody_named_is_assumed_and_one_that_is_named_is_not(tmp_path):
+def test_a_favourable_class_is_assumed_only_if_none_is_named(tmp_path):
     assumed = audited(tmp_path / "assumed")
     assert set(assumed.table("bias_groups")["favourable"]) == {"yes (assumed)"}
     assert "no favourable outcome was named; yes is assumed" in about(assumed)[0].note
@@ -35,13 +35,13 @@ def test_a_class_that_nobody_named_is_assumed_and_one_that_is_named_is_not(tmp_p
 
 
 @pytest.mark.parametrize(("order", "tables"), [(1, ["sex", "race"]), (2, ["sex", "race", "sex x race"])])
-def test_a_plan_says_how_many_attributes_are_crossed(tmp_path, order, tables):
+def test_a_plan_sets_the_order_of_intersections(tmp_path, order, tables):
     bundle = audited(tmp_path, order=order)
     assert bundle.table("bias_row_accounting")["attribute"].tolist() == tables
     verify(bundle.folder)
 
 
-def test_spellings_of_a_group_end_in_an_error_that_says_how_to_merge_them(tmp_path):
+def test_different_spellings_of_a_group_are_refused_with_the_option_to_merge_them(tmp_path):
     def misspelt(groups):
         return groups.assign(sex=["f " if at % 7 == 0 and sex == "F" else sex for at, sex in enumerate(groups["sex"])])
 

@@ -62,13 +62,13 @@ def test_an_audit_cut_to_its_first_steps_or_to_none_is_refused(copy):
     lambda m: m["steps"].append(m["steps"][-1] | {"name": "attack-auto"}),
     lambda m: m["steps"].reverse(),
 ])  # fmt: skip
-def test_steps_that_are_there_twice_or_unasked_or_in_another_order_are_refused(copy, change):
+def test_duplicate_unplanned_or_reordered_steps_are_refused(copy, change):
     sign(copy, lambda bundle: change(bundle.manifest))
     with pytest.raises(IntegrityError, match=r"step"):
         verify(copy)
 
 
-def test_a_step_that_ran_with_other_settings_than_the_plan_says_is_refused(copy):
+def test_a_step_that_ran_with_unplanned_settings_is_refused(copy):
     def weaker(bundle):
         step = next(s for s in bundle.manifest["steps"] if s["name"] == "attack-pgd")
         step["method"]["steps"] = 1
@@ -256,7 +256,7 @@ def test_an_array_that_declares_more_than_it_holds_takes_no_memory(copy, data):
 
 @pytest.mark.parametrize("file", ["report.html", "arrays/predictions.npz", "tables/groups.csv", "audit.json"])
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
-def test_what_is_no_plain_file_is_not_read(copy, file, kind):
+def test_only_regular_files_of_a_bundle_are_read(copy, file, kind):
     path = copy / file
     path.unlink()
     if kind == "pipe":

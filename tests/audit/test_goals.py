@@ -38,7 +38,7 @@ def test_an_attack_that_minimises_is_run_once_and_gives_the_curve(tmp_path):
     verify(bundle.folder)
 
 
-def test_the_points_of_an_attack_that_minimises_lie_within_the_budgets_they_count_for():
+def test_the_points_of_a_minimising_attack_lie_within_the_budgets_they_count_for():
     model, data = ramp()
     ticks = []
     found = smallest_budgets(DDN(), ("1", "2", "8"), model, data.inputs, data.labels, ticks.append)
@@ -65,7 +65,7 @@ def test_budgets_are_bisected_for_any_goal(goal):
     assert torch.equal(model.predict(found.points)[successful], found.targets[successful])
 
 
-def test_goals_and_settings_of_one_attack_stand_side_by_side(tmp_path):
+def test_one_attack_is_planned_with_several_goals_and_settings(tmp_path):
     model, data = images()
     methods = [{"method": "fgsm"}, {"method": "pgd", "steps": 5}, AIMED]
     plan = small_plan("goals", explain={"sample": 0}, attack={"sample": 30, "eps": ["0.1", "0.5"], "methods": methods})
@@ -88,7 +88,7 @@ def test_goals_and_settings_of_one_attack_stand_side_by_side(tmp_path):
     assert (stored["targets"] == 1).all()
 
 
-def test_an_aimed_attack_alone_is_told_by_its_goal(tmp_path):
+def test_the_title_of_a_targeted_attack_names_its_goal(tmp_path):
     model, data = images()
     plan = small_plan("aim", explain={"sample": 0}, attack={"sample": 20, "eps": ["0.2"], "methods": [AIMED]})
     bundle = run(plan, model, data, tmp_path / "aim")

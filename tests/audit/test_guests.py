@@ -137,7 +137,7 @@ def test_what_a_guest_gives_is_loaded_again(results, site):
 @pytest.mark.parametrize(
     "name", ["through_layer", "bisect", "towards_reference", "lipschitz", "class_rates", "largest_share"]
 )
-def test_what_a_guest_gives_says_what_is_missing_where_it_is_not_installed(results, name):
+def test_a_result_of_a_guest_names_the_missing_package(results, name):
     guest.forget()
     with pytest.raises(ProbeError, match=r"where another package brings it|install the package that brings it"):
         load(results[0] / name)

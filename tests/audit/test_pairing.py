@@ -57,7 +57,7 @@ def test_the_same_rows_are_paired_and_the_difference_is_that_of_the_library(tmp_
     assert "the data are the same in both" in found.notes
 
 
-def test_a_difference_is_better_or_worse_by_the_side_that_its_metric_asks_for():
+def test_a_difference_is_better_or_worse_by_the_direction_of_its_metric():
     pair = Pair(
         aspect="performance", subject="", metric="m", unit="share", direction="at least",
         first=None, second=None, difference=Estimate(0.2, 0.1, 0.3, 9),
@@ -70,7 +70,7 @@ def test_a_difference_is_better_or_worse_by_the_side_that_its_metric_asks_for():
     assert replace(pair, difference=None).verdict == "not compared"
 
 
-def test_methods_are_paired_by_their_settings_and_what_is_alone_says_why(tmp_path):
+def test_methods_are_paired_by_their_settings_and_the_rest_has_a_reason(tmp_path):
     twins = [{"method": "lime", "samples": 50}, {"method": "lime", "samples": 60}]
     one = bundle(
         tmp_path / "one",

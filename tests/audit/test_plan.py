@@ -91,7 +91,7 @@ def test_files_are_relative_to_the_plan(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"= 3", b"\xff\xfe", None])
-def test_a_file_that_is_no_plan_ends_in_one_sentence(tmp_path, content):
+def test_an_invalid_plan_is_refused_in_one_sentence(tmp_path, content):
     if content is not None:
         (tmp_path / "p.toml").write_bytes(content)
     with pytest.raises(PlanError, match=r"is not TOML|cannot read the plan"):

@@ -48,7 +48,7 @@ def test_a_certificate_becomes_a_finding_at_each_radius_and_a_survey_a_table(tmp
     verify(bundle.folder)
 
 
-def test_evidence_that_says_other_than_its_radii_is_refused(tmp_path):
+def test_certified_answers_that_contradict_their_radii_are_refused(tmp_path):
     from probe.audit.consistency import check_arrays
 
     bundle = audited(tmp_path, certify={"methods": ["randomized_smoothing"]})
@@ -60,7 +60,7 @@ def test_evidence_that_says_other_than_its_radii_is_refused(tmp_path):
         check_arrays(bundle)
 
 
-def test_radii_that_are_none_are_refused(tmp_path):
+def test_invalid_radii_are_refused(tmp_path):
     with pytest.raises(PlanError, match=r"certify.eps = \['0'\], expected different radii above 0"):
         plan_from({"name": "a", "certify": {"eps": ["0"]}}, sources=False)
 
@@ -72,7 +72,7 @@ def test_radii_that_are_none_are_refused(tmp_path):
         ("validity", r"asked of counterfactuals, and the plan names none; add \[search\] methods = \[\"nearest_ref"),
     ],
 )
-def test_a_check_of_what_the_plan_does_not_run_says_which_method_to_add(check, message):
+def test_a_check_without_its_method_names_the_method_to_add(check, message):
     with pytest.raises(PlanError, match=message):
         plan_from({"name": "a", "checks": {check: 0.5}}, sources=False)
 

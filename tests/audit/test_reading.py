@@ -37,7 +37,7 @@ def test_the_verdict_is_read_from_the_curve(tmp_path, eps, sentence):
     assert verdict[2] == "Groups were not compared: the data declares no groups."
 
 
-def test_radii_at_which_nothing_could_be_changed_decide_nothing(tmp_path):
+def test_radii_at_which_no_input_could_change_do_not_count_in_the_verdict(tmp_path):
     whole = ramp(kind="integer")
     assert "was not tested: almost no input could be changed" in reading.verdict(audited(tmp_path, ["0.5"], whole))[0]
     said = reading.verdict(audited(tmp_path / "b", ["0.5", "3"], whole))[0]
@@ -52,7 +52,7 @@ def test_a_model_that_is_mostly_wrong_is_said_to_be_so_before_any_attack(tmp_pat
     assert said.startswith("Fewer than half of the answers are right even without an attack (25.0 %)")
 
 
-def test_the_verdict_without_an_attack_says_so(tmp_path):
+def test_the_verdict_says_that_no_attack_ran(tmp_path):
     plan = small_plan("n", attack={"sample": 0}, **QUIET)
     assert reading.verdict(run(plan, *ramp(), tmp_path / "n"))[0] == "Robustness was not measured."
 
@@ -70,7 +70,7 @@ def test_checks_of_explanations_are_counted_apart(table_bundle):
     assert model.total() + methods.total() == len(findings)
 
 
-def test_rows_of_another_role_than_a_test_say_so(tmp_path):
+def test_the_first_page_says_that_rows_are_not_of_a_test_split(tmp_path):
     model, data = ramp()
     for role, part in (("train", "was trained on these rows"), ("unknown", "is not known"), ("test", "")):
         rows = Dataset(data.inputs, data.labels, space=data.space, classes=data.classes, role=role)
@@ -83,7 +83,7 @@ def test_rows_of_another_role_than_a_test_say_so(tmp_path):
         small_plan("r", data={"role": "tset"})
 
 
-def test_a_favourable_class_that_nobody_named_is_assumed_in_words(tmp_path):
+def test_the_verdict_says_that_the_favourable_class_is_assumed(tmp_path):
     plan = small_plan("people", attack={"sample": 0}, **QUIET)
     bundle = run(plan, *table(), tmp_path / "people")
     assert reading.favourable(bundle.manifest) == ("yes", True)

@@ -38,7 +38,7 @@ def test_every_aspect_has_findings(table_bundle):
             assert finding.threshold is not None
 
 
-def test_what_cannot_be_asked_is_not_run_and_says_why(image_bundle):
+def test_a_metric_that_does_not_apply_is_not_run_with_its_reason(image_bundle):
     absent = {f.check: f.note for f in image_bundle.manifest.findings if f.status == "not run"}
     assert absent == {"differences between groups": "the data declares no groups"}
 
@@ -270,7 +270,7 @@ def test_a_table_that_does_not_follow_from_the_evidence_is_found_even_if_rehashe
         lambda m: m.update(plan=[]),
     ],
 )
-def test_a_manifest_of_somebodys_own_making_is_one_sentence(copy, change):
+def test_a_foreign_manifest_is_refused_in_one_sentence(copy, change):
     bundle = Forged(copy)
     change(bundle.manifest)
     bundle.save()

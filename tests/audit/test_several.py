@@ -109,7 +109,7 @@ def test_a_plan_compares_groups_for_the_label_that_is_favourable(tmp_path):
     assert rate["f"] == pytest.approx(1 - MODEL.predict(X)[women, 1].float().mean().item())
 
 
-def test_what_costs_a_pass_is_asked_once_for_all_labels(bundle):
+def test_passes_of_the_model_are_shared_by_all_labels(bundle):
     steps = {step.name: step for step in bundle.manifest.steps}
     assert steps["predictions"].forward == N
     assert steps["explain-input_x_gradient"].backward == 4
@@ -153,7 +153,7 @@ def test_the_report_shows_labels_apart(bundle):
         ({"bias": {"positive": "short"}}, "bias.positive = 'short' is not a class; there are not old, old, not tall"),
     ],
 )
-def test_labels_that_a_plan_names_and_nobody_has_are_refused(tmp_path, changes, message):
+def test_unknown_labels_in_a_plan_are_refused(tmp_path, changes, message):
     with pytest.raises(PlanError, match=message):
         run(plan_from({"name": "p", **changes}, sources=False), MODEL, DATA, tmp_path / "p")
 

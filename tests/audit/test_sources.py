@@ -12,7 +12,7 @@ DATA = {"csv": "d.csv", "label": "y"}
 @pytest.mark.parametrize("source", [{"zoo": "adult-mlp"}, {"factory": "a:b"}, {"factory": "a:b", "weights": "w.pt"},
                                     {"onnx": "m.onnx"}, {"transformers": "bert"}, {"timm": "resnet18", "weights": "w"},
                                     {"timm": "local-dir:net"}])  # fmt: skip
-def test_each_source_stands_alone(source):
+def test_each_source_is_enough_for_a_plan(source):
     plan = plan_from({"name": "p", "model": source, "data": DATA})
     assert plan_from(plan.to_json()) == plan
 
@@ -31,7 +31,7 @@ def test_other_sources_are_refused(source, message):
 
 
 @pytest.mark.parametrize("source", ["factory", "onnx", "transformers", "timm"])
-def test_a_model_of_ones_own_needs_data(source):
+def test_a_plan_with_a_users_model_needs_data(source):
     with pytest.raises(PlanError, match=r"\[data\] needs csv"):
         plan_from({"name": "p", "model": {source: "x"}})
 

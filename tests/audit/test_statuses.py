@@ -68,7 +68,7 @@ def test_what_cannot_be_moved_is_not_a_pass(tmp_path):
     verify(bundle.folder)
 
 
-def test_where_nothing_moved_or_fell_the_attacks_are_not_compared(tmp_path):
+def test_attacks_that_changed_or_broke_nothing_are_not_compared(tmp_path):
     for eps, why in (("0.5", "could change almost no input"), ("0.001", "FGSM broke no example")):
         kind = "integer" if eps == "0.5" else "continuous"
         plan = small_plan("c", attack={"sample": 400, "eps": [eps], "methods": CLIMB}, explain={"sample": 0})

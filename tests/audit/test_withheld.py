@@ -162,7 +162,7 @@ def test_inputs_that_are_put_into_it_are_found_by_the_verifier(both, tmp_path):
         verify(forged.folder)
 
 
-def test_errors_that_quote_inputs_are_told_without_their_words(tmp_path, monkeypatch):
+def test_errors_that_quote_inputs_are_stored_without_their_text(tmp_path, monkeypatch):
     known = {**methods(), "quotes": Quotes, "quotes_too": QuotesToo}
     monkeypatch.setattr("probe.registry.methods", lambda: known)
     parts = {"explain": {"sample": 4, "methods": ["quotes"]}, "attack": {"sample": 0}}

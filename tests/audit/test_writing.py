@@ -35,7 +35,7 @@ def copy(short, tmp_path):
     return shutil.copytree(short.folder, tmp_path / "p")
 
 
-def test_a_second_writer_is_refused_and_told_who_the_first_is(tmp_path):
+def test_a_second_writer_is_refused_with_the_process_of_the_first(tmp_path):
     with lock.writing(tmp_path):
         assert lock.writer(tmp_path) == os.getpid()
         with pytest.raises(ExistsError, match=f"process {os.getpid()} is writing"), lock.writing(tmp_path):
@@ -84,7 +84,7 @@ def test_a_writer_that_was_killed_holds_nothing(tmp_path):
     assert verify(tmp_path).unlisted == ()
 
 
-def test_what_looks_like_a_lock_and_is_none_is_no_writer(copy):
+def test_a_file_that_only_looks_like_a_lock_is_not_taken_for_a_writer(copy):
     (copy / lock.NAME).symlink_to("/etc/passwd")
     assert lock.writer(copy) is None
     (copy / lock.NAME).unlink()
@@ -202,7 +202,7 @@ def test_two_honest_runs_have_one_evidence_digest_and_two_digests(short, tmp_pat
     lambda m: m["model"].update(sha256="0" * 64),
     lambda m: m["steps"][0].update(status="error"),
 ])  # fmt: skip
-def test_whatever_was_asked_or_found_is_in_the_evidence_digest(short, change):
+def test_the_evidence_digest_covers_plan_arrays_and_findings(short, change):
     manifest = read(short.folder).manifest.to_json()
     before = digest(manifest), evidence_digest(manifest)
     change(manifest)

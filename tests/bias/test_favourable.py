@@ -38,7 +38,7 @@ def test_the_other_outcome_may_be_the_favourable_one(random_rows):
     )
 
 
-def test_nobody_named_it_so_it_is_assumed_in_words(random_rows):
+def test_an_unnamed_favourable_outcome_is_reported_as_assumed(random_rows):
     report = audit(*random_rows, draws=9)
     assert report.favourable == Favourable("1", assumed=True)
     assert report.notices[0] == "no favourable outcome was named; 1 is assumed"

@@ -154,7 +154,7 @@ def test_means_and_gaps_are_those_of_pandas(report):
     assert (row["lowest"], row["highest"], row["rate"]) == ("female", "male", "mean error")
 
 
-def test_a_gap_fails_passes_or_stays_open_as_its_interval_lies(report):
+def test_the_status_of_a_gap_follows_from_its_interval(report):
     found, _, _, _ = report
     status = {finding.check: finding.status for finding in found.findings}
     assert status["difference of mean errors by sex"] == "fail"
@@ -165,7 +165,7 @@ def test_a_gap_fails_passes_or_stays_open_as_its_interval_lies(report):
     assert [f.status for f in sure.findings if "error" in f.check] == ["pass", "pass"]
 
 
-def test_findings_say_in_words_what_they_rest_on(report):
+def test_notes_of_findings_name_the_groups_and_rows_behind_them(report):
     findings = {finding.check: finding for finding in report[0].findings}
     failed, left = findings["difference of mean errors by sex"], findings["difference of mean errors by town"]
     assert f"threshold: 0.2 standard deviations of the labels, each {report[1].std():.4g}" in failed.method
@@ -194,7 +194,7 @@ def test_without_labels_only_answers_are_compared(report):
     assert "standard deviations of the answers" in found.findings[0].method
 
 
-def test_one_group_none_and_numbers_that_never_vary_are_said_in_words():
+def test_one_group_no_group_and_constant_numbers_are_reported_in_words():
     ones = np.ones(40)
     alone = audit_numbers(ones, ones, pd.DataFrame({"sex": ["f"] * 40}), draws=9)
     assert {f.note for f in alone.findings} == {"f is the only group, so there is nothing to compare it with"}
@@ -217,6 +217,6 @@ def test_one_group_none_and_numbers_that_never_vary_are_said_in_words():
     ([1.0, 2.0], [1.0, 2.0, 3.0], "labels has 2 rows and answers has 3"),
     ([1e300, 1.0, 2.0], [1.0, 2.0, 3.0], "labels holds 1e[+]300, whose square is no number; give it in another unit"),
 ])  # fmt: skip
-def test_what_is_no_number_of_each_row_is_refused(labels, answers, message):
+def test_labels_and_answers_that_are_not_one_number_per_row_are_refused(labels, answers, message):
     with pytest.raises(DataError, match=message):
         audit_numbers(labels, answers, pd.DataFrame({"sex": ["f", "m", "m"]}), draws=9)

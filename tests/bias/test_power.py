@@ -62,7 +62,7 @@ def test_with_several_groups_the_gap_fails_as_often_in_draws():
 
 
 @pytest.mark.parametrize("size", [2, 5, 12, 25])
-def test_small_groups_are_told_the_same(size):
+def test_means_of_small_groups_are_reported_like_rates(size):
     gap = failing_small(np.array([size]), (300, 1000), question())[0]
     other = failing([300, 0], [1000, size], 1, question())
     assert gap == pytest.approx(other, abs=0.021, nan_ok=True)
@@ -84,7 +84,7 @@ def test_the_chance_of_a_pass_by_ratio_is_its_share_of_draws():
     assert chance_of_pass((0.3 * n).astype(int), n, question(ratio=True)) == pytest.approx(share, abs=0.08)
 
 
-def test_pairs_that_could_show_nothing_do_not_weaken_the_others():
+def test_pairs_too_small_to_prove_a_gap_do_not_widen_the_other_intervals():
     alone, beside = (alpha_of_a_pair([sizes], 0.95) for sizes in ([2000, 2000], [2000, 2000, *[1] * 50]))
     assert alone == beside == pytest.approx(0.05)
     assert alpha_of_a_pair([[50] * 5], 0.95) == pytest.approx(0.05 / 10)

@@ -74,7 +74,7 @@ def test_groups_must_be_a_frame(groups):
         attributes(groups)
 
 
-def test_identifiers_are_no_attribute():
+def test_a_column_of_identifiers_is_not_compared():
     rows = np.arange(300)
     report = audit(rows % 2, rows % 2, pd.DataFrame({"id": rows}))
     assert {finding.status for finding in report.findings} == {"not run"}

@@ -26,7 +26,7 @@ def test_without_labels_selection_is_compared_as_with_them(random_rows):
     assert set(alone.pairs["metric"]) == {"selection_rate"}
 
 
-def test_without_labels_nothing_is_said_about_errors_and_that_is_said(random_rows):
+def test_without_labels_only_selection_is_compared_and_a_notice_says_so(random_rows):
     _, predictions, groups = random_rows
     report = audit(None, predictions, groups, draws=9)
     assert not {"tn", "fp", "fn", "tp", "tpr", "fpr", "ppv", "accuracy"} & set(report.groups.columns)
@@ -35,7 +35,7 @@ def test_without_labels_nothing_is_said_about_errors_and_that_is_said(random_row
     assert (report.groups["selected"] <= report.groups["n"]).all()
 
 
-def test_scores_say_nothing_without_labels(random_rows):
+def test_scores_without_labels_are_refused(random_rows):
     _, predictions, groups = random_rows
     with pytest.raises(DataError, match="scores came without labels"):
         audit(None, predictions, groups, np.linspace(0, 1, 600))

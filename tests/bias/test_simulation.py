@@ -83,7 +83,7 @@ def test_the_largest_of_two_strata_is_covered(generator):
 
 
 @pytest.mark.parametrize("sizes", [(30, 30), (30, 100), (100, 30)], ids=str)
-def test_two_groups_are_covered_whatever_their_rates(sizes):
+def test_intervals_of_two_groups_cover_at_all_rates(sizes):
     """Summed over every possible sample, not drawn."""
     n1, n2 = sizes
     k1, k2 = np.meshgrid(np.arange(n1 + 1), np.arange(n2 + 1), indexing="ij")

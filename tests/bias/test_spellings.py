@@ -46,7 +46,7 @@ def test_the_refusal_names_every_spelling_with_its_count():
     assert "merged as 'Male': 'Male' (50 rows) and 'Male ' (3 rows) and 'male' (1 row)" in merged.notices[-1]
 
 
-def test_spellings_that_print_alike_are_told_apart_in_the_refusal():
+def test_the_refusal_shows_the_difference_of_spellings_that_print_alike():
     with pytest.raises(DataError, match=r"'\\xe9' \(40 rows\)") as refused:
         audit(*rows(*E_ACUTE))
     assert r"'e\u0301' (40 rows)" in str(refused.value)
@@ -91,7 +91,7 @@ def test_spellings_that_are_listed_as_missing_are_unknown():
     assert report.groups["group"].tolist() == ["NA", "a", "b"]
 
 
-def test_blanks_of_two_kinds_read_like_unknowns_and_are_no_spellings_of_a_name():
+def test_blanks_of_different_kinds_are_unknowns_and_not_spellings_of_one_name():
     report = audit(*rows("a", " ", "\t", "\u00a0"), draws=9)
     assert (report.row_accounting.loc[0, "like_unknown"], len(report.groups)) == (120, 4)
 

@@ -71,7 +71,7 @@ def test_a_verdict_is_seldom_wrong_over_many_samples(design):
 
 
 @pytest.mark.parametrize(("rate", "sizes"), TINY.values(), ids=TINY)
-def test_groups_of_a_handful_show_no_gap_where_there_is_none(rate, sizes):
+def test_groups_of_a_few_rows_prove_no_gap_where_rates_are_equal(rate, sizes):
     k, n = drawn(sizes, rate, 4000)
     low, high = largest_gap_interval([(k, n)], 0.95)
     assert np.mean(low == 0) >= 0.95

@@ -42,7 +42,7 @@ def test_a_gap_of_a_small_group_that_is_proven_fails(proven):
     assert (row.lowest, row.compared) == ("tiny", "all groups")
 
 
-def test_a_small_group_is_not_told_that_its_gap_could_not_be_shown_when_it_was(proven):
+def test_a_proved_gap_of_a_small_group_is_not_called_undetectable(proven):
     small = proven.small_groups.set_index("metric")
     assert small["status"].to_dict() == {"selection_rate": "fail", "fpr": "fail", "tpr": "inconclusive"}
     assert small.loc["selection_rate", "what"] == (
@@ -127,7 +127,7 @@ def test_the_gap_that_would_have_failed(sizes, gap):
     )
 
 
-def test_a_sample_that_could_not_have_passed_says_so():
+def test_the_note_says_that_a_sample_could_not_have_passed():
     sizes = (2000, 800, 300, 100, 40)
     report = audit(*selections({f"g{at}": (n, round(0.3 * n)) for at, n in enumerate(sizes)}))
     assert by_metric(report).loc["demographic_parity_difference", "pass_chance"] == 0
@@ -136,7 +136,7 @@ def test_a_sample_that_could_not_have_passed_says_so():
     assert by_metric(large).loc["demographic_parity_difference", "pass_chance"] > 0.99
 
 
-def test_a_group_too_small_to_fail_is_told_so():
+def test_the_note_says_that_a_group_is_too_small_to_fail():
     report = audit(*selections({"a": (400, 120), "b": (3, 1)}))
     assert np.isnan(by_metric(report).loc["demographic_parity_ratio", "would_fail"])
     assert "no ratio of b (3 rows) could have failed" in report.findings[1].note

@@ -51,7 +51,7 @@ def test_the_radius_is_measured_in_the_unit_of_the_scale_and_fixed_coordinates_g
     assert abs(float(one.radius - alone.radius)) < 0.02
 
 
-def test_nothing_is_certified_where_the_vote_is_even():
+def test_smoothing_abstains_where_the_vote_is_even():
     proof = RandomizedSmoothing()(linear([1.0, 0.0]), torch.zeros(1, 2), torch.tensor([1]))
     assert proof.predicted.tolist() == [-1]
     assert proof.radius.tolist() == [0]

@@ -19,7 +19,7 @@ from probe.study import steps
 from tests.audit.forging import Forged
 
 
-def test_an_audit_of_ones_own_model(probe, place):
+def test_a_users_model_is_audited(probe, place):
     result = probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
     assert "accuracy" in result.stdout
     assert "runs/mine/report.html" in result.stdout
@@ -84,7 +84,7 @@ def test_a_factory_that_fails_is_one_sentence(probe, place):
     assert "broken:build failed: ValueError: no weights today" in result.stderr
 
 
-def test_a_defect_of_our_own_is_no_finding(probe, place, monkeypatch):
+def test_an_internal_error_does_not_exit_with_the_code_of_findings(probe, place, monkeypatch):
     monkeypatch.setattr(steps, "_one", lambda *_: 1 / 0)
     result = probe("audit", "--plan", "mine.toml", "--allow-code", code=101)
     assert "ZeroDivisionError" in result.stderr
@@ -194,7 +194,7 @@ def test_hostile_names_are_shown_as_text(probe, place):
     assert "<script" not in page
 
 
-def test_a_terminal_obeys_nothing_that_a_name_says(probe, place):
+def test_names_cannot_send_control_characters_to_a_terminal(probe, place):
     (place / "people.csv").write_text((place / "people.csv").read_text().replace(",F,", ",\x1b[2J\u202e,"))
     shown = probe("audit", "--plan", "mine.toml", "--allow-code", code=1).output
     (place / "t.csv").write_text("label,prediction,sex\n" + "1,1,\x1b[2J\n0,0,\x1b[2J\n1,1,M\n0,1,M\n" * 50)
@@ -222,7 +222,7 @@ def test_numbers_of_another_version_are_not_called_changed(probe, audited):
     assert "verify it with that version" in said
 
 
-def test_a_dashboard_says_at_once_what_it_lacks(probe, place):
+def test_the_dashboard_refuses_a_missing_folder_or_package_at_once(probe, place):
     assert "there is no folder nowhere" in probe("dashboard", "nowhere", code=2).stderr
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -331,7 +331,7 @@ def test_bias_merges_spellings_and_takes_scores_when_asked(probe, place):
     assert {row["group"]: row["auc"] for row in document["groups"]} == {"F": 1.0, "Male": 1.0}
 
 
-def test_bias_of_a_model_of_ones_own(probe, place):
+def test_bias_compares_groups_for_a_users_model(probe, place):
     said = ("bias", "--plan", "mine.toml")
     assert "--allow-code" in probe(*said, code=2).stderr
     document = json.loads(probe(*said, "--allow-code", "--json", "--group", "sex").stdout)

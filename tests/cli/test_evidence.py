@@ -56,7 +56,7 @@ def test_what_verifying_shows_and_what_it_does_not_is_said(probe, copy):
     assert "--digest" in said
 
 
-def test_either_digest_is_compared_and_an_empty_one_is_none(probe, copy):
+def test_either_digest_is_compared_and_an_empty_one_is_refused(probe, copy):
     manifest = read(copy).manifest
     for given in (manifest.digest, manifest.evidence_digest.upper(), f" {manifest.digest} "):
         assert "Its digest is the one that you gave" in probe("verify", str(copy), "--digest", given, code=0).stdout
@@ -93,7 +93,7 @@ def test_an_audit_that_is_being_written_is_neither_continued_nor_replaced(probe,
 
 
 @pytest.mark.parametrize("kind", ["pipe", "device"])
-def test_a_report_that_is_no_file_is_not_read(probe, copy, kind):
+def test_a_report_that_is_not_a_regular_file_is_not_read(probe, copy, kind):
     bundle = read(copy)
     bundle.change(report_sha256=None)
     bundle.save()
@@ -122,7 +122,7 @@ def test_a_hostile_plan_is_one_sentence(probe, tmp_path, text):
     assert "defect" not in said
 
 
-def test_too_little_memory_is_no_defect_of_probes_own(probe, audited, tmp_path, monkeypatch):
+def test_running_out_of_memory_is_not_reported_as_a_defect(probe, audited, tmp_path, monkeypatch):
     call = ("audit", "--plan", str(audited / "mine.toml"), "--allow-code", "--out", str(tmp_path))
 
     def short(*_):

@@ -34,7 +34,7 @@ def test_every_kind_that_has_a_verb_has_a_command_whose_help_lists_its_methods(p
         ),
     ],
 )
-def test_a_kind_is_asked_about_a_sample_and_says_what_was_measured(probe, place, command, metrics, told):
+def test_each_kind_of_method_runs_on_a_sample_and_prints_its_measurements(probe, place, command, metrics, told):
     said = (*command, *OWN, "--sample", "12", "--seed", "3")
     document = json.loads(probe(*said, "--json", "--out", "found", code=0).stdout)
     assert [each["metric"] for each in document["measured"]] == metrics
@@ -50,7 +50,7 @@ def test_a_kind_is_asked_about_a_sample_and_says_what_was_measured(probe, place,
     assert ("row " in text) == ("words" in document) == told
 
 
-def test_a_counterfactual_is_told_in_words_with_its_answer_and_its_length(probe, place):
+def test_a_counterfactual_is_printed_in_words_with_its_answer_and_its_length(probe, place):
     said = probe("search", *OWN, "--rows", "0:3", "--target", "yes", code=0).stdout
     document = json.loads(probe("search", *OWN, "--rows", "0:3", "--target", "yes", "--json", code=0).stdout)
     assert document["method"]["goal"] == {"method": "targeted", "target": 1}

@@ -126,7 +126,7 @@ def test_missing_cells_are_refused_where_the_model_does_not_take_them(opened, co
         opened(code, HOLES)
 
 
-def test_a_module_says_what_is_assumed_and_that_nothing_was_compared(opened):
+def test_a_module_has_notices_of_its_assumptions_and_of_no_comparison(opened):
     table = SCORES.assign(b=0.5)[["a", "b", "y"]]
     model, data = opened(MODULE, table)
     assert model.notices[0] == "the model's outputs are assumed to be, in this order: 0, 1; [data] classes names it"
@@ -136,7 +136,7 @@ def test_a_module_says_what_is_assumed_and_that_nothing_was_compared(opened):
     assert not any("assumed" in notice for notice in model.notices)
 
 
-def test_a_function_says_that_the_order_of_its_classes_is_assumed(opened):
+def test_a_function_has_a_notice_that_the_order_of_its_classes_is_assumed(opened):
     model, _ = opened(FUNCTION.replace("FILL", "abs"), SCORES)
     assert "the model's outputs are assumed to be, in this order: 0, 1" in " ".join(model.notices)
     model, _ = opened(FUNCTION.replace("FILL", "abs"), SCORES, classes=["0", "1"])
@@ -175,7 +175,7 @@ def build():
 """
 
 
-def test_a_model_that_was_fitted_to_another_reading_of_the_table_is_told_of(opened):
+def test_a_model_fitted_to_another_reading_of_the_table_is_reported(opened):
     jobs = np.resize(["cook", "clerk", "None", "clerk"], N)
     table = pd.DataFrame({"job": jobs, "y": np.isin(jobs, ["cook", "None"]).astype(int)})
     model, _ = opened(WORDS.replace("HOW", ""), table)
@@ -195,7 +195,7 @@ def test_a_group_that_is_a_feature_too_stays_a_number(opened):
     assert data.groups["age"].tolist() == table["age"].astype(str).tolist()
 
 
-def test_what_was_found_out_is_told_and_printed_on_the_first_page(probe, place):
+def test_notices_are_printed_and_are_on_the_first_page(probe, place):
     lines = (place / "people.csv").read_text().replace(",F,", ",None,").splitlines()
     lines[1:21] = [line.replace(",None,", ",,").replace(",M,", ",,") for line in lines[1:21]]
     (place / "people.csv").write_text("\n".join(lines))

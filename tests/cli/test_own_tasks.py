@@ -91,12 +91,12 @@ def test_a_plan_names_numbers_and_probabilities(opened):
         ({"task": "multilabel", "threshold": [0.5]}, {"label": ["tall", "old"]}, DataError, "threshold has 1 numbers"),
     ],
 )  # fmt: skip
-def test_what_a_plan_says_of_outputs_wrongly_is_refused_with_a_remedy(opened, model, data, error, message):
+def test_wrong_outputs_in_a_plan_are_refused_with_a_remedy(opened, model, data, error, message):
     with pytest.raises(error, match=message):
         opened(2, "{'logits': logits}" if "part" in model else "logits", model, **data)
 
 
-def test_a_network_of_the_zoo_says_itself_what_it_answers():
+def test_the_task_of_a_network_of_the_zoo_comes_from_its_card():
     with pytest.raises(PlanError, match=r"\[model\] has task, which the card of a network of the zoo says"):
         plan_from({"name": "p", "model": {"zoo": "adult-mlp", "task": "multilabel"}})
 

@@ -35,7 +35,7 @@ def test_a_plan_becomes_an_audit_once_its_model_is_named(probe, place):
     assert probe("audit", "--plan", "own.toml", "--allow-code").exit_code in (0, 1)
 
 
-def test_what_a_table_leaves_open_is_said_on_the_command_line_and_stands_in_the_plan(probe, place):
+def test_options_on_how_to_read_a_table_are_written_to_the_plan(probe, place):
     (place / "t.csv").write_text("pay;hired\n" + "1,234;yes\n2,345;no\n" * 5)
     assert 'decimal = ","' in probe("plan", "t.csv", code=2).stderr
     table, _ = planned(probe, "t.csv", "--decimal", ",", "--separator", ";")

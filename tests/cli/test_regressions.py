@@ -64,7 +64,7 @@ def here(files, monkeypatch):
     return files
 
 
-def test_a_regression_of_ones_own_is_audited_from_a_plan(probe, here):
+def test_a_users_regression_is_audited_from_a_plan(probe, here):
     said = probe("audit", "--plan", "hours.toml", "--allow-code").output
     assert (here / "runs/hours/audit.json").exists(), said
     bundle = read(here / "runs/hours")
@@ -79,7 +79,7 @@ def test_a_regression_of_ones_own_is_audited_from_a_plan(probe, here):
     probe("verify", "runs/hours", code=0)
 
 
-def test_a_regression_of_ones_own_is_explained_and_attacked_by_name(probe, here):
+def test_a_users_regression_is_explained_and_attacked_by_name(probe, here):
     said = ("--plan", "hours.toml", "--allow-code")
     assert "row 0" in probe("explain", *said, "--rows", "0:2", code=0).stdout
     shift = ("--method", "pgd", "--set", "goal=shift", "--set", "goal.by=-3", "--set", "eps=2")

@@ -10,7 +10,7 @@ from probe.errors import PlanError
 
 
 @pytest.mark.parametrize("command", ["explain", "attack"])
-def test_a_plan_opens_a_model_of_ones_own(probe, place, command):
+def test_a_plan_opens_a_users_model(probe, place, command):
     result = probe(command, "--plan", "mine.toml", "--allow-code", "--json", "--device", "cpu", code=0)
     document = json.loads(result.stdout)
     if command == "explain":
@@ -47,7 +47,7 @@ def test_a_black_box_stays_where_it_computes(probe, place):
     assert probe(*call, "--device", "cpu").exit_code == 0
 
 
-def test_a_plan_says_how_many_rows_go_through_the_model_together():
+def test_a_plan_sets_the_rows_per_forward_pass():
     plan = plan_from({"name": "few", "model": {"zoo": "adult-mlp", "batch_size": 7}})
     model, data = open_both(plan)
     assert model.rows_per_pass(data.inputs) == 7

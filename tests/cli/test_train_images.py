@@ -112,7 +112,7 @@ def test_a_mistake_with_arrays_is_one_sentence_and_leaves_nothing(probe, place, 
     assert not (place / "trained").exists()
 
 
-def test_grey_is_asked_for_and_augmentations_take_colour(probe, place):
+def test_images_are_trained_on_in_colour_or_grey_with_augmentations(probe, place):
     photos(place / "photos", count=8, width=12)
     augment = "augment={flip=0.5, shift=1, cutout=2, crop=1, noise=0.1}"
     call = ("train", "--data", "photos", "--set", "epochs=1", "--set", augment, "--json")

@@ -72,7 +72,7 @@ def test_a_tolerance_says_which_answers_are_wrong_so_that_a_regression_can_be_at
     probe("attack", "trained/t", "--method", "fgsm", "--sample", "4", "--json", code=0)
 
 
-def test_columns_that_tell_nothing_are_left_out_and_said_to_be(trained):
+def test_constant_columns_are_left_out_with_a_notice(trained):
     text = table(id=lambda k: 1000 + k, name=lambda k: f"N. {k}", when=lambda k: f"2024-01-{k % 28 + 1:02}",
                  same=lambda k: "a", empty=lambda k: "", job=lambda k: "abc"[k % 3])  # fmt: skip
     card, said = trained(text)
@@ -88,7 +88,7 @@ def test_columns_that_tell_nothing_are_left_out_and_said_to_be(trained):
     assert any("'id' is left out" in notice for notice in zoo.data("trained/t").notices)
 
 
-def test_columns_are_dropped_and_groups_are_no_features(trained):
+def test_dropped_columns_and_groups_are_not_features(trained):
     trained(
         table(job=lambda k: "abc"[k % 3], sex=lambda k: "FM"[k % 2], age=lambda k: k % 50),
         "--drop",

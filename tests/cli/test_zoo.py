@@ -30,7 +30,7 @@ def trained(folder="trained/tiny"):
     return zoo.card(folder)["training"]
 
 
-def test_training_says_how_well_the_network_fits_and_where_the_curve_is(probe, tiny, tmp_path):
+def test_training_prints_the_fit_and_the_path_of_the_curve(probe, tiny, tmp_path):
     said = probe("train", "tiny", "--device", "cpu", code=0).stdout
     fitting = trained()["fitting"]
     assert f"{fitting['verdict']}: {fitting['reason']}; see trained/tiny/learning_curve.png" in said

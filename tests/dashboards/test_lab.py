@@ -104,7 +104,7 @@ def test_every_part_is_drawn_for_every_form(show, desk, tmp_path, model, view): 
     assert "What this does not show" in text(app)
 
 
-def test_a_link_to_a_model_that_is_not_offered_is_told(show, desk, tmp_path):  # noqa: F811
+def test_a_link_to_a_model_that_is_not_offered_gives_a_message(show, desk, tmp_path):  # noqa: F811
     app = show(tmp_path, "lab", model="peoples")
     assert any("which is not here" in warning.value for warning in app.warning)
 
@@ -134,7 +134,7 @@ def test_a_slider_has_budgets_as_they_are_written(largest, counted, first, last,
 
 
 @pytest.mark.parametrize("largest", ["", "-1", "0", "much", "1/0"])
-def test_a_budget_that_is_none_is_refused_in_a_sentence(largest):
+def test_an_invalid_budget_is_refused_in_a_sentence(largest):
     with pytest.raises(ValueError, match="budget"):
         attacks.budgets(largest, counted=False)
 

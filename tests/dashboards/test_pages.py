@@ -53,7 +53,7 @@ def text(app: AppTest) -> str:
     ("page", "kind"),
     [(p, k) for k in COMPLETE for p in PAGES if p not in PROVED or k == "tampered"] + [(p, "proofs") for p in PROVED],
 )
-def test_every_page_of_every_bundle_says_what_it_does_not_show(show, bundles, page, kind):
+def test_every_page_of_every_bundle_lists_its_limits(show, bundles, page, kind):
     app = show(getattr(bundles, kind).folder.parent, page)
     assert "What this does not show" in text(app)
     assert "run" in app.query_params
@@ -74,7 +74,7 @@ def test_without_runs_a_page_says_how_to_make_one(show, tmp_path, page):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_changed_bundle_is_told_on_all_pages(show, bundles, page):
+def test_all_pages_report_a_changed_bundle(show, bundles, page):
     app = show(bundles.tampered.folder.parent, page)
     assert any("differs from what was recorded" in error.value and "robustness" in error.value for error in app.error)
 
@@ -126,7 +126,7 @@ def test_an_intact_bundle_has_no_error_and_says_that_it_was_verified(show, bundl
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_an_audit_that_was_interrupted_says_so_on_all_pages(show, bundles, page):
+def test_all_pages_say_that_an_audit_was_interrupted(show, bundles, page):
     app = show(bundles.interrupted.folder.parent, page)
     assert any("not complete" in warning.value for warning in app.warning)
 
@@ -194,7 +194,7 @@ def test_a_graph_is_shown_with_its_edges_and_those_that_were_flipped(show, bundl
     assert "eps 1" not in robustness
 
 
-def test_a_text_that_an_attack_left_alone_says_so(show, bundles):
+def test_the_page_says_that_an_attack_left_a_text_unchanged(show, bundles):
     row = str(bundles.prose.arrays("instances")["rows"][0])
     app = show(bundles.prose.folder.parent, "instance", row=row, eps="1-word")
     assert "There is no change to show" in text(app)
@@ -214,7 +214,7 @@ def test_hostile_words_are_text_in_html_too(show, bundles):
     ("robustness", "bare", "the plan names no attack"),
     ("robustness", "interrupted", "the audit ended before"),
 ])  # fmt: skip
-def test_a_section_that_was_not_run_says_why(show, bundles, page, kind, what):
+def test_the_page_says_why_a_section_was_not_run(show, bundles, page, kind, what):
     app = show(getattr(bundles, kind).folder.parent, page)
     assert any("was not run" in info.value and what in info.value for info in app.info)
 
@@ -232,7 +232,7 @@ def test_a_section_that_was_not_run_says_why(show, bundles, page, kind, what):
     ("bias", {"run": "gone~000000000000"}),
     ("bias", {"run": "../../etc"}),
 ])  # fmt: skip
-def test_a_stale_link_is_told_and_answered_by_the_nearest(show, bundles, page, query):
+def test_a_stale_link_shows_the_nearest_option_with_a_message(show, bundles, page, query):
     app = show(bundles.table.folder.parent, page, **query)
     assert any(warning.value.startswith("This link") for warning in app.warning)
     assert "What this does not show" in text(app)

@@ -104,7 +104,7 @@ def test_all_charts_of_an_example_have_one_order(bundles):
         assert re.findall(rf">({'|'.join(names)})</text>", drawn) == expected
 
 
-def test_the_answer_at_a_radius_is_told_with_its_probability(bundles):
+def test_the_answer_at_a_radius_is_shown_with_its_probability(bundles):
     stored = bundles.table.arrays("attack-pgd")
     at = int(np.flatnonzero(stored["success"][1])[0])
     row = int(stored["rows"][at])
@@ -120,7 +120,7 @@ def test_the_answer_at_a_radius_is_told_with_its_probability(bundles):
     assert "is wrong already" in instance.outcome(bundles.table, wrong, "pgd", "0.4")
 
 
-def test_changes_of_a_table_are_told_by_values_before_and_after(bundles, copied, monkeypatch):
+def test_changes_of_a_table_are_shown_by_values_before_and_after(bundles, copied, monkeypatch):
     stored = dict(bundles.table.arrays("attack-pgd"))
     stored["before"] = np.full((24, 4), "9")
     stored["after"] = np.full((3, 24, 4), "11")

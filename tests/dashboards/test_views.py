@@ -57,7 +57,7 @@ def test_a_status_is_a_sign_and_a_word_before_it_is_a_colour():
     assert "Unknown" in status("splendid")
 
 
-def test_findings_are_counted_by_status_and_none_is_lost(bundles):
+def test_all_findings_are_counted_by_status(bundles):
     for name in ("image", "table", "interrupted", "bare"):
         bundle = getattr(bundles, name)
         apart = [f for f in bundle.manifest.findings if f.about != "model"]
@@ -109,7 +109,7 @@ def test_badges_tell_a_method_that_beats_chance_from_one_that_does_not(bundles):
     assert all("n = 8" in line for line in instance.badges(bundles.image, "lime"))
 
 
-def test_methods_agree_with_themselves_and_a_constant_one_with_nobody(bundles, monkeypatch):
+def test_a_method_correlates_with_itself_and_a_constant_one_with_none(bundles, monkeypatch):
     row = instance.rows(bundles.image)[0]
     matrix = instance.agreement(bundles.image, row)
     assert matrix["saliency"][0] == "1.00"
@@ -151,7 +151,7 @@ def test_only_the_first_attacked_inputs_were_kept(bundles):
     assert kept == [at < 24 for at in range(len(rows))]
 
 
-def test_an_example_that_was_not_attacked_says_so(bundles):
+def test_the_page_says_that_an_example_was_not_attacked(bundles):
     row = next(r for r in range(40) if r not in bundles.image.arrays("attack-pgd")["rows"])
     table = instance.smallest_successful_radii(bundles.image, row)
     assert set(table["Smallest radius that flips it"]) == {"not attacked"}

@@ -146,7 +146,7 @@ def test_every_word_that_is_read_of_a_bundle_is_in_report_and_viewer(bundles, na
     assert words_read(bundle) <= cells_of_viewer(bundle)
 
 
-def test_what_a_gap_lies_between_is_one_text_in_report_and_viewer(bundles):
+def test_report_and_viewer_name_the_groups_of_a_gap_in_the_same_words(bundles):
     told = {
         gap.between for attribute in reading.attributes(bundles.table) for gap in reading.gaps(bundles.table, attribute)
     }

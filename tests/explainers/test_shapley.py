@@ -53,7 +53,7 @@ GAMES = {
 
 
 @pytest.mark.parametrize("name", GAMES)
-def test_games_whose_shares_are_known(game, name):
+def test_shapley_values_equal_those_of_games_in_closed_form(game, name):
     worth, expected = GAMES[name]
     found = shares(game(worth, len(expected)), ONES[len(expected)])
     assert_close(found, found.new_tensor(expected), rtol=0, atol=1e-12)
@@ -147,7 +147,7 @@ def test_a_feature_that_equals_its_reference_or_is_ignored_gets_nothing(game, co
         assert abs(found[8]) < 1e-12
 
 
-def test_where_nothing_differs_from_the_reference_nothing_is_shared(game):
+def test_an_input_that_equals_its_reference_gets_zero_attributions(game):
     assert shares(game(lambda x: x.sum(1) + 3, 4), [0.0] * 4).abs().max() == 0
 
 
@@ -208,7 +208,7 @@ def test_a_draw_is_paired_within_budget_and_determines_the_fit(features, budget)
     assert torch.linalg.matrix_rank(present) == features
 
 
-def test_a_complete_size_weighs_what_the_shapley_kernel_says():
+def test_coalitions_of_a_complete_size_have_the_weight_of_the_shapley_kernel():
     masks, weights = shapley_design(12, 1000, 0)
     sizes = masks.sum(1)
     for size in (1, 2, 10, 11):

@@ -95,7 +95,7 @@ def test_the_weight_is_that_of_the_cosine_distance():
     assert_close(kernel_weights(masks, half, 0.25), expected[None])
 
 
-def test_features_that_equal_the_reference_change_nothing_for_the_others(network, rows):
+def test_features_that_equal_the_reference_do_not_change_other_values(network, rows):
     """An input with absent features is explained as one that never had them."""
     model, x = network(6, references=1), rows(3, 6)
     x[:, 4:] = model.space.reference[0, 4:]

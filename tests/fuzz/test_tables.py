@@ -124,7 +124,7 @@ def test_an_odd_table_is_read_or_refused_in_a_sentence(number, tmp_path):
     block(number, 200, lambda seed: case(seed, tmp_path))
 
 
-def test_the_promise_is_broken_by_what_is_no_error_of_its_own():
+def test_the_fuzzer_reports_every_error_that_is_not_a_probe_error():
     with pytest.raises(AssertionError, match="seed 7: KeyError"), answered(7, "a table"):
         raise KeyError("c0")
     with answered(7, "a table"):

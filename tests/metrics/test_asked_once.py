@@ -44,7 +44,7 @@ def test_a_memory_changes_no_answer(model):
             assert torch.equal(metric.measure(model, attribution, memory), metric(model, attribution).evidence)
 
 
-def test_no_row_is_asked_twice_over_explanations_and_metrics(model, asked):
+def test_explanations_and_metrics_share_the_answers_of_equal_rows(model, asked):
     memory = Memory()
     found = attributions(model, 5)
     for attribution in found:
@@ -67,7 +67,7 @@ def test_insertion_finds_the_random_rows_of_deletion(model):
     assert model.usage.forward - before - first <= 4 * 15 + 8
 
 
-def test_other_inputs_targets_outputs_and_models_are_asked_anew(model):
+def test_the_cache_is_not_used_for_other_inputs_targets_outputs_or_models(model):
     attribution, memory = attributions(model, 1)[0], Memory()
     inputs, targets = attribution.inputs, attribution.targets
     held = memory.masked(model, inputs, targets, "logit")
@@ -83,7 +83,7 @@ def test_other_inputs_targets_outputs_and_models_are_asked_anew(model):
         held = memory.masked(model, inputs, targets, "logit")
 
 
-def test_masks_of_many_features_are_told_apart():
+def test_masks_of_many_features_have_different_keys():
     """Of more than 128 features a digest stands for the mask."""
     space = Space(bounds=(-9, 9), reference=torch.zeros(1, 300))
     model = Model(forward=lambda x: torch.stack([x.sum(1), -x.sum(1)], 1), space=space, classes=("no", "yes"))

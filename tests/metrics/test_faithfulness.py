@@ -169,7 +169,7 @@ def test_completeness_measures_what_the_values_miss(product, method, output):
     assert_close(Completeness()(model, short).evidence[:, 0], torch.ones(4, dtype=x.dtype), rtol=0, atol=1e-5)
 
 
-def test_completeness_is_not_asked_of_what_promises_no_sum(product):
+def test_completeness_does_not_apply_to_methods_without_a_fixed_sum(product):
     model, x = product
     with pytest.raises(Unsupported, match="saliency"):
         Completeness()(model, Saliency()(model, x[:1]))

@@ -106,7 +106,7 @@ def test_a_metric_asks_the_model_that_it_is_given_or_refuses(metric, kept, rows,
         )
 
 
-def test_answers_of_a_function_are_known_by_the_function(rows):
+def test_metrics_refuse_answers_of_another_function(rows):
     model, other = (Model(forward=network(seed).forward.forward, space=SPACE) for seed in (0, 1))
     found = predict(model, Dataset(rows, model.predict(rows), space=SPACE, classes=("a", "b", "c")))
     assert Accuracy()(model, found).value == 1

@@ -368,7 +368,7 @@ def lines_of(*accuracies):
         ([(0.8, 0.7), (0.1, 0.1), (0.8, 0.7)], False),
     ],
 )
-def test_a_fall_of_more_than_ten_points_on_all_rows_is_a_collapse(accuracies, expected):
+def test_a_drop_of_more_than_ten_points_on_all_rows_is_catastrophic_overfitting(accuracies, expected):
     assert catastrophic_overfitting(lines_of(*accuracies)) is expected
 
 
@@ -401,7 +401,7 @@ def test_a_collapse_ends_training_and_the_best_weights_are_put_back(blank, easy,
     assert said[-2].endswith("catastrophic overfitting")
 
 
-def test_without_an_adversary_a_fall_of_accuracy_ends_nothing(network, easy, monkeypatch):
+def test_without_adversarial_training_a_drop_of_accuracy_does_not_stop_the_run(network, easy, monkeypatch):
     scripted(monkeypatch, COLLAPSING)
     assert fit(network, easy, LONG, device=CPU, progress=quiet).epochs == 9
 

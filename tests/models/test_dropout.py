@@ -23,7 +23,7 @@ def test_every_number_is_dropped_in_some_steps_and_not_in_others():
     assert bool((drawn.std(0) > 0).all())
 
 
-def test_a_seed_says_what_is_drawn_however_often_it_was_drawn_from_before():
+def test_draws_depend_on_the_seed_and_not_on_earlier_draws():
     dropout = Dropout(0.5)
     first, other, again = masks(dropout, (1, 2, 1))
     assert torch.equal(first, again)

@@ -50,14 +50,14 @@ def test_a_validation_loss_that_is_still_falling_is_underfitting():
         (0.9998, "neither", "more epochs change little"),
     ],
 )
-def test_how_fast_a_loss_falls_decides_what_is_said_of_more_epochs(each, verdict, reason):
+def test_the_slope_of_the_loss_decides_whether_more_epochs_are_suggested(each, verdict, reason):
     curve = [each**epoch for epoch in range(20)]
     found = judged(curve, curve)
     assert found.verdict == verdict
     assert found.reason.endswith(reason)
 
 
-def test_two_epochs_whose_loss_fell_do_not_say_that_more_change_little():
+def test_after_two_falling_epochs_more_epochs_are_not_called_useless():
     recipe, losses = recipe_of("german-mlp"), {}
     for epochs in (2, 20):
         network = build(recipe.architecture, recipe.kwargs)
@@ -74,7 +74,7 @@ def test_two_epochs_whose_loss_fell_do_not_say_that_more_change_little():
 
 
 @pytest.mark.parametrize("recovered", [0.5, 0.5005])
-def test_the_way_back_from_a_wild_epoch_is_no_fall(recovered):
+def test_recovering_from_one_bad_epoch_does_not_count_as_a_falling_loss(recovered):
     curve = [0.6, 0.5, 0.5, 0.5, 0.5, 0.9, 0.9, recovered]
     found = judged(curve, curve)
     assert (found.verdict, found.reason) == ("neither", "the training loss is close, and more epochs change little")
@@ -137,7 +137,7 @@ def test_the_gap_is_that_of_the_kept_epoch_and_not_of_the_last():
     assert judged([0.9, 0.1], [1.0, 1.01], best=1).gap == pytest.approx(0.1)
 
 
-def test_one_epoch_says_little_and_losses_may_be_negative_or_0():
+def test_one_epoch_gives_no_verdict_and_losses_may_be_negative_or_0():
     assert judged([1.0], [1.1]).verdict == "neither"
     assert "one epoch does not tell" in judged([1.0], [1.1]).reason
     assert "more epochs change little" in judged([1.0, 1.0], [1.1, 1.1]).reason

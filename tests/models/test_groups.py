@@ -265,7 +265,7 @@ def test_rows_of_different_groups_are_not_mixed():
         replace(SETTINGS, balance=REWEIGHT, mixup=0.4)
 
 
-def test_people_whose_group_is_not_known_are_a_group_of_their_own():
+def test_rows_of_unknown_group_form_their_own_group_in_balanced_training():
     rows = Dataset(
         inputs=torch.zeros(4, 1),
         labels=torch.zeros(4, dtype=torch.long),

@@ -92,7 +92,7 @@ def test_norms_give_mean_0_and_deviation_1_over_the_batch_or_the_row(architectur
 
 
 @pytest.mark.parametrize("architecture", ["mlp", "image-mlp", "cnn", "resnet"])
-def test_without_a_norm_there_is_none_and_every_layer_has_its_bias(architecture):
+def test_without_normalisation_every_layer_has_a_bias(architecture):
     network = started(architecture, norm="none")
     kinds = nn.BatchNorm1d | nn.BatchNorm2d | nn.LayerNorm | nn.GroupNorm
     assert not any(isinstance(m, kinds) for m in network.modules())
@@ -131,7 +131,7 @@ def test_a_new_network_draws_its_dropout_from_the_seed_of_its_weights():
     assert not torch.equal(masks[0], masks[2])
 
 
-def test_rows_and_maps_know_the_same_norms():
+def test_dense_and_convolutional_layers_have_the_same_norms():
     assert NORMS.keys() == MAP_NORMS.keys()
 
 

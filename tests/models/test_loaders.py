@@ -145,6 +145,6 @@ class Endless(IterableDataset):
     (lambda: Stored(np.zeros((3, 4), np.float32), torch.zeros(3).long()), ONE, "too few to keep"),
     (lambda: Stored(np.zeros((30, 4), np.float32), torch.zeros(30).long()), BALANCED, "Settings.balance"),
 ])  # fmt: skip
-def test_what_cannot_be_asked_for_its_rows_is_refused_in_a_sentence(data, settings, message):
+def test_unusable_training_data_are_refused_in_a_sentence(data, settings, message):
     with pytest.raises(ProbeError, match=message):
         fit(torch.nn.Linear(4, 2), data(), settings, device=CPU, progress=quiet, initialise=True)

@@ -81,7 +81,7 @@ def test_classes_are_equally_frequent_and_in_no_order(split):
 
 
 @pytest.mark.parametrize("learner", [LogisticRegression(max_iter=1000), HistGradientBoostingClassifier(random_state=0)])
-def test_degrees_tell_nothing_of_the_class(learner):
+def test_degrees_do_not_predict_the_class_of_a_motif(learner):
     counts = [np.stack([(degrees(split) == d).sum(1) for d in range(12)], 1) for split in ("train", "test")]
     learner.fit(counts[0], motifs.read("train").labels)
     # Guessing is right in 0.25; four standard errors of 2,000 rows are 0.04. Measured: 0.24 and 0.25.

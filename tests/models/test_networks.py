@@ -124,7 +124,7 @@ def test_networks_for_images_take_any_height_and_width_grey_or_in_colour(archite
 
 
 @pytest.mark.parametrize("side", [[8], [8, 8, 8], [0, 8], "8", [8.0, 8]])
-def test_sides_that_are_no_height_and_width_are_refused(side):
+def test_invalid_heights_and_widths_are_refused(side):
     with pytest.raises(DataError, match="the pixels a side of a square, or \\[height, width\\]"):
         build("cnn", {"side": side})
 

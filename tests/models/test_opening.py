@@ -19,7 +19,7 @@ def cross_entropy(outputs, labels):
     return nn.functional.cross_entropy(outputs, labels, reduction="none")
 
 
-def test_a_loss_of_ones_own_trains_as_the_named_one_does_where_they_are_the_same():
+def test_a_custom_loss_trains_like_the_equal_built_in_one():
     named, own = small(), small()
     fit(named, rows(), SETTINGS, device=CPU, progress=quiet)
     fit(own, rows(), SETTINGS, device=CPU, progress=quiet, objective=cross_entropy)
@@ -27,7 +27,7 @@ def test_a_loss_of_ones_own_trains_as_the_named_one_does_where_they_are_the_same
         assert torch.allclose(tensor, weights(own)[name], atol=1e-6)
 
 
-def test_a_loss_of_ones_own_is_what_is_made_small():
+def test_a_custom_loss_is_minimised():
     # The least squares of the outputs against 3 and -2 are reached by weights of 0 and those biases.
     network = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
 
@@ -41,7 +41,7 @@ def test_a_loss_of_ones_own_is_what_is_made_small():
     assert torch.allclose(network(rows().inputs).mean(0), torch.tensor([3.0, -2.0]), atol=0.1)
 
 
-def test_an_objective_of_ones_own_is_a_class():
+def test_a_custom_objective_is_a_class():
     class Far(Objective):
         def forward(self, batch):
             return self.network(batch.inputs).square().sum(1)
@@ -60,12 +60,12 @@ def test_a_loss_that_gives_no_number_for_each_row_is_refused_with_the_remedy(los
 
 
 @pytest.mark.parametrize("setting", [{"smoothing": 0.1}, {"mixup": 0.2}, {"class_weights": (1.0, 2.0)}])
-def test_settings_that_work_through_classes_are_refused_beside_a_loss_of_ones_own(setting):
+def test_settings_of_classes_are_refused_with_a_custom_loss(setting):
     with pytest.raises(PlanError, match=f"Settings.{next(iter(setting))}"):
         fit(small(), rows(), replace(SETTINGS, **setting), device=CPU, progress=quiet, objective=cross_entropy)
 
 
-def test_an_augmentation_of_ones_own_changes_what_is_trained_on_and_not_what_is_judged_on():
+def test_a_custom_augmentation_changes_training_rows_and_not_validation_rows():
     seen = []
 
     def louder(inputs, random):
@@ -78,7 +78,7 @@ def test_an_augmentation_of_ones_own_changes_what_is_trained_on_and_not_what_is_
     assert plain.best.loss != own.best.loss
 
 
-def test_validation_rows_of_ones_own_choose_the_best_epoch_and_all_others_are_trained_on():
+def test_given_validation_rows_choose_the_best_epoch_and_all_training_rows_are_used():
     data = rows()
     found = fit(small(), data, SETTINGS, device=CPU, progress=quiet, validation=data[:7])
     assert (found.rows, found.validation_rows) == (len(data), 7)

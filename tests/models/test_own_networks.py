@@ -233,7 +233,7 @@ def test_weight_normalisation_is_refused_as_torch_cannot_draw_it_anew():
 
 
 @pytest.mark.parametrize("part", [torch.ones(3), torch.full((3,), 1e-6), torch.tensor(0.0), torch.zeros(2).bool()])
-def test_what_is_the_same_throughout_is_no_draw_and_is_kept(part):
+def test_constant_weights_count_as_not_drawn_and_are_kept(part):
     network = Scaled(scale=part.clone())
     train(network)
     assert torch.equal(network.scale, part)

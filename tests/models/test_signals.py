@@ -92,7 +92,7 @@ def test_a_second_signal_does_not_wait():
             signal.raise_signal(signal.SIGINT)
 
 
-def test_a_handler_of_somebody_else_is_left_alone():
+def test_foreign_signal_handlers_are_not_replaced():
     heard, before = [], signal.getsignal(signal.SIGTERM)
     signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
     try:

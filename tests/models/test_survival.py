@@ -226,7 +226,7 @@ def test_two_runs_cannot_share_a_folder(tmp_path):
         pass
 
 
-def test_a_loss_that_is_no_number_is_never_saved(tmp_path, monkeypatch):
+def test_a_state_with_a_nan_loss_is_never_saved(tmp_path, monkeypatch):
     broken = replace(SETTINGS, optimiser="sgd", schedule="constant", rate=1e30, clip=0.0, ema=0.0)
     with pytest.raises(ProbeError, match=r"the loss is (nan|inf) in epoch 1, step \d"):
         fit(small(), rows(), broken, device=CPU, progress=quiet, folder=tmp_path, save_every=0)
@@ -251,7 +251,7 @@ class Bursts(Line):
         return logits
 
 
-def test_weights_that_are_no_numbers_are_never_saved_and_the_state_before_is_taken_up(tmp_path):
+def test_nan_weights_are_never_saved_and_the_state_before_is_resumed(tmp_path):
     settings = replace(SETTINGS, optimiser="sgd", ema=0.0, mixup=0.0, augment="none")
     with pytest.raises(ProbeError, match=r"no longer a number after step 13 of all; lower .* is kept in "):
         fit(Bursts(13), rows(), settings, device=CPU, progress=quiet, initialise=True, folder=tmp_path, save_every=0)

@@ -195,7 +195,7 @@ def test_more_absent_words_at_the_end_change_nothing_that_a_text_cnn_finds():
 
 
 @pytest.mark.parametrize("architecture", ["lstm", "gru"])
-def test_a_unit_knows_no_word_that_it_has_not_read(architecture):
+def test_a_recurrent_state_does_not_depend_on_later_words(architecture):
     unit, words = made(architecture).forwards, made(architecture).embed(sentences())
     changed = words.clone()
     changed[:, 5:] = 0
@@ -203,7 +203,7 @@ def test_a_unit_knows_no_word_that_it_has_not_read(architecture):
     assert not torch.allclose(unit(words)[:, 5:], unit(changed)[:, 5:])
 
 
-def test_a_text_transformer_without_positions_knows_no_order():
+def test_a_text_transformer_without_positions_ignores_word_order():
     network = made("text-transformer")
     ids = sentences()
     order = torch.randperm(TOKENS, generator=generator(8))

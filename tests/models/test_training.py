@@ -79,7 +79,7 @@ def test_interrupting_keeps_the_best_epoch(network, easy, settings):
     assert not network.training
 
 
-def test_a_loss_that_is_no_number_ends_training_and_names_the_step(network, easy, settings):
+def test_a_nan_loss_ends_training_and_names_the_step(network, easy, settings):
     with pytest.raises(ProbeError, match=r"the loss is (nan|inf) in epoch \d, step \d+; lower Settings.rate"):
         fit(network, easy, replace(settings, rate=1e30), device=CPU, progress=quiet)
 
@@ -174,7 +174,7 @@ def test_token_ids_are_not_mixed_or_moved_bit_by_bit(change, ids):
 
 
 @pytest.mark.parametrize("architecture", ["cnn"])
-def test_inputs_that_are_all_the_same_are_no_division_by_zero(easy):
+def test_constant_inputs_do_not_divide_by_zero(easy):
     rows = replace(easy, inputs=torch.zeros(200, 1, 8, 8))
     network = build("cnn", {"widths": [4], "side": 8, "classes": 2})
     assert math.isfinite(fit(network, rows, Settings(epochs=1), device=CPU, progress=quiet).best.loss)

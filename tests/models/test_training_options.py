@@ -352,7 +352,7 @@ def broken_after(epochs):
 
 
 @pytest.mark.parametrize("epochs", [0, 2])
-def test_a_loss_that_is_no_number_leaves_the_last_good_weights(epochs, tmp_path):
+def test_a_nan_loss_leaves_the_last_good_weights(epochs, tmp_path):
     network, data = broken_after(epochs)
     good, _ = broken_after(99)
     settings = replace(BASE, optimiser="sgd", schedule="constant", warmup=0.0, patience=1)
@@ -367,7 +367,7 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_weights(epochs, tmp_path)
     assert len((tmp_path / metrics.METRICS).read_text().splitlines()) == epochs
 
 
-def test_a_validation_loss_that_is_no_number_ends_training_too():
+def test_a_nan_validation_loss_ends_training_too():
     class Blind(Line):
         def forward(self, inputs):
             return super().forward(inputs) * (1 if self.training else math.nan)
@@ -378,7 +378,7 @@ def test_a_validation_loss_that_is_no_number_ends_training_too():
     assert network.weight.tolist() == [[1], [-1]]
 
 
-def test_a_training_loss_that_is_no_number_ends_training_too():
+def test_a_nan_training_loss_ends_training_too():
     class Narrow(Line):
         passes = 0
 
@@ -439,7 +439,7 @@ def test_settings_are_read_from_toml(tmp_path):
     assert Settings.from_toml({"epochs": 3}) == Settings(epochs=3)
 
 
-def test_what_is_left_out_in_toml_is_said_by_none():
+def test_none_in_toml_leaves_a_setting_out():
     adversary = Adversary(method="pgd", eps=0.1)
     settings = Settings(epochs=3, class_weights=(1, 2.5), adversary=adversary)
     assert settings.changed({"adversary": "none"}) == replace(settings, adversary=None)

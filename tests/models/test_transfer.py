@@ -154,7 +154,7 @@ def test_the_state_of_a_run_that_began_elsewhere_is_not_taken_up(tmp_path, monke
         fit(small(), rows(), SETTINGS, device=CPU, progress=quiet, folder=tmp_path, weights=begin)
 
 
-def test_a_model_is_adapted_to_data_of_ones_own_in_a_line():
+def test_adapt_trains_a_bundled_network_on_the_users_data():
     data = digits.read("train")
     even = replace(data, labels=data.labels % 2, classes=("even", "odd"), name="parity")
     model = zoo.adapt("fashion-cnn", even, replace(SETTINGS, freeze={"blocks.*": 1}), replaced=["head.*"])

@@ -81,7 +81,7 @@ def test_the_saved_model_passes_its_gate_and_does_as_its_card_says(name):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", [name for name in zoo.names() if recipes.RECIPES[name].measures])
-def test_what_takes_long_to_measure_is_as_the_card_says(name):
+def test_slow_metrics_equal_those_of_the_card(name):
     card, data = zoo.card(name), zoo.data(name)
     for measure in recipes.RECIPES[name].measures:
         for metric, value in measure_of(measure)(zoo.load(name), data).items():
@@ -90,7 +90,7 @@ def test_what_takes_long_to_measure_is_as_the_card_says(name):
 
 
 @pytest.mark.parametrize("name", zoo.names())
-def test_the_card_says_what_was_made_of_what(name):
+def test_the_card_records_architecture_settings_data_and_weights(name):
     card, recipe = zoo.card(name), recipes.RECIPES[name]
     assert card["architecture"] == {"name": recipe.architecture, "kwargs": recipe.kwargs}
     settings = {key: value for key, value in card["training"]["settings"].items() if value is not None}

@@ -110,12 +110,12 @@ def test_the_change_is_amplified_as_stated():
     assert low == -high
 
 
-def test_groups_without_an_estimate_say_so():
+def test_the_figure_marks_groups_without_an_estimate():
     ax = plots.forest(["a", "b"], [0.5, np.nan], [0.4, np.nan], [0.6, np.nan])
     assert [text.get_text() for text in ax.texts] == ["undefined"]
 
 
-def test_ids_are_told_apart_by_their_prefix():
+def test_ids_of_figures_are_unique_by_their_prefix():
     svg = plots.to_svg(plots.heatmap(SIGNED), prefix="one-")
     ids = [part.split('"')[0] for part in svg.split('id="')[1:]]
     assert ids

@@ -56,7 +56,7 @@ def test_the_charts_of_a_row_list_the_same_features_in_the_same_order(table):
     assert "a scale of its own" in " ".join(figure.split())
 
 
-def test_an_attacked_row_of_a_table_is_told_by_its_values_and_its_answer_by_its_probability(tmp_path):
+def test_an_attacked_row_of_a_table_is_shown_by_its_values_and_the_probability_of_its_answer(tmp_path):
     bundle = make(table_parts(), tmp_path / "moved", explain={"sample": 0}, attack={"sample": 60, "eps": ["0.2"]})
     arrays = bundle.arrays("attack-pgd")
     at = int(np.flatnonzero(arrays["success"][0, :24])[0])
@@ -79,7 +79,7 @@ def test_a_printed_page_has_its_number_and_the_digest(table):
     assert '"page " counter(page) " of " counter(pages)' in page
 
 
-def test_a_digest_that_is_none_does_not_reach_the_style_sheet(table, tmp_path):
+def test_an_invalid_digest_does_not_reach_the_style_sheet(table, tmp_path):
     digest = '"; } body { display: none'
     manifest = replace(table.manifest, digest=digest, files={}, steps=(), findings=())
     assert '@bottom-left { content: ""' in render(Bundle(tmp_path, manifest))

@@ -59,7 +59,7 @@ def html(bundle) -> str:
     return page_of(bundle)
 
 
-def test_nothing_runs_and_nothing_is_loaded(html):
+def test_the_report_has_no_scripts_and_loads_nothing(html):
     page = Page(html)
     tags = {tag for tag, _ in page.elements}
     assert not tags & {"script", "iframe", "object", "embed", "link", "base", "form", "foreignobject", "audio", "video"}
@@ -180,7 +180,7 @@ def test_a_table_model_shows_groups_and_gaps(table):
         assert word.lower() in text.lower()
 
 
-def test_an_interrupted_audit_says_so_first(interrupted):
+def test_the_first_page_says_that_an_audit_was_interrupted(interrupted):
     text = Page(page_of(interrupted)).text
     assert text.index("Interrupted") < text.index("Findings")
     assert "attack-pgd" in text

@@ -41,7 +41,7 @@ def test_explanations_that_ignore_the_model_survive_permuted_labels_and_others_d
     assert torch.equal(learned, again)
 
 
-def test_a_trained_model_knows_the_rows_that_it_learned_from():
+def test_a_trained_model_has_its_training_rows():
     model = trained(least_squares, DATA)
     assert torch.equal(model.training[0], DATA.inputs)
     assert isinstance(least_squares, Trainer)

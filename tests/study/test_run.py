@@ -149,7 +149,7 @@ def test_a_folder_of_another_model_or_other_data_is_refused_in_words(people, tmp
         run([FGSM()], change(*people), out=tmp_path)
 
 
-def test_a_black_box_is_known_by_its_answers(people, tmp_path):
+def test_a_black_box_is_recognised_by_its_answers(people, tmp_path):
     weight = torch.randn(5, 2)
     box = replace(people[0], forward=lambda x: x @ weight)
     run([FGSM()], (box, people[1]), out=tmp_path)
@@ -171,7 +171,7 @@ class Breaks(Explainer):
         return inputs * self.times
 
 
-def test_a_cell_that_fails_says_why_and_is_run_again(people, tmp_path, monkeypatch):
+def test_a_failed_cell_records_its_error_and_is_run_again(people, tmp_path, monkeypatch):
     found = run([Breaks(), InputXGradient()], people, metrics=[Sparseness()], out=tmp_path)
     assert list(found["status"]) == ["error", "done"]
     assert found["note"][0] == "it broke"
@@ -238,7 +238,7 @@ def test_a_goal_of_a_function_is_kept_in_no_folder(people, tmp_path):
     assert len(run([FGSM(goal=goal)], people)) == 1
 
 
-def test_a_folder_that_is_no_study_is_left_as_it_is(people, tmp_path):
+def test_a_folder_without_a_study_is_left_unchanged(people, tmp_path):
     (tmp_path / "thesis.txt").write_text("five years")
     with pytest.raises(ExistsError, match="exists, is no study, and is left as it is"):
         run([FGSM()], people, out=tmp_path)
@@ -256,7 +256,7 @@ def test_a_damaged_cell_is_named_with_what_to_delete(people, tmp_path):
     assert list(run([FGSM()], people, out=tmp_path)["status"]) == ["done"]
 
 
-def test_the_time_that_is_left_is_told_by_the_pace_so_far(people):
+def test_the_remaining_time_follows_from_the_pace_so_far(people):
     from probe.study.asking import Subject
     from probe.study.cells import planned
     from probe.study.progress import Clock
@@ -285,7 +285,7 @@ class Half(Metric[Attribution]):
         return torch.full((len(result),), 0.5)
 
 
-def test_methods_and_metrics_that_nobody_registered_are_studied(people, tmp_path, monkeypatch):
+def test_methods_and_metrics_without_registration_are_studied(people, tmp_path, monkeypatch):
     monkeypatch.setattr(Breaks, "mended", True)
     found = run(sweep(Breaks(), times=[1, 2]), people, metrics=[Half()], out=tmp_path)
     assert list(found["settings"]) == ["", "times=2"]
