@@ -65,7 +65,7 @@ def compare(model: Model, asked: Asked, rows: Any, *, decides: bool) -> tuple[st
     for at, name in enumerate(task.several(both.logits)):
         right, own = np.stack([1 - both.right[:, at], both.right[:, at]], 1), both.own[:, at]
         alone = replace(both, right=right, own=own, logits=task.alone(both.logits, at))
-        said.append(f"label {name}: {_classes(model.only(at), asked, alone, decides=decides)}")
+        said.append(f"label {name}: {_classes(model.only(name), asked, alone, decides=decides)}")
     return tuple(said)
 
 

@@ -394,3 +394,37 @@ def test_properties_of_other_programs_say_nothing(write):
     with pytest.raises(ProbeError, match=r"does not say what its inputs mean; give a space: Space\(reference=rows\)"):
         from_onnx(write(model))
     assert from_onnx(write(model), SPACE, ("a", "b")).task == Classification(("a", "b"))
+
+
+@pytest.mark.parametrize(("task", "squeezed"), [
+    (Regression(("price",)), False), (Regression(("price",)), True), (Classification(outputs="one logit"), False),
+    (MultiLabel(("warm",)), False),
+], ids=str)  # fmt: skip
+def test_one_output_is_what_the_task_says(write, task, squeezed):
+    model = graph(weight=WEIGHT[:, :1])
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 1
+    if squeezed:
+        model.graph.node.append(helper.make_node("Squeeze", ["z", "axes"], ["y"]))
+        model.graph.initializer.append(numpy_helper.from_array(np.array([1]), "axes"))
+        del model.graph.output[:]
+        model.graph.output.append(helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n"]))
+    path = write(model)
+    with pytest.raises(ShapeError, match=r"one number for each row.*a plan says in \[model\] task"):
+        from_onnx(path, SPACE, ("a", "b"))
+    found = from_onnx(path, SPACE, task=task)
+    assert found.task == task
+    last = found(X)[:, -1]
+    torch.testing.assert_close(last, Z[:, 0] / (2 if task.kind == "classification" else 1))
+
+
+def test_one_of_several_outputs_is_named(write):
+    model = graph()
+    model.graph.node.append(helper.make_node("Neg", ["z"], ["other"]))
+    model.graph.output.append(helper.make_tensor_value_info("other", TensorProto.FLOAT, ["n", 2]))
+    path = write(model)
+    with pytest.raises(Unsupported, match="name the one to study: part='z', say"):
+        from_onnx(path, SPACE, ("a", "b"))
+    for part in ("other", 1):
+        torch.testing.assert_close(from_onnx(path, SPACE, ("a", "b"), part=part)(X), -Z)
+    with pytest.raises(Unsupported, match="part='nowhere' is none of them"):
+        from_onnx(path, SPACE, ("a", "b"), part="nowhere")
