@@ -6,7 +6,7 @@ import typer
 
 from probe.cli.app import AllowCode, Device, Json, PlanFile, command, emit_json, print_out
 from probe.cli.listing import described, listing
-from probe.cli.opening import Name, Out, Set, build_method, opened, save, slice_of
+from probe.cli.opening import Name, Out, Set, build_method, opened, save, segments_in, slice_of
 from probe.cli.said import Only, Outputs, Part, Said, Segments, TaskName, Tolerance
 from probe.formatting import estimate, number, share
 
@@ -62,7 +62,7 @@ def explain(
     said = Said(task=task, outputs=outputs, part=part, only=only, tolerance=tolerance)
     model, data = opened(name, plan, allow_code, device, said)
     chosen = slice_of(rows, len(data))
-    model, shown = in_segments(model, data[chosen], segments)
+    model, shown = in_segments(model, data[chosen], segments or segments_in(plan))
     targets = torch.full((len(shown),), model.task.index(target)) if target else None
     attribution = build_method("explainer", method, settings)(model, shown.inputs, targets)
     save(attribution, out)

@@ -30,6 +30,13 @@ def opened(
     return model, data
 
 
+def segments_in(plan: Path | None) -> int:
+    """How many segments of each image a plan asks for; 0 where it asks for none, or there is no plan."""
+    from probe.cli.sources import plan_in
+
+    return 0 if plan is None else plan_in(plan).data.segments
+
+
 def build_method(family: str, method: str, settings: list[str] | None, more: Mapping[str, Any] | None = None) -> Any:
     """A method of a family by its name, with the settings that --set gives, and `more` that other options say.
 

@@ -20,7 +20,10 @@ def in_segments(model: Model, data: Dataset, count: int) -> tuple[Model, Dataset
     if not count:
         return model, data
     if data.inputs.ndim != 4:
-        raise DataError(f"{data.name} has rows of shape {tuple(data.inputs.shape[1:])}, which have no segments")
+        raise DataError(
+            f"{data.name} has rows of shape {tuple(data.inputs.shape[1:])}, which are no images and have "
+            "no segments; leave segments out"
+        )
     features = segments(data.inputs, count)
     of_model, of_data = (
         replace(space, features=features, form=replace(space.form, names=())) for space in (model.space, data.space)
