@@ -2,11 +2,14 @@
 
 import io
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Lock
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from probe.plots.style import INK
@@ -33,8 +36,8 @@ def to_svg(ax: Axes, *, prefix: str = "", ink: str = "currentColor") -> str:
     """
     buffer = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    with _SAVING, rc_context({"svg.hashsalt": "probe", "svg.fonttype": "none"}):
-        _figure(ax).savefig(buffer, format="svg", metadata=nothing, transparent=True)
+    with _SAVING, rc_context({"svg.hashsalt": "probe", "svg.fonttype": "none"}), _arranged(_figure(ax)) as draw:
+        draw(buffer, metadata=nothing)
     text = buffer.getvalue()
     text = text[text.index("<svg") :].replace(INK.lower(), ink).rstrip()
     text = re.sub(r"<!--.*?-->\s*|<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
@@ -48,6 +51,31 @@ def to_png(ax: Axes, dpi: float = 144) -> bytes:
     with _SAVING:
         _figure(ax).savefig(buffer, format="png", dpi=dpi, facecolor="white", metadata={"Software": None})
     return buffer.getvalue()
+
+
+@contextmanager
+def _arranged(figure: Figure) -> Iterator[Callable[..., None]]:
+    """Draws the figure as SVG, laid out and on nothing; afterwards the figure is as it was.
+
+    `savefig` would draw it twice: a first time only to lay it out.
+    """
+    canvas, dpi, engine = figure.canvas, figure.dpi, figure.get_layout_engine()
+    patches = [figure.patch, *(ax.patch for each in figure.axes for ax in (each, *each.child_axes))]
+    colours = [(patch.get_facecolor(), patch.get_edgecolor()) for patch in patches]
+    try:
+        draw: Callable[..., None] = FigureCanvasSVG(figure).print_svg
+        if engine is not None:
+            engine.execute(figure)
+            figure.set_layout_engine("none")
+        for patch in patches:
+            patch.set(facecolor="none", edgecolor="none")
+        figure.dpi = dpi
+        yield draw
+    finally:
+        for patch, (face, edge) in zip(patches, colours, strict=True):
+            patch.set(facecolor=face, edgecolor=edge)
+        figure.set_layout_engine(engine)
+        figure.dpi, figure.canvas = dpi, canvas
 
 
 def _figure(ax: Axes) -> Figure:

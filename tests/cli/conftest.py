@@ -29,7 +29,8 @@ groups = ["sex"]
 features = ["age", "score", "job"]
 
 [explain]
-sample = 3
+sample = 2
+methods = [{method = "integrated_gradients", steps = 4}, {method = "kernel_shap", coalitions = 64}]
 
 [attack]
 sample = 20

@@ -111,6 +111,7 @@ def test_a_model_that_fails_half_way_loses_only_its_step(probe, place):
         "        return super().forward(x)\n\ndef build():\n    return Net(5, 2)\n"
     )
     edit(place, "mine:build", "sunday:build")
+    edit(place, '{method = "kernel_shap"', '{method = "saliency"}, {method = "kernel_shap"')
     (place / "mine.py").rename(place / "sunday.py")
     probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
     errors = [f for f in read("runs/mine").manifest.findings if f.status == "error"]
@@ -133,7 +134,7 @@ def edit(place, old, new):
 @pytest.mark.parametrize(
     ("old", "new", "code", "message"),
     [
-        ("sample = 3", "smaple = 3", 2, "did you mean 'sample'"),
+        ("sample = 2", "smaple = 2", 2, "did you mean 'sample'"),
         ('label = "hired"', 'label = "hird"', 2, "has no column 'hird'"),
         ('groups = ["sex"]', 'groups = ["gender"]', 2, "has no column 'gender'"),
         ('csv = "people.csv"', 'csv = "none.csv"', 2, "there is no file"),
@@ -262,7 +263,8 @@ def test_an_interrupt_keeps_what_is_done(probe, place, monkeypatch):
 @pytest.mark.slow
 def test_ctrl_c_in_a_terminal(place):
     """The signal itself, in a process of its own: exit code 130, and a bundle that can be continued."""
-    edit(place, "sample = 3", "sample = 120")
+    edit(place, "sample = 2", "sample = 120")
+    edit(place, "steps = 4", "steps = 2000")
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(place), *sys.path])}
     command = [sys.executable, "-m", "probe.cli", "audit", "--plan", "mine.toml", "--allow-code"]
     child = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -30,8 +30,8 @@ def audited(tmp_path_factory):
     place = tmp_path_factory.mktemp("audited")
     (place / "mine_too.py").write_text(FACTORY)
     (place / "people.csv").write_text(rows())
-    methods = 'methods = [{method = "integrated_gradients", steps = 2}, {method = "lime", samples = 40}]'
-    plan = PLAN.replace("mine:build", "mine_too:build").replace("sample = 3", f"sample = 3\n{methods}")
+    plan = PLAN.replace("mine:build", "mine_too:build")
+    plan = plan.replace('"kernel_shap", coalitions = 64', '"lime", samples = 40')
     (place / "mine.toml").write_text(plan.replace('groups = ["sex"]\n', ""))
     weight = tensor([[0.0, -4, 0, 0, 0], [0, 4, 0, 0, 0]])
     save_file({"weight": weight, "bias": tensor([2.0, -2.0])}, place / "weights.safetensors")
@@ -138,7 +138,7 @@ def test_running_out_of_memory_is_not_reported_as_a_defect(probe, audited, tmp_p
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_from_outside_ends_an_audit_as_ctrl_c_does(audited, tmp_path, number, code):
     plan = tmp_path / "long.toml"
-    text = (audited / "mine.toml").read_text().replace("sample = 3", "sample = 120")
+    text = (audited / "mine.toml").read_text().replace("sample = 2", "sample = 120")
     plan.write_text(text.replace("samples = 40", "samples = 3000"))
     for file in ("people.csv", "weights.safetensors"):
         shutil.copy(audited / file, tmp_path / file)

@@ -21,7 +21,7 @@ def test_a_fail_is_1_and_what_is_undecided_only_with_strict(statuses, usual, str
 def test_an_audit_in_which_nothing_failed_ends_with_0_and_with_1_if_strict(probe, place):
     plan = place / "mine.toml"
     text = plan.read_text().replace('groups = ["sex"]\n', "")
-    text = text.replace("[explain]\nsample = 3", "[explain]\nsample = 0").replace("sample = 20", "sample = 0")
+    text = text.replace("[explain]\nsample = 2", "[explain]\nsample = 0").replace("sample = 20", "sample = 0")
     plan.write_text(text + "\n[checks]\ncalibration_error = 1.0\n")
     probe("audit", "--plan", "mine.toml", "--allow-code", code=0)
     probe("audit", "--plan", "mine.toml", "--allow-code", "--strict", code=1)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 from html import unescape
 
 import pytest
@@ -11,14 +12,27 @@ from probe_dashboards.views import bias, evidence, instance, performance, proofs
 from probe.audit import reading
 from probe.cli import summary as terminal
 from probe.formatting import DASH
-from probe.report import render
-from probe.report.html import sections
+from probe.report import html
 from probe.report.sections import findings_table
 from probe.statuses import STATUSES
 from probe.text import visible
 from tests.report.test_report import Page
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
+
+
+@pytest.fixture(scope="session")
+def report(bundles):
+    """Draws the report of a bundle once: its chapters and its page."""
+
+    @cache
+    def drawn(name):
+        chapters = html.sections(getattr(bundles, name))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(html, "sections", lambda _: chapters)
+            return chapters, html.render(getattr(bundles, name))
+
+    return drawn
 
 
 def in_report(bundle):
@@ -47,9 +61,9 @@ def test_the_numbers_of_every_finding_are_one_text_in_report_viewer_and_terminal
     assert len(in_report(bundle)) == len(bundle.manifest.findings)
 
 
-def test_what_is_printed_and_what_is_on_the_page_hold_the_same_numbers(bundles, capsys):
+def test_what_is_printed_and_what_is_on_the_page_hold_the_same_numbers(bundles, report, capsys):
     terminal.summary(bundles.table)
-    printed, page = capsys.readouterr().out, Page(render(bundles.table)).text
+    printed, page = capsys.readouterr().out, Page(report("table")[1]).text
     for finding in bundles.table.manifest.findings:
         measured = finding.written().estimate
         assert measured.value in printed
@@ -68,18 +82,18 @@ def test_no_share_is_written_as_a_fraction_in_a_sentence_of_the_audit(bundles):
     assert not [number for number in fractions if number not in json.dumps(ratios)]
 
 
-def test_every_status_has_one_look_everywhere(bundles):
-    page = render(bundles.table)
+def test_every_status_has_one_look_everywhere(bundles, report):
+    page = report("table")[1]
     for status in {f.status for f in bundles.table.manifest.findings}:
         assert f'aria-hidden="true">{STATUSES[status].sign}</span>{status}' in page
         assert terminal.signed(status) == f"{STATUSES[status].sign} {status}"
         assert list(summary.counts(bundles.table)) == list(STATUSES)
 
 
-def cells_of_report(bundle):
+def cells_of_report(chapters):
     """Every cell of every table of the page, as text."""
     tables = []
-    for block in (block for section in sections(bundle) for block in section.blocks):
+    for block in (block for chapter in chapters for block in chapter.blocks):
         tables += [block.table] if block.kind == "figure" else [block] if block.kind == "table" else []
     return {visible(str(getattr(cell, "status", cell))) for table in tables for row in table.rows for cell in row}
 
@@ -131,22 +145,22 @@ ALL = ["table", "image", "prose", "graph", "bare", "interrupted", "proofs", "hos
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_every_number_that_is_read_of_a_bundle_is_one_text_in_report_and_viewer(bundles, name):
+def test_every_number_that_is_read_of_a_bundle_is_one_text_in_report_and_viewer(bundles, report, name):
     bundle = getattr(bundles, name)
     numbers = numbers_read(bundle)
     assert numbers or name == "interrupted"
-    assert numbers <= cells_of_report(bundle)
+    assert numbers <= cells_of_report(report(name)[0])
     assert numbers <= cells_of_viewer(bundle)
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_every_word_that_is_read_of_a_bundle_is_in_report_and_viewer(bundles, name):
+def test_every_word_that_is_read_of_a_bundle_is_in_report_and_viewer(bundles, report, name):
     bundle = getattr(bundles, name)
-    assert words_read(bundle) <= cells_of_report(bundle)
+    assert words_read(bundle) <= cells_of_report(report(name)[0])
     assert words_read(bundle) <= cells_of_viewer(bundle)
 
 
-def test_report_and_viewer_name_the_groups_of_a_gap_in_the_same_words(bundles):
+def test_report_and_viewer_name_the_groups_of_a_gap_in_the_same_words(bundles, report):
     told = {
         gap.between for attribute in reading.attributes(bundles.table) for gap in reading.gaps(bundles.table, attribute)
     }
@@ -155,13 +169,13 @@ def test_report_and_viewer_name_the_groups_of_a_gap_in_the_same_words(bundles):
         for slug in bias.attributes(bundles.table)
         for cell in bias.disparities(bundles.table, slug)["Gap"]
     )
-    assert told <= cells_of_report(bundles.table)
+    assert told <= cells_of_report(report("table")[0])
     assert all(part in viewer for part in told)
     assert len(told) > 1
 
 
-def test_chapters_have_one_title_and_one_list_of_limits(bundles):
-    shown = {section.id: section for section in sections(bundles.table)}
+def test_chapters_have_one_title_and_one_list_of_limits(report):
+    shown = {chapter.id: chapter for chapter in report("table")[0]}
     for name, chapter in reading.CHAPTERS.items():
         page = PAGES.get(name, PAGES["instance"])
         assert set(chapter.limits) <= set(page[0].LIMITS)
@@ -171,28 +185,28 @@ def test_chapters_have_one_title_and_one_list_of_limits(bundles):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_what_was_not_measured_is_one_list_in_report_and_viewer(bundles, name):
+def test_what_was_not_measured_is_one_list_in_report_and_viewer(bundles, report, name):
     bundle = getattr(bundles, name)
     listed = {(visible(row.Check), visible(row.Why)) for row in summary.not_run(bundle).itertuples()}
     assert listed == {(visible(found.check), visible(found.note)) for found in reading.missing(bundle)}
-    page = Page(render(bundle)).text
+    page = Page(report(name)[1]).text
     assert all(check in page and why in page for check, why in listed)
     assert robustness.reason(bundle, "bias").rstrip(".") in page or bias.present(bundle)
 
 
-def test_verdict_and_caution_are_one_text_in_report_viewer_and_terminal(bundles, capsys):
+def test_verdict_and_caution_are_one_text_in_report_viewer_and_terminal(bundles, report, capsys):
     terminal.summary(bundles.table)
-    printed, page = capsys.readouterr().out, Page(render(bundles.table)).text
+    printed, page = capsys.readouterr().out, Page(report("table")[1]).text
     for sentence in (*reading.verdict(bundles.table), reading.origin(bundles.table.manifest)):
         assert sentence in printed
         assert sentence in page
         assert sentence in [*summary.verdict(bundles.table), summary.origin(bundles.table)]
 
 
-def test_methods_are_called_the_same_in_report_and_viewer(bundles):
+def test_methods_are_called_the_same_in_report_and_viewer(bundles, report):
     for kind, shown in (("explainer", instance.method_titles), ("attack", instance.attack_titles)):
         called = list(shown(bundles.table).values())
-        page = Page(render(bundles.table)).text
+        page = Page(report("table")[1]).text
         assert called
         assert all(title in page for title in called)
         assert set(called) <= {row.method for row in reading.measured(bundles.table, kind=kind)}

@@ -1,0 +1,94 @@
+"""While tests run, what `probe` says of types and shapes is checked."""
+
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from jaxtyping import Float, TypeCheckError
+from torch import Tensor
+
+from probe.model import Model
+from tests.checking import jaxtyped
+
+if TYPE_CHECKING:
+    from nowhere import Unknown
+
+
+@jaxtyped
+def product(a: Float[Tensor, "rows inner"], b: Float[Tensor, "inner columns"]) -> Float[Tensor, "rows columns"]:
+    return a @ b if len(a) < 5 else b
+
+
+@jaxtyped
+def counted(count: int, names: tuple[str, ...] = ()) -> list[int]:
+    return [count] * len(names) if count < 5 else "many"
+
+
+@jaxtyped
+@dataclass
+class Row:
+    values: Float[Tensor, " features"]
+    weights: Float[Tensor, " features"]
+
+
+def test_axes_of_one_name_are_equally_long_in_arguments_and_result():
+    assert product(torch.ones(2, 3), torch.ones(3, 4)).shape == (2, 4)
+    with pytest.raises(TypeCheckError, match="inner"):
+        product(torch.ones(2, 3), torch.ones(4, 4))
+    with pytest.raises(TypeCheckError, match="rows columns"):
+        product(torch.ones(6, 3), torch.ones(3, 4))
+
+
+def test_each_call_has_axes_of_its_own():
+    @jaxtyped
+    def both(a: Float[Tensor, "rows inner"]) -> Float[Tensor, "rows rows"]:
+        return product(a, product(a.mT, a) @ a.mT)
+
+    assert both(torch.ones(2, 3)).shape == (2, 2)
+
+
+def test_types_are_checked_where_there_are_no_shapes():
+    assert counted(2, ("a", "b")) == [2, 2]
+    for wrong in (lambda: counted("2"), lambda: counted(2, [1]), lambda: counted(7)):
+        with pytest.raises(TypeCheckError):
+            wrong()
+
+
+def test_fields_of_a_dataclass_are_checked_when_it_is_made():
+    assert len(Row(torch.ones(2), torch.ones(2)).values) == 2
+    with pytest.raises(TypeCheckError):
+        Row(torch.ones(2), torch.ones(3))
+
+
+def test_an_axis_may_be_as_long_as_an_argument_says():
+    @jaxtyped
+    def drawn(count: int) -> Float[Tensor, "{count} 2"]:
+        return torch.ones(min(count, 3), 2)
+
+    assert len(drawn(3)) == 3
+    with pytest.raises(TypeCheckError):
+        drawn(4)
+
+
+def test_a_name_that_only_type_checkers_see_is_anything():
+    @jaxtyped
+    def same(value: "Unknown", number: int) -> "Unknown":
+        return value
+
+    assert same("x", 1) == "x"
+    with pytest.raises(TypeCheckError):
+        same("x", "1")
+
+
+def test_a_signature_stays_as_it_is_written():
+    assert list(inspect.signature(counted).parameters) == ["count", "names"]
+    assert counted.__annotations__["names"] == tuple[str, ...]
+
+
+def test_the_functions_of_probe_are_checked():
+    model = Model(forward=lambda x: x.flatten(1))
+    assert model.logits(torch.ones(2, 3)).shape == (2, 3)
+    with pytest.raises(TypeCheckError):
+        model.logits([[1.0]])
