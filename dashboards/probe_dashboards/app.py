@@ -58,7 +58,7 @@ def main(offer: Offer) -> None:
         name: st.Page(partial(_page, name, opened, folder), title=title, url_path=name)
         for name, (_, title, _icon) in PAGES.items()
     }
-    live = st.Page(partial(_live, offer), title="Lab", url_path=LAB)
+    live = st.Page(partial(_live, offer, pages), title="Lab", url_path=LAB)
     # The first page also has an address without a page name.
     home = st.Page(partial(_page, "summary", opened, folder), title="Summary", url_path=HOME, default=True)
     page = st.navigation([home, live, *pages.values()], position="hidden")
@@ -95,8 +95,8 @@ def _chosen(found: list[runs.Run], top: DeltaGenerator) -> runs.Run | None:
     return next(run for run in found if run.id == choice.value)
 
 
-def _live(offer: Offer) -> None:
-    lab_page.draw(lab.lab(offer))
+def _live(offer: Offer, pages: dict[str, Page]) -> None:
+    lab_page.draw(lab.lab(offer), pages)
     widgets.limits(*lab_page.LIMITS)
 
 

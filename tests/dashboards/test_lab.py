@@ -1,6 +1,7 @@
 """The lab's pages over models in this process: what is asked, and what is drawn of the answers."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -47,30 +48,30 @@ class Here:
         return self._jobs[name]
 
 
-def people() -> Opened:
+def people(runs: Path) -> Opened:
     columns = {"age": [25.0, 40.0, 61.0, 33.0] * 6, "job": ["clerk", "<b>smith</b>", "clerk", "nurse"] * 6}
     frame = pd.DataFrame(columns | {"hired": ["no", "yes", "no", "yes"] * 6, "sex": ["f", "m"] * 12})
-    data = probe.Dataset.from_frame(frame, label="hired", groups=["sex"])
+    data = probe.Dataset.from_frame(frame, label="hired", groups=["sex"], features=["age", "job", "sex"])
     weights = torch.linspace(-1, 1, data.inputs.shape[1])
     model = probe.Model(
         forward=lambda x: torch.stack([-(x * weights).sum(1), (x * weights).sum(1)], 1),
         space=replace(data.space, reference=data.inputs),
         classes=data.classes,
     )
-    return Opened(model, data, plan_from({"name": "people"}, sources=False))
+    return Opened(model, data, plan_from({"name": "people", "model": {"zoo": "adult-mlp"}}), runs)
 
 
-def images() -> Opened:
+def images(runs: Path) -> Opened:
     net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(36, 3)).eval()
     x = torch.rand(30, 1, 6, 6, generator=torch.Generator().manual_seed(0))
     model = probe.Model(forward=net, space=probe.Space(bounds=(0.0, 1.0)), classes=("disc", "ring", "bar"))
     data = probe.Dataset(x, net(x).argmax(1), classes=("disc", "ring", "bar"))
-    return Opened(model, data, plan_from({"name": "images"}, sources=False))
+    return Opened(model, data, plan_from({"name": "images", "model": {"zoo": "fashion-cnn"}}), runs)
 
 
 @pytest.fixture
-def desk(monkeypatch):
-    found = Here(people=people(), images=images())
+def desk(monkeypatch, tmp_path):
+    found = Here(people=people(tmp_path), images=images(tmp_path))
     monkeypatch.setattr(labs, "lab", lambda offer: labs.Lab(found, "somebody"))
     return found
 
@@ -91,17 +92,69 @@ def test_a_row_is_answered_and_explained_side_by_side(show, desk, tmp_path):  # 
 def test_what_the_library_refuses_is_said_in_its_sentence(show, desk, tmp_path):  # noqa: F811
     app = show(tmp_path, "lab", model="people", row="1")
     app.selectbox(key="lab input").set_value("csv").run()
-    app.text_area(key="lab csv").set_value("age,job\nold,clerk").run()
-    assert any("age" in warning.value and "old" in warning.value for warning in app.warning)
+    app.text_area(key="lab csv").set_value("age,job,sex\nold,clerk,f").run()
+    assert any("age" in warning.value and "holds texts" in warning.value for warning in app.warning)
 
 
-@pytest.mark.parametrize("view", ["explain", "attack", "what-if"])
+@pytest.mark.parametrize("view", ["explain", "attack", "what-if", "audit"])
 @pytest.mark.parametrize("model", ["people", "images"])
 def test_every_part_is_drawn_for_every_form(show, desk, tmp_path, model, view):  # noqa: F811
     app = show(tmp_path, "lab", model=model, row="2", view=view)
     assert not app.exception
     assert not app.error
     assert "What this does not show" in text(app)
+
+
+def test_the_quality_of_each_method_stands_beside_its_explanation(show, desk, tmp_path):  # noqa: F811
+    app = show(tmp_path, "lab", model="people", row="2")
+    app.toggle(key="lab quality").set_value(True).run()
+    assert not app.exception
+    assert not app.warning
+    assert "On average" in text(app)
+
+
+def test_an_edit_asks_the_model_again(show, desk, tmp_path):  # noqa: F811
+    app = show(tmp_path, "lab", model="people", row="2", view="what-if")
+    assert "Nothing is changed yet." in text(app)
+    next(field for field in app.text_input if field.key.endswith(" age")).set_value("30").run()
+    assert not app.exception
+    assert not app.warning
+    assert {"ask": "edit", "row": {"row": 2, "edits": {"age": "30"}}} in desk.asked
+    assert "age,61,30" in text(app)
+
+
+def test_an_attribute_is_flipped_with_and_without_its_proxies(show, desk, tmp_path):  # noqa: F811
+    said = text(show(tmp_path, "lab", model="people", row="2", view="what-if"))
+    assert "Instead,Proxies changed with it,Answer" in said
+
+
+def test_what_is_shown_is_kept_as_a_bundle_and_an_audit_is_run(show, desk, tmp_path):  # noqa: F811
+    app = show(tmp_path, "lab", model="people", row="2", view="attack")
+    app.button(key="lab keep").click().run()
+    assert not app.exception
+    assert not app.warning
+    assert any("Kept as" in each.value for each in app.success)
+
+
+def test_a_search_says_what_would_have_to_be_different(show, desk, tmp_path):  # noqa: F811
+    app = show(tmp_path, "lab", model="people", row="2", view="what-if")
+    app.toggle(key="lab searching").set_value(True).run()
+    assert not app.exception
+    assert "Reached,Answer,Distance,Changed" in text(app)
+
+
+def test_an_audit_is_planned_started_and_found(show, desk, tmp_path):  # noqa: F811
+    app = show(tmp_path, "lab", model="people", view="audit")
+    app.button(key="lab audit").click().run()
+    assert not app.exception
+    assert not app.warning
+    assert any(each.value.startswith("Done:") for each in app.success)
+
+
+def test_a_plan_is_read_as_strictly_as_on_the_command_line(show, desk, tmp_path):  # noqa: F811
+    app = show(tmp_path, "lab", model="people", view="audit")
+    app.text_area(key="lab plan people").set_value("[attack]\nepss = [1]").run()
+    assert any("eps" in each.value for each in app.warning)
 
 
 def test_a_link_to_a_model_that_is_not_offered_gives_a_message(show, desk, tmp_path):  # noqa: F811

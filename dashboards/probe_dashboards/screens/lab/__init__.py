@@ -1,5 +1,8 @@
 """The lab: a live model is asked why it answers as it does, how little changes its answer, and what if."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import streamlit as st
 
 from probe_dashboards import state, widgets
@@ -21,8 +24,8 @@ VIEWS = {
 }
 
 
-def draw(lab: Lab) -> None:
-    """Draw the page."""
+def draw(lab: Lab, pages: Mapping[str, Any]) -> None:
+    """Draw the page; `pages` are those of the viewer, which links lead to."""
     widgets.heading("Lab", "Ask a live model. Nothing here changes an audit that is there.")
     if not lab.models:
         st.info("No model is offered here. Name one: probe dashboard --live adult-mlp", icon=":material/info:")
@@ -31,7 +34,7 @@ def draw(lab: Lab) -> None:
     answer = lab.ask(model, {"ask": "describe"}, doing="Looking at the model")
     if answer is None:
         return
-    asked = Asked(lab, model, answer)
+    asked = Asked(lab, model, answer, pages)
     _about(asked)
     view = _view()
     if view == "audit":

@@ -11,6 +11,7 @@ from probe import plots
 from probe.lab import Answer, Source
 from probe.plots.style import INK
 from probe.text import visible
+from probe_dashboards import state
 from probe_dashboards.lab import Lab
 from probe_dashboards.views.lab import answers, inputs
 from probe_dashboards.views.words import md
@@ -32,6 +33,7 @@ class Asked:
     lab: Lab
     model: str
     answer: Answer  # to `describe`
+    pages: Mapping[str, Any]  # of the viewer, which links lead to
 
     @property
     def described(self) -> Mapping[str, Any]:
@@ -59,6 +61,12 @@ def figure(ax: Axes, caption: str, width: int) -> None:
     ink = DARK_INK if st.context.theme.type == "dark" else INK
     with st.container(width=width):
         st.image(plots.to_svg(ax, ink=ink), caption=md(caption), width="stretch", alt=visible(caption))
+
+
+def open_link(asked: Asked, done: Answer) -> None:
+    """A link to a bundle that the lab wrote."""
+    run = state.run_id(str(done.record["folder"]), str(done.record["digest"]))
+    st.page_link(asked.pages["summary"], label="Look at it", icon=":material/arrow_forward:", query_params={"run": run})
 
 
 def code(command: str, python: str) -> None:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from probe.formatting import duration
 from probe_dashboards import widgets
-from probe_dashboards.screens.lab.asked import Asked
+from probe_dashboards.screens.lab.asked import Asked, open_link
 from probe_dashboards.views.words import md
 
 
@@ -38,20 +38,12 @@ def draw(asked: Asked) -> None:
     done = asked.lab.started("audit", doing="Auditing")
     if done is not None:
         failed = sum(each["status"] == "fail" for each in done.record["findings"])
-        found, folder = done.record["findings"], md(done.record["folder"])
+        found, name = done.record["findings"], md(done.record["name"])
         digest = md(str(done.record["digest"])[:12])
-        said = f"Done: {len(found)} findings, {failed} of them fail. It is in {folder}, with digest {digest}."
+        said = f"Done: {len(found)} findings, {failed} of them fail. It is called {name}, with digest {digest}."
         st.success(said, icon=":material/fact_check:")
-        st.button(
-            "Look at it",
-            icon=":material/arrow_forward:",
-            on_click=_look,
-            args=(str(done.record["folder"]),),
-            key="lab look",
-        )
+        for sentence in done.record["verdict"]:
+            st.markdown(f"- {md(sentence)}")
+        open_link(asked, done)
     else:
         st.caption("An audit that is cancelled keeps what is done; the same plan and name continue it.")
-
-
-def _look(folder: str) -> None:
-    st.session_state["lab made"] = folder

@@ -5,10 +5,10 @@ from typing import Any
 import streamlit as st
 
 from probe.lab import Answer
-from probe_dashboards import widgets
+from probe_dashboards import forms, widgets
 from probe_dashboards.screens.lab import explaining
 from probe_dashboards.screens.lab.asked import Asked, Row
-from probe_dashboards.views.lab import answers, edits, explanations, methods
+from probe_dashboards.views.lab import answers, edits, explanations, methods, settings
 from probe_dashboards.views.words import md
 
 ACROSS = 4  # features in a line
@@ -40,6 +40,7 @@ def draw(asked: Asked, row: Row) -> None:
         else:
             st.text("Nothing is changed yet.")
     _flip(asked, row)
+    _search(asked, row)
 
 
 def _edited(asked: Asked, fields: list[edits.Edit], row: Row) -> dict[str, str]:
@@ -75,8 +76,8 @@ def _outcome(asked: Asked, row: Row, explainer: str, title: str) -> None:
     if answer is None:
         return
     st.markdown(edits.outcome(answer))
-    widgets.table(edits.changes(answer), "What was edited")
-    if said := edits.lengths(answer):
+    widgets.table(edits.changes(answer.record["differences"]), "What was edited")
+    if said := edits.lengths(answer.record):
         st.caption(md(f"Distance from the input: {said}."))
     widgets.table(edits.beside(answer), "The answer before and after")
     if explainer:
@@ -114,3 +115,23 @@ def _flip(asked: Asked, row: Row) -> None:
         widgets.table(edits.flips(answer), "The answer with other values")
         st.caption(md(answer.record["measured"]))
         widgets.data_expander(edits.dependence(answer), "How far features depend on it")
+
+
+def _search(asked: Asked, row: Row) -> None:
+    there = methods.suited(asked.described, "counterfactual")
+    if not there:
+        return
+    st.subheader("What would have to be different?", anchor=False)
+    name = st.selectbox(
+        "Search", list(there), format_func=there.__getitem__, key=f"lab search {asked.model}", width=300
+    )
+    told = asked.described["methods"]["counterfactual"][name]
+    with st.expander(f"Settings of {md(told['title'])}"):
+        st.caption(md(told["doc"] or told["summary"]))
+        given = forms.settings(f"lab {asked.model} {name}", settings.fields(told["settings"]))
+    if not st.toggle("Search for other inputs with another answer", key="lab searching"):
+        return
+    answer = asked.ask("Searching", {"ask": "counterfactual", "method": {"method": name, **given}}, row)
+    if answer is not None:
+        widgets.table(edits.candidates(answer), "Inputs with another answer")
+        st.caption("The distance is the sum of all changes, each in the unit of the space.")

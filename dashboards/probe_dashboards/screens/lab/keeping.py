@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from probe_dashboards.screens.lab.asked import Asked, Row
+from probe_dashboards.screens.lab.asked import Asked, Row, open_link
 from probe_dashboards.views.words import md
 
 
@@ -31,9 +31,10 @@ def draw(asked: Asked, row: Row, request: dict[str, Any] | None, requests: Seque
     done = asked.lab.started("keep", doing="Writing the bundle")
     if done is not None:
         st.success(
-            f"Kept in {md(done.record['folder'])}, with digest {md(str(done.record['digest'])[:12])}.",
+            f"Kept as {md(done.record['name'])}, with digest {md(str(done.record['digest'])[:12])}.",
             icon=":material/save:",
         )
+        open_link(asked, done)
 
 
 def _slug(name: str) -> str:

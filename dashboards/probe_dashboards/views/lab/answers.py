@@ -24,11 +24,20 @@ def sentence(told: Mapping[str, Any], arrays: Mapping[str, Any], prefix: str = "
 
 def sure(told: Mapping[str, Any], arrays: Mapping[str, Any], prefix: str = "", at: int = 0) -> str:
     """The probability of the class that was decided for, in brackets; of numbers and several labels there is none."""
+    return md(_probability(told, arrays, prefix, at))
+
+
+def plainly(told: Mapping[str, Any], arrays: Mapping[str, Any], at: int = 0) -> str:
+    """The answer with its probability, for a table, which escapes its cells itself."""
+    return in_words(told["decided"]) + _probability(told, arrays, "", at)
+
+
+def _probability(told: Mapping[str, Any], arrays: Mapping[str, Any], prefix: str, at: int) -> str:
     found = arrays.get(f"{prefix}probabilities")
     target = told.get("target")
     if found is None or told.get("several") or target is None or found.ndim != 2 or target >= found.shape[1]:
         return ""
-    return f" ({md(share(float(found[at, target])))})"
+    return f" ({share(float(found[at, target]))})"
 
 
 def sign(right: Any) -> str:

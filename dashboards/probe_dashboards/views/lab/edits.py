@@ -1,6 +1,6 @@
 """What can be edited of an input, and what an edit did to the answer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,18 +55,16 @@ def outcome(answer: Answer) -> str:
     return f"The answer becomes {said[1]}; it was {said[0]}."
 
 
-def changes(answer: Answer) -> pd.DataFrame:
-    """Each edited feature, before and after."""
-    rows = [
-        (visible(each["name"]), visible(each["before"]), visible(each["after"])) for each in answer.record["changed"]
-    ]
+def changes(differences: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Each feature that differs, before and after."""
+    rows = [(visible(each["name"]), visible(each["before"]), visible(each["after"])) for each in differences]
     return pd.DataFrame(rows, columns=["Feature", "Before", "After"])
 
 
-def lengths(answer: Answer) -> str:
-    """How far the edited input is from the other."""
+def lengths(told: Mapping[str, Any]) -> str:
+    """How far a changed input is from the other."""
     return ", ".join(
-        f"{visible(name)} {written(value)}" for name, value in answer.record["lengths"].items() if value is not None
+        f"{visible(name)} {written(value)}" for name, value in told["lengths"].items() if value is not None
     )
 
 
@@ -83,19 +81,7 @@ def beside(answer: Answer) -> pd.DataFrame:
 
 def example(drawn: plots.Drawer, answer: Answer) -> plots.Example:
     """The edited input."""
-    words = [str(word) for word in answer.record["input"]["words"]]
-    names = list(map(str, answer.record["input"]["names"]))
-    for each in answer.record["changed"]:
-        at = (
-            names.index(each["name"])
-            if each["name"] in names
-            else int(each["name"])
-            if str(each["name"]).isdigit()
-            else -1
-        )
-        if 0 <= at < len(words):
-            words[at] = str(each["after"])
-    return inputs.example(drawn, answer, answer.arrays["edited"], words)
+    return inputs.example(drawn, answer, answer.arrays["edited"], answer.record["words"])
 
 
 def protected(described: Mapping[str, Any]) -> dict[str, str]:
@@ -109,15 +95,30 @@ def flips(answer: Answer) -> pd.DataFrame:
     record = answer.record
     rows = []
     for at, flip in enumerate(record["flips"]):
-        told = flip.get("answer", flip)
+        proxies = {visible(name) for name in flip["proxies"]}
+        changed = [each for each in flip["differences"] if visible(each["name"]) in proxies]
         rows.append(
             (
                 f"{visible(record['attribute'])} = {visible(flip['to'])}",
-                ", ".join(map(visible, flip["proxies"])) or "none",
-                answers.in_words(told["decided"]) + _plain_share(told, answer, at),
+                _written(changed) or ("none of them differs" if proxies else "none"),
+                answers.plainly(flip, answer.arrays, at),
             )
         )
     return pd.DataFrame(rows, columns=["Instead", "Proxies changed with it", "Answer"])
+
+
+def candidates(answer: Answer) -> pd.DataFrame:
+    """Each counterfactual: whether it reached what was asked, the answer, and what is different."""
+    rows = [
+        (
+            "yes" if each["reached"] else "no",
+            answers.plainly(each, answer.arrays, at),
+            written(each["distance"]),
+            _written(each["differences"]) or (f"{each['changed']} features" if each["changed"] else "nothing"),
+        )
+        for at, each in enumerate(answer.record["candidates"])
+    ]
+    return pd.DataFrame(rows, columns=["Reached", "Answer", "Distance", "Changed"])
 
 
 def dependence(answer: Answer) -> pd.DataFrame:
@@ -129,11 +130,8 @@ def dependence(answer: Answer) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["Feature", "Dependence", "Measured by"])
 
 
-def _plain_share(told: Mapping[str, Any], answer: Answer, at: int) -> str:
-    # A table escapes its cells itself.
-    from html import unescape
-
-    return unescape(answers.sure(told, answer.arrays, "", at))
+def _written(differences: Sequence[Mapping[str, Any]]) -> str:
+    return "; ".join(f"{visible(e['name'])}: {visible(e['before'])} → {visible(e['after'])}" for e in differences)
 
 
 def _feature(feature: Mapping[str, Any], word: str) -> Edit:
