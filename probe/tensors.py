@@ -65,7 +65,7 @@ def _digests(rows: Tensor) -> Iterator[bytes]:
     plain = rows.detach().cpu().flatten(1)
     if plain.is_floating_point():
         plain = torch.where(plain.isnan(), torch.nan, plain + 0.0)  # one NaN, and one zero
-    return (hashlib.blake2b(row.view(torch.uint8).numpy().tobytes(), digest_size=16).digest() for row in plain)
+    return (hashlib.blake2b(_bytes(row), digest_size=16).digest() for row in plain)
 
 
 def wide(tensor: Tensor) -> Tensor:
@@ -91,5 +91,12 @@ def sha256(tensors: Mapping[str, Tensor]) -> str:
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
         digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)};".encode())
-        digest.update(tensor.flatten().view(torch.uint8).numpy().tobytes() if tensor.numel() else b"")
+        digest.update(_bytes(tensor) if tensor.numel() else b"")
     return digest.hexdigest()
+
+
+def _bytes(tensor: Tensor) -> bytes:
+    """The numbers of a tensor on the CPU, bit by bit, whatever their type."""
+    # What has one entry counts as contiguous whatever its stride, and cannot be viewed as bytes then.
+    flat = tensor.flatten().clone(memory_format=torch.contiguous_format)
+    return flat.view(torch.uint8).numpy().tobytes()

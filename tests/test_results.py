@@ -16,6 +16,7 @@ from probe.contracts import Explainer
 from probe.errors import DataError, ProbeError, UnknownMethod
 from probe.explainers import InputXGradient, Saliency
 from probe.metrics import Accuracy, CalibrationError, RobustAccuracy
+from probe.tensors import sha256
 
 SPACE = Space(
     bounds=(torch.tensor([0.0, -5.0, 0.0, 0.0]), torch.tensor([9.0, 5.0, 1.0, 1.0])),
@@ -285,3 +286,10 @@ def test_a_single_example_has_an_interval_of_nan_that_is_shown():
     assert "<table" in scores._repr_html_()
     assert isinstance(scores, Scores)
     assert issubclass(DataError, ProbeError)
+
+
+def test_digest_is_that_of_the_numbers_however_they_lie_in_memory():
+    rows = torch.arange(6).view(1, 6)
+    turned = rows.view(2, 3).T
+    assert sha256({"it": rows.view(3, 2)[:1, 1]}) == sha256({"it": torch.tensor([1])})
+    assert sha256({"it": turned}) == sha256({"it": torch.tensor(turned.tolist())})

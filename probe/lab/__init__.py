@@ -63,51 +63,43 @@ quality  {row, method, target: "", metrics: null (the usual), sample: 0 (rows of
 attack  {row, method, eps: [] (budgets as texts; none: the method's own), only: "", against: "label"|"answer",
          explainer: null, target: ""}
     input INPUT, clean ANSWER, method, against (what it was attacked as, in words), threat {unit, ...},
-    reached_before,
-    steps [{eps, success, length (in the threat's unit), lengths {linf, l2, ...}, changed (features), words, cost,
-    ANSWER}],
-    explanation EXPLANATION and after [EXPLANATION] where there is an explainer
+    reached_before, steps [{eps, budget, success, length (in the threat's unit), lengths {linf, l2, ...}, changed (how
+    many features), words, cost, ANSWER}]; explanation EXPLANATION and after [EXPLANATION] where there is an explainer
     arrays: inputs, perturbed (steps, *shape), moved (steps, features), logits, decided, probabilities (steps, ...),
     clean_logits, clean_decided, clean_probabilities, values, by_feature, after_values (steps, *shape),
     after_by_feature
-counterfactual  {row, method, target: "", only: ""}
-    input INPUT, clean ANSWER, method, candidates [{reached, changed, distance (l1 in the space's scale), words,
-    ANSWER}],
-    cost; arrays: inputs, candidates (candidates, *shape), moved, logits, decided, probabilities, clean_...
+counterfactual  {row, method, only: ""}
+    input INPUT, clean ANSWER, method, cost, candidates [{reached, changed (how many features), lengths, distance (l1 in
+    the space's scale), differences [{name, before, after}], words, ANSWER}]
+    arrays: inputs, candidates (candidates, *shape), moved, logits, decided, probabilities, clean_...
 edit  {row (with edits), explainer: null, target: ""}
-    input INPUT, before ANSWER, after ANSWER, changed [{name, before, after}], lengths {linf, l2, ...}, explanation
-    and
-    after_explanation EXPLANATION where there is an explainer
-    arrays: inputs, edited (*shape), logits, decided, probabilities and before_... of each; values, by_feature,
-    after_...
-flip  {row, attribute, to: "" (every other value), proxies: 3}
-    input INPUT, before ANSWER, attribute, value, dependence [{name, value 0..1, measure}] (the strongest first),
-    measured
-    (how, in words), flips [{to, proxies [names], from_row (whose proxies these are, else null), changed [{name,
-    before,
-    after}], ANSWER}]; arrays: edited (flips, *shape), logits, decided, probabilities, before_...
+    input INPUT, before ANSWER, after ANSWER, said [sentences], changed [{name, before, after}], words (after),
+    lengths {linf, l2, ...}; explanation and after_explanation EXPLANATION where there is an explainer
+    arrays: inputs, edited (*shape), logits, decided, probabilities, before_...; values, by_feature, after_...
+flip  {row, attribute (a category, or a group of the data), to: "" (every other value), proxies: 3}
+    input INPUT, before ANSWER, attribute, value, is_feature, dependence [{name, value 0..1, measure}] (the strongest
+    first), measured (how, in words), flips [{to, proxies [names; [] of the attribute alone], from_row (whose proxies
+    these are, else null), changed [{name, before, after}], lengths, words, ANSWER}]
+    arrays: inputs, edited (flips, *shape), logits, decided, probabilities (flips, ...), before_...
 plan  {text: "" (the usual plan)}
     text (TOML), seconds and rows (an estimate on this model), name; refused as the command line refuses it
 audit  {text, name: "" (the plan's)}      writes a bundle into the folder of runs; cancelling keeps what is done
-    folder (its name in the folder of runs), status, digest, findings [{lens, check, status, ...}]
+    folder (its name in the folder of runs), name, status, digest, verdict [sentences], findings [{check, status, ...}]
 keep  {what: an explain, attack or counterfactual request, name}     the same as a bundle that `probe verify` passes
-    folder, digest, findings
+    as of audit
 estimate  {of: any request}
     seconds, rows: measured on this model
 
 INPUT        form, names [of features], words [of features, where the form has any], said [how it came about], and of
-             rows
-             of the data number and groups {column: value}
+             rows of the data number and groups {column: value}
 ANSWER       decided (in words), names [of outputs], target and target_name (what is explained unless named; null at
              places), several [of several labels or places, their names], and where it is known label (in words),
              right (true, false, a list of several, null where nothing is right or wrong), details {confidence,
              error, ...}
 EXPLANATION  method (with all settings), target, target_name, output, caption, sum, promised and residual (sizes,
-             null where
-             nothing is promised), imposed (the sum is so by construction), cost {forward, backward}
+             null where nothing is promised), imposed (the sum is so by construction), cost {forward, backward}
 METRICS      [{metric, title, unit, better, threshold, value, low, high (null for one row), n, why (if it was not
-             taken),
-             columns, evidence [a list for each row]}]
+             taken), columns, evidence [a list for each row]}]
 
 A request is a file in `probe/lab/requests/`, and is found there; a method of anybody's appears by itself.
 """

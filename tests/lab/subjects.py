@@ -27,7 +27,7 @@ def network(inside, outputs, seed=0):
     source = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in layers.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=source) * 0.5)
+            parameter.copy_(torch.randn(parameter.shape, generator=source) * 1.5)
     return layers.eval()
 
 

@@ -107,12 +107,11 @@ def test_an_edit_shows_both_answers_and_how_far_it_is(people):
     assert np.array_equal(arrays["edited"], edited[0].numpy())
     assert np.array_equal(arrays["before_logits"], people.model.logits(people.data.inputs[:1]).numpy())
     assert np.array_equal(arrays["logits"], people.model.logits(edited).numpy())
-    assert record["differences"] == [
+    assert record["changed"] == [
         {"name": "age", "before": "30", "after": "43"},
         {"name": "colour", "before": "red", "after": "blue"},
     ]
     assert record["lengths"]["linf"] == pytest.approx(1.0)
-    assert record["changed"] == 2
     assert arrays["values"].shape == arrays["after_values"].shape == (5,)
 
 
@@ -123,7 +122,7 @@ def test_an_edit_of_nothing_is_refused(people):
 def test_a_word_is_replaced_by_one_that_the_model_knows(texts):
     record, arrays = ask(texts, {"ask": "edit", "row": {"row": 1, "edits": {"0": "good"}}})
     assert arrays["edited"].tolist() == [2, 4, 5, 0]
-    assert record["differences"] == [{"name": "word 0", "before": "bad", "after": "good"}]
+    assert record["changed"] == [{"name": "word 0", "before": "bad", "after": "good"}]
     for edits, said in (
         ({"0": "goood"}, "did you mean 'good'"),
         ({"3": "good"}, "no word stands at place 3"),
@@ -172,8 +171,8 @@ def test_a_flip_changes_the_attribute_alone_and_with_its_proxies(people):
     assert record["value"] == "female"
     assert [each["proxies"] for each in record["flips"]] == [[], ["colour"]]
     alone, together = record["flips"]
-    assert [each["name"] for each in alone["differences"]] == ["sex"]
-    assert [each["name"] for each in together["differences"]] == ["colour", "sex"]
+    assert [each["name"] for each in alone["changed"]] == ["sex"]
+    assert [each["name"] for each in together["changed"]] == ["colour", "sex"]
     assert together["from_row"] in (1, 2, 5), "a row of the other sex"
     for at in range(2):
         direct = people.model.logits(torch.from_numpy(arrays["edited"][at : at + 1]))
@@ -195,7 +194,7 @@ def test_dependence_is_measured_as_it_says(people):
 def test_a_group_that_is_no_feature_is_flipped_by_its_proxies(people):
     record, _ = ask(people, {**FLIP, "attribute": "region"})
     assert not record["is_feature"]
-    assert record["flips"][0]["differences"] == []
+    assert record["flips"][0]["changed"] == []
     assert record["flips"][1]["proxies"]
 
 

@@ -34,8 +34,8 @@ class Edit(Request):
             "before": was,
             "after": is_,
             "said": list(after.said),
-            "differences": differences(model.space, before.inputs, after.inputs),
             **changes(model.space, before.inputs, after.inputs),
+            "changed": differences(model.space, before.inputs, after.inputs),
         }
         arrays |= of_before | of_after | {"edited": to_numpy(after.inputs[0])}
         if self.explainer is not None:

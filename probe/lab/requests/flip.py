@@ -63,8 +63,8 @@ class Flip(Request):
                         "to": to,
                         "proxies": named,
                         "from_row": whose,
-                        "differences": differences(space, chosen.inputs, inputs),
                         **changes(space, chosen.inputs, inputs),
+                        "changed": differences(space, chosen.inputs, inputs),
                         **record,
                     }
                 )

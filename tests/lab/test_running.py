@@ -1,0 +1,142 @@
+"""What is shown can be kept: the runner's own bundle of it, which verify passes and whose arrays are what was shown."""
+
+import json
+
+import numpy as np
+import pytest
+
+from probe.audit import read, verify
+from tests.lab.subjects import FORMS, TASKS, ask, opened, refusal
+
+ROW = {"row": 3}
+
+
+@pytest.fixture
+def images(tmp_path):
+    return opened(*FORMS["images"](), runs=tmp_path)
+
+
+@pytest.fixture
+def people(tmp_path):
+    return opened(*FORMS["table"](), runs=tmp_path)
+
+
+def test_an_explanation_is_kept_as_a_bundle_with_its_arrays(images, tmp_path):
+    request = {"ask": "explain", "row": ROW, "method": {"method": "kernel_shap", "seed": 3}, "target": "b"}
+    _, shown = ask(images, request)
+    record, _ = ask(images, {"ask": "keep", "what": request, "name": "kept"})
+    assert record["folder"] == "kept"
+    verify(tmp_path / "kept")
+    bundle = read(tmp_path / "kept")
+    assert bundle.complete
+    assert (tmp_path / "kept" / "report.html").is_file()
+    assert bundle.manifest.digest == record["digest"]
+    kept = bundle.arrays("explain-kernel_shap")
+    assert np.array_equal(kept["values"][0], shown["values"])
+    assert np.array_equal(kept["by_feature"][0], shown["by_feature"])
+    assert kept["targets"].tolist() == [1]
+    assert bundle.manifest.data.n == 1
+    assert "row 3" in bundle.manifest.data.name
+
+
+def test_an_attack_is_kept_as_a_bundle_with_its_arrays(images, tmp_path):
+    requests = [{"ask": "attack", "row": {"row": at}, "method": "pgd", "eps": ["0.9"]} for at in range(6)]
+    answers = [(each, *ask(images, each)) for each in requests]
+    # Where an attack fails, a bundle holds the input as it was.
+    request, _, shown = next(each for each in answers if each[1]["steps"][0]["success"])
+    ask(images, {"ask": "keep", "what": request, "name": "kept"})
+    verify(tmp_path / "kept")
+    kept = read(tmp_path / "kept").arrays("attack-pgd")
+    assert np.array_equal(kept["shown"][0, 0], shown["perturbed"][0])
+    assert kept["success"].tolist() == [[True]]
+    assert kept["predicted"][0].tolist() == shown["decided"].tolist()
+
+
+def test_an_edited_row_is_kept_and_says_how_it_was_edited(people, tmp_path):
+    row = {"row": 3, "edits": {"colour": "blue"}}
+    request = {"ask": "explain", "row": row, "method": "input_x_gradient"}
+    _, shown = ask(people, request)
+    ask(people, {"ask": "keep", "what": request, "name": "kept"})
+    verify(tmp_path / "kept")
+    bundle = read(tmp_path / "kept")
+    assert np.array_equal(bundle.arrays("explain-input_x_gradient")["values"][0], shown["values"])
+    said = " ".join(bundle.manifest.data.notices)
+    assert "colour is blue in place of red" in said
+    assert "label is not known" in said
+
+
+def test_a_counterfactual_of_a_row_of_ones_own_is_kept(people, tmp_path):
+    row = {"cells": {"age": 40, "colour": "blue", "sex": "male"}}
+    request = {"ask": "counterfactual", "row": row, "method": "nearest_reference"}
+    _, shown = ask(people, request)
+    ask(people, {"ask": "keep", "what": request, "name": "kept"})
+    verify(tmp_path / "kept")
+    kept = read(tmp_path / "kept")
+    (step,) = [step.name for step in kept.manifest.steps if step.kind == "search" or "nearest" in step.name]
+    assert any(
+        np.array_equal(array.reshape(-1), shown["candidates"].reshape(-1)) for array in kept.arrays(step).values()
+    )
+
+
+def test_a_label_is_kept_alone(tmp_path):
+    held = opened(*TASKS["labels"](), runs=tmp_path)
+    request = {"ask": "attack", "row": {"row": 0}, "method": "fgsm", "eps": ["0.9"], "only": "young"}
+    ask(held, {"ask": "keep", "what": request, "name": "kept"})
+    verify(tmp_path / "kept")
+    assert read(tmp_path / "kept").manifest.plan.model["only"] == "young"
+
+
+def test_a_name_that_is_taken_is_left_as_it_is(images, tmp_path):
+    request = {"ask": "explain", "row": ROW, "method": "saliency"}
+    ask(images, {"ask": "keep", "what": request, "name": "kept"})
+    before = (tmp_path / "kept" / "audit.json").read_bytes()
+    other = {**request, "row": {"row": 2}}
+    assert "give another name" in refusal(images, {"ask": "keep", "what": other, "name": "kept"})
+    assert (tmp_path / "kept" / "audit.json").read_bytes() == before
+
+
+PLAN = """
+[explain]
+methods = ["input_x_gradient"]
+sample = 2
+[attack]
+methods = ["fgsm"]
+eps = ["0.1"]
+[checks]
+accuracy = 0.5
+"""
+
+
+def test_an_audit_writes_a_bundle_that_verify_passes(people, tmp_path):
+    told = []
+    record, _ = ask(people, {"ask": "audit", "text": PLAN, "name": "mine"}, told=told.append)
+    verify(tmp_path / "mine")
+    assert record["status"] == "complete"
+    assert {finding["check"] for finding in record["findings"]} >= {"accuracy"}
+    assert any(each["said"] == "attack-fgsm" for each in told)
+    json.dumps(record, allow_nan=False)
+
+
+def test_a_plan_is_shown_checked_and_estimated(people):
+    record, _ = ask(people, {"ask": "plan"})
+    assert "[explain]" in record["text"]
+    assert "[model]" not in record["text"]
+    again, _ = ask(people, {"ask": "plan", "text": record["text"]})
+    assert again["name"] == record["name"] == "tiny"
+    assert record["rows"] == 8
+    assert record["seconds"] > 0
+
+
+def test_an_audit_that_is_cancelled_keeps_what_is_done(people, tmp_path, monkeypatch):
+    from probe.attacks import FGSM
+
+    monkeypatch.setattr(FGSM, "perturb", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        ask(people, {"ask": "audit", "text": PLAN, "name": "mine"})
+    bundle = read(tmp_path / "mine")
+    assert bundle.manifest.status == "interrupted"
+    assert "explain-input_x_gradient" in {step.name for step in bundle.manifest.steps}
+    assert (tmp_path / "mine" / "report.html").is_file()
+    monkeypatch.undo()
+    record, _ = ask(people, {"ask": "audit", "text": PLAN, "name": "mine"})
+    assert record["status"] == "complete"
