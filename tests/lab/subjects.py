@@ -22,7 +22,7 @@ def drawn(*shape, seed=0):
     return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def network(inside, outputs, seed=0):
+def network(inside, outputs, seed=1):
     layers = nn.Sequential(nn.Flatten(), nn.Linear(inside, 4), nn.Tanh(), nn.Linear(4, outputs))
     source = torch.Generator().manual_seed(seed)
     with torch.no_grad():
