@@ -2,14 +2,21 @@
 
 import ast
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 import torch
+from probe_models.datasets import READERS
+from probe_models.networks import ARCHITECTURES
+from probe_models.zoo.recipes import RECIPES
+from streamlit.testing.v1 import AppTest
 from torch import nn
+from typer.testing import CliRunner
 
-from probe import Dataset, Model, Space, load, registry
-from probe.audit import plan_from, run, verify
+from probe import Dataset, Model, Space, load, registry, zoo
+from probe.audit import plan_from, reading, run, verify
+from probe.cli import app
 from probe.plots.drawers import drawer_of
 from tests import guest
 
@@ -19,24 +26,38 @@ PLAN = {
     "explain": {"sample": 5, "methods": ["gradient_times_span"], "metrics": ["share"]},
     "attack": {"eps": ["0.1", "0.2"], "methods": ["one_step", {"method": "one_step", "goal": "doubt"}]},
     "search": {"sample": 12, "methods": ["barely_other"]},
-    "certify": {"eps": ["0.01"], "methods": ["of_norms"]},
+    "certify": {"eps": ["0.01"], "methods": [{"method": "by_slope", "steepest": 1.3}]},
     "survey": {"methods": ["mean_probability"]},
     "checks": {"mean_probability": 0.1, "certified_accuracy": 0.2},
 }
 
 
+LINES = 10  # of a snippet, without its imports and what is empty
+
+
 def snippets():
-    """The classes that CONTRIBUTING shows, each with its imports, by name; imports stand before what shares them."""
+    """What CONTRIBUTING shows, by the name of its class or, of a module, of its chapter; each has its imports.
+
+    Imports stand before what shares them.
+    """
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    shown = text.partition("## Add a method")[2].partition("## Add a page")[0]
     shared, found = "", {}
-    for block in re.findall(r"```python\n(.*?)```", shown, re.DOTALL):
-        classes = [node.name for node in ast.parse(block).body if isinstance(node, ast.ClassDef)]
-        if not classes:
-            shared = block
-        else:
-            found[classes[0]] = block if "import" in block else f"{shared}\n\n{block}"
+    for chapter in text.split("\n## Add a ")[1:]:
+        for block in re.findall(r"```python\n(.*?)```", chapter, re.DOTALL):
+            classes = [node.name for node in ast.parse(block).body if isinstance(node, ast.ClassDef)]
+            if own(block):
+                name = classes[0] if classes else "recipes" if "RECIPES" in block else chapter.split()[0]
+                found[name] = block if "import" in block else f"{shared}\n\n{block}"
+            else:
+                shared = block
     return found
+
+
+def own(block):
+    """The lines of a snippet that are no imports."""
+    imports = [node for node in ast.parse(block).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    left = {at for node in imports for at in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
+    return [line for at, line in enumerate(block.splitlines(), 1) if line.strip() and at not in left]
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +104,7 @@ def test_what_contributing_shows_runs_in_an_audit_and_is_judged(audited):
     checks = {finding.check: finding.status for finding in audited.manifest.findings}
     assert checks["gradient_times_span: share"] == "pass"
     assert checks["mean_probability: mean probability: low"] == "pass"
-    assert checks["of_norms: robust at eps 0.01"] == "pass"
+    assert checks["by_slope: robust at eps 0.01"] == "pass"
     assert "withstands OneStep (goal = untargeted) and OneStep (goal = doubt (lead = 1)) at eps 0.2" in checks
     verify(audited.folder)
 
@@ -96,3 +117,42 @@ def test_what_contributing_shows_is_loaded_again_and_drawn(site, model, data, tm
         assert load(tmp_path / type(result).__name__).to_frame().equals(result.to_frame())
         assert "<img" in result._repr_html_()
     assert type(drawer_of(model.space.form.record())).__name__ == "PercentDrawer"
+
+
+@pytest.mark.parametrize("name", snippets())
+def test_what_contributing_shows_has_ten_lines_at_most(name):
+    written = own(snippets()[name])
+    assert len(written) <= LINES, "\n".join(written)
+
+
+def test_a_data_set_a_network_and_a_recipe_of_contributing_are_trained_and_explained(site, tmp_path, monkeypatch):
+    modules = {name: import_module(f"stranger.{name}") for name in ("data", "quadratic", "recipes")}
+    monkeypatch.setitem(READERS, "points", "stranger.data")
+    monkeypatch.setitem(ARCHITECTURES, "quadratic", modules["quadratic"].Quadratic)
+    for name, recipe in modules["recipes"].RECIPES.items():
+        monkeypatch.setitem(RECIPES, name, recipe)
+    made = CliRunner().invoke(app, ["train", "points-quadratic", "--out", str(tmp_path / "made")])
+    assert made.exit_code == 0, made.output
+    assert zoo.card(tmp_path / "made")["metrics"]["accuracy"] > 0.9
+    found = CliRunner().invoke(app, ["explain", str(tmp_path / "made"), "--rows", "0", "--method", "saliency"])
+    assert "across" in found.stdout, found.output
+
+
+def draw(folder):
+    """What the viewer does for a page; it runs apart from this module."""
+    from pathlib import Path
+
+    import streamlit as st
+    from probe_dashboards.views import runs
+    from stranger import page
+
+    found, _ = runs.listing(Path(folder))
+    page.draw(runs.opened(found[0], {}, st.container()))
+
+
+def test_a_page_of_contributing_is_drawn(site, audited):
+    shown = AppTest.from_function(draw, args=(str(audited.folder.parent),), default_timeout=30)
+    shown.run()
+    assert not shown.exception
+    assert len(shown.header) == len(reading.measured(audited))
+    assert import_module("stranger.page").LIMITS

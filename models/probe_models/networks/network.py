@@ -18,9 +18,8 @@ class Network(nn.Module):
     def forward(self, inputs: Inputs) -> Logits:
         """The logits of inputs."""
 
-    @abstractmethod
     def adapt(self, inputs: Examples, generator: torch.Generator) -> None:
-        """Fill in what depends on the training inputs, and the weights that belong to no layer of torch's."""
+        """Fill in what depends on the training inputs, and the weights that belong to no layer of torch's: if any."""
 
     def adapt_answers(self, labels: Examples) -> None:
         """Fill in the unit of the answers from the training labels; only a network of numbers has one."""
