@@ -200,4 +200,4 @@ def _counts(active: Presence, steps: int) -> Counts:
 def _over_references(model: Model, inputs: Inputs, targets: Labels, output: str) -> PerExample:
     """The target's output averaged over all reference rows."""
     outputs = model.task.explained(model.logits(model.space.references(inputs)), output)
-    return model.task.pick(outputs.mean(0).expand(len(targets), -1), targets)
+    return model.task.pick(outputs.mean(0).expand(len(targets), *outputs.shape[1:]), targets)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from probe import Attribution, Model, Space
+from probe import Attribution, Model, Places, Space
 from probe.errors import Unsupported
 from probe.explainers import InputXGradient, IntegratedGradients, KernelShap, Saliency
 from probe.metrics import Completeness, Deletion, Insertion
@@ -173,3 +173,14 @@ def test_completeness_does_not_apply_to_methods_without_a_fixed_sum(product):
     model, x = product
     with pytest.raises(Unsupported, match="saliency"):
         Completeness()(model, Saliency()(model, x[:1]))
+
+
+def test_values_of_an_answer_at_a_place_add_up_to_what_it_is_above_the_references():
+    weights = torch.linspace(-1, 1, 18, dtype=torch.float64).view(3, 6)
+    space = Space(reference=torch.tensor([[0.0, 0.0, 0.0], [1.0, 0.5, 0.0]], dtype=torch.float64))
+    model = Model(forward=lambda x: (x @ weights).view(-1, 3, 2), space=space, task=Places(("name", "other")))
+    x = torch.tensor([[0.2, 0.4, 0.9]], dtype=torch.float64)
+    attribution = KernelShap()(model, x, torch.tensor([model.task.index((1, "other"))]))
+    residual, promised = Completeness()(model, attribution).evidence[0].tolist()
+    assert promised == pytest.approx(float(((x - space.reference.mean(0)) @ weights)[0, 3]))
+    assert residual < 1e-9

@@ -75,9 +75,8 @@ class Quality(Request):
         few = data[drawn]
         model = of_examples(asked.opened.model, few)
         inputs = model.check(few.inputs)
-        targets = model.targets(inputs)
-        if self.target:
-            targets = torch.full_like(targets, model.task.index(self.target))
+        named = torch.full((len(few),), model.task.index(self.target), device=inputs.device) if self.target else None
+        targets = model.targets(inputs) if named is None else named
         done = 0
 
         def advance(count: int) -> None:

@@ -79,9 +79,12 @@ def code(command: str, python: str) -> None:
         st.code(python, language="python")
 
 
-def target(asked: Asked, key: str) -> str:
+def target(asked: Asked, row: Row, key: str) -> str:
     """What is explained, as a request names it; empty stands for the answer."""
-    there = answers.targets(asked.described)
+    answer = asked.ask("Asking the model", {"ask": "answer"}, row)
+    there = answers.targets(asked.described, answers.of(answer)) if answer else {}
+    if not there:
+        return ""
     return st.selectbox(
         "Explained is", list(there), format_func=there.__getitem__, key=f"{key} {asked.model}", width=220
     )

@@ -28,7 +28,7 @@ def draw(asked: Asked, row: Row) -> None:
             format_func=there.__getitem__,
             key=f"lab explainers {asked.model}",
         )
-        explained = target(asked, "lab explained")
+        explained = target(asked, row, "lab explained")
     asks = _requests(asked, chosen, explained)
     _unsuited(asked)
     found = {}

@@ -86,9 +86,15 @@ def ranking(told: Mapping[str, Any], arrays: Mapping[str, Any], prefix: str = ""
     )
 
 
-def targets(described: Mapping[str, Any]) -> dict[str, str]:
-    """What can be explained: as it is asked for, to its name. The first is whatever the model answers."""
+def targets(described: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, str]:
+    """What can be explained of an answer: as a request names it, to what people call it, the usual one first."""
     named = {str(name): visible(name) for name in described["outputs"]}
+    if told["target"] is None:  # of several places each is explained by itself
+        return {
+            f"{at}:{name}": f"{visible(place)}: {title}"
+            for at, place in enumerate(told.get("several", ()))
+            for name, title in named.items()
+        }
     return {"": "the answer"} | named
 
 
