@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from probe.audit.bundle import Bundle
-from probe.audit.lock import writing
 from probe.audit.plan import plan_from
 from probe.audit.runner import run
 from probe.audit.verification import verify
 from probe.dataset import Dataset
+from probe.lock import writing
 from probe.model import Model
 from probe.report import render
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from probe import npz
-from probe.audit import files, lock
+from probe import lock, npz
+from probe.audit import files
 from probe.audit.canonical import LARGEST, digest, dump, evidence_digest
 from probe.audit.manifest import Manifest, read_manifest
 from probe.errors import DataError, ExistsError, IntegrityError

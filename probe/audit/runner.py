@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from probe import lock
 from probe.adapters import check_fit
-from probe.audit import lock
 from probe.audit.assessment import assess
 from probe.audit.bundle import Bundle, create
 from probe.audit.continuing import check_answers, existing, reopen

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from probe.audit import files, lock
+from probe import lock
+from probe.audit import files
 from probe.audit.assessment import assess
 from probe.audit.bundle import Bundle, parse, read
 from probe.audit.canonical import evidence_digest

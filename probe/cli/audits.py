@@ -68,9 +68,9 @@ def _audit(
     from probe.audit import run
     from probe.audit import verify as verify_bundle
     from probe.audit.estimate import estimate
-    from probe.audit.lock import writing
     from probe.audit.runner import check
     from probe.cli.progress import progress
+    from probe.lock import writing
 
     model, data = opened(plan)
     for notice in (*data.notices, *model.notices):
@@ -104,7 +104,7 @@ def _audit(
 def _keep(folder: Path) -> None:
     """Write the report of the finished steps, unless another process has continued the audit already."""
     from probe.audit import read
-    from probe.audit.lock import writing
+    from probe.lock import writing
 
     with writing(folder):
         bundle = read(folder)
@@ -114,7 +114,7 @@ def _keep(folder: Path) -> None:
 
 def _remove(folder: Path) -> None:
     from probe.audit.bundle import is_unused
-    from probe.audit.lock import writing
+    from probe.lock import writing
 
     if not (folder / "audit.json").is_file() and not is_unused(folder):
         raise ExistsError(f"{folder} is not an audit, so --replace leaves it as it is; choose another --out")

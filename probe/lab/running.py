@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from probe.audit import Bundle, Plan, run, verify
-from probe.audit.lock import writing
 from probe.cli.pages import drawn
 from probe.cli.summary import document
 from probe.dataset import Dataset
 from probe.errors import ExistsError, PlanError
 from probe.lab.opened import Advance, Opened
+from probe.lock import writing
 from probe.model import Model
 
 

@@ -1,6 +1,8 @@
 """What a study keeps of each cell, and the folder that it is kept in."""
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from probe import store
+from probe import lock, store
 from probe.contracts import answers_as_before, first_answers
 from probe.dataset import Dataset
 from probe.errors import DataError, ExistsError, UnknownMethod
@@ -95,6 +97,20 @@ class Folder:
     def __init__(self, folder: str | Path) -> None:
         self.path = Path(folder)
 
+    @contextmanager
+    def writing(self, told: Callable[[str], object]) -> Iterator[None]:
+        """Be the only one who writes into it, and tell of a process that was killed while it did.
+
+        Raises:
+            ExistsError: if another process writes into it, or it is no folder.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise ExistsError(f"{self.path} exists, is no study, and is left as it is; choose another out")
+        with lock.writing(self.path) as left:
+            if left is not None:
+                told(f"process {left} ended before its study in {self.path} was done, which is continued here")
+            yield
+
     def begin(self, model: Model, data: Dataset, targets: Tensor | None) -> None:
         """Start the folder, or find in it a study of the same model and data.
 
@@ -147,7 +163,10 @@ class Folder:
 
     def _is_unused(self) -> bool:
         """Whether nothing is there but what a study leaves that could not write its first file."""
-        return all(path.name in (CELLS, "study.npz") or path.name.startswith(".study.") for path in self.path.iterdir())
+        return all(
+            path.name in (CELLS, "study.npz", lock.NAME) or path.name.startswith(".study.")
+            for path in self.path.iterdir()
+        )
 
 
 def _write(stem: Path, record: Any) -> None:

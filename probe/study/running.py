@@ -1,5 +1,6 @@
 """Run a study, or read one."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -65,7 +66,7 @@ def run(  # noqa: PLR0913  three that a study is of, and by name: what is asked,
 
     Raises:
         DataError: if there is nothing to do, or what is named has no use.
-        ExistsError: if `out` holds something else.
+        ExistsError: if `out` holds something else, or another process writes into it.
 
     >>> import torch
     >>> from probe import Dataset, Model, study, sweep
@@ -91,12 +92,18 @@ def run(  # noqa: PLR0913  three that a study is of, and by name: what is asked,
         _listed(seeds, "seeds"),
     )
     check_fit(model, data)
-    folder = None
-    if out is not None:
-        for cell in cells:
-            _refuse_functions(cell)
-        folder = Folder(out)
+    if out is None:
+        return _carried_out(cells, model, None, progress)
+    for cell in cells:
+        _refuse_functions(cell)
+    folder = Folder(out)
+    with folder.writing(_said if progress else lambda line: None):
         folder.begin(model, data, checked)
+        return _carried_out(cells, model, folder, progress)
+
+
+def _carried_out(cells: list[Cell], model: Model, folder: Folder | None, progress: Told | None) -> pd.DataFrame:
+    """The table of all cells, after those have been run that the folder lacks."""
     clock = Clock(cells, progress or (lambda standing: None))
     shelf = _Shelf(folder, clock)
     for cell in cells:  # so that the clock knows from the start what need not be run
@@ -160,6 +167,10 @@ class _Shelf:
         how = self._failed.get(cell.name)
         said = {"status": how.status, "note": how.note} if how else {"status": "not run", "note": "interrupted"}
         return [{**cell.head, "eps": cell.budget, "metric": "", "item": "", **said}]
+
+
+def _said(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
 
 
 def _listed(given: Any, what: str) -> list[Any] | None:

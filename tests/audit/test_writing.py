@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from probe.audit import lock, read, run, verify
+from probe import lock
+from probe.audit import read, run, verify
 from probe.audit.bundle import create
 from probe.audit.canonical import digest, evidence_digest
 from probe.audit.files import replace as write
@@ -71,7 +72,7 @@ def test_of_many_writers_one_at_a_time_writes(tmp_path):
 
 
 def test_a_writer_that_was_killed_holds_nothing(tmp_path):
-    code = "import sys, time; from probe.audit import lock\n"
+    code = "import sys, time; from probe import lock\n"
     code += "with lock.writing(sys.argv[1]): print('in', flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) as child:
         assert child.stdout.readline() == b"in\n"

@@ -14,7 +14,8 @@ from urllib.request import urlopen
 import pytest
 from typer.testing import CliRunner
 
-from probe.audit import lock, read
+from probe import lock
+from probe.audit import read
 from probe.cli import app
 from probe.study import steps
 from tests.audit.forging import without_step

@@ -102,7 +102,8 @@ def test_an_expected_digest_is_compared_with_that_of_the_audit(show, bundles):
 
 
 def test_an_audit_that_is_being_written_is_followed_and_not_judged(show, copied):
-    from probe.audit import lock, read
+    from probe import lock
+    from probe.audit import read
 
     bundle = read(copied)
     bundle.change(status="running", findings=(), steps=bundle.manifest.steps[:2], files={}, contents={})

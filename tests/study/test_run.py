@@ -1,5 +1,6 @@
 """A study: methods x budgets x seeds over a dataset, kept as they are done."""
 
+import os
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from probe import Dataset, Explainer, Metric, Model, Space, study, sweep
+from probe import Dataset, Explainer, Metric, Model, Space, lock, study, sweep
 from probe.attacks import DDN, FGSM, PGD
 from probe.certificates import RandomizedSmoothing
 from probe.counterfactuals import NearestReference
@@ -244,6 +245,20 @@ def test_a_folder_without_a_study_is_left_unchanged(people, tmp_path):
         run([FGSM()], people, out=tmp_path)
     with pytest.raises(DataError, match=r"holds no study; study.run\(..., out="):
         study.read(tmp_path)
+
+
+def test_a_folder_takes_one_study_at_a_time_and_goes_on_where_one_was_killed(people, tmp_path, capsys):
+    with lock.writing(tmp_path), pytest.raises(ExistsError, match=f"process {os.getpid()} is writing into"):
+        run([FGSM()], people, out=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / lock.NAME).write_text("12345\n")  # what a process leaves that was killed
+    told: list[study.Standing] = []
+    found = run([FGSM()], people, out=tmp_path, progress=told.append)
+    assert list(found["status"]) == ["done"]
+    assert "process 12345 ended before its study in" in capsys.readouterr().err
+    run([FGSM()], people, out=tmp_path, progress=told.append)
+    assert capsys.readouterr().err == ""
+    assert not (tmp_path / lock.NAME).exists()
 
 
 def test_a_damaged_cell_is_named_with_what_to_delete(people, tmp_path):

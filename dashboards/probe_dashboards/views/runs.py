@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from probe.audit import Bundle, find, lock, read, reading, verification, verify
+from probe import lock
+from probe.audit import Bundle, find, read, reading, verification, verify
 from probe.audit.expected import expected_steps
 from probe.audit.manifest import Manifest
 from probe.errors import ProbeError

@@ -1,4 +1,4 @@
-"""A lock on a bundle: one process writes at a time, and a reader can ask which.
+"""A lock on a folder: one process writes at a time, and a reader can ask which.
 
 The kernel releases the lock when the process ends in any way; the existence of the lock file means nothing.
 """
@@ -12,22 +12,24 @@ from pathlib import Path
 
 from probe.errors import ExistsError
 
-NAME = "audit.lock"
+NAME = "probe.lock"
 PATIENCE = 0.5  # seconds to wait, as a reader that asks holds the lock for a moment
 
 
 @contextmanager
-def writing(folder: str | Path) -> Iterator[None]:
+def writing(folder: str | Path) -> Iterator[int | None]:
     """Hold the lock for writing into a folder, which is created if it does not exist.
+
+    Gives the id of a process that left its lock as it was killed, 0 if it cannot be read; None if none did.
 
     Raises:
         ExistsError: if another process, or another thread, writes into it.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    held = _acquire(folder)
+    held, left = _acquire(folder)
     try:
-        yield
+        yield left
     finally:
         # Removed while the lock is held: a process that waits for this file finds it gone and creates another.
         with suppress(OSError):
@@ -44,8 +46,7 @@ def writer(folder: str | Path) -> int | None:
     try:
         fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        text = os.read(opened, 20).decode("ascii", "replace").strip()
-        return int(text) if text.isdecimal() and text.isascii() else 0
+        return _process(opened)
     except OSError:
         return None
     finally:
@@ -53,7 +54,12 @@ def writer(folder: str | Path) -> int | None:
     return None
 
 
-def _acquire(folder: Path) -> int:
+def _process(opened: int) -> int:
+    text = os.read(opened, 20).decode("ascii", "replace").strip()
+    return int(text) if text.isdecimal() and text.isascii() else 0
+
+
+def _acquire(folder: Path) -> tuple[int, int | None]:
     path, patient_until = folder / NAME, time.monotonic() + PATIENCE
     while True:
         opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
@@ -66,15 +72,16 @@ def _acquire(folder: Path) -> int:
                 continue
             pid = writer(folder)
             raise ExistsError(
-                f"process {pid or 'of another user'} is writing an audit into {folder}; wait until it is done, end it, "
-                "or choose another --out"
+                f"process {pid or 'of another user'} is writing into {folder}; wait until it is done, end it, or "
+                "choose another out"
             ) from None
         except OSError:
-            return opened  # a file system without locks: nothing is protected, and nothing is refused
+            return opened, None  # a file system without locks: nothing is protected, and nothing is refused
         if _is_at(path, opened):
+            left = _process(opened) if os.fstat(opened).st_size else None
             os.ftruncate(opened, 0)
-            os.write(opened, f"{os.getpid()}\n".encode())
-            return opened
+            os.pwrite(opened, f"{os.getpid()}\n".encode(), 0)
+            return opened, left
         os.close(opened)
 
 
