@@ -36,9 +36,17 @@ ATTACKS = {
 }  # of tokens: test_tokens.py
 
 
-def each(family):
-    """The methods of a family with their defaults; one with a setting that must be given has none."""
+def each(family, **most):
+    """The methods of a family with their defaults; one with a setting that must be given has none.
+
+    Args:
+        family: the methods by name.
+        most: settings that are at most so large here, where a test asks nothing of them.
+    """
     made = {name: kind() for name, kind in family.items() if not any(f.default is MISSING for f in fields(kind))}
+    for name, method in made.items():
+        less = {key: value for key, value in most.items() if method.config().get(key, value) > value}
+        made[name] = replace(method, **less)
     return pytest.mark.parametrize("method", list(made.values()), ids=list(made))
 
 
@@ -130,7 +138,7 @@ def test_explainer_treats_each_example_alone(method, network, images):
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
 
 
-@each(ATTACKS)
+@each(ATTACKS, steps=12)
 def test_attack_treats_each_example_alone(method, network, images):
     labels = network.predict(images)
     method = method.at(0.05)
@@ -139,7 +147,7 @@ def test_attack_treats_each_example_alone(method, network, images):
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
 
 
-@each(ATTACKS)
+@each(ATTACKS, steps=12)
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 @pytest.mark.parametrize("eps", [0.0, 0.03, 1.0])
 def test_attacks_stay_in_their_ball_and_success_follows_from_the_models_answers(method, norm, eps, network, images):
@@ -201,7 +209,7 @@ def test_a_metric_with_an_unknown_reduction_is_refused_with_the_known_ones():
         reduction("middle")
 
 
-@each(EXPLAINERS | ATTACKS)
+@each(EXPLAINERS | ATTACKS, steps=12)
 def test_nothing_is_left_behind(method, network, images):
     """Weights, gradients, hooks, training mode and global random state are as before; same seed, same bits."""
     module, labels = network.forward, network.predict(images)
@@ -225,7 +233,7 @@ def test_nothing_is_left_behind(method, network, images):
     assert first.cost.forward > 0
 
 
-@each(EXPLAINERS | ATTACKS)
+@each(EXPLAINERS | ATTACKS, steps=12)
 def test_result_survives_the_disk(method, network, images, tmp_path):
     labels = network.predict(images)
     result = method(network, images, labels)
@@ -237,7 +245,7 @@ def test_result_survives_the_disk(method, network, images, tmp_path):
     assert again.to_frame().equals(result.to_frame())
 
 
-@each(EXPLAINERS | ATTACKS)
+@each(EXPLAINERS | ATTACKS, steps=12)
 def test_result_is_shown_in_a_notebook_without_scripts(method, network, images):
     page = method(network, images, network.predict(images))._repr_html_()
     assert page.count("<img") == 3

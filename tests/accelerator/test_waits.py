@@ -60,11 +60,11 @@ def passes(monkeypatch):
 
 
 METHODS = [
-    IntegratedGradients(steps=3, tolerance=0.0),
+    IntegratedGradients(steps=3, pieces=64, tolerance=0.0),
     IntegratedGradients(steps=40),
     KernelShap(coalitions=60),
-    KernelShap(coalitions=2000),
-    Lime(samples=2000),
+    KernelShap(coalitions=500),
+    Lime(samples=500),
 ]
 
 

@@ -1,4 +1,6 @@
 import re
+import sys
+from functools import cache
 from html import unescape
 from pathlib import Path
 
@@ -13,19 +15,31 @@ PROVED = ("certificates", "surveys", "counterfactuals", "evidence")
 COMPLETE = ("image", "table", "prose", "graph", "hostile", "hostile_prose", "tampered", "bare", "interrupted")
 
 
+def opened(folder: Path, name: str = "summary", **query: str) -> AppTest:
+    app = AppTest.from_file(str(APP), default_timeout=30)
+    app.query_params |= query
+    # AppTest can switch to pages that are files; ours are functions, which Streamlit tells apart by this hash.
+    app._page_hash = calc_hash(name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["app.py", str(folder)])
+        app.run()
+    assert not app.exception
+    return app
+
+
 @pytest.fixture
 def show(arguments):
     def page(folder: Path, name: str = "summary", **query: str) -> AppTest:
-        arguments(folder)
-        app = AppTest.from_file(str(APP), default_timeout=30)
-        app.query_params |= query
-        # AppTest can switch to pages that are files; ours are functions, which Streamlit tells apart by this hash.
-        app._page_hash = calc_hash(name)
-        app.run()
-        assert not app.exception
-        return app
+        arguments(folder)  # for those who run the page again
+        return opened(folder, name, **query)
 
     return page
+
+
+@pytest.fixture(scope="session")
+def seen(bundles):
+    """A page of a kind of bundle, run once, for those who only look at it."""
+    return cache(lambda kind, page: opened(getattr(bundles, kind).folder.parent, page))
 
 
 def text(app: AppTest) -> str:
@@ -53,8 +67,8 @@ def text(app: AppTest) -> str:
     ("page", "kind"),
     [(p, k) for k in COMPLETE for p in PAGES if p not in PROVED or k == "tampered"] + [(p, "proofs") for p in PROVED],
 )
-def test_every_page_of_every_bundle_lists_its_limits(show, bundles, page, kind):
-    app = show(getattr(bundles, kind).folder.parent, page)
+def test_every_page_of_every_bundle_lists_its_limits(seen, page, kind):
+    app = seen(kind, page)
     assert "What this does not show" in text(app)
     assert "run" in app.query_params
 
@@ -74,14 +88,14 @@ def test_without_runs_a_page_says_how_to_make_one(show, tmp_path, page):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_all_pages_report_a_changed_bundle(show, bundles, page):
-    app = show(bundles.tampered.folder.parent, page)
+def test_all_pages_report_a_changed_bundle(seen, page):
+    app = seen("tampered", page)
     assert any("differs from what was recorded" in error.value and "robustness" in error.value for error in app.error)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_changed_bundle_shows_no_number(show, bundles, page):
-    app = show(bundles.tampered.folder.parent, page)
+def test_a_changed_bundle_shows_no_number(seen, page):
+    app = seen("tampered", page)
     assert not app.metric
     assert not app.table
     assert not app.dataframe
@@ -120,22 +134,22 @@ def test_an_audit_that_is_being_written_is_followed_and_not_judged(show, copied)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_an_intact_bundle_has_no_error_and_says_that_it_was_verified(show, bundles, page):
-    app = show(bundles.image.folder.parent, page)
+def test_an_intact_bundle_has_no_error_and_says_that_it_was_verified(seen, page):
+    app = seen("image", page)
     assert not app.error
     assert "Consistent with itself" in text(app)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_all_pages_say_that_an_audit_was_interrupted(show, bundles, page):
-    app = show(bundles.interrupted.folder.parent, page)
+def test_all_pages_say_that_an_audit_was_interrupted(seen, page):
+    app = seen("interrupted", page)
     assert any("not complete" in warning.value for warning in app.warning)
 
 
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("kind", ["hostile", "hostile_prose", "proofs"])
-def test_hostile_names_reach_no_place_that_reads_markdown(show, bundles, page, kind):
-    app = show(getattr(bundles, kind).folder.parent, page)
+def test_hostile_names_reach_no_place_that_reads_markdown(seen, page, kind):
+    app = seen(kind, page)
     read = [
         f"{getattr(e, 'label', '')} {e.value}"
         for kind in ("markdown", "caption", "title", "warning", "error", "info", "metric")
@@ -215,8 +229,8 @@ def test_hostile_words_are_text_in_html_too(show, bundles):
     ("robustness", "bare", "the plan names no attack"),
     ("robustness", "interrupted", "the audit ended before"),
 ])  # fmt: skip
-def test_the_page_says_why_a_section_was_not_run(show, bundles, page, kind, what):
-    app = show(getattr(bundles, kind).folder.parent, page)
+def test_the_page_says_why_a_section_was_not_run(seen, page, kind, what):
+    app = seen(kind, page)
     assert any("was not run" in info.value and what in info.value for info in app.info)
 
 

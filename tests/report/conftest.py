@@ -1,5 +1,6 @@
 """Tiny bundles, made by real audits: an image model, a model of a table, and what can go wrong with either."""
 
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,7 @@ import torch
 from probe import Dataset, Model, Space
 from probe.audit import Bundle, plan_from, read, run
 from probe.audit.runner import Progress
+from probe.report import render
 
 HOSTILE = (
     "</script><img src=x onerror=alert(1)>",
@@ -118,6 +120,12 @@ def make(parts: tuple[Model, Dataset], folder: Path, progress: Progress = lambda
         **plan,
     }
     return run(plan_from(table), *parts, folder, progress=progress)
+
+
+@cache
+def page_of(bundle: Bundle) -> str:
+    """The report of a bundle that no test changes."""
+    return render(bundle)
 
 
 @pytest.fixture(scope="session")

@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 
 from probe import plots
-from probe.audit.bundle import Bundle, read
+from probe.audit.bundle import Bundle
 from probe.audit.reading import captioned
 from probe.explainers import IntegratedGradients, KernelShap, Lime, Saliency
 from probe.report import render
-from tests.report.conftest import make, table_parts
+from tests.report.conftest import make, page_of, table_parts
 
 
 def test_saliency_is_captioned_as_a_gradient_and_the_others_by_what_they_add_up_to():
@@ -24,7 +24,7 @@ def test_saliency_is_captioned_as_a_gradient_and_the_others_by_what_they_add_up_
 
 
 def test_the_report_has_a_caption_for_each_method_as_the_step_records_it(table):
-    page = render(read(table.folder))
+    page = page_of(table)
     steps = [s for s in table.manifest.steps if s.name.startswith("explain-")]
     assert [s.caption for s in steps] == [Saliency.captioned("logit"), Lime.captioned("logit")]
     for step in steps:
@@ -46,7 +46,7 @@ def test_bars_are_drawn_in_the_order_that_is_given():
 
 
 def test_the_charts_of_a_row_list_the_same_features_in_the_same_order(table):
-    page = render(read(table.folder))
+    page = page_of(table)
     figure = next(f for f in re.findall(r"<figure>.*?</figure>", page, flags=re.DOTALL) if "Bars of saliency" in f)
     charts = [re.findall(r">(age|hours|sex)</text>", svg) for svg in re.findall(r"<svg.*?</svg>", figure, re.DOTALL)]
     assert len(charts) == 2
@@ -74,7 +74,7 @@ def test_an_attacked_row_of_a_table_is_shown_by_its_values_and_the_probability_o
 
 
 def test_a_printed_page_has_its_number_and_the_digest(table):
-    page = render(read(table.folder))
+    page = page_of(table)
     assert f'@bottom-left {{ content: "{table.manifest.digest}"' in page
     assert '"page " counter(page) " of " counter(pages)' in page
 

@@ -1,6 +1,5 @@
 import re
 from dataclasses import replace
-from functools import cache
 from html.parser import HTMLParser
 from math import log10
 
@@ -15,7 +14,7 @@ from probe.errors import IntegrityError
 from probe.formatting import MINUS, estimate, interval, number, p_value, threshold
 from probe.report import render
 from probe.text import visible
-from tests.report.conftest import HOSTILE, make, table_parts
+from tests.report.conftest import HOSTILE, make, page_of, table_parts
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "rect", "line", "path", "use"}
 
@@ -47,11 +46,6 @@ class Page(HTMLParser):
 @pytest.fixture(params=["image", "table", "text", "graph", "hostile", "hostile_text", "interrupted"])
 def bundle(request) -> Bundle:
     return request.getfixturevalue(request.param)
-
-
-@cache
-def page_of(bundle: Bundle) -> str:
-    return render(bundle)
 
 
 @pytest.fixture
