@@ -24,7 +24,7 @@ from probe.lab.wire import DESK, Closed, WireError, prove, receive, send
 from probe.text import visible
 
 STARTS = 120.0  # seconds until a process must have called, before it has loaded anything
-GRACE = 5.0  # seconds in which a process may end by itself and keep what is done
+GRACE = 10.0  # seconds in which a process may end by itself and keep what is done of an audit
 PATH = 100  # characters of an address in the file system that all systems take
 LOG = 4096  # bytes of its last words
 

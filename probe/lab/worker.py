@@ -38,6 +38,8 @@ def main() -> int:
             serve(connection, lambda: _open(known["source"], known["setup"]))
         except (Closed, WireError) as error:
             print(f"probe lab: {error}", file=sys.stderr)  # noqa: T201  the log of this process
+        except KeyboardInterrupt:  # what was being kept is kept
+            return 1
     return 0
 
 
@@ -130,7 +132,7 @@ def _end_with_parent() -> None:
     while sys.stdin.buffer.read(LINE):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
-    threading.Event().wait(5.0)
+    threading.Event().wait(10.0)
     os._exit(1)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from probe.audit import read
 from probe.lab import Desk, LabError, Setup, Source, offered
 
 ROW = {"row": {"row": 3}}
@@ -84,6 +85,20 @@ def test_desk_answers_each_person_alone(desk):
     assert failed.state == "failed"
     assert "ended by SIGKILL" in failed.error
     assert desk.wait("ann", desk.ask("ann", "german-mlp", {"ask": "answer", "row": {"row": 6}}).id).state == "done"
+
+    # An audit that is cancelled keeps what is done, and the process is gone.
+    pid = desk.pid("german-mlp")
+    audit = desk.ask("ann", "german-mlp", {"ask": "audit", "text": "[explain]\nsample = 200", "name": "mine"})
+    while desk.job("ann", audit.id).progress.said in ("", "predictions"):
+        time.sleep(0.01)
+    assert desk.cancel("ann", audit.id).state == "cancelled"
+    until = time.monotonic() + 60
+    while is_running(pid) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not is_running(pid)
+    bundle = read(Path(desk.setup.runs) / "mine")
+    assert bundle.manifest.status == "interrupted"
+    assert "predictions" in {step.name for step in bundle.manifest.steps}
 
 
 def test_a_model_that_cannot_be_opened_refuses_all_who_wait_for_it(desk):
