@@ -76,7 +76,7 @@ def _outcome(asked: Asked, row: Row, explainer: str, title: str) -> None:
     if answer is None:
         return
     st.markdown(edits.outcome(answer))
-    widgets.table(edits.changes(answer.record["differences"]), "What was edited")
+    widgets.table(edits.changes(answer.record["changed"]), "What was edited")
     if said := edits.lengths(answer.record):
         st.caption(md(f"Distance from the input: {said}."))
     widgets.table(edits.beside(answer), "The answer before and after")

@@ -96,7 +96,7 @@ def flips(answer: Answer) -> pd.DataFrame:
     rows = []
     for at, flip in enumerate(record["flips"]):
         proxies = {visible(name) for name in flip["proxies"]}
-        changed = [each for each in flip["differences"] if visible(each["name"]) in proxies]
+        changed = [each for each in flip["changed"] if visible(each["name"]) in proxies]
         rows.append(
             (
                 f"{visible(record['attribute'])} = {visible(flip['to'])}",
