@@ -140,10 +140,10 @@ def lost_in_single(column: Column) -> bool:
     values = column.coordinates[~np.isnan(column.coordinates)]
     with np.errstate(over="ignore"):
         error = np.abs(values.astype(np.float32).astype(np.float64) - values)
-    if not error.any():
-        return False
-    whole = values == np.rint(values)
-    return bool(error[whole].any() or error.max() > UNEVEN * values.std())
+        if not error.any():
+            return False
+        whole = values == np.rint(values)
+        return bool(error[whole].any() or error.max() > UNEVEN * values.std())
 
 
 def plain(column: "pd.Series[Any]", name: str) -> "pd.Series[Any]":

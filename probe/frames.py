@@ -283,7 +283,8 @@ def _of_features(frame: pd.DataFrame, chosen: Sequence[str], columns: Sequence[C
         ):  # fmt: skip
             notices.append(f"{where} numbers the rows, like an identifier; leave it out of `features` if it is one")
         if lost_in_single(column):
-            distinct, kept = len(np.unique(values)), len(np.unique(values.astype(np.float32)))
+            with np.errstate(over="ignore"):
+                distinct, kept = len(np.unique(values)), len(np.unique(values.astype(np.float32)))
             merged = f": {distinct:,} values would become {kept:,}" if kept < distinct else ""
             notices.append(f"{where} holds numbers that single precision cannot tell apart{merged}")
     return notices

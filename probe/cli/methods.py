@@ -10,6 +10,8 @@ from probe.cli.opening import Name, Out, Set, build_method, opened, save, segmen
 from probe.cli.said import Only, Outputs, Part, Said, Segments, TaskName, Tolerance
 from probe.formatting import estimate, number, share
 
+FIRST = 5  # rows that are explained unless others are chosen
+
 
 @command("methods")
 def methods(as_json: Json = False) -> None:
@@ -37,7 +39,7 @@ def explain(
     name: Name = "",
     plan: PlanFile = None,
     method: Annotated[str, typer.Option(help="An explainer; `probe methods` lists them.")] = "integrated_gradients",
-    rows: Annotated[str, typer.Option(help="Rows of the test data, as 0:5.")] = "0:5",
+    rows: Annotated[str, typer.Option(help="Rows of the test data, as 0:5; the first five unless given.")] = "",
     target: Annotated[
         str, typer.Option(help="The class, label or output to explain, or a class at a place as 3:verb.")
     ] = "",
@@ -61,7 +63,7 @@ def explain(
 
     said = Said(task=task, outputs=outputs, part=part, only=only, tolerance=tolerance)
     model, data = opened(name, plan, allow_code, device, said)
-    chosen = slice_of(rows, len(data))
+    chosen = slice_of(rows or f"0:{min(FIRST, len(data))}", len(data))
     model, shown = in_segments(model, data[chosen], segments or segments_in(plan))
     targets = torch.full((len(shown),), model.task.index(target)) if target else None
     attribution = build_method("explainer", method, settings)(model, shown.inputs, targets)

@@ -71,7 +71,9 @@ def slice_of(text: str, count: int) -> slice:
     except ValueError:
         raise RangeError(f"--rows {text!r}, expected a row such as 7, or a range such as 0:5") from None
     if not 0 <= chosen.start < chosen.stop <= count:
-        raise RangeError(f"--rows {text!r} chooses none of the {count:,} rows, or rows that are not there")
+        raise RangeError(
+            f"--rows {text!r} chooses none of the {count:,} rows, or rows that are not there; choose from 0:{count}"
+        )
     return chosen
 
 

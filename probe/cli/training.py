@@ -23,7 +23,9 @@ def train(
         Path | None,
         typer.Option(help="A CSV, a folder of images with a subfolder for each class, or arrays (.npz)."),
     ] = None,
-    label: Annotated[str, typer.Option(help="The column of a CSV to predict, or the array of an .npz file.")] = "",
+    labels: Annotated[
+        list[str] | None, typer.Option("--label", help="The column of a CSV to predict, or the array of an .npz file.")
+    ] = None,
     groups: Annotated[list[str] | None, typer.Option("--group", help="CSV: a column that names groups.")] = None,
     dropped: Annotated[
         list[str] | None, typer.Option("--drop", help="CSV: a column to leave out of the features; repeat for more.")
@@ -68,6 +70,12 @@ def train(
         raise PlanError(
             "name a network of the zoo, such as adult-mlp, or a table or images: --data people.csv --label hired"
         )
+    if len(set(labels or ())) > 1:
+        raise PlanError(
+            f"--label names {' and '.join(labels or ())}, and a network of this command predicts one; name one, or "
+            "train on several in Python: docs/training.md"
+        )
+    label = labels[0] if labels else ""
     said: dict[str, Any] = {
         "--label": label,
         "--group": groups,

@@ -162,7 +162,7 @@ def _opened(file: Path | BytesIO, shown: str) -> Iterator[Any]:
         if isinstance(error, DataError):
             raise
         reason = error if isinstance(file, Path) or "BytesIO" not in str(error) else "it is of no kind that is known"
-        raise DataError(f"{shown} cannot be read as an image: {reason}") from None
+        raise DataError(f"{shown} cannot be read as an image: {reason}; save it again, or leave it out") from None
 
 
 def _size(files: list[Path]) -> Size:
@@ -182,6 +182,18 @@ def _size(files: list[Path]) -> Size:
     return first
 
 
+def _in_bytes(image: Any) -> Any:
+    """An image of bytes: numbers of 16 bits, or from 0 to 1, are scaled to them, where Pillow would cut them off."""
+    from PIL import Image
+
+    if image.mode[0] not in "IF":
+        return image
+    numbers, brightest = np.asarray(image, dtype=np.float64), 1 if image.mode[0] == "F" else 2**16 - 1
+    if not bool(((numbers >= 0) & (numbers <= brightest)).all()):
+        raise ValueError(f"its numbers are not all from 0 to {brightest}, black to white")
+    return Image.fromarray((numbers * (255 / brightest)).round().astype(np.uint8))
+
+
 def pixels_of(file: Path | BytesIO, size: Size, channels: int, shown: str) -> NDArray[np.float32]:
     """The image in a file as brightness from 0 to 1, (channels, height, width); `shown` is its name in messages.
 
@@ -191,7 +203,7 @@ def pixels_of(file: Path | BytesIO, size: Size, channels: int, shown: str) -> ND
     from PIL import Image, ImageOps
 
     with _opened(file, shown) as image:
-        upright = ImageOps.exif_transpose(image).convert("RGB" if channels == 3 else "L")
+        upright = _in_bytes(ImageOps.exif_transpose(image)).convert("RGB" if channels == 3 else "L")
     if (upright.height, upright.width) != size:
         upright = ImageOps.fit(upright, (size[1], size[0]), Image.Resampling.BILINEAR)
     pixels: NDArray[np.float32] = np.asarray(upright, dtype=np.uint8).astype(np.float32) / np.float32(255)

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from probe import zoo
@@ -120,6 +121,37 @@ def test_images_are_trained_on_in_colour_or_grey_with_augmentations(probe, place
     card = json.loads(probe(*call, "--out", "grey", "--channels", "1", code=0).stdout)
     assert card["architecture"]["kwargs"]["channels"] == 1
     assert zoo.data("grey").inputs.shape[1:] == (1, 12, 12)
+
+
+def test_a_folder_of_pictures_as_cameras_and_scanners_write_them_is_read_alike(probe, place):
+    grey = np.random.default_rng(0).integers(0, 256, (10, 14)).astype(np.uint8)
+    colour = Image.fromarray(np.stack([grey] * 3, 2))
+    turned = colour.getexif()
+    turned[0x0112] = 6  # the camera was held sideways
+    for name in ("cat", "dog"):
+        folder = place / "mixed" / name
+        folder.mkdir(parents=True)
+        colour.save(folder / "a.png")
+        colour.quantize(256).save(folder / "palette.png")
+        colour.convert("RGBA").save(folder / "alpha.png")
+        Image.fromarray(grey.astype(np.uint16) * 257).save(folder / "sixteen.png")
+        Image.fromarray(grey.astype(np.float32) / 255).save(folder / "decimal.tif")
+        colour.convert("CMYK").save(folder / "cmyk.jpg", quality=100)
+        colour.transpose(Image.Transpose.ROTATE_90).save(folder / "turned.jpg", exif=turned, quality=100)
+        (folder / "notes.txt").write_text("no image")
+    probe("train", "--data", "mixed", "--set", "epochs=1", "--set", "batch=4", code=0)
+    for split in ("train", "test"):
+        images = zoo.data("trained/mixed", split).inputs
+        assert images.shape[1:] == (3, 10, 14)
+        assert float((images - torch.from_numpy(grey) / 255).abs().mean((1, 2, 3)).max()) < 0.02
+    assert json.loads(probe("explain", "trained/mixed", "--json", code=0).stdout)  # of three test rows
+
+
+def test_numbers_that_are_no_brightness_are_refused(probe, place):
+    photos(place / "photos", count=6)
+    Image.fromarray(np.full((12, 16), 7.5, dtype=np.float32)).save(place / "photos" / "red" / "depth.tif")
+    said = probe("train", "--data", "photos", code=2).stderr
+    assert "depth.tif cannot be read as an image: its numbers are not all from 0 to 1, black to white; save it" in said
 
 
 @pytest.mark.parametrize(("call", "message"), [

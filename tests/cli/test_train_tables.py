@@ -111,6 +111,17 @@ def test_rows_with_empty_cells_are_left_out_when_that_is_asked_for(trained):
     assert all(row % 6 > 1 for row in zoo.data("trained/t").rows.tolist())  # as they stand in the file
 
 
+def test_codes_and_seconds_that_single_precision_rounds_are_learned_from_with_a_notice(probe, trained):
+    _, said = trained(table(seconds=lambda k: 1_700_000_000 + 7 * k % 50))
+    assert "note: column 'seconds' of t.csv holds numbers that single precision cannot tell apart" in said
+    assert json.loads(probe("explain", "trained/t", "--json", code=0).stdout)["features"].keys() == {"x", "seconds"}
+
+
+def test_two_rows_to_train_on_are_enough_where_the_part_for_validation_is_as_the_refusal_says(trained):
+    card, _ = trained(table(rows=3, label=lambda k, x: k % 2), "--set", "validation=0.5")
+    assert card["data"]["rows"]["validation"] == 1
+
+
 def test_semicolons_and_decimal_commas_are_read(trained):
     text = table(age=lambda k: k % 50).replace(".", "§").replace(",", ";").replace("§", ",")
     trained(text)
@@ -137,6 +148,12 @@ def test_semicolons_and_decimal_commas_are_read(trained):
     ("", (), "it is empty"),
     (table(), ("--size", "8"), "--size is for a folder of images"),
     (table(), ("--separator", ";"), "x,y"),
+    (table(label=lambda k, x: (" Yes", "yes", "no")[k % 3]), (), "may be one class in 2 ways: ' Yes', 'yes'; spell"),
+    (table(label=lambda k, x: "inf" if k == 3 else x), (), "holds 'inf', and numbers are learned up to 3.4e+38"),
+    (table(label=lambda k, x: x * 1e300), (), "write it in a larger unit, or learn classes: --task classes"),
+    (table(age=lambda k: k * 1e300), (), "column 'age' of t.csv holds numbers beyond 3.4e38"),
+    (table(age=lambda k: k), ("--label", "age"), "--label names y and age, and a network of this command predicts one"),
+    (table(**{f"f{at}": lambda k: k % 2 for at in range(4200)}), (), "4,201 inputs, one for each number"),
 ], ids=lambda value: "")  # fmt: skip
 def test_an_odd_table_is_refused_in_a_sentence_that_a_command_line_can_follow(probe, place, text, more, message):
     (place / "t.csv").write_text(text)

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
+import numpy as np
 import pandas as pd
 
 from probe.csvfile import Reading, read_csv
@@ -13,6 +15,7 @@ from probe.frames import without
 
 MOST_CLASSES = 20  # different numbers up to which a column of whole numbers names classes
 MOST_LISTED = 10
+LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,10 @@ def choose(csv: Path, wanted: Wanted, how: Reading) -> Chosen:
             raise PlanError(f"no row of {name} is without an empty cell; leave columns out: --drop COLUMN")
     _check_filled(table[[label]], label, name)
     numbers = _are_numbers(table[label], label, name, wanted.task)
+    if numbers:
+        _check_finite(table[label], label, name)
+    else:
+        _check_spelling(table[label], label, name)
     candidates = [column for column in map(str, table) if column not in (label, *wanted.groups, *wanted.dropped)]
     left_out = {column: why for column in candidates if (why := _tells_nothing(table[column]))}
     features = [column for column in candidates if column not in left_out]
@@ -91,6 +98,28 @@ def _check_filled(table: pd.DataFrame, label: str, name: str) -> None:
         raise PlanError(
             f"column {column!r} of {name} has {count:,} empty cell{'s' * (count > 1)}, which a network does not take; "
             f"fill them in, or leave those rows out: --drop-missing{drop}"
+        )
+
+
+def _check_finite(column: "pd.Series[Any]", label: str, name: str) -> None:
+    numbers = pd.to_numeric(column)
+    odd = column[~(numbers.abs() <= LARGEST)]
+    if len(odd):
+        raise PlanError(
+            f"column {label!r} of {name} holds {str(odd.iloc[0])!r:.60}, and numbers are learned up to {LARGEST:.2g}; "
+            "leave those rows out of the file, write it in a larger unit, or learn classes: --task classes"
+        )
+
+
+def _check_spelling(column: "pd.Series[Any]", label: str, name: str) -> None:
+    alike: dict[str, list[str]] = {}
+    for text in map(str, column.unique()):
+        alike.setdefault(" ".join(normalize("NFKC", text).casefold().split()), []).append(text)
+    if several := [sorted(texts) for texts in alike.values() if len(texts) > 1]:
+        listed = ", ".join(f"{text!r:.60}" for text in several[0][:MOST_LISTED])
+        raise PlanError(
+            f"column {label!r} of {name} spells what may be one class in {len(several[0])} ways: {listed}; spell them "
+            "alike in the file"
         )
 
 

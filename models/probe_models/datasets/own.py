@@ -41,7 +41,9 @@ class Own(ABC):
             raise PlanError(f"{self.path.name} has the splits train and test; got {split!r}")
         data, test = self.whole, round(len(self.whole) * TEST)
         if test < 1 or test >= len(data):
-            raise DataError(f"{self.path} has {len(data)} rows: too few to keep {TEST:.0%} of them for a test")
+            raise DataError(
+                f"{self.path} has {len(data)} rows: too few to keep {TEST:.0%} of them for a test; give 5 or more"
+            )
         order = torch.randperm(len(data), generator=generator(0, torch.device("cpu")))
         train = order[test:].sort().values
         rows = train if split == "train" else order[:test].sort().values
@@ -89,10 +91,24 @@ class OwnTable(Own):
         how = {key: value for key, value in self.declared.items() if key not in ("left_out", "numbers", "tolerance")}
         data = from_csv(self.path, task=self.TASK, **how)
         told = [f"column {name!r} is left out: {why}" for name, why in self.declared.get("left_out", {}).items()]
+        if data.inputs.dtype == torch.float64:  # numbers that single precision changes, as a notice says
+            data = _narrow(data)
         return replace(data, notices=(*data.notices, *told))
 
     def meaning(self, first: Dataset) -> Space:
         return replace(first.space, reference=first.inputs)
+
+
+def _narrow(data: Dataset) -> Dataset:
+    """The rows in the precision of the networks."""
+    lost = data.space.by_feature((~data.inputs.float().isfinite()).double()).sum(0)
+    if bool(lost.any()):
+        column = data.space.names[int(lost.argmax())]
+        raise DataError(
+            f"column {column!r} of {data.name} holds numbers beyond 3.4e38, the largest of single precision; write it "
+            f"in a larger unit, or leave it out: --drop {column}"
+        )
+    return data.to(torch.float32)
 
 
 class OwnImages(Own):

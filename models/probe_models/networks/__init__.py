@@ -58,7 +58,7 @@ ARCHITECTURES: dict[str, Callable[..., Network]] = {
     "tcn": TemporalConvNet,
     "series-gru": SeriesGRU,
 }
-__all__ = ["ARCHITECTURES", "build", "drawn", "start"]
+__all__ = ["ARCHITECTURES", "WIDEST", "build", "drawn", "start"]
 
 LARGEST = 2**28  # bytes of weights
 WIDEST, LONGEST = 4096, 64  # the largest argument, and the longest list of them

@@ -19,5 +19,7 @@ def halved(side: Side, times: int) -> tuple[int, int]:
     """
     height, width = sides(side)
     if min(height, width) < 2**times:
-        raise ValueError(f"images of {height} x {width} pixels cannot be halved {times} times; give fewer widths")
+        raise ValueError(
+            f"images of {height} x {width} pixels cannot be halved {times} times; give fewer widths or larger images"
+        )
     return height >> times, width >> times

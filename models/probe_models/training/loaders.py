@@ -155,7 +155,8 @@ def divide(data: Loader, settings: Settings, validation: Dataset | None) -> Divi
         held = min(round(count * settings.validation), most)
         if held < 1 or held >= count:
             raise DataError(
-                f"{first.name} has {count} rows: too few to keep {settings.validation:.0%} of them for validation"
+                f"{first.name} has {count} rows: too few to keep {settings.validation:.0%} of them for validation; "
+                "give more rows, or another part: validation=0.5"
             )
         order = torch.randperm(count, generator=generator(0, torch.device("cpu")))
         training, validation = Part(data, order[held:]), data[order[:held]]

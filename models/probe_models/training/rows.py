@@ -22,7 +22,10 @@ def split_validation(data: Dataset, part: float) -> tuple[Dataset, Dataset]:
     """
     count = round(len(data) * part)
     if count < 1 or count >= len(data):
-        raise DataError(f"{data.name} has {len(data)} rows: too few to keep {part:.0%} of them for validation")
+        raise DataError(
+            f"{data.name} has {len(data)} rows: too few to keep {part:.0%} of them for validation; give more rows, or "
+            "another part: validation=0.5"
+        )
     order = torch.randperm(len(data), generator=generator(0, torch.device("cpu")))
     return data[order[count:]], data[order[:count]]
 

@@ -10,7 +10,7 @@ from probe.csvfile import AS_FOUND, Reading
 from probe.errors import PlanError
 from probe_models.datasets.features import Wanted, choose
 from probe_models.datasets.own import WRITTEN, Own, OwnArrays, OwnImages, OwnTable
-from probe_models.networks import build
+from probe_models.networks import WIDEST, build
 from probe_models.networks.columns import arguments
 from probe_models.training.settings import Settings
 from probe_models.zoo.recipes.recipe import Recipe
@@ -102,6 +102,11 @@ def _table(csv: Path, said: Said, architecture: Sequence[str], kwargs: Mapping[s
         raise PlanError(
             f"--arch ftt tells classes apart, and column {said.label!r} of {csv.name} holds numbers; give "
             "--arch mlp, or --task classes"
+        )
+    if (width := data.inputs.shape[1]) > WIDEST:
+        raise PlanError(
+            f"{csv.name} has {width:,} inputs, one for each number and each value of a category, and {name} takes "
+            f"{WIDEST:,}; leave columns out: --drop COLUMN"
         )
     sizes = arguments(name, {**TABLES[name], **kwargs}, data.space)
     if chosen.numbers:
