@@ -1,6 +1,6 @@
 """A pretend accelerator for tests: it refuses what a real one refuses, and counts what makes the program wait.
 
-It is compiled once, by the compiler of this machine, into the cache of pytest.
+It is compiled once, by the compiler of this machine, into a cache outside of the tree.
 """
 
 import fcntl

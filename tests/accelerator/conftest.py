@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -6,15 +7,25 @@ import torch
 from tests.accelerator import NoCompiler, compiled, started
 
 
-@pytest.fixture(scope="session")
-def library(request, tmp_path_factory):
-    cache = getattr(request.config, "cache", None)
+def available(cache: Path) -> Path:
+    """The library, or the test's end: skipped, and failed where CI is set."""
     try:
-        return compiled(cache.mkdir("accelerator") if cache else tmp_path_factory.mktemp("accelerator"))
+        return compiled(cache)
     except NoCompiler as error:
         if os.environ.get("CI"):
             pytest.fail(f"the tests of devices would be left out: {error}")
         pytest.skip(f"no pretend accelerator: {error}")
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory):
+    # Outside of the tree, so that it is compiled once for all copies of it.
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "probe-tests"
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        cache = tmp_path_factory.mktemp("accelerator")
+    return available(cache)
 
 
 @pytest.fixture

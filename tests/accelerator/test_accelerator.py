@@ -1,17 +1,11 @@
 """The pretend accelerator itself: what it refuses, and what it counts."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 from torch import nn
 
 from tests.accelerator import traffic
-
-ROOT = Path(__file__).parent.parent.parent
+from tests.accelerator.conftest import available
 
 
 def test_the_accelerator_reckons_as_the_cpu_does(device):
@@ -93,12 +87,12 @@ def test_recurrent_layers_refuse_the_way_back_in_eval_mode_as_cudnn_does(device,
         torch.testing.assert_close(torch.autograd.grad(layer(x)[0].sum(), x)[0], slope)
 
 
-def test_without_a_compiler_the_tests_of_devices_are_skipped_visibly_and_never_where_ci_is_set(tmp_path):
-    command = [sys.executable, "-m", "pytest", "-q", "-rs", "-o", f"cache_dir={tmp_path}", __file__, "-k", "reckons"]
-    bare = {name: value for name, value in os.environ.items() if name != "CI"} | {"PATH": str(tmp_path)}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=bare, check=False)
-    assert "1 skipped" in done.stdout, done.stdout
-    assert "no pretend accelerator: there is no C++ compiler here" in done.stdout
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=bare | {"CI": "1"}, check=False)
-    assert done.returncode == 1
-    assert "the tests of devices would be left out: there is no C++ compiler here" in done.stdout
+def test_without_a_compiler_the_tests_of_devices_are_skipped_visibly_and_never_where_ci_is_set(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match=r"no pretend accelerator: there is no C\+\+ compiler here"):
+        available(tmp_path)
+    monkeypatch.setenv("CI", "1")
+    left_out = r"the tests of devices would be left out: there is no C\+\+ compiler here"
+    with pytest.raises(pytest.fail.Exception, match=left_out):
+        available(tmp_path)
