@@ -23,6 +23,7 @@ from probe.model import Model
 from probe.outcomes import Certification
 from probe.results import Attribution, Counterfactuals, Perturbation
 from probe.study.batches import whole
+from probe.study.parts import Parts
 from probe.study.steps import Advance
 
 
@@ -34,6 +35,7 @@ class Subject:
     data: Dataset
     targets: Tensor | None
     size: int
+    parts: Parts | None = None  # where the batches of a cell are kept until it is done
 
 
 def ask(method: Method, subject: Subject, advance: Advance) -> Any:
@@ -42,13 +44,18 @@ def ask(method: Method, subject: Subject, advance: Advance) -> Any:
     return asked(method, subject, advance)
 
 
-def _in_batches(call: Callable[[slice], Any], subject: Subject, advance: Advance) -> Any:
-    return whole(call, len(subject.data), subject.size, advance)
+def _in_batches(method: Method, call: Callable[[slice], Any], subject: Subject, advance: Advance) -> Any:
+    total, parts = len(subject.data), subject.parts
+    if parts is None or total <= subject.size:
+        return whole(call, total, subject.size, advance)
+    device = subject.model.device
+    return whole(lambda rows: parts.of(rows, method, device, call), total, subject.size, advance)
 
 
 def _explained(method: Explainer, subject: Subject, advance: Advance) -> Attribution:
     model, inputs, targets = subject.model, subject.data.inputs, subject.targets
     return _in_batches(
+        method,
         lambda rows: method(
             of_examples(model, subject.data[rows]), inputs[rows], None if targets is None else targets[rows]
         ),
@@ -61,6 +68,7 @@ def _attacked(method: Attack, subject: Subject, advance: Advance) -> Perturbatio
     model, data = of_any_examples(subject.model, subject.data), subject.data
     targets = subject.targets if method.goal.aimed else None
     return _in_batches(
+        method,
         lambda rows: method(
             model, data.inputs[rows], data.labels[rows], targets=None if targets is None else targets[rows]
         ),
@@ -73,6 +81,7 @@ def _searched(method: Counterfactual, subject: Subject, advance: Advance) -> Cou
     model, data = subject.model, subject.data
     targets = subject.targets if method.goal.aimed else None
     return _in_batches(
+        method,
         lambda rows: method(
             of_examples(model, data[rows]), data.inputs[rows], targets=None if targets is None else targets[rows]
         ),
@@ -83,7 +92,9 @@ def _searched(method: Counterfactual, subject: Subject, advance: Advance) -> Cou
 
 def _certified(method: Certificate, subject: Subject, advance: Advance) -> Certification:
     data = subject.data
-    return _in_batches(lambda rows: method(subject.model, data.inputs[rows], data.labels[rows]), subject, advance)
+    return _in_batches(
+        method, lambda rows: method(subject.model, data.inputs[rows], data.labels[rows]), subject, advance
+    )
 
 
 def _at_once(call: Callable[[Model, Dataset], Any], subject: Subject, advance: Advance) -> Any:

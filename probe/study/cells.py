@@ -80,7 +80,8 @@ class Cell:
         model = self.subject.model
         before, started = copy(model.usage), perf_counter()
         result = ask(self.method, self.subject, advance)
-        seconds, cost = perf_counter() - started, getattr(result, "cost", model.usage - before)
+        seconds = perf_counter() - started + (self.subject.parts.spent if self.subject.parts else 0.0)
+        cost = getattr(result, "cost", model.usage - before)
         return result, Record(
             identity=self.identity,
             **self.head,

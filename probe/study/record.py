@@ -16,6 +16,7 @@ from probe.contracts import answers_as_before, first_answers
 from probe.dataset import Dataset
 from probe.errors import DataError, ExistsError, UnknownMethod
 from probe.model import Model
+from probe.study.parts import Parts
 from probe.tensors import sha256
 from probe.version import __version__
 
@@ -145,6 +146,7 @@ class Folder:
     def put(self, name: str, record: Record) -> None:
         """Keep the record of a cell, whole or not at all."""
         _write(self._stem(name), record)
+        self.parts(name).clear()
 
     def records(self) -> list[Record]:
         """Of all cells that were finished, in the order in which they were.
@@ -157,6 +159,10 @@ class Folder:
         found = [path for path in (self.path / CELLS).glob("*.json") if not path.name.startswith(".")]
         found.sort(key=lambda path: (path.stat().st_mtime_ns, path.name))
         return [_read(path.with_suffix(""), Record) for path in found]
+
+    def parts(self, name: str) -> Parts:
+        """Where the batches of a cell are kept that is not done."""
+        return Parts(self.path / CELLS / f"{name}.parts")
 
     def _stem(self, name: str) -> Path:
         return self.path / CELLS / name

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,9 @@ def run(  # noqa: PLR0913  three that a study is of, and by name: what is asked,
 
     Every method and budget and seed is a cell. With `out`, a cell is kept in that folder as soon as it is done, and the
     same call, or one with more methods, budgets or seeds, runs only what is missing: the same seed gives the same bits.
-    Ctrl-C goes on to the caller, and what is done is kept; `study.read(out)` gives it. Without `out` Ctrl-C ends the
-    study, whose missing rows say so. A cell that fails has a row that says why, and is run again by the next call.
+    Ctrl-C goes on to the caller; what is done is kept, of a cell that was begun its batches; `study.read(out)` gives
+    the cells. Without `out` Ctrl-C ends the study, whose missing rows say so. A cell that fails has a row that says
+    why, and is run again by the next call.
 
     Args:
         methods: explainers, attacks, certificates, surveys, and metrics of answers such as Accuracy(); of any package.
@@ -99,6 +100,7 @@ def run(  # noqa: PLR0913  three that a study is of, and by name: what is asked,
     folder = Folder(out)
     with folder.writing(_said if progress else lambda line: None):
         folder.begin(model, data, checked)
+        cells = [replace(cell, subject=replace(subject, parts=folder.parts(cell.name))) for cell in cells]
         return _carried_out(cells, model, folder, progress)
 
 

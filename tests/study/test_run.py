@@ -106,6 +106,32 @@ def test_a_study_that_was_ended_gives_the_bits_of_one_in_one_piece(people, tmp_p
     pd.testing.assert_frame_equal(evidence(study.read(tmp_path / "sweep")), evidence(whole))
 
 
+@pytest.mark.parametrize("method", [PGD(steps=3), InputXGradient(), NearestReference(count=2)])
+def test_a_study_that_is_ended_within_a_cell_loses_one_batch_at_most(people, tmp_path, method, monkeypatch):
+    plain = run([method], people, batch=20)
+    calls: list[int] = []
+    whole = type(method).__call__
+
+    def counted(self, model, inputs, *rest, **named):
+        calls.append(len(inputs))
+        return whole(self, model, inputs, *rest, **named)
+
+    monkeypatch.setattr(type(method), "__call__", counted)
+
+    def stop(standing) -> None:
+        if standing.done == 40:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run([method], people, batch=20, out=tmp_path, progress=stop)
+    (damaged,) = tmp_path.glob("cells/*.parts/0-20.npz")
+    damaged.write_bytes(damaged.read_bytes()[:50])  # and what is damaged is asked again
+    found = run([method], people, batch=20, out=tmp_path)
+    assert calls == [20] * 4
+    pd.testing.assert_frame_equal(evidence(found), evidence(plain))
+    assert not list((tmp_path / "cells").glob("*.parts"))
+
+
 def test_ctrl_c_without_a_folder_ends_the_study_whose_rows_say_so(people):
     def stop(standing) -> None:
         if standing.number == 2:

@@ -1,0 +1,64 @@
+"""The batches of a cell that is not done: what was found of them is kept, so that ending a study loses one at most."""
+
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from probe import store
+from probe.errors import DataError, UnknownMethod
+from probe.loading import load
+from probe.method import Method
+from probe.results import AnyResult
+
+R = TypeVar("R", bound=AnyResult)
+
+
+class Parts:
+    """A folder with a result for each batch, by its rows, and the seconds that it took."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.spent = path, 0.0
+
+    def of(self, rows: slice, method: Method, device: torch.device, ask: Callable[[slice], Any]) -> Any:
+        """What was found of a batch before, or what is found of it, which is kept.
+
+        `spent` grows by the seconds that a batch took before.
+        """
+        stem = self.path / f"{rows.start}-{rows.stop}"
+        seconds = stem.with_suffix(".seconds")
+        with suppress(DataError, UnknownMethod, OSError, ValueError):  # damaged, or not there: it is asked again
+            took = float(seconds.read_text())
+            found = _on(load(stem, known=[type(method)]), device)
+            self.spent += took
+            return found
+        for path in (*store.files(stem), seconds):
+            path.unlink(missing_ok=True)
+        self.path.mkdir(parents=True, exist_ok=True)
+        began = perf_counter()
+        result = ask(rows)
+        took = perf_counter() - began
+        result.save(stem)
+        seconds.write_text(repr(took))  # last: without it the batch does not count as kept
+        return result
+
+    def clear(self) -> None:
+        """Forget them, once the cell is kept."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _on(result: Any, device: torch.device) -> Any:
+    """The same result with its rows on a device."""
+    entries = {name: getattr(result, name) for name in result.per_row}
+    moved = {
+        name: each.to(device) if isinstance(each, Tensor) else _on(each, device)
+        for name, each in entries.items()
+        if each is not None
+    }
+    return replace(result, **moved)
