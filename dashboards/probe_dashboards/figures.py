@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 
 from probe import plots
 from probe.audit import Bundle, reading
-from probe_dashboards.views import bias, counterfactuals, instance, proofs, robustness
+from probe_dashboards.views import attacked, bias, counterfactuals, explained, instance, proofs, robustness
 
 
 def svg(name: str, bundle: Bundle, ink: str, *keys: str) -> str:
@@ -19,12 +19,12 @@ def _input(bundle: Bundle, row: str) -> Axes:
 
 
 def _explained(bundle: Bundle, row: str, method: str) -> Axes:
-    example, values = instance.example(bundle, int(row)), instance.drawn(bundle, int(row), method)
+    example, values = instance.example(bundle, int(row)), explained.drawn(bundle, int(row), method)
     return instance.drawer(bundle).explained(example, values)
 
 
 def _attacked(bundle: Bundle, row: str, attack: str, eps: str) -> Axes:
-    found = instance.pair(bundle, int(row), attack, eps)
+    found = attacked.pair(bundle, int(row), attack, eps)
     assert found is not None, "asked for only where it was kept"
     return instance.drawer(bundle).attacked(*found)
 

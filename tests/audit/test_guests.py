@@ -5,7 +5,7 @@ from html import unescape
 from itertools import pairwise
 
 import pytest
-from probe_dashboards.views import evidence, instance, proofs
+from probe_dashboards.views import attacked, evidence, explained, proofs
 
 from probe import load, registry
 from probe.audit import plan_from, read, reading, run, verify
@@ -203,8 +203,8 @@ def test_every_guest_is_shown_by_report_and_viewer(audited):
         assert row.named in page
         assert line[:2] == (row.method or "the model", row.named)
         assert line[2].replace("\N{NO-BREAK SPACE}", " ") == str(row.written)
-    assert any("largest share" in badge for badge in instance.badges(audited, next(iter(instance.methods(audited)))))
-    assert len(instance.attack_titles(audited)) == 2
+    assert any("largest share" in badge for badge in explained.badges(audited, next(iter(explained.methods(audited)))))
+    assert len(attacked.attack_titles(audited)) == 2
     assert [len(found) for found in proofs.certificates(audited).values()] == [2]
     assert [list(proofs.items(found)["Class"]) for found in proofs.surveys(audited).values()] == [
         ["elsewhere", "north"]

@@ -7,7 +7,7 @@ from html import unescape
 import numpy as np
 import pytest
 import torch
-from probe_dashboards.views import instance, performance
+from probe_dashboards.views import attacked, explained, performance
 
 from probe import Attribution, Classification, Perturbation, Prediction, formatting, predict
 from probe.audit import plan_from, read, run, verify
@@ -81,8 +81,8 @@ def test_library_bundle_findings_report_and_viewer_give_the_same_number(made, pa
             if metric.aspect == "performance":
                 assert written in plain(" ".join(performance.measures(made)["Estimate [95 % interval]"]))
             elif metric.aspect == "explanation":
-                method = next(slug for slug, id_ in instance.methods(made).items() if id_ == step.id)
-                assert written in plain(" ".join(instance.badges(made, method)))
+                method = next(slug for slug, id_ in explained.methods(made).items() if id_ == step.id)
+                assert written in plain(" ".join(explained.badges(made, method)))
             seen += 1
     assert seen, f"{name} was taken of nothing"
 
@@ -126,12 +126,12 @@ def test_two_settings_of_one_method_are_audited_together(made):
     checks = {finding.check for finding in made.manifest.findings}
     assert {f"lime (samples = {n}): deletion beats random order" for n in (60, 90)} <= checks
     assert "withstands PGD (steps = 1) and PGD (steps = 3) at eps 0.2" in checks
-    assert list(instance.method_titles(made).values()) == [
+    assert list(explained.method_titles(made).values()) == [
         "lime (samples = 60)",
         "lime (samples = 90)",
         "integrated gradients",
     ]
-    assert set(instance.attack_titles(made).values()) == {"PGD (steps = 1)", "PGD (steps = 3)"}
+    assert set(attacked.attack_titles(made).values()) == {"PGD (steps = 1)", "PGD (steps = 3)"}
     page = render(made)
     assert "lime (samples = 90)" in page
     assert "PGD (steps = 1)" in page
@@ -146,7 +146,7 @@ def test_a_metric_found_by_discovery_is_in_plan_findings_report_and_viewer(made)
     assert [f.check.partition(": ")[2] for f in found] == ["names few features"] * 3
     assert {f.threshold for f in found} == {0.05}
     assert "sparseness" in render(made)
-    assert any("sparseness" in line for line in instance.badges(made, next(iter(instance.methods(made)))))
+    assert any("sparseness" in line for line in explained.badges(made, next(iter(explained.methods(made)))))
     assert "sparseness" in to_toml(plain_of(made.manifest.plan))
 
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import torch
 from probe_dashboards import figures
+from probe_dashboards.views import attacked, examples, explained, instance, performance, robustness
 from probe_dashboards.views import bias as biases
-from probe_dashboards.views import examples, instance, performance, robustness
 
 from probe import Dataset, Model, MultiLabel, Places, Space, bias
 from probe.audit import plan_from, reading, run, verify
@@ -180,11 +180,11 @@ def test_the_pages_of_the_viewer_read_several_labels(bundle):
     row = instance.rows(bundle)[0]
     assert list(instance.ranking(bundle, row)["Label"]) == list(NAMES)
     assert instance.answer(bundle, row)[2] == (", ".join(np.array(NAMES)[TRUTH[row].bool()]) or "none")
-    assert instance.target(bundle, row, "input-x-gradient") == "tall"
+    assert explained.target(bundle, row, "input-x-gradient") == "tall"
     wanted = examples.Wanted("all", examples.ANY, "tall", examples.ANY, examples.ANY, {})
     assert examples.found(bundle, wanted) == TRUTH[:, 1].nonzero()[:, 0].tolist()
     assert examples.titles(bundle, [row])
-    assert len(instance.smallest_successful_radii(bundle, row)) == 2
+    assert len(attacked.smallest_successful_radii(bundle, row)) == 2
 
 
 def test_each_label_is_calibrated_or_not_by_itself(bundle):

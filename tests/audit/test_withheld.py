@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 import torch
-from probe_dashboards.views import instance
+from probe_dashboards.views import attacked, explained, instance
 from torch import Tensor
 
 from probe import Dataset, Explainer, Metric, Model
@@ -141,14 +141,14 @@ def test_the_viewer_has_no_input_to_show_and_the_answers_as_before(both):
     assert not instance.kept(none, row)
     assert instance.kept(shown, row)
     assert instance.answer(none, row) == instance.answer(shown, row)
-    for attack in instance.attacks(none):
-        for eps in instance.radii(none, attack):
-            assert instance.pair(none, row, attack, eps) is None
-            assert instance.attacked(none, row, attack, eps) is None
-            assert instance.changes(none, row, attack, eps).empty
+    for attack in attacked.attacks(none):
+        for eps in attacked.radii(none, attack):
+            assert attacked.pair(none, row, attack, eps) is None
+            assert attacked.attacked(none, row, attack, eps) is None
+            assert attacked.changes(none, row, attack, eps).empty
     if instance.features(none, row):
-        assert instance.attributions(none, row).equals(instance.attributions(shown, row))
-    instance.agreement(none, row)
+        assert explained.attributions(none, row).equals(explained.attributions(shown, row))
+    explained.agreement(none, row)
 
 
 def test_inputs_that_are_put_into_it_are_found_by_the_verifier(both, tmp_path):

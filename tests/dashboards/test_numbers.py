@@ -2,7 +2,7 @@
 
 import re
 
-from probe_dashboards.views import examples, instance
+from probe_dashboards.views import attacked, examples, instance
 
 from probe.formatting import number
 from probe.report import render
@@ -33,8 +33,8 @@ def test_report_and_viewer_say_the_answer_before_an_attack_and_no_probability_of
     row, stored = int(attack["rows"][broken]), attack["predicted"][1][broken]
     before, after = number(float(X[row] @ SLOPES)), number(float(stored[0] if stored.ndim else stored))
     assert before != number(float(Y[row]))
-    (slug,) = instance.attacks(bundle)
-    said = instance.outcome(bundle, row, slug, list(instance.radii(bundle, slug))[1])
+    (slug,) = attacked.attacks(bundle)
+    said = attacked.outcome(bundle, row, slug, list(attacked.radii(bundle, slug))[1])
     assert said == f"The answer becomes {after}; without an attack it is {before}."
     drawn = re.findall(r"row (\d+): (\S+) → ", render(bundle))
     assert drawn

@@ -5,12 +5,13 @@ import re
 import numpy as np
 import pytest
 from probe_dashboards.app import PAGES
-from probe_dashboards.views import examples, instance, performance, summary
+from probe_dashboards.views import attacked, examples, explained, instance, performance, summary
 from probe_dashboards.views.examples import Wanted
 from probe_dashboards.views.words import JOINER, estimate, md
 from scipy.special import softmax
 
 from probe import plots
+from probe.audit import reading
 from probe.formatting import interval, number
 from tests.dashboards.test_pages import show, text
 
@@ -53,8 +54,8 @@ def test_a_list_of_examples_says_answer_probability_and_label(bundles):
 
 
 def test_an_example_that_was_not_explained_opens_as_far_as_the_bundle_holds_it(show, bundles):
-    attacked = bundles.table.arrays("attack-pgd")["rows"]
-    row = next(at for at in range(200) if at not in attacked)
+    tried = bundles.table.arrays("attack-pgd")["rows"]
+    row = next(at for at in range(200) if at not in tried)
     said = text(show(bundles.table.folder.parent, "instance", row=str(row)))
     predicted, probability, truth = instance.answer(bundles.table, row)
     assert f"Predicted **{predicted}** ({number(probability, 'share')}). True label **{truth}**" in said.replace(
@@ -93,10 +94,10 @@ def test_each_method_has_the_caption_that_its_step_records(show, bundles):
 
 def test_all_charts_of_an_example_have_one_order(bundles):
     row = instance.rows(bundles.table)[0]
-    values = [instance.by_feature(bundles.table, row, m) for m in ("saliency", "lime")]
+    values = [explained.by_feature(bundles.table, row, m) for m in ("saliency", "lime")]
     names = bundles.table.manifest.data.features
     expected = [names[at] for at in plots.shared_order(values)]
-    assert list(instance.attributions(bundles.table, row)["Feature"]) == expected
+    assert list(explained.attributions(bundles.table, row)["Feature"]) == expected
     from probe_dashboards import figures
 
     for method in ("saliency", "lime"):
@@ -110,22 +111,27 @@ def test_the_answer_at_a_radius_is_shown_with_its_probability(bundles):
     row = int(stored["rows"][at])
     before, probability, _ = instance.answer(bundles.table, row)
     after = ("<=50K", ">50K")[stored["predicted"][1, at]]
-    told = instance.outcome(bundles.table, row, "pgd", "0.2")
+    told = attacked.outcome(bundles.table, row, "pgd", "0.2")
     assert told == (
         f"The answer becomes {after} (62.5\u202f%); without an attack it is {before} ({number(probability, 'share')})."
     )
     stood = int(stored["rows"][np.flatnonzero(stored["clean"] & ~stored["success"][2])[0]])
-    assert "Not broken at this radius" in instance.outcome(bundles.table, stood, "pgd", "0.4")
+    assert "Not broken at this radius" in attacked.outcome(bundles.table, stood, "pgd", "0.4")
     wrong = int(stored["rows"][np.flatnonzero(~stored["clean"])[0]])
-    assert "is wrong already" in instance.outcome(bundles.table, wrong, "pgd", "0.4")
+    assert "is wrong already" in attacked.outcome(bundles.table, wrong, "pgd", "0.4")
 
 
 def test_changes_of_a_table_are_shown_by_values_before_and_after(bundles, copied, monkeypatch):
     stored = dict(bundles.table.arrays("attack-pgd"))
     stored["before"] = np.full((24, 4), "9")
     stored["after"] = np.full((3, 24, 4), "11")
-    monkeypatch.setattr(instance, "_attacked", lambda *_: (0, stored))
-    told = instance.changes(bundles.table, int(stored["rows"][0]), "pgd", "0.2")
+    before, after = (
+        reading.Kept(stored[name][at], stored[told][at].tolist(), None)
+        for name, told, at in (("inputs", "before", 0), ("shown", "after", (1, 0)))
+    )
+    found = reading.Moved(before, after, stored["moved"][1, 0])
+    monkeypatch.setattr(attacked, "_moved", lambda *_: found)
+    told = attacked.changes(bundles.table, int(stored["rows"][0]), "pgd", "0.2")
     assert set(told["Before"]) == {"9"}
     assert set(told["After"]) == {"11"}
     assert set(told["Feature"]) == {"age", "hours", "education", "sex"}
@@ -203,8 +209,8 @@ def test_a_page_reads_each_file_of_an_audit_once(bundles, monkeypatch):
     monkeypatch.setattr(type(bundle), "_bytes", lambda self, file: (read.append(file), held(self, file))[1])
     row = instance.rows(bundle)[0]
     for _ in range(2):
-        instance.attributions(bundle, row)
-        instance.agreement(bundle, row)
+        explained.attributions(bundle, row)
+        explained.agreement(bundle, row)
         examples.found(bundle, Wanted(of="all", outcome="wrong", groups={"sex": "female"}))
     assert sorted(read) == sorted(set(read))
     assert "arrays/predictions.npz" in read
@@ -215,7 +221,7 @@ def test_a_page_reads_each_file_of_an_audit_once(bundles, monkeypatch):
 
 def test_the_scale_of_a_map_says_where_larger_values_share_its_darkest_shade(bundles, monkeypatch):
     row = instance.rows(bundles.image)[0]
-    monkeypatch.setattr(instance, "values", lambda *_: np.linspace(0.001, 1, 36).reshape(1, 6, 6))
-    assert instance.scale(bundles.image, row, "lime") == "darkest at ±1"
-    monkeypatch.setattr(instance, "values", lambda *_: np.linspace(0.001, 1, 400).reshape(1, 20, 20))
-    assert instance.scale(bundles.image, row, "lime") == "darkest where ≤ \N{MINUS SIGN}0.99 or ≥ +0.99"
+    monkeypatch.setattr(explained, "values", lambda *_: np.linspace(0.001, 1, 36).reshape(1, 6, 6))
+    assert explained.scale(bundles.image, row, "lime") == "darkest at ±1"
+    monkeypatch.setattr(explained, "values", lambda *_: np.linspace(0.001, 1, 400).reshape(1, 20, 20))
+    assert explained.scale(bundles.image, row, "lime") == "darkest where ≤ \N{MINUS SIGN}0.99 or ≥ +0.99"

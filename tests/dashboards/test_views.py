@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from probe_dashboards import figures
-from probe_dashboards.views import bias, instance, robustness, runs, summary
+from probe_dashboards.views import attacked, bias, explained, instance, robustness, runs, summary
 from probe_dashboards.views.words import estimate, md, number, status, threshold
 
 from probe.audit import reading
@@ -104,31 +104,31 @@ def test_an_example_shows_the_answer_of_its_logits(bundles):
 
 
 def test_badges_tell_a_method_that_beats_chance_from_one_that_does_not(bundles):
-    assert all("NOT DISTINGUISHABLE FROM RANDOM" in line for line in instance.badges(bundles.image, "saliency"))
-    assert all("better than random order" in line for line in instance.badges(bundles.image, "lime"))
-    assert all("n = 8" in line for line in instance.badges(bundles.image, "lime"))
+    assert all("NOT DISTINGUISHABLE FROM RANDOM" in line for line in explained.badges(bundles.image, "saliency"))
+    assert all("better than random order" in line for line in explained.badges(bundles.image, "lime"))
+    assert all("n = 8" in line for line in explained.badges(bundles.image, "lime"))
 
 
 def test_a_method_correlates_with_itself_and_a_constant_one_with_none(bundles, monkeypatch):
     row = instance.rows(bundles.image)[0]
-    matrix = instance.agreement(bundles.image, row)
+    matrix = explained.agreement(bundles.image, row)
     assert matrix["saliency"][0] == "1.00"
-    monkeypatch.setattr(instance, "by_feature", lambda *_: np.zeros(36))
-    assert set(instance.agreement(bundles.image, row)["lime"]) == {DASH}
+    monkeypatch.setattr(explained, "by_feature", lambda *_: np.zeros(36))
+    assert set(explained.agreement(bundles.image, row)["lime"]) == {DASH}
 
 
 def test_agreement_is_spearmans(bundles):
     from scipy.stats import spearmanr
 
     row = instance.rows(bundles.image)[0]
-    pair = [instance.by_feature(bundles.image, row, m) for m in ("saliency", "lime")]
-    assert instance.agreement(bundles.image, row)["lime"][0] == f"{spearmanr(*pair).statistic:.2f}".replace("-", MINUS)
+    pair = [explained.by_feature(bundles.image, row, m) for m in ("saliency", "lime")]
+    assert explained.agreement(bundles.image, row)["lime"][0] == f"{spearmanr(*pair).statistic:.2f}".replace("-", MINUS)
 
 
 def test_places_without_a_word_take_no_part_in_a_text(bundles):
     row = instance.rows(bundles.prose)[0]
-    assert len(instance.features(bundles.prose, row)) == len(instance.by_feature(bundles.prose, row, "lime")) == 4
-    assert len(instance.attributions(bundles.prose, row)) == 4
+    assert len(instance.features(bundles.prose, row)) == len(explained.by_feature(bundles.prose, row, "lime")) == 4
+    assert len(explained.attributions(bundles.prose, row)) == 4
 
 
 @pytest.mark.parametrize("attack", ["fgsm", "pgd"])
@@ -136,7 +136,7 @@ def test_the_smallest_radius_that_flips_an_example_is_the_first_that_succeeded(b
     stored = bundles.image.arrays(f"attack-{attack}")
     for row in instance.rows(bundles.image):
         at = list(stored["rows"]).index(row)
-        table = instance.smallest_successful_radii(bundles.image, row).set_index("Attack")
+        table = attacked.smallest_successful_radii(bundles.image, row).set_index("Attack")
         told = table["Smallest radius that flips it"][attack.upper()]
         broken = np.flatnonzero(stored["success"][:, at])
         if not stored["clean"][at]:
@@ -147,13 +147,13 @@ def test_the_smallest_radius_that_flips_an_example_is_the_first_that_succeeded(b
 
 def test_only_the_first_attacked_inputs_were_kept(bundles):
     rows = list(bundles.image.arrays("attack-pgd")["rows"])
-    kept = [instance.attacked(bundles.image, row, "pgd", "0.2") is not None for row in rows]
+    kept = [attacked.attacked(bundles.image, row, "pgd", "0.2") is not None for row in rows]
     assert kept == [at < 24 for at in range(len(rows))]
 
 
 def test_the_page_says_that_an_example_was_not_attacked(bundles):
     row = next(r for r in range(40) if r not in bundles.image.arrays("attack-pgd")["rows"])
-    table = instance.smallest_successful_radii(bundles.image, row)
+    table = attacked.smallest_successful_radii(bundles.image, row)
     assert set(table["Smallest radius that flips it"]) == {"not attacked"}
 
 

@@ -7,7 +7,17 @@ from html import unescape
 
 import pytest
 from probe_dashboards.app import PAGES
-from probe_dashboards.views import bias, evidence, instance, performance, proofs, robustness, summary
+from probe_dashboards.views import (
+    attacked,
+    bias,
+    evidence,
+    explained,
+    instance,
+    performance,
+    proofs,
+    robustness,
+    summary,
+)
 
 from probe.audit import reading
 from probe.cli import summary as terminal
@@ -204,9 +214,41 @@ def test_verdict_and_caution_are_one_text_in_report_viewer_and_terminal(bundles,
 
 
 def test_methods_are_called_the_same_in_report_and_viewer(bundles, report):
-    for kind, shown in (("explainer", instance.method_titles), ("attack", instance.attack_titles)):
+    for kind, shown in (("explainer", explained.method_titles), ("attack", attacked.attack_titles)):
         called = list(shown(bundles.table).values())
         page = Page(report("table")[1]).text
         assert called
         assert all(title in page for title in called)
         assert set(called) <= {row.method for row in reading.measured(bundles.table, kind=kind)}
+
+
+def test_what_each_step_took_is_one_text_in_report_and_viewer(bundles, report):
+    shown = summary.steps(bundles.table)
+    viewer = {tuple(map(str, row)) for row in shown[["Step", "Time", "Forward passes", "Backward passes"]].to_numpy()}
+    found = reading.costs(bundles.table.manifest)
+    told = {(each.step, *each.written) for each in (*found, reading.total(found))}
+    assert viewer == told
+    assert len(told) == len(bundles.table.manifest.steps) + 1
+    assert {part for row in told for part in row} <= cells_of_report(report("table")[0])
+
+
+@pytest.mark.parametrize("name", ["table", "image", "prose", "graph", "bare", "proofs", "hostile"])
+def test_answers_and_labels_are_one_text_in_report_and_viewer(bundles, report, name):
+    bundle = getattr(bundles, name)
+    page = Page(report(name)[1]).text
+    for row in instance.rows(bundle)[:4]:
+        found = reading.answered(bundle, row)
+        assert instance.answer(bundle, row)[::2] == (visible(found.answer), visible(found.label))
+        assert f"the model answers {visible(found.answer)}" in page
+    assert instance.classes(bundle) == [visible(label) for label in reading.classes(bundle)]
+
+
+@pytest.mark.parametrize("name", ["table", "image", "prose", "graph"])
+def test_an_input_that_is_kept_is_the_same_in_report_and_viewer(bundles, name):
+    bundle = getattr(bundles, name)
+    stored = bundle.arrays("instances")
+    for at, row in enumerate(stored["rows"][:4]):
+        found = reading.kept(bundle, int(row))
+        assert (found.numbers == stored["inputs"][at]).all()
+        assert instance.inputs(bundle, int(row)).tolist() == found.numbers.astype(float).tolist()
+    assert reading.kept(bundle, -1) is None

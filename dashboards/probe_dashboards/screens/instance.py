@@ -6,19 +6,17 @@ from math import isfinite
 import streamlit as st
 
 from probe.audit import Bundle
-from probe.audit.reading import CHAPTERS
+from probe.audit.reading import CHAPTERS, why_not_kept
 from probe.formatting import share
 from probe.text import visible
 from probe_dashboards import widgets
-from probe_dashboards.views import examples, instance, robustness
+from probe_dashboards.views import attacked, examples, explained, instance, robustness
 from probe_dashboards.views.runs import Opened
 from probe_dashboards.views.words import md
 
 CHAPTER = CHAPTERS["explanation"]
 LIMITS = (*CHAPTER.limits, "'Not broken' is said of these attacks up to this radius; another attack may succeed.")
 NEAR = 250  # examples that are listed on each side of the one that is shown
-NONE_KEPT = "As its plan says, this audit keeps no inputs."
-NOT_KEPT = "The input was not kept: an audit keeps the inputs that it explains and the first 24 that it attacks."
 UNCHANGED = "There is no change to show: the answer was wrong already, or the attack did not break it at this radius."
 
 
@@ -58,9 +56,9 @@ def _choose(opened: Opened) -> int | None:
 def _wanted(opened: Opened) -> examples.Wanted:
     """The filter in the page's address."""
     bundle, row = opened.bundle, st.query_params.get("row", "")
-    explained = [str(at) for at in instance.rows(bundle)]
+    known = [str(at) for at in instance.rows(bundle)]
     there = row.isascii() and row.isdigit() and len(row) < 10 and int(row) < examples.count(bundle)
-    default = "all" if not explained or (there and row not in explained) else "explained"
+    default = "all" if not known or (there and row not in known) else "explained"
     classes = {examples.ANY: "any"} | examples.classes(bundle)
     with st.container(horizontal=True):
         ask = partial(widgets.control, opened, drops="row", width=170)
@@ -84,10 +82,10 @@ def _answer(opened: Opened, row: int) -> None:
     left, right = st.columns([1, 2])
     with left:
         if not instance.kept(bundle, row):
-            st.info(NOT_KEPT if bundle.manifest.plan.keeps_inputs else NONE_KEPT, icon=":material/do_not_disturb_on:")
+            st.info(why_not_kept(bundle.manifest), icon=":material/do_not_disturb_on:")
         elif drawer.tabular:
             widgets.data_table(instance.cells(bundle, row), height=300)
-        elif text := instance.sentence(bundle, row):
+        elif text := explained.sentence(bundle, row):
             st.html(text)
         else:
             caption = f"Example {row}, true label {truth}"
@@ -109,7 +107,7 @@ def _sign(bundle: Bundle, row: int) -> str:
 
 
 def _explanations(opened: Opened, row: int) -> None:
-    bundle, methods = opened.bundle, instance.method_titles(opened.bundle)
+    bundle, methods = opened.bundle, explained.method_titles(opened.bundle)
     widgets.section("Explanations")
     if not methods:
         why = robustness.reason(bundle, "explanation")
@@ -119,7 +117,7 @@ def _explanations(opened: Opened, row: int) -> None:
         st.text(f"This example was not explained; {len(instance.rows(bundle)):,} were.")
         return
     drawer = instance.drawer(bundle)
-    said = f"The explanations are of the answer {md(instance.target(bundle, row, next(iter(methods))))}."
+    said = f"The explanations are of the answer {md(explained.target(bundle, row, next(iter(methods))))}."
     st.markdown(f"{said} {drawer.legend}")
     width = drawer.pixels[1]
     with st.container(horizontal=True, gap="small"):
@@ -127,51 +125,51 @@ def _explanations(opened: Opened, row: int) -> None:
             with st.container(width=width):
                 st.markdown(f"**{md(name)}**")
                 _explanation(opened, row, method, name, width)
-                st.caption(md(instance.caption(bundle, method)))
-                for line in instance.badges(bundle, method):
+                st.caption(md(explained.caption(bundle, method)))
+                for line in explained.badges(bundle, method):
                     st.markdown(f":small[{line}]")
     if instance.features(bundle, row):  # the words of a text that was not kept are unknown
-        widgets.data_expander(instance.attributions(bundle, row), "Values by feature")
+        widgets.data_expander(explained.attributions(bundle, row), "Values by feature")
     st.subheader("Do they agree?", anchor=False)
-    widgets.table(instance.agreement(bundle, row), "Rank correlation between methods")
+    widgets.table(explained.agreement(bundle, row), "Rank correlation between methods")
     st.caption("Spearman's rank correlation of the values by feature: 1 is the same order, 0 is no relation.")
 
 
 def _explanation(opened: Opened, row: int, method: str, name: str, width: int) -> None:
     if not instance.kept(opened.bundle, row):
         return
-    if text := instance.sentence(opened.bundle, row, method):
+    if text := explained.sentence(opened.bundle, row, method):
         st.html(text)
         return
-    caption = ": ".join(filter(None, (visible(name), instance.scale(opened.bundle, row, method))))
+    caption = ": ".join(filter(None, (visible(name), explained.scale(opened.bundle, row, method))))
     widgets.figure(opened, "explained", caption, str(row), method, width=width)
 
 
 def _attack(opened: Opened, row: int) -> None:
-    bundle, attacks = opened.bundle, instance.attack_titles(opened.bundle)
+    bundle, attacks = opened.bundle, attacked.attack_titles(opened.bundle)
     widgets.section("Under attack")
     if not attacks:
         widgets.not_run("An attack", robustness.reason(bundle, "robustness"))
         return
-    widgets.table(instance.smallest_successful_radii(bundle, row), "The smallest radius that flips this example")
+    widgets.table(attacked.smallest_successful_radii(bundle, row), "The smallest radius that flips this example")
     with st.container(horizontal=True):
         attack = widgets.control(opened, "attack", "Attack", attacks)
-        radii = instance.radii(bundle, attack)
-        eps = widgets.control(opened, "eps", "Radius", radii, instance.smallest_successful_radius(bundle, row, attack))
-    if said := instance.outcome(bundle, row, attack, eps):
+        radii = attacked.radii(bundle, attack)
+        eps = widgets.control(opened, "eps", "Radius", radii, attacked.smallest_successful_radius(bundle, row, attack))
+    if said := attacked.outcome(bundle, row, attack, eps):
         st.markdown(md(said))
-    drawer, found = instance.drawer(bundle), instance.pair(bundle, row, attack, eps)
+    drawer, found = instance.drawer(bundle), attacked.pair(bundle, row, attack, eps)
     if found is None:
         st.text(
             "The attacked input of this example was not kept; an audit keeps those of the first 24 attacked examples."
         )
-    elif text := instance.edited(bundle, row, attack, eps):
+    elif text := attacked.edited(bundle, row, attack, eps):
         st.html(text)
         st.caption(drawer.attacked_legend)
     elif drawer.size == "text" or not found[2].any():
         st.text(UNCHANGED)
     elif drawer.tabular:
-        widgets.table(instance.changes(bundle, row, attack, eps), "What the attack changed")
+        widgets.table(attacked.changes(bundle, row, attack, eps), "What the attack changed")
     else:
         caption = f"Example {row} {drawer.attacked_alt.format(attack=attacks[attack])}; radius: {radii[eps]}"
         widgets.figure(opened, "attacked", caption, str(row), attack, eps, width=drawer.pixels[2])

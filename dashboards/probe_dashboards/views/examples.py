@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probe.audit import Bundle
+from probe.audit import Bundle, reading
 from probe.formatting import share
 from probe.text import visible
 from probe_dashboards import state
@@ -101,10 +101,8 @@ def titles(bundle: Bundle, rows: list[int]) -> dict[str, str]:
 
 
 def right(bundle: Bundle) -> NDArray[Any] | None:
-    """Whether each row's answer is right, with several labels all of them; None for a task without wrong answers."""
-    labels, answers, _ = _answers(bundle)
-    meaning = bundle.manifest.task
-    return np.asarray(~meaning.differs(answers, labels)) if meaning.judges else None
+    """Whether each row is answered as its labels say, all of them where there are several; None where nothing tells."""
+    return reading.right(bundle)
 
 
 def are_classes(bundle: Bundle) -> bool:
@@ -123,8 +121,4 @@ def belongs(bundle: Bundle, row: int) -> str:
 
 def _answers(bundle: Bundle) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Of every row its label, its answer, and the probability of that."""
-    stored, meaning = bundle.arrays("predictions"), bundle.manifest.task
-    answers = meaning.predict(stored["logits"])
-    if not meaning.one_class:
-        return stored["labels"], answers, np.full(len(answers), np.nan)
-    return stored["labels"], answers, meaning.pick(meaning.probabilities(stored["logits"]), answers)
+    return bundle.arrays("predictions")["labels"], reading.decisions(bundle), reading.sureness(bundle)

@@ -9,7 +9,7 @@ from probe.audit.titles import titles
 from probe.formatting import share
 from probe.text import visible
 from probe_dashboards import state
-from probe_dashboards.views import instance
+from probe_dashboards.views import attacked
 from probe_dashboards.views.words import number, unbroken
 
 ATTACK = "attack"  # the curves by attack; anything else is the id of an attribute
@@ -93,13 +93,13 @@ def besides(bundle: Bundle) -> pd.DataFrame:
 def first_successes(bundle: Bundle) -> pd.DataFrame:
     """How many examples each attack breaks for the first time at each radius."""
     lines, called = [], titles(bundle.manifest, "attack")
-    for attack, name in instance.attacks(bundle).items():
-        stored = instance.attack_arrays(bundle, attack)
+    for attack, name in attacked.attacks(bundle).items():
+        stored = attacked.attack_arrays(bundle, attack)
         success, clean = stored["success"], stored["clean"]
         robust = clean[None] & ~success
         before = np.concatenate([clean[None], robust[:-1]])
         counts = (before & ~robust).sum(axis=1)
-        named = [f"first broken at {visible(radius)}" for radius in instance.radii(bundle, attack).values()]
+        named = [f"first broken at {visible(radius)}" for radius in attacked.radii(bundle, attack).values()]
         lines.append(
             {
                 "Attack": visible(called[name]),

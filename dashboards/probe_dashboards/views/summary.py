@@ -114,10 +114,12 @@ def not_run(bundle: Bundle) -> pd.DataFrame:
 
 def steps(bundle: Bundle) -> pd.DataFrame:
     """The steps that ran, and their cost."""
+    found = reading.costs(bundle.manifest)
     rows = [
-        (step.name, step.status, step.seconds, step.forward, step.backward, step.note) for step in bundle.manifest.steps
+        (visible(each.step), visible(each.status), *each.written, visible(each.note))
+        for each in (*found, reading.total(found))
     ]
-    return pd.DataFrame(rows, columns=["Step", "Ended", "Seconds", "Forward passes", "Backward passes", "Note"])
+    return pd.DataFrame(rows, columns=["Step", "Ended", "Time", "Forward passes", "Backward passes", "Note"])
 
 
 def reproduce(bundle: Bundle) -> str:

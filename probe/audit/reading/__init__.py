@@ -3,13 +3,13 @@
 One module per subject. Texts are returned unescaped, as the bundle has them: the caller must escape them.
 """
 
+from probe.audit.reading.answers import Answered, answered, classes, decisions, right, sureness
 from probe.audit.reading.attacked import (
     ALL,
     Curve,
     Point,
     Tried,
     axis,
-    changes,
     curves,
     curves_by_group,
     curves_by_label,
@@ -19,6 +19,7 @@ from probe.audit.reading.attacked import (
     worst,
 )
 from probe.audit.reading.chapters import APART, ASPECTS, CALIBRATED, CHAPTERS, Chapter, Register, performance, register
+from probe.audit.reading.costs import Cost, costs, total
 from probe.audit.reading.explained import captioned, features_of
 from probe.audit.reading.groups import (
     RATES,
@@ -36,6 +37,7 @@ from probe.audit.reading.groups import (
     rates,
     small_groups,
 )
+from probe.audit.reading.kept import Kept, Moved, changes, kept, moved, place, why_not_kept
 from probe.audit.reading.measured import Evidence, Measurement, evidence, measured, readings, reliability
 from probe.audit.reading.proofs import Certified, Proof, certificates, surveys
 from probe.audit.reading.searched import Candidate, Change, Search, moves, searches
@@ -51,16 +53,20 @@ __all__ = [
     "CALIBRATED",
     "CHAPTERS",
     "RATES",
+    "Answered",
     "Candidate",
     "Certified",
     "Change",
     "Chapter",
+    "Cost",
     "Curve",
     "Evidence",
     "Gap",
     "GroupRate",
+    "Kept",
     "Measurement",
     "Missing",
+    "Moved",
     "Point",
     "Proof",
     "Rate",
@@ -70,44 +76,55 @@ __all__ = [
     "Tried",
     "accounting",
     "answer_name",
+    "answered",
     "attributes",
     "axis",
     "captioned",
     "certificates",
     "changes",
+    "classes",
     "compared_by",
+    "costs",
     "curves",
     "curves_by_group",
     "curves_by_label",
+    "decisions",
     "ended",
     "evidence",
     "favourable",
     "features_of",
     "gaps",
     "groups",
+    "kept",
     "left_out",
     "measured",
     "missing",
     "movable",
+    "moved",
     "moves",
     "of_numbers",
     "origin",
     "performance",
+    "place",
     "rates",
     "readings",
     "register",
     "reliability",
     "repeat",
+    "right",
     "robust_threshold",
     "searches",
     "small_groups",
     "steps",
+    "sureness",
     "surveys",
     "tally",
+    "total",
     "tried",
     "unmade",
     "verdict",
     "waiting",
     "why_empty",
+    "why_not_kept",
     "worst",
 ]

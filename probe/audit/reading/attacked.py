@@ -1,8 +1,7 @@
 """The results of attacks: accuracy by radius, and the changes of single rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
@@ -131,28 +130,6 @@ def tried(manifest: Manifest) -> list[Tried]:
         )
         for step in manifest.steps
         if step.kind in ATTACKS
-    ]
-
-
-def changes(
-    features: Sequence[Any], attacked: Mapping[str, Any], radius: int, index: int
-) -> list[tuple[str, str, str, float]]:
-    """The changes of a kept row of a table: feature, value before, value after, change in units of the radius.
-
-    Values are empty if the audit did not record them in words.
-    """
-    moved = attacked["moved"][radius, index]
-    told = "before" in attacked and attacked["before"].shape[1] == len(moved)
-    old, new = (attacked["before"][index], attacked["after"][radius, index]) if told else (None, None)
-    return [
-        (
-            str(features[at]) if at < len(features) else f"feature {at}",
-            "" if old is None else str(old[at]),
-            "" if new is None else str(new[at]),
-            float(moved[at]),
-        )
-        for at in abs(moved).argsort(kind="stable")[::-1]
-        if moved[at]
     ]
 
 

@@ -1,31 +1,28 @@
 """What the audit cost, what it leaves open, and how to repeat it."""
 
 from probe.audit.bundle import Bundle
-from probe.audit.reading import repeat
-from probe.formatting import count, duration, settings
+from probe.audit.reading import costs, repeat, total
 from probe.report.blocks import Badge, Block, Cell, Listing, NotMeasured, Section, Table, Text
 
 
 def section(bundle: Bundle) -> Section:
     """Time and work of each step."""
-    steps = bundle.manifest.steps
+    found = costs(bundle.manifest)
     columns = ("step", "status", "settings", "time", "forward", "backward")
     rows: list[list[Cell]] = [
         [
-            step.name,
-            "done" if step.status == "done" else Badge(step.status),
-            settings(step.method, leave=("method", "eps")),
-            duration(step.seconds),
-            count(step.forward),
-            count(step.backward),
+            each.step,
+            "done" if each.status == "done" else Badge(each.status),
+            each.settings,
+            *each.written,
         ]
-        for step in steps
+        for each in found
     ]
-    total = [sum(getattr(step, key) for step in steps) for key in ("seconds", "forward", "backward")]
-    rows.append(["all steps", "", "", duration(total[0]), count(total[1]), count(total[2])])
+    whole = total(found)
+    rows.append([whole.step, "", "", *whole.written])
     table = Table(columns, rows, "Examples that went forward and backward through the model", numeric=columns[3:])
     nothing = NotMeasured([("not run", "steps", "the audit ended before its first step was done")])
-    return Section("cost", "Cost", [table if steps else nothing])
+    return Section("cost", "Cost", [table if found else nothing])
 
 
 def limits(bundle: Bundle) -> Section:

@@ -7,11 +7,11 @@ from markupsafe import Markup
 
 from probe import plots
 from probe.audit.bundle import Arrays, Bundle
-from probe.audit.reading import captioned, features_of, measured
+from probe.audit.reading import answered, captioned, kept, measured, why_not_kept
 from probe.audit.titles import title_of
 from probe.formatting import DASH, number, settings, words
 from probe.report.blocks import Block, Figure, Section, Table, Text, panel
-from probe.report.sections.common import answer_name, chapter, drawer, steps, with_not_measured
+from probe.report.sections.common import chapter, drawer, steps, with_not_measured
 
 INSTANCES = 4
 FEATURES = 10
@@ -47,7 +47,6 @@ def _methods(bundle: Bundle) -> Table:
 
 def _instances(bundle: Bundle, methods: dict[str, Arrays]) -> list[Block]:
     shown = bundle.arrays("instances")
-    answers = bundle.arrays("predictions")
     rows = shown["rows"][:INSTANCES]
     title = f"The first {len(rows)} of the {len(shown['rows']):,} rows explained"
     blocks: list[Block] = [
@@ -56,15 +55,14 @@ def _instances(bundle: Bundle, methods: dict[str, Arrays]) -> list[Block]:
         _captions(bundle),
     ]
     if not bundle.manifest.plan.keeps_inputs:
-        blocks.append(Text("As its plan says, the bundle keeps no inputs."))
+        blocks.append(Text(why_not_kept(bundle.manifest)))
     for index, row in enumerate(rows):
-        label, task = answer_name(bundle, answers["labels"][row]), bundle.manifest.task
+        found, task = answered(bundle, int(row)), bundle.manifest.task
         explained = task.name(int(next(iter(methods.values()))["targets"][index]))
-        answer = answer_name(bundle, task.predict(answers["logits"])[row])
-        wrong = task.judges and bool(task.differs(task.predict(answers["logits"][[row]]), answers["labels"][[row]])[0])
-        verdict = "which is the label" if answer == label else f"{'but' if wrong else 'and'} the label is {label}"
-        head = f"Row {int(row):,}: the model answers {answer}, {verdict}."
-        head += f" The explanation is of {explained}." if explained != answer and len(task.names) != 1 else ""
+        verdict = f"{'but' if found.right is False else 'and'} the label is {found.label}"
+        verdict = verdict if found.differs else "which is the label"
+        head = f"Row {int(row):,}: the model answers {found.answer}, {verdict}."
+        head += f" The explanation is of {explained}." if explained != found.answer and len(task.names) != 1 else ""
         if bundle.manifest.plan.keeps_inputs:
             blocks.append(_instance(bundle, methods, shown, index, head))
         else:
@@ -81,8 +79,9 @@ def _captions(bundle: Bundle) -> Table:
 def _instance(bundle: Bundle, methods: dict[str, Arrays], shown: Arrays, index: int, head: str) -> Figure:
     """One input and its attributions by each method, drawn by the drawer of its form."""
     drawing, names = drawer(bundle), bundle.manifest.data.features
-    described = shown["described"][index].tolist() if "described" in shown else ()
-    example = plots.Example(shown["inputs"][index], names, described, features_of(bundle, int(shown["rows"][index])))
+    found = kept(bundle, int(shown["rows"][index]))
+    assert found is not None, "drawn only where the plan has inputs kept"
+    example = plots.Example(found.numbers, names, found.words, found.features)
     shared = plots.shared_order([arrays["by_feature"][index] for arrays in methods.values()])[:FEATURES]
     panels = []
     if drawing.shown_alone:

@@ -7,7 +7,7 @@ from probe import plots
 from probe.audit import reading
 from probe.audit.aspects.robustness import WITHSTANDS
 from probe.audit.budgets import budget_text
-from probe.audit.bundle import Arrays, Bundle
+from probe.audit.bundle import Bundle
 from probe.audit.titles import title_of
 from probe.formatting import number
 from probe.report.blocks import Block, Cell, Figure, Section, Table, Text, panel
@@ -128,7 +128,7 @@ def _pairs(bundle: Bundle) -> list[Block]:
     attacks = steps(bundle, "attack")
     if not attacks:
         return []
-    arrays, answers = bundle.arrays(attacks[-1].name), bundle.arrays("predictions")
+    arrays = bundle.arrays(attacks[-1].name)
     at = int(np.argmin(np.abs(arrays["eps"] - reading.robust_threshold(bundle.manifest)[0])))
     if not {"inputs", "moved"} <= arrays.keys():
         return []
@@ -140,21 +140,23 @@ def _pairs(bundle: Bundle) -> list[Block]:
     at = hit[0]  # the plan's radius, or the next that broke any of these
     radius, broken = budget_text(bundle.manifest, float(arrays["eps"][at])), np.flatnonzero(success[at])[:PAIRS]
     panels, rows, drawing = [], [], drawer(bundle)
-    decided = bundle.manifest.task.predict(answers["logits"])
+    decided = reading.decisions(bundle)
     for order, index in enumerate(broken):
         row = int(arrays["rows"][index])
         before = answer_name(bundle, decided[row])
         after = answer_name(bundle, arrays["predicted"][at][index])
-        moved, pair = arrays["moved"][at][index] / drawing.places, _pair(bundle, arrays, at, int(index))
+        found = reading.moved(bundle, attacks[-1].name, row, at)
+        assert found is not None, "asked for only of rows that are kept"
+        moved, pair = found.by_feature / drawing.places, _pair(bundle, found)
         title = f"row {row}: {before} → {after}"
         if text := drawing.text_diff(*pair):
             panels.append(Markup("<h4>{}</h4>{}").format(title, Markup(text)))
         else:
-            ax = drawing.attacked(*pair, arrays["moved"][at][index], title=title)
+            ax = drawing.attacked(*pair, found.by_feature, title=title)
             panels.append(panel(ax, f"Row {row} before and after: {before} becomes {after}.", f"pair-{order}"))
         sure = number(arrays["probability"][at][index], "share") if "probability" in arrays else "not recorded"
         most = number(moved[int(np.abs(moved).argmax())], "signed")
-        rows.append((f"{row}", before, after, sure, drawing.told(*pair, arrays["moved"][at][index]), most))
+        rows.append((f"{row}", before, after, sure, drawing.told(*pair, found.by_feature), most))
     columns = (
         "row", "answer before", "answer after", "its probability", drawing.changed,
         "largest change, in units of the radius",
@@ -165,14 +167,11 @@ def _pairs(bundle: Bundle) -> list[Block]:
     return [Figure(panels, caption, table, title=f"Inputs broken at {radius}", size=size)]
 
 
-def _pair(bundle: Bundle, arrays: Arrays, at: int, index: int) -> tuple[plots.Example, plots.Example]:
+def _pair(bundle: Bundle, found: reading.Moved) -> tuple[plots.Example, plots.Example]:
     """A kept row before and after an attack."""
-    names, told = bundle.manifest.data.features, "before" in arrays
-    before, after = (arrays["before"][index].tolist(), arrays["after"][at][index].tolist()) if told else ((), ())
-    return (
-        plots.Example(arrays["inputs"][index], names, before),
-        plots.Example(arrays["shown"][at][index], names, after),
-    )
+    names = bundle.manifest.data.features
+    before, after = (plots.Example(each.numbers, names, each.words, each.features) for each in found[:2])
+    return before, after
 
 
 def _curve(found: reading.Curve) -> plots.Curve:

@@ -1,0 +1,147 @@
+"""How little changes the answer to one example."""
+
+from math import isfinite
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from probe import formatting, plots
+from probe.audit import Bundle, reading
+from probe.audit.budgets import budget_unit, format_budget, threat
+from probe.formatting import share
+from probe.numbers import fraction
+from probe.text import visible
+from probe_dashboards import state
+from probe_dashboards.views import ran
+from probe_dashboards.views.instance import answer, drawer, in_words
+
+Array = NDArray[Any]
+
+
+def attacks(bundle: Bundle) -> dict[str, str]:
+    """The attacks that ran: id to name in the bundle."""
+    return ran.names(bundle, "attack")
+
+
+def attack_titles(bundle: Bundle) -> dict[str, str]:
+    """The attacks that ran: id to what people call it."""
+    return ran.titles(bundle, "attack")
+
+
+def attack_arrays(bundle: Bundle, attack: str) -> dict[str, Array]:
+    """The evidence of an attack."""
+    return bundle.arrays(str(ran.steps(bundle, "attack")[attack].name))
+
+
+def radii(bundle: Bundle, attack: str) -> dict[str, str]:
+    """The radii of an attack, growing: id to what the plan calls it."""
+    written = bundle.manifest.plan.attack.eps
+    stored = attack_arrays(bundle, attack)["eps"]
+    named = sorted(written, key=fraction) if len(written) == len(stored) else [f"{eps:g}" for eps in stored]
+    change = threat(bundle.manifest)
+    # A length is an id of its own in links; the pages write "eps" before it.
+    return state.slugs([format_budget(str(eps), change) for eps in named] if budget_unit(bundle.manifest) else named)
+
+
+def smallest_successful_radii(bundle: Bundle, row: int) -> pd.DataFrame:
+    """For each attack, the smallest radius of the grid that changes the answer from right to wrong."""
+    return pd.DataFrame(
+        [(visible(name), *_smallest_radius(bundle, row, attack)) for attack, name in attack_titles(bundle).items()],
+        columns=["Attack", "Smallest radius that flips it", "Answer then"],
+    )
+
+
+def smallest_successful_radius(bundle: Bundle, row: int, attack: str) -> str:
+    """The id of the smallest radius at which the attack succeeds; of the largest where it does not."""
+    grid, at, stored = list(radii(bundle, attack)), *_attacked(bundle, row, attack)
+    broken = [] if at is None else np.flatnonzero(stored["success"][:, at]).tolist()
+    return grid[broken[0]] if broken else grid[-1]
+
+
+def attacked(bundle: Bundle, row: int, attack: str, eps: str) -> Array | None:
+    """The attacked input, if it is among those that were kept."""
+    found = _moved(bundle, row, attack, eps)
+    return None if found is None else np.asarray(found.after.numbers, dtype=float)
+
+
+def pair(bundle: Bundle, row: int, attack: str, eps: str) -> tuple[plots.Example, plots.Example, Array] | None:
+    """The example before and after an attack, and how far each feature moved; None if the audit did not keep it."""
+    found = _moved(bundle, row, attack, eps)
+    if found is None:
+        return None
+    names = [visible(name) for name in bundle.manifest.data.features]
+    before, after = (
+        plots.Example(np.asarray(each.numbers, dtype=float), names, each.words, each.features) for each in found[:2]
+    )
+    return before, after, np.asarray(found.by_feature, dtype=float)
+
+
+def edited(bundle: Bundle, row: int, attack: str, eps: str) -> str:
+    """The text as HTML, with the words that an attack replaced; empty if it replaced none, or was not kept."""
+    found = pair(bundle, row, attack, eps)
+    return "" if found is None or found[0].words == found[1].words else drawer(bundle).text_diff(*found[:2])
+
+
+def outcome(bundle: Bundle, row: int, attack: str, eps: str) -> str:
+    """The answer and its probability at a radius, beside those without an attack; empty if it was not attacked."""
+    at, stored = _attacked(bundle, row, attack)
+    if at is None:
+        return ""
+    radius, (before, probability, truth) = list(radii(bundle, attack)).index(eps), answer(bundle, row)
+    if not stored["clean"][at]:
+        return f"Not attacked: the answer {with_share(before, probability)} is wrong already, the label is {truth}."
+    if not stored["success"][radius, at]:
+        return f"Not broken at this radius; without an attack the answer is {with_share(before, probability)}."
+    after = in_words(bundle, stored["predicted"][radius, at])
+    if isfinite(probability):
+        sure = (
+            share(float(stored["probability"][radius, at])) if "probability" in stored else "probability not recorded"
+        )
+        after = f"{after} ({sure})"
+    return f"The answer becomes {after}; without an attack it is {with_share(before, probability)}."
+
+
+def with_share(answered: str, probability: float) -> str:
+    """An answer and how probable it is; a number has no probability."""
+    return f"{answered} ({share(probability)})" if isfinite(probability) else answered
+
+
+def changes(bundle: Bundle, row: int, attack: str, eps: str) -> pd.DataFrame:
+    """What an attack changed of a row of a table: values before and after, and the move in units of the radius."""
+    found = _moved(bundle, row, attack, eps)
+    told = [] if found is None else reading.changes(bundle.manifest.data.features, found)
+    lines = [
+        (
+            visible(name),
+            visible(old) or "not recorded",
+            visible(new) or "not recorded",
+            formatting.number(move, "signed"),
+        )
+        for name, old, new, move in told
+    ]
+    return pd.DataFrame(lines, columns=["Feature", "Before", "After", "Change in units of the radius"])
+
+
+def _attacked(bundle: Bundle, row: int, attack: str) -> tuple[int | None, dict[str, Array]]:
+    stored = attack_arrays(bundle, attack)
+    return reading.place(stored, int(row)), stored
+
+
+def _moved(bundle: Bundle, row: int, attack: str, eps: str) -> reading.Moved | None:
+    step = ran.steps(bundle, "attack")[attack].name
+    return reading.moved(bundle, step, int(row), list(radii(bundle, attack)).index(eps))
+
+
+def _smallest_radius(bundle: Bundle, row: int, attack: str) -> tuple[str, str]:
+    at, stored = _attacked(bundle, row, attack)
+    names = list(radii(bundle, attack).values())
+    if at is None:
+        return "not attacked", ""
+    if not stored["clean"][at]:
+        return "wrong before any attack", ""
+    broken = np.flatnonzero(stored["success"][:, at])
+    if not len(broken):
+        return f"not broken up to {visible(names[-1])}", ""
+    return visible(names[broken[0]]), in_words(bundle, stored["predicted"][broken[0], at])
