@@ -100,7 +100,7 @@ def check_kind(inputs: Tensor, reader: str) -> None:
 
 
 def label_remedy(labels: Any, rows: int) -> str:
-    """How to make class indices, one for each row, of what was passed in their place; empty where nobody knows."""
+    """A remedy: how to make class indices, one per row, of what was passed instead; empty if there is none."""
     if isinstance(labels, int):
         return f"; write torch.full(({rows},), {labels})"
     if not isinstance(labels, Tensor):

@@ -232,7 +232,7 @@ def _instance(owner: type) -> Kind:
 
 
 def shown(value: Any, longest: int = 60) -> str:
-    """A value in a message: on one line, and not the 5,000 digits or the tensor that somebody gave."""
+    """A value in a message: on one line, with long numbers and tensors shortened."""
     try:
         text = " ".join(repr(value).split())
     except ValueError:  # Python prints no whole number of more than 4,300 digits

@@ -51,7 +51,7 @@ class ContractError(ProbeError):
 
 
 class UnsafeError(ProbeError):
-    """Opening this could run somebody's code, so it was not opened."""
+    """Opening this could run foreign code, so it was not opened."""
 
 
 class ForwardError(ProbeError):

@@ -1,4 +1,4 @@
-"""A forward of somebody's own: what can be seen of it, and what it raises as one sentence."""
+"""A user's forward function: what can be seen of it, and its errors as one sentence."""
 
 from collections.abc import Callable
 from typing import Any

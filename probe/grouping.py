@@ -24,7 +24,7 @@ def check_numbered(features: Tensor, *, each: bool) -> None:
 
 
 def owner(features: Tensor | None, like: Tensor) -> Owner:
-    """The feature of each coordinate of inputs; each is its own where nobody said.
+    """The feature of each coordinate of inputs; by default each is its own feature.
 
     Raises:
         ShapeError: if each example has features of its own, and these are other examples.

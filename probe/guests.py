@@ -1,4 +1,4 @@
-"""What other packages bring: whoever installs one finds its methods, forms and drawers beside probe's own.
+"""Plug-ins: the methods, forms and drawers of installed packages appear beside probe's own.
 
 A package names its modules as entry points, a module or package each:
 

@@ -108,7 +108,7 @@ class Edits:
             )
 
     def end(self) -> None:
-        """From here on nobody can ask with these edits."""
+        """Make the edited model unusable from here on."""
         self.state["ended"] = True
 
     def _hook(self, calls: Counter[int]) -> Callable[[nn.Module, Any, Any], Any]:

@@ -24,7 +24,7 @@ RESULTS = (Attribution, Certification, Counterfactuals, Examination, Perturbatio
 def load(stem: str | Path, known: Sequence[type[Method]] = ()) -> Saved:
     """Read what `save(STEM)` of a result wrote. Nothing in the files is executed.
 
-    `known` are classes of methods of one's own that the result may have been made by.
+    `known` are classes of your own methods that may have made the result.
 
     Raises:
         DataError: if the files are damaged, or no result.

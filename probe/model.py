@@ -108,7 +108,7 @@ class Model:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes; empty where nobody named them, or where the task has none."""
+        """The names of the classes; empty if they were not named or the task has none."""
         return self.task.classes if isinstance(self.task, Classification) else ()
 
     @property
@@ -265,7 +265,7 @@ class Model:
         return check_targets(targets, len(inputs), prod(self._outputs(inputs)), self.task).to(self.device)
 
     def targets(self, inputs: Inputs) -> Targets:
-        """The output of each of the checked inputs that is explained unless somebody names another."""
+        """The default output to explain for each of the checked inputs."""
         return self.task.target(self.logits(inputs))
 
     def only(self, answer: int | str) -> "Model":

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from probe.errors import DataError
 from probe.names import NUMBER
 
-MOST_LEVELS = 200  # values of a category that nobody declared
+MOST_LEVELS = 200  # the most values of an undeclared category
 MOSTLY = 0.9  # share of cells that are numbers from which the others are odd ones
 COMMAS = re.compile(r"[+-]?[0-9]+,[0-9]+")
 POINTS = re.compile(r"[+-]?[0-9]{1,3}((\.[0-9]{3})+,[0-9]+|(\.[0-9]{3}){2,})")  # 1.234,50 and 1.234.567
@@ -36,7 +36,7 @@ def refuse_odd(cells: NDArray[Any], column: str, table: str) -> None:
     where = f"column {column!r} of {table}"
     numeric = rows - tally[""] - tally["dates"]
     odd = {cell: n for cell, n in counts.items() if looks[cell] != "numbers"}
-    # Texts of digits alone, such as 01234, come so from whoever made the table.
+    # Texts of digits alone, such as 01234, are meant as text by the table's author.
     if odd and numeric > MOSTLY * rows:
         raise DataError(f"{where} holds numbers, and {_listed(odd)}: {_remedy(odd, looks)}")
     if len(counts) <= MOST_LEVELS:

@@ -138,7 +138,7 @@ class Space:
         admission.check_within(inputs, *self._bounds(inputs), partial(self._place, inputs))
 
     def form_of(self, like: Inputs) -> Form:
-        """What the inputs are; where nobody said it, images or rows of a table, by their shape."""
+        """The form of the inputs; by default images or rows of a table, by their shape."""
         return self.form.of(like)
 
     def clip(self, inputs: Inputs) -> Inputs:

@@ -15,7 +15,7 @@ _EMOJI_STYLES = "\ufe0e\ufe0f"
 
 
 def visible(text: object, longest: int | None = 1000, keep: str = "") -> str:
-    r"""Text that somebody else wrote, with what could hide or reorder it written out, as ⟨U+202E⟩.
+    r"""Foreign text, with characters that could hide or reorder it written out, as ⟨U+202E⟩.
 
     Each medium escapes on top what it would obey: HTML, Markdown, formulas.
 

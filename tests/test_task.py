@@ -250,7 +250,9 @@ def test_places_explain_what_is_named_and_nothing_else():
     model = Model(forward=lambda x: net(x.view(-1, 4, 2)), space=Space(), task=Places(("a", "b", "c")))
     x = torch.rand(5, 8)
     assert model.predict(x).shape == (5, 4)
-    with pytest.raises(Unsupported, match="there is an answer at each of 4 places, and nobody said which one"):
+    with pytest.raises(
+        Unsupported, match="there is an answer at each of 4 places, and the one to explain is not named"
+    ):
         Saliency()(model, x)
     found = Saliency()(model, x, torch.full((5,), 2 * 3 + 1))
     assert (found.values[:, [0, 1, 2, 3, 6, 7]] == 0).all()

@@ -43,7 +43,7 @@ def load(name: str | Path, device: str | torch.device | None = None) -> Model:
     >>> round(Accuracy()(model, predict(model, test[:1000])).value, 2)
     0.85
     """
-    # torch takes seconds to import, and whoever asks for names needs none of it.
+    # torch takes seconds to import, and names can be listed without it.
     from probe_models.device import device_of
     from probe_models.zoo import artefact
 

@@ -1,4 +1,4 @@
-"""The global random states, which somebody else's code may draw from."""
+"""The global random states, which foreign code may draw from."""
 
 import random
 from collections.abc import Iterator

@@ -93,7 +93,7 @@ def _answers(model: Model, asked: Asked, rows: Any) -> _Both:
             logits = model.task.logits(model.forward(inputs))
     except ProbeError:
         raise
-    except Exception as error:  # whatever somebody's own code raises
+    except Exception as error:  # a user's code may raise anything
         missing = bool(pd.DataFrame(theirs).isna().any(axis=None))
         remedy = "; it does not take missing cells: drop those rows or fill them in" * missing
         raise DataError(f"{model.name} failed on the rows: {type(error).__name__}: {error}{remedy}") from error

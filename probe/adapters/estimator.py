@@ -127,7 +127,7 @@ def _numbered(estimator: Any, space: Space, outputs: tuple[str, ...], name: str,
             count = forward(space.reference[:1]).shape[1]
         except ProbeError:
             raise
-        except Exception as error:  # whatever somebody's own code raises, as one that was never fitted
+        except Exception as error:  # a user's code may raise anything, for example if it was never fitted
             raise DataError(f"{name} failed on a row of the reference: {type(error).__name__}: {error}") from error
     outputs = outputs or tuple(f"output {at}" for at in range(count if count > 1 else 0))
     return Model(forward=forward, space=space, task=task.called(outputs), name=name), asked, ()

@@ -108,5 +108,5 @@ def _tagged(estimator: Any) -> str:
     tags = getattr(estimator, "__sklearn_tags__", None)
     try:
         return str(tags().estimator_type) if callable(tags) else str(getattr(estimator, "_estimator_type", ""))
-    except Exception:  # whatever a class of somebody's own raises
+    except Exception:  # a user's class may raise anything
         return ""

@@ -1,4 +1,4 @@
-"""A model from somebody's own function. This is the one source of models that runs code which is not installed."""
+"""A model from a user's function. This is the only source of models that runs code which is not installed."""
 
 import importlib
 from collections.abc import Callable

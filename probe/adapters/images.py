@@ -72,7 +72,7 @@ class Preparation:
 
 
 class ImageNetwork(nn.Module):
-    """A network of somebody else's after its preparation: brightness (rows, 3, height, width) -> logits."""
+    """A foreign network after its image preparation: brightness (rows, 3, height, width) -> logits."""
 
     def __init__(self, network: nn.Module, prepare: Preparation, logits: Callable[[nn.Module, Tensor], Tensor]) -> None:
         super().__init__()

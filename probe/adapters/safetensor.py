@@ -63,8 +63,7 @@ def declared(path: str | Path) -> dict[str, Declared]:
 def refuse_pickle(path: Path) -> UnsafeError:
     """The error for a file that is a pickle, or could hold one."""
     return UnsafeError(
-        f"{path.name} is a pickle or holds one, and opening it could run somebody's code, so it was not opened; "
-        f"{REMEDY}"
+        f"{path.name} is a pickle or holds one, and opening it could run foreign code, so it was not opened; {REMEDY}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Weights for a module of one's own, whatever file they are in."""
+"""Weights for a user's module, from a file of any supported format."""
 
 from collections.abc import Mapping
 from pathlib import Path

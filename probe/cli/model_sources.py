@@ -128,7 +128,7 @@ def _transformers(plan: Plan) -> Begun:
 
 
 def are_numbered(names: tuple[str, ...]) -> bool:
-    """Whether nobody named the outputs: transformers then calls them LABEL_0, LABEL_1, ..."""
+    """Whether the outputs have only the default names of transformers, LABEL_0, LABEL_1, ..."""
     return all(re.fullmatch(r"LABEL_\d+", name) for name in names)
 
 

@@ -1,4 +1,4 @@
-"""A text of somebody's own as the ids that a model reads."""
+"""A user's text as the token ids that a model reads."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -15,7 +15,7 @@ def encoder(plan: Plan, data: Dataset) -> Callable[[Sequence[str]], Tensor]:
     """What turns texts into ids (texts, tokens), as it did for the data of a plan.
 
     Raises:
-        Unsupported: where nobody knows how the texts became ids.
+        Unsupported: if it is not known how texts become ids.
     """
     if plan.model.transformers:
         return partial(adapters.token_ids, plan.model.transformers)

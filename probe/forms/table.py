@@ -27,7 +27,7 @@ class Table(Form):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class ByShape(Table):
-    """What inputs are where nobody says: images where an example has three dimensions, else rows of a table."""
+    """The default form of inputs: images if an example has three dimensions, else rows of a table."""
 
     name: ClassVar[str] = ""
 

@@ -1,4 +1,4 @@
-"""Images of one's own as a Dataset: a folder with a subfolder for each class, or the arrays of an .npz file."""
+"""The user's images as a Dataset: a folder with a subfolder for each class, or the arrays of an .npz file."""
 
 from probe.images.arrays import Keys, from_npz, names_in
 from probe.images.folder import Files, files_in, from_folder

@@ -39,7 +39,7 @@ def whole_values(values: ArrayLike, features: ArrayLike) -> tuple[NDArray[np.int
 
 def signed_scale(ax: Axes, limit: float, *, clipped: bool, down: float = 0.09) -> None:
     """A scale of these colours below Axes, by that share of their height."""
-    # Inside these Axes, as colorbar() would take room from whoever lent them.
+    # Inside these Axes: colorbar() would take space from the caller's figure.
     scale = ax.inset_axes((0.0, -down, 1.0, 0.035))
     scale.imshow(np.linspace(-1, 1, 64)[None], cmap=SIGNED, aspect="auto", interpolation="none")
     below, above = ("\N{LESS-THAN OR EQUAL TO} ", "\N{GREATER-THAN OR EQUAL TO} ") if clipped else ("", "")

@@ -79,7 +79,7 @@ class Perturbation(AnyResult):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes; empty where nobody named them."""
+        """The names of the classes; empty if they were not named."""
         return self.clean.task.names
 
     @property

@@ -22,7 +22,7 @@ from probe.study.record import Measured, Record
 from probe.study.steps import Advance
 
 Budget = float | str
-# The metrics that are taken of a result where nobody names any.
+# The default metrics of a result.
 USUAL: Mapping[type, tuple[str, ...]] = {
     Attribution: ("deletion", "insertion", "completeness"),
     Perturbation: ("robust_accuracy",),

@@ -58,7 +58,7 @@ def run(  # noqa: PLR0913  three that a study is of, and by name: what is asked,
         seeds: of methods that draw at random; each method's own unless given.
         batch: examples that a method is given at a time; what suits the processor unless given.
         out: a folder, which is made. One with a study of another model or of other data is refused.
-        progress: is told where the study stands; None: nobody.
+        progress: called with the state of the study; None: not called.
 
     Returns:
         A DataFrame with the columns method, settings (those that are not the usual ones), seed, eps, metric, item (of
@@ -188,7 +188,7 @@ def _listed(given: Any, what: str) -> list[Any] | None:
 
 
 def _refuse_functions(cell: Cell) -> None:
-    """Raise DataError where a setting is a function: of another one by the same name nobody could tell."""
+    """Raise DataError if a setting is a function: it could not be told from another one of the same name."""
     for method in (cell.method, *cell.metrics):
         if named := _function(method):
             raise DataError(

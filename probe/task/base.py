@@ -35,7 +35,7 @@ class Task(ABC):
     @property
     @abstractmethod
     def names(self) -> tuple[str, ...]:
-        """The names of the outputs, in order; empty where nobody named them."""
+        """The names of the outputs, in order; empty if they were not named."""
 
     @property
     def at(self) -> int:
@@ -60,7 +60,7 @@ class Task(ABC):
 
     @abstractmethod
     def target(self, logits: Any) -> Any:
-        """The output of each row that is explained unless somebody names another, (rows,)."""
+        """The default output to explain for each row, (rows,)."""
 
     @abstractmethod
     def probabilities(self, logits: Any) -> Any:
@@ -178,7 +178,7 @@ class Task(ABC):
         return self.names[target] if 0 <= target < len(self.names) else f"{self.units[0]} {target}"
 
     def called(self, names: Sequence[str]) -> "Task":
-        """The same task with the names of its outputs, where nobody named them and it can have as many."""
+        """The same task with names of its outputs, if it has none and their number fits."""
         if not names or self.names:
             return self
         try:

@@ -50,7 +50,7 @@ class Places(Several, Classification):
 
     def target(self, logits: Any) -> Any:
         raise Unsupported(
-            f"there is an answer at each of {logits.shape[1]} places, and nobody said which one is explained; give "
+            f"there is an answer at each of {logits.shape[1]} places, and the one to explain is not named; give "
             "targets, as task.index((3, 'verb')) for a class at a place; on the command line --target 3:verb"
         )
 

@@ -13,7 +13,7 @@ from probe.errors import RangeError, ShapeError, Unsupported
 from probe.task.arrays import largest, wide
 from probe.task.base import Names, Task, named
 
-UNNAMED = ("output",)  # what the one number is called that nobody named
+UNNAMED = ("output",)  # the name of a single number that was not named
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Images of one's own, audited from a folder with a subfolder for each class, or from arrays."""
+"""A user's images, audited from a folder with a subfolder for each class, or from arrays."""
 
 import json
 

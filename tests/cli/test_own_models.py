@@ -1,4 +1,4 @@
-"""Audits of models of one's own from a plan: what runs code needs a word, and no word of a model reaches stdout."""
+"""Audits of a user's models from a plan: running code needs --allow-code; models never print to stdout."""
 
 import json
 import sys

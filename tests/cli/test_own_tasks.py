@@ -1,4 +1,4 @@
-"""Plans that say what a network of one's own answers: labels that can be true at once, numbers, a part of a tuple."""
+"""Plans with the task of a user's network: several labels, numbers, one part of a tuple."""
 
 import json
 

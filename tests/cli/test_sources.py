@@ -1,4 +1,4 @@
-"""`probe explain` and `probe attack` take a model of one's own as `probe audit` does: by a plan."""
+"""`probe explain` and `probe attack` take a user's model by a plan, as `probe audit` does."""
 
 import json
 

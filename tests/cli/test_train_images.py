@@ -1,4 +1,4 @@
-"""`probe train --data FOLDER`: a network for images of one's own, in a folder that can be named everywhere."""
+"""`probe train --data FOLDER` trains a network on a user's images."""
 
 import json
 

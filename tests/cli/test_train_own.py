@@ -1,4 +1,4 @@
-"""`probe train --data people.csv`: a network for a table of one's own, in a folder that can be named everywhere."""
+"""`probe train --data people.csv` trains a network on a user's table."""
 
 import json
 

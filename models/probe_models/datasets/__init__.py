@@ -48,7 +48,7 @@ class Reader(Protocol):
 
 
 def reader(name: str) -> Reader:
-    """What reads a data set, by its name, or by the folder of a model that was trained on data of one's own."""
+    """The reader of a data set, by its name, or by the folder of a model that was trained on the user's data."""
     if name in READERS:
         module: Any = importlib.import_module(READERS[name])
         return module

@@ -1,4 +1,4 @@
-"""What of somebody's table is learned from, and what its label is, as the table itself says."""
+"""Which columns of a user's table are features, and what its label is, guessed from the table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

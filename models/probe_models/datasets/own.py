@@ -1,4 +1,4 @@
-"""Data of somebody's own to train on, divided into rows to learn from and rows to be judged on."""
+"""A user's data for training, divided into training and test rows."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -138,7 +138,7 @@ KINDS: dict[str, type[Own]] = {kind.kind: kind for kind in (OwnTable, OwnImages,
 
 
 def own_of(data: Mapping[str, Any]) -> Own | None:
-    """The data of somebody's own that a card speaks of, if it does.
+    """The user's data that a card names, if it does.
 
     Raises:
         DataError: if the card is damaged.

@@ -22,7 +22,7 @@ SOURCE = (
     "2 that are there twice are left out: 10,566. 20 % of each label are for testing, chosen by a digest of the row"
 )
 CLASSES = ("negative", "positive")
-FAVOURABLE = ""  # nobody is judged
+FAVOURABLE = ""  # no outcome is favourable
 TEST = 0.2  # part of the sentences
 WORDS, TOKENS = 8192, 40  # of the vocabulary, and of a sentence
 

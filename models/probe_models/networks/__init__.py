@@ -136,7 +136,7 @@ def _check(architecture: str, kwargs: Mapping[str, Any]) -> None:
     for name, parameter in accepted.items():
         if parameter.default is parameter.empty and name not in kwargs:
             raise DataError(f"{architecture} lacks the argument {name!r}; it takes {', '.join(accepted)}")
-    # The arguments may come from somebody's file: what they would cost is checked before anything is built.
+    # The arguments may come from a foreign file: their cost is checked before anything is built.
     for name, value in kwargs.items():
         admits, expected = OPTIONS.get(name, SIZES)
         kind = accepted[name].annotation

@@ -22,7 +22,7 @@ class Dropout(nn.Module):
     def reseed(self, seed: int, rows: range | None = None) -> None:
         """Begin the draws of that seed. `rows` are those of a larger batch that come next; all unless given.
 
-        What is drawn for a row is the same, whoever works on it: each draws for all `rows.stop` rows of the batch.
+        The draws of a row do not depend on which process works on it: each draws for all `rows.stop` rows of the batch.
         """
         self.seed, self.rows = seed, rows
         self.random = generator(seed, torch.device("cpu"))

@@ -25,7 +25,7 @@ class Unit(nn.Module):
         return self.mean + self.deviation * numbers
 
     def reset_parameters(self) -> None:
-        """The unit of labels that nobody has seen: their own."""
+        """The unit of labels before training: their own."""
         self.mean.zero_()
         self.deviation.fill_(1.0)
 

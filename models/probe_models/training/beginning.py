@@ -15,7 +15,7 @@ from probe_models.training.randomness import number, source
 from probe_models.training.run_state import Weights
 from probe_models.training.settings import Settings
 
-# What somebody else's forward may raise for rows that it was not written for.
+# Errors that a user's forward may raise for rows that it was not written for.
 ERRORS = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
@@ -32,7 +32,7 @@ def begin(  # noqa: PLR0913  # the arguments of `fit` that decide the first weig
     """Fill in the first weights of a network, and see whether it fits the rows.
 
     Raises:
-        PlanError: if nobody said whether weights that are there are to be drawn anew, or the seed cannot decide them.
+        PlanError: if `initialise` is not given for a network that has weights, or the seed cannot decide them.
         DataError: if the network cannot take the rows. However it ends in an error, the network stays what it was.
     """
     check_kind(network)

@@ -72,10 +72,10 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
         initialise: whether the weights that the network has are drawn anew. A network that `build` made has none, and
             needs no answer; nor does one whose every weight is in `weights`.
         save_every: seconds between two states; 0 writes one after each step.
-        objective: a loss of one's own, loss(outputs, labels) -> a number for each row; or what the labels are, such as
+        objective: a custom loss, loss(outputs, labels) -> a number for each row; or what the labels are, such as
             `MultiLabel(("cat", "dog"))`; or a subclass of `Objective`. The one that `settings.loss` names unless given.
             Its code is not part of what a state is recognised by.
-        augment: a change of one's own, augment(inputs, generator) -> inputs, after that of the settings; it must draw
+        augment: a custom augmentation, augment(inputs, generator) -> inputs, after that of the settings; it must draw
             from the generator alone.
         validation: rows to choose the best epoch by, in place of those that `settings.validation` carves from `data`.
         on_epoch: takes what `metrics.jsonl` holds of an epoch: epoch, loss, validation_loss, next_rate, seconds and,
@@ -120,7 +120,7 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
 
 
 def _said(own: Any) -> str:
-    """What a run is known by of a loss, a task or an augmentation of one's own."""
+    """What identifies a custom loss, task or augmentation in the state of a run."""
     return repr(own) if isinstance(own, Task) else str(getattr(own, "__qualname__", type(own).__name__))
 
 

@@ -29,7 +29,7 @@ class Stop:
 
 @contextmanager
 def asked_to_stop(numbers: tuple[int, ...]) -> Iterator[Stop]:
-    """Let these signals be remembered in the block instead of ending it, where nobody else handles them."""
+    """Record these signals in the block instead of ending it, unless they have another handler."""
     stop = Stop()
     with _handled(dict.fromkeys(numbers, stop.handle)):
         yield stop
@@ -44,7 +44,7 @@ def terminable() -> Iterator[None]:
 
 @contextmanager
 def _handled(handlers: dict[int, Any]) -> Iterator[None]:
-    # Only the main thread may, and a handler of somebody else's has its reasons.
+    # Only the main thread may set handlers, and a foreign handler is not replaced.
     usual = (signal.SIG_DFL, signal.default_int_handler, _end_at_once)
     alone = threading.current_thread() is threading.main_thread()
     before = {number: signal.getsignal(number) for number in handlers} if alone else {}

@@ -1,4 +1,4 @@
-"""A network of the zoo's architectures that somebody else trained: a folder with config.json and model.safetensors.
+"""A foreign network with an architecture of the zoo: a folder with config.json and model.safetensors.
 
 config.json is {"architecture": "mlp", "kwargs": {...}}; what the network learned from is not recorded.
 """

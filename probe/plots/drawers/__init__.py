@@ -24,7 +24,7 @@ def drawers() -> Mapping[str, type[Drawer]]:
 def drawer_of(record: Mapping[str, Any]) -> Drawer:
     """The drawer of a form, by what a bundle keeps of it: its name, and settings.
 
-    A form that nobody here knows is drawn as bars of features.
+    An unknown form is drawn as bars of features.
     """
     kind = drawers().get(str(record.get("name")), Drawer)
     known = {f.name for f in fields(kind)}

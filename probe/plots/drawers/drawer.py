@@ -24,7 +24,7 @@ class Example:
 
     inputs: Array  # its numbers as the model gets them, (*shape)
     names: Sequence[str]  # one per feature
-    words: Sequence[str] = ()  # what each feature is, in words; empty where nobody wrote it down
+    words: Sequence[str] = ()  # each feature in words; empty if not recorded
     features: Array | None = None  # the feature of each number; None: each is its own
 
 

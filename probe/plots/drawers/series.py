@@ -53,5 +53,5 @@ class SeriesDrawer(Drawer):
         return series_change(before.inputs, after.inputs, scale=self._scale(before), title=title, ax=ax)
 
     def _scale(self, example: Example) -> Scale:
-        # A bundle that somebody made may name other channels than it has.
+        # A forged bundle may name other channels than it has.
         return Scale(self.names if len(self.names) == len(example.inputs) else (), float(self.rate))

@@ -24,11 +24,11 @@ OBJECTIVES: dict[str, type[Objective]] = dict.fromkeys(LOSSES, Classification) |
 }
 
 
-Own = type[Objective] | Loss | Task  # an objective of one's own, or only its loss, or what labels are
+Own = type[Objective] | Loss | Task  # a custom objective, or only its loss, or a task
 
 
 def objective_of(network: nn.Module, settings: Settings, data: Dataset, own: Own | None = None) -> Objective:
-    """The objective over a network and the data that it is to learn: one's own, or the one that the settings name."""
+    """The objective for a network and its data: a custom one, or the one that the settings name."""
     if own is None:
         return OBJECTIVES[settings.loss](network, settings, data)
     if isinstance(own, Task):

@@ -1,4 +1,4 @@
-"""A loss of one's own."""
+"""A custom loss."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,7 +26,7 @@ class OwnLoss(Objective):
     >>> fit(network, data, Settings(), objective=loss, device=cpu)  # doctest: +SKIP
     """
 
-    is_of: ClassVar[str] = "objective= is a loss of one's own"
+    is_of: ClassVar[str] = "objective= is a custom loss"
 
     def __init__(self, network: nn.Module, settings: Settings, data: Dataset, loss: Loss) -> None:
         super().__init__(network, settings, data)

@@ -1,4 +1,4 @@
-"""Recipes for data of somebody's own: a table, a folder of images, or arrays of them."""
+"""Recipes for a user's data: a table, a folder of images, or arrays of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -35,7 +35,7 @@ PIXELS = "none outside the network, which takes brightness from 0 to 1 and stand
 
 @dataclass(frozen=True, kw_only=True)
 class Said:
-    """What a command line says of data of one's own; what is empty was not said."""
+    """The options of a command line for the user's data; an empty one was not given."""
 
     label: str = ""
     groups: tuple[str, ...] = ()

@@ -28,7 +28,7 @@ class Recipe:
     architecture: str
     kwargs: Mapping[str, Any]
     data: str  # the data set that it is trained on
-    own: Own | None = None  # data of one's own, which `data` is then the name of
+    own: Own | None = None  # the user's data, whose name is then `data`
     audited: str = ""  # the data set that it is evaluated and audited on; the test split of `data` unless named
     begin: Begin | None = None
     settings: Settings
