@@ -57,7 +57,7 @@ def listed(classes: tuple[str, ...]) -> str:
 
 
 def _zoo(plan: Plan) -> Begun:
-    _refuse(plan, "a network of the zoo says by itself", "task", "outputs", "part")
+    _refuse(plan, "the card of a network of the zoo says", "task", "outputs", "part")
     model = zoo.load(plan.model.zoo)
     return Begun(lambda data: model, model.task, _image(model.space))
 

@@ -17,7 +17,7 @@ from probe.contracts import suited
 from probe.dataset import Dataset
 from probe.errors import PlanError, ProbeError, Unsupported
 from probe.model import Model
-from probe.task import Single, Task
+from probe.task import Regression, Single, Task
 
 
 def plan_of(name: str) -> Plan:
@@ -72,6 +72,9 @@ def open_both(plan: Plan, *, allow_code: bool = False, device: str = "") -> tupl
             "look at that code, and then allow it: --allow-code"
         )
     begun = begin(plan)
+    if plan.model.tolerance is not None and not isinstance(begun.labels, Regression):
+        remedy = "leave it out" if plan.model.zoo else 'add task = "regression"'
+        raise PlanError(f"[model] has tolerance, which only a regression takes; {remedy}")
     read = Reader(plan, begun)
     data = read(plan.data)
     model = begun.finish(data)
@@ -106,10 +109,6 @@ def _tuned(plan: Plan, model: Model) -> Task:
     if source.threshold is not None:
         task = task.short(threshold=source.threshold)
     if source.tolerance is not None:
-        if task.kind != "regression":
-            raise PlanError(
-                f"[model] has tolerance, which numbers have, and {model.name} answers otherwise; leave it out"
-            )
         task = task.short(tolerance=source.tolerance)
     return task
 

@@ -92,8 +92,8 @@ def test_commands_say_what_the_answers_are(place):
 def test_what_is_said_does_not_go_by_without_a_word(place):
     plan = place("p", "said:build", "tall")
     assert "did you mean 'multilabel'" in call("attack", *plan, "--task", "multi-label", code=2).stderr
-    assert "has tolerance, which numbers have" in call("attack", *plan, "--tolerance", "1", code=2).stderr
-    assert "a network of the zoo says by itself" in call("explain", "german-mlp", "--task", "places", code=2).stderr
+    assert "has tolerance, which only a regression takes" in call("attack", *plan, "--tolerance", "1", code=2).stderr
+    assert "the card of a network of the zoo says" in call("explain", "german-mlp", "--task", "places", code=2).stderr
     said = call("bias", "t.csv", "--only", "tall", "--group", "town", "--prediction", "tall", code=2).stderr
     assert "--only is of a model, and t.csv holds its answers; leave it out" in said
     table = call("explain", *plan, "--segments", "4", code=2).stderr

@@ -117,7 +117,9 @@ def _explanations(opened: Opened, row: int) -> None:
         st.text(f"This example was not explained; {len(instance.rows(bundle)):,} were.")
         return
     drawer = instance.drawer(bundle)
-    said = f"The explanations are of the answer {md(explained.target(bundle, row, next(iter(methods))))}."
+    task = bundle.manifest.task
+    one = "answer" if task.one_class else task.units[0]  # a label that is explained need not be decided for
+    said = f"The explanations are of the {one} {md(explained.target(bundle, row, next(iter(methods))))}."
     st.markdown(f"{said} {drawer.legend}")
     width = drawer.pixels[1]
     with st.container(horizontal=True, gap="small"):
