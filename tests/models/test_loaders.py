@@ -1,20 +1,24 @@
 """`fit` reads rows when they are needed: from an array on disk, a folder of images, or torch's DataLoader."""
 
+import os
+import signal
 import tracemalloc
 from dataclasses import replace
+from multiprocessing import active_children, parent_process
 
 import numpy as np
 import pytest
 import torch
 from probe_models.networks import build
 from probe_models.training import loaders
-from probe_models.training.loaders import Examples, Stored
+from probe_models.training.loaders import Ahead, Examples, Stored
 from probe_models.training.loop import fit
 from probe_models.training.settings import Balance, Settings
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+from torch.utils.data import Dataset as Numbered
 
 from probe import Dataset
-from probe.errors import ProbeError
+from probe.errors import DataError, PlanError, ProbeError
 from probe.images import files_in, from_folder
 from tests.models.test_survival import CPU, SETTINGS, quiet, rows, same, small, weights
 
@@ -119,6 +123,74 @@ def test_images_of_a_folder_are_read_when_they_are_asked_for(tmp_path):
     assert torch.equal(files[some].labels, whole.labels[some])
     read, in_memory = (trained(data, Settings(epochs=2, batch=8))[0] for data in (files, whole))
     assert same(read, in_memory)
+
+
+class Noisy(Numbered):
+    """Examples that draw from global random states when they are read."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def __len__(self):
+        return len(self.data)
+
+    def __getitem__(self, row):
+        return 0.5 * self.data.inputs[row] + 0.2 * torch.rand(()) + 0.2 * np.random.rand(), self.data.labels[row]  # noqa: NPY002  # as people do
+
+
+def test_however_many_processes_read_the_draws_and_bits_are_the_same(stored, one_thread):
+    settings, global_state = Settings(epochs=2, batch=20), torch.get_rng_state()
+    for one, other in (
+        (stored, Ahead(stored, workers=2)),
+        (DataLoader(Noisy(rows())), DataLoader(Noisy(rows()), num_workers=2)),
+    ):
+        assert same(trained(one, settings)[0], trained(other, settings)[0])
+    assert torch.equal(torch.get_rng_state(), global_state)
+    assert not active_children()
+
+
+class Stops:
+    """A loader whose rows of a step cannot be read, or whose process ends."""
+
+    def __init__(self, of, end):
+        self.of, self.end, self.workers = of, end, 1
+
+    def __len__(self):
+        return len(self.of)
+
+    def __getitem__(self, rows):
+        if parent_process() is not None:
+            self.end()
+        return self.of[rows]
+
+
+def damaged():
+    raise DataError("photos/3.png cannot be read as an image")
+
+
+@pytest.mark.parametrize(("end", "message"), [
+    (damaged, r"^photos/3\.png cannot be read as an image$"),
+    (lambda: os.kill(os.getpid(), signal.SIGKILL), "a process that reads rows has ended .*; the same call goes on"),
+])  # fmt: skip
+def test_what_goes_wrong_in_a_process_that_reads_is_one_sentence_and_leaves_no_process(stored, end, message):
+    with pytest.raises(ProbeError, match=message):
+        trained(Stops(stored, end), ONE)
+    assert not active_children()
+
+
+def test_an_interruption_while_rows_are_read_ahead_ends_the_processes(stored):
+    def interrupt(outputs, labels):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(Ahead(stored, workers=2), ONE, objective=interrupt)
+    assert not active_children()
+
+
+@pytest.mark.parametrize("workers", [-1, 2.0, 10**6, "2"])
+def test_a_number_of_processes_that_is_none_is_refused(stored, workers):
+    with pytest.raises(PlanError, match="expected processes from 0 to 256"):
+        Ahead(stored, workers=workers)
 
 
 def test_a_dataloader_of_torchs_gives_its_examples_and_the_seed_their_order(one_thread):

@@ -29,6 +29,7 @@ from probe.tensors import generator
 from probe_models.training.settings import Settings
 
 HELD = 2**26  # bytes
+MOST_WORKERS = 256
 
 
 class Loader(Protocol):
@@ -67,10 +68,36 @@ class Stored:
 
 
 @dataclass(frozen=True, eq=False)
+class Ahead:
+    """The rows of a loader, read by further processes ahead of the steps: `Ahead(files_in("photos"), workers=2)`.
+
+    What is drawn while rows are read follows from the seed and the step: the number of processes changes nothing.
+    """
+
+    of: Loader
+    workers: int
+
+    def __post_init__(self) -> None:
+        if type(self.workers) is not int or not 0 <= self.workers <= MOST_WORKERS:
+            raise PlanError(f"Ahead.workers = {self.workers!r:.40}, expected processes from 0 to {MOST_WORKERS}")
+
+    def __len__(self) -> int:
+        return len(self.of)
+
+    def __getitem__(self, rows: Tensor) -> Dataset:
+        return self.of[rows]
+
+
+def workers_of(data: Loader) -> int:
+    """How many processes read the rows of a loader ahead of the steps; 0: they are read when they are needed."""
+    return workers_of(data.of) if isinstance(data, Part) else int(getattr(data, "workers", 0))
+
+
+@dataclass(frozen=True, eq=False)
 class Examples:
     """The examples of torch's DataLoader: its dataset, put together as it does, in the order that the seed decides.
 
-    Batches are as large as the settings say, and are read in this process.
+    Batches are as large as the settings say, and are read by as many processes as its `num_workers`.
     """
 
     loader: "DataLoader[Any]"
@@ -84,6 +111,11 @@ class Examples:
                 "an iterable data set of torch's has an order of its own, which no seed decides; give one with __len__ "
                 "and __getitem__"
             )
+
+    @property
+    def workers(self) -> int:
+        """The processes that read."""
+        return self.loader.num_workers
 
     def __len__(self) -> int:
         return len(self.loader.dataset)  # type: ignore[arg-type]  # seen above

@@ -16,6 +16,7 @@ from probe import Dataset
 from probe.task import Task
 from probe.tensors import sha256
 from probe_models.networks.drawing import tensors
+from probe_models.randomness import fixed
 from probe_models.training.augment import Augmentation, followed
 from probe_models.training.beginning import begin
 from probe_models.training.loaders import Divided, Loader, digest, divide, loader_of
@@ -93,7 +94,8 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
         part, held_out = split_validation(data, settings.validation) if validation is None else (data, validation)
         divided = Divided(part, part, held_out)
     else:
-        divided = divide(data, settings, validation)
+        with fixed(0):  # the rows that are held are read with the same draws whatever the seed
+            divided = divide(data, settings, validation)
     begin(network, divided.known, settings, seed, weights, initialise=initialise, classes=objective is None)
     # Of a network that begins with what it has, that is a part of what the run is.
     initial = sha256(tensors(network)) if initialise is False else sha256(weights or {})

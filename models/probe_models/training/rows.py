@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from probe import Dataset
@@ -61,8 +61,9 @@ class Read:
     def __len__(self) -> int:
         return len(self.data)
 
-    def __getitem__(self, rows: Tensor) -> Batch:
-        return self.objective.rows(placed(self.data[rows.cpu()], self.device))
+    def batch(self, data: Dataset) -> Batch:
+        """Rows that were read, as a step takes them."""
+        return self.objective.rows(placed(data, self.device))
 
 
 def rows_of(data: Dataset | Loader, objective: Objective, device: torch.device) -> Batch | Read:

@@ -4,6 +4,7 @@ import math
 import signal
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import Any, NamedTuple
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from probe import Dataset
 from probe.errors import ProbeError
 from probe_models.randomness import fixed
+from probe_models.training import randomness, reading
 from probe_models.training.loaders import Divided
 from probe_models.training.metrics import Metrics
 from probe_models.training.randomness import number, source
@@ -139,15 +141,20 @@ class Run:
         stepper.network.train()
         order = torch.randperm(len(self.rows), generator=source(stepper.seed, "order", number))
         order = order.to(stepper.device)
-        for rows in batches(len(order), self.settings.batch, self.min_batch)[run.step :]:
-            run.losses.append(stepper.step(self.rows[order[rows]]))
-            run.step += 1
-            if stop.asked:
-                self._save()
-                self.progress(f"stopped after step {stepper.taken} of all; the same call goes on from there")
-                stop.end()
-            if self.states and self.states.due and self.workers.leads:
-                self._save()
+        wanted = [order[rows] for rows in batches(len(order), self.settings.batch, self.min_batch)[run.step :]]
+        seeds = [randomness.number(stepper.seed, "read", stepper.taken + at) for at in range(len(wanted))]
+        # Closed even where a step fails: then no process reads on.
+        with closing(reading.read(self.rows, wanted, seeds)) as found:
+            for batch in found:
+                run.losses.append(stepper.step(batch))
+                del batch  # before the next one is read
+                run.step += 1
+                if stop.asked:
+                    self._save()
+                    self.progress(f"stopped after step {stepper.taken} of all; the same call goes on from there")
+                    stop.end()
+                if self.states and self.states.due and self.workers.leads:
+                    self._save()
 
     def _evaluate(self, *parts: Dataset, losses: Sequence[Tensor] = ()) -> tuple[list[Judged], float]:
         """How the network does on each of some rows, and the mean of the losses of steps, by one look at the device."""
