@@ -121,9 +121,9 @@ class Attack(Method, ABC):
         refuse_unmet(self, self.needs, model)
         inputs = model.check(inputs)
         labels = model.check_labels(labels, inputs)
-        self._check_threat(model, inputs)
+        self.check_threat(model, inputs)
         refuse_missing(self, inputs)
-        budget, before = self._budgets(eps, inputs), copy(model.usage)
+        budget, before = self.budgets(eps, inputs), copy(model.usage)
         clean = Prediction.of(model, inputs, labels)
         aim = Aim.of(self, model, clean, targets, budget)
         found = self._search(model, inputs, aim, clean)
@@ -173,7 +173,7 @@ class Attack(Method, ABC):
             return found
         return found.where(found.success).within(found.budget)
 
-    def _budgets(self, eps: Amount | None, inputs: Inputs) -> PerExample:
+    def budgets(self, eps: Amount | None, inputs: Inputs) -> PerExample:
         """The budget of each example."""
         wide = torch.float32 if inputs.device.type == "mps" else torch.float64
         found = self.amount() if eps is None else eps
@@ -203,7 +203,7 @@ class Attack(Method, ABC):
             raise RangeError(f"eps = {amount!r:.60}, expected a number of at least 0, such as 0.5")
         return number
 
-    def _check_threat(self, model: Model, inputs: Inputs) -> None:
+    def check_threat(self, model: Model, inputs: Inputs) -> None:
         """Raise Unsupported if the threat does not fit the inputs that the model reads."""
         moves, reads = self.threat.moves, moved(model, inputs)
         # An edge is a number too, though between 0 and 1 it is a relaxed one.

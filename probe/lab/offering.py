@@ -65,7 +65,7 @@ def _unsuited(kind: type[Any], opened: Opened) -> str:
         refuse_unmet(kind, getattr(kind, "needs", frozenset()), model)
         usual = _usual(kind)
         if isinstance(usual, Attack):
-            usual._check_threat(model, inputs)
+            usual.check_threat(model, inputs)
     except ProbeError as error:
         return str(error)
     return ""

@@ -21,6 +21,7 @@ from probe.errors import DataError, ShapeError, Unsupported
 from probe.images.folder import pixels_of
 from probe.lab.opened import Opened
 from probe.names import nearest
+from probe.results.base import dtype_name
 from probe.space import Space
 
 FILE = "your row"  # what is read, in messages
@@ -94,12 +95,17 @@ def of_array(numbers: NDArray[Any], opened: Opened) -> Brought:
         raise DataError(f"an array of {numbers.dtype} came, expected numbers")
     if numbers.shape not in (tuple(like.shape[1:]), tuple(like.shape)):
         raise ShapeError(f"an array of shape {numbers.shape} came, expected {tuple(like.shape[1:])}")
-    found = torch.from_numpy(np.ascontiguousarray(numbers)).reshape(like.shape)
-    if not like.is_floating_point() and found.is_floating_point() and bool((found != found.round()).any()):
+    whole = not like.is_floating_point()
+    if whole and numbers.dtype.kind == "f" and not bool((np.isfinite(numbers) & (numbers == np.rint(numbers))).all()):
         raise DataError(f"an array of {numbers.dtype} came, expected whole numbers")
-    if like.is_floating_point() and not found.is_floating_point():
-        found = found.to(like.dtype)
-    return (found if found.is_floating_point() else found.to(like.dtype)), ()
+    if numbers.dtype.kind == "f" and numbers.dtype.itemsize <= 8:
+        numbers = numbers.astype(numbers.dtype.newbyteorder("="))  # torch knows the order of this machine alone
+    else:
+        numbers = numbers.astype(np.float64 if numbers.dtype.kind == "f" else np.int64)
+    found = torch.from_numpy(np.ascontiguousarray(numbers)).reshape(like.shape)
+    rounded = found.to(like.dtype)
+    lost = not whole and bool(((rounded.to(found.dtype) != found) & ~found.isnan()).any())
+    return rounded, (f"its numbers are rounded to {dtype_name(rounded)}",) if lost else ()
 
 
 def _read(text: str, opened: Opened, reading: Reading) -> Brought:
@@ -107,7 +113,7 @@ def _read(text: str, opened: Opened, reading: Reading) -> Brought:
     categories = [name for at, name in enumerate(space.names) if space.kinds and space.kinds[at] == "category"]
     with TemporaryDirectory() as folder:  # what reads tables reads files
         path = Path(folder, FILE)
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(text.encode("utf-8", "replace"))
         try:
             table, notices = read_csv(path, categories, reading)
         except ValueError as error:

@@ -1,14 +1,16 @@
 """Audits that a lab runs: the same runner, the same bundle and report as of the command line."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from probe.audit import Bundle, Plan, run, verify
+from probe.audit import Bundle, Plan, read, run, verify
 from probe.cli.pages import drawn
 from probe.cli.summary import document
 from probe.dataset import Dataset
-from probe.errors import ExistsError, PlanError
+from probe.errors import ExistsError, PlanError, ProbeError
 from probe.lab.opened import Advance, Opened
+from probe.lab.telling import plain
 from probe.lock import writing
 from probe.model import Model
 
@@ -35,7 +37,8 @@ def audited(opened: Opened, plan: Plan, subject: tuple[Model, Dataset], advance:
         with writing(folder):
             bundle.write_report(drawn(bundle))
     found = document(bundle)
-    return {key: found[key] for key in ("name", "status", "digest", "verdict", "findings")} | {"folder": plan.name}
+    told: dict[str, Any] = plain({key: found[key] for key in ("name", "status", "digest", "verdict", "findings")})
+    return told | {"folder": plan.name}
 
 
 def checked_name(name: str) -> str:
@@ -51,11 +54,6 @@ def checked_name(name: str) -> str:
 
 def _report(folder: Path) -> None:
     """Draw the report of what was finished."""
-    from contextlib import suppress
-
-    from probe.audit import read
-    from probe.errors import ProbeError
-
     with suppress(ProbeError, OSError), writing(folder):
         bundle: Bundle = read(folder)
         if bundle.manifest.status == "interrupted":

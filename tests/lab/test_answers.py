@@ -170,6 +170,11 @@ def test_rows_are_those_that_are_answered_wrongly(people):
     assert ask(people, {"ask": "rows", "only": "right", "start": 1, "count": 2})[0]["rows"][0]["row"] == 3
 
 
+def test_a_page_behind_the_last_row_is_empty(people):
+    record, _ = ask(people, {"ask": "rows", "only": "wrong", "start": 2})
+    assert (record["rows"], record["total"]) == ([], 2)
+
+
 def test_quality_of_a_row_is_what_the_metrics_say_of_it(people):
     record, _ = ask(
         people, {"ask": "quality", "row": {"row": 2}, "method": "kernel_shap", "sample": 4, "metrics": ["deletion"]}

@@ -72,6 +72,7 @@ REFUSED = {
     "edits of nothing": ({"row": 1, "edits": [1]}, "edits"),
     "a text": ({"text": "hello"}, "reads no texts"),
     "an image": ({"image": "mine"}, "came with none"),
+    "half a pair": ({"csv": "\ud800,blue,male"}, "age"),
     "another key": ({"path": "/etc/passwd"}, "no setting 'path'"),
 }
 
@@ -92,7 +93,33 @@ def test_an_array_of_another_kind_is_refused(people):
     assert "shape" in said(row[:3])
     assert "NaN" in said(row * np.nan)
     assert "numbers" in said(np.array(["a"] * 5))
+    assert "expected numbers" in said(row.astype(complex))
     assert "is a category" in said(np.array([40, 0.5, 0.5, 1, 0], dtype=np.float32))
+
+
+@pytest.mark.parametrize("dtype", [">f4", np.longdouble, np.float64, np.int16, np.uint64])
+def test_an_array_is_taken_in_whatever_type_its_numbers_come(people, dtype):
+    row = people.data.inputs[1].numpy()
+    _, arrays = ask(people, {"ask": "answer", "row": {"array": "mine"}}, {"mine": row.astype(dtype)})
+    assert np.array_equal(arrays["inputs"], row)
+
+
+def test_an_array_that_is_rounded_says_so(pictures):
+    row = pictures.data.inputs[1].numpy().astype(np.float64)
+    for array, said in ((row, []), (row * 0.9, ["its numbers are rounded to float32"])):
+        record, _ = ask(pictures, {"ask": "answer", "row": {"array": "mine"}}, {"mine": array})
+        assert record["input"]["said"] == said
+
+
+def test_ids_are_whole(texts):
+    def asked(array):
+        return {"ask": "answer", "row": {"array": "mine"}}, {"mine": array}
+
+    _, arrays = ask(texts, *asked(np.array([2.0, 4.0, 0.0, 0.0])))
+    assert arrays["inputs"].tolist() == [2, 4, 0, 0]
+    for odd in (0.5, np.nan, np.inf):
+        assert "whole numbers" in refusal(texts, *asked(np.array([2, 4, 0, odd])))
+    assert "bounds" in refusal(texts, *asked(np.array([2, 4, 0, 7])))
 
 
 def test_an_edit_shows_both_answers_and_how_far_it_is(people):

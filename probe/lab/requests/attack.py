@@ -50,7 +50,7 @@ class Attack(Request):
             "method": as_written(self.method.config()),
             "against": worded(chosen.model.task, to_numpy(labels))[0],
             "threat": plain(self.method.threat.to_json()),
-            "reached_before": bool(found[0]._reached(found[0].clean)[0]),
+            "reached_before": bool(_reached(found[0])[0]),
             "steps": [step for step, _ in steps],
         }
         arrays |= of_clean | joined([of_step for _, of_step in steps])
@@ -100,7 +100,7 @@ def attacked(
         if not eps:
             yield whole
             continue
-        amount = method._budgets(eps, chosen.inputs)
+        amount = method.budgets(eps, chosen.inputs)
         yield replace(whole.within(amount), budget=amount)
 
 
@@ -121,6 +121,13 @@ def _step(chosen: Chosen, labels: Tensor, result: Perturbation, eps: str) -> tup
         "moved": to_numpy(_moved(chosen, result.perturbed)),
         **arrays,
     }
+
+
+def _reached(result: Perturbation) -> Tensor:
+    """Whether the input had reached the goal before."""
+    clean = result.clean
+    reached: Tensor = result.goal.reached(clean.task, clean.logits, clean.labels, result.targets)
+    return reached
 
 
 def _moved(chosen: Chosen, after: Tensor) -> Tensor:

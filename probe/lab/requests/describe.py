@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from probe.contracts.attack import moved
+from probe.lab.edits import choices, places_of
 from probe.lab.offering import offered
 from probe.lab.opened import Asked, Opened
 from probe.lab.requests.request import Reply, Request
@@ -26,7 +27,7 @@ class Describe(Request):
         opened = asked.opened
         model, data, like = opened.model, opened.data, opened.data.inputs[:1]
         form = model.space.form_of(like)
-        low, high = model.space._bounds(like)
+        low, high = (torch.as_tensor(bound).to(like.dtype) for bound in model.space.bounds)
         record = {
             "name": model.name,
             "task": plain(model.task.to_json()),
@@ -76,9 +77,9 @@ def features(opened: Opened) -> list[dict[str, Any]]:
 
 def _feature(space: Space, at: int, name: str, opened: Opened) -> dict[str, Any]:
     like = opened.data.inputs[:1]
-    places = (space._feature_of(like)[0] == at).nonzero()[:, 0]
+    places = places_of(space, like, at)
     kind = space.kinds[at] if space.kinds else "continuous"
-    low, high = (bound.expand(like.shape[1:]).flatten()[places] for bound in space._bounds(like))
+    low, high = (torch.as_tensor(bound).expand(like.shape[1:]).flatten()[places] for bound in space.bounds)
     found: dict[str, Any] = {
         "name": name,
         "kind": kind,
@@ -88,8 +89,7 @@ def _feature(space: Space, at: int, name: str, opened: Opened) -> dict[str, Any]
         ),
     }
     if kind == "category":
-        words = [space.form_of(like).level(int(place)) or str(number + 1) for number, place in enumerate(places)]
-        return found | {"choices": words[: len(words) - found["missing"]][:LEVELS]}
+        return found | {"choices": choices(space, like, at)[:LEVELS]}
     values = opened.data.inputs.flatten(1)[:, places]
     known = values[~values.isnan()] if values.is_floating_point() else values
     seen = [float(known.min()), float(known.max())] if known.numel() else [None, None]

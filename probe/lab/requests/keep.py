@@ -93,6 +93,8 @@ def _subject(opened: Opened, chosen: Chosen, label: Tensor) -> tuple[Model, Data
     said = ("one input, chosen in a lab", *chosen.said)
     if chosen.label is None:
         said = (*said, "its label is not known, and the answer of the model stands for it")
+    elif label is not chosen.label:
+        said = (*said, "the answer of the model stands for its label")
     whole = opened.data
     data = Dataset(
         chosen.inputs.cpu(),

@@ -27,6 +27,10 @@ class Rows(Request):
         opened = asked.opened
         among = _among(asked, self.only)
         chosen = among[self.start : self.start + self.count]
+        if not len(chosen):
+            return Reply(
+                {"rows": [], "names": list(opened.model.space.feature_names(opened.data.inputs)), "total": len(among)}
+            )
         part = opened.data[chosen]
         model = opened.of(part)
         inputs = model.check(part.inputs)
