@@ -1,3 +1,9 @@
+import fcntl
+import gc
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -8,6 +14,31 @@ from probe import Model, Space
 def _same_networks_each_time() -> None:
     """`nn.Linear(2, 2)` in a test is drawn from torch's own generator: the same in every order and on every worker."""
     torch.manual_seed(0)
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()  # modules and tests stay to the end, so that nobody looks through them again and again
+
+
+@pytest.fixture(scope="session")
+def once(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Have a folder filled that tests only read: by this process or another of the run, whichever comes first."""
+    base = tmp_path_factory.getbasetemp()
+    root = (base.parent if hasattr(request.config, "workerinput") else base) / "once"
+
+    def folder(name: str, make: Callable[[Path], object]) -> Path:
+        place = root / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with place.with_name(f"{place.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not place.with_name(f"{place.name}.made").exists():
+                shutil.rmtree(place, ignore_errors=True)  # of one that failed
+                make(place)
+                place.with_name(f"{place.name}.made").touch()
+        return place
+
+    return folder
 
 
 @pytest.fixture(scope="session")

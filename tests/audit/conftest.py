@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from probe import Dataset, Model, Space
-from probe.audit import plan_from, run
+from probe.audit import plan_from, read, run
 from probe.features import squares
 
 
@@ -74,16 +74,16 @@ def small_plan(name: str, **changes):
 
 
 @pytest.fixture(scope="session")
-def image_bundle(tmp_path_factory):
-    return run(small_plan("pictures"), *images(), tmp_path_factory.mktemp("runs") / "pictures")
+def image_bundle(once):
+    return read(once("audit/pictures", lambda folder: run(small_plan("pictures"), *images(), folder)))
 
 
 @pytest.fixture(scope="session")
-def table_bundle(tmp_path_factory):
-    return run(small_plan("people"), *table(), tmp_path_factory.mktemp("runs") / "people")
+def table_bundle(once):
+    return read(once("audit/people", lambda folder: run(small_plan("people"), *table(), folder)))
 
 
 @pytest.fixture(scope="session")
-def text_bundle(tmp_path_factory):
+def text_bundle(once):
     plan = plan_from({"name": "texts", "model": {"zoo": "any"}, "explain": {"sample": 6}})
-    return run(plan, *texts(), tmp_path_factory.mktemp("runs") / "texts")
+    return read(once("audit/texts", lambda folder: run(plan, *texts(), folder)))

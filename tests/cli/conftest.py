@@ -80,14 +80,18 @@ def place(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
+def finished(once):
     """One audit by the plan, to be copied."""
-    folder = write(tmp_path_factory.mktemp("finished"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.syspath_prepend(str(folder))
-        call("audit", "--plan", "mine.toml", "--allow-code", code=1)
-    return folder
+
+    def audit(folder):
+        folder.mkdir()
+        write(folder)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            patch.syspath_prepend(str(folder))
+            call("audit", "--plan", "mine.toml", "--allow-code", code=1)
+
+    return once("cli", audit)
 
 
 @pytest.fixture

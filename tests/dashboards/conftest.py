@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -132,10 +133,13 @@ PEOPLE = ("age", "hours", "education", "sex")
 
 
 @pytest.fixture(scope="session")
-def bundles(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+def bundles(once: Callable[..., Path]) -> SimpleNamespace:
     """Each kind of bundle, in a folder of runs of its own."""
-    root = tmp_path_factory.mktemp("runs")
-    return SimpleNamespace(**{name: make(root / name / "demo") for name, make in BUNDLES.items()})
+    made = {
+        name: once(f"dashboards/{name}", lambda folder, make=make: make(folder / "demo"))
+        for name, make in BUNDLES.items()
+    }
+    return SimpleNamespace(**{name: read(folder / "demo") for name, folder in made.items()})
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Tiny bundles, made by real audits: an image model, a model of a table, and what can go wrong with either."""
 
+import os
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -22,6 +24,8 @@ HOSTILE = (
     "名前\x07",
 )
 EXPLAINERS = [{"method": "saliency"}, {"method": "lime"}]
+USUAL: dict[str, object] = {"attack": {"sample": 60}, "explain": {"sample": 12}}  # methods that the plan does not name
+Once = Callable[..., Path]
 
 
 def draw(*shape: int, seed: int) -> torch.Tensor:
@@ -125,38 +129,44 @@ def make(parts: tuple[Model, Dataset], folder: Path, progress: Progress = lambda
 @cache
 def page_of(bundle: Bundle) -> str:
     """The report of a bundle that no test changes."""
-    return render(bundle)
+    page = bundle.folder.with_suffix(".html")
+    if not page.exists():
+        whole = page.with_suffix(f".{os.getpid()}")
+        whole.write_bytes(render(bundle).encode("utf-8", "surrogatepass"))
+        whole.rename(page)
+    return page.read_bytes().decode("utf-8", "surrogatepass")
 
 
 @pytest.fixture(scope="session")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return make(image_parts(), tmp_path_factory.mktemp("image"))
+def image(once: Once) -> Bundle:
+    return read(once("report/image", lambda folder: make(image_parts(), folder)))
 
 
 @pytest.fixture(scope="session")
-def table(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return make(table_parts(), tmp_path_factory.mktemp("table"))
+def table(once: Once) -> Bundle:
+    return read(once("report/table", lambda folder: make(table_parts(), folder)))
 
 
 @pytest.fixture(scope="session")
-def text(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return make(text_parts(), tmp_path_factory.mktemp("text"), attack={"sample": 60}, explain={"sample": 12})
+def text(once: Once) -> Bundle:
+    return read(once("report/text", lambda folder: make(text_parts(), folder, **USUAL)))
 
 
 @pytest.fixture(scope="session")
-def graph(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+def graph(once: Once) -> Bundle:
     """All that an audit does with a graph where the plan names nothing."""
-    return make(graph_parts(), tmp_path_factory.mktemp("graph"), attack={"sample": 60}, explain={"sample": 12})
+    return read(once("report/graph", lambda folder: make(graph_parts(), folder, **USUAL)))
 
 
 @pytest.fixture(scope="session")
-def hostile_text(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+def hostile_text(once: Once) -> Bundle:
     """Every word of the vocabulary attacks whoever shows it."""
-    return make(text_parts(HOSTILE), tmp_path_factory.mktemp("hostile-text"), attack={"sample": 60})
+    usual = {"attack": {"sample": 60}}
+    return read(once("report/hostile-text", lambda folder: make(text_parts(HOSTILE), folder, **usual)))
 
 
 @pytest.fixture(scope="session")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+def hostile(once: Once) -> Bundle:
     model, data = table_parts(names=(HOSTILE[0], HOSTILE[1], HOSTILE[3]), group=HOSTILE[0])
     assert data.groups is not None
     renamed = data.groups.rename(columns={"sex": HOSTILE[1], "race": HOSTILE[4]})
@@ -165,17 +175,17 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
         name=HOSTILE[0], source=HOSTILE[5],
     )  # fmt: skip
     model = Model(forward=model.forward, space=model.space, classes=data.classes, name=HOSTILE[3])
-    return make((model, data), tmp_path_factory.mktemp("hostile"))
+    return read(once("report/hostile", lambda folder: make((model, data), folder)))
 
 
 @pytest.fixture(scope="session")
-def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    folder = tmp_path_factory.mktemp("interrupted")
-
+def interrupted(once: Once) -> Bundle:
     def stop(step: str, done: int, total: int) -> None:
         if step == "attack-fgsm":
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        make(image_parts(), folder, progress=stop)
-    return read(folder)
+    def end(folder: Path) -> None:
+        with pytest.raises(KeyboardInterrupt):
+            make(image_parts(), folder, progress=stop)
+
+    return read(once("report/interrupted", end))
