@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from probe.audit.bundle import Bundle
-from probe.audit.plan import plan_from
+from probe.audit.plan import Plan, plan_from
 from probe.audit.runner import run
 from probe.audit.verification import verify
 from probe.dataset import Dataset
+from probe.errors import PlanError
 from probe.lock import writing
 from probe.model import Model
 from probe.report import render
@@ -17,7 +18,7 @@ Progress = Callable[[str, int, int], None]
 
 
 def audit(
-    model: Model, data: Dataset, folder: str | Path, *, progress: Progress = lambda *_: None, **sections: Any
+    model: Model, data: Dataset, folder: str | Path, /, *, progress: Progress = lambda *_: None, **sections: Any
 ) -> Bundle:
     """Audit a model on a dataset, into a folder with the evidence, the findings and report.html.
 
@@ -50,9 +51,21 @@ def audit(
         IntegrityError: if the folder holds an audit that was changed.
     """
     plan = plan_from({"name": Path(folder).name} | sections, sources=False)
+    _check_given(plan)
     bundle = run(plan, model, data, folder, progress=progress)
     verify(bundle.folder)
     if not bundle.manifest.report_sha256:
         with writing(bundle.folder):
             bundle.write_report(render(bundle))
     return bundle
+
+
+def _check_given(plan: Plan) -> None:
+    """Raise PlanError where a section says what a model and data that are at hand say by themselves."""
+    if plan.sourced:
+        return
+    kept = {"sample", "segments"}  # what is done with the data
+    for section in (plan.model, plan.data):
+        usual, where = vars(type(section)()), "data" if section is plan.data else "model"
+        if said := [key for key, value in vars(section).items() if key not in kept and value != usual[key]]:
+            raise PlanError(f"[{where}] has {said[0]}, and the {where} is given as an object; set it there instead")

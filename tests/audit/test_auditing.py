@@ -50,3 +50,14 @@ def test_a_wrong_section_names_the_nearest(ours, tmp_path):
 def test_the_package_of_audits_is_still_a_package():
     assert inspect.ismodule(probe.audit)
     assert probe.audit.read is not None
+
+
+@pytest.mark.parametrize(("sections", "said"), [
+    ({"model": {"task": "multilabel"}}, r"\[model\] has task, and the model is given as an object"),
+    ({"model": {"batch_size": 3}}, r"\[model\] has batch_size"),
+    ({"data": {"csv": "t.csv", "label": "y"}}, r"\[data\] has csv, and the data is given as an object"),
+    ({"data": {"role": "train"}}, r"\[data\] has role"),
+])  # fmt: skip
+def test_no_section_says_in_vain_what_a_model_and_data_at_hand_say(ours, tmp_path, sections, said):
+    with pytest.raises(PlanError, match=said):
+        probe.audit(*ours, tmp_path / "mine", **sections)
