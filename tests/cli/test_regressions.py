@@ -111,7 +111,7 @@ def test_numbers_of_a_csv_and_of_a_model_are_compared_between_groups(probe, here
 
 
 @pytest.mark.parametrize(("old", "new", "message"), [
-    ('task = "regression"\n', "", 'has tolerance, which only a regression takes'),
+    ('task = "regression"\n', "", 'has tolerance, which only a regression takes; add task ='),
     ("tolerance = 2.0", "tolerance = -1.0", "model.tolerance = -1"),
     ('label = "hours"', 'label = "sex"', "expected a number"),
 ])  # fmt: skip
