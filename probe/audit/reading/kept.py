@@ -69,7 +69,13 @@ def changes(features: Sequence[Any], found: Moved) -> list[tuple[str, str, str, 
 
     The largest change comes first. Values are empty if the audit did not record them in words.
     """
-    moved, old, new = found.by_feature, found.before.words, found.after.words
+    return listed(features, found.by_feature, found.before.words, found.after.words)
+
+
+def listed(
+    features: Sequence[Any], moved: NDArray[Any], old: Sequence[Any], new: Sequence[Any]
+) -> list[tuple[str, str, str, float]]:
+    """What moved, the largest change first: feature, value before, value after, change."""
     told = len(old) == len(new) == len(moved)
     return [
         (

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from probe.audit.bundle import Bundle
 from probe.audit.manifest import StepRecord
+from probe.audit.reading.kept import listed
 from probe.audit.reading.measured import Measurement, measured
 from probe.audit.reading.steps import steps
 from probe.audit.reading.subject import answer_name
@@ -74,18 +74,7 @@ def moves(names: Sequence[Any], change: Change) -> list[tuple[str, str, str, flo
 
     Values are empty where the audit did not write them down in words.
     """
-    old, new = change.words
-    told = len(old) == len(new) == len(change.moved)
-    return [
-        (
-            str(names[at]) if at < len(names) else f"feature {at}",
-            str(old[at]) if told else "",
-            str(new[at]) if told else "",
-            float(change.moved[at]),
-        )
-        for at in np.abs(change.moved).argsort(kind="stable")[::-1]
-        if change.moved[at]
-    ]
+    return listed(names, change.moved, *change.words)
 
 
 def _search(bundle: Bundle, step: StepRecord) -> Search:
