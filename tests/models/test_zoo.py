@@ -65,7 +65,7 @@ def test_the_saved_model_passes_its_gate_and_does_as_its_card_says(name):
     assert all(metrics[metric] >= least for metric, least in recipe.at_least.items())
     assert all(metrics[metric] <= most for metric, most in recipe.at_most.items())
     assert found["rows"] == card["metrics"]["rows"] == card["data"]["rows"]["test"]
-    if "r_squared" in found:
+    if "r_squared" in found or "exact_match" in found:  # of numbers and of several labels
         for metric, value in found.items():
             assert value == pytest.approx(card["metrics"][metric], rel=1e-3), metric
         return
