@@ -79,9 +79,11 @@ class Worker:
                 self._connection.settimeout(None)
         except OSError as error:
             self.end(grace=0.0)
+            self.discard()
             raise ProbeError(f"no process can be started for {source.name}: {error.strerror or error}") from None
         except ProbeError:
             self.end(grace=0.0)
+            self.discard()
             raise
 
     @property

@@ -6,12 +6,14 @@ stays open, and when it closes the parent is gone and this process ends.
 
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from probe.errors import ProbeError, is_out_of_memory
@@ -28,8 +30,8 @@ def main() -> int:
     """Open the model and answer until the desk has ended."""
     give_way()  # before torch is loaded
     known = json.loads(sys.stdin.buffer.readline(LINE))
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     address = known["address"]
+    threading.Thread(target=_end_with_parent, args=(address,), daemon=True).start()
     connection = socket.socket(socket.AF_UNIX) if isinstance(address, str) else socket.socket()
     with connection:
         connection.connect(address if isinstance(address, str) else tuple(address))
@@ -127,10 +129,12 @@ def _open(source: Mapping[str, str], setup: Mapping[str, Any]) -> "Opened":
     return open_source(Source(**source), Setup(**setup))
 
 
-def _end_with_parent() -> None:
-    """End when the input closes: what is being kept has a few seconds."""
+def _end_with_parent(address: Any) -> None:
+    """End when the input closes: what is being kept has a few seconds, and the parent's folder has nobody else."""
     while sys.stdin.buffer.read(LINE):
         pass
+    if isinstance(address, str):
+        shutil.rmtree(Path(address).parent, ignore_errors=True)
     os.kill(os.getpid(), signal.SIGTERM)
     threading.Event().wait(10.0)
     os._exit(1)

@@ -128,16 +128,19 @@ def test_desk_imports_neither_torch_nor_streamlit():
 def test_a_worker_ends_with_its_parent():
     code = (
         "import sys, time; from probe.lab.process import Setup, Worker; from probe.lab.sources import Source\n"
-        "worker = Worker(Source.named('german-mlp'), Setup()); print(worker.pid, flush=True); time.sleep(60)"
+        "worker = Worker(Source.named('german-mlp'), Setup())\n"
+        "print(worker.pid, worker._folder, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
-        pid = int(parent.stdout.readline())
+        number, folder = parent.stdout.readline().split()
+        pid = int(number)
         assert is_running(pid)
         parent.kill()
     until = time.monotonic() + 20
     while is_running(pid) and time.monotonic() < until:
         time.sleep(0.05)
     assert not is_running(pid)
+    assert not Path(folder).exists()
 
 
 def test_a_process_that_is_no_worker_is_not_talked_to(monkeypatch, tmp_path):
@@ -149,10 +152,12 @@ def test_a_process_that_is_no_worker_is_not_talked_to(monkeypatch, tmp_path):
         "import json, socket, sys\nknown = json.loads(sys.stdin.readline())\n"
         "s = socket.socket(socket.AF_UNIX); s.connect(known['address']); s.recv(32); s.sendall(b'x' * 64); s.recv(64)\n"
     )
-    popen = subprocess.Popen
+    popen, made = subprocess.Popen, tempfile.mkdtemp(prefix="probe-lab-")
     monkeypatch.setattr(process.subprocess, "Popen", lambda command, **how: popen([sys.executable, str(fake)], **how))
+    monkeypatch.setattr(process.tempfile, "mkdtemp", lambda prefix: made)
     with pytest.raises(ProbeError, match="secret"):
         process.Worker(Source.named("german-mlp"), Setup())
+    assert not Path(made).exists()
 
 
 def test_the_socket_is_in_a_folder_of_this_user_alone():
