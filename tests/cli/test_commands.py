@@ -111,7 +111,7 @@ def test_a_model_that_fails_half_way_loses_only_its_step(probe, place):
         "        return super().forward(x)\n\ndef build():\n    return Net(5, 2)\n"
     )
     edit(place, "mine:build", "sunday:build")
-    edit(place, '{method = "kernel_shap"', '{method = "saliency"}, {method = "kernel_shap"')
+    edit(place, '{method = "kernel_shap"', '{method = "input_x_gradient"}, {method = "kernel_shap"')
     (place / "mine.py").rename(place / "sunday.py")
     probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
     errors = [f for f in read("runs/mine").manifest.findings if f.status == "error"]
