@@ -12,7 +12,7 @@ def check_names(plan: Plan, model: Model, data: Dataset) -> None:
     columns = [] if data.groups is None else list(map(str, data.groups.columns))
     if missing := set(plan.bias.groups or ()) - set(columns):
         there = f"it has {', '.join(columns)}" if columns else "it declares none"
-        raise PlanError(f"bias.groups names {sorted(missing)[0]!r}, which is no group of {data.name}; {there}")
+        raise PlanError(f"bias.groups names {sorted(missing)[0]!r}, which is not a group of {data.name}; {there}")
     if isinstance(model.task, Places):
         raise PlanError(
             f"{model.name} answers at each place, and all places cannot be audited at once; audit one place "
