@@ -50,5 +50,5 @@ def test_an_array_without_names_is_taken(build):
 def test_a_booster_is_one_sentence(build):
     fitted = build().fit(NUMBERS, Y)
     booster = fitted.get_booster() if hasattr(fitted, "get_booster") else fitted.booster_
-    with pytest.raises(Unsupported, match="a Booster knows no classes; load it into XGBClassifier or LGBMClassifier"):
+    with pytest.raises(Unsupported, match="a Booster does not say what it predicts; load it into XGBClassifier"):
         from_estimator(booster, Space())

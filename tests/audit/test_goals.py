@@ -132,6 +132,6 @@ def test_what_reaches_a_goal_of_the_house_is_not_the_bundles_to_say(tmp_path):
         next(step for step in forged.manifest["steps"] if step["kind"] == "attack")["answer"] = ""
 
     sign(bundle.folder, unsaid)
-    with pytest.raises(IntegrityError, match="it calls 'nothing' what reaches the goal 'targeted'"):
+    with pytest.raises(IntegrityError, match="it declares 'nothing' as what reaches the goal 'targeted'"):
         verify(bundle.folder)
     assert json.loads((bundle.folder / "audit.json").read_text())["schema"] == 2

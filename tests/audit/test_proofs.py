@@ -68,8 +68,11 @@ def test_invalid_radii_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("check", "message"),
     [
-        ("certified_accuracy", r"asked of certificates, and the plan names none; add \[certify\] methods = \[\"random"),
-        ("validity", r"asked of counterfactuals, and the plan names none; add \[search\] methods = \[\"nearest_ref"),
+        (
+            "certified_accuracy",
+            r"a check of certificates, and the plan names none; add \[certify\] methods = \[\"random",
+        ),
+        ("validity", r"a check of counterfactuals, and the plan names none; add \[search\] methods = \[\"nearest_ref"),
     ],
 )
 def test_a_check_without_its_method_names_the_method_to_add(check, message):

@@ -138,7 +138,7 @@ def test_the_report_shows_labels_apart(bundle):
         "tall: withstands",
         "By label",
         "By old: sex",
-        "Explained is tall",
+        "The explanation is of tall",
         "All labels of",
     ):
         assert words in page

@@ -187,7 +187,7 @@ def test_the_summary_has_an_address_of_its_own(show, monkeypatch, bundles):
         st, "navigation", lambda pages, **more: (seen.update(pages=pages), navigation(pages, **more))[1]
     )
     show(bundles.image.folder.parent)
-    assert [page.url_path for page in seen["pages"]] == ["", *PAGES]
+    assert [page.url_path for page in seen["pages"]] == ["", "lab", *PAGES]
 
 
 @pytest.mark.parametrize("page", PAGES)

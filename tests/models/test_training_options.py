@@ -50,7 +50,7 @@ OPTIONS = [
     {"freeze": {"blocks.0.*": 0.5}},
 ]
 # These need another one to matter, or change no number; each has a test of its own.
-ELSEWHERE = {"epochs", "patience", "momentum", "drop", "drops", "wait", "execution", "layout", "parallel"}
+ELSEWHERE = {"epochs", "patience", "momentum", "drop", "drops", "wait", "execution", "layout", "parallel", "recurrent"}
 
 
 def quiet(line):
