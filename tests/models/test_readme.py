@@ -14,7 +14,7 @@ README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 @pytest.mark.timeout(600)
 def test_the_example_of_transfer_reaches_the_figure_beside_it(monkeypatch):
     (code,) = [block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "zoo.adapt(" in block]
-    (after, before) = map(float, re.findall(r"reach an accuracy of (\.\d+) after `fashion-cnn` and (\.\d+)", README)[0])
+    (after, before) = map(float, re.findall(r"reach an accuracy of (\.\d+) from `fashion-cnn` and (\.\d+)", README)[0])
     adapt, test, found = zoo.adapt, zoo.data("digits"), []
     for seed in range(5):
         monkeypatch.setattr(zoo, "adapt", lambda *given, seed=seed, **named: adapt(*given, seed=seed, **named))
