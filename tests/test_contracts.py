@@ -11,7 +11,16 @@ import torch
 from torch import nn
 
 from probe import Dataset, Model, MultiLabel, Prediction, Regression, Space, load
-from probe.contracts import Attack, Certificate, Explainer, Metric, Proportion, Survey
+from probe.contracts import (
+    Attack,
+    Certificate,
+    Explainer,
+    Metric,
+    Proportion,
+    Survey,
+    answers_as_before,
+    first_answers,
+)
 from probe.counterfactuals import NearestReference
 from probe.errors import (
     ContractError,
@@ -532,3 +541,17 @@ def test_counterfactuals_are_valid_inputs_with_the_recorded_answers(method, netw
     assert read.to_frame().equals(found.to_frame())
     assert found.cost.forward > 0
     assert "<table" in read._repr_html_()
+
+
+def test_a_model_answers_as_before_only_with_the_same_logits_of_the_same_shape():
+    space = Space(bounds=(0.0, 1.0))
+    x = torch.rand(9, 3, generator=torch.Generator().manual_seed(0))
+    weights = torch.tensor([[1.0, -1.0], [0.5, 0.0], [0.0, 2.0]])
+    model = Model(forward=lambda x: x @ weights, space=space, classes=("no", "yes"))
+    other = Model(forward=lambda x: x @ weights * 1.01, space=space, classes=("no", "yes"))
+    data = Dataset(x, model.predict(x), space=space, classes=("no", "yes"))
+    before = first_answers(model, data)
+    assert answers_as_before(model, data, before)
+    assert answers_as_before(model, data, before + 1e-9)
+    assert not answers_as_before(other, data, before)
+    assert not answers_as_before(model, data, before[:, :1])

@@ -72,3 +72,13 @@ def test_two_groups_have_one_interval_wherever_they_are_compared():
 def test_one_row_is_counted_in_the_singular():
     report = audit(*expand({"a": (1, 0, 1, 0), "b": (1, 1, 1, 1)}, "g"), min_group_size=1)
     assert set(report.disparities["smallest_group"]) == {"a (2 rows)", "a (1 positive)"}
+
+
+@pytest.mark.parametrize(("second", "exact"), [(5, True), (6, False), (7, False)])
+def test_fisher_replaces_the_normal_approximation_below_five_expected_cases(second, exact):
+    one, other, trials = np.array([4]), np.array([second]), np.array([100])
+    pooled = (4 + second) / 200
+    z = (0.04 - second / 100) / np.sqrt(pooled * (1 - pooled) * 2 / 100)
+    table = [[4, 96], [second, 100 - second]]
+    expected = stats.fisher_exact(table).pvalue if exact else 2 * stats.norm.sf(abs(z))
+    assert two_proportions_p(one, trials, other, trials)[0] == pytest.approx(expected, rel=1e-9)
