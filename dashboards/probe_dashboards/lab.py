@@ -46,19 +46,12 @@ class Lab:
         except LabError as error:
             st.error(md(error), icon=":material/error:")
             return None
-        if job.state == "done":
-            return job.answer
-        if job.ended:
-            _ended(job, key)
-        else:
-            # Made anew in each run: only while something is waited for does the page ask again.
-            st.fragment(self._progress, run_every=POLL)(job.id, doing)
-        return None
+        return self._outcome(job, key, doing)
 
-    def start(self, name: str, model: str, request: Mapping[str, Any]) -> None:
+    def start(self, name: str, model: str, request: Mapping[str, Any], arrays: Mapping[str, Any] | None = None) -> None:
         """Begin work that writes something, such as an audit: once for each call. `started` shows it."""
         try:
-            job = self.desk.ask(self.token, model, request)
+            job = self.desk.ask(self.token, model, request, arrays)
         except LabError as error:
             st.session_state[f"lab start {name}"] = str(error)
         else:
@@ -76,11 +69,16 @@ class Lab:
         except LabError as error:
             st.error(md(error), icon=":material/error:")
             return None
+        return self._outcome(job, "", doing)
+
+    def _outcome(self, job: Job, key: str, doing: str) -> Answer | None:
+        """The answer of a job that is done; else the page says how far it is, or how it ended."""
         if job.state == "done":
             return job.answer
         if job.ended:
-            _ended(job, "")
+            _ended(job, key)
         else:
+            # Made anew in each run: only while something is waited for does the page ask again.
             st.fragment(self._progress, run_every=POLL)(job.id, doing)
         return None
 

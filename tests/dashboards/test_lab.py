@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -134,6 +135,16 @@ def test_what_is_shown_is_kept_as_a_bundle_and_an_audit_is_run(show, desk, tmp_p
     assert not app.exception
     assert not app.warning
     assert any("Kept as" in each.value for each in app.success)
+    app.number_input(key="lab row").set_value(3).run()
+    assert not app.success  # of this row nothing was kept
+
+
+def test_numbers_of_ones_own_are_kept_with_what_they_are():
+    asked = []
+    desk = SimpleNamespace(ask=lambda *given: asked.append(given))
+    labs.Lab(desk, "somebody").start("keep", "it", {"ask": "keep"}, {"mine": np.ones(2)})
+    ((owner, model, request, arrays),) = asked
+    assert (owner, model, request, list(arrays)) == ("somebody", "it", {"ask": "keep"}, ["mine"])
 
 
 def test_a_search_says_what_would_have_to_be_different(show, desk, tmp_path):  # noqa: F811

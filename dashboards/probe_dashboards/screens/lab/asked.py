@@ -13,7 +13,7 @@ from probe.plots.style import INK
 from probe.text import visible
 from probe_dashboards import state
 from probe_dashboards.lab import Lab
-from probe_dashboards.views.lab import answers, inputs
+from probe_dashboards.views.lab import answers, inputs, methods
 from probe_dashboards.views.words import md
 from probe_dashboards.widgets import DARK_INK
 
@@ -88,3 +88,20 @@ def target(asked: Asked, row: Row, key: str) -> str:
     return st.selectbox(
         "Explained is", list(there), format_func=there.__getitem__, key=f"{key} {asked.model}", width=220
     )
+
+
+def before_and_after(asked: Asked, key: str) -> tuple[str, str]:
+    """The explainer that is shown before and after a change, and what it is called; empty where none is chosen."""
+    there = {"": "no explanation"} | methods.suited(asked.described, "explainer")
+    label, key = "Explained before and after by", f"lab {key} explainer {asked.model}"
+    chosen = st.selectbox(label, list(there), format_func=there.__getitem__, key=key, width=260)
+    return chosen, there[chosen]
+
+
+def unsuited(asked: Asked, family: str) -> None:
+    """The methods of a family that the model cannot be asked for, each with the reason."""
+    reasons = methods.unsuited(asked.described, family)
+    if reasons:
+        with st.expander(f"{len(reasons)} more do not suit this model"):
+            for title, why in reasons.items():
+                st.markdown(f"**{md(title)}**: {md(why)}")

@@ -8,7 +8,7 @@ import streamlit as st
 from probe.lab import Answer
 from probe_dashboards import forms, widgets
 from probe_dashboards.screens.lab import explaining, keeping
-from probe_dashboards.screens.lab.asked import Asked, Row, code, figure
+from probe_dashboards.screens.lab.asked import Asked, Row, before_and_after, code, figure, unsuited
 from probe_dashboards.views.lab import attacks, commands, explanations, methods, settings
 from probe_dashboards.views.words import md
 
@@ -21,7 +21,7 @@ def draw(asked: Asked, row: Row) -> None:
     there = methods.suited(asked.described, "attack")
     if not there:
         st.info("No attack suits this model.", icon=":material/do_not_disturb_on:")
-        _unsuited(asked)
+        unsuited(asked, "attack")
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         usual = methods.usual(asked.described, "attack")[-1]
@@ -36,14 +36,7 @@ def draw(asked: Asked, row: Row) -> None:
         told: Mapping[str, Any] = asked.described["methods"]["attack"][name]
         threat = told["threat"] or {}
         budgets = _budgets(asked, told, threat) if told["budget"] else []
-        explainers = {"": "no explanation"} | methods.suited(asked.described, "explainer")
-        explainer = st.selectbox(
-            "Explained before and after by",
-            list(explainers),
-            format_func=explainers.__getitem__,
-            key=f"lab attack explainer {asked.model}",
-            width=260,
-        )
+        explainer, called = before_and_after(asked, "attack")
     if budgets is None:
         return
     with st.expander(f"Settings of {md(told['title'])}"):
@@ -51,7 +44,7 @@ def draw(asked: Asked, row: Row) -> None:
         given = forms.settings(
             f"lab {asked.model} {name}", settings.fields(told["settings"], without=[told["budget"] or ""])
         )
-    _unsuited(asked)
+    unsuited(asked, "attack")
     request: dict[str, Any] = {"ask": "attack", "method": {"method": name, **given}, "eps": budgets}
     if "row" not in row.named or "edits" in row.named:
         request["against"] = "answer"  # nobody knows its label
@@ -59,7 +52,7 @@ def draw(asked: Asked, row: Row) -> None:
         request["explainer"] = explainer
     answer = asked.ask(f"Attacking by {there[name]}", request, row)
     if answer is not None:
-        _shown(asked, answer, there[name], str(explainers[explainer]) if explainer else "")
+        _shown(asked, answer, there[name], called if explainer else "")
         code(*commands.attacked(asked.source, row.named, request, told["budget"] or ""))
         keeping.draw(asked, row, request)
 
@@ -144,11 +137,3 @@ def _explained(asked: Asked, answer: Answer, at: int, title: str, after: Any) ->
                 st.markdown(f"**{name}**, for {md(told['target_name'])}")
                 explaining.drawn(asked, title, changed, top, prefix, shown)
                 st.caption(explanations.sums(told))
-
-
-def _unsuited(asked: Asked) -> None:
-    reasons = methods.unsuited(asked.described, "attack")
-    if reasons:
-        with st.expander(f"{len(reasons)} more do not suit this model"):
-            for title, why in reasons.items():
-                st.markdown(f"**{md(title)}**: {md(why)}")

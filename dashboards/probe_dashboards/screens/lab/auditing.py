@@ -30,12 +30,12 @@ def draw(asked: Asked) -> None:
             type="primary",
             key="lab audit",
             on_click=asked.lab.start,
-            args=("audit", asked.model, {"ask": "audit", "text": text, "name": name}),
+            args=(f"audit {asked.model}", asked.model, {"ask": "audit", "text": text, "name": name}),
         )
         st.download_button(
             "Download the plan", text, f"{asked.model}.toml", icon=":material/download:", on_click="ignore"
         )
-    done = asked.lab.started("audit", doing="Auditing")
+    done = asked.lab.started(f"audit {asked.model}", doing="Auditing")
     if done is not None:
         failed = sum(each["status"] == "fail" for each in done.record["findings"])
         found, name = done.record["findings"], md(done.record["name"])

@@ -7,7 +7,7 @@ import streamlit as st
 from probe.lab import Answer
 from probe_dashboards import forms, widgets
 from probe_dashboards.screens.lab import explaining
-from probe_dashboards.screens.lab.asked import Asked, Row
+from probe_dashboards.screens.lab.asked import Asked, Row, before_and_after
 from probe_dashboards.views.lab import answers, edits, explanations, methods, settings
 from probe_dashboards.views.words import md
 
@@ -27,16 +27,9 @@ def draw(asked: Asked, row: Row) -> None:
         )
     else:
         changed = _edited(asked, fields, row)
-        explainers = {"": "no explanation"} | methods.suited(asked.described, "explainer")
-        explainer = st.selectbox(
-            "Explained before and after by",
-            list(explainers),
-            format_func=explainers.__getitem__,
-            key=f"lab edit explainer {asked.model}",
-            width=260,
-        )
+        explainer, called = before_and_after(asked, "edit")
         if changed:
-            _outcome(asked, Row({**row.named, "edits": changed}, row.arrays), explainer, explainers[explainer])
+            _outcome(asked, Row({**row.named, "edits": changed}, row.arrays), explainer, called)
         else:
             st.text("Nothing is changed yet.")
     _flip(asked, row)

@@ -9,7 +9,7 @@ from probe.lab import Answer
 from probe.text import visible
 from probe_dashboards import forms, widgets
 from probe_dashboards.screens.lab import keeping
-from probe_dashboards.screens.lab.asked import Asked, Row, code, figure, target
+from probe_dashboards.screens.lab.asked import Asked, Row, code, figure, target, unsuited
 from probe_dashboards.views.lab import commands, explanations, inputs, methods, settings
 from probe_dashboards.views.words import md
 
@@ -30,7 +30,7 @@ def draw(asked: Asked, row: Row) -> None:
         )
         explained = target(asked, row, "lab explained")
     asks = _requests(asked, chosen, explained)
-    _unsuited(asked)
+    unsuited(asked, "explainer")
     found = {}
     for title, request in asks.items():
         answer = asked.ask(f"Explaining by {title}", request, row)
@@ -89,14 +89,6 @@ def _requests(asked: Asked, chosen: list[str], explained: str) -> dict[str, dict
                 given = forms.settings(f"lab {asked.model} {name}", settings.fields(known[name]["settings"]))
             asks[known[name]["title"]] = {"ask": "explain", "method": {"method": name, **given}, "target": explained}
     return asks
-
-
-def _unsuited(asked: Asked) -> None:
-    reasons = methods.unsuited(asked.described, "explainer")
-    if reasons:
-        with st.expander(f"{len(reasons)} more do not suit this model"):
-            for title, why in reasons.items():
-                st.markdown(f"**{md(title)}**: {md(why)}")
 
 
 def _quality(asked: Asked, row: Row, asks: Mapping[str, dict[str, Any]]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from probe.lab.jobs import digest
 from probe_dashboards.screens.lab.asked import Asked, Row, open_link
 from probe_dashboards.views.words import md
 
@@ -20,15 +21,17 @@ def draw(asked: Asked, row: Row, request: dict[str, Any] | None, requests: Seque
         name = st.text_input(
             "Name of the bundle", f"lab-{_slug(asked.described['name'])}", key="lab keep name", max_chars=60
         )
-        asks = {"ask": "keep", "what": {**wanted, "row": dict(row.named)}, "name": name}
+        what = {**wanted, "row": dict(row.named)}
+        asks = {"ask": "keep", "what": what, "name": name}
+        begun = f"keep {asked.model} {digest(what, row.arrays)}"  # another row or method was not kept
         st.button(
             "Keep as a bundle",
             icon=":material/save:",
             key="lab keep",
             on_click=asked.lab.start,
-            args=("keep", asked.model, asks),
+            args=(begun, asked.model, asks, row.arrays),
         )
-    done = asked.lab.started("keep", doing="Writing the bundle")
+    done = asked.lab.started(begun, doing="Writing the bundle")
     if done is not None:
         st.success(
             f"Kept as {md(done.record['name'])}, with digest {md(str(done.record['digest'])[:12])}.",
