@@ -170,7 +170,8 @@ def _in_child(copy: Path, run: Any, limit: float) -> int | None:
             p for p in sys.path if not _ours(p)
         ]
         sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in repr(finder).lower()]
-        for name in [name for name in sys.modules if name.split(".")[0] in ("tests", "probe")]:
+        # pytest rewrites what its plugins are made of, so jaxtyping, which `tests` loads, starts anew too.
+        for name in [name for name in sys.modules if name.split(".")[0] in ("tests", "probe", "jaxtyping")]:
             del sys.modules[name]
         os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:3])
         log = os.open("pytest.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
