@@ -43,7 +43,7 @@ def seconds(network: Network, inputs: Tensor, labels: Tensor, *, fast: bool) -> 
 def measure(name: str) -> dict[str, Any]:
     """What a step of one network takes by both."""
     recipe = RECIPES[name]
-    data = zoo.data(recipe.data, "train")[: recipe.settings.batch]
+    data = zoo.data(recipe.data, "train")[: recipe.settings.batch_size]
     network = build(recipe.architecture, recipe.kwargs)
     start(network, data.inputs, torch.Generator().manual_seed(0))
     network.train()

@@ -54,7 +54,7 @@ WAYS = {
 def correct(way: Way, epochs: int, rate: float, seed: int, rows: Tensor) -> tuple[np.ndarray, float]:
     """Which rows are right after training, and the seconds of processors that it took."""
     network = build(RECIPE.architecture, RECIPE.kwargs)
-    settings = replace(RECIPE.settings, epochs=epochs, rate=rate, freeze=way.freeze)
+    settings = replace(RECIPE.settings, epochs=epochs, learning_rate=rate, freeze=way.freeze)
     weights = learned("fashion-cnn", network, way.replaced)
     begun = time.process_time()
     device = torch.device("cpu")
@@ -107,7 +107,7 @@ def normal(values: np.ndarray) -> list[float]:
 
 def main() -> None:
     rows = len(digits.read("train"))
-    batches = -(-round(rows * (1 - RECIPE.settings.validation)) // RECIPE.settings.batch)
+    batches = -(-round(rows * (1 - RECIPE.settings.validation)) // RECIPE.settings.batch_size)
     record = {
         "labels": rows,
         "test_rows": len(digits.read("test")),

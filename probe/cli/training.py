@@ -52,7 +52,9 @@ def train(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the weights and of the order of the examples.")] = 0,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds to train, from --seed on.")] = 1,
     file: Annotated[Path | None, typer.Option("--settings", help="A TOML file with settings to change.")] = None,
-    settings: Annotated[list[str] | None, typer.Option("--set", help="A setting to change, such as rate=1e-3.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting to change, such as learning_rate=1e-3.")
+    ] = None,
     arguments: Annotated[
         list[str] | None,
         typer.Option("--arch", help="An argument of the architecture, such as dropout=0.2; with --data its name too."),

@@ -23,7 +23,7 @@ from tests.accelerator.comparing import assert_same
 
 CPU = torch.device("cpu")
 # Not adam, which makes steps of rounding where a gradient is 0.
-SETTINGS = Settings(epochs=2, batch=8, rate=1e-2, warmup=0.0, optimiser="momentum")
+SETTINGS = Settings(epochs=2, batch_size=8, learning_rate=1e-2, warmup=0.0, optimiser="momentum")
 
 
 def source():
@@ -134,7 +134,7 @@ def test_a_step_of_every_objective_is_that_of_the_cpu(device, loss):
     "settings",
     [
         {"augment": {"flip": 0.5, "shift": 1, "crop": 2, "cutout": 3, "noise": 0.1, "omit": 0.1}},
-        {"augment": "flip and shift", "smoothing": 0.1, "class_weights": (1.0, 3.0), "ema": 0.9, "l1": 0.01},
+        {"augment": "flip and shift", "label_smoothing": 0.1, "class_weights": (1.0, 3.0), "ema": 0.9, "l1": 0.01},
         {"adversary": Adversary(method="fgsm", eps=0.1)},
         {"adversary": Adversary(method="trades", eps=0.1, steps=2)},
         {"balance": Balance(method="group dro", groups=("side",))},
@@ -219,7 +219,7 @@ def test_training_synchronises_once_an_epoch_and_copies_nothing_within_a_step(de
     network, data = learner(TRAINS.get(loss, "image-mlp"))
     counts = []
     for epochs, batch in ((2, 4), (2, 2), (6, 2)):
-        chosen = replace(SETTINGS, epochs=epochs, batch=batch, patience=9, loss=loss, **settings)
+        chosen = replace(SETTINGS, epochs=epochs, batch_size=batch, patience=9, loss=loss, **settings)
         with traffic() as found:
             fit(deepcopy(network), data, chosen, device=device, progress=lambda line: None, initialise=False)
         counts.append((len(found.waits), found.arrivals))
@@ -233,8 +233,15 @@ def test_training_synchronises_once_an_epoch_and_copies_nothing_within_a_step(de
 def test_a_nan_loss_names_its_step_on_a_device_too(device):
     network, data = learner("image-mlp")
     with pytest.raises(Exception, match=r"the loss is (nan|inf) in epoch 1, step \d") as error:
-        fit(network, data, replace(SETTINGS, rate=1e30, clip=0.0), device=device, progress=str, initialise=False)
-    assert "lower Settings.rate" in str(error.value)
+        fit(
+            network,
+            data,
+            replace(SETTINGS, learning_rate=1e30, clip=0.0),
+            device=device,
+            progress=str,
+            initialise=False,
+        )
+    assert "lower Settings.learning_rate" in str(error.value)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

@@ -11,7 +11,7 @@ from probe import zoo
 from probe.audit import plan_from, run, verify
 from probe.cli.sources import open_both
 
-FEW = ("--set", "epochs=6", "--set", "batch=8", "--set", "rate=1e-2")
+FEW = ("--set", "epochs=6", "--set", "batch_size=8", "--set", "learning_rate=1e-2")
 
 
 def photos(folder, count=30, height=12, width=16, names=("red", "green")):
@@ -90,7 +90,18 @@ def test_arrays_of_images_are_trained_on_and_attacked_by_the_folders_name(probe,
     arrays = {names.get("x", "inputs"): images, names.get("y", "labels"): np.array(["dark", "light"])[labels]}
     np.savez(place / "pictures.npz", **arrays)
     said = ("--label", names["y"]) if names else ()
-    call = ("train", "--data", "pictures.npz", *said, "--set", "epochs=6", "--set", "batch=8", "--set", "rate=1e-2")
+    call = (
+        "train",
+        "--data",
+        "pictures.npz",
+        *said,
+        "--set",
+        "epochs=6",
+        "--set",
+        "batch_size=8",
+        "--set",
+        "learning_rate=1e-2",
+    )
     card = json.loads(probe(*call, "--json", code=0).stdout)
     assert card["architecture"]["kwargs"]["side"] == [9, 14]
     assert card["metrics"]["accuracy"] == 1.0
@@ -139,7 +150,7 @@ def test_a_folder_of_pictures_as_cameras_and_scanners_write_them_is_read_alike(p
         colour.convert("CMYK").save(folder / "cmyk.jpg", quality=100)
         colour.transpose(Image.Transpose.ROTATE_90).save(folder / "turned.jpg", exif=turned, quality=100)
         (folder / "notes.txt").write_text("no image")
-    probe("train", "--data", "mixed", "--set", "epochs=1", "--set", "batch=4", code=0)
+    probe("train", "--data", "mixed", "--set", "epochs=1", "--set", "batch_size=4", code=0)
     for split in ("train", "test"):
         images = zoo.data("trained/mixed", split).inputs
         assert images.shape[1:] == (3, 10, 14)

@@ -38,7 +38,7 @@ def test_a_label_of_numbers_is_a_regression_in_its_unit(probe, place, trained):
         "--set",
         "epochs=20",
         "--set",
-        "rate=0.1",
+        "learning_rate=0.1",
     )
     assert card["architecture"]["name"] == "mlp-regressor"
     assert card["metrics"]["mean_absolute_error"] < 12_000

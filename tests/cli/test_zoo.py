@@ -18,7 +18,7 @@ def tiny(monkeypatch, tmp_path):
         architecture="mlp",
         kwargs={"numbers": 5, "onehots": 4, "bins": 4, "widths": [4], "classes": 2},
         data="compas",
-        settings=Settings(epochs=1, batch=2048, rate=1e-2),
+        settings=Settings(epochs=1, batch_size=2048, learning_rate=1e-2),
         preprocessing="none",
     )
     monkeypatch.setitem(recipes.RECIPES, "tiny", recipe)
@@ -39,12 +39,12 @@ def test_training_prints_the_fit_and_the_path_of_the_curve(probe, tiny, tmp_path
 
 
 def test_settings_come_from_the_recipe_a_file_and_the_line_in_this_order(probe, tiny, tmp_path):
-    (tmp_path / "run.toml").write_text('rate = 0.02\nepochs = 3\noptimiser = "sgd"\n')
+    (tmp_path / "run.toml").write_text('learning_rate = 0.02\nepochs = 3\noptimiser = "sgd"\n')
     options = ("--settings", "run.toml", "--set", "epochs=2", "--set", "schedule=one-cycle", "--arch", "widths=[8, 4]")
     probe("train", "tiny", "--device", "cpu", *options, code=0)
     settings = trained()["settings"]
-    assert (settings["rate"], settings["epochs"], settings["optimiser"]) == (0.02, 2, "sgd")
-    assert (settings["schedule"], settings["batch"]) == ("one-cycle", 2048)
+    assert (settings["learning_rate"], settings["epochs"], settings["optimiser"]) == (0.02, 2, "sgd")
+    assert (settings["schedule"], settings["batch_size"]) == ("one-cycle", 2048)
     assert trained()["epochs"] == 2
     assert zoo.card("trained/tiny")["architecture"]["kwargs"]["widths"] == [8, 4]
     assert tiny.settings.epochs == 1
@@ -64,7 +64,7 @@ def test_tables_are_set_key_by_key(probe, tiny):
         (["--set", "epochs"], "--set 'epochs', expected a setting and its value"),
         (["--set", "epochs=1.5"], "Settings.epochs = 1.5, expected a whole number"),
         (["--set", "optimiser=adm"], "did you mean 'adam'"),
-        (["--set", "rate=-1"], "Settings.rate = -1, expected a number above 0"),
+        (["--set", "learning_rate=-1"], "Settings.learning_rate = -1, expected a number above 0"),
         (["--set", "a b=1"], "--set a b=1: not as in TOML"),
         (["--settings", "no.toml"], "cannot read the settings no.toml"),
         (["--arch", "widhts=[4]"], "mlp has no argument 'widhts', did you mean 'widths'"),
@@ -83,7 +83,7 @@ def test_settings_that_make_no_sense_cost_a_sentence_and_no_training(options, me
 def test_seeds_that_were_trained_otherwise_are_not_taken_for_done(probe, tiny):
     probe("train", "tiny", "--device", "cpu", "--seeds", "2", code=0)
     assert "epoch 1/" not in probe("train", "tiny", "--device", "cpu", "--seeds", "2", code=0).stderr
-    again = probe("train", "tiny", "--device", "cpu", "--seeds", "2", "--set", "rate=0.02", code=2)
+    again = probe("train", "tiny", "--device", "cpu", "--seeds", "2", "--set", "learning_rate=0.02", code=2)
     assert "exists and is left as it is" in again.stderr
 
 

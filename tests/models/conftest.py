@@ -55,7 +55,7 @@ def easy(architecture):
 
 @pytest.fixture
 def settings():
-    return Settings(epochs=5, batch=20, rate=1e-2)
+    return Settings(epochs=5, batch_size=20, learning_rate=1e-2)
 
 
 @pytest.fixture

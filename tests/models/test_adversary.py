@@ -23,7 +23,7 @@ from probe.errors import PlanError, RangeError
 
 CPU = torch.device("cpu")
 METHODS = ("fgsm", "pgd", "trades")
-SETTINGS = Settings(epochs=2, batch=20, rate=1e-2, clip=0.0)
+SETTINGS = Settings(epochs=2, batch_size=20, learning_rate=1e-2, clip=0.0)
 
 
 def quiet(line):
@@ -214,7 +214,7 @@ def judged_rows(count=200, classes=("a", "b", "c")):
 def test_the_loss_of_trades_is_the_loss_plus_beta_times_the_divergence(weights):
     network, data = Normed().eval(), judged_rows()
     settings = replace(
-        SETTINGS, adversary=Adversary(method="trades", eps=0.1, beta=3.0), smoothing=0.1, class_weights=weights
+        SETTINGS, adversary=Adversary(method="trades", eps=0.1, beta=3.0), label_smoothing=0.1, class_weights=weights
     )
     objective = objective_of(network, settings, data)
     batch = objective.perturb(objective.prepare(objective.rows(data), private()))
@@ -286,7 +286,7 @@ def test_a_network_is_judged_on_rows_that_ten_steps_moved(passes, monkeypatch):
     monkeypatch.setattr(module, "rows_per_pass", lambda inputs: passes)
     monkeypatch.setattr(module, "ATTACKED", 30)
     network, data = Normed().eval(), judged_rows()
-    settings = replace(SETTINGS, smoothing=0.3, adversary=Adversary(method="fgsm", eps=0.1))
+    settings = replace(SETTINGS, label_smoothing=0.3, adversary=Adversary(method="fgsm", eps=0.1))
     found = objective_of(network, settings, data).evaluate(network, data)
     begin = directions(data.inputs[:30], module.source(0, "judge"))
     ten = Adversary(method="pgd", eps=0.1, steps=10)
@@ -310,7 +310,7 @@ def brittle(count=600):
 def test_what_adversarial_training_learns_withstands_attacks(method):
     data, eps, found = brittle(), 0.3, {}
     for adversary in (None, Adversary(method=method, eps=eps)):
-        network, settings = Linear(11), Settings(epochs=15, batch=50, rate=0.05, adversary=adversary)
+        network, settings = Linear(11), Settings(epochs=15, batch_size=50, learning_rate=0.05, adversary=adversary)
         fit(network, data, settings, device=CPU, progress=quiet, initialise=True)
         model = Model(forward=network, space=data.space, classes=data.classes)
         attacked = PGD(eps=eps, steps=20)(model, data.inputs, data.labels).attacked

@@ -42,7 +42,7 @@ def test_columns_in_any_order_are_learned_alike(architecture, order, people):
     data = people(*order)
     network = build(architecture, SIZES[architecture], space=data.space)
     assert network.numbers == 2
-    trained = fit(network, data, Settings(epochs=25, batch=32, rate=1e-2), device=CPU, progress=quiet)
+    trained = fit(network, data, Settings(epochs=25, batch_size=32, learning_rate=1e-2), device=CPU, progress=quiet)
     assert trained.best.accuracy > 0.9
     # One bin of age for many ages: the one-hot coordinates are no numbers.
     numbers = network.divide(data.inputs)[0]
@@ -93,7 +93,7 @@ def test_a_table_of_numbers_alone_and_one_of_categories_alone_are_learned(archit
     space = Space(kinds=("category",) * 2, features=torch.tensor([0, 0, 1, 1]))
     for data in (numbers, Dataset(onehots, labels, space=space, classes=("same", "other"), name="xor")):
         network = build(architecture, SIZES[architecture], space=data.space)
-        fit(network, data, Settings(epochs=40, batch=20, rate=2e-2), device=CPU, progress=quiet)
+        fit(network, data, Settings(epochs=40, batch_size=20, learning_rate=2e-2), device=CPU, progress=quiet)
         assert torch.equal(network(data.inputs).argmax(1), labels)
 
 

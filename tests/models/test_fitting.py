@@ -107,7 +107,7 @@ def test_a_rise_of_both_losses_is_not_learning_by_heart():
     found = judged([0.9, 0.9, 1.1], [1.2, 1.0, 1.2])
     assert (found.verdict, found.reason) == (
         "neither",
-        "both losses rose after the kept epoch, which a lower rate or fewer epochs may mend",
+        "both losses rose after the kept epoch, which a lower learning rate or fewer epochs may help",
     )
 
 
@@ -122,7 +122,7 @@ def test_a_loss_of_which_hardly_anything_is_left_may_still_fall(untrained, verdi
 
 
 def test_a_network_that_learns_nothing_underfits():
-    settings = Settings(epochs=3, batch=20, rate=1e-9)
+    settings = Settings(epochs=3, batch_size=20, learning_rate=1e-9)
     network = build("image-mlp", {"side": 8, "widths": [16], "classes": 2})
     found = fit(network, rows(), settings, device=CPU, progress=quiet).fitting
     assert found.verdict == "underfitting"
@@ -150,7 +150,7 @@ def test_one_epoch_gives_no_verdict_and_losses_may_be_negative_or_0():
 def test_a_network_that_learns_noise_by_heart_overfits():
     data = rows()
     noise = type(data)(data.inputs, torch.randint(2, (200,), generator=torch.Generator().manual_seed(1)))
-    settings = Settings(epochs=30, batch=20, rate=1e-2, warmup=0.0, patience=30)
+    settings = Settings(epochs=30, batch_size=20, learning_rate=1e-2, warmup=0.0, patience=30)
     network = build("image-mlp", {"side": 8, "widths": [64], "classes": 2})
     found = fit(network, noise, settings, device=CPU, progress=quiet).fitting
     assert found.verdict == "overfitting"
@@ -158,11 +158,11 @@ def test_a_network_that_learns_noise_by_heart_overfits():
 
 @pytest.fixture(scope="module")
 def trained():
-    return fit(small(), rows(), Settings(epochs=3, batch=20, rate=1e-2), device=CPU, progress=quiet)
+    return fit(small(), rows(), Settings(epochs=3, batch_size=20, learning_rate=1e-2), device=CPU, progress=quiet)
 
 
 def test_losses_of_a_curve_are_those_of_rows_as_they_are_in_eval_mode(tmp_path):
-    network, settings = small(), Settings(epochs=1, batch=20, rate=1e-2, smoothing=0.3)
+    network, settings = small(), Settings(epochs=1, batch_size=20, learning_rate=1e-2, label_smoothing=0.3)
     fit(network, rows(), settings, device=CPU, progress=quiet, folder=tmp_path)
     (line,) = map(json.loads, (tmp_path / "metrics.jsonl").read_text().splitlines())
     order = torch.randperm(200, generator=torch.Generator().manual_seed(0))

@@ -27,7 +27,9 @@ def bars():
 
 
 def settings_of(architecture, **others):
-    return Settings(**({"epochs": 1, "batch": 40, "rate": 1e-2, "loss": LOSSES[architecture], "clip": 0.0} | others))
+    return Settings(
+        **({"epochs": 1, "batch_size": 40, "learning_rate": 1e-2, "loss": LOSSES[architecture], "clip": 0.0} | others)
+    )
 
 
 def objective(architecture, data, **others):
@@ -48,7 +50,7 @@ def of_batch(game, data):
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_each_players_gradient_is_that_of_its_own_loss_alone(bars, smoothing):
-    game = objective("gan", bars, smoothing=smoothing)
+    game = objective("gan", bars, label_smoothing=smoothing)
     pair, batch = game.network, of_batch(game, bars)
     game(batch).sum().backward()
     found = {name: weight.grad.clone() for name, weight in pair.named_parameters()}

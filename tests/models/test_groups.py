@@ -17,7 +17,7 @@ from probe import Dataset, Space
 from probe.errors import DataError, PlanError, RangeError
 from tests.models.test_adversary import CPU, Linear, private, quiet
 
-SETTINGS = Settings(epochs=2, batch=20, rate=1e-2, clip=0.0)
+SETTINGS = Settings(epochs=2, batch_size=20, learning_rate=1e-2, clip=0.0)
 REWEIGHT = Balance(method="reweight", groups=("sex", "town"))
 DRO = Balance(method="group dro", groups=("sex", "town"), step=0.5)
 
@@ -79,7 +79,7 @@ def test_on_average_over_batches_the_loss_is_that_of_all_rows():
 
 def test_group_dro_follows_its_formula_step_by_step():
     network, data, named = Linear(4), people(), keys(people())
-    stepper = stepper_of(network, data, replace(SETTINGS, balance=DRO, rate=0.1))
+    stepper = stepper_of(network, data, replace(SETTINGS, balance=DRO, learning_rate=0.1))
     rows, sizes = stepper.objective.rows(data), {name: named.count(name) for name in named}
     q = {name: 1 / len(sizes) for name in sizes}
     for step in range(8):
@@ -134,7 +134,7 @@ def test_columns_that_hold_separators_make_no_common_group():
 
 def test_a_network_is_judged_by_its_worst_group():
     network, data = Linear(4), people()
-    objective = objective_of(network, replace(SETTINGS, balance=DRO, smoothing=0.2), data)
+    objective = objective_of(network, replace(SETTINGS, balance=DRO, label_smoothing=0.2), data)
     right = (network(data.inputs).argmax(1) == data.labels).double()
     found = objective.evaluate(network, data)
     assert found.loss == pytest.approx(max(means(losses_of(network, data), keys(data)).values()).item())
@@ -168,7 +168,7 @@ def birds(count, seed, share):
 def test_the_worst_group_gains(method, seed):
     data, test, found = birds(2000, seed, 0.95), birds(4000, seed + 100, 0.5), {}
     for balance in (None, Balance(method=method, groups=("land",), step=0.05)):
-        network, settings = Linear(2), Settings(epochs=10, batch=50, rate=0.03, balance=balance)
+        network, settings = Linear(2), Settings(epochs=10, batch_size=50, learning_rate=0.03, balance=balance)
         fit(network, data, settings, device=CPU, seed=seed, progress=quiet, initialise=True)
         right = (network(test.inputs).argmax(1) == test.labels).double()
         found[balance] = min(means(right, keys(test, ("land",))).values()).item()

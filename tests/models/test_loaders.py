@@ -98,7 +98,7 @@ def test_data_larger_than_what_is_held_is_never_in_memory_at_once(tmp_path, monk
     network = build("image-mlp", {"side": side, "widths": [4], "classes": 2})
     tracemalloc.start()
     try:
-        found = fit(network, data, Settings(epochs=1, batch=500, rate=1e-2), device=CPU, progress=quiet)
+        found = fit(network, data, Settings(epochs=1, batch_size=500, learning_rate=1e-2), device=CPU, progress=quiet)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -121,7 +121,7 @@ def test_images_of_a_folder_are_read_when_they_are_asked_for(tmp_path):
     some = torch.tensor([20, 3, 3])
     assert torch.equal(files[some].inputs, whole.inputs[some])
     assert torch.equal(files[some].labels, whole.labels[some])
-    read, in_memory = (trained(data, Settings(epochs=2, batch=8))[0] for data in (files, whole))
+    read, in_memory = (trained(data, Settings(epochs=2, batch_size=8))[0] for data in (files, whole))
     assert same(read, in_memory)
 
 
@@ -139,7 +139,7 @@ class Noisy(Numbered):
 
 
 def test_however_many_processes_read_the_draws_and_bits_are_the_same(stored, one_thread):
-    settings, global_state = Settings(epochs=2, batch=20), torch.get_rng_state()
+    settings, global_state = Settings(epochs=2, batch_size=20), torch.get_rng_state()
     for one, other in (
         (stored, Ahead(stored, workers=2)),
         (DataLoader(Noisy(rows())), DataLoader(Noisy(rows()), num_workers=2)),
@@ -197,7 +197,7 @@ def test_a_dataloader_of_torchs_gives_its_examples_and_the_seed_their_order(one_
     data = rows()
     loader = DataLoader(TensorDataset(data.inputs, data.labels), batch_size=3, shuffle=True)
     plain = Dataset(data.inputs, data.labels, name="data")
-    settings = Settings(epochs=2, batch=20)
+    settings = Settings(epochs=2, batch_size=20)
     assert same(trained(loader, settings)[0], trained(plain, settings)[0])
     assert Examples(loader, classes=data.classes)[torch.tensor([4, 1])].classes == ("dark", "bright")
 

@@ -17,7 +17,7 @@ CPU = torch.device("cpu")
 NET = {"numbers": 2, "onehots": 0, "bins": 4, "widths": [16]}
 X = torch.rand(120, 2, generator=torch.Generator().manual_seed(0))
 Y = 1000 + 200 * X[:, 0]
-QUICK = Settings(epochs=10, batch=27, rate=3e-2, loss="squared error")
+QUICK = Settings(epochs=10, batch_size=27, learning_rate=3e-2, loss="squared error")
 
 
 def trained(data, settings=QUICK, **kwargs):

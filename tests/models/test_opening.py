@@ -12,7 +12,7 @@ from torch import nn
 from probe.errors import DataError, PlanError
 from tests.models.test_survival import CPU, quiet, rows, same, small, weights
 
-SETTINGS = Settings(epochs=3, batch=16, patience=9)
+SETTINGS = Settings(epochs=3, batch_size=16, patience=9)
 
 
 def cross_entropy(outputs, labels):
@@ -34,7 +34,7 @@ def test_a_custom_loss_is_minimised():
     def squares(outputs, labels):
         return (outputs - torch.tensor([3.0, -2.0])).square()
 
-    settings = Settings(epochs=60, batch=16, rate=0.1, weight_decay=0.0, patience=99, optimiser="adam")
+    settings = Settings(epochs=60, batch_size=16, learning_rate=0.1, weight_decay=0.0, patience=99, optimiser="adam")
     best = fit(network, rows(), settings, device=CPU, progress=quiet, objective=squares, initialise=True).best
     assert best.loss < 1e-2
     assert best.accuracy is None
@@ -59,7 +59,7 @@ def test_a_loss_that_gives_no_number_for_each_row_is_refused_with_the_remedy(los
         fit(small(), rows(), SETTINGS, device=CPU, progress=quiet, objective=loss)
 
 
-@pytest.mark.parametrize("setting", [{"smoothing": 0.1}, {"mixup": 0.2}, {"class_weights": (1.0, 2.0)}])
+@pytest.mark.parametrize("setting", [{"label_smoothing": 0.1}, {"mixup": 0.2}, {"class_weights": (1.0, 2.0)}])
 def test_settings_of_classes_are_refused_with_a_custom_loss(setting):
     with pytest.raises(PlanError, match=f"Settings.{next(iter(setting))}"):
         fit(small(), rows(), replace(SETTINGS, **setting), device=CPU, progress=quiet, objective=cross_entropy)
@@ -94,7 +94,7 @@ def test_a_callback_hears_the_numbers_of_each_epoch_and_cannot_change_them(tmp_p
     found = fit(small(), rows(), SETTINGS, device=CPU, progress=quiet, on_epoch=on_epoch, folder=tmp_path)
     assert [line["epoch"] for line in heard] == [1, 2, 3]
     assert heard == list(found.lines)
-    assert {"loss", "validation_loss", "next_rate"} <= heard[0].keys()
+    assert {"loss", "validation_loss", "next_learning_rate"} <= heard[0].keys()
 
 
 def test_a_run_is_taken_up_only_by_the_same_loss_and_validation_rows(tmp_path):

@@ -19,7 +19,7 @@ from probe.errors import DataError, PlanError
 from tests.models.conftest import SHAPES, SMALL
 from tests.models.test_survival import CPU, quiet, same, weights
 
-SETTINGS = Settings(epochs=2, batch=20, rate=1e-2, ema=0.9)
+SETTINGS = Settings(epochs=2, batch_size=20, learning_rate=1e-2, ema=0.9)
 WIDTH = 6
 
 
@@ -185,7 +185,7 @@ def test_taken_up_after_any_step_a_run_of_any_network_ends_with_the_same_bits(ma
 def test_an_adversary_moves_rows_by_the_seed_too():
     first, again = Noisy(), Noisy()
     for network in (first, again):
-        settings = Settings(epochs=1, batch=20, adversary=Adversary(method="pgd", eps=0.1, steps=2))
+        settings = Settings(epochs=1, batch_size=20, adversary=Adversary(method="pgd", eps=0.1, steps=2))
         fit(network, rows(), settings, device=CPU, progress=quiet, initialise=True)
     assert same(weights(first), weights(again))
 
@@ -245,7 +245,7 @@ def test_learned_weights_are_not_drawn_anew_without_being_asked():
     with pytest.raises(PlanError, match=r"has weights already; give initialise=True .* or initialise=False"):
         fit(network, rows(), SETTINGS, device=CPU, progress=quiet)
     assert same(weights(network), before)
-    slow = Settings(epochs=1, batch=20, rate=1e-9, weight_decay=0.0)
+    slow = Settings(epochs=1, batch_size=20, learning_rate=1e-9, weight_decay=0.0)
     fit(network, rows(), slow, device=CPU, progress=quiet, initialise=False)
     assert all(torch.allclose(tensor, before[name], atol=1e-6) for name, tensor in weights(network).items())
     fit(network, rows(), slow, device=CPU, progress=quiet, initialise=True)

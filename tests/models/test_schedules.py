@@ -26,7 +26,7 @@ def test_a_constant_rate_stays():
 
 
 def test_a_step_falls_as_often_as_it_should_and_by_the_factor():
-    rates = [part("step", done, warmup=0.2, drops=3, drop=0.5) for done in (0.2, 0.39, 0.4, 0.6, 0.79, 0.8, 1)]
+    rates = [part("step", done, warmup=0.2, milestones=3, gamma=0.5) for done in (0.2, 0.39, 0.4, 0.6, 0.79, 0.8, 1)]
     assert rates == pytest.approx([1, 1, 0.5, 0.25, 0.25, 0.125, 0.125])
 
 
@@ -49,7 +49,7 @@ def test_one_cycle_is_that_of_torch():
 
 
 def test_a_plateau_halves_the_rate_each_time_it_has_waited():
-    plateau, factors = Plateau(0.5, wait=2), []
+    plateau, factors = Plateau(0.5, patience=2), []
     for loss in (1.0, 0.9, 0.9, 0.8, 0.8, 0.81, 0.8, 0.9, 0.7):
         plateau.see(loss)
         factors.append(plateau.factor)

@@ -42,6 +42,6 @@ def test_the_card_says_how_good_each_label_is():
 
 def test_a_network_of_several_labels_is_trained_again_on_other_rows():
     few = zoo.data("adult-labels", "train")[:300]
-    model = zoo.trainer(NAME, settings=Settings(epochs=2, batch=64))(few, seed=1)
+    model = zoo.trainer(NAME, settings=Settings(epochs=2, batch_size=64))(few, seed=1)
     assert model.task == MultiLabel(LABELS)
     assert model.logits(few.inputs[:4]).shape == (4, 3)

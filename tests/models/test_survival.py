@@ -24,7 +24,14 @@ from tests.models.test_training_options import Line
 
 CPU = torch.device("cpu")
 SETTINGS = Settings(
-    epochs=3, batch=20, rate=1e-2, ema=0.9, mixup=0.4, optimiser="adamw", schedule="plateau", augment={"shift": 1}
+    epochs=3,
+    batch_size=20,
+    learning_rate=1e-2,
+    ema=0.9,
+    mixup=0.4,
+    optimiser="adamw",
+    schedule="plateau",
+    augment={"shift": 1},
 )
 LONGER = replace(SETTINGS, epochs=40, patience=40)  # so long that five kills fit in, however fast or busy the machine
 # What a process of its own runs: it trains, writes a state after each step, and saves the weights that came out.
@@ -190,7 +197,7 @@ def test_a_state_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
 
 def test_the_state_of_another_run_is_left_as_it_is(tmp_path, monkeypatch):
     stopped_after(2, monkeypatch, tmp_path)
-    for other in (replace(SETTINGS, rate=2e-2), replace(SETTINGS, epochs=4)):
+    for other in (replace(SETTINGS, learning_rate=2e-2), replace(SETTINGS, epochs=4)):
         with pytest.raises(ExistsError, match="holds the state of a run with other settings, data or seed"):
             fit(small(), rows(), other, device=CPU, progress=quiet, folder=tmp_path)
     with pytest.raises(ExistsError, match="other settings, data or seed"):
@@ -227,7 +234,7 @@ def test_two_runs_cannot_share_a_folder(tmp_path):
 
 
 def test_a_state_with_a_nan_loss_is_never_saved(tmp_path, monkeypatch):
-    broken = replace(SETTINGS, optimiser="sgd", schedule="constant", rate=1e30, clip=0.0, ema=0.0)
+    broken = replace(SETTINGS, optimiser="sgd", schedule="constant", learning_rate=1e30, clip=0.0, ema=0.0)
     with pytest.raises(ProbeError, match=r"the loss is (nan|inf) in epoch 1, step \d"):
         fit(small(), rows(), broken, device=CPU, progress=quiet, folder=tmp_path, save_every=0)
     written = [found for found in map(state._read, (tmp_path / name for name in NAMES)) if found]

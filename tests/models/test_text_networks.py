@@ -150,7 +150,7 @@ def test_recurrent_networks_train_by_torchs_own_layers_or_round_as_the_bundled_d
     for kind in (LSTM, GRU):
         monkeypatch.setattr(kind, "built_in", lambda self, words: called.append(self) or self.written(words))
     network = build(architecture, SMALL[architecture])
-    fit(network, easy, Settings(epochs=1, batch=20, **changed), device=CPU, progress=lambda line: None)
+    fit(network, easy, Settings(epochs=1, batch_size=20, **changed), device=CPU, progress=lambda line: None)
     assert bool(called) is fast
     called.clear()
     network.logits(easy.inputs[:2])
@@ -171,7 +171,9 @@ def test_leaving_a_word_out_is_multiplying_its_vector_by_0(network):
 def test_absent_words_stay_vectors_of_0_whatever_training_does(architecture, easy):
     network = build(architecture, SMALL[architecture] | {"dropout": 0.2})
     before = network.embed(torch.zeros(1, 3, dtype=torch.long))
-    settings = Settings(epochs=2, batch=20, rate=1e-2, weight_decay=0.5, l1=0.01, ema=0.9, augment={"omit": 0.3})
+    settings = Settings(
+        epochs=2, batch_size=20, learning_rate=1e-2, weight_decay=0.5, l1=0.01, ema=0.9, augment={"omit": 0.3}
+    )
     fit(network, easy, settings, device=CPU, progress=lambda line: None)
     assert before.shape == (1, 3, WIDTH)
     assert not network.embed(torch.zeros(1, 3, dtype=torch.long)).any()
@@ -180,7 +182,7 @@ def test_absent_words_stay_vectors_of_0_whatever_training_does(architecture, eas
 
 def test_an_easy_language_is_learned(architecture, easy):
     network = build(architecture, SMALL[architecture])
-    settings = Settings(epochs=12, batch=20, rate=2e-2, augment={"omit": 0.1})
+    settings = Settings(epochs=12, batch_size=20, learning_rate=2e-2, augment={"omit": 0.1})
     trained = fit(network, easy, settings, device=CPU, progress=lambda line: None)
     assert trained.best.accuracy > 0.9
 

@@ -7,7 +7,7 @@ from probe_models.networks import build
 from probe_models.training.augment import flip_and_shift
 from probe_models.training.loop import fit
 from probe_models.training.rows import batches, split_validation
-from probe_models.training.schedules import climb_and_fall
+from probe_models.training.schedules import warmup_cosine
 from probe_models.training.settings import Settings
 
 from probe import Dataset, Space
@@ -55,7 +55,7 @@ def test_too_few_rows_to_carve_is_an_error(easy):
 
 
 def test_the_weights_of_the_best_epoch_are_kept(network, easy, settings):
-    trained = fit(network, easy, replace(settings, epochs=8, rate=0.3), device=CPU, progress=quiet)
+    trained = fit(network, easy, replace(settings, epochs=8, learning_rate=0.3), device=CPU, progress=quiet)
     _, validation = split_validation(easy, settings.validation)
     loss = torch.nn.functional.cross_entropy(network(validation.inputs), validation.labels)
     assert loss.item() == pytest.approx(trained.best.loss, rel=1e-4)
@@ -63,7 +63,9 @@ def test_the_weights_of_the_best_epoch_are_kept(network, easy, settings):
 
 def test_patience_ends_training(network, easy, settings):
     lines = []
-    trained = fit(network, easy, replace(settings, epochs=60, rate=0.3, patience=1), device=CPU, progress=lines.append)
+    trained = fit(
+        network, easy, replace(settings, epochs=60, learning_rate=0.3, patience=1), device=CPU, progress=lines.append
+    )
     assert trained.epochs < 60
     assert trained.epochs == trained.best.number + 1
     assert "no better for 1 epochs" in lines
@@ -80,12 +82,12 @@ def test_interrupting_keeps_the_best_epoch(network, easy, settings):
 
 
 def test_a_nan_loss_ends_training_and_names_the_step(network, easy, settings):
-    with pytest.raises(ProbeError, match=r"the loss is (nan|inf) in epoch \d, step \d+; lower Settings.rate"):
-        fit(network, easy, replace(settings, rate=1e30), device=CPU, progress=quiet)
+    with pytest.raises(ProbeError, match=r"the loss is (nan|inf) in epoch \d, step \d+; lower Settings.learning_rate"):
+        fit(network, easy, replace(settings, learning_rate=1e30), device=CPU, progress=quiet)
 
 
 def test_the_rate_climbs_then_falls():
-    rates = [climb_and_fall(done / 10, 0.2) for done in range(11)]
+    rates = [warmup_cosine(done / 10, 0.2) for done in range(11)]
     assert rates[2] == 1
     assert rates[0] < rates[1] < rates[2]
     assert rates[2:] == sorted(rates[2:], reverse=True)
@@ -101,7 +103,7 @@ def test_flipping_and_shifting_moves_pixels_by_at_most_two():
     assert places == {(row, column) for row in range(2, 7) for column in range(1, 8)}
 
 
-@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"rate": -1.0}, {"validation": 0.0}, {"warmup": 1.0}])
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"learning_rate": -1.0}, {"validation": 0.0}, {"warmup": 1.0}])
 def test_settings_refuse_what_makes_no_sense(wrong):
     with pytest.raises(RangeError, match=rf"Settings.{next(iter(wrong))}"):
         Settings(**({"epochs": 1} | wrong))
@@ -111,16 +113,16 @@ def test_settings_refuse_what_makes_no_sense(wrong):
 def test_one_row_that_is_left_of_an_epoch_is_trained_on_with_those_before(easy):
     # Batch normalisation has no variance of one row to divide by.
     network = build("mlp", {"numbers": 2, "onehots": 3, "bins": 4, "widths": [8], "norm": "batch"})
-    lines = fit(network, easy, Settings(epochs=1, batch=179), device=CPU, progress=quiet).lines
+    lines = fit(network, easy, Settings(epochs=1, batch_size=179), device=CPU, progress=quiet).lines
     assert math.isfinite(lines[0]["loss"])
 
 
 @pytest.mark.parametrize("architecture", ["mlp"])
 def test_batch_normalisation_refuses_batches_of_one_row(easy):
-    settings = Settings(epochs=1, batch=1)
+    settings = Settings(epochs=1, batch_size=1)
     network = build("mlp", {"numbers": 2, "onehots": 3, "bins": 4, "widths": [8], "norm": "batch"})
     with pytest.raises(
-        RangeError, match=r"TableNet normalises over the rows of a batch; Settings.batch must be 2 or more"
+        RangeError, match=r"TableNet normalises over the rows of a batch; Settings.batch_size must be 2 or more"
     ):
         fit(network, easy, settings, device=CPU, progress=quiet)
     network = build("mlp", {"numbers": 2, "onehots": 3, "bins": 4, "widths": [8], "norm": "layer"})

@@ -45,7 +45,7 @@ def test_the_examples_of_training_run_and_every_epoch_is_told(tmp_path, monkeypa
 
 
 INPUTS = torch.rand(120, 4, generator=torch.Generator().manual_seed(0))
-SETTINGS = Settings(epochs=30, batch=20, rate=0.05, weight_decay=0.0)
+SETTINGS = Settings(epochs=30, batch_size=20, learning_rate=0.05, weight_decay=0.0)
 
 
 @pytest.mark.parametrize(("task", "network", "labels"), [

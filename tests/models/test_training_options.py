@@ -22,7 +22,7 @@ from probe import Dataset, Space, zoo
 from probe.errors import DataError, PlanError, ProbeError, RangeError, ShapeError
 
 CPU = torch.device("cpu")
-BASE = Settings(epochs=4, batch=20, rate=1e-2, clip=0.0)
+BASE = Settings(epochs=4, batch_size=20, learning_rate=1e-2, clip=0.0)
 OPTIONS = [
     *({"optimiser": name} for name in ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam")),
     *({"schedule": name} for name in ("constant", "step", "one-cycle")),
@@ -32,12 +32,12 @@ OPTIONS = [
     {"augment": {"noise": 0.1}},
     {"augment": {"omit": 0.3}},
     {"augment": "flip and shift"},
-    {"batch": 30},
-    {"rate": 2e-2},
+    {"batch_size": 30},
+    {"learning_rate": 2e-2},
     {"warmup": 0.0},
     {"validation": 0.2},
     {"weight_decay": 0.1},
-    {"smoothing": 0.1},
+    {"label_smoothing": 0.1},
     {"class_weights": (1.0, 3.0)},
     {"l1": 0.1},
     {"clip": 0.1},
@@ -50,7 +50,18 @@ OPTIONS = [
     {"freeze": {"blocks.0.*": 0.5}},
 ]
 # These need another one to matter, or change no number; each has a test of its own.
-ELSEWHERE = {"epochs", "patience", "momentum", "drop", "drops", "wait", "execution", "layout", "parallel", "recurrent"}
+ELSEWHERE = {
+    "epochs",
+    "patience",
+    "momentum",
+    "gamma",
+    "milestones",
+    "plateau_patience",
+    "execution",
+    "layout",
+    "parallel",
+    "recurrent",
+}
 
 
 def quiet(line):
@@ -91,8 +102,8 @@ def test_no_option_is_left_untested():
     ("plain", "option"),
     [
         ({"optimiser": "momentum"}, {"momentum": 0.5}),
-        ({"schedule": "step"}, {"drop": 0.5}),
-        ({"schedule": "step"}, {"drops": 1}),
+        ({"schedule": "step"}, {"gamma": 0.5}),
+        ({"schedule": "step"}, {"milestones": 1}),
     ],
     ids=str,
 )
@@ -177,7 +188,9 @@ class Line(Network):
 
 def still(**options):
     """Settings under which only the options move a weight: inputs are 0 and so is every gradient."""
-    return Settings(**({"epochs": 1, "optimiser": "sgd", "schedule": "constant", "warmup": 0.0, "rate": 0.1} | options))
+    return Settings(
+        **({"epochs": 1, "optimiser": "sgd", "schedule": "constant", "warmup": 0.0, "learning_rate": 0.1} | options)
+    )
 
 
 def learned(steps, inputs=0.0, **options):
@@ -274,20 +287,29 @@ def test_the_kept_weights_are_the_average_that_was_judged(network, easy):
 
 
 def test_the_rate_at_each_step_is_the_schedule_times_the_plateau():
-    stepper, _ = learned(0, schedule="plateau", drop=0.5, wait=1)
-    assert stepper.rate == pytest.approx(0.1)
+    stepper, _ = learned(0, schedule="plateau", gamma=0.5, plateau_patience=1)
+    assert stepper.learning_rate == pytest.approx(0.1)
     stepper.observe(1.0)
     stepper.observe(2.0)
-    assert stepper.rate == pytest.approx(0.05)
-    constant, _ = learned(0, schedule="constant", drop=0.5, wait=1)
+    assert stepper.learning_rate == pytest.approx(0.05)
+    constant, _ = learned(0, schedule="constant", gamma=0.5, plateau_patience=1)
     constant.observe(1.0)
     constant.observe(2.0)
-    assert constant.rate == pytest.approx(0.1)
+    assert constant.learning_rate == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize("wait", [1, 2])
 def test_on_a_plateau_the_rate_falls_after_as_many_epochs_as_it_waits(wait, network, easy, tmp_path):
-    settings = replace(BASE, epochs=12, rate=0.3, warmup=0.0, schedule="plateau", drop=0.5, wait=wait, patience=99)
+    settings = replace(
+        BASE,
+        epochs=12,
+        learning_rate=0.3,
+        warmup=0.0,
+        schedule="plateau",
+        gamma=0.5,
+        plateau_patience=wait,
+        patience=99,
+    )
     fit(network, easy, settings, device=CPU, progress=quiet, folder=tmp_path)
     best, waited, rate, falls = math.inf, 0, 0.3, 0
     for line in map(json.loads, (tmp_path / metrics.METRICS).read_text().splitlines()):
@@ -295,7 +317,7 @@ def test_on_a_plateau_the_rate_falls_after_as_many_epochs_as_it_waits(wait, netw
         best = min(best, line["validation_loss"])
         if waited == wait:
             waited, rate, falls = 0, rate / 2, falls + 1
-        assert line["next_rate"] == pytest.approx(rate)
+        assert line["next_learning_rate"] == pytest.approx(rate)
     assert falls
 
 
@@ -328,7 +350,7 @@ def test_metrics_are_one_json_line_an_epoch_there_when_the_epoch_is_over(network
     best = lines[trained.best.number - 1]
     assert (best["validation_loss"], best["validation_accuracy"]) == (trained.best.loss, trained.best.accuracy)
     assert all(math.isfinite(value) for line in lines for value in line.values())
-    assert lines[-1]["next_rate"] == pytest.approx(0)
+    assert lines[-1]["next_learning_rate"] == pytest.approx(0)
 
 
 def test_a_folder_for_metrics_that_cannot_be_written_is_named(network, easy, tmp_path):
@@ -393,7 +415,7 @@ def test_a_nan_training_loss_ends_training_too():
 
 
 def test_patience_counts_epochs_from_the_best(network, easy):
-    settings = replace(BASE, epochs=40, rate=0.3, schedule="constant")
+    settings = replace(BASE, epochs=40, learning_rate=0.3, schedule="constant")
     for patience in (1, 4):
         trained = fit(network, easy, replace(settings, patience=patience), device=CPU, progress=quiet, initialise=True)
         assert trained.epochs == trained.best.number + patience < 40
@@ -444,8 +466,8 @@ def test_none_in_toml_leaves_a_setting_out():
     settings = Settings(epochs=3, class_weights=(1, 2.5), adversary=adversary)
     assert settings.changed({"adversary": "none"}) == replace(settings, adversary=None)
     assert settings.changed({"class_weights": "none"}) == replace(settings, class_weights=None)
-    with pytest.raises(PlanError, match="rate = 'none', expected a number"):
-        settings.changed({"rate": "none"})
+    with pytest.raises(PlanError, match="learning_rate = 'none', expected a number"):
+        settings.changed({"learning_rate": "none"})
 
 
 @pytest.mark.parametrize(
@@ -457,14 +479,14 @@ def test_none_in_toml_leaves_a_setting_out():
         ({"optimiser": 3}, PlanError, "optimiser = 3, expected one of sgd"),
         ({"epochs": 1.5}, PlanError, "epochs = 1.5, expected a whole number"),
         ({"epochs": True}, PlanError, "epochs = True, expected a whole number"),
-        ({"rate": "fast"}, PlanError, "rate = 'fast', expected a number"),
+        ({"learning_rate": "fast"}, PlanError, "learning_rate = 'fast', expected a number"),
         ({"class_weights": 2}, PlanError, "class_weights = 2, expected a list of numbers"),
         ({"augment": ["flip"]}, PlanError, "expected a name or a table of numbers"),
         ({"augment": "flipp"}, PlanError, "augment is 'flipp'; there are none, flip and shift"),
         ({"augment": {"cutot": 2}}, PlanError, "augment has 'cutot', did you mean 'cutout'"),
         ({"augment": {"flip": 2}}, RangeError, "flip takes a chance from 0 to 1; got 2"),
         ({"augment": {"shift": 0.5}}, RangeError, "shift takes a whole number of pixels; got 0.5"),
-        ({"rate": math.nan}, RangeError, "rate = nan, expected a number"),
+        ({"learning_rate": math.nan}, RangeError, "learning_rate = nan, expected a number"),
         ({"loss": "game", "execution": "compiled"}, PlanError, "leave execution eager"),
         ({"ema": 1.0}, RangeError, "ema = 1.0, expected a number of at least 0.* and below 1"),
         ({"l1": -1.0}, RangeError, "l1 = -1.0, expected a number of at least 0"),
@@ -525,7 +547,9 @@ def test_a_value_of_any_type_is_kept_as_the_type_of_its_field_or_refused_in_a_se
                 assert type(kept) is type(getattr(kind(**good), field.name)) or kept is None or field.default is None
 
 
-@pytest.mark.parametrize("wrong", [{"epochs": "3"}, {"epochs": 2.5}, {"batch": 33.5}, {"patience": 1.5}, {"wait": 0.5}])
+@pytest.mark.parametrize(
+    "wrong", [{"epochs": "3"}, {"epochs": 2.5}, {"batch_size": 33.5}, {"patience": 1.5}, {"plateau_patience": 0.5}]
+)
 def test_counts_are_whole_numbers(wrong):
     (name,) = wrong
     with pytest.raises(PlanError, match=rf"Settings.{name} = .*, expected a (whole )?number"):
@@ -533,6 +557,6 @@ def test_counts_are_whole_numbers(wrong):
 
 
 def test_numbers_of_numpy_are_numbers():
-    settings = Settings(epochs=np.int64(3), rate=np.float32(0.5), class_weights=[np.int64(3), 1])
-    assert (settings.epochs, settings.rate, settings.class_weights) == (3, 0.5, (3.0, 1.0))
+    settings = Settings(epochs=np.int64(3), learning_rate=np.float32(0.5), class_weights=[np.int64(3), 1])
+    assert (settings.epochs, settings.learning_rate, settings.class_weights) == (3, 0.5, (3.0, 1.0))
     assert json.loads(json.dumps(asdict(settings)))["epochs"] == 3

@@ -20,7 +20,7 @@ from probe import zoo
 from probe.errors import DataError, ExistsError, PlanError, ShapeError, UnknownMethod
 from tests.models.test_survival import CPU, quiet, rows, same, small, stopped_after, weights
 
-SETTINGS = Settings(epochs=2, batch=20, rate=1e-2)
+SETTINGS = Settings(epochs=2, batch_size=20, learning_rate=1e-2)
 HEAD = {"head.weight", "head.bias"}
 
 
@@ -56,7 +56,7 @@ def test_all_but_what_is_replaced_is_taken_along(clothes, network):
 def test_a_run_begins_with_them_and_draws_the_rest(clothes, network):
     data, fresh = digits.read("train"), build("cnn", recipe_of("fashion-cnn").kwargs)
     start(fresh, data.inputs, source(0, "weights"))
-    still = replace(SETTINGS, epochs=1, rate=1e-9, freeze={"blocks.*": 1})
+    still = replace(SETTINGS, epochs=1, learning_rate=1e-9, freeze={"blocks.*": 1})
     taken = learned("fashion-cnn", network, ["head.*"])
     fit(network, data, still, device=CPU, progress=quiet, weights=taken)
     assert moved(clothes, weights(network)) == HEAD
@@ -139,7 +139,7 @@ def test_no_gradient_is_computed_for_what_is_frozen():
 
 
 def test_a_run_that_was_stopped_while_weights_were_held_ends_with_the_same_bits(tmp_path, monkeypatch):
-    settings = replace(SETTINGS, epochs=3, batch=20, freeze={"blocks.0.*": 0.5, "blocks.1.*": 1})
+    settings = replace(SETTINGS, epochs=3, batch_size=20, freeze={"blocks.0.*": 0.5, "blocks.1.*": 1})
     network, again = small(), small()
     fit(network, rows(), settings, device=CPU, progress=quiet)
     stopped_after(7, monkeypatch, tmp_path, settings)
@@ -185,7 +185,7 @@ def test_what_is_bundled_began_with_what_is_bundled():
 def test_transfer_beats_training_from_scratch_on_200_digits():
     recipe, (train, test) = recipe_of("digits-cnn"), (digits.read(split) for split in ("train", "test"))
     # From scratch it does best at a lower rate; see benchmarks/transfer.py.
-    ways = {"scratch": replace(recipe.settings, freeze={}, rate=3e-3), "transfer": recipe.settings}
+    ways = {"scratch": replace(recipe.settings, freeze={}, learning_rate=3e-3), "transfer": recipe.settings}
     accuracies = {}
     for name, settings in ways.items():
         for seed in range(5):

@@ -20,7 +20,7 @@ from probe.errors import RangeError
 from tests.models.test_survival import CPU, quiet, rows, same, weights
 
 # In double precision, so that only rounding differs; without batch statistics, which a process takes of its own rows.
-SETTINGS = Settings(epochs=2, batch=30, rate=1e-2, smoothing=0.1, augment={"shift": 1}, mixup=0.4)
+SETTINGS = Settings(epochs=2, batch_size=30, learning_rate=1e-2, label_smoothing=0.1, augment={"shift": 1}, mixup=0.4)
 STAGED = replace(SETTINGS, freeze={"first.*": 1, "second.*": 0.5})
 BALANCED = replace(SETTINGS, mixup=0.0, balance=Balance(method="group dro", groups=("half",), step=0.5))
 HARDENED = replace(SETTINGS, adversary=Adversary(method="trades", eps=0.1, steps=2))
@@ -160,7 +160,7 @@ def test_processes_train_one_network_after_another(tmp_path):
 @pytest.mark.slow
 def test_processes_normalise_whatever_rows_are_left_of_an_epoch(tmp_path):
     # 3 rows are left of 180, and 1 of them for the second process.
-    launched(tmp_path, replace(SETTINGS, batch=59), code=CODE.replace("= plain()", "= normalised()"))
+    launched(tmp_path, replace(SETTINGS, batch_size=59), code=CODE.replace("= plain()", "= normalised()"))
     first, second = (load_file(tmp_path / f"end-{rank}.safetensors") for rank in "01")
     assert all(bool(tensor.isfinite().all()) for tensor in first.values())
     learned = [name for name, _ in normalised().named_parameters()]
@@ -168,7 +168,7 @@ def test_processes_normalise_whatever_rows_are_left_of_an_epoch(tmp_path):
 
 
 def test_batches_of_normalised_rows_have_two_for_each_process():
-    with pytest.raises(RangeError, match=r"Settings.batch must be 6 or more for 3 processes, got 5"):
-        min_batch_of(normalised(), replace(SETTINGS, batch=5), Workers(count=3))
+    with pytest.raises(RangeError, match=r"Settings.batch_size must be 6 or more for 3 processes, got 5"):
+        min_batch_of(normalised(), replace(SETTINGS, batch_size=5), Workers(count=3))
     assert min_batch_of(normalised(), SETTINGS, Workers(count=3)) == 6
-    assert min_batch_of(plain(), replace(SETTINGS, batch=1), Workers(count=3)) == 1
+    assert min_batch_of(plain(), replace(SETTINGS, batch_size=1), Workers(count=3)) == 1

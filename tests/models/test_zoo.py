@@ -45,7 +45,7 @@ def tiny(monkeypatch):
         architecture="mlp",
         kwargs={"numbers": 5, "onehots": 86, "bins": 4, "widths": [4], "classes": 2},
         data="adult",
-        settings=Settings(epochs=1, batch=2048, rate=1e-2),
+        settings=Settings(epochs=1, batch_size=2048, learning_rate=1e-2),
         preprocessing="none",
     )
     monkeypatch.setitem(recipes.RECIPES, "tiny", recipe)

@@ -74,4 +74,4 @@ def test_a_trainer_of_the_zoo_gives_the_same_model_for_the_same_rows_and_seed():
 def zoo_settings():
     from probe_models.training.settings import Settings
 
-    return Settings(epochs=1, batch=40)
+    return Settings(epochs=1, batch_size=40)

@@ -54,7 +54,7 @@ def fitting(lines: Sequence[Line], best: int, untrained: float) -> Fitting:
         (
             risen > RISEN * size,
             neither,
-            "both losses rose after the kept epoch, which a lower rate or fewer epochs may mend",
+            "both losses rose after the kept epoch, which a lower learning rate or fewer epochs may help",
         ),
         (pace > FALLING, under, fell),
         (count == 1, neither, "the training loss is close, and one epoch does not tell what more would change"),

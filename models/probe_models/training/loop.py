@@ -78,9 +78,9 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
             Its code is not part of what a state is recognised by.
         augment: a custom augmentation, augment(inputs, generator) -> inputs, after that of the settings; it must draw
             from the generator alone.
-        validation: rows to choose the best epoch by, in place of those that `settings.validation` carves from `data`.
-        on_epoch: takes what `metrics.jsonl` holds of an epoch: epoch, loss, validation_loss, next_rate, seconds and,
-            where there are classes, training_accuracy and validation_accuracy.
+        validation: rows to choose the best epoch by, in place of those that `settings.validation` splits off `data`.
+        on_epoch: takes what `metrics.jsonl` holds of an epoch: epoch, loss, validation_loss, next_learning_rate,
+            seconds and, where there are classes, training_accuracy and validation_accuracy.
 
     Raises:
         ExistsError: if another process trains into the folder, or it holds the state of another run.
@@ -107,7 +107,7 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
         if augment:
             goal.augment = followed(goal.augment, augment)
         min_batch = min_batch_of(network, settings, workers)
-        steps = settings.epochs * len(batches(len(divided.training), settings.batch, min_batch))
+        steps = settings.epochs * len(batches(len(divided.training), settings.batch_size, min_batch))
         stepper = Stepper(goal, settings, steps=steps, seed=seed, workers=workers)
         # A state of divided weights is not kept: such a run begins anew. All read the state, and one writes it.
         kept = None if workers.shards(settings) else folder

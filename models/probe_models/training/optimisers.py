@@ -44,10 +44,10 @@ def optimiser_of(settings: Settings, network: nn.Module) -> Optimizer:
     make = OPTIMISERS[settings.optimiser]
     if next(network.parameters()).device.type != "cpu":
         try:
-            return make(groups(network, settings.weight_decay), settings.rate, settings.momentum, fused=True)
+            return make(groups(network, settings.weight_decay), settings.learning_rate, settings.momentum, fused=True)
         except RuntimeError:  # torch's answer where the device has none
             pass
-    return make(groups(network, settings.weight_decay), settings.rate, settings.momentum)
+    return make(groups(network, settings.weight_decay), settings.learning_rate, settings.momentum)
 
 
 def matrices(network: nn.Module) -> list[nn.Parameter]:

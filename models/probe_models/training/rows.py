@@ -43,11 +43,11 @@ def min_batch_of(network: nn.Module, settings: Settings, workers: Workers) -> in
     if not any(isinstance(module, _BatchNorm) for module in network.modules()):
         return 1
     min_batch = 2 * workers.count
-    if settings.batch < min_batch:
+    if settings.batch_size < min_batch:
         each = f" for {workers.count} processes" * (workers.count > 1)
         raise RangeError(
-            f"{type(network).__name__} normalises over the rows of a batch; Settings.batch must be {min_batch} or more"
-            f"{each}, got {settings.batch}"
+            f"{type(network).__name__} normalises over the rows of a batch; Settings.batch_size must be "
+            f"{min_batch} or more{each}, got {settings.batch_size}"
         )
     return min_batch
 

@@ -122,7 +122,10 @@ class Run:
         if run.best is None or validation.loss < run.best.loss:
             run.best, run.weights = Epoch(number, validation.loss, validation.accuracy), _copy(stepper.evaluated)
         seconds = self._seconds()
-        line = _line(number, loss, training, validation) | {"next_rate": stepper.rate, "seconds": round(seconds, 3)}
+        line = _line(number, loss, training, validation) | {
+            "next_learning_rate": stepper.learning_rate,
+            "seconds": round(seconds, 3),
+        }
         run.lines.append(line)
         run.epoch, run.step, run.losses = number + 1, 0, []
         self.metrics.add(line)
@@ -141,7 +144,7 @@ class Run:
         stepper.network.train()
         order = torch.randperm(len(self.rows), generator=source(stepper.seed, "order", number))
         order = order.to(stepper.device)
-        wanted = [order[rows] for rows in batches(len(order), self.settings.batch, self.min_batch)[run.step :]]
+        wanted = [order[rows] for rows in batches(len(order), self.settings.batch_size, self.min_batch)[run.step :]]
         seeds = [randomness.number(stepper.seed, "read", stepper.taken + at) for at in range(len(wanted))]
         # Closed even where a step fails: then no process reads on.
         with closing(reading.read(self.rows, wanted, seeds)) as found:
@@ -215,7 +218,7 @@ class Run:
     def _broken(self, what: str) -> ProbeError:
         folder = self.states and self.states.folder
         kept = f"; the last good state is kept in {folder}" if folder and States.left(folder) else ""
-        return ProbeError(f"{what}; lower Settings.rate, which is {self.settings.rate}{kept}")
+        return ProbeError(f"{what}; lower Settings.learning_rate, which is {self.settings.learning_rate}{kept}")
 
 
 def _seen(losses: Sequence[Tensor]) -> list[Tensor]:

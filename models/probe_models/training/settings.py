@@ -33,23 +33,21 @@ Mix = Annotated[str | Mapping[str, float], Kind("a name or a table of numbers", 
 
 @dataclass(frozen=True, kw_only=True)
 class Adversary(Declared):
-    """How inputs are made hard while training; see `probe_models.training.adversary`."""
+    """Adversarial training: the attack on the training rows; see `probe_models.training.adversary`."""
 
-    method: Literal["fgsm", "pgd", "trades"] = required("how they are moved")
-    eps: float = required(
-        "radius of the ball, in the unit of the space's scale, by the largest change of a coordinate", low=0
-    )
+    method: Literal["fgsm", "pgd", "trades"] = required("the attack")
+    eps: float = required("L-infinity radius, in units of the space's scale", low=0)
     steps: int = param(7, "gradient steps of pgd and trades", above=0)
-    beta: float = param(6.0, "trades: how much the distance of the answers counts", above=0)
+    beta: float = param(6.0, "trades: weight of the divergence between clean and adversarial outputs", above=0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Balance(Declared):
-    """Which groups training treats evenly, and how; see `probe_models.training.groups`."""
+    """Training that balances groups; see `probe_models.training.groups`."""
 
-    method: Literal["reweight", "group dro"] = required("by which")
-    groups: tuple[str, ...] = required("columns of the data's groups, which the label joins")
-    step: float = param(0.01, "group dro: how fast the weights of groups follow their losses", above=0)
+    method: Literal["reweight", "group dro"] = required("reweight rows, or weight groups by their loss")
+    groups: tuple[str, ...] = required("group columns of the data; groups are crossed with the label")
+    step: float = param(0.01, "group dro: step size of the group weights", above=0)
 
     def __post_init__(self) -> None:
         if not self.groups:
@@ -58,108 +56,113 @@ class Balance(Declared):
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(Declared):
-    """Every choice that training makes; the card records them. A 0 leaves out what says so.
+    """All hyperparameters of training, which the card of a network records. Some options are turned off by 0.
 
-    In TOML, where nothing cannot be said, "none" leaves out what is None here.
+    TOML has no null: write "none" for a setting that is None here.
+
+    >>> settings = Settings(epochs=5, learning_rate=1e-2)
+    >>> settings.batch_size, settings.changed({"schedule": "constant"}).schedule
+    (256, 'constant')
     """
 
-    epochs: int = required("passes over the training rows, at most", above=0)
-    batch: int = param(256, "rows a step", above=0)
-    validation: float = param(
-        0.1, "part of the training rows that choose the best epoch and are never trained on", above=0, below=1
-    )
-    patience: int = param(10, "epochs without a lower validation loss before it stops", above=0)
+    epochs: int = required("maximum number of epochs", above=0)
+    batch_size: int = param(256, "rows per step", above=0)
+    validation: float = param(0.1, "fraction of the training rows held out to choose the best epoch", above=0, below=1)
+    patience: int = param(10, "early stopping: epochs without a lower validation loss", above=0)
 
     optimiser: Literal["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"] = param(
-        "adamw", "how a step follows from the gradient"
+        "adamw", "the optimiser"
     )
-    momentum: float = param(
-        0.9, "part of the last step in the next one; for adam and adamw of the mean gradient", above=0, below=1
+    momentum: float = param(0.9, "momentum; the first beta of adam and adamw", above=0, below=1)
+    learning_rate: float = param(1e-3, "peak learning rate", above=0)
+    schedule: Literal["constant", "step", "cosine", "one-cycle", "plateau"] = param(
+        "cosine", "how the learning rate decays"
     )
-    rate: float = param(1e-3, "the highest learning rate", above=0)
-    schedule: Literal["constant", "step", "cosine", "one-cycle", "plateau"] = param("cosine", "how the rate falls")
-    warmup: float = param(0.2, "part of all steps in which the rate climbs, 0 for none", low=0, below=1)
-    drop: float = param(0.1, "what a fall multiplies the rate by, for step and plateau", above=0, high=1)
-    drops: int = param(3, "falls after the climb, for step", above=0)
-    wait: int = param(3, "epochs without a lower validation loss before the rate falls, for plateau", above=0)
+    warmup: float = param(0.2, "fraction of all steps used for the linear warm-up, 0 for none", low=0, below=1)
+    gamma: float = param(0.1, "factor of each decay of the learning rate, for step and plateau", above=0, high=1)
+    milestones: int = param(3, "number of decays after the warm-up, evenly spaced, for step", above=0)
+    plateau_patience: int = param(3, "epochs without a lower validation loss before a decay, for plateau", above=0)
 
     loss: Literal[
         "cross-entropy", "mse", "bce", "squared error", "absolute error", "reconstruction", "elbo", "game"
-    ] = param("cross-entropy", "what is made small; squared and absolute error are of numbers, mse of classes")
-    smoothing: float = param(0.0, "part of each label that is spread over all classes", low=0, below=1)
-    class_weights: Weights = param(None, "how much a row of each class counts", above=0)
-    weight_decay: float = param(
-        0.01, "adamw: times the rate, off each weight; else the factor of half the squared weights", low=0
-    )
-    l1: float = param(0.0, "times the rate: how far each weight moves towards 0 at a step, and stops there", low=0)
-    clip: float = param(1.0, "the longest gradient (arXiv:1211.5063), 0 for any length", low=0)
+    ] = param("cross-entropy", "the loss; squared and absolute error are for regression, mse is for classes")
+    label_smoothing: float = param(0.0, "fraction of each label spread over all classes", low=0, below=1)
+    class_weights: Weights = param(None, "weight of each class in the loss", above=0)
+    weight_decay: float = param(0.01, "weight decay, decoupled in adamw, an L2 penalty in the other optimisers", low=0)
+    l1: float = param(0.0, "L1 penalty: each step moves weights towards 0 by this times the learning rate", low=0)
+    clip: float = param(1.0, "maximum gradient norm (arXiv:1211.5063), 0 for no clipping", low=0)
     ema: float = param(
-        0.0, "part of the old in the moving average of the weights that is judged and kept, 0 for none", low=0, below=1
+        0.0,
+        "decay of the exponential moving average of the weights, which is evaluated and kept; 0 for none",
+        low=0,
+        below=1,
     )
     ema_warmup: bool = param(
-        True, "whether that part grows from .1, so that what was drawn is soon forgotten; see `training.average`"
+        True, "whether that decay grows from .1, so that the initial weights are soon forgotten; see `training.average`"
     )
 
     initialiser: Literal["uniform", "he", "xavier", "orthogonal", "truncated normal"] = param(
-        "uniform", "how weights are drawn"
+        "uniform", "distribution of the initial weights"
     )
-    augment: Mix = param(
-        "none", 'a ready mix, or names with strengths: {"flip": 0.5, "shift": 2}, applied in that order'
-    )
+    augment: Mix = param("none", 'a preset, or names with strengths: {"flip": 0.5, "shift": 2}, applied in that order')
     mixup: float = param(
-        0.0, "alpha of the Beta distribution that the coefficient of mixed rows is drawn from, 0 for none", low=0
+        0.0, "alpha of the Beta distribution of the mixing coefficient (arXiv:1710.09412), 0 for none", low=0
     )
-    precision: Literal["float32", "bfloat16"] = param("float32", "of products and convolutions; weights stay float32")
-    execution: Literal["eager", "compiled"] = param("eager", "compiled: torch.compile, after a wait at the first step")
+    precision: Literal["float32", "bfloat16"] = param(
+        "float32", "of matrix products and convolutions; weights stay float32"
+    )
+    execution: Literal["eager", "compiled"] = param(
+        "eager", "compiled: torch.compile, which takes a while at the first step"
+    )
     recurrent: Literal["built in", "written out"] = param(
         "built in",
-        "whether lstm and gru train by torch's own layers on a CPU, too, where eager in float32; written out they are "
-        "slower, and round as those of the zoo",
+        "built in: lstm and gru train by torch's own layers on a CPU too, where eager in float32; written out: slower, with "
+        "the rounding of the zoo's networks",
     )
-    layout: Literal["channels last", "channels first"] = param(
-        "channels last", "of the weights of convolutions in memory"
-    )
+    layout: Literal["channels last", "channels first"] = param("channels last", "memory format of convolution weights")
     parallel: Literal["replicated", "sharded"] = param(
-        "replicated", "among processes: DDP, or FSDP2 that divides the weights"
+        "replicated", "with several processes: DDP, or FSDP2, which shards the weights"
     )
 
-    adversary: Adversary | None = param(None, "moves inputs against the network")
-    balance: Balance | None = param(None, "treats groups evenly")
+    adversary: Adversary | None = param(None, "adversarial training")
+    balance: Balance | None = param(None, "balanced groups")
     freeze: Mapping[str, float] = param(
-        {}, "weights that are held still, by glob, and up to which part of all steps; 1 never lets go", above=0, high=1
+        {}, "frozen weights, by glob, and until which fraction of all steps; 1 freezes them for good", above=0, high=1
     )
 
     def __post_init__(self) -> None:
         if self.parallel == "sharded" and self.layout == "channels last":
-            raise PlanError('Settings.parallel = "sharded" divides contiguous weights; set layout = "channels first"')
+            raise PlanError('Settings.parallel = "sharded" shards contiguous weights; set layout = "channels first"')
         if self.parallel == "sharded" and self.adversary:
-            raise PlanError('Settings.parallel = "sharded" goes without an adversary, which needs all weights at once')
+            raise PlanError(
+                'Settings.parallel = "sharded" does not work with an adversary, which needs all weights at once'
+            )
         if self.loss == "game" and self.execution == "compiled":
             raise PlanError(
-                'Settings.loss = "game" has slopes of slopes, which torch.compile lacks; leave execution eager'
+                'Settings.loss = "game" needs second derivatives, which torch.compile lacks; leave execution eager'
             )
         if self.mixup and self.balance:
             raise PlanError(
-                "Settings.mixup mixes rows of all groups, which Settings.balance tells apart; leave one out"
+                "Settings.mixup mixes rows of all groups, which Settings.balance keeps apart; leave one out"
             )
         check(self.augment)
 
     @classmethod
     def from_toml(cls, source: str | Path | Mapping[str, Any]) -> "Settings":
-        """The settings in a TOML file, or in a table that was read from one.
+        """Read settings from a TOML file, or from a table that was read from one.
 
         Raises:
-            PlanError: if it cannot be read, or a key is unknown (with the nearest that exists), or a value is of the
-                wrong type or outside its limits.
+            PlanError: if it cannot be read, a key is unknown (the message names the nearest), or a value has the wrong
+                type or is outside its limits.
         """
         optional = {f.name for f in fields(cls) if f.default is None}
         table = {key: None if value == "none" and key in optional else value for key, value in _table(source).items()}
         return cls.read(table, "Settings")
 
     def changed(self, source: str | Path | Mapping[str, Any]) -> "Settings":
-        """These settings, but for those that a TOML file or a table names; for the errors see `from_toml`.
+        """A copy of these settings with those that a TOML file or a table names; for the errors see `from_toml`.
 
-        Of a table in a table, such as `adversary`, the settings that it leaves out stay too.
+        Settings that a nested table such as `adversary` leaves out are kept too.
         """
         kept = {key: value for key, value in asdict(self).items() if value is not None}
         changes = dict(_table(source))

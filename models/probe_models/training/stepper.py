@@ -1,4 +1,4 @@
-"""One step of training."""
+"""The optimisation step."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -27,7 +27,7 @@ ALONE = Workers()
 
 
 class Stepper:
-    """A network that learns from one batch after another."""
+    """Optimises a network, one batch after another."""
 
     def __init__(
         self, objective: Objective, settings: Settings, *, steps: int, seed: int = 0, workers: Workers = ALONE
@@ -38,28 +38,28 @@ class Stepper:
         self.whole.to(memory_format=LAYOUTS[settings.layout])  # type: ignore[call-overload]  # torch's types leave it out
         self.average = Average(self.whole, settings.ema, warmup=settings.ema_warmup) if settings.ema else None
         if workers.shards(settings):
-            # What is divided cannot be judged or kept, so a copy is.
+            # Sharded weights cannot be evaluated or saved, so a copy is trained.
             self.objective = objective = deepcopy(objective)
         network = objective.network
         self.network = network
         plain = settings.precision == "float32" and settings.execution == "eager"
         train_fast(network, fast=plain and settings.recurrent == "built in")
         self.device = next(network.parameters()).device
-        # What their owner holds still is not theirs to be let go of.
+        # Weights that the caller froze stay frozen.
         self.held = {name for name, parameter in network.named_parameters() if not parameter.requires_grad}
         matched("Settings.freeze", settings.freeze, [name for name, _ in network.named_parameters()])
-        # The network stays what it is, with the names of its weights; only calls go through what was wrapped.
+        # The network keeps the names of its weights; only calls go through the wrapper.
         forward = workers.spread(objective, settings)
-        # Only now: processes agree on the gradients of those weights that had one when they were told of them.
+        # Freeze after wrapping: DDP registers the weights that require gradients when it wraps the network.
         self._freeze()
         if not any(parameter.requires_grad for parameter in network.parameters()):
-            raise PlanError("Settings.freeze holds every weight still at the first step; leave some to be trained")
+            raise PlanError("Settings.freeze freezes every weight at the first step; leave some to be trained")
         self.forward: Callable[[Batch], Tensor] = (
             torch.compile(forward) if settings.execution == "compiled" else forward
         )
         self.matrices = matrices(network)
         self.optimiser = optimiser_of(settings, network)
-        self.plateau = Plateau(settings.drop, settings.wait)
+        self.plateau = Plateau(settings.gamma, settings.plateau_patience)
 
     @property
     def evaluated(self) -> nn.Module:
@@ -72,62 +72,62 @@ class Stepper:
 
     @property
     def done(self) -> float:
-        """The part of all steps that are done."""
+        """The fraction of all steps taken."""
         return self.taken / self.steps
 
     @property
-    def rate(self) -> float:
-        """The rate of the next step."""
-        part = SCHEDULES[self.settings.schedule](self.done, self.settings)
-        return self.settings.rate * part * self.plateau.factor
+    def learning_rate(self) -> float:
+        """The learning rate of the next step."""
+        fraction = SCHEDULES[self.settings.schedule](self.done, self.settings)
+        return self.settings.learning_rate * fraction * self.plateau.factor
 
     def step(self, batch: Batch) -> Tensor:
-        """Take a step down the loss; give what the loss was before it."""
-        # What a network draws from global random states follows from the seed and the step too, in each process.
+        """Take one optimisation step and return the loss before it."""
+        # Draws from the global random state are fixed by seed, step and process too.
         with fixed(number(self.seed, "global", self.taken, self.workers.rank), self.device):
-            return self._learn(batch)
+            return self._optimise(batch)
 
-    def _learn(self, batch: Batch) -> Tensor:
-        settings, objective, rate = self.settings, self.objective, self.rate
+    def _optimise(self, batch: Batch) -> Tensor:
+        settings, objective, learning_rate = self.settings, self.objective, self.learning_rate
         self._freeze()
         random = source(self.seed, "step", self.taken, device=self.device)
-        # All processes prepare all rows, and so draw the same; each works on its own part of them.
+        # Every process prepares all rows, so that all draw the same numbers, and trains on its own share.
         batch = objective.prepare(batch, random)
         total, own = objective.total(batch), self.workers.share(batch)
         own = objective.perturb(own)
-        # The 0 belongs to the draws that the zoo was trained with.
+        # The 0 reproduces the draws that the zoo was trained with.
         reseed(self.network, number(self.seed, "dropout", self.taken, 0), self.workers.rows(len(batch)))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
             losses = self.forward(own)
         objective.observe(own, losses.detach(), self.workers.add)
-        # Gradients are averaged over the processes, and the loss is a sum over all rows.
+        # DDP averages gradients over the processes, and the loss is a sum over all rows.
         loss = (losses * own.counts).sum() / total * self.workers.count
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         if settings.clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip)
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = learning_rate
         self.optimiser.step()
         if settings.l1:
-            shrink((weight for weight in self.matrices if weight.requires_grad), rate * settings.l1)
+            shrink((weight for weight in self.matrices if weight.requires_grad), learning_rate * settings.l1)
         if self.average:
             self.average.follow(self._weights(), self.taken)
         self.taken += 1
         return self.workers.add(loss.detach() / self.workers.count)
 
     def observe(self, loss: float) -> None:
-        """Take in the validation loss after an epoch, which a schedule may depend on."""
+        """Pass on the validation loss of an epoch to the schedule."""
         if self.settings.schedule == "plateau":
             self.plateau.see(loss)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """All that the next steps depend on, as named tensors and as numbers."""
+        """Everything that the next steps depend on: named tensors, and numbers."""
         tensors = {f"objective.{name}": tensor for name, tensor in self.objective.state_dict().items()}
         if self.average:
             tensors |= {f"average.{name}": tensor for name, tensor in self.average.network.state_dict().items()}
         for index, values in self.optimiser.state_dict()["state"].items():
-            # Plain SGD remembers a step that is not there as None.
+            # Plain SGD stores a missing momentum as None.
             kept = {name: torch.as_tensor(value) for name, value in values.items() if value is not None}
             tensors |= {f"optimiser.{index}.{name}": value for name, value in kept.items()}
         tensors |= {f"loose.{name}": tensor.clone() for name, tensor in _loose(self.network).items()}
@@ -135,7 +135,7 @@ class Stepper:
         return tensors, {"taken": self.taken, "plateau": plateau}
 
     def restore(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
-        """Go back to where `state` was taken."""
+        """Restore what `state` returned."""
         self.objective.load_state_dict(_under("objective.", tensors))
         if self.average:
             self.average.network.load_state_dict(_under("average.", tensors))
@@ -150,7 +150,7 @@ class Stepper:
         for name, tensor in _under("optimiser.", tensors).items():
             index, _, key = name.partition(".")
             weight = parameters[int(index)]
-            # In the memory format of its weight, which decides in which order a processor rounds.
+            # In the memory format of its weight, which decides the order of rounding.
             like = torch.empty_like(weight) if tensor.shape == weight.shape else torch.empty_like(tensor)
             state.setdefault(int(index), {})[key] = like.copy_(tensor)
         self.optimiser.load_state_dict(self.optimiser.state_dict() | {"state": state})
@@ -159,7 +159,7 @@ class Stepper:
         return {name: whole(tensor) for name, tensor in self.network.state_dict().items()}
 
     def _freeze(self) -> None:
-        """Hold what the settings freeze up to here, statistics of normalisation included; let go of the rest."""
+        """Freeze what the settings freeze at this step, batch norm statistics included; unfreeze the rest."""
         for pattern, until in self.settings.freeze.items():
             held = self.done < until or until == 1
             for name, parameter in self.network.named_parameters():
@@ -172,7 +172,7 @@ class Stepper:
 
 
 def _loose(network: nn.Module) -> dict[str, Tensor]:
-    """The buffers that a network's state dict leaves out."""
+    """Buffers that are not in the state dict."""
     kept = network.state_dict()
     return {name: buffer for name, buffer in network.named_buffers() if name not in kept}
 

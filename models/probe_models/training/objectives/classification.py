@@ -64,7 +64,7 @@ class Classification(Objective):
         return replace(batch, noise=perturb(self.network, batch.inputs, batch.targets, start, adversary, self.space))
 
     def forward(self, batch: Batch) -> Tensor:
-        adversary, smoothing = self.settings.adversary, self.settings.smoothing
+        adversary, smoothing = self.settings.adversary, self.settings.label_smoothing
         if adversary is None or batch.noise is None:
             return self.loss(logits_of(self.network, batch.inputs), batch.targets, self.weights, smoothing)
         if adversary.method != "trades":

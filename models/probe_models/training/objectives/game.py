@@ -1,4 +1,4 @@
-"""Play a generator against a discriminator."""
+"""Train a generator against a discriminator (a GAN)."""
 
 from dataclasses import replace
 
@@ -14,20 +14,20 @@ from probe_models.training.objectives.objective import Batch, Evaluation
 from probe_models.training.objectives.unlabelled import Unlabelled
 from probe_models.training.randomness import source
 
-PENALTY = 1.0  # of the discriminator's slopes at real images, in squared log-odds per squared brightness
-COARSE = 7  # pixels a side of the images that the game is judged by
+PENALTY = 1.0  # weight of the gradient penalty at real images, in squared log-odds per squared brightness
+COARSE = 7  # pixels per side of the images that are compared for evaluation
 
 
 class Game(Unlabelled):
-    """Both players' losses (arXiv:1406.2661) in one sum, in which neither has a gradient from the other's.
+    """The losses of both networks (arXiv:1406.2661) in one sum; neither gets gradients from the other's loss.
 
-    With d the log-odds of real, noise z and log(1 + e^x) = softplus(x), an image x costs
-    - the discriminator softplus(-d(x)) + s d(x) + softplus(d(g(z))), the cross-entropy of its answers, where the part s
-      (`Settings.smoothing`) is taken off the label of real images (arXiv:1606.03498), and half of |d'(x)|^2, without
-      which players that move at the same time circle each other (arXiv:1801.04406);
-    - the generator softplus(-d(g(z))), the loss that does not saturate.
+    With d the log-odds of real, noise z and softplus(x) = log(1 + e^x), the loss of an image x is the sum of
+    - the discriminator's: softplus(-d(x)) + s d(x) + softplus(d(g(z))), the cross-entropy with one-sided label
+      smoothing s (`Settings.label_smoothing`, arXiv:1606.03498), plus the gradient penalty |d'(x)|^2 / 2, without which
+      simultaneous updates do not converge (arXiv:1801.04406);
+    - the generator's: softplus(-d(g(z))), the non-saturating loss.
 
-    So one step moves both players at once.
+    One step updates both networks.
     """
 
     kind = AdversarialPair
@@ -49,19 +49,19 @@ class Game(Unlabelled):
         odds, others = self.network.discriminator(torch.cat((real, made)))[:, 0].chunk(2)
         (slopes,) = torch.autograd.grad(odds.sum(), real, create_graph=True)
         penalty = PENALTY / 2 * slopes.square().flatten(1).sum(1)
-        return softplus(-odds) + self.settings.smoothing * odds + softplus(others) + penalty
+        return softplus(-odds) + self.settings.label_smoothing * odds + softplus(others) + penalty
 
     def _deceive(self, made: Tensor) -> Tensor:
         judge = self.network.discriminator
-        # Through its weights as they are, not through what they may become.
+        # With detached weights: the generator's loss must not train the discriminator.
         fixed = {name: weight.detach() for name, weight in judge.named_parameters()}
         return softplus(-functional_call(judge, fixed, (made,))[:, 0])
 
     @torch.no_grad()
     def evaluate(self, network: nn.Module, data: Dataset) -> Evaluation:
-        """The Frechet distance of images from as many generated ones, both averaged down to 7x7 pixels.
+        """The Frechet distance between real and as many generated images, both averaged down to 7x7 pixels.
 
-        Neither player's loss says how good the images are. What is finer than 4 pixels is not seen by this either.
+        Neither loss measures image quality. Details finer than 4 pixels are not measured here either.
         """
         assert isinstance(network, AdversarialPair)
         made = network.generate(len(data), source(0, "judge"))

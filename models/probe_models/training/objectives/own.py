@@ -16,7 +16,7 @@ from probe_models.training.settings import Settings
 
 Loss = Callable[[Tensor, Tensor], Tensor]  # of outputs and labels: a number for each row
 # What works through classes, or through one of the losses that are named.
-REFUSED = ("smoothing", "class_weights", "mixup", "adversary", "balance")
+REFUSED = ("label_smoothing", "class_weights", "mixup", "adversary", "balance")
 
 
 class OwnLoss(Objective):

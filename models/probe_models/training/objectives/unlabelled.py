@@ -16,7 +16,7 @@ class Unlabelled(Objective, ABC):
     """An objective for one kind of network; it refuses settings that would do nothing without labels."""
 
     kind: ClassVar[type[Network]]
-    refused: ClassVar[tuple[str, ...]] = ("smoothing", "class_weights", "mixup", "adversary", "balance")
+    refused: ClassVar[tuple[str, ...]] = ("label_smoothing", "class_weights", "mixup", "adversary", "balance")
 
     def __init__(self, network: nn.Module, settings: Settings, data: Dataset) -> None:
         super().__init__(network, settings, data)

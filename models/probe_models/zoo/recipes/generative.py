@@ -16,7 +16,9 @@ RECIPES = {
         kwargs={"side": 28, "widths": [16, 32], "code": 32},
         data="fashion-mnist",
         audited="fashion-anomalies",
-        settings=Settings(epochs=12, rate=2e-3, weight_decay=0.0, loss="reconstruction", augment={"noise": 0.3}),
+        settings=Settings(
+            epochs=12, learning_rate=2e-3, weight_decay=0.0, loss="reconstruction", augment={"noise": 0.3}
+        ),
         preprocessing=f"{IMAGES}; {SETTLED}",
         measures=("anomaly",),
         at_least=SEPARATES,
@@ -26,7 +28,7 @@ RECIPES = {
         kwargs={"side": 28, "widths": [16, 32], "code": 20},
         data="fashion-mnist",
         audited="fashion-anomalies",
-        settings=Settings(epochs=12, rate=2e-3, weight_decay=0.0, loss="elbo", clip=0.0),
+        settings=Settings(epochs=12, learning_rate=2e-3, weight_decay=0.0, loss="elbo", clip=0.0),
         preprocessing=f"{IMAGES}; {SETTLED}; the likelihood in the ELBO is Bernoulli on grey, which is no density",
         measures=("anomaly", "elbo", "frechet"),
         at_least=SEPARATES | {"elbo": -245.0},
@@ -39,11 +41,11 @@ RECIPES = {
         audited="fashion-generated",
         settings=Settings(
             epochs=20,
-            batch=128,
+            batch_size=128,
             patience=20,
             optimiser="adam",
             momentum=0.1,
-            rate=2e-3,
+            learning_rate=2e-3,
             warmup=0.02,
             loss="game",
             weight_decay=0.0,

@@ -28,7 +28,7 @@ IMAGES: Mapping[str, Mapping[str, Any]] = {
     "lenet": {},
     "image-mlp": {},
 }
-LONG = Settings(epochs=60, batch=64, rate=2e-3, weight_decay=0.1, patience=15)
+LONG = Settings(epochs=60, batch_size=64, learning_rate=2e-3, weight_decay=0.1, patience=15)
 ANSWERS = "answers in the unit of the label, from standard deviations of the training labels"
 PIXELS = "none outside the network, which takes brightness from 0 to 1 and standardises it by the training rows"
 

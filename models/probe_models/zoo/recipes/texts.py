@@ -15,7 +15,9 @@ RECIPES = {
         architecture="text-cnn",
         kwargs={"words": WORDS, "width": 32, "lengths": [1, 2, 3], "filters": 64, "dropout": 0.5, "classes": 2},
         data="reviews",
-        settings=Settings(epochs=8, batch=64, rate=2e-3, weight_decay=0.1, smoothing=0.2, augment={"omit": 0.2}),
+        settings=Settings(
+            epochs=8, batch_size=64, learning_rate=2e-3, weight_decay=0.1, label_smoothing=0.2, augment={"omit": 0.2}
+        ),
         preprocessing=WORDS_IN,
         measures=("linear baseline",),
         at_least={"accuracy": 0.76},
@@ -26,10 +28,10 @@ RECIPES = {
         data="reviews",
         settings=Settings(
             epochs=8,
-            batch=64,
-            rate=2e-3,
+            batch_size=64,
+            learning_rate=2e-3,
             weight_decay=0.1,
-            smoothing=0.1,
+            label_smoothing=0.1,
             augment={"omit": 0.2},
             recurrent="written out",
         ),
@@ -43,10 +45,10 @@ RECIPES = {
         data="reviews",
         settings=Settings(
             epochs=8,
-            batch=64,
-            rate=2e-3,
+            batch_size=64,
+            learning_rate=2e-3,
             weight_decay=0.1,
-            smoothing=0.1,
+            label_smoothing=0.1,
             augment={"omit": 0.2},
             recurrent="written out",
         ),
@@ -58,7 +60,9 @@ RECIPES = {
         architecture="text-transformer",
         kwargs={"words": WORDS, "tokens": 40, "width": 32, "layers": 1, "heads": 4, "dropout": 0.3, "classes": 2},
         data="reviews",
-        settings=Settings(epochs=6, batch=64, rate=2e-3, weight_decay=0.1, smoothing=0.2, augment={"omit": 0.2}),
+        settings=Settings(
+            epochs=6, batch_size=64, learning_rate=2e-3, weight_decay=0.1, label_smoothing=0.2, augment={"omit": 0.2}
+        ),
         preprocessing=WORDS_IN,
         measures=("linear baseline",),
         at_least={"accuracy": 0.75},
