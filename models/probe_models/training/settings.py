@@ -116,8 +116,8 @@ class Settings(Declared):
     )
     recurrent: Literal["built in", "written out"] = param(
         "built in",
-        "built in: lstm and gru train by torch's own layers on a CPU too, where eager in float32; written out: slower, with "
-        "the rounding of the zoo's networks",
+        "built in: lstm and gru train by torch's own layers on a CPU too, where eager in float32; written out: "
+        "slower, with the rounding of the zoo's networks",
     )
     layout: Literal["channels last", "channels first"] = param("channels last", "memory format of convolution weights")
     parallel: Literal["replicated", "sharded"] = param(
