@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
+import numpy as np
 from matplotlib.axes import Axes
 
 from probe import plots
 from probe.audit import Bundle, reading
-from probe_dashboards.views import attacked, bias, counterfactuals, explained, instance, proofs, robustness
+from probe_dashboards.views import attacked, bias, counterfactuals, explained, instance, proofs, quality, robustness
 
 
 def svg(name: str, bundle: Bundle, ink: str, *keys: str) -> str:
@@ -60,6 +61,12 @@ def _forest(bundle: Bundle, attribute: str, rate: str) -> Axes:
     )
 
 
+def _spread(bundle: Bundle, metric: str) -> Axes:
+    found = quality.spreads(bundle, metric)
+    ends = np.array([[each.over.value, each.over.low, each.over.high] for each in found], dtype=float)
+    return plots.spread([each.title for each in found], [each.values for each in found], ends)
+
+
 def _certified(bundle: Bundle, axis: str) -> Axes:
     found = proofs.certificates(bundle)[axis]
     curves = {}
@@ -93,6 +100,7 @@ FIGURES: dict[str, Callable[..., Axes]] = {
     "attacked": _attacked,
     "curves": _curves,
     "forest": _forest,
+    "spread": _spread,
     "certified": _certified,
     "survey": _survey,
     "counterfactual": _counterfactual,

@@ -10,10 +10,13 @@ from probe.audit import Bundle
 from probe.plots.style import INK
 from probe.text import visible
 from probe_dashboards import figures, state
+from probe_dashboards.views import panels
+from probe_dashboards.views.panels import Panel
 from probe_dashboards.views.runs import Opened
 from probe_dashboards.views.words import escaped, md, plained
 
 SHORT = 100  # rows of a table that are shown without scrolling
+TALL = 320  # height of the numbers behind a panel, in pixels
 ROW = 35  # height of a row of a scrolling table, in pixels
 DARK_INK = "#e4e7eb"  # of figures on a dark page
 
@@ -65,15 +68,27 @@ def evidence(opened: Opened, page: str) -> None:
     )
 
 
+def row_link(opened: Opened, row: str, label: str) -> None:
+    """A link to the page of one row."""
+    query = {"run": opened.id, "row": row}
+    st.page_link(opened.pages["instance"], label=md(label), icon=":material/image_search:", query_params=query)
+
+
+def cells(frame: pd.DataFrame, *marked: str) -> pd.DataFrame:
+    """A table of foreign text, escaped for Markdown but for the columns that are `marked`, which are Markdown."""
+    plain = frame.drop(columns=list(marked))
+    return frame.assign(**{str(name): plain[name].map(lambda cell: md(cell)) for name in plain})
+
+
 def heading(title: str, what: str) -> None:
     """The title of a page, and the question that it answers."""
     st.title(title, anchor=False)
     st.caption(what)
 
 
-def section(title: str) -> None:
-    """The heading of a part of a page."""
-    st.header(title, anchor=False)
+def section(title: str, name: str = "") -> None:
+    """The heading of a part of a page; `name` is that of its panel, so that a link leads to it."""
+    st.header(title, anchor=name or False)
 
 
 def table(frame: pd.DataFrame, alt: str = "") -> None:
@@ -99,6 +114,31 @@ def figure(opened: Opened, name: str, caption: str, *keys: str, width: int) -> N
 def svg(name: str, folder: str, stamp: str, ink: str, *keys: str, _bundle: Bundle) -> str:
     """A figure as SVG. `folder` and `stamp` are only part of the cache key: a changed audit is drawn again."""
     return figures.svg(name, _bundle, ink, *keys)
+
+
+def behind(opened: Opened, panel: Panel) -> None:
+    """What stands behind a panel: what it does not show, its numbers, its link, and how to have them elsewhere.
+
+    The heading of the panel is `section(title, panel.name)`.
+    """
+    st.caption(f"Not shown here: {md(panel.lacks)}")
+    with st.expander(f"{md(panel.title)}: numbers, link and code", icon=":material/data_object:"):
+        data_table(panel.numbers, height=TALL)
+        st.download_button(
+            "Numbers as CSV",
+            panels.csv(panel),
+            f"{panel.name}.csv",
+            "text/csv",
+            key=f"csv {panel.name}",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+        st.caption("Link to this panel as it is shown")
+        st.code(panels.link(st.context.url or "", st.query_params.to_dict(), panel.name), language=None)
+        st.caption("Command")
+        st.code(panels.command(opened.bundle, panel), language="bash")
+        st.caption("Python")
+        st.code(panels.python(opened.bundle, panel), language="python")
 
 
 def data_expander(frame: pd.DataFrame, title: str = "Data table") -> None:

@@ -12,6 +12,7 @@ from probe.plots.picture import channels_last, image
 from probe.plots.sentence import text_diff, text_heatmap
 from probe.plots.series import Scale, series, series_change
 from probe.plots.signed import reach
+from probe.plots.spread import spread
 
 __all__ = [
     "Curve",
@@ -37,6 +38,7 @@ __all__ = [
     "series",
     "series_change",
     "shared_order",
+    "spread",
     "symmetrise",
     "text_diff",
     "text_heatmap",

@@ -16,7 +16,7 @@ from probe.statuses import STATUSES, look
 from probe.text import visible
 from probe_dashboards.views.words import md, number, status, unbroken
 
-PAGES = {"explanation": "instance", "": "instance"} | {
+PAGES = {"explanation": "explanations", "": "explanations"} | {
     aspect: aspect for aspect in ("performance", "robustness", "bias")
 }
 

@@ -1,0 +1,55 @@
+"""Which explanations can be believed, why, and what did they cost?"""
+
+import streamlit as st
+
+from probe.audit.reading import CHAPTERS
+from probe_dashboards import widgets
+from probe_dashboards.views import explained, quality, robustness
+from probe_dashboards.views.runs import Opened
+from probe_dashboards.views.words import md
+
+CHAPTER = CHAPTERS["explanation"]
+LIMITS = CHAPTER.limits
+
+
+def draw(opened: Opened) -> None:
+    """Draw the page."""
+    bundle = opened.bundle
+    widgets.heading(CHAPTER.title, "Which method can be believed, how sure is that, and what did it cost?")
+    if not explained.methods(bundle):
+        why = robustness.reason(bundle, "explanation")
+        widgets.not_run("Explanation", why, '[explain]\nsample = 100\nmethods = ["integrated_gradients"]')
+        return
+    st.markdown(md(quality.summary(bundle)))
+    st.markdown(md(CHAPTER.shows))
+    behind = quality.costs(bundle)
+    widgets.section("Which method can be believed", behind.name)
+    widgets.markdown_table(widgets.cells(quality.believed(bundle), "Checks"), "What the checks say of each method")
+    widgets.behind(opened, behind)
+    if metrics := quality.metrics(bundle):
+        _spread(opened, metrics)
+
+
+def _spread(opened: Opened, metrics: dict[str, str]) -> None:
+    bundle = opened.bundle
+    widgets.section("Quality, and how it spreads over the rows", "quality")
+    metric = widgets.control(opened, "metric", "Measure", metrics)
+    st.markdown(md(quality.direction(bundle, metric)))
+    behind = quality.panel(bundle, metric)
+    caption = (
+        f"{metrics[metric].capitalize()} of each method. Faint dots are single rows; above them the estimate over all "
+        "rows with its 95 % interval."
+    )
+    widgets.figure(opened, "spread", caption, metric, width=680)
+    widgets.table(quality.table(bundle, metric), "Estimate, interval and spread of each method")
+    widgets.section("Where it is worst")
+    methods = {each.method: each.title for each in quality.spreads(bundle, metric)}
+    method = widgets.control(opened, "method", "Method", methods)
+    found = quality.worst(bundle, metric, method)
+    if found:
+        st.markdown(f"The rows where {md(methods[method])} is worst by {md(metrics[metric])}, the worst first.")
+        for row, value in found.items():
+            widgets.row_link(opened, row, f"Row {row}: {value}")
+    else:
+        st.text("This measure has no number on a single row.")
+    widgets.behind(opened, behind)
