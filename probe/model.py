@@ -1,25 +1,25 @@
 """The model under study: a function from inputs to logits, and a count of what it was asked."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import prod
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from probe import internals
-from probe.answers import LateCheck, check_answer, check_finite, check_values, ends_linear, opened
+from probe.answers import LateCheck, check_answer, check_finite, check_values
 from probe.arrays import Given
-from probe.errors import ForwardError, ProbeError, RangeError
+from probe.called import Called
+from probe.errors import RangeError
 from probe.forms import ByShape, Tokens
-from probe.forward import ask, check_eval_mode, device_of, digest_of, dtype_of, refuse_gradients
-from probe.inputs import check_points, checked_inputs, embedded
+from probe.forward import check_eval_mode, dtype_of, refuse_gradients
+from probe.inputs import checked_inputs
 from probe.labels import check_labels, check_targets
 from probe.metering import Meter, Usage
-from probe.recurrent import REFUSED, REMEDY
 from probe.shapes import Inputs, Labels, Logits, PerExample, Targets
 from probe.space import Space
 from probe.task import Classification, Places, Task
@@ -29,7 +29,7 @@ _UNSET: Any = object()  # stands for a setting that was left out, where None is 
 
 
 @dataclass(frozen=True, eq=False, init=False)
-class Model:
+class Model(Called):
     """A network under study: a function from inputs to outputs, whose `task` says what the outputs mean.
 
     `forward` maps inputs (batch, *shape) to logits (batch, classes). Normalisation belongs inside it, so that bounds
@@ -55,19 +55,12 @@ class Model:
     Usage(forward=10, backward=0)
     """
 
-    forward: Callable[[Tensor], Tensor]
     space: Space = field(default_factory=Space)
     task: Task = field(default_factory=Classification)
-    embed: Callable[[Tensor], Tensor] | None = None
-    name: str = "model"
-    part: str | int | None = (
-        None  # of what `forward` returns the attribute, key or place of the outputs, such as "logits"
-    )
     batch_size: int | None = None  # rows that go through `forward` together; None: what suits the processor
     notices: tuple[str, ...] = ()  # sentences: what was assumed of it, and with what it was compared
     training: tuple[Given, Given] | None = None  # rows that it was trained on, and their labels, where they are known
     usage: Usage = field(default_factory=Usage)
-    edits: tuple[internals.Edits, ...] = field(default=(), repr=False)  # of its layers, made by `edited`
     meter: Meter | None = field(default=None, repr=False)  # counts for each example, made by `metered`
     late: LateCheck | None = field(default=None, repr=False)  # of its answers, made by `checked_late`
     _cleared: set[str] = field(default_factory=set, init=False)  # of what its answers could have been mistaken for
@@ -124,13 +117,8 @@ class Model:
         """
         if self.meter is not None:
             self.meter.count_forward(len(inputs), rows)
-        with self._edited():
-            answer = ask(self.forward, inputs if self.embed is None else self._embed(inputs), self.name)
-        for edits in self.edits:
-            edits.check()
+        answer = self._answer(inputs)
         self.usage.forward += len(inputs)
-        if self.part is not None:
-            answer = opened(answer, self.part)
         outputs = check_answer(answer, len(inputs), self.task)
         late = self.late if self.late is not None and self.late.open else None
         (late.note if late else check_finite)(outputs.detach(), inputs)
@@ -212,37 +200,6 @@ class Model:
             (gradient,) = torch.autograd.grad(objective(logits).sum(), x)
         return logits.detach(), gradient
 
-    @contextmanager
-    def backward(self) -> Iterator[None]:
-        """Around whatever takes gradients of this model: what fails on the way back is one sentence.
-
-        Raises:
-            ForwardError: for whatever is raised inside.
-            Unsupported: where the answers do not depend on the inputs, to torch's knowledge.
-        """
-        try:
-            yield
-        except ProbeError:
-            raise
-        except Exception as error:
-            if "not have been used in the graph" in str(error):
-                raise refuse_gradients(self.name) from error
-            if REFUSED in str(error):
-                raise ForwardError(f"no gradient of {self.name}: {REMEDY}") from error
-            raise ForwardError(
-                f"no gradient of {self.name}: {type(error).__name__}: {error}; methods that need only answers, such as "
-                "KernelShap or Lime, do without"
-            ) from error
-
-    def points(self, inputs: Inputs) -> Tensor:
-        """What `forward` reads, without gradients: inputs, or the embeddings (batch, tokens, width) of token ids."""
-        if self.embed is None:
-            return inputs
-        with self._edited():
-            points = self._embed(inputs).detach()
-        check_points(points, inputs)
-        return points
-
     def check(self, inputs: Given) -> Inputs:
         """The inputs on the model's device, after checking that they lie in its space.
 
@@ -250,11 +207,6 @@ class Model:
         """
         ids_of = "" if self.embed is None else self.name
         return checked_inputs(inputs, self.space, self.forward, self.dtype, ids_of)
-
-    def cast(self, inputs: Inputs) -> Inputs:
-        """The inputs in the floating type of the weights, rounded where that is a narrower one."""
-        weights = dtype_of(self.forward)
-        return inputs if self.embed is not None or weights is None else inputs.to(weights)
 
     def check_labels(self, labels: Given, inputs: Inputs) -> Labels:
         """The labels on the model's device, after checking that each is a decision of the model's task."""
@@ -291,14 +243,6 @@ class Model:
         space = Space(bounds=(-torch.inf, torch.inf), reference=reference)
         return replace(self, embed=None, space=space)
 
-    def layers(self) -> Mapping[str, nn.Module]:
-        """The modules inside the network by name, such as "blocks.2"; see `probe.internals`.
-
-        Raises:
-            Unsupported: for a function, a compiled or scripted module, and what runs outside torch.
-        """
-        return internals.layers(self.forward, self.name)
-
     @torch.no_grad()
     def activations(self, inputs: Given, at: str | Sequence[str]) -> dict[str, Any]:
         """What layers give for these inputs, by name: a tensor, or where a layer gives a tuple, a tuple of them.
@@ -317,46 +261,11 @@ class Model:
         one, two = (self._watched(inputs[:rows], names) for rows in (1, 2))
         return {name: internals.joined([part[name] for part in parts], one[name], two[name], name) for name in names}
 
-    @contextmanager
-    def edited(self, edits: Mapping[str, internals.Edit]) -> Iterator["Model"]:
-        """This model with edits of its layers: each is a function from what a layer gave to what takes its place.
-
-        Inside the block, this model itself answers as before. An edit gets its own copy of what the layer gave, and
-        the edits of a model that is edited already are made first.
-
-        >>> with model.edited({"conv1": lambda output: output * 0}) as other:  # doctest: +SKIP
-        ...     other.predict(inputs)
-
-        Raises:
-            RangeError: if there is no such layer.
-            Unsupported: where the forward, when it is asked, does not call the layer, or several times.
-            ShapeError: where an edit returns another shape than it got.
-        """
-        made = internals.Edits.of(self.forward, self.name, edits)
-        try:
-            yield replace(self, edits=(*self.edits, made))
-        finally:
-            made.end()
-
-    @property
-    def device(self) -> torch.device:
-        """Where the module's weights lie; the CPU for any other function."""
-        return device_of(self.forward)
-
     @property
     def dtype(self) -> torch.dtype:
         """The floating type of the module's weights; that of the reference, or the default, for any other function."""
         reference = self.space.reference
         return dtype_of(self.forward) or (torch.get_default_dtype() if reference is None else reference.dtype)
-
-    def digest(self) -> str | None:
-        """SHA-256 of the weights; None where `forward` is not a module, or edited, as its weights cannot be seen.
-
-        Raises:
-            ProbeError: if the module is a lazy one that has not seen an input, so that it has no weights yet.
-        """
-        # Edits are functions, and cannot be seen.
-        return None if self.edits else digest_of(self.forward, self.name)
 
     def __repr__(self) -> str:
         """Its name, what it tells apart, and the space, in a few lines."""
@@ -380,25 +289,7 @@ class Model:
             watched(inputs)
         return {name: kept[name] for name in names}
 
-    @contextmanager
-    def _edited(self) -> Iterator[None]:
-        with ExitStack() as stack:
-            for edits in self.edits:
-                stack.enter_context(edits.placed())
-            yield
-
-    def _embed(self, ids: Tensor) -> Tensor:
-        assert self.embed is not None, "only models of token ids embed"
-        return embedded(self.embed, ids, self.forward, self.name)
-
     def _count_backward(self, rows: Labels | None, gradient: Tensor) -> None:
         self.usage.backward += len(gradient)
         if self.meter is not None:
             self.meter.count_backward(len(gradient), rows)
-
-    def _ends_linear(self, row: Inputs) -> bool:
-        """Whether the last step is a linear layer, so that it is no sigmoid; False where torch cannot see it."""
-        with torch.enable_grad():
-            points = self.points(row).detach()
-            answer = ask(self.forward, points.requires_grad_() if points.is_floating_point() else points, self.name)
-        return ends_linear(answer)
