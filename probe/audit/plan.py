@@ -2,17 +2,28 @@
 
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from probe.audit.asked import READ, Asked, Checks, Judged, asked, measures, surveyed
 from probe.audit.expected import SECTIONS, ids
 from probe.audit.manifest import PlanRecord
-from probe.audit.sections import Config, Name, Section
+from probe.audit.sections import (
+    AttackPlan,
+    BiasPlan,
+    BundlePlan,
+    CertifyPlan,
+    Config,
+    ExplainPlan,
+    PredictPlan,
+    SearchPlan,
+    Section,
+    SurveyPlan,
+)
 from probe.audit.sources import SOURCES, DataSource, ModelSource
 from probe.audit.strict import typed
 from probe.contracts import Metric, Survey
@@ -23,85 +34,6 @@ from probe.numbers import fraction
 from probe.registry import build, discover, methods
 
 UNUSUAL = {"search": "counterfactual", "certify": "certificate"}  # sections that run only the methods that they name
-
-
-@dataclass(frozen=True, kw_only=True)
-class PredictPlan(Section):
-    """The metrics of the answers to all rows."""
-
-    metrics: tuple[Config, ...] | None = param(None, "as the methods of [explain]; default: the usual metrics")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExplainPlan(Section):
-    """The explainers, and the number of examples to explain."""
-
-    sample: int = param(100, "examples", low=0)
-    target: str = param("", "the class, label or output to explain; default: the answer of each example")
-    methods: tuple[Config, ...] | None = param(
-        None, 'each "name" or {method = "name", setting = value}; default: by form'
-    )
-    metrics: tuple[Config, ...] | None = param(None, "the same for metrics; default: the usual metrics")
-
-
-@dataclass(frozen=True, kw_only=True)
-class AttackPlan(Section):
-    """The attacks, and their radii."""
-
-    sample: int = param(1000, "examples", low=0)
-    methods: tuple[Config, ...] | None = param(None, "as those of [explain]; default: by form")
-    metrics: tuple[Config, ...] | None = param(None, "as those of [explain]; default: the usual metrics")
-    labels: tuple[Name, ...] = param((), "with several labels, those to attack alone as well")
-    eps: tuple[Name, ...] | None = param(None, "radii in the unit of the space's scale, or words; default: by form")
-
-
-@dataclass(frozen=True, kw_only=True)
-class SearchPlan(Section):
-    """The searches for counterfactuals, and their number of examples."""
-
-    sample: int = param(100, "examples", low=0)
-    methods: tuple[Config, ...] = param((), "as those of [explain]")
-    metrics: tuple[Config, ...] | None = param(None, "as those of [explain]; default: the usual metrics")
-
-
-@dataclass(frozen=True, kw_only=True)
-class CertifyPlan(Section):
-    """The certificates, and their radii."""
-
-    sample: int = param(100, "examples", low=0)
-    methods: tuple[Config, ...] = param((), "as those of [explain]")
-    metrics: tuple[Config, ...] | None = param(None, "as those of [explain]; default: the usual metrics")
-    eps: tuple[Name, ...] = param(("0.1", "0.25"), "radii in the unit of the certificate's threat")
-
-
-@dataclass(frozen=True, kw_only=True)
-class SurveyPlan(Section):
-    """The surveys of the data."""
-
-    sample: int = param(1000, "examples", low=0)
-    methods: tuple[Config, ...] = param((), "as those of [explain]")
-
-
-@dataclass(frozen=True, kw_only=True)
-class BiasPlan(Section):
-    """The comparison of groups."""
-
-    groups: tuple[Name, ...] | None = param(None, "columns of the data's groups; default: all")
-    positive: str = param("", "the class that is the favourable outcome; default: the last of two classes")
-    min_group_size: int = param(
-        30, "rows behind a rate; groups with fewer are reported apart (an engineering threshold)", low=0
-    )
-    order: int = param(2, "the largest number of attributes in an intersection", low=0)
-    merge_spellings: bool = param(False, "whether names that differ by case, spaces or encoding are one group")
-
-
-@dataclass(frozen=True, kw_only=True)
-class BundlePlan(Section):
-    """Whether people's rows may be kept."""
-
-    inputs: Literal["shown", "none"] = param(
-        "shown", "shown: the bundle holds the rows that it explains and attacks; none: no cell or pixel of any row"
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,29 +96,29 @@ class Plan(Section):
 
     def explainers(self) -> list[Any]:
         """The explainers that the plan names."""
-        return [build(discover("explainer"), self._seeded(config)) for config in self.explain.methods or ()]
+        return self._built("explainer", self.explain.methods)
 
     def attacks(self) -> list[Any]:
         """The attacks that the plan names, at the smallest radius."""
-        return [build(discover("attack"), self._seeded(config)) for config in self.attack.methods or ()]
+        return self._built("attack", self.attack.methods)
 
     def counterfactuals(self) -> list[Any]:
         """The counterfactual methods that the plan names."""
-        return [build(discover("counterfactual"), self._seeded(config)) for config in self.search.methods]
+        return self._built("counterfactual", self.search.methods)
 
     def certificates(self) -> list[Any]:
         """The certificates that the plan names."""
-        return [build(discover("certificate"), self._seeded(config)) for config in self.certify.methods]
+        return self._built("certificate", self.certify.methods)
 
     def surveys(self) -> list[Any]:
         """The surveys that the plan names."""
-        return [build(discover("survey"), self._seeded(config)) for config in self.survey.methods]
+        return self._built("survey", self.survey.methods)
 
     def metrics(self, section: str) -> list[Asked]:
         """The metrics that a section of the plan names, each with its name in the audit and its threshold."""
         configs = getattr(self, section).metrics or ()
-        built = [build(discover("metric"), self._seeded(config)) for config in configs]
-        return [(id_, metric, self.threshold(metric)) for id_, metric in zip(ids(configs), built, strict=True)]
+        built = zip(ids(configs), self._built("metric", configs), strict=True)
+        return [(id_, metric, self.threshold(metric)) for id_, metric in built]
 
     def threshold(self, method: Metric[Any] | Survey) -> float | None:
         """The threshold of a metric or survey; None if it has none."""
@@ -209,6 +141,10 @@ class Plan(Section):
             for section in SECTIONS.values()
         }
         return replace(self, **sections)
+
+    def _built(self, kind: str, configs: Sequence[Config] | None) -> list[Any]:
+        """Methods of a kind, by their settings."""
+        return [build(discover(kind), self._seeded(config)) for config in configs or ()]
 
     def _seeded(self, config: Mapping[str, Any]) -> Mapping[str, Any]:
         """Set the plan's seed for a method that has a seed and is given none."""

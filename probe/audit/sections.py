@@ -1,11 +1,11 @@
-"""The base of a plan's sections: tables of settings, in which a name may also be a number."""
+"""The sections of a plan: tables of settings, in which a name may also be a number."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from probe.conversion import Kind
-from probe.declared import Declared
+from probe.declared import Declared, param
 
 S = TypeVar("S", bound="Section")
 
@@ -42,3 +42,82 @@ Config = Annotated[
         _config,
     ),
 ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictPlan(Section):
+    """The metrics of the answers to all rows."""
+
+    metrics: tuple[Config, ...] | None = param(None, "as the methods of [explain]; default: the usual metrics")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainPlan(Section):
+    """The explainers, and the number of examples to explain."""
+
+    sample: int = param(100, "examples", low=0)
+    target: str = param("", "the class, label or output to explain; default: the answer of each example")
+    methods: tuple[Config, ...] | None = param(
+        None, 'each "name" or {method = "name", setting = value}; default: by form'
+    )
+    metrics: tuple[Config, ...] | None = param(None, "the same for metrics; default: the usual metrics")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttackPlan(Section):
+    """The attacks, and their radii."""
+
+    sample: int = param(1000, "examples", low=0)
+    methods: tuple[Config, ...] | None = param(None, "as those of [explain]; default: by form")
+    metrics: tuple[Config, ...] | None = param(None, "as those of [explain]; default: the usual metrics")
+    labels: tuple[Name, ...] = param((), "with several labels, those to attack alone as well")
+    eps: tuple[Name, ...] | None = param(None, "radii in the unit of the space's scale, or words; default: by form")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchPlan(Section):
+    """The searches for counterfactuals, and their number of examples."""
+
+    sample: int = param(100, "examples", low=0)
+    methods: tuple[Config, ...] = param((), "as those of [explain]")
+    metrics: tuple[Config, ...] | None = param(None, "as those of [explain]; default: the usual metrics")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertifyPlan(Section):
+    """The certificates, and their radii."""
+
+    sample: int = param(100, "examples", low=0)
+    methods: tuple[Config, ...] = param((), "as those of [explain]")
+    metrics: tuple[Config, ...] | None = param(None, "as those of [explain]; default: the usual metrics")
+    eps: tuple[Name, ...] = param(("0.1", "0.25"), "radii in the unit of the certificate's threat")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SurveyPlan(Section):
+    """The surveys of the data."""
+
+    sample: int = param(1000, "examples", low=0)
+    methods: tuple[Config, ...] = param((), "as those of [explain]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BiasPlan(Section):
+    """The comparison of groups."""
+
+    groups: tuple[Name, ...] | None = param(None, "columns of the data's groups; default: all")
+    positive: str = param("", "the class that is the favourable outcome; default: the last of two classes")
+    min_group_size: int = param(
+        30, "rows behind a rate; groups with fewer are reported apart (an engineering threshold)", low=0
+    )
+    order: int = param(2, "the largest number of attributes in an intersection", low=0)
+    merge_spellings: bool = param(False, "whether names that differ by case, spaces or encoding are one group")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BundlePlan(Section):
+    """Whether people's rows may be kept."""
+
+    inputs: Literal["shown", "none"] = param(
+        "shown", "shown: the bundle holds the rows that it explains and attacks; none: no cell or pixel of any row"
+    )
