@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from probe.errors import RangeError
-from probe.space import Bound, Space
+from probe.meaning import Bound
+from probe.space import Space
 
 
 def squares(height: int, width: int, side: int) -> Tensor:
