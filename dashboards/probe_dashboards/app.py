@@ -51,6 +51,7 @@ def main(offer: Offer) -> None:
     folder = Path(offer.runs)
     st.set_page_config(page_title="probe", layout="wide", initial_sidebar_state=250)
     st.html(Path(__file__).with_name("style.css"))
+    lab.begin(offer)
     found, broken = runs.listing(folder)
     top = st.container()
     run = _chosen(found, top)

@@ -16,6 +16,7 @@ from probe_dashboards.views.words import md
 
 PATIENCE = 1.5  # seconds that a page waits for an answer before it shows how far it is
 POLL = "0.5s"
+VIEWER = "the viewer itself"  # who asks on nobody's behalf; the tokens of people are drawn
 
 
 @dataclass(frozen=True)
@@ -132,11 +133,19 @@ def lab(offer: Offer) -> Lab:
     return Lab(_desk(offer), _token(offer))
 
 
+def begin(offer: Offer) -> None:
+    """Begin to open the model that the operator named first, while people look at other pages."""
+    if offer.live:
+        _desk(offer)
+
+
 @st.cache_resource(show_spinner=False, hash_funcs={Offer: repr})
 def _desk(offer: Offer) -> Desk:
     sources = offered(".", offer.live, () if offer.live else offer.zoo, allow_code=offer.allow_code)
     desk = Desk(sources, Setup(runs=offer.runs, allow_code=offer.allow_code, device=offer.device))
     atexit.register(desk.close)
+    if offer.live and not sources[0].why:
+        desk.ask(VIEWER, sources[0].key, {"ask": "describe"})  # it is open by the time that somebody looks at it
     return desk
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from probe.dataset import Dataset
 from probe.errors import DataError, ProbeError
 from probe.model import Model
+from probe.space import Space
 
 
 def in_segments(model: Model, data: Dataset, count: int) -> tuple[Model, Dataset]:
@@ -25,10 +26,12 @@ def in_segments(model: Model, data: Dataset, count: int) -> tuple[Model, Dataset
             "no segments; leave segments out"
         )
     features = segments(data.inputs, count)
-    of_model, of_data = (
-        replace(space, features=features, form=replace(space.form, names=())) for space in (model.space, data.space)
-    )
-    return replace(model, space=of_model), replace(data, space=of_data)
+    return replace(model, space=featured(model.space, features)), replace(data, space=featured(data.space, features))
+
+
+def featured(space: Space, features: Tensor) -> Space:
+    """A space with other features, which have no names."""
+    return replace(space, features=features, form=replace(space.form, names=()))
 
 
 def segments(images: Tensor, count: int = 40, *, compactness: float = 10.0) -> Tensor:

@@ -24,7 +24,8 @@ A row (`row` in most requests) is one of
     {"csv": "age,sex\n41,Female"}            the same as a line, with or without a header
     {"text": "a fine film"}                  of a model of texts
     {"image": "photo"}                       with arrays={"photo": the bytes of the file as uint8}
-    {"array": "mine"}                        with arrays={"mine": numbers of the shape of an example}
+    {"array": "mine"}                        with arrays={"mine": numbers of the shape of an example}, and, where each
+                                             example has features of its own, "features": the name of another array
 
 and each may have `"edits": {NAME: VALUE}`: a feature by its name, as a category one of its choices, a whole number
 whole;
@@ -85,7 +86,8 @@ plan  {text: "" (the usual plan)}
     text (TOML), seconds and rows (an estimate on this model), name; refused as the command line refuses it
 audit  {text, name: "" (the plan's)}      writes a bundle into the folder of runs; cancelling keeps what is done
     folder (its name in the folder of runs), name, status, digest, verdict [sentences], findings [{check, status, ...}]
-keep  {what: an explain, attack or counterfactual request, name}     the same as a bundle that `probe verify` passes
+keep  {what: an explain, attack or counterfactual request, or a list of explanations of one answer, name}
+                                          the same as a bundle that `probe verify` passes
     as of audit
 estimate  {of: any request}
     seconds, rows: measured on this model

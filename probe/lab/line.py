@@ -138,6 +138,7 @@ class Line:
         if self._worker is not None and not self._worker.alive:
             self._drop()
         if self._worker is None:
+            self._tell(work, Progress(said="starting its process"))
             self._set(work, "opening")
             worker = Worker(self.source, self._setup)
             with self._changed:
@@ -146,7 +147,8 @@ class Line:
             try:
                 if given_up:
                     raise Closed("it was given up")
-                known_by = str(worker.open().get("known_by"))
+                opened = worker.open(lambda told: self._tell(work, told))
+                known_by = str(opened.get("known_by"))
             except Refused as error:
                 self._drop()
                 self._refuse_all(str(error))
@@ -155,6 +157,7 @@ class Line:
                 if known_by != self._known_by:
                     self._kept.forget(self.source.key)  # the files are others than they were
                 self._known_by = known_by
+        self._tell(work, Progress())
         self._set(work, "running")
         assert self._worker is not None, "it was started"
         return self._worker

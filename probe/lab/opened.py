@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ from torch import Tensor
 
 from probe.audit.plan import Plan
 from probe.cli.sources import open_both, plan_in, plan_of
-from probe.contracts import of_examples
+from probe.contracts import of_any_examples, of_examples
 from probe.dataset import Dataset
 from probe.errors import DataError, ProbeError
+from probe.images import featured, in_segments, segments
 from probe.lab.process import Setup
 from probe.lab.sources import Source
 from probe.model import Model
@@ -36,7 +37,13 @@ class Opened:
 
     def known_by(self) -> str:
         """A digest of weights and data, by which answers are known to be this model's."""
-        parts = (self.model.digest(), self.data.digest(), repr(self.model.task), repr(self.model.space))
+        parts = (
+            self.model.digest(),
+            self.data.digest(),
+            repr(self.model.task),
+            repr(self.model.space),
+            self.plan.data.segments,
+        )
         return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
 
     def wrong(self, advance: Advance) -> Tensor:
@@ -55,9 +62,25 @@ class Opened:
             self._found["wrong"] = self.model.task.wrong(torch.cat(parts), labels)
         return self._found["wrong"]
 
-    def of(self, data: Dataset) -> Model:
-        """The model, with the features of these examples where each has its own."""
-        return of_examples(self.model, data)
+    def part(self, rows: slice | Tensor) -> tuple[Model, Dataset]:
+        """Some rows of the data, and the model with their features where each example has its own."""
+        model, part = in_segments(self.model, self.data[rows], self.plan.data.segments)
+        return of_examples(model, part), part
+
+    def of_own(self, inputs: Tensor, features: Tensor | None = None) -> tuple[Model, tuple[str, ...]]:
+        """The model for an input of somebody's own (1, *shape), with its features, and what is to be known of them.
+
+        Where each example has features of its own, those of this input are its segments, or as somebody says.
+        """
+        model = of_any_examples(self.model, self.data)
+        if self.plan.data.segments and features is None:
+            features = segments(inputs, self.plan.data.segments)
+        if features is not None:
+            return replace(model, space=featured(model.space, features)), ()
+        if not self.data.space.differs(self.data.inputs):
+            return model, ()
+        said = "each row of the data has features of its own, and of this input none were named: each coordinate is one"
+        return model, (said,)
 
 
 @dataclass(frozen=True, eq=False)

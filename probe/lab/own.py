@@ -108,6 +108,16 @@ def of_array(numbers: NDArray[Any], opened: Opened) -> Brought:
     return rounded, (f"its numbers are rounded to {dtype_name(rounded)}",) if lost else ()
 
 
+def of_features(numbers: NDArray[Any], inputs: Tensor) -> Tensor:
+    """The number of the feature of each coordinate of an input (1, *shape), for a space that checks them."""
+    if numbers.dtype.kind not in "biu" or numbers.shape not in (tuple(inputs.shape[1:]), tuple(inputs.shape)):
+        raise ShapeError(
+            f"features are an array of {numbers.dtype} of shape {numbers.shape}, expected whole numbers of shape "
+            f"{tuple(inputs.shape[1:])}: the number of each coordinate's feature"
+        )
+    return torch.from_numpy(numbers.astype(np.int64)).reshape(inputs.shape)
+
+
 def _read(text: str, opened: Opened, reading: Reading) -> Brought:
     space = opened.model.space
     categories = [name for at, name in enumerate(space.names) if space.kinds and space.kinds[at] == "category"]

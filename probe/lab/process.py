@@ -96,17 +96,20 @@ class Worker:
         """Whether it runs."""
         return self._process.returncode is None and not _ended(self.pid)
 
-    def open(self) -> Mapping[str, Any]:
+    def open(self, told: Told) -> Mapping[str, Any]:
         """Wait until the model is open: what it is known by, and what was found out about it.
 
         Raises:
             Refused: if it cannot be opened, with the reason.
             Closed: if the process ended.
         """
-        record, _ = self._frame()
-        if record.get("frame") != "open":
-            raise self._error(record)
-        return record
+        while True:
+            record, _ = self._frame()
+            if record.get("frame") == "open":
+                return record
+            if record.get("frame") != "progress":
+                raise self._error(record)
+            told(_progress(record))
 
     def ask(self, request: Mapping[str, Any], arrays: Mapping[str, Any], told: Told) -> tuple[Answer, bool]:
         """The answer to a request, and whether it may be kept for whoever asks the same.

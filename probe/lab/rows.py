@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 from torch import Tensor
 
-from probe.contracts import of_any_examples
 from probe.conversion import Kind
 from probe.dataset import Dataset
 from probe.declared import Declared, param
@@ -56,6 +55,7 @@ class Row(Declared):
     text: str = param("", "a text")
     image: str = param("", "the name of the array with the bytes of an image file")
     array: str = param("", "the name of the array with the numbers of an example")
+    features: str = param("", "of one's own: the name of the array with the number of each coordinate's feature")
     edits: Mapping[str, Cell] | None = param(
         None, "what is otherwise, by the name of each feature or the place of a word"
     )
@@ -80,13 +80,11 @@ class Row(Declared):
         assert self.row is not None, "it is named"
         if self.row >= len(opened.data):
             raise RangeError(f"row {self.row:,} is none of the {len(opened.data):,} rows, which are numbered from 0")
-        part = opened.data[self.row : self.row + 1]
-        model = opened.of(part)
+        model, part = opened.part(slice(self.row, self.row + 1))
         return Chosen(model, model.check(part.inputs), model.check_labels(part.labels, part.inputs), part)
 
     def _own(self, asked: Asked, way: str) -> Chosen:
         opened = asked.opened
-        model = of_any_examples(opened.model, opened.data)
         brought: dict[str, Any] = {
             "cells": lambda: own.of_cells(self.cells or {}, opened),
             "csv": lambda: own.of_csv(self.csv, opened),
@@ -95,6 +93,8 @@ class Row(Declared):
             "array": lambda: own.of_array(asked.array(self.array), opened),
         }
         inputs, said = brought[way]()
+        named = own.of_features(asked.array(self.features), inputs) if self.features else None
+        model, known = opened.of_own(inputs, named)
         inputs = model.check(inputs)
         check_whole(model.space, inputs)
-        return Chosen(model, inputs, None, None, said)
+        return Chosen(model, inputs, None, None, (*said, *known))

@@ -37,7 +37,7 @@ def main() -> int:
         connection.connect(address if isinstance(address, str) else tuple(address))
         prove(connection, bytes.fromhex(known["secret"]), WORKER)
         try:
-            serve(connection, lambda: _open(known["source"], known["setup"]))
+            serve(connection, lambda tell: _open(known["source"], known["setup"], tell))
         except (Closed, WireError) as error:
             print(f"probe lab: {error}", file=sys.stderr)  # noqa: T201  the log of this process
         except KeyboardInterrupt:  # what was being kept is kept
@@ -45,15 +45,17 @@ def main() -> int:
     return 0
 
 
-def serve(connection: socket.socket, open_: "Callable[[], Opened]") -> None:
+def serve(connection: socket.socket, open_: "Callable[[Callable[[str], None]], Opened]") -> None:
     """Open a model, and answer what is asked of it, until the other side has ended.
+
+    `open_` is given a function that tells the other side what it is doing.
 
     Raises:
         Closed: once it has ended.
         WireError: where it sends what is no frame.
     """
     try:
-        opened = open_()
+        opened = open_(lambda doing: send(connection, _progress(0, 0, doing)))
         known_by = opened.known_by()
     except Exception as error:
         send(connection, _sentence(error, "opening the model"))
@@ -121,11 +123,13 @@ def _interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _open(source: Mapping[str, str], setup: Mapping[str, Any]) -> "Opened":
+def _open(source: Mapping[str, str], setup: Mapping[str, Any], tell: Callable[[str], None]) -> "Opened":
+    tell("loading PyTorch")
     from probe.lab.opened import open_source
     from probe.lab.process import Setup
     from probe.lab.sources import Source
 
+    tell("reading the model and its data")
     return open_source(Source(**source), Setup(**setup))
 
 

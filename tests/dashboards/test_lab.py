@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 import torch
 from probe_dashboards import lab as labs
-from probe_dashboards.views.lab import attacks, commands, own
+from probe_dashboards.views.lab import attacks, commands, own, waiting
 from probe_dashboards.views.lab.settings import fields, filled
 
 import probe
 from probe.audit.plan import plan_from
 from probe.lab import Answer, Job, LabError, Source
+from probe.lab.jobs import Progress
 from probe.lab.offering import settings
 from probe.lab.opened import Opened
 from probe.lab.worker import respond
@@ -135,8 +136,26 @@ def test_what_is_shown_is_kept_as_a_bundle_and_an_audit_is_run(show, desk, tmp_p
     assert not app.exception
     assert not app.warning
     assert any("Kept as" in each.value for each in app.success)
+    app.text_input(key="lab keep name").set_value("another").run()
+    assert not app.success  # under this name nothing was kept
     app.number_input(key="lab row").set_value(3).run()
     assert not app.success  # of this row nothing was kept
+
+
+def test_all_explanations_that_stand_side_by_side_are_kept(show, desk, tmp_path):  # noqa: F811
+    app = show(tmp_path, "lab", model="people", row="2")
+    app.multiselect(key="lab explainers people").set_value(["lime", "input_x_gradient"]).run()
+    app.button(key="lab keep").click().run()
+    assert not app.exception
+    assert [each.value for each in app.warning] == []
+    assert any("Kept as" in each.value for each in app.success)
+    (kept,) = (ask for ask in desk.asked if ask["ask"] == "keep")
+    assert [each["method"]["method"] for each in kept["what"]] == ["lime", "input_x_gradient"]
+
+
+def test_a_model_that_is_being_opened_says_what_is_done():
+    job = Job("1", "it", {}, "opening", Progress(said="loading PyTorch"), seconds=3.2)
+    assert waiting.progress(job, "Looking") == (0.0, "Opening the model: loading PyTorch (3 s)")
 
 
 def test_numbers_of_ones_own_are_kept_with_what_they_are():

@@ -31,8 +31,9 @@ def network(inside, outputs, seed=1):
     return layers.eval()
 
 
-def opened(model, data, runs="runs"):
-    plan = plan_from({"name": "tiny", "model": {"zoo": "adult-mlp"}})
+def opened(model, data, runs="runs", **read):
+    """`read` is said of the data in the plan."""
+    plan = plan_from({"name": "tiny", "model": {"zoo": "adult-mlp"}, "data": read})
     return Opened(model, data, plan, Path(runs))
 
 

@@ -1,10 +1,13 @@
 """What is shown can be kept: the runner's own bundle of it, which verify passes and whose arrays are what was shown."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
+from probe import segments
 from probe.audit import read, verify
 from tests.lab.subjects import FORMS, TASKS, ask, opened, refusal
 
@@ -37,6 +40,100 @@ def test_an_explanation_is_kept_as_a_bundle_with_its_arrays(images, tmp_path):
     assert kept["targets"].tolist() == [1]
     assert bundle.manifest.data.n == 1
     assert "row 3" in bundle.manifest.data.name
+
+
+def test_explanations_side_by_side_are_kept_in_one_bundle(images, tmp_path):
+    methods = ["saliency", {"method": "lime", "seed": 5}, "input_x_gradient"]
+    requests = [{"ask": "explain", "row": ROW, "method": each, "target": "c"} for each in methods]
+    shown = [ask(images, each)[1] for each in requests]
+    ask(images, {"ask": "keep", "what": requests, "name": "kept"})
+    verify(tmp_path / "kept")
+    bundle = read(tmp_path / "kept")
+    for name, arrays in zip(("saliency", "lime", "input_x_gradient"), shown, strict=True):
+        assert np.array_equal(bundle.arrays(f"explain-{name}")["values"][0], arrays["values"])
+
+
+def test_what_one_bundle_cannot_hold_is_refused(images):
+    request = {"ask": "explain", "row": ROW, "method": "saliency"}
+    for other in ({**request, "row": {"row": 2}}, {**request, "target": "a"}, {**request, "ask": "attack"}):
+        other = {**other, "method": "fgsm"} if other["ask"] == "attack" else other
+        refused = {key: value for key, value in other.items() if key != "target" or other["ask"] == "explain"}
+        sentence = refusal(images, {"ask": "keep", "what": [request, refused], "name": "kept"})
+        assert "keep each of these by itself" in sentence
+
+
+@pytest.mark.parametrize(("target", "method"), [("2:name", "kernel_shap"), ("0:other", "saliency")])
+def test_an_explanation_at_a_place_is_kept_as_that_place_alone(tmp_path, target, method):
+    held = opened(*TASKS["places"](), runs=tmp_path)
+    request = {"ask": "explain", "row": {"row": 1}, "method": method, "target": target}
+    _, shown = ask(held, request)
+    ask(held, {"ask": "keep", "what": request, "name": "kept"})
+    verify(tmp_path / "kept")
+    bundle = read(tmp_path / "kept")
+    assert np.array_equal(bundle.arrays(f"explain-{method}")["values"][0], shown["values"])
+    assert (str(bundle.manifest.plan.model["only"]), bundle.manifest.plan.explain.target) == tuple(target.split(":"))
+
+
+def test_an_explanation_of_one_of_several_labels_is_kept(tmp_path):
+    held = opened(*TASKS["labels"](), runs=tmp_path)
+    request = {"ask": "explain", "row": {"row": 1}, "method": "saliency", "target": "young"}
+    _, shown = ask(held, request)
+    ask(held, {"ask": "keep", "what": request, "name": "kept"})
+    verify(tmp_path / "kept")
+    assert np.array_equal(read(tmp_path / "kept").arrays("explain-saliency")["values"][0], shown["values"])
+
+
+def test_an_image_of_ones_own_has_the_segments_that_an_audit_gives_it(tmp_path):
+    held = opened(*FORMS["images"](), runs=tmp_path, segments=3)
+    mine = held.data.inputs[1].numpy()
+    own, kept = {"array": "mine"}, []
+    for row, arrays in (({"row": 1}, {}), (own, {"mine": mine})):
+        request = {"ask": "explain", "row": row, "method": "kernel_shap", "target": "a"}
+        _, shown = ask(held, request, arrays)
+        assert np.array_equal(shown["features"], segments(held.data.inputs[1], 3).numpy())
+        kept.append(shown["values"])
+        ask(held, {**request, "ask": "quality", "sample": 2}, arrays)
+        ask(held, {"ask": "keep", "what": request, "name": f"kept-{next(iter(row))}"}, arrays)
+        verify(tmp_path / f"kept-{next(iter(row))}")
+        bundle = read(tmp_path / f"kept-{next(iter(row))}")
+        assert np.array_equal(bundle.arrays("explain-kernel_shap")["values"][0], shown["values"])
+    assert np.array_equal(*kept)
+
+
+def with_own_features(name):
+    """The subject with features that each example has of its own, which the model is not told."""
+    model, data = FORMS[name]()
+    rows = data.inputs
+    owner = {
+        "images": lambda: segments(rows, 4),
+        "tokens": lambda: torch.tensor([[0, 0, 1, 1], [0, 1, 1, 1], [0, 1, 2, 3], [0, 0, 0, 0]]),
+        "graphs": lambda: torch.as_tensor(data.space.features).expand(rows.shape).contiguous(),
+    }[name]()
+    plain = replace(model.space, features=None)
+    return replace(model, space=plain), replace(data, space=replace(data.space, features=owner))
+
+
+@pytest.mark.parametrize("name", ["images", "tokens", "graphs"])
+def test_an_input_of_ones_own_has_the_features_that_are_named_with_it(tmp_path, name):
+    held = opened(*with_own_features(name), runs=tmp_path)
+    arrays = {"mine": held.data.inputs[1].numpy(), "mine_of": held.data.space.features[1].numpy()}
+    request = {"ask": "explain", "row": {"row": 1}, "method": "kernel_shap"}
+    _, expected = ask(held, request)
+    own = {**request, "row": {"array": "mine", "features": "mine_of"}}
+    _, shown = ask(held, own, arrays)
+    assert np.array_equal(shown["by_feature"], expected["by_feature"])
+    assert np.array_equal(shown["values"], expected["values"])
+    if name == "images":
+        ask(held, {"ask": "keep", "what": own, "name": "kept"}, arrays)
+        verify(tmp_path / "kept")
+        assert np.array_equal(read(tmp_path / "kept").arrays("explain-kernel_shap")["values"][0], shown["values"])
+    record, alone = ask(held, {**request, "row": {"array": "mine"}}, arrays)
+    assert alone["by_feature"].size == held.data.inputs[1].numel()
+    assert "each coordinate is one" in record["input"]["said"][0]
+    arrays["mine_of"] = arrays["mine_of"][:1].astype(float)
+    assert "expected whole numbers of shape" in refusal(held, own, arrays)
+    arrays["mine_of"] = np.full(held.data.inputs[1].shape, 7)
+    assert "without a gap" in refusal(held, own, arrays)
 
 
 def test_an_attack_is_kept_as_a_bundle_with_its_arrays(images, tmp_path):

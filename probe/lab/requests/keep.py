@@ -1,6 +1,6 @@
-"""What was shown, kept as a bundle that anybody can verify: the same method over the same input."""
+"""What was shown, kept as a bundle that anybody can verify: the same methods over the same input."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
 
@@ -21,6 +21,9 @@ from probe.lab.rows import Chosen
 from probe.lab.running import audited, checked_name
 from probe.model import Model
 from probe.numbers import as_written
+from probe.task import Places
+
+Kept = Explain | Attack | Counterfactual
 
 
 def _table(value: Any, where: str) -> Mapping[str, Any]:
@@ -29,7 +32,16 @@ def _table(value: Any, where: str) -> Mapping[str, Any]:
     return dict(value)
 
 
+def _tables(value: Any, where: str) -> tuple[Mapping[str, Any], ...]:
+    if not isinstance(value, list | tuple):
+        return (_table(value, where),)
+    if not value:
+        raise ValueError
+    return tuple(_table(each, where) for each in value)
+
+
 Asking = Annotated[Any, Kind("a request, as a table", "requests", _table)]
+AskingOften = Annotated[Any, Kind("a request, as a table, or a list of them", "lists of requests", _tables)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,26 +51,54 @@ class Keep(Request):
     pure: ClassVar[bool] = False
     keeps: ClassVar[bool] = True
 
-    what: Asking = required("the request whose answer is kept: explain, attack or counterfactual")
+    what: AskingOften = required(
+        "the request whose answer is kept: explain, attack or counterfactual; or several explanations of one answer"
+    )
     name: str = required("of the run")
 
     def answer(self, asked: Asked) -> Reply:
-        from probe.lab.requests import read  # which lists this module too
-
-        what = read(self.what)
-        if not isinstance(what, Explain | Attack | Counterfactual):
-            raise PlanError(f"{what.called()} is not kept as a bundle; explain, attack and counterfactual are")
+        what = self._read()
         opened, name = asked.opened, checked_name(self.name)
-        chosen = what.row.chosen(asked)
-        only = "" if isinstance(what, Explain) else what.only
+        chosen = what[0].row.chosen(asked)
+        only, target = _named(what[0], chosen.model)
         chosen = chosen.only(only)
-        plan = plan_from(_plan(opened, what, name, only))
-        model, data = _subject(opened, chosen, _label(what, chosen))
+        plan = plan_from(_plan(opened, what, name, (only, target)))
+        model, data = _subject(opened, chosen, _label(what[0], chosen))
         return Reply(audited(opened, plan, (model, data), asked.advance))
 
+    def _read(self) -> Sequence[Kept]:
+        from probe.lab.requests import read  # which lists this module too
 
-def _plan(opened: Opened, what: Explain | Attack | Counterfactual, name: str, only: str) -> dict[str, Any]:
-    held = opened.plan.to_json()
+        asked = [read(each) for each in self.what]
+        found = [each for each in asked if isinstance(each, Kept)]
+        if len(found) < len(asked):
+            other = next(each for each in asked if not isinstance(each, Kept))
+            raise PlanError(f"{other.called()} is not kept as a bundle; explain, attack and counterfactual are")
+        about = [(each.row, each.target) if isinstance(each, Explain) else None for each in found]
+        if len(found) > 1 and (None in about or any(each != about[0] for each in about)):
+            raise PlanError(
+                "a bundle keeps an attack, a counterfactual, or explanations of one answer to one input; "
+                "keep each of these by itself"
+            )
+        return found
+
+
+def _named(what: Kept, model: Model) -> tuple[str, str]:
+    """Which of several answers is asked about alone, and what is explained of it.
+
+    A bundle holds one place, and an explanation is of a class at one.
+    """
+    if not isinstance(what, Explain):
+        return what.only, ""
+    if isinstance(model.task, Places) and what.target:
+        model.task.index(what.target)
+        place, _, name = what.target.partition(":")
+        return place, name
+    return "", what.target
+
+
+def _plan(opened: Opened, asked: Sequence[Kept], name: str, named: tuple[str, str]) -> dict[str, Any]:
+    what, (only, target), held = asked[0], named, opened.plan.to_json()
     config = as_written(what.method.config())
     none: dict[str, Any] = {"methods": [], "sample": 1}
     plan = {
@@ -70,7 +110,8 @@ def _plan(opened: Opened, what: Explain | Attack | Counterfactual, name: str, on
         "bias": {"groups": []},
     }
     if isinstance(what, Explain):
-        return plan | {"explain": {"methods": [config], "sample": 1, "target": what.target}}
+        methods = [as_written(each.method.config()) for each in asked]
+        return plan | {"explain": {"methods": methods, "sample": 1, "target": target}}
     if isinstance(what, Counterfactual):
         return plan | {"search": {"methods": [config], "sample": 1}}
     eps = [each for each in what.eps if each] or ([str(config[what.method.budget])] if what.method.budget else [])

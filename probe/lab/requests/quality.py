@@ -72,8 +72,7 @@ class Quality(Request):
         """The explanations of the drawn rows, as an audit makes them."""
         data = asked.opened.data
         drawn = data.draw(self.sample, self.seed)
-        few = data[drawn]
-        model = of_examples(asked.opened.model, few)
+        model, few = asked.opened.part(drawn)
         inputs = model.check(few.inputs)
         named = torch.full((len(few),), model.task.index(self.target), device=inputs.device) if self.target else None
         targets = model.targets(inputs) if named is None else named

@@ -31,8 +31,7 @@ class Rows(Request):
             return Reply(
                 {"rows": [], "names": list(opened.model.space.feature_names(opened.data.inputs)), "total": len(among)}
             )
-        part = opened.data[chosen]
-        model = opened.of(part)
+        model, part = opened.part(chosen)
         inputs = model.check(part.inputs)
         logits, labels = model.logits(inputs), model.check_labels(part.labels, inputs)
         told = [answered(model.task, logits[at : at + 1], labels[at : at + 1]) for at in range(len(part))]

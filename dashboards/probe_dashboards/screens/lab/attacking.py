@@ -54,7 +54,7 @@ def draw(asked: Asked, row: Row) -> None:
     if answer is not None:
         _shown(asked, answer, there[name], called if explainer else "")
         code(*commands.attacked(asked.source, row.named, request, told["budget"] or ""))
-        keeping.draw(asked, row, request)
+        keeping.draw(asked, row, [request])
 
 
 def _budgets(asked: Asked, told: Mapping[str, Any], threat: Mapping[str, Any]) -> list[str] | None:

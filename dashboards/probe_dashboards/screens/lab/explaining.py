@@ -52,7 +52,7 @@ def draw(asked: Asked, row: Row) -> None:
         widgets.table(explanations.agreement(asked.drawer, found), "Rank correlation between methods")
         st.caption("Spearman's rank correlation of the values by feature: 1 is the same order, 0 is no relation.")
     _quality(asked, row, {title: asks[title] for title in found})
-    keeping.draw(asked, row, next(iter(asks.values())) if len(asks) == 1 else None, list(asks.values()))
+    keeping.draw(asked, row, [asks[title] for title in found])
 
 
 def drawn(asked: Asked, title: str, answer: Answer, top: list[int], prefix: str = "", shown: Any = None) -> None:

@@ -11,19 +11,16 @@ from probe_dashboards.screens.lab.asked import Asked, Row, open_link
 from probe_dashboards.views.words import md
 
 
-def draw(asked: Asked, row: Row, request: dict[str, Any] | None, requests: Sequence[dict[str, Any]] = ()) -> None:
-    """A button that keeps what is shown as a bundle."""
-    st.subheader("Keep it", anchor=False)
-    wanted = request or (requests[0] if requests else None)
-    if wanted is None:
-        return
+def draw(asked: Asked, row: Row, requests: Sequence[dict[str, Any]]) -> None:
+    """A button that keeps what is shown as one bundle."""
+    st.subheader("Keep it" if len(requests) == 1 else "Keep them side by side", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input(
             "Name of the bundle", f"lab-{_slug(asked.described['name'])}", key="lab keep name", max_chars=60
         )
-        what = {**wanted, "row": dict(row.named)}
+        what = [{**request, "row": dict(row.named)} for request in requests]
         asks = {"ask": "keep", "what": what, "name": name}
-        begun = f"keep {asked.model} {digest(what, row.arrays)}"  # another row or method was not kept
+        begun = f"keep {asked.model} {digest(asks, row.arrays)}"  # another row, method or name was not kept
         st.button(
             "Keep as a bundle",
             icon=":material/save:",

@@ -10,7 +10,8 @@ def progress(job: Job, doing: str) -> tuple[float, str]:
         ahead = f"; {job.ahead} before it" if job.ahead else ""
         return 0.0, f"Waiting{ahead}"
     if job.state == "opening":
-        return 0.0, f"Opening the model ({job.seconds:.0f} s)"
+        doing = f": {job.progress.said}" if job.progress.said else ""
+        return 0.0, f"Opening the model{doing} ({job.seconds:.0f} s)"
     at = job.progress
     if not at.total:
         return 0.0, f"{doing} ({job.seconds:.0f} s)"
