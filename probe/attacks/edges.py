@@ -1,4 +1,4 @@
-"""Attacks that add and take away edges."""
+"""Attacks that add and remove edges."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -18,15 +18,15 @@ from probe.threats import Edits, Threat
 
 @dataclass(frozen=True, kw_only=True)
 class GradArgmax(Attack):
-    """The edges whose flip raises the loss most, one after another (Dai et al. 2018, arXiv:1806.02371).
+    """Flip the edges that raise the loss most, one after another (Dai et al. 2018, arXiv:1806.02371).
 
-    Graphs are (nodes, nodes or more), beginning with the adjacency of undirected edges that are 0 or 1. To first order
-    a flip of edge a raises the loss by (1 - 2a) times the gradient in the edge's two places. The flips with the highest
-    rise are tried on the model and the best of them is kept, even where it lowers the loss, because a later one may
-    raise it again; with candidates=1 this is the paper's attack. No edge is flipped twice.
+    Graphs are (nodes, nodes or more) and begin with the adjacency matrix of undirected edges, 0 or 1. To first order,
+    flipping an edge a raises the loss by (1 - 2a) times the sum of the gradient over its two entries. The flips with
+    the highest first-order rise are evaluated on the model and the best one is kept, even if it lowers the loss,
+    because a later flip may raise it again. With candidates=1 this is the paper's attack. No edge is flipped twice.
 
-    The loss is the log-odds of an error. Nothing is random. A flipped edge can change the true class of a graph, so a
-    success is not always an error of the model.
+    The loss is the log-odds of an error. The attack is deterministic. A flipped edge can change the true class of a
+    graph, so a success is not always an error of the model.
 
     Raises:
         Unsupported: if the space's form is not graph.
@@ -53,13 +53,13 @@ class GradArgmax(Attack):
         return greedy_search(inputs, aim, partial(self._flips, model))
 
     def _flips(self, model: Model, graphs: Tensor, origin: Tensor, aim: Aim) -> Tensor:
-        """Each graph with one edge flipped, by the flips with the highest first-order rise."""
+        """Each graph with one edge flipped, for the flips with the highest first-order rise."""
         _, _, gradient = aim.slope(graphs)
         one, other = pairs(graphs)
         allowed = model.space.mutable_mask(origin) & (graphs == origin)
         rise = (1 - 2 * graphs[:, one, other]) * (gradient[:, one, other] + gradient[:, other, one])
         rise = rise.masked_fill(~(allowed[:, one, other] & allowed[:, other, one]), -torch.inf)
-        # In the order of edges, so that ties do not depend on how they were sorted.
+        # In the order of edges, so that ties do not depend on the sort.
         chosen = rise.topk(min(self.candidates, rise.shape[1])).indices.sort(1).values
         tried = graphs[:, None].repeat(1, chosen.shape[1], 1, 1)
         # Where there are too few edges that may be flipped, the graph itself is tried.

@@ -1,4 +1,4 @@
-"""Attacks that follow the gradient of their goal inside a ball."""
+"""Gradient attacks inside a ball."""
 
 from dataclasses import dataclass, fields
 from typing import ClassVar, Literal
@@ -24,8 +24,8 @@ LATER = 0.3  # longest step after the first, in radii
 class _GradientAttack(Attack):
     needs: ClassVar[frozenset[Need]] = frozenset({"gradients"})
 
-    eps: Number = param(written("8/255"), "radius of the ball, in the unit of the space's scale", low=0.0)
-    norm: Literal["linf", "l2"] = param("linf", "how the radius is measured")
+    eps: Number = param(written("8/255"), "radius of the ball, in units of the space's scale", low=0.0)
+    norm: Literal["linf", "l2"] = param("linf", "norm of the ball")
 
     @property
     def threat(self) -> Threat:
@@ -57,7 +57,7 @@ class FGSM(_GradientAttack):
 
 @dataclass(frozen=True, kw_only=True)
 class PGD(_GradientAttack):
-    """Steps up the loss, projected back onto the ball (Madry et al. 2018, arXiv:1706.06083).
+    """Gradient ascent on the loss, projected onto the ball (Madry et al. 2018, arXiv:1706.06083).
 
     Each example has its own step length: at most .3 radii after the first step, and halved when its loss has stopped
     rising (after arXiv:2003.01690). The best point of each example is kept. Examples that have reached the goal are
@@ -77,7 +77,7 @@ class PGD(_GradientAttack):
     finds: ClassVar[str] = "fgsm"  # its first point
 
     steps: int = param(40, "gradient steps in each restart", low=1)
-    restarts: int = param(1, "starts; the first from the input itself, the others from random points", low=1)
+    restarts: int = param(1, "restarts; the first starts at the input, the others at random points", low=1)
     step: Number = param(
         1.0, "length of the first step, in radii; the next are at most .3; at 1 its point is FGSM's", low=0.0, high=2.0
     )
@@ -106,13 +106,13 @@ class PGD(_GradientAttack):
         return best
 
     def _ascend(self, space: Space, norm: Norm, state: "_State") -> tuple[Inputs, PerExample, Tensor]:
-        """The best point that one restart finds for each example, its loss, and whether the goal is reached there."""
+        """The best point of one restart for each example, its loss, and whether it reaches the goal."""
         found, highest = state.x.clone(), state.best_loss.clone()
         successful = torch.zeros(len(found), dtype=torch.bool, device=found.device)
         for _ in range(self.steps):
             loss, reached, gradient = loss_and_gradient(space, state.x, state.aim)
             state.update_best(loss)
-            others, there = parted(reached)  # the one look at a device in each step
+            others, there = parted(reached)  # the only synchronisation with the device in each step
             if len(there):
                 row = state.row[there]
                 found[row], highest[row], successful[row] = state.x[there], loss[there], True
@@ -122,7 +122,7 @@ class PGD(_GradientAttack):
             state.ascend(space, norm, gradient)
         loss, reached = state.aim.ask(state.x)
         state.update_best(loss)
-        # With more than two classes the point with the highest loss need not be misclassified, and the other way round.
+        # With more than two classes the point with the highest loss need not be misclassified, and vice versa.
         found[state.row] = torch.where(column(reached, state.x), state.x, state.best)
         highest[state.row], successful[state.row] = torch.where(reached, loss, state.best_loss), reached
         return found, highest, successful
@@ -130,7 +130,7 @@ class PGD(_GradientAttack):
 
 @dataclass
 class _State:
-    """The examples that remain in one restart of PGD, a row each: where they are, their best point, their step."""
+    """The examples that remain in one restart of PGD, one row each: current point, best point and step length."""
 
     row: Tensor  # of the example among those that the restart began with
     origin: Tensor
@@ -167,14 +167,14 @@ class _State:
         change = (wide(self.x) - origin) / space.scale_of(origin) + column(self.length, self.x) * norm.steepest(
             gradient
         )
-        # The gradient is that of x, so an example that returns to its best point takes its next step from there.
+        # The gradient belongs to x, so an example that returns to its best point takes its next step from there.
         # The first step may cross the ball; steps of that length would only move from side to side.
         self.length = torch.minimum(self.length, (LATER * radius).to(self.length.dtype))
         self.x = torch.where(column(stalled, self.x), self.best, place(space, self.origin, change, norm.p, radius))
 
 
 def loss_and_gradient(space: Space, inputs: Inputs, aim: Aim) -> tuple[PerExample, Tensor, Inputs]:
-    """The loss, whether the goal is reached, and the gradient by changes in the unit of the space's scale."""
+    """The loss, whether the goal is reached, and the gradient per unit of the space's scale."""
     loss, reached, gradient = aim.slope(inputs)
     slope = torch.where(space.mutable_mask(inputs), wide(gradient) * space.scale_of(wide(inputs)), 0.0)
     return loss, reached, slope

@@ -1,4 +1,4 @@
-"""One change after another, each the best of those that a gradient proposes."""
+"""Greedy search: one change after another, each the best of those that a gradient proposes."""
 
 from collections.abc import Callable
 
@@ -10,15 +10,15 @@ from probe.contracts import Aim
 from probe.shapes import Inputs, PerExample
 from probe.tensors import column, parted
 
-# Of inputs, the inputs that the attack began with, and their aim: changed inputs to try, (batch, candidates, *shape).
+# Takes inputs, the original inputs and their aim; returns candidates, (batch, candidates, *shape).
 Candidates = Callable[[Tensor, Tensor, Aim], Tensor]
 
 
 def greedy_search(inputs: Inputs, aim: Aim, candidates: Candidates) -> Inputs:
-    """The best inputs found by as many changes as the budget allows.
+    """The best inputs found within the budget.
 
-    In each step the best candidate is taken, even where it lowers the loss, because a later change may raise it again
-    (beam search with a beam of one). An example that has reached the goal is not changed any further.
+    Each step takes the best candidate, even if it lowers the loss, because a later change may raise it again (beam
+    search of width one). Examples that have reached the goal are not changed any further.
     """
     best, (highest, _) = inputs.clone(), aim.ask(inputs)
     current, remaining = inputs.clone(), parted(aim.budget >= 1)[1]

@@ -1,4 +1,4 @@
-"""Attacks that make their change as small as they can: one run tells what happens at every budget."""
+"""Attacks that minimise the change: one run gives the result at every budget."""
 
 import math
 from dataclasses import dataclass
@@ -19,12 +19,13 @@ from probe.threats import Ball, Threat
 
 @dataclass(frozen=True, kw_only=True)
 class DDN(Attack):
-    """The smallest L2 change: its direction and its length are sought apart (Rony et al. 2019, arXiv:1811.09600).
+    """Minimal L2 change, with decoupled direction and norm (Rony et al. 2019, arXiv:1811.09600).
 
-    Each step goes up the loss and is put on a sphere around the input, whose radius shrinks by a share where the goal
-    is reached and grows by it where it is not. The shortest change that reached the goal is kept, so that a length is
-    an upper bound. It is the distance to the boundary up to that share where the boundary is flat and within reach:
-    the radius can fall to (1 - gamma)^steps of the first one.
+    Each step ascends the loss and projects onto a sphere around the input. The radius shrinks by the factor 1 - gamma
+    where the goal is reached, and grows by 1 + gamma where it is not. The shortest change that reached the goal is
+    kept, so its length is an upper bound of the distance to the decision boundary. Where the boundary is flat it is
+    within gamma of that distance, provided it is within reach: the radius can shrink to (1 - gamma)^steps of the first
+    one.
 
     Example:
         >>> import torch
@@ -43,8 +44,8 @@ class DDN(Attack):
     threat: ClassVar[Threat] = Ball(2.0)
 
     steps: int = param(100, "gradient steps", low=1)
-    radius: float = param(1.0, "the first radius and length of a step, in the unit of the space's scale", above=0.0)
-    gamma: float = param(0.05, "share by which the radius grows or shrinks at each step", above=0.0, below=1.0)
+    radius: float = param(1.0, "initial radius and step length, in units of the space's scale", above=0.0)
+    gamma: float = param(0.05, "relative change of the radius at each step", above=0.0, below=1.0)
 
     def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
         space, norm, origin = model.space, NORMS["l2"], wide(inputs)
@@ -58,7 +59,7 @@ class DDN(Attack):
             found = torch.where(column(better, current), current, found)
             shortest = torch.where(better, length, shortest)
             radius = radius * torch.where(reached, 1 - self.gamma, 1 + self.gamma)
-            # From the first length to a hundredth of it, as half a wave.
+            # Cosine decay from the first length to a hundredth of it.
             share = 0.01 + 0.99 * (1 + math.cos(math.pi * at / self.steps)) / 2
             change = (wide(current) - origin) / space.scale_of(origin) + share * self.radius * norm.steepest(gradient)
             current = place(space, inputs, column(radius, inputs) * norm.steepest(change), norm.p, radius)

@@ -24,15 +24,16 @@ _ENTRIES = 2**24  # of tables of all replacements that are held together, 64 MiB
 
 @dataclass(frozen=True, kw_only=True)
 class HotFlip(Attack):
-    """The words whose replacement raises the loss most, one after another (Ebrahimi et al. 2018, arXiv:1712.06751).
+    """Replace the words that raise the loss most, one after another (Ebrahimi et al. 2018, arXiv:1712.06751).
 
-    To first order, word v in the place of w raises the loss by g . (e(v) - e(w)), with g the gradient by the embedding
-    at that place. The replacements with the highest rise are tried on the model and the best of them is kept, even
-    where it lowers the loss, because a later one may raise it again (a beam of one). The result is the best text that
-    was tried. No place is changed twice, and special words (absent, unknown) are neither replaced nor inserted.
+    To first order, replacing word w by v raises the loss by g . (e(v) - e(w)), with g the gradient with respect to the
+    embedding at that position. The replacements with the highest first-order rise are evaluated on the model and the
+    best one is kept, even if it lowers the loss, because a later one may raise it again (beam search of width one). The
+    result is the best text found. No position is changed twice, and special words (absent, unknown) are neither
+    replaced nor inserted.
 
-    The loss is the log-odds of an error. Nothing is random. Grammar and meaning are not checked: a text that fools the
-    model may not be one that a person would write.
+    The loss is the log-odds of an error. The attack is deterministic. Grammar and meaning are not checked: a text that
+    fools the model may not be one that a person would write.
 
     >>> import torch
     >>> from probe import Model, Space
@@ -61,15 +62,15 @@ class HotFlip(Attack):
     def _replacements(
         self, model: Model, over: Model, vectors: Vectors, texts: Texts, origin: Texts, aim: Aim
     ) -> Int[Tensor, "batch candidates tokens"]:
-        """Each text with one word replaced, by the replacements with the highest first-order rise."""
+        """Each text with one word replaced, for the replacements with the highest first-order rise."""
         points = _embedded(model, texts)
         _, _, gradient = replace(aim, model=over).slope(points)
         first = int(torch.as_tensor(model.space.bounds[0]))
-        # Positions that an embedding adds are the same for both words, so the vectors of one place do for all.
+        # Positional embeddings cancel in the difference, so the vectors of one position serve for all.
         rise = gradient @ vectors.T - (gradient * vectors[texts - first]).sum(-1, keepdim=True)
         rise = rise.masked_fill(~_allowed(model, texts, origin), -torch.inf).flatten(1)
         chosen = rise.topk(min(self.candidates, rise.shape[1])).indices
-        # In the order of places, then of words, so that ties do not depend on how they were sorted.
+        # In the order of positions, then words, so that ties do not depend on the sort.
         chosen = chosen.sort(1).values
         place, word = chosen // len(vectors), chosen % len(vectors) + first
         # Where there are too few replacements, the text itself is tried.
@@ -78,14 +79,14 @@ class HotFlip(Attack):
 
 
 def _allowed(model: Model, texts: Texts, origin: Texts) -> Bool[Tensor, "batch tokens words"]:
-    """Which word may come to which place: another one, no special one, and only where the text is as it was."""
+    """Which word may replace which: a different, ordinary word, at a position that is still unchanged."""
     words = model.space.tokens(texts)
     place = model.space.mutable_mask(origin) & (texts == origin)
     return place[:, :, None] & model.space.is_word(words) & (words != texts[:, :, None])
 
 
 def _vectors(model: Model, inputs: Inputs) -> Vectors:
-    """The embedding of every token id, as at the first place of a text."""
+    """The embedding of every token id at the first position."""
     return _embedded(model, model.space.tokens(inputs)[:, None])[:, 0]
 
 

@@ -1,4 +1,4 @@
-"""Methods that say how much each feature of an input speaks for a class."""
+"""Methods that attribute an output to the features of the input."""
 
 from probe.explainers.gradient import InputXGradient, IntegratedGradients, Saliency
 from probe.explainers.shapley import KernelShap

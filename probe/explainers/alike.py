@@ -1,4 +1,4 @@
-"""Which masked rows are alike, so that a model is asked each of them once."""
+"""Find identical masked rows, so that the model evaluates each of them once."""
 
 from collections.abc import Iterator
 from itertools import accumulate
@@ -19,13 +19,13 @@ Codes = Int[Tensor, "batch references features"]
 Pairs = Int[Tensor, " unlike"]  # places in a (batch, coalitions, references) grid
 Kinds = Int[Tensor, "batch coalitions references"]
 
-_FLAGS = 2**22  # of equal features, held at a time
-_EXACT = 2**52  # float64 counts without error up to here, and its matrix product is fast on every device
-_WHOLE = 2**62  # int64 counts up to here
+_FLAGS = 2**22  # flags of equal features held at a time
+_EXACT = 2**52  # float64 represents every integer up to here, and its matrix product is fast on every device
+_WHOLE = 2**62  # the largest int64
 
 
 def differs(space: Space, inputs: Inputs, references: References) -> Differs:
-    """Where each reference shows another value of a feature than each input. What is missing equals what is missing."""
+    """Where each reference has a different value of a feature than each input. Two missing values are equal."""
     parts = []
     for span in spans(len(inputs) * len(references), rows_per_pass(inputs)):
         pair = torch.arange(span.start, span.stop, device=inputs.device)
@@ -35,22 +35,22 @@ def differs(space: Space, inputs: Inputs, references: References) -> Differs:
 
 
 def numbered(space: Space, references: References) -> Numbers:
-    """What each reference shows of each feature, by the number of the first reference that shows the same."""
+    """For each reference and feature, the index of the first reference with the same value."""
     blocks = _blocks(space, references, references)
     return torch.cat([(~differs(space, references[rows], references)).int().argmax(1) for rows in blocks])
 
 
 def differs_from_reference(space: Space, inputs: Inputs) -> Active:
-    """Which features differ from any reference row. The others are worth exactly nothing, and need no estimate."""
+    """Which features differ from any reference row. The value of all others is exactly 0."""
     references = space.references(inputs)
     blocks = _blocks(space, inputs, references)
     return torch.cat([differs(space, inputs[rows], references).any(1) for rows in blocks]).to(exact(inputs.device))
 
 
 def unlike(differing: Differs, numbers: Numbers, absent: Presence) -> tuple[Pairs, Kinds]:
-    """The first row of each kind, and the kind of each row, where a coalition's absent features show a reference.
+    """Group identical masked rows: the first row of each group, and the group of each row.
 
-    Two rows of an input are of one kind if they show the same values; those of two inputs never are.
+    Absent features take their values from a reference. Rows of two different inputs are never grouped.
     """
     if absent.device.type != "cpu":
         return _sorted_at_once(differing, numbers, absent)
@@ -59,7 +59,7 @@ def unlike(differing: Differs, numbers: Numbers, absent: Presence) -> tuple[Pair
     codes = torch.where(differing, numbers[:, some] + 1, 0)
     first, kinds = _within_references(differing, absent)
     which = first // (len(absent) * numbers.shape[0])  # the input
-    # A row's key is what it was so far times a word, and must not run over.
+    # A row's key is multiplied by the size of each word, and must not overflow.
     for span in _words(codes, min(_EXACT, _WHOLE // kinds.numel())):
         word = _packed(codes[..., span], absent[:, span]).flatten()[first]
         which = _ranks(which * (int(word.max()) + 1) + word)
@@ -68,7 +68,7 @@ def unlike(differing: Differs, numbers: Numbers, absent: Presence) -> tuple[Pair
 
 
 def _sorted_at_once(differing: Differs, numbers: Numbers, absent: Presence) -> tuple[Pairs, Kinds]:
-    """The same by one sort of all rows, which is what an accelerator is good at, and is waited for once."""
+    """The same by one sort of all rows, which is fast on an accelerator and synchronises once."""
     (batch, references, features), device = differing.shape, absent.device
     codes, width = torch.where(differing, numbers + 1, 0), max(1, int(log(_EXACT, references + 1)))
     place = (references + 1) ** torch.arange(width, device=device, dtype=torch.float64)
@@ -84,7 +84,7 @@ def _sorted_at_once(differing: Differs, numbers: Numbers, absent: Presence) -> t
 
 
 def _within_references(differing: Differs, absent: Presence) -> tuple[Pairs, Kinds]:
-    """The same, telling apart only what different references show: a table for few features, else every row."""
+    """The same, comparing only rows of different references: by a table for few features, else row by row."""
     batch, references, features = differing.shape
     shape, device = (batch, len(absent), references), absent.device
     every = torch.arange(batch * len(absent) * references, device=device)
@@ -115,7 +115,7 @@ def _words(codes: Codes, most: int) -> list[slice]:
 
 
 def _packed(codes: Codes, absent: Presence) -> Kinds:
-    """One number for what each reference shows of the features that each coalition leaves out, 0 for no change."""
+    """One number for the reference values of the features that each coalition leaves out; 0 if none differs."""
     sizes = (codes.flatten(0, 1).amax(0) + 1).tolist()
     place = torch.tensor(list(accumulate(sizes[:-1], int.__mul__, initial=1)), device=codes.device)
     return (absent.double() @ (codes * place).double().mT).long()
@@ -126,5 +126,5 @@ def _ranks(keys: Pairs) -> Pairs:
 
 
 def _blocks(space: Space, inputs: Inputs, references: References) -> Iterator[slice]:
-    """Inputs that are compared with all references together."""
+    """Blocks of inputs that are compared with all references at once."""
     return spans(len(inputs), max(1, _FLAGS // (len(references) * space.feature_count(inputs))))

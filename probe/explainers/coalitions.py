@@ -1,4 +1,4 @@
-"""What a model answers when it sees only some features: the one question behind Shapley values and LIME."""
+"""Evaluate a model on coalitions of features, as Shapley values and LIME both do."""
 
 from collections.abc import Iterator
 from math import comb
@@ -21,11 +21,10 @@ _PAIRS = 2**18  # coalitions before references that are compared together, some 
 
 
 def coalition_values(model: Model, inputs: Inputs, targets: Labels, masks: Presence, output: str) -> Values:
-    """The target's output when only a coalition's features are shown, averaged over all reference rows.
+    """The target's output when only the features of a coalition are present, averaged over all reference rows.
 
-    The other features are taken from a reference row, all from the same one. Where a reference shows what the input
-    shows, or what another one does, rows are alike, and the model is asked each once. No more than a pass of masked
-    inputs is held at a time.
+    All absent features are taken from the same reference row. Identical masked rows are evaluated once. No more than
+    one pass of masked inputs is held in memory.
     """
     references, home = model.space.references(inputs), exact(inputs.device)
     numbers, absent, masks = numbered(model.space, references).to(home), ~masks.to(home), masks.to(inputs.device)
@@ -38,7 +37,7 @@ def coalition_values(model: Model, inputs: Inputs, targets: Labels, masks: Prese
             pair = first[span].to(inputs.device)
             row, coalition = pair // kinds[0].numel(), pair // len(references) % kinds.shape[1]
             kept = model.space.coordinate_mask(masks[some].index_select(0, coalition), inputs)
-            # index_select is five times as fast on a CPU as an index in brackets.
+            # index_select is five times as fast on a CPU as indexing with brackets.
             behind = references.index_select(0, pair % len(references))
             shown = torch.where(kept, inputs[rows].index_select(0, row), behind)
             answers.append(model.target_outputs(shown, targets[rows][row], output).to(home).double())
@@ -52,11 +51,11 @@ def every_subset(features: int) -> Presence:
 
 
 def subsets(features: int, size: int, chosen: Chosen) -> Presence:
-    """The coalitions of a size at the `chosen` places of their list, which is in lexicographic order."""
+    """The coalitions of one size with the `chosen` ranks in lexicographic order."""
     left, place = torch.full_like(chosen, size), chosen.clone()
     masks = torch.zeros(len(chosen), features, dtype=torch.bool)
     for feature in range(features):
-        # Of the coalitions that agree so far, those with this feature come first.
+        # Among coalitions with the same prefix, those with this feature come first.
         after = [comb(features - feature - 1, k - 1) if k else 0 for k in range(size + 1)]
         with_it = torch.tensor(after)[left]
         masks[:, feature] = place < with_it
@@ -66,16 +65,16 @@ def subsets(features: int, size: int, chosen: Chosen) -> Presence:
 
 
 def random_subsets(features: int, size: int, count: int, source: torch.Generator) -> Presence:
-    """Random coalitions of a size, all equally likely."""
+    """Uniformly random coalitions of one size."""
     order = torch.rand(count, features, generator=source, dtype=torch.float64).argsort(1)
     return torch.zeros(count, features, dtype=torch.bool).scatter_(1, order[:, :size], value=True)
 
 
 def solve(normal: Tensor, right: Tensor, remedy: str) -> Tensor:
-    """Solve the normal equations of a fit (..., features, features), for all columns of `right` at once.
+    """Solve the normal equations (..., features, features) of a fit for all columns of `right` at once.
 
     Raises:
-        RangeError: if the coalitions do not determine the fit; `remedy` says what to change.
+        RangeError: if the coalitions do not determine the fit; `remedy` is added to the message.
     """
     factor, failed = torch.linalg.cholesky_ex(normal)
     # Rounding can hide a missing rank: then the factor's diagonal collapses instead.
@@ -86,13 +85,13 @@ def solve(normal: Tensor, right: Tensor, remedy: str) -> Tensor:
 
 
 def to_coordinates(shares: PerFeature, space: Space, inputs: Inputs) -> Inputs:
-    """Each feature's value over its coordinates, in the dtype of the inputs, or the default one for token ids."""
+    """Spread each feature's value evenly over its coordinates, in the inputs' dtype (the default for token ids)."""
     dtype = inputs.dtype if inputs.is_floating_point() else torch.get_default_dtype()
     return space.by_coordinate(shares, inputs.to(shares.device)).to(dtype).to(inputs.device)
 
 
 def _blocks(batch: int, coalitions: int, references: int) -> Iterator[tuple[slice, slice]]:
-    """Inputs and coalitions that are compared together: all coalitions of some inputs, or some of one."""
+    """Blocks of inputs and coalitions: all coalitions of some inputs, or some coalitions of one input."""
     together = max(1, _PAIRS // (coalitions * references))
     at_once = min(coalitions, max(1, _PAIRS // references))
     return ((rows, some) for rows in spans(batch, together) for some in spans(coalitions, at_once))

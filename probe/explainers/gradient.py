@@ -1,4 +1,4 @@
-"""Explainers that follow the gradient of the explained output by the input."""
+"""Explainers that use the gradient of the output with respect to the input."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -14,9 +14,9 @@ from probe.shapes import Inputs, Labels
 
 @dataclass(frozen=True, kw_only=True)
 class Saliency(Explainer):
-    """The gradient, with its sign: how fast the output rises with each coordinate (arXiv:1312.6034).
+    """The signed gradient of the output with respect to the input (arXiv:1312.6034).
 
-    Values are in output units per input unit. They do not add up to anything.
+    Values are in output units per input unit. They do not sum to the output.
 
     Raises:
         Unsupported: if the space has a category, since no step along a one-hot column leads to a real input.
@@ -46,7 +46,7 @@ class Saliency(Explainer):
 
 @dataclass(frozen=True, kw_only=True)
 class InputXGradient(Explainer):
-    """The gradient times the input, which for a linear model is each coordinate's share (arXiv:1605.01713).
+    """The gradient times the input, which is exact for a linear model (arXiv:1605.01713).
 
     Values are in output units. They add up to the output only where the model is linear and has no bias.
 
@@ -70,9 +70,9 @@ class IntegratedGradients(Explainer):
     """The gradient averaged along the straight path from the mean reference, times its length (arXiv:1703.01365).
 
     Values are in output units and sum to output(input) - output(mean reference), up to the error of the quadrature.
-    That is Gauss-Legendre, exact where the gradient is a polynomial of degree 2 * steps - 1 along the path. Where the
-    values of an example do not add up, its path is divided into pieces of up to 8 points, and those pieces that do not
-    add up are halved.
+    Gauss-Legendre quadrature is exact where the gradient is a polynomial of degree 2 * steps - 1 along the path. Where
+    the values of an example do not sum to that difference, its path is divided into pieces of up to 8 points, and
+    pieces with a residual are halved again.
 
     >>> import torch
     >>> from probe import Model, Space
@@ -87,11 +87,9 @@ class IntegratedGradients(Explainer):
     needs: ClassVar[frozenset[Need]] = frozenset({"gradients", "reference"})
     completeness: ClassVar[Literal["baseline", "references"] | None] = "baseline"
 
-    steps: int = param(50, "points on the path at which the gradient is taken", low=1)
-    pieces: int = param(512, "most pieces that a path is divided into; 1 never divides it", low=1)
-    tolerance: Number = param(
-        0.01, "residual, as a share of the change in output, above which a path is divided", low=0
-    )
+    steps: int = param(50, "quadrature points on the path", low=1)
+    pieces: int = param(512, "maximum number of pieces of a path; 1 never divides it", low=1)
+    tolerance: Number = param(0.01, "relative residual above which a path is divided", low=0)
 
     def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
         paths = Paths(model, model.space.baseline(inputs), inputs, targets, self.output)

@@ -19,8 +19,8 @@ Ends = Float64[Tensor, "paths 2"]  # the output at both ends ends ends ends
 Counts = Int[Tensor, " paths"]
 Chosen = Bool[Tensor, " pieces"]
 
-_FIRST, _POINTS = 8, 8  # pieces that a path is first cut into, and points on each; a network's kinks need short pieces
-_HELD = 2**22  # the most coordinates of integrals held in memory at once
+_FIRST, _POINTS = 8, 8  # initial number of pieces, and points on each; the kinks of a ReLU network need short pieces
+_HELD = 2**22  # maximum number of coordinates of integrals in memory
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Paths:
         return Paths(self.model, self.origin, self.inputs[rows], self.targets[rows], self.output)
 
     def at(self, row: Rows, place: Places) -> Inputs:
-        """Points on the paths; `place` is the share of the way, 0 at the origin and 1 at the input."""
+        """Points on the paths; `place` runs from 0 at the origin to 1 at the input."""
         inputs = self.inputs[row.to(self.inputs.device)]
         return self.origin + column(_like(place, inputs), inputs) * (inputs - self.origin)
 
@@ -72,7 +72,7 @@ class Paths:
 
 
 def gradients(model: Model, inputs: Inputs, targets: Labels, output: str) -> Inputs:
-    """The gradient of each example's own output by its input."""
+    """The gradient of each example's output with respect to its input."""
 
     def objective(logits: Tensor) -> Tensor:
         return model.task.pick(model.task.explained(logits, output), targets)
@@ -81,7 +81,7 @@ def gradients(model: Model, inputs: Inputs, targets: Labels, output: str) -> Inp
 
 
 def integrate(paths: Paths, steps: int, pieces: int, tolerance: float) -> Parts:
-    """The integral over each path: `steps` points on the whole path, and subdivision where the sum is not met."""
+    """The integral over each path: `steps` points on the whole path, subdivided where the values do not add up."""
     every = torch.arange(len(paths.inputs))
     none, one = torch.zeros(len(every), dtype=torch.float64), torch.ones(len(every), dtype=torch.float64)
     values = paths.integrals(every, none, one, steps)
@@ -111,7 +111,7 @@ class _Pieces:
     off: Places
 
     def __getitem__(self, chosen: Chosen) -> "_Pieces":
-        # Indices instead of a mask: with a mask, the host waits for an accelerator to know the number of rows.
+        # Indices instead of a mask: indexing by a mask synchronises with the device.
         rows = chosen.nonzero()[:, 0]
         return _Pieces(*(of[rows.to(of.device)] for of in self.all()))
 
@@ -123,13 +123,13 @@ class _Pieces:
 
 
 def _divided(paths: Paths, ends: Ends, allowed: PerPath, pieces: int, steps: int) -> Parts:
-    """Halve the pieces with the largest error until the total error is allowed, or until there are `pieces`."""
+    """Halve the pieces with the largest error until the total error is within tolerance, or there are `pieces`."""
     held, count = _cut(paths, ends, min(_FIRST, pieces), steps), torch.full((len(ends),), min(_FIRST, pieces))
     total, settled = torch.zeros_like(held.part[: len(ends)]), torch.zeros_like(allowed)
     # Points that are closer together are equal in the inputs' precision.
     smallest = 64 * torch.finfo(paths.inputs.dtype).eps
     while True:
-        # Pieces whose errors are within the tolerance even if all add up are never halved, and are not kept.
+        # Pieces whose summed errors stay within the tolerance are never halved, so they are not kept.
         small = held.off.abs() <= allowed[held.row] / (2 * pieces)
         _gather(total, held[small])
         settled.index_add_(0, held.row[small], held.off[small])
@@ -170,7 +170,7 @@ def _integrated(paths: Paths, lies: tuple[Rows, Places, Places], between: tuple[
 
 
 def _worst(pieces: _Pieces, allowed: PerPath, room: Counts) -> Chosen:
-    """The pieces of each path with the largest errors, so many that the rest has half of the allowed error."""
+    """The pieces of each path with the largest errors, such that the rest has at most half of the tolerance."""
     size = pieces.off.abs()
     order = size.argsort(descending=True, stable=True)
     order = order[pieces.row[order].argsort(stable=True)]

@@ -1,4 +1,4 @@
-"""Shapley values of a model's features, by a regression over coalitions."""
+"""Shapley values of features, by a weighted regression over coalitions."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,8 +29,8 @@ from probe.tensors import exact, generator, spans
 
 Weights = Float64[Tensor, " coalitions"]
 
-_SMALL, _DRAWN = 2**12 - 2, 1000  # coalitions by default: all where there are so few, else so many
-_ENTRIES = 2**22  # of normal matrices that are solved together, 32 MiB
+_SMALL, _DRAWN = 2**12 - 2, 1000  # default coalitions: all up to the first number, else the second
+_ENTRIES = 2**22  # size of the normal matrices that are solved together, 32 MiB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +40,10 @@ class KernelShap(Explainer):
     The value of a coalition of features is the output averaged over all rows of the space's reference (the background),
     which fill in the absent features. Values are in output units and sum to output(input) - mean output(references).
 
-    The answer is exact where there are at most `coalitions` besides the empty and the full one: for 12 features at the
-    default. Otherwise it is an estimate from coalitions drawn in complementary pairs (arXiv:2012.01536), spread over
-    the sizes by the square root of the Shapley kernel, halfway between sampling by the kernel and by leverage
-    (arXiv:2410.01917). All examples share one draw. A feature that equals its reference gets exactly 0.
-    Identical masked rows are evaluated once.
+    Values are exact where all coalitions are evaluated, which is the default for up to 12 features. Otherwise they are
+    estimated from coalitions drawn in complementary pairs (arXiv:2012.01536), spread over the sizes by the square root
+    of the Shapley kernel, halfway between sampling by the kernel and by leverage (arXiv:2410.01917). All examples share
+    one draw. A feature that equals its reference gets exactly 0. Identical masked rows are evaluated once.
 
     Raises:
         RangeError: if there are fewer coalitions than two per feature.
@@ -70,7 +69,7 @@ class KernelShap(Explainer):
         low=0,
         high=10**7,
     )
-    seed: int = param(0, "seed of the draw", low=0)
+    seed: int = param(0, "seed of the sampled coalitions", low=0)
 
     def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
         features, home = model.space.feature_count(inputs), exact(inputs.device)
@@ -83,9 +82,9 @@ class KernelShap(Explainer):
 
 @lru_cache(maxsize=2)
 def shapley_design(features: int, budget: int, seed: int) -> tuple[Presence, Weights]:
-    """Coalitions to evaluate, the empty one first and the full one last, and their weights in the regression.
+    """The coalitions to evaluate, the empty one first and the full one last, and their regression weights.
 
-    Kept for the next inputs: do not change what it returns.
+    The result is cached: do not modify it.
     """
     if features == 1 or 2**features - 2 <= budget:
         return _all_coalitions(features)
@@ -105,7 +104,7 @@ def _all_coalitions(features: int) -> tuple[Presence, Weights]:
 
 
 def _drawn_coalitions(features: int, pairs: int, source: torch.Generator) -> tuple[Presence, Weights]:
-    """Coalitions and their complements; those of one size share the weight that all of that size have."""
+    """Random coalitions and their complements; the drawn ones of one size share the total weight of that size."""
     masks, weights = [torch.zeros(1, features, dtype=torch.bool)], [torch.ones(1, dtype=torch.float64)]
     for size, count in enumerate(_allocate(features, pairs), start=1):
         if count:
@@ -117,12 +116,12 @@ def _drawn_coalitions(features: int, pairs: int, source: torch.Generator) -> tup
 
 
 def _allocate(features: int, pairs: int) -> list[int]:
-    """How many pairs to draw of each size 1, 2, ... up to half the features: no size more than it has."""
+    """How many pairs to draw of each size 1, 2, ... up to half the features, at most as many as there are."""
     sizes = range(1, features // 2 + 1)
     room = [_pairs_of(features, size) for size in sizes]
     wish = [_kernel(features, size) ** 0.5 for size in sizes]
     share = [0.0] * len(room)
-    # Few pairs drawn at random may barely determine the fit. The single features, all of them, always do.
+    # A few random pairs may leave the fit ill-conditioned. All single features always determine it.
     full = {0} if 2 * pairs < 3 * features else set()
     while len(full) < len(room):
         left = pairs - sum(room[i] for i in full)
@@ -151,18 +150,18 @@ def _pairs_of(features: int, size: int) -> int:
 
 
 def _kernel(features: int, size: int) -> float:
-    """The Shapley kernel's weight of all coalitions of a size, up to a factor; for half the features, of half of them.
+    """The total Shapley kernel weight of each size up to a factor; at half the features, of half the coalitions.
 
-    A pair's two coalitions weigh the same.
+    Both coalitions of a pair have the same weight.
     """
     return (0.5 if 2 * size == features else 1.0) / (size * (features - size))
 
 
 def _regress(masks: Presence, weights: Weights, values: Values, active: Active) -> PerFeature:
-    """Weighted least squares of the values on presence, for each example, under sum(values) = full - empty.
+    """Weighted least squares of the coalition values for each example, constrained to sum(values) = full - empty.
 
-    The full coalition is a row of the regression too. The constraint makes it fit exactly, so it changes no answer, but
-    it keeps the normal matrix regular where there is one feature.
+    The full coalition is a row of the regression too. The constraint fits it exactly, so it changes nothing, but it
+    keeps the normal matrix regular with a single feature.
     """
     present = masks.double()
     weighted = present * weights[:, None]

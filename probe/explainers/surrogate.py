@@ -1,4 +1,4 @@
-"""A linear model fitted to what the model answers around an input."""
+"""Local linear surrogates of a model around an input."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -18,22 +18,22 @@ from probe.tensors import exact, generator, spans
 
 Weights = Float64[Tensor, "batch coalitions"]
 
-_ENTRIES = 2**22  # of weighted coalitions that are held together, 32 MiB
+_ENTRIES = 2**22  # size of the weighted coalitions held at once, 32 MiB
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lime(Explainer):
-    """Slopes of a weighted ridge regression of the output on which features are present (arXiv:1602.04938).
+    """Coefficients of a weighted ridge regression of the output on the presence of features (arXiv:1602.04938).
 
     This is the image variant of the `lime` package, applied to any features: each is present with probability 1/2, the
     first sample is the input itself, the kernel weight is exp(-distance^2 / width^2)^(1/2) of the cosine distance to
-    it, and all features are kept. Absent features are shown by the space's reference, averaged over its rows. Where
-    there are no more than `samples` coalitions, each is evaluated once and counts as often as it would be drawn on
-    average: the result is the limit of the sampled ones, and nothing is random. A feature that equals its reference,
-    such as an absent word, gets exactly 0 and is left out of the distance. Identical masked rows are evaluated once; at
-    most `samples` times the reference's rows are.
+    it, and all features are kept. Absent features take the values of the space's reference rows, over which the output
+    is averaged. Where there are no more than `samples` coalitions, each is evaluated once and weighted by its expected
+    number of draws: the result is deterministic and the limit of sampling. A feature that equals its reference, such as
+    an absent word, gets exactly 0 and is left out of the distance. Identical masked rows are evaluated once; at most
+    `samples` times the reference's rows are.
 
-    Values are in output units per feature. They do not add up to the output.
+    Values are in output units per feature. They do not sum to the output.
 
     Raises:
         RangeError: if ridge is 0 and there are too few samples for a fit.
@@ -51,9 +51,9 @@ class Lime(Explainer):
     needs: ClassVar[frozenset[Need]] = frozenset({"reference"})
 
     samples: int = param(1000, "coalitions evaluated", low=2, high=10**7)
-    kernel_width: Number = param(0.25, "cosine distance over which the weight falls", low=1e-6)
-    ridge: Number = param(1.0, "penalty on squared slopes", low=0.0)
-    seed: int = param(0, "seed of the draw", low=0)
+    kernel_width: Number = param(0.25, "width of the kernel, in cosine distance", low=1e-6)
+    ridge: Number = param(1.0, "ridge penalty on the coefficients", low=0.0)
+    seed: int = param(0, "seed of the sampled coalitions", low=0)
 
     def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
         masks = lime_masks(model.space.feature_count(inputs), self.samples, self.seed).to(exact(inputs.device))
@@ -66,7 +66,7 @@ class Lime(Explainer):
 
 
 def lime_masks(features: int, samples: int, seed: int) -> Presence:
-    """Every coalition where the samples suffice; else the full one and random ones."""
+    """All coalitions if there are at most `samples`; else the full one and random ones."""
     if 2**features <= samples:
         return every_subset(features)
     source = generator(seed, torch.device("cpu"))
@@ -78,13 +78,13 @@ def lime_masks(features: int, samples: int, seed: int) -> Presence:
 def kernel_weights(masks: Presence, active: Active, width: float) -> Weights:
     """Weight of each coalition for each example, in [0, 1]: 1 where all active features are present."""
     part = active.double()
-    # The cosine between a 0/1 vector and the ones is the root of its share of ones.
+    # The cosine between a 0/1 vector and the ones vector is the square root of its share of ones.
     distance = 1 - (part @ masks.double().T / part.sum(1, keepdim=True).clamp(min=1)).sqrt()
     return (-(distance**2) / width**2).exp().sqrt()
 
 
 def ridge_slopes(masks: Presence, weights: Weights, values: Values, ridge: float, active: Active) -> PerFeature:
-    """Slopes of each example's weighted ridge regression with a free intercept; 0 for inactive features."""
+    """Coefficients of each example's weighted ridge regression with an intercept; 0 for inactive features."""
     share = weights / weights.sum(1, keepdim=True)
     present = masks.double()
     present = present - (share @ present)[:, None]

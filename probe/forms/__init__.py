@@ -1,4 +1,4 @@
-"""What inputs look like, a module for each form. Who looks a form up by its name finds it here."""
+"""The forms of inputs, one module per form; `known` finds them by name."""
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -21,7 +21,7 @@ __all__ = ["ByShape", "Defaults", "Form", "Graph", "Image", "Series", "Table", "
 
 @cache
 def known() -> Mapping[str, type[Form]]:
-    """Every form by its name, those of other packages too."""
+    """All forms by name, including those of other packages."""
     found = dict(_own())
     for kind in (kind for module in guests.brought() for kind in _defined(module)):
         other = found.setdefault(kind.name, kind)
@@ -33,17 +33,17 @@ def known() -> Mapping[str, type[Form]]:
 
 @cache
 def _own() -> Mapping[str, type[Form]]:
-    """The forms of probe itself, for which no other package need be imported."""
+    """The forms of probe itself, which need no other package."""
     return MappingProxyType({kind.name: kind for module in guests.modules(__name__) for kind in _defined(module)})
 
 
 def named(given: Form | str = "", said: Mapping[str, Any] = MappingProxyType({})) -> Form:
-    """A form from itself or its name, and what is said of it.
+    """A form, from an instance or a name and its settings.
 
-    Without a name it is Tokens where words are given, and else goes by the shape of the inputs.
+    Without a name it is Tokens if words are given; otherwise it follows from the shape of the inputs.
 
     Raises:
-        RangeError: if no form has that name, or it cannot have what is said.
+        RangeError: if there is no such form, or it does not have one of the settings.
     """
     if isinstance(given, Form):
         return replace(given, **_accepted(type(given), said))
@@ -55,7 +55,7 @@ def named(given: Form | str = "", said: Mapping[str, Any] = MappingProxyType({})
 
 
 def _accepted(kind: type[Form], said: Mapping[str, Any]) -> dict[str, Any]:
-    """What is said, without what is empty; RangeError where something is said that only another form has."""
+    """The settings that are not empty; RangeError for one that only another form has."""
     accepted = {f.name for f in fields(kind)}
     for name in (name for name in said if said[name] and name not in accepted):
         others = [other for other in known().values() if name in {f.name for f in fields(other)}]

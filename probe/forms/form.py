@@ -1,4 +1,4 @@
-"""What a form of input says: what an attacker moves, how a change is measured, how inputs are put in words."""
+"""The contract of a form: what an attacker may change, how a change is measured, how inputs are described."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -16,14 +16,14 @@ from probe.tensors import constant
 F = TypeVar("F", bound="Form")
 
 Kind = Literal["continuous", "integer", "category"]
-Owner = Int[Tensor, "#batch coordinates"]  # the feature of each coordinate; one row where it is the same for all inputs
+Owner = Int[Tensor, "#batch coordinates"]  # the feature of each coordinate; one row if it is the same for all inputs
 Coordinates = Shaped[Tensor, "batch *shape"]
 Allowed = Bool[Tensor, "batch *shape"]
-Flags = Bool[Tensor, "#batch *shape"]  # of one row where they are the same for all inputs
+Flags = Bool[Tensor, "#batch *shape"]  # one row if they are the same for all inputs
 
 
 class Defaults(NamedTuple):
-    """What an audit runs where its plan names nothing."""
+    """What an audit runs by default."""
 
     explainers: tuple[str, ...] = ("input_x_gradient", "integrated_gradients", "kernel_shap", "lime")
     attacks: tuple[dict[str, Any], ...] = ({"method": "fgsm"}, {"method": "pgd", "steps": 40})
@@ -33,28 +33,28 @@ class Defaults(NamedTuple):
         "0.1",
         "0.2",
         "0.5",
-    )  # in the unit of the space's scale, or how many changes
-    sample: int = 0  # rows that are audited; 0 is all
+    )  # in units of the space's scale, or a number of changes
+    sample: int = 0  # rows to audit; 0 means all
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Form:
-    """Numbers, which a subclass says more about.
+    """Inputs as plain numbers; subclasses add their meaning.
 
-    A form is a value: two that say the same are equal. `name` is what plans, bundles and `Space(form="name")` call it,
-    and what `probe.plots` finds its drawer by. Inputs are (batch, *shape).
+    A form is a value: two with the same settings are equal. `name` identifies it in plans, bundles and
+    `Space(form="name")`, and `probe.plots` finds its drawer by it. Inputs are (batch, *shape).
     """
 
     name: ClassVar[str] = ""
-    moves: ClassVar[str] = "numbers"  # what an attacker changes; a threat has the same word for what it moves
-    read_as: ClassVar[str] = "arrays"  # what people call such inputs
-    brought_as: ClassVar[tuple[str, ...]] = ()  # how people may write one, beside an array: csv, text, image
-    told: ClassVar[bool] = False  # whether a bundle keeps inputs in words beside their numbers
-    feature: ClassVar[str] = "feature {}"  # what a feature without a name is called
+    moves: ClassVar[str] = "numbers"  # what an attacker changes, in the words of `Threat.moves`
+    read_as: ClassVar[str] = "arrays"  # the plural noun for such inputs
+    brought_as: ClassVar[tuple[str, ...]] = ()  # how an input can be given other than as an array: csv, text, image
+    told: ClassVar[bool] = False  # whether a bundle stores inputs as text too
+    feature: ClassVar[str] = "feature {}"  # the noun for a feature without a name
     defaults: ClassVar[Defaults] = Defaults()
-    # The lengths of a change that a table of results has, by name: the p of their norm.
+    # Columns of result tables with the length of a change: the p of each norm by name.
     lengths: ClassVar[Mapping[str, float]] = {"linf": torch.inf, "l2": 2.0}
-    # What each field has an entry for: features, coordinates, or channels, the first axis of an example.
+    # What each field has one entry per: feature, coordinate or channel (the first axis of an example).
     one_per: ClassVar[Mapping[str, str]] = {"names": "features", "kinds": "features", "missing": "features"}
 
     names: tuple[str, ...] = ()  # one per feature
@@ -73,19 +73,19 @@ class Form:
             raise RangeError(f"Space.kinds knows {', '.join(get_args(Kind))}; got {', '.join(sorted(unknown))}")
 
     def __repr__(self) -> str:
-        """What differs from the plain form."""
+        """The name and the settings that differ from the defaults."""
         return f"{type(self).__name__}({', '.join(f'{name}={brief(value)}' for name, value in self.said().items())})"
 
     def said(self) -> dict[str, Any]:
-        """The fields that differ from the plain form."""
+        """The settings that differ from the defaults."""
         return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) != f.default}
 
     def entries(self) -> dict[str, tuple[int, str]]:
-        """How many entries each field has that has any, and what it should have one for."""
+        """The number of entries of each non-empty field, and what it has one per."""
         return {name: (len(held), each) for name, each in self.one_per.items() if (held := getattr(self, name))}
 
     def of(self, like: Coordinates) -> "Form":
-        """The form of these inputs: this one, unless it goes by their shape."""
+        """The form of these inputs: this one, unless it depends on their shape."""
         return self
 
     def turned(self, kind: type[F]) -> F:
@@ -93,17 +93,17 @@ class Form:
         return kind(**{name: value for name, value in self.said().items() if name in _fields(kind)})
 
     def record(self) -> Mapping[str, Any]:
-        """What a bundle keeps of it, as plain data: its name, and the settings of its drawer."""
+        """The name and drawer settings as plain data, for a bundle."""
         return {"name": self.name}
 
     def check(self, low: float, high: float) -> None:
-        """Raise RangeError where inputs of this form cannot have these bounds."""
+        """Raise RangeError if inputs of this form cannot have these bounds."""
 
     def check_shape(self, shape: Sequence[int]) -> None:
-        """Raise ShapeError where an example of this form cannot have this shape."""
+        """Raise ShapeError if an example of this form cannot have this shape."""
 
     def strange(self, rows: Coordinates, owner: Owner) -> Allowed:
-        """Where rows hold infinity, or NaN in a feature that is never missing."""
+        """Where rows hold infinity, or NaN in a feature that cannot be missing."""
         strange = ~rows.isfinite()
         if not any(self.missing) or not bool(strange.any()):
             return strange
@@ -115,30 +115,30 @@ class Form:
         return ~self._of_kind("category", like, owner)
 
     def project(self, moved: Coordinates, origin: Coordinates, owner: Owner) -> Coordinates:
-        """The nearest inputs of this form to moved numbers: integers are whole, rounded towards where they started."""
+        """The nearest valid inputs: integer features are rounded towards their original value."""
         if "integer" not in self.kinds:
             return moved
         return torch.where(self._of_kind("integer", origin, owner), origin + (moved - origin).trunc(), moved)
 
     def is_word(self, like: Tensor) -> Bool[Tensor, "*shape"]:
-        """True where a token id stands for a word, and everywhere in other inputs; shaped as `like`."""
+        """True where a token id is a word, and everywhere for other forms; shaped as `like`."""
         return torch.ones_like(like, dtype=torch.bool)
 
     def scaled_change(self, moved: Coordinates, origin: Coordinates, scale: Tensor) -> Coordinates:
-        """How far each coordinate moved, divided by the scale of attack radii."""
+        """The change of each coordinate divided by the space's scale."""
         return (moved - origin) / scale
 
     def feature_names(self, count: int, like: Coordinates, owner: Owner) -> tuple[str, ...]:
-        """The names of the features, or their numbers where none were given."""
+        """The names of the features, or their indices if none were given."""
         return self.names or tuple(self.feature.format(i) for i in range(count))
 
     def describe(self, row: Sequence[float], feature: int, places: Sequence[int]) -> str:
-        """One feature of an input in words: numbers as they are, a category by its level.
+        """One feature of an input as text: a number as it is, a category by its level.
 
         Args:
-            row: all numbers of the input.
-            feature: its number.
-            places: the coordinates that it has.
+            row: all coordinates of the input.
+            feature: the index of the feature.
+            places: its coordinates.
         """
         if self.kinds and self.kinds[feature] == "category":
             chosen = max(places, key=row.__getitem__)
@@ -148,7 +148,7 @@ class Form:
         return ", ".join("missing" if isnan(row[at]) else written(row[at]) for at in places)
 
     def level(self, coordinate: int) -> str:
-        """The value that a category's coordinate stands for; empty where it has no name."""
+        """The value that a category's coordinate stands for; empty if it has no name."""
         return ""
 
     def _of_kind(self, kind: Kind, like: Coordinates, owner: Owner) -> Flags:
@@ -159,7 +159,7 @@ class Form:
 
 
 def written(value: float) -> str:
-    """Six digits; all of a whole number, such as a date."""
+    """A number with six significant digits; whole numbers, such as dates, in full."""
     return f"{value:.0f}" if value.is_integer() and 1e6 <= abs(value) <= 2.0**53 else f"{value:.6g}"
 
 

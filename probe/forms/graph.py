@@ -1,4 +1,4 @@
-"""Graphs, as one tensor: an adjacency beside what is known of the nodes."""
+"""Graphs as one tensor: the adjacency matrix beside the node features."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,7 +8,7 @@ from probe.forms.form import Defaults, Form
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Graph(Form):
-    """A graph (nodes, nodes or more), which begins with the adjacency of undirected edges. An attacker flips edges."""
+    """A graph (nodes, nodes or more) that begins with the adjacency of undirected edges. An attacker flips edges."""
 
     name: ClassVar[str] = "graph"
     moves: ClassVar[str] = "edges"

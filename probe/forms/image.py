@@ -8,7 +8,7 @@ from probe.forms.form import Defaults, Form
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Image(Form):
-    """An image (channels, height, width), in the brightness that the model gets."""
+    """An image (channels, height, width), with the values that the model gets."""
 
     name: ClassVar[str] = "image"
     read_as: ClassVar[str] = "images"

@@ -1,4 +1,4 @@
-"""Measurements over time, in one channel or several."""
+"""Time series with one or several channels."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from probe.forms.form import Coordinates, Defaults, Form, Owner, written
 class Series(Form):
     """A time series (channels, length), channels first, such as the leads of an electrocardiogram.
 
-    Names are those of the channels; features are called by their channel and their time.
+    `names` are those of the channels; features are named by channel and time.
 
     >>> Series(names=("lead I",), rate=100.0).record()
     {'name': 'series', 'names': ['lead I'], 'rate': 100.0}
@@ -28,7 +28,7 @@ class Series(Form):
     one_per: ClassVar[Mapping[str, str]] = {**Form.one_per, "names": "channels"}
     defaults: ClassVar[Defaults] = Defaults(explainers=("saliency", *Defaults().explainers), sample=1000)
 
-    rate: float = 0.0  # measurements a second; 0: not known, and time is counted in measurements
+    rate: float = 0.0  # sampling rate, measurements per second; 0: unknown, and time is counted in measurements
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -46,9 +46,9 @@ class Series(Form):
             )
 
     def feature_names(self, count: int, like: Coordinates, owner: Owner) -> tuple[str, ...]:
-        """The channel and the time of each feature: its first and its last measurement.
+        """The channel and the time span of each feature.
 
-        Of features that differ from row to row only their number, as their times differ too.
+        Features that differ between rows have only their index, as their times differ too.
         """
         if len(owner) > 1:
             return tuple(f"stretch {at}" for at in range(count))
@@ -59,7 +59,7 @@ class Series(Form):
         return tuple(self._called(each, channels, length) for each in places)
 
     def describe(self, row: Sequence[float], feature: int, places: Sequence[int]) -> str:
-        """The mean of a stretch of time and between which values it lies; of one measurement its value."""
+        """The mean and range of a time span; for a single measurement, its value."""
         known = [row[at] for at in places if not isnan(row[at])]
         if len(known) < 2:
             return written(known[0]) if known else "missing"
@@ -77,5 +77,5 @@ class Series(Form):
         return f"{', '.join(named)}, {when}"
 
     def _time(self, at: int) -> str:
-        """The time of a measurement, with as many digits as tell neighbours apart."""
+        """The time of a measurement, with enough digits to tell neighbours apart."""
         return f"{at / self.rate:.{max(0, ceil(log10(self.rate)))}f}" if self.rate else str(at)

@@ -1,4 +1,4 @@
-"""Rows of tables: columns of numbers, and categories as one-hot columns."""
+"""Rows of tables: numeric columns, and categories as one-hot columns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ class Table(Form):
     told: ClassVar[bool] = True
     one_per: ClassVar[Mapping[str, str]] = {**Form.one_per, "types": "features", "levels": "coordinates"}
 
-    levels: tuple[str, ...] = ()  # one per coordinate: the value that a category's coordinate stands for
-    types: tuple[str, ...] = ()  # one per feature: the type of its column in the table, as pandas writes it
+    levels: tuple[str, ...] = ()  # one per coordinate: the value that a category's one-hot coordinate stands for
+    types: tuple[str, ...] = ()  # one per feature: the pandas dtype of its column
 
     def level(self, coordinate: int) -> str:
         return self.levels[coordinate] if self.levels else ""
@@ -27,7 +27,7 @@ class Table(Form):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class ByShape(Table):
-    """The default form of inputs: images if an example has three dimensions, else rows of a table."""
+    """The default form: images if an example has three dimensions, else rows of a table."""
 
     name: ClassVar[str] = ""
 

@@ -15,7 +15,7 @@ from probe.tensors import constant
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Tokens(Form):
-    """The id of a word at each place of a text (tokens,). An attacker replaces words by others."""
+    """The token ids of a text (tokens,). An attacker replaces words."""
 
     name: ClassVar[str] = "tokens"
     moves: ClassVar[str] = "tokens"
@@ -27,7 +27,7 @@ class Tokens(Form):
     lengths: ClassVar[Mapping[str, float]] = {"words": 0.0}
 
     words: tuple[str, ...] = ()  # the word that each token id stands for
-    special: tuple[int, ...] = (0, 1)  # ids of no word of a text: the absent word first, then the unknown one and such
+    special: tuple[int, ...] = (0, 1)  # ids that are no words, the absent word (padding) first
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -49,7 +49,7 @@ class Tokens(Form):
         return ~torch.isin(like, constant(self.special, like.dtype, like.device))
 
     def scaled_change(self, moved: Coordinates, origin: Coordinates, scale: Tensor) -> Coordinates:
-        """1 where a token is another one, whatever its number."""
+        """1 where the token differs, whatever its id."""
         return (moved != origin).to(torch.get_default_dtype())
 
     def describe(self, row: Sequence[float], feature: int, places: Sequence[int]) -> str:

@@ -1,4 +1,4 @@
-"""Numbers that say how good a model or an explanation is, each over the evidence of every example."""
+"""Metrics of models and explanations; each has evidence for every example."""
 
 from probe.metrics.certified import CertifiedAccuracy
 from probe.metrics.counterfactual import ChangedFeatures, Validity

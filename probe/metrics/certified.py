@@ -1,4 +1,4 @@
-"""How much a certificate proves."""
+"""Metrics of certificates."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -14,7 +14,7 @@ from probe.shapes import Evidence
 
 @dataclass(frozen=True, kw_only=True)
 class CertifiedAccuracy(Proportion[Certification]):
-    """Share of examples that are decided rightly, and certified, in [0, 1]; higher is better.
+    """Share of examples that are correct and certified, in [0, 1]; higher is better.
 
     A lower bound of the accuracy under any attack within the radius, as in `proof.reaching(0.5)`.
 

@@ -1,4 +1,4 @@
-"""Do counterfactuals get another answer, and by how many changes?"""
+"""Metrics of counterfactuals: do they change the prediction, and with how few changes?"""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -14,7 +14,7 @@ from probe.shapes import Evidence
 
 @dataclass(frozen=True, kw_only=True)
 class Validity(Proportion[Counterfactuals]):
-    """Share of examples for which a candidate is answered as was wanted, in [0, 1]; higher is better.
+    """Share of examples with a candidate that gets the desired prediction, in [0, 1]; higher is better.
 
     >>> import torch
     >>> from probe import Model, Space
@@ -37,9 +37,9 @@ class Validity(Proportion[Counterfactuals]):
 
 @dataclass(frozen=True, kw_only=True)
 class ChangedFeatures(Metric[Counterfactuals]):
-    """How many features the candidates of an example change in the mean; lower is better.
+    """Mean number of features that an example's candidates change; lower is better.
 
-    A candidate that is the input itself changes none: read it beside Validity.
+    A candidate that equals the input changes none, so read this together with Validity.
 
     >>> import torch
     >>> from probe import Model, Space

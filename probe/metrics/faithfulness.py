@@ -1,4 +1,4 @@
-"""Does an attribution name the features that the model really uses?"""
+"""Faithfulness: does an attribution name the features that the model uses?"""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -20,11 +20,11 @@ from probe.results import Attribution
 from probe.shapes import Evidence, Inputs, Labels, PerExample, PerFeature, Presence
 from probe.tensors import generator, spans, wide
 
-Orders = Int[Tensor, "batch orders features"]  # features from the first to go to the last
+Orders = Int[Tensor, "batch orders features"]  # feature indices, the first to be moved first
 Areas = Float[Tensor, "batch orders"]
 Counts = Int[Tensor, "batch points"]
 
-_MASKS = 2**24  # bytes of masks that are held together
+_MASKS = 2**24  # bytes of masks held at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class _Curve(Metric[Attribution]):
     aspect: ClassVar[Aspect] = "explanation"
     unit: ClassVar[Unit] = "signed"
     threshold: ClassVar[float | None] = 0.0  # no better than a random order
-    columns: ClassVar[tuple[str, ...]] = ("own", "random")  # what evidence holds: areas under the curve
+    columns: ClassVar[tuple[str, ...]] = ("own", "random")  # columns of the evidence: areas under the curve
 
     steps: int = param(16, "points on the curve after its start; at most one per feature", low=1, high=10**4)
     random_orders: int = param(8, "random orders to compare with, the same for all examples", low=1, high=10**4)
@@ -42,7 +42,7 @@ class _Curve(Metric[Attribution]):
     seed: int = param(0, "seed of the random orders", low=0)
 
     def measure(self, model: Model, result: Attribution, memory: Memory | None = None) -> Evidence:
-        """Areas under the curves; with a memory, what it knows of these inputs is not asked again."""
+        """Areas under the curves; masked inputs that the memory holds are not evaluated again."""
         inputs = model.check(result.inputs)
         targets = model.check_targets(result.targets, inputs)
         output = _judged(result) if self.output == "explained" else self.output
@@ -63,10 +63,10 @@ class _Curve(Metric[Attribution]):
 
     @abstractmethod
     def _kept(self, moved: Kept) -> Kept:
-        """Which features are shown once `moved` have been reached."""
+        """Which features are present after the first `moved` of the order."""
 
     def _orders(self, importance: PerFeature, active: Presence) -> Orders:
-        """Most important first, ties by number; then the random orders. In each, inactive features come last."""
+        """Feature orders: by importance, ties by index, then the random ones. Inactive features always come last."""
         own = importance.masked_fill(~active, -torch.inf).argsort(dim=1, descending=True, stable=True)
         source = generator(self.seed, torch.device("cpu"))
         noise = torch.rand((self.random_orders + 1) // 2, importance.shape[1], generator=source, dtype=torch.float64)
@@ -85,14 +85,14 @@ class _Curve(Metric[Attribution]):
 
 @dataclass(frozen=True, kw_only=True)
 class Deletion(_Curve):
-    """How much sooner the output falls when the top features go first, than in random order (arXiv:1806.07421).
+    """How much faster the output falls when the top features are removed first than in random order (arXiv:1806.07421).
 
     Features, most important first, are replaced by the mean reference. Evidence is the area under the curve of the
     output over the share of features replaced, by the trapezoid rule, for the attribution's order and averaged over
     random orders. The output is the one that was explained, unless `output` names another. The value is random minus
     own, in output units, within [-1, 1] for probabilities; higher is better, and 0 is no better than a random order.
-    Features that equal the mean reference, such as absent words and the black around an image, are left out: finding
-    them is no merit of an explanation.
+    Features that equal the mean reference, such as absent words and a black border, are left out: removing them changes
+    nothing.
 
     >>> import torch
     >>> from probe import Model, Space
@@ -114,9 +114,9 @@ class Deletion(_Curve):
 
 @dataclass(frozen=True, kw_only=True)
 class Insertion(_Curve):
-    """How much sooner the output rises when the top features come first, than in random order (arXiv:1806.07421).
+    """How much faster the output rises when the top features are added first than in random order (arXiv:1806.07421).
 
-    As Deletion, but features are shown one after another on the mean reference. The value is own minus random, in
+    Like Deletion, but features are added one after another to the mean reference. The value is own minus random, in
     output units, within [-1, 1] for probabilities; higher is better, and 0 is no better than a random order.
 
     >>> import torch
@@ -139,14 +139,14 @@ class Insertion(_Curve):
 
 @dataclass(frozen=True, kw_only=True)
 class Completeness(Metric[Attribution]):
-    """How far the values are from the sum that their method promises (arXiv:1703.01365), as a share of it.
+    """Residual of the sum that the method guarantees (arXiv:1703.01365), relative to that sum.
 
-    Evidence is the residual and the size of the promise, in output units; the value is the sum of all residuals as a
-    share of the sum of all promises, at least 0, and lower is better. The promise is output(input) - output(mean
+    Evidence is the residual and the size of the guaranteed sum, in output units; the value is the total residual as a
+    share of the total size, at least 0, and lower is better. The guaranteed sum is output(input) - output(mean
     reference) for IntegratedGradients and output(input) - mean output(references) for KernelShap.
 
     Raises:
-        Unsupported: if the attribution's method promises no sum.
+        Unsupported: if the attribution's method guarantees no sum.
 
     >>> import torch
     >>> from probe import Model, Space
@@ -187,12 +187,12 @@ class Completeness(Metric[Attribution]):
 
 
 def _judged(result: Attribution) -> str:
-    """The output that was explained: a map of a logit need not name what moves a probability."""
+    """The output that was explained: what explains a logit need not explain a probability."""
     return result.method.output if isinstance(result.method, Explainer) else "logit"
 
 
 def _counts(active: Presence, steps: int) -> Counts:
-    """How many features have gone at each point of each curve: none at first, all active ones in the end."""
+    """The number of moved features at each point of each curve, from none to all active ones."""
     share = torch.linspace(0, 1, min(steps, active.shape[1]) + 1, dtype=torch.float64, device=active.device)
     return (share * active.sum(1, keepdim=True)).round().long()
 

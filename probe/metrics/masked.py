@@ -1,4 +1,4 @@
-"""What a model answers when features of its inputs show the mean reference, each masked input asked once."""
+"""Outputs for masked inputs, whose features are replaced by the mean reference; each is evaluated once."""
 
 from hashlib import blake2b
 
@@ -16,18 +16,18 @@ Answers = Float[Tensor, "batch masks"]
 
 
 class Masked:
-    """Answers of a model about the masked inputs of one batch; what was asked before is remembered."""
+    """Outputs of a model for the masked inputs of one batch, with a cache."""
 
     def __init__(self, model: Model, inputs: Inputs, targets: Labels, output: str) -> None:
         self.active = differs_from_baseline(model, inputs).cpu()
         self._asked = model, inputs, targets, output
-        # Inputs of which nothing is kept are all alike.
+        # Inputs with every feature masked are all equal.
         nothing = _keys(range(len(inputs)), torch.zeros_like(self.active)[:, None])
         self._known = {key: number for number, key in enumerate(nothing)}
         self._answers = at_baseline(model, inputs, targets, output).cpu()
 
     def fits(self, model: Model, inputs: Inputs, targets: Labels, output: str) -> bool:
-        """Whether it answers for these."""
+        """Whether the cache belongs to this model, these inputs and targets."""
         mine, its_inputs, its_targets, its_output = self._asked
         return (
             (mine.forward, mine.embed, mine.space, its_output) == (model.forward, model.embed, model.space, output)
@@ -36,8 +36,8 @@ class Masked:
         )
 
     def __call__(self, rows: slice, kept: Kept) -> Answers:
-        """The target's output for some of the inputs, each with only the features kept that a mask keeps."""
-        # What equals the reference shows the same either way.
+        """The target's output for the inputs at `rows`, with only the features kept that the mask keeps."""
+        # Features that equal the reference are the same either way.
         kept = kept & self.active[rows][:, None]
         keys = _keys(range(len(self.active))[rows], kept)
         fresh = {key: at for at, key in reversed(list(enumerate(keys))) if key not in self._known}
@@ -57,27 +57,27 @@ class Masked:
 
 
 class Memory:
-    """Hands on what one metric asked to the next: several explanations of the same inputs share most of it."""
+    """Passes cached outputs from one metric to the next: explanations of the same inputs share most of them."""
 
     def __init__(self) -> None:
         self._held: Masked | None = None
 
     def masked(self, model: Model, inputs: Inputs, targets: Labels, output: str) -> Masked:
-        """The answers for these inputs, with all that is known of them already."""
+        """The outputs for these inputs, with everything cached so far."""
         if self._held is None or not self._held.fits(model, inputs, targets, output):
             self._held = Masked(model, inputs, targets, output)
         return self._held
 
 
 def differs_from_baseline(model: Model, inputs: Inputs) -> Presence:
-    """Which features differ from the mean reference, so that something changes when they are taken away."""
+    """Which features differ from the mean reference, so that masking them changes the input."""
     points = model.points(inputs)
     differs = unequal(points, model.over_embeddings().space.baseline(points)).view(*inputs.shape, -1).any(-1)
     return model.space.by_feature(differs.to(torch.float32)) > 0
 
 
 def at_baseline(model: Model, inputs: Inputs, targets: Labels, output: str) -> PerExample:
-    """Each target's output at the mean reference, which is asked once."""
+    """Each target's output at the mean reference, which is evaluated once."""
     over = model.over_embeddings()
     nothing = over.space.baseline(model.points(inputs[:1]))
     outputs = model.task.explained(over.logits(nothing), output)
@@ -85,7 +85,7 @@ def at_baseline(model: Model, inputs: Inputs, targets: Labels, output: str) -> P
 
 
 def _answers(model: Model, inputs: Inputs, targets: Labels, kept: Presence, output: str) -> PerExample:
-    """The output for inputs that show the mean reference where features are not kept."""
+    """The output for inputs with the mean reference in place of features that are not kept."""
     mask = model.space.coordinate_mask(kept, inputs)
     # Token ids have no mean, their embeddings do; a token's mask then spans the width of its embedding.
     points = model.points(inputs)
@@ -95,7 +95,7 @@ def _answers(model: Model, inputs: Inputs, targets: Labels, kept: Presence, outp
 
 
 def _keys(rows: range, kept: Kept) -> list[bytes]:
-    """What tells masked inputs apart: the number of the input, and its mask, or 16 bytes of digest of a long one."""
+    """Cache keys: the index of the input and its mask, or a 16-byte digest of a long mask."""
     packed = np.packbits(kept.numpy(), axis=-1)
     short = packed.shape[-1] <= 16
     return [

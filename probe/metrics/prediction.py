@@ -1,4 +1,4 @@
-"""Is the model right, does it know when it is, and does it stay right under attack?"""
+"""Accuracy, calibration and robust accuracy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ from probe.tensors import wide
 class Accuracy(Proportion[Prediction]):
     """Share of examples classified correctly, in [0, 1]; higher is better.
 
-    Where each example has several decisions, labels or places, it is the share of these. Of a regression it is the
-    share of answers within the tolerance.
+    For several labels or positions per example, the share is over all of them. For a regression, a prediction within
+    the tolerance is correct.
 
     >>> import torch
     >>> from probe import Dataset, Model, predict
@@ -52,7 +52,7 @@ class Accuracy(Proportion[Prediction]):
 
 @dataclass(frozen=True, kw_only=True)
 class ExactMatch(Proportion[Prediction]):
-    """Share of examples of which every label is right, or the class at every place, in [0, 1]; higher is better.
+    """Share of examples with every label, or the class at every position, correct, in [0, 1]; higher is better.
 
     >>> import torch
     >>> from probe import Dataset, Model, MultiLabel, predict
@@ -82,8 +82,8 @@ class ExactMatch(Proportion[Prediction]):
 class CalibrationError(Metric[Prediction]):
     """Mean gap between confidence and accuracy over bins (ECE, arXiv:1706.04599), in [0, 1]; lower is better.
 
-    Confidence is the probability of the most likely class and accuracy how often that is the label, whatever threshold
-    the decision has: probabilities are calibrated, decisions are not.
+    Confidence is the probability of the most likely class, and accuracy is how often that class is the label, whatever
+    the decision threshold: calibration is a property of probabilities, not of decisions.
 
     >>> import torch
     >>> from probe import Dataset, Model, predict
@@ -124,12 +124,12 @@ class CalibrationError(Metric[Prediction]):
 
 @dataclass(frozen=True, kw_only=True)
 class AreaUnderROC(Metric[Prediction]):
-    """How often a row of the second of two classes outranks one of the first, in [0, 1]; higher is better.
+    """The area under the ROC curve of two classes, in [0, 1]; higher is better.
 
-    1/2 is chance, and ties count half.
+    It is the probability that a row of the second class ranks above a row of the first. Chance is 1/2; ties count half.
 
     Raises:
-        Unsupported: if there are more classes than two.
+        Unsupported: if there are more than two classes.
 
     >>> import torch
     >>> from probe import Dataset, Model, predict
@@ -153,19 +153,19 @@ class AreaUnderROC(Metric[Prediction]):
         if not self.suits(result):
             there = f"{result.logits.shape[-1]} {result.task.units[1]}"
             raise Unsupported(f"an area under ROC is of two classes, and there are {there}")
-        first, second = result.logits.cpu().double().unbind(1)  # probabilities of sure answers would tie
+        first, second = result.logits.cpu().double().unbind(1)  # probabilities of confident predictions would tie
         return torch.stack([second - first, (result.labels == 1).cpu().double()], dim=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RobustAccuracy(Proportion[Perturbation]):
-    """Share of attacked examples that a model gets right, in [0, 1]; higher is better.
+    """Share of attacked examples that the model classifies correctly, in [0, 1]; higher is better.
 
-    An example with several answers is right where all of them are.
+    An example with several answers is correct if all of them are.
 
-    Another model than was attacked is asked anew, which shows how far the attack transfers. An example that
-    the attacked model got wrong from the start is judged as it is. An upper bound of the truth: a stronger attack can
-    only lower it.
+    A model other than the attacked one is evaluated on the attacked inputs, which measures transfer. Examples that the
+    attacked model misclassified from the start were not attacked, and count as they are. The value is an upper bound: a
+    stronger attack can only lower it.
 
     >>> import torch
     >>> from probe import Model
@@ -194,7 +194,7 @@ class RobustAccuracy(Proportion[Perturbation]):
 
 
 def check_asked(model: Model, result: Prediction) -> None:
-    """Raise DataError where the answers are another model's: without inputs this one cannot be asked."""
+    """Raise DataError if the predictions are another model's: a Prediction has no inputs to evaluate."""
     if not result.is_of(model):
         raise DataError(
             f"these are the answers of another model than {model.name}, and a Prediction holds no inputs to ask it; "

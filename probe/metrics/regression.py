@@ -1,4 +1,4 @@
-"""How far the numbers of a regression are off."""
+"""Metrics of regressions."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -17,7 +17,7 @@ from probe.tensors import wide
 
 
 class _OfNumbers(Metric[Prediction]):
-    """A metric of the answers of a regression."""
+    """A metric of a regression's predictions."""
 
     aspect: ClassVar[Aspect] = "performance"
 
@@ -33,9 +33,9 @@ class _OfNumbers(Metric[Prediction]):
 
 @dataclass(frozen=True, kw_only=True)
 class MeanAbsoluteError(_OfNumbers):
-    """By how much an answer is off on average, in the unit of the output; lower is better.
+    """Mean absolute error, in the unit of the output; lower is better.
 
-    Of several outputs it is the mean over them.
+    With several outputs it is the mean over them.
 
     Example:
         >>> import torch
@@ -60,7 +60,7 @@ class MeanAbsoluteError(_OfNumbers):
 class RootMeanSquaredError(_OfNumbers):
     """Root of the mean squared error, in the unit of the output; lower is better. Large errors count more.
 
-    Of several outputs it is over all of them together.
+    With several outputs it is over all of them together.
 
     Example:
         >>> import torch
@@ -84,9 +84,9 @@ class RootMeanSquaredError(_OfNumbers):
 
 @dataclass(frozen=True, kw_only=True)
 class RSquared(_OfNumbers):
-    """Share of the labels' variance that the answers explain, at most 1; higher is better.
+    """Share of the labels' variance that the predictions explain, at most 1; higher is better.
 
-    At 0 the answers are no better than the mean of the labels. Of several outputs it is the mean over them.
+    At 0 the predictions are no better than the mean label. With several outputs it is the mean over them.
 
     >>> import torch
     >>> from probe import Dataset, Model, Regression, predict

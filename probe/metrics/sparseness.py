@@ -1,4 +1,4 @@
-"""Does an attribution name a few features, or a little of all?"""
+"""Sparseness: is an attribution concentrated on few features?"""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -15,11 +15,10 @@ from probe.tensors import wide
 
 @dataclass(frozen=True, kw_only=True)
 class Sparseness(Metric[Attribution]):
-    """How few features carry an attribution: the Gini index of the sizes of their values (arXiv:1810.06583).
+    """Concentration of an attribution on few features: the Gini index of absolute values (arXiv:1810.06583).
 
-    0 where all features have values of one size, also where none has any, and 1 - 1/n where one of n has all
-    (Hurley and Rickard 2009, arXiv:0811.4706); higher is better for a reader, and says nothing of whether the features
-    are the right ones.
+    In [0, 1): 0 if all absolute values are equal, and 1 - 1/n if one of n features has all (Hurley and Rickard 2009,
+    arXiv:0811.4706). Higher is easier to read, but does not mean that the features are the right ones.
 
     >>> import torch
     >>> from probe import Model
@@ -38,7 +37,7 @@ class Sparseness(Metric[Attribution]):
     def measure(self, model: Model, result: Attribution) -> Evidence:
         sizes = wide(model.space.by_feature(wide(result.values)).abs()).sort(dim=1).values
         count = sizes.shape[1]
-        ranks = torch.arange(count, 0, -1, device=sizes.device).to(sizes.dtype) - 0.5  # of the smallest first
+        ranks = torch.arange(count, 0, -1, device=sizes.device).to(sizes.dtype) - 0.5  # sorted, smallest first
         total = sizes.sum(1)
         index = 1 - 2 * (sizes * ranks).sum(1) / (total * count)
         return torch.where(total > 0, index, torch.zeros_like(index))

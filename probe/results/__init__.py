@@ -1,4 +1,4 @@
-"""What a method returns: tensors plus the method that made them, nothing else. A module per result."""
+"""What methods return: tensors, and the method that made them. One module per result."""
 
 from probe.results.attribution import Attribution
 from probe.results.base import AnyResult

@@ -1,4 +1,4 @@
-"""What an explainer found."""
+"""The result of an explainer."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Attribution(AnyResult):
-    """How much each coordinate spoke for its target class; positive speaks for it. Shaped as the inputs.
+    """The attribution of each coordinate to the target, shaped as the inputs; positive values support the target.
 
     >>> import torch
     >>> from probe import Model, Space
@@ -42,11 +42,11 @@ class Attribution(AnyResult):
     targets: Labels
     method: Method
     space: Space
-    cost: Usage = field(default_factory=Usage)  # of the call that made it, also in a part of it
+    cost: Usage = field(default_factory=Usage)  # cost of the whole call, also after indexing
     classes: tuple[str, ...] = ()
 
     def by_feature(self) -> PerFeature:
-        """One number per feature: the sum over its coordinates, in float32 where the values are in half precision."""
+        """One number per feature: the sum over its coordinates, in float32 for half-precision values."""
         return self.space.by_feature(wide(self.values))
 
     def to_frame(self) -> pd.DataFrame:
@@ -62,18 +62,18 @@ class Attribution(AnyResult):
         )
 
     def plot(self, index: int = 0, ax: "Axes | None" = None) -> "Axes":
-        """Draw one example as its form is drawn: red speaks for the target, blue against it."""
+        """Plot one example in the way of its form: red supports the target, blue opposes it."""
         part = self[index]
         title = f"{type(self.method).__name__}: class {named(part.targets, self.classes)[0]}"
         return drawer(self).explained(example(part.space, part.inputs), part._values(), title=title, ax=ax)
 
     def text(self, index: int) -> str:
-        """One example as HTML, where its form reads as text; else empty."""
+        """One example as HTML if its form is text; else empty."""
         part = self[index]
         return drawer(self).text(example(part.space, part.inputs), part._values())
 
     def _values(self) -> "Values":
-        """Those of the first example."""
+        """The values of the first example."""
         from probe.plots import Values
 
         return Values(to_numpy(self.values[0]), to_numpy(self.by_feature()[0]))

@@ -1,4 +1,4 @@
-"""What all results share, and how they are put in words."""
+"""What all results share, and their text form."""
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
@@ -20,27 +20,27 @@ R = TypeVar("R", bound="AnyResult")
 
 
 class AnyResult(ABC):
-    """What all results share: parts of them, a few lines in words, a table shown as static and escaped HTML, a file."""
+    """What all results share: indexing, a text summary, a table as static escaped HTML, and saving."""
 
-    per_row: ClassVar[tuple[str, ...]]  # the fields with an entry for each example
+    per_row: ClassVar[tuple[str, ...]]  # fields with one entry per example
 
     @abstractmethod
     def to_frame(self) -> pd.DataFrame:
-        """The result as a table, a row per example."""
+        """The result as a table with one row per example."""
 
     @abstractmethod
     def _in_words(self) -> tuple[str, ...]:
-        """What it is, a line each."""
+        """The text summary, line by line."""
 
     def told(self, index: int) -> str:
-        """One example in words; empty where the table says all."""
+        """One example as text; empty if the table says everything."""
         return ""
 
     def __len__(self) -> int:
         return len(getattr(self, self.per_row[0]))
 
     def __getitem__(self: R, rows: int | slice | Tensor) -> R:
-        """The result of some of the examples; a number gives a result of one. The cost stays that of all of them."""
+        """The result for some of the examples; an integer selects one. The cost stays that of the whole call."""
         if isinstance(rows, int):
             if not -len(self) <= rows < len(self):
                 raise IndexError(f"example {rows} of {len(self)}")
@@ -73,21 +73,21 @@ def named(classes: Labels, names: tuple[str, ...]) -> NDArray[Any]:
 
 
 def worded(task: Task, decisions: NDArray[Any]) -> NDArray[Any]:
-    """Decisions as people read them."""
+    """Predictions as text."""
     words = task.words(decisions)
     return np.array([whole(str(word)) for word in words], dtype=object) if words.dtype == object else words
 
 
 def whole(text: str) -> str:
-    """A name without half surrogate pairs, which no table or page can hold."""
+    """A name without lone surrogates, which no table or page can hold."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def dtype_name(tensor: Tensor) -> str:
-    """The type of its numbers, such as float32."""
+    """The dtype as text, such as float32."""
     return str(tensor.dtype).removeprefix("torch.")
 
 
 def cost_in_words(usage: Usage) -> str:
-    """How many examples went through the model, as people read it."""
+    """The cost of a call as text: examples forward and backward."""
     return f"cost: {usage.forward:,} examples forward, {usage.backward:,} backward"

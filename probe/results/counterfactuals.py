@@ -1,4 +1,4 @@
-"""Inputs that get another answer."""
+"""The result of a counterfactual search."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Counterfactuals(AnyResult):
-    """Candidates for each input, the best first, and whether the model answers them as was wanted.
+    """Candidates for each input, best first, and whether each gets the desired prediction.
 
     >>> import torch
     >>> from probe import Model, Space
@@ -43,16 +43,16 @@ class Counterfactuals(AnyResult):
 
     inputs: Inputs
     candidates: Candidates
-    decided: Labels  # what is answered to each input
-    answers: Tensor  # what is answered to each candidate, (batch, candidates, ...)
-    reached: Tensor  # whether that is what was wanted, (batch, candidates)
+    decided: Labels  # the prediction for each input
+    answers: Tensor  # the prediction for each candidate, (batch, candidates, ...)
+    reached: Tensor  # whether that is the desired one, (batch, candidates)
     method: Method
     space: Space
     task: Task = field(default_factory=Classification)
     cost: Usage = field(default_factory=Usage)  # of the call that made it, also in a part of it
 
     def found(self) -> Tensor:
-        """True where one candidate at least is answered as was wanted, (batch,)."""
+        """True where at least one candidate gets the desired prediction, (batch,)."""
         return self.reached.any(1)
 
     def changed(self) -> Tensor:
@@ -61,20 +61,20 @@ class Counterfactuals(AnyResult):
         return (self._repeated().by_feature(moved) > 0).sum(1).reshape(self.reached.shape)
 
     def moves(self) -> Tensor:
-        """How far each feature of each candidate moved, in the unit of the scale, (batch, candidates, features).
+        """The change of each feature of each candidate, in units of the scale, (batch, candidates, features).
 
-        Of a feature of several coordinates it is the L1 length, with the sign of their sum; a category has none.
+        For a feature of several coordinates it is the L1 length with the sign of their sum; a category has no sign.
         """
         space, moved = self._repeated(), self._moved()
         signed, length = space.by_feature(moved), space.by_feature(moved.abs())
         return torch.where(signed < 0, -length, length).reshape(*self.reached.shape, -1)
 
     def distance(self, p: float = 1.0) -> Evidence:
-        """L_p length of the way to each candidate, in the unit of the space's scale, (batch, candidates)."""
+        """L_p distance to each candidate, in units of the space's scale, (batch, candidates)."""
         return torch.linalg.vector_norm(self._moved().flatten(1), ord=p, dim=1).reshape(self.reached.shape)
 
     def check(self) -> None:
-        """Raise DataError, or what the space raises, where its parts do not belong together."""
+        """Raise DataError, or an error of the space, if the fields do not fit together."""
         self.space.check(self.inputs)
         shape = self.candidates.shape
         if (shape[0], *shape[2:]) != tuple(self.inputs.shape) or self.reached.shape != shape[:2]:
@@ -84,7 +84,7 @@ class Counterfactuals(AnyResult):
         self._repeated().check(self.candidates.flatten(0, 1))
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per candidate: its example, the answers before and after, whether it was wanted, and what changed."""
+        """One row per candidate: example, predictions before and after, whether desired, and what changed."""
         batch, count = self.reached.shape
         return pd.DataFrame(
             {
@@ -98,7 +98,7 @@ class Counterfactuals(AnyResult):
         )
 
     def told(self, index: int) -> str:
-        """The answer to one example, that to its best candidate, and what that one changes, in words."""
+        """One example as text: its prediction, that of its best candidate, and what changes."""
         part = self[index]
         before, after = (str(worded(self.task, to_numpy(each))[0]) for each in (part.decided, part.answers[:, 0]))
         if not bool(part.reached[0, 0]):
@@ -109,11 +109,11 @@ class Counterfactuals(AnyResult):
         return f"{before} → {after} by {changed} ({length})"
 
     def plot(self, index: int = 0, ax: "Axes | None" = None) -> "Axes":
-        """Draw what the best candidate of one example changes, as its form is drawn."""
+        """Plot what the best candidate of one example changes."""
         return drawer(self).attacked(*self._pair(index), to_numpy(self[index].moves()[0, 0]), ax=ax)
 
     def text(self, index: int) -> str:
-        """One example and its best candidate as HTML, where its form reads as text; else empty."""
+        """One example and its best candidate as HTML if the form is text; else empty."""
         return drawer(self).text_diff(*self._pair(index))
 
     def _pair(self, index: int) -> "tuple[Example, Example]":
@@ -124,12 +124,12 @@ class Counterfactuals(AnyResult):
         return drawn(self)
 
     def _repeated(self) -> Space:
-        """The space of all candidates, an example's one after another."""
+        """The space of all candidates, grouped by example."""
         rows = torch.arange(len(self)).repeat_interleave(self.reached.shape[1])
         return self.space.of_rows(rows, self.inputs)
 
     def _moved(self) -> Tensor:
-        """The way to each candidate, (batch x candidates, *shape); what is missing there is one unit away."""
+        """The change to each candidate, (batch x candidates, *shape); a missing value is one unit away."""
         origins = self.inputs.repeat_interleave(self.reached.shape[1], 0)
         return self.space.scaled_change(wide(self.candidates.flatten(0, 1)), wide(origins)).nan_to_num(nan=1.0)
 

@@ -1,4 +1,4 @@
-"""Results as figures inside a page; matplotlib is loaded when the first is drawn."""
+"""Results as inline figures; matplotlib is imported at the first one."""
 
 from base64 import b64encode
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Drawable(Protocol):
-    """What is asked of a result that is drawn."""
+    """A result that can be plotted."""
 
     @property
     def space(self) -> Space: ...
@@ -30,7 +30,7 @@ class Drawable(Protocol):
 
 
 def drawn(result: Drawable, most: int = 3) -> str:
-    """The first few examples as images, or texts, inside the page: nothing is loaded, nothing runs."""
+    """The first few examples as inline images or text: no external files, no scripts."""
     from probe import plots
 
     parts = []
@@ -42,14 +42,14 @@ def drawn(result: Drawable, most: int = 3) -> str:
 
 
 def drawer(result: Drawable) -> "Drawer":
-    """What draws inputs of the form of this result."""
+    """The drawer for the form of this result."""
     from probe import plots
 
     return plots.drawer_of(result.space.form_of(result.inputs).record())
 
 
 def example(space: Space, inputs: Inputs) -> "Example":
-    """The only one of some inputs, as readers know it."""
+    """The first input as an Example for plots."""
     from probe.plots import Example
 
     names = [whole(name) for name in space.feature_names(inputs)]

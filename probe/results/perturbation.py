@@ -1,4 +1,4 @@
-"""What an attack did."""
+"""The result of an attack."""
 
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, cast
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Perturbation(AnyResult):
-    """Inputs before and after an attack. Inputs that had reached its goal from the start are left as they were.
+    """Inputs before and after an attack. Inputs that reach the goal from the start are not changed.
 
     >>> import torch
     >>> from probe import Model
@@ -52,13 +52,13 @@ class Perturbation(AnyResult):
     method: Method
     space: Space
     cost: Usage = field(default_factory=Usage)  # of the call that made it, also in a part of it
-    targets: Tensor | None = None  # what each example was to become, where the goal names an answer
-    budget: PerExample | None = None  # how far each might be moved, in the unit of the threat
-    # Whether each reached the goal by the attack; found in the answers unless given.
+    targets: Tensor | None = None  # the target of each example, for targeted goals
+    budget: PerExample | None = None  # the budget of each example, in the unit of the threat
+    # Whether each example reached the goal by the attack; computed from the outputs unless given.
     success: Tensor = field(default=cast(Tensor, None))
-    forwards: PerExample | None = None  # passes of each example, with its answers before and after
+    forwards: PerExample | None = None  # passes of each example, including its outputs before and after
     backwards: PerExample | None = None
-    queries: PerExample | None = None  # forward passes that the attack itself asked for
+    queries: PerExample | None = None  # forward passes by the attack itself
 
     def __post_init__(self) -> None:
         if self.success is None:
@@ -67,13 +67,13 @@ class Perturbation(AnyResult):
 
     @property
     def goal(self) -> Goal:
-        """What was climbed, and when it is reached."""
+        """The goal of the attack: what it maximises, and when it is reached."""
         found = getattr(self.method, "goal", None)
         return found if isinstance(found, Goal) else Untargeted()
 
     @property
     def threat(self) -> Threat:
-        """What could be changed, and how the change is measured."""
+        """The threat model: what may change, and how the change is measured."""
         found = getattr(self.method, "threat", None)
         return found if isinstance(found, Threat) else Ball()
 
@@ -84,17 +84,17 @@ class Perturbation(AnyResult):
 
     @property
     def length(self) -> PerExample:
-        """How far each example was moved, in the unit of the threat."""
+        """The size of each example's change, in the unit of the threat."""
         return self.threat.length(self.space, self.perturbed, self.inputs)
 
     def within(self, amount: float | PerExample) -> "Perturbation":
-        """What a smaller budget leaves: changes that are longer than that are taken back.
+        """The result at a smaller budget: larger changes are undone.
 
-        Of an attack that makes its change as small as it can, this is what it does at that budget; of another, at
-        least as much could be reached by running it again.
+        For an attack that minimises its change, this is its result at that budget. For any other, running it again at
+        that budget could reach the goal for more examples.
 
         Raises:
-            Unsupported: where the threat measures nothing, as of a severity.
+            Unsupported: if the threat does not measure changes, such as a severity.
         """
         length = self.length.double() if self.inputs.device.type != "mps" else self.length
         if bool(length.isnan().any()):
@@ -104,7 +104,7 @@ class Perturbation(AnyResult):
         return self.where(length <= amount)
 
     def where(self, kept: Tensor) -> "Perturbation":
-        """The same, with the inputs of all other examples taken back."""
+        """The result with the changes of all other examples undone."""
         attacked = torch.where(column(kept, self.clean.logits), self.attacked.logits, self.clean.logits)
         return replace(
             self,
@@ -118,7 +118,7 @@ class Perturbation(AnyResult):
         return reached
 
     def distance(self, p: float = torch.inf) -> PerExample:
-        """L_p length of each perturbation, in the unit of the space's scale; at p = 0 how many coordinates changed."""
+        """L_p norm of each perturbation, in units of the space's scale; p = 0 counts changed coordinates."""
         moved = self.space.scaled_change(wide(self.perturbed), wide(self.inputs))
         length: Tensor = torch.linalg.vector_norm(moved.flatten(1), ord=p, dim=1)
         return length
@@ -141,7 +141,7 @@ class Perturbation(AnyResult):
         )
 
     def plot(self, index: int = 0, ax: "Axes | None" = None) -> "Axes":
-        """Draw what was changed of one example, as its form is drawn."""
+        """Plot what changed in one example."""
         before, after = self._pair(index)
         part = self[index]
         moved = part.space.by_feature(part.space.scaled_change(part.perturbed, part.inputs))[0]

@@ -1,4 +1,4 @@
-"""What a model answered."""
+"""A model's predictions."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
@@ -14,10 +14,9 @@ from probe.tensors import to_numpy, wide
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Prediction(AnyResult):
-    """The model's answer to labelled inputs.
+    """A model's outputs for labelled inputs.
 
-    It knows whose answer it is, where a model made it: metrics of a Prediction hold no inputs, so they cannot ask
-    another model.
+    It records which model made it: a Prediction has no inputs, so metrics cannot evaluate another model on them.
 
     >>> import torch
     >>> from probe import Model, Prediction
@@ -34,43 +33,43 @@ class Prediction(AnyResult):
     logits: Logits
     labels: Labels
     task: Task = field(default_factory=Classification)
-    digest: str = ""  # SHA-256 of the weights that answered; "" where they cannot be seen
-    forward: Any = field(default=None, metadata={"saved": False})  # the function that answered
+    digest: str = ""  # SHA-256 of the model's weights; "" if they are not accessible
+    forward: Any = field(default=None, metadata={"saved": False})  # the model's forward function
 
     @classmethod
     def of(cls, model: Model, inputs: Inputs, labels: Labels) -> "Prediction":
-        """What a model answers to checked inputs."""
+        """The predictions of a model for checked inputs."""
         logits = model.logits(inputs)
         return cls(logits, labels, model.task, model.digest() or "", model.edits or model.forward)
 
     @property
     def known(self) -> bool:
-        """Whether it is known whose answer it is."""
+        """Whether the model that made it is known."""
         return bool(self.digest) or self.forward is not None
 
     def is_of(self, model: Model) -> bool:
-        """Whether this model gave the answer; also True where nothing is known of who did."""
+        """Whether this model made it; True as well if the model is unknown."""
         if not self.digest:
             return self.forward is None or self.forward is (model.edits or model.forward)
         return self.digest == model.digest() and self.task == model.task
 
     @property
     def predicted(self) -> Labels:
-        """The decisions, shaped as the labels."""
+        """The predicted classes, labels or numbers, shaped as the labels."""
         return self.task.predict(self.logits)
 
     @property
     def correct(self) -> Evidence:
-        """1 where the decision is the label, else 0: (batch,), or (batch, ...) where each row has several decisions."""
+        """1 where the prediction equals the label, else 0: (batch,), or (batch, ...) for several answers per row."""
         right: Evidence = self.task.correct(self.logits, self.labels).to(self.logits.dtype)
         return right
 
     def only(self, answer: int | str) -> "Prediction":
-        """One of the several answers to each example, as that of a classifier: a label by name, or a place by number.
+        """The predictions of one of several answers: a label by name, or a position by index.
 
         Raises:
             RangeError: if there is no such answer.
-            Unsupported: where each example has one answer alone.
+            Unsupported: if each example has only one answer.
         """
         task = self.task.only(answer)
         return replace(self, logits=self.task.alone(self.logits, task.at), labels=self.labels[:, task.at], task=task)
@@ -80,7 +79,7 @@ class Prediction(AnyResult):
         return self.task.probabilities(self.logits)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per example: label, decision, and its probability or error. Classes go by their names."""
+        """One row per example: label, prediction, and its probability or error. Classes are named."""
         logits, labels = to_numpy(wide(self.logits)), to_numpy(self.labels)
         decided = {"label": worded(self.task, labels), "predicted": worded(self.task, self.task.predict(logits))}
         return pd.DataFrame(decided | self.task.details(logits, labels))

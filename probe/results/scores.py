@@ -1,4 +1,4 @@
-"""What a metric measured."""
+"""The result of a metric."""
 
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -16,7 +16,7 @@ from probe.tensors import to_numpy
 
 @runtime_checkable
 class Measure(Protocol):
-    """What Scores ask of the metric that made them."""
+    """The part of a metric that Scores need."""
 
     columns: ClassVar[tuple[str, ...]]
 
@@ -58,12 +58,12 @@ class Scores(AnyResult):
         return self.metric.interval(self._array(), level, draws, seed)
 
     def by(self, groups: "pd.Series[Any] | pd.DataFrame", level: float = 0.95) -> pd.DataFrame:
-        """The value, its interval and n for each group, and each combination where there are several columns."""
+        """The value, its interval and n for each group, and for each combination of several columns."""
         frame = pd.DataFrame(groups).reset_index(drop=True)
         evidence = self._array()
         if len(frame) != len(evidence):
             raise ShapeError(f"groups have {len(frame)} rows for {len(evidence)} examples")
-        # Who belongs to no known group is counted too, so that the rows add up.
+        # Rows with a missing group are counted too, so that the counts add up.
         frame = frame.astype(object).where(frame.notna(), "unknown")
         rows = []
         for key, index in frame.groupby(list(frame.columns), observed=True, sort=True).indices.items():
@@ -75,7 +75,7 @@ class Scores(AnyResult):
     def minus(
         self, other: "Scores", level: float = 0.95, draws: int = 1000, seed: int = 0
     ) -> tuple[float, float, float]:
-        """Difference to the same metric of another result on the same examples: value, low, high (paired bootstrap)."""
+        """Difference from the same metric of another result on the same examples: value, low, high (bootstrap)."""
         mine, theirs = self._array(), other._array()
         if self.metric != other.metric or mine.shape != theirs.shape:
             raise ShapeError("a paired difference needs the same metric on the same examples")

@@ -1,7 +1,7 @@
-"""What the outputs of a model mean: which class is decided for, how probable it is, how wrong an answer is.
+"""What a model's outputs mean: the prediction, its probability, and its loss.
 
-The only place where outputs become probabilities and decisions. Arrays are numpy's or torch's, and both give the same
-answers: a verifier without torch decides as the run did that it checks. A module for each kind of task.
+The only place where outputs become probabilities and predictions. Functions take numpy arrays or torch tensors and give
+the same results for both, so that a verifier without torch predicts as the run did. One module per kind of task.
 """
 
 from collections.abc import Mapping
@@ -21,10 +21,10 @@ KINDS: dict[str, type[Task]] = {task.kind: task for task in (Classification, Mul
 
 
 def from_json(held: Mapping[str, Any]) -> Task:
-    """The task that `to_json` gave.
+    """The task that `to_json` wrote.
 
     Raises:
-        IntegrityError: if it is none.
+        IntegrityError: if it is not a task.
     """
     settings = {key: tuple(value) if isinstance(value, list) else value for key, value in held.items() if key != "kind"}
     try:

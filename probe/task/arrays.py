@@ -1,4 +1,4 @@
-"""Arithmetic of outputs that is the same for arrays of numpy and tensors of torch, without importing torch."""
+"""Arithmetic on outputs that is the same for numpy arrays and torch tensors, without importing torch."""
 
 from math import log as ln
 from math import log1p
@@ -10,13 +10,13 @@ from scipy import special
 
 from probe.errors import ProbeError, RangeError
 
-ROUNDING = 2.0**-22  # of float32, as a share of what is compared: a probability that equals the threshold is at it
-LEAST = 1e-12  # probability whose logarithm is taken
-SUM = 2e-3  # by which rounding in half precision puts the sum of a row beside 1
+ROUNDING = 2.0**-22  # relative rounding of float32: a probability this close to the threshold equals it
+LEAST = 1e-12  # smallest probability whose logarithm is taken
+SUM = 2e-3  # by how much rounding in half precision moves the sum of a row from 1
 
 
 def log_odds(threshold: float) -> float:
-    """The log-odds of class 1 from which it is decided for.
+    """The log-odds of class 1 at a probability threshold.
 
     Raises:
         RangeError: if the threshold is not a probability between 0 and 1.
@@ -30,26 +30,26 @@ def log_odds(threshold: float) -> float:
 
 
 def entry(outputs: Any, targets: Any) -> Any:
-    """The entry of each row that its target names."""
+    """The entry of each row at its target."""
     if isinstance(outputs, np.ndarray):
         return np.take_along_axis(outputs, np.asarray(targets)[..., None], -1)[..., 0]
     return outputs.gather(-1, targets[..., None])[..., 0]
 
 
 def softmax(logits: Any) -> Any:
-    """Probabilities that add up over the last axis; of numpy's logits in float64."""
+    """Softmax over the last axis; in float64 for numpy arrays."""
     if isinstance(logits, np.ndarray):
         return special.softmax(logits.astype(np.float64), axis=-1)
     return logits.softmax(-1)
 
 
 def sigmoid(logits: Any) -> Any:
-    """The probability of each; of numpy's logits in float64."""
+    """The sigmoid of each logit; in float64 for numpy arrays."""
     return special.expit(logits.astype(np.float64)) if isinstance(logits, np.ndarray) else logits.sigmoid()
 
 
 def others(logits: Any, labels: Any) -> Any:
-    """The logits of all answers but the label's, which is -infinity."""
+    """The logits, with the label's replaced by -infinity."""
     if isinstance(logits, np.ndarray):
         held = logits.astype(np.float64)
         np.put_along_axis(held, labels[..., None], -np.inf, -1)
@@ -66,13 +66,13 @@ def error_log_odds(logits: Any, labels: Any) -> Any:
 
 
 def log(probabilities: Any) -> Any:
-    """Logarithms, of probabilities of 0 that of the least one."""
+    """Logarithms of probabilities; 0 is replaced by the smallest positive one."""
     clipped = wide(probabilities).clip(LEAST)
     return np.log(clipped) if isinstance(clipped, np.ndarray) else clipped.log()
 
 
 def logit(probabilities: Any) -> Any:
-    """Log-odds; probabilities of 0 and 1 are moved by the rounding of their type."""
+    """Log-odds; probabilities of 0 and 1 are moved inwards by the rounding step of their dtype."""
     probabilities = wide(probabilities)
     least = 2.0**-23 if probabilities.dtype.itemsize == 4 else 2.0**-52
     if isinstance(probabilities, np.ndarray):
@@ -81,10 +81,10 @@ def logit(probabilities: Any) -> Any:
 
 
 def probable(outputs: Any, *, sums: bool = False) -> Any:
-    """The outputs, after checking that they are from 0 to 1, and that rows add up to 1 where they should.
+    """The outputs, after checking that they are in [0, 1] and that rows sum to 1 where they should.
 
     Raises:
-        ProbeError: with what to write where they are logits.
+        ProbeError: with what to write if they are logits.
     """
     held = wide(outputs)
     inside = bool(((held >= 0) & (held <= 1 + SUM)).all())
@@ -103,12 +103,12 @@ def largest(values: Any) -> Any:
 
 
 def like(numbers: list[float], other: Any) -> Any:
-    """Numbers as an array of the kind and precision of another."""
+    """Numbers as an array of the type and dtype of another."""
     return np.asarray(numbers, other.dtype) if isinstance(other, np.ndarray) else other.new_tensor(numbers)
 
 
 def wide(logits: Any) -> Any:
-    """Half precision in single: its rounding would decide."""
+    """Half precision as float32, whose rounding does not change predictions."""
     if logits.dtype.itemsize >= 4:
         return logits
     return logits.astype(np.float32) if isinstance(logits, np.ndarray) else logits.float()

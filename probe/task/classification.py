@@ -27,10 +27,10 @@ from probe.task.base import Names, Task, by_name, named, one_of
 
 @dataclass(frozen=True)
 class Classification(Task):
-    """One class of several: the most likely one, or the second of two from a threshold of its owner's.
+    """One of several classes: the most likely one, or with a threshold the second of two classes at that probability.
 
-    A network may return a logit for each class, or one logit or probability of the second of two, or probabilities.
-    One logit z becomes (-z/2, z/2), probabilities become their logarithms.
+    A network may return a logit or probability for each class, or one logit or probability of the second of two
+    classes. One logit z becomes (-z/2, z/2), probabilities become their logarithms.
 
     >>> import numpy as np
     >>> from probe import Classification
@@ -45,7 +45,7 @@ class Classification(Task):
     units: ClassVar[tuple[str, str]] = ("class", "classes")
 
     classes: Names = ()
-    threshold: float | None = None  # of two classes: the probability from which the second is decided for
+    threshold: float | None = None  # with two classes: the probability of the second at which it is predicted
     outputs: str = "logits"  # what the network returns: logits, one logit, probabilities, one probability
 
     def __post_init__(self) -> None:
@@ -100,7 +100,7 @@ class Classification(Task):
         return z * like([-0.5, 0.5], z)
 
     def predict(self, logits: Any) -> Any:
-        """The class of each row of logits (rows, classes); with a threshold, 1 where its probability reaches it."""
+        """The predicted class of each row; with a threshold, class 1 where its probability is at least that."""
         if self.threshold is None:
             return logits.argmax(-1)
         cut, held = log_odds(self.threshold), wide(logits)
@@ -120,10 +120,10 @@ class Classification(Task):
         return self.predict(logits) != labels
 
     def loss(self, logits: Any, labels: Any) -> Any:
-        """The log-odds of an error, log sum_(k != y) exp z_k - z_y, of logits whose larger one is the decision.
+        """The log-odds of an error, log sum_(k != y) exp z_k - z_y, of `deployed` logits.
 
-        It grows with the cross-entropy, so its gradient points the same way, but it does not vanish where the model is
-        so sure that the cross-entropy rounds to zero. Of half precision it is reckoned in float32.
+        It is monotone in the cross-entropy, so its gradient has the same direction, but it does not vanish where the
+        model is so confident that the cross-entropy rounds to zero. Half precision is computed in float32.
         """
         return error_log_odds(wide(self.deployed(logits)), labels)
 
@@ -132,11 +132,11 @@ class Classification(Task):
         return largest(others(logits, labels)) - entry(logits, labels)
 
     def least_likely(self, logits: Any) -> Any:
-        """Of two classes the one that is not decided for."""
+        """The least likely class of each row; with two classes, the one that is not predicted."""
         return logits.argmin(-1) if logits.shape[-1] > 2 else 1 - self.predict(logits)
 
     def deployed(self, logits: Any) -> Any:
-        """Logits whose larger one is the decision. Their differences are the same up to a constant: so are slopes."""
+        """Logits shifted by the threshold, so that the larger one is the prediction; gradients do not change."""
         if self.threshold is None:
             return logits
         moved = logits + 0  # a copy that gradients pass through
@@ -144,7 +144,7 @@ class Classification(Task):
         return moved
 
     def comparable(self, logits: Any) -> Any:
-        """The logits; or probabilities where their logarithms came, as a tiny one's logarithm is mostly rounding."""
+        """The logits; probabilities if they are log-probabilities, as logarithms of tiny ones are mostly rounding."""
         return logits.exp() if bool((logits.logsumexp(-1).abs() < 1e-3).all()) else logits
 
     def in_words(self) -> str:
@@ -169,7 +169,7 @@ class Classification(Task):
         return {"confidence": entry(self.probabilities(logits), self.predict(logits))}
 
     def _check_count(self, count: int) -> None:
-        """Raise RangeError unless the threshold is between 0 and 1, or DataError unless there are two classes."""
+        """Raise RangeError unless the threshold is in (0, 1), and DataError unless there are two classes."""
         if self.threshold is None:
             return
         log_odds(self.threshold)

@@ -15,9 +15,9 @@ from probe.task.single import Single
 
 @dataclass(frozen=True)
 class MultiLabel(Several):
-    """Several labels, each true or not: a label is decided for where its probability reaches its threshold.
+    """Several binary labels: a label is predicted where its probability is at least its threshold.
 
-    Labels are 0 or 1, (rows, labels). What is measured is measured of each label; a row is wrong where any label is.
+    Labels are 0 or 1, (rows, labels). Metrics are measured per label; a row is wrong if any of its labels is.
 
     >>> import numpy as np
     >>> from probe import MultiLabel
@@ -85,7 +85,7 @@ class MultiLabel(Several):
         return replace(self, outputs="logits").only(at).logits(logits)
 
     def predict(self, logits: Any) -> Any:
-        """1 for each label that is decided for, else 0, (rows, labels)."""
+        """1 for each predicted label, else 0, (rows, labels)."""
         cut = like(self._cut, logits)
         return (wide(logits) >= cut - ROUNDING * (abs(wide(logits)) + abs(cut))) * 1
 
@@ -94,15 +94,15 @@ class MultiLabel(Several):
         return logits.argmax(-1)
 
     def probabilities(self, logits: Any) -> Any:
-        """Of each label; they do not add up."""
+        """The probability of each label, (rows, labels); rows do not sum to 1."""
         return sigmoid(logits)
 
     def loss(self, logits: Any, labels: Any) -> Any:
-        """The log-odds of an error at the label that is nearest to one, (rows,)."""
+        """The log-odds of an error at the label that is closest to one, (rows,)."""
         return largest((wide(logits) - like(self._cut, logits)) * (1 - 2 * labels))
 
     def words(self, decisions: NDArray[Any]) -> NDArray[Any]:
-        """The labels of each row that are true, one after the other."""
+        """The true labels of each row, joined."""
         listed = [[self.name(int(at)) for at in np.flatnonzero(row)] for row in decisions]
         return np.array([", ".join(names) or "none" for names in listed], dtype=object)
 

@@ -1,4 +1,4 @@
-"""A class at each place."""
+"""A class at each position."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -16,10 +16,10 @@ from probe.task.single import Single
 
 @dataclass(frozen=True)
 class Places(Several, Classification):
-    """A class at each place: of each token of a text, or each pixel of an image. Logits are (rows, places, classes).
+    """A class at each position: of each token of a text or pixel of an image. Logits are (rows, places, classes).
 
-    A row is wrong where any place is. What an explanation is of must be named: `index((place, class))` is the target
-    of a class at a place, its number in the logits of a row. `only(place)` is the task of one place.
+    A row is wrong if any position is. Explanations need an explicit target: `index((place, class))` is the index of a
+    class at a position in a row's logits. `only(place)` is the task of one position.
 
     >>> import numpy as np
     >>> from probe import Places
@@ -58,10 +58,10 @@ class Places(Several, Classification):
         return tuple(f"place {at}" for at in range(logits.shape[1]))
 
     def index(self, output: Any) -> int:
-        """The target of a class at a place, (place, class), or as a text "3:verb": the class by its name or number.
+        """The target of a class at a position, as (place, class) or "3:verb": the class by its name or index.
 
         Raises:
-            RangeError: if it is no such pair.
+            RangeError: if it is not such a pair.
         """
         if isinstance(output, str) and output.partition(":")[0].isdecimal() and output.isascii():
             output = int(output.partition(":")[0]), output.partition(":")[2]
@@ -75,7 +75,7 @@ class Places(Several, Classification):
         return output[0] * len(self.classes) + numbered(output[1], self.classes, *self.units)
 
     def only(self, answer: Any) -> Single:
-        """The task of one place, by its number from 0."""
+        """The task of one position, by its index from 0."""
         if isinstance(answer, bool) or not isinstance(answer, int) or answer < 0:
             raise RangeError(f"{answer!r:.60} is no place, expected its number from 0")
         return Single(self.classes, self.threshold, self.outputs, answer)
@@ -87,11 +87,11 @@ class Places(Several, Classification):
         return entry(outputs.reshape(len(outputs), -1), targets)
 
     def loss(self, logits: Any, labels: Any) -> Any:
-        """The largest log-odds of an error over the places, (rows,)."""
+        """The largest log-odds of an error over the positions, (rows,)."""
         return largest(super().loss(logits, labels))
 
     def words(self, decisions: NDArray[Any]) -> NDArray[Any]:
-        """The classes at the places of each row, one after the other."""
+        """The classes at the positions of each row, joined."""
         return np.array([" ".join(map(str, row)) for row in by_name(decisions, self.classes)], dtype=object)
 
     def name(self, target: int) -> str:

@@ -1,6 +1,6 @@
-"""What is said of outputs that do not have the shape that a task expects: what came, and what to write instead.
+"""Messages for outputs that do not have the shape that a task expects: what was found, and a remedy.
 
-Each takes outputs of numpy or of torch, a row for each example.
+Functions take numpy arrays or torch tensors with one row per example.
 """
 
 from math import prod
@@ -10,7 +10,7 @@ SAY = "or say what it is: task="
 
 
 def columns(outputs: Any, count: int) -> str:
-    """What to do about outputs that are no table (rows, classes) with two columns or more; empty where they are."""
+    """The remedy for outputs that are not (rows, classes) with at least two columns; empty if they are."""
     width = prod(outputs.shape[1:])
     if outputs.ndim > 2 and width == outputs.shape[1]:
         return "return logits.flatten(1)"
@@ -22,7 +22,7 @@ def columns(outputs: Any, count: int) -> str:
 
 
 def _single(outputs: Any, count: int) -> str:
-    """What to do about one number for each row."""
+    """The remedy for one number per row."""
     if count > 2:
         return f"one number for each row, and {count} classes need as many"
     code = "torch.stack([-z/2, z/2], 1)" if outputs.ndim == 1 else "torch.cat([-z/2, z/2], 1)"
@@ -40,7 +40,7 @@ def _single(outputs: Any, count: int) -> str:
 
 
 def _places(outputs: Any, count: int) -> str:
-    """What to do about an answer for each place of an image, or each token of a text."""
+    """The remedy for one answer per pixel or token."""
     if outputs.ndim > 3:
         return (
             "an answer for each place, as of a segmentation; study a place, or their mean: return "

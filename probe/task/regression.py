@@ -1,4 +1,4 @@
-"""Numbers."""
+"""Regression."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,14 +13,15 @@ from probe.errors import RangeError, ShapeError, Unsupported
 from probe.task.arrays import largest, wide
 from probe.task.base import Names, Task, named
 
-UNNAMED = ("output",)  # the name of a single number that was not named
+UNNAMED = ("output",)  # the default name of a single output
 
 
 @dataclass(frozen=True)
 class Regression(Task):
-    """Numbers. An answer within the tolerance of its label is right; without one none is right or wrong.
+    """One or several numbers per row. A prediction within the tolerance of its label is correct.
 
-    Labels are decimal numbers, (rows,) of one output, (rows, outputs) of several.
+    Without a tolerance, no prediction is correct or wrong. Labels are floating point: (rows,) for one output, (rows,
+    outputs) for several.
 
     >>> import numpy as np
     >>> from probe import Regression
@@ -32,7 +33,7 @@ class Regression(Task):
     kind: ClassVar[str] = "regression"
 
     outputs: Names = UNNAMED
-    tolerance: float | None = None  # in the unit of the outputs: an error up to it is none
+    tolerance: float | None = None  # largest error that counts as correct, in the unit of the outputs
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "outputs", named(self.outputs, "outputs", "('price',)") or UNNAMED)
@@ -77,7 +78,7 @@ class Regression(Task):
         return outputs.reshape(len(outputs), len(self.outputs))
 
     def predict(self, logits: Any) -> Any:
-        """The numbers as labels are: (rows,) of one output, (rows, outputs) of several."""
+        """The predictions, shaped as labels: (rows,) for one output, (rows, outputs) for several."""
         return logits[..., 0] if len(self.outputs) == 1 else logits
 
     def target(self, logits: Any) -> Any:
@@ -90,13 +91,13 @@ class Regression(Task):
         )
 
     def error(self, logits: Any, labels: Any) -> Any:
-        """By how much each number is off its label, (rows, outputs)."""
+        """The absolute error of each output, (rows, outputs)."""
         labels = labels.reshape(logits.shape)
-        # Written so that it has a slope at 0, where an attack may begin.
+        # Written so that its gradient at 0 is not 0, as an attack may start there.
         return (logits - labels) * ((logits >= labels) * 2 - 1)
 
     def wrong(self, logits: Any, labels: Any) -> Any:
-        """Whether any number is off by more than the tolerance.
+        """Whether any output of a row is off by more than the tolerance, (rows,).
 
         Raises:
             Unsupported: without a tolerance.
@@ -125,7 +126,7 @@ class Regression(Task):
         return gap
 
     def loss(self, logits: Any, labels: Any) -> Any:
-        """By how much the worst number of each row is off beyond the tolerance, (rows,)."""
+        """The largest error of each row minus the tolerance, (rows,)."""
         if self.tolerance is None:
             raise Unsupported(
                 "a regression without a tolerance has no wrong answers; name one, as in "
@@ -134,7 +135,7 @@ class Regression(Task):
         return largest(wide(self.error(logits, labels))) - self.tolerance
 
     def words(self, decisions: NDArray[Any]) -> NDArray[Any]:
-        """The numbers; of several outputs, one after the other."""
+        """The numbers as text; several outputs are joined."""
         if len(self.outputs) == 1:
             return decisions.reshape(len(decisions))
         return np.array([", ".join(f"{number:.6g}" for number in row) for row in decisions], dtype=object)

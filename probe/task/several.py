@@ -1,4 +1,4 @@
-"""Several answers to each row, each right or wrong by itself."""
+"""Tasks with several answers per row, each correct or wrong by itself."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -11,7 +11,7 @@ from probe.task.base import Task
 
 @dataclass(frozen=True)
 class Several(Task):
-    """A task whose rows have several answers: a row is wrong where any of them is."""
+    """A task with several answers per row: a row is wrong if any of them is."""
 
     answers: ClassVar[str]  # what they are called
 

@@ -1,4 +1,4 @@
-"""One of several answers of a network."""
+"""One answer of a network that gives several."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -9,9 +9,9 @@ from probe.task.classification import Classification
 
 @dataclass(frozen=True)
 class Single(Classification):
-    """One of several answers that a network gives to each row, as a classification: a label, or the class at a place.
+    """One of several answers per row as a classification: one label, or the class at one position.
 
-    `MultiLabel.only` and `Places.only` make one. The other answers are left out of it.
+    `MultiLabel.only` and `Places.only` make one; the other answers are ignored.
 
     Example:
         >>> from probe import MultiLabel
@@ -42,5 +42,5 @@ class Single(Classification):
 
     @property
     def _alone(self) -> Classification:
-        """The task of a network that gave this answer alone."""
+        """The task of a network that gives only this answer."""
         return Classification(self.classes, self.threshold, self.outputs)
