@@ -22,6 +22,7 @@ from probe_dashboards.screens import (
     instance,
     performance,
     robustness,
+    rows,
     summary,
     surveys,
 )
@@ -32,6 +33,7 @@ from probe_dashboards.views.words import md
 PAGES = {
     "summary": (summary, "Summary", ":material/fact_check:"),
     "performance": (performance, performance.CHAPTER.title, ":material/speed:"),
+    "rows": (rows, rows.TITLE, ":material/table_rows:"),
     "instance": (instance, "Instance", ":material/image_search:"),
     "explanations": (explanations, explanations.CHAPTER.title, ":material/psychology:"),
     "counterfactuals": (counterfactuals, counterfactuals.CHAPTER.title, ":material/alt_route:"),

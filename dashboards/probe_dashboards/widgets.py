@@ -10,7 +10,7 @@ from probe.audit import Bundle
 from probe.plots.style import INK
 from probe.text import visible
 from probe_dashboards import figures, state
-from probe_dashboards.views import panels
+from probe_dashboards.views import links, panels
 from probe_dashboards.views.panels import Panel
 from probe_dashboards.views.runs import Opened
 from probe_dashboards.views.words import escaped, md, plained
@@ -99,6 +99,11 @@ def table(frame: pd.DataFrame, alt: str = "") -> None:
 def markdown_table(frame: pd.DataFrame, alt: str = "") -> None:
     """A table whose cells are Markdown already."""
     st.table(frame, border="horizontal", hide_index=True, alt=md(alt) if alt else None)
+
+
+def linked_table(frame: pd.DataFrame, alt: str) -> None:
+    """A table of foreign text, some of whose cells lead to other pages."""
+    st.html(links.html(frame, alt))
 
 
 def figure(opened: Opened, name: str, caption: str, *keys: str, width: int) -> None:

@@ -1,6 +1,5 @@
 """Why this answer, do the methods agree, and how little changes it?"""
 
-from functools import partial
 from math import isfinite
 
 import streamlit as st
@@ -10,6 +9,7 @@ from probe.audit.reading import CHAPTERS, why_not_kept
 from probe.formatting import share
 from probe.text import visible
 from probe_dashboards import widgets
+from probe_dashboards.screens import filtering
 from probe_dashboards.views import attacked, examples, explained, instance, robustness
 from probe_dashboards.views.runs import Opened
 from probe_dashboards.views.words import md
@@ -59,21 +59,14 @@ def _wanted(opened: Opened) -> examples.Wanted:
     known = [str(at) for at in instance.rows(bundle)]
     there = row.isascii() and row.isdigit() and len(row) < 10 and int(row) < examples.count(bundle)
     default = "all" if not known or (there and row not in known) else "explained"
-    classes = {examples.ANY: "any"} | examples.classes(bundle)
+    base = filtering.kept(opened)
     with st.container(horizontal=True):
-        ask = partial(widgets.control, opened, drops="row", width=170)
-        of = ask("of", f"Of {examples.count(bundle):,}", examples.EXPLAINED, default)
-        outcome = ask("outcome", "Answer is", examples.OUTCOMES) if examples.right(bundle) is not None else examples.ANY
-        answer = label = sure = examples.ANY
-        if examples.are_classes(bundle):
-            answer, label = ask("answer", "Answer", classes), ask("label", "Label", classes)
-        if bundle.manifest.task.one_class:
-            sure = ask("sure", "Probability of the answer", examples.SURE)
-        groups = {
-            attribute: ask(f"in-{attribute}", visible(name), {examples.ANY: "any"} | examples.groups(bundle, attribute))
-            for attribute, name in examples.attributes(bundle).items()
-        }
-    return examples.Wanted(of, outcome, label, answer, sure, groups)
+        wanted = filtering.controls(opened, "row", base, default)
+    if base != examples.Wanted():
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.text(f"The link also asks for {examples.asked_besides(bundle, base)}.")
+            st.button("Clear the filter", icon=":material/filter_alt_off:", on_click=filtering.clear, args=("row",))
+    return wanted
 
 
 def _answer(opened: Opened, row: int) -> None:

@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from probe.audit import Bundle, reading
 from probe.formatting import share
 from probe.text import visible
 from probe_dashboards import state
-from probe_dashboards.views import instance
+from probe_dashboards.views import flips, instance
 
 ANY = "any"
 EXPLAINED = {"explained": "explained examples", "all": "all examples"}
@@ -35,6 +37,11 @@ class Wanted:
     answer: str = ANY
     sure: str = ANY
     groups: Mapping[str, str] = field(default_factory=dict)  # by attribute
+    one: str = ANY  # of several labels or numbers the one that is meant, or the class whose probability is
+    least: float = -inf  # of what is measured of a row: a probability in percent, or the error of a number
+    most: float = inf
+    broken: str = ANY  # by an attack
+    search: str = ""
 
 
 def present(bundle: Bundle) -> bool:
@@ -47,9 +54,29 @@ def count(bundle: Bundle) -> int:
     return len(bundle.arrays("predictions")["labels"])
 
 
-def classes(bundle: Bundle) -> dict[str, str]:
-    """The classes: id to name."""
+def classes(bundle: Bundle, one: str = ANY) -> dict[str, str]:
+    """The classes: id to name; of several labels the labels, or whether a chosen one is true."""
+    if one != ANY and reading.labels(bundle):
+        return state.slugs([visible(name) for name in reading.decided(bundle, ones(bundle)[one]).names])
     return state.slugs(instance.classes(bundle))
+
+
+def ones(bundle: Bundle) -> dict[str, str]:
+    """What one can be chosen of: the labels, the numbers, or the classes, as the bundle names them, by id."""
+    if bundle.manifest.task.one_class:
+        return state.slugs(reading.classes(bundle))
+    return state.slugs(reading.labels(bundle) or reading.outputs(bundle))
+
+
+def measure(bundle: Bundle, one: str = ANY) -> tuple[str, NDArray[Any]]:
+    """What is measured of each row, in words and as numbers: a probability in percent, or an error; NaN for none."""
+    name = ones(bundle).get(one, "")
+    if bundle.manifest.task.kind == "regression":
+        return f"Error{f' of {name}' if name else ''}", reading.errors(bundle, name)["error"].to_numpy()
+    if one == ANY:
+        return "Probability", 100 * reading.sureness(bundle)
+    found = reading.decided(bundle, name if reading.labels(bundle) else "")
+    return f"Probability of {name}", 100 * found.probability[:, found.of("" if reading.labels(bundle) else name)]
 
 
 def attributes(bundle: Bundle) -> dict[str, str]:
@@ -70,10 +97,14 @@ def found(bundle: Bundle, wanted: Wanted) -> list[int]:
     if wanted.of == "explained":
         chosen[:] = False
         chosen[instance.rows(bundle)] = True
-    if wanted.outcome != ANY:
+    if wanted.one != ANY and reading.labels(bundle):
+        one = reading.decided(bundle, ones(bundle)[wanted.one])
+        labels, answers, judged = one.truth, one.answer, one.truth == one.answer
+    else:
         judged = right(bundle)
+    if wanted.outcome != ANY:
         chosen &= False if judged is None else judged == (wanted.outcome == "right")
-    names = list(classes(bundle))
+    names = list(classes(bundle, wanted.one))
     for asked, given in ((wanted.label, labels), (wanted.answer, answers)):
         if asked != ANY:
             chosen &= given[:, names.index(asked)] == 1 if given.ndim > 1 else given == names.index(asked)
@@ -84,7 +115,54 @@ def found(bundle: Bundle, wanted: Wanted) -> list[int]:
         if group != ANY:
             column = bundle.groups()[attributes(bundle)[attribute]]
             chosen &= (column == groups(bundle, attribute)[group]).to_numpy()
-    return [int(row) for row in np.flatnonzero(chosen)]
+    if (wanted.least, wanted.most) != (-inf, inf):
+        chosen &= within(measure(bundle, wanted.one)[1], wanted.least, wanted.most)
+    if wanted.broken != ANY:
+        chosen &= flips.flips(bundle).state == wanted.broken
+    return [int(row) for row in np.flatnonzero(chosen & matches(bundle, wanted.search))]
+
+
+def asked_besides(bundle: Bundle, wanted: Wanted) -> str:
+    """In words the parts of a filter that only the page of rows has controls for."""
+    measured = visible(measure(bundle, wanted.one)[0]).lower()
+    unit = "" if bundle.manifest.task.kind == "regression" else " %"
+    parts = [ones(bundle)[wanted.one]] if wanted.one != ANY and reading.labels(bundle) else []
+    parts += [f"{measured} of at least {wanted.least:g}{unit}"] * (wanted.least > -inf)
+    parts += [f"{measured} below {wanted.most:g}{unit}"] * (wanted.most < inf)
+    parts += [flips.STATES[wanted.broken]] if wanted.broken != ANY else []
+    parts += [f"rows that hold {wanted.search!r}"] if wanted.search else []
+    return visible(", ".join(parts))
+
+
+def within(values: NDArray[Any], least: float, most: float) -> NDArray[Any]:
+    """Which values are at least the one and below the other; the largest possible probability is not left out."""
+    return (values >= least) & ((values < most) | (values == most) & (most == values.max(initial=-inf)))
+
+
+def matches(bundle: Bundle, search: str) -> NDArray[Any]:
+    """Which rows hold a text, in any case: in their number, answer, label, groups, or in what was kept in words."""
+    wanted, rows = search.strip().lower(), count(bundle)
+    if not wanted:
+        return np.ones(rows, dtype=bool)
+    found = np.array([wanted in str(row) for row in range(rows)])
+    labels, answers, _ = _answers(bundle)
+    columns = [named(bundle, labels), named(bundle, answers)]
+    if bundle.has("tables/groups.csv"):
+        columns += [bundle.groups()[name].to_numpy() for name in attributes(bundle).values()]
+    for column in columns:
+        codes, known = pd.factorize(column)
+        found |= np.append([wanted in str(each).lower() for each in known], [False])[codes]
+    for row in instance.rows(bundle):
+        found[row] |= any(wanted in word.lower() for word in instance.words(bundle, row))
+    return found
+
+
+def named(bundle: Bundle, answers: NDArray[Any]) -> NDArray[Any]:
+    """Labels or answers in words, as pages write them."""
+    if answers.ndim == 1 and bundle.manifest.task.one_class:
+        codes, known = pd.factorize(answers)
+        return np.array([instance.in_words(bundle, each) for each in known], dtype=object)[codes]
+    return np.array([instance.in_words(bundle, each) for each in answers], dtype=object)
 
 
 def titles(bundle: Bundle, rows: list[int]) -> dict[str, str]:

@@ -20,6 +20,7 @@ from probe.audit.reading.attacked import (
 )
 from probe.audit.reading.chapters import APART, ASPECTS, CALIBRATED, CHAPTERS, Chapter, Register, performance, register
 from probe.audit.reading.costs import Cost, costs, total
+from probe.audit.reading.decided import Decided, area, by_class, confusion, decided, decides, labels, roc, thresholds
 from probe.audit.reading.explained import captioned, features_of
 from probe.audit.reading.groups import (
     RATES,
@@ -41,6 +42,7 @@ from probe.audit.reading.kept import Kept, Moved, changes, kept, moved, place, w
 from probe.audit.reading.measured import Evidence, Measurement, evidence, measured, readings, reliability
 from probe.audit.reading.proofs import Certified, Proof, certificates, surveys
 from probe.audit.reading.searched import Candidate, Change, Search, moves, searches
+from probe.audit.reading.sliced import distribution, errors, outputs, predicted, slices
 from probe.audit.reading.steps import Missing, ended, missing, steps, unmade, waiting, why_empty
 from probe.audit.reading.subject import ASSUMED, answer_name, favourable, origin, repeat
 from probe.audit.reading.verdict import tally, verdict
@@ -60,6 +62,7 @@ __all__ = [
     "Chapter",
     "Cost",
     "Curve",
+    "Decided",
     "Evidence",
     "Gap",
     "GroupRate",
@@ -77,25 +80,33 @@ __all__ = [
     "accounting",
     "answer_name",
     "answered",
+    "area",
     "attributes",
     "axis",
+    "by_class",
     "captioned",
     "certificates",
     "changes",
     "classes",
     "compared_by",
+    "confusion",
     "costs",
     "curves",
     "curves_by_group",
     "curves_by_label",
+    "decided",
+    "decides",
     "decisions",
+    "distribution",
     "ended",
+    "errors",
     "evidence",
     "favourable",
     "features_of",
     "gaps",
     "groups",
     "kept",
+    "labels",
     "left_out",
     "measured",
     "missing",
@@ -104,8 +115,10 @@ __all__ = [
     "moves",
     "of_numbers",
     "origin",
+    "outputs",
     "performance",
     "place",
+    "predicted",
     "rates",
     "readings",
     "register",
@@ -113,12 +126,15 @@ __all__ = [
     "repeat",
     "right",
     "robust_threshold",
+    "roc",
     "searches",
+    "slices",
     "small_groups",
     "steps",
     "sureness",
     "surveys",
     "tally",
+    "thresholds",
     "total",
     "tried",
     "unmade",

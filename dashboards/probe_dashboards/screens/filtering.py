@@ -1,0 +1,112 @@
+"""The filter of rows, which lives in the address; Rows and Instance ask for it alike."""
+
+from dataclasses import replace
+from functools import partial
+from math import inf, isfinite
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from probe.text import visible
+from probe_dashboards import state, widgets
+from probe_dashboards.views import examples, flips, rows
+from probe_dashboards.views.examples import ANY, Wanted
+from probe_dashboards.views.runs import Opened
+from probe_dashboards.views.words import md
+
+BOUNDS = {"from": -inf, "to": inf}
+
+
+def kept(opened: Opened) -> Wanted:
+    """What a link asks for beyond the controls of Instance: one of several, a range, what attacks did, a text."""
+    bundle = opened.bundle
+    one = _asked(opened, "one", {ANY: "any"} | examples.ones(bundle))
+    broken = _asked(opened, "broken", {ANY: "any"} | flips.STATES)
+    least, most = (_number(opened, key, default) for key, default in BOUNDS.items())
+    search = st.query_params.get("search", "")[: state.LONGEST]
+    return Wanted(one=one, broken=broken, least=least, most=most, search=search)
+
+
+def controls(opened: Opened, drops: str, base: Wanted, default: str = "all", *, sure: bool = True) -> Wanted:
+    """The filter in the address, with a control for each part; a change drops the part of the address named `drops`.
+
+    `base` is what `kept` found.
+    """
+    bundle = opened.bundle
+    classes = {ANY: "any"} | examples.classes(bundle, base.one)
+    ask = partial(widgets.control, opened, drops=drops, width=170)
+    of = ask("of", f"Of {examples.count(bundle):,}", examples.EXPLAINED, default)
+    outcome = ask("outcome", "Answer is", examples.OUTCOMES) if examples.right(bundle) is not None else ANY
+    answer = label = sureness = ANY
+    if examples.are_classes(bundle):
+        answer, label = ask("answer", "Answer", classes), ask("label", "Label", classes)
+    if sure and bundle.manifest.task.one_class:
+        sureness = ask("sure", "Probability of the answer", examples.SURE)
+    groups = {
+        attribute: ask(f"in-{attribute}", visible(name), {ANY: "any"} | examples.groups(bundle, attribute))
+        for attribute, name in examples.attributes(bundle).items()
+    }
+    return replace(base, of=of, outcome=outcome, answer=answer, label=label, sure=sureness, groups=groups)
+
+
+def more(opened: Opened, base: Wanted, drops: str) -> None:
+    """The controls of what `kept` reads."""
+    bundle = opened.bundle
+    ones = examples.ones(bundle)
+    unnamed = ANY if bundle.manifest.task.kind != "regression" else next(iter(ones))
+    if len(ones) > 1:
+        titles = ones if unnamed != ANY else {ANY: "the answer" if bundle.manifest.task.one_class else "any"} | ones
+        title = "Probability of" if bundle.manifest.task.one_class else "One of several"
+        widgets.select("one", title, unnamed if base.one == ANY else base.one, titles, drops=drops, width=170)
+    measured, values = examples.measure(bundle, base.one)
+    if np.isfinite(values).any():
+        unit = "" if bundle.manifest.task.kind == "regression" else " (%)"
+        for key, value in (("from", base.least), ("to", base.most)):
+            _bound(key, f"{visible(measured)} {key}{unit}", value, drops)
+    if flips.flips(bundle).by:
+        widgets.select("broken", "Under attack", base.broken, {ANY: "any"} | flips.STATES, drops=drops, width=200)
+    st.session_state["search"] = base.search
+    st.text_input("Search", key="search", max_chars=state.LONGEST, on_change=_write, args=("search", drops), width=220)
+
+
+def clear(*keys: str) -> None:
+    """Take all of the filter out of the address, and what else is named."""
+    gone = {*BOUNDS, *rows.KEYS, "of", *keys}
+    for key in list(st.query_params):
+        if key in gone or key.startswith("in-"):
+            del st.query_params[key]
+
+
+def _asked(opened: Opened, key: str, titles: dict[str, str]) -> str:
+    return widgets.asked(opened, key, list(titles))
+
+
+def _number(opened: Opened, key: str, default: float) -> float:
+    given = st.query_params.get(key, "")
+    try:
+        value = float(given) if given else default
+    except ValueError:
+        value = float("nan")
+    if given and not isfinite(value):
+        shown = md(given[: state.LONGEST])
+        opened.messages.warning(
+            f"This link asks for rows {key} {shown}, which is no number. It is left out.", icon=":material/link_off:"
+        )
+        return default
+    return value
+
+
+def _bound(key: str, title: str, value: float, drops: str) -> None:
+    name = f"bound {key}"
+    st.session_state[name] = value if isfinite(value) else None
+    st.number_input(title, key=name, step=1.0, format="%.6g", on_change=_write, args=(key, drops, name), width=170)
+
+
+def _write(key: str, drops: str, held: str = "") -> None:
+    value: Any = st.session_state[held or key]
+    if value in (None, ""):
+        st.query_params.pop(key, None)
+    else:
+        st.query_params[key] = value if isinstance(value, str) else f"{value:.17g}"
+    st.query_params.pop(drops, None)

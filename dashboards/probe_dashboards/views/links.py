@@ -1,0 +1,42 @@
+"""Addresses of other pages, and tables whose cells lead there."""
+
+from collections.abc import Mapping
+from html import escape
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+import pandas as pd
+
+from probe.text import visible
+
+
+class Link(NamedTuple):
+    """A cell that leads to a page."""
+
+    text: str
+    address: str
+
+
+def address(page: str, run: str, asked: Mapping[str, str]) -> str:
+    """The address of a page of an audit, from any other page."""
+    return f"{page}?{urlencode({'run': run, **asked})}"
+
+
+def html(frame: pd.DataFrame, alt: str) -> str:
+    """A table of foreign text as HTML. A cell that is a `Link` leads there."""
+    names = [escape(visible(name)) for name in frame.columns]
+    head = "".join(f'<th scope="col">{name}</th>' for name in names)
+    lines = []
+    for cells in frame.itertuples(index=False, name=None):
+        told = [f'<td data-name="{name}">{_cell(cell)}</td>' for name, cell in zip(names, cells, strict=True)]
+        lines.append(f"<tr>{''.join(told)}</tr>")
+    return (
+        f'<div class="linked" role="region" tabindex="0" aria-label="{escape(visible(alt))}"><table>'
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+    )
+
+
+def _cell(cell: object) -> str:
+    if isinstance(cell, Link):
+        return f'<a href="{escape(cell.address)}">{escape(visible(cell.text))}</a>'
+    return escape(visible(cell))

@@ -1,0 +1,154 @@
+"""Which class was decided for where which is true: confusions, rates of each class, and thresholds."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from probe.audit.bundle import Bundle
+from probe.audit.reading.answers import classes
+from probe.errors import RangeError
+from probe.names import nearest
+from probe.statistics import Estimate, area_under_roc, area_under_roc_interval, wilson
+
+POINTS = 500  # of a curve that are kept; its area is that of all of them
+GRID = 20  # thresholds between 0 and 1
+
+
+@dataclass(frozen=True, eq=False)
+class Decided:
+    """One decision about each row: the class that is true, the one decided for, and how probable each is."""
+
+    names: tuple[str, ...]
+    truth: NDArray[np.int64]  # (rows,)
+    answer: NDArray[np.int64]  # (rows,)
+    probability: NDArray[np.float64]  # (rows, classes)
+    threshold: float | None  # of two classes: from which probability the second is decided for
+
+    def of(self, name: str) -> int:
+        """The number of a class; with no name, of the second."""
+        if name and name not in self.names:
+            raise RangeError(
+                f"{name!r:.60} is no class{nearest(name, self.names)}; there are {', '.join(self.names[:20])}"
+            )
+        return self.names.index(name) if name else min(1, len(self.names) - 1)
+
+
+def labels(bundle: Bundle) -> list[str]:
+    """The labels of which each is decided about on its own; empty where each row has one answer."""
+    return list(bundle.manifest.task.several(bundle.arrays("predictions")["logits"]))
+
+
+def decides(bundle: Bundle) -> bool:
+    """Whether the answers are classes or labels, and not numbers."""
+    return bundle.manifest.task.one_class or bool(labels(bundle))
+
+
+def decided(bundle: Bundle, label: str = "") -> Decided:
+    """The decisions about one label, the first unless named; or the only ones.
+
+    Raises:
+        RangeError: if there is no such label.
+
+    Example:
+        >>> from probe.audit import read, reading  # doctest: +SKIP
+        >>> reading.decided(read("runs/adult-mlp")).names  # doctest: +SKIP
+        ('<=50K', '>50K')
+    """
+    task, stored = bundle.manifest.task, bundle.arrays("predictions")
+    logits, truth = stored["logits"], stored["labels"]
+    names = tuple(classes(bundle))
+    if several := labels(bundle):
+        if label and label not in several:
+            raise RangeError(f"{label!r:.60} is no label{nearest(label, several)}; there are {', '.join(several[:20])}")
+        at = several.index(label) if label else 0
+        task, logits, truth = task.only(at), task.alone(logits, at), truth[:, at]
+        names = (f"not {several[at]}", several[at])
+    cut: float | None = getattr(task, "threshold", None)
+    return Decided(
+        names=names,
+        truth=np.asarray(truth, dtype=np.int64),
+        answer=np.asarray(task.predict(logits), dtype=np.int64),
+        probability=np.asarray(task.probabilities(logits), dtype=np.float64),
+        threshold=(0.5 if cut is None else cut) if len(names) == 2 else None,
+    )
+
+
+def confusion(bundle: Bundle, label: str = "") -> pd.DataFrame:
+    """How many rows of each class, down, got each answer, across."""
+    found = decided(bundle, label)
+    return pd.DataFrame(_counts(found), index=list(found.names), columns=list(found.names))
+
+
+def by_class(bundle: Bundle, label: str = "") -> pd.DataFrame:
+    """Precision and recall of each class with 95 % Wilson intervals, and the rows that each is a share of."""
+    found = decided(bundle, label)
+    counts = _counts(found)
+    hits, answered, true = counts.diagonal(), counts.sum(0), counts.sum(1)
+    table = {"class": list(found.names), "right": hits, "answered": answered, "true": true}
+    for name, trials in (("precision", answered), ("recall", true)):
+        low, high = wilson(hits, trials)
+        with np.errstate(invalid="ignore"):
+            table |= {name: hits / trials, f"{name}_low": low, f"{name}_high": high}
+    return pd.DataFrame(table)
+
+
+def area(bundle: Bundle, label: str = "", of: str = "") -> Estimate:
+    """The area under the ROC curve of one class against all others, with a bootstrap interval over rows.
+
+    Of two classes it is the number that an audit measures: its draws begin at the seed of the plan.
+    """
+    scores, positive = _scored(decided(bundle, label), of)
+    value = area_under_roc(scores, positive)
+    return Estimate(value, *area_under_roc_interval(scores, positive, seed=bundle.manifest.plan.seed), len(scores))
+
+
+def roc(bundle: Bundle, label: str = "", of: str = "") -> pd.DataFrame:
+    """The rates of one class against all others at falling thresholds, at most 500 of them.
+
+    Empty unless there are rows of the class and rows of another.
+    """
+    scores, positive = _scored(decided(bundle, label), of)
+    order = np.argsort(-scores, kind="stable")
+    ends = np.flatnonzero(np.diff(scores[order], append=-np.inf))  # of the rows with one score
+    up, down = np.cumsum(positive[order])[ends], np.cumsum(~positive[order])[ends]
+    if not positive.any() or positive.all():
+        return pd.DataFrame(columns=["threshold", "fpr", "tpr"])
+    table = pd.DataFrame({"threshold": scores[order][ends], "fpr": down / down[-1], "tpr": up / up[-1]})
+    table = pd.concat([pd.DataFrame({"threshold": [np.inf], "fpr": [0.0], "tpr": [0.0]}), table], ignore_index=True)
+    kept = np.unique(np.linspace(0, len(table) - 1, min(POINTS, len(table))).astype(int))
+    return table.iloc[kept].reset_index(drop=True)
+
+
+def thresholds(bundle: Bundle, label: str = "", cuts: tuple[float, ...] = ()) -> pd.DataFrame:
+    """What the second of two classes would be decided for at each threshold: counts, and rates with Wilson intervals.
+
+    Unless given, the thresholds are a grid and the model's own. Empty unless there are two classes.
+    """
+    found = decided(bundle, label)
+    if found.threshold is None:
+        return pd.DataFrame()
+    grid = cuts or tuple(sorted({*(round(at / GRID, 4) for at in range(1, GRID)), found.threshold}))
+    scores, positive = _scored(found, "")
+    # Where the model itself decides, as the model does, whose ties rounding must not turn.
+    chosen = np.array([found.answer == 1 if cut == found.threshold else scores >= cut for cut in grid])
+    tp, fp = (chosen & positive).sum(1), (chosen & ~positive).sum(1)
+    fn, tn = positive.sum() - tp, (~positive).sum() - fp
+    table = pd.DataFrame({"threshold": grid, "tp": tp, "fp": fp, "fn": fn, "tn": tn})
+    shares = {"precision": (tp, tp + fp), "recall": (tp, tp + fn), "fpr": (fp, fp + tn)}
+    for name, (hits, trials) in (shares | {"selected": (tp + fp, tp + fp + fn + tn)}).items():
+        low, high = wilson(hits, trials)
+        with np.errstate(invalid="ignore"):
+            table[name], table[f"{name}_low"], table[f"{name}_high"] = hits / trials, low, high
+    return table
+
+
+def _counts(found: Decided) -> NDArray[np.int64]:
+    size = len(found.names)
+    return np.bincount(found.truth * size + found.answer, minlength=size**2).reshape(size, size)
+
+
+def _scored(found: Decided, of: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    at = found.of(of)
+    return found.probability[:, at], found.truth == at
