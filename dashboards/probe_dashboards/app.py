@@ -11,11 +11,12 @@ from streamlit.navigation.page import Page
 
 from probe.audit import reading
 from probe.text import visible
-from probe_dashboards import lab, state, widgets
+from probe_dashboards import lab, seals, state, widgets
 from probe_dashboards.offer import Offer
 from probe_dashboards.screens import (
     bias,
     certificates,
+    compare,
     counterfactuals,
     evidence,
     explanations,
@@ -27,6 +28,7 @@ from probe_dashboards.screens import (
     surveys,
 )
 from probe_dashboards.screens import lab as lab_page
+from probe_dashboards.screens import runs as runs_page
 from probe_dashboards.views import runs
 from probe_dashboards.views.words import md
 
@@ -44,8 +46,14 @@ PAGES = {
     "evidence": (evidence, evidence.CHAPTER.title, ":material/dataset:"),
 }
 
+# Pages that stand over all audits of the folder, and show none of them as the one that is open.
+WIDE = {
+    "runs": (runs_page, "Runs", ":material/history:"),
+    "compare": (compare, "Compare", ":material/compare_arrows:"),
+}
 HOME = "home"
 LAB = "lab"
+OPEN = "open run"  # of the session: the audit that was shown last
 
 
 def main(offer: Offer) -> None:
@@ -56,21 +64,30 @@ def main(offer: Offer) -> None:
     lab.begin(offer)
     found, broken = runs.listing(folder)
     top = st.container()
-    run = _chosen(found, top)
+    choice = _chosen(found)
+    run = next((run for run in found if choice and run.id == choice.value), None)
     pages: dict[str, Page] = {}
     opened = runs.opened(run, pages, top) if run else None
     pages |= {
         name: st.Page(partial(_page, name, opened, folder), title=title, url_path=name)
         for name, (_, title, _icon) in PAGES.items()
     }
+    folder_of = runs.Folder(str(folder), found, broken, pages, top)
+    pages |= {
+        name: st.Page(partial(_over_all, name, folder_of), title=title, url_path=name)
+        for name, (_, title, _icon) in WIDE.items()
+    }
     live = st.Page(partial(_live, offer, pages), title="Lab", url_path=LAB)
     # The first page also has an address without a page name.
     home = st.Page(partial(_page, "summary", opened, folder), title="Summary", url_path=HOME, default=True)
     page = st.navigation([home, live, *pages.values()], position="hidden")
-    given = _sidebar(found, run, pages, live)
+    wide = page.url_path in WIDE
+    if choice and not wide:
+        _address(choice, top)
+    given = _sidebar(found, run, pages, live, wide=wide)
     for bad in broken:
         top.warning(f"{md(bad.folder)} cannot be read: {md(bad.reason)}", icon=":material/broken_image:")
-    if opened is None or page is live:
+    if opened is None or page is live or wide:
         page.run()
     elif runs.progress(opened.folder):
         _running(opened.folder)
@@ -89,15 +106,20 @@ def _shown(page: Page) -> Any:
     return PAGES[page.url_path or "summary"][0]
 
 
-def _chosen(found: list[runs.Run], top: DeltaGenerator) -> runs.Run | None:
+def _chosen(found: list[runs.Run]) -> state.Choice | None:
+    """The audit of the address; pages over all audits have none there, and leave the one that was open before."""
     if not found:
         return None
-    choice = state.choose_run(st.query_params.get("run"), [run.id for run in found])
-    if choice.stale:
+    asked = st.query_params.get("run") or st.session_state.get(OPEN)
+    return state.choose_run(asked, [run.id for run in found])
+
+
+def _address(choice: state.Choice, top: DeltaGenerator) -> None:
+    if choice.stale and "run" in st.query_params:
         top.warning(md(choice.stale), icon=":material/link_off:")
     elif "run" not in st.query_params:
         st.query_params["run"] = choice.value  # The address is a link to this evidence from the start.
-    return next(run for run in found if run.id == choice.value)
+    st.session_state[OPEN] = choice.value
 
 
 def _live(offer: Offer, pages: dict[str, Page]) -> None:
@@ -105,19 +127,25 @@ def _live(offer: Offer, pages: dict[str, Page]) -> None:
     widgets.limits(*lab_page.LIMITS)
 
 
-def _sidebar(found: list[runs.Run], run: runs.Run | None, pages: dict[str, Page], live: Page) -> DeltaGenerator:
+def _sidebar(
+    found: list[runs.Run], run: runs.Run | None, pages: dict[str, Page], live: Page, *, wide: bool
+) -> DeltaGenerator:
     with st.sidebar:
         st.markdown("**probe**")
         st.page_link(live, icon=":material/science:", width="stretch")
         st.caption("Audits")
-        for name, page in pages.items():
+        for name, (_, _title, icon) in PAGES.items():
             # Not Streamlit's page icon: that becomes the favicon, which browsers would fetch from the internet.
-            st.page_link(page, icon=PAGES[name][2], query_params={"run": run.id} if run else None, width="stretch")
-        if run:
+            st.page_link(pages[name], icon=icon, query_params={"run": run.id} if run else None, width="stretch")
+        if run and not wide:
             titles = {each.id: each.title for each in found}
             st.session_state["run"] = run.id
             st.selectbox("Audit", list(titles), format_func=titles.__getitem__, key="run", on_change=_open)
-        return st.container()
+        given = st.container()
+        st.caption("All audits")
+        for name, (_, _title, icon) in WIDE.items():
+            st.page_link(pages[name], icon=icon, width="stretch")
+        return given
 
 
 def _open() -> None:
@@ -136,6 +164,14 @@ def _page(name: str, opened: runs.Opened | None, folder: Path) -> None:
     except runs.MALFORMED as error:
         st.error(f"This page cannot be shown: {md(runs.reason(error))}.", icon=":material/broken_image:")
     widgets.limits(*PAGES[name][0].LIMITS)
+
+
+def _over_all(name: str, folder: runs.Folder) -> None:
+    try:
+        WIDE[name][0].draw(folder)
+    except runs.MALFORMED as error:
+        st.error(f"This page cannot be shown: {md(runs.reason(error))}.", icon=":material/broken_image:")
+    widgets.limits(*WIDE[name][0].LIMITS)
 
 
 def _unfinished(opened: runs.Opened, top: DeltaGenerator) -> None:
@@ -163,7 +199,7 @@ def _running(folder: str) -> None:
 
 def _is_intact(opened: runs.Opened, side: DeltaGenerator, top: DeltaGenerator) -> bool:
     with top, st.spinner("Verifying the audit; its numbers are shown after that"):
-        result = _verified(opened.folder, opened.stamp)
+        result = seals.verified(opened.folder, opened.stamp)
     recorded = str(opened.bundle.manifest.digest)
     if result.intact and recorded not in result.digests:
         result = runs.Integrity(intact=False, sentence="it changed while it was read; load the page again")
@@ -184,11 +220,6 @@ def _is_intact(opened: runs.Opened, side: DeltaGenerator, top: DeltaGenerator) -
         badge.badge("Consistent with itself", icon=":material/rule:", color="grey", help=md(result.sentence))
     badge.caption(f"Digest {md(recorded[:12])}")
     return result.intact
-
-
-@st.cache_data(max_entries=100, show_spinner=False)
-def _verified(folder: str, stamp: str) -> runs.Integrity:
-    return runs.check(folder)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from probe.text import visible
 from probe_dashboards import figures, state
 from probe_dashboards.views import links, panels
 from probe_dashboards.views.panels import Panel
-from probe_dashboards.views.runs import Opened
+from probe_dashboards.views.runs import Folder, Opened
 from probe_dashboards.views.words import escaped, md, plained
 
 SHORT = 100  # rows of a table that are shown without scrolling
@@ -21,14 +21,16 @@ ROW = 35  # height of a row of a scrolling table, in pixels
 DARK_INK = "#e4e7eb"  # of figures on a dark page
 
 
-def control(opened: Opened, key: str, label: str, titles: Mapping[str, str], default: str = "", **look: Any) -> str:
+def control(
+    opened: Opened | Folder, key: str, label: str, titles: Mapping[str, str], default: str = "", **look: Any
+) -> str:
     """A select box whose value, an id, is kept in the page's address. `look` is passed to `select`."""
     value = asked(opened, key, list(titles), default)
     select(key, label, value, titles, **look)
     return value
 
 
-def asked(opened: Opened, key: str, options: Sequence[str], default: str = "") -> str:
+def asked(opened: Opened | Folder, key: str, options: Sequence[str], default: str = "") -> str:
     """The value in the page's address; if it does not exist, the nearest that does, with a warning."""
     choice = state.choose(key, st.query_params.get(key), options, default)
     if choice.stale:
@@ -126,6 +128,11 @@ def behind(opened: Opened, panel: Panel) -> None:
 
     The heading of the panel is `section(title, panel.name)`.
     """
+    facts(panel, panels.command(opened.bundle, panel), panels.python(opened.bundle, panel))
+
+
+def facts(panel: Panel, command: str, python: str) -> None:
+    """What stands behind a panel of any page, with the command and the Python that give its numbers."""
     st.caption(f"Not shown here: {md(panel.lacks)}")
     with st.expander(f"{md(panel.title)}: numbers, link and code", icon=":material/data_object:"):
         data_table(panel.numbers, height=TALL)
@@ -141,9 +148,9 @@ def behind(opened: Opened, panel: Panel) -> None:
         st.caption("Link to this panel as it is shown")
         st.code(panels.link(st.context.url or "", st.query_params.to_dict(), panel.name), language=None)
         st.caption("Command")
-        st.code(panels.command(opened.bundle, panel), language="bash")
+        st.code(command, language="bash", wrap_lines=True)
         st.caption("Python")
-        st.code(panels.python(opened.bundle, panel), language="python")
+        st.code(python, language="python", wrap_lines=True)
 
 
 def data_expander(frame: pd.DataFrame, title: str = "Data table") -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from probe.audit.bundle import Bundle
+from probe.audit.changes import by_check
 from probe.errors import IntegrityError
 from probe.finding import Finding
 
@@ -30,7 +31,7 @@ def compare_runs(stored: Bundle, again: Bundle, *, tolerance: float) -> None:
         old, new = next(pair for pair in _paired(*ended) if pair[0] != pair[1])
         raise IntegrityError(f"the steps differ: {_step(old)} in the bundle, {_step(new)} in the second run")
     _compare_rows(stored, again)
-    old_findings, new_findings = _by_check(stored), _by_check(again)
+    old_findings, new_findings = (by_check(bundle.manifest.findings) for bundle in (stored, again))
     for key in dict.fromkeys((*old_findings, *new_findings)):
         old, new = old_findings.get(key, []), new_findings.get(key, [])
         if len(old) != len(new):
@@ -77,13 +78,6 @@ def _could_tip(one: Finding, other: Finding, tolerance: float) -> bool:
     threshold = one.threshold
     near = threshold is not None and any(isclose(n, threshold, rel_tol=tolerance, abs_tol=tolerance) for n in numbers)
     return near and {one.status, other.status} <= DECIDED
-
-
-def _by_check(bundle: Bundle) -> dict[tuple[str, str], list[Finding]]:
-    found: dict[tuple[str, str], list[Finding]] = {}
-    for finding in bundle.manifest.findings:
-        found.setdefault((finding.aspect, finding.check), []).append(finding)
-    return found
 
 
 def _paired(old: list[Any], new: list[Any]) -> list[tuple[Any, Any]]:

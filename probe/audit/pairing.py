@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from probe.audit.alike import notes, refusal
 from probe.audit.bundle import Bundle
-from probe.audit.manifest import DataRecord, ModelRecord, StepRecord
+from probe.audit.changes import Changes, changes
+from probe.audit.manifest import StepRecord
 from probe.audit.readings import Part, Reading, parts, reducing
 from probe.audit.titles import title_of
 from probe.bias.strata import unit_of
@@ -18,6 +20,7 @@ from probe.formatting import Unit, radius, words
 from probe.statistics import Estimate, Floats, paired
 
 Verdict = Literal["better", "worse", "no difference shown", "not compared", "not judged"]
+DIFFERENCES: dict[str, Unit] = {"share": "points", "number": "signed"}  # where it is another than that of the numbers
 GAPS = "bias_disparities"  # the table of the gaps between groups
 
 
@@ -35,6 +38,16 @@ class Pair:
     difference: Estimate | None = None  # second minus first over the common rows, with a paired interval
     note: str = ""  # why it was not compared, or a reservation
     judged: bool = True  # whether a direction is better at all; for the importance of a feature none is
+
+    @property
+    def named(self) -> str:
+        """What was measured, in words."""
+        return ": ".join(filter(None, (self.subject, self.metric)))
+
+    @property
+    def apart(self) -> Unit:
+        """The unit that the difference is written in."""
+        return DIFFERENCES.get(self.unit, self.unit)
 
     @property
     def verdict(self) -> Verdict:
@@ -56,6 +69,8 @@ class Comparison:
     second: str
     notes: tuple[str, ...]  # differences between the audits as a whole
     pairs: tuple[Pair, ...]
+    findings: Changes  # empty where the data differ, so that a status says something else in each
+    refused: str  # why nothing is subtracted, as a sentence; empty where the data are the same
 
     def to_frame(self) -> pd.DataFrame:
         """A row for each pair; missing numbers are empty."""
@@ -75,6 +90,7 @@ class Comparison:
             "first": self.first,
             "second": self.second,
             "notes": list(self.notes),
+            "findings": {kind: [each.to_json() for each in found] for kind, found in self.findings._asdict().items()},
             "pairs": [
                 {
                     "aspect": p.aspect,
@@ -103,14 +119,16 @@ def compare(first: Bundle, second: Bundle) -> Comparison:
     Raises:
                     IntegrityError: if the evidence of either was changed.
     """
-    same = first.manifest.data.sha256 == second.manifest.data.sha256
+    refused = refusal(first.manifest.data, second.manifest.data)
     seed, pairs = first.manifest.plan.seed, []
     for one, other in _matched(list(_items(first)), list(_items(second))):
         if one is None or other is None:
             pairs.append(_alone(one, other, first, second))
         else:
-            pairs.append(_pair(one, other, seed, "" if same else "the audits are of different data"))
-    return Comparison(first.name, second.name, tuple(_notes(first, second)), tuple(pairs + _gaps(first, second)))
+            pairs.append(_pair(one, other, seed, "the audits are of different data" if refused else ""))
+    pairs += _gaps(first, second)
+    found = Changes() if refused else changes(first.manifest.findings, second.manifest.findings)
+    return Comparison(first.name, second.name, tuple(notes(first, second)), tuple(pairs), found, refused)
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,25 +290,6 @@ def _of(row: Mapping[Any, Any]) -> str:
 
 def _gap(row: Mapping[Any, Any]) -> Estimate:
     return Estimate(float(row["estimate"]), float(row["low"]), float(row["high"]), int(row["n"]))
-
-
-def _notes(first: Bundle, second: Bundle) -> Iterator[str]:
-    for which, bundle in (("first", first), ("second", second)):
-        if not bundle.complete:
-            yield f"the {which} audit is {bundle.manifest.status}: its missing steps have no counterpart"
-    yield _of_one("model", first.manifest.model, second.manifest.model)
-    yield _of_one("data", first.manifest.data, second.manifest.data)
-
-
-def _of_one(part: str, one: ModelRecord | DataRecord, other: ModelRecord | DataRecord) -> str:
-    if one.sha256 is None or other.sha256 is None:
-        return f"it is not known whether the {part} is the same: {one.name} and {other.name}"
-    if one.sha256 == other.sha256:
-        return "the model has the same weights in both" if part == "model" else "the data are the same in both"
-    if part == "model":
-        return f"the models differ: {one.name} and {other.name}"
-    same = ", other rows of the same name" if one.name == other.name else ""
-    return f"the data differ: {one.name} and {other.name}{same}, so rows are not paired"
 
 
 def _ends(name: str, found: Estimate | None) -> dict[str, float | int | None]:

@@ -11,7 +11,6 @@ from probe.errors import ExistsError, PlanError
 from probe.formatting import Unit, estimate
 
 Folder = Annotated[Path, typer.Argument(help="The folder of an audit.")]
-DIFFERENCES: dict[str, Unit] = {"share": "points", "number": "signed"}  # the unit of a difference, where it is another
 
 
 @command("compare")
@@ -53,19 +52,30 @@ def compare(
 def _in_words(found: Any) -> str:
     """A comparison for a terminal: a line for each pair, by aspect."""
     lines = [f"first:  {found.first}", f"second: {found.second}", *(f"note: {note}" for note in found.notes)]
+    lines += ["", found.refused] if found.refused else ["", *_of_findings(found.findings)]
     for aspect in dict.fromkeys(pair.aspect for pair in found.pairs):
         lines += ["", aspect]
         for pair in (p for p in found.pairs if p.aspect == aspect):
             ends = [_written(part, pair.unit) for part in (pair.first, pair.second)]
-            lines.append(f"  {': '.join(filter(None, (pair.subject, pair.metric)))}")
+            lines.append(f"  {pair.named}")
             lines.append(f"      first {ends[0]}, second {ends[1]}")
             if pair.difference is not None:
-                unit = DIFFERENCES.get(pair.unit, pair.unit)
                 rows = f"{pair.difference.n:,} rows"
-                lines.append(f"      difference {_written(pair.difference, unit)} over {rows}: {pair.verdict}")
+                lines.append(f"      difference {_written(pair.difference, pair.apart)} over {rows}: {pair.verdict}")
             if pair.note:
                 lines.append(f"      {pair.note}")
     return visible_lines("\n".join(lines)) + "\n"
+
+
+def _of_findings(found: Any) -> list[str]:
+    """The findings whose status changed, those that are new or gone, and how many are as before."""
+    lines = ["findings"]
+    for change in found.changed:
+        lines.append(f"  {change.there.check}: {change.first.status}, then {change.second.status}")
+        lines += [f"      {change.note}"] if change.note else []
+    for kind, part in (("only in the second", found.new), ("only in the first", found.gone)):
+        lines += [f"  {change.there.check}: {change.there.status}, {kind}" for change in part]
+    return [*lines, f"  {len(found.same)} with the same status"]
 
 
 def _written(found: Any, unit: Unit) -> str:

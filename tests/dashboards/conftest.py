@@ -41,6 +41,14 @@ def table(folder: Path) -> Bundle:
     return _finish(_start(folder, shape=(4,), classes=("<=50K", ">50K"), features=PEOPLE, groups=_people(200), n=200))
 
 
+def better(folder: Path) -> Bundle:
+    """An audit of the same people by a model that is right more often, with one explainer of the two."""
+    settings = {"shape": (4,), "classes": ("<=50K", ">50K"), "features": PEOPLE, "groups": _people(200), "n": 200}
+    bundle = _start(folder, **settings, name="demo two", lead=5.0, explainers=EXPLAINERS[:1])
+    bundle.manifest["created"] = "2026-11-20T10:00:00+00:00"
+    return _finish(bundle)
+
+
 def hostile(folder: Path) -> Bundle:
     """The same with names that attack whoever shows them."""
     people = _people(200)
@@ -126,7 +134,8 @@ def proofs(folder: Path) -> Bundle:
 
 
 BUNDLES = {
-    f.__name__: f for f in (image, table, prose, graph, hostile, hostile_prose, interrupted, tampered, bare, proofs)
+    f.__name__: f
+    for f in (image, table, better, prose, graph, hostile, hostile_prose, interrupted, tampered, bare, proofs)
 }
 VOCABULARY = ("a", "good", "dull", "film", "by", "nobody", "ever")
 PEOPLE = ("age", "hours", "education", "sex")
@@ -155,8 +164,9 @@ def arguments(monkeypatch: pytest.MonkeyPatch):
 
 
 def _start(
-    folder, *, shape, classes, features, groups=None, n=40, name="demo", explainers=EXPLAINERS, attacks=ATTACKS, eps=EPS
-) -> Forged:
+    folder, *, shape, classes, features, groups=None, n=40, name="demo", explainers=EXPLAINERS, attacks=ATTACKS,
+    eps=EPS, lead=2.0,
+) -> Forged:  # fmt: skip
     rng = np.random.default_rng(0)
     plan = {
         "name": name,
@@ -197,7 +207,7 @@ def _start(
     if groups is not None:
         bundle.write_table("groups", groups)
     labels = rng.integers(len(classes), size=n)
-    logits = rng.normal(size=(n, len(classes))) + 2.0 * np.eye(len(classes))[labels]
+    logits = rng.normal(size=(n, len(classes))) + lead * np.eye(len(classes))[labels]
     rows, inputs = np.sort(rng.choice(n, 30, replace=False)), rng.random((n, *shape))
     stored = {"rows": np.arange(n), "labels": labels, "logits": logits}
     _record(bundle, "predictions", "performance", {}, stored | _measured(logits, labels))

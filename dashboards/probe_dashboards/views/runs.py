@@ -2,8 +2,9 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,6 +32,13 @@ class Run:
     id: str
     folder: str
     title: str
+    ended: str  # complete, interrupted, killed, or running while a process writes it
+    created: str
+    model: str
+    data: str
+    data_sha256: str
+    counts: Mapping[str, int]  # of the findings about the model, by status
+    digest: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +86,18 @@ class Broken:
     reason: str
 
 
+@dataclass(frozen=True, eq=False)
+class Folder:
+    """The audits of a folder, for pages that show more than one, or none."""
+
+    path: str
+    runs: Sequence[Run]
+    broken: Sequence[Broken]
+    # Set by the app; the views do not use them.
+    pages: Mapping[str, Any]  # the targets of links between pages
+    messages: Any  # where warnings are written, at the top of the page
+
+
 @dataclass(frozen=True)
 class Integrity:
     """The result of verifying an audit. `sentence` says what was checked, or what differs."""
@@ -101,11 +121,11 @@ def listing(runs: str | Path) -> tuple[list[Run], list[Broken]]:
     found: list[Run] = []
     broken: list[Broken] = []
     for folder in find(runs):
-        try:
-            manifest = read(folder).manifest
-            found.append(_run(folder, manifest))
-        except MALFORMED as error:
-            broken.append(Broken(folder.name, reason(error)))
+        seen = _seen(str(folder), _entry(folder / "audit.json"))
+        if isinstance(seen, Broken):
+            broken.append(seen)
+        else:
+            found.append(_as_it_is(seen))
     names = Counter(run.title for run in found)
     # The folder is named only where two audits have the same name.
     twice = [replace(r, title=f"{visible(Path(r.folder).name)}: {r.title}") if names[r.title] > 1 else r for r in found]
@@ -123,11 +143,18 @@ def stamp(folder: str | Path) -> str:
     files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
     seen = hashlib.sha256()
     for path in files:
-        # ctime is set by the kernel: unlike mtime, it cannot be set back.
-        s = path.lstat()
-        entry = f"{path} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns} {s.st_ino} {s.st_dev}\n"
-        seen.update(entry.encode("utf-8", "backslashreplace"))
+        seen.update(f"{path} {_entry(path)}\n".encode("utf-8", "backslashreplace"))
     return seen.hexdigest()
+
+
+def _entry(path: Path) -> str:
+    """A text that changes when a file does."""
+    # ctime is set by the kernel: unlike mtime, it cannot be set back.
+    try:
+        s = path.lstat()
+    except OSError:
+        return "gone"
+    return f"{s.st_size} {s.st_mtime_ns} {s.st_ctime_ns} {s.st_ino} {s.st_dev}"
 
 
 def progress(folder: str | Path) -> Progress | None:
@@ -157,11 +184,38 @@ def check(folder: str | Path) -> Integrity:
     )
 
 
+@lru_cache(maxsize=10_000)
+def _seen(folder: str, entry: str) -> Run | Broken:
+    """What a folder holds, read once until its audit.json changes."""
+    path = Path(folder)
+    try:
+        return _run(path, read(path).manifest)
+    except MALFORMED as error:
+        return Broken(path.name, reason(error))
+
+
 def _run(folder: Path, manifest: Manifest) -> Run:
-    status = reading.ended(manifest.status, written=lock.writer(folder) is not None)
-    ended = "" if status == "complete" else f" ({visible(status)})"
-    number = state.run_id(folder.name, manifest.digest)
-    return Run(number, str(folder), f"{visible(manifest.name)}{ended}")
+    model, _ = reading.tally(manifest.findings)
+    return Run(
+        id=state.run_id(folder.name, manifest.digest),
+        folder=str(folder),
+        title=visible(manifest.name),
+        ended=manifest.status,
+        created=manifest.created,
+        model=manifest.model.name,
+        data=f"{manifest.data.name}, {manifest.data.n:,} rows",
+        data_sha256=manifest.data.sha256,
+        counts=dict(model),
+        digest=manifest.digest,
+    )
+
+
+def _as_it_is(run: Run) -> Run:
+    """A run whose title says whether it ended, and how."""
+    if run.ended == "complete":
+        return run
+    ended = reading.ended(run.ended, written=lock.writer(run.folder) is not None)
+    return replace(run, ended=ended, title=f"{run.title} ({visible(ended)})")
 
 
 def reason(error: Exception) -> str:
