@@ -1,4 +1,4 @@
-"""Methods that prove within which radius of an input a decision does not change."""
+"""Methods that prove a radius within which a prediction does not change."""
 
 from probe.certificates.smoothing import RandomizedSmoothing
 

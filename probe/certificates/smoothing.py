@@ -1,4 +1,4 @@
-"""Certificates of the vote that a model takes under noise."""
+"""Certificates by randomised smoothing."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -17,13 +17,13 @@ from probe.tensors import generator, rows_per_pass, spans, wide
 
 @dataclass(frozen=True, kw_only=True)
 class RandomizedSmoothing(Certificate):
-    """The class that a model decides for most often under Gaussian noise, and how far that holds (arXiv:1902.02918).
+    """The class predicted most often under Gaussian noise, and its certified L2 radius (arXiv:1902.02918).
 
-    Where the vote falls on its class with a probability of at least p > 1/2, no change shorter than
-    sigma * Phi^-1(p) in L2 turns it. p is Clopper and Pearson's lower bound from `draws` noisy copies of the input, of
-    a class that `chosen` others have picked; so each radius holds with probability 1 - alpha, and where p is not above
-    1/2 nothing is certified. Noise and radius are in the unit of the space's scale; coordinates that may not move get
-    none, and noisy copies are clipped to the bounds. What is certified is the vote, not the model alone.
+    If a class gets the majority vote with probability at least p > 1/2, no change with L2 norm below sigma * Phi^-1(p)
+    alters the vote. p is the Clopper-Pearson lower bound from `draws` noisy copies of the input, for the class that
+    `chosen` other copies selected. Each radius holds with probability 1 - alpha; if p is not above 1/2, nothing is
+    certified. Noise and radius are in units of the space's scale; immutable coordinates get no noise, and noisy copies
+    are clipped to the bounds. The certificate is for the smoothed classifier, not for the model itself.
 
     Example:
         >>> import torch
@@ -34,15 +34,15 @@ class RandomizedSmoothing(Certificate):
         True
 
     Raises:
-        Unsupported: if the model tells no classes apart, or reads tokens or graphs, or no coordinate may move.
+        Unsupported: if the model is not a classifier, or reads tokens or graphs, or has no mutable coordinate.
     """
 
     certifies: ClassVar[str] = "the vote under noise"
 
-    sigma: float = param(0.25, "standard deviation of the noise, in the unit of the space's scale", low=1e-9)
-    draws: int = param(1000, "noisy copies that the probability is bounded by", low=1, high=10**7)
-    chosen: int = param(100, "noisy copies that the class is chosen by", low=1, high=10**7)
-    alpha: float = param(0.001, "the probability that a radius does not hold", low=1e-12, high=0.5)
+    sigma: float = param(0.25, "standard deviation of the noise, in units of the space's scale", low=1e-9)
+    draws: int = param(1000, "noisy copies for the bound of the probability", low=1, high=10**7)
+    chosen: int = param(100, "noisy copies for the choice of the class", low=1, high=10**7)
+    alpha: float = param(0.001, "probability that a radius does not hold", low=1e-12, high=0.5)
     seed: int = param(0, "seed of the noise", low=0)
 
     def level(self) -> float:
@@ -66,7 +66,7 @@ class RandomizedSmoothing(Certificate):
         return torch.where(certified, predicted, nothing), radius.to(wide(inputs[:0]).dtype).to(inputs.device)
 
     def _votes(self, model: Model, inputs: Inputs, draws: int, source: torch.Generator) -> torch.Tensor:
-        """How often each class is decided for, (batch, classes). All inputs share the noise."""
+        """The number of votes for each class, (batch, classes). All inputs share the noise."""
         step = self.sigma * model.space.scale_of(inputs) * model.space.mutable_mask(inputs[:1])
         votes: torch.Tensor | None = None
         for span in spans(draws, rows_per_pass(inputs)):
@@ -76,7 +76,7 @@ class RandomizedSmoothing(Certificate):
                 logits = model.logits(model.space.clip(inputs[row] + noise))
                 if votes is None:
                     votes = torch.zeros(len(inputs), logits.shape[1], dtype=torch.long, device=inputs.device)
-                # Not bincount, which waits to see how many classes there are.
+                # Not bincount, which synchronises with the device to find the number of classes.
                 votes[row] += (model.decide(logits)[:, None] == torch.arange(len(votes[row]), device=votes.device)).sum(
                     0
                 )

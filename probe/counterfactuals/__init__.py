@@ -1,4 +1,4 @@
-"""Methods that search inputs near a given one that get another answer."""
+"""Methods that search for nearby inputs with another prediction."""
 
 from probe.counterfactuals.reference import NearestReference
 

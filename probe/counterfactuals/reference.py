@@ -1,4 +1,4 @@
-"""Counterfactuals among rows that are there already."""
+"""Counterfactuals from existing rows."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -14,11 +14,11 @@ from probe.tensors import wide
 
 @dataclass(frozen=True, kw_only=True)
 class NearestReference(Counterfactual):
-    """The reference rows that are nearest of those with the wanted answer, which are real and need no gradient.
+    """The nearest reference rows with the desired prediction; they are real rows and need no gradients.
 
-    Near is by L1 in the unit of the space's scale; what is missing is one unit away. What `Space.mutable` calls
-    fixed stays as it is in the input; then a row may get another answer, and is asked with it. Where no row has the
-    wanted answer, the input stands in its place.
+    Distance is L1 in units of the space's scale; a missing value is one unit away. Features that are fixed by
+    `Space.mutable` keep the input's values, and the prediction is checked with them. If no row has the desired
+    prediction, the candidate is the input itself.
 
     Example:
         >>> import torch

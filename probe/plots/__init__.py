@@ -1,4 +1,4 @@
-"""One function per figure: arrays in, Axes out; texts as HTML. They know numpy and matplotlib, no other room."""
+"""One function per figure: arrays in, Axes out; texts as HTML. They need only numpy and matplotlib."""
 
 from probe.plots.bars import bars, shared_order
 from probe.plots.canvas import new_axes, to_png, to_svg

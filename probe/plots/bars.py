@@ -1,4 +1,4 @@
-"""What speaks for a class, as bars: red to the right speaks for it, blue to the left against it."""
+"""Attributions as bars: red to the right supports the class, blue to the left opposes it."""
 
 from collections.abc import Sequence
 
@@ -13,14 +13,14 @@ from probe.statistics import ranks
 
 
 def shared_order(values: ArrayLike) -> list[int]:
-    """The features in one order for the charts of several methods: by their mean rank, the largest values first.
+    """One order of features for the charts of several methods: by mean rank of absolute values, largest first.
 
     Args:
         values: (methods, features).
     """
     sizes = np.abs(np.asarray(values, dtype=float))
     places = ranks(-sizes) if sizes.size else sizes
-    # Among features of one mean rank, those that matter more to some method.
+    # Ties in the mean rank go to the feature with the better rank in some method.
     share = sizes / np.maximum(sizes.max(axis=1, keepdims=True, initial=0.0), np.finfo(float).tiny)
     return [int(at) for at in np.lexsort((-share.max(axis=0, initial=0.0), places.mean(axis=0)))]
 
@@ -34,16 +34,16 @@ def bars(
     limit: float | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """The features with the largest absolute values, largest on top; bars to the right speak for, to the left against.
+    """Bars of the features with the largest absolute values, largest on top; right supports the target, left opposes.
 
     Args:
         names: one per feature.
         values: one per feature.
-        top: how many features are drawn, the largest first, or which ones, in this order, such as the first of
-            `shared_order`; the sum of the others has a bar of its own.
+        top: how many features to draw, largest first, or their indices in order, such as the first of `shared_order`;
+            one more bar shows the sum of the others.
         title: drawn above.
-        limit: the end of the axis on both sides; fits the largest bar unless given.
-        ax: where to draw; Axes of their own unless given.
+        limit: the end of the axis on both sides; by default fits the largest bar.
+        ax: where to draw; by default new Axes.
     """
     numbers = np.asarray(values, dtype=float)
     ranked = np.argsort(-np.abs(numbers), kind="stable")

@@ -1,4 +1,4 @@
-"""Blank figures, and figures as bytes. Nothing here goes through pyplot, whose state all threads would share."""
+"""New figures, and figures as bytes. Nothing here uses pyplot, whose state is shared by all threads."""
 
 import io
 import re
@@ -14,12 +14,12 @@ from matplotlib.figure import Figure
 
 from probe.plots.style import INK
 
-_SAVING = Lock()  # an rc_context is global while it lasts
+_SAVING = Lock()  # rc_context changes global state
 _REFERENCE = re.compile(r'(id="|href="#|url\(#)([^"\)]+)')
 
 
 def new_axes(width: float = 4.6, height: float = 3.2) -> Axes:
-    """Empty Axes on a figure of their own, in inches."""
+    """Empty Axes on a new figure; sizes are in inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     figure.patch.set_facecolor("none")
@@ -31,7 +31,7 @@ def to_svg(ax: Axes, *, prefix: str = "", ink: str = "currentColor") -> str:
 
     Args:
         ax: any Axes of the figure.
-        prefix: goes before every id, so that several figures can live in one page.
+        prefix: is put before every id, so that a page can hold several figures.
         ink: the colour of text and axes; by default that of the text around the figure.
     """
     buffer = io.StringIO()
@@ -55,7 +55,7 @@ def to_png(ax: Axes, dpi: float = 144) -> bytes:
 
 @contextmanager
 def _arranged(figure: Figure) -> Iterator[Callable[..., None]]:
-    """Draws the figure as SVG, laid out and on nothing; afterwards the figure is as it was.
+    """Lay out and draw the figure as SVG on a transparent background, and restore it afterwards.
 
     `savefig` would draw it twice: a first time only to lay it out.
     """

@@ -1,4 +1,4 @@
-"""Curves: accuracy under growing attack, confidence against accuracy, and how a loss fell."""
+"""Curves: robust accuracy, reliability diagrams, and learning curves."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -12,11 +12,11 @@ from probe.formatting import radius
 from probe.plots.canvas import new_axes
 from probe.plots.style import AGAINST, CATEGORIES, INK, MUTED, NORMAL, SMALL, safe_label, series_style, style_axes
 
-LOG_SCALE_RATIO = 100.0  # the highest loss over the lowest
+LOG_SCALE_RATIO = 100.0  # ratio of the highest loss to the lowest above which the axis is logarithmic
 
 
 class Curve(NamedTuple):
-    """Estimates at growing x, with their intervals."""
+    """Estimates at increasing x, with their intervals."""
 
     x: ArrayLike
     y: ArrayLike
@@ -33,16 +33,15 @@ def robustness(
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """Accuracy of what was right and stayed right, against the radius of an attack or of a proof.
+    """Robust accuracy, or certified accuracy, against the radius.
 
     Args:
-        curves: by name of the attack (or of the group); x is the radius, y a share.
-        threshold: a radius, drawn as a cross unless it is NaN, and the share that was asked for at all of them, as a
-            line.
+        curves: by name of the attack or group; x is the radius, y a share.
+        threshold: a radius, drawn as a cross unless it is NaN, and the required share, drawn as a line.
         unit: of the radius.
         labels: of the axes.
         title: drawn above.
-        ax: where to draw; Axes of their own unless given.
+        ax: where to draw; by default new Axes.
     """
     ax = style_axes(new_axes(4.6, 3.0) if ax is None else ax)
     radii = np.unique(np.concatenate([np.asarray(curve.x, dtype=float) for curve in curves.values()]))
@@ -55,14 +54,14 @@ def robustness(
         at, share = threshold
         ax.axhline(share, color=INK, linewidth=1.0, linestyle=(0, (2, 2)), alpha=0.7)
         ax.plot([at], [share], marker="x", color=INK, markersize=7, markeredgewidth=1.6, linestyle="none")
-        # Beside the axes, where no curve crosses it.
+        # Outside the axes, where no curve crosses it.
         ax.annotate(
             f"asked: {share:.0%}", (1.0, share), (3, 0), xycoords=("axes fraction", "data"),
             textcoords="offset points", ha="left", va="center", fontsize=SMALL, color=INK,
         )  # fmt: skip
     positive = radii[radii > 0]
     if len(positive) > 2 and positive.max() / positive.min() > 6:
-        # Radii grow by factors; the smallest is where a straight line to 0 ends and the logarithm begins.
+        # Radii grow by factors: the scale is linear up to the smallest one, then logarithmic.
         ax.set_xscale("symlog", linthresh=float(positive.min()), linscale=0.5)
     ax.set_xticks(radii, list(map(radius, radii)))
     ax.minorticks_off()
@@ -94,7 +93,7 @@ def reliability(  # noqa: PLR0913 - columns of one table, then settings by name
         high: see accuracy.
         counts: examples in each bin; a larger dot holds more.
         title: drawn above.
-        ax: where to draw; Axes of their own unless given.
+        ax: where to draw; by default new Axes.
     """
     ax = style_axes(new_axes(3.7, 3.4) if ax is None else ax)
     x, y, lower, upper, n = (np.asarray(part, dtype=float) for part in (confidence, accuracy, low, high, counts))
@@ -132,7 +131,7 @@ def learning(
         validation: the loss on rows that are not trained on.
         kept: the epoch whose weights were kept, drawn as a line.
         title: drawn above.
-        ax: where to draw; Axes of their own unless given.
+        ax: where to draw; by default new Axes.
     """
     ax = style_axes(new_axes(4.6, 3.0) if ax is None else ax)
     x, below, above = (np.asarray(part, dtype=float) for part in (epochs, training, validation))
@@ -150,7 +149,7 @@ def learning(
     ax.margins(y=0.12)
     both = np.concatenate([below, above])
     if both.min(initial=1.0) > 0 and both.max(initial=1.0) > LOG_SCALE_RATIO * both.min(initial=1.0):
-        # An epoch that went wild would flatten all others.
+        # A diverged epoch would flatten all others.
         ax.set_yscale("log")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.set_xlabel("epoch", fontsize=NORMAL, color=INK)

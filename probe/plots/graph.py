@@ -1,4 +1,4 @@
-"""Graphs: which edges the answer rests on, and which ones an attack moved."""
+"""Figures of graphs: attributions of edges, and edges that an attack changed."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,7 +10,7 @@ from probe.plots.canvas import new_axes
 from probe.plots.style import AGAINST, FOR, INK, MUTED, NORMAL, OUTLINE, SMALL, safe_label
 
 Edges = NDArray[np.float64]
-WIDEST, DOT, STEPS = 5.0, 9.0, 100  # points, points, rounds of the layout
+WIDEST, DOT, STEPS = 5.0, 9.0, 100  # sizes in points, and iterations of the layout
 
 
 def graph(
@@ -21,14 +21,14 @@ def graph(
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """Nodes with their numbers, and edges as wide as their values: red speaks for, blue against.
+    """Nodes with their indices, and edges as wide as their values: red supports the target, blue opposes it.
 
     Args:
         edges: (nodes, nodes), symmetric; 0 where there is none.
-        values: (nodes, nodes), symmetric; those of edges that are not there are not drawn.
-        limit: what the widest line stands for, and all beyond it; the largest absolute value unless given.
+        values: (nodes, nodes), symmetric; values without an edge are not drawn.
+        limit: the value at which a line is widest; by default the largest absolute value.
         title: drawn above.
-        ax: where to draw; Axes of their own unless given.
+        ax: where to draw; by default new Axes.
     """
     ax = new_axes(2.6, 2.1) if ax is None else ax
     links = np.asarray(edges, dtype=float)
@@ -47,14 +47,14 @@ def graph(
 def edge_changes(
     before: ArrayLike, after: ArrayLike, *, top: int = 10, title: str = "", ax: Axes | None = None
 ) -> Axes:
-    """A graph, and in which edges another one differs from it: red came or grew, blue and dashed went or shrank.
+    """A graph and the edges in which another one differs: red were added or grew, blue dashed were removed or shrank.
 
     Args:
         before: (nodes, nodes), symmetric.
         after: the same shape.
-        top: how many edges are drawn, those that differ most; as wide as they differ.
+        top: how many changed edges to draw, the largest changes first; the width is the change.
         title: drawn above.
-        ax: where to draw; Axes of their own unless given.
+        ax: where to draw; by default new Axes.
     """
     ax = new_axes(3.4, 2.6) if ax is None else ax
     old = np.asarray(before, dtype=float)
@@ -64,7 +64,7 @@ def edge_changes(
     most = np.argsort(-np.abs(sizes), kind="stable")[:top]
     there = np.argwhere(np.triu(old, 1))
     _lines(ax, at, there, [MUTED] * len(there), np.full(len(there), 0.9))
-    # Not all alike where an attack moved every edge a little: at 0.05 a hairline, at 1 a bar.
+    # Widths differ even if an attack moved every edge a little: a hairline at 0.05, a bar at 1.
     widths = 0.8 + 1.8 * np.abs(sizes[most]).clip(0, 1)
     for sign, colour, style in ((1, FOR, "-"), (-1, AGAINST, "--")):
         chosen = np.sign(sizes[most]) == sign
@@ -76,16 +76,15 @@ def edge_changes(
 
 
 def symmetrise(graph: ArrayLike) -> NDArray[np.float64]:
-    """The sum of the two places that each edge has in (nodes, nodes or more), which begins with the adjacency."""
+    """The sum of both entries of each edge, from (nodes, nodes or more) that begins with the adjacency matrix."""
     rows = np.asarray(graph, dtype=float)
     return np.asarray(rows[:, : len(rows)] + rows[:, : len(rows)].T)
 
 
 def layout(edges: ArrayLike) -> NDArray[np.float64]:
-    """Where to draw the nodes, (nodes, 2), so that distances are like the number of edges between them.
+    """Positions of the nodes, (nodes, 2), whose distances approximate the path lengths between them.
 
-    Stress majorisation (Gansner et al. 2005, doi:10.1007/978-3-540-31843-9_25) from classical scaling: the same for
-    the same graph, and nothing is random.
+    Stress majorisation (Gansner et al. 2005, doi:10.1007/978-3-540-31843-9_25) from classical scaling; deterministic.
     """
     hops = _hops(np.asarray(edges, dtype=float) > 0)
     count = len(hops)
@@ -94,7 +93,7 @@ def layout(edges: ArrayLike) -> NDArray[np.float64]:
     centring = np.eye(count) - 1 / count
     sizes, vectors = np.linalg.eigh(-centring @ hops**2 @ centring / 2)
     at = vectors[:, :-3:-1] * np.sqrt(sizes[:-3:-1].clip(min=0))
-    # Apart from each other, should two nodes have fallen on one place.
+    # Separate nodes that ended at the same position.
     turn = 2 * np.pi * np.arange(count) / count
     at = at + 0.05 * np.stack([np.cos(turn), np.sin(turn)], 1)
     weight = 1 / (hops + np.eye(count)) ** 2 * (1 - np.eye(count))
@@ -107,7 +106,7 @@ def layout(edges: ArrayLike) -> NDArray[np.float64]:
 
 
 def _hops(linked: NDArray[np.bool_]) -> Edges:
-    """The number of edges between any two nodes; one more than the most, where there is no path."""
+    """The path length between any two nodes; one more than the longest where there is no path."""
     count = len(linked)
     hops = np.where(linked, 1.0, np.inf)
     np.fill_diagonal(hops, 0)

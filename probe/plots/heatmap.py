@@ -1,4 +1,4 @@
-"""Where a model looks: a heat map over its image. Red speaks for the target class, blue against it."""
+"""Attributions as a heat map over an image: red supports the target class, blue opposes it."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from probe.plots.picture import frame, grey
 from probe.plots.signed import Map, reach, signed_scale, whole_values
 from probe.plots.style import AGAINST, FOR, OUTLINE, SIGNED
 
-PHOTO = 64  # images larger than this in both directions lie below their map; the outline of a smaller one is enough
+PHOTO = 64  # larger images are drawn below their map; for smaller ones an outline is enough
 
 
 def heatmap(
@@ -24,20 +24,20 @@ def heatmap(
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """Signed values over their image; 0 is white, or lets the image through, and both signs have the same scale.
+    """Signed values over their image; 0 is white, or transparent, and both signs have the same scale.
 
-    Where each group of pixels shares its value evenly, as those of SHAP and LIME do, a group is coloured by its whole
-    value: the colour of a segment does not depend on its size. Labels with an inequality say that larger values share
+    If each group of pixels shares its value evenly, as in SHAP and LIME, a group is coloured by its total value, so
+    that the colour of a segment does not depend on its size. A label with an inequality means that larger values share
     the darkest shade.
 
     Args:
         values: (height, width), or (channels, height, width), which are summed over channels.
-        image: (height, width), or (height, width, 3) in colour. Up to 64 pixels its outline is drawn, of a larger one
-            the image itself in grey, below a translucent map.
+        image: (height, width), or (height, width, 3) in colour. Up to 64 pixels its outline is drawn; a larger image is
+            drawn in grey below a translucent map.
         features: the group that each value belongs to, shaped as `values`.
-        limit: what the darkest shade stands for; chosen by `reach` unless given.
+        limit: the value of the darkest shade; by default chosen by `reach`.
         title: drawn above.
-        ax: where to draw; Axes of their own unless given.
+        ax: where to draw; by default new Axes.
     """
     ax = new_axes(1.5, 2.0) if ax is None else ax
     shown = pixel_map(values, features)
@@ -56,10 +56,9 @@ def heatmap(
 
 
 def pixel_map(values: ArrayLike, features: ArrayLike | None = None) -> Map:
-    """One number per pixel, (height, width): the sum over channels, or over the groups that a pixel belongs to.
+    """One number per pixel, (height, width): the sum over channels, or over the groups of a pixel.
 
-    A group counts with its whole value only where its pixels share that evenly; otherwise they have values of their
-    own, and those are shown.
+    A group counts with its total value only if its pixels share it evenly; otherwise the pixels' own values are shown.
     """
     numbers = np.asarray(values, dtype=float)
     numbers = numbers[None] if numbers.ndim == 2 else numbers
@@ -69,7 +68,7 @@ def pixel_map(values: ArrayLike, features: ArrayLike | None = None) -> Map:
     if shared is None:
         return np.asarray(numbers.sum(0))
     owner, whole = shared
-    # A group may own several channels of a pixel, and counts once.
+    # A group may contain several channels of a pixel, but counts once.
     total = np.zeros(numbers.shape[1:])
     for channel in range(len(numbers)):
         repeated = (owner[:channel] == owner[channel]).any(0)
@@ -78,7 +77,7 @@ def pixel_map(values: ArrayLike, features: ArrayLike | None = None) -> Map:
 
 
 def _over_photo(ax: Axes, relative: Map, pixels: NDArray[Any]) -> None:
-    # The photo is kept light, so that both colours can be told apart on its dark parts too.
+    # The photo is lightened, so that both colours remain distinct on dark areas.
     ax.imshow(0.45 + 0.55 * grey(pixels), cmap="gray", vmin=0, vmax=1, interpolation="none")
     overlay = np.empty((*relative.shape, 4))
     overlay[..., :3] = np.where(relative[..., None] >= 0, to_rgb(FOR), to_rgb(AGAINST))

@@ -1,4 +1,4 @@
-"""Estimates side by side with their intervals."""
+"""Forest plots: estimates with intervals."""
 
 from collections.abc import Sequence
 
@@ -25,19 +25,19 @@ def forest(  # noqa: PLR0913 - columns of one table, then settings by name
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """A row per name: a dot at the estimate, a line over its interval, first name on top.
+    """A forest plot: per name a dot at the estimate and a line over its interval, the first name on top.
 
     Args:
         names: one per row.
-        values: estimates; a row whose estimate is NaN says that it is undefined.
+        values: estimates; NaN is shown as undefined.
         low: lower ends of the intervals.
         high: upper ends.
-        counts: what each estimate rests on; shown after the name.
-        faint: True for rows that are shown but not compared, such as groups that are too small: hollow and dashed.
-        threshold: where a line is drawn.
+        counts: the sample size of each estimate, shown after the name.
+        faint: True for rows that are shown but not compared, such as small groups; they are hollow and dashed.
+        threshold: position of a vertical line.
         unit: of the values; shares are drawn from 0 %, and differences of shares in percentage points.
         title: drawn above.
-        ax: where to draw; Axes of their own unless given.
+        ax: where to draw; by default new Axes.
     """
     y, lower, upper = (np.asarray(part, dtype=float) for part in (values, low, high))
     hollow = np.zeros(len(y), dtype=bool) if faint is None else np.asarray(faint, dtype=bool)

@@ -1,4 +1,4 @@
-"""What an attack changed."""
+"""Figures of adversarial images."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,14 +15,14 @@ def before_and_after(
 ) -> Axes:
     """An image, the attacked image, and their difference, amplified as its label says.
 
-    In colour the difference is that of the channel that changed most, pixel by pixel.
+    For colour images, the difference at each pixel is that of the channel that changed most.
 
     Args:
         before: (height, width), or (height, width, 3) in colour.
         after: the same shape.
-        gain: how much the change is amplified; what brings its largest value to about half the scale unless given.
+        gain: factor of the difference; by default its largest value fills about half of the scale.
         title: drawn above.
-        ax: where to draw; Axes of their own unless given.
+        ax: where to draw; by default new Axes.
     """
     ax = new_axes(4.6, 1.9) if ax is None else ax
     clean, attacked = np.asarray(before, dtype=float), np.asarray(after, dtype=float)

@@ -1,4 +1,4 @@
-"""Pictures: an input as it is, and Axes that hold one."""
+"""Images, and Axes for them."""
 
 from typing import Any
 
@@ -20,9 +20,9 @@ def image(image: ArrayLike, *, title: str = "", ax: Axes | None = None) -> Axes:
 
 
 def channels_last(pixels: ArrayLike) -> NDArray[Any]:
-    """An image (channels, height, width) as figures take it: (height, width, 3) in colour, or (height, width) in grey.
+    """Convert an image (channels, height, width) to (height, width, 3) in colour, or (height, width) in grey.
 
-    Images of any number of channels other than three are shown as the mean of their channels.
+    With any other number of channels than three, the mean over channels is taken.
     """
     image = np.asarray(pixels, dtype=float)
     return np.moveaxis(image, 0, -1) if len(image) == 3 else image.mean(0)
@@ -36,10 +36,10 @@ def grey(image: NDArray[Any]) -> NDArray[Any]:
 
 
 def frame(ax: Axes, title: str) -> Axes:
-    """Axes of a picture: no ticks, a hairline around it."""
+    """Remove the ticks of Axes and draw a hairline around them."""
     ax.set_xticks([])
     ax.set_yticks([])
-    ax.set_anchor("N")  # so that pictures beside each other hang from one line
+    ax.set_anchor("N")  # so that adjacent images are aligned at the top
     for spine in ax.spines.values():
         spine.set(visible=True, color=MUTED, linewidth=0.7)
     if title:

@@ -1,7 +1,7 @@
-"""Texts as HTML: words shaded by what they speak for, or marked where they were replaced.
+"""Texts as HTML: words shaded by their attribution, or marked if replaced.
 
-A figure could not be read aloud, copied, or broken into lines where a screen is narrow. Colours are thin layers over
-the page's own, so that they suit a light and a dark one.
+Unlike a figure, HTML can be read aloud, copied and wrapped on a narrow screen. Colours are translucent, so that they
+suit light and dark pages.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from probe.formatting import MINUS
 from probe.plots.style import AGAINST, FOR
 from probe.text import visible
 
-DARKEST = 0.45  # share of the colour behind the word with the largest value; text stays readable on it
+DARKEST = 0.45  # opacity behind the word with the largest value; text stays readable on it
 
 _TEXT = "line-height:1.35;overflow-wrap:anywhere;print-color-adjust:exact;-webkit-print-color-adjust:exact"
 _WORD = (
@@ -27,26 +27,26 @@ _EDIT = "unicode-bidi:isolate;padding:.05em .2em;border-radius:3px"
 
 
 def text_heatmap(words: Sequence[str], values: ArrayLike, *, limit: float | None = None) -> str:
-    """A text whose words lie on red where they speak for the target and on blue where they speak against it.
+    """A text whose words are shaded red if they support the target and blue if they oppose it.
 
-    Each value is written below its word, with its sign, and the line under what speaks against is dashed. Words that
-    are empty are left out.
+    Each signed value is written below its word; words with negative values are underlined with dashes. Empty words are
+    left out.
 
     Args:
         words: in their order.
         values: one per word.
-        limit: the value that has the darkest shade; the largest absolute value unless given.
+        limit: the value with the darkest shade; by default the largest absolute value.
     """
     numbers = np.nan_to_num(np.asarray(values, dtype=float))
     limit = limit or float(np.abs(numbers).max(initial=0.0)) or 1.0
-    # To about a hundredth of the largest, so that a glance finds the words that matter.
+    # Rounded to about a hundredth of the largest value, so that the words that matter stand out.
     digits = f".{max(0, round(2 - log10(limit)))}f" if 1e-4 < limit < 1e6 else ".1e"
     spans = (_shaded(word, value, limit, digits) for word, value in zip(words, numbers.tolist(), strict=True) if word)
     return f'<div style="{_TEXT}">{" ".join(spans)}</div>'
 
 
 def text_diff(before: Sequence[str], after: Sequence[str]) -> str:
-    """A text with the words that were replaced struck out, each before the one that came. Empty words are left out."""
+    """A text with replaced words struck out, each before its replacement. Empty words are left out."""
     pairs = zip(before, after, strict=True)
     return f'<div style="{_TEXT}">{" ".join(_word_diff(old, new) for old, new in pairs if old or new)}</div>'
 

@@ -1,4 +1,4 @@
-"""Time series: lines, what speaks for an answer as colour below them, and what an attack moved."""
+"""Figures of time series: lines over coloured attributions, and lines before and after an attack."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from probe.plots.style import CATEGORIES, INK, MUTED, NORMAL, OUTLINE, SIGNED, S
 Lines = NDArray[np.float64]  # (channels, length)
 Line = NDArray[np.float64]
 
-MOST = 8  # channels that are drawn
-DRAWN = 1000  # measurements of a line beyond which only the lowest and the highest of each of as many bins are drawn
-APART = 1.15  # of the largest range of a channel, from the line of one to the next
+MOST = 8  # maximum number of channels drawn
+DRAWN = 1000  # longer lines are thinned to the minimum and maximum of this many bins
+APART = 1.15  # distance between two channels, as a multiple of the largest range
 
 
 @dataclass(frozen=True)
 class Scale:
-    """What the axes of a series say: the names of its channels, and measurements a second (0: not known)."""
+    """The labels of a series: channel names, and measurements per second (0: unknown)."""
 
     names: Sequence[object] = ()
     rate: float = 0.0
@@ -37,15 +37,15 @@ def series(
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """The line of each channel over time, on red where it speaks for an answer and on blue where it speaks against it.
+    """The line of each channel over time, on red where it supports the target and on blue where it opposes it.
 
     Args:
         lines: (channels, length). NaN leaves a gap.
-        values: one for each measurement. Where features share theirs evenly, each is coloured by its whole value.
-        scale: names and time; numbers of channels and of measurements unless given.
+        values: one for each measurement. If features share theirs evenly, each is coloured by its total value.
+        scale: channel names and time; by default indices of channels and measurements.
         features: the feature of each measurement.
         title: drawn above.
-        ax: where to draw; Axes of their own unless given.
+        ax: where to draw; by default new Axes.
     """
     drawn = np.asarray(lines, dtype=float)
     shown = None if values is None else _shown(values, features)
@@ -60,7 +60,7 @@ def series(
             )  # fmt: skip
         clipped = bool(np.abs(shown).max(initial=0.0) > limit * (1 + 1e-9))
         signed_scale(ax, limit, clipped=clipped, down=0.45 / (0.6 + 0.6 * len(lanes.channels)))
-        # White around the line, as it is drawn over the darkest shades too.
+        # A white outline, as the line also crosses the darkest shades.
         lanes.draw(ax, drawn, color="#FFFFFF", linewidth=2.6)
     lanes.draw(ax, drawn, color=INK if shown is None else OUTLINE, linewidth=0.9)
     return ax
@@ -74,9 +74,9 @@ def series_change(
     Args:
         before: (channels, length).
         after: the same shape.
-        scale: names and time; numbers of channels and of measurements unless given.
+        scale: channel names and time; by default indices of channels and measurements.
         title: drawn above.
-        ax: where to draw; Axes of their own unless given.
+        ax: where to draw; by default new Axes.
     """
     old, new = np.asarray(before, dtype=float), np.asarray(after, dtype=float)
     lanes = _Lanes.of(old, np.abs(new - old), scale or Scale())
@@ -88,18 +88,18 @@ def series_change(
 
 @dataclass(frozen=True)
 class _Lanes:
-    """Lines of channels below each other, all on one scale."""
+    """Stacked lines of channels on one scale."""
 
-    channels: list[int]  # those that are drawn
-    count: int  # of all channels
+    channels: list[int]  # indices of the channels drawn
+    count: int  # number of all channels
     length: int
-    middle: Line  # of the range of each channel
+    middle: Line  # middle of the range of each channel
     apart: float
     scale: Scale
 
     @classmethod
     def of(cls, drawn: Lines, sizes: Lines, scale: Scale) -> "_Lanes":
-        """Of many channels those with the largest sizes are drawn."""
+        """Choose the channels with the largest values, if there are many."""
         most = np.nan_to_num(sizes).max(1, initial=0.0)
         channels = sorted(np.argsort(-most, kind="stable")[:MOST].tolist())
         known = [line[np.isfinite(line)] for line in drawn]
@@ -111,7 +111,7 @@ class _Lanes:
     def axes(self, ax: Axes | None, title: str, room: float = 0.0) -> Axes:
         ax = new_axes(4.6, 1.0 + room + 0.6 * len(self.channels)) if ax is None else ax
         style_axes(ax, grid="x")
-        # One channel has an axis of its own numbers; of several only their names are written.
+        # A single channel has a numeric axis; several have only their names.
         if self.count > 1:
             named = [self.scale.names[at] if self.scale.names else f"channel {at}" for at in self.channels]
             ax.set_yticks(
@@ -144,14 +144,14 @@ class _Lanes:
 
 
 def _shown(values: ArrayLike, features: ArrayLike | None) -> Lines:
-    """For each number the whole value of its feature, where features share theirs evenly; else its own."""
+    """For each measurement the total value of its feature, if shared evenly; else its own value."""
     numbers = np.asarray(values, dtype=float)
     shared = None if features is None else whole_values(numbers, features)
     return numbers if shared is None else np.asarray(shared[1][shared[0]])
 
 
 def _thinned(line: Line) -> tuple[Line, Line]:
-    """Places and numbers of a line; of a long one the lowest and the highest of each bin."""
+    """Positions and values of a line; a long one is thinned to the minimum and maximum of each bin."""
     at = np.arange(len(line))
     if len(line) > DRAWN:
         edges = np.linspace(0, len(line), DRAWN // 2 + 1).astype(int)

@@ -1,4 +1,4 @@
-"""Signed colours: what the darkest shade stands for, and a scale that says it. Red is above 0, blue below."""
+"""Diverging colours: the range, and its colour bar. Red is above 0, blue below."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -7,15 +7,15 @@ from numpy.typing import ArrayLike, NDArray
 from probe.formatting import MINUS
 from probe.plots.style import INK, MUTED, SIGNED, SMALL
 
-SHARE = 0.99  # of the numbers that are not 0 lie within the scale; the rest share the darkest shades
+SHARE = 0.99  # percentile of the nonzero values within the scale; the rest share the darkest shades
 
 Map = NDArray[np.float64]
 
 
 def reach(shown: Map) -> float:
-    """What the darkest shade of a map stands for: its largest size, or the 99th percentile where many values differ.
+    """The value of the darkest shade: the largest absolute value, or the 99th percentile if many values differ.
 
-    One glaring pixel would leave the rest of a map white.
+    A single extreme pixel would leave the rest of a map white.
     """
     sizes = np.abs(shown[shown != 0])
     if len(np.unique(sizes)) < 100:
@@ -24,10 +24,9 @@ def reach(shown: Map) -> float:
 
 
 def whole_values(values: ArrayLike, features: ArrayLike) -> tuple[NDArray[np.intp], Map] | None:
-    """The feature of each number, and the whole value of each; None where features do not share theirs evenly.
+    """The feature of each coordinate, and each feature's total value; None if values are not spread evenly.
 
-    The values of SHAP and LIME are spread evenly over a feature, and coloured by the whole, so that a colour does not
-    depend on how large the feature is.
+    SHAP and LIME spread a feature's value evenly. Colouring by the total makes the colour independent of its size.
     """
     numbers = np.asarray(values, dtype=float)
     _, owner = np.unique(np.asarray(features).reshape(numbers.shape), return_inverse=True)
@@ -38,7 +37,7 @@ def whole_values(values: ArrayLike, features: ArrayLike) -> tuple[NDArray[np.int
 
 
 def signed_scale(ax: Axes, limit: float, *, clipped: bool, down: float = 0.09) -> None:
-    """A scale of these colours below Axes, by that share of their height."""
+    """A colour bar below the Axes, at a distance given as a fraction of their height."""
     # Inside these Axes: colorbar() would take space from the caller's figure.
     scale = ax.inset_axes((0.0, -down, 1.0, 0.035))
     scale.imshow(np.linspace(-1, 1, 64)[None], cmap=SIGNED, aspect="auto", interpolation="none")

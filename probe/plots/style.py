@@ -1,24 +1,24 @@
-"""Colours, marks and text of every figure, in one place; the report and the dashboard take theirs from here."""
+"""Colours, markers and text of every figure; the report and the dashboard use them too."""
 
 from matplotlib.axes import Axes
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from probe.text import visible
 
-# Okabe and Ito's colours, told apart with any common colour vision (jfly.uni-koeln.de/color).
+# The Okabe-Ito palette, distinguishable with any common colour vision (jfly.uni-koeln.de/color).
 CATEGORIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 LINES = ("-", "--", "-.", ":")
-SIGNED = "RdBu_r"  # red speaks for, white is zero, blue speaks against
+SIGNED = "RdBu_r"  # red supports, white is zero, blue opposes
 FOR, AGAINST = "#B2182B", "#2166AC"  # the ends of that map, dark enough for bars
-INK = "#24292F"  # text and axes; `to_svg` hands it to the page, which may be dark
+INK = "#24292F"  # text and axes; `to_svg` replaces it by the page's colour, which may be dark
 MUTED = "#808A94"  # readable on white and on black
 OUTLINE = "#3A4048"  # of an image below a map, which is white in any theme
 SMALL, NORMAL = 8.0, 9.0  # points
 
 
 def series_style(index: int) -> dict[str, str]:
-    """Colour, marker and line of one of several curves, so that they differ in print and for any eye."""
+    """Colour, marker and line of one of several curves, distinct in print and for any colour vision."""
     return {
         "color": CATEGORIES[index % len(CATEGORIES)],
         "marker": MARKERS[index % len(MARKERS)],
@@ -27,7 +27,7 @@ def series_style(index: int) -> dict[str, str]:
 
 
 def safe_label(text: object, length: int = 32) -> str:
-    """Foreign text as a figure can show it: one line, no formulas, cut in the middle."""
+    """Make untrusted text safe for a figure: one line, no formulas, shortened in the middle."""
     known = get_font(findfont(FontProperties())).get_charmap()
     shown = visible(" ".join(str(text)[:4096].split()), length)
     # A missing glyph would be drawn as a box, with a warning for each.
@@ -36,7 +36,7 @@ def safe_label(text: object, length: int = 32) -> str:
 
 
 def style_axes(ax: Axes, *, grid: str = "both") -> Axes:
-    """Axes without a frame, with a faint grid and small labels."""
+    """Style Axes: no frame, a faint grid, small labels."""
     ax.set_facecolor("none")
     for side, spine in ax.spines.items():
         spine.set_visible(side in ("left", "bottom"))

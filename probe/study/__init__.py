@@ -1,4 +1,4 @@
-"""Many methods over many examples: methods x settings x seeds, kept as they are done, as one tidy table.
+"""Studies: methods x settings x seeds over a dataset, saved as they finish, as one tidy table.
 
 >>> from probe import Dataset, Model, study
 >>> from probe.attacks import FGSM

@@ -1,4 +1,4 @@
-"""How each kind of method is asked about many examples, and what it gives."""
+"""How each kind of method is run over many examples, and what it returns."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,17 +29,17 @@ from probe.study.steps import Advance
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """What is studied, and how many examples are asked about at a time."""
+    """The model, the data and the batch size of a study."""
 
     model: Model
     data: Dataset
     targets: Tensor | None
     size: int
-    parts: Parts | None = None  # where the batches of a cell are kept until it is done
+    parts: Parts | None = None  # where the batches of a cell are saved until it is done
 
 
 def ask(method: Method, subject: Subject, advance: Advance) -> Any:
-    """What a method returns of all examples."""
+    """The result of a method for all examples."""
     asked = next(asked for kind, asked in ASKED.items() if isinstance(method, kind))
     return asked(method, subject, advance)
 
@@ -103,7 +103,7 @@ def _at_once(call: Callable[[Model, Dataset], Any], subject: Subject, advance: A
     return result
 
 
-# How each kind of method is asked; a survey looks at all examples together, and a metric of answers at theirs.
+# How each kind of method is run. A survey sees all examples at once; a metric of predictions sees the predictions.
 ASKED: Mapping[type, Callable[[Any, Subject, Advance], Any]] = {
     Explainer: _explained,
     Attack: _attacked,

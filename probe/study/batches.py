@@ -1,4 +1,4 @@
-"""Asking a method about many examples in batches that fit, and the results of all batches as one."""
+"""Run a method over many examples in batches that fit in memory, and join the results."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -12,13 +12,13 @@ from probe.results import AnyResult
 from probe.study.steps import Advance
 from probe.tensors import rows_per_pass, spans
 
-FEW = 100  # examples of a batch at least: those of an attack that reach its goal early leave room for others
+FEW = 100  # minimum batch size: examples for which an attack succeeds early free room for others
 
 R = TypeVar("R", bound=AnyResult)
 
 
 def together(inputs: Tensor) -> int:
-    """How many examples a method is given at a time."""
+    """The number of examples in a batch."""
     return max(FEW, rows_per_pass(inputs))
 
 
@@ -31,12 +31,12 @@ def batches(ask: Callable[[slice], R], total: int, size: int, advance: Advance) 
 
 
 def whole(ask: Callable[[slice], R], total: int, size: int, advance: Advance) -> R:
-    """The results of all batches as one."""
+    """The joined result of all batches."""
     return joined([result for _, result in batches(ask, total, size, advance)])
 
 
 def joined(parts: Sequence[R]) -> R:
-    """The results of different examples by one method as one result, at the cost of all."""
+    """Join results of one method for different examples; costs are added."""
     first = parts[0]
     entries: dict[str, Any] = {name: _joined([getattr(part, name) for part in parts]) for name in first.per_row}
     if hasattr(first, "cost"):

@@ -1,4 +1,4 @@
-"""The cells of a study: each is one method with its settings, budget and seed, asked about all examples."""
+"""The cells of a study: one method with its settings, budget and seed, over all examples."""
 
 import hashlib
 import json
@@ -33,16 +33,16 @@ USUAL: Mapping[type, tuple[str, ...]] = {
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """One method, ready to be asked; the step that leaves one Record."""
+    """A step of a study that makes one Record: one method, ready to run."""
 
     subject: Subject
     method: Method
-    budgets: tuple[float, ...]  # at which the result is read, where a method has no budget of its own
+    budgets: tuple[float, ...]  # radii at which the result is read, if the method has no budget
     metrics: tuple[Metric[Any], ...]
 
     @property
     def identity(self) -> str:
-        """All that decides what is kept: the method and metrics with their settings, as JSON."""
+        """What identifies the record: the method and metrics with their settings, as JSON."""
         named = [[type(each).__module__, each.config()] for each in (self.method, *self.metrics)]
         return json.dumps([named, self.budgets], sort_keys=True)
 
@@ -60,7 +60,7 @@ class Cell:
 
     @property
     def head(self) -> dict[str, Any]:
-        """What its rows of a table begin with: the method, settings that are not the usual ones, and the seed."""
+        """The first columns of its rows: the method, its settings that differ from the defaults, and the seed."""
         budget = self.method.budget if isinstance(self.method, Attack) else ""
         shown = {
             f.name: getattr(self.method, f.name)
@@ -72,11 +72,11 @@ class Cell:
 
     @property
     def budget(self) -> float | None:
-        """That of an attack that has one."""
+        """The budget of an attack that has one."""
         return self.method.amount() if isinstance(self.method, Attack) and self.method.budget else None
 
     def asked(self, advance: Advance) -> tuple[Any, Record]:
-        """What the method returns of all examples, and what is measured of that."""
+        """Run the method over all examples and measure the result."""
         model = self.subject.model
         before, started = copy(model.usage), perf_counter()
         result = ask(self.method, self.subject, advance)
@@ -92,7 +92,7 @@ class Cell:
         )
 
     def _readings(self, result: Any) -> Iterator[Measured]:
-        """What is measured of the result: by its own items, by the radius, or by metrics."""
+        """The measurements of a result: per item, per radius, or per metric."""
         if isinstance(result, Examination):
             method = self.method
             assert isinstance(method, Survey), "only surveys examine"
@@ -134,7 +134,7 @@ def planned(
     """Methods x budgets x seeds, each once, in that order.
 
     Raises:
-        DataError: where something that was named has no use, as budgets for explainers.
+        DataError: if an argument has no effect, such as budgets for explainers.
     """
     for method in methods:
         _check_kind(method)
@@ -179,7 +179,7 @@ def _with_seeds(method: Method, seeds: Sequence[int] | None) -> list[Any]:
 
 
 def _with_budgets(method: Method, budgets: Sequence[Budget] | None) -> list[tuple[Method, tuple[float, ...]]]:
-    """The method with each budget; where it has none, itself, with the radii at which its result is read."""
+    """The method with each budget; a method without a budget, with the radii at which its result is read."""
     if budgets is None or not isinstance(method, Attack | Certificate):
         return [(method, ())]
     if isinstance(method, Attack) and method.budget:
@@ -198,7 +198,7 @@ def _number(budget: Budget) -> float:
 
 
 def _metrics_for(method: Method, metrics: Sequence[Metric[Any]] | None) -> tuple[Metric[Any], ...]:
-    """Those that read what the method returns."""
+    """The metrics that measure what the method returns."""
     if isinstance(method, Metric):
         return (method,)
     gives = next((result for kind, result in GIVES.items() if isinstance(method, kind)), None)
@@ -209,7 +209,7 @@ def _metrics_for(method: Method, metrics: Sequence[Metric[Any]] | None) -> tuple
 
 
 def _kinds(metric: Metric[Any]) -> tuple[type, ...]:
-    """The kinds of result that a metric measures."""
+    """The result types that a metric measures."""
     said = metric.result_type()
     return get_args(said) or (said,)
 

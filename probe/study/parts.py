@@ -1,4 +1,4 @@
-"""The batches of a cell that is not done: what was found of them is kept, so that ending a study loses one at most."""
+"""Saved batches of an unfinished cell, so that stopping a study loses at most one batch."""
 
 import shutil
 from collections.abc import Callable
@@ -21,19 +21,19 @@ R = TypeVar("R", bound=AnyResult)
 
 
 class Parts:
-    """A folder with a result for each batch, by its rows, and the seconds that it took."""
+    """A folder with the result of each batch, by its rows, and its duration."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.spent = path, 0.0
 
     def of(self, rows: slice, method: Method, device: torch.device, ask: Callable[[slice], Any]) -> Any:
-        """What was found of a batch before, or what is found of it, which is kept.
+        """The saved result of a batch, or a new one, which is saved.
 
-        `spent` grows by the seconds that a batch took before.
+        `spent` is increased by the seconds of a saved batch.
         """
         stem = self.path / f"{rows.start}-{rows.stop}"
         seconds = stem.with_suffix(".seconds")
-        with suppress(DataError, UnknownMethod, OSError, ValueError):  # damaged, or not there: it is asked again
+        with suppress(DataError, UnknownMethod, OSError, ValueError):  # damaged or missing: run the batch again
             took = float(seconds.read_text())
             found = _on(load(stem, known=[type(method)]), device)
             self.spent += took
@@ -45,16 +45,16 @@ class Parts:
         result = ask(rows)
         took = perf_counter() - began
         result.save(stem)
-        seconds.write_text(repr(took))  # last: without it the batch does not count as kept
+        seconds.write_text(repr(took))  # written last: a batch without it does not count as saved
         return result
 
     def clear(self) -> None:
-        """Forget them, once the cell is kept."""
+        """Delete the batches, once the cell is saved."""
         shutil.rmtree(self.path, ignore_errors=True)
 
 
 def _on(result: Any, device: torch.device) -> Any:
-    """The same result with its rows on a device."""
+    """The result with its tensors on a device."""
     entries = {name: getattr(result, name) for name in result.per_row}
     moved = {
         name: each.to(device) if isinstance(each, Tensor) else _on(each, device)

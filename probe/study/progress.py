@@ -1,4 +1,4 @@
-"""How far a study is, and about how long it will take."""
+"""The progress of a study, and the estimated time left."""
 
 import sys
 import time
@@ -10,19 +10,19 @@ from probe.study.cells import Cell
 
 
 class Standing(NamedTuple):
-    """Where a study stands.
+    """The progress of a study.
 
     >>> from probe.study import Standing
     >>> str(Standing(cell="fgsm", done=20, total=100, number=1, cells=4, left=90.0))
     '1 of 4: fgsm, 20 of 100 examples, about 90 s left'
     """
 
-    cell: str  # the one that is run
-    done: int  # of its examples
+    cell: str  # the current cell
+    done: int  # examples done in it
     total: int
-    number: int  # of the cell, from 1
+    number: int  # index of the cell, from 1
     cells: int
-    left: float | None  # seconds until the end, about; None where nothing is known yet
+    left: float | None  # estimated seconds left; None if unknown
 
     def __str__(self) -> str:
         left = "" if self.left is None else f", about {_duration(self.left)} left"
@@ -33,7 +33,7 @@ Told = Callable[[Standing], object]
 
 
 def to_stderr(standing: Standing) -> None:
-    """Show where a study stands: one line that changes on a terminal, else a line for each cell that ends.
+    """Print progress: one line that is updated on a terminal, else one line per finished cell.
 
     >>> from probe.study import Standing, to_stderr
     >>> to_stderr(Standing(cell="fgsm", done=20, total=100, number=1, cells=4, left=90.0))
@@ -47,9 +47,9 @@ def to_stderr(standing: Standing) -> None:
 
 
 class Clock:
-    """Tells where a study stands as its steps tell how far they are, and what is left by the pace so far.
+    """Turns the progress of steps into the progress of a study, with the time left at the current pace.
 
-    A cell that has not begun takes as long as those of the same method did, or else as all did.
+    A cell that has not started is assumed to take as long as those of the same method, or as all cells, on average.
     """
 
     def __init__(self, cells: Sequence[Cell], told: Told, now: Callable[[], float] = time.monotonic) -> None:
@@ -60,7 +60,7 @@ class Clock:
         self._began, self._running = 0.0, ""
 
     def __call__(self, name: str, done: int, total: int) -> None:
-        """As the loop of steps tells it. After the last example there are metrics to take, until the cell has ended."""
+        """Take an update from the loop of steps. After the last example, metrics remain until the cell ends."""
         if done == total and name not in self._ended:
             return
         if name != self._running:
@@ -70,7 +70,7 @@ class Clock:
         self._told(Standing(self._shown(self._cells[at]), done, total, at + 1, len(self._cells), left))
 
     def ended(self, cell: Cell, seconds: float) -> None:
-        """Of a cell that was finished, or failed."""
+        """Note that a cell finished or failed."""
         self._ended.add(cell.name)
         self._took[cell.method.name()].append(seconds)
 

@@ -1,4 +1,4 @@
-"""What a study keeps of each cell, and the folder that it is kept in."""
+"""The record of a cell, and the folder of a study."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -25,20 +25,20 @@ CELLS = "cells"
 
 @dataclass(frozen=True)
 class Measured:
-    """The evidence of one number: that of a metric, of a certificate at a radius, or of an item of a survey."""
+    """The evidence of one number: of a metric, of a certificate at a radius, or of an item of a survey."""
 
     metric: str
     eps: float | None
     item: str
-    reduction: str  # of `probe.reductions`
-    settings: str  # of the metric, which the reduction may read; JSON
-    evidence: Tensor | None  # a row for each example; None where it could not be had
+    reduction: str  # name of a reduction of `probe.reductions`
+    settings: str  # settings of the metric, which the reduction may read; JSON
+    evidence: Tensor | None  # one row per example; None if it could not be measured
     note: str  # why not
 
 
 @dataclass(frozen=True)
 class Record:
-    """What one cell found, and what its method cost; metrics cost extra."""
+    """The result of a cell and the cost of its method, without its metrics."""
 
     identity: str
     method: str
@@ -52,7 +52,7 @@ class Record:
 
 @dataclass(frozen=True)
 class About:
-    """What a folder's cells are about, by which it is known again."""
+    """What identifies the study in a folder."""
 
     model: str
     weights: str | None
@@ -61,12 +61,12 @@ class About:
     data: str
     examples: int
     targets: str
-    computed: str  # on what, with what
+    computed: str  # device and versions
     answers: Tensor
 
     @classmethod
     def of(cls, model: Model, data: Dataset, targets: Tensor | None) -> "About":
-        """A model and the examples that it is asked about."""
+        """The identity of a study of this model on these examples."""
         return cls(
             model=model.name,
             weights=model.digest(),
@@ -93,17 +93,17 @@ SAYS = {
 
 
 class Folder:
-    """The cells that are in a folder, a file of arrays and one of words for each."""
+    """A folder of cells, one file of arrays and one of JSON for each."""
 
     def __init__(self, folder: str | Path) -> None:
         self.path = Path(folder)
 
     @contextmanager
     def writing(self, told: Callable[[str], object]) -> Iterator[None]:
-        """Be the only one who writes into it, and tell of a process that was killed while it did.
+        """Lock the folder for writing, and report a process that was killed while writing.
 
         Raises:
-            ExistsError: if another process writes into it, or it is no folder.
+            ExistsError: if another process writes into it, or it is not a folder.
         """
         if self.path.exists() and not self.path.is_dir():
             raise ExistsError(f"{self.path} exists, is no study, and is left as it is; choose another out")
@@ -113,7 +113,7 @@ class Folder:
             yield
 
     def begin(self, model: Model, data: Dataset, targets: Tensor | None) -> None:
-        """Start the folder, or find in it a study of the same model and data.
+        """Start the folder, or continue a study of the same model and data in it.
 
         Raises:
             ExistsError: if it holds something else.
@@ -134,7 +134,7 @@ class Folder:
             raise ExistsError(f"{self.path} holds a study of {said}, and is left as it is; choose another out")
 
     def get(self, name: str, identity: str) -> Record | None:
-        """The record of a cell that was finished."""
+        """The record of a finished cell, if there is one."""
         stem = self._stem(name)
         if not store.files(stem)[1].exists():
             return None
@@ -144,15 +144,15 @@ class Folder:
         return record
 
     def put(self, name: str, record: Record) -> None:
-        """Keep the record of a cell, whole or not at all."""
+        """Write the record of a cell atomically."""
         _write(self._stem(name), record)
         self.parts(name).clear()
 
     def records(self) -> list[Record]:
-        """Of all cells that were finished, in the order in which they were.
+        """The records of all finished cells, in the order in which they finished.
 
         Raises:
-            DataError: if there is no study in the folder, or a file of it is damaged.
+            DataError: if the folder holds no study, or one of its files is damaged.
         """
         if not store.files(self.path / "study")[1].exists():
             raise DataError(f"{self.path} holds no study; study.run(..., out={str(self.path)!r}) makes one")
@@ -161,14 +161,14 @@ class Folder:
         return [_read(path.with_suffix(""), Record) for path in found]
 
     def parts(self, name: str) -> Parts:
-        """Where the batches of a cell are kept that is not done."""
+        """Where the batches of an unfinished cell are saved."""
         return Parts(self.path / CELLS / f"{name}.parts")
 
     def _stem(self, name: str) -> Path:
         return self.path / CELLS / name
 
     def _is_unused(self) -> bool:
-        """Whether nothing is there but what a study leaves that could not write its first file."""
+        """Whether the folder is empty but for what a study leaves that could not write its first file."""
         return all(
             path.name in (CELLS, "study.npz", lock.NAME) or path.name.startswith(".study.")
             for path in self.path.iterdir()
@@ -176,9 +176,9 @@ class Folder:
 
 
 def _write(stem: Path, record: Any) -> None:
-    # Arrays without their words were left by a process that was killed between the two.
+    # Arrays without their JSON were left by a process that was killed between the two.
     arrays, words = store.files(stem)
-    if words.exists():  # another process was faster, with the same seed
+    if words.exists():  # another process wrote it first, with the same seed
         return
     arrays.unlink(missing_ok=True)
     store.write(stem, record)

@@ -1,4 +1,4 @@
-"""Whether explanations say anything of what a model learned: beside those of one that learned other labels."""
+"""Sanity checks of explanations by retraining on permuted labels."""
 
 from dataclasses import replace
 
@@ -14,20 +14,20 @@ from probe.tensors import generator, to_numpy
 def permuted_labels(
     explainer: Explainer, trainer: Trainer, data: Dataset, rows: Dataset, *, seed: int = 0
 ) -> PerExample:
-    """Rank correlation between explanations by a model and by one that learned permuted labels (arXiv:1810.03292).
+    """Rank correlation between explanations of a model and of one trained on permuted labels (arXiv:1810.03292).
 
-    Both are trained on the same rows, with the same seed. Near 0 an explanation depends on what was learned; near 1
-    it would be the same whatever the labels were, as that of an edge detector is.
+    Both are trained on the same rows with the same seed. Near 0, the explanation depends on what was learned; near 1,
+    it would be the same for any labels, like that of an edge detector.
 
     Args:
-        explainer: is judged.
+        explainer: the explainer to test.
         trainer: trains both models, such as `zoo.trainer("adult-mlp")`.
-        data: what they learn from.
-        rows: are explained by both, for the class that the first model decides for.
-        seed: of the training, and of the permutation.
+        data: training data of both.
+        rows: explained with both, for the class that the first model predicts.
+        seed: of training and of the permutation.
 
     Returns:
-        Spearman's correlation over the features of each row, in [-1, 1]; 0 where all features are worth the same.
+        Spearman's correlation over the features of each row, in [-1, 1]; 0 if all features have the same value.
 
     >>> import torch
     >>> from probe import Dataset, Model, study

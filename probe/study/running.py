@@ -1,4 +1,4 @@
-"""Run a study, or read one."""
+"""Run or read a study."""
 
 import sys
 from collections.abc import Sequence
@@ -37,36 +37,36 @@ def run(  # noqa: PLR0913  three that a study is of, and by name: what is asked,
     out: str | Path | None = None,
     progress: Told | None = to_stderr,
 ) -> pd.DataFrame:
-    """Ask methods x budgets x seeds about all examples, in batches that fit, and give one row for each number.
+    """Run methods x budgets x seeds over all examples, in batches that fit, and return one row per number.
 
-    Every method and budget and seed is a cell. With `out`, a cell is kept in that folder as soon as it is done, and the
-    same call, or one with more methods, budgets or seeds, runs only what is missing: the same seed gives the same bits.
-    Ctrl-C goes on to the caller; what is done is kept, of a cell that was begun its batches; `study.read(out)` gives
-    the cells. Without `out` Ctrl-C ends the study, whose missing rows say so. A cell that fails has a row that says
-    why, and is run again by the next call.
+    Every combination of method, budget and seed is a cell. With `out`, each finished cell is saved in that folder, and
+    the same call, or one with more methods, budgets or seeds, runs only what is missing; the same seed gives the same
+    bits. Ctrl-C is passed on to the caller: finished cells and batches are saved, and `study.read(out)` returns the
+    cells. Without `out`, Ctrl-C ends the study, and missing rows say so. A failed cell has a row with the reason, and
+    the next call runs it again.
 
     Args:
-        methods: explainers, attacks, certificates, surveys, and metrics of answers such as Accuracy(); of any package.
-            `probe.sweep` makes one for each of several settings.
-        model: what is studied.
-        data: all examples; `data[:500]` are fewer.
-        eps: budgets of attacks, or radii of certificates, as numbers or texts such as "8/255". An attack that makes its
-            change as small as it can runs once, and is read at each.
-        targets: the class that each example is explained for, and that attacks with such a goal aim at.
-        metrics: of what the methods return; Deletion, Insertion and Completeness of explanations and RobustAccuracy of
-            attacks unless named.
-        seeds: of methods that draw at random; each method's own unless given.
-        batch: examples that a method is given at a time; what suits the processor unless given.
-        out: a folder, which is made. One with a study of another model or of other data is refused.
-        progress: called with the state of the study; None: not called.
+        methods: explainers, attacks, certificates, surveys, and metrics of predictions such as Accuracy(), of any
+            package. `probe.sweep` makes one method per setting.
+        model: the model to study.
+        data: the examples; `data[:500]` selects the first 500.
+        eps: budgets of attacks, or radii of certificates, as numbers or texts such as "8/255". An attack that minimises
+            its change runs once and is read at each budget.
+        targets: the class to explain for each example, and the target of targeted attacks.
+        metrics: metrics of the results; by default Deletion, Insertion and Completeness for explainers and
+            RobustAccuracy for attacks.
+        seeds: seeds of random methods; by default each method's own.
+        batch: examples per batch; by default what suits the device.
+        out: the folder, which is created. A folder with a study of another model or other data is refused.
+        progress: called with the progress of the study; None: not called.
 
     Returns:
-        A DataFrame with the columns method, settings (those that are not the usual ones), seed, eps, metric, item (of
-        a survey), value, low and high (of its 95 % interval), n, the seconds and the examples forwards and backwards
-        that the method took, without its metrics, status ("done", "not run" or "error"), and a note that says why.
+        A DataFrame with the columns method, settings (those that differ from the defaults), seed, eps, metric, item (of
+        a survey), value, low and high (the 95 % interval), n, the seconds and the forward and backward evaluations of
+        the method without its metrics, status ("done", "not run" or "error"), and a note with the reason.
 
     Raises:
-        DataError: if there is nothing to do, or what is named has no use.
+        DataError: if there is nothing to run, or an argument has no effect.
         ExistsError: if `out` holds something else, or another process writes into it.
 
     >>> import torch
@@ -105,10 +105,10 @@ def run(  # noqa: PLR0913  three that a study is of, and by name: what is asked,
 
 
 def _carried_out(cells: list[Cell], model: Model, folder: Folder | None, progress: Told | None) -> pd.DataFrame:
-    """The table of all cells, after those have been run that the folder lacks."""
+    """Run the cells that the folder lacks, and return the table of all."""
     clock = Clock(cells, progress or (lambda standing: None))
     shelf = _Shelf(folder, clock)
-    for cell in cells:  # so that the clock knows from the start what need not be run
+    for cell in cells:  # so that the clock knows from the start what is already done
         shelf.has(cell)
     try:
         carry_out(cells, model, shelf, clock)
@@ -119,10 +119,10 @@ def _carried_out(cells: list[Cell], model: Model, folder: Folder | None, progres
 
 
 def read(out: str | Path) -> pd.DataFrame:
-    """The table of all cells that a folder holds, in the order in which they were finished.
+    """The table of all cells in a folder, in the order in which they finished.
 
     Raises:
-        DataError: if it holds no study, or a damaged one.
+        DataError: if the folder holds no study, or a damaged one.
 
     >>> from tempfile import TemporaryDirectory
     >>> import torch
@@ -140,7 +140,7 @@ def read(out: str | Path) -> pd.DataFrame:
 
 
 class _Shelf:
-    """The cells that are done, in memory and, where there is one, in the folder."""
+    """The finished cells, in memory and in the folder if there is one."""
 
     def __init__(self, folder: Folder | None, clock: Clock) -> None:
         self._folder, self._clock = folder, clock
@@ -163,7 +163,7 @@ class _Shelf:
             self._failed[cell.name] = how
 
     def rows(self, cell: Cell) -> list[dict[str, Any]]:
-        """Those of a cell, or one that says why there are none."""
+        """The rows of a cell, or one row that says why there are none."""
         if cell.name in self._records:
             return rows_of(self._records[cell.name])
         how = self._failed.get(cell.name)
@@ -176,7 +176,7 @@ def _said(line: str) -> None:
 
 
 def _listed(given: Any, what: str) -> list[Any] | None:
-    """One or several as a list; None where nothing is given."""
+    """One or several values as a list; None if not given."""
     if given is None:
         return None
     if isinstance(given, str | int | float | Method | type):
@@ -188,7 +188,7 @@ def _listed(given: Any, what: str) -> list[Any] | None:
 
 
 def _refuse_functions(cell: Cell) -> None:
-    """Raise DataError if a setting is a function: it could not be told from another one of the same name."""
+    """Raise DataError if a setting is a function: two of the same name cannot be distinguished."""
     for method in (cell.method, *cell.metrics):
         if named := _function(method):
             raise DataError(

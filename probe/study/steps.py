@@ -1,4 +1,4 @@
-"""The loop of audits and studies: step by step, each counted, timed and kept once it is whole."""
+"""The loop of audits and studies: steps are counted, timed and saved once complete."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -11,25 +11,25 @@ from probe.memory import give_back
 from probe.metering import Usage
 from probe.model import Model
 
-Advance = Callable[[int], None]  # told how many more examples are done
-Progress = Callable[[str, int, int], None]  # step, examples done, examples in all
+Advance = Callable[[int], None]  # takes the number of examples that were just done
+Progress = Callable[[str, int, int], None]  # takes step, examples done, examples in total
 
 
 @runtime_checkable
 class Step(Protocol):
-    """A piece of work that is small enough to lose and to repeat."""
+    """A piece of work that is small enough to lose and repeat."""
 
     @property
     def name(self) -> str:
-        """What it is kept as."""
+        """The name under which it is saved."""
 
     @property
     def total(self) -> int:
-        """How many examples it counts."""
+        """The number of examples that it processes."""
 
     @property
     def work(self) -> Callable[[Advance], Any]:
-        """Do it, and return what is to be kept."""
+        """Do the work and return what is to be saved."""
 
 
 S = TypeVar("S", bound=Step)
@@ -38,32 +38,32 @@ S_contra = TypeVar("S_contra", bound=Step, contravariant=True)
 
 @dataclass(frozen=True)
 class Ended:
-    """How a step ended, and what it cost."""
+    """The outcome and cost of a step."""
 
     status: Literal["done", "not run", "error"]
-    note: str  # why it is not done
+    note: str  # reason if it is not done
     seconds: float
     cost: Usage
 
 
 @runtime_checkable
 class Shelf(Protocol[S_contra]):
-    """Where finished steps are kept."""
+    """Where finished steps are saved."""
 
     def has(self, step: S_contra) -> bool:
-        """Whether the step need not be run."""
+        """Whether the step is already saved."""
 
     def keep(self, step: S_contra, made: Any) -> None:
-        """Keep what a step made, whole or not at all."""
+        """Save the result of a step atomically."""
 
     def ended(self, step: S_contra, how: Ended) -> None:
-        """Note how a step ended."""
+        """Record the outcome of a step."""
 
 
 def carry_out(steps: Iterable[S], model: Model, shelf: Shelf[S], progress: Progress) -> None:
-    """Run each step that the shelf lacks. A step that fails is noted, and the next one is run.
+    """Run each step that the shelf lacks. A failed step is recorded, and the next one runs.
 
-    What ends the process, such as Ctrl-C or a full disk, goes on; then the shelf has the steps that were finished.
+    What ends the process, such as Ctrl-C or a full disk, is passed on; the shelf then holds the finished steps.
     """
     for step in steps:
         if not shelf.has(step):
@@ -88,7 +88,7 @@ def _one(step: S, model: Model, shelf: Shelf[S], progress: Progress) -> Ended:
     except Unsupported as error:
         status, note = "not run", str(error)
     except ProbeError as error:
-        if is_out_of_memory(error):  # says nothing about the model, and may go well the next time
+        if is_out_of_memory(error):  # says nothing about the model, and may work the next time
             raise MemoryError(str(error)) from error
         status, note = "error", str(error)
     return Ended(status, note, time.perf_counter() - started, model.usage - before)

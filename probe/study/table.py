@@ -1,4 +1,4 @@
-"""A study as one tidy table: a row for each number."""
+"""A study as one tidy table with one row per number."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -17,14 +17,14 @@ COLUMNS = (
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """The rows as a DataFrame with every column, and its type whether there are rows or not."""
+    """The rows as a DataFrame with all columns and dtypes, even if there are no rows."""
     kinds = {"seed": "Int64", "n": "Int64", "forwards": "Int64", "backwards": "Int64"}
     numbers = dict.fromkeys(("eps", "value", "low", "high", "seconds"), "float64")
     return pd.DataFrame([dict(row) for row in rows], columns=list(COLUMNS)).astype(kinds | numbers)
 
 
 def rows_of(record: Record) -> list[dict[str, Any]]:
-    """A row for each reading of a cell."""
+    """One row per measurement of a cell."""
     head = {name: getattr(record, name) for name in ("method", "settings", "seed", "seconds", "forwards", "backwards")}
     return [head | _number(reading) for reading in record.readings]
 

@@ -1,4 +1,4 @@
-"""Surveys that break the link between a feature and the answers."""
+"""Permutation importance."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -15,11 +15,11 @@ from probe.tensors import generator, parted, unequal
 
 @dataclass(frozen=True, kw_only=True)
 class PermutationImportance(Survey):
-    """How much more often the model errs where a feature shows the value of another example (Breiman 2001).
+    """The increase in errors when the values of a feature are shuffled between examples (Breiman 2001).
 
-    The evidence of an example is the share of `repeats` shuffles in which the answer is wrong, less whether it is wrong
-    as it is: from -1 to 1, and 0 where a feature does not matter. Its mean is the fall of accuracy. A feature that
-    another stands in for falls too little: what it says is of this model, not of the world (arXiv:1905.03151).
+    The evidence of an example is the share of `repeats` shuffles in which it is misclassified, minus 1 if it is
+    misclassified without shuffling: in [-1, 1], and 0 if the feature does not matter. Its mean is the drop in accuracy.
+    Importance is underestimated for correlated features: it describes this model, not the world (arXiv:1905.03151).
 
     Example:
         >>> import torch
@@ -51,7 +51,7 @@ class PermutationImportance(Survey):
             after = torch.zeros_like(before)
             for order in orders:
                 shuffled = torch.where(chosen, inputs[order], inputs)
-                # An example that got its own value again answers as before.
+                # An example that keeps its own value gets the same prediction.
                 wrong, (_, other) = before.clone(), parted(unequal(shuffled, inputs).flatten(1).any(1))
                 if len(other):
                     wrong[other] = model.task.wrong(model.logits(shuffled[other]), labels[other]).to(before)

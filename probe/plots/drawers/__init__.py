@@ -1,4 +1,4 @@
-"""How inputs of each form are drawn: a module for each, found by the form's name. They know arrays, and no torch."""
+"""Drawers of inputs, one module per form, found by the form's name. They take arrays and need no torch."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
@@ -16,13 +16,13 @@ __all__ = ["Drawer", "Example", "Values", "drawer_of", "drawers"]
 
 @cache
 def drawers() -> Mapping[str, type[Drawer]]:
-    """Every drawer by the name of its form, those of other packages too, which probe's own go before."""
+    """All drawers by the name of their form; probe's own take precedence over those of other packages."""
     modules = chain(guests.brought(guests.DRAWERS), guests.modules(__name__))
     return MappingProxyType({kind.form: kind for module in modules for kind in _defined(module)})
 
 
 def drawer_of(record: Mapping[str, Any]) -> Drawer:
-    """The drawer of a form, by what a bundle keeps of it: its name, and settings.
+    """The drawer of a form, from its record in a bundle: name and settings.
 
     An unknown form is drawn as bars of features.
     """

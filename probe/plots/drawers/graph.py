@@ -1,4 +1,4 @@
-"""Graphs: which edges the answer rests on, and which ones an attack moved."""
+"""Drawings of graphs: edges with their attributions, and edges that an attack changed."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,7 +11,7 @@ from probe.plots.graph import edge_changes, graph, symmetrise
 
 @dataclass(frozen=True, kw_only=True)
 class GraphDrawer(Drawer):
-    """A graph, which begins with its adjacency."""
+    """Draws a graph, which begins with its adjacency matrix."""
 
     form: ClassVar[str] = "graph"
     places: ClassVar[int] = 2

@@ -1,4 +1,4 @@
-"""Images: a heat map over the picture; the picture before and after an attack."""
+"""Drawings of images: a heat map over the image, and the image before and after an attack."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -16,7 +16,7 @@ from probe.plots.signed import reach
 
 @dataclass(frozen=True, kw_only=True)
 class ImageDrawer(Drawer):
-    """An image, channels first."""
+    """Draws an image, channels first."""
 
     form: ClassVar[str] = "image"
     shown_alone: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""Time series: lines on the colours of what they speak for; lines before and after an attack."""
+"""Drawings of time series: lines over a coloured attribution, and lines before and after an attack."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from probe.plots.series import Scale, series, series_change
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesDrawer(Drawer):
-    """A series (channels, length)."""
+    """Draws a series (channels, length)."""
 
     form: ClassVar[str] = "series"
     pixels: ClassVar[tuple[int, int, int]] = (400, 420, 560)
@@ -32,8 +32,8 @@ class SeriesDrawer(Drawer):
         "device, are not covered."
     )
 
-    names: Sequence[str] = ()  # of the channels
-    rate: float = 0.0  # measurements a second; 0: not known
+    names: Sequence[str] = ()  # names of the channels
+    rate: float = 0.0  # measurements per second; 0: unknown
 
     def __post_init__(self) -> None:
         numeric = isinstance(self.rate, int | float) and isfinite(self.rate) and self.rate >= 0
@@ -53,5 +53,5 @@ class SeriesDrawer(Drawer):
         return series_change(before.inputs, after.inputs, scale=self._scale(before), title=title, ax=ax)
 
     def _scale(self, example: Example) -> Scale:
-        # A forged bundle may name other channels than it has.
+        # A forged bundle may name the wrong number of channels.
         return Scale(self.names if len(self.names) == len(example.inputs) else (), float(self.rate))

@@ -1,4 +1,4 @@
-"""Rows of tables: what speaks for an answer as bars, what an attack changed as values before and after."""
+"""Drawings of table rows: attributions as bars, and the values that an attack changed."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -7,12 +7,12 @@ import numpy as np
 
 from probe.plots.drawers.drawer import Array, Drawer, Example
 
-TOLD = 3  # changed features that a line names
+TOLD = 3  # changed features listed on one line
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableDrawer(Drawer):
-    """A row of a table."""
+    """Draws a row of a table."""
 
     form: ClassVar[str] = "table"
     tabular: ClassVar[bool] = True

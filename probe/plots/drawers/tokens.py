@@ -1,4 +1,4 @@
-"""Texts: words shaded by what they speak for, or struck out where they were replaced."""
+"""Texts: words shaded by their attribution, or struck out if replaced."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from probe.plots.drawers.drawer import Array, Drawer, Example, Values
 from probe.plots.sentence import text_diff, text_heatmap
 from probe.text import visible
 
-TOLD = 6  # replaced words that a line names
+TOLD = 6  # replaced words listed on one line
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokensDrawer(Drawer):
-    """A text, whose features are words."""
+    """Shows a text, whose features are words."""
 
     form: ClassVar[str] = "tokens"
     named_in_words: ClassVar[bool] = True
