@@ -46,8 +46,8 @@ def _curves(bundle: Bundle, by: str) -> Axes:
     return plots.robustness(curves, threshold=threshold, unit=robustness.unit(bundle), ax=ax)
 
 
-def _forest(bundle: Bundle, attribute: str, rate: str) -> Axes:
-    frame = bias.rates(bundle, attribute, rate)
+def _forest(bundle: Bundle, attribute: str, rate: str, threshold: str = "") -> Axes:
+    frame = bias.rates(bundle, attribute, rate, threshold)
     ax = plots.new_axes(4.1, 0.72 + 0.24 * max(len(frame), 2))
     return plots.forest(
         list(frame["group"]),

@@ -52,6 +52,16 @@ def select(key: str, label: str, value: str, titles: Mapping[str, str], *, drops
     )
 
 
+def slider(opened: Opened, key: str, label: str, titles: Mapping[str, str], default: str, width: int = 620) -> str:
+    """A slider over ordered values, kept in the page's address."""
+    value = asked(opened, key, list(titles), default)
+    st.session_state[key] = value
+    st.select_slider(
+        label, list(titles), format_func=titles.__getitem__, key=key, on_change=_follow, args=(key,), width=width
+    )
+    return value
+
+
 def step_button(key: str, label: str, value: str | None, icon: str) -> None:
     """A button that sets another value; disabled where there is none."""
     st.button(label, key=f"to {label}", icon=icon, disabled=value is None, on_click=go, args=(key, value))

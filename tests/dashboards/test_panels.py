@@ -15,7 +15,7 @@ from probe.audit.readings import evidence
 from probe.cli.app import app
 from tests.dashboards.test_pages import opened, text
 
-PANELLED = [("explanations", "image"), ("explanations", "hostile")]
+PANELLED = [("explanations", "image"), ("explanations", "hostile"), ("bias", "table"), ("bias", "hostile")]
 
 
 @pytest.fixture(scope="session")

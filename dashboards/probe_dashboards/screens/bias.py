@@ -37,29 +37,53 @@ def _compare(opened: Opened) -> None:
         st.warning(assumed, icon=":material/help:")
     if said := bias.notice(bundle, by):
         st.markdown(md(said))
+    threshold = _threshold(opened, by)
+    behind = bias.behind(bundle, by, rate, threshold)
     caption = (
-        f"{titles[rate]} of each group with its 95 % "
+        f"{titles[rate]} of each group{f' at a threshold of {threshold}' if threshold else ''} with its 95 % "
         + ("interval, simultaneous over all groups" if numbers else "Wilson interval")
         + f". Hollow and dotted: fewer than {bias.smallest(bundle)} rows, too few to compare."
     )
-    widgets.figure(opened, "forest", caption, by, rate, width=640)
-    widgets.data_expander(bias.rates(bundle, by, rate), "Data behind the figure")
-    widgets.section("Gaps between groups")
-    widgets.markdown_table(bias.disparities(bundle, by), "Gaps between groups with intervals")
+    widgets.section(md(titles[rate]), "rates")
+    widgets.figure(opened, "forest", caption, by, rate, threshold, width=640)
+    if short := bias.too_small(bundle, by, threshold):
+        st.markdown("\n".join(f"- {md(sentence)}" for sentence in short))
+    widgets.behind(opened, behind["rates"])
+    widgets.section("Gaps between groups", "gaps")
+    widgets.markdown_table(bias.disparities(bundle, by, threshold), "Gaps between groups with intervals")
     st.caption(
         "The end of an interval that can prove a gap holds for all pairs of groups of any size at once; the other end "
         "is that of the widest pair. p is of a permutation test. 'Would have failed' is the true gap (or ratio) of the "
         "smallest group compared that would have failed with a probability of 80 %. Thresholds are engineering choices."
     )
-    widgets.section("Groups")
-    widgets.data_table(bias.counts(bundle, by))
+    widgets.behind(opened, behind["gaps"])
+    widgets.section("Groups", "groups")
+    widgets.data_table(bias.counts(bundle, by, threshold))
     st.caption(
         "In the unit of the answers. Error: answer minus label; above 0 the answers for the group are too high. "
         "The 95 % intervals are approximate and hold for all groups at once."
         if numbers
         else "TN, FP, FN, TP: counts of true and false negatives and positives. Rates with 95 % Wilson intervals."
     )
+    widgets.behind(opened, behind["groups"])
     few = bias.small(bundle, by)
-    if len(few):
+    if len(few) and not threshold:
         widgets.section(f"{'Means' if numbers else 'Rates'} of groups with too few rows to be reliable")
         widgets.table(few)
+
+
+def _threshold(opened: Opened, by: str) -> str:
+    """The threshold that is tried; empty where it is the audited one, or where there is none to move."""
+    options, audited = bias.thresholds(opened.bundle, by)
+    if not options:
+        return ""
+    name = md(bias.decided(opened.bundle, by))
+    chosen = widgets.slider(opened, "threshold", f"Decide for {name} from a probability of", options, audited)
+    if chosen == audited:
+        return ""
+    st.info(
+        f"**What if.** Rates, gaps and intervals are recomputed from the stored scores at {chosen}. The audit and its "
+        f"findings are of the model as it decides, at {audited}.",
+        icon=":material/tune:",
+    )
+    return chosen

@@ -8,6 +8,8 @@ from probe.audit import Bundle, reading
 from probe.formatting import DASH, number
 from probe.text import visible
 from probe_dashboards import state
+from probe_dashboards.views import panels
+from probe_dashboards.views.panels import Panel
 from probe_dashboards.views.words import md, status, unbroken
 
 
@@ -42,17 +44,39 @@ def smallest(bundle: Bundle) -> int:
     return int(bundle.manifest.plan.bias.min_group_size)
 
 
-def rates(bundle: Bundle, attribute: str, rate: str) -> pd.DataFrame:
-    """One rate of each group, with its interval, its number of rows, and whether they are too few to compare."""
-    found = reading.rates(bundle, attributes(bundle)[attribute], rate)
-    lines = [(visible(each.group), each.value, each.low, each.high, each.n, each.small) for each in found]
+def thresholds(bundle: Bundle, attribute: str) -> tuple[dict[str, str], str]:
+    """The thresholds that can be tried, id to title, and the one that was audited; none where there is none to move."""
+    known = reading.cut(bundle, attributes(bundle)[attribute])
+    if known is None:
+        return {}, ""
+    audited = f"{known.audited:g}"
+    tried = sorted({f"{at / 100:g}" for at in range(1, 100)} | {audited}, key=float)
+    return {each: f"{each}, as audited" if each == audited else each for each in tried}, audited
+
+
+def decided(bundle: Bundle, attribute: str) -> str:
+    """What a threshold decides for."""
+    known = reading.cut(bundle, attributes(bundle)[attribute])
+    return visible(known.decided) if known else ""
+
+
+def rates(bundle: Bundle, attribute: str, rate: str, threshold: str = "") -> pd.DataFrame:
+    """One rate of each group, with its interval, its number of rows, and whether they are too few to compare.
+
+    As the audit found it, or at another threshold.
+    """
+    lines = [
+        (visible(each.group), each.value, each.low, each.high, each.n, each.small)
+        for each in _rates(bundle, attribute, rate, threshold)
+    ]
     return pd.DataFrame(lines, columns=["group", "value", "low", "high", "n", "small"])
 
 
-def counts(bundle: Bundle, attribute: str) -> pd.DataFrame:
+def counts(bundle: Bundle, attribute: str, threshold: str = "") -> pd.DataFrame:
     """The confusion counts and the rates of each group, as text."""
     own = attributes(bundle)[attribute]
-    groups = reading.groups(bundle, own)
+    found = _recut(bundle, attribute, threshold)
+    groups = reading.groups(bundle, own) if found is None else found.rows
     columns: dict[str, list[Any]] = {
         "Group": [visible(row["group"]) for row in groups],
         "n": [int(row["n"]) for row in groups],
@@ -62,12 +86,15 @@ def counts(bundle: Bundle, attribute: str) -> pd.DataFrame:
     if "mean_label" in there:
         columns["Mean label"] = [number(row["mean_label"]) for row in groups]
     for name, rate in reading.compared_by(bundle).items():
-        columns[rate.label] = [unbroken(each.written) for each in reading.rates(bundle, own, name)]
+        of = reading.rates(bundle, own, name) if found is None else found.rates(name)
+        columns[rate.label] = [unbroken(each.written) for each in of]
     return pd.DataFrame(columns)
 
 
-def disparities(bundle: Bundle, attribute: str) -> pd.DataFrame:
-    """The gaps of an attribute, ready for a table that reads Markdown."""
+def disparities(bundle: Bundle, attribute: str, threshold: str = "") -> pd.DataFrame:
+    """The gaps of an attribute, ready for a table that reads Markdown; at another threshold beside the audited ones."""
+    found = _recut(bundle, attribute, threshold)
+    audited = reading.gaps(bundle, attributes(bundle)[attribute])
     lines = [
         (
             status(gap.status),
@@ -78,10 +105,23 @@ def disparities(bundle: Bundle, attribute: str) -> pd.DataFrame:
             gap.would_fail,
             gap.n,
         )
-        for gap in reading.gaps(bundle, attributes(bundle)[attribute])
+        for gap in (audited if found is None else found.gaps)
     ]
     names = ["Status", "Gap", "Estimate [95 % interval]", "Threshold", "p", "Would have failed", "n"]
-    return pd.DataFrame(lines, columns=names)
+    frame = pd.DataFrame(lines, columns=names)
+    if found is not None:
+        frame.insert(3, "As audited", [unbroken(gap.estimate) for gap in audited])
+    return frame
+
+
+def too_small(bundle: Bundle, attribute: str, threshold: str = "") -> list[str]:
+    """For each group that has too few rows for some rate, which rates these are, in words."""
+    lacking: dict[str, list[str]] = {}
+    for name, rate in reading.compared_by(bundle).items():
+        for each in _rates(bundle, attribute, name, threshold):
+            if each.small:
+                lacking.setdefault(visible(each.group), []).append(f"{rate.label} ({each.n:,} {rate.of})")
+    return [f"{group} is too small for: {', '.join(told)}." for group, told in lacking.items()]
 
 
 def small(bundle: Bundle, attribute: str) -> pd.DataFrame:
@@ -95,3 +135,54 @@ def _described(gap: reading.Gap) -> str:
     """The gap; below it in small print, the pair with the widest gap and the groups left out."""
     beneath = "; not covered, too small: ".join(md(part) for part in (gap.between, gap.left_out) if part)
     return f"{md(gap.label)}  \n:small[:grey[{beneath}]]" if beneath else md(gap.label)
+
+
+def behind(bundle: Bundle, attribute: str, rate: str, threshold: str = "") -> dict[str, Panel]:
+    """What stands behind the panels of the page: the rates, the gaps and the counts of the groups."""
+    own = attributes(bundle)[attribute]
+    found = _recut(bundle, attribute, threshold)
+    at = f"reading.recut(bundle, {own!r}, {float(threshold):g})" if found else ""
+    gaps = pd.DataFrame([vars(gap) | {"estimate": str(gap.estimate)} for gap in _gaps(bundle, attribute, found)])
+    groups = pd.DataFrame(reading.groups(bundle, own) if found is None else found.rows)
+    measured = panels.replanned(bundle, "bias") if panels.has_source(bundle) else ""
+    made = [
+        (
+            "rates",
+            "Rates by group",
+            rates(bundle, attribute, rate, threshold),
+            "why groups differ. The rows of a group are a sample: the interval says how far the rate of others like "
+            "them may be off, not whether the labels are right.",
+            f"{at}.rates({rate!r})" if at else f"reading.rates(bundle, {own!r}, {rate!r})",
+        ),
+        (
+            "gaps",
+            "Gaps between groups",
+            gaps,
+            "gaps by what the data do not name, nor that no gap means no harm: see what would have failed.",
+            f"{at}.gaps" if at else f"reading.gaps(bundle, {own!r})",
+        ),
+        (
+            "groups",
+            "Counts by group",
+            groups,
+            "people who are not in the data, and rows that name no group.",
+            f"{at}.groups" if at else f"reading.groups(bundle, {own!r})",
+        ),
+    ]
+    return {part[0]: Panel(*part, command="" if at else measured) for part in made}
+
+
+def _rates(bundle: Bundle, attribute: str, rate: str, threshold: str) -> list[reading.GroupRate]:
+    found = _recut(bundle, attribute, threshold)
+    return reading.rates(bundle, attributes(bundle)[attribute], rate) if found is None else found.rates(rate)
+
+
+def _gaps(bundle: Bundle, attribute: str, found: reading.Recut | None) -> list[reading.Gap]:
+    return reading.gaps(bundle, attributes(bundle)[attribute]) if found is None else found.gaps
+
+
+def _recut(bundle: Bundle, attribute: str, threshold: str) -> reading.Recut | None:
+    """The groups at another threshold; None at the audited one, whose numbers the bundle has."""
+    if threshold in ("", thresholds(bundle, attribute)[1]):
+        return None
+    return reading.recut(bundle, attributes(bundle)[attribute], float(threshold))

@@ -52,6 +52,11 @@ def replanned(bundle: Bundle, *words: str) -> str:
     return f"probe report {folder} --format toml --out {PLAN}\n{again}"
 
 
+def has_source(bundle: Bundle) -> bool:
+    """Whether the plan names its model, so that a command finds it again without running foreign code."""
+    return any(bundle.manifest.plan.model.get(key) for key in ("zoo", "onnx", "transformers", "timm"))
+
+
 def options(config: Mapping[str, Any]) -> list[str]:
     """A method and its settings as options of a command."""
     found = ["--method", str(config["method"])]

@@ -15,10 +15,10 @@ from probe.finding import Finding
 def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
     """The rates and gaps of the groups that the plan compares."""
     plan = bundle.manifest.plan
-    wanted = plan.bias.groups
-    groups = answers.groups if wanted is None or answers.groups is None else answers.groups[list(wanted)]
+    groups = grouped(bundle, answers)
     if groups is None or groups.empty:
-        result.findings.append(absent("bias", "differences between groups", _why_no_groups(wanted, answers)))
+        why = _why_no_groups(plan.bias.groups, answers)
+        result.findings.append(absent("bias", "differences between groups", why))
         return
     if answers.task.kind == "regression":
         numbers.compare(bundle, answers, groups, result)
@@ -39,29 +39,41 @@ def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
     result.findings += [finding for _, findings in compared for finding in findings]
 
 
+def grouped(bundle: Bundle, answers: Answers) -> pd.DataFrame | None:
+    """The attributes that the plan compares, of each row; None if the data declare none."""
+    wanted = bundle.manifest.plan.bias.groups
+    return answers.groups if wanted is None or answers.groups is None else answers.groups[list(wanted)]
+
+
+def measured(bundle: Bundle, answers: Answers, groups: pd.DataFrame) -> bias.BiasReport:
+    """The library's own measure of the answers to a decision between classes, with the settings of the plan."""
+    plan, classes = bundle.manifest.plan, answers.task.names or bundle.manifest.model.classes
+    named = plan.bias.positive
+    index = classes.index(named) if named else 1
+    return bias.audit(
+        (answers.labels == index).astype(int),
+        (answers.predicted == index).astype(int),
+        groups,
+        answers.probabilities[:, index],
+        thresholds={k: v for k, v in plan.checks.items() if k in bias.THRESHOLDS},
+        favourable=bias.Favourable(classes[index], assumed=not named),
+        min_group_size=plan.bias.min_group_size,
+        order=plan.bias.order,
+        merge_spellings=plan.bias.merge_spellings,
+        seed=plan.seed,
+    )
+
+
 def _compared(
     bundle: Bundle, answers: Answers, groups: pd.DataFrame, label: str = ""
 ) -> tuple[dict[str, pd.DataFrame], list[Finding]]:
     """The tables and findings of one decision; for one of several labels, their names begin with that label."""
-    plan, named, of = bundle.manifest.plan, bundle.manifest.plan.bias.positive, f"{label}: " if label else ""
-    classes = answers.task.names or bundle.manifest.model.classes
-    if not named and len(classes) != 2:
+    of, classes = f"{label}: " if label else "", answers.task.names or bundle.manifest.model.classes
+    if not bundle.manifest.plan.bias.positive and len(classes) != 2:
         note = f"there are {len(classes)} classes; name the favourable one as bias.positive in the plan"
         return {}, [absent("bias", "differences between groups", note)]
-    index = classes.index(named) if named else 1
     try:
-        report = bias.audit(
-            (answers.labels == index).astype(int),
-            (answers.predicted == index).astype(int),
-            groups,
-            answers.probabilities[:, index],
-            thresholds={k: v for k, v in plan.checks.items() if k in bias.THRESHOLDS},
-            favourable=bias.Favourable(classes[index], assumed=not named),
-            min_group_size=plan.bias.min_group_size,
-            order=plan.bias.order,
-            merge_spellings=plan.bias.merge_spellings,
-            seed=plan.seed,
-        )
+        report = measured(bundle, answers, groups)
     except ProbeError as error:
         return {}, [replace(absent("bias", f"{of}differences between groups", str(error)), status="error")]
     tables = {"bias_groups": report.groups, "bias_disparities": report.disparities, "bias_pairs": report.pairs}

@@ -45,6 +45,7 @@ from probe.audit.reading.searched import Candidate, Change, Search, moves, searc
 from probe.audit.reading.sliced import distribution, errors, outputs, predicted, slices
 from probe.audit.reading.steps import Missing, ended, missing, steps, unmade, waiting, why_empty
 from probe.audit.reading.subject import ASSUMED, answer_name, favourable, origin, repeat
+from probe.audit.reading.thresholds import Cut, Recut, cut, recut
 from probe.audit.reading.verdict import tally, verdict
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "Chapter",
     "Cost",
     "Curve",
+    "Cut",
     "Decided",
     "Evidence",
     "Gap",
@@ -73,6 +75,7 @@ __all__ = [
     "Point",
     "Proof",
     "Rate",
+    "Recut",
     "Register",
     "Search",
     "SmallGroup",
@@ -94,6 +97,7 @@ __all__ = [
     "curves",
     "curves_by_group",
     "curves_by_label",
+    "cut",
     "decided",
     "decides",
     "decisions",
@@ -121,6 +125,7 @@ __all__ = [
     "predicted",
     "rates",
     "readings",
+    "recut",
     "register",
     "reliability",
     "repeat",

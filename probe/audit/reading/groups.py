@@ -107,9 +107,13 @@ def of_numbers(bundle: Bundle) -> bool:
 
 def rates(bundle: Bundle, attribute: str, rate: str) -> list[GroupRate]:
     """One rate of each group of an attribute."""
-    smallest = bundle.manifest.plan.bias.min_group_size
+    return rates_of(groups(bundle, attribute), rate, bundle.manifest.plan.bias.min_group_size)
+
+
+def rates_of(rows: Sequence[Mapping[str, Any]], rate: str, smallest: int) -> list[GroupRate]:
+    """One rate of each group, from the rows of a table of groups."""
     found, unit = [], RATES[rate].unit
-    for row in groups(bundle, attribute):
+    for row in rows:
         n = int(sum(row[cell] for cell in RATES[rate].cells))
         value, low, high = (float(row[name]) for name in (rate, f"{rate}_low", f"{rate}_high"))
         found.append(
@@ -120,7 +124,12 @@ def rates(bundle: Bundle, attribute: str, rate: str) -> list[GroupRate]:
 
 def gaps(bundle: Bundle, attribute: str) -> list[Gap]:
     """The gaps between the groups of an attribute."""
-    return [_gap(row, unit_of(str(row["metric"]))) for row in _rows(bundle, "bias_disparities", attribute)]
+    return gaps_of(_rows(bundle, "bias_disparities", attribute))
+
+
+def gaps_of(rows: Sequence[Mapping[str, Any]]) -> list[Gap]:
+    """The gaps between groups, from the rows of a table of disparities."""
+    return [_gap(row, unit_of(str(row["metric"]))) for row in rows]
 
 
 def small_groups(bundle: Bundle, attribute: str) -> list[SmallGroup]:

@@ -1,0 +1,85 @@
+"""Groups compared at another threshold of the decision, from the stored scores."""
+
+from dataclasses import replace
+
+import pytest
+from probe_dashboards.views import bias as bias_view
+
+from probe import bias
+from probe.audit import reading
+from probe.errors import RangeError
+from tests.dashboards.test_pages import opened, text
+
+
+@pytest.mark.parametrize("attribute", ["sex", "race", "sex x race"])
+def test_at_the_audited_threshold_rates_gaps_and_intervals_are_those_of_the_audit_to_the_bit(bundles, attribute):
+    known = reading.cut(bundles.table, attribute)
+    assert known == reading.Cut(0.5, ">50K")
+    found = reading.recut(bundles.table, attribute, known.audited)
+    for name, table in (("bias_groups", found.groups), ("bias_disparities", found.disparities)):
+        stored = bundles.table.table(name)
+        own = stored[stored["attribute"] == attribute]
+        assert table.to_csv(index=False) == own.to_csv(index=False)
+    for rate in reading.compared_by(bundles.table):
+        assert repr(found.rates(rate)) == repr(reading.rates(bundles.table, attribute, rate))
+    assert found.gaps == reading.gaps(bundles.table, attribute)
+
+
+@pytest.mark.parametrize("threshold", [0.2, 0.9])
+def test_at_another_threshold_they_are_those_of_an_audit_of_the_answers_it_gives(bundles, threshold):
+    stored, task = bundles.table.arrays("predictions"), bundles.table.manifest.task
+    sure = task.probabilities(stored["logits"])[:, 1]
+    decided = (sure >= threshold).astype(int)
+    again = bias.audit(stored["labels"], decided, bundles.table.groups()[["race"]], sure)
+    found = reading.recut(bundles.table, "race", threshold)
+    assert found.groups["tpr"].tolist() == again.groups["tpr"].tolist()
+    assert found.disparities["estimate"].tolist() == again.disparities["estimate"].tolist()
+    assert found.disparities["low"].tolist() == again.disparities["low"].tolist()
+    assert (
+        found.groups["selection_rate"].tolist()
+        != reading.recut(bundles.table, "race", 0.5).groups["selection_rate"].tolist()
+    )
+
+
+def test_a_threshold_of_the_model_is_the_audited_one(bundles):
+    manifest = bundles.table.manifest
+    model = replace(manifest.model, task={**manifest.model.task, "threshold": 0.3})
+    moved = replace(bundles.table, manifest=replace(manifest, model=model))
+    assert reading.cut(moved, "sex") == reading.Cut(0.3, ">50K")
+    again = reading.recut(bundles.table, "sex", 0.3)
+    assert reading.recut(moved, "sex", 0.3).rates("tpr") == again.rates("tpr")
+
+
+def test_a_model_of_three_classes_has_no_threshold_to_move(bundles):
+    assert reading.cut(bundles.image, "sex") is None
+    with pytest.raises(RangeError, match="two classes"):
+        reading.recut(bundles.image, "sex", 0.3)
+    with pytest.raises(RangeError, match="two classes"):
+        reading.recut(bundles.table, "height", 0.3)
+
+
+def test_the_slider_moves_rates_and_gaps_and_keeps_the_audited_ones_beside_them(bundles):
+    before, after = (bias_view.disparities(bundles.table, "sex", at) for at in ("", "0.9"))
+    assert "As audited" not in before
+    assert list(after["As audited"]) == list(before["Estimate [95 % interval]"])
+    assert list(after["Estimate [95 % interval]"]) != list(before["Estimate [95 % interval]"])
+    same = bias_view.disparities(bundles.table, "sex", "0.5")
+    assert same.equals(before)
+
+
+def test_a_threshold_in_the_address_is_shown_and_said_to_be_no_finding(bundles):
+    app = opened(bundles.table.folder.parent, "bias", by="sex", rate="tpr", threshold="0.9")
+    assert app.select_slider(key="threshold").value == "0.9"
+    said = text(app)
+    assert "What if" in said
+    assert "at a threshold of 0.9" in said
+    assert "reading.recut(bundle, 'sex', 0.9).rates('tpr')" in said
+    app = opened(bundles.table.folder.parent, "bias", by="sex", threshold="2")
+    assert any("This link asks for threshold" in warning.value for warning in app.warning)
+
+
+def test_a_small_group_is_told_in_words_what_it_is_too_small_for(bundles):
+    told = bias_view.too_small(bundles.table, "race")
+    (other,) = (sentence for sentence in told if sentence.startswith("Other is too small for: "))
+    assert "Selection rate (5 rows), True positive rate (" in other
+    assert not any("Selection rate" in sentence for sentence in told if sentence != other)
