@@ -165,7 +165,7 @@ def ratio_of(first: Limits, second: Limits) -> tuple[Floats, Floats]:
     # The bounds are roots of b x^2 - 2 product x + c, written so that no difference of near equals is a divisor.
     b, c = high2 * (2 * p2 - high2), low1 * (2 * p1 - low1)
     root = product + np.sqrt(np.maximum(product**2 - b * c, 0))
-    low = np.divide(c, root, out=np.zeros_like(root), where=(p1 > 0) & (root > 0))
+    low = np.divide(c, root, out=np.zeros_like(root), where=root > 0)
     b, c = low2 * (2 * p2 - low2), high1 * (2 * p1 - high1)
     root = product + np.sqrt(np.maximum(product**2 - b * c, 0))
     high = np.divide(root, b, out=np.full_like(root, np.inf), where=b > 0)
@@ -194,12 +194,13 @@ def _exact(k: Floats, n: Floats, alpha: float) -> tuple[Floats, Floats]:
 
 def _corrected(k: Floats, n: Floats, alpha: float) -> Limits:
     """A proportion and its Wilson limits with continuity correction (Newcombe 1998, method 4)."""
-    z, p = -special.ndtri(alpha / 2), k / n
-    below = z * np.sqrt(np.maximum(z**2 - 2 - 1 / n + 4 * p * (n * (1 - p) + 1), 0))
-    above = z * np.sqrt(np.maximum(z**2 + 2 - 1 / n + 4 * p * (n * (1 - p) - 1), 0))
-    low = np.where(k == 0, 0.0, np.maximum(0.0, (2 * k + z**2 - 1 - below) / (2 * (n + z**2))))
-    high = np.where(k == n, 1.0, np.minimum(1.0, (2 * k + z**2 + 1 + above) / (2 * (n + z**2))))
-    return p, low, high
+    z = -special.ndtri(alpha / 2)
+    some, short = np.maximum(k, 1) / n, np.minimum(k, n - 1) / n  # at no and at all successes there is no root
+    below = z * np.sqrt(z**2 - 2 - 1 / n + 4 * some * (n * (1 - some) + 1))
+    above = z * np.sqrt(z**2 + 2 - 1 / n + 4 * short * (n * (1 - short) - 1))
+    low = np.where(k == 0, 0.0, (2 * k + z**2 - 1 - below) / (2 * (n + z**2)))
+    high = np.where(k == n, 1.0, (2 * k + z**2 + 1 + above) / (2 * (n + z**2)))
+    return k / n, low, high
 
 
 def pairs(groups: int) -> tuple[Ints, Ints]:

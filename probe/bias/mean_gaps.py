@@ -182,7 +182,7 @@ def shortages(
             order = np.lexsort((np.abs(gaps), shown))
             against = int(next(k for k in order[::-1] if k != at))
             failed = bool(shown[against] > thresholds[name])
-            other = int(np.argsort(np.where(np.arange(len(gaps)) == at, -1, means.trials), kind="stable")[-1])
+            other = _largest_beside(means, at)
             row = {
                 "attribute": table.attribute,
                 "metric": name,
@@ -215,4 +215,9 @@ def _what(row: dict[str, Any], means: Means, other: int) -> str:
 def _smallest(means: Means) -> tuple[int, int]:
     """The smallest group, and the largest other one."""
     at = int(means.trials.argmin())
-    return at, int(np.argmax(np.where(np.arange(len(means.trials)) == at, -1, means.trials)))
+    return at, _largest_beside(means, at)
+
+
+def _largest_beside(means: Means, at: int) -> int:
+    others = np.delete(np.arange(len(means.trials)), at)
+    return int(others[means.trials[others].argmax()])

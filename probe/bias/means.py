@@ -45,7 +45,6 @@ SIZES = (
     160,
     MANY,
 )  # that are drawn; a group takes the next smaller
-BLOCK = 400_000  # values drawn at once
 
 
 @dataclass(frozen=True)
@@ -115,14 +114,11 @@ class Spread:
         return {size: self._off(size, generator) for size in sorted(wanted)} if self.around.any() else {}
 
     def _off(self, size: int, generator: np.random.Generator) -> Floats:
-        parts, at = [], self.around - self.around.mean()
-        step = max(1, BLOCK // size)
-        for start in range(0, DRAWS, step):
-            rows = at[generator.integers(len(at), size=(min(step, DRAWS - start), size))]
-            mean, error = rows.mean(1), rows.std(1, ddof=1) / np.sqrt(size)
-            sure = np.where(mean == 0, 0.0, np.copysign(np.inf, mean))
-            parts.append(np.divide(mean, error, out=sure, where=error > 0))
-        return np.sort(np.concatenate(parts))
+        at = self.around - self.around.mean()
+        rows = at[generator.integers(len(at), size=(DRAWS, size))]
+        mean, error = rows.mean(1), rows.std(1, ddof=1) / np.sqrt(size)
+        sure = np.where(mean == 0, 0.0, np.copysign(np.inf, mean))
+        return np.sort(np.divide(mean, error, out=sure, where=error > 0))
 
     def halves(self, alpha: float) -> Floats:
         """Half the length of each group's interval, which its mean misses with probability alpha."""
@@ -181,8 +177,6 @@ def _size(rows: int) -> int:
 def _quantile(off: Floats, size: int, alpha: float) -> float:
     """The quantile that a share alpha / 2 of draws exceeds, on the worse side."""
     tail = max(alpha / 2, TAIL / len(off))
-    place = max(int(np.floor(tail * len(off))) - 1, 0)
-    found = float(max(-off[place], off[len(off) - 1 - place]))
-    if tail > alpha / 2:
-        found *= float(special.stdtrit(size - 1, alpha / 2) / special.stdtrit(size - 1, tail))
-    return found
+    beyond = int(tail * len(off))
+    found = max(-off[beyond - 1], off[-beyond])
+    return float(found * (special.stdtrit(size - 1, alpha / 2) / special.stdtrit(size - 1, tail)))

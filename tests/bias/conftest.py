@@ -4,6 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from probe.bias.counts import Table
+from probe.bias.means import means_of
+
 # COMPAS two-year recidivism, all 7214 rows, "high" from decile 5: tn, fp, fn, tp (ProPublica's table).
 COMPAS_RACE = {
     "African-American": (990, 805, 532, 1369),
@@ -24,6 +27,18 @@ def expand(counts, attribute):
     ]
     frame = pd.DataFrame(rows, columns=[attribute, "label", "prediction"])
     return frame["label"].to_numpy(), frame["prediction"].to_numpy(), frame[[attribute]]
+
+
+def table_of(sizes):
+    """The rows of so many groups, one group after the other, where only numbers are compared."""
+    counts = np.zeros((len(sizes), 2, 2), dtype=np.int64)
+    counts[:, 0, 0] = sizes
+    return Table("group", tuple(map(str, range(len(sizes)))), counts, np.repeat(np.arange(len(sizes)), sizes), 0)
+
+
+def groups_of(parts):
+    """The means of groups whose values are given."""
+    return means_of(table_of([len(part) for part in parts]), "mean_error", np.concatenate(parts), seed=0)
 
 
 @pytest.fixture(scope="session")

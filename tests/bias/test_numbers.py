@@ -6,10 +6,9 @@ import pytest
 from scipy import stats
 
 from probe.bias import audit_numbers
-from probe.bias.counts import Table
 from probe.bias.mean_gaps import alpha_of_a_pair, largest_gap_interval, permutation_p
-from probe.bias.means import means_of
 from probe.errors import DataError
+from tests.bias.conftest import groups_of
 
 SHARE = 0.2  # the threshold: of a standard deviation
 
@@ -25,15 +24,6 @@ def mirrored(random, size):
 
 def normal(random, size):
     return random.standard_normal(size)
-
-
-def groups_of(parts):
-    """The means of groups whose values are given."""
-    codes = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-    counts = np.zeros((len(parts), 2, 2), dtype=np.int64)
-    counts[:, 0, 0] = [len(part) for part in parts]
-    table = Table("group", tuple(map(str, range(len(parts)))), counts, codes, 0)
-    return means_of(table, "mean_error", np.concatenate(parts), seed=0)
 
 
 # Sizes, how values of all groups and of the last one are drawn, how far the last is scaled and moved.
