@@ -14,6 +14,7 @@ from probe.audit.canonical import evidence_digest
 from probe.audit.comparison import compare_findings, compare_runs
 from probe.audit.consistency import check_arrays, check_steps
 from probe.audit.expected import expected_steps
+from probe.audit.signing.signatures import Signature, signatures
 from probe.errors import IntegrityError, ProbeError, UnknownMethod
 from probe.version import __version__
 
@@ -38,6 +39,7 @@ class Verification:
     done: int = 0  # steps
     planned: int = 0
     writer: int | None = None  # the process that is writing the audit
+    signatures: tuple[Signature, ...] = ()  # statements about this bundle; whose keys they are, `seal` tells
 
 
 def verify(folder: str | Path) -> Verification:
@@ -88,6 +90,7 @@ def _verified(bundle: Bundle) -> Verification:
             f"{error}; {bundle.name} was audited by probe {wrote}, and this is {__version__}, which may compute "
             f"otherwise: verify it with that version"
         ) from None
+    signed = signatures(bundle)
     return Verification(
         name=bundle.name,
         status=manifest.status,
@@ -95,11 +98,12 @@ def _verified(bundle: Bundle) -> Verification:
         files=len(manifest.files),
         findings=findings,
         numbers=numbers,
-        unlisted=_unlisted(bundle),
+        unlisted=_unlisted(bundle, *(each.file for each in signed)),
         evidence_digest=manifest.evidence_digest,
         done=len(manifest.steps),
         planned=len(expected_steps(manifest.plan)),
         writer=lock.writer(bundle.folder),
+        signatures=signed,
     )
 
 
@@ -144,8 +148,8 @@ def _check_files(bundle: Bundle) -> None:
         raise IntegrityError(f"report.html of {bundle.name} is not the report that was written")
 
 
-def _unlisted(bundle: Bundle) -> tuple[str, ...]:
-    listed = {"audit.json", "report.html", lock.NAME, *bundle.manifest.files}
+def _unlisted(bundle: Bundle, *records: str) -> tuple[str, ...]:
+    listed = {"audit.json", "report.html", lock.NAME, *records, *bundle.manifest.files}
     found = (path.relative_to(bundle.folder).as_posix() for path in bundle.folder.rglob("*") if not path.is_dir())
     return tuple(sorted(set(found) - listed))
 

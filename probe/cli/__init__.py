@@ -7,7 +7,20 @@ Exit codes: 0 all checks pass, 1 findings, 2 usage or input error, 3 refused as 
 import io
 import sys
 
-from probe.cli import asking, audits, bias, comparing, dashboard, exporting, methods, planning, training, verifying, zoo
+from probe.cli import (
+    asking,
+    audits,
+    bias,
+    comparing,
+    dashboard,
+    exporting,
+    methods,
+    planning,
+    signing,
+    training,
+    verifying,
+    zoo,
+)
 from probe.cli.app import app
 from probe.threads import give_way
 
@@ -22,6 +35,7 @@ __all__ = [
     "main",
     "methods",
     "planning",
+    "signing",
     "training",
     "verifying",
     "zoo",

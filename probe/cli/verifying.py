@@ -1,7 +1,6 @@
 """`probe verify`, `probe report`."""
 
 import json
-import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +10,14 @@ from probe.cli.app import FINDINGS, AllowCode, Device, Json, command, emit_json,
 from probe.cli.pages import drawn
 from probe.cli.signals import terminable
 from probe.errors import ExistsError, IntegrityError, PlanError
+
+Signers = Annotated[
+    Path | None,
+    typer.Option(help="Who may sign: an allowed-signers file of ssh-keygen, or a public key such as id_ed25519.pub."),
+]
+Revoked = Annotated[
+    Path | None, typer.Option(help="Keys that no longer count: public keys, one a line, or a KRL of ssh-keygen.")
+]
 
 
 @command("verify")
@@ -22,6 +29,8 @@ def verify(
             help="A digest that you received separately, to compare with: the full one or that of the evidence."
         ),
     ] = None,
+    signers: Signers = None,
+    revoked: Revoked = None,
     rerun: Annotated[bool, typer.Option("--rerun", help="Run the audit again and compare its findings.")] = False,
     device: Device = "",
     allow_code: AllowCode = False,
@@ -29,37 +38,46 @@ def verify(
 ) -> int:
     """Check every file of a bundle, and recompute every number from its evidence.
 
+    Its seal is one of three: consistent with itself; is the one you were given (--digest); signed by NAME (--signers).
     Exit codes: 0 for a complete audit without contradictions, 1 for one that is not complete, 4 for one that differs
     from what was recorded.
     """
     from probe.audit import verify
 
     result = verify(bundle)
-    if digest is not None:
-        _compare_digest(digest, result)
+    found = sealed(result, digest, signers, revoked)
     _check_report(bundle)
     if rerun:
         _rerun(bundle, allow_code=allow_code, device=device)
     if as_json:
-        emit_json(vars(result) | {"rerun": rerun})
+        emit_json(vars(result) | {"rerun": rerun, "seal": found.words, "signatures": _listed(result, found)})
     else:
-        _say_verified(result, digest=digest is not None, rerun=rerun)
+        _say_verified(result, found, rerun=rerun)
     return 0 if result.status == "complete" else FINDINGS
 
 
-def _compare_digest(given: str, result: Any) -> None:
-    given = given.strip().lower()
-    if not re.fullmatch("[0-9a-f]{64}", given):
-        raise PlanError(f"--digest {given[:80]!r} is no digest, which has 64 digits 0 to 9 and a to f")
-    if given not in (result.digest, result.evidence_digest):
-        raise IntegrityError(
-            f"the bundle's digest is {result.digest} (of its evidence without times {result.evidence_digest}), "
-            f"not {given}: it is another audit, or a changed one"
-        )
+def sealed(result: Any, digest: str | None, signers: Path | None, revoked: Path | None = None) -> Any:
+    """The seal of a bundle that was verified, by what the reader gave."""
+    from probe.audit.signing import read_signers, seal
+
+    if revoked is not None and signers is None:
+        raise PlanError("--revoked is about who signed; give --signers, too")
+    allowed = read_signers(signers, revoked) if signers is not None else None
+    return seal((result.digest, result.evidence_digest), result.signatures, given=digest, signers=allowed)
 
 
-def _say_verified(result: Any, *, digest: bool, rerun: bool) -> None:
+def _listed(result: Any, found: Any) -> list[dict[str, Any]]:
+    names = {each.key: each for each in found.whose}
+    return [
+        {"file": each.file, "key": each.key, "signed": each.signed, "by": names[each.key].name if names else None}
+        for each in result.signatures
+    ]
+
+
+def _say_verified(result: Any, found: Any, *, rerun: bool) -> None:
     from probe.audit.reading import ended
+    from probe.audit.signing import CONSISTENT
+    from probe.formatting import moment
 
     print_out(f"{result.name}: {result.files} files and {result.numbers:,} numbers verified.")
     print_out(
@@ -75,9 +93,17 @@ def _say_verified(result: Any, *, digest: bool, rerun: bool) -> None:
     if result.unlisted:
         more = " ..." * (len(result.unlisted) > 5)
         print_out(f"Not of the audit, and not verified: {', '.join(result.unlisted[:5])}{more}")
-    if digest:
-        print_out("Its digest is the one that you gave.")
-    else:
+    print_out(f"Seal: {found.words}.")
+    for each in found.whose:
+        by = each.name or f"none of those who may sign{f' ({each.why})' if each.why else ''}"
+        print_out(f"Signed with the key {each.key} on {moment(each.signed)}, as it says: {by}.")
+    if result.signatures and not found.whose:
+        several = len(result.signatures)
+        print_out(
+            f"It has {several} signature{'s' * (several > 1)}, not yet held against anybody: give --signers, an "
+            "allowed-signers file or a public key."
+        )
+    elif found.words == CONSISTENT:
         print_out(
             "This shows that the numbers follow from the files, not who wrote the files: for that, compare a digest "
             "that you received separately, with --digest."

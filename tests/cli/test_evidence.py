@@ -60,7 +60,7 @@ def test_what_verifying_shows_and_what_it_does_not_is_said(probe, copy):
 def test_either_digest_is_compared_and_an_empty_one_is_refused(probe, copy):
     manifest = read(copy).manifest
     for given in (manifest.digest, manifest.evidence_digest.upper(), f" {manifest.digest} "):
-        assert "Its digest is the one that you gave" in probe("verify", str(copy), "--digest", given, code=0).stdout
+        assert "Seal: is the one you were given." in probe("verify", str(copy), "--digest", given, code=0).stdout
     probe("verify", str(copy), "--digest", "0" * 64, code=4)
     for given in ("", manifest.digest[:12], "x" * 64):
         assert "no digest" in probe("verify", str(copy), "--digest", given, code=2).stderr

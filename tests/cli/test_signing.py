@@ -1,0 +1,72 @@
+"""`probe sign` and `probe verify --signers`: what they say, and their exit codes."""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+
+from tests.dashboards.conftest import table
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("signed")
+    table(folder / "people")
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "alice", "-f", str(folder / "key")], check=True
+    )
+    return folder
+
+
+@pytest.fixture
+def here(made, tmp_path, monkeypatch):
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_signed_bundle_is_signed_by_its_signer_and_by_nobody_else(probe, here):
+    said = probe("verify", "people", code=0).stdout
+    assert "Seal: consistent with itself." in said
+    assert "who wrote the files" in said
+    assert "SHA256:" in probe("sign", "people", "--key", "key", code=0).stdout
+    said = probe("verify", "people", code=0).stdout
+    assert "Seal: consistent with itself." in said
+    assert "not yet held against anybody: give --signers" in said
+    assert "Not of the audit" not in said
+    assert "Seal: signed by alice." in probe("verify", "people", "--signers", "key.pub", code=0).stdout
+    found = json.loads(probe("verify", "people", "--signers", "key.pub", "--json", code=0).stdout)
+    assert found["seal"] == "signed by alice"
+    assert found["signatures"][0]["by"] == "alice"
+    (here / "others").write_text(
+        "bob ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDsemBajPkOpiLpOP3V8H2sMSY6Xtd2XT0JyB+P0A262\n"
+    )
+    assert "nobody in others signed the bundle" in probe("verify", "people", "--signers", "others", code=4).stderr
+
+
+def test_a_signature_of_another_bundle_ends_with_the_code_of_integrity_without_signers_too(probe, here):
+    probe("sign", "people", "--key", "key", code=0)
+    shutil.copytree("people", "other")
+    manifest = json.loads((here / "other" / "audit.json").read_text())
+    from tests.audit.forging import Forged
+
+    forged = Forged(here / "other", manifest)
+    forged.manifest["created"] = "2026-01-01T00:00:00+00:00"
+    forged.save()
+    assert "is of another bundle" in probe("verify", "other", code=4).stderr
+
+
+def test_what_cannot_be_signed_with_is_one_sentence(probe, here):
+    assert "there is no key absent" in probe("sign", "people", "--key", "absent", code=2).stderr
+    (here / "text").write_text("x")
+    assert "ssh-keygen cannot sign with text" in probe("sign", "people", "--key", "text", code=2).stderr
+    assert "give --signers, too" in probe("verify", "people", "--revoked", "key.pub", code=2).stderr
+    assert "is a private key" in probe("verify", "people", "--signers", "key", code=2).stderr
+    (here / "people" / "tables" / "robustness.csv").write_text("x")
+    assert "its digest differs" in probe("sign", "people", "--key", "key", code=4).stderr
+
+
+def test_without_ssh_keygen_the_package_to_install_is_named(probe, here, monkeypatch):
+    monkeypatch.setenv("PATH", str(here))
+    assert "install OpenSSH" in probe("sign", "people", "--key", "key", code=2).stderr
