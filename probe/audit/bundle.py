@@ -3,7 +3,7 @@
 import hashlib
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ class Bundle:
 
     folder: Path
     manifest: Manifest
+    _tables: dict[tuple[str, str], pd.DataFrame] = field(default_factory=dict, init=False, repr=False)  # by digest
 
     @property
     def name(self) -> str:
@@ -102,8 +103,13 @@ class Bundle:
         files.replace(self.folder / "audit.json", dump(self.manifest.to_json()))
 
     def _parsed(self, file: str, dtype: Any) -> pd.DataFrame:
+        """A table of its own for whoever asks; it is parsed once, and the file is checked at each time."""
+        data = self._bytes(file)
+        place = (self.manifest.files[file], str(dtype))
         try:
-            return pd.read_csv(io.BytesIO(self._bytes(file)), dtype=dtype, **EMPTY)
+            if place not in self._tables:
+                self._tables[place] = pd.read_csv(io.BytesIO(data), dtype=dtype, **EMPTY)
+            return self._tables[place].copy()
         except (ValueError, LookupError, OverflowError, RecursionError, MemoryError) as error:
             raise IntegrityError(f"{file} of {self.folder.name} is not a table: {error}") from None
 

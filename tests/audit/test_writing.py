@@ -8,6 +8,7 @@ import sys
 import threading
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from probe import lock
@@ -222,3 +223,24 @@ def test_times_machine_and_folders_are_not_in_the_evidence_digest(short):
     assert evidence_digest(manifest) == there
     manifest["plan"]["model"]["weights"] = ""
     assert evidence_digest(manifest) == before
+
+
+def test_a_table_is_parsed_once_and_whoever_reads_it_changes_only_their_own(copy, monkeypatch):
+    bundle, parsed, parse = read(copy), [], pd.read_csv
+    monkeypatch.setattr(pd, "read_csv", lambda *given, **said: parsed.append(1) or parse(*given, **said))
+    first = bundle.table("findings")
+    asked = first.copy()
+    first.loc[0, "status"] = "changed"
+    first["more"] = 0
+    pd.testing.assert_frame_equal(bundle.table("findings"), asked)
+    assert len(parsed) == 1
+    bundle.write_table("findings", asked.head(1))
+    assert len(bundle.table("findings")) == 1
+
+
+def test_a_table_that_is_damaged_after_it_was_read_is_refused(copy):
+    bundle = read(copy)
+    bundle.table("findings")
+    (copy / "tables" / "findings.csv").write_text("aspect\n")
+    with pytest.raises(IntegrityError, match=r"findings\.csv .* its digest differs"):
+        bundle.table("findings")
