@@ -106,8 +106,19 @@ def _line(
 
 def _bases(node: ast.ClassDef) -> Iterable[str]:
     """The names of what a class inherits from, also where it says probe.Explainer or Metric[Attribution]."""
-    plain = (base.value if isinstance(base, ast.Subscript) else base for base in node.bases)
-    return [ast.unparse(base).rpartition(".")[2] for base in plain]
+    return [_name(base) for base in node.bases]
+
+
+def _name(node: ast.expr) -> str:
+    """The last name of what is named, as Metric of probe.Metric[Attribution]; "" of anything else."""
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+        case ast.Subscript(value=value):
+            return _name(value)
+        case ast.Constant(value=str(text)):
+            return _name(ast.parse(text, mode="eval").body)
+    return ""
 
 
 def _is_method(line: list[ast.ClassDef]) -> bool:
@@ -118,9 +129,9 @@ def _is_abstract(line: list[ast.ClassDef]) -> bool:
     open_: set[str] = set()
     for node in line:
         for function in (f for f in node.body if isinstance(f, ast.FunctionDef)):
-            marked = any(ast.unparse(mark).endswith("abstractmethod") for mark in function.decorator_list)
+            marked = any(_name(mark) == "abstractmethod" for mark in function.decorator_list)
             open_ = open_ | {function.name} if marked else open_ - {function.name}
-        open_ -= {ast.unparse(entry.target) for entry in node.body if isinstance(entry, ast.AnnAssign) and entry.value}
+        open_ -= {_name(entry.target) for entry in node.body if isinstance(entry, ast.AnnAssign) and entry.value}
     return bool(open_)
 
 
@@ -128,8 +139,8 @@ def _bare(line: list[ast.ClassDef], known: _Source) -> type[Method]:
     settings: dict[str, tuple[Any, Any]] = {}
     for node in line:
         for entry in (e for e in node.body if isinstance(e, ast.AnnAssign)):
-            if "ClassVar" not in ast.unparse(entry.annotation):
-                settings[ast.unparse(entry.target)] = (_hint(entry.annotation, known), _declared(entry.value, known))
+            if _name(entry.annotation) != "ClassVar":
+                settings[_name(entry.target)] = (_hint(entry.annotation, known), _declared(entry.value, known))
     body = {
         "family": _said(line, "family"),
         "__doc__": ast.get_docstring(line[-1]),
@@ -137,14 +148,14 @@ def _bare(line: list[ast.ClassDef], known: _Source) -> type[Method]:
         **{name: value for name, (_, value) in settings.items()},
     }
     bare = types.new_class(line[-1].name, (Method,), exec_body=lambda namespace: namespace.update(body))
-    return dataclass(frozen=True, kw_only=True)(bare)
+    return dataclass(frozen=True, kw_only=True, eq=False)(bare)
 
 
 def _said(line: list[ast.ClassDef], name: str) -> str:
     """A text that a class, or one that it inherits from, declares of itself, such as its family."""
     for node in reversed(line):
         for entry in (e for e in node.body if isinstance(e, ast.AnnAssign) and e.value is not None):
-            if ast.unparse(entry.target) == name and isinstance(entry.value, ast.Constant):
+            if _name(entry.target) == name and isinstance(entry.value, ast.Constant):
                 return str(entry.value.value)
     return ""
 
