@@ -11,7 +11,7 @@ CONTRACTS = registry.CONTRACTS
 
 
 @pytest.mark.parametrize("family", registry.FAMILIES)
-def test_source_tells_the_methods_that_running_it_tells(family, monkeypatch):
+def test_methods_read_from_source_equal_the_imported_ones(family, monkeypatch):
     expected = registry.discover(family)
     monkeypatch.setattr(registry, "discover", lambda family: pytest.fail("read from source"))
     found = registry.listed(family)
@@ -59,7 +59,7 @@ def test_a_new_method_is_listed_with_what_it_inherits(tmp_path):
     ]  # fmt: skip
 
 
-def test_where_a_default_is_computed_the_methods_are_loaded(tmp_path, monkeypatch):
+def test_methods_with_computed_defaults_are_imported(tmp_path, monkeypatch):
     (tmp_path / "square.py").write_text(SQUARE.replace("{eps}", "LIMIT * 2"))
     with pytest.raises(UnreadableError, match="LIMIT"):
         catalogue(tmp_path, *CONTRACTS)

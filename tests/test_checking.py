@@ -41,7 +41,7 @@ def test_axes_of_one_name_are_equally_long_in_arguments_and_result():
         product(torch.ones(6, 3), torch.ones(3, 4))
 
 
-def test_each_call_has_axes_of_its_own():
+def test_shape_names_are_checked_per_call():
     @jaxtyped
     def both(a: Float[Tensor, "rows inner"]) -> Float[Tensor, "rows rows"]:
         return product(a, product(a.mT, a) @ a.mT)
@@ -72,7 +72,7 @@ def test_an_axis_may_be_as_long_as_an_argument_says():
         drawn(4)
 
 
-def test_a_name_that_only_type_checkers_see_is_anything():
+def test_names_imported_for_type_checkers_only_are_not_checked():
     @jaxtyped
     def same(value: "Unknown", number: int) -> "Unknown":
         return value

@@ -118,7 +118,7 @@ def suited(metric: Metric, model: Model, inputs: torch.Tensor) -> Model:
 
 
 @each(methods())
-def test_method_is_a_value(method):
+def test_methods_with_equal_settings_are_equal(method):
     assert "__dataclass_fields__" in vars(type(method)), "forgotten @dataclass(frozen=True, kw_only=True)"
     assert method == type(method)()
     assert hash(method) == hash(type(method)())
@@ -141,14 +141,14 @@ def test_families_export_their_methods(family):
 
 
 @each(EXPLAINERS)
-def test_explainer_treats_each_example_alone(method, network, images):
+def test_explanations_do_not_depend_on_the_batch(method, network, images):
     together = method(network, images).values
     alone = torch.cat([method(network, x[None]).values for x in images])
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
 
 
 @each(ATTACKS, steps=12)
-def test_attack_treats_each_example_alone(method, network, images):
+def test_attacks_do_not_depend_on_the_batch(method, network, images):
     labels = network.predict(images)
     method = method.at(0.05)
     together = method(network, images, labels).perturbed
@@ -193,7 +193,7 @@ def test_metric_gives_a_value_within_its_interval(method, network, images):
 
 
 @each(METRICS)
-def test_metric_refuses_what_it_cannot_read(method, network, images):
+def test_metrics_refuse_results_of_another_kind(method, network, images):
     other = next(m for m in METRICS.values() if m.result_type() is not method.result_type())
     with pytest.raises(TypeError, match="reads"):
         method(network, result_for(other(), network, images))
@@ -219,7 +219,7 @@ def test_a_metric_with_an_unknown_reduction_is_refused_with_the_known_ones():
 
 
 @each(EXPLAINERS | ATTACKS, steps=12)
-def test_nothing_is_left_behind(method, network, images):
+def test_methods_leave_no_hooks_gradients_or_random_state_behind(method, network, images):
     """Weights, gradients, hooks, training mode and global random state are as before; same seed, same bits."""
     module, labels = network.forward, network.predict(images)
     before = (
@@ -243,7 +243,7 @@ def test_nothing_is_left_behind(method, network, images):
 
 
 @each(EXPLAINERS | ATTACKS, steps=12)
-def test_result_survives_the_disk(method, network, images, tmp_path):
+def test_results_are_saved_and_loaded_unchanged(method, network, images, tmp_path):
     labels = network.predict(images)
     result = method(network, images, labels)
     result.save(tmp_path / "r")
@@ -275,7 +275,7 @@ def test_result_is_shown_in_a_notebook_without_scripts(method, network, images):
         (torch.zeros(2, 1, 4, 4, dtype=torch.long), ShapeError, "floating"),
     ],
 )
-def test_bad_inputs_end_in_one_sentence(method, network, inputs, error, message):
+def test_invalid_inputs_are_refused_in_one_sentence(method, network, inputs, error, message):
     with pytest.raises(error, match=message):
         method(network, inputs, torch.zeros(len(inputs), dtype=torch.long))
 
@@ -290,7 +290,7 @@ def test_bad_inputs_end_in_one_sentence(method, network, inputs, error, message)
         (torch.zeros(3, dtype=torch.long), ShapeError, "one class index for each of 6"),
     ],
 )
-def test_bad_labels_end_in_one_sentence(method, network, images, labels, error, message):
+def test_invalid_labels_are_refused_in_one_sentence(method, network, images, labels, error, message):
     with pytest.raises(error, match=message):
         method(network, images, labels)
 
@@ -342,7 +342,7 @@ def test_an_unknown_need_is_an_error_of_the_method(network, images):
         nosy(network, images)
 
 
-def test_an_attack_that_leaves_its_ball_cannot_return(network, images):
+def test_an_attack_that_leaves_its_ball_is_refused(network, images):
     class Cheat(type(ATTACKS["fgsm"]())):
         def perturb(self, model, inputs, labels):
             return (inputs + 0.5).clamp(0, 1)
@@ -372,7 +372,7 @@ def test_settings_are_read_and_checked_at_once():
         ATTACKS["pgd"](norm="l7")
 
 
-def test_build_names_what_is_near():
+def test_build_suggests_the_nearest_name():
     with pytest.raises(UnknownMethod, match="did you mean 'pgd'"):
         build(ATTACKS, {"method": "gpd"})
     with pytest.raises(UnknownMethod, match="did you mean 'steps'"):
@@ -405,7 +405,7 @@ def certifiable(method: Certificate, network: Model, images: torch.Tensor) -> Mo
 
 
 @each(CERTIFICATES)
-def test_certificate_gives_a_radius_that_no_attack_of_the_house_refutes(method, network, images):
+def test_no_attack_succeeds_within_a_certified_radius(method, network, images):
     network = certifiable(method, network, images)
     proof = method(network, images, network.predict(images))
     assert proof.radius.shape == (6,)
@@ -421,7 +421,7 @@ def test_certificate_gives_a_radius_that_no_attack_of_the_house_refutes(method, 
 
 
 @each(CERTIFICATES)
-def test_certificate_treats_each_example_alone(method, network, images):
+def test_certificates_do_not_depend_on_the_batch(method, network, images):
     network = certifiable(method, network, images)
     labels = network.predict(images)
     together = method(network, images, labels)
@@ -443,7 +443,7 @@ def test_survey_gives_a_row_for_each_item_within_its_interval(method, network, i
 
 
 @each(CERTIFICATES | SURVEYS)
-def test_certificates_and_surveys_leave_nothing_behind_and_survive_the_disk(method, network, images, tmp_path):
+def test_certificates_and_surveys_change_no_state_and_are_saved_and_loaded(method, network, images, tmp_path):
     network = certifiable(method, network, images) if isinstance(method, Certificate) else network
     labels, kept, state = network.predict(images), images.clone(), torch.get_rng_state()
     data = Dataset(images, labels, space=network.space)
@@ -494,7 +494,7 @@ def test_invalid_results_of_a_certificate_are_refused(network, images, answer, e
         certify_with(network, images, answer)
 
 
-def test_a_certificate_of_another_decision_says_whose(network, images):
+def test_a_certificate_of_another_decision_names_it(network, images):
     proof = certify_with(network, images, lambda m, x: ((m.predict(x) + 1) % 3, torch.ones(len(x))), certifies="a vote")
     assert not proof.certified().any()
 
@@ -514,7 +514,7 @@ def test_invalid_evidence_of_a_survey_is_refused(network, images, evidence, erro
         kind()(network, Dataset(images, network.predict(images), space=network.space))
 
 
-def test_kinds_of_method_have_one_function_each():
+def test_each_contract_has_one_abstract_function():
     assert Certificate.__abstractmethods__ == {"certify"}
     assert Survey.__abstractmethods__ == {"examine"}
     assert Explainer.__abstractmethods__ == {"attribute"}

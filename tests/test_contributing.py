@@ -99,7 +99,7 @@ def test_contributing_shows_one_of_each_kind(site):
             assert registry.listed(kind.family)[name].summary() == kind.summary()
 
 
-def test_what_contributing_shows_runs_in_an_audit_and_is_judged(audited):
+def test_the_examples_of_contributing_run_in_an_audit_with_findings(audited):
     assert all(step.done for step in audited.manifest.steps), [step.note for step in audited.manifest.steps]
     checks = {finding.check: finding.status for finding in audited.manifest.findings}
     assert checks["gradient_times_span: share"] == "pass"
@@ -109,7 +109,7 @@ def test_what_contributing_shows_runs_in_an_audit_and_is_judged(audited):
     verify(audited.folder)
 
 
-def test_what_contributing_shows_is_loaded_again_and_drawn(site, model, data, tmp_path):
+def test_results_of_the_examples_of_contributing_are_saved_loaded_and_plotted(site, model, data, tmp_path):
     known = registry.methods()
     for result in (known["one_step"](eps=0.3, goal=known["doubt"]())(model, data.inputs, data.labels),
                    known["gradient_times_span"]()(model, data.inputs)):  # fmt: skip
@@ -120,12 +120,12 @@ def test_what_contributing_shows_is_loaded_again_and_drawn(site, model, data, tm
 
 
 @pytest.mark.parametrize("name", snippets())
-def test_what_contributing_shows_has_ten_lines_at_most(name):
+def test_the_examples_of_contributing_have_ten_lines_at_most(name):
     written = own(snippets()[name])
     assert len(written) <= LINES, "\n".join(written)
 
 
-def test_a_data_set_a_network_and_a_recipe_of_contributing_are_trained_and_explained(site, tmp_path, monkeypatch):
+def test_the_network_recipe_of_contributing_is_trained_and_explained(site, tmp_path, monkeypatch):
     modules = {name: import_module(f"stranger.{name}") for name in ("data", "quadratic", "recipes")}
     monkeypatch.setitem(READERS, "points", "stranger.data")
     monkeypatch.setitem(ARCHITECTURES, "quadratic", modules["quadratic"].Quadratic)

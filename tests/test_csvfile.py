@@ -45,7 +45,7 @@ def test_the_same_table_is_read_however_it_is_written(read, content, said):
     (PLAIN.encode("utf-16-le"), {"encoding": "utf-16-le"}),
     ("\ufeff" + PLAIN, {"encoding": "utf-8"}),
 ])  # fmt: skip
-def test_what_is_said_beforehand_is_not_found_out(read, content, how):
+def test_given_csv_options_are_not_detected(read, content, how):
     table, notices = read(content, ["name"], **how)
     assert table.to_dict("list") == {"name": ["Müller", "a,b"], "score": [1.5, 2.5]}
     assert not any(word in notice for notice in notices for word in ("decimal", "UTF"))
@@ -71,24 +71,24 @@ def test_what_is_said_beforehand_is_not_found_out(read, content, how):
     (PLAIN, {"separator": ",", "decimal": ","}, "both a comma"),
     (PLAIN, {"decimal": ";"}, 'expected "." or ","'),
 ])  # fmt: skip
-def test_what_cannot_be_read_in_one_way_ends_in_one_sentence(read, content, how, message):
+def test_an_ambiguous_csv_file_is_refused_in_one_sentence(read, content, how, message):
     with pytest.raises(DataError, match=message):
         read(content, **how)
 
 
-def test_a_damaged_archive_is_one_sentence(read):
+def test_a_damaged_archive_is_refused_in_one_sentence(read):
     with pytest.raises(DataError, match="cannot be"):
         read(gzip.compress(PLAIN.encode())[:-9], name="t.csv.gz")
     with pytest.raises(DataError, match="cannot be"):
         read(PLAIN, name="t.csv.zip")
 
 
-def test_a_frame_is_sent_to_where_frames_go():
+def test_from_csv_refers_frames_to_from_frame():
     with pytest.raises(DataError, match=r"Dataset\.from_frame\(frame, label=...\) takes it"):
         read_csv(pd.DataFrame({"a": [1]}))
 
 
-def test_the_wanted_columns_decide_between_two_separators(read):
+def test_named_columns_resolve_an_ambiguous_separator(read):
     table, _ = read("a,b;c\n1,2;3\n", ["b;c"])
     assert list(table) == ["a", "b;c"]
 
@@ -101,7 +101,7 @@ def test_a_comma_separated_file_gives_no_notice(read, content):
     assert (len(table), notices) == (2, ())
 
 
-def test_thousands_with_commas_are_never_numbers(read):
+def test_numbers_with_thousands_commas_are_never_guessed(read):
     table, _ = read('a,b\n"1,234",1\n"5,678",2\n')
     assert table["a"].tolist() == ["1,234", "5,678"]
 

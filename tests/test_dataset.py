@@ -32,12 +32,12 @@ def test_samples_are_nested_and_repeatable():
         ({"inputs": torch.full((3, 2), torch.inf)}, RangeError, "NaN or infinity"),
     ],
 )
-def test_bad_data_ends_in_one_sentence(wrong, error, message):
+def test_invalid_data_are_refused_in_one_sentence(wrong, error, message):
     with pytest.raises(error, match=message):
         Dataset(**{"inputs": torch.zeros(3, 2), "labels": torch.zeros(3, dtype=torch.long)} | wrong)
 
 
-def test_the_digest_sees_every_number():
+def test_the_digest_of_a_dataset_changes_with_every_number():
     data = Dataset(inputs=torch.zeros(3, 2), labels=torch.zeros(3, dtype=torch.long))
     other = Dataset(inputs=torch.eye(3)[:, :2] * 1e-7, labels=data.labels)
     assert data.digest() != other.digest()

@@ -62,7 +62,7 @@ def test_a_probability_equal_to_the_threshold_is_at_it(threshold):
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("threshold", [None, 1e-9, 0.3, 0.5, 0.999])
-def test_torch_and_numpy_decide_alike(dtype, threshold):
+def test_torch_and_numpy_predict_the_same_with_a_threshold(dtype, threshold):
     logits = (10 * torch.randn(5000, 2, generator=torch.Generator().manual_seed(0))).to(dtype)
     logits[:100, 1] = logits[:100, 0]
     stored = (logits.float() if dtype == torch.bfloat16 else logits).numpy()
@@ -73,7 +73,7 @@ def test_torch_and_numpy_decide_alike(dtype, threshold):
         assert torch.equal(Classification(threshold=threshold).deployed(logits).argmax(-1), decided)
 
 
-def test_every_answer_is_the_one_decided_for():
+def test_predictions_follow_the_threshold_everywhere():
     model, x, labels = sure(0.2), torch.tensor([[-1.5, 0.0], [-1.3, 0.0], [-1.0, 0.0]]), torch.tensor([0, 1, 1])
     assert model.predict(x).tolist() == [0, 1, 1]  # sigmoid(-1.386) is .2
     found = predict(model, Dataset(x, labels, space=model.space, classes=model.classes))
@@ -84,7 +84,7 @@ def test_every_answer_is_the_one_decided_for():
     torch.testing.assert_close(found.probabilities, Prediction(sure()(x), labels).probabilities)
 
 
-def test_calibration_is_of_probabilities_whatever_is_decided():
+def test_calibration_does_not_depend_on_the_threshold():
     x = torch.from_numpy(4 * RANDOM.random((300, 2)).astype(np.float32) - 2)
     labels = torch.from_numpy((RANDOM.random(300) < expit(x[:, 0].numpy())).astype(int))
     values = [CalibrationError()(m, Prediction(m(x), labels, m.task)).value for m in (sure(), sure(0.1), sure(0.9))]
@@ -92,7 +92,7 @@ def test_calibration_is_of_probabilities_whatever_is_decided():
 
 
 @pytest.mark.parametrize("attack", [FGSM(eps=0.5), PGD(eps=0.5), PGD(eps=0.5, norm="l2", restarts=2)])
-def test_an_attack_moves_what_is_decided(attack):
+def test_an_attack_changes_the_prediction_at_the_threshold(attack):
     """Decided for from -1.386: of rows within .5 of that, and of no others, the decision falls."""
     model = sure(0.2)
     x = torch.tensor([[-2.0, 0.0], [-1.8, 0.0], [-1.0, 0.0], [-0.8, 0.0], [0.1, 0.0]])
@@ -110,12 +110,12 @@ def test_a_saved_attack_keeps_its_decisions(tmp_path):
 
 
 @pytest.mark.parametrize("threshold", [0, 1, -0.1, 1.5, float("nan"), True])
-def test_a_threshold_is_a_probability(threshold):
+def test_a_threshold_outside_0_to_1_is_refused(threshold):
     with pytest.raises(RangeError, match=r"threshold = .*, expected a probability above 0 and below 1"):
         sure(threshold)
 
 
-def test_a_threshold_needs_two_classes():
+def test_a_threshold_is_refused_unless_there_are_two_classes():
     with pytest.raises(DataError, match=r"there are 3 classes: a, b, c; a threshold decides between two"):
         Model(forward=nn.Linear(2, 3).eval(), classes=("a", "b", "c"), threshold=0.3)
     with pytest.raises(DataError, match="there are 3 classes; a threshold decides between two"):

@@ -27,7 +27,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("low", "high", "at_least", "at_most"), CASES)
-def test_only_an_interval_on_one_side_of_the_threshold_decides(low, high, at_least, at_most):
+def test_only_an_interval_on_one_side_of_the_threshold_is_conclusive(low, high, at_least, at_most):
     assert judge(low, high, 0.5, "at least") == at_least
     assert judge(low, high, 0.5, "at most") == at_most
 

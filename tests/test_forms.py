@@ -44,7 +44,7 @@ def test_only_forms_and_drawers_compare_the_form_of_an_input(path):
     'space.form.name == "x"', 'if form in ("image",): pass', '{"tokens": 1, "graph": 2}[x]', "f(x).form != y",
     "match space.form_of(x).name:\n    case 3: pass",
 ])  # fmt: skip
-def test_a_question_for_the_form_is_found_wherever_it_is_written(line):
+def test_the_lint_finds_every_comparison_of_a_form(line):
     assert list(asked(ast.parse(line))) == [1]
 
 
@@ -72,7 +72,7 @@ def test_the_short_way_of_a_space_gives_the_form_that_can_be_written_out(short, 
     assert Space(**short).form == form == Space(form=form).form
 
 
-def test_what_only_another_form_has_is_refused_by_name():
+def test_settings_of_another_form_are_refused_by_name():
     with pytest.raises(RangeError, match=r"Space\.levels are the levels of table, and Space\.form is image"):
         Space(form=Image(), levels=("a",))
 
@@ -105,7 +105,7 @@ def test_the_features_of_a_series_are_called_by_channel_and_time():
     assert together.feature_names(beats()) == ("steps 0 to 5", "steps 6 to 11")
 
 
-def test_a_stretch_is_told_by_its_mean_and_the_values_it_lies_between():
+def test_a_segment_of_a_series_is_described_by_its_mean_and_range():
     rows = torch.zeros(1, 2, 12)
     rows[0, 0, :4] = torch.tensor([0.0, 0.5, 1.0, 0.5])
     assert of_series().describe(rows)[0][:2] == ["mean 0.5, 0 to 1", "mean 0, 0 to 0"]
@@ -115,12 +115,12 @@ def test_a_stretch_is_told_by_its_mean_and_the_values_it_lies_between():
     ({"form": Series(names=("a",))}, ShapeError, "2 channels, but Space.names has 1 entries"),
     ({"form": RATE, "kinds": ("integer",)}, ShapeError, "24 features, but Space.kinds has 1 entries"),
 ])  # fmt: skip
-def test_a_series_that_is_described_otherwise_is_refused(fields, error, message):
+def test_a_series_with_contradictory_settings_is_refused(fields, error, message):
     with pytest.raises(error, match=message):
         Space(bounds=(-1.0, 1.0), **fields).check(beats())
 
 
-def test_a_series_without_channels_and_a_rate_that_is_none_end_in_a_sentence():
+def test_a_series_without_channels_or_with_an_invalid_rate_is_refused():
     with pytest.raises(ShapeError, match=r"expected a series \(channels, length\); write inputs\[:, None\]"):
         Space(form="series").check(torch.zeros(2, 12))
     for rate in (-1.0, float("nan")):

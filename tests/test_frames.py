@@ -44,7 +44,7 @@ def test_labels_that_are_numbers_are_found_by_their_value_among_the_classes(clas
     (["1", "-1"], ("-1", "1")), (["1.5", "0.5"], ("0.5", "1.5")), (["1", "01"], ("01", "1")),
     (["True", "False"], ("False", "True")), (["None", "some"], ("None", "some")), (["b", "10"], ("10", "b")),
 ])  # fmt: skip
-def test_labels_are_names(csv, labels, classes):
+def test_labels_of_a_frame_are_class_names(csv, labels, classes):
     data = from_csv(csv(None, "a,y\n" + "".join(f"{i},{label}\n" for i, label in enumerate(labels * 3))), label="y")
     assert data.classes == classes
 
@@ -203,7 +203,7 @@ def test_decimal_commas_in_a_file_with_commas_are_named(csv):
     assert any("decimal commas" in notice for notice in data.notices)
 
 
-def test_an_identifier_is_named_before_memory_is_taken():
+def test_an_identifier_column_is_refused_before_memory_is_allocated():
     count = 100_000
     table = pd.DataFrame({"customer": [f"C{i}" for i in range(count)], "y": np.arange(count) % 2})
     with pytest.raises(
@@ -216,7 +216,7 @@ def test_an_identifier_is_named_before_memory_is_taken():
         Dataset.from_frame(table.astype({"customer": "category"}), label="y")
 
 
-def test_dates_and_many_texts_are_refused_in_their_own_words():
+def test_columns_of_dates_and_of_many_texts_are_refused_with_their_own_messages():
     days = pd.date_range("2024-01-01", periods=300)
     table = pd.DataFrame(
         {"day": days.astype(str), "town": [f"T{i % 250}" for i in range(300)], "y": np.arange(300) % 2}
@@ -231,7 +231,7 @@ def test_dates_and_many_texts_are_refused_in_their_own_words():
     assert any("holds dates such as 2024-01-01" in notice for notice in few.notices)
 
 
-def test_a_column_that_numbers_the_rows_is_named(csv):
+def test_a_column_that_numbers_the_rows_is_reported(csv):
     data = from_csv(csv(frame(id=np.arange(N) + 1)), label="y")
     assert any("column 'id' of t.csv numbers the rows" in notice for notice in data.notices)
 
@@ -260,7 +260,7 @@ def test_any_index_and_any_column_names_are_taken():
     (frame(), {"label": "y", "features": ["x", "x"]}, "'x' is listed twice"),
     (frame(a=["p", "q"] * 20), {"label": "y", "categories": {"a": ["p", "p"]}}, "list 'p' twice"),
 ])  # fmt: skip
-def test_a_table_that_cannot_be_taken_ends_in_one_sentence(table, settings, message):
+def test_an_unusable_frame_is_refused_in_one_sentence(table, settings, message):
     with pytest.raises(DataError, match=message):
         Dataset.from_frame(table, **settings)
 
@@ -278,7 +278,7 @@ def test_the_order_of_a_category_is_the_order_of_its_levels():
     assert data.classes == ("S", "M", "L")
 
 
-def test_groups_are_names():
+def test_groups_of_a_frame_are_names():
     table = frame(age=pd.Series([1.0, 2.0, np.nan, 2.0] * 10), old=[True, False] * 20)
     data = Dataset.from_frame(table, label="y", groups=["age", "old"])
     assert data.groups["age"].tolist()[:2] == ["1", "2"]
@@ -291,14 +291,14 @@ def test_the_inputs_and_their_space_change_precision_together():
     assert {data.inputs.dtype, data.space.bounds[0].dtype, data.space.scale.dtype} == {torch.float64}
 
 
-def test_a_frame_gives_what_its_file_gives(csv):
+def test_a_frame_gives_the_same_dataset_as_its_csv_file(csv):
     table = frame(job=["cook", "clerk"] * 20, sex=["F", "M"] * 20)
     file, memory = from_csv(csv(table), label="y", groups=["sex"]), Dataset.from_frame(table, label="y", groups=["sex"])
     assert file.digest() == memory.digest()
     assert file.space.names == memory.space.names
 
 
-def test_a_class_of_a_frame_is_named_once():
+def test_a_class_that_is_named_twice_is_refused():
     frame = pd.DataFrame({"a": [1.0, 2.0], "y": ["no", "yes"]})
     with pytest.raises(DataError, match="classes name 'no' twice"):
         Dataset.from_frame(frame, label="y", classes=["no", "no", "yes"])

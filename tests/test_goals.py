@@ -62,7 +62,7 @@ def test_a_margin_is_by_how_much_the_best_wrong_logit_leads(kappa, reached):
     assert goal.reached(TASK, LOGITS, LABELS, targets).tolist() == [False, kappa <= 2]
 
 
-def test_both_goals_are_reached_at_once_and_climbed_by_their_sum():
+def test_both_goals_are_reached_together_and_their_losses_are_summed():
     goal = Untargeted() & Margin(kappa=2.5)
     assert isinstance(goal, Both)
     assert goal.reached(TASK, LOGITS, LABELS, None).tolist() == [False, True]
@@ -78,7 +78,7 @@ def test_both_goals_are_reached_at_once_and_climbed_by_their_sum():
     assert (LeastLikely() & Untargeted()).aims(TASK, LOGITS, None).tolist() == [2, 0]
 
 
-def test_an_attack_with_both_goals_leads_by_the_margin_where_it_says_so():
+def test_an_attack_with_both_goals_reaches_the_margin_where_it_succeeds():
     model, inputs, labels = plane()
     result = PGD(eps=2.0, steps=10, goal=Targeted(target=1) & Margin(kappa=1.0))(model, inputs, labels)
     points = result.perturbed[result.success]

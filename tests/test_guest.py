@@ -64,7 +64,7 @@ def rows():
 
 
 @pytest.mark.parametrize(("family", "name"), METHODS.items())
-def test_each_kind_is_found_beside_the_houses_own(installed, family, name):
+def test_guest_methods_are_found_beside_probes_own(installed, family, name):
     assert name in registry.discover(family)
     assert registry.discover(family)[name].__module__.startswith("probe_guest.")
     assert len(registry.discover(family)) > 1
@@ -85,7 +85,7 @@ def test_methods_of_an_uninstalled_package_are_not_listed():
     assert not set(METHODS.values()) & registry.methods().keys()
 
 
-def test_the_list_of_methods_in_the_shell_has_them_and_loads_no_torch(site):
+def test_probe_methods_lists_guests_without_torch(site):
     code = (
         "import sys; from probe.cli import main; sys.argv = ['probe', 'methods', '--json']\n"
         "try: main()\nexcept SystemExit: pass\n"
@@ -191,7 +191,7 @@ def test_the_drawer_of_a_form_loads_no_torch(site):
 
 
 @pytest.mark.slow
-def test_the_contract_tests_have_them(site):
+def test_the_contract_tests_include_guests(site):
     names = " or ".join(METHODS.values())
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", names,
@@ -258,7 +258,7 @@ def test_a_class_named_as_what_it_inherits_from_is_refused_as_a_second_of_that_n
         registry.listed("attack")
 
 
-def test_two_methods_of_one_name_are_named_whatever_their_kind(tmp_path, monkeypatch):
+def test_two_methods_of_one_name_are_refused_whatever_their_kind(tmp_path, monkeypatch):
     bring(tmp_path, RIVAL)
     monkeypatch.syspath_prepend(str(tmp_path))
     guest.forget()

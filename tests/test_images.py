@@ -51,7 +51,7 @@ def test_a_class_of_a_folder_is_named_once(tmp_path):
         images.from_folder(photos(tmp_path / "p"), classes=["cat", "cat"])
 
 
-def test_numbers_of_any_size_may_be_names_of_classes_and_groups(tmp_path):
+def test_large_numbers_may_be_names_of_classes_and_groups(tmp_path):
     np.savez(tmp_path / "a.npz", inputs=np.eye(2), labels=np.array([0, 1]), g=np.array([1e300, 2.0]))
     data = images.from_npz(tmp_path / "a.npz", classes=["1e5000", "x"], keys=images.Keys(groups=("g",)))
     assert data.labels.tolist() == [0, 1]
@@ -90,7 +90,7 @@ def test_a_photo_taken_sideways_is_turned_upright(tmp_path):
         (lambda p: (p / "fox").mkdir(), "fox holds no image"),
     ],
 )
-def test_what_is_wrong_with_a_folder_of_images_is_said(tmp_path, spoil, expected):
+def test_invalid_folders_of_images_are_refused_in_a_sentence(tmp_path, spoil, expected):
     folder = photos(tmp_path / "p")
     spoil(folder)
     with pytest.raises(DataError) as raised:
@@ -194,7 +194,7 @@ def test_segments_are_of_one_image(image, count):
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
-def test_segments_of_what_has_no_colour_are_refused(value):
+def test_segments_of_nan_images_are_refused(value):
     with pytest.raises(DataError, match="NaN or infinity, which have no colour"):
         images.segments(torch.zeros(2, 3, 8, 8).index_fill(3, torch.tensor([2]), value))
 

@@ -132,7 +132,7 @@ def _result(method, model, x):
 
 @pytest.mark.parametrize("name", list(_pair(spoils=True)))
 @pytest.mark.parametrize("method", EVERY, ids=lambda method: method.name())
-def test_a_model_that_writes_into_its_input_is_measured_as_one_that_does_not(method, name):
+def test_an_in_place_model_gets_the_same_measurements_as_one_that_copies(method, name):
     (spoils, x), (clean, _) = _pair(spoils=True)[name], _pair(spoils=False)[name]
     spoils, clean = spoils(), clean()
     kept, reference, vectors = x.clone(), spoils.space.reference.clone(), VECTORS.clone()
@@ -153,7 +153,7 @@ def test_a_model_that_writes_into_its_input_is_measured_as_one_that_does_not(met
     assert all(torch.equal(v, weights[k]) for k, v in LINEAR.state_dict().items())
 
 
-def test_single_calls_spoil_nothing():
+def test_calls_of_an_in_place_model_leave_the_inputs_unchanged():
     model, x = from_module(Spoils().eval(), TABLE, ()), torch.rand(4, 6)
     kept = x.clone()
     for ask in (model, model.logits, model.predict, lambda x: model.check_labels(torch.zeros(4, dtype=torch.long), x)):
@@ -175,7 +175,7 @@ def test_a_network_that_begins_with_relu_in_place_is_explained_and_attacked():
     assert torch.equal(result.inputs, x)
 
 
-def test_an_output_that_is_used_again_does_not_change_what_was_answered():
+def test_reusing_an_output_buffer_does_not_change_earlier_predictions():
     """A function that fills one array again and again, as fast numpy code does."""
     out = torch.empty(2, 2)
 

@@ -21,6 +21,6 @@ def test_a_users_folders_named_models_or_dashboards_break_nothing(tmp_path):
     assert "adult-mlp" in done.stdout
 
 
-def test_nothing_generic_lands_in_site_packages():
+def test_the_wheel_installs_no_generic_package_names():
     build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert [Path(package).name for package in build["packages"]] == ["probe", "probe_models", "probe_dashboards"]

@@ -78,7 +78,7 @@ def called(model, inputs):
     return [name for name, times in count.items() if times == 1]
 
 
-def test_layers_go_by_the_names_of_torch(own):
+def test_layers_have_the_names_of_named_modules(own):
     assert dict(own.layers()) == {name: layer for name, layer in own.forward.named_modules() if name}
     tied = nn.Sequential(OrderedDict(a=(relu := nn.ReLU()), b=nn.Linear(3, 3), c=relu))
     assert list(Model(forward=tied.eval()).layers()) == ["a", "b", "c"]
@@ -141,7 +141,7 @@ class Odd(nn.Module):
 
 
 @pytest.mark.parametrize(("layer", "message"), [(Meets(), "two rows"), (Packs(), "packed sequence")])
-def test_what_passes_cannot_put_together_is_refused(layer, message):
+def test_activations_that_passes_cannot_join_are_refused(layer, message):
     model = Model(forward=drawn(Odd(layer)))
     assert "layer" in model.activations(rows(3), "layer")
     with pytest.raises(Unsupported, match=message):
@@ -158,7 +158,7 @@ def test_an_identity_edit_changes_no_bit(own):
     assert hooks(own) == 0
 
 
-def test_all_layers_of_one_row_in_another_give_its_answer(own):
+def test_patching_all_layers_of_one_row_into_another_gives_its_output(own):
     a, b = rows(4, seed=1), rows(4, seed=2)
     names = called(own, a)
     of_b = own.activations(b, names)
@@ -218,7 +218,7 @@ def test_nothing_is_left_behind_after_an_exception(own):
     assert hooks(own) == 0
 
 
-def test_a_layer_that_is_never_called_or_often_is_named(own):
+def test_a_layer_that_is_never_called_or_called_often_is_refused_by_name(own):
     x = rows(2)
     for ask in (lambda name: own.activations(x, name), lambda name: _ask_edited(own, name, x)):
         with pytest.raises(Unsupported, match=r"never calls the layer 'spare'"):
@@ -267,7 +267,7 @@ def test_explainers_and_attacks_take_an_edited_model(own):
     assert own.usage.forward > 0
 
 
-def test_an_answer_of_an_edited_model_is_not_the_models_own(own):
+def test_predictions_of_an_edited_model_are_not_the_models_own(own):
     x, labels = rows(3), torch.tensor([0, 1, 2])
     assert own.digest() is not None
     with own.edited({"head": lambda out: out.flip(1)}) as other:
@@ -338,7 +338,7 @@ def test_an_estimator_and_an_onnx_file_have_no_layers(tmp_path):
 
 
 @pytest.mark.parametrize("name", zoo.names())
-def test_every_network_of_the_zoo_can_be_watched_edited_and_patched(name):
+def test_every_network_of_the_zoo_has_activations_and_can_be_edited_and_patched(name):
     try:
         model = zoo.load(name)
     except ProbeError as error:

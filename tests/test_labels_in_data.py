@@ -21,7 +21,7 @@ def test_columns_of_0_and_1_alone_are_several_labels():
         Dataset.from_frame(FRAME, label=["wet", "mood"], features=["a"])
 
 
-def test_a_label_in_words_is_read_by_its_two_values():
+def test_a_label_of_two_texts_is_read_by_its_two_values():
     said = {"task": MultiLabel(), "features": ["a"]}
     with pytest.raises(DataError, match=r"'no', expected 0 or 1.*name its two values in categories"):
         Dataset.from_frame(FRAME, label=["warm", "mood"], **said)

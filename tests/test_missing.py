@@ -63,7 +63,7 @@ def test_shapley_values_of_a_missing_value_are_exact(reference):
     torch.testing.assert_close(found.double(), expected.double() / 2)
 
 
-def test_what_is_missing_in_input_and_reference_alike_is_worth_nothing_and_in_no_order():
+def test_a_value_missing_in_input_and_reference_gets_zero_attribution_and_no_rank():
     space = Space(bounds=(-9.0, 9.0), reference=torch.tensor([[torch.nan, 0.0, 0.0]]), missing=(True, False, False))
     model = Model(forward=lambda x: torch.stack([x[:, 1], -x[:, 1]], 1), space=space)
     inputs = torch.tensor([[torch.nan, 2.0, 0.0]])

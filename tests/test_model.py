@@ -28,7 +28,7 @@ def test_probabilities_are_distinguished_from_logits():
 
 
 @pytest.mark.parametrize("forward", [lambda x: x[:, :1], lambda x: x[:, 0], lambda x: x[:1], lambda x: None])
-def test_what_cannot_be_logits_is_refused(forward):
+def test_outputs_that_cannot_be_logits_are_refused(forward):
     with pytest.raises(ShapeError, match="one logit for each class"):
         Model(forward=forward, **TWO)(torch.rand(3, 2))
 
@@ -82,7 +82,7 @@ def test_labels_are_checked_where_classes_are_not_named():
         model.check_labels(torch.tensor([0, 7]), torch.rand(2, 2))
 
 
-def test_dust_beyond_the_bounds_is_taken_off_before_an_attack():
+def test_rounding_errors_beyond_the_bounds_are_clipped_before_an_attack():
     from probe.attacks import PGD
 
     model = Model(forward=nn.Linear(2, 2).eval(), **TWO)

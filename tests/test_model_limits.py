@@ -57,7 +57,7 @@ class OneWay(nn.Module):
 
 
 @pytest.mark.parametrize("method", EVERY, ids=lambda method: method.name())
-def test_an_error_on_the_way_back_is_a_forward_error(method):
+def test_an_error_in_the_backward_pass_is_a_forward_error(method):
     if _moves(method) == "edges":
         graphs = Space(form="graph", reference=torch.zeros(1, 2, 2))
         model = Model(forward=lambda x: OneWay()(x.flatten(1)[:, :3]), space=graphs)
@@ -76,7 +76,7 @@ def test_an_error_on_the_way_back_is_a_forward_error(method):
         method(model, x, labels)
 
 
-def test_answers_that_hang_on_weights_alone_are_a_black_box():
+def test_outputs_that_do_not_depend_on_inputs_have_no_gradients():
     net = network()
     model = Model(forward=lambda x: net(x.detach()), space=space())
     for method in (Saliency(), IntegratedGradients(), FGSM(), PGD()):
@@ -133,7 +133,7 @@ def test_no_pass_holds_more_rows_than_the_batch_size(method, size):
     assert counted.most == size
 
 
-def test_an_audit_keeps_to_the_batch_size(tmp_path):
+def test_an_audit_respects_the_batch_size(tmp_path):
     counted = Counts().eval()
     model = Model(forward=counted, space=space(), classes=("a", "b"), batch_size=3)
     data = Dataset(X, model.predict(X), space=space(), classes=("a", "b"))

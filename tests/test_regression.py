@@ -54,7 +54,7 @@ def test_several_outputs_are_measured_together():
     assert MeanAbsoluteError()(MODEL, result).value == pytest.approx(mean_absolute_error(labels, answers), rel=1e-5)
 
 
-def test_the_logit_of_an_explanation_is_the_output():
+def test_output_logit_explains_the_output_of_a_regression():
     for explainer in (IntegratedGradients(), KernelShap()):
         found = explainer(MODEL, X[:4])
         torch.testing.assert_close(found.values, X[:4] * SLOPES, atol=1e-4, rtol=1e-4)
@@ -252,7 +252,7 @@ def test_targets_of_a_regression_are_outputs_and_no_values(targets, message):
     assert Saliency()(MODEL, X[:2], torch.tensor([0, 0])).targets.tolist() == [0, 0]
 
 
-def test_targets_of_an_attack_are_called_so():
+def test_messages_about_attack_targets_call_them_targets():
     attack = PGD(goal=Targeted(), eps=0.1, steps=1)
     with pytest.raises(DataError, match="targets hold NaN or infinity in 1 places"):
         attack(MODEL, X[:2], Y[:2], targets=torch.tensor([torch.nan, 1.0]))

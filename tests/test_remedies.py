@@ -74,7 +74,7 @@ def test_a_probability_of_exactly_one_has_a_logit_too():
     assert z.isfinite().all()
 
 
-def test_what_is_more_likely_meant_is_said_first():
+def test_the_likelier_remedy_comes_first():
     text = str(refused(lambda x: x[:, :1]).value)
     assert text.index("probability p") < text.index("logit z")
     text = str(refused(lambda x: 9 * x[:, :1] - 4).value)
@@ -107,7 +107,7 @@ class HasLogits:
     (lambda z: z[:, :, None].expand(-1, -1, 5), "return logits.mean(2)", "outputs.mean(2)"),
     (lambda z: z.T, "return logits.T", "outputs.T"),
 ])  # fmt: skip
-def test_what_holds_the_logits_is_named(wrap, remedy, code):
+def test_an_output_that_contains_logits_is_refused_with_its_key(wrap, remedy, code):
     caught = refused(lambda x: wrap(x @ WEIGHT.T))
     assert remedy in str(caught.value)
     assert "expected (10, 2): one logit for each class" in str(caught.value)
@@ -122,7 +122,7 @@ def test_what_holds_the_logits_is_named(wrap, remedy, code):
     (lambda x: (x @ WEIGHT.T).argmax(-1), "return the scores that argmax was taken of"),
     (lambda x: x[:, :0], "there is no number in it"),
 ])  # fmt: skip
-def test_what_holds_no_logits_is_named(forward, message):
+def test_an_output_without_logits_is_refused_by_its_type(forward, message):
     assert re.search(message, str(refused(forward, ()).value))
 
 
@@ -164,7 +164,7 @@ def test_sigmoids_of_single_labels_are_refused_and_studied_one_by_one():
         assert_close(model.logits(X).softmax(-1)[:, 1], torch.sigmoid(X @ heads[k]))
 
 
-def test_logits_that_happen_to_lie_between_0_and_1_have_a_way_through():
+def test_logits_in_0_to_1_pass_with_the_suggested_constant():
     small = WEIGHT.abs() / 10
     caught = refused(lambda x: (x @ small.T).abs(), error=ProbeError)
     assert "return logits + 2" in str(caught.value)
@@ -262,7 +262,7 @@ def test_numbers_of_features_are_made_whole():
     assert eval(expression(caught, "Space(features="), {"torch": torch, "features": features, "Space": Space})
 
 
-def test_weights_that_cannot_be_seen_are_asked_for_in_their_type():
+def test_hidden_weights_of_another_type_get_a_remedy():
     wide = nn.Linear(3, 2).double().eval()
     model = Model(forward=lambda x: wide(x))
     with pytest.raises(ForwardError) as caught:
@@ -271,7 +271,7 @@ def test_weights_that_cannot_be_seen_are_asked_for_in_their_type():
     assert_close(model.logits(model.check(made)), wide(made))
 
 
-def test_a_lazy_module_has_a_digest_once_it_was_asked():
+def test_a_lazy_module_has_a_digest_after_its_first_forward():
     model = Model(forward=nn.Sequential(nn.LazyLinear(2)).eval())
     with pytest.raises(ProbeError, match=re.escape("call model.predict(inputs[:1]) first")):
         model.digest()

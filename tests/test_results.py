@@ -62,7 +62,7 @@ def results(m, x=ROWS):
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 @pytest.mark.parametrize("index", range(4))
-def test_every_field_of_a_result_survives_the_disk_bit_by_bit(dtype, index, tmp_path):
+def test_every_field_of_a_result_is_saved_and_loaded_bit_by_bit(dtype, index, tmp_path):
     space = replace(SPACE, reference=SPACE.reference.to(dtype))
     result = results(model(space, dtype, threshold=0.3), ROWS.to(dtype))[index]
     result.save(tmp_path / "r")
@@ -74,7 +74,7 @@ def test_every_field_of_a_result_survives_the_disk_bit_by_bit(dtype, index, tmp_
 
 
 @pytest.mark.parametrize("space", [SPACE, TEXTS, Space(bounds=(-torch.inf, torch.inf), scale=0.5)])
-def test_every_field_of_a_space_survives_the_disk(space, tmp_path):
+def test_every_field_of_a_space_is_saved_and_loaded(space, tmp_path):
     x = torch.zeros(2, 3).long() if space is TEXTS else ROWS[:2]
     Attribution(torch.zeros(*x.shape), x, torch.tensor([0, 1]), Saliency(), space).save(tmp_path / "r")
     again = load(tmp_path / "r").space
@@ -83,7 +83,7 @@ def test_every_field_of_a_space_survives_the_disk(space, tmp_path):
     assert torch.equal(again.mutable_mask(x), space.mutable_mask(x))
 
 
-def test_the_spaces_above_set_every_field():
+def test_the_spaces_of_these_tests_set_every_field():
     """So that a field that is added to Space is set here too, and is seen to be kept."""
     plain = Space()
     for f in fields(Space):
@@ -239,7 +239,7 @@ def test_a_result_prints_as_a_few_lines_without_its_numbers():
     assert "FGSM(eps='1/4', norm='linf')" in repr(results(model())[1])
 
 
-def test_parts_of_a_result_end_where_it_ends():
+def test_indexing_a_result_stops_at_its_end():
     for result in results(model()):
         assert len(result) == 3
         assert len(list(result)) == 3
@@ -288,7 +288,7 @@ def test_a_single_example_has_an_interval_of_nan_that_is_shown():
     assert issubclass(DataError, ProbeError)
 
 
-def test_digest_is_that_of_the_numbers_however_they_lie_in_memory():
+def test_the_digest_does_not_depend_on_the_memory_layout():
     rows = torch.arange(6).view(1, 6)
     turned = rows.view(2, 3).T
     assert sha256({"it": rows.view(3, 2)[:1, 1]}) == sha256({"it": torch.tensor([1])})

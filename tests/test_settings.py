@@ -87,7 +87,7 @@ def test_whole_numbers_never_pass_through_a_float():
     ],
     ids=lambda value: "" if isinstance(value, int) else None,  # Python prints no number of 4,300 digits
 )
-def test_a_hostile_or_mistaken_value_ends_in_one_short_sentence_at_once(setting, value, message):
+def test_a_hostile_or_invalid_value_is_refused_at_once_in_one_short_sentence(setting, value, message):
     started = time.perf_counter()
     with pytest.raises(RangeError, match=message) as caught:
         PGD(**{setting: value})
@@ -104,7 +104,7 @@ def test_a_plan_with_a_hostile_radius_is_refused_at_once():
         assert time.perf_counter() - started < 1
 
 
-def test_a_setting_without_its_name_or_by_a_wrong_one_is_answered_with_the_right_one():
+def test_a_setting_without_name_or_misspelt_is_refused_with_the_right_name():
     for wrong, message in (
         (lambda: PGD(0.1), r"PGD takes its settings by name; write PGD\(eps=0.1\)"),
         (lambda: IntegratedGradients(0.1), r"write IntegratedGradients\(tolerance=0.1\)"),
@@ -147,7 +147,7 @@ def declared(annotation, default):
         (Saliency, param(PGD(), ""), "expected a method of the kind Saliency"),
     ],
 )
-def test_a_class_that_declares_what_cannot_be_a_setting_is_not_made(annotation, default, message):
+def test_a_method_with_an_invalid_setting_type_cannot_be_defined(annotation, default, message):
     with pytest.raises(ContractError, match=message):
         declared(annotation, default)
 
@@ -268,7 +268,7 @@ def test_two_methods_of_one_name_are_refused_by_the_registry(monkeypatch):
 
 
 @pytest.mark.parametrize("attack", [HotFlip(eps=10**18), GradArgmax(eps=10**18)])
-def test_an_attack_that_may_change_more_than_there_is_ends(attack):
+def test_an_attack_with_a_budget_above_all_features_ends(attack):
     from probe import Model, Space
 
     table = torch.tensor([[0.0], [0.0], [1.0], [2.0]])

@@ -86,7 +86,7 @@ def test_queries_about_one_label_count_for_the_whole_model():
         (lambda: PGD(goal=Flip(of="odl"))(MODEL, X, TRUTH), RangeError, "did you mean 'old'"),
     ],
 )
-def test_answers_that_are_not_there_are_refused_with_what_there_is(ask, error, message):
+def test_unknown_answers_of_a_task_are_refused_with_the_known_ones(ask, error, message):
     with pytest.raises(error, match=message):
         ask()
 
@@ -151,7 +151,7 @@ def test_a_class_at_a_place_is_explained_by_name_and_one_place_attacked_alone():
     assert whole.success.sum() >= attacked.success.sum()
 
 
-def test_arrays_of_numpy_and_of_torch_are_decided_alike_of_one_label():
+def test_one_label_is_predicted_alike_from_numpy_and_torch():
     numbers = MODEL.logits(X)
     for at in range(3):
         one, other = TASK.alone(numbers, at), TASK.alone(numbers.numpy(), at)

@@ -22,13 +22,13 @@ def test_one_hot_columns_are_one_feature(table):
     assert table.by_feature(values).tolist() == [[1.0, 9.0]]
 
 
-def test_by_coordinate_is_given_back_by_by_feature(table):
+def test_by_feature_inverts_by_coordinate(table):
     per_feature = torch.tensor([[5.0, -3.0], [0.5, 2.0]])
     spread = table.by_coordinate(per_feature, torch.zeros(2, 4))
     torch.testing.assert_close(table.by_feature(spread), per_feature)
 
 
-def test_select_keeps_whole_features(table):
+def test_coordinate_mask_keeps_whole_features(table):
     kept = table.coordinate_mask(torch.tensor([[True, False], [False, True]]), torch.zeros(2, 4))
     assert kept.tolist() == [[True, False, False, False], [False, True, True, True]]
 
@@ -51,12 +51,12 @@ def test_squares_tile_an_image():
     assert tiles[:2, :2].unique().tolist() == [0]
 
 
-def test_an_input_outside_is_named(table):
+def test_an_input_outside_the_bounds_is_refused_by_its_row(table):
     with pytest.raises(RangeError, match=r"row 1 has 91 at feature 'age', outside the bounds \[0, 90\]"):
         table.check(torch.tensor([[30.0, 1, 0, 0], [91.0, 1, 0, 0]]))
 
 
-def test_rounding_dust_is_not_outside():
+def test_rounding_errors_are_within_the_bounds():
     Space().check(torch.tensor([[1.0 + 3e-8, -3e-8]]))
 
 
@@ -77,7 +77,7 @@ def test_integers_are_rounded_towards_their_origin(table):
     ],
     ids=lambda field: next(iter(field)),
 )
-def test_a_field_that_describes_other_inputs_is_named(field):
+def test_a_space_of_other_inputs_is_refused_by_its_field(field):
     with pytest.raises(ShapeError, match=next(iter(field))):
         Space(**field).check(torch.rand(5, 2))
 
@@ -129,12 +129,12 @@ def test_token_ids_are_described_by_their_words():
         ({"form": "tokens", "bounds": (0, torch.inf)}, r"bounds of token ids are \[0, inf\]"),
     ],
 )
-def test_a_form_or_words_that_fit_nothing_end_in_one_sentence(fields, message):
+def test_an_unknown_form_or_unfitting_words_are_refused_in_one_sentence(fields, message):
     with pytest.raises(RangeError, match=message):
         Space(**fields)
 
 
-def test_a_replaced_token_changed_by_one_whatever_its_number():
+def test_a_replaced_token_counts_as_one_change_whatever_its_id():
     space, ids = Space(words=WORDS, bounds=(0, 4), scale=7.0), torch.tensor([[2, 4, 1, 0]])
     assert space.scaled_change(torch.tensor([[4, 4, 1, 0]]), ids).tolist() == [[1.0, 0.0, 0.0, 0.0]]
     assert Space(scale=2.0).scaled_change(torch.tensor([[0.5]]), torch.tensor([[0.0]])).tolist() == [[0.25]]

@@ -41,7 +41,7 @@ def test_an_array_that_is_changed_later_changes_no_space():
     ({"bounds": (float("nan"), 1.0)}, RangeError, "bounds hold NaN"),
     ({"features": [0, 0.5]}, ShapeError, "decimal numbers"),
 ])  # fmt: skip
-def test_what_holds_no_numbers_is_named(fields, error, message):
+def test_a_reference_without_numbers_is_refused_by_its_type(fields, error, message):
     with pytest.raises(error, match=message):
         Space(**fields)
 

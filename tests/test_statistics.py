@@ -17,22 +17,22 @@ from probe.statistics import (
 @pytest.mark.parametrize(
     ("k", "n", "low", "high"), [(0, 2, 0, 0.65762), (805, 1795, 0.42559, 0.47156), (349, 1488, 0.21371, 0.25674)]
 )
-def test_wilson(k, n, low, high):
+def test_wilson_intervals_have_known_values(k, n, low, high):
     assert [float(bound) for bound in wilson(k, n)] == pytest.approx([low, high], abs=6e-5)
 
 
-def test_wilson_of_nothing_is_undefined():
+def test_a_wilson_interval_of_no_trials_is_undefined():
     assert np.isnan(wilson(0, 0)).all()
 
 
-def test_wilson_covers():
+def test_wilson_intervals_cover_the_true_proportion():
     source = np.random.default_rng(0)
     hits = source.binomial(40, 0.1, size=20_000)
     low, high = wilson(hits, 40)
     assert ((low <= 0.1) & (high >= 0.1)).mean() > 0.93
 
 
-def test_bootstrap_covers_a_mean():
+def test_bootstrap_intervals_cover_the_mean():
     source = np.random.default_rng(0)
     inside = 0
     for trial in range(200):
@@ -41,17 +41,17 @@ def test_bootstrap_covers_a_mean():
     assert 0.88 <= inside / 200 <= 0.99
 
 
-def test_bootstrap_of_one_row_is_undefined():
+def test_a_bootstrap_interval_of_one_row_is_undefined():
     assert np.isnan(bootstrap(np.ones(1))).all()
 
 
-def test_calibration_error():
+def test_the_calibration_error_has_known_values():
     """Two bins of confidence .25 and .75, each off by .25 (the case of arXiv:1706.04599 implementations)."""
     assert calibration_error(np.array([0.25, 0.25, 0.75, 0.75]), np.array([0.0, 0.0, 1.0, 1.0]), bins=2) == 0.25
     assert calibration_error(np.ones(5), np.ones(5)) == 0
 
 
-def test_area_under_roc():
+def test_the_area_under_roc_has_known_values():
     assert area_under_roc(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1])) == 0.75
     assert area_under_roc(np.array([0.5, 0.5]), np.array([0, 1])) == 0.5
     assert np.isnan(area_under_roc(np.array([0.5]), np.array([1])))
@@ -88,17 +88,17 @@ def test_an_area_that_is_never_defined_has_no_interval():
 
 
 @pytest.mark.parametrize("shape", [(0,), (1,), (50,), (3, 7), (2, 3, 5)])
-def test_ranks_are_those_of_scipy_with_ties(shape):
+def test_ranks_with_ties_equal_those_of_scipy(shape):
     values = np.random.default_rng(0).integers(0, 5, shape)
     assert np.array_equal(ranks(values), rankdata(values, axis=-1))
 
 
-def test_ranks_beside_nan_are_undefined_as_are_those_of_scipy():
+def test_ranks_with_nan_are_undefined_as_in_scipy():
     values = [[1.0, np.nan, 3.0], [2.0, 1.0, 1.0]]
     assert np.array_equal(ranks(values), rankdata(values, axis=-1), equal_nan=True)
 
 
-def test_quantiles_of_a_binomial_are_those_of_scipy_also_close_to_where_they_change():
+def test_binomial_quantiles_equal_those_of_scipy_near_their_jumps_too():
     source = np.random.default_rng(0)
     trials, rate = source.integers(1, 3000, 5000), source.random(5000) ** 3
     probability = (source.integers(0, 64, 5000) + 0.5) / 64

@@ -12,7 +12,7 @@ def path(tmp_path):
     return tmp_path / "t.csv"
 
 
-def test_a_table_becomes_features_and_groups(path):
+def test_a_csv_table_becomes_features_and_groups(path):
     data = from_csv(path, label="income", groups=("sex",))
     assert data.inputs.tolist() == [[30, 40.5, 1, 0], [50, 20, 0, 1], [40, 10, 1, 0]]
     assert data.labels.tolist() == [0, 1, 0]
@@ -53,7 +53,7 @@ def test_the_order_of_features_classes_and_categories_can_be_given(path):
         ("", {"label": "income"}, "cannot be read as CSV"),
     ],
 )
-def test_bad_tables_end_in_one_sentence(tmp_path, text, settings, message):
+def test_invalid_tables_are_refused_in_one_sentence(tmp_path, text, settings, message):
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises(DataError, match=message):
         from_csv(tmp_path / "t.csv", **settings)

@@ -56,7 +56,7 @@ def test_the_lint_of_tasks_names_a_line_that_breaks_it(line):
     assert breaches(line)
 
 
-def test_the_lint_of_tasks_leaves_other_largest_places_alone():
+def test_the_lint_of_tasks_allows_argmax_of_other_arrays():
     assert breaches("rows.argmax(1)\nshown.gather(1, places)\nprobabilities = 1") == []
 
 
@@ -120,7 +120,7 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_one_logit_two_logits_and_probabilities_give_the_same_model(way):
+def test_one_logit_two_logits_and_probabilities_give_the_same_predictions(way):
     of, outputs = WAYS[way]
     model = from_module(Net(of).eval(), SPACE, task=Classification(("no", "yes"), threshold=0.7, outputs=outputs))
     z = X @ SLOPES - 1
@@ -198,7 +198,7 @@ def test_every_task_gives_the_same_in_torch_and_in_numpy_and_comes_back_from_jso
             from_json(broken)
 
 
-def test_a_label_is_decided_from_its_own_threshold():
+def test_each_label_has_its_own_threshold():
     task = MultiLabel(("a", "b"), threshold=(0.5, 0.9))
     logits = torch.tensor([[0.0, 2.19], [-0.1, 2.2]])  # the log-odds of .9 are 2.197
     assert task.predict(logits).tolist() == [[1, 0], [0, 1]]
@@ -206,7 +206,7 @@ def test_a_label_is_decided_from_its_own_threshold():
     assert task.wrong(logits, torch.tensor([[1, 0], [0, 0]])).tolist() == [False, True]
 
 
-def test_a_regression_is_wrong_beyond_its_tolerance_only():
+def test_a_regression_is_wrong_only_beyond_its_tolerance():
     task, labels = Regression(tolerance=2), torch.tensor([1.0, 1.0, 1.0])
     logits = torch.tensor([[3.0], [-1.1], [1.0]], requires_grad=True)
     assert task.wrong(logits, labels).tolist() == [False, True, False]
@@ -234,7 +234,7 @@ def test_settings_of_tasks_are_checked(make, error, message):
         make()
 
 
-def test_a_model_takes_the_short_way_and_every_field_is_one_of_its_arguments():
+def test_a_model_takes_classes_and_threshold_directly():
     from dataclasses import fields, replace
     from inspect import signature
 
@@ -245,7 +245,7 @@ def test_a_model_takes_the_short_way_and_every_field_is_one_of_its_arguments():
     assert {f.name for f in fields(Model) if f.init} <= set(signature(Model).parameters)
 
 
-def test_places_explain_what_is_named_and_nothing_else():
+def test_positions_need_an_explicit_target():
     net = nn.Linear(2, 3).eval()
     model = Model(forward=lambda x: net(x.view(-1, 4, 2)), space=Space(), task=Places(("a", "b", "c")))
     x = torch.rand(5, 8)

@@ -7,7 +7,7 @@ from probe.threads import give_way
 
 
 @pytest.mark.parametrize("chosen", [{"GOMP_SPINCOUNT": "5"}, {"OMP_WAIT_POLICY": "active"}])
-def test_waiting_threads_give_way_unless_the_user_says_how_they_wait(monkeypatch, chosen):
+def test_threads_wait_passively_unless_the_user_sets_it(monkeypatch, chosen):
     import os
 
     for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):

@@ -54,7 +54,7 @@ def test_a_change_beyond_the_budget_is_refused_by_name(threat):
         threat.check("mine", space, moved, origin, torch.tensor([length, 0.0, length]))
 
 
-def test_lengths_are_what_they_are_by_hand():
+def test_lengths_of_changes_equal_those_by_hand():
     space = Space(bounds=(0.0, 8.0), scale=torch.tensor(2.0))
     origin = torch.zeros(1, 1, 3, 4)
     moved = origin.clone()
@@ -66,7 +66,7 @@ def test_lengths_are_what_they_are_by_hand():
     assert Anywhere().length(space, moved, origin).tolist() == [0.0]
 
 
-def test_a_pixel_is_a_place_with_all_its_channels():
+def test_a_pixel_counts_once_with_all_its_channels():
     origin = torch.zeros(1, 3, 2, 2)
     moved = origin.clone()
     moved[0, :, 1, 0] = torch.tensor([0.3, 0.2, 0.4])
@@ -107,7 +107,7 @@ def test_a_patch_needs_an_image_and_an_edge_a_graph():
         Edits("edge").length(space, table, table)
 
 
-def test_an_edge_is_two_places_of_the_adjacency_and_what_is_no_edge_is_too_far():
+def test_an_edge_is_two_entries_of_the_adjacency_and_other_changes_are_infinite():
     space, origin = Space(bounds=(0.0, 1.0)), torch.zeros(1, 3, 5)
     flipped = origin.clone()
     flipped[0, 0, 2] = flipped[0, 2, 0] = 1
@@ -119,7 +119,7 @@ def test_an_edge_is_two_places_of_the_adjacency_and_what_is_no_edge_is_too_far()
     assert torch.equal(Edits("edge").project(space, node, origin, 3), flipped)
 
 
-def test_severity_and_anywhere_keep_to_what_the_space_admits():
+def test_severity_and_anywhere_project_onto_the_space():
     origin, moved = draw(0, 4, 2, 5, 4), draw(1, 4, 2, 5, 4) * 3 - 1
     for threat in (Severity(), Anywhere()):
         near = threat.project(IMAGES, moved, origin, 3)
@@ -130,7 +130,7 @@ def test_severity_and_anywhere_keep_to_what_the_space_admits():
 
 
 @pytest.mark.parametrize("threat", [*MEASURED, Severity(), Anywhere()], ids=str)
-def test_nothing_could_move_without_a_budget_or_where_all_is_fixed(threat):
+def test_no_example_could_move_without_a_budget_or_mutable_coordinates(threat):
     inputs = draw(0, 3, 2, 5, 4)
     assert threat.could_move(IMAGES, inputs, 1.0).tolist() == [True] * 3
     assert threat.could_move(IMAGES, inputs, 0.0).tolist() == [False] * 3

@@ -54,7 +54,7 @@ def texts():
 
 
 @each(EXPLAINERS | ATTACKS)
-def test_each_text_is_treated_alone(method, reader, texts):
+def test_each_text_is_explained_and_attacked_independently(method, reader, texts):
     labels = reader.predict(texts)
     together = method(reader, texts, labels)
     alone = [method(reader, x[None], y[None]) for x, y in zip(texts, labels, strict=True)]
@@ -75,7 +75,7 @@ def test_an_absent_word_gets_no_attribution(method, reader, texts):
 
 @each({name: kind for name, kind in EXPLAINERS.items() if kind.completeness})
 @pytest.mark.parametrize("output", ["logit", "probability"])
-def test_values_add_up_to_the_change_from_the_empty_text(method, output, reader, texts):
+def test_attributions_of_a_text_sum_to_the_change_from_the_empty_text(method, output, reader, texts):
     method = replace(method, output=output)
     result = method(reader, texts)
     empty = reader.target_outputs(torch.zeros_like(texts), result.targets, output)
@@ -87,7 +87,7 @@ def test_values_add_up_to_the_change_from_the_empty_text(method, output, reader,
 
 
 @pytest.mark.parametrize("metric", [Deletion(), Insertion()])
-def test_what_is_measured_of_a_text_does_not_depend_on_how_much_padding_follows(metric, reader, texts):
+def test_metrics_of_a_text_do_not_depend_on_its_padding(metric, reader, texts):
     """A method must not beat a random order by knowing which places are empty."""
     ids = torch.cat([texts[:, :4].clamp(min=2), torch.zeros(6, 3, dtype=torch.long)], 1)
     longer = torch.cat([ids, torch.zeros(6, 30, dtype=torch.long)], 1)
@@ -104,7 +104,7 @@ def test_what_is_measured_of_a_text_does_not_depend_on_how_much_padding_follows(
 
 
 @each(ATTACKS)
-def test_success_follows_from_the_models_answers(method, reader, texts):
+def test_success_of_an_attack_follows_from_the_models_predictions(method, reader, texts):
     labels = reader.predict(texts)
     result = replace(method, eps=3)(reader, texts, labels)
     assert torch.equal(result.success, reader.predict(result.perturbed) != labels)
@@ -113,7 +113,7 @@ def test_success_follows_from_the_models_answers(method, reader, texts):
 
 
 @each(EXPLAINERS | ATTACKS)
-def test_nothing_is_left_behind(method, reader, texts):
+def test_methods_leave_no_hooks_gradients_or_random_state_behind(method, reader, texts):
     module, labels, kept = reader.forward, reader.predict(texts), texts.clone()
     before = {k: v.clone() for k, v in module.state_dict().items()}
     state = torch.get_rng_state()
@@ -129,7 +129,7 @@ def test_nothing_is_left_behind(method, reader, texts):
 
 
 @each(EXPLAINERS | ATTACKS)
-def test_result_survives_the_disk_with_its_words(method, reader, texts, tmp_path):
+def test_a_saved_result_of_texts_keeps_its_words(method, reader, texts, tmp_path):
     result = method(reader, texts, reader.predict(texts))
     result.save(tmp_path / "r")
     again = load(tmp_path / "r")
@@ -140,7 +140,7 @@ def test_result_survives_the_disk_with_its_words(method, reader, texts, tmp_path
 
 
 @each(EXPLAINERS | ATTACKS)
-def test_result_is_shown_in_a_notebook_with_its_words(method, reader, texts):
+def test_a_result_of_texts_is_shown_with_its_words_in_a_notebook(method, reader, texts):
     result = method(reader, texts, reader.predict(texts))
     page = result._repr_html_()
     assert page.count("line-height:1.35") == 3  # a line for each text
@@ -159,6 +159,6 @@ def test_result_is_shown_in_a_notebook_with_its_words(method, reader, texts):
         (torch.zeros(1, PLACES), r"reads token ids; write inputs.long\(\)"),
     ],
 )
-def test_bad_ids_end_in_one_sentence(method, reader, ids, message):
+def test_invalid_token_ids_are_refused_in_one_sentence(method, reader, ids, message):
     with pytest.raises(ValueError, match=message):
         method(reader, ids, torch.zeros(len(ids), dtype=torch.long))

@@ -92,7 +92,7 @@ def said(tmp_path_factory) -> dict[str, list[tuple[int, str]]]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_readmes_python_is_typed(said):
+def test_the_python_of_the_readme_passes_the_type_checker(said):
     assert said["readme.py"] == []
 
 

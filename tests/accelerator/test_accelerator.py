@@ -8,7 +8,7 @@ from tests.accelerator import traffic
 from tests.accelerator.conftest import available
 
 
-def test_the_accelerator_reckons_as_the_cpu_does(device):
+def test_the_pretend_accelerator_computes_like_the_cpu(device):
     torch.manual_seed(1)
     network = nn.Sequential(nn.Conv2d(1, 3, 3, padding=1), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Linear(48, 2))
     x = torch.rand(5, 1, 4, 4)
@@ -35,7 +35,7 @@ def test_tensors_of_two_devices_do_not_mix(device):
     assert (there + torch.tensor(1.0)).device == device  # a single number may come from anywhere
 
 
-def test_a_random_source_belongs_to_its_device(device):
+def test_a_random_generator_belongs_to_its_device(device):
     drawn = torch.rand(4, device=device, generator=torch.Generator(device).manual_seed(3))
     assert torch.equal(drawn.cpu(), torch.rand(4, generator=torch.Generator().manual_seed(3)))
     with pytest.raises(RuntimeError, match="device type for generator"):
@@ -59,14 +59,14 @@ def test_a_random_source_belongs_to_its_device(device):
         (lambda x: torch.where(x > 0.5, x, 0.0)[:2].repeat(2, 1), 0),
     ],
 )
-def test_what_makes_the_program_wait_is_counted(device, look, count):
+def test_synchronisations_are_counted(device, look, count):
     x = torch.rand(3, 2, device=device)
     with traffic() as found:
         look(x)
     assert len(found.waits) == count, found.waits
 
 
-def test_what_is_brought_to_the_device_is_counted(device):
+def test_copies_to_the_device_are_counted(device):
     with traffic() as found:
         x = torch.rand(3, 2).to(device)
         x[torch.tensor([0, 2])] = 1.0
@@ -75,7 +75,7 @@ def test_what_is_brought_to_the_device_is_counted(device):
 
 
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
-def test_recurrent_layers_refuse_the_way_back_in_eval_mode_as_cudnn_does(device, kind):
+def test_recurrent_layers_refuse_backward_in_eval_mode_as_cudnn_does(device, kind):
     layer, x = kind(3, 4, num_layers=2, bidirectional=True, batch_first=True), torch.rand(2, 5, 3)
     expected = layer(x)[0]
     layer.to(device)

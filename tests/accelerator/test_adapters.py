@@ -93,12 +93,12 @@ WAYS = {
 STAYS = (black_box, estimator)  # where it computes
 
 
-def test_every_adapter_is_tried():
+def test_every_adapter_is_tested_on_the_device():
     assert set(WAYS) == {name for name in adapters.__all__ if name.startswith("from_")}
 
 
 @pytest.mark.parametrize("make", [make for ways in WAYS.values() for make in ways], ids=lambda make: make.__name__)
-def test_a_model_that_is_brought_answers_on_the_device_as_on_the_cpu(device, make, tmp_path, monkeypatch):
+def test_adapted_models_give_the_cpus_outputs_on_the_device(device, make, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     model, inputs = make(tmp_path)
     ways = [
@@ -118,7 +118,7 @@ def test_a_model_that_is_brought_answers_on_the_device_as_on_the_cpu(device, mak
 
 
 @pytest.mark.parametrize("name", zoo.names())
-def test_a_network_of_the_zoo_answers_on_the_device_as_on_the_cpu(device, name):
+def test_zoo_networks_give_the_cpus_outputs_on_the_device(device, name):
     model, there = zoo.load(name), zoo.load(name, device=device)
     inputs = model.space.reference[:3]
     assert there.device == device

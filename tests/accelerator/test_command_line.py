@@ -36,7 +36,7 @@ def on(device, monkeypatch):
     ],
     ids=lambda command: command[0],
 )
-def test_a_command_answers_on_the_device_as_on_the_cpu(on, device, place, command):
+def test_commands_give_the_cpus_results_on_the_device(on, device, place, command):
     expected = json.loads(call(*command, "--json").stdout)
     assert set(on) == {"cpu"}
     on.clear()
@@ -94,7 +94,7 @@ def test_a_network_is_trained_on_the_device(on, device, place):
     ],
     ids=lambda command: command[0],
 )
-def test_a_device_that_is_not_there_is_one_sentence(place, command):
+def test_a_missing_device_is_refused_in_one_sentence(place, command):
     result = CliRunner().invoke(app, [*command, "--device", "cuda:7"], env={"COLUMNS": "400"})
     assert result.exit_code == 2, result.output
     assert "the device 'cuda:7' cannot be used here" in result.output

@@ -26,7 +26,7 @@ def counted(device, case, ask):
 @pytest.mark.parametrize(
     ("settings", "each"), [({}, 1), ({"norm": "l2", "restarts": 2}, 2)], ids=["one start", "two starts"]
 )
-def test_pgd_waits_once_a_step_and_brings_nothing(device, name, settings, each):
+def test_pgd_synchronises_once_a_step_and_copies_nothing(device, name, settings, each):
     few, many = (
         counted(device, CASES[name](), lambda m, x, y, n=n: PGD(steps=n, eps=1e-4, **settings)(m, x, y))
         for n in (4, 24)
@@ -35,12 +35,12 @@ def test_pgd_waits_once_a_step_and_brings_nothing(device, name, settings, each):
     assert many.arrivals == few.arrivals <= 1
 
 
-def test_ddn_waits_for_no_step(device):
+def test_ddn_synchronises_at_no_step(device):
     few, many = (counted(device, CASES["pixels"](), lambda m, x, y, n=n: DDN(steps=n)(m, x, y)) for n in (4, 24))
     assert (len(many.waits), many.arrivals) == (len(few.waits), few.arrivals)
 
 
-def test_hotflip_waits_once_a_step(device):
+def test_hotflip_synchronises_once_a_step(device):
     few, many = (
         counted(device, CASES["tokens"](), lambda m, x, y, n=n: HotFlip(eps=n, candidates=3)(m, x, y)) for n in (1, 4)
     )
@@ -70,7 +70,7 @@ METHODS = [
 
 @pytest.mark.parametrize("name", ["pixels", "table"])
 @pytest.mark.parametrize("method", METHODS, ids=str)
-def test_an_explainer_waits_at_most_once_for_a_pass_through_the_model(device, name, method, monkeypatch):
+def test_explainers_synchronise_at_most_once_per_pass(device, name, method, monkeypatch):
     monkeypatch.setattr("probe.tensors.COORDINATES_ACCELERATOR", 16 * 20)
     monkeypatch.setattr("probe.explainers.coalitions._PAIRS", 64)
     made = passes(monkeypatch)
@@ -102,14 +102,14 @@ class Hasty(Explainer):
 
 
 @pytest.mark.parametrize("method", [Saliency(), KernelShap(), Hasty()], ids=str)
-def test_answers_that_are_no_numbers_are_refused_at_the_end_or_in_place_of_what_came_of_them(device, method):
+def test_nan_outputs_are_refused_at_the_end_or_instead_of_a_later_error(device, method):
     model = Model(forward=Broken().eval().to(device), space=Space(reference=torch.zeros(1, 3)))
     model.forward.asked = 2 if isinstance(method, Saliency) else 1
     with pytest.raises(ProbeError, match="NaN or infinity for finite inputs; the weights may be damaged"):
         method(model, torch.rand(4, 3), torch.zeros(4, dtype=torch.long))
 
 
-def test_within_a_late_check_a_model_that_is_kept_checks_at_once_when_the_block_is_over(device):
+def test_a_model_kept_from_a_late_check_checks_at_once_after_the_block(device):
     model = Model(forward=Broken().eval().to(device), space=Space())
     x = torch.rand(2, 3, device=device)
     with model.checked_late() as late:

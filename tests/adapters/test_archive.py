@@ -25,7 +25,7 @@ def swap(old, new):
     return index(change)
 
 
-def test_a_state_dict_goes_round(net, saved):
+def test_a_state_dict_is_saved_and_loaded_unchanged(net, saved):
     fresh = nn.Linear(3, 2)
     load_weights(fresh, saved)
     torch.testing.assert_close(fresh.weight, net.weight)
@@ -77,7 +77,7 @@ def test_integer_tensors_are_refused_as_weights(place):
         load_weights(nn.Linear(3, 2), "w.pt")
 
 
-def test_a_bomb_would_go_off_if_it_were_unpickled(place):
+def test_the_test_pickle_runs_code_if_it_is_unpickled(place):
     import pickle
 
     pickle.loads(bomb())
@@ -100,7 +100,7 @@ def test_what_torch_saved_in_its_old_way_is_refused(net, place):
         load_weights(net, "old.pt")
 
 
-def test_a_bomb_in_an_archive_never_runs(net, repack):
+def test_a_pickle_in_an_archive_never_runs(net, repack):
     with pytest.raises(UnsafeError, match="more than tensors"):
         load_weights(net, repack("bomb.pt", index(lambda _: bomb())))
     with pytest.raises(UnsafeError, match="more than tensors"):

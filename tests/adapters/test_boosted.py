@@ -30,7 +30,7 @@ def build(request):
     NUMBERS.assign(job=pd.Series(pd.Categorical(RANDOM.choice(list("zyx"), N))).mask(RANDOM.random(N) < 0.3)),
     NUMBERS.assign(old=NUMBERS["date"] > 20240110),
 ])  # fmt: skip
-def test_they_are_given_what_they_were_fitted_on(build, rows):
+def test_boosted_trees_get_the_columns_they_were_fitted_on(build, rows):
     data = Dataset.from_frame(rows.assign(y=Y), label="y", allow_missing=True, dtype=torch.float64)
     agree(build().fit(rows, Y), data, rows)
 
@@ -47,7 +47,7 @@ def test_an_array_without_names_is_taken(build):
     assert f"compared: {N} rows" in model.notices[-1]
 
 
-def test_a_booster_is_one_sentence(build):
+def test_a_raw_booster_is_refused_in_one_sentence(build):
     fitted = build().fit(NUMBERS, Y)
     booster = fitted.get_booster() if hasattr(fitted, "get_booster") else fitted.booster_
     with pytest.raises(Unsupported, match="a Booster does not say what it predicts; load it into XGBClassifier"):

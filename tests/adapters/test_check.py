@@ -48,7 +48,7 @@ def test_a_random_model_is_detected_and_the_global_random_state_is_unchanged():
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_a_state_that_grows_is_caught():
+def test_check_model_catches_a_stateful_model():
     calls = []
     with pytest.raises(ForwardError, match="keeps a state"):
         check_model(model(lambda z: (calls.append(0), z * len(calls))[1]), ROWS)
@@ -80,12 +80,12 @@ def test_class_numbers_are_refused_as_logits():
     (lambda z: z[:, :2], ShapeError, r"expected \(8, 3\)"),
     (lambda z: z.argmax(-1), ShapeError, "one logit for each class"),
 ])  # fmt: skip
-def test_what_cannot_be_logits_is_caught(last, error, message):
+def test_check_model_catches_outputs_that_cannot_be_logits(last, error, message):
     with pytest.raises(error, match=message):
         check_model(model(last), ROWS)
 
 
-def test_training_mode_is_caught():
+def test_check_model_catches_training_mode():
     studied = model(lambda z: z)
     studied.forward.train()
     with pytest.raises(ProbeError, match="training mode"):

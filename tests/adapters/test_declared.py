@@ -36,7 +36,7 @@ def configure(folder, changes):
     DEBERTA,
     transformers.ModernBertConfig(**LONG, global_rope_theta=10**8, eos_token_id=2, bos_token_id=3, cls_token_id=2),
 ], ids=lambda config: config.model_type)  # fmt: skip
-def test_ordinary_texts_open(tmp_path, config):
+def test_ordinary_text_models_open(tmp_path, config):
     assert len(from_transformers(text(tmp_path / "texts", config), length=12).classes) == 2
 
 
@@ -48,7 +48,7 @@ def test_ordinary_texts_open(tmp_path, config):
     transformers.SwinConfig(image_size=16, patch_size=2, embed_dim=8, depths=[1, 2], num_heads=[1, 2], window_size=4),
     transformers.MobileNetV2Config(depth_multiplier=0.1, image_size=16),
 ], ids=lambda config: config.model_type)  # fmt: skip
-def test_ordinary_images_open(tmp_path, config):
+def test_ordinary_image_models_open(tmp_path, config):
     assert len(from_transformers(image(tmp_path / "images", config=config)).classes) == config.num_labels
 
 
@@ -61,7 +61,7 @@ def test_ordinary_images_open(tmp_path, config):
     (ALBERT, {"inner_group_num": 10**7}),
     (ALBERT, {"num_hidden_layers": 10**9}),
 ], ids=str)  # fmt: skip
-def test_a_count_that_no_tensor_bears_out_is_refused_before_the_library_sees_it(tmp_path, config, changes, monkeypatch):
+def test_a_declared_count_larger_than_any_tensor_is_refused_before_loading(tmp_path, config, changes, monkeypatch):
     folder = configure((text if config is ALBERT else image)(tmp_path / "large", config=config), changes)
     monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", lambda *_, **__: pytest.fail("it was opened"))
     with pytest.raises(DataError, match=r"declares \w+ = [\d,]+, and no tensor of its weights has a side longer than"):

@@ -55,12 +55,12 @@ def test_an_estimator_without_probabilities_or_fit_is_refused():
         from_estimator(LogisticRegression(), SPACE)
 
 
-def test_a_wrong_number_of_features_is_one_sentence(logistic):
+def test_a_wrong_number_of_features_is_refused_in_one_sentence(logistic):
     with pytest.raises(ShapeError, match="each row has 2 numbers, the estimator was fitted to 3"):
         from_estimator(logistic, Space())(torch.rand(4, 2))
 
 
-def test_images_are_flattened_for_it():
+def test_images_are_flattened_for_an_estimator():
     images = torch.rand(50, 1, 4, 4, generator=torch.Generator().manual_seed(0))
     forest = RandomForestClassifier(5, random_state=0).fit(images.flatten(1).numpy(), np.arange(50) % 2)
     model = from_estimator(forest, Space())

@@ -20,7 +20,7 @@ from probe.errors import PlanError
     ("def build(): return 3", "returned a int, expected a torch.nn.Module"),
     ("def build(size): return 3", "theirs:build failed: TypeError"),
 ])  # fmt: skip
-def test_a_factory_that_goes_wrong_is_one_sentence(tmp_path, monkeypatch, code, message):
+def test_a_failing_factory_is_one_sentence(tmp_path, monkeypatch, code, message):
     (tmp_path / "theirs.py").write_text(code)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(__import__("sys").modules, "theirs", raising=False)

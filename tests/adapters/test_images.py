@@ -59,7 +59,7 @@ def test_grey_images_become_three_equal_channels(tmp_path):
     torch.testing.assert_close(model.forward(grey), model.forward(grey.expand(-1, 3, -1, -1)))
 
 
-def test_it_is_explained_and_attacked_in_brightness(tmp_path):
+def test_image_models_are_explained_and_attacked_in_brightness(tmp_path):
     model = from_transformers(image(tmp_path / "vit"))
     inputs = torch.from_numpy(PIXELS[..., :16, :16]) / 255
     attribution = IntegratedGradients()(model, inputs)

@@ -63,7 +63,7 @@ def test_the_digest_is_that_of_the_file(write):
     assert one == same != other
 
 
-def test_it_has_no_gradients_and_is_explained_all_the_same(write):
+def test_an_onnx_model_without_gradients_is_explained(write):
     model = from_onnx(write(graph()), SPACE, ("a", "b"))
     with pytest.raises(Unsupported, match="a black box"):
         IntegratedGradients()(model, X)
@@ -72,7 +72,7 @@ def test_it_has_no_gradients_and_is_explained_all_the_same(write):
     torch.testing.assert_close(shap.values, X * torch.from_numpy(WEIGHT)[:, 0], atol=1e-4, rtol=0)
 
 
-def test_it_is_audited_end_to_end(write, tmp_path):
+def test_an_onnx_model_is_audited_end_to_end(write, tmp_path):
     model = from_onnx(write(graph(last="Softmax")), SPACE, ("a", "b"))
     data = Dataset(X.repeat(10, 1), Z.argmax(1).repeat(10), space=SPACE, classes=("a", "b"))
     plan = plan_from({"name": "m", "model": {"onnx": "m.onnx"}, "data": {"csv": "x.csv", "label": "y"}})
@@ -182,7 +182,7 @@ def test_other_inputs_and_outputs_are_refused(write):
         from_onnx(write(labels), SPACE, ("a", "b"))
 
 
-def test_shapes_are_as_declared(write):
+def test_onnx_inputs_have_the_declared_shape(write):
     with pytest.raises(ShapeError, match=r"expected \(2, 3\)"):
         from_onnx(write(graph()), SPACE, ("a", "b", "c"))
     with pytest.raises(ProbeError, match=r"leaves the shape of its input open.*reference"):
@@ -266,7 +266,7 @@ ONE = np.float32([1])
     ("Resize", [ONE, ONE[:0], np.float32([1e9])], "1,000,000,000"),
     ("Tile", [np.ones((2, 2), np.float32), [2**62, 2**62]], '85,070,591,730,234,615,865,843,651,857,942,052,864'),
 ])  # fmt: skip
-def test_what_is_made_of_a_constant_shape_is_counted(write, operator, inputs, numbers):
+def test_tensors_of_constant_shape_are_counted(write, operator, inputs, numbers):
     path = write(making(operator, inputs))
     with pytest.raises(DataError, match=f"makes {numbers} numbers of shapes that are constants"):
         from_onnx(path, SPACE, ("a", "b"))
@@ -312,7 +312,7 @@ def test_noise_and_sparse_tensors_are_counted_by_their_shape(write):
             files(write(model))
 
 
-def test_an_impossible_shape_hides_no_other(write):
+def test_an_invalid_shape_does_not_hide_others(write):
     below = helper.make_node("ConstantOfShape", ["minus"], ["none"])
     model = making("ConstantOfShape", [[10**9]], beside=[below])
     model.graph.initializer.append(numpy_helper.from_array(np.int64([-(10**12)]), "minus"))
@@ -347,7 +347,7 @@ def exported(task, space=TABLE, **changed):
 
 
 @pytest.mark.parametrize("kind", MEANT)
-def test_a_file_of_ones_own_says_what_its_inputs_and_answers_mean(write, kind):
+def test_an_exported_onnx_file_describes_its_inputs_and_outputs(write, kind):
     model = from_onnx(write(exported(MEANT[kind])))
     assert model.task == MEANT[kind]
     assert model.space.names == TABLE.names
@@ -369,7 +369,7 @@ def test_a_plan_takes_task_classes_and_unit_from_the_file(write, tmp_path, kind)
     assert not [notice for notice in model.notices if "assumed" in notice]
 
 
-def test_what_a_plan_says_of_an_own_file_goes_before_what_the_file_says(write):
+def test_a_plan_overrides_the_metadata_of_an_onnx_file(write):
     path = write(exported(MEANT["one logit"]))
     assert from_onnx(path, SPACE, task=Regression(("odds",))).task == Regression(("odds",))
     assert from_onnx(path, SPACE).space is SPACE
@@ -383,12 +383,12 @@ def test_what_a_plan_says_of_an_own_file_goes_before_what_the_file_says(write):
     {"probe.space": '{"record": {}, "arrays": "UEs="}'}, {"probe.space": '{"record": 1, "arrays": "not base64"}'},
     {"probe.space": "[" * 10**5},
 ])  # fmt: skip
-def test_what_a_file_says_of_itself_is_not_believed(write, changed):
+def test_metadata_of_an_onnx_file_is_not_trusted(write, changed):
     with pytest.raises(DataError, match=r"what m\.onnx says of its inputs and answers is damaged \(.*export it again"):
         from_onnx(write(exported(MEANT["regression"], **changed)))
 
 
-def test_properties_of_other_programs_say_nothing(write):
+def test_metadata_of_other_programs_is_ignored(write):
     model = graph()
     model.metadata_props.add(key="task", value="detect")
     with pytest.raises(ProbeError, match=r"does not say what its inputs mean; give a space: Space\(reference=rows\)"):

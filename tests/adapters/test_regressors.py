@@ -70,7 +70,7 @@ class Untagged:
         return np.asarray(rows)[:, 0] * 2
 
 
-def test_what_only_predicts_is_a_regression_where_somebody_says_so():
+def test_an_object_with_predict_only_is_a_regression_if_the_task_says_so():
     with pytest.raises(Unsupported, match=r"has no predict_proba.*predicts numbers, say so: task=Regression\(\)"):
         from_estimator(Untagged(), DATA.space)
     model = from_estimator(Untagged(), DATA.space, rows=X, task=Regression(("age",), tolerance=1.0))

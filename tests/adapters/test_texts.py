@@ -102,7 +102,7 @@ def test_the_values_of_kernel_shap_are_what_leaving_words_out_does(model, ids):
     transformers.DebertaV2Config(**TEXT, type_vocab_size=0, relative_attention=True, pos_att_type=["p2c", "c2p"],
                                  **CLASSES),
 ], ids=lambda config: config.model_type)  # fmt: skip
-def test_other_architectures_answer_as_theirs(tmp_path, config, ids):
+def test_other_text_architectures_give_the_outputs_of_transformers(tmp_path, config, ids):
     model = from_transformers(text(tmp_path / "other", config), length=LENGTH)
     torch.testing.assert_close(model.logits(ids), theirs(tmp_path / "other", ids), atol=1e-4, rtol=1e-4)
 
@@ -121,7 +121,7 @@ def test_a_text_has_no_more_tokens_than_the_network_has_positions_for(folder):
             ask(folder, length=41)
 
 
-def test_neither_random_state_nor_environment_is_touched(folder):
+def test_loading_a_text_model_changes_neither_random_state_nor_environment(folder):
     environment, state = dict(os.environ), torch.get_rng_state()
     from_transformers(folder, length=LENGTH)
     assert dict(os.environ) == environment
@@ -183,20 +183,20 @@ def test_a_missing_head_is_not_drawn_at_random(copied):
      r"classifier\.bias: the file has \(2,\), the module \(1,\)"),
     ({"model_type": "no-such-type"}, DataError, "transformers cannot open reviews"),
 ])  # fmt: skip
-def test_a_config_that_does_not_fit_is_one_sentence(copied, changes, error, message):
+def test_a_config_that_does_not_fit_is_refused_in_one_sentence(copied, changes, error, message):
     configure(copied, **changes)
     with pytest.raises(error, match=message):
         from_transformers(copied)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", "[" * 100_000])
-def test_a_damaged_config_is_one_sentence(copied, content):
+def test_a_damaged_config_is_refused_in_one_sentence(copied, content):
     (copied / "config.json").write_text(content)
     with pytest.raises(DataError, match=r"is not JSON|holds a list"):
         from_transformers(copied)
 
 
-def test_an_index_that_leaves_the_folder_is_refused(copied):
+def test_a_weight_index_that_leaves_the_folder_is_refused(copied):
     (copied / "model.safetensors").rename(copied.parent / "model.safetensors")
     index = {"weight_map": {"bert.embeddings.word_embeddings.weight": "../model.safetensors"}}
     (copied / "model.safetensors.index.json").write_text(json.dumps(index))

@@ -22,7 +22,7 @@ def net():
     return nn.Linear(3, 2)
 
 
-def test_weights_go_round(net, tmp_path):
+def test_weights_are_saved_and_loaded_unchanged(net, tmp_path):
     save_file({k: v + 1 for k, v in net.state_dict().items()}, tmp_path / "m.safetensors")
     old = net.weight.detach().clone()
     load_weights(net, tmp_path / "m.safetensors")
@@ -103,7 +103,7 @@ def test_a_predict_proba_that_returns_no_probabilities_is_refused():
         model(torch.ones(2, 2))
 
 
-def test_what_does_not_fit_is_found_by_the_header_alone(net, tmp_path, monkeypatch):
+def test_weights_that_do_not_fit_are_found_by_the_header_alone(net, tmp_path, monkeypatch):
     save_file({"weight": torch.zeros(2, 4), "bias": torch.zeros(2)}, tmp_path / "m.safetensors")
     monkeypatch.setattr("probe.adapters.safetensor.load_file", lambda path: 1 / 0)
     with pytest.raises(ShapeError, match="the file has"):

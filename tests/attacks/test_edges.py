@@ -96,7 +96,7 @@ def test_edges_are_flipped_in_both_places_and_no_more_than_asked(eps):
     assert not bool(edges.diagonal(dim1=1, dim2=2).any())
 
 
-def test_more_flips_break_no_less():
+def test_more_flips_succeed_at_least_as_often():
     model, inputs = curved(), graphs(30)
     labels = model.predict(inputs)
     fallen = [GradArgmax(eps=eps)(model, inputs, labels).success for eps in range(5)]
@@ -105,7 +105,7 @@ def test_more_flips_break_no_less():
     assert bool(fallen[-1].any())
 
 
-def test_an_edge_stays_where_either_of_its_places_is_fixed():
+def test_an_edge_with_an_immutable_entry_is_not_flipped():
     model, inputs = linear(fixed=((0, 1), (3, 2))), graphs(30)
     moved = GradArgmax(eps=10)(model, inputs, model.predict(inputs)).perturbed != inputs
     for i, j in ((0, 1), (1, 0), (2, 3), (3, 2)):
@@ -113,7 +113,7 @@ def test_an_edge_stays_where_either_of_its_places_is_fixed():
     assert bool(moved.any())
 
 
-def test_each_graph_is_attacked_alone_and_nothing_is_random():
+def test_gradargmax_is_deterministic_and_independent_of_the_batch():
     model, inputs = curved(), graphs(6)
     labels, attack = model.predict(inputs), GradArgmax(eps=2)
     together = attack(model, inputs, labels).perturbed
@@ -122,7 +122,7 @@ def test_each_graph_is_attacked_alone_and_nothing_is_random():
     assert torch.equal(attack(model, inputs, labels).perturbed, together)
 
 
-def test_a_result_survives_the_disk(tmp_path):
+def test_an_attack_result_is_saved_and_loaded_unchanged(tmp_path):
     model, inputs = curved(), graphs(3)
     result = GradArgmax(eps="2")(model, inputs, model.predict(inputs))
     result.save(tmp_path / "r")

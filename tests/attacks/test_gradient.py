@@ -50,7 +50,7 @@ def test_worst_margin_on_a_linear_model_is_margin_minus_eps_times_dual_norm(prob
     torch.testing.assert_close(margin(model, result.perturbed, y)[~broken], worst[~broken], atol=1e-4, rtol=1e-4)
 
 
-def test_linf_with_a_box_moves_as_far_as_the_room_allows():
+def test_linf_attacks_move_up_to_the_bounds():
     weight, x = torch.tensor([1.0, -2.0, 3.0]), torch.tensor([[0.02, 0.5, 0.9]])
     model = binary(weight, bias=5.0, space=Space(bounds=(0.0, 1.0)))
     expected = torch.tensor([[0.0, 0.6, 0.8]])
@@ -71,7 +71,7 @@ def test_robust_accuracy_follows_the_analytic_curve():
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
-def test_a_model_too_sure_for_float32_is_broken_all_the_same(problem, norm):
+def test_attacks_succeed_where_float32_probabilities_saturate(problem, norm):
     model, weight, x, y = problem
     sure = binary(weight, gain=1e4)
     assert (sure(x).softmax(-1).amax(-1) == 1).float().mean() > 0.9, "the cross-entropy is exactly zero here"
@@ -79,7 +79,7 @@ def test_a_model_too_sure_for_float32_is_broken_all_the_same(problem, norm):
         torch.testing.assert_close(attack(sure, x, y).success, attack(model, x, y).success)
 
 
-def test_tiny_gradients_do_not_vanish_in_l2(problem):
+def test_tiny_gradients_do_not_underflow_in_l2(problem):
     model, weight, x, y = problem
     faint = binary(weight, gain=1e-25)
     torch.testing.assert_close(
@@ -134,7 +134,7 @@ def test_misclassified_examples_are_dropped_from_the_batch(problem):
     assert easy.cost.backward <= 3 * 64, "a step or two were enough, not a hundred"
 
 
-def test_wrong_answers_are_left_alone(problem):
+def test_misclassified_examples_are_not_attacked(problem):
     model, _, x, y = problem
     wrong = y.clone()
     wrong[:5] = 1 - wrong[:5]
@@ -170,7 +170,7 @@ def test_l2_starts_are_uniform_in_the_ball():
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
-def test_projection(norm):
+def test_projections_are_idempotent_and_end_on_the_ball(norm):
     from probe.norms import NORMS
 
     change = torch.randn(50, 3, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -186,7 +186,7 @@ def test_projection(norm):
 
 
 @pytest.mark.slow
-def test_few_steps_break_a_network_that_many_steps_break():
+def test_pgd_breaks_fashion_cnn_and_every_image_that_fgsm_breaks():
     """Of 284 right images 2 survive 20 steps of torchattacks and of foolbox at this radius."""
     from probe import zoo
 

@@ -31,7 +31,7 @@ def distances(model: Model, weight: torch.Tensor, x: torch.Tensor) -> torch.Tens
     return torch.where(slope > 0, gap / slope, torch.inf)
 
 
-def test_the_change_is_the_distance_to_the_boundary_up_to_its_share():
+def test_ddn_finds_the_distance_to_the_boundary_within_gamma():
     model, weight = linear()
     x = rows()
     result = DDN()(model, x, model.predict(x))
@@ -64,7 +64,7 @@ def test_a_target_is_reached_no_nearer_than_its_boundary():
     assert torch.equal(result.targets, targets)
 
 
-def test_one_run_is_the_curve_of_every_budget():
+def test_one_run_of_ddn_gives_the_result_at_every_budget():
     model, weight = linear()
     x = rows(200)
     labels = model.predict(x)
@@ -82,7 +82,7 @@ def test_one_run_is_the_curve_of_every_budget():
         assert 0 <= gap <= 0.03
 
 
-def test_a_budget_of_each_example_bounds_it():
+def test_ddn_respects_the_budget_of_each_example():
     model, _ = linear()
     x = rows()
     labels = model.predict(x)
@@ -94,7 +94,7 @@ def test_a_budget_of_each_example_bounds_it():
         DDN()(model, x, labels, eps=-1.0)
 
 
-def test_what_does_not_reach_the_goal_is_left_as_it_was():
+def test_examples_that_do_not_reach_the_goal_are_unchanged():
     model = Model(forward=lambda x: torch.cat([x[:, :1] * 0 + 2, x * 0], 1), space=WIDE)
     x = rows(4)
     result = DDN(steps=5)(model, x, model.predict(x))
@@ -122,7 +122,7 @@ def test_scale_bounds_and_whole_numbers_are_kept():
     assert (5 * 0.8**2) ** 0.5 <= float(result.length) <= 1.12 * (5 * 0.8**2) ** 0.5
 
 
-def test_on_a_network_it_goes_no_further_than_the_smallest_ball_in_which_pgd_succeeds():
+def test_ddn_moves_no_further_than_the_smallest_radius_of_pgd():
     source = torch.Generator().manual_seed(5)
     net = nn.Sequential(nn.Linear(8, 32), nn.Tanh(), nn.Linear(32, 4)).eval()
     with torch.no_grad():

@@ -47,7 +47,7 @@ def test_an_attack_stays_in_its_ball_in_every_precision(dtype, norm, eps, attack
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_a_ball_that_holds_another_number_is_used_to_its_edge(dtype):
+def test_attacks_use_the_whole_ball_in_every_precision(dtype):
     """By the last number of the dtype within the radius, and not by less."""
     weight = torch.tensor([1.0, -1.0, 1.0, 1.0], dtype=dtype)
     model = Model(
@@ -87,7 +87,7 @@ def test_the_margin_falls_by_the_radius_times_the_dual_norm_for_every_dtype_of_l
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_what_a_single_step_breaks_the_iterated_attack_breaks_in_every_precision(dtype):
+def test_pgd_succeeds_wherever_fgsm_does_in_every_precision(dtype):
     model = network(dtype, Space())
     x = torch.rand(200, 12, generator=torch.Generator().manual_seed(2)).to(dtype)
     y = model.predict(x)

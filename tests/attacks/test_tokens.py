@@ -71,7 +71,7 @@ def every_text(text: Tensor, changes: int) -> Tensor:
 
 
 @pytest.mark.parametrize(("eps", "lean"), [(1, 2.0), (2, 7.0)])
-def test_on_a_bag_of_embeddings_no_choice_of_words_is_better(eps, lean):
+def test_hotflip_is_optimal_on_a_bag_of_embeddings(eps, lean):
     model, ids = bag(lean), texts()
     labels = model.predict(ids)
     result = HotFlip(eps=eps, candidates=1)(model, ids, labels)
@@ -121,7 +121,7 @@ def test_the_loss_never_decreases_and_more_words_break_at_least_as_many_texts():
     assert broken[0] < broken[-1]
 
 
-def test_an_answer_depends_neither_on_its_neighbours_nor_on_the_pass(monkeypatch):
+def test_a_result_depends_neither_on_the_batch_nor_on_the_pass(monkeypatch):
     model, ids = network(), texts()
     labels = model.predict(ids)
     together = HotFlip(eps=3)(model, ids, labels).perturbed
@@ -131,7 +131,7 @@ def test_an_answer_depends_neither_on_its_neighbours_nor_on_the_pass(monkeypatch
     assert torch.equal(HotFlip(eps=3)(model, ids, labels).perturbed, together)
 
 
-def test_places_that_are_fixed_stay():
+def test_hotflip_keeps_immutable_positions():
     mutable = torch.tensor([True, False, True, False, True])
     model, ids = bag(mutable=mutable), texts()
     changed = HotFlip(eps=5)(model, ids, model.predict(ids)).perturbed != ids
@@ -146,7 +146,7 @@ def test_a_text_without_words_is_left_as_it_is():
     assert not result.success.any()
 
 
-def test_positions_that_the_embedding_adds_do_not_mislead():
+def test_positional_embeddings_do_not_change_the_choice_of_words():
     vectors, places = table(), 3 * torch.randn(PLACES, 4, generator=torch.Generator().manual_seed(9))
     weight = torch.randn(4, 2, generator=torch.Generator().manual_seed(1))
     moved = Model(
@@ -171,7 +171,7 @@ def test_global_state_and_the_model_are_left_alone():
     assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
 
 
-def test_what_cannot_be_moved_is_refused_in_one_sentence(linear, inputs, labels):
+def test_hotflip_and_fgsm_refuse_inputs_of_another_form(linear, inputs, labels):
     ids = texts()
     with pytest.raises(Unsupported, match=r"hot_flip moves tokens, and model reads numbers; choose an attack that"):
         HotFlip()(linear, inputs, labels)
@@ -184,7 +184,7 @@ def test_what_cannot_be_moved_is_refused_in_one_sentence(linear, inputs, labels)
 
 
 @pytest.mark.parametrize(("place", "word"), [(0, 0), (0, 1), (4, 5)])
-def test_an_attack_that_touches_special_words_cannot_return(place, word):
+def test_an_attack_that_replaces_special_words_is_refused(place, word):
     class Cheat(HotFlip):
         def perturb(self, model, inputs, labels):
             inputs = inputs.clone()
@@ -196,7 +196,7 @@ def test_an_attack_that_touches_special_words_cannot_return(place, word):
         Cheat()(bag(), ids, bag().predict(ids))
 
 
-def test_an_attack_that_replaces_too_many_words_cannot_return():
+def test_an_attack_that_exceeds_its_word_budget_is_refused():
     class Cheat(HotFlip):
         def perturb(self, model, inputs, labels):
             return torch.full_like(inputs, 2)

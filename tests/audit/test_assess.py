@@ -27,7 +27,7 @@ def found(made):
     return {finding.check: finding for finding in assess(made).findings}
 
 
-def test_performance(tmp_path):
+def test_performance_findings_follow_from_the_arrays(tmp_path):
     answers = LABELS.copy()
     answers[:2] = 1 - answers[:2]  # 8 of 10 are right
     accuracy, calibration = list(
@@ -57,7 +57,7 @@ def explained(own, random, residual):
     }  # fmt: skip
 
 
-def test_explanation(tmp_path):
+def test_explanation_findings_follow_from_the_arrays(tmp_path):
     """A curve that falls early is good for deletion and bad for insertion."""
     made = bundle(
         tmp_path / "b",
@@ -100,7 +100,7 @@ def attacked(fallen):
 
 
 @pytest.mark.parametrize(("single", "comparison"), [([1], "fail"), ([0], "pass")])
-def test_robustness(tmp_path, single, comparison):
+def test_robustness_findings_follow_from_the_arrays(tmp_path, single, comparison):
     made = bundle(
         tmp_path / "b",
         {
@@ -123,7 +123,7 @@ def test_robustness(tmp_path, single, comparison):
     assert (curve["none", 0.0], curve["fgsm", 0.2], curve["pgd", 0.2]) == (1.0, 0.9, pytest.approx(0.1))
 
 
-def test_bias(tmp_path):
+def test_bias_findings_follow_from_the_arrays(tmp_path):
     """Half of one group and all of the other get the favourable answer, and every label is favourable."""
     labels, sex = np.ones(400, int), np.array(["f", "m"] * 200)
     answers = np.where((sex == "f") & (np.arange(400) % 4 == 0), 0, 1)

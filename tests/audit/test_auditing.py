@@ -41,13 +41,13 @@ def test_one_call_leaves_a_verified_bundle_with_its_report(ours, tmp_path):
     assert probe.audit(*ours, tmp_path / "mine", seed=4, **SECTIONS).manifest.created == created
 
 
-def test_a_wrong_section_names_the_nearest(ours, tmp_path):
+def test_an_unknown_section_is_refused_with_the_nearest(ours, tmp_path):
     with pytest.raises(PlanError, match="did you mean 'attack'"):
         probe.audit(*ours, tmp_path / "mine", atack={"sample": 10})
     assert not (tmp_path / "mine").exists()
 
 
-def test_the_package_of_audits_is_still_a_package():
+def test_probe_audit_is_a_function_and_a_package():
     assert inspect.ismodule(probe.audit)
     assert probe.audit.read is not None
 
@@ -58,6 +58,6 @@ def test_the_package_of_audits_is_still_a_package():
     ({"data": {"csv": "t.csv", "label": "y"}}, r"\[data\] has csv, and the data is given as an object"),
     ({"data": {"role": "train"}}, r"\[data\] has role"),
 ])  # fmt: skip
-def test_no_section_says_in_vain_what_a_model_and_data_at_hand_say(ours, tmp_path, sections, said):
+def test_sections_that_the_given_model_and_data_replace_are_refused(ours, tmp_path, sections, said):
     with pytest.raises(PlanError, match=said):
         probe.audit(*ours, tmp_path / "mine", **sections)

@@ -56,6 +56,6 @@ def test_different_spellings_of_a_group_are_refused_with_the_option_to_merge_the
 
 
 @pytest.mark.parametrize("value", ["true", 1, None])
-def test_a_choice_is_true_or_false(value):
+def test_a_switch_in_the_bias_section_is_true_or_false(value):
     with pytest.raises(PlanError, match="expected true or false"):
         small_plan("p", bias={"merge_spellings": value})

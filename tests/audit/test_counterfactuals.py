@@ -48,7 +48,7 @@ def bundles(tmp_path_factory):
     }
 
 
-def test_what_is_read_of_a_row_is_what_the_method_finds_for_it(bundles):
+def test_counterfactuals_read_from_a_bundle_are_those_of_the_method(bundles):
     model, data = with_references(table(60))
     (found,) = reading.searches(bundles["people"])
     assert (found.n, found.each, len(found.candidates)) == (12, 2, 12)
@@ -100,7 +100,7 @@ def test_the_page_shows_the_row_that_its_address_names(bundles, monkeypatch):
     assert app.selectbox(key="row").value == str(row.row)
 
 
-def test_a_candidate_that_was_changed_after_the_audit_contradicts_itself(bundles, tmp_path):
+def test_a_candidate_changed_after_the_audit_fails_verification(bundles, tmp_path):
     bundle = bundles["people"]
     verify(bundle.folder)
     (step,) = reading.steps(bundle.manifest, "counterfactual")
@@ -127,7 +127,7 @@ def test_a_bundle_without_inputs_lists_its_counterfactuals_and_shows_none(tmp_pa
     assert "would be" not in render(bundle).partition('<section id="counterfactuals"')[2].partition("</section>")[0]
 
 
-def test_what_is_missing_is_one_unit_away():
+def test_a_missing_value_is_one_unit_away():
     space = replace(
         table(3)[0].space, reference=torch.tensor([[0.5, torch.nan, 1, 0, 0]]), missing=(False, True, False)
     )

@@ -115,7 +115,7 @@ def test_a_status_may_differ_between_runs_only_near_its_threshold(copy, low, old
 
 
 @pytest.mark.parametrize("what", ["findings", "tables", "report"])
-def test_an_audit_that_is_said_to_be_running_concludes_nothing(copy, what):
+def test_an_audit_that_claims_to_be_running_has_no_findings(copy, what):
     def running(bundle):
         manifest = bundle.manifest
         manifest["status"] = "running"
@@ -177,7 +177,7 @@ def test_evidence_that_contradicts_itself_is_refused(copy, forge, why):
     lambda m: m["contents"].update({"arrays/approved.npz": "0" * 64}),
     lambda m: m.update(status="approved"),
 ])  # fmt: skip
-def test_what_no_audit_writes_is_refused(copy, change):
+def test_a_bundle_with_values_that_no_audit_writes_is_refused(copy, change):
     (copy / "tables" / "approved.csv").write_text("by\nthe regulator\n")
     sign(copy, lambda bundle: change(bundle.manifest))
     with pytest.raises(IntegrityError):
@@ -211,7 +211,7 @@ def test_a_manifest_is_written_in_one_way_only(copy, spell):
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 5_000, "9" * 5_000, "1e999", '"\\ud800"', "NaN"])
-def test_a_hostile_manifest_is_one_sentence(copy, text):
+def test_a_hostile_manifest_is_refused_in_one_sentence(copy, text):
     path = copy / "audit.json"
     path.write_text(path.read_text().replace('"seed": 0', f'"seed": {text}', 1))
     with pytest.raises(IntegrityError):
@@ -222,7 +222,7 @@ def test_a_hostile_manifest_is_one_sentence(copy, text):
 
 
 @pytest.mark.parametrize("radius", ["1/0", "1e400000000", "1e400", "9" * 10_000, "", "big", "nan"])
-def test_a_hostile_radius_is_one_sentence(copy, radius):
+def test_a_hostile_radius_is_refused_in_one_sentence(copy, radius):
     def forge(bundle):
         bundle.manifest["plan"]["checks"]["robust_eps"] = radius
         bundle.manifest["plan"]["attack"]["eps"] = [radius]
@@ -276,7 +276,7 @@ def test_a_folder_of_the_bundle_that_is_a_link_is_not_followed(copy):
         verify(copy)
 
 
-def test_a_bundle_larger_than_the_memory_is_one_sentence(copy):
+def test_a_bundle_larger_than_memory_is_refused_in_one_sentence(copy):
     """Where memory is short, whatever is read ends as a sentence: 1 GB that packs into 1 MB."""
     sign(copy, lambda bundle: bundle._write("arrays/predictions.npz", large()))
     code = (

@@ -95,7 +95,7 @@ def test_the_title_of_a_targeted_attack_names_its_goal(tmp_path):
     assert "withstands PGD (goal = targeted (target = 1)) at eps 0.2" in findings(bundle)
 
 
-def test_a_goal_that_cannot_be_is_refused_in_the_plan():
+def test_an_invalid_goal_is_refused_in_the_plan():
     for goal, message in (
         ({"method": "targeted", "target": -1}, "Targeted.target = -1"),
         ({"method": "targetted"}, "did you mean 'targeted'"),
@@ -123,7 +123,7 @@ def test_successes_that_are_not_the_targets_are_refused(tmp_path):
         verify(bundle.folder)
 
 
-def test_what_reaches_a_goal_of_the_house_is_not_the_bundles_to_say(tmp_path):
+def test_a_bundle_cannot_claim_successes_of_built_in_goals(tmp_path):
     model, data = images()
     plan = small_plan("aim", explain={"sample": 0}, attack={"sample": 20, "eps": ["0.5"], "methods": [AIMED]})
     bundle = run(plan, model, data, tmp_path / "aim")

@@ -66,7 +66,7 @@ def test_checks_of_a_guests_metric_survey_and_certificate_become_findings(audite
     assert robust.note == "proved"
 
 
-def test_what_a_certificate_does_not_certify_is_not_refuted(audited):
+def test_an_example_without_certificate_is_not_counted_as_refuted(audited):
     far = next(f for f in audited.manifest.findings if f.check == "lipschitz (norm = spectral): robust at eps 1")
     assert far.high < far.threshold
     assert far.status == "inconclusive"
@@ -125,7 +125,7 @@ def results(site, tmp_path_factory):
     return folder, made
 
 
-def test_what_a_guest_gives_is_loaded_again(results, site):
+def test_a_result_of_a_guest_is_saved_and_loaded(results, site):
     folder, made = results
     with guest.installed(site):
         for name, result in made.items():

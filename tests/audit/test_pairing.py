@@ -40,7 +40,7 @@ def pairs(one, other):
     return {(p.subject, p.metric): p for p in compare(one, other).pairs}
 
 
-def test_the_same_rows_are_paired_and_the_difference_is_that_of_the_library(tmp_path):
+def test_paired_differences_equal_those_of_the_library(tmp_path):
     one = bundle(tmp_path / "one", {"predictions": answers(0, 1, 2)}, **PLAN)
     other = bundle(tmp_path / "other", {"predictions": answers(2)}, **PLAN)
     found = compare(one, other)
@@ -153,7 +153,7 @@ def test_a_paired_interval_is_narrower_than_two_apart_where_rows_move_together()
 
 
 @pytest.mark.parametrize("form", ["text", "json", "csv"])
-def test_the_command_line_shows_them_in_each_form(tmp_path, form, monkeypatch):
+def test_compare_prints_paired_readings_as_text_and_json(tmp_path, form, monkeypatch):
     monkeypatch.setattr("probe.audit.verify", lambda folder: None)  # what is written by hand has no tables
     for name, wrong in (("one", range(7)), ("other", [])):
         bundle(tmp_path / name, {"predictions": answers(*wrong)}, **PLAN)

@@ -6,7 +6,7 @@ from probe.errors import PlanError, RangeError, UnknownMethod
 ZOO = {"name": "x", "model": {"zoo": "adult-mlp"}}
 
 
-def test_a_plan_goes_round():
+def test_a_plan_survives_writing_and_reading():
     plan = plan_from(ZOO | {"attack": {"eps": ["1/255"], "methods": [{"method": "pgd", "steps": 3}]}}).resolve(
         form="image"
     )
@@ -44,7 +44,7 @@ def test_a_plan_goes_round():
         ({"attack": 3}, PlanError, "expected a table of settings"),
     ],
 )
-def test_a_wrong_plan_ends_in_one_sentence(change, error, message):
+def test_a_plan_with_errors_is_refused_in_one_sentence(change, error, message):
     with pytest.raises(error, match=message):
         plan_from(ZOO | change)
 
@@ -56,12 +56,12 @@ def test_the_plans_seed_reaches_the_methods_that_take_one():
     assert [method.seed for method in plan.explainers()] == [7, 1]
 
 
-def test_a_radius_to_check_must_be_attacked():
+def test_a_check_at_a_radius_that_is_not_attacked_is_refused():
     with pytest.raises(PlanError, match=r"checks\.robust_eps = '9' is not among"):
         plan_from(ZOO | {"checks": {"robust_eps": "9"}}).resolve(form="image")
 
 
-def test_what_a_plan_leaves_out_is_by_form_and_what_it_names_stays():
+def test_a_plan_takes_defaults_of_the_form_for_what_it_leaves_out():
     plan = plan_from(ZOO)
     table, image, graph = (plan.resolve(form=form) for form in ("table", "image", "graph"))
     assert (table.data.sample, image.data.sample) == (0, 1000)

@@ -80,14 +80,14 @@ def test_a_check_without_its_method_names_the_method_to_add(check, message):
         plan_from({"name": "a", "checks": {check: 0.5}}, sources=False)
 
 
-def test_a_check_of_a_survey_has_it_made(tmp_path):
+def test_a_check_of_a_survey_makes_the_audit_run_it(tmp_path):
     bundle = audited(tmp_path, checks={"permutation_importance": 0.1})
     found = {f.check.rpartition(": ")[2]: f.status for f in bundle.manifest.findings if f.step.startswith("survey")}
     assert found == {"pay": "fail", "age": "pass"}
     verify(bundle.folder)
 
 
-def test_reference_rows_with_another_answer_are_found_and_what_is_fixed_stays():
+def test_counterfactuals_are_found_and_keep_immutable_features():
     rows = torch.tensor([[-1.0, 0.0], [0.3, 0.0], [2.0, 5.0]])
     space = Space(bounds=(-9.0, 9.0), reference=rows, mutable=torch.tensor([True, False]))
     model = Model(forward=lambda x: torch.stack([-x[:, 0], x[:, 0]], 1), space=space, classes=("no", "yes"))

@@ -44,7 +44,7 @@ def test_radii_at_which_no_input_could_change_do_not_count_in_the_verdict(tmp_pa
     assert "At eps 0.5 almost no input could be changed" in said
 
 
-def test_a_model_that_is_mostly_wrong_is_said_to_be_so_before_any_attack(tmp_path):
+def test_the_verdict_says_first_that_a_model_is_mostly_wrong(tmp_path):
     model, data = ramp()
     wrong = Dataset(data.inputs, 1 - data.labels, space=data.space, classes=data.classes)
     wrong.labels[:100] = data.labels[:100]

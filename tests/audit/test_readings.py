@@ -173,7 +173,7 @@ def test_a_check_of_a_metric_that_the_plan_does_not_list_has_it_taken():
         ({"predict": {"metrics": 3}}, PlanError, "predict.metrics = 3, expected a list"),
     ],
 )
-def test_a_wrong_metric_or_check_ends_in_one_sentence(change, error, message):
+def test_an_invalid_metric_or_check_is_refused_in_one_sentence(change, error, message):
     with pytest.raises(error, match=message):
         plan_from({"name": "x", "model": {"zoo": "adult-mlp"}} | change)
 

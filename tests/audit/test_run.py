@@ -51,7 +51,7 @@ def test_a_method_that_refuses_becomes_a_finding(tmp_path):
     assert "integrated" in finding.note.lower()
 
 
-def test_attacks_at_a_larger_radius_break_no_fewer(table_bundle):
+def test_attacks_at_a_larger_radius_succeed_at_least_as_often(table_bundle):
     for name in ("attack-fgsm", "attack-pgd"):
         success = table_bundle.arrays(name)["success"]
         assert (success[0] <= success[1]).all()
@@ -59,7 +59,7 @@ def test_attacks_at_a_larger_radius_break_no_fewer(table_bundle):
     assert curve["all attacks", 0.1] == min(curve["fgsm", 0.1], curve["pgd", 0.1], curve["all attacks", 0.1])
 
 
-def test_robust_accuracy_is_what_the_arrays_say(table_bundle):
+def test_robust_accuracy_equals_that_of_the_arrays(table_bundle):
     arrays = table_bundle.arrays("attack-pgd")
     labels = table_bundle.arrays("predictions")["labels"][arrays["rows"]]
     curve = table_bundle.table("robustness").set_index(["attack", "eps"]).robust_accuracy
@@ -95,7 +95,7 @@ def test_the_same_seed_gives_the_same_bundle(table_bundle, tmp_path):
     assert again.manifest.files == table_bundle.manifest.files
 
 
-def test_a_complete_audit_is_not_run_again(table_bundle):
+def test_a_finished_audit_is_not_run_again(table_bundle):
     model, data = table()
     before = model.usage.forward
     assert run(small_plan("people"), model, data, table_bundle.folder).manifest == table_bundle.manifest
@@ -165,7 +165,7 @@ def test_an_audit_that_was_killed_is_verified_as_far_as_it_goes(table_bundle, tm
     assert result.numbers == 0
 
 
-def test_interrupted_before_anything_was_measured(tmp_path):
+def test_an_audit_interrupted_before_its_first_step_is_continued(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(small_plan("p"), *table(), tmp_path / "p", progress=interrupt_at("predictions", KeyboardInterrupt()))
     assert statuses(read(tmp_path / "p"))["not run"] == 1
@@ -279,13 +279,13 @@ def test_a_foreign_manifest_is_refused_in_one_sentence(copy, change):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": 1}', "\x00\x01"])
-def test_a_damaged_manifest_is_one_sentence(tmp_path, text):
+def test_a_damaged_manifest_is_refused_in_one_sentence(tmp_path, text):
     (tmp_path / "audit.json").write_text(text)
     with pytest.raises(IntegrityError):
         read(tmp_path)
 
 
-def test_a_folder_without_an_audit_is_one_sentence(tmp_path):
+def test_a_folder_without_an_audit_is_refused_in_one_sentence(tmp_path):
     with pytest.raises(IntegrityError, match=r"no audit\.json"):
         read(tmp_path)
 
@@ -336,7 +336,7 @@ def test_groups_that_are_blank_or_unknown_keep_their_rows(tmp_path):
     assert "=cmd()" in render(bundle)
 
 
-def test_bundles_are_found(table_bundle, image_bundle, tmp_path):
+def test_bundles_below_a_folder_are_found(table_bundle, image_bundle, tmp_path):
     for bundle in (table_bundle, image_bundle):
         shutil.copytree(bundle.folder, tmp_path / bundle.name)
     assert {path.name for path in find(tmp_path)} == {"people", "pictures"}

@@ -187,7 +187,7 @@ def test_the_pages_of_the_viewer_read_several_labels(bundle):
     assert len(attacked.smallest_successful_radii(bundle, row)) == 2
 
 
-def test_each_label_is_calibrated_or_not_by_itself(bundle):
+def test_calibration_is_reported_for_each_label(bundle):
     stored = bundle.arrays("predictions")["measured-calibration_error"]
     apart = reading.reliability(bundle)
     assert list(apart) == list(NAMES)

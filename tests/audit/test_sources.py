@@ -12,7 +12,7 @@ DATA = {"csv": "d.csv", "label": "y"}
 @pytest.mark.parametrize("source", [{"zoo": "adult-mlp"}, {"factory": "a:b"}, {"factory": "a:b", "weights": "w.pt"},
                                     {"onnx": "m.onnx"}, {"transformers": "bert"}, {"timm": "resnet18", "weights": "w"},
                                     {"timm": "local-dir:net"}])  # fmt: skip
-def test_each_source_is_enough_for_a_plan(source):
+def test_each_model_source_alone_makes_a_valid_plan(source):
     plan = plan_from({"name": "p", "model": source, "data": DATA})
     assert plan_from(plan.to_json()) == plan
 
@@ -25,7 +25,7 @@ def test_each_source_is_enough_for_a_plan(source):
     ({"onnx": "m.onnx", "weights": "w.pt"}, "weights, which only a factory and timm take; onnx has its own"),
     ({"onxx": "m.onnx"}, "did you mean 'onnx'"),
 ])  # fmt: skip
-def test_other_sources_are_refused(source, message):
+def test_invalid_model_sources_are_refused(source, message):
     with pytest.raises(PlanError, match=message):
         plan_from({"name": "p", "model": source, "data": DATA})
 
@@ -64,7 +64,7 @@ def test_files_are_found_from_the_folder_of_the_plan(tmp_path, key, value, found
     ({"csv": "a.csv", "label": "y", "categories": {"job": [["clerk"]]}}, "data.categories holds .+, expected names"),
     ({"csv": "a.csv", "label": "y", "groups": [True]}, "data.groups holds True, expected names"),
 ])  # fmt: skip
-def test_other_examples_are_refused(data, message):
+def test_invalid_data_sources_are_refused(data, message):
     with pytest.raises(PlanError, match=message):
         plan_from({"name": "p", "model": {"factory": "a:b"}, "data": data})
 

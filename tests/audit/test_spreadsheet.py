@@ -24,7 +24,7 @@ from probe.audit.spreadsheet import harmless, to_csv
     ("no-show", "no-show"),
     ("", ""),
 ])  # fmt: skip
-def test_a_cell_that_a_spreadsheet_would_run_is_text(cell, safe):
+def test_a_cell_that_a_spreadsheet_would_execute_is_written_as_text(cell, safe):
     assert harmless(cell) == safe
 
 

@@ -55,7 +55,7 @@ def test_attacks_refute_robustness_and_never_prove_it(tmp_path):
         assert findings(run(plan, *ramp(), tmp_path / eps))[f"robust at eps {eps}"].status == status
 
 
-def test_what_cannot_be_moved_is_not_a_pass(tmp_path):
+def test_examples_that_cannot_change_are_not_a_pass(tmp_path):
     plan = small_plan("whole", attack={"sample": 400, "eps": ["0.5", "3"], "methods": CLIMB}, explain={"sample": 0})
     bundle = run(plan, *ramp(kind="integer"), tmp_path / "whole")
     found = findings(bundle)
@@ -85,7 +85,7 @@ def test_checks_of_explanations_are_about_explanations(table_bundle):
     }  # fmt: skip
 
 
-def test_a_sum_that_is_imposed_passes_nothing(table_bundle):
+def test_a_completeness_sum_by_construction_is_not_a_pass(table_bundle):
     checks = {f.check for f in table_bundle.manifest.findings}
     assert "integrated_gradients: adds up" in checks
     assert "kernel_shap: adds up" not in checks
@@ -196,7 +196,7 @@ def test_radii_of_any_attack_on_words_are_numbers_of_words(guests, tmp_path):
     assert {"withstands Synonyms at 1 word", "withstands Synonyms at 2 words", "robust at 2 words"} <= checks.keys()
 
 
-def test_a_pilot_that_fails_ends_no_audit():
+def test_a_failed_pilot_does_not_stop_the_audit():
     model, data = table()
 
     def fail(inputs):

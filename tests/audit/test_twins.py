@@ -54,7 +54,7 @@ def two_logits(tmp_path_factory):
 
 
 @pytest.mark.parametrize("outputs", ["one logit", "one probability", "probabilities"])
-def test_an_audit_of_other_outputs_finds_what_that_of_its_two_logit_twin_finds(outputs, two_logits, tmp_path):
+def test_findings_are_the_same_for_equivalent_outputs_of_one_model(outputs, two_logits, tmp_path):
     found, twin = audited(outputs, tmp_path).manifest, two_logits.manifest
     assert [(s.name, s.status) for s in found.steps] == [(s.name, s.status) for s in twin.steps]
     assert [(f.aspect, f.check, f.status) for f in found.findings] == [

@@ -104,7 +104,7 @@ def both(request, tmp_path_factory):
     return request.param, shown, none
 
 
-def test_no_byte_of_a_row_is_in_a_bundle_without_inputs(both):
+def test_a_bundle_without_inputs_holds_no_byte_of_any_row(both):
     make, shown, none = both
     secrets = {people: [*traces(SECRET), WORD.encode(), WORD.encode("utf-32-le")], words: [WORD.encode(),
                WORD.encode("utf-32-le")], pictures: traces(SECRET / 10)[:3]}[make]  # fmt: skip
@@ -114,7 +114,7 @@ def test_no_byte_of_a_row_is_in_a_bundle_without_inputs(both):
     assert not [name for name in none.arrays("instances") if name not in ("rows", "features")]
 
 
-def test_its_findings_and_digests_are_those_of_the_audit_that_shows_inputs(both):
+def test_a_bundle_without_inputs_has_the_same_findings_and_digests(both):
     _, shown, none = both
     assert none.manifest.findings == shown.manifest.findings
     assert none.manifest.data.sha256 == shown.manifest.data.sha256
@@ -135,7 +135,7 @@ def test_the_first_page_says_that_inputs_are_left_out_and_no_page_draws_one(both
         render(shown)
 
 
-def test_the_viewer_has_no_input_to_show_and_the_answers_as_before(both):
+def test_the_viewer_of_a_bundle_without_inputs_shows_predictions_only(both):
     _, shown, none = both
     row = instance.rows(none)[0]
     assert not instance.kept(none, row)
@@ -151,7 +151,7 @@ def test_the_viewer_has_no_input_to_show_and_the_answers_as_before(both):
     explained.agreement(none, row)
 
 
-def test_inputs_that_are_put_into_it_are_found_by_the_verifier(both, tmp_path):
+def test_verification_finds_inputs_added_to_a_bundle_without_inputs(both, tmp_path):
     _, shown, none = both
     shutil.copytree(none.folder, tmp_path / "forged")
     forged = Forged(tmp_path / "forged")

@@ -72,7 +72,7 @@ def test_of_many_writers_one_at_a_time_writes(tmp_path):
     assert refused < 20
 
 
-def test_a_writer_that_was_killed_holds_nothing(tmp_path):
+def test_a_killed_writer_leaves_no_lock(tmp_path):
     code = "import sys, time; from probe import lock\n"
     code += "with lock.writing(sys.argv[1]): print('in', flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) as child:
@@ -94,7 +94,7 @@ def test_a_file_that_only_looks_like_a_lock_is_not_taken_for_a_writer(copy):
     assert lock.writer(copy) is None
 
 
-def test_a_running_audit_tells_how_far_it_is(copy):
+def test_a_running_audit_reports_its_progress(copy):
     def running(bundle):
         files = {k: v for k, v in bundle.manifest["files"].items() if k.startswith("arrays")}
         bundle.manifest.update(status="running", findings=[], files=files | groups(bundle))
@@ -187,7 +187,7 @@ def test_a_run_that_lacks_memory_loses_one_step_and_is_continued(tmp_path, monke
     assert audit(tmp_path / "p").complete
 
 
-def test_two_honest_runs_have_one_evidence_digest_and_two_digests(short, tmp_path, monkeypatch):
+def test_two_runs_of_one_plan_share_the_evidence_digest_only(short, tmp_path, monkeypatch):
     monkeypatch.setattr("probe.audit.bundle.npz.np.savez_compressed", __import__("numpy").savez)
     again = audit(tmp_path / "p")
     again.change(created="2020-01-01T00:00:00+00:00")

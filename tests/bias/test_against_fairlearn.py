@@ -10,7 +10,7 @@ from probe.bias import audit
 
 
 @pytest.mark.parametrize("columns", [["sex"], ["race"], ["sex", "race"]], ids=" x ".join)
-def test_rates_and_gaps(columns, random_rows):
+def test_rates_and_gaps_equal_those_of_fairlearn(columns, random_rows):
     labels, predictions, groups = random_rows
     report = audit(labels, predictions, groups, min_group_size=1)
     measures = {

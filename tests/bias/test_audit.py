@@ -77,7 +77,7 @@ def test_inputs_and_global_random_state_are_left_alone(random_rows):
     assert (np.random.get_state()[1] == state).all()  # noqa: NPY002
 
 
-def test_the_seed_moves_p_values_and_nothing_else(random_rows):
+def test_the_seed_changes_p_values_only(random_rows):
     one, other = (audit(*random_rows, draws=99, seed=seed).disparities for seed in (0, 1))
     assert (one["p_value"] != other["p_value"]).any()
     assert_frame_equal(one.drop(columns="p_value"), other.drop(columns="p_value"))
@@ -99,7 +99,7 @@ def test_missing_groups_are_counted_and_left_out(random_rows):
     assert_frame_equal(report.groups[report.groups["attribute"] == "sex"], alone.groups)
 
 
-def test_cells_add_up_to_the_group(random_rows):
+def test_counts_of_a_group_add_up_to_its_rows(random_rows):
     groups = audit(*random_rows, draws=9).groups
     assert (groups[["tn", "fp", "fn", "tp"]].sum(axis=1) == groups["n"]).all()
 
@@ -192,7 +192,7 @@ def test_an_attribute_of_too_many_groups_stops_no_other(random_rows):
     assert counts == {"rows": 600, "used": 0, "unknown": 300, "not_run": 300, "like_unknown": 0}
 
 
-def test_a_group_of_one_is_not_judged(random_rows):
+def test_a_group_of_one_row_gets_no_verdict(random_rows):
     labels, predictions, groups = random_rows
     groups.loc[0, "sex"] = "x"
     small = audit(labels, predictions, groups, draws=9).small_groups.set_index(["group", "metric"])
@@ -232,7 +232,7 @@ def test_ratio_intervals_include_1_for_groups_that_may_be_the_most_selected():
     assert audit(*expand({"a": (0, 99, 0, 0), "c": (99, 0, 0, 0)}, "g")).groups["impact_ratio_low"].tolist() == [1, 0]
 
 
-def test_scores_add_ranking_and_calibration():
+def test_scores_add_ranking_and_calibration_measures():
     groups = pd.DataFrame({"g": list("aaaabbb")})
     labels, scores = [0, 0, 1, 1, 1, 1, 1], [0.1, 0.6, 0.6, 0.9, 1.0, 1.0, 1.0]
     report = audit(labels, labels, groups, scores)

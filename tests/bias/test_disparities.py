@@ -22,7 +22,7 @@ def test_no_p_value_is_zero():
     assert permutation_p([(np.array([0, 100]), np.array([100, 100]))], draws=99, seed=0) == 0.01
 
 
-def test_p_values_of_two_proportions():
+def test_p_values_of_two_proportions_have_known_values():
     found = two_proportions_p(
         *(np.array(values) for values in ([805, 3, 0, 4], [1795, 4, 9, 4], [349, 2, 0, 0], [1488, 6, 9, 0]))
     )
@@ -37,7 +37,7 @@ def test_the_headline_names_the_smallest_group_and_its_denominator(compas):
     assert rows["n"].tolist() == [7196, 7196, 7164]
 
 
-def test_the_level_moves_every_interval(compas):
+def test_the_confidence_level_changes_every_interval(compas):
     wide, narrow = audit(*compas, level=0.99), audit(*compas, level=0.8)
     for frame, bounds in [("groups", "fpr"), ("groups", "impact_ratio"), ("pairs", None), ("disparities", None)]:
         low, high = (f"{bounds}_low", f"{bounds}_high") if bounds else ("low", "high")

@@ -29,7 +29,7 @@ def test_the_coding_of_outcomes_does_not_matter_once_the_favourable_one_is_named
             pd.testing.assert_frame_equal(found, wanted)
 
 
-def test_the_other_outcome_may_be_the_favourable_one(random_rows):
+def test_class_0_may_be_the_favourable_outcome(random_rows):
     labels, predictions, groups = random_rows
     swapped = audit(1 - labels, 1 - predictions, groups, favourable=1, draws=9)
     named = audit(labels, predictions, groups, favourable=0, draws=9)
@@ -49,7 +49,7 @@ def test_an_unnamed_favourable_outcome_is_reported_as_assumed(random_rows):
         assert set(getattr(report, name)["favourable"]) == {"1 (assumed)"}
 
 
-def test_it_is_named_in_every_table_and_finding(random_rows):
+def test_the_favourable_outcome_is_named_in_every_table_and_finding(random_rows):
     labels, predictions, groups = random_rows
     report = audit(*(np.where(v, "hired", "rejected") for v in (labels, predictions)), groups, favourable="hired")
     assert report.notices == []
@@ -79,12 +79,12 @@ def test_outcomes_that_are_not_two_are_refused(labels, favourable, message):
         audit(labels, predictions, pd.DataFrame({"g": list("aabb")}), favourable=favourable)
 
 
-def test_everybody_may_be_refused_the_favourable_outcome():
+def test_rates_exist_even_if_no_row_has_the_favourable_outcome():
     report = audit(None, ["no"] * 80, pd.DataFrame({"g": list("ab") * 40}), favourable="yes", draws=9)
     assert report.groups["selected"].tolist() == [0, 0]
 
 
-def test_compas_by_who_is_thought_a_low_risk():
+def test_compas_rates_of_predicted_low_risk_are_reproduced():
     """ProPublica codes 1 as high risk. To be thought a low one is what people would rather be."""
     labels, predictions, groups = expand(COMPAS_RACE, "race")
     report = audit(labels, predictions, groups, favourable=0)
@@ -98,7 +98,7 @@ def test_compas_by_who_is_thought_a_low_risk():
     assert high.loc["demographic_parity_ratio", "estimate"] == pytest.approx(0.356253, abs=5e-7)
 
 
-def test_equal_opportunity_of_compas_is_of_those_who_were_a_low_risk():
+def test_equal_opportunity_of_compas_is_over_people_of_low_risk():
     labels, predictions, groups = expand(COMPAS_RACE, "race")
     pairs = audit(labels, predictions, groups, favourable=0).pairs.set_index(["a", "b", "metric"])
     row = pairs.loc[("African-American", "Caucasian", "tpr")]

@@ -22,7 +22,7 @@ def disparity(report, attribute, metric):
     return report.disparities.set_index(["attribute", "metric"]).loc[(attribute, metric)]
 
 
-def test_the_fairlearn_guide():
+def test_the_rates_of_the_fairlearn_guide_are_reproduced():
     report = audit(**FAIRLEARN, min_group_size=1)
     groups = report.groups.set_index("group")
     assert_allclose(groups.loc[["a", "b", "c"], ["selection_rate", "tpr", "fpr"]],
@@ -54,7 +54,7 @@ COMPAS = {
 
 
 @pytest.mark.parametrize(("attribute", "counts"), [("race", COMPAS_RACE), ("sex", COMPAS_SEX)])
-def test_compas_table(attribute, counts):
+def test_the_compas_table_of_propublica_is_reproduced(attribute, counts):
     groups = audit(*expand(counts, attribute)).groups.set_index("group")
     for name, four in counts.items():
         row = groups.loc[name]
@@ -68,7 +68,7 @@ def test_compas_false_positive_rate_of_the_largest_group_has_its_wilson_interval
     assert_allclose([row.fpr_low, row.fpr_high], [0.42559, 0.47156], atol=5e-6)
 
 
-def test_compas_black_and_white():
+def test_the_compas_gap_between_black_and_white_is_reproduced():
     two = {name: COMPAS_RACE[name] for name in ("African-American", "Caucasian")}
     report = audit(*expand(two, "race"))
     assert_allclose(report.disparities["estimate"], [0.240200, 0.591638, 0.213925], atol=5e-7)
@@ -81,7 +81,7 @@ def test_compas_black_and_white():
     assert (odds.lowest, odds.highest) == ("Caucasian", "African-American")
 
 
-def test_two_tiny_groups_do_not_swell_the_compas_headline(compas):
+def test_two_tiny_groups_do_not_widen_the_compas_headline(compas):
     report = audit(*compas)
     odds = disparity(report, "race", "equalized_odds_difference")
     assert odds.estimate_all_groups == pytest.approx(0.576692, abs=5e-7)  # Native American: 10 positives, 9 found
@@ -112,7 +112,7 @@ def selections(table):
     return expand({name: (n - k, k, 0, 0) for name, (n, k, _) in table.items()}, "group")
 
 
-def test_new_york_race_impact_ratios():
+def test_impact_ratios_of_new_york_by_race_are_reproduced():
     groups = audit(*selections(LL144_RACE)).groups.set_index("group")
     for name, (_, _, ratio) in LL144_RACE.items():
         assert groups.loc[name, "impact_ratio"] == pytest.approx(ratio, abs=0.006)
@@ -122,7 +122,7 @@ def test_new_york_race_impact_ratios():
     assert_allclose([black.impact_ratio_low, black.impact_ratio_high], [0.6199, 1.0], atol=5e-5)
 
 
-def test_new_york_intersections():
+def test_impact_ratios_of_new_york_intersections_are_reproduced():
     labels, predictions, both = selections(LL144_BOTH)
     frame = both["group"].str.split(" & ", expand=True).set_axis(["sex", "race"], axis=1)
     report = audit(labels, predictions, frame)
@@ -138,13 +138,13 @@ def test_new_york_intersections():
     assert "Female & Native" in set(report.small_groups["group"])
 
 
-def test_intervals():
+def test_gap_and_ratio_intervals_have_known_values():
     assert_allclose(wilson([0], [2]), [[0], [0.65762]], atol=5e-6)
     assert_allclose(wilson([349], [1488]), [[0.21371], [0.25674]], atol=5e-6)
     # Newcombe's own example, 56 of 70 and 48 of 80, by his method 11.
     assert_allclose(difference_interval([56], [70], [48], [80], 0.95), [[0.0428], [0.3422]], atol=5.1e-5)
 
 
-def test_holm():
+def test_holm_adjusted_p_values_have_known_values():
     assert_allclose(holm(np.array([0.01, 0.04, 0.03, 0.005])), [0.03, 0.06, 0.06, 0.02])
     assert_allclose(holm(np.array([0.01, np.nan, 0.04])), [0.02, np.nan, 0.04])

@@ -86,7 +86,7 @@ def test_students_t_alone_would_miss_the_mean_of_twelve_skewed_errors():
     assert np.mean(ours) < 0.05
 
 
-def test_intervals_of_many_normal_rows_are_those_of_welch():
+def test_intervals_of_many_normal_rows_equal_welchs():
     random = np.random.default_rng(2)
     parts = [random.normal(0, 1, 4000), random.normal(0.5, 2, 3000)]
     gap, half = groups_of(parts).gaps(0.05)
@@ -95,7 +95,7 @@ def test_intervals_of_many_normal_rows_are_those_of_welch():
     assert gap[0] + half[0] == pytest.approx(found.high, rel=0.05)
 
 
-def test_rows_that_happen_to_be_alike_do_not_make_a_mean_sure():
+def test_equal_rows_do_not_give_a_mean_an_interval_of_zero_width():
     random = np.random.default_rng(3)
     means = groups_of([random.normal(0, 1, 1000), np.full(12, 1.0), np.full(1, 1.0)])
     half = means.spread.halves(0.05)
@@ -127,7 +127,7 @@ def report():
     return audit_numbers(hours, answers, groups, draws=99), hours, answers, groups
 
 
-def test_means_and_gaps_are_those_of_pandas(report):
+def test_means_and_gaps_equal_those_of_pandas(report):
     found, hours, answers, groups = report
     table = found.groups[found.groups["attribute"] == "sex"].set_index("group")
     by = pd.DataFrame({"answer": answers, "error": answers - hours, "off": abs(answers - hours), "label": hours})
@@ -168,7 +168,7 @@ def test_notes_of_findings_name_the_groups_and_rows_behind_them(report):
     assert "or more would have failed (against the" in small
 
 
-def test_a_small_group_far_apart_fails_all_the_same():
+def test_a_small_group_with_a_large_gap_still_fails():
     random = np.random.default_rng(5)
     answers = np.concatenate([random.normal(40, 1, 500), random.normal(80, 1, 8)])
     found = audit_numbers(None, answers, pd.DataFrame({"town": ["large"] * 500 + ["small"] * 8}), draws=19)
@@ -176,7 +176,7 @@ def test_a_small_group_far_apart_fails_all_the_same():
     assert "8 rows in small: a gap in mean answer of 39.6 to large was shown" in found.findings[1].note
 
 
-def test_without_labels_only_answers_are_compared(report):
+def test_without_labels_only_predictions_are_compared(report):
     found = audit_numbers(None, report[2], report[3][["sex"]], draws=19)
     assert found.notices == ["there are no labels: answers are compared, errors are not"]
     assert found.disparities["metric"].tolist() == ["mean_answer_difference"]

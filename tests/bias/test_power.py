@@ -91,7 +91,7 @@ def test_pairs_too_small_to_prove_a_gap_do_not_widen_the_other_intervals():
     assert alpha_of_a_pair([[50] * 3, [40] * 3], 0.95) == pytest.approx(0.05 / 6)
 
 
-def test_fishers_test_is_that_of_scipy():
+def test_fishers_test_equals_that_of_scipy():
     generator = np.random.default_rng(0)
     n1, n2 = generator.integers(1, 400, size=(2, 300))
     k1, k2 = generator.binomial(n1, 0.02), generator.binomial(n2, 0.03)

@@ -52,7 +52,7 @@ def test_the_refusal_shows_the_difference_of_spellings_that_print_alike():
     assert r"'e\u0301' (40 rows)" in str(refused.value)
 
 
-def test_names_that_merely_share_letters_are_groups_of_their_own():
+def test_similar_names_are_separate_groups():
     assert len(audit(*rows("Male", "Males", "Fe male", "Mále"), draws=9).groups) == 4
 
 
@@ -101,7 +101,7 @@ def test_a_missing_value_of_any_kind_is_unknown():
     assert audit(None, [0, 1] * 4, groups, draws=9).row_accounting.loc[0, "unknown"] == 5
 
 
-def test_many_numbers_are_better_binned():
+def test_a_group_column_of_many_numbers_suggests_binning():
     generator = np.random.default_rng(0)
     age = generator.integers(18, 70, size=2000)
     report = audit(None, generator.integers(2, size=2000), pd.DataFrame({"age": age}), draws=9)

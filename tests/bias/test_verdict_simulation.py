@@ -60,13 +60,13 @@ def check(design, draws):
 
 
 @pytest.mark.parametrize("design", [d for d in DESIGNS if d[2] in (0, THRESHOLD)], ids=str)
-def test_a_verdict_is_seldom_wrong(design):
+def test_verdicts_are_wrong_at_most_at_the_stated_level(design):
     check(design, 2000)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("design", DESIGNS, ids=str)
-def test_a_verdict_is_seldom_wrong_over_many_samples(design):
+def test_verdicts_are_wrong_at_most_at_the_stated_level_over_many_samples(design):
     check(design, 20_000)
 
 
@@ -98,14 +98,14 @@ def test_many_pairs_at_the_threshold_seldom_fail_or_pass(spread):
 
 
 @pytest.mark.parametrize(("groups", "size"), [(2, 500), (5, 800), (12, 1000)])
-def test_rows_that_let_equal_groups_pass(groups, size):
+def test_enough_rows_let_equal_groups_pass(groups, size):
     sizes = (size,) * groups
     _, high = largest_gap_interval([drawn(sizes, 0.3, 2000)], 0.95)
     assert np.mean(high <= THRESHOLD) >= 0.8
 
 
 @pytest.mark.parametrize(("groups", "size"), [(5, 2000), (12, 2500)])
-def test_rows_that_let_equal_groups_pass_by_their_ratio(groups, size):
+def test_enough_rows_let_equal_groups_pass_by_their_ratio(groups, size):
     low, _ = smallest_ratio_interval(*drawn((size,) * groups, 0.3, 2000), 0.95)
     assert np.mean(low >= 0.8) >= 0.8
 

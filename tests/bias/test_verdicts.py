@@ -74,14 +74,14 @@ def test_two_large_groups_do_not_pass_over_a_third_that_is_small():
     assert statuses(audit(*selections({"a": (2000, 800), "b": (2000, 800)})))["demographic_parity_difference"] == "pass"
 
 
-def test_a_group_without_positives_keeps_odds_from_passing():
+def test_a_group_without_positives_keeps_equalized_odds_from_passing():
     report = audit(*expand({"a": LARGE, "b": LARGE, "none": (700, 500, 0, 0)}, "g"))
     row = by_metric(report).loc["equalized_odds_difference"]
     assert (row.status, row.estimate, row.high_all_groups) == ("inconclusive", 0, 1)
     assert row.not_covered == "1 group (0 positives)"
 
 
-def test_ricci_by_race_is_unequal_and_not_beyond_doubt_by_the_threshold():
+def test_the_ricci_gap_by_race_is_inconclusive_at_the_threshold():
     report = audit(*selections(RICCI))
     row = by_metric(report).loc["demographic_parity_difference"]
     assert row.status == "inconclusive"
@@ -98,7 +98,7 @@ def test_ricci_by_race_is_unequal_and_not_beyond_doubt_by_the_threshold():
     assert fisher == pytest.approx([0.0072, 0.0230], abs=5e-5)
 
 
-def test_ricci_white_and_other_fails():
+def test_the_ricci_gap_between_white_and_other_fails():
     report = audit(*selections({"white": (68, 41), "other": (50, 15)}))
     rows = by_metric(report)
     assert rows["estimate"].tolist() == pytest.approx([0.3029, 0.4976], abs=5e-5)
@@ -117,7 +117,7 @@ WOULD_FAIL = {(1000, 1000): 0.17, (1000, 200): 0.21, (500, 60): 0.30, (2000, 800
 
 
 @pytest.mark.parametrize(("sizes", "gap"), WOULD_FAIL.items(), ids=str)
-def test_the_gap_that_would_have_failed(sizes, gap):
+def test_would_fail_is_the_smallest_gap_that_fails(sizes, gap):
     report = audit(*selections({f"g{at}": (n, round(0.3 * n)) for at, n in enumerate(sizes)}))
     row = by_metric(report).loc["demographic_parity_difference"]
     assert row.would_fail == gap

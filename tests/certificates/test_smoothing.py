@@ -31,7 +31,7 @@ def test_the_radius_of_a_linear_model_is_the_distance_to_its_boundary():
     assert proof.level == 0.999
 
 
-def test_radii_hold_as_often_as_they_say():
+def test_certified_radii_hold_with_the_stated_probability():
     """Near the boundary every draw is a coin: the bound is above the truth in no more than alpha of the runs."""
     model, x = linear([1.0, 0.0]), torch.tensor([[0.1, 0.0]])
     runs = [RandomizedSmoothing(sigma=0.5, draws=100, alpha=0.2, seed=seed)(model, x, torch.tensor([1]))
@@ -51,7 +51,7 @@ def test_the_radius_is_measured_in_the_unit_of_the_scale_and_fixed_coordinates_g
     assert abs(float(one.radius - alone.radius)) < 0.02
 
 
-def test_smoothing_abstains_where_the_vote_is_even():
+def test_smoothing_abstains_if_the_vote_is_even():
     proof = RandomizedSmoothing()(linear([1.0, 0.0]), torch.zeros(1, 2), torch.tensor([1]))
     assert proof.predicted.tolist() == [-1]
     assert proof.radius.tolist() == [0]
@@ -68,7 +68,7 @@ def test_certified_needs_the_right_class_and_a_longer_radius():
 
 
 @pytest.mark.parametrize(("hits", "draws", "alpha"), [(10, 10, 0.05), (7, 10, 0.05), (0, 10, 0.1), (990, 1000, 0.001)])
-def test_the_bound_of_clopper_and_pearson_is_that_of_the_binomial_test(hits, draws, alpha):
+def test_the_clopper_pearson_bound_equals_that_of_the_binomial_test(hits, draws, alpha):
     low = float(clopper_pearson_low(hits, draws, alpha))
     if hits == 0:
         assert low == 0
@@ -77,7 +77,7 @@ def test_the_bound_of_clopper_and_pearson_is_that_of_the_binomial_test(hits, dra
     assert stats.binom.sf(hits - 1, draws, low) == pytest.approx(alpha, rel=1e-6)
 
 
-def test_tokens_and_inputs_that_cannot_move_are_refused():
+def test_smoothing_refuses_tokens_and_immutable_inputs():
     fixed = linear([1.0, 1.0], mutable=torch.tensor([False, False]))
     with pytest.raises(Unsupported, match="no coordinate of model's inputs may move"):
         RandomizedSmoothing()(fixed, torch.ones(1, 2), torch.tensor([1]))

@@ -72,11 +72,11 @@ def test_a_counterfactual_is_printed_in_words_with_its_answer_and_its_length(pro
         (("search", "--rows", "5:2"), "chooses none of the"),
     ],
 )
-def test_what_a_kind_has_no_use_for_is_refused_in_words(probe, place, command, said):
+def test_options_without_effect_for_a_kind_are_refused(probe, place, command, said):
     assert said in probe(*command, *OWN, code=2).stderr.replace("\n", " ")
 
 
-def test_where_there_are_several_one_must_be_named_and_a_guest_is_among_them(probe, place, tmp_path):
+def test_a_kind_with_several_methods_needs_a_name_and_lists_guests(probe, place, tmp_path):
     (tmp_path / "site").mkdir()
     guest.install(tmp_path / "site")
     with guest.installed(tmp_path / "site"):

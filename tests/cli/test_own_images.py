@@ -70,7 +70,7 @@ def test_images_of_different_sizes_need_a_size(probe, photos):
     assert "size = [224, 224]" in result.stderr
 
 
-def test_a_network_of_the_zoo_has_photos_resized_to_what_it_reads(probe, photos):
+def test_photos_are_resized_to_the_input_size_of_a_zoo_network(probe, photos):
     (photos / "images.toml").write_text(
         PLAN.format(data='folder = "photos"').replace('factory = "bright:build"', 'zoo = "fashion-cnn"')
     )

@@ -87,7 +87,7 @@ def test_hostile_names_stay_text_in_a_plan(probe, place):
     assert "\x1b" not in text
 
 
-def test_a_plan_is_written_once(probe, place):
+def test_an_existing_plan_is_not_overwritten(probe, place):
     assert probe("plan", "people.csv", "--out", "new.toml").exit_code == 0
     before = (place / "new.toml").read_bytes()
     assert probe("plan", "people.csv", "--out", "new.toml").exit_code == 2

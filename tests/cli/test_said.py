@@ -75,7 +75,7 @@ def place(tmp_path, monkeypatch):
     return plan
 
 
-def test_commands_say_what_the_answers_are(place):
+def test_task_options_of_commands_say_what_outputs_mean(place):
     several = place("several", "said:build", ["tall", "old"])
     assert "label lists 2 columns" in call("explain", *several, code=2).stderr
     told = call("explain", *several, "--task", "multilabel", "--method", "saliency", "--rows", "0", "--target", "old")
@@ -89,7 +89,7 @@ def test_commands_say_what_the_answers_are(place):
     assert "row 0, predicted" in call("explain", *parted, *how, "--method", "saliency", "--rows", "0", code=0).stdout
 
 
-def test_what_is_said_does_not_go_by_without_a_word(place):
+def test_task_options_without_effect_are_refused(place):
     plan = place("p", "said:build", "tall")
     assert "did you mean 'multilabel'" in call("attack", *plan, "--task", "multi-label", code=2).stderr
     assert "has tolerance, which only a regression takes" in call("attack", *plan, "--tolerance", "1", code=2).stderr

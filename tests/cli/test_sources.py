@@ -20,23 +20,23 @@ def test_a_plan_opens_a_users_model(probe, place, command):
 
 
 @pytest.mark.parametrize("command", ["explain", "attack"])
-def test_code_of_a_plan_is_not_run_without_a_word(probe, place, command):
+def test_code_of_a_plan_needs_allow_code(probe, place, command):
     result = probe(command, "--plan", "mine.toml", code=2)
     assert "--allow-code" in result.stderr
 
 
 @pytest.mark.parametrize("arguments", [(), ("adult-mlp", "--plan", "mine.toml")])
-def test_one_model_is_named(probe, place, arguments):
+def test_naming_two_models_is_refused(probe, place, arguments):
     assert "name one model" in probe("explain", *arguments, code=2).stderr
 
 
 @pytest.mark.parametrize("device", ["tpu-9", "meta", "cuda:99"])
-def test_a_device_that_is_not_here_is_one_sentence(probe, place, device):
+def test_a_missing_device_is_refused_in_one_sentence(probe, place, device):
     result = probe("explain", "--plan", "mine.toml", "--allow-code", "--device", device, code=2)
     assert "use cpu" in result.stderr
 
 
-def test_a_black_box_stays_where_it_computes(probe, place):
+def test_a_black_box_refuses_another_device(probe, place):
     (place / "box.py").write_text(
         "class Box:\n def predict_proba(self, rows):\n  import numpy\n  return numpy.full((len(rows), 2), 0.5)\n"
         "def build():\n return Box()\n"

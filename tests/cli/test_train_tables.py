@@ -57,7 +57,7 @@ def test_a_label_of_numbers_is_a_regression_in_its_unit(probe, place, trained):
     (lambda k, x: x > 0.5, (), ("False", "True")),
     (lambda k, x: "1.5" if x > 0.5 else "2", ("--task", "classes"), ("1.5", "2")),
 ], ids=["ten", "forty", "two numbers", "quotes", "one row", "truths", "spelled"])  # fmt: skip
-def test_labels_of_all_kinds_are_trained_on(trained, label, more, classes):
+def test_probe_train_learns_labels_of_every_kind(trained, label, more, classes):
     card, _ = trained(table(label=label), *more)
     assert classes is None or tuple(card["classes"]) == classes
     model, data = zoo.load("trained/t"), zoo.data("trained/t")
@@ -117,7 +117,7 @@ def test_codes_and_seconds_that_single_precision_rounds_are_learned_from_with_a_
     assert json.loads(probe("explain", "trained/t", "--json", code=0).stdout)["features"].keys() == {"x", "seconds"}
 
 
-def test_two_rows_to_train_on_are_enough_where_the_part_for_validation_is_as_the_refusal_says(trained):
+def test_the_suggested_validation_fraction_allows_two_training_rows(trained):
     card, _ = trained(table(rows=3, label=lambda k, x: k % 2), "--set", "validation=0.5")
     assert card["data"]["rows"]["validation"] == 1
 
@@ -155,7 +155,7 @@ def test_semicolons_and_decimal_commas_are_read(trained):
     (table(age=lambda k: k), ("--label", "age"), "--label names y and age, and a network of this command predicts one"),
     (table(**{f"f{at}": lambda k: k % 2 for at in range(4200)}), (), "4,201 inputs, one for each number"),
 ], ids=lambda value: "")  # fmt: skip
-def test_an_odd_table_is_refused_in_a_sentence_that_a_command_line_can_follow(probe, place, text, more, message):
+def test_an_unusable_table_is_refused_with_a_remedy_for_the_command_line(probe, place, text, more, message):
     (place / "t.csv").write_text(text)
     said = probe("train", "--data", "t.csv", *FEW, *more, code=2).stderr
     assert message in said

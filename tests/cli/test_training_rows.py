@@ -80,7 +80,7 @@ def test_the_first_page_says_how_many_rows_the_model_has_seen(tmp_path, known, s
     assert bundle.manifest.model.training.n == len(data.labels[known])
 
 
-def test_missing_cells_and_zeros_are_the_same_in_both(tmp_path):
+def test_training_and_test_rows_treat_missing_cells_and_zeros_alike(tmp_path):
     from probe.tensors import among
 
     rows = torch.tensor([[0.0, torch.nan], [-0.0, 1.0], [2.0, 3.0]])

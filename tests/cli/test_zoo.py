@@ -50,7 +50,7 @@ def test_settings_come_from_the_recipe_a_file_and_the_line_in_this_order(probe, 
     assert tiny.settings.epochs == 1
 
 
-def test_tables_are_set_key_by_key(probe, tiny):
+def test_nested_settings_are_changed_key_by_key(probe, tiny):
     options = ("--set", 'balance.method="reweight"', "--set", 'balance.groups=["sex"]', "--set", 'freeze={"edges"=1}')
     assert "Settings.freeze: 'edges' matches no weight" in probe("train", "tiny", *options, code=2).stderr
     probe("train", "tiny", "--device", "cpu", *options[:4], code=0)
@@ -73,21 +73,21 @@ def test_tables_are_set_key_by_key(probe, tiny):
     ],
     ids=str,
 )
-def test_settings_that_make_no_sense_cost_a_sentence_and_no_training(options, message, probe, tiny, tmp_path):
+def test_invalid_settings_are_refused_before_training(options, message, probe, tiny, tmp_path):
     result = probe("train", "tiny", *options, code=2)
     assert message in result.stderr
     assert "epoch 1" not in result.stderr
     assert not (tmp_path / "trained/tiny/card.json").exists()
 
 
-def test_seeds_that_were_trained_otherwise_are_not_taken_for_done(probe, tiny):
+def test_seeds_trained_with_other_settings_are_not_counted_as_done(probe, tiny):
     probe("train", "tiny", "--device", "cpu", "--seeds", "2", code=0)
     assert "epoch 1/" not in probe("train", "tiny", "--device", "cpu", "--seeds", "2", code=0).stderr
     again = probe("train", "tiny", "--device", "cpu", "--seeds", "2", "--set", "learning_rate=0.02", code=2)
     assert "exists and is left as it is" in again.stderr
 
 
-def test_changed_settings_keep_what_is_not_named():
+def test_changing_settings_keeps_the_others():
     robust = Settings(epochs=3, augment={"flip": 0.5}, adversary=Adversary(method="pgd", eps=0.1), freeze={"a.*": 0.5})
     assert robust.changed({}) == robust
     changed = robust.changed({"adversary": {"eps": 0.2}, "augment": {"shift": 2}})

@@ -99,7 +99,7 @@ def test_a_cold_link_opens_each_page_and_nothing_leaves_the_machine(visit, serve
             assert len(picture.get_attribute("alt") or "") > 5
 
 
-def test_hostile_names_are_shown_and_do_nothing(visit, server):
+def test_hostile_names_are_shown_as_text_in_a_browser(visit, server):
     for page in ("", "bias"):
         seen = visit(f"/{page}?run=hostile~000000000000")
         for selector in (

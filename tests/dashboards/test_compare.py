@@ -63,7 +63,7 @@ def test_several_findings_of_one_check_are_paired_in_their_order():
     assert (len(found.same), len(found.gone)) == (1, 1)
 
 
-def test_findings_are_counted_and_not_repeated_where_their_status_stands(found):
+def test_findings_with_unchanged_status_are_counted_only(found):
     assert len(found.findings.same) == 19
     assert (
         comparing.unchanged(found.findings)
@@ -119,7 +119,7 @@ def test_an_audit_that_was_changed_is_not_compared(folder, ids):
     assert not app.dataframe
 
 
-def test_an_audit_that_ended_early_is_compared_and_said_to_be_incomplete(folder, ids):
+def test_an_incomplete_audit_is_compared_with_a_notice(folder, ids):
     assert "The first audit is interrupted" in text(show(folder, ids, "interrupted", "better"))
 
 
@@ -132,7 +132,7 @@ def test_an_audit_is_not_compared_with_itself(folder, ids):
     assert any("same audit" in info.value for info in show(folder, ids, "table", "table").info)
 
 
-def test_both_audits_are_exchanged_by_a_button(folder, ids, arguments):
+def test_a_button_swaps_both_audits(folder, ids, arguments):
     arguments(folder)
     app = show(folder, ids, "table", "better")
     next(button for button in app.button if button.label == "Swap").click().run()
@@ -140,7 +140,7 @@ def test_both_audits_are_exchanged_by_a_button(folder, ids, arguments):
     assert "✕ worse" in text(app)
 
 
-def test_names_that_attack_are_text_in_a_comparison(folder, ids):
+def test_hostile_names_are_text_in_a_comparison(folder, ids):
     app = show(folder, ids, "table", "hostile")
     shown = "".join(frame.value.to_csv() for frame in app.table) + "".join(str(e.value) for e in app.markdown)
     for foreign in ("<script", "](", "://", "$\\frac"):

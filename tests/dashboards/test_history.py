@@ -40,7 +40,7 @@ def test_runs_are_chosen_by_how_they_ended_and_by_what_they_found(listed):
     assert history.chosen([clean], "passed") == [clean]
 
 
-def test_every_word_of_a_search_has_to_stand_in_a_run(listed):
+def test_a_search_matches_runs_with_all_its_words(listed):
     assert named(history.chosen(listed, text="two 2026-11-20")) == {"better"}
     assert history.chosen(listed, text="two 2025") == []
     assert named(history.chosen(listed, text=listed[0].digest[:20].upper())) == named([listed[0]])
@@ -67,7 +67,7 @@ def test_a_folder_of_audits_is_read_once_until_one_changes(folder, monkeypatch):
     bundle.save()
 
 
-def test_runs_are_shown_in_pages_of_which_one_is_always_there():
+def test_the_list_of_runs_is_paged_and_never_empty():
     assert history.pages([]) == [[]]
     assert [len(part) for part in history.pages([None] * (2 * history.PER_PAGE + 1))] == [20, 20, 1]
 
@@ -105,7 +105,7 @@ def test_filter_search_and_order_are_in_the_address(folder, arguments):
     assert app.query_params["which"] == "all"
 
 
-def test_two_runs_that_are_ticked_are_compared_the_older_first(folder, listed, arguments):
+def test_two_selected_runs_are_compared_the_older_first(folder, listed, arguments):
     arguments(folder)
     app = opened(folder, "runs")
     for run in [run for run in listed if run.title == "demo two" or "table" in run.title]:

@@ -84,7 +84,7 @@ def test_a_row_is_answered_and_explained_side_by_side(show, desk, tmp_path):  # 
     assert len(app.error) == 0
 
 
-def test_what_the_library_refuses_is_said_in_its_sentence(show, desk, tmp_path):  # noqa: F811
+def test_the_lab_shows_refusals_of_the_library_in_its_words(show, desk, tmp_path):  # noqa: F811
     app = show(tmp_path, "lab", model="people", row="1")
     app.selectbox(key="lab input").set_value("csv").run()
     app.text_area(key="lab csv").set_value("age,job,sex\nold,clerk,f").run()
@@ -142,7 +142,7 @@ def test_what_is_shown_is_kept_as_a_bundle_and_an_audit_is_run(show, desk, tmp_p
     assert not app.success  # of this row nothing was kept
 
 
-def test_all_explanations_that_stand_side_by_side_are_kept(show, desk, tmp_path):  # noqa: F811
+def test_all_explanations_shown_side_by_side_are_kept(show, desk, tmp_path):  # noqa: F811
     app = show(tmp_path, "lab", model="people", row="2")
     app.multiselect(key="lab explainers people").set_value(["lime", "input_x_gradient"]).run()
     app.button(key="lab keep").click().run()
@@ -153,7 +153,7 @@ def test_all_explanations_that_stand_side_by_side_are_kept(show, desk, tmp_path)
     assert [each["method"]["method"] for each in kept["what"]] == ["lime", "input_x_gradient"]
 
 
-def test_a_model_that_is_being_opened_says_what_is_done():
+def test_the_lab_shows_progress_while_a_model_opens():
     job = Job("1", "it", {}, "opening", Progress(said="loading PyTorch"), seconds=3.2)
     assert waiting.progress(job, "Looking") == (0.0, "Opening the model: loading PyTorch (3 s)")
 
@@ -166,7 +166,7 @@ def test_numbers_of_ones_own_are_kept_with_what_they_are():
     assert (owner, model, request, list(arrays)) == ("somebody", "it", {"ask": "keep"}, ["mine"])
 
 
-def test_a_search_says_what_would_have_to_be_different(show, desk, tmp_path):  # noqa: F811
+def test_a_counterfactual_search_lists_the_changes(show, desk, tmp_path):  # noqa: F811
     app = show(tmp_path, "lab", model="people", row="2", view="what-if")
     app.toggle(key="lab searching").set_value(True).run()
     assert not app.exception

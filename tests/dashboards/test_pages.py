@@ -148,7 +148,7 @@ def test_all_pages_say_that_an_audit_was_interrupted(seen, page):
 
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("kind", ["hostile", "hostile_prose", "proofs"])
-def test_hostile_names_reach_no_place_that_reads_markdown(seen, page, kind):
+def test_hostile_names_are_never_parsed_as_markdown(seen, page, kind):
     app = seen(kind, page)
     read = [
         f"{getattr(e, 'label', '')} {e.value}"
@@ -272,7 +272,7 @@ def test_a_filter_is_in_the_link_and_the_link_in_the_filter(show, bundles):
     assert "Inconclusive" not in "".join(frame.value.to_csv() for frame in app.table[:-2])
 
 
-def test_next_and_previous_walk_through_the_examples(show, bundles):
+def test_next_and_previous_step_through_the_examples(show, bundles):
     rows = [str(row) for row in bundles.image.arrays("instances")["rows"]]
     app = show(bundles.image.folder.parent, "instance", row=rows[1])
     app.button(key="to Next").click().run()
@@ -302,7 +302,7 @@ def test_the_viewer_can_be_given_one_bundle_instead_of_a_folder_of_them(show, bu
     assert "Consistent with itself" in text(show(bundles.image.folder))
 
 
-def test_choosing_another_audit_forgets_what_meant_the_first(show, bundles):
+def test_choosing_another_audit_resets_the_selection(show, bundles):
     app = show(
         bundles.image.folder.parent.parent / "image", "instance", row=str(bundles.image.arrays("instances")["rows"][3])
     )

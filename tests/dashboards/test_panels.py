@@ -88,7 +88,7 @@ def test_a_measure_of_which_less_is_better_has_its_largest_rows_as_the_worst():
     assert each.worst.tolist() == [1, 0]
 
 
-def test_the_method_that_beats_chance_is_believed_before_the_one_that_does_not(bundles):
+def test_a_method_that_beats_random_orders_is_listed_first(bundles):
     table = quality.believed(bundles.image)
     assert list(table["Method"]) == ["lime", "saliency"]
     assert table["Can it be believed?"][0].startswith("Yes, as far as deletion and insertion")

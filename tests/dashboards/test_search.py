@@ -68,7 +68,7 @@ def test_an_example_that_was_not_explained_opens_as_far_as_the_bundle_holds_it(s
     assert "not attacked" in said
 
 
-def test_the_link_of_a_search_shows_what_it_asks_for(show, bundles):
+def test_a_link_of_a_search_shows_its_results(show, bundles):
     wanted = Wanted(of="all", outcome="wrong", groups={"sex": "female"})
     rows = examples.found(bundles.table, wanted)
     app = show(bundles.table.folder.parent, "instance", of="all", outcome="wrong", **{"in-sex": "female"})
@@ -155,7 +155,7 @@ def test_every_aspect_that_has_evidence_links_to_it(bundles):
     assert pages["Performance"] == "performance"
 
 
-def test_the_report_can_be_taken_from_the_viewer_if_it_is_the_one_that_was_written(copied):
+def test_the_viewer_offers_the_report_only_if_it_is_unchanged(copied):
     from probe.audit import read
 
     bundle = read(copied)
@@ -168,13 +168,13 @@ def test_the_report_can_be_taken_from_the_viewer_if_it_is_the_one_that_was_writt
 
 
 @pytest.mark.parametrize("name", ["adult-mlp", "=5 a<b", "12:30", "x@ y", "a - b", "demographic_parity: sex"])
-def test_what_is_copied_from_the_page_is_the_name_itself(name):
+def test_copied_names_are_the_exact_names(name):
     assert JOINER not in md(name)
 
 
 @pytest.mark.parametrize("text", ["https://e.example", "www.e.example", "a@e.example", ":smile:", ":red[x]", "a -> b",
                                   ":material/delete:", "a -- b"])  # fmt: skip
-def test_what_would_become_a_link_an_icon_or_an_arrow_is_broken_up(text):
+def test_names_do_not_become_links_icons_or_arrows(text):
     assert JOINER in md(text)
 
 

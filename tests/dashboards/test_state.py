@@ -3,7 +3,7 @@ from probe_dashboards import command, state
 from probe_dashboards.views.runs import listing
 
 
-def test_what_a_link_asks_for_is_shown():
+def test_a_link_selects_what_it_names():
     assert state.choose("eps", "0.2", ["0.1", "0.2"]) == state.Choice("0.2")
 
 
@@ -21,7 +21,7 @@ def test_a_stale_link_gets_the_nearest_with_a_message(asked, nearest):
     assert len(choice.stale) < 300
 
 
-def test_a_message_repeats_no_markup_of_the_link():
+def test_messages_escape_the_values_of_a_link():
     assert "<" not in state.choose("by", "<script>[x](y)", ["sex"]).stale
 
 

@@ -16,7 +16,7 @@ DASH = "\N{EN DASH}"
 HOSTILE = ["</script>", "![x](http://e.example/x)", "$x$", "www.e.example", ":smile:", "a|b", "**b**", "~~s~~"]
 
 
-def test_nothing_of_the_viewer_loads_torch():
+def test_the_viewer_loads_no_torch():
     modules = "figures, state, views.bias, views.evidence, views.examples, views.instance, views.performance, "
     modules += "views.proofs, views.robustness, views.runs, views.summary"
     code = "import sys\n" + "".join(
@@ -40,7 +40,7 @@ def test_text_that_hides_or_reorders_is_made_visible():
     assert len(visible("x" * 10_000)) == 1000
 
 
-def test_numbers_are_never_shown_as_what_they_are_not():
+def test_undefined_and_tiny_numbers_are_shown_as_such():
     assert number(None) == number(float("nan")) == DASH
     assert number(0.00001) == "1e\N{MINUS SIGN}05"
     assert share(1e-9) == "< 0.1\u202f%"
@@ -51,7 +51,7 @@ def test_numbers_are_never_shown_as_what_they_are_not():
     assert threshold(0.8, "at least") == "≥\u202f0.8"
 
 
-def test_a_status_is_a_sign_and_a_word_before_it_is_a_colour():
+def test_a_status_is_shown_by_icon_and_word_beside_its_colour():
     assert "✓" in status("pass")
     assert "Pass" in status("pass")
     assert "Unknown" in status("splendid")
@@ -109,7 +109,7 @@ def test_badges_tell_a_method_that_beats_chance_from_one_that_does_not(bundles):
     assert all("n = 8" in line for line in explained.badges(bundles.image, "lime"))
 
 
-def test_a_method_correlates_with_itself_and_a_constant_one_with_none(bundles, monkeypatch):
+def test_agreement_is_1_with_itself_and_undefined_for_a_constant_map(bundles, monkeypatch):
     row = instance.rows(bundles.image)[0]
     matrix = explained.agreement(bundles.image, row)
     assert matrix["saliency"][0] == "1.00"
@@ -125,7 +125,7 @@ def test_agreement_is_spearmans(bundles):
     assert explained.agreement(bundles.image, row)["lime"][0] == f"{spearmanr(*pair).statistic:.2f}".replace("-", MINUS)
 
 
-def test_places_without_a_word_take_no_part_in_a_text(bundles):
+def test_positions_without_a_word_are_left_out_of_a_text(bundles):
     row = instance.rows(bundles.prose)[0]
     assert len(instance.features(bundles.prose, row)) == len(explained.by_feature(bundles.prose, row, "lime")) == 4
     assert len(explained.attributions(bundles.prose, row)) == 4
@@ -187,7 +187,7 @@ def test_groups_too_small_to_be_compared_are_named(bundles):
     assert not shown["small"]["White"]
 
 
-def test_rates_rest_on_what_they_are_a_share_of(bundles):
+def test_the_n_of_a_rate_is_its_denominator(bundles):
     frame = bundles.table.table("bias_groups")
     assert len(reading.compared_by(bundles.table)) == 5
     for rate, (_, _, columns, _) in reading.compared_by(bundles.table).items():
@@ -241,7 +241,7 @@ def test_a_manifest_of_another_shape_is_a_mismatch_and_not_a_crash(copied, part)
     assert broken or not runs.check(found[0].folder).intact
 
 
-def test_figures_are_drawn_and_leave_no_figure_behind(bundles):
+def test_drawing_figures_leaves_no_open_figure(bundles):
     from matplotlib import _pylab_helpers
 
     row = str(instance.rows(bundles.image)[0])

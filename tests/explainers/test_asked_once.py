@@ -59,7 +59,7 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("pairs", [2**20, 100])
-def test_each_unlike_row_is_asked_once_and_worth_is_as_by_definition(monkeypatch, case, pairs):
+def test_each_distinct_row_is_evaluated_once_with_coalition_values_as_by_definition(monkeypatch, case, pairs):
     monkeypatch.setattr("probe.explainers.coalitions._PAIRS", pairs)
     batch, references, features, masks = CASES[case]
     inputs, rows = few_levels(batch, references, features)
@@ -76,7 +76,7 @@ def test_each_unlike_row_is_asked_once_and_worth_is_as_by_definition(monkeypatch
         assert unlike <= sum(map(len, asked)) <= len(every)
 
 
-def test_features_of_several_columns_are_alike_where_all_their_columns_are():
+def test_features_of_several_columns_are_equal_if_all_columns_are():
     inputs, rows = few_levels(2, 5, 6)
     model, asked = asking(rows, features=torch.tensor([0, 1, 1, 2, 2, 2]))
     masks = every_subset(3)
@@ -87,7 +87,7 @@ def test_features_of_several_columns_are_alike_where_all_their_columns_are():
     assert sum(map(len, asked)) == unlike
 
 
-def test_what_is_missing_equals_what_is_missing():
+def test_missing_values_are_equal():
     nan, space = torch.nan, Space()
     inputs, rows = torch.tensor([[nan, 1.0, 2.0], [0.0, nan, 2.0]]), torch.tensor([[nan, 1.0, 2.0], [nan, nan, 2.0]])
     differing, numbers = differs(space, inputs, rows), numbered(space, rows)
@@ -100,7 +100,7 @@ def test_what_is_missing_equals_what_is_missing():
     assert len(kinds.flatten().unique()) == 6
 
 
-def test_words_that_are_absent_already_are_not_left_out_again():
+def test_absent_words_are_not_masked_again():
     table = torch.arange(5.0)
     model = Model(
         forward=lambda e: torch.stack([e.prod(1)[:, 0], e.sum((1, 2))], 1),
@@ -113,7 +113,7 @@ def test_words_that_are_absent_already_are_not_left_out_again():
 
 
 @pytest.mark.parametrize("method", [KernelShap(), KernelShap(coalitions=500), Lime()])
-def test_images_of_squares_show_each_picture_once(method):
+def test_identical_masked_images_are_evaluated_once(method):
     image = torch.zeros(1, 1, 4, 4)
     image[..., :2, :] = 1.0
     squares = torch.arange(16).view(1, 4, 4) // 2
@@ -129,7 +129,7 @@ def test_a_single_input_that_equals_its_reference_is_asked_once():
     assert model.usage.forward == 1
 
 
-def test_coalitions_are_found_by_their_place_in_the_list_of_all():
+def test_coalitions_are_found_by_their_lexicographic_rank():
     for features, size in ((1, 1), (7, 3), (9, 9), (10, 5)):
         listed = [[f in members for f in range(features)] for members in combinations(range(features), size)]
         places = torch.randperm(len(listed), generator=torch.Generator().manual_seed(2))
@@ -137,7 +137,7 @@ def test_coalitions_are_found_by_their_place_in_the_list_of_all():
 
 
 @pytest.mark.parametrize(("features", "budget"), [(14, 4000), (16, 10_000), (18, 20_000), (20, 20_000)])
-def test_a_large_draw_lists_no_more_than_it_keeps(monkeypatch, features, budget):
+def test_a_large_draw_of_coalitions_stays_within_memory(monkeypatch, features, budget):
     """Listing all of a size would take tens of gigabytes here."""
     listed = []
     found = subsets
@@ -153,12 +153,12 @@ def test_a_large_draw_lists_no_more_than_it_keeps(monkeypatch, features, budget)
     assert torch.equal(masks[1:-1].double().mean(0), torch.full((features,), 0.5, dtype=torch.float64))
 
 
-def test_the_same_draw_is_made_once():
+def test_the_draw_of_coalitions_is_cached():
     one, other = (shapley_design(15, 500, 3) for _ in range(2))
     assert one[0] is other[0]
 
 
-def test_rows_that_differ_are_not_taken_for_alike_however_many_inputs_and_features_there_are():
+def test_different_rows_are_never_grouped_for_any_number_of_inputs_and_features():
     absent = torch.cat([random_masks(100, 52), torch.ones(100, 52, dtype=torch.bool)], 1)
     differing, numbers = torch.ones(60, 1, 104, dtype=torch.bool), torch.zeros(1, 104, dtype=torch.long)
     first, kinds = unlike(differing, numbers, absent)

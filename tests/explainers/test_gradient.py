@@ -33,7 +33,7 @@ def test_saliency_is_the_row_of_weights(linear, inputs, labels, rows_of_weights)
 
 
 @pytest.mark.parametrize("method", [InputXGradient(), IntegratedGradients(steps=3)])
-def test_a_linear_model_divides_its_output_into_weight_times_input(linear, inputs, labels, rows_of_weights, method):
+def test_input_x_gradient_of_a_linear_model_is_weight_times_input(linear, inputs, labels, rows_of_weights, method):
     assert_close(method(linear, inputs, labels).values, rows_of_weights * inputs)
 
 
@@ -69,7 +69,7 @@ def test_two_networks_that_compute_the_same_function_get_the_same_answer():
         assert_close(values, x.new_tensor([[1.5, -0.5]]), rtol=0, atol=1e-2)
 
 
-def test_where_the_gradient_is_flat_the_integral_still_sees_the_rise():
+def test_integrated_gradients_see_a_rise_where_the_gradient_is_flat():
     model, x = plain(lambda x: 1 - relu(1 - x[:, 0]), 1), torch.tensor([[2.0]], dtype=torch.float64)
     assert Saliency()(model, x, FIRST).values == 0
     assert_close(IntegratedGradients(steps=200)(model, x, FIRST).values, x.new_ones(1, 1), rtol=0, atol=1e-2)
@@ -97,7 +97,7 @@ def test_the_integral_is_the_sum_over_quadrature_points(network, rows):
     assert_close(IntegratedGradients(steps=7, pieces=1)(model, x).values, expected, rtol=1e-6, atol=1e-6)
 
 
-def test_saliency_refuses_categories_and_names_what_does_not():
+def test_saliency_refuses_categories_and_names_methods_that_accept_them():
     space = Space(features=torch.tensor([0, 0, 1]), kinds=("category", "continuous"), reference=torch.zeros(1, 3))
     model = Model(forward=lambda x: torch.stack([x.sum(1), -x.sum(1)], 1), space=space)
     with pytest.raises(Unsupported, match=r"InputXGradient or IntegratedGradients"):
@@ -126,7 +126,7 @@ def test_tokens_add_up_over_their_embeddings(references):
     assert Completeness()(model, attribution).value < 1e-5
 
 
-def test_no_more_than_a_pass_is_held(linear, inputs, labels, monkeypatch, rows_of_weights):
+def test_integrated_gradients_hold_one_pass_in_memory(linear, inputs, labels, monkeypatch, rows_of_weights):
     sizes = []
 
     def forward(x):

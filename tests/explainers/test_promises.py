@@ -17,7 +17,7 @@ for_all = pytest.mark.parametrize("method", EXPLAINERS, ids=str)
 
 
 @for_all
-def test_an_answer_depends_neither_on_its_neighbours_nor_on_the_pass(network, rows, monkeypatch, method):
+def test_a_result_depends_neither_on_the_batch_nor_on_the_pass(network, rows, monkeypatch, method):
     model, x = network(6, 4), rows(5, 6)
     together = method(model, x).values
     apart = torch.cat([method(model, x[i : i + 1]).values for i in (3, 0, 4, 1, 2)])

@@ -69,14 +69,14 @@ TABLES = {
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_logic_against_all_four_corners_as_reference(name):
+def test_shapley_values_of_logic_functions_are_exact(name):
     worth, expected = TABLES[name]
     model = Model(forward=lambda x: torch.stack([worth(x), -worth(x)], 1), space=Space(reference=SQUARE))
     found = KernelShap()(model, SQUARE, torch.zeros(4, dtype=torch.long)).values
     assert_close(found, torch.tensor(expected, dtype=torch.float64), rtol=0, atol=1e-12)
 
 
-def test_the_larger_of_two_numbers():
+def test_shapley_values_of_a_maximum_are_exact():
     model = Model(
         forward=lambda x: torch.stack([x.amax(1), -x.amax(1)], 1),
         space=Space(bounds=(0, 9), reference=torch.zeros(1, 2, dtype=torch.float64)),
@@ -84,7 +84,7 @@ def test_the_larger_of_two_numbers():
     assert_close(shares(model, [3.0, 1.0]), torch.tensor([2.5, 0.5], dtype=torch.float64))
 
 
-def test_the_security_council(game):
+def test_shapley_values_of_the_security_council_are_exact(game):
     def passes(x):
         return ((x[:, :5].sum(1) == 5) & (x.sum(1) >= 9)).double()
 
@@ -93,11 +93,11 @@ def test_the_security_council(game):
     assert_close(found[5:], torch.full((10,), 4 / 2145, dtype=torch.float64))
 
 
-def test_a_single_feature_takes_it_all(game):
+def test_a_single_feature_gets_the_whole_change(game):
     assert_close(shares(game(lambda x: 7 * x[:, 0], 1), [1.0]), torch.tensor([7.0], dtype=torch.float64))
 
 
-def test_a_random_game_equals_the_definition(game):
+def test_shapley_values_of_a_random_game_equal_the_definition(game):
     table = torch.randn(2**6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     power = 2 ** torch.arange(6)
     found = shares(game(lambda x: table[(x.long() * power).sum(1)], 6), ONES[6])
@@ -105,7 +105,7 @@ def test_a_random_game_equals_the_definition(game):
     assert_close(found, torch.from_numpy(expected), rtol=0, atol=1e-12)
 
 
-def test_the_multilayer_network_of_captum(multilayer):
+def test_kernel_shap_has_the_known_values_of_captums_network(multilayer):
     x = torch.tensor([[20.0, 50.0, 30.0], [2.0, 10.0, 3.0]], dtype=torch.float64)
     found = KernelShap()(multilayer, x, torch.tensor([0, 0])).values
     expected = x.new_tensor([[230 / 3, 590 / 3, 350 / 3], [7.0, 32.5, 10.5]])
@@ -120,7 +120,7 @@ def test_a_group_of_columns_is_one_player(multilayer):
     assert_close(attribution.values, torch.tensor([[137.5, 137.5, 115.0]], dtype=torch.float64))
 
 
-def test_a_linear_model_is_weighed_against_all_reference_rows():
+def test_shapley_values_of_a_linear_model_use_all_reference_rows():
     # 101 rows from 0 to 100 have mean 50; an explainer that quietly keeps 100 of them does not find it.
     reference = torch.arange(101.0, dtype=torch.float64)[:, None].repeat(1, 2)
     weight = torch.tensor([[1.0, 2.0], [0.0, 0.0]], dtype=torch.float64)
@@ -132,14 +132,14 @@ def test_a_linear_model_is_weighed_against_all_reference_rows():
 
 @pytest.mark.parametrize("output", ["logit", "probability"])
 @pytest.mark.parametrize("coalitions", [60, 1000])
-def test_shares_add_up(network, rows, output, coalitions):
+def test_shapley_values_sum_to_the_change_in_output(network, rows, output, coalitions):
     model = network()
     attribution = KernelShap(output=output, coalitions=coalitions)(model, rows(5, 8))
     assert Completeness()(model, attribution).evidence[:, 0].max() < 1e-12
 
 
 @pytest.mark.parametrize("coalitions", [100, 100_000])
-def test_a_feature_that_equals_its_reference_or_is_ignored_gets_nothing(game, coalitions):
+def test_a_feature_that_is_ignored_or_equals_its_reference_gets_zero(game, coalitions):
     x = [*ONES[9], 0.0]
     found = shares(game(lambda x: x[:, :8].prod(1) + x[:, 1] * x[:, 9], 10), x, coalitions=coalitions)
     assert found[9] == 0
@@ -152,7 +152,7 @@ def test_an_input_that_equals_its_reference_gets_zero_attributions(game):
 
 
 @pytest.mark.slow
-def test_shap_agrees(network, rows):
+def test_kernel_shap_agrees_with_the_shap_package(network, rows):
     shap = pytest.importorskip("shap")
     model, x = network(), rows(3, 8)
     reference, targets = model.space.reference.numpy(), torch.tensor([0, 2, 1])
@@ -167,7 +167,7 @@ def test_shap_agrees(network, rows):
         np.testing.assert_allclose(ours, theirs[np.arange(3), :, targets.numpy()], rtol=1e-6, atol=1e-9)
 
 
-def test_the_estimate_tightens_with_the_root_of_its_budget(network, rows):
+def test_the_error_of_kernel_shap_falls_with_the_square_root_of_its_budget(network, rows):
     model, x, targets = network(14, 1), rows(3, 14), torch.tensor([0, 1, 2])
     exact = KernelShap(coalitions=2**14)(model, x, targets).values
 
@@ -227,7 +227,7 @@ def test_an_absent_feature_needs_a_reference():
         KernelShap()(model, torch.zeros(1, 3))
 
 
-def test_words_are_players():
+def test_kernel_shap_treats_words_as_features():
     table = torch.tensor([0.0, 1.0, 2.0, 5.0])
     model = Model(
         forward=lambda e: torch.stack([e.sum((1, 2)), -e.sum((1, 2))], 1),

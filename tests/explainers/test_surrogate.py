@@ -22,12 +22,12 @@ FIRST = torch.tensor([0])
         ({}, [78.562, 197.613, 118.246]),
     ],
 )
-def test_all_coalitions_of_captums_multilayer_network(multilayer, settings, expected):
+def test_lime_over_all_coalitions_has_the_known_values_of_captums_network(multilayer, settings, expected):
     found = Lime(**settings)(multilayer, X, FIRST).values
     assert_close(found, X.new_tensor([expected]), rtol=0, atol=6e-4)
 
 
-def test_all_coalitions_are_the_limit_of_drawn_ones(multilayer):
+def test_lime_over_all_coalitions_is_the_limit_of_sampling(multilayer):
     masks = torch.rand(200_000, 3, generator=torch.Generator().manual_seed(0)) < 0.5
     values = coalition_values(multilayer, X, FIRST, masks, "logit")
     every = torch.ones(1, 3, dtype=torch.bool)
@@ -35,7 +35,7 @@ def test_all_coalitions_are_the_limit_of_drawn_ones(multilayer):
     assert_close(Lime(samples=200_000)(multilayer, X, FIRST).values, drawn, rtol=2e-3, atol=0)
 
 
-def test_a_linear_model_gives_back_its_contributions(linear, inputs, labels):
+def test_lime_recovers_the_contributions_of_a_linear_model(linear, inputs, labels):
     contribution = torch.stack([linear.logits(torch.eye(12).view(12, 3, 2, 2)).T[t] for t in labels]) * inputs.flatten(
         1
     )
@@ -85,7 +85,7 @@ def test_lime_image_agrees_within_sampling_error():
     assert gap < 0.05 * np.abs(theirs).max()
 
 
-def test_the_weight_is_that_of_the_cosine_distance():
+def test_kernel_weights_follow_the_cosine_distance():
     masks = torch.tensor([[True, True, True, True], [True, False, False, False], [False, False, False, False]])
     expected = torch.tensor([1.0, np.exp(-(0.5**2) / (2 * 0.25**2)), np.exp(-1 / (2 * 0.25**2))], dtype=torch.float64)
     every, half = torch.ones(1, 4, dtype=torch.bool), torch.tensor([[True, True, False, False]])

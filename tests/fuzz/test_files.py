@@ -113,5 +113,5 @@ def test_odd_images_are_read_or_refused_in_a_sentence(tmp_path):
     block(0, 150, lambda seed: pictures(seed, tmp_path))
 
 
-def test_a_spoiled_result_is_refused_in_a_sentence(result, tmp_path):
+def test_a_corrupted_result_is_refused_in_a_sentence(result, tmp_path):
     block(0, 300, lambda seed: saved(seed, result, tmp_path))

@@ -49,7 +49,7 @@ def target_of(held):
     return "1:name" if held.model.task.kind == "places" else ""
 
 
-def test_answer_is_what_the_model_gives(held):
+def test_a_lab_answer_equals_the_models_output(held):
     record, arrays = ask(held, {"ask": "answer", "row": {"row": 1}})
     row = held.data.inputs[1:2]
     logits = held.model.logits(row)
@@ -63,7 +63,7 @@ def test_answer_is_what_the_model_gives(held):
 
 
 @pytest.mark.parametrize("name", EXPLAINERS)
-def test_explanation_is_what_the_explainer_gives(held, name):
+def test_a_lab_explanation_equals_that_of_the_explainer(held, name):
     method = discover("explainer")[name]()
     target = target_of(held)
     request = {"ask": "explain", "row": {"row": 1}, "method": name, "target": target}
@@ -86,7 +86,7 @@ def test_explanation_is_what_the_explainer_gives(held, name):
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_attack_at_each_budget_is_what_the_attack_gives_at_it(form, name):
+def test_a_lab_attack_at_each_budget_equals_a_single_attack(form, name):
     method = discover("attack")[name]()
     row, label = form.data.inputs[1:2], form.data.labels[1:2]
     eps = ["1", "2"] if method.threat.counted else ["0.05", "0.5"]
@@ -107,7 +107,7 @@ def test_attack_at_each_budget_is_what_the_attack_gives_at_it(form, name):
     same(arrays["clean_logits"], direct[0].clean.logits)
 
 
-def test_attack_shows_the_explanation_before_and_after():
+def test_a_lab_attack_has_the_explanation_before_and_after():
     held = opened(*FORMS["images"]())
     request = {"ask": "attack", "row": {"row": 0}, "method": "fgsm", "eps": ["0.1", "0.3"], "explainer": "saliency"}
     record, arrays = ask(held, request)
@@ -141,7 +141,7 @@ def test_a_place_is_attacked_by_its_number():
 
 
 @pytest.mark.parametrize("name", list(discover("counterfactual")))
-def test_counterfactuals_are_what_the_method_finds(people, name):
+def test_lab_counterfactuals_equal_those_of_the_method(people, name):
     direct = discover("counterfactual")[name]()(people.model, people.data.inputs[2:3])
     record, arrays = ask(people, {"ask": "counterfactual", "row": {"row": 2}, "method": name})
     same(arrays["candidates"], direct.candidates[0])
@@ -159,7 +159,7 @@ def test_an_attacked_row_can_be_asked_about_as_an_array():
     assert "label" not in record["answer"], "nobody knows what it is"
 
 
-def test_rows_are_those_that_are_answered_wrongly(people):
+def test_only_misclassified_rows_are_listed_on_request(people):
     record, arrays = ask(people, {"ask": "rows", "only": "wrong"})
     assert [row["row"] for row in record["rows"]] == [0, 1]
     assert record["total"] == 2
@@ -175,7 +175,7 @@ def test_a_page_behind_the_last_row_is_empty(people):
     assert (record["rows"], record["total"]) == ([], 2)
 
 
-def test_quality_of_a_row_is_what_the_metrics_say_of_it(people):
+def test_the_quality_of_a_row_equals_the_metrics(people):
     record, _ = ask(
         people, {"ask": "quality", "row": {"row": 2}, "method": "kernel_shap", "sample": 4, "metrics": ["deletion"]}
     )
@@ -190,7 +190,7 @@ def test_quality_of_a_row_is_what_the_metrics_say_of_it(people):
     assert (record["average"][0]["low"], record["average"][0]["high"]) == average.interval()
 
 
-def test_quality_without_names_is_what_an_audit_takes(people):
+def test_the_default_quality_metrics_are_those_of_an_audit(people):
     record, _ = ask(people, {"ask": "quality", "row": {"row": 2}, "method": "input_x_gradient"})
     told = {metric["metric"]: metric for metric in record["here"]}
     assert list(told) == ["deletion", "insertion", "completeness"]
@@ -207,7 +207,7 @@ def test_estimate_counts_the_budgets_of_an_attack(people):
     assert more > 5 * one > 0
 
 
-def test_progress_is_told_of_each_budget(people):
+def test_progress_is_reported_for_each_budget(people):
     told = []
     request = {"ask": "attack", "row": {"row": 2}, "method": "fgsm", "eps": ["0.1", "0.2"]}
     ask(people, request, told=told.append)
@@ -230,7 +230,7 @@ def test_describe_lists_every_method_with_its_settings_or_why_it_does_not_suit(h
     json.dumps(record, allow_nan=False)
 
 
-def test_every_request_says_what_it_is_for():
+def test_every_request_is_documented_in_probe_lab():
     assert {"answer", "attack", "audit", "counterfactual", "describe", "edit", "estimate"} <= requests().keys()
     assert {"explain", "flip", "keep", "plan", "quality", "rows"} <= requests().keys()
     import probe.lab

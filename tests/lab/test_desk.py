@@ -36,7 +36,7 @@ def is_running(pid):
 
 
 @pytest.mark.slow
-def test_desk_answers_each_person_alone(desk):
+def test_the_desk_shows_each_owner_only_their_own_jobs(desk):
     """All that takes a process of its own, in one test: each takes seconds to start."""
     from probe import zoo
 
@@ -101,7 +101,7 @@ def test_desk_answers_each_person_alone(desk):
     assert "predictions" in {step.name for step in bundle.manifest.steps}
 
 
-def test_a_model_that_cannot_be_opened_refuses_all_who_wait_for_it(desk):
+def test_a_model_that_cannot_be_opened_refuses_all_waiting_requests(desk):
     jobs = [desk.ask(who, "none", {"ask": "answer", "row": {"row": at}}) for at, who in enumerate(("ann", "bob"))]
     ended = [desk.wait(who, job.id) for who, job in zip(("ann", "bob"), jobs, strict=True)]
     assert [job.state for job in ended] == ["refused", "refused"]
@@ -143,7 +143,7 @@ def test_a_worker_ends_with_its_parent():
     assert not Path(folder).exists()
 
 
-def test_a_process_that_is_no_worker_is_not_talked_to(monkeypatch, tmp_path):
+def test_a_process_without_the_secret_is_not_accepted_as_worker(monkeypatch, tmp_path):
     from probe.errors import ProbeError
     from probe.lab import process
 

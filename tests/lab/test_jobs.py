@@ -9,7 +9,7 @@ def answer(size):
     return Answer({}, {"it": np.zeros(size, dtype=np.uint8)})
 
 
-def test_the_least_used_answers_go_where_they_take_too_much_room():
+def test_the_least_recently_used_answers_are_evicted():
     kept = Kept(1000)
     for name in "abc":
         kept.keep("model", name, answer(300))
@@ -22,7 +22,7 @@ def test_the_least_used_answers_go_where_they_take_too_much_room():
     assert len(kept) == 3
 
 
-def test_answers_of_a_model_that_is_another_are_forgotten():
+def test_cached_answers_of_a_changed_model_are_dropped():
     kept = Kept(1000)
     kept.keep("one", "a", answer(10))
     kept.keep("other", "a", answer(10))
@@ -31,7 +31,7 @@ def test_answers_of_a_model_that_is_another_are_forgotten():
     assert kept.get("other", "a") is not None
 
 
-def test_a_digest_tells_apart_what_is_asked():
+def test_different_requests_have_different_digests():
     row = {"ask": "answer", "row": {"array": "it"}}
     known = digest(row, {"it": np.array([1.0, 2.0])})
     assert digest(dict(reversed(row.items())), {"it": np.array([1.0, 2.0])}) == known

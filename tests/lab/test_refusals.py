@@ -80,7 +80,7 @@ def test_a_wrong_request_is_refused_in_a_sentence(held, request_, said):
     assert said in refusal(held, request_)
 
 
-def test_a_defect_is_said_as_one_without_its_traceback(held, monkeypatch, capsys):
+def test_a_defect_is_reported_without_its_traceback(held, monkeypatch, capsys):
     from probe.lab import requests
     from probe.lab.worker import respond
 

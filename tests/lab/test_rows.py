@@ -78,7 +78,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("row", "said"), REFUSED.values(), ids=list(REFUSED))
-def test_what_is_no_row_is_refused_in_a_sentence(people, row, said):
+def test_an_invalid_row_is_refused_in_a_sentence(people, row, said):
     import re
 
     sentence = refusal(people, {"ask": "answer", "row": row})
@@ -111,7 +111,7 @@ def test_an_array_that_is_rounded_says_so(pictures):
         assert record["input"]["said"] == said
 
 
-def test_ids_are_whole(texts):
+def test_token_ids_must_be_whole_numbers(texts):
     def asked(array):
         return {"ask": "answer", "row": {"array": "mine"}}, {"mine": array}
 
@@ -178,7 +178,7 @@ def test_an_image_file_is_read_as_a_folder_of_images_is(pictures, tmp_path):
     assert np.array_equal(arrays["inputs"], expected)
 
 
-def test_what_is_no_image_is_refused(pictures, monkeypatch):
+def test_a_file_that_is_not_an_image_is_refused(pictures, monkeypatch):
     def said(content):
         return refusal(pictures, {"ask": "answer", "row": {"image": "mine"}}, {"mine": content})
 
@@ -206,7 +206,7 @@ def test_a_flip_changes_the_attribute_alone_and_with_its_proxies(people):
         assert np.array_equal(arrays["logits"][at], direct[0].numpy())
 
 
-def test_dependence_is_measured_as_it_says(people):
+def test_dependence_has_the_stated_measure(people):
     record, _ = ask(people, FLIP)
     found = {each["name"]: each for each in record["dependence"]}
     assert list(found) == ["colour", "age"]
@@ -229,7 +229,7 @@ def test_a_group_that_is_no_feature_is_flipped_by_its_proxies(people):
     ("other", "said"),
     [({"attribute": "sexx"}, "did you mean 'sex'"), ({"attribute": "age"}, "is a number"), ({"to": "femal"}, "cannot")],
 )
-def test_what_cannot_be_flipped_is_said(people, other, said):
+def test_an_attribute_that_cannot_be_flipped_is_refused(people, other, said):
     assert said in refusal(people, FLIP | other)
 
 

@@ -53,7 +53,7 @@ def test_explanations_side_by_side_are_kept_in_one_bundle(images, tmp_path):
         assert np.array_equal(bundle.arrays(f"explain-{name}")["values"][0], arrays["values"])
 
 
-def test_what_one_bundle_cannot_hold_is_refused(images):
+def test_keeping_what_one_bundle_cannot_hold_is_refused(images):
     request = {"ask": "explain", "row": ROW, "method": "saliency"}
     for other in ({**request, "row": {"row": 2}}, {**request, "target": "a"}, {**request, "ask": "attack"}):
         other = {**other, "method": "fgsm"} if other["ask"] == "attack" else other
@@ -175,7 +175,7 @@ def test_a_counterfactual_of_a_row_of_ones_own_is_kept(people, tmp_path):
     )
 
 
-def test_a_label_is_kept_alone(tmp_path):
+def test_an_attack_on_one_label_is_kept_for_that_label(tmp_path):
     held = opened(*TASKS["labels"](), runs=tmp_path)
     request = {"ask": "attack", "row": {"row": 0}, "method": "fgsm", "eps": ["0.9"], "only": "young"}
     ask(held, {"ask": "keep", "what": request, "name": "kept"})
@@ -183,7 +183,7 @@ def test_a_label_is_kept_alone(tmp_path):
     assert read(tmp_path / "kept").manifest.plan.model["only"] == "young"
 
 
-def test_a_name_that_is_taken_is_left_as_it_is(images, tmp_path):
+def test_an_existing_folder_of_that_name_is_left_unchanged(images, tmp_path):
     request = {"ask": "explain", "row": ROW, "method": "saliency"}
     ask(images, {"ask": "keep", "what": request, "name": "kept"})
     before = (tmp_path / "kept" / "audit.json").read_bytes()

@@ -78,7 +78,7 @@ def test_arrays_that_unpack_to_more_than_a_frame_may_hold_are_not_unpacked(pair,
         receive(pair[1])
 
 
-def test_a_frame_that_ends_early_is_the_end(pair):
+def test_a_truncated_frame_closes_the_connection(pair):
     pair[0].sendall(frame(b'{"id": 1}')[:-3])
     pair[0].close()
     with pytest.raises(Closed, match="in the middle"):
@@ -93,7 +93,7 @@ def test_a_header_takes_no_memory_for_what_it_announces(pair):
 
 
 @pytest.mark.parametrize("record", [{"a": float("nan")}, {"a": object()}, {"a": {1, 2}}])
-def test_what_is_no_json_is_not_sent(pair, record):
+def test_a_record_that_is_not_json_is_not_sent(pair, record):
     with pytest.raises(WireError, match="cannot be sent"):
         send(pair[0], record)
 
@@ -106,7 +106,7 @@ def test_both_sides_prove_that_they_know_the_secret(pair):
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_who_does_not_know_the_secret_is_not_answered(pair):
+def test_a_peer_without_the_secret_gets_no_answer(pair):
     other = threading.Thread(target=prove, args=(pair[1], b"t" * 32, WORKER))
     other.start()
     with pytest.raises(WireError, match="secret"):
@@ -114,7 +114,7 @@ def test_who_does_not_know_the_secret_is_not_answered(pair):
     other.join()
 
 
-def test_a_proof_cannot_be_played_back(pair):
+def test_a_proof_of_the_secret_cannot_be_replayed(pair):
     """Whoever answers each challenge with what was sent to them knows nothing."""
 
     def echo():
@@ -129,6 +129,6 @@ def test_a_proof_cannot_be_played_back(pair):
     other.join()
 
 
-def test_a_head_is_as_long_as_it_says():
+def test_the_header_of_a_frame_has_its_declared_length():
     assert struct.calcsize(">4sIQ") == HEAD.size == 16
     assert json.loads(b"{}") == {}

@@ -37,7 +37,7 @@ def attributions(model, count, features=FEATURES):
     return [Attribution(of, inputs, targets, Saliency(), model.space) for of in values]
 
 
-def test_a_memory_changes_no_answer(model):
+def test_the_cache_of_masked_inputs_changes_no_value(model):
     memory = Memory()
     for attribution in attributions(model, 3):
         for metric in METRICS:

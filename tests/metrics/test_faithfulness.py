@@ -43,12 +43,12 @@ def own(metric, model, values):
         ([7.0, 7.0, 7.0, 7.0], 0.375, 0.625),  # ties go by number
     ],
 )
-def test_areas_by_hand(additive, values, deleted, inserted):
+def test_deletion_and_insertion_areas_equal_those_by_hand(additive, values, deleted, inserted):
     assert own(Deletion(output="logit"), additive, values) == pytest.approx(deleted)
     assert own(Insertion(output="logit"), additive, values) == pytest.approx(inserted)
 
 
-def test_two_steps_show_two_features_at_a_time(additive):
+def test_steps_set_how_many_features_are_masked_at_a_time(additive):
     # 10, 3, 0: (6.5 + 1.5) / 2 = 4.
     assert own(Deletion(output="logit", steps=2), additive, [4.0, 3.0, 2.0, 1.0]) == pytest.approx(0.4)
     # 10, 6 (one), 1 (three), 0: widths 1/4, 1/2, 1/4 give 2 + 1.75 + 0.125.
@@ -83,7 +83,7 @@ def network_rows():
 
 
 @pytest.mark.parametrize("metric", [Deletion(), Insertion(), Deletion(output="logit"), Insertion(output="logit")])
-def test_truth_beats_chance_and_noise_does_not(product, metric):
+def test_true_attributions_beat_random_orders_and_noise_does_not(product, metric):
     model, x = product
     truth = metric(model, KernelShap(coalitions=200)(model, x))
     noise_values = torch.randn(x.shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
@@ -95,7 +95,7 @@ def test_truth_beats_chance_and_noise_does_not(product, metric):
 
 
 @pytest.mark.parametrize("metric", [Deletion(), Insertion(), Deletion(output="logit", steps=3), Completeness()])
-def test_evidence_depends_neither_on_neighbours_nor_on_the_pass(product, monkeypatch, metric):
+def test_evidence_depends_neither_on_the_batch_nor_on_the_pass(product, monkeypatch, metric):
     model, x = product
     attribution = KernelShap(coalitions=50)(model, x[:6])
     together = metric(model, attribution).evidence
@@ -115,7 +115,7 @@ def test_global_random_state_is_left_alone(product):
     assert (np.random.get_state()[1] == numpy_before).all()  # noqa: NPY002
 
 
-def test_features_of_several_columns_go_as_one(additive):
+def test_features_of_several_columns_are_masked_together(additive):
     grouped = Space(reference=torch.zeros(1, 4), features=torch.tensor([0, 0, 1, 1]))
     model = Model(forward=additive.forward, space=grouped)
     attribution = attribute(model, torch.ones(1, 4), torch.tensor([[0.0, 1.0, 5.0, 0.0]]), FIRST)
@@ -123,7 +123,7 @@ def test_features_of_several_columns_go_as_one(additive):
     assert Deletion(output="logit")(model, attribution).evidence[0, 0] == pytest.approx(6.0)
 
 
-def test_features_that_equal_the_reference_are_in_no_order(additive):
+def test_features_that_equal_the_reference_are_in_no_deletion_order(additive):
     """Else a method would beat chance by knowing where nothing is."""
     here = torch.tensor([[1.0, 0.0, 1.0, 0.0]])  # the output falls 6, 2, 0 or 6, 4, 0
     for values, area in (([4.0, 0.0, 2.0, 0.0], 2.5), ([2.0, 9.0, 4.0, -9.0], 3.5)):
@@ -134,7 +134,7 @@ def test_features_that_equal_the_reference_are_in_no_order(additive):
     assert Deletion(output="logit")(additive, nothing).value == 0
 
 
-def test_absent_features_show_the_mean_reference(additive):
+def test_masked_features_take_the_mean_reference(additive):
     space = Space(reference=torch.tensor([[0.0] * 4, [0.5] * 4]))
     model = Model(forward=additive.forward, space=space)
     attribution = attribute(model, torch.ones(1, 4), CONTRIBUTIONS[None], FIRST)
@@ -158,7 +158,7 @@ def test_tokens_are_deleted_by_their_embeddings():
 
 @pytest.mark.parametrize("method", [IntegratedGradients(steps=100), KernelShap()])
 @pytest.mark.parametrize("output", ["logit", "probability"])
-def test_completeness_measures_what_the_values_miss(product, method, output):
+def test_completeness_measures_the_residual_of_the_sum(product, method, output):
     model, x = product
     references = Space(bounds=(-9, 9), reference=x[100:110] / 2)
     model = Model(forward=model.forward, space=references)
@@ -175,7 +175,7 @@ def test_completeness_does_not_apply_to_methods_without_a_fixed_sum(product):
         Completeness()(model, Saliency()(model, x[:1]))
 
 
-def test_values_of_an_answer_at_a_place_add_up_to_what_it_is_above_the_references():
+def test_attributions_at_a_position_sum_to_the_output_minus_that_of_the_references():
     weights = torch.linspace(-1, 1, 18, dtype=torch.float64).view(3, 6)
     space = Space(reference=torch.tensor([[0.0, 0.0, 0.0], [1.0, 0.5, 0.0]], dtype=torch.float64))
     model = Model(forward=lambda x: (x @ weights).view(-1, 3, 2), space=space, task=Places(("name", "other")))

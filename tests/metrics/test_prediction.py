@@ -83,7 +83,7 @@ def result_for(kind, model, x, y):
 
 @pytest.mark.parametrize("metric", [kind() for kind in METRICS.values()], ids=list(METRICS))
 @pytest.mark.parametrize("kept", [False, True], ids=["new", "saved"])
-def test_a_metric_asks_the_model_that_it_is_given_or_refuses(metric, kept, rows, tmp_path):
+def test_a_metric_evaluates_the_given_model_or_refuses(metric, kept, rows, tmp_path):
     model, other = suited(metric, 0), suited(metric, 1)
     y = wrong_now_and_then(model, rows)
     result = result_for(metric.result_type(), model, rows, y)
@@ -106,7 +106,7 @@ def test_a_metric_asks_the_model_that_it_is_given_or_refuses(metric, kept, rows,
         )
 
 
-def test_metrics_refuse_answers_of_another_function(rows):
+def test_metrics_refuse_predictions_of_another_function(rows):
     model, other = (Model(forward=network(seed).forward.forward, space=SPACE) for seed in (0, 1))
     found = predict(model, Dataset(rows, model.predict(rows), space=SPACE, classes=("a", "b", "c")))
     assert Accuracy()(model, found).value == 1
@@ -114,7 +114,7 @@ def test_metrics_refuse_answers_of_another_function(rows):
         CalibrationError()(other, found)
 
 
-def test_answers_decided_by_another_threshold_are_refused():
+def test_metrics_refuse_predictions_with_another_threshold():
     layer = nn.Linear(6, 2).eval()
     low, high = (Model(forward=layer, space=SPACE, threshold=threshold) for threshold in (0.2, 0.8))
     x = torch.randn(20, 6)
@@ -135,7 +135,7 @@ def test_the_accuracy_of_another_model_on_attacked_inputs_is_the_transfer_of_the
     assert 0 < own < expected < 1
 
 
-def test_curves_show_what_was_explained():
+def test_deletion_curves_use_the_explained_output():
     """The logit falls with every feature; the probability of one of two logits that move together never changes."""
     weight = torch.tensor([4.0, 3.0, 2.0, 1.0])
     model = Model(forward=lambda x: torch.stack([x @ weight, x @ weight], 1), space=Space(reference=torch.zeros(1, 4)))
@@ -148,7 +148,7 @@ def test_curves_show_what_was_explained():
         assert kind(output="probability")(model, of_logit).value == pytest.approx(0, abs=1e-6)
 
 
-def test_completeness_is_what_is_missing_as_a_share_of_what_is_promised():
+def test_completeness_is_the_residual_relative_to_the_guaranteed_sum():
     evidence = np.array([[0.1, 10.0], [0.3, 0.0], [0.0, 30.0]])
     assert Completeness().reduce(evidence) == pytest.approx(0.4 / 40)
 

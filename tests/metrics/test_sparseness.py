@@ -31,14 +31,14 @@ def scores(values, **space):
         ([1.0, 2.0, 3.0, 4.0], 0.25),
     ],
 )
-def test_the_gini_index_of_sizes_by_hand(values, expected):
+def test_sparseness_equals_the_gini_index_by_hand(values, expected):
     assert scores([values]).value == pytest.approx(expected)
 
 
-def test_it_is_half_the_relative_mean_difference():
+def test_sparseness_is_half_the_relative_mean_difference():
     values = np.random.default_rng(0).normal(size=(20, 9)).astype(np.float32)
     assert scores(values.tolist()).evidence.numpy() == pytest.approx([gini(row) for row in values], rel=1e-5)
 
 
-def test_columns_of_one_feature_count_as_one():
+def test_sparseness_counts_columns_of_one_feature_once():
     assert scores([[1.0, 2.0, 3.0, 0.0]], features=torch.tensor([0, 0, 1, 1])).value == pytest.approx(0.0)

@@ -116,7 +116,7 @@ def replica(network, inputs, targets, begin, adversary, space):
 
 @pytest.mark.parametrize("mixed", [False, True], ids=["labels", "distributions"])
 @pytest.mark.parametrize("method", METHODS)
-def test_rows_move_as_in_a_slow_replica(method, mixed):
+def test_adversarial_rows_equal_those_of_a_slow_replica(method, mixed):
     network, (inputs, labels) = Normed(), people()
     targets = softmax(torch.randn(len(labels), 3, generator=private(4)), 1) if mixed else labels
     adversary, begin = Adversary(method=method, eps=0.1, steps=4), directions(inputs, private(3))
@@ -127,7 +127,7 @@ def test_rows_move_as_in_a_slow_replica(method, mixed):
 
 @pytest.mark.parametrize("eps", [0.0, 0.07, 3.0])
 @pytest.mark.parametrize("method", METHODS)
-def test_no_row_leaves_its_ball_or_the_space(method, eps):
+def test_adversarial_rows_stay_in_their_ball_and_the_space(method, eps):
     inputs, labels = people(200)
     adversary = Adversary(method=method, eps=eps, steps=3)
     found = perturb(Normed(), inputs, labels, directions(inputs, private()), adversary, TABLE)
@@ -153,7 +153,7 @@ def test_starts_are_uniform_in_the_ball_and_from_a_private_source():
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_moving_rows_leaves_the_network_as_it_was(method):
+def test_perturbing_rows_leaves_the_network_unchanged(method):
     network, (inputs, labels) = Normed(), people()
     network.second.weight.requires_grad_(requires_grad=False)
     network.first.weight.grad = torch.ones_like(network.first.weight)
@@ -181,7 +181,7 @@ def test_a_network_that_fails_is_put_back_into_its_mode():
     assert network.training
 
 
-def test_on_a_linear_model_the_loss_climbs_to_that_of_the_worst_margin():
+def test_adversarial_loss_of_a_linear_model_is_that_of_the_worst_margin():
     network, eps = Linear(6), 0.3
     with torch.no_grad():
         network.layer.weight.copy_(torch.randn(2, 6, generator=private()))
@@ -231,7 +231,7 @@ def test_the_loss_of_trades_is_the_loss_plus_beta_times_the_divergence(weights):
 
 
 @pytest.mark.parametrize("method", ["fgsm", "pgd"])
-def test_the_network_learns_from_the_moved_rows_alone(method):
+def test_the_network_is_trained_on_adversarial_rows_only(method):
     network, data = Normed().eval(), judged_rows()
     objective = objective_of(network, replace(SETTINGS, adversary=Adversary(method=method, eps=0.1)), data)
     batch = objective.perturb(objective.prepare(objective.rows(data), private()))
@@ -254,7 +254,7 @@ def test_mixed_rows_are_moved_away_from_their_mixed_targets():
     assert not torch.allclose(found, other)
 
 
-def test_a_part_of_a_batch_is_moved_as_within_the_whole():
+def test_adversarial_rows_do_not_depend_on_the_rest_of_the_batch():
     # So processes that share a batch move each row to where one process alone would have.
     data = judged_rows()
     objective = objective_of(Normed(), replace(SETTINGS, adversary=Adversary(method="pgd", eps=0.1)), data)
@@ -282,7 +282,7 @@ def test_frozen_statistics_stay_frozen_under_an_adversary(monkeypatch):
 
 
 @pytest.mark.parametrize("passes", [1, 7, 1000])
-def test_a_network_is_judged_on_rows_that_ten_steps_moved(passes, monkeypatch):
+def test_adversarial_training_is_evaluated_with_ten_steps_of_pgd(passes, monkeypatch):
     monkeypatch.setattr(module, "rows_per_pass", lambda inputs: passes)
     monkeypatch.setattr(module, "ATTACKED", 30)
     network, data = Normed().eval(), judged_rows()
@@ -307,7 +307,7 @@ def brittle(count=600):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_what_adversarial_training_learns_withstands_attacks(method):
+def test_adversarial_training_raises_robust_accuracy(method):
     data, eps, found = brittle(), 0.3, {}
     for adversary in (None, Adversary(method=method, eps=eps)):
         network, settings = Linear(11), Settings(epochs=15, batch_size=50, learning_rate=0.05, adversary=adversary)
@@ -414,7 +414,7 @@ def test_without_adversarial_training_a_drop_of_accuracy_does_not_stop_the_run(n
     ],
     ids=["collapse", "patience"],
 )
-def test_a_run_that_was_killed_when_it_was_over_trains_no_further(
+def test_a_run_killed_after_catastrophic_overfitting_does_not_continue(
     options, accuracies, epochs, blank, easy, tmp_path, monkeypatch
 ):
     def kill(line):
@@ -428,7 +428,7 @@ def test_a_run_that_was_killed_when_it_was_over_trains_no_further(
     assert fit(blank(), easy, settings, device=CPU, progress=quiet, folder=tmp_path).epochs == epochs
 
 
-def test_words_cannot_be_moved_bit_by_bit():
+def test_adversarial_training_refuses_tokens():
     ids = torch.randint(1, 20, (50, 6), generator=private())
     labels = torch.randint(2, (50,), generator=private())
     data = Dataset(ids, labels, space=Space(bounds=(0, 19), form="tokens"), classes=("a", "b"), name="texts")

@@ -16,7 +16,7 @@ def of(data, kind):
     return data.inputs[torch.tensor((data.groups["kind"] == kind).to_numpy())]
 
 
-def test_only_clothes_are_usual(data):
+def test_only_clothes_are_normal_in_the_anomaly_dataset(data):
     assert data.classes == ("usual", "unusual")
     assert data.groups["kind"].value_counts().to_dict() == {
         "clothes": 8_000,
@@ -27,7 +27,7 @@ def test_only_clothes_are_usual(data):
     assert ((data.groups["kind"] == "clothes") == (data.labels == 0).numpy()).all()
 
 
-def test_permuted_clothes_have_the_pixels_of_clothes_that_are_not_among_the_usual_ones(data):
+def test_permuted_clothes_have_the_pixels_of_held_out_clothes(data):
     clothes, permuted = fashion.read("test").inputs.flatten(1), of(data, "permuted").flatten(1)
     assert torch.equal(of(data, "clothes").flatten(1), clothes[:8_000])
     assert torch.equal(permuted.sort(1).values, clothes[8_000:].sort(1).values)

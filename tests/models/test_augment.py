@@ -14,7 +14,7 @@ def seeded(seed=0):
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)
-def test_the_seed_alone_decides_and_the_images_are_left_alone(name):
+def test_augmentations_depend_on_the_seed_only_and_leave_images_unchanged(name):
     change, before, state = AUGMENTATIONS[name](STRENGTHS[name]), IMAGES.clone(), torch.get_rng_state()
     first, again, other = (change(IMAGES, seeded(seed)) for seed in (0, 0, 1))
     assert torch.equal(first, again)
@@ -35,7 +35,7 @@ def test_flipping_twice_is_no_change_and_once_is_a_mirror():
     assert torch.equal(always(always(IMAGES, seeded()), seeded()), IMAGES)
 
 
-def test_flipping_meets_each_image_with_its_chance():
+def test_flipping_affects_images_with_the_given_probability():
     mirrored = (flip(0.25)(IMAGES, seeded()) == IMAGES.flip(3)).flatten(1).all(1)
     kept = (flip(0.25)(IMAGES, seeded()) == IMAGES).flatten(1).all(1)
     assert bool((mirrored ^ kept).all())
@@ -78,7 +78,7 @@ def test_cutout_blackens_one_whole_square():
     assert bool(holes[:, 0].any(0).all())
 
 
-def test_numbers_are_omitted_with_their_chance_and_the_others_are_kept():
+def test_omit_zeroes_numbers_with_the_given_probability():
     changed = omit(0.3)(IMAGES, seeded())
     absent = changed == 0
     assert absent.float().mean().item() == pytest.approx(0.3, abs=0.01)

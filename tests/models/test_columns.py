@@ -38,7 +38,7 @@ def people(tmp_path):
 
 @pytest.mark.parametrize("architecture", SIZES)
 @pytest.mark.parametrize("order", [("job", "age", "score"), ("age", "job", "score"), ("age", "score", "job")])
-def test_columns_in_any_order_are_learned_alike(architecture, order, people):
+def test_the_order_of_columns_does_not_change_training(architecture, order, people):
     data = people(*order)
     network = build(architecture, SIZES[architecture], space=data.space)
     assert network.numbers == 2

@@ -9,7 +9,7 @@ def masks(dropout, seeds):
         yield dropout(torch.ones(50, 40))
 
 
-def test_dropout_zeroes_its_part_and_keeps_the_mean():
+def test_dropout_zeroes_its_fraction_and_keeps_the_mean():
     drawn = torch.stack(list(masks(Dropout(0.2), range(50))))
     count = drawn.numel()
     assert set(drawn.unique().tolist()) == {0.0, 1.25}
@@ -51,7 +51,7 @@ def test_dropout_keeps_the_type_and_leaves_global_randomness_alone(dtype):
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_what_is_dropped_of_a_row_does_not_depend_on_who_works_on_it(times):
+def test_the_dropout_of_a_row_does_not_depend_on_the_process(times):
     dropout, inputs = Dropout(0.5), torch.rand(times, 7, 4)
     dropout.reseed(3)
     alone = dropout(inputs.flatten(0, 1)).view(times, 7, 4)

@@ -42,13 +42,13 @@ def test_a_bundled_network_of_heartbeats_is_as_good_as_its_card_says(name):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_network_of_heartbeats_answers_for_each_row_alone(name):
+def test_outputs_of_the_ecg_networks_do_not_depend_on_the_batch(name):
     model, rows = zoo.load(name), zoo.data(name).inputs[:3]
     torch.testing.assert_close(model.logits(rows), torch.cat([model.logits(row[None]) for row in rows]))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_network_of_heartbeats_is_ahead_of_a_linear_model_that_is_not_told_when(name):
+def test_an_ecg_network_beats_a_linear_model_without_alignment(name):
     metrics = zoo.card(name)["metrics"]
     assert 0.94 < metrics["linear_baseline"] < 0.98
     assert metrics["ahead_of_linear_baseline_low"] > 0.02

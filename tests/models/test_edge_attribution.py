@@ -33,14 +33,14 @@ def edges_in(graphs):
 
 
 @pytest.mark.parametrize(("sign", "area"), [(1, 1.0), (-1, 0.0)])
-def test_edges_that_speak_for_the_answer_are_all_before_or_all_behind(data, sign, area):
+def test_edge_attribution_auc_is_1_or_0_for_perfect_orders(data, sign, area):
     model = weighing(data, sign * motifs.motif("test")[data.rows].float())
     found = measure("edge attribution")(model, data)
     assert [found[f"edge_attribution_auc{part}"] for part in ("", "_low", "_high")] == [area] * 3
     assert found["edge_attribution_graphs"] == ROWS
 
 
-def test_the_area_is_that_of_each_graphs_own_edges_averaged(data):
+def test_edge_attribution_auc_is_averaged_over_graphs(data):
     weights = torch.rand(ROWS, motifs.NODES, motifs.NODES, generator=torch.Generator().manual_seed(3))
     weights = weights + weights.mT
     areas = []

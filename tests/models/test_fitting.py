@@ -29,7 +29,7 @@ def settling(epochs, end=0.2, speed=1.0):
     return [end + math.exp(-speed * epoch) for epoch in range(epochs)]
 
 
-def test_close_curves_that_settled_are_neither():
+def test_converged_curves_without_a_gap_are_neither_overfitting_nor_underfitting():
     found = judged(settling(20), [loss * 1.1 for loss in settling(20)])
     assert found.verdict == "neither"
     assert found.gap == pytest.approx(0.1 * settling(20)[-1])
@@ -103,7 +103,7 @@ def test_a_validation_loss_that_rose_by_more_than_a_twentieth_is_overfitting(ris
     assert ("rose by 6% after the kept epoch" in found.reason) == (verdict == "overfitting")
 
 
-def test_a_rise_of_both_losses_is_not_learning_by_heart():
+def test_a_rise_of_both_losses_is_not_overfitting():
     found = judged([0.9, 0.9, 1.1], [1.2, 1.0, 1.2])
     assert (found.verdict, found.reason) == (
         "neither",
@@ -112,12 +112,12 @@ def test_a_rise_of_both_losses_is_not_learning_by_heart():
 
 
 @pytest.mark.parametrize(("untrained", "verdict"), [(1.06, "neither"), (1.04, "underfitting"), (0.5, "underfitting")])
-def test_what_is_hardly_better_than_the_untrained_network_is_underfitting(untrained, verdict):
+def test_a_loss_near_that_of_the_untrained_network_is_underfitting(untrained, verdict):
     assert judged([0.95] * 5, [1.0] * 5, untrained=untrained).verdict == verdict
 
 
 @pytest.mark.parametrize(("untrained", "verdict"), [(1.0, "underfitting"), (100.0, "neither")])
-def test_a_loss_of_which_hardly_anything_is_left_may_still_fall(untrained, verdict):
+def test_a_nearly_zero_loss_that_still_falls_is_not_underfitting(untrained, verdict):
     assert judged([1.2, 1.0], [1.2, 1.0], untrained=1.5 * untrained).verdict == verdict
 
 
@@ -129,7 +129,7 @@ def test_a_network_that_learns_nothing_underfits():
     assert "hardly below that of the untrained network" in found.reason
 
 
-def test_overfitting_goes_first_where_both_could_be_said():
+def test_overfitting_takes_precedence_over_underfitting():
     assert judged([1.0, 0.5, 0.1], [1.0, 0.9, 0.8]).verdict == "overfitting"
 
 
@@ -147,7 +147,7 @@ def test_one_epoch_gives_no_verdict_and_losses_may_be_negative_or_0():
     assert judged([0.0], [0.0]).verdict == "neither"
 
 
-def test_a_network_that_learns_noise_by_heart_overfits():
+def test_a_network_that_memorises_noise_overfits():
     data = rows()
     noise = type(data)(data.inputs, torch.randint(2, (200,), generator=torch.Generator().manual_seed(1)))
     settings = Settings(epochs=30, batch_size=20, learning_rate=1e-2, warmup=0.0, patience=30)
@@ -161,7 +161,7 @@ def trained():
     return fit(small(), rows(), Settings(epochs=3, batch_size=20, learning_rate=1e-2), device=CPU, progress=quiet)
 
 
-def test_losses_of_a_curve_are_those_of_rows_as_they_are_in_eval_mode(tmp_path):
+def test_losses_of_a_learning_curve_are_measured_in_eval_mode_without_augmentation(tmp_path):
     network, settings = small(), Settings(epochs=1, batch_size=20, learning_rate=1e-2, label_smoothing=0.3)
     fit(network, rows(), settings, device=CPU, progress=quiet, folder=tmp_path)
     (line,) = map(json.loads, (tmp_path / "metrics.jsonl").read_text().splitlines())
@@ -172,7 +172,7 @@ def test_losses_of_a_curve_are_those_of_rows_as_they_are_in_eval_mode(tmp_path):
         assert line[name] == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_run_leaves_its_curve_as_a_picture(trained, tmp_path):
+def test_a_run_saves_its_learning_curve_as_an_image(trained, tmp_path):
     for name in ("a", "b"):
         curve.draw(tmp_path / name, "easy", trained)
     first, second = ((tmp_path / name / curve.FILE).read_bytes() for name in ("a", "b"))
@@ -203,7 +203,7 @@ def test_epochs_are_whole_numbers_also_if_there_is_one(epochs):
     assert all(tick == round(tick) for tick in ticks)
 
 
-def test_an_epoch_that_went_wild_does_not_flatten_the_others():
+def test_a_diverged_epoch_does_not_flatten_the_learning_curve():
     assert learning([1, 2], [2e4, 0.1], [3e4, 0.2]).get_yscale() == "log"
     assert learning([1, 2], [0.5, 0.1], [0.6, 0.2]).get_yscale() == "linear"
     assert learning([1, 2], [-2e4, 0.1], [3e4, 0.2]).get_yscale() == "linear"

@@ -47,7 +47,7 @@ def test_the_token_of_a_number_adds_up_the_bins_below_it(network, rows):
             torch.testing.assert_close(tokens[i, n], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_the_feature_that_changes_changes_no_other_token(network, rows):
+def test_a_changed_feature_changes_its_own_token_only(network, rows):
     changed = rows.clone()
     changed[:, 5:] = rows[:, 5:].flip(1)
     moved = (network.tokens(changed) - network.tokens(rows)).abs().amax((0, 2)) > 0

@@ -43,7 +43,7 @@ def pair(images):
 
 
 @pytest.mark.parametrize("architecture", ["autoencoder", "vae", "gan"])
-def test_an_image_is_judged_by_itself(architecture, images):
+def test_the_anomaly_score_of_an_image_does_not_depend_on_its_batch(architecture, images):
     network = made(architecture, images)
     together = network(images[:7])
     assert together.shape == (7, 2)
@@ -51,7 +51,7 @@ def test_an_image_is_judged_by_itself(architecture, images):
     assert bool(together.sum(1).abs().max() < 1e-6)
 
 
-def test_an_encoder_and_a_decoder_undo_each_others_shapes(detector, images):
+def test_a_decoder_restores_the_shape_of_the_encoders_input(detector, images):
     rebuilt = detector.reconstruct(images)
     assert rebuilt.shape == images.shape
     assert bool(((rebuilt > 0) & (rebuilt < 1)).all())
@@ -79,12 +79,12 @@ def test_the_log_odds_of_unusual_rise_with_the_error_in_proportion(detector, ima
     assert detector.slope > 0
 
 
-def test_before_it_is_settled_a_detector_answers_with_the_error(detector, images):
+def test_an_uncalibrated_detector_outputs_the_error(detector, images):
     logits = detector(images)
     torch.testing.assert_close(logits[:, 1] - logits[:, 0], detector.errors(images))
 
 
-def test_one_in_twenty_usual_images_lies_above_the_threshold_and_the_median_is_unusual_by_a_chance_of_one_in_twenty(
+def test_a_calibrated_detector_flags_one_in_twenty_usual_images(
     detector,
 ):
     errors = torch.randn(4001, generator=torch.Generator().manual_seed(2)).exp() / 100
@@ -94,12 +94,12 @@ def test_one_in_twenty_usual_images_lies_above_the_threshold_and_the_median_is_u
     assert float(middle.sigmoid()) == pytest.approx(0.05)
 
 
-def test_errors_that_are_all_the_same_settle_a_detector_all_the_same(detector, images):
+def test_a_detector_can_be_calibrated_on_equal_errors(detector, images):
     detector.settle(torch.full((10,), 0.25))
     assert bool(detector(images).isfinite().all())
 
 
-def test_what_was_settled_is_saved_with_the_weights(detector):
+def test_the_calibration_of_a_detector_is_saved_with_its_weights(detector):
     detector.settle(torch.linspace(0, 1, 101))
     assert float(detector.state_dict()["threshold"]) == pytest.approx(0.95)
     assert float(detector.state_dict()["slope"]) == pytest.approx(math.log(19) / 0.45)
@@ -179,7 +179,7 @@ def test_delong_agrees_with_all_pairs_one_by_one():
     assert area.n == 50
 
 
-def test_delong_is_about_as_wide_as_the_bootstrap():
+def test_delong_intervals_are_about_as_wide_as_the_bootstrap():
     positive, negative = scores(300, 1.0, 0), scores(300, 0.0, 1)
     pairs = np.stack((positive, negative), 1)
     low, high = bootstrap(pairs, lambda rows: delong(rows[:, 0], rows[:, 1]).value, draws=500)
@@ -187,7 +187,7 @@ def test_delong_is_about_as_wide_as_the_bootstrap():
     assert area.high - area.low == pytest.approx(high - low, rel=0.15)
 
 
-def test_scores_that_are_wholly_apart_leave_a_doubt_that_shrinks_with_their_number():
+def test_perfectly_separated_scores_have_an_interval_that_shrinks_with_their_number():
     few, many = (delong(np.ones(count), np.zeros(3 * count)) for count in (10, 1000))
     assert few.value == few.high == many.high == 1
     assert few.low == pytest.approx(10 / (10 + 1.96**2), abs=1e-3)

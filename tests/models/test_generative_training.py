@@ -49,7 +49,7 @@ def of_batch(game, data):
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_each_players_gradient_is_that_of_its_own_loss_alone(bars, smoothing):
+def test_generator_and_discriminator_get_gradients_of_their_own_loss_only(bars, smoothing):
     game = objective("gan", bars, label_smoothing=smoothing)
     pair, batch = game.network, of_batch(game, bars)
     game(batch).sum().backward()
@@ -75,7 +75,7 @@ def test_each_players_gradient_is_that_of_its_own_loss_alone(bars, smoothing):
         assert bool(gradient.abs().sum() > 0) or name == "generator.foot.bias"
 
 
-def test_the_game_leaves_the_discriminators_weights_where_they_are(bars):
+def test_the_generator_loss_does_not_train_the_discriminator(bars):
     game = objective("gan", bars)
     before = {name: weight.clone() for name, weight in game.network.discriminator.state_dict().items()}
     game(of_batch(game, bars)).sum().backward()
@@ -83,13 +83,13 @@ def test_the_game_leaves_the_discriminators_weights_where_they_are(bars):
     assert all(torch.equal(after[name], weight) for name, weight in before.items())
 
 
-def test_a_game_costs_both_players_log_2_where_the_discriminator_cannot_tell(bars):
+def test_both_gan_losses_are_log_2_if_the_discriminator_cannot_tell(bars):
     game = objective("gan", bars)
     torch.nn.init.zeros_(game.network.discriminator.head.weight)
     torch.testing.assert_close(game(of_batch(game, bars)), softplus(torch.zeros(400)) * 3)
 
 
-def test_a_game_is_judged_by_the_distance_of_coarse_images_from_generated_ones(bars):
+def test_a_gan_is_evaluated_by_the_frechet_distance_of_coarse_images(bars):
     game = objective("gan", bars)
     network = game.network.eval()
     made = network.generate(400, torch.Generator().manual_seed(0))
@@ -112,7 +112,7 @@ def test_training_brings_generated_images_closer_to_real_ones(bars):
     assert not any(module.training for module in network.modules())
 
 
-def test_an_autoencoder_is_shown_noise_and_asked_for_what_was_under_it(bars):
+def test_an_autoencoder_learns_to_remove_noise(bars):
     reconstruction = objective("autoencoder", bars, augment={"noise": 0.5})
     batch = reconstruction.prepare(reconstruction.rows(bars), torch.Generator().manual_seed(2))
     assert torch.equal(batch.targets, bars.inputs)
@@ -140,7 +140,7 @@ def test_a_trained_detector_flags_one_in_twenty_of_the_usual_images_that_it_was_
 
 
 @pytest.mark.parametrize("architecture", ["autoencoder", "vae"])
-def test_training_makes_the_loss_small_and_noise_unusual(architecture, bars):
+def test_a_trained_autoencoder_has_a_low_loss_and_flags_noise(architecture, bars):
     before = objective(architecture, bars)
     network, found = trained(architecture, bars, epochs=15)
     assert found.best.loss < before.evaluate(before.network.eval(), bars).loss
@@ -170,6 +170,6 @@ def test_a_loss_that_does_not_fit_the_network_is_refused(architecture, loss, bar
 @pytest.mark.parametrize(
     "option", [{"mixup": 0.2}, {"class_weights": (1.0, 2.0)}, {"adversary": Adversary(method="pgd", eps=0.1)}]
 )
-def test_a_setting_that_would_do_nothing_is_refused(architecture, option, bars):
+def test_a_training_setting_without_effect_is_refused(architecture, option, bars):
     with pytest.raises(PlanError, match=rf"Settings.{next(iter(option))} does nothing for the loss"):
         objective(architecture, bars, **option)

@@ -94,7 +94,7 @@ def test_attention_is_what_its_equation_says():
     torch.testing.assert_close(layer(nodes, edges), torch.tensor(slow, dtype=torch.float64))
 
 
-def test_a_network_is_its_rounds_one_after_another(network):
+def test_a_graph_network_applies_its_layers_in_order(network):
     graph = graphs(2, 1)
     edges = adjacency(graph)
     degrees = (edges.sum(2) - network.standardise.mean) / network.standardise.deviation
@@ -138,7 +138,7 @@ def test_an_absent_edge_has_no_influence(network):
     assert not torch.equal(heard["before"][:, 3:], heard["after"][:, 3:])
 
 
-def test_both_places_of_an_edge_count_alike_and_the_diagonal_for_nothing(network):
+def test_both_entries_of_an_edge_count_equally_and_the_diagonal_is_ignored(network):
     graph = graphs(4)
     uneven, looped = graph.clone(), graph.clone()
     uneven[:, 1, 2] += 0.2
@@ -160,7 +160,7 @@ def test_gradients_by_edges_are_finite_and_exact_also_without_any_edge(network):
     torch.testing.assert_close(slope[0, :, :NODES], slope[0, :, :NODES].T)
 
 
-def test_logits_add_up_to_nothing(network):
+def test_logits_of_a_graph_network_sum_to_zero(network):
     torch.testing.assert_close(network(graphs(6)).sum(1), torch.zeros(3, dtype=torch.float64))
 
 
@@ -171,7 +171,7 @@ def test_scores_of_any_size_leave_attention_finite():
     assert bool(layer(graph[:, :, NODES:], with_self(graph)).isfinite().all())
 
 
-def test_edges_are_dropped_in_both_places_while_training_only():
+def test_edge_dropout_removes_both_entries_in_training_only():
     drop, edges = DropEdge(0.3), adjacency(graphs(7, 400)).bool().double()
     drop.dropout.reseed(0)
     kept = drop.train()(edges)

@@ -96,7 +96,7 @@ def test_group_dro_follows_its_formula_step_by_step():
     assert max(q.values()) > 2 * min(q.values())
 
 
-def test_a_weight_that_became_tiny_can_grow_again():
+def test_a_tiny_group_weight_can_grow_again():
     groups = Groups(Balance(method="group dro", groups=("sex",), step=1.0), people())
     numbers = torch.arange(4)
     for _ in range(200):
@@ -124,7 +124,7 @@ def test_without_balance_each_row_counts_1():
     assert groups.counts(groups.numbers(data)).tolist() == [1.0] * 120
 
 
-def test_columns_that_hold_separators_make_no_common_group():
+def test_group_names_with_separators_stay_separate():
     inputs, labels = torch.zeros(4, 1), torch.zeros(4, dtype=torch.long)
     columns = pd.DataFrame({"sex": ["a / b", "a", "a", "a"], "town": ["c", "b / c", "c", "c"]})
     data = Dataset(inputs, labels, groups=columns, name="odd")
@@ -132,7 +132,7 @@ def test_columns_that_hold_separators_make_no_common_group():
     assert groups.counts(groups.numbers(data)).tolist() == pytest.approx([4 / 3, 4 / 3, 2 / 3, 2 / 3])
 
 
-def test_a_network_is_judged_by_its_worst_group():
+def test_a_balanced_network_is_evaluated_on_its_worst_group():
     network, data = Linear(4), people()
     objective = objective_of(network, replace(SETTINGS, balance=DRO, label_smoothing=0.2), data)
     right = (network(data.inputs).argmax(1) == data.labels).double()
@@ -141,7 +141,7 @@ def test_a_network_is_judged_by_its_worst_group():
     assert found.accuracy == pytest.approx(min(means(right, keys(data)).values()).item())
 
 
-def test_a_group_without_training_rows_is_not_judged():
+def test_a_group_without_training_rows_is_not_evaluated():
     data = people()
     rare = torch.tensor([key[:2] == ("m", "2") for key in keys(data)])
     groups = Groups(DRO, data[~rare])
@@ -165,7 +165,7 @@ def birds(count, seed, share):
 
 @pytest.mark.parametrize("method", ["reweight", "group dro"])
 @pytest.mark.parametrize("seed", range(3))
-def test_the_worst_group_gains(method, seed):
+def test_group_dro_improves_the_worst_group(method, seed):
     data, test, found = birds(2000, seed, 0.95), birds(4000, seed + 100, 0.5), {}
     for balance in (None, Balance(method=method, groups=("land",), step=0.05)):
         network, settings = Linear(2), Settings(epochs=10, batch_size=50, learning_rate=0.03, balance=balance)
@@ -278,7 +278,7 @@ def test_rows_of_unknown_group_form_their_own_group_in_balanced_training():
     assert groups.numbers(rows).bincount().tolist() == [2, 2]
 
 
-def test_who_names_no_group_is_apart_from_a_group_called_nan():
+def test_a_missing_group_is_distinct_from_a_group_called_nan():
     data = Dataset(torch.zeros(3, 1), torch.zeros(3, dtype=torch.long), groups=pd.DataFrame({"g": ["nan", None, "x"]}))
     found = Groups(Balance(method="reweight", groups=("g",)), data)
     assert len(found.known) == 3

@@ -23,7 +23,7 @@ def drawn(name, shape, seed=0):
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("name", VARIANCES)
-def test_weights_have_mean_0_and_the_variance_that_is_promised(name, shape):
+def test_initial_weights_have_mean_0_and_the_documented_variance(name, shape):
     weight = drawn(name, shape)
     ins, outs = weight[0].numel(), weight[:, 0].numel()
     assert weight.var().item() == pytest.approx(VARIANCES[name](ins, outs), rel=0.06)

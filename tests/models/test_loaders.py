@@ -40,7 +40,7 @@ def trained(data, settings=SETTINGS, **others):
     return weights(network), found
 
 
-def test_rows_that_are_read_train_as_those_in_memory_do_bit_for_bit(stored, one_thread):
+def test_rows_read_by_a_loader_train_as_rows_in_memory_bit_for_bit(stored, one_thread):
     in_memory, read = trained(rows()), trained(stored)
     assert same(in_memory[0], read[0])
     assert [line["loss"] for line in in_memory[1].lines] == [line["loss"] for line in read[1].lines]
@@ -70,7 +70,7 @@ class Ends:
 
 
 @pytest.mark.parametrize("at", [6, 17])  # in the first epoch and in the second
-def test_a_run_over_rows_that_are_read_is_taken_up_to_the_same_bits(stored, tmp_path, one_thread, at):
+def test_a_run_over_a_loader_is_resumed_with_the_same_bits(stored, tmp_path, one_thread, at):
     with pytest.raises(KeyboardInterrupt):
         trained(Ends(stored, at), folder=tmp_path / "run", save_every=0)
     said = []
@@ -138,7 +138,7 @@ class Noisy(Numbered):
         return 0.5 * self.data.inputs[row] + 0.2 * torch.rand(()) + 0.2 * np.random.rand(), self.data.labels[row]  # noqa: NPY002  # as people do
 
 
-def test_however_many_processes_read_the_draws_and_bits_are_the_same(stored, one_thread):
+def test_the_number_of_reading_processes_does_not_change_the_bits(stored, one_thread):
     settings, global_state = Settings(epochs=2, batch_size=20), torch.get_rng_state()
     for one, other in (
         (stored, Ahead(stored, workers=2)),
@@ -172,7 +172,7 @@ def damaged():
     (damaged, r"^photos/3\.png cannot be read as an image$"),
     (lambda: os.kill(os.getpid(), signal.SIGKILL), "a process that reads rows has ended .*; the same call goes on"),
 ])  # fmt: skip
-def test_what_goes_wrong_in_a_process_that_reads_is_one_sentence_and_leaves_no_process(stored, end, message):
+def test_an_error_in_a_reading_process_is_one_sentence_and_leaves_no_process(stored, end, message):
     with pytest.raises(ProbeError, match=message):
         trained(Stops(stored, end), ONE)
     assert not active_children()
@@ -188,7 +188,7 @@ def test_an_interruption_while_rows_are_read_ahead_ends_the_processes(stored):
 
 
 @pytest.mark.parametrize("workers", [-1, 2.0, 10**6, "2"])
-def test_a_number_of_processes_that_is_none_is_refused(stored, workers):
+def test_an_invalid_number_of_reading_processes_is_refused(stored, workers):
     with pytest.raises(PlanError, match="expected processes from 0 to 256"):
         Ahead(stored, workers=workers)
 

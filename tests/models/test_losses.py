@@ -20,7 +20,7 @@ def mean(name, logits, targets, weights, smoothing):
 EACH = pytest.mark.parametrize("name", LOSSES)
 
 
-def test_known_values():
+def test_losses_have_known_values():
     even, label = torch.zeros(1, 4), torch.tensor([2])
     assert mean("cross-entropy", even, label, None, 0.0).item() == pytest.approx(math.log(4))
     assert mean("mse", even, label, None, 0.0).item() == pytest.approx((0.75**2 + 3 * 0.25**2) / 4)
@@ -34,7 +34,7 @@ def test_smoothed_cross_entropy_has_its_known_value():
     assert found == pytest.approx(-0.9 * math.log(0.75) - 0.1 * math.log(0.25))
 
 
-def test_they_are_torchs_where_torch_has_them():
+def test_losses_equal_those_of_torch():
     torch.testing.assert_close(
         mean("cross-entropy", LOGITS, LABELS, WEIGHTS, 0.1),
         F.cross_entropy(LOGITS, LABELS, WEIGHTS, label_smoothing=0.1),

@@ -55,7 +55,7 @@ def test_a_graph_has_its_edges_in_both_places_and_none_from_a_node_to_itself(edg
     assert set(edges.unique().tolist()) == {0.0, 1.0}
 
 
-def test_a_graph_is_one_piece_and_all_graphs_have_the_same_number_of_edges(edges):
+def test_graphs_are_connected_with_equal_numbers_of_edges(edges):
     assert edges.sum((1, 2)).unique().tolist() == [2 * (motifs.NODES + 1)]
     reached = torch.eye(motifs.NODES) + edges
     for _ in range(5):  # paths of up to 32 edges
@@ -88,7 +88,7 @@ def test_degrees_do_not_predict_the_class_of_a_motif(learner):
     assert learner.score(counts[1], motifs.read("test").labels) < 0.29
 
 
-def test_a_graph_of_one_split_is_in_no_other():
+def test_no_graph_is_in_two_splits():
     train, test = ({row.numpy().tobytes() for row in motifs.read(split).inputs} for split in DIGESTS)
     assert len(train) == 8_000
     assert len(test) == 2_000

@@ -142,7 +142,7 @@ def test_building_and_starting_leave_global_randomness_alone(network, easy):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_every_architecture_that_may_drop_says_what():
+def test_every_architecture_with_dropout_documents_it():
     able = [name for name, kind in ARCHITECTURES.items() if "dropout" in inspect.signature(kind).parameters]
     assert list(DROPPED) == able
 
@@ -214,6 +214,6 @@ def test_many_parts_of_few_weights_are_refused_before_any_is_built(architecture,
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_the_zoo_needs_a_small_share_of_the_parts(name, monkeypatch):
+def test_networks_of_the_zoo_are_far_below_the_limit_of_modules(name, monkeypatch):
     monkeypatch.setattr("probe_models.networks.DEEPEST", DEEPEST // 16)
     build(RECIPES[name].architecture, json.loads(json.dumps(dict(RECIPES[name].kwargs))))

@@ -26,7 +26,7 @@ def trained(data, settings=QUICK, **kwargs):
     return network(X).detach(), run
 
 
-def test_hours_are_those_of_adult_and_no_input():
+def test_adult_hours_are_labels_and_no_input():
     hours, income = zoo.data("adult-hours"), zoo.data("adult")
     at = adult.TABLE.features.index("hours_per_week")
     assert torch.equal(hours.labels, income.inputs[:, at])
@@ -37,7 +37,7 @@ def test_hours_are_those_of_adult_and_no_input():
     assert zoo.favourable("adult-hours") == ""
 
 
-def test_hours_are_told_better_than_by_a_linear_model_and_as_well_as_by_boosted_trees():
+def test_adult_hours_are_predicted_better_than_by_a_linear_model_and_as_well_as_by_boosted_trees():
     card = zoo.card("adult-hours-mlp")["metrics"]
     low, high = card["root_mean_squared_error_interval_95"]
     assert low < card["root_mean_squared_error"] < high < card["linear_baseline_low"]
@@ -54,7 +54,7 @@ def test_baselines_of_numbers_are_as_good_as_the_card_says():
 
 
 @pytest.mark.parametrize("loss", ["squared error", "absolute error"])
-def test_a_network_of_numbers_answers_in_the_unit_of_the_labels(loss):
+def test_a_regression_network_predicts_in_the_unit_of_the_labels(loss):
     answers, run = trained(Dataset(X, Y), replace(QUICK, loss=loss))
     assert float((answers[:, 0] - Y).abs().mean()) < 20
     assert run.untrained == pytest.approx(1.0, abs=0.4)  # in standard deviations

@@ -38,7 +38,7 @@ def rows_for(architecture):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", ALL)
-def test_a_network_answers_alike_from_its_onnx_file_whatever_the_number_of_rows(architecture, tmp_path):
+def test_an_exported_onnx_file_gives_the_networks_outputs_for_any_number_of_rows(architecture, tmp_path):
     network, rows = build(architecture, ALL[architecture]), rows_for(architecture)
     start(network, rows, torch.Generator().manual_seed(0))
     (tmp_path / "m.onnx").write_bytes(onnx_of(network.eval(), rows))

@@ -84,7 +84,7 @@ def test_given_validation_rows_choose_the_best_epoch_and_all_training_rows_are_u
     assert (found.rows, found.validation_rows) == (len(data), 7)
 
 
-def test_a_callback_hears_the_numbers_of_each_epoch_and_cannot_change_them(tmp_path):
+def test_a_callback_gets_a_copy_of_each_epochs_numbers(tmp_path):
     heard = []
 
     def on_epoch(line):
@@ -97,7 +97,7 @@ def test_a_callback_hears_the_numbers_of_each_epoch_and_cannot_change_them(tmp_p
     assert {"loss", "validation_loss", "next_learning_rate"} <= heard[0].keys()
 
 
-def test_a_run_is_taken_up_only_by_the_same_loss_and_validation_rows(tmp_path):
+def test_a_run_is_resumed_only_with_the_same_loss_and_validation_rows(tmp_path):
     def stop(line):
         raise KeyboardInterrupt
 

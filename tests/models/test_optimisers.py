@@ -60,7 +60,7 @@ EQUATIONS |= {"adam": adam, "adamw": adam}
 
 
 @pytest.mark.parametrize("name", OPTIMISERS)
-def test_an_optimiser_goes_where_its_equations_say(name):
+def test_optimisers_follow_their_equations(name):
     state, w, expected = {}, 1.0, []
     for _ in range(STEPS):
         w = EQUATIONS[name](state, w, CURVATURE * w)
@@ -68,7 +68,7 @@ def test_an_optimiser_goes_where_its_equations_say(name):
     assert walk(name) == pytest.approx(expected, rel=1e-6)
 
 
-def test_momentum_swings_as_the_closed_form_says():
+def test_momentum_follows_its_closed_form():
     # w[t + 1] = (1 + m - r c) w[t] - m w[t - 1] has solutions z^t with z^2 - (1 + m - r c) z + m = 0.
     z = torch.tensor(complex((1 + MOMENTUM - RATE * CURVATURE) / 2, 0))
     z = z + 1j * math.sqrt(MOMENTUM - z.real.item() ** 2)
@@ -78,7 +78,7 @@ def test_momentum_swings_as_the_closed_form_says():
     assert walk("momentum") == pytest.approx(expected, rel=1e-5)
 
 
-def test_decay_reaches_only_the_weights_that_mix_inputs():
+def test_weight_decay_applies_to_weight_matrices_only():
     network = build("cnn", {"widths": [4], "side": 4, "classes": 2})
     held, free = groups(network, 0.3)
     assert (held["weight_decay"], free["weight_decay"]) == (0.3, 0.0)
@@ -87,7 +87,7 @@ def test_decay_reaches_only_the_weights_that_mix_inputs():
     assert len(held["params"]) + len(free["params"]) == len(list(network.parameters()))
 
 
-def test_shrinking_stops_at_exactly_0():
+def test_l1_shrinking_stops_at_exactly_0():
     weights = torch.tensor([1.0, -1.0, 0.25, -0.25, 0.0])
     shrink([weights], 0.5)
     assert weights.tolist() == [0.5, -0.5, 0, 0, 0]

@@ -135,7 +135,7 @@ def make(request):
     return NETWORKS[request.param]
 
 
-def test_the_seed_decides_whatever_the_network_draws_from_and_global_states_stay(make):
+def test_the_seed_determines_all_draws_of_a_network_and_global_state_is_unchanged(make):
     before = states()
     first, again, other = (drawn(make, seed) for seed in (1, 2, 3))
     found = [train(net, seed=seed).best.loss for net, seed in ((first, 0), (again, 0), (other, 1))]
@@ -145,7 +145,7 @@ def test_the_seed_decides_whatever_the_network_draws_from_and_global_states_stay
     assert not same(weights(first), weights(other))
 
 
-def test_a_block_with_a_seed_draws_by_it_and_leaves_all_global_states():
+def test_a_seeded_block_leaves_the_global_random_state_unchanged():
     random.seed(3)
     before = random.getstate(), states()
     with fixed(5):
@@ -161,7 +161,7 @@ def test_a_block_with_a_seed_draws_by_it_and_leaves_all_global_states():
 
 
 @pytest.mark.parametrize("steps", [1, 3, 4, 5])
-def test_taken_up_after_any_step_a_run_of_any_network_ends_with_the_same_bits(make, steps, tmp_path, monkeypatch):
+def test_a_run_of_any_network_resumed_after_any_step_ends_with_the_same_bits(make, steps, tmp_path, monkeypatch):
     whole, parts = make(), make()
     train(whole)
     write, count = States.write, 0
@@ -214,7 +214,7 @@ class Scaled(nn.Module):
         lambda: Scaled(scale=torch.rand(40) > 0.5),
     ],
 )
-def test_what_the_seed_cannot_decide_is_refused_and_the_remedy_works(make):
+def test_draws_that_the_seed_cannot_control_are_refused_and_the_remedy_works(make):
     network = make()
     before = weights(network)
     with pytest.raises(PlanError, match=r"does not decide scale of Scaled.*drawn\(factory, seed\).*initialise=False"):
@@ -252,7 +252,7 @@ def test_learned_weights_are_not_drawn_anew_without_being_asked():
     assert not torch.allclose(network[0].weight, before["0.weight"], atol=1e-2)
 
 
-def test_a_network_of_the_zoo_that_was_trained_is_asked_about_too():
+def test_a_trained_zoo_network_is_not_reinitialised_without_being_told():
     network = build("image-mlp", {"side": 8, "widths": [4], "classes": 2})
     pictures = Dataset(torch.rand(60, 1, 8, 8), torch.randint(2, (60,)), classes=("a", "b"))
     fit(network, pictures, SETTINGS, device=CPU, progress=quiet)
@@ -269,7 +269,7 @@ def test_a_network_of_the_zoo_that_was_trained_is_asked_about_too():
 
 
 @pytest.mark.parametrize("architecture", SMALL)
-def test_start_fills_in_all_of_every_architecture_and_build_nothing(architecture):
+def test_start_initialises_every_weight_and_build_none(architecture):
     network = build(architecture, SMALL[architecture])
     assert left(network)
     start(network, torch.rand(20, *SHAPES[architecture]), torch.Generator().manual_seed(0))
@@ -284,7 +284,7 @@ def test_other_weights_to_begin_with_are_another_run(tmp_path):
         train(other, folder=tmp_path, initialise=False)
 
 
-def test_weights_that_their_owner_holds_still_stay_so():
+def test_weights_frozen_by_the_user_stay_frozen():
     network = NETWORKS["dropout"]()
     network[0].requires_grad_(requires_grad=False)
     before = network[0].weight.clone()
@@ -364,6 +364,6 @@ def test_labels_beyond_the_outputs_are_named_before_training(labels, said, loss)
             )
 
 
-def test_weights_that_the_network_has_not_are_named():
+def test_freezing_unknown_weights_is_refused_by_name():
     with pytest.raises(PlanError, match="weights has 'nothing', which Sequential does not"):
         train(NETWORKS["dropout"](), weights={"nothing": torch.ones(1)})

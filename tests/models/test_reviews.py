@@ -30,7 +30,7 @@ def words_of(data):
     return [" ".join(sentence).strip() for sentence in data.space.describe(data.inputs)]
 
 
-def test_all_sentences_that_lean_to_one_side_are_there_once(train, test, file):
+def test_the_reviews_hold_each_rated_sentence_once(train, test, file):
     assert (file["sentiment"] == 0).sum() == 37
     assert len(train) + len(test) == len(file) - 37 - 2 == 10_566
     assert (len(train), len(test)) == (8_453, 2_113)
@@ -53,7 +53,7 @@ def test_both_splits_have_the_same_share_of_labels(train, test):
     assert train.labels.double().mean().item() == pytest.approx(test.labels.double().mean().item(), abs=1e-3)
 
 
-def test_a_sentence_of_the_file_reads_in_its_words(train, test, file):
+def test_token_ids_of_a_review_decode_to_its_words(train, test, file):
     data = next(data for data in (train, test) if 3 in data.rows)
     assert file["text"][3].startswith("If you sometimes like to go to the movies to have fun, Wasabi is")
     [words] = words_of(data[data.rows == 3])
@@ -70,7 +70,7 @@ def test_ids_are_whole_and_an_absent_word_is_0(train):
     assert not absent[:, 0].any()
 
 
-def test_the_vocabulary_is_what_the_training_sentences_say_most(train, test):
+def test_the_vocabulary_holds_the_most_frequent_training_words(train, test):
     said = [word for words in reviews.sentences(train) for word in words]
     counts = pd.Series(said).value_counts()
     words = train.space.words[len(tokens.SPECIAL) :]
@@ -80,7 +80,7 @@ def test_the_vocabulary_is_what_the_training_sentences_say_most(train, test):
     assert train.space is test.space
 
 
-def test_a_word_that_only_the_test_split_says_is_unknown(train, test):
+def test_a_word_of_the_test_split_only_is_unknown(train, test):
     trained = {word for words in reviews.sentences(train) for word in words}
     found = 0
     for ids, words in zip(test.inputs.tolist(), reviews.sentences(test), strict=True):
@@ -120,7 +120,7 @@ def test_an_unknown_split_is_named():
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_networks_have_a_vector_for_each_word_and_a_place_for_each_token(name):
+def test_text_networks_have_an_embedding_per_word_and_a_position_per_token(name):
     kwargs = RECIPES[name].kwargs
     assert kwargs["words"] == len(reviews.space().words)
     assert kwargs.get("tokens", reviews.TOKENS) == reviews.TOKENS

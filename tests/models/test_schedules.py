@@ -11,32 +11,32 @@ def part(schedule, done, **options):
 
 
 @pytest.mark.parametrize("schedule", ["constant", "step", "cosine", "plateau"])
-def test_the_rate_climbs_in_a_line_during_the_warm_up(schedule):
+def test_the_learning_rate_rises_linearly_during_the_warm_up(schedule):
     rates = [part(schedule, done, warmup=0.2) for done in (0, 0.05, 0.1, 0.2)]
     assert rates == pytest.approx([0.005, 0.25, 0.5, 1])
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
-def test_without_a_warm_up_the_first_step_is_the_longest(schedule):
+def test_without_warm_up_the_first_learning_rate_is_the_largest(schedule):
     assert part(schedule, 0, warmup=0) == 1
 
 
-def test_a_constant_rate_stays():
+def test_a_constant_learning_rate_does_not_decay():
     assert [part("constant", done) for done in (0.2, 0.6, 1)] == [1, 1, 1]
 
 
-def test_a_step_falls_as_often_as_it_should_and_by_the_factor():
+def test_the_step_schedule_decays_at_each_milestone_by_gamma():
     rates = [part("step", done, warmup=0.2, milestones=3, gamma=0.5) for done in (0.2, 0.39, 0.4, 0.6, 0.79, 0.8, 1)]
     assert rates == pytest.approx([1, 1, 0.5, 0.25, 0.25, 0.125, 0.125])
 
 
-def test_a_cosine_falls_to_half_in_the_middle_and_to_0_at_the_end():
+def test_the_cosine_schedule_is_half_in_the_middle_and_0_at_the_end():
     assert [part("cosine", done, warmup=0.2) for done in (0.2, 0.4, 0.6, 1)] == pytest.approx(
         [1, (1 + math.sqrt(0.5)) / 2, 0.5, 0]
     )
 
 
-def test_one_cycle_is_that_of_torch():
+def test_one_cycle_equals_that_of_torch():
     # torch spreads its cycle over steps 0 to 100, both included, and climbs for pct_start * 101 - 1 of them.
     optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1)
     torchs = torch.optim.lr_scheduler.OneCycleLR(
@@ -48,7 +48,7 @@ def test_one_cycle_is_that_of_torch():
         torchs.step()
 
 
-def test_a_plateau_halves_the_rate_each_time_it_has_waited():
+def test_a_plateau_halves_the_learning_rate_after_each_patience():
     plateau, factors = Plateau(0.5, patience=2), []
     for loss in (1.0, 0.9, 0.9, 0.8, 0.8, 0.81, 0.8, 0.9, 0.7):
         plateau.see(loss)

@@ -12,7 +12,7 @@ NAME = "adult-labels-mlp"
 LABELS = ("over 50K", "over 40 hours", "degree")
 
 
-def test_the_labels_are_true_of_the_people_of_adult_and_none_is_an_input():
+def test_adult_labels_match_the_adult_rows_and_are_not_inputs():
     labels, income = zoo.data("adult-labels"), zoo.data("adult")
     hours, education = (income.inputs[:, adult.TABLE.features.index(n)] for n in ("hours_per_week", "education_num"))
     assert torch.equal(labels.labels, torch.stack([income.labels, (hours > 40).long(), (education >= 13).long()], 1))
@@ -22,7 +22,7 @@ def test_the_labels_are_true_of_the_people_of_adult_and_none_is_an_input():
     assert zoo.favourable("adult-labels") == ""
 
 
-def test_each_label_is_told_better_than_by_a_linear_model_and_all_reach_what_the_recipe_asks():
+def test_each_label_of_adult_labels_is_predicted_better_than_by_a_linear_model():
     card = zoo.card(NAME)["metrics"]
     for label in LABELS:
         assert card[f"ahead_of_linear_baseline_low of {label}"] > 0

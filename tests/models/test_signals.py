@@ -114,7 +114,7 @@ def test_a_run_in_another_thread_than_the_main_one_handles_no_signals(tmp_path):
     assert trained[0].epochs == SETTINGS.epochs
 
 
-def test_sigterm_while_a_model_is_judged_ends_with_its_code():
+def test_sigterm_during_the_evaluation_ends_with_its_exit_code():
     with pytest.raises(SystemExit) as ended, terminable():
         signal.raise_signal(signal.SIGTERM)
     assert ended.value.code == 143

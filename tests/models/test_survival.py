@@ -101,7 +101,7 @@ def stopped_after(steps, monkeypatch, folder, settings=SETTINGS):
 
 
 @pytest.mark.slow
-def test_a_run_that_is_killed_five_times_ends_with_the_same_bits(one_thread, tmp_path):
+def test_a_training_run_killed_five_times_ends_with_the_same_bits(one_thread, tmp_path):
     network = small()
     fit(network, rows(), LONGER, device=CPU, progress=quiet)
     draw, kills = random.Random(0), 0
@@ -131,7 +131,9 @@ def test_a_run_that_is_killed_five_times_ends_with_the_same_bits(one_thread, tmp
 
 @pytest.mark.parametrize("steps", [1, 5, 9, 10, 11, 17, 30])
 @pytest.mark.parametrize("optimiser", ["sgd", "momentum", "adagrad", "adamw"])
-def test_taken_up_after_any_step_a_run_ends_with_the_same_bits(steps, optimiser, one_thread, tmp_path, monkeypatch):
+def test_a_training_run_resumed_after_any_step_ends_with_the_same_bits(
+    steps, optimiser, one_thread, tmp_path, monkeypatch
+):
     settings = replace(SETTINGS, optimiser=optimiser)
     network, again = small(), small()
     fit(network, rows(), settings, device=CPU, progress=quiet)
@@ -143,7 +145,7 @@ def test_taken_up_after_any_step_a_run_ends_with_the_same_bits(steps, optimiser,
     assert [line["epoch"] for line in trained.lines] == [1, 2, 3]
 
 
-def test_a_damaged_state_is_passed_over_for_the_one_before(undisturbed, tmp_path, monkeypatch):
+def test_a_damaged_state_is_skipped_for_the_previous_one(undisturbed, tmp_path, monkeypatch):
     stopped_after(8, monkeypatch, tmp_path)
     newest = max((tmp_path / name for name in NAMES), key=lambda path: path.stat().st_mtime_ns)
     content = bytearray(newest.read_bytes())
@@ -155,7 +157,7 @@ def test_a_damaged_state_is_passed_over_for_the_one_before(undisturbed, tmp_path
     assert same(weights(network), undisturbed)
 
 
-def test_a_run_whose_states_are_all_damaged_says_that_it_begins_anew(tmp_path):
+def test_a_run_with_only_damaged_states_reports_that_it_starts_over(tmp_path):
     for name in NAMES:
         (tmp_path / name).write_bytes(b"no state")
     lines = []
@@ -163,7 +165,7 @@ def test_a_run_whose_states_are_all_damaged_says_that_it_begins_anew(tmp_path):
     assert lines[0] == f"the state in {tmp_path} is damaged; beginning anew"
 
 
-def test_a_state_that_was_cut_short_is_passed_over(tmp_path):
+def test_a_truncated_state_is_skipped(tmp_path):
     states = States(tmp_path, "run")
     for value in (1.0, 2.0, 3.0):
         states.write({"weight": torch.tensor([value])}, {"value": value})
@@ -174,7 +176,7 @@ def test_a_state_that_was_cut_short_is_passed_over(tmp_path):
     assert (tensors["weight"].tolist(), numbers) == ([2.0], {"value": 2.0})
 
 
-def test_a_state_whose_numbers_were_damaged_is_passed_over(tmp_path):
+def test_a_state_with_damaged_numbers_is_skipped(tmp_path):
     states = States(tmp_path, "run")
     for taken in (7, 8):
         states.write({"weight": torch.zeros(1)}, {"taken": taken})
@@ -269,7 +271,7 @@ def test_nan_weights_are_never_saved_and_the_state_before_is_resumed(tmp_path):
     assert same(weights(network), weights(calm))
 
 
-def test_what_a_killed_writer_left_goes_with_the_state(tmp_path):
+def test_leftovers_of_a_killed_writer_are_removed_with_the_state(tmp_path):
     States(tmp_path, "run").write({"weight": torch.zeros(1)}, {})
     (tmp_path / f".{NAMES[0]}.abc").write_text("half")
     States.clear(tmp_path)

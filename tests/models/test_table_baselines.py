@@ -48,7 +48,7 @@ def test_cards_of_tables_have_both_baselines_with_interval_rows_and_seed(name):
     assert card["metrics"]["baseline_seed"] == 0
 
 
-def test_rows_are_seen_in_training_whatever_their_labels():
+def test_test_rows_count_as_seen_in_training_by_inputs_alone():
     train = Dataset(torch.tensor([[0.1, 0.2], [0.3, 0.4]]), torch.tensor([0, 1]))
     test = Dataset(torch.tensor([[0.3, 0.4], [0.1, 0.2], [0.1, 0.2], [0.2, 0.1]]), torch.tensor([0, 0, 0, 0]))
     assert seen_in_training(train, test) == 3

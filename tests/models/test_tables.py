@@ -77,17 +77,17 @@ def test_compas_has_the_published_counts():
     assert "6,172 rows" in train.source
 
 
-def test_compas_shows_nothing_that_was_not_known_in_time():
+def test_compas_features_were_known_before_the_outcome():
     assert set(compas.TABLE.features) == KNOWN_IN_TIME
     assert zoo.data("compas").space.names == compas.TABLE.features
 
 
-def test_a_model_of_compas_that_is_too_good_has_seen_the_answer():
+def test_the_accuracy_of_the_compas_network_is_within_its_recipes_limits():
     recipe, metrics = RECIPES["compas-mlp"], zoo.card("compas-mlp")["metrics"]
     assert recipe.at_least["accuracy"] <= metrics["accuracy"] <= recipe.at_most["accuracy"] == 0.70
 
 
-def test_no_column_of_compas_tells_the_label_alone():
+def test_no_column_of_compas_predicts_the_label_alone():
     data = zoo.data("compas", "train")
     majority = max(share(data), 1 - share(data))
     for column in data.inputs.T:
@@ -119,7 +119,7 @@ def test_the_first_customer_of_german_reads_in_words():
 
 
 @pytest.mark.parametrize("name", ["compas", "german"])
-def test_rows_number_the_lines_of_the_file(name):
+def test_row_numbers_are_lines_of_the_file(name):
     file = {"compas": "compas.csv.gz", "german": "german_credit.csv.gz"}[name]
     table = pd.read_csv(io.BytesIO(gzip.decompress((BUNDLED / file).read_bytes())))
     for data in both(name):
@@ -181,6 +181,6 @@ def test_german_credit_is_learned_to_74_percent_in_repeated_cross_validation(one
 @pytest.mark.parametrize(
     ("name", "favourable"), [("adult", ">50K"), ("compas", "no"), ("german", "good"), ("fashion-mnist", "")]
 )
-def test_the_class_that_people_would_rather_be_put_in(name, favourable):
+def test_the_favourable_class_of_each_dataset_is_named(name, favourable):
     assert zoo.favourable(name) == favourable
     assert favourable in (*zoo.data(name).classes, "")

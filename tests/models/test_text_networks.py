@@ -74,7 +74,7 @@ def refined(unit):
 
 
 @pytest.mark.parametrize("architecture", ["lstm", "gru"])
-def test_a_recurrent_network_is_torchs_unit_read_both_ways(architecture):
+def test_a_recurrent_network_equals_torchs_bidirectional_layer(architecture):
     network = made(architecture)
     for unit in (network.forwards, network.backwards):
         # Training begins with biases of 0, which would hide where they are added.
@@ -102,7 +102,7 @@ def test_a_text_cnn_slides_each_filter_along_the_sentence():
         torch.testing.assert_close(logits[row], network.head(torch.stack([*found, *sum(words)])))
 
 
-def test_a_text_transformer_lets_each_word_look_at_all():
+def test_each_word_of_a_text_transformer_attends_to_all():
     network = made("text-transformer", layers=1)
     [layer] = network.layers
     norm, attention, _ = layer.attend
@@ -180,14 +180,14 @@ def test_absent_words_stay_vectors_of_0_whatever_training_does(architecture, eas
     assert network.embed(torch.tensor([[1]])).all()
 
 
-def test_an_easy_language_is_learned(architecture, easy):
+def test_text_networks_learn_an_easy_language(architecture, easy):
     network = build(architecture, SMALL[architecture])
     settings = Settings(epochs=12, batch_size=20, learning_rate=2e-2, augment={"omit": 0.1})
     trained = fit(network, easy, settings, device=CPU, progress=lambda line: None)
     assert trained.best.accuracy > 0.9
 
 
-def test_more_absent_words_at_the_end_change_nothing_that_a_text_cnn_finds():
+def test_padding_does_not_change_the_logits_of_a_text_cnn():
     network = made("text-cnn")
     ids = sentences()
     # As many as a filter is long are there already, so that all filters saw none but absent words.

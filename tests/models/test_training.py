@@ -20,7 +20,7 @@ def quiet(line):
     pass
 
 
-def test_training_learns_what_is_easy(network, easy, settings):
+def test_training_learns_an_easy_task(network, easy, settings):
     trained = fit(network, easy, settings, device=CPU, progress=quiet)
     assert trained.best.loss < 0.5 < math.log(2)
     assert (network(easy.inputs).argmax(1) == easy.labels).double().mean() > 0.9
@@ -49,7 +49,7 @@ def test_validation_rows_are_never_trained_on(easy):
     assert sorted([*training.rows.tolist(), *validation.rows.tolist()]) == list(range(200))
 
 
-def test_too_few_rows_to_carve_is_an_error(easy):
+def test_too_few_rows_for_a_validation_split_are_refused(easy):
     with pytest.raises(DataError, match="too few to keep 10% of them"):
         split_validation(easy[:3], 0.1)
 
@@ -61,7 +61,7 @@ def test_the_weights_of_the_best_epoch_are_kept(network, easy, settings):
     assert loss.item() == pytest.approx(trained.best.loss, rel=1e-4)
 
 
-def test_patience_ends_training(network, easy, settings):
+def test_early_stopping_ends_training_after_patience(network, easy, settings):
     lines = []
     trained = fit(
         network, easy, replace(settings, epochs=60, learning_rate=0.3, patience=1), device=CPU, progress=lines.append
@@ -86,7 +86,7 @@ def test_a_nan_loss_ends_training_and_names_the_step(network, easy, settings):
         fit(network, easy, replace(settings, learning_rate=1e30), device=CPU, progress=quiet)
 
 
-def test_the_rate_climbs_then_falls():
+def test_the_learning_rate_warms_up_then_decays():
     rates = [warmup_cosine(done / 10, 0.2) for done in range(11)]
     assert rates[2] == 1
     assert rates[0] < rates[1] < rates[2]
@@ -104,7 +104,7 @@ def test_flipping_and_shifting_moves_pixels_by_at_most_two():
 
 
 @pytest.mark.parametrize("wrong", [{"epochs": 0}, {"learning_rate": -1.0}, {"validation": 0.0}, {"warmup": 1.0}])
-def test_settings_refuse_what_makes_no_sense(wrong):
+def test_invalid_training_settings_are_refused(wrong):
     with pytest.raises(RangeError, match=rf"Settings.{next(iter(wrong))}"):
         Settings(**({"epochs": 1} | wrong))
 

@@ -32,7 +32,7 @@ class Kept:
     log_metrics = log
 
 
-def test_the_examples_of_training_run_and_every_epoch_is_told(tmp_path, monkeypatch):
+def test_the_examples_of_the_training_guide_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     given = {"writer": Kept(), "run": Kept(), "mlflow": Kept()}
     blocks = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
@@ -70,7 +70,7 @@ def test_a_task_of_classes_is_learned_as_the_named_loss_does():
     assert same(*map(weights, networks))
 
 
-def test_numbers_are_learned_in_their_unit():
+def test_a_regression_is_learned_in_the_unit_of_its_labels():
     data = Dataset(INPUTS, 1000 * INPUTS.sum(1))
     found = fit(nn.Linear(4, 1), data, Settings(epochs=3), device=CPU, progress=quiet, objective=Regression(("price",)), initialise=True)  # fmt: skip  # noqa: E501
     assert found.untrained < 100  # in standard deviations, squared

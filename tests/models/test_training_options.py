@@ -107,7 +107,7 @@ def test_no_option_is_left_untested():
     ],
     ids=str,
 )
-def test_options_of_options_change_the_weights(plain, option, blank, easy):
+def test_options_of_each_schedule_and_optimiser_change_the_weights(plain, option, blank, easy):
     settings = replace(BASE, **plain)
     plain, changed = weights(easy, blank, settings), weights(easy, blank, replace(settings, **option))
     assert any(not torch.equal(plain[name], changed[name]) for name in plain)
@@ -205,7 +205,7 @@ def learned(steps, inputs=0.0, **options):
     return stepper, path
 
 
-def test_l1_moves_each_weight_by_rate_times_l1_and_stops_at_exactly_0():
+def test_l1_moves_each_weight_by_learning_rate_times_l1_and_stops_at_exactly_0():
     _, path = learned(5, l1=3.0)
     assert [step[0, 0].item() for step in path] == pytest.approx([1, 0.7, 0.4, 0.1, 0, 0])
     assert path[-1].tolist() == [[0], [0]]
@@ -233,7 +233,7 @@ def test_the_average_equals_its_closed_form():
     assert not torch.equal(stepper.network.weight, stepper.evaluated.weight)
 
 
-def test_an_average_that_warms_up_gives_each_step_its_part():
+def test_the_decay_of_a_warmed_up_average_follows_its_formula():
     stepper, path = learned(4, inputs=1.0, ema=0.3)
     expected = path[0]
     # (1 + t) / (10 + t) is .1, .18, .25, .31, and .3 is the most.
@@ -243,7 +243,7 @@ def test_an_average_that_warms_up_gives_each_step_its_part():
 
 
 @pytest.mark.parametrize("ema", [0.99, 0.999, 0.9999])
-def test_an_average_of_few_steps_is_not_what_training_began_with(ema, blank, easy):
+def test_an_average_of_few_steps_differs_from_the_initial_weights(ema, blank, easy):
     settings = replace(BASE, ema=ema)  # 36 steps
     plain, average, cold = (
         fit(blank(), easy, chosen, device=CPU, progress=quiet).best.loss
@@ -264,7 +264,7 @@ def test_six_epochs_of_motifs_are_learned_with_an_average_too():
     assert best.accuracy == pytest.approx(0.983, abs=0.015)
 
 
-def test_without_an_average_the_network_itself_is_judged():
+def test_without_an_average_the_network_itself_is_evaluated():
     stepper, _ = learned(1)
     assert stepper.evaluated is stepper.network
 
@@ -279,14 +279,14 @@ def test_the_average_follows_running_statistics_and_counts(network, easy):
     assert mean.num_batches_tracked == 1
 
 
-def test_the_kept_weights_are_the_average_that_was_judged(network, easy):
+def test_the_kept_weights_are_the_evaluated_average(network, easy):
     trained = fit(network, easy, replace(BASE, ema=0.9), device=CPU, progress=quiet)
     _, validation = split_validation(easy, BASE.validation)
     loss = torch.nn.functional.cross_entropy(network(validation.inputs), validation.labels)
     assert loss.item() == pytest.approx(trained.best.loss, rel=1e-4)
 
 
-def test_the_rate_at_each_step_is_the_schedule_times_the_plateau():
+def test_the_learning_rate_is_the_schedule_times_the_plateau_factor():
     stepper, _ = learned(0, schedule="plateau", gamma=0.5, plateau_patience=1)
     assert stepper.learning_rate == pytest.approx(0.1)
     stepper.observe(1.0)
@@ -299,7 +299,7 @@ def test_the_rate_at_each_step_is_the_schedule_times_the_plateau():
 
 
 @pytest.mark.parametrize("wait", [1, 2])
-def test_on_a_plateau_the_rate_falls_after_as_many_epochs_as_it_waits(wait, network, easy, tmp_path):
+def test_on_a_plateau_the_learning_rate_decays_after_its_patience(wait, network, easy, tmp_path):
     settings = replace(
         BASE,
         epochs=12,

@@ -47,13 +47,13 @@ def moved(before, after):
     return {name for name in before if not torch.equal(before[name], after[name])}
 
 
-def test_all_but_what_is_replaced_is_taken_along(clothes, network):
+def test_all_weights_but_the_replaced_ones_are_transferred(clothes, network):
     taken = learned("fashion-cnn", network, ["head.*"])
     assert set(taken) == set(clothes) - HEAD
     assert all(torch.equal(taken[name], clothes[name]) for name in taken)
 
 
-def test_a_run_begins_with_them_and_draws_the_rest(clothes, network):
+def test_transferred_weights_start_a_run_and_the_rest_is_drawn(clothes, network):
     data, fresh = digits.read("train"), build("cnn", recipe_of("fashion-cnn").kwargs)
     start(fresh, data.inputs, source(0, "weights"))
     still = replace(SETTINGS, epochs=1, learning_rate=1e-9, freeze={"blocks.*": 1})
@@ -105,7 +105,7 @@ def test_a_model_that_is_not_there_is_named(network, monkeypatch):
             ask("later")
 
 
-def test_what_is_frozen_keeps_its_bits_and_its_batch_statistics():
+def test_frozen_weights_keep_their_bits_and_batch_statistics():
     stepper, data = stepper_of({"blocks.0.*": 1})
     before = weights(stepper.network)
     for _ in range(10):
@@ -115,7 +115,7 @@ def test_what_is_frozen_keeps_its_bits_and_its_batch_statistics():
     assert moved(before, weights(stepper.network)) == free
 
 
-def test_what_is_held_for_a_part_of_the_steps_moves_right_after_it():
+def test_weights_frozen_for_a_fraction_of_the_steps_train_afterwards():
     stepper, data = stepper_of({"blocks.0.*": 0.4, "blocks.1.*": 0.7})
     changes = []
     for _ in range(10):
@@ -127,7 +127,7 @@ def test_what_is_held_for_a_part_of_the_steps_moves_right_after_it():
     assert bool(stepper.network.blocks[0][2].num_batches_tracked == 6)
 
 
-def test_no_gradient_is_computed_for_what_is_frozen():
+def test_no_gradient_is_computed_for_frozen_weights():
     recorded = []
     for freeze in ({}, {"blocks.*": 1}):
         stepper, data = stepper_of(freeze)
@@ -138,7 +138,7 @@ def test_no_gradient_is_computed_for_what_is_frozen():
     assert recorded == [True, False]
 
 
-def test_a_run_that_was_stopped_while_weights_were_held_ends_with_the_same_bits(tmp_path, monkeypatch):
+def test_a_run_stopped_while_weights_were_frozen_ends_with_the_same_bits(tmp_path, monkeypatch):
     settings = replace(SETTINGS, epochs=3, batch_size=20, freeze={"blocks.0.*": 0.5, "blocks.1.*": 1})
     network, again = small(), small()
     fit(network, rows(), settings, device=CPU, progress=quiet)
@@ -147,7 +147,7 @@ def test_a_run_that_was_stopped_while_weights_were_held_ends_with_the_same_bits(
     assert same(weights(again), weights(network))
 
 
-def test_the_state_of_a_run_that_began_elsewhere_is_not_taken_up(tmp_path, monkeypatch):
+def test_the_state_of_a_run_with_other_initial_weights_is_not_resumed(tmp_path, monkeypatch):
     stopped_after(2, monkeypatch, tmp_path, SETTINGS)
     begin = {"head.bias": torch.ones(2)}
     with pytest.raises(ExistsError, match="holds the state of a run"):
@@ -174,7 +174,7 @@ def test_a_recipe_begins_with_a_model_and_its_card_says_so(tmp_path):
     assert moved(theirs, ours) == HEAD
 
 
-def test_what_is_bundled_began_with_what_is_bundled():
+def test_bundled_transfer_networks_start_from_bundled_networks():
     for name in zoo.names():
         begin = recipe_of(name).begin
         if begin:

@@ -115,7 +115,7 @@ def held(folder):
 @pytest.mark.parametrize(
     "settings", [SETTINGS, BALANCED, STAGED, HARDENED], ids=["mixed", "balanced", "staged", "hardened"]
 )
-def test_two_processes_train_as_one_does(settings, tmp_path):
+def test_two_processes_train_like_one(settings, tmp_path):
     network = plain()
     alone = fit(network, data(), settings, device=CPU, progress=quiet)
     said = launched(tmp_path, settings)
@@ -135,7 +135,7 @@ def test_two_processes_train_as_one_does(settings, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("settings", [SETTINGS, STAGED], ids=["mixed", "staged"])
-def test_processes_that_divide_the_weights_train_as_one_does(settings, tmp_path):
+def test_processes_with_sharded_weights_train_like_one(settings, tmp_path):
     network = plain()
     fit(network, data(), settings, device=CPU, progress=quiet)
     launched(tmp_path, replace(settings, parallel="sharded", layout="channels first"))
@@ -158,7 +158,7 @@ def test_processes_train_one_network_after_another(tmp_path):
 
 
 @pytest.mark.slow
-def test_processes_normalise_whatever_rows_are_left_of_an_epoch(tmp_path):
+def test_batch_norm_works_with_the_last_rows_of_an_epoch_in_each_process(tmp_path):
     # 3 rows are left of 180, and 1 of them for the second process.
     launched(tmp_path, replace(SETTINGS, batch_size=59), code=CODE.replace("= plain()", "= normalised()"))
     first, second = (load_file(tmp_path / f"end-{rank}.safetensors") for rank in "01")
@@ -167,7 +167,7 @@ def test_processes_normalise_whatever_rows_are_left_of_an_epoch(tmp_path):
     assert all(torch.equal(first[name], second[name]) for name in learned)
 
 
-def test_batches_of_normalised_rows_have_two_for_each_process():
+def test_batch_norm_needs_two_rows_per_process():
     with pytest.raises(RangeError, match=r"Settings.batch_size must be 6 or more for 3 processes, got 5"):
         min_batch_of(normalised(), replace(SETTINGS, batch_size=5), Workers(count=3))
     assert min_batch_of(normalised(), SETTINGS, Workers(count=3)) == 6

@@ -57,7 +57,7 @@ def change(folder, **parts):
 
 
 @pytest.mark.parametrize("name", zoo.names())
-def test_the_saved_model_passes_its_gate_and_does_as_its_card_says(name):
+def test_a_bundled_network_reaches_its_required_and_recorded_metrics(name):
     card, recipe = zoo.card(name), recipes.RECIPES[name]
     found = evaluate(zoo.load(name), zoo.data(name))
     # What takes long to measure is measured again in a test of its own.
@@ -110,7 +110,7 @@ def test_a_loaded_model_fits_its_data():
     assert bool((gradient[:, :5] != 0).any())
 
 
-def test_names_come_without_torch_and_a_network_without_sympy():
+def test_zoo_names_load_no_torch_and_a_network_no_sympy():
     code = (
         "import sys; from probe import zoo; print(zoo.names(), 'torch' in sys.modules); "
         "zoo.load('german-mlp'); print('sympy' in sys.modules)"
@@ -132,7 +132,7 @@ def test_a_folder_that_cannot_be_written_is_named_before_training(tiny, tmp_path
         train("tiny", out=tmp_path / "file" / "model", device="cpu", progress=lambda line: None)
 
 
-def test_a_run_that_is_refused_leaves_no_folder(tiny, tmp_path):
+def test_a_refused_run_leaves_no_folder(tiny, tmp_path):
     wrong = replace(recipes.RECIPES["tiny"], kwargs=recipes.RECIPES["tiny"].kwargs | {"classes": 3})
     with pytest.raises(DataError, match="TableNet has 3 outputs, adult train has 2 classes"):
         train("tiny", out=tmp_path / "new", device="cpu", progress=lambda line: None, recipe=wrong)
@@ -195,7 +195,7 @@ def test_weights_of_another_shape_are_listed(folder):
         ({"data": {"name": "iris"}}, "no data set 'iris'"),
     ],
 )
-def test_a_card_that_makes_no_sense_is_refused(folder, parts, message):
+def test_an_invalid_card_is_refused(folder, parts, message):
     change(folder, **parts)
     with pytest.raises(ProbeError, match=message):
         zoo.load(folder)
@@ -237,7 +237,7 @@ def test_the_test_split_is_read_only_after_the_weights_are_written(tiny, tmp_pat
     assert reads == [("train", False), ("test", True)]
 
 
-def test_a_run_that_was_ended_while_its_model_was_judged_is_taken_up(tiny, tmp_path, monkeypatch):
+def test_a_run_ended_during_evaluation_is_resumed(tiny, tmp_path, monkeypatch):
     def impatient(*given):
         raise KeyboardInterrupt
 
@@ -252,7 +252,7 @@ def test_a_run_that_was_ended_while_its_model_was_judged_is_taken_up(tiny, tmp_p
     assert {p.name for p in tmp_path.iterdir()} == FILES
 
 
-def test_a_folder_is_owned_until_its_model_is_judged(tiny, tmp_path, monkeypatch):
+def test_a_folder_is_locked_until_evaluation_ends(tiny, tmp_path, monkeypatch):
     def watched(model, data, measures):
         monkeypatch.setattr("probe_models.zoo.train.evaluate", evaluate)
         # A thread of its own has nothing from this one, as a process would.
@@ -270,7 +270,7 @@ def test_a_folder_is_owned_until_its_model_is_judged(tiny, tmp_path, monkeypatch
     assert "another process trains into" in str(error)
 
 
-def test_seeds_that_are_done_are_not_done_again(tiny, tmp_path):
+def test_finished_seeds_are_not_trained_again(tiny, tmp_path):
     trained = []
     cards = [train("tiny", out=tmp_path, device="cpu", seeds=2, progress=trained.append) for _ in range(2)]
     assert sum(line.startswith("tiny, seed") for line in trained) == 2
@@ -280,7 +280,7 @@ def test_seeds_that_are_done_are_not_done_again(tiny, tmp_path):
 
 
 @pytest.mark.parametrize("other", [{"architecture": "ftt"}, {"data": "compas"}, {"audited": "compas"}])
-def test_another_model_is_not_taken_for_one_of_the_seeds(other, tiny, tmp_path):
+def test_a_different_model_does_not_count_as_a_finished_seed(other, tiny, tmp_path):
     # Even if its arguments and settings are the same, as those of reviews-lstm and reviews-gru are.
     train("tiny", out=tmp_path, device="cpu", progress=lambda line: None)
     recipe = replace(recipes.RECIPES["tiny"], **other)

@@ -32,7 +32,7 @@ def test_nodes_of_a_ring_lie_on_a_circle_and_those_of_a_path_on_a_line():
     np.testing.assert_allclose(np.linalg.norm(steps, axis=1), 1, atol=0.01)
 
 
-def test_a_layout_lowers_the_stress_that_it_is_named_for():
+def test_the_graph_layout_lowers_its_stress():
     random = np.random.default_rng(3)
     edges = path(9)
     hops = np.abs(np.subtract.outer(np.arange(9), np.arange(9)))
@@ -46,7 +46,7 @@ def test_a_layout_lowers_the_stress_that_it_is_named_for():
 
 
 @pytest.mark.parametrize("edges", [np.zeros((1, 1)), np.zeros((5, 5)), np.ones((5, 5)) - np.eye(5)])
-def test_nodes_have_places_of_their_own_in_any_graph(edges):
+def test_no_two_nodes_of_a_layout_share_a_position(edges):
     at = layout(edges)
     apart = np.linalg.norm(at[:, None] - at, axis=2) + 9 * np.eye(len(at))
     assert np.isfinite(at).all()
@@ -72,7 +72,7 @@ def test_values_beyond_the_limit_are_as_wide_as_it_and_no_values_draw_nothing_wi
     assert len(lines(plots.graph(edges))) == 1
 
 
-def test_edge_changes_are_red_where_they_came_and_blue_where_they_went():
+def test_added_edges_are_red_and_removed_edges_blue():
     before, after = path(4), path(4)
     after[0, 1] = after[1, 0] = 0
     after[0, 3] = after[3, 0] = 0.5
@@ -88,6 +88,6 @@ def test_edge_changes_are_red_where_they_came_and_blue_where_they_went():
     assert plots.edge_changes(before, before).get_xlabel() == "0 edges moved: none"
 
 
-def test_an_edge_has_two_places():
+def test_symmetrise_adds_both_entries_of_an_edge():
     graph = np.arange(12.0).reshape(3, 4)
     np.testing.assert_array_equal(plots.symmetrise(graph), [[0, 5, 10], [5, 10, 15], [10, 15, 20]])

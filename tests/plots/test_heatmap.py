@@ -15,7 +15,7 @@ def labels(ax):
     return [label.get_text() for label in ax.child_axes[0].get_xticklabels()]
 
 
-def test_one_glaring_pixel_does_not_bleach_a_heat_map():
+def test_one_extreme_pixel_does_not_wash_out_a_heat_map():
     glaring = NOISE.copy()
     glaring[0, 3, 4] = 1e4
     limit = plots.heatmap(glaring).images[0].get_clim()[1]
@@ -56,7 +56,7 @@ def test_groups_of_one_channel_each_add_up_in_a_pixel():
     assert plots.pixel_map(shared, features) == pytest.approx(8.0)
 
 
-def test_a_photo_lies_in_grey_below_its_heat_map_and_a_small_image_as_an_outline():
+def test_a_photo_is_drawn_in_grey_below_its_heat_map_and_a_small_image_as_an_outline():
     photo, overlay = plots.heatmap(NOISE, RED).images
     assert photo.get_array().ndim == 2
     assert overlay.get_array().shape == (100, 100, 4)

@@ -42,14 +42,14 @@ def draw(request):
     return FIGURES[request.param]
 
 
-def test_draws_on_the_axes_it_is_given(draw):
+def test_figures_are_drawn_on_the_given_axes(draw):
     figure = Figure()
     FigureCanvasAgg(figure)
     ax = figure.add_subplot(1, 2, 1)
     assert draw(ax) is ax
 
 
-def test_makes_axes_of_its_own_without_pyplot_or_settings(draw):
+def test_figures_without_axes_make_new_ones_without_pyplot(draw):
     before = dict(mpl.rcParams)
     ax = draw()
     assert isinstance(ax, Axes)
@@ -70,7 +70,7 @@ def test_the_same_figure_is_the_same_bytes(draw):
     assert plots.to_png(draw()) == png
 
 
-def test_sixteen_threads_draw_what_one_draws():
+def test_figures_drawn_in_sixteen_threads_equal_those_of_one():
     names = [name for name in FIGURES if name != "image"] * 3
     alone = {name: plots.to_svg(FIGURES[name]()) for name in set(names)}
     before = dict(mpl.rcParams)
@@ -80,7 +80,7 @@ def test_sixteen_threads_draw_what_one_draws():
     assert dict(mpl.rcParams) == before
 
 
-def test_foreign_names_are_text():
+def test_foreign_names_in_figures_are_plain_text():
     svg = plots.to_svg(FIGURES["bars"]())
     assert "<img" not in svg
     assert "&lt;/script&gt;&lt;" in svg
@@ -122,13 +122,13 @@ def test_ids_of_figures_are_unique_by_their_prefix():
     assert all(i.startswith("one-") for i in ids)
 
 
-def test_plain():
+def test_safe_label_makes_foreign_text_one_short_line():
     assert safe_label("a\n b\x00") == "a b⟨U+0000⟩"
     assert safe_label("$5") == r"\$5"
     assert len(safe_label("y" * 99, 10)) == 10
 
 
-def test_radii_are_written_as_people_do():
+def test_radii_are_written_as_decimals_or_255ths():
     assert [radius(r) for r in (0, 8 / 255, 0.02, 0.5)] == ["0", "8/255", "0.02", "0.5"]
 
 
@@ -150,7 +150,7 @@ def test_words_are_shaded_by_their_values_and_never_by_colour_alone():
         assert f">{written}</span>" in plots.text_heatmap(["a"], [extreme])
 
 
-def test_replaced_words_are_struck_out_before_those_that_came():
+def test_replaced_words_are_struck_out_before_their_replacements():
     html = plots.text_diff(["a", "good", "", "film"], ["a", "<i>", "", "film"])
     assert re.sub(r"<(\w+)[^>]*>", r"<\1>", html) == (
         "<div><span>a</span> <del>good</del> <ins>&lt;i&gt;</ins> <span>film</span></div>"

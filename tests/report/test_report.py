@@ -68,7 +68,7 @@ def test_the_report_has_no_scripts_and_loads_nothing(html):
     assert "default-src 'none'" in html
 
 
-def test_the_page_is_small(html):
+def test_the_report_is_a_small_file(html):
     assert len(html.encode()) < 5 * 2**20
 
 
@@ -83,7 +83,7 @@ def test_every_figure_has_a_caption_and_its_numbers(html):
         assert all('aria-label="' in svg for svg in re.findall(r"<svg[^>]*>", figure))
 
 
-def test_ids_are_unique(html):
+def test_ids_in_the_report_are_unique(html):
     ids = [attributes["id"] for _, attributes in Page(html).elements if "id" in attributes]
     assert len(ids) == len(set(ids))
 
@@ -103,7 +103,7 @@ def test_the_cover_counts_and_can_be_checked(html, bundle):
     assert "viewport" in html
 
 
-def test_the_language_judges_nothing(image, table):
+def test_the_report_uses_no_judging_words(image, table):
     for bundle in (image, table):
         assert not re.findall(
             # A metric's name in the plan speaks of proofs, not of what a law asks.
@@ -160,7 +160,7 @@ def test_a_graph_model_shows_its_edges_and_those_that_were_flipped(graph):
     assert set(moved) <= {"+1", f"{MINUS}1"}
 
 
-def test_foreign_words_are_shown_as_text(hostile_text):
+def test_foreign_words_in_the_report_are_shown_as_text(hostile_text):
     html = page_of(hostile_text)
     assert Page(html).count("img") == 0
     assert "&lt;/script&gt;&lt;img src=x" in html
@@ -181,7 +181,7 @@ def test_the_first_page_says_that_an_audit_was_interrupted(interrupted):
     assert "the plan names no attack, or none could run" in text
 
 
-def test_an_audit_that_crashed_still_has_a_page(table, tmp_path):
+def test_a_crashed_audit_still_has_a_report(table, tmp_path):
     manifest = replace(table.manifest, status="running", findings=(), files={}, steps=())
     page = render(Bundle(tmp_path, manifest))
     assert "the audit ended before its evidence was assessed" in page
@@ -229,7 +229,7 @@ def test_numbers_are_written_one_way():
     assert p_value(0.0) == "< 0.0001"
 
 
-def test_the_plan_is_toml(table):
+def test_the_report_shows_the_plan_as_toml(table):
     import tomllib
 
     plan = {k: v for k, v in plain(table.manifest.plan).items() if v is not None}

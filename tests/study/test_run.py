@@ -38,7 +38,7 @@ def evidence(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.drop(columns="seconds")
 
 
-def test_the_researchers_loop_gives_what_the_attack_gives_by_hand(people):
+def test_a_study_of_attacks_gives_the_numbers_by_hand(people):
     model, data = people
     found = run([PGD(steps=s) for s in (1, 3)], people, eps=["1/10", 0.5])
     assert list(found["settings"]) == ["steps=1", "steps=1", "steps=3", "steps=3"]
@@ -53,7 +53,7 @@ def test_the_researchers_loop_gives_what_the_attack_gives_by_hand(people):
     assert (found["seconds"] > 0).all()
 
 
-def test_every_kind_of_method_stands_in_one_table(people):
+def test_every_kind_of_method_is_in_one_table_of_a_study(people):
     model, data = people
     methods = [
         InputXGradient(),
@@ -85,7 +85,7 @@ def test_seeds_are_those_of_methods_that_draw(people):
     assert list(found["settings"]) == ["coalitions=20", "coalitions=20", ""]
 
 
-def test_a_study_that_was_ended_gives_the_bits_of_one_in_one_piece(people, tmp_path):
+def test_a_resumed_study_gives_the_bits_of_an_uninterrupted_one(people, tmp_path):
     methods, how = [PGD(steps=3, restarts=2), IntegratedGradients()], {"eps": [0.1, 0.3], "seeds": [0, 1]}
     whole = run(methods, people, **how)
     ended: list[str] = []
@@ -273,7 +273,7 @@ def test_a_folder_without_a_study_is_left_unchanged(people, tmp_path):
         study.read(tmp_path)
 
 
-def test_a_folder_takes_one_study_at_a_time_and_goes_on_where_one_was_killed(people, tmp_path, capsys):
+def test_a_folder_takes_one_study_at_a_time_and_resumes_a_killed_one(people, tmp_path, capsys):
     with lock.writing(tmp_path), pytest.raises(ExistsError, match=f"process {os.getpid()} is writing into"):
         run([FGSM()], people, out=tmp_path)
     assert list(tmp_path.iterdir()) == []

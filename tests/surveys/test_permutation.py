@@ -20,7 +20,7 @@ def coins(count, columns=3):
     return torch.randint(2, (count, columns), generator=torch.Generator().manual_seed(0)) * 2.0 - 1
 
 
-def test_the_only_feature_that_decides_is_worth_the_share_of_other_values():
+def test_permutation_importance_of_a_decisive_feature_is_the_share_of_other_values():
     x = coins(400)
     found = PermutationImportance(repeats=50)(model(), Dataset(x, (x[:, 0] > 0).long(), space=model().space)).to_frame()
     share = float((x[:, 0] > 0).float().mean())
@@ -32,7 +32,7 @@ def test_the_only_feature_that_decides_is_worth_the_share_of_other_values():
     assert found["low"][0] > 0.4
 
 
-def test_it_is_that_of_scikit_learn():
+def test_permutation_importance_equals_that_of_scikit_learn():
     source = np.random.default_rng(0)
     x = source.normal(size=(300, 4)).astype(np.float32)
     weight = np.array([2.0, -1.0, 0.5, 0.0], np.float32)
@@ -67,7 +67,7 @@ def test_coordinates_of_one_feature_are_shuffled_together_and_named():
     assert found.to_frame()["item"].tolist() == ["pay", "age"]
 
 
-def test_an_example_that_got_its_own_value_again_is_not_asked():
+def test_examples_that_keep_their_value_are_not_evaluated():
     x = torch.ones(50, 2)
     asked = model()
     PermutationImportance()(asked, Dataset(x, torch.ones(50, dtype=torch.long), space=asked.space))
