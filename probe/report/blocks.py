@@ -104,6 +104,7 @@ class Section:
     title: str
     blocks: Sequence[Block]
     shows: str = ""
+    named: str = ""  # said after it, with names from the data, in which no terms are looked for
     hides: str = ""
     lead: Sequence[str] = field(default_factory=tuple)
 

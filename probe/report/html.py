@@ -23,6 +23,7 @@ from probe.report.sections import (
     subject,
     surveys,
 )
+from probe.report.terms import Terms
 from probe.statuses import STATUSES
 from probe.text import visible
 
@@ -35,7 +36,12 @@ def render(bundle: Bundle) -> str:
     """
     page = _pages().get_template("report.html")
     text = page.render(
-        cover=cover.cover(bundle), sections=sections(bundle), looks=STATUSES, speaks_for=FOR, speaks_against=AGAINST
+        cover=cover.cover(bundle),
+        sections=sections(bundle),
+        looks=STATUSES,
+        speaks_for=FOR,
+        speaks_against=AGAINST,
+        terms=Terms(),
     )
     # A foreign manifest may hold a lone surrogate, which cannot be written as UTF-8.
     return text.encode("utf-8", "replace").decode()

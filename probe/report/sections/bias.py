@@ -27,11 +27,11 @@ def section(bundle: Bundle) -> Section:
         blocks += _small(bundle, attribute)
     plan = bundle.manifest.plan.bias
     named, assumed = reading.favourable(bundle.manifest)
-    favoured = f" The favourable answer is {named}{f': {reading.ASSUMED}' if assumed else ''}." if named else ""
+    favoured = f"The favourable answer is {named}{f': {reading.ASSUMED}' if assumed else ''}." if named else ""
     return chapter(
         "bias",
         with_not_measured(bundle, "bias", blocks),
-        shows=reading.CHAPTERS["bias"].shows + favoured,
+        named=favoured,
         hides=f"Groups with fewer than {plan.min_group_size} rows behind a rate are reported apart. This limit and "
         "the thresholds are engineering choices.",
     )

@@ -46,12 +46,11 @@ def drawer(bundle: Bundle) -> Drawer:
     return plots.drawer_of(bundle.manifest.data.form)
 
 
-def chapter(name: str, blocks: Sequence[Block], *, shows: str = "", hides: str = "") -> Section:
+def chapter(name: str, blocks: Sequence[Block], *, shows: str = "", named: str = "", hides: str = "") -> Section:
     """A chapter that the viewer has too: what it shows, or what is said here, and what it does not show."""
     told = reading.CHAPTERS[name]
-    return Section(
-        name, told.title, blocks, shows=shows or told.shows, hides=" ".join(filter(None, (*told.limits, hides)))
-    )
+    hidden = " ".join(filter(None, (*told.limits, hides)))
+    return Section(name, told.title, blocks, shows=shows or told.shows, named=named, hides=hidden)
 
 
 def with_not_measured(bundle: Bundle, aspect: str, blocks: Sequence[Block]) -> list[Block]:
