@@ -9,6 +9,7 @@ from probe.contracts import Attack, Explainer
 from probe.contracts.common import refuse_unmet
 from probe.declared import type_name
 from probe.errors import ProbeError
+from probe.formatting import words
 from probe.lab.opened import Opened
 from probe.lab.telling import plain
 from probe.method import Method
@@ -43,7 +44,7 @@ def settings(kind: type[Method], deep: int = 2) -> list[dict[str, Any]]:
 
 def _told(kind: type[Any], opened: Opened) -> dict[str, Any]:
     record: dict[str, Any] = {
-        "title": getattr(kind, "title", "") or kind.name().replace("_", " "),
+        "title": getattr(kind, "title", "") or (kind.__name__ if issubclass(kind, Attack) else words(kind.name())),
         "summary": kind.summary(),
         "doc": (kind.__doc__ or "").partition("Settings:")[0].strip(),
         "settings": settings(kind),

@@ -9,7 +9,7 @@ from probe.lab import Answer
 from probe_dashboards import forms, widgets
 from probe_dashboards.screens.lab import explaining, keeping
 from probe_dashboards.screens.lab.asked import Asked, Row, before_and_after, code, figure, unsuited
-from probe_dashboards.views.lab import attacks, commands, explanations, methods, settings
+from probe_dashboards.views.lab import attacks, commands, explanations, inputs, methods, settings
 from probe_dashboards.views.words import md
 
 AGAINST = {"label": "the true label", "answer": "the answer that it gives"}
@@ -58,9 +58,8 @@ def draw(asked: Asked, row: Row) -> None:
 
 
 def _budgets(asked: Asked, told: Mapping[str, Any], threat: Mapping[str, Any]) -> list[str] | None:
-    unit = threat.get("unit") or ""
     largest = st.text_input(
-        f"Largest budget{f', {md(unit)}' if unit else ''}",
+        md(attacks.asked(threat)),
         attacks.largest(asked.described),
         key=f"lab budget {asked.model} {told['title']}",
         width=180,
@@ -87,7 +86,7 @@ def _shown(asked: Asked, answer: Answer, title: str, explainer: str) -> None:
         )
         at = int(chosen)
     st.markdown(attacks.outcome(answer, at))
-    measured = attacks.lengths(steps[at])
+    measured = inputs.lengths(steps[at])
     st.caption(
         md(
             f"Attacked was {answer.record['against']}. Measured change: {measured}."

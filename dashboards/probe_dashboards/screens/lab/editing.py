@@ -8,7 +8,7 @@ from probe.lab import Answer
 from probe_dashboards import forms, widgets
 from probe_dashboards.screens.lab import explaining
 from probe_dashboards.screens.lab.asked import Asked, Row, before_and_after
-from probe_dashboards.views.lab import answers, edits, explanations, methods, settings
+from probe_dashboards.views.lab import answers, edits, explanations, inputs, methods, settings
 from probe_dashboards.views.words import md
 
 ACROSS = 4  # features in a line
@@ -70,7 +70,7 @@ def _outcome(asked: Asked, row: Row, explainer: str, title: str) -> None:
         return
     st.markdown(edits.outcome(answer))
     widgets.table(edits.changes(answer.record["changed"]), "What was edited")
-    if said := edits.lengths(answer.record):
+    if said := inputs.lengths(answer.record):
         st.caption(md(f"Distance from the input: {said}."))
     widgets.table(edits.beside(answer), "The answer before and after")
     if explainer:

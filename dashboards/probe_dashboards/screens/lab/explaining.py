@@ -73,7 +73,7 @@ def _one(asked: Asked, title: str, answer: Answer, top: list[int]) -> None:
     drawn(asked, title, answer, top)
     st.caption(md(told["caption"]))
     st.caption(explanations.sums(told))
-    st.caption(f"Cost: {told['cost']['forward']:,} inputs forward, {told['cost']['backward']:,} backward.")
+    st.caption(explanations.cost(told["cost"]))
 
 
 def _requests(asked: Asked, chosen: list[str], explained: str) -> dict[str, dict[str, Any]]:

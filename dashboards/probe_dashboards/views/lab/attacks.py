@@ -69,11 +69,13 @@ def table(answer: Answer) -> pd.DataFrame:
     )
 
 
-def lengths(step: Mapping[str, Any]) -> str:
-    """The measured lengths of the change."""
-    return ", ".join(
-        f"{visible(name)} {written(value)}" for name, value in step["lengths"].items() if value is not None
-    )
+def asked(threat: Mapping[str, Any]) -> str:
+    """What a field for the largest budget is called."""
+    unit = visible(threat.get("unit") or "budget")
+    if threat.get("counted"):
+        return f"Largest budget, {unit}s"
+    axis = visible(threat.get("axis") or "")
+    return f"Largest {unit}" + (f", {inputs.norm(axis)}" if axis else "")
 
 
 def outcome(answer: Answer, at: int) -> str:

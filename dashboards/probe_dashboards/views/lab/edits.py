@@ -61,13 +61,6 @@ def changes(differences: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["Feature", "Before", "After"])
 
 
-def lengths(told: Mapping[str, Any]) -> str:
-    """How far a changed input is from the other."""
-    return ", ".join(
-        f"{visible(name)} {written(value)}" for name, value in told["lengths"].items() if value is not None
-    )
-
-
 def beside(answer: Answer) -> pd.DataFrame:
     """What each output said before, and what it says now."""
     before = answers.ranking(answer.record["before"], answer.arrays, "before_")

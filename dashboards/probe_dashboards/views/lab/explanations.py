@@ -38,6 +38,12 @@ def sums(told: Mapping[str, Any]) -> str:
     return f"The values add up to {md(total)}, which is off by {off}, where {promised} was promised."
 
 
+def cost(told: Mapping[str, int]) -> str:
+    """How often the model was asked."""
+    inputs_ = "input" if told["forward"] == 1 else "inputs"
+    return f"Cost: {told['forward']:,} {inputs_} forward, {told['backward']:,} backward."
+
+
 def table(drawn: plots.Drawer, found: Mapping[str, Answer], top: list[int]) -> pd.DataFrame:
     """What every method attributes to each feature, in the order of the charts."""
     first = next(iter(found.values()))

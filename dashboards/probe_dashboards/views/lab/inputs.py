@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from probe import plots
+from probe.formatting import number as written
 from probe.lab import Answer
 from probe.text import visible
 from probe_dashboards.views.words import number
@@ -47,6 +48,17 @@ def cells(drawn: plots.Drawer, answer: Answer) -> pd.DataFrame:
     return pd.DataFrame(
         [(f"input {at}", number(float(value))) for at, value in enumerate(flat)], columns=["Input", "Value"]
     )
+
+
+def lengths(told: Mapping[str, Any]) -> str:
+    """The measured lengths of a change: norms by their names, and what is counted."""
+    said = [(visible(name), written(value)) for name, value in told["lengths"].items() if value is not None]
+    return ", ".join(f"{norm(name)} {value}" if name != norm(name) else f"{value} {name}" for name, value in said)
+
+
+def norm(name: str) -> str:
+    """The name of a norm as people write it; others are as they are."""
+    return f"L{name[1:]}" if name == "linf" or (name[:1] == "l" and name[1:].isdecimal()) else name
 
 
 def belongs(answer: Answer) -> str:

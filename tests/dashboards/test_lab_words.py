@@ -1,0 +1,36 @@
+"""What the lab's pages call what was measured."""
+
+import pytest
+from probe_dashboards.views.lab import attacks, explanations, inputs
+
+import probe
+from probe.lab.offering import offered
+from tests.lab.subjects import FORMS, opened
+
+
+def test_lengths_are_named_as_norms_and_counts_by_what_is_counted():
+    assert inputs.lengths({"lengths": {"linf": 0.5, "l2": 1.25, "l1": None}}) == "Linf 0.5, L2 1.25"
+    assert inputs.lengths({"lengths": {"words": 2}}) == "2 words"
+
+
+@pytest.mark.parametrize(
+    ("attack", "said"),
+    [
+        (probe.attacks.PGD(), "Largest radius, Linf"),
+        (probe.attacks.DDN(), "Largest radius, L2"),
+        (probe.attacks.HotFlip(), "Largest budget, words"),
+    ],
+)
+def test_the_largest_budget_is_asked_for_in_the_unit_of_the_threat(attack, said):
+    assert attacks.asked(attack.threat.to_json()) == said
+
+
+def test_a_method_has_the_title_that_an_audit_gives_it():
+    found = opened(*FORMS["images"]())
+    assert offered("attack", found)["hot_flip"]["title"] == "HotFlip"
+    assert offered("explainer", found)["kernel_shap"]["title"] == "kernel shap"
+
+
+def test_one_input_is_not_called_inputs():
+    assert explanations.cost({"forward": 1, "backward": 1}) == "Cost: 1 input forward, 1 backward."
+    assert explanations.cost({"forward": 1000, "backward": 0}) == "Cost: 1,000 inputs forward, 0 backward."
