@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from probe.model import Model
     from probe.outcomes import Certification, Examination
     from probe.results import Attribution, Counterfactuals, Perturbation, Prediction, Scores
+    from probe.showing import show
     from probe.space import Space
     from probe.tables import from_csv
     from probe.task import Classification, MultiLabel, Places, Regression
@@ -95,6 +96,7 @@ _HOME = {
     "squares": "features",
     "stretches": "features",
     "load": "loading",
+    "show": "showing",
     "predict": "contracts",
     "sweep": "method",
 }
@@ -164,6 +166,7 @@ __all__ = [
     "read_state_dict",
     "report",
     "segments",
+    "show",
     "squares",
     "stretches",
     "study",

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from html import escape
 from typing import Any
 
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from probe import fragments
 from probe.bias.conclusions import conclude
 from probe.bias.counts import Outcomes, Table, tabulate
 from probe.bias.disparities import measure
@@ -67,11 +67,10 @@ class BiasReport:
 
     def _repr_html_(self) -> str:
         """Plain tables, without scripts; names of groups are escaped."""
-        listed = pd.DataFrame([finding.to_json() for finding in self.findings])
-        parts = {"Findings": listed, "Disparities": self.disparities, "Groups": self.groups}
+        parts = {"Findings": fragments.findings(self.findings), "Disparities": self.disparities, "Groups": self.groups}
         parts |= {"Groups with too few rows to be reliable": self.small_groups, "Rows": self.row_accounting}
-        said = "".join(f"<p>{escape(notice)}</p>" for notice in self.notices)
-        return said + "".join(f"<h4>{escape(title)}</h4>{_table(frame)}" for title, frame in parts.items())
+        tables = (fragments.scrolling(fragments.table(frame, title, rows=200)) for title, frame in parts.items())
+        return fragments.told(("Bias report", *self.notices)) + "".join(tables)
 
     def to_json(self) -> dict[str, Any]:
         """Every table as a list of rows, and the findings."""
@@ -196,7 +195,3 @@ def stack(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """One below the other; an attribute without rows adds none, and must not blur the types of the others."""
     filled = [frame for frame in frames if len(frame)]
     return pd.concat(filled, ignore_index=True) if filled else frames[0]
-
-
-def _table(frame: pd.DataFrame) -> str:
-    return frame.to_html(index=False, escape=True, na_rep="undefined", float_format="{:.4g}".format, border=0)

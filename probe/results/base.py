@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor
 
-from probe import store
+from probe import fragments, store
 from probe.metering import Usage
 from probe.shapes import Labels
 from probe.task import Task
@@ -59,7 +59,9 @@ class AnyResult(ABC):
         store.write(stem, self)
 
     def _repr_html_(self) -> str:
-        return whole(self._figures() + self.to_frame().head(20).to_html(escape=True, float_format="{:.4g}".format))
+        frame = self.to_frame()
+        lines = self._in_words()
+        return whole(fragments.told(lines) + self._figures() + fragments.scrolling(fragments.table(frame)))
 
     def _figures(self) -> str:
         return ""
