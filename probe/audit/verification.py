@@ -1,6 +1,7 @@
 """Verify that a bundle is unchanged, and that its numbers follow from its evidence."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from probe.audit.comparison import compare_findings, compare_runs
 from probe.audit.consistency import check_arrays, check_steps
 from probe.audit.expected import expected_steps
 from probe.audit.signing.signatures import Signature, signatures
+from probe.audit.signoff import Signoff, signoffs
 from probe.errors import IntegrityError, ProbeError, UnknownMethod
 from probe.version import __version__
 
@@ -40,6 +42,7 @@ class Verification:
     planned: int = 0
     writer: int | None = None  # the process that is writing the audit
     signatures: tuple[Signature, ...] = ()  # statements about this bundle; whose keys they are, `seal` tells
+    signoffs: tuple[Signoff, ...] = ()  # what people decided about it, an unbroken chain
 
 
 def verify(folder: str | Path) -> Verification:
@@ -90,7 +93,8 @@ def _verified(bundle: Bundle) -> Verification:
             f"{error}; {bundle.name} was audited by probe {wrote}, and this is {__version__}, which may compute "
             f"otherwise: verify it with that version"
         ) from None
-    signed = signatures(bundle)
+    signed, records = signatures(bundle), signoffs(bundle)
+    _check_covered(signed, records)
     return Verification(
         name=bundle.name,
         status=manifest.status,
@@ -98,13 +102,22 @@ def _verified(bundle: Bundle) -> Verification:
         files=len(manifest.files),
         findings=findings,
         numbers=numbers,
-        unlisted=_unlisted(bundle, *(each.file for each in signed)),
+        unlisted=_unlisted(bundle, *(each.file for each in signed), *(record.file for record in records)),
         evidence_digest=manifest.evidence_digest,
         done=len(manifest.steps),
         planned=len(expected_steps(manifest.plan)),
         writer=lock.writer(bundle.folder),
         signatures=signed,
+        signoffs=records,
     )
+
+
+def _check_covered(signed: Sequence[Signature], records: Sequence[Signoff]) -> None:
+    """Check that no sign-off is gone that was there when somebody signed."""
+    chain = tuple(record.sha256 for record in records)
+    for each in signed:
+        if chain[: len(each.signoffs)] != each.signoffs:
+            raise IntegrityError(f"a sign-off that {each.file} covers is missing, or was changed after it was signed")
 
 
 def _check_nothing_follows(bundle: Bundle) -> None:

@@ -1,11 +1,13 @@
-"""`probe sign`."""
+"""`probe sign`, `probe signoff`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from probe.cli.app import Json, command, emit_json, print_out
+from probe.cli.pages import drawn
+from probe.errors import PlanError
 
 
 @command("sign")
@@ -24,9 +26,74 @@ def sign(
     from probe.audit.signing import sign as signed_by
 
     result = verify(bundle)
-    found = signed_by(read(bundle), key)
+    found = signed_by(read(bundle), key, [record.sha256 for record in result.signoffs])
     if as_json:
         emit_json({"file": found.file, "key": found.key, "signed": found.signed, "digest": result.digest})
         return
     print_out(f"Signed {result.name} with the key {found.key}, in {bundle / found.file}.")
     print_out(f"digest {result.digest}\nWho has your public key checks it by `probe verify {bundle} --signers FILE`.")
+
+
+@command("signoff")
+def signoff(
+    bundle: Annotated[Path, typer.Argument(help="The folder of an audit.")],
+    name: Annotated[str, typer.Option(help="Who signs off.")],
+    role: Annotated[str, typer.Option(help="In which role.")],
+    statement: Annotated[str, typer.Option(help="What is said of the audit.")],
+    accept: Annotated[
+        list[str] | None, typer.Option(help="CHECK=REASON: an open failure that is accepted, by its name or number.")
+    ] = None,
+    reject: Annotated[
+        list[str] | None, typer.Option(help="CHECK=REASON: an open failure that is rejected, by its name or number.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Verify a bundle, and add a sign-off: a statement, and a decision about each open failure, with its reason.
+
+    Sign-offs lie beside what the audit wrote, each with the digest of the one before. Nothing that is there is changed.
+    """
+    from probe.audit import read, verify
+    from probe.audit.signoff import open_failures, sign_off
+    from probe.audit.strict import plain
+
+    verify(bundle)
+    opened = read(bundle)
+    failures = open_failures(opened.manifest)
+    record = sign_off(
+        opened, name=name, role=role, statement=statement, decisions=_decided(failures, accept or [], reject or [])
+    )
+    if opened.manifest.report_sha256 is not None:
+        opened.write_report(drawn(opened))
+    if as_json:
+        emit_json(plain(record) | {"file": record.file})
+        return
+    print_out(f"Sign-off {record.number} of {opened.name} by {record.name}, in {bundle / record.file}.")
+    print_out(f"It shows what was written, not who wrote it: `probe sign {bundle} --key KEY` covers it by a signature.")
+
+
+def _decided(failures: dict[str, str], accept: list[str], reject: list[str]) -> dict[str, Any]:
+    """The decisions by check. A check is named in full, without its aspect, or by its number among the failures."""
+    known = {str(number): check for number, check in enumerate(failures, 1)}
+    for check in failures:
+        known[check] = check
+        known.setdefault(check.partition(": ")[2], check)
+    decided: dict[str, tuple[str, str]] = {}
+    for option, verdict, given in (("--accept", "accepted", accept), ("--reject", "rejected", reject)):
+        for text in given:
+            # The name of a check may hold an equals sign itself.
+            found = max((word for word in known if text.startswith(f"{word}=")), key=len, default=None)
+            if found is None:
+                raise PlanError(f"{option} {text[:80]!r} names no open failure; {_listed(failures)}")
+            if known[found] in decided:
+                raise PlanError(f"{known[found]!r} is decided twice; say accept or reject once")
+            decided[known[found]] = (verdict, text[len(found) + 1 :])
+    if missing := [check for check in failures if check not in decided]:
+        raise PlanError(f"{len(missing)} open failures have no decision; {_listed(failures)}")
+    return decided
+
+
+def _listed(failures: dict[str, str]) -> str:
+    if not failures:
+        return "this audit has no open failure, so leave out --accept and --reject"
+    listed = "; ".join(f"{number}: {check} ({status})" for number, (check, status) in enumerate(failures.items(), 1))
+    return f'decide each, as --accept "1=why it may stay" or --reject "1=why it may not": {listed}'

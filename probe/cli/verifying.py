@@ -43,6 +43,7 @@ def verify(
     from what was recorded.
     """
     from probe.audit import verify
+    from probe.audit.strict import plain
 
     result = verify(bundle)
     found = sealed(result, digest, signers, revoked)
@@ -50,7 +51,15 @@ def verify(
     if rerun:
         _rerun(bundle, allow_code=allow_code, device=device)
     if as_json:
-        emit_json(vars(result) | {"rerun": rerun, "seal": found.words, "signatures": _listed(result, found)})
+        emit_json(
+            vars(result)
+            | {
+                "rerun": rerun,
+                "seal": found.words,
+                "signatures": _listed(result, found),
+                "signoffs": [plain(each) for each in result.signoffs],
+            }
+        )
     else:
         _say_verified(result, found, rerun=rerun)
     return 0 if result.status == "complete" else FINDINGS
@@ -108,7 +117,21 @@ def _say_verified(result: Any, found: Any, *, rerun: bool) -> None:
             "This shows that the numbers follow from the files, not who wrote the files: for that, compare a digest "
             "that you received separately, with --digest."
         )
+    for record in result.signoffs:
+        _say_signoff(record, found)
     print_out("A second run gave the same numbers." if rerun else "Repeat the measurements with --rerun.")
+
+
+def _say_signoff(record: Any, found: Any) -> None:
+    from probe.formatting import moment
+
+    covered = [each.name for each in found.whose if each.name and record.sha256 in each.signoffs]
+    by = f"covered by the signature of {' and '.join(covered)}" if covered else "not held against a signature"
+    print_out(
+        f"Sign-off {record.number}, {by}: {record.name}, {record.role}, {moment(record.date)}: {record.statement}"
+    )
+    for each in record.decisions:
+        print_out(f"  {each.decision}: {each.check}: {each.reason}")
 
 
 def _check_report(folder: Path) -> None:

@@ -70,3 +70,33 @@ def test_what_cannot_be_signed_with_is_one_sentence(probe, here):
 def test_without_ssh_keygen_the_package_to_install_is_named(probe, here, monkeypatch):
     monkeypatch.setenv("PATH", str(here))
     assert "install OpenSSH" in probe("sign", "people", "--key", "key", code=2).stderr
+
+
+def signed_off(probe, *more, code=0):
+    said = ("--name", "Ada", "--role", "auditor", "--statement", "For a pilot only.")
+    return probe("signoff", "people", *said, *more, code=code)
+
+
+def test_a_sign_off_decides_about_every_failure_and_is_shown_where_the_bundle_is_verified(probe, here):
+    refused = signed_off(probe, code=2).stderr
+    assert "3 open failures have no decision" in refused
+    assert "1: robustness: withstands FGSM and PGD at eps 0.2 (fail)" in refused
+    all_three = (
+        "--accept",
+        "1=a = b",
+        "--reject",
+        "withstands FGSM and PGD at eps 0.4=too weak",
+        "--accept",
+        "3=known",
+    )
+    assert "is decided twice" in signed_off(probe, *all_three, "--reject", "1=x", code=2).stderr
+    assert "names no open failure" in signed_off(probe, "--accept", "accuracy=x", code=2).stderr
+    assert not (here / "people" / "signoffs").exists()
+    signed_off(probe, *all_three)
+    probe("sign", "people", "--key", "key", code=0)
+    said = probe("verify", "people", "--signers", "key.pub", code=0).stdout
+    assert "Sign-off 1, covered by the signature of alice: Ada, auditor" in said
+    assert "accepted: robustness: withstands FGSM and PGD at eps 0.2: a = b" in said
+    assert "rejected: robustness: withstands FGSM and PGD at eps 0.4: too weak" in said
+    (here / "people" / "signoffs" / "0001.json").unlink()
+    assert "a sign-off that signatures/" in probe("verify", "people", code=4).stderr

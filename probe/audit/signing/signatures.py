@@ -42,6 +42,7 @@ class Who(NamedTuple):
     key: str
     signed: str
     why: str = ""
+    signoffs: tuple[str, ...] = ()  # that it covers
 
 
 def sign(bundle: Bundle, key: str | Path, signoffs: Sequence[str] = ()) -> Signature:
@@ -106,7 +107,7 @@ def who(found: Signature, signers: Signers) -> Who:
         if not name:
             return Who("", found.key, found.signed, why)
         names.append(name)
-    return Who(names[0], found.key, found.signed)
+    return Who(names[0], found.key, found.signed, signoffs=found.signoffs)
 
 
 def _read(bundle: Bundle, file: str) -> Signature:
