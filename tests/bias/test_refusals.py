@@ -30,22 +30,22 @@ GROUPS = pd.DataFrame({"g": list("aabb")})
         ([0, 1j, 1, 0], "must be 0 and 1"),
     ],
 )
-def test_labels(labels, message):
+def test_invalid_labels_are_refused_by_the_bias_audit(labels, message):
     with pytest.raises(DataError, match=message):
         audit(labels, [0, 1, 0, 1], GROUPS)
 
 
-def test_no_rows():
+def test_input_without_rows_is_refused():
     with pytest.raises(DataError, match="labels is empty"):
         audit([], [], GROUPS.iloc[:0])
 
 
-def test_predictions_are_named():
+def test_predictions_that_are_invalid_are_refused_by_name():
     with pytest.raises(DataError, match="predictions must hold only 0 and 1"):
         audit([0, 1, 0, 1], [0, 1, 5, 1], GROUPS)
 
 
-def test_rows_labelled_differently():
+def test_groups_and_labels_with_different_indices_are_refused():
     labels = pd.Series([0, 1, 0, 1], index=[3, 2, 1, 0])
     with pytest.raises(DataError, match=r"index of groups differs from that of labels.*align them"):
         audit(labels, [0, 1, 0, 1], GROUPS)
@@ -63,7 +63,7 @@ def test_rows_labelled_differently():
         (pd.DataFrame({"a": ["p & q", "p", "r", "r"], "b": ["s", "q & s", "s", "s"]}), "both read 'p & q & s'"),
     ],
 )
-def test_groups(groups, message):
+def test_invalid_groups_are_refused_by_the_bias_audit(groups, message):
     with pytest.raises(DataError, match=message):
         audit([0, 1, 0, 1], [0, 1, 0, 1], groups)
 
@@ -83,7 +83,7 @@ def test_a_column_of_identifiers_is_not_compared():
 
 
 @pytest.mark.parametrize(("scores", "message"), [([0.1, 1.2], "span .0.1, 1.2."), ([0.1, np.nan], "1 missing")])
-def test_scores(scores, message):
+def test_invalid_scores_are_refused_by_the_bias_audit(scores, message):
     with pytest.raises(DataError, match=message):
         probabilities(scores, "scores")
 
@@ -99,6 +99,6 @@ def test_scores(scores, message):
         ({"order": 0}, RangeError, "order = 0, expected a whole number of at least 1"),
     ],
 )
-def test_settings(setting, error, message):
+def test_invalid_settings_are_refused_by_the_bias_audit(setting, error, message):
     with pytest.raises(error, match=message):
         audit([0, 1, 0, 1], [0, 1, 0, 1], GROUPS, **setting)

@@ -143,7 +143,7 @@ def edit(place, old, new):
         ('features = ["age", "score", "job"]', 'features = ["age", "score"]', 2, "shape"),
     ],
 )
-def test_a_mistake_in_a_plan_is_one_sentence(probe, place, old, new, code, message):
+def test_a_mistake_in_a_plan_is_refused_in_one_sentence(probe, place, old, new, code, message):
     edit(place, old, new)
     result = probe("audit", "--plan", "mine.toml", "--allow-code", code=code)
     assert message in result.stderr
@@ -155,13 +155,13 @@ def test_a_pickle_is_refused_with_its_own_code(probe, place):
     assert "not opened" in probe("audit", "--plan", "mine.toml", "--allow-code", code=3).stderr
 
 
-def test_weights_cut_short(probe, place):
+def test_truncated_weights_are_refused(probe, place):
     path = place / "weights.safetensors"
     path.write_bytes(path.read_bytes()[:-8])
     assert "copy it again" in probe("audit", "--plan", "mine.toml", "--allow-code", code=2).stderr
 
 
-def test_a_group_of_one_and_an_empty_group_are_said(probe, place):
+def test_groups_of_one_or_no_row_are_reported(probe, place):
     text = (place / "people.csv").read_text().splitlines()
     text[1] = text[1].replace(",F,", ",X,").replace(",M,", ",X,")
     text[2] = text[2].replace(",F,", ",,").replace(",M,", ",,")
@@ -171,7 +171,7 @@ def test_a_group_of_one_and_an_empty_group_are_said(probe, place):
     assert any("X" in f.check + f.note for f in findings if f.aspect == "bias")
 
 
-def test_one_row(probe, place):
+def test_an_audit_of_one_row_is_inconclusive(probe, place):
     (place / "people.csv").write_text("\n".join((place / "people.csv").read_text().splitlines()[:2]) + "\n")
     edit(
         place,
@@ -181,7 +181,7 @@ def test_one_row(probe, place):
     probe("audit", "--plan", "mine.toml", "--allow-code", "--strict", code=1)
 
 
-def test_no_rows(probe, place):
+def test_input_without_rows_is_refused(probe, place):
     (place / "people.csv").write_text("age,score,job,sex,hired\n")
     assert "no rows" in probe("audit", "--plan", "mine.toml", "--allow-code", code=2).stderr
 
@@ -232,7 +232,7 @@ def test_the_dashboard_refuses_a_missing_folder_or_package_at_once(probe, place)
         assert f"port {port} is in use" in probe("dashboard", ".", "--port", str(port), code=2).stderr
 
 
-def test_names_that_are_not_there(probe, place):
+def test_unknown_missing_and_repeated_names_of_models_are_refused(probe, place):
     assert "did you mean 'adult-mlp'" in probe("audit", "adult-mpl", code=2).stderr
     assert "name a model" in probe("audit", code=2).stderr
     assert (
@@ -261,7 +261,7 @@ def test_an_interrupt_keeps_what_is_done(probe, place, monkeypatch):
 
 
 @pytest.mark.slow
-def test_ctrl_c_in_a_terminal(place):
+def test_ctrl_c_in_a_terminal_ends_an_audit_cleanly(place):
     """The signal itself, in a process of its own: exit code 130, and a bundle that can be continued."""
     edit(place, "sample = 2", "sample = 120")
     edit(place, "steps = 4", "steps = 2000")
@@ -278,14 +278,14 @@ def test_ctrl_c_in_a_terminal(place):
     assert read("runs/mine").manifest.status == "interrupted"
 
 
-def test_methods_are_listed(probe):
+def test_probe_methods_lists_all_methods(probe):
     text = probe("methods", code=0).stdout
     assert "kernel_shap" in text
     assert "radius of the ball" in text
     assert json.loads(probe("methods", "--json", code=0).stdout)["attack"]["pgd"]["settings"]["steps"] == 40
 
 
-def test_bias_of_a_table(probe, place):
+def test_probe_bias_audits_a_table(probe, place):
     (place / "t.csv").write_text("label,prediction,sex\n" + "1,1,F\n0,0,F\n1,1,M\n0,1,M\n" * 50)
     result = probe("bias", "t.csv", "--group", "sex", code=1)
     assert "demographic parity" in result.stdout.lower()
@@ -295,7 +295,7 @@ def test_bias_of_a_table(probe, place):
     assert "name one thing to compare" in probe("bias", code=2).stderr
 
 
-def test_bias_of_a_table_without_labels_and_in_words(probe, place):
+def test_probe_bias_audits_a_table_without_labels(probe, place):
     (place / "t.csv").write_text("hired,sex\n" + "yes,F\nno,F\nyes,M\nno,M\n" * 500)
     said = ("bias", "t.csv", "--group", "sex", "--prediction", "hired")
     assert "name the favourable value" in probe(*said, code=2).stderr

@@ -117,7 +117,7 @@ def test_a_table_for_a_spreadsheet_runs_nothing(probe, copy):
     '[attack]\neps = ["1e100000000"]', '[checks]\nrobust_eps = "1e400000000"', "seed = 1e400", "seed = nan",
     '[explain]\nmethods = [{method = "lime", samples = 1e300}]', "\x00",
 ])  # fmt: skip
-def test_a_hostile_plan_is_one_sentence(probe, tmp_path, text):
+def test_a_hostile_plan_is_refused_in_one_sentence(probe, tmp_path, text):
     (tmp_path / "p.toml").write_text(f'{text}\n[model]\nzoo = "adult-mlp"\n' if "[" not in text[:1] else text)
     said = probe("audit", "--plan", str(tmp_path / "p.toml"), code=2).stderr
     assert "defect" not in said

@@ -13,7 +13,7 @@ from probe.cli.app import exit_code
     (["pass", "fail", "inconclusive"], 1, 1),
     (["error"], 1, 1),
 ])  # fmt: skip
-def test_a_fail_is_1_and_what_is_undecided_only_with_strict(statuses, usual, strict):
+def test_the_exit_code_is_1_for_a_fail_and_for_inconclusive_only_with_strict(statuses, usual, strict):
     assert exit_code(statuses) == usual
     assert exit_code(iter(statuses), strict=True) == strict
 

@@ -69,7 +69,7 @@ def test_a_factory_may_return_what_has_predict_proba(probe, place, code, name):
     assert "leave weights out" in probe("audit", "--plan", "mine.toml", "--allow-code", "--replace", code=2).stderr
 
 
-def test_a_factory_is_not_imported_without_a_word(probe, place):
+def test_a_factory_is_not_imported_without_allow_code(probe, place):
     (place / "mine.py").write_text("open('ran', 'w').close()\n" + (place / "mine.py").read_text())
     refused = probe("audit", "--plan", "mine.toml", code=2)
     assert "--allow-code" in refused.stderr
@@ -148,7 +148,7 @@ def test_a_pickle_is_refused_as_unsafe(probe, place):
     assert not (place / "exploded").exists()
 
 
-def test_an_onnx_file_runs_no_code_and_needs_no_word(probe, place):
+def test_an_onnx_file_needs_no_allow_code(probe, place):
     weights = load_file(place / "weights.safetensors")
     nodes = [helper.make_node("Gemm", ["x", "W", "b"], ["z"], transB=1)]
     body = helper.make_graph(

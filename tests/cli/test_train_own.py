@@ -45,7 +45,7 @@ def test_a_trained_folder_is_opened_where_its_table_is_gone(probe, place):
     (("adult-mlp", "--label", "income"), "give --data"),
     (("adult-mlp", "--arch", "mlp"), "adult-mlp has its architecture"),
 ])  # fmt: skip
-def test_a_mistake_is_one_sentence_and_leaves_nothing(probe, place, call, message):
+def test_a_mistake_in_probe_train_is_one_sentence_and_leaves_no_files(probe, place, call, message):
     (place / "one.csv").write_text("age,hired\n" + "".join(f"{age},yes\n" for age in range(20, 60)))
     assert message in probe("train", *call, code=2).stderr
     assert not (place / "trained").exists()

@@ -481,6 +481,6 @@ def test_an_adversary_is_read_from_toml(tmp_path):
     ],
     ids=str,
 )
-def test_an_adversary_that_makes_no_sense_is_refused_in_a_sentence(table, error, message):
+def test_an_invalid_adversary_is_refused_in_a_sentence(table, error, message):
     with pytest.raises(error, match=message):
         Settings.from_toml({"epochs": 1, "adversary": table})

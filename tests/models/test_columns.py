@@ -109,7 +109,7 @@ def test_a_table_of_numbers_alone_and_one_of_categories_alone_are_learned(archit
         ("cnn", {"widths": [4]}, "cnn reads no columns of a table, so a space tells it nothing"),
     ],
 )
-def test_arguments_that_make_no_sense_are_refused_in_a_sentence(architecture, kwargs, message, people):
+def test_invalid_network_arguments_are_refused_in_a_sentence(architecture, kwargs, message, people):
     with pytest.raises(DataError, match=message):
         build(architecture, SIZES.get(architecture, {}) | kwargs, space=people("age", "score", "job").space)
 

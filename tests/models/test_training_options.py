@@ -440,7 +440,7 @@ def test_the_network_learns_from_what_augmentation_and_mixup_made(easy, network,
     assert sum(tuple(row.flatten().tolist()) in rows for row in mixed[0][0]) < 10
 
 
-def test_images_are_asked_for_where_only_images_will_do():
+def test_augmentations_of_images_refuse_other_inputs():
     line, data = broken_after(9)
     with pytest.raises(ShapeError, match=r"inputs are shaped \(20, 1\), expected images"):
         fit(line, data, replace(BASE, augment={"shift": 1}), device=CPU, progress=quiet, initialise=True)
@@ -461,7 +461,7 @@ def test_settings_are_read_from_toml(tmp_path):
     assert Settings.from_toml({"epochs": 3}) == Settings(epochs=3)
 
 
-def test_none_in_toml_leaves_a_setting_out():
+def test_none_in_toml_means_no_value():
     adversary = Adversary(method="pgd", eps=0.1)
     settings = Settings(epochs=3, class_weights=(1, 2.5), adversary=adversary)
     assert settings.changed({"adversary": "none"}) == replace(settings, adversary=None)
@@ -496,7 +496,7 @@ def test_none_in_toml_leaves_a_setting_out():
     ],
     ids=str,
 )
-def test_settings_that_make_no_sense_are_refused_in_a_sentence(table, error, message):
+def test_invalid_training_settings_are_refused_in_a_sentence(table, error, message):
     if isinstance(table, dict) and message != "Settings lacks 'epochs'":
         table = {"epochs": 1} | table
     with pytest.raises(error, match=message):
