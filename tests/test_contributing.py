@@ -127,10 +127,10 @@ def test_the_examples_of_contributing_have_ten_lines_at_most(name):
 
 def test_the_network_recipe_of_contributing_is_trained_and_explained(site, tmp_path, monkeypatch):
     modules = {name: import_module(f"stranger.{name}") for name in ("data", "quadratic", "recipes")}
-    monkeypatch.setitem(READERS, "points", "stranger.data")
-    monkeypatch.setitem(ARCHITECTURES, "quadratic", modules["quadratic"].Quadratic)
-    for name, recipe in modules["recipes"].RECIPES.items():
-        monkeypatch.setitem(RECIPES, name, recipe)
+    monkeypatch.setitem(READERS, modules["data"].NAME, "stranger.data")
+    for known, said in ((ARCHITECTURES, modules["quadratic"].ARCHITECTURES), (RECIPES, modules["recipes"].RECIPES)):
+        for name, there in said.items():
+            monkeypatch.setitem(known, name, there)
     made = CliRunner().invoke(app, ["train", "points-quadratic", "--out", str(tmp_path / "made")])
     assert made.exit_code == 0, made.output
     assert zoo.card(tmp_path / "made")["metrics"]["accuracy"] > 0.9

@@ -4,6 +4,7 @@ import pytest
 import torch
 from probe_models.datasets import READERS, adult, fashion, idx
 from probe_models.files import unpack
+from probe_models.found import found
 
 from probe import zoo
 from probe.errors import DataError, IntegrityError, PlanError
@@ -180,3 +181,11 @@ def test_a_cache_that_cannot_be_written_is_named(nowhere, monkeypatch):
     (nowhere / "data").write_text("a file, not a folder")
     with pytest.raises(DataError, match=r"cannot keep t10k-labels.*set PROBE_DATA"):
         fashion._find(name, idx.size((10_000,)))
+
+
+def test_a_module_of_a_folder_is_found_by_what_it_says_at_its_top_level_and_is_not_run(tmp_path):
+    (tmp_path / "points.py").write_text('NAME = "points"\nraise SystemExit\n')
+    (tmp_path / "helper.py").write_text('def named():\n    NAME = "inner"\n    return NAME\n')
+    (tmp_path / "__init__.py").write_text('NAME = "folder"\n')
+    (tmp_path / "typed.py").write_text('NAMES = 3\nNAME: str = "typed"\n')
+    assert found(tmp_path, "NAME") == {"points": '"points"', "typed": '"typed"'}

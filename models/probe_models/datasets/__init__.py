@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+from ast import literal_eval
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from probe.errors import PlanError
+from probe_models.found import found
 from probe_models.zoo.cards import CARD, read_card
 
 if TYPE_CHECKING:
@@ -14,20 +16,8 @@ if TYPE_CHECKING:
     from probe.task import Task
 
 BUNDLED = Path(__file__).parent / "data"
-READERS = {
-    "adult": "probe_models.datasets.adult",
-    "adult-hours": "probe_models.datasets.adult_hours",
-    "adult-labels": "probe_models.datasets.adult_labels",
-    "compas": "probe_models.datasets.compas",
-    "german": "probe_models.datasets.german",
-    "fashion-mnist": "probe_models.datasets.fashion",
-    "reviews": "probe_models.datasets.reviews",
-    "digits": "probe_models.datasets.digits",
-    "fashion-anomalies": "probe_models.datasets.anomalies",
-    "fashion-generated": "probe_models.datasets.generated",
-    "motifs": "probe_models.datasets.motifs",
-    "ecg": "probe_models.datasets.ecg",
-}
+# A module here is a data set if it says its NAME.
+READERS = {literal_eval(name): f"{__name__}.{module}" for module, name in found(Path(__file__).parent, "NAME").items()}
 
 
 class Reader(Protocol):

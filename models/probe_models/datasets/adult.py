@@ -8,6 +8,7 @@ from probe_models.datasets import BUNDLED
 from probe_models.datasets.tabular import Table
 from probe_models.files import read_known
 
+NAME = "adult"
 SIZE = 5_554_299
 SHA256 = "c6c77bfbd8b6c387f5e508860cdc6595f3522e645be92e9d55612bbf046829f9"
 CLASSES = ("<=50K", ">50K")
@@ -21,7 +22,7 @@ def people() -> pd.DataFrame:
 
 
 TABLE = Table(
-    name="adult",
+    name=NAME,
     source="UCI Machine Learning Repository, Adult (Becker and Kohavi 1996), CC BY 4.0, official split. "
     "2,979 of the 16,281 test rows have inputs that a training row has too",
     classes=CLASSES,

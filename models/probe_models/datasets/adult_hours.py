@@ -7,6 +7,7 @@ import pandas as pd
 from probe.task import Regression
 from probe_models.datasets import adult
 
+NAME = "adult-hours"
 LABEL = "hours_per_week"
 CLASSES = ()
 # A working day: who is told an answer that is off by more would plan another week.
@@ -20,7 +21,7 @@ def _load() -> pd.DataFrame:
 
 TABLE = replace(
     adult.TABLE,
-    name="adult-hours",
+    name=NAME,
     source="UCI Machine Learning Repository, Adult (Becker and Kohavi 1996), CC BY 4.0, official split. The label is "
     "hours_per_week; income, which hours bring about, is no input. "
     "6,218 of the 16,281 test rows have inputs that a training row has too",

@@ -7,6 +7,7 @@ import pandas as pd
 from probe.task import MultiLabel
 from probe_models.datasets import adult
 
+NAME = "adult-labels"
 CLASSES = ("over 50K", "over 40 hours", "degree")  # a year, a week; a bachelor's degree or more
 TASK = MultiLabel(CLASSES)
 LEFT_OUT = ("hours_per_week", "education_num")  # what the labels are made of
@@ -25,7 +26,7 @@ def _load() -> pd.DataFrame:
 
 TABLE = replace(
     adult.TABLE,
-    name="adult-labels",
+    name=NAME,
     source="UCI Machine Learning Repository, Adult (Becker and Kohavi 1996), CC BY 4.0, official split. The labels are "
     "an income over 50,000 dollars, more than 40 hours of work a week, and a bachelor's degree or more; none of the "
     "three is an input. 9,344 of the 16,281 test rows have inputs that a training row has too",

@@ -9,6 +9,7 @@ from probe.errors import PlanError
 from probe.tensors import generator
 from probe_models.datasets import digits, fashion
 
+NAME = "fashion-anomalies"
 SOURCE = f"{fashion.SOURCE}; {digits.SOURCE}; noise drawn from a seed"
 CLASSES = ("usual", "unusual")
 CLOTHES, NOISE, SEED = 8_000, 2_000, 0

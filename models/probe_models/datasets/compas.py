@@ -8,6 +8,7 @@ from probe_models.datasets import BUNDLED
 from probe_models.datasets.tabular import Table, split_by_hash
 from probe_models.files import read_known
 
+NAME = "compas"
 SIZE = 574_786
 SHA256 = "08b041c03f23083e7ba82ddb8d2d926587d8861142d62f06454cec2e44026395"
 TEST = 0.3  # part of the rows
@@ -43,7 +44,7 @@ def _load() -> pd.DataFrame:
 
 
 TABLE = Table(
-    name="compas",
+    name=NAME,
     source=(
         "ProPublica, compas-analysis (Larson, Mattu, Kirchner and Angwin 2016). Of 7,214 rows, 307 without a number of "
         "days between screening and arrest and 735 with more than 30 are left out; is_recid = -1, charges of degree O "

@@ -11,6 +11,7 @@ from probe.errors import PlanError
 from probe_models.datasets import BUNDLED, fashion, idx
 from probe_models.files import read_known
 
+NAME = "digits"
 SOURCE = (
     "Optical Recognition of Handwritten Digits (doi:10.24432/C50P49), test set, CC BY 4.0, Alpaydin and Kaynak 1998"
 )

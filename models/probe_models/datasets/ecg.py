@@ -17,6 +17,7 @@ from probe import Dataset, Space, stretches
 from probe.errors import PlanError
 from probe.forms import Series
 
+NAME = "ecg"
 CLASSES = ("normal", "no P wave", "raised ST", "premature beat")
 LEADS = ("lead I", "lead II")
 RATE, LENGTH, STRETCH = 50.0, 128, 8  # measurements a second, of a series, of a feature

@@ -16,6 +16,7 @@ from probe.features import squares
 from probe_models.datasets import BUNDLED, idx
 from probe_models.files import read_known, unpack, write_whole
 
+NAME = "fashion-mnist"
 SOURCE = "Fashion-MNIST (arXiv:1708.07747), MIT licence, Copyright (c) 2017 Zalando SE"
 CLASSES = (
     "T-shirt/top",

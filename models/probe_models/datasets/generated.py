@@ -7,6 +7,7 @@ from probe.errors import DataError, PlanError
 from probe.tensors import generator
 from probe_models.datasets import fashion
 
+NAME = "fashion-generated"
 MODEL = "fashion-gan"
 SOURCE = f"{fashion.SOURCE}; images that the bundled {MODEL} generates from a seed"
 CLASSES = ("generated", "real")

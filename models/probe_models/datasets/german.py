@@ -9,6 +9,7 @@ from probe_models.datasets import BUNDLED
 from probe_models.datasets.tabular import Table, split_by_hash
 from probe_models.files import read_known
 
+NAME = "german"
 SIZE = 80_080
 SHA256 = "67350cf13e9e57e8172cb5fa35dec9cb9d3b6499f6ba7554efb5e17f7033ac7d"
 TEST = 0.3  # part of the rows
@@ -97,7 +98,7 @@ def _load() -> pd.DataFrame:
 
 
 TABLE = Table(
-    name="german",
+    name=NAME,
     source=(
         "UCI Machine Learning Repository, Statlog German Credit Data (Hofmann 1994), CC BY 4.0. Sex is read from "
         "personal_status_sex as the file's documentation explains it, which Groemping (2019) found wrong in part. 30 % "

@@ -20,6 +20,7 @@ from torch import Tensor
 from probe import Dataset, Space
 from probe.errors import PlanError
 
+NAME = "motifs"
 MOTIFS = {
     "two squares": ((0, 1), (1, 2), (2, 3), (3, 0), (2, 4), (4, 5), (5, 3)),  # with one side in common
     "two triangles": ((0, 1), (1, 2), (2, 0), (2, 3), (3, 4), (4, 5), (5, 3)),  # joined by an edge

@@ -14,6 +14,7 @@ from probe_models.datasets.tabular import split_by_hash
 from probe_models.datasets.tokens import encode, split, vocabulary
 from probe_models.files import read_known
 
+NAME = "reviews"
 SIZE = 1_280_615
 SHA256 = "cb8be7f5b27a77022240e8ffbba0aa54b08fd67fa08a5bd793be853913d37abd"
 SOURCE = (

@@ -1,62 +1,34 @@
-"""The architectures. Each takes inputs in the user's units, normalises them itself, and returns logits.
+"""The architectures; a module here that says ARCHITECTURES names some.
+
+Each takes inputs in the user's units, normalises them itself, and returns logits.
 
 A network is built without weights (`build`), then either loaded, or initialised from a private source of randomness
 and adapted to the training inputs (`start`). So no network ever draws from the global random state.
 """
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from importlib import import_module
 from inspect import signature
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from probe import Space
 from probe.errors import DataError
-from probe_models.networks.autoencoder import AutoEncoder
-from probe_models.networks.cnn import ConvNet
+from probe_models.found import found
 from probe_models.networks.columns import arguments
-from probe_models.networks.dense import ImageMLP
 from probe_models.networks.drawing import clear, drawn, start
-from probe_models.networks.ftt import FTTransformer
-from probe_models.networks.gan import AdversarialPair
-from probe_models.networks.graph import GAT, GCN
 from probe_models.networks.hidden import ACTIVATIONS, NORMS
-from probe_models.networks.lenet import LeNet
-from probe_models.networks.mlp import TableNet
 from probe_models.networks.network import Network
-from probe_models.networks.numbers import TableRegressor
-from probe_models.networks.recurrent import GRU, LSTM, RecurrentNetwork
-from probe_models.networks.resnet import ResNet
 from probe_models.networks.sides import Side
-from probe_models.networks.temporal import SeriesGRU, TemporalConvNet
-from probe_models.networks.text_cnn import TextCNN
-from probe_models.networks.text_transformer import TextTransformer
-from probe_models.networks.vae import VariationalAutoEncoder
-from probe_models.networks.vit import VisionTransformer
 from probe_models.training.augmentations import nearest
 
 ARCHITECTURES: dict[str, Callable[..., Network]] = {
-    "mlp": TableNet,
-    "mlp-regressor": TableRegressor,
-    "ftt": FTTransformer,
-    "image-mlp": ImageMLP,
-    "lenet": LeNet,
-    "cnn": ConvNet,
-    "resnet": ResNet,
-    "vit": VisionTransformer,
-    "text-cnn": TextCNN,
-    "lstm": partial(RecurrentNetwork, LSTM),
-    "gru": partial(RecurrentNetwork, GRU),
-    "text-transformer": TextTransformer,
-    "autoencoder": AutoEncoder,
-    "vae": VariationalAutoEncoder,
-    "gan": AdversarialPair,
-    "gcn": GCN,
-    "gat": GAT,
-    "tcn": TemporalConvNet,
-    "series-gru": SeriesGRU,
+    name: network
+    for module in found(Path(__file__).parent, "ARCHITECTURES")
+    for name, network in import_module(f"{__name__}.{module}").ARCHITECTURES.items()
 }
 __all__ = ["ARCHITECTURES", "WIDEST", "build", "drawn", "start"]
 

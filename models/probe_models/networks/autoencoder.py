@@ -28,3 +28,6 @@ class AutoEncoder(Detector):
 
     def reconstruct(self, images: Images) -> Images:
         return self.decoder(self.encode(images)).sigmoid()
+
+
+ARCHITECTURES = {"autoencoder": AutoEncoder}

@@ -51,3 +51,6 @@ def _block(channels_in: int, channels_out: int, norm: str, activation: str) -> n
         MAP_NORMS[norm](channels_out),
         ACTIVATIONS[activation](),
     )
+
+
+ARCHITECTURES = {"cnn": ConvNet}

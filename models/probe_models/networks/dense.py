@@ -40,3 +40,6 @@ class ImageMLP(Network):
 
     def adapt(self, inputs: Images, generator: torch.Generator) -> None:
         self.standardise.adapt(inputs)
+
+
+ARCHITECTURES = {"image-mlp": ImageMLP}

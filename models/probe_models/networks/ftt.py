@@ -68,3 +68,6 @@ class FTTransformer(TableNetwork):
         bound = self.embeddings.shape[1] ** -0.5
         for parameter in (self.embeddings, self.biases, self.question):
             nn.init.uniform_(parameter, -bound, bound, generator=generator)
+
+
+ARCHITECTURES = {"ftt": FTTransformer}

@@ -46,3 +46,6 @@ class AdversarialPair(Network):
 
     def adapt(self, inputs: Examples, generator: torch.Generator) -> None:
         """Take nothing from the training images."""
+
+
+ARCHITECTURES = {"gan": AdversarialPair}

@@ -138,3 +138,6 @@ def adjacency(inputs: Graphs) -> Edges:
     edges = inputs[:, :, : inputs.shape[1]]
     apart = 1 - torch.eye(edges.shape[1], device=edges.device, dtype=edges.dtype)
     return (edges + edges.mT) / 2 * apart
+
+
+ARCHITECTURES = {"gcn": GCN, "gat": GAT}

@@ -48,3 +48,6 @@ class LeNet(Network):
 
     def adapt(self, inputs: Images, generator: torch.Generator) -> None:
         self.standardise.adapt(inputs)
+
+
+ARCHITECTURES = {"lenet": LeNet}

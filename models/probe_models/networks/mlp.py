@@ -67,3 +67,6 @@ class TableNet(TableNetwork):
 
     def adapt(self, inputs: Table, generator: torch.Generator) -> None:
         self.bins.adapt(self.divide(inputs)[0])
+
+
+ARCHITECTURES = {"mlp": TableNet}

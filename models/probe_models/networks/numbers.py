@@ -61,3 +61,6 @@ class TableRegressor(TableNet):
 
     def adapt_answers(self, labels: Examples) -> None:
         self.unit.adapt(labels)
+
+
+ARCHITECTURES = {"mlp-regressor": TableRegressor}

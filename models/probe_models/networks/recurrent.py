@@ -6,6 +6,7 @@ torch's own, which the weights fit: always on an accelerator, and on a CPU as `S
 
 from abc import abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -147,3 +148,6 @@ class RecurrentNetwork(WordNetwork):
         words = self.dropout(embedded)
         largest = (self.forwards(words).amax(1), self.backwards(words.flip(1)).amax(1))
         return self.head(self.dropout(torch.cat(largest, 1)))
+
+
+ARCHITECTURES = {"lstm": partial(RecurrentNetwork, LSTM), "gru": partial(RecurrentNetwork, GRU)}

@@ -82,3 +82,6 @@ class Block(nn.Module):
         self, maps: Float[Tensor, "rows channels_in height width"]
     ) -> Float[Tensor, "rows channels_out height_out width_out"]:
         return self.activation(self.shortcut(maps) + self.change(maps))
+
+
+ARCHITECTURES = {"resnet": ResNet}

@@ -72,3 +72,6 @@ class SeriesGRU(Network):
 
     def adapt(self, inputs: Signals, generator: torch.Generator) -> None:
         self.standardise.adapt(inputs)
+
+
+ARCHITECTURES = {"tcn": TemporalConvNet, "series-gru": SeriesGRU}

@@ -37,3 +37,6 @@ class TextCNN(WordNetwork):
         channels = self.dropout(embedded).mT
         found = [phrase(channels).relu().amax(2) for phrase in self.phrases]
         return self.head(self.dropout(torch.cat((*found, channels.sum(2)), 1)))
+
+
+ARCHITECTURES = {"text-cnn": TextCNN}

@@ -39,3 +39,6 @@ class TextTransformer(WordNetwork):
 
     def adapt(self, inputs: Examples, generator: torch.Generator) -> None:
         nn.init.normal_(self.positions, std=0.02, generator=generator)
+
+
+ARCHITECTURES = {"text-transformer": TextTransformer}

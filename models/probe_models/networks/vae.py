@@ -59,3 +59,6 @@ class VariationalAutoEncoder(Detector):
 def divergence(mean: Codes, log_variance: Codes) -> PerRow:
     """KL(N(mean, variance) || N(0, I)) of rows, in nats: 1/2 sum of (mean^2 + variance - 1 - log variance)."""
     return (mean.square() + log_variance.exp() - 1 - log_variance).sum(1) / 2
+
+
+ARCHITECTURES = {"vae": VariationalAutoEncoder}

@@ -52,3 +52,6 @@ class VisionTransformer(Network):
 def _halve(channels_in: int, channels_out: int) -> tuple[nn.Module, ...]:
     convolution = nn.Conv2d(channels_in, channels_out, 3, stride=2, padding=1, bias=False)
     return convolution, nn.BatchNorm2d(channels_out), nn.ReLU()
+
+
+ARCHITECTURES = {"vit": VisionTransformer}

@@ -1,10 +1,15 @@
-"""How each model of the zoo is made."""
+"""How each model of the zoo is made: a module here with RECIPES says it of some."""
 
-from probe_models.zoo.recipes import generative, graphs, images, series, tables, texts
+from importlib import import_module
+from pathlib import Path
+
+from probe_models.found import found
 from probe_models.zoo.recipes.recipe import Recipe
 
-RECIPES: dict[str, Recipe] = (
-    tables.RECIPES | images.RECIPES | generative.RECIPES | texts.RECIPES | graphs.RECIPES | series.RECIPES
-)
+RECIPES: dict[str, Recipe] = {
+    name: recipe
+    for module in found(Path(__file__).parent, "RECIPES")
+    for name, recipe in import_module(f"{__name__}.{module}").RECIPES.items()
+}
 
 __all__ = ["RECIPES", "Recipe"]
