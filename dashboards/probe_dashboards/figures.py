@@ -7,7 +7,18 @@ from matplotlib.axes import Axes
 
 from probe import plots
 from probe.audit import Bundle, reading
-from probe_dashboards.views import attacked, bias, counterfactuals, explained, instance, proofs, quality, robustness
+from probe_dashboards.views import (
+    attacked,
+    bias,
+    counterfactuals,
+    decided,
+    explained,
+    instance,
+    proofs,
+    quality,
+    robustness,
+    sliced,
+)
 
 
 def svg(name: str, bundle: Bundle, ink: str, *keys: str) -> str:
@@ -33,6 +44,32 @@ def _attacked(bundle: Bundle, row: str, attack: str, eps: str) -> Axes:
 def _reliability(bundle: Bundle, label: str = "") -> Axes:
     bins = reading.reliability(bundle)[label]
     return plots.reliability(*(bins[name] for name in ("confidence", "accuracy", "low", "high", "n")))
+
+
+def _roc(bundle: Bundle, label: str, of: str) -> Axes:
+    found = reading.roc(bundle, label, of)
+    at = None
+    if decided_for := reading.decided(bundle, label).threshold:
+        own = reading.threshold_rates(bundle, label, (decided_for,)).iloc[0]
+        second = reading.decided(bundle, label).of(of) == 1
+        # Of the first class the same decisions are read the other way round.
+        at = (own["fpr"], own["recall"]) if second else (1 - own["recall"], 1 - own["fpr"])
+    return plots.roc(found["fpr"], found["tpr"], at=at)
+
+
+def _thresholds(bundle: Bundle, one: str) -> Axes:
+    return plots.thresholds(decided.curves(bundle, one), at=decided.own(bundle, one))
+
+
+def _errors(bundle: Bundle, one: str) -> Axes:
+    found = reading.distribution(bundle, sliced.name(bundle, one))
+    tolerance = getattr(bundle.manifest.task, "tolerance", None)
+    return plots.errors([*found["from"], found["to"].iloc[-1]], found["n"], tolerance=tolerance)
+
+
+def _predicted(bundle: Bundle, one: str) -> Axes:
+    found = reading.errors(bundle, sliced.name(bundle, one))
+    return plots.predicted(found["label"], found["answer"], name=sliced.name(bundle, one))
 
 
 def _curves(bundle: Bundle, by: str) -> Axes:
@@ -96,6 +133,10 @@ def _counterfactual(bundle: Bundle, method: str, row: str) -> Axes:
 FIGURES: dict[str, Callable[..., Axes]] = {
     "input": _input,
     "reliability": _reliability,
+    "roc": _roc,
+    "thresholds": _thresholds,
+    "errors": _errors,
+    "predicted": _predicted,
     "explained": _explained,
     "attacked": _attacked,
     "curves": _curves,

@@ -1,5 +1,6 @@
 """One function per figure: arrays in, Axes out; texts as HTML. They need only numpy and matplotlib."""
 
+from probe.plots.answers import errors, predicted, roc, thresholds
 from probe.plots.bars import bars, shared_order
 from probe.plots.canvas import new_axes, to_png, to_svg
 from probe.plots.curves import Curve, learning, reliability, robustness
@@ -25,6 +26,7 @@ __all__ = [
     "channels_last",
     "drawer_of",
     "edge_changes",
+    "errors",
     "forest",
     "graph",
     "heatmap",
@@ -32,9 +34,11 @@ __all__ = [
     "learning",
     "new_axes",
     "pixel_map",
+    "predicted",
     "reach",
     "reliability",
     "robustness",
+    "roc",
     "series",
     "series_change",
     "shared_order",
@@ -42,6 +46,7 @@ __all__ = [
     "symmetrise",
     "text_diff",
     "text_heatmap",
+    "thresholds",
     "to_png",
     "to_svg",
 ]

@@ -78,7 +78,9 @@ def table(bundle: Bundle, rows: Sequence[int], one: str = ANY, *, exact: bool = 
     if bundle.has("tables/groups.csv"):
         for name, column in bundle.groups().iloc[list(rows)].items():
             own = visible(name)
-            columns[own if own not in columns else f"group {own}"] = column.fillna(NO_GROUP).map(visible).tolist()
+            while own in columns:  # an attribute may be called Row
+                own = f"group {own}"
+            columns[own] = column.fillna(NO_GROUP).map(visible).tolist()
     return pd.DataFrame(columns)
 
 

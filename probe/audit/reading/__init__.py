@@ -20,7 +20,17 @@ from probe.audit.reading.attacked import (
 )
 from probe.audit.reading.chapters import APART, ASPECTS, CALIBRATED, CHAPTERS, Chapter, Register, performance, register
 from probe.audit.reading.costs import Cost, costs, total
-from probe.audit.reading.decided import Decided, area, by_class, confusion, decided, decides, labels, roc, thresholds
+from probe.audit.reading.decided import (
+    Decided,
+    area,
+    by_class,
+    confusion,
+    decided,
+    decides,
+    labels,
+    roc,
+    threshold_rates,
+)
 from probe.audit.reading.explained import captioned, features_of
 from probe.audit.reading.groups import (
     RATES,
@@ -139,7 +149,7 @@ __all__ = [
     "sureness",
     "surveys",
     "tally",
-    "thresholds",
+    "threshold_rates",
     "total",
     "tried",
     "unmade",

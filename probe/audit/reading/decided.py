@@ -121,7 +121,7 @@ def roc(bundle: Bundle, label: str = "", of: str = "") -> pd.DataFrame:
     return table.iloc[kept].reset_index(drop=True)
 
 
-def thresholds(bundle: Bundle, label: str = "", cuts: tuple[float, ...] = ()) -> pd.DataFrame:
+def threshold_rates(bundle: Bundle, label: str = "", cuts: tuple[float, ...] = ()) -> pd.DataFrame:
     """What the second of two classes would be decided for at each threshold: counts, and rates with Wilson intervals.
 
     Unless given, the thresholds are a grid and the model's own. Empty unless there are two classes.

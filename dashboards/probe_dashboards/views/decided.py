@@ -1,0 +1,167 @@
+"""What is decided for: confusions, rates by class, curves and thresholds, whose numbers lead to their rows."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probe import plots
+from probe.audit import Bundle, reading
+from probe.formatting import count, estimate, share
+from probe.statistics import Estimate
+from probe_dashboards.views import examples
+from probe_dashboards.views.examples import ANY
+from probe_dashboards.views.links import Link, address
+from probe_dashboards.views.panels import Panel
+from probe_dashboards.views.words import unbroken
+
+SHOWN = 12  # classes whose confusions are shown as a matrix; of more, the most frequent ones are listed
+LISTED = 30  # confusions that are listed
+RATES = {
+    "precision": "Precision: share of the rows decided for that are",
+    "recall": "Recall: share of the rows that are that are decided for",
+    "fpr": "False positive rate: share of the rows that are not that are decided for",
+}
+
+
+def label(bundle: Bundle, one: str) -> str:
+    """The name of the label that is meant; empty where each row has one answer."""
+    return examples.ones(bundle)[one] if reading.labels(bundle) else ""
+
+
+def classes(bundle: Bundle, one: str) -> dict[str, str]:
+    """The classes that a curve can be of: id to name."""
+    return examples.classes(bundle, one)
+
+
+def confusion(bundle: Bundle, run: str, one: str) -> pd.DataFrame:
+    """Counts and shares of the rows of each class, which lead to these rows; of many classes the frequent mistakes."""
+    counts = reading.confusion(bundle, label(bundle, one)).to_numpy()
+    named = classes(bundle, one)
+    ids, names = list(named), list(named.values())
+    if len(names) > SHOWN:
+        return _frequent(counts, named, lambda row, column: _rows(run, one, label=ids[row], answer=ids[column]))
+    lines = []
+    for row, (name, true) in enumerate(zip(names, counts.sum(1), strict=True)):
+        cells = [
+            Link(_of(n, true), _rows(run, one, label=ids[row], answer=ids[column]))
+            for column, n in enumerate(counts[row])
+        ]
+        lines.append((name, *cells, Link(count(true), _rows(run, one, label=ids[row]))))
+    return pd.DataFrame(lines, columns=["Label", *(f"Answer: {name}" for name in names), "All"])
+
+
+def by_class(bundle: Bundle, run: str, one: str) -> pd.DataFrame:
+    """Precision and recall of each class, with the rows that each is a share of."""
+    found, smallest = reading.by_class(bundle, label(bundle, one)), bundle.manifest.plan.bias.min_group_size
+    lines = []
+    for (id_, name), row in zip(classes(bundle, one).items(), found.to_dict("records"), strict=True):
+        few = min(row["answered"], row["true"]) < smallest
+        lines.append(
+            (
+                name,
+                unbroken(estimate(row["precision"], row["precision_low"], row["precision_high"], "share")),
+                Link(count(row["answered"]), _rows(run, one, answer=id_)),
+                unbroken(estimate(row["recall"], row["recall_low"], row["recall_high"], "share")),
+                Link(count(row["true"]), _rows(run, one, label=id_)),
+                f"fewer than {smallest} rows" if few else "",
+            )
+        )
+    names = ["Class", "Precision [95 % interval]", "Decided for", "Recall [95 % interval]", "True", "Note"]
+    table = pd.DataFrame(lines, columns=names)
+    return table if table["Note"].any() else table.drop(columns="Note")
+
+
+def ranked(found: Estimate) -> str:
+    """The area under the ROC curve in words."""
+    if not np.isfinite(found.value):
+        return "There is no curve: it needs rows of this class and rows of another."
+    return (
+        f"Area under the curve: {estimate(found.value, found.low, found.high)}, with a 95 % percentile bootstrap "
+        f"interval over {count(found.n)} rows (200 draws from the plan's seed). 1/2 is chance."
+    )
+
+
+def own(bundle: Bundle, one: str) -> float | None:
+    """The threshold of the model, where there are two classes."""
+    return reading.decided(bundle, label(bundle, one)).threshold
+
+
+def threshold(bundle: Bundle, run: str, one: str, cut: float) -> pd.DataFrame:
+    """What a threshold would give: the four counts, which lead to their rows, and the rates."""
+    name, used = label(bundle, one), own(bundle, one)
+    row = reading.threshold_rates(bundle, name, (cut,)).to_dict("records")[0]
+    no, yes = list(classes(bundle, one))
+    scored = one if name else list(examples.ones(bundle))[1]
+    below, above = ("to", "from")
+    lines: list[tuple[Any, ...]] = []
+    for cell, title, truth, side in (
+        ("tp", "Decided for, and true", yes, above), ("fp", "Decided for, and not true", no, above),
+        ("fn", "Not decided for, but true", yes, below), ("tn", "Neither", no, below),
+    ):  # fmt: skip
+        asked = {"answer": yes if side == above else no} if cut == used else {side: f"{100 * cut:.17g}"}
+        lines.append((title, Link(count(row[cell]), _rows(run, scored, label=truth, **asked))))
+    for rate, title in RATES.items():
+        lines.append((title, unbroken(estimate(row[rate], row[f"{rate}_low"], row[f"{rate}_high"], "share"))))
+    return pd.DataFrame(lines, columns=["At this threshold", "Rows, or rate [95 % interval]"])
+
+
+def curves(bundle: Bundle, one: str) -> dict[str, plots.Curve]:
+    """The rates over the threshold."""
+    found = reading.threshold_rates(bundle, label(bundle, one))
+    return {
+        title.partition(":")[0].lower(): plots.Curve(
+            found["threshold"], found[rate], found[f"{rate}_low"], found[f"{rate}_high"]
+        )
+        for rate, title in RATES.items()
+    }
+
+
+def panel(bundle: Bundle, name: str, one: str, of: str = "") -> Panel:
+    """What stands behind a part of the page."""
+    title, lacks = PANELS[name]
+    given = [repr(each) for each in (label(bundle, one), of)]
+    asked = ", ".join(["bundle", *(given if of else [each for each in given[:1] if each != "''"])])
+    numbers = getattr(reading, name)(bundle, *([label(bundle, one), of] if of else [label(bundle, one)]))
+    if name == "confusion":
+        numbers = numbers.rename_axis("label").reset_index()
+    return Panel(name.replace("_", "-"), title, numbers, lacks, f"reading.{name}({asked})")
+
+
+PANELS: Mapping[str, tuple[str, str]] = {
+    "confusion": ("Confusion matrix", "how sure the model was of its mistakes, and what each mistake costs."),
+    "by_class": (
+        "Precision and recall of each class",
+        "what precision would be where classes are more or less frequent than in these rows.",
+    ),
+    "roc": ("ROC curve", "whether a probability is right as often as it says; and at most 500 points are drawn."),
+    "threshold_rates": (
+        "Thresholds",
+        "which threshold is right: that depends on what each mistake costs. One chosen on these rows looks better on "
+        "them than it is.",
+    ),
+}
+
+
+def _frequent(counts: Any, named: Mapping[str, str], rows: Any) -> pd.DataFrame:
+    names, true = list(named.values()), counts.sum(1)
+    wrong = counts.copy()
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:LISTED]
+    pairs = [(int(at) // len(names), int(at) % len(names)) for at in order]
+    lines = [
+        (names[row], names[column], Link(_of(wrong[row, column], true[row]), rows(row, column)))
+        for row, column in pairs
+        if wrong[row, column]
+    ]
+    return pd.DataFrame(lines, columns=["Label", "Answer", "Rows (share of the label's)"])
+
+
+def _of(part: int, whole: int) -> str:
+    return f"{count(part)} ({share(part / whole)})" if whole else count(part)
+
+
+def _rows(run: str, one: str, **asked: str) -> str:
+    chosen = {} if one == ANY else {"one": one}
+    return address("rows", run, {"of": "all", **chosen, **asked})
