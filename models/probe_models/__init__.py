@@ -59,7 +59,7 @@ def adapt(
     device: str | torch.device | None = None,
     seed: int = 0,
 ) -> Model:
-    """A trained model after training on other data, from what it learned before; see `probe_models.zoo.transfer`.
+    """Fine-tune a trained model on other data; see `probe_models.zoo.transfer`.
 
     >>> from probe import zoo
     >>> from probe_models.training.settings import Settings
@@ -74,7 +74,7 @@ def adapt(
 def trainer(
     name: str, *, settings: Settings | None = None, device: str | torch.device | None = None, quiet: bool = True
 ) -> Trainer:
-    """What trains a new model as that of the zoo was, on any rows of its form; `settings` in place of its recipe's.
+    """A trainer that trains new models like one of the zoo, on any rows of its form; `settings` replace the recipe's.
 
     >>> from probe import zoo
     >>> again = zoo.trainer("german-mlp")
@@ -104,7 +104,7 @@ def data(name: str, split: str = "test") -> Dataset:
 
 
 def card(name: str | Path) -> dict[str, Any]:
-    """What a model is, how it was trained, and how well it does on the test split.
+    """The card of a model: architecture, training, and test metrics.
 
     >>> from probe import zoo
     >>> sorted(zoo.card("adult-mlp"))
@@ -116,7 +116,7 @@ def card(name: str | Path) -> dict[str, Any]:
 
 
 def favourable(name: str) -> str:
-    """The class of a data set that people would rather be put in; empty where there is none, as for clothes.
+    """The favourable outcome of a dataset; empty if there is none, as for clothes.
 
     >>> from probe import zoo
     >>> zoo.favourable("adult"), zoo.favourable("fashion-mnist")
@@ -128,7 +128,7 @@ def favourable(name: str) -> str:
 
 
 def task(name: str) -> Task:
-    """What the labels of a data set are, or the answers of a model of the zoo: classes or numbers.
+    """The task of a dataset or of a model of the zoo: classes or numbers.
 
     >>> from probe import zoo
     >>> zoo.task("adult")

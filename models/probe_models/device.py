@@ -1,4 +1,4 @@
-"""Where a network computes."""
+"""Devices."""
 
 import torch
 
@@ -6,7 +6,7 @@ from probe.errors import Unsupported
 
 
 def device_of(name: str | torch.device) -> torch.device:
-    """The device of that name, once it proves to work.
+    """The device of that name, after checking that it works.
 
     Raises:
         Unsupported: if this machine or this installation of torch has no such device.

@@ -1,4 +1,4 @@
-"""Files that are the recorded ones when read, and whole when written."""
+"""Verified reading and atomic writing of files."""
 
 import gzip
 import hashlib
@@ -46,7 +46,7 @@ def unpack(packed: bytes, name: str, size: int, sha256: str) -> bytes:
 
 
 def _sync(folder: Path) -> None:
-    """Let the new name of a file outlast a loss of power, too."""
+    """Sync a folder, so that a rename survives a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -55,7 +55,7 @@ def _sync(folder: Path) -> None:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that a reader finds the old one or the whole new one, whatever happens in between."""
+    """Write a file atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -42,4 +42,4 @@ TABLE = Table(
     groups=("sex", "race"),
 )
 read, space = TABLE.read, TABLE.space
-FAVOURABLE = ">50K"  # the class that people would rather be put in
+FAVOURABLE = ">50K"  # the favourable outcome

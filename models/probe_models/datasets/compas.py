@@ -59,4 +59,4 @@ TABLE = Table(
     groups=("sex", "race"),
 )
 read, space, CLASSES = TABLE.read, TABLE.space, TABLE.classes
-FAVOURABLE = "no"  # the class that people would rather be put in
+FAVOURABLE = "no"  # the favourable outcome

@@ -30,7 +30,7 @@ SHA256 = {
 def read(split: str) -> Dataset:
     """200 images of the first half, 20 of each digit (`train`), or the second half (`test`).
 
-    Images have 28x28 pixels of brightness from 0 to 1. So few labels are what transfer learning is for.
+    Images have 28x28 pixels of brightness from 0 to 1. Transfer learning helps with so few labels.
     """
     if split not in SPLITS:
         raise PlanError(f"digits has the splits {', '.join(SPLITS)}; got {split!r}")

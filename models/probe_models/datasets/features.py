@@ -1,4 +1,4 @@
-"""Which columns of a user's table are features, and what its label is, guessed from the table."""
+"""Choose features and the type of the label of a user's table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ LARGEST = float(np.finfo(np.float32).max)
 
 @dataclass(frozen=True)
 class Chosen:
-    """The columns that are learned from, those that tell nothing, and whether the label is a number."""
+    """The features, the columns left out, and whether the label is a number."""
 
     features: list[str]
     numbers: bool
@@ -29,7 +29,7 @@ class Chosen:
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What was said of the columns."""
+    """The user's options for the columns."""
 
     label: str
     groups: Sequence[str] = ()

@@ -112,4 +112,4 @@ TABLE = Table(
     groups=("sex", "age_group"),
 )
 read, space, CLASSES = TABLE.read, TABLE.space, TABLE.classes
-FAVOURABLE = "good"  # the class that people would rather be put in
+FAVOURABLE = "good"  # the favourable outcome

@@ -1,4 +1,4 @@
-"""What detectors of unusual images have in common."""
+"""Anomaly detectors for images."""
 
 import math
 from abc import abstractmethod
@@ -10,15 +10,15 @@ from torch import Tensor
 from probe_models.networks.network import Network
 from probe_models.networks.shapes import Examples, Images, Logits, PerRow
 
-FLAGGED = 0.05  # part of the usual images that count as unusual all the same
-MEDIAN = 0.05  # probability that the median of them is unusual
+FLAGGED = 0.05  # false positive rate among normal images
+MEDIAN = 0.05  # anomaly probability of the median normal image
 
 
 class Detector(Network):
-    """Tells ("usual", "unusual") by how badly an image can be rebuilt by what has seen usual ones only.
+    """Classifies images as ("usual", "unusual") by their reconstruction error.
 
-    With error e(x) = mean over pixels of (x - reconstruct(x))^2, the log-odds of unusual are slope (e(x) - threshold).
-    They are shared by the two logits evenly, so that each class has a gradient.
+    With error e(x) = mean over pixels of (x - reconstruct(x))^2, the log-odds of unusual are slope (e(x) - threshold),
+    split evenly between the two logits, so that each class has a gradient.
     """
 
     threshold: Float[Tensor, ""]
@@ -31,10 +31,10 @@ class Detector(Network):
 
     @abstractmethod
     def reconstruct(self, images: Images) -> Images:
-        """Images after the way through the code and back, from 0 to 1."""
+        """The reconstruction of images, from 0 to 1."""
 
     def errors(self, images: Images) -> PerRow:
-        """Mean squared difference of images from what they are rebuilt as; 0 or more, smooth in the image."""
+        """Mean squared reconstruction error, at least 0; differentiable in the image."""
         return (images - self.reconstruct(images)).square().flatten(1).mean(1)
 
     def forward(self, inputs: Images) -> Logits:
@@ -42,17 +42,17 @@ class Detector(Network):
         return torch.stack((-odds / 2, odds / 2), 1)
 
     def adapt(self, inputs: Examples, generator: torch.Generator) -> None:
-        """Begin with odds that are the error itself; `settle` takes better ones from other images, after training."""
+        """Start with the error as log-odds; `settle` calibrates them after training."""
         self.threshold.zero_()
         self.slope.fill_(1.0)
 
     @torch.no_grad()
     def settle(self, errors: PerRow) -> None:
-        """Set threshold and slope by the errors of usual images that were not trained on.
+        """Calibrate threshold and slope with the errors of normal validation images.
 
-        Of these, a part of FLAGGED lies above the threshold, and the median is unusual with probability MEDIAN.
+        A fraction FLAGGED of them is above the threshold, and the median has the anomaly probability MEDIAN.
         """
         middle, high = errors.quantile(errors.new_tensor([0.5, 1 - FLAGGED]))
         self.threshold.copy_(high)
-        # Were all errors the same, any slope would do.
+        # If all errors are equal, any slope will do.
         self.slope.copy_(math.log(1 / MEDIAN - 1) / (high - middle).clamp(min=torch.finfo(errors.dtype).tiny))

@@ -1,4 +1,4 @@
-"""The weights that training begins with."""
+"""Initialisation of weights."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,11 +17,11 @@ from probe_models.randomness import fixed
 
 Module = TypeVar("Module", bound=nn.Module)
 Kept = Shaped[Tensor, "*any"]
-RESETS = ("reset_parameters", "_reset_parameters")  # how torch's layers draw their weights anew
+RESETS = ("reset_parameters", "_reset_parameters")  # names of the functions by which torch's layers reinitialise
 
 
 def drawn(factory: Callable[[], Module], seed: int) -> Module:
-    """What a factory builds, with all that it draws following from the seed; the global random state stays.
+    """Build a network from a factory with a seed; the global random state is unchanged.
 
     >>> import torch
     >>> one, other = (drawn(lambda: torch.nn.Linear(2, 2), seed=0) for _ in range(2))
@@ -33,18 +33,18 @@ def drawn(factory: Callable[[], Module], seed: int) -> Module:
 
 
 def start(network: nn.Module, inputs: Examples, generator: torch.Generator, initialiser: str = "uniform") -> None:
-    """Fill in the weights that training begins with, and the normalisation of the training inputs.
+    """Initialise the weights, and the normalisation by the training inputs.
 
-    All of them follow from the generator: layers draw anew, and so do modules that have `reset_parameters`; `adapt` of
-    a `Network` does the rest. What holds one number throughout, as ones do, is no draw and is kept.
+    All draws come from the generator: layers and other modules with `reset_parameters` are reinitialised; `adapt` of a
+    `Network` does the rest. Constant tensors, such as ones, are not random and are kept.
 
     Raises:
-        PlanError: if anything else is left; the network stays what it was.
+        PlanError: if other tensors are left; the network is unchanged.
     """
     with undone_by_errors(network), fixed(generator.initial_seed(), device_of(network)), torch.no_grad():
         before = {name: tensor.clone() for name, tensor in tensors(network).items()}
         clear(network)
-        # Parts first, so that a whole may have the last word.
+        # Submodules first, so that a module can override them.
         for module in reversed(list(network.modules())):
             for reset in (getattr(module, name) for name in RESETS if callable(getattr(module, name, None))):
                 reset()
@@ -63,19 +63,19 @@ def start(network: nn.Module, inputs: Examples, generator: torch.Generator, init
 
 
 def tensors(network: nn.Module) -> dict[str, Kept]:
-    """All that a network holds by name, also what its state dict leaves out."""
+    """All tensors of a network by name, including those that its state dict leaves out."""
     found: dict[str, Kept] = dict(network.named_parameters())
     return found | dict(network.named_buffers())
 
 
 def left(network: nn.Module) -> dict[str, Kept]:
-    """The tensors of which a part has not been filled in since `clear`."""
+    """The tensors that have not been completely filled since `clear`."""
     return {name: t for name, t in tensors(network).items() if _real(t) and bool(t.isnan().any())}
 
 
 @torch.no_grad()
 def clear(network: nn.Module) -> None:
-    """Mark every number of a network as one that is not filled in; whole numbers get an unlikely value."""
+    """Mark every number of a network as not filled in; integers get an unlikely value."""
     for tensor in tensors(network).values():
         if _real(tensor):
             tensor.fill_(torch.nan)
@@ -84,7 +84,7 @@ def clear(network: nn.Module) -> None:
 
 
 def blank(network: nn.Module) -> bool:
-    """Whether a network has nothing in it, as `build` leaves it."""
+    """Whether no weight is filled in, as after `build`."""
     return len(left(network)) == sum(_real(t) for t in tensors(network).values() if t.numel()) > 0
 
 
@@ -134,7 +134,7 @@ def _draw(network: nn.Module, generator: torch.Generator, initialiser: str) -> N
 
 
 def _constant(tensor: Kept) -> bool:
-    """Whether a tensor is no draw: one number throughout, and if it is a single one, 0 or 1."""
+    """Whether a tensor is constant; a single number must be 0 or 1."""
     if tensor.numel() == 0:
         return True
     first = tensor.flatten()[0]

@@ -1,4 +1,4 @@
-"""Dropout that draws from a source of its own."""
+"""Dropout with its own random generator."""
 
 import torch
 from jaxtyping import Float
@@ -8,10 +8,10 @@ from probe.tensors import generator
 
 
 class Dropout(nn.Module):
-    """While training, put each number to 0 with chance `part` and divide the others by 1 - part (arXiv:1207.0580).
+    """In training, set each number to 0 with probability `part` and divide the others by 1 - part (arXiv:1207.0580).
 
-    So its mean is what it was. In eval mode nothing changes. torch's own draws from the global random state; this one
-    draws what follows from the seed that it was last given, on the device of its inputs.
+    This keeps the mean. In eval mode nothing changes. Unlike torch's dropout, which draws from the global random state,
+    this one draws from the seed that it was last given, on the device of its inputs.
     """
 
     def __init__(self, part: float) -> None:
@@ -20,9 +20,9 @@ class Dropout(nn.Module):
         self.reseed(0)
 
     def reseed(self, seed: int, rows: range | None = None) -> None:
-        """Begin the draws of that seed. `rows` are those of a larger batch that come next; all unless given.
+        """Seed the next draws. `rows` selects the rows of a larger batch; by default all.
 
-        The draws of a row do not depend on which process works on it: each draws for all `rows.stop` rows of the batch.
+        The draws of a row do not depend on the process: each process draws for all `rows.stop` rows of the batch.
         """
         self.seed, self.rows = seed, rows
         self.random = generator(seed, torch.device("cpu"))
@@ -38,7 +38,7 @@ class Dropout(nn.Module):
     def _uniform(self, inputs: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         if self.rows is None:
             return torch.rand(inputs.shape, generator=self.random, device=inputs.device)
-        # The rows may come several times over: as they are, and moved by an adversary.
+        # The rows may be repeated: clean and adversarial.
         shape = len(inputs) // len(self.rows), self.rows.stop, *inputs.shape[1:]
         drawn = torch.rand(shape, generator=self.random, device=inputs.device)
         return drawn[:, self.rows.start :: self.rows.step].flatten(0, 1)

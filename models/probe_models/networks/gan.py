@@ -1,4 +1,4 @@
-"""A generator of images, and the discriminator that it learned to deceive."""
+"""A generative adversarial network for images."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -15,13 +15,13 @@ from probe_models.networks.sides import Side
 
 
 class AdversarialPair(Network):
-    """Two players (Goodfellow et al., arXiv:1406.2661), built like DCGAN's (arXiv:1511.06434).
+    """A generator and a discriminator (Goodfellow et al., arXiv:1406.2661), after DCGAN (arXiv:1511.06434).
 
     The generator makes an image sigmoid(g(z)) of noise z ~ N(0, I). The discriminator gives an image the log-odds d(x)
-    of being real. Towards the outside the pair is the discriminator, with the classes ("generated", "real"); they
-    share d(x) evenly.
+    of being real. As a classifier it is the discriminator, with the classes ("generated", "real"); d(x) is split evenly
+    between their logits.
 
-    Unlike DCGAN's, the discriminator has no batch normalisation: it shall judge an image by itself.
+    Unlike DCGAN's, the discriminator has no batch normalisation, so that its output does not depend on the batch.
     """
 
     def __init__(self, side: Side = 28, widths: Sequence[int] = (32, 64), code: int = 64, channels: int = 1) -> None:
@@ -35,12 +35,12 @@ class AdversarialPair(Network):
         return torch.stack((-odds / 2, odds / 2), 1)
 
     def draw(self, noise: Codes) -> Images:
-        """The images that noise becomes."""
+        """Generate images from noise."""
         return self.generator(noise).sigmoid()
 
     @torch.no_grad()
     def generate(self, count: int, random: torch.Generator) -> Float[Tensor, "{count} channels height width"]:
-        """Images of noise drawn from N(0, I)."""
+        """Generate images from noise drawn from N(0, I)."""
         noise = torch.randn(count, self.code, generator=random).to(self.discriminator.head.weight.device)
         return torch.cat([self.draw(noise[rows]) for rows in spans(count, 500)])
 

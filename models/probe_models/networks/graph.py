@@ -1,7 +1,7 @@
-"""Networks for graphs, which read an adjacency and what is known of each node.
+"""Graph neural networks, which read an adjacency matrix and node features.
 
-A graph of n nodes is (n, n + f): its adjacency, then f numbers for each node. Edges may lie between 0 and 1, and then
-are weights; one at 0 is exactly absent. Nodes have no order: the answer is the same when they are renumbered.
+A graph of n nodes is (n, n + f): its adjacency, then f numbers for each node. Edges may be weights between 0 and 1; 0
+is exactly no edge. The output is invariant to the order of nodes.
 """
 
 from abc import abstractmethod
@@ -16,15 +16,15 @@ from probe_models.networks.dropout import Dropout
 from probe_models.networks.network import Network, Standardise
 from probe_models.networks.shapes import Edges, Graphs, Logits
 
-STEEPEST = 30.0  # the score of an absent edge, above that of those that are there, whose gradient is still exact
+STEEPEST = 30.0  # score of an absent edge above the existing ones, at which its gradient is still exact
 
 
 class GraphNetwork(Network):
-    """Rounds in which nodes hear from their neighbours, then one linear layer on the mean over the nodes.
+    """Message passing layers, then one linear layer on the mean over the nodes.
 
-    A node begins as h = [what is known of it, its degree]; a round is h <- ReLU(BatchNorm(messages(h, A + I))), from
-    widths[k-1] numbers to widths[k]. The logits add up to 0: what all of them share changes no answer, and there
-    should be no share of it to explain.
+    A node starts as h = [its features, its degree]; a layer is h <- ReLU(BatchNorm(messages(h, A + I))), from
+    widths[k-1] to widths[k] features. The logits sum to 0: a common shift would not change the prediction, and should
+    not be explained.
     """
 
     def __init__(self, features: int, widths: Sequence[int], classes: int, dropout: float = 0.0) -> None:
@@ -36,7 +36,7 @@ class GraphNetwork(Network):
 
     @abstractmethod
     def messages(self, inputs: int, outputs: int) -> nn.Module:
-        """The layer in which nodes of so many inputs hear from each other; each has so many outputs then."""
+        """The message passing layer from a number of input to a number of output features."""
 
     def forward(self, inputs: Graphs) -> Logits:
         known, edges = inputs[:, :, inputs.shape[1] :], self.drop(adjacency(inputs))
@@ -86,10 +86,10 @@ class Convolution(nn.Module):
 
 
 class Attention(nn.Module):
-    """A weighted mean of the neighbours' h W, by several heads side by side.
+    """Attention over neighbours: a weighted mean of their h W, with several heads.
 
-    Node i gives its neighbour j the weight A_ij exp(e_ij) / sum_k A_ik exp(e_ik), with e_ij = LeakyReLU(a . [h_i W,
-    h_j W]). The edge is a factor, not a mask, so that the answer has a gradient by it, also where it is absent.
+    Node i gives its neighbour j the weight A_ij exp(e_ij) / sum_k A_ik exp(e_ik), with e_ij = LeakyReLU(a . [h_i W, h_j
+    W]). The edge is a factor, not a mask, so that the output has a gradient with respect to it, even if it is absent.
     """
 
     def __init__(self, inputs: int, outputs: int, heads: int) -> None:
@@ -104,22 +104,22 @@ class Attention(nn.Module):
         listens, speaks = (said @ part[:, :, None] for part in self.score)  # (rows, heads, nodes, 1)
         scores = nn.functional.leaky_relu(listens + speaks.mT, 0.2)
         there, edges = edges[:, None] > 0, edges[:, None]
-        # Less the largest that is there, so that exponentials neither overflow nor vanish together.
+        # Minus the largest existing score, so that exponentials neither overflow nor all vanish.
         largest = scores.detach().where(there, -torch.inf).amax(-1, keepdim=True)
         weights = edges * (scores - largest).clamp(max=STEEPEST).exp()
         weights = weights / weights.sum(-1, keepdim=True)
         return (weights @ said).transpose(1, 2).flatten(2)
 
     def adapt(self, generator: torch.Generator) -> None:
-        """Draw the weights of the scores."""
+        """Initialise the attention weights."""
         nn.init.normal_(self.score, std=self.score.shape[2] ** -0.5, generator=generator)
 
 
 class DropEdge(nn.Module):
-    """While training, take each edge away with chance `part` (arXiv:1907.10903).
+    """In training, remove each edge with probability `part` (arXiv:1907.10903).
 
-    Without it a network only ever sees whole graphs. What it does with part of a graph is then arbitrary, and so are
-    explanations, which take edges away.
+    Otherwise a network only sees whole graphs, and its output for partial graphs is arbitrary, and so are explanations
+    that remove edges.
     """
 
     def __init__(self, part: float) -> None:
@@ -134,7 +134,7 @@ class DropEdge(nn.Module):
 
 
 def adjacency(inputs: Graphs) -> Edges:
-    """The edges of graphs: the mean of an edge's two places, and nothing on the diagonal."""
+    """The edges of graphs: the mean of both entries of an edge, with a zero diagonal."""
     edges = inputs[:, :, : inputs.shape[1]]
     apart = 1 - torch.eye(edges.shape[1], device=edges.device, dtype=edges.dtype)
     return (edges + edges.mT) / 2 * apart

@@ -1,4 +1,4 @@
-"""What stands between two layers of a network: normalisation, an activation, dropout."""
+"""Hidden layers: linear, normalisation, activation, dropout."""
 
 from collections.abc import Callable
 

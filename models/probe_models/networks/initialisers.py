@@ -1,14 +1,14 @@
-"""How the weights that training begins with are drawn.
+"""Distributions of initial weights.
 
-Variances, for a layer that adds up `in` inputs for each of its outputs and sends each input to `out` of them:
+Variances, for a layer with fan-in `in` and fan-out `out`:
 
 | name | variance |
 |---|---|
-| uniform | 1 / (3 in), which is torch's habit |
-| he | 2 / in (arXiv:1502.01852), normal: keeps the size of what passes through ReLU |
-| xavier | 2 / (in + out) (Glorot and Bengio 2010), normal: keeps it forwards and backwards |
+| uniform | 1 / (3 in), torch's default |
+| he | 2 / in (arXiv:1502.01852), normal: preserves the variance through ReLU |
+| xavier | 2 / (in + out) (Glorot and Bengio 2010), normal: preserves it forward and backward |
 | orthogonal | rows or columns that are orthogonal and of length 1 (arXiv:1312.6120) |
-| truncated normal | 1 / in after the cut, which is at two deviations of the uncut normal |
+| truncated normal | 1 / in after truncation at two deviations of the original normal |
 """
 
 import math

@@ -1,4 +1,4 @@
-"""LeNet-5, the first convolutional network that read handwriting for money."""
+"""LeNet-5, an early convolutional network for handwriting."""
 
 import torch
 import torch.nn.functional as F
@@ -15,9 +15,9 @@ class LeNet(Network):
     """Two convolutions and three linear layers (LeCun et al. 1998, doi:10.1109/5.726791).
 
     (channels, 28, 28) -> 5x5, 6 -> halve (6, 14, 14) -> 5x5, 16 -> halve (16, 5, 5) -> 120 -> 84 -> classes. As is
-    usual by now, activations are ReLU in place of tanh, halving takes the maximum in place of a weighted mean, all of
-    the 16 maps see all 6, and the outputs are logits. The first convolution pads by 2, as the paper's images of 32
-    pixels did. Dropout follows the two linear layers between.
+    usual today, activations are ReLU instead of tanh, pooling takes the maximum instead of a weighted mean, all 16 maps
+    see all 6, and the outputs are logits. The first convolution pads by 2, as the paper's images of 32 pixels did.
+    Dropout follows the two linear layers between.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What the zoo's networks have in common."""
+"""The base class of the zoo's networks."""
 
 from abc import abstractmethod
 
@@ -12,32 +12,32 @@ from probe_models.networks.shapes import Examples, Ids, Inputs, Logits, Tokens
 
 
 class Network(nn.Module):
-    """A classifier that knows the scale of its inputs: it takes them in the user's units and returns logits."""
+    """A network that takes inputs in the user's units, normalises them itself, and returns logits."""
 
     @abstractmethod
     def forward(self, inputs: Inputs) -> Logits:
         """The logits of inputs."""
 
     def adapt(self, inputs: Examples, generator: torch.Generator) -> None:
-        """Fill in what depends on the training inputs, and the weights that belong to no layer of torch's: if any."""
+        """Set what depends on the training inputs, and initialise weights outside torch's layers."""
 
     def adapt_answers(self, labels: Examples) -> None:
-        """Fill in the unit of the answers from the training labels; only a network of numbers has one."""
+        """Set the unit of the outputs from the training labels; only regression networks have one."""
 
     def logits(self, inputs: Inputs) -> Logits:
-        """Logits of inputs as they are in the data."""
+        """Logits of inputs as they are in the dataset."""
         return self(inputs)
 
     def reseed(self, seed: int, rows: range | None = None) -> None:
-        """Let all that is drawn in the next training step, by dropout, follow from the seed alone.
+        """Seed the random draws of the next training step, by dropout.
 
-        Of a batch that several processes share, `rows` are those of this one.
+        `rows` are those of this process, if several share a batch.
         """
         reseed(self, seed, rows)
 
 
 def reseed(module: nn.Module, seed: int, rows: range | None = None) -> None:
-    """The same for any module; torch's own dropout is not reached by it."""
+    """The same for any module; torch's own dropout is not affected."""
     random = generator(seed, torch.device("cpu"))
     for part in module.modules():
         if isinstance(part, Dropout):
@@ -45,7 +45,7 @@ def reseed(module: nn.Module, seed: int, rows: range | None = None) -> None:
 
 
 def logits_of(network: nn.Module, inputs: Examples) -> Logits:
-    """The logits of inputs as they are in the data."""
+    """The logits of inputs as they are in the dataset."""
     found: Tensor = network.logits(inputs) if isinstance(network, Network) else network(inputs)
     return found
 
@@ -79,5 +79,5 @@ class Standardise(nn.Module):
         """Take mean and deviation from the training images."""
         self.mean.fill_(images.mean())
         deviation = images.std()
-        # Where all are the same there is nothing to scale.
+        # If all are equal there is nothing to scale.
         self.deviation.fill_(deviation if deviation > 0 else 1.0)

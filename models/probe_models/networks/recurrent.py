@@ -1,7 +1,7 @@
-"""Recurrent networks for sentences, which read word by word.
+"""Recurrent networks for sentences.
 
-The units are written out: torch's own have no gradient by their inputs in eval mode on an accelerator. They train by
-torch's own, which the weights fit: always on an accelerator, and on a CPU as `Settings.recurrent` says.
+The units are implemented here, as torch's own have no input gradient in eval mode on an accelerator. Training uses
+torch's own with the same weights: always on an accelerator, and on a CPU if `Settings.recurrent` says so.
 """
 
 from abc import abstractmethod
@@ -24,7 +24,7 @@ LAYER: dict[str, Any] = {
 
 
 class Unit(nn.Module):
-    """Reads vectors x[t] of words, and has a state h[t] after each."""
+    """A recurrent unit with inputs x[t] and states h[t]."""
 
     layer_kind: ClassVar[Callable[..., nn.RNNBase]]  # of torch's own
 
@@ -35,18 +35,18 @@ class Unit(nn.Module):
         self.recall = nn.Linear(hidden, parts * hidden)
 
     def forward(self, embedded: Tokens) -> Float[Tensor, "rows tokens hidden"]:
-        """The states, beginning with 0 before the first word."""
+        """The states, starting from 0."""
         # An accelerator has a kernel for all words together, which has no way back in eval mode.
         fast = self.training and (self.fast or embedded.device.type != "cpu")
         return self.built_in(embedded) if fast else self.written(embedded)
 
     @abstractmethod
     def written(self, embedded: Tokens) -> Float[Tensor, "rows tokens hidden"]:
-        """The same, word by word."""
+        """The states, computed step by step."""
 
     @abstractmethod
     def built_in(self, embedded: Tokens) -> Float[Tensor, "rows tokens hidden"]:
-        """The same by torch's own unit, whose weights these are."""
+        """The states, computed by torch's own unit with these weights."""
 
     def layer(self) -> nn.RNNBase:
         """A layer of torch's own with these weights."""
@@ -57,25 +57,25 @@ class Unit(nn.Module):
         return made
 
     def weights(self) -> list[Tensor]:
-        """Weights and biases in one piece of memory, as cuDNN wants them."""
+        """Weights and biases in contiguous memory, as cuDNN needs them."""
         parts = [self.read.weight, self.recall.weight, self.read.bias, self.recall.bias]
         pieces = torch.split_with_sizes(torch.cat([part.flatten() for part in parts]), [part.numel() for part in parts])
         return [piece.view_as(part) for piece, part in zip(pieces, parts, strict=True)]
 
     def nothing(self, embedded: Tokens) -> Float[Tensor, "rows hidden"]:
-        """The state before the first word."""
+        """The initial state."""
         return embedded.new_zeros(embedded.shape[0], self.recall.in_features)
 
 
 def train_fast(network: nn.Module, *, fast: bool) -> None:
-    """Let the units of a network train by torch's own on a CPU, too, or not."""
+    """Set whether the units of a network train by torch's own on a CPU."""
     for unit in network.modules():
         if isinstance(unit, Unit):
             unit.fast = fast
 
 
 class LSTM(Unit):
-    """Long short-term memory (doi:10.1162/neco.1997.9.8.1735), with a gate to forget (doi:10.1162/089976600300015015).
+    """Long short-term memory (doi:10.1162/neco.1997.9.8.1735), with a forget gate (doi:10.1162/089976600300015015).
 
     W x[t] + b + U h[t-1] + d has four parts: gates i, f, o = sigmoid of the first, second and fourth, and news
     n = tanh of the third. Memory c[t] = f c[t-1] + i n, and h[t] = o tanh(c[t]).

@@ -1,4 +1,4 @@
-"""What networks that read words have in common."""
+"""The base class of text networks."""
 
 import torch
 from torch import nn

@@ -1,12 +1,12 @@
-"""Inputs that are made hard while training: each row is moved within a ball so that the network errs more.
+"""Adversarial training: each row is perturbed within a ball to raise the loss.
 
-| method | what is climbed | how |
+| method | loss that is maximised | how |
 |---|---|---|
-| fgsm (arXiv:2001.03994) | the cross-entropy | from a random point of the ball a step of 1.25 radii along the signs |
-| pgd (arXiv:1706.06083) | the cross-entropy | from a random point steps of 2.5 radii / steps along the signs |
-| trades (arXiv:1901.08573) | how far the answers are from those to the row itself | as pgd, from nearby |
+| fgsm (arXiv:2001.03994) | the cross-entropy | one signed step of 1.25 radii from a random point of the ball |
+| pgd (arXiv:1706.06083) | the cross-entropy | signed steps of 2.5 radii / steps from a random point |
+| trades (arXiv:1901.08573) | the KL divergence from the clean outputs | as pgd, from a point near the row |
 
-A radius is of the largest change of a coordinate, in the unit of the space's scale; every point stays in the space.
+Radii are L-infinity, in units of the space's scale; every point stays within the space.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,27 +22,27 @@ from probe_models.networks.network import logits_of
 from probe_models.training.metrics import Line
 from probe_models.training.settings import Adversary
 
-NEARBY = 1e-3  # the part of a unit in which trades starts: at the row itself the divergence has no slope
-FALL = 0.1  # of accuracy under attack below its best; more is a collapse
+NEARBY = 1e-3  # distance of the start of trades, in radii of 1: at the row itself the divergence has no gradient
+FALL = 0.1  # drop of robust accuracy below its best that counts as catastrophic overfitting
 
 
 def directions(inputs: Tensor, random: torch.Generator) -> Tensor:
-    """Where each row starts, as parts of a radius: uniform in [-1, 1], in the shape of the inputs."""
+    """The start of each row in radii: uniform in [-1, 1], shaped as the inputs."""
     return torch.rand(inputs.shape, generator=random, device=random.device).to(inputs) * 2 - 1
 
 
 def perturb(
     network: nn.Module, inputs: Tensor, targets: Tensor, start: Tensor, adversary: Adversary, space: Space
 ) -> Tensor:
-    """The inputs moved against the network, which is left as it was: weights, gradients, statistics and modes.
+    """Adversarial inputs; the network is unchanged: weights, gradients, statistics and modes.
 
     Args:
-        network: what to mislead; it is asked in eval mode.
-        inputs: the rows (rows, ...) that the balls are around.
+        network: the network to attack, in eval mode.
+        inputs: the clean rows (rows, ...), centres of the balls.
         targets: labels (rows,) or distributions over the classes (rows, classes).
-        start: `directions` in which the rows set out.
-        adversary: how to move them, and how far.
-        space: what a row may become.
+        start: `directions` of the starting points.
+        adversary: the attack and its radius.
+        space: the bounds of a row.
     """
     unit, radius = space.scale_of(inputs), adversary.eps
     near, steps = adversary.method == "trades", 1 if adversary.method == "fgsm" else adversary.steps
@@ -63,10 +63,10 @@ def divergence(logits: Tensor, goal: Tensor) -> Tensor:
 
 
 def catastrophic_overfitting(lines: Sequence[Line]) -> bool:
-    """Whether accuracy under attack has fallen by more than 10 points below its best.
+    """Whether robust accuracy has dropped by more than 10 points below its best.
 
-    That is how the catastrophic overfitting of one-step adversaries shows (arXiv:2001.03994): all robustness is lost
-    within an epoch or two. It shows on training and on validation rows; a fall on one of them alone may be chance.
+    This detects the catastrophic overfitting of one-step attacks (arXiv:2001.03994), in which all robustness is lost
+    within an epoch or two. It shows on training and on validation rows; a drop on only one of them may be chance.
     """
     curves = [[line[name] for line in lines] for name in ("training_accuracy", "validation_accuracy")]
     return bool(lines) and all(max(curve) - curve[-1] > FALL for curve in curves)
@@ -74,7 +74,7 @@ def catastrophic_overfitting(lines: Sequence[Line]) -> bool:
 
 @contextmanager
 def _judging(network: nn.Module) -> Iterator[None]:
-    """Eval mode, in which statistics of moved rows do not leak into those that the network keeps."""
+    """Eval mode, so that adversarial rows do not enter the running statistics."""
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
     try:
@@ -90,6 +90,6 @@ def _slope(network: nn.Module, inputs: Tensor, targets: Tensor, goal: Tensor | N
     with torch.enable_grad(), differentiable(network):
         logits = logits_of(network, x)
         rising = F.cross_entropy(logits, targets, reduction="sum") if goal is None else divergence(logits, goal).sum()
-        # By the inputs alone: the gradients of the weights are neither computed nor touched.
+        # Input gradients only: weight gradients are neither computed nor changed.
         (slope,) = torch.autograd.grad(rising, x)
     return slope

@@ -1,6 +1,6 @@
-"""Changes of the inputs that leave their class as it is.
+"""Augmentations: changes of the inputs that preserve their class.
 
-Each draws for every row by itself, on the device of its source.
+Each draws independently for every row, on the device of its generator.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ def unchanged(inputs: Tensor, random: torch.Generator) -> Tensor:
 
 
 def flip_and_shift(images: Tensor, random: torch.Generator) -> Tensor:
-    """Mirror every other image by chance, and move each by up to two pixels over a black ground."""
+    """Flip each image with probability 1/2, and shift it by up to two pixels, filling with black."""
     count, _, height, width = images.shape
     draws = torch.randint(2 * FURTHEST + 1, (2, count, 1), generator=random, device=random.device)
     mirrored = torch.randint(2, (count, 1), generator=random, device=random.device).bool()
@@ -36,7 +36,7 @@ def flip_and_shift(images: Tensor, random: torch.Generator) -> Tensor:
 
 
 def flip(chance: float) -> Augmentation:
-    """Mirror left and right, each image with that chance."""
+    """Flip each image horizontally with that probability."""
 
     def apply(images: Tensor, random: torch.Generator) -> Tensor:
         _sides(images)
@@ -47,7 +47,7 @@ def flip(chance: float) -> Augmentation:
 
 
 def shift(furthest: float) -> Augmentation:
-    """Move each image by up to that many whole pixels, down or up and right or left, over a black ground."""
+    """Shift each image by up to that many pixels vertically and horizontally, filling with black."""
     pixels = int(furthest)
 
     def apply(images: Tensor, random: torch.Generator) -> Tensor:
@@ -60,7 +60,7 @@ def shift(furthest: float) -> Augmentation:
 
 
 def crop(margin: float) -> Augmentation:
-    """Cut out a window that is `margin` pixels smaller, anywhere in each image, and enlarge it to the old size."""
+    """Crop a random window that is `margin` pixels smaller, and resize it to the original size."""
     pixels = int(margin)
 
     def apply(images: Tensor, random: torch.Generator) -> Tensor:
@@ -103,7 +103,7 @@ def noise(deviation: float) -> Augmentation:
 
 
 def omit(chance: float) -> Augmentation:
-    """Put each number to 0 with that chance, and leave the others as they are: of token ids, 0 is an absent word."""
+    """Set each number to 0 with that probability; token id 0 is an absent word."""
 
     def apply(inputs: Tensor, random: torch.Generator) -> Tensor:
         drawn = torch.rand(inputs.shape, generator=random, device=random.device)
@@ -124,12 +124,12 @@ AUGMENTATIONS: dict[str, Callable[[float], Augmentation]] = {
 
 
 def followed(first: Augmentation, then: Augmentation) -> Augmentation:
-    """One after another of one's own, which draws on the CPU, whatever the device."""
+    """An augmentation followed by a custom one, which draws on the CPU whatever the device."""
     return lambda inputs, random: then(first(inputs, random), beside(random))
 
 
 def compose(augment: str | Mapping[str, float]) -> Augmentation:
-    """The ready mix of that name, or the named augmentations at their strengths, one after the other."""
+    """The preset of that name, or the named augmentations with their strengths, in order."""
     if isinstance(augment, str):
         return MIXES[augment]
     steps = [AUGMENTATIONS[name](strength) for name, strength in augment.items()]

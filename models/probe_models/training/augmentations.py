@@ -1,4 +1,4 @@
-"""Which augmentations there are, and how strong each may be; without torch, so that settings need none either."""
+"""The names of augmentations and the ranges of their strengths, without torch."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ STRENGTHS: dict[str, Strength] = {
 
 
 def check(augment: str | Mapping[str, float]) -> None:
-    """Refuse names that do not exist, and strengths that make no sense.
+    """Refuse unknown names and invalid strengths.
 
     Raises:
         PlanError: if a name is unknown.

@@ -1,4 +1,4 @@
-"""What training begins with: weights that are drawn, or those that are there."""
+"""The initial weights of training: drawn, or those of the network."""
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from probe_models.training.randomness import number, source
 from probe_models.training.run_state import Weights
 from probe_models.training.settings import Settings
 
-# Errors that a user's forward may raise for rows that it was not written for.
+# Errors that a user's forward may raise for unfitting rows.
 ERRORS = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
@@ -29,11 +29,11 @@ def begin(  # noqa: PLR0913  # the arguments of `fit` that decide the first weig
     initialise: bool | None,
     classes: bool = True,
 ) -> None:
-    """Fill in the first weights of a network, and see whether it fits the rows.
+    """Initialise a network, and check that it fits the rows.
 
     Raises:
         PlanError: if `initialise` is not given for a network that has weights, or the seed cannot decide them.
-        DataError: if the network cannot take the rows. However it ends in an error, the network stays what it was.
+        DataError: if the network cannot take the rows. After any error the network is unchanged.
     """
     check_kind(network)
     given, empty = dict(weights or {}), left(network)
@@ -61,7 +61,7 @@ def begin(  # noqa: PLR0913  # the arguments of `fit` that decide the first weig
 
 
 def check_kind(network: nn.Module) -> None:
-    """Refuse what cannot be trained, whatever the rows."""
+    """Refuse a network that cannot be trained on any rows."""
     kind = type(network).__name__
     if not isinstance(network, nn.Module):
         raise PlanError(f"fit trains an nn.Module; got {kind}")
@@ -78,7 +78,7 @@ def check_kind(network: nn.Module) -> None:
 
 
 def _check(network: nn.Module, data: Dataset, settings: Settings, *, classes: bool) -> None:
-    """Refuse a network that the rows do not fit, before it takes time."""
+    """Refuse a network that does not fit the rows, before training starts."""
     if isinstance(network, TableNetwork) and data.inputs.ndim == 2:  # rows and coordinates
         check_columns(network, data.space, data.inputs.shape[1], data.name)
     # The lowest and the highest of each coordinate: among token ids the highest is the one that may be too high.

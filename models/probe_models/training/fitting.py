@@ -1,21 +1,21 @@
-"""Does a network fit its training rows too closely, or not closely enough?"""
+"""Overfitting and underfitting, from the learning curve."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from probe_models.training.metrics import Line
 
-# Engineering choices: parts of the validation loss of the kept epoch, or of that of the untrained network.
+# Engineering choices: fractions of the validation loss of the kept epoch, or of the untrained network.
 WIDE, RISEN = 0.25, 0.05
 LEARNED, SETTLED = 0.05, 0.02
-RECENT = 0.25  # the part of all epochs that shows whether the loss was still falling
-# What as many epochs again would take off the loss at the pace of the last ones, as a part of it.
+RECENT = 0.25  # fraction of all epochs that shows whether the loss was still falling
+# Relative drop of the loss that twice the epochs would bring at the pace of the last ones.
 FALLING, LITTLE = 0.035, 0.01
 
 
 @dataclass(frozen=True)
 class Fitting:
-    """A verdict on the learning curve, and why. Losses are of rows as they are, in eval mode."""
+    """A verdict on the learning curve, with its reason. Losses are measured in eval mode without augmentation."""
 
     verdict: str  # overfitting, underfitting, or neither
     gap: float  # validation loss minus training loss at the kept epoch
@@ -23,14 +23,14 @@ class Fitting:
 
 
 def fitting(lines: Sequence[Line], best: int, untrained: float) -> Fitting:
-    """Judge the curve of a run whose epoch number `best` was kept, and whose validation loss began at `untrained`.
+    """The verdict on a run that kept the epoch `best`, with the validation loss `untrained` before training.
 
-    Overfitting: the validation loss is above the training loss by more than a quarter of itself, or has risen by more
-    than a twentieth since while the training loss fell. Underfitting: neither, and it is hardly below that of the
-    untrained network, or was still falling while there was a fiftieth left of where it began. It is falling if as many
-    epochs again would lower it by more than 3.5 % at the pace of the last quarter of the epochs. The pace is that of
-    the lowest loss so far, as single epochs go up and down. A rate that falls to 0 slows it down too, so a curve tells
-    that a longer run would change little only where the pace is below 1 %.
+    Overfitting: the validation loss exceeds the training loss by more than 25 % of itself, or rose by more than 5 %
+    after the kept epoch while the training loss fell. Underfitting: not overfitting, and the loss is within 5 % of the
+    untrained network's, or it was still falling and above 2 % of where it began. It is falling if twice the epochs
+    would lower it by more than 3.5 % at the pace of the last quarter of the epochs. The pace is that of the lowest loss
+    so far, as single epochs fluctuate. Learning rate decay lowers the pace too, so the curve shows that a longer run
+    would change little only if the pace is below 1 %.
     """
     kept, last, count = lines[best - 1], lines[-1], len(lines)
     loss, began = kept["validation_loss"], abs(untrained)
@@ -66,7 +66,7 @@ def fitting(lines: Sequence[Line], best: int, untrained: float) -> Fitting:
 
 
 def _fallen(losses: Sequence[float], recent: int) -> float:
-    """By which part of itself the lowest loss so far fell over the last `recent` epochs."""
+    """The relative drop of the lowest loss so far over the last `recent` epochs."""
     if recent >= len(losses):
         return 0.0
     before = min(losses[:-recent])

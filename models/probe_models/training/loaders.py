@@ -1,4 +1,4 @@
-"""Data that does not fit in memory: rows that are read when they are needed.
+"""Data larger than memory: rows are read on demand.
 
 `fit` takes whatever has a length and gives the rows that it is asked for, in that order, as a Dataset:
 
@@ -33,12 +33,12 @@ MOST_WORKERS = 256
 
 
 class Loader(Protocol):
-    """Labelled rows that are read when they are needed."""
+    """Labelled rows that are read on demand."""
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, rows: Tensor, /) -> Dataset:
-        """The rows of those numbers, in that order."""
+        """The rows with these indices, in that order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +69,9 @@ class Stored:
 
 @dataclass(frozen=True, eq=False)
 class Ahead:
-    """The rows of a loader, read by further processes ahead of the steps: `Ahead(files_in("photos"), workers=2)`.
+    """The rows of a loader, read ahead of the steps by worker processes: `Ahead(files_in("photos"), workers=2)`.
 
-    What is drawn while rows are read follows from the seed and the step: the number of processes changes nothing.
+    Random draws while reading depend only on the seed and the step: the number of workers changes nothing.
     """
 
     of: Loader
@@ -89,15 +89,15 @@ class Ahead:
 
 
 def workers_of(data: Loader) -> int:
-    """How many processes read the rows of a loader ahead of the steps; 0: they are read when they are needed."""
+    """The number of worker processes of a loader; 0 reads in the main process."""
     return workers_of(data.of) if isinstance(data, Part) else int(getattr(data, "workers", 0))
 
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """The examples of torch's DataLoader: its dataset, put together as it does, in the order that the seed decides.
+    """The examples of a torch DataLoader: its dataset and collate function, in an order set by the seed.
 
-    Batches are as large as the settings say, and are read by as many processes as its `num_workers`.
+    The batch size is that of the settings, and `num_workers` that of the DataLoader.
     """
 
     loader: "DataLoader[Any]"
@@ -114,7 +114,7 @@ class Examples:
 
     @property
     def workers(self) -> int:
-        """The processes that read."""
+        """The number of worker processes."""
         return self.loader.num_workers
 
     def __len__(self) -> int:
@@ -151,10 +151,10 @@ class Divided(NamedTuple):
 
 
 def loader_of(data: Any) -> Dataset | Loader:
-    """What `fit` was given, as rows that can be asked for.
+    """The data given to `fit`, as a loader.
 
     Raises:
-        PlanError: if rows cannot be asked for by their numbers.
+        PlanError: if rows cannot be read by index.
     """
     if isinstance(data, DataLoader):
         return Examples(data)
@@ -168,10 +168,10 @@ def loader_of(data: Any) -> Dataset | Loader:
 
 
 def divide(data: Loader, settings: Settings, validation: Dataset | None) -> Divided:
-    """Divide the rows of a loader as those of a Dataset are divided, with no more in memory than fits.
+    """Split the rows of a loader as those of a Dataset, holding no more in memory than fits.
 
     Raises:
-        PlanError: if groups are balanced, which takes all rows at once.
+        PlanError: if groups are balanced, which needs all rows at once.
     """
     if settings.balance:
         raise PlanError("Settings.balance counts the groups of all rows at once; leave it out, or give a Dataset")

@@ -1,4 +1,4 @@
-"""Training: what `fit` is given becomes one run."""
+"""The entry point of training."""
 
 import hashlib
 import json
@@ -32,11 +32,11 @@ from probe_models.training.workers import Workers, distributed
 
 
 def to_stderr(line: str) -> None:
-    """Show a line of progress."""
+    """Print a line of progress."""
     sys.stderr.write(line + "\n")
 
 
-def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, from what, and who hears of it
+def fit(  # noqa: PLR0913  # network, data and settings; the rest by name
     network: nn.Module,
     data: "Dataset | Loader | DataLoader[Any]",
     settings: Settings,
@@ -53,51 +53,49 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
     validation: Dataset | None = None,
     on_epoch: OnEpoch = lambda line: None,
 ) -> Trained:
-    """Train a network; leave the weights of its best epoch in it, in eval mode.
+    """Train a network; afterwards it has the weights of its best epoch and is in eval mode.
 
-    The best epoch has the lowest loss on validation rows, which are carved from `data` and never trained on. Without a
-    folder Ctrl-C ends training and keeps the best epoch so far. With one, the state is kept in it: Ctrl-C and SIGTERM
-    finish the step and write the state, and then, or however else it ended, the same call takes the run up again, and
-    on a CPU ends with the same bits. A loss that is no longer a number ends training too; the last good state is kept.
+    The best epoch has the lowest loss on validation rows, which are split off `data` and never trained on. Without a
+    folder, Ctrl-C ends training and keeps the best epoch so far. With a folder, the state is saved in it: Ctrl-C and
+    SIGTERM finish the step and write the state. The same call resumes the run, however it ended, and on a CPU gives the
+    same bits as an uninterrupted run. A NaN loss ends training too; the last good state is kept.
 
     Args:
-        network: what to train: one that `probe_models.networks.build` made, or any module of logits.
-        data: rows to train on and to choose the best epoch by: in memory, or read when they are needed, as
-            `probe_models.training.loaders` has it.
-        settings: every choice that training makes.
+        network: the network to train: from `probe_models.networks.build`, or any module that returns logits.
+        data: training and validation rows: in memory, or read on demand (`probe_models.training.loaders`).
+        settings: all hyperparameters.
         device: where to train.
-        seed: of the first weights, the order of the batches and all that is drawn on the way.
-        progress: takes a line after each epoch.
+        seed: of the initial weights, the batch order and all other random draws.
+        progress: called with a line of text after each epoch.
         folder: where to write `metrics.jsonl`, one line an epoch, and the state, which `States.clear` removes.
-        weights: tensors to begin with, by name, in place of those that are drawn; others are drawn all the same.
-        initialise: whether the weights that the network has are drawn anew. A network that `build` made has none, and
-            needs no answer; nor does one whose every weight is in `weights`.
-        save_every: seconds between two states; 0 writes one after each step.
-        objective: a custom loss, loss(outputs, labels) -> a number for each row; or what the labels are, such as
-            `MultiLabel(("cat", "dog"))`; or a subclass of `Objective`. The one that `settings.loss` names unless given.
-            Its code is not part of what a state is recognised by.
-        augment: a custom augmentation, augment(inputs, generator) -> inputs, after that of the settings; it must draw
-            from the generator alone.
-        validation: rows to choose the best epoch by, in place of those that `settings.validation` splits off `data`.
-        on_epoch: takes what `metrics.jsonl` holds of an epoch: epoch, loss, validation_loss, next_learning_rate,
-            seconds and, where there are classes, training_accuracy and validation_accuracy.
+        weights: initial tensors by name; all others are drawn.
+        initialise: whether to draw the network's existing weights anew. Not needed for a network from `build`, which
+            has no weights yet, or if `weights` has all of them.
+        save_every: seconds between two saved states; 0 saves after each step.
+        objective: a custom loss, loss(outputs, labels) -> one number per row; or a task, such as `MultiLabel(("cat",
+            "dog"))`; or a subclass of `Objective`; by default that of `settings.loss`. Its code is not part of the
+            identity of a saved state.
+        augment: a custom augmentation, augment(inputs, generator) -> inputs, applied after that of the settings; it
+            must draw from the generator only.
+        validation: validation rows, instead of those that `settings.validation` splits off `data`.
+        on_epoch: called with the metrics of each epoch, as in `metrics.jsonl`: epoch, loss, validation_loss,
+            next_learning_rate, seconds and, for classes, training_accuracy and validation_accuracy.
 
     Raises:
         ExistsError: if another process trains into the folder, or it holds the state of another run.
-        PlanError: if it is not said whether the network's own weights are to be drawn anew, or the seed cannot decide
-            them; the network stays what it was.
+        PlanError: if `initialise` is needed, or the seed cannot control the initial weights; the network is unchanged.
         DataError: if the network cannot take the rows.
-        ProbeError: if the loss is no longer a number.
+        ProbeError: if the loss is NaN or infinite.
     """
     data = loader_of(data)
     if isinstance(data, Dataset):
         part, held_out = split_validation(data, settings.validation) if validation is None else (data, validation)
         divided = Divided(part, part, held_out)
     else:
-        with fixed(0):  # the rows that are held are read with the same draws whatever the seed
+        with fixed(0):  # rows held in memory are read with the same draws for every seed
             divided = divide(data, settings, validation)
     begin(network, divided.known, settings, seed, weights, initialise=initialise, classes=objective is None)
-    # Of a network that begins with what it has, that is a part of what the run is.
+    # For a network that keeps its weights, they are part of the identity of the run.
     initial = sha256(tensors(network)) if initialise is False else sha256(weights or {})
     network.to(device)
     if folder:
@@ -109,7 +107,7 @@ def fit(  # noqa: PLR0913  # three that are trained with, and by name: where, fr
         min_batch = min_batch_of(network, settings, workers)
         steps = settings.epochs * len(batches(len(divided.training), settings.batch_size, min_batch))
         stepper = Stepper(goal, settings, steps=steps, seed=seed, workers=workers)
-        # A state of divided weights is not kept: such a run begins anew. All read the state, and one writes it.
+        # No state is saved for sharded weights: such a run starts over. All processes read the state, one writes it.
         kept = None if workers.shards(settings) else folder
         named = [_said(own) for own in (objective, augment) if own is not None]
         named += [validation.digest()] if validation else []
@@ -131,8 +129,8 @@ def _ownership(folder: Path | None, workers: Workers) -> AbstractContextManager[
 
 
 def _identity(network: nn.Module, data: str, settings: Settings, seed: int, initial: list[str]) -> str:
-    """A digest of all that a run is determined by."""
-    # What has no weights, such as dropout, is in its text.
+    """A digest of everything that determines a run."""
+    # Modules without weights, such as dropout, are in the repr.
     shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     text = json.dumps([repr(network), shapes, data, asdict(settings), seed, initial], default=str)
     return hashlib.sha256(text.encode()).hexdigest()

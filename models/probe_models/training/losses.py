@@ -1,8 +1,8 @@
-"""How far the logits of each row are from its target, times what the row counts.
+"""Losses of logits for each row, times the weight of the row.
 
-Targets are labels (rows,) or distributions over the classes (rows, classes). A row counts as much as its class; a
-distribution counts the mean of its classes. Smoothing spreads a part s of each target t over the C classes
-(arXiv:1512.00567): t <- (1 - s) t + s / C. The loss of many rows is the sum of theirs over the sum of their shares.
+Targets are labels (rows,) or distributions over the classes (rows, classes). The weight of a row is that of its class;
+for a distribution, the mean over it. Label smoothing s (arXiv:1512.00567) replaces each target t by (1 - s) t + s / C
+for C classes. The loss of many rows is the sum of their losses over the sum of their weights.
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ def binary_cross_entropy(
 
 
 def shares(targets: Tensor, weights: Tensor | None) -> Tensor:
-    """What each row counts (rows,)."""
+    """The weight of each row (rows,)."""
     if weights is None:
         return torch.ones(len(targets), device=targets.device)
     return targets @ weights if targets.is_floating_point() else weights[targets]

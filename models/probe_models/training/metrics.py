@@ -1,4 +1,4 @@
-"""How training went, as JSON lines: one line an epoch, there as soon as the epoch is over."""
+"""Training metrics as JSON lines: one line per epoch, written when the epoch ends."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,13 +12,13 @@ Line = Mapping[str, Any]
 
 
 class Metrics:
-    """The lines of a run, in `metrics.jsonl` if there is a folder."""
+    """The metrics of a run, in `metrics.jsonl` if there is a folder."""
 
     def __init__(self, folder: Path | None) -> None:
         self.path = folder / METRICS if folder else None
 
     def begin(self, lines: Sequence[Line]) -> None:
-        """Begin with the lines of the epochs that are done; a line of a later epoch, which is done again, is dropped.
+        """Start with the lines of finished epochs; lines of later epochs, which are repeated, are dropped.
 
         Raises:
             DataError: if the file cannot be written.
@@ -31,7 +31,7 @@ class Metrics:
                 raise DataError(f"cannot write {self.path}: {error.strerror or error}; give another folder") from None
 
     def add(self, line: Line) -> None:
-        """Write down an epoch."""
+        """Add the metrics of an epoch."""
         if self.path:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(_text(line))

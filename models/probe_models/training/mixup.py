@@ -1,4 +1,4 @@
-"""Convex mixtures of the rows of a batch (arXiv:1710.09412)."""
+"""Mixup (arXiv:1710.09412)."""
 
 import torch
 from scipy.special import betaincinv

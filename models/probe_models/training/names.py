@@ -1,4 +1,4 @@
-"""Weights by glob."""
+"""Selection of weights by glob."""
 
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
@@ -11,7 +11,7 @@ def matched(option: str, patterns: Iterable[str], names: Sequence[str]) -> set[s
     """The names that match any of the globs.
 
     Raises:
-        PlanError: if one of them matches none: what it was to do would be left undone without a word.
+        PlanError: if a glob matches no name, as it would silently have no effect.
     """
     found: set[str] = set()
     for pattern in patterns:

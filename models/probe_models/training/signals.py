@@ -1,4 +1,4 @@
-"""Signals that ask a run to end: the step that is being taken is finished first."""
+"""Signals that ask a run to end: the current step is finished first."""
 
 import signal
 import threading
@@ -11,13 +11,13 @@ SHELL = 128  # a shell reports the end by a signal as this much above its number
 
 
 class Stop:
-    """Whether a signal has asked for the end."""
+    """Whether a signal has asked the run to end."""
 
     def __init__(self) -> None:
         self.asked: int | None = None
 
     def handle(self, number: int, frame: FrameType | None) -> None:
-        """Remember a signal; who sends a second one does not want to wait."""
+        """Record a signal; a second one ends the process at once."""
         if self.asked is not None:
             _end(self.asked)
         self.asked = number
@@ -37,7 +37,7 @@ def asked_to_stop(numbers: tuple[int, ...]) -> Iterator[Stop]:
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Let SIGTERM end the block as an exception does, so that what is being written is put in order."""
+    """Let SIGTERM end the block as an exception, so that files are cleaned up."""
     with _handled({signal.SIGTERM: _end_at_once}):
         yield
 

@@ -1,8 +1,7 @@
-"""What a run needs to be taken up where it was, on disk.
+"""The saved state of a run, from which it can be resumed.
 
-The state is written every now and then into two files in turn, each whole or not there: whatever kills the process, and
-whatever happens to the file that was written last, an earlier state is left. Files are safetensors: tensors, and the
-numbers as JSON beside them. Nothing in them is executed.
+States are written alternately to two files, each atomically: if the process is killed or the last file is damaged, the
+previous state remains. Files are safetensors: tensors, with numbers as JSON metadata. Nothing in them is executed.
 """
 
 import fcntl
@@ -30,9 +29,9 @@ _OWNED: ContextVar[frozenset[Path]] = ContextVar("_OWNED", default=frozenset())
 
 
 class States:
-    """The two files of one run in a folder. `run` says which run it is: no other takes up its state.
+    """The two state files of a run in a folder. `run` identifies the run: no other run resumes its state.
 
-    A state is due `every` so many seconds.
+    A state is due every `every` seconds.
     """
 
     def __init__(self, folder: Path, run: str, every: float = 30.0) -> None:
@@ -41,13 +40,13 @@ class States:
 
     @property
     def due(self) -> bool:
-        """Whether it is time to write a state."""
+        """Whether a state is due."""
         return time.monotonic() - self.written >= self.every
 
     def write(self, tensors: Mapping[str, Tensor], numbers: Numbers) -> None:
-        """Put a state in the place of the older one."""
+        """Write a state over the older one."""
         self.serial, self.written = self.serial + 1, time.monotonic()
-        # Each with memory of its own: safetensors takes no weights that two names share.
+        # Cloned, as safetensors refuses weights that share memory.
         contiguous = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
         header = json.dumps({"serial": self.serial, "run": self.run, "numbers": numbers})
         content = save(contiguous, {"state": header, "sha256": _digest(header, contiguous)})
@@ -57,7 +56,7 @@ class States:
             raise DataError(f"cannot write the state of training to {self.folder}: {error.strerror or error}") from None
 
     def read(self) -> tuple[dict[str, Tensor], Numbers] | None:
-        """The newest state that is whole; None if there is none.
+        """The newest undamaged state; None if there is none.
 
         Raises:
             ExistsError: if it is the state of another run.
@@ -76,19 +75,19 @@ class States:
 
     @staticmethod
     def left(folder: Path) -> bool:
-        """Whether a run that is not over left its state."""
+        """Whether an unfinished run left a state."""
         return any((folder / name).exists() for name in NAMES)
 
     @staticmethod
     def clear(folder: Path) -> None:
-        """Remove the state of a run that is over, with what a process that was killed while writing left of it."""
+        """Remove the state of a finished run, and leftovers of a killed writer."""
         for name in NAMES:
             for path in (folder / name, *folder.glob(f".{name}.*")):
                 path.unlink(missing_ok=True)
 
 
 def ensure_folder(folder: Path) -> None:
-    """Make the folder that a run is to be kept in, unless it is there."""
+    """Create the folder of a run, unless it exists."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -97,15 +96,15 @@ def ensure_folder(folder: Path) -> None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep others from training into the folder meanwhile. Whoever owns it may own it once more.
+    """Lock the folder against other training processes; reentrant.
 
     Raises:
-        ExistsError: if another process or thread does already.
+        ExistsError: if another process or thread holds the lock.
     """
     if folder.resolve() in _OWNED.get():
         yield
         return
-    # The lock is on the folder itself: it leaves no file, and the system lifts it however the process ends.
+    # The lock is on the folder itself: it leaves no file, and the system releases it when the process ends.
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""Several processes that train one network together, as `torchrun` starts them."""
+"""Distributed training by processes that `torchrun` starts."""
 
 import atexit
 import os
@@ -19,7 +19,7 @@ from probe_models.training.settings import Settings
 
 @dataclass(frozen=True)
 class Workers:
-    """This process among those that train together; alone unless told otherwise."""
+    """The rank of this process and the number of processes; a single one by default."""
 
     rank: int = 0
     count: int = 1
@@ -30,19 +30,19 @@ class Workers:
         return self.rank == 0
 
     def rows(self, count: int) -> range | None:
-        """Which of so many rows this process works on, together the processes on each once; None if it is alone."""
+        """The slice of rows of this process; None if there is only one process."""
         return None if self.count == 1 else range(self.rank, count, self.count)
 
     def share(self, batch: Batch) -> Batch:
-        """Those rows of a batch."""
+        """The rows of a batch for this process."""
         return batch if self.count == 1 else batch[slice(self.rank, None, self.count)]
 
     def shards(self, settings: Settings) -> bool:
-        """Whether each process holds a part of the weights only."""
+        """Whether weights are sharded."""
         return self.count > 1 and settings.parallel == "sharded"
 
     def spread(self, objective: Objective, settings: Settings) -> nn.Module:
-        """The objective with gradients that are the mean over the processes."""
+        """The objective wrapped so that gradients are averaged over the processes."""
         if self.shards(settings):
             fully_shard(objective)
             return objective
@@ -51,13 +51,13 @@ class Workers:
         return DistributedDataParallel(objective, find_unused_parameters=bool(settings.freeze))
 
     def add(self, values: Tensor) -> Tensor:
-        """The sum of the processes' numbers, which takes their place."""
+        """All-reduce: the sum over the processes, in place."""
         if self.count > 1:
             dist.all_reduce(values)
         return values
 
     def agree(self, values: Tensor) -> Tensor:
-        """The first process's numbers, so that rounding never makes one stop and another go on."""
+        """Broadcast the numbers of the first process, so that all make the same choice despite rounding."""
         if self.count > 1:
             dist.broadcast(values, src=0)
         return values
@@ -65,19 +65,19 @@ class Workers:
 
 @contextmanager
 def distributed(device: torch.device) -> Iterator[Workers]:
-    """Join the processes that `torchrun` started, until this one ends; alone without it."""
+    """Join the processes that `torchrun` started, until this one ends; a single process without it."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield Workers()
         return
-    # Once, however many networks are trained: who joined again early would find the addresses of the time before.
+    # Only once per process: joining again early would find the old addresses.
     if not dist.is_initialized():
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
         atexit.register(dist.destroy_process_group)
     yield Workers(dist.get_rank(), dist.get_world_size())
-    # Nobody leaves while another still talks.
+    # No process leaves while another still communicates.
     dist.barrier()
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """A tensor of which each process may hold a part only, with all its parts."""
+    """The full tensor of a sharded one."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor

@@ -25,7 +25,7 @@ CPU = torch.device("cpu")
 
 
 def write(folder: Path, network: Network, card: dict[str, Any]) -> None:
-    """Write weights, then the card that vouches for them."""
+    """Write the weights, then the card with their digest."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     content = save(tensors)
     write_whole(folder / WEIGHTS, content)
@@ -34,13 +34,13 @@ def write(folder: Path, network: Network, card: dict[str, Any]) -> None:
 
 
 def read(folder: Path, device: torch.device = CPU) -> Model:
-    """The model in a folder, if its weights are those that its card vouches for.
+    """The model in a folder, after checking its weights against the digest in its card.
 
     Raises:
         UnsafeError: if the weights are a pickle, which is not opened.
-        DataError: if a file is missing or cut short, or names what this version does not have.
+        DataError: if a file is missing or truncated, or names something unknown to this version.
         ShapeError: if weights and architecture differ.
-        IntegrityError: if the weights are others.
+        IntegrityError: if the weights do not match the card.
     """
     card = read_card(folder)
     network = read_network(folder).to(device)
@@ -71,5 +71,5 @@ def as_model(network: Network, space: Space, task: Task, name: str) -> Model:
 
 
 def task_in(card: Mapping[str, Any]) -> Task:
-    """What the answers of a trained model mean, by its card: classes unless it says otherwise."""
+    """The task of a trained model, from its card; classification by default."""
     return from_json(card["task"]) if "task" in card else Classification(tuple(card["classes"]))

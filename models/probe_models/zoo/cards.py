@@ -1,4 +1,4 @@
-"""The card of a model: what it is, how it was trained, how well it does."""
+"""The card of a model: architecture, data, training and metrics."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ from probe.errors import DataError
 from probe_models.files import write_whole
 
 CARD = "card.json"
-# What a model cannot be opened without.
+# Entries that are required to open a model.
 NEEDED = (("name",), ("architecture", "name"), ("architecture", "kwargs"), ("data", "name"), ("weights", "sha256"))
 
 
@@ -18,7 +18,7 @@ def write_card(folder: Path, card: dict[str, Any]) -> None:
 
 
 def read_card(folder: Path) -> dict[str, Any]:
-    """What the card in a folder says, once it proves to have all that a model is opened with."""
+    """Read the card in a folder, after checking that it has the required entries."""
     path = folder / CARD
     try:
         card = json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""How good a trained model is on rows that it has never seen."""
+"""Test metrics of trained models."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ ABOUT_ONE_RUN = ("_low", "_high", "_n", "_rows", "_graphs")  # bounds over rows,
 
 
 def evaluate(model: Model, data: Dataset, measures: Sequence[str] = ()) -> dict[str, Any]:
-    """How good the answers are, with 95 % intervals, and what is asked for by `measures`."""
+    """Test metrics with 95 % intervals, and those of `measures`."""
     of = {"regression": _of_numbers, "multi-label": _of_labels}.get(model.task.kind, _of_classes)
     metrics = of(model, data)
     for name in measures:
@@ -69,12 +69,12 @@ def _of_classes(model: Model, data: Dataset) -> dict[str, Any]:
 
 
 def seen_in_training(train: Dataset, test: Dataset) -> int:
-    """How many test rows have inputs that a training row has too, whatever their labels."""
+    """The number of test rows whose inputs equal those of a training row, whatever their labels."""
     return int(among(test.inputs, train.inputs).sum())
 
 
 def over_seeds(runs: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Mean, standard deviation and 95 % interval (Student's t) of each number that all runs have, over their seeds."""
+    """Mean, standard deviation and 95 % interval (Student's t) over seeds of each metric that all runs have."""
     names = [name for name, value in runs[0].items() if isinstance(value, float) and not name.endswith(ABOUT_ONE_RUN)]
     return {name: _spread([run[name] for run in runs]) for name in names if all(name in run for run in runs)}
 

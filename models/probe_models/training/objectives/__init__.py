@@ -1,4 +1,4 @@
-"""What training makes small. `Settings.loss` names it; each loss belongs to one objective."""
+"""Objectives: what training minimises. `Settings.loss` names the loss; each loss belongs to one objective."""
 
 from torch import nn
 

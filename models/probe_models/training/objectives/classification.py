@@ -1,4 +1,4 @@
-"""Tell classes apart."""
+"""Classification."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,12 +20,12 @@ from probe_models.training.objectives.objective import Batch, Evaluation, Object
 from probe_models.training.randomness import source
 from probe_models.training.settings import Adversary, Settings
 
-ATTACKED = 1000  # validation rows that an adversary is judged on: attacks are slow
-GUARD = Adversary(method="pgd", eps=0.0, steps=10)  # what adversarial training is judged by
+ATTACKED = 1000  # validation rows that are attacked: attacks are slow
+GUARD = Adversary(method="pgd", eps=0.0, steps=10)  # the attack that evaluates adversarial training
 
 
 class Classification(Objective):
-    """One of the losses of `probe_models.training.losses`, on augmented, mixed or attacked rows."""
+    """A loss of `probe_models.training.losses` on augmented, mixed or adversarial rows."""
 
     weights: Tensor | None
 
@@ -83,9 +83,9 @@ class Classification(Objective):
         return self.settings.adversary is not None and catastrophic_overfitting(lines)
 
     def evaluate(self, network: nn.Module, data: Dataset) -> Evaluation:
-        """The loss without smoothing, and the share of right answers: of the worst group where groups are balanced.
+        """The loss without label smoothing, and the accuracy; of the worst group if groups are balanced.
 
-        With an adversary both are of the first 1,000 rows, moved by PGD of 10 steps.
+        With an adversary, both are measured on the first 1,000 rows under PGD with 10 steps.
         """
         inputs, labels = data.inputs, data.labels
         if self.settings.adversary:

@@ -1,4 +1,4 @@
-"""Explain how inputs come about."""
+"""The objective of variational autoencoders."""
 
 from dataclasses import replace
 
@@ -30,14 +30,14 @@ class Elbo(Unlabelled):
 
     @torch.no_grad()
     def evaluate(self, network: nn.Module, data: Dataset) -> Evaluation:
-        """The same, of inputs as they are, by the same draws each time."""
+        """The same without augmentation, with fixed draws."""
         assert isinstance(network, VariationalAutoEncoder)
         noise = _noise(network, data.inputs, source(0, "judge"))
         parts = spans(len(data), rows_per_pass(data.inputs))
         return Evaluation(-torch.cat([network.elbo(data.inputs[rows], noise[rows]) for rows in parts]).mean())
 
     def finalize(self, network: nn.Module, data: Dataset) -> None:
-        """Settle what error is unusual."""
+        """Calibrate the threshold of the detector."""
         assert isinstance(network, VariationalAutoEncoder)
         network.settle(errors(network, data.inputs))
 

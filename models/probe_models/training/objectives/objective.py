@@ -20,11 +20,11 @@ class Batch:
     """The rows of one step."""
 
     inputs: Tensor  # (rows, ...)
-    targets: Tensor  # what the network should make of them: labels, distributions over the classes, or clean inputs
-    labels: Tensor  # (rows,) the classes, whatever became of the targets
-    groups: Tensor  # (rows,) the number of the group that each belongs to
-    counts: Tensor  # (rows,) what each counts
-    noise: Tensor | None = None  # (rows, ...) what the objective draws for them, or makes of them
+    targets: Tensor  # targets: labels, distributions over the classes, or clean inputs
+    labels: Tensor  # (rows,) the labels, also if targets are mixed
+    groups: Tensor  # (rows,) the group of each
+    counts: Tensor  # (rows,) the weight of each
+    noise: Tensor | None = None  # (rows, ...) noise or adversarial rows of the objective
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -37,9 +37,9 @@ class Batch:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How a network does on rows that it is not trained on: a loss, and the share of right answers if there are any.
+    """The loss on validation rows, and the accuracy if there is one.
 
-    They may lie on the device still, so that it is not waited for twice.
+    They may still be on the device, to avoid a second synchronisation.
     """
 
     loss: float | Tensor
@@ -47,7 +47,7 @@ class Evaluation:
 
 
 class Objective(nn.Module, ABC):
-    """What is made small, as a module around the network: so it can be compiled and distributed as one."""
+    """A training loss as a module around the network, so that both are compiled and distributed together."""
 
     def __init__(self, network: nn.Module, settings: Settings, data: Dataset) -> None:
         super().__init__()
@@ -55,39 +55,39 @@ class Objective(nn.Module, ABC):
         self.augment: Augmentation = compose(settings.augment)
 
     def rows(self, data: Dataset) -> Batch:
-        """All rows of a data set, as steps take them."""
+        """All rows of a dataset as a batch."""
         nothing = torch.zeros(len(data), dtype=torch.long, device=data.labels.device)
         return Batch(data.inputs, data.labels, data.labels, nothing, torch.ones_like(nothing, dtype=torch.float32))
 
     def prepare(self, batch: Batch, random: torch.Generator) -> Batch:
-        """The rows as they are trained on: augmented, with targets and noise.
+        """Prepare rows for a step: augmentation, targets and noise.
 
-        Draws from `random` alone, which lies on the device: torch.rand(n, generator=random, device=random.device).
+        Draws only from `random`, which is on the device: torch.rand(n, generator=random, device=random.device).
         """
         return batch
 
     def perturb(self, batch: Batch) -> Batch:
-        """The prepared rows, made harder by looking at the network: adversarial training does that. Draws nothing."""
+        """Perturb the prepared rows using the network, as adversarial training does. Draws nothing."""
         return batch
 
     @abstractmethod
     def forward(self, batch: Batch) -> Tensor:
-        """The loss of each row (rows,). What is made small is their sum, each times what its row counts."""
+        """The loss of each row (rows,). Training minimises their weighted sum over `total`."""
 
     def total(self, batch: Batch) -> Tensor:
-        """What that sum is divided by: what the rows count together."""
+        """The divisor of the weighted sum: the total weight of the rows."""
         return batch.counts.sum()
 
     def observe(self, batch: Batch, losses: Tensor, add: Add) -> None:
-        """Take in the losses of a step, which may change what rows count in the next ones."""
+        """Take the losses of a step, which may change the weights of later rows."""
 
     @abstractmethod
     def evaluate(self, network: nn.Module, data: Dataset) -> Evaluation:
-        """How a network in eval mode, this one or its average, does on rows; the lower the loss the better."""
+        """Evaluate a network in eval mode, this one or its moving average, on rows; a lower loss is better."""
 
     def catastrophic_overfitting(self, lines: Sequence[Line]) -> bool:
-        """Whether the epochs so far, a line each, show that more of them would be in vain."""
+        """Whether the metrics of the epochs so far show catastrophic overfitting."""
         return False
 
     def finalize(self, network: nn.Module, data: Dataset) -> None:
-        """Fill in what depends on rows that were not trained on, once the best weights are back in the network."""
+        """Set what depends on validation rows, once the network has its best weights."""

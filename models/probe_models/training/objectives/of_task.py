@@ -1,4 +1,4 @@
-"""Learn what a Task says that labels are."""
+"""The objective of a Task."""
 
 from dataclasses import replace
 
@@ -19,9 +19,9 @@ from probe_models.training.settings import Settings
 
 
 class OfTask(OwnLoss):
-    """Cross-entropy: of classes, of the class at each place, or of each label by itself; labels as the task has them.
+    """Cross-entropy of classes, of the class at each position, or of each label; labels are those of the task.
 
-    It is judged by that loss, and by the share of decisions that are right.
+    It is evaluated by that loss and by the accuracy.
     """
 
     def __init__(self, network: nn.Module, settings: Settings, data: Dataset, task: Task) -> None:
@@ -42,15 +42,15 @@ class OfTask(OwnLoss):
         logits = self.task.logits(outputs).float()
         if isinstance(self.task, MultiLabel):
             return F.binary_cross_entropy_with_logits(logits, labels.float(), reduction="none")
-        # Classes stand last in a task, and second in torch.
+        # Classes are the last dimension in a task, and the second in torch.
         return F.cross_entropy(logits.movedim(-1, 1), labels, reduction="none")
 
 
 def of_task(network: nn.Module, settings: Settings, data: Dataset, task: Task) -> Objective:
-    """The objective of a task: squared error of numbers, cross-entropy of all else.
+    """The objective of a task: squared error for regression, else cross-entropy.
 
     Raises:
-        PlanError: if nothing is known of how such a task is learned.
+        PlanError: if there is no objective for such a task.
     """
     if isinstance(task, Regression):
         return Numbers(network, settings if settings.loss in NUMBERS else replace(settings, loss="squared error"), data)

@@ -14,8 +14,8 @@ from probe_models.networks.network import logits_of
 from probe_models.training.objectives.objective import Batch, Evaluation, Objective
 from probe_models.training.settings import Settings
 
-Loss = Callable[[Tensor, Tensor], Tensor]  # of outputs and labels: a number for each row
-# What works through classes, or through one of the losses that are named.
+Loss = Callable[[Tensor, Tensor], Tensor]  # takes outputs and labels, returns one number per row
+# Settings that need classes or a built-in loss.
 REFUSED = ("label_smoothing", "class_weights", "mixup", "adversary", "balance")
 
 
@@ -42,7 +42,7 @@ class OwnLoss(Objective):
         return self._losses(self.network, batch)
 
     def evaluate(self, network: nn.Module, data: Dataset) -> Evaluation:
-        """The same mean, of inputs as they are."""
+        """The same mean without augmentation."""
         with torch.no_grad():
             each = [
                 self._losses(network, self.rows(data[rows])) for rows in spans(len(data), rows_per_pass(data.inputs))

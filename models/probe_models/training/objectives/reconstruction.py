@@ -1,4 +1,4 @@
-"""Rebuild inputs."""
+"""The objective of autoencoders."""
 
 from dataclasses import replace
 
@@ -13,9 +13,9 @@ from probe_models.training.objectives.unlabelled import Unlabelled
 
 
 class Reconstruction(Unlabelled):
-    """The mean squared error of what a network rebuilds from augmented inputs, against the inputs as they were.
+    """The mean squared error between the reconstruction of augmented inputs and the clean inputs.
 
-    So whatever `Settings.augment` does is what the network learns to undo, such as noise (doi:10.1145/1390156.1390294).
+    So the network learns to undo `Settings.augment`, such as noise (doi:10.1145/1390156.1390294).
     """
 
     kind = Detector
@@ -28,12 +28,12 @@ class Reconstruction(Unlabelled):
         return (batch.targets - self.network.reconstruct(batch.inputs)).square().flatten(1).mean(1)
 
     def evaluate(self, network: nn.Module, data: Dataset) -> Evaluation:
-        """The error of inputs as they are."""
+        """The error without augmentation."""
         assert isinstance(network, Detector)
         return Evaluation(errors(network, data.inputs).mean())
 
     def finalize(self, network: nn.Module, data: Dataset) -> None:
-        """Settle what error is unusual."""
+        """Calibrate the threshold of the detector."""
         assert isinstance(network, Detector)
         network.settle(errors(network, data.inputs))
 

@@ -1,4 +1,4 @@
-"""Answer with numbers."""
+"""Regression."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -18,7 +18,7 @@ LOSSES: Mapping[str, Loss] = {
 
 
 class Regression(OwnLoss):
-    """The mean error of the answers, in standard deviations of the training labels, so that rates suit any unit."""
+    """The mean error in standard deviations of the training labels, so that learning rates suit any unit."""
 
     is_of: ClassVar[str] = "the loss is of numbers"
     deviation: Tensor
