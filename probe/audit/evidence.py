@@ -19,16 +19,14 @@ from probe.audit.proving import certify, search, survey
 from probe.audit.readings import Reading
 from probe.contracts import (
     Attack,
-    Certificate,
-    Counterfactual,
     Explainer,
-    Survey,
     of_any_examples,
     of_examples,
     predict,
 )
 from probe.dataset import Dataset
 from probe.goals import Answer
+from probe.method import Method
 from probe.metrics.masked import Memory
 from probe.model import Model
 from probe.numbers import as_written, fraction
@@ -82,62 +80,43 @@ def steps(plan: Plan, model: Model, data: Dataset) -> Iterator[Step]:
                 drawn = (data.only(model.task.index(label)), rows)
                 yield _attack(next(coming), attack, plan, model.only(label), drawn)
     if plan.search.sample:
+        drawn = data, data.draw(plan.search.sample, plan.seed)
         for counterfactual in plan.counterfactuals():
-            yield _search(next(coming), counterfactual, plan, model, data)
+            asks = partial(search, counterfactual, plan, model)
+            answer, caption = counterfactual.goal.answer, counterfactual.summary()
+            yield _about(next(coming), counterfactual, drawn, asks, answer=answer, caption=caption)
     if plan.certify.eps and plan.certify.sample:
+        drawn = data, data.draw(plan.certify.sample, plan.seed)
         for certificate in plan.certificates():
-            yield _certify(next(coming), certificate, plan, model, data)
+            asks = partial(certify, certificate, plan, model)
+            yield _about(
+                next(coming),
+                certificate,
+                drawn,
+                asks,
+                threat=ThreatRecord(**certificate.threat.to_json()),
+                title=type(certificate).__name__,
+                caption=certificate.captioned(),
+                certifies=certificate.certifies,
+            )
     if plan.survey.sample:
+        drawn = data, data.draw(plan.survey.sample, plan.seed)
         for method in plan.surveys():
-            yield _survey(next(coming), method, plan, model, data)
+            asks = partial(survey, method, plan, model)
+            yield _about(next(coming), method, drawn, asks, caption=method.summary())
 
 
-def _search(step: Planned, method: Counterfactual, plan: Plan, model: Model, data: Dataset) -> Step:
-    rows, readings = data.draw(plan.search.sample, plan.seed), list[Reading]()
-
-    def work(advance: Advance) -> Arrays:
-        return {"rows": to_numpy(rows)} | search(method, plan, model, data[rows], (readings, advance))
-
-    return Step(
-        step,
-        as_written(method.config()),
-        len(rows),
-        work,
-        readings,
-        answer=method.goal.answer,
-        caption=method.summary(),
-    )
-
-
-def _certify(step: Planned, method: Certificate, plan: Plan, model: Model, data: Dataset) -> Step:
-    rows, readings = data.draw(plan.certify.sample, plan.seed), list[Reading]()
+def _about(
+    step: Planned, method: Method, drawn: tuple[Dataset, Tensor], asks: Callable[..., Arrays], **said: Any
+) -> Step:
+    """A step that asks a method about some rows; `said` is what its record says of it besides."""
+    data, rows = drawn
+    readings: list[Reading] = []
 
     def work(advance: Advance) -> Arrays:
-        return {"rows": to_numpy(rows)} | certify(method, plan, model, data[rows], (readings, advance))
+        return {"rows": to_numpy(rows)} | asks(data[rows], (readings, advance))
 
-    return Step(
-        step,
-        as_written(method.config()),
-        len(rows),
-        work,
-        readings,
-        threat=ThreatRecord(**method.threat.to_json()),
-        title=type(method).__name__,
-        caption=method.captioned(),
-        certifies=method.certifies,
-    )
-
-
-def _survey(step: Planned, method: Survey, plan: Plan, model: Model, data: Dataset) -> Step:
-    rows, readings = data.draw(plan.survey.sample, plan.seed), list[Reading]()
-
-    def work(advance: Advance) -> Arrays:
-        arrays, reading = survey(method, plan.threshold(method), model, data[rows])
-        readings.append(reading)
-        advance(len(rows))
-        return {"rows": to_numpy(rows)} | arrays
-
-    return Step(step, as_written(method.config()), len(rows), work, readings, caption=method.summary())
+    return Step(step, as_written(method.config()), len(rows), work, readings, **said)
 
 
 def _predictions(step: Planned, plan: Plan, model: Model, data: Dataset) -> Step:

@@ -68,8 +68,9 @@ def search(
     )
 
 
-def survey(method: Survey, threshold: float | None, model: Model, data: Dataset) -> tuple[Arrays, Reading]:
-    """The evidence of a survey about some rows, one entry per item."""
+def survey(method: Survey, plan: Plan, model: Model, data: Dataset, told: tuple[list[Reading], Advance]) -> Arrays:
+    """The evidence of a survey of the data, one entry per item."""
+    readings, advance = told
     found = method(model, data)
     arrays = {
         "items": np.array(list(found.items)),
@@ -81,10 +82,12 @@ def survey(method: Survey, threshold: float | None, model: Model, data: Dataset)
         reduction=method.reduction,
         unit=method.unit,
         direction=method.direction,
-        threshold=threshold,
+        threshold=plan.threshold(method),
         title=method.asks,
         notes={"item": method.item},
         status="done",
         why="",
     )
-    return arrays, reading
+    readings.append(reading)
+    advance(len(data))
+    return arrays
