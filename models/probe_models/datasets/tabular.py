@@ -51,7 +51,7 @@ class Table:
         rows = self._rows(split)
         table = self._frame.iloc[rows]
         return Dataset(
-            inputs=self._inputs[torch.from_numpy(rows)],
+            inputs=self._inputs(rows),
             labels=torch.tensor(table[list(self.labels) or "label"].to_numpy(np.int64 if self.classes else np.float32)),
             groups=table[list(self.groups)].reset_index(drop=True),
             space=self._space,
@@ -67,22 +67,26 @@ class Table:
 
     def levels(self) -> dict[str, tuple[str, ...]]:
         """The values of each category, in the order of its coordinates."""
-        return {name: tuple(self._column(name).categories) for name in self.categories}
+        return {name: tuple(column.categories) for name, column in self._columns.items()}
 
     @cached_property
     def _frame(self) -> pd.DataFrame:
         return self.load()
 
     @cached_property
-    def _inputs(self) -> Tensor:
-        parts = [self._frame[list(self.numbers)].to_numpy(np.float32)]
-        for column in map(self._column, self.categories):
-            parts.append(np.eye(len(column.categories), dtype=np.float32)[column.codes])
+    def _columns(self) -> dict[str, pd.Categorical]:
+        return {name: pd.Categorical(self._frame[name]) for name in self.categories}
+
+    def _inputs(self, rows: np.ndarray) -> Tensor:
+        """Rows as a model reads them; made anew each time, as they take several times the memory of their cells."""
+        parts = [self._frame[list(self.numbers)].iloc[rows].to_numpy(np.float32)]
+        for column in self._columns.values():
+            parts.append(np.eye(len(column.categories), dtype=np.float32)[column.codes[rows]])
         return torch.from_numpy(np.concatenate(parts, axis=1))
 
     @cached_property
     def _space(self) -> Space:
-        train, levels = self._inputs[torch.from_numpy(self._rows("train"))], self.levels().values()
+        train, levels = self._inputs(self._rows("train")), self.levels().values()
         widths = [1] * len(self.numbers) + [len(values) for values in levels]
         feature = torch.repeat_interleave(torch.arange(len(widths)), torch.tensor(widths))
         number = feature < len(self.numbers)
@@ -100,9 +104,6 @@ class Table:
             # One standard deviation, so that a radius means the same for hours and for dollars.
             scale=torch.where(number, train.std(0), 1.0),
         )
-
-    def _column(self, name: str) -> pd.Categorical:
-        return pd.Categorical(self._frame[name])
 
     def _rows(self, split: str) -> np.ndarray:
         return (self._frame["split"] == split).to_numpy().nonzero()[0]
