@@ -4,6 +4,7 @@ import ast
 import collections.abc
 import types
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, reduce
 from operator import or_
@@ -142,6 +143,8 @@ def _bare(line: list[ast.ClassDef], known: _Source) -> type[Method]:
             if _name(entry.annotation) != "ClassVar":
                 settings[_name(entry.target)] = (_hint(entry.annotation, known), _declared(entry.value, known))
     body = {
+        **_class_variables(line),
+        "measures": _measured(line),
         "family": _said(line, "family"),
         "__doc__": ast.get_docstring(line[-1]),
         "__annotations__": {name: hint for name, (hint, _) in settings.items()},
@@ -149,6 +152,34 @@ def _bare(line: list[ast.ClassDef], known: _Source) -> type[Method]:
     }
     bare = types.new_class(line[-1].name, (Method,), exec_body=lambda namespace: namespace.update(body))
     return dataclass(frozen=True, kw_only=True, eq=False)(bare)
+
+
+def _class_variables(line: list[ast.ClassDef]) -> dict[str, Any]:
+    """What a class declares of itself besides its settings, such as its needs, as far as it is written out."""
+    found: dict[str, Any] = {}
+    for entry in (e for node in line for e in node.body if isinstance(e, ast.AnnAssign)):
+        declared = _name(entry.annotation) == "ClassVar" and not _name(entry.target).startswith("_")
+        if declared and entry.value is not None:
+            with suppress(UnreadableError):
+                found[_name(entry.target)] = _literal(entry.value)
+    return found
+
+
+def _literal(node: ast.expr) -> Any:
+    call = _call(node, "frozenset")
+    if call is None:
+        return _value(node)
+    return frozenset(_value(call.args[0])) if call.args else frozenset()
+
+
+def _measured(line: list[ast.ClassDef]) -> str:
+    """The result that a metric measures, as the annotation of its function says it; "" of any other method."""
+    for node in reversed(line):
+        for function in (f for f in node.body if isinstance(f, ast.FunctionDef) and f.name == "measure"):
+            for argument in function.args.args:
+                if argument.arg == "result" and argument.annotation is not None:
+                    return ast.unparse(argument.annotation)
+    return ""
 
 
 def _said(line: list[ast.ClassDef], name: str) -> str:
@@ -194,9 +225,24 @@ def _declared(node: ast.expr | None, known: _Source) -> Any:
     named: dict[str | None, ast.expr] = {keyword.arg: keyword.value for keyword in call.keywords}
     if _call(node, "required"):
         given = named | dict(zip(("help",), call.args, strict=False))
-        return required(str(_value(given["help"])))
+        return required(str(_value(given["help"])), **_limits(named))
     given = named | dict(zip(("default", "help"), call.args, strict=False))
-    return param(_default(given["default"], known), str(_value(given["help"])))
+    return param(_default(given["default"], known), str(_value(given["help"])), **_limits(named))
+
+
+def _limits(named: Mapping[str | None, ast.expr]) -> dict[str, Any]:
+    """The limits of a setting, as far as they are written out, as 1 or 10**4."""
+    found = {}
+    for key in ("low", "high", "above", "below"):
+        match named.get(key):
+            case ast.BinOp(left=ast.Constant(value=int(base)), op=ast.Pow(), right=ast.Constant(value=int(power))):
+                found[key] = base**power
+            case None:
+                pass
+            case node:
+                with suppress(UnreadableError):
+                    found[key] = _value(node)
+    return found
 
 
 def _default(node: ast.expr, known: _Source) -> Any:

@@ -22,6 +22,9 @@ def test_methods_read_from_source_equal_the_imported_ones(family, monkeypatch):
             assert found[name]().config() == kind().config()
         told = [(f.name, str(f.default), f.metadata["help"]) for f in fields(found[name])]
         assert told == [(f.name, str(f.default), f.metadata["help"]) for f in fields(kind)]
+        assert [f.metadata["limits"] for f in fields(found[name])] == [f.metadata["limits"] for f in fields(kind)]
+        for declared in ("needs", "better", "unit", "aspect", "threshold", "title", "budget", "completeness"):
+            assert getattr(found[name], declared, None) == getattr(kind, declared, None), (name, declared)
 
 
 SQUARE = '''

@@ -18,6 +18,7 @@ def test_each_term_has_one_meaning_and_names_terms_that_are_there():
         assert re.fullmatch("[a-z0-9-]+", term.slug)
         assert term.meaning.endswith((".", ")."))
         assert len(term.meaning) < 300
+        assert '"' not in term.meaning
 
 
 def test_the_pieces_of_a_text_are_the_text():
@@ -45,6 +46,11 @@ def test_the_longest_term_is_the_one_that_is_meant():
 @pytest.mark.parametrize("text", ["recalls", "non-interval", "robust_accuracy", "bypass", "l2", "PP"])
 def test_part_of_a_word_is_no_term(text):
     assert uses(text) == []
+
+
+def test_a_word_of_every_day_is_marked_only_where_it_is_a_term():
+    assert uses("Finding no gap, sampling error, reading.") == []
+    assert uses("Two findings.") == [("findings", "finding")]
 
 
 def test_status_words_are_defined():

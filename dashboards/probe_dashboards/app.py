@@ -20,7 +20,9 @@ from probe_dashboards.screens import (
     counterfactuals,
     evidence,
     explanations,
+    glossary,
     instance,
+    methods,
     performance,
     robustness,
     rows,
@@ -29,6 +31,7 @@ from probe_dashboards.screens import (
 )
 from probe_dashboards.screens import lab as lab_page
 from probe_dashboards.screens import runs as runs_page
+from probe_dashboards.views import methods as told
 from probe_dashboards.views import runs
 from probe_dashboards.views.words import md
 
@@ -50,6 +53,8 @@ PAGES = {
 WIDE = {
     "runs": (runs_page, "Runs", ":material/history:"),
     "compare": (compare, "Compare", ":material/compare_arrows:"),
+    "methods": (methods, "Methods", ":material/menu_book:"),
+    "glossary": (glossary, "Glossary", ":material/dictionary:"),
 }
 HOME = "home"
 LAB = "lab"
@@ -161,6 +166,7 @@ def _page(name: str, opened: runs.Opened | None, folder: Path) -> None:
         return
     try:
         PAGES[name][0].draw(opened)
+        widgets.about(opened.pages, told.used(opened.bundle, methods.entries(), name))
     except runs.MALFORMED as error:
         st.error(f"This page cannot be shown: {md(runs.reason(error))}.", icon=":material/broken_image:")
     widgets.limits(*PAGES[name][0].LIMITS)

@@ -10,7 +10,7 @@ from probe.audit import Bundle
 from probe.plots.style import INK
 from probe.text import visible
 from probe_dashboards import figures, state
-from probe_dashboards.views import links, panels
+from probe_dashboards.views import links, panels, terms
 from probe_dashboards.views.panels import Panel
 from probe_dashboards.views.runs import Folder, Opened
 from probe_dashboards.views.words import escaped, md, plained
@@ -18,6 +18,8 @@ from probe_dashboards.views.words import escaped, md, plained
 SHORT = 100  # rows of a table that are shown without scrolling
 TALL = 320  # height of the numbers behind a panel, in pixels
 ROW = 35  # height of a row of a scrolling table, in pixels
+SEEN = "terms seen"  # of the session: the terms that the page has used
+LONGEST = 60  # characters of a text that is searched for
 DARK_INK = "#e4e7eb"  # of figures on a dark page
 
 
@@ -93,9 +95,33 @@ def cells(frame: pd.DataFrame, *marked: str) -> pd.DataFrame:
 
 
 def heading(title: str, what: str) -> None:
-    """The title of a page, and the question that it answers."""
+    """The title of a page, and the question that it answers in words of probe's own."""
+    st.session_state[SEEN] = set()  # a term is marked where a page uses it first
     st.title(title, anchor=False)
-    st.caption(what)
+    st.caption(terms.termed(what, _seen()))
+
+
+def said(text: str, *, small: bool = False) -> None:
+    """Sentences of probe's own, without names from people or data, with the terms that are new on the page marked."""
+    (st.caption if small else st.markdown)(terms.termed(text, _seen()))
+
+
+def search(key: str, placeholder: str) -> str:
+    """A field for words to search for, which are kept in the page's address."""
+    text = st.query_params.get(key, "")[:LONGEST]
+    st.session_state[key] = text
+    look: dict[str, Any] = {"max_chars": LONGEST, "width": 300, "placeholder": placeholder}
+    st.text_input("Search", key=key, on_change=_searched, args=(key,), **look)
+    return text
+
+
+def about(pages: Mapping[str, Any], methods: Mapping[str, str]) -> None:
+    """Links to what the methods do that a page names; none where it names none."""
+    if not methods:
+        return
+    with st.expander("What the methods here do", icon=":material/menu_book:"), st.container(horizontal=True):
+        for name, title in methods.items():
+            st.page_link(pages["methods"], label=md(title), query_params={"m": name})
 
 
 def section(title: str, name: str = "") -> None:
@@ -187,7 +213,7 @@ def listing(frame: pd.DataFrame, alt: str) -> None:
 def limits(*sentences: str) -> None:
     """The limits of what a page shows. Every page ends with them."""
     section("What this does not show")
-    st.markdown("\n".join(f"- {sentence}" for sentence in sentences))
+    st.markdown(terms.listed(sentences, _seen()))
 
 
 def not_run(what: str, why: str, how: str = "") -> None:
@@ -200,6 +226,20 @@ def not_run(what: str, why: str, how: str = "") -> None:
 def metric_card(label: str, value: str, interval: str) -> None:
     """A number in a card, with its interval."""
     st.metric(label, value, border=True, delta=interval, delta_color="off", delta_arrow="off", width=160)
+
+
+def _seen() -> set[str]:
+    found: set[str] = st.session_state.setdefault(SEEN, set())
+    return found
+
+
+def _searched(key: str) -> None:
+    text = str(st.session_state[key]).strip()
+    for name in (key, "page"):
+        if name in st.query_params:
+            del st.query_params[name]
+    if text:
+        st.query_params[key] = text
 
 
 def _follow(key: str, drops: str = "") -> None:

@@ -45,13 +45,13 @@ def _pieces(text: str, seen: set[str]) -> Iterator[Piece]:
 @cache
 def _written() -> Mapping[str, str]:
     """The slug of each way in which a term is written, in lower case."""
-    return {form.lower(): term.slug for term in TERMS.values() for form in (term.name, *term.also)}
+    return {form.lower(): term.slug for term in TERMS.values() for form in term.forms}
 
 
 @cache
 def _pattern() -> re.Pattern[str]:
     """Any term as a whole word, the longest first, written as it is defined or with a capital at a sentence's start."""
-    forms = sorted((form for term in TERMS.values() for form in (term.name, *term.also)), key=len, reverse=True)
+    forms = sorted((form for term in TERMS.values() for form in term.forms), key=len, reverse=True)
     return re.compile(rf"(?<![\w-])(?:{'|'.join(map(_form, forms))})(?![\w-])")
 
 

@@ -13,6 +13,12 @@ class Term:
     meaning: str
     also: tuple[str, ...] = ()
     see: tuple[str, ...] = ()  # slugs
+    everyday: bool = False  # its name is a word of every day too, so that only what it is also called is looked for
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """The ways in which a text that means it writes it."""
+        return self.also if self.everyday else (self.name, *self.also)
 
     @property
     def slug(self) -> str:
@@ -44,17 +50,19 @@ SECTIONS: Mapping[str, tuple[Term, ...]] = {
             "not run",
             "The check was planned but not measured, for the reason that stands beside it. It is not a pass.",
         ),
-        Term("error", "The step stopped with an error, so that nothing is known. It is not a pass."),
+        Term("error", "The step stopped with an error, so that nothing is known. It is not a pass.", everyday=True),
         Term(
             "finding",
             "One check with its outcome: what was measured, how sure that is, and which threshold it was held against.",
             ("findings",),
             ("threshold",),
+            everyday=True,
         ),
         Term(
             "reading",
             "One number that an audit took, with its interval; not every reading has a threshold.",
             ("readings",),
+            everyday=True,
         ),
         Term(
             "threshold",
@@ -307,7 +315,7 @@ SECTIONS: Mapping[str, tuple[Term, ...]] = {
         Term(
             "backward pass",
             "One gradient of the model: which way the answer moves with each input.",
-            ("backward passes", "gradient", "gradients"),
+            ("backward passes",),
         ),
     ),
 }

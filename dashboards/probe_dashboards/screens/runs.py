@@ -52,25 +52,8 @@ def _asked(folder: runs.Folder) -> list[runs.Run]:
         order = widgets.control(
             folder, "sort", "Sort", {name: title for name, (title, _, _) in history.ORDERS.items()}, drops="page"
         )
-        text = st.query_params.get("q", "")[: history.LONGEST]
-        st.session_state["q"] = text
-        st.text_input(
-            "Search",
-            key="q",
-            max_chars=history.LONGEST,
-            on_change=_searched,
-            width=300,
-            placeholder="model, data, date, digest",
-        )
+        text = widgets.search("q", "model, data, date, digest")
     return history.chosen(folder.runs, which, text, order)
-
-
-def _searched() -> None:
-    text = str(st.session_state["q"]).strip()
-    for name in ("q", "page"):
-        st.query_params.pop(name, None)
-    if text:
-        st.query_params["q"] = text
 
 
 def _row(folder: runs.Folder, run: runs.Run) -> DeltaGenerator:

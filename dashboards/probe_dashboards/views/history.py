@@ -12,7 +12,6 @@ from probe_dashboards.views.runs import Integrity, Run
 from probe_dashboards.views.words import md, status
 
 PER_PAGE = 20
-LONGEST = 60  # characters of a text that is searched for
 
 # What the list can be narrowed to: the word of the link, what the reader sees, and which runs are meant.
 FILTERS: Mapping[str, tuple[str, Callable[[Run], bool]]] = {

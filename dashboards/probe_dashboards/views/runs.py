@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ import pandas as pd
 from probe import lock
 from probe.audit import Bundle, find, read, reading, verification, verify
 from probe.audit.expected import expected_steps
-from probe.audit.manifest import Manifest
+from probe.audit.manifest import Manifest, StepRecord
 from probe.errors import ProbeError
 from probe.npz import Arrays
 from probe.text import visible
@@ -39,6 +39,8 @@ class Run:
     data_sha256: str
     counts: Mapping[str, int]  # of the findings about the model, by status
     digest: str
+    # What each method cost there: examples forward and backward, and seconds.
+    costs: Mapping[str, tuple[int, int, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,7 +209,12 @@ def _run(folder: Path, manifest: Manifest) -> Run:
         data_sha256=manifest.data.sha256,
         counts=dict(model),
         digest=manifest.digest,
+        costs={str(s.method["method"]): (s.forward, s.backward, s.seconds) for s in manifest.steps if _named(s)},
     )
+
+
+def _named(step: StepRecord) -> bool:
+    return step.done and "method" in step.method
 
 
 def _as_it_is(run: Run) -> Run:

@@ -7,8 +7,10 @@ import streamlit as st
 
 from probe_dashboards import state, widgets
 from probe_dashboards.lab import Lab
+from probe_dashboards.screens import methods as known
 from probe_dashboards.screens.lab import attacking, auditing, choosing, editing, explaining
 from probe_dashboards.screens.lab.asked import Asked
+from probe_dashboards.views.lab import methods
 from probe_dashboards.views.words import md
 
 LIMITS = (
@@ -36,6 +38,7 @@ def draw(lab: Lab, pages: Mapping[str, Any]) -> None:
         return
     asked = Asked(lab, model, answer, pages)
     _about(asked)
+    widgets.about(asked.pages, methods.offered(asked.described, known.entries()))
     view = _view()
     if view == "audit":
         auditing.draw(asked)

@@ -1,6 +1,6 @@
 """The methods that a model can be asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from probe.text import visible
@@ -25,3 +25,13 @@ def usual(described: Mapping[str, Any], family: str) -> list[str]:
     asked = [each["method"] if isinstance(each, Mapping) else each for each in described["usual"].get(named, [])]
     there = suited(described, family)
     return [name for name in asked if name in there] or list(there)[:1]
+
+
+def offered(described: Mapping[str, Any], known: Container[str]) -> dict[str, str]:
+    """All methods that the model can be asked for and that are explained elsewhere: name to title."""
+    return {
+        name: title
+        for family in described["methods"]
+        for name, title in suited(described, family).items()
+        if name in known
+    }
