@@ -1,15 +1,15 @@
-r"""The lab: a live model that people ask. A process holds the model; who asks imports no torch.
+r"""The lab: a live model behind a queue. A separate process holds the model; the client needs no torch.
 
     desk = Desk(offered("plans", named=["adult-mlp"]), Setup(runs="runs"))
     job = desk.ask(owner, "adult-mlp", {"ask": "answer", "row": {"row": 3}})
     job = desk.wait(owner, job.id)           # or desk.job(owner, job.id), again and again
     job.state, job.progress, job.answer.record, job.answer.arrays["logits"]
 
-`owner` is a random text that one browser session alone knows: nobody sees, or cancels, a job of somebody else's. A
+`owner` is a random token of one browser session; only with it can a job be seen or cancelled. A
 job is
 *waiting*, *opening* (its model), *running*, and ends as *done*, *refused* (by the library, with its sentence in
 `error`),
-*failed* (a defect, or its process ended) or *cancelled*. What one person asked is not computed again for the next.
+*failed* (a defect, or its process ended) or *cancelled*. Answers are cached and shared between owners.
 
 A request is plain data that holds all that its answer depends on, and a seed where numbers are drawn: it is a
              setting of

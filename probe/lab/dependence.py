@@ -1,4 +1,4 @@
-"""How much the features of a table depend on a column: between 0, not at all, and 1, wholly."""
+"""Dependence of a table's features on a column, from 0 (none) to 1 (complete)."""
 
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ MEASURED = (
 
 
 class Dependence(NamedTuple):
-    """How much one feature depends on the column."""
+    """The dependence of one feature on the column."""
 
     name: str
     value: float
@@ -24,7 +24,7 @@ class Dependence(NamedTuple):
 
 
 def dependences(column: "pd.Series[Any]", features: pd.DataFrame) -> list[Dependence]:
-    """How much each of the features depends on a column, the strongest first; texts are categories."""
+    """The dependence of each feature on a column, strongest first; texts are categories."""
     rows = slice(0, ROWS)
     found = [_between(column.iloc[rows], features[name].iloc[rows], str(name)) for name in features]
     return sorted(found, key=lambda each: -each.value)
@@ -59,7 +59,7 @@ def _cramer(one: "pd.Series[Any]", other: "pd.Series[Any]") -> float:
 
 
 def _ratio(groups: NDArray[Any], numbers: NDArray[Any]) -> float:
-    """The root of the share of the variance that lies between the groups."""
+    """The correlation ratio: the square root of the share of variance between groups."""
     total = float(((numbers - numbers.mean()) ** 2).sum())
     if total == 0:
         return 0.0

@@ -1,4 +1,4 @@
-"""The desk of a lab: what people ask of models is queued, answered by processes, and kept. Imports no torch."""
+"""The desk of a lab: requests are queued, answered by worker processes, and cached. Imports no torch."""
 
 import threading
 import time
@@ -13,16 +13,16 @@ from probe.lab.sources import LabError, Source
 from probe.names import nearest
 
 KEPT = 2**26  # bytes of answers
-WAITING = 32  # requests of one person that wait
-HELD = 64  # requests of one person that are remembered
-PEOPLE = 256  # who are remembered
+WAITING = 32  # waiting requests per owner
+HELD = 64  # stored requests per owner
+PEOPLE = 256  # number of owners stored
 
 
 class Desk:
-    """Takes requests of several people to several models, and shows each person their own.
+    """Takes requests of several owners to several models, and shows each owner their own.
 
-    A person is whoever knows a token that is theirs alone, such as one that a browser session drew. A request to a
-    model that no process holds starts one; at most `most` processes live at a time.
+    An owner is identified by a secret token, such as that of a browser session. A request to a model without a worker
+    process starts one; at most `most` processes run at a time.
 
     >>> from probe.lab import Desk, Source
     >>> desk = Desk([Source.named("adult-mlp")])
@@ -33,20 +33,21 @@ class Desk:
     """
 
     def __init__(self, sources: Sequence[Source], setup: Setup | None = None, *, most: int = 2) -> None:
-        """`most`: processes that live at a time."""
+        """`most`: maximum number of worker processes."""
         self.sources: Mapping[str, Source] = MappingProxyType({source.key: source for source in sources})
         self.setup = setup or Setup()
         self._changed = threading.Condition(threading.RLock())
         self._kept = Kept(KEPT)
-        self._tickets: dict[str, dict[str, Ticket]] = {}  # of each person, by their id
+        self._tickets: dict[str, dict[str, Ticket]] = {}  # of each owner, by their id
         self._lines: dict[str, Line] = {}
         self._most, self._closed = most, False
 
     def ask(self, owner: str, source: str, request: Mapping[str, Any], arrays: Mapping[str, Any] | None = None) -> Job:
-        """Ask something of a model; the job is done at once where the answer is kept.
+        """Submit a request to a model; the job is done at once if the answer is cached.
 
         Raises:
-            LabError: if there is no such model, the request is no plain data, or this person has too much waiting.
+            LabError: if there is no such model, the request is not plain data, or this owner has too many waiting
+            requests.
         """
         arrays = dict(arrays or {})
         try:
@@ -67,24 +68,24 @@ class Desk:
             return self._seen(ticket)
 
     def job(self, owner: str, job: str) -> Job:
-        """A request of this person's as it stands.
+        """The current state of a job of this owner.
 
         Raises:
-            LabError: if this person has none of that id.
+            LabError: if this owner has no job of that id.
         """
         with self._changed:
             return self._seen(self._own(owner, job))
 
     def jobs(self, owner: str) -> list[Job]:
-        """The requests of this person, the last one first."""
+        """The jobs of this owner, newest first."""
         with self._changed:
             return [self._seen(ticket) for ticket in reversed(self._tickets.get(owner, {}).values())]
 
     def wait(self, owner: str, job: str, seconds: float = 600.0) -> Job:
-        """The request once it has ended, or as it stands after so many seconds.
+        """The job once it has ended, or its state after a timeout in seconds.
 
         Raises:
-            LabError: if this person has none of that id.
+            LabError: if this owner has no job of that id.
         """
         until = time.monotonic() + seconds
         with self._changed:
@@ -96,10 +97,10 @@ class Desk:
                 self._changed.wait(left)
 
     def cancel(self, owner: str, job: str) -> Job:
-        """Give a request up. Where nobody else waits for its answer the work ends, and its process with it.
+        """Cancel a job. If no other owner waits for the same answer, its worker process ends.
 
         Raises:
-            LabError: if this person has none of that id.
+            LabError: if this owner has no job of that id.
         """
         with self._changed:
             ticket = self._own(owner, job)
@@ -112,14 +113,14 @@ class Desk:
             return self._seen(ticket)
 
     def forget(self, owner: str) -> None:
-        """Cancel and drop all that this person asked."""
+        """Cancel and remove all jobs of this owner."""
         with self._changed:
             for job in list(self._tickets.get(owner, {})):
                 self.cancel(owner, job)
             self._tickets.pop(owner, None)
 
     def close(self) -> None:
-        """End all processes; what waits is cancelled."""
+        """End all worker processes; waiting jobs are cancelled."""
         with self._changed:
             self._closed = True
             lines = list(self._lines.values())
@@ -130,7 +131,7 @@ class Desk:
             line.join()
 
     def pid(self, source: str) -> int | None:
-        """The number of the process that holds a model, if there is one."""
+        """The id of the process that holds a model, if there is one."""
         with self._changed:
             return self._lines[source].pid if source in self._lines else None
 
@@ -152,7 +153,7 @@ class Desk:
         ticket = Ticket(owner, work)
         work.tickets.append(ticket)
         own = self._tickets.pop(owner, {})
-        self._tickets[owner] = own  # whoever asked last is last
+        self._tickets[owner] = own  # the most recent owner is last
         own[ticket.id] = ticket
         for held, most in ((own, HELD), (self._tickets, PEOPLE)):
             _trim(held, most)
@@ -174,7 +175,7 @@ class Desk:
         return self._lines[source]
 
     def _room(self, line: Line) -> bool:
-        """Whether a line may start a process; one that has nothing to do makes room."""
+        """Whether a line may start a process; an idle one is ended to make room."""
         others = [other for other in self._lines.values() if other is not line and other.holds]
         if len(others) < self._most:
             return True
@@ -185,7 +186,7 @@ class Desk:
 
 
 def _trim(held: dict[str, Any], most: int) -> None:
-    """Drop the first that have ended, where there are too many."""
+    """Drop the oldest finished jobs if there are too many."""
     for key in list(held)[: max(0, len(held) - most)]:
         tickets = held[key].values() if isinstance(held[key], dict) else [held[key]]
         if all(ticket.ended is not None for ticket in tickets):

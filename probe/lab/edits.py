@@ -1,4 +1,4 @@
-"""What if: an input with some features otherwise, within what its space admits."""
+"""Edits of single features of an input, within its space."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,17 +10,17 @@ from probe.names import nearest
 from probe.numbers import exact
 from probe.space import Space
 
-LISTED = 20  # values that a sentence names
+LISTED = 20  # values listed in a message
 
 
 def edited(space: Space, inputs: Tensor, edits: Mapping[str, str]) -> tuple[Tensor, tuple[str, ...]]:
-    """An input (1, *shape) with other values of some features, and sentences that say which.
+    """An input (1, *shape) with edited features, and sentences that describe the edits.
 
-    A category is one of its values, a whole number whole, a number within the bounds; a word of the vocabulary stands
-    in the place of a word.
+    A category takes one of its values, an integer a whole number, a number a value within the bounds; a word is
+    replaced by one of the vocabulary.
 
     Raises:
-        DataError, RangeError: if there is no such feature, or it cannot have that value.
+        DataError, RangeError: if there is no such feature, or it cannot take that value.
         Unsupported: where features have no names.
     """
     brought_as = space.form_of(inputs).brought_as
@@ -47,7 +47,7 @@ def edited(space: Space, inputs: Tensor, edits: Mapping[str, str]) -> tuple[Tens
 
 
 def encoded(space: Space, inputs: Tensor, at: int, value: str) -> Tensor:
-    """The coordinates of a feature that has this value, (coordinates,)."""
+    """The coordinates of a feature with this value, (coordinates,)."""
     name, places = space.names[at], places_of(space, inputs, at)
     may = bool(space.missing) and space.missing[at]
     if space.kinds and space.kinds[at] == "category":
@@ -69,7 +69,7 @@ def encoded(space: Space, inputs: Tensor, at: int, value: str) -> Tensor:
 
 
 def choices(space: Space, inputs: Tensor, at: int) -> list[str]:
-    """The values that a category can have, in the order of its coordinates."""
+    """The values of a category, in the order of its coordinates."""
     form, places = space.form_of(inputs), places_of(space, inputs, at)
     words = [form.level(place) or f"{number + 1} of {len(places)}" for number, place in enumerate(places)]
     return words[:-1] if space.missing and space.missing[at] else words
@@ -84,7 +84,7 @@ def places_of(space: Space, inputs: Tensor, at: int) -> list[int]:
 
 
 def check_whole(space: Space, inputs: Tensor) -> None:
-    """Raise RangeError where a feature that is a whole number is not whole, and DataError where a category is mixed."""
+    """Raise RangeError for an integer feature that is not whole, and DataError for a category that is not one-hot."""
     if not space.kinds or inputs.ndim != 2:
         return
     for at, kind in enumerate(space.kinds):

@@ -1,4 +1,4 @@
-"""What people asked of a model, and what became of it."""
+"""Jobs: requests and their outcomes."""
 
 import hashlib
 import json
@@ -17,55 +17,55 @@ ENDED: frozenset[State] = frozenset({"done", "refused", "failed", "cancelled"})
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a request is."""
+    """The progress of a request."""
 
     done: int = 0
-    total: int = 0  # 0: not known
+    total: int = 0  # 0: unknown
     said: str = ""  # of what
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What a model was found to say: plain data, and arrays that hold exactly what the library gave."""
+    """An answer: plain data, and arrays exactly as the library returned them."""
 
     record: Mapping[str, Any]
     arrays: npz.Arrays = field(default_factory=dict)
 
     @property
     def size(self) -> int:
-        """Bytes, about."""
+        """The approximate size in bytes."""
         return len(json.dumps(self.record)) + sum(array.nbytes for array in self.arrays.values())
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A request of one person as it stands; ask the desk again to see how it goes on."""
+    """A snapshot of one owner's request; ask the desk again for its current state."""
 
     id: str
     source: str  # the key of the model
     request: Mapping[str, Any]
     state: State
     progress: Progress = field(default_factory=Progress)
-    answer: Answer | None = None  # once it is done
-    error: str = ""  # a sentence: why it was refused, or has failed
-    ahead: int = 0  # requests that are answered before it
-    seconds: float = 0.0  # since it was asked; once it has ended, until then
+    answer: Answer | None = None  # set once it is done
+    error: str = ""  # why it was refused or failed
+    ahead: int = 0  # requests ahead of it
+    seconds: float = 0.0  # seconds since it was submitted, or until it ended
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will become of it."""
+        """Whether it has ended."""
         return self.state in ENDED
 
 
 @dataclass(eq=False)
 class Work:
-    """What a worker is asked, for one person or for several who ask the same."""
+    """Work for a worker, shared by all owners with the same request."""
 
     digest: str
     source: str
     request: Mapping[str, Any]
     arrays: Mapping[str, Any]
-    tickets: "list[Ticket]" = field(default_factory=list)  # of those who wait for it
+    tickets: "list[Ticket]" = field(default_factory=list)  # tickets that wait for it
     state: State = "waiting"
     progress: Progress = field(default_factory=Progress)
     answer: Answer | None = None
@@ -73,11 +73,11 @@ class Work:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will become of it."""
+        """Whether it has ended."""
         return self.state in ENDED
 
     def end(self, state: State, *, answer: Answer | None = None, error: str = "") -> None:
-        """Tell all who wait what became of it."""
+        """Report the outcome to all waiting tickets."""
         self.state, self.answer, self.error = state, answer, error
         for ticket in self.tickets:
             ticket.ended = time.monotonic()
@@ -85,7 +85,7 @@ class Work:
 
 @dataclass(eq=False)
 class Ticket:
-    """One person's claim to the outcome of some work."""
+    """One owner's claim to the outcome of some work."""
 
     owner: str
     work: Work
@@ -95,7 +95,7 @@ class Ticket:
     given_up: bool = False
 
     def job(self, ahead: int) -> Job:
-        """As its owner sees it."""
+        """The job as its owner sees it."""
         work, until = self.work, time.monotonic() if self.ended is None else self.ended
         seconds = until - self.asked
         if self.given_up:
@@ -114,7 +114,7 @@ class Ticket:
 
 
 class Kept:
-    """Answers by the digest of what was asked, the least used of which go where they take too much room."""
+    """A cache of answers by the digest of the request; the least recently used are evicted."""
 
     def __init__(self, most: int) -> None:
         """`most`: bytes."""
@@ -122,14 +122,14 @@ class Kept:
         self._held: OrderedDict[tuple[str, str], tuple[Answer, int]] = OrderedDict()
 
     def get(self, source: str, digest: str) -> Answer | None:
-        """The answer, if it is kept."""
+        """The answer, if it is cached."""
         if (source, digest) not in self._held:
             return None
         self._held.move_to_end((source, digest))
         return self._held[source, digest][0]
 
     def keep(self, source: str, digest: str, answer: Answer) -> None:
-        """Keep it, unless it alone is too large."""
+        """Cache an answer, unless it alone is too large."""
         self._drop((source, digest))
         size = answer.size
         if size > self._most:
@@ -140,7 +140,7 @@ class Kept:
             self._drop(next(iter(self._held)))
 
     def forget(self, source: str) -> None:
-        """Drop all answers of a model, which is another one."""
+        """Drop all answers of a model that has changed."""
         for key in [key for key in self._held if key[0] == source]:
             self._drop(key)
 
@@ -156,7 +156,7 @@ def digest(request: Mapping[str, Any], arrays: Mapping[str, Any]) -> str:
     """SHA-256 of a request with its arrays.
 
     Raises:
-        TypeError, ValueError: if it is no JSON.
+        TypeError, ValueError: if it is not JSON.
     """
     text = json.dumps(request, sort_keys=True, allow_nan=False)
     return hashlib.sha256(f"{text}\n{npz.fingerprint(dict(arrays))}".encode()).hexdigest()

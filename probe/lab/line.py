@@ -1,4 +1,4 @@
-"""What waits for one model, and the thread that has its process answer it."""
+"""The queue of one model, and the thread that passes it to the worker process."""
 
 import threading
 import time
@@ -11,11 +11,11 @@ from probe.lab.process import Refused, Setup, Worker
 from probe.lab.sources import Source
 from probe.lab.wire import Closed, WireError
 
-IDLE = 900.0  # seconds after which a process that nobody asks is ended
+IDLE = 900.0  # seconds after which an idle process is ended
 
 
 class Line:
-    """The requests to one model. All but its thread's own waiting happens under the desk's lock."""
+    """The queue of requests to one model. Everything but the waiting of its thread happens under the desk's lock."""
 
     def __init__(
         self,
@@ -28,30 +28,30 @@ class Line:
         self.source, self.used = source, time.monotonic()
         self._setup, self._changed, self._kept, self._room = setup, changed, kept, room
         self._queue: list[Work] = []
-        self._now: Work | None = None  # what is worked on
+        self._now: Work | None = None  # the current work
         self._worker: Worker | None = None
         self._thread: threading.Thread | None = None
-        self._known_by = ""  # what the model that was opened last is known by
+        self._known_by = ""  # the digest of the model that was opened last
         self._last_owner = ""
         self._closed = self._resting = False
 
     @property
     def holds(self) -> bool:
-        """Whether it has a process, or is starting one."""
+        """Whether it has or is starting a process."""
         return self._worker is not None or (self._now is not None and self._now.state != "waiting")
 
     @property
     def idle(self) -> bool:
-        """Whether its process has nothing to do."""
+        """Whether its process is idle."""
         return self._worker is not None and self._now is None and not self._queue
 
     @property
     def pid(self) -> int | None:
-        """The number of its process."""
+        """The id of its process."""
         return None if self._worker is None else self._worker.pid
 
     def put(self, work: Work) -> Work:
-        """Have something worked on when its turn comes."""
+        """Add work to the queue."""
         self._queue.append(work)
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name=f"lab {self.source.key}", daemon=True)
@@ -59,18 +59,18 @@ class Line:
         return work
 
     def waiting(self, digest: str) -> Work | None:
-        """What is worked on or waits already, by its digest."""
+        """Current or queued work with this digest."""
         now = [] if self._now is None or self._now.ended else [self._now]
         return next((work for work in (*now, *self._queue) if work.digest == digest), None)
 
     def ahead(self, work: Work) -> int:
-        """How many are answered before it, about."""
+        """The approximate number of requests ahead of it."""
         if work not in self._queue:
             return 0
         return self._queue.index(work) + (self._now is not None)
 
     def give_up(self, work: Work) -> None:
-        """Nobody waits for it any more: its process is ended, if it is worked on."""
+        """Abandon work; if it is running, its process is ended."""
         if work in self._queue:
             self._queue.remove(work)
         elif work is self._now and self._worker is not None:
@@ -78,12 +78,12 @@ class Line:
         work.end("cancelled")
 
     def rest(self) -> None:
-        """End the process, which has nothing to do."""
+        """End the idle process."""
         self._resting = True
         self._changed.notify_all()
 
     def close(self) -> None:
-        """End everything."""
+        """End the process and the thread."""
         self._closed = True
         for work in list(self._queue):
             self.give_up(work)
@@ -110,7 +110,7 @@ class Line:
                 self._end(work, "done", answer=answer)
 
     def _next(self) -> Work | None:
-        """What is worked on next: of whoever was not served last, if there is anybody. None where the thread ends."""
+        """The next work, preferring owners other than the last one served. None if the thread should end."""
         with self._changed:
             self._now, self.used = None, time.monotonic()
             until = time.monotonic() + IDLE
@@ -134,7 +134,7 @@ class Line:
         return None
 
     def _opened(self, work: Work) -> Worker:
-        """The process with the model, started where there is none."""
+        """The process with the model, started if there is none."""
         if self._worker is not None and not self._worker.alive:
             self._drop()
         if self._worker is None:
@@ -155,7 +155,7 @@ class Line:
                 raise
             with self._changed:
                 if known_by != self._known_by:
-                    self._kept.forget(self.source.key)  # the files are others than they were
+                    self._kept.forget(self.source.key)  # the files have changed
                 self._known_by = known_by
         self._tell(work, Progress())
         self._set(work, "running")
@@ -163,7 +163,7 @@ class Line:
         return self._worker
 
     def _lost(self, work: Work, error: ProbeError) -> None:
-        """The process has ended, or speaks what nobody understands."""
+        """Handle a process that ended or sent something invalid."""
         words = self._worker.last_words() if self._worker is not None else ""
         how = f"ended {words}" if isinstance(error, Closed) else f"was ended: {error}"
         self._drop()
@@ -178,7 +178,7 @@ class Line:
             _ended(worker)
 
     def _refuse_all(self, why: str) -> None:
-        """A model that cannot be opened answers nobody."""
+        """Refuse all queued work, as the model cannot be opened."""
         with self._changed:
             for work in self._queue:
                 work.end("refused", error=why)
@@ -199,12 +199,12 @@ class Line:
     def _end(self, work: Work, state: Any, **outcome: Any) -> None:
         with self._changed:
             given_up = work.ended
-            self._now = None  # from here on giving it up ends no process
+            self._now = None  # from here on, abandoning it ends no process
             if not given_up:
                 work.end(state, **outcome)
             self._changed.notify_all()
         if given_up:
-            self._drop()  # its process is being ended, and answers nothing more
+            self._drop()  # its process is being ended and sends no more answers
 
     def _owner(self, work: Work) -> str:
         return work.tickets[0].owner if work.tickets else ""

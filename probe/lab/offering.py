@@ -1,4 +1,4 @@
-"""The methods that suit a model, with their settings as a form can show them."""
+"""The methods available for a model, with their settings described for forms."""
 
 import types
 from collections.abc import Mapping
@@ -18,14 +18,14 @@ from probe.registry import discover, methods
 
 
 def offered(family: str, opened: Opened) -> dict[str, Any]:
-    """The methods of a family by name: what each does, its settings, and why it does not suit the model, if so."""
+    """The methods of a family by name: summary, settings, and why a method does not suit the model, if so."""
     return {name: _told(kind, opened) for name, kind in discover(family).items()}
 
 
 def settings(kind: type[Method], deep: int = 2) -> list[dict[str, Any]]:
     """The settings of a method in their order, each with its type, default, limits, choices and help.
 
-    Of a setting that is a method itself the choices have their settings too, to the depth that is asked.
+    For a setting that is a method, the choices include their own settings, up to the given depth.
     """
     return [
         {
@@ -60,7 +60,7 @@ def _told(kind: type[Any], opened: Opened) -> dict[str, Any]:
 
 
 def _unsuited(kind: type[Any], opened: Opened) -> str:
-    """Why a method cannot be used on this model; empty where nothing is known that speaks against it."""
+    """Why a method cannot be used on this model; empty if nothing rules it out."""
     model, inputs = opened.model, opened.data.inputs[:1]
     try:
         refuse_unmet(kind, getattr(kind, "needs", frozenset()), model)
@@ -73,7 +73,7 @@ def _unsuited(kind: type[Any], opened: Opened) -> str:
 
 
 def _usual(kind: type[Any]) -> Any:
-    """The method with its defaults; None where a setting must be given."""
+    """The method with its defaults; None if a setting is required."""
     try:
         return kind()
     except ProbeError:
@@ -87,7 +87,7 @@ def _default(value: Any) -> Any:
 
 
 def _typed(hint: Any, deep: int) -> dict[str, Any]:
-    """The type of a setting in a word, whether it may be none, and what is to be chosen from."""
+    """The type of a setting as one word, whether it is optional, and its choices."""
     if get_origin(hint) is Annotated:
         return _typed(get_args(hint)[0], deep)
     parts = get_args(hint)
@@ -105,7 +105,7 @@ def _typed(hint: Any, deep: int) -> dict[str, Any]:
 
 
 def _of_kind(hint: type[Method], deep: int) -> Mapping[str, Any]:
-    """The methods that a setting may hold, by name, with their settings."""
+    """The methods that a setting accepts, by name, with their settings."""
     return {
         name: {"summary": kind.summary(), "settings": settings(kind, deep) if deep else []}
         for name, kind in methods().items()

@@ -1,4 +1,4 @@
-"""What a worker holds: one model with the data that it is looked at with."""
+"""What a worker holds: one model and its data."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -21,12 +21,12 @@ from probe.lab.sources import Source
 from probe.model import Model
 from probe.tensors import spans
 
-Advance = Callable[[int, int, str], None]  # how much is done, of how much (0: not known), and of what
+Advance = Callable[[int, int, str], None]  # done, total (0: unknown) and the unit
 
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """A model, its data, and the plan that they were opened by; nothing of it is one person's."""
+    """A model, its data, and the plan that opened them; it holds nothing of any owner."""
 
     model: Model
     data: Dataset
@@ -36,7 +36,7 @@ class Opened:
     _found: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def known_by(self) -> str:
-        """A digest of weights and data, by which answers are known to be this model's."""
+        """A digest of weights and data that identifies answers of this model."""
         parts = (
             self.model.digest(),
             self.data.digest(),
@@ -47,10 +47,10 @@ class Opened:
         return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
 
     def wrong(self, advance: Advance) -> Tensor:
-        """Which rows are answered wrongly, (rows,); found once, as it is the same for everybody.
+        """Which rows are misclassified, (rows,); computed once.
 
         Raises:
-            Unsupported: where no answer is right or wrong.
+            Unsupported: if predictions cannot be correct or wrong.
         """
         if "wrong" not in self._found:
             inputs = self.model.check(self.data.inputs)
@@ -85,17 +85,17 @@ class Opened:
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """What a request is answered with: the model, the arrays that came with it, and who is told how far it is."""
+    """The context of a request: the model, the arrays sent with it, and the callback for progress."""
 
     opened: Opened
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     advance: Advance = lambda done, total, said: None
 
     def array(self, name: str) -> NDArray[Any]:
-        """An array that the request names.
+        """An array by name.
 
         Raises:
-            DataError: if none of that name came with it.
+            DataError: if no array of that name was sent.
         """
         if name not in self.arrays:
             raise DataError(
@@ -105,7 +105,7 @@ class Asked:
 
 
 def open_source(source: Source, setup: Setup) -> Opened:
-    """Open what an operator offers.
+    """Open a model that the operator offers.
 
     Raises:
         ProbeError: if it is not offered, or model or data cannot be opened.

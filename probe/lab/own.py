@@ -1,4 +1,4 @@
-"""A row that somebody brings, read by what reads the data of a plan: the same checks, the same sentences."""
+"""Inputs that a user brings, read with the same checks and messages as the data of a plan."""
 
 import csv
 import io
@@ -24,15 +24,15 @@ from probe.names import nearest
 from probe.results.base import dtype_name
 from probe.space import Space
 
-FILE = "your row"  # what is read, in messages
+FILE = "your row"  # the name of the input in messages
 LONGEST = 2**20  # characters of a text or line
-BYTES = 2**25  # of an image file
+BYTES = 2**25  # bytes of an image file
 
-Brought = tuple[Tensor, tuple[str, ...]]  # (1, *shape), and what is to be known of how it was read
+Brought = tuple[Tensor, tuple[str, ...]]  # (1, *shape), and notices about how it was read
 
 
 def of_cells(cells: Mapping[str, str], opened: Opened) -> Brought:
-    """A row of a table by the names of its features, every one and no other."""
+    """A row of a table from exactly its features by name."""
     names = _columns(opened)
     if unknown := [name for name in cells if name not in names]:
         raise DataError(
@@ -44,7 +44,7 @@ def of_cells(cells: Mapping[str, str], opened: Opened) -> Brought:
 
 
 def of_csv(line: str, opened: Opened) -> Brought:
-    """A row of a table as a line of a CSV file, below a header or in the order of the features."""
+    """A row of a table from a line of CSV, with a header or in the order of the features."""
     names = _columns(opened)
     if len(line) > LONGEST:
         raise DataError(f"{FILE} has {len(line):,} characters, expected {LONGEST:,} at most")
@@ -58,7 +58,7 @@ def of_csv(line: str, opened: Opened) -> Brought:
 
 
 def of_text(text: str, opened: Opened) -> Brought:
-    """A text as the ids that the model reads."""
+    """Token ids from a text."""
     if "text" not in _form(opened).brought_as:
         raise Unsupported(f"{opened.model.name} reads no texts but {_reads(opened)}; bring one of those")
     if len(text) > LONGEST:
@@ -71,7 +71,7 @@ def of_text(text: str, opened: Opened) -> Brought:
 
 
 def of_image(content: NDArray[Any], opened: Opened) -> Brought:
-    """The bytes of an image file as the brightness of its pixels, scaled to what the model reads."""
+    """An image from the bytes of its file, as brightness, resized to the model's input."""
     if "image" not in _form(opened).brought_as:
         raise Unsupported(f"{opened.model.name} reads no images but {_reads(opened)}; bring one of those")
     if content.dtype != np.uint8 or content.ndim != 1 or content.size > BYTES:
@@ -89,7 +89,7 @@ def of_image(content: NDArray[Any], opened: Opened) -> Brought:
 
 
 def of_array(numbers: NDArray[Any], opened: Opened) -> Brought:
-    """The numbers of an example."""
+    """An input from an array of numbers."""
     like = opened.data.inputs[:1]
     if numbers.dtype.kind not in "biuf":
         raise DataError(f"an array of {numbers.dtype} came, expected numbers")
@@ -99,7 +99,7 @@ def of_array(numbers: NDArray[Any], opened: Opened) -> Brought:
     if whole and numbers.dtype.kind == "f" and not bool((np.isfinite(numbers) & (numbers == np.rint(numbers))).all()):
         raise DataError(f"an array of {numbers.dtype} came, expected whole numbers")
     if numbers.dtype.kind == "f" and numbers.dtype.itemsize <= 8:
-        numbers = numbers.astype(numbers.dtype.newbyteorder("="))  # torch knows the order of this machine alone
+        numbers = numbers.astype(numbers.dtype.newbyteorder("="))  # torch reads only the byte order of this machine
     else:
         numbers = numbers.astype(np.float64 if numbers.dtype.kind == "f" else np.int64)
     found = torch.from_numpy(np.ascontiguousarray(numbers)).reshape(like.shape)
@@ -121,7 +121,7 @@ def of_features(numbers: NDArray[Any], inputs: Tensor) -> Tensor:
 def _read(text: str, opened: Opened, reading: Reading) -> Brought:
     space = opened.model.space
     categories = [name for at, name in enumerate(space.names) if space.kinds and space.kinds[at] == "category"]
-    with TemporaryDirectory() as folder:  # what reads tables reads files
+    with TemporaryDirectory() as folder:  # tables are read from files
         path = Path(folder, FILE)
         path.write_bytes(text.encode("utf-8", "replace"))
         try:
@@ -137,7 +137,7 @@ def _read(text: str, opened: Opened, reading: Reading) -> Brought:
 
 
 def _typed(table: pd.DataFrame, space: Space) -> pd.DataFrame:
-    """With a column of numbers that is empty as one of missing numbers, which a single row cannot tell."""
+    """Give an empty column its numeric type, which a single row does not show."""
     for at, name in enumerate(space.names):
         if (not space.kinds or space.kinds[at] != "category") and bool(table[name].isna().all()):
             table[name] = np.nan
@@ -163,7 +163,7 @@ def _reads(opened: Opened) -> str:
 
 
 def _unread(ids: Tensor, opened: Opened) -> tuple[str, ...]:
-    """How many words of a text the model does not know."""
+    """A notice of the words that the model does not know."""
     form = _form(opened)
     unknown = int((~form.is_word(ids) & (ids != form.special[0])).sum()) if form.special else 0
     return (f"{unknown} of its words are unknown to the model",) if unknown else ()

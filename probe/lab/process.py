@@ -1,4 +1,4 @@
-"""The process that holds a model: started, asked one thing after another, and ended."""
+"""The worker process that holds a model, and its lifetime."""
 
 import json
 import os
@@ -23,43 +23,43 @@ from probe.lab.sources import Source
 from probe.lab.wire import DESK, Closed, WireError, prove, receive, send
 from probe.text import visible
 
-STARTS = 120.0  # seconds until a process must have called, before it has loaded anything
-GRACE = 10.0  # seconds in which a process may end by itself and keep what is done of an audit
-PATH = 100  # characters of an address in the file system that all systems take
-LOG = 4096  # bytes of its last words
+STARTS = 120.0  # seconds within which a new process must connect
+GRACE = 10.0  # seconds in which a process may end by itself and save the finished part of an audit
+PATH = 100  # maximum length of a socket path on all systems
+LOG = 4096  # bytes kept of its log
 
 Told = Callable[[Progress], None]
 
 
 class Refused(ProbeError):
-    """The library answered with a sentence in place of what was asked."""
+    """The library refused the request with a message."""
 
 
 class Defect(ProbeError):
-    """The library failed in a way that is a defect of its own."""
+    """The library failed with a defect of its own."""
 
 
 @dataclass(frozen=True)
 class Setup:
-    """How an operator lets models be opened."""
+    """The operator's settings for opening models."""
 
     runs: str = "runs"  # the folder that audits are written into
-    allow_code: bool = False  # whether a plan may name code of its own, which is run
-    device: str = ""  # where the model computes
+    allow_code: bool = False  # whether plans may run their own code
+    device: str = ""  # device of the model
 
 
 class Worker:
-    """A process with one model in it."""
+    """A process that holds one model."""
 
     def __init__(self, source: Source, setup: Setup) -> None:
-        """Start it; the model is opened while `open` waits.
+        """Start the process; `open` waits for the model.
 
         Raises:
             ProbeError: if it cannot be started.
         """
         self.source = source
         self._asked, self._ending = 0, threading.Lock()
-        self._folder = Path(tempfile.mkdtemp(prefix="probe-lab-"))  # only this user may look into it
+        self._folder = Path(tempfile.mkdtemp(prefix="probe-lab-"))  # readable by this user only
         self._log = self._folder / "log"
         self._connection: socket.socket | None = None
         try:
@@ -88,16 +88,16 @@ class Worker:
 
     @property
     def pid(self) -> int:
-        """The number of the process, which is that of its group too."""
+        """The id of the process, and of its process group."""
         return self._process.pid
 
     @property
     def alive(self) -> bool:
-        """Whether it runs."""
+        """Whether the process is running."""
         return self._process.returncode is None and not _ended(self.pid)
 
     def open(self, told: Told) -> Mapping[str, Any]:
-        """Wait until the model is open: what it is known by, and what was found out about it.
+        """Wait until the model is open; returns its digest and notices.
 
         Raises:
             Refused: if it cannot be opened, with the reason.
@@ -112,10 +112,10 @@ class Worker:
             told(_progress(record))
 
     def ask(self, request: Mapping[str, Any], arrays: Mapping[str, Any], told: Told) -> tuple[Answer, bool]:
-        """The answer to a request, and whether it may be kept for whoever asks the same.
+        """The answer to a request, and whether it may be cached.
 
         Raises:
-            Refused: if the library refuses, with its sentence.
+            Refused: if the library refuses, with its message.
             Defect: if it failed otherwise.
             Closed: if the process ended.
         """
@@ -133,7 +133,7 @@ class Worker:
             told(_progress(record))
 
     def end(self, grace: float = GRACE) -> None:
-        """End the process and all that it started: it may keep what is done, until the grace is over."""
+        """End the process and its children; it may save finished work until the grace period is over."""
         with self._ending:
             process = getattr(self, "_process", None)
             if process is not None and process.returncode is None:
@@ -141,7 +141,7 @@ class Worker:
                 until = time.monotonic() + grace
                 while not _ended(process.pid) and time.monotonic() < until:
                     time.sleep(0.02)
-                _signal(process.pid, signal.SIGKILL)  # those that it started may have stayed
+                _signal(process.pid, signal.SIGKILL)  # its children may still run
                 process.wait()
             if process is not None and process.stdin is not None:
                 with suppress(OSError):
@@ -150,11 +150,11 @@ class Worker:
                 self._connection.close()
 
     def discard(self) -> None:
-        """Remove what it leaves on the disk."""
+        """Remove its files."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def last_words(self) -> str:
-        """How the process ended: its signal or number, and the last line that it wrote."""
+        """How the process ended: its signal or exit code, and the last line of its log."""
         until = time.monotonic() + 1.0
         while self.alive and time.monotonic() < until:
             time.sleep(0.02)
@@ -170,7 +170,7 @@ class Worker:
 
     def _tell(self, known: Mapping[str, Any]) -> None:
         assert self._process.stdin is not None, "it is a pipe"
-        # It stays open: where it closes, the process knows that this one is gone.
+        # It stays open: when it closes, the worker ends.
         self._process.stdin.write(json.dumps(known).encode() + b"\n")
         self._process.stdin.flush()
 
@@ -199,7 +199,7 @@ class Worker:
 
 
 def _listening(folder: Path) -> socket.socket:
-    """A socket that only this user can reach, or where there is none such, only this machine."""
+    """A socket that only this user can reach, or only this machine if the system has no such sockets."""
     address = str(folder / "socket")
     if hasattr(socket, "AF_UNIX") and len(os.fsencode(address)) <= PATH:
         listener = socket.socket(socket.AF_UNIX)
@@ -219,7 +219,7 @@ def _progress(record: Mapping[str, Any]) -> Progress:
 
 
 def _ended(pid: int) -> bool:
-    """Whether a process of this one has ended; it is left there, so that its number is nobody else's."""
+    """Whether a child process has ended, without reaping it, so that its id is not reused."""
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 

@@ -1,4 +1,4 @@
-"""Which input a request is about: a row of the data, edited or not, or one that somebody brings."""
+"""The input of a request: a row of the data, possibly edited, or one that a user brings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -22,12 +22,12 @@ class Chosen:
 
     model: Model
     inputs: Tensor  # (1, *shape), checked
-    label: Tensor | None  # (1, ...); None where nobody knows it
-    data: Dataset | None  # the row of the data that it is, or was before it was edited
-    said: tuple[str, ...] = ()  # how it came about, in sentences
+    label: Tensor | None  # (1, ...); None if unknown
+    data: Dataset | None  # its row in the data, before edits
+    said: tuple[str, ...] = ()  # notices about how it was read or edited
 
     def only(self, answer: str) -> "Chosen":
-        """The same with one of the several answers of the model; "" for all of them."""
+        """The same for one of the model's several answers; "" for all of them."""
         if not answer:
             return self
         named: str | int = int(answer) if answer.isdecimal() and answer not in self.model.task.names else answer
@@ -47,7 +47,7 @@ Cell = Annotated[Any, Kind("a text or a number", "texts and numbers", _cell)]
 
 @dataclass(frozen=True, kw_only=True)
 class Row(Declared):
-    """The row of a request: one of the data, or somebody's own in one of several ways."""
+    """The row of a request: of the data, or a user's own in one of several formats."""
 
     row: int | None = param(None, "a row of the data, from 0", low=0)
     cells: Mapping[str, Cell] | None = param(None, "each feature of a table")
@@ -64,7 +64,7 @@ class Row(Declared):
         """The example.
 
         Raises:
-            ProbeError: if there is none such, or it is no input of the model.
+            ProbeError: if there is no such row, or it is not a valid input of the model.
         """
         ways = ("row", "cells", "csv", "text", "image", "array")
         named = [way for way in ways if getattr(self, way) not in (None, "")]

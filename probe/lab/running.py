@@ -1,4 +1,4 @@
-"""Audits that a lab runs: the same runner, the same bundle and report as of the command line."""
+"""Audits in a lab, with the runner, bundle and report of the command line."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -16,10 +16,10 @@ from probe.model import Model
 
 
 def audited(opened: Opened, plan: Plan, subject: tuple[Model, Dataset], advance: Advance) -> dict[str, Any]:
-    """Run a plan into a folder of the lab's runs, and say what was found.
+    """Run a plan into a folder of the lab's runs, and summarise the findings.
 
     Raises:
-        ExistsError: if something else is there.
+        ExistsError: if the folder holds something else.
     """
     folder = opened.runs / plan.name
     try:
@@ -42,10 +42,10 @@ def audited(opened: Opened, plan: Plan, subject: tuple[Model, Dataset], advance:
 
 
 def checked_name(name: str) -> str:
-    """A name of a run, which becomes a folder.
+    """The name of a run, which becomes a folder.
 
     Raises:
-        PlanError: if it cannot be one.
+        PlanError: if it is not a valid folder name.
     """
     if not name or name.startswith(".") or not all(c.isalnum() or c in "-_." for c in name) or len(name) > 100:
         raise PlanError(f"name = {name!r:.60} becomes a folder; use letters, digits, '-', '_' and '.'")
@@ -53,7 +53,7 @@ def checked_name(name: str) -> str:
 
 
 def _report(folder: Path) -> None:
-    """Draw the report of what was finished."""
+    """Write the report of the finished steps."""
     with suppress(ProbeError, OSError), writing(folder):
         bundle: Bundle = read(folder)
         if bundle.manifest.status == "interrupted":

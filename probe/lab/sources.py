@@ -1,4 +1,4 @@
-"""Which models a lab offers: named by the operator, the zoo's, and those of the plans in a folder. Imports no torch."""
+"""The models that a lab offers: named by the operator, of the zoo, or of plans in a folder. Imports no torch."""
 
 import hashlib
 import tomllib
@@ -13,7 +13,7 @@ LARGEST = 2**24  # bytes of a plan
 
 
 class LabError(ProbeError):
-    """The lab was asked for what it does not have, or what is somebody else's."""
+    """The lab does not have what was requested, or it belongs to another owner."""
 
 
 @dataclass(frozen=True)
@@ -24,15 +24,15 @@ class Source:
     'adult-mlp'
     """
 
-    key: str  # what requests, addresses and pages call it
-    name: str  # as people call it
+    key: str  # its key in requests, links and pages
+    name: str  # its display name
     zoo: str = ""  # a name of the zoo, or the folder of a model
     plan: str = ""  # the path of a plan
-    why: str = ""  # why it is not offered; empty where it is
+    why: str = ""  # why it is not offered; empty if it is
 
     @classmethod
     def named(cls, name: str, *, allow_code: bool = False) -> "Source":
-        """A model as the operator names it: NAME or FOLDER of the zoo, or PLAN.toml."""
+        """A source from the operator's argument: NAME or FOLDER of the zoo, or PLAN.toml."""
         path = Path(name)
         if path.suffix == ".toml":
             path = path.resolve()
@@ -46,13 +46,13 @@ class Source:
 def offered(
     folder: str | Path = ".", named: Sequence[str] = (), zoo: Sequence[str] = (), *, allow_code: bool = False
 ) -> tuple[Source, ...]:
-    """The models of a lab, those that the operator named first, each once.
+    """The models of a lab without duplicates, those named by the operator first.
 
     Args:
-        folder: where plans (*.toml) are looked for.
+        folder: searched for plans (*.toml).
         named: names of the zoo, folders or plans.
         zoo: the names of the zoo.
-        allow_code: whether plans may name code of their own, which is run.
+        allow_code: whether plans may run their own code.
     """
     plans = sorted(str(path) for path in Path(folder).glob("*.toml") if path.is_file() and _is_plan(path))
     found = [Source.named(name, allow_code=allow_code) for name in (*named, *plans, *zoo)]
@@ -60,12 +60,12 @@ def offered(
 
 
 def _key(path: Path) -> str:
-    """What a path is called where paths are not shown: its name, and a digest that tells it from others."""
+    """The key of a path, which does not show it: its name and a digest."""
     return f"{path.stem}-{hashlib.sha256(str(path).encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
 
 
 def _is_plan(path: Path) -> bool:
-    """Whether a TOML file reads as a plan; others lie in folders too."""
+    """Whether a TOML file is a plan."""
     table = _table(path)
     return isinstance(table, dict) and isinstance(table.get("model"), dict)
 
@@ -86,7 +86,7 @@ def _refused(path: Path, *, allow_code: bool) -> str:
 
 
 def _table(path: Path) -> dict[str, Any] | str:
-    """What a plan holds, or why it cannot be read."""
+    """The content of a plan, or why it cannot be read."""
     try:
         with path.open("rb") as file:
             text = file.read(LARGEST + 1)

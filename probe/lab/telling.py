@@ -1,4 +1,4 @@
-"""Tensors of the library as plain data and arrays; nothing is computed that the library does not say."""
+"""Results of the library as plain data and arrays; nothing else is computed."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -20,7 +20,7 @@ Told = tuple[dict[str, Any], dict[str, Any]]  # plain data, and arrays
 
 
 def answered(task: Task, logits: Tensor, labels: Tensor | None, prefix: str = "") -> Told:
-    """What was answered to one input: the decision in words, whether it is right, and what each output says."""
+    """The prediction for one input: in words, whether it is correct, and each output."""
     array = to_numpy(wide(logits))
     decided = task.predict(array)
     record: dict[str, Any] = {"decided": worded(task, decided)[0], "names": list(task.names)}
@@ -28,12 +28,12 @@ def answered(task: Task, logits: Tensor, labels: Tensor | None, prefix: str = ""
     if several:
         record["several"] = list(several)
     arrays = {f"{prefix}logits": to_numpy(logits), f"{prefix}decided": to_numpy(task.predict(logits))}
-    with suppress(Unsupported):  # numbers have none
+    with suppress(Unsupported):  # a regression has none
         arrays[f"{prefix}probabilities"] = to_numpy(task.probabilities(logits))
     try:
         target = int(task.target(logits)[0])
         record |= {"target": target, "target_name": task.name(target)}
-    except Unsupported:  # of several places none is the one that is explained
+    except Unsupported:  # with several positions there is no default target
         record |= {"target": None, "target_name": ""}
     if labels is not None:
         truths = to_numpy(labels)
@@ -44,7 +44,7 @@ def answered(task: Task, logits: Tensor, labels: Tensor | None, prefix: str = ""
 
 
 def shown(chosen: Chosen) -> Told:
-    """An input: its numbers, and where its form has words for it, those."""
+    """An input: its numbers, and its words if its form has them."""
     space, inputs = chosen.model.space, chosen.inputs
     form = space.form_of(inputs)
     record: dict[str, Any] = {
@@ -66,17 +66,17 @@ def shown(chosen: Chosen) -> Told:
 
 
 def worded(task: Task, decisions: Any) -> list[Any]:
-    """Decisions as people read them, one for each row."""
+    """Predictions as text, one per row."""
     return [plain(word) for word in task.words(decisions)]
 
 
 def cost(usage: Usage) -> dict[str, int]:
-    """How many examples went through the model."""
+    """The number of examples that went through the model."""
     return {"forward": int(usage.forward), "backward": int(usage.backward)}
 
 
 def plain(value: Any) -> Any:
-    """A value in the types of JSON; a number that is none, or infinite, is null."""
+    """A value in JSON types; NaN and infinity become null."""
     if isinstance(value, np.generic | Tensor | np.ndarray) and value.ndim == 0:
         value = value.item()
     if isinstance(value, float):
@@ -91,7 +91,7 @@ def plain(value: Any) -> Any:
 
 
 def changes(space: Space, before: Tensor, after: Tensor) -> dict[str, Any]:
-    """How far an input was moved, in the norms of its form, how many features changed, and what it is in words."""
+    """The change of an input: norms of its form, number of changed features, and words."""
     moved = space.scaled_change(wide(after), wide(before))
     form = space.form_of(before)
     touched = space.by_feature((moved != 0).to(torch.get_default_dtype()))
@@ -104,7 +104,7 @@ def changes(space: Space, before: Tensor, after: Tensor) -> dict[str, Any]:
 
 
 def differences(space: Space, before: Tensor, after: Tensor) -> list[dict[str, str]]:
-    """The features that differ, each in words before and after; none where a form has no words."""
+    """The features that differ, as text before and after; empty if the form has no words."""
     if not space.form_of(before).told:
         return []
     was, is_ = space.describe(before)[0], space.describe(after)[0]
@@ -113,5 +113,5 @@ def differences(space: Space, before: Tensor, after: Tensor) -> list[dict[str, s
 
 
 def joined(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Arrays of several inputs as one of each name: those of one input (1, ...) after one another."""
+    """Concatenate the arrays of several inputs (1, ...) by name."""
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

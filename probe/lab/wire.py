@@ -1,7 +1,7 @@
-"""Frames between the desk and a worker: a record in JSON and arrays in an .npz, each bounded before memory is taken.
+"""Frames between desk and worker: a JSON record and .npz arrays, with sizes checked before memory is allocated.
 
-A frame is what it is (4 bytes), the length of its record (4 bytes) and of its arrays (8 bytes), then both. Before the
-first frame each side proves that it knows the secret that the desk gave the worker.
+A frame has a mark (4 bytes), the length of its record (4 bytes) and of its arrays (8 bytes), then both. Before the
+first frame, each side proves that it knows the secret that the desk gave the worker.
 """
 
 import hmac
@@ -19,15 +19,15 @@ from probe.errors import ProbeError
 MARK = b"prb1"
 HEAD = struct.Struct(">4sIQ")
 MOST_TEXT = 2**24  # bytes of a record
-MOST_ARRAYS = 2**28  # bytes of arrays, packed or not
-NONCE = 32  # bytes that a proof is made of
-DESK, WORKER = b"desk", b"worker"  # who proves that it knows the secret
+MOST_ARRAYS = 2**28  # bytes of arrays, compressed or not
+NONCE = 32  # bytes of a proof
+DESK, WORKER = b"desk", b"worker"  # the two sides
 
 Record = dict[str, Any]
 
 
 class WireError(ProbeError):
-    """What came is no frame, or came from somebody else."""
+    """The received data is not a valid frame, or came from another peer."""
 
 
 class Closed(ProbeError):
@@ -38,7 +38,7 @@ def send(connection: socket.socket, record: Mapping[str, Any], arrays: Mapping[s
     """Send a frame.
 
     Raises:
-        WireError: if it is too large, or its record is no JSON.
+        WireError: if it is too large, or its record is not JSON.
         Closed: if the other side has ended.
     """
     try:
@@ -57,7 +57,7 @@ def receive(connection: socket.socket) -> tuple[Record, npz.Arrays]:
     """The next frame.
 
     Raises:
-        WireError: if it is none, or larger than a frame may be.
+        WireError: if it is not a valid frame, or too large.
         Closed: if the other side has ended.
     """
     mark, text, packed = HEAD.unpack(_read(connection, HEAD.size))
@@ -69,10 +69,10 @@ def receive(connection: socket.socket) -> tuple[Record, npz.Arrays]:
 
 
 def prove(connection: socket.socket, secret: bytes, who: bytes) -> None:
-    """Prove to the other side that this one knows the secret, and have it prove the same.
+    """Mutual authentication: both sides prove that they know the secret.
 
     Raises:
-        WireError: if it does not know it.
+        WireError: if the other side does not know it.
         Closed: if it has ended.
     """
     other = WORKER if who == DESK else DESK

@@ -1,7 +1,7 @@
-"""The process that holds one model and answers what the desk asks, one request after another.
+"""The worker process: holds one model and answers requests of the desk in order.
 
-Its parent writes one line of JSON into its standard input: a secret, where to call, and which model to open. The input
-stays open, and when it closes the parent is gone and this process ends.
+Its parent writes one line of JSON to its standard input: a secret, the address to connect to, and the model to open.
+The input stays open; when it closes, the parent has ended and so does this process.
 """
 
 import json
@@ -23,11 +23,11 @@ from probe.threads import give_way
 if TYPE_CHECKING:
     from probe.lab.opened import Opened
 
-LINE = 2**16  # bytes of the line that says what to do
+LINE = 2**16  # bytes of the line on standard input
 
 
 def main() -> int:
-    """Open the model and answer until the desk has ended."""
+    """Open the model and answer requests until the desk ends."""
     give_way()  # before torch is loaded
     known = json.loads(sys.stdin.buffer.readline(LINE))
     address = known["address"]
@@ -40,19 +40,19 @@ def main() -> int:
             serve(connection, lambda tell: _open(known["source"], known["setup"], tell))
         except (Closed, WireError) as error:
             print(f"probe lab: {error}", file=sys.stderr)  # noqa: T201  the log of this process
-        except KeyboardInterrupt:  # what was being kept is kept
+        except KeyboardInterrupt:  # work in progress was saved
             return 1
     return 0
 
 
 def serve(connection: socket.socket, open_: "Callable[[Callable[[str], None]], Opened]") -> None:
-    """Open a model, and answer what is asked of it, until the other side has ended.
+    """Open a model and answer requests until the other side ends.
 
     `open_` is given a function that tells the other side what it is doing.
 
     Raises:
         Closed: once it has ended.
-        WireError: where it sends what is no frame.
+        WireError: if it sends an invalid frame.
     """
     try:
         opened = open_(lambda doing: send(connection, _progress(0, 0, doing)))
@@ -74,7 +74,7 @@ def serve(connection: socket.socket, open_: "Callable[[Callable[[str], None]], O
 def respond(
     opened: "Opened", request: Any, arrays: Mapping[str, Any], tell: Callable[[Mapping[str, Any]], None]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The frame that answers a request, and its arrays. Whatever goes wrong is a sentence; the process lives on."""
+    """The frame and arrays that answer a request. Every error becomes a message; the process continues."""
     from probe.lab.opened import Asked
     from probe.lab.requests import read
 
@@ -105,7 +105,7 @@ def _sentence(error: Exception, doing: str) -> dict[str, Any]:
 
 
 class _ends:
-    """While something is done that keeps what is finished, SIGTERM ends it as Ctrl-C would; else the process."""
+    """During work that saves what is finished, SIGTERM acts like Ctrl-C; otherwise it ends the process."""
 
     def __init__(self, keeps: bool) -> None:  # noqa: FBT001  its one argument
         self._keeps = keeps and threading.current_thread() is threading.main_thread()
@@ -134,7 +134,7 @@ def _open(source: Mapping[str, str], setup: Mapping[str, Any], tell: Callable[[s
 
 
 def _end_with_parent(address: Any) -> None:
-    """End when the input closes: what is being kept has a few seconds, and the parent's folder has nobody else."""
+    """End when standard input closes: saving has a few seconds, then the parent's folder is removed."""
     while sys.stdin.buffer.read(LINE):
         pass
     if isinstance(address, str):

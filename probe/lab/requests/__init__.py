@@ -1,4 +1,4 @@
-"""What can be asked of a model, one file each: a request is found by its class, and needs no other line."""
+"""Requests to a model, one module each; they are discovered by their classes."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -16,7 +16,7 @@ __all__ = ["Reply", "Request", "read", "requests"]
 
 @cache
 def requests() -> Mapping[str, type[Request]]:
-    """Every request that there is, by its name."""
+    """All requests by name."""
     found = [
         thing
         for module in guests.modules(__name__)
@@ -33,8 +33,8 @@ def read(record: Any) -> Request:
     """The request in a record.
 
     Raises:
-        PlanError: if there is none of that name.
-        UnknownSetting, SettingError: if it lacks something, or something of it is not what it can be.
+        PlanError: if there is no request of that name.
+        UnknownSetting, SettingError: if a setting is missing or invalid.
     """
     known = requests()
     if not isinstance(record, Mapping) or not isinstance(record.get("ask"), str):

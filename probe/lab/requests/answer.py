@@ -1,4 +1,4 @@
-"""What the model answers to an input."""
+"""The prediction for an input."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from probe.lab.telling import answered, shown
 
 @dataclass(frozen=True, kw_only=True)
 class Answer(Request):
-    """The answer to one input, with its probabilities."""
+    """Predict one input, with probabilities."""
 
     row: Row = required("the input")
 

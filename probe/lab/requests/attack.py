@@ -1,4 +1,4 @@
-"""An attack on one input, at one budget or at several."""
+"""An attack on one input at one or several budgets."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ MOST = 64  # budgets at a time
 
 @dataclass(frozen=True, kw_only=True)
 class Attack(Request):
-    """What an attack does to an input at each budget, with what is answered and explained before and after."""
+    """Attack an input at each budget, with predictions and explanations before and after."""
 
     row: Row = required("the input")
     method: Attacking = required("the attack")
@@ -67,13 +67,13 @@ class Attack(Request):
         return Reply(record, arrays | more | joined([of_each for _, of_each in after]))
 
     def budgets(self) -> tuple[str, ...]:
-        """What is tried, once each; "" is the method's own."""
+        """The distinct budgets; "" is the method's own."""
         if len(self.eps) > MOST:
             raise ProbeError(f"eps lists {len(self.eps)} budgets, expected {MOST} at most")
         return tuple(dict.fromkeys(self.eps)) or ("",)
 
     def labels(self, chosen: Chosen) -> Tensor:
-        """What the attack is to leave: what the row is, where that is known and asked for, else what is answered."""
+        """The label to attack: that of the row if it is known and requested, else the prediction."""
         if self.against == "label" and chosen.label is not None:
             return chosen.label
         return chosen.model.decide(chosen.model.logits(chosen.inputs))
@@ -86,9 +86,9 @@ class Attack(Request):
 def attacked(
     method: AnyAttack, chosen: Chosen, labels: Tensor, budgets: Sequence[str], advance: Advance
 ) -> Iterator[Perturbation]:
-    """What the attack does at each budget, as if it were asked at that alone.
+    """The result at each budget, as if each were run alone.
 
-    One run of an attack that makes its change as small as it can tells what it does at every budget.
+    An attack that minimises its change runs only once.
     """
     if method.budget:
         for at, eps in enumerate(budgets):
@@ -124,7 +124,7 @@ def _step(chosen: Chosen, labels: Tensor, result: Perturbation, eps: str) -> tup
 
 
 def _reached(result: Perturbation) -> Tensor:
-    """Whether the input had reached the goal before."""
+    """Whether the input reached the goal before the attack."""
     clean = result.clean
     reached: Tensor = result.goal.reached(clean.task, clean.logits, clean.labels, result.targets)
     return reached

@@ -1,4 +1,4 @@
-"""A whole audit of the model, into the folder of runs."""
+"""A whole audit of the model in the folder of runs."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -14,7 +14,7 @@ from probe.lab.running import audited, checked_name
 
 @dataclass(frozen=True, kw_only=True)
 class Audit(Request):
-    """Run a plan; what is done when it is cancelled is kept, and the same request continues it."""
+    """Run a plan; finished steps are kept if it is cancelled, and the same request continues it."""
 
     pure: ClassVar[bool] = False
     keeps: ClassVar[bool] = True

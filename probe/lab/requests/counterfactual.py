@@ -1,4 +1,4 @@
-"""The nearest inputs that a method finds to be answered otherwise."""
+"""Counterfactuals of one input."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -17,7 +17,7 @@ Searching = Annotated[Any, method_of("counterfactual")]
 
 @dataclass(frozen=True, kw_only=True)
 class Counterfactual(Request):
-    """Candidates for one input, the best first."""
+    """Search counterfactuals of one input, best first."""
 
     row: Row = required("the input")
     method: Searching = required("what searches")

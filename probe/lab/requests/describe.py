@@ -1,4 +1,4 @@
-"""What the model is, what its inputs look like, and which methods suit it."""
+"""A description of the model, its inputs and the available methods."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +21,7 @@ LEVELS = 1000  # words of a vocabulary, or values of a category, that a form lis
 
 @dataclass(frozen=True, kw_only=True)
 class Describe(Request):
-    """The model, its data, and what can be asked of it."""
+    """Describe the model, its data, and the available requests."""
 
     def answer(self, asked: Asked) -> Reply:
         opened = asked.opened
@@ -61,9 +61,9 @@ class Describe(Request):
 
 
 def features(opened: Opened) -> list[dict[str, Any]]:
-    """Each feature with its name, kind, the values that it can take, and whether an attacker may change it.
+    """Each feature with its name, kind, possible values, and whether an attacker may change it.
 
-    Of inputs without names or kinds, such as pixels, none are listed: `shape` says what there is.
+    Inputs without names or kinds, such as pixels, list none; see `shape`.
     """
     space, like = opened.model.space, opened.data.inputs[:1]
     moves = space.form_of(like).moves

@@ -1,4 +1,4 @@
-"""What if: the answer to an input before and after some features are edited."""
+"""The prediction before and after features are edited."""
 
 from dataclasses import dataclass, replace
 
@@ -14,7 +14,7 @@ from probe.tensors import to_numpy
 
 @dataclass(frozen=True, kw_only=True)
 class Edit(Request):
-    """An input as it is and as it is edited, with both answers, and explanations."""
+    """Edit features of an input, with predictions and explanations before and after."""
 
     row: Row = required("the input, with edits")
     explainer: Explaining | None = param(None, "an explainer, for the input before and after")

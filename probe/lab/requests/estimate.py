@@ -1,4 +1,4 @@
-"""How long a request takes on this model."""
+"""The estimated duration of a request."""
 
 from dataclasses import dataclass, replace
 
@@ -10,7 +10,7 @@ from probe.lab.requests.request import Reply, Request
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate(Request):
-    """Seconds, measured by a pilot, and rows that are asked about."""
+    """Estimate the seconds of a request by a pilot, and its rows."""
 
     of: Asking = required("the request")
 

@@ -1,4 +1,4 @@
-"""An explanation of an answer by one method."""
+"""An explanation by one method."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +21,7 @@ from probe.tensors import to_numpy, wide
 
 @dataclass(frozen=True, kw_only=True)
 class Explain(Request):
-    """How much each coordinate and each feature speaks for an answer."""
+    """Attribute a prediction to coordinates and features."""
 
     row: Row = required("the input")
     method: Explaining = required("the explainer")
@@ -36,17 +36,17 @@ class Explain(Request):
 
 
 def explained(chosen: Chosen, method: Explainer, target: str) -> Attribution:
-    """What the explainer says of the chosen input."""
+    """The attribution of the chosen input."""
     return method(chosen.model, chosen.inputs, targets_of(chosen.model, target))
 
 
 def targets_of(model: Model, target: str) -> Tensor | None:
-    """The output that is explained, as a person names it."""
+    """The target output, from the name that a user gave."""
     return torch.full((1,), model.task.index(target)) if target else None
 
 
 def told(model: Model, method: Explainer, attribution: Attribution, prefix: str = "") -> Told:
-    """An explanation as it was given, with what its values add up to and what they promise to."""
+    """An explanation as plain data, with the sum of its values and the guaranteed sum."""
     values = to_numpy(attribution.values)[0]
     by_feature = to_numpy(attribution.by_feature())[0]
     target = int(attribution.targets[0])
@@ -63,7 +63,7 @@ def told(model: Model, method: Explainer, attribution: Attribution, prefix: str 
 
 
 def sums(model: Model, method: Explainer, attribution: Attribution) -> dict[str, Any]:
-    """What the values add up to, and how far that is from what they promise; null where they promise nothing."""
+    """The sum of the values and its residual; null if the method guarantees no sum."""
     record: dict[str, Any] = {"sum": plain(float(wide(attribution.values).double().sum()))}
     if method.completeness is None:
         return record | {"promised": None, "residual": None, "imposed": False}

@@ -1,4 +1,4 @@
-"""What if a person were of another group: the attribute alone, and with the features that depend on it most."""
+"""Flips of a protected attribute, alone and with its proxies."""
 
 from dataclasses import dataclass
 
@@ -26,10 +26,10 @@ MOST = 12  # other values that are tried unless one is named
 
 @dataclass(frozen=True, kw_only=True)
 class Flip(Request):
-    """The answers to an input with another value of a protected attribute, without and with its proxies.
+    """Flip a protected attribute of an input, without and with its proxies, and predict.
 
-    The proxies are the features that depend on the attribute most in the data. They are taken together from one row
-    that has the new value, the one that is nearest in all other features, so that they fit each other.
+    Proxies are the features that depend most on the attribute in the data. Their new values come from the row with the
+    new attribute value that is nearest in all other features, so that they are consistent.
     """
 
     row: Row = required("the input")
@@ -82,7 +82,7 @@ class Flip(Request):
         return Reply(record, arrays | of_before | joined(more))
 
     def _column(self, opened: Opened, chosen: Chosen) -> tuple["pd.Series[str]", str]:
-        """The attribute of every row of the data, and of the input."""
+        """The attribute of all rows of the data, and of the input."""
         space, data, groups = opened.model.space, opened.data, opened.data.groups
         if not isinstance(space.form_of(data.inputs), Table) or not space.names or data.inputs.ndim != 2:
             raise Unsupported("only attributes of tables with named columns are flipped")
@@ -113,7 +113,7 @@ class Flip(Request):
 def _flipped(
     opened: Opened, chosen: Chosen, attribute: str, to: str, with_: tuple[list[str], Tensor]
 ) -> tuple[Tensor, int | None]:
-    """The input with another value of the attribute, with the proxies of the row that they come from, and that row."""
+    """The input with another value of the attribute and the proxies of a row, and the index of that row."""
     space, inputs = chosen.model.space, chosen.inputs.clone()
     proxies, rows = with_
     if attribute in space.names:
@@ -130,7 +130,7 @@ def _flipped(
 
 
 def _nearest(space: Space, inputs: Tensor, data: Tensor, left_out: set[str], rows: Tensor) -> int:
-    """Of these rows the one that is nearest to the input in all but some features."""
+    """The row that is nearest to the input, ignoring some features."""
     counted = torch.ones(inputs.shape[1], dtype=torch.bool)
     for name in left_out & set(space.names):
         counted[places_of(space, inputs, space.names.index(name))] = False

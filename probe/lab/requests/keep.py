@@ -46,7 +46,7 @@ AskingOften = Annotated[Any, Kind("a request, as a table, or a list of them", "l
 
 @dataclass(frozen=True, kw_only=True)
 class Keep(Request):
-    """Run what was shown once more, by the runner of audits, into the folder of runs."""
+    """Run a shown request again through the audit runner, into the folder of runs."""
 
     pure: ClassVar[bool] = False
     keeps: ClassVar[bool] = True
@@ -128,7 +128,7 @@ def _label(what: Request, chosen: Chosen) -> Tensor:
 
 
 def _subject(opened: Opened, chosen: Chosen, label: Tensor) -> tuple[Model, Dataset]:
-    """The model, and the one input as a data set that says where it came from."""
+    """The model, and the input as a dataset with its origin."""
     own = chosen.data
     number = None if own is None or own.rows is None else int(own.rows[0])
     said = ("one input, chosen in a lab", *chosen.said)

@@ -1,4 +1,4 @@
-"""A plan of an audit of this model, as a text that can be edited."""
+"""The plan of an audit of this model, as editable text."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,7 +18,7 @@ SHOWN = ("name", "seed", "predict", "explain", "attack", "search", "certify", "s
 
 @dataclass(frozen=True, kw_only=True)
 class Plan(Request):
-    """The usual plan, or one that somebody wrote, checked, with how long it takes."""
+    """Check a plan, or give the default one, with its estimated duration."""
 
     text: str = param(
         "", "a plan in TOML, without [model] and with nothing but sample in [data]; the usual one if empty"
@@ -36,7 +36,7 @@ class Plan(Request):
 
 
 def usual(opened: Opened) -> str:
-    """The plan that the command line would run of this model, as a text."""
+    """The default plan of the command line for this model, as text."""
     plan = _resolved(opened, opened.plan)
     held = plan.to_json()
     shown: dict[str, Any] = {key: held[key] for key in SHOWN if key in held}
@@ -44,10 +44,10 @@ def usual(opened: Opened) -> str:
 
 
 def read_text(opened: Opened, text: str, name: str = "") -> AuditPlan:
-    """The plan in a text, of the model and the data that are open.
+    """Read a plan for the open model and data.
 
     Raises:
-        PlanError: if it is none, or of another model or other data.
+        PlanError: if it is invalid, or names another model or other data.
     """
     table = table_in((text or usual(opened)).encode("utf-8", "replace"), "the plan")
     if "model" in table:

@@ -1,4 +1,4 @@
-"""How good an explanation is: of one input, and on average over rows of the data."""
+"""Quality metrics of an explanation: for one input, and averaged over rows of the data."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,12 +25,12 @@ from probe.results import Attribution
 from probe.study.batches import whole
 
 Measuring = Annotated[Any, method_of("metric")]
-PILOT = 2  # rows that an estimate is made from
+PILOT = 2  # rows of the pilot
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quality(Request):
-    """What metrics say of an explanation of this input, and of the same method on average."""
+    """Measure an explanation of this input, and the same method on average."""
 
     row: Row = required("the input")
     method: Explaining = required("the explainer")
@@ -69,7 +69,7 @@ class Quality(Request):
         return [(f"{metric.name()}", metric, metric.threshold) for metric in named]
 
     def _sampled(self, asked: Asked) -> tuple[list[int], Model, Attribution]:
-        """The explanations of the drawn rows, as an audit makes them."""
+        """Explanations of the sampled rows, as in an audit."""
         data = asked.opened.data
         drawn = data.draw(self.sample, self.seed)
         model, few = asked.opened.part(drawn)
@@ -96,7 +96,7 @@ class Quality(Request):
 def _measured(
     metrics: Sequence[AskedMetric], model: Model, result: Attribution, *, interval: bool
 ) -> list[dict[str, Any]]:
-    """Each metric with its number and evidence, or why it was not taken."""
+    """Each metric with its value and evidence, or why it was not measured."""
     told = []
     for asked in metrics:
         name, metric, threshold = asked

@@ -1,4 +1,4 @@
-"""What a request is: settings that hold all that its answer depends on, and one function that answers."""
+"""The contract of a request: settings that determine its answer, and a function that answers."""
 
 import re
 import time
@@ -16,7 +16,7 @@ from probe.registry import build, discover
 
 @dataclass(frozen=True, eq=False)
 class Reply:
-    """What was found: plain data, and arrays that hold exactly what the library gave."""
+    """An answer: plain data, and arrays exactly as the library returned them."""
 
     record: Mapping[str, Any]
     arrays: Mapping[str, Any] = field(default_factory=dict)
@@ -24,10 +24,10 @@ class Reply:
 
 @dataclass(frozen=True, kw_only=True)
 class Request(Declared, ABC):
-    """Something that is asked of a model. The same request has the same answer, whoever asks."""
+    """A request to a model. The answer depends only on the request."""
 
-    pure: ClassVar[bool] = True  # whether nothing but an answer comes of it
-    keeps: ClassVar[bool] = False  # whether what is done until it is cancelled is kept
+    pure: ClassVar[bool] = True  # whether it has no side effects
+    keeps: ClassVar[bool] = False  # whether finished work is kept when it is cancelled
 
     @classmethod
     def called(cls) -> str:
@@ -39,26 +39,26 @@ class Request(Declared, ABC):
         """Answer it.
 
         Raises:
-            ProbeError: where it cannot be answered, with the reason and a remedy.
+            ProbeError: if it cannot be answered, with the reason and a remedy.
         """
 
     def estimate(self, asked: Asked) -> tuple[float, int]:
-        """About how many seconds it takes on this model, from a small pilot, and how many rows it asks about."""
+        """The estimated seconds, from a small pilot, and the number of rows."""
         return pilot(lambda: self.answer(asked)), 1
 
 
 def pilot(work: Callable[[], object]) -> float:
-    """Seconds of one try."""
+    """The seconds of one call."""
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
 
 
 def method_of(*families: str) -> Kind:
-    """What a setting takes that is a method of one of these families: its name, or a table with its settings."""
+    """The type of a setting that is a method of one of these families: its name, or a table with its settings."""
 
     def convert(value: Any, where: str) -> Any:
-        if isinstance(value, Method):  # it was made before, as where a request is changed
+        if isinstance(value, Method):  # it is already a method, as when a request is copied with changes
             return value
         config = {"method": value} if isinstance(value, str) else value
         if not isinstance(config, Mapping) or not isinstance(config.get("method"), str):

@@ -1,4 +1,4 @@
-"""Rows of the data with what is answered to them, a page at a time."""
+"""Rows of the data with their predictions, page by page."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,7 +17,7 @@ MOST = 200  # rows of a page
 
 @dataclass(frozen=True, kw_only=True)
 class Rows(Request):
-    """A page of rows: all, or those that are answered rightly or wrongly."""
+    """List a page of rows: all, or only the correct or misclassified ones."""
 
     start: int = param(0, "the first of them, from 0", low=0)
     count: int = param(24, "how many", low=1, high=MOST)
@@ -56,7 +56,7 @@ class Rows(Request):
 
 
 def _among(asked: Asked, only: str) -> Tensor:
-    """The rows that are looked through."""
+    """The rows to list from."""
     if only == "all":
         return torch.arange(len(asked.opened.data))
     wrong = asked.opened.wrong(asked.advance)
