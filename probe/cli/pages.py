@@ -1,19 +1,53 @@
-"""The report page of a bundle that may be foreign."""
+"""What is written of a bundle that may be foreign: its report page, and its findings for other tools."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from probe.errors import IntegrityError, ProbeError
+import typer
+
+from probe.cli.app import print_err
+from probe.errors import ExistsError, IntegrityError, PlanError, ProbeError
 
 
-def drawn(bundle: Any) -> str:
+def drawn(bundle: Any, choice: Any = None) -> str:
     """The report page of a bundle that may be foreign."""
+    from probe.report import render
+
+    return guarded(bundle, lambda: render(bundle) if choice is None else render(bundle, choice))
+
+
+def exported(folder: Path, form: str) -> str:
+    """A verified audit in a form for other tools."""
+    from probe.audit import read, verify
+    from probe.report.exports import EXPORTS
+
+    if form not in EXPORTS:
+        raise PlanError(f"--format {form!r} is unknown; there are {', '.join(EXPORTS)}")
+    verify(folder)
+    bundle = read(folder)
+    return guarded(bundle, lambda: EXPORTS[form].write(bundle))
+
+
+def deliver(text: str, out: Path | None) -> None:
+    """Write a text to a file that does not exist, or to stdout."""
+    if out is None:
+        typer.echo(text, nl=False)
+    elif out.exists():
+        raise ExistsError(f"{out} exists and is left as it is; choose another --out")
+    else:
+        out.write_text(text, encoding="utf-8")
+        print_err(f"wrote {out}")
+
+
+def guarded(bundle: Any, write: Callable[[], str]) -> str:
+    """What `write` gives; a manifest that no audit wrote is one sentence."""
     from jinja2 import TemplateError
 
     from probe.audit.verification import MALFORMED
-    from probe.report import render
 
     try:
-        return render(bundle)
+        return write()
     except IntegrityError:
         raise
     except (ProbeError, *MALFORMED, TemplateError) as error:

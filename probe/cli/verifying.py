@@ -1,15 +1,14 @@
-"""`probe verify`, `probe report`."""
+"""`probe verify`."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from probe.cli.app import FINDINGS, AllowCode, Device, Json, command, emit_json, print_err, print_out
+from probe.cli.app import FINDINGS, AllowCode, Device, Json, command, emit_json, print_out
 from probe.cli.pages import drawn
 from probe.cli.signals import terminable
-from probe.errors import ExistsError, IntegrityError, PlanError
+from probe.errors import IntegrityError, PlanError
 
 Signers = Annotated[
     Path | None,
@@ -166,36 +165,3 @@ def _rerun(folder: Path, *, allow_code: bool, device: str) -> None:
             if getattr(again.manifest, part).sha256 != getattr(stored.manifest, part).sha256:
                 raise IntegrityError(f"the {part} is not the one that was audited: its digest differs")
         compare_runs(stored, again, tolerance=0.02)
-
-
-@command("report")
-def report(
-    bundle: Annotated[Path, typer.Argument(help="The folder of an audit.")],
-    written: Annotated[str, typer.Option("--format", help="html, json, csv, or toml: the plan")] = "html",
-    out: Annotated[Path | None, typer.Option(help="A file to write; stdout unless given.")] = None,
-    as_json: Json = False,
-) -> int:
-    """Write an audit's findings as a page (html), as data (json) or as a table (csv), or its plan (toml)."""
-    from probe.audit import read, verify
-    from probe.audit.spreadsheet import to_csv
-    from probe.audit.strict import plain
-    from probe.audit.toml import to_toml
-
-    forms = {
-        "html": lambda: drawn(read(bundle)),
-        "json": lambda: json.dumps(read(bundle).manifest.to_json(), indent=1, ensure_ascii=False) + "\n",
-        "csv": lambda: to_csv(read(bundle).table("findings")),
-        "toml": lambda: to_toml(plain(read(bundle).manifest.plan)),
-    }
-    if written not in forms:
-        raise PlanError(f"--format {written!r} is unknown; there are {', '.join(forms)}")
-    verify(bundle)
-    text = forms["json" if as_json else written]()
-    if out is None:
-        typer.echo(text, nl=False)
-    elif out.exists():
-        raise ExistsError(f"{out} exists and is left as it is; choose another --out")
-    else:
-        out.write_text(text, encoding="utf-8")
-        print_err(f"wrote {out}")
-    return 0

@@ -1,5 +1,7 @@
 """The report: sections in, one HTML page out."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -7,6 +9,8 @@ import jinja2
 from markupsafe import Markup, escape
 
 from probe.audit.bundle import Bundle
+from probe.audit.signing import CONSISTENT
+from probe.errors import PlanError
 from probe.plots.style import AGAINST, FOR
 from probe.report.blocks import Section
 from probe.report.sections import (
@@ -20,6 +24,8 @@ from probe.report.sections import (
     findings_table,
     performance,
     robustness,
+    scope,
+    signoff,
     subject,
     surveys,
 )
@@ -28,16 +34,50 @@ from probe.statuses import STATUSES
 from probe.text import visible
 
 
-def render(bundle: Bundle) -> str:
-    """The report of a bundle, the same bytes for the same bundle.
+@dataclass(frozen=True)
+class Choice:
+    """What a report has besides its first page. Raises PlanError for a section that does not exist."""
+
+    sections: tuple[str, ...] = ()  # by id; all of them unless given
+    notes: str = ""  # of whoever has it written
+    seal: str = CONSISTENT  # what the reader who has it written knows of the bundle
+
+    def __post_init__(self) -> None:
+        if odd := [name for name in self.sections if name not in SECTIONS]:
+            raise PlanError(f"a report has no section {odd[0]!r}; there are {', '.join(SECTIONS)}")
+
+
+# In the order in which an auditor reads: what was asked of what, what was measured, what follows, how to check it.
+SECTIONS: dict[str, Callable[[Bundle], Section]] = {
+    "scope": scope.section,
+    "subject": subject.section,
+    "performance": performance.section,
+    "bias": bias.section,
+    "robustness": robustness.section,
+    "certificates": certificates.section,
+    "explanation": explanation.section,
+    "counterfactuals": counterfactuals.section,
+    "surveys": surveys.section,
+    "findings": findings_table.section,
+    "signoff": signoff.section,
+    "evidence": evidence.section,
+    "limits": cost.limits,
+    "cost": cost.section,
+    "reproduction": cost.reproduction,
+}
+
+
+def render(bundle: Bundle, choice: Choice = Choice()) -> str:
+    """The report of a bundle, the same bytes for the same bundle and choice.
 
     Raises:
         IntegrityError: if a file is not the one that the audit wrote.
     """
     page = _pages().get_template("report.html")
     text = page.render(
-        cover=cover.cover(bundle),
-        sections=sections(bundle),
+        cover=cover.cover(bundle, seal=choice.seal if bundle.complete else ""),
+        sections=sections(bundle, choice.sections),
+        notes=[line for line in choice.notes.split("\n") if line.strip()],
         looks=STATUSES,
         speaks_for=FOR,
         speaks_against=AGAINST,
@@ -47,23 +87,9 @@ def render(bundle: Bundle) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def sections(bundle: Bundle) -> list[Section]:
-    """The chapters of a report."""
-    return [
-        findings_table.section(bundle),
-        subject.section(bundle),
-        performance.section(bundle),
-        explanation.section(bundle),
-        counterfactuals.section(bundle),
-        robustness.section(bundle),
-        certificates.section(bundle),
-        surveys.section(bundle),
-        bias.section(bundle),
-        evidence.section(bundle),
-        cost.section(bundle),
-        cost.limits(bundle),
-        cost.reproduction(bundle),
-    ]
+def sections(bundle: Bundle, chosen: tuple[str, ...] = ()) -> list[Section]:
+    """The chapters of a report, those that were chosen or all, always in the same order."""
+    return [write(bundle) for name, write in SECTIONS.items() if name in chosen or not chosen]
 
 
 @cache

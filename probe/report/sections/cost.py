@@ -3,6 +3,7 @@
 from probe.audit.bundle import Bundle
 from probe.audit.reading import costs, repeat, total
 from probe.report.blocks import Badge, Block, Cell, Listing, NotMeasured, Section, Table, Text
+from probe.report.sections.scope import NOT_EXAMINED
 
 
 def section(bundle: Bundle) -> Section:
@@ -43,10 +44,7 @@ def limits(bundle: Bundle) -> Section:
             "order is better than chance, which does not make it the truth about the model. A difference that was not "
             "found may still exist, below the size beside it that would have failed."
         ),
-        Text(
-            "Not examined: training data and how it was gathered, intended use, people who work with the answers, "
-            "privacy, poisoning, and any group or feature that the data does not name."
-        ),
+        Text(NOT_EXAMINED),
     ]
     return Section("limits", "Limits", blocks)
 

@@ -22,6 +22,7 @@ class Cover:
     finished: str
     status: str
     digest: str
+    seal: str  # what is known of the bundle; empty of an audit that is not complete
     printed_digest: str  # below each printed page; empty unless it is one, as it goes into the style sheet
     verdict: list[str]
     origin: str
@@ -32,7 +33,7 @@ class Cover:
     notices: list[str]  # what to know about the data and the model before reading any number
 
 
-def cover(bundle: Bundle) -> Cover:
+def cover(bundle: Bundle, seal: str) -> Cover:
     """The cover of a bundle's report."""
     manifest = bundle.manifest
     model, methods = tally(manifest.findings)
@@ -46,6 +47,7 @@ def cover(bundle: Bundle) -> Cover:
         finished=moment(manifest.finished),
         status=manifest.status,
         digest=manifest.digest,
+        seal=visible(seal, 200),
         printed_digest=manifest.digest if re.fullmatch("[0-9a-f]{64}", manifest.digest) else "",
         verdict=verdict(bundle),
         origin=origin(manifest),
