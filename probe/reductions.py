@@ -102,12 +102,17 @@ def _root_of_the_mean(evidence: Floats) -> float:
     return float(np.sqrt(evidence.mean()))
 
 
-def _random_minus_own(evidence: Floats) -> float:
-    return float((evidence[:, 1] - evidence[:, 0]).mean())
+def _gaps(evidence: Floats, column: int) -> Floats:
+    return evidence[:, column] - evidence[:, 1 - column]
 
 
-def _own_minus_random(evidence: Floats) -> float:
-    return float((evidence[:, 0] - evidence[:, 1]).mean())
+def _gap(column: int, evidence: Floats) -> float:
+    """How much larger one column is than the other, on average."""
+    return mean(_gaps(evidence, column))
+
+
+def _gap_interval(column: int, evidence: Floats, level: float, draws: int, seed: int) -> tuple[float, float]:
+    return bootstrap(_gaps(evidence, column), mean, level=level, draws=draws, seed=seed)
 
 
 def _residual_share(evidence: Floats) -> float:
@@ -146,8 +151,8 @@ REDUCTIONS: Mapping[str, Reduction] = {
     "mean": MEAN,
     "root of the mean": Reduction(_root_of_the_mean),
     "proportion": Reduction(mean, _wilson, method="Wilson interval"),
-    "random minus own": Reduction(_random_minus_own),
-    "own minus random": Reduction(_own_minus_random),
+    "random minus own": Reduction(partial(_gap, 1), partial(_gap_interval, 1)),
+    "own minus random": Reduction(partial(_gap, 0), partial(_gap_interval, 0)),
     "residual share": Reduction(_residual_share),
     "calibration error": Reduction(
         _calibration_error, _calibration_interval, ("bins",), "interval by the noise of its bins"

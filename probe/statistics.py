@@ -1,6 +1,6 @@
 """Intervals and summary numbers over numpy arrays, shared by a running audit and a verifier without torch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +9,7 @@ from scipy import special
 
 Floats = NDArray[np.float64]
 Reduce = Callable[[Floats], float]
+DRAWN = 2**16  # rows of draws of a bootstrap that are held at once
 
 
 class Estimate(NamedTuple):
@@ -96,9 +97,8 @@ def bootstrap(
     n = len(evidence)
     if n < 2:
         return float("nan"), float("nan")
-    generator = np.random.default_rng(seed)
-    values = np.array([reduce(evidence[generator.integers(n, size=n)]) for _ in range(draws)])
-    return _percentiles(values, level)
+    values = [_each(reduce, evidence, rows) for rows in _drawn(n, draws, seed)]
+    return _percentiles(np.concatenate(values), level)
 
 
 def bootstrapped(evidence: Floats, reduce: Reduce, *, seed: int, draws: int = 1000) -> Estimate:
@@ -113,10 +113,22 @@ def paired(
     n, value = len(one), reduce(one) - reduce(other)
     if n < 2:
         return Estimate(value, float("nan"), float("nan"), n)
-    generator = np.random.default_rng(seed)
-    rows = [generator.integers(n, size=n) for _ in range(draws)]
-    gaps = np.array([reduce(one[r]) - reduce(other[r]) for r in rows])
+    gaps = np.concatenate([_each(reduce, one, r) - _each(reduce, other, r) for r in _drawn(n, draws, seed)])
     return Estimate(value, *_percentiles(gaps, level), n)
+
+
+def _drawn(n: int, draws: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """Rows drawn with replacement, (some of the draws, n) at a time."""
+    generator, together = np.random.default_rng(seed), max(1, DRAWN // n)
+    for first in range(0, draws, together):
+        yield generator.integers(n, size=(min(together, draws - first), n))
+
+
+def _each(reduce: Reduce, evidence: Floats, rows: NDArray[np.int64]) -> Floats:
+    """`reduce` of each draw of rows; a mean of numbers takes one call for all."""
+    if reduce is mean and evidence.ndim == 1:
+        return np.asarray(evidence[rows].mean(1))
+    return np.array([reduce(evidence[drawn]) for drawn in rows])
 
 
 def calibration_error(confidence: Floats, correct: Floats, bins: int = 15) -> float:

@@ -3,6 +3,7 @@ import pytest
 from scipy.stats import binom, rankdata
 
 from probe.statistics import (
+    DRAWN,
     area_under_roc,
     area_under_roc_interval,
     binomial_quantile,
@@ -105,3 +106,13 @@ def test_binomial_quantiles_equal_those_of_scipy_near_their_jumps_too():
     edges = binom.cdf(np.floor(trials * rate), trials, rate)
     probability[:2500] = (edges * (1 + 1e-9 * source.choice([-1, 1], 5000)))[:2500].clip(max=1 - 1e-12)
     assert np.array_equal(binomial_quantile(probability, trials, rate), binom.ppf(probability, trials, rate))
+
+
+@pytest.mark.parametrize("rows", [2, 7, 129, 1000, DRAWN + 1])
+@pytest.mark.parametrize("columns", [(), (2,)])
+def test_draws_of_a_bootstrap_are_the_same_one_by_one_and_many_together(rows, columns):
+    evidence = np.random.default_rng(rows).normal(size=(rows, *columns))
+    draws, generator = (200 if rows < DRAWN else 3), np.random.default_rng(5)
+    alone = [float(evidence[generator.integers(rows, size=rows)].mean()) for _ in range(draws)]
+    expected = tuple(float(each) for each in np.quantile(alone, [(1 - 0.95) / 2, (1 + 0.95) / 2]))
+    assert bootstrap(evidence, seed=5, draws=draws) == expected
