@@ -7,6 +7,9 @@ ifndef OMP_WAIT_POLICY
 export GOMP_SPINCOUNT ?= 1000
 endif
 
+# The many processes of a test run, and each command, would compile what they import anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: audit setup test mutants clean
 
 audit: setup
