@@ -30,8 +30,8 @@ def _input(bundle: Bundle, row: str) -> Axes:
     return instance.drawer(bundle).input(instance.example(bundle, int(row)))
 
 
-def _explained(bundle: Bundle, row: str, method: str) -> Axes:
-    example, values = instance.example(bundle, int(row)), explained.drawn(bundle, int(row), method)
+def _explained(bundle: Bundle, row: str, method: str, shown: str = explained.SHARES) -> Axes:
+    example, values = instance.example(bundle, int(row)), explained.drawn(bundle, int(row), method, shown)
     return instance.drawer(bundle).explained(example, values)
 
 
@@ -104,6 +104,14 @@ def _spread(bundle: Bundle, metric: str) -> Axes:
     return plots.spread([each.title for each in found], [each.values for each in found], ends)
 
 
+def _breakdown(bundle: Bundle) -> Axes:
+    frame = robustness.breakdown(bundle)
+    ax = plots.new_axes(5.2, 0.72 + 0.24 * max(len(frame), 2))
+    return plots.forest(
+        list(frame["smallest radius"]), frame["share"], frame["low"], frame["high"], counts=frame["examples"], ax=ax
+    )
+
+
 def _certified(bundle: Bundle, axis: str) -> Axes:
     found = proofs.certificates(bundle)[axis]
     curves = {}
@@ -141,6 +149,7 @@ FIGURES: dict[str, Callable[..., Axes]] = {
     "attacked": _attacked,
     "curves": _curves,
     "forest": _forest,
+    "breakdown": _breakdown,
     "spread": _spread,
     "certified": _certified,
     "survey": _survey,

@@ -28,12 +28,13 @@ class Scale:
     rate: float = 0.0
 
 
-def series(
+def series(  # noqa: PLR0913 - what is drawn, then settings by name
     lines: ArrayLike,
     values: ArrayLike | None = None,
     *,
     scale: Scale | None = None,
     features: ArrayLike | None = None,
+    limit: float | None = None,
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
@@ -44,15 +45,16 @@ def series(
         values: one for each measurement. If features share theirs evenly, each is coloured by its total value.
         scale: channel names and time; by default indices of channels and measurements.
         features: the feature of each measurement.
+        limit: what the darkest shade stands for; chosen by `reach` unless given.
         title: drawn above.
         ax: where to draw; by default new Axes.
     """
     drawn = np.asarray(lines, dtype=float)
-    shown = None if values is None else _shown(values, features)
+    shown = None if values is None else shown_values(values, features)
     lanes = _Lanes.of(drawn, np.abs(drawn) if shown is None else np.abs(shown), scale or Scale())
     ax = lanes.axes(ax, title, room=0.35 if shown is not None else 0.0)
     if shown is not None:
-        limit = reach(shown) or 1.0
+        limit = limit or reach(shown) or 1.0
         for at, channel in enumerate(lanes.channels):
             ax.imshow(
                 shown[channel][None], cmap=SIGNED, vmin=-limit, vmax=limit, extent=lanes.extent(at), aspect="auto",
@@ -143,7 +145,7 @@ class _Lanes:
         return -at * self.apart
 
 
-def _shown(values: ArrayLike, features: ArrayLike | None) -> Lines:
+def shown_values(values: ArrayLike, features: ArrayLike | None) -> Lines:
     """For each measurement the total value of its feature, if shared evenly; else its own value."""
     numbers = np.asarray(values, dtype=float)
     shared = None if features is None else whole_values(numbers, features)

@@ -222,6 +222,6 @@ def test_a_page_reads_each_file_of_an_audit_once(bundles, monkeypatch):
 def test_the_scale_of_a_map_says_where_larger_values_share_its_darkest_shade(bundles, monkeypatch):
     row = instance.rows(bundles.image)[0]
     monkeypatch.setattr(explained, "values", lambda *_: np.linspace(0.001, 1, 36).reshape(1, 6, 6))
-    assert explained.scale(bundles.image, row, "lime") == "darkest at ±1"
+    assert explained.scale(bundles.image, row, "lime", explained.OWN) == "darkest at ±1"
     monkeypatch.setattr(explained, "values", lambda *_: np.linspace(0.001, 1, 400).reshape(1, 20, 20))
-    assert explained.scale(bundles.image, row, "lime") == "darkest where ≤ \N{MINUS SIGN}0.99 or ≥ +0.99"
+    assert explained.scale(bundles.image, row, "lime", explained.OWN) == "darkest where ≤ \N{MINUS SIGN}0.99 or ≥ +0.99"

@@ -17,7 +17,8 @@ def draw(opened: Opened) -> None:
     if why := proofs.why_none(bundle, "certificate"):
         widgets.not_run("A certificate", why, '[certify]\nmethods = ["randomized_smoothing"]')
     for axis, found in proofs.certificates(bundle).items():
-        widgets.section(md(f"{found[0].asks.capitalize()} by radius ({found[0].axis})"))
+        behind = proofs.certified_panel(bundle, axis)
+        widgets.section(md(f"{found[0].asks.capitalize()} by radius ({found[0].axis})"), behind.name)
         caption = (
             "The share of rows whose answer is right and provably stays right under every change up to the radius, "
             "with 95 % Wilson intervals. At 0: right answers with a certificate of any radius. Abstentions: rows "
@@ -26,3 +27,4 @@ def draw(opened: Opened) -> None:
         widgets.figure(opened, "certified", caption, axis, width=680)
         widgets.table(proofs.by_radius(found), "Certified accuracy at each radius")
         widgets.table(proofs.proved(found), "What was certified")
+        widgets.behind(opened, behind)

@@ -33,12 +33,13 @@ def draw(opened: Opened) -> None:
         _change(opened, method, views.candidate(each, widgets.control(opened, "row", "Row", titles)))
     else:
         st.text(NONE_KEPT)
-    widgets.section("Row by row")
+    widgets.section("Row by row", "rows")
     st.markdown(
         f"The first {len(each.candidates):,} of {each.n:,} rows searched, each with the best of its candidates. Every "
         "candidate was asked: its answer is the model's own. Distance is L1, in the unit of the space's scale."
     )
     widgets.listing(views.listed(each), "Answers before and after, what changes, and how far that is")
+    widgets.behind(opened, views.behind(each))
 
 
 def _change(opened: Opened, method: str, found: Candidate) -> None:

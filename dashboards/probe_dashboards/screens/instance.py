@@ -15,8 +15,9 @@ from probe_dashboards.views.runs import Opened
 from probe_dashboards.views.words import md
 
 CHAPTER = CHAPTERS["explanation"]
-LIMITS = (*CHAPTER.limits, "'Not broken' is said of these attacks up to this radius; another attack may succeed.")
+LIMITS = (*CHAPTER.limits[:-1], "'Not broken' is said of these attacks up to this radius; another attack may succeed.")
 NEAR = 250  # examples that are listed on each side of the one that is shown
+NOT_EXPLAINED = "A bundle keeps no explanation of an attacked input. The lab explains a row before and after an attack."
 UNCHANGED = "There is no change to show: the answer was wrong already, or the attack did not break it at this radius."
 
 
@@ -101,7 +102,7 @@ def _sign(bundle: Bundle, row: int) -> str:
 
 def _explanations(opened: Opened, row: int) -> None:
     bundle, methods = opened.bundle, explained.method_titles(opened.bundle)
-    widgets.section("Explanations")
+    widgets.section("Explanations", "explanations")
     if not methods:
         why = robustness.reason(bundle, "explanation")
         widgets.not_run("Explanation of single examples", why, "[explain]\nsample = 100")
@@ -110,39 +111,51 @@ def _explanations(opened: Opened, row: int) -> None:
         st.text(f"This example was not explained; {len(instance.rows(bundle)):,} were.")
         return
     drawer = instance.drawer(bundle)
+    behind = explained.behind(bundle, row)
+    shown = widgets.control(opened, "scale", "Scale", explained.SCALES)
     task = bundle.manifest.task
     one = "answer" if task.one_class else task.units[0]  # a label that is explained need not be decided for
     said = f"The explanations are of the {one} {md(explained.target(bundle, row, next(iter(methods))))}."
-    st.markdown(f"{said} {drawer.legend}")
+    st.markdown(f"{said} {explained.legend(bundle, shown)}")
     width = drawer.pixels[1]
     with st.container(horizontal=True, gap="small"):
         for method, name in methods.items():
             with st.container(width=width):
                 st.markdown(f"**{md(name)}**")
-                _explanation(opened, row, method, name, width)
+                _explanation(opened, row, method, name, shown)
                 st.caption(md(explained.caption(bundle, method)))
                 for line in explained.badges(bundle, method):
                     st.markdown(f":small[{line}]")
     if instance.features(bundle, row):  # the words of a text that was not kept are unknown
         widgets.data_expander(explained.attributions(bundle, row), "Values by feature")
-    st.subheader("Do they agree?", anchor=False)
+    st.subheader("What the values mean", anchor=False)
+    widgets.table(explained.meanings(bundle, row), "Meaning, output, settings and sum of each method's values")
+    if len(own := explained.here(bundle, row)):
+        st.subheader("Can they be relied on here?", anchor=False)
+        widgets.table(own, "Quality of each method for this example and on average")
+    widgets.behind(opened, behind["explanations"])
+    widgets.section("Do they agree?", "agreement")
     widgets.table(explained.agreement(bundle, row), "Rank correlation between methods")
     st.caption("Spearman's rank correlation of the values by feature: 1 is the same order, 0 is no relation.")
+    widgets.table(explained.overlap(bundle, row), "Top features that methods have in common")
+    st.caption(f"How many of the {explained.TOP} features with the largest values two methods have in common.")
+    widgets.behind(opened, behind["agreement"])
 
 
-def _explanation(opened: Opened, row: int, method: str, name: str, width: int) -> None:
+def _explanation(opened: Opened, row: int, method: str, name: str, shown: str) -> None:
     if not instance.kept(opened.bundle, row):
         return
-    if text := explained.sentence(opened.bundle, row, method):
+    if text := explained.sentence(opened.bundle, row, method, shown):
         st.html(text)
         return
-    caption = ": ".join(filter(None, (visible(name), explained.scale(opened.bundle, row, method))))
-    widgets.figure(opened, "explained", caption, str(row), method, width=width)
+    caption = ": ".join(filter(None, (visible(name), explained.scale(opened.bundle, row, method, shown))))
+    width = instance.drawer(opened.bundle).pixels[1]
+    widgets.figure(opened, "explained", caption, str(row), method, shown, width=width)
 
 
 def _attack(opened: Opened, row: int) -> None:
     bundle, attacks = opened.bundle, attacked.attack_titles(opened.bundle)
-    widgets.section("Under attack")
+    widgets.section("Under attack", "attack")
     if not attacks:
         widgets.not_run("An attack", robustness.reason(bundle, "robustness"))
         return
@@ -151,6 +164,12 @@ def _attack(opened: Opened, row: int) -> None:
         attack = widgets.control(opened, "attack", "Attack", attacks)
         radii = attacked.radii(bundle, attack)
         eps = widgets.control(opened, "eps", "Radius", radii, attacked.smallest_successful_radius(bundle, row, attack))
+    if len(tried := attacked.by_radius(bundle, row, attack)):
+        widgets.table(tried, "Answer, probability and measured norms at each radius")
+        st.caption(
+            "Norms are measured on the attacked input, in the unit of radii: how many features moved (L0), the root of "
+            "their squares (L2) and the largest move (L\N{INFINITY})."
+        )
     if said := attacked.outcome(bundle, row, attack, eps):
         st.markdown(md(said))
     drawer, found = instance.drawer(bundle), attacked.pair(bundle, row, attack, eps)
@@ -168,3 +187,5 @@ def _attack(opened: Opened, row: int) -> None:
     else:
         caption = f"Example {row} {drawer.attacked_alt.format(attack=attacks[attack])}; radius: {radii[eps]}"
         widgets.figure(opened, "attacked", caption, str(row), attack, eps, width=drawer.pixels[2])
+    st.caption(NOT_EXPLAINED)
+    widgets.behind(opened, attacked.behind(bundle, row, attack))

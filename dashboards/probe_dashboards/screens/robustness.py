@@ -5,6 +5,7 @@ import streamlit as st
 from probe.audit.reading import CHAPTERS
 from probe_dashboards import widgets
 from probe_dashboards.views import robustness
+from probe_dashboards.views.panels import Panel
 from probe_dashboards.views.runs import Opened
 from probe_dashboards.views.words import md
 
@@ -20,21 +21,39 @@ def draw(opened: Opened) -> None:
     if obstacle:
         widgets.not_run("Robustness", obstacle, '[attack]\nmethods = [{method = "fgsm"}, {method = "pgd", steps = 40}]')
     else:
-        _curves(opened)
-        if opened.bundle.has("tables/movable.csv"):
-            widgets.table(robustness.movable(bundle), "Inputs that the attacks could change at all")
-        if len(more := robustness.besides(bundle)):
-            widgets.table(more, "Other metrics of the attacks")
-        widgets.section("When each example is first broken")
-        broken = robustness.first_successes(bundle)
-        widgets.table(broken, "Examples by the radius at which each attack first breaks them")
-        widgets.section("How the attacks were run")
-        widgets.table(robustness.settings(bundle))
+        _measured(opened)
+    if missing := robustness.not_tried(bundle):
+        widgets.section("Attacks that were not run")
+        st.markdown("\n".join(f"- {md(sentence)}" for sentence in missing))
 
 
-def _curves(opened: Opened) -> None:
+def _measured(opened: Opened) -> None:
     bundle = opened.bundle
+    behind = _curves(opened)
+    if bundle.has("tables/movable.csv"):
+        widgets.table(robustness.movable(bundle), "Inputs that the attacks could change at all")
+    if len(more := robustness.besides(bundle)):
+        widgets.table(more, "Other metrics of the attacks")
+    widgets.section("When each example is first broken", "budgets")
+    st.markdown(md(robustness.middle(bundle)))
+    caption = (
+        "Attacked examples by the smallest radius at which any attack flips them, with 95 % Wilson intervals. "
+        "The page of rows lists each with its radius."
+    )
+    widgets.figure(opened, "breakdown", caption, width=680)
+    broken = robustness.first_successes(bundle)
+    widgets.table(broken, "Examples by the radius at which each attack first breaks them")
+    widgets.behind(opened, behind["budgets"])
+    widgets.section("How the attacks were run", "attacks")
+    widgets.table(robustness.settings(bundle))
+    widgets.behind(opened, behind["attacks"])
+
+
+def _curves(opened: Opened) -> dict[str, Panel]:
+    bundle = opened.bundle
+    st.markdown(f"**{md(robustness.verdict(bundle))}**")
     _worst(opened)
+    widgets.section("Accuracy by radius", "curves")
     choices = robustness.choices(bundle)
     by = widgets.control(opened, "by", "Curves by", choices) if len(choices) > 1 else robustness.ATTACK
     what = "each attack" if by == robustness.ATTACK else "each group, under all attacks"
@@ -44,7 +63,9 @@ def _curves(opened: Opened) -> None:
     )
     widgets.figure(opened, "curves", caption, by, width=680)
     widgets.table(robustness.shown(bundle, by), "Accuracy by radius, with 95 % Wilson intervals")
-    widgets.data_expander(robustness.table(bundle, by), "Data behind the figure")
+    behind = robustness.behind(bundle, by)
+    widgets.behind(opened, behind["curves"])
+    return behind
 
 
 def _worst(opened: Opened) -> None:

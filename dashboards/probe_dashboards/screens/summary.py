@@ -19,17 +19,19 @@ def draw(opened: Opened) -> None:
     """Draw the page."""
     bundle = opened.bundle
     widgets.heading(md(bundle.name), "Is anything wrong, how sure is that, and what was not tested?")
-    first, *others = summary.verdict(bundle)
-    st.header(md(first), anchor=False)
-    if others:
-        st.markdown(md(" ".join(others)))
+    for head, sentence in summary.sentences(bundle).items():
+        st.markdown(f"**{head}.** {md(sentence)}")
+    st.markdown(md(" ".join(summary.verdict(bundle)[1:])))
+    _report(opened)
     if caution := summary.origin(bundle):
         st.warning(caution, icon=":material/help:")
     st.caption("Findings about the model")
     _counts(summary.counts(bundle))
     if apart := summary.checks(bundle):
         st.caption(f"Checks of the explanations and attacks themselves, counted apart: {md(apart)}.")
-    widgets.section("Findings")
+    if few := summary.few_rows(bundle):
+        st.caption(md(few))
+    widgets.section("Findings", "findings")
     wanted = widgets.control(
         opened, "status", "Show", {"all": "all findings"} | dict(zip(STATUSES, STATUSES, strict=True))
     )
@@ -47,6 +49,7 @@ def draw(opened: Opened) -> None:
         "A check passes or fails only if its whole 95 % interval lies on one side of the threshold; otherwise it is "
         "inconclusive, which is not a pass. Thresholds are engineering choices of the plan's author, not law."
     )
+    widgets.behind(opened, summary.behind(bundle, wanted))
     widgets.section("What was not run")
     absent = summary.not_run(bundle)
     if absent.empty:
@@ -59,15 +62,32 @@ def draw(opened: Opened) -> None:
     st.caption("SHA-256 digests of")
     st.code(summary.digests(bundle), language=None, wrap_lines=True)
     widgets.data_expander(summary.steps(bundle), "Steps and their cost")
-    widgets.section("The report")
-    if page := summary.report(bundle):
-        st.download_button("report.html, to print or share", page, "report.html", "text/html", on_click="ignore")
-    else:
-        st.text("This audit has no report. Write one:")
-        st.code(summary.write_report(bundle), language=None, wrap_lines=True)
+    widgets.section("The plan")
+    with st.expander("The plan as TOML"):
+        st.code(summary.plan(bundle), language="toml", wrap_lines=True)
+    st.download_button(
+        "Download the plan",
+        summary.plan(bundle),
+        "plan.toml",
+        "application/toml",
+        icon=":material/download:",
+        on_click="ignore",
+    )
     widgets.section("How to reproduce")
     st.code(summary.reproduce(bundle), language=None, wrap_lines=True)
-    st.download_button("The plan as TOML", summary.plan(bundle), "plan.toml", "application/toml")
+
+
+def _report(opened: Opened) -> None:
+    """The report that was written with the audit, or the command that writes one."""
+    page = summary.report(opened.bundle)
+    if page is None:
+        st.text("This audit has no report. Write one:")
+        st.code(summary.write_report(opened.bundle), language=None, wrap_lines=True)
+        return
+    name = "The report, to print or share"
+    st.download_button(
+        name, page, "report.html", "text/html", icon=":material/description:", on_click="ignore", type="primary"
+    )
 
 
 def _counts(counts: dict[str, int]) -> None:

@@ -17,6 +17,8 @@ def draw(opened: Opened) -> None:
     if why := proofs.why_none(bundle, "survey"):
         widgets.not_run("A survey", why, '[survey]\nmethods = ["permutation_importance"]')
     for slug, found in proofs.surveys(bundle).items():
-        widgets.section(md(found.title[:1].upper() + found.title[1:]))
+        behind = proofs.survey_panel(bundle, slug)
+        widgets.section(md(behind.title), behind.name)
         widgets.figure(opened, "survey", proofs.said(found), slug, width=680)
         widgets.listing(proofs.items(found), found.asks)
+        widgets.behind(opened, behind)

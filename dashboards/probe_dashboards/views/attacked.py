@@ -16,6 +16,7 @@ from probe.text import visible
 from probe_dashboards import state
 from probe_dashboards.views import ran
 from probe_dashboards.views.instance import answer, drawer, in_words
+from probe_dashboards.views.panels import Panel
 
 Array = NDArray[Any]
 
@@ -122,6 +123,67 @@ def changes(bundle: Bundle, row: int, attack: str, eps: str) -> pd.DataFrame:
         for name, old, new, move in told
     ]
     return pd.DataFrame(lines, columns=["Feature", "Before", "After", "Change in units of the radius"])
+
+
+def by_radius(bundle: Bundle, row: int, attack: str) -> pd.DataFrame:
+    """The answer, its probability and the measured norms of the change at each radius; empty if it was not attacked."""
+    told = _measured(bundle, row, attack)
+    lines = [
+        (
+            visible(each["radius"]),
+            each["answer"],
+            share(each["probability"]) if isfinite(each["probability"]) else formatting.DASH,
+            "yes" if each["flipped"] else "no",
+            *(_norm(each[norm]) for norm in ("l0", "l2", "linf")),
+        )
+        for each in told
+    ]
+    heads = ["Radius", "Answer", "Probability", "Flipped", "L0", "L2", "L\N{INFINITY}"]
+    return pd.DataFrame(lines, columns=heads)
+
+
+def behind(bundle: Bundle, row: int, attack: str) -> Panel:
+    """What stands behind one example under attack."""
+    step, told = ran.steps(bundle, "attack")[attack], _measured(bundle, row, attack)
+    heads = ["radius", "answer", "probability", "flipped", "l0", "l2", "linf"]
+    at = _attacked(bundle, row, attack)[0]
+    return Panel(
+        "attack",
+        "This example under attack",
+        pd.DataFrame(told, columns=heads),
+        "that no change flips it where this attack found none; another attack, or more steps, may succeed.",
+        f"{{name: bundle.arrays({step.name!r})[name][:, {at}] for name in ('success', 'predicted')}}"
+        if at is not None
+        else f"bundle.arrays({step.name!r})['rows']",
+    )
+
+
+def _measured(bundle: Bundle, row: int, attack: str) -> list[dict[str, Any]]:
+    at, stored = _attacked(bundle, row, attack)
+    if at is None:
+        return []
+    found = []
+    for place, (eps, name) in enumerate(radii(bundle, attack).items()):
+        moved = _moved(bundle, row, attack, eps)
+        by = None if moved is None else np.abs(np.asarray(moved.by_feature, dtype=float))
+        kept = np.asarray(stored["probability"][place, at]) if "probability" in stored else np.full(1, np.nan)
+        sure = float(kept.item()) if kept.size == 1 else float("nan")  # several labels have one each
+        found.append(
+            {
+                "radius": name,
+                "answer": in_words(bundle, stored["predicted"][place, at]),
+                "probability": sure,
+                "flipped": bool(stored["success"][place, at]),
+                "l0": float("nan") if by is None else float(np.count_nonzero(by)),
+                "l2": float("nan") if by is None else float(np.sqrt((by**2).sum())),
+                "linf": float("nan") if by is None else float(by.max(initial=0.0)),
+            }
+        )
+    return found
+
+
+def _norm(value: float) -> str:
+    return formatting.number(value) if isfinite(value) else "not kept"
 
 
 def _attacked(bundle: Bundle, row: int, attack: str) -> tuple[int | None, dict[str, Array]]:

@@ -9,6 +9,7 @@ from probe.audit.reading import Candidate, Search
 from probe.formatting import DASH
 from probe.text import visible
 from probe_dashboards import state
+from probe_dashboards.views.panels import Panel
 from probe_dashboards.views.words import unbroken
 
 Pair = tuple[plots.Example, plots.Example]
@@ -71,3 +72,15 @@ def changes(bundle: Bundle, found: Candidate) -> pd.DataFrame:
         for name, old, new, far in reading.moves(bundle.manifest.data.features, found.change)
     ]
     return pd.DataFrame(lines, columns=["Feature", "Is", "Would be", "Distance"])
+
+
+def behind(found: Search) -> Panel:
+    """What stands behind the rows searched."""
+    lines = [(row.row, row.before, row.after, row.reached, row.changed, row.length) for row in found.candidates]
+    return Panel(
+        "rows",
+        "Row by row",
+        pd.DataFrame(lines, columns=["row", "answer", "answer_to_candidate", "as_wanted", "changed", "distance"]),
+        "that no nearer way to another answer exists, or that somebody could go it.",
+        "reading.searches(bundle)",
+    )

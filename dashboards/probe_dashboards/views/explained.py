@@ -1,5 +1,7 @@
 """What explains one example, and whether the methods agree."""
 
+from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -9,17 +11,27 @@ from numpy.typing import NDArray
 from probe import formatting, plots
 from probe.audit import Bundle, reading
 from probe.audit.reading import captioned
+from probe.audit.readings import evidence
 from probe.errors import IntegrityError
 from probe.formatting import MINUS
 from probe.statistics import ranks
 from probe.statuses import STATUSES
 from probe.text import visible
-from probe_dashboards.views import ran
+from probe_dashboards.views import panels, quality, ran
 from probe_dashboards.views.instance import classes, drawer, example, features, words
+from probe_dashboards.views.panels import Panel
 from probe_dashboards.views.words import md, unbroken
 
 Array = NDArray[Any]
 BARS = 10  # features that a chart lists
+TOP = 5  # features that two methods are asked to agree on
+SHARES, OWN = "shares", "own"
+SCALES = {SHARES: "one for all methods", OWN: "one for each method, in its unit"}
+ONE_SCALE = (
+    "All methods are on one scale, and list the same features in the same order, by their mean rank over the methods. "
+    "A value is a share of the sum of the sizes of its method's values: 0.1 is a tenth of all that the method found. "
+    "Red speaks for the answer, blue against it, unless the method says otherwise."
+)
 BADGES = {
     "pass": "blue[:material/check_circle:",
     "fail": "orange[:material/cancel:",
@@ -42,10 +54,18 @@ def caption(bundle: Bundle, method: str) -> str:
     return captioned(ran.steps(bundle, "explainer")[method])
 
 
-def drawn(bundle: Bundle, row: int, method: str) -> plots.Values:
-    """What a method attributes to the example, with the features that every chart of it lists."""
+def drawn(bundle: Bundle, row: int, method: str, shown: str = SHARES) -> plots.Values:
+    """What a method attributes to the example, with the features that every chart of it lists.
+
+    On the scale that all methods share each value is a share of the sum of the sizes of its method's.
+    """
     top = order(bundle, row)[:BARS]
-    return plots.Values(values(bundle, row, method), by_feature(bundle, row, method), top)
+    if shown == OWN:
+        return plots.Values(values(bundle, row, method), by_feature(bundle, row, method), top)
+    each = {one: _shares(bundle, row, one, top) for one in methods(bundle)}
+    here = example(bundle, row)
+    limit = max(drawer(bundle).reach(here, one) for one in each.values())
+    return replace(each[method], limit=limit or None)
 
 
 def values(bundle: Bundle, row: int, method: str) -> Array:
@@ -53,9 +73,14 @@ def values(bundle: Bundle, row: int, method: str) -> Array:
     return _explanation(bundle, row, method, "values")
 
 
-def scale(bundle: Bundle, row: int, method: str) -> str:
+def scale(bundle: Bundle, row: int, method: str, shown: str = SHARES) -> str:
     """What the colours or widths of a method's drawing stand for; empty where it says so itself."""
-    return drawer(bundle).key(example(bundle, row), drawn(bundle, row, method))
+    return drawer(bundle).key(example(bundle, row), drawn(bundle, row, method, shown))
+
+
+def legend(bundle: Bundle, shown: str) -> str:
+    """How to read the drawings."""
+    return ONE_SCALE if shown == SHARES else drawer(bundle).legend
 
 
 def order(bundle: Bundle, row: int) -> list[int]:
@@ -70,12 +95,12 @@ def by_feature(bundle: Bundle, row: int, method: str) -> Array:
     return found[[bool(word) for word in said]] if said else found
 
 
-def sentence(bundle: Bundle, row: int, method: str = "") -> str:
+def sentence(bundle: Bundle, row: int, method: str = "", shown: str = SHARES) -> str:
     """The text as HTML, its words shaded by what a method attributes to them; plain if none is named.
 
     Empty where the form is drawn as a figure.
     """
-    return drawer(bundle).text(example(bundle, row), drawn(bundle, row, method) if method else None)
+    return drawer(bundle).text(example(bundle, row), drawn(bundle, row, method, shown) if method else None)
 
 
 def target(bundle: Bundle, row: int, method: str) -> str:
@@ -105,16 +130,132 @@ def badges(bundle: Bundle, method: str) -> list[str]:
 
 def agreement(bundle: Bundle, row: int) -> pd.DataFrame:
     """Spearman's rank correlation between what the methods attribute to the features; NaN for a constant one."""
-    found = methods(bundle)
-    places = np.array([ranks(by_feature(bundle, row, method)) for method in found])
-    centred = places - places.mean(axis=1, keepdims=True)
-    size = np.sqrt((centred**2).sum(axis=1))
-    product = np.outer(size, size)
-    matrix = np.divide(centred @ centred.T, product, out=np.full(product.shape, np.nan), where=product > 0)
+    found = [by_feature(bundle, row, method) for method in methods(bundle)]
+    matrix = [[_spearman(one, other) for other in found] for one in found]
     names = [visible(name) for name in method_titles(bundle).values()]
     frame = pd.DataFrame(matrix, columns=names).map(_correlation)
     frame.insert(0, "Method", names)
     return frame
+
+
+def meanings(bundle: Bundle, row: int) -> pd.DataFrame:
+    """Of each method what its values mean: of which output, with which settings, and what they add up to."""
+    lines = []
+    for method, name in method_titles(bundle).items():
+        step = ran.steps(bundle, "explainer")[method]
+        output = str(step.method.get("output", "output"))
+        lines.append(
+            (
+                visible(name),
+                visible(captioned(step)),
+                visible(f"the {output} of {target(bundle, row, method)}"),
+                visible(formatting.settings(step.method, leave=("method", "output"))) or formatting.DASH,
+                sums(bundle, row, method),
+            )
+        )
+    heads = ["Method", "What its values mean", "Of", "Settings", "What they add up to here"]
+    return pd.DataFrame(lines, columns=heads)
+
+
+def sums(bundle: Bundle, row: int, method: str) -> str:
+    """What the values of an example add up to, beside the sum that the method promises, where that was measured."""
+    total = formatting.number(float(by_feature(bundle, row, method).sum()), "signed")
+    for record in ran.steps(bundle, "explainer")[method].readings:
+        # Its evidence is the residual and the size of the promise.
+        if record.reduction == "residual share" and record.status == "done":
+            rows, _ = quality.by_row(bundle, ran.steps(bundle, "explainer")[method], record)
+            stored = bundle.arrays(ran.steps(bundle, "explainer")[method].name)
+            off, promised = evidence(stored, record)[_at(rows, row)]
+            share = f", {formatting.share(off / promised)} of it" if promised else ""
+            return (
+                f"{total}; promised is a change of {formatting.number(promised)}, and they are off by "
+                f"{formatting.number(off)}{share}"
+            )
+    return f"{total}; no promise was measured"
+
+
+def here(bundle: Bundle, row: int) -> pd.DataFrame:
+    """The quality of each method for this example, and on average over all that were explained."""
+    found = []
+    for metric, title in quality.metrics(bundle).items():
+        for each in quality.spreads(bundle, metric):
+            own = each.values[each.rows == row]
+            found.append(
+                (
+                    visible(each.title),
+                    title,
+                    formatting.number(float(own[0]), each.over.unit)
+                    if len(own) and np.isfinite(own[0])
+                    else formatting.DASH,
+                    f"{unbroken(each.over.written)}, n = {each.over.counted}",
+                    "higher" if each.higher else "lower",
+                )
+            )
+    return pd.DataFrame(found, columns=["Method", "Measure", "For this example", "On average", "Better"])
+
+
+def overlap(bundle: Bundle, row: int) -> pd.DataFrame:
+    """How many of its top features each method shares with each other one."""
+    names = [visible(name) for name in method_titles(bundle).values()]
+    tops = [_top(bundle, row, method) for method in methods(bundle)]
+    cells = [[f"{len(one & other)} of {len(one)}" for other in tops] for one in tops]
+    frame = pd.DataFrame(cells, columns=names)
+    frame.insert(0, "Method", names)
+    return frame
+
+
+def behind(bundle: Bundle, row: int) -> dict[str, Panel]:
+    """What stands behind the explanations of an example and their agreement."""
+    steps = ran.steps(bundle, "explainer")
+    again = [panels.replanned(bundle, "explain", "--rows", str(row), *panels.options(s.method)) for s in steps.values()]
+    head = again[0].splitlines()[0]
+    command = "\n".join([head, *(text.splitlines()[1] for text in again)]) if panels.has_source(bundle) else ""
+    named = {method: by_feature(bundle, row, method) for method in steps}
+    titles = method_titles(bundle)
+    listed = features(bundle, row) or [str(at) for at in range(len(next(iter(named.values()))))]
+    values = pd.DataFrame({"feature": listed} | {titles[method]: each for method, each in named.items()})
+    pairs = [
+        (titles[a], titles[b], _spearman(named[a], named[b]), len(_top(bundle, row, a) & _top(bundle, row, b)))
+        for a, b in combinations(steps, 2)
+    ]
+    at = _at(bundle.arrays(next(iter(steps.values())).name)["rows"], row)
+    stored = f"bundle.arrays(step.name)['by_feature'][{at}]"
+    python = f"{{step.id: {stored} for step in reading.steps(bundle.manifest, 'explainer')}}"
+    return {
+        "explanations": Panel(
+            "explanations",
+            "Values by feature",
+            values.iloc[order(bundle, row)],
+            "whether the model should use these features, or what would happen if they changed in the world.",
+            python,
+            command,
+        ),
+        "agreement": Panel(
+            "agreement",
+            "Agreement of the methods",
+            pd.DataFrame(pairs, columns=["method", "other", "rank_correlation", f"shared_of_top_{TOP}"]),
+            "that methods which agree are right: they may share the same error.",
+            python,
+            command,
+        ),
+    }
+
+
+def _shares(bundle: Bundle, row: int, method: str, top: list[int]) -> plots.Values:
+    each = by_feature(bundle, row, method)
+    whole = float(np.abs(each).sum()) or 1.0
+    return plots.Values(values(bundle, row, method) / whole, each / whole, top)
+
+
+def _top(bundle: Bundle, row: int, method: str) -> set[int]:
+    sizes = np.abs(by_feature(bundle, row, method))
+    return {int(at) for at in np.argsort(-sizes, kind="stable")[:TOP]}
+
+
+def _spearman(one: Array, other: Array) -> float:
+    a, b = (ranks(each) - ranks(each).mean() for each in (one, other))
+    size = float(np.sqrt((a**2).sum() * (b**2).sum()))
+    return float(a @ b) / size if size else float("nan")
 
 
 def _explanation(bundle: Bundle, row: int, method: str, part: str) -> Array:

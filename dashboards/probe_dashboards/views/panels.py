@@ -10,7 +10,6 @@ import pandas as pd
 
 from probe.audit import Bundle
 from probe.audit.spreadsheet import to_csv
-from probe.text import visible
 
 PLAN = "plan.toml"
 
@@ -34,7 +33,7 @@ def python(bundle: Bundle, panel: Panel) -> str:
         [
             f"from probe.audit import {', '.join(['read', *used])}",
             "",
-            f"bundle = read({visible(bundle.folder)!r})",
+            f"bundle = read({str(bundle.folder)!r})",
             panel.python,
         ]
     )

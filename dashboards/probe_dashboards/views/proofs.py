@@ -8,6 +8,7 @@ from probe.audit.reading import Certified, Measurement, Proof
 from probe.formatting import DASH
 from probe.text import visible
 from probe_dashboards import state
+from probe_dashboards.views.panels import Panel
 from probe_dashboards.views.words import unbroken
 
 DRAWN = 30  # items in a figure; the table has all
@@ -76,6 +77,35 @@ def said(found: Proof) -> str:
     some = f" The {DRAWN} largest of {len(found.rows)} are drawn." if len(found.rows) > DRAWN else ""
     told = f"{found.asks[:1].upper()}{found.asks[1:]}, with 95 % intervals over {formatting.count(found.n)} rows.{some}"
     return " ".join(filter(None, (told, found.caption, found.settings and f"Settings: {found.settings}.")))
+
+
+def certified_panel(bundle: Bundle, axis: str) -> Panel:
+    """What stands behind the certificates of one kind of radius."""
+    lines = [
+        (each.title, row.eps, row.value, row.low, row.high, row.n)
+        for each in certificates(bundle)[axis]
+        for row in each.rows
+    ]
+    return Panel(
+        f"certified-{axis}",
+        "Certified accuracy by radius",
+        pd.DataFrame(lines, columns=["certificate", "eps", "value", "low", "high", "n"]),
+        "that rows without a certificate can be flipped: nothing is proved about them.",
+        "reading.certificates(bundle)",
+    )
+
+
+def survey_panel(bundle: Bundle, slug: str) -> Panel:
+    """What stands behind a survey."""
+    found = surveys(bundle)[slug]
+    lines = [(row.item, row.value, row.low, row.high, row.n) for row in found.rows]
+    return Panel(
+        f"survey-{slug}",
+        found.title[:1].upper() + found.title[1:],
+        pd.DataFrame(lines, columns=["item", "value", "low", "high", "n"]),
+        "single rows: a survey is an average over all of them.",
+        f"reading.measured(bundle, step={found.step!r})",
+    )
 
 
 def why_none(bundle: Bundle, kind: str) -> str:

@@ -7,9 +7,12 @@ from probe.audit import Bundle, reading
 from probe.audit.aspects.robustness import WITHSTANDS
 from probe.audit.titles import titles
 from probe.formatting import share
+from probe.statistics import wilson
 from probe.text import visible
 from probe_dashboards import state
-from probe_dashboards.views import attacked
+from probe_dashboards.views import attacked, panels
+from probe_dashboards.views.flips import STATES, flips
+from probe_dashboards.views.panels import Panel
 from probe_dashboards.views.words import number, unbroken
 
 ATTACK = "attack"  # the curves by attack; anything else is the id of an attribute
@@ -73,6 +76,92 @@ def threshold(bundle: Bundle) -> tuple[float, float]:
 def worst(bundle: Bundle) -> reading.Curve:
     """The worst case of each example over the attacks."""
     return reading.worst(bundle)
+
+
+def verdict(bundle: Bundle) -> str:
+    """What came of the attacks, in a sentence."""
+    return visible(reading.verdict(bundle)[0])
+
+
+def breakdown(bundle: Bundle) -> pd.DataFrame:
+    """The share of the attacked examples by the smallest radius at which any attack flips them, with its interval."""
+    found = flips(bundle)
+    tried = found.state != "untried"
+    names = [STATES["wrong"], *(f"first flipped at {radius}" for radius in found.grid), "never flipped"]
+    parts = [found.state == "wrong", *(found.radius == at for at in range(len(found.grid))), found.state == "withstood"]
+    n = int(tried.sum())
+    counts = [int((part & tried).sum()) for part in parts]
+    low, high = wilson(np.array(counts), np.full(len(counts), max(n, 1)))
+    shares = np.array(counts) / max(n, 1)
+    return pd.DataFrame({"smallest radius": names, "examples": counts, "share": shares, "low": low, "high": high})
+
+
+def middle(bundle: Bundle) -> str:
+    """The smallest radius by which half of the examples that were right are flipped, in a sentence."""
+    found = flips(bundle)
+    right = np.isin(found.state, ("flipped", "withstood"))
+    if not right.any():
+        return "No attacked example was right before the attacks."
+    gone = [int(((found.radius >= 0) & (found.radius <= at) & right).sum()) for at in range(len(found.grid))]
+    half = next((at for at, count in enumerate(gone) if 2 * count >= right.sum()), None)
+    of = f"of the {number(int(right.sum()))} examples that were right"
+    if half is None:
+        return f"Fewer than half {of} are flipped at {found.grid[-1]}, the largest radius tried."
+    return f"By {found.grid[half]}, {share(gone[half] / right.sum())} {of} are flipped by some attack."
+
+
+def not_tried(bundle: Bundle) -> list[str]:
+    """The attacks that were not run, and why."""
+    kinds = ("attack", "label attack")
+    missing = [each for kind in kinds for each in reading.unmade(bundle, kind) if each.check != f"{kind}s"]
+    return [visible(f"{each.check.removeprefix('attack-')}: {each.note}") for each in missing]
+
+
+def behind(bundle: Bundle, by: str) -> dict[str, Panel]:
+    """What stands behind the curves, the budgets of single examples, and how the attacks were run."""
+    found = flips(bundle)
+    rows = [int(row) for row in np.flatnonzero(found.state != "untried")]
+    budgets = pd.DataFrame(
+        [(row, STATES[str(found.state[row])], *(found.alone(name, row) for name in found.by)) for row in rows],
+        columns=["row", "state", *found.by],
+    )
+    curve = (
+        "reading.curves_by_label(bundle)"
+        if by == LABEL
+        else "reading.curves(bundle)"
+        if by == ATTACK
+        else f"reading.curves_by_group(bundle)[{choices(bundle)[by]!r}]"
+    )
+    ran_by = next(iter(reading.steps(bundle.manifest, "attack")), None)
+    again = ""
+    if ran_by is not None and panels.has_source(bundle):
+        sample = str(bundle.manifest.plan.attack.sample)
+        again = panels.replanned(bundle, "attack", "--sample", sample, *panels.options(ran_by.method))
+    return {
+        "curves": Panel(
+            "curves",
+            "Accuracy by radius",
+            table(bundle, by),
+            "that the model withstands what was not tried: attacks that find nothing prove nothing.",
+            curve,
+            again,
+        ),
+        "budgets": Panel(
+            "budgets",
+            "Smallest radius of each example",
+            budgets,
+            "the true smallest change: a better attack may flip an example at a smaller radius.",
+            "{step.name: bundle.arrays(step.name)['success'] for step in reading.steps(bundle.manifest, 'attack')}",
+        ),
+        "attacks": Panel(
+            "attacks",
+            "How the attacks were run",
+            settings(bundle),
+            "attacks that the plan does not name.",
+            "reading.tried(bundle.manifest)",
+            again,
+        ),
+    }
 
 
 def movable(bundle: Bundle) -> pd.DataFrame:

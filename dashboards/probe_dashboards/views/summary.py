@@ -14,6 +14,7 @@ from probe.errors import ProbeError
 from probe.formatting import DASH
 from probe.statuses import STATUSES, look
 from probe.text import visible
+from probe_dashboards.views.panels import Panel
 from probe_dashboards.views.words import md, number, status, unbroken
 
 PAGES = {"explanation": "explanations", "": "explanations"} | {
@@ -46,6 +47,46 @@ def checks(bundle: Bundle) -> str:
 def verdict(bundle: Bundle) -> list[str]:
     """The audit in a few sentences."""
     return [visible(sentence) for sentence in reading.verdict(bundle)]
+
+
+def sentences(bundle: Bundle) -> dict[str, str]:
+    """The audit in three sentences, by what each says."""
+    heads = ("What was tested", "What failed, and where it breaks", "What was not tested")
+    return dict(zip(heads, map(visible, reading.sentences(bundle)), strict=True))
+
+
+def few_rows(bundle: Bundle) -> str:
+    """The groups with too few rows, in a line; empty if there are none."""
+    return visible(reading.few_rows(bundle))
+
+
+def behind(bundle: Bundle, wanted: str = "all") -> Panel:
+    """What stands behind the findings that are shown."""
+    found = [f for f in bundle.manifest.findings if wanted in ("all", f.status)]
+    kept = (
+        "about",
+        "aspect",
+        "check",
+        "status",
+        "estimate",
+        "low",
+        "high",
+        "threshold",
+        "direction",
+        "n",
+        "seed",
+        "note",
+    )
+    numbers = pd.DataFrame([{key: getattr(f, key) for key in kept} for f in found], columns=list(kept))
+    return Panel(
+        "findings",
+        "Findings",
+        numbers,
+        "checks that the plan does not ask for; that a check passed says nothing of what it does not measure.",
+        "[finding for finding in bundle.manifest.findings]"
+        if wanted == "all"
+        else f"[finding for finding in bundle.manifest.findings if finding.status == {wanted!r}]",
+    )
 
 
 def origin(bundle: Bundle) -> str:

@@ -52,6 +52,7 @@ from probe.audit.reading.kept import Kept, Moved, changes, kept, moved, place, w
 from probe.audit.reading.measured import Evidence, Measurement, evidence, measured, readings, reliability
 from probe.audit.reading.proofs import Certified, Proof, certificates, surveys
 from probe.audit.reading.searched import Candidate, Change, Search, moves, searches
+from probe.audit.reading.sentences import Sentences, few_rows, sentences
 from probe.audit.reading.sliced import distribution, errors, outputs, predicted, slices
 from probe.audit.reading.steps import Missing, ended, missing, steps, unmade, waiting, why_empty
 from probe.audit.reading.subject import ASSUMED, answer_name, favourable, origin, repeat
@@ -88,6 +89,7 @@ __all__ = [
     "Recut",
     "Register",
     "Search",
+    "Sentences",
     "SmallGroup",
     "Tried",
     "accounting",
@@ -117,6 +119,7 @@ __all__ = [
     "evidence",
     "favourable",
     "features_of",
+    "few_rows",
     "gaps",
     "groups",
     "kept",
@@ -143,6 +146,7 @@ __all__ = [
     "robust_threshold",
     "roc",
     "searches",
+    "sentences",
     "slices",
     "small_groups",
     "steps",

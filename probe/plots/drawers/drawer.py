@@ -35,6 +35,7 @@ class Values:
     by_number: Array  # shaped as the input
     by_feature: Array
     top: int | Sequence[int] = 10  # how many features a chart lists, or their indices in order
+    limit: float | None = None  # the value of the darkest shade, widest line or end of the axis; None: its own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +70,7 @@ class Drawer:
 
     def explained(self, example: Example, values: Values, *, title: str = "", ax: Axes | None = None) -> Axes:
         """Draw the input with an attribution: red supports the target, blue opposes it."""
-        return bars(self.called(example), values.by_feature, top=values.top, title=title, ax=ax)
+        return bars(self.called(example), values.by_feature, top=values.top, limit=values.limit, title=title, ax=ax)
 
     def attacked(
         self, before: Example, after: Example, moved: Array, *, title: str = "", ax: Axes | None = None
@@ -93,6 +94,13 @@ class Drawer:
     def key(self, example: Example, values: Values) -> str:
         """What colours or widths stand for, in a few words."""
         return ""
+
+    def reach(self, example: Example, values: Values) -> float:
+        """What a drawing of these values needs as its limit, so that several can share the largest."""
+        flat = np.asarray(values.by_feature, dtype=float)
+        listed = np.argsort(-np.abs(flat))[: values.top] if isinstance(values.top, int) else np.asarray(values.top, int)
+        others = flat.sum() - flat[listed].sum()  # have a bar of their own
+        return float(np.abs([*flat, others]).max(initial=0.0))
 
     def called(self, example: Example) -> Sequence[str]:
         """The names of an input's features."""

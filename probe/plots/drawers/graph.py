@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 from matplotlib.axes import Axes
 
 from probe.plots.drawers.drawer import Array, Drawer, Example, Values
@@ -36,12 +37,17 @@ class GraphDrawer(Drawer):
         return graph(symmetrise(example.inputs), title=title, ax=ax)
 
     def explained(self, example: Example, values: Values, *, title: str = "", ax: Axes | None = None) -> Axes:
-        return graph(symmetrise(example.inputs), symmetrise(values.by_number), title=title, ax=ax)
+        drawn, limit = symmetrise(values.by_number), values.limit
+        return graph(symmetrise(example.inputs), drawn, limit=limit, title=title, ax=ax)
 
     def attacked(
         self, before: Example, after: Example, moved: Array, *, title: str = "", ax: Axes | None = None
     ) -> Axes:
         return edge_changes(symmetrise(before.inputs) / 2, symmetrise(after.inputs) / 2, title=title, ax=ax)
+
+    def reach(self, example: Example, values: Values) -> float:
+        there = symmetrise(example.inputs) != 0
+        return float(np.abs(symmetrise(values.by_number)[there]).max(initial=0.0))
 
     def key(self, example: Example, values: Values) -> str:
         return "wide edges count most"

@@ -36,16 +36,20 @@ class ImageDrawer(Drawer):
 
     def explained(self, example: Example, values: Values, *, title: str = "", ax: Axes | None = None) -> Axes:
         image = channels_last(example.inputs)
-        return heatmap(values.by_number, image, features=example.features, title=title, ax=ax)
+        limit = values.limit
+        return heatmap(values.by_number, image, features=example.features, limit=limit, title=title, ax=ax)
 
     def attacked(
         self, before: Example, after: Example, moved: Array, *, title: str = "", ax: Axes | None = None
     ) -> Axes:
         return before_and_after(channels_last(before.inputs), channels_last(after.inputs), title=title, ax=ax)
 
+    def reach(self, example: Example, values: Values) -> float:
+        return reach(pixel_map(values.by_number, example.features))
+
     def key(self, example: Example, values: Values) -> str:
         shown = pixel_map(values.by_number, example.features)
-        limit = reach(shown)
+        limit = values.limit or reach(shown)
         if np.abs(shown).max(initial=0.0) > limit * (1 + 1e-9):
             return f"darkest where ≤ {MINUS}{limit:.2g} or ≥ +{limit:.2g}"
         return f"darkest at \N{PLUS-MINUS SIGN}{limit:.2g}"

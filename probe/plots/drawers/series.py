@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 
 from probe.errors import DataError
 from probe.plots.drawers.drawer import Array, Drawer, Example, Values
-from probe.plots.series import Scale, series, series_change
+from probe.plots.series import Scale, series, series_change, shown_values
+from probe.plots.signed import reach
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +46,16 @@ class SeriesDrawer(Drawer):
 
     def explained(self, example: Example, values: Values, *, title: str = "", ax: Axes | None = None) -> Axes:
         scale = self._scale(example)
-        return series(example.inputs, values.by_number, scale=scale, features=example.features, title=title, ax=ax)
+        drawn, owner = values.by_number, example.features
+        return series(example.inputs, drawn, scale=scale, features=owner, limit=values.limit, title=title, ax=ax)
 
     def attacked(
         self, before: Example, after: Example, moved: Array, *, title: str = "", ax: Axes | None = None
     ) -> Axes:
         return series_change(before.inputs, after.inputs, scale=self._scale(before), title=title, ax=ax)
+
+    def reach(self, example: Example, values: Values) -> float:
+        return reach(shown_values(values.by_number, example.features))
 
     def _scale(self, example: Example) -> Scale:
         # A forged bundle may name the wrong number of channels.

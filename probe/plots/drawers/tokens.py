@@ -43,7 +43,7 @@ class TokensDrawer(Drawer):
 
     def text(self, example: Example, values: Values | None = None) -> str:
         words = _visible(example.words)
-        return text_diff(words, words) if values is None else text_heatmap(words, values.by_feature)
+        return text_diff(words, words) if values is None else text_heatmap(words, values.by_feature, limit=values.limit)
 
     def text_diff(self, before: Example, after: Example) -> str:
         return text_diff(_visible(before.words), _visible(after.words))
