@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from probe.finding import Threshold, check, judge
+from probe.finding import Finding, Threshold, check, judge
+from probe.formatting import NOT_MEASURED, UNDEFINED
 from probe.statistics import Estimate
 
 NAN, INF = math.nan, math.inf
@@ -30,6 +31,24 @@ CASES = [
 def test_only_an_interval_on_one_side_of_the_threshold_is_conclusive(low, high, at_least, at_most):
     assert judge(low, high, 0.5, "at least") == at_least
     assert judge(low, high, 0.5, "at most") == at_most
+
+
+@pytest.mark.parametrize(("status", "asked", "said"), [
+    ("not run", 0.5, NOT_MEASURED),
+    ("error", 0.5, NOT_MEASURED),
+    ("inconclusive", 0.5, UNDEFINED),
+    ("inconclusive", None, NOT_MEASURED),
+])  # fmt: skip
+def test_a_number_that_is_not_there_was_not_measured_or_is_undefined(status, asked, said):
+    finding = Finding(aspect="performance", check="accuracy", status=status, threshold=asked, estimate=math.nan)
+    assert finding.estimate is None
+    line = finding.written()
+    assert (line.estimate.value, line.n) == (said, "")
+    assert bool(line.threshold) == (asked is not None)
+    measured = Finding(aspect="performance", check="accuracy", status=status, estimate=0.25, low=0.0, high=INF, n=7)
+    assert (measured.estimate, measured.low, measured.high) == (0.25, 0.0, None)
+    assert measured.written().estimate.value not in (NOT_MEASURED, UNDEFINED)
+    assert measured.to_json()["n"] == 7
 
 
 def test_a_finding_is_judged_by_its_interval_and_not_by_its_estimate():

@@ -114,8 +114,7 @@ class Spread:
         return {size: self._off(size, generator) for size in sorted(wanted)} if self.around.any() else {}
 
     def _off(self, size: int, generator: np.random.Generator) -> Floats:
-        at = self.around - self.around.mean()
-        rows = at[generator.integers(len(at), size=(DRAWS, size))]
+        rows = self.around[generator.integers(len(self.around), size=(DRAWS, size))]
         mean, error = rows.mean(1), rows.std(1, ddof=1) / np.sqrt(size)
         sure = np.where(mean == 0, 0.0, np.copysign(np.inf, mean))
         return np.sort(np.divide(mean, error, out=sure, where=error > 0))

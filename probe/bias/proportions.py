@@ -31,7 +31,7 @@ def two_proportions_p(k1: Ints, n1: Ints, k2: Ints, n2: Ints) -> Floats:
 
 def fisher_p(k1: Ints, n1: Ints, k2: Ints, n2: Ints) -> Floats:
     """Two-sided p-values of Fisher's exact test: the outcomes that are no likelier, given the totals."""
-    # The smaller group and the rarer outcome leave the fewest outcomes to sum.
+    # With the smaller group and the rarer outcome there are the fewest outcomes to sum, and the first is no success.
     flipped = 2 * (k1 + k2) > n1 + n2
     k1, k2 = np.where(flipped, n1 - k1, k1), np.where(flipped, n2 - k2, k2)
     swapped = n1 > n2
@@ -45,16 +45,14 @@ def fisher_p(k1: Ints, n1: Ints, k2: Ints, n2: Ints) -> Floats:
 def _fisher(cases: Ints, ways: Floats) -> Floats:
     """P-values of tables of (successes and trials of the first group, and of both), one per column."""
     k, n, successes, total = (part[:, None] for part in cases)
-    least = np.maximum(0, successes - (total - n))
     most = np.minimum(np.minimum(n, successes), np.maximum(k, EXPECTED) + BEYOND)
-    first = np.minimum(least, k)
-    x = first + np.arange(int((most - first).max(initial=0)) + 1)
+    x = np.arange(int(most.max(initial=0)) + 1)
     inside = x <= most
-    x = np.where(inside, x, k)
+    x = np.where(inside, x, 0)
     others = ways[x] + ways[n - x] + ways[successes - x] + ways[total - n - successes + x]
     fixed = ways[n] + ways[total - n] + ways[successes] + ways[total - successes] - ways[total]
     likely = np.where(inside, np.exp(fixed - others), 0.0)
-    seen = np.take_along_axis(likely, k - first, axis=1)
+    seen = np.take_along_axis(likely, k, axis=1)
     return np.asarray(np.minimum(1.0, np.where(likely <= seen * (1 + 1e-7), likely, 0.0).sum(1)))
 
 

@@ -1,5 +1,6 @@
 """Rates behind too few rows, and the power of a sample, against every outcome counted one by one."""
 
+from itertools import combinations
 from math import ceil, isnan
 
 import numpy as np
@@ -8,7 +9,7 @@ from scipy import stats
 
 from probe.bias.counts import Table
 from probe.bias.intervals import alpha_of_a_pair
-from probe.bias.power import Question, failing, failing_small
+from probe.bias.power import Question, chance_of_pass, failing, failing_small
 from probe.bias.settings import Settings
 from probe.bias.shortages import shortages
 from tests.bias.test_intervals import able, difference, limits
@@ -136,3 +137,30 @@ def test_the_gap_that_would_have_failed_is_found_among_all_hundredths(k, ratio):
             break
     found = failing([k, 0], [n, size], 1, Question(0.8 if ratio else 0.1, ratio=ratio, alpha=alpha, level=0.95))
     assert found == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize("ratio", [False, True])
+@pytest.mark.parametrize(("k", "n"), [((30, 9, 33), (90, 31, 100)), ((400, 380), (800, 760)), ((0, 0), (70, 90))])
+def test_the_chance_of_a_pass_is_the_share_of_samples_that_pass_if_all_rates_are_equal(k, n, ratio):
+    threshold = (0.5 if ratio else 0.3) if max(n) < 200 else (0.85 if ratio else 0.07)
+    base = sum(k) / sum(n) if sum(k) else 1 / (sum(n) + 2)
+    order, passed = sorted(range(len(n)), key=lambda at: n[at]), []
+    for sample in np.random.default_rng(0).binomial([n[at] for at in order], base, size=(400, len(n))):
+        ends = [limits(int(count), n[at], 1 - 0.95) for count, at in zip(sample, order, strict=True)]
+        passed.append(all(stays(one, other, ratio, threshold) for one, other in combinations(ends, 2)))
+    question = Question(threshold, ratio=ratio, alpha=0.01, level=0.95)
+    assert chance_of_pass(list(k), list(n), question) == pytest.approx(np.mean(passed))
+
+
+def stays(one, other, ratio, threshold):
+    low, high = between(one, other) if ratio else difference(one, other)
+    return min(low, 1 / high) >= threshold if ratio else max(-low, high) <= threshold
+
+
+def test_nothing_passes_beside_a_group_without_trials_and_many_groups_are_judged_by_fewer_samples():
+    question = Question(0.3, ratio=False, alpha=0.01, level=0.95)
+    assert chance_of_pass([30, 0], [90, 0], question) == 0
+    n = np.full(150, 400)
+    found = chance_of_pass(n // 4, n, Question(0.21, ratio=False, alpha=0.01, level=0.95))
+    assert 0 < found < 1
+    assert found * 178 == pytest.approx(round(found * 178))  # 4,000,000 pairs, of 150 * 149 in each sample

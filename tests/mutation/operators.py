@@ -48,14 +48,14 @@ def mutants(module: str, text: str) -> Iterator[Mutant]:
 
 
 def _code(tree: ast.AST) -> Iterator[ast.AST]:
-    """Expressions and statements that do something: no annotations, no text, no raised messages."""
+    """Expressions and statements that do something: no annotations, no text, nothing that only refuses."""
     for name, value in ast.iter_fields(tree):
         if name in ("annotation", "returns", "decorator_list", "type_params"):
             continue
         for child in value if isinstance(value, list) else [value]:
             if not isinstance(child, ast.AST) or isinstance(child, ast.JoinedStr | ast.Import | ast.ImportFrom):
                 continue
-            if isinstance(child, ast.Raise | ast.Assert) or _declares(child):
+            if isinstance(child, ast.Raise | ast.Assert) or _declares(child) or _strict(child):
                 continue
             if isinstance(child, ast.If) and _for_types(child.test):
                 continue
@@ -72,6 +72,11 @@ def _declares(node: ast.AST) -> bool:
     """A table of words or a setting with its help: what they say is for people."""
     called = node.func if isinstance(node, ast.Call) else None
     return isinstance(called, ast.Name) and called.id in ("param", "required", "TypeVar", "cast", "dataclass")
+
+
+def _strict(node: ast.AST) -> bool:
+    """`zip(..., strict=True)` asserts that lengths are equal."""
+    return isinstance(node, ast.keyword) and node.arg == "strict"
 
 
 def _errors(node: ast.AST) -> Iterator[str]:
