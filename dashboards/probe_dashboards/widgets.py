@@ -1,16 +1,20 @@
 """The widgets of the pages. All text of a bundle is escaped here before it reaches the browser."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from itertools import count
 from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+from streamlit.errors import StreamlitDuplicateElementKey
 
 from probe.audit import Bundle
 from probe.plots.style import INK
 from probe.text import visible
 from probe_dashboards import figures, state
-from probe_dashboards.views import links, panels, terms
+from probe_dashboards.views import cards, links, panels, terms
 from probe_dashboards.views.panels import Panel
 from probe_dashboards.views.runs import Folder, Opened
 from probe_dashboards.views.words import escaped, md, plained
@@ -135,8 +139,20 @@ def table(frame: pd.DataFrame, alt: str = "") -> None:
 
 
 def markdown_table(frame: pd.DataFrame, alt: str = "") -> None:
-    """A table whose cells are Markdown already."""
-    st.table(frame, border="horizontal", hide_index=True, alt=md(alt) if alt else None)
+    """A table whose cells are Markdown already. On a narrow screen its rows are cards."""
+    with _carded([str(name) for name in frame.columns]):
+        st.table(frame, border="horizontal", hide_index=True, alt=md(alt) if alt else None)
+
+
+def _carded(columns: Sequence[str]) -> DeltaGenerator:
+    """A container whose table becomes cards on a narrow screen, where it has many columns."""
+    if not (named := cards.key(columns)):
+        return st.container()
+    st.html(cards.style(columns))
+    for number in count():
+        with suppress(StreamlitDuplicateElementKey):  # another table of this page has the same columns
+            return st.container(key=f"{named}-{number}")
+    raise AssertionError("there is a number that no container has")
 
 
 def linked_table(frame: pd.DataFrame, alt: str) -> None:

@@ -1,0 +1,94 @@
+"""What axe-core finds on the pages: nothing, on wide and on narrow screens, light and dark."""
+
+import re
+import shutil
+import socket
+import subprocess
+
+import pytest
+from probe_dashboards import Offer, command
+from probe_dashboards.app import PAGES, WIDE
+
+from probe.report import render
+from tests.dashboards.test_browser import READY, _wait, browser  # noqa: F401  a fixture
+from tests.dashboards.test_pages import PROVED
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+LONG = 300_000  # milliseconds on a busy machine
+SIZES = ({"width": 1280, "height": 1000}, {"width": 390, "height": 900})
+MODEL = "german-mlp"
+# Nodes that Streamlit makes by itself: the rule, and the selector or the markup by which they are known.
+STREAMLITS: dict[str, str] = {}
+
+
+def links():
+    """Every page of the viewer and of the lab, with an audit that it has something to say of."""
+    for name in PAGES:
+        kind = "proofs" if name in PROVED else "table"
+        yield f"/{name}?run={kind}~000000000000"
+    yield from (f"/instance?run={kind}~000000000000" for kind in ("image", "prose", "graph"))
+    yield "/summary?run=interrupted~000000000000"
+    yield from (f"/{name}" for name in WIDE)
+    yield from (f"/lab?model={MODEL}&row=3&view={view}" for view in ("explain", "attack", "what-if", "audit"))
+
+
+@pytest.fixture(scope="module")
+def address(bundles, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("served")
+    for name in ("table", "image", "prose", "graph", "proofs", "interrupted"):
+        shutil.copytree(getattr(bundles, name).folder, folder / name)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    argv = command(folder, port, offer=Offer(live=(MODEL,)))
+    with (folder / "log").open("w") as log, subprocess.Popen(argv, stdout=log, stderr=log) as process:
+        try:
+            _wait(f"http://127.0.0.1:{port}/_stcore/health")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(params=["light", "dark"])
+def page(request, browser):  # noqa: F811
+    context = browser.new_context(color_scheme=request.param)
+    context.set_default_timeout(LONG)
+    yield context.new_page()
+    context.close()
+
+
+def test_axe_finds_nothing_on_any_page(page, address):
+    found = {}
+    for link in links():
+        page.set_viewport_size(SIZES[0])
+        page.goto(address + link)
+        page.get_by_text("What this does not show").wait_for()
+        page.wait_for_selector(READY)
+        while page.get_by_role("button", name="Cancel", exact=True).count():  # a model is asked
+            page.wait_for_timeout(300)
+        for size in SIZES:
+            page.set_viewport_size(size)
+            page.wait_for_timeout(500)
+            for said in _findings(page):
+                found.setdefault(said, f"{link} at {size['width']}")
+    assert found == {}
+
+
+def test_axe_finds_nothing_on_a_report(page, bundles, tmp_path):
+    for name in ("table", "image", "prose", "proofs", "hostile"):
+        (tmp_path / f"{name}.html").write_text(render(getattr(bundles, name)))
+        page.goto((tmp_path / f"{name}.html").as_uri())
+        for size in SIZES:
+            page.set_viewport_size(size)
+            assert _findings(page) == [], (name, size)
+
+
+def _findings(page):
+    """The rule, the selector and the markup of each node that axe complains about, but for those of Streamlit."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    nodes = [
+        (rule["id"], " ".join(map(str, node["target"])), node["html"][:200])
+        for rule in axe.run(page).response["violations"]
+        for node in rule["nodes"]
+    ]
+    return [each for each in nodes if not re.search(STREAMLITS.get(each[0], "(?!)"), each[1] + each[2])]
