@@ -1,5 +1,7 @@
 """Recipes for readers of sentences."""
 
+from functools import partial
+
 from probe_models.training.settings import Settings
 from probe_models.zoo.recipes.recipe import Recipe
 
@@ -10,61 +12,33 @@ WORDS_IN = (
 )
 
 # The ratings of people disagree, and a label that is their sign is less sure than it looks: hence the smoothing.
+smoothed = partial(Settings, batch_size=64, learning_rate=2e-3, weight_decay=0.1, augment={"omit": 0.2})
+reader = partial(Recipe, data="reviews", preprocessing=WORDS_IN, measures=("linear baseline",))
+
+
+def recurrent(architecture: str) -> Recipe:
+    """A reader that goes from word to word."""
+    return reader(
+        architecture=architecture,
+        kwargs={"words": WORDS, "width": 32, "hidden": 32, "dropout": 0.5, "classes": 2},
+        settings=smoothed(epochs=8, label_smoothing=0.1, recurrent="written out"),
+        at_least={"accuracy": 0.75},
+    )
+
+
 RECIPES = {
-    "reviews-cnn": Recipe(
+    "reviews-cnn": reader(
         architecture="text-cnn",
         kwargs={"words": WORDS, "width": 32, "lengths": [1, 2, 3], "filters": 64, "dropout": 0.5, "classes": 2},
-        data="reviews",
-        settings=Settings(
-            epochs=8, batch_size=64, learning_rate=2e-3, weight_decay=0.1, label_smoothing=0.2, augment={"omit": 0.2}
-        ),
-        preprocessing=WORDS_IN,
-        measures=("linear baseline",),
+        settings=smoothed(epochs=8, label_smoothing=0.2),
         at_least={"accuracy": 0.76},
     ),
-    "reviews-lstm": Recipe(
-        architecture="lstm",
-        kwargs={"words": WORDS, "width": 32, "hidden": 32, "dropout": 0.5, "classes": 2},
-        data="reviews",
-        settings=Settings(
-            epochs=8,
-            batch_size=64,
-            learning_rate=2e-3,
-            weight_decay=0.1,
-            label_smoothing=0.1,
-            augment={"omit": 0.2},
-            recurrent="written out",
-        ),
-        preprocessing=WORDS_IN,
-        measures=("linear baseline",),
-        at_least={"accuracy": 0.75},
-    ),
-    "reviews-gru": Recipe(
-        architecture="gru",
-        kwargs={"words": WORDS, "width": 32, "hidden": 32, "dropout": 0.5, "classes": 2},
-        data="reviews",
-        settings=Settings(
-            epochs=8,
-            batch_size=64,
-            learning_rate=2e-3,
-            weight_decay=0.1,
-            label_smoothing=0.1,
-            augment={"omit": 0.2},
-            recurrent="written out",
-        ),
-        preprocessing=WORDS_IN,
-        measures=("linear baseline",),
-        at_least={"accuracy": 0.75},
-    ),
-    "reviews-transformer": Recipe(
+    "reviews-lstm": recurrent("lstm"),
+    "reviews-gru": recurrent("gru"),
+    "reviews-transformer": reader(
         architecture="text-transformer",
         kwargs={"words": WORDS, "tokens": 40, "width": 32, "layers": 1, "heads": 4, "dropout": 0.3, "classes": 2},
-        data="reviews",
-        settings=Settings(
-            epochs=6, batch_size=64, learning_rate=2e-3, weight_decay=0.1, label_smoothing=0.2, augment={"omit": 0.2}
-        ),
-        preprocessing=WORDS_IN,
-        measures=("linear baseline",),
+        settings=smoothed(epochs=6, label_smoothing=0.2),
         at_least={"accuracy": 0.75},
     ),
 }
