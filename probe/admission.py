@@ -1,4 +1,4 @@
-"""What can be said of inputs, and whether inputs are as it is said: the sentences in which a Space refuses."""
+"""Validation of spaces and inputs, with the messages in which a Space refuses them."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,7 +14,7 @@ Number = float | Tensor  # of all coordinates, or one of each
 
 
 def ends(bounds: Any) -> tuple[Any, Any]:
-    """The two ends of bounds."""
+    """The low and the high bound."""
     if not isinstance(bounds, tuple | list) or len(bounds) != 2:
         raise ShapeError(
             "Space.bounds are two: the lowest and the highest value, each a number or one for every coordinate, "
@@ -24,7 +24,7 @@ def ends(bounds: Any) -> tuple[Any, Any]:
 
 
 def check_numbers(bounds: tuple[Number, Number], scale: Number, form: Form) -> None:
-    """Raise RangeError where bounds or scale are not what they can be."""
+    """Raise RangeError if bounds or scale are invalid."""
     low, high = (torch.as_tensor(b) for b in bounds)
     if bool(low.isnan().any()) or bool(high.isnan().any()):
         raise RangeError("Space.bounds hold NaN; write -math.inf or math.inf where there is no bound")
@@ -36,14 +36,14 @@ def check_numbers(bounds: tuple[Number, Number], scale: Number, form: Form) -> N
 
 
 def truth_values(mutable: Tensor) -> Tensor:
-    """Where a coordinate may move, as truth values."""
+    """The mask of mutable coordinates, as booleans."""
     if not bool(((mutable == 0) | (mutable == 1)).all()):
         raise DataError("Space.mutable holds other numbers than 0 and 1, expected True where it may move")
     return mutable.bool()
 
 
 def numbers_of_features(features: Tensor, form: Form) -> Tensor:
-    """The features as whole numbers, as many as the form speaks of."""
+    """The features as integers, after checking that the form has entries for them."""
     if features.is_floating_point():
         raise ShapeError(
             "Space.features holds decimal numbers, expected the number of a feature; write "
@@ -59,13 +59,13 @@ def numbers_of_features(features: Tensor, form: Form) -> Tensor:
 
 
 def check_reference(reference: Tensor, strange: Callable[[Tensor], Tensor]) -> None:
-    """Raise RangeError unless there are rows, and none is strange."""
+    """Raise RangeError unless there are rows of finite numbers."""
     if reference.ndim == 0 or reference.numel() == 0 or bool(strange(reference).any()):
         raise RangeError("Space.reference needs at least one row, and only finite numbers")
 
 
 def check_rows(inputs: Tensor, features: Tensor | None) -> None:
-    """Raise ShapeError unless there are rows, of the shape that features are given for."""
+    """Raise ShapeError unless there are rows, with the shape of the features."""
     if inputs.ndim < 2:
         raise ShapeError(
             f"inputs have shape {tuple(inputs.shape)}, expected (rows, ...) with at least one row; "
@@ -81,7 +81,7 @@ def check_rows(inputs: Tensor, features: Tensor | None) -> None:
 
 
 def check_shapes(inputs: Tensor, form: Form, per_coordinate: Mapping[str, Any], features: int) -> None:
-    """Raise ShapeError where what is said of coordinates, features or channels is not of these inputs."""
+    """Raise ShapeError if settings per coordinate, feature or channel do not fit these inputs."""
     shape = inputs.shape[1:]
     form.check_shape(shape)
     for name, given in per_coordinate.items():
@@ -97,7 +97,7 @@ def check_shapes(inputs: Tensor, form: Form, per_coordinate: Mapping[str, Any], 
 
 
 def check_own_features(features: Tensor, form: Form) -> None:
-    """Raise ShapeError where each example has features of its own, and something is said of all examples'."""
+    """Raise ShapeError if each example has its own features, but a setting is given per shared feature."""
     check_numbered(features, each=True)
     if said := [name for name, (_, each) in form.entries().items() if each == "features"]:
         raise ShapeError(
@@ -107,7 +107,7 @@ def check_own_features(features: Tensor, form: Form) -> None:
 
 
 def check_finite(inputs: Tensor, strange: Tensor) -> None:
-    """Raise RangeError where a number is strange."""
+    """Raise RangeError if a number is NaN or infinite where it may not be."""
     if bool(strange.any()):
         row = int(strange.flatten(1).any(1).nonzero()[0])
         raise RangeError(
@@ -118,7 +118,7 @@ def check_finite(inputs: Tensor, strange: Tensor) -> None:
 
 
 def check_within(inputs: Tensor, low: Tensor, high: Tensor, place: Callable[[tuple[int, ...]], str]) -> None:
-    """Raise RangeError where a number is outside the bounds by more than rounding; `place` says where in words."""
+    """Raise RangeError if a number is outside the bounds by more than rounding; `place` describes a coordinate."""
     tolerance = 1e-6 * (high - low).abs().nan_to_num(posinf=0.0)
     outside = (inputs < low - tolerance) | (inputs > high + tolerance)
     if bool(outside.any()):

@@ -1,4 +1,4 @@
-"""What a forward returned: logits, or a sentence that names what it is instead, and how to mend it."""
+"""Checks of what a forward returned: logits, or a message that names what it is and a remedy."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,17 +10,17 @@ from torch import Tensor
 from probe.errors import ForwardError, ProbeError, ShapeError
 from probe.task import Classification, Task
 
-# As torch names the steps that it records.
+# Names of autograd nodes in torch.
 SHAPES = ("View", "Reshape", "UnsafeView", "Squeeze", "Unsqueeze", "Clone", "Transpose", "TBackward", "Permute")
 LINEAR = ("Addmm", "Mm", "Addbmm", "Bmm", "Linear", "Convolution", "MkldnnConvolution")
-DISTINCT = 8  # rows with different answers, after which numbers from 0 to 1 are no accident
+DISTINCT = 8  # number of distinct rows from which outputs in [0, 1] are no coincidence
 
 
 def check_answer(answer: Any, rows: int, task: Task) -> Tensor:
-    """The answer, after checking that it is a floating tensor with a row for each of `rows`, of the task's shape.
+    """The output, after checking that it is a floating tensor with one row per input and the task's shape.
 
     Raises:
-        ShapeError: with what was returned, and what to return.
+        ShapeError: with what was returned and what to return.
     """
     expected = task.expects(rows)
     if not isinstance(answer, Tensor):
@@ -47,7 +47,7 @@ def check_answer(answer: Any, rows: int, task: Task) -> Tensor:
 
 
 def opened(answer: Any, part: str | int) -> Any:
-    """The part of an answer that holds the outputs: an attribute, a key, or a place in a tuple.
+    """The part of a returned object that holds the outputs: an attribute, a key, or an index.
 
     Raises:
         ShapeError: if there is no such part.
@@ -64,27 +64,27 @@ def opened(answer: Any, part: str | int) -> Any:
 
 
 def check_finite(logits: Tensor, inputs: Tensor) -> None:
-    """Raise unless all logits are numbers."""
+    """Raise if a logit is NaN or infinite."""
     if not bool(logits.isfinite().all()):
         raise _not_finite(given=inputs.is_floating_point() and not bool(inputs.isfinite().all()))
 
 
 class LateCheck:
-    """Whether all logits are numbers, asked once at the end: an accelerator is waited for at each look."""
+    """A check for NaN that runs once at the end, as each check synchronises with an accelerator."""
 
     def __init__(self) -> None:
         self.open = True
-        self._found: list[Tensor] = []  # whether any logit was none, and whether the inputs held some then
+        self._found: list[Tensor] = []  # whether any logit was NaN or infinite, and whether the inputs were
 
     def note(self, logits: Tensor, inputs: Tensor) -> None:
-        """Keep what there is to see of an answer, without a look at it."""
+        """Record the state of an output without synchronising."""
         broken = ~logits.isfinite().all()
         given = ~inputs.isfinite().all() if inputs.is_floating_point() else torch.zeros_like(broken)
         found = torch.stack([broken, broken & given])
         self._found = [found | before for before in self._found] or [found]
 
     def end(self) -> None:
-        """Raise unless all were."""
+        """Raise if any recorded logit was NaN or infinite."""
         self.open = False
         broken, given = self._found.pop().tolist() if self._found else (False, False)
         if broken:
@@ -102,9 +102,9 @@ def _not_finite(*, given: bool) -> ProbeError:
 
 
 def check_values(outputs: Tensor, task: Task, cleared: set[str], is_linear: Callable[[], bool]) -> None:
-    """Raise where the numbers cannot be logits. What one answer rules out joins `cleared`, and is not asked again.
+    """Raise if the numbers cannot be logits. What an output rules out is added to `cleared` and not checked again.
 
-    `is_linear` says whether the last step is a linear layer; it is asked only of numbers that look like sigmoids.
+    `is_linear` tells whether the last step is a linear layer; it is called only for numbers that look like sigmoids.
     """
     suspects = task.suspects - cleared
     if "softmax" in suspects:
@@ -121,13 +121,13 @@ def check_values(outputs: Tensor, task: Task, cleared: set[str], is_linear: Call
 
 
 def are_probabilities(logits: Tensor) -> bool:
-    """Whether each row is positive and sums to 1, also as rounded by a softmax in half precision."""
+    """Whether each row is positive and sums to 1, up to the rounding of a softmax in half precision."""
     wide = logits.float() if logits.dtype.itemsize < 4 else logits
     return bool(wide.min() >= 0) and bool(((wide.sum(-1) - 1).abs() < 2e-3).all())
 
 
 def refuse_probabilities() -> ProbeError:
-    """What is said of a softmax."""
+    """The error for a softmax."""
     return ProbeError(
         "forward returns probabilities (rows are positive and sum to 1), expected logits; "
         "drop the final softmax, or return torch.log(p.clamp(min=1e-12)), or say what it is: "
@@ -137,17 +137,17 @@ def refuse_probabilities() -> ProbeError:
 
 
 def within_one(logits: Tensor) -> bool:
-    """Whether each number is one from 0 to 1, as of a sigmoid."""
+    """Whether each number is in [0, 1], as after a sigmoid."""
     return bool(logits.min() >= 0) and bool(logits.max() <= 1)
 
 
 def are_distinct(logits: Tensor) -> bool:
-    """Whether these are the answers to so many different rows that what they share is no accident."""
+    """Whether there are enough distinct rows that what they share is no coincidence."""
     return len(logits) >= DISTINCT and len(torch.unique(logits, dim=0)) >= DISTINCT
 
 
 def ends_linear(answer: Tensor) -> bool:
-    """Whether torch recorded a matrix product, or a convolution, as the last step but for changes of shape."""
+    """Whether autograd recorded a matrix product or a convolution as the last step, apart from reshaping."""
     step: Any = answer.grad_fn
     while step is not None and step.name().startswith(SHAPES) and step.next_functions:
         step = step.next_functions[0][0]
@@ -155,7 +155,7 @@ def ends_linear(answer: Tensor) -> bool:
 
 
 def refuse_sigmoids(task: Task) -> ProbeError:
-    """What is said of numbers from 0 to 1 alone in place of logits."""
+    """The error for outputs in [0, 1] instead of logits."""
     found = f"forward returns numbers from 0 to 1 alone for {DISTINCT} rows and more, which looks like "
     same = "if they are logits all the same, add a constant to them: return logits + 2"
     if not isinstance(task, Classification):
@@ -175,7 +175,7 @@ def refuse_sigmoids(task: Task) -> ProbeError:
 
 
 def _other(answer: Any, rows: int) -> str:
-    """What was returned in place of a tensor, and what to return."""
+    """What was returned instead of a tensor, and what to return."""
     kind = _kind(answer)
     if answer is None:
         return "None (is its `return` missing?)"

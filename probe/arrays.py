@@ -1,4 +1,4 @@
-"""What people hold their numbers in: tensors, arrays, data frames, lists. Made a tensor, or refused with a remedy."""
+"""Conversion of arrays, data frames and lists to tensors, or refusal with a remedy."""
 
 from collections.abc import Mapping
 from numbers import Real
@@ -13,16 +13,16 @@ from probe.errors import DataError, ShapeError
 if TYPE_CHECKING:
     Given = Tensor
 else:
-    Given = Any  # at run time whatever people pass, which ends in a sentence of ours if it is no tensor
+    Given = Any  # at run time anything that is passed; what is no tensor is refused with a message
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def tensor(value: Any, field: str) -> Tensor:
-    """A tensor of numbers in an array, a data frame or a list; arrays are copied, tensors are taken as they are.
+    """A tensor from an array, a data frame or a list; arrays are copied, tensors are not.
 
     Raises:
-        DataError: if there are other things than numbers in it.
+        DataError: if it holds anything but numbers.
     """
     if isinstance(value, Tensor):
         if value.layout != torch.strided or value.is_nested:
@@ -47,14 +47,14 @@ def tensor(value: Any, field: str) -> Tensor:
 
 
 def number_or_tensor(value: Any, field: str) -> float | Tensor:
-    """A number as it is; of anything else a tensor."""
+    """A number as it is; anything else as a tensor."""
     return (
         value if isinstance(value, float | int) else float(value) if isinstance(value, Real) else tensor(value, field)
     )
 
 
 def brief(value: Any) -> str:
-    """A tensor by its shape and range, a tuple by its first entries."""
+    """A short text: a tensor by its shape and range, a tuple by its first entries."""
     if isinstance(value, Tensor):
         low, high = (f"{float(end):.6g}" for end in (value.min(), value.max()))
         ends = f"all {low}" if low == high else f"from {low} to {high}"
@@ -67,7 +67,7 @@ def brief(value: Any) -> str:
 
 
 def remedy(value: Any, name: str, dtype: str) -> str:
-    """How to make a tensor of what was passed in place of one, called `name` and wanted in `dtype`."""
+    """How to convert what was passed to a tensor called `name` with this `dtype`."""
     if hasattr(value, "to_numpy"):
         kinds = value.dtypes.items() if hasattr(value.dtypes, "items") else [(value.name or "values", value.dtype)]
         if text := [str(column) for column, kind in kinds if kind.kind not in "biuf"]:
@@ -85,7 +85,7 @@ def remedy(value: Any, name: str, dtype: str) -> str:
 
 
 def check_kind(inputs: Tensor, reader: str) -> None:
-    """Raise ShapeError for tensors that no model reads; `reader` is the name of one of token ids, or empty."""
+    """Raise ShapeError for tensors that no model reads; `reader` is the name of a model of token ids, or empty."""
     if inputs.layout != torch.strided or inputs.is_nested:
         raise ShapeError(f"inputs are a tensor without strides ({inputs.layout}); write inputs.to_dense()")
     if inputs.is_quantized:
@@ -100,7 +100,7 @@ def check_kind(inputs: Tensor, reader: str) -> None:
 
 
 def label_remedy(labels: Any, rows: int) -> str:
-    """A remedy: how to make class indices, one per row, of what was passed instead; empty if there is none."""
+    """How to convert what was passed to class indices, one per row; empty if there is no way."""
     if isinstance(labels, int):
         return f"; write torch.full(({rows},), {labels})"
     if not isinstance(labels, Tensor):

@@ -61,10 +61,10 @@ def audit(
 
 
 def _check_given(plan: Plan) -> None:
-    """Raise PlanError where a section says what a model and data that are at hand say by themselves."""
+    """Raise PlanError if a section sets what the given model and data define themselves."""
     if plan.sourced:
         return
-    kept = {"sample", "segments"}  # what is done with the data
+    kept = {"sample", "segments"}  # keys that say how data are used
     for section in (plan.model, plan.data):
         usual, where = vars(type(section)()), "data" if section is plan.data else "model"
         if said := [key for key, value in vars(section).items() if key not in kept and value != usual[key]]:

@@ -18,12 +18,12 @@ TYPES: Mapping[str, Any] = {"int": int, "float": float, "str": str, "bool": bool
 
 
 class UnreadableError(Exception):
-    """The source computes something that only running it can tell."""
+    """The source computes a value that only importing it can tell."""
 
 
 @dataclass(frozen=True)
 class _Source:
-    """What modules define at their top level, by name."""
+    """Top-level definitions of modules, by name."""
 
     classes: Mapping[str, ast.ClassDef]
     assigned: Mapping[str, ast.expr]  # such as Norm = Literal["linf", "l2"]
@@ -48,12 +48,12 @@ class Kind(NamedTuple):
     """A kind of method, as its contract declares it."""
 
     family: str
-    verb: str  # the command that asks one of it; "" where there is none
-    summary: str  # what its methods do
+    verb: str  # its command; "" if there is none
+    summary: str  # the verb in its descriptions
 
 
 def families(contracts: Path) -> tuple[Kind, ...]:
-    """The kinds of methods that contracts declare, in the order of their names."""
+    """The kinds of methods that contracts declare, sorted by name."""
     nodes = _Source.of([contracts]).classes.values()
     found = (
         Kind(_said([node], "family"), _said([node], "verb"), (ast.get_docstring(node) or "").partition("\n")[0])
@@ -63,9 +63,9 @@ def families(contracts: Path) -> tuple[Kind, ...]:
 
 
 def catalogue(package: Path, *others: Path) -> Mapping[str, type[Method]]:
-    """What `registry.discover` finds, as bare classes: they tell their settings, and do nothing.
+    """The methods that `registry.discover` finds, as stub classes with their settings only.
 
-    `others` are the folders and modules that hold the classes which those of the package inherit from or name.
+    `others` are folders and modules with classes that those of the package inherit from or refer to.
 
     Raises:
         UnreadableError: if a default or a type is computed.
@@ -77,7 +77,7 @@ def catalogue(package: Path, *others: Path) -> Mapping[str, type[Method]]:
 
 
 def _top(file: Path) -> list[ast.stmt]:
-    """What a module says at its top level, with classes inheriting by the names that these have where they are."""
+    """The top-level definitions of a module, with base classes by their original names."""
     written = file.stat()
     return _parsed(file, written.st_mtime_ns, written.st_size)
 
@@ -96,7 +96,7 @@ def _parsed(file: Path, *written: int) -> list[ast.stmt]:
 def _line(
     node: ast.ClassDef, known: Mapping[str, ast.ClassDef], heirs: tuple[ast.ClassDef, ...] = ()
 ) -> Iterator[ast.ClassDef]:
-    """A class after all that it inherits from, as far as the source is known."""
+    """A class after its base classes, as far as their source is known."""
     if node in heirs:
         raise UnreadableError(f"{node.name} inherits from a class of its own name")
     for name in _bases(node):
@@ -106,7 +106,7 @@ def _line(
 
 
 def _bases(node: ast.ClassDef) -> Iterable[str]:
-    """The names of what a class inherits from, also where it says probe.Explainer or Metric[Attribution]."""
+    """The names of a class's bases, also for probe.Explainer or Metric[Attribution]."""
     return [_name(base) for base in node.bases]
 
 
@@ -183,7 +183,7 @@ def _measured(line: list[ast.ClassDef]) -> str:
 
 
 def _said(line: list[ast.ClassDef], name: str) -> str:
-    """A text that a class, or one that it inherits from, declares of itself, such as its family."""
+    """A text attribute of a class or one of its bases, such as its family."""
     for node in reversed(line):
         for entry in (e for e in node.body if isinstance(e, ast.AnnAssign) and e.value is not None):
             if _name(entry.target) == name and isinstance(entry.value, ast.Constant):
@@ -192,7 +192,7 @@ def _said(line: list[ast.ClassDef], name: str) -> str:
 
 
 def _hint(node: ast.expr, known: _Source) -> Any:
-    """The type of a setting; any method stands for the one that is named, whose class is not there to be compared."""
+    """The type of a setting; the type Method stands for any method, as its class is not loaded."""
     match node:
         case ast.Constant(value=None):
             return None
@@ -210,7 +210,7 @@ def _hint(node: ast.expr, known: _Source) -> Any:
             return Literal[_value(choices)]
         case ast.Subscript(value=ast.Name(id="tuple"), slice=ast.Tuple(elts=[part, ast.Constant(value=end)])):
             if end is ...:
-                return tuple[_hint(part, known), ...]  # type: ignore[misc]  # made while it runs
+                return tuple[_hint(part, known), ...]  # type: ignore[misc]  # created at run time
         case ast.Subscript(value=ast.Name(id="Callable")):
             return collections.abc.Callable
     raise UnreadableError(ast.unparse(node))

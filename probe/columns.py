@@ -17,8 +17,8 @@ from probe.odd_cells import refuse_odd
 from probe.space import Space
 
 MOST_COORDINATES = 2**28  # rows times one-hot coordinates of one column, 2 GiB
-WHOLE = 2.0**53  # float64 holds every whole number up to here
-UNEVEN = 1e-6  # rounding, as a share of the spread of a column, that float32 may bring in
+WHOLE = 2.0**53  # float64 represents every integer up to here
+UNEVEN = 1e-6  # rounding error that float32 may add, relative to the spread of a column
 
 Values = NDArray[Any]
 
@@ -30,18 +30,18 @@ class Column:
     coordinates: Values
     kind: Kind
     levels: tuple[str, ...]
-    type: str  # of the column, as pandas writes it; "category int64" where it lists its values, "ordered" in order
+    type: str  # pandas dtype of the column; "category int64" for a categorical, "ordered ..." for an ordered one
     missing: bool  # whether cells may be missing: NaN in a number, the last coordinate of a category
 
 
 def encode(column: "pd.Series[Any]", levels: Sequence[str] | None, name: str, *, missing: bool) -> Column:
-    """A column as a feature: numbers as they are, texts and categories one-hot.
+    """Encode a column as a feature: numbers as they are, texts and categories one-hot.
 
     Args:
-        column: of numbers, booleans, texts, or pandas categories.
-        levels: the values of a category in the model's order; by value or by text unless given.
+        column: numbers, booleans, texts, or pandas categories.
+        levels: the values of a category in the model's order; sorted by default.
         name: of the table.
-        missing: whether missing cells are a value of the feature. Else they are refused.
+        missing: whether missing cells are allowed, as a value of the feature.
 
     Raises:
         DataError: if cells are missing, are not among the levels, or cannot be numbers or texts.
@@ -74,7 +74,7 @@ def encode(column: "pd.Series[Any]", levels: Sequence[str] | None, name: str, *,
     codes = _codes(texts, known, ~absent, column, name)
     codes[absent] = len(known)
     eye = np.eye(len(known) + some)
-    # Texts of an object column have a type of their own by now.
+    # Texts of an object column have been converted to a string dtype.
     kind = (
         "object"
         if given.kind == "O" and isinstance(given, np.dtype) and pd.api.types.is_string_dtype(column)
@@ -84,10 +84,10 @@ def encode(column: "pd.Series[Any]", levels: Sequence[str] | None, name: str, *,
 
 
 def inputs_of(frame: pd.DataFrame, space: Space, name: str) -> Tensor:
-    """Rows of the table that a space describes as its inputs (rows, coordinates), in double precision.
+    """Encode rows of a table as inputs (rows, coordinates) of a space, in double precision.
 
     Raises:
-        DataError: if a cell is none of its column's levels, or missing where it may not be.
+        DataError: if a cell is not among its column's levels, or missing where that is not allowed.
     """
     width = len(space.names) if space.features is None else space.features.numel()
     owner = np.arange(width) if space.features is None else space.features.flatten().numpy()
@@ -111,7 +111,7 @@ def inputs_of(frame: pd.DataFrame, space: Space, name: str) -> Tensor:
 
 
 def space_of(columns: Sequence[Column], names: tuple[str, ...], inputs: Tensor) -> Space:
-    """What the coordinates of a table mean: bounds are its smallest and largest numbers, its unit their spread."""
+    """The space of a table: bounds are the smallest and largest numbers, the scale is their standard deviation."""
     widths = torch.tensor([column.coordinates.shape[1] for column in columns])
     category = torch.tensor([column.kind == "category" for column in columns]).repeat_interleave(widths)
     there = ~inputs.isnan()
@@ -134,7 +134,7 @@ def space_of(columns: Sequence[Column], names: tuple[str, ...], inputs: Tensor) 
 
 
 def lost_in_single(column: Column) -> bool:
-    """Whether float32 would merge whole numbers of a column, or move decimals next to their spread."""
+    """Whether float32 would merge integers of a column, or change decimals noticeably."""
     if column.kind == "category":
         return False
     values = column.coordinates[~np.isnan(column.coordinates)]
@@ -147,7 +147,7 @@ def lost_in_single(column: Column) -> bool:
 
 
 def plain(column: "pd.Series[Any]", name: str) -> "pd.Series[Any]":
-    """The same column, dense, with numbers as numbers and an empty text as missing.
+    """The column as dense values, with numbers as numbers and empty texts as missing.
 
     Raises:
         DataError: if it holds dates, or anything else that is neither a number nor a text.
@@ -186,7 +186,7 @@ def plain(column: "pd.Series[Any]", name: str) -> "pd.Series[Any]":
 
 
 def names_of(column: "pd.Series[Any]") -> NDArray[np.object_]:
-    """What each cell of a column is called; a missing one by an empty text."""
+    """The name of each cell of a column; empty if missing."""
     called = np.array([str(value) for value in column], dtype=object)
     called[column.isna().to_numpy()] = ""
     return called
@@ -213,7 +213,7 @@ def _numbers(column: "pd.Series[Any]", name: str, *, missing: bool) -> Column:
             "apart; subtract a constant from them, or leave the column out of `features` if it is an identifier"
         )
     known = numbers[~np.isnan(numbers)]
-    # A column of whole numbers is one of decimals as soon as a cell is missing.
+    # pandas turns an integer column with a missing cell into floats.
     whole = integer or (missing and len(known) > 0 and bool((known == np.rint(known)).all()))
     return Column(numbers[:, None], "integer" if whole else "continuous", ("",), str(column.dtype), missing)
 
@@ -227,7 +227,7 @@ def _levels(column: "pd.Series[Any]", found: Values, declared: Sequence[str] | N
 
 
 def _codes(texts: Values, levels: tuple[str, ...], there: Values, column: "pd.Series[Any]", name: str) -> Values:
-    """The number of each cell's level; numbers are found by their value, as 1.0 among 1, 2, 3."""
+    """The index of each cell's level; numbers match by value, such as 1.0 and 1."""
     place = {level: at for at, level in enumerate(levels)}
     if len(place) < len(levels):
         twice = next(level for at, level in enumerate(levels) if place[level] != at)
@@ -250,12 +250,12 @@ def _codes(texts: Values, levels: tuple[str, ...], there: Values, column: "pd.Se
 
 
 def _type(column: "pd.Series[Any]", levels: tuple[str, ...]) -> str:
-    """The type of a category's column, which is that of its levels; texts where a level is no number."""
+    """The dtype of a category's column, from its levels; text if a level is no number."""
     dtype: Any = column.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         return f"{'ordered' if dtype.ordered else 'category'} {dtype.categories.dtype}"
     if set(levels) <= {"True", "False"} and pd.api.types.infer_dtype(column, skipna=True) == "boolean":
-        # A column of truth values is one of objects as soon as a cell is missing.
+        # pandas turns a boolean column with a missing cell into objects.
         return "bool" if dtype.kind == "O" else str(dtype)
     if pd.api.types.is_numeric_dtype(column) and all(number(level) is not None for level in levels):
         return str(dtype)
@@ -263,7 +263,7 @@ def _type(column: "pd.Series[Any]", levels: tuple[str, ...]) -> str:
 
 
 def _spread(inputs: Tensor, there: Tensor) -> Tensor:
-    """The standard deviation of each coordinate over the rows that have it; 1 where there is one such row."""
+    """The standard deviation of each coordinate over its non-missing rows; 1 for a single row."""
     if len(inputs) < 2:
         return torch.ones(inputs.shape[1], dtype=inputs.dtype)
     if bool(there.all()):

@@ -1,4 +1,4 @@
-"""What a value becomes in a setting, by the setting's annotated type."""
+"""Conversion of values to settings, by the setting's annotated type."""
 
 import collections.abc
 import types
@@ -10,17 +10,17 @@ from probe.errors import ContractError, ProbeError, SettingError
 from probe.names import nearest
 from probe.numbers import Written, exact, written
 
-MOST = 2**63 - 1  # the largest whole number; torch seeds its generators with no larger one
+MOST = 2**63 - 1  # the largest integer, also the largest seed of torch
 TYPES = "int, float, str, bool, X | None, tuple[X, ...], Literal[...], a Callable or another Method"
 
 
 class Unfit(ValueError):
-    """A value is not what a setting takes; the text says what is expected instead."""
+    """A value does not fit a setting; the text says what is expected."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a setting takes: its name for one and for many, and a function that raises ValueError for anything else.
+    """The type of a setting: its name in singular and plural, and a conversion that raises ValueError.
 
     Example:
         >>> Name = Annotated[str, Kind("a name", "names", lambda value, where: str(value))]
@@ -28,17 +28,17 @@ class Kind:
 
     one: str
     many: str
-    convert: Callable[[Any, str], Any]  # the value, and where it stands
+    convert: Callable[[Any, str], Any]  # takes the value and the name of the setting
 
     def __call__(self, value: Any, where: str, *, inside: bool = False) -> Any:
-        """The value as it is kept.
+        """The converted value.
 
         Raises:
-            SettingError: if the setting does not take it.
+            SettingError: if the value does not fit.
         """
         try:
             return self.convert(value, where)
-        except ProbeError:  # a sentence about a part of the value
+        except ProbeError:  # a message about a part of the value
             raise
         except (ValueError, OverflowError) as error:
             expected = self.many if inside else str(error) if isinstance(error, Unfit) else self.one
@@ -47,7 +47,7 @@ class Kind:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """The numbers that a setting takes; `above` and `below` are themselves left out."""
+    """The range of a setting; `above` and `below` are exclusive."""
 
     low: float | None = None
     high: float | None = None
@@ -55,7 +55,7 @@ class Limits:
     below: float | None = None
 
     def admit(self, number: Any) -> bool:
-        """Whether a number lies within."""
+        """Whether a number is within the range."""
         return (
             (self.low is None or number >= self.low)
             and (self.high is None or number <= self.high)
@@ -74,12 +74,12 @@ class Limits:
 
 
 def kind_of(hint: Any, limits: Limits, *, texts: bool, example: Any = None) -> Kind:
-    """What a setting of this annotated type takes.
+    """The Kind of a setting of this annotated type.
 
-    `texts` says whether a number, a truth value and a list may be written as a text, as the command line writes them.
+    `texts` tells whether numbers, booleans and lists may be given as text, as on the command line.
 
     Raises:
-        ContractError: if nothing of this type can be a setting.
+        ContractError: if this type cannot be a setting.
     """
 
     def inner(part: Any) -> Kind:
@@ -166,7 +166,7 @@ def _choice(choices: tuple[Any, ...], *, texts: bool) -> Kind:
 
 
 def _either(parts: tuple[Any, ...], kinds: list[Kind], *, texts: bool) -> Kind:
-    """One of several types, tried in their order. A command line writes none for None, where no text is meant."""
+    """One of several types, tried in order. On the command line, none means None."""
     optional = type(None) in parts
     says_none = texts and str not in parts
     one, many = (" or ".join(getattr(kind, name) for kind in kinds) for name in ("one", "many"))
@@ -216,7 +216,7 @@ def _callable(value: Any) -> Any:
 
 
 def _instance(owner: type) -> Kind:
-    """Another class of settings: a method, or a part of a plan, which may come as a table."""
+    """A nested class of settings: a method, or a part of a plan, which may be given as a table."""
 
     def convert(value: Any, where: str) -> Any:
         read = getattr(owner, "read", None)
@@ -232,9 +232,9 @@ def _instance(owner: type) -> Kind:
 
 
 def shown(value: Any, longest: int = 60) -> str:
-    """A value in a message: on one line, with long numbers and tensors shortened."""
+    """A value in a message: on one line, shortened."""
     try:
         text = " ".join(repr(value).split())
-    except ValueError:  # Python prints no whole number of more than 4,300 digits
+    except ValueError:  # Python prints no integer of more than 4,300 digits
         text = f"a whole number of {value.bit_length()} bits"
     return text if len(text) <= longest else f"{text[:longest]}..."

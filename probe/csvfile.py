@@ -1,4 +1,4 @@
-"""A CSV file as a DataFrame: how it is written is found out and said, and only an empty cell of text is missing."""
+"""Read a CSV file: its dialect is detected and reported, and only an empty cell of text is missing."""
 
 import bz2
 import csv
@@ -19,8 +19,8 @@ from probe.errors import DataError
 from probe.names import looks_unknown
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-SAMPLE = 200  # records that show how a file is written
-LARGEST = 2**31  # bytes of a file once unpacked
+SAMPLE = 200  # records used to detect the dialect
+LARGEST = 2**31  # bytes of a decompressed file
 MAGIC = {
     b"PK\x03\x04": "a spreadsheet (.xlsx) or another zip archive",
     b"\xd0\xcf\x11\xe0": "a spreadsheet of an old kind (.xls)",
@@ -39,12 +39,12 @@ POINT = re.compile(r"[+-]?[0-9]*\.[0-9]+")
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """How a CSV file is to be read. What is empty is found out."""
+    """The dialect of a CSV file. Empty settings are detected."""
 
     separator: str = ""  # one character between cells
     decimal: str = ""  # "." or ","
     encoding: str = ""  # such as "utf-8", "cp1252" or "utf-16"
-    missing: tuple[str, ...] = ()  # cells that are missing besides empty ones, such as "?"
+    missing: tuple[str, ...] = ()  # cells that count as missing besides empty ones, such as "?"
 
     def __post_init__(self) -> None:
         if len(self.separator) > 1 or self.separator in ("\n", "\r", '"'):
@@ -66,14 +66,14 @@ def read_csv(path: Any, text: Sequence[Hashable] = (), how: Reading = AS_FOUND) 
 
     Args:
         path: the file.
-        text: columns that hold names: 01 and 1 are two of them, and only an empty cell is missing.
-        how: what is known of the way it is written.
+        text: columns of names, in which 01 and 1 differ, and only an empty cell is missing.
+        how: the known settings of the dialect.
 
     Returns:
-        The table, and sentences about what was found out: separator, decimal comma, encoding.
+        The table, and notices about what was detected: separator, decimal comma, encoding.
 
     Raises:
-        DataError: if it is no CSV file, its rows are of unlike length, or it can be read in two ways.
+        DataError: if it is not a CSV file, its rows differ in length, or it is ambiguous.
     """
     if not isinstance(path, str | Path):
         frame = ", a table in memory: Dataset.from_frame(frame, label=...) takes it" * isinstance(path, pd.DataFrame)
@@ -107,7 +107,7 @@ def read_csv(path: Any, text: Sequence[Hashable] = (), how: Reading = AS_FOUND) 
 
 
 def unknown_like(table: pd.DataFrame, columns: Sequence[Hashable]) -> list[str]:
-    """A sentence for each column of names with cells that look like an unknown: they are kept, each as a value."""
+    """A notice for each column of names with cells that look like a missing value; they are kept as values."""
     notices = []
     for name in dict.fromkeys(columns):
         counts = table[name].dropna().astype(str).value_counts()
@@ -142,7 +142,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def _opened(path: Path) -> Any:
-    """The file, open for reading and unpacked as its name says."""
+    """The file, opened and decompressed by its suffix."""
     packed: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
     if path.suffix.lower() != ".zip":
         return packed.get(path.suffix.lower(), open)(path, "rb")
@@ -154,10 +154,10 @@ def _opened(path: Path) -> Any:
 
 
 def _decode(path: Path, data: bytes, asked: str) -> tuple[str, list[str]]:
-    """The text, and what is to be said about it."""
+    """The text of the file, and notices about its encoding."""
     if asked:
         try:
-            # A byte order mark is no part of the first column's name.
+            # A byte order mark is not part of the first column's name.
             return data.decode(asked).removeprefix("\ufeff"), []
         except (LookupError, UnicodeError) as error:
             raise DataError(f"{path.name} is not {asked}: {error}; set encoding to another, or leave it out") from None
@@ -204,7 +204,7 @@ def _separator(path: Path, content: str, asked: str, wanted: list[str]) -> tuple
         records = _records(content, separator, SAMPLE)
         if len(records[0]) > 1 or not records[0]:
             split.append(separator)
-            # Rows of R have a name, and the header none for it.
+            # R writes row names without a header for them.
             if len({len(record) for record in records[1:]} | {len(records[0])}) == 1 or {
                 len(record) for record in records[1:]
             } == {len(records[0]) + 1}:
@@ -236,7 +236,7 @@ def _records(content: str, separator: str, most: int) -> list[list[str]]:
 
 
 def _check_rows(path: Path, content: str, separator: str) -> list[str]:
-    """The header, after checking that every row is as long."""
+    """The header, after checking that every row has its length."""
     reader = csv.reader(io.StringIO(content, newline=""), delimiter=separator)
     try:
         records = [(len(record), reader.line_num, record[-1]) for record in reader if record]
@@ -261,7 +261,7 @@ def _check_rows(path: Path, content: str, separator: str) -> list[str]:
 
 
 def _decimal(path: Path, content: str, separator: str, how: Reading) -> tuple[str, list[str]]:
-    """The decimal sign. A comma is found only where something else stands between cells; 1,234 is never guessed."""
+    """The decimal sign. A comma is detected only with another separator; 1,234 is never guessed."""
     if how.decimal:
         return how.decimal, []
     if separator not in (";", "\t") or "," not in content:
@@ -271,7 +271,7 @@ def _decimal(path: Path, content: str, separator: str, how: Reading) -> tuple[st
     for cells in columns:
         filled = [cell.strip() for cell in cells if cell.strip() and cell not in how.missing]
         written = [cell for cell in filled if COMMA.fullmatch(cell)]
-        # A column of text may hold such a cell.
+        # A text column may hold such a cell.
         if len(written) * 2 > sum(1 for cell in filled if not cell.lstrip("+-").isdigit()):
             commas = next((cell for cell in written if not EITHER.fullmatch(cell)), commas or written[0])
         points = points or next((cell for cell in filled if POINT.fullmatch(cell)), "")

@@ -34,16 +34,16 @@ class Dataset:
     """
 
     inputs: Tensor  # (rows, ...), one example per row
-    labels: Tensor  # (rows,): class indices, or numbers; (rows, labels): 1 where a label is true, else 0; as a task has
+    labels: Tensor  # (rows,): class indices or numbers; (rows, labels): 0 or 1; as in the task
     _: KW_ONLY
     groups: pd.DataFrame | None = None
     space: Space = field(default_factory=Space)
-    classes: tuple[str, ...] = ()  # their names, or those of several labels; () where labels are numbers
+    classes: tuple[str, ...] = ()  # names of the classes, or of several labels; () for numbers
     name: str = "data"
-    rows: Tensor | None = None  # the number of each example in the source; 0, 1, 2, ... unless given
-    source: str = ""  # where the examples came from, and on what terms
-    role: str = "unknown"  # test: the model has not learned from them; train: it has; or unknown
-    notices: tuple[str, ...] = ()  # sentences: what was found out or decided while the source was read
+    rows: Tensor | None = None  # index of each example in the source; by default 0, 1, 2, ...
+    source: str = ""  # origin and licence
+    role: str = "unknown"  # test: not used for training; train: used; or unknown
+    notices: tuple[str, ...] = ()  # notices: assumptions made while reading the source
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
@@ -56,7 +56,7 @@ class Dataset:
         object.__setattr__(self, "rows", torch.arange(count) if self.rows is None else self.rows)
 
     def _check_labels(self, count: int) -> None:
-        """Raise unless there are labels for each row: classes, several truths, or numbers."""
+        """Raise unless there are labels for each row: classes, several 0/1 labels, or numbers."""
         labels = self.labels
         if labels.ndim == 0 or len(labels) != count:
             raise ShapeError(f"{self.name}: labels have shape {tuple(labels.shape)}, expected ({count},)")
@@ -98,28 +98,28 @@ class Dataset:
         dtype: torch.dtype | None = None,
         name: str = "data",
     ) -> "Dataset":
-        """Take a pandas DataFrame: number columns stay as they are, texts and pandas categories become one-hot.
+        """A dataset from a pandas DataFrame: number columns stay as they are, texts and categoricals become one-hot.
 
         The coordinates of a category are one feature. Its levels are sorted, by value where all are numbers, unless
         the column is a pandas category, whose order counts, or `categories` lists them.
 
         Args:
-            frame: a row for each example; its index is ignored, and column names may be anything.
-            label: the column to predict; a list of columns where a row has several labels or numbers.
-            task: what labels are; classes unless given, or several labels where several columns hold 0 and 1 alone.
+            frame: one row per example; its index is ignored, and column names may be anything.
+            label: the column to predict; a list of columns for several labels or numbers.
+            task: what labels are; by default classes, or several labels if several columns hold only 0 and 1.
                 `Regression()` reads numbers, `MultiLabel()` 0 and 1.
-            groups: columns that name groups; they are features too if `features` lists them.
-            features: the input columns in the model's order; all but label and groups unless given.
-            classes: the label's values in the model's order; in order unless given.
-            categories: for columns of categories, their values in the model's order; of one of several labels its two,
-                untrue and true.
-            missing: cells that are missing besides empty ones, such as "?".
-            allow_missing: whether a missing cell is a value of its feature, for models that take them.
-            dtype: of the inputs; float32 unless a column holds numbers that it cannot tell apart, then float64.
-            name: of the data.
+            groups: columns that name groups; they are features only if `features` lists them.
+            features: the input columns in the model's order; by default all but label and groups.
+            classes: the label's values in the model's order; sorted by default.
+            categories: for categorical columns, their values in the model's order; for one of several labels, its false
+                and true value.
+            missing: cells that count as missing besides empty ones, such as "?".
+            allow_missing: whether features may be missing, for models that accept that.
+            dtype: of the inputs; by default float32, or float64 if a column needs it.
+            name: of the dataset.
 
         Raises:
-            DataError: if a named column is missing, or holds empty cells or values that were not declared.
+            DataError: if a named column does not exist, or holds empty cells or undeclared values.
         """
         if not isinstance(frame, pd.DataFrame):
             raise DataError(f"a pandas DataFrame was expected, and a {type(frame).__name__} came")
@@ -137,7 +137,7 @@ class Dataset:
         return cls(**vars(parts_of(frame, declared, name)), name=name, source=name)
 
     def to(self, dtype: torch.dtype) -> "Dataset":
-        """The same examples in another floating type, with their space."""
+        """The dataset in another floating dtype, with its space."""
         moved: dict[str, Any] = {
             name: value.to(dtype)
             for name, value in vars(self.space).items()
@@ -150,7 +150,7 @@ class Dataset:
         return len(self.inputs)
 
     def __getitem__(self, rows: slice | Tensor) -> "Dataset":
-        """Some of the rows, by a slice or a tensor of indices or booleans."""
+        """Select rows by a slice or a tensor of indices or booleans."""
         assert self.rows is not None
         groups = None
         if self.groups is not None:
@@ -160,7 +160,7 @@ class Dataset:
         return replace(self, groups=groups, space=space, **part)
 
     def only(self, answer: int | str) -> "Dataset":
-        """The examples with one of their several labels, or with the label of one place, by name or number.
+        """The dataset with one of its several labels, or the label of one position, by name or index.
 
         Raises:
             RangeError: if there is no such label.
@@ -179,7 +179,7 @@ class Dataset:
         return self if count is None or count >= len(self) else self[self.draw(count, seed)]
 
     def draw(self, count: int, seed: int) -> Tensor:
-        """The positions of `count` random rows, sorted. With the same seed a smaller draw lies within a larger one."""
+        """The sorted indices of `count` random rows. With the same seed, a smaller draw is a subset of a larger one."""
         order = torch.randperm(len(self), generator=generator(seed, torch.device("cpu")))
         return order[:count].sort().values
 
@@ -192,7 +192,7 @@ class Dataset:
 
 
 def listed(names: Iterable[Any], what: str) -> list[Any]:
-    """The names as a list; a single text in place of a list is refused."""
+    """The names as a list; a single text instead of a list is refused."""
     if isinstance(names, str):
         raise DataError(f"{what} = {names!r}, expected a list: [{names!r}]")
     return list(names)

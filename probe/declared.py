@@ -1,8 +1,8 @@
-"""Settings as a class declares them: one gate for methods, plans, training and bias audits.
+"""Classes of settings, checked in one place for methods, plans, training and bias audits.
 
-A class of settings is a frozen dataclass. Each setting has an annotated type, and a default unless it must be given;
-`param` and `required` add a line of help and limits. Defaults are checked when the class is made, and values before
-an instance is.
+A class of settings is a frozen dataclass. Each setting has an annotated type, and a default unless it is required;
+`param` and `required` add a line of help and limits. Defaults are checked when the class is defined, and values before
+an instance is created.
 """
 
 import sys
@@ -28,7 +28,7 @@ def param(
     above: float | None = None,
     below: float | None = None,
 ) -> Any:
-    """A setting: its default, one line of help, and the limits of its number; `above` and `below` are left out.
+    """A setting: its default, one line of help, and limits of its number; `above` and `below` are exclusive.
 
     Example:
         >>> from probe.method import Method, dataclass, param
@@ -52,7 +52,7 @@ def required(
     above: float | None = None,
     below: float | None = None,
 ) -> Any:
-    """A setting without a default, which must be given; for the limits see `param`."""
+    """A setting without a default; for the limits see `param`."""
     return field(metadata={"help": help, "limits": Limits(low=low, high=high, above=above, below=below)})
 
 
@@ -61,10 +61,10 @@ D = TypeVar("D", bound="Declared")
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(required, field))
 class SettingsMeta(ABCMeta):
-    """Converts and checks settings before an instance is made, so that inside a class each has one type."""
+    """Converts and checks settings before an instance is created, so that each has one type inside the class."""
 
-    _kinds: Mapping[str, Kind]  # what each setting takes
-    _hints: Mapping[str, Any]  # the type that each is annotated with
+    _kinds: Mapping[str, Kind]  # the Kind of each setting
+    _hints: Mapping[str, Any]  # the annotated type of each setting
 
     def __init__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **keywords: Any) -> None:
         super().__init__(name, bases, namespace, **keywords)
@@ -83,7 +83,7 @@ class SettingsMeta(ABCMeta):
         if namespace.get("__doc__") and hints:
             cls.__doc__ = "\n".join((cleandoc(namespace["__doc__"]), "", "Settings:", *_described(cls, namespace)))
 
-    if not TYPE_CHECKING:  # a type checker reads the fields, which say more
+    if not TYPE_CHECKING:  # type checkers read the fields instead
 
         def __call__(cls, *values: Any, **settings: Any) -> Any:
             if values:
@@ -91,8 +91,8 @@ class SettingsMeta(ABCMeta):
             return cls._made(settings, cls.__name__, f"{cls.__name__}.")
 
     def _made(cls, settings: Mapping[Any, Any], whole: str, prefix: str) -> Any:
-        """An instance, with sentences about the whole, and about settings whose names follow the prefix."""
-        known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]  # it is a dataclass by its decorator
+        """An instance; messages name the whole, and settings with a prefix."""
+        known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]  # the decorator makes it a dataclass
         if cls._hints.keys() - known:
             raise ContractError(f"{cls.__name__} is no dataclass; write @dataclass(frozen=True, kw_only=True) above it")
         for key in settings:
@@ -121,15 +121,15 @@ class SettingsMeta(ABCMeta):
 
 @dataclass(frozen=True, kw_only=True)
 class Declared(metaclass=SettingsMeta):
-    """Settings that may come as a table of a file."""
+    """Settings that can be read from a table of a file."""
 
     @classmethod
     def read(cls: type[D], table: Any, where: str = "", whole: str = "") -> D:
-        """The settings in a table. A sentence about a wrong one names it after `where`; one about all names the whole.
+        """Read settings from a table. Messages name a setting after `where`, and the table by `whole`.
 
         Raises:
-            UnknownSetting: if a setting does not exist, or one without a default is missing.
-            SettingError: if a value is of another type, or outside the limits.
+            UnknownSetting: if a setting does not exist, or a required one is missing.
+            SettingError: if a value has the wrong type or is outside its limits.
         """
         whole = whole or where or cls.__name__
         if not isinstance(table, Mapping):
@@ -138,7 +138,7 @@ class Declared(metaclass=SettingsMeta):
 
 
 def _evaluated(cls: type, where: str, hint: Any) -> Any:
-    """The type that an annotation names; it is a text where a module says `from __future__ import annotations`."""
+    """The type of an annotation, which is a text under `from __future__ import annotations`."""
     if not isinstance(hint, str):
         return hint
     try:
@@ -148,7 +148,7 @@ def _evaluated(cls: type, where: str, hint: Any) -> Any:
 
 
 def _declared(cls: type, where: str, hint: Any, declared: Any) -> Kind:
-    """What a setting takes. A default that it takes is converted; for any other the class is not made."""
+    """The Kind of a setting. Its default is converted; an invalid default prevents the class definition."""
     rule = declared.metadata if isinstance(declared, Field) else {}
     limits, texts = rule.get("limits", Limits()), getattr(cls, "_texts", False)
     default = _default(declared, MISSING)
@@ -178,7 +178,7 @@ def _default(declared: Any, none: Any) -> Any:
 
 
 def _named(cls: SettingsMeta, value: Any) -> str:
-    """How a value that came without a name could be written: by the first setting that takes it."""
+    """A suggestion for a positional value: the first setting that accepts it."""
     for key, kind in cls._kinds.items():
         with suppress(SettingError):
             kind(value, key)
@@ -198,7 +198,7 @@ def _described(cls: SettingsMeta, namespace: Mapping[str, Any]) -> Iterator[str]
 
 
 def type_name(hint: Any) -> str:
-    """A type as a person writes it."""
+    """A type as written in source."""
     if get_origin(hint) is Annotated:
         return type_name(get_args(hint)[0])
     if isinstance(hint, type) and not get_args(hint):

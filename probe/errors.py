@@ -1,4 +1,4 @@
-"""Everything probe raises on purpose. Each message says what was expected, what came, and what to do."""
+"""The exceptions of probe. Each message says what was expected, what was found, and what to do."""
 
 
 class ProbeError(Exception):
@@ -19,7 +19,7 @@ class ShapeError(ProbeError, ValueError):
 
 
 class RangeError(ProbeError, ValueError):
-    """A number lies outside the range that its field or the model allows."""
+    """A number is outside the range of its field or of the model."""
 
 
 class DataError(ProbeError, ValueError):
@@ -31,27 +31,27 @@ class PlanError(ProbeError, ValueError):
 
 
 class UnknownMethod(ProbeError, LookupError):
-    """No method goes by that name."""
+    """There is no method of that name."""
 
 
 class UnknownSetting(UnknownMethod, PlanError, TypeError):
-    """A setting does not exist, was given without its name, or must be given and was not."""
+    """A setting does not exist, was given without its name, or is required and missing."""
 
 
 class SettingError(PlanError, RangeError):
-    """A setting was given a value of another type, or one outside its limits."""
+    """A value of a setting has the wrong type or is outside its limits."""
 
 
 class Unsupported(ProbeError):
-    """The method cannot be applied to this model or these inputs, by its nature."""
+    """The method does not apply to this model or these inputs."""
 
 
 class ContractError(ProbeError):
-    """A method is, or returned, what its contract forbids, such as NaN or a point outside its ball."""
+    """A method violates its contract, for example by returning NaN or a point outside its ball."""
 
 
 class UnsafeError(ProbeError):
-    """Opening this could run foreign code, so it was not opened."""
+    """The file was not opened, as it could run foreign code."""
 
 
 class ForwardError(ProbeError):
@@ -59,17 +59,17 @@ class ForwardError(ProbeError):
 
 
 class IntegrityError(ProbeError):
-    """A file is not the one that was recorded."""
+    """A file differs from the recorded one."""
 
 
 class ExistsError(ProbeError, FileExistsError):
-    """Something is there already and was left as it is."""
+    """Something exists already and was left unchanged."""
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:
-    """Whether an exception, or one that led to it, says that memory ran out."""
+    """Whether an exception, or one of its causes, reports that memory ran out."""
     while error is not None:
-        # Torch has an exception of its own for an accelerator, and only words for a processor.
+        # Torch has an exception class for accelerators, but only a message for CPUs.
         words = ("can't allocate memory", "out of memory", "bad_alloc") if isinstance(error, RuntimeError) else ()
         if isinstance(error, MemoryError) or any(word in str(error) for word in words):
             return True

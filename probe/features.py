@@ -1,4 +1,4 @@
-"""Features of inputs that have none of their own: squares of images, stretches of time."""
+"""Groupings of coordinates into features: squares of images, time segments of series."""
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from probe.space import Space
 
 
 def squares(height: int, width: int, side: int) -> Tensor:
-    """Number the squares of `side` pixels that tile an image, (height, width): features for small images.
+    """Number the squares of `side` pixels that tile an image, (height, width), as features of small images.
 
     >>> from probe.features import squares
     >>> squares(4, 4, 2)
@@ -23,10 +23,10 @@ def squares(height: int, width: int, side: int) -> Tensor:
 
 
 def stretches(length: int, size: int, channels: int = 1) -> Tensor:
-    """Number the stretches of `size` measurements that a series of (channels, length) is cut into: its features.
+    """Number the segments of `size` measurements of a series of (channels, length), as its features.
 
-    A stretch is of one channel, so that they are numbered channel by channel; the last of a channel may be shorter.
-    `stretches(length, size).expand(channels, -1)` are stretches of time that all channels share.
+    Each segment belongs to one channel, and they are numbered channel by channel; the last of a channel may be shorter.
+    `stretches(length, size).expand(channels, -1)` gives time segments shared by all channels.
 
     >>> stretches(5, 2).tolist()
     [[0, 0, 1, 1, 2]]
@@ -44,14 +44,14 @@ def stretches(length: int, size: int, channels: int = 1) -> Tensor:
 def image_space(
     channels: int, height: int, width: int, *, side: int = 0, bounds: tuple[Bound, Bound] = (0.0, 1.0)
 ) -> Space:
-    """The space of images (channels, height, width): the features are squares, and an absent one is black.
+    """The space of images (channels, height, width): features are squares, and an absent one is black.
 
     Args:
-        channels: of an image.
+        channels: number of channels.
         height: in pixels.
         width: in pixels.
-        side: of a square in pixels; an eighth of the longer side unless given.
-        bounds: lowest and highest value. Black is 0, or the bound nearest to it.
+        side: side of a square in pixels; by default an eighth of the longer side.
+        bounds: lowest and highest value. Black is 0, or the bound closest to it.
     """
     side = side or max(1, -(-max(height, width) // 8))
     down, across = -(-height // side), -(-width // side)

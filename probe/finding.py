@@ -1,4 +1,4 @@
-"""A finding: one check, what was measured, how sure that is, and what follows."""
+"""Findings: a check, its estimate with an interval, and the status that follows."""
 
 from dataclasses import asdict, dataclass
 from math import isfinite
@@ -18,21 +18,21 @@ class Finding:
     """One check and its outcome. Numbers that are not defined are None, never 0."""
 
     aspect: str  # performance, explanation, robustness, bias
-    check: str  # what was asked, in a few words
+    check: str  # the check, in a few words
     status: Status
-    about: About = "model"  # the model, or whether an explanation or an attack can be relied on
+    about: About = "model"  # what it is about: the model, or the reliability of a method
     estimate: float | None = None
     low: float | None = None  # of the 95 % interval
     high: float | None = None
     n: int | None = None  # examples behind the estimate
     threshold: float | None = None
     direction: Direction = "at least"
-    unit: Unit = "share"  # that estimate, interval and threshold are written in
-    step: str = ""  # the step of the audit whose evidence it rests on; empty where it rests on several
-    metric: str = ""  # the metric that was held against the threshold
+    unit: Unit = "share"  # unit of estimate, interval and threshold
+    step: str = ""  # the step with its evidence; empty if there are several
+    metric: str = ""  # the metric that was compared with the threshold
     method: str = ""  # how it was measured, with its settings
     seed: int | None = None
-    note: str = ""  # what the status rests on, or why it was not run
+    note: str = ""  # basis of the status, or why it was not run
 
     def __post_init__(self) -> None:
         for name in ("estimate", "low", "high", "threshold"):
@@ -41,7 +41,7 @@ class Finding:
                 object.__setattr__(self, name, None)
 
     def written(self) -> "Line":
-        """The numbers as every page and table writes them."""
+        """The formatted numbers, the same on every page and table."""
         measured = estimate(self.estimate, self.low, self.high, self.unit)
         asked = threshold(self.threshold, self.direction, self.unit)
         if measured.value == UNDEFINED and (not asked or self.status in ("not run", "error")):
@@ -54,7 +54,7 @@ class Finding:
 
 
 class Line(NamedTuple):
-    """The numbers of a finding, as written; empty where there are none."""
+    """The formatted numbers of a finding; empty if there are none."""
 
     estimate: Measured
     threshold: str
@@ -63,14 +63,14 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Threshold:
-    """What an estimate is held against."""
+    """The value that an estimate is compared with."""
 
     value: float
     direction: Direction
 
 
 def check(aspect: str, name: str, estimate: Estimate, threshold: Threshold, **details: Any) -> Finding:
-    """The finding that an estimate leads to; `details` are further fields: unit, method, seed, note."""
+    """The finding for an estimate; `details` are further fields: unit, method, seed, note."""
     return Finding(
         aspect=aspect,
         check=name,
@@ -86,7 +86,7 @@ def check(aspect: str, name: str, estimate: Estimate, threshold: Threshold, **de
 
 
 def judge(low: float | None, high: float | None, threshold: float, direction: Direction) -> Status:
-    """Compare a whole interval with a threshold: only an interval on one side of it decides."""
+    """Compare an interval with a threshold: it is conclusive only if it is entirely on one side."""
     if low is None or high is None or not (isfinite(low) and isfinite(high)):
         return "inconclusive"
     if direction == "at least":

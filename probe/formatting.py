@@ -11,13 +11,13 @@ _THIN = "\N{NARROW NO-BREAK SPACE}"
 
 
 class Measured(NamedTuple):
-    """A number and its interval, as written."""
+    """A formatted number and its interval."""
 
     value: str
     ends: str
 
     def __str__(self) -> str:
-        """Both in one piece."""
+        """Number and interval as one text."""
         none = self.value in (UNDEFINED, NOT_MEASURED)
         return self.value if none else f"{self.value} [{self.ends or NO_INTERVAL}]"
 
@@ -35,7 +35,7 @@ def number(value: Any, unit: Unit = "number") -> str:
 
 
 def share(value: Any) -> str:
-    r"""A probability or a share, in percent; what is too small to be written is not written as 0.
+    r"""A probability or a share in percent; a tiny one is not rounded to 0.
 
     >>> share(1e-9)
     '< 0.1\u202f%'
@@ -44,7 +44,7 @@ def share(value: Any) -> str:
 
 
 def interval(low: Any, high: Any, unit: Unit = "number") -> str:
-    """Both ends of an interval; nothing where there is none."""
+    """Both ends of an interval; empty if there is none."""
     if not (defined(low) and defined(high)):
         return ""
     return f"{_bare(float(low), unit)} to {number(high, unit)}"
@@ -60,7 +60,7 @@ def estimate(value: Any, low: Any, high: Any, unit: Unit = "number") -> Measured
 
 
 def threshold(value: Any, direction: str, unit: Unit = "number") -> str:
-    """What was asked for, with its direction; nothing where nothing was."""
+    """A threshold with its direction; empty if there is none."""
     if not defined(value):
         return ""
     sign = {"at least": "≥", "at most": "≤"}.get(direction, "")
@@ -75,25 +75,25 @@ def p_value(value: Any) -> str:
 
 
 def count(value: Any) -> str:
-    """A whole number with commas; nothing where there is none."""
+    """An integer with thousands separators; empty if there is none."""
     return f"{int(value):,}" if defined(value) else ""
 
 
 def duration(seconds: Any) -> str:
-    """Seconds, or minutes where there are many."""
+    """A duration in seconds, or minutes if it is long."""
     if not defined(seconds):
         return UNDEFINED
     return f"{seconds:.3g}{_THIN}s" if seconds < 600 else f"{seconds / 60:.3g}{_THIN}min"
 
 
 def moment(iso: Any) -> str:
-    """A time of a manifest, in UTC and to the minute."""
+    """A time of a manifest in UTC, to the minute."""
     text = str(iso or "")
     return f"{text[:10]} {text[11:16]} UTC" if text[10:11] == "T" and text.endswith("+00:00") else text
 
 
 def radius(value: float) -> str:
-    """A radius as people write it: a short decimal, or 255ths where it is not one.
+    """A radius as a short decimal, or in 255ths.
 
     >>> radius(8 / 255), radius(0.5)
     ('8/255', '0.5')
@@ -113,7 +113,7 @@ def settings(config: Mapping[str, Any], leave: tuple[str, ...] = ("method",)) ->
 
 
 def _setting(value: Any) -> str:
-    """The value of a setting; of a method within another its name, and its own settings in brackets."""
+    """The value of a setting; a nested method by name, with its settings in brackets."""
     if isinstance(value, Mapping):
         inside = settings(value)
         return words(str(value.get("method", ""))) + (f" ({inside})" if inside else "")
@@ -121,12 +121,12 @@ def _setting(value: Any) -> str:
 
 
 def words(name: str) -> str:
-    """A name of the code as words."""
+    """An identifier as words."""
     return name.replace("_", " ")
 
 
 def defined(value: Any) -> bool:
-    """Whether this is a number that can be shown."""
+    """Whether this is a finite number."""
     return value is not None and not isinstance(value, str) and isfinite(value)
 
 

@@ -1,4 +1,4 @@
-"""A DataFrame as the parts of a data set: inputs, labels, groups and what they mean."""
+"""Encode a DataFrame as inputs, labels, groups and their space."""
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,14 +18,14 @@ from probe.odd_cells import dates_among
 from probe.space import Space
 from probe.task import MultiLabel, Regression, Task
 
-FEWEST = 20  # rows from which a column that counts them is one of their numbers
+FEWEST = 20  # number of rows from which a column that counts up is taken for a row number
 
 
 @dataclass(frozen=True, kw_only=True)
 class Declared:
-    """What the columns of a table are."""
+    """The declared roles of a table's columns."""
 
-    label: Hashable | list[Any]  # a list of columns where a row has several labels
+    label: Hashable | list[Any]  # a list of columns for several labels
     task: Task | None = None  # what the labels are; None: classes
     groups: Sequence[Hashable] = ()
     features: Sequence[Hashable] | None = None
@@ -38,7 +38,7 @@ class Declared:
 
 @dataclass(frozen=True)
 class Parts:
-    """What a table becomes."""
+    """An encoded table."""
 
     inputs: Tensor
     labels: Tensor
@@ -59,12 +59,12 @@ class Answers:
 
 
 def parts_of(frame: pd.DataFrame, declared: Declared, name: str, named: pd.DataFrame | None = None) -> Parts:
-    """Encode a table: number columns stay as they are, texts become one-hot coordinates of one feature each.
+    """Encode a table: numbers stay as they are, texts become one-hot coordinates of one feature each.
 
-    Label and groups are taken from `named` where that is given: the same table with its names as texts.
+    Label and groups are taken from `named` if given: the same table with names as texts.
 
     Raises:
-        DataError: if a named column is missing, or holds empty cells or values that were not declared.
+        DataError: if a named column does not exist, or holds empty cells or undeclared values.
     """
     frame = with_plain_names(frame, name)
     labels, groups = labels_in(declared.label), [called(group) for group in declared.groups]
@@ -94,7 +94,7 @@ def parts_of(frame: pd.DataFrame, declared: Declared, name: str, named: pd.DataF
 
 
 def answers_of(frame: pd.DataFrame, declared: Declared, name: str) -> Answers:
-    """Labels as the task has them, and groups as names; a row may name no group."""
+    """Labels as in the task, and groups as names; a group may be missing."""
     names, groups = labels_in(declared.label), [called(group) for group in declared.groups]
     if declared.task is None and len(names) > 1 and all(map(is_truth, (frame[label] for label in names))):
         declared = replace(declared, task=MultiLabel())
@@ -129,20 +129,20 @@ def is_named(task: Task | None) -> bool:
 
 
 def is_truth(column: "pd.Series[Any]") -> bool:
-    """Whether a column says of each row whether something is true, by 0 and 1 or False and True."""
-    numeric = pd.api.types.is_numeric_dtype(column)  # also of truth values
+    """Whether a column holds only 0 and 1, or False and True."""
+    numeric = pd.api.types.is_numeric_dtype(column)  # booleans too
     return numeric and bool(column.isin([0, 1]).all())
 
 
 def numbers_of(
     frame: pd.DataFrame, names: Sequence[str], declared: Declared, name: str
 ) -> tuple[Tensor, tuple[str, ...]]:
-    """Labels that are numbers, (rows,) of one column; or truths, 0 and 1, (rows, columns), with their names.
+    """Numeric labels, (rows,) for one column; or 0/1 labels, (rows, columns), with their names.
 
-    Where `categories` names two values of a label, the second is that it is true.
+    If `categories` names two values of a label, the second means true.
 
     Raises:
-        DataError: if a cell is empty or holds something else.
+        DataError: if a cell is empty or holds anything else.
     """
     columns, truths = [], isinstance(declared.task, MultiLabel)
     levels = {called(column): list(map(str, values)) for column, values in declared.categories.items()}
@@ -199,7 +199,7 @@ def _indices(frame: pd.DataFrame, label: str, declared: Declared, name: str) -> 
 
 
 def _spelled_as(classes: tuple[str, ...], texts: NDArray[np.object_]) -> NDArray[np.object_]:
-    """The numbers as the classes write them: 1.0 is the class 1, unless two classes are that number."""
+    """Numbers in the spelling of the classes: 1.0 is the class 1, unless two classes have that value."""
     values = [number(value) for value in classes]
     spelling = {value: name for value, name in zip(values, classes, strict=True) if values.count(value) == 1}
     called = {text: text if text in classes else spelling.get(number(text), text) for text in set(texts)}
@@ -207,8 +207,8 @@ def _spelled_as(classes: tuple[str, ...], texts: NDArray[np.object_]) -> NDArray
 
 
 def group_names(column: "pd.Series[Any]") -> "pd.Series[str]":
-    """The group of each row as a name, missing where a cell is empty."""
-    # A column of whole numbers is one of decimals as soon as a cell is missing; its groups keep their names.
+    """The group of each row as a name; missing for an empty cell."""
+    # pandas turns an integer column with a missing cell into floats; groups keep their integer names.
     whole = pd.api.types.is_float_dtype(column) and bool(
         ((column.dropna() % 1 == 0) & (column.dropna().abs() <= WHOLE)).all()
     )
@@ -217,7 +217,7 @@ def group_names(column: "pd.Series[Any]") -> "pd.Series[str]":
 
 
 def without(column: "pd.Series[Any]", missing: Sequence[str]) -> "pd.Series[Any]":
-    """A column whose cells of these spellings are missing."""
+    """A column in which these cells are missing."""
     column = column.reset_index(drop=True)
     if not missing:
         return column
@@ -235,7 +235,7 @@ def without(column: "pd.Series[Any]", missing: Sequence[str]) -> "pd.Series[Any]
 
 
 def with_plain_names(frame: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The table with one text as the name of each column, which is no index's."""
+    """The table with one plain text as the name of each column."""
     names = [called(column) for column in frame.columns]
     if twice := sorted({column for column in names if names.count(column) > 1}):
         raise DataError(f"{name} has {names.count(twice[0])} columns called {twice[0]!r}; rename all but one")
@@ -245,7 +245,7 @@ def with_plain_names(frame: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def called(column: Hashable) -> str:
-    """The name of a column as a text; that of several levels with slashes."""
+    """The name of a column as text; several levels are joined with slashes."""
     return " / ".join(map(str, column)) if isinstance(column, tuple) else str(column)
 
 
@@ -268,7 +268,7 @@ def check_columns(
 
 
 def _of_features(frame: pd.DataFrame, chosen: Sequence[str], columns: Sequence[Column], name: str) -> list[str]:
-    """What should be known of the features: missing cells, row numbers, dates, numbers that need double precision."""
+    """Notices about features: missing cells, row numbers, dates, numbers that need double precision."""
     notices = []
     for feature, column in zip(chosen, columns, strict=True):
         where = f"column {feature!r} of {name}"

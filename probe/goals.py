@@ -1,4 +1,4 @@
-"""What an attack wants: what is climbed, and when it is reached. Arrays are of numpy or of torch."""
+"""Goals of attacks: the loss to maximise, and when it is reached. Arrays are numpy's or torch's."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -16,7 +16,7 @@ Answer = Literal["wrong", "target", ""]
 
 @dataclass(frozen=True, kw_only=True)
 class Goal(Method, ABC):
-    """What an attack wants of the answers.
+    """The goal of an attack.
 
     Example:
         >>> from probe.attacks import PGD
@@ -26,37 +26,37 @@ class Goal(Method, ABC):
     """
 
     family: ClassVar[str] = "goal"
-    # What the answers are with which it is reached, and no others: wrong, or the target; "" where only it can tell.
+    # Predictions with which it is reached, if and only if: wrong, or the target; "" if only `reached` can tell.
     answer: ClassVar[Answer] = ""
 
     @property
     def aimed(self) -> bool:
-        """Whether it reads the targets of a call, as in `attack(model, inputs, labels, targets=...)`."""
+        """Whether it uses the targets of a call, as in `attack(model, inputs, labels, targets=...)`."""
         return False
 
     def aims(self, task: Task, logits: Any, targets: Any) -> Any:
-        """The answer that each example is to get; None where the goal names none.
+        """The target of each example; None if the goal has no targets.
 
-        `logits` are those of the inputs before the attack, `targets` what the caller gave.
+        `logits` are those before the attack, `targets` those of the caller.
         """
         return targets
 
     @abstractmethod
     def loss(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
-        """What is climbed, one number for each row: the higher, the nearer is the goal."""
+        """The loss to maximise, one number per row: higher is closer to the goal."""
 
     @abstractmethod
     def reached(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
-        """Whether each row has reached it."""
+        """Whether each row reaches the goal."""
 
     def __and__(self, other: "Goal") -> "Goal":
-        """Both at once."""
+        """Both goals at once."""
         return Both(first=self, second=other)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Untargeted(Goal):
-    """Any wrong answer.
+    """Any wrong prediction.
 
     >>> from probe.attacks import PGD
     >>> PGD().goal
@@ -74,7 +74,7 @@ class Untargeted(Goal):
 
 @dataclass(frozen=True, kw_only=True)
 class Targeted(Goal):
-    """One answer: that of `target`, or each example's own, as in `attack(model, inputs, labels, targets=...)`.
+    """A target class: `target`, or one per example, as in `attack(model, inputs, labels, targets=...)`.
 
     >>> import torch
     >>> from probe import Model
@@ -142,7 +142,7 @@ class LeastLikely(Goal):
 
 @dataclass(frozen=True, kw_only=True)
 class Margin(Goal):
-    """A wrong answer, or with targets= that one, which leads by kappa (Carlini and Wagner 2017, arXiv:1608.04644).
+    """A wrong prediction, or the target, by a margin of kappa logits (Carlini and Wagner 2017, arXiv:1608.04644).
 
     >>> import torch
     >>> from probe import Model
@@ -170,7 +170,7 @@ class Margin(Goal):
 
 @dataclass(frozen=True, kw_only=True)
 class Flip(Goal):
-    """One of several answers to each example is wrong: a label, or the class at a place. The others do not matter.
+    """A wrong prediction of one of several answers: a label, or the class at a position. The others do not matter.
 
     Example:
         >>> Flip(of="smiling")
@@ -190,7 +190,7 @@ class Flip(Goal):
 
 @dataclass(frozen=True, kw_only=True)
 class Both(Goal):
-    """Two goals at once, as in `Targeted(target=2) & Margin(kappa=1)`; what is climbed is the sum of both.
+    """Two goals at once, as in `Targeted(target=2) & Margin(kappa=1)`; their losses are added.
 
     >>> from probe.goals import Margin, Targeted
     >>> Targeted(target=2) & Margin(kappa=1.0)
@@ -218,7 +218,7 @@ class Both(Goal):
 
 @dataclass(frozen=True, kw_only=True)
 class Shift(Goal):
-    """A number that is moved by so much from what is answered without an attack: the goal for a regression.
+    """Shift the prediction of a regression by an amount.
 
     Example:
         >>> Shift(by=-5.0)
@@ -228,7 +228,7 @@ class Shift(Goal):
     by: float = required("how far the answer is to move, in its own unit; below 0 downwards")
 
     def __post_init__(self) -> None:
-        """Raise RangeError for a shift by nothing."""
+        """Raise RangeError for a shift by 0."""
         if self.by == 0:
             raise RangeError("by = 0, expected a number above or below 0: an answer that stays has not moved")
 
@@ -236,7 +236,7 @@ class Shift(Goal):
         return task.shifted(logits, self.by)
 
     def loss(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
-        """By how much the answer is beyond its target; of several outputs the one that is least so."""
+        """By how much the prediction is beyond its target; for several outputs, the minimum."""
         return task.beyond(logits, targets, 1 if self.by > 0 else -1)
 
     def reached(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
@@ -245,9 +245,9 @@ class Shift(Goal):
 
 @dataclass(frozen=True, kw_only=True)
 class Custom(Goal):
-    """What a function of logits, labels and targets says: it is climbed, and the goal is reached where it is above 0.
+    """A custom goal: maximise a function of logits, labels and targets until it is above 0.
 
-    A function is no setting that a file can hold: a result that is read again knows its name, and what it reached.
+    Files store only the name of the function: a loaded result has the name and what was reached.
 
     Example:
         >>> Custom(score=lambda logits, labels, targets: logits[:, 2] - logits[:, 0]).aimed

@@ -1,4 +1,4 @@
-"""Which feature each coordinate belongs to: one grouping of all examples, or one of each, such as its own segments."""
+"""The feature of each coordinate: one grouping for all examples, or one per example, such as segments."""
 
 import torch
 from jaxtyping import Int
@@ -7,7 +7,7 @@ from torch import Tensor
 from probe.errors import ShapeError
 from probe.shapes import Inputs, PerFeature, Presence
 
-Owner = Int[Tensor, "rows coordinates"]  # the feature of each coordinate; one row is that of all examples
+Owner = Int[Tensor, "rows coordinates"]  # the feature of each coordinate; a single row is shared by all examples
 
 
 def check_numbered(features: Tensor, *, each: bool) -> None:

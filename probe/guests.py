@@ -8,8 +8,8 @@ A package names its modules as entry points, a module or package each:
     [project.entry-points."probe.drawers"]
     mine = "my_package.drawing"
 
-Methods, goals and forms of input are looked for in the first, and imported where they are used. What readers of
-bundles need, which draws the inputs of a form, is looked for in the second, and imports no torch.
+Methods, goals and forms are found in the first, and imported when used. Drawers, which readers of bundles need, are
+found in the second, and import no torch.
 """
 
 import importlib
@@ -27,7 +27,7 @@ METHODS, DRAWERS = "probe.methods", "probe.drawers"  # groups of entry points
 
 
 def named(group: str = METHODS) -> list[str]:
-    """The modules that installed packages name, each once."""
+    """The modules that installed packages register, without duplicates."""
     return list(_named(group, *sys.path))
 
 
@@ -39,7 +39,7 @@ def _named(group: str, *places: str) -> list[str]:
 
 
 def modules(name: str) -> Iterator[ModuleType]:
-    """A module and, where it is a package, all that is in it."""
+    """A module and, for a package, all its modules."""
     home = importlib.import_module(name)
     yield home
     for info in pkgutil.walk_packages(getattr(home, "__path__", ()), home.__name__ + ".", onerror=_raise):
@@ -47,7 +47,7 @@ def modules(name: str) -> Iterator[ModuleType]:
 
 
 def brought(group: str = METHODS) -> Iterator[ModuleType]:
-    """The modules that installed packages name, and all that is in them.
+    """The registered modules of installed packages, with their submodules.
 
     Raises:
         ContractError: if one cannot be imported.
@@ -63,10 +63,10 @@ def brought(group: str = METHODS) -> Iterator[ModuleType]:
 
 
 def source(name: str) -> Path:
-    """The file of a module, or the folder of a package, found without running any of it.
+    """The file of a module or the folder of a package, found without importing it.
 
     Raises:
-        OSError: if there is no source to be read.
+        OSError: if there is no source.
     """
     first, *rest = name.split(".")
     found = PathFinder.find_spec(first)

@@ -1,8 +1,8 @@
-"""The inside of a network: its layers by name, what they give, and edits of what they give.
+"""Layers of a network by name: their activations, and edits of them.
 
-Everything goes through forward hooks, which are placed when a model is asked and removed before its answer is given.
-A layer goes by its name in `nn.Module.named_modules`. One that is called several times in a forward, such as a ReLU
-that a network shares, goes by its name and the number of the call: "relu#0" is the first.
+Everything uses forward hooks, which are placed for each call of the model and removed before it returns. Layers have
+their names in `nn.Module.named_modules`. A layer that is called several times in a forward, such as a shared ReLU, is
+addressed by its name and the index of the call: "relu#0" is the first.
 """
 
 from collections import Counter
@@ -21,18 +21,18 @@ from torch.nn.utils.rnn import PackedSequence
 from probe.errors import ContractError, ProbeError, RangeError, ShapeError, Unsupported
 
 if TYPE_CHECKING:
-    # From what a layer gave to what it is taken to have given: a tensor, or a tuple of them.
+    # From a layer's output to its replacement: a tensor, or a tuple of tensors.
     Edit = Callable[[Any], Any]
 else:
-    Edit = Any  # at run time whatever is given, which `Edits.of` checks
+    Edit = Any  # at run time anything; `Edits.of` checks it
 
 CALL = "#"
 
 
 def layers(network: object, name: str) -> Mapping[str, nn.Module]:
-    """The modules inside a network by their names, in the order in which they were registered.
+    """The modules inside a network by name, in order of registration.
 
-    A module that has two names is there twice. What was compiled or scripted is left out, with all that is in it.
+    A module with two names is listed twice. Compiled or scripted modules and their contents are left out.
 
     Raises:
         Unsupported: if the network is a function, is compiled or scripted as a whole, or has no modules inside.
@@ -55,13 +55,13 @@ def layers(network: object, name: str) -> Mapping[str, nn.Module]:
 
 
 def attention(inside: Mapping[str, nn.Module]) -> tuple[str, ...]:
-    """The names of the layers that attend, as the names of their classes say."""
+    """The names of attention layers, by the names of their classes."""
     return tuple(name for name, layer in inside.items() if "attention" in type(layer).__name__.lower())
 
 
 @dataclass(frozen=True, eq=False)
 class Edits:
-    """Edits of the layers of one network, made while `placed`."""
+    """Edits of the layers of one network, in effect while `placed`."""
 
     name: str  # of the model
     places: Mapping[str, tuple[nn.Module, int | None, Edit]]  # by address: the layer, which of its calls, the edit
@@ -69,7 +69,7 @@ class Edits:
 
     @classmethod
     def of(cls, network: object, name: str, edits: Mapping[str, Edit]) -> "Edits":
-        """Edits by the address of a layer, after checking that each is there."""
+        """Edits by the address of a layer, after checking that each layer exists."""
         known = layers(network, name)
         for address, edit in edits.items():
             if not callable(edit):
@@ -83,7 +83,7 @@ class Edits:
 
     @contextmanager
     def placed(self) -> Iterator[None]:
-        """While the network is asked: each edit takes the output of its layer, and gives the output that follows."""
+        """A context in which each edit replaces the output of its layer."""
         if self.state["ended"]:
             raise ProbeError(
                 f"the edits of {self.name} ended with their block; ask the edited model inside "
@@ -100,7 +100,7 @@ class Edits:
                 handle.remove()
 
     def check(self) -> None:
-        """Raise Unsupported where the network was asked and did not call the layer of an edit."""
+        """Raise Unsupported if a forward did not call the layer of an edit."""
         if missed := [address for address in self.places if address not in self.state["reached"]]:
             raise Unsupported(
                 f"{self.name} never calls the layer {missed[0]!r}, so what it gives cannot be seen or edited; "
@@ -108,7 +108,7 @@ class Edits:
             )
 
     def end(self) -> None:
-        """Make the edited model unusable from here on."""
+        """Make the edited model unusable."""
         self.state["ended"] = True
 
     def _hook(self, calls: Counter[int]) -> Callable[[nn.Module, Any, Any], Any]:
@@ -131,7 +131,7 @@ class Edits:
 
 
 def keep(into: dict[str, Any], address: str) -> Edit:
-    """An edit that changes nothing, and keeps what the layer gave."""
+    """An edit that changes nothing and records the output of the layer."""
 
     def edit(output: Any) -> Any:
         # A later layer may work in place.
@@ -142,10 +142,10 @@ def keep(into: dict[str, Any], address: str) -> Edit:
 
 
 def joined(parts: Sequence[Any], one: Any, two: Any, address: str) -> Any:
-    """What a layer gave in several passes as if in a single one.
+    """Join the outputs of a layer from several passes.
 
-    What it gave of `one` row and of `two` tells where the rows lie: the state of an LSTM has them in its second
-    dimension, and a layer that works on every pixel has many for each input.
+    The outputs for `one` row and for `two` tell which dimension holds the rows: the state of an LSTM has them in its
+    second dimension, and a layer that works on every pixel has many per input.
     """
 
     def join(few: Tensor, more: Tensor, *tensors: Tensor) -> Tensor:
@@ -181,7 +181,7 @@ def mapped(function: Callable[..., Tensor], output: Any, *others: Any) -> Any:
 
 
 def _edited(edit: Edit, output: Any, address: str) -> Any:
-    # A clone: what a layer gave may be what it got, as Dropout's is, and belong to others.
+    # Cloned: the output of a layer, such as Dropout, may be its input, which others use.
     found = edit(mapped(torch.clone, output))
     if (was := _form(output)) != (becomes := _form(found)):
         raise ShapeError(
@@ -234,14 +234,14 @@ def _check_open(network: object, address: str, name: str) -> None:
 
 def _inside(module: nn.Module, prefix: str, above: tuple[nn.Module, ...]) -> Iterator[tuple[str, nn.Module]]:
     for name, child in module._modules.items():
-        # A module may hold one that it is itself inside of.
+        # Modules may contain each other.
         if child is not None and not _sealed(child) and not any(child is one for one in above):
             yield f"{prefix}{name}", child
             yield from _inside(child, f"{prefix}{name}.", (*above, child))
 
 
 def _sealed(module: nn.Module) -> str:
-    """Why hooks inside a module would not be called; empty where they are."""
+    """Why hooks inside a module would not be called; empty if they would."""
     if isinstance(module, torch.jit.ScriptModule):
         return "scripted"
     compiled = type(module).__module__.startswith("torch._dynamo")

@@ -1,4 +1,4 @@
-"""Labels as a task has them, and targets of explanations: taken, or refused with a remedy."""
+"""Validation of labels and of targets of explanations."""
 
 import torch
 from torch import Tensor
@@ -9,11 +9,11 @@ from probe.task import Classification, MultiLabel, Places, Regression, Task
 
 
 def check_targets(targets: Given, rows: int, count: int, task: Task) -> Tensor:
-    """The outputs that are explained, (rows,), after checking that each is the number of one.
+    """The targets of an explanation, (rows,), after checking that each is the index of an output.
 
     Raises:
-        ShapeError: if there is not one for each row.
-        DataError: if they are no numbers of outputs.
+        ShapeError: if there is not one per row.
+        DataError: if they are not indices of outputs.
     """
     if not isinstance(task, Regression):
         return _indices(targets, rows, count, "targets")
@@ -28,17 +28,17 @@ def check_targets(targets: Given, rows: int, count: int, task: Task) -> Tensor:
 
 
 def check_labels(labels: Given, task: Task, shape: tuple[int, ...], what: str = "labels") -> Tensor:
-    """The labels, after checking that they are what the task decides between; numbers for a regression.
+    """The labels, after checking that they fit the task.
 
     Args:
-        labels: (rows,), or (rows, labels), (rows, places) and (rows, outputs) where each row has several.
+        labels: (rows,), or (rows, labels), (rows, places) and (rows, outputs) for several per row.
         task: of the model.
         shape: of the model's logits for these rows.
-        what: they are called in a refusal: labels, or the targets of an attack.
+        what: their name in messages: labels, or targets of an attack.
 
     Raises:
-        ShapeError: if there is not one for each decision.
-        DataError: if they are none of the decisions.
+        ShapeError: if there is not one for each answer.
+        DataError: if they are not valid classes or numbers.
     """
     rows, several = shape[0], isinstance(task, MultiLabel | Places)
     if isinstance(task, Regression):
@@ -55,7 +55,7 @@ def check_labels(labels: Given, task: Task, shape: tuple[int, ...], what: str = 
 
 
 def check_stored(task: Task, logits: Tensor, labels: Tensor) -> None:
-    """Raise DataError, or ShapeError, where stored logits and labels are not of a task."""
+    """Raise DataError or ShapeError if stored logits and labels do not fit a task."""
     shape = tuple(logits.shape)
     if len(shape) != 2 + isinstance(task, Places) or shape[-1] < 1 + isinstance(task, Classification):
         raise DataError(f"logits have shape {shape}, expected (examples, {task.units[1]})")

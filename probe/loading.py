@@ -1,4 +1,4 @@
-"""Read saved results again."""
+"""Loading of saved results."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -27,8 +27,8 @@ def load(stem: str | Path, known: Sequence[type[Method]] = ()) -> Saved:
     `known` are classes of your own methods that may have made the result.
 
     Raises:
-        DataError: if the files are damaged, or no result.
-        UnknownMethod: if a method made it that is neither of probe nor `known`.
+        DataError: if the files are damaged, or not a result.
+        UnknownMethod: if its method is neither of probe, of an installed package, nor in `known`.
 
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
@@ -74,7 +74,7 @@ class _Kinds(dict[str, type]):
 
 
 def _check_agreement(result: Any) -> None:
-    """Raise DataError, or what the space raises, where the parts of a result do not belong together."""
+    """Raise DataError, or an error of the space, if the fields of a result do not fit together."""
     if not isinstance(result, RESULTS):
         raise DataError(f"it holds a {type(result).__name__}")
     if isinstance(result, Attribution | Perturbation):

@@ -1,4 +1,4 @@
-"""Memory that is no longer used. Imports no torch."""
+"""Return freed memory to the system. Imports no torch."""
 
 import ctypes
 from functools import cache
@@ -6,10 +6,9 @@ from typing import Any
 
 
 def give_back() -> None:
-    """Hand freed memory back to the system, where the C library keeps it: glibc, which takes some milliseconds.
+    """Return freed memory that glibc keeps to the system; this takes some milliseconds.
 
-    What one batch of a network frees lies in pieces between what is kept, and a batch of another shape takes new memory
-    beside it.
+    Memory freed by one batch is fragmented, and a batch of another shape allocates new memory beside it.
     """
     if trim := _trim():
         trim(0)
@@ -19,5 +18,5 @@ def give_back() -> None:
 def _trim() -> Any:
     try:
         return getattr(ctypes.CDLL(None), "malloc_trim", None)
-    except (OSError, TypeError):  # of a system whose C library has no handle of its own
+    except (OSError, TypeError):  # a system whose C library cannot be opened
         return None

@@ -1,4 +1,4 @@
-"""How often each example went through a model, and how often it may."""
+"""Counts and limits of model evaluations per example."""
 
 from dataclasses import dataclass
 
@@ -21,10 +21,10 @@ class Usage:
 
 
 class Meter:
-    """Passes of each of some examples, forward and backward, and how many forward ones each may have.
+    """Forward and backward passes per example, with an optional limit of forward passes.
 
-    A call that does not say which examples its rows belong to counts one for each example if it has as many rows, and
-    is shared out evenly otherwise; where there is a limit, it must say so.
+    A call without `rows` counts one pass per example if it has as many rows as examples; otherwise the passes are
+    divided evenly. With a limit, `rows` is required.
     """
 
     def __init__(self, count: int, most: int | None, device: torch.device) -> None:
@@ -34,14 +34,14 @@ class Meter:
 
     @property
     def left(self) -> PerExample:
-        """How many forward passes each example may still have; infinity without a limit."""
+        """The remaining forward passes of each example; infinity without a limit."""
         return (torch.inf if self.most is None else self.most) - self.forward
 
     def count_forward(self, number: int, rows: Labels | None) -> None:
-        """Count a pass, unless an example would have more than it may.
+        """Count a forward pass.
 
         Raises:
-            ContractError: for an example that has had its passes.
+            ContractError: if an example would exceed its limit.
         """
         if self.most is not None:
             if rows is None and number != len(self.forward):
@@ -55,7 +55,7 @@ class Meter:
         self.forward = self.forward + self._shared(number, rows)
 
     def count_backward(self, number: int, rows: Labels | None) -> None:
-        """Count a pass back."""
+        """Count a backward pass."""
         self.backward = self.backward + self._shared(number, rows)
 
     def _shared(self, number: int, rows: Labels | None) -> Tensor:

@@ -1,4 +1,4 @@
-"""What a method is: a frozen dataclass whose fields are its settings."""
+"""The base class of methods: a frozen dataclass whose fields are its settings."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ class Method(metaclass=SettingsMeta):
     """
 
     family: ClassVar[str] = ""  # the kind of method, as its contract declares it; "" of one that is only a setting
-    verb: ClassVar[str] = ""  # the command that asks one of this kind; "" where there is none
+    verb: ClassVar[str] = ""  # its command; "" if there is none
     _texts: ClassVar[bool] = True  # a number may be written as a text, such as "8/255"
 
     @classmethod
@@ -42,7 +42,7 @@ class Method(metaclass=SettingsMeta):
 
     @classmethod
     def declared(cls) -> dict[str, Any]:
-        """Its settings with their defaults, and those that must be given, ready for JSON."""
+        """Its settings with their defaults, and the required ones, as JSON."""
         given = {f.name: _plain(f.default) for f in fields(cls) if f.default is not MISSING}
         return {
             "settings": {"method": cls.name()} | given,
@@ -50,10 +50,9 @@ class Method(metaclass=SettingsMeta):
         }
 
     def config(self) -> dict[str, Any]:
-        """The name and settings, ready for JSON; `registry.build` makes the method from it again.
+        """The name and settings as JSON; `registry.build` inverts it.
 
-        A number that was written as a text, such as eps="4/255", is the number here; `numbers.as_written` gives the
-        texts.
+        A number given as text, such as eps="4/255", is a number here; `numbers.as_written` keeps the text.
         """
         return {"method": self.name()} | {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
 
@@ -70,7 +69,7 @@ def sweep(method: M, **choices: Sequence[object]) -> list[M]:
 
 
 def _plain(value: Any) -> Any:
-    """A setting in the types of JSON. A function is told by its name, from which nothing makes it again."""
+    """A setting in JSON types. A function becomes its name, from which it cannot be restored."""
     if isinstance(value, Method):
         return value.config()
     if isinstance(value, tuple | list):

@@ -1,4 +1,4 @@
-"""Names that people write: their order, which of them look like an unknown, and which one is meant."""
+"""Names: sorting, detection of names that mean unknown, and suggestions."""
 
 import re
 from collections.abc import Iterable
@@ -24,12 +24,12 @@ PANDAS_MISSING = (
 
 
 def number(text: str) -> Decimal | None:
-    """The number that a name is, exactly; None for any other name."""
+    """The exact number that a name spells; None for any other name."""
     return Decimal(text) if NUMBER.fullmatch(text) else None
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Each name once: by value where all are numbers, so that 2 comes before 10, and else as text."""
+    """Sorted distinct names: by value if all are numbers, so that 2 comes before 10, else as text."""
     unique = sorted(set(names))
     values = [number(name) for name in unique]
     if None in values:
@@ -39,11 +39,11 @@ def in_order(names: Iterable[str]) -> list[str]:
 
 
 def looks_unknown(name: str) -> bool:
-    """Whether a name is how people write that they do not know, such as N/A, ? or a blank."""
+    """Whether a name usually means unknown, such as N/A, ? or a blank."""
     return name.strip().casefold() in UNKNOWN
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Which name was meant, in brackets; nothing where none that is known is near."""
+    """A suggestion of the closest known name, in brackets; empty if none is close."""
     close = get_close_matches(word[:LONGEST], list(known), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""

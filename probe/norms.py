@@ -8,17 +8,17 @@ from torch import Tensor
 
 from probe.tensors import column
 
-Radius = float | Tensor  # one for all rows, or (batch, 1, ...)
+Radius = float | Tensor  # one radius for all rows, or (batch, 1, ...)
 
 
 @dataclass(frozen=True)
 class Norm:
-    """What an attack must know of an L_p norm. All tensors are (batch, *shape) in the unit of the space's scale."""
+    """Operations of an L_p norm for attacks. All tensors are (batch, *shape), in units of the space's scale."""
 
     p: float
-    steepest: Callable[[Tensor], Tensor]  # the step of length 1 that goes most against a gradient
-    project: Callable[[Tensor, Radius], Tensor]  # the nearest change of at most that length
-    uniform: Callable[[Tensor, torch.Generator], Tensor]  # one point of the unit ball, shaped as a row
+    steepest: Callable[[Tensor], Tensor]  # the steepest step of length 1 for a gradient
+    project: Callable[[Tensor, Radius], Tensor]  # projection onto the ball
+    uniform: Callable[[Tensor, torch.Generator], Tensor]  # a uniform point of the unit ball, shaped as a row
 
 
 def _length(change: Tensor) -> Tensor:
@@ -40,13 +40,13 @@ def _clip(change: Tensor, radius: Radius) -> Tensor:
 
 def _shrink(change: Tensor, radius: Radius) -> Tensor:
     length = _length(change)
-    # A little less than the radius, as the length of what comes out is rounded too.
+    # Slightly less than the radius, as the length of the result is rounded too.
     aim = radius * (1 - 16 * torch.finfo(change.dtype).eps)
     return torch.where(length > aim, change * (aim / length.where(length > 0, torch.ones_like(length))), change)
 
 
 def _soften(change: Tensor, radius: Radius) -> Tensor:
-    """Onto the L1 ball: all sizes fall by the same amount, and none below 0 (Duchi et al. 2008)."""
+    """Projection onto the L1 ball: soft thresholding (Duchi et al. 2008)."""
     flat = change.flatten(1)
     aim = torch.as_tensor(radius, dtype=flat.dtype, device=flat.device) * (1 - 16 * torch.finfo(flat.dtype).eps)
     aim = aim.reshape(-1, 1)

@@ -1,4 +1,4 @@
-"""Arrays in an .npz, written without pickle and read only after their declared sizes were found to be true."""
+"""Arrays in an .npz, written without pickle and read after their declared sizes are verified."""
 
 import hashlib
 import io
@@ -27,18 +27,18 @@ BROKEN = (
 
 
 def pack(arrays: Mapping[str, Any]) -> bytes:
-    """The arrays as the bytes of an .npz, the same for the same arrays."""
+    """The arrays as the bytes of an .npz, deterministically."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **{k: np.asarray(v) for k, v in arrays.items()})  # type: ignore[arg-type]  # numpy types **kwds as its own keywords
     return buffer.getvalue()
 
 
 def unpack(data: bytes, shown: str, *, most: int = LARGEST) -> Arrays:
-    """The arrays of an .npz; `shown` is what it is called in messages.
+    """The arrays of an .npz; `shown` is its name in messages.
 
     Raises:
-        IntegrityError: if it is damaged, holds more or other than it declares, unpacks to more than `most` bytes, or
-            has anything in it but numbers, truth values and text.
+        IntegrityError: if it is damaged, contradicts what it declares, unpacks to more than `most` bytes, or holds
+        anything but numbers, booleans and text.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -64,7 +64,7 @@ def check(archive: zipfile.ZipFile, shown: str, kinds: str = KINDS, most: int = 
 
 
 def fingerprint(arrays: Arrays) -> str:
-    """SHA-256 of what the arrays hold, whatever compressed them."""
+    """SHA-256 of the arrays, independent of compression."""
     seen = hashlib.sha256()
     for name, array in sorted(arrays.items()):
         portable = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))

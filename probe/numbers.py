@@ -1,4 +1,4 @@
-"""Numbers as people write them: 8/255, 0.1, 40."""
+"""Numbers as written: 8/255, 0.1, 40."""
 
 import math
 import re
@@ -7,12 +7,12 @@ from fractions import Fraction
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-LONGEST = 100  # characters of a number; a longer one takes a time that grows with its square to read
-WIDEST = 400  # its exponent; floats end near 308, and 1e400000000 would fill the memory
+LONGEST = 100  # maximum characters of a number; reading time grows with the square
+WIDEST = 400  # maximum exponent; floats end near 308, and 1e400000000 would fill the memory
 
 
 class Written(float):
-    """A number that keeps how it was written: it counts as 4/255, and prints as such."""
+    """A number that remembers how it was written, such as 4/255, and prints that way."""
 
     text: str
 
@@ -37,7 +37,7 @@ class Written(float):
 if TYPE_CHECKING:
 
     class Number:
-        """A setting that is given as a number or as the text of one, and read as a float."""
+        """A setting given as a number or its text, and read as a float."""
 
         def __get__(self, owner: object, kind: Any) -> float: ...
 
@@ -50,10 +50,10 @@ else:
 
 
 def fraction(text: str) -> Fraction:
-    """The exact value of a written number, such as 8/255 or 1e-3.
+    """The exact value of a number in text, such as 8/255 or 1e-3.
 
     Raises:
-        ValueError: if it is none, or none that a float could come near.
+        ValueError: if it is not a number, or far outside the range of floats.
     """
     text = text.strip()
     exponents = re.findall(r"[eE][+-]?(\d+)", text[: LONGEST + 1].replace("_", ""))
@@ -66,10 +66,10 @@ def fraction(text: str) -> Fraction:
 
 
 def exact(value: Any) -> int | float | Fraction:
-    """A number, or the text of one, at its exact value; whole numbers never pass through a float.
+    """The exact value of a number or of its text; integers are never rounded to floats.
 
     Raises:
-        ValueError: if it is no finite number. True and False are none.
+        ValueError: if it is not a finite number. True and False are not numbers.
     """
     if getattr(value, "shape", None) == ():  # a number in a tensor or an array
         value = value.item()
@@ -85,13 +85,13 @@ def exact(value: Any) -> int | float | Fraction:
 
 
 def written(text: str) -> float:
-    """The number that a text writes; one that Python would print otherwise keeps its text."""
+    """The number in a text; it keeps its text if Python would print it differently."""
     text, value = text.strip(), float(fraction(text))
     return value if text == repr(value) else Written(value, text)
 
 
 def as_written(config: dict[str, Any]) -> dict[str, Any]:
-    """Settings for a file: each number that was written as a text is that text again, which the settings accept."""
+    """Settings for a file: each number that was given as text is that text again."""
     return {key: _as_written(value) for key, value in config.items()}
 
 

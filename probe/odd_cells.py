@@ -1,4 +1,4 @@
-"""Columns of text that are none: numbers with an odd cell, dates, identifiers."""
+"""Text columns that should not be categories: numbers with odd cells, dates, identifiers."""
 
 import re
 from collections import Counter
@@ -10,7 +10,7 @@ from probe.errors import DataError
 from probe.names import NUMBER
 
 MOST_LEVELS = 200  # the most values of an undeclared category
-MOSTLY = 0.9  # share of cells that are numbers from which the others are odd ones
+MOSTLY = 0.9  # share of numeric cells above which the others are odd
 COMMAS = re.compile(r"[+-]?[0-9]+,[0-9]+")
 POINTS = re.compile(r"[+-]?[0-9]{1,3}((\.[0-9]{3})+,[0-9]+|(\.[0-9]{3}){2,})")  # 1.234,50 and 1.234.567
 THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]*)?")
@@ -20,10 +20,10 @@ DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([ T][0-9:.]+)?.{0,6}|[0-9]{1,
 
 
 def refuse_odd(cells: NDArray[Any], column: str, table: str) -> None:
-    """Raise DataError where a column of texts is one of numbers with odd cells, or has too many values.
+    """Raise DataError if a text column holds numbers with odd cells, or has too many values.
 
     Args:
-        cells: the texts that are there.
+        cells: the non-missing texts.
         column: its name.
         table: the name of the table.
     """
@@ -59,7 +59,7 @@ def refuse_odd(cells: NDArray[Any], column: str, table: str) -> None:
 
 
 def refuse_points(cells: list[str], column: str, table: str) -> None:
-    """Raise DataError where a column of a CSV file with decimal commas holds numbers with points."""
+    """Raise DataError if a CSV column with decimal commas holds numbers with points."""
     if cells and all(NUMBER.fullmatch(cell.strip()) for cell in cells) and (
         pointed := [cell for cell in cells if "." in cell]
     ):  # fmt: skip
@@ -115,6 +115,6 @@ def _listed(odd: dict[str, int]) -> str:
 
 
 def dates_among(levels: tuple[str, ...]) -> str:
-    """The first of the levels where nearly all are dates; nothing otherwise."""
+    """The first level if nearly all levels are dates; else empty."""
     dates = [level for level in levels if _looks(level) == "dates"]
     return dates[0] if len(dates) > MOSTLY * len(levels) else ""

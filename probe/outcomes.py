@@ -1,4 +1,4 @@
-"""What certificates and surveys return: a radius for each example, and evidence of each item from each example."""
+"""Results of certificates and surveys: radii per example, and evidence per example and item."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
@@ -17,12 +17,12 @@ from probe.space import Space
 from probe.statistics import Floats
 from probe.tensors import to_numpy
 
-ABSTAINS = -1  # in place of a class: nothing is certified
+ABSTAINS = -1  # the class of an abstention
 
 
 @runtime_checkable
 class Reduces(Protocol):
-    """What an Examination asks of the survey that made it."""
+    """The part of a survey that an Examination needs."""
 
     def config(self) -> dict[str, Any]: ...
     def reduce(self, evidence: Floats) -> float: ...
@@ -31,9 +31,9 @@ class Reduces(Protocol):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Certification(AnyResult):
-    """What is decided for each input, and the radius within which no change of it changes that.
+    """Predictions and the radii within which they cannot change.
 
-    Radii are in the unit of the certificate's threat, such as L2 in the unit of the space's scale.
+    Radii are in the unit of the certificate's threat, such as L2 in units of the space's scale.
 
     >>> import torch
     >>> from probe import Model, Space
@@ -58,11 +58,11 @@ class Certification(AnyResult):
     classes: tuple[str, ...] = ()
 
     def certified(self, radius: float = 0.0) -> Tensor:
-        """True where the decision is right and no change of this length, or of a smaller one, changes it."""
+        """True where the prediction is correct and certified at this radius."""
         return (self.predicted == self.labels) & (self.radius > radius)
 
     def reaching(self, radius: float) -> "Certification":
-        """The same, where nothing counts as certified whose radius reaches no further than this one."""
+        """The result with smaller radii treated as abstentions."""
         beyond = self.radius > radius
         return replace(
             self,
@@ -71,7 +71,7 @@ class Certification(AnyResult):
         )
 
     def check(self) -> None:
-        """Raise DataError, or what the space raises, where its parts do not belong together."""
+        """Raise DataError, or an error of the space, if the fields do not fit together."""
         self.space.check(self.inputs)
         if not bool((self.radius >= 0).all()) or bool((self.radius[self.predicted == ABSTAINS] > 0).any()):
             raise DataError("radii are below 0, none, or above 0 where nothing is certified")
@@ -79,7 +79,7 @@ class Certification(AnyResult):
             raise DataError("decisions or labels name classes that are not there")
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per example: label, what is decided (None where nothing is certified), and the radius."""
+        """One row per example: label, prediction (None for an abstention), and radius."""
         none = self.predicted == ABSTAINS
         decided = named(self.predicted.clamp(min=0), self.classes).astype(object)
         decided[to_numpy(none)] = None
@@ -87,7 +87,7 @@ class Certification(AnyResult):
         return pd.DataFrame(columns)
 
     def told(self, index: int) -> str:
-        """What is decided for one example, and how far that holds."""
+        """The prediction and radius of one example, as text."""
         row = self[index].to_frame().iloc[0]
         if row["predicted"] is None:
             return f"nothing is certified; the label is {row['label']}"
@@ -106,7 +106,7 @@ class Certification(AnyResult):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Examination(AnyResult):
-    """What each example shows of each item, such as a feature.
+    """Evidence of each example for each item, such as a feature.
 
     >>> import torch
     >>> from probe import Dataset, Model, Space
@@ -126,7 +126,7 @@ class Examination(AnyResult):
     cost: Usage = field(default_factory=Usage)  # of the call that made it, also in a part of it
 
     def check(self) -> None:
-        """Raise DataError where its parts do not belong together."""
+        """Raise DataError if the fields do not fit together."""
         if self.evidence.ndim < 2 or self.evidence.shape[1] != len(self.items):
             raise DataError(f"evidence {tuple(self.evidence.shape)} for {len(self.items)} items")
         if not isinstance(self.method, Reduces):

@@ -1,4 +1,4 @@
-"""Recurrent layers on an accelerator: in eval mode cuDNN's have no way back, and torch's own kernels do."""
+"""Recurrent layers on an accelerator: in eval mode cuDNN has no backward pass, but torch's own kernels do."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -19,10 +19,10 @@ REMEDY = (
 
 
 def differentiable(*forwards: object) -> AbstractContextManager[None]:
-    """Around a call whose gradient will be asked for: of recurrent layers on an accelerator, torch's kernels compute.
+    """A context for calls with gradients, in which recurrent layers on an accelerator use torch's kernels.
 
-    Nothing changes for other networks, nor where gradients are off. The setting is that of the process, and is put
-    back; the network stays as it is.
+    Nothing changes for other networks, or without gradients. The process-wide setting is restored; the network is
+    unchanged.
     """
     if not torch.is_grad_enabled() or not any(
         _is_recurrent(module) for forward in forwards for module in _modules(forward)
@@ -36,7 +36,7 @@ def _is_recurrent(module: nn.Module) -> bool:
 
 
 def _modules(forward: object) -> Iterator[nn.Module]:
-    """The modules that a forward holds: its own, or where it is a function those that it names."""
+    """The modules of a forward: itself, or those that a function refers to."""
     if isinstance(forward, nn.Module):
         return forward.modules()
     return chain.from_iterable(held.modules() for held in _named(forward) if isinstance(held, nn.Module))

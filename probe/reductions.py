@@ -1,4 +1,4 @@
-"""From the evidence of many examples to one number and its interval, for metrics and for a verifier without torch."""
+"""Reductions of per-example evidence to a number with an interval, for metrics and for a verifier without torch."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -21,12 +21,12 @@ from probe.statistics import (
     wilson,
 )
 
-GROUP = "probe.reductions"  # the entry points by which a package brings reductions of its own
+GROUP = "probe.reductions"  # entry point group of reductions of other packages
 
 
 @dataclass(frozen=True)
 class Reduction:
-    """How evidence becomes a number, and how far that can be relied on."""
+    """A function that reduces evidence to a number, and its interval."""
 
     value: Callable[..., float]  # of evidence
     own_interval: Callable[..., tuple[float, float]] | None = None  # of evidence, level, draws, seed; None: a bootstrap
@@ -34,7 +34,7 @@ class Reduction:
     method: str = "bootstrap over examples"  # where the interval comes from
 
     def using(self, config: Mapping[str, Any]) -> "Reduction":
-        """The same with the settings of a metric filled in."""
+        """The reduction with the settings of a metric."""
         if not self.settings:
             return self
         given = {name: config[name] for name in self.settings}
@@ -48,7 +48,7 @@ class Reduction:
         return self.own_interval(evidence, level, draws, seed)
 
     def estimate(self, evidence: Floats, seed: int = 0) -> Estimate:
-        """The number, its 95 % interval and the examples behind it.
+        """The number, its 95 % interval and the number of examples.
 
         Raises:
             DataError: if there are no examples.
@@ -62,7 +62,7 @@ def reduction(name: str, config: Mapping[str, Any] = {}) -> Reduction:
     """The reduction of that name, with the settings of a metric that it takes.
 
     Raises:
-        UnknownMethod: if neither probe nor an installed package has one of that name.
+        UnknownMethod: if neither probe nor an installed package has a reduction of that name.
 
     Example:
         >>> import numpy as np
@@ -81,7 +81,7 @@ def reduction(name: str, config: Mapping[str, Any] = {}) -> Reduction:
 
 @cache
 def _brought(name: str) -> Reduction | None:
-    """The reduction of that name that an installed package brings."""
+    """The reduction of that name from an installed package."""
     for point in entry_points(group=GROUP, name=name):
         try:
             found = point.load()
@@ -92,7 +92,7 @@ def _brought(name: str) -> Reduction | None:
 
 
 def _wilson(evidence: Floats, level: float, draws: int, seed: int) -> tuple[float, float]:
-    if evidence.ndim > 1:  # the decisions of a row are no separate draws
+    if evidence.ndim > 1:  # the answers of a row are not independent
         return bootstrap(evidence, mean, level=level, draws=draws, seed=seed)
     low, high = wilson(evidence.sum(), len(evidence), level)
     return float(low), float(high)
@@ -116,7 +116,7 @@ def _gap_interval(column: int, evidence: Floats, level: float, draws: int, seed:
 
 
 def _residual_share(evidence: Floats) -> float:
-    """All residuals over all promised sums: single promises may be next to nothing."""
+    """Total residual over total guaranteed sum, as single sums may be close to 0."""
     return float(evidence[:, 0].sum() / max(evidence[:, 1].sum(), 1e-12))
 
 

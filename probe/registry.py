@@ -1,4 +1,4 @@
-"""The file system is the registry: every method in a package, and those of other packages, by name."""
+"""Discovery of methods by name, in probe's packages and in other installed packages."""
 
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -30,7 +30,7 @@ def discover(family: str) -> Mapping[str, type[Any]]:
 
 @cache
 def methods() -> Mapping[str, type[Any]]:
-    """Every method there is, by name: families share one name space, as a result says by name what made it."""
+    """All methods by name; names are unique over families, as results store the name of their method."""
     found: dict[str, type[Any]] = {}
     for kind in _defined():
         other = found.setdefault(kind.name(), kind)
@@ -41,7 +41,7 @@ def methods() -> Mapping[str, type[Any]]:
 
 
 def listed(family: str) -> Mapping[str, type[Method]]:
-    """The methods of a family for a list: only their names, summaries and settings, and without loading torch."""
+    """The methods of a family with names, summaries and settings only, without importing torch."""
     try:
         homes = [guests.source(name) for name in FAMILIES.values()]
         found = dict(catalogue(guests.source(FAMILIES[family]), *CONTRACTS))
@@ -50,13 +50,13 @@ def listed(family: str) -> Mapping[str, type[Method]]:
             if found.keys() & brought.keys():
                 return discover(family)  # which names both
             found |= {name: kind for name, kind in brought.items() if kind.family == family}
-    except (UnreadableError, OSError, SyntaxError):  # a default that is computed, or an installation without source
+    except (UnreadableError, OSError, SyntaxError):  # a computed default, or an installation without source
         return discover(family)
     return dict(sorted(found.items()))
 
 
 def build(known: Mapping[str, type[M]], config: Mapping[str, Any]) -> M:
-    """Make the method that `config` describes; the inverse of `Method.config`."""
+    """The method of a `config`; the inverse of `Method.config`."""
     name = str(config.get("method"))
     if name not in known:
         raise UnknownMethod(f"no method named {name!r}{nearest(name, known)}; there are {', '.join(known)}")

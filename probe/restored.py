@@ -1,4 +1,4 @@
-"""Coordinates of a space as the table that they were made of, every value in its column's own type."""
+"""Decode inputs to the original table, with each value in its column's dtype."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ Values = NDArray[Any]
 
 
 def decode(inputs: Values, space: Space) -> pd.DataFrame:
-    """The rows (rows, *shape) as the table that they were made of: every value in its column's own type."""
+    """Decode rows (rows, *shape) to a table with each value in its column's dtype."""
     flat = inputs.reshape(len(inputs), -1)
     owner = np.arange(flat.shape[1]) if space.features is None else space.features.flatten().numpy()
     columns: dict[str, Any] = {}
@@ -30,7 +30,7 @@ def decode(inputs: Values, space: Space) -> pd.DataFrame:
 
 
 def restore(inputs: Values, space: Space) -> Values:
-    """The coordinates (rows, coordinates) in double precision, as they were read; as they are where that is unknown."""
+    """The coordinates (rows, coordinates) in double precision, as originally read if that is known."""
     flat = inputs.reshape(len(inputs), -1)
     if not space.types or flat.dtype == np.float64:
         return flat
@@ -45,7 +45,7 @@ def restore(inputs: Values, space: Space) -> Values:
 
 
 def exact(values: Values) -> Values:
-    """Numbers in double precision; one in single precision is the decimal that it was read from, 0.1 say."""
+    """Numbers in double precision; a float32 becomes the decimal that it was read from, such as 0.1."""
     if values.dtype == np.float64:
         return values
     distinct, places = np.unique(values, return_inverse=True)
@@ -56,7 +56,7 @@ def exact(values: Values) -> Values:
 
 
 def _category(codes: Values, levels: list[str], kind: str, *, missing: bool) -> Any:
-    """The levels that codes stand for, as a column of its type."""
+    """The levels of codes as a column of its dtype."""
     absent = codes == len(levels) - 1 if missing else np.zeros(len(codes), dtype=bool)
     levels = levels[:-1] if missing else levels
     listed, _, base = kind.rpartition(" ")
@@ -70,7 +70,7 @@ def _category(codes: Values, levels: list[str], kind: str, *, missing: bool) -> 
 
 
 def _values(levels: list[str], base: str) -> Any:
-    """Levels in the type that pandas calls `base`."""
+    """Levels in the pandas dtype `base`."""
     kind: Any = base  # named at run time
     lowered = base.lower()
     if lowered.startswith("bool"):
@@ -83,7 +83,7 @@ def _values(levels: list[str], base: str) -> Any:
 
 
 def _restored(values: Values, kind: str) -> Any:
-    """Numbers as a column of its type; as decimals where a method asks about what lies between whole ones."""
+    """Numbers as a column of its dtype; as floats if a method evaluates values between integers."""
     if not kind:
         return values
     values = exact(values)

@@ -28,14 +28,14 @@ def proportion(hits: NDArray[Any]) -> Estimate:
 
 
 def wilson(successes: ArrayLike, trials: ArrayLike, level: float = 0.95) -> tuple[Floats, Floats]:
-    """Wilson score interval of a proportion (Wilson 1927), elementwise; NaN where there were no trials."""
+    """Wilson score interval of a proportion (Wilson 1927), elementwise; NaN without trials."""
     k, n = np.asarray(successes, dtype=float), np.asarray(trials, dtype=float)
     z = special.ndtri(0.5 + level / 2)
     safe = np.where(n > 0, n, np.nan)
     p = k / safe
     centre = (p + z**2 / (2 * safe)) / (1 + z**2 / safe)
     half = z / (1 + z**2 / safe) * np.sqrt(p * (1 - p) / safe + z**2 / (4 * safe**2))
-    # At 0 and n the bound is exactly 0 and 1; rounding would leave 1e-17 in its place.
+    # At 0 and n the bound is exactly 0 and 1; rounding would give 1e-17.
     low = np.where(k == 0, np.where(n > 0, 0.0, np.nan), centre - half)
     high = np.where(k == n, np.where(n > 0, 1.0, np.nan), centre + half)
     return low, high
@@ -53,19 +53,19 @@ def clopper_pearson_low(successes: ArrayLike, trials: int, alpha: float) -> Floa
 
 
 def normal_quantile(probability: ArrayLike) -> Floats:
-    """The point below which a standard normal falls with this probability."""
+    """The quantile of the standard normal distribution."""
     return np.asarray(special.ndtri(np.asarray(probability, dtype=float)))
 
 
 def binomial_quantile(probability: NDArray[Any], trials: NDArray[Any], rate: float | Floats) -> Floats:
-    """The fewest successes that so many trials do not exceed with this probability."""
-    below = np.maximum(np.rint(special.bdtrik(probability, trials, rate)) - 1, 0)  # the inverse is a little off
+    """The quantile of the binomial distribution."""
+    below = np.maximum(np.rint(special.bdtrik(probability, trials, rate)) - 1, 0)  # scipy's inverse is slightly off
     more = [special.bdtr(below + at, trials, rate) < probability for at in (0, 1)]
     return np.asarray(below + more[0] + more[1])
 
 
 def ranks(values: ArrayLike) -> Floats:
-    """The rank of each value along the last axis, from 1, ties sharing their mean rank; all NaN where one is.
+    """The rank of each value along the last axis, from 1, with mean ranks for ties; all NaN if one is.
 
     Example:
         >>> ranks([10, 30, 20, 20]).tolist()
@@ -81,7 +81,7 @@ def ranks(values: ArrayLike) -> Floats:
 
 
 def mean(evidence: Floats) -> float:
-    """The mean, as a plain number."""
+    """The mean as a float."""
     return float(evidence.mean())
 
 
@@ -143,9 +143,9 @@ def calibration_interval(
 ) -> tuple[float, float]:
     """Interval of the calibration error of (confidence, correct) rows, given their confidences.
 
-    The error is a norm: the sum of the absolute gaps of the bins. So the estimate is off by no more than the norm of
-    the gaps' noise, whose quantile is simulated from the accuracy of each bin (drawn towards a half, so that a bin
-    that happens to be all right still has some). A percentile bootstrap would lie above the truth.
+    The error is a norm: the sum of the absolute gaps of the bins. The estimate therefore differs by at most the norm of
+    the noise of the gaps, whose quantile is simulated from the accuracy of each bin, shrunk towards 1/2 so that a bin
+    without errors still has noise. A percentile bootstrap would be biased upwards.
     """
     confidence, correct = evidence.T
     estimate = calibration_error(confidence, correct, bins)
@@ -158,7 +158,7 @@ def calibration_interval(
 
 
 def area_under_roc(scores: Floats, positive: NDArray[Any]) -> float:
-    """Probability that a positive outranks a negative, ties counting half; NaN when a class is absent."""
+    """Probability that a positive ranks above a negative, ties counting half; NaN if a class is absent."""
     positive = np.asarray(positive, dtype=bool)
     n1, n0 = int(positive.sum()), int((~positive).sum())
     if n1 == 0 or n0 == 0:
@@ -170,7 +170,7 @@ def area_under_roc(scores: Floats, positive: NDArray[Any]) -> float:
 def area_under_roc_interval(
     scores: Floats, positive: NDArray[Any], *, level: float = 0.95, draws: int = 200, seed: int = 0
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of the area over rows, as `bootstrap` draws them; NaN where none is defined.
+    """Percentile bootstrap interval of the area over rows, as `bootstrap` draws them; NaN if undefined.
 
     Scores are sorted once: a draw only changes how often each row counts.
     """
@@ -190,7 +190,7 @@ def area_under_roc_interval(
 
 
 def _percentiles(values: Floats, level: float) -> tuple[float, float]:
-    """The middle `level` of what is defined; NaN where nothing is."""
+    """The central `level` interval of defined values; NaN if there are none."""
     defined = values[~np.isnan(values)]
     if len(defined) == 0:
         return float("nan"), float("nan")

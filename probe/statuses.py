@@ -1,14 +1,14 @@
-"""The five outcomes of a check: how each is shown, in the order in which a reader needs them."""
+"""The five statuses of a check and how each is shown, most urgent first."""
 
 from typing import NamedTuple
 
 
 class Look(NamedTuple):
-    """How a status is shown: never by its colour alone."""
+    """The look of a status, never by colour alone."""
 
     sign: str
     word: str
-    colour: str  # by name, for those who have a theme
+    colour: str  # colour name, for themed output
     light: str  # text on a light page
     dark: str  # text on a dark page
 
@@ -24,7 +24,7 @@ UNKNOWN = Look("!", "Unknown status", "orange", "#57606A", "#B4BCC6")
 
 
 def look(status: str) -> Look:
-    """How a status is shown; what is none of the five says so.
+    """The look of a status; an unknown one is shown as such.
 
     >>> look("pass").sign
     '✓'
@@ -35,5 +35,5 @@ def look(status: str) -> Look:
 
 
 def urgency(status: str) -> int:
-    """Where a status stands in a list whose first need a reader most; what is none of the five comes before all."""
+    """The sort key of a status, most urgent first; an unknown one comes before all."""
     return list(STATUSES).index(status) if status in STATUSES else -1

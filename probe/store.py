@@ -1,6 +1,6 @@
-"""Results as two plain files, STEM.npz and STEM.json: every field of a result goes in, and the same comes out.
+"""Results as two plain files, STEM.npz and STEM.json, which hold every field exactly.
 
-Nothing in the files is executed, and what they declare is checked before memory is taken.
+Nothing in the files is executed, and declared sizes are checked before memory is allocated.
 """
 
 import hashlib
@@ -39,13 +39,13 @@ Build = Callable[[Mapping[str, Any]], Method]
 
 
 def files(stem: str | Path) -> tuple[Path, Path]:
-    """The two files that a result saved as STEM is in."""
+    """The two files of a result saved as STEM."""
     stem = Path(stem)
     return stem.with_name(stem.name + ".npz"), stem.with_name(stem.name + ".json")
 
 
 def write(stem: str | Path, result: Any) -> None:
-    """Write a result, whole or not at all.
+    """Write a result atomically.
 
     Raises:
         ExistsError: if there is a file of that name.
@@ -61,7 +61,7 @@ def write(stem: str | Path, result: Any) -> None:
         with parts[0].open("wb") as file:
             np.savez_compressed(file, **arrays)
         parts[1].write_text(text)
-        # The record comes last: where it is, its arrays are.
+        # The record is written last: if it exists, its arrays do.
         for part, path in zip(parts, targets, strict=True):
             part.replace(path)
     finally:
@@ -70,7 +70,7 @@ def write(stem: str | Path, result: Any) -> None:
 
 
 def read(stem: str | Path, kinds: Mapping[str, type], build: Build) -> Any:
-    """Read what `write` wrote; `kinds` are the classes that may be in it, and `build` makes a method of its settings.
+    """Read what `write` wrote; `kinds` are the allowed classes, and `build` makes a method from its settings.
 
     Raises:
         DataError: if the files are missing, damaged, or not what `write` writes.
@@ -96,14 +96,14 @@ def read(stem: str | Path, kinds: Mapping[str, type], build: Build) -> Any:
 
 
 def digest(value: Any) -> str:
-    """SHA-256 of what a file of the value would hold."""
+    """SHA-256 of the saved form of a value."""
     arrays: dict[str, Any] = {}
     record = json.dumps(_packed(value, "", arrays), sort_keys=True)
     return hashlib.sha256(record.encode() + npz.fingerprint(arrays).encode()).hexdigest()
 
 
 def saved(kind: Any) -> list[Field[Any]]:
-    """The fields of a result or space that a file holds: all but those that only mean something in one process."""
+    """The fields of a result or space that are saved: all but those that are valid in one process only."""
     return [f for f in fields(kind) if f.metadata.get("saved", True)]
 
 
@@ -127,7 +127,7 @@ def _packed(value: Any, where: str, arrays: dict[str, Any]) -> Any:
 
 
 def _as_array(tensor: Tensor) -> tuple[Any, str]:
-    """The numbers of a tensor bit by bit, and their type: numpy has no bfloat16."""
+    """The bits of a tensor as an array, and its dtype: numpy has no bfloat16."""
     tensor = tensor.detach().cpu().contiguous()
     dtype = str(tensor.dtype).removeprefix("torch.")
     if not hasattr(np, dtype) and dtype != "bool":
@@ -168,7 +168,7 @@ def _unpacked(entry: Any, arrays: Mapping[str, Any], kinds: Mapping[str, type], 
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value is of an annotated type."""
+    """Whether a value has an annotated type."""
     inner = get_args(hint)
     if get_origin(hint) is tuple:
         if not isinstance(value, tuple):
@@ -179,12 +179,12 @@ def _fits(value: Any, hint: Any) -> bool:
         return any(_fits(value, one) for one in inner)
     if hint in (int, float):
         return isinstance(value, int if hint is int else int | float) and not isinstance(value, bool)
-    # `Given` says what may be passed; what is held, and saved, is a tensor.
+    # `Given` is what may be passed; stored values are tensors.
     return isinstance(value, Tensor if hint is Any else hint)
 
 
 def _plain(path: Path, most: int) -> Path:
-    """The path, if it is a plain file that is not too large: a pipe would be waited for without end."""
+    """The path, if it is a regular file that is not too large: reading a pipe could block forever."""
     found = path.stat()
     if not stat.S_ISREG(found.st_mode) or found.st_size > most:
         raise ValueError(f"{path.name} is no file, or larger than {most >> 20} MiB; it was not opened")

@@ -37,31 +37,31 @@ def from_csv(  # noqa: PLR0913  what can be said of a table and of how it is wri
     decimal: str = "",
     encoding: str = "",
 ) -> Dataset:
-    """Read a table: number columns stay as they are, text columns become one-hot coordinates of one feature each.
+    """Read a CSV table: numbers stay as they are, texts become one-hot coordinates of one feature each.
 
-    Only an empty cell is missing. Cells such as NA or None are values, and the data set's notices name them.
+    Only an empty cell is missing. Cells such as NA or None are values, and are listed in the notices.
 
     Args:
         path: a CSV file with a header, plain or compressed.
-        label: the column to predict; a list of columns where a row has several labels or numbers.
-        task: what labels are; classes unless given, or several labels where several columns hold 0 and 1 alone.
+        label: the column to predict; a list of columns for several labels or numbers.
+        task: what labels are; by default classes, or several labels if several columns hold only 0 and 1.
             `Regression()` reads numbers, `MultiLabel()` 0 and 1.
-        groups: columns that name groups; they are features too if `features` lists them.
-        features: the input columns in the model's order; all but label and groups unless given.
-        classes: the label's values in the model's order; sorted unless given, by value where all are numbers.
-        categories: the values of text columns in the model's order; sorted likewise unless given. Of one of several
-            labels its two, untrue and true.
-        missing: cells that are missing besides empty ones, such as "?".
-        allow_missing: whether a missing cell is a value of its feature, for models that take them.
-        drop_missing: whether a row with an empty cell in the label or a feature is left out.
-        dtype: of the inputs; float32 unless a column holds numbers that it cannot tell apart, then float64.
-        separator: between cells; found out unless given, as are decimal and encoding.
-        decimal: "." or ","; a comma is found out only where semicolons or tabs stand between cells.
+        groups: columns that name groups; they are features only if `features` lists them.
+        features: the input columns in the model's order; by default all but label and groups.
+        classes: the label's values in the model's order; by default sorted, by value if all are numbers.
+        categories: the values of text columns in the model's order; by default sorted likewise. For one of several
+            labels, its false and true value.
+        missing: cells that count as missing besides empty ones, such as "?".
+        allow_missing: whether features may be missing, for models that accept that.
+        drop_missing: whether to drop rows with an empty cell in the label or a feature.
+        dtype: of the inputs; by default float32, or float64 if a column needs it.
+        separator: between cells; detected by default, like decimal and encoding.
+        decimal: "." or ","; a comma is detected only with semicolons or tabs as separator.
         encoding: such as "utf-8" or "cp1252".
 
     Raises:
-        DataError: if the file cannot be read, or in one way only; if a named column is missing, or holds empty cells
-            or values that were not declared.
+        DataError: if the file cannot be read or is ambiguous, or a named column does not exist or holds empty cells or
+        undeclared values.
 
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
@@ -80,7 +80,7 @@ def from_csv(  # noqa: PLR0913  what can be said of a table and of how it is wri
     """
     groups = listed(groups, "groups")
     how = Reading(separator=separator, decimal=decimal, encoding=encoding, missing=tuple(listed(missing, "missing")))
-    # As a feature a column is what it is, and as a class or a group it is a name.
+    # A column keeps its type as a feature, but is a name as a class or group.
     named_in = (*_named_labels(label, task), *groups)
     table, notices = read_csv(path, named_in, how)
     name = Path(path).name
@@ -118,13 +118,13 @@ def from_csv(  # noqa: PLR0913  what can be said of a table and of how it is wri
 
 
 def _named_labels(label: str | list[str], task: Task | None) -> list[str]:
-    """The columns of labels that hold names: several columns are no classes."""
+    """The label column if it holds class names; several label columns do not."""
     labels = labels_in(label)
     return labels if is_named(task) and len(labels) == 1 else []
 
 
 def _complete(table: pd.DataFrame, used: Sequence[str], name: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """The rows whose cells are all there, and what is to be known of the others."""
+    """The rows without missing cells, and a notice about the others."""
     whole = table[list(used)].notna().all(axis=1).to_numpy()
     if not whole.any():
         raise DataError(f"no row of {name} is without an empty cell; name the features that are filled in")
@@ -135,7 +135,7 @@ def _complete(table: pd.DataFrame, used: Sequence[str], name: str) -> tuple[NDAr
 
 @dataclass(frozen=True)
 class Texts:
-    """A column of texts, and what turns them into token ids (rows, tokens) of a space."""
+    """A column of texts, and a function that encodes them as token ids (rows, tokens)."""
 
     column: str
     encode: Callable[[list[str]], Tensor]
@@ -155,7 +155,7 @@ def texts_from_csv(  # noqa: PLR0913  what can be said of a table's columns
     """Read a table with a column of texts. Label, task, groups and classes are as in `from_csv`.
 
     Raises:
-        DataError: if a named column is missing, or holds empty cells or labels that were not declared.
+        DataError: if a named column does not exist, or holds empty cells or undeclared labels.
     """
     table, notices = read_csv(path, (texts.column, *_named_labels(label, task), *groups), how)
     name = Path(path).name

@@ -1,4 +1,4 @@
-"""Foreign text as text: nothing in it hides, reorders or swamps what stands beside it."""
+"""Display of untrusted text: it cannot hide, reorder or flood the text around it."""
 
 import unicodedata
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ _EMOJI_STYLES = "\ufe0e\ufe0f"
 
 
 def visible(text: object, longest: int | None = 1000, keep: str = "") -> str:
-    r"""Foreign text, with characters that could hide or reorder it written out, as ⟨U+202E⟩.
+    r"""Untrusted text with invisible and reordering characters written out, as ⟨U+202E⟩.
 
-    Each medium escapes on top what it would obey: HTML, Markdown, formulas.
+    Each output format escapes its own syntax in addition: HTML, Markdown, formulas.
 
     Args:
-        text: a name, a note; anything else is turned into text first.
-        longest: characters of the outcome; what is longer is cut in its middle. None cuts nothing.
-        keep: control characters that stay, such as "\n" where lines are shown as lines.
+        text: the text; anything else is converted to text first.
+        longest: maximum length; longer text is shortened in the middle. None means no limit.
+        keep: control characters to keep, such as "\n" for multi-line output.
 
     >>> visible("a\u202eb")
     'a⟨U+202E⟩b'

@@ -1,4 +1,4 @@
-"""What changes are counted in: words of a text, edges of a graph, pixels of an image; and squares of pixels."""
+"""Countable units of change: words of a text, edges of a graph, pixels of an image; and patches."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from probe.shapes import PerExample
 
 @dataclass(frozen=True)
 class Thing:
-    """What must be known of a thing to count changes of it."""
+    """A countable unit of change."""
 
-    moves: str  # what a form of inputs says that an attacker changes
-    axis: str  # what an axis of such numbers says
-    note: str  # what is to be known of inputs in which some were changed
-    sizes: Callable[[Tensor], Tensor]  # how far each thing was moved, (batch, things), by a change (batch, *shape)
-    spread: Callable[[Tensor, Tensor], Tensor]  # a mask over things as one over coordinates, shaped as the second
-    whole: bool = False  # whether all coordinates of a thing must be free to be moved
+    moves: str  # what an attacker changes, as in `Form`
+    axis: str  # axis label
+    note: str  # note on changed inputs
+    sizes: Callable[[Tensor], Tensor]  # change of each unit, (batch, units), from (batch, *shape)
+    spread: Callable[[Tensor, Tensor], Tensor]  # a mask over units as a mask over coordinates
+    whole: bool = False  # whether all coordinates of a unit must be mutable
 
 
 def _edges(change: Tensor) -> Tensor:
@@ -36,7 +36,7 @@ def _at_edges(kept: Tensor, like: Tensor) -> Tensor:
 
 
 def pairs(graphs: Tensor) -> tuple[Tensor, Tensor]:
-    """The two nodes of each edge that there could be.
+    """The two nodes of each possible edge.
 
     Raises:
         ShapeError: if the graphs have no square adjacency.
@@ -88,7 +88,7 @@ def check_image(inputs: Tensor) -> None:
 
 
 def extent(marked: Tensor) -> PerExample:
-    """From the first to the last place that is marked, (batch,); 0 where none is."""
+    """The distance from the first to the last True, (batch,); 0 if there is none."""
     places = torch.arange(marked.shape[1], device=marked.device)
     last = torch.where(marked, places, -1).amax(1)
     first = torch.where(marked, places, marked.shape[1]).amin(1)
@@ -96,7 +96,7 @@ def extent(marked: Tensor) -> PerExample:
 
 
 def best_square(sizes: Tensor, side: int) -> Tensor:
-    """The square of a side that holds most of the sizes (batch, height, width), as a mask; the first of several."""
+    """A mask of the square with the largest sum of sizes (batch, height, width); the first one for ties."""
     height, width = sizes.shape[1:]
     down, across = min(side, height), min(side, width)
     if not down or not across:

@@ -1,11 +1,11 @@
-"""How torch's threads wait for each other. Imports no torch, since its threads read this when it is loaded."""
+"""The waiting policy of torch's threads. Imports no torch, which reads this when it is loaded."""
 
 import os
 
-SPINS = "1000"  # about ten microseconds; by default some milliseconds, which starve whatever shares the processor
+SPINS = "1000"  # about ten microseconds; the default of milliseconds starves other processes
 
 
 def give_way() -> None:
-    """Let waiting threads sleep soon, unless the user says how they wait. To be called before torch is loaded."""
+    """Let waiting threads sleep soon, unless the user has set a policy. Call before torch is imported."""
     if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
         os.environ["GOMP_SPINCOUNT"] = SPINS

@@ -1,4 +1,4 @@
-"""What an attacker may change, how long a change is, and which the nearest allowed one is."""
+"""Threat models: what an attacker may change, how changes are measured, and the projection onto a budget."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ from probe.things import THINGS, best_square, check_image, extent
 
 @dataclass(frozen=True)
 class Threat(ABC):
-    """A set of changes around each input, which grows with a budget.
+    """A set of allowed changes around each input, which grows with a budget.
 
-    The texts are what a report says of a budget, without torch: `unit` names it, `counted` says that it is a number of
-    such things, `axis` is written on an axis, and `note` is to be known of what the change may do.
+    The texts describe a budget in reports: `unit` names it, `counted` tells whether it is a count, `axis` labels an
+    axis, and `note` is a caveat about such changes.
     """
 
     moves: ClassVar[str] = "numbers"  # what a form of inputs says that an attacker changes
@@ -30,40 +30,40 @@ class Threat(ABC):
     @property
     @abstractmethod
     def unit(self) -> str:
-        """What a budget is a number of, such as radius or word; empty where there is no budget."""
+        """The unit of a budget, such as radius or word; empty if there is no budget."""
 
     @property
     def axis(self) -> str:
-        """What an axis of budgets says."""
+        """The label of an axis of budgets."""
         return self.unit
 
     @property
     def note(self) -> str:
-        """What is to be known of inputs that were changed so."""
+        """A caveat about such changes."""
         return ""
 
     @abstractmethod
     def length(self, space: Space, moved: Inputs, origin: Inputs) -> PerExample:
-        """How large each change is, in the unit of the budget."""
+        """The size of each change, in the unit of the budget."""
 
     @abstractmethod
     def project(self, space: Space, moved: Inputs, origin: Inputs, amount: Radius) -> Inputs:
-        """The nearest inputs within the budget that the space admits; of whole things, with the largest changes kept.
+        """Project onto the budget and the space; for counted units, the largest changes are kept.
 
-        `amount` is one budget, or one for each example, (batch,).
+        `amount` is one budget, or one per example, (batch,).
         """
 
     def could_move(self, space: Space, inputs: Inputs, amount: Radius) -> Tensor:
-        """Whether the budget holds another input than each example itself that the space admits, (batch,)."""
+        """Whether the budget allows any valid change of each example, (batch,)."""
         allowed = space.mutable_mask(inputs).flatten(1).any(1)
         return allowed & (torch.as_tensor(amount, device=inputs.device) > 0)
 
     def tolerance(self, space: Space, origin: Inputs, amount: Tensor) -> Tensor:
-        """How far rounding may bring each length beyond its budget, (batch,)."""
+        """By how much rounding may exceed each budget, (batch,)."""
         return torch.zeros_like(amount)
 
     def check(self, name: str, space: Space, moved: Inputs, origin: Inputs, amount: Radius) -> None:
-        """Raise ContractError where inputs were moved by more than the budget, or where the space holds them fixed."""
+        """Raise ContractError if a change exceeds the budget or alters immutable coordinates."""
         space.check(moved)
         if bool(((moved != origin) & ~(space.mutable_mask(origin) & space.is_word(moved))).any()):
             raise ContractError(f"{name} moved coordinates that the space holds fixed, or put in special tokens")
@@ -80,13 +80,13 @@ class Threat(ABC):
             )
 
     def to_json(self) -> dict[str, Any]:
-        """What readers of an audit need to know of it."""
+        """The description for readers of an audit, as JSON."""
         return {"unit": self.unit, "counted": self.counted, "axis": self.axis, "note": self.note}
 
 
 @dataclass(frozen=True)
 class Ball(Threat):
-    """Changes of at most a length in an L_p norm, p = 1, 2 or infinity, in the unit of the space's scale."""
+    """Changes bounded in an L_p norm, p = 1, 2 or infinity, in units of the space's scale."""
 
     p: float = torch.inf
 
@@ -107,7 +107,7 @@ class Ball(Threat):
     def could_move(self, space: Space, inputs: Inputs, amount: Radius) -> Tensor:
         each = torch.as_tensor(amount, device=inputs.device).expand(len(inputs))
         step = column(each, inputs).to(wide(inputs).dtype).expand_as(inputs)
-        # As attacks place their points: what the precision of the inputs rounds back to its origin has not moved.
+        # Computed as attacks do: a change that the dtype rounds to 0 is no change.
         points = [place(space, inputs, change, torch.inf, each) for change in (step, -step)]
         allowed = (
             torch.stack([point != inputs for point in points]).any(0) & ~inputs.isnan() & space.mutable_mask(inputs)
@@ -115,7 +115,7 @@ class Ball(Threat):
         return allowed.flatten(1).any(1) & (each > 0)
 
     def tolerance(self, space: Space, origin: Inputs, amount: Tensor) -> Tensor:
-        # The dtype of the inputs rounds each x + radius, by an error that is relative to x: it is measured in its size.
+        # The dtype rounds each x + radius with an error relative to x.
         start = wide(origin)
         size = (start / space.scale_of(start)).abs().flatten(1).amax(1).to(amount.dtype) + amount
         rounding = torch.finfo(origin.dtype).eps if origin.is_floating_point() else 0.0
@@ -124,10 +124,10 @@ class Ball(Threat):
 
 @dataclass(frozen=True)
 class Edits(Threat):
-    """Changes of a number of whole things: words of a text, edges of a graph, pixels of an image.
+    """Changes of a number of units: words of a text, edges of a graph, pixels of an image.
 
-    An edge is a pair of nodes, whose two places in the adjacency count once; a pixel is a place of an image with all
-    its channels, and in other inputs each coordinate.
+    An edge is a pair of nodes, whose two adjacency entries count once; a pixel counts once for all its channels; in
+    other inputs each coordinate counts.
     """
 
     thing: Literal["word", "edge", "pixel"] = "pixel"
@@ -151,7 +151,7 @@ class Edits(Threat):
         return THINGS[self.thing].note
 
     def length(self, space: Space, moved: Inputs, origin: Inputs) -> PerExample:
-        """How many things were changed; infinity where something else was."""
+        """The number of changed units; infinity if anything else changed."""
         thing, change = THINGS[self.thing], space.scaled_change(wide(moved), wide(origin))
         sizes = thing.sizes(change)
         other = change.masked_fill(thing.spread(torch.ones_like(sizes, dtype=torch.bool), change), 0)
@@ -177,7 +177,7 @@ class Edits(Threat):
 
 @dataclass(frozen=True)
 class Patch(Threat):
-    """Any change within one square of an image; the budget is the length of its side in pixels."""
+    """Any change within one square of an image; the budget is its side in pixels."""
 
     unit = "patch side"
     axis = "side of the patch in pixels"
@@ -202,12 +202,12 @@ class Patch(Threat):
 
 @dataclass(frozen=True)
 class Severity(Threat):
-    """Changes such as noise, blur or weather that grow with a severity. Nothing measures it from the inputs alone."""
+    """Corruptions such as noise, blur or weather with a severity, which cannot be measured from the inputs."""
 
     unit = "severity"
 
     def length(self, space: Space, moved: Inputs, origin: Inputs) -> PerExample:
-        """NaN: a severity is set, and cannot be told from what it did."""
+        """NaN: a severity cannot be measured from its effect."""
         return torch.full((len(moved),), torch.nan, device=moved.device)
 
     def project(self, space: Space, moved: Inputs, origin: Inputs, amount: Radius) -> Inputs:
@@ -216,12 +216,12 @@ class Severity(Threat):
 
 @dataclass(frozen=True)
 class Anywhere(Threat):
-    """Any input that the space admits, however far away."""
+    """Any valid input of the space, at any distance."""
 
     unit = ""
 
     def length(self, space: Space, moved: Inputs, origin: Inputs) -> PerExample:
-        """0: no change is too large."""
+        """0: changes are not limited."""
         return torch.zeros(len(moved), device=moved.device)
 
     def project(self, space: Space, moved: Inputs, origin: Inputs, amount: Radius) -> Inputs:
