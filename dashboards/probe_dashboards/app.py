@@ -10,6 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import Page
 
 from probe.audit import reading
+from probe.audit.signing import CONSISTENT
 from probe.text import visible
 from probe_dashboards import lab, seals, state, widgets
 from probe_dashboards.offer import Offer
@@ -32,7 +33,7 @@ from probe_dashboards.screens import (
 from probe_dashboards.screens import lab as lab_page
 from probe_dashboards.screens import runs as runs_page
 from probe_dashboards.views import methods as told
-from probe_dashboards.views import runs
+from probe_dashboards.views import runs, sealed
 from probe_dashboards.views.words import md
 
 PAGES = {
@@ -211,19 +212,31 @@ def _is_intact(opened: runs.Opened, side: DeltaGenerator, top: DeltaGenerator) -
         result = runs.Integrity(intact=False, sentence="it changed while it was read; load the page again")
     with side:
         given = st.text_input("Expected digest", key=f"digest {opened.id}", max_chars=100).strip().lower()
+        if result.signatures:
+            st.text_area(
+                "Public keys of those who may sign", key=f"signers {opened.id}", max_chars=20_000, height=68,
+                help="An allowed-signers file of ssh-keygen, or one public key, from somebody you trust.",
+            )  # fmt: skip
     if result.intact and given and given not in result.digests:
         sentence = "its digest is not the expected one: it is another audit, or a changed one"
         result = runs.Integrity(intact=False, sentence=sentence)
-        # On the page itself: on a phone the sidebar is closed at first.
+    found = seals.of(opened) if result.intact else None
+    if found and found.wrong:
+        result = runs.Integrity(intact=False, sentence=found.wrong)
+    if found and found.refused:
+        side.error(md(found.refused))
+    # On the page itself: on a phone the sidebar is closed at first.
     badge = top.container(horizontal=True)
     if not result.intact:
         badge.badge("Mismatch", icon=":material/gpp_bad:", color="red", help=md(result.sentence))
         warning = "**This audit differs from what was recorded; do not rely on it.**"
         top.error(f"{warning} {md(result.sentence)}.", icon=":material/gpp_bad:")
-    elif given:
-        badge.badge("Matches the expected digest", icon=":material/verified:", color="blue", help=md(result.sentence))
-    else:
-        badge.badge("Consistent with itself", icon=":material/rule:", color="grey", help=md(result.sentence))
+    elif found and found.seal:
+        words = md(sealed.badge(found.seal))
+        if found.seal.words == CONSISTENT:
+            badge.badge(words, icon=":material/rule:", color="grey", help=md(result.sentence))
+        else:
+            badge.badge(words, icon=":material/verified:", color="blue")
     badge.caption(f"Digest {md(recorded[:12])}")
     return result.intact
 

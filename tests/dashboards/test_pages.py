@@ -108,7 +108,7 @@ def test_an_expected_digest_is_compared_with_that_of_the_audit(show, bundles):
     app = show(bundles.image.folder.parent)
     for given in (manifest.digest, manifest.evidence_digest):
         app.text_input[0].set_value(given).run()
-        assert "Matches the expected digest" in text(app)
+        assert "Is the one you were given" in text(app)
         assert not app.error
     app.text_input[0].set_value("0" * 64).run()
     assert any("its digest is not the expected one" in error.value for error in app.error)

@@ -14,6 +14,8 @@ from probe import lock
 from probe.audit import Bundle, find, read, reading, verification, verify
 from probe.audit.expected import expected_steps
 from probe.audit.manifest import Manifest, StepRecord
+from probe.audit.signing import Signature
+from probe.audit.signoff import Signoff
 from probe.errors import ProbeError
 from probe.npz import Arrays
 from probe.text import visible
@@ -107,6 +109,8 @@ class Integrity:
     intact: bool
     sentence: str
     digests: tuple[str, ...] = ()  # any of them identifies this audit
+    signatures: tuple[Signature, ...] = ()
+    signoffs: tuple[Signoff, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -183,6 +187,8 @@ def check(folder: str | Path) -> Integrity:
         "numbers in tables follow from the stored evidence. This does not show who wrote the files: for that, compare "
         "the digest with one that you received separately.",
         digests=(done.digest, done.evidence_digest),
+        signatures=done.signatures,
+        signoffs=done.signoffs,
     )
 
 
