@@ -49,7 +49,7 @@ def table(frame: pd.DataFrame, caption: str = "", rows: int = ROWS) -> str:
 
 def scrolling(inner: str) -> str:
     """What is wider than the page, in a box that the keyboard scrolls too."""
-    return f'<div style="overflow-x:auto" tabindex="0" role="region" aria-label="table">{inner}</div>'
+    return f'<div style="overflow-x:auto" tabindex="0" role="group" aria-label="table">{inner}</div>'
 
 
 def findings(found: Sequence[Finding]) -> pd.DataFrame:
