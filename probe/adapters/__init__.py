@@ -1,6 +1,6 @@
-"""Other people's models as a Model: modules with their weights, folders of Hugging Face, ONNX files, estimators.
+"""Adapters from users' models to Model: modules with weights, Hugging Face folders, ONNX files, estimators.
 
-What a file may hold is looked at before it is opened: nothing here unpickles, and no size is taken on trust.
+Files are inspected before they are opened: nothing is unpickled, and declared sizes are verified.
 """
 
 from probe.adapters.archive import read_state_dict

@@ -1,4 +1,4 @@
-"""A state dict in the zip that torch.save writes: its parts are looked at one by one before torch may read it."""
+"""State dicts in the zip format of torch.save: every part is inspected before torch reads it."""
 
 import pickle
 import pickletools
@@ -15,23 +15,23 @@ from probe.errors import DataError, ProbeError, UnsafeError
 
 SUFFIXES = (".pt", ".pth", ".bin", ".ckpt")
 LARGEST = 2**34  # bytes of weights
-LARGEST_INDEX = 2**24  # bytes of data.pkl, which only names the tensors: 16 MB are some 100,000 of them
+LARGEST_INDEX = 2**24  # bytes of data.pkl, which names the tensors: 16 MB are about 100,000 of them
 # What torch.save writes beside data.pkl and the tensors in data/.
 PARTS = {"data.pkl", "version", "byteorder", ".format_version", ".storage_alignment", ".data/serialization_id"}
 SCRIPT, EXPORTED = {"code", "constants.pkl", "constants"}, {"models", "archive_format", "archive_version", "extra"}
-# All that the index of a state dict needs; torch's own list is longer, and names what can take memory.
+# All that the index of a state dict needs; torch's own list is longer, and includes names that allocate memory.
 BUILDERS = {"collections OrderedDict", "torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_parameter"}
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a state dict that torch.save wrote, on the CPU, read by torch's weights-only loader.
+    """Read a state dict written by torch.save, on the CPU, with torch's weights-only loader.
 
     A training checkpoint that holds the state dict as "state_dict", "model_state_dict" or "model" is unwrapped.
 
     Raises:
-        UnsafeError: if the file is a plain pickle, TorchScript, a .pt2 archive, or names what is no tensor.
-        DataError: if it is missing, damaged, packed, or declares more than it holds.
+        UnsafeError: if the file is a plain pickle, TorchScript, a .pt2 archive, or names anything but tensors.
+        DataError: if it is missing, damaged, compressed, or declares more than it holds.
 
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
@@ -47,7 +47,7 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     if path.suffix not in SUFFIXES or not head(path, 2).startswith(ZIP):
         raise refuse_pickle(path)
     try:
-        # Opened once: what is read is what was looked at.
+        # Opened once, so that what is read is what was inspected.
         with path.open("rb") as file, ZipFile(file) as archive:
             root = _check_parts(path, archive.infolist())
             _check_names(path, archive.read(f"{root}/data.pkl"))
@@ -65,7 +65,7 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
 
 
 def _check_parts(path: Path, parts: list[ZipInfo]) -> str:
-    """The folder that all parts of the archive lie in, if they are those of torch.save, unpacked and there once."""
+    """The common folder of the archive's parts, after checking that they are uncompressed, unique and torch.save's."""
     names = [PurePosixPath(part.filename).parts for part in parts]
     inner = {"/".join(name[1:]) for name in names}
     tops = {name[1] for name in names if len(name) > 1}
@@ -98,7 +98,7 @@ def _check_parts(path: Path, parts: list[ZipInfo]) -> str:
 
 
 def _check_names(path: Path, index: bytes) -> None:
-    """Raise UnsafeError unless the index names only what builds tensors. It is read as text; nothing is run."""
+    """Raise UnsafeError unless the pickle only builds tensors. It is read as text; nothing is run."""
     for opcode, argument, _ in pickletools.genops(index):
         named = str(argument) if opcode.name == "GLOBAL" else ""
         storage = named.startswith("torch ") and named.endswith("Storage") and named.count(" ") == 1
@@ -121,7 +121,7 @@ def _unwrap(path: Path, found: Any) -> Mapping[str, Tensor]:
 
 def _check_tensors(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for name, tensor in tensors.items():
-        # A stride of 0 shows the same number at a trillion places.
+        # With a stride of 0 one number can appear a trillion times.
         if tensor.nbytes > tensor.untyped_storage().nbytes():
             raise DataError(
                 f"{path.name} declares {name} as {tuple(tensor.shape)} and holds fewer numbers; save it again"

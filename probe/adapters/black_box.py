@@ -1,4 +1,4 @@
-"""Functions that give probabilities and no gradients, such as those of scikit-learn."""
+"""Black boxes: functions that return probabilities without gradients."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,7 +26,7 @@ def from_predict_proba(
     *,
     task: MultiLabel | None = None,
 ) -> Model:
-    """A black box from a function of a numpy array that gives class probabilities, (rows, classes).
+    """A black box from a function of a numpy array that returns class probabilities, (rows, classes).
 
     With `task=MultiLabel(outputs="probabilities")` it gives the probability of each label, (rows, labels), or as
     scikit-learn does a list of tables (rows, 2), one for each label, whose second column says that it is true.
@@ -54,7 +54,7 @@ def from_predict_proba(
 
 
 def of_numpy(predict: Callable[[Any], NDArray[Any]]) -> Callable[[Tensor], Tensor]:
-    """A function of a numpy array that gives numbers, (rows, outputs), as one of tensors."""
+    """Wrap a function of numpy arrays, with results (rows, outputs), as a function of tensors."""
 
     def forward(inputs: Tensor) -> Tensor:
         return torch.from_numpy(predict(inputs.detach().cpu().numpy())).to(inputs.dtype)
@@ -63,7 +63,7 @@ def of_numpy(predict: Callable[[Any], NDArray[Any]]) -> Callable[[Tensor], Tenso
 
 
 def log_probabilities(answer: Any, rows: int, asked: str) -> Tensor:
-    """Logarithms of probabilities (rows, classes), after checking that they are some."""
+    """Logarithms of probabilities (rows, classes), after validation."""
     found = np.asarray(answer, dtype=np.float64)
     if found.ndim != 2 or len(found) != rows:
         raise ShapeError(f"{asked} returned {found.shape}, expected ({rows}, classes)")
@@ -76,7 +76,7 @@ def log_probabilities(answer: Any, rows: int, asked: str) -> Tensor:
 
 
 def label_probabilities(answer: Any, rows: int, asked: str) -> Tensor:
-    """Probabilities that labels are true, (rows, labels), from an array of them or a table (rows, 2) for each label."""
+    """Label probabilities (rows, labels), from such an array or from one table (rows, 2) per label."""
     if isinstance(answer, list | tuple):
         tables = [np.asarray(each, dtype=np.float64) for each in answer]
         if odd := [table.shape for table in tables if table.shape != (rows, 2)]:
@@ -89,7 +89,7 @@ def label_probabilities(answer: Any, rows: int, asked: str) -> Tensor:
 
 
 def are_probabilities(answer: NDArray[Any]) -> bool:
-    """Whether every row is positive and sums to 1, as rounded in half precision at worst."""
+    """Whether every row is positive and sums to 1, up to rounding in half precision."""
     return (
         answer.ndim == 2
         and answer.shape[1] > 1

@@ -1,4 +1,4 @@
-"""Whether a model can be studied at all: what is asked of every model before anything is concluded from it."""
+"""Checks of a model before it is studied."""
 
 import torch
 from torch import Tensor
@@ -9,19 +9,19 @@ from probe.model import Model
 from probe.shapes import Inputs
 
 ROWS = 8
-# How far two answers may lie apart, as a share of the largest logit. The same pass again rounds alike; other rows
-# beside it lead to other kernels, which on an accelerator round to 10 bits.
-AGAIN, ALONE, ALONE_ACCELERATOR = 0.1, 3.0, 30.0  # times the square root of the type's rounding step
+# Largest difference of two passes, relative to the largest logit. Equal passes round equally; other rows
+# in the batch can select other kernels, which on an accelerator round to 10 bits.
+AGAIN, ALONE, ALONE_ACCELERATOR = 0.1, 3.0, 30.0  # times the square root of the dtype's rounding step
 
 
 def check_model(model: Model, rows: Tensor) -> None:
-    """Ask a model about up to 8 rows (rows, *shape), and raise unless its answers can be studied.
+    """Check a model on up to 8 rows (rows, *shape); raise if it cannot be studied.
 
-    They must be logits in a floating type, one for each class, finite; the same in a second pass; and the same for a
-    row alone as among others. A module must be in eval mode.
+    Its outputs must be finite floating-point logits, one per class, equal in a second pass, and independent of the
+    other rows of a batch. A module must be in eval mode.
 
     Raises:
-        ProbeError: in a sentence that says what was wrong and how to mend it.
+        ProbeError: with what is wrong and a remedy.
 
     >>> import torch
     >>> import probe
@@ -56,9 +56,9 @@ def check_model(model: Model, rows: Tensor) -> None:
 
 
 def check_fit(model: Model, data: Dataset) -> None:
-    """Raise unless the model answers the first rows as `check_model` asks.
+    """Run `check_model` on the first rows of a dataset.
 
-    Where it cannot answer a row at all, the ShapeError names the features as they were encoded.
+    If the model cannot take a row, the ShapeError names the encoded features.
     """
     row = data.inputs[:1]
     try:
@@ -83,7 +83,7 @@ def _comparable(model: Model, inputs: Inputs) -> Tensor:
 
 
 def _apart(one: Tensor, other: Tensor) -> float:
-    """The largest difference, as a share of the largest number, or of 1 if all are smaller."""
+    """The largest difference, relative to the largest absolute value or 1."""
     return float((one - other).abs().max() / one.abs().max().clamp(min=1))
 
 

@@ -1,4 +1,4 @@
-"""Whether a model answers as the estimator does that it was made of: asked once, on the rows as they are."""
+"""Compare a model with the estimator that it was made from, once, on original rows."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
@@ -15,40 +15,40 @@ from probe.frames import called
 from probe.model import Model
 from probe.task import MultiLabel, Regression
 
-# A logarithm in float32 rounds the probability that comes back from it by 2e-6 at most.
+# A logarithm in float32 changes the probability recovered from it by at most 2e-6.
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-7}
 
 
 class Asked(ABC):
-    """Something with probabilities and decisions of its own."""
+    """An estimator with its own probabilities and predictions."""
 
     columns: list[str]
     own: list[Any]
 
     @abstractmethod
     def given(self, inputs: NDArray[Any]) -> Any:
-        """What it is given for the model's inputs (rows, *shape)."""
+        """The estimator's input for the model's inputs (rows, *shape)."""
 
     @abstractmethod
     def ask(self, rows: Any) -> NDArray[Any]:
-        """Its answers to rows as it takes them: probabilities in the model's order of classes or labels, or numbers."""
+        """Its outputs for its own rows: probabilities in the model's order of classes or labels, or numbers."""
 
     @abstractmethod
     def decide(self, rows: Any) -> NDArray[Any]:
-        """Its decisions, as the model's class numbers, -1 for another label; for each of several labels."""
+        """Its predictions as class indices of the model, -1 for any other label; per label if there are several."""
 
 
 def compare(model: Model, asked: Asked, rows: Any, *, decides: bool) -> tuple[str, ...]:
-    """Compare the model's answers to rows with the estimator's own. Returns what there is to say of it.
+    """Compare the model's outputs for rows with the estimator's own. Returns notices.
 
     Args:
-        model: made of the estimator. Of several labels each is compared by itself.
+        model: made from the estimator. Several labels are compared one by one.
         asked: the estimator.
-        rows: a DataFrame or an array, as the estimator itself would be given it; None compares nothing.
-        decides: whether its own decisions must be the model's too. Where a threshold was named, they need not.
+        rows: a DataFrame or an array, as the estimator takes it; None compares nothing.
+        decides: whether its predictions must agree too, which they need not with a given threshold.
 
     Raises:
-        DataError: with the first row that differs.
+        DataError: for the first row that differs.
     """
     if rows is None:
         return (
@@ -71,12 +71,12 @@ def compare(model: Model, asked: Asked, rows: Any, *, decides: bool) -> tuple[st
 
 @dataclass(frozen=True)
 class _Both:
-    """The answers to the same rows of an estimator and of the model that was made of it."""
+    """The outputs of an estimator and of its model for the same rows."""
 
-    theirs: Any  # the rows as the estimator takes them
+    theirs: Any  # rows as the estimator takes them
     inputs: torch.Tensor
     right: NDArray[Any]  # its probabilities, or numbers
-    own: NDArray[Any]  # its decisions
+    own: NDArray[Any]  # its predictions
     logits: torch.Tensor  # the model's
 
     def reason(self, asked: Asked, row: int, ours: NDArray[Any]) -> str:
@@ -93,7 +93,7 @@ def _answers(model: Model, asked: Asked, rows: Any) -> _Both:
             logits = model.task.logits(model.forward(inputs))
     except ProbeError:
         raise
-    except Exception as error:  # a user's code may raise anything
+    except Exception as error:  # user code may raise anything
         missing = bool(pd.DataFrame(theirs).isna().any(axis=None))
         remedy = "; it does not take missing cells: drop those rows or fill them in" * missing
         raise DataError(f"{model.name} failed on the rows: {type(error).__name__}: {error}{remedy}") from error
@@ -101,7 +101,7 @@ def _answers(model: Model, asked: Asked, rows: Any) -> _Both:
 
 
 def _numbers(model: Model, asked: Asked, both: _Both) -> str:
-    """What there is to say of numbers."""
+    """The notice for a regression."""
     ours = both.logits.double().numpy()
     slack = TOLERANCE.get(both.inputs.dtype, 1e-5) * np.maximum(1.0, np.abs(both.right))
     apart = np.abs(ours - both.right) > slack
@@ -116,10 +116,10 @@ def _numbers(model: Model, asked: Asked, both: _Both) -> str:
 
 
 def _classes(model: Model, asked: Asked, both: _Both, *, decides: bool) -> str:
-    """What there is to say of probabilities of classes and of decisions between them."""
+    """The notice for class probabilities and predictions."""
     right, own, logits = both.right, both.own, both.logits
     ours = model.task.probabilities(logits).double().numpy()
-    # Probabilities that were rounded to fewer digits do not quite add up, and softmax makes them.
+    # Rounded probabilities do not sum to exactly 1, but a softmax does.
     slack = TOLERANCE.get(both.inputs.dtype, 1e-5) + np.abs(right.sum(1) - 1)
     apart = np.abs(ours - right).max(1) > slack
     if apart.any():
@@ -149,7 +149,7 @@ def _classes(model: Model, asked: Asked, both: _Both, *, decides: bool) -> str:
 
 
 def _both(model: Model, asked: Asked, rows: Any) -> tuple[Any, torch.Tensor]:
-    """The rows as the estimator takes them, and as inputs of the model."""
+    """Rows as the estimator takes them, and as inputs of the model."""
     space = model.space
     low = space.bounds[0]
     dtype = low.dtype if isinstance(low, torch.Tensor) and low.is_floating_point() else torch.get_default_dtype()
@@ -158,7 +158,7 @@ def _both(model: Model, asked: Asked, rows: Any) -> tuple[Any, torch.Tensor]:
         if lacking := [name for name in space.names if name not in names]:
             raise DataError(f"rows have no column {lacking[0]!r}; they have {', '.join(names[:20])}")
         frame = rows.set_axis(pd.Index(names, dtype=object), axis=1)[list(space.names)] if space.names else rows
-        # scikit-learn warns of names that it was not fitted to.
+        # scikit-learn warns about names it was not fitted with.
         theirs = frame if asked.columns else rows.to_numpy()
         return theirs, inputs_of(frame, space, "the rows").to(dtype) if space.names else _array(rows.to_numpy(), dtype)
     array = np.asarray(rows)
@@ -183,7 +183,7 @@ def _class(model: Model, answers: NDArray[Any], row: int) -> str:
 
 
 def _reason(asked: Asked, inputs: NDArray[Any], theirs: Any, ours: NDArray[Any], right: NDArray[Any]) -> str:
-    """Why the answers to one row differ, and what to do."""
+    """Why the outputs of a row differ, and what to do."""
     given = pd.DataFrame(asked.given(inputs)).reset_index(drop=True)
     rows = pd.DataFrame(theirs).reset_index(drop=True)
     for place, name in enumerate(given.columns[: rows.shape[1]]):
@@ -219,7 +219,7 @@ def _reason(asked: Asked, inputs: NDArray[Any], theirs: Any, ours: NDArray[Any],
 
 
 def _are_others(here: Any, there: Any) -> bool:
-    """Whether two numbers are further apart than rounding to single precision puts them."""
+    """Whether two numbers differ by more than rounding to float32."""
     if not all(isinstance(value, int | float | np.number) for value in (here, there)):
         return False
     return bool(abs(float(here) - float(there)) > 1e-6 + 1e-3 * abs(float(there)))
@@ -238,7 +238,7 @@ def _tied(count: int, asked: Asked) -> str:
 
 
 def _cut(right: NDArray[Any], own: NDArray[np.int64]) -> str:
-    """The threshold that explains decisions between two classes, or what else to do."""
+    """The threshold that explains predictions of two classes, or another remedy."""
     if right.shape[1] == 2 and {*own.tolist()} <= {0, 1}:
         below, above = right[own == 0, 1], right[own == 1, 1]
         low, high = (below.max() if len(below) else 0.0), (above.min() if len(above) else 1.0)

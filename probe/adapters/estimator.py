@@ -1,4 +1,4 @@
-"""Estimators of scikit-learn, XGBoost and LightGBM as black boxes: given what they were fitted on."""
+"""Estimators of scikit-learn, XGBoost and LightGBM as black boxes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from probe.task import Classification, MultiLabel, Regression, Task
 THRESHOLDS = ("FixedThresholdClassifier", "TunedThresholdClassifierCV")
 
 
-def from_estimator(  # noqa: PLR0913  what it was fitted to, and how it is compared
+def from_estimator(  # noqa: PLR0913  how it was fitted, and how it is compared
     estimator: Any,
     space: Space,
     classes: tuple[str, ...] = (),
@@ -32,29 +32,28 @@ def from_estimator(  # noqa: PLR0913  what it was fitted to, and how it is compa
 ) -> Model:
     """A black box from a fitted estimator or pipeline, as of scikit-learn, XGBoost and LightGBM.
 
-    It is a classifier with `predict_proba`, of one class or several labels, or a regressor, of one number or several.
+    It is a classifier with `predict_proba`, for one class or several labels, or a regressor with one or several
+    outputs.
 
-    An estimator that was fitted to a data frame is given one: its columns are the features of the space, each value
-    in its column's own type. Any other is given the coordinates, (rows, coordinates).
+    An estimator that was fitted with a data frame gets one: its columns are the features of the space, with the
+    original dtypes. Any other gets the coordinates, (rows, coordinates).
 
     Args:
-        estimator: fitted; it is asked and never changed.
-        space: what the inputs mean; its names must be the estimator's own, in its order.
-        classes: the order of the logits; the estimator's own unless given. Classes are matched by their names; only
-            where no name matches are names for classes 0, 1, ... taken as they come. Of several labels, or numbers,
-            their names, in the estimator's order.
-        name: of the model; the estimator's type unless given.
-        rows: a DataFrame or an array, as the estimator itself would be given it. Its own answers to these rows, with
-            each of several labels, are compared once with the model's; without rows nothing is compared, and the
-            notices say so.
-        threshold: of two classes, the probability from which the second is decided for; that of a
-            FixedThresholdClassifier or TunedThresholdClassifierCV is taken over unless given. Of several labels that
-            of all, or of each.
-        task: what it answers with, where it does not say so itself: `Regression()` of one with no tags of scikit-learn.
+        estimator: a fitted estimator; it is never changed.
+        space: the space of the inputs; its names must be the estimator's, in its order.
+        classes: the order of the logits; by default the estimator's. Classes are matched by name; only if no name
+            matches, they are names for classes 0, 1, ... in order. For several labels or numbers, their names in the
+            estimator's order.
+        name: of the model; by default the estimator's type.
+        rows: a DataFrame or an array, as the estimator takes it. Its outputs for these rows are compared once with the
+            model's; without rows nothing is compared, and a notice says so.
+        threshold: with two classes, the probability of the second at which it is predicted; by default that of a
+            FixedThresholdClassifier or TunedThresholdClassifierCV. With several labels, one for all or one each.
+        task: what it predicts, if it does not say so itself: `Regression()` for one without scikit-learn tags.
 
     Raises:
-        Unsupported: if it gives neither probabilities nor numbers.
-        DataError: if its classes or features are others, or it answers the rows otherwise than the model does.
+        Unsupported: if it returns neither probabilities nor numbers.
+        DataError: if its classes or features differ, or its outputs for the rows differ from the model's.
 
     >>> import numpy as np
     >>> import torch
@@ -87,13 +86,13 @@ def from_estimator(  # noqa: PLR0913  what it was fitted to, and how it is compa
     return replace(model, notices=(*said, *compared))
 
 
-_Made = tuple[Model, Asked, tuple[str, ...]]  # a model, how its estimator is asked, and what is assumed of it
+_Made = tuple[Model, Asked, tuple[str, ...]]  # a model, the wrapped estimator, and notices of assumptions
 
 
 def _classified(
     estimator: Any, space: Space, classes: tuple[str, ...], name: str, threshold: float | tuple[float, ...] | None
 ) -> _Made:
-    """An estimator that chooses a class."""
+    """A model from a classifier."""
     if isinstance(threshold, tuple):
         raise DataError(f"threshold lists {len(threshold)} numbers, one for each label, and {name} chooses one class")
     own = [plain(value) for value in estimator.classes_]
@@ -106,7 +105,7 @@ def _classified(
 
 
 def _labelled(estimator: Any, space: Space, labels: tuple[str, ...], name: str, own: list[list[Any]]) -> _Made:
-    """An estimator with several labels at once, of each of which the second of its two values is that it is true."""
+    """A model from a multi-label classifier; the second of a label's two values means true."""
     kind = type(estimator).__name__
     if labels and len(labels) != len(own):
         raise DataError(f"{kind} has {len(own)} labels, and {len(labels)} are named: {', '.join(labels)}")
@@ -118,7 +117,7 @@ def _labelled(estimator: Any, space: Space, labels: tuple[str, ...], name: str, 
 
 
 def _numbered(estimator: Any, space: Space, outputs: tuple[str, ...], name: str, task: Regression) -> _Made:
-    """An estimator that predicts numbers, one or several for each row."""
+    """A model from a regressor with one or several outputs."""
     asked = _Numbers(estimator, space, _columns(estimator, space), [])
     forward = of_numpy(asked.numbers)
     count = len(outputs)
@@ -135,12 +134,12 @@ def _numbered(estimator: Any, space: Space, outputs: tuple[str, ...], name: str,
 
 @dataclass(frozen=True)
 class _Given(Asked):
-    """An estimator, and what it is given."""
+    """An estimator and the conversion of its inputs."""
 
     estimator: Any
     space: Space
-    columns: list[str]  # of the data frame that it was fitted to; none if it was fitted to an array
-    own: list[Any]  # its classes; none where it has no single class of a row
+    columns: list[str]  # of the data frame that it was fitted with; empty for an array
+    own: list[Any]  # its classes; empty if rows have no single class
 
     def given(self, inputs: NDArray[Any]) -> Any:
         if self.columns:
@@ -156,9 +155,9 @@ class _Given(Asked):
 
 @dataclass(frozen=True)
 class _Classes(_Given):
-    """One that chooses a class."""
+    """A wrapped classifier."""
 
-    order: list[int]  # where it has each class of the model
+    order: list[int]  # its index of each class of the model
 
     def probabilities(self, inputs: NDArray[Any]) -> NDArray[Any]:
         return self.ask(self.given(inputs))
@@ -173,9 +172,9 @@ class _Classes(_Given):
 
 @dataclass(frozen=True)
 class _Labels(_Given):
-    """One with several labels."""
+    """A wrapped multi-label classifier."""
 
-    values: list[list[Any]]  # the two of each label, untrue and true
+    values: list[list[Any]]  # the two values of each label, false and true
 
     def tables(self, inputs: NDArray[Any]) -> Any:
         return self.estimator.predict_proba(self.given(inputs))
@@ -192,7 +191,7 @@ class _Labels(_Given):
 
 @dataclass(frozen=True)
 class _Numbers(_Given):
-    """One that predicts numbers."""
+    """A wrapped regressor."""
 
     def numbers(self, inputs: NDArray[Any]) -> NDArray[Any]:
         return self.ask(self.given(inputs))
@@ -210,7 +209,7 @@ class _Numbers(_Given):
 
 
 def _order(own: list[Any], classes: Sequence[str]) -> tuple[list[int], list[str]]:
-    """Where the estimator has each class, and what is assumed about it."""
+    """The estimator's index of each class, and notices of assumptions."""
     names, wanted = [str(c) for c in own], [str(c) for c in classes]
     if not wanted or names == wanted:
         return list(range(len(own))), []
@@ -221,7 +220,7 @@ def _order(own: list[Any], classes: Sequence[str]) -> tuple[list[int], list[str]
         if None not in sought and len({*values}) == len(values) and {*values} == {*sought}:
             return [values.index(c) for c in sought], []
     numbered = names == [str(i) for i in range(len(own))] and len(wanted) == len(own)
-    # The classes 1, 2 may well be its 0, 1, as XGBoost counts from 0; any other likeness contradicts the places.
+    # The classes 1, 2 may be its 0, 1, as XGBoost counts from 0; any other partial match contradicts the order.
     if numbered and (not {*names} & {*wanted} or (wanted == in_order(wanted) and None not in map(number, wanted))):
         pairs = ", ".join(f"{number} is {c}" for number, c in zip(names, wanted, strict=True))
         return list(range(len(own))), [f"the classes are assumed to be in the estimator's order: {pairs}"]
@@ -229,7 +228,7 @@ def _order(own: list[Any], classes: Sequence[str]) -> tuple[list[int], list[str]
 
 
 def _value(label: Any) -> Any:
-    """The number or truth value that a label is, or is written as; None for any other."""
+    """The number or boolean that a label is or spells; None for any other."""
     if isinstance(label, bool):
         return label
     text = str(label)
@@ -237,9 +236,9 @@ def _value(label: Any) -> Any:
 
 
 def _columns(estimator: Any, space: Space) -> list[str]:
-    """The columns of the data frame that it was fitted to, or none."""
+    """The columns of the data frame that it was fitted with, or none."""
     columns = list(map(str, getattr(estimator, "feature_names_in_", ())))
-    # LightGBM numbers the columns of an array, and has no blanks in names.
+    # LightGBM names the columns of an array by number, and replaces blanks in names.
     if columns == [f"Column_{i}" for i in range(len(columns))]:
         return []
     if columns and columns != list(space.names) and columns != [name.replace(" ", "_") for name in space.names]:
@@ -251,7 +250,7 @@ def _columns(estimator: Any, space: Space) -> list[str]:
 
 
 def _threshold(estimator: Any, own: list[Any], order: list[int], named: float | None) -> tuple[float | None, list[str]]:
-    """The threshold that is decided by, for the second class in the model's order, and where it comes from."""
+    """The decision threshold for the second class in the model's order, and a notice of its origin."""
     last = last_step(estimator)
     if named is not None or type(last).__name__ not in THRESHOLDS:
         return named, [] if named is None else [f"it decides by the threshold {named:g} that was named"]

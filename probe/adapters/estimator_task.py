@@ -1,4 +1,4 @@
-"""What a fitted estimator answers with: one class, several labels, or numbers."""
+"""The task of a fitted estimator: classification, several labels, or regression."""
 
 from typing import Any
 
@@ -9,17 +9,17 @@ from probe.task import Classification, MultiLabel, Regression, Task
 
 
 def last_step(estimator: Any) -> Any:
-    """What answers at the end of pipelines and searches."""
+    """The final estimator of pipelines and searches."""
     while hasattr(estimator, "steps") or hasattr(estimator, "best_estimator_"):
         estimator = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator.best_estimator_
     return estimator
 
 
 def labels_of(estimator: Any) -> list[list[Any]]:
-    """The two values of each label of a fitted estimator with several, untrue and true; empty where it has none.
+    """The false and true value of each label of a multi-label estimator; empty for any other.
 
     Raises:
-        Unsupported: if a label has other than two values.
+        Unsupported: if a label does not have two values.
     """
     found, last = getattr(estimator, "classes_", None), last_step(estimator)
     if found is None:
@@ -38,7 +38,7 @@ def labels_of(estimator: Any) -> list[list[Any]]:
 
 
 def task_of(estimator: Any) -> Task | None:
-    """What an estimator answers with, without the names of its outputs; None where it does not say.
+    """The task of an estimator, without names of outputs; None if it cannot be determined.
 
     >>> from sklearn.linear_model import LinearRegression
     >>> from probe.adapters import task_of
@@ -54,7 +54,7 @@ def task_of(estimator: Any) -> Task | None:
 
 
 def refuse_others(estimator: Any) -> None:
-    """Raise Unsupported for what gives neither probabilities nor numbers, in words that fit."""
+    """Raise Unsupported, with a fitting remedy, for an object that returns neither probabilities nor numbers."""
     kind = type(estimator).__name__
     if kind == "Booster":
         raise Unsupported(
@@ -87,10 +87,10 @@ def refuse_others(estimator: Any) -> None:
 
 
 def check_fitted(estimator: Any, task: Task) -> None:
-    """Raise DataError where an estimator was not fitted, or to rows of one class alone."""
+    """Raise DataError if an estimator was not fitted, or with rows of only one class."""
     kind = type(estimator).__name__
     if isinstance(task, Regression):
-        return  # it has no attribute that all regressors have once they are fitted
+        return  # regressors have no common attribute that shows that they are fitted
     found = getattr(estimator, "classes_", None)
     if found is None:
         raise DataError(f"{kind} has no classes_; fit it first")
@@ -99,12 +99,12 @@ def check_fitted(estimator: Any, task: Task) -> None:
 
 
 def plain(value: Any) -> Any:
-    """A label as a value of Python's own."""
+    """A label as a plain Python value."""
     return value.item() if isinstance(value, np.generic) else value
 
 
 def _tagged(estimator: Any) -> str:
-    """What scikit-learn's tags call it."""
+    """The estimator type in scikit-learn's tags."""
     tags = getattr(estimator, "__sklearn_tags__", None)
     try:
         return str(tags().estimator_type) if callable(tags) else str(getattr(estimator, "_estimator_type", ""))

@@ -1,4 +1,4 @@
-"""A model from a user's function. This is the only source of models that runs code which is not installed."""
+"""A model from a user's function. No other source of models runs code that is not installed."""
 
 import importlib
 from collections.abc import Callable
@@ -18,7 +18,7 @@ def from_factory(spec: str, weights: str | Path | None) -> Any:
         A torch.nn.Module in eval mode, or something with `predict_proba` or `predict`, such as an estimator.
 
     Raises:
-        PlanError: if there is no such function, or it fails, exits, or returns neither.
+        PlanError: if there is no such function, or it fails, exits, or returns anything else.
 
     >>> from probe import from_factory  # doctest: +SKIP
     >>> model = from_factory("mypackage.networks:build", "weights.safetensors")  # doctest: +SKIP
@@ -56,7 +56,7 @@ def _find(spec: str) -> Callable[[], Any]:
             "PYTHONPATH=FOLDER probe ... (the folder of a plan is not searched by itself)"
         ) from None
     except AttributeError as error:
-        # Also what the module itself lacks while it is imported.
+        # Also names that the module itself fails to import.
         there = f"{module_name!r} has no {factory_name!r}"
         raise PlanError(there if f"no attribute {factory_name!r}" in str(error) else f"{there}: {error}") from None
     except (Exception, SystemExit) as error:

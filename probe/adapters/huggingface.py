@@ -15,26 +15,25 @@ from probe.errors import DataError, ProbeError, RangeError, ShapeError, UnsafeEr
 from probe.model import Model
 from probe.task import Classification, MultiLabel, Regression, Task
 
-LENGTH = 64  # tokens of a text, where a network reads as many
+LENGTH = 64  # default number of tokens, if the network has as many positions
 HERE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 
 
 def from_transformers(folder: str | Path, *, length: int = 0, name: str = "", task: Task | None = None) -> Model:
-    """A network for texts or images from a folder that `save_pretrained` wrote: config.json and model.safetensors.
+    """A text or image classifier from a folder that `save_pretrained` wrote: config.json and model.safetensors.
 
-    What its outputs mean is what config.json says, as problem_type: classes, several labels or numbers; of one output
-    alone it is a number, as transformers trains it. `task` says it otherwise.
+    The task is that of problem_type in config.json: classes, several labels or numbers; a single output is a
+    regression, as transformers trains it. `task` overrides it.
 
-    A text is `length` token ids (`token_ids` makes them; 64, or as many as the network reads, unless given), whose
-    words are those of the tokenizer; an absent word is the padding token, which is not attended to. An image is
-    brightness from 0 to 1, (3, height, width), of any size: what the folder's image processor does to it, with Pillow's
-    rounding left out, happens inside.
+    A text is `length` token ids of the tokenizer (from `token_ids`; by default 64, or as many as the network reads); an
+    absent word is the padding token, which is masked in attention. An image is brightness from 0 to 1, (3, height,
+    width), of any size: the preprocessing of the folder's image processor happens inside, without Pillow's rounding.
 
     Raises:
-        UnsafeError: if the weights are a pickle, or the folder needs code of its own.
+        UnsafeError: if the weights are a pickle, or the folder needs its own code.
         DataError: if a file is missing or damaged, or config.json declares more than the weights hold.
-        ShapeError: if weights are missing or misshapen, with their names.
-        Unsupported: if it is no such classifier.
+        ShapeError: if weights are missing or have wrong shapes, with their names.
+        Unsupported: if it is not such a classifier.
 
     >>> from probe import from_transformers  # doctest: +SKIP
     >>> model = from_transformers("saved/my-classifier", length=128)  # doctest: +SKIP
@@ -54,18 +53,18 @@ def from_transformers(folder: str | Path, *, length: int = 0, name: str = "", ta
 
 
 def token_ids(folder: str | Path, texts: Sequence[str], length: int = 0) -> torch.Tensor:
-    """Texts as the ids (texts, length) that the model in a folder reads: cut at `length`, and padded to it.
+    """Token ids (texts, length) of texts for the model in a folder, truncated and padded to `length`.
 
     >>> from probe import token_ids  # doctest: +SKIP
     >>> ids = token_ids("saved/my-classifier", ["a fine film", "a poor one"])  # doctest: +SKIP
     """
-    found = look(Path(folder))  # a tokenizer may be told by the config which one it is
+    found = look(Path(folder))  # the config may determine the tokenizer class
     length = _length(found.folder, length)
     return encode(_open("AutoTokenizer", found.folder), texts, length, str(folder))
 
 
 def _length(folder: Path, asked: int) -> int:
-    """How many tokens a text has: no more than the network has positions for."""
+    """The number of tokens of a text, at most the positions of the network."""
     most = read_json(folder / "config.json").get("max_position_embeddings")
     most = most if isinstance(most, int) and most > 0 else max(asked, LENGTH)
     if asked < 0 or asked > most:
@@ -74,23 +73,23 @@ def _length(folder: Path, asked: int) -> int:
 
 
 def _load(auto: str, found: Found) -> Any:
-    """The network in eval mode, if its weights are all there."""
+    """The network in eval mode, after checking that no weights are missing."""
     kind = getattr(library("transformers"), auto)
     config = _open("AutoConfig", found.folder)
     try:
-        # Weights that a file lacks are drawn at random before transformers says so: from a copy of the random state.
+        # transformers initialises missing weights at random before it reports them: keep the random state.
         with torch.random.fork_rng(devices=[]):
             with torch.device("meta"), no_more_modules_than(found):
                 outline = kind.from_config(config, trust_remote_code=False)
             check_numbers(found, outline)
-            # With mismatched sizes ignored they are in the report, where they are found below.
+            # With ignore_mismatched_sizes they are listed in the report below.
             network, report = kind.from_pretrained(
                 found.folder, **HERE, config=config, use_safetensors=True, dtype=torch.float32,
                 attn_implementation="eager", output_loading_info=True, ignore_mismatched_sizes=True,
             )  # fmt: skip
     except ProbeError:
         raise
-    except Exception as error:  # whatever a damaged folder makes the library raise
+    except Exception as error:  # a damaged folder can make the library raise anything
         raise _refusal(found.folder, error) from None
     lacking = [f"missing {name}" for name in sorted(report["missing_keys"])]
     lacking += [
@@ -124,7 +123,7 @@ def _refusal(folder: Path, error: Exception) -> ProbeError:
 
 
 def _task(network: Any, task: Task | None) -> Task:
-    """What the outputs mean, with the names that config.json gives them."""
+    """The task, with the names in config.json."""
     config = network.config
     names = tuple(str(config.id2label[number]) for number in range(config.num_labels))
     if task is not None:
@@ -135,7 +134,7 @@ def _task(network: Any, task: Task | None) -> Task:
 
 
 def _preparation(processor: Any) -> Preparation:
-    """What an image processor does, in our words. It works on brightness from 0 to 255."""
+    """The preparation equivalent to an image processor, which works on brightness from 0 to 255."""
     if getattr(processor, "rescale_offset", False):
         raise Unsupported(
             "this image processor moves brightness by an offset; wrap the network in a module of your own"

@@ -1,4 +1,4 @@
-"""What a folder of Hugging Face holds and declares, looked at before transformers opens anything in it."""
+"""Inspection of a Hugging Face folder before transformers opens it."""
 
 import json
 from collections.abc import Iterator
@@ -14,14 +14,14 @@ from torch.nn.modules.module import register_module_module_registration_hook
 from probe.adapters.safetensor import declared
 from probe.errors import DataError, UnsafeError, Unsupported
 
-LARGEST_COUNT = 2**20  # a whole number in config.json, where no tensor has as long a side
-# Parts of the names of numbers that nothing is repeated by; what they make large is counted on the meta device.
+LARGEST_COUNT = 2**20  # largest integer in config.json that exceeds every side of a tensor
+# Name parts of settings that repeat nothing; what they enlarge is counted on the meta device.
 BOUNDLESS = ("position", "length", "theta", "token")
-MODULES, SPARE = 8, 1000  # for each tensor, and besides; no network of transformers has more than 3 for each
+MODULES, SPARE = 8, 1000  # modules per tensor, plus a constant; no network of transformers has more than 3 per tensor
 
 
 class Found(NamedTuple):
-    """A classifier in a folder."""
+    """A classifier found in a folder."""
 
     folder: Path
     kind: str  # the end of the architecture's name
@@ -30,7 +30,7 @@ class Found(NamedTuple):
 
 
 def look(folder: Path) -> Found:
-    """What a folder holds, before anything in it is opened by transformers."""
+    """Inspect a folder before transformers opens anything in it."""
     config = read_json(folder / "config.json")
     if (folder / "adapter_config.json").exists():
         raise Unsupported(
@@ -51,9 +51,9 @@ def look(folder: Path) -> Found:
 
 
 def _check_counts(folder: Path, config: dict[str, Any], longest: int) -> None:
-    """Raise DataError for numbers so large that what is made of them, before any weights, would take memory.
+    """Raise DataError for numbers in config.json that would allocate memory before any weights are read.
 
-    A vocabulary, a number of classes and a width are sides of a tensor in the file; all others are small.
+    Vocabulary, number of classes and widths are sides of a tensor in the file; all others are small.
     """
     left = list(config.items())
     while left:
@@ -68,7 +68,7 @@ def _check_counts(folder: Path, config: dict[str, Any], longest: int) -> None:
 
 
 def _total(value: Any) -> int:
-    """The sum of the whole numbers in a value, in lists of lists as well: stages are counted together."""
+    """The sum of the integers in a value, including nested lists."""
     total, left = 0, [value]
     while left:
         part = left.pop()
@@ -96,7 +96,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def _weights(folder: Path) -> list[Path]:
-    """The files of weights: one, or those that an index names."""
+    """The weight files: one, or those that an index lists."""
     if (folder / "model.safetensors").exists():
         return [folder / "model.safetensors"]
     if (folder / "model.safetensors.index.json").exists():
@@ -116,16 +116,16 @@ def _weights(folder: Path) -> list[Path]:
 
 @contextmanager
 def no_more_modules_than(found: Found) -> Iterator[None]:
-    """Stop while a network is built of which the weights can only be a small part.
+    """Raise while a network is built that has far more modules than there are weights.
 
-    How many modules it has follows from a config in as many ways as there are architectures, so they are counted as
-    they are put together.
+    The number of modules follows from the config differently for each architecture, so they are counted during
+    construction.
     """
     count, most, thread = 0, MODULES * found.tensors + SPARE, get_ident()
 
     def counted(*_: Any) -> None:
         nonlocal count
-        count += get_ident() == thread  # others may be building networks of their own
+        count += get_ident() == thread  # other threads may build networks
         if count > most and get_ident() == thread:
             raise DataError(
                 f"config.json of {found.folder.name} declares more than {most:,} modules, its weights "
@@ -140,9 +140,9 @@ def no_more_modules_than(found: Found) -> Iterator[None]:
 
 
 def check_numbers(found: Found, outline: torch.nn.Module) -> None:
-    """Raise DataError if a network that is built without numbers would have more than the files can fill."""
+    """Raise DataError if a network on the meta device has more numbers than the files."""
     weights = sum(parameter.numel() for parameter in outline.parameters())
-    # Masks and tables of positions are computed, and in no file.
+    # Masks and position tables are computed and in no file.
     beside = sum(buffer.numel() for buffer in outline.buffers())
     if weights > 2 * found.numbers + 10_000_000 or beside > 2 * found.numbers + 2**26:
         raise DataError(

@@ -1,4 +1,4 @@
-"""Networks that read prepared images, with the preparation inside, so that inputs are brightness from 0 to 1."""
+"""Image networks with their preprocessing inside, so that inputs are brightness from 0 to 1."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ MODES = {0: "nearest-exact", 2: "bilinear", 3: "bicubic"}  # as Pillow numbers t
 
 @dataclass(frozen=True, kw_only=True)
 class Preparation:
-    """What is done to an image before a network reads it. Numbers are those of the library that it comes from."""
+    """The preprocessing of an image, with the parameters of its library."""
 
     resize: tuple[int, int] | int | None = None  # height and width, or the length of the shorter side
     mode: str = "bilinear"
-    crop: tuple[int, int] | None = None  # height and width, out of the middle
-    factor: float = 1.0  # what brightness from 0 to 1 is multiplied by
+    crop: tuple[int, int] | None = None  # height and width of the centre crop
+    factor: float = 1.0  # factor of brightness from 0 to 1
     mean: tuple[float, ...] = (0.0,)
     deviation: tuple[float, ...] = (1.0,)
 
@@ -34,12 +34,12 @@ class Preparation:
             )
 
     def size(self) -> tuple[int, int]:
-        """Height and width of an image that need not be resized."""
+        """Height and width that need no resizing."""
         sides = self.resize or self.crop or 224
         return sides if isinstance(sides, tuple) else (sides, sides)
 
     def space(self) -> Space:
-        """Brightness from 0 to 1 at three channels; the features are squares, and an absent one is black."""
+        """Brightness from 0 to 1 in three channels; features are squares, and an absent one is black."""
         return image_space(3, *self.size())
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -58,7 +58,7 @@ class Preparation:
         if size is None or images.shape[-2:] == size:
             return images
         smooth = self.mode != "nearest-exact"
-        # Shrinking averages, as Pillow does; cubic curves overshoot, and a pixel cannot.
+        # Antialiased like Pillow; bicubic interpolation overshoots, so it is clipped.
         return interpolate(images, size, mode=self.mode, antialias=smooth).clamp(0, 1)
 
     def _cropped(self, images: Tensor) -> Tensor:
@@ -72,7 +72,7 @@ class Preparation:
 
 
 class ImageNetwork(nn.Module):
-    """A foreign network after its image preparation: brightness (rows, 3, height, width) -> logits."""
+    """A network after its image preprocessing: brightness (rows, 3, height, width) -> logits."""
 
     def __init__(self, network: nn.Module, prepare: Preparation, logits: Callable[[nn.Module, Tensor], Tensor]) -> None:
         super().__init__()

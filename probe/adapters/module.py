@@ -19,12 +19,12 @@ def from_module(
     """A Model from an nn.Module in eval mode.
 
     Args:
-        module: returns logits (rows, classes), or what `task` says.
+        module: returns logits (rows, classes), or outputs of `task`.
         space: what its inputs mean.
-        classes: the names of the classes; the short way of `task=Classification(classes)`.
+        classes: the names of the classes; short for `task=Classification(classes)`.
         name: of the model.
         task: what its outputs mean: one logit, probabilities, several labels, numbers.
-        part: where it returns more than the outputs, their attribute, key or place, such as "logits" or 0.
+        part: if it returns more than the outputs, their attribute, key or index, such as "logits" or 0.
 
     >>> import torch
     >>> from probe import Classification, Space, from_module

@@ -34,24 +34,23 @@ def from_onnx(
 ) -> Model:
     """A black box from an ONNX file with one input (rows, ...) and one output of decimal numbers.
 
-    Whether numbers of classes are logits or probabilities is seen from what the file answers to the reference rows, or
-    to random rows where the file fixes their shape. No operators but those of onnxruntime are loaded, on the CPU alone.
-    A file that `probe export` wrote says by itself what its inputs and answers mean.
+    Whether class outputs are logits or probabilities is detected on the reference rows, or on random rows if the file
+    fixes their shape. Only operators of onnxruntime are loaded, on the CPU. A file from `probe export` contains its
+    task and space.
 
     Args:
-        path: the file; further files that it names lie beside it.
-        space: what its inputs mean; what the file says unless given.
-        classes: the names of the classes; the short way of `task=Classification(classes)`.
-        name: of the model; the file's unless given.
-        task: what its outputs mean, as of `from_module`: one logit, several labels, numbers; what the file says unless
-            this or classes are given.
-        part: where it has several outputs of decimal numbers, the name or place of the one that is studied.
+        path: the file; external data files must be beside it.
+        space: the space of its inputs; by default from the file.
+        classes: the names of the classes; short for `task=Classification(classes)`.
+        name: of the model; by default the file name.
+        task: what its outputs mean, as in `from_module`; by default from the file, unless classes are given.
+        part: the name or index of the output to study, if there are several of floating type.
 
     Raises:
         UnsafeError: if the file names files outside its folder.
-        DataError: if it is damaged, or declares more than its files hold, or onnxruntime cannot run it.
-        Unsupported: if it has other inputs or outputs.
-        ShapeError: if its input has another shape than the examples of the space.
+        DataError: if it is damaged, declares more than its files hold, or onnxruntime cannot run it.
+        Unsupported: if it has unsuitable inputs or outputs.
+        ShapeError: if its input shape differs from the examples of the space.
         ForwardError: if it fails on the first rows.
 
     >>> from probe import Space, from_onnx  # doctest: +SKIP
@@ -78,7 +77,7 @@ def from_onnx(
 
 
 class _Network(nn.Module):
-    """The session, with the digest of its files as its state: so an audit can tell one file from another."""
+    """An onnxruntime session, identified in audits by the digest of its files."""
 
     def __init__(self, path: Path, part: str | int | None) -> None:
         super().__init__()
@@ -98,21 +97,21 @@ class _Network(nn.Module):
         logits = (
             log_probabilities(answer, len(inputs), self.name) if self.gives_probabilities else torch.from_numpy(answer)
         )
-        # Token ids are whole numbers, and answers to them are not.
+        # Token ids are integers, but outputs are not.
         return logits.to(inputs) if inputs.is_floating_point() else logits.to(inputs.device)
 
     def answer(self, inputs: Tensor) -> NDArray[Any]:
-        """What the file says of these rows, (rows, ...)."""
+        """The outputs for these rows, (rows, ...)."""
         self.check(tuple(inputs.shape[1:]))
         rows = inputs.detach().cpu().numpy().astype(self.numbers)
         size = self.shape[0] if self.shape and _fixed(self.shape[0]) else len(rows)
-        # A file that fixes its number of rows gets that many; the last are repeated, and their answers left out.
+        # A file with a fixed batch size gets that many rows; padding rows are dropped from the outputs.
         padded = np.concatenate([rows, np.repeat(rows[-1:], -len(rows) % size, axis=0)])
         parts = [self._run(padded[start : start + size]) for start in range(0, len(padded), size)]
         return np.concatenate(parts)[: len(rows)]
 
     def check(self, shape: tuple[int, ...]) -> None:
-        """Raise ShapeError for examples of a shape that the file excludes; without a shape it excludes none."""
+        """Raise ShapeError for examples that do not fit the declared shape, if there is one."""
         declared = tuple(self.shape[1:])
         fits = len(declared) == len(shape) and all(
             own == side for own, side in zip(declared, shape, strict=True) if _fixed(own)
@@ -126,7 +125,7 @@ class _Network(nn.Module):
     def _run(self, rows: NDArray[Any]) -> NDArray[Any]:
         try:
             answer = np.asarray(self.session.run([self.output], {self.input: rows})[0])
-        except Exception as error:  # onnxruntime's errors have no base of their own
+        except Exception as error:  # onnxruntime's errors have no common base class
             raise ForwardError(f"{self.name} failed on inputs of shape {rows.shape}: {_reason(error)}") from None
         if answer.ndim == 0 or len(answer) != len(rows) or answer.dtype.kind != "f":
             raise ShapeError(
@@ -148,13 +147,13 @@ def _digest(path: Path) -> Tensor:
 def _session(path: Path) -> Any:
     runtime = library("onnxruntime")
     options = runtime.SessionOptions()
-    options.log_severity_level = 4  # what fails is raised, and warnings are the exporter's
+    options.log_severity_level = 4  # errors are raised; warnings concern the exporter
     options.use_deterministic_compute = True
-    # By its suffix alone a file could choose another format.
+    # The suffix of a file could select another format.
     options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
         return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's errors have no base of their own
+    except Exception as error:  # onnxruntime's errors have no common base class
         raise DataError(
             f"onnxruntime cannot run {path.name}: {_reason(error)}; operators from other libraries are code, "
             "and not loaded"
@@ -181,7 +180,7 @@ def _output(path: Path, outputs: list[Any], part: str | int | None) -> str:
 
 
 def _rows(network: _Network, space: Space) -> Tensor:
-    """Rows to begin with: those of the reference, or random ones of the file's shape, within the bounds."""
+    """Sample rows: those of the reference, or random ones of the file's shape within the bounds."""
     if space.reference is not None:
         return space.reference[:ROWS].to(torch.get_default_dtype())
     shape = network.shape[1:]

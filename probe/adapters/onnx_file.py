@@ -1,6 +1,6 @@
-"""What an ONNX file declares, read from its bytes: the sizes of its tensors, and the files beside it that it names.
+"""Inspection of an ONNX file: the declared sizes of its tensors, and its external data files.
 
-ONNX is a protocol buffer. Only the messages on the way to tensors are followed.
+ONNX is a protocol buffer. Only the messages that lead to tensors are parsed.
 """
 
 from math import prod
@@ -12,7 +12,7 @@ from probe.errors import DataError, UnsafeError
 
 LARGEST = 2**31  # bytes: no protocol buffer is larger
 LARGEST_BESIDE = 2**34  # bytes of the files beside it
-LARGEST_MADE = 2**27  # numbers that its nodes make of constants, where the files hold fewer
+LARGEST_MADE = 2**27  # numbers that nodes may create from constant shapes, beyond the size of the files
 # Which fields of a message (onnx.proto) lead to tensors.
 INSIDE = {
     "model": {7: "graph", 20: "training", 25: "function"},
@@ -28,12 +28,12 @@ PROPERTIES = 14  # of a model: names and texts
 
 
 def files(path: Path) -> list[Path]:
-    """The files that an ONNX model is made of: itself, and those that hold its larger tensors.
+    """The files of an ONNX model: itself, and its external data.
 
     Raises:
         UnsafeError: if it names a file outside its folder.
-        DataError: if it is missing, damaged, too large, or declares tensors that are larger than its files, or makes
-            such tensors by shapes that are constants. For what cannot be known before it runs see `onnx_sizes`.
+        DataError: if it is missing, damaged, too large, or declares or creates tensors that are larger than its files.
+            `onnx_sizes` documents what cannot be known before it runs.
     """
     content = _content(path)
     size = len(content)
@@ -45,7 +45,7 @@ def files(path: Path) -> list[Path]:
     held = sum(each.stat().st_size for each in found)
     if held - size > LARGEST_BESIDE:
         raise DataError(f"the tensors of {path.name} have {held - size:,} bytes, more than {LARGEST_BESIDE:,}")
-    # Two numbers in a byte are the most that any type packs.
+    # No dtype packs more than two numbers into a byte.
     if largest > 2 * held:
         raise DataError(f"{path.name} declares a tensor of {largest:,} numbers, and its files have {held:,} bytes")
     if grown > max(LARGEST_MADE, 2 * held):
@@ -57,7 +57,7 @@ def files(path: Path) -> list[Path]:
 
 
 def properties(path: Path) -> dict[str, str]:
-    """What the file says of itself, by name.
+    """The metadata of the file, by name.
 
     Raises:
         DataError: if it is missing, damaged or too large.
@@ -91,7 +91,7 @@ def _beside(path: Path, name: str) -> Path:
 
 
 def _sizes(model: memoryview) -> tuple[set[str], int, float]:
-    """The files that tensors are kept in, how many numbers the largest tensor has, and how many nodes make."""
+    """The external files, the size of the largest tensor, and the numbers that nodes create."""
     found: dict[str, list[memoryview]] = {kind: [] for kind in (*INSIDE, "tensor")}
     left = [("model", model)]
     while left:
@@ -102,7 +102,7 @@ def _sizes(model: memoryview) -> tuple[set[str], int, float]:
                 left.append((INSIDE[kind][number], content))
     beside = {name for tensor in found["tensor"] for name in _locations(tensor)}
     largest = max((prod(numbers(tensor, DIMENSIONS)) for tensor in found["tensor"]), default=0)
-    # onnxruntime writes the zeros of a sparse tensor out.
+    # onnxruntime expands sparse tensors.
     dense = sum(prod(map(float, numbers(sparse, DENSE))) for sparse in found["sparse"])
     return beside, largest, dense + made(found["node"], found["tensor"])
 
@@ -112,7 +112,7 @@ def _locations(tensor: memoryview) -> set[str]:
 
 
 def _pairs(message: memoryview, field: int) -> list[dict[int, bytes]]:
-    """The keys and values of a field that holds pairs of texts."""
+    """The key-value pairs of a field."""
     return [
         {number: bytes(content) for number, content in fields(entry) if isinstance(content, memoryview)}
         for entry in parts(message, field)

@@ -1,8 +1,7 @@
-"""How many numbers an ONNX graph makes out of few: a shape of 8 bytes can stand for a tensor of gigabytes.
+"""How many numbers an ONNX graph creates: a shape of 8 bytes can stand for a tensor of gigabytes.
 
-Seen is what the file says by itself: shapes, repeats and ends that are constants in it. Not seen are those that are
-computed, be it from constants, the arguments of functions, how often a loop runs, and what grows with the sizes of
-its inputs, as a product of a column and a row does. In general nobody can know these before the graph is run.
+Only constant shapes, repeats and ends are considered. Computed ones, arguments of functions, loop counts, and sizes
+that grow with the inputs, such as an outer product, are not; in general they are unknown before the graph runs.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -18,15 +17,15 @@ from probe.adapters.protobuf import numbers, parts
 INPUT, OUTPUT, OPERATOR, ATTRIBUTE = 1, 2, 4, 5
 ATTRIBUTE_NAME, REAL, INTEGER, TENSOR, INTEGERS = 1, 2, 3, 5, 8
 DIMENSIONS, TYPE, NAME, RAW, BESIDE = 1, 2, 8, 9, 13
-# How numbers of a tensor's type are written as bytes, and the field that holds them otherwise.
+# The byte format of each tensor type, and the field that holds its numbers otherwise.
 TYPES = {1: ("<f4", 4), 6: ("<i4", 5), 7: ("<i8", 7), 11: ("<f8", 10)}
 MOST = 64  # numbers in a shape
 
 
 class Constant(NamedTuple):
-    """A tensor that stands in the file."""
+    """A constant tensor in the file."""
 
-    shape: tuple[float, ...]  # a product of any numbers can be written as infinity
+    shape: tuple[float, ...]  # overflow is treated as infinity
     values: Callable[[], Sequence[float]]
 
 
@@ -34,10 +33,10 @@ Given = Sequence[Constant | None]  # the inputs of a node, as far as they are co
 
 
 def made(nodes: Iterable[memoryview], tensors: Iterable[memoryview]) -> float:
-    """How many numbers nodes make by shapes that are constants: those of all nodes together.
+    """The total of numbers that nodes create from constant shapes.
 
     Raises:
-        ValueError: if such a shape is damaged, has too many sides, or is kept in another file.
+        ValueError: if such a shape is damaged, has too many dimensions, or is in another file.
     """
     constants = {_text(tensor, NAME): _constant(tensor) for tensor in tensors}
     growing, count = [], 0.0
@@ -49,7 +48,7 @@ def made(nodes: Iterable[memoryview], tensors: Iterable[memoryview]) -> float:
             constants |= {_text(node, OUTPUT): constant for constant in _written(node)}
         elif operator in ("RandomNormal", "RandomUniform"):
             count += prod(size for each in parts(node, ATTRIBUTE) for size in map(float, numbers(each, INTEGERS)))
-    # None is below 0, lest it hides another.
+    # Negative sizes must not cancel others.
     return count + sum(max(0.0, size([constants.get(name) for name in names])) for size, names in growing)
 
 
@@ -79,7 +78,7 @@ def _padded(given: Given) -> float:
     return prod(1 + begin + end for begin, end in zip(pads, pads[len(pads) // 2 :], strict=False))
 
 
-# How many numbers each operator makes at least, by its inputs.
+# Lower bound of the numbers that each operator creates, from its inputs.
 GROWS: dict[str, Callable[[Given], float]] = {
     "ConstantOfShape": _product(0),
     "Expand": _expanded,
@@ -105,7 +104,7 @@ def _constant(tensor: memoryview) -> Constant:
 
 
 def _written(node: memoryview) -> list[Constant]:
-    """What a Constant node says: a tensor, or plain numbers."""
+    """The value of a Constant node: a tensor, or plain numbers."""
     found = []
     for attribute in parts(node, ATTRIBUTE):
         found += [_constant(tensor) for tensor in parts(attribute, TENSOR)]
@@ -132,7 +131,7 @@ def _numbers(tensor: memoryview) -> Sequence[float]:
 
 
 def _signed(message: memoryview, field: int) -> list[float]:
-    """Whole numbers; those below 0 are written as if 2^64 were added."""
+    """Signed integers from their unsigned 64-bit encoding."""
     return [float(value - 2**64 if value >= 2**63 else value) for value in numbers(message, field)]
 
 

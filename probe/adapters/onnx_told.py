@@ -1,6 +1,6 @@
-"""What an ONNX file that probe wrote says of itself: what its answers mean, and its inputs.
+"""The metadata of ONNX files that probe writes: task and space.
 
-Both are properties of the file, as text: `probe.task` and `probe.space`.
+Both are text properties of the file: `probe.task` and `probe.space`.
 """
 
 import base64
@@ -25,14 +25,14 @@ TASK, SPACE = "probe.task", "probe.space"
 
 @dataclass(frozen=True)
 class Told:
-    """What a file says; None where it says nothing, as one from elsewhere."""
+    """The task and space in a file; None if it has none."""
 
     task: Task | None = None
     space: Space | None = None
 
 
 def written(task: Task, space: Space) -> dict[str, str]:
-    """The properties of a file whose answers and inputs mean this."""
+    """The properties for a task and a space."""
     with TemporaryDirectory() as folder:
         stem = Path(folder, "space")
         store.write(stem, space)
@@ -42,10 +42,10 @@ def written(task: Task, space: Space) -> dict[str, str]:
 
 
 def told(path: str | Path) -> Told:
-    """What a file says of itself.
+    """Read the task and space of a file.
 
     Raises:
-        DataError: if it cannot be read, or says what `written` does not give.
+        DataError: if it cannot be read, or its properties are invalid.
     """
     path = Path(path)
     found = properties(path)

@@ -1,4 +1,4 @@
-"""A network with several inputs as a Model of one: the numbers of all parts, one after the other."""
+"""Networks with several inputs as a Model with one input, their concatenation."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,25 +24,25 @@ def from_parts(
     task: Task | None = None,
     part: str | int | None = None,
 ) -> Model:
-    """A Model of a network that reads several tensors, such as an image and a row of a table.
+    """A Model of a network with several input tensors, such as an image and a row of a table.
 
-    Its inputs are (rows, numbers): the numbers of all parts of a row. Each part keeps the bounds, features, reference,
-    fixed coordinates and unit of attack radii that its own Space says. `model.forward.joined(...)` makes such rows,
-    and `model.forward.split(...)` takes them, or what a method gives of them, apart.
+    Its inputs are (rows, numbers): the concatenated parts of a row. Each part keeps the bounds, features, reference,
+    mutable mask and scale of its own Space. `model.forward.joined(...)` concatenates parts, and
+    `model.forward.split(...)` separates rows, or attributions of them.
 
     Args:
-        net: a module in eval mode, or a function. It is called as net(one, two) for a list of spaces, and for a mapping
-            by name, as net(image=one, row=two).
-        spaces: of each part. Each says its shape by `reference`, `features`, or bounds of each coordinate.
-        classes: the names of the classes; the short way of `task=Classification(classes)`.
+        net: a module in eval mode, or a function. It is called as net(one, two) for a list of spaces, and as
+            net(image=one, row=two) for a mapping.
+        spaces: one per part, with a shape from `reference`, `features`, or bounds per coordinate.
+        classes: the names of the classes; short for `task=Classification(classes)`.
         name: of the model.
-        task: what its outputs mean; classes unless given.
-        part: where it returns more than the outputs, their attribute, key or place.
+        task: what its outputs mean; by default classes.
+        part: if it returns more than the outputs, their attribute, key or index.
 
     Raises:
-        ShapeError: if a space does not say the shape of its part.
-        DataError: if some spaces have a reference and others none, or not of as many rows.
-        Unsupported: for token ids, which a network embeds before it can be explained.
+        ShapeError: if a space has no shape.
+        DataError: if only some spaces have a reference, or with different numbers of rows.
+        Unsupported: for token ids, which must be embedded first.
 
     >>> import torch
     >>> from probe import Space, from_parts
@@ -66,13 +66,13 @@ def from_parts(
 
 @dataclass(frozen=True)
 class Layout:
-    """Where each part stands in a row, and its shape."""
+    """The shapes of the parts, in their order in a row."""
 
     shapes: Mapping[str, tuple[int, ...]]
     by_name: bool
 
     def split(self, rows: Tensor) -> Any:
-        """Rows (rows, numbers) as the parts, each (rows, *shape): a list, or by name."""
+        """Split rows (rows, numbers) into parts (rows, *shape): a list, or by name."""
         sizes = [prod(shape) for shape in self.shapes.values()]
         if rows.ndim != 2 or rows.shape[1] != sum(sizes):
             raise ShapeError(f"rows have shape {tuple(rows.shape)}, expected (rows, {sum(sizes)}): all parts of each")
@@ -83,7 +83,7 @@ class Layout:
         return dict(zip(self.shapes, parts, strict=True)) if self.by_name else parts
 
     def joined(self, parts: Any) -> Tensor:
-        """The parts, each (rows, *shape), as rows (rows, numbers)."""
+        """Concatenate parts (rows, *shape) to rows (rows, numbers)."""
         if self.by_name != isinstance(parts, Mapping) or len(parts) != len(self.shapes):
             wanted = (
                 f"a mapping of {', '.join(self.shapes)}" if self.by_name else f"a list of {len(self.shapes)} tensors"
@@ -98,13 +98,13 @@ class Layout:
         return torch.cat([part.flatten(1) for part in given], 1)
 
     def call(self, net: Callable[..., Any], rows: Tensor) -> Any:
-        """What the network answers to rows."""
+        """Call the network on rows."""
         parts = self.split(rows)
         return net(**parts) if self.by_name else net(*parts)
 
 
 class JoinedModule(nn.Module):
-    """A module that reads one row in place of several parts."""
+    """A module with one input instead of several parts."""
 
     def __init__(self, net: nn.Module, layout: Layout) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class JoinedModule(nn.Module):
 
 
 class JoinedFunction:
-    """A function that reads one row in place of several parts."""
+    """A function with one input instead of several parts."""
 
     def __init__(self, net: Callable[..., Any], layout: Layout) -> None:
         self.net, self.layout = net, layout
@@ -127,7 +127,7 @@ class JoinedFunction:
 
 
 def _shape(key: str, space: Space) -> tuple[int, ...]:
-    """The shape of an example of a part, as its space says it."""
+    """The shape of an example of a part, from its space."""
     if space.form.moves == "tokens":
         raise Unsupported(
             f"{key} is token ids, which have no numbers between them; give their embeddings, and embed the ids before"
@@ -170,14 +170,14 @@ def _space(spaces: Mapping[str, Space], shapes: Mapping[str, tuple[int, ...]]) -
 
 
 def _each(spaces: Mapping[str, Space], likes: Mapping[str, Tensor], said: Callable[[Space], Any]) -> Tensor:
-    """A number for each coordinate of all parts."""
+    """One number per coordinate of all parts."""
     return torch.cat(
         [torch.as_tensor(said(spaces[key])).expand(like.shape[1:]).flatten() for key, like in likes.items()]
     )
 
 
 def _references(spaces: Mapping[str, Space]) -> Tensor | None:
-    """The rows that show what is absent; a part with one row has it beside each of the others'."""
+    """The reference rows; a part with a single row is repeated."""
     found = {key: space.reference for key, space in spaces.items() if isinstance(space.reference, Tensor)}
     if not found:
         return None

@@ -1,4 +1,4 @@
-"""Protocol buffers, read without their schema: numbered fields, some of which hold further messages."""
+"""Protocol buffers, parsed without a schema: numbered fields, some of which are messages."""
 
 from collections.abc import Iterator
 
@@ -6,10 +6,10 @@ VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 
 def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Number and content of each field: a number where it was written as one, and else bytes.
+    """The number and content of each field: an integer, or bytes.
 
     Raises:
-        ValueError: if it is no protocol buffer, or cut short.
+        ValueError: if it is not a protocol buffer, or truncated.
         IndexError: if it ends within a number.
     """
     place = 0
@@ -33,7 +33,7 @@ def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
 
 
 def numbers(message: memoryview, field: int) -> Iterator[int]:
-    """The whole numbers of a field that is written one by one, or packed; none is below 0."""
+    """The unsigned integers of a repeated field, packed or not."""
     for number, content in fields(message):
         if number == field and isinstance(content, int):
             yield content
@@ -45,12 +45,12 @@ def numbers(message: memoryview, field: int) -> Iterator[int]:
 
 
 def parts(message: memoryview, field: int) -> list[memoryview]:
-    """The contents of a field of bytes, text or messages."""
+    """The contents of a repeated field of bytes, text or messages."""
     return [content for number, content in fields(message) if number == field and isinstance(content, memoryview)]
 
 
 def _varint(message: memoryview, place: int) -> tuple[int, int]:
-    """A number in groups of 7 bits, the lowest first, and where it ends."""
+    """A varint, and the position after it."""
     value = 0
     for shift in range(0, 70, 7):
         byte = message[place]

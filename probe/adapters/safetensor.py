@@ -1,4 +1,4 @@
-"""Weights in a safetensors file: a header in JSON, then plain numbers."""
+"""Weights in a safetensors file: a JSON header, then plain numbers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,25 +11,25 @@ from torch import Tensor
 
 from probe.errors import DataError, UnsafeError
 
-# What a pickle (protocol 2 and later) and a zip, which is how torch.save packs one, begin with.
+# First bytes of a pickle (protocol 2 and later) and of a zip, the format of torch.save.
 PICKLE, ZIP = b"\x80", b"PK"
 PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".dill", ".pt", ".pth", ".bin", ".ckpt", ".pt2")
 REMEDY = "its author can convert it: safetensors.torch.save_file(model.state_dict(), 'model.safetensors')"
 
 
 class Declared(NamedTuple):
-    """What a file says of a tensor before it is read."""
+    """The declaration of a tensor in a file."""
 
     shape: tuple[int, ...]
-    decimal: bool  # floating point, not whole numbers or booleans
+    decimal: bool  # floating point rather than integers or booleans
 
 
 def read_safetensors(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file; anything that could hold code is refused unopened.
+    """Read a safetensors file; anything that could hold code is refused unopened.
 
     Raises:
         UnsafeError: if the file looks like a pickle.
-        DataError: if it is missing, cut short, or no safetensors file.
+        DataError: if it is missing, truncated, or not a safetensors file.
 
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
@@ -49,10 +49,10 @@ def read_safetensors(path: str | Path) -> dict[str, Tensor]:
 
 
 def declared(path: str | Path) -> dict[str, Declared]:
-    """What the header says of each tensor. The library has then compared it with the file's size; nothing is read."""
+    """The declared tensors of the header, which the library compares with the file size; no tensor is read."""
     path = Path(path)
     with _whole(path), safe_open(path, framework="pt") as file:
-        parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
+        parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118  # it is not a dict
         # BOOL begins with a B too.
         return {
             name: Declared(tuple(part.get_shape()), part.get_dtype().startswith(("F", "BF")))
@@ -61,7 +61,7 @@ def declared(path: str | Path) -> dict[str, Declared]:
 
 
 def refuse_pickle(path: Path) -> UnsafeError:
-    """The error for a file that is a pickle, or could hold one."""
+    """Raise UnsafeError for a file that is or could hold a pickle."""
     return UnsafeError(
         f"{path.name} is a pickle or holds one, and opening it could run foreign code, so it was not opened; {REMEDY}"
     )

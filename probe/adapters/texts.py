@@ -1,4 +1,4 @@
-"""Text classifiers of Hugging Face: from ids to embeddings, and from embeddings to logits."""
+"""Text classifiers of Hugging Face, as a function of embeddings."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,15 +13,15 @@ from probe.space import Space
 from probe.task import Task
 from probe.tensors import generator
 
-FAINT = 1e-30  # the attention to a word that is not there: too little to count, enough to have a logarithm
+FAINT = 1e-30  # attention weight of an absent word: negligible, but with a finite logarithm
 
 
 class TextNetwork(nn.Module):
     """A text classifier over embeddings (rows, tokens, width + 1).
 
-    The last number says whether a word is there, from 0, at padding, to 1: which words are attended to is part of the
-    input. On the way from absent to present the attention to a word grows with it (`gradual`), so that the answer has
-    no jump and what a word is worth adds up. A network that can only attend or not takes a word as there from 0.5.
+    The last number is the presence of a word, from 0 for padding to 1, so that the attention mask is part of the input.
+    Between 0 and 1 the attention to a word grows with its presence (`gradual`), so that the output is continuous and
+    attributions add up. A network with a binary mask counts a word as present from 0.5.
     """
 
     def __init__(self, network: Any, padding: int, *, gradual: bool) -> None:
@@ -29,7 +29,7 @@ class TextNetwork(nn.Module):
         self.network, self.padding, self.gradual = network, padding, gradual
 
     def embed(self, ids: Tensor) -> Tensor:
-        """Embeddings of token ids (rows, tokens), and whether each is a word."""
+        """Embeddings of token ids (rows, tokens), with the presence of each word."""
         vectors = self.network.get_input_embeddings()(ids)
         return torch.cat([vectors, (ids != self.padding)[..., None].to(vectors)], -1)
 
@@ -41,10 +41,10 @@ class TextNetwork(nn.Module):
 
 
 def text_model(network: Any, tokenizer: Any, task: Task, name: str, length: int) -> Model:
-    """A Model of a network for texts and its tokenizer, for texts of `length` tokens, absent ones included.
+    """A Model from a text network and its tokenizer, for texts of `length` tokens including padding.
 
     Raises:
-        Unsupported: if it does not answer the same from embeddings as from ids.
+        Unsupported: if its outputs from embeddings and from ids differ.
     """
     padding, first = _padding(tokenizer, name), _first(tokenizer)
     count = network.get_input_embeddings().num_embeddings
@@ -75,7 +75,7 @@ def text_model(network: Any, tokenizer: Any, task: Task, name: str, length: int)
 
 
 def encode(tokenizer: Any, texts: Sequence[str], length: int, name: str) -> Tensor:
-    """Token ids (texts, length): cut at `length`, and padded to it."""
+    """Token ids (texts, length), truncated and padded to `length`."""
     _padding(tokenizer, name)
     rows = tokenizer(list(texts), padding="max_length", truncation=True, max_length=length)["input_ids"]
     return torch.tensor(rows, dtype=torch.long)
@@ -88,7 +88,7 @@ def _padding(tokenizer: Any, name: str) -> int:
 
 
 def _first(tokenizer: Any) -> Tensor:
-    """The token that every text begins with, such as [CLS], if there is one: something must be attended to."""
+    """The first token of every text, such as [CLS], if there is one: attention needs at least one token."""
     ids = tokenizer("")["input_ids"][:1]
     return torch.tensor(
         [i for i in ids if i in tokenizer.all_special_ids and i != tokenizer.pad_token_id], dtype=torch.long
@@ -96,7 +96,7 @@ def _first(tokenizer: Any) -> Tensor:
 
 
 def _readable(token: str) -> str:
-    """A token without the sign for the space before it."""
+    """A token without its marker of a preceding space."""
     return token.lstrip("Ġ▁") or token
 
 
@@ -113,7 +113,7 @@ def _rows(reference: Tensor, padding: int, count: int) -> Tensor:
 def _theirs(network: Any, rows: Tensor, padding: int, name: str) -> Tensor:
     try:
         logits: Tensor = network(input_ids=rows, attention_mask=(rows != padding).long()).logits
-    except Exception as error:  # whatever the library raises for a network that is asked wrongly
+    except Exception as error:  # the library may raise anything for unsuitable inputs
         raise Unsupported(
             f"{name} cannot answer {rows.shape[1]} tokens ({type(error).__name__}: {error}); set another length"
         ) from error
@@ -125,5 +125,5 @@ def _agrees(text: TextNetwork, rows: Tensor, expected: Tensor) -> bool:
     try:
         found = text(text.embed(rows))
     except (RuntimeError, ValueError, TypeError, IndexError):
-        return False  # it knows no such mask
+        return False  # it does not accept such a mask
     return bool((found - expected).abs().max() < 1e-3 * expected.abs().max().clamp(min=1))

@@ -17,7 +17,7 @@ from probe.model import Model
 from probe.task import Classification, Task
 
 FOLDER = "local-dir:"
-KNOWN = {"in_chans", "global_pool", "img_size"}  # arguments that only shape a network; others load files
+KNOWN = {"in_chans", "global_pool", "img_size"}  # arguments that only shape a network; others could load files
 
 
 def from_timm(
@@ -28,18 +28,18 @@ def from_timm(
     *,
     task: Task | None = None,
 ) -> Model:
-    """A network of timm over brightness from 0 to 1, (3, height, width); its own normalisation happens inside.
+    """An image classifier of timm, for brightness from 0 to 1, (3, height, width); it is normalised inside.
 
     Args:
         spec: an architecture such as `resnet18`, or `resnet18.a1_in1k` for the preparation of those of its weights, or
             `local-dir:FOLDER` with config.json and model.safetensors as timm saves them. Nothing is downloaded.
         weights: for an architecture, a safetensors file or a state dict.
-        classes: their names, in the network's order; those of the folder, or their numbers, unless given.
+        classes: their names in the network's order; by default those of the folder, or indices.
         name: of the model.
-        task: what its outputs mean, as of `from_module`; one of the classes unless given.
+        task: what its outputs mean, as in `from_module`; by default classes.
 
     Raises:
-        PlanError: if there is no such architecture or tag, or it comes without weights.
+        PlanError: if there is no such architecture or tag, or weights are missing.
         ShapeError: if names or shapes of the weights differ, with the differences.
 
     >>> from probe import from_timm  # doctest: +SKIP
@@ -73,7 +73,7 @@ def from_timm(
 
 
 def _outputs(task: Task | None, classes: tuple[str, ...]) -> int:
-    """How many numbers a network of so many classes gives for an image: a thousand unless something is said."""
+    """The number of outputs for a number of classes; a thousand by default."""
     if isinstance(task, Classification) and task.outputs.startswith("one "):
         return 1
     return len(classes) or (0 if task is None else len(task.names)) or 1000
@@ -93,7 +93,7 @@ def timm_classes(spec: str) -> tuple[str, ...]:
 
 
 def _names(config: Mapping[str, Any]) -> tuple[str, ...]:
-    # timm writes them beside the preparation, and reads them in it.
+    # timm writes them beside the preprocessing, but reads them inside it.
     found = config.get("label_names") or (config.get("pretrained_cfg") or {}).get("label_names") or ()
     return tuple(map(str, found)) if isinstance(found, list | tuple) else ()
 
@@ -111,7 +111,7 @@ def _config(folder: Path) -> dict[str, Any]:
 def _build(architecture: str, arguments: dict[str, Any], weights: Path) -> Any:
     _known(architecture)
     timm = library("timm")
-    # From a copy of the random state, which the weights below replace all the same.
+    # Keep the random state; the weights below replace the random ones.
     with torch.random.fork_rng(devices=[]):
         if weights.suffix == ".safetensors":
             with torch.device("meta"):
@@ -123,7 +123,7 @@ def _build(architecture: str, arguments: dict[str, Any], weights: Path) -> Any:
 
 
 def _known(architecture: str) -> Any:
-    """What timm records of an architecture and its weights."""
+    """The pretrained config of an architecture and its weights."""
     timm = library("timm")
     bare, _, tag = architecture.partition(".")
     if not timm.is_model(bare):
@@ -138,7 +138,7 @@ def _known(architecture: str) -> Any:
 
 
 def _preparation(config: Mapping[str, Any]) -> Preparation:
-    """What timm does at test time: it resizes to a little more than the input, and takes the middle."""
+    """The test-time preprocessing of timm: resize to slightly more than the input, then centre crop."""
     _, height, width = config.get("input_size", (3, 224, 224))
     share = float(config.get("crop_pct") or 1.0)
     mode = str(config.get("interpolation", "bicubic"))

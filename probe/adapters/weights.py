@@ -13,11 +13,11 @@ from probe.errors import ShapeError
 def load_weights(module: nn.Module, path: str | Path) -> None:
     """Load weights into a module that has exactly those tensors, from safetensors or a state dict of torch.save.
 
-    Names may begin with `module.` (DataParallel) or hold `_orig_mod.` (torch.compile): both are left out.
+    Names may start with `module.` (DataParallel) or contain `_orig_mod.` (torch.compile): both are removed.
 
     Raises:
-        UnsafeError: if the file is, or could hold, more than tensors; it is not opened further.
-        DataError: if it is missing, cut short, or declares more than it holds.
+        UnsafeError: if the file is or could be more than tensors; it is not opened further.
+        DataError: if it is missing, truncated, or declares more than it holds.
         ShapeError: if names or shapes differ, with the differences.
 
     >>> from pathlib import Path
@@ -37,17 +37,17 @@ def load_weights(module: nn.Module, path: str | Path) -> None:
         found = {name: Declared(tuple(t.shape), t.is_floating_point()) for name, t in tensors.items()}
         names = match(path, found, module.state_dict())
     else:
-        # Compared by the header alone: no memory is taken for what does not fit.
+        # Compared by the header only, so that nothing that does not fit takes memory.
         names = match(path, declared(path), module.state_dict())
         tensors = read_safetensors(path)
     module.load_state_dict({name: tensors[there] for name, there in names.items()}, strict=False)
 
 
 def match(path: Path, found: Mapping[str, Declared], wanted: Mapping[str, Tensor]) -> dict[str, str]:
-    """The file's name for each of the module's tensors.
+    """The name in the file of each of the module's tensors.
 
     Raises:
-        ShapeError: with all that is missing, unexpected or misshapen.
+        ShapeError: with all missing, unexpected or wrongly shaped tensors.
     """
     own: dict[str, str] = {}
     unexpected = []
@@ -57,7 +57,7 @@ def match(path: Path, found: Mapping[str, Declared], wanted: Mapping[str, Tensor
             unexpected.append(name)
         else:
             own[bare] = name
-    # Two names of one tensor, as of a head that is tied to the embedding, may be one in the file.
+    # Two names of a shared tensor, such as a head tied to the embedding, may be stored once.
     there = {_memory(wanted[name]) for name in own}
     missing = [name for name, tensor in wanted.items() if name not in own and _memory(tensor) not in there]
     lines = [f"missing {name} {tuple(wanted[name].shape)}" for name in missing]
@@ -82,5 +82,5 @@ def _bare(name: str) -> str:
 
 
 def _memory(tensor: Tensor) -> object:
-    """What two names of the same tensor have in common; without memory, as on the meta device, nothing."""
+    """The memory of a tensor, which shared tensors have in common; None on the meta device."""
     return (tensor.data_ptr(), tensor.shape) if tensor.data_ptr() else object()
