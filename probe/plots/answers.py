@@ -104,7 +104,7 @@ def predicted(labels: ArrayLike, answers: ArrayLike, *, name: str = "", ax: Axes
     if len(x) > FEW:
         ax.hexbin(x, y, gridsize=28, bins="log", mincnt=1, cmap="Blues", linewidths=0)
     else:
-        ax.scatter(x, y, s=11, color=CATEGORIES[0], alpha=0.5, linewidths=0)
+        ax.scatter(x, y, s=11, color=CATEGORIES[0], alpha=0.75, linewidths=0)
     said = f": {safe_label(name, 24)}" if name else ""
     return _labelled(ax, f"label{said}", f"answer{said}")
 

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 import pytest
-from probe_dashboards.views import decided, examples, links, rows, sliced
+from probe_dashboards.views import decided, examples, links, performance, rows, sliced
 from probe_dashboards.views.examples import ANY, Wanted
 from probe_dashboards.views.flips import flips
 from probe_dashboards.views.links import Link
@@ -82,6 +82,11 @@ def test_the_decisions_about_one_label_are_told_apart(labelled):
         assert found.to_numpy().tolist() == [[((truth == t) & (answer == a)).sum() for a in (0, 1)] for t in (0, 1)]
         led(labelled, decided.confusion(labelled, "run", id_))
         assert len(examples.found(labelled, Wanted(of="all", one=id_, outcome="wrong"))) == (truth != answer).sum()
+
+
+def test_every_bin_of_a_reliability_diagram_leads_to_its_rows(bundles, labelled):
+    led(bundles.image, performance.bins(bundles.image, run="run"))
+    assert not linked(performance.bins(bundles.image))
 
 
 def test_every_bin_of_errors_leads_to_its_rows(audited):
@@ -224,11 +229,11 @@ def test_several_labels_and_numbers_have_their_pages(show, labelled, audited, pa
 
 def test_performance_says_what_it_shows_in_each_form(show, labelled, audited, bundles):
     said = text(show(labelled.folder, "performance", one="tall", cut="37"))
-    for part in ("What is taken for what", "ROC curve of tall", "Decided for tall from a probability of 37.0"):
+    for part in ("Confusion matrix", "ROC curve of tall", "Decided for tall from a probability of 37.0"):
         assert part in said
     said = text(show(audited[1].folder, "performance"))
     assert "Answers against labels" in said
-    assert "What is taken for what" not in said
+    assert "Confusion matrix" not in said
     said = text(show(bundles.table.folder.parent, "performance"))
     for part in ("percentile bootstrap", "probe verify", "reading.confusion(bundle)", "Not shown here"):
         assert part in said
@@ -237,10 +242,20 @@ def test_performance_says_what_it_shows_in_each_form(show, labelled, audited, bu
 def test_each_panel_of_performance_gives_its_numbers_by_its_python(bundles, labelled, audited):
     made = [decided.panel(bundles.table, name, ANY) for name in ("confusion", "by_class", "threshold_rates")]
     made += [decided.panel(bundles.table, "roc", ANY, ">50K"), sliced.slice_panel(bundles.table, ANY)]
+    made += [performance.bin_panel(bundles.table)]
     made += [decided.panel(labelled, name, "tall") for name in ("confusion", "by_class", "threshold_rates")]
     made += [sliced.error_panel(audited[1], name, ANY) for name in ("distribution", "predicted")]
-    held = [bundles.table] * 5 + [labelled] * 3 + [audited[1]] * 2
+    held = [bundles.table] * 6 + [labelled] * 3 + [audited[1]] * 2
     for panel, bundle in zip(made, held, strict=True):
         found = eval(panel.python, {"reading": reading, "bundle": bundle})
-        assert found.to_numpy()[:, 1:].tolist() or len(found)
-        assert len(found) == len(panel.numbers)
+        assert len(found) == len(panel.numbers) > 0
+
+
+def test_the_python_of_the_page_of_rows_gives_all_rows_that_match(bundles):
+    wanted = Wanted(of="all", outcome="wrong", least=60.0, one="50k-1", groups={"sex": "female", "race": ANY})
+    found = rows.ordered(bundles.table, wanted, "measured", "down")
+    *lines, last = rows.panel(bundles.table, wanted, "measured", "down", found[:2]).python.splitlines()
+    scope = {"bundle": bundles.table}
+    exec("\n".join(lines), scope)
+    assert eval(last, scope)["Row"].tolist() == found
+    assert len(found) > 2

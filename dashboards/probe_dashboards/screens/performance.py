@@ -29,7 +29,9 @@ def draw(opened: Opened) -> None:
     if not performance.present(bundle):
         widgets.not_run("Performance", robustness.reason(bundle, "performance"))
         return
+    widgets.section("All rows", "measures")
     widgets.table(performance.measures(bundle), "Performance on all rows, with 95 % intervals")
+    widgets.behind(opened, performance.panel(bundle))
     one = _one(opened)
     if sliced.of_numbers(bundle):
         _numbers(opened, one)
@@ -50,7 +52,7 @@ def _one(opened: Opened) -> str:
 def _classes(opened: Opened, one: str) -> None:
     bundle = opened.bundle
     _confusion(opened, one)
-    widgets.section("Each class", "by-class")
+    widgets.section("Precision and recall by class", "by-class")
     widgets.linked_table(decided.by_class(bundle, opened.id, one), "Precision and recall of each class")
     st.caption(
         "Precision: of the rows that were decided for a class, the share that are of it. Recall: of the rows of a "
@@ -61,15 +63,18 @@ def _classes(opened: Opened, one: str) -> None:
     if decided.own(bundle, one) is not None:
         _thresholds(opened, one)
     for label in reading.reliability(bundle):
+        behind = performance.bin_panel(bundle, label)
         asked = "Is its confidence calibrated?"
-        widgets.section(f"{visible(label)}: is its confidence calibrated?" if label else asked)
+        widgets.section(f"{visible(label)}: is its confidence calibrated?" if label else asked, behind.name)
         widgets.figure(opened, "reliability", CAPTION, *([label] if label else []), width=480)
-        widgets.data_expander(performance.bins(bundle, label), "Data behind the figure")
+        with st.expander("Rows of each bin"):
+            widgets.linked_table(performance.bins(bundle, label, opened.id), "Accuracy by confidence")
+        widgets.behind(opened, behind)
 
 
 def _confusion(opened: Opened, one: str) -> None:
     bundle = opened.bundle
-    widgets.section("What is taken for what", "confusion")
+    widgets.section("Confusion matrix", "confusion")
     widgets.linked_table(decided.confusion(bundle, opened.id, one), "Confusion matrix: rows by label and answer")
     many = len(decided.classes(bundle, one)) > decided.SHOWN
     what = "The most frequent mistakes" if many else "Labels down, answers across"
@@ -79,7 +84,7 @@ def _confusion(opened: Opened, one: str) -> None:
 
 def _roc(opened: Opened, one: str) -> None:
     bundle, classes = opened.bundle, decided.classes(opened.bundle, one)
-    widgets.section("How well its probabilities rank rows", "roc")
+    widgets.section("ROC curve", "roc")
     last = list(classes)[min(1, len(classes) - 1)]
     chosen = widgets.control(opened, "class", "Class", classes, last) if len(classes) > 2 else last
     names = reading.decided(bundle, decided.label(bundle, one)).names
@@ -106,7 +111,7 @@ def _thresholds(opened: Opened, one: str) -> None:
     bundle, used = opened.bundle, decided.own(opened.bundle, one)
     assert used is not None, "asked for only where there are two classes"
     yes = list(decided.classes(bundle, one).values())[1]
-    widgets.section("What another threshold would give", "threshold-rates")
+    widgets.section("Thresholds", "threshold-rates")
     cut = _cut(opened, used)
     caption = (
         f"Rates of deciding for {yes}, with 95 % Wilson bands, over the probability from which it is decided for. "
@@ -155,7 +160,7 @@ def _slices(opened: Opened, one: str) -> None:
 
 def _numbers(opened: Opened, one: str) -> None:
     bundle = opened.bundle
-    widgets.section("How far off", "distribution")
+    widgets.section("Error distribution", "distribution")
     tolerance = getattr(bundle.manifest.task, "tolerance", None)
     dashed = "" if tolerance is None else " Dashed: the tolerance."
     widgets.figure(opened, "errors", f"Rows by error, answer minus label.{dashed}", one, width=560)

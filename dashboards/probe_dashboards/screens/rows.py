@@ -33,11 +33,11 @@ def draw(opened: Opened) -> None:
         order = widgets.control(opened, "order", "Order", rows.ORDERS, drops="page", width=170)
         st.button("Clear the filter", icon=":material/filter_alt_off:", on_click=filtering.clear, args=("page",))
     found = rows.ordered(bundle, wanted, sort, order)
-    share = f"{count(len(found))} of {count(examples.count(bundle))} rows match."
+    said = f"{count(len(found))} of {count(examples.count(bundle))} rows match."
     if not found:
         st.text("No row matches.")
         return
-    st.text(share)
+    widgets.section(said, "rows")
     last = rows.pages(len(found))
     number = int(widgets.asked(opened, "page", [str(at) for at in range(1, last + 1)]))
     widgets.linked_table(rows.linked(bundle, rows.page(found, number), opened.id, wanted), "The rows that match")
@@ -56,6 +56,7 @@ def draw(opened: Opened) -> None:
         icon=":material/download:",
         on_click="ignore",
     )
+    widgets.behind(opened, rows.panel(bundle, wanted, sort, order, rows.page(found, number)))
 
 
 def _turn(number: int, last: int) -> None:

@@ -19,9 +19,9 @@ from probe_dashboards.views.words import unbroken
 SHOWN = 12  # classes whose confusions are shown as a matrix; of more, the most frequent ones are listed
 LISTED = 30  # confusions that are listed
 RATES = {
-    "precision": "Precision: share of the rows decided for that are",
-    "recall": "Recall: share of the rows that are that are decided for",
-    "fpr": "False positive rate: share of the rows that are not that are decided for",
+    "precision": "Precision (share of the rows decided for)",
+    "recall": "Recall (share of the rows of the class)",
+    "fpr": "False positive rate (share of all other rows)",
 }
 
 
@@ -97,8 +97,8 @@ def threshold(bundle: Bundle, run: str, one: str, cut: float) -> pd.DataFrame:
     below, above = ("to", "from")
     lines: list[tuple[Any, ...]] = []
     for cell, title, truth, side in (
-        ("tp", "Decided for, and true", yes, above), ("fp", "Decided for, and not true", no, above),
-        ("fn", "Not decided for, but true", yes, below), ("tn", "Neither", no, below),
+        ("tp", "True positives", yes, above), ("fp", "False positives", no, above),
+        ("fn", "False negatives", yes, below), ("tn", "True negatives", no, below),
     ):  # fmt: skip
         asked = {"answer": yes if side == above else no} if cut == used else {side: f"{100 * cut:.17g}"}
         lines.append((title, Link(count(row[cell]), _rows(run, scored, label=truth, **asked))))
@@ -111,7 +111,7 @@ def curves(bundle: Bundle, one: str) -> dict[str, plots.Curve]:
     """The rates over the threshold."""
     found = reading.threshold_rates(bundle, label(bundle, one))
     return {
-        title.partition(":")[0].lower(): plots.Curve(
+        title.partition(" (")[0].lower(): plots.Curve(
             found["threshold"], found[rate], found[f"{rate}_low"], found[f"{rate}_high"]
         )
         for rate, title in RATES.items()

@@ -1,6 +1,8 @@
 """The table of all evaluated rows: what matches, in which order, a page at a time."""
 
 from collections.abc import Sequence
+from dataclasses import fields
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from probe_dashboards.views import examples
 from probe_dashboards.views.examples import ANY, Wanted
 from probe_dashboards.views.flips import flips
 from probe_dashboards.views.links import Link, address
+from probe_dashboards.views.panels import Panel
 
 PAGE = 50  # rows of a page
 NO_GROUP = "not known"
@@ -94,6 +97,25 @@ def linked(bundle: Bundle, rows: Sequence[int], run: str, wanted: Wanted) -> pd.
 def csv(bundle: Bundle, rows: Sequence[int], one: str = ANY) -> str:
     """These rows as CSV that is safe to open in a spreadsheet."""
     return to_csv(table(bundle, rows, one, exact=True))
+
+
+def panel(bundle: Bundle, wanted: Wanted, sort: str, order: str, shown: Sequence[int]) -> Panel:
+    """What stands behind the page: the rows that it shows; its Python gives all that match."""
+    default = Wanted()
+    asked = {f.name: getattr(wanted, f.name) for f in fields(wanted)}
+    asked = {key: value for key, value in asked.items() if value != getattr(default, key)}
+    asked |= {"groups": {key: group for key, group in wanted.groups.items() if group != ANY}} if wanted.groups else {}
+    said = ", ".join(f"{key}={value!r}" for key, value in asked.items() if value not in ({}, inf, -inf))
+    one = f", {wanted.one!r}" if wanted.one != ANY else ""
+    return Panel(
+        "rows",
+        "Rows of this page",
+        table(bundle, shown, wanted.one, exact=True),
+        "the inputs of these rows, unless they were explained or are among the first that were attacked.",
+        "from probe_dashboards.views import rows\nfrom probe_dashboards.views.examples import Wanted\n\n"
+        f"wanted = Wanted({said})\n"
+        f"rows.table(bundle, rows.ordered(bundle, wanted, {sort!r}, {order!r}){one}, exact=True)",
+    )
 
 
 def query(wanted: Wanted) -> dict[str, str]:

@@ -53,7 +53,7 @@ def predicted(bundle: Bundle, output: str = "") -> pd.DataFrame:
     parts = [found.iloc[rows] for rows in np.array_split(order, 10) if len(rows)]
     lines = []
     for part in parts:
-        answer, off = _mean(part["answer"].to_numpy()), _mean(part["error"].abs().to_numpy())
+        answer, off = _mean(part["answer"].to_numpy()), _mean(part["error"].abs().to_numpy(), least=0.0)
         lines.append((part["label"].min(), part["label"].max(), *answer[:3], *off[:3], len(part)))
     names = ["label_from", "label_to", "answer", "answer_low", "answer_high", "off", "off_low", "off_high", "n"]
     return pd.DataFrame(lines, columns=names)
@@ -71,7 +71,7 @@ def slices(bundle: Bundle, name: str = "") -> pd.DataFrame:
     share = seen.dtype == bool
     lines = []
     for attribute, group, rows in _groups(bundle.groups()):
-        estimate = proportion(seen[rows]) if share else _mean(seen[rows])
+        estimate = proportion(seen[rows]) if share else _mean(seen[rows], least=0.0)
         lines.append((attribute, group, estimate.n, *estimate[:3], estimate.n < smallest))
     return pd.DataFrame(lines, columns=list(SLICES))
 
@@ -96,11 +96,11 @@ def _groups(table: pd.DataFrame) -> Iterator[tuple[tuple[str, ...], tuple[str, .
                 yield tuple(map(str, chosen)), tuple(map(str, names)), np.asarray(rows)
 
 
-def _mean(values: NDArray[np.generic]) -> Estimate:
-    """The mean with a t interval; none of fewer than two rows."""
+def _mean(values: NDArray[np.generic], least: float = -np.inf) -> Estimate:
+    """The mean with a t interval, none of fewer than two rows; `least` is the smallest that a value can be."""
     numbers = np.asarray(values, dtype=float)
     n, value = len(numbers), float(numbers.mean())
     if n < 2:
         return Estimate(value, float("nan"), float("nan"), n)
     half = float(special.stdtrit(n - 1, 0.975)) * float(numbers.std(ddof=1)) / n**0.5
-    return Estimate(value, value - half, value + half, n)
+    return Estimate(value, max(least, value - half), value + half, n)
