@@ -125,8 +125,8 @@ class Headline(ABC, Generic[G]):
         reason = _obstacle(self.table, self.all)
         low, high = self._interval(self.all) if not self.table.obstacle else (NAN, NAN)
         if any(len(stratum.names) < len(self.table.names) for stratum in self.all):
-            # The rate of a group without trials can be anything.
-            low, high = (0.0, high) if self.metric.ratio else (low, self.most)
+            # The rate of a group without trials can be anything; a ratio is of rows, which every group has.
+            high = self.most
         status = judge(low, high, self.threshold, self.metric.direction)
         common: dict[str, Any] = {
             "attribute": self.table.attribute,

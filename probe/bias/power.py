@@ -146,8 +146,6 @@ def chance_of_pass(k: ArrayLike, n: ArrayLike, question: Question) -> float:
     for at in range(len(n) - 1):
         own, rest = ([part[left, at:][:, side] for part in limits] for side in (slice(0, 1), slice(1, None)))
         left[left] = _passes(own, rest, question).all(1)
-        if not left.any():
-            return 0.0
     return float(left.mean())
 
 

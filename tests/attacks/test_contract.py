@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from probe import Model, Space
-from probe.attacks import FGSM
+from probe.attacks import FGSM, PGD
 from probe.contracts import Aim, Attack
 from probe.errors import RangeError, ShapeError
 from probe.goals import Targeted
@@ -126,3 +126,14 @@ def test_an_aim_is_selected_and_repeated_with_its_rows():
     found = Looks()(MODEL, INPUTS, LABELS, eps=[0.5, 0.25, 0.125])
     assert seen == [(2, 4, [0, 0, 1, 1], [0.5, 0.5, 0.25, 0.25], torch.float64, [False] * 4)]
     assert found.queries.tolist() == [2, 2, 0]
+
+
+@pytest.mark.parametrize(("steps", "moved"), [(1, 0.2), (2, 0.14), (3, 0.14)])
+def test_pgd_takes_one_radius_and_then_three_tenths_of_it_from_the_input_itself(steps, moved):
+    """The loss is highest at 0.14 above the input, seven tenths of the radius: 0.1, where the scale is 2."""
+    space = Space(bounds=(0.0, 4.0), scale=torch.tensor([2.0]))
+    model = Model(forward=lambda x: torch.cat([1 + 4 * (x - 0.64) ** 2, 0 * x], 1), space=space)
+    found = PGD(eps=0.1, steps=steps)(model, torch.tensor([[0.5]]), torch.tensor([0]))
+    assert float(found.perturbed) == pytest.approx(0.5 + moved, abs=1e-6)
+    assert found.success.tolist() == [False]
+    assert FGSM(eps=0.1)(model, torch.tensor([[0.5]]), torch.tensor([0])).perturbed.item() == pytest.approx(0.7)

@@ -10,6 +10,7 @@ from probe.bias.disparities import Disparity, measure
 from probe.bias.naming import read
 from probe.bias.settings import Settings
 from probe.bias.shortages import COLUMNS
+from probe.bias.strata import unit_of
 from probe.bias.validation import Favourable, Scale
 from probe.errors import DataError
 
@@ -95,6 +96,11 @@ def test_a_finding_says_what_was_compared_and_how():
         "the labels, each 2.5; 95% interval: its low end holds"
     )
     assert "assumed" not in finding.note
+
+
+def test_a_gap_of_rates_is_written_in_points_and_anything_else_as_a_number():
+    assert unit_of("equalized_odds_difference") == "points"
+    assert {unit_of(name) for name in ("demographic_parity_ratio", "mean_error_difference", "another")} == {"number"}
 
 
 def test_a_check_that_was_not_run_gives_its_reason_and_no_number():
