@@ -17,6 +17,9 @@ def shared_order(values: ArrayLike) -> list[int]:
 
     Args:
         values: (methods, features).
+
+    >>> shared_order([[0.1, -3.0, 2.0], [0.0, 1.0, -4.0]])
+    [1, 2, 0]
     """
     sizes = np.abs(np.asarray(values, dtype=float))
     places = ranks(-sizes) if sizes.size else sizes
@@ -44,6 +47,10 @@ def bars(
         title: drawn above.
         limit: the end of the axis on both sides; by default fits the largest bar.
         ax: where to draw; by default new Axes.
+
+    >>> ax = bars(["age", "income"], [0.5, -2.0])
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['income', 'age']
     """
     numbers = np.asarray(values, dtype=float)
     ranked = np.argsort(-np.abs(numbers), kind="stable")

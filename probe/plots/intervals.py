@@ -38,6 +38,10 @@ def forest(  # noqa: PLR0913 - columns of one table, then settings by name
         unit: of the values; shares are drawn from 0 %, and differences of shares in percentage points.
         title: drawn above.
         ax: where to draw; by default new Axes.
+
+    >>> ax = forest(["women", "men"], [0.4, 0.5], low=[0.3, 0.4], high=[0.5, 0.6])
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['women', 'men']
     """
     y, lower, upper = (np.asarray(part, dtype=float) for part in (values, low, high))
     hollow = np.zeros(len(y), dtype=bool) if faint is None else np.asarray(faint, dtype=bool)

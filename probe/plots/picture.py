@@ -23,6 +23,9 @@ def channels_last(pixels: ArrayLike) -> NDArray[Any]:
     """Convert an image (channels, height, width) to (height, width, 3) in colour, or (height, width) in grey.
 
     With any other number of channels than three, the mean over channels is taken.
+
+    >>> channels_last(np.zeros((3, 4, 5))).shape
+    (4, 5, 3)
     """
     image = np.asarray(pixels, dtype=float)
     return np.moveaxis(image, 0, -1) if len(image) == 3 else image.mean(0)

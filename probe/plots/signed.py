@@ -16,6 +16,9 @@ def reach(shown: Map) -> float:
     """The value of the darkest shade: the largest absolute value, or the 99th percentile if many values differ.
 
     A single extreme pixel would leave the rest of a map white.
+
+    >>> reach([0.5, -2.0])
+    2.0
     """
     sizes = np.abs(shown[shown != 0])
     if len(np.unique(sizes)) < 100:

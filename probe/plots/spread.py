@@ -33,8 +33,9 @@ def spread(
         ax: where to draw; Axes of their own unless given.
 
     Example:
-        >>> spread(["a", "b"], [[0.1, 0.2], [0.3, 0.1]], [[0.15, 0.1, 0.2], [0.2, 0.0, 0.4]]).get_ylim()
-        (1.6, -0.6)
+        >>> ax = spread(["a", "b"], [[0.1, 0.2], [0.3, 0.1]], [[0.15, 0.1, 0.2], [0.2, 0.0, 0.4]])
+        >>> [label.get_text() for label in ax.get_yticklabels()]
+        ['a', 'b']
     """
     ax = style_axes(new_axes(4.8, 0.72 + 0.42 * max(len(names), 2)) if ax is None else ax, grid="x")
     dots = [np.asarray(each, dtype=float)[np.isfinite(np.asarray(each, dtype=float))] for each in values]

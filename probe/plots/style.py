@@ -27,7 +27,11 @@ def series_style(index: int) -> dict[str, str]:
 
 
 def safe_label(text: object, length: int = 32) -> str:
-    """Make untrusted text safe for a figure: one line, no formulas, shortened in the middle."""
+    """Make untrusted text safe for a figure: one line, no formulas, shortened in the middle.
+
+    >>> safe_label("two   words")
+    'two words'
+    """
     known = get_font(findfont(FontProperties())).get_charmap()
     shown = visible(" ".join(str(text)[:4096].split()), length)
     # A missing glyph would be drawn as a box, with a warning for each.
