@@ -39,7 +39,7 @@ def report(bundles):
     def drawn(name):
         chapters = html.sections(getattr(bundles, name))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(html, "sections", lambda _: chapters)
+            patch.setattr(html, "sections", lambda *_: chapters)
             return chapters, html.render(getattr(bundles, name))
 
     return drawn

@@ -1,4 +1,4 @@
-"""What was measured, by which method, and what came of it?"""
+"""Who vouches for this audit, what was measured, and what came of it?"""
 
 from functools import partial
 

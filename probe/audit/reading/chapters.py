@@ -108,8 +108,8 @@ CHAPTERS = {
         ),
     ),
     "evidence": Chapter(
-        "All that was measured",
-        "What was measured, by which method, and what came of it?",
+        "Evidence",
+        "Who vouches for this audit, what was measured, and what came of it?",
         "Every number that the audit computed from its evidence, in the order in which it was measured.",
         (
             "A number without a status has no threshold in the plan.",
