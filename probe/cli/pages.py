@@ -17,13 +17,13 @@ def drawn(bundle: Any, choice: Any = None) -> str:
     return guarded(bundle, lambda: render(bundle) if choice is None else render(bundle, choice))
 
 
-def exported(folder: Path, form: str) -> str:
-    """A verified audit in a form for other tools."""
+def exported(folder: Path, form: str, *others: str) -> str:
+    """A verified audit in a form for other tools; `others` are forms that the command has besides these."""
     from probe.audit import read, verify
     from probe.report.exports import EXPORTS
 
     if form not in EXPORTS:
-        raise PlanError(f"--format {form!r} is unknown; there are {', '.join(EXPORTS)}")
+        raise PlanError(f"--format {form!r} is unknown; there are {', '.join((*others, *EXPORTS))}")
     verify(folder)
     bundle = read(folder)
     return guarded(bundle, lambda: EXPORTS[form].write(bundle))

@@ -35,7 +35,7 @@ def report(
         for option, given in page_alone.items():
             if given:
                 raise PlanError(f"{option} is of the page; leave out --format and --json, or {option}")
-        deliver(exported(bundle, "json" if as_json else written), out)
+        deliver(exported(bundle, "json" if as_json else written, "html"), out)
         return
     page = _page(bundle, sections, notes, (digest, signers, revoked))
     if pdf is not None:

@@ -29,8 +29,8 @@ def test_findings_are_written_for_other_tools(probe, here):
     probe("export", "people", "--format", "sarif", "--out", "x.sarif", code=0)
     assert json.loads((here / "x.sarif").read_text())["version"] == "2.1.0"
     assert "exists" in probe("export", "people", "--format", "card", "--out", "x.sarif", code=2).stderr
-    assert "say --format, one of json, csv, junit" in probe("export", "people", code=2).stderr
-    assert "there are json, csv, junit" in probe("report", "people", "--format", "docx", code=2).stderr
+    assert "say --format, one of json, csv, toml" in probe("export", "people", code=2).stderr
+    assert "there are html, json, csv, toml" in probe("report", "people", "--format", "docx", code=2).stderr
     assert "is no audit" in probe("export", "fashion-cnn", "--format", "sarif", code=2).stderr
     (here / "people" / "tables" / "robustness.csv").write_text("x")
     assert "its digest differs" in probe("export", "people", "--format", "sarif", code=4).stderr
