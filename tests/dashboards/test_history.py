@@ -5,6 +5,7 @@ import pytest
 from probe_dashboards.views import history, runs
 
 from probe.audit import read
+from probe.audit.signing import Signature
 from probe.text import visible
 from tests.dashboards.conftest import HOSTILE
 from tests.dashboards.test_pages import opened, text
@@ -65,6 +66,17 @@ def test_a_folder_of_audits_is_read_once_until_one_changes(folder, monkeypatch):
     assert [path.name for path in asked] == ["better"]
     bundle.change(name="demo two")
     bundle.save()
+
+
+def test_a_seal_says_what_was_verified_and_whether_anybody_signed():
+    one = Signature("signatures/a.intoto.jsonl", "key", "", (), ())
+    seals = [runs.Integrity(intact=True, sentence="", signatures=(one,) * number) for number in (0, 1, 2)]
+    assert [history.seal(seal).replace("&#44;", ",") for seal in seals] == [
+        "consistent with itself, not signed",
+        "consistent with itself, 1 signature, whose is not checked here",
+        "consistent with itself, 2 signatures, whose is not checked here",
+    ]
+    assert "differs from what was recorded" in history.seal(runs.Integrity(intact=False, sentence="x"))
 
 
 def test_the_list_of_runs_is_paged_and_never_empty():

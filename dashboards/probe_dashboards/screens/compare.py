@@ -48,8 +48,8 @@ def _chosen(folder: runs.Folder) -> tuple[str, str]:
     titles = comparing.titles(folder.runs)
     usual = comparing.usual(folder.runs)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        first = widgets.control(folder, "first", "First audit", titles, usual[0], width=420)
-        second = widgets.control(folder, "second", "Second audit", titles, usual[1], width=420)
+        first = widgets.control(folder, "first", "First audit", titles, usual[0], width=380)
+        second = widgets.control(folder, "second", "Second audit", titles, usual[1], width=380)
         st.button("Swap", icon=":material/swap_horiz:", on_click=_to, args=(second, first))
     if {"first", "second"} - set(st.query_params):
         _to(first, second)  # The address is a link to this comparison from the start.

@@ -21,7 +21,7 @@ def draw(opened: Opened) -> None:
         widgets.not_run("Explanation", why, '[explain]\nsample = 100\nmethods = ["integrated_gradients"]')
         return
     st.markdown(md(quality.summary(bundle)))
-    st.markdown(md(CHAPTER.shows))
+    widgets.said(CHAPTER.shows)
     behind = quality.costs(bundle)
     widgets.section("Which method can be believed", behind.name)
     widgets.markdown_table(widgets.cells(quality.believed(bundle), "Checks"), "What the checks say of each method")

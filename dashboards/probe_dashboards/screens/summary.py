@@ -45,9 +45,10 @@ def draw(opened: Opened) -> None:
             widgets.markdown_table(group.measured)
         if group.page:
             widgets.evidence(opened, group.page)
-    st.caption(
+    widgets.said(
         "A check passes or fails only if its whole 95 % interval lies on one side of the threshold; otherwise it is "
-        "inconclusive, which is not a pass. Thresholds are engineering choices of the plan's author, not law."
+        "inconclusive, which is not a pass. Thresholds are engineering choices of the plan's author, not law.",
+        small=True,
     )
     widgets.behind(opened, summary.behind(bundle, wanted))
     widgets.section("What was not run")

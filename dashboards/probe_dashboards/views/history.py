@@ -62,7 +62,7 @@ def outcome(run: Run) -> str:
 def seal(integrity: Integrity) -> str:
     """What was verified of a run, in Markdown, by a sign and a word before a colour."""
     if integrity.intact:
-        return "consistent with itself, not signed"
+        return md(_intact(integrity))
     return f":orange[✕ **differs from what was recorded**: {md(integrity.sentence)}]"
 
 
@@ -98,7 +98,13 @@ def python(folder: str) -> str:
 def _verified(integrity: Integrity | None) -> str:
     if integrity is None:
         return "not verified here"
-    return "consistent with itself, not signed" if integrity.intact else f"differs: {integrity.sentence}"
+    return _intact(integrity) if integrity.intact else f"differs: {integrity.sentence}"
+
+
+def _intact(integrity: Integrity) -> str:
+    number = len(integrity.signatures)
+    signed = f"{number} signature{'s' * (number != 1)}, whose is not checked here" if number else "not signed"
+    return f"consistent with itself, {signed}"
 
 
 def _said(run: Run) -> str:
