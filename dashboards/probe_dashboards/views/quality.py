@@ -135,11 +135,19 @@ def summary(bundle: Bundle) -> str:
     for method, step in ran.steps(bundle, "explainer").items():
         judged = [row for row in reading.measured(bundle, step=step.name) if row.status]
         (sure if judged and all(row.status == "pass" for row in judged) else unsure).append(visible(titles[method]))
+    first = _first(bundle)
     if not sure:
-        return "No method passes every check that was made of it: read its explanations as suggestions."
+        return f"No method passes every check that was made of it: read its explanations as suggestions.{first}"
     does, them = ("passes", "it") if len(sure) == 1 else ("pass", "them")
     others = f"; {_and(unsure)} {'does' if len(unsure) == 1 else 'do'} not" if unsure else ""
-    return f"{_and(sure)} {does} every check made of {them}{others}."
+    return f"{_and(sure)} {does} every check made of {them}{others}.{first}"
+
+
+def _first(bundle: Bundle) -> str:
+    """Which method is the best by each metric that several have, as a sentence after others."""
+    several = {title: found for metric, title in metrics(bundle).items() if len(found := spreads(bundle, metric)) > 1}
+    told = [f"{visible(found[0].title)} by {title}" for title, found in several.items()]
+    return f" The best: {_and(told)}; where intervals overlap, that may be chance." if told else ""
 
 
 def panel(bundle: Bundle, metric: str) -> Panel:
@@ -224,7 +232,7 @@ def _verdict(judged: list[reading.Measurement]) -> str:
 
 
 def _cost(step: StepRecord, n: int) -> tuple[str, str]:
-    per = f", {number(step.forward / n)} a row" if n else ""
+    per = f", {formatting.count(round(step.forward / n))} forward a row" if n else ""
     cost = f"{formatting.count(step.forward)}, {formatting.count(step.backward)}{per}"
     return cost, formatting.duration(step.seconds)
 
