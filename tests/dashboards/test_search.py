@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from probe_dashboards.app import PAGES
+from probe_dashboards.app import PAGES, WIDE
 from probe_dashboards.views import attacked, examples, explained, instance, performance, summary
 from probe_dashboards.views.examples import Wanted
 from probe_dashboards.views.words import JOINER, estimate, md
@@ -188,7 +188,7 @@ def test_the_summary_has_an_address_of_its_own(show, monkeypatch, bundles):
         st, "navigation", lambda pages, **more: (seen.update(pages=pages), navigation(pages, **more))[1]
     )
     show(bundles.image.folder.parent)
-    assert [page.url_path for page in seen["pages"]] == ["", "lab", *PAGES]
+    assert [page.url_path for page in seen["pages"]] == ["", "lab", *PAGES, *WIDE]
 
 
 @pytest.mark.parametrize("page", PAGES)
