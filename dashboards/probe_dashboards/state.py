@@ -1,4 +1,7 @@
-"""What a link holds: ids and words from closed lists, never text or paths of the data. Links are untrusted input."""
+"""What a link holds: ids, words from closed lists, and what a reader typed to search for; no text or path of the data.
+
+Links are untrusted input.
+"""
 
 import re
 from collections.abc import Sequence

@@ -140,7 +140,10 @@ def _check_report(folder: Path) -> None:
 
     page = folder / "report.html"
     if (page.exists() or page.is_symlink()) and content(folder, "report.html") != drawn(read(folder)).encode():
-        raise IntegrityError(f"{page} is not the page that the bundle gives; `probe report {folder}` draws it again")
+        raise IntegrityError(
+            f"{page} is not the page that this probe draws of the bundle: it was changed, or another version drew it; "
+            f"`probe report {folder} --out page.html` draws it from the evidence"
+        )
 
 
 def _rerun(folder: Path, *, allow_code: bool, device: str) -> None:
