@@ -64,7 +64,8 @@ def drawn(asked: Asked, title: str, answer: Answer, top: list[int], prefix: str 
         st.html(text)
         return
     key = drawer.key(example, values)
-    figure(drawer.explained(example, values), f"{visible(title)}: {key}" if key else visible(title), drawer.pixels[1])
+    caption = f"Values by {visible(title)}" + (f": {key}" if key else "")
+    figure(drawer.explained(example, values), caption, drawer.pixels[1])
 
 
 def _one(asked: Asked, title: str, answer: Answer, top: list[int]) -> None:
