@@ -18,7 +18,7 @@ class Sparseness(Metric[Attribution]):
     """Concentration of an attribution on few features: the Gini index of absolute values (arXiv:1810.06583).
 
     In [0, 1): 0 if all absolute values are equal, and 1 - 1/n if one of n features has all (Hurley and Rickard 2009,
-    arXiv:0811.4706). Higher is easier to read, but does not mean that the features are the right ones.
+    arXiv:0811.4706); higher is easier to read, which does not mean that the features are the right ones.
 
     >>> import torch
     >>> from probe import Model
