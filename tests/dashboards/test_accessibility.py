@@ -18,7 +18,10 @@ LONG = 300_000  # milliseconds on a busy machine
 SIZES = ({"width": 1280, "height": 1000}, {"width": 390, "height": 900})
 MODEL = "german-mlp"
 # Nodes that Streamlit makes by itself: the rule, and the selector or the markup by which they are known.
-STREAMLITS: dict[str, str] = {}
+STREAMLITS = {
+    # The box of the sidebar, while it slides away on a narrow screen.
+    "scrollable-region-focusable": 'data-testid="stSidebarContent"',
+}
 
 
 def links():
