@@ -17,16 +17,16 @@ def drawn(bundle: Any, choice: Any = None) -> str:
     return guarded(bundle, lambda: render(bundle) if choice is None else render(bundle, choice))
 
 
-def exported(folder: Path, form: str, *others: str) -> str:
-    """A verified audit in a form for other tools; `others` are forms that the command has besides these."""
+def exported(folder: Path, written: str, *others: str) -> str:
+    """A verified audit, written for other tools; `others` are the formats that the command has besides these."""
     from probe.audit import read, verify
     from probe.report.exports import EXPORTS
 
-    if form not in EXPORTS:
-        raise PlanError(f"--format {form!r} is unknown; there are {', '.join((*others, *EXPORTS))}")
+    if written not in EXPORTS:
+        raise PlanError(f"--format {written!r} is unknown; there are {', '.join((*others, *EXPORTS))}")
     verify(folder)
     bundle = read(folder)
-    return guarded(bundle, lambda: EXPORTS[form].write(bundle))
+    return guarded(bundle, lambda: EXPORTS[written].write(bundle))
 
 
 def deliver(text: str, out: Path | None) -> None:

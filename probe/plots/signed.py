@@ -17,7 +17,7 @@ def reach(shown: Map) -> float:
 
     A single extreme pixel would leave the rest of a map white.
 
-    >>> reach([0.5, -2.0])
+    >>> reach(np.array([0.5, -2.0]))
     2.0
     """
     sizes = np.abs(shown[shown != 0])

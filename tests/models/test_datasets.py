@@ -113,7 +113,7 @@ def test_an_unknown_split_is_named_with_those_there_are(name):
 
 
 def test_an_unknown_data_set_is_named_with_those_there_are():
-    with pytest.raises(PlanError, match="adult, adult-hours, adult-labels, compas, german, fashion-mnist"):
+    with pytest.raises(PlanError, match="adult, adult-hours, adult-labels, compas, digits, ecg, fashion-anomalies"):
         zoo.data("iris")
 
 

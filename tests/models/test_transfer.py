@@ -75,7 +75,9 @@ def test_statistics_of_the_inputs_are_kept_unless_replaced(clothes, network):
 def test_a_glob_that_matches_nothing_is_refused_and_so_are_globs_that_leave_nothing_to_train(network):
     with pytest.raises(PlanError, match=r"replaced: 'haed\.\*' matches no weight, did you mean 'head\.\*'"):
         learned("fashion-cnn", network, ["head.*", "haed.*"])
-    with pytest.raises(PlanError, match=r"Settings.freeze holds every weight still"):
+    with pytest.raises(
+        PlanError, match=r"Settings.freeze freezes every weight at the first step; leave some to be trained"
+    ):
         fit(small(), rows(), replace(SETTINGS, freeze={"blocks.*": 1, "head.*": 0.5}), device=CPU, progress=quiet)
     with pytest.raises(PlanError, match=r"Settings.freeze: 'block\.\*' matches no weight, did you mean 'blocks\.\*'"):
         fit(small(), rows(), replace(SETTINGS, freeze={"block.*": 1}), device=CPU, progress=quiet)

@@ -147,7 +147,7 @@ def test_the_first_line_says_how_many_rows_are_trained_on_and_how_many_choose_th
 
 def test_an_unknown_name_suggests_the_nearest():
     for ask in (zoo.load, zoo.card, train):
-        with pytest.raises(UnknownMethod, match=r"did you mean 'fashion-cnn'\? the zoo has adult-mlp, adult-ftt"):
+        with pytest.raises(UnknownMethod, match=r"did you mean 'fashion-cnn'\? the zoo has adult-ftt, adult-hours-mlp"):
             ask("fashon-cnn")
 
 

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 BUNDLED = Path(__file__).parent / "data"
 # A module here is a data set if it says its NAME.
-READERS = {literal_eval(name): f"{__name__}.{module}" for module, name in found(Path(__file__).parent, "NAME").items()}
+READERS = {
+    name: f"{__name__}.{module}"
+    for name, module in sorted((literal_eval(name), m) for m, name in found(Path(__file__).parent, "NAME").items())
+}
 
 
 class Reader(Protocol):
