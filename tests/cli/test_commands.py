@@ -94,7 +94,7 @@ def test_an_internal_error_does_not_exit_with_the_code_of_findings(probe, place,
 def test_a_report_that_was_put_in_place_of_the_real_one_is_found(probe, audited):
     bundle = read("runs/mine")
     bundle.write_report("<h1>all checks pass</h1>")
-    assert "not the page that the bundle gives" in probe("verify", "runs/mine", code=4).stderr
+    assert "is not the page that this probe draws of the bundle" in probe("verify", "runs/mine", code=4).stderr
 
 
 def test_a_changed_audit_is_not_shown_as_done(probe, place):
