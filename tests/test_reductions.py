@@ -176,3 +176,13 @@ def test_no_example_and_an_unknown_reduction_are_refused():
         UnknownMethod, match="no reduction named 'median'; there are mean, root of the mean, proportion"
     ):
         reduction("median")
+
+
+def test_an_entry_point_that_is_no_reduction_is_not_taken_for_one(tmp_path, monkeypatch):
+    info = tmp_path / "medians-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: medians\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[probe.reductions]\nmiddle = statistics:median\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UnknownMethod, match="no reduction named 'middle'"):
+        reduction("middle")

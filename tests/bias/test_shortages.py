@@ -16,14 +16,13 @@ from tests.bias.test_intervals import able, difference, limits
 from tests.bias.test_intervals import ratio as between
 
 # Of each group the rows by label and decision: tn, fp, fn, tp.
-ROWS = {
-    "a": (300, 100, 60, 140),
-    "b": (20, 7, 1, 2),
-    "c": (15, 0, 14, 0),
-    "d": (1, 0, 0, 0),
-    "e": (40, 20, 0, 30),
-    "f": (0, 0, 5, 30),
-}
+ROWS = dict(
+    zip(
+        "abcdef",
+        [(300, 100, 60, 140), (20, 7, 1, 2), (15, 0, 14, 0), (1, 0, 0, 0), (40, 20, 0, 30), (0, 0, 5, 30)],
+        strict=True,
+    )
+)
 ASKED = Settings(thresholds={}, level=0.95)
 RATES = {
     "selection_rate": (lambda tn, fp, fn, tp: (fp + tp, tn + fp + fn + tp), "rows", "row", "selection rate"),

@@ -108,3 +108,17 @@ def test_a_group_column_of_many_numbers_suggests_binning():
     assert "age: 52 distinct numbers, each compared as a group of its own" in report.notices[-1]
     few = audit(None, generator.integers(2, size=2000), pd.DataFrame({"age": age // 10}), draws=9)
     assert not any("distinct numbers" in notice for notice in few.notices)
+
+
+def test_whole_numbers_beside_a_missing_value_are_named_as_whole_numbers():
+    groups = pd.DataFrame({"site": [1, 2] * 40 + [None]})
+    assert str(groups["site"].dtype) == "float64"
+    report = audit(None, np.arange(81) % 2, groups, draws=9)
+    assert report.groups["group"].tolist() == ["1", "2"]
+    assert report.groups.index.tolist() == [0, 1]
+
+
+def test_rows_of_a_report_are_numbered_over_all_attributes():
+    groups = pd.DataFrame({"site": ["a", "b"] * 40, "sex": ["f", "f", "m", "m"] * 20})
+    report = audit(None, np.arange(80) % 2, groups, draws=9)
+    assert report.groups.index.tolist() == list(range(len(report.groups)))
