@@ -14,7 +14,10 @@ from probe.errors import PlanError
 def sign(
     bundle: Annotated[Path, typer.Argument(help="The folder of an audit.")],
     key: Annotated[
-        Path, typer.Option(help="Your private key, of SSH; or the public one where an agent holds the private one.")
+        Path,
+        typer.Option(
+            help="Your private key: of SSH, or the public one where an agent holds the private one; or ed25519 in PEM."
+        ),
     ],
     as_json: Json = False,
 ) -> None:

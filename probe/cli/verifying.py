@@ -12,7 +12,9 @@ from probe.errors import IntegrityError, PlanError
 
 Signers = Annotated[
     Path | None,
-    typer.Option(help="Who may sign: an allowed-signers file of ssh-keygen, or a public key such as id_ed25519.pub."),
+    typer.Option(
+        help="Who may sign: an allowed-signers file of ssh-keygen, a public key such as id_ed25519.pub, or PEM."
+    ),
 ]
 Revoked = Annotated[
     Path | None, typer.Option(help="Keys that no longer count: public keys, one a line, or a KRL of ssh-keygen.")

@@ -11,6 +11,7 @@ from probe.errors import IntegrityError
 
 TYPE = "application/vnd.in-toto+json"
 NAMESPACE = "probe-audit"  # so that a signature made for git or for mail is none of an audit
+BARE = 64  # bytes of a signature of ed25519; one of SSH is longer
 KEYS = {"payload", "payloadType", "signatures"}
 
 
@@ -26,6 +27,11 @@ class Envelope:
     def signed(self) -> bytes:
         """What the signature is over."""
         return encoded(TYPE, self.payload)
+
+    @property
+    def outside_ssh(self) -> bool:
+        """Whether the signature is a bare one of ed25519, which does not hold its public key."""
+        return len(self.signature) == BARE
 
 
 def encoded(kind: str, payload: bytes) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from probe.audit import files
 from probe.audit.bundle import Bundle
 from probe.audit.canonical import parse
-from probe.audit.signing import envelope, ssh
+from probe.audit.signing import envelope, pem, ssh
 from probe.audit.signing.envelope import Envelope
 from probe.audit.signing.signers import Signers
 from probe.audit.signing.statements import AUDIT, STATEMENT, TEST_RESULT, statements, subjects
@@ -50,7 +50,7 @@ def sign(bundle: Bundle, key: str | Path, signoffs: Sequence[str] = ()) -> Signa
 
     Args:
         bundle: one that was verified.
-        key: the private key: a file of SSH, or its public key where an agent holds the private one.
+        key: the private key: a file of SSH, or its public key where an agent holds the private one; or ed25519 in PEM.
         signoffs: SHA-256 of the sign-offs of the bundle.
 
     Raises:
@@ -65,9 +65,7 @@ def sign(bundle: Bundle, key: str | Path, signoffs: Sequence[str] = ()) -> Signa
         raise PlanError(f"there is no key {path}; `ssh-keygen -t ed25519 -f {path}` makes one")
     now = datetime.now(UTC).isoformat(timespec="seconds")
     payloads = statements(bundle.manifest, now, signoffs)
-    made = [ssh.sign(envelope.encoded(envelope.TYPE, payload), path) for payload in payloads]
-    shown = f"the signature of {path}"
-    envelopes = [Envelope(p, ssh.fingerprint(s, shown), s) for p, s in zip(payloads, made, strict=True)]
+    envelopes = _enveloped(payloads, path)
     place = bundle.folder / FOLDER
     if place.is_symlink():
         raise PlanError(f"{place} is a link; remove it, as nothing is written outside the bundle")
@@ -110,6 +108,17 @@ def who(found: Signature, signers: Signers) -> Who:
     return Who(names[0], found.key, found.signed, signoffs=found.signoffs)
 
 
+def _enveloped(payloads: Sequence[bytes], key: Path) -> list[Envelope]:
+    """The payloads, each signed: by openssl with a key of ed25519 in PEM, by ssh-keygen with any other."""
+    messages = [envelope.encoded(envelope.TYPE, payload) for payload in payloads]
+    if pem.reads(key):
+        made, keyid = [pem.sign(message, key) for message in messages], ssh.fingerprint_of(pem.public(key))
+    else:
+        made = [ssh.sign(message, key) for message in messages]
+        keyid = ssh.fingerprint(made[0], f"the signature of {key}")
+    return [Envelope(payload, keyid, signature) for payload, signature in zip(payloads, made, strict=True)]
+
+
 def _read(bundle: Bundle, file: str) -> Signature:
     shown = f"{file} of {bundle.folder.name}"
     data = files.content(bundle.folder, file, LARGEST)
@@ -125,6 +134,10 @@ def _read(bundle: Bundle, file: str) -> Signature:
 
 
 def _key(found: Envelope, shown: str) -> str:
+    if found.outside_ssh:  # only the public key tells whose it is, and `who` has it
+        if not pem.FINGERPRINT.fullmatch(found.keyid):
+            raise IntegrityError(f"{shown} has no fingerprint of a key: {found.keyid!r:.80}")
+        return found.keyid
     key = ssh.fingerprint(found.signature, shown)
     if found.keyid != key:
         raise IntegrityError(f"{shown} names the key {found.keyid!r:.80}, and is signed with {key}")

@@ -78,6 +78,16 @@ def principal(message: bytes, signature: bytes, signers: Path, revoked: Path | N
         return (name, "") if not done.returncode else ("", _said(done) or "the key is revoked")
 
 
+def revoked(key: bytes, listed: Path) -> bool:
+    """Whether a public key, in the encoding of SSH, is in a list of revoked ones: a key a line, or a KRL."""
+    if not listed.read_bytes().startswith(b"SSHKRL"):
+        return any(base64.b64encode(key).decode() in line.split() for line in listed.read_text().splitlines())
+    with tempfile.TemporaryDirectory() as place:
+        file = Path(place) / "key"
+        file.write_text(f"ssh-ed25519 {base64.b64encode(key).decode()}\n")
+        return bool(_run("-Q", "-f", str(listed), str(file)).returncode)
+
+
 def _run(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     tool = shutil.which("ssh-keygen")
     if tool is None:
