@@ -48,13 +48,7 @@ def _reliability(bundle: Bundle, label: str = "") -> Axes:
 
 def _roc(bundle: Bundle, label: str, of: str) -> Axes:
     found = reading.roc(bundle, label, of)
-    at = None
-    if decided_for := reading.decided(bundle, label).threshold:
-        own = reading.threshold_rates(bundle, label, (decided_for,)).iloc[0]
-        second = reading.decided(bundle, label).of(of) == 1
-        # Of the first class the same decisions are read the other way round.
-        at = (own["fpr"], own["recall"]) if second else (1 - own["recall"], 1 - own["fpr"])
-    return plots.roc(found["fpr"], found["tpr"], at=at)
+    return plots.roc(found["fpr"], found["tpr"], at=decided.operating(bundle, label, of))
 
 
 def _thresholds(bundle: Bundle, one: str) -> Axes:
@@ -73,11 +67,7 @@ def _predicted(bundle: Bundle, one: str) -> Axes:
 
 
 def _curves(bundle: Bundle, by: str) -> Axes:
-    frame = robustness.table(bundle, by)
-    curves = {
-        str(name): plots.Curve(part["eps"], part["robust_accuracy"], part["low"], part["high"])
-        for name, part in frame.groupby(frame.columns[0], sort=False)
-    }
+    curves = robustness.drawn(bundle, by)
     ax = plots.new_axes(4.8, 3.1)
     threshold = robustness.threshold(bundle) if by == "attack" else None
     return plots.robustness(curves, threshold=threshold, unit=robustness.unit(bundle), ax=ax)
@@ -114,13 +104,9 @@ def _breakdown(bundle: Bundle) -> Axes:
 
 def _certified(bundle: Bundle, axis: str) -> Axes:
     found = proofs.certificates(bundle)[axis]
-    curves = {}
-    for each in found:
-        numbers = proofs.curve(list(each.rows))
-        curves[each.title] = plots.Curve(numbers["eps"], numbers["value"], numbers["low"], numbers["high"])
     thresholds = {each.threshold for each in found if each.threshold is not None}
     line = (float("nan"), thresholds.pop()) if len(thresholds) == 1 else None
-    return plots.robustness(curves, threshold=line, unit=found[0].axis, labels=("radius", found[0].asks))
+    return plots.robustness(proofs.drawn(found), threshold=line, unit=found[0].axis, labels=("radius", found[0].asks))
 
 
 def _survey(bundle: Bundle, slug: str) -> Axes:

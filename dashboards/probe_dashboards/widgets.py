@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import count
 from typing import Any, Literal
+from zlib import crc32
 
 import pandas as pd
 import streamlit as st
@@ -13,7 +14,7 @@ from streamlit.errors import StreamlitDuplicateElementKey
 from probe.audit import Bundle
 from probe.plots.style import INK
 from probe.text import visible
-from probe_dashboards import figures, state
+from probe_dashboards import charts, figures, state
 from probe_dashboards.views import cards, links, panels, terms
 from probe_dashboards.views.panels import Panel
 from probe_dashboards.views.runs import Folder, Opened
@@ -161,18 +162,40 @@ def linked_table(frame: pd.DataFrame, alt: str) -> None:
 
 
 def figure(opened: Opened, name: str, caption: str, *keys: str, width: int) -> None:
-    """A figure by name and parameters; its caption is also its alternative text."""
+    """A figure by name and parameters; its caption is also its alternative text.
+
+    Where there is a chart of it that can be zoomed, that is what the screen shows, and the figure is for print.
+    """
     ink = DARK_INK if st.context.theme.type == "dark" else INK
     drawn = svg(name, opened.folder, opened.stamp, ink, *keys, _bundle=opened.bundle)
+    mark = _mark([name, *keys])
+    if chart := zoomable(name, opened.folder, opened.stamp, ink, *keys, _bundle=opened.bundle):
+        _zoomed(chart, caption, width, mark)
     # Inside a container of that width, so that it shrinks with a narrow window.
-    with st.container(width=width):
+    with st.container(width=width, key=f"print-{mark}" if chart else None):
         st.image(drawn, caption=md(caption), width="stretch", alt=visible(caption))
+
+
+def _zoomed(chart: charts.Spec, caption: str, width: int, mark: int) -> None:
+    with st.container(width=width, key=f"screen-{mark}", gap=None):
+        st.vega_lite_chart(spec=chart, width="stretch", alt=visible(caption))
+        st.caption(md(caption))
+        if charts.ZOOM not in _seen():
+            _seen().add(charts.ZOOM)
+            with st.container(key="zoom"):
+                st.caption(charts.ZOOM)
 
 
 @st.cache_data(max_entries=400, ttl=3600, show_spinner=False)
 def svg(name: str, folder: str, stamp: str, ink: str, *keys: str, _bundle: Bundle) -> str:
     """A figure as SVG. `folder` and `stamp` are only part of the cache key: a changed audit is drawn again."""
     return figures.svg(name, _bundle, ink, *keys)
+
+
+@st.cache_data(max_entries=400, ttl=3600, show_spinner=False)
+def zoomable(name: str, folder: str, stamp: str, ink: str, *keys: str, _bundle: Bundle) -> charts.Spec | None:
+    """The chart of a figure that can be zoomed, if there is one. `folder` and `stamp` as in `svg`."""
+    return charts.chart(name, _bundle, ink, *keys)
 
 
 def behind(opened: Opened, panel: Panel) -> None:
@@ -242,6 +265,11 @@ def not_run(what: str, why: str, how: str = "") -> None:
 def metric_card(label: str, value: str, interval: str) -> None:
     """A number in a card, with its interval."""
     st.metric(label, value, border=True, delta=interval, delta_color="off", delta_arrow="off", width=160)
+
+
+def _mark(words: Sequence[str]) -> int:
+    """A number that tells texts apart, as the keys of containers are seen in the page."""
+    return crc32("\0".join(words).encode("utf-8", "replace"))
 
 
 def _seen() -> set[str]:

@@ -37,7 +37,7 @@ def _spread(opened: Opened, metrics: dict[str, str]) -> None:
     st.markdown(md(quality.direction(bundle, metric)))
     behind = quality.panel(bundle, metric)
     caption = (
-        f"{metrics[metric].capitalize()} of each method. Faint dots are single rows; above them the estimate over all "
+        f"{metrics[metric].capitalize()} of each method. Faint marks are single rows; above them the estimate over all "
         "rows with its 95 % interval."
     )
     widgets.figure(opened, "spread", caption, metric, width=680)

@@ -88,6 +88,17 @@ def own(bundle: Bundle, one: str) -> float | None:
     return reading.decided(bundle, label(bundle, one)).threshold
 
 
+def operating(bundle: Bundle, label: str, of: str) -> tuple[float, float] | None:
+    """The false and the true positive rate of a class at the model's own threshold, where there is one."""
+    found = reading.decided(bundle, label)
+    if not found.threshold:
+        return None
+    at = reading.threshold_rates(bundle, label, (found.threshold,)).iloc[0]
+    # Of the first class the same decisions are read the other way round.
+    first = found.of(of) != 1
+    return (1 - at["recall"], 1 - at["fpr"]) if first else (at["fpr"], at["recall"])
+
+
 def threshold(bundle: Bundle, run: str, one: str, cut: float) -> pd.DataFrame:
     """What a threshold would give: the four counts, which lead to their rows, and the rates."""
     name, used = label(bundle, one), own(bundle, one)

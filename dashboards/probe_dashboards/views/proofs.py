@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from probe import formatting
+from probe import formatting, plots
 from probe.audit import Bundle, reading
 from probe.audit.reading import Certified, Measurement, Proof
 from probe.formatting import DASH
@@ -62,6 +62,14 @@ def curve(rows: list[Measurement]) -> pd.DataFrame:
         [(row.eps, visible(row.item), row.value, row.low, row.high, row.n) for row in rows],
         columns=["eps", "item", "value", "low", "high", "n"],
     ).astype(dict.fromkeys(("eps", "value", "low", "high"), float))
+
+
+def drawn(found: list[Certified]) -> dict[str, plots.Curve]:
+    """The curves of certificates by name, to be drawn."""
+    numbers = {each.title: curve(list(each.rows)) for each in found}
+    return {
+        title: plots.Curve(each["eps"], each["value"], each["low"], each["high"]) for title, each in numbers.items()
+    }
 
 
 def items(found: Proof) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from probe import plots
 from probe.audit import Bundle, reading
 from probe.audit.aspects.robustness import WITHSTANDS
 from probe.audit.titles import titles
@@ -53,6 +54,15 @@ def table(bundle: Bundle, by: str) -> pd.DataFrame:
     lines = [(c.name, p.eps, p.value, p.low, p.high, p.n) for c in curves(bundle, by) for p in c.points]
     name = by if by in (ATTACK, LABEL) else "group"
     return pd.DataFrame(lines, columns=[name, "eps", "robust_accuracy", "low", "high", "n"])
+
+
+def drawn(bundle: Bundle, by: str) -> dict[str, plots.Curve]:
+    """The curves by name, to be drawn."""
+    frame = table(bundle, by)
+    return {
+        str(name): plots.Curve(part["eps"], part["robust_accuracy"], part["low"], part["high"])
+        for name, part in frame.groupby(frame.columns[0], sort=False)
+    }
 
 
 def shown(bundle: Bundle, by: str) -> pd.DataFrame:

@@ -1,0 +1,97 @@
+"""The charts that can be zoomed: the numbers of the static figures, and text of a bundle only where it is shown."""
+
+import json
+
+import numpy as np
+import pytest
+from probe_dashboards import charts, figures
+from probe_dashboards.views import bias, decided, performance, proofs, robustness
+
+INK = "#123456"
+SHOWN = {"values", "domain", "title", "alt"}  # the places of a chart that are shown as text
+
+
+def every(bundle):
+    """Each chart of a bundle that its pages draw, by name and parameters."""
+    if robustness.obstacle(bundle) == "":
+        yield from (("curves", by) for by in robustness.choices(bundle))
+        yield ("breakdown",)
+    for by in bias.attributes(bundle) if bias.present(bundle) else ():
+        yield from (("forest", by, rate) for rate in bias.titles(bundle))
+    if performance.present(bundle):
+        one = "any"
+        yield ("reliability",)
+        yield from (("roc", "", name) for name in decided.reading.decided(bundle, "").names)
+        if decided.own(bundle, one) is not None:
+            yield ("thresholds", one)
+    yield from (("spread", metric) for metric in charts.quality.metrics(bundle))
+    yield from (("certified", axis) for axis in proofs.certificates(bundle))
+    yield from (("survey", slug) for slug in proofs.surveys(bundle))
+
+
+def points(chart, kind):
+    """The data of the layer of a kind of mark."""
+    return next(layer["data"]["values"] for layer in chart["layer"] if layer["mark"]["type"] == kind)
+
+
+@pytest.mark.parametrize("kind", ["table", "image", "proofs", "hostile"])
+def test_every_chart_is_json_with_one_zoom_and_its_figure_is_drawn_too(bundles, kind):
+    bundle = getattr(bundles, kind)
+    for name, *keys in every(bundle):
+        chart = charts.chart(name, bundle, INK, *keys)
+        assert name in figures.FIGURES
+        text = json.dumps(chart, allow_nan=False)
+        assert text.count('"bind": "scales"') == 1, name
+        assert chart["usermeta"]["embedOptions"]["actions"] is False
+        assert any(layer["data"]["values"] for layer in chart["layer"]), name
+
+
+def test_a_chart_has_the_numbers_of_its_table(bundles):
+    numbers = robustness.table(bundles.table, "attack")
+    drawn = points(charts.chart("curves", bundles.table, INK, "attack"), "point")
+    assert [(each["series"], each["x"], each["y"], each["low"], each["high"]) for each in drawn] == [
+        tuple(line) for line in numbers[["attack", "eps", "robust_accuracy", "low", "high"]].itertuples(index=False)
+    ]
+    groups = bias.rates(bundles.table, "sex-x-race", "tpr")
+    drawn = points(charts.chart("forest", bundles.table, INK, "sex-x-race", "tpr"), "rule")
+    assert [each["few"] for each in drawn] == list(groups["small"]), "small groups are drawn apart"
+    assert np.array_equal([each["low"] for each in drawn], groups["low"])
+
+
+def test_text_of_a_bundle_is_only_a_value_of_a_chart(bundles):
+    """Expressions, fields, formats, links and images of a chart are constants."""
+    found = [(name, charts.chart(name, bundles.hostile, INK, *keys)) for name, *keys in every(bundles.hostile)]
+    texts = ("script", "evil.example", "frac{1}{0}", "trust me", "drowssap", "xxxxx")
+
+    def walk(name, part, key=""):
+        if isinstance(part, dict):
+            assert not {"href", "url", "signal", "expr", "image"} & part.keys() or key == "values", (name, key)
+            for inner, value in part.items():
+                assert not any(text in inner for text in texts), (name, inner)
+                walk(name, value, inner if key not in SHOWN else key)
+        elif isinstance(part, list):
+            for value in part:
+                walk(name, value, key)
+        elif isinstance(part, str) and key not in SHOWN:
+            assert not any(text in part for text in texts), (name, key, part)
+
+    for name, chart in found:
+        walk(name, chart)
+    shown = json.dumps([chart for _, chart in found], ensure_ascii=False)
+    for text in ("frac{1}{0}", "drowssap"):
+        assert text in shown, "the hostile names are there, as values"
+
+
+def test_a_chart_names_every_curve_apart_by_colour_line_and_shape(bundles):
+    chart = charts.chart("curves", bundles.table, INK, "attack")
+    line, point = (next(each for each in chart["layer"] if each["mark"]["type"] == kind) for kind in ("line", "point"))
+    for encoding in (line["encoding"]["color"], line["encoding"]["strokeDash"], point["encoding"]["shape"]):
+        used = [json.dumps(each) for each in encoding["scale"]["range"]]
+        assert len(set(used)) == len(used) == len(robustness.drawn(bundles.table, "attack"))
+
+
+def test_a_chart_of_very_many_points_is_left_to_the_static_figure(bundles, monkeypatch):
+    metric = next(iter(charts.quality.metrics(bundles.table)))
+    assert charts.chart("spread", bundles.table, INK, metric) is not None
+    monkeypatch.setattr(charts, "MOST", 3)
+    assert charts.chart("spread", bundles.table, INK, metric) is None
