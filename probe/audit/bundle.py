@@ -2,10 +2,10 @@
 
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -17,6 +17,8 @@ from probe.errors import DataError, ExistsError, IntegrityError
 from probe.npz import Arrays
 
 __all__ = ["Arrays", "Bundle", "create", "digest", "find", "parse", "read"]
+
+T = TypeVar("T")
 
 # Columns with names given by people: groups, classes, features, items of a survey.
 NAMES = (
@@ -72,6 +74,10 @@ class Bundle:
     def groups(self) -> pd.DataFrame:
         """The groups of the rows, as names: 01 and 1 are different. An empty cell is unknown."""
         return self._parsed("tables/groups.csv", dtype=str)
+
+    def derived(self, what: tuple[str, ...], make: Callable[[], T]) -> T:
+        """What follows from the bundle: made each time, unless a subclass keeps it, under the name `what`."""
+        return make()
 
     def write_arrays(self, name: str, arrays: Mapping[str, Any]) -> None:
         """Store arrays/NAME.npz."""

@@ -202,8 +202,10 @@ def test_no_column_of_a_table_is_without_a_name_and_no_level_of_headings_is_left
 
 
 def test_a_page_reads_each_file_of_an_audit_once(bundles, monkeypatch):
+    from probe_dashboards.views import held as open_ones
     from probe_dashboards.views import runs
 
+    open_ones.forget()
     found, _ = runs.listing(bundles.table.folder.parent)
     bundle, read = runs.opened(found[0], {}).bundle, []
     held = type(bundle).__mro__[1]._bytes
@@ -213,6 +215,7 @@ def test_a_page_reads_each_file_of_an_audit_once(bundles, monkeypatch):
         explained.attributions(bundle, row)
         explained.agreement(bundle, row)
         examples.found(bundle, Wanted(of="all", outcome="wrong", groups={"sex": "female"}))
+    assert runs.opened(found[0], {}).bundle is bundle  # on the next page, and for the next reader
     assert sorted(read) == sorted(set(read))
     assert "arrays/predictions.npz" in read
     frame = bundle.groups()

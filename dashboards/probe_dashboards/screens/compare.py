@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from probe.audit import read
 from probe.audit.pairing import Comparison
 from probe_dashboards import seals, widgets
 from probe_dashboards.views import comparing, runs
+from probe_dashboards.views.held import held
 from probe_dashboards.views.panels import Panel
 from probe_dashboards.views.words import md
 
@@ -83,8 +83,8 @@ def _intact(run: runs.Run, which: str) -> bool:
 
 @st.cache_data(max_entries=50, show_spinner=False)
 def _compared(first: str, first_stamp: str, second: str, second_stamp: str) -> Comparison:
-    """Both stamps are only part of the cache key: a changed audit is compared again."""
-    return comparing.compare(*(runs.Held(bundle.folder, bundle.manifest) for bundle in (read(first), read(second))))
+    """A changed audit has another stamp, and is compared again."""
+    return comparing.compare(*(held(folder, stamp) for folder, stamp in ((first, first_stamp), (second, second_stamp))))
 
 
 def _shown(found: Comparison) -> None:

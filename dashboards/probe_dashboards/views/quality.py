@@ -12,6 +12,7 @@ from probe.audit import Bundle, reading
 from probe.audit.manifest import StepRecord
 from probe.audit.readings import Reading, evidence, reducing
 from probe.formatting import DASH
+from probe.npz import Arrays
 from probe.statuses import look
 from probe.text import visible
 from probe_dashboards import state
@@ -65,10 +66,7 @@ def spreads(bundle: Bundle, metric: str) -> list[Spread]:
 
 def by_row(bundle: Bundle, step: StepRecord, record: Reading) -> tuple[NDArray[Any], NDArray[Any]]:
     """The rows that a metric was measured on, and what it is on each alone; NaN where one row has no such number."""
-    stored = bundle.arrays(step.name)
-    seen, value = evidence(stored, record), reducing(record).value
-    with np.errstate(all="ignore"):
-        return stored["rows"], np.array([_alone(value, seen[[at]]) for at in range(len(seen))], dtype=float)
+    return bundle.derived(("by row", step.name, record.metric), lambda: _by_row(bundle.arrays(step.name), record))
 
 
 def table(bundle: Bundle, metric: str) -> pd.DataFrame:
@@ -199,6 +197,12 @@ def _names(bundle: Bundle) -> list[str]:
 def _record(bundle: Bundle, each: Spread) -> Reading:
     step = ran.steps(bundle, "explainer")[each.method]
     return next(r for r in step.readings if r.metric == each.over.metric)
+
+
+def _by_row(stored: Arrays, record: Reading) -> tuple[NDArray[Any], NDArray[Any]]:
+    seen, value = evidence(stored, record), reducing(record).value
+    with np.errstate(all="ignore"):
+        return stored["rows"], np.array([_alone(value, seen[[at]]) for at in range(len(seen))], dtype=float)
 
 
 def _alone(value: Any, seen: NDArray[Any]) -> float:

@@ -2,13 +2,11 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
-
-import pandas as pd
+from typing import Any
 
 from probe import lock
 from probe.audit import Bundle, find, read, reading, verification, verify
@@ -17,11 +15,9 @@ from probe.audit.manifest import Manifest, StepRecord
 from probe.audit.signing import Signature
 from probe.audit.signoff import Signoff
 from probe.errors import ProbeError
-from probe.npz import Arrays
 from probe.text import visible
 from probe_dashboards import state
-
-T = TypeVar("T")
+from probe_dashboards.views.held import held
 
 # Errors that a foreign manifest can raise after it passed the checks of `read`.
 MALFORMED = (ProbeError, OSError, *verification.MALFORMED)
@@ -59,27 +55,6 @@ class Opened:
     @property
     def folder(self) -> str:
         return str(self.bundle.folder)
-
-
-class Held(Bundle):
-    """A bundle that reads, hashes and parses each file once: a page asks for the same arrays many times."""
-
-    def arrays(self, name: str) -> Arrays:
-        return dict(self._once(name, super().arrays))
-
-    def table(self, name: str) -> pd.DataFrame:
-        return self._once(name, super().table).copy()
-
-    def groups(self) -> pd.DataFrame:
-        return self._once("groups", lambda _: super(Held, self).groups()).copy()
-
-    def _once(self, name: str, load: Callable[[str], T]) -> T:
-        held = self.__dict__.setdefault("held", {})
-        key = (name, getattr(load, "__name__", ""))
-        if key not in held:
-            held[key] = load(name)
-        found: T = held[key]
-        return found
 
 
 @dataclass(frozen=True)
@@ -140,8 +115,8 @@ def listing(runs: str | Path) -> tuple[list[Run], list[Broken]]:
 
 def opened(run: Run, pages: Mapping[str, Any], messages: Any = None) -> Opened:
     """Open an audit."""
-    bundle = read(run.folder)
-    return Opened(run.id, Held(bundle.folder, bundle.manifest), stamp(run.folder), pages, messages)
+    seen = stamp(run.folder)
+    return Opened(run.id, held(run.folder, seen), seen, pages, messages)
 
 
 def stamp(folder: str | Path) -> str:

@@ -56,6 +56,10 @@ def decided(bundle: Bundle, label: str = "") -> Decided:
         >>> reading.decided(read("runs/adult-mlp")).names  # doctest: +SKIP
         ('<=50K', '>50K')
     """
+    return bundle.derived(("decided", label), lambda: _decided(bundle, label))
+
+
+def _decided(bundle: Bundle, label: str) -> Decided:
     task, stored = bundle.manifest.task, bundle.arrays("predictions")
     logits, truth = stored["logits"], stored["labels"]
     names = tuple(classes(bundle))

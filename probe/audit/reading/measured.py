@@ -1,6 +1,7 @@
 """Every number that an audit computed from its evidence, one typed row each."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -114,7 +115,11 @@ def measured(bundle: Bundle, *, aspect: str = "", kind: str = "", step: str = ""
         s for s in bundle.manifest.steps
         if s.done and aspect in ("", s.aspect) and kind in ("", s.kind) and step in ("", s.name)
     ]  # fmt: skip
-    return [row for each in chosen for row in (_items(bundle, each) if each.kind == "survey" else _rows(bundle, each))]
+    return [row for each in chosen for row in bundle.derived(("measured", each.name), partial(_of_step, bundle, each))]
+
+
+def _of_step(bundle: Bundle, step: StepRecord) -> list[Measurement]:
+    return _items(bundle, step) if step.kind == "survey" else _rows(bundle, step)
 
 
 def _rows(bundle: Bundle, step: StepRecord) -> list[Measurement]:
