@@ -155,7 +155,7 @@ def _unpacked(entry: Any, arrays: Mapping[str, Any], kinds: Mapping[str, type], 
         return float(entry["number"])
     if "config" in entry:
         return build(entry["config"])
-    entry = _with_task(entry)
+    entry = _with_task(_with_sampling_rate(entry))
     kind = kinds[entry["kind"]]
     inside = {name: _unpacked(value, arrays, kinds, build) for name, value in entry["fields"].items()}
     known, hints = {f.name for f in saved(kind)}, get_type_hints(kind)
@@ -205,6 +205,15 @@ def _with_task(entry: Mapping[str, Any]) -> Mapping[str, Any]:
         return entry
     task = {name: held.pop(name) for name in ("classes", "threshold") if name in held}
     return {**entry, "fields": {**held, "task": {"kind": "Classification", "fields": task}}}
+
+
+def _with_sampling_rate(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The record of a Series; earlier files have its sampling rate as `rate`."""
+    held = dict(entry["fields"])
+    if entry["kind"] != "Series" or "rate" not in held:
+        return entry
+    held["sampling_rate"] = held.pop("rate")
+    return {**entry, "fields": held}
 
 
 def _first_format(record: Mapping[str, Any], arrays: Mapping[str, Any]) -> dict[str, Any]:

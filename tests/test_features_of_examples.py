@@ -118,7 +118,7 @@ def test_an_audit_of_examples_with_features_of_their_own_is_verified_and_drawn(t
 
 def test_a_study_of_examples_with_features_of_their_own_is_that_of_each_alone():
     data = Dataset(IMAGES, TOGETHER.predict(IMAGES), space=TOGETHER.space)
-    found = study.run([Lime(samples=50), FGSM(eps=0.1)], TOGETHER, data, eps=None, batch=3, progress=None)
+    found = study.run([Lime(samples=50), FGSM(eps=0.1)], TOGETHER, data, eps=None, batch_size=3, progress=None)
     assert found["note"].fillna("").eq("").all(), found["note"].tolist()
     expected = Deletion()(TOGETHER, Lime(samples=50)(TOGETHER, IMAGES)).value
     assert found.set_index(["method", "metric"]).loc[("lime", "deletion"), "value"] == pytest.approx(expected, abs=1e-5)
@@ -134,5 +134,5 @@ def test_counterfactuals_change_the_features_that_each_example_has():
     assert_close(found.moves().abs().sum(-1), found.distance())
     assert_close(found[2:].changed(), found.changed()[2:])
     data = Dataset(IMAGES, model.predict(IMAGES), space=model.space)
-    studied = study.run([NearestReference(count=2)], model, data, batch=3, progress=None).set_index("metric")
+    studied = study.run([NearestReference(count=2)], model, data, batch_size=3, progress=None).set_index("metric")
     assert studied.loc["changed_features", "value"] == ChangedFeatures()(model, found).value

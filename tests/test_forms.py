@@ -77,7 +77,7 @@ def test_settings_of_another_form_are_refused_by_name():
         Space(form=Image(), levels=("a",))
 
 
-RATE = Series(names=("lead I", "lead II"), rate=50.0)
+RATE = Series(names=("lead I", "lead II"), sampling_rate=50.0)
 
 
 def beats(rows=4):
@@ -124,8 +124,8 @@ def test_a_series_without_channels_or_with_an_invalid_rate_is_refused():
     with pytest.raises(ShapeError, match=r"expected a series \(channels, length\); write inputs\[:, None\]"):
         Space(form="series").check(torch.zeros(2, 12))
     for rate in (-1.0, float("nan")):
-        with pytest.raises(RangeError, match="measurements a second"):
-            Series(rate=rate)
+        with pytest.raises(RangeError, match="measurements per second"):
+            Series(sampling_rate=rate)
     with pytest.raises(DataError, match="a series has names and a rate"):
         plots.drawer_of({"name": "series", "names": [], "rate": -1.0})
 

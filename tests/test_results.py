@@ -15,6 +15,7 @@ from probe.attacks import FGSM, PGD
 from probe.contracts import Explainer
 from probe.errors import DataError, ProbeError, UnknownMethod
 from probe.explainers import InputXGradient, Saliency
+from probe.forms import Series
 from probe.metrics import Accuracy, CalibrationError, RobustAccuracy
 from probe.tensors import sha256
 
@@ -103,6 +104,15 @@ def test_a_result_that_the_first_format_holds_is_read(tmp_path):
     assert torch.equal(again.values, ROWS)
     assert again.space.names == SPACE.names
     assert again.method == Saliency()
+
+
+def test_a_saved_series_with_its_sampling_rate_as_rate_is_read(tmp_path):
+    x, space = torch.zeros(1, 1, 4), Space(form=Series(names=("lead I",), sampling_rate=50.0))
+    Attribution(x, x, torch.tensor([0]), Saliency(), space).save(tmp_path / "r")
+    record = (tmp_path / "r.json").read_text()
+    assert record.count('"sampling_rate"') == 1
+    (tmp_path / "r.json").write_text(record.replace('"sampling_rate"', '"rate"'))
+    assert load(tmp_path / "r").space.form == space.form
 
 
 @dataclass(frozen=True, kw_only=True)

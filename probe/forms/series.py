@@ -15,11 +15,11 @@ class Series(Form):
 
     `names` are those of the channels; features are named by channel and time.
 
-    >>> Series(names=("lead I",), rate=100.0).record()
+    >>> Series(names=("lead I",), sampling_rate=100.0).record()
     {'name': 'series', 'names': ['lead I'], 'rate': 100.0}
 
     Raises:
-        RangeError: if the rate is no number of measurements a second.
+        RangeError: if the sampling rate is not a finite number of at least 0.
     """
 
     name: ClassVar[str] = "series"
@@ -28,15 +28,18 @@ class Series(Form):
     one_per: ClassVar[Mapping[str, str]] = {**Form.one_per, "names": "channels"}
     defaults: ClassVar[Defaults] = Defaults(explainers=("saliency", *Defaults().explainers), sample=1000)
 
-    rate: float = 0.0  # sampling rate, measurements per second; 0: unknown, and time is counted in measurements
+    sampling_rate: float = 0.0  # measurements per second; 0: unknown, and time is counted in measurements
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isfinite(self.rate) or self.rate < 0:
-            raise RangeError(f"Series.rate = {self.rate}, expected measurements a second, such as 100.0; 0: not known")
+        if not isfinite(self.sampling_rate) or self.sampling_rate < 0:
+            raise RangeError(
+                f"Series.sampling_rate = {self.sampling_rate}, expected the number of measurements per second, such as "
+                "100.0, or 0 if it is unknown"
+            )
 
     def record(self) -> Mapping[str, Any]:
-        return {"name": self.name, "names": list(self.names), "rate": float(self.rate)}
+        return {"name": self.name, "names": list(self.names), "rate": float(self.sampling_rate)}  # the key in bundles
 
     def check_shape(self, shape: Sequence[int]) -> None:
         if len(shape) != 2:
@@ -70,7 +73,7 @@ class Series(Form):
         own = sorted({at // length for at in places})
         times = sorted({at % length for at in places})
         when = self._time(times[0]) if len(times) == 1 else f"{self._time(times[0])} to {self._time(times[-1])}"
-        when = f"{when} s" if self.rate else f"step {when}" if len(times) == 1 else f"steps {when}"
+        when = f"{when} s" if self.sampling_rate else f"step {when}" if len(times) == 1 else f"steps {when}"
         if channels == 1 or len(own) == channels:
             return when
         named = [self.names[at] if self.names else f"channel {at}" for at in own]
@@ -78,4 +81,5 @@ class Series(Form):
 
     def _time(self, at: int) -> str:
         """The time of a measurement, with enough digits to tell neighbours apart."""
-        return f"{at / self.rate:.{max(0, ceil(log10(self.rate)))}f}" if self.rate else str(at)
+        rate = self.sampling_rate
+        return f"{at / rate:.{max(0, ceil(log10(rate)))}f}" if rate else str(at)

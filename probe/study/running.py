@@ -33,7 +33,7 @@ def run(  # noqa: PLR0913  three that a study is of, and by name: what is asked,
     targets: Given | None = None,
     metrics: Metric[Any] | Sequence[Metric[Any]] | None = None,
     seeds: int | Sequence[int] | None = None,
-    batch: int | None = None,
+    batch_size: int | None = None,
     out: str | Path | None = None,
     progress: Told | None = to_stderr,
 ) -> pd.DataFrame:
@@ -56,7 +56,7 @@ def run(  # noqa: PLR0913  three that a study is of, and by name: what is asked,
         metrics: metrics of the results; by default Deletion, Insertion and Completeness for explainers and
             RobustAccuracy for attacks.
         seeds: seeds of random methods; by default each method's own.
-        batch: examples per batch; by default what suits the device.
+        batch_size: examples per batch; by default what suits the device.
         out: the folder, which is created. A folder with a study of another model or other data is refused.
         progress: called with the progress of the study; None: not called.
 
@@ -80,11 +80,11 @@ def run(  # noqa: PLR0913  three that a study is of, and by name: what is asked,
     """
     if len(data) == 0:
         raise DataError(f"{data.name} holds no examples; give one at least")
-    if batch is not None and (isinstance(batch, bool) or not batch >= 1):
-        raise RangeError(f"batch = {batch!r}, expected a whole number of examples, at least 1")
+    if batch_size is not None and (isinstance(batch_size, bool) or not batch_size >= 1):
+        raise RangeError(f"batch_size = {batch_size!r}, expected a whole number of examples, at least 1")
     data = suited(model, data)
     checked = None if targets is None else model.check_targets(targets, model.check(data.inputs)).cpu()
-    subject = Subject(model, data, checked, batch or together(data.inputs))
+    subject = Subject(model, data, checked, batch_size or together(data.inputs))
     cells = planned(
         _listed(methods, "methods") or [],
         subject,

@@ -99,7 +99,7 @@ def graphs():
 
 def series():
     rows = drawn(5, 2, 8)
-    space = Space(form=Series(names=("lead I", "lead II"), rate=4.0), reference=torch.zeros(1, 2, 8))
+    space = Space(form=Series(names=("lead I", "lead II"), sampling_rate=4.0), reference=torch.zeros(1, 2, 8))
     model = Model(forward=network(16, 2), space=space, classes=("sinus", "other"), name="series")
     return model, Dataset(rows, model.predict(rows), space=space, classes=model.classes, name="beats")
 

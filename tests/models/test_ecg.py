@@ -20,7 +20,7 @@ def test_heartbeats_follow_from_their_seed_and_no_series_is_in_both_splits():
     assert ecg.read("test").digest() == test.digest()
     assert test.labels.bincount().tolist() == [250] * 4
     assert not {row.numpy().tobytes() for row in train.inputs} & {row.numpy().tobytes() for row in test.inputs}
-    assert test.space.form == Series(names=("lead I", "lead II"), rate=50.0)
+    assert test.space.form == Series(names=("lead I", "lead II"), sampling_rate=50.0)
     with pytest.raises(PlanError, match="ecg has the splits train, test; got 'validation'"):
         ecg.read("validation")
 

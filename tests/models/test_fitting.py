@@ -29,9 +29,9 @@ def settling(epochs, end=0.2, speed=1.0):
     return [end + math.exp(-speed * epoch) for epoch in range(epochs)]
 
 
-def test_converged_curves_without_a_gap_are_neither_overfitting_nor_underfitting():
+def test_converged_curves_without_a_gap_are_a_good_fit():
     found = judged(settling(20), [loss * 1.1 for loss in settling(20)])
-    assert found.verdict == "neither"
+    assert found.verdict == "good fit"
     assert found.gap == pytest.approx(0.1 * settling(20)[-1])
 
 
@@ -46,8 +46,8 @@ def test_a_validation_loss_that_is_still_falling_is_underfitting():
     ("each", "verdict", "reason"),
     [
         (0.99, "underfitting", "still fell by 4.9% over the last 5 of 20 epochs"),
-        (0.999, "neither", "still fell by 0.5% over the last 5 of 20 epochs: more epochs may lower it"),
-        (0.9998, "neither", "more epochs change little"),
+        (0.999, "good fit", "still fell by 0.5% over the last 5 of 20 epochs: more epochs may lower it"),
+        (0.9998, "good fit", "more epochs change little"),
     ],
 )
 def test_the_slope_of_the_loss_decides_whether_more_epochs_are_suggested(each, verdict, reason):
@@ -77,7 +77,7 @@ def test_after_two_falling_epochs_more_epochs_are_not_called_useless():
 def test_recovering_from_one_bad_epoch_does_not_count_as_a_falling_loss(recovered):
     curve = [0.6, 0.5, 0.5, 0.5, 0.5, 0.9, 0.9, recovered]
     found = judged(curve, curve)
-    assert (found.verdict, found.reason) == ("neither", "the training loss is close, and more epochs change little")
+    assert (found.verdict, found.reason) == ("good fit", "the training loss is close, and more epochs change little")
 
 
 def test_a_noisy_curve_that_falls_is_still_falling():
@@ -90,13 +90,13 @@ def test_a_loss_that_rises_from_the_first_epoch_on_is_not_falling():
     assert judged(curve, curve).reason == "the training loss is close, and more epochs change little"
 
 
-@pytest.mark.parametrize(("part", "verdict"), [(0.24, "neither"), (0.26, "overfitting")])
+@pytest.mark.parametrize(("part", "verdict"), [(0.24, "good fit"), (0.26, "overfitting")])
 def test_a_gap_of_more_than_a_quarter_is_overfitting(part, verdict):
     found = judged([1 - part] * 5, [1.0] * 5)
     assert (found.verdict, found.gap) == (verdict, pytest.approx(part))
 
 
-@pytest.mark.parametrize(("rise", "verdict"), [(0.04, "neither"), (0.06, "overfitting")])
+@pytest.mark.parametrize(("rise", "verdict"), [(0.04, "good fit"), (0.06, "overfitting")])
 def test_a_validation_loss_that_rose_by_more_than_a_twentieth_is_overfitting(rise, verdict):
     found = judged([0.9, 0.9, 0.8], [1.2, 1.0, 1.0 + rise])
     assert (found.verdict, found.gap) == (verdict, pytest.approx(0.1))
@@ -106,17 +106,17 @@ def test_a_validation_loss_that_rose_by_more_than_a_twentieth_is_overfitting(ris
 def test_a_rise_of_both_losses_is_not_overfitting():
     found = judged([0.9, 0.9, 1.1], [1.2, 1.0, 1.2])
     assert (found.verdict, found.reason) == (
-        "neither",
+        "losses rising",
         "both losses rose after the kept epoch, which a lower learning rate or fewer epochs may help",
     )
 
 
-@pytest.mark.parametrize(("untrained", "verdict"), [(1.06, "neither"), (1.04, "underfitting"), (0.5, "underfitting")])
+@pytest.mark.parametrize(("untrained", "verdict"), [(1.06, "good fit"), (1.04, "underfitting"), (0.5, "underfitting")])
 def test_a_loss_near_that_of_the_untrained_network_is_underfitting(untrained, verdict):
     assert judged([0.95] * 5, [1.0] * 5, untrained=untrained).verdict == verdict
 
 
-@pytest.mark.parametrize(("untrained", "verdict"), [(1.0, "underfitting"), (100.0, "neither")])
+@pytest.mark.parametrize(("untrained", "verdict"), [(1.0, "underfitting"), (100.0, "good fit")])
 def test_a_nearly_zero_loss_that_still_falls_is_not_underfitting(untrained, verdict):
     assert judged([1.2, 1.0], [1.2, 1.0], untrained=1.5 * untrained).verdict == verdict
 
@@ -138,13 +138,13 @@ def test_the_gap_is_that_of_the_kept_epoch_and_not_of_the_last():
 
 
 def test_one_epoch_gives_no_verdict_and_losses_may_be_negative_or_0():
-    assert judged([1.0], [1.1]).verdict == "neither"
+    assert judged([1.0], [1.1]).verdict == "undecided"
     assert "one epoch does not tell" in judged([1.0], [1.1]).reason
     assert "more epochs change little" in judged([1.0, 1.0], [1.1, 1.1]).reason
     assert judged([0.5], [1.0]).verdict == "overfitting"
     assert judged([-4.0, -4.0], [-4.0, -4.1], untrained=-2.5).verdict == "underfitting"
     assert judged([-2.0], [-1.0]).verdict == "overfitting"
-    assert judged([0.0], [0.0]).verdict == "neither"
+    assert judged([0.0], [0.0]).verdict == "undecided"
 
 
 def test_a_network_that_memorises_noise_overfits():

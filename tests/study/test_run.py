@@ -108,7 +108,7 @@ def test_a_resumed_study_gives_the_bits_of_an_uninterrupted_one(people, tmp_path
 
 @pytest.mark.parametrize("method", [PGD(steps=3), InputXGradient(), NearestReference(count=2)])
 def test_a_study_that_is_ended_within_a_cell_loses_one_batch_at_most(people, tmp_path, method, monkeypatch):
-    plain = run([method], people, batch=20)
+    plain = run([method], people, batch_size=20)
     calls: list[int] = []
     whole = type(method).__call__
 
@@ -123,10 +123,10 @@ def test_a_study_that_is_ended_within_a_cell_loses_one_batch_at_most(people, tmp
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run([method], people, batch=20, out=tmp_path, progress=stop)
+        run([method], people, batch_size=20, out=tmp_path, progress=stop)
     (damaged,) = tmp_path.glob("cells/*.parts/0-20.npz")
     damaged.write_bytes(damaged.read_bytes()[:50])  # and what is damaged is asked again
-    found = run([method], people, batch=20, out=tmp_path)
+    found = run([method], people, batch_size=20, out=tmp_path)
     assert calls == [20] * 4
     pd.testing.assert_frame_equal(evidence(found), evidence(plain))
     assert not list((tmp_path / "cells").glob("*.parts"))
@@ -148,7 +148,7 @@ def test_ctrl_c_without_a_folder_ends_the_study_whose_rows_say_so(people):
 )
 def test_a_batch_of_another_size_gives_the_same_numbers(people, method):
     metrics = None if not isinstance(method, Explainer) else [Deletion(), Completeness()]
-    one, other = (run([method], people, metrics=metrics, batch=batch) for batch in (7, 60))
+    one, other = (run([method], people, metrics=metrics, batch_size=batch) for batch in (7, 60))
     pd.testing.assert_frame_equal(one[["value", "low", "high", "n"]], other[["value", "low", "high", "n"]], rtol=1e-5)
 
 

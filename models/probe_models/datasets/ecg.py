@@ -60,7 +60,7 @@ def space() -> Space:
         bounds=(-3.0, 3.0),
         features=stretches(LENGTH, STRETCH).expand(len(LEADS), -1).contiguous(),
         reference=torch.zeros(1, len(LEADS), LENGTH),
-        form=Series(names=LEADS, rate=RATE),
+        form=Series(names=LEADS, sampling_rate=RATE),
     )
 
 

@@ -17,7 +17,7 @@ FALLING, LITTLE = 0.035, 0.01
 class Fitting:
     """A verdict on the learning curve, with its reason. Losses are measured in eval mode without augmentation."""
 
-    verdict: str  # overfitting, underfitting, or neither
+    verdict: str  # overfitting, underfitting, good fit, losses rising, or undecided after one epoch
     gap: float  # validation loss minus training loss at the kept epoch
     reason: str
 
@@ -30,7 +30,8 @@ def fitting(lines: Sequence[Line], best: int, untrained: float) -> Fitting:
     untrained network's, or it was still falling and above 2 % of where it began. It is falling if twice the epochs
     would lower it by more than 3.5 % at the pace of the last quarter of the epochs. The pace is that of the lowest loss
     so far, as single epochs fluctuate. Learning rate decay lowers the pace too, so the curve shows that a longer run
-    would change little only if the pace is below 1 %.
+    would change little only if the pace is below 1 %. Losses rising: both rose by more than 5 % after the kept epoch.
+    Undecided: a single epoch. Good fit: anything else.
     """
     kept, last, count = lines[best - 1], lines[-1], len(lines)
     loss, began = kept["validation_loss"], abs(untrained)
@@ -42,7 +43,7 @@ def fitting(lines: Sequence[Line], best: int, untrained: float) -> Fitting:
     fallen = _fallen([line["validation_loss"] for line in lines], recent)
     pace = fallen * count / recent if unfinished else 0.0
     fell = f"the validation loss still fell by {fallen:.1%} over the last {recent} of {count} epochs"
-    over, under, neither = "overfitting", "underfitting", "neither"
+    over, under, good = "overfitting", "underfitting", "good fit"
     rules = (
         (gap > WIDE * size, over, f"the validation loss lies {gap / size:.0%} of itself above the training loss"),
         (
@@ -53,13 +54,13 @@ def fitting(lines: Sequence[Line], best: int, untrained: float) -> Fitting:
         (learned < LEARNED * began, under, "the validation loss is hardly below that of the untrained network"),
         (
             risen > RISEN * size,
-            neither,
+            "losses rising",
             "both losses rose after the kept epoch, which a lower learning rate or fewer epochs may help",
         ),
         (pace > FALLING, under, fell),
-        (count == 1, neither, "the training loss is close, and one epoch does not tell what more would change"),
-        (pace > LITTLE, neither, f"the training loss is close, and {fell}: more epochs may lower it"),
-        (True, neither, "the training loss is close, and more epochs change little"),
+        (count == 1, "undecided", "the training loss is close, and one epoch does not tell what more would change"),
+        (pace > LITTLE, good, f"the training loss is close, and {fell}: more epochs may lower it"),
+        (True, good, "the training loss is close, and more epochs change little"),
     )
     verdict, reason = next((verdict, reason) for holds, verdict, reason in rules if holds)
     return Fitting(verdict, gap, reason)
