@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from probe.audit.canonical import digest, dump, parse
 from probe.audit.readings import Reading
-from probe.audit.strict import plain, typed
+from probe.audit.strict import ADDED, plain, typed
 from probe.errors import IntegrityError
 from probe.finding import Finding
 from probe.task import Task, from_json
@@ -87,6 +87,17 @@ class BiasRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AboutRecord:
+    """What the plan's author says of the model's use; no measurement can tell."""
+
+    use: str = ""
+    users: str = ""
+    people: str = ""
+    out_of_scope: str = ""
+    responsible: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class BundleRecord:
     """Whether people's rows may be kept."""
 
@@ -110,6 +121,7 @@ class PlanRecord:
     bias: BiasRecord
     bundle: BundleRecord
     checks: Mapping[str, Any]  # a threshold for each metric and gap, and `robust_eps`
+    about: AboutRecord = field(default=AboutRecord(), metadata=ADDED)
 
     @property
     def keeps_inputs(self) -> bool:

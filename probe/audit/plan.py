@@ -13,6 +13,7 @@ from probe.audit.asked import READ, Asked, Checks, Judged, asked, measures, surv
 from probe.audit.expected import SECTIONS, ids
 from probe.audit.manifest import PlanRecord
 from probe.audit.sections import (
+    AboutPlan,
     AttackPlan,
     BiasPlan,
     BundlePlan,
@@ -53,6 +54,7 @@ class Plan(Section):
     bias: BiasPlan = field(default_factory=BiasPlan)
     bundle: BundlePlan = field(default_factory=BundlePlan)
     checks: Checks = field(default_factory=Checks)
+    about: AboutPlan = field(default_factory=AboutPlan)
 
     @property
     def sourced(self) -> bool:

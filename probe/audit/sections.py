@@ -115,6 +115,17 @@ class BiasPlan(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AboutPlan(Section):
+    """What the model is for, in words for the report; the audit does not check them."""
+
+    use: str = param("", "what the model is meant to be used for")
+    users: str = param("", "who works with its answers")
+    people: str = param("", "whom its answers are about, or affect")
+    out_of_scope: str = param("", "uses that it is not meant for")
+    responsible: str = param("", "who answers for the model")
+
+
+@dataclass(frozen=True, kw_only=True)
 class BundlePlan(Section):
     """Whether people's rows may be kept."""
 

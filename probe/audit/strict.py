@@ -9,6 +9,9 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from probe.errors import IntegrityError
 
 T = TypeVar("T")
+# Metadata of a field that older files lack: it is written only where it differs from its default, so that each content
+# has one form.
+ADDED = {"added": True}
 SCALARS: dict[type, tuple[type, ...]] = {str: (str,), int: (int,), float: (int, float), bool: (bool,)}
 
 
@@ -21,11 +24,13 @@ def typed(kind: type[T], value: Any, where: str) -> T:
     if not isinstance(value, dict):
         raise IntegrityError(f"{where} is {value!s:.60}, which no audit writes")
     known = _hints(kind)  # type: ignore[arg-type]  # a class can be hashed
-    if odd := [*(value.keys() - known.keys()), *(known.keys() - value.keys())]:
+    missing = known.keys() - value.keys() - _added(kind).keys()  # type: ignore[arg-type]  # a class can be hashed
+    if odd := [*(value.keys() - known.keys()), *missing]:
         has = "has" if odd[0] in value else "lacks"
         raise IntegrityError(f"{where} {has} {odd[0]!s:.60}, and no audit writes that")
     try:
-        return kind(**{key: _value(hint, value[key], f"{where}: {key}") for key, hint in known.items()})
+        given = {key: hint for key, hint in known.items() if key in value}
+        return kind(**{key: _value(hint, value[key], f"{where}: {key}") for key, hint in given.items()})
     except ValueError as error:  # the checks of the class itself
         raise IntegrityError(f"{where}: {error}") from None
 
@@ -33,10 +38,18 @@ def typed(kind: type[T], value: Any, where: str) -> T:
 def plain(value: Any) -> Any:
     """The same as tables, lists and scalars, with the fields in their order."""
     if is_dataclass(value):
-        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+        added = _added(type(value))  # type: ignore[arg-type]  # a class can be hashed
+        kept = {f.name: getattr(value, f.name) for f in fields(value)}
+        return {key: plain(item) for key, item in kept.items() if key not in added or item != added[key]}
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     return [plain(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+@cache
+def _added(kind: type[Any]) -> dict[str, Any]:
+    """The fields that may be missing, with their defaults."""
+    return {f.name: f.default for f in fields(kind) if f.metadata.get("added")}
 
 
 @cache

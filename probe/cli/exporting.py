@@ -20,7 +20,10 @@ def export(
     ] = None,
     written: Annotated[
         str,
-        typer.Option("--format", help="Of an audit: junit, sarif, card (a model card), csv, json, or toml: its plan."),
+        typer.Option(
+            "--format",
+            help="Of an audit: junit, sarif, card (a model card), csv, rows (a ledger), json, or toml: its plan.",
+        ),
     ] = "",
     as_json: Json = False,
 ) -> None:

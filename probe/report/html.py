@@ -19,9 +19,11 @@ from probe.report.sections import (
     cost,
     counterfactuals,
     cover,
+    crosswalk,
     evidence,
     explanation,
     findings_table,
+    ledger,
     performance,
     robustness,
     scope,
@@ -51,6 +53,7 @@ class Choice:
 SECTIONS: dict[str, Callable[[Bundle], Section]] = {
     "scope": scope.section,
     "subject": subject.section,
+    "ledger": ledger.section,
     "performance": performance.section,
     "bias": bias.section,
     "robustness": robustness.section,
@@ -62,6 +65,7 @@ SECTIONS: dict[str, Callable[[Bundle], Section]] = {
     "signoff": signoff.section,
     "evidence": evidence.section,
     "limits": cost.limits,
+    "crosswalk": crosswalk.section,
     "cost": cost.section,
     "reproduction": cost.reproduction,
 }

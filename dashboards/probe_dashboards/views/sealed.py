@@ -80,7 +80,9 @@ def sections() -> dict[str, str]:
     own = {
         "scope": "Scope, and what was not tested",
         "subject": "What was audited",
+        "ledger": "Rows used and left out",
         "findings": "Findings",
+        "crosswalk": "Clauses of laws and standards",
         "signoff": "Sign-off",
     }
     return {name: own.get(name) or _titled(name) for name in SECTIONS}

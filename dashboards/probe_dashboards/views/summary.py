@@ -131,6 +131,7 @@ def subject(bundle: Bundle) -> pd.DataFrame:
             data.role, "not known whether the model was trained on them"
         ),
         "Groups": ", ".join(map(str, data.groups)) or "none declared",
+        **{title.capitalize(): f"{text} (as the plan says)" for title, text in reading.about(m)},
         "Seed": str(m.plan.seed),
         "Made": f"{m.created} to {m.finished or '?'}",
         "Made with": ", ".join(f"{name} {value}" for name, value in machine.items()),

@@ -49,17 +49,19 @@ from probe.audit.reading.groups import (
     small_groups,
 )
 from probe.audit.reading.kept import Kept, Moved, changes, kept, moved, place, why_not_kept
+from probe.audit.reading.ledger import ledger, tallied
 from probe.audit.reading.measured import Evidence, Measurement, evidence, measured, readings, reliability
 from probe.audit.reading.proofs import Certified, Proof, certificates, surveys
 from probe.audit.reading.searched import Candidate, Change, Search, moves, searches
 from probe.audit.reading.sentences import Sentences, few_rows, sentences
 from probe.audit.reading.sliced import distribution, errors, outputs, predicted, slices
 from probe.audit.reading.steps import Missing, ended, missing, steps, unmade, waiting, why_empty
-from probe.audit.reading.subject import ASSUMED, answer_name, favourable, origin, repeat
+from probe.audit.reading.subject import ABOUT, ASSUMED, about, answer_name, favourable, origin, repeat
 from probe.audit.reading.thresholds import Cut, Recut, cut, recut
 from probe.audit.reading.verdict import tally, verdict
 
 __all__ = [
+    "ABOUT",
     "ALL",
     "APART",
     "ASPECTS",
@@ -92,6 +94,7 @@ __all__ = [
     "Sentences",
     "SmallGroup",
     "Tried",
+    "about",
     "accounting",
     "answer_name",
     "answered",
@@ -124,6 +127,7 @@ __all__ = [
     "groups",
     "kept",
     "labels",
+    "ledger",
     "left_out",
     "measured",
     "missing",
@@ -152,6 +156,7 @@ __all__ = [
     "steps",
     "sureness",
     "surveys",
+    "tallied",
     "tally",
     "threshold_rates",
     "total",

@@ -66,6 +66,21 @@ def repeat(manifest: Manifest, folder: str) -> list[str]:
     ]
 
 
+ABOUT = {
+    "use": "intended use",
+    "users": "who works with the answers",
+    "people": "whom the answers are about",
+    "out_of_scope": "out of scope",
+    "responsible": "who answers for the model",
+}
+
+
+def about(manifest: Manifest) -> list[tuple[str, str]]:
+    """What the plan says of the model's use; empty where it says nothing. The audit has checked none of it."""
+    told = ((title, getattr(manifest.plan.about, key).strip()) for key, title in ABOUT.items())
+    return [(title, text) for title, text in told if text]
+
+
 def answer_name(manifest: Manifest, answer: Any) -> str:
     """A label or an answer in words: a class by its name, or by its number where it has none; a number as it is."""
     task = manifest.task

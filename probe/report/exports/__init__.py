@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from probe.audit.bundle import Bundle
+from probe.audit.reading import ledger
 from probe.audit.spreadsheet import to_csv
 from probe.audit.strict import plain
 from probe.audit.toml import to_toml
@@ -30,6 +31,10 @@ def _csv(bundle: Bundle) -> str:
     return to_csv(bundle.table("findings"))
 
 
+def _rows(bundle: Bundle) -> str:
+    return to_csv(ledger(bundle))
+
+
 def _toml(bundle: Bundle) -> str:
     return to_toml(plain(bundle.manifest.plan))
 
@@ -37,6 +42,7 @@ def _toml(bundle: Bundle) -> str:
 EXPORTS = {
     "json": Export("All of it as data (JSON)", "json", "application/json", _json),
     "csv": Export("Findings for a spreadsheet (CSV)", "csv", "text/csv", _csv),
+    "rows": Export("Rows used and left out, and why (CSV)", "csv", "text/csv", _rows),
     "toml": Export("The plan (TOML)", "toml", "application/toml", _toml),
     "junit": Export("Findings as test cases (JUnit XML)", "xml", "application/xml", junit.write),
     "sarif": Export("Findings for code scanning (SARIF 2.1.0)", "sarif", "application/sarif+json", sarif.write),

@@ -19,7 +19,7 @@ def write(bundle: Bundle) -> str:
     manifest = bundle.manifest
     parts = {
         "Model details": _details(manifest),
-        "Intended use": UNKNOWN,
+        "Intended use": _use(manifest),
         "Factors": _factors(bundle),
         "Metrics": _metrics(),
         "Evaluation data": _data(manifest),
@@ -57,8 +57,14 @@ def _details(manifest: Manifest) -> str:
         ("audited", f"{moment(manifest.created)} by probe {manifest.machine.get('probe', DASH)}"),
         ("digest of the audit", manifest.digest),
         ("status of the audit", manifest.status),
+        *((title, text) for title, text in reading.about(manifest) if title == reading.ABOUT["responsible"]),
     ]
     return _table(("of", "recorded"), rows)
+
+
+def _use(manifest: Manifest) -> str:
+    said = [(title, text) for title, text in reading.about(manifest) if title != reading.ABOUT["responsible"]]
+    return f"{_table(('of', 'as the plan says'), said)}\n\nThe audit has not checked it." if said else UNKNOWN
 
 
 def _factors(bundle: Bundle) -> str:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from probe.audit.bundle import Bundle
-from probe.audit.reading import left_out, origin, tally, verdict, waiting
+from probe.audit.reading import about, left_out, origin, tally, verdict, waiting
 from probe.formatting import count, moment
 from probe.statuses import STATUSES
 from probe.text import visible
@@ -30,6 +30,7 @@ class Cover:
     findings: int
     methods: str  # how the checks of explanations and attacks came out
     unfinished: list[str]
+    about: list[tuple[str, str]]  # what the plan says of the model's use
     notices: list[str]  # what to know about the data and the model before reading any number
 
 
@@ -54,6 +55,7 @@ def cover(bundle: Bundle, seal: str) -> Cover:
         tally=[(word, model[word], round(100 * model[word] / max(1, total), 2)) for word in STATUSES],
         findings=total,
         methods=", ".join(f"{methods[word]} {word}" for word in STATUSES if methods[word]),
+        about=[(title, visible(text, 1000)) for title, text in about(manifest)],
         notices=[
             *manifest.data.notices,
             *manifest.model.notices,

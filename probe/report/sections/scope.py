@@ -7,8 +7,8 @@ from probe.formatting import count
 from probe.report.blocks import Block, NotMeasured, Section, Table, Text
 
 NOT_EXAMINED = (
-    "Not examined: training data and how it was gathered, intended use, people who work with the answers, "
-    "privacy, poisoning, and any group or feature that the data does not name."
+    "Not examined: training data and how it was gathered, whether the model suits its intended use, people who work "
+    "with the answers, privacy, poisoning, and any group or feature that the data does not name."
 )
 
 
@@ -21,10 +21,14 @@ def section(bundle: Bundle) -> Section:
         for kind in kinds
         if kind not in ("predictions", "instances")
     ]
+    said = reading.about(manifest)
     groups = ", ".join(reading.attributes(bundle))
     rows = [("predictions", f"all {count(manifest.data.n)} rows"), *rows, ("groups", groups or "none")]
     missing = reading.missing(bundle)
     blocks: list[Block] = [
+        Table((), said, "What the model is for, as the plan says; the audit has not checked it")
+        if said
+        else Text("The plan does not say what the model is for: its section [about] is empty."),
         Table((), rows, "What was asked of the model"),
         Text("What was not tested", level=3),
         *([NotMeasured([(m.status, m.check, m.note) for m in missing])] if missing else []),
