@@ -1,6 +1,7 @@
 """Numbers as report, viewer, terminal and notebooks write them, one way for each unit."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any, Literal, NamedTuple
 
@@ -8,6 +9,8 @@ Unit = Literal["share", "points", "number", "signed"]  # 94.3 %, 5.1 pp, 0.353, 
 MINUS, TIMES, DASH = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}", "\N{EN DASH}"
 UNDEFINED, NOT_MEASURED, NO_INTERVAL = "undefined", "not measured", "no interval"
 _THIN = "\N{NARROW NO-BREAK SPACE}"
+_SIGNS = {"share": f"{_THIN}%", "points": f"{_THIN}pp"}
+_PLAIN = re.compile(rf"[+{MINUS}]?\d+(?:\.(\d+))?")
 
 
 class Measured(NamedTuple):
@@ -30,8 +33,7 @@ def number(value: Any, unit: Unit = "number") -> str:
     """
     if not defined(value):
         return UNDEFINED
-    bare = _bare(float(value), unit)
-    return bare + {"share": f"{_THIN}%", "points": f"{_THIN}pp"}.get(unit, "")
+    return _bare(float(value), unit) + _SIGNS.get(unit, "")
 
 
 def share(value: Any) -> str:
@@ -44,19 +46,27 @@ def share(value: Any) -> str:
 
 
 def interval(low: Any, high: Any, unit: Unit = "number") -> str:
-    """Both ends of an interval; empty if there is none."""
+    """Both ends of an interval, with as many decimals; empty if there is none.
+
+    >>> interval(0.9212, 0.93)
+    '0.921 to 0.930'
+    """
     if not (defined(low) and defined(high)):
         return ""
-    return f"{_bare(float(low), unit)} to {number(high, unit)}"
+    low, high = _alike([low, high], unit)
+    return _between(low, high, unit)
 
 
 def estimate(value: Any, low: Any, high: Any, unit: Unit = "number") -> Measured:
-    """A number and its interval.
+    """A number and its interval, all with as many decimals.
 
-    >>> str(estimate(0.5, 0.4, 0.6))
-    '0.5 [0.4 to 0.6]'
+    >>> str(estimate(0.5, 0.4, 0.6)), str(estimate(0.93, 0.9212, 0.9388))
+    ('0.5 [0.4 to 0.6]', '0.930 [0.921 to 0.939]')
     """
-    return Measured(number(value, unit), interval(low, high, unit) if defined(value) else "")
+    if not all(map(defined, (value, low, high))):
+        return Measured(number(value, unit), "")
+    middle, low, high = _alike([value, low, high], unit)
+    return Measured(middle + _SIGNS.get(unit, ""), _between(low, high, unit))
 
 
 def threshold(value: Any, direction: str, unit: Unit = "number") -> str:
@@ -130,6 +140,28 @@ def defined(value: Any) -> bool:
     return value is not None and not isinstance(value, str) and isfinite(value)
 
 
+def _between(low: str, high: str, unit: Unit) -> str:
+    return f"{low} to {high}{_SIGNS.get(unit, '')}"
+
+
+def _alike(values: Sequence[Any], unit: Unit) -> list[str]:
+    """Numbers that stand together: what rounding left off is written as zeros, up to three significant digits."""
+    texts = [_bare(float(value), unit) for value in values]
+    found = [_PLAIN.fullmatch(text) for text in texts]
+    most = max((len(match[1] or "") for match in found if match), default=0)
+    return [_padded(text, most) if match else text for text, match in zip(texts, found, strict=True)]
+
+
+def _padded(text: str, decimals: int) -> str:
+    whole, _, part = text.partition(".")
+    digits = whole.strip(f"+{MINUS}")
+    # A zero has no significant digits; of 0.05 those are counted that follow the zeros.
+    zeros = len(part) - len(part.lstrip("0")) if digits == "0" else -len(digits)
+    most = decimals if not (digits + part).strip("0") else min(decimals, zeros + 3)
+    added = max(0, most - len(part))
+    return f"{whole}.{part}{'0' * added}" if added else text
+
+
 def _bare(value: float, unit: Unit) -> str:
     if unit == "share" and 0 < value < 0.0005:
         text = "< 0.1"
@@ -141,4 +173,5 @@ def _bare(value: float, unit: Unit) -> str:
         text = f"{value:+.3g}" if abs(value) >= 0.0005 else "0"
     else:
         text = f"{value:.3g}"
-    return text.replace("-", MINUS)
+    # A zero has no sign, whatever was rounded to it.
+    return text.removeprefix("-").removeprefix("+") if not text.strip("+-0.") else text.replace("-", MINUS)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from probe import plots
 from probe.audit import Bundle, reading
-from probe.formatting import Unit, count, estimate, number, radius
+from probe.formatting import Unit, count, estimate, interval, number, radius
 from probe.plots.style import CATEGORIES, MUTED
 from probe.text import visible
 from probe_dashboards.views import bias, decided, proofs, quality, robustness, sliced
@@ -148,7 +148,7 @@ def _errors(bundle: Bundle, one: str) -> Spec:
     found = reading.distribution(bundle, sliced.name(bundle, one))
     tolerance = getattr(bundle.manifest.task, "tolerance", None)
     values = [
-        {"x": float(start), "end": float(end), "y": int(n), "at": f"{number(start)} to {number(end)}", "n": count(n)}
+        {"x": float(start), "end": float(end), "y": int(n), "at": interval(start, end, "signed"), "n": count(n)}
         for start, end, n in found[["from", "to", "n"]].itertuples(index=False)
     ]
     x, y = _axis("x", "error: answer minus label"), _axis("y", "rows", zero=True)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from probe.cli.app import Json, command, emit_json, print_out
+from probe.formatting import Unit, estimate
 
 COLUMNS = ("name", "network", "learned from", "parameters", "size", "on test rows, with 95 % interval")
 
@@ -60,5 +61,6 @@ def _measured(metric: str, metrics: dict[str, Any]) -> str:
     if metric not in metrics:
         return f"{metric.replace('_', ' ')} not measured"
     low, high = metrics.get(f"{metric}_interval_95") or (metrics.get(f"{metric}_low"), metrics.get(f"{metric}_high"))
-    interval = "" if low is None or high is None else f" [{low:.3f}, {high:.3f}]"
-    return f"{metric.replace('_', ' ')} {metrics[metric]:.3f}{interval}"
+    unit: Unit = "share" if "accuracy" in metric else "number"
+    found = estimate(metrics[metric], low, high, unit)
+    return f"{metric.replace('_', ' ')} {found if found.ends else found.value}"

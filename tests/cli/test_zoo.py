@@ -9,6 +9,7 @@ from probe_models.training.settings import Adversary, Settings
 from probe_models.zoo import recipes
 
 from probe import zoo
+from probe.formatting import estimate
 
 
 @pytest.fixture
@@ -103,7 +104,7 @@ def test_models_are_listed_with_what_their_cards_say(probe, monkeypatch):
     assert list(lines)[1:] == list(zoo.names())
     metrics = zoo.card("fashion-cnn")["metrics"]
     low, high = metrics["accuracy_interval_95"]
-    assert lines["fashion-cnn"].endswith(f"accuracy {metrics['accuracy']:.3f} [{low:.3f}, {high:.3f}]")
+    assert lines["fashion-cnn"].endswith(f"accuracy {estimate(metrics['accuracy'], low, high, 'share')}")
     assert "area under roc 0.9" in lines["adult-mlp"]
     assert lines["later"].endswith("not trained yet: probe train later")
     listed = {entry["name"]: entry for entry in json.loads(probe("models", "--json", code=0).stdout)}

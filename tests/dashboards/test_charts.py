@@ -7,6 +7,10 @@ import pytest
 from probe_dashboards import charts, figures
 from probe_dashboards.views import bias, decided, performance, proofs, robustness
 
+from tests.test_regression import audited
+
+__all__ = ["audited"]
+
 INK = "#123456"
 SHOWN = {"values", "domain", "title", "alt"}  # the places of a chart that are shown as text
 
@@ -95,3 +99,10 @@ def test_a_chart_of_very_many_points_is_left_to_the_static_figure(bundles, monke
     assert charts.chart("spread", bundles.table, INK, metric) is not None
     monkeypatch.setattr(charts, "MOST", 3)
     assert charts.chart("spread", bundles.table, INK, metric) is None
+
+
+def test_a_chart_of_errors_counts_every_row(audited):
+    bundle = audited[1]
+    drawn = points(charts.chart("errors", bundle, INK, "any"), "bar")
+    assert sum(each["y"] for each in drawn) == len(charts.reading.errors(bundle, ""))
+    assert len(points(charts.chart("predicted", bundle, INK, "any"), "point")) == len(charts.reading.errors(bundle, ""))

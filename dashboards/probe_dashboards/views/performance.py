@@ -4,7 +4,7 @@ import pandas as pd
 
 from probe import formatting
 from probe.audit import Bundle, reading
-from probe.formatting import share
+from probe.formatting import interval, share
 from probe.text import visible
 from probe_dashboards.views.links import Link, address
 from probe_dashboards.views.panels import Panel
@@ -56,7 +56,7 @@ def bins(bundle: Bundle, label: str = "", run: str = "") -> pd.DataFrame:
         n = formatting.count(r["n"])
         rows.append(
             (
-                f"{share(r['from'])} to {share(r['to'])}",
+                interval(r["from"], r["to"], "share"),
                 share(r["confidence"]),
                 estimate(r["accuracy"], r["low"], r["high"], "share"),
                 Link(n, address("rows", run, {"of": "all", **between})) if leads else n,

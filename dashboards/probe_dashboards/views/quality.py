@@ -80,7 +80,7 @@ def table(bundle: Bundle, metric: str) -> pd.DataFrame:
                 visible(each.title),
                 unbroken(each.over.written),
                 number(middle, unit),
-                f"{number(low, unit)} to {number(high, unit)}",
+                formatting.interval(low, high, unit),
                 each.over.counted,
                 look(each.over.status).word if each.over.status else "no threshold",
             )

@@ -7,7 +7,7 @@ import pandas as pd
 
 from probe import formatting
 from probe.audit import Bundle, reading
-from probe.formatting import count, estimate, number
+from probe.formatting import count, estimate, interval, number
 from probe.text import visible
 from probe_dashboards.views import examples
 from probe_dashboards.views.examples import ANY
@@ -75,7 +75,7 @@ def distribution(bundle: Bundle, run: str, one: str) -> pd.DataFrame:
     lines = []
     for each in found.to_dict("records"):
         bounds = {key: f"{each[key]:.17g}" for key in ("from", "to")}
-        said = f"{number(each['from'], 'signed')} to {number(each['to'], 'signed')}"
+        said = interval(each["from"], each["to"], "signed")
         lines.append((said, Link(count(each["n"]), address("rows", run, {"of": "all", **chosen, **bounds}))))
     return pd.DataFrame(lines, columns=["Error", "Rows"])
 
@@ -97,7 +97,7 @@ def predicted(bundle: Bundle, one: str) -> pd.DataFrame:
     """Mean answer and mean absolute error in tenths of the rows, by label."""
     lines = [
         (
-            f"{number(row['label_from'])} to {number(row['label_to'])}",
+            interval(row["label_from"], row["label_to"]),
             unbroken(estimate(row["answer"], row["answer_low"], row["answer_high"])),
             unbroken(estimate(row["off"], row["off_low"], row["off_high"])),
             formatting.count(row["n"]),
