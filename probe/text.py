@@ -31,7 +31,8 @@ def visible(text: object, longest: int | None = 1000, keep: str = "") -> str:
     """
     whole = str(text)
     part = whole if longest is None or len(whole) <= longest else _cut(whole, longest, len(whole))
-    shown = "".join(_shown(part, keep))
+    plain = part.isascii() and part.isprintable()  # most text, and a thousand cells of it on a page
+    shown = part if plain else "".join(_shown(part, keep))
     return shown if longest is None or len(shown) <= longest else _cut(shown, longest, len(whole))
 
 

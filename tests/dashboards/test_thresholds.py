@@ -2,13 +2,17 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from probe_dashboards.views import bias as bias_view
+from probe_dashboards.views import decided
+from probe_dashboards.views.examples import ANY
 
 from probe import bias
-from probe.audit import reading
+from probe.audit import Bundle, reading
 from probe.errors import RangeError
 from tests.dashboards.test_pages import opened, text
+from tests.dashboards.test_rows import led
 
 
 @pytest.mark.parametrize("attribute", ["sex", "race", "sex x race"])
@@ -48,6 +52,32 @@ def test_a_threshold_of_the_model_is_the_audited_one(bundles):
     assert reading.cut(moved, "sex") == reading.Cut(0.3, ">50K")
     again = reading.recut(bundles.table, "sex", 0.3)
     assert reading.recut(moved, "sex", 0.3).rates("tpr") == again.rates("tpr")
+
+
+class Rounded(Bundle):
+    """The same audit of a model whose probabilities are whole percentages, as those of a forest of a hundred trees."""
+
+    def arrays(self, name):
+        stored = super().arrays(name)
+        if name == "predictions":
+            sure = self.manifest.task.probabilities(stored["logits"])[:, 1].round(2).clip(0.01, 0.99)
+            stored["logits"] = np.log(np.stack([1 - sure, sure], 1)).astype(np.float32)
+        return stored
+
+
+def test_a_threshold_decides_alike_for_rates_groups_and_rows_and_keeps_the_ties_that_rounding_would_turn(bundles):
+    bundle = Rounded(bundles.table.folder, bundles.table.manifest)
+    whole = bundles.table.manifest.task.probabilities(bundles.table.arrays("predictions")["logits"])[:, 1].round(2)
+    left = bundle.manifest.task.probabilities(bundle.arrays("predictions")["logits"])[:, 1]
+    turned = [cut for cut in np.unique(whole) if 0.01 < cut < 0.99 and (left >= cut).sum() < (whole >= cut).sum()]
+    assert turned
+    for cut in map(float, turned[:3]):
+        expected = int((whole >= cut).sum())
+        row = reading.threshold_rates(bundle, cuts=(cut,)).iloc[0]
+        assert row["tp"] + row["fp"] == expected
+        groups = reading.recut(bundle, "sex", cut).groups
+        assert groups["tp"].sum() + groups["fp"].sum() == expected
+        led(bundle, decided.threshold(bundle, "run", ANY, cut))
 
 
 def test_a_model_of_three_classes_has_no_threshold_to_move(bundles):

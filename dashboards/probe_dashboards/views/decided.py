@@ -106,12 +106,13 @@ def threshold(bundle: Bundle, run: str, one: str, cut: float) -> pd.DataFrame:
     no, yes = list(classes(bundle, one))
     scored = one if name else list(examples.ones(bundle))[1]
     below, above = ("to", "from")
+    bound = f"{100 * reading.boundary(bundle, name, cut):.17g}"
     lines: list[tuple[Any, ...]] = []
     for cell, title, truth, side in (
         ("tp", "True positives", yes, above), ("fp", "False positives", no, above),
         ("fn", "False negatives", yes, below), ("tn", "True negatives", no, below),
     ):  # fmt: skip
-        asked = {"answer": yes if side == above else no} if cut == used else {side: f"{100 * cut:.17g}"}
+        asked = {"answer": yes if side == above else no} if cut == used else {side: bound}
         lines.append((title, Link(count(row[cell]), _rows(run, scored, label=truth, **asked))))
     for rate, title in RATES.items():
         lines.append((title, unbroken(estimate(row[rate], row[f"{rate}_low"], row[f"{rate}_high"], "share"))))

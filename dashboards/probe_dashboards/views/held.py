@@ -2,12 +2,14 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
+from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
 import pandas as pd
 
 from probe.audit import Bundle, read
+from probe.audit.manifest import Manifest
 from probe.npz import Arrays
 
 T = TypeVar("T")
@@ -22,20 +24,26 @@ _turn = Lock()
 class Held(Bundle):
     """A bundle that keeps what was read and derived: a page asks for the same many times."""
 
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        super().__init__(folder, manifest)
+        self._kept: dict[tuple[str, ...], Any] = {}
+        self._weights: dict[tuple[str, ...], int] = {}
+
     def arrays(self, name: str) -> Arrays:
         return dict(self.derived(("arrays", name), lambda: super(Held, self).arrays(name)))
 
     def derived(self, what: tuple[str, ...], make: Callable[[], T]) -> T:
-        kept: dict[tuple[str, ...], Any] = self.__dict__.setdefault("kept", {})
-        if what not in kept:
-            kept[what] = make()
-        found: T = kept[what]
+        if what not in self._kept:
+            made = make()
+            self._kept[what] = made
+            self._weights[what] = _weight(made)
+        found: T = self._kept[what]
         return found
 
     @property
     def weight(self) -> int:
         """The bytes of the arrays and tables that are kept."""
-        return sum(_weight(each) for each in tuple(self.__dict__.get("kept", {}).values()))
+        return sum(tuple(self._weights.values()))
 
     def _parsed(self, file: str, dtype: Any) -> pd.DataFrame:
         return self.derived(("table", file, str(dtype)), lambda: self._once(file, dtype)).copy()

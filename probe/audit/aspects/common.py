@@ -17,6 +17,8 @@ from probe.finding import About, Finding, Threshold, check
 from probe.statistics import Estimate, Floats
 from probe.task import Task
 
+EVEN = 0.5  # where the likelier of two classes is decided for
+
 
 @dataclass
 class Assessment:
@@ -66,6 +68,22 @@ class Answers:
         return replace(
             self, task=self.task.only(at), labels=self.labels[:, at], logits=self.task.alone(self.logits, at)
         )
+
+    @property
+    def cut(self) -> float | None:
+        """From which probability the second of two classes is decided for; None where that is not the decision."""
+        if not self.task.one_class or self.logits.shape[-1] != 2:
+            return None
+        own = getattr(self.task, "threshold", None)
+        return EVEN if own is None else float(own)
+
+    def at(self, cut: float) -> "Answers":
+        """The answers, had the second of two classes been decided for from this probability on.
+
+        Raises:
+            RangeError: if it is no probability between 0 and 1.
+        """
+        return self if cut == self.cut else replace(self, task=self.task.short(threshold=cut))
 
     def right(self) -> NDArray[Any]:
         """Whether each answer is right."""

@@ -23,6 +23,7 @@ from probe.audit.reading.costs import Cost, costs, total
 from probe.audit.reading.decided import (
     Decided,
     area,
+    boundary,
     by_class,
     confusion,
     decided,
@@ -101,6 +102,7 @@ __all__ = [
     "area",
     "attributes",
     "axis",
+    "boundary",
     "by_class",
     "captioned",
     "certificates",

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from probe.audit.aspects.common import Answers
 from probe.audit.bundle import Bundle
 from probe.audit.reading.answers import classes
 from probe.errors import RangeError
@@ -24,7 +25,17 @@ class Decided:
     truth: NDArray[np.int64]  # (rows,)
     answer: NDArray[np.int64]  # (rows,)
     probability: NDArray[np.float64]  # (rows, classes)
-    threshold: float | None  # of two classes: from which probability the second is decided for
+    answers: Answers
+
+    @property
+    def threshold(self) -> float | None:
+        """Of two classes: from which probability the second is decided for."""
+        return self.answers.cut
+
+    def second(self, cut: float) -> NDArray[np.bool_]:
+        """Of two classes: where the second would be decided for, from that probability on."""
+        chosen: NDArray[np.bool_] = np.asarray(self.answers.at(cut).predicted) == 1
+        return chosen
 
     def of(self, name: str) -> int:
         """The number of a class; with no name, of the second."""
@@ -60,22 +71,18 @@ def decided(bundle: Bundle, label: str = "") -> Decided:
 
 
 def _decided(bundle: Bundle, label: str) -> Decided:
-    task, stored = bundle.manifest.task, bundle.arrays("predictions")
-    logits, truth = stored["logits"], stored["labels"]
-    names = tuple(classes(bundle))
+    answers, names = Answers.of(bundle), tuple(classes(bundle))
     if several := labels(bundle):
         if label and label not in several:
             raise RangeError(f"{label!r:.60} is no label{nearest(label, several)}; there are {', '.join(several[:20])}")
         at = several.index(label) if label else 0
-        task, logits, truth = task.only(at), task.alone(logits, at), truth[:, at]
-        names = (f"not {several[at]}", several[at])
-    cut: float | None = getattr(task, "threshold", None)
+        answers, names = answers.only(at), (f"not {several[at]}", several[at])
     return Decided(
         names=names,
-        truth=np.asarray(truth, dtype=np.int64),
-        answer=np.asarray(task.predict(logits), dtype=np.int64),
-        probability=np.asarray(task.probabilities(logits), dtype=np.float64),
-        threshold=(0.5 if cut is None else cut) if len(names) == 2 else None,
+        truth=np.asarray(answers.labels, dtype=np.int64),
+        answer=np.asarray(answers.predicted, dtype=np.int64),
+        probability=np.asarray(answers.probabilities, dtype=np.float64),
+        answers=answers,
     )
 
 
@@ -129,14 +136,17 @@ def threshold_rates(bundle: Bundle, label: str = "", cuts: tuple[float, ...] = (
     """What the second of two classes would be decided for at each threshold: counts, and rates with Wilson intervals.
 
     Unless given, the thresholds are a grid and the model's own. Empty unless there are two classes.
+
+    Raises:
+        RangeError: if one is no probability between 0 and 1.
     """
     found = decided(bundle, label)
     if found.threshold is None:
         return pd.DataFrame()
     grid = cuts or tuple(sorted({*(round(at / GRID, 4) for at in range(1, GRID)), found.threshold}))
-    scores, positive = _scored(found, "")
-    # Where the model itself decides, as the model does, whose ties rounding must not turn.
-    chosen = np.array([found.answer == 1 if cut == found.threshold else scores >= cut for cut in grid])
+    positive = found.truth == 1
+    # As a model with that threshold decides: rounding must not turn its ties.
+    chosen = np.array([found.second(cut) for cut in grid])
     tp, fp = (chosen & positive).sum(1), (chosen & ~positive).sum(1)
     fn, tn = positive.sum() - tp, (~positive).sum() - fp
     table = pd.DataFrame({"threshold": grid, "tp": tp, "fp": fp, "fn": fn, "tn": tn})
@@ -146,6 +156,14 @@ def threshold_rates(bundle: Bundle, label: str = "", cuts: tuple[float, ...] = (
         with np.errstate(invalid="ignore"):
             table[name], table[f"{name}_low"], table[f"{name}_high"] = hits / trials, low, high
     return table
+
+
+def boundary(bundle: Bundle, label: str, cut: float) -> float:
+    """A probability that parts the rows as a threshold does: itself, or less where rounding left ties below it."""
+    found = decided(bundle, label)
+    chosen, sure = found.second(cut), found.probability[:, 1]
+    lowest = float(sure[chosen].min(initial=1.0))
+    return cut if lowest >= cut else (lowest + float(sure[~chosen].max(initial=0.0))) / 2
 
 
 def _counts(found: Decided) -> NDArray[np.int64]:

@@ -86,7 +86,7 @@ def attributes(bundle: Bundle) -> list[str]:
     """The attributes whose groups were compared, and their intersections; once per label if there are several."""
     if not (bundle.has("tables/bias_groups.csv") and bundle.has("tables/bias_disparities.csv")):
         return []
-    return list(dict.fromkeys(_compared(bundle.table("bias_groups"))))
+    return list(bundle.derived(("attributes",), lambda: tuple(dict.fromkeys(_compared(bundle.table("bias_groups"))))))
 
 
 def groups(bundle: Bundle, attribute: str) -> list[dict[str, Any]]:
@@ -195,7 +195,11 @@ def _between(row: Mapping[str, Any]) -> str:
 def _rows(bundle: Bundle, name: str, attribute: str = "") -> list[dict[str, Any]]:
     if not bundle.has(f"tables/{name}.csv"):
         return []
-    table = bundle.table(name)
+    found = bundle.derived(("rows", name, attribute), lambda: _records(bundle.table(name), attribute))
+    return [dict(row) for row in found]
+
+
+def _records(table: pd.DataFrame, attribute: str) -> list[dict[str, Any]]:
     own = table[[name == attribute for name in _compared(table)]] if attribute else table
     return [{str(key): value for key, value in row.items()} for row in own.to_dict("records")]
 

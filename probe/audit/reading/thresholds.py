@@ -1,7 +1,7 @@
 """The comparison of groups at another threshold of the decision, recomputed from the stored scores."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -12,8 +12,6 @@ from probe.audit.aspects.common import Answers
 from probe.audit.bundle import Bundle
 from probe.audit.reading.groups import Gap, GroupRate, gaps_of, rates_of
 from probe.errors import RangeError
-
-EVEN = 0.5  # where the likelier of two classes is decided for
 
 
 @dataclass(frozen=True)
@@ -50,10 +48,9 @@ class Recut:
 def cut(bundle: Bundle, attribute: str) -> Cut | None:
     """The threshold that was audited; None where groups are compared by something else than one of two classes."""
     answers, columns = _subject(bundle, attribute)
-    if not columns or not answers.task.one_class or len(answers.task.names) != 2:
+    if not columns or answers.cut is None or len(answers.task.names) != 2:
         return None
-    threshold = getattr(answers.task, "threshold", None)
-    return Cut(EVEN if threshold is None else float(threshold), answers.task.names[1])
+    return Cut(answers.cut, answers.task.names[1])
 
 
 def recut(bundle: Bundle, attribute: str, threshold: float) -> Recut:
@@ -71,9 +68,12 @@ def recut(bundle: Bundle, attribute: str, threshold: float) -> Recut:
     known = cut(bundle, attribute)
     if known is None:
         raise RangeError(f"{attribute!r:.60} is not compared by a decision between two classes; a threshold has no say")
+    return bundle.derived(("recut", attribute, repr(threshold)), lambda: _recut(bundle, attribute, threshold))
+
+
+def _recut(bundle: Bundle, attribute: str, threshold: float) -> Recut:
     answers, columns = _subject(bundle, attribute)
-    if threshold != known.audited:
-        answers = replace(answers, task=answers.task.short(threshold=threshold))
+    answers = answers.at(threshold)
     groups = grouped(bundle, answers)
     assert groups is not None, "the attribute is one of its columns"
     report = measured(bundle, answers, groups[list(columns)])
@@ -84,6 +84,10 @@ def recut(bundle: Bundle, attribute: str, threshold: float) -> Recut:
 
 def _subject(bundle: Bundle, attribute: str) -> tuple[Answers, Sequence[str]]:
     """The answers that an attribute is compared by, one label alone where there are several, and its columns."""
+    return bundle.derived(("compared", attribute), lambda: _compared(bundle, attribute))
+
+
+def _compared(bundle: Bundle, attribute: str) -> tuple[Answers, Sequence[str]]:
     answers = Answers.of(bundle)
     groups = grouped(bundle, answers)
     if groups is None:
