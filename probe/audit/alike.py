@@ -12,8 +12,9 @@ def refusal(one: DataRecord, other: DataRecord) -> str:
         return ""
     which = f"{one.name} and {other.name}" if one.name != other.name else f"other rows of {one.name}"
     return (
-        f"The two audits are of different data ({which}), so that a change may be of the rows as well as of the model: "
-        "nothing is subtracted, and no status is said to have changed. Audit both models on the same rows."
+        f"The two audits use different data ({which}), so a difference may come from the rows as "
+        "well as from the model: neither differences nor changes of status are shown. Audit both "
+        "models on the same rows."
     )
 
 
@@ -21,7 +22,7 @@ def notes(first: Bundle, second: Bundle) -> Iterator[str]:
     """The differences between two audits as a whole."""
     for which, bundle in (("first", first), ("second", second)):
         if not bundle.complete:
-            yield f"the {which} audit is {bundle.manifest.status}: its missing steps have no counterpart"
+            yield f"the {which} audit is {bundle.manifest.status}: its missing steps cannot be compared"
     yield _of_one("model", first.manifest.model, second.manifest.model)
     yield _of_one("data", first.manifest.data, second.manifest.data)
 

@@ -33,7 +33,7 @@ class Change:
         told = []
         asked = [finding.written().threshold or DASH for finding in (self.first, self.second)]
         if asked[0] != asked[1]:
-            told.append(f"the threshold was {asked[0]} and is {asked[1]}")
+            told.append(f"the threshold changed from {asked[0]} to {asked[1]}")
         if self.first.method != self.second.method:
             told.append("it was measured with other settings")
         return "; ".join(told)

@@ -63,7 +63,9 @@ def _quotable(notices: Sequence[str], plan: Plan) -> tuple[str, ...]:
     if plan.keeps_inputs or not notices:
         return tuple(notices)
     count = f"{len(notices)} notice{'s' * (len(notices) > 1)} about how the data were read"
-    return (f"{count}, told when the audit began, may quote inputs and {'are' if len(notices) > 1 else 'is'} left out",)
+    return (
+        f"{count}, shown when the audit began, may quote inputs and {'are' if len(notices) > 1 else 'is'} left out",
+    )
 
 
 def _training(model: Model, data: Dataset) -> TrainingRecord | None:

@@ -19,7 +19,7 @@ def check_names(plan: Plan, model: Model, data: Dataset) -> None:
             "at a time, as run(plan, model.only(3), data.only(3), folder), or in a plan: [model] only = 3"
         )
     if plan.data.segments and data.inputs.ndim != 4:
-        raise PlanError(f"data.segments is for images, and the rows of {data.name} are none; leave it out")
+        raise PlanError(f"data.segments is for images, and the rows of {data.name} are not images; leave it out")
     _check_outputs(plan, model.task)
     classes = _outcomes(model.task) or data.classes
     if plan.bias.positive and plan.bias.positive not in classes:
@@ -29,7 +29,9 @@ def check_names(plan: Plan, model: Model, data: Dataset) -> None:
 def _check_outputs(plan: Plan, task: Task) -> None:
     """Raise PlanError if the plan names an output, or one of several labels, that the task lacks."""
     if plan.attack.labels and not isinstance(task, MultiLabel):
-        raise PlanError("attack.labels names labels, and a row of this model has one answer; leave it out")
+        raise PlanError(
+            "attack.labels is for a model with several labels, and this model has one answer for each row; leave it out"
+        )
     if twice := [label for label in plan.attack.labels if plan.attack.labels.count(label) > 1]:
         raise PlanError(f"attack.labels names {twice[0]!r} twice; name it once")
     named = [("explain.target", plan.explain.target)] if plan.explain.target else []

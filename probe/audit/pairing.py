@@ -125,7 +125,7 @@ def compare(first: Bundle, second: Bundle) -> Comparison:
         if one is None or other is None:
             pairs.append(_alone(one, other, first, second))
         else:
-            pairs.append(_pair(one, other, seed, "the audits are of different data" if refused else ""))
+            pairs.append(_pair(one, other, seed, "the audits use different data" if refused else ""))
     pairs += _gaps(first, second)
     found = Changes() if refused else changes(first.manifest.findings, second.manifest.findings)
     return Comparison(first.name, second.name, tuple(notes(first, second)), tuple(pairs), found, refused)
@@ -248,7 +248,7 @@ def _why(item: _Item, lacking: Bundle) -> str:
     metric = item.reading.settings["method"]
     readings = [r for step in steps for r in step.readings if r.settings["method"] == metric]
     if not readings:
-        return f"its plan does not take {words(metric)}"
+        return f"its plan does not include {words(metric)}"
     if missing := [r for r in readings if r.status != "done"]:
         return str(missing[0].why) or "it does not apply there"
     if isinstance(item.part, str):

@@ -70,7 +70,7 @@ class AttackPlan(Section):
     sample: int = param(1000, "examples", low=0)
     methods: tuple[Config, ...] | None = param(None, "as those of [explain]; default: by form")
     metrics: tuple[Config, ...] | None = param(None, "as those of [explain]; default: the usual metrics")
-    labels: tuple[Name, ...] = param((), "with several labels, those to attack alone as well")
+    labels: tuple[Name, ...] = param((), "with several labels: those that are also attacked alone")
     eps: tuple[Name, ...] | None = param(None, "radii in the unit of the space's scale, or words; default: by form")
 
 

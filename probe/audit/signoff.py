@@ -86,7 +86,7 @@ def sign_off(
         raise PlanError(f"{len(missing)} open failures have no decision, first {missing[0]!r}: accept or reject each")
     for check in decisions:
         if check not in failures:
-            raise PlanError(f"{check!r} is no open failure; there are {', '.join(map(repr, failures)) or 'none'}")
+            raise PlanError(f"{check!r} is not an open failure; there are {', '.join(map(repr, failures)) or 'none'}")
     texts = {"a name": name, "a role": role, "a statement": statement}
     for what, text in (*texts.items(), *((f"a reason for {check!r}", why) for check, (_, why) in decisions.items())):
         if not text.strip() or len(text) > LONGEST:
@@ -145,10 +145,10 @@ def _read(bundle: Bundle, file: str, before: Sequence[Signoff]) -> Signoff:
         )
     if record.bundle != bundle.manifest.digest:
         raise IntegrityError(
-            f"{shown} is of another bundle: its digest is {record.bundle:.64}, and here it is {bundle.manifest.digest}"
+            f"{shown} belongs to another bundle: its digest is {record.bundle:.64}, expected {bundle.manifest.digest}"
         )
     if [each.check for each in record.decisions] != list(open_failures(bundle.manifest)):
-        raise IntegrityError(f"{shown} does not decide about the failures of this audit, which are others")
+        raise IntegrityError(f"{shown} decides about other failures than those of this audit")
     if not all((record.name, record.role, record.statement, *(each.reason for each in record.decisions))):
         raise IntegrityError(f"{shown} lacks a name, a role, a statement or a reason")
     return record

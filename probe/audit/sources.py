@@ -60,7 +60,7 @@ class ModelSource(Section):
             )
         said = [key for key in ("task", "outputs", "part") if getattr(self, key) not in ("", None)]
         if self.zoo and "/" not in self.zoo and said:
-            raise PlanError(f"[model] has {said[0]}, which the card of a network of the zoo says; leave it out")
+            raise PlanError(f"[model] has {said[0]}, which the card of a zoo network already gives; leave it out")
         if self.tolerance is not None and self.task not in ("", "regression"):
             raise PlanError('[model] has tolerance, which only a regression takes; add task = "regression"')
         for cut in self.threshold if isinstance(self.threshold, tuple) else (self.threshold,):
@@ -143,7 +143,7 @@ class DataSource(Section):
         0, "side in pixels of the squares that are the features of images; default: an eighth of the longer side", low=0
     )
     segments: int = param(
-        0, "about how many segments by colour and place, of each image its own, are the features of images", low=0
+        0, "the approximate number of segments, by colour and place, that are the features of an image", low=0
     )
     sample: int | None = param(
         None, "rows to sample without replacement; 0: all; default: by form of the inputs", low=0
@@ -168,7 +168,8 @@ class DataSource(Section):
             raise PlanError("[data] has squares and segments, and an image has one kind of features; leave one out")
         if self.npz and len(self.features) > 1:
             raise PlanError(
-                f"data.features lists {len(self.features)} arrays, and the inputs of an npz file are one; name that"
+                f"data.features lists {len(self.features)} arrays, expected the one array of an npz file "
+                "that holds the inputs"
             )
 
     @property

@@ -90,8 +90,8 @@ def _verified(bundle: Bundle) -> Verification:
         if wrote == __version__:
             raise
         raise IntegrityError(
-            f"{error}; {bundle.name} was audited by probe {wrote}, and this is {__version__}, which may compute "
-            f"otherwise: verify it with that version"
+            f"{error}; {bundle.name} was audited by probe {wrote}, and this is {__version__}, which "
+            "may compute differently: verify it with that version"
         ) from None
     signed, records = signatures(bundle), signoffs(bundle)
     _check_covered(signed, records)
@@ -124,9 +124,9 @@ def _check_nothing_follows(bundle: Bundle) -> None:
     """Check that an unfinished audit has no findings, tables or report."""
     tables = [file for file in bundle.manifest.files if file.startswith("tables/") and file != "tables/groups.csv"]
     if bundle.manifest.findings or tables:
-        raise IntegrityError(f"{bundle.name} is marked as running, and has findings or tables already")
+        raise IntegrityError(f"{bundle.name} is marked as running, but already has findings or tables")
     if bundle.manifest.report_sha256 or (bundle.folder / "report.html").exists():
-        raise IntegrityError(f"{bundle.name} is marked as running, and has a report already")
+        raise IntegrityError(f"{bundle.name} is marked as running, but already has a report")
 
 
 def _check_numbers(bundle: Bundle) -> tuple[int, int]:

@@ -38,7 +38,7 @@ _results: ContextVar[TextIO | None] = ContextVar("_results", default=None)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 PlanFile = Annotated[Path | None, typer.Option("--plan", help="A plan in TOML, for any model and data.")]
 Device = Annotated[
-    str, typer.Option("--device", help="Where the model computes: cpu, cuda or mps; unchanged unless given.")
+    str, typer.Option("--device", help="The device to run the model on: cpu, cuda or mps; unchanged unless given.")
 ]
 AllowCode = Annotated[
     bool, typer.Option("--allow-code", help="Run the code that the plan names as its factory. Look at it first.")

@@ -33,13 +33,13 @@ def register(kind: Kind) -> None:
         name: Name = "",
         plan: PlanFile = None,
         method: Annotated[str, typer.Option(help="Which one; needed where there are several, as listed below.")] = "",
-        sample: Annotated[
-            int, typer.Option(min=1, help="How many random rows of the test data are asked about.")
-        ] = 200,
+        sample: Annotated[int, typer.Option(min=1, help="The number of random rows of the test data.")] = 200,
         seed: Annotated[int, typer.Option(min=0, help="Seed of the sample.")] = 0,
         rows: Annotated[str, typer.Option(help="Rows of the test data, as 0:5, in place of a sample.")] = "",
-        eps: Annotated[list[str] | None, typer.Option(help="A radius at which a result that has one is read.")] = None,
-        target: Annotated[str, typer.Option(help="The answer that is wanted, of a method that has a goal.")] = "",
+        eps: Annotated[
+            list[str] | None, typer.Option(help="A radius at which to read a result that has radii; repeat for more.")
+        ] = None,
+        target: Annotated[str, typer.Option(help="The wanted answer, for a method that has a goal.")] = "",
         task: TaskName = "",
         outputs: Outputs = "",
         part: Part = "",
@@ -118,9 +118,10 @@ def _wanted(method: str, task: Any, answer: str) -> dict[str, Any]:
 
     if not task.one_class:
         raise RangeError(
-            "--target names a class, and the model answers otherwise; name the goal, as in --set goal=shift"
+            "--target names a class, and this model does not predict one of several classes; name "
+            "the goal, as in --set goal=shift"
         )
     known = methods().get(method)
     if known is not None and "goal" not in {f.name for f in fields(known)}:
-        raise RangeError(f"--target names an answer that is wanted, and {method} has no goal; leave it out")
+        raise RangeError(f"--target names the wanted answer, and {method} has no goal; leave it out")
     return {"goal": {"method": "targeted", "target": task.index(answer)}}

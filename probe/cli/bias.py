@@ -45,13 +45,13 @@ def bias(
     ] = None,
     favourable: Annotated[str, typer.Option(help="The favourable outcome: a value of the CSV, or a class.")] = "",
     numbers: Annotated[
-        bool, typer.Option("--numbers", help="CSV: label and prediction are numbers, as a regression's are.")
+        bool, typer.Option("--numbers", help="CSV: label and prediction are numbers (a regression).")
     ] = False,
     order: Annotated[int, typer.Option(min=1, help="The largest number of attributes in an intersection.")] = 2,
     min_group_size: Annotated[
-        int, typer.Option(min=1, help="The fewest rows behind a rate at which groups are compared.")
+        int, typer.Option(min=1, help="The minimum number of rows behind a rate for a group to be compared.")
     ] = 30,
-    level: Annotated[float, typer.Option(help="The level of the intervals, such as 0.95.")] = 0.95,
+    level: Annotated[float, typer.Option(help="The confidence level of the intervals, such as 0.95.")] = 0.95,
     thresholds: Annotated[
         list[str] | None,
         typer.Option("--threshold", help="A threshold, such as demographic_parity_ratio=0.8; repeat for more."),
@@ -171,13 +171,13 @@ class _Columns:
         if label or scores or prediction != "prediction":
             raise PlanError("--label, --prediction and --scores name columns of a CSV file; a model needs none of them")
         if numbers:
-            raise PlanError("--numbers says what columns of a CSV file hold; a model says it by itself, leave it out")
+            raise PlanError("--numbers is for a CSV file, and the task of a model is known; leave it out")
 
     def refuse_for_numbers(self, favourable: str, *, numbers: bool) -> None:
         """Refuse options that only classes have: a favourable outcome and scores."""
         if numbers and (favourable or self.scores):
             option = "--favourable" if favourable else "--scores"
-            raise PlanError(f"{option} is of classes, and --numbers compares numbers; leave one of the two out")
+            raise PlanError(f"{option} is for classes, and --numbers compares numbers; leave one of the two out")
 
 
 def _answers(
@@ -207,7 +207,7 @@ def _answers(
         model, data = one_answer(model, data, outcomes[named])
     classes = list(model.classes or data.classes)
     if named and named not in classes:
-        raise DataError(f"--favourable {named!r} is no class of {plan.name}; there are {', '.join(classes)}")
+        raise DataError(f"--favourable {named!r} is not a class of {plan.name}; there are {', '.join(classes)}")
     if not named and len(classes) != 2:
         raise DataError(f"{plan.name} has {len(classes)} classes; name the favourable one: --favourable {classes[0]!r}")
     index = classes.index(named) if named else 1

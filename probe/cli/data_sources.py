@@ -43,8 +43,8 @@ class Reader:
         several = isinstance(self.begun.labels, MultiLabel | Regression)
         if len(source.labels) > 1 and not several:
             raise PlanError(
-                f"[data] label lists {len(source.labels)} columns, and a row is of one class; name one, or say what "
-                'they are: [model] task = "multilabel" or "regression"'
+                f"[data] label lists {len(source.labels)} columns, and a classification has one label for "
+                'each row; name one, or give the task: [model] task = "multilabel" or "regression"'
             )
         if source.classes and several and source.csv:
             raise PlanError(
@@ -81,7 +81,9 @@ class Reader:
             data = images.from_npz(source.npz, keys=keys, task=self.begun.labels or Classification(), **how)
         foreign = [key for key in ("size", "squares") if getattr(source, key)] if data.inputs.ndim != 4 else []
         if foreign:
-            raise PlanError(f"[data] has {foreign[0]}, which is for images, and {data.name} holds none; leave it out")
+            raise PlanError(
+                f"[data] has {foreign[0]}, which is for images, and {data.name} holds no images; leave it out"
+            )
         if source.squares:
             channels, height, width = data.inputs.shape[1:]
             space = image_space(channels, height, width, side=source.squares, bounds=data.space.bounds)
@@ -92,7 +94,7 @@ class Reader:
         if not source.csv or len(source.features) != 1:
             raise PlanError('[data] needs csv = "file.csv" and the one column with the texts: features = ["text"]')
         if foreign := [key for key in ("categories", "decimal") if getattr(source, key)]:
-            raise PlanError(f"[data] has {foreign[0]}, which is of tables of numbers and categories; leave it out")
+            raise PlanError(f"[data] has {foreign[0]}, which is for tables of numbers and categories; leave it out")
         names = model.task.names
         return texts_from_csv(
             source.csv,

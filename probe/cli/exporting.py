@@ -39,7 +39,7 @@ def export(
         deliver(exported(Path(name), written or "json"), out)
         return
     if written:
-        raise PlanError(f"{name} is no audit: it has no audit.json; a network is written without --format")
+        raise PlanError(f"{name} is not an audit: it has no audit.json; a network is written without --format")
     from probe_models.zoo.export import export
 
     path = export(name, out)

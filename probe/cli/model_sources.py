@@ -57,7 +57,7 @@ def listed(classes: tuple[str, ...]) -> str:
 
 
 def _zoo(plan: Plan) -> Begun:
-    _refuse(plan, "the card of a network of the zoo says", "task", "outputs", "part")
+    _refuse(plan, "the card of a zoo network already gives", "task", "outputs", "part")
     model = zoo.load(plan.model.zoo)
     return Begun(lambda data: model, model.task, _image(model.space))
 
@@ -97,7 +97,7 @@ def _image(space: Space | None) -> tuple[int, ...]:
 
 def _timm(plan: Plan) -> Begun:
     source, own = plan.model, adapters.timm_classes(plan.model.timm)
-    _refuse(plan, "a network of timm has none of: it answers with one tensor", "part")
+    _refuse(plan, "does not apply to a network of timm: it returns one tensor", "part")
 
     def finish(data: Dataset) -> Model:
         classes = plan.data.classes or own or _names(plan, data)
@@ -112,7 +112,7 @@ def _timm(plan: Plan) -> Begun:
 
 def _transformers(plan: Plan) -> Begun:
     """Of Hugging Face, with the space of its images, and the data's names of outputs where it names none."""
-    _refuse(plan, "a folder of transformers says by itself: its logits", "part")
+    _refuse(plan, "does not apply to a folder of transformers: its outputs are the logits", "part")
     model = adapters.from_transformers(plan.model.transformers, name=plan.name, task=plan.model.meaning())
     reference = model.space.reference
     shape = () if reference is None or model.embed is not None else tuple(reference.shape[1:])
@@ -139,17 +139,15 @@ def _factory(plan: Plan) -> Begun:
     if isinstance(made, nn.Module):
         return Begun(partial(_module, plan, made), source.meaning())
     kind = type(made).__name__
-    _refuse(plan, f"is of a network's answer, and a {kind} has predict_proba or predict", "part")
+    _refuse(plan, f"is for networks, and a {kind} has predict_proba or predict", "part")
     if source.outputs not in ("", "probabilities"):
         raise PlanError(
-            f"[model] has outputs, and a {kind} gives probabilities or numbers by itself; leave outputs out"
+            f"[model] has outputs, and the outputs of a {kind} are known to be probabilities or "
+            "numbers; leave outputs out"
         )
     said, found = source.meaning(), adapters.task_of(made)
     if said is not None and found is not None and source.task and said.kind != found.kind:
-        raise PlanError(
-            f'[model] has task = "{source.task}", and a {kind} answers with {found.units[1]}, as it says by itself; '
-            "leave task out"
-        )
+        raise PlanError(f'[model] has task = "{source.task}", and a {kind} predicts {found.units[1]}; leave task out')
     if found is None and callable(getattr(made, "predict_proba", None)):
         return _asked_for_probabilities(plan, made)
     task = found or said
@@ -173,8 +171,8 @@ def _asked_for_probabilities(plan: Plan, made: Any) -> Begun:
     source, task = plan.model, plan.model.meaning()
     if not isinstance(task, Classification | MultiLabel | None) or source.task == "places":
         raise PlanError(
-            f'[model] has task = "{source.task}", and a {type(made).__name__} has predict_proba, which is of classes '
-            "or labels; leave task out, or return a torch.nn.Module"
+            f'[model] has task = "{source.task}", and a {type(made).__name__} has predict_proba, '
+            "which is for classes or labels; leave task out, or return a torch.nn.Module"
         )
     labelled = replace(task, outputs="probabilities") if isinstance(task, MultiLabel) else None
 

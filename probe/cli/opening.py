@@ -54,7 +54,7 @@ def build_method(family: str, method: str, settings: list[str] | None, more: Map
             held = given.get(whose, {})
             given[whose] = {**(held if isinstance(held, dict) else {"method": held}), inner: value}
     if doubled := given.keys() & (more or {}).keys():
-        raise RangeError(f"--set {doubled.pop()} is said by another option as well; leave one of them out")
+        raise RangeError(f"--set {doubled.pop()} is given by another option as well; leave one of them out")
     given |= more or {}
     return build(discover(family), {"method": method, **given})
 
@@ -72,7 +72,8 @@ def slice_of(text: str, count: int) -> slice:
         raise RangeError(f"--rows {text!r}, expected a row such as 7, or a range such as 0:5") from None
     if not 0 <= chosen.start < chosen.stop <= count:
         raise RangeError(
-            f"--rows {text!r} chooses none of the {count:,} rows, or rows that are not there; choose from 0:{count}"
+            f"--rows {text!r} selects none of the {count:,} rows, or rows that do not exist; expected "
+            f"a part of 0:{count}"
         )
     return chosen
 

@@ -67,7 +67,7 @@ def read_otherwise(estimator: Any, rows: Any) -> list[str]:
         return []
     apart = int((np.abs(one - other).max(1) > 1e-6 * np.maximum(1, np.abs(one).max(1))).sum())
     cells = ", ".join(f'"{cell}"' for cell in sorted(set(rows[texts].to_numpy()[gone.to_numpy()])))
-    said = f"pandas reads {cells} as missing unless told otherwise, and then the model answers {apart:,} rows otherwise"
+    said = f"pandas reads {cells} as missing by default, and then the model gives different answers for {apart:,} rows"
     return [f"{said}; if it was fitted to such a table, list them: missing = [{cells}]"] if apart else []
 
 

@@ -21,7 +21,7 @@ def encoder(plan: Plan, data: Dataset) -> Callable[[Sequence[str]], Tensor]:
         return partial(adapters.token_ids, plan.model.transformers)
     words, tokens = data.space.words, data.inputs.shape[1]
     if not words or not plan.model.zoo:
-        raise Unsupported(f"it is not known how texts become the ids of {plan.name}; bring the ids as an array")
+        raise Unsupported(f"the tokenizer of {plan.name} is not known; give the token ids as an array")
     from probe_models.datasets.tokens import encode, split
 
     return lambda texts: encode([split(text) for text in texts], words, tokens)

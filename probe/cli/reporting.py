@@ -20,7 +20,9 @@ def report(
     out: Annotated[Path | None, typer.Option(help="A file to write; stdout unless given.")] = None,
     pdf: Annotated[Path | None, typer.Option(help="A PDF to write; a Chromium on this machine prints it.")] = None,
     sections: Annotated[str, typer.Option(help="Which sections, such as scope,findings; all unless given.")] = "",
-    notes: Annotated[Path | None, typer.Option(help="A text file with notes of yours, to stand before them.")] = None,
+    notes: Annotated[
+        Path | None, typer.Option(help="A text file with your notes, to print before the sections.")
+    ] = None,
     digest: Annotated[str | None, typer.Option(help="A digest that you received separately, for the seal.")] = None,
     signers: Signers = None,
     revoked: Revoked = None,
@@ -34,7 +36,7 @@ def report(
     if written != "html" or as_json:
         for option, given in page_alone.items():
             if given:
-                raise PlanError(f"{option} is of the page; leave out --format and --json, or {option}")
+                raise PlanError(f"{option} is for the page; leave out --format and --json, or {option}")
         deliver(exported(bundle, "json" if as_json else written, "html"), out)
         return
     page = _page(bundle, sections, notes, (digest, signers, revoked))
@@ -61,7 +63,7 @@ def _text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise PlanError(f"{file} is no text in UTF-8; save the notes as plain text") from None
+        raise PlanError(f"{file} is not UTF-8 text; save the notes as plain text") from None
 
 
 def _print(page: str, pdf: Path) -> None:

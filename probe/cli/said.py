@@ -11,26 +11,26 @@ TaskName = Annotated[
     str,
     typer.Option(
         "--task",
-        help="What the answers are: classification, multilabel, regression or places; as model and plan say, or given.",
+        help="The task: classification, multilabel, regression or places; that of the model or plan unless given.",
     ),
 ]
 Outputs = Annotated[
     str,
-    typer.Option(
-        "--outputs", help="What the outputs are numbers of: logits, one logit, probabilities or one probability."
-    ),
+    typer.Option("--outputs", help="What the outputs are: logits, one logit, probabilities or one probability."),
 ]
 Part = Annotated[
-    str, typer.Option("--part", help="Which part of what the model returns is its outputs: logits, say, or 0.")
+    str, typer.Option("--part", help="Which part of the model's return value is its outputs, such as logits or 0.")
 ]
 Only = Annotated[str, typer.Option("--only", help="One of several labels by its name, or a place, to study alone.")]
 Tolerance = Annotated[
     float | None,
-    typer.Option("--tolerance", min=0, help="Of numbers: an answer that is off by no more is right."),
+    typer.Option("--tolerance", min=0, help="Regression: the largest error of a right answer, in the label's unit."),
 ]
 Segments = Annotated[
     int,
-    typer.Option("--segments", min=0, help="Of images: about how many segments of each are its features."),
+    typer.Option(
+        "--segments", min=0, help="Images: the approximate number of segments that are the features of an image."
+    ),
 ]
 
 
@@ -72,4 +72,4 @@ class Said:
     def refuse(self, source: str) -> None:
         """Raise PlanError where something is said of a model, and there is none."""
         for key in self.keys:
-            raise PlanError(f"--{key} is of a model, and {source} holds its answers; leave it out")
+            raise PlanError(f"--{key} is for a model, and {source} holds answers; leave it out")

@@ -16,7 +16,7 @@ def sign(
     key: Annotated[
         Path,
         typer.Option(
-            help="Your private key: of SSH, or the public one where an agent holds the private one; or ed25519 in PEM."
+            help="Your private SSH key, or the public one if ssh-agent holds the private key; or an ed25519 key in PEM."
         ),
     ],
     as_json: Json = False,
@@ -34,7 +34,9 @@ def sign(
         emit_json({"file": found.file, "key": found.key, "signed": found.signed, "digest": result.digest})
         return
     print_out(f"Signed {result.name} with the key {found.key}, in {bundle / found.file}.")
-    print_out(f"digest {result.digest}\nWho has your public key checks it by `probe verify {bundle} --signers FILE`.")
+    print_out(
+        f"digest {result.digest}\nAnybody who has your public key can check it: `probe verify {bundle} --signers FILE`."
+    )
 
 
 @command("signoff")
@@ -42,7 +44,7 @@ def signoff(
     bundle: Annotated[Path, typer.Argument(help="The folder of an audit.")],
     name: Annotated[str, typer.Option(help="Who signs off.")],
     role: Annotated[str, typer.Option(help="In which role.")],
-    statement: Annotated[str, typer.Option(help="What is said of the audit.")],
+    statement: Annotated[str, typer.Option(help="Your statement about the audit.")],
     accept: Annotated[
         list[str] | None, typer.Option(help="CHECK=REASON: an open failure that is accepted, by its name or number.")
     ] = None,

@@ -89,8 +89,10 @@ def open_both(plan: Plan, *, allow_code: bool = False, device: str = "") -> tupl
         model, data = one_answer(model, data, plan.model.only)
     if model.task.names and data.classes and model.task.names != data.classes:
         raise ProbeError(
-            f"the model tells apart {listed(model.task.names)}, the data {listed(data.classes)}; "
-            f"name {'data.classes' if model.task.one_class else 'the columns of data.label'} in the model's order"
+            f"the model's outputs are {listed(model.task.names)}, the data's are "
+            f"{listed(data.classes)}; name "
+            f"{'data.classes' if model.task.one_class else 'the columns of data.label'} in the "
+            "model's order"
         )
     if device:
         model = _placed(model, device)
@@ -132,7 +134,9 @@ def _placed(model: Model, device: str) -> Model:
     if not isinstance(model.forward, nn.Module):
         if place.type == "cpu":
             return model
-        raise Unsupported(f"{model.name} is a black box, which computes where it does; leave --device {device} out")
+        raise Unsupported(
+            f"{model.name} is a black box, which cannot be moved to a device; leave --device {device} out"
+        )
     model.forward.to(place)
     if isinstance(model.embed, nn.Module):
         model.embed.to(place)

@@ -34,7 +34,7 @@ def train(
         str, typer.Option(help="CSV: whether the label is `classes` or `numbers`; detected unless given.")
     ] = "",
     tolerance: Annotated[
-        float, typer.Option(min=0, help="Regression: an answer that is off by more is wrong, in the label's unit.")
+        float, typer.Option(min=0, help="Regression: the largest error of a right answer, in the label's unit.")
     ] = 0.0,
     missing: Annotated[
         list[str] | None, typer.Option(help="CSV: a cell that means unknown, such as ?; an empty one always does.")
@@ -74,8 +74,8 @@ def train(
         )
     if len(set(labels or ())) > 1:
         raise PlanError(
-            f"--label names {' and '.join(labels or ())}, and a network of this command predicts one; name one, or "
-            "train on several in Python: docs/training.md"
+            f"--label names {' and '.join(labels or ())}, and `probe train` learns one label; name "
+            "one, or train on several in Python: docs/training.md"
         )
     label = labels[0] if labels else ""
     said: dict[str, Any] = {
@@ -87,7 +87,7 @@ def train(
     }
     said |= {"--drop-missing": drop_missing, "--tolerance": tolerance, "--size": size, "--channels": channels}
     if data is None and (given := [option for option, value in said.items() if value]):
-        raise PlanError(f"{given[0]} says what --data is; give --data people.csv, a folder of images, or an .npz file")
+        raise PlanError(f"{given[0]} describes --data; give --data people.csv, a folder of images, or an .npz file")
     named = [argument for argument in arguments or () if "=" not in argument]
     others = [argument for argument in arguments or () if "=" in argument]
     if data is not None:
@@ -109,7 +109,10 @@ def train(
         )
         recipe = own_recipe(data, about, named, _table("--arch", others))
     elif named:
-        raise PlanError(f"--arch {named[0]}: expected an argument and its value; {name} has its architecture")
+        raise PlanError(
+            f"--arch {named[0]}: expected an argument and its value, such as dropout=0.2; the "
+            f"architecture of {name} cannot be changed"
+        )
     else:
         recipe = recipe_of(name)
         recipe = replace(recipe, kwargs={**recipe.kwargs, **_table("--arch", others)})
@@ -135,7 +138,7 @@ def _table(option: str, settings: list[str] | None) -> dict[str, Any]:
             "\n".join(f"{key} = {_quoted(value)}" for key, value in key_values(option, settings).items())
         )
     except tomllib.TOMLDecodeError as error:
-        raise PlanError(f"{option} {' '.join(settings or ())}: not as in TOML: {error}") from None
+        raise PlanError(f"{option} {' '.join(settings or ())}: not valid TOML: {error}") from None
 
 
 def _size(text: str) -> tuple[int, ...]:

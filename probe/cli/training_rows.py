@@ -51,7 +51,9 @@ def _table(source: DataSource, data: Dataset, task: Task | None) -> Learned:
     table, _ = read_csv(source.csv, [c for c in labels if c not in features], own_tables.how(source))
     table = table.set_axis([str(column) for column in table.columns], axis=1)
     if lacking := [column for column in (*features, *labels) if column not in table]:
-        raise DataError(f"{source.train} has no column {lacking[0]!r}, which {data.name} has; data.train has the same")
+        raise DataError(
+            f"{source.train} has no column {lacking[0]!r}, which {data.name} has; data.train needs the same columns"
+        )
     name = source.csv.rpartition("/")[2]
     known = _known(table[features], data.space, name)
     declared = Declared(label=labels, task=task, groups=(), classes=data.classes or None)

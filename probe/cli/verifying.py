@@ -16,9 +16,7 @@ Signers = Annotated[
         help="Who may sign: an allowed-signers file of ssh-keygen, a public key such as id_ed25519.pub, or PEM."
     ),
 ]
-Revoked = Annotated[
-    Path | None, typer.Option(help="Keys that no longer count: public keys, one a line, or a KRL of ssh-keygen.")
-]
+Revoked = Annotated[Path | None, typer.Option(help="Revoked keys: public keys, one a line, or a KRL of ssh-keygen.")]
 
 
 @command("verify")
@@ -71,7 +69,7 @@ def sealed(result: Any, digest: str | None, signers: Path | None, revoked: Path 
     from probe.audit.signing import read_signers, seal
 
     if revoked is not None and signers is None:
-        raise PlanError("--revoked is about who signed; give --signers, too")
+        raise PlanError("--revoked needs --signers, the keys of those who may sign")
     allowed = read_signers(signers, revoked) if signers is not None else None
     return seal((result.digest, result.evidence_digest), result.signatures, given=digest, signers=allowed)
 
@@ -91,7 +89,8 @@ def _say_verified(result: Any, found: Any, *, rerun: bool) -> None:
 
     print_out(f"{result.name}: {result.files} files and {result.numbers:,} numbers verified.")
     print_out(
-        f"digest {result.digest}\nevidence {result.evidence_digest} (without times: another honest run has the same)"
+        f"digest {result.digest}\nevidence {result.evidence_digest} (without times, so a second "
+        "run of the audit has the same)"
     )
     if result.writer is not None:
         print_out(f"It is running: step {min(result.done + 1, result.planned)} of {result.planned}.")
@@ -102,7 +101,7 @@ def _say_verified(result: Any, found: Any, *, rerun: bool) -> None:
         )
     if result.unlisted:
         more = " ..." * (len(result.unlisted) > 5)
-        print_out(f"Not of the audit, and not verified: {', '.join(result.unlisted[:5])}{more}")
+        print_out(f"Not part of the audit, and not verified: {', '.join(result.unlisted[:5])}{more}")
     print_out(f"Seal: {found.words}.")
     for each in found.whose:
         by = each.name or f"none of those who may sign{f' ({each.why})' if each.why else ''}"
@@ -110,8 +109,8 @@ def _say_verified(result: Any, found: Any, *, rerun: bool) -> None:
     if result.signatures and not found.whose:
         several = len(result.signatures)
         print_out(
-            f"It has {several} signature{'s' * (several > 1)}, not yet held against anybody: give --signers, an "
-            "allowed-signers file or a public key."
+            f"It has {several} signature{'s' * (several > 1)}, not yet checked against a key: give "
+            "--signers, an allowed-signers file or a public key."
         )
     elif found.words == CONSISTENT:
         print_out(
@@ -127,7 +126,7 @@ def _say_signoff(record: Any, found: Any) -> None:
     from probe.formatting import moment
 
     covered = [each.name for each in found.whose if each.name and record.sha256 in each.signoffs]
-    by = f"covered by the signature of {' and '.join(covered)}" if covered else "not held against a signature"
+    by = f"covered by the signature of {' and '.join(covered)}" if covered else "not checked against a signature"
     print_out(
         f"Sign-off {record.number}, {by}: {record.name}, {record.role}, {moment(record.date)}: {record.statement}"
     )

@@ -108,7 +108,9 @@ def test_adapted_models_give_the_cpus_outputs_on_the_device(device, make, tmp_pa
     ]
     expected = [outcome(way) for way in ways]
     if make in STAYS:
-        with pytest.raises(Unsupported, match="a black box, which computes where it does; leave --device pretend out"):
+        with pytest.raises(
+            Unsupported, match="a black box, which cannot be moved to a device; leave --device pretend out"
+        ):
             _placed(model, "pretend")
     else:
         assert _placed(model, "pretend").device == device

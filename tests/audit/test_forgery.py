@@ -131,7 +131,7 @@ def test_an_audit_that_claims_to_be_running_has_no_findings(copy, what):
             bundle.write_report("<h1>9 pass</h1>")
 
     sign(copy, running)
-    with pytest.raises(IntegrityError, match=r"is marked as running, and has (findings or tables|a report)"):
+    with pytest.raises(IntegrityError, match=r"is marked as running, but already has (findings or tables|a report)"):
         verify(copy)
 
 
@@ -155,7 +155,7 @@ def arrays_of(name, **change):
     (arrays_of("explain-lime", by_feature=lambda a: a["by_feature"][:, ::-1]), "not the sums of its values"),
     (arrays_of("explain-lime", values=lambda a: -a["values"]), "not the sums of its values"),
     (arrays_of("explain-lime", targets=lambda a: 1 - a["targets"]), "not those that were predicted"),
-    (arrays_of("explain-lime", rows=lambda a: a["rows"][::-1]), "not those of instances"),
+    (arrays_of("explain-lime", rows=lambda a: a["rows"][::-1]), "not the rows of instances"),
     (arrays_of("instances", rows=lambda a: a["rows"] + 1000), "outside 0 to 300"),
     (arrays_of("instances", features=lambda a: a["features"] * 0), "not the sums of its values"),
     (arrays_of("predictions", rows=lambda a: a["rows"] // 2), "a row is named twice"),

@@ -117,7 +117,7 @@ def test_other_data_is_not_paired_and_some_rows_are_paired_over_those(tmp_path):
     other.change(data=replace(other.manifest.data, sha256="f" * 64))
     found = compare(one, other)
     assert {p.difference for p in found.pairs} == {None}
-    assert "no paired difference: the audits are of different data" in found.pairs[0].note
+    assert "no paired difference: the audits use different data" in found.pairs[0].note
     assert any(
         note.startswith("the data differ: made up and made up, other rows of the same name") for note in found.notes
     )

@@ -103,7 +103,7 @@ def test_a_signature_of_ssh_is_held_against_a_key_in_pem(place, bundle, tmp_path
 
 
 def test_a_key_of_another_person_signs_for_nobody(place, bundle):
-    with pytest.raises(IntegrityError, match="signed the bundle: its signature is of the key SHA256:"):
+    with pytest.raises(IntegrityError, match="signed the bundle: it is signed with the key SHA256:"):
         sealed(bundle, public(place / "bob.pem"))
     with pytest.raises(IntegrityError, match="needs the public key in PEM"):
         sealed(bundle, "alice ssh-rsa AAAA")
@@ -129,7 +129,7 @@ def test_a_signature_that_was_changed_is_refused(place, bundle, what):
             document["payload"] = base64.b64encode(json.dumps(payload, ensure_ascii=False).encode()).decode()
         lines.append(json.dumps(document) + "\n")
     file_of(bundle).write_text("".join(lines))
-    with pytest.raises(IntegrityError, match="is not of what is beside it"):
+    with pytest.raises(IntegrityError, match="does not match the signed content"):
         sealed(bundle, public(place / "alice.pem"))
 
 

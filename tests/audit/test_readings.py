@@ -195,7 +195,7 @@ def forge_reading(**changed):
         (forge_reading(unit="percent"), "unit is 'percent', which no audit writes"),
         (forge_reading(reduction="most"), "no reduction named 'most'"),
         (lambda b: b.manifest["steps"][2]["readings"].pop(), "its metrics are not the plan's"),
-        (lambda b: b.manifest["steps"][2].update(kind="attack"), "claims to be attack"),
+        (lambda b: b.manifest["steps"][2].update(kind="attack"), "is recorded as attack"),
         (lambda b: b.write_arrays("predictions", b.arrays("predictions") | {"measured-accuracy": np.ones(80)}),
          "the right answers do not follow from the logits"),
     ],

@@ -95,7 +95,7 @@ def test_a_signature_changes_neither_digest_and_both_of_two_signers_are_named(pl
 @pytest.mark.parametrize(("line", "why"), [
     (f'{ALICE} valid-before="20200101" ALICE', "expired"),
     (f'{ALICE} namespaces="git" ALICE', "not permitted"),
-    (f"{ALICE} BOB", "its signature is of the key SHA256:"),
+    (f"{ALICE} BOB", "it is signed with the key SHA256:"),
     ("nobody nothing", "nobody in allowed signed"),
 ])  # fmt: skip
 def test_a_key_that_may_not_sign_is_nobodys(place, bundle, line, why):
@@ -162,7 +162,7 @@ def test_a_signature_of_another_bundle_is_refused(bundle, tmp_path):
     other = Forged(bundle.folder)
     other.manifest["name"] = "another"
     other.save()
-    with pytest.raises(IntegrityError, match="is of another bundle: its manifest is"):
+    with pytest.raises(IntegrityError, match="belongs to another bundle: its manifest is"):
         signatures(read(bundle.folder))
 
 
@@ -179,14 +179,14 @@ def test_a_subject_or_a_result_that_is_signed_anew_is_refused(place, bundle):
     kept = file_of(bundle).read_text()
     for change, why in (
         (other_data, "its data is 0000"),
-        (all_passed, "does not say what the bundle gives"),
+        (all_passed, "does not state what the bundle states"),
         (lambda d: d | {"subject": []}, "is not about weights"),
         (lambda d: d | {"subject": [7, {"name": [], "digest": 3}]}, "is not about weights"),
         (lambda d: d | {"predicateType": "https://slsa.dev/provenance/v1"}, "holds no statement of type"),
         (lambda d: d | {"predicate": []}, "does not say when it was signed"),
         (
             lambda d: d | {"predicate": {"signed": "2026-01-01T00:00:00+00:00", "signoffs": [{}]}},
-            "or of which sign-offs",
+            "or which sign-offs it covers",
         ),
     ):
         resigned(place, bundle, change)
@@ -198,7 +198,7 @@ def test_a_subject_or_a_result_that_is_signed_anew_is_refused(place, bundle):
 
 def test_a_signature_for_another_purpose_is_refused(place, bundle):
     resigned(place, bundle, lambda document: document, namespace="git")
-    with pytest.raises(IntegrityError, match="is signed for 'git'"):
+    with pytest.raises(IntegrityError, match="for the namespace 'git'"):
         signatures(bundle)
 
 
@@ -217,7 +217,7 @@ def test_envelopes_that_are_swapped_or_have_each_others_signature_are_refused(pl
     first, second = json.loads(one), json.loads(two)
     first["signatures"], second["signatures"] = second["signatures"], first["signatures"]
     file.write_text(f"{json.dumps(first)}\n{json.dumps(second)}\n")
-    with pytest.raises(IntegrityError, match="the signature is not of what is beside it"):
+    with pytest.raises(IntegrityError, match="the signature does not match the signed content"):
         sealed(bundle, allowed(place, f"{ALICE} {public(place / ALICE)}"))
 
 
@@ -270,15 +270,15 @@ def test_links_and_huge_files_are_not_opened(bundle, tmp_path):
 
 def test_who_may_sign_is_read_from_a_file_of_public_keys_alone(place, tmp_path):
     for content, why in (
-        ("", "names nobody"),
-        ("# x\n", "names nobody"),
-        ("ssh-ed25519 AAAA\nssh-rsa BBBB", "no single"),
+        ("", "lists no keys"),
+        ("# x\n", "lists no keys"),
+        ("ssh-ed25519 AAAA\nssh-rsa BBBB", "not hold exactly one public key"),
     ):
         (tmp_path / "who").write_text(content)
         with pytest.raises(PlanError, match=why):
             read_signers(tmp_path / "who")
     (tmp_path / "who").write_bytes(b"\xff\xfe")
-    with pytest.raises(PlanError, match="is no text"):
+    with pytest.raises(PlanError, match="is not a text file"):
         read_signers(tmp_path / "who")
     with pytest.raises(PlanError, match="private key"):
         read_signers(place / ALICE)

@@ -48,7 +48,7 @@ def test_an_open_failure_without_a_decision_refuses_the_sign_off(bundle):
     some = dict(list(decided(bundle).items())[1:])
     with pytest.raises(PlanError, match="1 open failures have no decision, first 'robustness: withstands"):
         sign_off(bundle, **SAID, decisions=some)
-    with pytest.raises(PlanError, match="'accuracy' is no open failure"):
+    with pytest.raises(PlanError, match="'accuracy' is not an open failure"):
         sign_off(bundle, **SAID, decisions=decided(bundle, accuracy=("accepted", "x")))
     for part in SAID:
         with pytest.raises(PlanError, match=f"needs a {part}"):
@@ -71,8 +71,8 @@ def change(kept, at, /, **parts):
     (lambda b: (b.folder / "signoffs/0002.json").rename(b.folder / "signoffs/0003.json"), "0002.json is missing"),
     (lambda b: change(b, 2, previous=""), "is broken"),
     (lambda b: change(b, 1, number=2), "is broken"),
-    (lambda b: change(b, 1, bundle="0" * 64), "is of another bundle"),
-    (lambda b: change(b, 1, decisions=[]), "does not decide about the failures"),
+    (lambda b: change(b, 1, bundle="0" * 64), "belongs to another bundle"),
+    (lambda b: change(b, 1, decisions=[]), "decides about other failures"),
     (lambda b: change(b, 1, name=""), "lacks a name"),
     (lambda b: change(b, 1, name=7), "which no audit writes"),
     (lambda b: change(b, 1, approved="yes"), "no audit writes that"),
@@ -99,7 +99,7 @@ def test_a_changed_audit_has_the_sign_offs_of_another(bundle):
     forged = Forged(bundle.folder)
     forged.manifest["created"] = "2026-01-01T00:00:00+00:00"
     forged.save()
-    with pytest.raises(IntegrityError, match="is of another bundle"):
+    with pytest.raises(IntegrityError, match="belongs to another bundle"):
         verify(bundle.folder)
 
 

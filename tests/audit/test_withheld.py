@@ -158,7 +158,7 @@ def test_verification_finds_inputs_added_to_a_bundle_without_inputs(both, tmp_pa
     inputs = shown.arrays("instances")["inputs"]
     forged.write_arrays("instances", none.arrays("instances") | {"inputs": inputs})
     forged.redraw()
-    with pytest.raises(IntegrityError, match="it holds inputs, and the plan keeps none"):
+    with pytest.raises(IntegrityError, match="it holds inputs, but the plan says that none are kept"):
         verify(forged.folder)
 
 
@@ -173,5 +173,5 @@ def test_errors_that_quote_inputs_are_stored_without_their_text(tmp_path, monkey
     assert (step.status, "may quote an input" in step.note) == ("error", True)
     assert not [secret for secret in (*traces(SECRET), WORD.encode()) if secret in everything(bundle.folder)]
     assert bundle.manifest.data.notices == (
-        "1 notice about how the data were read, told when the audit began, may quote inputs and is left out",
+        "1 notice about how the data were read, shown when the audit began, may quote inputs and is left out",
     )

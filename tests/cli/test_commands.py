@@ -339,7 +339,7 @@ def test_bias_compares_groups_for_a_users_model(probe, place):
     document = json.loads(probe(*said, "--allow-code", "--json", "--group", "sex").stdout)
     assert document["favourable"] == {"value": "yes", "assumed": True}
     assert {row["attribute"] for row in document["groups"]} == {"sex"}
-    assert "is no class" in probe(*said, "--allow-code", "--favourable", "maybe", code=2).stderr
+    assert "is not a class" in probe(*said, "--allow-code", "--favourable", "maybe", code=2).stderr
     named = json.loads(probe(*said, "--allow-code", "--favourable", "no", "--json").stdout)
     assert named["favourable"] == {"value": "no", "assumed": False}
 

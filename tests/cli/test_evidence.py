@@ -63,7 +63,7 @@ def test_either_digest_is_compared_and_an_empty_one_is_refused(probe, copy):
         assert "Seal: is the one you were given." in probe("verify", str(copy), "--digest", given, code=0).stdout
     probe("verify", str(copy), "--digest", "0" * 64, code=4)
     for given in ("", manifest.digest[:12], "x" * 64):
-        assert "no digest" in probe("verify", str(copy), "--digest", given, code=2).stderr
+        assert "not a digest" in probe("verify", str(copy), "--digest", given, code=2).stderr
 
 
 def test_an_audit_whose_failing_step_was_cut_out_is_refused_by_verify_and_by_its_rerun(probe, copy):

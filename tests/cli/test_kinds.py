@@ -68,8 +68,8 @@ def test_a_counterfactual_is_printed_in_words_with_its_answer_and_its_length(pro
         (("search", "--method", "nearest_referance"), "did you mean 'nearest_reference'"),
         (("search", "--eps", "0.1"), "eps was given, and no attack or certificate is among the methods"),
         (("survey", "--target", "yes"), "permutation_importance has no goal; leave it out"),
-        (("search", "--target", "yes", "--set", "goal=untargeted"), "--set goal is said by another option as well"),
-        (("search", "--rows", "5:2"), "chooses none of the"),
+        (("search", "--target", "yes", "--set", "goal=untargeted"), "--set goal is given by another option as well"),
+        (("search", "--rows", "5:2"), "selects none of the"),
     ],
 )
 def test_options_without_effect_for_a_kind_are_refused(probe, place, command, said):

@@ -253,7 +253,7 @@ def test_an_image_classifier_of_hugging_face_is_audited_on_images_of_the_zoo(pro
     assert manifest.model.classes[9] == "Ankle boot"
     image(place / "vit", classes=3)
     refused = probe("audit", "--plan", "vit.toml", "--out", "again", code=2)
-    assert "the model tells apart LABEL_0, LABEL_1, LABEL_2" in refused.stderr
+    assert "the model's outputs are LABEL_0, LABEL_1, LABEL_2" in refused.stderr
 
 
 def test_the_classes_of_a_network_of_timm_are_its_own_where_it_names_them_and_else_assumed(tmp_path, monkeypatch):
@@ -270,7 +270,9 @@ def test_the_classes_of_a_network_of_timm_are_its_own_where_it_names_them_and_el
 
     assert "assumed to be, in this order: cat, dog, eel" in " ".join(opened()[0].notices)
     (tmp_path / "net" / "config.json").write_text(json.dumps(config | {"label_names": ["eel", "cat", "dog"]}))
-    with pytest.raises(ProbeError, match=r"tells apart eel, cat, dog, the data cat, dog, eel; name data\.classes"):
+    with pytest.raises(
+        ProbeError, match=r"the model's outputs are eel, cat, dog, the data's are cat, dog, eel; name data\.classes"
+    ):
         opened()
     model, data = opened(classes=["eel", "cat", "dog"])
     assert model.classes == data.classes == ("eel", "cat", "dog")

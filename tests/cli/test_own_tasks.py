@@ -97,7 +97,7 @@ def test_wrong_outputs_in_a_plan_are_refused_with_a_remedy(opened, model, data, 
 
 
 def test_the_task_of_a_network_of_the_zoo_comes_from_its_card():
-    with pytest.raises(PlanError, match=r"\[model\] has task, which the card of a network of the zoo says"):
+    with pytest.raises(PlanError, match=r"\[model\] has task, which the card of a zoo network already gives"):
         plan_from({"name": "p", "model": {"zoo": "adult-mlp", "task": "multilabel"}})
 
 

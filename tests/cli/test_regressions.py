@@ -102,12 +102,13 @@ def test_numbers_of_a_csv_and_of_a_model_are_compared_between_groups(probe, here
     assert document["favourable"] is None
     assert [round(row["mean_error"]) for row in document["groups"]] == [0, 5]
     assert (
-        "--favourable is of classes, and --numbers compares numbers" in probe(*said, "--favourable", "f", code=2).stderr
+        "--favourable is for classes, and --numbers compares numbers"
+        in probe(*said, "--favourable", "f", code=2).stderr
     )
     model = ("bias", "--plan", "hours.toml", "--allow-code")
     assert "difference of mean answers by sex" in probe(*model).stdout
     assert "answers with numbers; leave it out" in probe(*model, "--favourable", "f", code=2).stderr
-    assert "a model says it by itself" in probe(*model, "--numbers", code=2).stderr
+    assert "the task of a model is known" in probe(*model, "--numbers", code=2).stderr
 
 
 @pytest.mark.parametrize(("old", "new", "message"), [

@@ -31,7 +31,7 @@ def test_findings_are_written_for_other_tools(probe, here):
     assert "exists" in probe("export", "people", "--format", "card", "--out", "x.sarif", code=2).stderr
     assert "say --format, one of json, csv, toml" in probe("export", "people", code=2).stderr
     assert "there are html, json, csv, toml" in probe("report", "people", "--format", "docx", code=2).stderr
-    assert "is no audit" in probe("export", "fashion-cnn", "--format", "sarif", code=2).stderr
+    assert "is not an audit" in probe("export", "fashion-cnn", "--format", "sarif", code=2).stderr
     (here / "people" / "tables" / "robustness.csv").write_text("x")
     assert "its digest differs" in probe("export", "people", "--format", "sarif", code=4).stderr
 
@@ -48,7 +48,7 @@ def test_a_report_is_written_with_chosen_sections_notes_and_seal(probe, here):
     assert "no section 'summary'; there are scope" in probe("report", "people", "--sections", "summary", code=2).stderr
     assert "there is no file absent" in probe("report", "people", "--notes", "absent", code=2).stderr
     refused = probe("report", "people", "--format", "csv", "--sections", "scope", code=2).stderr
-    assert "--sections is of the page" in refused
+    assert "--sections is for the page" in refused
 
 
 def test_without_a_chromium_a_report_is_not_printed_and_what_to_do_is_said(probe, here, monkeypatch):

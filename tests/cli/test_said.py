@@ -93,9 +93,9 @@ def test_task_options_without_effect_are_refused(place):
     plan = place("p", "said:build", "tall")
     assert "did you mean 'multilabel'" in call("attack", *plan, "--task", "multi-label", code=2).stderr
     assert "has tolerance, which only a regression takes" in call("attack", *plan, "--tolerance", "1", code=2).stderr
-    assert "the card of a network of the zoo says" in call("explain", "german-mlp", "--task", "places", code=2).stderr
+    assert "the card of a zoo network already gives" in call("explain", "german-mlp", "--task", "places", code=2).stderr
     said = call("bias", "t.csv", "--only", "tall", "--group", "town", "--prediction", "tall", code=2).stderr
-    assert "--only is of a model, and t.csv holds its answers; leave it out" in said
+    assert "--only is for a model, and t.csv holds answers; leave it out" in said
     table = call("explain", *plan, "--segments", "4", code=2).stderr
     assert "t.csv has rows of shape (2,), which are no images and have no segments; leave segments out" in table
     refused = call("audit", *plan, "--segments", "4", code=2).stderr
@@ -110,7 +110,7 @@ def test_a_regressor_of_a_factory_is_explained_attacked_and_compared_between_gro
     found = call("bias", *plan).stdout
     assert "mean" in found
     refused = call("explain", *plan, "--task", "multilabel", code=2).stderr
-    assert 'has task = "multilabel", and a LinearRegression answers with outputs, as it says by itself' in refused
+    assert 'has task = "multilabel", and a LinearRegression predicts outputs; leave task out' in refused
 
 
 def test_images_of_a_plan_are_explained_by_segments_of_each(tmp_path, monkeypatch, place):

@@ -33,8 +33,8 @@ def test_a_signed_bundle_is_signed_by_its_signer_and_by_nobody_else(probe, here)
     assert "SHA256:" in probe("sign", "people", "--key", "key", code=0).stdout
     said = probe("verify", "people", code=0).stdout
     assert "Seal: consistent with itself." in said
-    assert "not yet held against anybody: give --signers" in said
-    assert "Not of the audit" not in said
+    assert "not yet checked against a key: give --signers" in said
+    assert "Not part of the audit" not in said
     assert "Seal: signed by alice." in probe("verify", "people", "--signers", "key.pub", code=0).stdout
     found = json.loads(probe("verify", "people", "--signers", "key.pub", "--json", code=0).stdout)
     assert found["seal"] == "signed by alice"
@@ -54,14 +54,14 @@ def test_a_signature_of_another_bundle_ends_with_the_code_of_integrity_without_s
     forged = Forged(here / "other", manifest)
     forged.manifest["created"] = "2026-01-01T00:00:00+00:00"
     forged.save()
-    assert "is of another bundle" in probe("verify", "other", code=4).stderr
+    assert "belongs to another bundle" in probe("verify", "other", code=4).stderr
 
 
 def test_what_cannot_be_signed_with_is_one_sentence(probe, here):
     assert "there is no key absent" in probe("sign", "people", "--key", "absent", code=2).stderr
     (here / "text").write_text("x")
     assert "ssh-keygen cannot sign with text" in probe("sign", "people", "--key", "text", code=2).stderr
-    assert "give --signers, too" in probe("verify", "people", "--revoked", "key.pub", code=2).stderr
+    assert "--revoked needs --signers" in probe("verify", "people", "--revoked", "key.pub", code=2).stderr
     assert "is a private key" in probe("verify", "people", "--signers", "key", code=2).stderr
     (here / "people" / "tables" / "robustness.csv").write_text("x")
     assert "its digest differs" in probe("sign", "people", "--key", "key", code=4).stderr

@@ -43,7 +43,7 @@ def test_a_trained_folder_is_opened_where_its_table_is_gone(probe, place):
     (("--data", "people.csv", "--label", "hired", "--arch", "bin=4"), "did you mean 'bins'"),
     (("--data", "one.csv", "--label", "hired"), "column 'hired' of one.csv has one value, 'yes'"),
     (("adult-mlp", "--label", "income"), "give --data"),
-    (("adult-mlp", "--arch", "mlp"), "adult-mlp has its architecture"),
+    (("adult-mlp", "--arch", "mlp"), "the architecture of adult-mlp cannot be changed"),
 ])  # fmt: skip
 def test_a_mistake_in_probe_train_is_one_sentence_and_leaves_no_files(probe, place, call, message):
     (place / "one.csv").write_text("age,hired\n" + "".join(f"{age},yes\n" for age in range(20, 60)))

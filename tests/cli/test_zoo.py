@@ -66,7 +66,7 @@ def test_nested_settings_are_changed_key_by_key(probe, tiny):
         (["--set", "epochs=1.5"], "Settings.epochs = 1.5, expected a whole number"),
         (["--set", "optimiser=adm"], "did you mean 'adam'"),
         (["--set", "learning_rate=-1"], "Settings.learning_rate = -1, expected a number above 0"),
-        (["--set", "a b=1"], "--set a b=1: not as in TOML"),
+        (["--set", "a b=1"], "--set a b=1: not valid TOML"),
         (["--settings", "no.toml"], "cannot read the settings no.toml"),
         (["--arch", "widhts=[4]"], "mlp has no argument 'widhts', did you mean 'widths'"),
         (["--arch", "widths=16"], "mlp has widths=16, expected whole numbers"),

@@ -54,8 +54,8 @@ def test_findings_are_paired_by_their_check_and_what_got_worse_comes_first():
 def test_a_status_that_changed_with_its_threshold_says_so():
     before, after = (finding("a", s, threshold=t, estimate=0.5) for s, t in (("pass", 0.4), ("fail", 0.6)))
     (change,) = changes([before], [after]).changed
-    assert change.note == "the threshold was ≥\u202f40.0\u202f% and is ≥\u202f60.0\u202f%"
-    assert "threshold was" in comparing.statuses([change])["Finding"][0]
+    assert change.note == "the threshold changed from ≥\u202f40.0\u202f% to ≥\u202f60.0\u202f%"
+    assert "threshold changed" in comparing.statuses([change])["Finding"][0]
 
 
 def test_several_findings_of_one_check_are_paired_in_their_order():
@@ -106,7 +106,7 @@ def test_changed_statuses_come_first_then_readings_then_what_is_new_or_gone(fold
 
 def test_audits_of_different_data_are_refused_in_a_sentence(folder, ids):
     app = show(folder, ids, "table", "image")
-    assert any("are of different data" in warning.value for warning in app.warning)
+    assert any("use different data" in warning.value for warning in app.warning)
     assert "Audit both models on the same rows" in text(app)
     assert "Changed statuses" not in text(app)
     assert "better" not in "".join(frame.value.to_csv() for frame in app.table)

@@ -93,7 +93,7 @@ def test_a_row_whose_group_is_not_known_is_in_no_slice(bundles, monkeypatch):
 
 
 def test_a_class_that_is_not_there_is_refused_with_the_nearest(bundles):
-    with pytest.raises(RangeError, match=r"'disk' is no class \(did you mean 'disc'"):
+    with pytest.raises(RangeError, match=r"'disk' is not a class \(did you mean 'disc'"):
         reading.roc(bundles.image, of="disk")
 
 

@@ -70,7 +70,7 @@ def test_a_model_card_has_the_parts_of_one_and_says_what_it_does_not_know(bundle
     parts = ("Model details", "Intended use", "Factors", "Metrics", "Evaluation data", "Training data")
     parts += ("Quantitative analyses", "Ethical considerations", "Caveats and recommendations")
     assert re.findall("^## (.+)$", card, flags=re.MULTILINE) == list(parts)
-    assert "whoever publishes the model has to say it" in card
+    assert "whoever publishes the model must add it" in card
     for finding in bundle.manifest.findings:
         assert finding.written().n in card
     tables = [line for line in card.split("\n") if line.startswith("| ")]

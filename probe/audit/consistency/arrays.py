@@ -36,7 +36,7 @@ def check_arrays(bundle: Bundle) -> None:
     stored = {step.name: bundle.arrays(step.name) for step in done}
     if "predictions" not in stored:
         if stored:
-            raise IntegrityError(f"{bundle.name} has evidence of {next(iter(stored))}, and no predictions")
+            raise IntegrityError(f"{bundle.name} has evidence of {next(iter(stored))} but no predictions")
         return
     check_predictions(bundle, stored["predictions"])
     answers = Expected.of(bundle)
@@ -48,11 +48,11 @@ def check_arrays(bundle: Bundle) -> None:
             check(step)
     drawn = [stored[step.name]["rows"] for step in done if step.kind in ATTACKS]
     if any(not np.array_equal(rows, drawn[0]) for rows in drawn):
-        raise IntegrityError("the attacks are of different rows")
+        raise IntegrityError("the attacks used different rows")
 
 
 def _check_inputs(step: Step) -> None:
     """Check that no inputs are kept if the plan keeps none."""
     shape = step.bundle.manifest.data.shape
     told = [part for part, array in step.arrays.items() if tells_inputs(part, array, shape)]
-    expect(step.plan.keeps_inputs or not told, step.name, "it holds inputs, and the plan keeps none")
+    expect(step.plan.keeps_inputs or not told, step.name, "it holds inputs, but the plan says that none are kept")

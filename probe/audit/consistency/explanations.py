@@ -23,7 +23,7 @@ def check_instances(step: Step) -> None:
     features = _features(step)
     each = features.size == len(rows) * prod(data.shape) and features.ndim > len(data.shape)
     fits = each or features.size == prod(data.shape)
-    expect(fits, name, "the features are not of the shape of an input, nor of all inputs")
+    expect(fits, name, "the features have neither the shape of one input nor that of all inputs")
     check_whole(name, features, len(data.features))
 
 
@@ -31,7 +31,7 @@ def check_explanation(step: Step) -> None:
     """Check that the explained classes are planned or predicted, and that values by feature are sums of the values."""
     name, arrays, answers, data = step.name, step.arrays, step.answers, step.bundle.manifest.data
     rows, named = arrays["rows"], step.plan.explain.target
-    expect(np.array_equal(rows, step.stored["instances"]["rows"]), name, "its rows are not those of instances")
+    expect(np.array_equal(rows, step.stored["instances"]["rows"]), name, "its rows are not the rows of instances")
     wanted = np.full(len(rows), answers.task.index(named)) if named else answers.targets[rows]
     agree = (arrays["targets"] == wanted) | (answers.tied[rows] & (not named))
     what = "the plan names" if named else "were predicted"

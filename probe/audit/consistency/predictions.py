@@ -19,20 +19,32 @@ def check_predictions(bundle: Bundle, arrays: Arrays) -> None:
     logits = arrays["logits"]
     expect(logits.ndim == 2 and len(logits) == n and logits.dtype.kind == "f", "predictions", "logits are not a table")
     expect(bool(np.isfinite(logits).all()), "predictions", "logits hold NaN or infinity")
-    expect(not classes or logits.shape[1] == len(classes), "predictions", f"{len(classes)} classes are named")
+    expect(
+        not classes or logits.shape[1] == len(classes),
+        "predictions",
+        f"{len(classes)} classes are named for {logits.shape[1]} outputs",
+    )
     check_rows("predictions", arrays["rows"], None)
     _check_labels(bundle.manifest.task, arrays["labels"], logits)
     training = bundle.manifest.model.training
-    expect(training is None or 0 <= training.shared <= n, "predictions", "there are more training rows than rows")
+    expect(
+        training is None or 0 <= training.shared <= n,
+        "predictions",
+        "more of the rows are training rows than there are rows",
+    )
     if data.groups:
         groups = bundle.groups()
-        expect(groups.shape == (n, len(data.groups)), "groups", f"the table is {groups.shape}, of {n} rows")
-    expect(bool(data.groups) == bundle.has("tables/groups.csv"), "groups", "audit.json and tables/ disagree")
+        expect(
+            groups.shape == (n, len(data.groups)),
+            "groups",
+            f"the table has shape {groups.shape}, expected {(n, len(data.groups))}",
+        )
+    expect(bool(data.groups) == bundle.has("tables/groups.csv"), "groups", "audit.json and tables/groups.csv disagree")
 
 
 def _check_labels(task: Task, labels: Array, logits: Array) -> None:
     if isinstance(task, MultiLabel):
-        expect(labels.shape == logits.shape, "predictions", "labels and answers are not of the same shape")
+        expect(labels.shape == logits.shape, "predictions", "labels and answers differ in shape")
         check_whole("predictions", labels, 2)
         return
     if isinstance(task, Regression):

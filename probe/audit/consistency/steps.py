@@ -18,14 +18,14 @@ def check_steps(bundle: Bundle) -> None:
         raise IntegrityError(f"{bundle.name} has the step {surplus[0]}, which its plan does not ask for")
     if names != expected[: len(names)]:
         raise IntegrityError(
-            f"the steps of {bundle.name} are in the order {', '.join(names)}, and run as {', '.join(expected)}"
+            f"the steps of {bundle.name} are in the order {', '.join(names)}, expected {', '.join(expected)}"
         )
     done = {f"arrays/{step.name}.npz" for step in manifest.steps if step.status == "done"}
     stored = {file for file in manifest.files if file.startswith("arrays/")}
     # A killed process may have written the file of a step that it did not record.
     known = {f"arrays/{name}.npz" for name in expected} if manifest.status == "running" else done
     if odd := sorted((done - stored) | (stored - known)):
-        raise IntegrityError(f"{odd[0]} {'is missing' if odd[0] in done else 'is of no step that was done'}")
+        raise IntegrityError(f"{odd[0]} {'is missing' if odd[0] in done else 'belongs to no finished step'}")
     if manifest.contents.keys() != stored:
         raise IntegrityError("audit.json does not list the contents of each array file")
     for step, asked in zip(manifest.steps, steps, strict=False):
@@ -35,5 +35,7 @@ def check_steps(bundle: Bundle) -> None:
 def _check_settings(step: StepRecord, asked: Planned) -> None:
     """Check that the step is the planned one, with the plan's settings."""
     if (step.kind, step.id, step.aspect, step.label) != (asked.kind, asked.id, asked.aspect, asked.label):
-        raise IntegrityError(f"the step {step.name} claims to be {step.kind} {step.id}")
+        raise IntegrityError(
+            f"the step {step.name} is recorded as {step.kind} {step.id}, expected {asked.kind} {asked.id}"
+        )
     check_same(step.name, step.method, asked.method)

@@ -23,11 +23,11 @@ class Chapter:
 CHAPTERS = {
     "performance": Chapter(
         "Performance",
-        "How often is the model right, and does it know?",
+        "How often is the model right, and can its confidence be trusted?",
         "How often the model's top answer is the label on these rows, and whether it is right as often as its "
         "confidence says (calibration).",
         (
-            "The model may do worse on rows that were drawn in another way, later or elsewhere.",
+            "The model may do worse on rows from another time, place or source.",
             "Labels are taken as the truth; where they are wrong or biased, so is every number here.",
         ),
     ),
@@ -48,15 +48,15 @@ CHAPTERS = {
     ),
     "counterfactuals": Chapter(
         "Counterfactuals",
-        "What would have to be otherwise for another answer?",
-        "For rows one by one an input near it that gets another answer, which the model was asked and gave: what "
-        "changes, from what to what, and how far that is.",
+        "What would have to change for a different answer?",
+        "For single rows, a nearby input to which the model gives a different answer, checked by "
+        "running the model: which features change, from what to what, and by how much.",
         (
-            "A counterfactual is one way to another answer, the best that the method found: others may be "
-            "nearer, and where none was found there may be one.",
-            "It says what the model would answer, not what would come of a change in the world, nor that somebody "
-            "could make it.",
-            "What counts as near is in the unit of the space's scale; distances in other units do not compare.",
+            "A counterfactual is the best that the method found: a nearer one may exist, also for "
+            "rows where none was found.",
+            "It shows what the model would answer, not what the change would cause in the world, nor "
+            "that anybody could make the change.",
+            "Distances are in the unit of the space's scale; they cannot be compared with distances in other units.",
         ),
     ),
     "robustness": Chapter(
@@ -95,7 +95,7 @@ CHAPTERS = {
     ),
     "bias": Chapter(
         "Group differences",
-        "Whose outcomes differ, by how much, and how sure is that?",
+        "Which groups have different outcomes, by how much, and how certain is that?",
         "How often each group gets the favourable answer, how often the model is right or wrong for it, and which "
         "gaps are larger than chance; for a regression, the mean answer and the mean error of each group.",
         (
@@ -109,7 +109,7 @@ CHAPTERS = {
     ),
     "evidence": Chapter(
         "Evidence",
-        "Who vouches for this audit, what was measured, and what came of it?",
+        "Who signed this audit, what was measured, and what was found?",
         "Every number that the audit computed from its evidence, in the order in which it was measured.",
         (
             "A number without a status has no threshold in the plan.",
@@ -128,11 +128,14 @@ def performance(manifest: Manifest) -> Chapter:
     """The chapter of the answers to all rows, in the words of the model's task."""
     chapter = CHAPTERS["performance"]
     if manifest.task.kind == "regression":
-        shows = "By how much the model's answers are off the labels on these rows"
+        shows = "How far the model's answers are from the labels on these rows"
         judged = ", and how often by no more than the tolerance" * manifest.task.judges
         return replace(chapter, asks="How far off is the model?", shows=f"{shows}{judged}.")
     if isinstance(manifest.task, MultiLabel):
-        shows = "How often each label is decided as it is on these rows, and whether as often as its confidence says."
+        shows = (
+            "How often each label is predicted correctly on these rows, and whether it is right as "
+            "often as its confidence says."
+        )
         return replace(chapter, shows=shows)
     return chapter
 

@@ -41,7 +41,7 @@ class Decided:
         """The number of a class; with no name, of the second."""
         if name and name not in self.names:
             raise RangeError(
-                f"{name!r:.60} is no class{nearest(name, self.names)}; there are {', '.join(self.names[:20])}"
+                f"{name!r:.60} is not a class{nearest(name, self.names)}; there are {', '.join(self.names[:20])}"
             )
         return self.names.index(name) if name else min(1, len(self.names) - 1)
 
@@ -74,7 +74,9 @@ def _decided(bundle: Bundle, label: str) -> Decided:
     answers, names = Answers.of(bundle), tuple(classes(bundle))
     if several := labels(bundle):
         if label and label not in several:
-            raise RangeError(f"{label!r:.60} is no label{nearest(label, several)}; there are {', '.join(several[:20])}")
+            raise RangeError(
+                f"{label!r:.60} is not a label{nearest(label, several)}; there are {', '.join(several[:20])}"
+            )
         at = several.index(label) if label else 0
         answers, names = answers.only(at), (f"not {several[at]}", several[at])
     return Decided(

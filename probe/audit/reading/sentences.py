@@ -65,7 +65,7 @@ def _tested(bundle: Bundle) -> str:
     if compared(bundle):
         groups = list(dict.fromkeys(map(str, bundle.table("bias_groups")["attribute"])))
         done.append(f"groups compared by {_and([each for each in groups if ' x ' not in each] or groups)}")
-    what = f": {'; '.join(done)}" if done else ", but no step of it is done"
+    what = f": {'; '.join(done)}" if done else ", but no step has finished"
     return f"{manifest.model.name} was tested on {count(manifest.data.n)} rows of {manifest.data.name}{what}."
 
 
@@ -84,7 +84,7 @@ def _failed(bundle: Bundle) -> str:
     elif judged:
         text = f"None of {count(len(judged))} checks of the model fails{unsure}"
     else:
-        text = "No check of the model came to a conclusion"
+        text = "No check of the model has a conclusive result"
     where = _breaks(bundle)
     return f"{text}; {where}." if where else f"{text}."
 

@@ -32,7 +32,7 @@ def errors(bundle: Bundle, output: str = "") -> pd.DataFrame:
     """
     stored, names = bundle.arrays("predictions"), outputs(bundle)
     if output and output not in names:
-        raise RangeError(f"{output!r:.60} is no output{nearest(output, names)}; there are {', '.join(names[:20])}")
+        raise RangeError(f"{output!r:.60} is not an output{nearest(output, names)}; there are {', '.join(names[:20])}")
     at = names.index(output) if output else 0
     answer = stored["logits"][:, at].astype(float)
     label = stored["labels"].reshape(len(answer), -1)[:, at].astype(float)

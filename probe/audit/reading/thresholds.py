@@ -67,7 +67,9 @@ def recut(bundle: Bundle, attribute: str, threshold: float) -> Recut:
     """
     known = cut(bundle, attribute)
     if known is None:
-        raise RangeError(f"{attribute!r:.60} is not compared by a decision between two classes; a threshold has no say")
+        raise RangeError(
+            f"{attribute!r:.60} is not compared by a decision between two classes; it has no threshold to change"
+        )
     return bundle.derived(("recut", attribute, repr(threshold)), lambda: _recut(bundle, attribute, threshold))
 
 

@@ -62,7 +62,7 @@ def read(line: bytes, shown: str) -> Envelope:
     """
     document = parse(line, shown)
     if document.keys() != KEYS or document["payloadType"] != TYPE:
-        raise IntegrityError(f"{shown} is no envelope of DSSE with a payload of {TYPE}")
+        raise IntegrityError(f"{shown} is not a DSSE envelope with a payload of type {TYPE}")
     found = document["signatures"]
     if not isinstance(found, list) or len(found) != 1 or not isinstance(found[0], dict):
         many = f"{len(found)} signatures" if isinstance(found, list) else "no list of signatures"
@@ -80,4 +80,4 @@ def _decoded(text: Any, shown: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError, TypeError):
-        raise IntegrityError(f"{shown} holds what is no base64") from None
+        raise IntegrityError(f"{shown} is not valid base64") from None

@@ -70,7 +70,7 @@ def check(message: bytes, signature: bytes, key: bytes) -> None:
         if done.returncode and b"Verification Failure" not in done.stdout + done.stderr:
             raise Unsupported(f"openssl cannot check the signature: {_said(done)}; OpenSSL 3 can")
         if done.returncode:
-            raise IntegrityError("the signature is not of what is beside it (openssl does not verify it)")
+            raise IntegrityError("the signature does not match the signed content (openssl does not verify it)")
 
 
 def keys(text: str, shown: str) -> Iterator[tuple[str, bytes]]:
@@ -130,7 +130,7 @@ def _public(key: Path) -> bytes | None:
 def _run(*arguments: str, patience: float | None = PATIENCE) -> subprocess.CompletedProcess[bytes]:
     tool = shutil.which("openssl")
     if tool is None:
-        raise Unsupported("there is no openssl, which keys in PEM need; install OpenSSL 3")
+        raise Unsupported("openssl was not found, which keys in PEM need; install OpenSSL 3")
     try:  # A passphrase is asked for in the terminal, not in what is piped into probe.
         return subprocess.run(
             [tool, *arguments], stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=patience

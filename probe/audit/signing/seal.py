@@ -51,14 +51,14 @@ def seal(
     if not names:
         key, why = whose[0].key, whose[0].why
         raise IntegrityError(
-            f"nobody in {signers.shown} signed the bundle: its signature is of the key {key}" + f" ({why})" * bool(why)
+            f"nobody in {signers.shown} signed the bundle: it is signed with the key {key}" + f" ({why})" * bool(why)
         )
     return Seal(f"signed by {' and '.join(names)}", whose)
 
 
 def _check_given(given: str, digests: Sequence[str]) -> None:
     if not re.fullmatch("[0-9a-f]{64}", given):
-        raise PlanError(f"{given[:80]!r} is no digest, which has 64 digits 0 to 9 and a to f")
+        raise PlanError(f"{given[:80]!r} is not a digest, expected 64 characters 0 to 9 and a to f")
     if given not in digests:
         whole, evidence = digests
         raise IntegrityError(

@@ -124,7 +124,7 @@ def _read(bundle: Bundle, file: str) -> Signature:
     data = files.content(bundle.folder, file, LARGEST)
     lines = data.split(b"\n")
     if len(lines) != 3 or lines[2]:
-        raise IntegrityError(f"{shown} is damaged: it has not the two lines that `probe sign` writes")
+        raise IntegrityError(f"{shown} is damaged: it does not have the two lines that `probe sign` writes")
     envelopes = tuple(envelope.read(line, shown) for line in lines[:2])
     keys = {_key(each, shown) for each in envelopes}
     if len(keys) > 1:
@@ -140,7 +140,7 @@ def _key(found: Envelope, shown: str) -> str:
         return found.keyid
     key = ssh.fingerprint(found.signature, shown)
     if found.keyid != key:
-        raise IntegrityError(f"{shown} names the key {found.keyid!r:.80}, and is signed with {key}")
+        raise IntegrityError(f"{shown} names the key {found.keyid!r:.80}, but is signed with {key}")
     return key
 
 
@@ -157,9 +157,9 @@ def _says(bundle: Bundle, envelopes: Sequence[Envelope], shown: str) -> tuple[st
     covered: list[Any] = signoffs if isinstance(signoffs, list) else [None]
     listed = all(isinstance(sha, str) and SHA.fullmatch(sha) for sha in covered)
     if not (isinstance(signed, str) and TIME.fullmatch(signed) and listed):
-        raise IntegrityError(f"{shown} does not say when it was signed, or of which sign-offs")
+        raise IntegrityError(f"{shown} does not say when it was signed, or which sign-offs it covers")
     if tuple(each.payload for each in envelopes) != statements(bundle.manifest, signed, covered):
-        raise IntegrityError(f"{shown} does not say what the bundle gives")
+        raise IntegrityError(f"{shown} does not state what the bundle states")
     return signed, tuple(covered)
 
 
@@ -172,6 +172,6 @@ def _check_subject(bundle: Bundle, found: Any, shown: str) -> None:
         sha = digest.get("sha256") if isinstance(digest, dict) else None
         if isinstance(name, str) and name in expected and sha != expected[name]:
             raise IntegrityError(
-                f"{shown} is of another bundle: its {name} is {sha!s:.64}, and here it is {expected[name]}"
+                f"{shown} belongs to another bundle: its {name} is {sha!s:.64}, expected {expected[name]}"
             )
     raise IntegrityError(f"{shown} is not about weights, data and manifest of this bundle")

@@ -85,11 +85,13 @@ def read_signers(file: str | Path, revoked: str | Path | None = None) -> Signers
         if not each.is_file():
             raise PlanError(f"there is no file {each}; give the one with the public keys of those who may sign")
         if each.stat().st_size > LARGEST:
-            raise PlanError(f"{each} is larger than 1 MiB, and is no list of keys")
+            raise PlanError(f"{each} is larger than 1 MiB, too large for a list of keys")
     try:
         return signers_from(path.read_bytes().decode("utf-8"), str(path), gone)
     except UnicodeDecodeError:
-        raise PlanError(f"{path} is no text; give an allowed-signers file of ssh-keygen, or a public key") from None
+        raise PlanError(
+            f"{path} is not a text file; give an allowed-signers file of ssh-keygen, or a public key"
+        ) from None
 
 
 def signers_from(text: str, shown: str, revoked: Path | None = None) -> Signers:
@@ -103,13 +105,15 @@ def signers_from(text: str, shown: str, revoked: Path | None = None) -> Signers:
         return _public_keys(pem.keys(text, shown), shown, revoked)
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
     if not lines:
-        raise PlanError(f"{shown} names nobody; give an allowed-signers file of ssh-keygen, or a public key")
+        raise PlanError(f"{shown} lists no keys; give an allowed-signers file of ssh-keygen, or a public key")
     if not lines[0].startswith(KINDS):
         return Signers(text, shown, revoked=revoked)
     kind, key, comment = (*lines[0].split(None, 2), "", "")[:3]
     whole = _decoded(key)
     if not whole or len(lines) > 1:
-        raise PlanError(f"{shown} holds no single public key; give one, or an allowed-signers file of ssh-keygen")
+        raise PlanError(
+            f"{shown} does not hold exactly one public key; give one, or an allowed-signers file of ssh-keygen"
+        )
     name = ssh.fingerprint_of(whole)
     keys = {name: whole} if kind == "ssh-ed25519" else {}
     return Signers(f"{name} {kind} {key}\n", shown, {name: comment or name}, keys, revoked)

@@ -44,7 +44,7 @@ def fingerprint(signature: bytes, shown: str) -> str:
         raise IntegrityError(f"{shown} holds no signature of an SSH key") from None
     if namespace != NAMESPACE.encode():
         purpose = namespace.decode("utf-8", "replace")
-        raise IntegrityError(f"{shown} is signed for {purpose!r:.60}, and an audit is signed for {NAMESPACE!r}")
+        raise IntegrityError(f"{shown} has a signature for the namespace {purpose!r:.60}, expected {NAMESPACE!r}")
     return fingerprint_of(key)
 
 
@@ -64,7 +64,7 @@ def principal(message: bytes, signature: bytes, signers: Path, revoked: Path | N
         file.write_text(_armoured(signature))
         valid = _run("-Y", "check-novalidate", "-n", NAMESPACE, "-s", str(file), stdin=message)
         if valid.returncode:
-            raise IntegrityError(f"the signature is not of what is beside it ({_said(valid)})")
+            raise IntegrityError(f"the signature does not match the signed content ({_said(valid)})")
         found = _run("-Y", "find-principals", "-s", str(file), "-f", str(signers))
         names = found.stdout.decode("utf-8", "replace").split("\n")[0].strip()
         if found.returncode or not names:
@@ -91,7 +91,7 @@ def revoked(key: bytes, listed: Path) -> bool:
 def _run(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     tool = shutil.which("ssh-keygen")
     if tool is None:
-        raise Unsupported("there is no ssh-keygen, which SSH keys need; install OpenSSH (openssh-client)")
+        raise Unsupported("ssh-keygen was not found, which SSH keys need; install OpenSSH (openssh-client)")
     signing = arguments[1] == "sign"  # somebody may have to type a passphrase, or touch a key
     try:
         return subprocess.run(

@@ -10,7 +10,7 @@ from probe.formatting import DASH, count, moment
 from probe.statuses import look
 from probe.text import visible
 
-UNKNOWN = "The audit does not know this; whoever publishes the model has to say it."
+UNKNOWN = "The audit has no information on this; whoever publishes the model must add it."
 RATES = ("selection_rate", "tpr", "fpr")
 
 
@@ -26,7 +26,7 @@ def write(bundle: Bundle) -> str:
         "Training data": _training(manifest),
         "Quantitative analyses": _analyses(bundle),
         "Ethical considerations": "Gaps between groups are measured above. Why they are there, whether they are "
-        "justified, and what harm an error does, no measurement says; people have to judge.",
+        "justified, and what harm an error does, cannot be measured; people have to judge.",
         "Caveats and recommendations": _caveats(bundle),
     }
     title = f"# Model card of {escaped(manifest.model.name)}\n\n{escaped(' '.join(reading.verdict(bundle)))}"

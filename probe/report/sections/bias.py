@@ -66,8 +66,8 @@ def _small(bundle: Bundle, attribute: str) -> list[Block]:
         [few.group, few.rate, few.n, Badge(few.status), few.what] for few in reading.small_groups(bundle, attribute)
     ]
     caption = (
-        f"Groups by {attribute} with too few rows, positives or negatives for a reliable rate. Where such a group "
-        "proves a gap all the same, that is a fail."
+        f"Groups by {attribute} with too few rows, positives or negatives for a reliable rate. If "
+        "such a group still proves a gap, the check fails."
     )
     file = "tables/bias_small_groups.csv"
     return [Table(columns, rows, caption, numeric=columns[2:3], folded=len(rows) > 5, file=file)] if rows else []

@@ -62,8 +62,9 @@ def reproduction(bundle: Bundle) -> Section:
     plan = bundle.manifest.plan
     blocks: list[Block] = [
         Text(
-            f"FOLDER is the folder that this page came in: audit.json, tables and arrays. The seed is {plan.seed}; "
-            "an example's answer depends neither on its neighbours nor on the batch size."
+            "FOLDER is the folder that this page came in: audit.json, tables and arrays. The seed is "
+            f"{plan.seed}; an example's answer depends neither on the other examples in its batch nor "
+            "on the batch size."
         ),
         Listing(commands, "In a terminal"),
     ]

@@ -58,7 +58,7 @@ def _found(bundle: Bundle, each: Search, order: int) -> list[Block]:
             panels.append(Markup("<h4>{}</h4>{}").format(title, Markup(text)))
         else:
             ax = drawing.attacked(before, after, change.moved, title=title)
-            alt = f"Row {row.row:,} and what gets another answer: {row.before} becomes {row.after}."
+            alt = f"Row {row.row:,} and its counterfactual: {row.before} becomes {row.after}."
             panels.append(panel(ax, alt, f"counterfactual-{order}-{at}"))
     if not panels:
         return [_listed(each)]
@@ -90,7 +90,7 @@ def _listed(each: Search) -> Table:
     ]  # fmt: skip
     several = f" The best of {count(each.each)} candidates each." if each.each > 1 else ""
     caption = (
-        f"The first {len(rows)} of {count(each.n)} rows searched.{several} Every candidate was asked: its answer is "
-        "the model's own. Distance is L1, in the unit of the space's scale."
+        f"The first {len(rows)} of {count(each.n)} rows searched.{several} The model was run on "
+        "every candidate to get its answer. Distance is L1, in the unit of the space's scale."
     )
     return Table(columns, rows, caption, numeric=(columns[0], *columns[4:]), folded=len(rows) > 8)
