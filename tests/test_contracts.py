@@ -147,7 +147,7 @@ def test_explanations_do_not_depend_on_the_batch(method, network, images):
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
 
 
-@each(ATTACKS, steps=12)
+@each(ATTACKS, steps=12, max_queries=60)
 def test_attacks_do_not_depend_on_the_batch(method, network, images):
     labels = network.predict(images)
     method = method.at(0.05)
@@ -156,7 +156,7 @@ def test_attacks_do_not_depend_on_the_batch(method, network, images):
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
 
 
-@each(ATTACKS, steps=12)
+@each(ATTACKS, steps=12, max_queries=60)
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 @pytest.mark.parametrize("eps", [0.0, 0.03, 1.0])
 def test_attacks_stay_in_their_ball_and_success_follows_from_the_models_answers(method, norm, eps, network, images):

@@ -3,6 +3,7 @@
 from probe.attacks.edges import GradArgmax
 from probe.attacks.gradient import FGSM, PGD
 from probe.attacks.minimal import DDN
+from probe.attacks.square import Square
 from probe.attacks.tokens import HotFlip
 
-__all__ = ["DDN", "FGSM", "PGD", "GradArgmax", "HotFlip"]
+__all__ = ["DDN", "FGSM", "PGD", "GradArgmax", "HotFlip", "Square"]

@@ -50,6 +50,7 @@ class Form:
     read_as: ClassVar[str] = "arrays"  # the plural noun for such inputs
     brought_as: ClassVar[tuple[str, ...]] = ()  # how an input can be given other than as an array: csv, text, image
     told: ClassVar[bool] = False  # whether a bundle stores inputs as text too
+    near: ClassVar[int] = 0  # along how many of the last axes neighbours belong together
     feature: ClassVar[str] = "feature {}"  # the noun for a feature without a name
     defaults: ClassVar[Defaults] = Defaults()
     # Columns of result tables with the length of a change: the p of each norm by name.

@@ -13,6 +13,7 @@ class Image(Form):
     name: ClassVar[str] = "image"
     read_as: ClassVar[str] = "images"
     brought_as: ClassVar[tuple[str, ...]] = ("image",)
+    near: ClassVar[int] = 2
     defaults: ClassVar[Defaults] = Defaults(
         explainers=("saliency", *Defaults().explainers),
         eps=("1/255", "2/255", "4/255", "8/255", "16/255"),

@@ -25,6 +25,7 @@ class Series(Form):
     name: ClassVar[str] = "series"
     read_as: ClassVar[str] = "series as arrays"
     told: ClassVar[bool] = True
+    near: ClassVar[int] = 1
     one_per: ClassVar[Mapping[str, str]] = {**Form.one_per, "names": "channels"}
     defaults: ClassVar[Defaults] = Defaults(explainers=("saliency", *Defaults().explainers), sample=1000)
 

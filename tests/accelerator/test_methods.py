@@ -17,7 +17,16 @@ from tests.test_guest import installed, site
 
 __all__ = ["installed", "site"]  # fixtures
 pytestmark = pytest.mark.usefixtures("installed")
-SMALL = {"steps": 5, "samples": 40, "draws": 30, "chosen": 10, "halvings": 4, "queries": 30, "candidates": 4}
+SMALL = {
+    "steps": 5,
+    "samples": 40,
+    "draws": 30,
+    "chosen": 10,
+    "halvings": 4,
+    "queries": 30,
+    "max_queries": 30,
+    "candidates": 4,
+}
 GIVEN = {
     "flip": {"of": 1},
     "shift": {"by": 0.1},
