@@ -70,10 +70,8 @@ def main(offer: Offer) -> None:
     lab.begin(offer)
     found, broken = runs.listing(folder)
     top = st.container()
-    choice = _chosen(found)
-    run = next((run for run in found if choice and run.id == choice.value), None)
     pages: dict[str, Page] = {}
-    opened = runs.opened(run, pages, top) if run else None
+    choice, run, opened = _opened(found, broken, pages, top)
     pages |= {
         name: st.Page(partial(_page, name, opened, folder), title=title, url_path=name)
         for name, (_, title, _icon) in PAGES.items()
@@ -118,6 +116,20 @@ def _chosen(found: list[runs.Run]) -> state.Choice | None:
         return None
     asked = st.query_params.get("run") or st.session_state.get(OPEN)
     return state.choose_run(asked, [run.id for run in found])
+
+
+def _opened(
+    found: list[runs.Run], broken: list[runs.Broken], pages: dict[str, Page], top: DeltaGenerator
+) -> tuple[state.Choice | None, runs.Run | None, runs.Opened | None]:
+    """The audit that is shown; one that cannot be opened is told of with those that cannot be listed."""
+    while choice := _chosen(found):
+        run = next(run for run in found if run.id == choice.value)
+        try:
+            return choice, run, runs.opened(run, pages, top)
+        except runs.MALFORMED as error:
+            found.remove(run)
+            broken.append(runs.Broken(Path(run.folder).name, runs.reason(error)))
+    return None, None, None
 
 
 def _address(choice: state.Choice, top: DeltaGenerator) -> None:

@@ -5,6 +5,7 @@ import pytest
 from probe_dashboards.views import history, runs
 
 from probe.audit import read
+from probe.audit.glimpse import glimpse
 from probe.audit.signing import Signature
 from probe.text import visible
 from tests.dashboards.conftest import HOSTILE
@@ -56,7 +57,7 @@ def test_runs_are_sorted_by_what_is_asked_for(listed):
 def test_a_folder_of_audits_is_read_once_until_one_changes(folder, monkeypatch):
     before = runs.listing(folder)
     asked = []
-    monkeypatch.setattr(runs, "read", lambda path: asked.append(path) or read(path))
+    monkeypatch.setattr(runs, "glimpse", lambda path: asked.append(path) or glimpse(path))
     assert runs.listing(folder) == before
     assert not asked
     bundle = read(folder / "better")

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from probe_dashboards import command, state
 from probe_dashboards.views.runs import listing
@@ -83,3 +85,42 @@ def test_audits_are_listed_newest_first_and_broken_ones_apart(tmp_path, bundles)
     assert reasons.keys() == {"two", "three"}
     assert "damaged" in reasons["two"]
     assert "its digest differs" in reasons["three"]
+
+
+def test_an_audit_whose_digest_fits_but_whose_manifest_no_audit_writes_is_told_of_where_it_is_opened(tmp_path, bundles):
+    import json
+    import shutil
+
+    from probe.audit.canonical import digest, dump
+    from tests.dashboards.test_pages import opened
+
+    for name in ("one", "two"):
+        shutil.copytree(bundles.image.folder, tmp_path / name)
+    path = tmp_path / "two" / "audit.json"
+    document = json.loads(path.read_text()) | {"machine": "none"}
+    path.write_bytes(dump(document | {"digest": digest(document)}))
+    found, broken = listing(tmp_path)
+    assert (len(found), broken) == (2, [])
+    two = next(run for run in found if Path(run.folder).name == "two")
+    shown = opened(tmp_path, run=two.id)
+    said = [warning.value for warning in shown.warning]
+    assert any("two cannot be read" in each and "machine" in each for each in said)
+    assert any("one" in each and "Shown instead" in each for each in said)
+
+
+def test_what_a_list_shows_of_an_audit_is_what_its_manifest_says(bundles, monkeypatch):
+    from probe.audit import read, reading
+    from probe.audit.glimpse import glimpse
+
+    def slowly(_):
+        raise AssertionError("its digest was not recognised")
+
+    monkeypatch.setattr("probe.audit.glimpse.read", slowly)
+    for bundle in (bundles.image, bundles.table, bundles.hostile, bundles.interrupted):
+        manifest, head = read(bundle.folder).manifest, glimpse(bundle.folder)
+        assert (head.name, head.status, head.created) == (manifest.name, manifest.status, manifest.created)
+        assert (head.model, head.data, head.rows) == (manifest.model.name, manifest.data.name, manifest.data.n)
+        assert (head.data_sha256, head.digest) == (manifest.data.sha256, manifest.digest)
+        assert head.counts == reading.tally(manifest.findings)[0]
+        done = {s.method["method"]: (s.forward, s.backward, s.seconds) for s in manifest.steps if s.done and s.method}
+        assert head.costs == done

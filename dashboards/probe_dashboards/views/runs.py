@@ -11,7 +11,7 @@ from typing import Any
 from probe import lock
 from probe.audit import Bundle, find, read, reading, verification, verify
 from probe.audit.expected import expected_steps
-from probe.audit.manifest import Manifest, StepRecord
+from probe.audit.glimpse import Glimpse, glimpse
 from probe.audit.signing import Signature
 from probe.audit.signoff import Signoff
 from probe.errors import ProbeError
@@ -114,7 +114,11 @@ def listing(runs: str | Path) -> tuple[list[Run], list[Broken]]:
 
 
 def opened(run: Run, pages: Mapping[str, Any], messages: Any = None) -> Opened:
-    """Open an audit."""
+    """Open an audit.
+
+    Raises:
+        One of MALFORMED: if its manifest is not one that an audit writes, of which a list checks only the digest.
+    """
     seen = stamp(run.folder)
     return Opened(run.id, held(run.folder, seen), seen, pages, messages)
 
@@ -172,30 +176,25 @@ def _seen(folder: str, entry: str) -> Run | Broken:
     """What a folder holds, read once until its audit.json changes."""
     path = Path(folder)
     try:
-        return _run(path, read(path).manifest)
+        return _run(path, glimpse(path))
     except MALFORMED as error:
         return Broken(path.name, reason(error))
 
 
-def _run(folder: Path, manifest: Manifest) -> Run:
-    model, _ = reading.tally(manifest.findings)
+def _run(folder: Path, head: Glimpse) -> Run:
     return Run(
-        id=state.run_id(folder.name, manifest.digest),
+        id=state.run_id(folder.name, head.digest),
         folder=str(folder),
-        title=visible(manifest.name),
-        ended=manifest.status,
-        created=manifest.created,
-        model=manifest.model.name,
-        data=f"{manifest.data.name}, {manifest.data.n:,} rows",
-        data_sha256=manifest.data.sha256,
-        counts=dict(model),
-        digest=manifest.digest,
-        costs={str(s.method["method"]): (s.forward, s.backward, s.seconds) for s in manifest.steps if _named(s)},
+        title=visible(head.name),
+        ended=head.status,
+        created=head.created,
+        model=head.model,
+        data=f"{head.data}, {head.rows:,} rows",
+        data_sha256=head.data_sha256,
+        counts=dict(head.counts),
+        digest=head.digest,
+        costs=head.costs,
     )
-
-
-def _named(step: StepRecord) -> bool:
-    return step.done and "method" in step.method
 
 
 def _as_it_is(run: Run) -> Run:
