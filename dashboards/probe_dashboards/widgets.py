@@ -6,6 +6,7 @@ from itertools import count
 from typing import Any, Literal
 from zlib import crc32
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -15,10 +16,10 @@ from probe.audit import Bundle
 from probe.plots.style import INK
 from probe.text import visible
 from probe_dashboards import charts, figures, state
-from probe_dashboards.views import cards, links, panels, terms
+from probe_dashboards.views import cards, links, panels, ran, terms
 from probe_dashboards.views.panels import Panel
 from probe_dashboards.views.runs import Folder, Opened
-from probe_dashboards.views.words import escaped, md, plained
+from probe_dashboards.views.words import escaped, md, number, plained
 
 SHORT = 100  # rows of a table that are shown without scrolling
 TALL = 320  # height of the numbers behind a panel, in pixels
@@ -141,6 +142,7 @@ def table(frame: pd.DataFrame, alt: str = "") -> None:
 
 def markdown_table(frame: pd.DataFrame, alt: str = "") -> None:
     """A table whose cells are Markdown already. On a narrow screen its rows are cards."""
+    frame = frame.map(lambda cell: number(cell) if isinstance(cell, int | np.integer) else cell)
     with _carded([str(name) for name in frame.columns]):
         st.table(frame, border="horizontal", hide_index=True, alt=md(alt) if alt else None)
 
@@ -150,15 +152,20 @@ def _carded(columns: Sequence[str]) -> DeltaGenerator:
     if not (named := cards.key(columns)):
         return st.container()
     st.html(cards.style(columns))
-    for number in count():
+    for again in count():
         with suppress(StreamlitDuplicateElementKey):  # another table of this page has the same columns
-            return st.container(key=f"{named}-{number}")
+            return st.container(key=f"{named}-{again}")
     raise AssertionError("there is a number that no container has")
 
 
 def linked_table(frame: pd.DataFrame, alt: str) -> None:
     """A table of foreign text, some of whose cells lead to other pages."""
     st.html(links.html(frame, alt))
+
+
+def method_table(opened: Opened, kind: str, frame: pd.DataFrame, alt: str) -> None:
+    """A table whose first column names methods of a kind, which lead to what they do."""
+    linked_table(ran.linked(opened.bundle, kind, frame), alt)
 
 
 def figure(opened: Opened, name: str, caption: str, *keys: str, width: int) -> None:

@@ -1,7 +1,8 @@
 import re
 
+import pandas as pd
 import pytest
-from probe_dashboards.views import methods, terms
+from probe_dashboards.views import links, methods, ran, robustness, terms
 from probe_dashboards.views.runs import Run
 
 from probe import registry
@@ -139,3 +140,22 @@ def test_a_page_marks_a_term_where_it_uses_it_first(bundles):
     used = re.findall(r"^\[([a-z0-9-]+)\]: glossary\?term=", shown, flags=re.MULTILINE)
     assert "upper-bound" in used
     assert len(used) == len(set(used))
+
+
+def test_the_names_of_methods_in_a_table_lead_to_the_page_of_methods(bundles):
+    found = ran.linked(bundles.table, "attack", robustness.settings(bundles.table))
+    assert [(cell.text, cell.address) for cell in found["Attack"]] == [
+        (title, f"methods?m={name}")
+        for title, name in zip(robustness.settings(bundles.table)["Attack"], ("fgsm", "pgd"), strict=True)
+    ]
+    assert found.drop(columns="Attack").equals(robustness.settings(bundles.table).drop(columns="Attack"))
+
+
+def test_a_name_that_is_no_method_of_the_registry_leads_nowhere(bundles):
+    frame = pd.DataFrame({"Attack": ["all attacks", "[x](javascript:alert(1))", "</td><script>"], "n": [1, 2000, 3]})
+    found = ran.linked(bundles.table, "attack", frame)
+    assert list(found["Attack"]) == list(frame["Attack"])
+    shown = links.html(found, "hostile")
+    assert "<a" not in shown
+    assert "<script" not in shown
+    assert "2,000" in shown

@@ -26,5 +26,5 @@ def draw(opened: Opened) -> None:
         )
         widgets.figure(opened, "certified", caption, axis, width=680)
         widgets.table(proofs.by_radius(found), "Certified accuracy at each radius")
-        widgets.table(proofs.proved(found), "What was certified")
+        widgets.method_table(opened, "certificate", proofs.proved(found), "What was certified")
         widgets.behind(opened, behind)

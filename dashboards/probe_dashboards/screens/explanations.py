@@ -41,7 +41,9 @@ def _spread(opened: Opened, metrics: dict[str, str]) -> None:
         "rows with its 95 % interval."
     )
     widgets.figure(opened, "spread", caption, metric, width=680)
-    widgets.table(quality.table(bundle, metric), "Estimate, interval and spread of each method")
+    widgets.method_table(
+        opened, "explainer", quality.table(bundle, metric), "Estimate, interval and spread of each method"
+    )
     widgets.section("Where it is worst")
     methods = {each.method: each.title for each in quality.spreads(bundle, metric)}
     method = widgets.control(opened, "method", "Method", methods)

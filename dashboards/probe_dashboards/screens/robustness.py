@@ -33,7 +33,7 @@ def _measured(opened: Opened) -> None:
     if bundle.has("tables/movable.csv"):
         widgets.table(robustness.movable(bundle), "Inputs that the attacks could change at all")
     if len(more := robustness.besides(bundle)):
-        widgets.table(more, "Other metrics of the attacks")
+        widgets.method_table(opened, "attack", more, "Other metrics of the attacks")
     widgets.section("When each example is first broken", "budgets")
     st.markdown(md(robustness.middle(bundle)))
     caption = (
@@ -45,7 +45,7 @@ def _measured(opened: Opened) -> None:
     widgets.table(broken, "Examples by the radius at which each attack first breaks them")
     widgets.behind(opened, behind["budgets"])
     widgets.section("How the attacks were run", "attacks")
-    widgets.table(robustness.settings(bundle))
+    widgets.method_table(opened, "attack", robustness.settings(bundle), "How each attack was run")
     widgets.behind(opened, behind["attacks"])
 
 
@@ -62,7 +62,11 @@ def _curves(opened: Opened) -> dict[str, Panel]:
         "right only if no attack breaks it."
     )
     widgets.figure(opened, "curves", caption, by, width=680)
-    widgets.table(robustness.shown(bundle, by), "Accuracy by radius, with 95 % Wilson intervals")
+    numbers, alt = robustness.shown(bundle, by), "Accuracy by radius, with 95 % Wilson intervals"
+    if by == robustness.ATTACK:
+        widgets.method_table(opened, "attack", numbers, alt)
+    else:
+        widgets.table(numbers, alt)
     behind = robustness.behind(bundle, by)
     widgets.behind(opened, behind["curves"])
     return behind

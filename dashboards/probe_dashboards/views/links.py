@@ -5,9 +5,11 @@ from html import escape
 from typing import NamedTuple
 from urllib.parse import urlencode
 
+import numpy as np
 import pandas as pd
 
 from probe.text import visible
+from probe_dashboards.views.words import number
 
 
 class Link(NamedTuple):
@@ -39,4 +41,4 @@ def html(frame: pd.DataFrame, alt: str) -> str:
 def _cell(cell: object) -> str:
     if isinstance(cell, Link):
         return f'<a href="{escape(cell.address)}">{escape(visible(cell.text))}</a>'
-    return escape(visible(cell))
+    return escape(visible(number(cell) if isinstance(cell, int | np.integer) else cell))

@@ -1,9 +1,16 @@
 """The methods that ran, by an id that a link can hold."""
 
+from urllib.parse import urlencode
+
+import pandas as pd
+
+from probe import registry
 from probe.audit import Bundle, reading
 from probe.audit.manifest import StepRecord
 from probe.audit.titles import titles as called
+from probe.text import visible
 from probe_dashboards import state
+from probe_dashboards.views.links import Link
 
 
 def steps(bundle: Bundle, kind: str) -> dict[str, StepRecord]:
@@ -21,3 +28,14 @@ def titles(bundle: Bundle, kind: str) -> dict[str, str]:
     """The methods of a kind: id to what people call it."""
     known = called(bundle.manifest, kind)
     return {slug: known[name] for slug, name in names(bundle, kind).items()}
+
+
+def linked(bundle: Bundle, kind: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """A table whose first column names methods of a kind: each that has a place on the page of methods leads there."""
+    known, called_ = registry.listed(kind), called(bundle.manifest, kind)
+    steps = {visible(called_[step.id]): str(step.method.get("method")) for step in reading.steps(bundle.manifest, kind)}
+    cells = [
+        Link(title, f"methods?{urlencode({'m': steps[title]})}") if steps.get(title) in known else title
+        for title in frame.iloc[:, 0]
+    ]
+    return pd.concat([pd.Series(cells, frame.index, name=frame.columns[0], dtype=object), frame.iloc[:, 1:]], axis=1)
