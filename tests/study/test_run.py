@@ -247,7 +247,7 @@ def test_targets_are_explained_and_aimed_at(people):
         ([FGSM()], {"eps": []}, DataError, "eps is empty; name one at least, or leave it out"),
         ([FGSM()], {"eps": ["much"]}, RangeError, "much"),
         ([DDN()], {"eps": [-1.0]}, RangeError, "eps holds -1.0, expected numbers of at least 0"),
-        ([FGSM()], {"batch": 0}, RangeError, "batch = 0, expected a whole number of examples, at least 1"),
+        ([FGSM()], {"batch_size": 0}, RangeError, "batch_size = 0, expected a whole number of examples, at least 1"),
     ],
 )
 def test_what_cannot_be_studied_is_refused_before_anything_runs(people, methods, how, error, said):
