@@ -1,7 +1,8 @@
 """Methods that attribute an output to the features of the input."""
 
 from probe.explainers.gradient import InputXGradient, IntegratedGradients, Saliency
+from probe.explainers.occlusion import Occlusion
 from probe.explainers.shapley import KernelShap
 from probe.explainers.surrogate import Lime
 
-__all__ = ["InputXGradient", "IntegratedGradients", "KernelShap", "Lime", "Saliency"]
+__all__ = ["InputXGradient", "IntegratedGradients", "KernelShap", "Lime", "Occlusion", "Saliency"]

@@ -156,6 +156,12 @@ SECTIONS: Mapping[str, tuple[Term, ...]] = {
             ("baseline", "references"),
         ),
         Term(
+            "occlusion",
+            "What the output loses when one part of the input is replaced by the reference, and nothing else.",
+            ("leave-one-out", "feature ablation"),
+            ("reference",),
+        ),
+        Term(
             "completeness",
             "Whether the values of an explanation add up to what they promise: the output minus that at the reference.",
             see=("reference",),
