@@ -227,7 +227,7 @@ def _is_intact(opened: runs.Opened, side: DeltaGenerator, top: DeltaGenerator) -
         if result.signatures:
             st.text_area(
                 "Public keys of those who may sign", key=f"signers {opened.id}", max_chars=20_000, height=68,
-                help="An allowed-signers file of ssh-keygen, or one public key, from somebody you trust.",
+                help="An allowed-signers file of ssh-keygen, one public key, or PEM, from somebody you trust.",
             )  # fmt: skip
     if result.intact and given and given not in result.digests:
         sentence = "its digest is not the expected one: it is another audit, or a changed one"

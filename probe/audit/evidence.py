@@ -61,18 +61,20 @@ class Step:
         return self.planned.name
 
 
-def steps(plan: Plan, model: Model, data: Dataset) -> Iterator[Step]:
-    """The steps of a resolved plan, in the order in which they run."""
+def steps(
+    plan: Plan, model: Model, data: Dataset, keep: Callable[[Tensor], Tensor] = lambda rows: rows
+) -> Iterator[Step]:
+    """The steps of a resolved plan, in the order in which they run; of the rows that each draws, `keep` has the say."""
     coming = iter(planned(record_of(plan)))
     yield _predictions(next(coming), plan, model, data)
     if plan.explain.methods and plan.explain.sample:
-        rows = data.draw(plan.explain.sample, plan.seed)
+        rows = keep(data.draw(plan.explain.sample, plan.seed))
         yield Step(next(coming), {}, len(rows), lambda advance: _instances(model, data, rows, advance))
         memory = Memory()
         for explainer in plan.explainers():
             yield _explain(next(coming), explainer, plan, model, (data, rows, memory))
     if plan.attack.methods and plan.attack.eps and plan.attack.sample:
-        rows = data.draw(plan.attack.sample, plan.seed)
+        rows = keep(data.draw(plan.attack.sample, plan.seed))
         for attack in plan.attacks():
             yield _attack(next(coming), attack, plan, model, (data, rows))
         for label in plan.attack.labels:
@@ -80,13 +82,13 @@ def steps(plan: Plan, model: Model, data: Dataset) -> Iterator[Step]:
                 drawn = (data.only(model.task.index(label)), rows)
                 yield _attack(next(coming), attack, plan, model.only(label), drawn)
     if plan.search.sample:
-        drawn = data, data.draw(plan.search.sample, plan.seed)
+        drawn = data, keep(data.draw(plan.search.sample, plan.seed))
         for counterfactual in plan.counterfactuals():
             asks = partial(search, counterfactual, plan, model)
             answer, caption = counterfactual.goal.answer, counterfactual.summary()
             yield _about(next(coming), counterfactual, drawn, asks, answer=answer, caption=caption)
     if plan.certify.eps and plan.certify.sample:
-        drawn = data, data.draw(plan.certify.sample, plan.seed)
+        drawn = data, keep(data.draw(plan.certify.sample, plan.seed))
         for certificate in plan.certificates():
             asks = partial(certify, certificate, plan, model)
             yield _about(

@@ -35,11 +35,7 @@ def run(
     Raises:
         ExistsError: if the folder holds something else, or an audit whose answers the model does not reproduce.
     """
-    plan, data = plan.resolve(form=model.space.form_of(data.inputs)), suited(model, data)
-    check_names(plan, model, data)
-    data = data.sample(plan.data.sample or None, plan.seed)
-    model, data = in_segments(model, data, plan.data.segments)
-    model = of_examples(model, data)
+    plan, model, data = prepared(plan, model, data)
     manifest = describe(plan, model, data)
     folder = Path(folder)
     if (bundle := existing(folder, manifest)) and bundle.complete:
@@ -54,6 +50,15 @@ def run(
         if bundle and bundle.complete:
             return bundle
         return _run(plan, model, data, reopen(bundle) if bundle else create(folder, manifest), progress)
+
+
+def prepared(plan: Plan, model: Model, data: Dataset) -> tuple[Plan, Model, Dataset]:
+    """The plan with its defaults, the model and the rows as the steps of an audit take them."""
+    plan, data = plan.resolve(form=model.space.form_of(data.inputs)), suited(model, data)
+    check_names(plan, model, data)
+    data = data.sample(plan.data.sample or None, plan.seed)
+    model, data = in_segments(model, data, plan.data.segments)
+    return plan, of_examples(model, data), data
 
 
 def _run(plan: Plan, model: Model, data: Dataset, bundle: Bundle, progress: Progress) -> Bundle:

@@ -15,6 +15,7 @@ from probe.audit.canonical import evidence_digest
 from probe.audit.comparison import compare_findings, compare_runs
 from probe.audit.consistency import check_arrays, check_steps
 from probe.audit.expected import expected_steps
+from probe.audit.signing.countersignatures import Countersignature, countersignatures
 from probe.audit.signing.signatures import Signature, signatures
 from probe.audit.signoff import Signoff, signoffs
 from probe.errors import IntegrityError, ProbeError, UnknownMethod
@@ -43,6 +44,7 @@ class Verification:
     writer: int | None = None  # the process that is writing the audit
     signatures: tuple[Signature, ...] = ()  # statements about this bundle; whose keys they are, `seal` tells
     signoffs: tuple[Signoff, ...] = ()  # what people decided about it, an unbroken chain
+    countersignatures: tuple[Countersignature, ...] = ()  # of a tenth that somebody else ran again
 
 
 def verify(folder: str | Path) -> Verification:
@@ -93,7 +95,7 @@ def _verified(bundle: Bundle) -> Verification:
             f"{error}; {bundle.name} was audited by probe {wrote}, and this is {__version__}, which "
             "may compute differently: verify it with that version"
         ) from None
-    signed, records = signatures(bundle), signoffs(bundle)
+    signed, records, seconds = signatures(bundle), signoffs(bundle), countersignatures(bundle)
     _check_covered(signed, records)
     return Verification(
         name=bundle.name,
@@ -102,13 +104,18 @@ def _verified(bundle: Bundle) -> Verification:
         files=len(manifest.files),
         findings=findings,
         numbers=numbers,
-        unlisted=_unlisted(bundle, *(each.file for each in signed), *(record.file for record in records)),
+        unlisted=_unlisted(
+            bundle,
+            *(each.file for each in (*signed, *(second.signature for second in seconds))),
+            *(record.file for record in records),
+        ),
         evidence_digest=manifest.evidence_digest,
         done=len(manifest.steps),
         planned=len(expected_steps(manifest.plan)),
         writer=lock.writer(bundle.folder),
         signatures=signed,
         signoffs=records,
+        countersignatures=seconds,
     )
 
 

@@ -1,12 +1,13 @@
-"""`probe sign`, `probe signoff`."""
+"""`probe sign`, `probe countersign`, `probe signoff`."""
 
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from probe.cli.app import Json, command, emit_json, print_out
+from probe.cli.app import AllowCode, Device, Json, command, emit_json, print_out
 from probe.cli.pages import drawn
+from probe.cli.signals import terminable
 from probe.errors import PlanError
 
 
@@ -37,6 +38,39 @@ def sign(
     print_out(
         f"digest {result.digest}\nAnybody who has your public key can check it: `probe verify {bundle} --signers FILE`."
     )
+
+
+@command("countersign")
+def countersign(
+    bundle: Annotated[Path, typer.Argument(help="The folder of an audit that somebody else made.")],
+    key: Annotated[Path, typer.Option(help="Your private key, as for `probe sign`; not one that signed the audit.")],
+    device: Device = "",
+    allow_code: AllowCode = False,
+    as_json: Json = False,
+) -> None:
+    """Verify a bundle, run a random tenth of its rows again, and sign how far the results agree.
+
+    Which rows, follows from the digest and your key, so neither auditor chooses them. Surveys look at all rows at once
+    and are not run again. Exit code 4 if the model or the data are others, or more rows differ than rounding explains.
+    """
+    from probe.audit import read, verify
+    from probe.audit.countersigning import countersign as countersigned
+    from probe.audit.strict import plain
+    from probe.cli.progress import progress
+    from probe.cli.verifying import opened_again
+
+    verify(bundle)
+    stored = read(bundle)
+    plan, model, data = opened_again(stored, allow_code=allow_code, device=device)
+    with terminable(), progress(f"{plan.name}, a tenth again") as advance:
+        found = countersigned(stored, key, plan, model, data, progress=advance)
+    if as_json:
+        emit_json(
+            {"file": found.signature.file, "key": found.signature.key, "agrees": found.rerun.words} | plain(found.rerun)
+        )
+        return
+    print_out(f"Counter-signed {stored.name} with the key {found.signature.key}, in {bundle / found.signature.file}.")
+    print_out(f"{found.rerun.words[:1].upper()}{found.rerun.words[1:]}.")
 
 
 @command("signoff")

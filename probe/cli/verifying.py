@@ -57,6 +57,7 @@ def verify(
                 "seal": found.words,
                 "signatures": _listed(result, found),
                 "signoffs": [plain(each) for each in result.signoffs],
+                "countersignatures": _listed_seconds(result, found),
             }
         )
     else:
@@ -71,7 +72,8 @@ def sealed(result: Any, digest: str | None, signers: Path | None, revoked: Path 
     if revoked is not None and signers is None:
         raise PlanError("--revoked needs --signers, the keys of those who may sign")
     allowed = read_signers(signers, revoked) if signers is not None else None
-    return seal((result.digest, result.evidence_digest), result.signatures, given=digest, signers=allowed)
+    digests, seconds = (result.digest, result.evidence_digest), [each.signature for each in result.countersignatures]
+    return seal(digests, result.signatures, given=digest, signers=allowed, seconds=seconds)
 
 
 def _listed(result: Any, found: Any) -> list[dict[str, Any]]:
@@ -80,6 +82,34 @@ def _listed(result: Any, found: Any) -> list[dict[str, Any]]:
         {"file": each.file, "key": each.key, "signed": each.signed, "by": names[each.key].name if names else None}
         for each in result.signatures
     ]
+
+
+def _listed_seconds(result: Any, found: Any) -> list[dict[str, Any]]:
+    from probe.audit.strict import plain
+
+    names = {each.key: each.name for each in found.seconds}
+    return [
+        {
+            "file": each.signature.file,
+            "key": each.signature.key,
+            "by": names.get(each.signature.key),
+            "agrees": each.rerun.words,
+        }
+        | plain(each.rerun)
+        for each in result.countersignatures
+    ]
+
+
+def _say_seconds(result: Any, found: Any) -> None:
+    from probe.formatting import moment
+
+    names = {each.key: each.name or "none of those who may sign" for each in found.seconds}
+    for each in result.countersignatures:
+        by = names.get(each.signature.key, "not held against anybody")
+        print_out(
+            f"Counter-signed with the key {each.signature.key} on {moment(each.signature.signed)}, as it says: {by}: "
+            f"{each.rerun.words}."
+        )
 
 
 def _say_verified(result: Any, found: Any, *, rerun: bool) -> None:
@@ -117,6 +147,7 @@ def _say_verified(result: Any, found: Any, *, rerun: bool) -> None:
             "This shows that the numbers follow from the files, not who wrote the files: for that, compare a digest "
             "that you received separately, with --digest."
         )
+    _say_seconds(result, found)
     for record in result.signoffs:
         _say_signoff(record, found)
     print_out("A second run gave the same numbers." if rerun else "Repeat the measurements with --rerun.")
@@ -147,22 +178,29 @@ def _check_report(folder: Path) -> None:
         )
 
 
-def _rerun(folder: Path, *, allow_code: bool, device: str) -> None:
-    import tempfile
-
-    from probe.audit import plan_from, read, run
+def opened_again(stored: Any, *, allow_code: bool, device: str) -> Any:
+    """Plan, model and data of a complete bundle, opened as its audit opened them."""
+    from probe.audit import plan_from
     from probe.audit.strict import plain
-    from probe.audit.verification import compare_runs
-    from probe.cli.progress import progress
     from probe.cli.sources import open_both
 
-    stored = read(folder)
     if not stored.complete:
         raise PlanError(f"{stored.name} is {stored.manifest.status}; run the same audit again to complete it first")
     plan = plan_from(plain(stored.manifest.plan), sources=False)
     if not plan.sourced:
         raise PlanError(f"{plan.name} was audited from Python, and its plan names no model; run it there again")
-    model, data = open_both(plan, allow_code=allow_code, device=device)
+    return (plan, *open_both(plan, allow_code=allow_code, device=device))
+
+
+def _rerun(folder: Path, *, allow_code: bool, device: str) -> None:
+    import tempfile
+
+    from probe.audit import read, run
+    from probe.audit.verification import compare_runs
+    from probe.cli.progress import progress
+
+    stored = read(folder)
+    plan, model, data = opened_again(stored, allow_code=allow_code, device=device)
     with terminable(), tempfile.TemporaryDirectory() as place, progress(f"{plan.name}, again") as advance:
         again = run(plan, model, data, Path(place) / plan.name, progress=advance)
         for part in ("model", "data"):

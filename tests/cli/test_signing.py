@@ -100,3 +100,31 @@ def test_a_sign_off_decides_about_every_failure_and_is_shown_where_the_bundle_is
     assert "rejected: robustness: withstands FGSM and PGD at eps 0.4: too weak" in said
     (here / "people" / "signoffs" / "0001.json").unlink()
     assert "a sign-off that signatures/" in probe("verify", "people", code=4).stderr
+
+
+def test_a_counter_signature_is_shown_where_the_bundle_is_verified(probe, here, monkeypatch):
+    from probe.audit import plan_from, read, run
+    from probe.audit.strict import plain
+    from tests.audit.conftest import table as subject
+
+    wanted = {"explain": {"sample": 0}, "attack": {"sample": 0}, "survey": {"sample": 0}}
+    run(plan_from({"name": "people2", "model": {"zoo": "any"}, **wanted}), *subject(), "people2")
+    assert plain(read("people2").manifest.plan)["model"]["zoo"] == "any"
+    monkeypatch.setattr("probe.cli.sources.open_both", lambda plan, **_: subject())
+    said = probe("countersign", "people2", "--key", "key", code=0).stdout
+    assert "30 of 30 rows of 1 steps, a random tenth, agree within 0.001" in said
+    assert "not held against anybody: 30 of 30 rows" in probe("verify", "people2", code=0).stdout
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "bob", "-f", "bob"], check=True)
+    probe("sign", "people2", "--key", "bob", code=0)
+    for name in ("alice", "bob"):
+        public = (here / ("key.pub" if name == "alice" else "bob.pub")).read_text().rsplit(" ", 1)[0]
+        with (here / "allowed").open("a") as file:
+            file.write(f"{name} {public}\n")
+    said = probe("verify", "people2", "--signers", "allowed", code=0).stdout
+    assert "Seal: signed by bob." in said
+    assert "as it says: alice: 30 of 30 rows" in said
+    found = json.loads(probe("verify", "people2", "--signers", "allowed", "--json", code=0).stdout)
+    (second,) = found["countersignatures"]
+    assert second["by"] == "alice"
+    assert len(second["steps"][0]["rows"]) == 30
+    assert "is made with another's key" in probe("countersign", "people2", "--key", "bob", code=2).stderr

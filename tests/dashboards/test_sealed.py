@@ -10,6 +10,7 @@ from probe_dashboards.views import runs, sealed
 from probe.audit import read
 from probe.audit.signing import sign
 from probe.audit.signoff import open_failures, sign_off
+from probe.report.exports import EXPORTS
 from tests.dashboards.conftest import HOSTILE, table
 from tests.dashboards.test_pages import opened, text
 
@@ -62,7 +63,7 @@ def test_the_page_shows_seal_signature_sign_off_exports_and_commands(place, argu
     assert "SHA256:" in said
     assert "Ada, " in said
     assert "probe sign " in said
-    assert len(app.get("download_button")) == 7
+    assert len(app.get("download_button")) == 1 + len(EXPORTS)
     app.text_area(key=next(each.key for each in app.text_area if each.key.startswith("signers"))).set_value(
         (place / "key.pub").read_text()
     ).run()

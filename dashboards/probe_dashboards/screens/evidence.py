@@ -33,7 +33,8 @@ def draw(opened: Opened) -> None:
 
 def _seal(opened: Opened) -> None:
     widgets.section("Seal")
-    found, signed = seals.of(opened).seal, seals.verified(opened.folder, opened.stamp).signatures
+    found, verified = seals.of(opened).seal, seals.verified(opened.folder, opened.stamp)
+    signed = verified.signatures
     st.text(sealed.badge(found) if found and opened.bundle.complete else "None: the audit is not complete")
     if signed:
         widgets.table(sealed.signatures(signed, found), "Signatures of this audit")
@@ -41,6 +42,8 @@ def _seal(opened: Opened) -> None:
             st.caption("Give the public keys of those who may sign, in the sidebar, to see whose signature this is.")
     else:
         st.text("Nobody has signed this audit.")
+    for each in verified.countersignatures:
+        st.markdown(md(sealed.countersigned(each, found)))
     st.caption("In a terminal")
     st.code(sealed.commands(opened.bundle), language=None, wrap_lines=True)
 

@@ -13,6 +13,7 @@ from probe.audit import Bundle, find, read, reading, verification, verify
 from probe.audit.expected import expected_steps
 from probe.audit.glimpse import Glimpse, glimpse
 from probe.audit.signing import Signature
+from probe.audit.signing.countersignatures import Countersignature
 from probe.audit.signoff import Signoff
 from probe.errors import ProbeError
 from probe.text import visible
@@ -86,6 +87,7 @@ class Integrity:
     digests: tuple[str, ...] = ()  # any of them identifies this audit
     signatures: tuple[Signature, ...] = ()
     signoffs: tuple[Signoff, ...] = ()
+    countersignatures: tuple[Countersignature, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,7 @@ def check(folder: str | Path) -> Integrity:
         digests=(done.digest, done.evidence_digest),
         signatures=done.signatures,
         signoffs=done.signoffs,
+        countersignatures=done.countersignatures,
     )
 
 

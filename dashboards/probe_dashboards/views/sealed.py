@@ -8,7 +8,8 @@ import pandas as pd
 
 from probe.audit import Bundle
 from probe.audit.reading import CHAPTERS
-from probe.audit.signing import Seal, Signature, seal, signers_from
+from probe.audit.signing import Seal, Signature, Signers, seal, signers_from
+from probe.audit.signing.countersignatures import Countersignature
 from probe.audit.signoff import Signoff, open_failures
 from probe.errors import ProbeError
 from probe.formatting import DASH, moment
@@ -35,9 +36,14 @@ def sealed(result: Integrity, given: str, keys: str) -> Sealed:
     except ProbeError as error:
         return Sealed(seal(result.digests), refused=visible(error))
     try:
-        return Sealed(seal(result.digests, result.signatures, given=given or None, signers=signers))
+        return Sealed(_sealed(result, given, signers))
     except ProbeError as error:
         return Sealed(None, wrong=visible(error))
+
+
+def _sealed(result: Integrity, given: str, signers: Signers | None) -> Seal:
+    seconds = [each.signature for each in result.countersignatures]
+    return seal(result.digests, result.signatures, given=given or None, signers=signers, seconds=seconds)
 
 
 def badge(found: Seal) -> str:
@@ -51,6 +57,16 @@ def signatures(signed: Sequence[Signature], found: Seal | None) -> pd.DataFrame:
     whose = {each.key: each.name or "none of those who may sign" for each in (found.whose if found else ())}
     rows = [(visible(each.key), moment(each.signed), visible(whose.get(each.key, DASH))) for each in signed]
     return pd.DataFrame(rows, columns=["Key", "Signed, as it says", "By"])
+
+
+def countersigned(found: Countersignature, seal: Seal | None) -> str:
+    """A counter-signature in one line: whose it is where the reader said who may sign, and what was run again."""
+    whose = {each.key: each.name or "none of those who may sign" for each in (seal.seconds if seal else ())}
+    by = whose.get(found.signature.key, "not held against anybody")
+    return visible(
+        f"Counter-signed with the key {found.signature.key} ({by}) on {moment(found.signature.signed)}, as it says: "
+        f"{found.rerun.words}."
+    )
 
 
 def signed_off(record: Signoff, found: Seal | None) -> str:
@@ -108,6 +124,8 @@ def commands(bundle: Bundle) -> str:
             f'probe signoff {folder} --name NAME --role ROLE --statement "..."{decided}{more}',
             "# after that, so that the signature covers the sign-offs",
             f"probe sign {folder} --key ~/.ssh/id_ed25519",
+            "# somebody else, who has the model and the data: a random tenth is run again",
+            f"probe countersign {folder} --key ~/.ssh/id_ed25519",
             "# the report as a PDF, and the findings for other tools",
             f"probe report {folder} --pdf report.pdf",
             f"probe export {folder} --format sarif --out findings.sarif",

@@ -18,6 +18,7 @@ class Seal:
 
     words: str  # "consistent with itself", "is the one you were given", or "signed by NAME"
     whose: tuple[Who, ...] = ()  # each signature, where somebody said who may sign
+    seconds: tuple[Who, ...] = ()  # each counter-signature, likewise
 
 
 def seal(
@@ -26,6 +27,7 @@ def seal(
     *,
     given: str | None = None,
     signers: Signers | None = None,
+    seconds: Sequence[Signature] = (),
 ) -> Seal:
     """The seal of a bundle that was verified.
 
@@ -34,6 +36,7 @@ def seal(
         signed: its signatures.
         given: a digest that the reader received separately.
         signers: those who may sign, as the reader says.
+        seconds: its counter-signatures, which the words do not name.
 
     Raises:
         PlanError: if what was given is no digest.
@@ -53,7 +56,7 @@ def seal(
         raise IntegrityError(
             f"nobody in {signers.shown} signed the bundle: it is signed with the key {key}" + f" ({why})" * bool(why)
         )
-    return Seal(f"signed by {' and '.join(names)}", whose)
+    return Seal(f"signed by {' and '.join(names)}", whose, tuple(who(each, signers) for each in seconds))
 
 
 def _check_given(given: str, digests: Sequence[str]) -> None:

@@ -61,15 +61,11 @@ def sign(bundle: Bundle, key: str | Path, signoffs: Sequence[str] = ()) -> Signa
         raise PlanError(
             f"{bundle.name} is {bundle.manifest.status}; run the same audit again to complete it, then sign it"
         )
-    if not path.is_file():
-        raise PlanError(f"there is no key {path}; `ssh-keygen -t ed25519 -f {path}` makes one")
+    _check_there(path)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     payloads = statements(bundle.manifest, now, signoffs)
-    envelopes = _enveloped(payloads, path)
-    place = bundle.folder / FOLDER
-    if place.is_symlink():
-        raise PlanError(f"{place} is a link; remove it, as nothing is written outside the bundle")
-    place.mkdir(exist_ok=True)
+    envelopes = enveloped(payloads, path)
+    place = place_of(bundle, FOLDER)
     name = hashlib.sha256(envelopes[0].keyid.encode()).hexdigest()[:16] + ENDING
     files.replace(place / name, "".join(envelope.write(each) + "\n" for each in envelopes).encode())
     return _read(bundle, f"{FOLDER}/{name}")
@@ -108,7 +104,27 @@ def who(found: Signature, signers: Signers) -> Who:
     return Who(names[0], found.key, found.signed, signoffs=found.signoffs)
 
 
-def _enveloped(payloads: Sequence[bytes], key: Path) -> list[Envelope]:
+def place_of(bundle: Bundle, folder: str) -> Path:
+    """The folder in a bundle for signatures of a kind."""
+    place = bundle.folder / folder
+    if place.is_symlink():
+        raise PlanError(f"{place} is a link; remove it, as nothing is written outside the bundle")
+    place.mkdir(exist_ok=True)
+    return place
+
+
+def _check_there(key: Path) -> None:
+    if not key.is_file():
+        raise PlanError(f"there is no key {key}; `ssh-keygen -t ed25519 -f {key}` makes one")
+
+
+def key_in(file: Path) -> str:
+    """The fingerprint of a private key, before anything is signed with it."""
+    _check_there(file)
+    return ssh.fingerprint_of(pem.public(file)) if pem.reads(file) else ssh.fingerprint_in(file)
+
+
+def enveloped(payloads: Sequence[bytes], key: Path) -> list[Envelope]:
     """The payloads, each signed: by openssl with a key of ed25519 in PEM, by ssh-keygen with any other."""
     messages = [envelope.encoded(envelope.TYPE, payload) for payload in payloads]
     if pem.reads(key):
@@ -126,14 +142,15 @@ def _read(bundle: Bundle, file: str) -> Signature:
     if len(lines) != 3 or lines[2]:
         raise IntegrityError(f"{shown} is damaged: it does not have the two lines that `probe sign` writes")
     envelopes = tuple(envelope.read(line, shown) for line in lines[:2])
-    keys = {_key(each, shown) for each in envelopes}
+    keys = {key_of(each, shown) for each in envelopes}
     if len(keys) > 1:
         raise IntegrityError(f"{shown} has statements that are signed with different keys")
     signed, signoffs = _says(bundle, envelopes, shown)
     return Signature(file, keys.pop(), signed, signoffs, envelopes)
 
 
-def _key(found: Envelope, shown: str) -> str:
+def key_of(found: Envelope, shown: str) -> str:
+    """The fingerprint of the key of an envelope, which must be the one that it names."""
     if found.outside_ssh:  # only the public key tells whose it is, and `who` has it
         if not pem.FINGERPRINT.fullmatch(found.keyid):
             raise IntegrityError(f"{shown} has no fingerprint of a key: {found.keyid!r:.80}")
@@ -150,7 +167,7 @@ def _says(bundle: Bundle, envelopes: Sequence[Envelope], shown: str) -> tuple[st
     for document, kind in ((first, AUDIT), (second, TEST_RESULT)):
         if (document.get("_type"), document.get("predicateType")) != (STATEMENT, kind):
             raise IntegrityError(f"{shown} holds no statement of type {kind}, which `probe sign` writes")
-        _check_subject(bundle, document.get("subject"), shown)
+        check_subject(bundle, document.get("subject"), shown)
     predicate = first.get("predicate")
     told = predicate if isinstance(predicate, dict) else {}
     signed, signoffs = told.get("signed"), told.get("signoffs")
@@ -163,7 +180,8 @@ def _says(bundle: Bundle, envelopes: Sequence[Envelope], shown: str) -> tuple[st
     return signed, tuple(covered)
 
 
-def _check_subject(bundle: Bundle, found: Any, shown: str) -> None:
+def check_subject(bundle: Bundle, found: Any, shown: str) -> None:
+    """Raise IntegrityError unless a statement is about weights, data and manifest of this bundle."""
     expected = subjects(bundle.manifest)
     if found == [{"name": name, "digest": {"sha256": sha}} for name, sha in expected.items()]:
         return

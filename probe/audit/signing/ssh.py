@@ -53,6 +53,19 @@ def fingerprint_of(key: bytes) -> str:
     return "SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")
 
 
+def fingerprint_in(file: Path) -> str:
+    """The fingerprint of the key in a file.
+
+    Raises:
+        ProbeError: with what ssh-keygen says, if there is none.
+    """
+    done = _run("-l", "-f", str(file))
+    found = [word for word in done.stdout.decode("utf-8", "replace").split() if word.startswith("SHA256:")]
+    if done.returncode or not found:
+        raise ProbeError(f"ssh-keygen cannot sign with {file}: {_said(done) or 'it is no key'}")
+    return found[0]
+
+
 def principal(message: bytes, signature: bytes, signers: Path, revoked: Path | None = None) -> tuple[str, str]:
     """Whose signature this is by an allowed-signers file, and if nobody's, why: one of the two is empty.
 

@@ -11,6 +11,7 @@ from probe.finding import Finding
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 AUDIT = "urn:probe-toolkit:audit:v1"
+COUNTERSIGNATURE = "urn:probe-toolkit:countersignature:v1"
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 # A check that was not decided is never among those that passed.
 OUTCOMES = {
@@ -31,8 +32,8 @@ def statements(manifest: Manifest, signed: str, signoffs: Sequence[str]) -> tupl
         signoffs: SHA-256 of the sign-offs that there are at that time.
     """
     return (
-        _statement(manifest, AUDIT, _audit(manifest, signed, signoffs)),
-        _statement(manifest, TEST_RESULT, _results(manifest)),
+        statement(manifest, AUDIT, _audit(manifest, signed, signoffs)),
+        statement(manifest, TEST_RESULT, _results(manifest)),
     )
 
 
@@ -53,7 +54,8 @@ def named(findings: Sequence[Finding]) -> list[str]:
     return names
 
 
-def _statement(manifest: Manifest, kind: str, predicate: dict[str, Any]) -> bytes:
+def statement(manifest: Manifest, kind: str, predicate: dict[str, Any]) -> bytes:
+    """A statement of in-toto about a bundle."""
     document = {
         "_type": STATEMENT,
         "subject": [{"name": name, "digest": {"sha256": sha}} for name, sha in subjects(manifest).items()],
