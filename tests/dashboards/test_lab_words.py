@@ -34,3 +34,21 @@ def test_a_method_has_the_title_that_an_audit_gives_it():
 def test_one_input_is_not_called_inputs():
     assert explanations.cost({"forward": 1, "backward": 1}) == "Cost: 1 input forward, 1 backward."
     assert explanations.cost({"forward": 1000, "backward": 0}) == "Cost: 1,000 inputs forward, 0 backward."
+
+
+def test_a_figure_is_drawn_again_where_any_of_what_it_shows_differs_and_only_there():
+    import numpy as np
+    from probe_dashboards.screens.lab.asked import fingerprint
+
+    from probe.plots import Example, Values
+
+    def shown(value=0.0, word="a", name="f", limit=None, kind=np.float32):
+        large = np.zeros((3, 400, 400), dtype=kind)
+        large[1, 7, 7] = value
+        example = Example(large, [name, "g"], [word, ""])
+        return fingerprint({"name": "image"}, example, Values(large, large.ravel(), [1, 2], limit))
+
+    others = [shown(value=1e-6), shown(word="b"), shown(name="fg"), shown(limit=1.0), shown(kind=np.float64)]
+    assert shown() == shown()
+    assert len({shown(), *others}) == 6
+    assert fingerprint(["a", "b"]) != fingerprint(["a"], "b") != fingerprint(["ab"])

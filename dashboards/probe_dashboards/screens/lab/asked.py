@@ -1,9 +1,12 @@
 """What the parts of the lab's page share: the model that is asked, and what is known of it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import partial
 from typing import Any
 
+import numpy as np
 import streamlit as st
 from matplotlib.axes import Axes
 
@@ -56,11 +59,43 @@ class Asked:
         return self.lab.ask(self.model, {**request, **named}, row.arrays if row else None, doing=doing)
 
 
-def figure(ax: Axes, caption: str, width: int) -> None:
-    """A figure, with a caption that is its text for those who cannot see it."""
+def figure(asked: Asked, part: str, given: Sequence[Any], caption: str, width: int) -> None:
+    """What the drawer's method `part` draws, with a caption that is its text for those who cannot see it."""
     ink = DARK_INK if st.context.theme.type == "dark" else INK
+    drawn = _svg(
+        part, fingerprint(asked.described["form"], *given), ink, _draw=partial(getattr(asked.drawer, part), *given)
+    )
     with st.container(width=width):
-        st.image(plots.to_svg(ax, ink=ink), caption=md(caption), width="stretch", alt=visible(caption))
+        st.image(drawn, caption=md(caption), width="stretch", alt=visible(caption))
+
+
+@st.cache_data(max_entries=200, ttl=3600, show_spinner=False)
+def _svg(part: str, seen: str, ink: str, _draw: Callable[[], Axes]) -> str:
+    """A figure as SVG, drawn once for what it shows: each step of a slider runs the whole page again."""
+    return plots.to_svg(_draw(), ink=ink)
+
+
+def fingerprint(*given: Any) -> str:
+    """A digest of all that is in plain values, arrays and dataclasses."""
+    seen = hashlib.sha256()
+    _hash(given, seen)
+    return seen.hexdigest()
+
+
+def _hash(value: Any, seen: Any) -> None:
+    if is_dataclass(value) and not isinstance(value, type):
+        value = [getattr(value, each.name) for each in fields(value)]
+    if isinstance(value, Mapping):
+        value = list(value.items())
+    if isinstance(value, list | tuple):
+        seen.update(f"{len(value)}[".encode())
+        for each in value:
+            _hash(each, seen)
+    elif isinstance(value, np.ndarray) and value.dtype != object:
+        seen.update(f"{value.dtype.str}{value.shape}".encode() + np.ascontiguousarray(value).tobytes())
+    else:
+        told = repr(value.tolist() if isinstance(value, np.ndarray) else value).encode("utf-8", "backslashreplace")
+        seen.update(f"{len(told)}:".encode() + told)
 
 
 def open_link(asked: Asked, done: Answer) -> None:

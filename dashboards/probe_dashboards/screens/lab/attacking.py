@@ -105,7 +105,9 @@ def _shown(asked: Asked, answer: Answer, title: str, explainer: str) -> None:
         widgets.table(attacks.changes(before, after, moved), "What the attack changed")
     else:
         figure(
-            drawer.attacked(before, after, moved),
+            asked,
+            "attacked",
+            (before, after, moved),
             f"The input {drawer.attacked_alt.format(attack=title)}",
             drawer.pixels[2],
         )

@@ -51,7 +51,7 @@ def _input(asked: Asked, answer: Any) -> None:
     elif text := drawer.text(shown):
         st.html(text)
     else:
-        figure(drawer.input(shown), "The input", drawer.pixels[0])
+        figure(asked, "input", (shown,), "The input", drawer.pixels[0])
 
 
 def _of_data(asked: Asked) -> Row | None:

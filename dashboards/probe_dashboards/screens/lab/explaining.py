@@ -65,7 +65,7 @@ def drawn(asked: Asked, title: str, answer: Answer, top: list[int], prefix: str 
         return
     key = drawer.key(example, values)
     caption = f"Values by {visible(title)}" + (f": {key}" if key else "")
-    figure(drawer.explained(example, values), caption, drawer.pixels[1])
+    figure(asked, "explained", (example, values), caption, drawer.pixels[1])
 
 
 def _one(asked: Asked, title: str, answer: Answer, top: list[int]) -> None:
