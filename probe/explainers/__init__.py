@@ -3,6 +3,16 @@
 from probe.explainers.gradient import InputXGradient, IntegratedGradients, Saliency
 from probe.explainers.occlusion import Occlusion
 from probe.explainers.shapley import KernelShap
+from probe.explainers.smooth import SmoothGrad, VarGrad
 from probe.explainers.surrogate import Lime
 
-__all__ = ["InputXGradient", "IntegratedGradients", "KernelShap", "Lime", "Occlusion", "Saliency"]
+__all__ = [
+    "InputXGradient",
+    "IntegratedGradients",
+    "KernelShap",
+    "Lime",
+    "Occlusion",
+    "Saliency",
+    "SmoothGrad",
+    "VarGrad",
+]

@@ -162,6 +162,11 @@ SECTIONS: Mapping[str, tuple[Term, ...]] = {
             ("reference",),
         ),
         Term(
+            "smoothing of gradients",
+            "An explanation by gradients, averaged over noisy copies of an input; VarGrad is their variance.",
+            ("SmoothGrad", "VarGrad"),
+        ),
+        Term(
             "completeness",
             "Whether the values of an explanation add up to what they promise: the output minus that at the reference.",
             see=("reference",),

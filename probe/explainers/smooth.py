@@ -1,0 +1,141 @@
+"""Explanations by gradients, averaged over noisy copies of an input, and how much they vary among them."""
+
+from abc import ABC
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from probe.contracts import Explainer, Need
+from probe.contracts.common import refuse_unmet
+from probe.errors import RangeError, Unsupported
+from probe.explainers.gradient import Saliency
+from probe.method import param
+from probe.model import Model
+from probe.numbers import Number
+from probe.shapes import Inputs, Labels
+from probe.tensors import exact, generator, spans
+
+
+@dataclass(frozen=True, kw_only=True)
+class Smoothed(Explainer, ABC):
+    """An explainer by gradients that is asked at noisy copies of the input.
+
+    Noise is Gaussian, in units of the space's scale, or of the embeddings where inputs are tokens. All inputs get the
+    same noise; categories and coordinates that may not change get none. Noisy copies are not clipped to the bounds, as
+    that would move their mean away from the input.
+
+    Raises:
+        RangeError: if the explainer inside is set to explain the probability and this one the logit.
+        Unsupported: if the explainer inside follows no gradient.
+    """
+
+    needs: ClassVar[frozenset[Need]] = frozenset({"gradients"})
+
+    around: Explainer = param(Saliency(), "the explainer that is asked at each noisy copy, one that follows gradients")
+    draws: int = param(50, "noisy copies of each input", low=2, high=10**6)
+    sigma: Number = param(0.1, "standard deviation of the noise, in units of the space's scale", low=0.0)
+    seed: int = param(0, "seed of the noise", low=0)
+
+    def moments(self, model: Model, inputs: Inputs, targets: Labels) -> tuple[Tensor, Tensor]:
+        """The mean of the explanations of all noisy copies, and their variance, in float64 where there is one."""
+        inside = self._inside(model)
+        mean = torch.zeros(inputs.shape, dtype=torch.float64, device=exact(inputs.device))
+        squares, seen = torch.zeros_like(mean), 0
+        for copies in self._copies(model, inputs):
+            count = len(copies)
+            found = inside.attribute(model, copies.flatten(0, 1), targets.repeat(count, *[1] * (targets.ndim - 1)))
+            part = found.view(copies.shape).to(mean.device).double()
+            # The squares of a part are taken from its own mean, as those of large values would lose their digits.
+            off, total = part.mean(0) - mean, seen + count
+            squares += ((part - part.mean(0)) ** 2).sum(0) + off**2 * (seen * count / total)
+            mean, seen = mean + off * (count / total), total
+        return mean, squares / seen
+
+    def _copies(self, model: Model, inputs: Inputs) -> Iterator[Tensor]:
+        """Noisy copies (copies, batch, *shape), as many at a time as fit in memory."""
+        step = self.sigma * model.space.scale_of(inputs) * model.space.mutable_mask(inputs[:1])
+        source = generator(self.seed, torch.device("cpu"))
+        for span in spans(self.draws, max(1, model.rows_per_pass(inputs) // len(inputs))):
+            # Drawn one by one, so that they do not depend on how many fit together.
+            drawn = [torch.randn(inputs.shape[1:], generator=source) for _ in range(self.draws)[span]]
+            yield inputs + step * torch.stack(drawn)[:, None].to(inputs)
+
+    def _inside(self, model: Model) -> Explainer:
+        if "gradients" not in self.around.needs:
+            raise Unsupported(
+                f"{self.name()} adds noise to what gradients are taken at, and {self.around.name()} follows none; "
+                "set around to one that does, such as Saliency() or IntegratedGradients()"
+            )
+        refuse_unmet(self.around, self.around.needs, model)
+        if self.around.output not in ("logit", self.output):
+            raise RangeError(
+                f"{type(self).__name__}.output = {self.output!r} and around.output = {self.around.output!r}; "
+                f"set output={self.around.output!r} of both"
+            )
+        return replace(self.around, output=self.output)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmoothGrad(Smoothed):
+    """The mean of an explanation by gradients over noisy copies of the input (arXiv:1706.03825).
+
+    Values are in the units of the explainer inside, and estimate its mean under noise, with an error that falls with
+    the square root of `draws`; `VarGrad` with the same settings, divided by `draws`, is its square. Noise is Gaussian,
+    in units of the space's scale, or of the embeddings where inputs are tokens; all inputs get the same, and categories
+    and coordinates that may not change get none. Noisy copies are not clipped to the bounds, as that would move their
+    mean away from the input.
+
+    Raises:
+        RangeError: if the explainer inside is set to explain the probability and this one the logit.
+        Unsupported: if the explainer inside follows no gradient, or refuses the model.
+
+    >>> import torch
+    >>> from probe import Model
+    >>> from probe.explainers import InputXGradient, SmoothGrad
+    >>> weights = torch.tensor([[2.0, 0.0], [-1.0, 0.0]])
+    >>> model = Model(forward=lambda x: x @ weights, classes=("yes", "no"))
+    >>> SmoothGrad()(model, torch.tensor([[0.5, 0.5]]), torch.tensor([0])).values
+    tensor([[ 2., -1.]])
+    >>> SmoothGrad(around=InputXGradient(), draws=10).around
+    InputXGradient(output='logit')
+    """
+
+    reads_as: ClassVar[str] = (
+        "The mean under noise of what the explainer inside gives for the {output}; of a gradient, more of what is red "
+        "raises it, more of what is blue lowers it."
+    )
+
+    def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
+        return self.moments(model, inputs, targets)[0].to(inputs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VarGrad(Smoothed):
+    """The variance of an explanation by gradients over noisy copies of the input (arXiv:1810.03307).
+
+    Values are never negative, in squared units of the explainer inside: where they are large, that explanation is not
+    to be relied on. They do not say what speaks for the answer. Of tokens they add up over the embedding. Noise is that
+    of `SmoothGrad`.
+
+    Raises:
+        RangeError: if the explainer inside is set to explain the probability and this one the logit.
+        Unsupported: if the explainer inside follows no gradient, or refuses the model.
+
+    >>> import torch
+    >>> from probe import Model
+    >>> from probe.explainers import VarGrad
+    >>> weights = torch.tensor([[2.0, 0.0], [-1.0, 0.0]])
+    >>> model = Model(forward=lambda x: x @ weights, classes=("yes", "no"))
+    >>> VarGrad()(model, torch.tensor([[0.5, 0.5]]), torch.tensor([0])).values  # a constant gradient
+    tensor([[0., 0.]])
+    """
+
+    reads_as: ClassVar[str] = (
+        "How much the explanation of the {output} varies under noise: the deeper the red, the less it is reliable."
+    )
+
+    def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
+        return self.moments(model, inputs, targets)[1].to(inputs)
