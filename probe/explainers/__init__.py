@@ -1,5 +1,6 @@
 """Methods that attribute an output to the features of the input."""
 
+from probe.explainers.expected import ExpectedGradients
 from probe.explainers.gradient import InputXGradient, IntegratedGradients, Saliency
 from probe.explainers.occlusion import Occlusion
 from probe.explainers.shapley import KernelShap
@@ -7,6 +8,7 @@ from probe.explainers.smooth import SmoothGrad, VarGrad
 from probe.explainers.surrogate import Lime
 
 __all__ = [
+    "ExpectedGradients",
     "InputXGradient",
     "IntegratedGradients",
     "KernelShap",
