@@ -115,7 +115,7 @@ def test_arrays_of_images_are_trained_on_and_attacked_by_the_folders_name(probe,
 @pytest.mark.parametrize(("arrays", "call", "message"), [
     ({"x": np.zeros((9, 4, 4)), "y": np.arange(9) % 2}, (), "has no array 'labels'; name what is to be predicted"),
     ({"inputs": np.zeros((9, 4)), "labels": np.arange(9) % 2}, (), "save rows of numbers as a CSV"),
-    ({"inputs": np.zeros((9, 4, 4)), "labels": np.arange(9) % 2}, ("--drop", "x"), "--drop says nothing of arrays"),
+    ({"inputs": np.zeros((9, 4, 4)), "labels": np.arange(9) % 2}, ("--drop", "x"), "--drop does not apply to arrays"),
     ({"inputs": np.zeros((9, 4, 4)), "labels": np.zeros(9)}, (), "holds one class, '0'; give rows of two or more"),
 ])  # fmt: skip
 def test_a_mistake_with_arrays_is_one_sentence_and_leaves_nothing(probe, place, arrays, call, message):

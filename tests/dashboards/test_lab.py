@@ -225,7 +225,7 @@ def test_an_invalid_budget_is_refused_in_a_sentence(largest):
 def test_a_file_of_numbers_is_read_without_pickle(tmp_path):
     place = tmp_path / "it.npy"
     np.save(place, np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    with pytest.raises(ValueError, match="no file of numbers"):
+    with pytest.raises(ValueError, match="not a file of numbers"):
         own.numbers(place.read_bytes())
     np.save(place, np.arange(4.0))
     assert own.numbers(place.read_bytes()).tolist() == [0, 1, 2, 3]

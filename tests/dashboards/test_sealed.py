@@ -50,7 +50,7 @@ def test_a_sign_off_says_which_signature_covers_it(place, result):
     (record,) = result.signoffs
     found = sealed.sealed(result, "", (place / "key.pub").read_text()).seal
     assert "covered by the signature of ada" in sealed.signed_off(record, found)
-    assert "not held against a signature" in sealed.signed_off(record, None)
+    assert "not checked against a signature" in sealed.signed_off(record, None)
     assert list(sealed.signatures(result.signatures, found)["By"]) == ["ada"]
     assert list(sealed.decisions(record)["Decision"]) == ["accepted"] * 3
 

@@ -106,7 +106,7 @@ def test_a_table_of_numbers_alone_and_one_of_categories_alone_are_learned(archit
         ("mlp", {"columns": [0, 0]}, r"mlp has columns=\[0, 0\], expected coordinates, each once"),
         ("mlp", {"columns": [-1]}, r"mlp has columns=\[-1\], expected coordinates"),
         ("mlp", {"numbers": 7}, "numbers is 7, and the space says 2; leave it out"),
-        ("cnn", {"widths": [4]}, "cnn reads no columns of a table, so a space tells it nothing"),
+        ("cnn", {"widths": [4]}, "cnn reads no columns of a table, so it takes no space"),
     ],
 )
 def test_invalid_network_arguments_are_refused_in_a_sentence(architecture, kwargs, message, people):

@@ -170,7 +170,7 @@ def damaged():
 
 @pytest.mark.parametrize(("end", "message"), [
     (damaged, r"^photos/3\.png cannot be read as an image$"),
-    (lambda: os.kill(os.getpid(), signal.SIGKILL), "a process that reads rows has ended .*; the same call goes on"),
+    (lambda: os.kill(os.getpid(), signal.SIGKILL), "a worker process ended .*; the same call continues"),
 ])  # fmt: skip
 def test_an_error_in_a_reading_process_is_one_sentence_and_leaves_no_process(stored, end, message):
     with pytest.raises(ProbeError, match=message):
@@ -208,8 +208,8 @@ class Endless(IterableDataset):
 
 
 @pytest.mark.parametrize(("data", "settings", "message"), [
-    (lambda: iter([1, 2]), ONE, "expected|whose order no seed could decide"),
-    (lambda: DataLoader(Endless()), ONE, "has an order of its own, which no seed decides"),
+    (lambda: iter([1, 2]), ONE, "expected|whose order a seed cannot set"),
+    (lambda: DataLoader(Endless()), ONE, "has its own order, which a seed cannot set"),
     (lambda: DataLoader([1.0, 2.0]), ONE, r"expected pairs: \(inputs, label\)"),
     (lambda: [1, 2, 3], ONE, "gives the rows that it is asked for as a probe.Dataset"),
     (lambda: Stored(np.zeros((0, 4)), torch.zeros(0)), ONE, "rows"),

@@ -76,9 +76,11 @@ def test_several_numbers_and_one_that_never_varies_are_learned():
 
 def test_a_loss_of_numbers_refuses_classes_and_another_count_of_outputs():
     data = Dataset(X, (X[:, 0] > 0.5).long(), classes=("no", "yes"))
-    with pytest.raises(PlanError, match=r"'squared error', which is of numbers, and the labels .* take the loss"):
+    with pytest.raises(PlanError, match=r"'squared error', which is for numbers, and the labels .* take the loss"):
         trained(data)
-    with pytest.raises(DataError, match=r"answers \(\d+, 2\), and the labels are \(\d+, 1\); give the network"):
+    with pytest.raises(
+        DataError, match=r"returns shape \(\d+, 2\), and the labels have shape \(\d+, 1\); give the network"
+    ):
         trained(Dataset(X, Y), outputs=2)
     with pytest.raises(PlanError, match=r"Settings.mixup works through classes, and the loss is of numbers"):
         trained(Dataset(X, Y), replace(QUICK, mixup=0.2))

@@ -260,7 +260,7 @@ def test_a_trained_zoo_network_is_not_reinitialised_without_being_told():
         fit(network, pictures, SETTINGS, device=CPU, progress=quiet)
     learned = weights(network)
     other = build("image-mlp", {"side": 8, "widths": [4], "classes": 2})
-    with pytest.raises(PlanError, match="is not filled in, so initialise=False has nothing to begin with"):
+    with pytest.raises(PlanError, match="is not filled in, so initialise=False has nothing to start from"):
         fit(other, pictures, SETTINGS, device=CPU, progress=quiet, initialise=False)
     other.load_state_dict(learned)
     with pytest.raises(PlanError, match="ImageMLP has weights already"):
@@ -317,17 +317,17 @@ class Remembers(Wrong):
         (lambda: Wrong(lambda logits: (logits, 1)), "Wrong returns a tuple, expected a tensor of logits"),
         (lambda: Wrong(lambda logits: {"logits": logits}), "Wrong returns a dict"),
         (lambda: Wrong(lambda logits: None), "Wrong returns a NoneType"),
-        (lambda: Wrong(lambda logits: logits[:, 0]), r"Wrong makes \(2,\) torch.float32 of 2 rows"),
-        (lambda: Wrong(lambda logits: logits[:, :, None]), r"Wrong makes \(2, 2, 1\)"),
-        (lambda: Wrong(lambda logits: logits.mean(0, keepdim=True)), r"Wrong makes \(1, 2\)"),
-        (lambda: Wrong(lambda logits: logits.argmax(1)), "torch.int64 of 2 rows, expected logits"),
+        (lambda: Wrong(lambda logits: logits[:, 0]), r"Wrong returns \(2,\) torch.float32 for 2 rows"),
+        (lambda: Wrong(lambda logits: logits[:, :, None]), r"Wrong returns \(2, 2, 1\)"),
+        (lambda: Wrong(lambda logits: logits.mean(0, keepdim=True)), r"Wrong returns \(1, 2\)"),
+        (lambda: Wrong(lambda logits: logits.argmax(1)), "torch.int64 for 2 rows, expected logits"),
         (lambda: Wrong(lambda logits: logits.nothing), "Wrong cannot take the rows of rows"),
         (lambda: Wrong(lambda logits: logits[:, :1]), "Wrong has 1 outputs, rows has 2 classes"),
         (lambda: nn.Sequential(nn.Linear(9, 2)), r"Sequential cannot take the rows of rows \(6,\)"),
         (lambda: nn.Sequential(nn.Linear(WIDTH, 2).double()), "Sequential cannot take the rows of rows"),
         (lambda: nn.Sequential(nn.LazyLinear(2)), "Sequential has lazy layers"),
         (lambda: nn.Sequential(nn.ReLU()), "Sequential has no parameters"),
-        (lambda: Remembers(lambda logits: logits), "_extra_state in the state dict of Remembers is no tensor"),
+        (lambda: Remembers(lambda logits: logits), "_extra_state in the state dict of Remembers is not a tensor"),
         (lambda: NETWORKS["dropout"]().requires_grad_(requires_grad=False), "has requires_grad=False"),
         (lambda: "network", "fit trains an nn.Module; got str"),
         (lambda: nn.Linear, "fit trains an nn.Module; got type"),
@@ -365,5 +365,5 @@ def test_labels_beyond_the_outputs_are_named_before_training(labels, said, loss)
 
 
 def test_freezing_unknown_weights_is_refused_by_name():
-    with pytest.raises(PlanError, match="weights has 'nothing', which Sequential does not"):
+    with pytest.raises(PlanError, match="weights holds 'nothing', which Sequential does not have"):
         train(NETWORKS["dropout"](), weights={"nothing": torch.ones(1)})

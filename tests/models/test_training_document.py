@@ -84,7 +84,7 @@ def test_a_task_that_does_not_fit_is_refused_in_a_sentence():
         setattr(Ranks, name, None)
     Ranks.__abstractmethods__ = frozenset()
     data = Dataset(INPUTS, torch.zeros(120))
-    with pytest.raises(PlanError, match=r"how a Ranks is learned is not known; give objective= a loss of your own"):
+    with pytest.raises(PlanError, match=r"there is no loss for a Ranks; give objective= a loss of your own"):
         fit(nn.Linear(4, 1), data, SETTINGS, device=CPU, progress=quiet, objective=Ranks(), initialise=True)
     truths = Dataset(INPUTS, (INPUTS > 0.5).long())
     with pytest.raises(ShapeError, match="expected"):

@@ -82,8 +82,8 @@ def _threshold(opened: Opened, by: str) -> str:
     if chosen == audited:
         return ""
     st.info(
-        f"**What if.** Rates, gaps and intervals are recomputed from the stored scores at {chosen}. The audit and its "
-        f"findings are of the model as it decides, at {audited}.",
+        "**What if.** Rates, gaps and intervals are recomputed from the stored scores at "
+        f"{chosen}. The audit and its findings use the model's own threshold, {audited}.",
         icon=":material/tune:",
     )
     return chosen

@@ -10,7 +10,7 @@ from probe_dashboards.views.panels import Panel
 from probe_dashboards.views.words import md
 
 LIMITS = (
-    "A difference is of these rows: it says how sure that is for rows drawn alike, not for other data.",
+    "A difference is measured on these rows: its interval holds for rows drawn in the same way, not for other data.",
     "Of many readings some differ by chance: of twenty without any difference about one looks better or worse.",
     "No difference shown does not mean that there is none: the interval says how large one could be.",
     "A status can change without a difference, where its interval lay near the threshold.",
@@ -19,7 +19,7 @@ LIMITS = (
 
 def draw(folder: runs.Folder) -> None:
     """Draw the page."""
-    widgets.heading("Compare", "What is otherwise in the second audit, by how much, and how sure is that?")
+    widgets.heading("Compare", "What differs in the second audit, by how much, and how certain is that?")
     if len(folder.runs) < 2:
         st.text("Two audits are compared, and there are not two here. Make another one, such as of another model:")
         st.code("probe audit adult-mlp", language=None)
@@ -102,7 +102,7 @@ def _shown(found: Comparison) -> None:
     if found.findings.changed:
         widgets.markdown_table(comparing.statuses(found.findings.changed), "Findings whose status changed")
     else:
-        st.text("No finding has another status than before.")
+        st.text("No finding has changed its status.")
     if same := comparing.unchanged(found.findings):
         st.caption(md(same))
     widgets.section("Readings that differ")

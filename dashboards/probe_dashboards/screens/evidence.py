@@ -14,8 +14,8 @@ from probe_dashboards.views.words import md
 CHAPTER = CHAPTERS["evidence"]
 LIMITS = (
     *CHAPTER.limits,
-    "A signature shows who vouches for the files, not that what they say is right. A sign-off without one is only what "
-    "somebody wrote.",
+    "A signature shows who signed the files, not that their content is right. A sign-off "
+    "without a signature only shows what somebody wrote.",
 )
 
 

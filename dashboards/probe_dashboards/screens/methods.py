@@ -10,7 +10,7 @@ from probe_dashboards.views.runs import Folder
 from probe_dashboards.views.words import md
 
 LIMITS = (
-    "What stands here is what each method says of itself; whether it is right about a model, its quality checks say.",
+    "Each method describes itself here; its quality checks measure whether it is right about a model.",
     "A method of another package is shown as it describes itself, and was not reviewed by probe.",
     "Costs are those of other audits in this folder, of their models, rows and machines.",
 )
@@ -34,7 +34,7 @@ def draw(folder: Folder) -> None:
         return
     found = methods.chosen(known, "" if family == "all" else family, text)
     if not found:
-        st.text("No method is called so. Search for fewer words.")
+        st.text("No method matches. Search for fewer words.")
     for title in dict.fromkeys(methods.family(each.family) for each in found):
         widgets.section(md(title))
         for each in (each for each in found if methods.family(each.family) == title):

@@ -45,7 +45,7 @@ def said(found: Comparison) -> str:
         )
         if part
     ]
-    findings = f"Findings: {', '.join(told)}." if told else "Every finding has the status that it had."
+    findings = f"Findings: {', '.join(told)}." if told else "No finding has changed its status."
     return f"{findings} Readings: {seen['worse']} worse, {seen['better']} better."
 
 

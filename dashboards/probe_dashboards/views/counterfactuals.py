@@ -81,6 +81,6 @@ def behind(found: Search) -> Panel:
         "rows",
         "Row by row",
         pd.DataFrame(lines, columns=["row", "answer", "answer_to_candidate", "as_wanted", "changed", "distance"]),
-        "that no nearer way to another answer exists, or that somebody could go it.",
+        "that no nearer counterfactual exists, or that anybody could make the change.",
         "reading.searches(bundle)",
     )

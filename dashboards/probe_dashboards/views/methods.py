@@ -48,7 +48,7 @@ LIMITS = {
     "certificate": "It proves nothing about larger changes, nor about those that its radius does not measure.",
     "survey": "It describes this model on these rows, not causes in the world.",
     "counterfactual": "What it finds is one way to another answer; there may be nearer ones.",
-    "goal": "It says what an attack wants, not whether that can be had.",
+    "goal": "It says what an attack aims for, not whether it can be reached.",
 }
 # The families of the methods that a page of an audit names; on others they may be any.
 NAMED: Mapping[str, tuple[str, ...]] = {

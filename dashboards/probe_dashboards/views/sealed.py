@@ -72,7 +72,7 @@ def countersigned(found: Countersignature, seal: Seal | None) -> str:
 def signed_off(record: Signoff, found: Seal | None) -> str:
     """A sign-off in one line, with the signature that covers it."""
     covered = [each.name for each in (found.whose if found else ()) if each.name and record.sha256 in each.signoffs]
-    by = f"covered by the signature of {' and '.join(covered)}" if covered else "not held against a signature"
+    by = f"covered by the signature of {' and '.join(covered)}" if covered else "not checked against a signature"
     return visible(f"{record.name}, {record.role}, {moment(record.date)}, {by}")
 
 

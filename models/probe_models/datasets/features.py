@@ -133,7 +133,7 @@ def _are_numbers(column: "pd.Series[Any]", label: str, name: str, task: str) -> 
     numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
     if task == "numbers" and not numeric:
         odd = str(column[pd.to_numeric(column, errors="coerce").isna()].iloc[0])
-        raise PlanError(f"column {label!r} of {name} holds {odd!r:.60}, which is no number; give --task classes")
+        raise PlanError(f"column {label!r} of {name} holds {odd!r:.60}, which is not a number; give --task classes")
     if task:
         return task == "numbers"
     if numeric and (distinct > MOST_CLASSES or bool((pd.to_numeric(column) % 1 != 0).any())):

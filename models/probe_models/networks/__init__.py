@@ -66,7 +66,7 @@ OPTIONS: dict[str, Admission] = {
     "onehots": (lambda count: type(count) is int and 0 <= count <= WIDEST, f"a whole number from 0 to {WIDEST}"),
     "side": (_side, f"whole numbers from 1 to {WIDEST}: the pixels a side of a square, or [height, width]"),
     "columns": (lambda places: places is None or _places(places), f"coordinates, each once, no more than {MOST}"),
-    "dropout": (lambda part: type(part) in (int, float) and 0 <= part < 1, "a part from 0 to below 1"),
+    "dropout": (lambda part: type(part) in (int, float) and 0 <= part < 1, "a number from 0 to below 1"),
 }
 
 

@@ -44,7 +44,7 @@ def arguments(architecture: str, kwargs: Mapping[str, Any], space: Space) -> dic
         DataError: if the architecture reads no tables, or the Space says nothing of columns, or something else.
     """
     if architecture not in ("mlp", "mlp-regressor", "ftt"):
-        raise DataError(f"{architecture} reads no columns of a table, so a space tells it nothing; leave it out")
+        raise DataError(f"{architecture} reads no columns of a table, so it takes no space; leave it out")
     numbers, categories = coordinates(space)
     width = len(numbers) + sum(map(len, categories))
     columns = [*numbers, *(place for category in categories for place in category)]
@@ -114,7 +114,7 @@ def _features(space: Space) -> list[int]:
     """The feature of each coordinate."""
     if space.features is not None:
         if space.features.ndim != 1:
-            raise DataError("the space is not of a table, whose coordinates stand in one row")
+            raise DataError("the space is not that of a table, expected features of shape (coordinates,)")
         found: list[int] = space.features.tolist()
         return found
     count = len(space.kinds) or len(space.names)

@@ -96,7 +96,7 @@ def noise(deviation: float) -> Augmentation:
 
     def apply(inputs: Tensor, random: torch.Generator) -> Tensor:
         if not inputs.is_floating_point():
-            raise ShapeError(f"inputs are {inputs.dtype}, and noise would make no token ids of token ids; use omit")
+            raise ShapeError(f"inputs are {inputs.dtype}, and noise would turn token ids into other numbers; use omit")
         return inputs + deviation * torch.randn(inputs.shape, generator=random, device=random.device).to(inputs)
 
     return apply

@@ -39,17 +39,17 @@ def begin(  # noqa: PLR0913  # the arguments of `fit` that decide the first weig
     given, empty = dict(weights or {}), left(network)
     kind = type(network).__name__
     if unknown := sorted(given.keys() - network.state_dict().keys()):
-        raise PlanError(f"weights has {unknown[0]!r}, which {kind} does not; leave it out")
+        raise PlanError(f"weights holds {unknown[0]!r}, which {kind} does not have; leave it out")
     everything = given.keys() >= network.state_dict().keys()
     if initialise is None and not everything and not blank(network):
         raise PlanError(
-            f"{kind} has weights already; give initialise=True to have them drawn anew by the seed, or "
-            "initialise=False to begin with them"
+            f"{kind} has weights already; give initialise=True to draw new ones from the seed, or "
+            "initialise=False to start from them"
         )
     if initialise is False and (missing := sorted(empty.keys() - given.keys())):
         raise PlanError(
-            f"{missing[0]} of {kind} is not filled in, so initialise=False has nothing to begin with; load weights, or "
-            "leave initialise out to have them drawn"
+            f"{missing[0]} of {kind} is not filled in, so initialise=False has nothing to start from; "
+            "load weights, or leave initialise out to draw them"
         )
     with undone_by_errors(network):
         if initialise or (initialise is None and empty):
@@ -70,9 +70,12 @@ def check_kind(network: nn.Module) -> None:
     if not any(True for _ in network.parameters()):
         raise PlanError(f"{kind} has no parameters, so there is nothing to train")
     if not any(parameter.requires_grad for parameter in network.parameters()):
-        raise PlanError(f"every parameter of {kind} has requires_grad=False; let go of those that are to be trained")
+        raise PlanError(f"every parameter of {kind} has requires_grad=False; set it to True for those to train")
     if strange := [name for name, value in network.state_dict().items() if not isinstance(value, Tensor)]:
-        raise PlanError(f"{strange[0]} in the state dict of {kind} is no tensor, which a run cannot keep; make it one")
+        raise PlanError(
+            f"{strange[0]} in the state dict of {kind} is not a tensor, so it cannot be saved with a "
+            "run; make it a tensor"
+        )
     if infinite := [name for name, p in network.named_parameters() if p.dtype.is_complex]:
         raise PlanError(f"{infinite[0]} of {kind} is complex, which training cannot handle; use two real parameters")
 
@@ -103,12 +106,12 @@ def _check(network: nn.Module, data: Dataset, settings: Settings, *, classes: bo
         return
     if outputs.ndim != 2 or len(outputs) != len(ends) or not outputs.is_floating_point():  # rows, classes
         raise DataError(
-            f"{kind} makes {tuple(outputs.shape)} {outputs.dtype} of {len(ends)} rows, expected logits "
-            f"({len(ends)}, classes)"
+            f"{kind} returns {tuple(outputs.shape)} {outputs.dtype} for {len(ends)} rows, expected "
+            f"logits ({len(ends)}, classes)"
         )
     if data.inputs.is_floating_point() and bool(data.inputs.isnan().any()) and bool(outputs.isnan().any()):
         raise DataError(
-            f"{data.name} has missing values, of which {kind} makes nan; fill them in, or leave their rows out"
+            f"{data.name} has missing values, for which {kind} returns nan; fill them in, or leave their rows out"
         )
     if settings.loss not in LOSSES:
         return

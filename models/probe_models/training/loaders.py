@@ -108,8 +108,8 @@ class Examples:
     def __post_init__(self) -> None:
         if isinstance(self.loader.dataset, IterableDataset) or not hasattr(self.loader.dataset, "__len__"):
             raise PlanError(
-                "an iterable data set of torch's has an order of its own, which no seed decides; give one with __len__ "
-                "and __getitem__"
+                "an iterable data set of torch has its own order, which a seed cannot set; give one with "
+                "__len__ and __getitem__"
             )
 
     @property
@@ -160,8 +160,8 @@ def loader_of(data: Any) -> Dataset | Loader:
         return Examples(data)
     if not hasattr(data, "__len__") or not hasattr(data, "__getitem__"):
         raise PlanError(
-            f"fit trains on a Dataset, torch's DataLoader, or what has __len__ and __getitem__(rows); got a "
-            f"{type(data).__name__}, whose order no seed could decide"
+            "fit trains on a Dataset, torch's DataLoader, or what has __len__ and __getitem__(rows); "
+            f"got a {type(data).__name__}, whose order a seed cannot set"
         )
     found: Dataset | Loader = data
     return found

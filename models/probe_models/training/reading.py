@@ -51,8 +51,8 @@ def read(rows: Batch | Read, wanted: Sequence[Tensor], seeds: Sequence[int]) -> 
         if isinstance(error, ProbeError) or "DataLoader worker" not in str(error):
             raise
         raise ProbeError(
-            f"a process that reads rows has ended ({str(error).splitlines()[0][:200]}); the same call goes on from the "
-            "last state, and fewer workers take less memory"
+            f"a worker process ended ({str(error).splitlines()[0][:200]}); the same call continues "
+            "from the last state, and fewer workers need less memory"
         ) from None
 
 

@@ -37,7 +37,7 @@ def numbers(content: bytes) -> NDArray[Any]:
     try:
         found: NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
-        raise ValueError(f"this is no file of numbers as numpy.save writes it: {str(error)[:200]}") from None
+        raise ValueError(f"this is not a file of numbers as numpy.save writes it: {str(error)[:200]}") from None
     if not isinstance(found, np.ndarray) or found.dtype.kind not in "fiub":
         raise ValueError("the file holds no array of numbers; save one with numpy.save")
     return found

@@ -56,7 +56,7 @@ def of_task(network: nn.Module, settings: Settings, data: Dataset, task: Task) -
         return Numbers(network, settings if settings.loss in NUMBERS else replace(settings, loss="squared error"), data)
     if not isinstance(task, Classification | MultiLabel | Places):
         raise PlanError(
-            f"how a {type(task).__name__} is learned is not known; give objective= a loss of your own: "
+            f"there is no loss for a {type(task).__name__}; give objective= a loss of your own: "
             "loss(outputs, labels), a number for each row"
         )
     return OfTask(network, settings, data, task)

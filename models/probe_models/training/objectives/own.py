@@ -54,7 +54,7 @@ class OwnLoss(Objective):
         if not isinstance(losses, Tensor) or losses.ndim == 0 or len(losses) != len(batch):
             found = tuple(losses.shape) if isinstance(losses, Tensor) else type(losses).__name__
             raise DataError(
-                f"objective= gave {found} for {len(batch)} rows, expected a number for each row; of a loss of torch's, "
-                'ask reduction="none"'
+                f"objective= gave {found} for {len(batch)} rows, expected a number for each row; for a "
+                'loss of torch, set reduction="none"'
             )
         return losses.flatten(1).mean(1) if losses.ndim > 1 else losses

@@ -26,8 +26,8 @@ class Regression(OwnLoss):
     def __init__(self, network: nn.Module, settings: Settings, data: Dataset) -> None:
         if data.classes:
             raise PlanError(
-                f"Settings.loss is {settings.loss!r}, which is of numbers, and the labels of {data.name} are the "
-                f"classes {', '.join(data.classes)[:60]}; take the loss 'cross-entropy'"
+                f"Settings.loss is {settings.loss!r}, which is for numbers, and the labels of {data.name} "
+                f"are the classes {', '.join(data.classes)[:60]}; take the loss 'cross-entropy'"
             )
         super().__init__(network, settings, data, self._errors)
         self.of = LOSSES[settings.loss]
@@ -39,7 +39,7 @@ class Regression(OwnLoss):
         right = labels.reshape(len(labels), -1)
         if outputs.shape != right.shape:
             raise DataError(
-                f"{type(self.network).__name__} answers {tuple(outputs.shape)}, and the labels are {tuple(right.shape)}"
-                "; give the network an output for each number"
+                f"{type(self.network).__name__} returns shape {tuple(outputs.shape)}, and the labels have "
+                f"shape {tuple(right.shape)}; give the network an output for each number"
             )
         return self.of(outputs / self.deviation, right / self.deviation)

@@ -75,13 +75,13 @@ def _table(csv: Path, said: Said, architecture: Sequence[str], kwargs: Mapping[s
         )
     if said.size or said.channels:
         raise PlanError(
-            f"--{'size' if said.size else 'channels'} is for a folder of images or an .npz file, and {csv} is none"
+            f"--{'size' if said.size else 'channels'} is for a folder of images or an .npz file, and {csv} is neither"
         )
     if not said.label:
         raise PlanError(f"--data {csv} needs --label, the column to predict")
     name = _architecture(architecture, TABLES, "tables")
     if said.task not in ("", "classes", "numbers"):
-        raise PlanError(f"--task {said.task}: a label names classes, or is one of numbers")
+        raise PlanError(f"--task {said.task}: expected classes or numbers")
     wanted = Wanted(
         label=said.label, groups=said.groups, dropped=said.dropped, task=said.task, drop_missing=said.drop_missing
     )
@@ -90,7 +90,7 @@ def _table(csv: Path, said: Said, architecture: Sequence[str], kwargs: Mapping[s
     declared: dict[str, Any] = {"label": said.label, "groups": list(said.groups), "features": chosen.features}
     if said.tolerance and not chosen.numbers:
         raise PlanError(
-            f"--tolerance is of numbers, and column {said.label!r} of {csv.name} names classes; leave it out"
+            f"--tolerance is for numbers, and column {said.label!r} of {csv.name} names classes; leave it out"
         )
     others = {"left_out": chosen.left_out, "numbers": chosen.numbers, "drop_missing": said.drop_missing}
     others |= {"tolerance": said.tolerance}
@@ -100,8 +100,8 @@ def _table(csv: Path, said: Said, architecture: Sequence[str], kwargs: Mapping[s
     data = table.read("train")
     if chosen.numbers and name == "ftt":
         raise PlanError(
-            f"--arch ftt tells classes apart, and column {said.label!r} of {csv.name} holds numbers; give "
-            "--arch mlp, or --task classes"
+            f"--arch ftt predicts classes, and column {said.label!r} of {csv.name} holds numbers; "
+            "give --arch mlp, or --task classes"
         )
     if (width := data.inputs.shape[1]) > WIDEST:
         raise PlanError(
@@ -127,7 +127,7 @@ def _folder(folder: Path, said: Said) -> OwnImages:
 def _arrays(npz: Path, said: Said) -> OwnArrays:
     foreign = {"--drop": said.dropped, "--task": said.task, "--channels": said.channels}
     if given := [option for option, value in foreign.items() if value]:
-        raise PlanError(f"{given[0]} says nothing of arrays, and {npz} holds them; leave it out")
+        raise PlanError(f"{given[0]} does not apply to arrays, and {npz} holds arrays; leave it out")
     declared: dict[str, Any] = {"labels": said.label} if said.label else {}
     label, found = said.label or "labels", images.names_in(npz)
     if found and label not in found:
