@@ -275,8 +275,8 @@ def _layers(*layers: Spec, encodings: Sequence[str] = ("x", "y"), height: int = 
 
 
 def _mark(kind: str, **look: Any) -> Spec:
-    # Clipped, as what is zoomed away would lie over the axes.
-    return {"type": kind, "clip": True, **look}
+    # Clipped, as what is zoomed away would lie over the axes. Read as a whole by its description, not mark by mark.
+    return {"type": kind, "clip": True, "aria": False, **look}
 
 
 def _rule(at: Spec, *, dashed: bool = True) -> Spec:

@@ -48,6 +48,7 @@ def test_every_chart_is_json_with_one_zoom_and_its_figure_is_drawn_too(bundles, 
         assert text.count('"bind": "scales"') == 1, name
         assert chart["usermeta"]["embedOptions"]["actions"] is False
         assert any(layer["data"]["values"] for layer in chart["layer"]), name
+        assert all(layer["mark"]["aria"] is False for layer in chart["layer"]), "a mark has no words of its own"
 
 
 def test_a_chart_has_the_numbers_of_its_table(bundles):
