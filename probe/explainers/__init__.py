@@ -2,6 +2,7 @@
 
 from probe.explainers.expected import ExpectedGradients
 from probe.explainers.gradient import InputXGradient, IntegratedGradients, Saliency
+from probe.explainers.maps import GradCAM, LayerCAM
 from probe.explainers.occlusion import Occlusion
 from probe.explainers.shapley import KernelShap
 from probe.explainers.smooth import SmoothGrad, VarGrad
@@ -9,9 +10,11 @@ from probe.explainers.surrogate import Lime
 
 __all__ = [
     "ExpectedGradients",
+    "GradCAM",
     "InputXGradient",
     "IntegratedGradients",
     "KernelShap",
+    "LayerCAM",
     "Lime",
     "Occlusion",
     "Saliency",

@@ -162,6 +162,11 @@ SECTIONS: Mapping[str, tuple[Term, ...]] = {
             ("reference",),
         ),
         Term(
+            "class activation map",
+            "What a layer of a network sees, weighted by what the answer makes of it; no finer than the layer.",
+            ("GradCAM", "LayerCAM"),
+        ),
+        Term(
             "smoothing of gradients",
             "An explanation by gradients, averaged over noisy copies of an input; VarGrad is their variance.",
             ("SmoothGrad", "VarGrad"),

@@ -9,7 +9,8 @@ from torch.testing import assert_close
 from probe import Model, Space, registry
 from tests.explainers.conftest import Times
 
-EXPLAINERS = [method() for method in registry.discover("explainer").values()]
+# Those that need layers need convolutions: test_maps.py, and test_contracts.py for all.
+EXPLAINERS = [method() for method in registry.discover("explainer").values() if "layers" not in method.needs]
 EXPLAINERS += [registry.discover("explainer")[name](**s) for name, s in (
     ("kernel_shap", {"coalitions": 40}), ("lime", {"samples": 40}), ("integrated_gradients", {"output": "probability"}),
 )]  # fmt: skip

@@ -1,0 +1,147 @@
+"""Class activation maps: what a convolutional layer sees, weighted by what the output makes of it."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from probe.contracts import Explainer, Need
+from probe.errors import Unsupported
+from probe.forms import Image, Series
+from probe.internals import Edit
+from probe.method import param
+from probe.model import Model
+from probe.shapes import Inputs, Labels
+from probe.tensors import wide
+
+Maps = Float[Tensor, "batch channels *places"]
+OneMap = Float[Tensor, "batch *places"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActivationMap(Explainer, ABC):
+    """Weighs the maps that a layer gives by the gradient of the output, and spreads their sum over the input."""
+
+    needs: ClassVar[frozenset[Need]] = frozenset({"gradients", "layers"})
+    reads_as: ClassVar[str] = (
+        "Where the layer sees what raises the {output} of the answer: the deeper the red, the more. "
+        "What speaks against it is not shown."
+    )
+
+    layer: str = param("", 'the layer whose maps are weighed, such as "conv2"; empty: the last convolution')
+
+    @abstractmethod
+    def weighed(self, maps: Maps, slopes: Maps) -> OneMap:
+        """One map of each example, from those of a layer and the gradient of the output by them."""
+
+    def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
+        form = model.space.form_of(inputs)
+        if not isinstance(form, Image | Series):
+            raise Unsupported(
+                f"{self.name()} lays the maps of a layer over images and series, and these are {form.read_as}; "
+                "choose a method that asks about features, such as IntegratedGradients or KernelShap"
+            )
+        address = self.layer or self._last(model)
+        maps, slopes = self._inside(model, inputs, targets, address)
+        if maps.ndim != inputs.ndim:
+            raise Unsupported(
+                f"the layer {address!r} of {model.name} gives {tuple(maps.shape)} for inputs {tuple(inputs.shape)}, "
+                f"which are no maps to lay over them; {self._others(model)}"
+            )
+        one = self.weighed(wide(maps), wide(slopes))[:, None]
+        mode = "bilinear" if inputs.ndim == 4 else "linear"
+        laid = nn.functional.interpolate(one, size=inputs.shape[2:], mode=mode, align_corners=False)
+        return (laid / inputs.shape[1]).expand_as(inputs).to(inputs.dtype)
+
+    def _inside(self, model: Model, inputs: Inputs, targets: Labels, address: str) -> tuple[Tensor, Tensor]:
+        """What the layer gives, and the gradient of the output by it."""
+        kept: list[Tensor] = []
+
+        def watch(output: Tensor) -> Tensor:
+            if not isinstance(output, Tensor) or not output.is_floating_point():
+                raise Unsupported(
+                    f"the layer {address!r} of {model.name} gives no tensor of numbers; {self._others(model)}"
+                )
+            kept.append(output.detach().requires_grad_())
+            return kept[0].clone()  # the next layer may work in place
+
+        edits: dict[str, Edit] = {address: watch}
+        with model.edited(edits) as watched, torch.enable_grad(), watched.backward():
+            explained = watched.task.explained(watched(inputs), self.output)
+            (slopes,) = torch.autograd.grad(watched.task.pick(explained, targets).sum(), kept[0])
+        return kept[0].detach(), slopes
+
+    def _last(self, model: Model) -> str:
+        found = _convolutions(model)
+        if not found:
+            some = ", ".join(list(model.layers())[:20])
+            raise Unsupported(
+                f"{self.name()} weighs the maps of a convolution, and {model.name} has none; "
+                f"set layer to one that gives (batch, channels, height, width), among {some}"
+            )
+        return found[-1]
+
+    def _others(self, model: Model) -> str:
+        found = _convolutions(model)
+        return f"set layer to one that gives maps, such as {found[-1]!r}" if found else "choose another method"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradCAM(ActivationMap):
+    """The maps of a layer, each weighted by the mean gradient of the output over it (arXiv:1610.02391).
+
+    The sum of the weighted maps is laid over the input by linear interpolation. As in the paper, only what speaks for
+    the answer is kept: values are at least 0, in output units per unit of the layer, and do not sum to the output. All
+    channels of the input share a place's value evenly. What it shows is no finer than the layer.
+
+    Raises:
+        RangeError: if there is no such layer.
+        Unsupported: if inputs are no images or series, the network has no convolution and no layer is named, the
+            forward calls the layer several times, or what the layer gives are no maps.
+
+    >>> import torch
+    >>> from probe import Model
+    >>> from probe.explainers import GradCAM
+    >>> layers = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3, padding=1), torch.nn.Flatten(), torch.nn.Linear(64, 2))
+    >>> found = GradCAM(layer="0")(Model(forward=layers.eval()), torch.rand(3, 1, 4, 4))
+    >>> found.values.shape, bool((found.values >= 0).all())
+    (torch.Size([3, 1, 4, 4]), True)
+    """
+
+    def weighed(self, maps: Maps, slopes: Maps) -> OneMap:
+        weights = slopes.flatten(2).mean(2).view(*maps.shape[:2], *[1] * (maps.ndim - 2))
+        return (weights * maps).sum(1).relu()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerCAM(ActivationMap):
+    """The maps of a layer, each place weighted by its own positive gradient (doi:10.1109/TIP.2021.3089943).
+
+    Unlike `GradCAM`, which has one weight for a whole map, it is of use at early layers too, whose maps are finer. The
+    sum of the weighted maps is laid over the input by linear interpolation, and only what speaks for the answer is
+    kept: values are at least 0, in output units, and do not sum to the output. All channels of the input share a
+    place's value evenly.
+
+    Raises:
+        RangeError: if there is no such layer.
+        Unsupported: if inputs are no images or series, the network has no convolution and no layer is named, the
+            forward calls the layer several times, or what the layer gives are no maps.
+
+    >>> import torch
+    >>> from probe import Model
+    >>> from probe.explainers import LayerCAM
+    >>> layers = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3, padding=1), torch.nn.Flatten(), torch.nn.Linear(64, 2))
+    >>> found = LayerCAM()(Model(forward=layers.eval()), torch.rand(3, 1, 4, 4))
+    >>> found.values.shape, bool((found.values >= 0).all())
+    (torch.Size([3, 1, 4, 4]), True)
+    """
+
+    def weighed(self, maps: Maps, slopes: Maps) -> OneMap:
+        return (slopes.relu() * maps).sum(1).relu()
+
+
+def _convolutions(model: Model) -> list[str]:
+    return [name for name, layer in model.layers().items() if isinstance(layer, nn.Conv1d | nn.Conv2d)]
