@@ -17,8 +17,8 @@ def ends(bounds: Any) -> tuple[Any, Any]:
     """The low and the high bound."""
     if not isinstance(bounds, tuple | list) or len(bounds) != 2:
         raise ShapeError(
-            "Space.bounds are two: the lowest and the highest value, each a number or one for every coordinate, "
-            "such as bounds=(0.0, 1.0)"
+            "Space.bounds must be a pair (lowest, highest), each a number or one number per coordinate, such "
+            "as bounds=(0.0, 1.0)"
         )
     return bounds[0], bounds[1]
 
@@ -38,7 +38,7 @@ def check_numbers(bounds: tuple[Number, Number], scale: Number, form: Form) -> N
 def truth_values(mutable: Tensor) -> Tensor:
     """The mask of mutable coordinates, as booleans."""
     if not bool(((mutable == 0) | (mutable == 1)).all()):
-        raise DataError("Space.mutable holds other numbers than 0 and 1, expected True where it may move")
+        raise DataError("Space.mutable holds numbers other than 0 and 1, expected True where a coordinate may change")
     return mutable.bool()
 
 

@@ -29,10 +29,10 @@ def check_answer(answer: Any, rows: int, task: Task) -> Tensor:
     if answer.layout != torch.strided or answer.is_nested:
         raise ShapeError(f"forward returned a tensor without strides ({answer.layout}), {expected}; add .to_dense()")
     if answer.ndim == 0:
-        raise ShapeError(f"{found}; a single number, such as a loss, says nothing of each row")
+        raise ShapeError(f"{found}; a single number, such as a loss, has no value for each row")
     if answer.ndim == 1 and rows == 1 and len(answer) > 1:
         raise ShapeError(
-            f"{found}; for a single row the model leaves out the batch: take out its squeeze(), or return "
+            f"{found}; for a single row the model drops the batch dimension: remove its squeeze(), or return "
             f"logits.reshape(len(x), {len(task.names) or -1})"
         )
     if len(answer) != rows:
@@ -40,7 +40,7 @@ def check_answer(answer: Any, rows: int, task: Task) -> Tensor:
     if not answer.is_floating_point():
         raise ShapeError(
             f"forward returned {answer.dtype}, expected a floating type: {expected.partition(': ')[2]}, "
-            "not the number of a class; return the scores that argmax was taken of"
+            "not a class index; return the scores before argmax"
         )
     task.check(answer.detach())
     return answer
@@ -60,7 +60,7 @@ def opened(answer: Any, part: str | int) -> Any:
         pass
     there = list(answer) if isinstance(answer, Mapping) else len(answer) if isinstance(answer, list | tuple) else None
     holds = f" of {', '.join(map(repr, there[:8]))}" if isinstance(there, list) else f" of {there}" if there else ""
-    raise ShapeError(f"forward returned {_kind(answer)}{holds}, and part={part!r} is none of it")
+    raise ShapeError(f"forward returned {_kind(answer)}{holds}, and part={part!r} is not one of them")
 
 
 def check_finite(logits: Tensor, inputs: Tensor) -> None:
@@ -96,7 +96,7 @@ def _not_finite(*, given: bool) -> ProbeError:
         return ForwardError(
             "forward returned NaN or infinity for inputs that hold some: a missing value that the model does not take, "
             "or a step along a gradient that is not finite, as that of sqrt is at 0; fill in what is missing, or use a "
-            "method that needs only answers"
+            "method that needs no gradients"
         )
     return ProbeError("forward returned NaN or infinity for finite inputs; the weights may be damaged")
 
@@ -223,5 +223,5 @@ def _fits(value: Any, rows: int) -> bool:
 
 def _rows(answer: Tensor, rows: int) -> str:
     if answer.ndim == 2 and answer.shape[1] == rows:
-        return "rows and classes are the other way round: return logits.T"
-    return f"it answers {len(answer)} rows for {rows}, so it averages over rows, leaves some out or takes them apart"
+        return "rows and classes are transposed: return logits.T"
+    return f"it answers {len(answer)} rows for {rows}, so it averages over rows, drops some or splits them"

@@ -75,7 +75,7 @@ def remedy(value: Any, name: str, dtype: str) -> str:
         return f"write torch.tensor({name}.to_numpy({dtype.removeprefix('torch.')!r}))"
     if isinstance(value, np.ndarray):
         if value.dtype.kind not in "biuf":
-            return f"it holds {value.dtype}, which are no numbers; encode them first"
+            return f"it holds {value.dtype}, which are not numbers; encode them first"
         return f"write torch.as_tensor({name}, dtype={dtype})"
     if isinstance(value, Mapping):
         return f"take out the one that the model reads, such as {name}[{next(iter(value), 'inputs')!r}]"
@@ -118,6 +118,6 @@ def _of_several(value: list[Any] | tuple[Any, ...], name: str, dtype: str) -> st
     if all(isinstance(part, Tensor) for part in value) and len({part.shape for part in value}) == 1:
         return f"write torch.stack({name}) where each is an example"
     return (
-        "a model is studied as a function of one tensor; where it reads several, join them, as by "
-        f"torch.cat([part.flatten(1) for part in {name}], 1), and let forward take them apart"
+        "a model is called with one tensor; if it takes several, join them, such as by "
+        f"torch.cat([part.flatten(1) for part in {name}], 1), and let forward split them"
     )

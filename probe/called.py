@@ -92,8 +92,8 @@ class Called:
             if REFUSED in str(error):
                 raise ForwardError(f"no gradient of {self.name}: {REMEDY}") from error
             raise ForwardError(
-                f"no gradient of {self.name}: {type(error).__name__}: {error}; methods that need only answers, such as "
-                "KernelShap or Lime, do without"
+                f"no gradient of {self.name}: {type(error).__name__}: {error}; methods such as KernelShap or Lime need "
+                "no gradients"
             ) from error
 
     @property

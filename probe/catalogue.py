@@ -98,7 +98,7 @@ def _line(
 ) -> Iterator[ast.ClassDef]:
     """A class after its base classes, as far as their source is known."""
     if node in heirs:
-        raise UnreadableError(f"{node.name} inherits from a class of its own name")
+        raise UnreadableError(f"{node.name} inherits from a class with the same name")
     for name in _bases(node):
         if name in known:
             yield from _line(known[name], known, (*heirs, node))

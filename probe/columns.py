@@ -102,10 +102,10 @@ def inputs_of(frame: pd.DataFrame, space: Space, name: str) -> Tensor:
             inputs[:, places[: found.shape[1]]] = found
         else:
             if not pd.api.types.is_numeric_dtype(cells):
-                raise DataError(f"column {column!r} of {name} holds texts, and the space has numbers for it")
+                raise DataError(f"column {column!r} of {name} holds texts, but the space expects numbers")
             found = encode(cells, None, name, missing=may).coordinates
             if found.shape[1] != len(places):
-                raise DataError(f"column {column!r} of {name} is one number, and the space has {len(places)} for it")
+                raise DataError(f"column {column!r} of {name} is one number, but the space has {len(places)} for it")
             inputs[:, places] = found
     return torch.from_numpy(inputs)
 
@@ -164,8 +164,8 @@ def plain(column: "pd.Series[Any]", name: str) -> "pd.Series[Any]":
         "datetime64": dates,
         "datetime": dates,
         "date": dates,
-        "timedelta64": "lengths of time; make them numbers, such as column.dt.total_seconds()",
-        "timedelta": "lengths of time; make them numbers, such as seconds",
+        "timedelta64": "durations; make them numbers, such as column.dt.total_seconds()",
+        "timedelta": "durations; make them numbers, such as seconds",
         "period": "periods; make them texts with .astype(str), or numbers",
         "interval": "intervals; make them texts with .astype(str)",
         "complex": "complex numbers; give real and imaginary part a column each",

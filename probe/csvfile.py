@@ -23,14 +23,14 @@ SAMPLE = 200  # records used to detect the dialect
 LARGEST = 2**31  # bytes of a decompressed file
 MAGIC = {
     b"PK\x03\x04": "a spreadsheet (.xlsx) or another zip archive",
-    b"\xd0\xcf\x11\xe0": "a spreadsheet of an old kind (.xls)",
+    b"\xd0\xcf\x11\xe0": "a spreadsheet in the old format (.xls)",
     b"PAR1": "a Parquet file",
     b"ARROW1": "an Arrow file",
     b"\x89HDF": "an HDF5 file",
     b"SQLite format 3": "an SQLite database",
-    b"\x1f\x8b": "packed by gzip, and not called .gz",
+    b"\x1f\x8b": "compressed by gzip, but not named .gz",
     b"%PDF": "a PDF",
-    b"\x93NUMPY": "an array of numpy",
+    b"\x93NUMPY": "a numpy array",
 }
 COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
 EITHER = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")  # 1,234: a decimal comma, or thousands
@@ -77,7 +77,7 @@ def read_csv(path: Any, text: Sequence[Hashable] = (), how: Reading = AS_FOUND) 
     """
     if not isinstance(path, str | Path):
         frame = ", a table in memory: Dataset.from_frame(frame, label=...) takes it" * isinstance(path, pd.DataFrame)
-        raise DataError(f"the path of a CSV file was expected, and a {type(path).__name__} came{frame}")
+        raise DataError(f"expected the path of a CSV file, got a {type(path).__name__}{frame}")
     path = Path(path)
     content, notices = _decode(path, _bytes(path), how.encoding)
     if not content.strip():
@@ -169,7 +169,7 @@ def _decode(path: Path, data: bytes, asked: str) -> tuple[str, list[str]]:
                 f'{path.name} looks like UTF-16 without a byte order mark; set encoding = "utf-16-le" (or "utf-16-be")'
             )
         line = data[: data.index(b"\0")].count(b"\n") + 1
-        raise DataError(f"{path.name} has NUL bytes, first in line {line}, so it is no text, or damaged")
+        raise DataError(f"{path.name} has NUL bytes, first in line {line}, so it is not text, or is damaged")
     try:
         text = data.decode(mark or "utf-8")
     except UnicodeError as error:

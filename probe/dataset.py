@@ -122,7 +122,7 @@ class Dataset:
             DataError: if a named column does not exist, or holds empty cells or undeclared values.
         """
         if not isinstance(frame, pd.DataFrame):
-            raise DataError(f"a pandas DataFrame was expected, and a {type(frame).__name__} came")
+            raise DataError(f"expected a pandas DataFrame, got a {type(frame).__name__}")
         declared = Declared(
             label=label,
             task=task,

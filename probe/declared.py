@@ -94,7 +94,9 @@ class SettingsMeta(ABCMeta):
         """An instance; messages name the whole, and settings with a prefix."""
         known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]  # the decorator makes it a dataclass
         if cls._hints.keys() - known:
-            raise ContractError(f"{cls.__name__} is no dataclass; write @dataclass(frozen=True, kw_only=True) above it")
+            raise ContractError(
+                f"{cls.__name__} is not a dataclass; write @dataclass(frozen=True, kw_only=True) above it"
+            )
         for key in settings:
             if key not in known:
                 has = f"it has {', '.join(known)}" if known else "it has none"

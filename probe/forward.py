@@ -54,8 +54,7 @@ def digest_of(forward: Forward, name: str) -> str | None:
     state = forward.state_dict()
     if any(is_lazy(tensor) for tensor in state.values()):
         raise ProbeError(
-            f"{name} has no weights until it has seen an input, as its layers are lazy; "
-            "call model.predict(inputs[:1]) first"
+            f"{name} has lazy layers, which have no weights before the first call; call model.predict(inputs[:1]) first"
         )
     return sha256({key: value for key, value in state.items() if isinstance(value, Tensor)})
 
@@ -69,8 +68,8 @@ def check_eval_mode(forward: Forward) -> None:
 def refuse_gradients(name: str) -> Unsupported:
     """What is said of a forward whose answers do not depend on its inputs, to torch's knowledge."""
     return Unsupported(
-        f"this method follows gradients, and {name} gives none (a black box); "
-        "use one that needs only answers, such as KernelShap or Lime"
+        f"this method needs gradients, and {name} has none (a black box); use "
+        "one that needs no gradients, such as KernelShap or Lime"
     )
 
 

@@ -101,7 +101,7 @@ def answers_of(frame: pd.DataFrame, declared: Declared, name: str) -> Answers:
     if is_named(declared.task):
         if len(names) != 1:
             raise DataError(
-                f"label names {len(names)} columns of {name}, and a row is of one class; give one, or say what they "
+                f"label names {len(names)} columns of {name}, and each row has one class; give one, or say what they "
                 "are: task=MultiLabel(), task=Regression()"
             )
         labels, classes = _indices(frame, names[0], declared, name)
@@ -151,7 +151,7 @@ def numbers_of(
         _check_filled(column, label, name)
         pair = levels.get(label, []) if truths else []
         if pair and len(pair) != 2:
-            raise DataError(f"categories lists {len(pair)} values of the label {label!r}, expected untrue and true")
+            raise DataError(f"categories lists {len(pair)} values of the label {label!r}, expected false and true")
         cells = _spelled_as(tuple(pair), names_of(column)) if pair else column
         place = {value: at for at, value in enumerate(pair)}
         values = pd.to_numeric(pd.Series(cells).map(place) if pair else column, errors="coerce").to_numpy(np.float64)
@@ -258,7 +258,10 @@ def check_columns(
     if not labels:
         raise DataError("label names no column; name the one to predict")
     if label := next((label for label in labels if label in features), ""):
-        raise DataError(f"column {label!r} is both the label and a feature, so the answer would be in the question")
+        raise DataError(
+            f"column {label!r} is both the label and a feature, so the model would be given the answer; leave it "
+            "out of `features`"
+        )
     for listed in (labels, features, groups):
         if twice := sorted({column for column in listed if list(listed).count(column) > 1}):
             raise DataError(f"column {twice[0]!r} is listed twice; name it once")

@@ -89,9 +89,7 @@ class Targeted(Goal):
 
     answer: ClassVar[Answer] = "target"
 
-    target: int | None = param(
-        None, "number of the class that is wanted; none: targets= says it for each example", low=0
-    )
+    target: int | None = param(None, "index of the target class; none: targets= gives one for each example", low=0)
 
     @property
     def aimed(self) -> bool:
@@ -102,8 +100,7 @@ class Targeted(Goal):
             return task.predict(logits) * 0 + self.target
         if targets is None:
             raise DataError(
-                "Targeted() names no answer that is wanted; write Targeted(target=3), or give targets=, one for each "
-                "example"
+                "Targeted() has no target; write Targeted(target=3), or give targets=, one for each example"
             )
         return targets
 
@@ -154,7 +151,7 @@ class Margin(Goal):
     (tensor([[0.3000, 0.8000]]), tensor([True]))
     """
 
-    kappa: float = param(0.0, "by how much the logit that is wanted leads the next, in logits", low=0.0)
+    kappa: float = param(0.0, "how far the target's logit must exceed the next, in logits", low=0.0)
 
     @property
     def aimed(self) -> bool:
@@ -225,12 +222,12 @@ class Shift(Goal):
         Shift(by=-5.0)
     """
 
-    by: float = required("how far the answer is to move, in its own unit; below 0 downwards")
+    by: float = required("how far the output must move, in its unit; below 0: downwards")
 
     def __post_init__(self) -> None:
         """Raise RangeError for a shift by 0."""
         if self.by == 0:
-            raise RangeError("by = 0, expected a number above or below 0: an answer that stays has not moved")
+            raise RangeError("by = 0, expected a number above or below 0: 0 is no shift")
 
     def aims(self, task: Task, logits: Any, targets: Any) -> Any:
         return task.shifted(logits, self.by)
@@ -262,7 +259,9 @@ class Custom(Goal):
 
     def loss(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
         if isinstance(self.score, str):
-            raise Unsupported(f"a file keeps the name {self.score} of a function only; write Custom(score=function)")
+            raise Unsupported(
+                f"a saved file keeps the name {self.score} of a function only; write Custom(score=function)"
+            )
         return self.score(logits, labels, targets)
 
     def reached(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:

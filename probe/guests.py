@@ -57,8 +57,8 @@ def brought(group: str = METHODS) -> Iterator[ModuleType]:
             yield from list(modules(name))
         except Exception as error:
             raise ContractError(
-                f"{name}, which an installed package brings (entry point {group}), cannot be imported: "
-                f"{type(error).__name__}: {error}; mend that package, or uninstall it"
+                f"{name}, which an installed package provides (entry point {group}), cannot be imported: "
+                f"{type(error).__name__}: {error}; fix that package, or uninstall it"
             ) from error
 
 

@@ -74,7 +74,7 @@ class Edits:
         for address, edit in edits.items():
             if not callable(edit):
                 raise ContractError(
-                    f"the edit of {address!r} is a {type(edit).__name__}, expected a function of what the layer gave; "
+                    f"the edit of {address!r} is a {type(edit).__name__}, expected a function of the layer's output; "
                     "write lambda output: ..."
                 )
         for address in edits:
@@ -86,7 +86,7 @@ class Edits:
         """A context in which each edit replaces the output of its layer."""
         if self.state["ended"]:
             raise ProbeError(
-                f"the edits of {self.name} ended with their block; ask the edited model inside "
+                f"the edits of {self.name} are removed where their block ends; use the edited model inside "
                 "`with model.edited(...) as other:`"
             )
         calls: Counter[int] = Counter()
@@ -103,7 +103,7 @@ class Edits:
         """Raise Unsupported if a forward did not call the layer of an edit."""
         if missed := [address for address in self.places if address not in self.state["reached"]]:
             raise Unsupported(
-                f"{self.name} never calls the layer {missed[0]!r}, so what it gives cannot be seen or edited; "
+                f"{self.name} never calls the layer {missed[0]!r}, so its output cannot be read or edited; "
                 "choose one that is called, such as a layer inside it or after it"
             )
 
@@ -152,15 +152,15 @@ def joined(parts: Sequence[Any], one: Any, two: Any, address: str) -> Any:
         rows = [at for at, (a, b) in enumerate(zip(few.shape, more.shape, strict=True)) if a != b]
         if len(rows) > 1:
             raise Unsupported(
-                f"the layer {address!r} gives {tuple(more.shape)} for two rows, where each row meets the others; "
-                "ask for so few rows that they go through the model in one pass"
+                f"the layer {address!r} gives {tuple(more.shape)} for two rows, so it mixes rows; ask for few "
+                "enough rows for one pass through the model"
             )
         return torch.cat(tensors, rows[0]) if rows else tensors[0]
 
     if isinstance(one, PackedSequence):
         raise Unsupported(
-            f"the layer {address!r} gives a packed sequence, whose rows cannot be put together; ask for so few rows "
-            "that they go through the model in one pass"
+            f"the layer {address!r} gives a packed sequence, whose batches cannot be joined; ask for few enough "
+            "rows for one pass through the model"
         )
     return mapped(join, one, two, *parts)
 
@@ -185,8 +185,8 @@ def _edited(edit: Edit, output: Any, address: str) -> Any:
     found = edit(mapped(torch.clone, output))
     if (was := _form(output)) != (becomes := _form(found)):
         raise ShapeError(
-            f"the edit of {address!r} returned {becomes} where the layer gave {was}; return what it gave, changed or "
-            "not, and where it is made for certain rows, ask for those together (batch_size)"
+            f"the edit of {address!r} returned {becomes} where the layer gave {was}; return a value of the same type "
+            "and shape; if the edit is for certain rows, pass them in one batch (batch_size)"
         )
     return found
 

@@ -46,12 +46,12 @@ class Meter:
         if self.most is not None:
             if rows is None and number != len(self.forward):
                 raise ContractError(
-                    f"{number} rows of {len(self.forward)} examples were asked, and the queries of each are limited; "
-                    "say which examples they are: model.logits(inputs, rows=aim.rows), or aim.ask(inputs)"
+                    f"{number} rows of {len(self.forward)} examples were queried, and the queries of each example "
+                    "are limited; name the example of each row: model.logits(inputs, rows=aim.rows), or aim.ask(inputs)"
                 )
             again = self._shared(number, rows)
             if bool((self.forward + again > self.most).any()):
-                raise ContractError(f"an example was asked more than {self.most} times, the most that is allowed")
+                raise ContractError(f"an example was queried more than {self.most} times, the maximum allowed")
         self.forward = self.forward + self._shared(number, rows)
 
     def count_backward(self, number: int, rows: Labels | None) -> None:

@@ -270,7 +270,7 @@ class Model(Called):
     def __repr__(self) -> str:
         """Its name, what it tells apart, and the space, in a few lines."""
         names, (_, many) = self.task.names, self.task.units
-        weights = dtype_of(self.forward) or "no weights to be seen"
+        weights = dtype_of(self.forward) or "no visible weights"
         lines = [f"Model({self.name}: {type(self.forward).__name__}, {weights}"]
         listed = f"{len(names)}, {', '.join(names[:8])}" + ", ..." * (len(names) > 8) if names else "not named"
         lines.append(f"  {many}: {listed}")

@@ -78,7 +78,7 @@ def _check_header(stream: Any, member: zipfile.ZipInfo, kinds: str) -> None:
     readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
     reader = readers.get(npy.read_magic(stream))
     if reader is None or not member.filename.endswith(".npy"):
-        raise ValueError(f"{member.filename} is no array of a kind that is written here")
+        raise ValueError(f"{member.filename} is not an array in a supported format")
     shape, _, dtype = reader(stream)
     if dtype.kind not in kinds or dtype.hasobject:
         text = ", truth values or text" if "U" in kinds else ""

@@ -64,7 +64,7 @@ def refuse_points(cells: list[str], column: str, table: str) -> None:
         pointed := [cell for cell in cells if "." in cell]
     ):  # fmt: skip
         raise DataError(
-            f"column {column!r} of {table} holds {pointed[0]!r}, and decimal commas were named: leave out points "
+            f"column {column!r} of {table} holds {pointed[0]!r}, and decimal commas were set: leave out points "
             "between thousands, write decimals alike, or list the values in `categories` if they are names"
         )
 
@@ -104,7 +104,9 @@ def _remedy(odd: dict[str, int], looks: dict[str, str]) -> str:
     if kinds == {"thousands"}:
         return "decimal commas, or thousands; write them without a comma"
     first = next(cell for cell in odd if not looks[cell] or looks[cell] == "dates") if "" in kinds else next(iter(odd))
-    return f'if it means unknown, list it: missing = ["{first}"], and fill it in or allow missing cells; else mend it'
+    return (
+        f'if it means unknown, list it: missing = ["{first}"], and fill it in or allow missing cells; else correct it'
+    )
 
 
 def _listed(odd: dict[str, int]) -> str:

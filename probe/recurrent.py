@@ -13,8 +13,8 @@ from torch import nn
 REFUSED = "cudnn RNN backward"  # as torch says it
 REMEDY = (
     "the forward hides its recurrent layers, which cuDNN has no gradient of in eval mode; give Model the nn.Module "
-    "itself, call the network within torch.backends.cudnn.flags(enabled=False), or use a method that needs only "
-    "answers, such as KernelShap or Lime"
+    "itself, call the network within torch.backends.cudnn.flags(enabled=False), or use a method that needs no "
+    "gradients, such as KernelShap or Lime"
 )
 
 

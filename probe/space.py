@@ -106,7 +106,8 @@ class Space(Meaning):
         """The reference rows, on the device and in the dtype of `like`."""
         if self.reference is None:
             raise Unsupported(
-                "this method shows the model what an absent feature looks like; set Space(reference=rows), "
+                "this method replaces absent features by a reference, and the space has none; set "
+                "Space(reference=rows), "
                 "such as a black image or a sample of the training rows"
             )
         if self.reference.shape[1:] != like.shape[1:]:

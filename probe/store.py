@@ -140,7 +140,7 @@ def _as_tensor(array: Any, dtype: str) -> Tensor:
     if str(tensor.dtype) == f"torch.{dtype}":
         return tensor
     if hasattr(np, dtype) or tensor.is_floating_point():
-        raise ValueError(f"an array of {tensor.dtype} is said to be one of {dtype!r:.40}")
+        raise ValueError(f"an array of {tensor.dtype} is declared as {dtype!r:.40}")
     return tensor.view(getattr(torch, dtype))
 
 
@@ -163,7 +163,7 @@ def _unpacked(entry: Any, arrays: Mapping[str, Any], kinds: Mapping[str, type], 
         if name not in known:
             raise ValueError(f"{entry['kind']} has no field {name!r:.40}")
         if not _fits(value, hints[name]):
-            raise ValueError(f"{entry['kind']}.{name} is {value!r:.40}, which it cannot be")
+            raise ValueError(f"{entry['kind']}.{name} is {value!r:.40}, which is not a valid value")
     return kind(**inside)
 
 
@@ -187,7 +187,7 @@ def _plain(path: Path, most: int) -> Path:
     """The path, if it is a regular file that is not too large: reading a pipe could block forever."""
     found = path.stat()
     if not stat.S_ISREG(found.st_mode) or found.st_size > most:
-        raise ValueError(f"{path.name} is no file, or larger than {most >> 20} MiB; it was not opened")
+        raise ValueError(f"{path.name} is not a regular file, or is larger than {most >> 20} MiB; it was not opened")
     return path
 
 

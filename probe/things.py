@@ -44,7 +44,7 @@ def pairs(graphs: Tensor) -> tuple[Tensor, Tensor]:
     if graphs.ndim != 3 or graphs.shape[1] > graphs.shape[2]:
         raise ShapeError(
             f"each example has shape {tuple(graphs.shape[1:])}, expected a graph: an adjacency (nodes, nodes), "
-            "with what is known of the nodes to its right"
+            "with the features of the nodes to its right"
         )
     one, other = torch.triu_indices(graphs.shape[1], graphs.shape[1], 1, device=graphs.device)
     return one, other
@@ -62,14 +62,14 @@ THINGS: Mapping[str, Thing] = {
     "word": Thing(
         "tokens",
         "words replaced",
-        "the words that came may change what a text means",
+        "the new words may change what a text means",
         lambda change: change.abs().flatten(1),
         lambda kept, like: kept.view(like.shape),
     ),
     "edge": Thing(
         "edges",
         "edges flipped",
-        "the edges that went or came may change what a graph is",
+        "removed or added edges may change what a graph is",
         _edges,
         _at_edges,
         whole=True,

@@ -66,7 +66,7 @@ class Threat(ABC):
         """Raise ContractError if a change exceeds the budget or alters immutable coordinates."""
         space.check(moved)
         if bool(((moved != origin) & ~(space.mutable_mask(origin) & space.is_word(moved))).any()):
-            raise ContractError(f"{name} moved coordinates that the space holds fixed, or put in special tokens")
+            raise ContractError(f"{name} changed coordinates that the space keeps fixed, or inserted special tokens")
         length = self.length(space, moved, origin)
         most = torch.as_tensor(amount, dtype=length.dtype, device=length.device).expand(len(length))
         beyond = length > most + self.tolerance(space, origin, most)
@@ -74,7 +74,7 @@ class Threat(ABC):
             row = int(beyond.nonzero()[0])
             found, allowed = f"{float(length[row]):.6g}", f"{float(most[row]):.6g}"
             raise ContractError(
-                f"{name} left its budget: changed {found} {self.unit}s, {allowed} allowed"
+                f"{name} exceeded its budget: changed {found} {self.unit}s, {allowed} allowed"
                 if self.counted
                 else f"{name} left its ball: moved by {found}, {self.unit} {allowed}"
             )

@@ -96,7 +96,7 @@ def test_an_attack_that_leaves_the_largest_change_by_one_part_in_a_hundred_is_st
 def test_an_attack_that_moves_one_fixed_coordinate_is_stopped(model, inputs):
     mutable = torch.tensor([True, True, True, True, False])
     fixed = replace(model, space=replace(model.space, mutable=mutable))
-    with pytest.raises(ContractError, match="moved coordinates that the space holds fixed"):
+    with pytest.raises(ContractError, match="changed coordinates that the space keeps fixed"):
         Along()(fixed, inputs, fixed.predict(inputs))
 
 
@@ -157,9 +157,9 @@ def test_a_certificate_that_returns_invalid_radii_or_answers_is_refused(model, i
 def test_surveys_and_certificates_refuse_a_model_that_lacks_what_they_need(model, inputs):
     bare, labels = Model(forward=lambda x: x[:, :3], name="bare"), torch.zeros(4, dtype=torch.long)
     layers = frozenset({"layers"})
-    with pytest.raises(Unsupported, match="odd looks into a network's layers, and bare is a function"):
+    with pytest.raises(Unsupported, match="odd reads a network's layers, and bare is a function"):
         survey(torch.clone, layers)(bare, Dataset(inputs, labels, space=model.space))
-    with pytest.raises(Unsupported, match="odd looks into a network's layers, and bare is a function"):
+    with pytest.raises(Unsupported, match="odd reads a network's layers, and bare is a function"):
         certificate(lambda answers: (answers, torch.ones(4)), layers)(bare, inputs, labels)
 
 

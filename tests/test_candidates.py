@@ -46,7 +46,7 @@ def test_candidates_that_could_not_be_sent_or_change_what_is_fixed_are_refused()
         found(torch.full((2, 1, 2), 1.5))
     fixed = replace(MODEL, space=Space(bounds=(0.0, 1.0), mutable=torch.tensor([True, False])))
     assert found(INPUTS[:, None] * torch.tensor([0.5, 1.0]), fixed).candidates.shape == (2, 1, 2)
-    with pytest.raises(ContractError, match=r"changed what Space\.mutable calls fixed"):
+    with pytest.raises(ContractError, match=r"changed coordinates that Space\.mutable keeps fixed"):
         found(INPUTS[:, None] * torch.tensor([1.0, 0.5]), fixed)
 
 

@@ -309,11 +309,11 @@ def test_a_black_box_refuses_what_needs_gradients_by_name():
 @pytest.mark.parametrize(
     ("need", "message"),
     [
-        ("layers", "nosy looks into a network's layers, and bare is a function to torch"),
-        ("attention", "nosy looks into a network's layers, and bare is a function to torch"),
-        ("reference", "nosy shows the model what an absent feature looks like, and bare has no reference"),
-        ("training data", "nosy reads rows that the model was trained on, and bare comes without"),
-        ("gradients", "follows gradients, and bare gives none"),
+        ("layers", "nosy reads a network's layers, and bare is a function to torch"),
+        ("attention", "nosy reads a network's layers, and bare is a function to torch"),
+        ("reference", "nosy replaces absent features by a reference, and bare has none"),
+        ("training data", "nosy needs training rows, and bare has none"),
+        ("gradients", "needs gradients, and bare has none"),
     ],
 )
 @pytest.mark.parametrize("kind", [Explainer, Attack])
@@ -338,7 +338,7 @@ def test_what_a_method_needs_and_a_model_lacks_is_refused_by_name(kind, need, me
 
 def test_an_unknown_need_is_an_error_of_the_method(network, images):
     nosy = type("Nosy", (Explainer,), {"needs": frozenset({"luck"}), "attribute": lambda *_: images})()
-    with pytest.raises(ContractError, match="nosy needs 'luck', which is none of gradients, layers"):
+    with pytest.raises(ContractError, match="nosy needs 'luck', which is not one of gradients, layers"):
         nosy(network, images)
 
 

@@ -249,11 +249,11 @@ def test_any_index_and_any_column_names_are_taken():
 @pytest.mark.parametrize(("table", "settings", "message"), [
     (frame().set_axis(["1", 1], axis=1), {"label": 1}, "2 columns called '1'"),
     (frame()[:0], {"label": "y"}, "has no rows"),
-    ([1, 2], {"label": "y"}, "a pandas DataFrame was expected, and a list came"),
+    ([1, 2], {"label": "y"}, "expected a pandas DataFrame, got a list"),
     (frame(a=pd.Series([1, "x"] * 20)), {"label": "y"}, "column 'a' of data holds ints and strs"),
     (frame(a=pd.Series([[1], [2]] * 20)), {"label": "y"}, "column 'a' of data holds lists"),
     (frame(a=1j), {"label": "y"}, "complex numbers"),
-    (frame(a=pd.timedelta_range("1h", periods=N)), {"label": "y"}, "lengths of time"),
+    (frame(a=pd.timedelta_range("1h", periods=N)), {"label": "y"}, "durations"),
     (frame(a=pd.cut(np.arange(N), 3)), {"label": "y"}, "intervals; make them texts"),
     (frame(a=np.inf), {"label": "y"}, "infinity"),
     (frame(), {"label": "y", "features": "x"}, "features = 'x', expected a list"),

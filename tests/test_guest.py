@@ -273,7 +273,7 @@ def test_a_package_that_cannot_be_imported_is_named(tmp_path, monkeypatch):
     guest.forget()
     with pytest.raises(
         ContractError,
-        match=r"rival, which an installed package brings .*ModuleNotFoundError.*mend that package, or unin",
+        match=r"rival, which an installed package provides .*ModuleNotFoundError.*fix that package, or unin",
     ):
         registry.methods()
     guest.forget()

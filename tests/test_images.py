@@ -43,7 +43,7 @@ def test_images_of_unnamed_classes_are_left_out_and_counted(tmp_path):
     folder = photos(tmp_path / "p")
     assert images.from_folder(folder).notices == images.from_folder(folder, classes=["dog", "eel", "cat"]).notices == ()
     (notice,) = images.from_folder(folder, classes=["eel", "cat"]).notices
-    assert notice == "2 images of p are in no class that was named and left out: dog"
+    assert notice == "2 images of p are in none of the named classes and left out: dog"
 
 
 def test_a_class_of_a_folder_is_named_once(tmp_path):
@@ -254,5 +254,5 @@ def test_a_notice_says_that_numeric_subfolders_are_sorted_as_text(tmp_path):
         Image.new("L", (4, 4)).save(tmp_path / name / "a.png")
     data = images.from_folder(tmp_path)
     assert data.classes == ("10", "2")
-    assert "in the order of their text, as torchvision has them: 10, 2" in data.notices[0]
+    assert "are sorted as text, as torchvision does: 10, 2" in data.notices[0]
     assert not images.from_folder(tmp_path, classes=("2", "10")).notices

@@ -191,9 +191,9 @@ def test_nested_edits_are_made_in_their_order_and_end_by_themselves(own):
             assert torch.equal(second(x), head(((whole + 1) * 2).relu()))
             assert torch.equal(second.activations(x, "blocks.2")["blocks.2"], (whole + 1) * 2)
         assert torch.equal(first(x), head((whole + 1).relu()))
-        with pytest.raises(ProbeError, match="ended with their block"):
+        with pytest.raises(ProbeError, match="are removed where their block ends"):
             second(x)
-    with pytest.raises(ProbeError, match="ended with their block"):
+    with pytest.raises(ProbeError, match="are removed where their block ends"):
         first(x)
     assert hooks(own) == 0
 

@@ -70,7 +70,7 @@ def test_arrays_have_several_labels_or_numbers(npz):
 
 
 @pytest.mark.parametrize(("said", "message"), [
-    ({"keys": Keys(labels="kinds")}, r"a row is of one class: \(rows,\).*task=MultiLabel\(\)"),
+    ({"keys": Keys(labels="kinds")}, r"each row has one class: \(rows,\).*task=MultiLabel\(\)"),
     ({"keys": Keys(labels="kinds"), "task": MultiLabel()}, "hold 2, expected 0 or 1"),
     ({"keys": Keys(labels=("warm", "kinds"))}, r"kinds of t.npz has shape \(3, 2\), expected \(3,\): a col"),
     ({"classes": ["a", "b", "c"]}, "2 labels for each row, and 3 are named"),

@@ -24,7 +24,7 @@ def test_no_example_exceeds_its_query_budget():
     meter = Meter(2, 3, torch.device("cpu"))
     meter.count_forward(2, torch.tensor([0, 0]))
     assert meter.left.tolist() == [1, 3]
-    with pytest.raises(ContractError, match="asked more than 3 times"):
+    with pytest.raises(ContractError, match="queried more than 3 times"):
         meter.count_forward(2, torch.tensor([0, 0]))
     assert meter.left.tolist() == [1, 3]  # what is refused is not counted
     meter.count_forward(1, torch.tensor([0]))

@@ -91,7 +91,7 @@ def test_methods_that_need_numbers_refuse_missing_values(method):
     module = nn.Sequential(Filled(), nn.Linear(2, 2)).eval()
     space = Space(bounds=(-9.0, 9.0), reference=torch.zeros(1, 2), missing=(True, False))
     model, inputs = Model(forward=module, space=space), torch.tensor([[torch.nan, 1.0], [0.0, 1.0]])
-    with pytest.raises(Unsupported, match="1 features are missing in some rows; use a method that needs only answers"):
+    with pytest.raises(Unsupported, match="1 features are missing in some rows; use a method that needs no gradients"):
         method(model, inputs, model.predict(inputs))
     assert method(model, inputs[1:], model.predict(inputs[1:])) is not None
 

@@ -67,9 +67,9 @@ def test_output_logit_explains_the_output_of_a_regression():
 
 def test_metrics_of_classes_and_of_numbers_refuse_each_other():
     result = predict(MODEL, DATA)
-    with pytest.raises(Unsupported, match="a calibration error is of classes, and the task is Regression"):
+    with pytest.raises(Unsupported, match="a calibration error needs classes, and the task is Regression"):
         CalibrationError()(MODEL, result)
-    with pytest.raises(Unsupported, match="mean_absolute_error is of numbers, and the task is Classification"):
+    with pytest.raises(Unsupported, match="mean_absolute_error needs a regression, and the task is Classification"):
         MeanAbsoluteError()(MODEL, Prediction(torch.rand(3, 2), torch.tensor([0, 1, 1])))
     with pytest.raises(Unsupported, match="without a tolerance has no wrong answers"):
         Accuracy()(MODEL, Prediction(torch.rand(3, 1), torch.rand(3), Regression()))
@@ -137,7 +137,7 @@ def test_a_shift_is_reached_where_the_answer_moved_that_far(by):
     assert 0 < found.success.sum() < len(X)
     torch.testing.assert_close(found.targets, X @ SLOPES + by)
     with pytest.raises(
-        Unsupported, match="a shift is one of numbers, and the task is Classification; use another goal"
+        Unsupported, match="a shift needs a regression, and the task is Classification; use another goal"
     ):
         PGD(goal=Shift(by=by))(Model(forward=lambda x: 9 * x[:, :2] - 4, space=SPACE), X, (Y > 0).long())
     with pytest.raises(RangeError, match="by = 0"):

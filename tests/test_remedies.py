@@ -119,7 +119,7 @@ def test_an_output_that_contains_logits_is_refused_with_its_key(wrap, remedy, co
     (lambda x: None, r"returned None \(is its `return` missing\?\)"),
     (lambda x: x.mean(), "a single number, such as a loss"),
     (lambda x: x.mean(0, keepdim=True), r"answers 1 rows for 10"),
-    (lambda x: (x @ WEIGHT.T).argmax(-1), "return the scores that argmax was taken of"),
+    (lambda x: (x @ WEIGHT.T).argmax(-1), "return the scores before argmax"),
     (lambda x: x[:, :0], "there is no number in it"),
 ])  # fmt: skip
 def test_an_output_without_logits_is_refused_by_its_type(forward, message):

@@ -207,7 +207,7 @@ def test_a_method_that_is_not_a_dataclass_or_lacks_a_type_is_refused():
         steps: int = param(3, "how many")
 
     with pytest.raises(
-        ContractError, match=r"Forgotten is no dataclass; write @dataclass\(frozen=True, kw_only=True\)"
+        ContractError, match=r"Forgotten is not a dataclass; write @dataclass\(frozen=True, kw_only=True\)"
     ):
         Forgotten(steps=4)
     with pytest.raises(ContractError, match=r"Strong.steps is set without its type; write steps: TYPE = param"):

@@ -75,7 +75,7 @@ def test_queries_about_one_label_count_for_the_whole_model():
             r"'tal' is no label \(did you mean 'tall'\?\); there are old, tall, wood",
         ),
         (lambda: MODEL.only(3), RangeError, "3 is no label"),
-        (lambda: TAGGER.only("noun"), RangeError, "'noun' is no place, expected its number"),
+        (lambda: TAGGER.only("noun"), RangeError, "'noun' is not a place, expected its number"),
         (lambda: TAGGER.only(7).logits(X), Exception, r"forward returned \(40, 3, 2\).*number 7 is asked for"),
         (lambda: TAGGER.task.index((0, "nuon")), RangeError, "did you mean 'noun'"),
         (lambda: TAGGER.task.index(3), RangeError, r"expected a place and a class, such as \(3, 'verb'\)"),
@@ -107,7 +107,7 @@ def test_accuracy_of_several_labels_is_by_decision_and_an_exact_match_by_row():
         assert Accuracy()(MODEL.only(name), one).value == pytest.approx(right[:, at].float().mean().item())
         assert 0.5 < AreaUnderROC()(MODEL.only(name), one).value <= 1
     one = Model(forward=network(), space=SPACE, task=Classification())
-    with pytest.raises(Unsupported, match="an exact match is of several answers, and a row of Classification has one"):
+    with pytest.raises(Unsupported, match="an exact match needs several answers, and a row of Classification has one"):
         ExactMatch()(one, predict(one, Dataset(X, TRUTH[:, 0])))
 
 

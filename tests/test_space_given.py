@@ -37,7 +37,7 @@ def test_an_array_that_is_changed_later_changes_no_space():
     ({"reference": pd.DataFrame({"a": ["x"]})}, DataError, "does not hold numbers alone"),
     ({"reference": 3.0}, RangeError, "at least one row"),
     ({"reference": torch.zeros(2, 3).to_sparse()}, ShapeError, r"write reference\.to_dense"),
-    ({"mutable": [0, 2, 1]}, DataError, "other numbers than 0 and 1"),
+    ({"mutable": [0, 2, 1]}, DataError, "numbers other than 0 and 1"),
     ({"bounds": (float("nan"), 1.0)}, RangeError, "bounds hold NaN"),
     ({"features": [0, 0.5]}, ShapeError, "decimal numbers"),
 ])  # fmt: skip

@@ -78,7 +78,7 @@ def german(tmp_path, cells):
 def test_numbers_with_thousands_points_are_not_categories_and_the_remedy_works(tmp_path):
     """With decimal commas pandas leaves 1.500 a text, of which each would be a category."""
     path = german(tmp_path, [(i, f"1.{500 + i}") for i in range(30)])
-    with pytest.raises(DataError, match=r"'1\.500', and decimal commas were named: leave out points"):
+    with pytest.raises(DataError, match=r"'1\.500', and decimal commas were set: leave out points"):
         from_csv(path, label="hired", decimal=",")
     path = german(tmp_path, [(i, f"1{500 + i}") for i in range(30)])
     assert from_csv(path, label="hired").inputs[:2].tolist() == [[1500, 0.5], [1501, 1.5]]

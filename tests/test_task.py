@@ -163,7 +163,7 @@ def test_a_part_of_what_a_network_returns_is_named(wrap, part):
     model = from_module(Net(wrap).eval(), SPACE, ("no", "yes"), part=part)
     assert torch.equal(model.predict(X), (X @ SLOPES - 1 >= 0).long())
     assert Saliency()(model, X).values.shape == X.shape
-    with pytest.raises(ShapeError, match="part='other' is none of it"):
+    with pytest.raises(ShapeError, match="part='other' is not one of them"):
         from_module(Net(wrap).eval(), SPACE, ("no", "yes"), part="other").predict(X)
 
 
@@ -223,7 +223,7 @@ def test_a_regression_is_wrong_only_beyond_its_tolerance():
     (lambda: MultiLabel("no"), DataError, "labels are one text"),
     (lambda: Regression("price"), DataError, "outputs are one text"),
     (lambda: Classification(outputs="logit"), DataError, "expected one of 'logits', 'one logit'"),
-    (lambda: Classification(("a", "b", "c"), outputs="one logit"), DataError, "tells two classes apart, and 3"),
+    (lambda: Classification(("a", "b", "c"), outputs="one logit"), DataError, "distinguishes two classes, and 3"),
     (lambda: MultiLabel(("a", "b"), threshold=(0.5,)), DataError, "threshold has 1 numbers"),
     (lambda: MultiLabel(("a", "b"), threshold=1.0), RangeError, "threshold = 1.0"),
     (lambda: Regression(tolerance=-1), RangeError, "tolerance = -1"),

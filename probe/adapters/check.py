@@ -43,8 +43,8 @@ def check_model(model: Model, rows: Tensor) -> None:
         if apart > AGAIN * _step(first):
             raise ForwardError(
                 f"{model.name} answers the same inputs differently when asked again (by {apart:.2g} of its largest "
-                "logit), so nothing measured of it would hold: it draws random numbers or keeps a state; "
-                "let its dropout follow self.training, and take noise out of its forward"
+                "logit), so no measurement could be repeated: it is random or keeps state; "
+                "let its dropout follow self.training, and remove noise from its forward"
             )
         apart = max(_apart(first[[i]], _alone(model, inputs[[i]])) for i in (0, len(inputs) - 1))
     if apart > (ALONE if model.device.type == "cpu" else ALONE_ACCELERATOR) * _step(first):

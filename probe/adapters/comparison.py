@@ -52,8 +52,8 @@ def compare(model: Model, asked: Asked, rows: Any, *, decides: bool) -> tuple[st
     """
     if rows is None:
         return (
-            f"not compared: {model.name} was not asked about rows as it was fitted on them, so that nothing shows that "
-            "it is given the same here; from_estimator(..., rows=frame) compares",
+            f"not compared: {model.name} was not run on rows in their original form, so whether it gets the same "
+            "values here is not verified; from_estimator(..., rows=frame) compares",
         )
     both = _answers(model, asked, rows)
     task = model.task
@@ -108,7 +108,7 @@ def _numbers(model: Model, asked: Asked, both: _Both) -> str:
     if apart.any():
         row, output = (int(at) for at in np.unravel_index(apart.argmax(), apart.shape))
         raise DataError(
-            f"{model.name} answers row {row} otherwise than when it is given the row itself: "
+            f"{model.name} answers row {row} differently from the original row: "
             f"{model.task.name(output)} = {ours[row, output]:.6g}, and of the row itself "
             f"{both.right[row, output]:.6g}; {both.reason(asked, row, ours)}"
         )
@@ -125,7 +125,7 @@ def _classes(model: Model, asked: Asked, both: _Both, *, decides: bool) -> str:
     if apart.any():
         row = int(apart.argmax())
         raise DataError(
-            f"{model.name} answers row {row} otherwise than when it is given the row itself: "
+            f"{model.name} answers row {row} differently from the original row: "
             f"P({_class(model, ours, row)}) = {ours[row].max():.4g}, "
             f"and of the row itself {right[row, ours[row].argmax()]:.4g}; {both.reason(asked, row, ours)}"
         )
@@ -142,8 +142,8 @@ def _classes(model: Model, asked: Asked, both: _Both, *, decides: bool) -> str:
         return f"{said}; its own predict decides otherwise in {int(differs.sum()):,} rows, without that threshold"
     row = int(differs.argmax())
     raise DataError(
-        f"{model.name} decides row {row} for {model.classes[own[row]] if own[row] >= 0 else 'another label'}, "
-        f"and its probabilities ({', '.join(f'{p:.4g}' for p in right[row])}) speak for {model.classes[decided[row]]}, "
+        f"{model.name} predicts for row {row} {model.classes[own[row]] if own[row] >= 0 else 'another label'}, "
+        f"and its probabilities ({', '.join(f'{p:.4g}' for p in right[row])}) favour {model.classes[decided[row]]}, "
         f"as in {int(differs.sum()):,} of {len(right):,} rows: {_cut(right, own)}"
     )
 
@@ -215,7 +215,7 @@ def _reason(asked: Asked, inputs: NDArray[Any], theirs: Any, ours: NDArray[Any],
             )
     if asked.own and np.allclose(np.sort(ours), np.sort(right), atol=1e-4):
         return "the classes are in another order; name them in the estimator's own: classes=estimator.classes_"
-    return "it draws random numbers, or an answer depends on the other rows; ask it twice about one row"
+    return "it draws random numbers, or an answer depends on the other rows; call it twice on one row"
 
 
 def _are_others(here: Any, there: Any) -> bool:
@@ -246,10 +246,7 @@ def _cut(right: NDArray[Any], own: NDArray[np.int64]) -> str:
             middle = float(low + high) / 2
             rounded = (float(f"{middle:.{digits}g}") for digits in range(1, 17))
             between = next((cut for cut in rounded if low < cut <= high and cut < 1), middle)
-            return (
-                "it decides with another threshold than 0.5; name it, as its owner does: "
-                f"threshold={between} would decide alike"
-            )
+            return f"it uses a threshold other than 0.5; pass it: threshold={between} gives the same decisions"
     return (
         "its predict is not the most likely class; wrap its decisions by from_predict_proba, or fit it so that they "
         "are (sklearn.calibration.CalibratedClassifierCV)"

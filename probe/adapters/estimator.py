@@ -74,7 +74,7 @@ def from_estimator(  # noqa: PLR0913  how it was fitted, and how it is compared
     check_fitted(estimator, found)
     if isinstance(found, Regression):
         if threshold is not None:
-            raise DataError(f"{name} predicts numbers, which no threshold decides between; leave the threshold out")
+            raise DataError(f"{name} predicts numbers, to which no threshold applies; leave the threshold out")
         kept = task if isinstance(task, Regression) else found
         model, asked, said = _numbered(estimator, space, tuple(map(str, classes)), name, kept)
     elif isinstance(found, MultiLabel):

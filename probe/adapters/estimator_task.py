@@ -72,10 +72,10 @@ def refuse_others(estimator: Any) -> None:
     if hasattr(estimator, "transform") and not hasattr(estimator, "predict"):
         found = "transformer"
     does = {
-        "outlier_detector": "tells outliers without probabilities; wrap a function that returns the probabilities of "
+        "outlier_detector": "detects outliers without probabilities; wrap a function that returns the probabilities of "
         "usual and unusual by from_predict_proba",
         "clusterer": "finds clusters and predicts no label; fit a classifier",
-        "transformer": "changes rows and predicts nothing; give the pipeline that ends in a classifier",
+        "transformer": "transforms rows and predicts nothing; give the pipeline that ends in a classifier",
     }.get(found)
     raise Unsupported(
         f"{kind} {does}"
@@ -95,7 +95,7 @@ def check_fitted(estimator: Any, task: Task) -> None:
     if found is None:
         raise DataError(f"{kind} has no classes_; fit it first")
     if len(found) < 2 and not isinstance(task, MultiLabel):
-        raise DataError(f"{kind} was fitted to rows of one class alone, {found[0]}, so it tells nothing apart")
+        raise DataError(f"{kind} was fitted to rows of one class alone, {found[0]}, so it cannot distinguish classes")
 
 
 def plain(value: Any) -> Any:

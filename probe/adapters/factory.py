@@ -40,7 +40,7 @@ def from_factory(spec: str, weights: str | Path | None) -> Any:
             "where it predicts numbers"
         )
     if weights is not None:
-        raise PlanError(f"{spec} returned a {kind}, which brings what it learned; leave weights out")
+        raise PlanError(f"{spec} returned a {kind}, which already has its weights; leave weights out")
     return made
 
 

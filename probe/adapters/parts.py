@@ -137,7 +137,7 @@ def _shape(key: str, space: Space) -> tuple[int, ...]:
     for said in (space.features, space.mutable, space.scale, *space.bounds):
         if isinstance(said, Tensor) and said.ndim:
             return tuple(said.shape)
-    raise ShapeError(f"the space of {key} says no shape; give Space(reference=rows), such as torch.zeros(1, 3, 8, 8)")
+    raise ShapeError(f"the space of {key} has no shape; give Space(reference=rows), such as torch.zeros(1, 3, 8, 8)")
 
 
 def _space(spaces: Mapping[str, Space], shapes: Mapping[str, tuple[int, ...]]) -> Space:

@@ -49,7 +49,7 @@ def from_timm(
     if spec.startswith(FOLDER):
         folder = Path(spec.removeprefix(FOLDER))
         if weights is not None:
-            raise PlanError(f"{spec} brings model.safetensors, its own weights; leave weights out")
+            raise PlanError(f"{spec} contains its weights, model.safetensors; leave weights out")
         config, weights = _config(folder), folder / "model.safetensors"
         name = name or folder.resolve().name
     architecture = str(config.get("architecture", spec))
@@ -132,8 +132,8 @@ def _known(architecture: str) -> Any:
         return timm.get_pretrained_cfg(architecture)
     except RuntimeError:
         raise PlanError(
-            f"timm knows no weights {tag!r} of {bare}; timm.list_pretrained({bare + '*'!r}) lists them, and without "
-            "a tag the preparation is that of its default"
+            f"timm has no weights {tag!r} of {bare}; timm.list_pretrained({bare + '*'!r}) lists them, and without "
+            "a tag its default preprocessing is used"
         ) from None
 
 

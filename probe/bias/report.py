@@ -143,7 +143,9 @@ def audit(  # noqa: PLR0913 - data, then settings by name, each with a default
     given = {"labels": labels, "predictions": predictions, "groups": groups, "scores": scores}
     aligned(**{name: values for name, values in given.items() if values is not None})
     if scores is not None and y is None:
-        raise DataError("scores came without labels, and what they add needs both; pass labels, or leave scores out")
+        raise DataError(
+            "scores were given without labels, and their metrics need both; pass labels, or leave scores out"
+        )
     tables = tabulate(Outcomes(y, predicted), frame, settings)
     rates = [describe(table, level, min_group_size) for table in tables]
     if scores is not None and y is not None:

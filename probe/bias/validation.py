@@ -103,7 +103,7 @@ def numbers(values: Any, name: str) -> Floats:
     if not np.isfinite(array).all():
         raise DataError(f"{name} holds infinity in {int((~np.isfinite(array)).sum())} rows; drop those rows")
     if np.abs(array).max(initial=0.0) > LARGEST:
-        raise DataError(f"{name} holds {np.abs(array).max():.3g}, whose square is no number; give it in another unit")
+        raise DataError(f"{name} holds {np.abs(array).max():.3g}, whose square overflows; give it in another unit")
     return array
 
 
@@ -167,13 +167,13 @@ def _column(values: Any, name: str) -> NDArray[Any]:
     if raw.dtype.kind not in "biuf":
         raw = np.asarray(values, dtype=object)
     if raw.ndim != 1:
-        raise DataError(f"{name} must be one-dimensional, but came with shape {raw.shape}; pass a single column")
+        raise DataError(f"{name} must be one-dimensional, but has shape {raw.shape}; pass a single column")
     return raw
 
 
 def _refuse_missing(name: str, missing: int) -> None:
     if missing:
-        raise DataError(f"{name} has {missing} missing values; drop those rows or decide what they are")
+        raise DataError(f"{name} has {missing} missing values; drop those rows or fill them in")
 
 
 def _numbers(values: Any, name: str, expected: str, remedy: str) -> Floats:

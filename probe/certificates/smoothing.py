@@ -50,7 +50,7 @@ class RandomizedSmoothing(Certificate):
 
     def certify(self, model: Model, inputs: Inputs) -> tuple[Labels, PerExample]:
         if not model.task.one_class:
-            raise Unsupported(f"{self.name()} certifies a vote among classes, and {model.name} answers otherwise")
+            raise Unsupported(f"{self.name()} certifies one of several classes, and {model.name} does not predict one")
         if not bool(model.space.mutable_mask(inputs).any()):
             raise Unsupported(
                 f"no coordinate of {model.name}'s inputs may move, so there is nothing to certify against"

@@ -22,23 +22,22 @@ def refuse_unmet(method: Method | type[Method], needs: frozenset[str], model: Mo
     """Raise Unsupported if a model lacks what a method needs. Missing gradients are found at their first use."""
     name = method.name()
     if unknown := needs - set(get_args(Need)):
-        raise ContractError(f"{name} needs {sorted(unknown)[0]!r}, which is none of {', '.join(get_args(Need))}")
+        raise ContractError(f"{name} needs {sorted(unknown)[0]!r}, which is not one of {', '.join(get_args(Need))}")
     if needs & {"layers", "attention"}:
         try:
             inside = model.layers()
         except Unsupported as error:
-            raise Unsupported(f"{name} looks into a network's layers, and {error}") from None
+            raise Unsupported(f"{name} reads a network's layers, and {error}") from None
         if "attention" in needs and not attention(inside):
             raise Unsupported(f"{name} reads attention, and {model.name} has no layer of it; choose another method")
     if "reference" in needs and model.space.reference is None:
         raise Unsupported(
-            f"{name} shows the model what an absent feature looks like, and {model.name} has no reference; "
+            f"{name} replaces absent features by a reference, and {model.name} has none; "
             "set Space(reference=rows), such as a black image or a sample of the training rows"
         )
     if "training data" in needs and model.training is None:
         raise Unsupported(
-            f"{name} reads rows that the model was trained on, and {model.name} comes without; "
-            "write replace(model, training=(inputs, labels))"
+            f"{name} needs training rows, and {model.name} has none; write replace(model, training=(inputs, labels))"
         )
 
 
@@ -47,7 +46,7 @@ def refuse_missing(method: Method, inputs: Inputs) -> None:
     if inputs.is_floating_point() and bool(inputs.isnan().any()):
         raise Unsupported(
             f"{method.name()} computes with the numbers of an input, and {int(inputs.isnan().any(0).sum())} features "
-            "are missing in some rows; use a method that needs only answers, such as KernelShap or Lime, or rows "
+            "are missing in some rows; use a method that needs no gradients, such as KernelShap or Lime, or rows "
             "without missing values"
         )
 

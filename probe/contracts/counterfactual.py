@@ -107,5 +107,5 @@ class Counterfactual(Method, ABC):
         except ProbeError as error:
             raise ContractError(f"{self} returned a candidate that is not a valid input: {error}") from None
         if model.space.mutable is not None and bool(((flat != origins) & ~model.space.mutable.to(flat.device)).any()):
-            raise ContractError(f"{self} changed what Space.mutable calls fixed")
+            raise ContractError(f"{self} changed coordinates that Space.mutable keeps fixed")
         return found

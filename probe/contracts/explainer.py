@@ -44,7 +44,7 @@ class Explainer(Method, ABC):
     completeness: ClassVar[Literal["baseline", "references"] | None] = None
     sums_by_construction: ClassVar[bool] = False  # the method imposes the sum, so that measuring it tests nothing
     # What the sign of a value means; {output} is the logit or the probability. Charts draw positive values red.
-    reads_as: ClassVar[str] = "Red speaks for the answer, blue against it."
+    reads_as: ClassVar[str] = "Red supports the answer, blue opposes it."
 
     output: Literal["logit", "probability"] = param(
         "logit", "the output to explain: the target's logit or its probability"

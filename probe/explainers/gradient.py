@@ -32,13 +32,13 @@ class Saliency(Explainer):
 
     needs: ClassVar[frozenset[Need]] = frozenset({"gradients"})
     reads_as: ClassVar[str] = (
-        "The gradient: more of what is red raises the {output} of the answer, more of what is blue lowers it."
+        "The gradient: increasing what is red raises the {output} of the answer, increasing what is blue lowers it."
     )
 
     def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
         if "category" in model.space.kinds:
             raise Unsupported(
-                "saliency asks what a small step along a coordinate does, and a category cannot take one; "
+                "saliency is the effect of a small step along a coordinate, and a category has none; "
                 "use InputXGradient or IntegratedGradients, whose values add up over a category's columns"
             )
         return gradients(model, inputs, targets, self.output)

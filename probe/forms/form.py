@@ -71,7 +71,7 @@ class Form:
             entries = map(str, value) if field.type == tuple[str, ...] else value
             object.__setattr__(self, field.name, tuple(entries))
         if unknown := set(self.kinds) - set(get_args(Kind)):
-            raise RangeError(f"Space.kinds knows {', '.join(get_args(Kind))}; got {', '.join(sorted(unknown))}")
+            raise RangeError(f"Space.kinds may be {', '.join(get_args(Kind))}; got {', '.join(sorted(unknown))}")
 
     def __repr__(self) -> str:
         """The name and the settings that differ from the defaults."""

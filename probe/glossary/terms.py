@@ -43,17 +43,17 @@ SECTIONS: Mapping[str, tuple[Term, ...]] = {
         ),
         Term(
             "inconclusive",
-            "The interval reaches over the threshold, so the rows are too few to decide. It is not a pass.",
+            "The interval contains the threshold, so the rows are too few to decide. It is not a pass.",
             see=("interval", "threshold"),
         ),
         Term(
             "not run",
-            "The check was planned but not measured, for the reason that stands beside it. It is not a pass.",
+            "The check was planned but not measured, for the reason given beside it. It is not a pass.",
         ),
         Term("error", "The step stopped with an error, so that nothing is known. It is not a pass.", everyday=True),
         Term(
             "finding",
-            "One check with its outcome: what was measured, how sure that is, and which threshold it was held against.",
+            "One check with its outcome: what was measured, how sure that is, and the threshold it was compared with.",
             ("findings",),
             ("threshold",),
             everyday=True,
@@ -66,7 +66,7 @@ SECTIONS: Mapping[str, tuple[Term, ...]] = {
         ),
         Term(
             "threshold",
-            "The value that a number is held against. Whoever wrote the plan chose it; it is not law.",
+            "The value that a number is compared with. Whoever wrote the plan chose it; it is not law.",
             ("thresholds",),
             ("plan",),
         ),
@@ -75,12 +75,12 @@ SECTIONS: Mapping[str, tuple[Term, ...]] = {
     "How sure a number is": (
         Term(
             "estimate",
-            "A number computed from a sample of rows, which stands for the number over all rows drawn alike.",
+            "A number computed from a sample of rows, as an estimate of the number over the whole population.",
         ),
         Term(
             "interval",
-            "The range that holds the true value in 95 of 100 audits of rows drawn alike. It covers the luck of the "
-            "draw, not labels that are wrong, or data unlike those that the model will meet.",
+            "The range that holds the true value in 95 of 100 audits of rows drawn alike. It covers sampling error, "
+            "not labels that are wrong, or data unlike those that the model will meet.",
             ("intervals", "confidence interval"),
             ("estimate", "bootstrap", "wilson-interval"),
         ),
@@ -143,16 +143,14 @@ SECTIONS: Mapping[str, tuple[Term, ...]] = {
     "Explanations": (
         Term(
             "attribution",
-            "A number for each feature of one input that says how much it speaks for or against the answer.",
+            "A number for each feature of one input that says how much it supports or opposes the answer.",
             ("attributions",),
             ("feature",),
         ),
-        Term(
-            "feature", "One thing that the model is told: a column, a pixel or segment, a word, an edge.", ("features",)
-        ),
+        Term("feature", "One part of an input: a column, a pixel or segment, a word, an edge.", ("features",)),
         Term(
             "reference",
-            "What stands for a feature that is absent: a black image, an empty word, rows of the training data.",
+            "What replaces a feature that is absent: a black image, an empty word, rows of the training data.",
             ("baseline", "references"),
         ),
         Term(
@@ -190,7 +188,7 @@ SECTIONS: Mapping[str, tuple[Term, ...]] = {
         ),
         Term(
             "random order",
-            "What an explanation is compared with: features in an order that knows nothing of the model.",
+            "What an explanation is compared with: features in an order that does not depend on the model.",
             ("random orders",),
         ),
         Term(
@@ -201,7 +199,7 @@ SECTIONS: Mapping[str, tuple[Term, ...]] = {
         ),
         Term(
             "sparseness",
-            "How few features carry an explanation. A sparse one is easier to read, and not therefore truer.",
+            "How few features carry an explanation. A sparse one is easier to read, but not more faithful for that.",
         ),
         Term(
             "rank correlation", "Whether two methods put features into one order: 1 is the same order, 0 no relation."
@@ -238,8 +236,8 @@ SECTIONS: Mapping[str, tuple[Term, ...]] = {
             "The share of rows still answered rightly after an attack. A stronger attack can only lower it.",
             see=("attack", "upper-bound"),
         ),
-        Term("upper bound", "A number that the truth is not above."),
-        Term("lower bound", "A number that the truth is not below."),
+        Term("upper bound", "A number that the true value does not exceed."),
+        Term("lower bound", "A number that the true value is at least."),
         Term(
             "certificate",
             "A proof that no change within a radius alters the answer, whatever the attack.",
@@ -268,7 +266,7 @@ SECTIONS: Mapping[str, tuple[Term, ...]] = {
             ("proxy",),
         ),
         Term("proxy", "A feature that tells an attribute indirectly, as a postcode can tell origin.", ("proxies",)),
-        Term("favourable answer", "The answer that people would rather get, such as a loan.", ("favourable class",)),
+        Term("favourable answer", "The answer that people prefer, such as a loan.", ("favourable class",)),
         Term("selection rate", "The share of a group that gets the favourable answer.", ("selection rates",)),
         Term(
             "true positive rate",

@@ -123,7 +123,7 @@ def _arrays(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
             if missing := [name for name in names if name not in stored.files]:
                 found = ", ".join(sorted(stored.files)[:10]) or "none"
                 raise DataError(
-                    f"{path.name} has no array {missing[0]!r}; it has {found}; name the array that is meant"
+                    f"{path.name} has no array {missing[0]!r}; it has {found}; give the name of the right array"
                 )
             return {name: _plain(stored[name], name, path) for name in names}
     except FileNotFoundError:

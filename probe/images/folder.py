@@ -99,7 +99,7 @@ def files_in(
     """The images in FOLDER/CLASS/FILE, to be read when they are asked for; arguments and errors as of `from_folder`."""
     folder = Path(folder)
     if not folder.is_dir():
-        raise DataError(f"{folder} is no folder; give one with a subfolder of images for each class")
+        raise DataError(f"{folder} is not a folder; give one with a subfolder of images for each class")
     if channels not in (1, 3):
         raise DataError(f"channels = {channels}, expected 3 for colour or 1 for grey")
     # As torchvision sorts them, on whose order most networks were trained.
@@ -132,12 +132,12 @@ def _of_folders(folder: Path, found: list[str], names: Sequence[str], *, named: 
         left = {name: len(_images(folder / name)) for name in found if name not in names}
         count = sum(left.values())
         listed = ", ".join([name for name, images in left.items() if images][:5])
-        said = f"{count:,} images of {folder.resolve().name} are in no class that was named and left out: {listed}"
+        said = f"{count:,} images of {folder.resolve().name} are in none of the named classes and left out: {listed}"
         return (said,) if count else ()
     if in_order(found) == found:
         return ()
     return (
-        "the subfolders are numbers, and stand in the order of their text, as torchvision has them: "
+        "the subfolders are numbers, and are sorted as text, as torchvision does: "
         f"{', '.join(found[:5])}, ...; name the model's order as classes if it is another",
     )
 
@@ -161,7 +161,7 @@ def _opened(file: Path | BytesIO, shown: str) -> Iterator[Any]:
     except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError) as error:
         if isinstance(error, DataError):
             raise
-        reason = error if isinstance(file, Path) or "BytesIO" not in str(error) else "it is of no kind that is known"
+        reason = error if isinstance(file, Path) or "BytesIO" not in str(error) else "its format is not supported"
         raise DataError(f"{shown} cannot be read as an image: {reason}; save it again, or leave it out") from None
 
 

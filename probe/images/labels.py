@@ -41,7 +41,7 @@ def several(
     true = np.isin(table, [0, 1])
     if not (isinstance(task, MultiLabel) or (task is None and true.all())):
         raise DataError(
-            f"the labels of {path} are {table.shape}, and a row is of one class: (rows,); where they are several "
+            f"the labels of {path} are {table.shape}, and each row has one class: (rows,); where they are several "
             'labels, or numbers, say so: task=MultiLabel() or Regression(), in a plan [model] task = "multilabel"'
         )
     table = table[:, None] if table.ndim == 1 else table

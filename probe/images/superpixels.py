@@ -22,8 +22,8 @@ def in_segments(model: Model, data: Dataset, count: int) -> tuple[Model, Dataset
         return model, data
     if data.inputs.ndim != 4:
         raise DataError(
-            f"{data.name} has rows of shape {tuple(data.inputs.shape[1:])}, which are no images and have "
-            "no segments; leave segments out"
+            f"{data.name} has rows of shape {tuple(data.inputs.shape[1:])}, which are not images and "
+            "have no segments; leave segments out"
         )
     features = segments(data.inputs, count)
     return replace(model, space=featured(model.space, features)), replace(data, space=featured(data.space, features))

@@ -27,7 +27,7 @@ def edited(space: Space, inputs: Tensor, edits: Mapping[str, str]) -> tuple[Tens
     if "text" in brought_as:
         return _reworded(space, inputs, edits)
     if not space.names or inputs.ndim != 2:
-        raise Unsupported("only features with names and words are edited one by one; bring the whole input as an array")
+        raise Unsupported("only features with names and words are edited one by one; give the whole input as an array")
     found, before = inputs.clone(), space.describe(inputs)[0]
     for name, value in edits.items():
         if name not in space.names:
@@ -106,9 +106,9 @@ def _reworded(space: Space, inputs: Tensor, edits: Mapping[str, str]) -> tuple[T
     for place, word in edits.items():
         at = place.removeprefix("word ")
         if not (at.isdecimal() and at.isascii()) or int(at) >= count:
-            raise RangeError(f"{place!r:.60} is no place of a word, expected a number from 0 to {count - 1}")
+            raise RangeError(f"{place!r:.60} is not the place of a word, expected a number from 0 to {count - 1}")
         if not bool(space.is_word(inputs)[0, int(at)]):
-            raise RangeError(f"no word stands at place {at}, so none can be replaced there")
+            raise RangeError(f"there is no word at place {at}, so none can be replaced there")
         found[0, int(at)] = _id(word, words, space, inputs)
         before = words[int(inputs[0, int(at)])] if words else str(int(inputs[0, int(at)]))
         said.append(f"word {at} is {word!r} in place of {before!r}")
@@ -123,5 +123,5 @@ def _id(word: str, words: Sequence[str], space: Space, inputs: Tensor) -> int:
     else:
         raise DataError(f"{word!r:.60} is no word that the model knows{nearest(word.lower(), words) if words else ''}")
     if not bool(space.is_word(torch.tensor([[number]], dtype=inputs.dtype)).all()):
-        raise DataError(f"{word!r:.60} stands for no word, and takes no word's place")
+        raise DataError(f"{word!r:.60} is a special token and cannot replace a word")
     return number

@@ -79,7 +79,7 @@ class Row(Declared):
     def _of_data(self, opened: Opened) -> Chosen:
         assert self.row is not None, "it is named"
         if self.row >= len(opened.data):
-            raise RangeError(f"row {self.row:,} is none of the {len(opened.data):,} rows, which are numbered from 0")
+            raise RangeError(f"row {self.row:,} is not one of the {len(opened.data):,} rows, which are numbered from 0")
         model, part = opened.part(slice(self.row, self.row + 1))
         return Chosen(model, model.check(part.inputs), model.check_labels(part.labels, part.inputs), part)
 

@@ -176,7 +176,9 @@ class Completeness(Metric[Attribution]):
     def measure(self, model: Model, result: Attribution) -> Evidence:
         method = result.method
         if not isinstance(method, Explainer) or not method.completeness:
-            raise Unsupported(f"the values of {method.name()} promise no sum; try integrated_gradients or kernel_shap")
+            raise Unsupported(
+                f"the values of {method.name()} have no fixed sum; try integrated_gradients or kernel_shap"
+            )
         inputs = model.check(result.inputs)
         targets = model.check_targets(result.targets, inputs)
         absent = at_baseline if method.completeness == "baseline" else _over_references

@@ -73,7 +73,7 @@ class ExactMatch(Proportion[Prediction]):
         check_asked(model, result)
         if not self.suits(result):
             raise Unsupported(
-                f"an exact match is of several answers, and a row of {type(result.task).__name__} has one"
+                f"an exact match needs several answers, and a row of {type(result.task).__name__} has one"
             )
         return (~result.task.wrong(result.logits, result.labels)).to(result.logits.dtype)
 
@@ -109,7 +109,7 @@ class CalibrationError(Metric[Prediction]):
     def measure(self, model: Model, result: Prediction) -> Evidence:
         check_asked(model, result)
         if not self.suits(result):
-            raise Unsupported(f"a calibration error is of classes, and the task is {type(result.task).__name__}")
+            raise Unsupported(f"a calibration error needs classes, and the task is {type(result.task).__name__}")
         probabilities = result.task.probabilities(wide(result.logits))
         likeliest = result.task.likeliest(probabilities)
         confidence = result.task.pick(probabilities, likeliest)
@@ -152,7 +152,7 @@ class AreaUnderROC(Metric[Prediction]):
         check_asked(model, result)
         if not self.suits(result):
             there = f"{result.logits.shape[-1]} {result.task.units[1]}"
-            raise Unsupported(f"an area under ROC is of two classes, and there are {there}")
+            raise Unsupported(f"an area under ROC needs two classes, and there are {there}")
         first, second = result.logits.cpu().double().unbind(1)  # probabilities of confident predictions would tie
         return torch.stack([second - first, (result.labels == 1).cpu().double()], dim=1)
 
@@ -197,6 +197,6 @@ def check_asked(model: Model, result: Prediction) -> None:
     """Raise DataError if the predictions are another model's: a Prediction has no inputs to evaluate."""
     if not result.is_of(model):
         raise DataError(
-            f"these are the answers of another model than {model.name}, and a Prediction holds no inputs to ask it; "
+            f"these are the answers of a model other than {model.name}, and a Prediction holds no inputs to ask it; "
             "measure probe.predict(model, data), or Prediction(model.logits(inputs), labels, task=model.task)"
         )

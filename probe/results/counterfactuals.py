@@ -80,7 +80,7 @@ class Counterfactuals(AnyResult):
         if (shape[0], *shape[2:]) != tuple(self.inputs.shape) or self.reached.shape != shape[:2]:
             raise DataError(f"candidates {tuple(shape)} for inputs {tuple(self.inputs.shape)}")
         if self.reached.dtype != torch.bool or self.answers.shape[:2] != shape[:2]:
-            raise DataError("what is answered to the candidates is not there for each")
+            raise DataError("answers are missing for some candidates")
         self._repeated().check(self.candidates.flatten(0, 1))
 
     def to_frame(self) -> pd.DataFrame:

@@ -106,7 +106,7 @@ class Folder:
             ExistsError: if another process writes into it, or it is not a folder.
         """
         if self.path.exists() and not self.path.is_dir():
-            raise ExistsError(f"{self.path} exists, is no study, and is left as it is; choose another out")
+            raise ExistsError(f"{self.path} exists and is not a study, so it is not changed; choose another out")
         with lock.writing(self.path) as left:
             if left is not None:
                 told(f"process {left} ended before its study in {self.path} was done, which is continued here")
@@ -121,7 +121,7 @@ class Folder:
         about, stem = About.of(model, data, targets), self.path / "study"
         if not store.files(stem)[1].exists():
             if self.path.exists() and not (self.path.is_dir() and self._is_unused()):
-                raise ExistsError(f"{self.path} exists, is no study, and is left as it is; choose another out")
+                raise ExistsError(f"{self.path} exists and is not a study, so it is not changed; choose another out")
             (self.path / CELLS).mkdir(parents=True, exist_ok=True)
             _write(stem, about)
             return
@@ -129,7 +129,7 @@ class Folder:
         differing = [
             f.name for f in fields(About) if f.name in SAYS and getattr(before, f.name) != getattr(about, f.name)
         ]
-        said = SAYS[differing[0]] if differing else "a model that answered otherwise"
+        said = SAYS[differing[0]] if differing else "a model with other answers"
         if differing or not answers_as_before(model, data, before.answers.numpy()):
             raise ExistsError(f"{self.path} holds a study of {said}, and is left as it is; choose another out")
 

@@ -192,8 +192,8 @@ def _refuse_functions(cell: Cell) -> None:
     for method in (cell.method, *cell.metrics):
         if named := _function(method):
             raise DataError(
-                f"{method} holds the function {named}, and whether that is still the same cannot be seen; leave out "
-                "away, or write a class of it, such as a Goal"
+                f"{method} holds the function {named}, and a later call cannot tell whether it has changed; run "
+                "without out=, or write it as a class, such as a Goal"
             )
 
 

@@ -33,7 +33,7 @@ class PermutationImportance(Survey):
 
     unit: ClassVar[Unit] = "points"
     better: ClassVar[Literal["higher", "lower"]] = "lower"
-    asks: ClassVar[str] = "fall of accuracy where the feature is shuffled"
+    asks: ClassVar[str] = "drop in accuracy when the feature is shuffled"
 
     repeats: int = param(5, "shuffles", low=1, high=10**5)
     seed: int = param(0, "seed of the shuffles", low=0)

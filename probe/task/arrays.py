@@ -24,7 +24,7 @@ def log_odds(threshold: float) -> float:
     if isinstance(threshold, bool) or not isinstance(threshold, Real) or not 0 < threshold < 1:
         raise RangeError(
             f"threshold = {threshold!r}, expected a probability above 0 and below 1 from which the second class is "
-            "decided for, such as 0.3"
+            "predicted, such as 0.3"
         )
     return ln(threshold) - log1p(-threshold)
 

@@ -114,7 +114,7 @@ class Task(ABC):
 
     def margin(self, logits: Any, labels: Any) -> Any:
         """The logit of the best other class minus that of the label, (rows,); negative where the label is predicted."""
-        raise Unsupported(f"a margin is one between classes, and the task is {type(self).__name__}; use another goal")
+        raise Unsupported(f"a margin needs classes, and the task is {type(self).__name__}; use another goal")
 
     def least_likely(self, logits: Any) -> Any:
         """The least likely class of each row."""
@@ -126,7 +126,7 @@ class Task(ABC):
 
     def shifted(self, logits: Any, by: float) -> Any:
         """The predictions shifted by an amount."""
-        raise Unsupported(f"a shift is one of numbers, and the task is {type(self).__name__}; use another goal")
+        raise Unsupported(f"a shift needs a regression, and the task is {type(self).__name__}; use another goal")
 
     def likeliest(self, logits: Any) -> Any:
         """The most likely class of each row, whatever the decision threshold.
@@ -195,7 +195,7 @@ class Task(ABC):
         known = {f.name for f in fields(self)}
         if unknown := [name for name in settings if name not in known]:
             raise DataError(
-                f"{unknown[0]}= is the short way of Classification({unknown[0]}=...), and the task is "
+                f"{unknown[0]}= is short for Classification({unknown[0]}=...), and the task is "
                 f"{type(self).__name__}, which has none; leave {unknown[0]} out"
             )
         return replace(self, **settings)
@@ -212,7 +212,7 @@ def named(names: Any, what: str, such: str) -> tuple[str, ...]:
     texts = tuple(map(str, names))
     if len(set(texts)) < len(texts):
         twice = next(name for name, count in Counter(texts).items() if count > 1)
-        raise DataError(f"{what} name {twice!r:.60} twice, and are told apart by their names; give each its own")
+        raise DataError(f"{what} name {twice!r:.60} twice, and names must be unique; give each its own")
     return texts
 
 

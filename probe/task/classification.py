@@ -52,7 +52,7 @@ class Classification(Task):
         object.__setattr__(self, "classes", named(self.classes, "classes", "('no', 'yes')"))
         one_of(self.outputs, ("logits", "one logit", "probabilities", "one probability"), "Classification")
         if self._single and len(self.classes) not in (0, 2):
-            raise DataError(f"{self.outputs} tells two classes apart, and {len(self.classes)} are named: "
+            raise DataError(f"{self.outputs} distinguishes two classes, and {len(self.classes)} are named: "
                             f"{', '.join(self.classes)}")  # fmt: skip
         self._check_count(len(self.classes) or 2)
         if self.threshold is not None:

@@ -68,7 +68,7 @@ class Places(Several, Classification):
         pair = isinstance(output, tuple | list) and len(output) == 2
         if not pair or isinstance(output[0], bool) or not isinstance(output[0], int) or output[0] < 0:
             raise RangeError(
-                f"{output!r:.60} is no class at a place, expected a place and a class, such as (3, 'verb')"
+                f"{output!r:.60} is not a class at a place, expected a place and a class, such as (3, 'verb')"
             )
         if not self.classes:
             raise RangeError("the classes have no names, so that their number is not known; write Places(classes)")
@@ -77,7 +77,7 @@ class Places(Several, Classification):
     def only(self, answer: Any) -> Single:
         """The task of one position, by its index from 0."""
         if isinstance(answer, bool) or not isinstance(answer, int) or answer < 0:
-            raise RangeError(f"{answer!r:.60} is no place, expected its number from 0")
+            raise RangeError(f"{answer!r:.60} is not a place, expected its number from 0")
         return Single(self.classes, self.threshold, self.outputs, answer)
 
     def alone(self, logits: Any, at: int) -> Any:

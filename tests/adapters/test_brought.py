@@ -83,7 +83,7 @@ def test_a_threshold_that_is_proposed_can_be_named():
     frame = pd.DataFrame({"age": AGE})
     data = Dataset.from_frame(frame.assign(hired=HIRED), label="hired")
     fitted = Strict(max_iter=1000, C=100).fit(frame, HIRED)
-    with pytest.raises(DataError, match="would decide alike") as raised:
+    with pytest.raises(DataError, match="gives the same decisions") as raised:
         from_estimator(fitted, data.space, data.classes, rows=frame)
     named = float(str(raised.value).partition("threshold=")[2].split()[0])
     model = from_estimator(fitted, data.space, data.classes, rows=frame, threshold=named)

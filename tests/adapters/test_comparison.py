@@ -121,7 +121,9 @@ def test_a_space_without_types_gives_text_and_is_found_out():
     encoder = make_column_transformer((OneHotEncoder(handle_unknown="ignore"), ["job"]))
     pipeline = make_pipeline(encoder, LogisticRegression()).fit(table, np.arange(N) % 4 > 1)
     space = Space(names=("job",), kinds=("category",), features=torch.zeros(4, dtype=torch.long), levels=tuple("1234"))
-    with pytest.raises(DataError, match=r"answers row 0 otherwise .* column 'job' comes as '1', and is .*from_csv or"):
+    with pytest.raises(
+        DataError, match=r"answers row 0 differently .* column 'job' comes as '1', and is .*from_csv or"
+    ):
         from_estimator(pipeline, space, rows=table)
 
 
@@ -177,7 +179,9 @@ class Strict(LogisticRegression):
 def test_an_undeclared_threshold_is_detected_and_its_remedy_works():
     data = Dataset.from_frame(X.assign(y=Y), label="y", dtype=torch.float64)
     estimator = Strict().fit(X, Y)
-    with pytest.raises(DataError, match=r"decides row \d+ for yes, .* another threshold than 0\.5; name it") as refused:
+    with pytest.raises(
+        DataError, match=r"predicts for row \d+ yes, .* a threshold other than 0\.5; pass it"
+    ) as refused:
         from_estimator(estimator, data.space, data.classes, rows=X)
     named = float(str(refused.value).split("threshold=")[1].split()[0])
     model = from_estimator(estimator, data.space, data.classes, rows=X, threshold=named)
@@ -202,7 +206,7 @@ def test_decisions_that_follow_no_threshold_are_refused():
 def test_without_rows_a_notice_says_that_nothing_was_compared():
     data = Dataset.from_frame(X.assign(y=Y), label="y")
     model = from_estimator(LogisticRegression().fit(X, Y), data.space, data.classes)
-    assert model.notices[0].startswith("not compared: LogisticRegression was not asked")
+    assert model.notices[0].startswith("not compared: LogisticRegression was not run")
 
 
 def test_rows_may_be_an_array_as_it_was_fitted():
@@ -225,12 +229,12 @@ def test_rows_that_do_not_fit_are_one_sentence():
         from_estimator(estimator, data.space, data.classes, rows=X[["a"]])
     with pytest.raises(DataError, match="expected a DataFrame or an array"):
         from_estimator(estimator, data.space, data.classes, rows=[1, 2])
-    with pytest.raises(DataError, match="holds texts, and the space has numbers"):
+    with pytest.raises(DataError, match="holds texts, but the space expects numbers"):
         from_estimator(estimator, data.space, data.classes, rows=X.assign(a="x"))
 
 
 @pytest.mark.parametrize(("estimator", "message"), [
-    (IsolationForest(), "tells outliers"),
+    (IsolationForest(), "detects outliers"),
     (StandardScaler(), "predicts nothing"), (SVC(), "CalibratedClassifierCV"), (LogisticRegression, "is a class"),
 ])  # fmt: skip
 def test_what_gives_no_probabilities_is_refused_in_words_that_fit(estimator, message):

@@ -72,7 +72,9 @@ def test_a_label_that_is_decided_otherwise_than_its_probability_says_is_refused_
             return (np.stack([table[:, 1] for table in self.predict_proba(rows)], 1) > [0.5, 0.8]).astype(int)
 
     fitted = Cautious(LogisticRegression(C=100)).fit(X, Y)
-    with pytest.raises(DataError, match=r"Cautious, old decides row \d+ .* threshold=0.8 would decide alike"):
+    with pytest.raises(
+        DataError, match=r"Cautious, old predicts for row \d+ .* threshold=0.8 gives the same decisions"
+    ):
         from_estimator(fitted, SPACE, ("tall", "old"), rows=X)
     model = from_estimator(fitted, SPACE, ("tall", "old"), rows=X, threshold=(0.5, 0.8))
     assert model.task.threshold == (0.5, 0.8)

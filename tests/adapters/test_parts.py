@@ -116,7 +116,7 @@ def test_a_network_with_two_inputs_is_audited(tmp_path):
         (
             lambda: from_parts(NET, [Space(), SPACES["row"]]),
             ShapeError,
-            r"space of input 1 says no shape; give Space\(ref",
+            r"space of input 1 has no shape; give Space\(ref",
         ),
         (
             lambda: from_parts(NET, [Space(features=SQUARES), SPACES["row"]]),

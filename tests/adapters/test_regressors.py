@@ -84,7 +84,7 @@ def test_a_regressor_that_is_given_other_columns_than_its_rows_is_refused():
     wrong = Dataset.from_frame(swapped.assign(price=TABLE.price), label="price", task=Regression(), dtype=torch.float32)
     narrow = from_estimator(made, wrong.space, ("price",), rows=swapped)  # the same columns, in single precision
     assert "compared" in narrow.notices[-1]
-    with pytest.raises(DataError, match=r"answers row 0 otherwise than when it is given the row itself: price = "):
+    with pytest.raises(DataError, match=r"answers row 0 differently from the original row: price = "):
         from_estimator(Drawing().fit(X.to_numpy(), TABLE.price), DATA.space, ("price",), rows=X)
 
 
@@ -93,5 +93,5 @@ def test_what_predicts_neither_classes_nor_numbers_is_refused():
         from_estimator(KMeans(2, n_init=1, random_state=0).fit(X), DATA.space)
     with pytest.raises(DataError, match=r"answers with outputs, and the task is MultiLabel"):
         from_estimator(LinearRegression().fit(X, TABLE.price), DATA.space, task=MultiLabel())
-    with pytest.raises(DataError, match="predicts numbers, which no threshold decides between"):
+    with pytest.raises(DataError, match="predicts numbers, to which no threshold applies"):
         from_estimator(LinearRegression().fit(X, TABLE.price), DATA.space, threshold=0.3)

@@ -157,5 +157,5 @@ def test_an_attack_that_exceeds_its_edge_budget_is_refused():
             return torch.stack([flipped(graph, PAIRS[:2]) for graph in inputs])
 
     model, inputs = linear(), graphs(2)
-    with pytest.raises(ContractError, match="left its budget: changed 2 edges, 1 allowed"):
+    with pytest.raises(ContractError, match="exceeded its budget: changed 2 edges, 1 allowed"):
         Cheat(eps=1)(model, inputs, model.predict(inputs))

@@ -111,7 +111,7 @@ def test_counterfactuals_that_break_their_contract_are_refused():
     for made, message in (
         (lambda x: x, "expected \\(3, candidates, 2\\)"),
         (lambda x: x[:, None] + 2, "returned a candidate that is not a valid input"),
-        (lambda x: x[:, None] * 0.5, "Space.mutable calls fixed"),
+        (lambda x: x[:, None] * 0.5, "Space.mutable keeps fixed"),
     ):
         kind = dataclass(frozen=True, kw_only=True)(
             type("Broken", (Breaks,), {"made": staticmethod(made), "__module__": __name__})

@@ -205,7 +205,7 @@ def test_one_group_no_group_and_constant_numbers_are_reported_in_words():
     ([1.0, 2.0, np.inf], [1.0, 2.0, 3.0], "labels holds infinity in 1 rows; drop those rows"),
     (["a", "b", "c"], [1.0, 2.0, 3.0], "labels must be numbers, but holds 'a'"),
     ([1.0, 2.0], [1.0, 2.0, 3.0], "labels has 2 rows and answers has 3"),
-    ([1e300, 1.0, 2.0], [1.0, 2.0, 3.0], "labels holds 1e[+]300, whose square is no number; give it in another unit"),
+    ([1e300, 1.0, 2.0], [1.0, 2.0, 3.0], "labels holds 1e[+]300, whose square overflows; give it in another unit"),
 ])  # fmt: skip
 def test_labels_and_answers_that_are_not_one_number_per_row_are_refused(labels, answers, message):
     with pytest.raises(DataError, match=message):

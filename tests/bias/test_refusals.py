@@ -24,7 +24,7 @@ GROUPS = pd.DataFrame({"g": list("aabb")})
             ["0", "1", "0", "1"],
             "labels must be 0 and 1, but holds '0'; recode it, or name the favourable value, as in favourable='0'",
         ),
-        (np.zeros((4, 1), dtype=int), r"one-dimensional, but came with shape \(4, 1\)"),
+        (np.zeros((4, 1), dtype=int), r"one-dimensional, but has shape \(4, 1\)"),
         ([[0, 1], [1, 0]], "one-dimensional"),
         ([0, 1, 1], "predictions has 4; give one entry per row|labels has 3 rows"),
         ([0, 1j, 1, 0], "must be 0 and 1"),

@@ -37,7 +37,7 @@ def test_without_labels_only_selection_is_compared_and_a_notice_says_so(random_r
 
 def test_scores_without_labels_are_refused(random_rows):
     _, predictions, groups = random_rows
-    with pytest.raises(DataError, match="scores came without labels"):
+    with pytest.raises(DataError, match="scores were given without labels"):
         audit(None, predictions, groups, np.linspace(0, 1, 600))
 
 

@@ -81,7 +81,7 @@ def build():
 
 
 def test_the_threshold_of_a_plan_is_the_owners(opened):
-    with pytest.raises(DataError, match=r"another threshold than 0\.5"):
+    with pytest.raises(DataError, match=r"a threshold other than 0\.5"):
         opened(CUT, SCORES)
     model, data = opened(CUT, SCORES, {"threshold": 0.8})
     probabilities = model.logits(data.inputs).softmax(-1)[:, 1]

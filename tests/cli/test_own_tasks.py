@@ -84,7 +84,7 @@ def test_a_plan_names_numbers_and_probabilities(opened):
         ({}, {"label": ["tall", "old"]}, PlanError, r'label lists 2 columns.*\[model\] task = "multilabel"'),
         ({"task": "multi-label"}, {"label": "tall"}, ProbeError, "did you mean 'multilabel'"),
         ({"taks": "multilabel"}, {"label": "tall"}, ProbeError, "did you mean 'task'"),
-        ({"part": "logit"}, {"label": "tall"}, ProbeError, "part='logit' is none of it"),
+        ({"part": "logit"}, {"label": "tall"}, ProbeError, "part='logit' is not one of them"),
         ({"task": "multilabel", "outputs": "one logit"}, {"label": ["tall"]}, PlanError, "outputs: MultiLabel"),
         ({"task": "multilabel"}, {"label": ["tall", "price"]}, DataError, "column 'price'.*expected 0 or 1"),
         ({"task": "multilabel", "threshold": [0.5, 1.5]}, {"label": ["tall", "old"]}, PlanError, "threshold = 1.5"),

@@ -97,7 +97,7 @@ def test_task_options_without_effect_are_refused(place):
     said = call("bias", "t.csv", "--only", "tall", "--group", "town", "--prediction", "tall", code=2).stderr
     assert "--only is for a model, and t.csv holds answers; leave it out" in said
     table = call("explain", *plan, "--segments", "4", code=2).stderr
-    assert "t.csv has rows of shape (2,), which are no images and have no segments; leave segments out" in table
+    assert "t.csv has rows of shape (2,), which are not images and have no segments; leave segments out" in table
     refused = call("audit", *plan, "--segments", "4", code=2).stderr
     assert "[data] has segments, which is for images, and the examples are from csv; leave it out" in refused
 

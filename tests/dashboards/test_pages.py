@@ -199,7 +199,7 @@ def test_a_graph_is_shown_with_its_edges_and_those_that_were_flipped(show, bundl
     said = text(app)
     for caption in (
         f"Example {row}, true label",
-        "wide edges count most",
+        "wide edges matter most",
         "the edges that GradArgmax moved; radius: 2",
     ):
         assert caption in said

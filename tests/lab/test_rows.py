@@ -52,7 +52,7 @@ def test_a_row_of_ones_own_is_the_row_of_the_data_with_those_values(people, row)
 REFUSED = {
     "no way": ({}, "a row is named by one of"),
     "two ways": ({"row": 1, "csv": "1"}, "row and csv came"),
-    "no such row": ({"row": 99}, "row 99 is none of the 8 rows"),
+    "no such row": ({"row": 99}, "row 99 is not one of the 8 rows"),
     "no whole row": ({"row": 1.5}, "whole number"),
     "a level that is none": ({"cells": {"age": "41", "colour": "green", "sex": "male"}}, "'red', 'blue'"),
     "out of bounds": ({"csv": "14,blue,male"}, r"\[17, 90\]"),
@@ -152,9 +152,9 @@ def test_a_word_is_replaced_by_one_that_the_model_knows(texts):
     assert record["changed"] == [{"name": "word 0", "before": "bad", "after": "good"}]
     for edits, said in (
         ({"0": "goood"}, "did you mean 'good'"),
-        ({"3": "good"}, "no word stands at place 3"),
-        ({"4": "good"}, "no place of a word"),
-        ({"0": "(unknown)"}, "stands for no word"),
+        ({"3": "good"}, "there is no word at place 3"),
+        ({"4": "good"}, "not the place of a word"),
+        ({"0": "(unknown)"}, "is a special token and cannot replace a word"),
     ):
         assert said in refusal(texts, {"ask": "edit", "row": {"row": 1, "edits": edits}})
 

@@ -92,7 +92,9 @@ def test_a_metric_evaluates_the_given_model_or_refuses(metric, kept, rows, tmp_p
         result = load(tmp_path / "r")
     own = metric(model, result)
     if metric.result_type() is Prediction:
-        with pytest.raises(DataError, match=r"another model.*measure probe.predict\(model, data\), or Prediction\("):
+        with pytest.raises(
+            DataError, match=r"a model other than.*measure probe.predict\(model, data\), or Prediction\("
+        ):
             metric(other, result)
         right = metric(other, Prediction(other.logits(rows), y, task=other.task)).value  # the remedy, followed
         assert right == metric(other, result_for(Prediction, other, rows, y)).value
@@ -110,7 +112,7 @@ def test_metrics_refuse_predictions_of_another_function(rows):
     model, other = (Model(forward=network(seed).forward.forward, space=SPACE) for seed in (0, 1))
     found = predict(model, Dataset(rows, model.predict(rows), space=SPACE, classes=("a", "b", "c")))
     assert Accuracy()(model, found).value == 1
-    with pytest.raises(DataError, match="another model"):
+    with pytest.raises(DataError, match="a model other than"):
         CalibrationError()(other, found)
 
 
@@ -120,7 +122,7 @@ def test_metrics_refuse_predictions_with_another_threshold():
     x = torch.randn(20, 6)
     result = Prediction.of(low, x, low.predict(x))
     assert Accuracy()(low, result).value == 1
-    with pytest.raises(DataError, match="another model"):
+    with pytest.raises(DataError, match="a model other than"):
         Accuracy()(high, result)
 
 

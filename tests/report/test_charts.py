@@ -15,10 +15,10 @@ from tests.report.conftest import make, page_of, table_parts
 
 def test_saliency_is_captioned_as_a_gradient_and_the_others_by_what_they_add_up_to():
     said = Saliency.captioned("logit")
-    assert "more of what is red raises the logit" in said
-    assert "speaks for" not in said
+    assert "increasing what is red raises the logit" in said
+    assert "supports" not in said
     assert "have no fixed sum" in said
-    assert "speaks for the answer" in Lime.captioned("logit")
+    assert "supports the answer" in Lime.captioned("logit")
     assert "the probability minus that at the baseline" in IntegratedGradients.captioned("probability")
     assert "the logit minus its mean over the references" in KernelShap.captioned("logit")
 
@@ -29,7 +29,7 @@ def test_the_report_has_a_caption_for_each_method_as_the_step_records_it(table):
     assert [s.caption for s in steps] == [Saliency.captioned("logit"), Lime.captioned("logit")]
     for step in steps:
         assert captioned(step) in page
-    assert "Red speaks for the class" not in page
+    assert "Red supports the class" not in page
     assert "was not recorded" in captioned(replace(steps[0], caption=""))
 
 

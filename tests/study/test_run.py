@@ -181,7 +181,7 @@ def test_a_black_box_is_recognised_by_its_answers(people, tmp_path):
     box = replace(people[0], forward=lambda x: x @ weight)
     run([FGSM()], (box, people[1]), out=tmp_path)
     run([FGSM()], (replace(box, forward=lambda x: x @ weight), people[1]), out=tmp_path)
-    with pytest.raises(ExistsError, match="a study of a model that answered otherwise"):
+    with pytest.raises(ExistsError, match="a study of a model with other answers"):
         run([FGSM()], (replace(box, forward=lambda x: x @ -weight), people[1]), out=tmp_path)
 
 
@@ -259,7 +259,7 @@ def test_what_cannot_be_studied_is_refused_before_anything_runs(people, methods,
 
 def test_a_goal_of_a_function_is_kept_in_no_folder(people, tmp_path):
     goal = Custom(score=lambda logits, labels, targets: logits[:, 0])
-    with pytest.raises(DataError, match=r"holds the function .*leave out away, or write a class"):
+    with pytest.raises(DataError, match=r"holds the function .*run without out=, or write it as a class"):
         run([FGSM(goal=goal)], people, out=tmp_path / "sweep")
     assert not (tmp_path / "sweep").exists()
     assert len(run([FGSM(goal=goal)], people)) == 1
@@ -267,7 +267,7 @@ def test_a_goal_of_a_function_is_kept_in_no_folder(people, tmp_path):
 
 def test_a_folder_without_a_study_is_left_unchanged(people, tmp_path):
     (tmp_path / "thesis.txt").write_text("five years")
-    with pytest.raises(ExistsError, match="exists, is no study, and is left as it is"):
+    with pytest.raises(ExistsError, match="exists and is not a study, so it is not changed"):
         run([FGSM()], people, out=tmp_path)
     with pytest.raises(DataError, match=r"holds no study; study.run\(..., out="):
         study.read(tmp_path)

@@ -129,4 +129,4 @@ def _measured(
 
 
 def _unasked(metric: Metric[Any], result: Attribution) -> str:
-    return f"{metric.name()} is not asked of {result.method.name()}, as nothing would follow from it"
+    return f"{metric.name()} does not apply to {result.method.name()}"

@@ -20,12 +20,13 @@ class GraphDrawer(Drawer):
     pixels: ClassVar[tuple[int, int, int]] = (320, 300, 480)
     alt: ClassVar[str] = "The graph with its edges by {method}"
     legend: ClassVar[str] = (
-        "Lines are the edges that the graph has, wide where they count; each drawing has a scale of its own, written "
+        "Lines are the edges that the graph has, wide where they matter; each drawing has a scale of its own, written "
         "below it. Numbers are those of the nodes."
     )
     attacked_alt: ClassVar[str] = "and the edges that {attack} moved"
     attacked_legend: ClassVar[str] = (
-        "Red edges came or grew; blue, dashed edges went or shrank. Edges are as wide as they were moved."
+        "Red edges were added or strengthened; blue, dashed edges were removed or weakened. Edges are as wide as they "
+        "were moved."
     )
     shows: ClassVar[str] = "edges of each graph may be moved, by up to the radius, in the worst way"
     hides: ClassVar[str] = (
@@ -50,4 +51,4 @@ class GraphDrawer(Drawer):
         return float(np.abs(symmetrise(values.by_number)[there]).max(initial=0.0))
 
     def key(self, example: Example, values: Values) -> str:
-        return "wide edges count most"
+        return "wide edges matter most"

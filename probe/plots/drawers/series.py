@@ -21,7 +21,7 @@ class SeriesDrawer(Drawer):
     pixels: ClassVar[tuple[int, int, int]] = (400, 420, 560)
     alt: ClassVar[str] = "The series, coloured by {method}"
     legend: ClassVar[str] = (
-        "The line lies on red where it speaks for the answer and on blue where it speaks against it. Each drawing has "
+        "The line lies on red where it supports the answer and on blue where it opposes it. Each drawing has "
         "a scale of its own, written below it; a stretch that shares its value evenly is coloured by the whole of it."
     )
     attacked_alt: ClassVar[str] = "before (grey) and after (orange) {attack}"
