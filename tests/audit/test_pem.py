@@ -189,6 +189,13 @@ def test_an_encrypted_key_without_a_terminal_and_a_machine_without_openssl_are_o
         sign(bundle, place / "alice.pem")
 
 
+def test_a_mark_of_an_editor_before_the_keys_is_passed_over_and_what_no_key_has_is_one_sentence(place, bundle):
+    assert sealed(bundle, "\ufeff" + public(place / "alice.pem")).words.startswith("signed by")
+    for odd in ("\ud800", "alice\x00 ssh-ed25519 AAAA"):
+        with pytest.raises(PlanError, match="characters that no key"):
+            sealed(bundle, odd)
+
+
 def test_a_key_of_another_kind_in_pem_is_left_to_ssh_keygen(place):
     assert not pem.reads(key(place, "other", "rsa"))
     assert pem.reads(place / "alice.pem")

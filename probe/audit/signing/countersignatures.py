@@ -16,7 +16,7 @@ from probe.audit.bundle import Bundle
 from probe.audit.canonical import parse
 from probe.audit.manifest import StepRecord
 from probe.audit.signing import envelope
-from probe.audit.signing.signatures import TIME, Signature, check_subject, enveloped, key_of, place_of, signatures
+from probe.audit.signing.signatures import Signature, check_subject, enveloped, is_time, key_of, place_of, signatures
 from probe.audit.signing.statements import COUNTERSIGNATURE, STATEMENT, statement
 from probe.audit.strict import plain, typed
 from probe.errors import IntegrityError, PlanError
@@ -164,7 +164,7 @@ def _read(bundle: Bundle, file: str) -> Countersignature:
     rerun = typed(Rerun, document.get("predicate"), shown)
     if found.payload != statement(bundle.manifest, COUNTERSIGNATURE, plain(rerun)):
         raise IntegrityError(f"{shown} is not written as `probe countersign` writes it")
-    if not TIME.fullmatch(rerun.signed) or rerun.tolerance != TOLERANCE:
+    if not is_time(rerun.signed) or rerun.tolerance != TOLERANCE:
         raise IntegrityError(f"{shown} has another tolerance than {TOLERANCE:g}, or no time")
     _check_rows(bundle, key, rerun, shown)
     return Countersignature(Signature(file, key, rerun.signed, (), (found,)), rerun)

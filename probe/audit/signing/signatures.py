@@ -21,7 +21,7 @@ FOLDER, ENDING = "signatures", ".intoto.jsonl"
 LARGEST = 2**24  # bytes of a file
 MOST = 100  # files
 SHA = re.compile("[0-9a-f]{64}")
-TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")
+TIME = re.compile(r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}\+00:00")
 
 
 @dataclass(frozen=True)
@@ -173,11 +173,19 @@ def _says(bundle: Bundle, envelopes: Sequence[Envelope], shown: str) -> tuple[st
     signed, signoffs = told.get("signed"), told.get("signoffs")
     covered: list[Any] = signoffs if isinstance(signoffs, list) else [None]
     listed = all(isinstance(sha, str) and SHA.fullmatch(sha) for sha in covered)
-    if not (isinstance(signed, str) and TIME.fullmatch(signed) and listed):
+    if not (isinstance(signed, str) and is_time(signed) and listed):
         raise IntegrityError(f"{shown} does not say when it was signed, or which sign-offs it covers")
     if tuple(each.payload for each in envelopes) != statements(bundle.manifest, signed, covered):
         raise IntegrityError(f"{shown} does not state what the bundle states")
     return signed, tuple(covered)
+
+
+def is_time(text: str) -> bool:
+    """Whether a text is a moment that exists, written as `sign` writes it."""
+    try:
+        return TIME.fullmatch(text) is not None and datetime.fromisoformat(text) is not None
+    except ValueError:
+        return False
 
 
 def check_subject(bundle: Bundle, found: Any, shown: str) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -96,6 +97,9 @@ def read_signers(file: str | Path, revoked: str | Path | None = None) -> Signers
 
 def signers_from(text: str, shown: str, revoked: Path | None = None) -> Signers:
     """Those who may sign, from the text of an allowed-signers file or of a public key."""
+    text = text.removeprefix("\ufeff")  # which some editors put before a text
+    if re.search("[\x00\ud800-\udfff]", text):
+        raise PlanError(f"{shown} holds characters that no key and no name has; give the public keys as they are")
     if "PRIVATE KEY" in text:
         raise PlanError(
             f"{shown} is a private key; give the public one: of SSH the file that ends in .pub, in PEM what `openssl "

@@ -42,9 +42,9 @@ def _toml(bundle: Bundle) -> str:
 EXPORTS = {
     "json": Export("All of it as data (JSON)", "json", "application/json", _json),
     "csv": Export("Findings for a spreadsheet (CSV)", "csv", "text/csv", _csv),
-    "rows": Export("Rows used and left out, and why (CSV)", "csv", "text/csv", _rows),
     "toml": Export("The plan (TOML)", "toml", "application/toml", _toml),
     "junit": Export("Findings as test cases (JUnit XML)", "xml", "application/xml", junit.write),
     "sarif": Export("Findings for code scanning (SARIF 2.1.0)", "sarif", "application/sarif+json", sarif.write),
     "card": Export("Model card (Markdown)", "md", "text/markdown", card.write),
+    "rows": Export("Rows used and left out, and why (CSV)", "csv", "text/csv", _rows),
 }
