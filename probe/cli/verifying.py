@@ -105,7 +105,7 @@ def _say_seconds(result: Any, found: Any) -> None:
 
     names = {each.key: each.name or "none of those who may sign" for each in found.seconds}
     for each in result.countersignatures:
-        by = names.get(each.signature.key, "not held against anybody")
+        by = names.get(each.signature.key, "not checked against a key")
         print_out(
             f"Counter-signed with the key {each.signature.key} on {moment(each.signature.signed)}, as it says: {by}: "
             f"{each.rerun.words}."

@@ -47,12 +47,12 @@ def test_a_signal_finishes_the_step_and_the_same_command_ends_with_the_same_bits
         _, said = process.communicate("\n")
     assert process.returncode == code
     # 630 rows in batches of 32 are 20 steps an epoch; one more is finished.
-    assert "stopped after step 41 of all; the same call goes on from there" in said
+    assert "stopped after step 41 in total; the same call continues from there" in said
     assert "Traceback" not in said
     assert States.left(folder)
     lines = []
     train("german-mlp", out=folder, progress=lines.append)
-    assert lines[1] == "continuing in epoch 3, after 41 steps of all"
+    assert lines[1] == "continuing in epoch 3, after 41 steps in total"
     recipe = recipe_of("german-mlp")
     network = build(recipe.architecture, recipe.kwargs)
     fit(network, zoo.data("german", "train"), recipe.settings, device=CPU, progress=quiet)

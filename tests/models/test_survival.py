@@ -153,7 +153,7 @@ def test_a_damaged_state_is_skipped_for_the_previous_one(undisturbed, tmp_path, 
     newest.write_bytes(content)
     lines, network = [], small()
     fit(network, rows(), SETTINGS, device=CPU, progress=lines.append, folder=tmp_path)
-    assert lines[0] == "continuing in epoch 1, after 7 steps of all"
+    assert lines[0] == "continuing in epoch 1, after 7 steps in total"
     assert same(weights(network), undisturbed)
 
 
@@ -162,7 +162,7 @@ def test_a_run_with_only_damaged_states_reports_that_it_starts_over(tmp_path):
         (tmp_path / name).write_bytes(b"no state")
     lines = []
     fit(small(), rows(), replace(SETTINGS, epochs=1), device=CPU, progress=lines.append, folder=tmp_path)
-    assert lines[0] == f"the state in {tmp_path} is damaged; beginning anew"
+    assert lines[0] == f"the state in {tmp_path} is damaged; starting from the beginning"
 
 
 def test_a_truncated_state_is_skipped(tmp_path):
@@ -262,12 +262,12 @@ class Bursts(Line):
 
 def test_nan_weights_are_never_saved_and_the_state_before_is_resumed(tmp_path):
     settings = replace(SETTINGS, optimiser="sgd", ema=0.0, mixup=0.0, augment="none")
-    with pytest.raises(ProbeError, match=r"no longer a number after step 13 of all; lower .* is kept in "):
+    with pytest.raises(ProbeError, match=r"no longer a number after step 13 in total; lower .* is kept in "):
         fit(Bursts(13), rows(), settings, device=CPU, progress=quiet, initialise=True, folder=tmp_path, save_every=0)
     lines, network, calm = [], Bursts(-1), Bursts(-1)
     fit(network, rows(), settings, device=CPU, progress=lines.append, initialise=True, folder=tmp_path)
     fit(calm, rows(), settings, device=CPU, progress=quiet, initialise=True)
-    assert lines[0] == "continuing in epoch 2, after 12 steps of all"
+    assert lines[0] == "continuing in epoch 2, after 12 steps in total"
     assert same(weights(network), weights(calm))
 
 

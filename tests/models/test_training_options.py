@@ -395,7 +395,9 @@ def test_a_nan_validation_loss_ends_training_too():
             return super().forward(inputs) * (1 if self.training else math.nan)
 
     network, (_, data) = Blind(), broken_after(9)
-    with pytest.raises(ProbeError, match=r"the loss is nan on the validation rows after epoch 1, step 9 of all; lower"):
+    with pytest.raises(
+        ProbeError, match=r"the loss is nan on the validation rows after epoch 1, step 9 in total; lower"
+    ):
         fit(network, data, BASE, device=CPU, progress=quiet, initialise=True)
     assert network.weight.tolist() == [[1], [-1]]
 
@@ -410,7 +412,7 @@ def test_a_nan_training_loss_ends_training_too():
             return super().forward(inputs) * (math.nan if self.passes == 3 and not self.training else 1)
 
     network, (_, data) = Narrow(), broken_after(9)
-    with pytest.raises(ProbeError, match=r"the loss is nan on the training rows after epoch 1, step 9 of all; lower"):
+    with pytest.raises(ProbeError, match=r"the loss is nan on the training rows after epoch 1, step 9 in total; lower"):
         fit(network, data, BASE, device=CPU, progress=quiet, initialise=True)
 
 

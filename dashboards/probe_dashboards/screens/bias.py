@@ -78,7 +78,7 @@ def _threshold(opened: Opened, by: str) -> str:
     if not options:
         return ""
     name = md(bias.decided(opened.bundle, by))
-    chosen = widgets.slider(opened, "threshold", f"Decide for {name} from a probability of", options, audited)
+    chosen = widgets.slider(opened, "threshold", f"Predict {name} from a probability of", options, audited)
     if chosen == audited:
         return ""
     st.info(

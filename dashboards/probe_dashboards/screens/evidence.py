@@ -1,4 +1,4 @@
-"""Who vouches for this audit, what was measured, and what came of it?"""
+"""Signatures, the list of files, and what each step left."""
 
 from functools import partial
 

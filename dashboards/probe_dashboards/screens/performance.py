@@ -1,4 +1,4 @@
-"""How often is the model right, for which rows not, and does it know?"""
+"""Accuracy, mistakes and calibration, over all rows and over slices of them."""
 
 import streamlit as st
 
@@ -55,7 +55,7 @@ def _classes(opened: Opened, one: str) -> None:
     widgets.section("Precision and recall by class", "by-class")
     widgets.linked_table(decided.by_class(bundle, opened.id, one), "Precision and recall of each class")
     st.caption(
-        "Precision: of the rows that were decided for a class, the share that are of it. Recall: of the rows of a "
+        "Precision: of the rows predicted as a class, the share that are of it. Recall: of the rows of a "
         f"class, the share that were decided for. 95 % Wilson intervals. {OPENS}"
     )
     widgets.behind(opened, decided.panel(bundle, "by_class", one))
@@ -77,7 +77,7 @@ def _confusion(opened: Opened, one: str) -> None:
     widgets.section("Confusion matrix", "confusion")
     widgets.linked_table(decided.confusion(bundle, opened.id, one), "Confusion matrix: rows by label and answer")
     many = len(decided.classes(bundle, one)) > decided.SHOWN
-    what = "The most frequent mistakes" if many else "Labels down, answers across"
+    what = "The most frequent mistakes" if many else "Rows: labels; columns: answers"
     st.caption(f"{what}, each with its share of the rows of that label. {OPENS}")
     widgets.behind(opened, decided.panel(bundle, "confusion", one))
 
@@ -114,7 +114,7 @@ def _thresholds(opened: Opened, one: str) -> None:
     widgets.section("Thresholds", "threshold-rates")
     cut = _cut(opened, used)
     caption = (
-        f"Rates of deciding for {yes}, with 95 % Wilson bands, over the probability from which it is decided for. "
+        f"Rates when {yes} is predicted from this probability on, with 95 % Wilson bands. "
         f"Line: the model's own threshold, {share(used)}."
     )
     widgets.figure(opened, "thresholds", caption, one, width=640)

@@ -30,7 +30,7 @@ SCALES = {SHARES: "one for all methods", OWN: "one for each method, in its unit"
 ONE_SCALE = (
     "All methods are on one scale, and list the same features in the same order, by their mean rank over the methods. "
     "A value is a share of the sum of the sizes of its method's values: 0.1 is a tenth of all that the method found. "
-    "Red speaks for the answer, blue against it, unless the method says otherwise."
+    "Red is evidence for the answer, blue against it, unless the method says otherwise."
 )
 BADGES = {
     "pass": "blue[:material/check_circle:",

@@ -279,7 +279,7 @@ def _usual(name: str, told: Any, family: str) -> str:
     if family == "metric":
         at = getattr(told, "threshold", None)
         sign = "at least" if getattr(told, "better", "higher") == "higher" else "at most"
-        held = f", and held against the threshold {sign} {at:g} unless the plan says another" if at is not None else ""
+        held = f", and compared with the threshold {sign} {at:g} unless the plan says another" if at is not None else ""
         return (
             f"Taken unless the plan says otherwise{held}."
             if name in usual.metrics()

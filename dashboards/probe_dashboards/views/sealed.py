@@ -62,7 +62,7 @@ def signatures(signed: Sequence[Signature], found: Seal | None) -> pd.DataFrame:
 def countersigned(found: Countersignature, seal: Seal | None) -> str:
     """A counter-signature in one line: whose it is where the reader said who may sign, and what was run again."""
     whose = {each.key: each.name or "none of those who may sign" for each in (seal.seconds if seal else ())}
-    by = whose.get(found.signature.key, "not held against anybody")
+    by = whose.get(found.signature.key, "not checked against a key")
     return visible(
         f"Counter-signed with the key {found.signature.key} ({by}) on {moment(found.signature.signed)}, as it says: "
         f"{found.rerun.words}."

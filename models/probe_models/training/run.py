@@ -76,7 +76,7 @@ class Run:
                 while not self._over():
                     self._epoch(run.epoch, stop)
                 if stop.asked:
-                    self.progress("stopped after the last step; the same call goes on from there")
+                    self.progress("stopped after the last step; the same call continues from there")
                     stop.end()
         except KeyboardInterrupt:
             if self.states and not stop.asked:
@@ -116,7 +116,7 @@ class Run:
         for found, kind in ((validation.loss, "validation"), (training.loss, "training")):
             if not math.isfinite(found):
                 raise self._broken(
-                    f"the loss is {found} on the {kind} rows after epoch {number}, step {stepper.taken} of all"
+                    f"the loss is {found} on the {kind} rows after epoch {number}, step {stepper.taken} in total"
                 )
         stepper.observe(validation.loss)
         if run.best is None or validation.loss < run.best.loss:
@@ -154,7 +154,7 @@ class Run:
                 run.step += 1
                 if stop.asked:
                     self._save()
-                    self.progress(f"stopped after step {stepper.taken} of all; the same call goes on from there")
+                    self.progress(f"stopped after step {stepper.taken} in total; the same call continues from there")
                     stop.end()
                 if self.states and self.states.due and self.workers.leads:
                     self._save()
@@ -188,19 +188,19 @@ class Run:
         # The loss of a step is that before it: what came of it shows in the weights first.
         whole = torch.stack([tensor.isfinite().all().to(self.stepper.device) for tensor in tensors.values()]).tolist()
         if broken := [name for name, finite in zip(tensors, whole, strict=True) if not finite]:
-            raise self._broken(f"{broken[0]} is no longer a number after step {self.stepper.taken} of all")
+            raise self._broken(f"{broken[0]} is no longer a number after step {self.stepper.taken} in total")
         self.states.write(tensors | where, numbers | counts)
 
     def _restored(self) -> RunState | None:
         found = self.states and self.states.read()
         if not found:
             if self.states and States.left(self.states.folder):
-                self.progress(f"the state in {self.states.folder} is damaged; beginning anew")
+                self.progress(f"the state in {self.states.folder} is damaged; starting from the beginning")
             return None
         tensors, numbers = found
         self.stepper.restore(tensors, numbers)
         run = RunState.restored(tensors, numbers, self.stepper.device)
-        self.progress(f"continuing in epoch {run.epoch}, after {self.stepper.taken} steps of all")
+        self.progress(f"continuing in epoch {run.epoch}, after {self.stepper.taken} steps in total")
         return run
 
     def _seconds(self) -> float:

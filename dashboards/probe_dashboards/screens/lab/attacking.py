@@ -89,9 +89,9 @@ def _shown(asked: Asked, answer: Answer, title: str, explainer: str) -> None:
     measured = inputs.lengths(steps[at])
     st.caption(
         md(
-            f"Attacked was {answer.record['against']}. Measured change: {measured}."
+            f"The attack was run on {answer.record['against']}. Measured change: {measured}."
             if measured
-            else f"Attacked was {answer.record['against']}."
+            else f"The attack was run on {answer.record['against']}."
         )
     )
     drawer = asked.drawer

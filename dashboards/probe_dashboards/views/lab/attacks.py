@@ -89,7 +89,7 @@ def outcome(answer: Answer, at: int) -> str:
     return (
         f"The answer becomes {after}; without an attack it is {before}."
         if step["success"]
-        else f"The answer stands: {after}; without an attack it is {before}."
+        else f"The answer did not change: {after}; without an attack it is {before}."
     )
 
 
