@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import torch
 
-from probe.attacks.gradient import loss_and_gradient
+from probe.attacks.ascent import loss_and_gradient
 from probe.ball import place
 from probe.contracts import Aim, Attack, Need
 from probe.method import param

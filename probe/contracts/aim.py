@@ -1,5 +1,6 @@
 """An attack's goal and budget for each example, and its only way to query the model."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from probe.labels import check_labels
 from probe.model import Model
 from probe.results import Prediction
 from probe.shapes import Inputs, Labels, PerExample
+from probe.task import Task
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +31,7 @@ class Aim:
     targets: Tensor | None  # the answers that a targeted goal wants; None for other goals
     budget: PerExample  # the largest change of each, in the threat's unit; infinity to minimise it
     rows: Labels  # the index of each example in the batch that `perturb` was given
+    loss: Callable[[Task, Tensor, Tensor, Tensor | None], PerExample] | None = None  # instead of the goal's own
 
     def ask(self, inputs: Inputs) -> tuple[PerExample, Bool[Tensor, " batch"]]:
         """The objective to maximise and whether the goal is reached; without gradients, in passes."""
@@ -71,13 +74,14 @@ class Aim:
         return len(self.rows)
 
     def __getitem__(self, rows: Tensor | slice) -> "Aim":
-        entries = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("model", "goal")}
+        entries = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("model", "goal", "loss")}
         part: dict[str, Any] = {name: None if each is None else each[rows] for name, each in entries.items()}
         return replace(self, **part)
 
     def _loss(self, logits: Tensor) -> PerExample:
-        loss: PerExample = self.goal.loss(self.model.task, logits, self.labels, self.targets)
-        return loss
+        loss = self.loss or self.goal.loss
+        found: PerExample = loss(self.model.task, logits, self.labels, self.targets)
+        return found
 
     def _judged(self, logits: Tensor) -> tuple[PerExample, Bool[Tensor, " batch"]]:
         # Logits may have a wider dtype than the inputs; losses are compared in one that is wide enough for both.

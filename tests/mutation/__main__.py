@@ -33,6 +33,7 @@ MODULES = (
     "probe/finding.py",
     "probe/contracts/*.py",
     "probe/bias/*.py",
+    "probe/attacks/ascent.py",
     "probe/attacks/gradient.py",
     "probe/explainers/shapley.py",
 )

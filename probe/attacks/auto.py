@@ -1,0 +1,118 @@
+"""Gradient ascent that chooses its own step lengths."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from probe.attacks.ascent import Ascent, GradientAttack, Restarts
+from probe.attacks.losses import Loss, climbing
+from probe.ball import place
+from probe.contracts import Aim
+from probe.method import param
+from probe.model import Model
+from probe.norms import NORMS, Norm
+from probe.shapes import Inputs
+from probe.space import Space
+from probe.tensors import column, wide
+
+
+@dataclass(frozen=True, kw_only=True)
+class APGD(GradientAttack):
+    """Gradient ascent with momentum that halves its steps by itself (Croce and Hein 2020, arXiv:2003.01690).
+
+    The first step is two radii long. At checkpoints, 22 % into the steps and then closer and closer, the step of an
+    example is halved, and its search goes on from its best point, where the loss rose in fewer than three quarters of
+    the steps since the last checkpoint, or where neither its step nor its best loss has changed since then. Starts are
+    those of PGD: the input, then random points. Examples that have reached the goal are dropped from the batch.
+
+    >>> import torch
+    >>> from probe import Model
+    >>> from probe.attacks import APGD
+    >>> weights = torch.tensor([[2.0, -2.0], [-1.0, 1.0]])
+    >>> model = Model(forward=lambda x: x @ weights, classes=("yes", "no"))
+    >>> x, y = torch.tensor([[0.5, 0.5], [1.0, 0.0]]), torch.tensor([0, 0])
+    >>> found = APGD(eps="1/4", loss="margin", steps=10)(model, x, y)
+    >>> found.success, found.perturbed[1]
+    (tensor([ True, False]), tensor([0.7500, 0.2500]))
+    """
+
+    steps: int = param(100, "gradient steps in each restart", low=1)
+    restarts: int = param(1, "restarts; the first starts at the input, the others at random points", low=1)
+    loss: Loss = param("goal", "loss that is climbed: the goal's own, or of logits, scaled logits or probabilities")
+    seed: int = param(0, "seed of the random starts", low=0)
+
+    def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
+        def begin(start: Tensor, origin: Tensor, part: Aim) -> _Halving:
+            length, none = (2 * part.budget).to(wide(start).dtype), torch.zeros_like(part.rows)
+            return _Halving.at(
+                start,
+                origin,
+                part,
+                checkpoints=checkpoints(self.steps),
+                before=start,
+                slope=torch.zeros_like(wide(start)),
+                length=length,
+                last=torch.full_like(part.budget, -torch.inf),
+                rises=none,
+                halved=none > 0,
+                best_then=torch.full_like(part.budget, -torch.inf),
+            )
+
+        search = Restarts(NORMS[self.norm], self.steps, self.restarts, self.seed)
+        return search.best(model.space, inputs, climbing(aim, self.loss), begin)
+
+
+def checkpoints(steps: int) -> tuple[int, ...]:
+    """The steps after which step lengths are reconsidered, from 0: the published schedule, of whole percents."""
+    at = [0, 22]
+    while at[-1] < 100:
+        at.append(at[-1] + max(at[-1] - at[-2] - 3, 6))
+    return tuple(dict.fromkeys(-(-percent * steps // 100) for percent in at if percent <= 100))
+
+
+@dataclass(kw_only=True)
+class _Halving(Ascent):
+    checkpoints: tuple[int, ...]
+    before: Tensor  # the point before x
+    slope: Tensor  # the gradient at the best point
+    length: Tensor  # of the next step, in the unit of the space's scale
+    last: Tensor  # the loss at the point before x
+    rises: Tensor  # steps since the last checkpoint that raised the loss
+    halved: Tensor  # whether the step was halved at the last checkpoint
+    best_then: Tensor  # the best loss at the last checkpoint
+    step: int = 0  # steps taken
+
+    momentum: ClassVar[float] = 0.25  # share of the last move in the next
+    enough: ClassVar[float] = 0.75  # share of steps that must raise the loss
+
+    def seen(self, loss: Tensor, gradient: Tensor) -> None:
+        self.slope = torch.where(column(self.update_best(loss), gradient), gradient, self.slope)
+        self.rises = self.rises + (loss > self.last) * (self.step > 0)
+        self.last = loss
+
+    def ascend(self, space: Space, norm: Norm, gradient: Tensor) -> None:
+        if self.step in self.checkpoints[1:]:
+            gradient = self._reconsider(gradient)
+        here, unit, radius = self.change(space), space.scale_of(wide(self.origin)), self.aim.budget
+        ahead = here + column(self.length, here) * norm.steepest(gradient)
+        ahead = place(space, self.origin, ahead, norm.p, radius)
+        moved = ahead
+        if self.step > 0:
+            share = 1 - self.momentum
+            mixed = share * (wide(ahead) - wide(self.x)) + self.momentum * (wide(self.x) - wide(self.before))
+            moved = place(space, self.origin, here + mixed / unit, norm.p, radius)
+        self.before, self.x = self.x, moved
+        self.step += 1
+
+    def _reconsider(self, gradient: Tensor) -> Tensor:
+        """Halve the steps that no longer help, and return to the best point there; the gradient where x then is."""
+        since = self.step - self.checkpoints[self.checkpoints.index(self.step) - 1]
+        stuck = ~self.halved & (self.best_loss <= self.best_then)
+        self.halved = (self.rises < self.enough * since) | stuck
+        self.length = torch.where(self.halved, self.length / 2, self.length)
+        self.x = torch.where(column(self.halved, self.x), self.best, self.x)
+        self.last = torch.where(self.halved, self.best_loss, self.last)
+        self.best_then, self.rises = self.best_loss, torch.zeros_like(self.rises)
+        return torch.where(column(self.halved, gradient), self.slope, gradient)
