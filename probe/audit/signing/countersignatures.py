@@ -1,7 +1,8 @@
 """Counter-signatures: somebody else ran a random tenth of an audit again, and signs how far the results agree.
 
-Which rows are run again follows from the digest of the bundle and the key of the second auditor. So the first auditor
-cannot know them, and the second cannot choose them.
+Which rows are run again follows from the digest of the bundle and the key of the second auditor, so neither picks them.
+Who knows the other's key beforehand can try digests, and who makes keys can try keys, until a draw suits: a key made
+after the audit, or known before it, rules out one of the two.
 """
 
 import hashlib
