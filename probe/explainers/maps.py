@@ -38,10 +38,9 @@ class ActivationMap(Explainer, ABC):
         """One map of each example, from those of a layer and the gradient of the output by them."""
 
     def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
-        form = model.space.form_of(inputs)
-        if not isinstance(form, Image | Series):
+        if not isinstance(model.space.form_of(inputs), Image | Series):
             raise Unsupported(
-                f"{self.name()} lays the maps of a layer over images and series, and these are {form.read_as}; "
+                f"{self.name()} lays the maps of a layer over images and series, which inputs of {model.name} are not; "
                 "choose a method that asks about features, such as IntegratedGradients or KernelShap"
             )
         address = self.layer or self._last(model)
