@@ -104,7 +104,7 @@ def test_what_follows_no_gradient_is_not_smoothed(network, rows):
     with pytest.raises(Unsupported, match="kernel_shap follows none; set around to one that does, such as Saliency"):
         SmoothGrad(around=KernelShap())(network(), rows(1, 8))
     table = Model(forward=lambda x: x * 2, space=Space(features=torch.tensor([0, 0]), kinds=("category",)))
-    with pytest.raises(Unsupported, match="a category cannot take one"):
+    with pytest.raises(Unsupported, match="a small step along a coordinate"):
         SmoothGrad()(table, torch.tensor([[1.0, 0.0]]))
 
 
