@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, sync_playwright
 from probe_dashboards import Offer, command
 
 import probe
@@ -34,7 +34,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 READY = "[data-testid=stApp][data-test-script-state=notRunning]"
 PAGES = ("performance", "rows", "instance", "explanations", "robustness", "evidence", "summary")
-USERS, RUNS, PATIENCE = 10, 200, 120_000  # the last in milliseconds
+USERS, RUNS, PATIENCE = 10, 200, 30_000  # the last in milliseconds
 # Run in a process of its own: the listing alone, cold.
 LISTING = """
 import sys, time
@@ -85,10 +85,12 @@ def served(runs: Path, offer: Offer | None = None) -> Iterator[tuple[str, int, f
             it.terminate()
 
 
-def settled(page: Page, title: str) -> None:
-    page.locator("h1", has_text=title).wait_for(timeout=PATIENCE)
-    page.wait_for_selector(READY, timeout=PATIENCE)
-    page.get_by_text("What this does not show").first.wait_for(timeout=PATIENCE)
+def settled(page: Page, before: str = "") -> str:
+    """Wait until a page with another heading is whole, and return its heading."""
+    page.wait_for_function("was => ![was, undefined].includes(document.querySelector('h1')?.innerText)", arg=before)
+    page.get_by_text("What this does not show").first.wait_for()
+    page.wait_for_selector(READY)
+    return page.locator("h1").first.inner_text()
 
 
 def memory(pid: int) -> dict[str, Any]:
@@ -102,15 +104,16 @@ def pages(browser: Browser, runs: Path) -> dict[str, Any]:
     """The first page from the command, and each change of page by a link of the sidebar, each page for the 2nd time."""
     with served(runs) as (address, pid, begun):
         page = browser.new_page()
+        page.set_default_timeout(PATIENCE)
         page.goto(address)
-        settled(page, "Summary")
+        title = settled(page)
         first = time.perf_counter() - begun
         seconds: dict[str, list[float]] = {name: [] for name in PAGES}
         for _ in range(4):
             for name in PAGES:
                 before = time.perf_counter()
-                page.locator(f"[data-testid=stSidebar] a[href*='/{name}']").first.click()
-                settled(page, name.capitalize())
+                page.locator(f"[data-testid=stSidebar] a[href*='{name}']").first.click()
+                title = settled(page, title)
                 seconds[name].append(round(time.perf_counter() - before, 2))
         page.close()
         changes = {name: {"first": each[0], "then": statistics.median(each[1:])} for name, each in seconds.items()}
@@ -136,11 +139,12 @@ def _visits(address: str) -> int:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
         page = browser.new_page()
+        page.set_default_timeout(PATIENCE)
         for name in PAGES:
-            page.goto(f"{address}/{name}")
             try:
-                settled(page, name.capitalize())
-            except Exception:
+                page.goto(f"{address}/{name}")
+                settled(page)
+            except Error:
                 wrong += 1
             wrong += page.locator("[data-testid=stException], [data-testid=stAlertContentError]").count() > 0
         browser.close()
@@ -151,17 +155,18 @@ def slider(browser: Browser, runs: Path) -> dict[str, Any]:
     """Steps of the budget in the lab, of PGD against one image of fashion-cnn."""
     with served(runs, Offer(live=("fashion-cnn",))) as (address, pid, _):
         page = browser.new_page()
+        page.set_default_timeout(PATIENCE)
         page.goto(f"{address}/lab")
         thumb = page.get_by_role("slider", name="Budget").first
-        thumb.wait_for(timeout=2 * PATIENCE)
-        page.wait_for_selector(READY, timeout=PATIENCE)
+        thumb.wait_for()
+        page.wait_for_selector(READY)
         seconds = []
         for key in ("ArrowLeft", "ArrowRight") * 4:
             thumb.focus()
             before = time.perf_counter()
             page.keyboard.press(key)
             page.wait_for_selector("[data-testid=stApp]:not([data-test-script-state=notRunning])", timeout=5000)
-            page.wait_for_selector(READY, timeout=PATIENCE)
+            page.wait_for_selector(READY)
             seconds.append(round(time.perf_counter() - before, 2))
         page.close()
         return {"steps_s": seconds, "median_s": statistics.median(seconds), "viewer": memory(pid)}

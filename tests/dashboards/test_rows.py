@@ -50,7 +50,7 @@ def test_every_number_of_a_confusion_and_of_the_classes_leads_to_its_rows(bundle
 
 
 def test_many_classes_are_shown_by_their_most_frequent_mistakes(bundles, monkeypatch):
-    monkeypatch.setattr(decided, "SHOWN", 2)
+    monkeypatch.setattr(reading, "MATRIX", 2)
     found = decided.confusion(bundles.image, "run", ANY)
     led(bundles.image, found)
     assert (found["Label"] != found["Answer"]).all()

@@ -6,13 +6,14 @@ from math import log10
 import numpy as np
 import pytest
 
-from probe.audit import Bundle, verify
+from probe.audit import Bundle, reading, verify
 from probe.audit.bundle import read
 from probe.audit.strict import plain
 from probe.audit.toml import to_toml as toml
 from probe.errors import IntegrityError
 from probe.formatting import MINUS, estimate, interval, number, p_value, threshold
 from probe.report import render
+from probe.report.sections import performance
 from probe.text import visible
 from tests.report.conftest import HOSTILE, make, page_of, table_parts
 
@@ -172,6 +173,19 @@ def test_a_table_model_shows_groups_and_gaps(table):
     text = Page(page_of(table)).text
     for word in ("Selection rate", "would have failed", "By sex", "By race", "impact ratio", "undefined"):
         assert word.lower() in text.lower()
+
+
+def test_the_confusion_matrix_has_the_counts_of_the_answers(image, monkeypatch):
+    kept = image.arrays("predictions")
+    counts = np.zeros((3, 3), int)
+    np.add.at(counts, (kept["labels"], reading.decisions(image)), 1)
+    found = performance.section(image).blocks
+    matrix = next(block for block in found if getattr(block, "caption", "").startswith("Confusion matrix"))
+    assert [list(map(int, row[1:])) for row in matrix.rows] == [[*row, sum(row)] for row in counts.tolist()]
+    assert [row[0] for row in matrix.rows] == list(image.manifest.model.classes)
+    monkeypatch.setattr(performance, "MATRIX", 2)
+    listed = next(b for b in performance.section(image).blocks if getattr(b, "caption", "").startswith("Most frequent"))
+    assert sum(int(row[2]) for row in listed.rows) == counts.sum() - counts.trace()
 
 
 def test_the_first_page_says_that_an_audit_was_interrupted(interrupted):

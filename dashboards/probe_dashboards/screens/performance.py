@@ -76,7 +76,7 @@ def _confusion(opened: Opened, one: str) -> None:
     bundle = opened.bundle
     widgets.section("Confusion matrix", "confusion")
     widgets.linked_table(decided.confusion(bundle, opened.id, one), "Confusion matrix: rows by label and answer")
-    many = len(decided.classes(bundle, one)) > decided.SHOWN
+    many = len(decided.classes(bundle, one)) > reading.MATRIX
     what = "The most frequent mistakes" if many else "Rows: labels; columns: answers"
     st.caption(f"{what}, each with its share of the rows of that label. {OPENS}")
     widgets.behind(opened, decided.panel(bundle, "confusion", one))

@@ -16,8 +16,6 @@ from probe_dashboards.views.links import Link, address
 from probe_dashboards.views.panels import Panel
 from probe_dashboards.views.words import unbroken
 
-SHOWN = 12  # classes whose confusions are shown as a matrix; of more, the most frequent ones are listed
-LISTED = 30  # confusions that are listed
 RATES = {
     "precision": "Precision (share of the rows decided for)",
     "recall": "Recall (share of the rows of the class)",
@@ -37,16 +35,16 @@ def classes(bundle: Bundle, one: str) -> dict[str, str]:
 
 def confusion(bundle: Bundle, run: str, one: str) -> pd.DataFrame:
     """Counts and shares of the rows of each class, which lead to these rows; of many classes the frequent mistakes."""
-    counts = reading.confusion(bundle, label(bundle, one)).to_numpy()
+    counts = reading.confusion(bundle, label(bundle, one))
     named = classes(bundle, one)
     ids, names = list(named), list(named.values())
-    if len(names) > SHOWN:
+    if len(names) > reading.MATRIX:
         return _frequent(counts, named, lambda row, column: _rows(run, one, label=ids[row], answer=ids[column]))
-    lines = []
-    for row, (name, true) in enumerate(zip(names, counts.sum(1), strict=True)):
+    lines, cells_of = [], counts.to_numpy()
+    for row, (name, true) in enumerate(zip(names, cells_of.sum(1), strict=True)):
         cells = [
             Link(_of(n, true), _rows(run, one, label=ids[row], answer=ids[column]))
-            for column, n in enumerate(counts[row])
+            for column, n in enumerate(cells_of[row])
         ]
         lines.append((name, *cells, Link(count(true), _rows(run, one, label=ids[row]))))
     return pd.DataFrame(lines, columns=["Label", *(f"Answer: {name}" for name in names), "All"])
@@ -68,7 +66,7 @@ def by_class(bundle: Bundle, run: str, one: str) -> pd.DataFrame:
                 f"fewer than {smallest} rows" if few else "",
             )
         )
-    names = ["Class", "Precision [95 % interval]", "Decided for", "Recall [95 % interval]", "True", "Note"]
+    names = ["Class", "Precision [95 % interval]", "Predicted", "Recall [95 % interval]", "True", "Note"]
     table = pd.DataFrame(lines, columns=names)
     return table if table["Note"].any() else table.drop(columns="Note")
 
@@ -156,16 +154,11 @@ PANELS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def _frequent(counts: Any, named: Mapping[str, str], rows: Any) -> pd.DataFrame:
-    names, true = list(named.values()), counts.sum(1)
-    wrong = counts.copy()
-    np.fill_diagonal(wrong, 0)
-    order = np.argsort(-wrong, axis=None, kind="stable")[:LISTED]
-    pairs = [(int(at) // len(names), int(at) % len(names)) for at in order]
+def _frequent(counts: pd.DataFrame, named: Mapping[str, str], rows: Any) -> pd.DataFrame:
+    names, true = list(named.values()), counts.to_numpy().sum(1)
     lines = [
-        (names[row], names[column], Link(_of(wrong[row, column], true[row]), rows(row, column)))
-        for row, column in pairs
-        if wrong[row, column]
+        (names[row], names[column], Link(_of(wrong, true[row]), rows(row, column)))
+        for row, column, wrong in reading.mistakes(counts)
     ]
     return pd.DataFrame(lines, columns=["Label", "Answer", "Rows (share of the label's)"])
 

@@ -21,6 +21,7 @@ from probe.audit.reading.attacked import (
 from probe.audit.reading.chapters import APART, ASPECTS, CALIBRATED, CHAPTERS, Chapter, Register, performance, register
 from probe.audit.reading.costs import Cost, costs, total
 from probe.audit.reading.decided import (
+    MATRIX,
     Decided,
     area,
     boundary,
@@ -29,6 +30,7 @@ from probe.audit.reading.decided import (
     decided,
     decides,
     labels,
+    mistakes,
     roc,
     threshold_rates,
 )
@@ -69,6 +71,7 @@ __all__ = [
     "ASSUMED",
     "CALIBRATED",
     "CHAPTERS",
+    "MATRIX",
     "RATES",
     "Answered",
     "Candidate",
@@ -133,6 +136,7 @@ __all__ = [
     "left_out",
     "measured",
     "missing",
+    "mistakes",
     "movable",
     "moved",
     "moves",

@@ -13,6 +13,8 @@ from probe.errors import RangeError
 from probe.names import nearest
 from probe.statistics import Estimate, area_under_roc, area_under_roc_interval, wilson
 
+MATRIX = 12  # classes whose confusions are shown as a matrix; of more, the most frequent mistakes are listed
+LISTED = 30  # mistakes that are listed
 POINTS = 500  # of a curve that are kept; its area is that of all of them
 GRID = 20  # thresholds between 0 and 1
 
@@ -92,6 +94,15 @@ def confusion(bundle: Bundle, label: str = "") -> pd.DataFrame:
     """How many rows of each class, down, got each answer, across."""
     found = decided(bundle, label)
     return pd.DataFrame(_counts(found), index=list(found.names), columns=list(found.names))
+
+
+def mistakes(counts: pd.DataFrame) -> list[tuple[int, int, int]]:
+    """The most frequent mistakes in a confusion matrix: the places of label and answer, and the rows."""
+    wrong = counts.to_numpy().copy()
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:LISTED].tolist()
+    pairs = [divmod(at, len(wrong)) for at in order]
+    return [(row, column, int(wrong[row, column])) for row, column in pairs if wrong[row, column]]
 
 
 def by_class(bundle: Bundle, label: str = "") -> pd.DataFrame:

@@ -6,7 +6,17 @@ import pandas as pd
 
 from probe import plots
 from probe.audit.bundle import Bundle
-from probe.audit.reading import CALIBRATED, measured, performance, reliability
+from probe.audit.reading import (
+    CALIBRATED,
+    MATRIX,
+    confusion,
+    decides,
+    labels,
+    measured,
+    mistakes,
+    performance,
+    reliability,
+)
 from probe.formatting import count, estimate, number
 from probe.report.blocks import Block, Figure, Section, Table, panel
 from probe.report.sections.common import chapter, records, with_not_measured
@@ -19,10 +29,26 @@ def section(bundle: Bundle) -> Section:
         rows = [(row.named, row.written.value, row.written.ends, row.counted) for row in found]
         columns = ("measure", "estimate", "95 % interval", "n")
         blocks.append(Table(columns, rows, "Performance on all rows", numeric=columns[1:]))
+    if bundle.has("arrays/predictions.npz") and decides(bundle):
+        blocks += [_confusion(bundle, label) for label in labels(bundle) or [""]]
     if bins := reliability(bundle):
         blocks.append(_reliability(bins))
     shows = performance(bundle.manifest).shows
     return chapter("performance", with_not_measured(bundle, "performance", blocks), shows=shows)
+
+
+def _confusion(bundle: Bundle, label: str) -> Table:
+    """The counts of the Performance page; of many classes the most frequent mistakes."""
+    of, counts = f" of {label}" if label else "", confusion(bundle, label)
+    names = [str(name) for name in counts.columns]
+    if len(names) > MATRIX:
+        lines = [(names[row], names[at], count(rows)) for row, at, rows in mistakes(counts)]
+        return Table(("label", "answer", "rows"), lines, f"Most frequent mistakes{of}", numeric=("rows",))
+    heads = ("label", *(f"answer: {name}" for name in names), "all")
+    rows = [
+        (name, *map(count, own), count(sum(own))) for name, own in zip(names, counts.to_numpy().tolist(), strict=True)
+    ]
+    return Table(heads, rows, f"Confusion matrix{of}: rows of each label, by answer", numeric=heads[1:])
 
 
 def _reliability(found: Mapping[str, pd.DataFrame]) -> Figure:
