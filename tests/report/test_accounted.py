@@ -56,7 +56,7 @@ def test_a_plan_that_says_nothing_of_use_is_written_as_before_and_the_report_say
     assert "about" not in plain(table.manifest.plan)
     assert table.manifest.to_json()["plan"].keys() >= {"name", "checks"}
     assert "its section [about] is empty" in render(table, Choice(("scope",)))
-    assert "whoever publishes the model has to say it" in EXPORTS["card"].write(table)
+    assert "whoever publishes the model must add it" in EXPORTS["card"].write(table)
 
 
 def test_use_is_part_of_the_digest_and_an_empty_section_has_one_form_alone(told, table, tmp_path):
