@@ -62,6 +62,7 @@ def test_two_people_ask_the_same_model_and_each_sees_their_own_row(visit, served
     for row, page in pages.items():
         page.get_by_text("What would have to be different?").wait_for(timeout=LONG)
         expect(page.get_by_label("Row", exact=True)).to_have_value(str(row), timeout=LONG)
+        expect(page.get_by_label("age", exact=True)).not_to_have_value("", timeout=LONG)
     served.workers.update(_workers(served.process.pid))
     assert len(served.workers) == 1
     ages = {row: page.get_by_label("age", exact=True).input_value() for row, page in pages.items()}
