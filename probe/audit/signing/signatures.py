@@ -1,4 +1,4 @@
-"""The signatures beside a bundle: made, found, and held against those who may sign."""
+"""The signatures beside a bundle: made, found, and compared with the allowed signers."""
 
 import hashlib
 import re
@@ -36,7 +36,7 @@ class Signature:
 
 
 class Who(NamedTuple):
-    """Whose a signature is; without a name, why it is nobody's who may sign."""
+    """The owner of a signature; if there is no name, why it belongs to no allowed signer."""
 
     name: str
     key: str
