@@ -11,6 +11,7 @@ UNDEFINED, NOT_MEASURED, NO_INTERVAL = "undefined", "not measured", "no interval
 _THIN = "\N{NARROW NO-BREAK SPACE}"
 _SIGNS = {"share": f"{_THIN}%", "points": f"{_THIN}pp"}
 _PLAIN = re.compile(rf"[+{MINUS}]?\d+(?:\.(\d+))?")
+_LARGEST = 10**15  # from which on a number has a power of ten
 
 
 class Measured(NamedTuple):
@@ -23,6 +24,20 @@ class Measured(NamedTuple):
         """Number and interval as one text."""
         none = self.value in (UNDEFINED, NOT_MEASURED)
         return self.value if none else f"{self.value} [{self.ends or NO_INTERVAL}]"
+
+
+def digits(value: float, many: int = 3) -> str:
+    """A number with so many significant digits; one of 1,000 or more is written out, with all digits before the point.
+
+    >>> digits(0.04567), digits(1234.5), digits(1234567.0)
+    ('0.0457', '1,234', '1,234,567')
+    """
+    text = f"{value:.{many}g}"
+    if not 1000 <= abs(float(text)) < _LARGEST:
+        return text
+    decimals = max(0, many - len(str(abs(int(float(text))))))
+    whole, _, part = f"{value:,.{decimals}f}".partition(".")
+    return f"{whole}.{part}".rstrip("0").rstrip(".") if part else whole
 
 
 def number(value: Any, unit: Unit = "number") -> str:
@@ -90,10 +105,11 @@ def count(value: Any) -> str:
 
 
 def duration(seconds: Any) -> str:
-    """A duration in seconds, or minutes if it is long."""
+    """A duration in seconds, or in minutes or hours if it is long."""
     if not defined(seconds):
         return UNDEFINED
-    return f"{seconds:.3g}{_THIN}s" if seconds < 600 else f"{seconds / 60:.3g}{_THIN}min"
+    each, unit = (1, "s") if seconds < 600 else (60, "min") if seconds < 36_000 else (3600, "h")
+    return f"{digits(seconds / each)}{_THIN}{unit}"
 
 
 def moment(iso: Any) -> str:
@@ -110,7 +126,7 @@ def radius(value: float) -> str:
     """
     whole = value * 255
     short = abs(value - round(value, 3)) < 1e-9
-    return f"{value:.3g}" if short or abs(whole - round(whole)) > 1e-4 else f"{round(whole)}/255"
+    return digits(value) if short or abs(whole - round(whole)) > 1e-4 else f"{round(whole)}/255"
 
 
 def settings(config: Mapping[str, Any], leave: tuple[str, ...] = ("method",)) -> str:
@@ -127,7 +143,7 @@ def _setting(value: Any) -> str:
     if isinstance(value, Mapping):
         inside = settings(value)
         return words(str(value.get("method", ""))) + (f" ({inside})" if inside else "")
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return digits(value, 4) if isinstance(value, float) else str(value)
 
 
 def words(name: str) -> str:
@@ -168,10 +184,10 @@ def _bare(value: float, unit: Unit) -> str:
     elif unit == "share" and 0.9995 <= value < 1:
         text = "> 99.9"
     elif unit in ("share", "points"):
-        text = f"{100 * value:.1f}"
+        text = f"{100 * value:,.1f}"
     elif unit == "signed":
-        text = f"{value:+.3g}" if abs(value) >= 0.0005 else "0"
+        text = f"{'+' if value > 0 else ''}{digits(value)}" if abs(value) >= 0.0005 else "0"
     else:
-        text = f"{value:.3g}"
+        text = digits(value)
     # A zero has no sign, whatever was rounded to it.
     return text.removeprefix("-").removeprefix("+") if not text.strip("+-0.") else text.replace("-", MINUS)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from probe.errors import DataError
+from probe.formatting import digits
 from probe.metering import Usage
 from probe.method import Method
 from probe.results.base import AnyResult, cost_in_words, named, whole
@@ -92,11 +93,11 @@ class Certification(AnyResult):
         if row["predicted"] is None:
             return f"nothing is certified; the label is {row['label']}"
         right = "which is the label" if row["predicted"] == row["label"] else f"and the label is {row['label']}"
-        return f"{row['predicted']} up to radius {row['radius']:.4g}, {right}"
+        return f"{row['predicted']} up to radius {digits(row['radius'], 4)}, {right}"
 
     def _in_words(self) -> tuple[str, ...]:
         certified = self.certified()
-        radii = f", median radius {float(self.radius[certified].median()):.4g}" if bool(certified.any()) else ""
+        radii = f", median radius {digits(float(self.radius[certified].median()), 4)}" if bool(certified.any()) else ""
         return (
             f"Certification of {len(self)} examples by {self.method}",
             f"{int(certified.sum())} right and certified{radii}; each radius holds with probability {self.level:g}",

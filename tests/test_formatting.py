@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.formatting import MINUS, estimate, interval, number
+from probe.formatting import MINUS, digits, duration, estimate, interval, number, radius, settings
 
 NUMBERS = st.floats(-1e4, 1e4, allow_nan=False)
 UNITS = st.sampled_from(["share", "points", "number", "signed"])
@@ -33,8 +33,9 @@ def test_an_estimate_and_both_ends_of_its_interval_have_as_many_decimals(middle,
 @given(NUMBERS, NUMBERS, NUMBERS, UNITS)
 def test_zeros_are_added_up_to_three_significant_digits_only(middle, low, high, unit):
     for part in (estimate(middle, low, high, unit)).ends.split(" to "):
-        digits = re.sub(r"[^\d]", "", part.partition("e")[0])
-        assert unit in ("share", "points") or not digits.strip("0") or len(digits.lstrip("0")) <= 3, part
+        digits = re.sub(r"[^\d.]", "", part.partition("e")[0])
+        kept = digits.replace(".", "").lstrip("0")
+        assert unit in ("share", "points") or not kept or len(kept) <= 3 or "." not in digits, part
 
 
 @pytest.mark.parametrize("unit", ["share", "points", "number", "signed"])
@@ -50,3 +51,35 @@ def test_what_is_rounded_to_zero_has_no_sign(unit):
 )
 def test_both_ends_of_an_interval_show_what_they_were_rounded_to(ends, written):
     assert interval(*ends) == written
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (999.4, "number", "999"),
+        (999.7, "number", "1,000"),
+        (1234.5, "number", "1,234"),
+        (-12_345.6, "number", f"{MINUS}12,346"),
+        (1_234_567.0, "signed", "+1,234,567"),
+        (12.5, "points", "1,250.0\u202fpp"),
+    ],
+)
+def test_a_number_of_a_thousand_or_more_is_written_out(value, unit, text):
+    assert number(value, unit) == text
+
+
+@given(st.floats(1e3, 9e14, allow_nan=False))
+def test_no_notation_has_a_power_of_ten_where_numbers_are_large(value):
+    written = (number(value), number(-value, "signed"), radius(value), duration(value), settings({"scale": value}))
+    said = " ".join((*written, str(estimate(value, value / 2, 2 * value if value < 4e14 else value))))
+    assert not re.search(r"\de[+-]?\d", said), said
+    assert float(digits(value).replace(",", "")) == pytest.approx(value, rel=0.005)
+
+
+def test_an_estimate_of_a_thousand_or_more_has_ends_written_alike():
+    assert str(estimate(1234.5, 998.2, 1500)) == "1,234 [998 to 1,500]"
+
+
+def test_a_setting_keeps_four_digits_and_a_long_duration_is_in_hours():
+    assert settings({"scale": 12_345.6, "eps": 8 / 255}) == "scale = 12,346, eps = 0.03137"
+    assert duration(90_000) == "25\u202fh"

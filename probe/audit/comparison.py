@@ -1,5 +1,6 @@
 """Check that two audits of one plan agree in plan, evidence and findings."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import fields
 from math import isclose
@@ -14,6 +15,7 @@ from probe.finding import Finding
 
 DECIDED = {"pass", "fail", "inconclusive"}
 KEYS = tuple(f.name for f in fields(Finding))
+POWER_OF_TEN = re.compile(r"(?:\d\.)?\d+e\+\d+")  # as bundles have it whose probe did not write such numbers out
 NUMBERS = ("estimate", "low", "high", "n", "threshold")
 
 
@@ -56,9 +58,18 @@ def compare_findings(stored: Finding, now: Finding, tolerance: float, keys: Sequ
         if isinstance(value, float | int) and isinstance(old, float | int):
             same = isclose(old, value, rel_tol=tolerance, abs_tol=tolerance)
         else:
-            same = old == value
+            same = old == value or (isinstance(old, str) and isinstance(value, str) and _reads_alike(old, value))
         if not same:
             raise IntegrityError(f"finding {stored.check!r}: {key} is {old!r}, the evidence gives {value!r}")
+
+
+def _reads_alike(stored: str, now: str) -> bool:
+    """Whether two texts differ only in numbers with a power of ten, as in 1.23e+03, that the other writes out."""
+    powers = POWER_OF_TEN.findall(stored)
+    literal = map(re.escape, POWER_OF_TEN.split(stored))
+    found = re.fullmatch(r"([\d,]+)".join(literal), now) if powers else None
+    written = [float(text.replace(",", "") or "nan") for text in found.groups()] if found else []
+    return bool(written) and [f"{value:.3g}" for value in written] == powers
 
 
 def _compare_rows(stored: Bundle, again: Bundle) -> None:

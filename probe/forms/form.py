@@ -160,8 +160,8 @@ class Form:
 
 
 def written(value: float) -> str:
-    """A number with six significant digits; whole numbers, such as dates, in full."""
-    return f"{value:.0f}" if value.is_integer() and 1e6 <= abs(value) <= 2.0**53 else f"{value:.6g}"
+    """A number with six significant digits, or all digits before the point; without separators, as in a date."""
+    return f"{value:.0f}" if 1e6 <= abs(value) <= 2.0**53 else f"{value:.6g}"
 
 
 def _fields(kind: type[Form]) -> list[str]:

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from numpy.typing import ArrayLike, NDArray
 
-from probe.formatting import MINUS
+from probe.formatting import MINUS, digits
 from probe.plots.canvas import new_axes
 from probe.plots.style import AGAINST, FOR, INK, MUTED, NORMAL, OUTLINE, SMALL, safe_label
 
@@ -40,7 +40,7 @@ def graph(
         limit = float(np.abs(shown).max(initial=0.0)) if limit is None else limit
         share = np.abs(shown) / limit if limit > 0 else shown
         _lines(ax, at, there, [FOR if value > 0 else AGAINST for value in shown], WIDEST * share.clip(0, 1))
-        _below(ax, f"widest: {MINUS}{limit:.2g} or +{limit:.2g}")
+        _below(ax, f"widest: {MINUS}{digits(limit, 2)} or +{digits(limit, 2)}")
     return _nodes(ax, at, title)
 
 

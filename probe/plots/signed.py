@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
-from probe.formatting import MINUS
+from probe.formatting import MINUS, digits
 from probe.plots.style import INK, MUTED, SIGNED, SMALL
 
 SHARE = 0.99  # percentile of the nonzero values within the scale; the rest share the darkest shades
@@ -45,7 +45,7 @@ def signed_scale(ax: Axes, limit: float, *, clipped: bool, down: float = 0.09) -
     scale = ax.inset_axes((0.0, -down, 1.0, 0.035))
     scale.imshow(np.linspace(-1, 1, 64)[None], cmap=SIGNED, aspect="auto", interpolation="none")
     below, above = ("\N{LESS-THAN OR EQUAL TO} ", "\N{GREATER-THAN OR EQUAL TO} ") if clipped else ("", "")
-    scale.set_xticks([0, 31.5, 63], [f"{below}{MINUS}{limit:.2g}", "0", f"{above}+{limit:.2g}"])
+    scale.set_xticks([0, 31.5, 63], [f"{below}{MINUS}{digits(limit, 2)}", "0", f"{above}+{digits(limit, 2)}"])
     scale.set_yticks([])
     scale.tick_params(labelsize=SMALL, labelcolor=INK, color=INK, length=0, pad=2)
     first, _, last = scale.get_xticklabels()

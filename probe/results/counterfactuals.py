@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from probe.errors import DataError
+from probe.formatting import digits
 from probe.metering import Usage
 from probe.method import Method
 from probe.results.base import AnyResult, cost_in_words, worded
@@ -105,7 +106,7 @@ class Counterfactuals(AnyResult):
             return f"{before}: none found"
         changed = drawer(self).told(*self._pair(index), to_numpy(part.moves()[0, 0]))
         features = int(part.changed()[0, 0])
-        length = f"{features} feature{'s' * (features != 1)}, L1 {float(part.distance()[0, 0]):.4g}"
+        length = f"{features} feature{'s' * (features != 1)}, L1 {digits(float(part.distance()[0, 0]), 4)}"
         return f"{before} → {after} by {changed} ({length})"
 
     def plot(self, index: int = 0, ax: "Axes | None" = None) -> "Axes":

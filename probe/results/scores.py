@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from probe.errors import ShapeError
+from probe.formatting import digits
 from probe.metering import Usage
 from probe.results.base import AnyResult, cost_in_words
 from probe.shapes import Evidence
@@ -93,4 +94,4 @@ class Scores(AnyResult):
         return to_numpy(self.evidence).astype(np.float64)
 
     def _in_words(self) -> tuple[str, ...]:
-        return f"{self.metric}: {self.value:.4g} over {len(self)} examples", cost_in_words(self.cost)
+        return f"{self.metric}: {digits(self.value, 4)} over {len(self)} examples", cost_in_words(self.cost)

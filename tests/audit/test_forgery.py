@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from probe.audit import read, run, verify
-from probe.audit.comparison import compare_runs
+from probe.audit.comparison import compare_findings, compare_runs
 from probe.audit.expected import expected_steps
 from probe.errors import IntegrityError
+from probe.finding import Finding
 from tests.audit.conftest import images, small_plan, table
 from tests.audit.forging import Forged, sign, without_step
 
@@ -309,3 +310,12 @@ def test_evidence_that_contradicts_itself_is_not_continued(image_bundle, tmp_pat
     sign(folder, halved)
     with pytest.raises(IntegrityError, match="it cannot be continued, so start again with --replace"):
         run(small_plan("pictures"), *images(), folder)
+
+
+def test_findings_whose_numbers_are_written_with_a_power_of_ten_still_verify():
+    now = Finding(aspect="bias", check="gap", status="fail", note="12,345 rows: a gap of 1,234 to 1,500,000 or more")
+    stored = replace(now, note="12,345 rows: a gap of 1.23e+03 to 1.5e+06 or more")
+    compare_findings(stored, now, 1e-9)
+    for note in ("12,345 rows: a gap of 1.24e+03 to 1.5e+06 or more", "12,346 rows: a gap of 1,234 to 1.5e+06 or more"):
+        with pytest.raises(IntegrityError, match="note is"):
+            compare_findings(replace(now, note=note), now, 1e-9)

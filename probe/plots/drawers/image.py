@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 from matplotlib.axes import Axes
 
-from probe.formatting import MINUS
+from probe.formatting import MINUS, digits
 from probe.plots.drawers.drawer import Array, Drawer, Example, Values
 from probe.plots.heatmap import heatmap, pixel_map
 from probe.plots.perturbation import before_and_after
@@ -51,5 +51,5 @@ class ImageDrawer(Drawer):
         shown = pixel_map(values.by_number, example.features)
         limit = values.limit or reach(shown)
         if np.abs(shown).max(initial=0.0) > limit * (1 + 1e-9):
-            return f"darkest where ≤ {MINUS}{limit:.2g} or ≥ +{limit:.2g}"
-        return f"darkest at \N{PLUS-MINUS SIGN}{limit:.2g}"
+            return f"darkest where ≤ {MINUS}{digits(limit, 2)} or ≥ +{digits(limit, 2)}"
+        return f"darkest at \N{PLUS-MINUS SIGN}{digits(limit, 2)}"
