@@ -4,6 +4,7 @@ import importlib
 from typing import Any
 
 from probe.errors import ProbeError
+from probe.extras import EXTRAS
 
 
 def library(name: str) -> Any:
@@ -12,5 +13,5 @@ def library(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise ProbeError(
-            f'this needs {name}, which cannot be imported ({error}); pip install "probe-toolkit[hub]" installs it'
+            f"this needs {name}, which cannot be imported ({error}); {EXTRAS['hub'].install()} installs it"
         ) from None

@@ -11,6 +11,7 @@ import typer
 
 from probe.cli.app import AllowCode, Device, Json, command, emit_json, print_err
 from probe.errors import ProbeError
+from probe.extras import EXTRAS
 
 RUNS = Path("runs")
 
@@ -34,7 +35,7 @@ def dashboard(
     The lab offers the zoo and the plans (*.toml) of the working directory, or else what --live names.
     """
     if find_spec("streamlit") is None:
-        raise ProbeError('the dashboard needs streamlit; install it by pip install "probe-toolkit[dashboard]"')
+        raise ProbeError(f"the dashboard needs streamlit; install it by {EXTRAS['dashboard'].install()}")
     if not runs.is_dir():
         if runs != RUNS:
             raise ProbeError(

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from probe.dataset import Dataset
 from probe.errors import DataError, ProbeError
+from probe.extras import EXTRAS
 from probe.model import Model
 from probe.space import Space
 
@@ -73,8 +74,7 @@ def segments(images: Tensor, count: int = 40, *, compactness: float = 10.0) -> T
         from skimage.segmentation import slic
     except ImportError as error:
         raise ProbeError(
-            f'segments need scikit-image, which cannot be imported ({error}); pip install "probe-toolkit[images]" '
-            "installs it"
+            f"segments need scikit-image, which cannot be imported ({error}); {EXTRAS['images'].install()} installs it"
         ) from None
     pixels = images.detach().cpu().double().movedim(0, -1).numpy()
     found = slic(pixels, n_segments=count, compactness=compactness, start_label=0, channel_axis=-1)

@@ -221,7 +221,7 @@ def test_an_adapter_is_refused(copied):
 
 def test_without_the_library_the_error_says_how_to_install_it(folder, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "transformers", None)
-    with pytest.raises(ProbeError, match=r'needs transformers.*pip install "probe-toolkit\[hub\]"'):
+    with pytest.raises(ProbeError, match=r'needs transformers.*pip install "transformers>=5" "timm'):
         from_transformers(folder)
 
 

@@ -139,5 +139,5 @@ def test_what_does_not_fit_takes_no_memory(weights, timm):
 
 def test_without_the_library_the_error_says_how_to_install_it(weights, monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(ProbeError, match=r"needs timm.*probe-toolkit\[hub\]"):
+    with pytest.raises(ProbeError, match=r'needs timm.*pip install .*"timm>=1.0.20"'):
         from_timm("pooled", weights)

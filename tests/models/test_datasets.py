@@ -1,8 +1,12 @@
+import csv
 import gzip
+import os
+from hashlib import sha256
+from pathlib import Path
 
 import pytest
 import torch
-from probe_models.datasets import READERS, adult, fashion, idx
+from probe_models.datasets import READERS, adult, compas, fashion, idx
 from probe_models.files import unpack
 from probe_models.found import found
 
@@ -181,6 +185,61 @@ def test_a_cache_that_cannot_be_written_is_named(nowhere, monkeypatch):
     (nowhere / "data").write_text("a file, not a folder")
     with pytest.raises(DataError, match=r"cannot keep t10k-labels.*set PROBE_DATA"):
         fashion._find(name, idx.size((10_000,)))
+
+
+@pytest.fixture
+def wheeled(nowhere, monkeypatch):
+    """A probe installed from a wheel, which has no table of COMPAS, and a publisher that has one of two people."""
+    published = nowhere / "server" / compas.PUBLISHED
+    published.parent.mkdir()
+    header = ["id", "name", *compas.COLUMNS, "priors_count"]
+    people = [[str(i), "Doe, Jane", *["1"] * len(compas.COLUMNS), "left out"] for i in range(2)]
+    with published.open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([header, *people])
+    kept = "".join(",".join(line) + "\n" for line in (compas.COLUMNS, *[["1"] * len(compas.COLUMNS)] * 2)).encode()
+    monkeypatch.setattr(compas, "BUNDLED", nowhere / "no bundle")
+    monkeypatch.setattr(compas, "URL", published.as_uri())
+    monkeypatch.setattr(compas, "PUBLISHED_SHA256", sha256(published.read_bytes()).hexdigest())
+    monkeypatch.setattr(compas, "SIZE", len(kept))
+    monkeypatch.setattr(compas, "SHA256", sha256(kept).hexdigest())
+    return published, kept
+
+
+def test_compas_is_downloaded_once_from_its_publisher_and_kept_without_names(wheeled, nowhere, capfd):
+    published, kept = wheeled
+    assert compas.content() == kept
+    assert f"downloading {published.as_uri()}" in capfd.readouterr().err
+    published.unlink()
+    assert compas.content() == kept
+    assert gzip.decompress((nowhere / "data" / compas.FILE).read_bytes()) == kept
+
+
+def test_compas_is_made_from_the_publishers_file_in_the_folder_of_data(wheeled, nowhere):
+    published, kept = wheeled
+    (nowhere / "data").mkdir()
+    published.rename(nowhere / "data" / compas.PUBLISHED)
+    assert compas.content() == kept
+
+
+def test_another_edition_of_compas_is_refused_and_not_kept(wheeled, nowhere):
+    published, _ = wheeled
+    published.write_text(published.read_text().replace("Doe", "Roe"))
+    with pytest.raises(IntegrityError, match=r"another edition, or was cut; copy it again from file:"):
+        compas.content()
+    assert not (nowhere / "data").exists()
+
+
+def test_without_a_network_the_error_says_where_compas_is_read_from(wheeled):
+    wheeled[0].unlink()
+    with pytest.raises(DataError, match=r"set PROBE_DATA to a folder that holds compas.csv.gz, or compas-scores-two"):
+        compas.content()
+
+
+def test_compas_is_what_its_publisher_has_where_that_file_is_at_hand():
+    published = Path(os.environ.get("PROBE_DATA") or "") / compas.PUBLISHED
+    if not published.is_file():
+        pytest.skip(f"set PROBE_DATA to a folder that holds {compas.PUBLISHED}")
+    assert gzip.decompress(compas.reduced(published.read_bytes())) == compas.content()
 
 
 def test_a_module_of_a_folder_is_found_by_what_it_says_at_its_top_level_and_is_not_run(tmp_path):

@@ -98,4 +98,4 @@ def test_export_refuses_in_a_sentence(tmp_path, monkeypatch):
     assert "there is no model 'german-mpl'; did you mean 'german-mlp'?" in call("export", "german-mpl", code=2).stderr
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     said = call("export", "german-mlp", code=2).stderr
-    assert 'made with onnxscript, which is not installed; pip install "probe-toolkit[export]"' in said
+    assert 'made with onnxscript, which is not installed; pip install "onnx>=1.17" "onnxscript>=0.5"' in said

@@ -1,20 +1,17 @@
 """Fashion-MNIST: which of ten kinds of clothing is in a grey image of 28x28 pixels?"""
 
-import os
-import sys
 from functools import cache
-from http.client import HTTPException
 from pathlib import Path
-from urllib.request import urlopen
 
 import torch
 from torch import Tensor
 
 from probe import Dataset, Space
-from probe.errors import DataError, PlanError
+from probe.errors import PlanError
 from probe.features import squares
 from probe_models.datasets import BUNDLED, idx
-from probe_models.files import read_known, unpack, write_whole
+from probe_models.datasets.elsewhere import Elsewhere
+from probe_models.files import read_known, unpack
 
 NAME = "fashion-mnist"
 SOURCE = "Fashion-MNIST (arXiv:1708.07747), MIT licence, Copyright (c) 2017 Zalando SE"
@@ -78,31 +75,15 @@ def _read(name: str, shape: tuple[int, ...]) -> Tensor:
 
 
 def _find(name: str, size: int) -> Path:
-    """Where the file is: in $PROBE_DATA, where Debian puts it, or in the cache; downloaded if it is nowhere."""
-    chosen, home = os.environ.get("PROBE_DATA"), os.environ.get("XDG_CACHE_HOME")
-    cached = Path(chosen) if chosen else Path(home or Path.home() / ".cache") / "probe-toolkit"
-    for folder in (cached, DEBIAN):
-        if (folder / name).is_file():
-            return folder / name
-    packed = _download(name, size)
-    try:
-        write_whole(cached / name, packed)
-    except OSError as error:
-        raise DataError(
-            f"cannot keep {name} in {cached}: {error.strerror or error}; set PROBE_DATA to a folder of yours"
-        ) from None
-    return cached / name
+    return elsewhere(name, size).find()
 
 
-def _download(name: str, size: int) -> bytes:
-    sys.stderr.write(f"downloading {URL}{name}\n")
-    try:
-        with urlopen(URL + name, timeout=30) as answer:
-            packed: bytes = answer.read(size + 1)
-    except (OSError, HTTPException) as error:
-        raise DataError(
-            f"{name} is not on this machine, and {URL} cannot be reached ({error}); "
-            "install Debian's package dataset-fashion-mnist, or set PROBE_DATA to a folder that holds the file"
-        ) from None
-    unpack(packed, name, size, SHA256[name])
-    return packed
+def elsewhere(name: str, size: int) -> Elsewhere:
+    """A file of the train split, in its publisher's form."""
+
+    def check(packed: bytes) -> bytes:
+        unpack(packed, name, size, SHA256[name])
+        return packed
+
+    remedy = "install Debian's package dataset-fashion-mnist, or set PROBE_DATA to a folder that holds the file"
+    return Elsewhere(name=name, url=URL + name, size=size, check=check, remedy=remedy, places=(DEBIAN,))

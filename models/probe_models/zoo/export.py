@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from probe.adapters import written
 from probe.errors import DataError, ExistsError, ProbeError
+from probe.extras import EXTRAS
 from probe_models.files import write_whole
 from probe_models.networks.network import Network, TokenNetwork, logits_of
 from probe_models.networks.recurrent import Unit
@@ -21,7 +22,7 @@ from probe_models.randomness import fixed
 from probe_models.zoo import artefact, folder_of
 from probe_models.zoo.cards import read_card
 
-NEEDED = ("onnx", "onnxscript")
+NEEDED = tuple(EXTRAS["export"].packages)
 INPUT, OUTPUT = "inputs", "answers"
 
 
@@ -68,8 +69,7 @@ def check_installed() -> None:
     """Raise ProbeError unless what makes the file is there."""
     if missing := [module for module in NEEDED if importlib.util.find_spec(module) is None]:
         raise ProbeError(
-            f'an ONNX file is made with {missing[0]}, which is not installed; pip install "probe-toolkit[export]" '
-            "installs it"
+            f"an ONNX file is made with {missing[0]}, which is not installed; {EXTRAS['export'].install()} installs it"
         )
 
 
