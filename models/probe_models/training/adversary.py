@@ -13,12 +13,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from probe.recurrent import differentiable
 from probe.space import Space
 from probe_models.networks.network import logits_of
+from probe_models.training.losses import cross_entropy, divergence
 from probe_models.training.metrics import Line
 from probe_models.training.settings import Adversary
 
@@ -49,17 +49,12 @@ def perturb(
     length = 1.25 * radius if adversary.method == "fgsm" else 2.5 * radius / steps
     moved = space.project(inputs + start * unit * (NEARBY if near else radius), inputs)
     with _judging(network):
-        goal = F.log_softmax(logits_of(network, inputs).detach(), 1) if near else None
+        goal = logits_of(network, inputs).detach() if near else None
         for _ in range(steps):
             slope = _slope(network, moved, targets, goal)
             change = (moved - inputs) / unit + length * slope.sign()
             moved = space.project(inputs + change.clamp(-radius, radius) * unit, inputs)
     return moved.detach()
-
-
-def divergence(logits: Tensor, goal: Tensor) -> Tensor:
-    """KL(goal || softmax(logits)) of each row (rows,), where `goal` holds logarithms of probabilities."""
-    return F.kl_div(F.log_softmax(logits, 1), goal, reduction="none", log_target=True).sum(1)
 
 
 def catastrophic_overfitting(lines: Sequence[Line]) -> bool:
@@ -89,7 +84,7 @@ def _slope(network: nn.Module, inputs: Tensor, targets: Tensor, goal: Tensor | N
     x = inputs.detach().requires_grad_()
     with torch.enable_grad(), differentiable(network):
         logits = logits_of(network, x)
-        rising = F.cross_entropy(logits, targets, reduction="sum") if goal is None else divergence(logits, goal).sum()
+        rising = cross_entropy(logits, targets) if goal is None else divergence(logits, goal)
         # Input gradients only: weight gradients are neither computed nor changed.
-        (slope,) = torch.autograd.grad(rising, x)
+        (slope,) = torch.autograd.grad(rising.sum(), x)
     return slope

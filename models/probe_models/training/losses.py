@@ -34,6 +34,12 @@ def binary_cross_entropy(
     return errors.mean(1) * shares(targets, weights)
 
 
+def divergence(logits: Tensor, goal: Tensor) -> Tensor:
+    """KL(softmax(goal) || softmax(logits)) of each row (rows,)."""
+    found = F.kl_div(F.log_softmax(logits, 1), F.log_softmax(goal, 1), reduction="none", log_target=True)
+    return found.sum(1)
+
+
 def shares(targets: Tensor, weights: Tensor | None) -> Tensor:
     """The weight of each row (rows,)."""
     if weights is None:

@@ -53,9 +53,8 @@ def _of_labels(model: Model, data: Dataset) -> dict[str, Any]:
 
 def _of_classes(model: Model, data: Dataset) -> dict[str, Any]:
     """Accuracy with its 95 % interval, calibration error, and the area under ROC of two classes."""
-    probabilities = model.logits(model.check(data.inputs)).double().softmax(-1).cpu().numpy()
-    labels = data.labels.numpy()
-    correct = probabilities.argmax(1) == labels
+    logits, labels = model.logits(model.check(data.inputs)).double().cpu().numpy(), data.labels.numpy()
+    probabilities, correct = model.task.probabilities(logits), ~model.task.wrong(logits, labels)
     low, high = wilson(correct.sum(), len(correct))
     metrics: dict[str, Any] = {
         "accuracy": float(correct.mean()),

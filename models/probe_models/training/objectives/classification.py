@@ -4,22 +4,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+import probe
 from probe import Dataset
 from probe.errors import DataError, PlanError
 from probe.tensors import rows_per_pass, spans
 from probe_models.networks.network import logits_of
-from probe_models.training.adversary import catastrophic_overfitting, directions, divergence, perturb
+from probe_models.training.adversary import catastrophic_overfitting, directions, perturb
 from probe_models.training.groups import Add, Groups
-from probe_models.training.losses import LOSSES, shares
+from probe_models.training.losses import LOSSES, divergence, shares
 from probe_models.training.metrics import Line
 from probe_models.training.mixup import mixup
 from probe_models.training.objectives.objective import Batch, Evaluation, Objective
 from probe_models.training.randomness import source
 from probe_models.training.settings import Adversary, Settings
 
+DECISION = probe.Classification()
 ATTACKED = 1000  # validation rows that are attacked: attacks are slow
 GUARD = Adversary(method="pgd", eps=0.0, steps=10)  # the attack that evaluates adversarial training
 
@@ -70,7 +71,7 @@ class Classification(Objective):
         if adversary.method != "trades":
             return self.loss(logits_of(self.network, batch.noise), batch.targets, self.weights, smoothing)
         logits, moved = logits_of(self.network, torch.cat([batch.inputs, batch.noise])).chunk(2)
-        apart = divergence(moved.float(), F.log_softmax(logits.float(), 1)) * shares(batch.targets, self.weights)
+        apart = divergence(moved.float(), logits.float()) * shares(batch.targets, self.weights)
         return self.loss(logits, batch.targets, self.weights, smoothing) + adversary.beta * apart
 
     def total(self, batch: Batch) -> Tensor:
@@ -96,7 +97,7 @@ class Classification(Objective):
         with torch.no_grad():
             logits = torch.cat([logits_of(network, inputs[rows]) for rows in spans(len(inputs), rows_per_pass(inputs))])
             losses = self.loss(logits, labels, self.weights, 0.0)
-            right = (logits.argmax(1) == labels).double()
+            right = 1.0 - DECISION.wrong(logits, labels).double()
             if self.settings.balance:
                 numbers = self.groups.numbers(data)
                 worst = self.groups.worst(numbers, losses), -self.groups.worst(numbers, -right)
