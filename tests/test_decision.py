@@ -93,7 +93,7 @@ def test_calibration_does_not_depend_on_the_threshold():
 
 @pytest.mark.parametrize("attack", [FGSM(eps=0.5), PGD(eps=0.5), PGD(eps=0.5, norm="l2", restarts=2)])
 def test_an_attack_changes_the_prediction_at_the_threshold(attack):
-    """Decided for from -1.386: of rows within .5 of that, and of no others, the decision falls."""
+    """The decision changes at -1.386: rows within .5 of that can be flipped, and no others."""
     model = sure(0.2)
     x = torch.tensor([[-2.0, 0.0], [-1.8, 0.0], [-1.0, 0.0], [-0.8, 0.0], [0.1, 0.0]])
     result = attack(model, x, model.predict(x))

@@ -50,5 +50,5 @@ def test_a_notebook_runs_and_is_kept_without_output(path):
     assert cells
 
 
-def test_there_are_notebooks():
+def test_the_folder_of_notebooks_is_not_empty():
     assert NOTEBOOKS

@@ -23,7 +23,7 @@ _SUMS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Explainer(Method, ABC):
-    """Computes how much each input coordinate speaks for a class.
+    """Computes how much each input coordinate contributes to the output of a class.
 
     >>> import torch
     >>> from probe import Explainer, Model

@@ -28,7 +28,7 @@ class ActivationMap(Explainer, ABC):
     needs: ClassVar[frozenset[Need]] = frozenset({"gradients", "layers"})
     reads_as: ClassVar[str] = (
         "Where the layer sees what raises the {output} of the answer: the deeper the red, the more. "
-        "What speaks against it is not shown."
+        "What lowers it is not shown."
     )
 
     layer: str = param("", 'the layer whose maps are weighed, such as "conv2"; empty: the last convolution')
@@ -40,7 +40,7 @@ class ActivationMap(Explainer, ABC):
     def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
         if not isinstance(model.space.form_of(inputs), Image | Series):
             raise Unsupported(
-                f"{self.name()} lays the maps of a layer over images and series, which inputs of {model.name} are not; "
+                f"{self.name()} needs images or series, and inputs of {model.name} are neither; "
                 "choose a method that asks about features, such as IntegratedGradients or KernelShap"
             )
         address = self.layer or self._last(model)
@@ -48,7 +48,7 @@ class ActivationMap(Explainer, ABC):
         if maps.ndim != inputs.ndim:
             raise Unsupported(
                 f"the layer {address!r} of {model.name} gives {tuple(maps.shape)} for inputs {tuple(inputs.shape)}, "
-                f"which are no maps to lay over them; {self._others(model)}"
+                f"which cannot be laid over them as maps; {self._others(model)}"
             )
         one = self.weighed(wide(maps), wide(slopes))[:, None]
         mode = "bilinear" if inputs.ndim == 4 else "linear"
@@ -62,7 +62,7 @@ class ActivationMap(Explainer, ABC):
         def watch(output: Tensor) -> Tensor:
             if not isinstance(output, Tensor) or not output.is_floating_point():
                 raise Unsupported(
-                    f"the layer {address!r} of {model.name} gives no tensor of numbers; {self._others(model)}"
+                    f"the layer {address!r} of {model.name} does not give a tensor of numbers; {self._others(model)}"
                 )
             kept.append(output.detach().requires_grad_())
             return kept[0].clone()  # the next layer may work in place
@@ -78,7 +78,7 @@ class ActivationMap(Explainer, ABC):
         if not found:
             some = ", ".join(list(model.layers())[:20])
             raise Unsupported(
-                f"{self.name()} weighs the maps of a convolution, and {model.name} has none; "
+                f"{self.name()} needs a convolutional layer, and {model.name} has none; "
                 f"set layer to one that gives (batch, channels, height, width), among {some}"
             )
         return found[-1]
@@ -92,8 +92,8 @@ class ActivationMap(Explainer, ABC):
 class GradCAM(ActivationMap):
     """The maps of a layer, each weighted by the mean gradient of the output over it (arXiv:1610.02391).
 
-    The sum of the weighted maps is laid over the input by linear interpolation. As in the paper, only what speaks for
-    the answer is kept: values are at least 0, in output units per unit of the layer, and do not sum to the output. All
+    The sum of the weighted maps is laid over the input by linear interpolation. As in the paper, only what raises
+    the output is kept: values are at least 0, in output units per unit of the layer, and do not sum to the output. All
     channels of the input share a place's value evenly. What it shows is no finer than the layer.
 
     Raises:
@@ -120,7 +120,7 @@ class LayerCAM(ActivationMap):
     """The maps of a layer, each place weighted by its own positive gradient (doi:10.1109/TIP.2021.3089943).
 
     Unlike `GradCAM`, which has one weight for a whole map, it is of use at early layers too, whose maps are finer. The
-    sum of the weighted maps is laid over the input by linear interpolation, and only what speaks for the answer is
+    sum of the weighted maps is laid over the input by linear interpolation, and only what raises the output is
     kept: values are at least 0, in output units, and do not sum to the output. All channels of the input share a
     place's value evenly.
 

@@ -40,7 +40,7 @@ class Occlusion(Explainer):
     Raises:
         RangeError: if the stride is wider than the window, so that something is never covered, or the window is larger
             than the image.
-        Unsupported: if the space has no reference, or a window is to slide over what is no image or series.
+        Unsupported: if the space has no reference, or a window is set for inputs that are neither images nor series.
 
     >>> import torch
     >>> from probe import Model, Space
@@ -83,7 +83,7 @@ class Occlusion(Explainer):
         form = space.form_of(inputs)
         if not isinstance(form, Image | Series):
             raise Unsupported(
-                f"occlusion slides a window over images and series, and these are {form.read_as}; "
+                f"a window needs images or series, but these inputs are {form.read_as}; "
                 "leave the window out, so that one feature at a time is taken away"
             )
         shape = inputs.shape[2:]

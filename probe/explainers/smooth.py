@@ -66,7 +66,7 @@ class Smoothed(Explainer, ABC):
     def _inside(self, model: Model) -> Explainer:
         if "gradients" not in self.around.needs:
             raise Unsupported(
-                f"{self.name()} adds noise to what gradients are taken at, and {self.around.name()} follows none; "
+                f"{self.name()} averages an explainer that uses gradients, and {self.around.name()} uses none; "
                 "set around to one that does, such as Saliency() or IntegratedGradients()"
             )
         refuse_unmet(self.around, self.around.needs, model)
@@ -117,8 +117,8 @@ class VarGrad(Smoothed):
     """The variance of an explanation by gradients over noisy copies of the input (arXiv:1810.03307).
 
     Values are never negative, in squared units of the explainer inside: where they are large, that explanation is not
-    to be relied on. They do not say what speaks for the answer. Of tokens they add up over the embedding. Noise is that
-    of `SmoothGrad`.
+    to be relied on. They do not say what raises or lowers the output. Of tokens they add up over the embedding.
+    Noise is that of `SmoothGrad`.
 
     Raises:
         RangeError: if the explainer inside is set to explain the probability and this one the logit.

@@ -213,7 +213,7 @@ def test_weights_in_several_files_are_read(folder, ids, tmp_path):
     torch.testing.assert_close(from_transformers(tmp_path / "parts", length=LENGTH).logits(ids), theirs(folder, ids))
 
 
-def test_an_adapter_is_refused(copied):
+def test_a_folder_of_adapter_weights_is_refused_until_merged(copied):
     (copied / "adapter_config.json").write_text("{}")
     with pytest.raises(Unsupported, match="merge"):
         from_transformers(copied)

@@ -83,7 +83,7 @@ def test_its_key_is_told_from_those_who_signed_and_the_words_of_the_seal_stay(pl
     assert [each.name for each in found.seconds] == ["ben"]
 
 
-def test_which_rows_follows_from_digest_and_key_and_from_nothing_else():
+def test_the_rows_to_run_again_depend_on_the_digest_and_the_key_alone():
     one = chosen("a" * 64, "SHA256:x", range(1000))
     assert len(one) == 100
     assert one == chosen("a" * 64, "SHA256:x", range(999, -1, -1))
@@ -96,14 +96,14 @@ def test_which_rows_follows_from_digest_and_key_and_from_nothing_else():
 
 
 @pytest.mark.parametrize(("change", "why"), [
-    (lambda said: said["steps"][0]["rows"].__setitem__(0, said["steps"][0]["rows"][0] + 1), "about other rows"),
-    (lambda said: said["steps"][0].update(rows=said["steps"][0]["rows"][:1]), "about other rows"),
-    (lambda said: said["steps"].pop(), "is not about all steps"),
-    (lambda said: said["steps"].reverse(), "is not about all steps"),
-    (lambda said: said.update(tolerance=0.5), "has another tolerance"),
-    (lambda said: said.update(signed="today"), "or no time"),
-    (lambda said: said.update(signed="2026-02-30T10:00:00+00:00"), "or no time"),
-    (lambda said: said.update(signed="٢٠٢٦-01-01T10:00:00+00:00"), "or no time"),
+    (lambda said: said["steps"][0]["rows"].__setitem__(0, said["steps"][0]["rows"][0] + 1), "covers other rows"),
+    (lambda said: said["steps"][0].update(rows=said["steps"][0]["rows"][:1]), "covers other rows"),
+    (lambda said: said["steps"].pop(), "does not cover every step"),
+    (lambda said: said["steps"].reverse(), "does not cover every step"),
+    (lambda said: said.update(tolerance=0.5), "with a tolerance other than"),
+    (lambda said: said.update(signed="today"), "or has no valid time"),
+    (lambda said: said.update(signed="2026-02-30T10:00:00+00:00"), "or has no valid time"),
+    (lambda said: said.update(signed="٢٠٢٦-01-01T10:00:00+00:00"), "or has no valid time"),
     (lambda said: said["steps"][0].update(differing=[-1]), "that were not run again"),
     (lambda said: said["steps"][0].update(differing=said["steps"][0]["rows"]), "too many rows differ"),
     (lambda said: said.update(verdict="all is well"), "no audit writes"),

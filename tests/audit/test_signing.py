@@ -182,7 +182,7 @@ def test_a_subject_or_a_result_that_is_signed_anew_is_refused(place, bundle):
         (all_passed, "does not state what the bundle states"),
         (lambda d: d | {"subject": []}, "is not about weights"),
         (lambda d: d | {"subject": [7, {"name": [], "digest": 3}]}, "is not about weights"),
-        (lambda d: d | {"predicateType": "https://slsa.dev/provenance/v1"}, "holds no statement of type"),
+        (lambda d: d | {"predicateType": "https://slsa.dev/provenance/v1"}, "does not contain a statement of type"),
         (lambda d: d | {"predicate": []}, "does not say when it was signed"),
         (
             lambda d: d | {"predicate": {"signed": "2026-01-01T00:00:00+00:00", "signoffs": [{}]}},
@@ -212,7 +212,7 @@ def test_envelopes_that_are_swapped_or_have_each_others_signature_are_refused(pl
     file = file_of(bundle)
     one, two = file.read_text().splitlines()
     file.write_text(f"{two}\n{one}\n")
-    with pytest.raises(IntegrityError, match="holds no statement of type"):
+    with pytest.raises(IntegrityError, match="does not contain a statement of type"):
         signatures(bundle)
     first, second = json.loads(one), json.loads(two)
     first["signatures"], second["signatures"] = second["signatures"], first["signatures"]

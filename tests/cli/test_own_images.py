@@ -79,7 +79,7 @@ def test_photos_are_resized_to_the_input_size_of_a_zoo_network(probe, photos):
     assert "dark, light" in result.stderr
 
 
-def test_arrays_are_audited(probe, photos):
+def test_images_in_an_npz_file_are_audited_with_their_groups_and_classes(probe, photos):
     random = np.random.default_rng(0)
     inputs = np.concatenate([random.uniform(0, 0.4, (5, 3, 8, 8)), random.uniform(0.6, 1, (5, 3, 8, 8))])
     np.savez("rows.npz", x=inputs.astype(np.float32), y=[0] * 5 + [1] * 5, sex=list("FMFMFMFMFM"))

@@ -229,7 +229,7 @@ def test_several_labels_and_numbers_have_their_pages(show, labelled, audited, pa
 
 def test_performance_says_what_it_shows_in_each_form(show, labelled, audited, bundles):
     said = text(show(labelled.folder, "performance", one="tall", cut="37"))
-    for part in ("Confusion matrix", "ROC curve of tall", "Decided for tall from a probability of 37.0"):
+    for part in ("Confusion matrix", "ROC curve of tall", "Predicts tall at a probability of 37.0"):
         assert part in said
     said = text(show(audited[1].folder, "performance"))
     assert "Answers against labels" in said

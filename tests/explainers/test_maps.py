@@ -108,7 +108,7 @@ def test_what_has_no_maps_is_refused_with_what_can_be_done(method, network, imag
     dense = Model(forward=nn.Sequential(nn.Flatten(), nn.Linear(96, 3)).eval(), name="dense")
     with pytest.raises(Unsupported, match=r"and dense has none; set layer to one that gives .*, among 0, 1"):
         method()(dense, images)
-    with pytest.raises(Unsupported, match="over images and series, which inputs of model are not"):
+    with pytest.raises(Unsupported, match="needs images or series, and inputs of model are neither"):
         method()(multilayer, torch.ones(1, 3, dtype=torch.float64))
     words = Model(
         forward=nn.Sequential(nn.Conv1d(4, 2, 4), nn.Flatten()).eval(),
@@ -116,7 +116,7 @@ def test_what_has_no_maps_is_refused_with_what_can_be_done(method, network, imag
         space=Space(bounds=(0, 8)),
         name="words",
     )
-    with pytest.raises(Unsupported, match="over images and series, which inputs of words are not"):
+    with pytest.raises(Unsupported, match="needs images or series, and inputs of words are neither"):
         method()(words, torch.tensor([[1, 5, 2, 3]]), FIRST)
     with pytest.raises(RangeError, match="model has no layer 'conv'; it has 0, 1, 2"):
         method(layer="conv")(network, images)

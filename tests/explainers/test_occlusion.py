@@ -110,14 +110,14 @@ def test_windows_that_change_nothing_are_not_asked(network):
     assert found.values[0, :, 2, 2].abs().min() > 0
 
 
-def test_a_window_is_the_same_in_parts(network, images, monkeypatch):
+def test_windows_evaluated_in_parts_give_the_same_values(network, images, monkeypatch):
     method, targets = Occlusion(window=2, stride=1), torch.tensor([0, 2, 1])
     expected = method(network, images, targets).values
     monkeypatch.setattr("probe.explainers.occlusion._FLAGS", 60)
     assert_close(method(network, images, targets).values, expected, rtol=1e-12, atol=1e-12)
 
 
-def test_words_are_taken_away_one_at_a_time():
+def test_occlusion_replaces_one_word_at_a_time():
     table = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 3.0], [2.0, 2.0]])
     space = Space(bounds=(0, 3), reference=torch.zeros(1, 3, dtype=torch.long))
     model = Model(forward=lambda e: e.sum(1), embed=lambda ids: table[ids], space=space)
@@ -139,5 +139,7 @@ def test_windows_that_cannot_cover_an_image_are_refused(network, images, setting
 
 
 def test_a_window_over_rows_of_a_table_is_refused(multilayer):
-    with pytest.raises(Unsupported, match=r"over images and series, and these are .*leave the window out"):
+    with pytest.raises(
+        Unsupported, match=r"a window needs images or series, but these inputs are .*leave the window out"
+    ):
         Occlusion(window=2)(multilayer, torch.ones(1, 3, dtype=torch.float64))

@@ -55,7 +55,7 @@ def test_model_and_inputs_are_left_as_they_were(method):
 
 
 @for_all
-def test_the_cost_is_counted(network, rows, method):
+def test_the_cost_has_backward_passes_only_where_gradients_are_needed(network, rows, method):
     cost = method(network(), rows(2, 8), torch.tensor([0, 1])).cost
     assert cost.forward >= 2
     assert (cost.backward > 0) == ("gradients" in method.needs)

@@ -101,7 +101,7 @@ def test_the_explainer_inside_is_a_setting_that_travels_as_json():
 
 
 def test_what_follows_no_gradient_is_not_smoothed(network, rows):
-    with pytest.raises(Unsupported, match="kernel_shap follows none; set around to one that does, such as Saliency"):
+    with pytest.raises(Unsupported, match="kernel_shap uses none; set around to one that does, such as Saliency"):
         SmoothGrad(around=KernelShap())(network(), rows(1, 8))
     table = Model(forward=lambda x: x * 2, space=Space(features=torch.tensor([0, 0]), kinds=("category",)))
     with pytest.raises(Unsupported, match="a small step along a coordinate"):

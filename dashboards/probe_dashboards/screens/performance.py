@@ -118,7 +118,7 @@ def _thresholds(opened: Opened, one: str) -> None:
         f"Line: the model's own threshold, {share(used)}."
     )
     widgets.figure(opened, "thresholds", caption, one, width=640)
-    at = f"Decided for {yes} from a probability of {share(cut)}"
+    at = f"Predicts {yes} at a probability of {share(cut)} or more"
     st.markdown(md(f"{at}{', as the model does' if cut == used else ''}."))
     widgets.linked_table(decided.threshold(bundle, opened.id, one, cut), at)
     st.caption(f"Recomputed from the stored probabilities, with 95 % Wilson intervals. {OPENS}")

@@ -155,18 +155,18 @@ def _read(bundle: Bundle, file: str) -> Countersignature:
     shown = f"{file} of {bundle.folder.name}"
     data = files.content(bundle.folder, file, LARGEST)
     if not data.endswith(b"\n") or data.count(b"\n") != 1:
-        raise IntegrityError(f"{shown} is damaged: it has not the one line that `probe countersign` writes")
+        raise IntegrityError(f"{shown} is damaged: it does not have exactly one line, as `probe countersign` writes it")
     found = envelope.read(data[:-1], shown)
     key = key_of(found, shown)
     document = parse(found.payload, shown)
     if (document.get("_type"), document.get("predicateType")) != (STATEMENT, COUNTERSIGNATURE):
-        raise IntegrityError(f"{shown} holds no statement of type {COUNTERSIGNATURE}")
+        raise IntegrityError(f"{shown} does not contain a statement of type {COUNTERSIGNATURE}")
     check_subject(bundle, document.get("subject"), shown)
     rerun = typed(Rerun, document.get("predicate"), shown)
     if found.payload != statement(bundle.manifest, COUNTERSIGNATURE, plain(rerun)):
         raise IntegrityError(f"{shown} is not written as `probe countersign` writes it")
     if not is_time(rerun.signed) or rerun.tolerance != TOLERANCE:
-        raise IntegrityError(f"{shown} has another tolerance than {TOLERANCE:g}, or no time")
+        raise IntegrityError(f"{shown} was made with a tolerance other than {TOLERANCE:g}, or has no valid time")
     _check_rows(bundle, key, rerun, shown)
     return Countersignature(Signature(file, key, rerun.signed, (), (found,)), rerun)
 
@@ -174,12 +174,14 @@ def _read(bundle: Bundle, file: str) -> Countersignature:
 def _check_rows(bundle: Bundle, key: str, rerun: Rerun, shown: str) -> None:
     steps = comparable(bundle)
     if [each.step for each in rerun.steps] != [step.name for step in steps]:
-        raise IntegrityError(f"{shown} is not about all steps that can be run again row by row")
+        raise IntegrityError(f"{shown} does not cover every step that can be run again row by row")
     for each, step in zip(rerun.steps, steps, strict=True):
         rows = rows_of(bundle, step)
         if each.of != len(rows) or each.rows != chosen(bundle.manifest.digest, key, rows):
-            raise IntegrityError(f"{shown} is about other rows of {step.name} than those that digest and key choose")
+            raise IntegrityError(
+                f"{shown} covers other rows of {step.name} than those that the bundle's digest and the key select"
+            )
         if not set(each.differing) <= set(each.rows) or len(set(each.differing)) != len(each.differing):
             raise IntegrityError(f"{shown} says that rows of {step.name} differ that were not run again")
     if not rerun.rows or too_many(rerun.steps):
-        raise IntegrityError(f"{shown} says that too many rows differ; `probe countersign` signs no such thing")
+        raise IntegrityError(f"{shown} says that too many rows differ; `probe countersign` does not sign such a result")

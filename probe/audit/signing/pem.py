@@ -116,7 +116,7 @@ def _key(text: str, shown: str) -> bytes:
     except (binascii.Error, ValueError):
         found = b""
     if not found.startswith(PREFIX) or len(found) != len(PREFIX) + 32:
-        raise PlanError(f"{shown} has a public key that is not of ed25519; other kinds of keys sign as keys of SSH")
+        raise PlanError(f"{shown} has a public key that is not ed25519; keys of other kinds must be SSH keys")
     return wire(found[len(PREFIX) :])
 
 

@@ -166,7 +166,7 @@ def _says(bundle: Bundle, envelopes: Sequence[Envelope], shown: str) -> tuple[st
     first, second = (parse(each.payload, shown) for each in envelopes)
     for document, kind in ((first, AUDIT), (second, TEST_RESULT)):
         if (document.get("_type"), document.get("predicateType")) != (STATEMENT, kind):
-            raise IntegrityError(f"{shown} holds no statement of type {kind}, which `probe sign` writes")
+            raise IntegrityError(f"{shown} does not contain a statement of type {kind}, which `probe sign` writes")
         check_subject(bundle, document.get("subject"), shown)
     predicate = first.get("predicate")
     told = predicate if isinstance(predicate, dict) else {}

@@ -45,7 +45,7 @@ class Signers:
     def _outside_ssh(self, envelope: Envelope, gone: Path | None) -> tuple[str, str]:
         key = self.keys.get(envelope.keyid)
         if key is None:
-            whose = "" if self.keys else "which is no key of SSH, and needs the public key in PEM"
+            whose = "" if self.keys else "it is not an SSH key; give its public key in PEM"
             return "", whose
         pem.check(envelope.signed, envelope.signature, key)
         if gone is not None and ssh.revoked(key, gone):
@@ -99,10 +99,12 @@ def signers_from(text: str, shown: str, revoked: Path | None = None) -> Signers:
     """Those who may sign, from the text of an allowed-signers file or of a public key."""
     text = text.removeprefix("\ufeff")  # which some editors put before a text
     if re.search("[\x00\ud800-\udfff]", text):
-        raise PlanError(f"{shown} holds characters that no key and no name has; give the public keys as they are")
+        raise PlanError(
+            f"{shown} contains characters that cannot occur in a key or a name; give the public keys as they are"
+        )
     if "PRIVATE KEY" in text:
         raise PlanError(
-            f"{shown} is a private key; give the public one: of SSH the file that ends in .pub, in PEM what `openssl "
+            f"{shown} is a private key; give the public one: for SSH the file that ends in .pub, for PEM what `openssl "
             "pkey -in KEY -pubout` writes"
         )
     if pem.BEGIN in text:

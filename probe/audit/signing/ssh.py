@@ -62,7 +62,7 @@ def fingerprint_in(file: Path) -> str:
     done = _run("-l", "-f", str(file))
     found = [word for word in done.stdout.decode("utf-8", "replace").split() if word.startswith("SHA256:")]
     if done.returncode or not found:
-        raise ProbeError(f"ssh-keygen cannot sign with {file}: {_said(done) or 'it is no key'}")
+        raise ProbeError(f"ssh-keygen cannot sign with {file}: {_said(done) or 'it is not a key'}")
     return found[0]
 
 
