@@ -3,6 +3,7 @@
 import shutil
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,6 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import softmax
+from streamlit.components.v2 import manifest_scanner
+from streamlit.runtime.scriptrunner.script_cache import ScriptCache
+from streamlit.testing.v1 import local_script_runner
 
 from probe import Model, Space
 from probe.audit import Bundle, read
@@ -139,6 +143,20 @@ BUNDLES = {
 }
 VOCABULARY = ("a", "good", "dull", "film", "by", "nobody", "ever")
 PEOPLE = ("age", "hours", "education", "sex")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _server_started_once():
+    """Have AppTest share what a server does once.
+
+    Each run of a page would read the metadata of every installed package and compile the script anew, which takes
+    longer than to run it.
+    """
+    scripts = ScriptCache()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
+        patch.setattr(local_script_runner, "ScriptCache", lambda: scripts)
+        yield
 
 
 @pytest.fixture(scope="session")
