@@ -1,8 +1,9 @@
 """Gradient ascent inside a ball: starts, best points, and examples that drop out once they succeed."""
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -34,8 +35,21 @@ class GradientAttack(Attack):
         return Ball(NORMS[self.norm].p)
 
 
+@dataclass(frozen=True, kw_only=True)
+class IteratedAttack(GradientAttack):
+    """A gradient attack that takes steps, from one start or several."""
+
+    steps: int = param(40, "gradient steps in each restart", low=1)
+    restarts: int = param(1, "restarts; the first starts at the input, the others at random points", low=1)
+
+    def climbed(self, space: Space, inputs: Inputs, aim: Aim, begin: "Begin", seed: int) -> Inputs:
+        """For each example a point that reaches the goal, else the one with the highest loss."""
+        runs = (Run(begin, self.steps, anew=restart > 0) for restart in range(self.restarts))
+        return in_turn(runs, space, NORMS[self.norm], inputs, aim, seed)
+
+
 @dataclass(kw_only=True)
-class Ascent:
+class Ascent(ABC):
     """The examples that remain in one restart, one row each: current point and best point.
 
     A subclass adds what its step rule remembers; each of its tensors has one row per example.
@@ -70,9 +84,9 @@ class Ascent:
         """Take in the loss and the gradient at the current point."""
         self.update_best(loss)
 
+    @abstractmethod
     def ascend(self, space: Space, norm: Norm, gradient: Tensor) -> None:
         """Move the current point, given the gradient at it."""
-        raise NotImplementedError
 
     def change(self, space: Space) -> Tensor:
         """From the origin to the current point, in units of the space's scale."""
@@ -80,61 +94,85 @@ class Ascent:
         return (wide(self.x) - origin) / space.scale_of(origin)
 
 
+@dataclass(kw_only=True)
+class Momentum(Ascent):
+    """Steps that continue a quarter of the last move."""
+
+    before: Tensor  # the point before x
+    step: int = 0  # steps taken
+
+    momentum: ClassVar[float] = 0.25  # share of the last move in the next
+
+    def move(self, space: Space, norm: Norm, gradient: Tensor, length: Tensor) -> None:
+        """Take one step of a length for each example, in units of the space's scale."""
+        here, unit, radius = self.change(space), space.scale_of(wide(self.origin)), self.aim.budget
+        ahead = here + column(length, here) * norm.steepest(gradient)
+        ahead = place(space, self.origin, ahead, norm.p, radius)
+        moved = ahead
+        if self.step > 0:
+            share = 1 - self.momentum
+            mixed = share * (wide(ahead) - wide(self.x)) + self.momentum * (wide(self.x) - wide(self.before))
+            moved = place(space, self.origin, here + mixed / unit, norm.p, radius)
+        self.before, self.x = self.x, moved
+        self.step += 1
+
+
 Begin = Callable[[Tensor, Tensor, Aim], Ascent]  # of a start, the original inputs and their aim
 
 
-@dataclass(frozen=True)
-class Restarts:
-    """Ascents from several starts: the first is the input, the others are random points of the ball."""
+class Run(NamedTuple):
+    """One ascent of the examples that have not reached the goal yet."""
 
-    norm: Norm
+    begin: Begin
     steps: int
-    restarts: int = 1
-    seed: int = 0
+    anew: bool = False  # from a random point of the ball instead of the input
+    compared: bool = True  # whether its loss is that of the other runs; if not, only points that reach the goal count
 
-    def best(self, space: Space, inputs: Inputs, aim: Aim, begin: Begin) -> Inputs:
-        """For each example a point that reaches the goal, else the one with the highest loss."""
-        source = generator(self.seed, inputs.device)
-        best, remaining = inputs.clone(), torch.arange(len(inputs), device=inputs.device)
-        best_loss = torch.full_like(aim.budget, -torch.inf)
-        for restart in range(self.restarts):
-            origin, part = inputs[remaining], aim[remaining]
-            # All examples share one random start, so that a result does not depend on the rest of the batch.
-            start = origin
-            if restart > 0:
-                away = self.norm.uniform(wide(inputs[0]), source)
-                away = column(part.budget.to(away.dtype), origin) * away
-                start = place(space, origin, away, self.norm.p, part.budget)
-            found, loss, reached = self._ascend(space, begin(start, origin, part))
-            better = reached | (loss > best_loss[remaining])
-            best[remaining] = torch.where(column(better, found), found, best[remaining])
-            best_loss[remaining] = torch.where(better, loss, best_loss[remaining])
-            remaining = remaining[parted(reached)[0]]
-            if len(remaining) == 0:
-                break
-        return best
 
-    def _ascend(self, space: Space, state: Ascent) -> tuple[Inputs, PerExample, Tensor]:
-        """The best point of one restart for each example, its loss, and whether it reaches the goal."""
-        found, highest = state.x.clone(), state.best_loss.clone()
-        successful = torch.zeros(len(found), dtype=torch.bool, device=found.device)
-        for _ in range(self.steps):
-            loss, reached, gradient = loss_and_gradient(space, state.x, state.aim)
-            state.seen(loss, gradient)
-            others, there = parted(reached)  # the only synchronisation with the device in each step
-            if len(there):
-                row = state.row[there]
-                found[row], highest[row], successful[row] = state.x[there], loss[there], True
-                state, gradient = state.keep(others), gradient[others]
-            if len(others) == 0:
-                return found, highest, successful
-            state.ascend(space, self.norm, gradient)
-        loss, reached = state.aim.ask(state.x)
-        state.update_best(loss)
-        # With more than two classes the point with the highest loss need not be misclassified, and vice versa.
-        found[state.row] = torch.where(column(reached, state.x), state.x, state.best)
-        highest[state.row], successful[state.row] = torch.where(reached, loss, state.best_loss), reached
-        return found, highest, successful
+def in_turn(runs: Iterable[Run], space: Space, norm: Norm, inputs: Inputs, aim: Aim, seed: int) -> Inputs:
+    """For each example a point that reaches the goal, else the one with the highest loss."""
+    source = generator(seed, inputs.device)
+    best, remaining = inputs.clone(), torch.arange(len(inputs), device=inputs.device)
+    best_loss = torch.full_like(aim.budget, -torch.inf)
+    for run in runs:
+        origin, part = inputs[remaining], aim[remaining]
+        # All examples share one random start, so that a result does not depend on the rest of the batch.
+        start = origin
+        if run.anew:
+            away = norm.uniform(wide(inputs[0]), source)
+            away = column(part.budget.to(away.dtype), origin) * away
+            start = place(space, origin, away, norm.p, part.budget)
+        found, loss, reached = _ascended(run.begin(start, origin, part), space, norm, run.steps)
+        better = reached | (loss > best_loss[remaining]) if run.compared else reached
+        best[remaining] = torch.where(column(better, found), found, best[remaining])
+        best_loss[remaining] = torch.where(better, loss, best_loss[remaining])
+        remaining = remaining[parted(reached)[0]]
+        if len(remaining) == 0:
+            break
+    return best
+
+
+def _ascended(state: Ascent, space: Space, norm: Norm, steps: int) -> tuple[Inputs, PerExample, Tensor]:
+    """The best point of one run for each example, its loss, and whether it reaches the goal."""
+    found, highest = state.x.clone(), state.best_loss.clone()
+    successful = torch.zeros(len(found), dtype=torch.bool, device=found.device)
+    for _ in range(steps):
+        loss, reached, gradient = loss_and_gradient(space, state.x, state.aim)
+        state.seen(loss, gradient)
+        others, there = parted(reached)  # the only synchronisation with the device in each step
+        if len(there):
+            row = state.row[there]
+            found[row], highest[row], successful[row] = state.x[there], loss[there], True
+            state, gradient = state.keep(others), gradient[others]
+        if len(others) == 0:
+            return found, highest, successful
+        state.ascend(space, norm, gradient)
+    loss, reached = state.aim.ask(state.x)
+    state.update_best(loss)
+    # With more than two classes the point with the highest loss need not be misclassified, and vice versa.
+    found[state.row] = torch.where(column(reached, state.x), state.x, state.best)
+    highest[state.row], successful[state.row] = torch.where(reached, loss, state.best_loss), reached
+    return found, highest, successful
 
 
 def loss_and_gradient(space: Space, inputs: Inputs, aim: Aim) -> tuple[PerExample, Tensor, Inputs]:

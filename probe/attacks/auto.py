@@ -6,20 +6,19 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from probe.attacks.ascent import Ascent, GradientAttack, Restarts
+from probe.attacks.ascent import IteratedAttack, Momentum
 from probe.attacks.losses import Loss, climbing
-from probe.ball import place
 from probe.contracts import Aim
 from probe.method import param
 from probe.model import Model
-from probe.norms import NORMS, Norm
+from probe.norms import Norm
 from probe.shapes import Inputs
 from probe.space import Space
 from probe.tensors import column, wide
 
 
 @dataclass(frozen=True, kw_only=True)
-class APGD(GradientAttack):
+class APGD(IteratedAttack):
     """Gradient ascent with momentum that halves its steps by itself (Croce and Hein 2020, arXiv:2003.01690).
 
     The first step is two radii long. At checkpoints, 22 % into the steps and then closer and closer, the step of an
@@ -39,7 +38,6 @@ class APGD(GradientAttack):
     """
 
     steps: int = param(100, "gradient steps in each restart", low=1)
-    restarts: int = param(1, "restarts; the first starts at the input, the others at random points", low=1)
     loss: Loss = param("goal", "loss that is climbed: the goal's own, or of logits, scaled logits or probabilities")
     seed: int = param(0, "seed of the random starts", low=0)
 
@@ -60,8 +58,7 @@ class APGD(GradientAttack):
                 best_then=torch.full_like(part.budget, -torch.inf),
             )
 
-        search = Restarts(NORMS[self.norm], self.steps, self.restarts, self.seed)
-        return search.best(model.space, inputs, climbing(aim, self.loss), begin)
+        return self.climbed(model.space, inputs, climbing(aim, self.loss), begin, self.seed)
 
 
 def checkpoints(steps: int) -> tuple[int, ...]:
@@ -73,18 +70,15 @@ def checkpoints(steps: int) -> tuple[int, ...]:
 
 
 @dataclass(kw_only=True)
-class _Halving(Ascent):
+class _Halving(Momentum):
     checkpoints: tuple[int, ...]
-    before: Tensor  # the point before x
     slope: Tensor  # the gradient at the best point
     length: Tensor  # of the next step, in the unit of the space's scale
     last: Tensor  # the loss at the point before x
     rises: Tensor  # steps since the last checkpoint that raised the loss
     halved: Tensor  # whether the step was halved at the last checkpoint
     best_then: Tensor  # the best loss at the last checkpoint
-    step: int = 0  # steps taken
 
-    momentum: ClassVar[float] = 0.25  # share of the last move in the next
     enough: ClassVar[float] = 0.75  # share of steps that must raise the loss
 
     def seen(self, loss: Tensor, gradient: Tensor) -> None:
@@ -95,16 +89,7 @@ class _Halving(Ascent):
     def ascend(self, space: Space, norm: Norm, gradient: Tensor) -> None:
         if self.step in self.checkpoints[1:]:
             gradient = self._reconsider(gradient)
-        here, unit, radius = self.change(space), space.scale_of(wide(self.origin)), self.aim.budget
-        ahead = here + column(self.length, here) * norm.steepest(gradient)
-        ahead = place(space, self.origin, ahead, norm.p, radius)
-        moved = ahead
-        if self.step > 0:
-            share = 1 - self.momentum
-            mixed = share * (wide(ahead) - wide(self.x)) + self.momentum * (wide(self.x) - wide(self.before))
-            moved = place(space, self.origin, here + mixed / unit, norm.p, radius)
-        self.before, self.x = self.x, moved
-        self.step += 1
+        self.move(space, norm, gradient, self.length)
 
     def _reconsider(self, gradient: Tensor) -> Tensor:
         """Halve the steps that no longer help, and return to the best point there; the gradient where x then is."""

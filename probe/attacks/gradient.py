@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from probe.attacks.ascent import Ascent, GradientAttack, Restarts, loss_and_gradient
+from probe.attacks.ascent import Ascent, GradientAttack, IteratedAttack, loss_and_gradient
 from probe.ball import place
 from probe.contracts import Aim
 from probe.method import param
@@ -44,7 +44,7 @@ class FGSM(GradientAttack):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PGD(GradientAttack):
+class PGD(IteratedAttack):
     """Gradient ascent on the loss, projected onto the ball (Madry et al. 2018, arXiv:1706.06083).
 
     Each example has its own step length: at most .3 radii after the first step, and halved when its loss has stopped
@@ -64,8 +64,6 @@ class PGD(GradientAttack):
 
     finds: ClassVar[str] = "fgsm"  # its first point
 
-    steps: int = param(40, "gradient steps in each restart", low=1)
-    restarts: int = param(1, "restarts; the first starts at the input, the others at random points", low=1)
     step: Number = param(
         1.0, "length of the first step, in radii; the next are at most .3; at 1 its point is FGSM's", low=0.0, high=2.0
     )
@@ -77,8 +75,7 @@ class PGD(GradientAttack):
             stale = torch.zeros(len(start), dtype=torch.int64, device=start.device)
             return _Adaptive.at(start, origin, part, length=length, stale=stale)
 
-        search = Restarts(NORMS[self.norm], self.steps, self.restarts, self.seed)
-        return search.best(model.space, inputs, aim, begin)
+        return self.climbed(model.space, inputs, aim, begin, self.seed)
 
 
 @dataclass(kw_only=True)
