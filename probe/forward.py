@@ -69,7 +69,7 @@ def refuse_gradients(name: str) -> Unsupported:
     """What is said of a forward whose answers do not depend on its inputs, to torch's knowledge."""
     return Unsupported(
         f"this method needs gradients, and {name} has none (a black box); use "
-        "one that needs no gradients, such as KernelShap or Lime"
+        "one that needs no gradients, such as KernelShap or Lime, or to attack it square"
     )
 
 

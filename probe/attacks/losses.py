@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
+from torch import Tensor
+
 from probe.contracts import Aim
 from probe.errors import Unsupported
 from probe.task import Task
@@ -32,6 +34,18 @@ def climbing(aim: Aim, name: Loss) -> Aim:
             f"{type(aim.model.task).__name__}; write loss='goal', which climbs the goal's own"
         )
     return replace(aim, loss=_LOSSES[name])
+
+
+def towards(aim: Aim, targets: Tensor) -> Aim:
+    """The aim that climbs the margin of one class for each example over its label; other classes do not count.
+
+    It is for goals that ask for any wrong class, so that what reaches the goal does not depend on the targets.
+    """
+    return replace(aim, targets=targets, loss=_over_label)
+
+
+def _over_label(task: Task, logits: Any, labels: Any, targets: Any) -> Any:
+    return entry(wide(logits), targets) - entry(wide(logits), labels)
 
 
 def _margin(task: Task, logits: Any, labels: Any, targets: Any) -> Any:

@@ -1,0 +1,134 @@
+"""A cascade of gradient runs, each on the examples that withstood those before it."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, cycle
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from probe.attacks.ascent import GradientAttack, Momentum, Run, in_turn, loss_and_gradient
+from probe.attacks.losses import climbing, towards
+from probe.contracts import Aim
+from probe.method import param
+from probe.model import Model
+from probe.norms import NORMS, Norm
+from probe.shapes import Inputs
+from probe.space import Space
+from probe.task.arrays import others
+from probe.tensors import wide
+
+
+class Leg(NamedTuple):
+    """One of the runs: how long, from where and up what."""
+
+    steps: int
+    first: float  # the length of its first step, in radii; the last ones are short
+    anew: bool = True  # whether it starts at a random point
+    place: int | None = None  # of the class that it aims at, from the nearest; None: it climbs the goal's own loss
+
+
+START = Leg(40, 2.0, anew=False)
+ROUND = (Leg(30, 2.0, place=0), Leg(30, 2.0, place=1), Leg(100, 1.0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cascade(GradientAttack):
+    """Runs of different losses, targets and starts, each on the examples that withstood those before it.
+
+    1. From the input, 40 steps up the goal's loss: the log-odds of an error.
+    2. From random points, 30 steps up the margin of each of the two classes that are the nearest to first order: the
+       logit to gain, divided by the norm of its gradient at the input (MALT, Melamed et al. 2024, arXiv:2407.02240).
+    3. From another random point, 100 steps up the goal's loss, with shorter steps.
+
+    2 and 3 are repeated while steps are left. The first step of a run is two radii long, in 3 one; the next ones
+    shrink to zero along a cosine, and each continues a quarter of the last. With two classes both runs of 2 aim at the
+    other class, and a goal with a target at that target. For other tasks and goals, such as a Shift of a regression,
+    every run climbs the goal's own loss.
+
+    >>> import torch
+    >>> from probe import Model, Space
+    >>> from probe.attacks import Cascade
+    >>> weights = torch.tensor([[1.0, 0.0, -8.0], [0.0, 1.0, 0.0]])  # the third class is far down, and steep
+    >>> model = Model(forward=lambda x: x @ weights + torch.tensor([0.5, 0.4, 0.0]), space=Space(bounds=(-1.0, 1.0)))
+    >>> x, y = torch.tensor([[0.0, -0.5]]), torch.tensor([0])
+    >>> Cascade(eps=0.2)(model, x, y).success, Cascade(eps=0.2, steps=40)(model, x, y).success
+    (tensor([True]), tensor([False]))
+    """
+
+    steps: int = param(
+        200, "gradient steps of an example that withstands; 200 are one round, more begin another", low=1
+    )
+    candidates: int = param(9, "most likely classes among which the nearest are looked for", low=1)
+    seed: int = param(0, "seed of the random starts", low=0)
+
+    def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
+        space, norm = model.space, NORMS[self.norm]
+        nearest = _Nearest(space, norm, self.candidates)
+        runs = (
+            Run(partial(_begin, leg, nearest), leg.steps, anew=leg.anew, compared=leg.place is None)
+            for leg in self._legs()
+        )
+        return in_turn(runs, space, norm, inputs, aim, self.seed)
+
+    def _legs(self) -> Iterator[Leg]:
+        left = self.steps
+        for leg in chain([START], cycle(ROUND)):
+            if left <= 0:
+                return
+            yield leg._replace(steps=min(leg.steps, left))
+            left -= leg.steps
+
+
+class _Nearest:
+    """The classes that are the nearest to each example, found once, when the first run asks for them."""
+
+    def __init__(self, space: Space, norm: Norm, candidates: int) -> None:
+        self.space, self.norm, self.candidates = space, norm, candidates
+        self.known: tuple[Tensor, Tensor] | None = None  # the rows that were asked for, and their classes
+
+    def aim(self, origin: Inputs, aim: Aim, place: int) -> Aim:
+        """The aim at the class at this place, from the nearest; at the only one, if there is one."""
+        goal, task = aim.goal, aim.model.task
+        if not task.one_class or not goal.answer:
+            return aim
+        if aim.targets is not None:
+            return climbing(aim, "margin")
+        if self.known is None:
+            self.known = aim.rows, by_distance(self.space, self.norm, origin, aim, self.candidates)
+        rows, classes = self.known
+        chosen = classes[torch.searchsorted(rows, aim.rows)]
+        return towards(aim, chosen[:, place % classes.shape[1]])
+
+
+def by_distance(space: Space, norm: Norm, inputs: Inputs, aim: Aim, candidates: int) -> Tensor:
+    """The most likely classes besides the label, by their distance to first order, (batch, classes), nearest first."""
+    logits = wide(aim.model.logits(inputs, rows=aim.rows))
+    likely = others(logits, aim.labels).topk(min(candidates, logits.shape[1] - 1), dim=1).indices
+    distances = []
+    for target in likely.unbind(1) if likely.shape[1] > 1 else ():
+        gained, _, slope = loss_and_gradient(space, inputs, towards(aim, target))
+        steepness = (norm.steepest(slope) * slope).flatten(1).sum(1)  # the dual norm of the gradient
+        distances.append(torch.where(steepness > 0, -gained / steepness, torch.inf))
+    return likely.gather(1, torch.stack(distances, 1).argsort(dim=1, stable=True)) if distances else likely
+
+
+def _begin(leg: Leg, nearest: _Nearest, start: Tensor, origin: Tensor, aim: Aim) -> "_Cosine":
+    aim = aim if leg.place is None else nearest.aim(origin, aim, leg.place)
+    length = (leg.first * aim.budget).to(wide(start).dtype)
+    return _Cosine.at(start, origin, aim, before=start, length=length, steps=leg.steps)
+
+
+@dataclass(kw_only=True)
+class _Cosine(Momentum):
+    """Steps that shrink to zero along a cosine."""
+
+    length: Tensor  # of the first step, in units of the space's scale
+    steps: int
+
+    def ascend(self, space: Space, norm: Norm, gradient: Tensor) -> None:
+        share = (1 + math.cos(math.pi * self.step / self.steps)) / 2
+        self.move(space, norm, gradient, share * self.length)
