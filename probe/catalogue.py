@@ -2,10 +2,11 @@
 
 import ast
 import collections.abc
+import gc
 import types
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from functools import cache, reduce
 from operator import or_
 from pathlib import Path
@@ -27,6 +28,7 @@ class _Source:
 
     classes: Mapping[str, ast.ClassDef]
     assigned: Mapping[str, ast.expr]  # such as Norm = Literal["linf", "l2"]
+    stubs: dict[str, type[Method]] = field(default_factory=dict)  # those that are made
 
     @classmethod
     def of(cls, paths: Iterable[Path]) -> "_Source":
@@ -70,8 +72,9 @@ def catalogue(package: Path, *others: Path) -> Mapping[str, type[Method]]:
     Raises:
         UnreadableError: if a default or a type is computed.
     """
-    known = _Source.of([*others, package])
-    lines = [list(_line(node, known.classes)) for node in _Source.of([package]).classes.values()]
+    own, rest = _Source.of([package]), _Source.of(others)
+    known = _Source({**rest.classes, **own.classes}, {**rest.assigned, **own.assigned})
+    lines = [list(_line(node, known.classes)) for node in own.classes.values()]
     found = [_bare(line, known) for line in lines if _is_method(line) and not _is_abstract(line)]
     return {kind.name(): kind for kind in sorted(found, key=lambda kind: kind.name())}
 
@@ -84,13 +87,29 @@ def _top(file: Path) -> list[ast.stmt]:
 
 @cache
 def _parsed(file: Path, *written: int) -> list[ast.stmt]:
-    body = ast.parse(file.read_text(encoding="utf-8")).body
+    with _uncollected():
+        body = ast.parse(file.read_text(encoding="utf-8")).body
+    for part in (part for node in body for part in (node, *getattr(node, "body", ()))):
+        if isinstance(part, ast.FunctionDef):
+            part.body = []  # nobody asks for it
     imported = [alias for node in body if isinstance(node, ast.ImportFrom) for alias in node.names]
     aliases = {alias.asname: alias.name for alias in imported if alias.asname}
     bases = (base for node in body if isinstance(node, ast.ClassDef) for base in node.bases)
     for name in (each for base in bases for each in ast.walk(base) if isinstance(each, ast.Name)):
         name.id = aliases.get(name.id, name.id)
     return body
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No search for garbage: a syntax tree has none, and searching it takes as long as reading it."""
+    searched = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if searched:
+            gc.enable()
 
 
 def _line(
@@ -137,6 +156,13 @@ def _is_abstract(line: list[ast.ClassDef]) -> bool:
 
 
 def _bare(line: list[ast.ClassDef], known: _Source) -> type[Method]:
+    name = line[-1].name
+    if name not in known.stubs:
+        known.stubs[name] = _made(line, known)
+    return known.stubs[name]
+
+
+def _made(line: list[ast.ClassDef], known: _Source) -> type[Method]:
     settings: dict[str, tuple[Any, Any]] = {}
     for node in line:
         for entry in (e for e in node.body if isinstance(e, ast.AnnAssign)):

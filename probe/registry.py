@@ -43,9 +43,10 @@ def methods() -> Mapping[str, type[Any]]:
 def listed(family: str) -> Mapping[str, type[Method]]:
     """The methods of a family with names, summaries and settings only, without importing torch."""
     try:
-        homes = [guests.source(name) for name in FAMILIES.values()]
         found = dict(catalogue(guests.source(FAMILIES[family]), *CONTRACTS))
-        for name in guests.named():
+        others = guests.named()
+        homes = [guests.source(name) for name in FAMILIES.values()] if others else []
+        for name in others:
             brought = catalogue(guests.source(name), *CONTRACTS, *homes)
             if found.keys() & brought.keys():
                 return discover(family)  # which names both

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
+from importlib.metadata import DistributionFinder, MetadataPathFinder
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ import torch
 from torch import nn
 from typer.testing import CliRunner
 
-from probe import Model, Space, load, registry
+from probe import Model, Space, guests, load, registry
 from probe.cli import app
 from probe.errors import ContractError, UnknownMethod
 from probe.plots import drawers
@@ -83,6 +85,53 @@ def test_methods_are_listed_from_their_source(installed, monkeypatch):
 def test_methods_of_an_uninstalled_package_are_not_listed():
     guest.forget()
     assert not set(METHODS.values()) & registry.methods().keys()
+
+
+@pytest.mark.parametrize("inside", ["far-1.0.dist-info", "far.egg-info", "Far-1.0.Dist-Info"])
+def test_a_package_is_found_in_a_folder_by_what_its_installer_left(tmp_path, monkeypatch, inside):
+    declare(tmp_path / inside)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert "far.ways" in guests.named()
+
+
+def test_a_package_is_found_in_an_egg_and_in_a_zip_file(tmp_path, monkeypatch):
+    declare(tmp_path / "far-1.0.egg" / "EGG-INFO", module="far.egg")
+    with zipfile.ZipFile(tmp_path / "more.zip", "w") as archive:
+        archive.writestr("near-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: near\nVersion: 1.0\n")
+        archive.writestr("near-1.0.dist-info/entry_points.txt", "[probe.methods]\nmine = near.zip\n")
+    for place in ("far-1.0.egg", "more.zip"):
+        monkeypatch.syspath_prepend(str(tmp_path / place))
+    assert {"far.egg", "near.zip"} <= set(guests.named())
+
+
+def test_a_package_that_only_a_finder_of_its_own_knows_is_found(tmp_path, monkeypatch):
+    declare(tmp_path / "hidden-1.0.dist-info")
+
+    class Finder:
+        @staticmethod
+        def find_spec(name, path=None, target=None): ...
+
+        @staticmethod
+        def find_distributions(context):
+            return MetadataPathFinder.find_distributions(DistributionFinder.Context(path=[str(tmp_path)]))
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder])
+    guests._named.cache_clear()
+    assert "far.ways" in guests.named()
+    guests._named.cache_clear()
+
+
+def test_packages_without_entry_points_of_probes_cost_no_search(tmp_path, monkeypatch):
+    declare(tmp_path / "other-1.0.dist-info", group="probe.methods.other")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: pytest.fail("all packages are searched"))
+    assert guests.named() == []
+
+
+def declare(info, group="probe.methods", module="far.ways"):
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: far\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[console_scripts]\nfar = far:main\n\n[{group}]\nmine = {module}\n")
 
 
 def test_probe_methods_lists_guests_without_torch(site):

@@ -25,7 +25,8 @@ def test_threads_wait_passively_unless_the_user_sets_it(monkeypatch, chosen):
 LISTING = """
 import atexit, os, sys
 loaded = lambda: [os.environ["GOMP_SPINCOUNT"], "torch" in sys.modules, "captum" in sys.modules]
-atexit.register(lambda: print(*loaded(), file=sys.stderr))
+heavy = {"importlib.metadata", "email", "numpy", "pandas", "rich", "socket", "tomllib"}
+atexit.register(lambda: print(*loaded(), *sorted(heavy & sys.modules.keys()), file=sys.stderr))
 from probe.cli import main
 sys.argv = ["probe", "methods", "--json"]
 main()

@@ -6,6 +6,7 @@ Exit codes: 0 all checks pass, 1 findings, 2 usage or input error, 3 refused as 
 
 import io
 import sys
+from copy import copy
 
 from probe.cli import (
     asking,
@@ -53,4 +54,8 @@ def main() -> None:
         # Where the encoding of the terminal lacks a character such as ✓, its code is printed.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    app()
+    asked = copy(app)
+    # Only the command that is named is built: building all takes longer than most commands do.
+    named = [command for command in app.registered_commands if [command.name] == sys.argv[1:2]]
+    asked.registered_commands = named or app.registered_commands
+    asked()

@@ -1,7 +1,6 @@
 """`probe dashboard`."""
 
 import os
-import socket
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -69,6 +68,8 @@ def _zoo() -> list[str]:
 
 
 def _taken(port: int) -> bool:
+    import socket
+
     with socket.socket() as asked:
         # As the server does: a port that was closed a moment ago counts as free.
         asked.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,7 +1,6 @@
 """`probe train`."""
 
 import json
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -133,6 +132,8 @@ def train(
 
 def _table(option: str, settings: list[str] | None) -> dict[str, Any]:
     """The settings given, parsed as TOML: values get their types, and names with dots become tables."""
+    import tomllib
+
     try:
         return tomllib.loads(
             "\n".join(f"{key} = {_quoted(value)}" for key, value in key_values(option, settings).items())
@@ -155,6 +156,8 @@ def _size(text: str) -> tuple[int, ...]:
 
 def _quoted(value: str) -> str:
     """A value as TOML writes it. A name may lack its quotes, as a shell removes them."""
+    import tomllib
+
     try:
         tomllib.loads(f"value = {value}")
     except tomllib.TOMLDecodeError:

@@ -12,7 +12,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import typer
 
+from probe import cli
 from probe.audit import plan_from, read
 from probe.audit.strict import plain
 from probe.study import steps
@@ -283,6 +285,16 @@ def test_probe_methods_lists_all_methods(probe):
     assert "kernel_shap" in text
     assert "radius of the ball" in text
     assert json.loads(probe("methods", "--json", code=0).stdout)["attack"]["pgd"]["settings"]["steps"] == 40
+
+
+@pytest.mark.parametrize(("word", "built"), [("methods", 1), ("metods", len(cli.app.registered_commands))])
+def test_only_the_command_that_is_named_is_built(word, built, monkeypatch):
+    made, build = [], typer.main.get_command_from_info
+    monkeypatch.setattr("typer.main.get_command_from_info", lambda **how: made.append(how) or build(**how))
+    monkeypatch.setattr(sys, "argv", ["probe", word])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert len(made) == built
 
 
 def test_probe_bias_audits_a_table(probe, place):
