@@ -10,6 +10,7 @@ _BLANK = {
     *range(0xFE00, 0xFE10),
     *range(0xE0100, 0xE01F0),
 }
+_ALIKE = {"Latin", "Cyrillic", "Greek", "Armenian", "Cherokee", "Fullwidth", "Mathematical"}
 _JOINERS = "\u200c\u200d"  # shape the letters of many scripts, and join emoji
 _EMOJI_STYLES = "\ufe0e\ufe0f"
 
@@ -34,6 +35,20 @@ def visible(text: object, longest: int | None = 1000, keep: str = "") -> str:
     plain = part.isascii() and part.isprintable()  # most text, and a thousand cells of it on a page
     shown = part if plain else "".join(_shown(part, keep))
     return shown if longest is None or len(shown) <= longest else _cut(shown, longest, len(whole))
+
+
+def scripts(text: str) -> tuple[str, ...]:
+    r"""The alphabets of words that mix letters of several which look alike, such as an a of Cyrillic among Latin ones.
+
+    >>> scripts("Ada L\u043evelace"), scripts("Ada Lovelace, \u041c\u043e\u0441\u043a\u0432\u0430")
+    (('Cyrillic', 'Latin'), ())
+    """
+    found: set[str] = set()
+    for word in text.split():
+        named = {unicodedata.name(each, "").partition(" ")[0].capitalize() for each in word if each.isalpha()}
+        mixed = named & _ALIKE
+        found |= mixed if len(mixed) > 1 else set()
+    return tuple(sorted(found))
 
 
 def _shown(text: str, keep: str) -> Iterator[str]:

@@ -13,6 +13,7 @@ from probe.audit.evidence import steps
 from probe.audit.manifest import StepRecord
 from probe.audit.plan import Plan
 from probe.audit.runner import prepared
+from probe.audit.signing import keys
 from probe.audit.signing.countersignatures import (
     COMPARED,
     TOLERANCE,
@@ -25,7 +26,6 @@ from probe.audit.signing.countersignatures import (
     too_many,
     write,
 )
-from probe.audit.signing.signatures import key_in
 from probe.contracts import predict
 from probe.dataset import Dataset
 from probe.errors import IntegrityError, PlanError
@@ -57,16 +57,15 @@ def countersign(
         PlanError: if the audit is not complete, or the key signed it itself.
         IntegrityError: if model or data are others, or more rows differ than another processor can explain.
     """
-    path = Path(key)
     if not bundle.complete:
         raise PlanError(f"{bundle.name} is {bundle.manifest.status}; it has to be complete to be counter-signed")
-    whose = key_in(path)
-    check_second(bundle, whose)
+    held = keys.opened(key)
+    check_second(bundle, held.fingerprint)
     plan, model, data = prepared(plan, model, data)
     for part, given in (("model", model.digest()), ("data", data.digest())):
         if given != getattr(bundle.manifest, part).sha256:
             raise IntegrityError(f"the {part} is not the one that was audited: its digest differs")
-    found = _again(bundle, whose, (plan, model, data), progress)
+    found = _again(bundle, held.fingerprint, (plan, model, data), progress)
     if too_many(found):
         first = next(each for each in found if each.differing)
         many = sum(len(each.differing) for each in found)
@@ -74,7 +73,7 @@ def countersign(
             f"{many} of {sum(len(each.rows) for each in found)} rows that were run again differ by more than "
             f"{TOLERANCE:g}, first row {first.differing[0]} of {first.step}; nothing was signed"
         )
-    return write(bundle, path, found, f"{platform.machine()}, {model.device}, torch {torch.__version__}")
+    return write(bundle, held, found, f"{platform.machine()}, {model.device}, torch {torch.__version__}")
 
 
 def _again(bundle: Bundle, key: str, subject: tuple[Plan, Model, Dataset], progress: Progress) -> list[Again]:

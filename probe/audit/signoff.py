@@ -1,19 +1,19 @@
 """Sign-offs: what people decided about an audit. Each record holds the digest of the one before."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Literal
 
 from probe import lock
-from probe.audit import files
+from probe.audit import beside, files
 from probe.audit.bundle import Bundle
 from probe.audit.canonical import dump, parse
 from probe.audit.manifest import Manifest
 from probe.audit.signing.statements import named
 from probe.audit.strict import plain, typed
 from probe.errors import IntegrityError, PlanError
+from probe.text import scripts
 
 FOLDER = "signoffs"
 LARGEST = 2**20  # bytes of a record
@@ -51,6 +51,12 @@ class Signoff:
         return hashlib.sha256(dump(plain(self))).hexdigest()
 
     @property
+    def by(self) -> str:
+        """Name and role, and whether a word in them mixes alphabets, as in a name that only looks like another's."""
+        mixed = " and ".join(scripts(f"{self.name} {self.role}"))
+        return f"{self.name}, {self.role}" + (f" (one word mixes letters of {mixed})" if mixed else "")
+
+    @property
     def file(self) -> str:
         """Where it lies in the bundle."""
         return f"{FOLDER}/{self.number:04}.json"
@@ -63,7 +69,13 @@ def open_failures(manifest: Manifest) -> dict[str, str]:
 
 
 def sign_off(
-    bundle: Bundle, *, name: str, role: str, statement: str, decisions: Mapping[str, tuple[Verdict, str]]
+    bundle: Bundle,
+    *,
+    name: str,
+    role: str,
+    statement: str,
+    decisions: Mapping[str, tuple[Verdict, str]],
+    drawn: Callable[[Bundle], str] | None = None,
 ) -> Signoff:
     """Add a record to a bundle that was verified; those that are there stay as they are.
 
@@ -73,6 +85,8 @@ def sign_off(
         role: in which they do so.
         statement: what they say of the audit.
         decisions: for each open failure, by its name, whether it is accepted or rejected, and why.
+        drawn: draws the report, which shows the sign-offs; such as `probe.report.render`. If the bundle has a report,
+            it is replaced before anybody else can add a record.
 
     Raises:
         PlanError: if the audit is not complete, a text is missing, or a failure has no decision.
@@ -100,7 +114,7 @@ def sign_off(
             previous=before[-1].sha256 if before else "",
             name=name.strip(),
             role=role.strip(),
-            date=datetime.now(UTC).isoformat(timespec="seconds"),
+            date=beside.now(),
             statement=statement.strip(),
             decisions=tuple(
                 Decision(check=check, decision=decisions[check][0], reason=decisions[check][1].strip())
@@ -108,6 +122,8 @@ def sign_off(
             ),
         )
         _write(bundle, record)
+        if drawn is not None and bundle.manifest.report_sha256 is not None:
+            bundle.write_report(drawn(bundle))
     return record
 
 
@@ -117,12 +133,7 @@ def signoffs(bundle: Bundle) -> tuple[Signoff, ...]:
     Raises:
         IntegrityError: if the chain is broken: one is missing, changed, of another bundle, or leaves a failure open.
     """
-    place = bundle.folder / FOLDER
-    if place.is_symlink():
-        raise IntegrityError(f"{FOLDER} of {bundle.folder.name} points outside the bundle; it was not opened")
-    there = sorted(path.name for path in place.glob("*.json")) if place.is_dir() else []
-    if len(there) > MOST:
-        raise IntegrityError(f"{bundle.folder.name} has {len(there)} sign-offs, and at most {MOST} are read")
+    there = beside.listed(bundle, FOLDER, ".json", "sign-offs", MOST)
     found: list[Signoff] = []
     for at, name in enumerate(there):
         if name != f"{at + 1:04}.json":
@@ -149,8 +160,10 @@ def _read(bundle: Bundle, file: str, before: Sequence[Signoff]) -> Signoff:
         )
     if [each.check for each in record.decisions] != list(open_failures(bundle.manifest)):
         raise IntegrityError(f"{shown} decides about other failures than those of this audit")
-    if not all((record.name, record.role, record.statement, *(each.reason for each in record.decisions))):
-        raise IntegrityError(f"{shown} lacks a name, a role, a statement or a reason")
+    texts = (record.name, record.role, record.statement, *(each.reason for each in record.decisions))
+    if not all(0 < len(text) <= LONGEST and text == text.strip() for text in texts):
+        raise IntegrityError(f"{shown} lacks a name, a role, a statement or a reason, or one of them is too long")
+    beside.check_time(bundle, record.date, shown, before[-1].date if before else "")
     return record
 
 
@@ -164,8 +177,5 @@ def _check_written(text: str) -> None:
 
 
 def _write(bundle: Bundle, record: Signoff) -> None:
-    path = bundle.folder / record.file
-    if path.parent.is_symlink():
-        raise PlanError(f"{path.parent} is a link; remove it, as nothing is written outside the bundle")
-    path.parent.mkdir(exist_ok=True)
-    files.replace(path, dump(plain(record)))
+    beside.place_of(bundle, FOLDER)
+    files.replace(bundle.folder / record.file, dump(plain(record)))

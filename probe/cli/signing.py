@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from probe import lock
 from probe.cli.app import AllowCode, Device, Json, command, emit_json, print_out
 from probe.cli.pages import drawn
 from probe.cli.signals import terminable
@@ -48,10 +49,12 @@ def countersign(
     allow_code: AllowCode = False,
     as_json: Json = False,
 ) -> None:
-    """Verify a bundle, run a random tenth of its rows again, and sign how far the results agree.
+    """Verify a bundle, run a tenth of its rows again, and sign how far the results agree.
 
-    Which rows, follows from the digest and your key, so neither auditor chooses them. Surveys look at all rows at once
-    and are not run again. Exit code 4 if the model or the data are others, or more rows differ than rounding explains.
+    The bundle's digest and your key draw the rows: none can be picked or left out. The draw is beyond the first
+    auditor's influence only if they did not know your key, and beyond yours only if the key is older than the audit.
+    That the rows were run at all, only your signature says. Surveys look at all rows at once and are not run again.
+    Exit code 4 if the model or the data are others, or more rows differ than rounding explains.
     """
     from probe.audit import read, verify
     from probe.audit.countersigning import countersign as countersigned
@@ -64,6 +67,9 @@ def countersign(
     plan, model, data = opened_again(stored, allow_code=allow_code, device=device)
     with terminable(), progress(f"{plan.name}, a tenth again") as advance:
         found = countersigned(stored, key, plan, model, data, progress=advance)
+    if stored.manifest.report_sha256 is not None:
+        with lock.writing(bundle):
+            stored.write_report(drawn(stored))
     if as_json:
         emit_json(
             {"file": found.signature.file, "key": found.signature.key, "agrees": found.rerun.words} | plain(found.rerun)
@@ -98,11 +104,8 @@ def signoff(
     verify(bundle)
     opened = read(bundle)
     failures = open_failures(opened.manifest)
-    record = sign_off(
-        opened, name=name, role=role, statement=statement, decisions=_decided(failures, accept or [], reject or [])
-    )
-    if opened.manifest.report_sha256 is not None:
-        opened.write_report(drawn(opened))
+    decisions = _decided(failures, accept or [], reject or [])
+    record = sign_off(opened, name=name, role=role, statement=statement, decisions=decisions, drawn=drawn)
     if as_json:
         emit_json(plain(record) | {"file": record.file})
         return

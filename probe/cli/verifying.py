@@ -101,6 +101,7 @@ def _listed_seconds(result: Any, found: Any) -> list[dict[str, Any]]:
 
 
 def _say_seconds(result: Any, found: Any) -> None:
+    from probe.audit.signing.countersignatures import BINDS
     from probe.formatting import moment
 
     names = {each.key: each.name or "none of those who may sign" for each in found.seconds}
@@ -110,6 +111,8 @@ def _say_seconds(result: Any, found: Any) -> None:
             f"Counter-signed with the key {each.signature.key} on {moment(each.signature.signed)}, as it says: {by}: "
             f"{each.rerun.words}."
         )
+    if result.countersignatures:
+        print_out(BINDS)
 
 
 def _say_verified(result: Any, found: Any, *, rerun: bool) -> None:
@@ -158,9 +161,7 @@ def _say_signoff(record: Any, found: Any) -> None:
 
     covered = [each.name for each in found.whose if each.name and record.sha256 in each.signoffs]
     by = f"covered by the signature of {' and '.join(covered)}" if covered else "not checked against a signature"
-    print_out(
-        f"Sign-off {record.number}, {by}: {record.name}, {record.role}, {moment(record.date)}: {record.statement}"
-    )
+    print_out(f"Sign-off {record.number}, {by}: {record.by}, {moment(record.date)}: {record.statement}")
     for each in record.decisions:
         print_out(f"  {each.decision}: {each.check}: {each.reason}")
 

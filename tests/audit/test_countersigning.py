@@ -1,4 +1,4 @@
-"""Counter-signatures: a second auditor runs a tenth again, and neither auditor chooses which."""
+"""Counter-signatures: a second auditor runs a tenth again, which digest and key draw."""
 
 import base64
 import json
@@ -12,7 +12,7 @@ import pytest
 from probe.audit import plan_from, read, run, verify
 from probe.audit.countersigning import countersign
 from probe.audit.signing import envelope, pem, seal, sign, signers_from
-from probe.audit.signing.countersignatures import chosen, countersignatures
+from probe.audit.signing.countersignatures import BINDS, chosen, countersignatures
 from probe.audit.strict import plain
 from probe.errors import IntegrityError, PlanError
 from tests.audit.conftest import table
@@ -61,7 +61,7 @@ def resigned(place, bundle, change, by="ben"):
     payload = json.loads(base64.b64decode(document["payload"]))
     change(payload["predicate"])
     data = json.dumps(payload, ensure_ascii=False).encode()
-    made = pem.sign(envelope.encoded(envelope.TYPE, data), place / by)
+    made = pem.private(place / by).sign(envelope.encoded(envelope.TYPE, data))
     file_of(bundle).write_text(envelope.write(envelope.Envelope(data, document["signatures"][0]["keyid"], made)) + "\n")
 
 
@@ -69,7 +69,7 @@ def test_a_tenth_of_the_rows_of_each_step_is_run_again_and_agrees(bundle):
     (found,) = verify(bundle.folder).countersignatures
     steps = {each.step: (each.of, len(each.rows)) for each in found.rerun.steps}
     assert steps == {"predictions": (300, 30), "explain-input_x_gradient": (20, 2), "attack-pgd": (30, 3)}
-    assert found.rerun.words == "35 of 35 rows of 3 steps, a random tenth, agree within 0.001"
+    assert found.rerun.words == "35 of 35 rows of 3 steps, a tenth drawn by digest and key, agree within 0.001"
     assert not verify(bundle.folder).unlisted
 
 
@@ -180,3 +180,18 @@ def test_two_lines_a_line_of_windows_and_a_link_are_refused(bundle, tmp_path):
     (bundle.folder / "countersignatures").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(IntegrityError, match="points outside the bundle"):
         countersignatures(bundle)
+
+
+def test_the_report_says_what_was_run_again_and_what_the_draw_does_not_bind(bundle):
+    from probe.report.sections.signoff import section
+
+    *_, said, table = section(bundle).blocks
+    assert said.text.startswith(BINDS)
+    assert "only the signer says" in BINDS
+    assert table.rows[0][-1] == countersignatures(bundle)[0].rerun.words
+
+
+def test_a_copy_of_a_counter_signature_does_not_pass_for_that_of_a_third_auditor(bundle):
+    shutil.copy(file_of(bundle), file_of(bundle).with_name("another.intoto.jsonl"))
+    with pytest.raises(IntegrityError, match="are signed with one key, SHA256:"):
+        verify(bundle.folder)

@@ -84,7 +84,7 @@ def test_openssl_alone_checks_the_signature_that_probe_made(place, bundle, tmp_p
 
 
 def test_one_key_has_one_fingerprint_and_may_be_given_as_a_key_of_ssh(place, bundle, tmp_path):
-    wire = pem.public(place / "alice.pem")
+    wire = pem.private(place / "alice.pem").public
     line = f"ssh-ed25519 {base64.b64encode(wire).decode()} alice"
     (tmp_path / "alice.pub").write_text(line)
     listed = subprocess.run(
@@ -118,8 +118,8 @@ def test_a_signature_that_was_changed_is_refused(place, bundle, what):
             document["signatures"][0]["sig"] = base64.b64encode(bytes(64)).decode()
         elif what == "other key":  # Bob signed, and says that it was Alice
             payload = base64.b64decode(document["payload"])
-            made = pem.sign(
-                b"DSSEv1 28 application/vnd.in-toto+json %d %s" % (len(payload), payload), place / "bob.pem"
+            made = pem.private(place / "bob.pem").sign(
+                b"DSSEv1 28 application/vnd.in-toto+json %d %s" % (len(payload), payload)
             )
             document["signatures"][0]["sig"] = base64.b64encode(made).decode()
         else:
@@ -146,7 +146,7 @@ def test_a_signature_without_the_fingerprint_of_a_key_is_refused(bundle):
 
 def test_a_revoked_key_is_nobodys_in_each_form_of_a_list(place, bundle, tmp_path):
     text = public(place / "alice.pem")
-    line = f"ssh-ed25519 {base64.b64encode(pem.public(place / 'alice.pem')).decode()}\n"
+    line = f"ssh-ed25519 {base64.b64encode(pem.private(place / 'alice.pem').public).decode()}\n"
     (tmp_path / "gone.pem").write_text(text)
     (tmp_path / "gone").write_text(f"# lost\n{line}")
     subprocess.run(["ssh-keygen", "-q", "-k", "-f", str(tmp_path / "krl"), str(tmp_path / "gone")], check=True)
@@ -158,7 +158,9 @@ def test_a_revoked_key_is_nobodys_in_each_form_of_a_list(place, bundle, tmp_path
 
 
 def test_a_list_of_revoked_keys_with_what_is_no_key_is_refused_rather_than_passed_over(place, bundle, tmp_path):
-    (tmp_path / "gone").write_text(f"alice ssh-ed25519 {base64.b64encode(pem.public(place / 'alice.pem')).decode()}\n")
+    (tmp_path / "gone").write_text(
+        f"alice ssh-ed25519 {base64.b64encode(pem.private(place / 'alice.pem').public).decode()}\n"
+    )
     with pytest.raises(PlanError, match="which is no public key"):
         sealed(bundle, public(place / "alice.pem"), tmp_path / "gone")
 
@@ -197,8 +199,8 @@ def test_a_mark_of_an_editor_before_the_keys_is_passed_over_and_what_no_key_has_
 
 
 def test_a_key_of_another_kind_in_pem_is_left_to_ssh_keygen(place):
-    assert not pem.reads(key(place, "other", "rsa"))
-    assert pem.reads(place / "alice.pem")
+    assert pem.private(key(place, "other", "rsa")) is None
+    assert pem.private(place / "alice.pem")
     assert read_signers(_written(place)).names
 
 

@@ -4,10 +4,11 @@ import base64
 import json
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from probe.audit import read
+from probe.audit import read, verify
 from probe.audit.signing import NAMESPACE, TYPE, read_signers, seal, sign, signatures, signers_from
 from probe.audit.signing.envelope import Envelope, encoded, write
 from probe.audit.signing.statements import OUTCOMES, named, statements
@@ -295,3 +296,33 @@ def test_an_audit_that_is_not_complete_or_a_key_that_is_none_does_not_sign(place
     bundle.change(status="interrupted")
     with pytest.raises(PlanError, match="is interrupted; run the same audit again"):
         sign(bundle, place / ALICE)
+
+
+def test_a_copy_of_a_signature_does_not_pass_for_that_of_a_second_person(bundle):
+    shutil.copy(file_of(bundle), file_of(bundle).with_name("another.intoto.jsonl"))
+    with pytest.raises(IntegrityError, match="are signed with one key, SHA256:"):
+        verify(bundle.folder)
+
+
+def test_a_passphrase_is_asked_for_once_by_each_tool(place, bundle, monkeypatch, tmp_path):
+    asked = []
+    run = subprocess.run
+
+    def asking(command, **rest):
+        unlocked = {"openssl": ["-passin", "pass:secret"], "ssh-keygen": []}[Path(command[0]).name]
+        if locked in command and command[1] != "-l":
+            asked.append(command)
+            command = [*command, *unlocked]
+        return run(command, **rest)
+
+    monkeypatch.setattr(subprocess, "run", asking)
+    for made in (
+        ["openssl", "genpkey", "-algorithm", "ed25519", "-aes256", "-pass", "pass:secret", "-out"],
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f"],
+    ):
+        locked = str(tmp_path / made[0])
+        run([*made, locked], check=True, capture_output=True)
+        sign(bundle, locked)
+        assert len(asked) == 1, asked
+        asked.clear()
+    assert len(signatures(bundle)) == 3

@@ -104,16 +104,22 @@ def test_a_sign_off_decides_about_every_failure_and_is_shown_where_the_bundle_is
 
 def test_a_counter_signature_is_shown_where_the_bundle_is_verified(probe, here, monkeypatch):
     from probe.audit import plan_from, read, run
+    from probe.audit.signing.countersignatures import BINDS
     from probe.audit.strict import plain
+    from probe.report import render
     from tests.audit.conftest import table as subject
 
     wanted = {"explain": {"sample": 0}, "attack": {"sample": 0}, "survey": {"sample": 0}}
     run(plan_from({"name": "people2", "model": {"zoo": "any"}, **wanted}), *subject(), "people2")
     assert plain(read("people2").manifest.plan)["model"]["zoo"] == "any"
     monkeypatch.setattr("probe.cli.sources.open_both", lambda plan, **_: subject())
+    read("people2").write_report(render(read("people2")))
     said = probe("countersign", "people2", "--key", "key", code=0).stdout
-    assert "30 of 30 rows of 1 steps, a random tenth, agree within 0.001" in said
-    assert "not checked against a key: 30 of 30 rows" in probe("verify", "people2", code=0).stdout
+    assert "30 of 30 rows of 1 step, a tenth drawn by digest and key, agree within 0.001" in said
+    said = probe("verify", "people2", code=0).stdout
+    assert "not checked against a key: 30 of 30 rows" in said
+    assert BINDS in " ".join(said.split())
+    assert "30 of 30 rows of 1 step" in (here / "people2" / "report.html").read_text()
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "bob", "-f", "bob"], check=True)
     probe("sign", "people2", "--key", "bob", code=0)
     for name in ("alice", "bob"):

@@ -5,6 +5,7 @@ from functools import partial
 import streamlit as st
 
 from probe.audit.reading import CHAPTERS
+from probe.audit.signing.countersignatures import BINDS
 from probe.report.exports import EXPORTS
 from probe_dashboards import seals, widgets
 from probe_dashboards.views import evidence, sealed
@@ -15,7 +16,7 @@ CHAPTER = CHAPTERS["evidence"]
 LIMITS = (
     *CHAPTER.limits,
     "A signature shows who signed the files, not that their content is right. A sign-off "
-    "without a signature only shows what somebody wrote.",
+    "without a signature only shows what somebody wrote, and sign-offs after it may have been taken away.",
 )
 
 
@@ -44,6 +45,8 @@ def _seal(opened: Opened) -> None:
         st.text("Nobody has signed this audit.")
     for each in verified.countersignatures:
         st.markdown(md(sealed.countersigned(each, found)))
+    if verified.countersignatures:
+        widgets.said(BINDS, small=True)
     st.caption("In a terminal")
     st.code(sealed.commands(opened.bundle), language=None, wrap_lines=True)
 

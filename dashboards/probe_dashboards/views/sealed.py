@@ -73,7 +73,7 @@ def signed_off(record: Signoff, found: Seal | None) -> str:
     """A sign-off in one line, with the signature that covers it."""
     covered = [each.name for each in (found.whose if found else ()) if each.name and record.sha256 in each.signoffs]
     by = f"covered by the signature of {' and '.join(covered)}" if covered else "not checked against a signature"
-    return visible(f"{record.name}, {record.role}, {moment(record.date)}, {by}")
+    return visible(f"{record.by}, {moment(record.date)}, {by}")
 
 
 def decisions(record: Signoff) -> pd.DataFrame:
@@ -124,7 +124,7 @@ def commands(bundle: Bundle) -> str:
             f'probe signoff {folder} --name NAME --role ROLE --statement "..."{decided}{more}',
             "# after that, so that the signature covers the sign-offs",
             f"probe sign {folder} --key ~/.ssh/id_ed25519",
-            "# somebody else, who has the model and the data: a random tenth is run again",
+            "# somebody else, who has the model and the data: a tenth, drawn by digest and key, is run again",
             f"probe countersign {folder} --key ~/.ssh/id_ed25519",
             "# the report as a PDF, and the findings for other tools",
             f"probe report {folder} --pdf report.pdf",

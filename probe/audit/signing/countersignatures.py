@@ -1,29 +1,32 @@
 """Counter-signatures: somebody else ran a random tenth of an audit again, and signs how far the results agree.
 
-Which rows are run again follows from the digest of the bundle and the key of the second auditor, so neither picks them.
-Who knows the other's key beforehand can try digests, and who makes keys can try keys, until a draw suits: a key made
-after the audit, or known before it, rules out one of the two.
+Which rows are run again follows from the digest of the bundle and the key of the second auditor; `BINDS` says what that
+binds, and what it does not.
 """
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from math import ceil
-from pathlib import Path
 
-from probe.audit import files
+from probe.audit import beside, files
 from probe.audit.bundle import Bundle
 from probe.audit.canonical import parse
 from probe.audit.manifest import StepRecord
 from probe.audit.signing import envelope
-from probe.audit.signing.signatures import Signature, check_subject, enveloped, is_time, key_of, place_of, signatures
+from probe.audit.signing.keys import Key
+from probe.audit.signing.signatures import Signature, check_apart, check_subject, key_of, signatures
 from probe.audit.signing.statements import COUNTERSIGNATURE, STATEMENT, statement
 from probe.audit.strict import plain, typed
 from probe.errors import IntegrityError, PlanError
 
 FOLDER, ENDING = "countersignatures", ".intoto.jsonl"
 LARGEST, MOST = 2**24, 100  # bytes of a file, and files
+BINDS = (
+    "The bundle's digest and the second auditor's key draw the rows: none can be picked or left out. That draw is not "
+    "beyond influence: who knew the key before the audit could make audits until one suited, and who makes new keys "
+    "could do the same with keys. That the rows were run at all, only the signer says."
+)
 PART = 10  # one row in this many is run again
 TOLERANCE = 1e-3  # of numbers, relative to the largest of an array; answers and outcomes must be equal
 DIFFERING = 0.02  # the largest share of rows that may differ: another processor can tip single rows
@@ -68,10 +71,9 @@ class Rerun:
     @property
     def words(self) -> str:
         """How far the results agree, in a sentence."""
-        return (
-            f"{self.agreeing:,} of {self.rows:,} rows of {len(self.steps)} steps, a random tenth, agree within "
-            f"{self.tolerance:g}"
-        )
+        steps = f"{len(self.steps)} step{'s' * (len(self.steps) != 1)}"
+        drawn = "a tenth drawn by digest and key"
+        return f"{self.agreeing:,} of {self.rows:,} rows of {steps}, {drawn}, agree within {self.tolerance:g}"
 
 
 @dataclass(frozen=True)
@@ -113,12 +115,11 @@ def check_second(bundle: Bundle, key: str) -> None:
         raise PlanError(f"the key {key} signed {bundle.name} itself; a counter-signature is made with another's key")
 
 
-def write(bundle: Bundle, key: Path, steps: Sequence[Again], machine: str) -> Countersignature:
+def write(bundle: Bundle, key: Key, steps: Sequence[Again], machine: str) -> Countersignature:
     """Sign what was run again, in a file beside what the audit wrote."""
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    rerun = Rerun(signed=now, tolerance=TOLERANCE, machine=machine, steps=tuple(steps))
-    (made,) = enveloped([statement(bundle.manifest, COUNTERSIGNATURE, plain(rerun))], key)
-    place = place_of(bundle, FOLDER)
+    rerun = Rerun(signed=beside.now(), tolerance=TOLERANCE, machine=machine, steps=tuple(steps))
+    (made,) = key.enveloped([statement(bundle.manifest, COUNTERSIGNATURE, plain(rerun))])
+    place = beside.place_of(bundle, FOLDER)
     name = hashlib.sha256(made.keyid.encode()).hexdigest()[:16] + ENDING
     files.replace(place / name, f"{envelope.write(made)}\n".encode())
     return _read(bundle, f"{FOLDER}/{name}")
@@ -130,13 +131,9 @@ def countersignatures(bundle: Bundle) -> tuple[Countersignature, ...]:
     Raises:
         IntegrityError: if one is not what `countersign` writes, is about another bundle, or about rows of one's choice.
     """
-    place = bundle.folder / FOLDER
-    if place.is_symlink():
-        raise IntegrityError(f"{FOLDER} of {bundle.folder.name} points outside the bundle; it was not opened")
-    there = sorted(path.name for path in place.glob(f"*{ENDING}")) if place.is_dir() else []
-    if len(there) > MOST:
-        raise IntegrityError(f"{bundle.folder.name} has {len(there)} counter-signatures, and at most {MOST} are read")
+    there = beside.listed(bundle, FOLDER, ENDING, "counter-signatures", MOST)
     found = tuple(_read(bundle, f"{FOLDER}/{name}") for name in there)
+    check_apart(bundle, [each.signature for each in found])
     first = {each.key for each in signatures(bundle)}
     for each in found:
         if each.signature.key in first:
@@ -165,8 +162,9 @@ def _read(bundle: Bundle, file: str) -> Countersignature:
     rerun = typed(Rerun, document.get("predicate"), shown)
     if found.payload != statement(bundle.manifest, COUNTERSIGNATURE, plain(rerun)):
         raise IntegrityError(f"{shown} is not written as `probe countersign` writes it")
-    if not is_time(rerun.signed) or rerun.tolerance != TOLERANCE:
+    if not beside.is_time(rerun.signed) or rerun.tolerance != TOLERANCE:
         raise IntegrityError(f"{shown} was made with a tolerance other than {TOLERANCE:g}, or has no valid time")
+    beside.check_time(bundle, rerun.signed, shown)
     _check_rows(bundle, key, rerun, shown)
     return Countersignature(Signature(file, key, rerun.signed, (), (found,)), rerun)
 

@@ -12,6 +12,7 @@ import struct
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from probe.audit.signing import ssh
@@ -25,33 +26,44 @@ PRIVATE = ("-----BEGIN PRIVATE KEY-----", "-----BEGIN ENCRYPTED PRIVATE KEY-----
 PATIENCE = 30  # seconds in which openssl checks a signature
 
 
-def reads(key: Path) -> bool:
-    """Whether a file is a private key of ed25519 in PEM; one that is encrypted asks for its passphrase."""
-    with key.open("rb") as file:
-        start = file.read(2**14).decode("utf-8", "replace")
-    return any(line.strip() in PRIVATE for line in start.splitlines()) and _public(key) is not None
+@dataclass(frozen=True)
+class Private:
+    """A private key of ed25519, read once; without its passphrase it is only in memory."""
+
+    file: Path
+    text: bytes = field(repr=False)  # in PEM
+    public: bytes  # as SSH encodes it
+
+    def sign(self, message: bytes) -> bytes:
+        """The signature over a message.
+
+        Raises:
+            ProbeError: with what openssl says, if it cannot sign with this key.
+        """
+        with tempfile.TemporaryDirectory() as place:
+            file = Path(place) / "message"
+            file.write_bytes(message)
+            done = _run("pkeyutl", "-sign", "-rawin", "-inkey", "/dev/stdin", "-in", str(file), given=self.text)
+        if done.returncode or len(done.stdout) != LENGTH:
+            raise ProbeError(
+                f"openssl cannot sign with {self.file}: {_said(done) or 'it gave no signature of ed25519'}"
+            )
+        return done.stdout
 
 
-def public(key: Path) -> bytes:
-    """The public key of a private one in PEM, as SSH encodes it."""
-    raw = _public(key)
-    assert raw is not None, "asked only of what `reads` accepts"
-    return wire(raw)
-
-
-def sign(message: bytes, key: Path) -> bytes:
-    """The signature of a private key over a message; a passphrase is asked for in the terminal.
+def private(key: Path) -> Private | None:
+    """The private key of ed25519 in a file in PEM; a passphrase is asked for in the terminal. None of any other file.
 
     Raises:
-        ProbeError: with what openssl says, if it cannot sign with this key.
+        ProbeError: with what openssl says, if it cannot read the key.
     """
-    with tempfile.TemporaryDirectory() as place:
-        file = Path(place) / "message"
-        file.write_bytes(message)
-        done = _run("pkeyutl", "-sign", "-rawin", "-inkey", str(key), "-in", str(file), patience=None)
-    if done.returncode or len(done.stdout) != LENGTH:
-        raise ProbeError(f"openssl cannot sign with {key}: {_said(done) or 'it gave no signature of ed25519'}")
-    return done.stdout
+    with key.open("rb") as file:
+        start = file.read(2**14).decode("utf-8", "replace")
+    if not any(line.strip() in PRIVATE for line in start.splitlines()):
+        return None
+    text = _read(key, _run("pkey", "-in", str(key), patience=None))
+    public = _read(key, _run("pkey", "-pubout", "-outform", "DER", given=text))
+    return Private(key, text, wire(public[len(PREFIX) :])) if public.startswith(PREFIX) else None
 
 
 def check(message: bytes, signature: bytes, key: bytes) -> None:
@@ -120,21 +132,18 @@ def _key(text: str, shown: str) -> bytes:
     return wire(found[len(PREFIX) :])
 
 
-def _public(key: Path) -> bytes | None:
-    done = _run("pkey", "-in", str(key), "-pubout", "-outform", "DER", patience=None)
+def _read(key: Path, done: subprocess.CompletedProcess[bytes]) -> bytes:
     if done.returncode:
         raise ProbeError(f"openssl cannot read the key {key}: {_said(done) or 'it is damaged'}")
-    return done.stdout[len(PREFIX) :] if done.stdout.startswith(PREFIX) else None
+    return done.stdout
 
 
-def _run(*arguments: str, patience: float | None = PATIENCE) -> subprocess.CompletedProcess[bytes]:
+def _run(*arguments: str, given: bytes = b"", patience: float | None = PATIENCE) -> subprocess.CompletedProcess[bytes]:
     tool = shutil.which("openssl")
     if tool is None:
         raise Unsupported("openssl was not found, which keys in PEM need; install OpenSSL 3")
     try:  # A passphrase is asked for in the terminal, not in what is piped into probe.
-        return subprocess.run(
-            [tool, *arguments], stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=patience
-        )
+        return subprocess.run([tool, *arguments], input=given, capture_output=True, check=False, timeout=patience)
     except subprocess.TimeoutExpired:
         raise Unsupported(f"openssl did not answer within {PATIENCE} s; try again") from None
 

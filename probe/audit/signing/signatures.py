@@ -4,14 +4,13 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from probe.audit import files
+from probe.audit import beside, files
 from probe.audit.bundle import Bundle
 from probe.audit.canonical import parse
-from probe.audit.signing import envelope, pem, ssh
+from probe.audit.signing import envelope, keys, pem, ssh
 from probe.audit.signing.envelope import Envelope
 from probe.audit.signing.signers import Signers
 from probe.audit.signing.statements import AUDIT, STATEMENT, TEST_RESULT, statements, subjects
@@ -21,7 +20,6 @@ FOLDER, ENDING = "signatures", ".intoto.jsonl"
 LARGEST = 2**24  # bytes of a file
 MOST = 100  # files
 SHA = re.compile("[0-9a-f]{64}")
-TIME = re.compile(r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}\+00:00")
 
 
 @dataclass(frozen=True)
@@ -56,16 +54,12 @@ def sign(bundle: Bundle, key: str | Path, signoffs: Sequence[str] = ()) -> Signa
     Raises:
         PlanError: if the audit is not complete, or there is no such key.
     """
-    path = Path(key)
     if not bundle.complete:
         raise PlanError(
             f"{bundle.name} is {bundle.manifest.status}; run the same audit again to complete it, then sign it"
         )
-    _check_there(path)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    payloads = statements(bundle.manifest, now, signoffs)
-    envelopes = enveloped(payloads, path)
-    place = place_of(bundle, FOLDER)
+    envelopes = keys.opened(key).enveloped(statements(bundle.manifest, beside.now(), signoffs))
+    place = beside.place_of(bundle, FOLDER)
     name = hashlib.sha256(envelopes[0].keyid.encode()).hexdigest()[:16] + ENDING
     files.replace(place / name, "".join(envelope.write(each) + "\n" for each in envelopes).encode())
     return _read(bundle, f"{FOLDER}/{name}")
@@ -77,13 +71,18 @@ def signatures(bundle: Bundle) -> tuple[Signature, ...]:
     Raises:
         IntegrityError: if one is not what `sign` writes, or is about another bundle.
     """
-    place = bundle.folder / FOLDER
-    if place.is_symlink():
-        raise IntegrityError(f"{FOLDER} of {bundle.folder.name} points outside the bundle; it was not opened")
-    there = sorted(path.name for path in place.glob(f"*{ENDING}")) if place.is_dir() else []
-    if len(there) > MOST:
-        raise IntegrityError(f"{bundle.folder.name} has {len(there)} signatures, and at most {MOST} are read")
-    return tuple(_read(bundle, f"{FOLDER}/{name}") for name in there)
+    there = beside.listed(bundle, FOLDER, ENDING, "signatures", MOST)
+    found = tuple(_read(bundle, f"{FOLDER}/{name}") for name in there)
+    check_apart(bundle, found)
+    return found
+
+
+def check_apart(bundle: Bundle, found: Sequence[Signature]) -> None:
+    """Raise IntegrityError if two files are signed with one key: they would pass for two people."""
+    seen: dict[str, str] = {}
+    for each in found:
+        if (first := seen.setdefault(each.key, each.file)) != each.file:
+            raise IntegrityError(f"{first} and {each.file} of {bundle.folder.name} are signed with one key, {each.key}")
 
 
 def who(found: Signature, signers: Signers) -> Who:
@@ -102,37 +101,6 @@ def who(found: Signature, signers: Signers) -> Who:
             return Who("", found.key, found.signed, why)
         names.append(name)
     return Who(names[0], found.key, found.signed, signoffs=found.signoffs)
-
-
-def place_of(bundle: Bundle, folder: str) -> Path:
-    """The folder in a bundle for signatures of a kind."""
-    place = bundle.folder / folder
-    if place.is_symlink():
-        raise PlanError(f"{place} is a link; remove it, as nothing is written outside the bundle")
-    place.mkdir(exist_ok=True)
-    return place
-
-
-def _check_there(key: Path) -> None:
-    if not key.is_file():
-        raise PlanError(f"there is no key {key}; `ssh-keygen -t ed25519 -f {key}` makes one")
-
-
-def key_in(file: Path) -> str:
-    """The fingerprint of a private key, before anything is signed with it."""
-    _check_there(file)
-    return ssh.fingerprint_of(pem.public(file)) if pem.reads(file) else ssh.fingerprint_in(file)
-
-
-def enveloped(payloads: Sequence[bytes], key: Path) -> list[Envelope]:
-    """The payloads, each signed: by openssl with a key of ed25519 in PEM, by ssh-keygen with any other."""
-    messages = [envelope.encoded(envelope.TYPE, payload) for payload in payloads]
-    if pem.reads(key):
-        made, keyid = [pem.sign(message, key) for message in messages], ssh.fingerprint_of(pem.public(key))
-    else:
-        made = [ssh.sign(message, key) for message in messages]
-        keyid = ssh.fingerprint(made[0], f"the signature of {key}")
-    return [Envelope(payload, keyid, signature) for payload, signature in zip(payloads, made, strict=True)]
 
 
 def _read(bundle: Bundle, file: str) -> Signature:
@@ -173,19 +141,12 @@ def _says(bundle: Bundle, envelopes: Sequence[Envelope], shown: str) -> tuple[st
     signed, signoffs = told.get("signed"), told.get("signoffs")
     covered: list[Any] = signoffs if isinstance(signoffs, list) else [None]
     listed = all(isinstance(sha, str) and SHA.fullmatch(sha) for sha in covered)
-    if not (isinstance(signed, str) and is_time(signed) and listed):
+    if not (isinstance(signed, str) and beside.is_time(signed) and listed):
         raise IntegrityError(f"{shown} does not say when it was signed, or which sign-offs it covers")
     if tuple(each.payload for each in envelopes) != statements(bundle.manifest, signed, covered):
         raise IntegrityError(f"{shown} does not state what the bundle states")
+    beside.check_time(bundle, signed, shown)
     return signed, tuple(covered)
-
-
-def is_time(text: str) -> bool:
-    """Whether a text is a moment that exists, written as `sign` writes it."""
-    try:
-        return TIME.fullmatch(text) is not None and datetime.fromisoformat(text) is not None
-    except ValueError:
-        return False
 
 
 def check_subject(bundle: Bundle, found: Any, shown: str) -> None:

@@ -6,7 +6,7 @@ import shutil
 import struct
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from probe.audit.signing.envelope import NAMESPACE
@@ -17,17 +17,21 @@ BEGIN, END = "-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----"
 PATIENCE = 30  # seconds in which ssh-keygen checks a signature
 
 
-def sign(message: bytes, key: Path) -> bytes:
-    """The signature of a private key over a message; a passphrase is asked for in the terminal.
+def sign(messages: Sequence[bytes], key: Path) -> list[bytes]:
+    """The signatures of a private key over messages; a passphrase is asked for in the terminal, once for all.
 
     Raises:
         ProbeError: with what ssh-keygen says, if it cannot sign with this key.
     """
-    done = _run("-Y", "sign", "-f", str(key), "-n", NAMESPACE, stdin=message)
-    lines = done.stdout.decode("utf-8", "replace").split("\n")
-    if done.returncode or BEGIN not in lines:
-        raise ProbeError(f"ssh-keygen cannot sign with {key}: {_said(done) or 'it gave no signature'}")
-    return base64.b64decode("".join(lines[lines.index(BEGIN) + 1 : lines.index(END)]))
+    with tempfile.TemporaryDirectory() as place:
+        files = [Path(place) / str(at) for at in range(len(messages))]
+        for file, message in zip(files, messages, strict=True):
+            file.write_bytes(message)
+        done = _run("-Y", "sign", "-f", str(key), "-n", NAMESPACE, *map(str, files))
+        made = [file.with_name(f"{file.name}.sig") for file in files]
+        if done.returncode or not all(file.is_file() for file in made):
+            raise ProbeError(f"ssh-keygen cannot sign with {key}: {_said(done) or 'it gave no signature'}")
+        return [_signature(file.read_text(encoding="utf-8").split("\n")) for file in made]
 
 
 def fingerprint(signature: bytes, shown: str) -> str:
@@ -121,6 +125,10 @@ def _said(done: subprocess.CompletedProcess[bytes]) -> str:
     idle = ("No principal matched.", "Could not verify signature.", "Signing data on standard input")
     given = [line for line in lines if line and line not in idle]
     return given[0][:200] if given else ""
+
+
+def _signature(lines: list[str]) -> bytes:
+    return base64.b64decode("".join(lines[lines.index(BEGIN) + 1 : lines.index(END)]))
 
 
 def _armoured(signature: bytes) -> str:
