@@ -1,6 +1,6 @@
 """The widgets of the pages. All text of a bundle is escaped here before it reaches the browser."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import count
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from probe.audit import Bundle
 from probe.plots.style import INK
 from probe.text import visible
 from probe_dashboards import charts, figures, state
+from probe_dashboards.folding import folded
 from probe_dashboards.views import cards, links, panels, ran, terms
 from probe_dashboards.views.panels import Panel
 from probe_dashboards.views.runs import Folder, Opened
@@ -216,29 +217,36 @@ def behind(opened: Opened, panel: Panel) -> None:
 def facts(panel: Panel, command: str, python: str) -> None:
     """What stands behind a panel of any page, with the command and the Python that give its numbers."""
     st.caption(f"Not shown here: {md(panel.lacks)}")
-    with st.expander(f"{md(panel.title)}: numbers, link and code", icon=":material/data_object:"):
-        data_table(panel.numbers, height=TALL)
-        st.download_button(
-            "Numbers as CSV",
-            panels.csv(panel),
-            f"{panel.name}.csv",
-            "text/csv",
-            key=f"csv {panel.name}",
-            icon=":material/download:",
-            on_click="ignore",
-        )
-        st.caption("Link to this panel as it is shown")
-        st.code(panels.link(st.context.url or "", st.query_params.to_dict(), panel.name), language=None)
-        st.caption("Command")
-        st.code(command, language="bash", wrap_lines=True)
-        st.caption("Python")
-        st.code(python, language="python", wrap_lines=True)
+    folded(
+        f"{md(panel.title)}: numbers, link and code",
+        f"numbers {panel.name}",
+        lambda: _facts(panel, command, python),
+        ":material/data_object:",
+    )
 
 
-def data_expander(frame: pd.DataFrame, title: str = "Data table") -> None:
-    """The numbers of a figure, folded away."""
-    with st.expander(title):
-        st.dataframe(plained(frame), hide_index=True, width="stretch")
+def _facts(panel: Panel, command: str, python: str) -> None:
+    data_table(panel.numbers, height=TALL)
+    st.download_button(
+        "Numbers as CSV",
+        lambda: panels.csv(panel),
+        f"{panel.name}.csv",
+        "text/csv",
+        key=f"csv {panel.name}",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+    st.caption("Link to this panel as it is shown")
+    st.code(panels.link(st.context.url or "", st.query_params.to_dict(), panel.name), language=None)
+    st.caption("Command")
+    st.code(command, language="bash", wrap_lines=True)
+    st.caption("Python")
+    st.code(python, language="python", wrap_lines=True)
+
+
+def data_expander(title: str, make: Callable[[], pd.DataFrame]) -> None:
+    """Numbers of foreign text, folded away and made when they are looked at."""
+    folded(title, f"table {title}", lambda: data_table(make()))
 
 
 def data_table(frame: pd.DataFrame, height: int | None = None) -> None:

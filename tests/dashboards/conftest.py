@@ -3,13 +3,14 @@
 import shutil
 import sys
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+import streamlit as st
 from scipy.special import softmax
 from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.scriptrunner.script_cache import ScriptCache
@@ -156,6 +157,14 @@ def _server_started_once():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
         patch.setattr(local_script_runner, "ScriptCache", lambda: scripts)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unfolded():
+    """What the pages fold away is open from the start, so that tests see what a reader sees who opens everything."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(st, "expander", partial(st.expander, expanded=True))
         yield
 
 

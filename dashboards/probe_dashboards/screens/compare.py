@@ -1,9 +1,12 @@
 """Did the second audit come out otherwise than the first, by how much, and how sure is that?"""
 
+from functools import partial
+
 import streamlit as st
 
 from probe.audit.pairing import Comparison
 from probe_dashboards import seals, widgets
+from probe_dashboards.folding import folded
 from probe_dashboards.views import comparing, runs
 from probe_dashboards.views.held import held
 from probe_dashboards.views.panels import Panel
@@ -38,7 +41,7 @@ def draw(folder: runs.Folder) -> None:
         found = _compared(*(part for run in pair for part in (run.folder, runs.stamp(run.folder))))
     _shown(found)
     widgets.facts(
-        Panel("comparison", "The comparison", comparing.numbers(found), LIMITS[2], ""),
+        Panel("comparison", "The comparison", partial(comparing.numbers, found), LIMITS[2], ""),
         comparing.command(pair[0].folder, pair[1].folder),
         comparing.python(pair[0].folder, pair[1].folder),
     )
@@ -95,8 +98,8 @@ def _shown(found: Comparison) -> None:
     for note in found.notes:
         st.caption(md(f"{note[:1].upper()}{note[1:]}."))
     if found.refused:
-        with st.expander("The numbers of both, without differences"):
-            widgets.markdown_table(comparing.apart(found), "Readings of both audits")
+        both = partial(widgets.markdown_table, comparing.apart(found), "Readings of both audits")
+        folded("The numbers of both, without differences", "apart", both)
         return
     widgets.section("Changed statuses")
     if found.findings.changed:
@@ -120,5 +123,4 @@ def _shown(found: Comparison) -> None:
         (apart, "not subtracted, and why"),
     ):
         if not part.empty:
-            with st.expander(f"{len(part)} readings {what}"):
-                widgets.markdown_table(part, f"Readings {what}")
+            folded(f"{len(part)} readings {what}", what, partial(widgets.markdown_table, part, f"Readings {what}"))

@@ -33,7 +33,7 @@ def draw(folder: Folder) -> None:
         for term in those:
             _one(term, folder)
     widgets.facts(
-        Panel("glossary", "The glossary", terms.table(), LIMITS[0], ""),
+        Panel("glossary", "The glossary", terms.table, LIMITS[0], ""),
         "python -c 'from probe.glossary import TERMS; [print(t.name, \":\", t.meaning) for t in TERMS.values()]'",
         'from probe.glossary import TERMS\n\nTERMS["deletion"].meaning',
     )

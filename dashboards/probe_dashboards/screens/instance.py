@@ -127,7 +127,7 @@ def _explanations(opened: Opened, row: int) -> None:
                 for line in explained.badges(bundle, method):
                     st.markdown(f":small[{line}]")
     if instance.features(bundle, row):  # the words of a text that was not kept are unknown
-        widgets.data_expander(explained.attributions(bundle, row), "Values by feature")
+        widgets.data_expander("Values by feature", lambda: explained.attributions(bundle, row))
     st.subheader("What the values mean", anchor=False)
     widgets.table(explained.meanings(bundle, row), "Meaning, output, settings and sum of each method's values")
     if len(own := explained.here(bundle, row)):

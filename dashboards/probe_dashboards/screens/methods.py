@@ -1,9 +1,12 @@
 """What does each method do, from which paper, at what cost, and with which settings?"""
 
+from functools import partial
+
 import streamlit as st
 
 from probe import guests
 from probe_dashboards import state, widgets
+from probe_dashboards.folding import folded
 from probe_dashboards.views import methods
 from probe_dashboards.views.panels import Panel
 from probe_dashboards.views.runs import Folder
@@ -38,9 +41,8 @@ def draw(folder: Folder) -> None:
     for title in dict.fromkeys(methods.family(each.family) for each in found):
         widgets.section(md(title))
         for each in (each for each in found if methods.family(each.family) == title):
-            with st.expander(f"**{md(each.title)}**  \n{md(each.summary)}"):
-                _one(each, folder)
-    panel = Panel("methods", "All methods", methods.table(found), LIMITS[0], "")
+            folded(f"**{md(each.title)}**  \n{md(each.summary)}", each.name, partial(_one, each, folder))
+    panel = Panel("methods", "All methods", partial(methods.table, found), LIMITS[0], "")
     widgets.facts(panel, "probe methods", 'from probe.registry import listed\n\nlisted("explainer")')
 
 

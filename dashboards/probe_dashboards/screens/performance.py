@@ -1,5 +1,7 @@
 """Accuracy, mistakes and calibration, over all rows and over slices of them."""
 
+from functools import partial
+
 import streamlit as st
 
 from probe.audit import Bundle, reading
@@ -8,6 +10,7 @@ from probe.formatting import share
 from probe.statistics import Estimate
 from probe.text import visible
 from probe_dashboards import widgets
+from probe_dashboards.folding import folded
 from probe_dashboards.views import decided, examples, performance, robustness, sliced
 from probe_dashboards.views.examples import ANY
 from probe_dashboards.views.runs import Opened
@@ -67,9 +70,17 @@ def _classes(opened: Opened, one: str) -> None:
         asked = "Is its confidence calibrated?"
         widgets.section(f"{visible(label)}: is its confidence calibrated?" if label else asked, behind.name)
         widgets.figure(opened, "reliability", CAPTION, *([label] if label else []), width=480)
-        with st.expander("Rows of each bin"):
-            widgets.linked_table(performance.bins(bundle, label, opened.id), "Accuracy by confidence")
+        folded("Rows of each bin", f"bins {behind.name}", partial(_bins, opened, label))
         widgets.behind(opened, behind)
+
+
+def _bins(opened: Opened, label: str) -> None:
+    widgets.linked_table(performance.bins(opened.bundle, label, opened.id), "Accuracy by confidence")
+
+
+def _errors(opened: Opened, one: str) -> None:
+    widgets.linked_table(sliced.distribution(opened.bundle, opened.id, one), "Rows by error")
+    st.caption(OPENS)
 
 
 def _confusion(opened: Opened, one: str) -> None:
@@ -165,9 +176,7 @@ def _numbers(opened: Opened, one: str) -> None:
     dashed = "" if tolerance is None else " Dashed: the tolerance."
     widgets.figure(opened, "errors", f"Rows by error, answer minus label.{dashed}", one, width=560)
     widgets.table(sliced.quantiles(bundle, one), "The errors in a few numbers")
-    with st.expander("Rows of each bin"):
-        widgets.linked_table(sliced.distribution(bundle, opened.id, one), "Rows by error")
-        st.caption(OPENS)
+    folded("Rows of each bin", "bins", partial(_errors, opened, one))
     widgets.behind(opened, sliced.error_panel(bundle, "distribution", one))
     widgets.section("Answers against labels", "predicted")
     widgets.figure(opened, "predicted", "Answers against labels. On the dashed line they are equal.", one, width=480)

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -38,7 +39,7 @@ def draw(folder: runs.Folder) -> None:
         _turned(page, len(parts))
     known = _sealed(parts[page - 1], places)
     widgets.facts(
-        Panel("runs", "The audits of this folder", history.table(shown, known), LIMITS[1], ""),
+        Panel("runs", "The audits of this folder", partial(history.table, shown, known), LIMITS[1], ""),
         f'for run in {shlex.quote(folder.path)}/*/; do probe verify "$run"; done',
         history.python(folder.path),
     )

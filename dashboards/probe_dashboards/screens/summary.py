@@ -1,9 +1,12 @@
 """Is anything wrong, how sure is that, and what was not tested?"""
 
+from functools import partial
+
 import streamlit as st
 
 from probe.statuses import STATUSES
 from probe_dashboards import widgets
+from probe_dashboards.folding import folded
 from probe_dashboards.views import summary
 from probe_dashboards.views.runs import Opened
 from probe_dashboards.views.words import md, status
@@ -41,8 +44,7 @@ def draw(opened: Opened) -> None:
     for group in shown:
         st.subheader(md(group.title), anchor=False)
         widgets.markdown_table(group.findings, f"{group.title}: findings")
-        with st.expander("How each was measured"):
-            widgets.markdown_table(group.measured)
+        folded("How each was measured", f"measured {group.title}", partial(widgets.markdown_table, group.measured))
         if group.page:
             widgets.evidence(opened, group.page)
     widgets.said(
@@ -62,7 +64,7 @@ def draw(opened: Opened) -> None:
     widgets.table(summary.subject(bundle))
     st.caption("SHA-256 digests of")
     st.code(summary.digests(bundle), language=None, wrap_lines=True)
-    widgets.data_expander(summary.steps(bundle), "Steps and their cost")
+    widgets.data_expander("Steps and their cost", lambda: summary.steps(bundle))
     widgets.section("The plan")
     with st.expander("The plan as TOML"):
         st.code(summary.plan(bundle), language="toml", wrap_lines=True)

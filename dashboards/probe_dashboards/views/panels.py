@@ -1,8 +1,9 @@
 """What stands behind a panel of a page: its numbers, how to have them elsewhere, and what it does not show."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,10 +21,15 @@ class Panel:
 
     name: str  # in its link and in the name of its file: lower-case letters and '-'
     title: str
-    numbers: pd.DataFrame  # as exact as the bundle has them
+    made: pd.DataFrame | Callable[[], pd.DataFrame]  # its numbers, or how they are made
     lacks: str  # what it does not show, one sentence
     python: str  # an expression of `bundle`, or lines that end with one
     command: str = ""  # that measures it again; unless given, the one that recomputes it from the evidence
+
+    @cached_property
+    def numbers(self) -> pd.DataFrame:
+        """The numbers, as exact as the bundle has them."""
+        return self.made() if callable(self.made) else self.made
 
 
 def python(bundle: Bundle, panel: Panel) -> str:

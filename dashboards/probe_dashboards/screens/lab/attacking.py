@@ -112,7 +112,7 @@ def _shown(asked: Asked, answer: Answer, title: str, explainer: str) -> None:
             drawer.pixels[2],
         )
         st.caption(drawer.attacked_legend)
-    widgets.data_expander(attacks.table(answer), "Every budget")
+    widgets.data_expander("Every budget", lambda: attacks.table(answer))
     if explainer:
         _explained(asked, answer, at, explainer, after)
 

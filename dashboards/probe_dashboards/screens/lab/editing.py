@@ -107,7 +107,7 @@ def _flip(asked: Asked, row: Row) -> None:
         st.markdown(answers.sentence(answer.record["before"], answer.arrays, "before_"))
         widgets.table(edits.flips(answer), "The answer with other values")
         st.caption(md(answer.record["measured"]))
-        widgets.data_expander(edits.dependence(answer), "How far features depend on it")
+        widgets.data_expander("How far features depend on it", lambda: edits.dependence(answer))
 
 
 def _search(asked: Asked, row: Row) -> None:

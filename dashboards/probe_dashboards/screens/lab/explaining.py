@@ -46,7 +46,7 @@ def draw(asked: Asked, row: Row) -> None:
             with st.container(width=width):
                 _one(asked, title, answer, top)
                 code(*commands.explained(asked.source, row.named, asks[title]))
-    widgets.data_expander(explanations.table(asked.drawer, found, top), "Values by feature")
+    widgets.data_expander("Values by feature", lambda: explanations.table(asked.drawer, found, top))
     if len(found) > 1:
         st.subheader("Do they agree?", anchor=False)
         widgets.table(explanations.agreement(asked.drawer, found), "Rank correlation between methods")

@@ -1,0 +1,72 @@
+"""Parts of a page that are folded away cost nothing until somebody opens them."""
+
+import pandas as pd
+import pytest
+import streamlit as st
+from probe_dashboards.views import methods, panels
+from streamlit.testing.v1 import AppTest
+
+from probe.registry import FAMILIES, listed
+from tests.dashboards.test_pages import show, text  # noqa: F401  a fixture
+
+
+@pytest.fixture(autouse=True)
+def folded(monkeypatch, unfolded):
+    """The pages as a reader meets them, who has opened nothing yet."""
+    monkeypatch.setattr(st, "expander", st.expander.func)
+
+
+def test_the_numbers_behind_a_panel_are_made_when_it_is_opened(show, bundles, monkeypatch):  # noqa: F811
+    asked = []
+    monkeypatch.setattr(panels.Panel, "numbers", property(lambda panel: asked.append(panel.name) or pd.DataFrame()))
+    app = show(bundles.table.folder.parent, "performance")
+    assert asked == []
+    assert "bundle = read(" not in text(app)
+    app.session_state["open numbers confusion"] = True
+    app.run()
+    assert asked == ["confusion"]
+    assert "bundle = read(" in text(app)
+
+
+def test_a_csv_is_written_when_it_is_downloaded(show, bundles, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(panels, "csv", lambda panel: pytest.fail("nobody asked for it"))
+    app = show(bundles.table.folder.parent, "performance")
+    app.session_state["open numbers confusion"] = True
+    app.run()
+    assert not app.exception
+    assert len(app.get("download_button")) == 1
+
+
+def test_methods_lists_all_methods_and_tells_of_those_that_are_opened(show, bundles, monkeypatch):  # noqa: F811
+    told = []
+    monkeypatch.setattr(methods, "facts", lambda entry: told.append(entry.name) or pd.DataFrame())
+    app = show(bundles.table.folder.parent, "methods")
+    assert len(app.expander) > sum(len(listed(family)) for family in FAMILIES)
+    assert told == []
+    app.session_state["open saliency"] = True
+    app.run()
+    assert told == ["saliency"]
+
+
+def test_a_part_that_cannot_be_drawn_says_why_and_the_page_stays():
+    def page():
+        import streamlit
+        from probe_dashboards.folding import folded
+
+        from probe.errors import IntegrityError
+
+        def draw():
+            raise IntegrityError("a.csv is *gone*")
+
+        streamlit.text("above")
+        folded("Part", "part", draw)
+        streamlit.text("below")
+
+    app = AppTest.from_function(page)
+    app.session_state["open part"] = True
+    app.run()
+    assert not app.exception
+    assert [each.value for each in app.text] == ["above", "below"]
+    assert len(app.error) == 1
+    assert "gone" in app.error[0].value
+    assert "*" not in app.error[0].value
