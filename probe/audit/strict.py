@@ -13,6 +13,7 @@ T = TypeVar("T")
 # has one form.
 ADDED = {"added": True}
 SCALARS: dict[type, tuple[type, ...]] = {str: (str,), int: (int,), float: (int, float), bool: (bool,)}
+FLAT = {*SCALARS, type(None)}
 
 
 def typed(kind: type[T], value: Any, where: str) -> T:
@@ -43,6 +44,8 @@ def plain(value: Any) -> Any:
         return {key: plain(item) for key, item in kept.items() if key not in added or item != added[key]}
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list) and {*map(type, value)} <= FLAT:  # an image has a name for each pixel
+        return list(value)
     return [plain(item) for item in value] if isinstance(value, tuple | list) else value
 
 
@@ -70,6 +73,8 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if hint is Any:
         return value
     if origin is tuple and isinstance(value, list):
+        if arguments[0] in SCALARS and {*map(type, value)} <= {arguments[0]}:
+            return tuple(value)
         return tuple(_value(arguments[0], item, f"{where} {at + 1}") for at, item in enumerate(value))
     if origin is Mapping and isinstance(value, dict):
         return {key: _value(arguments[1], item, f"{where}.{key:.60}") for key, item in value.items()}

@@ -15,6 +15,7 @@ from probe.audit.canonical import evidence_digest
 from probe.audit.comparison import compare_findings, compare_runs
 from probe.audit.consistency import check_arrays, check_steps
 from probe.audit.expected import expected_steps
+from probe.audit.held import Held
 from probe.audit.signing.countersignatures import Countersignature, countersignatures
 from probe.audit.signing.signatures import Signature, signatures
 from probe.audit.signoff import Signoff, signoffs
@@ -59,7 +60,7 @@ def verify(folder: str | Path) -> Verification:
     """
     bundle = read(folder)
     try:
-        return _verified(bundle)
+        return _verified(Held(bundle.folder, bundle.manifest))
     except IntegrityError:
         raise
     except MemoryError:

@@ -15,7 +15,7 @@ from probe.numbers import fraction
 from probe.text import visible
 from probe_dashboards import state
 from probe_dashboards.views import ran
-from probe_dashboards.views.instance import answer, drawer, in_words
+from probe_dashboards.views.instance import answer, drawer, feature_names, in_words
 from probe_dashboards.views.panels import Panel
 
 Array = NDArray[Any]
@@ -72,7 +72,7 @@ def pair(bundle: Bundle, row: int, attack: str, eps: str) -> tuple[plots.Example
     found = _moved(bundle, row, attack, eps)
     if found is None:
         return None
-    names = [visible(name) for name in bundle.manifest.data.features]
+    names = feature_names(bundle)
     before, after = (
         plots.Example(np.asarray(each.numbers, dtype=float), names, each.words, each.features) for each in found[:2]
     )

@@ -9,6 +9,7 @@ from probe.audit.reading import Candidate, Search
 from probe.formatting import DASH
 from probe.text import visible
 from probe_dashboards import state
+from probe_dashboards.views.instance import feature_names
 from probe_dashboards.views.panels import Panel
 from probe_dashboards.views.words import unbroken
 
@@ -58,7 +59,7 @@ def candidate(found: Search, row: str) -> Candidate:
 def pair(bundle: Bundle, found: Candidate) -> Pair:
     """The row and its candidate as their form is drawn."""
     assert found.change is not None, "asked for only where it was kept"
-    names = [visible(name) for name in bundle.manifest.data.features]
+    names = feature_names(bundle)
     numbers = (np.asarray(each, dtype=float) for each in (found.change.before, found.change.after))
     before, after = (plots.Example(each, names, words) for each, words in zip(numbers, found.change.words, strict=True))
     return before, after

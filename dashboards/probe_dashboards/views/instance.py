@@ -55,7 +55,12 @@ def features(bundle: Bundle, row: int) -> list[str]:
     """The names of the features; of a text its words."""
     if drawer(bundle).named_in_words:
         return [word for word in words(bundle, row) if word]
-    return [visible(name) for name in bundle.manifest.data.features]
+    return feature_names(bundle)
+
+
+def feature_names(bundle: Bundle) -> list[str]:
+    """The names of the features in the data, of which a large image has a hundred thousand."""
+    return bundle.derived(("feature names",), lambda: [visible(name) for name in bundle.manifest.data.features])
 
 
 def words(bundle: Bundle, row: int) -> list[str]:

@@ -1,10 +1,11 @@
 """The methods that ran, by an id that a link can hold."""
 
+from functools import lru_cache
 from urllib.parse import urlencode
 
 import pandas as pd
 
-from probe import registry
+from probe import guests, registry
 from probe.audit import Bundle, reading
 from probe.audit.manifest import StepRecord
 from probe.audit.titles import titles as called
@@ -32,10 +33,16 @@ def titles(bundle: Bundle, kind: str) -> dict[str, str]:
 
 def linked(bundle: Bundle, kind: str, frame: pd.DataFrame) -> pd.DataFrame:
     """A table whose first column names methods of a kind: each that has a place on the page of methods leads there."""
-    known, called_ = registry.listed(kind), called(bundle.manifest, kind)
+    known, called_ = _listed(kind, *guests.named()), called(bundle.manifest, kind)
     steps = {visible(called_[step.id]): str(step.method.get("method")) for step in reading.steps(bundle.manifest, kind)}
     cells = [
         Link(title, f"methods?{urlencode({'m': steps[title]})}") if steps.get(title) in known else title
         for title in frame.iloc[:, 0]
     ]
     return pd.concat([pd.Series(cells, frame.index, name=frame.columns[0], dtype=object), frame.iloc[:, 1:]], axis=1)
+
+
+@lru_cache(maxsize=100)
+def _listed(kind: str, *packages: str) -> frozenset[str]:
+    """The names of the methods of a kind, read from source once for each set of packages that bring some."""
+    return frozenset(registry.listed(kind))

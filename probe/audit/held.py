@@ -1,0 +1,52 @@
+"""A bundle whose files are read, hashed and parsed once, for whoever asks it for the same many times."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from probe.audit.bundle import Bundle
+from probe.audit.manifest import Manifest
+from probe.npz import Arrays
+
+T = TypeVar("T")
+
+
+class Held(Bundle):
+    """A bundle that keeps what was read and derived. Nobody changes what it gives."""
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        super().__init__(folder, manifest)
+        self._kept: dict[tuple[str, ...], Any] = {}
+        self._weights: dict[tuple[str, ...], int] = {}
+
+    def arrays(self, name: str) -> Arrays:
+        return dict(self.derived(("arrays", name), lambda: super(Held, self).arrays(name)))
+
+    def derived(self, what: tuple[str, ...], make: Callable[[], T]) -> T:
+        if what not in self._kept:
+            made = make()
+            self._kept[what] = made
+            self._weights[what] = _weight(made)
+        found: T = self._kept[what]
+        return found
+
+    @property
+    def weight(self) -> int:
+        """The bytes of the arrays and tables that are kept."""
+        return sum(tuple(self._weights.values()))
+
+    def _parsed(self, file: str, dtype: Any) -> pd.DataFrame:
+        return self.derived(("table", file, str(dtype)), lambda: self._once(file, dtype)).copy()
+
+    def _once(self, file: str, dtype: Any) -> pd.DataFrame:
+        table = super()._parsed(file, dtype)
+        self._tables.clear()  # the one that is kept here is enough
+        return table
+
+
+def _weight(found: Any) -> int:
+    if isinstance(found, dict):
+        return sum(int(getattr(each, "nbytes", 0)) for each in found.values())
+    return int(found.memory_usage(deep=True).sum()) if isinstance(found, pd.DataFrame) else 0

@@ -1,0 +1,69 @@
+"""What the pages and the list of audits read and make no more than once."""
+
+import json
+from collections import Counter
+
+import pytest
+from probe_dashboards.views import ran
+from probe_dashboards.views.instance import feature_names
+from probe_dashboards.views.robustness import settings
+
+from probe import npz, registry
+from probe.audit import canonical, read, strict, verify
+from probe.audit.held import Held
+
+
+def test_verifying_unpacks_each_file_of_arrays_once(bundles, monkeypatch):
+    opened, unpack = Counter(), npz.unpack
+    monkeypatch.setattr(npz, "unpack", lambda data, shown: opened.update([shown.split()[0]]) or unpack(data, shown))
+    verify(bundles.table.folder)
+    assert opened == Counter(file for file in bundles.table.manifest.files if file.endswith(".npz"))
+
+
+def test_the_names_of_many_features_are_checked_as_a_whole(bundles, monkeypatch):
+    def visited(features):
+        document = bundles.image.manifest.to_json()
+        document["data"]["features"] = [f"pixel {at}" for at in range(features)]
+        seen, value, plain = [], strict._value, strict.plain
+        with monkeypatch.context() as patch:
+            patch.setattr(strict, "_value", lambda *given: seen.append(1) or value(*given))
+            patch.setattr(strict, "plain", lambda *given: seen.append(1) or plain(*given))
+            kind = type(bundles.image.manifest)
+            assert strict.plain(strict.typed(kind, document, "it")) == document
+        return len(seen)
+
+    assert visited(3) == visited(3000)
+
+
+@pytest.mark.parametrize("odd", [3, None, True, ["x"]])
+def test_a_name_that_is_no_text_is_refused_among_many(bundles, odd):
+    document = bundles.image.manifest.to_json()
+    document["data"]["features"] = [*document["data"]["features"], odd]
+    with pytest.raises(strict.IntegrityError, match="features 37"):
+        strict.typed(type(bundles.image.manifest), document, "it")
+
+
+def test_names_of_features_are_made_visible_once_for_all_pages(bundles):
+    bundle = Held(bundles.image.folder, bundles.image.manifest)
+    assert feature_names(bundle) is feature_names(bundle)
+
+
+def test_a_page_that_links_its_methods_reads_their_source_once(bundles, monkeypatch):
+    asked, listed = [], registry.listed
+    monkeypatch.setattr(registry, "listed", lambda family: asked.append(family) or listed(family))
+    ran._listed.cache_clear()
+    for _ in range(2):
+        ran.linked(bundles.table, "attack", settings(bundles.table))
+    assert asked == ["attack"]
+
+
+@pytest.mark.parametrize("kind", ["table", "image", "hostile"])
+def test_canonical_bytes_have_the_digest_of_their_document_and_no_other_content_has_it(bundles, kind):
+    data = (getattr(bundles, kind).folder / "audit.json").read_bytes()
+    document = json.loads(data)
+    assert canonical.digest(document) == document["digest"]
+    assert canonical.has_digest(data, document["digest"])
+    other = data.replace(b'"seed": 0', b'"seed": 1')
+    assert other != data
+    assert not canonical.has_digest(other, document["digest"])
+    assert read(getattr(bundles, kind).folder).manifest.digest == document["digest"]
