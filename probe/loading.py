@@ -82,6 +82,10 @@ def _check_agreement(result: Any) -> None:
         result.space.check(result.inputs)
         if moved.shape != result.inputs.shape or not bool(moved.isfinite().all()):
             raise DataError(f"{tuple(moved.shape)} numbers for inputs {tuple(result.inputs.shape)}, or not finite ones")
+    if isinstance(result, Attribution) and result.errors is not None:
+        errors = result.errors
+        if errors.shape != result.values.shape or not bool((errors.isfinite() & (errors >= 0)).all()):
+            raise DataError("its standard errors are not shaped as its values, or not finite numbers from 0")
     if isinstance(result, Attribution) and len(result) and int(result.targets.min()) < 0:
         raise DataError("targets name classes that are not there")
     if isinstance(result, Certification | Counterfactuals | Examination):

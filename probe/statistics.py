@@ -80,6 +80,49 @@ def ranks(values: ArrayLike) -> Floats:
     return np.asarray((count.cumsum() - (count - 1) / 2)[kind])
 
 
+def ranking(values: ArrayLike, errors: ArrayLike) -> tuple[NDArray[np.int64], Floats]:
+    """Features by absolute value, largest first, and the confidence that each is larger than the next.
+
+    Estimates are taken as normal and independent of each other. The last, which has no next, has NaN.
+
+    Args:
+        values: one estimate per feature.
+        errors: their standard errors; 0 where a value is exact.
+
+    Example:
+        >>> order, confidence = ranking([0.5, -2.0, 1.9], [0.1, 0.05, 0.05])
+        >>> order.tolist(), confidence.round(3).tolist()
+        ([1, 2, 0], [0.921, 1.0, nan])
+    """
+    sizes, spread = np.abs(np.asarray(values, dtype=float)), np.asarray(errors, dtype=float)
+    order = np.argsort(-sizes, kind="stable")
+    sizes, spread = sizes[order], spread[order]
+    return order, np.append(_above(sizes[:-1], sizes[1:], spread[:-1], spread[1:]), np.nan)[: len(sizes)]
+
+
+def top_confidence(values: ArrayLike, errors: ArrayLike, top: int) -> float:
+    """A lower bound of the confidence that the `top` features with the largest absolute values are those.
+
+    It is 1 less the sum of the doubts about each of them against each other feature.
+
+    Example:
+        >>> round(top_confidence([0.5, -2.0, 1.9], [0.1, 0.05, 0.05], 1), 3)
+        0.921
+    """
+    order, spread = ranking(values, errors)[0], np.asarray(errors, dtype=float)
+    sizes, (inside, outside) = np.abs(np.asarray(values, dtype=float)), (order[:top, None], order[None, top:])
+    doubts = 1 - _above(sizes[inside], sizes[outside], spread[inside], spread[outside])
+    return max(0.0, 1 - float(doubts.sum()))
+
+
+def _above(one: Floats, other: Floats, error: Floats, other_error: Floats) -> Floats:
+    """The confidence that one number is above another; 1/2 where both are exact and equal."""
+    spread = np.hypot(error, other_error)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found: Floats = special.ndtr((one - other) / spread)
+    return np.where(spread > 0, found, np.where(one > other, 1.0, np.where(one < other, 0.0, 0.5)))
+
+
 def mean(evidence: Floats) -> float:
     """The mean as a float."""
     return float(evidence.mean())

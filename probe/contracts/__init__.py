@@ -12,7 +12,7 @@ from probe.contracts.attack import Attack
 from probe.contracts.certificate import Certificate
 from probe.contracts.common import Need
 from probe.contracts.counterfactual import Counterfactual
-from probe.contracts.explainer import Explainer
+from probe.contracts.explainer import Explainer, Sampled
 from probe.contracts.metric import Metric, Proportion
 from probe.contracts.prediction import answers_as_before, first_answers, of_any_examples, of_examples, predict, suited
 from probe.contracts.survey import Survey
@@ -27,6 +27,7 @@ __all__ = [
     "Metric",
     "Need",
     "Proportion",
+    "Sampled",
     "Survey",
     "Trainer",
     "answers_as_before",

@@ -1,6 +1,7 @@
 """An Explainer attributes an answer of a model to the coordinates of the input."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import ClassVar, Literal, final
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from probe.arrays import Given
 from probe.contracts.common import Need, check_output, in_order, passes_alike, placed, refuse_missing, refuse_unmet
+from probe.errors import ContractError
 from probe.method import Method, param
 from probe.model import Model
 from probe.results import Attribution
@@ -19,6 +21,23 @@ _SUMS = {
     "baseline": "The values add up to the {output} minus that at the baseline.",
     "references": "The values add up to the {output} minus its mean over the references.",
 }
+
+
+@dataclass(frozen=True, eq=False)
+class Sampled:
+    """Values that were estimated from a draw, and their standard errors, both shaped as the inputs.
+
+    Errors are spread over the coordinates of a feature as the values of SHAP are: their sum is the standard error of
+    the feature's value. They are 0 where a value is known to be exact.
+    """
+
+    values: Inputs
+    errors: Inputs
+
+
+def plain(found: Inputs | Sampled) -> Inputs:
+    """The values of what an explainer found."""
+    return found.values if isinstance(found, Sampled) else found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +70,8 @@ class Explainer(Method, ABC):
     )
 
     @abstractmethod
-    def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
-        """Return one signed number per input coordinate."""
+    def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs | Sampled:
+        """Return one signed number per input coordinate; `Sampled`, with standard errors, if they are estimates."""
 
     @classmethod
     def captioned(cls, output: str) -> str:
@@ -69,14 +88,31 @@ class Explainer(Method, ABC):
         with placed(model).checked_late() as late:
             parts = list(passes_alike(late, inputs))
             found = [self._explain(each, inputs[rows], targets[rows]) for rows, each in parts]
-        values = in_order(found, [rows for rows, _ in parts]).detach()
-        check_output(self, values, inputs)
-        return Attribution(values, inputs, targets, self, model.space, model.usage - before, model.task.names)
+        values, errors = (self._joined(kind, [rows for rows, _ in parts], inputs) for kind in zip(*found, strict=True))
+        assert values is not None
+        if errors is not None and bool((errors < 0).any()):
+            raise ContractError(f"{self} returned a standard error below 0")
+        cost, names = model.usage - before, model.task.names
+        return Attribution(values, inputs, targets, self, model.space, cost, names, errors)
 
-    def _explain(self, model: Model, inputs: Inputs, targets: Labels) -> Tensor:  # checked below
-        if "gradients" not in self.needs:
-            return self.attribute(model, inputs, targets)
-        refuse_missing(self, inputs)
-        if model.embed is not None:
-            return self.attribute(model.over_embeddings(), model.points(inputs), targets).sum(-1)
-        return self.attribute(model, inputs, targets)
+    def _explain(self, model: Model, inputs: Inputs, targets: Labels) -> tuple[Tensor, Tensor | None]:
+        """Values and their standard errors, which are checked after all are there."""
+        if "gradients" in self.needs:
+            refuse_missing(self, inputs)
+        if model.embed is not None and "gradients" in self.needs:
+            found = self.by_token(model.over_embeddings(), model.points(inputs), targets)
+        else:
+            found = self.attribute(model, inputs, targets)
+        return (found.values, found.errors) if isinstance(found, Sampled) else (found, None)
+
+    def by_token(self, model: Model, embedded: Tensor, targets: Labels) -> Tensor | Sampled:
+        """One number per token: the sum of those of its embedding. Errors of those cannot be added up, so none is."""
+        return plain(self.attribute(model, embedded, targets)).sum(-1)
+
+    def _joined(self, found: Sequence[Tensor | None], rows: Sequence[slice | Tensor], inputs: Inputs) -> Tensor | None:
+        there = [each for each in found if each is not None]
+        if len(there) < len(found):
+            return None
+        together = in_order(there, rows).detach()
+        check_output(self, together, inputs)
+        return together

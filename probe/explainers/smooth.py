@@ -1,16 +1,18 @@
 """Explanations by gradients, averaged over noisy copies of an input, and how much they vary among them."""
 
 from abc import ABC
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from probe.contracts import Explainer, Need
+from probe.contracts import Explainer, Need, Sampled
 from probe.contracts.common import refuse_unmet
+from probe.contracts.explainer import plain
 from probe.errors import RangeError, Unsupported
+from probe.explainers.coalitions import to_coordinates
 from probe.explainers.gradient import Saliency
 from probe.method import param
 from probe.model import Model
@@ -39,15 +41,21 @@ class Smoothed(Explainer, ABC):
     sigma: Number = param(0.1, "standard deviation of the noise, in units of the space's scale", low=0.0)
     seed: int = param(0, "seed of the noise", low=0)
 
-    def moments(self, model: Model, inputs: Inputs, targets: Labels) -> tuple[Tensor, Tensor]:
-        """The mean of the explanations of all noisy copies, and their variance, in float64 where there is one."""
-        inside = self._inside(model)
-        mean = torch.zeros(inputs.shape, dtype=torch.float64, device=exact(inputs.device))
+    def moments(
+        self, model: Model, inputs: Inputs, targets: Labels, reduce: Callable[[Tensor], Tensor] = lambda values: values
+    ) -> tuple[Tensor, Tensor]:
+        """The mean of the explanations of all noisy copies, and their variance, in float64 where there is one.
+
+        Each explanation (batch, *shape) is reduced first, such as to one number per feature.
+        """
+        inside, home = self._inside(model), exact(inputs.device)
+        mean = torch.zeros_like(reduce(inputs.to(home)), dtype=torch.float64)
         squares, seen = torch.zeros_like(mean), 0
         for copies in self._copies(model, inputs):
             count = len(copies)
-            found = inside.attribute(model, copies.flatten(0, 1), targets.repeat(count, *[1] * (targets.ndim - 1)))
-            part = found.view(copies.shape).to(mean.device).double()
+            asked = targets.repeat(count, *[1] * (targets.ndim - 1))
+            found = reduce(plain(inside.attribute(model, copies.flatten(0, 1), asked)).to(home).double())
+            part = found.view(count, *mean.shape)
             # The squares of a part are taken from its own mean, as those of large values would lose their digits.
             off, total = part.mean(0) - mean, seen + count
             squares += ((part - part.mean(0)) ** 2).sum(0) + off**2 * (seen * count / total)
@@ -82,8 +90,8 @@ class Smoothed(Explainer, ABC):
 class SmoothGrad(Smoothed):
     """The mean of an explanation by gradients over noisy copies of the input (arXiv:1706.03825).
 
-    Values are in the units of the explainer inside, and estimate its mean under noise, with an error that falls with
-    the square root of `draws`; `VarGrad` with the same settings, divided by `draws`, is its square. Noise is Gaussian,
+    Values are in the units of the explainer inside, and estimate its mean under noise, with a standard error that falls
+    with the square root of `draws`. Noise is Gaussian,
     in units of the space's scale, or of the embeddings where inputs are tokens; all inputs get the same, and categories
     and coordinates that may not change get none. Noisy copies are not clipped to the bounds, as that would move their
     mean away from the input.
@@ -108,8 +116,23 @@ class SmoothGrad(Smoothed):
         "raises it, more of what is blue lowers it."
     )
 
-    def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
-        return self.moments(model, inputs, targets)[0].to(inputs)
+    def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs | Sampled:
+        space, features = model.space, model.space.feature_count(inputs)
+
+        def both(found: Tensor) -> Tensor:
+            """Values of coordinates, then of features, whose errors do not follow from those of coordinates."""
+            return torch.cat([found.flatten(1), space.by_feature(found)], 1)
+
+        means, variances = self.moments(model, inputs, targets, both)
+        values, errors = means[:, :-features].view(inputs.shape).to(inputs), self._error(variances[:, -features:])
+        return Sampled(values, to_coordinates(errors, space, inputs))
+
+    def by_token(self, model: Model, embedded: Tensor, targets: Labels) -> Sampled:
+        mean, variance = self.moments(model, embedded, targets, lambda found: found.sum(-1))
+        return Sampled(mean.to(embedded), self._error(variance).to(embedded))
+
+    def _error(self, variance: Tensor) -> Tensor:
+        return (variance / (self.draws - 1)).sqrt()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from probe.contracts import Explainer, Need
+from probe.contracts import Explainer, Need, Sampled
 from probe.explainers.alike import Active, differs_from_reference
 from probe.explainers.coalitions import Values, coalition_values, every_subset, solve, to_coordinates
 from probe.method import param
@@ -33,7 +33,8 @@ class Lime(Explainer):
     an absent word, gets exactly 0 and is left out of the distance. Identical masked rows are evaluated once; at most
     `samples` times the reference's rows are.
 
-    Values are in output units per feature. They do not sum to the output.
+    Values are in output units per feature. They do not sum to the output. Standard errors are over draws: how far a
+    value may be from its limit, not how far the model is from a linear one.
 
     Raises:
         RangeError: if ridge is 0 and there are too few samples for a fit.
@@ -55,14 +56,17 @@ class Lime(Explainer):
     ridge: Number = param(1.0, "ridge penalty on the coefficients", low=0.0)
     seed: int = param(0, "seed of the sampled coalitions", low=0)
 
-    def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
+    def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs | Sampled:
         masks = lime_masks(model.space.feature_count(inputs), self.samples, self.seed).to(exact(inputs.device))
         values = coalition_values(model, inputs, targets, masks, self.output)
         active = differs_from_reference(model.space, inputs)
         weights = kernel_weights(masks, active, self.kernel_width) * (self.samples / len(masks))
         rows = spans(len(inputs), max(1, _ENTRIES // masks.numel()))
-        slopes = [ridge_slopes(masks, weights[r], values[r], self.ridge, active[r]) for r in rows]
-        return to_coordinates(torch.cat(slopes), model.space, inputs)
+        if len(masks) == 2 ** masks.shape[1]:
+            slopes = [ridge_slopes(masks, weights[r], values[r], self.ridge, active[r]) for r in rows]
+            return to_coordinates(torch.cat(slopes), model.space, inputs)
+        found = [_ridge_fit(masks, weights[r], values[r], self.ridge, active[r]) for r in rows]
+        return Sampled(*(to_coordinates(torch.cat(each), model.space, inputs) for each in zip(*found, strict=True)))
 
 
 def lime_masks(features: int, samples: int, seed: int) -> Presence:
@@ -85,6 +89,27 @@ def kernel_weights(masks: Presence, active: Active, width: float) -> Weights:
 
 def ridge_slopes(masks: Presence, weights: Weights, values: Values, ridge: float, active: Active) -> PerFeature:
     """Coefficients of each example's weighted ridge regression with an intercept; 0 for inactive features."""
+    _, right, normal, _ = _equations(masks, weights, values, ridge, active)
+    return solve(normal, right[:, :, :1], "raise Lime.samples or Lime.ridge")[:, :, 0]
+
+
+def _ridge_fit(
+    masks: Presence, weights: Weights, values: Values, ridge: float, active: Active
+) -> tuple[PerFeature, PerFeature]:
+    """The coefficients, and their standard errors over draws of all coalitions but the first, each left out in turn."""
+    present, right, normal, centred = _equations(masks, weights, values, ridge, active)
+    slopes, moved = solve(normal, right, "raise Lime.samples or Lime.ridge").split([1, len(masks)], dim=2)
+    left = 1 - weights / weights.sum(1, keepdim=True) - (present.mT * moved).sum(1)
+    off = (centred - (present @ slopes)[:, :, 0]) / left.clamp(min=1e-6)
+    each = (moved * off[:, None])[:, :, 1:]
+    spread = (each - each.mean(2, keepdim=True)).square().sum(2) * (each.shape[2] / max(1, each.shape[2] - 1))
+    return slopes[:, :, 0], spread.sqrt()
+
+
+def _equations(
+    masks: Presence, weights: Weights, values: Values, ridge: float, active: Active
+) -> tuple[Tensor, Tensor, Tensor, Values]:
+    """Centred presence and values, the normal matrix, and its right sides: the values, then each coalition alone."""
     share = weights / weights.sum(1, keepdim=True)
     present = masks.double()
     present = present - (share @ present)[:, None]
@@ -93,5 +118,5 @@ def ridge_slopes(masks: Presence, weights: Weights, values: Values, ridge: float
     unit = torch.eye(masks.shape[1], dtype=values.dtype, device=values.device)
     pairs = active[:, :, None] & active[:, None]
     normal = torch.where(pairs, weighted @ present + ridge * unit, unit)
-    right = torch.where(active[:, :, None], weighted @ centred[:, :, None], 0.0)
-    return solve(normal, right, "raise Lime.samples or Lime.ridge")[:, :, 0]
+    right = torch.where(active[:, :, None], torch.cat([weighted @ centred[:, :, None], weighted], 2), 0.0)
+    return present, right, normal, centred

@@ -3,7 +3,11 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
 import pandas as pd
+import torch
+from jaxtyping import Bool
+from torch import Tensor
 
 from probe.metering import Usage
 from probe.method import Method
@@ -11,12 +15,15 @@ from probe.results.base import AnyResult, cost_in_words, dtype_name, named, whol
 from probe.results.drawing import drawer, drawn, example
 from probe.shapes import Inputs, Labels, PerFeature
 from probe.space import Space
+from probe.statistics import ranking
 from probe.tensors import to_numpy, wide
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from probe.plots import Values
+
+Exact = Bool[Tensor, " batch"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -35,7 +42,7 @@ class Attribution(AnyResult):
     tensor([[ 1.0000, -0.2500]])
     """
 
-    per_row: ClassVar[tuple[str, ...]] = ("values", "inputs", "targets")
+    per_row: ClassVar[tuple[str, ...]] = ("values", "inputs", "targets", "errors")
 
     values: Inputs
     inputs: Inputs
@@ -44,22 +51,62 @@ class Attribution(AnyResult):
     space: Space
     cost: Usage = field(default_factory=Usage)  # cost of the whole call, also after indexing
     classes: tuple[str, ...] = ()
+    errors: Inputs | None = None  # standard errors of estimates, spread over coordinates; None if nothing was drawn
 
     def by_feature(self) -> PerFeature:
         """One number per feature: the sum over its coordinates, in float32 for half-precision values."""
         return self.space.by_feature(wide(self.values))
 
-    def to_frame(self) -> pd.DataFrame:
-        """One row per example and one column per feature."""
-        return pd.DataFrame(to_numpy(self.by_feature()), columns=self._names())
+    def errors_by_feature(self) -> PerFeature | None:
+        """The standard error of each feature's value, 0 if it is exact; None if nothing was drawn."""
+        return None if self.errors is None else self.space.by_feature(wide(self.errors))
+
+    @property
+    def exact(self) -> Exact:
+        """The examples whose values were drawn and are exact all the same, as far as the draw can tell."""
+        if self.errors is None:
+            return torch.zeros(len(self), dtype=torch.bool)
+        return (self.errors == 0).flatten(1).all(1).cpu()
+
+    def rankings(self, index: int = 0) -> pd.DataFrame:
+        """The features of one example by the size of their values, largest first.
+
+        Columns: feature, value, error (standard error), and above next (the confidence that its size is larger than
+        that of the next; NaN for the last). Both are NaN if nothing was drawn.
+        """
+        part = self[index]
+        values, errors = to_numpy(part.by_feature()[0]), part.errors_by_feature()
+        spread = np.full(len(values), np.nan) if errors is None else to_numpy(errors[0])
+        order, confidence = ranking(values, spread)
+        names = np.array(part._names(), dtype=object)
+        columns = {"feature": names[order], "value": values[order], "error": spread[order], "above next": confidence}
+        return pd.DataFrame(columns)
+
+    def to_frame(self, *, errors: bool = False) -> pd.DataFrame:
+        """One row per example and one column per feature: the values, or their standard errors (NaN if not drawn)."""
+        by_feature = self.by_feature()
+        if errors:
+            found = self.errors_by_feature()
+            by_feature = torch.full_like(by_feature, torch.nan) if found is None else found
+        return pd.DataFrame(to_numpy(by_feature), columns=self._names())
 
     def _in_words(self) -> tuple[str, ...]:
         features = f"{self.space.feature_count(self.inputs)} features" if len(self) else "no features"
         return (
             f"Attribution of {len(self)} examples by {self.method}",
             f"inputs {tuple(self.inputs.shape)} {dtype_name(self.inputs)}, {features}",
+            *self._errors_in_words(),
             cost_in_words(self.cost),
         )
+
+    def _errors_in_words(self) -> tuple[str, ...]:
+        errors = self.errors_by_feature()
+        if errors is None or not errors.numel():
+            return ()
+        known = f", exact for {int(self.exact.sum())} of {len(self)} examples" if bool(self.exact.any()) else ""
+        largest = self.by_feature().abs().amax(1).clamp(min=torch.finfo(errors.dtype).tiny)
+        share = (errors.amax(1) / largest).median()
+        return (f"standard errors up to {float(share):.2g} of an example's largest value (median){known}",)
 
     def plot(self, index: int = 0, ax: "Axes | None" = None) -> "Axes":
         """Plot one example in the way of its form: red supports the target, blue opposes it."""
