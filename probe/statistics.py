@@ -120,7 +120,7 @@ def _above(one: Floats, other: Floats, error: Floats, other_error: Floats) -> Fl
     spread = np.hypot(error, other_error)
     with np.errstate(divide="ignore", invalid="ignore"):
         found: Floats = special.ndtr((one - other) / spread)
-    return np.where(spread > 0, found, np.where(one > other, 1.0, np.where(one < other, 0.0, 0.5)))
+    return np.where(spread == 0, (np.sign(one - other) + 1) / 2, found)
 
 
 def mean(evidence: Floats) -> float:

