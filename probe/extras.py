@@ -1,4 +1,4 @@
-"""The optional parts of probe: what each is for, and the packages that it needs.
+"""The packages that probe needs, and its optional parts: what each is for, and what that needs.
 
 >>> from probe.extras import EXTRAS
 >>> EXTRAS["images"].install()
@@ -26,7 +26,22 @@ class Extra:
         return "pip install " + " ".join(f'"{requirement}"' for requirement in self.packages.values())
 
 
-# The same as in pyproject.toml. probe itself is not on an index of packages, so its own name helps nobody.
+# Both as in pyproject.toml: the requirement of each module that is imported.
+NEEDED = {
+    "torch": "torch>=2.10",
+    "numpy": "numpy>=2",
+    "scipy": "scipy>=1.15",
+    "pandas": "pandas>=2.2",
+    "matplotlib": "matplotlib>=3.10",
+    "sklearn": "scikit-learn>=1.6",
+    "safetensors": "safetensors>=0.5",
+    "jaxtyping": "jaxtyping>=0.3",
+    "jinja2": "jinja2>=3.1",
+    "typer": "typer>=0.20",
+    "rich": "rich>=14",
+    "PIL": "pillow>=11",
+}
+# probe itself is not on an index of packages, so its own name helps nobody.
 EXTRAS = {
     "dashboard": Extra("the viewer in the browser", {"streamlit": "streamlit>=1.61,<2"}),
     "images": Extra("segments of images", {"skimage": "scikit-image>=0.25"}),

@@ -12,7 +12,7 @@ import pytest
 from probe_models.datasets import READERS
 from probe_models.zoo import FOLDER
 
-from probe.extras import EXTRAS
+from probe.extras import EXTRAS, NEEDED
 from probe.version import __version__
 
 ROOT = Path(__file__).parent.parent
@@ -92,7 +92,8 @@ def test_the_version_is_written_in_one_place_and_cited():
     assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
-def test_the_optional_parts_are_those_of_the_package():
+def test_what_is_needed_is_what_the_package_declares():
+    assert list(NEEDED.values()) == PROJECT["dependencies"]
     said = {name: list(extra.packages.values()) for name, extra in EXTRAS.items()}
     tools = {"dev", "docs"}
     assert said == {name: found for name, found in PROJECT["optional-dependencies"].items() if name not in tools}
