@@ -1,26 +1,27 @@
-"""What README and notebooks show is run as it stands."""
+"""What README, documentation and notebooks show is run as it stands."""
 
 import json
 import re
-from pathlib import Path
+import shlex
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.ensemble import RandomForestClassifier
 from torch import nn
+from typer.testing import CliRunner
 
-ROOT = Path(__file__).parent.parent
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+import probe
+from probe import registry
+from probe.cli import app
+from tests.documents import NOTEBOOKS, PAGES, ROOT, blocks
 
 
-@pytest.mark.slow
-def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
-    import probe
-
-    monkeypatch.chdir(tmp_path)
+def given():
+    """What the examples speak of as the reader's own."""
     generator = np.random.default_rng(0)
-    given = {
+    return {
         "probe": probe,
         "net": nn.Linear(3, 2).eval(),
         "rows": torch.zeros(1, 3),
@@ -28,20 +29,90 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
         "ask": lambda rows: np.full((len(rows), 2), 0.5),
         "labels": generator.integers(2, size=200),
         "predictions": generator.integers(2, size=200),
-        "groups": __import__("pandas").DataFrame({"sex": ["F", "M"] * 100}),
+        "groups": pd.DataFrame({"sex": ["F", "M"] * 100}),
     }
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
-    assert len(blocks) >= 4
-    for block in blocks:
-        exec(compile(block, "README.md", "exec"), given)
-    assert (tmp_path / "maps.npz").exists()
-    assert (tmp_path / "runs/mine/report.html").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES)
+def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = given()
+    for block in blocks(page):
+        exec(compile(block, page, "exec"), names)
+    if page == "README.md":
+        assert (tmp_path / "runs/mine/report.html").exists()
+
+
+@pytest.mark.slow
+def test_the_shell_of_the_auditor_in_the_readme_runs(tmp_path, monkeypatch):
+    (shell,) = [block for block in blocks("README.md", "sh") if "probe signoff" in block]
+    monkeypatch.chdir(tmp_path)
+    for line in shell.splitlines():
+        program, *arguments = shlex.split(line, comments=True)
+        if program == "probe":
+            done = CliRunner().invoke(app, arguments)
+            assert done.exit_code == 0 or (arguments[0], done.exit_code) == ("audit", 1), (line, done.output)
+        else:
+            __import__("subprocess").run([program, *arguments], check=True)
+    assert "Signed by" in CliRunner().invoke(app, ["verify", "runs/german-mlp", "--signers", "key.pub"]).output
+    assert (tmp_path / "report.html").exists()
+    assert (tmp_path / "card.md").exists()
+
+
+def test_each_command_of_the_documentation_exists():
+    commands = {command.name for command in app.registered_commands}
+    for page in ["README.md", *(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))]:
+        said = {
+            line.split()[1] for block in blocks(page, "sh") for line in block.splitlines() if line.startswith("probe ")
+        }
+        assert said <= commands, page
+    told = set(re.findall(r"`probe ([a-z]+)", (ROOT / "docs/commands.md").read_text(encoding="utf-8")))
+    assert commands <= told
+
+
+def test_each_link_of_the_pages_leads_to_a_file():
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    assert len(pages) > 15
+    for page in pages:
+        for link in re.findall(r"\]\(([^)\s#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+            generated = "reference/" in link or "reference" in page.parts
+            assert "://" in link or generated or (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_the_comparison_in_the_readme_is_what_its_script_writes():
+    from docs import comparison
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert comparison.written(readme) == readme
+    assert comparison.table().count("|") > 20
+    assert comparison.written(readme.replace("| shap", "| SHAP")) == readme
+
+
+def test_the_pictures_of_the_readme_are_there_and_small():
+    shown = re.findall(r"!\[[^\]]+\]\((docs/pictures/[^)]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert len(shown) == 2
+    for path in shown:
+        assert 10_000 < (ROOT / path).stat().st_size < 200_000
+
+
+def test_the_reference_has_each_method_with_settings_source_and_limits():
+    from docs import reference
+
+    page = "\n".join(reference.of_methods())
+    for family in registry.FAMILIES:
+        for kind in registry.listed(family).values():
+            assert f"\n### {kind.__name__}\n" in page, kind
+    pgd = page[page.index("### PGD\n") : page.index("###", page.index("### PGD\n") + 3)]
+    for told in ("arXiv:1706.06083", "| steps | ", "**Does not show**", "**Needs**", ">>> "):
+        assert told in pgd, told
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs_and_is_kept_without_output(path):
-    cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+def test_a_notebook_runs_and_is_kept_without_output(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cells = [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
     names: dict = {}
     for cell in cells:
         assert cell["outputs"] == []

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.documents import PAGES, ROOT, blocks
+
 # What the README's examples speak of without making it.
 GIVEN = """
 from collections.abc import Callable
@@ -73,11 +74,12 @@ Mine(layer="", inner=attack)  # wrong: Argument "inner" to "Mine" has incompatib
 def said(tmp_path_factory) -> dict[str, list[tuple[int, str]]]:
     """What mypy says of both, by file: line and message."""
     folder = tmp_path_factory.mktemp("typed")
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
-    assert len(blocks) >= 4
-    (folder / "readme.py").write_text(GIVEN + "\n".join(blocks), encoding="utf-8")
+    for page in PAGES:
+        (folder / f"{Path(page).stem.replace('-', '_')}.py").write_text(
+            GIVEN + "\n".join(blocks(page)), encoding="utf-8"
+        )
     (folder / "settings.py").write_text(SETTINGS, encoding="utf-8")
-    files = [folder / "readme.py", folder / "settings.py"]
+    files = sorted(folder.glob("*.py"))
     paths = os.pathsep.join(str(ROOT / part) for part in (".", "models", "dashboards"))
     ran = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "--config-file", ROOT / "pyproject.toml", "--no-pretty", *files],
@@ -92,8 +94,9 @@ def said(tmp_path_factory) -> dict[str, list[tuple[int, str]]]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_python_of_the_readme_passes_the_type_checker(said):
-    assert said["readme.py"] == []
+def test_the_python_of_the_readme_and_of_the_documentation_passes_the_type_checker(said):
+    assert {file: found for file, found in said.items() if file != "settings.py" and found} == {}
+    assert "README.py" in said
 
 
 @pytest.mark.slow

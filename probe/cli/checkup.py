@@ -145,8 +145,8 @@ def files() -> Iterator[Check]:
     yield Check("zoo", "broken" if odd or not weights else "here", "; ".join(told), again if odd or not weights else "")
 
     for source in inventory.elsewhere():
-        told = str(source.at or "not on this machine")
-        yield Check(source.name, "here" if source.at else "lacking", told, "" if source.at else source.remedy)
+        at = str(source.at or "not on this machine")
+        yield Check(source.name, "here" if source.at else "lacking", at, "" if source.at else source.remedy)
 
 
 def folder() -> Check:

@@ -1,0 +1,98 @@
+"""Writes the README's table of comparisons from what the benchmarks measured. Nothing in it is typed.
+
+python docs/comparison.py
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+README, RESULTS = ROOT / "README.md", ROOT / "benchmarks" / "results"
+PLACE = re.compile(r"(<!-- comparison: written by docs/comparison.py -->\n).*(<!-- end of comparison -->)", re.DOTALL)
+HEADER = (
+    "the same model, rows and budget",
+    "probe",
+    "peer",
+    "time of probe to the peer's",
+    "error of probe to the peer's",
+)
+
+
+def main() -> None:
+    """Write the table into the README."""
+    README.write_text(written(README.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def written(readme: str) -> str:
+    """The README with the table in its place."""
+    return PLACE.sub(lambda place: place[1] + table() + place[2], readme)
+
+
+def table() -> str:
+    """The table, with the machine and the versions below it."""
+    explainers, shapley = read("explainers"), read("shapley")
+    rows = [HEADER, ("---",) * len(HEADER), *of_tables(explainers), *of_images(shapley)]
+    lines = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    versions = explainers["versions"] | shapley["versions"]
+    named = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
+    note = (
+        f"Medians of runs in turn, in one process. {explainers['machine']}; {named}.\n"
+        f"The error is the distance from the values of {shapley['truth']}, in the median.\n"
+        "The scripts, with every figure: `benchmarks/`."
+    )
+    return f"{lines}\n\n{note}\n"
+
+
+def of_tables(told: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Explainers of a table beside shap and lime."""
+    for title, peer in (("KernelShap beside shap.KernelExplainer", "shap"), ("Lime beside lime", "lime")):
+        for setting, found in told[title].items():
+            name = f"{title.split()[0]} of `adult-mlp`, {setting}"
+            yield name, seconds(found["ours"]), f"{peer} {seconds(found['peer'])}", times(found["ratio"]), ""
+
+
+def of_images(told: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """KernelShap of images beside captum, at the batch size at which captum is fastest."""
+    for network, sides in told["networks"].items():
+        ours = sides["probe"]
+        name = min(
+            (side for side in sides if side.startswith("captum")), key=lambda side: median(sides[side]["seconds"])
+        )
+        peer = sides[name]
+        ratio = median(ours["seconds"]) / median(peer["seconds"])
+        error = median(ours["error"]) / median(peer["error"])
+        yield (
+            f"KernelShap of 49 squares, {network}",
+            seconds(median(ours["seconds"])),
+            f"{name.replace(',', '')} {seconds(median(peer['seconds']))}",
+            times(ratio),
+            times(error),
+        )
+
+
+def read(name: str) -> dict[str, Any]:
+    """The results of a benchmark."""
+    found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def median(found: dict[str, float]) -> float:
+    """The median of a measurement."""
+    return found["median"]
+
+
+def seconds(value: float) -> str:
+    """Seconds to three digits."""
+    return f"{value:.3g} s"
+
+
+def times(ratio: float) -> str:
+    """A ratio to two digits."""
+    return f"{ratio:.2f}"
+
+
+if __name__ == "__main__":
+    main()
