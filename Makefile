@@ -10,7 +10,7 @@ endif
 # The many processes of a test run, and each command, would compile what they import anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: audit setup test mutants clean
+.PHONY: audit setup test docs mutants clean
 
 audit: setup
 	@# 1 means findings, which is an audit's business and no failure of make.
@@ -27,6 +27,11 @@ test: .venv/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow" -n auto --dist worksteal
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m slow -n auto --dist worksteal
 
+# The pages of docs/ with the reference that the methods write, without a warning: build/docs/index.html
+docs: .venv/.installed-docs
+	$(BIN)/python docs/reference.py
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+
 # Do the tests bite? Small errors in the modules that decide numbers; takes about half an hour, and no part of `test`.
 mutants: .venv/.installed-dev
 	$(BIN)/python -m tests.mutation --count 300 --seed 0
@@ -40,6 +45,10 @@ mutants: .venv/.installed-dev
 
 .venv/.installed-dev: .venv/.installed pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dashboard,dev]"
+	@touch $@
+
+.venv/.installed-docs: .venv/.installed pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[docs]"
 	@touch $@
 
 clean:

@@ -19,3 +19,13 @@ html_theme = "alabaster"
 html_theme_options = {"description": "Explain, attack and audit trained neural networks.", "page_width": "1100px"}
 html_show_copyright = False
 html_copy_source = False
+
+
+def setup(app):  # noqa: ANN001, ANN201  Sphinx is not installed where types are checked
+    """Links to files above this folder lead to the pages that include them."""
+
+    def inside(_app, _page, source):  # noqa: ANN001, ANN202  as above
+        for file, page in (("ARCHITECTURE", "architecture"), ("SECURITY", "security")):
+            source[0] = source[0].replace(f"](../{file}.md)", f"]({page}.md)")
+
+    app.connect("source-read", inside)
