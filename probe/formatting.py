@@ -146,6 +146,16 @@ def _setting(value: Any) -> str:
     return digits(value, 4) if isinstance(value, float) else str(value)
 
 
+def norm(name: str) -> str:
+    r"""The name of a norm as people write it; any other text is as it is.
+
+    >>> norm("linf"), norm("l2"), norm("words")
+    ('L\u221e', 'L2', 'words')
+    """
+    known = {"linf": "L\N{INFINITY}"}
+    return known.get(name, name.upper() if re.fullmatch(r"l\d", name) else name)
+
+
 def words(name: str) -> str:
     """An identifier as words."""
     return name.replace("_", " ")

@@ -12,7 +12,7 @@ import pandas as pd
 
 from probe import plots
 from probe.audit import Bundle, reading
-from probe.formatting import Unit, count, estimate, interval, number, radius
+from probe.formatting import Unit, count, estimate, interval, norm, number, radius
 from probe.plots.style import CATEGORIES, MUTED
 from probe.text import visible
 from probe_dashboards.views import bias, decided, proofs, quality, robustness, sliced
@@ -47,7 +47,7 @@ def _certified(bundle: Bundle, axis: str) -> Spec:
     found = proofs.certificates(bundle)[axis]
     asked = {each.threshold for each in found if each.threshold is not None}
     at = asked.pop() if len(asked) == 1 else None
-    return _radii(proofs.drawn(found), ("radius", found[0].asks), found[0].axis, at)
+    return _radii(proofs.drawn(found), ("radius", found[0].asks), norm(found[0].axis), at)
 
 
 def _radii(curves: Mapping[str, plots.Curve], titles: tuple[str, str], unit: str, asked: float | None) -> Spec:

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 
 from probe import plots
 from probe.audit import Bundle, reading
+from probe.formatting import norm
 from probe_dashboards.views import (
     attacked,
     bias,
@@ -106,7 +107,9 @@ def _certified(bundle: Bundle, axis: str) -> Axes:
     found = proofs.certificates(bundle)[axis]
     thresholds = {each.threshold for each in found if each.threshold is not None}
     line = (float("nan"), thresholds.pop()) if len(thresholds) == 1 else None
-    return plots.robustness(proofs.drawn(found), threshold=line, unit=found[0].axis, labels=("radius", found[0].asks))
+    return plots.robustness(
+        proofs.drawn(found), threshold=line, unit=norm(found[0].axis), labels=("radius", found[0].asks)
+    )
 
 
 def _survey(bundle: Bundle, slug: str) -> Axes:

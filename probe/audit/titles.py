@@ -11,9 +11,10 @@ def name_of(manifest: Manifest, step: StepRecord) -> str:
 
 
 def title_of(manifest: Manifest, step: StepRecord) -> str:
-    """The title of a method: HotFlip for hot_flip, integrated gradients, lime (samples = 500)."""
+    """The title of a method: HotFlip for the attack hot_flip, integrated gradients, lime (samples = 500)."""
     of = f" on {step.label}" if step.label else ""
-    return f"{step.title or words(step.method.get('method', ''))}{_apart(manifest, step)}{of}"
+    own = step.title if step.kind in ("attack", "label attack") else ""
+    return f"{own or words(step.method.get('method', ''))}{_apart(manifest, step)}{of}"
 
 
 def titles(manifest: Manifest, kind: str) -> dict[str, str]:

@@ -12,8 +12,9 @@ from probe.plots.style import INK, MUTED, NORMAL, safe_label
 
 def image(image: ArrayLike, *, title: str = "", ax: Axes | None = None) -> Axes:
     """An image as the model gets it: grey (height, width) or colour (height, width, 3)."""
-    ax = new_axes(1.5, 2.0) if ax is None else ax
     pixels = np.asarray(image, dtype=float)
+    tall = 2.0 if title else 1.5 * pixels.shape[0] / pixels.shape[1]
+    ax = new_axes(1.5, tall) if ax is None else ax
     low, high = min(float(pixels.min()), 0.0), max(float(pixels.max()), 1.0)
     ax.imshow((pixels - low) / (high - low), cmap="gray", vmin=0, vmax=1, interpolation="none")
     return frame(ax, title)

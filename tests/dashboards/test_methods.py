@@ -159,3 +159,15 @@ def test_a_name_that_is_no_method_of_the_registry_leads_nowhere(bundles):
     assert "<a" not in shown
     assert "<script" not in shown
     assert "2,000" in shown
+
+
+@pytest.mark.parametrize("page", ["instance", "explanations"])
+def test_every_table_of_methods_leads_to_what_they_do(bundles, page):
+    app = opened(bundles.table.folder.parent, page)
+    shown = "".join(each.proto.body for each in app.get("html"))
+    shown += "".join(frame.value.to_csv() for frame in app.table)
+    methods_of = ("saliency", "lime", "pgd") if page == "instance" else ("saliency", "lime")
+    least = 3 if page == "instance" else 2  # tables that name each explainer
+    for name in methods_of:
+        found = shown.count(f"methods?m={name}")
+        assert found >= (1 if name == "pgd" else least), (name, found)

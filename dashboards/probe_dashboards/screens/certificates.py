@@ -1,6 +1,7 @@
 """Which answers can no attack change, and up to which radius?"""
 
 from probe.audit.reading import CHAPTERS
+from probe.formatting import norm
 from probe_dashboards import widgets
 from probe_dashboards.views import proofs
 from probe_dashboards.views.runs import Opened
@@ -18,7 +19,7 @@ def draw(opened: Opened) -> None:
         widgets.not_run("A certificate", why, '[certify]\nmethods = ["randomized_smoothing"]')
     for axis, found in proofs.certificates(bundle).items():
         behind = proofs.certified_panel(bundle, axis)
-        widgets.section(md(f"{found[0].asks.capitalize()} by radius ({found[0].axis})"), behind.name)
+        widgets.section(md(f"{found[0].asks.capitalize()} by radius ({norm(found[0].axis)})"), behind.name)
         caption = (
             "The share of rows whose answer is right and provably stays right under every change up to the radius, "
             "with 95 % Wilson intervals. At 0: right answers with a certificate of any radius. Abstentions: rows "

@@ -4,7 +4,7 @@ import streamlit as st
 
 from probe.audit.reading import CHAPTERS
 from probe_dashboards import widgets
-from probe_dashboards.views import explained, quality, robustness
+from probe_dashboards.views import explained, quality, ran, robustness
 from probe_dashboards.views.runs import Opened
 from probe_dashboards.views.words import md
 
@@ -24,7 +24,8 @@ def draw(opened: Opened) -> None:
     widgets.said(CHAPTER.shows)
     behind = quality.costs(bundle)
     widgets.section("Which method can be believed", behind.name)
-    widgets.markdown_table(widgets.cells(quality.believed(bundle), "Checks"), "What the checks say of each method")
+    believed = ran.marked(bundle, "explainer", quality.believed(bundle))
+    widgets.markdown_table(widgets.cells(believed, "Method", "Checks"), "What the checks say of each method")
     widgets.behind(opened, behind)
     if metrics := quality.metrics(bundle):
         _spread(opened, metrics)

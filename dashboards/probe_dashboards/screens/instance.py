@@ -129,15 +129,22 @@ def _explanations(opened: Opened, row: int) -> None:
     if instance.features(bundle, row):  # the words of a text that was not kept are unknown
         widgets.data_expander("Values by feature", lambda: explained.attributions(bundle, row))
     st.subheader("What the values mean", anchor=False)
-    widgets.table(explained.meanings(bundle, row), "Meaning, output, settings and sum of each method's values")
+    widgets.method_table(
+        opened,
+        "explainer",
+        explained.meanings(bundle, row),
+        "Meaning, output, settings and sum of each method's values",
+    )
     if len(own := explained.here(bundle, row)):
         st.subheader("Can they be relied on here?", anchor=False)
-        widgets.table(own, "Quality of each method for this example and on average")
+        widgets.method_table(opened, "explainer", own, "Quality of each method for this example and on average")
     widgets.behind(opened, behind["explanations"])
     widgets.section("Do they agree?", "agreement")
-    widgets.table(explained.agreement(bundle, row), "Rank correlation between methods")
+    widgets.method_table(opened, "explainer", explained.agreement(bundle, row), "Rank correlation between methods")
     st.caption("Spearman's rank correlation of the values by feature: 1 is the same order, 0 is no relation.")
-    widgets.table(explained.overlap(bundle, row), "Top features that methods have in common")
+    widgets.method_table(
+        opened, "explainer", explained.overlap(bundle, row), "Top features that methods have in common"
+    )
     st.caption(f"How many of the {explained.TOP} features with the largest values two methods have in common.")
     widgets.behind(opened, behind["agreement"])
 
@@ -159,7 +166,8 @@ def _attack(opened: Opened, row: int) -> None:
     if not attacks:
         widgets.not_run("An attack", robustness.reason(bundle, "robustness"))
         return
-    widgets.table(attacked.smallest_successful_radii(bundle, row), "The smallest radius that flips this example")
+    tried = attacked.smallest_successful_radii(bundle, row)
+    widgets.method_table(opened, "attack", tried, "The smallest radius that flips this example")
     with st.container(horizontal=True):
         attack = widgets.control(opened, "attack", "Attack", attacks)
         radii = attacked.radii(bundle, attack)

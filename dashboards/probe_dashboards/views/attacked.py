@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from probe import formatting, plots
 from probe.audit import Bundle, reading
 from probe.audit.budgets import budget_unit, format_budget, threat
-from probe.formatting import share
+from probe.formatting import DASH, share
 from probe.numbers import fraction
 from probe.text import visible
 from probe_dashboards import state
@@ -49,7 +49,10 @@ def radii(bundle: Bundle, attack: str) -> dict[str, str]:
 def smallest_successful_radii(bundle: Bundle, row: int) -> pd.DataFrame:
     """For each attack, the smallest radius of the grid that changes the answer from right to wrong."""
     return pd.DataFrame(
-        [(visible(name), *_smallest_radius(bundle, row, attack)) for attack, name in attack_titles(bundle).items()],
+        [
+            (visible(name), *(cell or DASH for cell in _smallest_radius(bundle, row, attack)))
+            for attack, name in attack_titles(bundle).items()
+        ],
         columns=["Attack", "Smallest radius that flips it", "Answer then"],
     )
 

@@ -123,7 +123,7 @@ def believed(bundle: Bundle) -> pd.DataFrame:
     lines.sort(key=lambda line: (-line[0], -line[1]))
     titles = ran.titles(bundle, "explainer")
     rows = [(titles[method], why, said, *_cost(step, n)) for _, _, why, said, method, step, n in lines]
-    heads = ["Method", "Can it be believed?", "Checks", "Inputs forward, backward", "Time"]
+    heads = ["Method", "Can it be believed?", "Checks", "Inputs forward and backward", "Time"]
     return pd.DataFrame(rows, columns=heads)
 
 
@@ -236,8 +236,8 @@ def _verdict(judged: list[reading.Measurement]) -> str:
 
 
 def _cost(step: StepRecord, n: int) -> tuple[str, str]:
-    per = f", {formatting.count(round(step.forward / n))} forward a row" if n else ""
-    cost = f"{formatting.count(step.forward)}, {formatting.count(step.backward)}{per}"
+    per = f" ({formatting.count(round(step.forward / n))} forward a row)" if n else ""
+    cost = f"{formatting.count(step.forward)} and {formatting.count(step.backward)}{per}"
     return cost, formatting.duration(step.seconds)
 
 

@@ -12,6 +12,7 @@ from probe.audit.titles import titles as called
 from probe.text import visible
 from probe_dashboards import state
 from probe_dashboards.views.links import Link
+from probe_dashboards.views.words import md
 
 
 def steps(bundle: Bundle, kind: str) -> dict[str, StepRecord]:
@@ -29,6 +30,13 @@ def titles(bundle: Bundle, kind: str) -> dict[str, str]:
     """The methods of a kind: id to what people call it."""
     known = called(bundle.manifest, kind)
     return {slug: known[name] for slug, name in names(bundle, kind).items()}
+
+
+def marked(bundle: Bundle, kind: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """A table whose first column names methods of a kind, in which the links of `linked` are Markdown."""
+    found = linked(bundle, kind, frame)
+    first = [f"[{md(cell.text)}]({cell.address})" if isinstance(cell, Link) else md(cell) for cell in found.iloc[:, 0]]
+    return found.assign(**{str(found.columns[0]): first})
 
 
 def linked(bundle: Bundle, kind: str, frame: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from probe.audit.bundle import Bundle
 from probe.audit.kinds import ATTACKS
 from probe.audit.manifest import Manifest
 from probe.audit.titles import title_of, titles
-from probe.formatting import Measured, count, estimate, settings
+from probe.formatting import Measured, count, estimate, norm, settings
 from probe.numbers import fraction
 
 ALL = "all attacks"  # the worst case of each row over the attacks
@@ -114,7 +114,7 @@ def robust_threshold(manifest: Manifest) -> tuple[float, float]:
 
 def axis(manifest: Manifest) -> str:
     """The label of the axis of the attacks' radii."""
-    return threat(manifest).axis
+    return norm(threat(manifest).axis)
 
 
 def tried(manifest: Manifest) -> list[Tried]:

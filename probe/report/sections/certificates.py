@@ -6,7 +6,7 @@ from math import nan
 from probe import plots
 from probe.audit.bundle import Bundle
 from probe.audit.reading import Certified, certificates
-from probe.formatting import DASH, Measured, count, threshold
+from probe.formatting import DASH, Measured, count, norm, threshold
 from probe.report.blocks import Block, Cell, Figure, Section, Table, panel
 from probe.report.sections.common import chapter, not_asked
 
@@ -28,7 +28,7 @@ def _curves(found: Sequence[Certified], order: int) -> Figure:
     curves = {each.title: _curve(each) for each in found}
     thresholds = dict.fromkeys(each.threshold for each in found if each.threshold is not None)
     line = (nan, next(iter(thresholds))) if len(thresholds) == 1 else None
-    axis = found[0].axis
+    axis = norm(found[0].axis)
     ax = plots.robustness(curves, threshold=line, unit=axis, labels=("radius", found[0].asks))
     radii = {row.eps: row.at for each in found for row in each.rows}
     columns = ("certificate", *(f"at {at}" for at in radii.values()), "abstentions", "n")
