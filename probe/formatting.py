@@ -6,6 +6,7 @@ from math import isfinite
 from typing import Any, Literal, NamedTuple
 
 Unit = Literal["share", "points", "number", "signed"]  # 94.3 %, 5.1 pp, 0.353, +0.068
+PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
 MINUS, TIMES, DASH = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}", "\N{EN DASH}"
 UNDEFINED, NOT_MEASURED, NO_INTERVAL = "undefined", "not measured", "no interval"
 _THIN = "\N{NARROW NO-BREAK SPACE}"
@@ -49,6 +50,18 @@ def number(value: Any, unit: Unit = "number") -> str:
     if not defined(value):
         return UNDEFINED
     return _bare(float(value), unit) + _SIGNS.get(unit, "")
+
+
+def estimated(value: Any, error: Any) -> str:
+    """A signed number with its standard error, or "exact" if that is 0; alone if there is none.
+
+    >>> estimated(0.5, 0.031), estimated(0.5, 0.0), estimated(0.5, None)
+    ('+0.5 ± 0.031', '+0.5 (exact)', '+0.5')
+    """
+    written = number(value, "signed")
+    if not defined(error):
+        return written
+    return f"{written} {PLUS_MINUS} {digits(float(error), 2)}" if error else f"{written} (exact)"
 
 
 def share(value: Any) -> str:

@@ -165,11 +165,16 @@ def _explain(
             EXPLAINED,
             advance,
         )
+        by = {"by_feature": attribution.values, "errors": attribution.errors}
         stored = {
             "rows": to_numpy(rows),
             "targets": to_numpy(targets),
             "values": to_numpy(attribution.values.float()),
-            "by_feature": to_numpy(_padded(whose.space.by_feature(attribution.values.float()), model.space)),
+            **{
+                name: to_numpy(_padded(whose.space.by_feature(each.float()), model.space))
+                for name, each in by.items()
+                if each is not None
+            },
         }
         return stored | measure(plan.metrics("explain"), whose, attribution, readings, memory)
 

@@ -8,7 +8,7 @@ from probe.cli.app import AllowCode, Device, Json, PlanFile, command, emit_json,
 from probe.cli.listing import described, listing
 from probe.cli.opening import Name, Out, Set, build_method, opened, save, segments_in, slice_of
 from probe.cli.said import Only, Outputs, Part, Said, Segments, TaskName, Tolerance
-from probe.formatting import estimate, number, share
+from probe.formatting import estimate, estimated, number, share
 
 FIRST = 5  # rows that are explained unless others are chosen
 
@@ -68,7 +68,7 @@ def explain(
     targets = torch.full((len(shown),), model.task.index(target)) if target else None
     attribution = build_method("explainer", method, settings)(model, shown.inputs, targets)
     save(attribution, out)
-    frame = attribution.to_frame()
+    frame, errors = attribution.to_frame(), attribution.to_frame(errors=True)
     drawer = drawer_of(model.space.form_of(shown.inputs).record())
     described = model.space.describe(shown.inputs) if drawer.named_in_words else []
     if as_json:
@@ -77,6 +77,7 @@ def explain(
                 "method": attribution.method.config(),
                 "targets": attribution.targets.tolist(),
                 "features": frame.to_dict("list"),
+                **({} if attribution.errors is None else {"errors": errors.to_dict("list")}),
                 **({"words": described} if described else {}),
             }
         )
@@ -85,7 +86,7 @@ def explain(
     for row, number_of in enumerate(attribution.targets.tolist()):
         values, names = frame.iloc[row], described[row] if described else list(frame.columns)
         top = [at for at in values.abs().to_numpy().argsort(kind="stable")[::-1] if names[at]][:5]
-        listed = ", ".join(f"{names[at]} {number(values.iloc[at], 'signed')}" for at in top)
+        listed = ", ".join(f"{names[at]} {estimated(values.iloc[at], errors.iloc[row, at])}" for at in top)
         print_out(f"row {chosen.start + row}, {how} {model.task.name(number_of)}: {listed}")
 
 

@@ -58,7 +58,8 @@ answer  {row}
     grouped),
     logits (1, ...), decided (1, ...), probabilities (1, ...; numbers have none)
 explain  {row, method, target: ""}
-    input INPUT, explanation EXPLANATION; arrays as of answer without its last three, values (*shape), by_feature
+    input INPUT, explanation EXPLANATION; arrays as of answer without its last three, values (*shape), by_feature,
+    errors (standard errors by feature, where values were drawn; also where values and by_feature are named below)
 quality  {row, method, target: "", metrics: null (the usual), sample: 0 (rows of the data to average over), seed: 0}
     here METRICS, average METRICS (where sample > 0), rows [of the sample]
 attack  {row, method, eps: [] (budgets as texts; none: the method's own), only: "", against: "label"|"answer",

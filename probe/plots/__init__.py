@@ -1,7 +1,7 @@
 """One function per figure: arrays in, Axes out; texts as HTML. They need only numpy and matplotlib."""
 
 from probe.plots.answers import errors, predicted, roc, thresholds
-from probe.plots.bars import bars, shared_order
+from probe.plots.bars import bars, shared_order, whiskers
 from probe.plots.canvas import new_axes, to_png, to_svg
 from probe.plots.curves import Curve, learning, reliability, robustness
 from probe.plots.drawers import Drawer, Example, Values, drawer_of
@@ -49,4 +49,5 @@ __all__ = [
     "thresholds",
     "to_png",
     "to_svg",
+    "whiskers",
 ]

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from numpy.typing import ArrayLike
+from matplotlib.text import Annotation
+from numpy.typing import ArrayLike, NDArray
 
 from probe.formatting import MINUS
 from probe.plots.canvas import new_axes
@@ -53,9 +54,8 @@ def bars(
     ['income', 'age']
     """
     numbers = np.asarray(values, dtype=float)
-    ranked = np.argsort(-np.abs(numbers), kind="stable")
-    chosen = ranked[:top] if isinstance(top, int) else np.asarray(top, dtype=int)
-    rest = ranked[~np.isin(ranked, chosen)]
+    chosen = _listed(numbers, top)
+    rest = np.setdiff1d(np.arange(len(numbers)), chosen)
     labels, lengths = [safe_label(names[i], 22) for i in chosen], list(numbers[chosen])
     if len(rest):
         labels.append(f"{len(rest)} others")
@@ -81,3 +81,32 @@ def bars(
     if title:
         ax.set_title(safe_label(title), fontsize=NORMAL, color=INK, loc="left", pad=5)
     return ax
+
+
+def whiskers(ax: Axes, values: ArrayLike, errors: ArrayLike, top: int | Sequence[int] = 10) -> Axes:
+    """Intervals of 95 % on the bars that `bars` drew of these values; their numbers move to the outer ends.
+
+    Args:
+        ax: what `bars` returned.
+        values: one per feature.
+        errors: their standard errors; a value with 0 is exact and has no whisker, nor has the sum of the others.
+        top: as for `bars`.
+
+    >>> ax = whiskers(bars(["age", "income"], [0.5, -2.0]), [0.5, -2.0], [0.1, 0.0])
+    >>> [[round(float(x), 3) for x, _ in line] for line in ax.collections[0].get_segments()]
+    [[0.304, 0.696]]
+    """
+    numbers, spread = np.asarray(values, dtype=float), 1.96 * np.asarray(errors, dtype=float)
+    listed = _listed(numbers, top)
+    some = np.flatnonzero(spread[listed] > 0)
+    at = listed[some]
+    ax.errorbar(numbers[at], some, xerr=spread[at], fmt="none", ecolor=INK, elinewidth=0.8, capsize=1.5)
+    for text, feature in zip(ax.texts[: len(listed)], listed, strict=True):
+        if isinstance(text, Annotation):
+            text.xy = (numbers[feature] + np.copysign(spread[feature], numbers[feature]), text.xy[1])
+    return ax
+
+
+def _listed(numbers: NDArray[np.float64], top: int | Sequence[int]) -> NDArray[np.intp]:
+    """The features that have a bar of their own."""
+    return np.argsort(-np.abs(numbers), kind="stable")[:top] if isinstance(top, int) else np.asarray(top, dtype=np.intp)

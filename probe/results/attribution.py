@@ -123,7 +123,9 @@ class Attribution(AnyResult):
         """The values of the first example."""
         from probe.plots import Values
 
-        return Values(to_numpy(self.values[0]), to_numpy(self.by_feature()[0]))
+        errors = self.errors_by_feature()
+        spread = None if errors is None else to_numpy(errors[0])
+        return Values(to_numpy(self.values[0]), to_numpy(self.by_feature()[0]), errors=spread)
 
     def _names(self) -> list[str]:
         return [whole(name) for name in self.space.feature_names(self.inputs)]

@@ -154,6 +154,8 @@ def arrays_of(name, **change):
     (arrays_of("attack-pgd", rows=lambda a: a["rows"] * 0), "a row is named twice"),
     (arrays_of("attack-pgd", moved=lambda a: a["moved"][:, :, :1]), "expected shape"),
     (arrays_of("explain-lime", by_feature=lambda a: a["by_feature"][:, ::-1]), "not the sums of its values"),
+    (arrays_of("explain-lime", errors=lambda a: a["by_feature"] * 0 - 1), "a standard error is below 0"),
+    (arrays_of("explain-lime", errors=lambda a: a["by_feature"][:, 1:]), "explain-lime"),
     (arrays_of("explain-lime", values=lambda a: -a["values"]), "not the sums of its values"),
     (arrays_of("explain-lime", targets=lambda a: 1 - a["targets"]), "not those that were predicted"),
     (arrays_of("explain-lime", rows=lambda a: a["rows"][::-1]), "not the rows of instances"),

@@ -265,3 +265,23 @@ def test_a_table_keeps_its_numbers_when_its_text_is_escaped():
     frame = escaped(pd.DataFrame({"<b>": ["<i>", "ok"], "n": [1, 2]}))
     assert list(frame["n"]) == [1, 2]
     assert "<" not in "".join(frame.columns) + "".join(frame.iloc[:, 0])
+
+
+def test_standard_errors_of_a_bundle_stand_beside_the_values_and_on_the_bars(bundles, monkeypatch):
+    bundle, row = bundles.table, instance.rows(bundles.table)[0]
+    assert explained.errors(bundle, row, "lime") is None
+    assert not any("standard error" in column for column in explained.attributions(bundle, row))
+    stored = type(bundle).arrays
+
+    def with_errors(self, step):
+        found = stored(self, step)
+        return found | {"errors": np.abs(found["by_feature"]) / 4} if step == "explain-lime" else found
+
+    monkeypatch.setattr(type(bundle), "arrays", with_errors)
+    table = explained.attributions(bundle, row)
+    np.testing.assert_allclose(table["lime: standard error"], table["lime"].abs() / 4)
+    assert "saliency: standard error" not in table
+    drawn = explained.drawn(bundle, row, "lime")
+    np.testing.assert_allclose(drawn.errors, np.abs(drawn.by_feature) / 4)
+    ax = instance.drawer(bundle).explained(instance.example(bundle, row), drawn)
+    assert len(ax.collections[0].get_segments()) == (drawn.by_feature[list(drawn.top)] != 0).sum()

@@ -139,3 +139,14 @@ def test_any_method_has_errors_by_returning_them_and_none_below_zero():
     assert found.rankings()["error"].tolist() == [0.5, 0.25]
     with pytest.raises(ContractError, match="standard error below 0"):
         Unsure()(model, torch.tensor([[0.25, 1.0]]))
+
+
+def test_bars_of_sampled_values_have_whiskers_of_two_standard_errors(network, rows):
+    found = KernelShap(coalitions=80)(network(14), rows(1, 14))
+    ax = found.plot()
+    values, errors = found.by_feature()[0].double(), found.errors_by_feature()[0].double()
+    listed = values.abs().argsort(descending=True, stable=True)[:10]
+    ends = torch.tensor([[point[0] for point in line] for line in ax.collections[0].get_segments()])
+    expected = torch.stack([values - 1.96 * errors, values + 1.96 * errors], 1)[listed]
+    assert_close(ends.double(), expected, rtol=1e-6, atol=1e-9)
+    assert not Lime()(network(6), rows(1, 6)).plot().collections

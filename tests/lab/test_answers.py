@@ -76,6 +76,9 @@ def test_a_lab_explanation_equals_that_of_the_explainer(held, name):
     record, arrays = ask(held, request)
     same(arrays["values"], direct.values[0])
     same(arrays["by_feature"], direct.by_feature()[0])
+    assert ("errors" in arrays) == (direct.errors is not None)
+    if direct.errors is not None:
+        same(arrays["errors"], direct.errors_by_feature()[0])
     said = record["explanation"]
     assert said["target"] == int(direct.targets[0])
     assert said["cost"] == {"forward": direct.cost.forward, "backward": direct.cost.backward}

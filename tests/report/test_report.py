@@ -11,7 +11,7 @@ from probe.audit.bundle import read
 from probe.audit.strict import plain
 from probe.audit.toml import to_toml as toml
 from probe.errors import IntegrityError
-from probe.formatting import MINUS, estimate, interval, number, p_value, threshold
+from probe.formatting import MINUS, estimate, estimated, interval, number, p_value, threshold
 from probe.report import render
 from probe.report.sections import performance
 from probe.text import visible
@@ -250,3 +250,15 @@ def test_the_report_shows_the_plan_as_toml(table):
     read_back = tomllib.loads(toml(plan))
     assert read_back["checks"] == plan["checks"]
     assert read_back["attack"] == plan["attack"]
+
+
+def test_the_standard_error_of_a_value_that_was_drawn_stands_beside_it(image):
+    stored = image.arrays("explain-lime")
+    assert stored["errors"].shape == stored["by_feature"].shape
+    first = int(np.abs(stored["by_feature"][0]).argmax())
+    told = estimated(stored["by_feature"][0, first], stored["errors"][0, first])
+    assert "±" in told
+    read = Page(page_of(image)).text
+    assert told in read
+    assert "the standard error of values that were estimated from a draw" in read
+    assert "errors" not in image.arrays("explain-saliency")

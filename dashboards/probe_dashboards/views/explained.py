@@ -61,7 +61,9 @@ def drawn(bundle: Bundle, row: int, method: str, shown: str = SHARES) -> plots.V
     """
     top = order(bundle, row)[:BARS]
     if shown == OWN:
-        return plots.Values(values(bundle, row, method), by_feature(bundle, row, method), top)
+        return plots.Values(
+            values(bundle, row, method), by_feature(bundle, row, method), top, errors=errors(bundle, row, method)
+        )
     each = {one: _shares(bundle, row, one, top) for one in methods(bundle)}
     here = example(bundle, row)
     limit = max(drawer(bundle).reach(here, one) for one in each.values())
@@ -90,9 +92,14 @@ def order(bundle: Bundle, row: int) -> list[int]:
 
 def by_feature(bundle: Bundle, row: int, method: str) -> Array:
     """What a method attributes to each feature; of a text to each word that is there."""
-    found = _explanation(bundle, row, method, "by_feature")
-    said = words(bundle, row) if drawer(bundle).named_in_words else []
-    return found[[bool(word) for word in said]] if said else found
+    return _told(bundle, row, _explanation(bundle, row, method, "by_feature"))
+
+
+def errors(bundle: Bundle, row: int, method: str) -> Array | None:
+    """The standard errors of what a method attributes to each feature; None if nothing was drawn."""
+    if "errors" not in bundle.arrays(ran.steps(bundle, "explainer")[method].name):
+        return None
+    return _told(bundle, row, _explanation(bundle, row, method, "errors"))
 
 
 def sentence(bundle: Bundle, row: int, method: str = "", shown: str = SHARES) -> str:
@@ -112,7 +119,12 @@ def target(bundle: Bundle, row: int, method: str) -> str:
 def attributions(bundle: Bundle, row: int) -> pd.DataFrame:
     """What every method attributes to each feature, in the order of the charts."""
     found = method_titles(bundle)
-    frame = pd.DataFrame({visible(name): by_feature(bundle, row, method) for method, name in found.items()})
+    columns: dict[str, Array] = {}
+    for method, name in found.items():
+        columns[visible(name)] = by_feature(bundle, row, method)
+        if (spread := errors(bundle, row, method)) is not None:
+            columns[f"{visible(name)}: standard error"] = spread
+    frame = pd.DataFrame(columns)
     frame.insert(0, "Feature", features(bundle, row))
     return frame.iloc[order(bundle, row)].reset_index(drop=True)
 
@@ -244,7 +256,9 @@ def behind(bundle: Bundle, row: int) -> dict[str, Panel]:
 def _shares(bundle: Bundle, row: int, method: str, top: list[int]) -> plots.Values:
     each = by_feature(bundle, row, method)
     whole = float(np.abs(each).sum()) or 1.0
-    return plots.Values(values(bundle, row, method) / whole, each / whole, top)
+    spread = errors(bundle, row, method)
+    shared = None if spread is None else spread / whole
+    return plots.Values(values(bundle, row, method) / whole, each / whole, top, errors=shared)
 
 
 def _top(bundle: Bundle, row: int, method: str) -> set[int]:
@@ -256,6 +270,12 @@ def _spearman(one: Array, other: Array) -> float:
     a, b = (ranks(each) - ranks(each).mean() for each in (one, other))
     size = float(np.sqrt((a**2).sum() * (b**2).sum()))
     return float(a @ b) / size if size else float("nan")
+
+
+def _told(bundle: Bundle, row: int, found: Array) -> Array:
+    """Those of all features; of a text those of each word that is there."""
+    said = words(bundle, row) if drawer(bundle).named_in_words else []
+    return found[[bool(word) for word in said]] if said else found
 
 
 def _explanation(bundle: Bundle, row: int, method: str, part: str) -> Array:

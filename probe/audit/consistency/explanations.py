@@ -39,6 +39,10 @@ def check_explanation(step: Step) -> None:
     by_feature = arrays["by_feature"]
     check_form(name, by_feature, (len(rows), len(data.features)))
     expect(bool(np.isfinite(by_feature).all()), name, "its values hold NaN or infinity")
+    if "errors" in arrays:
+        errors = arrays["errors"]
+        check_form(name, errors, by_feature.shape)
+        expect(bool((np.isfinite(errors) & (errors >= 0)).all()), name, "a standard error is below 0 or not finite")
     if not step.plan.keeps_inputs:
         return
     values = arrays["values"]

@@ -59,7 +59,9 @@ def told(model: Model, method: Explainer, attribution: Attribution, prefix: str 
         "cost": cost(attribution.cost),
         **sums(model, method, attribution),
     }
-    return record, {f"{prefix}values": values, f"{prefix}by_feature": by_feature}
+    arrays = {f"{prefix}values": values, f"{prefix}by_feature": by_feature}
+    errors = attribution.errors_by_feature()
+    return record, arrays if errors is None else arrays | {f"{prefix}errors": to_numpy(errors)[0]}
 
 
 def sums(model: Model, method: Explainer, attribution: Attribution) -> dict[str, Any]:

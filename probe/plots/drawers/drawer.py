@@ -8,13 +8,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from probe.plots.bars import bars
+from probe.plots.bars import bars, whiskers
 
 Array = NDArray[Any]
 
 SHARED = (
     "The charts list the same features in the same order, by their mean rank over the methods. Each has a scale of its "
-    "own, so that lengths compare features within a chart, not methods."
+    "own, so that lengths compare features within a chart, not methods. A thin "
+    "line is the interval of 95 % of a value that was estimated from a draw."
 )
 
 
@@ -36,6 +37,7 @@ class Values:
     by_feature: Array
     top: int | Sequence[int] = 10  # how many features a chart lists, or their indices in order
     limit: float | None = None  # the value of the darkest shade, widest line or end of the axis; None: its own
+    errors: Array | None = None  # standard errors by feature; None if the values were not drawn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +72,8 @@ class Drawer:
 
     def explained(self, example: Example, values: Values, *, title: str = "", ax: Axes | None = None) -> Axes:
         """Draw the input with an attribution: red supports the target, blue opposes it."""
-        return bars(self.called(example), values.by_feature, top=values.top, limit=values.limit, title=title, ax=ax)
+        ax = bars(self.called(example), values.by_feature, top=values.top, limit=values.limit, title=title, ax=ax)
+        return ax if values.errors is None else whiskers(ax, values.by_feature, values.errors, values.top)
 
     def attacked(
         self, before: Example, after: Example, moved: Array, *, title: str = "", ax: Axes | None = None

@@ -9,7 +9,7 @@ from probe import plots
 from probe.audit.bundle import Arrays, Bundle
 from probe.audit.reading import answered, captioned, kept, measured, why_not_kept
 from probe.audit.titles import title_of
-from probe.formatting import DASH, number, settings, words
+from probe.formatting import DASH, PLUS_MINUS, estimated, settings, words
 from probe.report.blocks import Block, Figure, Section, Table, Text, panel
 from probe.report.sections.common import chapter, drawer, steps, with_not_measured
 
@@ -87,7 +87,8 @@ def _instance(bundle: Bundle, methods: dict[str, Arrays], shown: Arrays, index: 
     if drawing.shown_alone:
         panels.append(panel(drawing.input(example, title="input"), f"The input. {head}", f"input-{index}"))
     for order, (method, arrays) in enumerate(methods.items()):
-        values = plots.Values(arrays["values"][index], arrays["by_feature"][index], top=shared)
+        errors = arrays["errors"][index] if "errors" in arrays else None
+        values = plots.Values(arrays["values"][index], arrays["by_feature"][index], top=shared, errors=errors)
         if text := drawing.text(example, values):
             panels.append(Markup("<h4>{}</h4>{}").format(method, Markup(text)))
         else:
@@ -107,9 +108,14 @@ def _top(bundle: Bundle, methods: dict[str, Arrays], index: int) -> Table:
         (
             str(names[at]) if at < len(names) else f"feature {at}",
             *((str(described[index, at]),) if described is not None else ()),
-            *(number(v, "signed") for v in values[:, at]),
+            *(
+                estimated(arrays["by_feature"][index][at], arrays["errors"][index][at] if "errors" in arrays else None)
+                for arrays in methods.values()
+            ),
         )
         for at in chosen
     ]
     caption = f"The {len(rows)} features that rank highest on average over the methods"
+    if any("errors" in arrays for arrays in methods.values()):
+        caption += f"; after {PLUS_MINUS} the standard error of values that were estimated from a draw"
     return Table(columns, rows, caption, numeric=columns[1:], folded=True)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from probe import formatting, plots
 from probe.lab import Answer
@@ -24,7 +25,14 @@ def order(drawn: plots.Drawer, found: Mapping[str, Answer]) -> list[int]:
 def values(drawn: plots.Drawer, answer: Answer, top: list[int], prefix: str = "") -> plots.Values:
     """What a method attributes, with the features that every chart lists."""
     by_feature = inputs.kept(drawn, answer, np.asarray(answer.arrays[f"{prefix}by_feature"], dtype=float))
-    return plots.Values(np.asarray(answer.arrays[f"{prefix}values"], dtype=float), by_feature, top[:BARS])
+    array = np.asarray(answer.arrays[f"{prefix}values"], dtype=float)
+    return plots.Values(array, by_feature, top[:BARS], errors=errors(drawn, answer, prefix))
+
+
+def errors(drawn: plots.Drawer, answer: Answer, prefix: str = "") -> NDArray[Any] | None:
+    """The standard errors by feature; None if nothing was drawn."""
+    found = answer.arrays.get(f"{prefix}errors")
+    return None if found is None else inputs.kept(drawn, answer, np.asarray(found, dtype=float))
 
 
 def sums(told: Mapping[str, Any]) -> str:
@@ -47,9 +55,12 @@ def cost(told: Mapping[str, int]) -> str:
 def table(drawn: plots.Drawer, found: Mapping[str, Answer], top: list[int]) -> pd.DataFrame:
     """What every method attributes to each feature, in the order of the charts."""
     first = next(iter(found.values()))
-    frame = pd.DataFrame(
-        {visible(name): inputs.kept(drawn, each, each.arrays["by_feature"]) for name, each in found.items()}
-    )
+    columns: dict[str, NDArray[Any]] = {}
+    for name, each in found.items():
+        columns[visible(name)] = inputs.kept(drawn, each, each.arrays["by_feature"])
+        if (spread := errors(drawn, each)) is not None:
+            columns[f"{visible(name)}: standard error"] = spread
+    frame = pd.DataFrame(columns)
     frame.insert(0, "Feature", list(inputs.example(drawn, first).names))
     return frame.iloc[top].reset_index(drop=True)
 
