@@ -12,7 +12,7 @@ from probe_dashboards import widgets
 from probe_dashboards.screens import filtering
 from probe_dashboards.views import attacked, examples, explained, instance, robustness
 from probe_dashboards.views.runs import Opened
-from probe_dashboards.views.words import md
+from probe_dashboards.views.words import NO_BREAK, md
 
 CHAPTER = CHAPTERS["explanation"]
 LIMITS = (*CHAPTER.limits[:-1], "'Not broken' is said of these attacks up to this radius; another attack may succeed.")
@@ -125,7 +125,7 @@ def _explanations(opened: Opened, row: int) -> None:
                 _explanation(opened, row, method, name, shown)
                 st.caption(md(explained.caption(bundle, method)))
                 for line in explained.badges(bundle, method):
-                    st.markdown(f":small[{line}]")
+                    st.markdown(f":small[{line.replace(' = ', f'{NO_BREAK}={NO_BREAK}')}]")
     if instance.features(bundle, row):  # the words of a text that was not kept are unknown
         widgets.data_expander("Values by feature", lambda: explained.attributions(bundle, row))
     st.subheader("What the values mean", anchor=False)

@@ -20,7 +20,7 @@ from probe.text import visible
 from probe_dashboards.views import panels, quality, ran
 from probe_dashboards.views.instance import classes, drawer, example, features, words
 from probe_dashboards.views.panels import Panel
-from probe_dashboards.views.words import NO_BREAK, md, unbroken
+from probe_dashboards.views.words import md, unbroken
 
 Array = NDArray[Any]
 BARS = 10  # features that a chart lists
@@ -295,7 +295,7 @@ def _at(stored: Array, row: int) -> int:
 
 
 def _badge(row: reading.Measurement, said: str) -> str:
-    written = f"{unbroken(row.written)}, n{NO_BREAK}={NO_BREAK}{row.counted}"
+    written = f"{unbroken(row.written)}, n = {row.counted}"
     name, status = md(formatting.words(row.metric)), row.status
     if status not in BADGES:
         return f"{name}: {written}"
