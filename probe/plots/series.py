@@ -81,7 +81,7 @@ def series_change(
         ax: where to draw; by default new Axes.
     """
     old, new = np.asarray(before, dtype=float), np.asarray(after, dtype=float)
-    lanes = _Lanes.of(old, np.abs(new - old), scale or Scale())
+    lanes = _Lanes.of(np.concatenate([old, new], 1), np.abs(new - old), scale or Scale(), length=old.shape[1])
     ax = lanes.axes(ax, title)
     lanes.draw(ax, old, color=MUTED, linewidth=1.8)
     lanes.draw(ax, new, color=CATEGORIES[5], linewidth=0.9)
@@ -100,15 +100,15 @@ class _Lanes:
     scale: Scale
 
     @classmethod
-    def of(cls, drawn: Lines, sizes: Lines, scale: Scale) -> "_Lanes":
-        """Choose the channels with the largest values, if there are many."""
+    def of(cls, drawn: Lines, sizes: Lines, scale: Scale, length: int | None = None) -> "_Lanes":
+        """Choose the channels with the largest sizes, if there are many; every drawn value lies within its lane."""
         most = np.nan_to_num(sizes).max(1, initial=0.0)
         channels = sorted(np.argsort(-most, kind="stable")[:MOST].tolist())
         known = [line[np.isfinite(line)] for line in drawn]
         low = np.array([line.min(initial=0.0) if not line.size else line.min() for line in known])
         high = np.array([line.max(initial=0.0) if not line.size else line.max() for line in known])
         apart = APART * (float((high - low).max(initial=0.0)) or 1.0)
-        return cls(channels, len(drawn), drawn.shape[1], (low + high) / 2, apart, scale)
+        return cls(channels, len(drawn), length or drawn.shape[1], (low + high) / 2, apart, scale)
 
     def axes(self, ax: Axes | None, title: str, room: float = 0.0) -> Axes:
         ax = new_axes(4.6, 1.0 + room + 0.6 * len(self.channels)) if ax is None else ax

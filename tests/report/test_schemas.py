@@ -117,10 +117,14 @@ ENVELOPE = {
     },
 }  # fmt: skip
 # Of each element of JUnit: the attributes that it must have, those that it may have, and its children in their order.
+# Counts of the whole are of Jenkins' schema; Ant has none there.
 COUNTS = {"name", "tests", "failures", "errors", "time"}
+SUITE = COUNTS | {"timestamp", "hostname", "package", "id"}
 JUNIT = {
     "testsuites": (set(), COUNTS | {"skipped"}, ["testsuite"]),
-    "testsuite": (COUNTS, {"skipped", "timestamp", "hostname", "package", "id"}, ["properties", "testcase"]),
+    "testsuite": (SUITE, {"skipped"}, ["properties", "testcase", "system-out", "system-err"]),
+    "system-out": (set(), set(), []),
+    "system-err": (set(), set(), []),
     "properties": (set(), set(), ["property"]),
     "property": ({"name", "value"}, set(), []),
     "testcase": ({"name", "classname", "time"}, set(), ["skipped", "error", "failure"]),
@@ -142,6 +146,13 @@ def check_junit(element):
     assert places == sorted(places), f"{element.tag} has its children in another order"
     if element.tag == "testcase":
         assert len(element) <= 1
+    if element.tag == "testsuite":
+        assert [child.tag for child in element if child.tag != "testcase"] == ["properties", "system-out", "system-err"]
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", element.get("timestamp"))
+    if element.tag == "testsuites":
+        assert [suite.get("id") for suite in element] == [str(at) for at in range(len(element))]
+    if element.get("time") is not None:
+        assert re.fullmatch(r"\d+(\.\d+)?", element.get("time"))
     for key in ("tests", "failures", "errors", "skipped"):
         assert re.fullmatch(r"\d+", element.get(key, "0"))
     assert element.get("name", "x").strip()
