@@ -44,8 +44,9 @@ class IteratedAttack(GradientAttack):
 
     def climbed(self, space: Space, inputs: Inputs, aim: Aim, begin: "Begin", seed: int) -> Inputs:
         """For each example a point that reaches the goal, else the one with the highest loss."""
-        runs = (Run(begin, self.steps, anew=restart > 0) for restart in range(self.restarts))
-        return in_turn(runs, space, NORMS[self.norm], inputs, aim, seed)
+        search = Search(space, NORMS[self.norm], inputs, aim, seed)
+        search.climb(Run(begin, self.steps, anew=restart > 0) for restart in range(self.restarts))
+        return search.best
 
 
 @dataclass(kw_only=True)
@@ -129,27 +130,34 @@ class Run(NamedTuple):
     compared: bool = True  # whether its loss is that of the other runs; if not, only points that reach the goal count
 
 
-def in_turn(runs: Iterable[Run], space: Space, norm: Norm, inputs: Inputs, aim: Aim, seed: int) -> Inputs:
-    """For each example a point that reaches the goal, else the one with the highest loss."""
-    source = generator(seed, inputs.device)
-    best, remaining = inputs.clone(), torch.arange(len(inputs), device=inputs.device)
-    best_loss = torch.full_like(aim.budget, -torch.inf)
-    for run in runs:
-        origin, part = inputs[remaining], aim[remaining]
-        # All examples share one random start, so that a result does not depend on the rest of the batch.
-        start = origin
-        if run.anew:
-            away = norm.uniform(wide(inputs[0]), source)
-            away = column(part.budget.to(away.dtype), origin) * away
-            start = place(space, origin, away, norm.p, part.budget)
-        found, loss, reached = _ascended(run.begin(start, origin, part), space, norm, run.steps)
-        better = reached | (loss > best_loss[remaining]) if run.compared else reached
-        best[remaining] = torch.where(column(better, found), found, best[remaining])
-        best_loss[remaining] = torch.where(better, loss, best_loss[remaining])
-        remaining = remaining[parted(reached)[0]]
-        if len(remaining) == 0:
-            break
-    return best
+class Search:
+    """Runs in turn: for each example a point that reaches the goal, else the one with the highest loss."""
+
+    def __init__(self, space: Space, norm: Norm, inputs: Inputs, aim: Aim, seed: int) -> None:
+        self.space, self.norm, self.inputs, self.aim = space, norm, inputs, aim
+        self.source = generator(seed, inputs.device)
+        self.best, self.loss = inputs.clone(), torch.full_like(aim.budget, -torch.inf)
+        self.remaining = torch.arange(len(inputs), device=inputs.device)  # rows that the next run climbs with
+
+    def climb(self, runs: Iterable[Run]) -> None:
+        """Make runs of the examples that remain; those that reach the goal do not remain."""
+        for run in runs:
+            if len(self.remaining) == 0:
+                return
+            rows = self.remaining
+            origin, part = self.inputs[rows], self.aim[rows]
+            start = self._random(origin, part) if run.anew else origin
+            found, loss, reached = _ascended(run.begin(start, origin, part), self.space, self.norm, run.steps)
+            better = reached | (loss > self.loss[rows]) if run.compared else reached
+            self.best[rows] = torch.where(column(better, found), found, self.best[rows])
+            self.loss[rows] = torch.where(better, loss, self.loss[rows])
+            self.remaining = rows[parted(reached)[0]]
+
+    def _random(self, origin: Inputs, part: Aim) -> Inputs:
+        """A random start, the same for all examples, so that a result does not depend on the rest of the batch."""
+        away = self.norm.uniform(wide(origin[0]), self.source)
+        away = column(part.budget.to(away.dtype), origin) * away
+        return place(self.space, origin, away, self.norm.p, part.budget)
 
 
 def _ascended(state: Ascent, space: Space, norm: Norm, steps: int) -> tuple[Inputs, PerExample, Tensor]:

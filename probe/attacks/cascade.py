@@ -1,16 +1,16 @@
 """A cascade of gradient runs, each on the examples that withstood those before it."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, cycle
+from itertools import cycle
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from probe.attacks.ascent import GradientAttack, Momentum, Run, in_turn, loss_and_gradient
+from probe.attacks.ascent import GradientAttack, Momentum, Run, Search, loss_and_gradient
 from probe.attacks.losses import climbing, towards
 from probe.contracts import Aim
 from probe.method import param
@@ -19,7 +19,7 @@ from probe.norms import NORMS, Norm
 from probe.shapes import Inputs
 from probe.space import Space
 from probe.task.arrays import others
-from probe.tensors import wide
+from probe.tensors import parted, wide
 
 
 class Leg(NamedTuple):
@@ -32,6 +32,7 @@ class Leg(NamedTuple):
 
 
 START = Leg(40, 2.0, anew=False)
+NEAR = 0.75  # share of the way to the goal from which an example gets further rounds
 ROUND = (Leg(30, 2.0, place=0), Leg(30, 2.0, place=1), Leg(100, 1.0))
 
 
@@ -44,7 +45,10 @@ class Cascade(GradientAttack):
        logit to gain, divided by the norm of its gradient at the input (MALT, Melamed et al. 2024, arXiv:2407.02240).
     3. From another random point, 100 steps up the goal's loss, with shorter steps.
 
-    2 and 3 are repeated while steps are left. The first step of a run is two radii long, in 3 one; the next ones
+    4. 2 and 3 again from other points, while steps are left, for the examples whose loss came three quarters of the
+       way from its value at the input to 0, where an error becomes likelier than the label.
+
+    The first step of a run is two radii long, in 3 one; the next ones
     shrink to zero along a cosine, and each continues a quarter of the last. With two classes both runs of 2 aim at the
     other class, and a goal with a target at that target. For other tasks and goals, such as a Shift of a regression,
     every run climbs the goal's own loss.
@@ -60,27 +64,37 @@ class Cascade(GradientAttack):
     """
 
     steps: int = param(
-        200, "gradient steps of an example that withstands; 200 are one round, more begin another", low=1
+        680, "gradient steps of an example that withstands; those beyond 200 only where it came near the goal", low=1
     )
     candidates: int = param(9, "most likely classes among which the nearest are looked for", low=1)
     seed: int = param(0, "seed of the random starts", low=0)
 
     def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
-        space, norm = model.space, NORMS[self.norm]
-        nearest = _Nearest(space, norm, self.candidates)
-        runs = (
-            Run(partial(_begin, leg, nearest), leg.steps, anew=leg.anew, compared=leg.place is None)
-            for leg in self._legs()
-        )
-        return in_turn(runs, space, norm, inputs, aim, self.seed)
+        search = Search(model.space, NORMS[self.norm], inputs, aim, self.seed)
+        nearest = _Nearest(search.space, search.norm, self.candidates)
 
-    def _legs(self) -> Iterator[Leg]:
-        left = self.steps
-        for leg in chain([START], cycle(ROUND)):
-            if left <= 0:
-                return
-            yield leg._replace(steps=min(leg.steps, left))
-            left -= leg.steps
+        def climb(legs: Iterable[Leg], steps: int) -> None:
+            search.climb(
+                Run(partial(_begin, leg, nearest), leg.steps, anew=leg.anew, compared=leg.place is None)
+                for leg in _within(steps, legs)
+            )
+
+        climb((START, *ROUND), self.steps)
+        rows, further = search.remaining, self.steps - sum(leg.steps for leg in (START, *ROUND))
+        if further > 0 and len(rows):
+            before, _ = aim[rows].ask(inputs[rows])
+            search.remaining = rows[parted(search.loss[rows] >= (1 - NEAR) * before)[1]]
+            climb(cycle(ROUND), further)
+        return search.best
+
+
+def _within(steps: int, legs: Iterable[Leg]) -> Iterator[Leg]:
+    """Legs until the steps are spent; the last may be cut short."""
+    for leg in legs:
+        if steps <= 0:
+            return
+        yield leg._replace(steps=min(leg.steps, steps))
+        steps -= leg.steps
 
 
 class _Nearest:

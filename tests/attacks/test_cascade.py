@@ -118,9 +118,11 @@ def test_rows_of_a_cascade_are_counted_one_by_one_and_do_not_depend_on_their_ord
     assert one.backwards.sum() == one.cost.backward
     withstood = ~one.success
     assert 0 < withstood.sum() < len(x)
-    # 200 steps, and a gradient for each of three other classes.
-    assert (one.backwards[withstood] == 203).all()
-    assert (one.backwards[one.success] <= 203).all()
+    # 200 steps, and a gradient for each of three other classes; then three more rounds of 160 for those that came near.
+    near = model.task.loss(one.attacked.logits, y) >= model.task.loss(one.clean.logits, y) / 4
+    assert set(one.backwards[withstood].tolist()) == {203, 683}
+    assert torch.equal(one.backwards[withstood] == 683, near[withstood])
+    assert (one.backwards[one.success] <= 683).all()
     # An example that withstands keeps a point where the goal's loss is higher than after the first run alone.
     first = Cascade(eps=eps, norm=norm, steps=40)(model, x, y)
     log_odds = [model.task.loss(found.attacked.logits, y)[withstood] for found in (first, one)]
@@ -133,8 +135,7 @@ def test_more_steps_begin_another_round_and_keep_what_was_found():
     model = Model(forward=net, space=WIDE)
     y = model.predict(x)
     found = [Cascade(eps=0.1, steps=steps)(model, x, y) for steps in (1, 200, 230)]
-    assert found[0].backwards.max() == 1
-    assert found[2].backwards.max() == 233
+    assert [int(each.backwards.max()) for each in found] == [1, 203, 233]
     assert (found[1].success | ~found[0].success).all()
     assert torch.equal(found[2].perturbed[found[1].success], found[1].perturbed[found[1].success])
 
@@ -166,7 +167,7 @@ def test_a_cascade_breaks_a_linear_model_of_two_classes_wherever_it_can_be_broke
     found = Cascade(eps=eps)(model, x, y)
     assert torch.equal(found.success, (x @ weight - cut).abs() < eps * weight.abs().sum())
     assert 0 < found.success.sum() < len(x)
-    assert found.backwards.max() == 200  # there is no other class to choose
+    assert found.backwards.max() in (200, 680)  # no gradient is spent on the choice of a class
 
 
 @pytest.mark.parametrize("goal", [Targeted(target=1), Targeted(), LeastLikely(), Margin(kappa=0.5)], ids=repr)
@@ -208,5 +209,5 @@ def test_a_cascade_leaves_less_of_fashion_robust_than_autoattack():
 
     model, data = zoo.load("fashion-robust"), zoo.data("fashion-mnist", split="test")[slice(0, 300)]
     found = Cascade(eps=0.1)(model, data.inputs, data.labels)
-    assert int(found.attacked.correct.sum()) <= 210
+    assert int(found.attacked.correct.sum()) <= 209
     assert found.cost.forward <= 70_000
