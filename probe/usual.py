@@ -20,10 +20,16 @@ def metrics() -> frozenset[str]:
 
 
 @cache
+def without_gradients() -> frozenset[str]:
+    """The attacks that are run on models without gradients, such as a forest or an ONNX file."""
+    told = _declared(_classes()["Defaults"], "without_gradients")
+    return frozenset(_methods(told, {}))
+
+
+@cache
 def methods() -> Mapping[str, tuple[str, ...]]:
     """The explainers and attacks that are run on each form of input, by its name."""
-    trees = [_parsed(path) for path in sorted((HOME / "forms").glob("*.py"))]
-    classes = {node.name: node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)}
+    classes = _classes()
     base = {part: tuple(_methods(_declared(classes["Defaults"], part), {})) for part in ("explainers", "attacks")}
     found = {}
     for node in classes.values():
@@ -32,6 +38,12 @@ def methods() -> Mapping[str, tuple[str, ...]]:
             given = {keyword.arg: tuple(_methods(keyword.value, base)) for keyword in said.keywords}
             found[str(called.value) or TABLE] = tuple(name for part in base for name in given.get(part, base[part]))
     return found
+
+
+def _classes() -> Mapping[str, ast.ClassDef]:
+    """The classes of forms by name."""
+    trees = [_parsed(path) for path in sorted((HOME / "forms").glob("*.py"))]
+    return {node.name: node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)}
 
 
 def _parsed(path: Path) -> ast.Module:

@@ -24,3 +24,20 @@ def test_the_metrics_are_those_that_a_plan_takes_unless_told():
     plan = plan_from({"name": "x", "model": {"zoo": "any"}}).resolve(form="image")
     sections = (plan.predict, plan.explain, plan.attack, plan.certify, plan.search)
     assert usual.metrics() == {str(m["method"]) for section in sections for m in section.metrics}
+
+
+def test_the_attacks_on_models_without_gradients_are_those_that_their_plan_resolves_to():
+    import numpy as np
+    import torch
+
+    from probe import Dataset, Space, from_predict_proba
+
+    box = from_predict_proba(lambda x: np.full((len(x), 2), 0.5), Space(), ("a", "b"))
+    data = Dataset(torch.rand(3, 2), torch.zeros(3, dtype=torch.int64), space=Space(), classes=("a", "b"))
+    plan = plan_from({"name": "x", "model": {"zoo": "any"}})
+    assert (
+        usual.without_gradients() == {str(m["method"]) for m in plan.resolved(box, data).attack.methods} == {"square"}
+    )
+    assert box.usage.forward == 0
+    named = plan_from({"name": "x", "model": {"zoo": "any"}, "attack": {"methods": ["fgsm"]}})
+    assert [m["method"] for m in named.resolved(box, data).attack.methods] == ["fgsm"]

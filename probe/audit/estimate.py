@@ -19,7 +19,7 @@ def estimate(plan: Plan, model: Model, data: Dataset) -> float:
 
     The pilot is not counted in `model.usage`. A step that fails in it counts as 0 seconds; the audit says why.
     """
-    plan, data = plan.resolve(form=model.space.form_of(data.inputs)), suited(model, data)
+    plan, data = plan.resolved(model, data), suited(model, data)
     model = replace(model, usage=type(model.usage)())
     total = data.sample(plan.data.sample or None, plan.seed)
     few, many = data[:2], data[:100]

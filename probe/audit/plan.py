@@ -27,10 +27,12 @@ from probe.audit.sections import (
 )
 from probe.audit.sources import SOURCES, DataSource, ModelSource
 from probe.audit.strict import typed
-from probe.contracts import Metric, Survey
+from probe.contracts import Metric, Survey, usual_attacks
+from probe.dataset import Dataset
 from probe.declared import param, required
 from probe.errors import PlanError, ProbeError
 from probe.forms import Form, named
+from probe.model import Model
 from probe.numbers import fraction
 from probe.registry import build, discover, methods
 
@@ -71,12 +73,25 @@ class Plan(Section):
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return plain | {"checks": self.checks.to_json()}
 
-    def resolve(self, *, form: Form | str) -> "Plan":
-        """The same plan with the defaults of a form of input filled in; `form` is the form or its name."""
+    def resolved(self, model: Model, data: Dataset) -> "Plan":
+        """The same plan with the defaults for a model and its data filled in."""
+        unnamed = self.attack.methods is None
+        return self.resolve(
+            form=model.space.form_of(data.inputs), attacks=usual_attacks(model, data.inputs) if unnamed else None
+        )
+
+    def resolve(self, *, form: Form | str, attacks: tuple[Config, ...] | None = None) -> "Plan":
+        """The same plan with the defaults of a form of input filled in.
+
+        Args:
+            form: the form or its name.
+            attacks: those of a plan that names none, instead of the form's.
+        """
         default = named(form).defaults
-        explainers, attacks = self.explain.methods, self.attack.methods
+        explainers = self.explain.methods
         explainers = tuple({"method": m} for m in default.explainers) if explainers is None else explainers
-        attacks = default.attacks if attacks is None else attacks
+        usual = default.attacks if attacks is None else attacks
+        attacks = usual if self.attack.methods is None else self.attack.methods
         eps = default.eps if self.attack.eps is None else self.attack.eps
         checks = replace(self.checks, robust_eps=self.checks.robust_eps or (eps[len(eps) // 2] if eps else ""))
         if eps and checks.robust_eps not in eps:

@@ -54,7 +54,7 @@ def run(
 
 def prepared(plan: Plan, model: Model, data: Dataset) -> tuple[Plan, Model, Dataset]:
     """The plan with its defaults, the model and the rows as the steps of an audit take them."""
-    plan, data = plan.resolve(form=model.space.form_of(data.inputs)), suited(model, data)
+    plan, data = plan.resolved(model, data), suited(model, data)
     check_names(plan, model, data)
     data = data.sample(plan.data.sample or None, plan.seed)
     model, data = in_segments(model, data, plan.data.segments)
@@ -77,7 +77,7 @@ def _run(plan: Plan, model: Model, data: Dataset, bundle: Bundle, progress: Prog
 
 def check(plan: Plan, model: Model, data: Dataset) -> None:
     """Raise PlanError or ShapeError if the plan cannot be run."""
-    check_names(plan.resolve(form=model.space.form_of(data.inputs)), model, data)
+    check_names(plan.resolved(model, data), model, data)
     check_fit(model, suited(model, data))
 
 

@@ -78,7 +78,7 @@ def _audit(
         # The plan is checked by now, so a typing error in it makes --replace lose nothing.
     check(plan, model, data)
     # Only the sampled rows are kept in memory; the audit samples the same ones.
-    data = data.sample(plan.resolve(form=model.space.form_of(data.inputs)).data.sample or None, plan.seed)
+    data = data.sample(plan.resolved(model, data).data.sample or None, plan.seed)
     if replace and folder.exists():
         _remove(folder)
     if not (folder / "audit.json").exists():

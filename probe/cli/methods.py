@@ -111,13 +111,14 @@ def attack(
     as_json: Json = False,
 ) -> None:
     """Attack a model, and print its accuracy under attack."""
+    from probe.contracts import usual_attacks
     from probe.goals import Shift
     from probe.metrics import Accuracy, ExactMatch, RobustAccuracy
 
     said = Said(task=task, outputs=outputs, part=part, only=only, tolerance=tolerance)
     model, data = opened(name, plan, allow_code, device, said)
     drawn = data.sample(sample, seed)
-    method = method or model.space.form_of(drawn.inputs).defaults.attacks[-1]["method"]
+    method = method or usual_attacks(model, drawn.inputs)[-1]["method"]
     attacker = build_method("attack", method, settings)
     result = attacker(model, drawn.inputs, drawn.labels)
     save(result, out)

@@ -8,7 +8,7 @@ the rows to fit in memory, counts the cost, and returns a result.
 """
 
 from probe.contracts.aim import Aim
-from probe.contracts.attack import Attack
+from probe.contracts.attack import Attack, usual_attacks
 from probe.contracts.certificate import Certificate
 from probe.contracts.common import Need
 from probe.contracts.counterfactual import Counterfactual
@@ -37,4 +37,5 @@ __all__ = [
     "predict",
     "suited",
     "trained",
+    "usual_attacks",
 ]

@@ -12,7 +12,7 @@ from torch import Tensor
 from probe.arrays import Given, number_or_tensor
 from probe.contracts.aim import Aim
 from probe.contracts.common import Need, check_alike, check_output, passes, placed, refuse_missing, refuse_unmet
-from probe.errors import RangeError, ShapeError, Unsupported
+from probe.errors import ProbeError, RangeError, ShapeError, Unsupported
 from probe.goals import Goal, Untargeted
 from probe.method import Method, param
 from probe.model import Model
@@ -218,3 +218,22 @@ def moved(model: Model, inputs: Inputs) -> str:
     if model.embed is not None:
         return "tokens"
     return model.space.form_of(inputs).moves
+
+
+def usual_attacks(model: Model, inputs: Inputs) -> tuple[dict[str, Any], ...]:
+    """The settings of the attacks that run on a model by default; the first input tells whether it has gradients."""
+    defaults = model.space.form_of(inputs).defaults
+    if not defaults.without_gradients or _has_gradients(model, inputs[:1]):
+        return defaults.attacks
+    return defaults.without_gradients
+
+
+def _has_gradients(model: Model, inputs: Inputs) -> bool:
+    uncounted = replace(model, usage=type(model.usage)())
+    try:
+        uncounted.gradient(uncounted.check(inputs), lambda logits: logits.flatten(1).sum(1))
+    except Unsupported:
+        return False
+    except ProbeError:  # what is wrong with model or data is said where they are used
+        return True
+    return True

@@ -272,6 +272,8 @@ def _cost(kind: type[Method], family: str, needs: Sequence[str]) -> str:
 
 def _usual(name: str, told: Any, family: str) -> str:
     forms = [form for form, names in usual.methods().items() if name in names]
+    if family == "attack" and name in usual.without_gradients():
+        return "Run unless the plan says otherwise on models without gradients, such as a forest or an ONNX file."
     if family in ("explainer", "attack"):
         return (
             f"Run unless the plan says otherwise on: {', '.join(forms)}." if forms else "Run where the plan names it."

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from probe.contracts.attack import moved
+from probe.contracts.attack import moved, usual_attacks
 from probe.lab.edits import choices, places_of
 from probe.lab.offering import offered
 from probe.lab.opened import Asked, Opened
@@ -41,7 +41,7 @@ class Describe(Request):
             "features": features(opened),
             "usual": {
                 "explainers": list(form.defaults.explainers),
-                "attacks": plain(list(form.defaults.attacks)),
+                "attacks": plain(list(usual_attacks(model, data.inputs))),
                 "eps": list(form.defaults.eps),
             },
             "data": {

@@ -61,4 +61,4 @@ def read_text(opened: Opened, text: str, name: str = "") -> AuditPlan:
 
 
 def _resolved(opened: Opened, plan: AuditPlan) -> AuditPlan:
-    return plan.resolve(form=opened.model.space.form_of(opened.data.inputs))
+    return plan.resolved(opened.model, opened.data)
