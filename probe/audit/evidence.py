@@ -178,7 +178,7 @@ def _explain(
         }
         return stored | measure(plan.metrics("explain"), whose, attribution, readings, memory)
 
-    config, caption = as_written(explainer.config()), explainer.captioned(explainer.output)
+    config, caption = as_written(explainer.config()), explainer.captioned(model.task.spoken(explainer.output))
     return Step(step, config, len(rows), work, readings, caption=caption)
 
 

@@ -58,7 +58,7 @@ def bars(
     rest = np.setdiff1d(np.arange(len(numbers)), chosen)
     labels, lengths = [safe_label(names[i], 22) for i in chosen], list(numbers[chosen])
     if len(rest):
-        labels.append(f"{len(rest)} others")
+        labels.append(f"{len(rest)} other{'s' * (len(rest) > 1)}")
         lengths.append(float(numbers[rest].sum()))
     ax = new_axes(3.4, 0.62 + 0.21 * max(len(labels), 3)) if ax is None else ax
     at = np.arange(len(labels))

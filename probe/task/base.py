@@ -32,6 +32,10 @@ class Task(ABC):
     one_class: ClassVar[bool] = False  # whether each row is of one of several classes
     suspects: ClassVar[frozenset[str]] = frozenset()  # what outputs could be mistaken for: softmax, sigmoid
 
+    def spoken(self, output: str) -> str:
+        """What an output that is explained is called: the logit or the probability, where there are such."""
+        return output if self.units[0] != "output" else "output"
+
     @property
     @abstractmethod
     def names(self) -> tuple[str, ...]:

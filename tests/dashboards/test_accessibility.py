@@ -86,6 +86,15 @@ def test_axe_finds_nothing_on_a_report(page, bundles, tmp_path):
             assert _findings(page) == [], (name, size)
 
 
+def test_the_clauses_of_a_report_wrap_in_the_width_there_is(page, bundles, tmp_path):
+    (tmp_path / "report.html").write_text(render(bundles.table))
+    page.goto((tmp_path / "report.html").as_uri())
+    for width in (1280, 1000, 800):
+        page.set_viewport_size({"width": width, "height": 800})
+        beyond = "box => box.scrollWidth - box.clientWidth"
+        assert page.locator("#crosswalk .scroll").evaluate(beyond) <= 0, width
+
+
 def _findings(page):
     """The rule, the selector and the markup of each node that axe complains about, but for those of Streamlit."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()

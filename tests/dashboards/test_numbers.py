@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from probe_dashboards.views import attacked, examples, instance
 
 from probe.formatting import number
@@ -39,3 +40,22 @@ def test_report_and_viewer_say_the_answer_before_an_attack_and_no_probability_of
     drawn = re.findall(r"row (\d+): (\S+) → ", render(bundle))
     assert drawn
     assert [told for _, told in drawn] == [number(float(X[int(at)] @ SLOPES)) for at, _ in drawn]
+
+
+def test_a_number_has_no_logit_and_no_probability(audited):
+    bundle = audited[1]
+    assert bundle.manifest.task.spoken("logit") == "output"
+    attack = bundle.arrays("attack-pgd")
+    (slug,) = attacked.attacks(bundle)
+    told = attacked.by_radius(bundle, int(attack["rows"][0]), slug)
+    assert list(told.columns) == ["Radius", "Answer", "Flipped", "L0", "L2", "L\N{INFINITY}"]
+
+
+@pytest.mark.parametrize("name", ["prose", "graph"])
+def test_changes_that_are_counted_have_no_length(bundles, name):
+    bundle = getattr(bundles, name)
+    slug = next(iter(attacked.attacks(bundle)))
+    row = int(attacked.attack_arrays(bundle, slug)["rows"][0])
+    told = attacked.by_radius(bundle, row, slug)
+    assert list(told.columns) == ["Radius", "Answer", "Probability", "Flipped", "L0"]
+    assert "the root of" not in attacked.measured_as(bundle)

@@ -155,3 +155,8 @@ def test_replaced_words_are_struck_out_before_their_replacements():
     assert re.sub(r"<(\w+)[^>]*>", r"<\1>", html) == (
         "<div><span>a</span> <del>good</del> <ins>&lt;i&gt;</ins> <span>film</span></div>"
     )
+
+
+def test_one_feature_that_is_left_over_is_one_other():
+    ax = plots.bars(["a", "b", "c"], [0.5, 0.2, 0.1], top=2)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b", "1 other"]

@@ -142,7 +142,24 @@ def by_radius(bundle: Bundle, row: int, attack: str) -> pd.DataFrame:
         for each in told
     ]
     heads = ["Radius", "Answer", "Probability", "Flipped", "L0", "L2", "L\N{INFINITY}"]
-    return pd.DataFrame(lines, columns=heads)
+    left = [] if any(isfinite(each["probability"]) for each in told) else ["Probability"]
+    left += heads[-2:] if counted(bundle) else []
+    return pd.DataFrame(lines, columns=heads).drop(columns=left)
+
+
+def counted(bundle: Bundle) -> bool:
+    """Whether radii count changes, such as words or edges, which have no length."""
+    return bool(threat(bundle.manifest).counted)
+
+
+def measured_as(bundle: Bundle) -> str:
+    """What the columns of `by_radius` measure of the change."""
+    if counted(bundle):
+        return "L0 is measured on the attacked input: how many features changed."
+    return (
+        "Norms are measured on the attacked input, in the unit of radii: how many features moved (L0), the root of "
+        "their squares (L2) and the largest move (L\N{INFINITY})."
+    )
 
 
 def behind(bundle: Bundle, row: int, attack: str) -> Panel:

@@ -155,7 +155,7 @@ def meanings(bundle: Bundle, row: int) -> pd.DataFrame:
     lines = []
     for method, name in method_titles(bundle).items():
         step = ran.steps(bundle, "explainer")[method]
-        output = str(step.method.get("output", "output"))
+        output = bundle.manifest.task.spoken(str(step.method.get("output", "output")))
         lines.append(
             (
                 visible(name),

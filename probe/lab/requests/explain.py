@@ -55,7 +55,7 @@ def told(model: Model, method: Explainer, attribution: Attribution, prefix: str 
         "target": target,
         "target_name": model.task.name(target),
         "output": method.output,
-        "caption": method.captioned(method.output),
+        "caption": method.captioned(model.task.spoken(method.output)),
         "cost": cost(attribution.cost),
         **sums(model, method, attribution),
     }
