@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from probe_dashboards.views.lab.settings import Field, filled
-from probe_dashboards.views.words import md
+from probe_dashboards.views.words import as_label, md
 
 
 def settings(key: str, fields: Sequence[Field]) -> dict[str, Any]:
@@ -15,7 +15,7 @@ def settings(key: str, fields: Sequence[Field]) -> dict[str, Any]:
 
 
 def _field(key: str, one: Field) -> Any:
-    label, said = md(one.label), md(one.help) or None
+    label, said = as_label(one.label), md(one.help) or None
     if one.kind == "truth":
         return st.checkbox(label, value=one.default, key=key, help=said)
     if one.kind == "choice":

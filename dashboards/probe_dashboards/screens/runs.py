@@ -11,7 +11,7 @@ from probe.text import visible
 from probe_dashboards import seals, widgets
 from probe_dashboards.views import history, runs
 from probe_dashboards.views.panels import Panel
-from probe_dashboards.views.words import md
+from probe_dashboards.views.words import as_label, md
 
 LIMITS = (
     "Consistent with itself means that files and numbers belong together. It does not show who made them: compare the "
@@ -62,7 +62,7 @@ def _row(folder: runs.Folder, run: runs.Run) -> DeltaGenerator:
     with st.container(border=True, gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.session_state[f"tick {run.id}"] = run.id in _ticked()
-            st.checkbox(md(run.title), key=f"tick {run.id}", on_change=_tick, args=(run.id,))
+            st.checkbox(as_label(run.title), key=f"tick {run.id}", on_change=_tick, args=(run.id,))
             st.page_link(
                 folder.pages["summary"], label="Open", icon=":material/arrow_forward:", query_params={"run": run.id}
             )

@@ -27,6 +27,16 @@ def md(value: Any) -> str:
     return re.sub(r"[!-/:-@\[-`{-~]", lambda match: f"&#{ord(match[0])};", text)
 
 
+def as_label(value: Any) -> str:
+    """Foreign text as the label of a widget: as it is where Markdown reads nothing in it.
+
+    A screen reader spells out the character references of an escaped one.
+    """
+    text = visible(value)
+    return text if _PLAIN.fullmatch(text) and not _READ_LATE.search(text) else md(text)
+
+
+_PLAIN = re.compile(r"[^\W\d_](?:[^\W_]|[ ,.;()%/+=-])*")
 _READ_LATE = re.compile(
     r"(?i):(?=//|[\w+/-]+[:\[])|@(?=[\w-])|www(?=\.)|[-<>=~](?=[-<>=~])"
 )  # addresses, icons and emoji, and arrows

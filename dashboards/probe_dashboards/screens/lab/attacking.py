@@ -10,7 +10,7 @@ from probe_dashboards import forms, widgets
 from probe_dashboards.screens.lab import explaining, keeping
 from probe_dashboards.screens.lab.asked import Asked, Row, before_and_after, code, figure, unsuited
 from probe_dashboards.views.lab import attacks, commands, explanations, inputs, methods, settings
-from probe_dashboards.views.words import md
+from probe_dashboards.views.words import as_label, md
 
 AGAINST = {"label": "the true label", "answer": "the answer that it gives"}
 
@@ -59,7 +59,7 @@ def draw(asked: Asked, row: Row) -> None:
 
 def _budgets(asked: Asked, told: Mapping[str, Any], threat: Mapping[str, Any]) -> list[str] | None:
     largest = st.text_input(
-        md(attacks.asked(threat)),
+        as_label(attacks.asked(threat)),
         attacks.largest(asked.described),
         key=f"lab budget {asked.model} {told['title']}",
         width=180,

@@ -9,7 +9,7 @@ from probe_dashboards import forms, widgets
 from probe_dashboards.screens.lab import explaining
 from probe_dashboards.screens.lab.asked import Asked, Row, before_and_after
 from probe_dashboards.views.lab import answers, edits, explanations, inputs, methods, settings
-from probe_dashboards.views.words import md
+from probe_dashboards.views.words import as_label, md
 
 ACROSS = 4  # features in a line
 
@@ -45,7 +45,7 @@ def _edited(asked: Asked, fields: list[edits.Edit], row: Row) -> dict[str, str]:
         for column, one in zip(st.columns(ACROSS), fields[start : start + ACROSS], strict=False):
             key = f"lab edit {asked.model} {sorted(map(str, row.named.items()))} {one.name}"
             with column:
-                label = md(one.label)
+                label = as_label(one.label)
                 if one.choices:
                     options = list(one.choices)
                     value = st.selectbox(

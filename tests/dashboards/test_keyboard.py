@@ -1,0 +1,135 @@
+"""The viewer by the keyboard alone: everything is reached, is seen to have the focus, and does what it says."""
+
+import re
+
+import pytest
+
+from tests.dashboards.test_accessibility import LONG, MODEL, READY, address
+from tests.dashboards.test_browser import browser
+
+__all__ = ["address", "browser"]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+MOST = 120  # elements of a page that Tab may reach
+# What has the focus: its tag, its name, and whether what had it before looks different now.
+FOCUS = """() => {
+  const look = each => {
+    const now = getComputedStyle(each);
+    return [now.outlineStyle, now.outlineWidth, now.boxShadow, now.borderColor, now.backgroundColor].join();
+  };
+  const before = window.before, at = document.activeElement, around = [];
+  for (let each = at; each && around.length < 5; each = each.parentElement) around.push(each);
+  window.before = around.map(each => [each, look(each)]);
+  const name = (at.getAttribute('aria-label') || at.innerText || '').trim().replace(/\\s+/g, ' ').slice(0, 80);
+  return [at === document.body ? '' : at.tagName, name, !before || before.some(([each, was]) => look(each) !== was)];
+}"""
+
+
+@pytest.fixture
+def page(browser, address):
+    context = browser.new_context(base_url=address, reduced_motion="reduce")
+    context.set_default_timeout(LONG)
+    yield context.new_page()
+    context.close()
+
+
+def opened(page, link):
+    page.goto(link)
+    settled(page)
+    # What fades in has no look yet when it is asked for it.
+    page.add_style_tag(content="* { transition: none !important }")
+
+
+def settled(page, title=""):
+    page.get_by_role("heading", level=1, name=title).wait_for()
+    page.get_by_text("What this does not show").first.wait_for()
+    page.wait_for_selector(READY)
+
+
+def tab_to(page, name):
+    """Press Tab until something of that name has the focus, and return its tag."""
+    for _ in range(MOST):
+        page.keyboard.press("Tab")
+        tag, found, _ = page.evaluate(FOCUS)
+        if re.search(name, found):
+            return tag
+    raise AssertionError(f"Tab does not reach {name}")
+
+
+def around(page):
+    """All that Tab reaches before it leaves the page: tag, name, and whether the focus was seen."""
+    found = []
+    for _ in range(MOST):
+        page.keyboard.press("Tab")
+        tag, name, seen = page.evaluate(FOCUS)
+        if found:
+            found[-1][2] = seen
+        if not tag:
+            return found
+        found.append([tag, name, True])
+    raise AssertionError(f"Tab is held back at {found[-3:]}")
+
+
+def test_a_run_is_opened_its_pages_are_changed_and_a_row_of_a_table_is_looked_at(page):
+    opened(page, "/runs")
+    tab_to(page, "Open$")
+    page.keyboard.press("Enter")
+    settled(page, "demo")
+    tab_to(page, "Rows$")
+    page.keyboard.press("Enter")
+    settled(page, "Rows")
+    opened(page, "/rows?run=table~000000000000")
+    assert tab_to(page, r"^\d+$") == "A"
+    row = page.evaluate("document.activeElement.innerText")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/instance?*row={row}*")
+    settled(page, "Instance")
+
+
+def test_the_numbers_of_a_chart_are_opened_and_left_and_a_term_is_looked_up(page):
+    opened(page, "/robustness?run=table~000000000000")
+    assert tab_to(page, "Accuracy by radius: numbers") == "SUMMARY"
+    page.keyboard.press("Enter")
+    page.get_by_text("Numbers as CSV").first.wait_for()
+    settled(page, "Robustness")
+    tab_to(page, "^Numbers as CSV|download Numbers as CSV")  # behind the grid of numbers
+    tab_to(page, "How the attacks were run: numbers")
+    page.keyboard.press("Space")
+    page.get_by_text("Numbers as CSV").nth(1).wait_for()
+    tab_to(page, "^radii$")
+    with page.context.expect_page() as glossary:
+        page.keyboard.press("Enter")
+    glossary.value.wait_for_url("**/glossary?term=*")
+
+
+def test_the_slider_of_the_lab_moves_by_the_arrows(page):
+    opened(page, f"/lab?model={MODEL}&row=3&view=attack")
+    slider = page.get_by_role("slider", name="Budget")
+    slider.wait_for()
+    page.wait_for_selector(READY)
+    tab_to(page, "^Budget$")
+    at = slider.get_attribute("aria-valuenow") or slider.input_value()
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function(
+        "was => { const at = document.activeElement; return (at.getAttribute('aria-valuenow') ?? at.value) !== was }",
+        arg=at,
+    )
+    page.wait_for_selector(READY)
+    assert not page.get_by_test_id("stException").count()
+
+
+@pytest.mark.parametrize("link", ["/robustness?run=table~000000000000", f"/lab?model={MODEL}&row=3&view=attack"])
+def test_tab_reaches_every_control_is_held_by_none_and_shows_where_it_is(page, link):
+    opened(page, link)
+    if "lab" in link:
+        page.get_by_role("slider", name="Budget").wait_for()
+        page.wait_for_selector(READY)
+    found = around(page)
+    # What scrolls inside Streamlit's grid of numbers has no name and no look.
+    assert [name for _, name, seen in found if name and not seen] == []
+    names = {name for _, name, _ in found}
+    for role in ("link", "combobox", "slider", "button"):
+        for each in page.get_by_test_id("stMain").get_by_role(role).all():
+            name = " ".join((each.get_attribute("aria-label") or each.inner_text()).split())[:80]
+            # The arrow of a choice is no stop of its own.
+            skipped = not each.is_visible() or each.is_disabled() or each.evaluate("each => each.tabIndex") < 0
+            assert skipped or name in names, (role, name)
