@@ -50,10 +50,8 @@ def check_explanation(step: Step) -> None:
     expect(bool(np.isfinite(values).all()), name, "its values hold NaN or infinity")
     features = _features(step).reshape(-1, prod(data.shape))
     features = np.broadcast_to(features, (len(rows), prod(data.shape)))
-    flat = values.reshape(len(rows), -1).astype(np.float64)
-    summed, sizes = (_summed(part, features, by_feature.shape[1]) for part in (flat, np.abs(flat)))
-    close = np.abs(summed - by_feature) <= DUST * sizes + 1e-30
-    expect(bool(close.all()), name, "its values by feature are not the sums of its values")
+    sums = (_is_sum(*row) for row in zip(values.reshape(len(rows), -1), by_feature, features, strict=True))
+    expect(all(sums), name, "its values by feature are not the sums of its values")
 
 
 def _features(step: Step) -> Array:
@@ -62,6 +60,8 @@ def _features(step: Step) -> Array:
     return instances["features"] if "features" in instances else np.arange(prod(step.bundle.manifest.data.shape))
 
 
-def _summed(values: Array, features: Array, count: int) -> Array:
-    found = [np.bincount(own, row, count) for own, row in zip(features, values, strict=True)]
-    return np.array(found).reshape(len(values), count)
+def _is_sum(values: Array, by_feature: Array, features: Array) -> bool:
+    """Whether the values of a row by feature are sums of its values; all rows at once would fill the memory."""
+    exact = values.astype(np.float64)
+    summed, sizes = (np.bincount(features, part, len(by_feature)) for part in (exact, np.abs(exact)))
+    return bool((np.abs(summed - by_feature) <= DUST * sizes + 1e-30).all())
