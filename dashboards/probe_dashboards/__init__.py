@@ -53,7 +53,7 @@ def command(runs: str | Path, port: int = 8501, host: str = "127.0.0.1", offer: 
     flags = OPTIONS | {"server.address": host, "server.port": str(port)}
     app = Path(__file__).with_name("app.py")
     return [
-        *(sys.executable, "-m", "streamlit", "run", str(app)),
+        *(sys.executable, "-m", "probe_dashboards", "run", str(app)),
         *(f"--{name}={value}" for name, value in flags.items()),
         # Against DNS rebinding: a foreign page whose name resolves to this machine is not accepted as the viewer's own.
         *(f"--server.allowedHosts={name}" for name in dict.fromkeys(("127.0.0.1", "localhost", _named(host)))),

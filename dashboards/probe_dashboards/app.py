@@ -1,5 +1,9 @@
 """The viewer: choose an audit, verify it, show its pages."""
 
+from probe_dashboards import loading
+
+loading.ended()
+
 import sys
 from functools import partial
 from pathlib import Path

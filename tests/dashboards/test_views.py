@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from probe_dashboards import figures
 from probe_dashboards.views import attacked, bias, explained, instance, robustness, runs, summary
-from probe_dashboards.views.words import estimate, md, number, status, threshold
+from probe_dashboards.views.words import as_label, estimate, md, number, status, threshold
 
 from probe.audit import reading
 from probe.formatting import MINUS, share
@@ -16,12 +16,12 @@ DASH = "\N{EN DASH}"
 HOSTILE = ["</script>", "![x](http://e.example/x)", "$x$", "www.e.example", ":smile:", "a|b", "**b**", "~~s~~"]
 
 
-def test_the_viewer_loads_no_torch():
+def test_the_viewer_loads_no_torch_and_what_it_loads_at_first_needs_no_server():
     modules = "figures, state, views.bias, views.evidence, views.examples, views.instance, views.performance, "
     modules += "views.proofs, views.robustness, views.runs, views.summary"
-    code = "import sys\n" + "".join(
-        f"import probe_dashboards.{m.strip()}\n" for m in f"widgets, app, {modules}".split(",")
-    )
+    code = "import sys\nfrom probe_dashboards import loading\nloading.begin()\nloading.ended()\n"
+    code += "assert set(loading.NEEDED) < set(sys.modules) and 'streamlit' not in sys.modules\n"
+    code += "".join(f"import probe_dashboards.{m.strip()}\n" for m in f"widgets, app, {modules}".split(","))
     code += "import probe.audit; probe.audit.verify\nassert not {'torch', 'captum', 'probe_models'} & set(sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -33,6 +33,12 @@ def test_escaped_text_has_no_character_that_markdown_reads(text):
     assert not set("<>![]()$*_`~|\\") & set(shown)
     assert "://" not in shown
     assert "www." not in shown
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "a_b", "- a", "a <b>", "[a](b)", "a -> b", "#1", "http://e.example"])
+def test_a_label_that_markdown_would_read_is_escaped_and_another_stays_as_it_is(text):
+    assert as_label("Largest radius, Linf (8/255)") == "Largest radius, Linf (8/255)"
+    assert as_label(text) == md(text)
 
 
 def test_text_that_hides_or_reorders_is_made_visible():
