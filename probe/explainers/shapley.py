@@ -26,10 +26,12 @@ from probe.explainers.odd import Fit, Pairs, odd_fit
 from probe.method import param
 from probe.model import Model
 from probe.shapes import Inputs, Labels, PerExample, PerFeature, Presence
+from probe.statistics import top_confidence
 from probe.tensors import exact, generator, spans
 
 Weights = Float64[Tensor, " coalitions"]
 
+DOUBT = 0.05  # with which the largest features are decided
 _SMALL, _DRAWN = 2**12 - 2, 1000  # default coalitions: all up to the first number, else the second
 _ENTRIES = 2**22  # size of the normal matrices that are solved together, 32 MiB
 
@@ -51,8 +53,12 @@ class KernelShap(Explainer):
     says that the values are exact as far as any pair tells. A feature that equals its reference gets exactly 0.
     Identical masked rows are evaluated once.
 
+    With `until_top`, coalitions are doubled, from `coalitions` or eight per feature, until the features with the
+    largest absolute values are decided with 95 % confidence, or there are `max_coalitions`.
+    `Attribution.top_confidence` tells the examples where they are not decided, as where two values are equal.
+
     Raises:
-        RangeError: if there are fewer coalitions than two per feature.
+        RangeError: if there are fewer coalitions than two per feature, or three with `until_top`.
         Unsupported: if the space has no reference.
 
     >>> import torch
@@ -76,13 +82,19 @@ class KernelShap(Explainer):
         high=10**7,
     )
     seed: int = param(0, "seed of the sampled coalitions", low=0)
+    until_top: int = param(0, "draw until so many largest features are decided; 0: draw `coalitions`", low=0)
+    max_coalitions: int = param(8000, "coalitions of an example at most, where until_top is set", low=1, high=10**7)
 
     def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs | Sampled:
         features, home = model.space.feature_count(inputs), exact(inputs.device)
         budget = self.coalitions or (_SMALL if 2**features - 2 <= _SMALL else _DRAWN)
+        active = differs_from_reference(model.space, inputs)
+        if self.until_top and 2**features - 2 > (self.coalitions or 8 * features):
+            found = self._until_decided(model, inputs, targets, active.cpu())
+            both = (to_coordinates(part.to(home), model.space, inputs) for part in (found.values, found.errors))
+            return Sampled(*both)
         masks, weights = (part.to(home) for part in shapley_design(features, budget, self.seed))
         values = coalition_values(model, inputs, targets, masks, self.output)
-        active = differs_from_reference(model.space, inputs)
         if len(masks) == 2**features:
             return to_coordinates(_regress(masks, weights, values, active), model.space, inputs)
         # On the CPU, so that a device is waited for once.
@@ -90,6 +102,46 @@ class KernelShap(Explainer):
         spread = [to_coordinates(part.to(home), model.space, inputs) for part in (found.values, found.errors)]
         # With fewer, single features are all drawn, and too little else to tell how far it is off.
         return Sampled(*spread) if 2 * (budget // 2) >= 3 * features else spread[0]
+
+    def _until_decided(self, model: Model, inputs: Inputs, targets: Labels, active: Active) -> Fit:
+        """Draw twice as many coalitions for those examples whose largest features are not decided yet."""
+        features = active.shape[1]
+        looks = [min(max(self.coalitions or 8 * features, 3 * features), self.max_coalitions)]
+        if looks[0] < 3 * features:
+            raise RangeError(
+                f"KernelShap.max_coalitions = {self.max_coalitions} is too few for {features} features; set at least "
+                f"{3 * features}"
+            )
+        most = min(self.max_coalitions, 2**features - 2)
+        while looks[-1] < most:
+            looks.append(min(2 * looks[-1], most))
+        signs, sizes = _growing(features, looks[-1] // 2, self.seed)
+        ends = torch.tensor([[False], [True]]).expand(2, features)
+        total = self._values(model, inputs, targets, ends).diff(dim=1)[:, 0] / 2
+        odd, drawn = torch.zeros(len(inputs), len(signs), dtype=total.dtype), torch.zeros(len(signs), dtype=torch.bool)
+        values, errors = torch.zeros(active.shape, dtype=total.dtype), torch.zeros(active.shape, dtype=total.dtype)
+        rows = torch.arange(len(inputs))
+        for look in looks:
+            new = ~drawn & _among_first(sizes, _allocate(features, look // 2))
+            drawn = drawn | new
+            asked = rows.to(inputs.device)
+            both = self._values(model, inputs[asked], targets[asked], torch.cat([signs[new] > 0, signs[new] < 0]))
+            odd[rows[:, None], new.nonzero()[:, 0]] = (both[:, : int(new.sum())] - both[:, int(new.sum()) :]) / 2
+            found = odd_fit(
+                _weighed(features, signs[drawn], sizes[drawn]), odd[rows][:, drawn], total[rows], active[rows]
+            )
+            values[rows], errors[rows] = found.values, found.errors
+            # Each look may decide wrongly, so they share the doubt that is left.
+            doubt = torch.tensor([
+                1 - top_confidence(values[row, active[row]], errors[row, active[row]], self.until_top) for row in rows
+            ])  # fmt: skip
+            rows = rows[doubt > DOUBT / len(looks)]
+            if not len(rows):
+                break
+        return Fit(values, errors)
+
+    def _values(self, model: Model, inputs: Inputs, targets: Labels, masks: Presence) -> Values:
+        return coalition_values(model, inputs, targets, masks.to(exact(inputs.device)), self.output).cpu()
 
 
 @lru_cache(maxsize=2)
@@ -137,14 +189,36 @@ def _odd_regression(features: int, pairs: int, seed: int, values: Values, active
 @lru_cache(maxsize=2)
 def _drawn_pairs(features: int, pairs: int, seed: int) -> tuple[Pairs, tuple[Tensor, Tensor]]:
     """The drawn coalitions, and where they and their complements are among all."""
-    masks, weights = shapley_design(features, 2 * pairs, seed)
+    masks, _ = shapley_design(features, 2 * pairs, seed)
     counts = torch.tensor(_allocate(features, pairs))
     sizes = torch.arange(1, len(counts) + 1).repeat_interleave(counts)
     # The complements of each size follow its coalitions, and the empty coalition is before all.
     first = 1 + torch.arange(pairs) + (counts.cumsum(0) - counts).repeat_interleave(counts)
     second = first + counts.repeat_interleave(counts)
-    available = torch.tensor([_pairs_of(features, size) for size in range(1, len(counts) + 1)], dtype=torch.float64)
-    return Pairs(masks[first].double() * 2 - 1, weights[first], sizes, available[sizes - 1]), (first, second)
+    return _weighed(features, masks[first].double() * 2 - 1, sizes), (first, second)
+
+
+def _growing(features: int, pairs: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Signs and sizes of so many drawn pairs, of which the first of each size are a smaller draw."""
+    source, counts = generator(seed, torch.device("cpu")), _allocate(features, pairs)
+    drawn = [_draw(features, size, count, source) for size, count in enumerate(counts, start=1) if count]
+    sizes = torch.arange(1, len(counts) + 1).repeat_interleave(torch.tensor(counts))
+    return torch.cat(drawn).double() * 2 - 1, sizes
+
+
+def _among_first(sizes: Tensor, counts: list[int]) -> Tensor:
+    """Which pairs are among the first `counts` of their size."""
+    place = torch.arange(len(sizes)) - torch.searchsorted(sizes, sizes)
+    return place < torch.tensor(counts)[sizes - 1]
+
+
+def _weighed(features: int, signs: Tensor, sizes: Tensor) -> Pairs:
+    """Drawn pairs; those of one size share the kernel weight of that size."""
+    counts = torch.bincount(sizes, minlength=features // 2 + 1)
+    room = [_pairs_of(features, size) for size in range(1, features // 2 + 1)]
+    weights = torch.tensor([_kernel(features, size) for size in range(1, features // 2 + 1)], dtype=torch.float64)
+    available = torch.tensor(room, dtype=torch.float64)[sizes - 1]
+    return Pairs(signs, weights[sizes - 1] / counts[sizes], sizes, available)
 
 
 def _allocate(features: int, pairs: int) -> list[int]:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Bool
+from numpy.typing import NDArray
 from torch import Tensor
 
 from probe.metering import Usage
@@ -15,7 +16,7 @@ from probe.results.base import AnyResult, cost_in_words, dtype_name, named, whol
 from probe.results.drawing import drawer, drawn, example
 from probe.shapes import Inputs, Labels, PerFeature
 from probe.space import Space
-from probe.statistics import ranking
+from probe.statistics import ranking, top_confidence
 from probe.tensors import to_numpy, wide
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from probe.plots import Values
 
+TOP, CONFIDENT = 5, 0.95  # the largest features, and the confidence with which they are told to be decided
 Exact = Bool[Tensor, " batch"]
 
 
@@ -82,6 +84,14 @@ class Attribution(AnyResult):
         columns = {"feature": names[order], "value": values[order], "error": spread[order], "above next": confidence}
         return pd.DataFrame(columns)
 
+    def top_confidence(self, top: int) -> NDArray[np.float64]:
+        """Of each example a lower bound of the confidence that its `top` largest features are those; NaN if unknown."""
+        errors = self.errors_by_feature()
+        if errors is None:
+            return np.full(len(self), np.nan)
+        both = zip(to_numpy(self.by_feature()), to_numpy(errors), strict=True)
+        return np.array([top_confidence(values, spread, top) for values, spread in both])
+
     def to_frame(self, *, errors: bool = False) -> pd.DataFrame:
         """One row per example and one column per feature: the values, or their standard errors (NaN if not drawn)."""
         by_feature = self.by_feature()
@@ -106,6 +116,10 @@ class Attribution(AnyResult):
         known = f", exact for {int(self.exact.sum())} of {len(self)} examples" if bool(self.exact.any()) else ""
         largest = self.by_feature().abs().amax(1).clamp(min=torch.finfo(errors.dtype).tiny)
         share = (errors.amax(1) / largest).median()
+        top = int(self.method.config().get("until_top", 0)) or TOP
+        if errors.shape[1] > top:
+            sure = int((self.top_confidence(top) >= CONFIDENT).sum())
+            known += f"; the {top} largest features are decided for {sure} of {len(self)}"
         return (f"standard errors up to {float(share):.2g} of an example's largest value (median){known}",)
 
     def plot(self, index: int = 0, ax: "Axes | None" = None) -> "Axes":

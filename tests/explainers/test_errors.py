@@ -10,7 +10,7 @@ from torch.testing import assert_close
 
 from probe import Model, Space, load
 from probe.contracts import Explainer, Sampled
-from probe.errors import ContractError, DataError
+from probe.errors import ContractError, DataError, RangeError
 from probe.explainers import InputXGradient, KernelShap, Lime, Saliency, SmoothGrad
 from probe.explainers.coalitions import coalition_values, every_subset
 from probe.explainers.surrogate import kernel_weights, ridge_slopes
@@ -150,3 +150,58 @@ def test_bars_of_sampled_values_have_whiskers_of_two_standard_errors(network, ro
     expected = torch.stack([values - 1.96 * errors, values + 1.96 * errors], 1)[listed]
     assert_close(ends.double(), expected, rtol=1e-6, atol=1e-9)
     assert not Lime()(network(6), rows(1, 6)).plot().collections
+
+
+def test_coalitions_are_drawn_until_the_largest_features_are_decided_and_no_longer(network, rows):
+    model, x, targets = network(12, 1), rows(6, 12), torch.tensor([0, 1, 2, 0, 1, 2])
+    truth = KernelShap()(model, x, targets).by_feature().abs()
+    decided, wrong, spent = 0, 0, []
+    for seed in range(12):
+        found = KernelShap(until_top=3, coalitions=48, max_coalitions=800, seed=seed)(model, x, targets)
+        sure = torch.from_numpy(found.top_confidence(3)) >= 0.95
+        same = [
+            set(a.tolist()) == set(b.tolist())
+            for a, b in zip(found.by_feature().abs().topk(3)[1], truth.topk(3)[1], strict=True)
+        ]
+        decided, wrong = decided + int(sure.sum()), wrong + int((sure & ~torch.tensor(same)).sum())
+        spent.append(found.cost.forward)
+    assert decided > 36
+    assert wrong <= 0.05 * decided + 1
+    everything = KernelShap(coalitions=800)(model, x, targets).cost.forward
+    assert sum(spent) / len(spent) < 0.8 * everything
+    assert "the 3 largest features are decided for" in repr(found)
+
+
+def test_what_decides_an_example_does_not_depend_on_those_beside_it(network, rows):
+    model, x = network(16, 2), rows(4, 16)
+    together = KernelShap(until_top=2, max_coalitions=400)(model, x)
+    for row in range(4):
+        alone = KernelShap(until_top=2, max_coalitions=400)(model, x[row : row + 1])
+        assert_close(alone.values[0], together.values[row])
+        assert_close(alone.errors[0], together.errors[row])
+
+
+def test_two_equal_features_are_seldom_decided_and_told_so(game):
+    worth = game(lambda x: x[:, :2].sum(1) + x[:, :6].prod(1), 14)
+    x, decided = torch.ones(1, 14, dtype=torch.float64), []
+    for seed in range(10):
+        found = KernelShap(until_top=1, max_coalitions=400, seed=seed)(worth, x, torch.tensor([0]))
+        decided.append(bool(found.top_confidence(1)[0] >= 0.95))
+        assert f"the 1 largest features are decided for {int(decided[-1])} of 1" in repr(found)
+    assert sum(decided) <= 3
+
+
+def test_all_coalitions_of_few_features_decide_for_good(game):
+    found = KernelShap(until_top=2, max_coalitions=10**6)(
+        game(lambda x: x[:, :7].prod(1) + x[:, 0] + 0.5 * x[:, 1] + 0.01 * x[:, 2:].sum(1), 8),
+        torch.ones(1, 8, dtype=torch.float64),
+        torch.tensor([0]),
+    )
+    assert found.top_confidence(2)[0] >= 0.95
+    expected = torch.tensor([1 + 1 / 7, 0.5 + 1 / 7] + [0.01 + 1 / 7] * 5 + [0.01], dtype=torch.float64)
+    assert bool(((found.values[0] - expected).abs() <= 4 * found.errors[0] + 1e-9).all())
+
+
+def test_a_cap_below_three_coalitions_of_each_feature_is_refused(network, rows):
+    with pytest.raises(RangeError, match="max_coalitions = 20 is too few for 14 features; set at least 42"):
+        KernelShap(until_top=2, max_coalitions=20)(network(14), rows(1, 14))
