@@ -46,6 +46,51 @@ def tensor(value: Any, field: str) -> Tensor:
         ) from None
 
 
+def from_numbers(value: Any, dtype: torch.dtype | None = None) -> Any:
+    """A tensor of an array, a series or a data frame of numbers, which is copied; anything else as it is.
+
+    Args:
+        value: what was passed.
+        dtype: of the tensor; by default whole numbers stay so, and decimal ones have torch's default type.
+    """
+    kinds = _kinds(value)
+    if not kinds or kinds - set("biuf"):
+        return value
+    array = np.asarray(value.to_numpy(np.float64) if len(kinds) > 1 else value)
+    if array.dtype.kind in "iu":
+        found = torch.from_numpy(array.astype(np.int64))
+    else:
+        found = torch.from_numpy(array.astype(bool if array.dtype.kind == "b" else np.float64))
+    if dtype is None and found.is_floating_point():
+        dtype = torch.get_default_dtype()
+    return found if dtype is None else found.to(dtype)
+
+
+def by_names(value: Any, names: tuple[str, ...]) -> Any:
+    """The columns of a data frame in the order of these names, if it has them; anything else as it is.
+
+    Raises:
+        ShapeError: for a data frame that has only some of them.
+    """
+    columns = list(getattr(value, "columns", ()))
+    if not names or not set(names) & set(columns) or columns == list(names):
+        return value
+    if missing := [name for name in names if name not in columns]:
+        raise ShapeError(f"inputs are a data frame without the column {missing[0]!r}; expected {', '.join(names)}")
+    return value[list(names)]
+
+
+def _kinds(value: Any) -> set[str]:
+    """The kinds of numbers that an array, a series or a data frame of pandas holds; none for anything else."""
+    if isinstance(value, np.ndarray):
+        return {value.dtype.kind}
+    if not hasattr(value, "to_numpy") or not hasattr(value, "dtypes"):
+        return set()
+    each = list(value.dtypes) if hasattr(value, "columns") else [value.dtype]
+    # A column that may hold NA is an extension of pandas, and no array of numbers.
+    return {str(kind.kind) if isinstance(kind, np.dtype) else "O" for kind in each}
+
+
 def number_or_tensor(value: Any, field: str) -> float | Tensor:
     """A number as it is; anything else as a tensor."""
     return (

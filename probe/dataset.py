@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from probe.arrays import Given, from_numbers
 from probe.errors import DataError, RangeError, ShapeError
 from probe.frames import Declared, parts_of
 from probe.space import Space
@@ -33,8 +34,8 @@ class Dataset:
     ['f', 'm']
     """
 
-    inputs: Tensor  # (rows, ...), one example per row
-    labels: Tensor  # (rows,): class indices or numbers; (rows, labels): 0 or 1; as in the task
+    inputs: Given  # (rows, ...), one example per row: a tensor, or an array or a data frame of numbers
+    labels: Given  # (rows,): class indices or numbers; (rows, labels): 0 or 1; as in the task
     _: KW_ONLY
     groups: pd.DataFrame | None = None
     space: Space = field(default_factory=Space)
@@ -48,6 +49,14 @@ class Dataset:
     def __post_init__(self) -> None:
         if self.role not in ROLES:
             raise DataError(f"{self.name}: role = {self.role!r}, expected one of {', '.join(ROLES)}")
+        for field_name in ("inputs", "labels"):
+            given = from_numbers(getattr(self, field_name))
+            if not isinstance(given, Tensor):
+                raise DataError(
+                    f"{self.name}: {field_name} are a {type(given).__name__}; expected a tensor, an array or a data "
+                    "frame of numbers; Dataset.from_frame encodes a table with texts"
+                )
+            object.__setattr__(self, field_name, given)
         self.space.check(self.inputs)
         count = len(self.inputs)
         self._check_labels(count)

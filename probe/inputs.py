@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from probe.arrays import Given, check_kind, remedy
+from probe.arrays import Given, by_names, check_kind, from_numbers, remedy
 from probe.errors import ShapeError
 from probe.forward import Forward, ask, check_eval_mode, device_of, dtype_of
 from probe.shapes import Inputs
@@ -15,6 +15,8 @@ from probe.space import Space
 def checked_inputs(inputs: Given, space: Space, forward: Forward, default: torch.dtype, ids_of: str) -> Inputs:
     """The inputs on the device of the forward, after checking that they lie in the space.
 
+    Arrays and data frames of numbers become tensors; columns with the names of the space are taken in its order.
+
     They are given the type of the weights where that loses nothing, as from float32 to float64. `default` is the type
     that a sentence names for what is no tensor; `ids_of` is the model's name where inputs are token ids, else empty.
 
@@ -22,6 +24,9 @@ def checked_inputs(inputs: Given, space: Space, forward: Forward, default: torch
         ShapeError: for what is no tensor, or of another shape or type than the model takes.
         RangeError: for numbers outside the bounds, NaN or infinity.
     """
+    if not isinstance(inputs, Tensor):
+        apart = space.features is None or space.features.unique().numel() == space.features.numel()
+        inputs = from_numbers(by_names(inputs, (space.names or ()) if apart else ()), None if ids_of else default)
     if not isinstance(inputs, Tensor):
         found, wanted = type(inputs).__name__, torch.int64 if ids_of else default
         raise ShapeError(f"inputs are a {found}, expected a torch.Tensor; {remedy(inputs, 'inputs', str(wanted))}")

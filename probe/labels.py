@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from probe.arrays import Given, label_remedy
+from probe.arrays import Given, from_numbers, label_remedy
 from probe.errors import DataError, ShapeError
 from probe.task import Classification, MultiLabel, Places, Regression, Task
 
@@ -15,6 +15,7 @@ def check_targets(targets: Given, rows: int, count: int, task: Task) -> Tensor:
         ShapeError: if there is not one per row.
         DataError: if they are not indices of outputs.
     """
+    targets = from_numbers(targets)
     if not isinstance(task, Regression):
         return _indices(targets, rows, count, "targets")
     each = ", ".join(f"{at} ({name})" for at, name in enumerate(task.outputs))
@@ -40,6 +41,7 @@ def check_labels(labels: Given, task: Task, shape: tuple[int, ...], what: str = 
         ShapeError: if there is not one for each answer.
         DataError: if they are not valid classes or numbers.
     """
+    labels = from_numbers(labels)
     rows, several = shape[0], isinstance(task, MultiLabel | Places)
     if isinstance(task, Regression):
         return _numbers(labels, task, rows, what)

@@ -131,8 +131,10 @@ class Model(Called):
         return logits
 
     @torch.no_grad()
-    def logits(self, inputs: Inputs, *, rows: Labels | None = None) -> Logits:
+    def logits(self, inputs: Given, *, rows: Labels | None = None) -> Logits:
         """Logits without gradients, in passes that fit in memory; for `rows` see `metered`."""
+        if not isinstance(inputs, Tensor):
+            inputs = self.check(inputs)
         parts = spans(len(inputs), self.rows_per_pass(inputs))
         return torch.cat([self(inputs[part], rows=None if rows is None else rows[part]) for part in parts])
 

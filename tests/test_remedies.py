@@ -11,7 +11,8 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from probe import Model, Space, check_model, from_predict_proba
+from probe import Dataset, Model, Space, check_model, from_predict_proba
+from probe.attacks import FGSM
 from probe.errors import DataError, ForwardError, ProbeError, ShapeError, Unsupported
 from probe.explainers import IntegratedGradients, KernelShap, Saliency
 from probe.metrics import Deletion
@@ -199,9 +200,7 @@ LABELS = [0, 1, 0, 1, 1, 0, 0, 0, 1, 1]
 
 
 @pytest.mark.parametrize("inputs", [
-    X.numpy(), X.double().numpy(), X.tolist(), list(X), tuple(X), pd.DataFrame(X.numpy()), X.double(), {"x": X},
-    pd.DataFrame({"a": X[:, 0].numpy(), "b": [True, False] * 5, "c": range(10)}).assign(c=lambda f: f.c / 10),
-    X[0], X.round().long(), X.to_sparse(),
+    X.tolist(), list(X), tuple(X), X.double(), {"x": X}, X[0], X.round().long(), X.to_sparse(),
 ], ids=lambda x: type(x).__name__)  # fmt: skip
 def test_inputs_of_another_kind_are_made_tensors_as_the_error_says(inputs):
     with pytest.raises(ShapeError) as caught:
@@ -216,7 +215,7 @@ def test_inputs_of_another_kind_are_made_tensors_as_the_error_says(inputs):
 
 
 @pytest.mark.parametrize("labels", [
-    1, LABELS, np.array(LABELS), pd.Series(LABELS), torch.tensor(1), torch.tensor(LABELS)[:, None],
+    1, LABELS, torch.tensor(1), torch.tensor(LABELS)[:, None],
     nn.functional.one_hot(torch.tensor(LABELS)), torch.tensor(LABELS).float(),
 ], ids=lambda x: type(x).__name__)  # fmt: skip
 def test_labels_of_another_kind_are_made_indices_as_the_error_says(labels):
@@ -228,6 +227,51 @@ def test_labels_of_another_kind_are_made_indices_as_the_error_says(labels):
         [1] * 10 if isinstance(labels, int) or (labels is not LABELS and getattr(labels, "ndim", 1) == 0) else LABELS
     )
     assert Saliency()(MODEL, X, made).targets.tolist() == expected
+
+
+MIXED = pd.DataFrame({"a": X[:, 0].numpy(), "b": [True, False] * 5, "c": [0, 1] * 5})
+NAMED = replace(MODEL, space=Space(reference=torch.zeros(1, 3), names=("a", "b", "c")))
+
+
+@pytest.mark.parametrize("inputs", [
+    X.numpy(), X.double().numpy(), X.numpy().astype(">f4"), np.asfortranarray(X.numpy()), pd.DataFrame(X.numpy()),
+], ids=lambda x: f"{type(x).__name__}-{getattr(x, 'dtype', '')}")  # fmt: skip
+@pytest.mark.parametrize("labels", [np.array(LABELS), np.array(LABELS, np.uint8), pd.Series(LABELS)])
+def test_arrays_and_data_frames_go_in_where_tensors_do(inputs, labels):
+    expected = FGSM(eps=0.1)(MODEL, X, torch.tensor(LABELS))
+    assert_close(FGSM(eps=0.1)(MODEL, inputs, labels).perturbed, expected.perturbed)
+    explained = IntegratedGradients()(MODEL, X, torch.tensor(LABELS))
+    assert_close(IntegratedGradients()(MODEL, inputs, labels).values, explained.values)
+    assert_close(MODEL.logits(inputs), MODEL.logits(X))
+    data = Dataset(inputs, labels, classes=("no", "yes"))
+    assert_close(data.inputs, X)
+    assert data.labels.tolist() == LABELS
+
+
+def test_a_data_frame_of_numbers_of_several_kinds_is_numbers():
+    rows = torch.tensor(MIXED.to_numpy(np.float32))
+    assert_close(MODEL.logits(MIXED), LINEAR(rows).detach())
+
+
+def test_columns_with_the_names_of_the_space_are_taken_in_its_order():
+    assert_close(NAMED.logits(MIXED[["c", "a", "b"]]), NAMED.logits(MIXED))
+    with pytest.raises(ShapeError, match="a data frame without the column 'b'; expected a, b, c"):
+        NAMED.predict(MIXED.rename(columns={"b": "d"}))
+
+
+def test_a_change_of_an_array_afterwards_changes_no_dataset():
+    array = X.numpy().copy()
+    data = Dataset(array, np.array(LABELS))
+    array[:] = 0
+    assert_close(data.inputs, X)
+
+
+@pytest.mark.parametrize("given", [np.array(["a"] * 10), pd.DataFrame({"a": ["x"] * 10}), "rows", None, [1.0] * 10])
+def test_what_is_no_array_of_numbers_is_refused_in_words(given):
+    with pytest.raises(DataError, match="expected a tensor, an array or a data frame of numbers"):
+        Dataset(given, np.array(LABELS))
+    with pytest.raises(ShapeError):
+        MODEL.logits(given)
 
 
 def test_two_inputs_are_joined():
