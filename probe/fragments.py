@@ -4,6 +4,7 @@ Whoever shows a notebook may take style sheets out, so that each element has its
 the page around it.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from math import isinf
@@ -14,11 +15,14 @@ import numpy as np
 import pandas as pd
 
 from probe.finding import Finding
-from probe.formatting import DASH, count, number, words
+from probe.formatting import DASH, MINUS, count, norm, number, words
 from probe.statuses import look
 from probe.text import visible
 
+SHORT = 14  # characters of a cell that does not wrap
 ROWS = 20  # rows of a table that are shown
+_WHOLE = "white-space:nowrap"
+_MEASURED = re.compile(rf"[<≤≥+{MINUS}\d][^;:]{{0,35}}")
 _TABLE = "border-collapse:collapse;font-variant-numeric:tabular-nums;color:inherit;background:none"
 _CELL = "text-align:left;vertical-align:top;padding:.25em .7em;border:0;border-bottom:1px solid #88888866;color:inherit"
 
@@ -30,18 +34,23 @@ def told(lines: Iterable[str]) -> str:
     return f'<div style="margin:.3em 0"><strong>{first}</strong>{rest}</div>'
 
 
-def table(frame: pd.DataFrame, caption: str = "", rows: int = ROWS) -> str:
+def table(frame: pd.DataFrame, caption: str = "", rows: int = ROWS, *, own: bool = True) -> str:
     """The first rows of a table, each number in the notation of reports; `caption` is what a screen reader says first.
+
+    Names of columns are written as words, unless they are those of the data (`own` is False).
 
     >>> import pandas as pd
     >>> "0.333" in table(pd.DataFrame({"share_right": [1 / 3]}))
     True
     """
     shown = frame.head(rows)
-    more = f" The first {rows} of {len(frame):,} rows." if len(frame) > rows else ""
+    more = f' <span style="{_WHOLE}">The first {rows} of {len(frame):,} rows.</span>' if len(frame) > rows else ""
     said = escape(visible(caption)) + more
     top = f'<caption style="text-align:left;color:inherit;opacity:.82">{said.strip()}</caption>' if said else ""
-    heads = "".join(f'<th scope="col" style="{_CELL}">{_text(words(str(name)))}</th>' for name in shown.columns)
+    heads = "".join(
+        f'<th scope="col" style="{_CELL}">{_text(words(norm(str(name))) if own else str(name))}</th>'
+        for name in shown.columns
+    )
     columns = [_cells(shown.iloc[:, at]) for at in range(shown.shape[1])]
     body = "".join(_row(cells) for cells in zip(*columns, strict=True))
     return f'<table style="{_TABLE}">{top}<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
@@ -69,8 +78,13 @@ def _cells(column: "pd.Series[Any]") -> list[str]:
 
 
 def _row(cells: Sequence[str]) -> str:
-    inner = "".join(f'<td style="{_CELL}">{_text(cell)}</td>' for cell in cells)
+    inner = "".join(f'<td style="{_CELL}{_kept(cell)}">{_text(cell)}</td>' for cell in cells)
     return f"<tr>{inner}</tr>"
+
+
+def _kept(cell: str) -> str:
+    """The style of a cell that does not wrap: a word or two, or a number with its interval."""
+    return f";{_WHOLE}" if len(cell) <= SHORT or _MEASURED.fullmatch(cell) else ""
 
 
 def _written(cell: Any) -> str:

@@ -45,6 +45,7 @@ class Attribution(AnyResult):
     """
 
     per_row: ClassVar[tuple[str, ...]] = ("values", "inputs", "targets", "errors")
+    own_columns: ClassVar[bool] = False
 
     values: Inputs
     inputs: Inputs

@@ -23,6 +23,7 @@ class AnyResult(ABC):
     """What all results share: indexing, a text summary, a table as static escaped HTML, and saving."""
 
     per_row: ClassVar[tuple[str, ...]]  # fields with one entry per example
+    own_columns: ClassVar[bool] = True  # whether probe names the columns of the table, and not the data
 
     @abstractmethod
     def to_frame(self) -> pd.DataFrame:
@@ -61,7 +62,9 @@ class AnyResult(ABC):
     def _repr_html_(self) -> str:
         frame = self.to_frame()
         lines = self._in_words()
-        return whole(fragments.told(lines) + self._figures() + fragments.scrolling(fragments.table(frame)))
+        return whole(
+            fragments.told(lines) + self._figures() + fragments.scrolling(fragments.table(frame, own=self.own_columns))
+        )
 
     def _figures(self) -> str:
         return ""

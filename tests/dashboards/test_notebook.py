@@ -1,15 +1,19 @@
 """What a notebook shows: static, escaped, legible on light and on dark pages, in the notation of every other page."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import probe
 from probe import fragments
 from probe.errors import IntegrityError
+from probe.explainers import InputXGradient
 from probe.finding import Finding
+from probe.plots.drawers import Drawer, Example
 
 
 def test_a_table_writes_numbers_as_reports_do_and_escapes_names():
@@ -59,3 +63,27 @@ def test_an_audit_is_shown_with_its_verdict_and_every_finding(bundles, kind):
 def test_an_audit_that_was_changed_is_not_shown(bundles):
     with pytest.raises(IntegrityError):
         probe.show(bundles.tampered.folder)
+
+
+def test_names_of_the_data_stay_as_they_are_and_norms_are_written_as_such():
+    frame = pd.DataFrame({"priors_count": [1.0], "linf": [0.5]})
+    heads = r'<th scope="col"[^>]*>([^<]*)</th>'
+    assert re.findall(heads, fragments.table(frame, own=False)) == ["priors_count", "linf"]
+    assert re.findall(heads, fragments.table(frame)) == ["priors count", "L\N{INFINITY}"]
+    model = probe.Model(forward=lambda x: x @ torch.eye(2), space=probe.Space(names=("a_b", "c")))
+    page = InputXGradient()(model, torch.ones(1, 2))._repr_html_()
+    assert re.findall(heads, page) == ["a_b", "c"]
+
+
+def test_a_status_and_an_estimate_do_not_wrap_and_a_note_does():
+    finding = Finding(aspect="bias", check="gap of rates", status="inconclusive", estimate=0.25, low=0.2, high=0.3)
+    page = fragments.table(fragments.findings([replace(finding, note="between two groups of people: see the table")]))
+    kept = re.findall(r'<td style="[^"]*white-space:nowrap">([^<]*)</td>', page)
+    assert kept[:3] == ["? Inconclusive", "gap of rates", "25.0\u202f% [20.0 to 30.0\u202f%]"]
+    assert not any("two groups" in cell for cell in kept)
+
+
+def test_an_example_that_no_attack_changed_is_drawn_as_such():
+    same = Example(np.zeros(2), ["a", "b"])
+    ax = Drawer().attacked(same, same, np.zeros(2))
+    assert [text.get_text() for text in ax.texts] == ["nothing changed"]

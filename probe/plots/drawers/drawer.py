@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from probe.plots.bars import bars, whiskers
+from probe.plots.style import INK
 
 Array = NDArray[Any]
 
@@ -80,7 +81,10 @@ class Drawer:
     ) -> Axes:
         """Draw what an attack changed; `moved` is the change of each feature in units of the radius."""
         kept = np.flatnonzero(moved)
-        return bars([before.names[int(at)] for at in kept], moved[kept], top=8, title=title, ax=ax)
+        drawn = bars([before.names[int(at)] for at in kept], moved[kept], top=8, title=title, ax=ax)
+        if not len(kept):
+            drawn.text(0.5, 0.5, "nothing changed", ha="center", va="center", transform=drawn.transAxes, color=INK)
+        return drawn
 
     def text(self, example: Example, values: Values | None = None) -> str:
         """The input with an attribution as HTML; empty if the form is drawn as a figure."""
