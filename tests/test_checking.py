@@ -49,6 +49,27 @@ def test_shape_names_are_checked_per_call():
     assert both(torch.ones(2, 3)).shape == (2, 2)
 
 
+def test_each_kind_of_result_is_checked_also_where_the_arguments_are_of_kinds_seen_before():
+    results = [torch.ones(2, 3), torch.ones(2, 3), torch.ones(3, 3), torch.ones(2, 3).long(), "text"]
+
+    @jaxtyped
+    def taken(rows: Float[Tensor, "rows features"], which: int | None) -> Float[Tensor, "rows 3"]:
+        return results[which or 0]
+
+    for which in (None, 0, 1):
+        assert taken(torch.ones(2, 4), which).shape == (2, 3)
+    assert taken(torch.ones(3, 4), 2).shape == (3, 3)
+    for which in (2, 3, 4):
+        with pytest.raises(TypeCheckError):
+            taken(torch.ones(2, 4), which)
+    for rows, which in ((torch.ones(2, 4).long(), 1), (torch.ones(2), 1), (torch.ones(2, 4), "1"), ([[1.0]], 1)):
+        with pytest.raises(TypeCheckError):
+            taken(rows, which)
+    assert taken(rows=torch.ones(2, 4), which=None).shape == (2, 3)
+    with pytest.raises(TypeCheckError):
+        taken(which=torch.ones(2, 4), rows=None)
+
+
 def test_types_are_checked_where_there_are_no_shapes():
     assert counted(2, ("a", "b")) == [2, 2]
     for wrong in (lambda: counted("2"), lambda: counted(2, [1]), lambda: counted(7)):
