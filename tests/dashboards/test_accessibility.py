@@ -1,4 +1,7 @@
-"""What axe-core finds on the pages: nothing, on wide and on narrow screens, light and dark."""
+"""What axe-core finds on the pages: nothing, on wide and on narrow screens, light and dark.
+
+All rules are asked of the light pages. The dark ones have the same elements, so only the rules of colours are.
+"""
 
 import re
 import shutil
@@ -17,6 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 LONG = 300_000  # milliseconds on a busy machine
 SIZES = ({"width": 1280, "height": 1000}, {"width": 390, "height": 900})
 MODEL = "german-mlp"
+COLOURS = ("color-contrast", "link-in-text-block")
 # Nodes that Streamlit makes by itself: the rule, and the selector or the markup by which they are known.
 STREAMLITS = {
     # The box of the sidebar, while it slides away on a narrow screen.
@@ -53,14 +57,19 @@ def address(bundles, tmp_path_factory):
 
 
 @pytest.fixture(params=["light", "dark"])
-def page(request, browser):  # noqa: F811
-    context = browser.new_context(color_scheme=request.param)
+def scheme(request):
+    return request.param
+
+
+@pytest.fixture
+def page(scheme, browser):  # noqa: F811
+    context = browser.new_context(color_scheme=scheme)
     context.set_default_timeout(LONG)
     yield context.new_page()
     context.close()
 
 
-def test_axe_finds_nothing_on_any_page(page, address):
+def test_axe_finds_nothing_on_any_page(page, scheme, address):
     found = {}
     for link in links():
         page.set_viewport_size(SIZES[0])
@@ -72,18 +81,18 @@ def test_axe_finds_nothing_on_any_page(page, address):
         for size in SIZES:
             page.set_viewport_size(size)
             page.wait_for_timeout(500)
-            for said in _findings(page):
+            for said in _findings(page, scheme):
                 found.setdefault(said, f"{link} at {size['width']}")
     assert found == {}
 
 
-def test_axe_finds_nothing_on_a_report(page, bundles, tmp_path):
+def test_axe_finds_nothing_on_a_report(page, scheme, bundles, tmp_path):
     for name in ("table", "image", "prose", "proofs", "hostile"):
         (tmp_path / f"{name}.html").write_text(render(getattr(bundles, name)))
         page.goto((tmp_path / f"{name}.html").as_uri())
         for size in SIZES:
             page.set_viewport_size(size)
-            assert _findings(page) == [], (name, size)
+            assert _findings(page, scheme) == [], (name, size)
 
 
 def test_the_clauses_of_a_report_wrap_in_the_width_there_is(page, bundles, tmp_path):
@@ -95,12 +104,18 @@ def test_the_clauses_of_a_report_wrap_in_the_width_there_is(page, bundles, tmp_p
         assert page.locator("#crosswalk .scroll").evaluate(beyond) <= 0, width
 
 
-def _findings(page):
+def test_axe_finds_pale_text_in_both_schemes(page, scheme):
+    page.set_content("<p style='color: #777; background: #888'>Pale</p>")
+    assert "color-contrast" in [rule for rule, *_ in _findings(page, scheme)]
+
+
+def _findings(page, scheme):
     """The rule, the selector and the markup of each node that axe complains about, but for those of Streamlit."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    options = {"runOnly": {"type": "rule", "values": COLOURS}} if scheme == "dark" else None
     nodes = [
         (rule["id"], " ".join(map(str, node["target"])), node["html"][:200])
-        for rule in axe.run(page).response["violations"]
+        for rule in axe.run(page, options=options).response["violations"]
         for node in rule["nodes"]
     ]
     return [each for each in nodes if not re.search(STREAMLITS.get(each[0], "(?!)"), each[1] + each[2])]
