@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 from math import comb
 from typing import ClassVar, Literal
 
@@ -13,16 +12,9 @@ from torch import Tensor
 from probe.contracts import Explainer, Need, Sampled
 from probe.errors import RangeError
 from probe.explainers.alike import Active, differs_from_reference
-from probe.explainers.coalitions import (
-    Values,
-    coalition_values,
-    every_subset,
-    random_subsets,
-    solve,
-    subsets,
-    to_coordinates,
-)
+from probe.explainers.coalitions import Values, coalition_values, every_subset, solve, to_coordinates
 from probe.explainers.odd import Fit, Pairs, odd_fit
+from probe.explainers.pairs import allocate, draw, pairs_of
 from probe.method import param
 from probe.model import Model
 from probe.shapes import Inputs, Labels, PerExample, PerFeature, Presence
@@ -172,7 +164,7 @@ def _drawn_coalitions(features: int, pairs: int, source: torch.Generator) -> tup
     masks, weights = [torch.zeros(1, features, dtype=torch.bool)], [torch.ones(1, dtype=torch.float64)]
     for size, count in enumerate(_allocate(features, pairs), start=1):
         if count:
-            drawn = _draw(features, size, count, source)
+            drawn = draw(features, size, count, source)
             masks += [drawn, ~drawn]
             weights.append(torch.full((2 * count,), _kernel(features, size) / count, dtype=torch.float64))
     masks.append(torch.ones(1, features, dtype=torch.bool))
@@ -201,7 +193,7 @@ def _drawn_pairs(features: int, pairs: int, seed: int) -> tuple[Pairs, tuple[Ten
 def _growing(features: int, pairs: int, seed: int) -> tuple[Tensor, Tensor]:
     """Signs and sizes of so many drawn pairs, of which the first of each size are a smaller draw."""
     source, counts = generator(seed, torch.device("cpu")), _allocate(features, pairs)
-    drawn = [_draw(features, size, count, source) for size, count in enumerate(counts, start=1) if count]
+    drawn = [draw(features, size, count, source) for size, count in enumerate(counts, start=1) if count]
     sizes = torch.arange(1, len(counts) + 1).repeat_interleave(torch.tensor(counts))
     return torch.cat(drawn).double() * 2 - 1, sizes
 
@@ -215,7 +207,7 @@ def _among_first(sizes: Tensor, counts: list[int]) -> Tensor:
 def _weighed(features: int, signs: Tensor, sizes: Tensor) -> Pairs:
     """Drawn pairs; those of one size share the kernel weight of that size."""
     counts = torch.bincount(sizes, minlength=features // 2 + 1)
-    room = [_pairs_of(features, size) for size in range(1, features // 2 + 1)]
+    room = [pairs_of(features, size) for size in range(1, features // 2 + 1)]
     weights = torch.tensor([_kernel(features, size) for size in range(1, features // 2 + 1)], dtype=torch.float64)
     available = torch.tensor(room, dtype=torch.float64)[sizes - 1]
     return Pairs(signs, weights[sizes - 1] / counts[sizes], sizes, available)
@@ -224,35 +216,10 @@ def _weighed(features: int, signs: Tensor, sizes: Tensor) -> Pairs:
 def _allocate(features: int, pairs: int) -> list[int]:
     """How many pairs to draw of each size 1, 2, ... up to half the features, at most as many as there are."""
     sizes = range(1, features // 2 + 1)
-    room = [_pairs_of(features, size) for size in sizes]
+    room = [pairs_of(features, size) for size in sizes]
     wish = [_kernel(features, size) ** 0.5 for size in sizes]
-    share = [0.0] * len(room)
     # A few random pairs may leave the fit ill-conditioned. All single features always determine it.
-    full = {0} if 2 * pairs < 3 * features else set()
-    while len(full) < len(room):
-        left = pairs - sum(room[i] for i in full)
-        total = sum(w for i, w in enumerate(wish) if i not in full)
-        share = [float(room[i]) if i in full else left * w / total for i, w in enumerate(wish)]
-        overflowing = {i for i in range(len(room)) if i not in full and share[i] >= room[i]}
-        if not overflowing:
-            break
-        full |= overflowing
-    # Rounded cumulatively, so that the counts sum to `pairs`.
-    edges = [0, *(int(edge + 0.5) for edge in torch.tensor(share, dtype=torch.float64).cumsum(0).tolist())]
-    return [high - low for low, high in pairwise(edges)]
-
-
-def _draw(features: int, size: int, count: int, source: torch.Generator) -> Presence:
-    """Coalitions of a size, without replacement where listing them all costs little more than drawing."""
-    available = _pairs_of(features, size)
-    if available > 16 * count:
-        return random_subsets(features, size, count, source)
-    # Of the coalitions with half of the features, the first half are the complements of the others.
-    return subsets(features, size, torch.randperm(available, generator=source)[:count])
-
-
-def _pairs_of(features: int, size: int) -> int:
-    return comb(features, size) // (2 if 2 * size == features else 1)
+    return allocate(room, wish, pairs, {0} if 2 * pairs < 3 * features else set())
 
 
 def _kernel(features: int, size: int) -> float:

@@ -1,15 +1,18 @@
 """Local linear surrogates of a model around an input."""
 
 from dataclasses import dataclass
+from math import comb, exp, hypot, sqrt
 from typing import ClassVar
 
 import torch
 from jaxtyping import Float64
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from probe.contracts import Explainer, Need, Sampled
 from probe.explainers.alike import Active, differs_from_reference
 from probe.explainers.coalitions import Values, coalition_values, every_subset, solve, to_coordinates
+from probe.explainers.pairs import allocate, draw, pairs_of
 from probe.method import param
 from probe.model import Model
 from probe.numbers import Number
@@ -17,6 +20,7 @@ from probe.shapes import Inputs, Labels, PerFeature, Presence
 from probe.tensors import exact, generator, spans
 
 Weights = Float64[Tensor, "batch coalitions"]
+Draws = Float64[Tensor, " coalitions"]
 
 _ENTRIES = 2**22  # size of the weighted coalitions held at once, 32 MiB
 
@@ -29,9 +33,11 @@ class Lime(Explainer):
     first sample is the input itself, the kernel weight is exp(-distance^2 / width^2)^(1/2) of the cosine distance to
     it, and all features are kept. Absent features take the values of the space's reference rows, over which the output
     is averaged. Where there are no more than `samples` coalitions, each is evaluated once and weighted by its expected
-    number of draws: the result is deterministic and the limit of sampling. A feature that equals its reference, such as
-    an absent word, gets exactly 0 and is left out of the distance. Identical masked rows are evaluated once; at most
-    `samples` times the reference's rows are.
+    number of draws: the result is deterministic and the limit of sampling. With fewer samples, but four for each
+    feature, coalitions are drawn together with their complements, as many of each size as its number and kernel weight
+    ask for, and those of one size share the draws expected of it: the limit is the same, the error less. A feature that
+    equals its reference, such as an absent word, gets exactly 0 and is left out of the distance. Identical masked rows
+    are evaluated once; at most `samples` times the reference's rows are.
 
     Values are in output units per feature. They do not sum to the output. Standard errors are over draws: how far a
     value may be from its limit, not how far the model is from a linear one.
@@ -51,32 +57,64 @@ class Lime(Explainer):
 
     needs: ClassVar[frozenset[Need]] = frozenset({"reference"})
 
-    samples: int = param(1000, "coalitions evaluated", low=2, high=10**7)
+    samples: int = param(1000, "coalitions evaluated, at most", low=2, high=10**7)
     kernel_width: Number = param(0.25, "width of the kernel, in cosine distance", low=1e-6)
     ridge: Number = param(1.0, "ridge penalty on the coefficients", low=0.0)
     seed: int = param(0, "seed of the sampled coalitions", low=0)
 
     def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs | Sampled:
-        masks = lime_masks(model.space.feature_count(inputs), self.samples, self.seed).to(exact(inputs.device))
+        features, home = model.space.feature_count(inputs), exact(inputs.device)
+        chosen = lime_masks(features, self.samples, self.seed, self.kernel_width)
+        masks, draws = chosen.to(home), expected_draws(chosen, self.samples).to(home)
         values = coalition_values(model, inputs, targets, masks, self.output)
         active = differs_from_reference(model.space, inputs)
-        weights = kernel_weights(masks, active, self.kernel_width) * (self.samples / len(masks))
+        weights = kernel_weights(masks, active, self.kernel_width) * draws
         rows = spans(len(inputs), max(1, _ENTRIES // masks.numel()))
-        if len(masks) == 2 ** masks.shape[1]:
+        if len(masks) == 2**features:
             slopes = [ridge_slopes(masks, weights[r], values[r], self.ridge, active[r]) for r in rows]
             return to_coordinates(torch.cat(slopes), model.space, inputs)
-        found = [_ridge_fit(masks, weights[r], values[r], self.ridge, active[r]) for r in rows]
+        drawn = chosen[1::2] if _in_pairs(features, self.samples) else None
+        found = [_ridge_fit(masks, weights[r], values[r], self.ridge, active[r], drawn) for r in rows]
         return Sampled(*(to_coordinates(torch.cat(each), model.space, inputs) for each in zip(*found, strict=True)))
 
 
-def lime_masks(features: int, samples: int, seed: int) -> Presence:
-    """All coalitions if there are at most `samples`; else the full one and random ones."""
+def lime_masks(features: int, samples: int, seed: int, width: float = 0.25) -> Presence:
+    """All coalitions if there are at most `samples`; else the full one and random ones.
+
+    Unless the samples are few, each is followed by its complement.
+    """
     if 2**features <= samples:
         return every_subset(features)
     source = generator(seed, torch.device("cpu"))
-    masks = torch.rand(samples, features, generator=source) < 0.5
-    masks[0] = True
-    return masks
+    if not _in_pairs(features, samples):
+        masks = torch.rand(samples, features, generator=source) < 0.5
+        masks[0] = True
+        return masks
+    room = [pairs_of(features, size) for size in range(features // 2 + 1)]
+    weight = [exp(-(((1 - sqrt(size / features)) / width) ** 2) / 2) for size in range(features + 1)]
+    wish = [
+        pairs / 2**features * max(hypot(weight[size], weight[features - size]), 1e-6) for size, pairs in enumerate(room)
+    ]
+    counts = allocate(room, wish, samples // 2, full={0})
+    drawn = torch.cat([draw(features, size, count, source) for size, count in enumerate(counts) if count])
+    return torch.stack([~drawn, drawn], 1).flatten(0, 1)
+
+
+def expected_draws(masks: Presence, samples: int) -> Draws:
+    """How many of `samples` uniform draws each coalition stands for: those of one size share the draws of that size."""
+    sizes = masks.sum(1)
+    if not _in_pairs(masks.shape[1], samples):
+        return torch.full((len(masks),), samples / len(masks), dtype=torch.float64)
+    counts = sizes.bincount(minlength=masks.shape[1] + 1).tolist()
+    of_size = [comb(masks.shape[1], size) if count else 0 for size, count in enumerate(counts)]
+    total = sum(of_size)
+    each = [samples * of / (total * max(count, 1)) for of, count in zip(of_size, counts, strict=True)]
+    return torch.tensor(each, dtype=torch.float64)[sizes]
+
+
+def _in_pairs(features: int, samples: int) -> bool:
+    """Whether complements are drawn. A pair says half as much of a linear part, which few samples are needed for."""
+    return samples >= 4 * features
 
 
 def kernel_weights(masks: Presence, active: Active, width: float) -> Weights:
@@ -94,17 +132,41 @@ def ridge_slopes(masks: Presence, weights: Weights, values: Values, ridge: float
 
 
 def _ridge_fit(
-    masks: Presence, weights: Weights, values: Values, ridge: float, active: Active
+    masks: Presence, weights: Weights, values: Values, ridge: float, active: Active, drawn: Tensor | None
 ) -> tuple[PerFeature, PerFeature]:
-    """The coefficients, and their standard errors over draws of all coalitions but the first, each left out in turn."""
+    """The coefficients, and their standard errors over draws, each draw left out in turn.
+
+    Draws are the second coalitions of pairs, together with the first ones, or else all coalitions but the first.
+    """
     present, right, normal, centred = _equations(masks, weights, values, ridge, active)
     solved = solve(normal, right, "raise Lime.samples or Lime.ridge")
     slopes, moved = solved[:, :, :1], solved[:, :, 1:]
-    left = 1 - weights / weights.sum(1, keepdim=True) - (present.mT * moved).sum(1)
-    off = (centred - (present @ slopes)[:, :, 0]) / left.clamp(min=1e-6)
-    each = (moved * off[:, None])[:, :, 1:]
-    spread = (each - each.mean(2, keepdim=True)).square().sum(2) * (each.shape[2] / max(1, each.shape[2] - 1))
-    return slopes[:, :, 0], spread.sqrt()
+    off, share = centred - (present @ slopes)[:, :, 0], weights / weights.sum(1, keepdim=True)
+    left = 1 - share - (present.mT * moved).sum(1)
+    if drawn is None:
+        each = (moved * (off / left.clamp(min=1e-6))[:, None])[:, :, 1:]
+        spread = (each - each.mean(2, keepdim=True)).square().sum(2) * (each.shape[2] / max(1, each.shape[2] - 1))
+        return slopes[:, :, 0], spread.sqrt()
+    # Both of a pair are left out: the two equations for their residuals are solved.
+    one, two = slice(0, None, 2), slice(1, None, 2)
+    first = -share[:, two] - (present[:, one].mT * moved[:, :, two]).sum(1)
+    second = -share[:, one] - (present[:, two].mT * moved[:, :, one]).sum(1)
+    apart = (left[:, one] * left[:, two] - first * second).clamp(min=1e-6)
+    off_one = (left[:, two] * off[:, one] - first * off[:, two]) / apart
+    off_two = (left[:, one] * off[:, two] - second * off[:, one]) / apart
+    each = moved[:, :, one] * off_one[:, None] + moved[:, :, two] * off_two[:, None]
+    return slopes[:, :, 0], _spread(each, drawn).sqrt()
+
+
+def _spread(each: Tensor, drawn: Presence) -> PerFeature:
+    """The variance of a sum over drawn coalitions, of each size so many of all that there are."""
+    sizes = drawn.sum(1)
+    of, counts = one_hot(sizes).to(each), sizes.bincount()
+    rest = [1 - count / pairs_of(drawn.shape[1], size) for size, count in enumerate(counts.tolist())]
+    scale = (counts / (counts - 1).clamp(min=1) * torch.tensor(rest)).to(each)
+    # One alone is compared with 0, as it says nothing of how far others are from it.
+    mean = (each @ of) * ((counts > 1) / counts.clamp(min=1)).to(each)
+    return ((each - mean @ of.T).square() @ of) @ scale
 
 
 def _equations(

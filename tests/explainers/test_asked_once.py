@@ -146,7 +146,7 @@ def test_a_large_draw_of_coalitions_stays_within_memory(monkeypatch, features, b
         listed.append(len(chosen))
         return found(features, size, chosen)
 
-    monkeypatch.setattr("probe.explainers.shapley.subsets", watched)
+    monkeypatch.setattr("probe.explainers.pairs.subsets", watched)
     masks, _ = shapley_design.__wrapped__(features, budget, 0)
     assert len(masks) - 2 == budget
     assert 0 < sum(listed) <= budget // 2

@@ -8,7 +8,7 @@ import torch
 from torch.testing import assert_close
 
 from probe.errors import RangeError
-from probe.explainers import shapley
+from probe.explainers import pairs, shapley
 from probe.explainers.shapley import shapley_design
 
 
@@ -77,15 +77,15 @@ def test_coalitions_of_a_size_share_the_weight_of_all_of_that_size(features, bud
 
 def test_no_coalition_is_drawn_twice_where_listing_all_costs_little_more():
     for count in (126, 127, 500, 2016):  # of 2016 pairs of 64 features
-        drawn = shapley._draw(64, 2, count, torch.Generator().manual_seed(0))
+        drawn = pairs.draw(64, 2, count, torch.Generator().manual_seed(0))
         assert drawn.sum(1).tolist() == [2] * count
         assert len({tuple(mask) for mask in drawn.tolist()}) == count
 
 
 def test_of_half_of_the_features_a_coalition_or_its_complement_is_drawn():
-    assert shapley._pairs_of(6, 3) == 10
-    assert shapley._pairs_of(7, 3) == 35
-    drawn = {tuple(mask) for mask in shapley._draw(6, 3, 10, torch.Generator().manual_seed(0)).tolist()}
+    assert pairs.pairs_of(6, 3) == 10
+    assert pairs.pairs_of(7, 3) == 35
+    drawn = {tuple(mask) for mask in pairs.draw(6, 3, 10, torch.Generator().manual_seed(0)).tolist()}
     assert len(drawn) == 10
     assert not drawn & {tuple(not kept for kept in mask) for mask in drawn}
 

@@ -1,3 +1,5 @@
+from math import comb
+
 import numpy as np
 import pytest
 import torch
@@ -6,8 +8,8 @@ from torch.testing import assert_close
 from probe import Model, Space
 from probe.errors import RangeError
 from probe.explainers import Lime
-from probe.explainers.coalitions import coalition_values
-from probe.explainers.surrogate import kernel_weights, lime_masks, ridge_slopes
+from probe.explainers.coalitions import coalition_values, every_subset
+from probe.explainers.surrogate import expected_draws, kernel_weights, lime_masks, ridge_slopes
 from probe.features import squares
 
 X = torch.tensor([[20.0, 50.0, 30.0]], dtype=torch.float64)
@@ -110,6 +112,72 @@ def test_features_that_equal_the_reference_do_not_change_other_values(network, r
     alone = method(Model(forward=shorter, space=space), x[:, :4], targets).values
     assert_close(found[:, :4], alone, rtol=1e-9, atol=1e-9)
     assert (found[:, 4:] == 0).all()
+
+
+TEN = torch.ones(1, 10, dtype=torch.bool)
+
+
+def curved(masks):
+    """A game with products of two and three features."""
+    z = masks.double() @ torch.diag(torch.linspace(0.5, 1.5, 10, dtype=torch.float64))
+    return (z.sum(1) + 2 * z[:, 0] * z[:, 1] - 3 * z[:, 2] * z[:, 3] + z[:, 4:7].prod(1))[None]
+
+
+def slopes(masks, draws, width):
+    return ridge_slopes(masks, kernel_weights(masks, TEN, width) * draws, curved(masks), 0.5, TEN)[0]
+
+
+def drawn(samples, width, draws=80):
+    """The limit of sampling so many coalitions, and its estimates from Lime's draws and from independent ones."""
+    every = every_subset(10)
+    limit = slopes(every, samples / 1024, width)
+    ours, apart = [], []
+    for seed in range(draws):
+        masks = lime_masks(10, samples, seed, width)
+        ours.append(slopes(masks, expected_draws(masks, samples), width))
+        masks = every[torch.randint(1024, (samples,), generator=torch.Generator().manual_seed(seed))]
+        apart.append(slopes(masks, 1.0, width))
+    return limit, torch.stack(ours), torch.stack(apart)
+
+
+@pytest.mark.parametrize(("samples", "width", "share"), [(100, 0.25, 0.8), (400, 0.25, 0.6), (100, 0.12, 0.7)])
+def test_draws_of_coalitions_are_right_on_average_and_closer_than_independent_ones(samples, width, share):
+    limit, ours, apart = drawn(samples, width)
+    error, usual = ((found - limit).square().sum(1).mean().sqrt() for found in (ours, apart))
+    assert error < share * usual
+    assert (ours.mean(0) - limit).norm() < 0.3 * error
+
+
+def test_nearly_all_coalitions_are_nearly_the_limit():
+    limit, ours, _ = drawn(1022, 0.25, draws=20)
+    assert_close(ours, limit.expand_as(ours), rtol=0, atol=0.01)
+
+
+@pytest.mark.parametrize(("features", "samples"), [(5, 20), (9, 300), (10, 401), (12, 1400), (40, 500), (300, 1200)])
+def test_coalitions_are_followed_by_their_complements_and_those_of_a_size_share_its_draws(features, samples):
+    masks = lime_masks(features, samples, 0)
+    assert masks.shape == (samples // 2 * 2, features)
+    assert torch.equal(masks[::2], ~masks[1::2])
+    assert masks[0].all()
+    draws, sizes = expected_draws(masks, samples), masks.sum(1)
+    assert float(draws.sum()) == pytest.approx(samples)
+    shares = [float(draws[sizes == size].sum()) / comb(features, size) for size in sizes.unique().tolist()]
+    assert shares == pytest.approx([shares[0]] * len(shares))
+    if features < 13:
+        assert len(masks.unique(dim=0)) == len(masks)
+
+
+def test_a_kernel_that_sees_the_input_alone_draws_all_the_same():
+    masks = lime_masks(12, 100, 0, 1e-6)
+    assert len(masks) == 100
+    assert bool(expected_draws(masks, 100).isfinite().all())
+
+
+@pytest.mark.parametrize(("features", "samples"), [(3, 8), (3, 1000), (10, 5000)])
+def test_where_all_coalitions_are_asked_each_stands_for_as_many_draws(features, samples):
+    masks = lime_masks(features, samples, 0)
+    assert len(masks) == 2**features
+    assert expected_draws(masks, samples).unique().tolist() == [samples / 2**features]
 
 
 def test_a_sample_begins_with_the_input_itself():
