@@ -106,6 +106,7 @@ def main(offer: Offer) -> None:
         if _is_intact(opened, given, top):
             page.run()
         else:
+            st.title(page.title, anchor=False)
             st.text("The numbers of this audit are not shown.")
             widgets.limits(*_shown(page).LIMITS)
 

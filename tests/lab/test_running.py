@@ -149,6 +149,17 @@ def test_an_attack_is_kept_as_a_bundle_with_its_arrays(images, tmp_path):
     assert kept["predicted"][0].tolist() == shown["decided"].tolist()
 
 
+def test_the_explanation_before_an_attack_is_kept_with_it(images, tmp_path):
+    request = {"ask": "attack", "row": {"row": 1}, "method": "pgd", "eps": ["0.1"], "explainer": "saliency"}
+    for name, target in (("of-answer", {}), ("of-class", {"target": "a"})):
+        _, shown = ask(images, request | target)
+        ask(images, {"ask": "keep", "what": request | target, "name": name})
+        verify(tmp_path / name)
+        kept = read(tmp_path / name)
+        assert np.array_equal(kept.arrays("explain-saliency")["values"][0], shown["values"])
+        assert kept.has("arrays/attack-pgd.npz")
+
+
 def test_an_edited_row_is_kept_and_says_how_it_was_edited(people, tmp_path):
     row = {"row": 3, "edits": {"colour": "blue"}}
     request = {"ask": "explain", "row": row, "method": "input_x_gradient"}

@@ -89,7 +89,8 @@ def _named(what: Kept, model: Model) -> tuple[str, str]:
     A bundle holds one place, and an explanation is of a class at one.
     """
     if not isinstance(what, Explain):
-        return what.only, ""
+        target = what.target if isinstance(what, Attack) and not isinstance(model.task, Places) else ""
+        return what.only, target
     if isinstance(model.task, Places) and what.target:
         model.task.index(what.target)
         place, _, name = what.target.partition(":")
@@ -118,7 +119,12 @@ def _plan(opened: Opened, asked: Sequence[Kept], name: str, named: tuple[str, st
     if not eps:
         raise Unsupported(f"{what.method.name()} has no budget of its own; name those that are kept: eps")
     method = {key: value for key, value in config.items() if key != what.method.budget}
-    return plan | {"attack": {"methods": [method], "eps": eps, "sample": 1}}
+    plan |= {"attack": {"methods": [method], "eps": eps, "sample": 1}}
+    if what.explainer is None:
+        return plan
+    # Of the input as it was: a bundle holds no explanation of an attacked one.
+    explained = [as_written(what.explainer.config())]
+    return plan | {"explain": {"methods": explained, "sample": 1, "target": named[1]}}
 
 
 def _label(what: Request, chosen: Chosen) -> Tensor:
