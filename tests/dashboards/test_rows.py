@@ -259,3 +259,12 @@ def test_the_python_of_the_page_of_rows_gives_all_rows_that_match(bundles):
     exec("\n".join(lines), scope)
     assert eval(last, scope)["Row"].tolist() == found
     assert len(found) > 2
+
+
+@pytest.mark.parametrize("page", ["rows", "instance"])
+def test_names_of_groups_that_attack_are_text_in_the_labels_of_their_filters(show, bundles, page):
+    app = show(bundles.hostile.folder, page)
+    assert not app.exception
+    labels = [box.label for box in (*app.selectbox, *app.number_input, *app.text_input)]
+    assert any("evil" in label for label in labels)
+    assert not [label for label in labels if re.search(r"[<>\[\]!]", label)]

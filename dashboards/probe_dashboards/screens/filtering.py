@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from probe.text import visible
 from probe_dashboards import state, widgets
 from probe_dashboards.views import examples, flips, rows
 from probe_dashboards.views.examples import ANY, Wanted
 from probe_dashboards.views.runs import Opened
-from probe_dashboards.views.words import md
+from probe_dashboards.views.words import as_label, md
 
 BOUNDS = {"from": -inf, "to": inf}
 
@@ -44,7 +43,7 @@ def controls(opened: Opened, drops: str, base: Wanted, default: str = "all", *, 
     if sure and bundle.manifest.task.one_class:
         sureness = ask("sure", "Probability of the answer", examples.SURE)
     groups = {
-        attribute: ask(f"in-{attribute}", visible(name), {ANY: "any"} | examples.groups(bundle, attribute))
+        attribute: ask(f"in-{attribute}", as_label(name), {ANY: "any"} | examples.groups(bundle, attribute))
         for attribute, name in examples.attributes(bundle).items()
     }
     return replace(base, of=of, outcome=outcome, answer=answer, label=label, sure=sureness, groups=groups)
@@ -63,7 +62,7 @@ def more(opened: Opened, base: Wanted, drops: str) -> None:
     if np.isfinite(values).any():
         unit = "" if bundle.manifest.task.kind == "regression" else " (%)"
         for key, value in (("from", base.least), ("to", base.most)):
-            _bound(key, f"{visible(measured)} {key}{unit}", value, drops)
+            _bound(key, as_label(f"{measured} {key}{unit}"), value, drops)
     if flips.flips(bundle).by:
         widgets.select("broken", "Under attack", base.broken, {ANY: "any"} | flips.STATES, drops=drops, width=200)
     st.session_state["search"] = base.search
