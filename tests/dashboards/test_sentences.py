@@ -65,3 +65,9 @@ def test_the_summary_begins_with_the_three_sentences_and_holds_plan_and_report(b
     assert "This audit has no report" in said
     assert summary.plan(bundles.table) in said
     assert "Too few rows for some rates" in said
+
+
+def test_a_method_that_an_interrupted_audit_did_not_reach_is_one_of_its_plan(bundles):
+    said = reading.sentences(bundles.interrupted).untested
+    assert "the audit ended before this step" in said
+    assert said.endswith("of the plan, it has no counterfactuals, certificates or surveys.")

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from probe.audit.budgets import budget_text
 from probe.audit.bundle import Bundle
+from probe.audit.expected import planned
 from probe.audit.reading.attacked import worst
 from probe.audit.reading.groups import attributes as compared
 from probe.audit.reading.steps import missing, steps
@@ -103,7 +104,8 @@ def _breaks(bundle: Bundle) -> str:
 
 def _untested(bundle: Bundle) -> str:
     parts = list(dict.fromkeys(f"{each.check} ({each.note})" if each.note else each.check for each in missing(bundle)))
-    names = [name for kind, (_, name) in DOES.items() if not steps(bundle.manifest, kind)]
+    asked = {step.kind for step in planned(bundle.manifest.plan)}
+    names = [name for kind, (_, name) in DOES.items() if kind not in asked]
     none = f"it has no {_or(names)}" if names else "it has methods of every kind"
     if not parts:
         return f"Nothing of the plan was left out; {none}."
