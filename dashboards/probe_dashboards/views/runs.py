@@ -16,6 +16,7 @@ from probe.audit.signing import Signature
 from probe.audit.signing.countersignatures import Countersignature
 from probe.audit.signoff import Signoff
 from probe.errors import ProbeError
+from probe.memory import give_back
 from probe.text import visible
 from probe_dashboards import state
 from probe_dashboards.views.held import held
@@ -162,6 +163,8 @@ def check(folder: str | Path) -> Integrity:
         done = verify(folder)
     except MALFORMED as error:
         return Integrity(intact=False, sentence=reason(error))
+    finally:
+        give_back()  # a server lives long, and this was the most that it holds at a time
     return Integrity(
         intact=True,
         sentence=f"{done.files} files have their recorded digests; {done.findings} findings and {done.numbers:,} "
