@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -70,10 +71,9 @@ Mine(layer="", inner=attack)  # wrong: Argument "inner" to "Mine" has incompatib
 """
 
 
-@pytest.fixture(scope="module")
-def said(tmp_path_factory) -> dict[str, list[tuple[int, str]]]:
-    """What mypy says of both, by file: line and message."""
-    folder = tmp_path_factory.mktemp("typed")
+def check(folder: Path) -> None:
+    """Write both, and what mypy says of them."""
+    folder.mkdir()
     for page in PAGES:
         (folder / f"{Path(page).stem.replace('-', '_')}.py").write_text(
             GIVEN + "\n".join(blocks(page)), encoding="utf-8"
@@ -86,8 +86,16 @@ def said(tmp_path_factory) -> dict[str, list[tuple[int, str]]]:
         cwd=ROOT, env=os.environ | {"MYPYPATH": paths}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ran.returncode in (0, 1), ran.stderr
-    found: dict[str, list[tuple[int, str]]] = {file.name: [] for file in files}
-    for file, line, message in re.findall(r"^([^:\n]+):(\d+): error: (.*)$", ran.stdout, flags=re.MULTILINE):
+    (folder / "said").write_text(ran.stdout, encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def said(once: Callable[..., Path]) -> dict[str, list[tuple[int, str]]]:
+    """What mypy says, by file: line and message."""
+    folder = once("typed", check)
+    found: dict[str, list[tuple[int, str]]] = {file.name: [] for file in folder.glob("*.py")}
+    text = (folder / "said").read_text(encoding="utf-8")
+    for file, line, message in re.findall(r"^([^:\n]+):(\d+): error: (.*)$", text, flags=re.MULTILINE):
         found.setdefault(Path(file).name, []).append((int(line), message))
     return found
 

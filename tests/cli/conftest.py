@@ -1,13 +1,16 @@
 """A model of somebody's own: a factory in a module, weights in a safetensors file, a table and a plan."""
 
+import hashlib
 import random
 import shutil
+from functools import cache
 
 import pytest
 import torch
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
+from probe import report
 from probe.cli import app
 
 FACTORY = """
@@ -16,6 +19,7 @@ from torch import nn
 def build():
     return nn.Linear(5, 2)
 """
+DRAWN = report.render
 PLAN = """
 [model]
 factory = "mine:build"
@@ -65,6 +69,43 @@ def call(*arguments: str, code: int | None = None):
     if code is not None:
         assert result.exit_code == code, result.output
     return result
+
+
+@pytest.fixture(autouse=True)
+def _pages_drawn_once(monkeypatch):
+    """Have commands draw the page of the same files once, for they draw it to write it and again to verify it.
+
+    That a page is the same bytes when it is drawn again is what the tests of reports look at.
+    """
+
+    def render(bundle, *choice):
+        return DRAWN(bundle, *choice) if choice else _page(_Files(bundle))
+
+    monkeypatch.setattr(report, "render", render)
+
+
+class _Files:
+    """A bundle, equal to another if what was read of it and each of its files but the page are the same."""
+
+    def __init__(self, bundle):
+        self.bundle = bundle
+        told = hashlib.sha256(repr((bundle.folder.name, bundle.manifest)).encode("utf-8", "surrogatepass"))
+        for path in sorted(bundle.folder.rglob("*")):
+            if path.is_file() and path.name != "report.html":
+                told.update(f"{path.relative_to(bundle.folder)} {path.stat().st_size}\n".encode())
+                told.update(path.read_bytes())
+        self.told = told.digest()
+
+    def __eq__(self, other):
+        return self.told == other.told
+
+    def __hash__(self):
+        return hash(self.told)
+
+
+@cache
+def _page(files):
+    return DRAWN(files.bundle)
 
 
 @pytest.fixture

@@ -53,7 +53,8 @@ def test_a_report_is_written_with_chosen_sections_notes_and_seal(probe, here):
 
 def test_without_a_chromium_a_report_is_not_printed_and_what_to_do_is_said(probe, here, monkeypatch):
     monkeypatch.setattr(pdf, "BROWSERS", ("no-browser-at-all",))
-    assert "there is no Chromium or Chrome" in probe("report", "people", "--pdf", "x.pdf", code=2).stderr
+    printed = ("report", "people", "--pdf", "x.pdf", "--sections", "scope")
+    assert "there is no Chromium or Chrome" in probe(*printed, code=2).stderr
     browser = here / "browser"
     monkeypatch.setattr(pdf, "BROWSERS", (str(browser),))
     # A browser that prints nothing, and one that prints too much.
@@ -66,7 +67,7 @@ def test_without_a_chromium_a_report_is_not_printed_and_what_to_do_is_said(probe
         )
         browser.write_text(f"#!{sys.executable}\n{find}\n{does}\n")
         browser.chmod(0o755)
-        assert why in probe("report", "people", "--pdf", "x.pdf", code=2).stderr
+        assert why in probe(*printed, code=2).stderr
     assert not (here / "x.pdf").exists()
 
 
