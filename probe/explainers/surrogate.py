@@ -1,6 +1,7 @@
 """Local linear surrogates of a model around an input."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import comb, exp, hypot, sqrt
 from typing import ClassVar
 
@@ -78,10 +79,11 @@ class Lime(Explainer):
         return Sampled(*(to_coordinates(torch.cat(each), model.space, inputs) for each in zip(*found, strict=True)))
 
 
+@lru_cache(maxsize=2)
 def lime_masks(features: int, samples: int, seed: int, width: float = 0.25) -> Presence:
     """All coalitions if there are at most `samples`; else the full one and random ones.
 
-    Unless the samples are few, each is followed by its complement.
+    Unless the samples are few, each is followed by its complement. The result is cached: do not modify it.
     """
     if 2**features <= samples:
         return every_subset(features)
