@@ -6,7 +6,6 @@ products of one feature, and all of three with a ridge penalty, which each examp
 The products of three cost no evaluation of the model, and values stay consistent whatever the penalty.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
@@ -28,7 +27,8 @@ PerPair = Float64[Tensor, "batch pairs"]
 
 PENALTIES = (0.0, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, inf)  # relative to the mean square of a pair's products
 SAME, SPARE = 1e-5, 5  # an exact fit: error at left-out pairs, relative to the largest value; pairs beyond the terms
-_COLUMNS = 512  # for products of three features; more products are combined into as many columns
+_PRODUCTS = 512  # columns for products of three features, one each where there are no more products than pairs
+_COLUMNS, _SHARE = 128, 8  # else so many columns, or one for every eighth pair: more bring no value closer
 _ENTRIES = 2**24  # of the columns, or of the errors at left-out pairs, held at once: 128 MiB
 
 
@@ -81,6 +81,7 @@ class Regression:
         weights = torch.zeros(len(signs), dtype=signs.dtype).index_add_(0, self.group, pairs.weights)
         weights = torch.where(told, _shapley_kernel(signs) if self.whole else weights, 0.0)
         self.share = torch.where(told[self.group], pairs.weights / weights[self.group], 0.0)
+        self.unseen = 1 - torch.bincount(pairs.sizes)[pairs.sizes] / pairs.available
         self.root = (weights / weights.sum().clamp(min=1e-300) * len(weights)).sqrt()
         self.tilt = signs.mean(1)
         # Coefficients that sum to `total` are equal ones plus some that sum to 0, for which signs are centred.
@@ -126,21 +127,9 @@ class Regression:
         return Fit(values, errors)
 
     def _variance(self, gain: Tensor, off: PerPair) -> PerFeature:
-        """The variance of values over draws: pairs are drawn by size, some sizes whole, and are off as if left out."""
-        by, off = gain[:, self.group] * self.share, off[:, self.group]
-        parts = [torch.zeros(len(off), len(gain), dtype=gain.dtype)]
-        for own, number, room in self._drawn():
-            squares = off[:, own] ** 2 @ (by[:, own] ** 2).T
-            if number > 1:
-                squares = (squares - (off[:, own] @ by[:, own].T) ** 2 / number) * (number / (number - 1))
-            parts.append(squares.clamp(min=0) * max(0.0, 1 - number / room))
-        return torch.stack(parts).sum(0)
-
-    def _drawn(self) -> Iterator[tuple[Tensor, int, float]]:
-        """The pairs of each size, their number, and how many there are."""
-        for size in torch.unique(self.pairs.sizes):
-            own = (self.pairs.sizes == size).nonzero()[:, 0]
-            yield own, len(own), float(self.pairs.available[own[0]])
+        """The variance of values over draws: pairs of a size that is drawn whole add none, and others as if left out."""
+        by = gain[:, self.group] * self.share
+        return off[:, self.group] ** 2 @ (by**2 * self.unseen).T
 
 
 @lru_cache(maxsize=2)
@@ -151,12 +140,13 @@ def _regression(pairs: Pairs, some: tuple[bool, ...]) -> Regression:
 def _triples(signs: Signs, tilt: Tensor) -> tuple[Columns, Shares]:
     """Products of three features at each pair, less what the constraint fixes, and what each adds to the values."""
     features, every = signs.shape[1], comb(signs.shape[1], 3)
-    most = min(_COLUMNS, max(1, _ENTRIES // len(signs)))
-    if every <= most:
+    fitting = max(1, _ENTRIES // len(signs))
+    if every <= min(_PRODUCTS, len(signs), fitting):
         of = torch.tensor(list(combinations(range(features), 3)), dtype=torch.long).view(-1, 3)
         inside = torch.zeros(every, features, dtype=signs.dtype).scatter_(1, of, 1.0)
         return signs[:, of].prod(2) - tilt[:, None], 2 / 3 * inside.T - 2 / features
     # The span of the products at some pairs is that of their kernel there, however many products there are.
+    most = min(max(_COLUMNS, len(signs) // _SHARE), _PRODUCTS, fitting)
     chosen = slice(None, None, -(-len(signs) // most))
     some, low, full = signs[chosen], tilt[chosen], _kernel(signs, signs.new_ones(1, features))
     columns = _kernel(signs, some) - tilt[:, None] * full[chosen].T - full * low + every * tilt[:, None] * low

@@ -153,7 +153,7 @@ def test_more_products_than_columns_are_spanned_by_their_kernel(monkeypatch):
     odd, total = (values[:, where[0]] - values[:, where[1]]) / 2, (values[:, -1] - values[:, 0]) / 2
     active = torch.ones(3, 9, dtype=torch.bool)
     by_products = odd_fit(Pairs(**vars(pairs)), odd, total, active)
-    monkeypatch.setattr("probe.explainers.odd._COLUMNS", 60)  # of 84 products
+    monkeypatch.setattr("probe.explainers.odd._PRODUCTS", 83)  # of 84 products at 60 pairs
     by_kernel = odd_fit(Pairs(**vars(pairs)), odd, total, active)
     assert_close(by_kernel.values, by_products.values, rtol=1e-4, atol=1e-4)
     assert_close(by_kernel.errors, by_products.errors, rtol=1e-2, atol=1e-4)
