@@ -124,7 +124,8 @@ def main() -> None:
         print(name)
         tables[name] = run(model, images)
         report(tables[name])
-    record = {
+    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}  # shapley_errors.py adds to the same file
+    record = kept | {
         "question": f"{COALITIONS} coalitions of 49 squares of 28x28 images, one black reference, {IMAGES} images",
         "truth": f"KernelShap with {LONG} coalitions of another seed",
         "machine": f"{os.cpu_count()} CPU cores, {torch.get_num_threads()} torch threads, load {load:.1f} at the start",

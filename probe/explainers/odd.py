@@ -127,7 +127,7 @@ class Regression:
         return Fit(values, errors)
 
     def _variance(self, gain: Tensor, off: PerPair) -> PerFeature:
-        """The variance of values over draws: pairs of a size that is drawn whole add none, and others as if left out."""
+        """The variance of values over draws: pairs of a size that is drawn whole add none, others as left out."""
         by = gain[:, self.group] * self.share
         return off[:, self.group] ** 2 @ (by**2 * self.unseen).T
 
