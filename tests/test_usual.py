@@ -41,3 +41,14 @@ def test_the_attacks_on_models_without_gradients_are_those_that_their_plan_resol
     assert box.usage.forward == 0
     named = plan_from({"name": "x", "model": {"zoo": "any"}, "attack": {"methods": ["fgsm"]}})
     assert [m["method"] for m in named.resolved(box, data).attack.methods] == ["fgsm"]
+
+
+def test_of_a_model_that_reads_words_no_gradients_are_asked_and_its_attack_says_what_it_lacks():
+    import torch
+
+    from probe import Model, Space
+    from probe.contracts import usual_attacks
+
+    ids, space = torch.ones(2, 3, dtype=torch.int64), Space(form="tokens")
+    box = Model(forward=lambda x: torch.zeros(len(x), 2), space=space, classes=("a", "b"))
+    assert [each["method"] for each in usual_attacks(box, ids)] == ["hot_flip"]

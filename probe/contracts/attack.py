@@ -221,9 +221,13 @@ def moved(model: Model, inputs: Inputs) -> str:
 
 
 def usual_attacks(model: Model, inputs: Inputs) -> tuple[dict[str, Any], ...]:
-    """The settings of the attacks that run on a model by default; the first input tells whether it has gradients."""
+    """The settings of the attacks that run on a model by default.
+
+    The first input tells whether the model has gradients. Where an attacker moves words or edges, no attack does
+    without.
+    """
     defaults = model.space.form_of(inputs).defaults
-    if not defaults.without_gradients or _has_gradients(model, inputs[:1]):
+    if moved(model, inputs) != "numbers" or _has_gradients(model, inputs[:1]):
         return defaults.attacks
     return defaults.without_gradients
 

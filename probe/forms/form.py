@@ -27,7 +27,7 @@ class Defaults(NamedTuple):
 
     explainers: tuple[str, ...] = ("input_x_gradient", "integrated_gradients", "kernel_shap", "lime")
     attacks: tuple[dict[str, Any], ...] = ({"method": "fgsm"}, {"method": "pgd", "steps": 40})
-    without_gradients: tuple[dict[str, Any], ...] = ({"method": "square"},)  # the attacks on a black box; (): the same
+    without_gradients: tuple[dict[str, Any], ...] = ({"method": "square"},)  # the attacks on a black box
     eps: tuple[str, ...] = (
         "0.02",
         "0.05",

@@ -14,8 +14,5 @@ class Graph(Form):
     moves: ClassVar[str] = "edges"
     read_as: ClassVar[str] = "graphs as arrays"
     defaults: ClassVar[Defaults] = Defaults(
-        explainers=("saliency", *Defaults().explainers),
-        attacks=({"method": "grad_argmax"},),
-        without_gradients=(),
-        eps=("1", "2", "3", "5"),
+        explainers=("saliency", *Defaults().explainers), attacks=({"method": "grad_argmax"},), eps=("1", "2", "3", "5")
     )

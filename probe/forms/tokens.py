@@ -23,9 +23,7 @@ class Tokens(Form):
     brought_as: ClassVar[tuple[str, ...]] = ("text",)
     told: ClassVar[bool] = True
     feature: ClassVar[str] = "word {}"
-    defaults: ClassVar[Defaults] = Defaults(
-        attacks=({"method": "hot_flip"},), without_gradients=(), eps=("1", "2", "3", "5")
-    )
+    defaults: ClassVar[Defaults] = Defaults(attacks=({"method": "hot_flip"},), eps=("1", "2", "3", "5"))
     lengths: ClassVar[Mapping[str, float]] = {"words": 0.0}
 
     words: tuple[str, ...] = ()  # the word that each token id stands for
