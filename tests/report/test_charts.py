@@ -41,7 +41,7 @@ def test_the_order_of_several_charts_is_by_mean_rank():
 
 def test_bars_are_drawn_in_the_order_that_is_given():
     ax = plots.bars(["a", "b", "c"], [1.0, 5.0, 2.0], top=[2, 0])
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["c", "a", "1 others"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["c", "a", "1 other"]
     assert [bar.get_width() for bar in ax.patches] == [2.0, 1.0, 5.0]
 
 
