@@ -13,7 +13,7 @@ from scipy.special import softmax
 from probe import plots
 from probe.audit import reading
 from probe.formatting import interval, number
-from tests.dashboards.test_pages import show, text
+from tests.dashboards.test_pages import markup, show, text
 
 __all__ = ["show"]
 
@@ -56,7 +56,8 @@ def test_a_list_of_examples_says_answer_probability_and_label(bundles):
 def test_an_example_that_was_not_explained_opens_as_far_as_the_bundle_holds_it(show, bundles):
     tried = bundles.table.arrays("attack-pgd")["rows"]
     row = next(at for at in range(200) if at not in tried)
-    said = text(show(bundles.table.folder.parent, "instance", row=str(row)))
+    app = show(bundles.table.folder.parent, "instance", row=str(row))
+    said = text(app) + markup(app)
     predicted, probability, truth = instance.answer(bundles.table, row)
     assert f"Predicted **{predicted}** ({number(probability, 'share')}). True label **{truth}**" in said.replace(
         JOINER, ""
