@@ -78,7 +78,7 @@ def test_metrics_of_classes_and_of_numbers_refuse_each_other():
 @pytest.mark.parametrize(("labels", "error", "message"), [
     (Y[:5], ShapeError, r"labels are \(5,\), expected \(60,\): the right price of each of 60 inputs"),
     (Y[:, None].expand(-1, 2), ShapeError, r"labels are \(60, 2\), expected \(60,\)"),
-    (Y.numpy(), ShapeError, "write torch.as_tensor"),
+    (Y.tolist(), ShapeError, "write torch.as_tensor"),
     (torch.where(Y > 1, torch.nan, Y), DataError, "labels hold NaN or infinity in"),
     (Y > 0, DataError, "expected decimal numbers; write labels.float()"),
 ])  # fmt: skip
