@@ -3,12 +3,12 @@
 import ast
 import collections.abc
 import gc
+import operator
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache, reduce
-from operator import or_
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -183,11 +183,17 @@ def _made(line: list[ast.ClassDef], known: _Source) -> type[Method]:
 def _class_variables(line: list[ast.ClassDef]) -> dict[str, Any]:
     """What a class declares of itself besides its settings, such as its needs, as far as it is written out."""
     found: dict[str, Any] = {}
-    for entry in (e for node in line for e in node.body if isinstance(e, ast.AnnAssign)):
-        declared = _name(entry.annotation) == "ClassVar" and not _name(entry.target).startswith("_")
-        if declared and entry.value is not None:
+    for entry in (e for node in line for e in node.body):
+        match entry:
+            case ast.AnnAssign(target=target, annotation=said, value=ast.expr() as value) if _name(said) == "ClassVar":
+                pass
+            case ast.Assign(targets=[target], value=value):
+                pass
+            case _:
+                continue
+        if not _name(target).startswith("_"):
             with suppress(UnreadableError):
-                found[_name(entry.target)] = _literal(entry.value)
+                found[_name(target)] = _literal(value)
     return found
 
 
@@ -231,7 +237,7 @@ def _hint(node: ast.expr, known: _Source) -> Any:
         case ast.Name(id=name) if name in known.classes and _is_method(list(_line(known.classes[name], known.classes))):
             return Method
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-            return reduce(or_, (_hint(left, known), _hint(right, known)))
+            return reduce(operator.or_, (_hint(left, known), _hint(right, known)))
         case ast.Subscript(value=ast.Name(id="Literal"), slice=choices):
             return Literal[_value(choices)]
         case ast.Subscript(value=ast.Name(id="tuple"), slice=ast.Tuple(elts=[part, ast.Constant(value=end)])):
@@ -260,14 +266,9 @@ def _limits(named: Mapping[str | None, ast.expr]) -> dict[str, Any]:
     """The limits of a setting, as far as they are written out, as 1 or 10**4."""
     found = {}
     for key in ("low", "high", "above", "below"):
-        match named.get(key):
-            case ast.BinOp(left=ast.Constant(value=int(base)), op=ast.Pow(), right=ast.Constant(value=int(power))):
-                found[key] = base**power
-            case None:
-                pass
-            case node:
-                with suppress(UnreadableError):
-                    found[key] = _value(node)
+        if key in named:
+            with suppress(UnreadableError):
+                found[key] = _value(named[key])
     return found
 
 
@@ -283,9 +284,31 @@ def _default(node: ast.expr, known: _Source) -> Any:
 def _value(node: ast.expr) -> Any:
     try:
         call = _call(node, "written")
-        return ast.literal_eval(node) if call is None else written(ast.literal_eval(call.args[0]))
-    except (ValueError, IndexError) as error:
+        return _literal_of(node) if call is None else written(ast.literal_eval(call.args[0]))
+    except (ValueError, IndexError, ArithmeticError, TypeError) as error:
         raise UnreadableError(ast.unparse(node)) from error
+
+
+OPERATORS: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+}
+LARGEST, HIGHEST = 10**6, 64  # of a base and of a power
+
+
+def _literal_of(node: ast.expr) -> Any:
+    """A value that is written out, also as arithmetic with numbers, such as 8 / 255."""
+    if not isinstance(node, ast.BinOp) or type(node.op) not in OPERATORS:
+        return ast.literal_eval(node)
+    left, right = _literal_of(node.left), _literal_of(node.right)
+    if not all(isinstance(each, int | float) for each in (left, right)):
+        raise ValueError(ast.unparse(node))
+    if isinstance(node.op, ast.Pow) and not (abs(left) <= LARGEST and abs(right) <= HIGHEST):
+        raise ValueError(ast.unparse(node))
+    return OPERATORS[type(node.op)](left, right)
 
 
 def _call(node: ast.expr, name: str) -> ast.Call | None:

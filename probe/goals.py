@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from probe.errors import DataError, RangeError, Unsupported
+from probe.errors import ContractError, DataError, RangeError, Unsupported
 from probe.method import Method, param, required
 from probe.task import Task
 
@@ -48,6 +48,22 @@ class Goal(Method, ABC):
     @abstractmethod
     def reached(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
         """Whether each row reaches the goal."""
+
+    def met(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
+        """Whether each row reaches the goal, (batch,).
+
+        Raises:
+            ContractError: if `reached` does not give one bool for each row.
+        """
+        found = self.reached(task, logits, labels, targets)
+        dtype = str(getattr(found, "dtype", type(found).__name__)).removeprefix("torch.")
+        shape = tuple(getattr(found, "shape", ()))
+        if dtype != "bool" or shape != (len(logits),):
+            raise ContractError(
+                f"{type(self).__name__}.reached returned {dtype} of shape {shape} for {len(logits)} rows, expected one "
+                "bool for each row"
+            )
+        return found
 
     def __and__(self, other: "Goal") -> "Goal":
         """Both goals at once."""

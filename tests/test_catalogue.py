@@ -27,6 +27,27 @@ def test_methods_read_from_source_equal_the_imported_ones(family, monkeypatch):
             assert getattr(found[name], declared, None) == getattr(kind, declared, None), (name, declared)
 
 
+WRITTEN = '''
+@dataclass(frozen=True, kw_only=True)
+class Odd(Metric[Attribution]):
+    """Odd."""
+    better = "lower"
+    threshold = 0.3
+    eps: float = param(8 / 255, "radius", high=2**3 - 1)
+    most: int = param(9**9**9, "a number that nobody writes out")
+'''
+
+
+def test_arithmetic_and_attributes_without_annotation_are_read(tmp_path):
+    (tmp_path / "odd.py").write_text(WRITTEN.replace("9**9**9", "10**4"))
+    found = catalogue(tmp_path, *CONTRACTS)["odd"]
+    assert (found.better, found.threshold) == ("lower", 0.3)
+    assert found().config() == {"method": "odd", "eps": 8 / 255, "most": 10_000}
+    (tmp_path / "odd.py").write_text(WRITTEN)
+    with pytest.raises(UnreadableError):
+        catalogue(tmp_path, *CONTRACTS)
+
+
 SQUARE = '''
 LIMIT = 0.5
 @dataclass(frozen=True, kw_only=True)

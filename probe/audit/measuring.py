@@ -11,6 +11,7 @@ from probe.audit.asked import Asked
 from probe.audit.bundle import Arrays
 from probe.audit.readings import Reading, evidence_of
 from probe.contracts import Metric
+from probe.contracts.blame import blamed
 from probe.errors import ProbeError, is_out_of_memory
 from probe.metrics import Deletion, Insertion
 from probe.metrics.masked import Memory
@@ -75,7 +76,9 @@ def measure_each(
         )
         if reading.status == "done":
             try:
-                arrays[evidence_of(name)] = np.stack([_evidence(metric, model, result(), memory) for result in results])
+                with blamed(metric):
+                    found = [_evidence(metric, model, result(), memory) for result in results]
+                arrays[evidence_of(name)] = np.stack(found)
             except ProbeError as error:
                 if is_out_of_memory(error):
                     raise

@@ -113,7 +113,7 @@ def attack(
     """Attack a model, and print its accuracy under attack."""
     from probe.contracts import usual_attacks
     from probe.goals import Shift
-    from probe.metrics import Accuracy, ExactMatch, RobustAccuracy
+    from probe.metrics import Accuracy, ExactMatch, GoalReached, RobustAccuracy
 
     said = Said(task=task, outputs=outputs, part=part, only=only, tolerance=tolerance)
     model, data = opened(name, plan, allow_code, device, said)
@@ -123,7 +123,7 @@ def attack(
     result = attacker(model, drawn.inputs, drawn.labels)
     save(result, out)
     if not result.clean.task.judges or isinstance(attacker.goal, Shift):
-        _say_reached(result, attacker, len(drawn), seed, as_json=as_json)
+        _say_reached(result, GoalReached()(model, result), len(drawn), seed, as_json=as_json)
         return
     whole = ExactMatch().suits(result.clean)  # a row with several answers counts as right if all of them are
     clean, robust = (ExactMatch() if whole else Accuracy())(model, result.clean), RobustAccuracy()(model, result)
@@ -154,14 +154,11 @@ def attack(
         )
 
 
-def _say_reached(result: Any, attacker: Any, rows: int, seed: int, *, as_json: bool) -> None:
+def _say_reached(result: Any, found: Any, rows: int, seed: int, *, as_json: bool) -> None:
     """Print how many answers reached a goal that is not an error, such as a shift, and how far they moved."""
-    from probe.statistics import proportion
-
-    found = proportion(result.success.cpu().numpy())
     moved = (result.attacked.logits - result.clean.logits).abs().amax(-1).double().cpu().numpy()
     document = {
-        "method": result.method.config(), "n": rows, "seed": seed, "reached": [found.value, found.low, found.high],
+        "method": result.method.config(), "n": rows, "seed": seed, "reached": [found.value, *found.interval()],
         "mean_move": float(moved.mean()), "largest_move": float(moved.max()), "forward": result.cost.forward,
         "backward": result.cost.backward,
     }  # fmt: skip
@@ -169,5 +166,5 @@ def _say_reached(result: Any, attacker: Any, rows: int, seed: int, *, as_json: b
         emit_json(document)
         return
     print_out(f"{result.method} on {rows} rows (seed {seed})")
-    print_out(f"  goal reached: {estimate(found.value, found.low, found.high, 'share')} ({attacker.goal})")
+    print_out(f"  goal reached: {estimate(found.value, *found.interval(), 'share')} ({result.goal})")
     print_out(f"  answers moved by {number(moved.mean())} on average, {number(moved.max())} at most, in their own unit")

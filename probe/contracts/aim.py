@@ -9,7 +9,8 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from probe.arrays import Given
-from probe.errors import DataError
+from probe.contracts.blame import blamed
+from probe.errors import ContractError, DataError
 from probe.goals import Goal
 from probe.labels import check_labels
 from probe.model import Model
@@ -80,11 +81,17 @@ class Aim:
 
     def _loss(self, logits: Tensor) -> PerExample:
         loss = self.loss or self.goal.loss
-        found: PerExample = loss(self.model.task, logits, self.labels, self.targets)
+        with blamed(self.goal):
+            found: PerExample = loss(self.model.task, logits, self.labels, self.targets)
+        if found.shape != self.labels.shape[:1]:
+            raise ContractError(
+                f"the loss of {self.goal} is of shape {tuple(found.shape)} for {len(self.labels)} rows, expected one "
+                "number for each row"
+            )
         return found
 
     def _judged(self, logits: Tensor) -> tuple[PerExample, Bool[Tensor, " batch"]]:
         # Logits may have a wider dtype than the inputs; losses are compared in one that is wide enough for both.
         wide = torch.float32 if logits.device.type == "mps" else torch.float64
-        reached: Tensor = self.goal.reached(self.model.task, logits, self.labels, self.targets)
+        reached: Tensor = self.goal.met(self.model.task, logits, self.labels, self.targets)
         return self._loss(logits).to(wide), reached

@@ -134,7 +134,7 @@ class Attack(Method, ABC):
 
     def _search(self, model: Model, inputs: Inputs, aim: Aim, clean: Prediction) -> Perturbation:
         """The perturbed inputs, computed in passes, with the cost of each."""
-        done = self.goal.reached(model.task, clean.logits, aim.labels, aim.targets)
+        done = self.goal.met(model.task, clean.logits, aim.labels, aim.targets)
         perturbed = inputs.clone()
         forwards, backwards = (torch.zeros(len(inputs), device=inputs.device) for _ in range(2))
         todo, _ = parted(done)
@@ -166,7 +166,7 @@ class Attack(Method, ABC):
         """Add the answers to the perturbed inputs. An attack that minimises its change undoes it where it fails."""
         answers = replace(found.clean, logits=model.logits(found.perturbed))
         done, reached = (
-            self.goal.reached(model.task, each.logits, each.labels, found.targets) for each in (found.clean, answers)
+            self.goal.met(model.task, each.logits, each.labels, found.targets) for each in (found.clean, answers)
         )
         found = replace(found, attacked=answers, success=~done & reached)
         if self.budget or found.budget is None:

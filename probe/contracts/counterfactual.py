@@ -80,7 +80,7 @@ class Counterfactual(Method, ABC):
             raise ShapeError(f"{self} returned more candidates for some inputs than for others")
         candidates = torch.cat(parts)
         after = [model.logits(candidates[:, at]) for at in range(candidates.shape[1])]
-        reached = [self.goal.reached(model.task, each, aim.labels, aim.targets) for each in after]
+        reached = [self.goal.met(model.task, each, aim.labels, aim.targets) for each in after]
         return Counterfactuals(
             candidates=candidates,
             inputs=inputs,

@@ -7,9 +7,11 @@ from dataclasses import replace
 from inspect import isclass
 from typing import Any, ClassVar, Generic, TypeVar, final, get_args, get_type_hints
 
+from torch import Tensor
+
 from probe.contracts.common import in_order, placed
 from probe.contracts.reducer import Reducer
-from probe.errors import ContractError
+from probe.errors import ContractError, ShapeError
 from probe.formatting import Unit
 from probe.model import Model
 from probe.results import AnyResult, Scores
@@ -75,9 +77,14 @@ class Metric(Reducer, ABC, Generic[R]):
             wanted = getattr(self.result_type(), "__name__", str(self.result_type()))
             raise TypeError(f"{self} reads {wanted}, got {type(result).__name__}")
         before = copy(model.usage)
-        return Scores(self._each(placed(model), result).detach(), self, model.usage - before)
+        evidence = self._each(placed(model), result).detach()
+        if evidence.ndim == 0 or len(evidence) != len(result):
+            raise ShapeError(
+                f"{self} returned {tuple(evidence.shape)} for {len(result)} examples, expected (examples, ...)"
+            )
+        return Scores(evidence, self, model.usage - before)
 
-    def _each(self, model: Model, result: R) -> Evidence:
+    def _each(self, model: Model, result: R) -> Tensor:
         """The evidence; where each example has its own features, computed by groups with the same features."""
         space, inputs = getattr(result, "space", None), getattr(result, "inputs", None)
         if space is None or inputs is None or not space.differs(inputs):

@@ -12,7 +12,6 @@ from torch import Tensor
 from probe.contracts import Explainer, Need
 from probe.errors import RangeError, Unsupported
 from probe.explainers.coalitions import coalition_values, to_coordinates
-from probe.forms import Image, Series
 from probe.method import param
 from probe.model import Model
 from probe.shapes import Inputs, Labels, Presence
@@ -81,10 +80,10 @@ class Occlusion(Explainer):
             each = torch.arange(space.feature_count(inputs))
             return space, (_Axis(each, each + 1, len(each)),)
         form = space.form_of(inputs)
-        if not isinstance(form, Image | Series):
+        if not form.near:
             raise Unsupported(
                 f"a window needs images or series, but these inputs are {form.read_as}; "
-                "leave the window out, so that one feature at a time is taken away"
+                "set window=0 to occlude one feature at a time"
             )
         shape = inputs.shape[2:]
         if self.window > min(shape):

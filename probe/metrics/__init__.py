@@ -3,6 +3,7 @@
 from probe.metrics.certified import CertifiedAccuracy
 from probe.metrics.counterfactual import ChangedFeatures, Validity
 from probe.metrics.faithfulness import Completeness, Deletion, Insertion
+from probe.metrics.goal import GoalReached
 from probe.metrics.prediction import Accuracy, AreaUnderROC, CalibrationError, ExactMatch, RobustAccuracy
 from probe.metrics.regression import MeanAbsoluteError, RootMeanSquaredError, RSquared
 from probe.metrics.sparseness import Sparseness
@@ -16,6 +17,7 @@ __all__ = [
     "Completeness",
     "Deletion",
     "ExactMatch",
+    "GoalReached",
     "Insertion",
     "MeanAbsoluteError",
     "RSquared",

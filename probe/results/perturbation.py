@@ -114,7 +114,7 @@ class Perturbation(AnyResult):
         )
 
     def _reached(self, answers: Prediction) -> Tensor:
-        reached: Tensor = self.goal.reached(answers.task, answers.logits, answers.labels, self.targets)
+        reached: Tensor = self.goal.met(answers.task, answers.logits, answers.labels, self.targets)
         return reached
 
     def distance(self, p: float = torch.inf) -> PerExample:

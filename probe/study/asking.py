@@ -17,6 +17,7 @@ from probe.contracts import (
     of_examples,
     predict,
 )
+from probe.contracts.blame import blamed
 from probe.dataset import Dataset
 from probe.method import Method
 from probe.model import Model
@@ -41,7 +42,8 @@ class Subject:
 def ask(method: Method, subject: Subject, advance: Advance) -> Any:
     """The result of a method for all examples."""
     asked = next(asked for kind, asked in ASKED.items() if isinstance(method, kind))
-    return asked(method, subject, advance)
+    with blamed(method):
+        return asked(method, subject, advance)
 
 
 def _in_batches(method: Method, call: Callable[[slice], Any], subject: Subject, advance: Advance) -> Any:

@@ -11,6 +11,7 @@ from typing import Any, get_args
 from torch import Tensor
 
 from probe.contracts import Attack, Certificate, Metric, Survey
+from probe.contracts.blame import blamed
 from probe.errors import DataError, ProbeError, RangeError, is_out_of_memory
 from probe.method import Method
 from probe.numbers import exact
@@ -18,6 +19,7 @@ from probe.outcomes import Certification, Examination
 from probe.registry import discover
 from probe.results import Attribution, Counterfactuals, Perturbation, Prediction, Scores
 from probe.study.asking import ASKED, GIVES, Subject, ask
+from probe.study.code import coded
 from probe.study.record import Measured, Record
 from probe.study.steps import Advance
 
@@ -42,8 +44,8 @@ class Cell:
 
     @property
     def identity(self) -> str:
-        """What identifies the record: the method and metrics with their settings, as JSON."""
-        named = [[type(each).__module__, each.config()] for each in (self.method, *self.metrics)]
+        """What identifies the record, as JSON: method and metrics with settings, and the code of those of others."""
+        named = [[type(each).__module__, each.config(), *coded(each)] for each in (self.method, *self.metrics)]
         return json.dumps([named, self.budgets], sort_keys=True)
 
     @property
@@ -115,7 +117,8 @@ class Cell:
             if not metric.suits(result):
                 continue
             try:
-                scores: Scores = metric(self.subject.model, result)
+                with blamed(metric):
+                    scores: Scores = metric(self.subject.model, result)
             except ProbeError as error:
                 if is_out_of_memory(error):
                     raise
@@ -204,7 +207,10 @@ def _metrics_for(method: Method, metrics: Sequence[Metric[Any]] | None) -> tuple
     gives = next((result for kind, result in GIVES.items() if isinstance(method, kind)), None)
     if metrics is None:
         known = discover("metric")
-        return tuple(known[name]() for name in USUAL.get(gives, ())) if gives else ()
+        names = USUAL.get(gives, ()) if gives else ()
+        if isinstance(method, Attack) and method.goal.answer != "wrong":
+            names += ("goal_reached",)
+        return tuple(known[name]() for name in names)
     return tuple(metric for metric in metrics if gives in _kinds(metric))
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from probe.adapters import check_fit
 from probe.arrays import Given
-from probe.contracts import Metric, suited
+from probe.contracts import Explainer, Metric, suited
 from probe.dataset import Dataset
 from probe.errors import DataError, RangeError
 from probe.method import Method
@@ -83,7 +83,12 @@ def run(  # noqa: PLR0913  three that a study is of, and by name: what is asked,
     if batch_size is not None and (isinstance(batch_size, bool) or not batch_size >= 1):
         raise RangeError(f"batch_size = {batch_size!r}, expected a whole number of examples, at least 1")
     data = suited(model, data)
-    checked = None if targets is None else model.check_targets(targets, model.check(data.inputs)).cpu()
+    checked = None
+    if targets is not None:
+        # An explainer explains one output of a row, an attack wants an answer, which may be several labels.
+        explains = any(isinstance(each, Explainer) for each in _listed(methods, "methods") or [])
+        check = model.check_targets if explains else model.check_labels
+        checked = check(targets, model.check(data.inputs)).cpu()
     subject = Subject(model, data, checked, batch_size or together(data.inputs))
     cells = planned(
         _listed(methods, "methods") or [],

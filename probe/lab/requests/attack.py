@@ -126,7 +126,7 @@ def _step(chosen: Chosen, labels: Tensor, result: Perturbation, eps: str) -> tup
 def _reached(result: Perturbation) -> Tensor:
     """Whether the input reached the goal before the attack."""
     clean = result.clean
-    reached: Tensor = result.goal.reached(clean.task, clean.logits, clean.labels, result.targets)
+    reached: Tensor = result.goal.met(clean.task, clean.logits, clean.labels, result.targets)
     return reached
 
 

@@ -1,0 +1,67 @@
+"""A study computes again what was computed by other code."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import torch
+
+from probe import Dataset, Model, Space, study
+from probe.attacks import FGSM
+from probe.contracts import Explainer
+from probe.explainers import Saliency
+from probe.goals import Targeted
+from probe.metrics import GoalReached, Sparseness
+from probe.study.code import coded
+
+SPACE = Space(reference=torch.zeros(1, 2))
+MODEL = Model(forward=lambda x: 4 * x, space=SPACE)
+DATA = Dataset(torch.tensor([[0.9, 0.1], [0.2, 0.6]]), torch.tensor([0, 1]), space=SPACE, classes=("a", "b"))
+WANTED = torch.ones(2, 2, dtype=torch.long)
+
+
+def brightness(power):
+    """A method, as a notebook defines it again with another body."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Brightness(Explainer):
+        """The inputs."""
+
+        if power == 1:
+
+            def attribute(self, model, inputs, targets):
+                return inputs
+
+        else:
+
+            def attribute(self, model, inputs, targets):
+                return inputs**3
+
+    return Brightness()
+
+
+def test_an_edited_method_is_computed_again_and_an_unchanged_one_is_not(tmp_path):
+    first = study.run([brightness(1)], MODEL, DATA, metrics=[Sparseness()], out=tmp_path, progress=None)
+    again = study.run([brightness(1)], MODEL, DATA, metrics=[Sparseness()], out=tmp_path, progress=None)
+    assert again["seconds"].tolist() == first["seconds"].tolist()
+    edited = study.run([brightness(3)], MODEL, DATA, metrics=[Sparseness()], out=tmp_path, progress=None)
+    alone = study.run([brightness(3)], MODEL, DATA, metrics=[Sparseness()], progress=None)
+    assert edited["value"].tolist() == alone["value"].tolist() != first["value"].tolist()
+
+
+def test_the_digest_of_code_is_that_of_other_processes_and_probes_own_methods_have_none():
+    said = "from tests.study.test_code import *; print(coded(brightness(1))[0])"
+    there = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
+    assert (there.stdout.strip(),) == coded(brightness(1)) != coded(brightness(3))
+    assert coded(Saliency()) == coded(FGSM(goal=Targeted())) == ()
+
+
+def test_targets_of_attacks_may_be_several_labels_and_what_reaches_them_is_counted():
+    from probe import MultiLabel
+
+    model = Model(forward=lambda x: 4 * x - 2, space=SPACE, task=MultiLabel(("tall", "wide")))
+    data = Dataset(DATA.inputs, torch.tensor([[1, 0], [0, 1]]), space=SPACE)
+    found = study.run([FGSM(goal=Targeted(), eps=0.35)], model, data, targets=WANTED, progress=None)
+    rows = found.set_index("metric")["value"]
+    reached = FGSM(goal=Targeted(), eps=0.35)(model, data.inputs, data.labels, targets=WANTED)
+    assert rows["goal_reached"] == GoalReached()(model, reached).value == 0.5
