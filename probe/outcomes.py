@@ -93,7 +93,7 @@ class Certification(AnyResult):
         if row["predicted"] is None:
             return f"nothing is certified; the label is {row['label']}"
         right = "which is the label" if row["predicted"] == row["label"] else f"and the label is {row['label']}"
-        return f"{row['predicted']} up to radius {digits(row['radius'], 4)}, {right}"
+        return f"{row['predicted']} up to radius {digits(float(row['radius']), 4)}, {right}"
 
     def _in_words(self) -> tuple[str, ...]:
         certified = self.certified()

@@ -35,6 +35,7 @@ class Odd(Metric[Attribution]):
     threshold = 0.3
     eps: float = param(8 / 255, "radius", high=2**3 - 1)
     most: int = param(9**9**9, "a number that nobody writes out")
+    def measure(self, model: Model, result: Attribution) -> Evidence: ...
 '''
 
 

@@ -22,6 +22,7 @@ from probe.study.asking import ASKED, GIVES, Subject, ask
 from probe.study.code import coded
 from probe.study.record import Measured, Record
 from probe.study.steps import Advance
+from probe.task import Task
 
 Budget = float | str
 # The default metrics of a result.
@@ -142,7 +143,7 @@ def planned(
     for method in methods:
         _check_kind(method)
     cells = [
-        Cell(subject, seeded, read, _metrics_for(method, metrics))
+        Cell(subject, seeded, read, _metrics_for(method, metrics, subject.model.task))
         for method in methods
         for budgeted, read in _with_budgets(method, budgets)
         for seeded in _with_seeds(budgeted, seeds)
@@ -200,7 +201,7 @@ def _number(budget: Budget) -> float:
     return number
 
 
-def _metrics_for(method: Method, metrics: Sequence[Metric[Any]] | None) -> tuple[Metric[Any], ...]:
+def _metrics_for(method: Method, metrics: Sequence[Metric[Any]] | None, task: Task) -> tuple[Metric[Any], ...]:
     """The metrics that measure what the method returns."""
     if isinstance(method, Metric):
         return (method,)
@@ -208,8 +209,8 @@ def _metrics_for(method: Method, metrics: Sequence[Metric[Any]] | None) -> tuple
     if metrics is None:
         known = discover("metric")
         names = USUAL.get(gives, ()) if gives else ()
-        if isinstance(method, Attack) and method.goal.answer != "wrong":
-            names += ("goal_reached",)
+        if gives is Perturbation and not task.judges:  # without right and wrong answers there is no accuracy
+            names = ("goal_reached",)
         return tuple(known[name]() for name in names)
     return tuple(metric for metric in metrics if gives in _kinds(metric))
 

@@ -139,7 +139,5 @@ def test_windows_that_cannot_cover_an_image_are_refused(network, images, setting
 
 
 def test_a_window_over_rows_of_a_table_is_refused(multilayer):
-    with pytest.raises(
-        Unsupported, match=r"a window needs images or series, but these inputs are .*leave the window out"
-    ):
+    with pytest.raises(Unsupported, match=r"a window needs images or series, but these inputs are .*set window=0"):
         Occlusion(window=2)(multilayer, torch.ones(1, 3, dtype=torch.float64))

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import torch
 
-from probe import Dataset, Model, Space, study
+from probe import Dataset, Model, MultiLabel, Regression, Space, study
 from probe.attacks import FGSM
 from probe.contracts import Explainer
 from probe.explainers import Saliency
-from probe.goals import Targeted
+from probe.goals import Shift, Targeted
 from probe.metrics import GoalReached, Sparseness
 from probe.study.code import coded
 
@@ -57,11 +57,17 @@ def test_the_digest_of_code_is_that_of_other_processes_and_probes_own_methods_ha
 
 
 def test_targets_of_attacks_may_be_several_labels_and_what_reaches_them_is_counted():
-    from probe import MultiLabel
-
     model = Model(forward=lambda x: 4 * x - 2, space=SPACE, task=MultiLabel(("tall", "wide")))
     data = Dataset(DATA.inputs, torch.tensor([[1, 0], [0, 1]]), space=SPACE)
-    found = study.run([FGSM(goal=Targeted(), eps=0.35)], model, data, targets=WANTED, progress=None)
+    attack = FGSM(goal=Targeted(), eps=0.35)
+    found = study.run([attack], model, data, metrics=[GoalReached()], targets=WANTED, progress=None)
     rows = found.set_index("metric")["value"]
-    reached = FGSM(goal=Targeted(), eps=0.35)(model, data.inputs, data.labels, targets=WANTED)
+    reached = attack(model, data.inputs, data.labels, targets=WANTED)
     assert rows["goal_reached"] == GoalReached()(model, reached).value == 0.5
+
+
+def test_a_shift_of_a_regression_without_a_tolerance_has_a_row_of_its_own_in_a_study():
+    model = Model(forward=lambda x: x.sum(1), space=SPACE, task=Regression(("price",)))
+    data = Dataset(DATA.inputs, torch.zeros(2), space=SPACE)
+    found = study.run([FGSM(goal=Shift(by=0.28), eps=0.15)], model, data, progress=None)
+    assert found[["metric", "value", "n"]].values.tolist() == [["goal_reached", 0.5, 2]]
