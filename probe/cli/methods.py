@@ -156,9 +156,10 @@ def attack(
 
 def _say_reached(result: Any, found: Any, rows: int, seed: int, *, as_json: bool) -> None:
     """Print how many answers reached a goal that is not an error, such as a shift, and how far they moved."""
+    low, high = found.interval()
     moved = (result.attacked.logits - result.clean.logits).abs().amax(-1).double().cpu().numpy()
     document = {
-        "method": result.method.config(), "n": rows, "seed": seed, "reached": [found.value, *found.interval()],
+        "method": result.method.config(), "n": rows, "seed": seed, "reached": [found.value, low, high],
         "mean_move": float(moved.mean()), "largest_move": float(moved.max()), "forward": result.cost.forward,
         "backward": result.cost.backward,
     }  # fmt: skip
@@ -166,5 +167,5 @@ def _say_reached(result: Any, found: Any, rows: int, seed: int, *, as_json: bool
         emit_json(document)
         return
     print_out(f"{result.method} on {rows} rows (seed {seed})")
-    print_out(f"  goal reached: {estimate(found.value, *found.interval(), 'share')} ({result.goal})")
+    print_out(f"  goal reached: {estimate(found.value, low, high, 'share')} ({result.goal})")
     print_out(f"  answers moved by {number(moved.mean())} on average, {number(moved.max())} at most, in their own unit")
