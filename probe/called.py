@@ -13,6 +13,7 @@ from probe.answers import ends_linear, opened
 from probe.errors import ForwardError, ProbeError
 from probe.forward import ask, device_of, digest_of, dtype_of, refuse_gradients
 from probe.inputs import check_points, embedded
+from probe.keywords import Named
 from probe.recurrent import REFUSED, REMEDY
 from probe.shapes import Inputs
 
@@ -20,7 +21,7 @@ C = TypeVar("C", bound="Called")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Called:
+class Called(metaclass=Named):
     """A network as it is called, whatever its inputs and outputs mean."""
 
     forward: Callable[[Tensor], Tensor]

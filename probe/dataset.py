@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import torch
@@ -12,16 +12,22 @@ from torch import Tensor
 from probe.arrays import Given, from_numbers
 from probe.errors import DataError, RangeError, ShapeError
 from probe.frames import Declared, parts_of
+from probe.keywords import Named
 from probe.space import Space
 from probe.task import Task
-from probe.task.base import numbered
+from probe.task.base import Names, numbered
 from probe.tensors import generator, sha256
+
+if TYPE_CHECKING:
+    Frame = pd.DataFrame
+else:
+    Frame = Any  # at run time anything that is passed; what is no DataFrame is refused with a message
 
 ROLES = ("test", "train", "unknown")
 
 
 @dataclass(frozen=True, eq=False)
-class Dataset:
+class Dataset(metaclass=Named):
     """Labelled examples. `groups` has one row per example and one column per attribute, such as sex.
 
     >>> import pandas as pd
@@ -37,11 +43,11 @@ class Dataset:
     inputs: Given  # (rows, ...), one example per row: a tensor, or an array or a data frame of numbers
     labels: Given  # (rows,): class indices or numbers; (rows, labels): 0 or 1; as in the task
     _: KW_ONLY
-    groups: pd.DataFrame | None = None
+    groups: Frame | None = None
     space: Space = field(default_factory=Space)
-    classes: tuple[str, ...] = ()  # names of the classes, or of several labels; () for numbers
+    classes: Names = ()  # names of the classes, or of several labels; () for numbers
     name: str = "data"
-    rows: Tensor | None = None  # index of each example in the source; by default 0, 1, 2, ...
+    rows: Given | None = None  # index of each example in the source; by default 0, 1, 2, ...
     source: str = ""  # origin and licence
     role: str = "unknown"  # test: not used for training; train: used; or unknown
     notices: tuple[str, ...] = ()  # notices: assumptions made while reading the source
@@ -52,17 +58,26 @@ class Dataset:
         for field_name in ("inputs", "labels"):
             given = from_numbers(getattr(self, field_name))
             if not isinstance(given, Tensor):
+                remedy = (
+                    f"write torch.tensor({field_name})" if isinstance(given, list | tuple) else "encode texts first"
+                )
                 raise DataError(
                     f"{self.name}: {field_name} are a {type(given).__name__}; expected a tensor, an array or a data "
-                    "frame of numbers; Dataset.from_frame encodes a table with texts"
+                    f"frame of numbers: {remedy}; Dataset.from_frame encodes a table with texts"
                 )
             object.__setattr__(self, field_name, given)
+        object.__setattr__(self, "classes", tuple(listed(self.classes, "classes")))
         self.space.check(self.inputs)
         count = len(self.inputs)
         self._check_labels(count)
+        if self.groups is not None and not isinstance(self.groups, pd.DataFrame):
+            raise DataError(
+                f"{self.name}: groups are a {type(self.groups).__name__}, expected a pandas DataFrame with a column "
+                "for each attribute; write pd.DataFrame(groups)"
+            )
         if self.groups is not None and len(self.groups) != count:
             raise ShapeError(f"{self.name}: groups have {len(self.groups)} rows for {count} examples")
-        object.__setattr__(self, "rows", torch.arange(count) if self.rows is None else self.rows)
+        object.__setattr__(self, "rows", torch.arange(count) if self.rows is None else from_numbers(self.rows))
 
     def _check_labels(self, count: int) -> None:
         """Raise unless there are labels for each row: classes, several 0/1 labels, or numbers."""
@@ -70,7 +85,10 @@ class Dataset:
         if labels.ndim == 0 or len(labels) != count:
             raise ShapeError(f"{self.name}: labels have shape {tuple(labels.shape)}, expected ({count},)")
         if labels.is_complex() or labels.dtype == torch.bool:
-            raise DataError(f"{self.name}: labels are {labels.dtype}, expected class indices (integers) or numbers")
+            remedy = "; write labels.long()" * (labels.dtype == torch.bool)
+            raise DataError(
+                f"{self.name}: labels are {labels.dtype}, expected class indices (integers) or numbers{remedy}"
+            )
         if labels.is_floating_point() and self.classes:
             raise DataError(
                 f"{self.name}: labels are {labels.dtype}, expected class indices (integers) for the classes "

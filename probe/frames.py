@@ -13,7 +13,7 @@ from torch import Tensor
 from probe.columns import WHOLE, Column, encode, lost_in_single, names_of, plain, space_of
 from probe.csvfile import unknown_like
 from probe.errors import DataError
-from probe.names import in_order, number
+from probe.names import in_order, listed, nearest, number
 from probe.odd_cells import dates_among
 from probe.space import Space
 from probe.task import MultiLabel, Regression, Task
@@ -262,12 +262,13 @@ def check_columns(
             f"column {label!r} is both the label and a feature, so the model would be given the answer; leave it "
             "out of `features`"
         )
-    for listed in (labels, features, groups):
-        if twice := sorted({column for column in listed if list(listed).count(column) > 1}):
+    for named in (labels, features, groups):
+        if twice := sorted({column for column in named if list(named).count(column) > 1}):
             raise DataError(f"column {twice[0]!r} is listed twice; name it once")
     for column in dict.fromkeys((*labels, *groups, *features)):
         if column not in frame:
-            raise DataError(f"{name} has no column {column!r}; it has {', '.join(map(str, frame.columns))}")
+            known = list(map(str, frame.columns))
+            raise DataError(f"{name} has no column {column!r}{nearest(column, known)}; it has {listed(known)}")
 
 
 def _of_features(frame: pd.DataFrame, chosen: Sequence[str], columns: Sequence[Column], name: str) -> list[str]:

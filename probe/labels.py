@@ -53,7 +53,10 @@ def check_labels(labels: Given, task: Task, shape: tuple[int, ...], what: str = 
             f"{what} are {_found(labels)}, expected {tuple(expected)}: one for each {of} of each of {rows} inputs"
             + f"; write torch.as_tensor({what})" * (not isinstance(labels, Tensor))
         )
-    return _whole(labels.long() if labels.dtype == torch.bool else labels, shape[-1] if of == "place" else 2, what)
+    count, fits = shape[-1], f"for each of {shape[1]} places, which has {shape[-1]} classes"
+    if of == "label":
+        count, fits = 2, f"for each of {shape[1]} labels: 1 where it is true"
+    return _whole(labels.long() if labels.dtype == torch.bool else labels, count, what, fits)
 
 
 def check_stored(task: Task, logits: Tensor, labels: Tensor) -> None:
@@ -93,13 +96,14 @@ def _indices(labels: Given, rows: int, count: int, what: str) -> Tensor:
     return _whole(labels, count, what)
 
 
-def _whole(labels: Tensor, count: int, what: str) -> Tensor:
+def _whole(labels: Tensor, count: int, what: str, fits: str = "") -> Tensor:
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise DataError(f"{what} are {labels.dtype}, expected class indices (integers); write {what}.long()")
     labels = labels.detach().long()
     if not bool(((labels >= 0) & (labels < count)).all()):
         raise DataError(
-            f"{what} span {int(labels.min())} to {int(labels.max())}, expected 0 to {count - 1} for {count} classes"
+            f"{what} span {int(labels.min())} to {int(labels.max())}, expected 0 to {count - 1} "
+            f"{fits or f'for {count} classes'}"
         )
     return labels
 

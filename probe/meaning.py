@@ -12,6 +12,7 @@ from probe import admission
 from probe.arrays import Given, brief, number_or_tensor, tensor
 from probe.forms import ByShape, Form, Table, Tokens, named
 from probe.grouping import owner
+from probe.keywords import Named
 from probe.shapes import Inputs
 
 Bound = float | Given
@@ -19,7 +20,7 @@ M = TypeVar("M", bound="Meaning")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, init=False, repr=False)
-class Meaning:
+class Meaning(metaclass=Named):
     """What inputs mean, as somebody said it; what follows from it is asked of a Space."""
 
     bounds: tuple[Bound, Bound]  # lowest and highest value, for all or per coordinate

@@ -43,6 +43,16 @@ def looks_unknown(name: str) -> bool:
     return name.strip().casefold() in UNKNOWN
 
 
+def listed(names: Iterable[object], most: int | None = None) -> str:
+    """Names in a row, quoted where one has edges or signs that nobody sees."""
+    every = list(map(str, names))
+    return ", ".join(map(_spelled, every[:most])) + ", ..." * (most is not None and len(every) > most)
+
+
+def _spelled(name: str) -> str:
+    return name if name and name == name.strip() and name.isprintable() and "," not in name else repr(name)
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """A suggestion of the closest known name, in brackets; empty if none is close."""
     close = get_close_matches(word[:LONGEST], list(known), n=1)

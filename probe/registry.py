@@ -60,9 +60,17 @@ def build(known: Mapping[str, type[M]], config: Mapping[str, Any]) -> M:
     """The method of a `config`; the inverse of `Method.config`."""
     name = str(config.get("method"))
     if name not in known:
+        wanted = {kind.family for kind in known.values()}
+        if len(wanted) == 1 and name in methods():
+            found, expected = methods()[name].family, wanted.pop()
+            raise UnknownMethod(f"{name!r} is {_one(found)}, expected {_one(expected)}: {', '.join(known)}")
         raise UnknownMethod(f"no method named {name!r}{nearest(name, known)}; there are {', '.join(known)}")
     kind = known[name]
     return kind(**{key: _built(value, kind._hints.get(key)) for key, value in config.items() if key != "method"})
+
+
+def _one(family: str) -> str:
+    return f"{'an' if family[0] in 'aeiou' else 'a'} {family}"
 
 
 def _built(value: Any, hint: Any) -> Any:

@@ -37,7 +37,7 @@ def test_the_order_of_features_classes_and_categories_can_be_given(path):
 @pytest.mark.parametrize(
     ("text", "settings", "message"),
     [
-        (TABLE, {"label": "incme"}, "has no column 'incme'; it has age"),
+        (TABLE, {"label": "incme"}, r"has no column 'incme' \(did you mean 'income'\?\); it has age"),
         (TABLE, {"label": "income", "groups": ("race",)}, "has no column 'race'"),
         (TABLE.replace("30", ""), {"label": "income"}, "column 'age' of t.csv has 1 empty cells"),
         (TABLE.replace(",no", ","), {"label": "income"}, "column 'income' of t.csv has 2 empty cells"),

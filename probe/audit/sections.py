@@ -34,6 +34,7 @@ def _config(value: Any, where: str) -> dict[str, Any]:
 
 
 Name = Annotated[str, Kind("a name", 'names, such as ["a", "b"]', _name)]
+Budget = Annotated[str, Kind("a budget", 'budgets, such as ["8/255"]', _name)]
 Config = Annotated[
     dict[str, Any],
     Kind(
@@ -71,7 +72,7 @@ class AttackPlan(Section):
     methods: tuple[Config, ...] | None = param(None, "as those of [explain]; default: by form")
     metrics: tuple[Config, ...] | None = param(None, "as those of [explain]; default: the usual metrics")
     labels: tuple[Name, ...] = param((), "with several labels: those that are also attacked alone")
-    eps: tuple[Name, ...] | None = param(None, "radii in the unit of the space's scale, or words; default: by form")
+    eps: tuple[Budget, ...] | None = param(None, "radii in the unit of the space's scale, or words; default: by form")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +91,7 @@ class CertifyPlan(Section):
     sample: int = param(100, "examples", low=0)
     methods: tuple[Config, ...] = param((), "as those of [explain]")
     metrics: tuple[Config, ...] | None = param(None, "as those of [explain]; default: the usual metrics")
-    eps: tuple[Name, ...] = param(("0.1", "0.25"), "radii in the unit of the certificate's threat")
+    eps: tuple[Budget, ...] = param(("0.1", "0.25"), "radii in the unit of the certificate's threat")
 
 
 @dataclass(frozen=True, kw_only=True)

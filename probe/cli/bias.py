@@ -22,6 +22,7 @@ from probe.cli.app import (
 from probe.cli.said import Only, Outputs, Part, Said, TaskName, Tolerance
 from probe.cli.summary import signed
 from probe.errors import DataError, PlanError, RangeError
+from probe.names import listed, nearest
 
 TABLES = tuple(form + packed for form in (".csv", ".tsv") for packed in ("", ".gz", ".bz2", ".xz", ".zip"))
 
@@ -156,8 +157,8 @@ class _Columns:
         label = self.label or ("label" if "label" in table and self.prediction != "label" else "")
         for column in filter(None, (label, self.prediction, self.scores, *self.groups)):
             if column not in table:
-                there = ", ".join(map(str, table.columns))
-                raise DataError(f"{path} has no column {column!r}; it has {there}")
+                there = list(map(str, table.columns))
+                raise DataError(f"{path} has no column {column!r}{nearest(column, there)}; it has {listed(there)}")
         return {
             "labels": table[label] if label else None,
             "predictions": table[self.prediction],

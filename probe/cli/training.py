@@ -1,6 +1,7 @@
 """`probe train`."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,8 @@ from probe.cli.app import Decimal, Encoding, Json, Separator, command, emit_json
 from probe.errors import PlanError
 
 LONGEST = 4096  # pixels a side of an image
+SHARES = ("accuracy", "exact_match", "robust_accuracy", "true")  # metrics of a card that are shares of rows
+ENDS = ("_interval_95", "_low", "_high")  # of the intervals of a card's metrics
 
 
 @command("train")
@@ -123,11 +126,30 @@ def train(
     if not card:
         # Of several processes only the first prints.
         return
-    for metric, value in card["metrics"].items():
-        print_out(f"{metric}: {value}")
+    for line in _measured(card["metrics"]):
+        print_out(line)
     folder, fitting = out or Path("trained") / name, card["training"]["fitting"]
     print_out(f"{fitting['verdict']}: {fitting['reason']}; see {folder / 'learning_curve.png'}")
     print_out(f"Saved in {folder}")
+
+
+def _measured(metrics: dict[str, Any]) -> Iterator[str]:
+    """A line for each metric of a card, with its interval."""
+    from probe import formatting
+
+    for name, value in metrics.items():
+        stem, of, label = name.partition(" of ")
+        if stem.endswith(ENDS):
+            continue
+        ends = metrics.get(f"{name}_interval_95") or [
+            metrics.get(f"{stem}{end}{of}{label}") for end in ("_low", "_high")
+        ]
+        unit: formatting.Unit = "share" if stem in SHARES else "number"
+        whole = isinstance(value, int)
+        estimate = (
+            formatting.number(value, unit) if None in ends else str(formatting.estimate(value, ends[0], ends[1], unit))
+        )
+        yield f"{formatting.words(stem)}{of}{label}: {formatting.count(value) if whole else estimate}"
 
 
 def _table(option: str, settings: list[str] | None) -> dict[str, Any]:

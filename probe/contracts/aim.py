@@ -68,7 +68,7 @@ class Aim:
             targets = check_labels(targets, model.task, shape, "targets").to(model.device)
         aims = goal.aims(model.task, clean.logits, targets)
         if aims is not None:
-            aims = check_labels(aims, model.task, shape)
+            aims = check_labels(aims, model.task, shape, "targets")
         return cls(model, goal, clean.labels, aims, budget, torch.arange(len(clean), device=clean.logits.device))
 
     def __len__(self) -> int:

@@ -20,7 +20,7 @@ from probe.csvfile import Reading, read_csv
 from probe.errors import DataError, ShapeError, Unsupported
 from probe.images.folder import pixels_of
 from probe.lab.opened import Opened
-from probe.names import nearest
+from probe.names import listed, nearest
 from probe.results.base import dtype_name
 from probe.space import Space
 
@@ -131,7 +131,8 @@ def _read(text: str, opened: Opened, reading: Reading) -> Brought:
     if len(table) != 1:
         raise DataError(f"{FILE} has {len(table)} rows, expected one")
     if missing := [name for name in space.names if name not in table]:
-        raise DataError(f"{FILE} has no column {missing[0]!r}; it has {', '.join(map(str, table.columns))}")
+        there = list(map(str, table.columns))
+        raise DataError(f"{FILE} has no column {missing[0]!r}{nearest(missing[0], there)}; it has {listed(there)}")
     inputs = inputs_of(_typed(table, space), space, FILE)
     return inputs.to(opened.data.inputs.dtype).reshape(1, *opened.data.inputs.shape[1:]), notices
 

@@ -1,6 +1,6 @@
 """What all results share, and their text form."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probe import fragments, store
+from probe.keywords import Named
 from probe.metering import Usage
 from probe.shapes import Labels
 from probe.task import Task
@@ -19,7 +20,7 @@ from probe.tensors import to_numpy
 R = TypeVar("R", bound="AnyResult")
 
 
-class AnyResult(ABC):
+class AnyResult(metaclass=Named):
     """What all results share: indexing, a text summary, a table as static escaped HTML, and saving."""
 
     per_row: ClassVar[tuple[str, ...]]  # fields with one entry per example

@@ -1,6 +1,6 @@
 """The contract of a task."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probe.errors import DataError, RangeError, Unsupported
+from probe.keywords import Named
 from probe.names import nearest
 from probe.task.arrays import entry
 
@@ -20,7 +21,7 @@ else:
 
 
 @dataclass(frozen=True)
-class Task(ABC):
+class Task(metaclass=Named):
     """What the outputs of a model mean.
 
     Functions take numpy arrays or torch tensors with one row per example. `logits` makes a table (rows, outputs) of

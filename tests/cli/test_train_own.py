@@ -37,7 +37,7 @@ def test_a_trained_folder_is_opened_where_its_table_is_gone(probe, place):
 @pytest.mark.parametrize(("call", "message"), [
     ((), "name a network of the zoo, such as adult-mlp, or a table"),
     (("--data", "people.csv"), "needs --label"),
-    (("--data", "people.csv", "--label", "hird"), "has no column 'hird'"),
+    (("--data", "people.csv", "--label", "hird"), "has no column 'hird' (did you mean 'hired'?)"),
     (("--data", "none.csv", "--label", "hired"), "there is no file"),
     (("--data", "people.csv", "--label", "hired", "--arch", "cnn"), "the architectures for tables are mlp, ftt"),
     (("--data", "people.csv", "--label", "hired", "--arch", "bin=4"), "did you mean 'bins'"),

@@ -12,6 +12,7 @@ import pandas as pd
 from probe.csvfile import Reading, read_csv
 from probe.errors import PlanError
 from probe.frames import without
+from probe.names import listed, nearest
 
 MOST_CLASSES = 20  # different numbers up to which a column of whole numbers names classes
 MOST_LISTED = 10
@@ -50,8 +51,8 @@ def choose(csv: Path, wanted: Wanted, how: Reading) -> Chosen:
     label, name = wanted.label, csv.name
     for column in (label, *wanted.groups, *wanted.dropped):
         if column not in table:
-            listed = ", ".join(map(str, list(table)[:MOST_LISTED])) + ", ..." * (len(table.columns) > MOST_LISTED)
-            raise PlanError(f"{name} has no column {column!r}; it has {listed}")
+            meant = nearest(column, map(str, table))
+            raise PlanError(f"{name} has no column {column!r}{meant}; it has {listed(table, MOST_LISTED)}")
     for option, columns in (("--group", wanted.groups), ("--drop", wanted.dropped)):
         if label in columns:
             raise PlanError(f"{option} {label}: that is the label; leave it out, or predict another column")

@@ -4,12 +4,15 @@ Each draws independently for every row, on the device of its generator.
 """
 
 from collections.abc import Callable, Mapping
+from inspect import signature
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
-from probe.errors import ShapeError
+from probe.conversion import shown
+from probe.errors import DataError, PlanError, ShapeError
 from probe.tensors import column
 from probe_models.training.randomness import beside
 
@@ -125,7 +128,33 @@ AUGMENTATIONS: dict[str, Callable[[float], Augmentation]] = {
 
 def followed(first: Augmentation, then: Augmentation) -> Augmentation:
     """An augmentation followed by a custom one, which draws on the CPU whatever the device."""
-    return lambda inputs, random: then(first(inputs, random), beside(random))
+
+    def apply(inputs: Tensor, random: torch.Generator) -> Tensor:
+        found: Any = then(first(inputs, random), beside(random))
+        if not isinstance(found, Tensor) or found.ndim == 0 or len(found) != len(inputs):
+            gave = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+            raise DataError(
+                f"augment= gave {gave} for {len(inputs)} rows, expected a tensor of as many; return the changed "
+                "inputs, one row for each that it is given"
+            )
+        return found
+
+    return apply
+
+
+def check_augmentation(augment: Any) -> None:
+    """Raise PlanError unless it can be called as a custom augmentation is."""
+    expected = "expected a function augment(inputs, generator) that returns the changed inputs"
+    if not callable(augment):
+        raise PlanError(f"augment = {shown(augment)}, {expected}; one of probe's own is named in Settings(augment=...)")
+    try:
+        taken = signature(augment)
+    except ValueError:  # a function without a visible signature
+        return
+    try:
+        taken.bind(None, None)
+    except TypeError:
+        raise PlanError(f"augment= takes {taken}, {expected}") from None
 
 
 def compose(augment: str | Mapping[str, float]) -> Augmentation:

@@ -1,16 +1,19 @@
 """The initial weights of training: drawn, or those of the network."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from probe import Dataset
 from probe.errors import DataError, PlanError
+from probe.task import Classification, MultiLabel
 from probe_models.networks.columns import TableNetwork, check_columns
 from probe_models.networks.drawing import blank, device_of, left, start, undone_by_errors
 from probe_models.networks.network import Network, logits_of
 from probe_models.randomness import fixed
-from probe_models.training.losses import LOSSES
+from probe_models.training.answers import check_answers, task_of
 from probe_models.training.randomness import number, source
 from probe_models.training.run_state import Weights
 from probe_models.training.settings import Settings
@@ -27,9 +30,10 @@ def begin(  # noqa: PLR0913  # the arguments of `fit` that decide the first weig
     weights: Weights | None,
     *,
     initialise: bool | None,
-    classes: bool = True,
+    objective: object = None,
+    validation: Dataset | None = None,
 ) -> None:
-    """Initialise a network, and check that it fits the rows.
+    """Initialise a network, and check that it fits the rows, and those of validation.
 
     Raises:
         PlanError: if `initialise` is not given for a network that has weights, or the seed cannot decide them.
@@ -57,7 +61,9 @@ def begin(  # noqa: PLR0913  # the arguments of `fit` that decide the first weig
             if isinstance(network, Network):
                 network.adapt_answers(data.labels)
         network.load_state_dict(dict(network.state_dict()) | given)
-        _check(network, data, settings, classes=classes)
+        _check(network, data, settings, objective)
+        if validation is not None:
+            _check_validation(network, data, validation, settings, objective)
 
 
 def check_kind(network: nn.Module) -> None:
@@ -80,7 +86,27 @@ def check_kind(network: nn.Module) -> None:
         raise PlanError(f"{infinite[0]} of {kind} is complex, which training cannot handle; use two real parameters")
 
 
-def _check(network: nn.Module, data: Dataset, settings: Settings, *, classes: bool) -> None:
+def _check_validation(
+    network: nn.Module, data: Dataset, validation: Dataset, settings: Settings, objective: object
+) -> None:
+    """Refuse validation rows that a network of the training rows cannot take."""
+    if validation.classes and data.classes and validation.classes != data.classes:
+        raise DataError(
+            f"validation has the classes {', '.join(validation.classes)[:60]}, and {data.name} has "
+            f"{', '.join(data.classes)[:60]}; give both the same, in one order"
+        )
+    try:
+        _check(network, replace(validation, name="validation"), settings, objective)
+    except DataError:
+        there, here = tuple(data.inputs.shape[1:]), tuple(validation.inputs.shape[1:])
+        if there == here:
+            raise
+        raise DataError(
+            f"the rows of validation are {here}, and those of {data.name} {there}; give validation rows of that shape"
+        ) from None
+
+
+def _check(network: nn.Module, data: Dataset, settings: Settings, objective: object) -> None:
     """Refuse a network that does not fit the rows, before training starts."""
     if isinstance(network, TableNetwork) and data.inputs.ndim == 2:  # rows and coordinates
         check_columns(network, data.space, data.inputs.shape[1], data.name)
@@ -102,7 +128,11 @@ def _check(network: nn.Module, data: Dataset, settings: Settings, *, classes: bo
             module.training = mode
     if not isinstance(outputs, Tensor):
         raise DataError(f"{kind} returns a {type(outputs).__name__}, expected a tensor of logits (rows, classes)")
-    if not classes:
+    task = task_of(settings, objective)
+    if objective is not None:
+        if isinstance(task, Classification | MultiLabel):  # Places too
+            task.check(outputs)
+            check_answers(data, task, tuple(task.logits(outputs).shape[1:]), kind)
         return
     if outputs.ndim != 2 or len(outputs) != len(ends) or not outputs.is_floating_point():  # rows, classes
         raise DataError(
@@ -113,14 +143,9 @@ def _check(network: nn.Module, data: Dataset, settings: Settings, *, classes: bo
         raise DataError(
             f"{data.name} has missing values, for which {kind} returns nan; fill them in, or leave their rows out"
         )
-    if settings.loss not in LOSSES:
+    if task is None:
         return
     count = outputs.shape[1]
     if data.classes and count != len(data.classes):
         raise DataError(f"{kind} has {count} outputs, {data.name} has {len(data.classes)} classes; make them equal")
-    low, high = int(data.labels.min()), int(data.labels.max())
-    if low < 0 or high >= count:
-        raise DataError(
-            f"the labels of {data.name} run from {low} to {high}, {kind} has {count} outputs, expected labels from 0 "
-            f"to {count - 1}; number the classes from 0, or give the network an output for each"
-        )
+    check_answers(data, task, (count,), kind)

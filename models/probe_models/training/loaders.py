@@ -123,7 +123,10 @@ class Examples:
     def __getitem__(self, rows: Tensor) -> Dataset:
         found = self.loader.collate_fn([self.loader.dataset[row] for row in rows.tolist()])
         if not isinstance(found, list | tuple) or len(found) != 2 or not all(isinstance(t, Tensor) for t in found):
-            raise DataError(f"the examples of {self.name} are {type(found).__name__}, expected pairs: (inputs, label)")
+            raise DataError(
+                f"the examples of {self.name} are {type(found).__name__}, expected pairs: (inputs, label); "
+                "give the DataLoader a collate_fn that makes them"
+            )
         inputs, labels = found
         return Dataset(inputs, labels, classes=self.classes, space=self.space, name=self.name)
 
@@ -163,8 +166,17 @@ def loader_of(data: Any) -> Dataset | Loader:
             "fit trains on a Dataset, torch's DataLoader, or what has __len__ and __getitem__(rows); "
             f"got a {type(data).__name__}, whose order a seed cannot set"
         )
+    if isinstance(data, list | tuple):
+        raise _strange(f"a {type(data).__name__}")
     found: Dataset | Loader = data
     return found
+
+
+def _strange(found: str) -> DataError:
+    return DataError(
+        f"a loader gives the rows that it is asked for as a probe.Dataset; this one gave {found}; write "
+        "probe.Dataset(inputs, labels), or DataLoader(data) for a data set of torch"
+    )
 
 
 def divide(data: Loader, settings: Settings, validation: Dataset | None) -> Divided:
@@ -176,10 +188,10 @@ def divide(data: Loader, settings: Settings, validation: Dataset | None) -> Divi
     if settings.balance:
         raise PlanError("Settings.balance counts the groups of all rows at once; leave it out, or give a Dataset")
     count = len(data)
-    first: Any = data[torch.arange(min(count, 1))] if not isinstance(data, list | tuple) else data
+    first: Any = data[torch.arange(min(count, 1))]
     if not isinstance(first, Dataset) or not len(first):
         found = f"a {type(first).__name__}" if count else "none, as it has no rows"
-        raise DataError(f"a loader gives the rows that it is asked for as a probe.Dataset; this one gave {found}")
+        raise _strange(found)
     most = max(1, HELD // max(1, first.inputs.nbytes))
     if validation is not None:
         training = Part(data, torch.arange(count))

@@ -17,7 +17,8 @@ from probe.task import Task
 from probe.tensors import sha256
 from probe_models.networks.drawing import tensors
 from probe_models.randomness import fixed
-from probe_models.training.augment import Augmentation, followed
+from probe_models.training.answers import answered, task_of
+from probe_models.training.augment import Augmentation, check_augmentation, followed
 from probe_models.training.beginning import begin
 from probe_models.training.loaders import Divided, Loader, digest, divide, loader_of
 from probe_models.training.metrics import Metrics
@@ -25,7 +26,7 @@ from probe_models.training.objectives import Own, objective_of
 from probe_models.training.rows import batches, min_batch_of, split_validation
 from probe_models.training.run import Heard, OnEpoch, Progress, Run
 from probe_models.training.run_state import Trained, Weights
-from probe_models.training.settings import Settings
+from probe_models.training.settings import Settings, settings_of
 from probe_models.training.state import States, ensure_folder, locked
 from probe_models.training.stepper import Stepper
 from probe_models.training.workers import Workers, distributed
@@ -44,7 +45,7 @@ def fit(  # noqa: PLR0913  # network, data and settings; the rest by name
     device: torch.device,
     seed: int = 0,
     progress: Progress = to_stderr,
-    folder: Path | None = None,
+    folder: str | Path | None = None,
     weights: Weights | None = None,
     initialise: bool | None = None,
     save_every: float = 30.0,
@@ -87,14 +88,29 @@ def fit(  # noqa: PLR0913  # network, data and settings; the rest by name
         DataError: if the network cannot take the rows.
         ProbeError: if the loss is NaN or infinite.
     """
-    data = loader_of(data)
+    settings = settings_of(settings)
+    if augment is not None:
+        check_augmentation(augment)
+    folder, learnt = Path(folder) if folder else None, task_of(settings, objective)
+    data = answered(loader_of(data), learnt)
+    if validation is not None:
+        validation = answered(validation, learnt)
     if isinstance(data, Dataset):
         part, held_out = split_validation(data, settings.validation) if validation is None else (data, validation)
         divided = Divided(part, part, held_out)
     else:
         with fixed(0):  # rows held in memory are read with the same draws for every seed
             divided = divide(data, settings, validation)
-    begin(network, divided.known, settings, seed, weights, initialise=initialise, classes=objective is None)
+    begin(
+        network,
+        divided.known,
+        settings,
+        seed,
+        weights,
+        initialise=initialise,
+        objective=objective,
+        validation=validation,
+    )
     # For a network that keeps its weights, they are part of the identity of the run.
     initial = sha256(tensors(network)) if initialise is False else sha256(weights or {})
     network.to(device)

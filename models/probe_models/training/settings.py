@@ -172,6 +172,17 @@ class Settings(Declared):
         return self.from_toml(kept | changes)
 
 
+def settings_of(given: Any) -> Settings:
+    """The settings, or PlanError with the way to make them of what was given."""
+    if isinstance(given, Settings):
+        return given
+    how = "from_toml(settings)" if isinstance(given, Mapping | str | Path) else "(epochs=5)"
+    raise PlanError(
+        f"settings are a {type(given).__name__}, expected Settings; write Settings{'.' * (how[0] == 'f')}{how}, with "
+        "Settings from probe_models.training.settings"
+    )
+
+
 def _table(source: str | Path | Mapping[str, Any]) -> Mapping[str, Any]:
     if isinstance(source, Mapping):
         return source

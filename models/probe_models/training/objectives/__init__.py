@@ -3,6 +3,8 @@
 from torch import nn
 
 from probe import Dataset
+from probe.conversion import shown
+from probe.errors import PlanError
 from probe.task import MultiLabel, Places, Task
 from probe_models.training.losses import LOSSES
 from probe_models.training.objectives.classification import Classification
@@ -33,8 +35,15 @@ def objective_of(network: nn.Module, settings: Settings, data: Dataset, own: Own
         return OBJECTIVES[settings.loss](network, settings, data)
     if isinstance(own, Task):
         return of_task(network, settings, data, own)
-    if isinstance(own, type):
+    if isinstance(own, type) and issubclass(own, Objective):
         return own(network, settings, data)
+    if isinstance(own, type) or not callable(own):
+        made = isinstance(own, type) and issubclass(own, Task | nn.Module)
+        raise PlanError(
+            f"objective = {shown(own)}, expected a task such as MultiLabel((NAME, ...)), a loss(outputs, labels) -> "
+            "a number for each row, or a subclass of Objective; "
+            + (f"write {own.__name__}(...)" if made else "a loss of probe's own is named in Settings(loss=...)")
+        )
     return OwnLoss(network, settings, data, own)
 
 

@@ -12,6 +12,7 @@ from probe.errors import DataError, PlanError
 from probe.tensors import rows_per_pass, spans
 from probe_models.networks.network import logits_of
 from probe_models.training.adversary import catastrophic_overfitting, directions, perturb
+from probe_models.training.answers import decided
 from probe_models.training.groups import Add, Groups
 from probe_models.training.losses import LOSSES, divergence, shares
 from probe_models.training.metrics import Line
@@ -97,7 +98,7 @@ class Classification(Objective):
         with torch.no_grad():
             logits = torch.cat([logits_of(network, inputs[rows]) for rows in spans(len(inputs), rows_per_pass(inputs))])
             losses = self.loss(logits, labels, self.weights, 0.0)
-            right = 1.0 - DECISION.wrong(logits, labels).double()
+            right = 1.0 - DECISION.wrong(logits, decided(labels)).double()
             if self.settings.balance:
                 numbers = self.groups.numbers(data)
                 worst = self.groups.worst(numbers, losses), -self.groups.worst(numbers, -right)

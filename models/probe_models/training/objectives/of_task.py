@@ -11,6 +11,7 @@ from probe.errors import PlanError
 from probe.task import Classification, MultiLabel, Places, Regression, Task
 from probe.tensors import rows_per_pass, spans
 from probe_models.networks.network import logits_of
+from probe_models.training.answers import decided
 from probe_models.training.objectives.objective import Evaluation, Objective
 from probe_models.training.objectives.own import OwnLoss
 from probe_models.training.objectives.regression import LOSSES as NUMBERS
@@ -34,7 +35,8 @@ class OfTask(OwnLoss):
             for rows in spans(len(data), rows_per_pass(data.inputs)):
                 part = data[rows]
                 logits = self.task.logits(logits_of(network, part.inputs))
-                right.append(self.task.correct(logits, part.labels).double().flatten(1 if part.labels.ndim > 1 else 0))
+                labels = decided(part.labels) if isinstance(self.task, Classification) else part.labels
+                right.append(self.task.correct(logits, labels).double().flatten(1 if labels.ndim > 1 else 0))
         return Evaluation(super().evaluate(network, data).loss, torch.cat(right).mean())
 
     def _errors(self, outputs: Tensor, labels: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 from probe import images
 from probe.csvfile import AS_FOUND, Reading
 from probe.errors import PlanError
+from probe.names import nearest
 from probe_models.datasets.features import Wanted, choose
 from probe_models.datasets.own import WRITTEN, Own, OwnArrays, OwnImages, OwnTable
 from probe_models.networks import WIDEST, build
@@ -174,7 +175,7 @@ def _architecture(named: Sequence[str], known: Mapping[str, Mapping[str, Any]], 
         raise PlanError(f"--arch names {' and '.join(named)}; name one of {', '.join(known)}")
     name = named[0] if named else next(iter(known))
     if name not in known:
-        raise PlanError(f"--arch {name}: the architectures for {what} are {', '.join(known)}")
+        raise PlanError(f"--arch {name!r}{nearest(name, known)}: the architectures for {what} are {', '.join(known)}")
     return name
 
 

@@ -1,0 +1,97 @@
+"""A wrong argument of a public class is named with the class that was called, and the nearest one."""
+
+from dataclasses import replace
+from inspect import signature
+
+import pytest
+import torch
+from torch import nn
+
+from probe import Classification, Dataset, Model, MultiLabel, Places, Prediction, Regression, Space
+from probe.attacks import PGD
+from probe.audit import plan_from
+from probe.cli.training import _measured
+from probe.errors import DataError, PlanError, UnknownMethod, UnknownSetting
+from probe.goals import Targeted
+from probe.keywords import Named
+from probe.names import listed
+from probe.registry import build as built
+from probe.registry import discover, methods
+
+X = torch.rand(2, 3, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Space(bonds=(0, 1)), r"^Space has no argument 'bonds' \(did you mean 'bounds'\?\); it takes bounds, "),
+        (lambda: Model(forwrd=len), r"^Model has no argument 'forwrd' \(did you mean 'forward'\?\)"),
+        (lambda: Model(nn.Linear(3, 2)), r"^Model takes its arguments by name; write Model\(forward=...\)"),
+        (lambda: Model(), r"^Model lacks 'forward'; give Model\(forward=...\)"),
+        (lambda: Dataset(X, labls=X), r"^Dataset has no argument 'labls' \(did you mean 'labels'\?\)"),
+        (lambda: Dataset(X), "^Dataset lacks 'labels'"),
+        (lambda: Dataset(X, X, ("a", "b")), "^Dataset takes inputs, labels by place, and others by name"),
+        (lambda: Classification(clases=("a", "b")), "Classification has no .*did you mean 'classes'"),
+        (lambda: Places(("a", "b"), outputz="logits"), "Places has no .*did you mean 'outputs'"),
+        (lambda: MultiLabel(("a", "b"), treshold=0.5), "MultiLabel has no .*did you mean 'threshold'"),
+        (lambda: Regression(tolerence=1.0), "Regression has no .*did you mean 'tolerance'"),
+        (lambda: Prediction(logitz=X), "Prediction has no .*did you mean 'logits'"),
+        (lambda: replace(Space(), bonds=(0, 1)), "did you mean 'bounds'"),
+    ],
+)
+def test_a_wrong_argument_is_named_with_its_class_and_the_nearest_one(make, message):
+    with pytest.raises(UnknownSetting, match=message):
+        make()
+
+
+def test_signatures_of_public_classes_are_those_of_their_arguments():
+    assert list(signature(Space).parameters)[:2] == ["bounds", "features"]
+    assert list(signature(Dataset).parameters)[:3] == ["inputs", "labels", "groups"]
+
+
+def test_an_error_of_type_inside_a_class_stays_what_it_is():
+    class Odd(metaclass=Named):
+        def __init__(self, *, size):
+            raise TypeError("inside")
+
+    with pytest.raises(TypeError, match=r"^inside$") as raised:
+        Odd(size=3)
+    assert not isinstance(raised.value, UnknownSetting)
+
+
+def test_a_method_of_another_kind_is_said_to_be_one():
+    with pytest.raises(UnknownMethod, match=r"^'pgd' is an attack, expected a goal: .*untargeted"):
+        built(methods(), {"method": "pgd", "goal": "pgd"})
+    with pytest.raises(UnknownMethod, match=r"^'lime' is an explainer, expected an attack: "):
+        built(discover("attack"), {"method": "lime"})
+
+
+def test_the_budgets_of_a_plan_are_a_list_of_budgets():
+    with pytest.raises(PlanError, match=r"attack.eps = '8/255', expected a list of budgets, such as \[\"8/255\"\]"):
+        plan_from({"name": "x", "attack": {"eps": "8/255"}}, sources=False)
+
+
+@pytest.mark.parametrize(
+    ("task", "labels", "message"),
+    [
+        (Classification(("a", "b")), torch.tensor([0, 1]), "^targets span 7 to 7, expected 0 to 1 for 2 classes"),
+        (MultiLabel(("a", "b")), torch.ones(2, 2).long(), "^targets span 7 to 7, expected 0 to 1 for each of 2 labels"),
+    ],
+)
+def test_a_target_that_is_none_is_called_a_target(task, labels, message):
+    model = Model(forward=nn.Linear(3, 2).eval(), task=task)
+    with pytest.raises(DataError, match=message):
+        PGD(goal=Targeted(target=7))(model, X, labels)
+
+
+def test_names_with_edges_that_nobody_sees_are_quoted_in_a_list():
+    assert listed(["age", "hired ", "a\u200b", "", "x, y"]) == "age, 'hired ', 'a\\u200b', '', 'x, y'"
+    assert listed("abc", 2) == "a, b, ..."
+
+
+def test_metrics_of_a_training_are_written_as_elsewhere():
+    metrics = {"accuracy": 1 / 6, "accuracy_interval_95": [0.05, 0.4], "rows": 1234, "elbo": -244.33056}
+    metrics |= {"edge_auc of a": 0.2, "edge_auc_low of a": 0.1, "edge_auc_high of a": 0.3}
+    assert [line.replace("\u202f", " ") for line in _measured(metrics)] == [
+        "accuracy: 16.7 % [5.0 to 40.0 %]", "rows: 1,234", "elbo: \N{MINUS SIGN}244", "edge auc of a: 0.2 [0.1 to 0.3]"
+    ]  # fmt: skip
