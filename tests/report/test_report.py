@@ -261,4 +261,5 @@ def test_the_standard_error_of_a_value_that_was_drawn_stands_beside_it(image):
     read = Page(page_of(image)).text
     assert told in read
     assert "the standard error of values that were estimated from a draw" in read
+    assert re.search(r"its first above its second with \d+(\.\d+)?\s%", read)
     assert "errors" not in image.arrays("explain-saliency")

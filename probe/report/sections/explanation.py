@@ -9,9 +9,10 @@ from probe import plots
 from probe.audit.bundle import Arrays, Bundle
 from probe.audit.reading import answered, captioned, kept, measured, why_not_kept
 from probe.audit.titles import title_of
-from probe.formatting import DASH, PLUS_MINUS, estimated, settings, words
+from probe.formatting import DASH, PLUS_MINUS, estimated, settings, share, words
 from probe.report.blocks import Block, Figure, Section, Table, Text, panel
 from probe.report.sections.common import chapter, drawer, steps, with_not_measured
+from probe.statistics import ranking
 
 INSTANCES = 4
 FEATURES = 10
@@ -118,4 +119,9 @@ def _top(bundle: Bundle, methods: dict[str, Arrays], index: int) -> Table:
     caption = f"The {len(rows)} features that rank highest on average over the methods"
     if any("errors" in arrays for arrays in methods.values()):
         caption += f"; after {PLUS_MINUS} the standard error of values that were estimated from a draw"
+        caption += "".join(
+            f"; {method}: its first above its second with {share(ranking(*each)[1][0])} confidence"
+            for method, arrays in methods.items()
+            if "errors" in arrays and len((each := (arrays["by_feature"][index], arrays["errors"][index]))[0]) > 1
+        )
     return Table(columns, rows, caption, numeric=columns[1:], folded=True)
