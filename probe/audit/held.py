@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from threading import RLock
 from typing import Any, TypeVar
 
 import pandas as pd
@@ -20,17 +21,19 @@ class Held(Bundle):
         super().__init__(folder, manifest)
         self._kept: dict[tuple[str, ...], Any] = {}
         self._weights: dict[tuple[str, ...], int] = {}
+        self._turn = RLock()  # what several readers ask for at once is made once; what is made may ask for more
 
     def arrays(self, name: str) -> Arrays:
         return dict(self.derived(("arrays", name), lambda: super(Held, self).arrays(name)))
 
     def derived(self, what: tuple[str, ...], make: Callable[[], T]) -> T:
-        if what not in self._kept:
-            made = make()
-            self._kept[what] = made
-            self._weights[what] = _weight(made)
-        found: T = self._kept[what]
-        return found
+        with self._turn:
+            if what not in self._kept:
+                made = make()
+                self._kept[what] = made
+                self._weights[what] = _weight(made)
+            found: T = self._kept[what]
+            return found
 
     @property
     def weight(self) -> int:

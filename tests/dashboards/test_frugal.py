@@ -2,9 +2,13 @@
 
 import json
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from time import sleep
 
 import pytest
 from probe_dashboards.views import ran
+from probe_dashboards.views.held import held
 from probe_dashboards.views.instance import feature_names
 from probe_dashboards.views.robustness import settings
 
@@ -41,6 +45,21 @@ def test_a_name_that_is_no_text_is_refused_among_many(bundles, odd):
     document["data"]["features"] = [*document["data"]["features"], odd]
     with pytest.raises(strict.IntegrityError, match="features 37"):
         strict.typed(type(bundles.image.manifest), document, "it")
+
+
+def test_readers_who_come_at_once_share_one_bundle_whose_arrays_are_unpacked_once(bundles, monkeypatch):
+    together, opened, unpack = Barrier(5), [], npz.unpack
+    monkeypatch.setattr(npz, "unpack", lambda data, shown: opened.append(shown) or sleep(0.05) or unpack(data, shown))
+
+    def reader(_):
+        together.wait()
+        bundle = held(str(bundles.image.folder), "five at once")
+        return bundle, bundle.arrays("predictions")
+
+    with ThreadPoolExecutor(5) as pool:
+        found = list(pool.map(reader, range(5)))
+    assert len(opened) == 1
+    assert len({id(bundle) for bundle, _ in found}) == 1
 
 
 def test_names_of_features_are_made_visible_once_for_all_pages(bundles):

@@ -24,6 +24,9 @@ def held(folder: str, stamp: str) -> Held:
     elif found.weight > MOST:
         found = Held(found.folder, found.manifest)
     with _turn:
+        other = _open.get(place)
+        if other is not None and other.weight <= MOST:
+            found = other  # of another reader, who opened it meanwhile
         _open[place] = found
         _open.move_to_end(place)
         while len(_open) > FEW or (len(_open) > 1 and sum(each.weight for each in _open.values()) > MOST):
