@@ -18,7 +18,7 @@ from probe.model import Model
 from probe.norms import NORMS, Norm
 from probe.shapes import Inputs
 from probe.space import Space
-from probe.task.arrays import others
+from probe.task.arrays import rivals
 from probe.tensors import parted, wide
 
 
@@ -121,7 +121,7 @@ class _Nearest:
 def by_distance(space: Space, norm: Norm, inputs: Inputs, aim: Aim, candidates: int) -> Tensor:
     """The most likely classes besides the label, by their distance to first order, (batch, classes), nearest first."""
     logits = wide(aim.model.logits(inputs, rows=aim.rows))
-    likely = others(logits, aim.labels).topk(min(candidates, logits.shape[1] - 1), dim=1).indices
+    likely = rivals(logits, aim.labels, candidates)
     distances = []
     for target in likely.unbind(1) if likely.shape[1] > 1 else ():
         gained, _, slope = loss_and_gradient(space, inputs, towards(aim, target))

@@ -58,6 +58,11 @@ def others(logits: Any, labels: Any) -> Any:
     return logits.masked_fill(own, -np.inf)
 
 
+def rivals(logits: Any, labels: Any, most: int) -> Any:
+    """The most likely classes besides the label, at most so many, (batch, classes), the likeliest first."""
+    return others(logits, labels).topk(min(most, logits.shape[-1] - 1), dim=-1).indices
+
+
 def error_log_odds(logits: Any, labels: Any) -> Any:
     """Log sum_(k != y) exp z_k - z_y over the last axis."""
     held = others(logits, labels)
