@@ -48,17 +48,16 @@ class Cascade(GradientAttack):
     4. 2 and 3 again from other points, while steps are left, for the examples whose loss came three quarters of the
        way from its value at the input to 0, where an error becomes likelier than the label.
 
-    The first step of a run is two radii long, in 3 one; the next ones
-    shrink to zero along a cosine, and each continues a quarter of the last. With two classes both runs of 2 aim at the
-    other class, and a goal with a target at that target. For other tasks and goals, such as a Shift of a regression,
-    every run climbs the goal's own loss.
+    The first step of a run is two radii long, in 3 one; the next ones shrink to zero along a cosine, and each continues
+    a quarter of the last. With two classes both runs of 2 aim at the other class, and a goal with a target at that
+    target. For other tasks and goals, such as a Shift of a regression, every run climbs the goal's own loss.
 
     >>> import torch
     >>> from probe import Model, Space
     >>> from probe.attacks import Cascade
-    >>> weights = torch.tensor([[1.0, 0.0, -8.0], [0.0, 1.0, 0.0]])  # the third class is far down, and steep
-    >>> model = Model(forward=lambda x: x @ weights + torch.tensor([0.5, 0.4, 0.0]), space=Space(bounds=(-1.0, 1.0)))
-    >>> x, y = torch.tensor([[0.0, -0.5]]), torch.tensor([0])
+    >>> weights = torch.tensor([[0.0, 0.45, -20.0]])  # the third class is far down, and steep
+    >>> model = Model(forward=lambda x: x @ weights + torch.tensor([0.5, 0.4, -3.45]), space=Space(bounds=(-1, 1)))
+    >>> x, y = torch.tensor([[0.0]]), torch.tensor([0])
     >>> Cascade(eps=0.2)(model, x, y).success, Cascade(eps=0.2, steps=40)(model, x, y).success
     (tensor([True]), tensor([False]))
     """

@@ -8,7 +8,6 @@ from typing import ClassVar
 import torch
 from jaxtyping import Float64
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from probe.contracts import Explainer, Need, Sampled
 from probe.explainers.alike import Active, differs_from_reference
@@ -163,7 +162,8 @@ def _ridge_fit(
 def _spread(each: Tensor, drawn: Presence) -> PerFeature:
     """The variance of a sum over drawn coalitions, of each size so many of all that there are."""
     sizes = drawn.sum(1)
-    of, counts = one_hot(sizes).to(each), sizes.bincount()
+    counts = sizes.bincount()
+    of = (sizes[:, None] == torch.arange(len(counts))).to(each)  # which coalition is of which size
     rest = [1 - count / pairs_of(drawn.shape[1], size) for size, count in enumerate(counts.tolist())]
     scale = (counts / (counts - 1).clamp(min=1) * torch.tensor(rest)).to(each)
     # One alone is compared with 0, as it says nothing of how far others are from it.
