@@ -4,7 +4,7 @@ import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -116,8 +116,8 @@ class Plan(Section):
         return self._built("explainer", self.explain.methods)
 
     def attacks(self) -> list[Any]:
-        """The attacks that the plan names, at the smallest radius."""
-        return self._built("attack", self.attack.methods)
+        """The attacks that the plan names; one whose budget has no default has the first of the plan."""
+        return self._built("attack", [self._sized(config) for config in self.attack.methods or ()])
 
     def counterfactuals(self) -> list[Any]:
         """The counterfactual methods that the plan names."""
@@ -162,6 +162,13 @@ class Plan(Section):
     def _built(self, kind: str, configs: Sequence[Config] | None) -> list[Any]:
         """Methods of a kind, by their settings."""
         return [build(discover(kind), self._seeded(config)) for config in configs or ()]
+
+    def _sized(self, config: Config) -> Config:
+        kind = discover("attack").get(str(config.get("method")))
+        if kind is None or not self.attack.eps or kind.budget in config:
+            return config
+        lacks = any(f.name == kind.budget and f.default is f.default_factory is MISSING for f in fields(kind))
+        return {**config, kind.budget: self.attack.eps[0]} if lacks else config
 
     def _seeded(self, config: Mapping[str, Any]) -> Mapping[str, Any]:
         """Set the plan's seed for a method that has a seed and is given none."""

@@ -1,7 +1,13 @@
+from dataclasses import dataclass
+
 import pytest
 
+from probe.attacks import FGSM
 from probe.audit import plan_from, read_plan
-from probe.errors import PlanError, RangeError, UnknownMethod
+from probe.errors import PlanError, RangeError, UnknownMethod, UnknownSetting
+from probe.method import required
+from probe.numbers import Number
+from probe.registry import discover
 
 ZOO = {"name": "x", "model": {"zoo": "adult-mlp"}}
 
@@ -54,6 +60,22 @@ def test_the_plans_seed_reaches_the_methods_that_take_one():
         ZOO | {"seed": 7, "explain": {"methods": [{"method": "lime"}, {"method": "kernel_shap", "seed": 1}]}}
     )
     assert [method.seed for method in plan.explainers()] == [7, 1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sized(FGSM):
+    """FGSM, whose radius has no default."""
+
+    eps: Number = required("radius")
+
+
+def test_an_attack_whose_budget_has_no_default_has_that_of_the_plan(monkeypatch):
+    known = discover("attack") | {"sized": Sized}
+    monkeypatch.setattr("probe.audit.plan.discover", lambda family: known if family == "attack" else discover(family))
+    plan = plan_from(ZOO | {"attack": {"eps": ["1/255", "2/255"], "methods": [{"method": "sized"}]}})
+    assert [attack.eps for attack in plan.attacks()] == [1 / 255]
+    with pytest.raises(UnknownSetting, match="Sized lacks 'eps', radius"):
+        plan_from(ZOO | {"attack": {"eps": [], "methods": [{"method": "sized"}]}})
 
 
 def test_a_check_at_a_radius_that_is_not_attacked_is_refused():
