@@ -10,6 +10,7 @@ from jaxtyping import Float, TypeCheckError
 from torch import Tensor
 
 from probe.model import Model
+from probe.tensors import wide
 from tests.checking import jaxtyped
 
 if TYPE_CHECKING:
@@ -112,4 +113,4 @@ def test_the_functions_of_probe_are_checked():
     model = Model(forward=lambda x: x.flatten(1))
     assert model.logits(torch.ones(2, 3)).shape == (2, 3)
     with pytest.raises(TypeCheckError):
-        model.logits([[1.0]])
+        wide([1.0])

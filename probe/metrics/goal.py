@@ -16,8 +16,9 @@ from probe.shapes import Evidence
 class GoalReached(Proportion[Perturbation]):
     """Share of examples that the attack moved to its goal, in [0, 1]; lower is better.
 
-    Examples that had reached the goal before the attack are not counted as moved. The value is a lower bound: a
-    stronger attack can only raise it.
+    Examples that had reached the goal before the attack are not counted as moved. A model other than the attacked one
+    is evaluated on both inputs, which measures transfer. The value is a lower bound: a stronger attack can only raise
+    it.
 
     >>> import torch
     >>> from probe import Model, Regression
@@ -35,4 +36,11 @@ class GoalReached(Proportion[Perturbation]):
     columns: ClassVar[tuple[str, ...]] = ("reached",)
 
     def measure(self, model: Model, result: Perturbation) -> Evidence:
-        return result.success.to(torch.get_default_dtype())
+        if result.attacked.known and result.attacked.is_of(model):
+            return result.success.to(torch.get_default_dtype())
+        before, after = (model.check(each) for each in (result.inputs, result.perturbed))
+        labels = model.check_labels(result.clean.labels, before)
+        done, reached = (
+            result.goal.met(model.task, model.logits(each), labels, result.targets) for each in (before, after)
+        )
+        return (~done & reached).to(torch.get_default_dtype())

@@ -156,9 +156,9 @@ def test_two_audits_of_guests_are_paired_reading_by_reading(audited, site, tmp_p
         second = run(plan, asked, guests.data(asked.space), tmp_path / "other")
     pairs = compare(audited, second).pairs
     found = {(pair.subject, pair.metric): pair for pair in pairs}
-    certified = found["Lipschitz (norm = frobenius)", "certified accuracy at 0.5"]
+    certified = found["lipschitz (norm = frobenius)", "certified accuracy at 0.5"]
     assert certified.difference == (0, 0, 0, 40)
-    assert found["Lipschitz (norm = spectral)", "certified accuracy at 0.5"].second is None
+    assert found["lipschitz (norm = spectral)", "certified accuracy at 0.5"].second is None
     assert found["class rates (sure = 0)", "class rates: north"].difference == (0, 0, 0, 40)
     assert found["through layer (layer = 0)", "largest share"].difference == (0, 0, 0, 12)
 

@@ -166,5 +166,5 @@ def test_an_audit_and_a_metric_reduce_the_same_evidence_to_the_same_number(name,
         own = reduction(metric.reduction, metric.config()).estimate(evidence, seed)
         assert own[:3] == (scores.value, *scores.interval(seed=seed))
     assert isinstance(metric, Proportion) == (
-        name in ("accuracy", "robust_accuracy", "certified_accuracy", "validity", "exact_match")
+        name in ("accuracy", "robust_accuracy", "certified_accuracy", "validity", "exact_match", "goal_reached")
     )
