@@ -70,11 +70,11 @@ class Lime(Explainer):
         active = differs_from_reference(model.space, inputs)
         weights = kernel_weights(masks, active, self.kernel_width) * draws
         rows = spans(len(inputs), max(1, _ENTRIES // masks.numel()))
-        if len(masks) == 2**features:
+        # Of fewer draws than make pairs, some feature may have been in all, so that no error can be told.
+        if len(masks) == 2**features or not _in_pairs(features, self.samples):
             slopes = [ridge_slopes(masks, weights[r], values[r], self.ridge, active[r]) for r in rows]
             return to_coordinates(torch.cat(slopes), model.space, inputs)
-        drawn = chosen[1::2] if _in_pairs(features, self.samples) else None
-        found = [_ridge_fit(masks, weights[r], values[r], self.ridge, active[r], drawn) for r in rows]
+        found = [_ridge_fit(masks, weights[r], values[r], self.ridge, active[r], chosen[1::2]) for r in rows]
         return Sampled(*(to_coordinates(torch.cat(each), model.space, inputs) for each in zip(*found, strict=True)))
 
 
@@ -133,21 +133,17 @@ def ridge_slopes(masks: Presence, weights: Weights, values: Values, ridge: float
 
 
 def _ridge_fit(
-    masks: Presence, weights: Weights, values: Values, ridge: float, active: Active, drawn: Tensor | None
+    masks: Presence, weights: Weights, values: Values, ridge: float, active: Active, drawn: Tensor
 ) -> tuple[PerFeature, PerFeature]:
-    """The coefficients, and their standard errors over draws, each draw left out in turn.
+    """The coefficients, and their standard errors over the drawn pairs, each left out in turn.
 
-    Draws are the second coalitions of pairs, together with the first ones, or else all coalitions but the first.
+    `drawn` are the second coalitions of the pairs.
     """
     present, right, normal, centred = _equations(masks, weights, values, ridge, active)
     solved = solve(normal, right, "raise Lime.samples or Lime.ridge")
     slopes, moved = solved[:, :, :1], solved[:, :, 1:]
     off, share = centred - (present @ slopes)[:, :, 0], weights / weights.sum(1, keepdim=True)
     left = 1 - share - (present.mT * moved).sum(1)
-    if drawn is None:
-        each = (moved * (off / left.clamp(min=1e-6))[:, None])[:, :, 1:]
-        spread = (each - each.mean(2, keepdim=True)).square().sum(2) * (each.shape[2] / max(1, each.shape[2] - 1))
-        return slopes[:, :, 0], spread.sqrt()
     # Both of a pair are left out: the two equations for their residuals are solved.
     one, two = slice(0, None, 2), slice(1, None, 2)
     first = -share[:, two] - (present[:, one].mT * moved[:, :, two]).sum(1)

@@ -141,6 +141,22 @@ def test_any_method_has_errors_by_returning_them_and_none_below_zero():
         Unsure()(model, torch.tensor([[0.25, 1.0]]))
 
 
+@pytest.mark.parametrize(
+    "few",
+    [
+        *(lambda seed, n=n: Lime(samples=n, seed=seed) for n in (2, 6, 23, 24)),
+        *(lambda seed, n=n: KernelShap(coalitions=n, seed=seed) for n in (14, 18, 24)),
+        *(lambda seed, n=n: SmoothGrad(draws=n, seed=seed) for n in (2, 3)),
+    ],
+)
+def test_however_few_the_draws_no_value_that_depends_on_them_is_called_exact(few, network, rows):
+    model, x, targets = network(6), rows(3, 6), torch.zeros(3, dtype=torch.long)
+    one, other = (few(seed)(model, x, targets) for seed in (0, 1))
+    differs = (one.values - other.values).abs() > 1e-6
+    assert differs.any()
+    assert one.errors is None or bool((one.errors[differs] > 0).all())
+
+
 def test_bars_of_sampled_values_have_whiskers_of_two_standard_errors(network, rows):
     found = KernelShap(coalitions=80)(network(14), rows(1, 14))
     ax = found.plot()
