@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
+import pytest
 import torch
 
 from probe import Dataset, Model, MultiLabel, Regression, Space, study
@@ -18,6 +19,20 @@ SPACE = Space(reference=torch.zeros(1, 2))
 MODEL = Model(forward=lambda x: 4 * x, space=SPACE)
 DATA = Dataset(torch.tensor([[0.9, 0.1], [0.2, 0.6]]), torch.tensor([0, 1]), space=SPACE, classes=("a", "b"))
 WANTED = torch.ones(2, 2, dtype=torch.long)
+
+
+NAMED = """
+from dataclasses import dataclass
+from probe.contracts import Explainer
+POWER = 1
+class Scale: factor = 1
+def helper(x):
+    return x
+@dataclass(frozen=True, kw_only=True)
+class Named(Explainer):
+    def attribute(self, model, inputs, targets):
+        return [helper(x) for x in inputs**POWER * Scale.factor]
+"""
 
 
 def brightness(power):
@@ -54,6 +69,35 @@ def test_the_digest_of_code_is_that_of_other_processes_and_probes_own_methods_ha
     there = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
     assert (there.stdout.strip(),) == coded(brightness(1)) != coded(brightness(3))
     assert coded(Saliency()) == coded(FGSM(goal=Targeted())) == ()
+
+
+@pytest.mark.parametrize(("before", "after"), [
+    ("POWER = 1", "POWER = 3"),
+    ("return x", "return x**3"),
+    ("class Scale: factor = 1", "class Scale: factor = 2"),
+])  # fmt: skip
+def test_the_digest_covers_what_a_method_names_in_its_package(before, after):
+    def digest(source):
+        given = {"__name__": "notebook"}
+        exec(source, given)
+        return coded(given["Named"]())
+
+    assert digest(NAMED) == digest(NAMED)
+    assert digest(NAMED) != digest(NAMED.replace(before, after))
+
+
+def test_the_digest_covers_what_a_method_encloses():
+    def made(power):
+        @dataclass(frozen=True, kw_only=True)
+        class Enclosing(Explainer):
+            """The inputs to a power."""
+
+            def attribute(self, model, inputs, targets):
+                return inputs**power
+
+        return Enclosing()
+
+    assert coded(made(1)) == coded(made(1)) != coded(made(2))
 
 
 def test_targets_of_attacks_may_be_several_labels_and_what_reaches_them_is_counted():
