@@ -16,6 +16,7 @@ from probe.statistics import ranking
 
 INSTANCES = 4
 FEATURES = 10
+SUREST = 1 - 1e-9  # a confidence that rests on a draw is never written as 100 %
 
 
 def section(bundle: Bundle) -> Section:
@@ -120,7 +121,7 @@ def _top(bundle: Bundle, methods: dict[str, Arrays], index: int) -> Table:
     if any("errors" in arrays for arrays in methods.values()):
         caption += f"; after {PLUS_MINUS} the standard error of values that were estimated from a draw"
         caption += "".join(
-            f"; {method}: its first above its second with {share(ranking(*each)[1][0])} confidence"
+            f"; {method}: its first above its second with {share(min(ranking(*each)[1][0], SUREST))} confidence"
             for method, arrays in methods.items()
             if "errors" in arrays and len((each := (arrays["by_feature"][index], arrays["errors"][index]))[0]) > 1
         )
