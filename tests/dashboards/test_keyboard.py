@@ -43,6 +43,8 @@ def settled(page, title=""):
     page.get_by_role("heading", level=1, name=title).wait_for()
     page.get_by_text("What this does not show").first.wait_for()
     page.wait_for_selector(READY)
+    # The browser fetches the code of each kind of control when the first of its kind is drawn.
+    page.wait_for_load_state("networkidle")
 
 
 def tab_to(page, name):
@@ -126,10 +128,17 @@ def test_tab_reaches_every_control_is_held_by_none_and_shows_where_it_is(page, l
     found = around(page)
     # What scrolls inside Streamlit's grid of numbers has no name and no look.
     assert [name for _, name, seen in found if name and not seen] == []
-    names = {name for _, name, _ in found}
+    missed = stops(page) - {name for _, name, _ in found}
+    # On a busy machine a control may be drawn behind the focus; then a second round reaches it.
+    assert not missed or missed <= {name for _, name, _ in around(page)}, missed
+
+
+def stops(page):
+    """The names of all that is seen in the main part of the page and can be used."""
+    found = set()
     for role in ("link", "combobox", "slider", "button"):
         for each in page.get_by_test_id("stMain").get_by_role(role).all():
-            name = " ".join((each.get_attribute("aria-label") or each.inner_text()).split())[:80]
             # The arrow of a choice is no stop of its own.
-            skipped = not each.is_visible() or each.is_disabled() or each.evaluate("each => each.tabIndex") < 0
-            assert skipped or name in names, (role, name)
+            if each.is_visible() and not each.is_disabled() and each.evaluate("each => each.tabIndex") >= 0:
+                found.add(" ".join((each.get_attribute("aria-label") or each.inner_text()).split())[:80])
+    return found
