@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
+
+from probe import special
 
 Floats = NDArray[np.float64]
 Reduce = Callable[[Floats], float]

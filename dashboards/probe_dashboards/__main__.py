@@ -1,9 +1,16 @@
 """The process of the viewer: Streamlit's command line, beside which the app's modules are loaded."""
 
-from streamlit.web import cli
-
 from probe_dashboards import loading
 
 if __name__ == "__main__":
+    loading.ahead()  # works while this process imports what stands below
+
+from streamlit.components.v2 import manifest_scanner
+from streamlit.web import cli
+
+if __name__ == "__main__":
+    # The pages use no components of other packages, and to look for some reads the metadata of all that is installed.
+    if hasattr(manifest_scanner, "scan_component_manifests"):
+        manifest_scanner.scan_component_manifests = lambda max_workers=None: []
     loading.begin()
     cli.main(prog_name="streamlit")

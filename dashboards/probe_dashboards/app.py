@@ -6,6 +6,7 @@ loading.ended()
 
 import sys
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,52 +15,37 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import Page
 
 from probe.audit import reading
+from probe.audit.reading import CHAPTERS
 from probe.audit.signing import CONSISTENT
 from probe.text import visible
 from probe_dashboards import lab, seals, state, widgets
 from probe_dashboards.offer import Offer
-from probe_dashboards.screens import (
-    bias,
-    certificates,
-    compare,
-    counterfactuals,
-    evidence,
-    explanations,
-    glossary,
-    instance,
-    methods,
-    performance,
-    robustness,
-    rows,
-    summary,
-    surveys,
-)
-from probe_dashboards.screens import lab as lab_page
-from probe_dashboards.screens import runs as runs_page
+from probe_dashboards.screens import methods
 from probe_dashboards.views import methods as told
 from probe_dashboards.views import runs, sealed
 from probe_dashboards.views.words import md
 
+# The title of each page, whose module in `screens` has its name, and its icon.
 PAGES = {
-    "summary": (summary, "Summary", ":material/fact_check:"),
-    "performance": (performance, performance.CHAPTER.title, ":material/speed:"),
-    "rows": (rows, rows.TITLE, ":material/table_rows:"),
-    "instance": (instance, "Instance", ":material/image_search:"),
-    "explanations": (explanations, explanations.CHAPTER.title, ":material/psychology:"),
-    "counterfactuals": (counterfactuals, counterfactuals.CHAPTER.title, ":material/alt_route:"),
-    "robustness": (robustness, robustness.CHAPTER.title, ":material/shield:"),
-    "certificates": (certificates, certificates.CHAPTER.title, ":material/verified_user:"),
-    "surveys": (surveys, surveys.CHAPTER.title, ":material/bar_chart:"),
-    "bias": (bias, bias.CHAPTER.title, ":material/balance:"),
-    "evidence": (evidence, evidence.CHAPTER.title, ":material/dataset:"),
+    "summary": ("Summary", ":material/fact_check:"),
+    "performance": (CHAPTERS["performance"].title, ":material/speed:"),
+    "rows": ("Rows", ":material/table_rows:"),
+    "instance": ("Instance", ":material/image_search:"),
+    "explanations": (CHAPTERS["explanation"].title, ":material/psychology:"),
+    "counterfactuals": (CHAPTERS["counterfactuals"].title, ":material/alt_route:"),
+    "robustness": (CHAPTERS["robustness"].title, ":material/shield:"),
+    "certificates": (CHAPTERS["certificates"].title, ":material/verified_user:"),
+    "surveys": (CHAPTERS["surveys"].title, ":material/bar_chart:"),
+    "bias": (CHAPTERS["bias"].title, ":material/balance:"),
+    "evidence": (CHAPTERS["evidence"].title, ":material/dataset:"),
 }
 
 # Pages that stand over all audits of the folder, and show none of them as the one that is open.
 WIDE = {
-    "runs": (runs_page, "Runs", ":material/history:"),
-    "compare": (compare, "Compare", ":material/compare_arrows:"),
-    "methods": (methods, "Methods", ":material/menu_book:"),
-    "glossary": (glossary, "Glossary", ":material/dictionary:"),
+    "runs": ("Runs", ":material/history:"),
+    "compare": ("Compare", ":material/compare_arrows:"),
+    "methods": ("Methods", ":material/menu_book:"),
+    "glossary": ("Glossary", ":material/dictionary:"),
 }
 HOME = "home"
 LAB = "lab"
@@ -78,12 +64,12 @@ def main(offer: Offer) -> None:
     choice, run, opened = _opened(found, broken, pages, top)
     pages |= {
         name: st.Page(partial(_page, name, opened, folder), title=title, url_path=name)
-        for name, (_, title, _icon) in PAGES.items()
+        for name, (title, _icon) in PAGES.items()
     }
     folder_of = runs.Folder(str(folder), found, broken, pages, top)
     pages |= {
         name: st.Page(partial(_over_all, name, folder_of), title=title, url_path=name)
-        for name, (_, title, _icon) in WIDE.items()
+        for name, (title, _icon) in WIDE.items()
     }
     live = st.Page(partial(_live, offer, pages), title="Lab", url_path=LAB)
     # The first page also has an address without a page name.
@@ -99,7 +85,7 @@ def main(offer: Offer) -> None:
         page.run()
     elif runs.progress(opened.folder):
         _running(opened.folder)
-        widgets.limits(*_shown(page).LIMITS)
+        widgets.limits(*_screen(page.url_path or "summary").LIMITS)
     else:
         _unfinished(opened, top)
         # No number is shown before the audit is verified.
@@ -108,11 +94,13 @@ def main(offer: Offer) -> None:
         else:
             st.title(page.title, anchor=False)
             st.text("The numbers of this audit are not shown.")
-            widgets.limits(*_shown(page).LIMITS)
+            widgets.limits(*_screen(page.url_path or "summary").LIMITS)
 
 
-def _shown(page: Page) -> Any:
-    return PAGES[page.url_path or "summary"][0]
+def _screen(name: str) -> Any:
+    """The module of a page, loaded when the page is first shown: others may need much that it does not."""
+    loading.ended()
+    return import_module(f"probe_dashboards.screens.{name}")
 
 
 def _chosen(found: list[runs.Run]) -> state.Choice | None:
@@ -146,8 +134,9 @@ def _address(choice: state.Choice, top: DeltaGenerator) -> None:
 
 
 def _live(offer: Offer, pages: dict[str, Page]) -> None:
-    lab_page.draw(lab.lab(offer), pages)
-    widgets.limits(*lab_page.LIMITS)
+    page = _screen("lab")
+    page.draw(lab.lab(offer), pages)
+    widgets.limits(*page.LIMITS)
 
 
 def _sidebar(
@@ -157,7 +146,7 @@ def _sidebar(
         st.markdown("**probe**")
         st.page_link(live, icon=":material/science:", width="stretch")
         st.caption("Audits")
-        for name, (_, _title, icon) in PAGES.items():
+        for name, (_title, icon) in PAGES.items():
             # Not Streamlit's page icon: that becomes the favicon, which browsers would fetch from the internet.
             st.page_link(pages[name], icon=icon, query_params={"run": run.id} if run else None, width="stretch")
         if run and not wide:
@@ -166,7 +155,7 @@ def _sidebar(
             st.selectbox("Audit", list(titles), format_func=titles.__getitem__, key="run", on_change=_open)
         given = st.container()
         st.caption("All audits")
-        for name, (_, _title, icon) in WIDE.items():
+        for name, (_title, icon) in WIDE.items():
             st.page_link(pages[name], icon=icon, width="stretch")
         return given
 
@@ -182,20 +171,22 @@ def _page(name: str, opened: runs.Opened | None, folder: Path) -> None:
         st.text(f"No runs in {visible(folder)}. Create one:")
         st.code("probe audit adult-mlp", language=None)
         return
+    page = _screen(name)
     try:
-        PAGES[name][0].draw(opened)
+        page.draw(opened)
         widgets.about(opened.pages, told.used(opened.bundle, methods.entries(), name))
     except runs.MALFORMED as error:
         st.error(f"This page cannot be shown: {md(runs.reason(error))}.", icon=":material/broken_image:")
-    widgets.limits(*PAGES[name][0].LIMITS)
+    widgets.limits(*page.LIMITS)
 
 
 def _over_all(name: str, folder: runs.Folder) -> None:
+    page = _screen(name)
     try:
-        WIDE[name][0].draw(folder)
+        page.draw(folder)
     except runs.MALFORMED as error:
         st.error(f"This page cannot be shown: {md(runs.reason(error))}.", icon=":material/broken_image:")
-    widgets.limits(*WIDE[name][0].LIMITS)
+    widgets.limits(*page.LIMITS)
 
 
 def _unfinished(opened: runs.Opened, top: DeltaGenerator) -> None:
@@ -260,3 +251,4 @@ def _is_intact(opened: runs.Opened, side: DeltaGenerator, top: DeltaGenerator) -
 
 if __name__ == "__main__":
     main(Offer.read(sys.argv[1:]))
+    loading.later()

@@ -13,12 +13,11 @@ import pandas as pd
 from probe import plots
 from probe.audit import Bundle, reading
 from probe.formatting import Unit, count, estimate, interval, norm, number, radius
-from probe.plots.style import CATEGORIES, MUTED
+from probe.palette import CATEGORIES, MUTED
 from probe.text import visible
 from probe_dashboards.views import bias, decided, proofs, quality, robustness, sliced
 
 Spec = dict[str, Any]
-ZOOM = "Ctrl and the wheel zoom in, dragging moves, a double click shows all again."
 MOST = 5000  # points that are sent to the browser; figures of more are static
 TALL, SQUARE = 360, 400  # height of a chart, in pixels
 COLOURS = [*CATEGORIES[:6], "#A6761D", MUTED]  # readable on white and on black

@@ -1,34 +1,65 @@
-"""The modules that the pages need, loaded while the server starts and the first browser loads its own part."""
+"""What the pages need, loaded beside the server and the browser: first what the first page needs, then the rest."""
 
 from importlib import import_module
 from threading import Thread
 
-# None of them imports streamlit, which would miss its server. Those that take long to load, and what they need.
+from probe_dashboards.checking import Checker
+
+# None of these imports streamlit, which would miss its server, nor matplotlib and scipy, which take long to load.
 NEEDED = (
-    "probe.audit.verification",
     "probe.audit.reading",
-    "probe.report",
     "probe.lab",
     "probe_dashboards.views.sealed",
     "probe_dashboards.views.methods",
+    "probe_dashboards.views.summary",
+)
+# What other pages need besides, such as figures and intervals. It is loaded once the first page is drawn.
+LATER = (
+    "scipy.special",
+    "probe.report",
+    "probe_dashboards.figures",
+    "probe_dashboards.charts",
     "probe_dashboards.views.comparing",
 )
 
-_thread: list[Thread] = []
+_threads: list[Thread] = []
+_late: list[bool] = []
+_checkers: list[Checker] = []
+
+
+def ahead() -> None:
+    """Start what verifies audits, before this process loads anything itself."""
+    _checkers.append(Checker())
+    _checkers[0].begin()
 
 
 def begin() -> None:
-    """Load them beside whatever else this process does."""
-    _thread.append(Thread(target=_load, daemon=True))
-    _thread[0].start()
+    """Load what the first page needs beside whatever else this process does."""
+    _load(NEEDED)
+
+
+def later() -> None:
+    """Load the rest, once, in a server that was started by `begin`."""
+    if _threads and not _late:
+        _late.append(True)
+        _load(LATER)
 
 
 def ended() -> None:
-    """Wait until they are loaded: no two threads load the same modules, which may need each other."""
-    for each in _thread:
+    """Wait until all that was begun is loaded: no two threads load the same modules, which may need each other."""
+    for each in _threads:
         each.join()
 
 
-def _load() -> None:
-    for name in NEEDED:
-        import_module(name)
+def checker() -> Checker | None:
+    """What verifies audits beside this process; None where none was started."""
+    return _checkers[0] if _checkers else None
+
+
+def _load(names: tuple[str, ...]) -> None:
+    def load() -> None:
+        for name in names:
+            import_module(name)
+
+    _threads.append(Thread(target=load, daemon=True))
+    _threads[-1].start()

@@ -2,13 +2,15 @@
 
 import streamlit as st
 
+from probe_dashboards import loading
 from probe_dashboards.views import runs, sealed
 
 
 @st.cache_data(max_entries=1000, show_spinner=False)
 def verified(folder: str, stamp: str) -> runs.Integrity:
     """Hash every file and recompute every number of an audit, once for each of its `stamp`s."""
-    return runs.check(folder)
+    beside = loading.checker()
+    return beside.check(folder) if beside else runs.check(folder)
 
 
 def of(opened: runs.Opened) -> sealed.Sealed:

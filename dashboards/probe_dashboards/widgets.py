@@ -13,9 +13,9 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.errors import StreamlitDuplicateElementKey
 
 from probe.audit import Bundle
-from probe.plots.style import INK
+from probe.palette import INK
 from probe.text import visible
-from probe_dashboards import charts, figures, state
+from probe_dashboards import state
 from probe_dashboards.folding import folded
 from probe_dashboards.views import cards, links, panels, ran, terms
 from probe_dashboards.views.panels import Panel
@@ -28,6 +28,7 @@ ROW = 35  # height of a row of a scrolling table, in pixels
 SEEN = "terms seen"  # of the session: the terms that the page has used
 LONGEST = 60  # characters of a text that is searched for
 DARK_INK = "#e4e7eb"  # of figures on a dark page
+ZOOM = "Ctrl and the wheel zoom in, dragging moves, a double click shows all again."
 
 
 def control(
@@ -184,25 +185,29 @@ def figure(opened: Opened, name: str, caption: str, *keys: str, width: int) -> N
         st.image(drawn, caption=md(caption), width="stretch", alt=visible(caption))
 
 
-def _zoomed(chart: charts.Spec, caption: str, width: int, mark: int) -> None:
+def _zoomed(chart: dict[str, Any], caption: str, width: int, mark: int) -> None:
     with st.container(width=width, key=f"screen-{mark}", gap=None):
         st.vega_lite_chart(spec=chart, width="stretch", alt=visible(caption))
         st.caption(md(caption))
-        if charts.ZOOM not in _seen():
-            _seen().add(charts.ZOOM)
+        if ZOOM not in _seen():
+            _seen().add(ZOOM)
             with st.container(key="zoom"):
-                st.caption(charts.ZOOM)
+                st.caption(ZOOM)
 
 
 @st.cache_data(max_entries=400, ttl=3600, show_spinner=False)
 def svg(name: str, folder: str, stamp: str, ink: str, *keys: str, _bundle: Bundle) -> str:
     """A figure as SVG. `folder` and `stamp` are only part of the cache key: a changed audit is drawn again."""
+    from probe_dashboards import figures  # loads matplotlib, which the first page does without
+
     return figures.svg(name, _bundle, ink, *keys)
 
 
 @st.cache_data(max_entries=400, ttl=3600, show_spinner=False)
-def zoomable(name: str, folder: str, stamp: str, ink: str, *keys: str, _bundle: Bundle) -> charts.Spec | None:
+def zoomable(name: str, folder: str, stamp: str, ink: str, *keys: str, _bundle: Bundle) -> dict[str, Any] | None:
     """The chart of a figure that can be zoomed, if there is one. `folder` and `stamp` as in `svg`."""
+    from probe_dashboards import charts  # as in `svg`
+
     return charts.chart(name, _bundle, ink, *keys)
 
 

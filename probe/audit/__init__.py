@@ -4,25 +4,31 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from probe.audit.assessment import assess
 from probe.audit.bundle import Bundle, find, read
-from probe.audit.verification import Verification, verify
 
 if TYPE_CHECKING:
+    from probe.audit.assessment import assess
     from probe.audit.plan import Plan, plan_from, read_plan
     from probe.audit.runner import run
+    from probe.audit.verification import Verification, verify
 
 __all__ = ["Bundle", "Plan", "Verification", "assess", "find", "plan_from", "read", "read_plan", "run", "verify"]
 
 
+# Loaded on first use: a reader of bundles needs neither torch, which planning and running import, nor what verifies.
+_HOME = {
+    "assess": "assessment",
+    "run": "runner",
+    **dict.fromkeys(("Plan", "plan_from", "read_plan"), "plan"),
+    **dict.fromkeys(("Verification", "verify"), "verification"),
+}
+
+
 def __getattr__(name: str) -> Any:
-    # Loaded on first use: planning and running import torch, which a reader of bundles does not need.
     from importlib import import_module
 
-    if name == "run":
-        return import_module("probe.audit.runner").run
-    if name in ("Plan", "plan_from", "read_plan"):
-        return getattr(import_module("probe.audit.plan"), name)
+    if name in _HOME:
+        return getattr(import_module(f"probe.audit.{_HOME[name]}"), name)
     raise AttributeError(f"module 'probe.audit' has no attribute {name!r}")
 
 

@@ -9,6 +9,8 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from probe.errors import IntegrityError
 
 T = TypeVar("T")
+# Errors that a foreign manifest can raise after the checks of its structure.
+MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, MemoryError)
 # Metadata of a field that older files lack: it is written only where it differs from its default, so that each content
 # has one form.
 ADDED = {"added": True}

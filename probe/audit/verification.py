@@ -19,13 +19,11 @@ from probe.audit.held import Held
 from probe.audit.signing.countersignatures import Countersignature, countersignatures
 from probe.audit.signing.signatures import Signature, signatures
 from probe.audit.signoff import Signoff, signoffs
+from probe.audit.strict import MALFORMED
 from probe.errors import IntegrityError, ProbeError, UnknownMethod
 from probe.version import __version__
 
 __all__ = ["MALFORMED", "Verification", "compare_runs", "verify"]
-
-# Errors that a foreign manifest can raise after the checks of its structure.
-MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, MemoryError)
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
+from probe import special
 from probe.bias.validation import Floats, Ints
 
 Stratum = tuple[ArrayLike, ArrayLike]  # successes and trials of each group, along the last axis

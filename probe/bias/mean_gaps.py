@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
+from probe import special
 from probe.bias.counts import Table
 from probe.bias.disparities import NAN, Headline
 from probe.bias.intervals import pairs

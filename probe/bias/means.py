@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import special
 
+from probe import special
 from probe.bias.counts import Table
 from probe.bias.intervals import pairs
 from probe.bias.rates import Quantity

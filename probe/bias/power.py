@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
+from probe import special
 from probe.bias.intervals import Limits, could_show, difference_of, limits_of, ratio_of
 from probe.bias.validation import Floats, Ints
 from probe.statistics import binomial_quantile

@@ -1,8 +1,8 @@
 """The test of two proportions."""
 
 import numpy as np
-from scipy import special
 
+from probe import special
 from probe.bias.validation import Floats, Ints
 
 EXPECTED = 5  # fewest expected successes and failures for the normal approximation of the p-value

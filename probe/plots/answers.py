@@ -7,9 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 
+from probe.palette import CATEGORIES, INK, LINES, MUTED
 from probe.plots.canvas import new_axes
 from probe.plots.curves import Curve
-from probe.plots.style import CATEGORIES, INK, LINES, MUTED, NORMAL, SMALL, safe_label, style_axes
+from probe.plots.style import NORMAL, SMALL, safe_label, style_axes
 
 FEW = 500  # points that are drawn one by one; more are counted in cells
 

@@ -8,8 +8,9 @@ from matplotlib.text import Annotation
 from numpy.typing import ArrayLike, NDArray
 
 from probe.formatting import MINUS
+from probe.palette import AGAINST, FOR, INK
 from probe.plots.canvas import new_axes
-from probe.plots.style import AGAINST, FOR, INK, NORMAL, SMALL, safe_label, style_axes
+from probe.plots.style import NORMAL, SMALL, safe_label, style_axes
 from probe.statistics import ranks
 
 

@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from probe.plots.style import INK
+from probe.palette import INK
 
 _SAVING = Lock()  # rc_context changes global state
 _REFERENCE = re.compile(r'(id="|href="#|url\(#)([^"\)]+)')

@@ -9,8 +9,9 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import ArrayLike
 
 from probe.formatting import radius
+from probe.palette import AGAINST, CATEGORIES, INK, MUTED
 from probe.plots.canvas import new_axes
-from probe.plots.style import AGAINST, CATEGORIES, INK, MUTED, NORMAL, SMALL, safe_label, series_style, style_axes
+from probe.plots.style import NORMAL, SMALL, safe_label, series_style, style_axes
 
 LOG_SCALE_RATIO = 100.0  # ratio of the highest loss to the lowest above which the axis is logarithmic
 

@@ -6,8 +6,9 @@ from matplotlib.collections import LineCollection
 from numpy.typing import ArrayLike, NDArray
 
 from probe.formatting import MINUS, digits
+from probe.palette import AGAINST, FOR, INK, MUTED, OUTLINE
 from probe.plots.canvas import new_axes
-from probe.plots.style import AGAINST, FOR, INK, MUTED, NORMAL, OUTLINE, SMALL, safe_label
+from probe.plots.style import NORMAL, SMALL, safe_label
 
 Edges = NDArray[np.float64]
 WIDEST, DOT, STEPS = 5.0, 9.0, 100  # sizes in points, and iterations of the layout

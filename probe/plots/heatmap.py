@@ -7,10 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from numpy.typing import ArrayLike, NDArray
 
+from probe.palette import AGAINST, FOR, OUTLINE, SIGNED
 from probe.plots.canvas import new_axes
 from probe.plots.picture import frame, grey
 from probe.plots.signed import Map, reach, signed_scale, whole_values
-from probe.plots.style import AGAINST, FOR, OUTLINE, SIGNED
 
 PHOTO = 64  # larger images are drawn below their map; for smaller ones an outline is enough
 

@@ -8,8 +8,9 @@ from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 
 from probe.formatting import Unit
+from probe.palette import CATEGORIES, INK, MUTED
 from probe.plots.canvas import new_axes
-from probe.plots.style import CATEGORIES, INK, MUTED, NORMAL, SMALL, safe_label, style_axes
+from probe.plots.style import NORMAL, SMALL, safe_label, style_axes
 
 
 def forest(  # noqa: PLR0913 - columns of one table, then settings by name

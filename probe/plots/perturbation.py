@@ -5,9 +5,10 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 from probe.formatting import TIMES
+from probe.palette import INK, MUTED, SIGNED
 from probe.plots.canvas import new_axes
 from probe.plots.picture import frame
-from probe.plots.style import INK, MUTED, SIGNED, SMALL
+from probe.plots.style import SMALL
 
 
 def before_and_after(

@@ -6,8 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
+from probe.palette import INK, MUTED
 from probe.plots.canvas import new_axes
-from probe.plots.style import INK, MUTED, NORMAL, safe_label
+from probe.plots.style import NORMAL, safe_label
 
 
 def image(image: ArrayLike, *, title: str = "", ax: Axes | None = None) -> Axes:

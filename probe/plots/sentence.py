@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from probe.formatting import MINUS
-from probe.plots.style import AGAINST, FOR
+from probe.palette import AGAINST, FOR
 from probe.text import visible
 
 DARKEST = 0.45  # opacity behind the word with the largest value; text stays readable on it

@@ -8,9 +8,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
+from probe.palette import CATEGORIES, INK, MUTED, OUTLINE, SIGNED
 from probe.plots.canvas import new_axes
 from probe.plots.signed import reach, signed_scale, whole_values
-from probe.plots.style import CATEGORIES, INK, MUTED, NORMAL, OUTLINE, SIGNED, SMALL, safe_label, style_axes
+from probe.plots.style import NORMAL, SMALL, safe_label, style_axes
 
 Lines = NDArray[np.float64]  # (channels, length)
 Line = NDArray[np.float64]

@@ -5,7 +5,8 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
 from probe.formatting import MINUS, digits
-from probe.plots.style import INK, MUTED, SIGNED, SMALL
+from probe.palette import INK, MUTED, SIGNED
+from probe.plots.style import SMALL
 
 SHARE = 0.99  # percentile of the nonzero values within the scale; the rest share the darkest shades
 

@@ -6,8 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
+from probe.palette import CATEGORIES, INK, MUTED
 from probe.plots.canvas import new_axes
-from probe.plots.style import CATEGORIES, INK, MUTED, NORMAL, safe_label, style_axes
+from probe.plots.style import NORMAL, safe_label, style_axes
 
 LANES = 9  # places across a row on which dots that would overlap are put
 CELLS = 60  # stretches of the axis within which dots overlap

@@ -1,19 +1,11 @@
-"""Colours, markers and text of every figure; the report and the dashboard use them too."""
+"""Lines, markers and text of every figure."""
 
 from matplotlib.axes import Axes
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
+from probe.palette import CATEGORIES, INK, LINES, MARKERS
 from probe.text import visible
 
-# The Okabe-Ito palette, distinguishable with any common colour vision (jfly.uni-koeln.de/color).
-CATEGORIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-LINES = ("-", "--", "-.", ":")
-SIGNED = "RdBu_r"  # red supports, white is zero, blue opposes
-FOR, AGAINST = "#B2182B", "#2166AC"  # the ends of that map, dark enough for bars
-INK = "#24292F"  # text and axes; `to_svg` replaces it by the page's colour, which may be dark
-MUTED = "#808A94"  # readable on white and on black
-OUTLINE = "#3A4048"  # of an image below a map, which is white in any theme
 SMALL, NORMAL = 8.0, 9.0  # points
 
 

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 from probe.audit.bundle import Bundle
 from probe.audit.signing import CONSISTENT
 from probe.errors import PlanError
-from probe.plots.style import AGAINST, FOR
+from probe.palette import AGAINST, FOR
 from probe.report.blocks import Section
 from probe.report.sections import (
     bias,

@@ -6,8 +6,8 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from scipy import special
 
+from probe import special
 from probe.errors import ProbeError, RangeError
 
 ROUNDING = 2.0**-22  # relative rounding of float32: a probability this close to the threshold equals it

@@ -3,8 +3,8 @@ import pytest
 from matplotlib.colors import to_hex
 
 from probe import plots
+from probe.palette import AGAINST, FOR, MUTED
 from probe.plots.graph import WIDEST, layout
-from probe.plots.style import AGAINST, FOR, MUTED
 
 
 def ring(count):

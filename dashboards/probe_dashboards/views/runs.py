@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from probe import lock
-from probe.audit import Bundle, find, read, reading, verification, verify
+from probe.audit import Bundle, find, read, reading, strict
 from probe.audit.expected import expected_steps
 from probe.audit.glimpse import Glimpse, glimpse
-from probe.audit.signing import Signature
-from probe.audit.signing.countersignatures import Countersignature
-from probe.audit.signoff import Signoff
+from probe.audit.signing import Signature, signatures
+from probe.audit.signing.countersignatures import Countersignature, countersignatures
+from probe.audit.signoff import Signoff, signoffs
 from probe.errors import ProbeError
 from probe.memory import give_back
 from probe.text import visible
@@ -22,7 +22,7 @@ from probe_dashboards import state
 from probe_dashboards.views.held import held
 
 # Errors that a foreign manifest can raise after it passed the checks of `read`.
-MALFORMED = (ProbeError, OSError, *verification.MALFORMED)
+MALFORMED = (ProbeError, OSError, *strict.MALFORMED)
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,14 @@ def progress(folder: str | Path) -> Progress | None:
 
 
 def check(folder: str | Path) -> Integrity:
+    """Hash every file and recompute every number of an audit, and read who signed it."""
+    return recorded(folder, checked(folder))
+
+
+def checked(folder: str | Path) -> Integrity:
     """Hash every file and recompute every number of an audit."""
+    from probe.audit import verify  # which a process that asks another one to verify does without
+
     try:
         done = verify(folder)
     except MALFORMED as error:
@@ -171,10 +178,19 @@ def check(folder: str | Path) -> Integrity:
         "numbers in tables follow from the stored evidence. This does not show who wrote the files: for that, compare "
         "the digest with one that you received separately.",
         digests=(done.digest, done.evidence_digest),
-        signatures=done.signatures,
-        signoffs=done.signoffs,
-        countersignatures=done.countersignatures,
     )
+
+
+def recorded(folder: str | Path, found: Integrity) -> Integrity:
+    """What was found of an audit, with what people signed and decided of it, if it is intact."""
+    if not found.intact:
+        return found
+    try:
+        bundle = read(folder)
+        signed, records, seconds = signatures(bundle), signoffs(bundle), countersignatures(bundle)
+    except MALFORMED as error:  # changed since it was verified
+        return Integrity(intact=False, sentence=reason(error))
+    return replace(found, signatures=signed, signoffs=records, countersignatures=seconds)
 
 
 @lru_cache(maxsize=10_000)

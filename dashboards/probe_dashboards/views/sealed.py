@@ -13,7 +13,6 @@ from probe.audit.signing.countersignatures import Countersignature
 from probe.audit.signoff import Signoff, open_failures
 from probe.errors import ProbeError
 from probe.formatting import DASH, moment
-from probe.report import SECTIONS, Choice, render
 from probe.text import visible
 from probe_dashboards.views.runs import Integrity
 
@@ -93,6 +92,8 @@ def undecided(bundle: Bundle) -> str:
 
 def sections() -> dict[str, str]:
     """The sections that a report can have, with their names."""
+    from probe.report import SECTIONS  # loads matplotlib, which a page that shows a seal alone does without
+
     own = {
         "scope": "Scope, and what was not tested",
         "subject": "What was audited",
@@ -106,6 +107,8 @@ def sections() -> dict[str, str]:
 
 def report(bundle: Bundle, chosen: Sequence[str], notes: str, found: Seal | None) -> str:
     """The report with these sections and notes, and with the seal as it is known here."""
+    from probe.report import Choice, render  # as in `sections`
+
     choice = Choice(tuple(chosen), notes, found.words) if found else Choice(tuple(chosen), notes)
     return render(bundle, choice)
 

@@ -6,8 +6,8 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import special
 
+from probe import special
 from probe.audit.bundle import Bundle
 from probe.audit.reading.answers import right
 from probe.audit.reading.decided import decided, labels

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from probe.palette import INK
 from probe.plots.bars import bars, whiskers
-from probe.plots.style import INK
 
 Array = NDArray[Any]
 

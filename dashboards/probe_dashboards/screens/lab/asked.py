@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 
 from probe import plots
 from probe.lab import Answer, Source
-from probe.plots.style import INK
+from probe.palette import INK
 from probe.text import visible
 from probe_dashboards import state
 from probe_dashboards.lab import Lab

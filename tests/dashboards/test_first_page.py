@@ -1,0 +1,84 @@
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from probe_dashboards import checking, loading
+from probe_dashboards.views import runs
+
+# What takes long to load, and what the first page has no use for.
+HEAVY = ("scipy", "matplotlib", "altair", "torch", "captum", "probe_models", "probe.report", "probe.audit.verification")
+SHOWS = """
+import sys
+from probe_dashboards import loading
+loading.ahead()
+loading.begin()
+from pathlib import Path
+from streamlit.testing.v1 import AppTest
+later, loading.later = loading.later, list  # which the app calls when the page is drawn
+heavy, sys.argv[1:] = sys.argv[2:], sys.argv[1:2]
+app = AppTest.from_file(str(Path(loading.__file__).with_name("app.py")), default_timeout=60).run()
+assert not app.exception and app.header[0].value == "Findings", app
+print(*(name for name in heavy if name in sys.modules))
+later()
+loading.ended()
+print(*(name for name in heavy if name in sys.modules))
+"""
+
+
+@pytest.fixture
+def checker():
+    made = checking.Checker()
+    yield made
+    made.end()
+
+
+def test_the_first_page_loads_nothing_heavy_and_the_rest_is_loaded_after_it(bundles):
+    argv = [sys.executable, "-c", SHOWS, str(bundles.table.folder.parent), *HEAVY]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    first, then = done.stdout.splitlines()
+    assert first == ""
+    assert {"scipy", "matplotlib", "probe.report"} <= set(then.split())
+
+
+@pytest.mark.parametrize("kind", ["image", "tampered"])
+def test_a_process_of_its_own_says_of_an_audit_what_the_viewer_would(bundles, checker, kind):
+    folder = str(getattr(bundles, kind).folder)
+    assert checker.check(folder) == runs.check(folder)
+
+
+def test_a_process_that_was_killed_is_started_again_and_one_that_cannot_be_is_done_without(
+    bundles, checker, monkeypatch
+):
+    folder = str(bundles.bare.folder)
+    checker.begin()
+    os.kill(checker._process.pid, signal.SIGKILL)
+    checker._process.wait()
+    assert checker.check(folder).intact
+    assert checker._process.poll() is None
+    checker.end()
+    monkeypatch.setattr(subprocess, "Popen", _refused)
+    assert checker.check(folder) == runs.check(folder)
+
+
+def test_a_process_ends_with_the_viewer_and_when_it_has_nothing_to_do(monkeypatch, checker):
+    checker.begin()
+    checker._process.stdin.close()
+    assert checker._process.wait(60) == 0
+    silent, spoken = os.pipe()
+    monkeypatch.setattr(checking, "IDLE", 0.01)
+    with os.fdopen(silent) as stdin, os.fdopen(spoken, "w"):
+        monkeypatch.setattr(sys, "stdin", stdin)
+        checking.main()  # it returns
+
+
+def test_without_a_server_nothing_is_loaded_ahead():
+    assert loading.checker() is None
+    loading.later()
+    assert not loading._threads
+
+
+def _refused(*_given, **_named):
+    raise OSError("no process")
