@@ -4,6 +4,8 @@ from probe.explainers.expected import ExpectedGradients
 from probe.explainers.gradient import InputXGradient, IntegratedGradients, Saliency
 from probe.explainers.maps import GradCAM, LayerCAM
 from probe.explainers.occlusion import Occlusion
+from probe.explainers.rise import Rise
+from probe.explainers.score_cam import ScoreCAM
 from probe.explainers.shapley import KernelShap
 from probe.explainers.smooth import SmoothGrad, VarGrad
 from probe.explainers.surrogate import Lime
@@ -17,7 +19,9 @@ __all__ = [
     "LayerCAM",
     "Lime",
     "Occlusion",
+    "Rise",
     "Saliency",
+    "ScoreCAM",
     "SmoothGrad",
     "VarGrad",
 ]

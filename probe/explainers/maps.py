@@ -1,6 +1,7 @@
 """Class activation maps: what a convolutional layer sees, weighted by what the output makes of it."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -22,10 +23,10 @@ OneMap = Float[Tensor, "batch *places"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ActivationMap(Explainer, ABC):
-    """Weighs the maps that a layer gives by the gradient of the output, and spreads their sum over the input."""
+class Laid(Explainer, ABC):
+    """Weighs the maps that a layer gives, and spreads their sum over the input."""
 
-    needs: ClassVar[frozenset[Need]] = frozenset({"gradients", "layers"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"layers"})
     reads_as: ClassVar[str] = (
         "Where the layer sees what raises the {output} of the answer: the deeper the red, the more. "
         "What lowers it is not shown."
@@ -34,8 +35,8 @@ class ActivationMap(Explainer, ABC):
     layer: str = param("", 'the layer whose maps are weighed, such as "conv2"; empty: the last convolution')
 
     @abstractmethod
-    def weighed(self, maps: Maps, slopes: Maps) -> OneMap:
-        """One map of each example, from those of a layer and the gradient of the output by them."""
+    def summed(self, model: Model, inputs: Inputs, targets: Labels, address: str) -> OneMap:
+        """One map of each example, from those of the layer at an address."""
 
     def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
         if not isinstance(model.space.form_of(inputs), Image | Series):
@@ -43,35 +44,20 @@ class ActivationMap(Explainer, ABC):
                 f"{self.name()} needs images or series, and inputs of {model.name} are neither; "
                 "choose a method that asks about features, such as IntegratedGradients or KernelShap"
             )
-        address = self.layer or self._last(model)
-        maps, slopes = self._inside(model, inputs, targets, address)
+        one = self.summed(model, inputs, targets, self.layer or self._last(model))[:, None]
+        return (enlarged(one, inputs.shape[2:]) / inputs.shape[1]).expand_as(inputs).to(inputs.dtype)
+
+    def check_maps(self, model: Model, maps: object, inputs: Inputs, address: str) -> None:
+        """Raise Unsupported unless a layer gives maps that can be laid over the inputs."""
+        if not isinstance(maps, Tensor) or not maps.is_floating_point():
+            raise Unsupported(
+                f"the layer {address!r} of {model.name} does not give a tensor of numbers; {self._others(model)}"
+            )
         if maps.ndim != inputs.ndim:
             raise Unsupported(
                 f"the layer {address!r} of {model.name} gives {tuple(maps.shape)} for inputs {tuple(inputs.shape)}, "
                 f"which cannot be laid over them as maps; {self._others(model)}"
             )
-        one = self.weighed(wide(maps), wide(slopes))[:, None]
-        mode = "bilinear" if inputs.ndim == 4 else "linear"
-        laid = nn.functional.interpolate(one, size=inputs.shape[2:], mode=mode, align_corners=False)
-        return (laid / inputs.shape[1]).expand_as(inputs).to(inputs.dtype)
-
-    def _inside(self, model: Model, inputs: Inputs, targets: Labels, address: str) -> tuple[Tensor, Tensor]:
-        """What the layer gives, and the gradient of the output by it."""
-        kept: list[Tensor] = []
-
-        def watch(output: Tensor) -> Tensor:
-            if not isinstance(output, Tensor) or not output.is_floating_point():
-                raise Unsupported(
-                    f"the layer {address!r} of {model.name} does not give a tensor of numbers; {self._others(model)}"
-                )
-            kept.append(output.detach().requires_grad_())
-            return kept[0].clone()  # the next layer may work in place
-
-        edits: dict[str, Edit] = {address: watch}
-        with model.edited(edits) as watched, torch.enable_grad(), watched.backward():
-            explained = watched.task.explained(watched(inputs), self.output)
-            (slopes,) = torch.autograd.grad(watched.task.pick(explained, targets).sum(), kept[0])
-        return kept[0].detach(), slopes
 
     def _last(self, model: Model) -> str:
         found = _convolutions(model)
@@ -86,6 +72,31 @@ class ActivationMap(Explainer, ABC):
     def _others(self, model: Model) -> str:
         found = _convolutions(model)
         return f"set layer to one that gives maps, such as {found[-1]!r}" if found else "choose another method"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActivationMap(Laid, ABC):
+    """Weighs the maps that a layer gives by the gradient of the output."""
+
+    needs: ClassVar[frozenset[Need]] = frozenset({"gradients", "layers"})
+
+    @abstractmethod
+    def weighed(self, maps: Maps, slopes: Maps) -> OneMap:
+        """One map of each example, from those of a layer and the gradient of the output by them."""
+
+    def summed(self, model: Model, inputs: Inputs, targets: Labels, address: str) -> OneMap:
+        kept: list[Tensor] = []
+
+        def watch(output: Tensor) -> Tensor:
+            self.check_maps(model, output, inputs, address)
+            kept.append(output.detach().requires_grad_())
+            return kept[0].clone()  # the next layer may work in place
+
+        edits: dict[str, Edit] = {address: watch}
+        with model.edited(edits) as watched, torch.enable_grad(), watched.backward():
+            explained = watched.task.explained(watched(inputs), self.output)
+            (slopes,) = torch.autograd.grad(watched.task.pick(explained, targets).sum(), kept[0])
+        return self.weighed(wide(kept[0].detach()), wide(slopes))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,3 +155,9 @@ class LayerCAM(ActivationMap):
 
 def _convolutions(model: Model) -> list[str]:
     return [name for name, layer in model.layers().items() if isinstance(layer, nn.Conv1d | nn.Conv2d)]
+
+
+def enlarged(maps: Tensor, size: Sequence[int]) -> Tensor:
+    """Maps laid over so many places by linear interpolation."""
+    mode = "bilinear" if len(size) == 2 else "linear"
+    return nn.functional.interpolate(maps, size=tuple(size), mode=mode, align_corners=False)

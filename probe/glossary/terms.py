@@ -162,7 +162,7 @@ SECTIONS: Mapping[str, tuple[Term, ...]] = {
         Term(
             "class activation map",
             "What a layer of a network sees, weighted by what the answer makes of it; no finer than the layer.",
-            ("GradCAM", "LayerCAM"),
+            ("GradCAM", "LayerCAM", "ScoreCAM"),
         ),
         Term(
             "smoothing of gradients",
