@@ -41,7 +41,7 @@ def layers(network: object, name: str) -> Mapping[str, nn.Module]:
         raise Unsupported(
             f"{name} is a function to torch (a black box), so it has no layers; give Model the nn.Module itself"
         )
-    if sealed := _sealed(network):
+    if sealed := sealed_as(network):
         raise Unsupported(
             f"{name} is {sealed}, so its layers cannot be reached; give Model the module as it was before"
         )
@@ -224,7 +224,7 @@ def _check_open(network: object, address: str, name: str) -> None:
         module = getattr(module, "_modules", {}).get(part)
         if module is None:
             return
-        if sealed := _sealed(module):
+        if sealed := sealed_as(module):
             outer = ".".join(parts[:at])
             raise Unsupported(
                 f"the layer {outer!r} of {name} is {sealed}, so it cannot be reached, nor what is inside; give Model "
@@ -235,12 +235,12 @@ def _check_open(network: object, address: str, name: str) -> None:
 def _inside(module: nn.Module, prefix: str, above: tuple[nn.Module, ...]) -> Iterator[tuple[str, nn.Module]]:
     for name, child in module._modules.items():
         # Modules may contain each other.
-        if child is not None and not _sealed(child) and not any(child is one for one in above):
+        if child is not None and not sealed_as(child) and not any(child is one for one in above):
             yield f"{prefix}{name}", child
             yield from _inside(child, f"{prefix}{name}.", (*above, child))
 
 
-def _sealed(module: nn.Module) -> str:
+def sealed_as(module: nn.Module) -> str:
     """Why hooks inside a module would not be called; empty if they would."""
     if isinstance(module, torch.jit.ScriptModule):
         return "scripted"

@@ -1,7 +1,11 @@
 """Methods that attribute an output to the features of the input."""
 
+from probe.explainers.deep_lift import DeepLift
+from probe.explainers.deep_lift_shap import DeepLiftShap
 from probe.explainers.expected import ExpectedGradients
 from probe.explainers.gradient import InputXGradient, IntegratedGradients, Saliency
+from probe.explainers.guided import GuidedBackprop
+from probe.explainers.lrp import LRP
 from probe.explainers.maps import GradCAM, LayerCAM
 from probe.explainers.occlusion import Occlusion
 from probe.explainers.rise import Rise
@@ -11,8 +15,12 @@ from probe.explainers.smooth import SmoothGrad, VarGrad
 from probe.explainers.surrogate import Lime
 
 __all__ = [
+    "LRP",
+    "DeepLift",
+    "DeepLiftShap",
     "ExpectedGradients",
     "GradCAM",
+    "GuidedBackprop",
     "InputXGradient",
     "IntegratedGradients",
     "KernelShap",

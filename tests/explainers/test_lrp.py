@@ -1,0 +1,150 @@
+import captum.attr
+import pytest
+import torch
+import torch.nn.functional as F
+from captum.attr._utils.lrp_rules import Alpha1_Beta0_Rule, EpsilonRule, GammaRule
+from torch import nn
+from torch.testing import assert_close
+
+from probe import Model, Space
+from probe.errors import RangeError, Unsupported
+from probe.explainers import LRP, InputXGradient
+from tests.explainers.test_deep_lift import Again, Transformer, filled
+
+FIRST = torch.tensor([0])
+
+
+def two_layers(corner=2.0):
+    first, second = nn.Linear(3, 3, bias=False), nn.Linear(3, 2, bias=False)
+    with torch.no_grad():
+        first.weight.fill_(2.0)[0, 0] = corner
+        second.weight.fill_(3.0)
+    return Model(forward=nn.Sequential(first, nn.ReLU(), second).eval(), space=Space(bounds=(0.0, 10.0)))
+
+
+@pytest.mark.parametrize(
+    ("corner", "rule", "expected"),
+    [
+        (2.0, {"dense": "epsilon"}, [18, 36, 54]),
+        (-2.0, {"dense": "gamma", "gamma": 1.0}, [28 / 3, 104 / 3, 52]),
+        (-2.0, {"dense": "z+"}, [12, 33.6, 50.4]),
+    ],
+)
+def test_two_layers_by_hand(corner, rule, expected):
+    found = LRP(**rule)(two_layers(corner), torch.tensor([[1.0, 2.0, 3.0]]), FIRST).values
+    assert_close(found, torch.tensor([expected], dtype=torch.float32), rtol=1e-5, atol=1e-4)
+
+
+def test_the_box_rule_by_hand_also_of_standardised_inputs():
+    """z+ of what lies between the input and the bound that pulls down: a w - low w+ - high w-."""
+    x, low, high = torch.tensor([[1.0, 2.0, 3.0]]), 0.0, 10.0
+    model = two_layers(-2.0)
+    weights = model.forward[0].weight.detach()
+    relevance = 3 * (x @ weights.T)[0]
+    parts = weights * x - low * weights.clamp(min=0) - high * weights.clamp(max=0)
+    expected = (parts / parts.sum(1, keepdim=True) * relevance[:, None]).sum(0)
+    found = LRP(first="box")(model, x, FIRST).values[0]
+    assert_close(found, expected, rtol=1e-5, atol=1e-4)
+    inside = model.forward
+    scaled = Model(forward=lambda x: inside((x.flatten(1) - 5) / -2), space=Space(bounds=(-15.0, 5.0)))
+    assert_close(LRP(first="box")(scaled, 5 - 2 * x, FIRST).values[0], expected, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("rule", "theirs"),
+    [("epsilon", lambda: EpsilonRule(1e-6)), ("gamma", lambda: GammaRule(0.25)), ("z+", Alpha1_Beta0_Rule)],
+)
+def test_captum_agrees_where_numbers_are_not_negative(rule, theirs):
+    layers = nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 5, 3), nn.ReLU(), nn.AvgPool2d(2),
+        nn.Flatten(), nn.Linear(5, 3),
+    )  # fmt: skip
+    layers = filled(layers)
+    x = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(0)).double()
+    model = Model(forward=layers)
+    targets = model.logits(x).argmax(1)  # positive, as captum has the same rule for sums below 0
+    assert bool((model.logits(x).amax(1) > 0).all())
+    for at in (0, 3, 7):
+        layers[at].rule = theirs()
+    for at in (2, 5, 6):
+        layers[at].rule = EpsilonRule(1e-9)
+    expected = captum.attr.LRP(layers).attribute(x.clone().requires_grad_(), target=targets).detach()
+    found = LRP(convolution=rule, dense=rule)(model, x, targets).values
+    assert_close(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_residual_sum_shares_relevance():
+    """Captum's published skip connection."""
+
+    class Skip(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(2, 2, bias=False)
+            self.linear.weight.data.copy_(torch.eye(2) * 5)
+
+        def forward(self, x):
+            return self.linear(x) + x
+
+    found = LRP()(Model(forward=Skip().eval(), space=Space(bounds=(0.0, 9.0))), torch.tensor([[2.0, 3.0]]), FIRST + 1)
+    assert_close(found.values, torch.tensor([[0.0, 18.0]]))
+
+
+def test_without_biases_relevance_is_conserved_and_epsilon_0_is_the_gradient_times_the_input():
+    layers = filled(nn.Sequential(
+        nn.Conv2d(2, 4, 3, bias=False), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(16, 5, bias=False),
+        nn.ReLU(), nn.Linear(5, 2, bias=False),
+    ))  # fmt: skip
+    x = torch.randn(5, 2, 6, 6, generator=torch.Generator().manual_seed(3)).double()
+    model, targets = Model(forward=layers, space=Space(bounds=(-9.0, 9.0))), torch.tensor([0, 1, 0, 1, 1])
+    plain = LRP(convolution="epsilon", eps=1e-12)(model, x, targets).values
+    assert_close(plain, InputXGradient()(model, x, targets).values)
+    logits = model.logits(x).gather(1, targets[:, None])[:, 0]
+    for rules in ({}, {"first": "box"}, {"convolution": "epsilon"}, {"dense": "gamma"}):
+        assert_close(LRP(**rules)(model, x, targets).values.flatten(1).sum(1), logits, rtol=1e-3, atol=1e-3)
+
+
+def test_biases_absorb_their_part_and_functions_in_place_have_their_rule(rows):
+    again, x = filled(Again()), rows(4, 4)
+    model, targets = Model(forward=again, space=Space(bounds=(-9.0, 9.0))), torch.tensor([0, 1, 1, 0])
+    hidden = again.one(x).relu().detach()
+    other = hidden + again.two(hidden).relu().detach()
+    slopes = again.three.weight[targets] * ((other - 0.5) > 0)
+    masked = ((again.two(hidden) > 0) * slopes) @ again.two.weight + slopes
+    expected = x * (((again.one(x) > 0) * masked) @ again.one.weight)
+    found = LRP(eps=1e-12)(model, x, targets).values
+    assert_close(found, expected.detach(), rtol=1e-5, atol=1e-6)
+
+
+def test_batch_normalisation_is_a_layer_whose_shift_absorbs():
+    layers = filled(nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.GELU(), nn.Linear(4, 2)))
+    layers[1].running_mean.fill_(0.3)
+    layers[1].running_var.fill_(2.0)
+    merged = nn.Sequential(nn.Linear(3, 4), nn.GELU(), nn.Linear(4, 2)).double().eval()
+    scale = layers[1].weight / (2.0 + 1e-5) ** 0.5
+    with torch.no_grad():
+        merged[0].weight.copy_(layers[0].weight * scale[:, None])
+        merged[0].bias.copy_((layers[0].bias - 0.3) * scale + layers[1].bias)
+        merged[2].load_state_dict(layers[3].state_dict())
+    x, space = torch.rand(4, 3).double(), Space(bounds=(0.0, 1.0))
+    found = [LRP(eps=1e-12)(Model(forward=each, space=space), x, FIRST.repeat(4)).values for each in (layers, merged)]
+    assert_close(found[0], found[1])
+
+
+def test_what_cannot_be_propagated_is_refused(rows):
+    space = Space(bounds=(-9.0, 9.0))
+    x = torch.randn(2, 5, 4).double()
+    with pytest.raises(
+        Unsupported, match=r"lrp has no rule for layer_norm, which model uses in test_deep_lift.py, line"
+    ):
+        LRP()(Model(forward=filled(Transformer()), space=space), x)
+    gate = Model(forward=lambda x: x * F.relu(x), space=space)
+    with pytest.raises(Unsupported, match=r"no rule for mul, .* test_lrp.py, line"):
+        LRP()(gate, rows(2, 4))
+    with pytest.raises(Unsupported, match="a probability has no parts; set output='logit'"):
+        LRP(output="probability")(gate, rows(2, 4))
+    with pytest.raises(RangeError, match=r"needs inputs within bounds, and those of model have none"):
+        LRP(first="box")(Model(forward=nn.Linear(4, 2).double().eval(), space=Space(bounds=(-torch.inf, torch.inf))), rows(2, 4))  # fmt: skip # noqa: E501
+    with pytest.raises(Unsupported, match="lrp of model loses relevance"):
+        LRP()(
+            Model(forward=lambda x: torch.where(x > 0, x, 5.0).relu(), space=space), -rows(2, 4).abs(), FIRST.repeat(2)
+        )
