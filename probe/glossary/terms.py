@@ -165,6 +165,11 @@ SECTIONS: Mapping[str, tuple[Term, ...]] = {
             ("GradCAM", "LayerCAM", "ScoreCAM"),
         ),
         Term(
+            "propagation",
+            "The output is passed back through a network, and each operation shares it out among what went into it.",
+            ("DeepLift", "DeepLiftShap", "LRP"),
+        ),
+        Term(
             "smoothing of gradients",
             "An explanation by gradients, averaged over noisy copies of an input; VarGrad is their variance.",
             ("SmoothGrad", "VarGrad"),

@@ -62,7 +62,7 @@ def test_captum_agrees_on_a_convolutional_network(convolutions):
 
 def test_values_add_up_over_overlapping_windows_of_largest_numbers(convolutions):
     layers, x, behind = convolutions
-    layers[3] = nn.MaxPool2d(3, 2, padding=1)
+    layers[3] = nn.MaxPool2d(3, 2, padding=1).eval()
     model, targets = modelled(layers, behind[:1]), torch.tensor([0, 2, 1])
     change = (model.logits(x) - model.logits(behind[:1])).gather(1, targets[:, None])[:, 0]
     assert_close(DeepLift()(model, x, targets).values.flatten(1).sum(1), change)
