@@ -99,7 +99,7 @@ class Relevance(Rules):
         old = self._scaled.get(id(args[at]))
         if old is None or (name in QUOTIENTS and at):
             return None
-        if torch.broadcast_shapes(*(each.shape for each in args[:2] if isinstance(each, Tensor))) != old.shape:
+        if not all(_fits(each.shape, old.shape) for each in args[:2] if isinstance(each, Tensor)):
             return None
         found = self._linear(func, args, kwargs)
         self._scaled[id(found)] = found
@@ -177,3 +177,9 @@ class Relevance(Rules):
         found = function(here)
         part = numbers * torch.where(here == 0, 0, found / torch.where(here == 0, 1, here))
         return part + (found - part).detach()
+
+
+def _fits(shape: torch.Size, into: torch.Size) -> bool:
+    """Whether numbers of a shape are spread over those of another, which keep theirs."""
+    each = zip(reversed(shape), reversed(into), strict=False)
+    return len(shape) <= len(into) and all(one in (1, other) for one, other in each)
