@@ -8,17 +8,34 @@ from probe.audit.bundle import Bundle, find, read
 
 if TYPE_CHECKING:
     from probe.audit.assessment import assess
+    from probe.audit.merging import merge
     from probe.audit.plan import Plan, plan_from, read_plan
     from probe.audit.runner import run
+    from probe.audit.sharding import run_shard
     from probe.audit.verification import Verification, verify
 
-__all__ = ["Bundle", "Plan", "Verification", "assess", "find", "plan_from", "read", "read_plan", "run", "verify"]
+__all__ = [
+    "Bundle",
+    "Plan",
+    "Verification",
+    "assess",
+    "find",
+    "merge",
+    "plan_from",
+    "read",
+    "read_plan",
+    "run",
+    "run_shard",
+    "verify",
+]
 
 
 # Loaded on first use: a reader of bundles needs neither torch, which planning and running import, nor what verifies.
 _HOME = {
     "assess": "assessment",
     "run": "runner",
+    "run_shard": "sharding",
+    "merge": "merging",
     **dict.fromkeys(("Plan", "plan_from", "read_plan"), "plan"),
     **dict.fromkeys(("Verification", "verify"), "verification"),
 }

@@ -4,6 +4,9 @@ The numbers of a report are computed only here and in `aspects`, from files alon
 the same functions, so anybody who has the bundle can recompute every number.
 """
 
+from datetime import UTC, datetime
+from typing import Literal
+
 import pandas as pd
 
 from probe.audit.aspects import bias, explanation, performance, proofs, robustness
@@ -13,7 +16,7 @@ from probe.audit.manifest import StepRecord
 from probe.audit.readings import COLUMNS
 from probe.finding import Finding
 
-__all__ = ["Assessment", "assess"]
+__all__ = ["Assessment", "assess", "conclude"]
 
 
 def assess(bundle: Bundle) -> Assessment:
@@ -33,6 +36,20 @@ def assess(bundle: Bundle) -> Assessment:
         result.tables["readings"] = pd.DataFrame(result.readings, columns=list(COLUMNS))
     result.tables["findings"] = pd.DataFrame([f.to_json() for f in result.findings])
     return result
+
+
+def conclude(bundle: Bundle, status: Literal["complete", "interrupted"]) -> None:
+    """Write the tables and findings that follow from the steps that ended."""
+    assessment = assess(bundle)
+    for name, table in assessment.tables.items():
+        bundle.write_table(name, table)
+    bundle.change(
+        findings=tuple(assessment.findings),
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        status=status,
+        report_sha256=None,  # a report of earlier steps is out of date
+    )
+    bundle.save()
 
 
 def _not_measured(step: StepRecord) -> Finding:

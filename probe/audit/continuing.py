@@ -24,15 +24,19 @@ def existing(folder: Path, manifest: Manifest) -> Bundle | None:
             raise ExistsError(f"{folder} exists and is not an audit, so it is left as it is; choose another --out")
         return None
     bundle = read(folder)
-    old, new = plain(bundle.manifest), plain(manifest)
     parts = ("plan", "model", "data") if bundle.complete else ("plan", "model", "data", "machine")
-    for part in parts:
-        if differing := _difference(old[part], new[part], part):
-            raise ExistsError(
-                f"{folder} holds another audit ({differing}), and is left as it is; "
-                "choose another folder with --out, or --replace it"
-            )
+    if differing := difference(bundle.manifest, manifest, parts):
+        raise ExistsError(
+            f"{folder} holds another audit ({differing}), and is left as it is; "
+            "choose another folder with --out, or --replace it"
+        )
     return bundle
+
+
+def difference(old: Any, new: Any, parts: tuple[str, ...]) -> str:
+    """The first setting in which these parts of two manifests differ, in words; empty if they agree."""
+    before, now = plain(old), plain(new)
+    return next(filter(None, (_difference(before[part], now[part], part) for part in parts)), "")
 
 
 def check_answers(bundle: Bundle, model: Model, data: Dataset) -> None:

@@ -1,7 +1,7 @@
 """Estimate the duration of an audit from a small pilot of each step."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -14,33 +14,37 @@ from probe.model import Model
 PILOT = 4, 12  # rows in the pilot of a certificate or survey
 
 
-def estimate(plan: Plan, model: Model, data: Dataset) -> float:
+def estimate(plan: Plan, model: Model, data: Dataset, shares: Mapping[str, float] | None = None) -> float:
     """About the most seconds that the audit will take, as if each example were attacked at every radius.
 
-    The pilot is not counted in `model.usage`. A step that fails in it counts as 0 seconds; the audit says why.
+    The pilot is not counted in `model.usage`. A step that fails in it counts as 0 seconds; the audit says why. With
+    `shares`, that of each kind of step, the seconds are those of one shard.
     """
+    return sum(seconds * (shares or {}).get(kind, 1.0) for kind, seconds in _by_kind(plan, model, data))
+
+
+def _by_kind(plan: Plan, model: Model, data: Dataset) -> Iterator[tuple[str, float]]:
     plan, data = plan.resolved(model, data), suited(model, data)
     model = replace(model, usage=type(model.usage)())
     total = data.sample(plan.data.sample or None, plan.seed)
     few, many = data[:2], data[:100]
     _pilot(partial(model.predict, many.inputs))  # warms up
-    seconds = _pilot(partial(model.predict, many.inputs))[0] * len(total) / len(many)
+    yield "predictions", _pilot(partial(model.predict, many.inputs))[0] * len(total) / len(many)
     explained = min(plan.explain.sample, len(total))
     for explainer in plan.explainers() if explained else ():
         once, attribution = _pilot(partial(explainer, of_examples(model, few), few.inputs))
         measured = (_pilot(partial(metric, model, attribution))[0] for _, metric, _ in plan.metrics("explain"))
-        seconds += (once + sum(measured)) * explained / len(few)
+        yield "explainer", (once + sum(measured)) * explained / len(few)
     radii, attacked = plan.attack.eps or (), min(plan.attack.sample, len(total))
     for attack in plan.attacks() if radii and attacked else ():
         once, _ = _pilot(partial(attack.at(radii[0]), model, many.inputs, many.labels))
-        seconds += once * (len(radii) if attack.budget else 1) * attacked / len(many)
+        yield "attack", once * (len(radii) if attack.budget else 1) * attacked / len(many)
     for search in plan.counterfactuals():
-        seconds += _grown(partial(_search, search, model), total, plan.search.sample)
+        yield "counterfactual", _grown(partial(_search, search, model), total, plan.search.sample)
     for certificate in plan.certificates() if plan.certify.eps else ():
-        seconds += _grown(partial(_certify, certificate, model), total, plan.certify.sample)
+        yield "certificate", _grown(partial(_certify, certificate, model), total, plan.certify.sample)
     for survey in plan.surveys():
-        seconds += _grown(partial(survey, model), total, plan.survey.sample)
-    return seconds
+        yield "survey", _grown(partial(survey, model), total, plan.survey.sample)
 
 
 def _search(counterfactual: Any, model: Model, data: Dataset) -> object:

@@ -1,5 +1,6 @@
 """The steps of an audit that run the model. Each produces the arrays that findings are computed from."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,9 +15,11 @@ from probe.audit.bundle import Arrays
 from probe.audit.expected import Planned, planned
 from probe.audit.manifest import ThreatRecord
 from probe.audit.measuring import measure, measure_answers, measure_each
+from probe.audit.pieces import Piece, joined
 from probe.audit.plan import Plan, record_of
 from probe.audit.proving import certify, search, survey
 from probe.audit.readings import Reading
+from probe.audit.units import EXPLAINED, unit_of, unit_of_predictions
 from probe.contracts import (
     Attack,
     Explainer,
@@ -32,11 +35,9 @@ from probe.model import Model
 from probe.numbers import as_written, fraction
 from probe.shapes import Inputs
 from probe.space import Space
-from probe.study.batches import whole
 from probe.study.steps import Advance
-from probe.tensors import column, to_numpy
+from probe.tensors import column, spans, to_numpy
 
-EXPLAINED = 10  # examples explained between two updates of the progress
 SHOWN = 24  # examples whose attacked inputs are kept
 
 
@@ -46,8 +47,10 @@ class Step:
 
     planned: Planned
     method: dict[str, Any]
-    total: int  # examples times radii, for the progress
-    work: Callable[[Advance], Arrays]
+    rows: int
+    size: int  # rows of a unit
+    ask: Callable[[slice, Advance], Piece]  # the work on the rows of one unit
+    times: int = 1  # how often each row counts in the progress, such as once for each radius
     readings: list[Reading] = field(default_factory=list)  # of the metrics, as `work` takes them
     threat: ThreatRecord | None = None  # of an attack: the unit of its budget
     answer: Answer = ""  # of a method with a goal: which answers reach it, as the goal declares
@@ -60,6 +63,26 @@ class Step:
     def name(self) -> str:
         return self.planned.name
 
+    @property
+    def total(self) -> int:
+        """Examples times radii, for the progress."""
+        return self.rows * self.times
+
+    @property
+    def units(self) -> list[slice]:
+        """The rows of each unit, at least one."""
+        return list(spans(self.rows, self.size)) or [slice(0, 0)]
+
+    @property
+    def work(self) -> Callable[[Advance], Arrays]:
+        """Do all units and return their arrays together."""
+        return self._work
+
+    def _work(self, advance: Advance) -> Arrays:
+        made = joined(self.planned.kind, [self.ask(rows, advance) for rows in self.units])
+        self.readings[:] = made.readings
+        return made.arrays
+
 
 def steps(
     plan: Plan, model: Model, data: Dataset, keep: Callable[[Tensor], Tensor] = lambda rows: rows
@@ -69,10 +92,10 @@ def steps(
     yield _predictions(next(coming), plan, model, data)
     if plan.explain.methods and plan.explain.sample:
         rows = keep(data.draw(plan.explain.sample, plan.seed))
-        yield Step(next(coming), {}, len(rows), lambda advance: _instances(model, data, rows, advance))
-        memory = Memory()
+        yield _instances(next(coming), model, data, rows)
+        memories: dict[int, Memory] = defaultdict(Memory)  # by the first row of a unit
         for explainer in plan.explainers():
-            yield _explain(next(coming), explainer, plan, model, (data, rows, memory))
+            yield _explain(next(coming), explainer, plan, model, (data, rows, memories))
     if plan.attack.methods and plan.attack.eps and plan.attack.sample:
         rows = keep(data.draw(plan.attack.sample, plan.seed))
         for attack in plan.attacks():
@@ -105,69 +128,81 @@ def steps(
         drawn = data, data.draw(plan.survey.sample, plan.seed)
         for method in plan.surveys():
             asks = partial(survey, method, plan, model)
-            yield _about(next(coming), method, drawn, asks, caption=method.summary())
+            yield _about(next(coming), method, drawn, asks, whole=True, caption=method.summary())
 
 
 def _about(
-    step: Planned, method: Method, drawn: tuple[Dataset, Tensor], asks: Callable[..., Arrays], **said: Any
+    step: Planned,
+    method: Method,
+    drawn: tuple[Dataset, Tensor],
+    asks: Callable[[Dataset, int], tuple[Arrays, list[Reading]]],
+    *,
+    whole: bool = False,
+    **said: Any,
 ) -> Step:
-    """A step that asks a method about some rows; `said` is what its record says of it besides."""
+    """A step that asks a method about some rows, all at once if it is `whole`; `said` is what its record says."""
     data, rows = drawn
-    readings: list[Reading] = []
+    size = max(1, len(rows)) if whole else unit_of(data.inputs)
 
-    def work(advance: Advance) -> Arrays:
-        return {"rows": to_numpy(rows)} | asks(data[rows], (readings, advance))
+    def ask(unit: slice, advance: Advance) -> Piece:
+        part = rows[unit]
+        arrays, readings = asks(data[part], unit.start)
+        advance(len(part))
+        return Piece(unit.start, unit.stop, {"rows": to_numpy(part)} | arrays, tuple(readings))
 
-    return Step(step, as_written(method.config()), len(rows), work, readings, **said)
+    return Step(step, as_written(method.config()), len(rows), size, ask, **said)
 
 
 def _predictions(step: Planned, plan: Plan, model: Model, data: Dataset) -> Step:
-    readings: list[Reading] = []
+    def ask(unit: slice, advance: Advance) -> Piece:
+        readings: list[Reading] = []
+        part = data[unit]
+        prediction = predict(model, part)
+        advance(len(part))
+        assert part.rows is not None
+        stored = {"rows": to_numpy(part.rows), "labels": to_numpy(part.labels), "logits": to_numpy(prediction.logits)}
+        stored |= measure_answers(plan.metrics("predict"), model, prediction, readings)
+        return Piece(unit.start, unit.stop, stored, tuple(readings))
 
-    def work(advance: Advance) -> Arrays:
-        prediction = predict(model, data)
-        advance(len(data))
-        assert data.rows is not None
-        stored = {"rows": to_numpy(data.rows), "labels": to_numpy(data.labels), "logits": to_numpy(prediction.logits)}
-        return stored | measure_answers(plan.metrics("predict"), model, prediction, readings)
-
-    return Step(step, {}, len(data), work, readings)
+    return Step(step, {}, len(data), unit_of_predictions(model, data.inputs), ask)
 
 
-def _instances(model: Model, data: Dataset, rows: Tensor, advance: Advance) -> Arrays:
-    few = data[rows]
-    model, inputs = of_examples(model, few), few.inputs
-    advance(len(rows))
-    arrays = {"rows": to_numpy(rows), "inputs": to_numpy(inputs)}
-    owner = model.space.features
-    if owner is not None:
-        # They allow to check values by feature, and a figure to colour a group of pixels by its value.
-        arrays["features"] = to_numpy(owner)
-    told = model.space.form_of(inputs).told
-    return arrays | ({"described": np.array(model.space.describe(inputs))} if told else {})
+def _instances(step: Planned, model: Model, data: Dataset, rows: Tensor) -> Step:
+    def ask(unit: slice, advance: Advance) -> Piece:
+        few = data[rows]
+        whose, inputs = of_examples(model, few), few.inputs
+        advance(len(rows))
+        arrays = {"rows": to_numpy(rows), "inputs": to_numpy(inputs)}
+        owner = whose.space.features
+        if owner is not None:
+            # They allow to check values by feature, and a figure to colour a group of pixels by its value.
+            arrays["features"] = to_numpy(owner)
+        told = whose.space.form_of(inputs).told
+        words = {"described": np.array(whose.space.describe(inputs))} if told else {}
+        return Piece(unit.start, unit.stop, arrays | words)
+
+    return Step(step, {}, len(rows), max(1, len(rows)), ask)
 
 
 def _explain(
-    step: Planned, explainer: Explainer, plan: Plan, model: Model, drawn: tuple[Dataset, Tensor, Memory]
+    step: Planned, explainer: Explainer, plan: Plan, model: Model, drawn: tuple[Dataset, Tensor, dict[int, Memory]]
 ) -> Step:
-    data, rows, memory = drawn
-    readings: list[Reading] = []
+    data, rows, memories = drawn
 
-    def work(advance: Advance) -> Arrays:
-        few = data[rows]
+    def ask(unit: slice, advance: Advance) -> Piece:
+        readings: list[Reading] = []
+        few = data[rows[unit]]
         whose = of_examples(model, few)
         inputs = whose.check(few.inputs)
         named = plan.explain.target
-        targets = torch.full_like(rows, model.task.index(named)).to(model.device) if named else whose.targets(inputs)
-        attribution = whole(
-            lambda part: explainer(of_examples(model, few[part]), inputs[part], targets[part]),
-            len(rows),
-            EXPLAINED,
-            advance,
+        targets = (
+            torch.full((len(few),), model.task.index(named), device=model.device) if named else whose.targets(inputs)
         )
+        attribution = explainer(whose, inputs, targets)
+        advance(len(few))
         by = {"by_feature": attribution.values, "errors": attribution.errors}
         stored = {
-            "rows": to_numpy(rows),
+            "rows": to_numpy(rows[unit]),
             "targets": to_numpy(targets),
             "values": to_numpy(attribution.values.float()),
             **{
@@ -176,21 +211,22 @@ def _explain(
                 if each is not None
             },
         }
-        return stored | measure(plan.metrics("explain"), whose, attribution, readings, memory)
+        stored |= measure(plan.metrics("explain"), whose, attribution, readings, memories[unit.start])
+        return Piece(unit.start, unit.stop, stored, tuple(readings))
 
     config, caption = as_written(explainer.config()), explainer.captioned(model.task.spoken(explainer.output))
-    return Step(step, config, len(rows), work, readings, caption=caption)
+    return Step(step, config, len(rows), EXPLAINED, ask, caption=caption)
 
 
 def _attack(step: Planned, attack: Attack, plan: Plan, model: Model, drawn: tuple[Dataset, Tensor]) -> Step:
     data, rows = drawn
     ordered = tuple(sorted(plan.attack.eps or (), key=fraction))
-    readings: list[Reading] = []
-
     asked_of = of_any_examples(model, data)
 
-    def work(advance: Advance) -> Arrays:
-        inputs, labels = data.inputs[rows], data.labels[rows]
+    def ask(unit: slice, advance: Advance) -> Piece:
+        readings: list[Reading] = []
+        part = rows[unit]
+        inputs, labels = data.inputs[part], data.labels[part]
         found = smallest_budgets(attack, ordered, asked_of, inputs, labels, advance)
         at = [found.smallest <= k for k in range(len(ordered))]
         asked = [partial(found.at, k, attack.at(eps), asked_of, inputs) for k, eps in enumerate(ordered)]
@@ -198,12 +234,13 @@ def _attack(step: Planned, attack: Attack, plan: Plan, model: Model, drawn: tupl
         sure = {} if found.sure is None or found.sure_before is None else {
             "probability": to_numpy(torch.stack([torch.where(f, found.sure, found.sure_before) for f in at]))
         }  # fmt: skip
-        return (
-            _shown(model, data[rows[:SHOWN]], found.points[:SHOWN], at)
+        few = max(0, SHOWN - unit.start)
+        arrays = (
+            (_shown(model, data[part[:few]], found.points[:few], at) if few else {})
             | sure
             | measured
             | {
-                "rows": to_numpy(rows),
+                "rows": to_numpy(part),
                 "eps": np.array([float(fraction(eps)) for eps in ordered]),
                 "clean": to_numpy(found.right),
                 "success": to_numpy(torch.stack(at)),
@@ -216,15 +253,17 @@ def _attack(step: Planned, attack: Attack, plan: Plan, model: Model, drawn: tupl
             }
             | ({} if found.targets is None else {"targets": to_numpy(found.targets)})
         )
+        return Piece(unit.start, unit.stop, arrays, tuple(readings))
 
     # The radii are the plan's, so the attack's own budget would mislead.
     settings = {key: value for key, value in as_written(attack.config()).items() if key != attack.budget}
     return Step(
         step,
         settings,
-        len(rows) * len(ordered),
-        work,
-        readings,
+        len(rows),
+        unit_of(data.inputs),
+        ask,
+        len(ordered),
         threat=ThreatRecord(**attack.threat.to_json()),
         answer=attack.goal.answer,
         finds=attack.finds,

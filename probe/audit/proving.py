@@ -13,20 +13,17 @@ from probe.contracts import Certificate, Counterfactual, Survey, of_examples
 from probe.dataset import Dataset
 from probe.model import Model
 from probe.numbers import as_written, fraction
-from probe.study.batches import together, whole
-from probe.study.steps import Advance
+from probe.results import Counterfactuals
 from probe.tensors import to_numpy
 
 KEPT = 24  # examples whose candidates are kept
+Measured = tuple[Arrays, list[Reading]]
 
 
-def certify(
-    method: Certificate, plan: Plan, model: Model, data: Dataset, told: tuple[list[Reading], Advance]
-) -> Arrays:
+def certify(method: Certificate, plan: Plan, model: Model, data: Dataset, start: int) -> Measured:
     """A certificate of the data, and the plan's metrics of it at each radius."""
-    readings, advance = told
-    inputs, labels = data.inputs, data.labels
-    proof = whole(lambda part: method(model, inputs[part], labels[part]), len(data), together(inputs), advance)
+    readings: list[Reading] = []
+    proof = method(model, data.inputs, data.labels)
     eps = sorted(float(fraction(radius)) for radius in plan.certify.eps)
     arrays: dict[str, Any] = {
         "predicted": to_numpy(proof.predicted),
@@ -34,43 +31,40 @@ def certify(
         "eps": np.array(eps),
     }
     reaching = [partial(proof.reaching, radius) for radius in eps]
-    return arrays | measure_each(plan.metrics("certify"), model, reaching, readings)
+    arrays |= measure_each(plan.metrics("certify"), model, reaching, readings)
+    return arrays, readings
 
 
-def search(
-    method: Counterfactual, plan: Plan, model: Model, data: Dataset, told: tuple[list[Reading], Advance]
-) -> Arrays:
-    """Counterfactuals and the plan's metrics of them; only a few candidates are kept."""
-    readings, advance = told
-    inputs = data.inputs
-    found = whole(
-        lambda part: method(of_examples(model, data[part]), inputs[part]), len(data), together(inputs), advance
-    )
-    few, count = found[:KEPT], found.reached.shape[1]
-    flat = few.candidates.flatten(0, 1)
-    words: dict[str, Any] = {}
-    if model.space.form_of(inputs).told:
-        words = {"before": np.array(model.space.describe(few.inputs)), "after": np.array(model.space.describe(flat))}
-        words["after"] = words["after"].reshape(len(few), count, -1)
-    return (
-        words
-        | {
-            "decided": to_numpy(found.decided),
-            "answers": to_numpy(found.answers),
-            "reached": to_numpy(found.reached),
-            "changed": to_numpy(found.changed()),
-            "distance": to_numpy(found.distance()).astype(float),
-            "inputs": to_numpy(few.inputs),
-            "candidates": to_numpy(few.candidates),
-            "moved": to_numpy(few.moves()),
-        }
-        | measure(plan.metrics("search"), model, found, readings)
-    )
+def search(method: Counterfactual, plan: Plan, model: Model, data: Dataset, start: int) -> Measured:
+    """Counterfactuals and the plan's metrics of them; only candidates of the first rows of the step are kept."""
+    readings: list[Reading] = []
+    found = method(of_examples(model, data), data.inputs)
+    arrays = {
+        "decided": to_numpy(found.decided),
+        "answers": to_numpy(found.answers),
+        "reached": to_numpy(found.reached),
+        "changed": to_numpy(found.changed()),
+        "distance": to_numpy(found.distance()).astype(float),
+    }
+    if start < KEPT:
+        arrays |= _kept(model, found[: KEPT - start])
+    return arrays | measure(plan.metrics("search"), model, found, readings), readings
 
 
-def survey(method: Survey, plan: Plan, model: Model, data: Dataset, told: tuple[list[Reading], Advance]) -> Arrays:
+def _kept(model: Model, few: Counterfactuals) -> Arrays:
+    """Inputs and candidates, for display."""
+    arrays = {
+        "inputs": to_numpy(few.inputs), "candidates": to_numpy(few.candidates), "moved": to_numpy(few.moves())
+    }  # fmt: skip
+    if not model.space.form_of(few.inputs).told:
+        return arrays
+    after = np.array(model.space.describe(few.candidates.flatten(0, 1)))
+    words = {"before": np.array(model.space.describe(few.inputs)), "after": after.reshape(*few.reached.shape, -1)}
+    return words | arrays
+
+
+def survey(method: Survey, plan: Plan, model: Model, data: Dataset, start: int) -> Measured:
     """The evidence of a survey of the data, one entry per item."""
-    readings, advance = told
     found = method(model, data)
     arrays = {
         "items": np.array(list(found.items)),
@@ -88,6 +82,4 @@ def survey(method: Survey, plan: Plan, model: Model, data: Dataset, told: tuple[
         status="done",
         why="",
     )
-    readings.append(reading)
-    advance(len(data))
-    return arrays
+    return arrays, [reading]

@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 from probe import lock
 from probe.adapters import check_fit
-from probe.audit.assessment import assess
+from probe.audit.assessment import conclude
 from probe.audit.bundle import Bundle, create
 from probe.audit.continuing import check_answers, existing, reopen
 from probe.audit.describing import describe
@@ -66,11 +64,11 @@ def _run(plan: Plan, model: Model, data: Dataset, bundle: Bundle, progress: Prog
         if data.groups is not None and not bundle.has("tables/groups.csv"):
             bundle.write_table("groups", data.groups)
         carry_out(_planned(plan, model, data, bundle), model, Shelf(bundle), progress)
-        _finalize(bundle, "complete")
+        conclude(bundle, "complete")
     except (KeyboardInterrupt, OSError, MemoryError):
         # On a full disk this cannot be written either; the last complete manifest stays, marked as running.
         with suppress(OSError, MemoryError):
-            _finalize(bundle, "interrupted")
+            conclude(bundle, "interrupted")
         raise
     return bundle
 
@@ -86,16 +84,3 @@ def _planned(plan: Plan, model: Model, data: Dataset, bundle: Bundle) -> Iterato
     for name, step in zip(expected_steps(bundle.manifest.plan), steps(plan, model, data), strict=True):
         assert name == step.name, f"{step.name} runs where a verifier expects {name}"
         yield step
-
-
-def _finalize(bundle: Bundle, status: Literal["complete", "interrupted"]) -> None:
-    assessment = assess(bundle)
-    for name, table in assessment.tables.items():
-        bundle.write_table(name, table)
-    bundle.change(
-        findings=tuple(assessment.findings),
-        finished=datetime.now(UTC).isoformat(timespec="seconds"),
-        status=status,
-        report_sha256=None,  # a report of earlier steps is out of date
-    )
-    bundle.save()

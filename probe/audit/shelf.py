@@ -27,26 +27,9 @@ class Shelf:
         self.bundle.write_arrays(step.name, kept)
 
     def ended(self, step: Step, how: Ended) -> None:
-        record = StepRecord(
-            name=step.name,
-            kind=step.planned.kind,
-            id=step.planned.id,
-            aspect=step.planned.aspect,
-            method=step.method,
-            threat=step.threat,
-            answer=step.answer,
-            finds=step.finds,
-            title=step.title,
-            label=step.planned.label,
-            caption=step.caption,
-            certifies=step.certifies,
-            readings=tuple(map(self._told, step.readings)) if how.status == "done" else (),
-            status=how.status,
-            note=how.note if how.status != "error" or self._quotes else WITHHELD,
-            seconds=round(how.seconds, 2),
-            forward=how.cost.forward,
-            backward=how.cost.backward,
-        )
+        how = how if how.status != "error" or self._quotes else replace(how, note=WITHHELD)
+        readings = tuple(told(each, quotes=self._quotes) for each in step.readings) if how.status == "done" else ()
+        record = replace(step_record(step, how), readings=readings)
         self.bundle.change(steps=(*self.bundle.manifest.steps, record))
         self.bundle.save()
 
@@ -54,5 +37,30 @@ class Shelf:
     def _quotes(self) -> bool:
         return self.bundle.manifest.plan.keeps_inputs
 
-    def _told(self, reading: Reading) -> Reading:
-        return replace(reading, why=WITHHELD) if reading.why and not self._quotes else reading
+
+def step_record(step: Step, how: Ended) -> StepRecord:
+    """What audit.json says of a step, without its readings."""
+    return StepRecord(
+        name=step.name,
+        kind=step.planned.kind,
+        id=step.planned.id,
+        aspect=step.planned.aspect,
+        method=step.method,
+        threat=step.threat,
+        answer=step.answer,
+        finds=step.finds,
+        title=step.title,
+        label=step.planned.label,
+        caption=step.caption,
+        certifies=step.certifies,
+        status=how.status,
+        note=how.note,
+        seconds=round(how.seconds, 2),
+        forward=how.cost.forward,
+        backward=how.cost.backward,
+    )
+
+
+def told(reading: Reading, *, quotes: bool) -> Reading:
+    """The reading, without a reason that may quote inputs unless that is allowed."""
+    return replace(reading, why=WITHHELD) if reading.why and not quotes else reading

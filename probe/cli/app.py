@@ -67,13 +67,7 @@ def command(name: str, cls: type[TyperCommand] | None = None) -> Callable[[Calla
                 with _only_json() if kwargs.get("as_json") else nullcontext():
                     code = function(*args, **kwargs) or 0
             except ProbeError as error:
-                code = (
-                    UNSAFE
-                    if isinstance(error, UnsafeError)
-                    else INTEGRITY
-                    if isinstance(error, IntegrityError)
-                    else USAGE
-                )
+                code = code_of(error)
                 _report(type(error).__name__, str(error), code, bool(kwargs.get("as_json")))
             except KeyboardInterrupt as error:
                 code = error.code if isinstance(error, Terminated) else INTERRUPTED
@@ -102,6 +96,11 @@ def command(name: str, cls: type[TyperCommand] | None = None) -> Callable[[Calla
         return guarded
 
     return register
+
+
+def code_of(error: ProbeError) -> int:
+    """The exit code of an error."""
+    return UNSAFE if isinstance(error, UnsafeError) else INTEGRITY if isinstance(error, IntegrityError) else USAGE
 
 
 TOO_LITTLE_MEMORY = "not enough memory; what was finished is kept. Free some, and run the same command again"

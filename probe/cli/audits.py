@@ -11,20 +11,37 @@ from typing import Annotated, Any
 
 import typer
 
-from probe.cli.app import AllowCode, Device, Json, Strict, command, emit_json, exit_code, print_err, print_out
+from probe.cli.app import (
+    AllowCode,
+    Device,
+    Json,
+    Strict,
+    code_of,
+    command,
+    emit_json,
+    exit_code,
+    print_err,
+    print_out,
+)
 from probe.cli.pages import drawn
 from probe.cli.said import Only, Outputs, Part, Said, Segments, TaskName, Tolerance
 from probe.cli.signals import terminable
-from probe.cli.summary import document, summary
+from probe.cli.summary import document, summary, table
 from probe.errors import ExistsError, PlanError, ProbeError
 
 
 @command("audit")
 def audit(
-    names: Annotated[list[str] | None, typer.Argument(help="Networks of the zoo, such as adult-mlp.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Networks of the zoo, such as adult-mlp, or plans, such as plans/*.toml.")
+    ] = None,
     plans: Annotated[list[Path] | None, typer.Option("--plan", help="A plan in TOML, for any model and data.")] = None,
     out: Annotated[Path, typer.Option(help="The folder to write the runs to.")] = Path("runs"),
     replace: Annotated[bool, typer.Option("--replace", help="Delete an audit of the same name first.")] = False,
+    shard: Annotated[
+        str,
+        typer.Option(help="Run one of several parts, such as 3/16, into the folder --out; `probe merge` joins them."),
+    ] = "",
     task: TaskName = "",
     outputs: Outputs = "",
     part: Part = "",
@@ -38,28 +55,75 @@ def audit(
 ) -> int:
     """Audit models: explanations, robustness and bias, checked, in a bundle with a report.
 
-    An audit that was interrupted is continued; one that is complete is shown again.
+    An audit that was interrupted is continued; one that is complete is shown again. Of several audits, one that cannot
+    be run does not end the others.
     """
     from probe.cli.sources import open_both, plan_in, plan_of
 
     if not names and not plans:
         raise PlanError("name a model, such as `probe audit adult-mlp`, or a plan: `probe audit --plan plan.toml`")
     said = Said(task=task, outputs=outputs, part=part, only=only, tolerance=tolerance, segments=segments)
-    chosen = [*map(plan_of, names or ()), *map(plan_in, plans or ())]
-    chosen = [said.into(plan) for plan in chosen]
+    chosen = [plan_in(Path(name)) if name.endswith(".toml") else plan_of(name) for name in names or ()]
+    chosen = [said.into(plan) for plan in [*chosen, *map(plan_in, plans or ())]]
     twice = [name for name, count in Counter(plan.name for plan in chosen).items() if count > 1]
     if twice:
         raise PlanError(f"two audits are called {twice[0]!r} and would share a folder; give one plan another name")
     opened = partial(open_both, allow_code=allow_code, device=device)
+    if shard:
+        return _part(chosen, out, shard, opened, replace=replace, as_json=as_json)
     with terminable():
-        documents = [_audit(plan, out / plan.name, opened, replace=replace, quiet=as_json) for plan in chosen]
+        documents = [
+            _or_error(plan.name, partial(_audit, plan, out / plan.name, opened, replace=replace, quiet=as_json), chosen)
+            for plan in chosen
+        ]
     if as_json:
         emit_json(documents)
-    elif documents:
+    else:
+        if len(documents) > 1:
+            table(documents)
         print_out(
             f"Look at them: {Path(sys.argv[0]) if Path(sys.argv[0]).name == 'probe' else 'probe'} dashboard {out}"
         )
+    if failed := [done["error"]["code"] for done in documents if "error" in done]:
+        return int(failed[0])
     return exit_code((finding["status"] for d in documents for finding in d["findings"]), strict)
+
+
+def _part(
+    chosen: list[Any],
+    out: Path,
+    shard: str,
+    opened: Callable[[Any], tuple[Any, Any]],
+    *,
+    replace: bool,
+    as_json: bool,
+) -> int:
+    from probe.audit.part import Shard
+    from probe.cli.merging import run_part, said_of_part
+
+    if len(chosen) > 1 or replace:
+        said = "--replace deletes audits, and not parts" if replace else f"{len(chosen)} audits are named"
+        raise PlanError(
+            f"--shard runs one part of one audit, and {said}; leave {'it' if replace else 'the others'} out"
+        )
+    with terminable():
+        done = run_part(chosen[0], out, Shard.read(shard), opened)
+    if as_json:
+        emit_json(done)
+    else:
+        said_of_part(done)
+    return 0
+
+
+def _or_error(name: str, work: Callable[[], dict[str, Any]], chosen: list[Any]) -> dict[str, Any]:
+    """What an audit gives; of several, why one could not be run."""
+    if len(chosen) == 1:
+        return work()
+    try:
+        return work()
+    except ProbeError as error:
+        print_err(f"{name}: {error}")
+        return {"name": name, "error": {"kind": type(error).__name__, "message": str(error), "code": code_of(error)}}
 
 
 def _audit(

@@ -1,5 +1,6 @@
 """The findings of an audit as a table for a terminal and as a JSON document."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from probe.cli.app import print_out, visible_lines
@@ -68,6 +69,30 @@ def summary(bundle: Any) -> None:
     for title, counts in zip(("The model", "Checks of the explanations and attacks"), tally(findings), strict=True):
         print_out(f"{title}: {', '.join(f'{count} {status}' for status, count in counts.most_common()) or 'none'}")
     print_out(f"Report: {bundle.folder / 'report.html'}\n")
+
+
+def table(documents: Sequence[dict[str, Any]]) -> None:
+    """Print a row for each of several audits: how many checks of the model ended how, or why it was not run."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    found = Table(title=Text(f"{len(documents)} audits"), title_justify="left", box=SIMPLE_HEAD)
+    for heading in ("audit", "the model", "explanations and attacks", "report"):
+        found.add_column(heading)
+    for done in documents:
+        cells = [done["name"], *([done["error"]["message"], "", ""] if "error" in done else _counted(done))]
+        found.add_row(*(Text(visible_lines(cell)) for cell in cells))
+    console = Console()
+    console.width = console.width if console.is_terminal else max(console.width, 160)
+    console.print(found)
+
+
+def _counted(done: dict[str, Any]) -> list[str]:
+    counts = [done["counts"][of] for of in ("model", "methods")]
+    said = [", ".join(f"{count} {status}" for status, count in each.items()) or "none" for each in counts]
+    return [*said, done["report"]]
 
 
 def _cells(finding: Any) -> tuple[str, ...]:

@@ -14,7 +14,15 @@ from probe.contracts.common import Need
 from probe.contracts.counterfactual import Counterfactual
 from probe.contracts.explainer import Explainer, Sampled
 from probe.contracts.metric import Metric, Proportion
-from probe.contracts.prediction import answers_as_before, first_answers, of_any_examples, of_examples, predict, suited
+from probe.contracts.prediction import (
+    alike,
+    answers_as_before,
+    first_answers,
+    of_any_examples,
+    of_examples,
+    predict,
+    suited,
+)
 from probe.contracts.survey import Survey
 from probe.contracts.trainer import Trainer, trained
 
@@ -30,6 +38,7 @@ __all__ = [
     "Sampled",
     "Survey",
     "Trainer",
+    "alike",
     "answers_as_before",
     "first_answers",
     "of_any_examples",

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from probe.dataset import Dataset
 from probe.model import Model
 from probe.results import Prediction
+from probe.task import Task
 from probe.tensors import to_numpy
 
 FIRST = 200  # rows on which a model is run again, to recognise it by its answers
@@ -60,6 +61,9 @@ def first_answers(model: Model, data: Dataset) -> NDArray[Any]:
 
 def answers_as_before(model: Model, data: Dataset, before: NDArray[Any]) -> bool:
     """Whether the model gives the first rows the same logits as before, up to rounding."""
-    found = first_answers(model, data)
-    before = before[:FIRST]
-    return found.shape == before.shape and not bool((model.task.apart(before, found) > ALIKE).any())
+    return alike(model.task, before[:FIRST], first_answers(model, data))
+
+
+def alike(task: Task, before: NDArray[Any], now: NDArray[Any]) -> bool:
+    """Whether two logits of the same rows are the same, up to rounding."""
+    return now.shape == before.shape and not bool((task.apart(before, now) > ALIKE).any())

@@ -8,9 +8,9 @@ import torch
 
 from probe.audit.asked import METRICS
 from probe.audit.asked import Asked as AskedMetric
-from probe.audit.evidence import EXPLAINED
 from probe.audit.measuring import measure
 from probe.audit.readings import Reading, evidence_of
+from probe.audit.units import EXPLAINED
 from probe.contracts import Explainer, Metric, of_examples
 from probe.declared import param, required
 from probe.errors import Unsupported

@@ -1,0 +1,68 @@
+"""`probe merge`, and one part of an audit for `probe audit --shard`."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from probe.cli.app import Json, Strict, command, emit_json, exit_code, print_err, print_out
+from probe.cli.pages import drawn
+from probe.cli.summary import document, summary
+from probe.errors import ProbeError
+
+
+@command("merge")
+def merge(
+    parts: Annotated[list[Path], typer.Argument(help="Folders of `probe audit --shard`, or one that holds them all.")],
+    out: Annotated[Path, typer.Option(help="The folder of the audit, which is new or empty.")],
+    strict: Strict = False,
+    as_json: Json = False,
+) -> int:
+    """Make one audit of the parts that several machines ran: the one that a single machine would have written."""
+    from probe.audit import merge as merged
+    from probe.audit import verify
+    from probe.lock import writing
+
+    bundle = merged(parts, out)
+    verify(out)
+    with writing(out):
+        bundle.write_report(drawn(bundle))
+    if as_json:
+        emit_json(document(bundle))
+    else:
+        summary(bundle)
+    return exit_code((finding.status for finding in bundle.manifest.findings), strict)
+
+
+def run_part(plan: Any, folder: Path, shard: Any, opened: Callable[[Any], tuple[Any, Any]]) -> dict[str, Any]:
+    """Run one part of an audit into a folder, or continue it."""
+    from probe.audit import run_shard
+    from probe.audit.estimate import estimate
+    from probe.audit.part import NAME
+    from probe.audit.runner import check
+    from probe.audit.sharding import shares
+    from probe.cli.progress import progress
+
+    title = f"{plan.name} {shard}"
+    model, data = opened(plan)
+    for notice in (*data.notices, *model.notices):
+        print_err(f"{title}: {notice}")
+    check(plan, model, data)
+    if not (folder / NAME).exists():
+        seconds = estimate(plan, model, data, shares(plan, model, data, shard))
+        print_err(f"{title}: about {seconds:.0f} s at most")
+    try:
+        with progress(title) as advance:
+            part = run_shard(plan, model, data, folder, shard, progress=advance)
+    except KeyboardInterrupt:
+        with suppress(ProbeError, OSError):
+            print_err(f"{title}: the finished steps are in {folder}, and the same command continues them")
+        raise
+    return {"name": plan.name, "shard": str(shard), "folder": str(part.folder), "complete": part.record.complete}
+
+
+def said_of_part(done: dict[str, Any]) -> None:
+    """Print where the part is, and what is done with all parts."""
+    print_out(f"Part {done['shard']} of {done['name']}: {done['folder']}. Merge all parts with `probe merge`.")
