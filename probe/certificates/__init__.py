@@ -1,5 +1,7 @@
 """Methods that prove a radius within which a prediction does not change."""
 
+from probe.certificates.crown import Crown
+from probe.certificates.intervals import IntervalBounds
 from probe.certificates.smoothing import RandomizedSmoothing
 
-__all__ = ["RandomizedSmoothing"]
+__all__ = ["Crown", "IntervalBounds", "RandomizedSmoothing"]

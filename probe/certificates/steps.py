@@ -1,0 +1,318 @@
+"""The steps of a network that can be bounded: affine ones, activations, and the largest of several numbers."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from probe.certificates.activations import Curve, curve_of
+
+
+class Step(ABC):
+    """From what it reads, (rows, *shape) each, to what it gives, (rows, *shape)."""
+
+    @abstractmethod
+    def __call__(self, *values: Tensor) -> Tensor:
+        """What the network computes here."""
+
+
+class Input(Step):
+    """The inputs themselves."""
+
+    def __call__(self, *values: Tensor) -> Tensor:
+        return values[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Refused(Step):
+    """A step without bounds."""
+
+    told: str
+
+    def __call__(self, *values: Tensor) -> Tensor:
+        raise NotImplementedError(self.told)
+
+
+@dataclass(frozen=True, eq=False)
+class Affine(Step):
+    """A linear map and a constant: W x + b, of one tensor or several.
+
+    `spread` is |W| x, by which an interval's half width grows.
+    """
+
+    whole: Callable[..., Tensor]
+    spread: Callable[..., Tensor]
+    pulled: Callable[[Tensor, Sequence[tuple[int, ...]]], tuple[Tensor, ...]] | None = None  # W' a, where it is quick
+    single: bool = False  # whether each number that it gives is of one that it reads, so that intervals stay exact
+
+    def __call__(self, *values: Tensor) -> Tensor:
+        return self.whole(*values)
+
+    def constant(self, shapes: Sequence[tuple[int, ...]], like: Tensor) -> Tensor:
+        """What it gives for zeros, (1, *shape)."""
+        return self.whole(*(like.new_zeros(1, *shape) for shape in shapes))
+
+    def pull(self, coefficients: Tensor, shapes: Sequence[tuple[int, ...]]) -> tuple[Tensor, ...]:
+        """Coefficients of what it gives, (rows, *shape), as those of what it reads: W' a for each."""
+        if self.pulled is not None:
+            return self.pulled(coefficients, shapes)
+        with torch.enable_grad():
+            zeros = [coefficients.new_zeros(len(coefficients), *shape).requires_grad_() for shape in shapes]
+            return torch.autograd.grad(self.whole(*zeros), zeros, coefficients)
+
+
+@dataclass(frozen=True, eq=False)
+class Activation(Step):
+    """A function of each number by itself."""
+
+    curve: Curve
+
+    def __call__(self, *values: Tensor) -> Tensor:
+        return self.curve(values[0])
+
+
+@dataclass(frozen=True, eq=False)
+class Pool(Step):
+    """The largest number of each window of a map, (rows, channels, height, width)."""
+
+    size: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    dilation: tuple[int, int]
+    ceil: bool
+
+    def __call__(self, *values: Tensor) -> Tensor:
+        return torch.nn.functional.max_pool2d(values[0], self.size, self.stride, self.padding, self.dilation, self.ceil)
+
+    def windows(self, shape: Sequence[int], made: Sequence[int], device: torch.device) -> Tensor:
+        """The places of a map (channels, height, width) that each window sees, (windows, places).
+
+        Beyond the edge the place is height * width.
+        """
+        (_, height, width), (_, down, across) = shape, made
+        rows, columns = self._seen(0, height, down, device), self._seen(1, width, across, device)
+        grid = rows[:, None, :, None] * width + columns[None, :, None, :]
+        beyond = (rows < 0)[:, None, :, None] | (columns < 0)[None, :, None, :]
+        return torch.where(beyond, height * width, grid).flatten(2).flatten(0, 1)
+
+    def _seen(self, axis: int, side: int, count: int, device: torch.device) -> Tensor:
+        """The rows or columns that each of `count` windows sees, (count, size); -1 beyond the edge."""
+        start = torch.arange(count, device=device)[:, None] * self.stride[axis] - self.padding[axis]
+        found = start + torch.arange(self.size[axis], device=device) * self.dilation[axis]
+        return torch.where((found >= 0) & (found < side), found, -1)
+
+
+Arguments = Sequence[Any]
+BEYOND = 2**31  # torch writes the end of x[:] as a number that no row has
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One operation of torch: what it was given, its tensors that vary with the input, and what it gave."""
+
+    func: Any
+    args: Arguments
+    kwargs: Mapping[str, Any]
+    inputs: Sequence[Tensor]
+    shapes: Sequence[tuple[int, ...]]  # of these tensors, before it ran
+    made: Sequence[Tensor]
+    where: str  # the layer
+
+    @property
+    def name(self) -> str:
+        """Its name in aten, of one that works in place that of the other."""
+        name: str = self.func._schema.name.partition("::")[2]
+        return name if name.startswith("_") else name.rstrip("_")
+
+
+def step_of(call: Call) -> Step:
+    """The step that an operation is."""
+    refused = Refused(f"{call.name.strip('_')}{call.where}")
+    rows = call.shapes[0][0] if call.shapes[0] else 0
+    if not call.made or not rows or not call.made[0].is_floating_point():
+        return refused
+    if any(not shape or shape[0] != rows for shape in (*call.shapes, tuple(call.made[0].shape))):
+        return refused
+    curve = curve_of(call.name, call.args, call.kwargs)
+    if curve is not None and len(call.inputs) == 1 and call.args[0] is call.inputs[0]:
+        return Activation(curve)
+    if call.name == "max_pool2d_with_indices":
+        return _pool(call.args) if call.made[0].ndim == 4 else refused
+    make = MAKERS.get(call.name)
+    return refused if make is None else make(call) or refused
+
+
+def _pool(args: Arguments) -> Pool:
+    size = _pair(args[1])
+    stride = _pair(args[2]) if len(args) > 2 and args[2] else size
+    padding, dilation = (_pair(args[at]) if len(args) > at else (1 if at == 4 else 0,) * 2 for at in (3, 4))
+    return Pool(size, stride, padding, dilation, bool(args[5]) if len(args) > 5 else False)
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    given = list(value) if isinstance(value, list | tuple) else [value]
+    return (given[0], given[-1])
+
+
+def _linear(call: Call) -> Step | None:
+    """Times a matrix, and plus a constant."""
+    bias, x, weight = call.args if len(call.args) == 3 else (None, *call.args)
+    if x is not call.inputs[0] or len(call.inputs) > 1 or call.kwargs:
+        return None
+    add = 0 if bias is None else bias
+    return Affine(
+        lambda value: value @ weight + add,
+        lambda width: width @ weight.abs(),
+        lambda a, shapes: (a @ weight.T,),
+    )
+
+
+def _convolution(call: Call) -> Step | None:
+    x, weight, bias, *rest = call.args
+    if x is not call.inputs[0] or len(call.inputs) > 1:
+        return None
+
+    def pulled(a: Tensor, shapes: Sequence[tuple[int, ...]]) -> tuple[Tensor, ...]:
+        zero = a.new_zeros(1).expand(len(a), *shapes[0])
+        back = torch.ops.aten.convolution_backward
+        found: Tensor = back(a.contiguous(), zero, weight, None, *rest, [True, False, False])[0]
+        return (found,)
+
+    return Affine(
+        lambda value: torch.ops.aten.convolution(value, weight, bias, *rest),
+        lambda width: torch.ops.aten.convolution(width, weight.abs(), None, *rest),
+        pulled,
+    )
+
+
+def _normalised(call: Call) -> Step | None:
+    """Batch normalisation in eval mode: each channel times a number, plus another."""
+    x, weight, bias, mean, variance = call.args[:5]
+    trains = isinstance(call.args[5], bool) and call.args[5]
+    if x is not call.inputs[0] or len(call.inputs) > 1 or trains or mean is None or variance is None:
+        return None
+    eps = call.args[-1] if isinstance(call.args[-1], float) else 1e-5
+    factor = (variance + eps).rsqrt() * (1 if weight is None else weight)
+    shift = (0 if bias is None else bias) - mean * factor
+    broad = (-1, *[1] * (x.ndim - 2))
+    return _times(factor.view(broad), shift.view(broad))
+
+
+def _times(factor: Any, shift: Any) -> Affine:
+    size = abs(factor)
+    return Affine(lambda v: v * factor + shift, lambda v: v * size, lambda a, shapes: (a * factor,), single=True)
+
+
+def _sum(call: Call) -> Step | None:
+    """One tensor plus or minus another, each of which may be a constant."""
+    one, other = call.args[:2]
+    alpha = call.kwargs.get("alpha", call.args[2] if len(call.args) > 2 else 1)
+    signs = {"add": (1, alpha), "sub": (1, -alpha), "rsub": (-alpha, 1)}[call.name]
+    varies = [isinstance(each, Tensor) and any(each is x for x in call.inputs) for each in (one, other)]
+    first, second = signs
+    if all(varies):
+        if one.ndim != other.ndim:
+            return None
+        sizes = abs(first), abs(second)
+        return Affine(lambda a, b: first * a + second * b, lambda a, b: sizes[0] * a + sizes[1] * b)
+    value, constant = (one, other) if varies[0] else (other, one)
+    factor, times = signs if varies[0] else signs[::-1]
+    return _times(factor, times * constant) if _broadcasts(constant, value, call.made[0]) else None
+
+
+def _product(call: Call) -> Step | None:
+    """Times or divided by a constant."""
+    one, other = call.args[:2]
+    if len(call.inputs) > 1 or call.kwargs:
+        return None
+    if one is call.inputs[0]:
+        factor = other if call.name == "mul" else 1 / other
+        return _times(factor, 0) if _broadcasts(other, one, call.made[0]) else None
+    return _times(one, 0) if call.name == "mul" and _broadcasts(one, other, call.made[0]) else None
+
+
+def _broadcasts(constant: Any, value: Tensor, made: Tensor) -> bool:
+    """Whether a constant is the same for all rows, and the result has the shape of the value."""
+    if not isinstance(constant, Tensor):
+        return True
+    rows = constant.ndim == value.ndim and constant.shape[0] > 1
+    return not rows and constant.ndim <= value.ndim and made.shape == value.shape
+
+
+def _moved(call: Call) -> Step | None:
+    """Numbers elsewhere, or sums and means of them: what an operation with no constants does."""
+    if not _keeps_rows(call):
+        return None
+    shape, listed = tuple(call.made[0].shape[1:]), isinstance(call.args[0], list | tuple)
+    if call.name in ("clone", "detach", "alias"):  # not torch's own: gradients end at detach
+        return Affine(lambda value: value, lambda width: width, lambda a, shapes: (a,), single=True)
+    if call.name in ("view", "_unsafe_view", "reshape"):
+        reshaped = partial(_reshaped, shape)
+        return Affine(reshaped, reshaped, lambda a, shapes: (_reshaped(shapes[0], a),), single=True)
+    if call.name == "expand":
+        return _plain(lambda value: value.expand(len(value), *shape))
+    if listed:
+        if len(call.inputs) != len(call.args[0]):
+            return None
+        return _plain(lambda *values: call.func(list(values), *call.args[1:], **call.kwargs))
+    if len(call.inputs) > 1 or call.args[0] is not call.inputs[0]:
+        return None
+    return _plain(lambda value: call.func(value, *call.args[1:], **call.kwargs))
+
+
+def _reshaped(shape: Sequence[int], value: Tensor) -> Tensor:
+    return value.reshape(len(value), *shape)
+
+
+def _plain(function: Callable[..., Tensor]) -> Affine:
+    return Affine(function, function)
+
+
+def _keeps_rows(call: Call) -> bool:
+    """Whether an operation leaves the first dimension, that of the rows, as it is."""
+    name, count, rest = call.name, call.inputs[0].ndim, list(call.args[1:])
+    match name:
+        case "permute":
+            return rest[0][0] % count == 0
+        case "slice" if not rest or rest[0] % count == 0:  # x[:, ...] takes all rows first
+            start, end = (*rest[1:3], None, None)[:2]
+            return start in (0, None) and (end is None or end > BEYOND) and rest[3:] in ([], [1])
+        case "transpose" | "select" | "slice" | "unsqueeze" | "squeeze" | "cat":
+            at = rest[: 2 if name == "transpose" else 1] or [call.kwargs.get("dim", 0)]
+            return all(isinstance(each, int) and each % (count + (name == "unsqueeze")) for each in at)
+        case "mean" | "sum":
+            over = rest[0] if rest else call.kwargs.get("dim")
+            dims = [over] if isinstance(over, int) else list(over or ())
+            return bool(dims) and all(each % count for each in dims)
+        case "constant_pad_nd":
+            return len(rest[0]) <= 2 * (count - 1) and not any(rest[1:])
+    return True
+
+
+def _negative(call: Call) -> Step | None:
+    return _times(-1, 0)
+
+
+MAKERS: Mapping[str, Callable[..., Step | None]] = {
+    **dict.fromkeys(("addmm", "mm"), _linear),
+    "convolution": _convolution,
+    **dict.fromkeys(
+        ("native_batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm", "_batch_norm_no_update"),
+        _normalised,
+    ),
+    **dict.fromkeys(("add", "sub", "rsub"), _sum),
+    **dict.fromkeys(("mul", "div"), _product),
+    "neg": _negative,
+    **dict.fromkeys(
+        (
+            "view", "_unsafe_view", "reshape", "expand", "clone", "detach", "alias", "permute", "transpose",
+            "unsqueeze", "squeeze", "select", "slice", "cat", "mean", "sum", "constant_pad_nd", "avg_pool2d",
+            "avg_pool1d", "_adaptive_avg_pool2d", "_to_copy",
+        ),
+        _moved,
+    ),
+}  # fmt: skip

@@ -1,0 +1,241 @@
+"""Interval bounds and CROWN: closed forms, an explicit replica, and points that must lie within."""
+
+import pytest
+import torch
+from torch import nn
+
+from probe import Model, Space
+from probe.certificates import Crown, IntervalBounds
+from probe.certificates.activations import GELU, GELU_TANH, SIGMOID, SILU, TANH, Hinge, Stair
+from probe.certificates.region import Region
+from probe.errors import Unsupported
+
+METHODS = [IntervalBounds, Crown]
+
+
+def seeded(network, seed=0, size=0.4):
+    source = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in (*network.parameters(), *(b for b in network.buffers() if b.is_floating_point())):
+            drawn = torch.randn(parameter.shape, generator=source) * size
+            parameter.copy_(drawn.abs() + 0.5 if parameter.min() > 0 else drawn)
+    return network.eval()
+
+
+def rows(*shape, seed=1):
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def lead(logits, labels):
+    own = logits.gather(1, labels[:, None]) - logits
+    return own[torch.arange(logits.shape[1]) != labels[:, None]].view(len(logits), -1)
+
+
+@pytest.mark.parametrize("kind", METHODS)
+@pytest.mark.parametrize(("norm", "dual"), [("linf", 1), ("l2", 2)])
+def test_of_one_linear_layer_the_bounds_are_the_dual_norm(kind, norm, dual):
+    layer = seeded(nn.Linear(5, 3))
+    model = Model(forward=nn.Sequential(layer).eval(), space=Space(bounds=(-9.0, 9.0), scale=2.0))
+    x, radius = rows(4, 5), torch.tensor([0.0, 0.1, 0.2, 0.3])
+    labels = model.predict(x)
+    low = kind(norm=norm).margins(model, x, labels, radius)
+    weight = layer.weight.detach()
+    steepness = lead(torch.zeros(4, 3), labels)
+    for row, label in enumerate(labels):
+        others = [weight[label] - weight[other] for other in range(3) if other != label]
+        steepness[row] = torch.stack([torch.linalg.vector_norm(2.0 * each, ord=dual) for each in others])
+    torch.testing.assert_close(low, lead(model.logits(x), labels) - radius[:, None] * steepness)
+    reach = (lead(model.logits(x), labels) / steepness).amin(1)
+    proof = kind(norm=norm, most=3.0, steps=20)(model, x, labels)
+    assert bool((proof.radius <= reach).all())
+    torch.testing.assert_close(proof.radius, reach, rtol=1e-3, atol=1e-5)
+
+
+class Residual(nn.Module):
+    def __init__(self, activation):
+        super().__init__()
+        self.first, self.second, self.short = nn.Conv2d(2, 3, 3, 2, 1), nn.Conv2d(3, 3, 3, 1, 1), nn.Conv2d(2, 3, 1, 2)
+        self.norm, self.activation = nn.BatchNorm2d(3), activation
+
+    def forward(self, x):
+        return self.activation(self.short(x) + self.norm(self.second(self.activation(self.first(x)))))
+
+
+class Odd(nn.Module):
+    """Sums, products, slices and joins of maps, as networks write them."""
+
+    def forward(self, x):
+        y = torch.cat((x[:, :1] * 2 - 0.3, -x[:, 1:] / 3, 1 - x), 1)
+        y += torch.linspace(-1, 1, 36).view(1, 6, 6)
+        return (y - y.mean((2, 3), keepdim=True)).transpose(2, 3).permute(0, 2, 3, 1)
+
+
+NETWORKS = {
+    "linear": lambda: (nn.Flatten(), nn.Linear(72, 8), nn.ReLU(inplace=True), nn.Linear(8, 6), nn.ReLU()),
+    "pools": lambda: (nn.Conv2d(2, 4, 3, padding=1), nn.MaxPool2d(2), nn.BatchNorm2d(4), nn.ReLU()),
+    "overlapping pools": lambda: (nn.Conv2d(2, 3, 2), nn.MaxPool2d(3, 2, 1, ceil_mode=True), nn.AvgPool2d(2)),
+    "residual": lambda: (Residual(nn.ReLU()), nn.AdaptiveAvgPool2d(1)),
+    "leaky": lambda: (nn.Conv2d(2, 3, 3, groups=1, dilation=2), nn.LeakyReLU(0.1)),
+    "sigmoid": lambda: (Residual(nn.Sigmoid()),),
+    "tanh": lambda: (nn.Conv2d(2, 3, 3), nn.Tanh(), nn.Conv2d(3, 2, 2), nn.Tanh()),
+    "gelu": lambda: (nn.Conv2d(2, 3, 3), nn.GELU(), nn.Conv2d(3, 2, 2), nn.GELU("tanh")),
+    "silu": lambda: (nn.Conv2d(2, 3, 3), nn.SiLU(), nn.Hardtanh(-0.2, 0.4), nn.ReLU6()),
+    "odd": lambda: (Odd(), nn.ReLU(), nn.ConvTranspose2d(6, 2, 2)),
+}
+
+
+def made(name):
+    parts = nn.Sequential(*NETWORKS[name](), nn.Flatten())
+    width = parts.eval()(torch.zeros(1, 2, 6, 6)).shape[1]
+    network = seeded(nn.Sequential(parts, nn.Linear(width, 3)))
+    return Model(forward=network, space=Space(bounds=(0.0, 1.0)), classes=("a", "b", "c"))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_bounds_hold_at_every_point_of_the_ball_and_crowns_are_the_narrower(name, norm):
+    model, x, radius = made(name), rows(3, 2, 6, 6), torch.tensor([0.02, 0.1, 0.3])
+    labels = model.predict(x)
+    drawn = torch.randn(40, *x.shape, generator=torch.Generator().manual_seed(2))
+    size = drawn.flatten(2).abs().amax(2) if norm == "linf" else torch.linalg.vector_norm(drawn.flatten(2), dim=2)
+    points = x + drawn / size.view(40, 3, 1, 1, 1) * radius.view(3, 1, 1, 1)
+    if norm == "linf":
+        points = torch.cat((points, x + drawn.sign() * radius.view(3, 1, 1, 1)))
+    methods = IntervalBounds(norm=norm), Crown(norm=norm, inner="intervals"), Crown(norm=norm)
+    bounds = [method.margins(model, x, labels, radius) for method in methods]
+    for point in points.clamp(0, 1):
+        found = lead(model.logits(point), labels)
+        assert all(bool((low <= found + 1e-4).all()) for low in bounds)
+    wide, between, narrow = (float((lead(model.logits(x), labels) - low).mean()) for low in bounds)
+    assert narrow <= between + 1e-4
+    assert between <= wide + 1e-4
+    still = Crown(norm=norm).margins(model, x, labels, torch.zeros(3))
+    torch.testing.assert_close(still, lead(model.logits(x), labels), atol=1e-4, rtol=1e-3)
+
+
+def test_crown_equals_a_replica_by_explicit_matrices():
+    first, second, last = (seeded(nn.Linear(a, b), seed) for seed, (a, b) in enumerate(((5, 7), (7, 6), (6, 3))))
+    network = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), last).eval()
+    model, x, eps = Model(forward=network, space=Space(bounds=(-9.0, 9.0))), rows(1, 5), 0.3
+    label = model.predict(x)
+    layers = [(layer.weight.detach(), layer.bias.detach()) for layer in (first, second, last)]
+
+    def lowest(functions, depth, known):
+        """Functions of the numbers before activation `depth`, substituted to the input."""
+        slopes, constant = functions, torch.zeros(len(functions))
+        for at in range(depth, -1, -1):
+            weight, bias = layers[at]
+            slopes, constant = slopes @ weight, constant + slopes @ bias
+            if at:
+                low, high = known[at - 1]
+                crosses = (low < 0) & (high > 0)
+                chord = torch.where(crosses, high / (high - low), (low >= 0).float())
+                below = torch.where(crosses, (high > -low).float(), (low >= 0).float())
+                rising, falling = slopes.clamp(min=0), slopes.clamp(max=0)
+                constant = constant + falling @ torch.where(crosses, -chord * low, torch.zeros_like(low))
+                slopes = rising * below + falling * chord
+        return slopes @ x[0] - eps * slopes.abs().sum(1) + constant
+
+    known = []
+    for depth, width in enumerate((7, 6)):
+        one = torch.eye(width)
+        known.append((lowest(one, depth, known), -lowest(-one, depth, known)))
+    others = [other for other in range(3) if other != int(label)]
+    functions = torch.eye(3)[label] - torch.eye(3)[others]
+    found = Crown().margins(model, x, label, torch.tensor([eps]))
+    widest = IntervalBounds().margins(model, x, label, torch.tensor([eps]))
+    torch.testing.assert_close(found[0], torch.maximum(lowest(functions, 2, known), widest[0]))
+    assert bool((found > widest).any())
+
+
+@pytest.mark.parametrize(
+    "curve", [Hinge(), Hinge(0.2), SIGMOID, TANH, GELU, GELU_TANH, SILU, Stair(-0.5, 1.0), Stair(-torch.inf, 0.3)]
+)
+def test_lines_and_intervals_hold_a_curve_on_every_interval(curve):
+    ends = torch.randn(300, 2, generator=torch.Generator().manual_seed(0)).double() * 3
+    ends[:3] = torch.tensor([[0.0, 0.0], [-1e-9, 1e-9], [-40.0, 40.0]])
+    low, high = ends.sort(1).values.T
+    (under, under_rest), (over, over_rest) = curve.lines(low, high)
+    least, most = curve.interval(low, high)
+    for share in torch.linspace(0, 1, 101).double():
+        x = low + share * (high - low)
+        value = curve(x)
+        assert bool((under * x + under_rest <= value + 2e-6).all())
+        assert bool((over * x + over_rest >= value - 2e-6).all())
+        assert bool(((least <= value + 1e-6) & (value <= most + 1e-6)).all())
+    assert bool((over * high + over_rest <= most + (high - low) * 1.2 + 1e-6).all()), "a line far above bounds nothing"
+
+
+def test_the_least_value_in_a_ball_that_the_bounds_cut_is_that_of_the_best_multiplier():
+    source = torch.Generator().manual_seed(3)
+    x, slopes = torch.rand(4, 6, generator=source), torch.randn(4, 5, 6, generator=source)
+    region = Region.around(Space(bounds=(0.0, 1.0)), x, torch.full((4,), 0.7), 2.0)
+    found = region.lowest(slopes)
+    multipliers = torch.logspace(-4, 2, 4000)[:, None, None, None]
+    move = torch.maximum(torch.minimum(-slopes / multipliers, (1 - x)[:, None]), -x[:, None])
+    dual = (slopes * move).sum(-1) + multipliers[..., 0] / 2 * (move.square().sum(-1) - 0.49)
+    exact = dual.amax(0) + (slopes * x[:, None]).sum(-1)
+    assert bool((found <= exact + 1e-5).all())
+    torch.testing.assert_close(found, exact, atol=1e-3, rtol=1e-3)
+    assert bool((found > (slopes * x[:, None]).sum(-1) - 0.7 * slopes.norm(dim=-1)).any()), "the box helps"
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_bounds_of_the_space_and_fixed_coordinates_widen_a_radius(kind):
+    forward = nn.Sequential(nn.Linear(2, 2, bias=False)).eval()
+    forward[0].weight.data.copy_(torch.tensor([[1.0, 1.0], [0.0, 0.0]]))
+    x = torch.tensor([[0.1, 0.5]])
+    method = kind(steps=30)
+    free = method(Model(forward=forward, space=Space(bounds=(-9.0, 9.0))), x, torch.tensor([0])).radius
+    cut = method(Model(forward=forward, space=Space(bounds=(0.0, 1.0))), x, torch.tensor([0])).radius
+    fixed = Space(bounds=(-9.0, 9.0), mutable=torch.tensor([True, False]))
+    held = method(Model(forward=forward, space=fixed), x, torch.tensor([0])).radius
+    for found, wanted in ((free, 0.3), (cut, 0.5), (held, 0.6)):
+        assert float(found) == pytest.approx(wanted, rel=2e-3)
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_a_threshold_moves_the_certified_boundary(kind):
+    forward = nn.Sequential(nn.Linear(1, 2, bias=False)).eval()
+    forward[0].weight.data.copy_(torch.tensor([[0.0], [4.0]]))
+    model = Model(forward=forward, space=Space(bounds=(-9.0, 9.0)), classes=("no", "yes"), threshold=0.9)
+    proof = kind(steps=30)(model, torch.tensor([[0.0], [2.0]]), torch.tensor([0, 1]))
+    boundary = torch.tensor(9.0).log() / 4
+    torch.testing.assert_close(proof.radius, torch.stack((boundary, torch.tensor(1.0))), rtol=1e-3, atol=1e-4)
+    assert proof.predicted.tolist() == [0, 1]
+
+
+class Deciding(nn.Module):
+    def forward(self, x):
+        return x if x.sum() > 0 else -x
+
+
+class Mixing(nn.Module):
+    def forward(self, x):
+        return x - x.mean(0)
+
+
+class Overwriting(nn.Module):
+    def forward(self, x):
+        y = torch.zeros_like(x)
+        y[:, 1:] = x[:, 1:]
+        return y
+
+
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [
+        (nn.Softmax(1), r"computes _?softmax in the layer '1' \(Softmax\)"),
+        (nn.LayerNorm(4), r"computes .*layer_norm in the layer '1' \(LayerNorm\)"),
+        (Deciding(), "decides by the numbers of its inputs"),
+        (Mixing(), r"computes mean in the layer '1' \(Mixing\)"),
+        (Overwriting(), r"computes with numbers that were overwritten in the layer '1' \(Overwriting\)"),
+    ],
+)
+@pytest.mark.parametrize("kind", METHODS)
+def test_a_step_without_bounds_is_refused_with_its_layer(kind, layer, said):
+    network = nn.Sequential(seeded(nn.Linear(4, 4)), layer, seeded(nn.Linear(4, 2))).eval()
+    model = Model(forward=network, name="mine")
+    with pytest.raises(Unsupported, match=f"mine {said}.*RandomizedSmoothing"):
+        kind()(model, rows(2, 4), torch.tensor([0, 1]))
+    assert not any(part._forward_hooks or part._forward_pre_hooks for part in network.modules())
