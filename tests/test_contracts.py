@@ -38,6 +38,7 @@ from probe.reductions import reduction
 from probe.registry import FAMILIES, build, discover, methods
 from probe.results import Attribution, Counterfactuals, Perturbation
 from probe.threats import Ball
+from tests.light import light
 
 EXPLAINERS, EVERY_ATTACK, METRICS = (discover(family) for family in ("explainer", "attack", "metric"))
 CERTIFICATES, SURVEYS = discover("certificate"), discover("survey")
@@ -54,23 +55,10 @@ def of_size(method, amount):
     return method if counts and amount % 1 else method.at(amount)
 
 
-def each(family, **most):
-    """The methods of a family with their defaults; one with a setting that must be given has none.
-
-    Args:
-        family: the methods by name.
-        most: settings that are at most so large here, where a test asks nothing of them.
-    """
+def each(family, change=lambda method: method):
+    """The methods of a family with their defaults, changed; one with a setting that must be given has none."""
     made = {name: kind() for name, kind in family.items() if not any(f.default is MISSING for f in fields(kind))}
-    for name, method in made.items():
-        less = {key: value for key, value in most.items() if method.config().get(key, value) > value}
-        made[name] = replace(method, **less)
-    return pytest.mark.parametrize("method", list(made.values()), ids=list(made))
-
-
-def light(family):
-    """The methods of a family with at most so much work, as none of these properties needs more."""
-    return each(family, steps=12, max_queries=60, draws=25, samples=120)
+    return pytest.mark.parametrize("method", list(map(change, made.values())), ids=list(made))
 
 
 class SelfAttention(nn.Module):
@@ -155,14 +143,14 @@ def test_families_export_their_methods(family):
     assert own <= set(home.__all__)
 
 
-@light(EXPLAINERS)
+@each(EXPLAINERS, light)
 def test_explanations_do_not_depend_on_the_batch(method, network, images):
     together = method(network, images).values
     alone = torch.cat([method(network, x[None]).values for x in images])
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
 
 
-@light(ATTACKS)
+@each(ATTACKS, light)
 def test_attacks_do_not_depend_on_the_batch(method, network, images):
     images = images[:3]
     labels = network.predict(images)
@@ -172,7 +160,7 @@ def test_attacks_do_not_depend_on_the_batch(method, network, images):
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
 
 
-@light(ATTACKS)
+@each(ATTACKS, light)
 @pytest.mark.parametrize(("step", "eps"), list(enumerate([0.0, 0.03, 1.0])))
 def test_attacks_stay_in_their_ball_and_success_follows_from_the_models_answers(method, step, eps, network, images):
     labels = network.predict(images)
@@ -189,7 +177,7 @@ def test_attacks_stay_in_their_ball_and_success_follows_from_the_models_answers(
         assert torch.equal(result.perturbed, images)
 
 
-@light(ATTACKS)
+@each(ATTACKS, light)
 def test_attack_lowers_the_margin(method, network, images):
     labels = network.predict(images)
     result = of_size(method, 0.05)(network, images, labels)
@@ -235,7 +223,7 @@ def test_a_metric_with_an_unknown_reduction_is_refused_with_the_known_ones():
         reduction("middle")
 
 
-@light(EXPLAINERS | ATTACKS)
+@each(EXPLAINERS | ATTACKS, light)
 def test_methods_leave_no_hooks_gradients_or_random_state_behind(method, network, images):
     """Weights, gradients, hooks, training mode and global random state are as before; same seed, same bits."""
     module, labels = network.forward, network.predict(images)
@@ -259,7 +247,7 @@ def test_methods_leave_no_hooks_gradients_or_random_state_behind(method, network
     assert first.cost.forward > 0
 
 
-@light(EXPLAINERS | ATTACKS)
+@each(EXPLAINERS | ATTACKS, light)
 def test_results_are_saved_and_loaded_unchanged(method, network, images, tmp_path):
     labels = network.predict(images)
     result = method(network, images, labels)
@@ -271,7 +259,7 @@ def test_results_are_saved_and_loaded_unchanged(method, network, images, tmp_pat
     assert again.to_frame().equals(result.to_frame())
 
 
-@light(EXPLAINERS | ATTACKS)
+@each(EXPLAINERS | ATTACKS, light)
 def test_result_is_shown_in_a_notebook_without_scripts(method, network, images):
     page = method(network, images, network.predict(images))[:1]._repr_html_()
     assert page.count("<img") == 1

@@ -15,10 +15,14 @@ from probe.errors import Unsupported
 from probe.explainers import IntegratedGradients, KernelShap, Saliency
 from probe.registry import discover
 from probe.results import Attribution, Perturbation, Prediction
+from tests.light import light
 
 EXPLAINERS, ATTACKS, METRICS = (discover(family) for family in ("explainer", "attack", "metric"))
 ASKING = [kind for kind in METRICS.values() if kind.result_type() in (Prediction, Attribution, Perturbation)]
-EVERY = [kind() for kind in (*EXPLAINERS.values(), *ATTACKS.values(), *ASKING)]
+EVERY = [
+    light(kind(), steps=4, max_queries=20, draws=8, samples=40)
+    for kind in (*EXPLAINERS.values(), *ATTACKS.values(), *ASKING)
+]
 LINEAR = nn.Linear(6, 2).eval()
 with torch.no_grad():
     LINEAR.weight.copy_(torch.randn(2, 6, generator=torch.Generator().manual_seed(0)))
@@ -122,7 +126,7 @@ def _result(method, model, x):
         Attribution: lambda: KernelShap()(model, x),
         Perturbation: lambda: next(
             a
-            for a in (PGD(eps=0.1), ATTACKS["hot_flip"]())
+            for a in (PGD(eps=0.1, steps=4), ATTACKS["hot_flip"]())
             if a.threat.moves == ("tokens" if model.embed else "numbers")
         )(model, x, labels),
     }[method.result_type()]()

@@ -14,8 +14,9 @@ from probe.errors import ForwardError, RangeError, ShapeError, Unsupported
 from probe.explainers import IntegratedGradients, KernelShap, Lime, Saliency
 from probe.metrics import Accuracy, Completeness, Deletion, RobustAccuracy
 from probe.registry import discover
+from tests.light import light
 
-EVERY = [kind() for family in ("explainer", "attack") for kind in discover(family).values()]
+EVERY = [light(kind()) for family in ("explainer", "attack") for kind in discover(family).values()]
 OF_ROWS = [method for method in EVERY if "layers" not in getattr(method, "needs", ())]  # maps are laid over images
 X = torch.rand(9, 3, generator=torch.Generator().manual_seed(0))
 
@@ -110,8 +111,10 @@ class Counts(nn.Module):
 
 @pytest.mark.parametrize("size", [1, 4])
 @pytest.mark.parametrize("method", [
-    Saliency(), IntegratedGradients(), KernelShap(), Lime(), FGSM(eps=0.3), PGD(eps=0.3), HotFlip(eps=2),
-    discover("attack")["grad_argmax"](), Accuracy(), Deletion(), Completeness(), RobustAccuracy(),
+    Saliency(), IntegratedGradients(steps=4), KernelShap(), Lime(samples=30), FGSM(eps=0.3), PGD(eps=0.3, steps=4),
+    HotFlip(eps=2),
+    discover("attack")["grad_argmax"](), Accuracy(), Deletion(steps=2, random_orders=2), Completeness(),
+    RobustAccuracy(),
 ], ids=lambda method: method.name())  # fmt: skip
 def test_no_pass_holds_more_rows_than_the_batch_size(method, size):
     counted, moves = Counts().eval(), _moves(method)
@@ -131,7 +134,7 @@ def test_no_pass_holds_more_rows_than_the_batch_size(method, size):
         method(model, Prediction(model.logits(x), labels))
     else:
         attacked = isinstance(method, RobustAccuracy)
-        method(model, PGD(eps=0.1)(model, x, labels) if attacked else IntegratedGradients()(model, x))
+        method(model, PGD(eps=0.1, steps=4)(model, x, labels) if attacked else IntegratedGradients(steps=4)(model, x))
     assert counted.most == size
 
 

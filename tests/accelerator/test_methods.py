@@ -9,7 +9,9 @@ from probe import Dataset, Prediction, load
 from probe.attacks import PGD
 from probe.certificates import RandomizedSmoothing
 from probe.explainers import IntegratedGradients
+from probe.outcomes import Certification
 from probe.registry import discover
+from probe.results import Attribution, Perturbation
 from tests.accelerator.comparing import assert_same, outcome
 from tests.accelerator.models import CASES
 from tests.test_guest import METHODS as GUESTS
@@ -122,17 +124,18 @@ def test_survey_gives_the_numbers_of_the_cpu(device, name):
     assert compared(device, examine) >= 1
 
 
-def results(model, case):
-    """One of each kind that metrics read."""
-    yield Prediction.of(model, model.check(case.inputs), model.check_labels(case.labels, case.inputs))
-    for ask in (
-        lambda: IntegratedGradients(steps=4)(model, case.inputs),
-        lambda: PGD(steps=3, eps=0.3)(model, case.inputs, case.labels),
-        lambda: RandomizedSmoothing(draws=30)(model, case.inputs, case.labels),
-    ):
-        found = outcome(ask)
-        if not isinstance(found, tuple):
-            yield found
+def results(model, case, kind):
+    """What a metric of that kind of result reads, if there is one."""
+    asks = {
+        Prediction: lambda: Prediction.of(
+            model, model.check(case.inputs), model.check_labels(case.labels, case.inputs)
+        ),
+        Attribution: lambda: IntegratedGradients(steps=4)(model, case.inputs),
+        Perturbation: lambda: PGD(steps=3, eps=0.3)(model, case.inputs, case.labels),
+        Certification: lambda: RandomizedSmoothing(draws=30)(model, case.inputs, case.labels),
+    }
+    found = [outcome(ask) for each, ask in asks.items() if issubclass(each, kind)]
+    return [result for result in found if not isinstance(result, tuple)]
 
 
 @named("metric")
@@ -140,7 +143,7 @@ def test_metric_gives_the_numbers_of_the_cpu(device, name):
     method = made("metric", name)
 
     def measured(model, case):
-        given = [r for r in results(model, case) if isinstance(r, method.result_type()) and method.suits(r)]
+        given = [r for r in results(model, case, method.result_type()) if method.suits(r)]
         scores = [method(model, result) for result in given]
         return [(s.evidence, np.array(s.interval()).round(4).tolist(), s.cost) for s in scores]
 

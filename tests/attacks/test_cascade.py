@@ -81,7 +81,7 @@ def test_the_order_of_classes_is_that_of_their_distances_on_a_linear_model(norm,
     assert not torch.equal(order[:, 0], z.scatter(1, y[:, None], -torch.inf).argmax(1)), "that of logits is another"
     # A little further than the distance reaches the class, and nothing reaches it before.
     nearest = exact.scatter(1, y[:, None], torch.inf).amin(1)
-    attack = Cascade(norm=norm)
+    attack = Cascade(norm=norm, steps=100)
     assert attack(model, x, y, eps=1.001 * nearest).success.all()
     assert not attack(model, x, y, eps=0.999 * nearest).success.any()
 
@@ -105,24 +105,26 @@ def network(classes: int, dtype: torch.dtype = torch.float32) -> tuple[nn.Module
     return net.to(dtype), torch.randn(40, 8, generator=source, dtype=dtype)
 
 
-@pytest.mark.parametrize(("norm", "eps"), [("linf", 0.1), ("l2", 0.3)])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_rows_of_a_cascade_are_counted_one_by_one_and_do_not_depend_on_their_order(norm, eps, dtype):
+@pytest.mark.parametrize(
+    ("norm", "eps", "dtype", "steps"), [("linf", 0.1, torch.float32, 680), ("l2", 0.3, torch.float64, 270)]
+)
+def test_rows_of_a_cascade_are_counted_one_by_one_and_do_not_depend_on_their_order(norm, eps, dtype, steps):
     net, x = network(4, dtype)
     model = Model(forward=net, space=WIDE)
     y, order = model.predict(x), torch.arange(len(x)).flip(0)
-    one, other = (Cascade(eps=eps, norm=norm)(model, x[rows], y[rows]) for rows in (order.flip(0), order))
+    attack, most = Cascade(eps=eps, norm=norm, steps=steps), steps + 3
+    one, other = (attack(model, x[rows], y[rows]) for rows in (order.flip(0), order))
     torch.testing.assert_close(one.perturbed[order], other.perturbed)
     assert one.perturbed.dtype == dtype
     assert torch.equal(one.backwards[order], other.backwards)
     assert one.backwards.sum() == one.cost.backward
     withstood = ~one.success
     assert 0 < withstood.sum() < len(x)
-    # 200 steps, and a gradient for each of three other classes; then three more rounds of 160 for those that came near.
+    # 200 steps, and a gradient for each of three other classes; then the other steps for those that came near.
     near = model.task.loss(one.attacked.logits, y) >= model.task.loss(one.clean.logits, y) / 4
-    assert set(one.backwards[withstood].tolist()) == {203, 683}
-    assert torch.equal(one.backwards[withstood] == 683, near[withstood])
-    assert (one.backwards[one.success] <= 683).all()
+    assert set(one.backwards[withstood].tolist()) == {203, most}
+    assert torch.equal(one.backwards[withstood] == most, near[withstood])
+    assert (one.backwards[one.success] <= most).all()
     # An example that withstands keeps a point where the goal's loss is higher than after the first run alone.
     first = Cascade(eps=eps, norm=norm, steps=40)(model, x, y)
     log_odds = [model.task.loss(found.attacked.logits, y)[withstood] for found in (first, one)]
@@ -164,10 +166,10 @@ def test_a_cascade_breaks_a_linear_model_of_two_classes_wherever_it_can_be_broke
     model = Model(forward=returned[outputs], space=WIDE, task=task)
     y, eps = model.predict(x), 0.05
     cut = 0.0 if threshold is None else float(torch.tensor(threshold).logit())
-    found = Cascade(eps=eps)(model, x, y)
+    found = Cascade(eps=eps, steps=100)(model, x, y)
     assert torch.equal(found.success, (x @ weight - cut).abs() < eps * weight.abs().sum())
     assert 0 < found.success.sum() < len(x)
-    assert found.backwards.max() in (200, 680)  # no gradient is spent on the choice of a class
+    assert found.backwards.max() == 100  # no gradient is spent on the choice of a class
 
 
 @pytest.mark.parametrize("goal", [Targeted(target=1), Targeted(), LeastLikely(), Margin(kappa=0.5)], ids=repr)
@@ -176,7 +178,7 @@ def test_a_cascade_serves_goals_with_a_target_and_with_a_margin(goal):
     model = Model(forward=net, space=WIDE)
     y = model.predict(x)
     targets = {"targets": (y + 1) % 4} if goal == Targeted() else {}
-    found, first = (Cascade(eps=0.5, goal=goal, steps=steps)(model, x, y, **targets) for steps in (200, 40))
+    found, first = (Cascade(eps=0.5, goal=goal, steps=steps)(model, x, y, **targets) for steps in (100, 40))
     assert (found.success | ~first.success).all()
     assert found.success.sum() > 20
     if found.targets is not None:
@@ -188,12 +190,12 @@ def test_a_cascade_shifts_a_regression_and_breaks_labels_by_the_goals_own_loss()
     weight = torch.tensor([1.0, -2.0])
     number = Model(forward=lambda x: x @ weight, space=WIDE, task=Regression(("price",)))
     x = torch.zeros(3, 2)
-    assert Cascade(eps=0.5, goal=Shift(by=1.49))(number, x, torch.zeros(3)).success.all()
-    short = Cascade(eps=0.5, goal=Shift(by=1.51))(number, x, torch.zeros(3))
+    assert Cascade(eps=0.5, goal=Shift(by=1.49), steps=100)(number, x, torch.zeros(3)).success.all()
+    short = Cascade(eps=0.5, goal=Shift(by=1.51), steps=100)(number, x, torch.zeros(3))
     assert not short.success.any()
     torch.testing.assert_close(short.perturbed, torch.tensor([[0.5, -0.5]]).expand(3, 2))
     labels = Model(forward=lambda x: x - 0.25, space=WIDE, task=MultiLabel(("warm", "wet")))
-    assert Cascade(eps=0.5)(labels, x, torch.zeros(3, 2, dtype=torch.int64)).success.all()
+    assert Cascade(eps=0.5, steps=100)(labels, x, torch.zeros(3, 2, dtype=torch.int64)).success.all()
 
 
 def test_a_cascade_refuses_a_black_box_and_names_an_attack_that_works():
