@@ -28,6 +28,11 @@ class Goal(Method, ABC):
     family: ClassVar[str] = "goal"
     # Predictions with which it is reached, if and only if: wrong, or the target; "" if only `reached` can tell.
     answer: ClassVar[Answer] = ""
+    errs: ClassVar[bool] = True  # whether it is about right and wrong answers, rather than how far an answer moves
+
+    def counted_alone(self, task: Task) -> bool:
+        """Whether robustness against it is how seldom it is reached, rather than how often answers stay right."""
+        return not (self.errs and task.judges)
 
     @property
     def aimed(self) -> bool:
@@ -217,6 +222,9 @@ class Both(Goal):
     def aimed(self) -> bool:
         return self.first.aimed or self.second.aimed
 
+    def counted_alone(self, task: Task) -> bool:
+        return self.first.counted_alone(task) or self.second.counted_alone(task)
+
     def aims(self, task: Task, logits: Any, targets: Any) -> Any:
         named = [goal.aims(task, logits, targets) for goal in (self.first, self.second)]
         return named[0] if named[0] is not None else named[1]
@@ -237,6 +245,8 @@ class Shift(Goal):
         >>> Shift(by=-5.0)
         Shift(by=-5.0)
     """
+
+    errs: ClassVar[bool] = False
 
     by: float = required("how far the output must move, in its unit; below 0: downwards")
 

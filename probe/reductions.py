@@ -32,6 +32,7 @@ class Reduction:
     own_interval: Callable[..., tuple[float, float]] | None = None  # of evidence, level, draws, seed; None: a bootstrap
     settings: tuple[str, ...] = ()  # of the metric, which both take by name
     method: str = "bootstrap over examples"  # where the interval comes from
+    counted: Callable[[Floats], int] = len  # the number of examples that the number is of
 
     def using(self, config: Mapping[str, Any]) -> "Reduction":
         """The reduction with the settings of a metric."""
@@ -55,7 +56,7 @@ class Reduction:
         """
         if len(evidence) == 0:
             raise DataError("there is no example to take a number of; give one at least")
-        return Estimate(self.value(evidence), *self.interval(evidence, seed=seed), len(evidence))
+        return Estimate(self.value(evidence), *self.interval(evidence, seed=seed), self.counted(evidence))
 
 
 def reduction(name: str, config: Mapping[str, Any] = {}) -> Reduction:
@@ -96,6 +97,20 @@ def _wilson(evidence: Floats, level: float, draws: int, seed: int) -> tuple[floa
         return bootstrap(evidence, mean, level=level, draws=draws, seed=seed)
     low, high = wilson(evidence.sum(), len(evidence), level)
     return float(low), float(high)
+
+
+def _counted(evidence: Floats) -> Floats:
+    """The first column where the second is 1."""
+    return evidence[evidence[:, 1] == 1, 0]
+
+
+def _share_counted(evidence: Floats) -> float:
+    found = _counted(evidence)
+    return mean(found) if len(found) else float("nan")
+
+
+def _wilson_counted(evidence: Floats, level: float, draws: int, seed: int) -> tuple[float, float]:
+    return _wilson(_counted(evidence), level, draws, seed)
 
 
 def _root_of_the_mean(evidence: Floats) -> float:
@@ -151,6 +166,9 @@ REDUCTIONS: Mapping[str, Reduction] = {
     "mean": MEAN,
     "root of the mean": Reduction(_root_of_the_mean),
     "proportion": Reduction(mean, _wilson, method="Wilson interval"),
+    "proportion of those counted": Reduction(
+        _share_counted, _wilson_counted, method="Wilson interval", counted=lambda evidence: len(_counted(evidence))
+    ),
     "random minus own": Reduction(partial(_gap, 1), partial(_gap_interval, 1)),
     "own minus random": Reduction(partial(_gap, 0), partial(_gap_interval, 0)),
     "residual share": Reduction(_residual_share),

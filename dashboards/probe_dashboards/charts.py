@@ -16,6 +16,7 @@ from probe.formatting import Unit, count, estimate, interval, norm, number, radi
 from probe.palette import CATEGORIES, MUTED
 from probe.text import visible
 from probe_dashboards.views import bias, decided, proofs, quality, robustness, sliced
+from probe_dashboards.views.flips import attacks_of
 
 Spec = dict[str, Any]
 MOST = 5000  # points that are sent to the browser; figures of more are static
@@ -36,10 +37,10 @@ def chart(name: str, bundle: Bundle, ink: str, *keys: str) -> Spec | None:
     return drawn and drawn | {"config": look, "usermeta": {"embedOptions": {"actions": False}}}
 
 
-def _curves(bundle: Bundle, by: str) -> Spec:
-    asked = robustness.threshold(bundle)[1] if by == robustness.ATTACK else None
-    unit = robustness.unit(bundle)
-    return _radii(robustness.drawn(bundle, by), ("radius of the attack", "accuracy"), unit, asked)
+def _curves(bundle: Bundle, by: str, norm: str = "") -> Spec:
+    own = attacks_of(bundle, norm)
+    asked = own.threshold[1] if by == robustness.ATTACK else None
+    return _radii(robustness.drawn(bundle, by, norm), ("radius of the attack", own.measure.lower()), own.axis, asked)
 
 
 def _certified(bundle: Bundle, axis: str) -> Spec:
@@ -111,9 +112,9 @@ def _forest(bundle: Bundle, attribute: str, rate: str, threshold: str = "") -> S
     return _intervals(frame.rename(columns={"group": "name"}), reading.compared_by(bundle)[rate].unit)
 
 
-def _breakdown(bundle: Bundle) -> Spec:
+def _breakdown(bundle: Bundle, norm: str = "") -> Spec:
     columns = {"smallest radius": "name", "share": "value", "examples": "n"}
-    return _intervals(robustness.breakdown(bundle).rename(columns=columns), "share")
+    return _intervals(robustness.breakdown(bundle, norm).rename(columns=columns), "share")
 
 
 def _survey(bundle: Bundle, slug: str) -> Spec:

@@ -20,6 +20,7 @@ from probe_dashboards.views import (
     robustness,
     sliced,
 )
+from probe_dashboards.views.flips import attacks_of
 
 
 def svg(name: str, bundle: Bundle, ink: str, *keys: str) -> str:
@@ -67,11 +68,10 @@ def _predicted(bundle: Bundle, one: str) -> Axes:
     return plots.predicted(found["label"], found["answer"], name=sliced.name(bundle, one))
 
 
-def _curves(bundle: Bundle, by: str) -> Axes:
-    curves = robustness.drawn(bundle, by)
-    ax = plots.new_axes(4.8, 3.1)
-    threshold = robustness.threshold(bundle) if by == "attack" else None
-    return plots.robustness(curves, threshold=threshold, unit=robustness.unit(bundle), ax=ax)
+def _curves(bundle: Bundle, by: str, norm: str = "") -> Axes:
+    curves, own = robustness.drawn(bundle, by, norm), attacks_of(bundle, norm)
+    threshold, labels = own.threshold if by == "attack" else None, ("radius of the attack", own.measure.lower())
+    return plots.robustness(curves, threshold=threshold, unit=own.axis, labels=labels, ax=plots.new_axes(4.8, 3.1))
 
 
 def _forest(bundle: Bundle, attribute: str, rate: str, threshold: str = "") -> Axes:
@@ -95,8 +95,8 @@ def _spread(bundle: Bundle, metric: str) -> Axes:
     return plots.spread([each.title for each in found], [each.values for each in found], ends)
 
 
-def _breakdown(bundle: Bundle) -> Axes:
-    frame = robustness.breakdown(bundle)
+def _breakdown(bundle: Bundle, norm: str = "") -> Axes:
+    frame = robustness.breakdown(bundle, norm)
     ax = plots.new_axes(5.2, 0.72 + 0.24 * max(len(frame), 2))
     return plots.forest(
         list(frame["smallest radius"]), frame["share"], frame["low"], frame["high"], counts=frame["examples"], ax=ax

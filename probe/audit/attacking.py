@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from probe.contracts import Attack
+from probe.goals import Goal
 from probe.model import Model
 from probe.numbers import fraction
 from probe.results import Perturbation, Prediction
@@ -25,7 +26,7 @@ class SmallestBudgets:
     smallest: Targets  # index of the smallest successful budget; the number of budgets if there is none
     answers: Labels  # the answer at that budget; the clean answer if there is none
     points: Inputs  # the perturbed input at that budget; the clean input if there is none
-    right: Tensor  # whether each answer was right without an attack, (batch,)
+    open: Tensor  # whether each example counts: right without an attack, or its goal not reached, (batch,)
     sure: Tensor | None  # the probability of the answer at that budget, (batch,); None for numbers
     sure_before: Tensor | None  # of the clean answer
     before: Prediction  # the answer without an attack
@@ -33,17 +34,21 @@ class SmallestBudgets:
     targets: Tensor | None  # the target of each example, for a targeted goal
 
     @classmethod
-    def untouched(cls, before: Prediction, inputs: Inputs, count: int, targets: Tensor | None) -> "SmallestBudgets":
+    def untouched(cls, before: Prediction, inputs: Inputs, count: int, goal: Goal) -> "SmallestBudgets":
         """The state before any attack, for this number of budgets."""
+        targets = goal.aims(before.task, before.logits, None)
         logits, clean = before.logits.cpu().clone(), before.predicted.cpu()
         sure = _probability(before.task, logits, clean)
-        right = ~before.task.wrong(before.logits, before.labels).cpu()
+        if goal.counted_alone(before.task):
+            done = goal.met(before.task, before.logits, before.labels, targets)
+        else:
+            done = before.task.wrong(before.logits, before.labels)
         return cls(
             clean=clean,
             smallest=torch.full((len(inputs),), count),
             answers=clean.clone(),
             points=inputs.clone(),
-            right=right,
+            open=~done.cpu(),
             sure=None if sure is None else sure.clone(),
             sure_before=sure,
             before=before,
@@ -85,6 +90,7 @@ def smallest_budgets(
 ) -> SmallestBudgets:
     """The smallest of several ascending budgets at which an attack succeeds, for each example that is right.
 
+    Where the goal is not about right and wrong answers, it is for each example that has not reached it from the start.
     An attack that minimises its change is run once: it succeeds at every budget at least as large as its change. For
     any other attack the budgets are bisected for each example. An example broken at a budget counts as broken at all
     larger ones, which contain the same point. An example not broken at a budget is not attacked at smaller ones. An
@@ -93,8 +99,8 @@ def smallest_budgets(
     """
     given = model.check(inputs)
     before = Prediction.of(model, given, model.check_labels(labels, given))
-    found = SmallestBudgets.untouched(before, inputs, len(radii), attack.goal.aims(model.task, before.logits, None))
-    right = found.right.nonzero()[:, 0]
+    found = SmallestBudgets.untouched(before, inputs, len(radii), attack.goal)
+    todo = found.open.nonzero()[:, 0]
     left = len(inputs) * len(radii)
     each_counts = 1 if attack.budget else len(radii)
 
@@ -108,7 +114,7 @@ def smallest_budgets(
             lambda part: asked(model, inputs[rows[part]], labels[rows[part]]), len(rows), together(inputs), count
         )
 
-    (_bisected if attack.budget else _once)(attack, radii, right, found, run)
+    (_bisected if attack.budget else _once)(attack, radii, todo, found, run)
     advance(left)
     return found
 
@@ -116,9 +122,9 @@ def smallest_budgets(
 Run = Callable[[Attack, Tensor], Iterator[tuple[slice, Perturbation]]]  # an attack on some rows, batch by batch
 
 
-def _bisected(attack: Attack, radii: tuple[str, ...], right: Tensor, found: SmallestBudgets, run: Run) -> None:
+def _bisected(attack: Attack, radii: tuple[str, ...], todo: Tensor, found: SmallestBudgets, run: Run) -> None:
     """Record the results of an attack by bisection over the budgets."""
-    waiting = [(0, len(radii), right)]
+    waiting = [(0, len(radii), todo)]
     while waiting:
         low, high, rows = waiting.pop()
         if low == high or len(rows) == 0:
@@ -132,13 +138,13 @@ def _bisected(attack: Attack, radii: tuple[str, ...], right: Tensor, found: Smal
         waiting += [(low, middle, rows[successful]), (middle + 1, high, rows[~successful])]
 
 
-def _once(attack: Attack, radii: tuple[str, ...], right: Tensor, found: SmallestBudgets, run: Run) -> None:
+def _once(attack: Attack, radii: tuple[str, ...], todo: Tensor, found: SmallestBudgets, run: Run) -> None:
     """Record the results of an attack that minimises its change: it succeeds from the size of its change on."""
     budgets = torch.tensor([float(fraction(radius)) for radius in radii], dtype=torch.float64)
-    for part, result in run(attack, right):
+    for part, result in run(attack, todo):
         smallest = torch.searchsorted(budgets, result.length.cpu().double())
         near = result.success.cpu() & (smallest < len(radii))
-        found.record(right[part][near], smallest[near], result[near.to(result.inputs.device)])
+        found.record(todo[part][near], smallest[near], result[near.to(result.inputs.device)])
 
 
 def _probability(task: Task, logits: Tensor, answers: Labels) -> Tensor | None:

@@ -3,21 +3,37 @@
 from collections.abc import Sequence
 from math import isclose
 
-from probe.audit.manifest import Manifest, StepRecord, ThreatRecord
+from probe.audit.expected import planned
+from probe.audit.kinds import ATTACKS
+from probe.audit.manifest import Manifest, PlanRecord, StepRecord, ThreatRecord
+from probe.formatting import norm
 from probe.numbers import fraction
 
 RADIUS = ThreatRecord(unit="radius", counted=False, axis="", note="")
 
 
-def threat(manifest: Manifest) -> ThreatRecord:
-    """The threat of an audit's attacks; a plan has attacks of one threat."""
-    return next((step.threat for step in attacks(manifest) if step.threat), RADIUS)
+def threat_of(step: StepRecord) -> ThreatRecord:
+    """The threat of an attack or certificate."""
+    return step.threat or RADIUS
 
 
-def budget_unit(manifest: Manifest) -> str:
-    """What budgets count, such as words or edges; empty for lengths."""
-    found = threat(manifest)
-    return found.unit if found.counted else ""
+def radii(plan: PlanRecord, step: StepRecord) -> tuple[str, ...]:
+    """The radii of an attack, or of a certificate, as its plan writes them: its own, or those of its section."""
+    if step.kind == "certificate":
+        return plan.certify.eps
+    return own_radii(plan, step) or plan.attack.eps
+
+
+def own_radii(plan: PlanRecord, step: StepRecord) -> tuple[str, ...]:
+    """The radii that a plan gives to an attack alone; empty if it has those of the section."""
+    config = next((each.method for each in planned(plan) if each.name == step.name), {})
+    return tuple(config.get("eps", ()))
+
+
+def asked_radius(plan: PlanRecord, step: StepRecord) -> str:
+    """The radius of the check of robustness: the plan's, or the middle one of an attack's own."""
+    own = sorted(own_radii(plan, step), key=fraction)
+    return own[len(own) // 2] if own else str(plan.checks["robust_eps"])
 
 
 def format_budget(amount: str, found: ThreatRecord) -> str:
@@ -27,21 +43,15 @@ def format_budget(amount: str, found: ThreatRecord) -> str:
     return f"{'eps' if found.unit == 'radius' else found.unit} {amount}"
 
 
-def budget_text(manifest: Manifest, eps: float) -> str:
-    """A budget of an audit's attacks in words, with the number as its plan writes it."""
-    return format_budget(_written(manifest.plan.attack.eps, eps), threat(manifest))
-
-
 def reach_of(manifest: Manifest, step: StepRecord, eps: float) -> str:
-    """A budget of an attack or a radius of a certificate in words, with the number as its plan writes it."""
-    if step.kind != "certificate":
-        return budget_text(manifest, eps)
-    return format_budget(_written(manifest.plan.certify.eps, eps), step.threat or RADIUS)
+    """A budget of an attack or a radius of a certificate in words, with the number as its plan writes it.
 
-
-def attacks(manifest: Manifest) -> list[StepRecord]:
-    """The steps that attack, finished or not."""
-    return [step for step in manifest.steps if step.kind == "attack"]
+    The norm is named if the audit has attacks of several norms.
+    """
+    found = threat_of(step)
+    told = format_budget(_written(radii(manifest.plan, step), eps), found)
+    norms = {threat_of(each).axis for each in manifest.steps if each.kind in ATTACKS and each.done}
+    return f"{norm(found.axis)} {told}" if step.kind in ATTACKS and found.unit == "radius" and len(norms) > 1 else told
 
 
 def _written(texts: Sequence[str], eps: float) -> str:

@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from probe.audit.families import JUDGED
 from probe.finding import Finding
 from probe.formatting import DASH
 from probe.statuses import urgency
 
-Known = dict[tuple[str, str], list[Finding]]
+Known = dict[tuple[str, str, str], list[Finding]]
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,12 @@ class Changes(NamedTuple):
     same: tuple[Change, ...] = ()  # their status is, not their numbers
 
 
-def changes(first: Iterable[Finding], second: Iterable[Finding]) -> Changes:
-    """Pair the findings of two audits by aspect and check, and tell those whose status changed from the others."""
-    paired = [Change(*sides) for sides in _paired(by_check(first), by_check(second))]
+def changes(first: Iterable[Finding], second: Iterable[Finding], *, norms: tuple[str, str] = ("", "")) -> Changes:
+    """Pair the findings of two audits by aspect and check, and tell those whose status changed from the others.
+
+    Where the attacks of each are of one norm only, `norms` names them: radii of two norms do not compare.
+    """
+    paired = [Change(*sides) for sides in _paired(by_check(first, norms[0]), by_check(second, norms[1]))]
     both = [change for change in paired if change.first and change.second]
     return Changes(
         changed=_sorted(c for c in both if _statuses(c)[0] != _statuses(c)[1]),
@@ -70,11 +74,12 @@ def changes(first: Iterable[Finding], second: Iterable[Finding]) -> Changes:
     )
 
 
-def by_check(findings: Iterable[Finding]) -> Known:
-    """Findings by aspect and check."""
+def by_check(findings: Iterable[Finding], norm: str = "") -> Known:
+    """Findings by aspect and check, and those of attacks by their norm too."""
     known: Known = {}
     for finding in findings:
-        known.setdefault((finding.aspect, finding.check), []).append(finding)
+        of = norm if finding.metric in JUDGED else ""
+        known.setdefault((finding.aspect, finding.check, of), []).append(finding)
     return known
 
 

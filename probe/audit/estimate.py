@@ -35,8 +35,8 @@ def _by_kind(plan: Plan, model: Model, data: Dataset) -> Iterator[tuple[str, flo
         once, attribution = _pilot(partial(explainer, of_examples(model, few), few.inputs))
         measured = (_pilot(partial(metric, model, attribution))[0] for _, metric, _ in plan.metrics("explain"))
         yield "explainer", (once + sum(measured)) * explained / len(few)
-    radii, attacked = plan.attack.eps or (), min(plan.attack.sample, len(total))
-    for attack in plan.attacks() if radii and attacked else ():
+    attacked = min(plan.attack.sample, len(total)) if plan.attack.eps else 0
+    for attack, radii in zip(plan.attacks(), plan.radii(), strict=True) if attacked else ():
         once, _ = _pilot(partial(attack.at(radii[0]), model, many.inputs, many.labels))
         yield "attack", once * (len(radii) if attack.budget else 1) * attacked / len(many)
     for search in plan.counterfactuals():

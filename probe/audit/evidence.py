@@ -98,12 +98,13 @@ def steps(
             yield _explain(next(coming), explainer, plan, model, (data, rows, memories))
     if plan.attack.methods and plan.attack.eps and plan.attack.sample:
         rows = keep(data.draw(plan.attack.sample, plan.seed))
-        for attack in plan.attacks():
-            yield _attack(next(coming), attack, plan, model, (data, rows))
+        attacks = list(zip(plan.attacks(), plan.radii(), strict=True))
+        for attack, radii in attacks:
+            yield _attack(next(coming), attack, plan, model, (data, rows, radii))
         for label in plan.attack.labels:
-            for attack in plan.attacks():
-                drawn = (data.only(model.task.index(label)), rows)
-                yield _attack(next(coming), attack, plan, model.only(label), drawn)
+            for attack, radii in attacks:
+                alone = data.only(model.task.index(label)), rows, radii
+                yield _attack(next(coming), attack, plan, model.only(label), alone)
     if plan.search.sample:
         drawn = data, keep(data.draw(plan.search.sample, plan.seed))
         for counterfactual in plan.counterfactuals():
@@ -218,9 +219,10 @@ def _explain(
     return Step(step, config, len(rows), EXPLAINED, ask, caption=caption)
 
 
-def _attack(step: Planned, attack: Attack, plan: Plan, model: Model, drawn: tuple[Dataset, Tensor]) -> Step:
-    data, rows = drawn
-    ordered = tuple(sorted(plan.attack.eps or (), key=fraction))
+def _attack(
+    step: Planned, attack: Attack, plan: Plan, model: Model, drawn: tuple[Dataset, Tensor, tuple[str, ...]]
+) -> Step:
+    data, rows, ordered = drawn
     asked_of = of_any_examples(model, data)
 
     def ask(unit: slice, advance: Advance) -> Piece:
@@ -242,7 +244,7 @@ def _attack(step: Planned, attack: Attack, plan: Plan, model: Model, drawn: tupl
             | {
                 "rows": to_numpy(part),
                 "eps": np.array([float(fraction(eps)) for eps in ordered]),
-                "clean": to_numpy(found.right),
+                "clean": to_numpy(found.open),
                 "success": to_numpy(torch.stack(at)),
                 "movable": to_numpy(
                     torch.stack([attack.at(eps).could_move(asked_of.space, inputs) for eps in ordered])

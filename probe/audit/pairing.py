@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from probe.audit.alike import notes, refusal
 from probe.audit.bundle import Bundle
 from probe.audit.changes import Changes, changes
+from probe.audit.families import only_norm
 from probe.audit.manifest import StepRecord
 from probe.audit.readings import Part, Reading, parts, reducing
 from probe.audit.titles import title_of
 from probe.bias.strata import unit_of
 from probe.finding import Aspect, Direction
-from probe.formatting import Unit, radius, words
+from probe.formatting import Unit, norm, radius, words
 from probe.statistics import Estimate, Floats, paired
 
 Verdict = Literal["better", "worse", "no difference shown", "not compared", "not judged"]
@@ -127,7 +128,8 @@ def compare(first: Bundle, second: Bundle) -> Comparison:
         else:
             pairs.append(_pair(one, other, seed, "the audits use different data" if refused else ""))
     pairs += _gaps(first, second)
-    found = Changes() if refused else changes(first.manifest.findings, second.manifest.findings)
+    norms = only_norm(first.manifest), only_norm(second.manifest)
+    found = Changes() if refused else changes(first.manifest.findings, second.manifest.findings, norms=norms)
     return Comparison(first.name, second.name, tuple(notes(first, second)), tuple(pairs), found, refused)
 
 
@@ -148,7 +150,7 @@ class _Item:
         """The key by which readings are paired."""
         metric = self.reading.settings["method"]
         part = f"{self.part:.6g}" if isinstance(self.part, float) else self.part
-        return self.step.aspect, self.step.kind, self.step.method.get("method", ""), metric, part
+        return self.step.aspect, self.step.kind, self.step.method.get("method", ""), self.step.threat, metric, part
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -245,6 +247,9 @@ def _why(item: _Item, lacking: Bundle) -> str:
         return f"its plan does not name {item.title}{ended}"
     if failed := [step for step in steps if not step.done]:
         return f"{item.title} did not run there: {failed[0].note}"
+    if all(step.threat != item.step.threat for step in steps):
+        other = next(step.threat for step in steps)
+        return f"it has {item.title} in another norm, {norm(other.axis or other.unit) if other else 'not known'}"
     metric = item.reading.settings["method"]
     readings = [r for step in steps for r in step.readings if r.settings["method"] == metric]
     if not readings:

@@ -5,7 +5,6 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +31,11 @@ from probe.dataset import Dataset
 from probe.declared import param, required
 from probe.errors import PlanError, ProbeError
 from probe.forms import Form, named
+from probe.metrics import Withstood
 from probe.model import Model
 from probe.numbers import fraction
 from probe.registry import build, discover, methods
+from probe.task import Task
 
 UNUSUAL = {"search": "counterfactual", "certify": "certificate"}  # sections that run only the methods that they name
 
@@ -77,15 +78,20 @@ class Plan(Section):
         """The same plan with the defaults for a model and its data filled in."""
         unnamed = self.attack.methods is None
         return self.resolve(
-            form=model.space.form_of(data.inputs), attacks=usual_attacks(model, data.inputs) if unnamed else None
+            form=model.space.form_of(data.inputs),
+            attacks=usual_attacks(model, data.inputs) if unnamed else None,
+            task=model.task,
         )
 
-    def resolve(self, *, form: Form | str, attacks: tuple[Config, ...] | None = None) -> "Plan":
+    def resolve(
+        self, *, form: Form | str, attacks: tuple[Config, ...] | None = None, task: Task | None = None
+    ) -> "Plan":
         """The same plan with the defaults of a form of input filled in.
 
         Args:
             form: the form or its name.
             attacks: those of a plan that names none, instead of the form's.
+            task: that of the model, which tells whether answers can be right or wrong.
         """
         default = named(form).defaults
         explainers = self.explain.methods
@@ -105,6 +111,10 @@ class Plan(Section):
             plan,
             explain=replace(plan.explain, methods=explainers),
             attack=replace(plan.attack, methods=attacks, eps=eps),
+        )
+        plan = replace(
+            plan,
+            attack=replace(plan.attack, metrics=_with_withstood(plan, task)),
             survey=replace(plan.survey, methods=surveyed(plan.survey.methods, plan.checks)),
         )
         plan = replace(plan, checks=plan.checks.over(plan._judged()))
@@ -118,6 +128,11 @@ class Plan(Section):
     def attacks(self) -> list[Any]:
         """The attacks that the plan names; one whose budget has no default has the first of the plan."""
         return self._built("attack", [self._sized(config) for config in self.attack.methods or ()])
+
+    def radii(self) -> list[tuple[str, ...]]:
+        """The radii of each attack that the plan names, ascending: its own, or those of all."""
+        each = [_own_radii(config) or self.attack.eps or () for config in self.attack.methods or ()]
+        return [tuple(sorted(radii, key=fraction)) for radii in each]
 
     def counterfactuals(self) -> list[Any]:
         """The counterfactual methods that the plan names."""
@@ -164,17 +179,26 @@ class Plan(Section):
         return [build(discover(kind), self._seeded(config)) for config in configs or ()]
 
     def _sized(self, config: Config) -> Config:
-        kind = discover("attack").get(str(config.get("method")))
-        if kind is None or not self.attack.eps or kind.budget in config:
+        kind, radii = discover("attack").get(str(config.get("method"))), _own_radii(config) or self.attack.eps
+        config = {key: value for key, value in config.items() if key != "eps"} if _own_radii(config) else config
+        if kind is None or not radii or kind.budget in config:
             return config
         lacks = any(f.name == kind.budget and f.default is f.default_factory is MISSING for f in fields(kind))
-        return {**config, kind.budget: self.attack.eps[0]} if lacks else config
+        return {**config, kind.budget: radii[0]} if lacks else config
 
     def _seeded(self, config: Mapping[str, Any]) -> Mapping[str, Any]:
         """Set the plan's seed for a method that has a seed and is given none."""
         kind = methods().get(str(config.get("method")))
         takes = kind is not None and "seed" in {f.name for f in fields(kind)}
         return {**config, "seed": self.seed} if takes and "seed" not in config else config
+
+
+def _with_withstood(plan: Plan, task: Task | None) -> tuple[Config, ...]:
+    """The metrics of attacks, with the one of goals that are not about right and wrong answers, if there are such."""
+    metrics, goals = plan.attack.metrics or (), [attack.goal for attack in plan.attacks()]
+    apart = any(not goal.errs if task is None else goal.counted_alone(task) for goal in goals)
+    there = any(config["method"] == Withstood.name() for config in metrics)
+    return (*metrics, {"method": Withstood.name()}) if apart and not there else metrics
 
 
 def record_of(plan: Plan) -> PlanRecord:
@@ -270,10 +294,12 @@ def _check_methods(plan: Plan) -> None:
                 f"attack.methods names {attack.name()}, whose changes have no size, and a plan attacks at the budgets "
                 f"attack.eps; run it with `probe attack`"
             )
-        if attack.budget and attack.budget in config:
-            raise PlanError(f"a method in attack.methods sets {attack.budget}; the radii of all attacks are attack.eps")
-    if len({attack.threat for attack in attacks}) > 1:
-        raise PlanError("attack.methods mixes norms, whose radii cannot be compared; write a plan for each norm")
+        if attack.budget and attack.budget in config and not _own_radii(config):
+            raise PlanError(
+                f"attack.methods sets {attack.budget} = {config[attack.budget]!r:.60} of {attack.name()}, expected its "
+                f'own radii, as in {{method = "{attack.name()}", eps = ["0.1", "0.2"]}}; without, they are attack.eps'
+            )
+    _check_norms(plan, attacks)
     try:
         reach = [float(fraction(eps)) for eps in plan.certify.eps]
     except (ValueError, OverflowError):
@@ -282,16 +308,46 @@ def _check_methods(plan: Plan) -> None:
         raise PlanError(
             f'certify.eps = {list(plan.certify.eps)!s:.80}, expected different radii above 0, such as "0.1"'
         )
+    _check_radii("attack.eps", plan.attack.eps or ())
+    for attack, config in zip(attacks, plan.attack.methods or (), strict=True):
+        radii = _own_radii(config)
+        _check_radii(f"eps of {attack.name()} in attack.methods", radii)
+        for eps in radii or plan.attack.eps or ():
+            attack.at(eps)  # some count in whole numbers
+
+
+def _own_radii(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """The radii that a plan gives to an attack alone; empty if it has those of all."""
+    found = config.get("eps")
+    return tuple(found) if isinstance(found, list | tuple) else ()
+
+
+def _check_radii(where: str, radii: Sequence[str]) -> None:
     try:
-        radii = [float(fraction(eps)) for eps in plan.attack.eps or ()]
+        numbers = [float(fraction(eps)) for eps in radii]
     except (ValueError, OverflowError):
+        raise PlanError(f'{where} = {list(radii)!s:.80}, expected radii such as "8/255" or "0.1"') from None
+    if any(eps <= 0 for eps in numbers) or len(set(numbers)) < len(numbers):
+        raise PlanError(f"{where} = {list(radii)}, expected different radii above 0")
+
+
+def _check_norms(plan: Plan, attacks: Sequence[Any]) -> None:
+    """Raise PlanError if attacks of two norms have radii in common, or two of one norm have different ones."""
+    norms: dict[Any, tuple[Any, tuple[str, ...]]] = {}  # the first attack of each norm, with its own radii
+    for attack, config in zip(attacks, plan.attack.methods or (), strict=True):
+        own = _own_radii(config)
+        first, its = norms.setdefault(attack.threat, (attack, own))
+        if set(its) != set(own):
+            raise PlanError(
+                f"attack.methods gives {first.name()} and {attack.name()} the same norm and different radii; give both "
+                "the same eps = [...], or none: then they are attack.eps"
+            )
+    shared = [attack for attack, own in norms.values() if not own]
+    if len(shared) > 1:
         raise PlanError(
-            f'attack.eps = {list(plan.attack.eps or ())!s:.80}, expected radii such as "8/255" or "0.1"'
-        ) from None
-    if any(eps <= 0 for eps in radii) or len(set(radii)) < len(radii):
-        raise PlanError(f"attack.eps = {list(plan.attack.eps or ())}, expected different radii above 0")
-    for attack, eps in product(attacks, plan.attack.eps or ()):
-        attack.at(eps)  # some count in whole numbers
+            f"attack.methods mixes norms: the radii of {shared[0].name()} and {shared[1].name()} cannot be compared; "
+            f'give one its own, as in {{method = "{shared[1].name()}", eps = ["0.5", "1"]}}'
+        )
 
 
 def _check_asked(plan: Plan) -> None:

@@ -33,6 +33,13 @@ def _config(value: Any, where: str) -> dict[str, Any]:
     return dict(value)
 
 
+def _attack(value: Any, where: str) -> dict[str, Any]:
+    config = _config(value, where)
+    if isinstance(config.get("eps"), list | tuple):
+        config["eps"] = [_name(each, where) for each in config["eps"]]
+    return config
+
+
 Name = Annotated[str, Kind("a name", 'names, such as ["a", "b"]', _name)]
 Budget = Annotated[str, Kind("a budget", 'budgets, such as ["8/255"]', _name)]
 Config = Annotated[
@@ -41,6 +48,15 @@ Config = Annotated[
         'a table such as {method = "pgd", steps = 40}',
         'a table such as {method = "pgd", steps = 40} for each, or its name',
         _config,
+    ),
+]
+
+AttackConfig = Annotated[
+    dict[str, Any],
+    Kind(
+        'a table such as {method = "pgd", steps = 40}',
+        'a table such as {method = "pgd", norm = "l2", eps = ["0.5", "1"]} for each, or its name',
+        _attack,
     ),
 ]
 
@@ -69,7 +85,9 @@ class AttackPlan(Section):
     """The attacks, and their radii."""
 
     sample: int = param(1000, "examples", low=0)
-    methods: tuple[Config, ...] | None = param(None, "as those of [explain]; default: by form")
+    methods: tuple[AttackConfig, ...] | None = param(
+        None, "as those of [explain]; one of another norm has its own radii, eps = [...]; default: by form"
+    )
     metrics: tuple[Config, ...] | None = param(None, "as those of [explain]; default: the usual metrics")
     labels: tuple[Name, ...] = param((), "with several labels: those that are also attacked alone")
     eps: tuple[Budget, ...] | None = param(None, "radii in the unit of the space's scale, or words; default: by form")

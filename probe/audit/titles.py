@@ -1,7 +1,14 @@
 """The titles of an audit's methods; with settings, if a method occurs twice."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from probe.audit.manifest import Manifest, StepRecord
 from probe.formatting import settings, words
+from probe.numbers import fraction
+from probe.task import Task
+
+SHIFT = "shift"  # the goal that titles word by its outputs
 
 
 def name_of(manifest: Manifest, step: StepRecord) -> str:
@@ -29,4 +36,16 @@ def _apart(manifest: Manifest, step: StepRecord) -> str:
     differing = {key: value for key, value in step.method.items() if any(t.get(key) != value for t in twins)}
     if step.threat is not None and step.answer != "wrong" and "goal" in step.method:
         differing["goal"] = step.method["goal"]
-    return f" ({settings(differing)})" if differing else ""
+    goal = differing.get("goal", {})
+    shifted = wanted(differing.pop("goal"), manifest.task) if goal.get("method") == SHIFT else ""
+    told = ", ".join(filter(None, (settings(differing), shifted)))
+    return f" ({told})" if told else ""
+
+
+def wanted(goal: Mapping[str, Any], task: Task) -> str:
+    """The goal of an attack in words: hours shifted up by 5 or more; doubt (lead = 1)."""
+    if goal.get("method") != SHIFT:
+        return settings({"goal": goal}).removeprefix("goal = ")
+    by = float(fraction(str(goal["by"])))
+    outputs = " and ".join(task.names) or "the answer"
+    return f"{outputs} shifted {'up' if by > 0 else 'down'} by {abs(by):g} or more"

@@ -112,7 +112,6 @@ def attack(
 ) -> None:
     """Attack a model, and print its accuracy under attack."""
     from probe.contracts import usual_attacks
-    from probe.goals import Shift
     from probe.metrics import Accuracy, ExactMatch, GoalReached, RobustAccuracy
 
     said = Said(task=task, outputs=outputs, part=part, only=only, tolerance=tolerance)
@@ -122,7 +121,7 @@ def attack(
     attacker = build_method("attack", method, settings)
     result = attacker(model, drawn.inputs, drawn.labels)
     save(result, out)
-    if not result.clean.task.judges or isinstance(attacker.goal, Shift):
+    if attacker.goal.counted_alone(result.clean.task):
         _say_reached(result, GoalReached()(model, result), len(drawn), seed, as_json=as_json)
         return
     whole = ExactMatch().suits(result.clean)  # a row with several answers counts as right if all of them are

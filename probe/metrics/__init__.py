@@ -7,6 +7,7 @@ from probe.metrics.goal import GoalReached
 from probe.metrics.prediction import Accuracy, AreaUnderROC, CalibrationError, ExactMatch, RobustAccuracy
 from probe.metrics.regression import MeanAbsoluteError, RootMeanSquaredError, RSquared
 from probe.metrics.sparseness import Sparseness
+from probe.metrics.withstood import Withstood
 
 __all__ = [
     "Accuracy",
@@ -25,4 +26,5 @@ __all__ = [
     "RootMeanSquaredError",
     "Sparseness",
     "Validity",
+    "Withstood",
 ]

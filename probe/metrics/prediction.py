@@ -165,7 +165,7 @@ class RobustAccuracy(Proportion[Perturbation]):
 
     A model other than the attacked one is evaluated on the attacked inputs, which measures transfer. Examples that the
     attacked model misclassified from the start were not attacked, and count as they are. The value is an upper bound: a
-    stronger attack can only lower it.
+    stronger attack can only lower it. For goals that are not about right and wrong answers there is Withstood.
 
     >>> import torch
     >>> from probe import Model
@@ -182,7 +182,7 @@ class RobustAccuracy(Proportion[Perturbation]):
     columns: ClassVar[tuple[str, ...]] = ("correct",)
 
     def suits(self, result: Perturbation) -> bool:
-        return result.clean.task.judges
+        return not result.goal.counted_alone(result.clean.task)
 
     def measure(self, model: Model, result: Perturbation) -> Evidence:
         answers = result.attacked

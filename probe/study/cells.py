@@ -209,7 +209,7 @@ def _metrics_for(method: Method, metrics: Sequence[Metric[Any]] | None, task: Ta
     if metrics is None:
         known = discover("metric")
         names = USUAL.get(gives, ()) if gives else ()
-        if gives is Perturbation and not task.judges:  # without right and wrong answers there is no accuracy
+        if isinstance(method, Attack) and method.goal.counted_alone(task):  # accuracy would not tell of it
             names = ("goal_reached",)
         return tuple(known[name]() for name in names)
     return tuple(metric for metric in metrics if gives in _kinds(metric))

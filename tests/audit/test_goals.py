@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from probe import Dataset, Model, Regression, Space
 from probe.attacks import DDN, PGD
-from probe.audit import run, verify
+from probe.audit import reading, run, verify
 from probe.audit.attacking import smallest_budgets
+from probe.audit.pairing import compare
 from probe.errors import IntegrityError, PlanError
 from probe.goals import LeastLikely, Targeted
+from probe.report import render
 from tests.audit.conftest import images, small_plan
 from tests.audit.forging import sign
 from tests.audit.test_statuses import findings, ramp
@@ -93,6 +96,91 @@ def test_the_title_of_a_targeted_attack_names_its_goal(tmp_path):
     plan = small_plan("aim", explain={"sample": 0}, attack={"sample": 20, "eps": ["0.2"], "methods": [AIMED]})
     bundle = run(plan, model, data, tmp_path / "aim")
     assert "withstands PGD (goal = targeted (target = 1)) at eps 0.2" in findings(bundle)
+
+
+def hours(tolerance=None, n=80):
+    """A linear regression, off by up to 2."""
+    inputs = torch.rand(n, 3, generator=torch.Generator().manual_seed(0))
+    space = Space(names=("age", "job", "edu"), bounds=(0.0, 1.0), reference=torch.zeros(1, 3))
+    task = Regression(("hours",), tolerance=tolerance)
+    model = Model(forward=lambda x: x @ torch.tensor([10.0, 5.0, 1.0]), space=space, task=task, name="linear")
+    labels = model.logits(inputs)[:, 0] + torch.linspace(-2, 2, n)
+    return model, Dataset(inputs=inputs, labels=labels, space=space, name="hours")
+
+
+SHIFT = {"method": "pgd", "steps": 5, "goal": {"method": "shift", "by": 4}}
+
+
+def shifted(folder, tolerance=None, methods=(SHIFT,), **changes):
+    attack = {"sample": 80, "eps": ["0.1", "0.4"], "methods": list(methods)} | changes
+    return run(small_plan(folder.name, explain={"sample": 0}, attack=attack), *hours(tolerance), folder)
+
+
+@pytest.mark.parametrize("tolerance", [None, 1.0])
+def test_a_shift_is_withstood_by_the_rows_that_no_change_within_the_radius_can_move_that_far(tmp_path, tolerance):
+    bundle = shifted(tmp_path / "shift", tolerance)
+    model, data = hours()
+    for eps, at in ((0.1, "eps 0.1"), (0.4, "eps 0.4")):
+        reach = (data.inputs + eps).clamp(max=1) - data.inputs
+        kept = model.logits(reach)[:, 0] < 4  # it is linear
+        found = findings(bundle)[f"withstands PGD (hours shifted up by 4 or more) at {at}"]
+        assert found.estimate == pytest.approx(float(kept.double().mean()))
+        assert (found.n, found.metric) == (80, "withstood")
+        assert "goal: hours shifted up by 4 or more" in found.note
+    assert findings(bundle)["robust at eps 0.4"].status == "fail"
+    assert "Fewer than half of the answers withstand PGD (hours shifted up by 4 or more)" in reading.verdict(bundle)[0]
+    assert "Rows that withstood the attacks" in render(bundle)
+    verify(bundle.folder)
+
+
+@pytest.mark.parametrize("part", ["success", "measured-withstood", "predicted"])
+def test_successes_that_are_no_shifts_are_refused(tmp_path, part):
+    bundle = shifted(tmp_path / "shift")
+
+    def other(forged):
+        stored = forged.arrays("attack-pgd")
+        changed = {"success": ~stored["success"], "predicted": stored["predicted"] - 9}.get(part, 1 - stored.get(part))
+        forged.write_arrays("attack-pgd", stored | {part: changed})
+
+    sign(bundle.folder, other)
+    with pytest.raises(IntegrityError, match=r"withstood it do not follow|answer moved by its goal"):
+        verify(bundle.folder)
+
+
+def test_attacks_of_two_norms_and_goals_are_judged_apart(tmp_path):
+    l2 = {"method": "pgd", "steps": 5, "norm": "l2", "eps": ["0.5", "0.2"]}
+    bundle = shifted(tmp_path / "norms", 2.0, [{"method": "fgsm"}, l2, {"method": "ddn", "eps": ["0.2", "0.5"]}, SHIFT])
+    verify(bundle.folder)
+    linf, euclid, moved = reading.attacks(bundle)
+    assert [each.named for each in (linf, euclid)] == ["L\u221e", "L2"]
+    assert moved.named == "L\u221e, hours shifted up by 4 or more"
+    assert [point.at for point in euclid.worst.points] == ["no attack", "L2 eps 0.2", "L2 eps 0.5"]
+    assert [len(each.curves) for each in (linf, euclid, moved)] == [1, 3, 1]
+    fgsm, pgd, ddn, both = (
+        bundle.arrays(f"attack-{step.id}")["success"]
+        for step in (linf.family.steps[0], *euclid.family.steps, moved.family.steps[0])
+    )
+    right = bundle.arrays(linf.family.steps[0].name)["clean"]
+    assert linf.worst.points[-1].value == pytest.approx((right & ~fgsm[-1]).mean())
+    assert euclid.worst.points[-1].value == pytest.approx((right & ~pgd[-1] & ~ddn[-1]).mean())
+    assert moved.worst.points[-1].value == pytest.approx((~both[-1]).mean())
+    checks = set(findings(bundle))
+    assert {"robust at L\u221e eps 0.4", "robust at L2 eps 0.5"} < checks
+    assert "robust to hours shifted up by 4 or more at L\u221e eps 0.4" in checks
+    page = render(bundle)
+    assert "Accuracy under attack (L2)" in page
+    assert "Rows that withstood the attacks (L\u221e, hours shifted up by 4 or more)" in page
+
+
+def test_audits_in_two_norms_have_nothing_in_common(tmp_path):
+    two = [shifted(tmp_path / norm, 2.0, [{"method": "pgd", "steps": 2, "norm": norm}]) for norm in ("linf", "l2")]
+    found = compare(*two)
+    attacked = [pair for pair in found.pairs if pair.aspect == "robustness"]
+    assert attacked
+    assert all(pair.difference is None for pair in attacked)
+    assert any("in another norm, L2" in pair.note for pair in attacked)
+    told = [change.there.check for part in (found.findings.changed, found.findings.same) for change in part]
+    assert not [check for check in told if "eps" in check]
 
 
 def test_an_invalid_goal_is_refused_in_the_plan():

@@ -37,8 +37,26 @@ def test_a_plan_survives_writing_and_reading():
         ({"model": {"factory": "b:c"}}, PlanError, r"\[data\] needs csv"),
         ({"data": {"csv": "x.csv"}}, PlanError, "name the column to predict"),
         ({"attack": {"methods": [{"method": "pgd"}, "pgd"]}}, PlanError, "names pgd twice"),
-        ({"attack": {"methods": [{"method": "fgsm"}, {"method": "pgd", "norm": "l2"}]}}, PlanError, "mixes norms"),
-        ({"attack": {"methods": [{"method": "pgd", "eps": 1}]}}, PlanError, "the radii of all attacks are"),
+        (
+            {"attack": {"methods": [{"method": "fgsm"}, {"method": "pgd", "norm": "l2"}]}},
+            PlanError,
+            r'mixes norms: the radii of fgsm and pgd cannot be compared; .*\{method = "pgd", eps = \["0.5", "1"\]\}',
+        ),
+        (
+            {"attack": {"methods": [{"method": "fgsm"}, {"method": "pgd", "eps": ["1"]}]}},
+            PlanError,
+            "gives fgsm and pgd the same norm and different radii",
+        ),
+        (
+            {"attack": {"methods": [{"method": "pgd", "norm": "l2", "eps": ["1", "a"]}]}},
+            PlanError,
+            r"eps of pgd in attack.methods = \['1', 'a'\], expected radii",
+        ),
+        (
+            {"attack": {"methods": [{"method": "pgd", "eps": 1}]}},
+            PlanError,
+            r"sets eps = 1 of pgd, expected its own radii",
+        ),
         ({"attack": {"eps": ["big"]}}, PlanError, "expected radii such as"),
         ({"attack": {"eps": ["1/0"]}}, PlanError, "expected radii such as"),
         ({"attack": {"eps": ["0.1", "1/10"]}}, PlanError, "different radii above 0"),

@@ -31,7 +31,7 @@ def test_what_failed_is_counted_without_the_checks_of_the_methods_and_says_where
     start = f"{len(failed)} of {len(own)} checks of the model fail" if failed else f"None of {len(own)} checks"
     assert said.startswith(start)
     assert all(name in said for name in failed[:3])
-    points = [point for point in reading.worst(bundle).points if point.eps]
+    points = [point for point in reading.attacks(bundle)[0].worst.points if point.eps]
     first = next(point for point in points if point.value < 0.5)
     assert f"fewer than half of the answers withstand {first.at} ({first.written})" in said
 

@@ -63,7 +63,7 @@ def more(opened: Opened, base: Wanted, drops: str) -> None:
         unit = "" if bundle.manifest.task.kind == "regression" else " (%)"
         for key, value in (("from", base.least), ("to", base.most)):
             _bound(key, as_label(f"{measured} {key}{unit}"), value, drops)
-    if flips.flips(bundle).by:
+    if flips.norms(bundle):
         widgets.select("broken", "Under attack", base.broken, {ANY: "any"} | flips.STATES, drops=drops, width=200)
     st.session_state["search"] = base.search
     st.text_input("Search", key="search", max_chars=state.LONGEST, on_change=_write, args=("search", drops), width=220)

@@ -174,7 +174,7 @@ def _attack(opened: Opened, row: int) -> None:
         eps = widgets.control(opened, "eps", "Radius", radii, attacked.smallest_successful_radius(bundle, row, attack))
     if len(tried := attacked.by_radius(bundle, row, attack)):
         widgets.table(tried, "Answer, probability and measured norms at each radius")
-        st.caption(attacked.measured_as(bundle))
+        st.caption(attacked.measured_as(bundle, attack))
     if said := attacked.outcome(bundle, row, attack, eps):
         st.markdown(md(said))
     drawer, found = instance.drawer(bundle), attacked.pair(bundle, row, attack, eps)

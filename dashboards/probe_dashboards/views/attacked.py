@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from probe import formatting, plots
 from probe.audit import Bundle, reading
-from probe.audit.budgets import budget_unit, format_budget, threat
+from probe.audit.budgets import format_budget, threat_of
+from probe.audit.budgets import radii as planned_radii
+from probe.audit.families import ACCURACY, measure_of
 from probe.formatting import DASH, share
 from probe.numbers import fraction
 from probe.text import visible
@@ -38,16 +40,16 @@ def attack_arrays(bundle: Bundle, attack: str) -> dict[str, Array]:
 
 def radii(bundle: Bundle, attack: str) -> dict[str, str]:
     """The radii of an attack, growing: id to what the plan calls it."""
-    written = bundle.manifest.plan.attack.eps
+    step = ran.steps(bundle, "attack")[attack]
+    written, change = planned_radii(bundle.manifest.plan, step), threat_of(step)
     stored = attack_arrays(bundle, attack)["eps"]
     named = sorted(written, key=fraction) if len(written) == len(stored) else [f"{eps:g}" for eps in stored]
-    change = threat(bundle.manifest)
     # A length is an id of its own in links; the pages write "eps" before it.
-    return state.slugs([format_budget(str(eps), change) for eps in named] if budget_unit(bundle.manifest) else named)
+    return state.slugs([format_budget(str(eps), change) for eps in named] if change.counted else named)
 
 
 def smallest_successful_radii(bundle: Bundle, row: int) -> pd.DataFrame:
-    """For each attack, the smallest radius of the grid that changes the answer from right to wrong."""
+    """For each attack, the smallest radius of the grid that makes a right answer wrong, or reaches its goal."""
     return pd.DataFrame(
         [
             (visible(name), *(cell or DASH for cell in _smallest_radius(bundle, row, attack)))
@@ -95,7 +97,8 @@ def outcome(bundle: Bundle, row: int, attack: str, eps: str) -> str:
         return ""
     radius, (before, probability, truth) = list(radii(bundle, attack)).index(eps), answer(bundle, row)
     if not stored["clean"][at]:
-        return f"Not attacked: the answer {with_share(before, probability)} is wrong already, the label is {truth}."
+        already = f"is wrong already, the label is {truth}" if judges(bundle, attack) else "is at the goal already"
+        return f"Not attacked: the answer {with_share(before, probability)} {already}."
     if not stored["success"][radius, at]:
         return f"Not broken at this radius; without an attack the answer is {with_share(before, probability)}."
     after = in_words(bundle, stored["predicted"][radius, at])
@@ -143,18 +146,23 @@ def by_radius(bundle: Bundle, row: int, attack: str) -> pd.DataFrame:
     ]
     heads = ["Radius", "Answer", "Probability", "Flipped", "L0", "L2", "L\N{INFINITY}"]
     left = [] if any(isfinite(each["probability"]) for each in told) else ["Probability"]
-    left += heads[-2:] if counted(bundle) else []
+    left += heads[-2:] if counted(bundle, attack) else []
     return pd.DataFrame(lines, columns=heads).drop(columns=left)
 
 
-def counted(bundle: Bundle) -> bool:
+def judges(bundle: Bundle, attack: str) -> bool:
+    """Whether the attack is about right and wrong answers, rather than how far they move."""
+    return measure_of(ran.steps(bundle, "attack")[attack]) == ACCURACY
+
+
+def counted(bundle: Bundle, attack: str) -> bool:
     """Whether radii count changes, such as words or edges, which have no length."""
-    return bool(threat(bundle.manifest).counted)
+    return bool(threat_of(ran.steps(bundle, "attack")[attack]).counted)
 
 
-def measured_as(bundle: Bundle) -> str:
+def measured_as(bundle: Bundle, attack: str) -> str:
     """What the columns of `by_radius` measure of the change."""
-    if counted(bundle):
+    if counted(bundle, attack):
         return "L0 is measured on the attacked input: how many features changed."
     return (
         "Norms are measured on the attacked input, in the unit of radii: how many features moved (L0), the root of "
@@ -222,7 +230,7 @@ def _smallest_radius(bundle: Bundle, row: int, attack: str) -> tuple[str, str]:
     if at is None:
         return "not attacked", ""
     if not stored["clean"][at]:
-        return "wrong before any attack", ""
+        return "wrong before any attack" if judges(bundle, attack) else "at the goal before the attack", ""
     broken = np.flatnonzero(stored["success"][:, at])
     if not len(broken):
         return f"not broken up to {visible(names[-1])}", ""

@@ -118,7 +118,7 @@ def found(bundle: Bundle, wanted: Wanted) -> list[int]:
     if (wanted.least, wanted.most) != (-inf, inf):
         chosen &= within(measure(bundle, wanted.one)[1], wanted.least, wanted.most)
     if wanted.broken != ANY:
-        chosen &= flips.flips(bundle).state == wanted.broken
+        chosen &= flips.states(bundle) == wanted.broken
     return [int(row) for row in np.flatnonzero(chosen & matches(bundle, wanted.search))]
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probe.audit import Bundle
+from probe.audit import Bundle, reading
 from probe.text import visible
+from probe_dashboards import state
 from probe_dashboards.views import attacked
 
 Array = NDArray[Any]
@@ -19,23 +20,35 @@ STATES = {
     "wrong": "wrong before any attack",
     "untried": "not attacked",
 }
+REACHED = STATES | {
+    "flipped": "moved to the goal by an attack",
+    "withstood": "not moved to the goal by any attack",
+    "wrong": "at the goal before any attack",
+}
+ORDER = ("flipped", "withstood", "wrong")
 _WITHSTOOD, _WRONG, _UNTRIED, _NONE = -1, -2, -3, 10**6
 
 
 @dataclass(frozen=True, eq=False)
 class Flips:
-    """What attacks made of each row. Radii go by their number in the grid, from 0; below 0 where none flips the row."""
+    """What attacks of one norm made of each row. Radii go by their number in the grid; below 0 where none flips it."""
 
     by: Mapping[str, Array]  # by the title of an attack: the smallest radius at which it flips each row
     radius: Array  # the smallest of them
     state: Array  # an id of STATES
     grid: Sequence[str]  # the radii in words
+    named: str = ""  # the norm, if the audit has attacks of several
+    judges: bool = True  # whether a flip makes a right answer wrong, rather than reach a goal such as a shift
+
+    def called(self, state: str) -> str:
+        """A state in words."""
+        return (STATES if self.judges else REACHED)[state]
 
     def said(self, row: int) -> str:
         """The smallest radius that flips a row and by which attacks, or why there is none."""
         if self.state[row] != "flipped":
             beyond = f"not flipped up to {self.grid[-1]}" if self.grid else ""
-            return beyond if self.state[row] == "withstood" else STATES[str(self.state[row])]
+            return beyond if self.state[row] == "withstood" else self.called(str(self.state[row]))
         by = [name for name, radius in self.by.items() if radius[row] == self.radius[row]]
         return self.grid[self.radius[row]] + (f" ({', '.join(by)})" if len(self.by) > 1 else "")
 
@@ -43,21 +56,57 @@ class Flips:
         """The smallest radius at which one attack flips a row, or why there is none."""
         at = int(self.by[attack][row])
         beyond = {_WITHSTOOD: f"not flipped up to {self.grid[-1]}"}
-        return self.grid[at] if at >= 0 else beyond.get(at, STATES["wrong" if at == _WRONG else "untried"])
+        return self.grid[at] if at >= 0 else beyond.get(at, self.called("wrong" if at == _WRONG else "untried"))
 
 
-def flips(bundle: Bundle) -> Flips:
-    """What attacks made of each row; without attacks every row is one that was not attacked."""
+def norms(bundle: Bundle) -> dict[str, str]:
+    """The kinds of attacks whose radii and shares do not compare: id to name."""
+    return state.slugs([each.named for each in reading.attacks(bundle)])
+
+
+def attacks_of(bundle: Bundle, norm: str = "") -> reading.Attacks:
+    """The attacks of a norm, by its id; the first by default."""
+    known = list(norms(bundle))
+    return reading.attacks(bundle)[known.index(norm) if norm in known else 0]
+
+
+def flips(bundle: Bundle, norm: str = "") -> Flips:
+    """What attacks of a norm made of each row; without attacks every row is one that was not attacked."""
+    found = reading.attacks(bundle)
+    return _flips(bundle, attacks_of(bundle, norm) if found else None, several=len(found) > 1)
+
+
+def every(bundle: Bundle) -> list[Flips]:
+    """The same for each norm."""
+    return [flips(bundle, norm) for norm in norms(bundle)]
+
+
+def states(bundle: Bundle) -> Array:
+    """The id of STATES of each row, over all attacks of all norms."""
+    each = [found.state for found in every(bundle)]
     rows = len(bundle.arrays("predictions")["labels"])
+    return (
+        np.select([np.any([one == name for one in each], 0) for name in ORDER], ORDER, "untried")
+        if each
+        else np.full(rows, "untried")
+    )
+
+
+def _flips(bundle: Bundle, attacks: reading.Attacks | None, *, several: bool) -> Flips:
+    rows = len(bundle.arrays("predictions")["labels"])
+    mine = {step.id for step in attacks.family.steps} if attacks else set()
+    ids = [attack for attack, name in attacked.attacks(bundle).items() if name in mine]
     titles = attacked.attack_titles(bundle)
-    by = {visible(title): _of_one(bundle, attack, rows) for attack, title in titles.items()}
+    by = {visible(titles[attack]): _of_one(bundle, attack, rows) for attack in ids}
     each = np.stack([*by.values(), np.full(rows, _UNTRIED)], axis=1)
     least = np.where(each >= 0, each, _NONE).min(1)
     state = np.where((each == _WRONG).any(1), "wrong", "untried").astype("<U9")
     state[(each == _WITHSTOOD).any(1)] = "withstood"
     state[least < _NONE] = "flipped"
-    grid = [visible(name) for name in attacked.radii(bundle, next(iter(titles))).values()] if titles else []
-    return Flips(by, np.where(least < _NONE, least, -1), state, grid)
+    grid = [visible(name) for name in attacked.radii(bundle, ids[0]).values()] if ids else []
+    named = visible(attacks.named) if attacks and several else ""
+    judges = attacks is None or attacks.family.judges
+    return Flips(by, np.where(least < _NONE, least, -1), state, grid, named, judges)
 
 
 def _of_one(bundle: Bundle, attack: str, rows: int) -> Array:

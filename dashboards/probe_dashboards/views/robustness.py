@@ -5,14 +5,14 @@ import pandas as pd
 
 from probe import plots
 from probe.audit import Bundle, reading
-from probe.audit.aspects.robustness import WITHSTANDS
+from probe.audit.families import JUDGED
 from probe.audit.titles import titles
 from probe.formatting import share
 from probe.statistics import wilson
 from probe.text import visible
 from probe_dashboards import state
 from probe_dashboards.views import attacked, panels
-from probe_dashboards.views.flips import STATES, flips
+from probe_dashboards.views.flips import attacks_of, flips, norms
 from probe_dashboards.views.panels import Panel
 from probe_dashboards.views.words import number, unbroken
 
@@ -33,59 +33,46 @@ def reason(bundle: Bundle, aspect: str) -> str:
     return f"{'; '.join(notes)}."
 
 
-def choices(bundle: Bundle) -> dict[str, str]:
+def choices(bundle: Bundle, norm: str = "") -> dict[str, str]:
     """What the curves can be drawn by: id to title."""
-    attributes = state.slugs(list(reading.curves_by_group(bundle)))
-    labels = {LABEL: "label"} if reading.curves_by_label(bundle) else {}
+    found = attacks_of(bundle, norm)
+    attributes = state.slugs(list(found.by_group))
+    labels = {LABEL: "label"} if found.by_label else {}
     return (
         {ATTACK: "attack"} | labels | {slug: name for slug, name in attributes.items() if slug not in (ATTACK, LABEL)}
     )
 
 
-def curves(bundle: Bundle, by: str) -> list[reading.Curve]:
-    """Accuracy by radius: of each attack, or of each label or group under all. Every curve starts at radius 0."""
+def curves(bundle: Bundle, by: str, norm: str = "") -> list[reading.Curve]:
+    """The curves of a norm: of each attack, or of each label or group under all. Every curve starts at radius 0."""
+    found = attacks_of(bundle, norm)
     if by == LABEL:
-        return reading.curves_by_label(bundle)
-    return reading.curves(bundle) if by == ATTACK else reading.curves_by_group(bundle)[choices(bundle)[by]]
+        return found.by_label
+    return found.curves if by == ATTACK else found.by_group[choices(bundle, norm)[by]]
 
 
-def table(bundle: Bundle, by: str) -> pd.DataFrame:
+def table(bundle: Bundle, by: str, norm: str = "") -> pd.DataFrame:
     """The numbers of the curves."""
-    lines = [(c.name, p.eps, p.value, p.low, p.high, p.n) for c in curves(bundle, by) for p in c.points]
+    lines = [(c.name, p.eps, p.value, p.low, p.high, p.n) for c in curves(bundle, by, norm) for p in c.points]
     name = by if by in (ATTACK, LABEL) else "group"
-    return pd.DataFrame(lines, columns=[name, "eps", "robust_accuracy", "low", "high", "n"])
+    return pd.DataFrame(lines, columns=[name, "eps", attacks_of(bundle, norm).family.metric, "low", "high", "n"])
 
 
-def drawn(bundle: Bundle, by: str) -> dict[str, plots.Curve]:
+def drawn(bundle: Bundle, by: str, norm: str = "") -> dict[str, plots.Curve]:
     """The curves by name, to be drawn."""
-    frame = table(bundle, by)
+    frame = table(bundle, by, norm)
     return {
-        str(name): plots.Curve(part["eps"], part["robust_accuracy"], part["low"], part["high"])
+        str(name): plots.Curve(part["eps"], part.iloc[:, 2], part["low"], part["high"])
         for name, part in frame.groupby(frame.columns[0], sort=False)
     }
 
 
-def shown(bundle: Bundle, by: str) -> pd.DataFrame:
+def shown(bundle: Bundle, by: str, norm: str = "") -> pd.DataFrame:
     """The same as text: an estimate with its interval for each radius."""
-    found = curves(bundle, by)
+    found = curves(bundle, by, norm)
     lines = [(visible(c.name), c.counted, *(unbroken(point.written) for point in c.points)) for c in found]
     radii = [visible(point.at) for point in found[0].points]
     return pd.DataFrame(lines, columns=[by.capitalize() if by in (ATTACK, LABEL) else "Group", "n", *radii])
-
-
-def unit(bundle: Bundle) -> str:
-    """What a radius measures."""
-    return reading.axis(bundle.manifest)
-
-
-def threshold(bundle: Bundle) -> tuple[float, float]:
-    """The radius and the accuracy that the plan asks for."""
-    return reading.robust_threshold(bundle.manifest)
-
-
-def worst(bundle: Bundle) -> reading.Curve:
-    """The worst case of each example over the attacks."""
-    return reading.worst(bundle)
 
 
 def verdict(bundle: Bundle) -> str:
@@ -93,11 +80,12 @@ def verdict(bundle: Bundle) -> str:
     return visible(reading.verdict(bundle)[0])
 
 
-def breakdown(bundle: Bundle) -> pd.DataFrame:
+def breakdown(bundle: Bundle, norm: str = "") -> pd.DataFrame:
     """The share of the attacked examples by the smallest radius at which any attack flips them, with its interval."""
-    found = flips(bundle)
+    found = flips(bundle, norm)
     tried = found.state != "untried"
-    names = [STATES["wrong"], *(f"first flipped at {radius}" for radius in found.grid), "never flipped"]
+    done = "flipped" if found.judges else "moved to the goal"
+    names = [found.called("wrong"), *(f"first {done} at {radius}" for radius in found.grid), f"never {done}"]
     parts = [found.state == "wrong", *(found.radius == at for at in range(len(found.grid))), found.state == "withstood"]
     n = int(tried.sum())
     counts = [int((part & tried).sum()) for part in parts]
@@ -106,18 +94,19 @@ def breakdown(bundle: Bundle) -> pd.DataFrame:
     return pd.DataFrame({"smallest radius": names, "examples": counts, "share": shares, "low": low, "high": high})
 
 
-def middle(bundle: Bundle) -> str:
+def middle(bundle: Bundle, norm: str = "") -> str:
     """The smallest radius by which half of the examples that were right are flipped, in a sentence."""
-    found = flips(bundle)
+    found = flips(bundle, norm)
     right = np.isin(found.state, ("flipped", "withstood"))
     if not right.any():
-        return "No attacked example was right before the attacks."
+        return f"No attacked example was {'right' if found.judges else 'away from the goal'} before the attacks."
     gone = [int(((found.radius >= 0) & (found.radius <= at) & right).sum()) for at in range(len(found.grid))]
     half = next((at for at, count in enumerate(gone) if 2 * count >= right.sum()), None)
-    of = f"of the {number(int(right.sum()))} examples that were right"
+    of = f"of the {number(int(right.sum()))} examples{' that were right' if found.judges else ''}"
+    done = "flipped" if found.judges else "moved to the goal"
     if half is None:
-        return f"Fewer than half {of} are flipped at {found.grid[-1]}, the largest radius tried."
-    return f"By {found.grid[half]}, {share(gone[half] / right.sum())} {of} are flipped by some attack."
+        return f"Fewer than half {of} are {done} at {found.grid[-1]}, the largest radius tried."
+    return f"By {found.grid[half]}, {share(gone[half] / right.sum())} {of} are {done} by some attack."
 
 
 def not_tried(bundle: Bundle) -> list[str]:
@@ -127,22 +116,19 @@ def not_tried(bundle: Bundle) -> list[str]:
     return [visible(f"{each.check.removeprefix('attack-')}: {each.note}") for each in missing]
 
 
-def behind(bundle: Bundle, by: str) -> dict[str, Panel]:
+def behind(bundle: Bundle, by: str, norm: str = "") -> dict[str, Panel]:
     """What stands behind the curves, the budgets of single examples, and how the attacks were run."""
-    found = flips(bundle)
+    found, own = flips(bundle, norm), attacks_of(bundle, norm)
     rows = [int(row) for row in np.flatnonzero(found.state != "untried")]
     budgets = pd.DataFrame(
-        [(row, STATES[str(found.state[row])], *(found.alone(name, row) for name in found.by)) for row in rows],
+        [(row, found.called(str(found.state[row])), *(found.alone(name, row) for name in found.by)) for row in rows],
         columns=["row", "state", *found.by],
     )
-    curve = (
-        "reading.curves_by_label(bundle)"
-        if by == LABEL
-        else "reading.curves(bundle)"
-        if by == ATTACK
-        else f"reading.curves_by_group(bundle)[{choices(bundle)[by]!r}]"
+    at = list(norms(bundle)).index(norm) if norm in norms(bundle) else 0
+    curve = f"reading.attacks(bundle)[{at}]." + (
+        "by_label" if by == LABEL else "curves" if by == ATTACK else f"by_group[{choices(bundle, norm)[by]!r}]"
     )
-    ran_by = next(iter(reading.steps(bundle.manifest, "attack")), None)
+    ran_by = own.family.steps[0] if own.family.steps else None
     again = ""
     if ran_by is not None and panels.has_source(bundle):
         sample = str(bundle.manifest.plan.attack.sample)
@@ -150,8 +136,8 @@ def behind(bundle: Bundle, by: str) -> dict[str, Panel]:
     return {
         "curves": Panel(
             "curves",
-            "Accuracy by radius",
-            table(bundle, by),
+            f"{own.measure} by radius",
+            table(bundle, by, norm),
             "that the model withstands what was not tried: attacks that find nothing prove nothing.",
             curve,
             again,
@@ -174,39 +160,48 @@ def behind(bundle: Bundle, by: str) -> dict[str, Panel]:
     }
 
 
-def movable(bundle: Bundle) -> pd.DataFrame:
-    """The share of right answers whose input the attacks could change at all, at each radius."""
+def movable(bundle: Bundle, norm: str = "") -> pd.DataFrame:
+    """The share of right answers, or of rows away from the goal, whose input the attacks could change at all."""
+    found = attacks_of(bundle, norm)
     return pd.DataFrame(
-        [(visible(p.at), share(p.value), number(p.n)) for p in reading.movable(bundle)],
-        columns=["Radius", "Inputs that could be changed", "Right answers (n)"],
+        [(visible(p.at), share(p.value), number(p.n)) for p in found.movable],
+        columns=["Radius", "Inputs that could be changed", "Right answers (n)" if found.family.judges else "Rows (n)"],
     )
 
 
 def besides(bundle: Bundle) -> pd.DataFrame:
     """Other metrics of the attacks."""
-    found = [row for row in reading.measured(bundle, kind="attack") if row.metric != WITHSTANDS]
+    found = [row for row in reading.measured(bundle, kind="attack") if row.metric not in JUDGED]
     lines = [(visible(row.method), visible(row.named), unbroken(row.written), row.counted) for row in found]
     return pd.DataFrame(lines, columns=["Attack", "Measure", "Estimate [95 % interval]", "n"])
 
 
-def first_successes(bundle: Bundle) -> pd.DataFrame:
+def first_successes(bundle: Bundle, norm: str = "") -> pd.DataFrame:
     """How many examples each attack breaks for the first time at each radius."""
-    lines, called = [], titles(bundle.manifest, "attack")
+    lines, called, own = [], titles(bundle.manifest, "attack"), attacks_of(bundle, norm).family
+    mine = {step.id for step in own.steps}
+    did, before_, left = (
+        ("broken", "Wrong before", "Still right")
+        if own.judges
+        else ("at the goal", "At the goal before", "Never there")
+    )
     for attack, name in attacked.attacks(bundle).items():
+        if name not in mine:
+            continue
         stored = attacked.attack_arrays(bundle, attack)
         success, clean = stored["success"], stored["clean"]
         robust = clean[None] & ~success
         before = np.concatenate([clean[None], robust[:-1]])
         counts = (before & ~robust).sum(axis=1)
-        named = [f"first broken at {visible(radius)}" for radius in attacked.radii(bundle, attack).values()]
+        named = [f"first {did} at {visible(radius)}" for radius in attacked.radii(bundle, attack).values()]
         lines.append(
             {
                 "Attack": visible(called[name]),
                 "Attacked (n)": len(clean),
-                "Wrong before": int((~clean).sum()),
+                before_: int((~clean).sum()),
             }
             | dict(zip(named, map(int, counts), strict=True))
-            | {"Still right": int(robust[-1].sum())}
+            | {left: int(robust[-1].sum())}
         )
     return pd.DataFrame(lines)
 

@@ -15,7 +15,7 @@ from probe.formatting import DASH, number, share
 from probe.text import visible
 from probe_dashboards.views import examples
 from probe_dashboards.views.examples import ANY, Wanted
-from probe_dashboards.views.flips import flips
+from probe_dashboards.views.flips import Flips, every
 from probe_dashboards.views.links import Link, address
 from probe_dashboards.views.panels import Panel
 
@@ -35,7 +35,7 @@ def sorts(bundle: Bundle, one: str = ANY) -> dict[str, str]:
     known |= {"answer": "Answer", "label": "Label"}
     if examples.right(bundle) is not None:
         known["right"] = "Right or wrong"
-    return known | ({"radius": "Smallest radius that flips it"} if flips(bundle).by else {})
+    return known | {key: _flipped(found) for key, found in _by_norm(bundle).items()}
 
 
 def ordered(bundle: Bundle, wanted: Wanted, sort: str = "row", order: str = "up") -> list[int]:
@@ -73,11 +73,10 @@ def table(bundle: Bundle, rows: Sequence[int], one: str = ANY, *, exact: bool = 
         columns["Right"] = ["right" if judged[row] else "wrong" for row in rows]
     if np.isfinite(values).any():
         columns[visible(measured)] = [_written(bundle, values[row], exact=exact) for row in rows]
-    tried = flips(bundle)
-    if tried.by:
-        columns["Smallest radius that flips it"] = [tried.said(row) for row in rows]
-    if exact:
-        columns |= {f"{name}: radius": [tried.alone(name, row) for row in rows] for name in tried.by}
+    for tried in every(bundle):
+        columns[_flipped(tried)] = [tried.said(row) for row in rows]
+        if exact:
+            columns |= {f"{name}: radius": [tried.alone(name, row) for row in rows] for name in tried.by}
     if bundle.has("tables/groups.csv"):
         for name, column in bundle.groups().iloc[list(rows)].items():
             own = visible(name)
@@ -131,13 +130,23 @@ def query(wanted: Wanted) -> dict[str, str]:
 KEYS = ("outcome", "label", "answer", "sure", "one", "broken", "search")
 
 
+def _by_norm(bundle: Bundle) -> dict[str, Flips]:
+    """What attacks of each norm made of the rows, by the id that sorts by it; radii of two norms do not compare."""
+    return {f"radius-{at}" if at else "radius": found for at, found in enumerate(every(bundle))}
+
+
+def _flipped(found: Flips) -> str:
+    does = "flips it" if found.judges else "moves it to the goal"
+    return f"Smallest radius that {does}{f' ({found.named})' if found.named else ''}"
+
+
 def _keys(bundle: Bundle, one: str, sort: str) -> NDArray[Any]:
     """Of each row the number to sort by."""
     if sort in ("measured", "off"):
         values = examples.measure(bundle, one)[1]
         return np.asarray(np.abs(values) if sort == "off" else values)
-    if sort == "radius":
-        radius = flips(bundle).radius.astype(float)
+    if sort in (known := _by_norm(bundle)):
+        radius = known[sort].radius.astype(float)
         return np.asarray(np.where(radius < 0, np.nan, radius))
     if sort == "right":
         judged = examples.right(bundle)

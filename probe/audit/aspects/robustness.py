@@ -1,6 +1,6 @@
-"""Accuracy under attack."""
+"""What is left under attack: right answers, or answers that did not reach the goal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from probe.audit.aspects.common import Answers, Assessment, absent, describe, done, read
-from probe.audit.budgets import budget_text, format_budget, threat
+from probe.audit.aspects.common import Answers, Assessment, absent, describe, read
+from probe.audit.budgets import asked_radius, reach_of
 from probe.audit.bundle import Arrays, Bundle
+from probe.audit.families import ACCURACY, JUDGED, Family, families
 from probe.audit.manifest import StepRecord
 from probe.audit.readings import evidence_of
 from probe.audit.titles import title_of
@@ -19,96 +20,132 @@ from probe.errors import IntegrityError
 from probe.finding import Finding, Threshold, check
 from probe.formatting import count, share
 from probe.numbers import fraction
-from probe.statistics import proportion
+from probe.statistics import Estimate, proportion
 
-WITHSTANDS = "robust_accuracy"  # the metric of the chapter
 CURVE = ["attack", "eps", "robust_accuracy", "low", "high", "n"]
+KIND = ["norm", "measure"]  # first columns of a table, unless all attacks are of one norm and judge answers
 NEAR_NONE = 0.05  # share of the right answers; where attacks could change fewer inputs, surviving them means nothing
+NOTHING = Estimate(float("nan"), float("nan"), float("nan"), 0)
 
 
 def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
-    """Accuracy under the attacks that ran, at each radius: of the whole answer, and of each label attacked alone.
+    """What withstood the attacks that ran, at each radius: of the whole answer, and of each label attacked alone.
 
-    The threshold is the same at each radius. *Withstands* is about the attacks that are named; *robust* is about any
-    attack, so attacks can disprove it but never prove it.
+    Attacks of different norms, or with goals of different kinds, are judged apart. The threshold is the same at each
+    radius. *Withstands* is about the attacks that are named; *robust* is about any attack, so attacks can disprove it
+    but never prove it.
     """
     labels = bundle.manifest.plan.attack.labels
     whole, *single = [_of_label(bundle, label, result) for label in ("", *labels)]
-    if whole is not None:
-        result.tables["robustness"] = pd.DataFrame(whole.curve(), columns=CURVE)
-        result.tables["movable"] = pd.DataFrame(
-            [(test.eps, *proportion(test.movable[test.right])) for test in whole.tests if test.right.any()],
-            columns=["eps", "movable", "low", "high", "n"],
+    if whole:
+        result.tables["robustness"] = _table(CURVE, whole, [found.curve() for found in whole])
+        movable = [[(test.eps, *proportion(test.movable[test.counted])) for test in found.tests] for found in whole]
+        result.tables["movable"] = _table(
+            ["eps", "movable", "low", "high", "n"],
+            whole,
+            [rows if found.tests[0].counted.any() else [] for found, rows in zip(whole, movable, strict=True)],
         )
         if answers.groups is not None:
-            first = whole.evidence[whole.steps[0].id]
-            by_group = _robustness_by_group(first, whole.robust["all attacks"], answers.groups)
-            result.tables["robustness_by_group"] = by_group
+            columns = ["attribute", "group", *CURVE[1:]]
+            by_group = [list(_by_group(found, answers.groups)) for found in whole]
+            result.tables["robustness_by_group"] = _table(columns, whole, by_group)
     apart = [
-        (label, *row) for label, found in zip(labels, single, strict=True) if found is not None for row in found.curve()
+        (found, [(label, *row) for row in found.curve()])
+        for label, several in zip(labels, single, strict=True)
+        for found in several
     ]
     if apart:
-        result.tables["robustness_by_label"] = pd.DataFrame(apart, columns=["label", *CURVE])
+        result.tables["robustness_by_label"] = _table(["label", *CURVE], *zip(*apart, strict=True))
+
+
+def _table(columns: list[str], found: "Sequence[_Attacked]", rows: Sequence[list[tuple[Any, ...]]]) -> pd.DataFrame:
+    """The rows of all families as one table; only if they differ, or judge no answers, it says of which they are."""
+    if len({each.family.key for each in found}) == 1 and found[0].family.judges:
+        return pd.DataFrame([row for part in rows for row in part], columns=columns)
+    told = [(*each.family.key, *row) for each, part in zip(found, rows, strict=True) for row in part]
+    named = ["share" if name == ACCURACY else name for name in columns]
+    return pd.DataFrame(told, columns=[*KIND, *named])
 
 
 @dataclass(frozen=True, eq=False)
 class _Attacked:
-    """The results of all attacks on the same examples: on the whole answer, or on one of several labels."""
+    """The results of all attacks of a family on the same examples."""
 
-    steps: list[StepRecord]
+    family: Family
     evidence: dict[str, Arrays]  # by step
     robust: dict[str, NDArray[Any]]  # by step, and of all attacks: (radii, examples)
     tests: "list[_Test]"
 
+    @property
+    def first(self) -> Arrays:
+        """The arrays of the first attack; what does not depend on the attack is the same in all."""
+        return self.evidence[self.family.steps[0].id]
+
+    def shares(self, robust: NDArray[Any], rows: NDArray[Any]) -> Iterator[tuple[Any, ...]]:
+        """A radius and the share of some rows that withstood it, without an attack and for each radius."""
+        counted = self.tests[0].counted & rows
+        whole = rows if self.family.judges else counted
+        yield (0.0, *_share_of(counted[whole]))
+        yield from ((test.eps, *_share_of(row[whole])) for test, row in zip(self.tests, robust, strict=True))
+
     def curve(self) -> list[tuple[Any, ...]]:
         """A row without an attack, then one for each attack and radius."""
-        first = self.evidence[self.steps[0].id]
-        rows: list[tuple[Any, ...]] = [("none", 0.0, *proportion(first["clean"]))]
+        every = np.ones(len(self.first["rows"]), dtype=bool)
+        rows: list[tuple[Any, ...]] = []
         for name, robust in self.robust.items():
-            attack = name.partition("-label-")[0]
-            rows += [(attack, eps, *proportion(row)) for eps, row in zip(first["eps"], robust, strict=True)]
+            none, *rest = self.shares(robust, every)
+            rows += [] if rows else [("none", *none)]
+            rows += [(name.partition("-label-")[0], *row) for row in rest]
         return rows
 
 
-def _of_label(bundle: Bundle, label: str, result: Assessment) -> _Attacked | None:
+def _of_label(bundle: Bundle, label: str, result: Assessment) -> list[_Attacked]:
     """The results of the attacks on one label, or on the whole answer if none is named, with their findings."""
-    kind, of = ("label attack", f"{label}: ") if label else ("attack", "")
-    steps = [step for step in done(bundle, "robustness") if step.kind == kind and step.label == label]
-    if not steps:
+    found, of = families(bundle.manifest, label), f"{label}: " if label else ""
+    if not found:
         result.findings.append(
             absent("robustness", f"{of}robust accuracy", "the plan names no attack, or none could run")
         )
-        return None
-    evidence, robust = {step.id: bundle.arrays(step.name) for step in steps}, {}
-    first = next(iter(evidence.values()))
-    for step in steps:
-        read(bundle, step, result, silent=[WITHSTANDS])
-        robust[step.id] = evidence[step.id][evidence_of(WITHSTANDS)].astype(bool)
+    return [_of_family(bundle, family, of, len(found) > 1, result) for family in found]
+
+
+def _of_family(bundle: Bundle, family: Family, of: str, several: bool, result: Assessment) -> _Attacked:  # noqa: FBT001
+    evidence, robust = {step.id: bundle.arrays(step.name) for step in family.steps}, {}
+    for step in family.steps:
+        read(bundle, step, result, silent=JUDGED)
+        seen = evidence[step.id][evidence_of(family.metric)].astype(bool)
+        robust[step.id] = seen if family.judges else seen[..., 0]
     # The worst case over the attacks is taken for each example, not for the average of an attack.
     robust["all attacks"] = np.logical_and.reduce(list(robust.values()))
+    counted = np.logical_and.reduce([arrays["clean"] for arrays in evidence.values()])
+    radii = next(iter(evidence.values()))["eps"]
     tests = [
-        _Test(eps, row, first["clean"], movable)
-        for eps, row, movable in zip(first["eps"], robust["all attacks"], _movable(evidence), strict=True)
+        _Test(family, eps, row, counted, movable)
+        for eps, row, movable in zip(radii, robust["all attacks"], _movable(evidence), strict=True)
     ]
-    found = _Attacked(steps, evidence, robust, tests)
-    result.findings += _findings(bundle, found, of)
+    found = _Attacked(family, evidence, robust, tests)
+    result.findings += _findings(bundle, found, of, several)
     return found
 
 
-def _findings(bundle: Bundle, attacked: _Attacked, of: str) -> Iterator[Finding]:
+def _findings(bundle: Bundle, attacked: _Attacked, of: str, several: bool) -> Iterator[Finding]:  # noqa: FBT001
     """The findings; the name of each check begins with `of`."""
-    steps, tests, checks = attacked.steps, attacked.tests, bundle.manifest.plan.checks
-    asked, change = float(checks["robust_accuracy"]), threat(bundle.manifest)
-    titles = {step.id: title_of(bundle.manifest, replace(step, label="")) for step in steps}
+    manifest, family, tests = bundle.manifest, attacked.family, attacked.tests
+    steps = family.steps
+    asked, first = float(manifest.plan.checks[family.metric]), steps[0]
+    titles = {step.id: title_of(manifest, replace(step, label="")) for step in steps}
     names = " and ".join(titles.values())
     method = " and ".join(describe(step.method) for step in steps)
+    aimed = family.aimed(manifest.task)
+    goal = f"goal: {aimed}" if aimed else ""
     for test in tests:
-        budget = budget_text(bundle.manifest, test.eps)
-        note = "; ".join(filter(None, (_upper_bound(test, asked), change.note)))
+        budget = reach_of(manifest, first, test.eps)
+        note = "; ".join(filter(None, (goal, _upper_bound(test, asked), family.threat.note)))
         yield _judged(test, f"{of}withstands {names} at {budget}", asked, method, note)
-    radii = np.array([test.eps for test in tests])
-    at = int(np.argmin(np.abs(radii - float(fraction(checks["robust_eps"])))))
-    yield _robust(tests[at], f"{of}robust at {format_budget(checks['robust_eps'], change)}", asked, method)
+    radius = float(fraction(asked_radius(manifest.plan, first)))
+    at = int(np.argmin(np.abs(np.array([test.eps for test in tests]) - radius)))
+    to = f" to {aimed}" if aimed and several else ""
+    yield _robust(tests[at], f"{of}robust{to} at {reach_of(manifest, first, radius)}", asked, method, goal)
     for stronger, weaker in product(steps, steps):
         if stronger.finds == weaker.method["method"] and _alike(stronger, weaker):
             one, other = ((titles[step.id], attacked.evidence[step.id]["success"]) for step in (stronger, weaker))
@@ -125,19 +162,29 @@ def _alike(one: StepRecord, other: StepRecord) -> bool:
 class _Test:
     """The result of all attacks together at one radius, one row per example."""
 
+    family: Family
     eps: float
     robust: NDArray[Any]
-    right: NDArray[Any]  # without an attack
+    counted: NDArray[Any]  # right without an attack, or its goal not reached
     movable: NDArray[Any]  # whether an attack could change the input at all
 
     @property
     def share(self) -> float:
-        """The share of right answers whose input could be changed; 1 where no answer is right."""
-        return float(self.movable[self.right].mean()) if self.right.any() else 1.0
+        """The share of the examples that count whose input could be changed; 1 where none counts."""
+        return float(self.movable[self.counted].mean()) if self.counted.any() else 1.0
 
     @property
     def ran(self) -> bool:
         return self.share >= NEAR_NONE
+
+    @property
+    def estimate(self) -> Estimate:
+        """The share that withstood: of all examples, or of those that had not reached the goal."""
+        return _share_of(self.robust if self.family.judges else self.robust[self.counted])
+
+
+def _share_of(hits: NDArray[Any]) -> Estimate:
+    return proportion(hits) if len(hits) else NOTHING
 
 
 def _movable(evidence: dict[str, Arrays]) -> NDArray[Any]:
@@ -148,30 +195,35 @@ def _movable(evidence: dict[str, Arrays]) -> NDArray[Any]:
 
 def _upper_bound(test: _Test, asked: float) -> str:
     note = f"an upper bound: a stronger attack can only lower it; {_share(test)}"
-    if 0 < asked <= proportion(test.right & ~test.movable).low:
+    if 0 < asked <= proportion(test.counted & ~test.movable).low:
         note += ", so that this could not have failed"
     return note
 
 
 def _share(test: _Test) -> str:
-    right = count(test.right.sum())
-    return f"the attacks could change {share(test.share)} of the {right} inputs with right answers"
+    number = count(test.counted.sum())
+    which = "with right answers" if test.family.judges else "that had not reached the goal"
+    return f"the attacks could change {share(test.share)} of the {number} inputs {which}"
 
 
 def _judged(test: _Test, name: str, asked: float, method: str, note: str) -> Finding:
     if not test.ran:
         why = f"{_share(test)}, fewer than {share(NEAR_NONE)}: the rest was not tested"
         return replace(absent("robustness", name, why), method=method)
-    estimate = proportion(test.robust)
-    found = check("robustness", name, estimate, Threshold(asked, "at least"), method=method, note=note)
-    return replace(found, metric=WITHSTANDS)
+    if not test.estimate.n:
+        return replace(
+            absent("robustness", name, "every example had reached the goal before the attacks"), method=method
+        )
+    found = check("robustness", name, test.estimate, Threshold(asked, "at least"), method=method, note=note)
+    return replace(found, metric=test.family.metric)
 
 
-def _robust(test: _Test, name: str, asked: float, method: str) -> Finding:
-    finding = _judged(test, name, asked, method, "these attacks disprove it")
+def _robust(test: _Test, name: str, asked: float, method: str, goal: str) -> Finding:
+    finding = _judged(test, name, asked, method, "; ".join(filter(None, (goal, "these attacks disprove it"))))
     if finding.status in ("fail", "not run"):
         return finding
-    note = "no attack can prove it, as another may be stronger; only a certificate could"
+    certified = "; only a certificate could" if test.family.judges else ""
+    note = "; ".join(filter(None, (goal, f"no attack can prove it, as another may be stronger{certified}")))
     return replace(finding, status="inconclusive", note=note)
 
 
@@ -204,11 +256,9 @@ def _finds_what_a_weaker_one_does(
     )
 
 
-def _robustness_by_group(first: Arrays, robust: NDArray[Any], groups: pd.DataFrame) -> pd.DataFrame:
-    rows, attacked = [], groups.iloc[first["rows"]].reset_index(drop=True)
+def _by_group(found: _Attacked, groups: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
+    attacked = groups.iloc[found.first["rows"]].reset_index(drop=True)
     for attribute in attacked:
         for group, index in attacked.groupby(str(attribute), observed=True).indices.items():
-            rows.append((attribute, str(group), 0.0, *proportion(first["clean"][index])))
-            for eps, row in zip(first["eps"], robust, strict=True):
-                rows.append((attribute, str(group), eps, *proportion(row[index])))
-    return pd.DataFrame(rows, columns=["attribute", "group", "eps", "robust_accuracy", "low", "high", "n"])
+            members = np.isin(np.arange(len(attacked)), index)
+            yield from ((attribute, str(group), *row) for row in found.shares(found.robust["all attacks"], members))

@@ -2,11 +2,16 @@
 
 import numpy as np
 
+from probe.audit.budgets import radii
 from probe.audit.consistency.parts import check_drawn, check_form, check_radii, check_rows, expect
 from probe.audit.consistency.step import TIE, Step
+from probe.audit.families import ACCURACY, WITHSTOOD, measure_of
 from probe.audit.readings import evidence_of
 from probe.goals import Flip, LeastLikely, Margin, Shift, Targeted, Untargeted
+from probe.numbers import fraction
 from probe.task import Regression
+
+OWN = (Untargeted, Targeted, LeastLikely, Margin, Shift, Flip)
 
 
 def check_attack(step: Step) -> None:
@@ -15,29 +20,64 @@ def check_attack(step: Step) -> None:
     rows, eps = arrays["rows"], arrays["eps"]
     check_rows(name, rows, len(answers.labels))
     check_drawn(name, len(rows), step.plan.attack.sample, len(answers.labels))
-    check_radii(name, eps, step.plan.attack.eps)
+    check_radii(name, eps, radii(step.plan, step.record))
     clean, success, attacked = arrays["clean"], arrays["success"], arrays["predicted"]
     labels = answers.labels[rows]
     for part, shape in ((clean, (len(rows),)), (success, (len(eps), len(rows)))):
         check_form(name, part, shape, kinds="b")
     check_form(name, attacked, (len(eps), *labels.shape), kinds="f" if isinstance(answers.task, Regression) else "iu")
-    differs = answers.task.differs
-    off = np.stack([differs(given, labels) for given in attacked])
-    right = (clean == ~differs(answers.predicted[rows], labels)) | answers.tied[rows]
+    if measure_of(step.record) == ACCURACY:
+        _check_accuracy(step)
+    else:
+        _check_withstood(step)
+    if "probability" in arrays:
+        check_form(name, arrays["probability"], success.shape)
+        within = (arrays["probability"] >= 0) & (arrays["probability"] <= 1 + TIE)
+        expect(bool(within.all()), name, "its probabilities are not between 0 and 1")
+    if step.plan.keeps_inputs:
+        _check_kept(step)
+
+
+def _check_accuracy(step: Step) -> None:
+    """Check that right, successful and robust rows follow from labels and answers."""
+    name, arrays, answers = step.name, step.arrays, step.answers
+    labels, differs = answers.labels[arrays["rows"]], answers.task.differs
+    off = np.stack([differs(given, labels) for given in arrays["predicted"]])
+    right = (arrays["clean"] == ~differs(answers.predicted[arrays["rows"]], labels)) | answers.tied[arrays["rows"]]
     expect(bool(right.all()), name, "the rows that were right before the attack do not follow from the predictions")
     _check_goal(step)
-    robust = arrays.get(evidence_of("robust_accuracy"))
+    robust = arrays.get(evidence_of(ACCURACY))
     expect(
         robust is not None and np.array_equal(robust.astype(bool), ~off),
         name,
         "the rows that withstood it do not follow from the answers",
     )
-    if "probability" in arrays:
-        check_form(name, arrays["probability"], off.shape)
-        within = (arrays["probability"] >= 0) & (arrays["probability"] <= 1 + TIE)
-        expect(bool(within.all()), name, "its probabilities are not between 0 and 1")
-    if step.plan.keeps_inputs:
-        _check_kept(step)
+
+
+def _check_withstood(step: Step) -> None:
+    """Check the rows that withstood a goal that is not about right and wrong answers, and those that a shift moved."""
+    name, arrays, answers = step.name, step.arrays, step.answers
+    clean, success = arrays["clean"], arrays["success"]
+    expect(bool((success <= clean).all()), name, "it moves rows to a goal that they had reached before")
+    told = arrays.get(evidence_of(WITHSTOOD))
+    expected = np.stack([clean & ~success, np.broadcast_to(clean, success.shape)], 2)
+    expect(
+        told is not None and np.array_equal(told.astype(bool), expected),
+        name,
+        "the rows that withstood it do not follow from those that reached the goal",
+    )
+    goal = step.record.method.get("goal", {})
+    errs = step.record.answer or goal.get("method") in {kind.name() for kind in OWN if kind.errs}
+    expect(
+        not (errs and answers.task.judges), name, "it counts how seldom a goal is reached that is about wrong answers"
+    )
+    if goal.get("method") != Shift.name():
+        return
+    by, before = float(fraction(str(goal["by"]))), answers.predicted[arrays["rows"]]
+    moved = (np.sign(by) * (arrays["predicted"].astype(np.float64) - before)).reshape(*success.shape, -1).min(2)
+    near = TIE * np.maximum(1.0, np.maximum(abs(by), np.abs(before).reshape(len(before), -1).max(1)))
+    agree = (success == (clean & (moved >= abs(by)))) | (np.abs(moved - abs(by)) <= near)
+    expect(bool(clean.all() and agree.all()), name, "its successes are not the rows whose answer moved by its goal")
 
 
 def _check_kept(step: Step) -> None:
@@ -55,7 +95,7 @@ def _check_goal(step: Step) -> None:
     name, arrays, answers, answer = step.name, step.arrays, step.answers, step.record.answer
     rows, clean, success, attacked = (arrays[part] for part in ("rows", "clean", "success", "predicted"))
     goal = step.record.method.get("goal", {}).get("method", "")
-    own = {kind.name(): kind.answer for kind in (Untargeted, Targeted, LeastLikely, Margin, Shift, Flip)}
+    own = {kind.name(): kind.answer for kind in OWN}
     expect(
         answer == own.get(goal, answer), name, f"it declares {answer or 'nothing'!r} as what reaches the goal {goal!r}"
     )

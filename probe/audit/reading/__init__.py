@@ -4,20 +4,7 @@ One module per subject. Texts are returned unescaped, as the bundle has them: th
 """
 
 from probe.audit.reading.answers import Answered, answered, classes, decisions, right, sureness
-from probe.audit.reading.attacked import (
-    ALL,
-    Curve,
-    Point,
-    Tried,
-    axis,
-    curves,
-    curves_by_group,
-    curves_by_label,
-    movable,
-    robust_threshold,
-    tried,
-    worst,
-)
+from probe.audit.reading.attacked import ALL, Attacks, Curve, Point, Tried, attacks, tried
 from probe.audit.reading.chapters import APART, ASPECTS, CALIBRATED, CHAPTERS, Chapter, Register, performance, register
 from probe.audit.reading.costs import Cost, costs, total
 from probe.audit.reading.decided import (
@@ -74,6 +61,7 @@ __all__ = [
     "MATRIX",
     "RATES",
     "Answered",
+    "Attacks",
     "Candidate",
     "Certified",
     "Change",
@@ -103,8 +91,8 @@ __all__ = [
     "answer_name",
     "answered",
     "area",
+    "attacks",
     "attributes",
-    "axis",
     "boundary",
     "by_class",
     "captioned",
@@ -114,9 +102,6 @@ __all__ = [
     "compared_by",
     "confusion",
     "costs",
-    "curves",
-    "curves_by_group",
-    "curves_by_label",
     "cut",
     "decided",
     "decides",
@@ -137,7 +122,6 @@ __all__ = [
     "measured",
     "missing",
     "mistakes",
-    "movable",
     "moved",
     "moves",
     "of_numbers",
@@ -153,7 +137,6 @@ __all__ = [
     "reliability",
     "repeat",
     "right",
-    "robust_threshold",
     "roc",
     "searches",
     "sentences",
@@ -172,5 +155,4 @@ __all__ = [
     "waiting",
     "why_empty",
     "why_not_kept",
-    "worst",
 ]

@@ -1,12 +1,14 @@
-"""The results of attacks: accuracy by radius, and the changes of single rows."""
+"""The results of attacks: what withstood them by radius, and the changes of single rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
-from probe.audit.budgets import budget_text, threat
+from probe.audit.aspects.robustness import KIND
+from probe.audit.budgets import asked_radius, reach_of
 from probe.audit.bundle import Bundle
+from probe.audit.families import Family, families
 from probe.audit.kinds import ATTACKS
 from probe.audit.manifest import Manifest
 from probe.audit.titles import title_of, titles
@@ -36,7 +38,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Curve:
-    """A robust accuracy curve from radius 0 on: of an attack, or of a group under all attacks."""
+    """What withstood by radius, from radius 0 on: of an attack, or of a group under all attacks."""
 
     name: str
     points: Sequence[Point]
@@ -59,62 +61,119 @@ class Tried:
     note: str
 
 
-def curves(bundle: Bundle) -> list[Curve]:
-    """Accuracy under each attack; if there are several, the worst case over all of them first."""
+@dataclass(frozen=True, eq=False)
+class Attacks:
+    """The curves of attacks that can be compared: of one norm or unit, and judged by the same measure."""
+
+    bundle: Bundle
+    family: Family
+
+    @property
+    def named(self) -> str:
+        """What tells it from the others of an audit, in words."""
+        return self.family.named(self.bundle.manifest.task)
+
+    @property
+    def tried(self) -> str:
+        """The attacks by their titles."""
+        return " and ".join(dict.fromkeys(title_of(self.bundle.manifest, step) for step in self.family.steps))
+
+    @property
+    def axis(self) -> str:
+        """The label of the axis of radii."""
+        return norm(self.family.threat.axis)
+
+    @property
+    def aimed(self) -> str:
+        """What the attacks want, in words, if that is not a wrong answer; else empty."""
+        return self.family.aimed(self.bundle.manifest.task)
+
+    @property
+    def measure(self) -> str:
+        """What a curve shows."""
+        return "Accuracy" if self.family.judges else "Share of rows that withstood"
+
+    @property
+    def threshold(self) -> tuple[float, float]:
+        """The radius of the check of robustness, and the threshold at every radius."""
+        plan = self.bundle.manifest.plan
+        return float(fraction(asked_radius(plan, self.family.steps[0]))), float(plan.checks[self.family.metric])
+
+    @property
+    def curves(self) -> list[Curve]:
+        """Each attack; if there are several, the worst case over all of them first."""
+        table = self._table("robustness")
+        clean = table[table["attack"] == "none"]
+        names = [str(name) for name in dict.fromkeys(table["attack"]) if name != "none"]
+        if len(names) == 2:  # there is only one attack
+            names.remove(ALL)
+        called = titles(self.bundle.manifest, "attack")
+        return [
+            Curve(called.get(name, name), self._points(pd.concat([clean, table[table["attack"] == name]])))
+            for name in sorted(names, key=lambda name: name != ALL)
+        ]
+
+    @property
+    def worst(self) -> Curve:
+        """The worst case of each row over the attacks."""
+        table = self._table("robustness")
+        return Curve(ALL, self._points(table[table["attack"].isin([ALL, "none"])]))
+
+    @property
+    def by_group(self) -> dict[str, list[Curve]]:
+        """Each group under all attacks together, by attribute."""
+        found = dict[str, list[Curve]]()
+        if self.bundle.has("tables/robustness_by_group.csv"):
+            for (attribute, group), part in self._table("robustness_by_group").groupby(
+                ["attribute", "group"], sort=False
+            ):
+                found.setdefault(str(attribute), []).append(Curve(str(group), self._points(part)))
+        return found
+
+    @property
+    def by_label(self) -> list[Curve]:
+        """Each label under all attacks on that label alone."""
+        if not self.bundle.has("tables/robustness_by_label.csv"):
+            return []
+        table = self._table("robustness_by_label")
+        worst = table[table["attack"].isin([ALL, "none"])]
+        return [Curve(str(label), self._points(part)) for label, part in worst.groupby("label", sort=False)]
+
+    @property
+    def movable(self) -> list[Point]:
+        """The share of the rows that count whose input the attacks could change at all, at each radius."""
+        if not self.bundle.has("tables/movable.csv"):
+            return []
+        return self._points(self._table("movable").rename(columns={"movable": "share"}))
+
+    def _table(self, name: str) -> pd.DataFrame:
+        """The rows of a table about these attacks."""
+        table = self.bundle.table(name)
+        for column, own in zip(KIND, self.family.key, strict=True):
+            table = table[table[column] == own] if column in table else table
+        return table.rename(columns={"robust_accuracy": "share"})
+
+    def _points(self, rows: pd.DataFrame) -> list[Point]:
+        columns = zip(*(rows[name] for name in ("eps", "share", "low", "high", "n")), strict=True)
+        manifest, step = self.bundle.manifest, self.family.steps[0]
+        return [
+            Point(
+                eps=float(eps),
+                at=reach_of(manifest, step, float(eps)) if eps else UNATTACKED,
+                value=float(value),
+                low=float(low),
+                high=float(high),
+                n=int(n),
+            )
+            for eps, value, low, high, n in columns
+        ]
+
+
+def attacks(bundle: Bundle) -> list[Attacks]:
+    """The attacks of an audit by norm or unit and by measure; radii and shares of different ones do not compare."""
     if not bundle.has("tables/robustness.csv"):
         return []
-    table = bundle.table("robustness")
-    clean = table[table["attack"] == "none"]
-    names = [str(name) for name in dict.fromkeys(table["attack"]) if name != "none"]
-    if len(names) == 2:  # there is only one attack
-        names.remove(ALL)
-    called = titles(bundle.manifest, "attack")
-    return [
-        Curve(called.get(name, name), _points(bundle, pd.concat([clean, table[table["attack"] == name]])))
-        for name in sorted(names, key=lambda name: name != ALL)
-    ]
-
-
-def worst(bundle: Bundle) -> Curve:
-    """The worst case of each row over the attacks."""
-    table = bundle.table("robustness")
-    return Curve(ALL, _points(bundle, table[table["attack"].isin([ALL, "none"])]))
-
-
-def curves_by_group(bundle: Bundle) -> dict[str, list[Curve]]:
-    """Accuracy of each group under all attacks together, by attribute."""
-    if not bundle.has("tables/robustness_by_group.csv"):
-        return {}
-    table, found = bundle.table("robustness_by_group"), dict[str, list[Curve]]()
-    for (attribute, group), part in table.groupby(["attribute", "group"], sort=False):
-        found.setdefault(str(attribute), []).append(Curve(str(group), _points(bundle, part)))
-    return found
-
-
-def curves_by_label(bundle: Bundle) -> list[Curve]:
-    """Accuracy of each label under all attacks on that label alone."""
-    if not bundle.has("tables/robustness_by_label.csv"):
-        return []
-    table = bundle.table("robustness_by_label")
-    worst = table[table["attack"].isin([ALL, "none"])]
-    return [Curve(str(label), _points(bundle, part)) for label, part in worst.groupby("label", sort=False)]
-
-
-def movable(bundle: Bundle) -> list[Point]:
-    """The share of right answers whose input the attacks could change at all, at each radius."""
-    if not bundle.has("tables/movable.csv"):
-        return []
-    return _points(bundle, bundle.table("movable").rename(columns={"movable": "robust_accuracy"}))
-
-
-def robust_threshold(manifest: Manifest) -> tuple[float, float]:
-    """The radius of the plan's check of robustness, and its threshold at every radius."""
-    return float(fraction(manifest.plan.checks["robust_eps"])), float(manifest.plan.checks["robust_accuracy"])
-
-
-def axis(manifest: Manifest) -> str:
-    """The label of the axis of the attacks' radii."""
-    return norm(threat(manifest).axis)
+    return [Attacks(bundle, family) for family in families(bundle.manifest)]
 
 
 def tried(manifest: Manifest) -> list[Tried]:
@@ -130,19 +189,4 @@ def tried(manifest: Manifest) -> list[Tried]:
         )
         for step in manifest.steps
         if step.kind in ATTACKS
-    ]
-
-
-def _points(bundle: Bundle, rows: pd.DataFrame) -> list[Point]:
-    columns = zip(*(rows[name] for name in ("eps", "robust_accuracy", "low", "high", "n")), strict=True)
-    return [
-        Point(
-            eps=float(eps),
-            at=budget_text(bundle.manifest, float(eps)) if eps else UNATTACKED,
-            value=float(value),
-            low=float(low),
-            high=float(high),
-            n=int(n),
-        )
-        for eps, value, low, high, n in columns
     ]

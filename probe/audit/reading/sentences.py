@@ -3,13 +3,12 @@
 from collections import Counter
 from typing import NamedTuple
 
-from probe.audit.budgets import budget_text
 from probe.audit.bundle import Bundle
 from probe.audit.expected import planned
-from probe.audit.reading.attacked import worst
+from probe.audit.reading.attacked import Attacks, attacks
 from probe.audit.reading.groups import attributes as compared
 from probe.audit.reading.steps import missing, steps
-from probe.audit.reading.verdict import verdict
+from probe.audit.reading.verdict import withstands
 from probe.audit.titles import title_of
 from probe.formatting import count
 
@@ -92,14 +91,17 @@ def _failed(bundle: Bundle) -> str:
 
 def _breaks(bundle: Bundle) -> str:
     """Where robustness breaks down: the first radius at which fewer than half of the answers withstand."""
-    if not bundle.has("tables/robustness.csv"):
-        return ""
-    said = verdict(bundle)[0]
-    points = [point for point in worst(bundle).points if point.eps]
-    broken = next((point for point in points if point.value < 0.5), None)
+    found = attacks(bundle)
+    each = zip(found, withstands(bundle), strict=True)
+    return "; ".join(_breaks_at(attacked, said, several=len(found) > 1) for attacked, said in each)
+
+
+def _breaks_at(found: Attacks, said: str, *, several: bool) -> str:
+    broken = next((point for point in found.worst.points if point.eps and point.value < 0.5), None)
     if broken is None or "not tested" in said:
         return said[:1].lower() + said[1:].rstrip(".")
-    return f"fewer than half of the answers withstand {budget_text(bundle.manifest, broken.eps)} ({broken.written})"
+    whose = f"{found.tried} at " if several else ""
+    return f"fewer than half of the answers withstand {whose}{broken.at} ({broken.written})"
 
 
 def _untested(bundle: Bundle) -> str:

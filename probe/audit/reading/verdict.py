@@ -4,13 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from probe.audit.aspects.robustness import NEAR_NONE
-from probe.audit.budgets import budget_text
 from probe.audit.bundle import Bundle
 from probe.audit.manifest import Manifest
+from probe.audit.reading.attacked import Attacks, attacks
 from probe.audit.reading.measured import readings
-from probe.audit.reading.steps import steps
 from probe.audit.reading.subject import ASSUMED, favourable
-from probe.audit.titles import title_of
 from probe.finding import Finding
 from probe.formatting import share
 
@@ -31,42 +29,44 @@ def verdict(bundle: Bundle) -> list[str]:
     if not findings:
         return ["There is no conclusion: the audit did not finish."]
     labels = _labels(bundle)
-    return [_withstands(bundle), labels or _accuracy(findings), _groups(bundle.manifest, findings)]
+    attacked = " ".join(withstands(bundle)) or "Robustness was not measured."
+    return [attacked, labels or _accuracy(findings), _groups(bundle.manifest, findings)]
 
 
-def _withstands(bundle: Bundle) -> str:
-    """The share of answers that withstand the attacks, at the radii of the audit at which inputs could be changed."""
-    if not bundle.has("tables/robustness.csv"):
-        return "Robustness was not measured."
-    table = bundle.table("robustness")
-    clean = float(table.loc[table["attack"] == "none", "robust_accuracy"].iloc[0])
-    worst = table[table["attack"] == "all attacks"]
-    curve = dict(zip(worst["eps"].astype(float), worst["robust_accuracy"].astype(float), strict=True))
-    moved = bundle.table("movable")
-    still = {float(eps) for eps, part in zip(moved["eps"], moved["movable"], strict=True) if part < NEAR_NONE}
-    names = _names(bundle)
-    tested = {eps: right for eps, right in curve.items() if eps not in still}
+def withstands(bundle: Bundle) -> list[str]:
+    """The share of answers that withstand the attacks of one norm and measure, a sentence for each.
+
+    It is about the radii of the audit at which inputs could be changed.
+    """
+    return [_withstands(each) for each in attacks(bundle)]
+
+
+def _withstands(found: Attacks) -> str:
+    none, *points = found.worst.points
+    clean, still = none.value, {point.eps for point in found.movable if point.value < NEAR_NONE}
+    names = found.tried
+    tested = [point for point in points if point.eps not in still]
+    if not none.n:
+        return f"Robustness to {names} was not tested: every answer had reached the goal before the attacks."
     if not tested:
         return f"Robustness to {names} was not tested: almost no input could be changed at any radius of the plan."
-    most = max(tested)
-    below = [eps for eps, right in tested.items() if right < 0.5]
-    last = f"{share(tested[most])} withstand {_at(bundle, most)}"
+    most, below = tested[-1], [point for point in tested if point.value < 0.5]
+    last = f"{share(most.value)} withstand {most.at}"
     if clean < 0.5:
         text = f"Fewer than half of the answers are right even without an attack ({share(clean)}); {last}"
     elif not below:
-        most_of = "Half" if tested[most] == 0.5 else "More than half"
-        text = f"{most_of} of the answers withstand {names} at {_at(bundle, most)}, the largest radius tried"
-        text += f" ({share(tested[most])})"
-    elif below[0] == most:
-        text = f"Fewer than half of the answers withstand {names} at {_at(bundle, most)} ({share(tested[most])})"
+        most_of = "Half" if most.value == 0.5 else "More than half"
+        text = f"{most_of} of the answers withstand {names} at {most.at}, the largest radius tried"
+        text += f" ({share(most.value)})"
+    elif below[0] is most:
+        text = f"Fewer than half of the answers withstand {names} at {most.at} ({share(most.value)})"
         if len(tested) > 1:
-            before = max(eps for eps in tested if eps < most)
-            text += f"; {share(tested[before])} withstand {_at(bundle, before)}"
+            text += f"; {share(tested[-2].value)} withstand {tested[-2].at}"
     else:
-        text = f"Fewer than half of the answers withstand {names} at {_at(bundle, below[0])}"
-        text += f" ({share(tested[below[0]])}); {last}"
+        text = f"Fewer than half of the answers withstand {names} at {below[0].at}"
+        text += f" ({share(below[0].value)}); {last}"
     if still:
-        text += f". At {', '.join(_at(bundle, eps) for eps in sorted(still))} almost no input could be changed"
+        text += f". At {', '.join(point.at for point in points if point.eps in still)} almost no input could be changed"
     return f"{text}."
 
 
@@ -116,11 +116,3 @@ def _groups(manifest: Manifest, findings: Sequence[Finding]) -> str:
     if not name:
         return f"{text}."
     return f"{text}; the favourable answer is {name}{f' ({ASSUMED})' if assumed else ''}."
-
-
-def _names(bundle: Bundle) -> str:
-    return " and ".join(title_of(bundle.manifest, step) for step in steps(bundle.manifest, "attack"))
-
-
-def _at(bundle: Bundle, eps: float) -> str:
-    return budget_text(bundle.manifest, eps)
