@@ -16,6 +16,7 @@ from probe.keywords import Named
 from probe.space import Space
 from probe.task import Task
 from probe.task.base import Names, numbered
+from probe.task.places import NO_LABEL
 from probe.tensors import generator, sha256
 
 if TYPE_CHECKING:
@@ -189,6 +190,8 @@ class Dataset(metaclass=Named):
     def only(self, answer: int | str) -> "Dataset":
         """The dataset with one of its several labels, or the label of one position, by name or index.
 
+        Rows without a label there (-100, as at padded places) are left out.
+
         Raises:
             RangeError: if there is no such label.
         """
@@ -199,7 +202,9 @@ class Dataset(metaclass=Named):
         if at >= self.labels.shape[1]:
             raise RangeError(f"{at} is no label of {self.name}, which has {self.labels.shape[1]} for each row")
         classes = (f"not {named[at]}", named[at]) if named else self.classes
-        return replace(self, labels=self.labels[:, at], classes=classes)
+        alone = replace(self, labels=self.labels[:, at], classes=classes)
+        there = alone.labels != NO_LABEL
+        return alone if alone.labels.is_floating_point() or bool(there.all()) else alone[there]
 
     def sample(self, count: int | None, seed: int) -> "Dataset":
         """`count` rows drawn without replacement, in their original order; all of them if there are no more."""

@@ -199,11 +199,13 @@ class Flip(Goal):
 
     def loss(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
         only = task.only(self.of)
-        return only.loss(task.alone(logits, only.at), labels[:, only.at])
+        there = task.labelled(labels)[:, only.at]
+        return only.loss(task.alone(logits, only.at), labels[:, only.at] * there) * there
 
     def reached(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
         only = task.only(self.of)
-        return only.wrong(task.alone(logits, only.at), labels[:, only.at])
+        there = task.labelled(labels)[:, only.at]
+        return only.wrong(task.alone(logits, only.at), labels[:, only.at]) & there
 
 
 @dataclass(frozen=True, kw_only=True)

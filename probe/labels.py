@@ -6,6 +6,7 @@ from torch import Tensor
 from probe.arrays import Given, from_numbers, label_remedy
 from probe.errors import DataError, ShapeError
 from probe.task import Classification, MultiLabel, Places, Regression, Task
+from probe.task.places import NO_LABEL
 
 
 def check_targets(targets: Given, rows: int, count: int, task: Task) -> Tensor:
@@ -56,7 +57,18 @@ def check_labels(labels: Given, task: Task, shape: tuple[int, ...], what: str = 
     count, fits = shape[-1], f"for each of {shape[1]} places, which has {shape[-1]} classes"
     if of == "label":
         count, fits = 2, f"for each of {shape[1]} labels: 1 where it is true"
-    return _whole(labels.long() if labels.dtype == torch.bool else labels, count, what, fits)
+        return _whole(labels.long() if labels.dtype == torch.bool else labels, count, what, fits)
+    return _at_places(labels, task, count, what, fits)
+
+
+def _at_places(labels: Tensor, task: Task, count: int, what: str, fits: str) -> Tensor:
+    """The labels of places, of which some may have none."""
+    there = task.labelled(labels)
+    _whole(labels[there], count, what, f"{fits}, or {NO_LABEL} where there is no label")
+    if not bool(there.any(1).all()):
+        row = int((~there.any(1)).nonzero()[0])
+        raise DataError(f"{what} of row {row} are {NO_LABEL} at each place, expected one label at least; leave it out")
+    return labels.detach().long()
 
 
 def check_stored(task: Task, logits: Tensor, labels: Tensor) -> None:

@@ -92,9 +92,15 @@ def _brought(name: str) -> Reduction | None:
     return None
 
 
+def _share(evidence: Floats) -> float:
+    """The mean; of several answers of a row, of those that have a label."""
+    return mean(evidence) if evidence.ndim == 1 else mean(evidence[~np.isnan(evidence)])
+
+
 def _wilson(evidence: Floats, level: float, draws: int, seed: int) -> tuple[float, float]:
     if evidence.ndim > 1:  # the answers of a row are not independent
-        return bootstrap(evidence, mean, level=level, draws=draws, seed=seed)
+        reduce = _share if np.isnan(evidence).any() else mean
+        return bootstrap(evidence, reduce, level=level, draws=draws, seed=seed)
     low, high = wilson(evidence.sum(), len(evidence), level)
     return float(low), float(high)
 
@@ -165,7 +171,7 @@ MEAN = Reduction(mean)
 REDUCTIONS: Mapping[str, Reduction] = {
     "mean": MEAN,
     "root of the mean": Reduction(_root_of_the_mean),
-    "proportion": Reduction(mean, _wilson, method="Wilson interval"),
+    "proportion": Reduction(_share, _wilson, method="Wilson interval"),
     "proportion of those counted": Reduction(
         _share_counted, _wilson_counted, method="Wilson interval", counted=lambda evidence: len(_counted(evidence))
     ),

@@ -8,9 +8,9 @@ import torch
 
 from probe import Classification, Dataset, Model, MultiLabel, Places, Regression, Space, predict
 from probe.attacks import FGSM, PGD
-from probe.errors import RangeError, Unsupported
+from probe.errors import DataError, RangeError, Unsupported
 from probe.explainers import InputXGradient
-from probe.goals import Flip
+from probe.goals import Flip, LeastLikely, Targeted, Untargeted
 from probe.metrics import Accuracy, AreaUnderROC, ExactMatch, RobustAccuracy
 from probe.task import Single, from_json
 
@@ -109,6 +109,64 @@ def test_accuracy_of_several_labels_is_by_decision_and_an_exact_match_by_row():
     one = Model(forward=network(), space=SPACE, task=Classification())
     with pytest.raises(Unsupported, match="an exact match needs several answers, and a row of Classification has one"):
         ExactMatch()(one, predict(one, Dataset(X, TRUTH[:, 0])))
+
+
+PADDED = torch.rand(40, 3, generator=RANDOM) < 0.4
+PADDED[PADDED.all(1), 0] = False
+SPOKEN = (TAGGER.predict(X) + (torch.rand(40, 3, generator=RANDOM) < 0.2)) % 2
+TAGGED = SPOKEN.masked_fill(PADDED, -100)
+
+
+def test_places_without_a_label_are_not_counted():
+    answers = predict(TAGGER, Dataset(X, TAGGED))
+    right = TAGGER.predict(X) == SPOKEN
+    scores = Accuracy()(TAGGER, answers)
+    assert scores.value == pytest.approx(right[~PADDED].double().mean().item())
+    low, high = scores.interval()
+    assert low < scores.value < high
+    assert ExactMatch()(TAGGER, answers).value == pytest.approx((right | PADDED).all(1).double().mean().item())
+    assert f"of {int((~PADDED).sum())} places right" in repr(answers)
+    assert [" ".join(word.split()).count("-") for word in answers.to_frame()["label"]] == PADDED.sum(1).tolist()
+    for at in range(3):
+        there = ~PADDED[:, at]
+        alone = answers.only(at)
+        assert torch.equal(alone.labels, SPOKEN[there, at])
+        assert torch.equal(Dataset(X, TAGGED).only(at).rows, there.nonzero()[:, 0])
+
+
+@pytest.mark.parametrize("goal", [Untargeted(), LeastLikely(), Targeted(), Flip(of=1)])
+def test_places_without_a_label_are_not_attacked(goal):
+    asked = {"targets": 1 - TAGGED.clamp(min=0)} if goal.aimed else {}
+    found = PGD(goal=goal, eps=0.2, steps=5)(TAGGER, X, TAGGED, **asked)
+    held = PADDED[:, 1] if isinstance(goal, Flip) else torch.zeros(40, dtype=torch.bool)
+    assert found.success.any()
+    assert not found.success[held].any()
+    assert torch.equal(found.perturbed[held], X[held])
+    after = TAGGER.predict(found.perturbed)
+    if isinstance(goal, Untargeted):
+        assert ((after != SPOKEN) & ~PADDED).any(1)[found.success].all()
+    if isinstance(goal, Targeted):
+        assert ((after == asked["targets"]) | PADDED).all(1)[found.success].all()
+
+
+def test_the_loss_of_places_is_the_largest_of_those_with_a_label():
+    logits = TAGGER.logits(X)
+    each = torch.stack([TAGGER.task.only(at).loss(logits[:, at], SPOKEN[:, at]) for at in range(3)], 1)
+    expected = each.masked_fill(PADDED, -torch.inf).amax(1)
+    torch.testing.assert_close(TAGGER.task.loss(logits, TAGGED), expected)
+    found = TAGGER.task.loss(logits.detach().numpy(), TAGGED.numpy())
+    np.testing.assert_allclose(found, expected.detach(), rtol=1e-5)
+
+
+def test_labels_of_places_that_are_neither_classes_nor_left_out_are_refused():
+    for odd, message in (
+        (-1, r"labels span -1 to 1, expected 0 to 1 .*or -100 where there is no label"),
+        (2, "span 0 to 2"),
+    ):
+        with pytest.raises(DataError, match=message):
+            predict(TAGGER, Dataset(X, TAGGED.masked_fill(torch.arange(3) == 2, odd)))
+    with pytest.raises(DataError, match="labels of row 3 are -100 at each place"):
+        predict(TAGGER, Dataset(X, TAGGED.masked_fill(torch.arange(40)[:, None] == 3, -100)))
 
 
 def test_an_attack_flips_any_label_or_the_one_that_is_named():

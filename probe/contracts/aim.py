@@ -69,6 +69,8 @@ class Aim:
         aims = goal.aims(model.task, clean.logits, targets)
         if aims is not None:
             aims = check_labels(aims, model.task, shape, "targets")
+            there = model.task.labelled(clean.labels)
+            aims = torch.where(there, aims, clean.labels) if there.shape == aims.shape else aims
         return cls(model, goal, clean.labels, aims, budget, torch.arange(len(clean), device=clean.logits.device))
 
     def __len__(self) -> int:

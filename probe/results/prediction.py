@@ -60,19 +60,28 @@ class Prediction(AnyResult):
 
     @property
     def correct(self) -> Evidence:
-        """1 where the prediction equals the label, else 0: (batch,), or (batch, ...) for several answers per row."""
+        """1 where the prediction equals the label, else 0: (batch,), or (batch, ...) for several answers per row.
+
+        NaN at a place without a label.
+        """
         right: Evidence = self.task.correct(self.logits, self.labels).to(self.logits.dtype)
-        return right
+        there = self.task.labelled(self.labels)
+        return right.masked_fill(~there, float("nan")) if there.shape == right.shape else right
 
     def only(self, answer: int | str) -> "Prediction":
         """The predictions of one of several answers: a label by name, or a position by index.
+
+        Rows without a label there are left out.
 
         Raises:
             RangeError: if there is no such answer.
             Unsupported: if each example has only one answer.
         """
-        task = self.task.only(answer)
-        return replace(self, logits=self.task.alone(self.logits, task.at), labels=self.labels[:, task.at], task=task)
+        task, there = self.task.only(answer), self.task.labelled(self.labels)
+        labels, logits = self.labels[:, task.at], self.task.alone(self.logits, task.at)
+        alone = replace(self, logits=logits, labels=labels, task=task)
+        there = there[:, task.at]
+        return alone if bool(there.all()) else alone[there]
 
     @property
     def probabilities(self) -> Logits:

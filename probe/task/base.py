@@ -96,6 +96,10 @@ class Task(metaclass=Named):
         """The outputs to explain, by the name of the setting: logits or probabilities."""
         return logits if output == "logit" else self.probabilities(logits)
 
+    def labelled(self, labels: Any) -> Any:
+        """Whether there is a label, shaped as the labels; only places may have none, where texts are padded."""
+        return labels == labels
+
     def differs(self, decisions: Any, labels: Any) -> Any:
         """Whether each row's prediction differs from its label, (rows,)."""
         return decisions != labels

@@ -7,19 +7,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probe.errors import RangeError, ShapeError, Unsupported
-from probe.task.arrays import entry, largest
+from probe.task.arrays import entry
 from probe.task.base import by_name, numbered, one_of
 from probe.task.classification import Classification
 from probe.task.several import Several
 from probe.task.single import Single
+
+NO_LABEL = -100  # the label of a place that has none, as torch's losses leave it out
 
 
 @dataclass(frozen=True)
 class Places(Several, Classification):
     """A class at each position: of each token of a text or pixel of an image. Logits are (rows, places, classes).
 
-    A row is wrong if any position is. Explanations need an explicit target: `index((place, class))` is the index of a
-    class at a position in a row's logits. `only(place)` is the task of one position.
+    A row is wrong if any position is. A position whose label is -100, as where texts are padded, has no label: it is
+    not counted and not attacked. Explanations need an explicit target: `index((place, class))` is the index of a class
+    at a position in a row's logits. `only(place)` is the task of one position.
 
     >>> import numpy as np
     >>> from probe import Places
@@ -86,13 +89,22 @@ class Places(Several, Classification):
     def pick(self, outputs: Any, targets: Any) -> Any:
         return entry(outputs.reshape(len(outputs), -1), targets)
 
+    def labelled(self, labels: Any) -> Any:
+        return labels != NO_LABEL
+
     def loss(self, logits: Any, labels: Any) -> Any:
-        """The largest log-odds of an error over the positions, (rows,)."""
-        return largest(super().loss(logits, labels))
+        """The largest log-odds of an error over the positions that have a label, (rows,)."""
+        there = self.labelled(labels)
+        odds = super().loss(logits, labels * there)
+        if isinstance(odds, np.ndarray):
+            return np.where(there, odds, -np.inf).max(-1)
+        return odds.masked_fill(~there, -np.inf).amax(-1)
 
     def words(self, decisions: NDArray[Any]) -> NDArray[Any]:
-        """The classes at the positions of each row, joined."""
-        return np.array([" ".join(map(str, row)) for row in by_name(decisions, self.classes)], dtype=object)
+        """The classes at the positions of each row, joined; "-" where there is no label."""
+        there = self.labelled(decisions)
+        named = np.where(there, by_name(decisions * there, self.classes), "-")
+        return np.array([" ".join(map(str, row)) for row in named], dtype=object)
 
     def name(self, target: int) -> str:
         count = len(self.classes)

@@ -19,10 +19,10 @@ class Several(Task):
         return self.predict(logits) == labels
 
     def wrong(self, logits: Any, labels: Any) -> Any:
-        return (self.predict(logits) != labels).any(-1)
+        return self.differs(self.predict(logits), labels)
 
     def differs(self, decisions: Any, labels: Any) -> Any:
-        return (decisions != labels).any(-1)
+        return ((decisions != labels) & self.labelled(labels)).any(-1)
 
     def tied(self, logits: NDArray[Any], labels: NDArray[Any], share: float) -> NDArray[Any]:
         each = [self.only(at).tied(self.alone(logits, at), labels[:, at], share) for at in range(logits.shape[1])]
@@ -33,5 +33,5 @@ class Several(Task):
         return {"right": self.correct(logits, labels).sum(1)}
 
     def summary(self, logits: NDArray[Any], labels: NDArray[Any]) -> str:
-        right = self.correct(logits, labels)
-        return f"{int(right.sum())} of {right.size} {self.answers} right in {len(logits)} examples"
+        right, counted = self.correct(logits, labels), self.labelled(labels)
+        return f"{int(right.sum())} of {int(counted.sum())} {self.answers} right in {len(logits)} examples"

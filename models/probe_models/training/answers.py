@@ -9,11 +9,11 @@ from torch import Tensor
 from probe import Dataset
 from probe.errors import DataError
 from probe.task import Classification, MultiLabel, Places, Task
+from probe.task.places import NO_LABEL
 from probe_models.training.loaders import Loader, workers_of
 from probe_models.training.losses import LOSSES
 from probe_models.training.settings import Settings
 
-IGNORED = -100  # torch leaves a place with this label out of the loss
 ROUNDING = 1e-4  # of the sum of a distribution
 
 
@@ -68,7 +68,7 @@ def check_answers(data: Dataset, task: Task, answer: tuple[int, ...], kind: str)
     if labels.is_floating_point() or isinstance(task, MultiLabel):
         highest, values = 1, labels
     else:
-        highest, values = count - 1, labels[labels != IGNORED] if isinstance(task, Places) else labels
+        highest, values = count - 1, labels[labels != NO_LABEL] if isinstance(task, Places) else labels
     if not values.numel():
         return
     low, high = values.min().item(), values.max().item()

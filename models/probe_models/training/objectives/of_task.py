@@ -36,7 +36,7 @@ class OfTask(OwnLoss):
                 part = data[rows]
                 logits = self.task.logits(logits_of(network, part.inputs))
                 labels = decided(part.labels) if isinstance(self.task, Classification) else part.labels
-                right.append(self.task.correct(logits, labels).double().flatten(1 if labels.ndim > 1 else 0))
+                right.append(self.task.correct(logits, labels)[self.task.labelled(labels)].double())
         return Evaluation(super().evaluate(network, data).loss, torch.cat(right).mean())
 
     def _errors(self, outputs: Tensor, labels: Tensor) -> Tensor:
