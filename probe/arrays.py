@@ -1,6 +1,6 @@
 """Conversion of arrays, data frames and lists to tensors, or refusal with a remedy."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,9 @@ from probe.errors import DataError, ShapeError
 
 if TYPE_CHECKING:
     Given = Tensor
+    Wanted = Tensor | str | Sequence[str]
 else:
-    Given = Any  # at run time anything that is passed; what is no tensor is refused with a message
+    Given = Wanted = Any  # at run time anything that is passed; what is no tensor is refused with a message
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 

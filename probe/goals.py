@@ -95,14 +95,14 @@ class Untargeted(Goal):
 
 @dataclass(frozen=True, kw_only=True)
 class Targeted(Goal):
-    """A target class: `target`, or one per example, as in `attack(model, inputs, labels, targets=...)`.
+    """A target class by index or name: `target`, or one per example, as `attack(model, inputs, labels, targets=...)`.
 
     >>> import torch
     >>> from probe import Model
     >>> from probe.attacks import PGD
     >>> from probe.goals import Targeted
     >>> model = Model(forward=lambda x: x, classes=("cat", "dog", "bird"))
-    >>> attack = PGD(goal=Targeted(target=2), eps=0.3)
+    >>> attack = PGD(goal=Targeted(target="bird"), eps=0.3)
     >>> found = attack(model, torch.tensor([[0.6, 0.5, 0.4]]), torch.tensor([0]))
     >>> found.attacked.predicted, found.success
     (tensor([2]), tensor([True]))
@@ -110,7 +110,14 @@ class Targeted(Goal):
 
     answer: ClassVar[Answer] = "target"
 
-    target: int | None = param(None, "index of the target class; none: targets= gives one for each example", low=0)
+    target: int | str | None = param(
+        None, "index or name of the target class; none: targets= gives one for each example", low=0
+    )
+
+    @property
+    def named(self) -> bool:
+        """Whether the class is named."""
+        return isinstance(self.target, str)
 
     @property
     def aimed(self) -> bool:
@@ -118,7 +125,7 @@ class Targeted(Goal):
 
     def aims(self, task: Task, logits: Any, targets: Any) -> Any:
         if self.target is not None:
-            return task.predict(logits) * 0 + self.target
+            return task.predict(logits) * 0 + (task.class_index(self.target) if self.named else self.target)
         if targets is None:
             raise DataError(
                 "Targeted() has no target; write Targeted(target=3), or give targets=, one for each example"

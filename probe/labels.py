@@ -1,22 +1,26 @@
 """Validation of labels and of targets of explanations."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor
 
-from probe.arrays import Given, from_numbers, label_remedy
+from probe.arrays import Given, Wanted, from_numbers, label_remedy
 from probe.errors import DataError, ShapeError
 from probe.task import Classification, MultiLabel, Places, Regression, Task
 from probe.task.places import NO_LABEL
 
 
-def check_targets(targets: Given, rows: int, count: int, task: Task) -> Tensor:
-    """The targets of an explanation, (rows,), after checking that each is the index of an output.
+def check_targets(given: Wanted, rows: int, count: int, task: Task) -> Tensor:
+    """The targets of an explanation, (rows,), after checking that each is an output, by its index or its name.
 
     Raises:
         ShapeError: if there is not one per row.
         DataError: if they are not indices of outputs.
+        RangeError: if one is no name of an output.
     """
-    targets = from_numbers(targets)
+    targets = from_numbers(_by_name(given, (rows,), task.index))
     if not isinstance(task, Regression):
         return _indices(targets, rows, count, "targets")
     each = ", ".join(f"{at} ({name})" for at, name in enumerate(task.outputs))
@@ -29,11 +33,11 @@ def check_targets(targets: Given, rows: int, count: int, task: Task) -> Tensor:
     return _whole(targets, count, "targets")
 
 
-def check_labels(labels: Given, task: Task, shape: tuple[int, ...], what: str = "labels") -> Tensor:
-    """The labels, after checking that they fit the task.
+def check_labels(given: Wanted, task: Task, shape: tuple[int, ...], what: str = "labels") -> Tensor:
+    """The labels, after checking that they fit the task. Targets that are classes may be named.
 
     Args:
-        labels: (rows,), or (rows, labels), (rows, places) and (rows, outputs) for several per row.
+        given: (rows,), or (rows, labels), (rows, places) and (rows, outputs) for several per row.
         task: of the model.
         shape: of the model's logits for these rows.
         what: their name in messages: labels, or targets of an attack.
@@ -41,8 +45,10 @@ def check_labels(labels: Given, task: Task, shape: tuple[int, ...], what: str = 
     Raises:
         ShapeError: if there is not one for each answer.
         DataError: if they are not valid classes or numbers.
+        RangeError: if a target is no name of a class.
     """
-    labels = from_numbers(labels)
+    named = what == "targets" and isinstance(task, Classification)
+    labels = from_numbers(_by_name(given, shape[:-1], task.class_index) if named else given)
     rows, several = shape[0], isinstance(task, MultiLabel | Places)
     if isinstance(task, Regression):
         return _numbers(labels, task, rows, what)
@@ -69,6 +75,15 @@ def _at_places(labels: Tensor, task: Task, count: int, what: str, fits: str) -> 
         row = int((~there.any(1)).nonzero()[0])
         raise DataError(f"{what} of row {row} are {NO_LABEL} at each place, expected one label at least; leave it out")
     return labels.detach().long()
+
+
+def _by_name(targets: Wanted, shape: tuple[int, ...], index: Callable[[Any], int]) -> Any:
+    """Targets that are named as indices: one name for all rows, or a list of one for each; any others as they are."""
+    if isinstance(targets, str):
+        return torch.full(shape, index(targets))
+    listed: Any = targets.tolist() if hasattr(targets, "tolist") and not isinstance(targets, Tensor) else targets
+    named = isinstance(listed, list | tuple) and any(isinstance(each, str) for each in listed)
+    return torch.tensor([index(each) for each in listed]) if named else targets
 
 
 def check_stored(task: Task, logits: Tensor, labels: Tensor) -> None:

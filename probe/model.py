@@ -12,7 +12,7 @@ from torch import Tensor
 
 from probe import internals
 from probe.answers import LateCheck, check_answer, check_finite, check_values
-from probe.arrays import Given
+from probe.arrays import Given, Wanted
 from probe.called import Called
 from probe.errors import RangeError
 from probe.forms import ByShape, Tokens
@@ -210,12 +210,15 @@ class Model(Called):
         ids_of = "" if self.embed is None else self.name
         return checked_inputs(inputs, self.space, self.forward, self.dtype, ids_of)
 
-    def check_labels(self, labels: Given, inputs: Inputs) -> Labels:
-        """The labels on the model's device, after checking that each is a decision of the model's task."""
-        return check_labels(labels, self.task, (len(inputs), *self._outputs(inputs))).to(self.device)
+    def check_labels(self, labels: Wanted, inputs: Inputs, what: str = "labels") -> Labels:
+        """The labels on the model's device, after checking that each is a decision of the model's task.
 
-    def check_targets(self, targets: Given, inputs: Inputs) -> Targets:
-        """The outputs that are explained on the model's device, after checking that each is one."""
+        `what` is what messages call them; targets of an attack may be names of classes.
+        """
+        return check_labels(labels, self.task, (len(inputs), *self._outputs(inputs)), what).to(self.device)
+
+    def check_targets(self, targets: Wanted, inputs: Inputs) -> Targets:
+        """The outputs that are explained on the model's device, by index or name, after checking that each is one."""
         return check_targets(targets, len(inputs), prod(self._outputs(inputs)), self.task).to(self.device)
 
     def targets(self, inputs: Inputs) -> Targets:

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
-from probe import Model, Space
+from probe import Dataset, Model, Regression, Space, study
 from probe.attacks import PGD
-from probe.errors import DataError, Unsupported
+from probe.errors import DataError, RangeError, Unsupported
+from probe.explainers import InputXGradient
 from probe.goals import Both, Custom, LeastLikely, Margin, Targeted, Untargeted
 from probe.task import Classification
 
@@ -96,3 +98,30 @@ def test_a_custom_goal_is_maximised_until_it_is_above_zero():
     named = replace(goal, score="lead of the third")
     with pytest.raises(Unsupported, match="keeps the name lead of the third"):
         named.loss(TASK, LOGITS, LABELS, None)
+
+
+@pytest.mark.parametrize("targets", ["bird", ["bird", "dog"], np.array(["bird", "dog"]), ["bird", 1]])
+def test_targets_are_named_wherever_an_index_is_taken(targets):
+    model = Model(forward=lambda x: x, classes=("cat", "dog", "bird"), space=Space(reference=torch.zeros(1, 3)))
+    inputs, labels = torch.tensor([[0.6, 0.5, 0.4], [0.6, 0.5, 0.4]]), torch.tensor([0, 0])
+    expected = [2, 2] if isinstance(targets, str) else [2, 1]
+    attack = PGD(goal=Targeted(), eps=0.3)
+    assert attack(model, inputs, labels, targets=targets).attacked.predicted.tolist() == expected
+    assert InputXGradient()(model, inputs, targets).targets.tolist() == expected
+    found = study.run([attack], model, Dataset(inputs, labels), targets=targets, progress=None)
+    assert found["value"].tolist() == [0.0]
+    assert PGD(goal=Targeted(target="bird"), eps=0.3)(model, inputs, labels).targets.tolist() == [2, 2]
+
+
+def test_a_target_that_is_no_class_is_refused_with_the_nearest():
+    model, inputs, labels = Model(forward=lambda x: x, classes=("cat", "dog")), torch.rand(2, 2), torch.zeros(2).long()
+    for ask in (
+        lambda: PGD(goal=Targeted(target="dgo"))(model, inputs, labels),
+        lambda: PGD(goal=Targeted())(model, inputs, labels, targets=["cat", "dgo"]),
+        lambda: InputXGradient()(model, inputs, "dgo"),
+    ):
+        with pytest.raises(RangeError, match=r"'dgo' is no class \(did you mean 'dog'\?\); there are cat, dog"):
+            ask()
+    number = Model(forward=lambda x: x[:, 0], task=Regression(("dog",), tolerance=1.0))
+    with pytest.raises(Unsupported, match="'dog' names a class, and the task is Regression"):
+        PGD(goal=Targeted(target="dog"))(number, inputs, torch.zeros(2))

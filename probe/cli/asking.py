@@ -60,7 +60,7 @@ def register(kind: Kind) -> None:
         said = Said(task=task, outputs=outputs, part=part, only=only, tolerance=tolerance)
         model, data = opened(name, plan, allow_code, device, said)
         drawn = data[slice_of(rows, len(data))] if rows else data.sample(sample, seed)
-        asked = build_method(kind.family, chosen, settings, _wanted(chosen, model.task, target) if target else {})
+        asked = build_method(kind.family, chosen, settings, wanted(chosen, model.task, target) if target else {})
         (cell,) = planned([asked], Subject(model, drawn, None, together(drawn.inputs)), eps or None, None, None)
         result, record = cell.asked(lambda examples: None)
         save(result, out)
@@ -113,7 +113,8 @@ def _only(family: str) -> str:
     raise RangeError(f"name one of {len(known)} methods, as in --method {known[0]}; there are {', '.join(known)}")
 
 
-def _wanted(method: str, task: Any, answer: str) -> dict[str, Any]:
+def wanted(method: str, task: Any, answer: str) -> dict[str, Any]:
+    """The goal of a method that is to reach a class, by its name or index."""
     from probe.registry import methods
 
     if not task.one_class:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from probe.cli.app import AllowCode, Device, Json, PlanFile, command, emit_json, print_out
+from probe.cli.asking import wanted
 from probe.cli.listing import described, listing
 from probe.cli.opening import Name, Out, Set, build_method, opened, save, segments_in, slice_of
 from probe.cli.said import Only, Outputs, Part, Said, Segments, TaskName, Tolerance
@@ -99,6 +100,7 @@ def attack(
     ] = "",
     sample: Annotated[int, typer.Option(min=1, help="How many random test rows to attack.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the sample.")] = 0,
+    target: Annotated[str, typer.Option(help="The class that answers are to become, by name or index.")] = "",
     task: TaskName = "",
     outputs: Outputs = "",
     part: Part = "",
@@ -118,7 +120,7 @@ def attack(
     model, data = opened(name, plan, allow_code, device, said)
     drawn = data.sample(sample, seed)
     method = method or usual_attacks(model, drawn.inputs)[-1]["method"]
-    attacker = build_method("attack", method, settings)
+    attacker = build_method("attack", method, settings, wanted(method, model.task, target) if target else {})
     result = attacker(model, drawn.inputs, drawn.labels)
     save(result, out)
     if attacker.goal.counted_alone(result.clean.task):

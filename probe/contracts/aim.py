@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from probe.arrays import Given
+from probe.arrays import Wanted
 from probe.contracts.blame import blamed
 from probe.errors import ContractError, DataError
 from probe.goals import Goal
@@ -52,7 +52,7 @@ class Aim:
         return self[torch.arange(len(self), device=self.rows.device).repeat_interleave(times)]
 
     @classmethod
-    def of(cls, method: Any, model: Model, clean: Prediction, targets: Given | None, budget: PerExample) -> "Aim":
+    def of(cls, method: Any, model: Model, clean: Prediction, targets: Wanted | None, budget: PerExample) -> "Aim":
         """The aim of a method with a goal, for a batch of examples.
 
         Raises:

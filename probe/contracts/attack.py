@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar, cast, final
 import torch
 from torch import Tensor
 
-from probe.arrays import Given, number_or_tensor
+from probe.arrays import Given, Wanted, number_or_tensor
 from probe.contracts.aim import Aim
 from probe.contracts.common import Need, check_alike, check_output, passes, placed, refuse_missing, refuse_unmet
 from probe.errors import ProbeError, RangeError, ShapeError, Unsupported
@@ -96,7 +96,7 @@ class Attack(Method, ABC):
 
     @final
     def __call__(
-        self, model: Model, inputs: Given, labels: Given, *, targets: Given | None = None, eps: Amount | None = None
+        self, model: Model, inputs: Given, labels: Given, *, targets: Wanted | None = None, eps: Amount | None = None
     ) -> Perturbation:
         """Attack the inputs that have not reached the goal; the others are returned unchanged.
 
@@ -104,7 +104,8 @@ class Attack(Method, ABC):
             model: the model to attack.
             inputs: (batch, *shape)
             labels: the label of each input.
-            targets: the wanted answer of each input, for a goal that takes targets, such as Targeted().
+            targets: the wanted answer of each input, for a goal that takes targets, such as Targeted(); classes by
+                index or name, one name for all.
             eps: the budget, for all or for each example, as a number or a text such as "8/255". For an attack that
                 minimises its change, an example that needs a larger change is returned unchanged.
 

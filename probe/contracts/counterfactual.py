@@ -8,7 +8,7 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
-from probe.arrays import Given
+from probe.arrays import Given, Wanted
 from probe.contracts.aim import Aim
 from probe.contracts.common import Need, passes, placed, refuse_missing, refuse_unmet
 from probe.errors import ContractError, ProbeError, ShapeError
@@ -54,13 +54,14 @@ class Counterfactual(Method, ABC):
         """
 
     @final
-    def __call__(self, model: Model, inputs: Given, *, targets: Given | None = None) -> Counterfactuals:
+    def __call__(self, model: Model, inputs: Given, *, targets: Wanted | None = None) -> Counterfactuals:
         """Search for inputs that get another answer than the model gives to these.
 
         Args:
             model: the model whose answers are to change.
             inputs: (batch, *shape)
-            targets: the wanted answer of each input, for a goal that takes targets, such as Targeted().
+            targets: the wanted answer of each input, for a goal that takes targets, such as Targeted(); classes by
+                index or name, one name for all.
 
         Raises:
             Unsupported: if the model lacks what the method needs.

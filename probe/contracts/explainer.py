@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, final
 
 from torch import Tensor
 
-from probe.arrays import Given
+from probe.arrays import Given, Wanted
 from probe.contracts.common import Need, check_output, in_order, passes_alike, placed, refuse_missing, refuse_unmet
 from probe.errors import ContractError
 from probe.method import Method, param
@@ -79,8 +79,8 @@ class Explainer(Method, ABC):
         return f"{cls.reads_as} {_SUMS[cls.completeness]}".format(output=output)
 
     @final
-    def __call__(self, model: Model, inputs: Given, targets: Given | None = None) -> Attribution:
-        """Explain `targets`, by default the model's predictions."""
+    def __call__(self, model: Model, inputs: Given, targets: Wanted | None = None) -> Attribution:
+        """Explain `targets`, by default the predictions: an output each by index or name, or one name for all."""
         refuse_unmet(self, self.needs, model)
         inputs = model.check(inputs)
         targets = model.targets(inputs) if targets is None else model.check_targets(targets, inputs)

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from probe.adapters import check_fit
-from probe.arrays import Given
+from probe.arrays import Wanted
 from probe.contracts import Explainer, Metric, suited
 from probe.dataset import Dataset
 from probe.errors import DataError, RangeError
@@ -30,7 +30,7 @@ def run(  # noqa: PLR0913  three that a study is of, and by name: what is asked,
     data: Dataset,
     *,
     eps: Budget | Sequence[Budget] | None = None,
-    targets: Given | None = None,
+    targets: Wanted | None = None,
     metrics: Metric[Any] | Sequence[Metric[Any]] | None = None,
     seeds: int | Sequence[int] | None = None,
     batch_size: int | None = None,
@@ -52,7 +52,7 @@ def run(  # noqa: PLR0913  three that a study is of, and by name: what is asked,
         data: the examples; `data[:500]` selects the first 500.
         eps: budgets of attacks, or radii of certificates, as numbers or texts such as "8/255". An attack that minimises
             its change runs once and is read at each budget.
-        targets: the class to explain for each example, and the target of targeted attacks.
+        targets: the class to explain for each example, and the target of targeted attacks, by index or name.
         metrics: metrics of the results; by default Deletion, Insertion and Completeness for explainers and
             RobustAccuracy for attacks.
         seeds: seeds of random methods; by default each method's own.
@@ -87,8 +87,11 @@ def run(  # noqa: PLR0913  three that a study is of, and by name: what is asked,
     if targets is not None:
         # An explainer explains one output of a row, an attack wants an answer, which may be several labels.
         explains = any(isinstance(each, Explainer) for each in _listed(methods, "methods") or [])
-        check = model.check_targets if explains else model.check_labels
-        checked = check(targets, model.check(data.inputs)).cpu()
+        inputs = model.check(data.inputs)
+        if explains:
+            checked = model.check_targets(targets, inputs).cpu()
+        else:
+            checked = model.check_labels(targets, inputs, "targets").cpu()
     subject = Subject(model, data, checked, batch_size or together(data.inputs))
     cells = planned(
         _listed(methods, "methods") or [],

@@ -157,6 +157,17 @@ class Task(metaclass=Named):
         """
         return numbered(output, self.names, *self.units)
 
+    def class_index(self, name: Any) -> int:
+        """The index of a class by its name.
+
+        Raises:
+            Unsupported: if the task has no classes.
+        """
+        raise Unsupported(
+            f"{name!r:.60} names a class, and the task is {type(self).__name__}; give the wanted answer as numbers: "
+            "targets=, one for each example"
+        )
+
     def only(self, answer: Any) -> "Task":
         """The task of one of several answers, by name or index.
 
@@ -228,14 +239,15 @@ def named(names: Any, what: str, such: str) -> tuple[str, ...]:
 def numbered(output: Any, names: tuple[str, ...], one: str, many: str) -> int:
     """The index of a name; an index is returned as it is if it is in range or there are no names.
 
+    A text of digits is an index unless names are such texts too.
+
     Raises:
         RangeError: if it is not among them.
     """
     if isinstance(output, str) and output in names:
         return names.index(output)
-    output = (
-        int(output) if isinstance(output, str) and not names and output.isdecimal() and output.isascii() else output
-    )
+    if isinstance(output, str) and output.isdecimal() and output.isascii() and not any(map(str.isdecimal, names)):
+        output = int(output)
     if isinstance(output, int) and not isinstance(output, bool) and 0 <= output < (len(names) or output + 1):
         return output
     there = f"there are {', '.join(names[:20])}{', ...' * (len(names) > 20)}" if names else f"the {many} have no names"

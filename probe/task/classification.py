@@ -22,7 +22,7 @@ from probe.task.arrays import (
     softmax,
     wide,
 )
-from probe.task.base import Names, Task, by_name, named, one_of
+from probe.task.base import Names, Task, by_name, named, numbered, one_of
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,14 @@ class Classification(Task):
 
     def target(self, logits: Any) -> Any:
         return self.predict(logits)
+
+    def class_index(self, name: Any) -> int:
+        """The index of a class by its name; an index is returned as it is.
+
+        Raises:
+            RangeError: if there is no such class; the message names the nearest.
+        """
+        return numbered(name, self.classes, *self.units)
 
     def likeliest(self, logits: Any) -> Any:
         return logits.argmax(-1)

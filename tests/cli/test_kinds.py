@@ -50,6 +50,20 @@ def test_each_kind_of_method_runs_on_a_sample_and_prints_its_measurements(probe,
     assert ("row " in text) == ("words" in document) == told
 
 
+def test_an_attack_aims_at_a_class_by_name_or_index(probe, place):
+    said = [
+        json.loads(probe("attack", *OWN, "--sample", "5", "--target", each, "--json", code=0).stdout)
+        for each in ("yes", "1")
+    ]
+    assert said[0]["method"]["goal"] == said[1]["method"]["goal"] == {"method": "targeted", "target": 1}
+    refused = probe("attack", *OWN, "--target", "yse", code=2).stderr
+    assert "'yse' is no class (did you mean 'yes'?); there are no, yes" in refused
+    assert (
+        "--target names a class"
+        in probe("attack", "adult-hours-mlp", "--sample", "5", "--target", "yes", code=2).stderr
+    )
+
+
 def test_a_counterfactual_is_printed_in_words_with_its_answer_and_its_length(probe, place):
     said = probe("search", *OWN, "--rows", "0:3", "--target", "yes", code=0).stdout
     document = json.loads(probe("search", *OWN, "--rows", "0:3", "--target", "yes", "--json", code=0).stdout)
