@@ -127,9 +127,9 @@ def cells_of_viewer(bundle):
 def numbers_read(bundle):
     """Every number of the reader, with its interval, as it is written."""
     found = [row.written for row in reading.measured(bundle)]
-    found += [point.written for curve in reading.attacks(bundle)[0].curves for point in curve.points]
-    groups = reading.attacks(bundle)[0].by_group.values()
-    found += [point.written for curves in groups for curve in curves for point in curve.points]
+    for attacks in reading.attacks(bundle):
+        curves = [*attacks.curves, *(curve for group in attacks.by_group.values() for curve in group)]
+        found += [point.written for curve in curves for point in curve.points]
     for attribute in reading.attributes(bundle):
         found += [
             each.written for rate in reading.compared_by(bundle) for each in reading.rates(bundle, attribute, rate)
@@ -147,7 +147,7 @@ def words_read(bundle):
         ]
         said += [few.what for few in reading.small_groups(bundle, attribute)]
     said += [each.caption for each in reading.certificates(bundle)]
-    said += [curve.name for curve in reading.attacks(bundle)[0].curves]
+    said += [curve.name for attacks in reading.attacks(bundle) for curve in attacks.curves]
     said += [each.arrays for each in reading.evidence(bundle)]
     return {visible(part) for part in said if part}
 

@@ -25,6 +25,7 @@ from probe.contracts import Proportion
 from probe.counterfactuals import NearestReference
 from probe.errors import DataError
 from probe.explainers import IntegratedGradients, KernelShap
+from probe.goals import Shift, Untargeted
 from probe.metrics import Accuracy, CalibrationError, Completeness, Deletion, Insertion, RobustAccuracy
 from probe.reductions import reduction
 from probe.registry import discover
@@ -75,7 +76,7 @@ def result_for(kind, model, x, y):
     return {
         Prediction: lambda: predict(model, data),
         Attribution: lambda: IntegratedGradients()(model, x, y),
-        Perturbation: lambda: FGSM(eps=0.3)(model, x, y),
+        Perturbation: lambda: FGSM(eps=0.3, goal=Untargeted() if model.task.judges else Shift(by=0.5))(model, x, y),
         Counterfactuals: lambda: NearestReference()(model, x),
         Certification: lambda: RandomizedSmoothing(draws=50)(model, x, y),
     }[kind]()
