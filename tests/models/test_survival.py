@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 
 from probe.errors import ExistsError, ProbeError
 from tests.models.test_training_options import Line
+from tests.processes import start
 
 CPU = torch.device("cpu")
 SETTINGS = Settings(
@@ -105,26 +106,25 @@ def test_a_training_run_killed_five_times_ends_with_the_same_bits(one_thread, tm
     network = small()
     fit(network, rows(), LONGER, device=CPU, progress=quiet)
     draw, kills = random.Random(0), 0
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     while kills < 5:
-        process = subprocess.Popen(
-            [sys.executable, "-c", CODE, str(tmp_path)], env=environment, stderr=subprocess.PIPE, text=True
-        )
-        while process.poll() is None and not any((tmp_path / name).exists() for name in NAMES):
+        process = start(CODE, tmp_path, said=tmp_path / "said")
+        while process.is_alive() and not any((tmp_path / name).exists() for name in NAMES):
             time.sleep(0.01)
         # From here on it writes a state at every step, so most of these moments lie within one.
         seen = {path: path.stat().st_mtime_ns for path in tmp_path.glob("state-*")}
-        while process.poll() is None and all(path.stat().st_mtime_ns == at for path, at in seen.items()):
+        while process.is_alive() and all(path.stat().st_mtime_ns == at for path, at in seen.items()):
             time.sleep(0.001)
         time.sleep(draw.uniform(0, 0.03))
-        process.send_signal(signal.SIGKILL)
-        _, said = process.communicate()
-        assert process.returncode == -signal.SIGKILL, said
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL, (tmp_path / "said").read_text()
         kills += 1
     assert not (tmp_path / "end.safetensors").exists()
-    done = subprocess.run([sys.executable, "-c", CODE, str(tmp_path)], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "continuing in epoch" in done.stderr
+    process = start(CODE, tmp_path, said=tmp_path / "said")
+    process.join()
+    said = (tmp_path / "said").read_text()
+    assert process.exitcode == 0, said
+    assert "continuing in epoch" in said
     assert same(load_file(tmp_path / "end.safetensors"), weights(network))
     assert len((tmp_path / METRICS).read_text().splitlines()) == LONGER.epochs
 

@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 
 from probe.errors import RangeError
 from tests.models.test_survival import CPU, quiet, rows, same, weights
+from tests.processes import start
 
 # In double precision, so that only rounding differs; without batch statistics, which a process takes of its own rows.
 SETTINGS = Settings(epochs=2, batch_size=30, learning_rate=1e-2, label_smoothing=0.1, augment={"shift": 1}, mixup=0.4)
@@ -86,15 +87,32 @@ def table(settings):
     return {name: value for name, value in asdict(settings).items() if value is not None}
 
 
-def launched(folder, settings, processes=2, code=CODE):
-    """Train in several processes, as torchrun starts them."""
+def launched(folder, settings, code=CODE):
+    """Train in two processes, with the environment that torchrun gives them; what they say."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        there = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
+    started = []
+    for rank in "01":
+        own = there | {"RANK": rank, "LOCAL_RANK": rank}
+        given = (folder, json.dumps(table(settings)))
+        started.append(start(code, *given, said=folder / f"said-{rank}", environment=own))
+    for process in started:
+        process.join(100)
+    said = "".join((folder / f"said-{rank}").read_text() for rank in "01")
+    assert [process.exitcode for process in started] == [0, 0], said[-3000:]
+    return said
+
+
+def by_torchrun(folder, settings):
+    """Train in two processes, as torchrun starts them; what they say."""
     script = folder / "script.py"
-    script.write_text(code)
+    script.write_text(CODE)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "torch.distributed.run", f"--nproc_per_node={processes}", f"--master_port={port}"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={port}"]
     done = subprocess.run(
         [*command, str(script), str(folder), json.dumps(table(settings))],
         env=environment,
@@ -113,12 +131,14 @@ def held(folder):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "settings", [SETTINGS, BALANCED, STAGED, HARDENED], ids=["mixed", "balanced", "staged", "hardened"]
+    ("settings", "started"),
+    [(SETTINGS, by_torchrun), (BALANCED, launched), (STAGED, launched), (HARDENED, launched)],
+    ids=["mixed", "balanced", "staged", "hardened"],
 )
-def test_two_processes_train_like_one(settings, tmp_path):
+def test_two_processes_train_like_one(settings, started, tmp_path):
     network = plain()
     alone = fit(network, data(), settings, device=CPU, progress=quiet)
-    said = launched(tmp_path, settings)
+    said = started(tmp_path, settings)
     assert held(tmp_path) == [sum(weight.numel() for weight in network.parameters())] * 2
     first, second = (load_file(tmp_path / f"end-{rank}.safetensors") for rank in "01")
     assert same(first, second)
