@@ -9,6 +9,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from probe.audit.bundle import Bundle
+from probe.audit.held import Held
 from probe.audit.signing import CONSISTENT
 from probe.errors import PlanError
 from probe.palette import AGAINST, FOR
@@ -77,6 +78,7 @@ def render(bundle: Bundle, choice: Choice = Choice()) -> str:
     Raises:
         IntegrityError: if a file is not the one that the audit wrote.
     """
+    bundle = Held(bundle.folder, bundle.manifest)  # sections ask for the same tables and arrays again and again
     page = _pages().get_template("report.html")
     text = page.render(
         cover=cover.cover(bundle, seal=choice.seal if bundle.complete else ""),
