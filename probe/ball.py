@@ -18,12 +18,22 @@ def place(space: Space, origin: Inputs, change: Tensor, p: float, radius: Radius
     towards the origin in the dtype of the inputs.
     """
     within = below(radius, change.dtype)
-    change = PROJECTIONS[p](change, column(within, change) if isinstance(within, Tensor) else within)
     start = wide(origin)
+    within = column(within, change) if isinstance(within, Tensor) else within
+    change = (
+        PROJECTIONS[p](change, within) if p == torch.inf else PROJECTIONS[p](change, within, room(space, start, change))
+    )
     unit = space.scale_of(start)
     point = space.project(start + change * unit, start).to(origin.dtype)
     outside = ((wide(point) - start) / unit).abs() > change.abs()
     return torch.where(outside, _one_towards(point, origin), point)
+
+
+def room(space: Space, x: Inputs, direction: Tensor) -> Tensor:
+    """How far each coordinate can move from x in the sense of a direction, in units of the space's scale."""
+    start = wide(x)
+    far = space.project(torch.where(direction > 0, torch.inf, -torch.inf).to(start.dtype), start)
+    return ((far - start) / space.scale_of(start)).abs()
 
 
 def below(number: Radius, dtype: torch.dtype) -> Radius:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from probe.ball import place
+from probe.ball import place, room
 from probe.contracts import Aim, Attack, Need
 from probe.method import param
 from probe.norms import NORMS, Norm
@@ -28,7 +28,7 @@ class GradientAttack(Attack):
     needs: ClassVar[frozenset[Need]] = frozenset({"gradients"})
 
     eps: Number = param(written("8/255"), "radius of the ball, in units of the space's scale", low=0.0)
-    norm: Literal["linf", "l2"] = param("linf", "norm of the ball")
+    norm: Literal["linf", "l2", "l1"] = param("linf", "norm of the ball")
 
     @property
     def threat(self) -> Threat:
@@ -107,7 +107,7 @@ class Momentum(Ascent):
     def move(self, space: Space, norm: Norm, gradient: Tensor, length: Tensor) -> None:
         """Take one step of a length for each example, in units of the space's scale."""
         here, unit, radius = self.change(space), space.scale_of(wide(self.origin)), self.aim.budget
-        ahead = here + column(length, here) * norm.steepest(gradient)
+        ahead = here + uphill(space, norm, self.x, gradient, length)
         ahead = place(space, self.origin, ahead, norm.p, radius)
         moved = ahead
         if self.step > 0:
@@ -188,3 +188,10 @@ def loss_and_gradient(space: Space, inputs: Inputs, aim: Aim) -> tuple[PerExampl
     loss, reached, gradient = aim.slope(inputs)
     slope = torch.where(space.mutable_mask(inputs), wide(gradient) * space.scale_of(wide(inputs)), 0.0)
     return loss, reached, slope
+
+
+def uphill(space: Space, norm: Norm, x: Inputs, gradient: Tensor, length: Tensor) -> Tensor:
+    """The steepest step from x of a length for each example, within the space, in units of its scale."""
+    if norm.fill is None:
+        return column(length, x) * norm.steepest(gradient)
+    return norm.fill(gradient, column(length, x), room(space, x, gradient))

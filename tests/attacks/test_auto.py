@@ -66,8 +66,7 @@ def test_apgd_finds_the_optimum_of_a_linear_model_in_ball_and_box(norm):
         best = (x + low * weight).clamp(0, 1)
     rise, optimum = ((points - x) @ weight for points in (found.perturbed, best))
     assert (rise <= optimum + 1e-5).all()
-    # Ball, then box, is the projection onto both in Linf; in L2 it ends in both, but nearest only in the limit.
-    assert (rise >= optimum * (1 - {"linf": 1e-5, "l2": 0.03}[norm])).all()
+    assert (rise >= optimum * (1 - {"linf": 1e-5, "l2": 1e-3}[norm])).all()
 
 
 def test_targeted_apgd_reaches_every_class_that_a_linear_model_lets_it_reach():
