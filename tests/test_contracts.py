@@ -380,7 +380,7 @@ def test_settings_are_read_and_checked_at_once():
         ATTACKS["pgd"](eps="big")
     with pytest.raises(RangeError, match=r"PGD.eps = nan"):
         ATTACKS["pgd"](eps=float("nan"))
-    with pytest.raises(RangeError, match="linf, l2"):
+    with pytest.raises(RangeError, match="linf, l2, l1"):
         ATTACKS["pgd"](norm="l7")
 
 

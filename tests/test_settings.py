@@ -82,8 +82,8 @@ def test_whole_numbers_never_pass_through_a_float():
         ("eps", "1" * 5000 + "/7", "expected a number"),
         ("eps", 10**400, "expected a number"),
         ("step", 2.5, r"expected a number from 0.0 to 2.0"),
-        ("norm", 2, "expected one of linf, l2"),
-        ("norm", ["linf"], "expected one of linf, l2"),
+        ("norm", 2, "expected one of linf, l2, l1"),
+        ("norm", ["linf"], "expected one of linf, l2, l1"),
     ],
     ids=lambda value: "" if isinstance(value, int) else None,  # Python prints no number of 4,300 digits
 )
@@ -218,11 +218,11 @@ def test_the_signature_and_the_help_of_a_method_tell_every_setting():
     signature = inspect.signature(PGD)
     assert list(signature.parameters) == ["goal", "eps", "norm", "steps", "restarts", "step", "seed"]
     assert str(signature.parameters["eps"]) == "eps: float = '8/255'"
-    assert str(signature.parameters["norm"]) == "norm: Literal['linf', 'l2'] = 'linf'"
+    assert str(signature.parameters["norm"]) == "norm: Literal['linf', 'l2', 'l1'] = 'linf'"
     assert inspect.signature(Every).parameters["layer"].default is inspect.Parameter.empty
     shown = pydoc.render_doc(PGD, renderer=pydoc.plaintext)
     assert (
-        "PGD(*, goal: probe.goals.Goal = Untargeted(), eps: float = '8/255', norm: Literal['linf', 'l2'] = 'linf', "
+        "PGD(*, goal: probe.goals.Goal = Untargeted(), eps: float = '8/255', norm: Literal['linf', 'l2', 'l1'] = 'linf', "
         in shown
     )
     for f in fields(PGD):

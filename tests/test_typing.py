@@ -53,7 +53,7 @@ class Mine(Method):
 attack = PGD(eps="8/255", steps=3, norm="l2", step=1)
 assert_type(attack, PGD)
 assert_type(attack.steps, int)
-assert_type(attack.norm, Literal["linf", "l2"])
+assert_type(attack.norm, Literal["linf", "l2", "l1"])
 radius: float = attack.eps * 2 + FGSM(eps=0.1).eps
 assert_type(sweep(attack, steps=[1, 2]), list[PGD])
 mine = Mine(layer="blocks.2", width="3/4", inner=KernelShap(seed=1))

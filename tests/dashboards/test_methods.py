@@ -43,7 +43,7 @@ def test_an_entry_tells_how_an_audit_uses_it(known):
 def test_settings_have_their_type_default_and_range(known):
     settings = {name: rest for name, *rest in known["pgd"].settings}
     assert settings["steps"][:3] == ["whole number", "40", "at least 1"]
-    assert settings["norm"][:2] == ["linf, l2", "linf"]
+    assert settings["norm"][:2] == ["linf, l2, l1", "linf"]
     assert settings["eps"][1:3] == ["8/255", "at least 0"]
     assert settings["goal"][1] == "untargeted"
     assert {name: default for name, _, default, *_ in known["flip"].settings} == {"of": "must be given"}
