@@ -222,8 +222,8 @@ def test_the_signature_and_the_help_of_a_method_tell_every_setting():
     assert inspect.signature(Every).parameters["layer"].default is inspect.Parameter.empty
     shown = pydoc.render_doc(PGD, renderer=pydoc.plaintext)
     assert (
-        "PGD(*, goal: probe.goals.Goal = Untargeted(), eps: float = '8/255', norm: Literal['linf', 'l2', 'l1'] = 'linf', "
-        in shown
+        "PGD(*, goal: probe.goals.Goal = Untargeted(), eps: float = '8/255', "
+        "norm: Literal['linf', 'l2', 'l1'] = 'linf', " in shown
     )
     for f in fields(PGD):
         assert f.metadata["help"] in shown
