@@ -1,20 +1,58 @@
-"""Attacks that minimise the change: one run gives the result at every budget."""
+"""What attacks that minimise the change share, and DDN: one run gives the result at every budget."""
 
 import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from torch import Tensor
 
 from probe.attacks.ascent import loss_and_gradient
+from probe.attacks.losses import climbing
 from probe.ball import place
 from probe.contracts import Aim, Attack, Need
 from probe.method import param
 from probe.model import Model
 from probe.norms import NORMS
 from probe.shapes import Inputs
+from probe.space import Space
 from probe.tensors import column, wide
 from probe.threats import Ball, Threat
+
+
+class Shortest:
+    """For each example the shortest change that reached the goal so far; the input itself if none did."""
+
+    def __init__(self, threat: Threat, space: Space, inputs: Inputs, aim: Aim) -> None:
+        self.threat, self.space, self.inputs = threat, space, inputs
+        self.found, self.length = inputs, torch.full_like(aim.budget, torch.inf)
+
+    def seen(self, points: Inputs, reached: Tensor) -> Tensor:
+        """Keep the points that reach the goal nearer than those before; returns their lengths."""
+        length = self.threat.length(self.space, points, self.inputs).to(self.length.dtype)
+        better = reached & (length < self.length)
+        self.found = torch.where(column(better, points), points, self.found)
+        self.length = torch.where(better, length, self.length)
+        return length
+
+    def draw_in(self, aim: Aim, halvings: int) -> Inputs:
+        """The shortest changes, after a bisection of the way from each input to its point; `halvings` queries each."""
+        start = wide(self.inputs)
+        change, least = wide(self.found) - start, torch.zeros_like(self.length)
+        most = torch.ones_like(least)
+        for _ in range(halvings):
+            share = (least + most) / 2
+            point = start + column(share, start).to(start.dtype) * change
+            point = self.space.project(point, start).to(self.inputs.dtype)
+            _, reached = aim.ask(point)
+            self.seen(point, reached)
+            least, most = torch.where(reached, least, share), torch.where(reached, share, most)
+        return self.found
+
+
+def crossing(aim: Aim) -> Aim:
+    """The aim with a loss that is 0 at the boundary: the margin of classes, else the goal's own loss."""
+    return climbing(aim, "margin") if aim.goal.answer and aim.model.task.one_class else aim
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,21 +87,16 @@ class DDN(Attack):
 
     def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
         space, norm, origin = model.space, NORMS["l2"], wide(inputs)
-        found = current = inputs
-        shortest = torch.full_like(aim.budget, torch.inf)
+        shortest, current = Shortest(self.threat, space, inputs, aim), inputs
         radius = torch.full((len(inputs),), self.radius, dtype=origin.dtype, device=origin.device)
         for at in range(self.steps):
             _, reached, gradient = loss_and_gradient(space, current, aim)
-            length = self.threat.length(space, current, inputs).to(shortest.dtype)
-            better = reached & (length < shortest)
-            found = torch.where(column(better, current), current, found)
-            shortest = torch.where(better, length, shortest)
+            shortest.seen(current, reached)
             radius = radius * torch.where(reached, 1 - self.gamma, 1 + self.gamma)
             # Cosine decay from the first length to a hundredth of it.
             share = 0.01 + 0.99 * (1 + math.cos(math.pi * at / self.steps)) / 2
             change = (wide(current) - origin) / space.scale_of(origin) + share * self.radius * norm.steepest(gradient)
             current = place(space, inputs, column(radius, inputs) * norm.steepest(change), norm.p, radius)
         _, reached = aim.ask(current)
-        length = self.threat.length(space, current, inputs).to(shortest.dtype)
-        better = reached & (length < shortest)
-        return torch.where(column(better, current), current, found)
+        shortest.seen(current, reached)
+        return shortest.found

@@ -1,0 +1,108 @@
+"""Steps to the nearest linearised boundary."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from probe.attacks.ascent import loss_and_gradient, uphill
+from probe.attacks.losses import towards
+from probe.attacks.minimal import Shortest, crossing
+from probe.ball import place, room
+from probe.contracts import Aim, Attack, Need
+from probe.method import param
+from probe.model import Model
+from probe.norms import NORMS
+from probe.shapes import Inputs
+from probe.task.arrays import rivals
+from probe.tensors import column, parted, wide
+from probe.threats import Ball, Threat
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeepFool(Attack):
+    """Steps to the nearest boundary of the linearised model (Moosavi-Dezfooli et al. 2016, arXiv:1511.04599).
+
+    Each step linearises the margins of the likeliest classes over the label, and goes to where the nearest of them is
+    0. The change is then lengthened by `overshoot`; an example is done once its lengthened change reaches the goal, and
+    a bisection shortens it. Of a linear model the length without that is the distance to the boundary times
+    1 + overshoot. Where the space leaves a coordinate
+    no room, it does not count as one that could move.
+
+    >>> import torch
+    >>> from probe import Model, Space
+    >>> from probe.attacks import DeepFool
+    >>> weight = torch.tensor([[3.0, -3.0], [4.0, -4.0]])
+    >>> model = Model(forward=lambda x: x @ weight, space=Space(bounds=(-9.0, 9.0)))
+    >>> result = DeepFool(halvings=0)(model, torch.tensor([[0.3, 0.4]]), torch.tensor([0]))
+    >>> round(float(result.length), 2)
+    0.51
+    """
+
+    needs: ClassVar[frozenset[Need]] = frozenset({"gradients"})
+    budget: ClassVar[str] = ""
+
+    norm: Literal["linf", "l2", "l1"] = param("l2", "norm of the change")
+    steps: int = param(50, "linearisations at most", low=1)
+    candidates: int = param(9, "likeliest wrong classes that are linearised, a gradient for each", low=1)
+    overshoot: float = param(0.02, "share by which the change is lengthened", low=0.0)
+
+    halvings: int = param(5, "queries of the bisection at the end", low=0)
+
+    @property
+    def threat(self) -> Threat:
+        return Ball(NORMS[self.norm].p)
+
+    def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
+        space, norm = model.space, NORMS[self.norm]
+        classes = self._classes(inputs, aim)
+        shortest = Shortest(self.threat, space, inputs, aim)
+        found, rows, part = inputs.clone(), torch.arange(len(inputs), device=inputs.device), aim
+        origin, change = inputs, torch.zeros_like(wide(inputs))
+        point = inputs
+        for _ in range(self.steps):
+            distance, slope = self._nearest(model, point, part, classes)
+            step = uphill(space, norm, point, slope, distance * (1 + 1e-4))
+            base = place(space, origin, change + step, norm.p, torch.inf)
+            change = space.scaled_change(wide(base), wide(origin))
+            point = place(space, origin, change * (1 + self.overshoot), norm.p, torch.inf)
+            _, reached = part.ask(point)
+            others, there = parted(reached)
+            found[rows[there]] = point[there]
+            rows, part, origin, change, point = (
+                rows[others],
+                part[others],
+                origin[others],
+                change[others],
+                point[others],
+            )
+            classes = None if classes is None else classes[others]
+            if len(rows) == 0:
+                break
+        shortest.seen(found, (found != inputs).flatten(1).any(1))
+        return shortest.draw_in(aim, self.halvings)
+
+    def _classes(self, inputs: Inputs, aim: Aim) -> Tensor | None:
+        """The classes whose boundaries are looked at; None where there is one boundary."""
+        task = aim.model.task
+        if not task.one_class or aim.goal.answer != "wrong":
+            return None
+        return rivals(aim.model.logits(inputs, rows=aim.rows), aim.labels, self.candidates)
+
+    def _nearest(self, model: Model, point: Inputs, aim: Aim, classes: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The distance to the nearest linearised boundary, and the gradient of its margin."""
+        aims = [crossing(aim)] if classes is None else [towards(aim, target) for target in classes.unbind(1)]
+        nearest: Tensor | None = None
+        for each in aims:
+            loss, _, gradient = loss_and_gradient(model.space, point, each)
+            gradient = gradient * (room(model.space, point, gradient) > 0)
+            steepness = (NORMS[self.norm].steepest(gradient) * gradient).flatten(1).sum(1)
+            distance = torch.where(steepness > 0, (-loss).clamp(min=0).to(steepness.dtype) / steepness, torch.inf)
+            if nearest is None:
+                nearest, slope = distance, gradient
+            else:
+                slope = torch.where(column(distance < nearest, gradient), gradient, slope)
+                nearest = torch.minimum(distance, nearest)
+        assert nearest is not None, "there is at least one boundary"
+        return nearest.nan_to_num(posinf=0.0), slope
