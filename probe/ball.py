@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from probe.norms import PROJECTIONS, Radius
+from probe.norms import PROJECTIONS, WITHIN, Radius
 from probe.shapes import Inputs
 from probe.space import Space
 from probe.tensors import column, wide
@@ -20,9 +20,10 @@ def place(space: Space, origin: Inputs, change: Tensor, p: float, radius: Radius
     within = below(radius, change.dtype)
     start = wide(origin)
     within = column(within, change) if isinstance(within, Tensor) else within
-    change = (
-        PROJECTIONS[p](change, within) if p == torch.inf else PROJECTIONS[p](change, within, room(space, start, change))
-    )
+    if p in WITHIN:
+        change = WITHIN[p](change, within, room(space, start, change))
+    else:
+        change = PROJECTIONS[p](change, within)
     unit = space.scale_of(start)
     point = space.project(start + change * unit, start).to(origin.dtype)
     outside = ((wide(point) - start) / unit).abs() > change.abs()

@@ -128,6 +128,8 @@ def _in_cross(row: Tensor, generator: torch.Generator) -> Tensor:
 
 
 PROJECTIONS: Mapping[float, Callable[[Tensor, Radius], Tensor]] = {torch.inf: _clip, 2.0: _shrink, 1.0: _soften}  # by p
+# The same onto ball and room; in Linf the room cuts each coordinate by itself.
+WITHIN: Mapping[float, Callable[[Tensor, Radius, Tensor], Tensor]] = {2.0: _shrink, 1.0: _soften}
 NORMS = {
     "linf": Norm(torch.inf, torch.sign, _clip, _in_box),
     "l2": Norm(2.0, _unit, _shrink, _in_sphere, _pour),
