@@ -20,10 +20,7 @@ def place(space: Space, origin: Inputs, change: Tensor, p: float, radius: Radius
     within = below(radius, change.dtype)
     start = wide(origin)
     within = column(within, change) if isinstance(within, Tensor) else within
-    if p in WITHIN:
-        change = WITHIN[p](change, within, room(space, start, change))
-    else:
-        change = PROJECTIONS[p](change, within)
+    change = WITHIN[p](change, within, room(space, start, change)) if p in WITHIN else PROJECTIONS[p](change, within)
     unit = space.scale_of(start)
     point = space.project(start + change * unit, start).to(origin.dtype)
     outside = ((wide(point) - start) / unit).abs() > change.abs()
