@@ -1,5 +1,6 @@
 """Methods that attribute an output to the features of the input."""
 
+from probe.explainers.attention import AttentionRollout, GradientAttention
 from probe.explainers.deep_lift import DeepLift
 from probe.explainers.deep_lift_shap import DeepLiftShap
 from probe.explainers.expected import ExpectedGradients
@@ -8,6 +9,7 @@ from probe.explainers.guided import GuidedBackprop
 from probe.explainers.lrp import LRP
 from probe.explainers.maps import GradCAM, LayerCAM
 from probe.explainers.occlusion import Occlusion
+from probe.explainers.permutation_shap import PermutationShap
 from probe.explainers.rise import Rise
 from probe.explainers.score_cam import ScoreCAM
 from probe.explainers.shapley import KernelShap
@@ -16,10 +18,12 @@ from probe.explainers.surrogate import Lime
 
 __all__ = [
     "LRP",
+    "AttentionRollout",
     "DeepLift",
     "DeepLiftShap",
     "ExpectedGradients",
     "GradCAM",
+    "GradientAttention",
     "GuidedBackprop",
     "InputXGradient",
     "IntegratedGradients",
@@ -27,6 +31,7 @@ __all__ = [
     "LayerCAM",
     "Lime",
     "Occlusion",
+    "PermutationShap",
     "Rise",
     "Saliency",
     "ScoreCAM",

@@ -43,6 +43,10 @@ THROUGH_0 = frozenset({
     "softsign", "tanhshrink",
 })  # fmt: skip
 
+_CONSTANT = frozenset({
+    "detach", "data", "new_zeros", "new_ones", "new_full", "new_empty", "new_tensor", "zeros_like", "ones_like",
+    "full_like", "empty_like",
+})  # fmt: skip
 _TORCH = str(Path(torch.__file__).parent)
 _OURS = f"{Path(__file__).parent.parent}{sep}"
 
@@ -73,10 +77,12 @@ class Rules(TorchFunctionMode, ABC):
     # Without annotations, as torch's own.
     def __torch_function__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN204
         kwargs = kwargs or {}
-        if not any(self.follows(each) for each in _tensors((args, kwargs))):
+        name = plain_name(func)
+        # What is detached is a constant. That it is not is seen where values do not add up.
+        if name in _CONSTANT or not any(self.follows(each) for each in _tensors((args, kwargs))):
             return func(*args, **kwargs)
-        found = self.apply(plain_name(func), func, args, kwargs)
-        changed = args[0] if plain_name(func) == "setitem" else found
+        found = self.apply(name, func, args, kwargs)
+        changed = args[0] if name == "setitem" else found
         for each in _tensors(changed):
             if each.is_floating_point():
                 self._seen[id(each)] = each

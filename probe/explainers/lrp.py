@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import torch
+from torch.autograd.graph import get_gradient_edge
 
 from probe.contracts import Explainer, Need
 from probe.errors import RangeError, Unsupported
@@ -67,11 +68,11 @@ class LRP(Explainer):
         with torch.enable_grad(), followed.backward():
             # Inside the forward, inputs are copies, whose gradient is asked for.
             outputs = followed.task.pick(followed(inputs.detach().requires_grad_()), targets)
-            asked = [each for first in rules.first for each in first] + [rules.absorbed]
+            asked = [*(edge for _, edge in rules.first), get_gradient_edge(rules.absorbed)]
             found = torch.autograd.grad(outputs.sum(), asked, allow_unused=True)
         values = torch.zeros_like(inputs)
-        for numbers, slopes in zip(asked[:-1], found[:-1], strict=True):
-            values = values if slopes is None else values + numbers.detach() * slopes
+        for (numbers, _), slopes in zip(rules.first, found[:-1], strict=True):
+            values = values if slopes is None else values + numbers * slopes
         self._check(model, outputs.detach().sum() - (0 if found[-1] is None else found[-1]), values)
         return values
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from probe.errors import Unsupported
 from probe.explainers.followed import (
@@ -47,7 +48,8 @@ class Relevance(Rules):
         super().__init__(method, model)
         self.kinds: tuple[Rule, Rule] = (convolution, dense)
         self.eps, self.gamma, self.box = eps, gamma, box
-        self.first: list[tuple[Tensor, ...]] = []  # numbers that are explained, each with its bounds
+        # Numbers that are explained, and their bounds, each with the place in the graph that its gradient is asked of.
+        self.first: list[tuple[Tensor, GradientEdge]] = []
         self.absorbed = torch.ones(())
         self.boxed = False  # whether a layer had the rule of the first
         self._scaled: dict[int, Tensor] = {}  # inputs, scaled one by one, as by standardisation
@@ -93,7 +95,7 @@ class Relevance(Rules):
         self, name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], several: list[int]
     ) -> Tensor | None:
         """Inputs that are scaled and shifted one by one keep their relevance: None where they are not."""
-        if name not in SUMS | QUOTIENTS | SCALES or len(several) != 1:
+        if name not in SUMS | QUOTIENTS | SCALES | {"clamp", "clip"} or len(several) != 1:
             return None
         at = several[0]
         old = self._scaled.get(id(args[at]))
@@ -115,7 +117,9 @@ class Relevance(Rules):
     def _explain(self, value: Any) -> None:
         """Take numbers, where they are inputs, for those whose relevance is told."""
         if isinstance(value, Tensor) and self._scaled.pop(id(value), None) is not None:
-            self.first.append((value, *self._bounds.get(id(value), ())))
+            for each in (value, *self._bounds.get(id(value), ())):
+                # As they are now: what follows may work in place.
+                self.first.append((each.detach().clone(), get_gradient_edge(each)))
 
     def _added(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
         """A sum, in which a constant absorbs its part."""

@@ -46,6 +46,8 @@ class Rescale(Rules):
             return func(*args, **kwargs)
         if name in QUOTIENTS:
             return self.written(_quotient(*args[:2], both=len(several) == 2), func, args, kwargs)
+        if name == "einsum" and len(args) == 3 and isinstance(args[0], str):
+            return self._summed(func, args, kwargs)
         if name in _SINGLE and several == [0]:
             return self.written(_single(function(func, args, kwargs), args[0]), func, args, kwargs)
         if name in _POOLS and several == [0]:
@@ -59,6 +61,13 @@ class Rescale(Rules):
         if name == "scaled_dot_product_attention":
             return self._attended(*args, **kwargs)
         return self.unruled(name, func, args, kwargs)
+
+    def _summed(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+        """A product of two arguments whose sum is written as indices."""
+        if not all(self.follows(each) for each in args[1:]):
+            found: Tensor = func(*args, **kwargs)
+            return found
+        return _product(lambda *both, **more: func(args[0], *both, **more), args[1:], kwargs)
 
     def _largest(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         given = dict(zip(("dim", "keepdim"), args[1:], strict=False)) | kwargs

@@ -1,5 +1,7 @@
 """Methods that examine a model on a whole dataset."""
 
+from probe.surveys.accumulated import AccumulatedEffects
+from probe.surveys.dependence import PartialDependence
 from probe.surveys.permutation import PermutationImportance
 
-__all__ = ["PermutationImportance"]
+__all__ = ["AccumulatedEffects", "PartialDependence", "PermutationImportance"]

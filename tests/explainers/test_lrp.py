@@ -48,6 +48,10 @@ def test_the_box_rule_by_hand_also_of_standardised_inputs():
     inside = model.forward
     scaled = Model(forward=lambda x: inside((x.flatten(1) - 5) / -2), space=Space(bounds=(-15.0, 5.0)))
     assert_close(LRP(first="box")(scaled, 5 - 2 * x, FIRST).values[0], expected, rtol=1e-5, atol=1e-4)
+    cut = Model(forward=lambda x: inside(((x - 5) / -2).clamp(0, 10)), space=Space(bounds=(-15.0, 5.0)))
+    assert_close(LRP(first="box")(cut, 5 - 2 * x, FIRST).values[0], expected, rtol=1e-5, atol=1e-4)
+    plain = LRP()(model, x, FIRST).values  # of what the inputs became, not of the inputs
+    assert_close(LRP()(cut, 5 - 2 * x, FIRST).values, plain, rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize(

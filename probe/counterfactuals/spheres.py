@@ -1,0 +1,138 @@
+"""Counterfactuals from random points in spheres that grow around the input."""
+
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from probe.contracts import Aim, Counterfactual, Need
+from probe.contracts.common import refuse_missing
+from probe.errors import Unsupported
+from probe.method import param
+from probe.model import Model
+from probe.numbers import Number
+from probe.shapes import Candidates, Inputs
+from probe.tensors import generator, wide
+
+
+class _Draw(NamedTuple):
+    """Directions on the unit sphere, a place in each layer, and for categories a chance and a level, all uniform."""
+
+    directions: Tensor  # (samples, *shape)
+    places: Tensor  # (samples,)
+    chances: Tensor  # (samples, features)
+    levels: Tensor  # (samples, features)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrowingSpheres(Counterfactual):
+    """The nearest of random points in a shell around the input, of the first shell that has any (arXiv:1712.08443).
+
+    Shells grow by `growth`, from a ball of `radius` in units of the space's scale; a category is redrawn with a
+    chance of a shell's radius. Features that are fixed by `Space.mutable` keep the input's values, whole numbers stay
+    whole, and numbers stay within bounds. The nearest point that gets the wanted answer, by L1 in units of the scale,
+    is then made sparse: features are put back, the least changed first, as long as the answer stays. It needs no
+    gradients and always ends: where no shell has such a point, the candidate is the input itself. All inputs get the
+    same draws.
+
+    Raises:
+        Unsupported: for words and graphs, whose values are no numbers to be moved by a little.
+
+    Example:
+        >>> import torch
+        >>> from probe import Model, Space
+        >>> from probe.counterfactuals import GrowingSpheres
+        >>> model = Model(forward=lambda x: torch.stack([0.5 - x[:, 0], x[:, 0] - 0.5], 1), space=Space())
+        >>> found = GrowingSpheres()(model, torch.tensor([[0.3, 0.8]]))
+        >>> bool(found.reached.all()), bool(found.candidates[0, 0, 1] == 0.8)  # what does not matter is put back
+        (True, True)
+    """
+
+    needs: ClassVar[frozenset[Need]] = frozenset()
+
+    radius: Number = param(0.05, "radius of the first ball, in units of the space's scale", above=0.0)
+    growth: Number = param(1.5, "how much each shell is wider than the one before", above=1.0)
+    shells: int = param(12, "shells that are searched, at most", low=1, high=1000)
+    samples: int = param(200, "points drawn in each shell", low=1, high=10**6)
+    seed: int = param(0, "seed of the points", low=0)
+
+    def search(self, model: Model, inputs: Inputs, aim: Aim) -> Candidates:
+        refuse_missing(self, inputs)
+        form = model.space.form_of(inputs)
+        if not inputs.is_floating_point() or form.name in ("tokens", "graph"):
+            raise Unsupported(
+                f"{self.name()} moves numbers, and inputs of {model.name} are {form.read_as}; use NearestReference"
+            )
+        found = inputs.clone()
+        left = torch.arange(len(inputs), device=inputs.device)
+        source = generator(self.seed, torch.device("cpu"))
+        low, high = 0.0, float(self.radius)
+        for _ in range(self.shells):
+            draw = self._draw(model, inputs, source)
+            for row in left.tolist():
+                points = self._points(model, inputs[row : row + 1], draw, low, high)
+                _, reached = aim[row : row + 1].repeated(len(points)).ask(points)
+                if bool(reached.any()):
+                    far = _far(model, points, inputs[row : row + 1]).masked_fill(~reached, torch.inf)
+                    found[row] = points[far.argmin()]
+            left = left[(found[left] == inputs[left]).flatten(1).all(1)]
+            if not len(left):
+                break
+            low, high = high, high * self.growth
+        return self._sparse(model, inputs, found, aim)[:, None]
+
+    def _draw(self, model: Model, inputs: Inputs, source: torch.Generator) -> _Draw:
+        features = model.space.feature_count(inputs)
+        directions = torch.randn(self.samples, *inputs.shape[1:], generator=source)
+        length = (directions * self._moved(model, inputs).cpu()).flatten(1).norm(dim=1).clamp(min=1e-12)
+        places, chances, levels = (
+            torch.rand(size, generator=source)
+            for size in ((self.samples,), (self.samples, features), (self.samples, features))
+        )
+        return _Draw(directions / length.view(-1, *[1] * (inputs.ndim - 1)), places, chances, levels)
+
+    def _moved(self, model: Model, inputs: Inputs) -> Tensor:
+        """Where numbers are moved: not in categories, nor in what is fixed."""
+        return model.space.mutable_mask(inputs[:1])[0]
+
+    def _points(self, model: Model, origin: Tensor, draw: _Draw, low: float, high: float) -> Tensor:
+        """Points of one shell around one input: the radius is uniform between its ends."""
+        space = model.space
+        length = (low + draw.places * (high - low)).view(-1, *[1] * (origin.ndim - 1))
+        there = origin.expand(self.samples, *origin.shape[1:])
+        moved = there + (length * draw.directions).to(origin) * space.scale_of(origin)
+        moved = space.project(torch.where(self._moved(model, origin), moved, there), there)
+        if "category" not in space.kinds:
+            return moved
+        flat, owner = moved.flatten(1), space.coordinate_mask(torch.eye(len(space.kinds), dtype=torch.bool), origin)
+        for at, kind in enumerate(space.kinds):
+            columns = owner[at].flatten().nonzero()[:, 0]
+            fixed = space.mutable is not None and not bool(space.mutable.flatten()[columns].all())
+            if kind == "category" and not fixed:
+                level = (draw.levels[:, at] * len(columns)).long().clamp(max=len(columns) - 1)
+                drawn = torch.eye(len(columns))[level].to(flat)
+                redrawn = (draw.chances[:, at] < high).to(flat.device)[:, None]
+                flat[:, columns] = torch.where(redrawn, drawn, flat[:, columns])
+        return flat.view(moved.shape)
+
+    def _sparse(self, model: Model, inputs: Inputs, found: Inputs, aim: Aim) -> Inputs:
+        """Put features back, the least changed first, as long as the answer stays the wanted one."""
+        change = model.space.by_feature(model.space.scaled_change(wide(found), wide(inputs)).abs())
+        order = torch.where(change > 0, change, torch.inf).argsort(1)
+        for place in range(int((change > 0).sum(1).max())):
+            kept = torch.ones_like(change, dtype=torch.bool)
+            kept.scatter_(1, order[:, place : place + 1], value=False)
+            back = torch.where(model.space.coordinate_mask(kept, inputs), found, inputs)
+            changed = (back != found).flatten(1).any(1)
+            rows = changed.nonzero()[:, 0]
+            if len(rows):
+                _, reached = aim[rows].ask(back[rows])
+                found[rows[reached]] = back[rows[reached]]
+        return found
+
+
+def _far(model: Model, points: Tensor, origin: Tensor) -> Tensor:
+    """How far points are from an input: L1 in units of the space's scale."""
+    there = origin.expand_as(points)
+    return model.space.scaled_change(wide(points), wide(there)).flatten(1).abs().sum(1)
