@@ -13,7 +13,7 @@ from probe.method import param
 from probe.model import Model
 from probe.numbers import Number
 from probe.shapes import Candidates, Inputs
-from probe.tensors import generator, wide
+from probe.tensors import generator, spans, wide
 
 
 class _Draw(NamedTuple):
@@ -70,12 +70,17 @@ class GrowingSpheres(Counterfactual):
         low, high = 0.0, float(self.radius)
         for _ in range(self.shells):
             draw = self._draw(model, inputs, source)
-            for row in left.tolist():
-                points = self._points(model, inputs[row : row + 1], draw, low, high)
-                _, reached = aim[row : row + 1].repeated(len(points)).ask(points)
-                if bool(reached.any()):
-                    far = _far(model, points, inputs[row : row + 1]).masked_fill(~reached, torch.inf)
-                    found[row] = points[far.argmin()]
+            for some in spans(len(left), max(1, model.rows_per_pass(inputs) // self.samples)):
+                rows = left[some]
+                origins = inputs[rows].repeat_interleave(self.samples, 0)
+                points = self._points(model, origins, draw, low, high)
+                _, reached = aim[rows].repeated(self.samples).ask(points)
+                far = _far(model, points, origins).masked_fill(~reached, torch.inf).view(len(rows), -1)
+                nearest = points.view(len(rows), self.samples, *inputs.shape[1:])[
+                    torch.arange(len(rows)), far.argmin(1)
+                ]
+                there = far.isfinite().any(1)
+                found[rows[there]] = nearest[there]
             left = left[(found[left] == inputs[left]).flatten(1).all(1)]
             if not len(left):
                 break
@@ -96,23 +101,26 @@ class GrowingSpheres(Counterfactual):
         """Where numbers are moved: not in categories, nor in what is fixed."""
         return model.space.mutable_mask(inputs[:1])[0]
 
-    def _points(self, model: Model, origin: Tensor, draw: _Draw, low: float, high: float) -> Tensor:
-        """Points of one shell around one input: the radius is uniform between its ends."""
-        space = model.space
-        length = (low + draw.places * (high - low)).view(-1, *[1] * (origin.ndim - 1))
-        there = origin.expand(self.samples, *origin.shape[1:])
-        moved = there + (length * draw.directions).to(origin) * space.scale_of(origin)
-        moved = space.project(torch.where(self._moved(model, origin), moved, there), there)
+    def _points(self, model: Model, origins: Tensor, draw: _Draw, low: float, high: float) -> Tensor:
+        """Points of one shell, each around its input: the radius is uniform between its ends."""
+        space, times = model.space, len(origins) // self.samples
+        length = (low + draw.places * (high - low)).view(-1, *[1] * (origins.ndim - 1))
+        way = (length * draw.directions).to(origins) * space.scale_of(origins)
+        way = torch.where(self._moved(model, origins), way, 0.0).repeat(times, *[1] * (origins.ndim - 1))
+        moved = space.project(origins + way, origins)
         if "category" not in space.kinds:
             return moved
-        flat, owner = moved.flatten(1), space.coordinate_mask(torch.eye(len(space.kinds), dtype=torch.bool), origin)
+        flat, owner = (
+            moved.flatten(1),
+            space.coordinate_mask(torch.eye(len(space.kinds), dtype=torch.bool, device=origins.device), origins[:1]),
+        )
         for at, kind in enumerate(space.kinds):
             columns = owner[at].flatten().nonzero()[:, 0]
             fixed = space.mutable is not None and not bool(space.mutable.flatten()[columns].all())
             if kind == "category" and not fixed:
                 level = (draw.levels[:, at] * len(columns)).long().clamp(max=len(columns) - 1)
-                drawn = torch.eye(len(columns))[level].to(flat)
-                redrawn = (draw.chances[:, at] < high).to(flat.device)[:, None]
+                drawn = torch.eye(len(columns))[level].to(flat).repeat(times, 1)
+                redrawn = (draw.chances[:, at] < high).to(flat.device).repeat(times)[:, None]
                 flat[:, columns] = torch.where(redrawn, drawn, flat[:, columns])
         return flat.view(moved.shape)
 
@@ -132,7 +140,6 @@ class GrowingSpheres(Counterfactual):
         return found
 
 
-def _far(model: Model, points: Tensor, origin: Tensor) -> Tensor:
-    """How far points are from an input: L1 in units of the space's scale."""
-    there = origin.expand_as(points)
-    return model.space.scaled_change(wide(points), wide(there)).flatten(1).abs().sum(1)
+def _far(model: Model, points: Tensor, origins: Tensor) -> Tensor:
+    """How far points are from their inputs: L1 in units of the space's scale."""
+    return model.space.scaled_change(wide(points), wide(origins)).flatten(1).abs().sum(1)

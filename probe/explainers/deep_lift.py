@@ -22,7 +22,8 @@ class DeepLift(Explainer):
     their quotient, a product by the mean of both orders, a largest by what the larger row chose. So attention, softmax
     and layer normalisation have exact rules too. Operations are followed as they are called, so that functions, and
     activations that are used again or work in place, have them as well; one without a rule is refused with its line.
-    That values add up is checked for each example.
+    That values add up is checked for each example. In a deep transformer the parts can grow far beyond their sum, or
+    what the type of the weights can hold, which is refused.
 
     Values are in output units and sum to output(input) - output(mean reference). It costs one pass of two rows.
 
@@ -66,9 +67,11 @@ def lifted(method: Explainer, model: Model, inputs: Inputs, behind: References, 
     values = slopes[: len(inputs)] * (inputs - behind)
     new, old = wide(outputs.detach()).chunk(2)
     off = (wide(values).flatten(1).sum(1) - (new - old)).abs()
-    if bool((off > 1e-3 * (wide(values).flatten(1).abs().sum(1) + (new - old).abs()) + 1e-4).any()):
+    if bool((off > 0.01 * (new - old).abs() + 1e-3).any()):
+        size = float(wide(values).flatten(1).abs().sum(1).max())
         raise Unsupported(
             f"{method.name()} of {model.name} does not add up to the change of the output, by up to "
-            f"{float(off.max()):.3g}: something in it mixes rows, or is not seen by torch; use IntegratedGradients"
+            f"{float(off.max()):.3g} where sizes sum to {size:.3g}: its multipliers grow too large for {values.dtype}, "
+            "or something in it mixes rows, or is not seen by torch; use IntegratedGradients"
         )
     return values

@@ -73,7 +73,8 @@ class Dependence(Survey, ABC):
             raise Unsupported(f"{self.feature} is missing in all rows; name another feature")
         # Values that rows have, so that whole numbers stay whole.
         at = torch.linspace(0, len(there) - 1, self.points, device=known.device).round().long()
-        return there[at].unique()[:, None]
+        chosen = there[at]
+        return chosen[torch.cat([chosen.new_ones(1), chosen.diff()]) > 0][:, None]
 
     def asked(self, model: Model, inputs: Inputs, columns: Tensor, values: Tensor) -> PerExample:
         """The output of each row with its own values of the feature in place of those that it has."""
