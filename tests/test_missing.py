@@ -131,7 +131,7 @@ def test_a_table_with_missing_cells_is_audited_end_to_end(opened, tmp_path):
     model, data = opened
     plan = plan_from({
         "name": "holes", "model": {"factory": "in:notebook"}, "data": {"csv": "t.csv", "label": "y"},
-        "explain": {"sample": 5}, "attack": {"sample": 20},
+        "explain": {"sample": 5}, "attack": {"sample": 20, "eps": ["0.1"]},
     })  # fmt: skip
     bundle = run(plan, model, data, tmp_path / "holes")
     steps = {step.name: step.status for step in bundle.manifest.steps}

@@ -50,7 +50,7 @@ def test_the_gradient_does_not_depend_on_the_batch():
 
 def test_import_probe_is_fast_and_free_of_torch():
     code = (
-        "import time; t = time.perf_counter(); import probe, sys; seconds = time.perf_counter() - t; "
+        "import time; t = time.process_time(); import probe, sys; seconds = time.process_time() - t; "
         "assert 'torch' not in sys.modules; print(seconds)"
     )
     seconds = float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)

@@ -18,6 +18,7 @@ from tests.light import light
 
 EVERY = [light(kind()) for family in ("explainer", "attack") for kind in discover(family).values()]
 OF_ROWS = [method for method in EVERY if "layers" not in getattr(method, "needs", ())]  # maps are laid over images
+LITTLE = {"attack": {"eps": ["0.05"]}}  # one radius: what these audits are about is the same at each
 X = torch.rand(9, 3, generator=torch.Generator().manual_seed(0))
 
 
@@ -90,7 +91,7 @@ def test_outputs_that_do_not_depend_on_inputs_have_no_gradients():
 def test_an_audit_goes_on_without_the_steps_that_have_no_gradient(tmp_path):
     model = Model(forward=OneWay().eval(), space=space(), classes=("a", "b"))
     data = Dataset(X, model.predict(X), space=space(), classes=("a", "b"))
-    plan = plan_from({"name": "a", "model": {"factory": "a:b"}, "data": {"csv": "x", "label": "y"}})
+    plan = plan_from({"name": "a", "model": {"factory": "a:b"}, "data": {"csv": "x", "label": "y"}} | LITTLE)
     assert estimate(plan, model, data) > 0
     bundle = run(plan, model, data, tmp_path / "a")
     status = {step.name: step.status for step in bundle.manifest.steps}
@@ -142,7 +143,7 @@ def test_an_audit_respects_the_batch_size(tmp_path):
     counted = Counts().eval()
     model = Model(forward=counted, space=space(), classes=("a", "b"), batch_size=3)
     data = Dataset(X, model.predict(X), space=space(), classes=("a", "b"))
-    plan = plan_from({"name": "a", "model": {"factory": "a:b"}, "data": {"csv": "x", "label": "y"}})
+    plan = plan_from({"name": "a", "model": {"factory": "a:b"}, "data": {"csv": "x", "label": "y"}} | LITTLE)
     run(plan, model, data, tmp_path / "a")
     assert counted.most == 3
 
@@ -169,7 +170,7 @@ def test_float32_is_given_to_a_float64_module_as_it_is():
 def test_an_audit_gives_a_module_its_own_type(dtype, tmp_path):
     model = Model(forward=network(dtype), space=space(), classes=("a", "b"))
     data = Dataset(X, model.predict(X.to(dtype)), space=space(), classes=("a", "b"))
-    plan = plan_from({"name": "a", "model": {"factory": "a:b"}, "data": {"csv": "x", "label": "y"}})
+    plan = plan_from({"name": "a", "model": {"factory": "a:b"}, "data": {"csv": "x", "label": "y"}} | LITTLE)
     bundle = run(plan, model, data, tmp_path / "a")
     steps = {step.name: (step.status, step.note) for step in bundle.manifest.steps}
     assert {status for status, _ in steps.values()} == {"done"}, steps

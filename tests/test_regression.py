@@ -161,6 +161,11 @@ def audited(tmp_path_factory):
     return model, run(plan, model, DATA, tmp_path_factory.mktemp("audits") / "houses")
 
 
+@pytest.fixture(scope="module")
+def page(audited):
+    return render(audited[1])
+
+
 def test_an_audit_of_a_regression_measures_errors_explains_the_output_and_attacks_its_tolerance(audited):
     bundle = audited[1]
     read = bundle.table("readings").set_index("metric")
@@ -182,14 +187,13 @@ def test_an_audit_of_a_regression_measures_errors_explains_the_output_and_attack
     verify(bundle.folder)
 
 
-def test_the_report_of_a_regression_has_its_errors(audited):
-    page = render(audited[1])
+def test_the_report_of_a_regression_has_its_errors(page):
     assert "R squared" in page
     assert "mean absolute error" in page
     assert "of the answers are right" in page
 
 
-def test_an_audit_of_a_regression_compares_groups_by_answer_error_and_size_of_error(audited):
+def test_an_audit_of_a_regression_compares_groups_by_answer_error_and_size_of_error(audited, page):
     bundle = audited[1]
     gaps = bundle.table("bias_disparities").set_index(["attribute", "metric"])
     errors = (X @ SLOPES - Y).double().numpy()
@@ -202,7 +206,6 @@ def test_an_audit_of_a_regression_compares_groups_by_answer_error_and_size_of_er
     assert "difference of mean absolute errors by sex x town" in found
     assert found["difference of mean errors by sex"].unit == "number"
     assert not any(f.status == "error" for f in found.values())
-    page = render(bundle)
     for words in (
         "Mean absolute error by sex",
         "difference of mean answers by sex",

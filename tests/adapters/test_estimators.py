@@ -104,15 +104,14 @@ def test_a_pipeline_over_raw_columns_is_audited_end_to_end(people, tmp_path):
         "name": "hiring",
         "model": {"factory": "in:notebook"},
         "data": {"csv": "people.csv", "label": "hired"},
-        "explain": {"sample": 5},
-        "attack": {"sample": 20},
+        "explain": {"sample": 3},
+        "attack": {"sample": 20, "eps": ["0.1"], "methods": [{"method": "square", "max_queries": 40}]},
     })  # fmt: skip
     bundle = run(plan, model, data, tmp_path / "hiring")
     steps = {step.name: step.status for step in bundle.manifest.steps}
     assert steps["explain-kernel_shap"] == steps["explain-lime"] == "done"
     assert steps["explain-integrated_gradients"] == "not run"
     assert steps["attack-square"] == "done"
-    assert "attack-pgd" not in steps
     assert verify(bundle.folder).numbers > 0
     # The exact Shapley values of a linear model on one reference row would need no test of ours: they add up.
     one = replace(data.space, reference=data.inputs[:1])

@@ -56,7 +56,7 @@ def test_cascade_breaks_a_linear_model_of_three_classes_wherever_it_can_be_broke
         lead[rows] = torch.maximum(lead[rows], z[rows, other] - z[rows, one] + rise)
     sure = lead.abs() > 0.03 * z.abs().amax(1)  # L2: the end in ball and box is the nearest only in the limit
     sure |= torch.tensor(norm == "linf")
-    found = Cascade(eps=eps, norm=norm)(model, x, y).success
+    found = Cascade(eps=eps, norm=norm, steps=200)(model, x, y).success
     assert torch.equal(found[sure], lead[sure] > 0)
     for single in (Cascade(eps=eps, norm=norm, steps=40), PGD(eps=eps, norm=norm), APGD(eps=eps, norm=norm)):
         alone = single(model, x, y).success

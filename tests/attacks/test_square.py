@@ -43,11 +43,11 @@ def test_on_a_linear_model_square_ends_at_the_best_corner_of_the_ball(shape, spa
     """The lead falls by eps times the L1 norm of the slope at most."""
     model, weight = linear(*shape, space=space)
     x, y = far(model, *shape)
-    found = Square(eps=0.1, max_queries=600)(model, x, y)
+    found = Square(eps=0.1, max_queries=400)(model, x, y)
     fall = lead(found.clean.logits, y) - lead(found.attacked.logits, y)
     assert not found.success.any()
     assert fall.tolist() == pytest.approx([0.1 * float(weight.abs().sum())] * 4, rel=1e-3)
-    assert found.queries.tolist() == [600] * 4
+    assert found.queries.tolist() == [400] * 4
 
 
 def test_square_asks_each_example_until_it_is_broken_and_counts_what_it_asked():
