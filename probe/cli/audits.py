@@ -42,6 +42,12 @@ def audit(
         str,
         typer.Option(help="Run one of several parts, such as 3/16, into the folder --out; `probe merge` joins them."),
     ] = "",
+    engine: Annotated[
+        str, typer.Option(help="Run the audits in parts: `processes` of this machine, `ray` or `slurm`.")
+    ] = "",
+    workers: Annotated[
+        int, typer.Option(min=0, help="With --engine: parts at once; one for each core by default.")
+    ] = 0,
     task: TaskName = "",
     outputs: Outputs = "",
     part: Part = "",
@@ -63,19 +69,31 @@ def audit(
     if not names and not plans:
         raise PlanError("name a model, such as `probe audit adult-mlp`, or a plan: `probe audit --plan plan.toml`")
     said = Said(task=task, outputs=outputs, part=part, only=only, tolerance=tolerance, segments=segments)
-    chosen = [plan_in(Path(name)) if name.endswith(".toml") else plan_of(name) for name in names or ()]
-    chosen = [said.into(plan) for plan in [*chosen, *map(plan_in, plans or ())]]
+    named = [*((name, ()) for name in names or ()), *((str(plan), ("--plan",)) for plan in plans or ())]
+    chosen = [plan_in(Path(name)) if option or name.endswith(".toml") else plan_of(name) for name, option in named]
+    chosen = [said.into(plan) for plan in chosen]
     twice = [name for name, count in Counter(plan.name for plan in chosen).items() if count > 1]
     if twice:
         raise PlanError(f"two audits are called {twice[0]!r} and would share a folder; give one plan another name")
     opened = partial(open_both, allow_code=allow_code, device=device)
+    if shard and engine:
+        raise PlanError("--engine runs all parts and --shard one; leave one of them out")
+    if workers and not engine:
+        raise PlanError("--workers counts those of an engine; add --engine processes, or leave it out")
     if shard:
         return _part(chosen, out, shard, opened, replace=replace, as_json=as_json)
+    works: dict[str, Callable[[], dict[str, Any]]] = {
+        plan.name: partial(_audit, plan, out / plan.name, opened, replace=replace, quiet=as_json) for plan in chosen
+    }
     with terminable():
-        documents = [
-            _or_error(plan.name, partial(_audit, plan, out / plan.name, opened, replace=replace, quiet=as_json), chosen)
-            for plan in chosen
-        ]
+        if engine:
+            more = said.arguments() + ["--device", device] * bool(device) + ["--allow-code"] * allow_code
+            calls = {
+                plan.name: [*option, _absolute(name, option), *more]
+                for plan, (name, option) in zip(chosen, named, strict=True)
+            }
+            works |= _dealt(calls, out, engine, workers, replace=replace, quiet=as_json)
+        documents = [_or_error(name, work, len(works)) for name, work in works.items()]
     if as_json:
         emit_json(documents)
     else:
@@ -115,9 +133,29 @@ def _part(
     return 0
 
 
-def _or_error(name: str, work: Callable[[], dict[str, Any]], chosen: list[Any]) -> dict[str, Any]:
+def _absolute(name: str, option: tuple[str, ...]) -> str:
+    """What an audit is named by, also for a worker in another folder."""
+    return str(Path(name).resolve()) if option or "/" in name or name.endswith(".toml") else name
+
+
+def _dealt(
+    calls: dict[str, list[str]], out: Path, engine: str, workers: int, *, replace: bool, quiet: bool
+) -> dict[str, Callable[[], dict[str, Any]]]:
+    """The ends of audits whose parts an engine has run. An audit that is there already is no work for an engine."""
+    from probe.cli.dealing import deal, finish
+
+    for name in calls:
+        if replace and (out / name).exists():
+            _remove(out / name)
+    new = {name: call for name, call in calls.items() if not (out / name / "audit.json").exists()}
+    failed = deal(list(new.items()), out, engine, workers)
+    show = (lambda bundle: None) if quiet else summary
+    return {name: partial(finish, name, out, failed, show=show) for name in new}
+
+
+def _or_error(name: str, work: Callable[[], dict[str, Any]], audits: int) -> dict[str, Any]:
     """What an audit gives; of several, why one could not be run."""
-    if len(chosen) == 1:
+    if audits == 1:
         return work()
     try:
         return work()

@@ -1,6 +1,6 @@
 """`probe merge`, and one part of an audit for `probe audit --shard`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +9,8 @@ import typer
 
 from probe.cli.app import Json, Strict, command, emit_json, exit_code, print_err, print_out
 from probe.cli.pages import drawn
-from probe.cli.summary import document, summary
+from probe.cli.summary import document as document_of
+from probe.cli.summary import summary
 from probe.errors import ProbeError
 
 
@@ -21,19 +22,23 @@ def merge(
     as_json: Json = False,
 ) -> int:
     """Make one audit of the parts that several machines ran: the one that a single machine would have written."""
-    from probe.audit import merge as merged
-    from probe.audit import verify
+    document = merged(parts, out, show=(lambda bundle: None) if as_json else summary)
+    if as_json:
+        emit_json(document)
+    return exit_code((finding["status"] for finding in document["findings"]), strict)
+
+
+def merged(parts: Sequence[Path], out: Path, *, show: Callable[[Any], None]) -> dict[str, Any]:
+    """The audit of these parts, verified and with its report."""
+    from probe.audit import merge, verify
     from probe.lock import writing
 
-    bundle = merged(parts, out)
+    bundle = merge(parts, out)
     verify(out)
     with writing(out):
         bundle.write_report(drawn(bundle))
-    if as_json:
-        emit_json(document(bundle))
-    else:
-        summary(bundle)
-    return exit_code((finding.status for finding in bundle.manifest.findings), strict)
+    show(bundle)
+    return document_of(bundle)
 
 
 def run_part(plan: Any, folder: Path, shard: Any, opened: Callable[[Any], tuple[Any, Any]]) -> dict[str, Any]:

@@ -52,6 +52,11 @@ class Said:
         place = self.part.isdecimal() and self.part.isascii()
         return given | ({"part": int(self.part)} if place else {})
 
+    def arguments(self) -> list[str]:
+        """The same as arguments of a command."""
+        given = {key: value for key, value in asdict(self).items() if value is not None and value != vars(Said())[key]}
+        return [word for key, value in given.items() for word in (f"--{key}", str(value))]
+
     def into(self, plan: Any) -> Any:
         """The plan with what is said.
 

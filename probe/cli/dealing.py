@@ -1,0 +1,56 @@
+"""`probe audit --engine`: the parts of audits on several workers, then each audit of its parts."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from probe.cli.app import print_err
+from probe.cli.engines import Unit, engine_of, run_units
+from probe.cli.merging import merged
+from probe.errors import DataError, PlanError
+
+
+def deal(plans: Sequence[tuple[str, Sequence[str]]], out: Path, engine: str, workers: int) -> dict[str, str]:
+    """Run the parts of audits, each with the arguments that name it; why those failed that did.
+
+    A part goes to OUT/NAME.parts, where the same command continues it.
+    """
+    workers = workers or os.cpu_count() or 1
+    if not 1 <= workers <= 10**4:
+        raise PlanError(f"--workers {workers}, expected at least 1, and at most 10,000")
+    place = engine_of(engine)
+    units = [
+        _unit(name, arguments, _parts(out, name), f"{number}/{workers}")
+        for name, arguments in plans
+        for number in range(1, workers + 1)
+    ]
+    threads = str(max(1, (os.cpu_count() or 1) // workers))
+    environment = {"OMP_NUM_THREADS": threads, **os.environ}
+
+    def told(unit: Unit, what: str) -> None:
+        print_err(f"{unit.plan} {unit.shard}: {what}")
+
+    failed = run_units(place, units, workers, environment, told)
+    return {unit.plan: f"part {unit.shard}: {why}" for unit, why in reversed(failed.items())}
+
+
+def finish(name: str, out: Path, failed: dict[str, str], *, show: Callable[[Any], None]) -> dict[str, Any]:
+    """The audit of the parts, which are deleted once it is written."""
+    if name in failed:
+        raise DataError(f"{failed[name]}; the same command continues the parts in {_parts(out, name)}")
+    document = merged([_parts(out, name)], out / name, show=show)
+    shutil.rmtree(_parts(out, name))
+    return document
+
+
+def _unit(name: str, arguments: Sequence[str], parts: Path, shard: str) -> Unit:
+    folder = (parts / shard.replace("/", "-of-")).resolve()
+    command = (sys.executable, "-m", "probe.cli", "audit", *arguments, "--shard", shard, "--out", str(folder))
+    return Unit(name, shard, command, folder)
+
+
+def _parts(out: Path, name: str) -> Path:
+    return out / f"{name}.parts"

@@ -1,0 +1,101 @@
+"""Engines run the parts of audits on several workers: local processes, Ray, or Slurm.
+
+A part is a command, such as `probe audit --plan p.toml --shard 1/4 --out part`, which continues where it ended. An
+engine runs one command somewhere and says how it ended; the part of a worker that was lost is asked again.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from probe.errors import PlanError, Unsupported
+from probe.extras import EXTRAS
+
+TIMES = 3  # how often a part is asked whose worker is lost
+ENGINES = {"processes": "processes", "ray": "on_ray", "slurm": "on_slurm"}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One part of one audit."""
+
+    plan: str
+    shard: str
+    command: tuple[str, ...]
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended."""
+
+    code: int | None  # its exit code; None if its worker was lost
+    said: str = ""  # the last line on stderr
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Somewhere to run commands."""
+
+    def run(self, command: Sequence[str], environment: Mapping[str, str]) -> Outcome:
+        """Run a command to its end; several threads call this at once."""
+
+    def end(self) -> None:
+        """End the commands that run, as SIGTERM does."""
+
+
+def engine_of(name: str) -> Engine:
+    """An engine by its name.
+
+    Raises:
+        PlanError: if there is none of that name.
+        Unsupported: if what it needs is not installed.
+    """
+    if name not in ENGINES:
+        raise PlanError(f"--engine {name!r:.40} is unknown; there are {', '.join(ENGINES)}")
+    try:
+        engine: Engine = import_module(f"probe.cli.engines.{ENGINES[name]}").make()
+    except ImportError as error:
+        raise Unsupported(
+            f"--engine {name} needs {error.name}, which is not installed; {EXTRAS[name].install()}, or use "
+            "--engine processes"
+        ) from None
+    return engine
+
+
+def run_units(
+    engine: Engine,
+    units: Sequence[Unit],
+    workers: int,
+    environment: Mapping[str, str],
+    told: Callable[[Unit, str], None],
+) -> dict[Unit, str]:
+    """Run units on as many workers at once; why each failed that did. `told` hears of each that ended or was lost."""
+    failed: dict[Unit, str] = {}
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        running = {pool.submit(_until_done, engine, unit, environment, told): unit for unit in units}
+        try:
+            for future in as_completed(running):
+                why, unit = future.result(), running[future]
+                told(unit, why or "done")
+                if why:
+                    failed[unit] = why
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            engine.end()
+            raise
+    return failed
+
+
+def _until_done(engine: Engine, unit: Unit, environment: Mapping[str, str], told: Callable[[Unit, str], None]) -> str:
+    """Ask for a unit until its worker lives to the end; empty, or why it failed."""
+    for left in reversed(range(TIMES)):
+        outcome = engine.run(unit.command, environment)
+        if outcome.code is not None:
+            return "" if outcome.code == 0 else outcome.said or f"ended with exit code {outcome.code}"
+        if left:
+            told(unit, "its worker was lost, and it is asked again")
+    return f"its worker was lost {TIMES} times"

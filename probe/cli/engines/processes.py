@@ -1,0 +1,58 @@
+"""Local processes: the engine that needs nothing, and that the others are compared with."""
+
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+
+from probe.cli.engines import Engine, Outcome
+
+KILLED = 128  # a shell's exit code of a process that a signal ended is this plus the signal's number
+
+
+class Processes:
+    """Runs each command as a process of this machine."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[str]] = set()
+        self._turn = threading.Lock()
+        self._ended = False
+
+    def run(self, command: Sequence[str], environment: Mapping[str, str]) -> Outcome:
+        with self._turn:
+            if self._ended:
+                return Outcome(KILLED, "ended before it began")
+            process = subprocess.Popen(
+                command,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+            )
+            self._running.add(process)
+        try:
+            _, said = process.communicate()
+        finally:
+            with self._turn:
+                self._running.discard(process)
+        if self._ended:
+            return Outcome(KILLED, "ended with the others")
+        return Outcome(process.returncode if process.returncode >= 0 else None, last_line(said))
+
+    def end(self) -> None:
+        with self._turn:
+            self._ended = True
+            for process in self._running:
+                process.terminate()
+
+
+def last_line(said: str) -> str:
+    """The last line of what a command said, without the name of the program."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return lines[-1].removeprefix("probe: ") if lines else ""
+
+
+def make() -> Engine:
+    """The engine."""
+    return Processes()

@@ -1,0 +1,117 @@
+"""Engines: a worker that is lost is asked again, and the audit of its parts is that of one process."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from probe.audit import verify
+from probe.cli.engines import TIMES, Unit, engine_of, run_units
+from probe.cli.said import Said
+from probe.errors import PlanError
+
+RUN = "audit", "--plan", "mine.toml", "--allow-code"
+DIES_ONCE = """
+import os
+from pathlib import Path
+from torch import nn
+
+class Net(nn.Linear):
+    def forward(self, x):
+        mark = Path(__file__).with_name("died")
+        if len(x) == 120 and not mark.exists():  # the step of predictions, which has all rows
+            mark.touch()
+            os.kill(os.getpid(), 9)
+        return super().forward(x)
+
+def build():
+    return Net(5, 2)
+"""
+
+
+def unit(code: str, name: str = "one") -> Unit:
+    return Unit(name, "1/1", (sys.executable, "-S", "-c", code), Path())
+
+
+def run(*units: Unit) -> tuple[dict[Unit, str], list[str]]:
+    heard = []
+    failed = run_units(engine_of("processes"), units, 2, os.environ, lambda unit, what: heard.append(what))
+    return failed, heard
+
+
+def test_the_part_of_a_lost_worker_is_asked_again(tmp_path):
+    mark = f"pathlib.Path({str(tmp_path / 'mark')!r})"
+    once = f"import os, pathlib; {mark}.exists() or ({mark}.touch(), os.kill(os.getpid(), 9))"
+    assert run(unit(once)) == ({}, ["its worker was lost, and it is asked again", "done"])
+
+
+def test_a_part_whose_worker_is_always_lost_fails_and_the_others_are_run(tmp_path):
+    lost, other = unit("import os; os.kill(os.getpid(), 9)"), unit(f"open({str(tmp_path / 'done')!r}, 'w')", "two")
+    failed, _ = run(lost, other)
+    assert failed == {lost: f"its worker was lost {TIMES} times"}
+    assert (tmp_path / "done").exists()
+
+
+def test_an_error_is_told_and_not_asked_again(tmp_path):
+    code = f"import sys; open({str(tmp_path / 'log')!r}, 'a').write('x'); sys.exit('probe: no such file')"
+    failed, heard = run(asked := unit(code))
+    assert failed == {asked: "no such file"}
+    assert heard == ["no such file"]
+    assert (tmp_path / "log").read_text() == "x"
+
+
+def test_when_the_run_ends_its_workers_end(tmp_path):
+    mark = tmp_path / "begun"
+
+    def interrupt():
+        while not mark.exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run(unit(f"open({str(mark)!r}, 'w').close(); import time; time.sleep(100)"))
+    assert time.monotonic() - began < 50
+
+
+def test_an_unknown_engine_is_refused_and_so_are_options_that_say_nothing(probe, place):
+    with pytest.raises(PlanError, match="there are processes, ray, slurm"):
+        engine_of("steam")
+    assert "leave one of them out" in probe(*RUN, "--engine", "processes", "--shard", "1/2", code=2).stderr
+    assert "add --engine" in probe(*RUN, "--workers", "2", code=2).stderr
+
+
+def test_what_a_command_says_of_a_model_reaches_its_workers():
+    said = Said(task="regression", tolerance=0.0, segments=20)
+    assert said.arguments() == ["--task", "regression", "--tolerance", "0.0", "--segments", "20"]
+    assert Said().arguments() == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("engine", "module"), [("ray", "ray"), ("slurm", "submitit")])
+def test_an_engine_of_several_machines_keeps_the_same_promises(engine, module, tmp_path, monkeypatch):
+    pytest.importorskip(module)
+    monkeypatch.chdir(tmp_path)
+    mark = f"pathlib.Path({str(tmp_path / 'mark')!r})"
+    once = unit(f"import os, pathlib; {mark}.exists() or ({mark}.touch(), os.kill(os.getpid(), 9))")
+    fails = unit("import sys; sys.exit('probe: no such file')", "two")
+    heard = []
+    failed = run_units(engine_of(engine), [once, fails], 2, os.environ, lambda each, what: heard.append(what))
+    assert failed == {fails: "no such file"}
+    assert sorted(heard) == ["done", "its worker was lost, and it is asked again", "no such file"]
+
+
+@pytest.mark.slow
+def test_an_audit_of_two_workers_one_killed_during_a_step_is_that_of_one_process(probe, place):
+    (place / "mine.py").write_text(DIES_ONCE)
+    result = probe(*RUN, "--engine", "processes", "--workers", "2", code=1)
+    assert "mine 1/2: its worker was lost, and it is asked again" in result.stderr
+    assert (place / "runs/mine/report.html").exists()
+    assert not (place / "runs/mine.parts").exists()
+    probe(*RUN, "--out", "again", code=1)
+    assert verify("again/mine").evidence_digest == verify("runs/mine").evidence_digest
