@@ -10,7 +10,7 @@ endif
 # The many processes of a test run, and each command, would compile what they import anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: audit setup test docs mutants clean
+.PHONY: audit setup test docs benchmark mutants clean
 
 audit: setup
 	@# 1 means findings, which is an audit's business and no failure of make.
@@ -31,6 +31,12 @@ test: .venv/.installed-dev
 docs: .venv/.installed-docs
 	$(BIN)/python docs/reference.py
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+
+# Beside other libraries, in an environment of their own, on a quiet machine; SHORT=--short compares answers alone.
+benchmark:
+	test -d build/peers || $(PYTHON) -m venv build/peers
+	build/peers/bin/python -m pip install --quiet -c constraints.txt -e ".[images]" -r benchmarks/requirements.txt
+	build/peers/bin/python -m benchmarks $(SHORT)
 
 # Do the tests bite? Small errors in the modules that decide numbers; takes about half an hour, and no part of `test`.
 mutants: .venv/.installed-dev

@@ -35,8 +35,10 @@ def table() -> str:
     """The table, with the machine and the versions below it."""
     explainers, shapley = read("explainers"), read("shapley")
     rows = [HEADER, ("---",) * len(HEADER), *of_tables(explainers), *of_images(shapley)]
+    attacks = read("pgd") if (RESULTS / "pgd.json").exists() else {"networks": {}, "versions": {}}
+    rows += of_attacks(attacks)
     lines = "\n".join("| " + " | ".join(row) + " |" for row in rows)
-    versions = explainers["versions"] | shapley["versions"]
+    versions = explainers["versions"] | shapley["versions"] | attacks["versions"]
     named = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
     note = (
         f"Medians of runs in turn, in one process. {explainers['machine']}; {named}.\n"
@@ -71,6 +73,21 @@ def of_images(told: dict[str, Any]) -> Iterator[tuple[str, ...]]:
             times(ratio),
             times(error),
         )
+
+
+def of_attacks(told: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """PGD beside each peer, with the images that stand and the rows that were asked; lower is better in both."""
+    for network, sides in told["networks"].items():
+        ours = sides["probe"]
+        for name, peer in sides.items():
+            if name != "probe":
+                yield (
+                    f"PGD-20 of `{network}`, {ours['images']} images, Linf 0.1",
+                    f"{seconds(ours['seconds'])}, {ours['robust images']} stand, {ours['rows asked']:,} rows",
+                    f"{name} {seconds(peer['seconds'])}, {peer['robust images']} stand, {peer['rows asked']:,} rows",
+                    times(ours["seconds"] / peer["seconds"]),
+                    "",
+                )
 
 
 def read(name: str) -> dict[str, Any]:
