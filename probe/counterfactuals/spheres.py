@@ -7,13 +7,12 @@ import torch
 from torch import Tensor
 
 from probe.contracts import Aim, Counterfactual, Need
-from probe.contracts.common import refuse_missing
-from probe.errors import Unsupported
+from probe.counterfactuals.near import distance, put_back, refuse_unmoved
 from probe.method import param
 from probe.model import Model
 from probe.numbers import Number
 from probe.shapes import Candidates, Inputs
-from probe.tensors import generator, spans, wide
+from probe.tensors import generator, spans
 
 
 class _Draw(NamedTuple):
@@ -58,12 +57,7 @@ class GrowingSpheres(Counterfactual):
     seed: int = param(0, "seed of the points", low=0)
 
     def search(self, model: Model, inputs: Inputs, aim: Aim) -> Candidates:
-        refuse_missing(self, inputs)
-        form = model.space.form_of(inputs)
-        if not inputs.is_floating_point() or form.name in ("tokens", "graph"):
-            raise Unsupported(
-                f"{self.name()} moves numbers, and inputs of {model.name} are {form.read_as}; use NearestReference"
-            )
+        refuse_unmoved(self.name(), model, inputs)
         found = inputs.clone()
         left = torch.arange(len(inputs), device=inputs.device)
         source = generator(self.seed, torch.device("cpu"))
@@ -75,7 +69,7 @@ class GrowingSpheres(Counterfactual):
                 origins = inputs[rows].repeat_interleave(self.samples, 0)
                 points = self._points(model, origins, draw, low, high)
                 _, reached = aim[rows].repeated(self.samples).ask(points)
-                far = _far(model, points, origins).masked_fill(~reached, torch.inf).view(len(rows), -1)
+                far = distance(model, points, origins).masked_fill(~reached, torch.inf).view(len(rows), -1)
                 nearest = points.view(len(rows), self.samples, *inputs.shape[1:])[
                     torch.arange(len(rows)), far.argmin(1)
                 ]
@@ -85,7 +79,7 @@ class GrowingSpheres(Counterfactual):
             if not len(left):
                 break
             low, high = high, high * self.growth
-        return self._sparse(model, inputs, found, aim)[:, None]
+        return put_back(model, inputs, found, aim)[:, None]
 
     def _draw(self, model: Model, inputs: Inputs, source: torch.Generator) -> _Draw:
         features = model.space.feature_count(inputs)
@@ -123,23 +117,3 @@ class GrowingSpheres(Counterfactual):
                 redrawn = (draw.chances[:, at] < high).to(flat.device).repeat(times)[:, None]
                 flat[:, columns] = torch.where(redrawn, drawn, flat[:, columns])
         return flat.view(moved.shape)
-
-    def _sparse(self, model: Model, inputs: Inputs, found: Inputs, aim: Aim) -> Inputs:
-        """Put features back, the least changed first, as long as the answer stays the wanted one."""
-        change = model.space.by_feature(model.space.scaled_change(wide(found), wide(inputs)).abs())
-        order = torch.where(change > 0, change, torch.inf).argsort(1)
-        for place in range(int((change > 0).sum(1).max())):
-            kept = torch.ones_like(change, dtype=torch.bool)
-            kept.scatter_(1, order[:, place : place + 1], value=False)
-            back = torch.where(model.space.coordinate_mask(kept, inputs), found, inputs)
-            changed = (back != found).flatten(1).any(1)
-            rows = changed.nonzero()[:, 0]
-            if len(rows):
-                _, reached = aim[rows].ask(back[rows])
-                found[rows[reached]] = back[rows[reached]]
-        return found
-
-
-def _far(model: Model, points: Tensor, origins: Tensor) -> Tensor:
-    """How far points are from their inputs: L1 in units of the space's scale."""
-    return model.space.scaled_change(wide(points), wide(origins)).flatten(1).abs().sum(1)

@@ -20,6 +20,8 @@ from probe.numbers import Number
 from probe.shapes import Inputs, Labels
 from probe.tensors import exact, generator, spans
 
+_HELD = 2**22  # values of noisy copies that are held at a time, 32 MiB
+
 
 @dataclass(frozen=True, kw_only=True)
 class Smoothed(Explainer, ABC):
@@ -141,7 +143,7 @@ class VarGrad(Smoothed):
 
     Values are never negative, in squared units of the explainer inside: where they are large, that explanation is not
     to be relied on. They do not say what raises or lowers the output. Of tokens they add up over the embedding.
-    Noise is that of `SmoothGrad`.
+    Noise is that of `SmoothGrad`. Standard errors are over draws; tokens have none.
 
     Raises:
         RangeError: if the explainer inside is set to explain the probability and this one the logit.
@@ -160,5 +162,28 @@ class VarGrad(Smoothed):
         "How much the explanation of the {output} varies under noise: the deeper the red, the less it is reliable."
     )
 
-    def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
-        return self.moments(model, inputs, targets)[1].to(inputs)
+    def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs | Sampled:
+        size = self.draws * inputs[0].numel()
+        if size > _HELD:
+            return self.moments(model, inputs, targets)[1].to(inputs)
+        # Each example by itself is the same: all have the same noise.
+        parts = [
+            self._with_errors(model, inputs[rows], targets[rows]) for rows in spans(len(inputs), max(1, _HELD // size))
+        ]
+        values, errors = (torch.cat(each) for each in zip(*parts, strict=True))
+        return Sampled(values.to(inputs), to_coordinates(errors, model.space, inputs))
+
+    def _with_errors(self, model: Model, inputs: Inputs, targets: Labels) -> tuple[Tensor, Tensor]:
+        """The variance of each coordinate, and the standard error of each feature's sum of them."""
+        inside, found = self._inside(model), []
+        for copies in self._copies(model, inputs):
+            asked = targets.repeat(len(copies), *[1] * (targets.ndim - 1))
+            each = plain(inside.attribute(model, copies.flatten(0, 1), asked))
+            found.append(each.to(exact(inputs.device)).double().view(copies.shape))
+        together = torch.cat(found)
+        squares = (together - together.mean(0)).square()
+        sums = model.space.by_feature(squares.flatten(0, 1)).view(self.draws, len(inputs), -1)
+        return squares.mean(0), sums.var(0).sqrt() / self.draws**0.5
+
+    def by_token(self, model: Model, embedded: Tensor, targets: Labels) -> Tensor:
+        return self.moments(model, embedded, targets)[1].to(embedded).sum(-1)

@@ -11,7 +11,7 @@ from torch.testing import assert_close
 from probe import Model, Space, load
 from probe.contracts import Explainer, Sampled
 from probe.errors import ContractError, DataError, RangeError
-from probe.explainers import InputXGradient, KernelShap, Lime, Saliency, SmoothGrad
+from probe.explainers import ExpectedGradients, InputXGradient, KernelShap, Lime, Saliency, SmoothGrad, VarGrad
 from probe.explainers.coalitions import coalition_values, every_subset
 from probe.explainers.surrogate import kernel_weights, ridge_slopes
 
@@ -59,6 +59,23 @@ def test_intervals_of_smooth_gradients_hold_their_limit_for_tokens():
     assert found.errors.shape == ids.shape
     share = held(lambda seed: SmoothGrad(draws=40, seed=seed), limit, model, ids, targets, draws=100)
     assert 0.9 <= share <= 0.99
+
+
+def test_intervals_of_the_variance_of_gradients_hold_their_limit_for_groups_of_coordinates_too():
+    model, x, targets = curved(), torch.rand(8, 4, generator=torch.Generator().manual_seed(0)), torch.zeros(8).long()
+    limit = VarGrad(draws=8000, seed=999)(model, x, targets).by_feature()
+    share = held(lambda seed: VarGrad(draws=200, seed=seed), limit, model, x, targets, draws=40)
+    assert 0.88 <= share <= 0.98
+
+
+@pytest.mark.parametrize(("draws", "least", "most"), [(200, 0.9, 0.985), (30, 0.93, 1.0)])
+def test_intervals_of_expected_gradients_hold_their_limit_and_are_on_the_safe_side_of_few(
+    network, rows, draws, least, most
+):
+    model, x, targets = network(8, 20), rows(4, 8), torch.zeros(4, dtype=torch.long)
+    limit = ExpectedGradients(draws=10_000, seed=999)(model, x, targets).by_feature()
+    share = held(lambda seed: ExpectedGradients(draws=draws, seed=seed), limit, model, x, targets, draws=40)
+    assert least <= share <= most
 
 
 def test_nothing_was_drawn_where_all_coalitions_are_asked_or_none_are(network, rows):
