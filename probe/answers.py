@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from probe.errors import ForwardError, ProbeError, ShapeError
+from probe.names import a_kind
 from probe.task import Classification, Task
 
 # Names of autograd nodes in torch.
@@ -16,15 +17,17 @@ LINEAR = ("Addmm", "Mm", "Addbmm", "Bmm", "Linear", "Convolution", "MkldnnConvol
 DISTINCT = 8  # number of distinct rows from which outputs in [0, 1] are no coincidence
 
 
-def check_answer(answer: Any, rows: int, task: Task) -> Tensor:
+def check_answer(answer: Any, rows: int, task: Task, part: str | int | None = None) -> Tensor:
     """The output, after checking that it is a floating tensor with one row per input and the task's shape.
+
+    `part` is what was opened of it already.
 
     Raises:
         ShapeError: with what was returned and what to return.
     """
     expected = task.expects(rows)
     if not isinstance(answer, Tensor):
-        raise ShapeError(f"forward returned {_other(answer, rows)}, {expected}")
+        raise ShapeError(f"forward returned {_other(answer, rows, part)}, {expected}")
     found = f"forward returned {tuple(answer.shape)}, {expected}"
     if answer.layout != torch.strided or answer.is_nested:
         raise ShapeError(f"forward returned a tensor without strides ({answer.layout}), {expected}; add .to_dense()")
@@ -49,6 +52,8 @@ def check_answer(answer: Any, rows: int, task: Task) -> Tensor:
 def opened(answer: Any, part: str | int) -> Any:
     """The part of a returned object that holds the outputs: an attribute, a key, or an index.
 
+    A part of a part has dots in between, as in "decoder.0".
+
     Raises:
         ShapeError: if there is no such part.
     """
@@ -58,9 +63,12 @@ def opened(answer: Any, part: str | int) -> Any:
         return answer[part]
     except (LookupError, TypeError, ValueError):
         pass
+    outer, dot, inner = part.rpartition(".") if isinstance(part, str) else ("", "", "")
+    if dot and outer and inner:
+        return opened(opened(answer, outer), int(inner) if inner.isdecimal() and inner.isascii() else inner)
     there = list(answer) if isinstance(answer, Mapping) else len(answer) if isinstance(answer, list | tuple) else None
     holds = f" of {', '.join(map(repr, there[:8]))}" if isinstance(there, list) else f" of {there}" if there else ""
-    raise ShapeError(f"forward returned {_kind(answer)}{holds}, and part={part!r} is not one of them")
+    raise ShapeError(f"forward returned {a_kind(answer)}{holds}, and part={part!r} is not one of them")
 
 
 def check_finite(logits: Tensor, inputs: Tensor) -> None:
@@ -174,20 +182,20 @@ def refuse_sigmoids(task: Task) -> ProbeError:
     )
 
 
-def _other(answer: Any, rows: int) -> str:
+def _other(answer: Any, rows: int, part: str | int | None) -> str:
     """What was returned instead of a tensor, and what to return."""
-    kind = _kind(answer)
+    kind = a_kind(answer)
     if answer is None:
         return "None (is its `return` missing?)"
     if isinstance(getattr(answer, "logits", None), Tensor):
-        return f"{kind} (return its .logits)"
+        return f"{kind} (return its .logits, or say {_path(part, 'logits')})"
     if isinstance(answer, Mapping):
-        fitting = [key for key, value in answer.items() if _fits(value, rows)]
+        fitting = [key for key, value in answer.items() if _holds(value, rows)]
         if "logits" in answer or len(fitting) == 1:
-            return f"{kind} (return its [{('logits' if 'logits' in answer else fitting[0])!r}])"
+            return f"{kind} ({_inside(answer, 'logits' if 'logits' in answer else fitting[0], rows, part)})"
         return f"{kind} with {', '.join(map(repr, list(answer)[:5]))} (return the one that holds the logits)"
     if isinstance(answer, list | tuple):
-        return f"{kind} ({_several(answer, rows)})"
+        return f"{kind} ({_several(answer, rows, part)})"
     if isinstance(answer, np.ndarray):
         return f"{kind} (return torch.from_numpy(...) of logits; probabilities go through probe.from_predict_proba)"
     if hasattr(answer, "to_numpy"):
@@ -195,20 +203,35 @@ def _other(answer: Any, rows: int) -> str:
     return f"{kind} (return a tensor)"
 
 
-def _kind(answer: Any) -> str:
-    kind = type(answer).__name__
-    return f"{'an' if kind[:1].lower() in 'aeiou' else 'a'} {kind}"
+def _path(part: str | int | None, *more: Any) -> str:
+    """The keyword that opens a part, inside of the one that is opened already."""
+    every = more if part is None else (part, *more)
+    return f"part={every[0]!r}" if len(every) == 1 else f"part={'.'.join(map(str, every))!r}"
 
 
-def _several(answer: list[Any] | tuple[Any, ...], rows: int) -> str:
-    fitting = [at for at, part in enumerate(answer) if _fits(part, rows)]
+def _inside(answer: Mapping[Any, Any], key: Any, rows: int, part: str | int | None) -> str:
+    """Which entry to return, or the first of it that is a tensor, where it is a tuple itself."""
+    held = answer[key]
+    fitting = [at for at, each in enumerate(held) if _fits(each, rows)] if isinstance(held, list | tuple) else []
     if fitting:
-        return "return its first, outputs[0]" if fitting[0] == 0 else f"return its outputs[{fitting[0]}]"
+        return f"return its [{key!r}][{fitting[0]}], or say {_path(part, key, fitting[0])}"
+    return f"return its [{key!r}], or say {_path(part, key)}"
+
+
+def _several(answer: list[Any] | tuple[Any, ...], rows: int, part: str | int | None) -> str:
+    fitting = [at for at, each in enumerate(answer) if _fits(each, rows)]
+    if fitting:
+        which = "first, outputs[0]" if fitting[0] == 0 else f"outputs[{fitting[0]}]"
+        return f"return its {which}, or say {_path(part, fitting[0])}"
     if len(answer) == rows and all(isinstance(part, Tensor) and part.ndim == 1 for part in answer):
         return "return torch.stack(outputs)"
     if answer and not any(isinstance(part, Tensor) for part in answer):
         return "return torch.tensor(outputs)"
     return "return the one that holds the logits, such as its first, outputs[0]"
+
+
+def _holds(value: Any, rows: int) -> bool:
+    return _fits(value, rows) or (isinstance(value, list | tuple) and any(_fits(each, rows) for each in value))
 
 
 def _fits(value: Any, rows: int) -> bool:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from probe.errors import DataError, ShapeError
+from probe.names import a_kind
 
 if TYPE_CHECKING:
     Given = Tensor
@@ -33,7 +34,7 @@ def tensor(value: Any, field: str) -> Tensor:
         return value
     if isinstance(value, list | tuple) and value and all(isinstance(part, Tensor) for part in value):
         if len({part.shape for part in value}) > 1:
-            raise ShapeError(f"{field} is a {type(value).__name__} of tensors of different shapes, expected one tensor")
+            raise ShapeError(f"{field} is {a_kind(value)} of tensors of different shapes, expected one tensor")
         return torch.stack(list(value))
     try:
         array = np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else value)
@@ -42,7 +43,7 @@ def tensor(value: Any, field: str) -> Tensor:
         return torch.tensor(array)
     except (TypeError, ValueError, RuntimeError):
         raise DataError(
-            f"{field} is a {type(value).__name__} that does not hold numbers alone; "
+            f"{field} is {a_kind(value)} that does not hold numbers alone; "
             "give a tensor, an array or a data frame of numbers"
         ) from None
 

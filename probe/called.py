@@ -55,7 +55,7 @@ class Called(metaclass=Named):
         return internals.layers(self.forward, self.name)
 
     @contextmanager
-    def edited(self: C, edits: Mapping[str, internals.Edit]) -> Iterator[C]:
+    def edited(self: C, edits: internals.Named) -> Iterator[C]:
         """This model with edits of its layers: each is a function from what a layer gave to what takes its place.
 
         Inside the block, this model itself answers as before. An edit gets its own copy of what the layer gave, and

@@ -2,7 +2,7 @@
 
 import collections.abc
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, is_dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -10,6 +10,7 @@ from probe.errors import ContractError, ProbeError, SettingError
 from probe.names import nearest
 from probe.numbers import Written, exact, written
 
+LISTED = 10  # methods of a kind that a message names
 MOST = 2**63 - 1  # the largest integer, also the largest seed of torch
 TYPES = "int, float, str, bool, X | None, tuple[X, ...], Literal[...], a Callable or another Method"
 
@@ -223,12 +224,32 @@ def _instance(owner: type) -> Kind:
         if isinstance(value, Mapping) and read is not None:
             return read(value, where)
         if not isinstance(value, owner):
-            raise ValueError
+            raise ValueError if read is not None else Unfit(f"{one}{_known(owner, value)}")
         return value
+
+    one = f"a method of the kind {owner.__name__}"
 
     if hasattr(owner, "read"):
         return Kind("a table of settings", "tables of settings", convert)
-    return Kind(f"a method of the kind {owner.__name__}", f"methods of the kind {owner.__name__}", convert)
+    return Kind(one, f"methods of the kind {owner.__name__}", convert)
+
+
+def _known(owner: type, value: Any) -> str:
+    """The methods of a kind that are imported, or how the one that a text names is written."""
+    kinds = [kind.__name__ for kind in _kinds_of(owner) if not getattr(kind, "__abstractmethods__", ())]
+    if isinstance(value, str):
+        written = next((name for name in kinds if name.lower() == value.replace("_", "").lower()), "")
+        if written:
+            return f"; write {written}(...)"
+    few = sorted(kinds)[:LISTED]
+    return f", such as {', '.join(few)}" if few else ""
+
+
+def _kinds_of(owner: type) -> Iterator[type]:
+    yield owner
+    for kind in owner.__subclasses__():
+        if kind.__module__.startswith("probe."):
+            yield from _kinds_of(kind)
 
 
 def shown(value: Any, longest: int = 60) -> str:

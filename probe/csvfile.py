@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from probe.errors import DataError
-from probe.names import looks_unknown
+from probe.names import a_kind, looks_unknown
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 SAMPLE = 200  # records used to detect the dialect
@@ -77,7 +77,7 @@ def read_csv(path: Any, text: Sequence[Hashable] = (), how: Reading = AS_FOUND) 
     """
     if not isinstance(path, str | Path):
         frame = ", a table in memory: Dataset.from_frame(frame, label=...) takes it" * isinstance(path, pd.DataFrame)
-        raise DataError(f"expected the path of a CSV file, got a {type(path).__name__}{frame}")
+        raise DataError(f"expected the path of a CSV file, got {a_kind(path)}{frame}")
     path = Path(path)
     content, notices = _decode(path, _bytes(path), how.encoding)
     if not content.strip():

@@ -13,6 +13,7 @@ from probe.arrays import Given, from_numbers
 from probe.errors import DataError, RangeError, ShapeError
 from probe.frames import Declared, parts_of
 from probe.keywords import Named
+from probe.names import a_kind
 from probe.space import Space
 from probe.task import Task
 from probe.task.base import Names, numbered
@@ -63,7 +64,7 @@ class Dataset(metaclass=Named):
                     f"write torch.tensor({field_name})" if isinstance(given, list | tuple) else "encode texts first"
                 )
                 raise DataError(
-                    f"{self.name}: {field_name} are a {type(given).__name__}; expected a tensor, an array or a data "
+                    f"{self.name}: {field_name} are {a_kind(given)}; expected a tensor, an array or a data "
                     f"frame of numbers: {remedy}; Dataset.from_frame encodes a table with texts"
                 )
             object.__setattr__(self, field_name, given)
@@ -73,7 +74,7 @@ class Dataset(metaclass=Named):
         self._check_labels(count)
         if self.groups is not None and not isinstance(self.groups, pd.DataFrame):
             raise DataError(
-                f"{self.name}: groups are a {type(self.groups).__name__}, expected a pandas DataFrame with a column "
+                f"{self.name}: groups are {a_kind(self.groups)}, expected a pandas DataFrame with a column "
                 "for each attribute; write pd.DataFrame(groups)"
             )
         if self.groups is not None and len(self.groups) != count:
@@ -150,7 +151,7 @@ class Dataset(metaclass=Named):
             DataError: if a named column does not exist, or holds empty cells or undeclared values.
         """
         if not isinstance(frame, pd.DataFrame):
-            raise DataError(f"expected a pandas DataFrame, got a {type(frame).__name__}")
+            raise DataError(f"expected a pandas DataFrame, got {a_kind(frame)}")
         declared = Declared(
             label=label,
             task=task,

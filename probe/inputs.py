@@ -8,6 +8,7 @@ from torch import Tensor
 from probe.arrays import Given, by_names, check_kind, from_numbers, remedy
 from probe.errors import ShapeError
 from probe.forward import Forward, ask, check_eval_mode, device_of, dtype_of
+from probe.names import a_kind
 from probe.shapes import Inputs
 from probe.space import Space
 
@@ -53,7 +54,7 @@ def embedded(embed: Callable[[Tensor], Tensor], ids: Tensor, forward: Forward, n
     """
     points = ask(embed, ids, name, module=forward)
     if not isinstance(points, Tensor):
-        raise ShapeError(f"embed returned a {type(points).__name__}, expected a tensor of embeddings")
+        raise ShapeError(f"embed returned {a_kind(points)}, expected a tensor of embeddings")
     return points
 
 

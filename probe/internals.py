@@ -19,12 +19,14 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from probe.errors import ContractError, ProbeError, RangeError, ShapeError, Unsupported
+from probe.names import a_kind
 
 if TYPE_CHECKING:
     # From a layer's output to its replacement: a tensor, or a tuple of tensors.
     Edit = Callable[[Any], Any]
+    Named = Mapping[str, Edit]
 else:
-    Edit = Any  # at run time anything; `Edits.of` checks it
+    Edit = Named = Any  # at run time anything; `Edits.of` checks it
 
 CALL = "#"
 
@@ -65,16 +67,21 @@ class Edits:
 
     name: str  # of the model
     places: Mapping[str, tuple[nn.Module, int | None, Edit]]  # by address: the layer, which of its calls, the edit
-    state: dict[str, Any] = field(default_factory=lambda: {"ended": False, "reached": set()})
+    state: dict[str, Any] = field(default_factory=lambda: {"ended": False, "reached": set(), "calls": Counter()})
 
     @classmethod
-    def of(cls, network: object, name: str, edits: Mapping[str, Edit]) -> "Edits":
+    def of(cls, network: object, name: str, edits: Named) -> "Edits":
         """Edits by the address of a layer, after checking that each layer exists."""
         known = layers(network, name)
+        if not isinstance(edits, Mapping):
+            raise ContractError(
+                f"edits are {a_kind(edits)}, expected a mapping from names of layers to functions; write "
+                f"{{{next(iter(known))!r}: lambda output: ...}}"
+            )
         for address, edit in edits.items():
             if not callable(edit):
                 raise ContractError(
-                    f"the edit of {address!r} is a {type(edit).__name__}, expected a function of the layer's output; "
+                    f"the edit of {address!r} is {a_kind(edit)}, expected a function of the layer's output; "
                     "write lambda output: ..."
                 )
         for address in edits:
@@ -90,6 +97,7 @@ class Edits:
                 "`with model.edited(...) as other:`"
             )
         calls: Counter[int] = Counter()
+        self.state["calls"] = calls
         handles = []
         try:
             for module in {id(module): module for module, _, _ in self.places.values()}.values():
@@ -102,6 +110,13 @@ class Edits:
     def check(self) -> None:
         """Raise Unsupported if a forward did not call the layer of an edit."""
         if missed := [address for address in self.places if address not in self.state["reached"]]:
+            layer = self.places[missed[0]][0]
+            if times := self.state["calls"][id(layer)]:
+                outer = missed[0].rpartition(CALL)[0]
+                raise Unsupported(
+                    f"{self.name} has no call {missed[0]!r}: it calls the layer {outer!r} {_times(times)} in one "
+                    f"forward; the last call is '{outer}{CALL}{times - 1}'"
+                )
             raise Unsupported(
                 f"{self.name} never calls the layer {missed[0]!r}, so its output cannot be read or edited; "
                 "choose one that is called, such as a layer inside it or after it"
@@ -183,12 +198,18 @@ def mapped(function: Callable[..., Tensor], output: Any, *others: Any) -> Any:
 def _edited(edit: Edit, output: Any, address: str) -> Any:
     # Cloned: the output of a layer, such as Dropout, may be its input, which others use.
     found = edit(mapped(torch.clone, output))
+    if found is None and output is not None:
+        raise ShapeError(f"the edit of {address!r} returned nothing, expected the layer's output; end it with `return`")
     if (was := _form(output)) != (becomes := _form(found)):
         raise ShapeError(
             f"the edit of {address!r} returned {becomes} where the layer gave {was}; return a value of the same type "
             "and shape; if the edit is for certain rows, pass them in one batch (batch_size)"
         )
     return found
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 def _form(output: Any) -> str:

@@ -11,6 +11,7 @@ from probe.forms import known as known_forms
 from probe.labels import check_stored
 from probe.metering import Usage
 from probe.method import Method
+from probe.names import a_kind
 from probe.outcomes import Certification, Examination
 from probe.registry import build, methods
 from probe.results import Attribution, Counterfactuals, Perturbation, Prediction, Result, Scores
@@ -76,7 +77,7 @@ class _Kinds(dict[str, type]):
 def _check_agreement(result: Any) -> None:
     """Raise DataError, or an error of the space, if the fields of a result do not fit together."""
     if not isinstance(result, RESULTS):
-        raise DataError(f"it holds a {type(result).__name__}")
+        raise DataError(f"it holds {a_kind(result)}")
     if isinstance(result, Attribution | Perturbation):
         moved = result.values if isinstance(result, Attribution) else result.perturbed
         result.space.check(result.inputs)

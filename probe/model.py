@@ -1,6 +1,6 @@
 """The model under study: a function from inputs to logits, and a count of what it was asked."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -119,7 +119,7 @@ class Model(Called):
             self.meter.count_forward(len(inputs), rows)
         answer = self._answer(inputs)
         self.usage.forward += len(inputs)
-        outputs = check_answer(answer, len(inputs), self.task)
+        outputs = check_answer(answer, len(inputs), self.task, self.part)
         late = self.late if self.late is not None and self.late.open else None
         (late.note if late else check_finite)(outputs.detach(), inputs)
         check_values(outputs.detach(), self.task, self._cleared, lambda: self._ends_linear(inputs[:1]))
@@ -258,7 +258,7 @@ class Model(Called):
             RangeError: if there is no such layer.
             Unsupported: if the forward does not call it, or calls it several times and no call is named ("relu#0").
         """
-        names = (at,) if isinstance(at, str) else tuple(at)
+        names = (at,) if isinstance(at, str) or not isinstance(at, Iterable) else tuple(at)
         inputs = self.check(inputs)
         parts = [self._watched(inputs[rows], names) for rows in spans(len(inputs), self.rows_per_pass(inputs))]
         if len(parts) == 1:

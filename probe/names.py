@@ -53,6 +53,12 @@ def _spelled(name: str) -> str:
     return name if name and name == name.strip() and name.isprintable() and "," not in name else repr(name)
 
 
+def a_kind(value: object) -> str:
+    """The type of a value in words: a list, an int, None."""
+    kind = type(value).__name__
+    return "None" if value is None else f"{'an' if kind[:1].lower() in 'aeiou' else 'a'} {kind}"
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """A suggestion of the closest known name, in brackets; empty if none is close."""
     close = get_close_matches(word[:LONGEST], list(known), n=1)

@@ -118,5 +118,5 @@ def test_a_trained_model_keeps_its_own_training_rows_or_gets_those_it_was_given(
 
     with pytest.raises(ContractError, match="the trainer spoils changed the rows"):
         trained(spoils, replace(data, inputs=INPUTS.clone()))
-    with pytest.raises(ContractError, match=r"returned a int, expected a probe\.Model"):
+    with pytest.raises(ContractError, match=r"returned an int, expected a probe\.Model"):
         trained(lambda data, seed=0: 3, data)

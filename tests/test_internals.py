@@ -227,7 +227,7 @@ def test_a_layer_that_is_never_called_or_called_often_is_refused_by_name(own):
             ask("blocks")
         with pytest.raises(Unsupported, match=r"calls the layer 'relu' several times.*'relu#0'"):
             ask("relu")
-        with pytest.raises(Unsupported, match=r"never calls the layer 'relu#4'"):
+        with pytest.raises(Unsupported, match=r"has no call 'relu#4': .* calls .* 4 times .*last call is 'relu#3'"):
             ask("relu#4")
         with pytest.raises(RangeError, match=r"no layer 'block.1' \(did you mean 'blocks.1'\?\); it has read, blocks"):
             ask("block.1")
@@ -245,7 +245,7 @@ def _ask_edited(model, name, x):
 @pytest.mark.parametrize(
     ("edit", "error", "message"),
     [
-        (lambda out: None, ShapeError, r"returned NoneType where the layer gave \(2, 4\)"),
+        (lambda out: None, ShapeError, r"returned nothing, expected the layer.s output"),
         (lambda out: out[:1], ShapeError, r"returned \(1, 4\) where the layer gave \(2, 4\).*batch_size"),
         (lambda out: (out, out), ShapeError, r"returned tuple of \(2, 4\), \(2, 4\) where"),
         ("zeros", ContractError, r"is a str, expected a function"),
@@ -356,3 +356,15 @@ def test_every_network_of_the_zoo_has_activations_and_can_be_edited_and_patched(
         else:
             assert torch.equal(patched(a), model(b))
     assert hooks(model) == 0
+
+
+def test_edits_that_are_no_edits_are_refused_with_what_to_write():
+    model, inputs = Model(forward=nn.Sequential(nn.Linear(2, 3)).eval()), torch.rand(2, 2)
+    for edits, message in (
+        (None, "edits are None, expected a mapping from names of layers to functions; write .'0': lambda output"),
+        ([("0", abs)], "edits are a list, expected a mapping"),
+        ({"0": 3}, "the edit of '0' is an int, expected a function"),
+        ({"0": lambda output: None}, "the edit of '0' returned nothing, .*end it with `return`"),
+    ):
+        with pytest.raises((ContractError, ShapeError), match=message), model.edited(edits) as other:
+            other.logits(inputs)

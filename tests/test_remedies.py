@@ -92,12 +92,12 @@ class HasLogits:
 
 
 @pytest.mark.parametrize(("wrap", "remedy", "code"), [
-    (HasLogits, "a HasLogits (return its .logits)", "outputs.logits"),
-    (lambda z: Output(z, None), "an Output (return its .logits)", "outputs.logits"),
-    (lambda z: (z, torch.zeros(len(z))), "a tuple (return its first, outputs[0])", "outputs[0]"),
-    (lambda z: [torch.zeros(1), z], "a list (return its outputs[1])", "outputs[1]"),
-    (lambda z: {"logits": z, "aux": z}, "a dict (return its ['logits'])", "outputs['logits']"),
-    (lambda z: {"out": z, "loss": z.sum()}, "a dict (return its ['out'])", "outputs['out']"),
+    (HasLogits, "a HasLogits (return its .logits, or say part='logits')", "outputs.logits"),
+    (lambda z: Output(z, None), "an Output (return its .logits, or say part='logits')", "outputs.logits"),
+    (lambda z: (z, torch.zeros(len(z))), "a tuple (return its first, outputs[0], or say part=0)", "outputs[0]"),
+    (lambda z: [torch.zeros(1), z], "a list (return its outputs[1], or say part=1)", "outputs[1]"),
+    (lambda z: {"logits": z, "aux": z}, "a dict (return its ['logits'], or say part='logits')", "outputs['logits']"),
+    (lambda z: {"out": z, "loss": z.sum()}, "a dict (return its ['out'], or say part='out')", "outputs['out']"),
     (list, "a list (return torch.stack(outputs))", "torch.stack(outputs)"),
     (lambda z: z.tolist(), "a list (return torch.tensor(outputs))", "torch.tensor(outputs)"),
     (lambda z: z.numpy(), "a ndarray (return torch.from_numpy(...) of logits", "torch.from_numpy(outputs)"),
@@ -114,6 +114,16 @@ def test_an_output_that_contains_logits_is_refused_with_its_key(wrap, remedy, co
     assert "expected (10, 2): one logit for each class" in str(caught.value)
     model = Model(forward=lambda x: eval(code, {"torch": torch, "outputs": wrap(x @ WEIGHT.T)}), classes=("a", "b"))
     assert_close(model.logits(X), RIGHT)
+
+
+def test_a_part_of_a_part_is_named_and_opened():
+    nested = {"head": (X @ WEIGHT.T, None), "loss": torch.zeros(())}
+    for given in (None, "head"):
+        with pytest.raises(ShapeError, match=r"say part='head\.0'"):
+            Model(forward=lambda x: nested, part=given).logits(X)
+    assert_close(Model(forward=lambda x: nested, part="head.0").logits(X), RIGHT)
+    with pytest.raises(ShapeError, match=r"a tuple of 2, and part=7 is not one of them"):
+        Model(forward=lambda x: nested, part="head.7").logits(X)
 
 
 @pytest.mark.parametrize(("forward", "message"), [

@@ -16,7 +16,7 @@ import torch
 from probe import Attack, Method, registry
 from probe.attacks import FGSM, PGD, GradArgmax, HotFlip
 from probe.audit.plan import plan_from
-from probe.errors import ContractError, PlanError, ProbeError, RangeError, UnknownSetting
+from probe.errors import ContractError, PlanError, ProbeError, RangeError, SettingError, UnknownSetting
 from probe.explainers import IntegratedGradients, KernelShap, Saliency
 from probe.method import param, required
 from probe.metrics import Accuracy
@@ -283,3 +283,12 @@ def test_an_attack_with_a_budget_above_all_features_ends(attack):
     )
     model, x = (words, torch.tensor([[2, 2]])) if isinstance(attack, HotFlip) else (edges, torch.zeros(1, 3, 3))
     assert not attack(model, x, torch.tensor([0])).success
+
+
+def test_what_is_no_goal_is_refused_with_the_goals():
+    known = "such as Both, Custom, Flip, LeastLikely, Margin, Shift, Targeted, Untargeted"
+    for given in ("pgd", 3, PGD()):
+        with pytest.raises(SettingError, match=rf"PGD.goal = .*, expected a method of the kind Goal, {known}"):
+            PGD(goal=given)
+    with pytest.raises(SettingError, match=r"PGD.goal = 'least_likely', .*; write LeastLikely\(...\)"):
+        PGD(goal="least_likely")

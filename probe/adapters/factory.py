@@ -9,6 +9,7 @@ from torch import nn
 
 from probe.adapters.weights import load_weights
 from probe.errors import PlanError
+from probe.names import a_kind
 
 
 def from_factory(spec: str, weights: str | Path | None) -> Any:
@@ -32,15 +33,14 @@ def from_factory(spec: str, weights: str | Path | None) -> Any:
         if weights is not None:
             load_weights(made, weights)
         return made.eval()
-    kind = type(made).__name__
     answers = any(callable(getattr(made, way, None)) for way in ("predict_proba", "predict"))
     if isinstance(made, type) or not answers:
         raise PlanError(
-            f"{spec} returned a {kind}, expected a torch.nn.Module, or something with predict_proba, or with predict "
-            "where it predicts numbers"
+            f"{spec} returned {a_kind(made)}, expected a torch.nn.Module, or something with predict_proba, or with "
+            "predict where it predicts numbers"
         )
     if weights is not None:
-        raise PlanError(f"{spec} returned a {kind}, which already has its weights; leave weights out")
+        raise PlanError(f"{spec} returned {a_kind(made)}, which already has its weights; leave weights out")
     return made
 
 
@@ -62,7 +62,7 @@ def _find(spec: str) -> Callable[[], Any]:
     except (Exception, SystemExit) as error:
         raise PlanError(f"cannot import {module_name!r}: {_say(error)}") from error
     if not callable(found):
-        raise PlanError(f"{spec} is a {type(found).__name__}, expected a function that returns a model")
+        raise PlanError(f"{spec} is {a_kind(found)}, expected a function that returns a model")
     return found
 
 

@@ -13,6 +13,7 @@ from torch.nn.modules.module import register_module_module_registration_hook
 
 from probe.adapters.safetensor import declared
 from probe.errors import DataError, UnsafeError, Unsupported
+from probe.names import a_kind
 
 LARGEST_COUNT = 2**20  # largest integer in config.json that exceeds every side of a tensor
 # Name parts of settings that repeat nothing; what they enlarge is counted on the meta device.
@@ -91,7 +92,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not JSON ({error}); copy it again") from None
     if not isinstance(content, dict):
-        raise DataError(f"{path} holds a {type(content).__name__}, expected a table of settings")
+        raise DataError(f"{path} holds {a_kind(content)}, expected a table of settings")
     return content
 
 

@@ -17,6 +17,7 @@ from probe.adapters.onnx_file import properties
 from probe.errors import DataError, IntegrityError
 from probe.forms import ByShape
 from probe.forms import known as known_forms
+from probe.names import a_kind
 from probe.space import Space
 from probe.task import Task, from_json
 
@@ -75,7 +76,7 @@ def _space(held: Mapping[str, Any]) -> Space:
         record.write_text(json.dumps(held["record"]))
         found = store.read(stem, kinds, _no_method)
     if not isinstance(found, Space):
-        raise DataError(f"it holds a {type(found).__name__}, expected a Space")
+        raise DataError(f"it holds {a_kind(found)}, expected a Space")
     return found
 
 

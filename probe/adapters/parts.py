@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from probe.errors import DataError, ShapeError, Unsupported
 from probe.forms import Table
 from probe.model import Model
+from probe.names import a_kind
 from probe.space import Space
 from probe.task import Task
 
@@ -88,7 +89,7 @@ class Layout:
             wanted = (
                 f"a mapping of {', '.join(self.shapes)}" if self.by_name else f"a list of {len(self.shapes)} tensors"
             )
-            raise DataError(f"parts are a {type(parts).__name__} of {len(parts)}, expected {wanted}")
+            raise DataError(f"parts are {a_kind(parts)} of {len(parts)}, expected {wanted}")
         if self.by_name and (missing := [key for key in self.shapes if key not in parts]):
             raise DataError(f"parts have no {missing[0]!r}; they have {', '.join(map(str, parts))}")
         given = [parts[key] for key in self.shapes] if self.by_name else list(parts)

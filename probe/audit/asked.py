@@ -1,7 +1,7 @@
 """The checks of an audit: default metrics of each aspect, and thresholds."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any
 
 from probe.audit.sections import Section
@@ -9,7 +9,7 @@ from probe.bias import THRESHOLDS
 from probe.contracts import Metric
 from probe.conversion import Limits, kind_of, shown
 from probe.declared import param
-from probe.errors import SettingError, UnknownSetting
+from probe.errors import PlanError, SettingError, UnknownSetting
 from probe.names import nearest
 from probe.outcomes import Certification
 from probe.registry import discover
@@ -83,13 +83,13 @@ def asked(section: str, named: Sequence[Mapping[str, Any]] | None, checks: Check
     if always is not None and named is not None and not any(config["method"] == always for config in named):
         named = [{"method": always}, *named]
     configs = [{"method": name} for name in METRICS[section]] if named is None else [dict(config) for config in named]
-    metrics = discover("metric")
-    return _with_those_of(checks, configs, {name for name, kind in metrics.items() if measures(kind, section)})
+    metrics = {name: kind for name, kind in discover("metric").items() if measures(kind, section)}
+    return _with_those_of(checks, configs, metrics, f"[{section}] metrics")
 
 
 def surveyed(named: Sequence[Mapping[str, Any]], checks: Checks) -> tuple[dict[str, Any], ...]:
     """The surveys that the plan names, and those that its checks need."""
-    return _with_those_of(checks, [dict(config) for config in named], set(discover("survey")))
+    return _with_those_of(checks, [dict(config) for config in named], discover("survey"), "[survey] methods")
 
 
 def measures(metric: type[Metric[Any]], section: str) -> bool:
@@ -97,9 +97,20 @@ def measures(metric: type[Metric[Any]], section: str) -> bool:
     return issubclass(READ[section], metric.result_type())
 
 
-def _with_those_of(checks: Checks, configs: list[dict[str, Any]], known: set[str]) -> tuple[dict[str, Any], ...]:
+def _with_those_of(
+    checks: Checks, configs: list[dict[str, Any]], known: Mapping[str, type[Any]], where: str
+) -> tuple[dict[str, Any], ...]:
     there = {config["method"] for config in configs}
-    return (*configs, *({"method": name} for name in checks.thresholds if name in known - there))
+    more = [name for name in checks.thresholds if name in known.keys() - there]
+    for name in more:
+        lacking = [f.name for f in fields(known[name]) if f.default is f.default_factory is MISSING]
+        if lacking:
+            given = "".join(f", {key} = ..." for key in lacking)
+            raise PlanError(
+                f"checks.{name} needs the setting {lacking[0]!r} of {name}, which has no default; name it where it is "
+                f'measured: {where} = [{{method = "{name}"{given}}}]'
+            )
+    return (*configs, *({"method": name} for name in more))
 
 
 def _threshold(where: str, value: Any, unit: str) -> float:

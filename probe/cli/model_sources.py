@@ -16,6 +16,7 @@ from probe.cli.app import print_err
 from probe.dataset import Dataset
 from probe.errors import PlanError
 from probe.model import Model
+from probe.names import a_kind
 from probe.space import Space
 from probe.task import Classification, MultiLabel, Regression, Task
 
@@ -171,7 +172,7 @@ def _asked_for_probabilities(plan: Plan, made: Any) -> Begun:
     source, task = plan.model, plan.model.meaning()
     if not isinstance(task, Classification | MultiLabel | None) or source.task == "places":
         raise PlanError(
-            f'[model] has task = "{source.task}", and a {type(made).__name__} has predict_proba, '
+            f'[model] has task = "{source.task}", and {a_kind(made)} has predict_proba, '
             "which is for classes or labels; leave task out, or return a torch.nn.Module"
         )
     labelled = replace(task, outputs="probabilities") if isinstance(task, MultiLabel) else None

@@ -11,6 +11,7 @@ from probe.errors import ContractError, ShapeError, Unsupported
 from probe.internals import attention
 from probe.method import Method
 from probe.model import Model
+from probe.names import a_kind
 from probe.shapes import Inputs
 from probe.tensors import spans
 
@@ -89,7 +90,7 @@ def in_order(found: Sequence[Tensor], rows: Sequence[slice | Tensor]) -> Tensor:
 def check_alike(method: Method, produced: Any, inputs: Inputs) -> None:
     """Raise ContractError if the inputs that a method returned are not a tensor of the right shape and dtype."""
     if not isinstance(produced, Tensor) or produced.shape != inputs.shape:
-        found = tuple(produced.shape) if isinstance(produced, Tensor) else f"a {type(produced).__name__}"
+        found = tuple(produced.shape) if isinstance(produced, Tensor) else f"{a_kind(produced)}"
         raise ShapeError(f"{method} returned {found} for inputs {tuple(inputs.shape)}")
     if produced.dtype != inputs.dtype:
         raise ContractError(f"{method} returned {produced.dtype} for inputs in {inputs.dtype}; write .to(inputs)")

@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 from probe.dataset import Dataset
 from probe.errors import ContractError
 from probe.model import Model
+from probe.names import a_kind
 
 
 @runtime_checkable
@@ -37,7 +38,7 @@ def trained(trainer: Trainer, data: Dataset, seed: int = 0) -> Model:
     name, before = getattr(trainer, "__name__", type(trainer).__name__), data.digest()
     model = trainer(data, seed)
     if not isinstance(model, Model):
-        raise ContractError(f"the trainer {name} returned a {type(model).__name__}, expected a probe.Model")
+        raise ContractError(f"the trainer {name} returned {a_kind(model)}, expected a probe.Model")
     if data.digest() != before:
         raise ContractError(f"the trainer {name} changed the rows that it was given; let it work on a copy")
     rows = model.check(model.cast(data.inputs[:1]))

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 from probe import npz
 from probe.errors import ProbeError
+from probe.names import a_kind
 
 MARK = b"prb1"
 HEAD = struct.Struct(">4sIQ")
@@ -121,7 +122,7 @@ def _record(text: bytes) -> Record:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
         raise WireError(f"a record is not JSON: {reason}") from None
     if not isinstance(record, dict):
-        raise WireError(f"a record is a {type(record).__name__}, expected a table")
+        raise WireError(f"a record is {a_kind(record)}, expected a table")
     return record
 
 

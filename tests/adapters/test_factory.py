@@ -13,11 +13,11 @@ from probe.errors import PlanError
     ("import no_such_library", "No module named 'no_such_library'.*PYTHONPATH"),
     ("from os import no_such_name", "cannot import 'theirs': ImportError"),
     ("import os; os.no_such_name", "has no 'build': .*no_such_name"),
-    ("build = 3", "theirs:build is a int, expected a function"),
+    ("build = 3", "theirs:build is an int, expected a function"),
     ("other = 3", "'theirs' has no 'build'$"),
     ("def build(): import sys; sys.exit('bye')", "theirs:build failed: it exits"),
     ("def build(): raise ValueError('no weights')", "theirs:build failed: ValueError: no weights"),
-    ("def build(): return 3", "returned a int, expected a torch.nn.Module"),
+    ("def build(): return 3", "returned an int, expected a torch.nn.Module"),
     ("def build(size): return 3", "theirs:build failed: TypeError"),
 ])  # fmt: skip
 def test_a_failing_factory_is_one_sentence(tmp_path, monkeypatch, code, message):

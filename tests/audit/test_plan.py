@@ -6,6 +6,7 @@ from probe.attacks import FGSM
 from probe.audit import plan_from, read_plan
 from probe.errors import PlanError, RangeError, UnknownMethod, UnknownSetting
 from probe.method import required
+from probe.metrics import Accuracy
 from probe.numbers import Number
 from probe.registry import discover
 
@@ -136,3 +137,19 @@ def test_an_invalid_plan_is_refused_in_one_sentence(tmp_path, content):
         (tmp_path / "p.toml").write_bytes(content)
     with pytest.raises(PlanError, match=r"is not TOML|cannot read the plan"):
         read_plan(tmp_path / "p.toml")
+
+
+def test_a_check_of_a_metric_with_a_required_setting_says_where_to_give_it(monkeypatch):
+    @dataclass(frozen=True, kw_only=True)
+    class Above(Accuracy):
+        "Accuracy, with a setting that has no default."
+
+        cut: float = required("a cut")
+
+    known = discover("metric") | {"above": Above}
+    for module in ("asked", "plan"):
+        monkeypatch.setattr(f"probe.audit.{module}.discover", lambda f: known if f == "metric" else discover(f))
+    with pytest.raises(PlanError, match=r"checks.above needs .*'cut'.*\[predict\] metrics = \[(.*)\]"):
+        plan_from(ZOO | {"checks": {"above": 0.5}}).resolve(form="table")
+    named = {"checks": {"above": 0.5}, "predict": {"metrics": [{"method": "above", "cut": 0.1}]}}
+    assert plan_from(ZOO | named).resolve(form="table").threshold(Above(cut=0.1)) == 0.5

@@ -119,7 +119,7 @@ def test_an_augmentation_that_does_not_fit_is_named(augment, message):
     ("changed", "message"),
     [
         ({"settings": {"epochs": 2}}, r"settings are a dict, expected Settings; write Settings.from_toml\(settings\)"),
-        ({"settings": 3}, r"settings are a int, expected Settings; write Settings\(epochs=5\)"),
+        ({"settings": 3}, r"settings are an int, expected Settings; write Settings\(epochs=5\)"),
         ({"objective": "mse"}, r"objective = 'mse', expected a task .* named in Settings\(loss=...\)"),
         ({"objective": MultiLabel}, r"expected a task .*; write MultiLabel\(...\)"),
         ({"data": (X, Y)}, r"this one gave a tuple; write probe.Dataset\(inputs, labels\)"),

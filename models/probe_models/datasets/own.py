@@ -13,6 +13,7 @@ from probe import Dataset, Space, from_csv, images, store
 from probe.errors import DataError, PlanError
 from probe.forms import ByShape
 from probe.forms import known as known_forms
+from probe.names import a_kind
 from probe.task import Regression, Task
 from probe.tensors import generator
 
@@ -161,7 +162,7 @@ def read_space(folder: Path) -> Space:
     kinds = {kind.__name__: kind for kind in (Space, ByShape, *known_forms().values())}
     found = store.read(folder / SPACE, kinds, _no_method)
     if not isinstance(found, Space):
-        raise DataError(f"{folder / SPACE} holds a {type(found).__name__}, expected a Space; copy the folder again")
+        raise DataError(f"{folder / SPACE} holds {a_kind(found)}, expected a Space; copy the folder again")
     return found
 
 

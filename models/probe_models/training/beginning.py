@@ -8,6 +8,7 @@ from torch.nn.parameter import is_lazy
 
 from probe import Dataset
 from probe.errors import DataError, PlanError
+from probe.names import a_kind
 from probe.task import Classification, MultiLabel
 from probe_models.networks.columns import TableNetwork, check_columns
 from probe_models.networks.drawing import blank, device_of, left, start, undone_by_errors
@@ -127,7 +128,7 @@ def _check(network: nn.Module, data: Dataset, settings: Settings, objective: obj
         for module, mode in modes:
             module.training = mode
     if not isinstance(outputs, Tensor):
-        raise DataError(f"{kind} returns a {type(outputs).__name__}, expected a tensor of logits (rows, classes)")
+        raise DataError(f"{kind} returns {a_kind(outputs)}, expected a tensor of logits (rows, classes)")
     task = task_of(settings, objective)
     if objective is not None:
         if isinstance(task, Classification | MultiLabel):  # Places too

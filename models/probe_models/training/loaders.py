@@ -25,6 +25,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from probe import Dataset, Space
 from probe.errors import DataError, PlanError
+from probe.names import a_kind
 from probe.tensors import generator
 from probe_models.training.settings import Settings
 
@@ -164,10 +165,10 @@ def loader_of(data: Any) -> Dataset | Loader:
     if not hasattr(data, "__len__") or not hasattr(data, "__getitem__"):
         raise PlanError(
             "fit trains on a Dataset, torch's DataLoader, or what has __len__ and __getitem__(rows); "
-            f"got a {type(data).__name__}, whose order a seed cannot set"
+            f"got {a_kind(data)}, whose order a seed cannot set"
         )
     if isinstance(data, list | tuple):
-        raise _strange(f"a {type(data).__name__}")
+        raise _strange(f"{a_kind(data)}")
     found: Dataset | Loader = data
     return found
 
@@ -190,7 +191,7 @@ def divide(data: Loader, settings: Settings, validation: Dataset | None) -> Divi
     count = len(data)
     first: Any = data[torch.arange(min(count, 1))]
     if not isinstance(first, Dataset) or not len(first):
-        found = f"a {type(first).__name__}" if count else "none, as it has no rows"
+        found = f"{a_kind(first)}" if count else "none, as it has no rows"
         raise _strange(found)
     most = max(1, HELD // max(1, first.inputs.nbytes))
     if validation is not None:

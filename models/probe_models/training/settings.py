@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from probe.conversion import Kind
 from probe.declared import Declared, param, required
 from probe.errors import PlanError
+from probe.names import a_kind
 from probe.numbers import exact
 from probe_models.training.augmentations import check
 
@@ -178,7 +179,7 @@ def settings_of(given: Any) -> Settings:
         return given
     how = "from_toml(settings)" if isinstance(given, Mapping | str | Path) else "(epochs=5)"
     raise PlanError(
-        f"settings are a {type(given).__name__}, expected Settings; write Settings{'.' * (how[0] == 'f')}{how}, with "
+        f"settings are {a_kind(given)}, expected Settings; write Settings{'.' * (how[0] == 'f')}{how}, with "
         "Settings from probe_models.training.settings"
     )
 
