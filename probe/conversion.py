@@ -236,7 +236,8 @@ def _instance(owner: type) -> Kind:
 
 def _known(owner: type, value: Any) -> str:
     """The methods of a kind that are imported, or how the one that a text names is written."""
-    kinds = [kind.__name__ for kind in _kinds_of(owner) if not getattr(kind, "__abstractmethods__", ())]
+    every: list[type] = list(_kinds_of(owner))
+    kinds = [each.__name__ for each in every if not getattr(each, "__abstractmethods__", ())]
     if isinstance(value, str):
         written = next((name for name in kinds if name.lower() == value.replace("_", "").lower()), "")
         if written:
@@ -247,7 +248,8 @@ def _known(owner: type, value: Any) -> str:
 
 def _kinds_of(owner: type) -> Iterator[type]:
     yield owner
-    for kind in owner.__subclasses__():
+    below: list[type] = owner.__subclasses__()
+    for kind in below:
         if kind.__module__.startswith("probe."):
             yield from _kinds_of(kind)
 
