@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from probe import report
 from probe.cli import app
+from probe.report import blocks
 
 FACTORY = """
 from torch import nn
@@ -71,6 +72,21 @@ def call(*arguments: str, code: int | None = None):
     return result
 
 
+def _unwritten(ax, **how):
+    return f'<svg data-artists="{len(ax.get_children())}"></svg>'
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _figures_not_written():
+    """Have figures made and not laid out and written, which takes most of the time of a page.
+
+    What is written is what the tests of figures and of reports look at.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "to_svg", _unwritten)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _pages_drawn_once(monkeypatch):
     """Have commands draw the page of the same files once, for they draw it to write it and again to verify it.
@@ -128,6 +144,7 @@ def finished(once):
         folder.mkdir()
         write(folder)
         with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(blocks, "to_svg", _unwritten)
             patch.chdir(folder)
             patch.syspath_prepend(str(folder))
             call("audit", "--plan", "mine.toml", "--allow-code", code=1)

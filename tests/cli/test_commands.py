@@ -358,10 +358,12 @@ def test_bias_compares_groups_for_a_users_model(probe, place):
 
 def test_version_and_help_are_quick():
     for flag in ("--version", "--help"):
-        started = time.perf_counter()
+        before = os.times()
         done = subprocess.run([sys.executable, "-m", "probe.cli", flag], capture_output=True, text=True, check=True)
+        after = os.times()
         assert "probe" in done.stdout
-        assert time.perf_counter() - started < 2
+        # Of the processor, as the machine may have other work.
+        assert after.children_user + after.children_system - before.children_user - before.children_system < 2
 
 
 def test_a_reader_of_texts_is_explained_by_its_words_and_attacked_by_others(probe):
