@@ -16,9 +16,10 @@ from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.scriptrunner.script_cache import ScriptCache
 from streamlit.testing.v1 import local_script_runner
 
-from probe import Model, Space
+from probe import Model, Space, plots
 from probe.audit import Bundle, read
 from probe.audit.assessment import assess
+from probe.plots import canvas
 from probe.registry import discover
 from tests.audit.forging import Forged
 
@@ -166,6 +167,21 @@ def unfolded():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(st, "expander", partial(st.expander, expanded=True))
         yield
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _figures_not_written():
+    """Have figures made and not laid out and written, which takes most of the time of a page."""
+    blank = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9" viewBox="0 0 9 9"></svg>'
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plots, "to_svg", lambda ax, **how: blank if ax.get_children() else "")
+        yield
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """Figures are written in this test."""
+    monkeypatch.setattr(plots, "to_svg", canvas.to_svg)
 
 
 @pytest.fixture(scope="session")

@@ -93,6 +93,7 @@ def test_each_method_has_the_caption_that_its_step_records(show, bundles):
     assert "same features in the same order" in said
 
 
+@pytest.mark.usefixtures("written")
 def test_all_charts_of_an_example_have_one_order(bundles):
     row = instance.rows(bundles.table)[0]
     values = [explained.by_feature(bundles.table, row, m) for m in ("saliency", "lime")]
