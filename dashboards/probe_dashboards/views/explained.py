@@ -1,5 +1,6 @@
 """What explains one example, and whether the methods agree."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import combinations
 from typing import Any
@@ -87,7 +88,10 @@ def legend(bundle: Bundle, shown: str) -> str:
 
 def order(bundle: Bundle, row: int) -> list[int]:
     """The features in the order in which every chart and table of the example lists them."""
-    return plots.shared_order([by_feature(bundle, row, method) for method in methods(bundle)])
+    return bundle.derived(
+        ("shared order", str(row)),
+        lambda: plots.shared_order([by_feature(bundle, row, method) for method in methods(bundle)]),
+    )
 
 
 def by_feature(bundle: Bundle, row: int, method: str) -> Array:
@@ -142,12 +146,21 @@ def badges(bundle: Bundle, method: str) -> list[str]:
 
 def agreement(bundle: Bundle, row: int) -> pd.DataFrame:
     """Spearman's rank correlation between what the methods attribute to the features; NaN for a constant one."""
-    found = [by_feature(bundle, row, method) for method in methods(bundle)]
-    matrix = [[_spearman(one, other) for other in found] for one in found]
+    found = correlations(bundle, row)
+    matrix = [[found[one, other] for other in methods(bundle)] for one in methods(bundle)]
     names = [visible(name) for name in method_titles(bundle).values()]
     frame = pd.DataFrame(matrix, columns=names).map(_correlation)
     frame.insert(0, "Method", names)
     return frame
+
+
+def correlations(bundle: Bundle, row: int) -> dict[tuple[str, str], float]:
+    """Spearman's rank correlation of each two methods, NaN for a constant one."""
+    named = methods(bundle)
+    return bundle.derived(
+        ("rank correlations", str(row)),
+        lambda: _correlated({method: by_feature(bundle, row, method) for method in named}),
+    )
 
 
 def meanings(bundle: Bundle, row: int) -> pd.DataFrame:
@@ -222,14 +235,6 @@ def behind(bundle: Bundle, row: int) -> dict[str, Panel]:
     again = [panels.replanned(bundle, "explain", "--rows", str(row), *panels.options(s.method)) for s in steps.values()]
     head = again[0].splitlines()[0]
     command = "\n".join([head, *(text.splitlines()[1] for text in again)]) if panels.has_source(bundle) else ""
-    named = {method: by_feature(bundle, row, method) for method in steps}
-    titles = method_titles(bundle)
-    listed = features(bundle, row) or [str(at) for at in range(len(next(iter(named.values()))))]
-    values = pd.DataFrame({"feature": listed} | {titles[method]: each for method, each in named.items()})
-    pairs = [
-        (titles[a], titles[b], _spearman(named[a], named[b]), len(_top(bundle, row, a) & _top(bundle, row, b)))
-        for a, b in combinations(steps, 2)
-    ]
     at = _at(bundle.arrays(next(iter(steps.values())).name)["rows"], row)
     stored = f"bundle.arrays(step.name)['by_feature'][{at}]"
     python = f"{{step.id: {stored} for step in reading.steps(bundle.manifest, 'explainer')}}"
@@ -237,7 +242,7 @@ def behind(bundle: Bundle, row: int) -> dict[str, Panel]:
         "explanations": Panel(
             "explanations",
             "Values by feature",
-            values.iloc[order(bundle, row)],
+            lambda: _listed(bundle, row),
             "whether the model should use these features, or what would happen if they changed in the world.",
             python,
             command,
@@ -245,12 +250,29 @@ def behind(bundle: Bundle, row: int) -> dict[str, Panel]:
         "agreement": Panel(
             "agreement",
             "Agreement of the methods",
-            pd.DataFrame(pairs, columns=["method", "other", "rank_correlation", f"shared_of_top_{TOP}"]),
+            lambda: _pairs(bundle, row),
             "that methods which agree are right: they may share the same error.",
             python,
             command,
         ),
     }
+
+
+def _listed(bundle: Bundle, row: int) -> pd.DataFrame:
+    """What every method attributes to each feature, as numbers."""
+    named = {name: by_feature(bundle, row, method) for method, name in method_titles(bundle).items()}
+    listed = features(bundle, row) or [str(at) for at in range(len(next(iter(named.values()))))]
+    return pd.DataFrame({"feature": listed} | named).iloc[order(bundle, row)]
+
+
+def _pairs(bundle: Bundle, row: int) -> pd.DataFrame:
+    """How far each two methods agree, as numbers."""
+    titles, found = method_titles(bundle), correlations(bundle, row)
+    pairs = [
+        (titles[a], titles[b], found[a, b], len(_top(bundle, row, a) & _top(bundle, row, b)))
+        for a, b in combinations(titles, 2)
+    ]
+    return pd.DataFrame(pairs, columns=["method", "other", "rank_correlation", f"shared_of_top_{TOP}"])
 
 
 def _shares(bundle: Bundle, row: int, method: str, top: list[int]) -> plots.Values:
@@ -266,10 +288,15 @@ def _top(bundle: Bundle, row: int, method: str) -> set[int]:
     return {int(at) for at in np.argsort(-sizes, kind="stable")[:TOP]}
 
 
-def _spearman(one: Array, other: Array) -> float:
-    a, b = (ranks(each) - ranks(each).mean() for each in (one, other))
-    size = float(np.sqrt((a**2).sum() * (b**2).sum()))
-    return float(a @ b) / size if size else float("nan")
+def _correlated(named: Mapping[str, Array]) -> dict[tuple[str, str], float]:
+    placed = {name: ranks(each) for name, each in named.items()}
+    centred = {name: each - each.mean() for name, each in placed.items()}
+    sizes = {name: float(np.sqrt((each**2).sum())) for name, each in centred.items()}
+    return {
+        (a, b): float(one @ other) / (sizes[a] * sizes[b]) if sizes[a] * sizes[b] else float("nan")
+        for a, one in centred.items()
+        for b, other in centred.items()
+    }
 
 
 def _told(bundle: Bundle, row: int, found: Array) -> Array:
