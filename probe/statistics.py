@@ -81,6 +81,18 @@ def ranks(values: ArrayLike) -> Floats:
     return np.asarray((count.cumsum() - (count - 1) / 2)[kind])
 
 
+def rank_correlation(one: ArrayLike, other: ArrayLike) -> float:
+    """Spearman's rank correlation of two lists of values, in [-1, 1]; NaN if one of them is constant or holds NaN.
+
+    Example:
+        >>> rank_correlation([1, 2, 3], [10, 30, 20])
+        0.5
+    """
+    a, b = (ranks(each) - ranks(each).mean() for each in (one, other))
+    size = float(np.sqrt((a**2).sum() * (b**2).sum()))
+    return float(a @ b) / size if size else float("nan")
+
+
 def ranking(values: ArrayLike, errors: ArrayLike) -> tuple[NDArray[np.int64], Floats]:
     """Features by absolute value, largest first, and the confidence that each is larger than the next.
 

@@ -9,6 +9,7 @@ from probe import plots
 from probe.audit import Bundle, reading
 from probe.formatting import norm
 from probe_dashboards.views import (
+    afterwards,
     attacked,
     bias,
     counterfactuals,
@@ -41,6 +42,11 @@ def _attacked(bundle: Bundle, row: str, attack: str, eps: str) -> Axes:
     found = attacked.pair(bundle, int(row), attack, eps)
     assert found is not None, "asked for only where it was kept"
     return instance.drawer(bundle).attacked(*found)
+
+
+def _again(bundle: Bundle, row: str, attack: str, eps: str, method: str, which: str) -> Axes:
+    found = afterwards.drawn(bundle, int(row), attack, eps, method)
+    return instance.drawer(bundle).explained(*found[afterwards.WHEN.index(which)])
 
 
 def _reliability(bundle: Bundle, label: str = "") -> Axes:
@@ -136,6 +142,7 @@ FIGURES: dict[str, Callable[..., Axes]] = {
     "predicted": _predicted,
     "explained": _explained,
     "attacked": _attacked,
+    "again": _again,
     "curves": _curves,
     "forest": _forest,
     "breakdown": _breakdown,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from probe.audit.evidence import SHOWN
 from probe.audit.plan import Plan
 from probe.contracts import of_examples, suited
 from probe.dataset import Dataset
@@ -31,14 +32,17 @@ def _by_kind(plan: Plan, model: Model, data: Dataset) -> Iterator[tuple[str, flo
     _pilot(partial(model.predict, many.inputs))  # warms up
     yield "predictions", _pilot(partial(model.predict, many.inputs))[0] * len(total) / len(many)
     explained = min(plan.explain.sample, len(total))
+    again = 0.0  # seconds to explain one attacked input
     for explainer in plan.explainers() if explained else ():
         once, attribution = _pilot(partial(explainer, of_examples(model, few), few.inputs))
         measured = (_pilot(partial(metric, model, attribution))[0] for _, metric, _ in plan.metrics("explain"))
         yield "explainer", (once + sum(measured)) * explained / len(few)
+        again += once / len(few)
     attacked = min(plan.attack.sample, len(total)) if plan.attack.eps else 0
     for attack, radii in zip(plan.attacks(), plan.radii(), strict=True) if attacked else ():
         once, _ = _pilot(partial(attack.at(radii[0]), model, many.inputs, many.labels))
         yield "attack", once * (len(radii) if attack.budget else 1) * attacked / len(many)
+        yield "attack", again * min(SHOWN, explained, attacked)
     for search in plan.counterfactuals():
         yield "counterfactual", _grown(partial(_search, search, model), total, plan.search.sample)
     for certificate in plan.certificates() if plan.certify.eps else ():

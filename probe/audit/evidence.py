@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from probe.audit.afterwards import Explained
 from probe.audit.attacking import smallest_budgets
 from probe.audit.bundle import Arrays
 from probe.audit.expected import Planned, planned
 from probe.audit.manifest import ThreatRecord
-from probe.audit.measuring import measure, measure_answers, measure_each
+from probe.audit.measuring import measure, measure_answers, measure_each, padded
 from probe.audit.pieces import Piece, joined
 from probe.audit.plan import Plan, record_of
 from probe.audit.proving import certify, search, survey
@@ -34,7 +35,6 @@ from probe.metrics.masked import Memory
 from probe.model import Model
 from probe.numbers import as_written, fraction
 from probe.shapes import Inputs
-from probe.space import Space
 from probe.study.steps import Advance
 from probe.tensors import column, spans, to_numpy
 
@@ -90,17 +90,22 @@ def steps(
     """The steps of a resolved plan, in the order in which they run; of the rows that each draws, `keep` has the say."""
     coming = iter(planned(record_of(plan)))
     yield _predictions(next(coming), plan, model, data)
+    explained: Explained | None = None
     if plan.explain.methods and plan.explain.sample:
         rows = keep(data.draw(plan.explain.sample, plan.seed))
         yield _instances(next(coming), model, data, rows)
         memories: dict[int, Memory] = defaultdict(Memory)  # by the first row of a unit
+        asked: dict[str, Explainer] = {}
         for explainer in plan.explainers():
-            yield _explain(next(coming), explainer, plan, model, (data, rows, memories))
+            step = next(coming)
+            asked[step.id] = explainer
+            yield _explain(step, explainer, plan, model, (data, rows, memories))
+        explained = Explained(rows, asked, model.task.index(plan.explain.target) if plan.explain.target else None)
     if plan.attack.methods and plan.attack.eps and plan.attack.sample:
         rows = keep(data.draw(plan.attack.sample, plan.seed))
         attacks = list(zip(plan.attacks(), plan.radii(), strict=True))
         for attack, radii in attacks:
-            yield _attack(next(coming), attack, plan, model, (data, rows, radii))
+            yield _attack(next(coming), attack, plan, model, (data, rows, radii), explained)
         for label in plan.attack.labels:
             for attack, radii in attacks:
                 alone = data.only(model.task.index(label)), rows, radii
@@ -207,7 +212,7 @@ def _explain(
             "targets": to_numpy(targets),
             "values": to_numpy(attribution.values.float()),
             **{
-                name: to_numpy(_padded(whose.space.by_feature(each.float()), model.space))
+                name: to_numpy(padded(whose.space.by_feature(each.float()), model.space))
                 for name, each in by.items()
                 if each is not None
             },
@@ -220,7 +225,12 @@ def _explain(
 
 
 def _attack(
-    step: Planned, attack: Attack, plan: Plan, model: Model, drawn: tuple[Dataset, Tensor, tuple[str, ...]]
+    step: Planned,
+    attack: Attack,
+    plan: Plan,
+    model: Model,
+    drawn: tuple[Dataset, Tensor, tuple[str, ...]],
+    explained: Explained | None = None,
 ) -> Step:
     data, rows, ordered = drawn
     asked_of = of_any_examples(model, data)
@@ -237,8 +247,10 @@ def _attack(
             "probability": to_numpy(torch.stack([torch.where(f, found.sure, found.sure_before) for f in at]))
         }  # fmt: skip
         few = max(0, SHOWN - unit.start)
+        shown, points, broken = part[:few], found.points[:few], found.smallest[:few] < len(ordered)
         arrays = (
-            (_shown(model, data[part[:few]], found.points[:few], at) if few else {})
+            (_shown(model, data[shown], points, at) if few else {})
+            | (explained.again(model, data, shown, points, broken) if few and explained else {})
             | sure
             | measured
             | {
@@ -281,15 +293,9 @@ def _shown(model: Model, data: Dataset, points: Inputs, at: list[Tensor]) -> Arr
     arrays = {
         "inputs": to_numpy(few),
         "shown": to_numpy(torch.stack(shown)),
-        "moved": to_numpy(_padded(torch.stack(moved), model.space)),
+        "moved": to_numpy(padded(torch.stack(moved), model.space)),
     }
     if space.form_of(few).told:
         arrays["before"] = np.array(space.describe(few))
         arrays["after"] = np.array([space.describe(texts) for texts in shown])
     return arrays
-
-
-def _padded(values: Tensor, space: Space) -> Tensor:
-    """Values by feature, padded to the largest number of features of any example."""
-    most = values.shape[-1] if space.features is None else int(torch.as_tensor(space.features).max()) + 1
-    return torch.nn.functional.pad(values, (0, most - values.shape[-1]))

@@ -16,6 +16,7 @@ from probe.task import Task, from_json
 SCHEMA = 2
 # Arrays that reveal cells or pixels of a row. Values by coordinate reveal its categories, and outline an image.
 OF_INPUTS = frozenset({"inputs", "described", "values", "shown", "moved", "before", "after", "candidates"})
+VALUES = "values-"  # begins the names of an attack's arrays of values by coordinate, one for each explainer
 
 Config = Mapping[str, Any]  # a method by its name, with settings
 
@@ -287,4 +288,5 @@ def tells_inputs(name: str, array: Any, shape: tuple[int, ...]) -> bool:
 
     Features of each row count: segments are the outlines of what is in the image.
     """
-    return name in OF_INPUTS or (name == "features" and array.ndim > len(shape))
+    told = name in OF_INPUTS or name.startswith(VALUES)
+    return told or (name == "features" and array.ndim > len(shape))

@@ -5,7 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from probe.audit.asked import Asked
 from probe.audit.bundle import Arrays
@@ -18,6 +20,7 @@ from probe.metrics.masked import Memory
 from probe.model import Model
 from probe.numbers import as_written
 from probe.results import AnyResult, Prediction
+from probe.space import Space
 from probe.tensors import to_numpy
 
 
@@ -93,3 +96,9 @@ def _evidence(metric: Metric[Any], model: Model, result: Any, memory: Memory | N
     else:
         evidence = metric(model, result).evidence
     return np.asarray(to_numpy(evidence.detach().cpu().double()))
+
+
+def padded(values: Tensor, space: Space) -> Tensor:
+    """Values by feature, padded to the largest number of features of any example."""
+    most = values.shape[-1] if space.features is None else int(torch.as_tensor(space.features).max()) + 1
+    return torch.nn.functional.pad(values, (0, most - values.shape[-1]))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from probe.audit.kinds import ATTACKS, BY_RADIUS
-from probe.audit.readings import Reading, evidence_of
+from probe.audit.readings import Reading, evidence_of, explained_by, values_by
 from probe.errors import ContractError
 from probe.npz import Arrays
 
@@ -16,6 +16,8 @@ OF_ATTACKS = frozenset({"success", "predicted", "probability", "movable", "shown
 # Arrays of the first rows alone, for display, by the kind of the step.
 _MOVED = frozenset({"inputs", "shown", "moved", "before", "after", "candidates"})
 FIRST = {"attack": _MOVED, "label attack": _MOVED, "counterfactual": _MOVED}
+# Arrays of the rows that an attack broke and that are explained again: which rows, and what each explainer gave.
+AGAIN = ("explained", values_by(""))
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,9 +41,12 @@ def joined(kind: str, pieces: Sequence[Piece]) -> Piece:
     readings = tuple(map(_one, zip(*(piece.readings for piece in pieces), strict=True)))
     measured = {evidence_of(reading.metric): reading.status == "done" for reading in readings}
     arrays: Arrays = {}
+    explained = sum("explained" in piece.arrays for piece in pieces)  # those with rows that were explained again
     for name in dict.fromkeys(name for piece in pieces for name in piece.arrays):
         parts = [piece.arrays[name] for piece in pieces if name in piece.arrays]
-        if not measured.get(name, True) or (len(parts) < len(pieces) and name not in FIRST.get(kind, ())):
+        again = kind in ATTACKS and name.startswith(AGAIN)
+        few = explained if again else len(pieces)
+        if not measured.get(name, True) or (len(parts) < few and name not in FIRST.get(kind, ())):
             continue
         try:
             arrays[name] = parts[0] if name in WHOLE else np.concatenate(parts, _axis(kind, name))
@@ -49,6 +54,8 @@ def joined(kind: str, pieces: Sequence[Piece]) -> Piece:
             raise ContractError(f"the batches of rows gave {name} of different shapes: {error}") from None
         if name in WHOLE and any(not np.array_equal(parts[0], part) for part in parts):
             raise ContractError(f"the batches of rows gave different {name}")
+    if not any(name.startswith(explained_by("")) for name in arrays):
+        arrays.pop("explained", None)  # each method refused some rows
     return Piece(pieces[0].start, pieces[-1].stop, arrays, readings)
 
 

@@ -54,6 +54,16 @@ def evidence_of(metric: str) -> str:
     return f"measured-{metric}"
 
 
+def explained_by(explainer: str) -> str:
+    """The name of the array of an attack that holds an explainer's values by feature for the attacked inputs."""
+    return f"explained-{explainer}"
+
+
+def values_by(explainer: str) -> str:
+    """The name of the array that holds the same by coordinate."""
+    return f"values-{explainer}"
+
+
 def evidence(arrays: Mapping[str, NDArray[Any]], reading: Reading) -> Floats:
     """The evidence of a reading."""
     return arrays[evidence_of(reading.metric)].astype(np.float64)

@@ -10,14 +10,13 @@ from probe.formatting import share
 from probe.text import visible
 from probe_dashboards import widgets
 from probe_dashboards.screens import filtering
-from probe_dashboards.views import attacked, examples, explained, instance, robustness
+from probe_dashboards.views import afterwards, attacked, examples, explained, instance, robustness
 from probe_dashboards.views.runs import Opened
 from probe_dashboards.views.words import NO_BREAK, md
 
 CHAPTER = CHAPTERS["explanation"]
 LIMITS = (*CHAPTER.limits[:-1], "'Not broken' is said of these attacks up to this radius; another attack may succeed.")
 NEAR = 250  # examples that are listed on each side of the one that is shown
-NOT_EXPLAINED = "A bundle keeps no explanation of an attacked input. The lab explains a row before and after an attack."
 UNCHANGED = "There is no change to show: the answer was wrong already, or the attack did not break it at this radius."
 
 
@@ -192,5 +191,30 @@ def _attack(opened: Opened, row: int) -> None:
     else:
         caption = f"Example {row} {drawer.attacked_alt.format(attack=attacks[attack])}; radius: {radii[eps]}"
         widgets.figure(opened, "attacked", caption, str(row), attack, eps, width=drawer.pixels[2])
-    st.caption(NOT_EXPLAINED)
     widgets.behind(opened, attacked.behind(bundle, row, attack))
+    _afterwards(opened, row, attack, eps)
+
+
+def _afterwards(opened: Opened, row: int, attack: str, eps: str) -> None:
+    """The explanations before and after an attack that broke the example."""
+    bundle = opened.bundle
+    widgets.section("Explanations before and after", "afterwards")
+    found = afterwards.found(bundle, row, attack, eps)
+    if not found:
+        st.text(afterwards.why_none(bundle, row, attack, eps))
+        return
+    st.markdown(f"{md(afterwards.said(bundle, row))} {afterwards.ONE_SCALE}")
+    width = instance.drawer(bundle).pixels[1]
+    for method, each in found.items() if instance.kept(bundle, row) else ():
+        st.markdown(f"**{md(each.title)}**")
+        with st.container(horizontal=True, gap="small"):
+            for at, when in enumerate(afterwards.WHEN):
+                caption = f"{visible(each.title)}, {when} the attack"
+                with st.container(width=width):
+                    if text := afterwards.sentence(bundle, row, attack, eps, method, at):
+                        st.html(text)
+                        st.caption(md(caption))
+                    else:
+                        widgets.figure(opened, "again", caption, str(row), attack, eps, method, when, width=width)
+    widgets.method_table(opened, "explainer", afterwards.agreement(bundle, found, row), "Agreement before and after")
+    widgets.behind(opened, afterwards.behind(bundle, row, attack, found))

@@ -96,14 +96,14 @@ def order(bundle: Bundle, row: int) -> list[int]:
 
 def by_feature(bundle: Bundle, row: int, method: str) -> Array:
     """What a method attributes to each feature; of a text to each word that is there."""
-    return _told(bundle, row, _explanation(bundle, row, method, "by_feature"))
+    return told(bundle, row, _explanation(bundle, row, method, "by_feature"))
 
 
 def errors(bundle: Bundle, row: int, method: str) -> Array | None:
     """The standard errors of what a method attributes to each feature; None if nothing was drawn."""
     if "errors" not in bundle.arrays(ran.steps(bundle, "explainer")[method].name):
         return None
-    return _told(bundle, row, _explanation(bundle, row, method, "errors"))
+    return told(bundle, row, _explanation(bundle, row, method, "errors"))
 
 
 def sentence(bundle: Bundle, row: int, method: str = "", shown: str = SHARES) -> str:
@@ -299,7 +299,7 @@ def _correlated(named: Mapping[str, Array]) -> dict[tuple[str, str], float]:
     }
 
 
-def _told(bundle: Bundle, row: int, found: Array) -> Array:
+def told(bundle: Bundle, row: int, found: Array) -> Array:
     """Those of all features; of a text those of each word that is there."""
     said = words(bundle, row) if drawer(bundle).named_in_words else []
     return found[[bool(word) for word in said]] if said else found

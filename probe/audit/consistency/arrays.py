@@ -8,7 +8,7 @@ from probe.audit.bundle import Bundle
 from probe.audit.consistency.attacks import check_attack
 from probe.audit.consistency.certificates import check_certificate
 from probe.audit.consistency.counterfactuals import check_counterfactual
-from probe.audit.consistency.explanations import check_explanation, check_instances
+from probe.audit.consistency.explanations import check_again, check_explanation, check_instances
 from probe.audit.consistency.parts import expect
 from probe.audit.consistency.predictions import check_measured, check_predictions
 from probe.audit.consistency.readings import check_readings
@@ -22,8 +22,8 @@ KINDS: Mapping[str, tuple[Callable[[Step], None], ...]] = {
     "predictions": (check_readings,),
     "instances": (check_instances, check_readings),
     "explainer": (check_explanation, check_readings),
-    "attack": (check_attack, check_readings),
-    "label attack": (check_attack, check_readings),
+    "attack": (check_attack, check_again, check_readings),
+    "label attack": (check_attack, check_again, check_readings),
     "counterfactual": (check_counterfactual, check_readings),
     "certificate": (check_certificate, check_readings),
     "survey": (check_survey,),

@@ -6,6 +6,9 @@ import numpy as np
 
 from probe.audit.consistency.parts import Array, check_drawn, check_form, check_rows, check_whole, expect
 from probe.audit.consistency.step import Step
+from probe.audit.expected import planned
+from probe.audit.manifest import VALUES
+from probe.audit.readings import explained_by, values_by
 
 DUST = 1e-4  # rounding tolerance of a sum over coordinates, as a share of the sum of absolute values
 
@@ -38,17 +41,50 @@ def check_explanation(step: Step) -> None:
     expect(bool(agree.all()), name, f"the classes that it explains are not those that {what}")
     by_feature = arrays["by_feature"]
     check_form(name, by_feature, (len(rows), len(data.features)))
-    expect(bool(np.isfinite(by_feature).all()), name, "its values hold NaN or infinity")
     if "errors" in arrays:
         errors = arrays["errors"]
         check_form(name, errors, by_feature.shape)
         expect(bool((np.isfinite(errors) & (errors >= 0)).all()), name, "a standard error is below 0 or not finite")
+    _check_values(step, rows, by_feature, arrays.get("values"))
+
+
+def check_again(step: Step) -> None:
+    """Check the explanations of attacked inputs: of rows that are explained and broken, by explainers of the plan."""
+    name, arrays = step.name, step.arrays
+    parts = {part for part in arrays if part.startswith((explained_by(""), VALUES))}
+    if "explained" not in arrays:
+        expect(not parts, name, "it holds explanations of attacked inputs, but not of which rows")
+        return
+    rows, known = arrays["explained"], [each.id for each in planned(step.plan) if each.kind == "explainer"]
+    check_rows(name, rows, len(step.answers.labels))
+    broken = arrays["rows"][arrays["success"].any(0)]
+    of_both = np.intersect1d(broken, step.stored["instances"]["rows"]) if "instances" in step.stored else broken[:0]
+    expect(
+        bool(np.isin(rows, of_both).all()), name, "it explains rows that it did not break, or that are not explained"
+    )
+    named = [one for one in known if explained_by(one) in arrays]
+    expected = {explained_by(one) for one in named} | {values_by(one) for one in named if step.plan.keeps_inputs}
+    expect(parts == expected and bool(named), name, "its explanations of attacked inputs are not those of the plan")
+    for one in named:
+        by_feature = arrays[explained_by(one)]
+        check_form(name, by_feature, (len(rows), len(step.bundle.manifest.data.features)))
+        _check_values(step, rows, by_feature, arrays.get(values_by(one)))
+
+
+def _check_values(step: Step, rows: Array, by_feature: Array, values: Array | None) -> None:
+    """Check that values by feature are finite and, where inputs are kept, the sums of the values."""
+    name, data = step.name, step.bundle.manifest.data
+    expect(bool(np.isfinite(by_feature).all()), name, "its values hold NaN or infinity")
     if not step.plan.keeps_inputs:
         return
-    values = arrays["values"]
+    expect(values is not None, name, "it lacks its values by coordinate")
+    assert values is not None
     check_form(name, values, (len(rows), *data.shape))
     expect(bool(np.isfinite(values).all()), name, "its values hold NaN or infinity")
     features = _features(step).reshape(-1, prod(data.shape))
+    if len(features) > 1:
+        of_all = step.stored["instances"]["rows"]
+        features = features[[int(np.flatnonzero(of_all == row)[0]) for row in rows]]
     features = np.broadcast_to(features, (len(rows), prod(data.shape)))
     sums = (_is_sum(*row) for row in zip(values.reshape(len(rows), -1), by_feature, features, strict=True))
     expect(all(sums), name, "its values by feature are not the sums of its values")

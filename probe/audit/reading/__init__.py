@@ -3,6 +3,7 @@
 One module per subject. Texts are returned unescaped, as the bundle has them: the caller must escape them.
 """
 
+from probe.audit.reading.again import Again, Agreement, agreements, explained_again
 from probe.audit.reading.answers import Answered, answered, classes, decisions, right, sureness
 from probe.audit.reading.attacked import ALL, Attacks, Curve, Point, Tried, attacks, tried
 from probe.audit.reading.chapters import APART, ASPECTS, CALIBRATED, CHAPTERS, Chapter, Register, performance, register
@@ -60,6 +61,8 @@ __all__ = [
     "CHAPTERS",
     "MATRIX",
     "RATES",
+    "Again",
+    "Agreement",
     "Answered",
     "Attacks",
     "Candidate",
@@ -88,6 +91,7 @@ __all__ = [
     "Tried",
     "about",
     "accounting",
+    "agreements",
     "answer_name",
     "answered",
     "area",
@@ -110,6 +114,7 @@ __all__ = [
     "ended",
     "errors",
     "evidence",
+    "explained_again",
     "favourable",
     "features_of",
     "few_rows",

@@ -1,0 +1,83 @@
+"""What the explainers of an audit say of an input before an attack broke it, and after."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probe.audit.bundle import Bundle
+from probe.audit.reading.kept import place
+from probe.audit.reading.steps import steps
+from probe.audit.readings import explained_by, values_by
+from probe.audit.titles import title_of
+from probe.statistics import Estimate, bootstrapped, mean, rank_correlation
+
+Array = NDArray[Any]
+
+
+class Again(NamedTuple):
+    """The explanations of one input by one method, of the same output, before and after an attack."""
+
+    title: str  # of the method
+    before: Array  # by feature
+    after: Array
+    numbers: tuple[Array, Array] | None  # the same by coordinate; None where the audit keeps no inputs
+    correlation: float  # Spearman's, of the two by feature; NaN where one of them is constant
+
+
+class Agreement(NamedTuple):
+    """How far the explanations by one method before and after an attack agree, over the rows that it broke."""
+
+    attack: str  # its title
+    method: str
+    over: Estimate  # the mean rank correlation; one row has no interval
+    lowest: float
+    n: int
+
+
+def explained_again(bundle: Bundle, step: str, row: int) -> dict[str, Again]:
+    """By the id of each explainer, its explanations of a row before and after an attack broke it.
+
+    Empty if the attack did not break the row, or the audit did not explain it or keep it, or is older than this.
+    """
+    stored = bundle.arrays(step)
+    at = np.flatnonzero(stored["explained"] == row) if "explained" in stored else ()
+    return {} if not len(at) else {one: _again(bundle, step, one, int(at[0])) for one in _explainers(bundle, step)}
+
+
+def agreements(bundle: Bundle) -> list[Agreement]:
+    """The agreement for each attack and each explainer, where inputs that the attack broke were explained again."""
+    found = []
+    for step in steps(bundle.manifest, "attack"):
+        if not bundle.has(f"arrays/{step.name}.npz"):
+            continue
+        for one in _explainers(bundle, step.name):
+            each = [_again(bundle, step.name, one, at) for at in range(len(bundle.arrays(step.name)["explained"]))]
+            values = np.array([again.correlation for again in each])
+            values = values[np.isfinite(values)]
+            if len(values):
+                title, seed = title_of(bundle.manifest, step), bundle.manifest.plan.seed
+                found.append(
+                    Agreement(
+                        title, each[0].title, bootstrapped(values, mean, seed=seed), float(values.min()), len(values)
+                    )
+                )
+    return found
+
+
+def _explainers(bundle: Bundle, step: str) -> list[str]:
+    """The ids of the explainers that were asked again, and whose explanations without the attack are there."""
+    stored = bundle.arrays(step)
+    ran = [each for each in steps(bundle.manifest, "explainer") if bundle.has(f"arrays/{each.name}.npz")]
+    return [each.id for each in ran if explained_by(each.id) in stored]
+
+
+def _again(bundle: Bundle, step: str, one: str, at: int) -> Again:
+    stored = bundle.arrays(step)
+    explainer = next(each for each in steps(bundle.manifest, "explainer") if each.id == one)
+    clean = bundle.arrays(explainer.name)
+    there = place(clean, int(stored["explained"][at]))
+    before, after = clean["by_feature"][there], stored[explained_by(one)][at]
+    numbers = (clean["values"][there], stored[values_by(one)][at]) if values_by(one) in stored else None
+    title = title_of(bundle.manifest, explainer)
+    return Again(title, before, after, numbers, rank_correlation(before, after))

@@ -1,0 +1,68 @@
+"""Explanations before and after an attack."""
+
+from markupsafe import Markup
+
+from probe import plots
+from probe.audit import reading
+from probe.audit.bundle import Bundle
+from probe.audit.titles import title_of
+from probe.formatting import estimate, number
+from probe.report.blocks import Block, Figure, Table, Text, panel
+from probe.report.sections.common import drawer, steps
+
+FEATURES = 10
+
+
+def blocks(bundle: Bundle) -> list[Block]:
+    """How far explanations before and after each attack agree, and both of the first row that an attack broke."""
+    found = reading.agreements(bundle)
+    if not found:
+        return []
+    rows = [
+        (each.attack, each.method, str(estimate(*each.over[:3], "signed")), number(each.lowest, "signed"), str(each.n))
+        for each in found
+    ]
+    table = Table(
+        ("attack", "method", "rank correlation", "lowest of a row", "n"),
+        rows,
+        "Spearman's rank correlation of the values by feature before and after the attack, the mean over the rows that "
+        "it broke and that are explained, with a 95 % interval. 1 is the same order; 0 is no relation.",
+        numeric=("rank correlation", "lowest of a row", "n"),
+    )
+    shown = _first(bundle, table)
+    return [shown] if shown else [Text("Explanations before and after", level=3), table]
+
+
+def _first(bundle: Bundle, table: Table) -> Figure | None:
+    """Both explanations by each method of the first row that was explained again, where inputs are kept."""
+    for step in steps(bundle, "attack"):
+        stored = bundle.arrays(step.name)
+        if "shown" not in stored or "explained" not in stored:
+            continue
+        row = int(stored["explained"][0])
+        at = reading.place(stored, row)
+        radius = int(stored["success"][:, at].argmax())  # the smallest that breaks it, whose input was explained
+        moved = reading.moved(bundle, step.name, row, radius)
+        again = reading.explained_again(bundle, step.name, row)
+        assert moved is not None, "the inputs of rows that are explained again are kept"
+        drawing, names = drawer(bundle), bundle.manifest.data.features
+        attack = title_of(bundle.manifest, step)
+        top = plots.shared_order([each.before for each in again.values()])[:FEATURES]
+        panels = []
+        for order, each in enumerate(again.values()):
+            assert each.numbers is not None, "kept with the inputs"
+            parts = zip(("before", "after"), moved[:2], each.numbers, (each.before, each.after), strict=True)
+            for when, kept, numbers, by_feature in parts:
+                example = plots.Example(kept.numbers, names, kept.words, kept.features)
+                values, title = plots.Values(numbers, by_feature, top=top), f"{each.title}, {when}"
+                if text := drawing.text(example, values):
+                    panels.append(Markup("<h4>{}</h4>{}").format(title, Markup(text)))
+                else:
+                    ax, said = drawing.explained(example, values, title=title), f"{title} {attack}. Row {row}."
+                    panels.append(panel(ax, said, f"again-{order}-{when}"))
+        caption = (
+            f"Row {row:,}, the first that {attack} broke and that is explained, before and after: the same methods, "
+            f"settings, seed and output. {drawing.legend}"
+        )
+        return Figure(panels, caption, table, title="Explanations before and after", size=drawing.size)
+    return None
