@@ -22,7 +22,7 @@ class Again(NamedTuple):
     before: Array  # by feature
     after: Array
     numbers: tuple[Array, Array] | None  # the same by coordinate; None where the audit keeps no inputs
-    correlation: float  # Spearman's, of the two by feature; NaN where one of them is constant
+    correlation: float  # Spearman's, over the features to which either gives a value; NaN where one is constant
 
 
 class Agreement(NamedTuple):
@@ -41,8 +41,8 @@ def explained_again(bundle: Bundle, step: str, row: int) -> dict[str, Again]:
     Empty if the attack did not break the row, or the audit did not explain it or keep it, or is older than this.
     """
     stored = bundle.arrays(step)
-    at = np.flatnonzero(stored["explained"] == row) if "explained" in stored else ()
-    return {} if not len(at) else {one: _again(bundle, step, one, int(at[0])) for one in _explainers(bundle, step)}
+    at = np.flatnonzero(stored.get("explained", np.zeros(0)) == row)
+    return {one: _again(bundle, step, one, int(at[0])) for one in _explainers(bundle, step)} if len(at) else {}
 
 
 def agreements(bundle: Bundle) -> list[Agreement]:
@@ -79,5 +79,10 @@ def _again(bundle: Bundle, step: str, one: str, at: int) -> Again:
     there = place(clean, int(stored["explained"][at]))
     before, after = clean["by_feature"][there], stored[explained_by(one)][at]
     numbers = (clean["values"][there], stored[values_by(one)][at]) if values_by(one) in stored else None
-    title = title_of(bundle.manifest, explainer)
-    return Again(title, before, after, numbers, rank_correlation(before, after))
+    # Most features of a text or a graph are absent: that these agree says nothing.
+    told = (before != 0) | (after != 0)
+    return Again(title_of(bundle.manifest, explainer), before, after, numbers, _correlated(before[told], after[told]))
+
+
+def _correlated(before: Array, after: Array) -> float:
+    return rank_correlation(before, after) if len(before) else float("nan")

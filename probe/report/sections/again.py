@@ -25,8 +25,9 @@ def blocks(bundle: Bundle) -> list[Block]:
     table = Table(
         ("attack", "method", "rank correlation", "lowest of a row", "n"),
         rows,
-        "Spearman's rank correlation of the values by feature before and after the attack, the mean over the rows that "
-        "it broke and that are explained, with a 95 % interval. 1 is the same order; 0 is no relation.",
+        "Spearman's rank correlation of the values before and after the attack, over the features to which either "
+        "gives a value: the mean over the rows that it broke and that are explained, with a 95 % interval. 1 is the "
+        "same order; 0 is no relation.",
         numeric=("rank correlation", "lowest of a row", "n"),
     )
     shown = _first(bundle, table)
