@@ -8,8 +8,10 @@ from probe.attacks.deepfool import DeepFool
 from probe.attacks.edges import GradArgmax
 from probe.attacks.fmn import FMN
 from probe.attacks.gradient import FGSM, PGD
+from probe.attacks.hopskipjump import HopSkipJump
 from probe.attacks.mifgsm import MIFGSM
 from probe.attacks.minimal import DDN
+from probe.attacks.spsa import SPSA
 from probe.attacks.square import Square
 from probe.attacks.tokens import HotFlip
 
@@ -21,10 +23,12 @@ __all__ = [
     "FMN",
     "MIFGSM",
     "PGD",
+    "SPSA",
     "CarliniWagner",
     "Cascade",
     "DeepFool",
     "GradArgmax",
+    "HopSkipJump",
     "HotFlip",
     "Square",
 ]
