@@ -14,7 +14,7 @@ def signed(status: str) -> str:
 
 def document(bundle: Any) -> dict[str, Any]:
     """An audit as `--json` shows it: its verdict, counts and findings."""
-    from probe.audit.reading import favourable, tally, verdict
+    from probe.audit.reading import brackets, favourable, tally, verdict
 
     findings = bundle.manifest.findings
     model, methods = tally(findings)
@@ -29,6 +29,10 @@ def document(bundle: Any) -> dict[str, Any]:
         "rows": bundle.manifest.data.role,
         "favourable": {"class": favoured, "assumed": assumed},
         "counts": {"model": dict(model), "methods": dict(methods)},
+        "bracket": [
+            {"eps": each.certified.eps, "certified": _share(each.certified), "withstood": _share(each.withstood)}
+            for each in brackets(bundle)
+        ],
         "findings": [finding.to_json() for finding in findings],
     }
 
@@ -40,7 +44,7 @@ def summary(bundle: Any) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from probe.audit.reading import left_out, origin, tally, verdict
+    from probe.audit.reading import brackets, left_out, origin, tally, verdict
 
     print_out(" ".join(verdict(bundle)))
     if caution := origin(bundle.manifest):
@@ -64,7 +68,7 @@ def summary(bundle: Any) -> None:
     # A file or a pipe has no width, so lines are not wrapped.
     console.width = console.width if console.is_terminal else max(console.width, 120)
     console.print(table)
-    for sentence in left_out(bundle):
+    for sentence in (*(each.told for each in brackets(bundle)), *left_out(bundle)):
         print_out(sentence)
     for title, counts in zip(("The model", "Checks of the explanations and attacks"), tally(findings), strict=True):
         print_out(f"{title}: {', '.join(f'{count} {status}' for status, count in counts.most_common()) or 'none'}")
@@ -93,6 +97,10 @@ def _counted(done: dict[str, Any]) -> list[str]:
     counts = [done["counts"][of] for of in ("model", "methods")]
     said = [", ".join(f"{count} {status}" for status, count in each.items()) or "none" for each in counts]
     return [*said, done["report"]]
+
+
+def _share(point: Any) -> dict[str, float]:
+    return {name: getattr(point, name) for name in ("value", "low", "high", "n")}
 
 
 def _cells(finding: Any) -> tuple[str, ...]:

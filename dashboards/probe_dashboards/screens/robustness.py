@@ -69,6 +69,8 @@ def _curves(opened: Opened, norm: str, *key: str) -> dict[str, Panel]:
         if own.family.judges
         else f"The attacks' goal: {visible(own.aimed)}. An example withstands 'all attacks' if none reaches the goal."
     )
+    if robustness.bracketed(bundle, norm):
+        worst += " Robust accuracy lies between what is certified and what all attacks left."
     caption = f"{own.measure} of {what} against the radius. Bands are 95 % Wilson intervals. {worst}"
     widgets.figure(opened, "curves", caption, by, *key, width=680)
     numbers, alt = robustness.shown(bundle, by, norm), f"{own.measure} by radius, with 95 % Wilson intervals"

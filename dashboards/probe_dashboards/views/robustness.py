@@ -7,7 +7,7 @@ from probe import plots
 from probe.audit import Bundle, reading
 from probe.audit.families import JUDGED
 from probe.audit.titles import titles
-from probe.formatting import share
+from probe.formatting import DASH, share
 from probe.statistics import wilson
 from probe.text import visible
 from probe_dashboards import state
@@ -48,7 +48,7 @@ def curves(bundle: Bundle, by: str, norm: str = "") -> list[reading.Curve]:
     found = attacks_of(bundle, norm)
     if by == LABEL:
         return found.by_label
-    return found.curves if by == ATTACK else found.by_group[choices(bundle, norm)[by]]
+    return reading.bracketed(found) if by == ATTACK else found.by_group[choices(bundle, norm)[by]]
 
 
 def table(bundle: Bundle, by: str, norm: str = "") -> pd.DataFrame:
@@ -70,9 +70,18 @@ def drawn(bundle: Bundle, by: str, norm: str = "") -> dict[str, plots.Curve]:
 def shown(bundle: Bundle, by: str, norm: str = "") -> pd.DataFrame:
     """The same as text: an estimate with its interval for each radius."""
     found = curves(bundle, by, norm)
-    lines = [(visible(c.name), c.counted, *(unbroken(point.written) for point in c.points)) for c in found]
-    radii = [visible(point.at) for point in found[0].points]
+    grid = found[0].points
+    lines = []
+    for curve in found:
+        at = {point.eps: unbroken(point.written) for point in curve.points}
+        lines.append((visible(curve.name), curve.counted, *(at.get(point.eps, DASH) for point in grid)))
+    radii = [visible(point.at) for point in grid]
     return pd.DataFrame(lines, columns=[by.capitalize() if by in (ATTACK, LABEL) else "Group", "n", *radii])
+
+
+def bracketed(bundle: Bundle, norm: str = "") -> bool:
+    """Whether a certificate bounds robust accuracy from below."""
+    return bool(reading.brackets_of(attacks_of(bundle, norm)))
 
 
 def verdict(bundle: Bundle) -> str:
@@ -125,9 +134,13 @@ def behind(bundle: Bundle, by: str, norm: str = "") -> dict[str, Panel]:
         columns=["row", "state", *found.by],
     )
     at = list(norms(bundle)).index(norm) if norm in norms(bundle) else 0
-    curve = f"reading.attacks(bundle)[{at}]." + (
-        "by_label" if by == LABEL else "curves" if by == ATTACK else f"by_group[{choices(bundle, norm)[by]!r}]"
-    )
+    curve = f"reading.attacks(bundle)[{at}]"
+    if by == ATTACK and bracketed(bundle, norm):
+        curve = f"reading.bracketed({curve})"
+    else:
+        curve += "." + (
+            "by_label" if by == LABEL else "curves" if by == ATTACK else f"by_group[{choices(bundle, norm)[by]!r}]"
+        )
     ran_by = own.family.steps[0] if own.family.steps else None
     again = ""
     if ran_by is not None and panels.has_source(bundle):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from probe.audit.aspects.bracket import COLUMNS, bracket
 from probe.audit.aspects.common import Answers, Assessment, absent, describe, read
 from probe.audit.budgets import asked_radius, reach_of
 from probe.audit.bundle import Arrays, Bundle
@@ -45,6 +46,7 @@ def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
             whole,
             [rows if found.tests[0].counted.any() else [] for found, rows in zip(whole, movable, strict=True)],
         )
+        _bracketed(bundle, whole, result)
         if answers.groups is not None:
             columns = ["attribute", "group", *CURVE[1:]]
             by_group = [list(_by_group(found, answers.groups)) for found in whole]
@@ -56,6 +58,18 @@ def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
     ]
     if apart:
         result.tables["robustness_by_label"] = _table(["label", *CURVE], *zip(*apart, strict=True))
+
+
+def _bracketed(bundle: Bundle, whole: "Sequence[_Attacked]", result: Assessment) -> None:
+    rows = list[tuple[Any, ...]]()
+    for found in whole:
+        robust = found.robust["all attacks"]
+        known = bracket(bundle, found.evidence, robust, found.family) if found.family.judges else None
+        if known is not None:
+            rows += known[0]
+            result.findings.append(known[1])
+    if rows:
+        result.tables["bracket"] = pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _table(columns: list[str], found: "Sequence[_Attacked]", rows: Sequence[list[tuple[Any, ...]]]) -> pd.DataFrame:

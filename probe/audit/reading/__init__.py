@@ -6,6 +6,7 @@ One module per subject. Texts are returned unescaped, as the bundle has them: th
 from probe.audit.reading.again import Again, Agreement, agreements, explained_again
 from probe.audit.reading.answers import Answered, answered, classes, decisions, right, sureness
 from probe.audit.reading.attacked import ALL, Attacks, Curve, Point, Tried, attacks, tried
+from probe.audit.reading.bracketed import Bracket, bracketed, brackets, brackets_of
 from probe.audit.reading.chapters import APART, ASPECTS, CALIBRATED, CHAPTERS, Chapter, Register, performance, register
 from probe.audit.reading.costs import Cost, costs, total
 from probe.audit.reading.decided import (
@@ -65,6 +66,7 @@ __all__ = [
     "Agreement",
     "Answered",
     "Attacks",
+    "Bracket",
     "Candidate",
     "Certified",
     "Change",
@@ -98,6 +100,9 @@ __all__ = [
     "attacks",
     "attributes",
     "boundary",
+    "bracketed",
+    "brackets",
+    "brackets_of",
     "by_class",
     "captioned",
     "certificates",

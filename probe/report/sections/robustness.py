@@ -1,5 +1,7 @@
 """How accurate the model is under attack."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from markupsafe import Markup
 
@@ -9,12 +11,13 @@ from probe.audit.budgets import reach_of
 from probe.audit.bundle import Bundle
 from probe.audit.families import JUDGED
 from probe.audit.titles import title_of
-from probe.formatting import number
+from probe.formatting import DASH, number
 from probe.report.blocks import Block, Cell, Figure, Section, Table, Text, panel
 from probe.report.sections import again
 from probe.report.sections.common import answer_name, chapter, drawer, with_not_measured
 
 MOVABLE = "right answers whose input the attacks could change"
+BRACKET = "Robust accuracy lies between what is certified and what all attacks left. "
 PAIRS = 4
 CURVES = 6  # groups that are drawn; the table has all
 
@@ -38,13 +41,13 @@ def section(bundle: Bundle) -> Section:
 
 
 def _curves(attacks: reading.Attacks, order: int, *, several: bool) -> Figure:
-    found, judges = attacks.curves, attacks.family.judges
+    found, judges, known = reading.bracketed(attacks), attacks.family.judges, reading.brackets_of(attacks)
     drawn = {curve.name: _curve(curve) for curve in found}
     labels = ("radius of the attack", attacks.measure.lower())
     ax = plots.robustness(drawn, threshold=attacks.threshold, unit=attacks.axis, labels=labels)
     points = found[0].points
     columns = ("attack", *_radii(found[0]))
-    rows: list[list[Cell]] = [[curve.name, *(point.written for point in curve.points)] for curve in found]
+    rows: list[list[Cell]] = [_numbers(curve, points) for curve in found]
     moved = {point.eps: number(point.value, "share") for point in attacks.movable}
     if moved:
         name = MOVABLE if judges else MOVABLE.replace("right answers", "rows")
@@ -71,7 +74,7 @@ def _curves(attacks: reading.Attacks, order: int, *, several: bool) -> Figure:
         ],
         f"{of} under attacks of growing radius, with 95 % Wilson intervals. {worst}"
         "The line is the plan's threshold at every radius; the cross marks the radius of its check of robustness. "
-        f"{tried}.",
+        f"{BRACKET if known else ''}{tried}.",
         Table(
             columns,
             rows,
@@ -81,6 +84,11 @@ def _curves(attacks: reading.Attacks, order: int, *, several: bool) -> Figure:
         ),
         title=_title("Accuracy under attack" if judges else "Rows that withstood the attacks", attacks, several),
     )
+
+
+def _numbers(curve: reading.Curve, points: Sequence[reading.Point]) -> list[Cell]:
+    at = {point.eps: point.written for point in curve.points}
+    return [curve.name, *(at.get(point.eps, DASH) for point in points)]
 
 
 def _title(title: str, attacks: reading.Attacks, several: bool) -> str:  # noqa: FBT001
