@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from probe.certificates.steps import Call, Input, Refused, Step, step_of
 from probe.errors import Unsupported
+from probe.forward import Forward
 from probe.model import Model
 from probe.shapes import Inputs, Logits
 
@@ -41,30 +42,43 @@ class Traced:
         return found
 
 
+def _plainly(forward: Forward, points: Tensor) -> Tensor:
+    answer: Tensor = forward(points)
+    return answer
+
+
 def traced(model: Model, inputs: Inputs) -> Traced:
     """The steps from inputs to logits.
 
     Raises:
         Unsupported: if there is a step that cannot be bounded; it is named, with its layer.
     """
-    inside = _Inside()
-    watched = partial(inside.run, model.forward)
     points = inputs[:1].expand(TRACED, *inputs.shape[1:]).clone()
-    with inside.named(model.forward), _Recorder(points, inside, model.name) as record:
-        logits = replace(model, forward=watched)(points)
+    try:
+        found = recorded(model.forward, points, model.name, lambda watched, x: replace(model, forward=watched)(x))
+    except Unsupported as error:
+        raise Unsupported(
+            f"{error}; a certificate of the vote under noise, RandomizedSmoothing, asks for answers alone"
+        ) from None
+    _check_same(found, model, inputs)
+    return found
+
+
+def recorded(
+    forward: Forward, points: Tensor, name: str, ask: Callable[[Forward, Tensor], Tensor] = _plainly
+) -> Traced:
+    """The steps from a few points to the logits that `ask` makes of a forward; for the errors see `traced`."""
+    inside = _Inside()
+    with inside.named(forward), _Recorder(points, inside, name) as record:
+        logits = ask(partial(inside.run, forward), points)
     found = record.of(logits)
     if found is None:
-        raise Unsupported(f"the answers of {model.name} do not depend on the inputs, as far as torch can see")
+        raise Unsupported(f"the answers of {name} do not depend on the inputs, as far as torch can see")
     nodes = _needed(record.nodes, found)
     for node in nodes:
         if isinstance(node.step, Refused):
-            raise Unsupported(
-                f"{model.name} computes {node.step.told}, which has no bounds here; a certificate of its vote under "
-                "noise, RandomizedSmoothing, asks for its answers alone"
-            )
-    result = Traced(nodes)
-    _check_same(result, model, inputs)
-    return result
+            raise Unsupported(f"{name} computes {node.step.told}, which has no bounds here")
+    return Traced(nodes)
 
 
 def _check_same(found: Traced, model: Model, inputs: Inputs) -> None:
@@ -164,7 +178,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
         if self.inside.running and name in ("_local_scalar_dense", "is_nonzero", "nonzero", "masked_select"):
             raise Unsupported(
                 f"{self.name} decides by the numbers of its inputs how it computes ({name}{self._where()}), so its "
-                "steps cannot be bounded; take RandomizedSmoothing, which asks for its answers alone"
+                "steps cannot be bounded"
             )
         inputs = [each for each in _tensors((*args, *kwargs.values())) if self.of(each) is not None]
         shapes = [tuple(each.shape) for each in inputs]

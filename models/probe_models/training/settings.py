@@ -43,6 +43,16 @@ class Adversary(Declared):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Certify(Declared):
+    """Certified training by interval bounds; see `probe_models.training.objectives.certified`."""
+
+    eps: float = required("L-infinity radius that is to be certified, in units of the space's scale", above=0)
+    warmup: float = param(0.1, "fraction of all steps before the radius begins to grow", low=0, below=1)
+    ramp: float = param(0.6, "fraction of all steps at which it has grown to eps", above=0, high=1)
+    clean: float = param(0.5, "weight of the loss without any change from then on", low=0, below=1)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Balance(Declared):
     """Training that balances groups; see `probe_models.training.groups`."""
 
@@ -126,6 +136,7 @@ class Settings(Declared):
     )
 
     adversary: Adversary | None = param(None, "adversarial training")
+    certified: Certify | None = param(None, "certified training")
     balance: Balance | None = param(None, "balanced groups")
     freeze: Mapping[str, float] = param(
         {}, "frozen weights, by glob, and until which fraction of all steps; 1 freezes them for good", above=0, high=1
@@ -141,6 +152,11 @@ class Settings(Declared):
         if self.loss == "game" and self.execution == "compiled":
             raise PlanError(
                 'Settings.loss = "game" needs second derivatives, which torch.compile lacks; leave execution eager'
+            )
+        if self.certified and (self.adversary or self.mixup or self.balance or self.loss != "cross-entropy"):
+            raise PlanError(
+                "Settings.certified trains on the worst case for the label itself, by cross-entropy; leave adversary, "
+                "mixup, balance and loss out"
             )
         if self.mixup and self.balance:
             raise PlanError(

@@ -7,6 +7,7 @@ from probe.conversion import shown
 from probe.errors import PlanError
 from probe.task import MultiLabel, Places, Task
 from probe_models.training.losses import LOSSES
+from probe_models.training.objectives.certified import Certified
 from probe_models.training.objectives.classification import Classification
 from probe_models.training.objectives.elbo import Elbo
 from probe_models.training.objectives.game import Game
@@ -31,6 +32,8 @@ Own = type[Objective] | Loss | Task  # a custom objective, or only its loss, or 
 
 def objective_of(network: nn.Module, settings: Settings, data: Dataset, own: Own | None = None) -> Objective:
     """The objective for a network and its data: a custom one, or the one that the settings name."""
+    if own is None and settings.certified:
+        return Certified(network, settings, data)
     if own is None:
         return OBJECTIVES[settings.loss](network, settings, data)
     if isinstance(own, Task):

@@ -9,6 +9,7 @@ from probe.errors import PlanError
 Measure = Callable[[Model, Dataset], dict[str, float]]
 MEASURES = {
     "robust accuracy": "probe_models.zoo.measures.robustness:robust_accuracy",
+    "certified accuracy": "probe_models.zoo.measures.certified:certified_accuracy",
     "anomaly": "probe_models.zoo.measures.anomaly:areas_by_kind",
     "linear baseline": "probe_models.zoo.measures.linear_baseline:linear_baseline",
     "series baseline": "probe_models.zoo.measures.series_baseline:series_baseline",

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from probe_models.training.settings import Adversary, Settings
+from probe_models.training.settings import Adversary, Certify, Settings
 from probe_models.zoo.recipes.recipe import Begin, Recipe
 
 IMAGES = "none outside the network, which takes brightness from 0 to 1 and standardises it by the training rows"
@@ -82,5 +82,16 @@ RECIPES = {
         preprocessing=IMAGES,
         measures=("robust accuracy",),
         at_least={"accuracy": 0.8, "robust_accuracy": 0.65},
+    ),
+    "fashion-certified": Recipe(
+        architecture="image-mlp",
+        kwargs={"side": 28, "widths": [256, 128], "classes": 10},
+        data="fashion-mnist",
+        settings=Settings(
+            epochs=9, batch_size=256, learning_rate=2e-3, weight_decay=0.0, clip=10.0, certified=Certify(eps=0.1)
+        ),
+        preprocessing=IMAGES,
+        measures=("certified accuracy", "robust accuracy"),
+        at_least={"accuracy": 0.7, "certified_accuracy": 0.5},
     ),
 }
