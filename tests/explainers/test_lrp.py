@@ -154,3 +154,14 @@ def test_what_cannot_be_propagated_is_refused(rows):
         LRP()(
             Model(forward=lambda x: torch.where(x > 0, x, 5.0).relu(), space=space), -rows(2, 4).abs(), FIRST.repeat(2)
         )
+
+
+@pytest.mark.parametrize(("bias", "expected"), [(-1.0, [1.5, 1.5]), (1.0, [2.0, 2.0])])
+def test_by_z_plus_a_bias_takes_its_part_only_where_it_raises_the_sum(bias, expected):
+    layer = nn.Linear(2, 2)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([[2.0, 1.0], [0.0, 0.0]]))
+        layer.bias.fill_(bias)
+    model = Model(forward=nn.Sequential(layer).eval(), space=Space(bounds=(0.0, 9.0)))
+    found = LRP(dense="z+")(model, torch.tensor([[1.0, 2.0]]), FIRST).values
+    assert_close(found, torch.tensor([expected]), rtol=1e-4, atol=1e-4)
