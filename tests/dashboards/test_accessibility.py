@@ -1,26 +1,28 @@
 """What axe-core finds on the pages: nothing, on wide and on narrow screens, light and dark.
 
-All rules are asked of the light pages. The dark ones have the same elements, so only the rules of colours are.
+All rules are asked of the light pages. When the reader's scheme changes they are dark with the same elements, so only
+the rules of colours are asked then.
 """
 
 import re
 import shutil
 import socket
 import subprocess
+from itertools import product
 
 import pytest
 from probe_dashboards import Offer, command
 from probe_dashboards.app import PAGES, WIDE
 
 from probe.report import render
-from tests.dashboards.test_browser import READY, _wait, browser  # noqa: F401  a fixture
+from tests.dashboards.test_browser import LONG, READY, _wait, browser  # noqa: F401  a fixture
 from tests.dashboards.test_pages import PROVED
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
-LONG = 300_000  # milliseconds on a busy machine
 SIZES = ({"width": 1280, "height": 1000}, {"width": 390, "height": 900})
 MODEL = "german-mlp"
 COLOURS = ("color-contrast", "link-in-text-block")
+SHOWN = "scheme => getComputedStyle(document.querySelector('[data-testid=stApp]')).colorScheme === scheme"
 # Nodes that Streamlit makes by itself: the rule, and the selector or the markup by which they are known.
 STREAMLITS = {
     # The box of the sidebar, while it slides away on a narrow screen.
@@ -56,57 +58,68 @@ def address(bundles, tmp_path_factory):
             process.terminate()
 
 
-@pytest.fixture(params=["light", "dark"])
-def scheme(request):
-    return request.param
-
-
 @pytest.fixture
-def page(scheme, browser):  # noqa: F811
-    context = browser.new_context(color_scheme=scheme)
+def page(browser):  # noqa: F811
+    context = browser.new_context()
     context.set_default_timeout(LONG)
     yield context.new_page()
     context.close()
 
 
-def test_axe_finds_nothing_on_any_page(page, scheme, address):
+@pytest.fixture(scope="module")
+def reports(bundles, tmp_path_factory):
+    """The addresses of reports, by the kind of bundle."""
+    folder = tmp_path_factory.mktemp("reports")
+    for name in ("table", "image", "prose", "proofs", "hostile"):
+        (folder / f"{name}.html").write_text(render(getattr(bundles, name)))
+    return {path.stem: path.as_uri() for path in sorted(folder.iterdir())}
+
+
+def test_axe_finds_nothing_on_any_page(page, address):
     found = {}
     for link in links():
         page.set_viewport_size(SIZES[0])
+        page.emulate_media(color_scheme="light")
         page.goto(address + link)
         page.get_by_text("What this does not show").wait_for()
         page.wait_for_selector(READY)
         while page.get_by_role("button", name="Cancel", exact=True).count():  # a model is asked
             page.wait_for_timeout(300)
-        for size in SIZES:
+        for scheme, size in product(("light", "dark"), SIZES):
+            page.emulate_media(color_scheme=scheme)
             page.set_viewport_size(size)
+            page.wait_for_function(SHOWN, arg=scheme)
+            page.wait_for_selector(READY)
             page.wait_for_timeout(500)
             for said in _findings(page, scheme):
-                found.setdefault(said, f"{link} at {size['width']}")
+                found.setdefault(said, f"{link} at {size['width']}, {scheme}")
     assert found == {}
 
 
-def test_axe_finds_nothing_on_a_report(page, scheme, bundles, tmp_path):
-    for name in ("table", "image", "prose", "proofs", "hostile"):
-        (tmp_path / f"{name}.html").write_text(render(getattr(bundles, name)))
-        page.goto((tmp_path / f"{name}.html").as_uri())
-        for size in SIZES:
+def test_axe_finds_nothing_on_a_report(page, reports):
+    found = []
+    for name, link in reports.items():
+        page.goto(link)
+        for scheme, size in product(("light", "dark"), SIZES):
+            page.emulate_media(color_scheme=scheme)
             page.set_viewport_size(size)
-            assert _findings(page, scheme) == [], (name, size)
+            found += [(name, scheme, size, said) for said in _findings(page, scheme)]
+    assert found == []
 
 
-def test_the_clauses_of_a_report_wrap_in_the_width_there_is(page, bundles, tmp_path):
-    (tmp_path / "report.html").write_text(render(bundles.table))
-    page.goto((tmp_path / "report.html").as_uri())
+def test_the_clauses_of_a_report_wrap_in_the_width_there_is(page, reports):
+    page.goto(reports["table"])
     for width in (1280, 1000, 800):
         page.set_viewport_size({"width": width, "height": 800})
         beyond = "box => box.scrollWidth - box.clientWidth"
         assert page.locator("#crosswalk .scroll").evaluate(beyond) <= 0, width
 
 
-def test_axe_finds_pale_text_in_both_schemes(page, scheme):
+def test_axe_finds_pale_text_in_both_schemes(page):
     page.set_content("<p style='color: #777; background: #888'>Pale</p>")
-    assert "color-contrast" in [rule for rule, *_ in _findings(page, scheme)]
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert "color-contrast" in [rule for rule, *_ in _findings(page, scheme)]
 
 
 def _findings(page, scheme):

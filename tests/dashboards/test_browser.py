@@ -14,6 +14,7 @@ from probe_dashboards import command
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+LONG = 300_000  # milliseconds until a page is there, or a model has answered, on a busy machine
 QUIET = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
 QUIET += "--disable-component-update --disable-sync"
 READY = "[data-testid=stApp][data-test-script-state=notRunning]"
@@ -56,7 +57,7 @@ def visit(server, browser):
 
     def go(path: str) -> SimpleNamespace:
         contexts.append(browser.new_context())
-        contexts[-1].set_default_timeout(200_000)  # milliseconds, on a busy machine
+        contexts[-1].set_default_timeout(LONG)
         page = contexts[-1].new_page()
         requests: list[str] = []
         complaints: list[str] = []
@@ -68,8 +69,9 @@ def visit(server, browser):
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(server + path)
         page.wait_for_selector("h1")
-        page.wait_for_selector(READY)
         page.get_by_text("Consistent with itself").first.wait_for(state="attached")
+        page.get_by_text("What this does not show").first.wait_for(state="attached")  # the last that is drawn
+        page.wait_for_selector(READY)
         return SimpleNamespace(page=page, requests=requests, complaints=complaints)
 
     yield go

@@ -11,10 +11,9 @@ import pytest
 from probe_dashboards import Offer, command
 
 from probe.audit import read
-from tests.dashboards.test_browser import READY, _wait, browser  # noqa: F401  a fixture
+from tests.dashboards.test_browser import LONG, READY, _wait, browser  # noqa: F401  a fixture
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-LONG = 240_000  # milliseconds until a model is open on a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +42,7 @@ def visit(served, browser):  # noqa: F811
 
     def go(path):
         contexts.append(browser.new_context())
+        contexts[-1].set_default_timeout(LONG)
         page = contexts[-1].new_page()
         page.complaints, page.asked = [], []
         page.on("request", lambda request: page.asked.append(request.url))
