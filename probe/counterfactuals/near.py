@@ -13,7 +13,7 @@ from probe.tensors import wide
 def refuse_unmoved(method: str, model: Model, inputs: Inputs) -> None:
     """Raise Unsupported for words and graphs, whose values are no numbers to be moved by a little."""
     form = model.space.form_of(inputs)
-    if not inputs.is_floating_point() or form.name in ("tokens", "graph"):
+    if not inputs.is_floating_point() or form.moves != "numbers":
         raise Unsupported(
             f"{method} moves numbers, and inputs of {model.name} are {form.read_as}; use NearestReference"
         )

@@ -35,7 +35,7 @@ class ScoreCAM(Laid):
     >>> model = Model(forward=layers.eval(), space=Space(bounds=(0, 1), reference=torch.zeros(1, 1, 4, 4)))
     >>> found = ScoreCAM()(model, torch.rand(3, 1, 4, 4))
     >>> found.values.shape, bool((found.values >= 0).all()), found.cost.forward  # 4 maps, the input, and its reference
-    (torch.Size([3, 1, 4, 4]), True, 21)
+    (torch.Size([3, 1, 4, 4]), True, 18)
     """
 
     needs: ClassVar[frozenset[Need]] = frozenset({"layers", "reference"})
