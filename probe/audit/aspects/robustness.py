@@ -40,12 +40,11 @@ def assess(bundle: Bundle, answers: Answers, result: Assessment) -> None:
     whole, *single = [_of_label(bundle, label, result) for label in ("", *labels)]
     if whole:
         result.tables["robustness"] = _table(CURVE, whole, [found.curve() for found in whole])
-        movable = [[(test.eps, *proportion(test.movable[test.counted])) for test in found.tests] for found in whole]
-        result.tables["movable"] = _table(
-            ["eps", "movable", "low", "high", "n"],
-            whole,
-            [rows if found.tests[0].counted.any() else [] for found, rows in zip(whole, movable, strict=True)],
-        )
+        movable = [
+            [(test.eps, *proportion(test.movable[test.counted])) for test in found.tests if test.counted.any()]
+            for found in whole
+        ]
+        result.tables["movable"] = _table(["eps", "movable", "low", "high", "n"], whole, movable)
         _bracketed(bundle, whole, result)
         if answers.groups is not None:
             columns = ["attribute", "group", *CURVE[1:]]
