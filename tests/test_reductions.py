@@ -133,11 +133,16 @@ def test_each_reduction_is_what_its_name_says():
     assert reduction("root of the mean").value(np.array([16.0, 2.0])) == 3
     assert reduction("proportion").value(np.array([0.0, 1.0, 1.0, 1.0])) == 0.75
     assert reduction("residual share").value(np.array([[3.0, 0.0]])) == 3 / 1e-12
+    counted = reduction("proportion of those counted")
+    hits = np.array([[1.0, 1.0], [0.0, 1.0], [1.0, 1.0], [1.0, 0.0], [0.0, 0.0]])
+    assert counted.estimate(hits) == proportion(np.array([1, 0, 1]))
+    assert counted.estimate(hits[3:]) == pytest.approx((nan, nan, nan, 0), nan_ok=True)
     binned = reduction("calibration error", {"bins": 3, "other": 1})
     assert binned.value(PAIRS) == pytest.approx(gap_of_bins(*PAIRS.T, 3))
     assert binned.interval(PAIRS, 0.9, 70, 5) == calibration_interval(PAIRS, 3, level=0.9, draws=70, seed=5)
     assert {name: each.method for name, each in REDUCTIONS.items() if each.method != "bootstrap over examples"} == {
         "proportion": "Wilson interval",
+        "proportion of those counted": "Wilson interval",
         "calibration error": "interval by the noise of its bins",
     }
 

@@ -1,6 +1,7 @@
 """Audits of attacks with goals of their own, of several settings of one attack, and of one that minimises."""
 
 import json
+from html import unescape
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from probe.audit import reading, run, verify
 from probe.audit.attacking import smallest_budgets
 from probe.audit.pairing import compare
 from probe.errors import IntegrityError, PlanError
+from probe.formatting import estimate
 from probe.goals import LeastLikely, Targeted
 from probe.report import render
 from tests.audit.conftest import images, small_plan
@@ -120,16 +122,18 @@ def shifted(folder, tolerance=None, methods=(SHIFT,), **changes):
 def test_a_shift_is_withstood_by_the_rows_that_no_change_within_the_radius_can_move_that_far(tmp_path, tolerance):
     bundle = shifted(tmp_path / "shift", tolerance)
     model, data = hours()
+    page = unescape(render(bundle))
     for eps, at in ((0.1, "eps 0.1"), (0.4, "eps 0.4")):
         reach = (data.inputs + eps).clamp(max=1) - data.inputs
         kept = model.logits(reach)[:, 0] < 4  # it is linear
         found = findings(bundle)[f"withstands PGD (hours shifted up by 4 or more) at {at}"]
         assert found.estimate == pytest.approx(float(kept.double().mean()))
         assert (found.n, found.metric) == (80, "withstood")
+        assert all(part in page for part in estimate(found.estimate, found.low, found.high, "share"))
         assert "goal: hours shifted up by 4 or more" in found.note
     assert findings(bundle)["robust at eps 0.4"].status == "fail"
     assert "Fewer than half of the answers withstand PGD (hours shifted up by 4 or more)" in reading.verdict(bundle)[0]
-    assert "Rows that withstood the attacks" in render(bundle)
+    assert "Rows that withstood the attacks" in page
     verify(bundle.folder)
 
 

@@ -10,6 +10,7 @@ import torch
 from probe_dashboards.views import attacked, explained, performance
 
 from probe import Attribution, Classification, Perturbation, Prediction, formatting, predict
+from probe.attacks import PGD
 from probe.audit import plan_from, read, run, verify
 from probe.audit.asked import METRICS as USUAL
 from probe.audit.expected import ids
@@ -23,19 +24,22 @@ from probe.report import render
 from tests.audit.conftest import table
 from tests.audit.forging import sign
 
-# Of this audit. Those of regressions, of several labels, certificates and counterfactuals are tried beside these.
+# Of this audit. Those of regressions, of several labels, of goals that are not about right and wrong answers, of
+# certificates and of counterfactuals are tried beside these.
 ANSWERS = Prediction(torch.zeros(2, 2), torch.tensor([0, 1]), task=Classification(("no", "yes")))
+POINTS = torch.zeros(2, 5)
+ATTACKED = Perturbation(POINTS, POINTS, ANSWERS, ANSWERS, PGD(), table()[0].space)
 
 
 def taken(metric):
     reads = metric.result_type()
-    return reads in (Attribution, Perturbation) or (reads is Prediction and metric.suits(ANSWERS))
+    return reads is Attribution or any(reads is type(each) and metric.suits(each) for each in (ANSWERS, ATTACKED))
 
 
 METRICS = {name: kind() for name, kind in discover("metric").items() if taken(kind())}
 ASPECTS = ("performance", "explanation", "robustness")
 BY_ASPECT = {aspect: [name for name, metric in METRICS.items() if metric.aspect == aspect] for aspect in ASPECTS}
-LIME, PGD = (
+LIME, STEPS = (
     ({"method": "lime", "samples": 60}, {"method": "lime", "samples": 90}),
     ({"method": "pgd", "steps": 1}, {"method": "pgd", "steps": 3}),
 )
@@ -43,7 +47,7 @@ PLAN = {
     "name": "all", "seed": 3, "model": {"zoo": "any"}, "data": {"sample": 80}, "bias": {"groups": []},
     "predict": {"metrics": BY_ASPECT["performance"]},
     "explain": {"sample": 5, "methods": [*LIME, "integrated_gradients"], "metrics": BY_ASPECT["explanation"]},
-    "attack": {"sample": 30, "eps": ["0.05", "0.2"], "methods": list(PGD), "metrics": BY_ASPECT["robustness"]},
+    "attack": {"sample": 30, "eps": ["0.05", "0.2"], "methods": list(STEPS), "metrics": BY_ASPECT["robustness"]},
     "checks": {"sparseness": 0.05},
 }  # fmt: skip
 

@@ -10,6 +10,12 @@ from probe.registry import KINDS, listed
 from tests import guest
 
 OWN = ("--plan", "mine.toml", "--allow-code")
+NEAREST, PERMUTED, SMOOTHED = (
+    (verb, "--method", method)
+    for verb, method in (
+        ("search", "nearest_reference"), ("survey", "permutation_importance"), ("certify", "randomized_smoothing")
+    )
+)  # fmt: skip
 
 
 def test_every_kind_that_has_a_verb_has_a_command_whose_help_lists_its_methods(probe):
@@ -25,10 +31,10 @@ def test_every_kind_that_has_a_verb_has_a_command_whose_help_lists_its_methods(p
 @pytest.mark.parametrize(
     ("command", "metrics", "told"),
     [
-        (("search",), ["validity", "changed_features"], True),
-        (("survey",), ["permutation_importance"] * 3, False),
+        (NEAREST, ["validity", "changed_features"], True),
+        (PERMUTED, ["permutation_importance"] * 3, False),
         (
-            ("certify", "--set", "draws=50", "--set", "chosen=10", "--eps", "1/10", "--eps", "0.2"),
+            (*SMOOTHED, "--set", "draws=50", "--set", "chosen=10", "--eps", "1/10", "--eps", "0.2"),
             ["certified_accuracy"] * 2,
             True,
         ),
@@ -65,8 +71,9 @@ def test_an_attack_aims_at_a_class_by_name_or_index(probe, place):
 
 
 def test_a_counterfactual_is_printed_in_words_with_its_answer_and_its_length(probe, place):
-    said = probe("search", *OWN, "--rows", "0:3", "--target", "yes", code=0).stdout
-    document = json.loads(probe("search", *OWN, "--rows", "0:3", "--target", "yes", "--json", code=0).stdout)
+    asked = (*NEAREST, *OWN, "--rows", "0:3", "--target", "yes")
+    said = probe(*asked, code=0).stdout
+    document = json.loads(probe(*asked, "--json", code=0).stdout)
     assert document["method"]["goal"] == {"method": "targeted", "target": 1}
     assert set(document["examples"]["answer"]) == {"yes"}
     changed = [at for at, given in enumerate(document["examples"]["given"]) if given == "no"]
@@ -80,10 +87,10 @@ def test_a_counterfactual_is_printed_in_words_with_its_answer_and_its_length(pro
     ("command", "said"),
     [
         (("search", "--method", "nearest_referance"), "did you mean 'nearest_reference'"),
-        (("search", "--eps", "0.1"), "eps was given, and no attack or certificate is among the methods"),
-        (("survey", "--target", "yes"), "permutation_importance has no goal; leave it out"),
-        (("search", "--target", "yes", "--set", "goal=untargeted"), "--set goal is given by another option as well"),
-        (("search", "--rows", "5:2"), "selects none of the"),
+        ((*NEAREST, "--eps", "0.1"), "eps was given, and no attack or certificate is among the methods"),
+        ((*PERMUTED, "--target", "yes"), "permutation_importance has no goal; leave it out"),
+        ((*NEAREST, "--target", "yes", "--set", "goal=untargeted"), "--set goal is given by another option as well"),
+        ((*NEAREST, "--rows", "5:2"), "selects none of the"),
     ],
 )
 def test_options_without_effect_for_a_kind_are_refused(probe, place, command, said):
@@ -91,10 +98,11 @@ def test_options_without_effect_for_a_kind_are_refused(probe, place, command, sa
 
 
 def test_a_kind_with_several_methods_needs_a_name_and_lists_guests(probe, place, tmp_path):
+    own = len(listed("counterfactual"))
     (tmp_path / "site").mkdir()
     guest.install(tmp_path / "site")
     with guest.installed(tmp_path / "site"):
-        assert "name one of 2 methods" in probe("search", *OWN, code=2).stderr
+        assert f"name one of {own + 1} methods" in probe("search", *OWN, code=2).stderr
         assert "points on the way" in probe("search", "--help", code=0).stdout
         document = json.loads(
             probe("search", *OWN, "--method", "towards_reference", "--sample", "5", "--json", code=0).stdout

@@ -58,4 +58,4 @@ def test_changes_that_are_counted_have_no_length(bundles, name):
     row = int(attacked.attack_arrays(bundle, slug)["rows"][0])
     told = attacked.by_radius(bundle, row, slug)
     assert list(told.columns) == ["Radius", "Answer", "Probability", "Flipped", "L0"]
-    assert "the root of" not in attacked.measured_as(bundle)
+    assert "the root of" not in attacked.measured_as(bundle, slug)
