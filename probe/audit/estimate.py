@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from probe.audit.evidence import SHOWN
+from probe.audit.pieces import SHOWN
 from probe.audit.plan import Plan
 from probe.contracts import of_examples, suited
 from probe.dataset import Dataset

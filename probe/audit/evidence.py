@@ -16,7 +16,7 @@ from probe.audit.bundle import Arrays
 from probe.audit.expected import Planned, planned
 from probe.audit.manifest import ThreatRecord
 from probe.audit.measuring import measure, measure_answers, measure_each, padded
-from probe.audit.pieces import Piece, joined
+from probe.audit.pieces import SHOWN, Piece, joined
 from probe.audit.plan import Plan, record_of
 from probe.audit.proving import certify, search, survey
 from probe.audit.readings import Reading
@@ -37,8 +37,6 @@ from probe.numbers import as_written, fraction
 from probe.shapes import Inputs
 from probe.study.steps import Advance
 from probe.tensors import column, spans, to_numpy
-
-SHOWN = 24  # examples whose attacked inputs are kept
 
 
 @dataclass(frozen=True)

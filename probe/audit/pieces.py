@@ -10,6 +10,7 @@ from probe.audit.readings import Reading, evidence_of, explained_by, values_by
 from probe.errors import ContractError
 from probe.npz import Arrays
 
+SHOWN = 24  # rows of an attack whose inputs are kept, and explained again
 WHOLE = frozenset({"eps", "items"})  # arrays that are the same for all rows
 # Arrays whose first axis is the radius and whose second is the row, besides the evidence of metrics.
 OF_ATTACKS = frozenset({"success", "predicted", "probability", "movable", "shown", "moved", "after"})

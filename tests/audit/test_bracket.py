@@ -1,5 +1,7 @@
 """Robust accuracy as a bracket: at least what is certified, at most what the attacks left."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,9 @@ from probe.audit import plan_from, reading, run, verify
 from probe.audit.aspects.bracket import bracket
 from probe.audit.families import families
 from probe.cli.summary import document, summary
+from probe.errors import IntegrityError
 from probe.report.html import render
+from tests.audit.forging import sign
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +62,17 @@ def test_the_viewer_shows_what_is_certified_beside_each_attack(bundle):
     shown = robustness.shown(bundle, robustness.ATTACK)
     assert shown["Attack"].tolist() == ["FGSM", "certified"]
     assert robustness.bracketed(bundle)
+
+
+def test_a_certificate_of_other_answers_than_those_of_the_predictions_is_refused(bundle, tmp_path):
+    def other(forged):
+        arrays = forged.arrays("certificate-crown")
+        forged.write_arrays("certificate-crown", arrays | {"predicted": 1 - arrays["predicted"]})
+
+    copy = shutil.copytree(bundle.folder, tmp_path / "copy")
+    sign(copy, other)
+    with pytest.raises(IntegrityError, match="it certifies answers that are not those of the predictions"):
+        verify(copy)
 
 
 def test_a_row_that_is_certified_and_broken_is_an_error_with_its_number(bundle):

@@ -146,7 +146,29 @@ def arrays_of(name, **change):
     return forge
 
 
+def of_pgd(**change):
+    """Change what audit.json says of a step; None takes a setting away."""
+
+    def forge(bundle):
+        step = next(step for step in bundle.manifest["steps"] if step["name"] == "attack-pgd")
+        for part, entries in change.items():
+            step[part] = {key: value for key, value in (step[part] | entries).items() if value is not None}
+
+    return forge
+
+
+def other_radii(bundle):
+    """Let one of two attacks of a norm have had radii of its own."""
+    bundle.manifest["plan"]["attack"]["methods"][1]["eps"] = ["0.0001", "0.0002"]
+    arrays_of("attack-pgd", eps=lambda a: np.array([0.0001, 0.0002]))(bundle)
+
+
 @pytest.mark.parametrize(("forge", "why"), [
+    (of_pgd(method={"goal": None}), "does not say its goal"),
+    (of_pgd(method={"steps": None}), "does not say with which steps it ran, and the plan asks for 5"),
+    (of_pgd(threat={"axis": "l2"}), "it has the norm linf, and its radii another"),
+    (of_pgd(threat={"note": "of words"}), "describe changes of one norm in different words"),
+    (other_radii, "the norm of attack-fgsm and other radii"),
     (lambda b: b.manifest["data"].update(n=99_999), "99999 rows, and there are 300"),
     (arrays_of("attack-pgd", success=lambda a: np.zeros_like(a["success"])), "successes are not the rows"),
     (arrays_of("attack-pgd", clean=lambda a: ~a["clean"]), "right before the attack"),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from probe.audit.bundle import Bundle
-from probe.audit.consistency.attacks import check_attack
+from probe.audit.consistency.attacks import check_attack, check_families
 from probe.audit.consistency.certificates import check_certificate
 from probe.audit.consistency.counterfactuals import check_counterfactual
 from probe.audit.consistency.explanations import check_again, check_explanation, check_instances
@@ -49,6 +49,7 @@ def check_arrays(bundle: Bundle) -> None:
     drawn = [stored[step.name]["rows"] for step in done if step.kind in ATTACKS]
     if any(not np.array_equal(rows, drawn[0]) for rows in drawn):
         raise IntegrityError("the attacks used different rows")
+    check_families(bundle, stored)
 
 
 def _check_inputs(step: Step) -> None:

@@ -1,16 +1,21 @@
 """The answers under attack, and which of them reached the goal."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from probe.audit.budgets import radii
+from probe.audit.bundle import Arrays, Bundle
 from probe.audit.consistency.parts import check_drawn, check_form, check_radii, check_rows, expect
 from probe.audit.consistency.step import TIE, Step
-from probe.audit.families import ACCURACY, WITHSTOOD, measure_of
+from probe.audit.families import ACCURACY, WITHSTOOD, families, measure_of
 from probe.audit.readings import evidence_of
+from probe.errors import IntegrityError
 from probe.goals import Flip, LeastLikely, Margin, Shift, Targeted, Untargeted
 from probe.numbers import fraction
 from probe.task import Regression
 
+NORMS = ("l1", "l2", "linf")
 OWN = (Untargeted, Targeted, LeastLikely, Margin, Shift, Flip)
 
 
@@ -18,6 +23,7 @@ def check_attack(step: Step) -> None:
     """Check that clean, successful and robust rows follow from the answers, at the radii of the plan."""
     name, arrays, answers = step.name, step.arrays, step.answers
     rows, eps = arrays["rows"], arrays["eps"]
+    _check_told(step)
     check_rows(name, rows, len(answers.labels))
     check_drawn(name, len(rows), step.plan.attack.sample, len(answers.labels))
     check_radii(name, eps, radii(step.plan, step.record))
@@ -36,6 +42,32 @@ def check_attack(step: Step) -> None:
         expect(bool(within.all()), name, "its probabilities are not between 0 and 1")
     if step.plan.keeps_inputs:
         _check_kept(step)
+
+
+def check_families(bundle: Bundle, stored: Mapping[str, Arrays]) -> None:
+    """Check that attacks that are judged together have the same threat and the same radii.
+
+    Args:
+        bundle: the audit.
+        stored: the arrays of every finished step, by its name.
+    """
+    for label in ("", *bundle.manifest.plan.attack.labels):
+        found = families(bundle.manifest, label)
+        if len({family.key for family in found}) < len(found):
+            raise IntegrityError(f"the attacks of {bundle.name} describe changes of one norm in different words")
+        for first, *others in (family.steps for family in found):
+            for step in others:
+                same = np.array_equal(stored[step.name]["eps"], stored[first.name]["eps"])
+                expect(same, step.name, f"it has the norm of {first.name} and other radii")
+
+
+def _check_told(step: Step) -> None:
+    """Check that the step says its goal, and that its threat is of its norm."""
+    method, threat = step.record.method, step.record.threat
+    expect("goal" in method, step.name, "it does not say its goal")
+    norm = method.get("norm")
+    fits = norm not in NORMS or threat is None or threat.axis == norm
+    expect(fits, step.name, f"it has the norm {norm}, and its radii another")
 
 
 def _check_accuracy(step: Step) -> None:

@@ -6,6 +6,8 @@ from probe.audit.consistency.parts import check_drawn, check_radii, check_rows, 
 from probe.audit.consistency.step import Step
 from probe.audit.readings import evidence_of
 
+ABSTAINS = -1
+
 
 def check_certificate(step: Step) -> None:
     """Check that the certified answers are of the plan's rows and radii."""
@@ -14,6 +16,10 @@ def check_certificate(step: Step) -> None:
     check_rows(name, rows, len(labels))
     check_drawn(name, len(rows), certify.sample, len(labels))
     check_radii(name, arrays["eps"], certify.eps)
+    own = (arrays["predicted"] == step.answers.predicted[rows]) | (arrays["predicted"] == ABSTAINS)
+    # A certificate of another classifier, such as a vote under noise, decides for itself.
+    agree = step.record.certifies or bool((own | step.answers.tied[rows]).all())
+    expect(bool(agree), name, "it certifies answers that are not those of the predictions")
     right = arrays["predicted"] == labels[rows]
     certified = right & (arrays["radius"] > arrays["eps"][:, None])
     seen = arrays.get(evidence_of("certified_accuracy"), np.zeros(0))

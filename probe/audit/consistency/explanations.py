@@ -8,6 +8,7 @@ from probe.audit.consistency.parts import Array, check_drawn, check_form, check_
 from probe.audit.consistency.step import Step
 from probe.audit.expected import planned
 from probe.audit.manifest import VALUES
+from probe.audit.pieces import SHOWN
 from probe.audit.readings import explained_by, values_by
 
 DUST = 1e-4  # rounding tolerance of a sum over coordinates, as a share of the sum of absolute values
@@ -49,7 +50,7 @@ def check_explanation(step: Step) -> None:
 
 
 def check_again(step: Step) -> None:
-    """Check the explanations of attacked inputs: of rows that are explained and broken, by explainers of the plan."""
+    """Check the explanations of attacked inputs: of all rows kept, broken and explained, by explainers of the plan."""
     name, arrays = step.name, step.arrays
     parts = {part for part in arrays if part.startswith((explained_by(""), VALUES))}
     if "explained" not in arrays:
@@ -57,10 +58,12 @@ def check_again(step: Step) -> None:
         return
     rows, known = arrays["explained"], [each.id for each in planned(step.plan) if each.kind == "explainer"]
     check_rows(name, rows, len(step.answers.labels))
-    broken = arrays["rows"][arrays["success"].any(0)]
-    of_both = np.intersect1d(broken, step.stored["instances"]["rows"]) if "instances" in step.stored else broken[:0]
+    known_rows = step.stored["instances"]["rows"] if "instances" in step.stored else rows[:0]
+    first, broken = arrays["rows"][:SHOWN], arrays["success"].any(0)[:SHOWN]
     expect(
-        bool(np.isin(rows, of_both).all()), name, "it explains rows that it did not break, or that are not explained"
+        np.array_equal(rows, first[broken & np.isin(first, known_rows)]),
+        name,
+        f"it does not explain again those of its first {SHOWN} rows that it broke and that are explained",
     )
     named = [one for one in known if explained_by(one) in arrays]
     expected = {explained_by(one) for one in named} | {values_by(one) for one in named if step.plan.keeps_inputs}
