@@ -1,5 +1,6 @@
 """`probe audit`."""
 
+import os
 import shutil
 import sys
 from collections import Counter
@@ -142,15 +143,20 @@ def _dealt(
     calls: dict[str, list[str]], out: Path, engine: str, workers: int, *, replace: bool, quiet: bool
 ) -> dict[str, Callable[[], dict[str, Any]]]:
     """The ends of audits whose parts an engine has run. An audit that is there already is no work for an engine."""
+    from probe.audit.bundle import is_unused
     from probe.cli.dealing import deal, finish
 
-    for name in calls:
-        if replace and (out / name).exists():
+    workers, show = workers or os.cpu_count() or 1, (lambda bundle: None) if quiet else summary
+    old = {name for name in calls if replace and (out / name / "audit.json").is_file()}
+    new = [name for name in calls if name in old or is_unused(out / name)]
+    failed = deal([(name, calls[name]) for name in new], out, engine, workers)
+
+    def clear(name: str) -> None:
+        # Not before: what ends the parts, such as a wrong path in the plan, loses nothing.
+        if name in old:
             _remove(out / name)
-    new = {name: call for name, call in calls.items() if not (out / name / "audit.json").exists()}
-    failed = deal(list(new.items()), out, engine, workers)
-    show = (lambda bundle: None) if quiet else summary
-    return {name: partial(finish, name, out, failed, show=show) for name in new}
+
+    return {name: partial(finish, name, out, workers, failed, clear=partial(clear, name), show=show) for name in new}
 
 
 def _or_error(name: str, work: Callable[[], dict[str, Any]], audits: int) -> dict[str, Any]:

@@ -18,14 +18,13 @@ def deal(plans: Sequence[tuple[str, Sequence[str]]], out: Path, engine: str, wor
 
     A part goes to OUT/NAME.parts, where the same command continues it.
     """
-    workers = workers or os.cpu_count() or 1
     if not 1 <= workers <= 10**4:
         raise PlanError(f"--workers {workers}, expected at least 1, and at most 10,000")
     place = engine_of(engine)
     units = [
-        _unit(name, arguments, _parts(out, name), f"{number}/{workers}")
+        _unit(name, arguments, folder, f"{number}/{workers}")
         for name, arguments in plans
-        for number in range(1, workers + 1)
+        for number, folder in enumerate(_folders(out, name, workers), 1)
     ]
     threads = str(max(1, (os.cpu_count() or 1) // workers))
     environment = {"OMP_NUM_THREADS": threads, **os.environ}
@@ -37,19 +36,36 @@ def deal(plans: Sequence[tuple[str, Sequence[str]]], out: Path, engine: str, wor
     return {unit.plan: f"part {unit.shard}: {why}" for unit, why in reversed(failed.items())}
 
 
-def finish(name: str, out: Path, failed: dict[str, str], *, show: Callable[[Any], None]) -> dict[str, Any]:
-    """The audit of the parts, which are deleted once it is written."""
+def finish(
+    name: str,
+    out: Path,
+    workers: int,
+    failed: dict[str, str],
+    *,
+    clear: Callable[[], None],
+    show: Callable[[Any], None],
+) -> dict[str, Any]:
+    """The audit of the parts, which are deleted once it is written; `clear` makes room for it."""
     if name in failed:
-        raise DataError(f"{failed[name]}; the same command continues the parts in {_parts(out, name)}")
-    document = merged([_parts(out, name)], out / name, show=show)
+        parts = _parts(out, name)
+        raise DataError(
+            f"{failed[name]}; the same command continues the parts in {parts}, or begins anew without that folder"
+        )
+    clear()
+    # Beside them may lie parts of an interrupted call with another number of workers.
+    document = merged(_folders(out, name, workers), out / name, show=show)
     shutil.rmtree(_parts(out, name))
     return document
 
 
-def _unit(name: str, arguments: Sequence[str], parts: Path, shard: str) -> Unit:
-    folder = (parts / shard.replace("/", "-of-")).resolve()
+def _unit(name: str, arguments: Sequence[str], folder: Path, shard: str) -> Unit:
     command = (sys.executable, "-m", "probe.cli", "audit", *arguments, "--shard", shard, "--out", str(folder))
     return Unit(name, shard, command, folder)
+
+
+def _folders(out: Path, name: str, workers: int) -> list[Path]:
+    parts = _parts(out, name).resolve()
+    return [parts / f"{number}-of-{workers}" for number in range(1, workers + 1)]
 
 
 def _parts(out: Path, name: str) -> Path:

@@ -2,14 +2,17 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from probe.audit import verify
+from probe.cli import dealing
 from probe.cli.engines import TIMES, Unit, engine_of, run_units
 from probe.cli.said import Said
 from probe.errors import PlanError
@@ -77,6 +80,60 @@ def test_when_the_run_ends_its_workers_end(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(unit(f"open({str(mark)!r}, 'w').close(); import time; time.sleep(100)"))
     assert time.monotonic() - began < 50
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
+def test_the_process_of_a_worker_that_is_killed_ends_with_it(tmp_path):
+    mark = tmp_path / "pid"
+    inner = f"import os, time; open({str(mark)!r}, 'w').write(str(os.getpid())); time.sleep(100)"
+    outer = f"""
+import os
+from probe.cli.engines.processes import Processes
+Processes().run([{sys.executable!r}, "-S", "-c", {inner!r}], os.environ)
+"""
+    worker = subprocess.Popen([sys.executable, "-c", outer])
+    until(lambda: mark.exists() and mark.read_text())
+    worker.kill()
+    worker.wait()
+    until(lambda: not _runs(int(mark.read_text())))
+
+
+def _runs(process: int) -> bool:
+    """Whether a process runs; one that has ended may still be in the table until its new parent asks."""
+    with suppress(OSError):
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+def until(holds, seconds: float = 20.0) -> None:
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began < seconds
+        time.sleep(0.01)
+
+
+def test_an_audit_is_replaced_only_once_its_parts_are_done(probe, audited, monkeypatch):
+    monkeypatch.setattr(dealing, "run_units", lambda engine, units, *_: dict.fromkeys(units, "no such file"))
+    said = probe(*RUN, "--engine", "processes", "--workers", "1", "--replace", code=2).stderr
+    assert "part 1/1: no such file; the same command continues the parts in runs/mine.parts" in said
+    assert (audited / "runs/mine/audit.json").exists()
+
+
+def test_a_folder_that_is_no_audit_is_refused_before_any_part_is_run(probe, place, monkeypatch):
+    (place / "runs/mine").mkdir(parents=True)
+    (place / "runs/mine/mine.txt").write_text("mine")
+    asked = []
+    monkeypatch.setattr(dealing, "run_units", lambda engine, units, *_: asked.extend(units) or {})
+    assert "is not an audit" in probe(*RUN, "--engine", "processes", "--replace", code=2).stderr
+    assert not asked
+    assert (place / "runs/mine/mine.txt").exists()
+
+
+def test_parts_of_another_number_of_workers_are_left_out(tmp_path, monkeypatch):
+    (tmp_path / "mine.parts" / "1-of-3").mkdir(parents=True)
+    monkeypatch.setattr(dealing, "merged", lambda parts, out, show: {"parts": [part.name for part in parts]})
+    done = dealing.finish("mine", tmp_path, 2, {}, clear=lambda: None, show=print)
+    assert done["parts"] == ["1-of-2", "2-of-2"]
 
 
 def test_an_unknown_engine_is_refused_and_so_are_options_that_say_nothing(probe, place):

@@ -1,16 +1,26 @@
 """Local processes: the engine that needs nothing, and that the others are compared with."""
 
+import os
 import subprocess
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 
 from probe.cli.engines import Engine, Outcome
 
+# A worker that is lost must not leave a process behind that holds the lock of its part, which is asked again.
+WITH_ITS_PARENT = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG, which stays when another program is executed
+if os.getppid() != int(sys.argv[1]):
+    sys.exit("probe: its parent has ended")
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
 KILLED = 128  # a shell's exit code of a process that a signal ended is this plus the signal's number
 
 
 class Processes:
-    """Runs each command as a process of this machine."""
+    """Runs each command as a process of this machine. On Linux it is killed where this process is."""
 
     def __init__(self) -> None:
         self._running: set[subprocess.Popen[str]] = set()
@@ -22,7 +32,7 @@ class Processes:
             if self._ended:
                 return Outcome(KILLED, "ended before it began")
             process = subprocess.Popen(
-                command,
+                _begun(command),
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -45,6 +55,12 @@ class Processes:
             self._ended = True
             for process in self._running:
                 process.terminate()
+
+
+def _begun(command: Sequence[str]) -> list[str]:
+    """The command; on Linux one that ends with this process."""
+    before = (sys.executable, "-I", "-S", "-c", WITH_ITS_PARENT, str(os.getpid())) if sys.platform == "linux" else ()
+    return [*before, *command]
 
 
 def last_line(said: str) -> str:
