@@ -19,7 +19,7 @@ HOSTILE = (
     "$\\frac{",
     "\u202egnirts LTR",
     "x" * 10_000,
-    "=cmd('calc')",
+    "=cmd('calc')\" onload=\"alert(1)",
     "![](http://example.com/beacon)",
     "名前\x07",
 )
