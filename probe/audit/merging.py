@@ -37,9 +37,9 @@ def merge(parts: str | Path | Sequence[str | Path], folder: str | Path) -> Bundl
     folder = Path(folder)
     found = [read_part(path) for path in found_parts(parts)]
     _check_whole(found)
-    if not is_unused(folder):
-        raise ExistsError(f"{folder} exists, and is left as it is; choose another --out")
     with lock.writing(folder):
+        if not is_unused(folder):  # asked under the lock, as another process may just have merged them
+            raise ExistsError(f"{folder} exists, and is left as it is; choose another --out")
         try:
             return _merged(sorted(found, key=lambda part: part.shard.number), folder)
         except BaseException:  # what is half merged is no audit, and merging again is quick
@@ -87,10 +87,11 @@ def _check_whole(parts: Sequence[Part]) -> None:
             f"the part of shard {missing[0]}/{first.shard.count} is missing{more}; run it with "
             f"--shard {missing[0]}/{first.shard.count}, and merge again"
         )
-    answered = [(part, part.answers()) for part in parts]
+    answered = [(part, answers) for part in parts if (answers := part.answers()) is not None]
     for part, answers in answered:
-        if answers is not None and not alike(first.record.head.task, answered[0][1], answers):
-            raise DataError(f"{part.name} is of a model with other answers than {first.name}; leave it out")
+        other_part, others = answered[0]
+        if not alike(first.record.head.task, others, answers):
+            raise DataError(f"{part.name} is of a model with other answers than {other_part.name}; leave it out")
 
 
 def _merged(parts: Sequence[Part], folder: Path) -> Bundle:

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from probe import Dataset, Model
-from probe.audit import merge, read, run, run_shard, verify
+from probe import Dataset, Model, lock
+from probe.audit import merge, read, run, run_shard, sharding, verify
 from probe.audit import units as cutting
 from probe.audit.part import NAME, Shard, read_part
-from probe.errors import DataError, ExistsError, IntegrityError, PlanError
+from probe.errors import DataError, ExistsError, ForwardError, IntegrityError, PlanError
 from probe.task import Regression
 from tests.audit.conftest import SMALL, _seeded, images, small_plan, table, texts
 
@@ -187,6 +187,32 @@ def test_a_folder_that_holds_something_is_left_alone(parts, tmp_path):
     with pytest.raises(ExistsError, match="shard was 1/3, now 2/3"):
         run_shard(plan_of("images"), *images(), parts / "part1", "2/3")
     assert (tmp_path / "run" / "mine.txt").read_text() == "mine"
+
+
+def test_an_audit_that_another_process_merged_meanwhile_is_left_alone(parts, tmp_path, monkeypatch):
+    writing, others = lock.writing, [lambda: merge(parts, tmp_path / "run")]
+
+    def late(folder):
+        while others:
+            others.pop()()
+        return writing(folder)
+
+    monkeypatch.setattr(lock, "writing", late)
+    with pytest.raises(ExistsError, match="left as it is"):
+        merge(parts, tmp_path / "run")
+    assert read(tmp_path / "run").complete
+
+
+def test_a_part_of_a_black_box_that_gave_no_first_answers_is_merged(tmp_path, monkeypatch):
+    def busy(model, data):
+        raise ForwardError("busy")
+
+    plan = plan_of("numbers", explain={"sample": 0}, attack={"sample": 0, "eps": ["0.1"]})
+    data = Dataset(torch.rand(40, 2, generator=torch.Generator().manual_seed(1)), torch.zeros(40, dtype=torch.long))
+    for number, first in ((1, busy), (2, sharding.first_answers)):
+        monkeypatch.setattr(sharding, "first_answers", first)
+        run_shard(plan, Model(forward=lambda x: 4 * x, name="box"), data, tmp_path / "parts" / f"{number}", f"{number}/2")
+    assert merge(tmp_path / "parts", tmp_path / "run").complete
 
 
 def test_parts_of_black_boxes_with_other_answers_are_refused(tmp_path):
