@@ -8,7 +8,6 @@ from torch import Tensor
 
 from probe.tensors import column
 
-_ROUNDS = 6  # of filling an L2 step; on images the length is then the wanted one to 1e-6
 _SPREAD = (
     0.02  # share of the coordinates that an L1 step moves; of 0 to 10 % it left the fewest images of both networks
 )
@@ -85,13 +84,24 @@ def _first(gradient: Tensor) -> Tensor:
 
 def _pour(gradient: Tensor, length: Tensor, room: Tensor) -> Tensor:
     """The steepest step in L2: along the gradient, and further along the others where a coordinate has no more room."""
-    pull = _unit(gradient).abs()
-    step = torch.minimum(length * pull, room)
-    for _ in range(_ROUNDS):  # each round lengthens the step; it never becomes too long
-        spent = _length(step * (step >= room))
-        rest = (length**2 - spent**2).clamp(min=0).sqrt()
-        step = torch.minimum(torch.maximum(step, rest * _unit(pull * (step < room))), room)
-    return step * gradient.sign()
+    pull, length, room = gradient.flatten(1).abs(), length.flatten(1)[:, :1], room.flatten(1)
+    # In parts of the largest slope and of the length, or squares of faint ones would underflow.
+    largest, unit = pull.amax(1, keepdim=True), torch.where((length > 0) & length.isfinite(), length, 1.0)
+    pull, goal = pull / largest.where(largest > 0, torch.ones_like(largest)), (length / unit).square()
+    most = torch.where(pull > 0, room / unit, 0.0)
+    # The step is min(times pull, most). By what times each coordinate has no more room:
+    ends, order = (most / pull.where(pull > 0, torch.ones_like(pull))).sort(1)
+    full = most.gather(1, order).square().cumsum(1)
+    full = torch.cat([torch.zeros_like(full[:, :1]), full], 1)  # of the first so many coordinates
+    free = pull.gather(1, order).square().flip(1).cumsum(1).flip(1)  # of the others
+    free = torch.cat([free, torch.zeros_like(free[:, :1])], 1)
+    ended = (full[:, :-1] + ends.square() * free[:, :-1] < goal).sum(1, keepdim=True)
+    rest = (goal - full.gather(1, ended)).clamp(min=0)
+    # Where none is free, all have as much as they can.
+    left = free.gather(1, ended)
+    times = torch.where(left > 0, (rest / left.where(left > 0, torch.ones_like(left))).sqrt(), torch.inf)
+    step = torch.where(pull > 0, torch.minimum(times * pull, most), 0.0)
+    return (torch.minimum(step * unit, room) * gradient.flatten(1).sign()).view_as(gradient)
 
 
 def _spend(gradient: Tensor, length: Tensor, room: Tensor) -> Tensor:
