@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from probe.cli.app import print_err
-from probe.cli.engines import Unit, engine_of, run_units
+from probe.cli.app import INTEGRITY, UNSAFE, print_err
+from probe.cli.engines import Outcome, Unit, engine_of, run_units
 from probe.cli.merging import merged
-from probe.errors import DataError, PlanError
+from probe.errors import DataError, IntegrityError, PlanError, ProbeError, UnsafeError
 
 
-def deal(plans: Sequence[tuple[str, Sequence[str]]], out: Path, engine: str, workers: int) -> dict[str, str]:
-    """Run the parts of audits, each with the arguments that name it; why those failed that did.
+def deal(plans: Sequence[tuple[str, Sequence[str]]], out: Path, engine: str, workers: int) -> dict[str, ProbeError]:
+    """Run the parts of audits, each with the arguments that name it; the error of each audit that has one.
 
     A part goes to OUT/NAME.parts, where the same command continues it.
     """
@@ -33,29 +33,35 @@ def deal(plans: Sequence[tuple[str, Sequence[str]]], out: Path, engine: str, wor
         print_err(f"{unit.plan} {unit.shard}: {what}")
 
     failed = run_units(place, units, workers, environment, told)
-    return {unit.plan: f"part {unit.shard}: {why}" for unit, why in reversed(failed.items())}
+    return {unit.plan: _error(unit, ended, out) for unit, ended in reversed(failed.items())}
 
 
 def finish(
     name: str,
     out: Path,
     workers: int,
-    failed: dict[str, str],
+    failed: dict[str, ProbeError],
     *,
     clear: Callable[[], None],
     show: Callable[[Any], None],
 ) -> dict[str, Any]:
     """The audit of the parts, which are deleted once it is written; `clear` makes room for it."""
     if name in failed:
-        parts = _parts(out, name)
-        raise DataError(
-            f"{failed[name]}; the same command continues the parts in {parts}, or begins anew without that folder"
-        )
+        raise failed[name]
     clear()
     # Beside them may lie parts of an interrupted call with another number of workers.
     document = merged(_folders(out, name, workers), out / name, show=show)
     shutil.rmtree(_parts(out, name))
     return document
+
+
+def _error(unit: Unit, ended: Outcome, out: Path) -> ProbeError:
+    """What a part that failed makes of its audit, with the exit code of the part."""
+    kind = {UNSAFE: UnsafeError, INTEGRITY: IntegrityError}.get(ended.code or 0, DataError)
+    return kind(
+        f"part {unit.shard}: {ended.said}; the same command continues the parts in {_parts(out, unit.plan)}, or "
+        "begins anew without that folder"
+    )
 
 
 def _unit(name: str, arguments: Sequence[str], folder: Path, shard: str) -> Unit:

@@ -13,7 +13,7 @@ import pytest
 
 from probe.audit import verify
 from probe.cli import dealing
-from probe.cli.engines import TIMES, Unit, engine_of, run_units
+from probe.cli.engines import TIMES, Outcome, Unit, engine_of, run_units
 from probe.cli.said import Said
 from probe.errors import PlanError
 
@@ -40,7 +40,7 @@ def unit(code: str, name: str = "one") -> Unit:
     return Unit(name, "1/1", (sys.executable, "-S", "-c", code), Path())
 
 
-def run(*units: Unit) -> tuple[dict[Unit, str], list[str]]:
+def run(*units: Unit) -> tuple[dict[Unit, Outcome], list[str]]:
     heard = []
     failed = run_units(engine_of("processes"), units, 2, os.environ, lambda unit, what: heard.append(what))
     return failed, heard
@@ -55,14 +55,14 @@ def test_the_part_of_a_lost_worker_is_asked_again(tmp_path):
 def test_a_part_whose_worker_is_always_lost_fails_and_the_others_are_run(tmp_path):
     lost, other = unit("import os; os.kill(os.getpid(), 9)"), unit(f"open({str(tmp_path / 'done')!r}, 'w')", "two")
     failed, _ = run(lost, other)
-    assert failed == {lost: f"its worker was lost {TIMES} times"}
+    assert failed == {lost: Outcome(137, f"its worker was lost {TIMES} times")}
     assert (tmp_path / "done").exists()
 
 
 def test_an_error_is_told_and_not_asked_again(tmp_path):
     code = f"import sys; open({str(tmp_path / 'log')!r}, 'a').write('x'); sys.exit('probe: no such file')"
     failed, heard = run(asked := unit(code))
-    assert failed == {asked: "no such file"}
+    assert failed == {asked: Outcome(1, "no such file")}
     assert heard == ["no such file"]
     assert (tmp_path / "log").read_text() == "x"
 
@@ -112,9 +112,11 @@ def until(holds, seconds: float = 20.0) -> None:
         time.sleep(0.01)
 
 
-def test_an_audit_is_replaced_only_once_its_parts_are_done(probe, audited, monkeypatch):
-    monkeypatch.setattr(dealing, "run_units", lambda engine, units, *_: dict.fromkeys(units, "no such file"))
-    said = probe(*RUN, "--engine", "processes", "--workers", "1", "--replace", code=2).stderr
+@pytest.mark.parametrize("code", [2, 3, 4])  # that of a part is that of the command
+def test_an_audit_is_replaced_only_once_its_parts_are_done(probe, audited, monkeypatch, code):
+    ended = Outcome(code, "no such file")
+    monkeypatch.setattr(dealing, "run_units", lambda engine, units, *_: dict.fromkeys(units, ended))
+    said = probe(*RUN, "--engine", "processes", "--workers", "1", "--replace", code=code).stderr
     assert "part 1/1: no such file; the same command continues the parts in runs/mine.parts" in said
     assert (audited / "runs/mine/audit.json").exists()
 
@@ -159,7 +161,7 @@ def test_an_engine_of_several_machines_keeps_the_same_promises(engine, module, t
     fails = unit("import sys; sys.exit('probe: no such file')", "two")
     heard = []
     failed = run_units(engine_of(engine), [once, fails], 2, os.environ, lambda each, what: heard.append(what))
-    assert failed == {fails: "no such file"}
+    assert failed == {fails: Outcome(1, "no such file")}
     assert sorted(heard) == ["done", "its worker was lost, and it is asked again", "no such file"]
 
 

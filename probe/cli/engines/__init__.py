@@ -6,7 +6,7 @@ engine runs one command somewhere and says how it ended; the part of a worker th
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -15,6 +15,7 @@ from probe.errors import PlanError, Unsupported
 from probe.extras import EXTRAS
 
 TIMES = 3  # how often a part is asked whose worker is lost
+LOST = 137  # the exit code of a part whose worker is lost each time, as of a process that is killed
 ENGINES = {"processes": "processes", "ray": "on_ray", "slurm": "on_slurm"}
 
 
@@ -33,7 +34,7 @@ class Outcome:
     """How a command ended."""
 
     code: int | None  # its exit code; None if its worker was lost
-    said: str = ""  # the last line on stderr
+    said: str = ""  # the last line on stderr; of one that failed, why
 
 
 @runtime_checkable
@@ -72,17 +73,17 @@ def run_units(
     workers: int,
     environment: Mapping[str, str],
     told: Callable[[Unit, str], None],
-) -> dict[Unit, str]:
-    """Run units on as many workers at once; why each failed that did. `told` hears of each that ended or was lost."""
-    failed: dict[Unit, str] = {}
+) -> dict[Unit, Outcome]:
+    """Run units on as many workers at once; how each ended that failed. `told` hears of each that ended or was lost."""
+    failed: dict[Unit, Outcome] = {}
     with ThreadPoolExecutor(max_workers=workers) as pool:
         running = {pool.submit(_until_done, engine, unit, environment, told): unit for unit in units}
         try:
             for future in as_completed(running):
-                why, unit = future.result(), running[future]
-                told(unit, why or "done")
-                if why:
-                    failed[unit] = why
+                ended, unit = future.result(), running[future]
+                told(unit, ended.said if ended.code else "done")
+                if ended.code:
+                    failed[unit] = ended
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             engine.end()
@@ -90,12 +91,14 @@ def run_units(
     return failed
 
 
-def _until_done(engine: Engine, unit: Unit, environment: Mapping[str, str], told: Callable[[Unit, str], None]) -> str:
-    """Ask for a unit until its worker lives to the end; empty, or why it failed."""
+def _until_done(
+    engine: Engine, unit: Unit, environment: Mapping[str, str], told: Callable[[Unit, str], None]
+) -> Outcome:
+    """Ask for a unit until its worker lives to the end."""
     for left in reversed(range(TIMES)):
         outcome = engine.run(unit.command, environment)
         if outcome.code is not None:
-            return "" if outcome.code == 0 else outcome.said or f"ended with exit code {outcome.code}"
+            return replace(outcome, said=outcome.said or f"ended with exit code {outcome.code}")
         if left:
             told(unit, "its worker was lost, and it is asked again")
-    return f"its worker was lost {TIMES} times"
+    return Outcome(LOST, f"its worker was lost {TIMES} times")
