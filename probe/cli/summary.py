@@ -30,7 +30,12 @@ def document(bundle: Any) -> dict[str, Any]:
         "favourable": {"class": favoured, "assumed": assumed},
         "counts": {"model": dict(model), "methods": dict(methods)},
         "bracket": [
-            {"eps": each.certified.eps, "certified": _share(each.certified), "withstood": _share(each.withstood)}
+            {
+                "at": each.certified.at,
+                "eps": each.certified.eps,
+                "certified": _share(each.certified),
+                "withstood": _share(each.withstood),
+            }
             for each in brackets(bundle)
         ],
         "findings": [finding.to_json() for finding in findings],

@@ -211,7 +211,9 @@ def test_a_part_of_a_black_box_that_gave_no_first_answers_is_merged(tmp_path, mo
     data = Dataset(torch.rand(40, 2, generator=torch.Generator().manual_seed(1)), torch.zeros(40, dtype=torch.long))
     for number, first in ((1, busy), (2, sharding.first_answers)):
         monkeypatch.setattr(sharding, "first_answers", first)
-        run_shard(plan, Model(forward=lambda x: 4 * x, name="box"), data, tmp_path / "parts" / f"{number}", f"{number}/2")
+        run_shard(
+            plan, Model(forward=lambda x: 4 * x, name="box"), data, tmp_path / "parts" / f"{number}", f"{number}/2"
+        )
     assert merge(tmp_path / "parts", tmp_path / "run").complete
 
 
