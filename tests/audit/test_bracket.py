@@ -76,6 +76,17 @@ def test_a_certificate_of_other_answers_than_those_of_the_predictions_is_refused
         verify(copy)
 
 
+def test_a_certificate_whose_radii_are_of_another_norm_is_refused(bundle, tmp_path):
+    def other(forged):
+        step = next(step for step in forged.manifest["steps"] if step["name"] == "certificate-crown")
+        step["threat"]["axis"] = "l2"
+
+    copy = shutil.copytree(bundle.folder, tmp_path / "copy")
+    sign(copy, other)
+    with pytest.raises(IntegrityError, match="it has the norm linf, and its radii another"):
+        verify(copy)
+
+
 def test_a_row_that_is_certified_and_broken_is_an_error_with_its_number(bundle):
     arrays = {name: np.copy(part) for name, part in bundle.arrays("attack-fgsm").items()}
     arrays["measured-robust_accuracy"][0, 3] = 0

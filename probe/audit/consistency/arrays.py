@@ -18,6 +18,7 @@ from probe.audit.kinds import ATTACKS
 from probe.audit.manifest import tells_inputs
 from probe.errors import IntegrityError
 
+NORMS = ("l1", "l2", "linf")
 KINDS: Mapping[str, tuple[Callable[[Step], None], ...]] = {
     "predictions": (check_readings,),
     "instances": (check_instances, check_readings),
@@ -44,12 +45,20 @@ def check_arrays(bundle: Bundle) -> None:
     for record in done:
         step = Step(bundle, record, stored, Expected.of(bundle, record.label) if record.label else answers)
         _check_inputs(step)
+        _check_norm(step)
         for check in KINDS[record.kind]:
             check(step)
     drawn = [stored[step.name]["rows"] for step in done if step.kind in ATTACKS]
     if any(not np.array_equal(rows, drawn[0]) for rows in drawn):
         raise IntegrityError("the attacks used different rows")
     check_families(bundle, stored)
+
+
+def _check_norm(step: Step) -> None:
+    """Check that the radii of an attack or a certificate are of the norm with which it ran."""
+    norm, threat = step.record.method.get("norm"), step.record.threat
+    fits = norm not in NORMS or threat is None or threat.unit != "radius" or threat.axis == norm
+    expect(fits, step.name, f"it has the norm {norm}, and its radii another")
 
 
 def _check_inputs(step: Step) -> None:
