@@ -10,6 +10,7 @@ from torch import Tensor
 
 from probe.attacks.minimal import Shortest
 from probe.contracts import Aim, Attack
+from probe.errors import Unsupported
 from probe.method import param
 from probe.model import Model
 from probe.norms import NORMS, Norm
@@ -34,6 +35,9 @@ class HopSkipJump(Attack):
     must be finite.
 
     All examples share their random draws, so that a result does not depend on the rest of the batch.
+
+    Raises:
+        Unsupported: if a coordinate that may move has no finite bounds.
 
     >>> import numpy as np
     >>> import torch
@@ -86,16 +90,22 @@ class _Walk:
         self.low, self.high = (
             space.project(torch.full_like(self.start, end), self.start) for end in (-torch.inf, torch.inf)
         )
+        if not bool((self.low.isfinite() & self.high.isfinite()).all()):
+            raise Unsupported(
+                "hop_skip_jump starts from random points of the space, whose bounds must be finite, and some are not; "
+                "set Space(bounds=(low, high)), or use an attack that starts at the input, such as Square or PGD"
+            )
         self.change = torch.zeros_like(self.start)
         self.rows = parted(torch.isfinite(shortest.length))[1]
 
     def begin(self, starts: int) -> None:
         """Look for a random point that reaches the goal, and go back from there to the boundary."""
-        for _ in range(min(starts, self.most)):
+        # Drawn together, so that what is drawn later does not depend on when the examples have their starts.
+        for drawn in self._drawn(min(starts, self.most), torch.rand):
             rows = parted(~self.shortest.length.isfinite())[1]
             if len(rows) == 0:
                 break
-            point = self.low + self._drawn(1, torch.rand) * (self.high - self.low)
+            point = self.low + drawn * (self.high - self.low)
             self._ask(rows, ((point - self.start) / self.unit)[rows])
         self.rows = parted(self.shortest.length.isfinite())[1]
         self.change = (wide(self.shortest.found) - self.start) / self.unit

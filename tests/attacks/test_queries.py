@@ -6,6 +6,7 @@ import torch
 
 from probe import Model, Space, from_predict_proba
 from probe.attacks import PGD, SPSA, HopSkipJump
+from probe.errors import Unsupported
 
 SOURCE = torch.Generator().manual_seed(3)
 WEIGHT = torch.randn(8, generator=SOURCE)
@@ -39,6 +40,27 @@ def test_hopskipjump_leaves_what_no_start_reaches_unchanged():
     assert not found.success.any()
     assert torch.equal(found.perturbed, X)
     assert found.queries.tolist() == [7] * 12
+
+
+def test_hopskipjump_gives_an_example_the_same_result_beside_one_whose_start_is_hard_to_find():
+    def corner(rows):
+        high = (rows[:, :2].sum(1, keepdims=True) > np.where(rows[:, 2:] > 0.5, 1.8, 1.0)) * 1.0
+        return np.hstack([1.0 - high, high])
+
+    space = Space(mutable=torch.tensor([True, True, False]))
+    box, labels = from_predict_proba(corner, space, classes=("low", "high")), torch.zeros(2, dtype=torch.int64)
+    rows = torch.tensor([[0.3, 0.4, 0.0], [0.3, 0.4, 1.0]])
+    attack = HopSkipJump(max_queries=200)
+    together, alone = attack(box, rows, labels), attack(box, rows[:1], labels[:1])
+    assert bool(together.success.all())
+    assert torch.equal(together.perturbed[:1], alone.perturbed)
+
+
+def test_hopskipjump_refuses_a_space_without_bounds():
+    open_ended = Space(bounds=(torch.zeros(8), torch.tensor([torch.inf] + [1.0] * 7)))
+    box = from_predict_proba(decide, open_ended, classes=("low", "high"))
+    with pytest.raises(Unsupported, match="bounds must be finite"):
+        HopSkipJump()(box, X, box.predict(X))
 
 
 def test_spsa_breaks_what_the_bound_of_a_linear_model_lets_it_break():
