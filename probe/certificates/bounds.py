@@ -24,7 +24,9 @@ class Bounds:
     def __init__(self, network: Traced, region: Region, *, tight: bool) -> None:
         self.network, self.region = network, region
         self.intervals: list[Interval] = []
+        self.centres: list[Tensor | None] = []  # what steps that depend on the input by affine steps alone give there
         for at in range(len(network.nodes)):
+            self.centres.append(self._centre(at))
             self.intervals.append(self._interval(at))
             if not self._exact(at) and (tight or self._affine(at)):
                 for step in (other.step for other in network.nodes[at:] if at in other.parents):
@@ -41,19 +43,20 @@ class Bounds:
         """
         rows, count = functions.shape[:2]
         total = functions.new_zeros(rows, count)
-        open_at = {at: functions}
+        open_at: dict[int, Tensor] = {at: functions}
+        moved: dict[int, Tensor] = {}  # coefficients of how far what a step gives is from what it gives at the centre
         while open_at:
             last = max(open_at)
             slopes, node = open_at.pop(last), self.network.nodes[last]
-            if isinstance(node.step, Input):
-                total += self.region.lowest(slopes)
+            centre = self.centres[last]
+            if centre is not None:
+                # Not by constants: where inputs are large, as years are, their parts would cancel all digits but a few.
+                total += (slopes * centre[:, None]).flatten(2).sum(2)
+                moved[last] = slopes
             elif isinstance(node.step, Affine):
                 shapes = [self.network.nodes[parent].shape for parent in node.parents]
                 total += (slopes * node.step.constant(shapes, slopes)[:, None]).flatten(2).sum(2)
-                pulled = node.step.pull(slopes.flatten(0, 1), shapes)
-                for parent, part in zip(node.parents, pulled, strict=True):
-                    part = part.view(rows, count, *part.shape[1:])
-                    open_at[parent] = open_at[parent] + part if parent in open_at else part
+                self._pull(last, slopes, open_at)
             elif not whole:
                 low, high = (end[:, None] for end in self.intervals[last])
                 total += (slopes.clamp(min=0) * low + slopes.clamp(max=0) * high).flatten(2).sum(2)
@@ -62,7 +65,32 @@ class Bounds:
                 part, constant = self._through(node.step, parent, node.shape, slopes)
                 total += constant
                 open_at[parent] = open_at[parent] + part if parent in open_at else part
+        while moved:
+            last = max(moved)
+            slopes = moved.pop(last)
+            if isinstance(self.network.nodes[last].step, Input):
+                total += self.region.fall(slopes)
+            else:
+                self._pull(last, slopes, moved)
         return total
+
+    def _pull(self, at: int, slopes: Tensor, into: dict[int, Tensor]) -> None:
+        """Add coefficients of what an affine step gives to those of what it reads."""
+        node = self.network.nodes[at]
+        assert isinstance(node.step, Affine)
+        shapes = [self.network.nodes[parent].shape for parent in node.parents]
+        for parent, part in zip(node.parents, node.step.pull(slopes.flatten(0, 1), shapes), strict=True):
+            part = part.view(*slopes.shape[:2], *part.shape[1:])
+            into[parent] = into[parent] + part if parent in into else part
+
+    def _centre(self, at: int) -> Tensor | None:
+        if not self._affine(at):
+            return None
+        node = self.network.nodes[at]
+        if isinstance(node.step, Input):
+            return self.region.centre
+        parents = [self.centres[parent] for parent in node.parents]
+        return node.step(*(each for each in parents if each is not None))
 
     def _interval(self, at: int) -> Interval:
         node = self.network.nodes[at]
@@ -90,7 +118,7 @@ class Bounds:
     def _affine(self, at: int) -> bool:
         """Whether a step depends on the input by affine steps alone."""
         node = self.network.nodes[at]
-        return isinstance(node.step, Input | Affine) and all(self._affine(parent) for parent in node.parents)
+        return isinstance(node.step, Input | Affine) and all(self.centres[each] is not None for each in node.parents)
 
     def _narrow(self, at: int, step: Step) -> None:
         """Bound by substitution those numbers of a step that an activation needs more closely."""

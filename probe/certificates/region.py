@@ -33,23 +33,23 @@ class Region:
         low, high = (torch.where(unit > 0, space.clip(centre + change), centre) for change in (-step, step))
         return cls(centre, low, high, unit.expand_as(inputs), radius.to(inputs.dtype), p)
 
-    def lowest(self, slopes: Tensor) -> Tensor:
-        """The smallest value of a linear function of the input, with slopes (rows, functions, *shape).
+    def fall(self, slopes: Tensor) -> Tensor:
+        """The lowest that a linear function of the input, with slopes (rows, functions, *shape), is over its centre's.
 
         For an L2 ball this is the value of the dual problem at a multiplier found by bisection, which is a lower bound
         at any multiplier.
         """
-        ends = slopes.clamp(min=0).mul_(self.low[:, None]).add_(slopes.clamp(max=0).mul_(self.high[:, None]))
+        low, high = self.low - self.centre, self.high - self.centre
+        ends = slopes.clamp(min=0).mul_(low[:, None]).add_(slopes.clamp(max=0).mul_(high[:, None]))
         boxed = ends.flatten(2).sum(2)
         if self.p == torch.inf:
             return boxed
         scaled = (slopes * self.unit[:, None]).flatten(2)
         safe = torch.where(self.unit > 0, self.unit, torch.ones_like(self.unit))
-        low, high = (((end - self.centre) / safe).flatten(1)[:, None] for end in (self.low, self.high))
+        low, high = ((end / safe).flatten(1)[:, None] for end in (low, high))
         length = torch.linalg.vector_norm(scaled, dim=2, keepdim=True).clamp(min=SMALL)
         radius = self.radius[:, None, None].clamp(min=SMALL)
-        here = (slopes * self.centre[:, None]).flatten(2).sum(2)
-        best = torch.maximum(boxed, here - (length * radius)[:, :, 0])
+        best = torch.maximum(boxed, -(length * radius)[:, :, 0])
         if bool(((low > -radius * 0.999) | (high < radius * 0.999)).any()):  # the bounds cut the ball
             first, last = torch.zeros_like(length), torch.ones_like(length)  # shares of the multiplier of a whole ball
             for _ in range(HALVINGS):
@@ -58,6 +58,6 @@ class Region:
                 move = torch.minimum(torch.maximum(-scaled / multiplier, low), high)
                 beyond = move.square().sum(2, keepdim=True) - radius.square()
                 value = (scaled * move).sum(2) + (multiplier * beyond)[:, :, 0] / 2
-                best = torch.maximum(best, here + value)
+                best = torch.maximum(best, value)
                 first, last = torch.where(beyond > 0, share, first), torch.where(beyond > 0, last, share)
         return best

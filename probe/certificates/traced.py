@@ -15,7 +15,14 @@ from probe.errors import Unsupported
 from probe.forward import Forward
 from probe.model import Model
 from probe.shapes import Inputs, Logits
+from probe.tensors import generator
 
+# What tells Python of numbers, or gives shapes that depend on them.
+DECIDES = frozenset({
+    "_local_scalar_dense", "is_nonzero", "equal", "nonzero", "masked_select", "_unique2", "unique_dim",
+    "unique_consecutive",
+})  # fmt: skip
+NEAR = 8  # points around the first input at which the recorded steps are compared with the model too
 TRACED = 2  # rows that the network runs on while it is recorded: with one, a step that mixes rows would look like none
 
 
@@ -82,16 +89,21 @@ def recorded(
 
 
 def _check_same(found: Traced, model: Model, inputs: Inputs) -> None:
-    """Raise Unsupported unless the recorded steps give the model's logits."""
-    wanted: Logits = model.logits(inputs)
-    with torch.no_grad():
-        given = found.values(inputs)[-1]
-    size = wanted.abs().amax().clamp(min=1.0)
-    if given.shape != wanted.shape or not bool(((given - wanted).abs() <= 1e-3 * size).all()):
-        raise Unsupported(
-            f"{model.name} computes other steps for these inputs than for the first of them, so they cannot be bounded "
-            "together; take RandomizedSmoothing, which asks for its answers alone"
-        )
+    """Raise Unsupported unless the recorded steps give the model's logits, for the inputs and around the first."""
+    away = torch.rand(NEAR, *inputs.shape[1:], generator=generator(0, torch.device("cpu"))).to(inputs) * 2 - 1
+    first = inputs[:1].expand(NEAR, *inputs.shape[1:])
+    # A number that leaves torch, as by tolist(), is not seen where it is used: it is that of the first input.
+    around = model.space.project(first + away * model.space.scale_of(first), first)
+    for points in (inputs, *(around[at : at + 1] for at in range(NEAR))):
+        wanted: Logits = model.logits(points)
+        with torch.no_grad():
+            given = found.values(points)[-1]
+        size = wanted.abs().amax().clamp(min=1.0)
+        if given.shape != wanted.shape or not bool(((given - wanted).abs() <= 1e-3 * size).all()):
+            raise Unsupported(
+                f"{model.name} computes other steps for other inputs than for the first, so they cannot be bounded "
+                "together; take RandomizedSmoothing, which asks for its answers alone"
+            )
 
 
 def _needed(nodes: Sequence[Node], last: int) -> tuple[Node, ...]:
@@ -175,7 +187,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
         if not parents:
             return func(*args, **kwargs)
         name = func._schema.name.partition("::")[2]
-        if self.inside.running and name in ("_local_scalar_dense", "is_nonzero", "nonzero", "masked_select"):
+        if self.inside.running and name in DECIDES:
             raise Unsupported(
                 f"{self.name} decides by the numbers of its inputs how it computes ({name}{self._where()}), so its "
                 "steps cannot be bounded"

@@ -170,7 +170,7 @@ def test_the_least_value_in_a_ball_that_the_bounds_cut_is_that_of_the_best_multi
     source = torch.Generator().manual_seed(3)
     x, slopes = torch.rand(4, 6, generator=source), torch.randn(4, 5, 6, generator=source)
     region = Region.around(Space(bounds=(0.0, 1.0)), x, torch.full((4,), 0.7), 2.0)
-    found = region.lowest(slopes)
+    found = region.fall(slopes) + (slopes * x[:, None]).sum(-1)
     multipliers = torch.logspace(-4, 2, 4000)[:, None, None, None]
     move = torch.maximum(torch.minimum(-slopes / multipliers, (1 - x)[:, None]), -x[:, None])
     dual = (slopes * move).sum(-1) + multipliers[..., 0] / 2 * (move.square().sum(-1) - 0.49)
@@ -215,6 +215,16 @@ class Mixing(nn.Module):
         return x - x.mean(0)
 
 
+class Leaving(nn.Module):
+    def forward(self, x):
+        return x if max(x.flatten().tolist()) > 0.5 else -x
+
+
+class Comparing(nn.Module):
+    def forward(self, x):
+        return x if torch.equal(x.relu(), x) else -x
+
+
 class Overwriting(nn.Module):
     def forward(self, x):
         y = torch.zeros_like(x)
@@ -228,6 +238,8 @@ class Overwriting(nn.Module):
         (nn.Softmax(1), r"computes _?softmax in the layer '1' \(Softmax\)"),
         (nn.LayerNorm(4), r"computes .*layer_norm in the layer '1' \(LayerNorm\)"),
         (Deciding(), "decides by the numbers of its inputs"),
+        (Leaving(), "computes other steps for other inputs"),
+        (Comparing(), r"decides by the numbers of its inputs how it computes \(equal in the layer"),
         (Mixing(), r"computes mean in the layer '1' \(Mixing\)"),
         (Overwriting(), r"computes with numbers that were overwritten in the layer '1' \(Overwriting\)"),
     ],
@@ -239,3 +251,18 @@ def test_a_step_without_bounds_is_refused_with_its_layer(kind, layer, said):
     with pytest.raises(Unsupported, match=f"mine {said}.*RandomizedSmoothing"):
         kind()(model, rows(2, 4), torch.tensor([0, 1]))
     assert not any(part._forward_hooks or part._forward_pre_hooks for part in network.modules())
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("kind", METHODS)
+def test_numbers_as_large_as_years_leave_the_bounds_as_close_to_the_logits(kind, norm):
+    years, network = rows(6) + 2e4, nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 2))
+    x = years + torch.randn(100, 6, generator=torch.Generator().manual_seed(2))
+    seeded(network)
+    model = Model(forward=lambda rows: network(rows - years), space=Space(bounds=(-torch.inf, torch.inf)))
+    labels = model.predict(x)
+    exact = lead(network.double()(x.double() - years.double()), labels)
+    network.float()
+    low = kind(norm=norm).margins(model, x, labels, torch.zeros(100))
+    assert bool((low <= exact + 1e-6 * (1 + exact.abs())).all())
+    torch.testing.assert_close(low.double(), exact, atol=1e-5, rtol=1e-5)
