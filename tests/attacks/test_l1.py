@@ -53,6 +53,17 @@ def test_the_steepest_step_within_the_box_gains_as_much_as_a_solvers(norm):
         assert torch.linalg.vector_norm(mine, ord=NORMS[norm].p) <= radius + 1e-9
 
 
+def test_a_step_in_l2_has_its_whole_length_however_many_coordinates_run_out_of_room_in_turn():
+    at = torch.arange(30, dtype=torch.float64)
+    pull, room = 2**-at, 0.5 * 1.02**-at
+    room[-1] = 5.0
+    for times in (1.0, 1e-25):  # the square of the second is 0 in float32
+        lengths = torch.tensor([[1.0], [2.0], [2.5]], dtype=torch.float64) * times
+        step = NORMS["l2"].fill(pull.expand(3, 30), lengths, times * room.expand(3, 30))
+        torch.testing.assert_close(step.norm(dim=1) / times, lengths[:, 0] / times)
+        assert bool((step <= times * room).all())
+
+
 @pytest.mark.parametrize("norm", ["l1", "l2"])
 def test_the_nearest_point_of_ball_and_box_is_idempotent_and_keeps_points_inside(norm):
     space, origin = Space(), torch.rand(40, 3, 4, generator=torch.Generator().manual_seed(1))
