@@ -19,6 +19,8 @@ from probe.task.arrays import rivals
 from probe.tensors import column, parted, wide
 from probe.threats import Ball, Threat
 
+LONGEST = 100.0  # share by which a change is lengthened at most
+
 
 @dataclass(frozen=True, kw_only=True)
 class DeepFool(Attack):
@@ -27,8 +29,9 @@ class DeepFool(Attack):
     Each step linearises the margins of the likeliest classes over the label, and goes to where the nearest of them is
     0. The change is then lengthened by `overshoot`; an example is done once its lengthened change reaches the goal, and
     a bisection shortens it. Of a linear model the length without that is the distance to the boundary times
-    1 + overshoot. Where the space leaves a coordinate
-    no room, it does not count as one that could move.
+    1 + overshoot. Where the space leaves a coordinate no room, it does not count as one that could move. Where a step
+    leads nowhere, as at a boundary that whole numbers do not cross or within the margin of a goal, the overshoot is
+    doubled.
 
     >>> import torch
     >>> from probe import Model, Space
@@ -47,7 +50,6 @@ class DeepFool(Attack):
     steps: int = param(50, "linearisations at most", low=1)
     candidates: int = param(9, "likeliest wrong classes that are linearised, a gradient for each", low=1)
     overshoot: float = param(0.02, "share by which the change is lengthened", low=0.0)
-
     halvings: int = param(5, "queries of the bisection at the end", low=0)
 
     @property
@@ -61,22 +63,20 @@ class DeepFool(Attack):
         found, rows, part = inputs.clone(), torch.arange(len(inputs), device=inputs.device), aim
         origin, change = inputs, torch.zeros_like(wide(inputs))
         point = inputs
+        longer = torch.full_like(aim.budget, self.overshoot)
         for _ in range(self.steps):
             distance, slope = self._nearest(model, point, part, classes)
             step = uphill(space, norm, point, slope, distance * (1 + 1e-4))
             base = place(space, origin, change + step, norm.p, torch.inf)
-            change = space.scaled_change(wide(base), wide(origin))
-            point = place(space, origin, change * (1 + self.overshoot), norm.p, torch.inf)
+            before, change = change, space.scaled_change(wide(base), wide(origin))
+            stays = (change == before).flatten(1).all(1)
+            longer = torch.where(stays, (2 * longer).clamp(0.01, LONGEST), longer)
+            point = place(space, origin, change * column(1 + longer, change).to(change.dtype), norm.p, torch.inf)
             _, reached = part.ask(point)
             others, there = parted(reached)
             found[rows[there]] = point[there]
-            rows, part, origin, change, point = (
-                rows[others],
-                part[others],
-                origin[others],
-                change[others],
-                point[others],
-            )
+            rows, part, longer = rows[others], part[others], longer[others]
+            origin, change, point = origin[others], change[others], point[others]
             classes = None if classes is None else classes[others]
             if len(rows) == 0:
                 break

@@ -54,6 +54,7 @@ class FMN(Attack):
         space, threat, aim, origin = model.space, self.threat, crossing(aim), wide(inputs)
         shortest, current = Shortest(threat, space, inputs, aim), inputs
         radius = torch.full_like(shortest.length, 1.0 if self.norm == "l0" else torch.inf)
+        stays = torch.zeros_like(aim.rows, dtype=torch.bool)
         for at in range(self.steps):
             loss, reached, gradient = loss_and_gradient(space, current, aim)
             length = shortest.seen(current, reached)
@@ -65,13 +66,15 @@ class FMN(Attack):
                 # The dual norm of the gradient, by which the margin rises along the steepest unit step.
                 steepness = (NORMS[self.norm].steepest(gradient) * gradient).flatten(1).sum(1).to(length.dtype)
                 ahead = (length + torch.where(steepness > 0, loss.abs() / steepness, torch.inf)) * (1 + gamma)
-                grown = torch.where(shortest.length.isfinite(), radius * (1 + gamma), ahead)
+                # A radius that leaves whole numbers where they are grows too, though the margin says that it suffices.
+                grown = torch.where(shortest.length.isfinite() | stays, radius * (1 + gamma), ahead)
                 radius = torch.where(reached, torch.minimum(radius * (1 - gamma), shortest.length), grown)
             share = 0.01 + 0.99 * fall
             change = space.scaled_change(wide(current), origin) + share * self.step * NORMS["l2"].steepest(gradient)
             moved = origin + change * space.scale_of(origin)
             bounded = radius.clamp(max=torch.finfo(origin.dtype).max / 1e6)
-            current = threat.project(space, moved.to(inputs.dtype), inputs, bounded)
+            before, current = current, threat.project(space, moved.to(inputs.dtype), inputs, bounded)
+            stays = (current == before).flatten(1).all(1)
         _, reached = aim.ask(current)
         shortest.seen(current, reached)
         return shortest.found
