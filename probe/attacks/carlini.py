@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from torch import Tensor
 
 from probe.attacks.minimal import Shortest, crossing
 from probe.contracts import Aim, Attack, Need
@@ -19,9 +20,10 @@ class CarliniWagner(Attack):
     """Minimal L2 change by Adam on the distance and a weighted margin (Carlini and Wagner 2017, arXiv:1608.04644).
 
     It minimises the squared distance plus `c` times the margin where the goal is not reached, over a variable whose
-    tanh is the input, so that it never leaves the bounds. After each round `c` is searched by bisection for each
-    example: smaller where the goal was reached, larger where it was not. The shortest change that reached the goal is
-    kept, and shortened by a bisection. For a margin beyond the boundary write goal=Margin(kappa).
+    tanh is the input, so that it never leaves the bounds; where there are none, over the change in units of the scale.
+    After each round `c` is searched by bisection for each example: smaller where the goal was reached, larger where it
+    was not. The shortest change that reached the goal is kept, and shortened by a bisection. For a margin beyond the
+    boundary write goal=Margin(kappa=1.0).
 
     >>> import torch
     >>> from probe import Model, Space
@@ -51,7 +53,11 @@ class CarliniWagner(Attack):
         middle, half = (torch.where(bounded, each, 0.0) for each in ((low + high) / 2, (high - low) / 2))
         # At a bound tanh has no slope: it begins a little inside.
         inside = ((origin - middle) / torch.where(half > 0, half, 1.0)).clamp(-1 + 1e-6, 1 - 1e-6)
-        first = torch.where(bounded, torch.atanh(inside), origin)
+        first = torch.where(bounded, torch.atanh(inside), 0.0)
+
+        def placed(w: Tensor) -> Tensor:
+            return torch.where(bounded, middle + half * torch.tanh(w), origin + unit * w)
+
         shortest = Shortest(self.threat, space, inputs, aim)
         weight = torch.full_like(aim.budget, self.c)
         least, most = torch.zeros_like(weight), torch.full_like(weight, torch.inf)
@@ -59,19 +65,18 @@ class CarliniWagner(Attack):
             w, mean, square = first.clone(), torch.zeros_like(first), torch.zeros_like(first)
             ever = torch.zeros_like(weight, dtype=torch.bool)
             for step in range(1, self.steps + 1):
-                x = torch.where(bounded, middle + half * torch.tanh(w), w)
+                x = placed(w)
                 point = space.project(x, origin).to(inputs.dtype)
-                loss, reached, gradient = aim.slope(point)
+                _, reached, gradient = aim.slope(point)
                 shortest.seen(point, reached)
                 ever = ever | reached
-                pull = column((weight * (loss <= 0)).to(x.dtype), x) * wide(gradient)
+                pull = column((weight * ~reached).to(x.dtype), x) * wide(gradient)
                 slope = 2 * (x - origin) / unit**2 - pull
-                slope = slope * torch.where(bounded, half * (1 - torch.tanh(w) ** 2), 1.0)
+                slope = slope * torch.where(bounded, half * (1 - torch.tanh(w) ** 2), unit)
                 mean, square = 0.9 * mean + 0.1 * slope, 0.999 * square + 0.001 * slope**2
                 rise = (square / (1 - 0.999**step)).sqrt() + 1e-8
                 w = w - self.rate * mean / (1 - 0.9**step) / rise
-            x = torch.where(bounded, middle + half * torch.tanh(w), w)
-            point = space.project(x, origin).to(inputs.dtype)
+            point = space.project(placed(w), origin).to(inputs.dtype)
             _, reached = aim.ask(point)
             shortest.seen(point, reached)
             ever = ever | reached

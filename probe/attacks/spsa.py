@@ -25,8 +25,9 @@ class SPSA(Attack):
 
     Each step estimates the slope of the loss from pairs of queries, at the current point plus and minus a random sign
     for each coordinate times `width`, and moves by Adam. It needs scores but no gradients, so it attacks models whose
-    gradients are of no use, and any black box whose scores change with small changes; a forest's do not. A point that
-    reaches the goal ends the search of its example, whichever query found it.
+    gradients are of no use, and any black box whose scores change with small changes; a forest's do not, nor do those
+    of whole numbers unless `width` is at least 1 in their unit. A point that reaches the goal ends the search of its
+    example, whichever query found it.
 
     All examples share their random draws, so that a result does not depend on the rest of the batch.
 

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from probe import Model, Regression, Space
 from probe.attacks import FMN, CarliniWagner, DeepFool
-from probe.goals import Shift, Targeted
+from probe.goals import Margin, Shift, Targeted
+from probe.threats import Edits
 
 WIDE = Space(bounds=(-9.0, 9.0))
 DUAL = {"linf": 1, "l2": 2, "l1": torch.inf}
@@ -59,6 +60,38 @@ def test_a_target_and_the_shift_of_a_number_are_reached_where_they_begin(attack)
     number = Model(forward=lambda x: x @ weight[:, :1], space=WIDE, task=Regression(("price",), tolerance=0.1))
     found = replace(attack, goal=Shift(by=2.0))(number, x, number(x)[:, 0])
     torch.testing.assert_close(found.length, torch.full((32,), 2 / float(weight[:, 0].norm())), rtol=0.06, atol=1e-4)
+
+
+@pytest.mark.parametrize("attack", [DeepFool(), FMN(), CarliniWagner(rate=0.003)], ids=repr)
+def test_a_margin_beyond_the_boundary_is_reached(attack):
+    model, weight, x, _ = problem(2)
+    steep, z = weight[:, 0] - weight[:, 1], x @ weight
+    found = replace(attack, goal=Margin(kappa=2.0))(model, x, model.predict(x))
+    nearest = ((z[:, 0] - z[:, 1]).abs() + 2) / steep.norm()
+    assert bool(found.success.all())
+    assert (found.length >= nearest * (1 - 1e-5)).all()
+    assert (found.length <= nearest * 1.1).all()
+
+
+@pytest.mark.parametrize("attack", [DeepFool(), FMN(), FMN(norm="l0"), CarliniWagner()], ids=repr)
+def test_whole_numbers_go_one_beyond_a_boundary_on_which_they_lie(attack):
+    space = Space(names=("age",), kinds=("integer",), bounds=(0.0, 99.0), scale=10.0)
+    model = Model(forward=lambda x: torch.cat([5 - x / 10, x / 10 - 5], 1), space=space)
+    found = attack(model, torch.tensor([[20.0], [30.0], [37.0]]), torch.tensor([0, 0, 0]))
+    assert bool(found.success.all())
+    if not isinstance(attack.threat, Edits):
+        assert found.perturbed[:, 0].tolist() == [51.0, 51.0, 51.0]
+
+
+@pytest.mark.parametrize("attack", [DeepFool(), FMN(), CarliniWagner()], ids=repr)
+def test_the_unit_of_inputs_without_bounds_does_not_matter(attack):
+    _, weight, x, labels = problem(2)
+    found = [
+        attack(Model(forward=lambda x: x / scale @ weight, space=space), scale * x, labels)  # noqa: B023
+        for scale, space in ((s, Space(bounds=(-torch.inf, torch.inf), scale=s)) for s in (1.0, 2.0**14))
+    ]
+    assert bool(found[1].success.all())
+    torch.testing.assert_close(found[1].length, found[0].length, rtol=1e-3, atol=1e-5)
 
 
 def test_fmn_in_l0_needs_about_as_many_coordinates_as_the_best_of_a_box():
