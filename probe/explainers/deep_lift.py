@@ -66,9 +66,10 @@ def lifted(method: Explainer, model: Model, inputs: Inputs, behind: References, 
         (slopes,) = torch.autograd.grad(outputs[: len(inputs)].sum(), both)
     values = slopes[: len(inputs)] * (inputs - behind)
     new, old = wide(outputs.detach()).chunk(2)
-    off = (wide(values).flatten(1).sum(1) - (new - old)).abs()
-    if bool((off > 0.01 * (new - old).abs() + 1e-3).any()):
-        size = float(wide(values).flatten(1).abs().sum(1).max())
+    off, sizes = (wide(values).flatten(1).sum(1) - (new - old)).abs(), wide(values).flatten(1).abs().sum(1)
+    # In parts of the numbers that are added, as outputs may be small; of large ones no more than of 1.
+    if bool((off > 0.01 * (new - old).abs() + 1e-3 * (new.abs() + old.abs() + sizes).clamp(max=1)).any()):
+        size = float(sizes.max())
         raise Unsupported(
             f"{method.name()} of {model.name} does not add up to the change of the output, by up to "
             f"{float(off.max()):.3g} where sizes sum to {size:.3g}: its multipliers grow too large for {values.dtype}, "

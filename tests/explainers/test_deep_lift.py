@@ -169,6 +169,17 @@ def test_what_has_no_rule_is_refused_with_its_line_and_what_mixes_rows_with_what
         method()(modelled(nn.Sequential(torch.jit.script(nn.Linear(3, 2))).eval(), zeros), x)
 
 
+@both
+def test_that_values_do_not_add_up_is_seen_of_small_outputs_too(method):
+    class Small(nn.Module):
+        def forward(self, x):
+            unseen = torch.tensor(x.tolist(), dtype=x.dtype).sum(1, keepdim=True)
+            return x * unseen * 1e-5
+
+    with pytest.raises(Unsupported, match="does not add up"):
+        method()(modelled(Small().eval(), torch.full((1, 3), 0.1)), torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([0]))
+
+
 def test_it_costs_one_pass_of_two_rows_each_way():
     model = modelled(filled(Again()), torch.zeros(3, 4).double())
     x, targets = torch.ones(2, 4).double(), torch.tensor([0, 1])

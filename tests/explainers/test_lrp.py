@@ -150,10 +150,10 @@ def test_what_cannot_be_propagated_is_refused(rows):
         LRP(output="probability")(gate, rows(2, 4))
     with pytest.raises(RangeError, match=r"needs inputs within bounds, and those of model have none"):
         LRP(first="box")(Model(forward=nn.Linear(4, 2).double().eval(), space=Space(bounds=(-torch.inf, torch.inf))), rows(2, 4))  # fmt: skip # noqa: E501
-    with pytest.raises(Unsupported, match="lrp of model loses relevance"):
-        LRP()(
-            Model(forward=lambda x: torch.where(x > 0, x, 5.0).relu(), space=space), -rows(2, 4).abs(), FIRST.repeat(2)
-        )
+    for size in (1.0, 1e-5):  # small outputs too
+        lost = Model(forward=lambda x: size * torch.where(x > 0, x, 5.0).relu(), space=space)  # noqa: B023
+        with pytest.raises(Unsupported, match="lrp of model loses relevance"):
+            LRP()(lost, -rows(2, 4).abs(), FIRST.repeat(2))
 
 
 @pytest.mark.parametrize(("bias", "expected"), [(-1.0, [1.5, 1.5]), (1.0, [2.0, 2.0])])
