@@ -11,7 +11,7 @@ from torch import Tensor
 
 from probe.contracts import Explainer, Need
 from probe.errors import Unsupported
-from probe.explainers.followed import Followed, Rules
+from probe.explainers.followed import PRODUCTS, SCALES, Followed, Rules
 from probe.explainers.maps import enlarged
 from probe.model import Model
 from probe.shapes import Inputs, Labels
@@ -59,16 +59,24 @@ class Attention(Explainer, ABC):
             slopes = torch.autograd.grad(outputs.sum(), seen.layers, allow_unused=True)
         like = wide(seen.layers[0].detach())
         total = torch.eye(like.shape[-1], dtype=like.dtype, device=like.device).expand(len(inputs), -1, -1)
-        for weights, slope in zip(seen.layers, slopes, strict=True):
+        own = total  # what they would hold without any attention
+        for weights, slope, asked in zip(seen.layers, slopes, seen.asked, strict=True):
             step = self.taken(wide(weights.detach()), torch.zeros_like(weights) if slope is None else wide(slope))
             if step.shape[2] != total.shape[1]:
                 raise Unsupported(
                     f"a layer of {model.name} attends among {step.shape[2]} tokens and one before among "
                     f"{total.shape[1]}, so that they cannot be followed; use IntegratedGradients or KernelShap"
                 )
-            total = self.joined(step, total)
+            # A query that is a weight of the network is no token, and holds nothing of its own.
+            total = self.joined(step, total) if asked else step @ total
+            own = own[:, : step.shape[1]] * asked
+        total = self.told(total, own)
         first_alone = total.shape[1] == 1 or _summary_first(model, inputs, total.shape[2])
         return total[:, 0] if first_alone else total.mean(1)
+
+    def told(self, total: Weights, own: Weights) -> Weights:
+        """What is told of what tokens hold in the end, and would hold without any attention."""
+        return total
 
     def joined(self, step: Weights, total: Weights) -> Weights:
         """What the tokens hold of the input after one layer more, which adds to what they held."""
@@ -80,9 +88,10 @@ class AttentionRollout(Attention):
     """How much of each token is in the answer, by the product of all layers' attention weights (arXiv:2005.00928).
 
     Each layer's weights are averaged over heads, and half of what a token holds stays its own, as it does in the
-    residual sum. Where a token stands before the others as a summary, its row is told, else the mean of all. Weights
-    are seen as they are computed, by `scaled_dot_product_attention` or a softmax over tokens. The grid of an image's
-    patches is inferred from their number and laid over it by linear interpolation; all channels share a place evenly.
+    residual sum; a query that is a weight of the network, as in a pool by attention, holds nothing. Where a token
+    stands before the others as a summary, its row is told, else the mean of all. Weights are seen as they are computed,
+    by `scaled_dot_product_attention` or a softmax over tokens. The grid of an image's patches is inferred from their
+    number and laid over it by linear interpolation; all channels share a place evenly.
 
     Values are shares, at least 0, and sum to 1 but for the summary's own. They are the same for each class, and not in
     output units: where the model looked, not what it made of it.
@@ -135,14 +144,8 @@ class GradientAttention(Attention):
     def taken(self, weights: Tensor, slopes: Tensor) -> Weights:
         return (weights * slopes).clamp(min=0).mean(1)
 
-    def _tokens(self, model: Model, inputs: Tensor, targets: Labels) -> PerToken:
-        found = super()._tokens(model, inputs, targets)
-        own = torch.zeros_like(found)
-        if _summary_first(model, inputs, found.shape[1]):
-            own[:, 0] = 1
-        else:
-            own += 1 / found.shape[1]
-        return (found - own).clamp(min=0)
+    def told(self, total: Weights, own: Weights) -> Weights:
+        return (total - own).clamp(min=0)
 
 
 class _Weights(Rules):
@@ -152,6 +155,8 @@ class _Weights(Rules):
         super().__init__(method, model)
         self.rows = rows
         self.layers: list[Tensor] = []  # (batch, heads, asking, tokens)
+        self.asked: list[bool] = []  # of each, whether its queries are of tokens, not weights of the network
+        self._unasked: dict[int, Tensor] = {}  # scores of such weights, by identity, and held
 
     def apply(self, name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if name == "scaled_dot_product_attention":
@@ -162,14 +167,18 @@ class _Weights(Rules):
                 f"{self.model} has torch's MultiheadAttention; use IntegratedGradients or KernelShap"
             )
         found = func(*args, **kwargs)
+        product = name in PRODUCTS - SCALES
+        if not self.follows(args[0]) if product else name != "softmax" and id(args[0]) in self._unasked:
+            self._unasked[id(found)] = found
         axis = kwargs["dim"] if "dim" in kwargs else args[1] if len(args) > 1 else None
         if name == "softmax" and found.ndim in (3, 4) and axis in (-1, found.ndim - 1):
-            return self._kept(found)
+            return self._kept(found, asked=id(args[0]) not in self._unasked)
         return found
 
-    def _kept(self, weights: Tensor) -> Tensor:
+    def _kept(self, weights: Tensor, *, asked: bool) -> Tensor:
         # A matrix among tokens, not the shares of some classes at each place.
         if len(weights) == self.rows and weights.shape[-2] in (1, weights.shape[-1]) and weights.requires_grad:
+            self.asked.append(asked or weights.shape[-2] > 1)
             self.layers.append(weights if weights.ndim == 4 else weights[:, None])
             return self.layers[-1] if weights.ndim == 4 else self.layers[-1][:, 0]
         return weights
@@ -193,8 +202,7 @@ class _Weights(Rules):
             scores = scores.masked_fill(~attn_mask, -torch.inf) if attn_mask.dtype == torch.bool else scores + attn_mask
         weights = (scores - scores.amax(-1, keepdim=True).detach()).exp()
         weights = weights / weights.sum(-1, keepdim=True)
-        self._kept(weights)
-        return weights @ value
+        return self._kept(weights, asked=self.follows(query)) @ value
 
 
 def _summary_first(model: Model, inputs: Tensor, tokens: int) -> bool:

@@ -137,3 +137,35 @@ def test_what_has_no_such_attention_is_refused(method):
         method(Model(forward=nn.Sequential(nn.Flatten(), nn.Linear(24, 2)).eval()), images().float())
     with pytest.raises(Unsupported, match="laid over words, images and series, and inputs of model are none of them"):
         method(Model(forward=Table().eval(), space=Space(form="table")), torch.rand(2, 3))
+
+
+class AttentionPool(nn.Module):
+    """One query, a weight of the network, that takes from all patches."""
+
+    def __init__(self, written):
+        super().__init__()
+        self.query, self.head, self.written = nn.Parameter(torch.zeros(1, 1, 4)), nn.Linear(4, 3), written
+
+    def weights(self, tokens):
+        return (self.query @ tokens.mT / 2).softmax(-1)
+
+    def forward(self, x):
+        tokens = F.unfold(x, 2, stride=2).mT
+        query = self.query.expand(len(x), -1, -1)
+        mixed = self.weights(tokens) @ tokens if self.written else F.scaled_dot_product_attention(query, tokens, tokens)
+        return self.head(mixed[:, 0])
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_a_query_that_is_no_token_holds_nothing_of_its_own(written):
+    module, x = filled(AttentionPool(written)), images()
+    pooled, targets = Model(forward=nn.Sequential(module).eval(), space=Space()), torch.tensor([0, 1, 2])
+    tokens = F.unfold(x, 2, stride=2).mT
+    weights = module.weights(tokens).detach()[:, 0]
+    slopes = (tokens @ module.head.weight[targets][:, :, None]).detach()[:, :, 0]
+    for method, each in ((AttentionRollout(), weights), (GradientAttention(), (weights * slopes).clamp(min=0))):
+        found = method(pooled, x, targets).values
+        assert_close(found.sum((1, 2, 3)), each.sum(1))
+        # Corners are laid without their neighbours.
+        corners, part = found[:, 0, ::3, ::5].flatten(1), each[:, [0, 2, 3, 5]]
+        assert_close(corners * part.sum(1, keepdim=True), part * corners.sum(1, keepdim=True))
