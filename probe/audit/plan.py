@@ -38,6 +38,7 @@ from probe.registry import build, discover, methods
 from probe.task import Task
 
 UNUSUAL = {"search": "counterfactual", "certify": "certificate"}  # sections that run only the methods that they name
+ADVISED = {"search": "nearest_reference", "certify": "randomized_smoothing"}  # methods of these for black boxes too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -359,5 +360,5 @@ def _check_asked(plan: Plan) -> None:
             kind = UNUSUAL[homes[0]]
             raise PlanError(
                 f"checks.{name} is a check of {kind}s, and the plan names none; add [{homes[0]}] methods = "
-                f'["{next(iter(discover(kind)))}"], or leave that check out'
+                f'["{ADVISED[homes[0]]}"], or leave that check out'
             )

@@ -33,6 +33,8 @@ SMALL = {
 GIVEN = {
     "flip": {"of": 1},
     "shift": {"by": 0.1},
+    "partial_dependence": {"feature": "job"},
+    "accumulated_effects": {"feature": "age"},
     "custom": {"score": lambda logits, labels, targets: logits[:, -1] - 0.2},
 }
 

@@ -316,7 +316,7 @@ class Remembers(Wrong):
     [
         (lambda: Wrong(lambda logits: (logits, 1)), "Wrong returns a tuple, expected a tensor of logits"),
         (lambda: Wrong(lambda logits: {"logits": logits}), "Wrong returns a dict"),
-        (lambda: Wrong(lambda logits: None), "Wrong returns a NoneType"),
+        (lambda: Wrong(lambda logits: None), "Wrong returns None, expected a tensor of logits"),
         (lambda: Wrong(lambda logits: logits[:, 0]), r"Wrong returns \(2,\) torch.float32 for 2 rows"),
         (lambda: Wrong(lambda logits: logits[:, :, None]), r"Wrong returns \(2, 2, 1\)"),
         (lambda: Wrong(lambda logits: logits.mean(0, keepdim=True)), r"Wrong returns \(1, 2\)"),

@@ -61,6 +61,7 @@ ELSEWHERE = {
     "layout",
     "parallel",
     "recurrent",
+    "certified",
 }
 
 
