@@ -69,10 +69,13 @@ def _soften(change: Tensor, radius: Radius, room: Tensor | None = None) -> Tenso
     sign = torch.where(order < sizes.shape[1], 1, -1).to(flat.dtype)
     sums, counts = (sign * corners).cumsum(1), sign.cumsum(1)
     kept = (sums - counts * corners < aim).sum(1, keepdim=True).clamp(min=1) - 1
-    fall = ((sums.gather(1, kept) - aim) / counts.gather(1, kept).clamp(min=1)).clamp(min=0)
+    fall = (sums.gather(1, kept) - aim) / counts.gather(1, kept).clamp(min=1)
+    # Between the two corners, also where several are equal and in whatever order these stand.
+    after = corners.gather(1, (kept + 1).clamp(max=corners.shape[1] - 1))
+    fall = torch.minimum(torch.maximum(fall, after), corners.gather(1, kept))
     cut = torch.minimum(sizes, most)
     softened = torch.minimum((sizes - fall).clamp(min=0), most)
-    return (flat.sign() * torch.where(cut.sum(1, keepdim=True) > aim, softened, cut)).view_as(change)
+    return (flat.sign() * (aim > 0) * torch.where(cut.sum(1, keepdim=True) > aim, softened, cut)).view_as(change)
 
 
 def _first(gradient: Tensor) -> Tensor:

@@ -66,7 +66,9 @@ def test_apgd_finds_the_optimum_of_a_linear_model_in_ball_and_box(norm):
         best = (x + low * weight).clamp(0, 1)
     rise, optimum = ((points - x) @ weight for points in (found.perturbed, best))
     assert (rise <= optimum + 1e-5).all()
-    assert (rise >= optimum * (1 - {"linf": 1e-5, "l2": 1e-3}[norm])).all()
+    # In L2 a step goes as far as the box has room, and the projection then shortens what has reached the box as well:
+    # the optimum is approached as steps are halved. Steps that the box may cut would reach it, but break fewer images.
+    assert (rise >= optimum * (1 - {"linf": 1e-5, "l2": 0.03}[norm])).all()
 
 
 def test_targeted_apgd_reaches_every_class_that_a_linear_model_lets_it_reach():

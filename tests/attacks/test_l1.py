@@ -82,6 +82,17 @@ def test_the_nearest_point_of_ball_and_box_is_idempotent_and_keeps_points_inside
     assert (near < far - 1e-3).any()
 
 
+def test_a_projection_in_l1_is_right_where_sizes_are_equal_or_have_no_room_in_any_order():
+    sizes = torch.tensor([[0.1] * 10, [3.0, 3.0] + [0.1] * 8, [2.0, 3.0] * 5])
+    room = torch.tensor([[1.0] * 10, [0.0, 0.0] + [1.0] * 8, [0.0, 0.3] * 5])
+    for order in (torch.arange(10), torch.arange(9, -1, -1)):
+        for radius, lengths in ((0.0, [0.0] * 3), (0.5, [0.5] * 3), (2.0, [1.0, 0.8, 1.5])):
+            near = NORMS["l1"].project(sizes[:, order], torch.full((3, 1), radius), room[:, order])
+            torch.testing.assert_close(near.sum(1), torch.tensor(lengths))
+            assert bool((near <= room[:, order]).all())
+            assert radius > 0 or not bool(near.any())
+
+
 def test_l1_starts_are_uniform_in_the_ball():
     source = torch.Generator().manual_seed(0)
     points = torch.stack([NORMS["l1"].uniform(torch.zeros(4), source) for _ in range(3000)])
