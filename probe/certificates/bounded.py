@@ -107,7 +107,9 @@ class _Search:
         low = torch.where(sure, high, low)
         never = (at_low <= 0) | sure
         for step in range(steps - 1):
-            share = (at_low / (at_low - at_high)).nan_to_num(0.5).clamp(NEAREST, 1 - NEAREST) if step % 2 == 0 else 0.5
+            # A little before the crossing: a lead of 0 but for rounding holds in one batch and fails in another.
+            crossing = (1 - NEAREST) * (at_low / (at_low - at_high)).nan_to_num(0.5)
+            share = crossing.clamp(NEAREST, 1 - NEAREST) if step % 2 == 0 else 0.5
             radius = torch.where(never, low, low + (high - low) * share)
             found = self._least(radius)
             holds = (found > 0) & ~never
