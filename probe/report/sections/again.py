@@ -55,11 +55,12 @@ def _first(bundle: Bundle, table: Table) -> Figure | None:
             parts = zip(("before", "after"), moved[:2], each.numbers, (each.before, each.after), strict=True)
             for when, kept, numbers, by_feature in parts:
                 example = plots.Example(kept.numbers, names, kept.words, kept.features)
-                values, title = plots.Values(numbers, by_feature, top=top), f"{each.title}, {when}"
+                values, title = plots.Values(numbers, by_feature, top=top), f"{when}: {each.title}"
                 if text := drawing.text(example, values):
                     panels.append(Markup("<h4>{}</h4>{}").format(title, Markup(text)))
                 else:
-                    ax, said = drawing.explained(example, values, title=title), f"{title} {attack}. Row {row}."
+                    ax = drawing.explained(example, values, title=title)
+                    said = f"{each.title}, {when} {attack}. Row {row}."
                     panels.append(panel(ax, said, f"again-{order}-{when}"))
         caption = (
             f"Row {row:,}, the first that {attack} broke and that is explained, before and after: the same methods, "
