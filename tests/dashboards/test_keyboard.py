@@ -125,12 +125,16 @@ def test_tab_reaches_every_control_is_held_by_none_and_shows_where_it_is(page, l
     if "lab" in link:
         page.get_by_role("slider", name="Budget").wait_for()
         page.wait_for_selector(READY)
-    found = around(page)
-    # What scrolls inside Streamlit's grid of numbers has no name and no look.
-    assert [name for _, name, seen in found if name and not seen] == []
-    missed = stops(page) - {name for _, name, _ in found}
-    # On a busy machine a control may be drawn behind the focus; then a second round reaches it.
-    assert not missed or missed <= {name for _, name, _ in around(page)}, missed
+    unseen, missed = None, None
+    # A busy machine may draw a control behind the focus, or its look late: what a second round shows is no fault.
+    for _ in range(3):
+        found = around(page)
+        # What scrolls inside Streamlit's grid of numbers has no name and no look.
+        hidden, left = {name for _, name, seen in found if name and not seen}, stops(page) - {each[1] for each in found}
+        unseen, missed = (hidden, left) if unseen is None else (hidden & unseen, left & missed)
+        if not unseen and not missed:
+            return
+    raise AssertionError(f"without a look: {unseen}; not reached: {missed}")
 
 
 def stops(page):
