@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
+from torch import Tensor
 
 from probe.contracts import Proportion
 from probe.finding import Aspect
@@ -36,11 +37,16 @@ class GoalReached(Proportion[Perturbation]):
     columns: ClassVar[tuple[str, ...]] = ("reached",)
 
     def measure(self, model: Model, result: Perturbation) -> Evidence:
-        if result.attacked.known and result.attacked.is_of(model):
-            return result.success.to(torch.get_default_dtype())
-        before, after = (model.check(each) for each in (result.inputs, result.perturbed))
-        labels = model.check_labels(result.clean.labels, before)
-        done, reached = (
-            result.goal.met(model.task, model.logits(each), labels, result.targets) for each in (before, after)
-        )
-        return (~done & reached).to(torch.get_default_dtype())
+        _, moved = reached(model, result)
+        return moved.to(torch.get_default_dtype())
+
+
+def reached(model: Model, result: Perturbation) -> tuple[Tensor, Tensor]:
+    """Whether each example had reached the goal before the attack, and whether the attack moved it there."""
+    clean, goal = result.clean, result.goal
+    if result.attacked.known and result.attacked.is_of(model):
+        return goal.met(clean.task, clean.logits, clean.labels, result.targets), result.success
+    inputs = [model.check(each) for each in (result.inputs, result.perturbed)]
+    labels = model.check_labels(clean.labels, inputs[0])
+    before, after = (goal.met(model.task, model.logits(each), labels, result.targets) for each in inputs)
+    return before, ~before & after

@@ -8,6 +8,7 @@ import torch
 from probe.contracts import Metric
 from probe.finding import Aspect
 from probe.formatting import Unit
+from probe.metrics.goal import reached
 from probe.model import Model
 from probe.results import Perturbation
 from probe.shapes import Evidence
@@ -42,14 +43,5 @@ class Withstood(Metric[Perturbation]):
         return result.goal.counted_alone(result.clean.task)
 
     def measure(self, model: Model, result: Perturbation) -> Evidence:
-        answers = result.clean
-        if result.attacked.known and result.attacked.is_of(model):
-            before = result.goal.met(answers.task, answers.logits, answers.labels, result.targets)
-            reached = result.success
-        else:
-            inputs = [model.check(each) for each in (result.inputs, result.perturbed)]
-            labels = model.check_labels(answers.labels, inputs[0])
-            before, reached = (
-                result.goal.met(model.task, model.logits(each), labels, result.targets) for each in inputs
-            )
-        return torch.stack([~before & ~reached, ~before], 1).to(torch.get_default_dtype())
+        before, moved = reached(model, result)
+        return torch.stack([~before & ~moved, ~before], 1).to(torch.get_default_dtype())
