@@ -13,7 +13,7 @@ from probe import explainers
 from probe.audit import reading, run, verify
 from probe.audit.reading import again
 from probe.errors import IntegrityError
-from probe.report import render
+from probe.report import render, sections
 from probe.statistics import ranks
 from tests.audit.conftest import images, small_plan
 from tests.audit.forging import Forged, sign
@@ -147,6 +147,20 @@ def test_instance_and_report_show_both_on_one_scale(broken):
     page = render(broken)
     assert "Explanations before and after" in page
     assert "saliency, after" in page
+
+
+def test_the_report_draws_both_by_a_method_on_one_scale(broken, monkeypatch):
+    kind, limits = type(sections.common.drawer(broken)), {}
+    explained = kind.explained
+
+    def seen(self, example, values, *, title="", ax=None):
+        limits[title] = values.limit
+        return explained(self, example, values, title=title, ax=ax)
+
+    monkeypatch.setattr(kind, "explained", seen)
+    sections.again.blocks(broken)
+    assert limits["before: saliency"] == limits["after: saliency"] > 0
+    assert limits["before: input x gradient"] == limits["after: input x gradient"] != limits["after: saliency"]
 
 
 def _row(bundle) -> int:

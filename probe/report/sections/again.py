@@ -1,5 +1,7 @@
 """Explanations before and after an attack."""
 
+from dataclasses import replace
+
 from markupsafe import Markup
 
 from probe import plots
@@ -52,10 +54,13 @@ def _first(bundle: Bundle, table: Table) -> Figure | None:
         panels = []
         for order, each in enumerate(again.values()):
             assert each.numbers is not None, "kept with the inputs"
-            parts = zip(("before", "after"), moved[:2], each.numbers, (each.before, each.after), strict=True)
-            for when, kept, numbers, by_feature in parts:
-                example = plots.Example(kept.numbers, names, kept.words, kept.features)
-                values, title = plots.Values(numbers, by_feature, top=top), f"{when}: {each.title}"
+            examples = [plots.Example(kept.numbers, names, kept.words, kept.features) for kept in moved[:2]]
+            both = [
+                plots.Values(*parts, top=top) for parts in zip(each.numbers, (each.before, each.after), strict=True)
+            ]
+            limit = max(map(drawing.reach, examples, both)) or None
+            for when, example, values in zip(("before", "after"), examples, both, strict=True):
+                values, title = replace(values, limit=limit), f"{when}: {each.title}"
                 if text := drawing.text(example, values):
                     panels.append(Markup("<h4>{}</h4>{}").format(title, Markup(text)))
                 else:
@@ -64,7 +69,7 @@ def _first(bundle: Bundle, table: Table) -> Figure | None:
                     panels.append(panel(ax, said, f"again-{order}-{when}"))
         caption = (
             f"Row {row:,}, the first that {attack} broke and that is explained, before and after: the same methods, "
-            f"settings, seed and output. {drawing.legend}"
+            "settings, seed and output. Both drawings by a method are on one scale: equal values look equal."
         )
         return Figure(panels, caption, table, title="Explanations before and after", size=drawing.size)
     return None
