@@ -30,7 +30,7 @@ def merge(parts: str | Path | Sequence[str | Path], folder: str | Path) -> Bundl
         folder: a new or empty folder for the bundle.
 
     Raises:
-        DataError: if a part is missing, unfinished, there twice, or of another audit.
+        DataError: if a part is missing, unfinished, given twice, or of another audit.
         IntegrityError: if a part was changed.
         ExistsError: if the folder holds something.
     """
@@ -141,7 +141,7 @@ def _step(held: Sequence[tuple[Part, StepPart]]) -> tuple[StepRecord, Piece | No
         if piece.start != reached:
             raise IntegrityError(
                 f"rows {min(piece.start, reached)} to {max(piece.start, reached)} of {first.name} are "
-                f"{'missing' if piece.start > reached else 'there twice'}; run the shards again"
+                f"{'missing' if piece.start > reached else 'duplicated'}; run the shards again"
             )
         reached = piece.stop
     if reached != held[0][1].rows:

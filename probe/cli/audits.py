@@ -41,13 +41,14 @@ def audit(
     replace: Annotated[bool, typer.Option("--replace", help="Delete an audit of the same name first.")] = False,
     shard: Annotated[
         str,
-        typer.Option(help="Run one of several parts, such as 3/16, into the folder --out; `probe merge` joins them."),
+        typer.Option(help="Run one of several parts, such as 3/16, into the folder --out; `probe merge` merges them."),
     ] = "",
     engine: Annotated[
-        str, typer.Option(help="Run the audits in parts: `processes` of this machine, `ray` or `slurm`.")
+        str,
+        typer.Option(help="Run the audits in parts by several workers: `processes` on this machine, `ray` or `slurm`."),
     ] = "",
     workers: Annotated[
-        int, typer.Option(min=0, help="With --engine: parts at once; one for each core by default.")
+        int, typer.Option(min=0, help="With --engine: parts that run at once; by default one for each core.")
     ] = 0,
     task: TaskName = "",
     outputs: Outputs = "",
@@ -80,7 +81,7 @@ def audit(
     if shard and engine:
         raise PlanError("--engine runs all parts and --shard one; leave one of them out")
     if workers and not engine:
-        raise PlanError("--workers counts those of an engine; add --engine processes, or leave it out")
+        raise PlanError("--workers is for --engine; add --engine processes, or leave --workers out")
     if shard:
         return _part(chosen, out, shard, opened, replace=replace, as_json=as_json)
     works: dict[str, Callable[[], dict[str, Any]]] = {
@@ -121,7 +122,7 @@ def _part(
     from probe.cli.merging import run_part, said_of_part
 
     if len(chosen) > 1 or replace:
-        said = "--replace deletes audits, and not parts" if replace else f"{len(chosen)} audits are named"
+        said = "--replace deletes audits, not parts" if replace else f"{len(chosen)} audits are named"
         raise PlanError(
             f"--shard runs one part of one audit, and {said}; leave {'it' if replace else 'the others'} out"
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from probe.cli.app import INTEGRITY, UNSAFE, print_err
-from probe.cli.engines import Outcome, Unit, engine_of, run_units
+from probe.cli.engines import Job, Outcome, engine_of, run_jobs
 from probe.cli.merging import merged
 from probe.errors import DataError, IntegrityError, PlanError, ProbeError, UnsafeError
 
@@ -21,19 +21,19 @@ def deal(plans: Sequence[tuple[str, Sequence[str]]], out: Path, engine: str, wor
     if not 1 <= workers <= 10**4:
         raise PlanError(f"--workers {workers}, expected at least 1, and at most 10,000")
     place = engine_of(engine)
-    units = [
-        _unit(name, arguments, folder, f"{number}/{workers}")
+    jobs = [
+        _job(name, arguments, folder, f"{number}/{workers}")
         for name, arguments in plans
         for number, folder in enumerate(_folders(out, name, workers), 1)
     ]
     threads = str(max(1, (os.cpu_count() or 1) // workers))
     environment = {"OMP_NUM_THREADS": threads, **os.environ}
 
-    def told(unit: Unit, what: str) -> None:
-        print_err(f"{unit.plan} {unit.shard}: {what}")
+    def report(job: Job, what: str) -> None:
+        print_err(f"{job.plan} {job.shard}: {what}")
 
-    failed = run_units(place, units, workers, environment, told)
-    return {unit.plan: _error(unit, ended, out) for unit, ended in reversed(failed.items())}
+    failed = run_jobs(place, jobs, workers, environment, report)
+    return {job.plan: _error(job, ended, out) for job, ended in reversed(failed.items())}
 
 
 def finish(
@@ -55,18 +55,18 @@ def finish(
     return document
 
 
-def _error(unit: Unit, ended: Outcome, out: Path) -> ProbeError:
+def _error(job: Job, ended: Outcome, out: Path) -> ProbeError:
     """What a part that failed makes of its audit, with the exit code of the part."""
     kind = {UNSAFE: UnsafeError, INTEGRITY: IntegrityError}.get(ended.code or 0, DataError)
     return kind(
-        f"part {unit.shard}: {ended.said}; the same command continues the parts in {_parts(out, unit.plan)}, or "
-        "begins anew without that folder"
+        f"part {job.shard}: {ended.said}; the same command continues the parts in {_parts(out, job.plan)}; "
+        "delete that folder to start over"
     )
 
 
-def _unit(name: str, arguments: Sequence[str], folder: Path, shard: str) -> Unit:
+def _job(name: str, arguments: Sequence[str], folder: Path, shard: str) -> Job:
     command = (sys.executable, "-m", "probe.cli", "audit", *arguments, "--shard", shard, "--out", str(folder))
-    return Unit(name, shard, command, folder)
+    return Job(name, shard, command, folder)
 
 
 def _folders(out: Path, name: str, workers: int) -> list[Path]:

@@ -16,12 +16,14 @@ from probe.errors import ProbeError
 
 @command("merge")
 def merge(
-    parts: Annotated[list[Path], typer.Argument(help="Folders of `probe audit --shard`, or one that holds them all.")],
-    out: Annotated[Path, typer.Option(help="The folder of the audit, which is new or empty.")],
+    parts: Annotated[
+        list[Path], typer.Argument(help="Folders that `probe audit --shard` wrote, or one folder that holds them.")
+    ],
+    out: Annotated[Path, typer.Option(help="A new or empty folder for the audit.")],
     strict: Strict = False,
     as_json: Json = False,
 ) -> int:
-    """Make one audit of the parts that several machines ran: the one that a single machine would have written."""
+    """Merge the parts that several machines ran into one audit, the same as a single machine would have written."""
     document = merged(parts, out, show=(lambda bundle: None) if as_json else summary)
     if as_json:
         emit_json(document)

@@ -1,4 +1,4 @@
-"""Engines: a worker that is lost is asked again, and the audit of its parts is that of one process."""
+"""Engines: a worker that is lost is run again, and the audit of its parts is that of one process."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ import pytest
 
 from probe.audit import verify
 from probe.cli import dealing
-from probe.cli.engines import TIMES, Outcome, Unit, engine_of, run_units
+from probe.cli.engines import TIMES, Job, Outcome, engine_of, run_jobs
 from probe.cli.said import Said
 from probe.errors import PlanError
 
@@ -36,32 +36,32 @@ def build():
 """
 
 
-def unit(code: str, name: str = "one") -> Unit:
-    return Unit(name, "1/1", (sys.executable, "-S", "-c", code), Path())
+def job(code: str, name: str = "one") -> Job:
+    return Job(name, "1/1", (sys.executable, "-S", "-c", code), Path())
 
 
-def run(*units: Unit) -> tuple[dict[Unit, Outcome], list[str]]:
+def run(*jobs: Job) -> tuple[dict[Job, Outcome], list[str]]:
     heard = []
-    failed = run_units(engine_of("processes"), units, 2, os.environ, lambda unit, what: heard.append(what))
+    failed = run_jobs(engine_of("processes"), jobs, 2, os.environ, lambda job, what: heard.append(what))
     return failed, heard
 
 
-def test_the_part_of_a_lost_worker_is_asked_again(tmp_path):
+def test_the_part_of_a_lost_worker_is_run_again(tmp_path):
     mark = f"pathlib.Path({str(tmp_path / 'mark')!r})"
     once = f"import os, pathlib; {mark}.exists() or ({mark}.touch(), os.kill(os.getpid(), 9))"
-    assert run(unit(once)) == ({}, ["its worker was lost, and it is asked again", "done"])
+    assert run(job(once)) == ({}, ["its worker was lost, and it is run again", "done"])
 
 
 def test_a_part_whose_worker_is_always_lost_fails_and_the_others_are_run(tmp_path):
-    lost, other = unit("import os; os.kill(os.getpid(), 9)"), unit(f"open({str(tmp_path / 'done')!r}, 'w')", "two")
+    lost, other = job("import os; os.kill(os.getpid(), 9)"), job(f"open({str(tmp_path / 'done')!r}, 'w')", "two")
     failed, _ = run(lost, other)
     assert failed == {lost: Outcome(137, f"its worker was lost {TIMES} times")}
     assert (tmp_path / "done").exists()
 
 
-def test_an_error_is_told_and_not_asked_again(tmp_path):
+def test_an_error_is_reported_and_not_run_again(tmp_path):
     code = f"import sys; open({str(tmp_path / 'log')!r}, 'a').write('x'); sys.exit('probe: no such file')"
-    failed, heard = run(asked := unit(code))
+    failed, heard = run(asked := job(code))
     assert failed == {asked: Outcome(1, "no such file")}
     assert heard == ["no such file"]
     assert (tmp_path / "log").read_text() == "x"
@@ -78,7 +78,7 @@ def test_when_the_run_ends_its_workers_end(tmp_path):
     threading.Thread(target=interrupt, daemon=True).start()
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        run(unit(f"open({str(mark)!r}, 'w').close(); import time; time.sleep(100)"))
+        run(job(f"open({str(mark)!r}, 'w').close(); import time; time.sleep(100)"))
     assert time.monotonic() - began < 50
 
 
@@ -115,7 +115,7 @@ def until(holds, seconds: float = 20.0) -> None:
 @pytest.mark.parametrize("code", [2, 3, 4])  # that of a part is that of the command
 def test_an_audit_is_replaced_only_once_its_parts_are_done(probe, audited, monkeypatch, code):
     ended = Outcome(code, "no such file")
-    monkeypatch.setattr(dealing, "run_units", lambda engine, units, *_: dict.fromkeys(units, ended))
+    monkeypatch.setattr(dealing, "run_jobs", lambda engine, jobs, *_: dict.fromkeys(jobs, ended))
     said = probe(*RUN, "--engine", "processes", "--workers", "1", "--replace", code=code).stderr
     assert "part 1/1: no such file; the same command continues the parts in runs/mine.parts" in said
     assert (audited / "runs/mine/audit.json").exists()
@@ -125,7 +125,7 @@ def test_a_folder_that_is_no_audit_is_refused_before_any_part_is_run(probe, plac
     (place / "runs/mine").mkdir(parents=True)
     (place / "runs/mine/mine.txt").write_text("mine")
     asked = []
-    monkeypatch.setattr(dealing, "run_units", lambda engine, units, *_: asked.extend(units) or {})
+    monkeypatch.setattr(dealing, "run_jobs", lambda engine, jobs, *_: asked.extend(jobs) or {})
     assert "is not an audit" in probe(*RUN, "--engine", "processes", "--replace", code=2).stderr
     assert not asked
     assert (place / "runs/mine/mine.txt").exists()
@@ -157,19 +157,19 @@ def test_an_engine_of_several_machines_keeps_the_same_promises(engine, module, t
     pytest.importorskip(module)
     monkeypatch.chdir(tmp_path)
     mark = f"pathlib.Path({str(tmp_path / 'mark')!r})"
-    once = unit(f"import os, pathlib; {mark}.exists() or ({mark}.touch(), os.kill(os.getpid(), 9))")
-    fails = unit("import sys; sys.exit('probe: no such file')", "two")
+    once = job(f"import os, pathlib; {mark}.exists() or ({mark}.touch(), os.kill(os.getpid(), 9))")
+    fails = job("import sys; sys.exit('probe: no such file')", "two")
     heard = []
-    failed = run_units(engine_of(engine), [once, fails], 2, os.environ, lambda each, what: heard.append(what))
+    failed = run_jobs(engine_of(engine), [once, fails], 2, os.environ, lambda each, what: heard.append(what))
     assert failed == {fails: Outcome(1, "no such file")}
-    assert sorted(heard) == ["done", "its worker was lost, and it is asked again", "no such file"]
+    assert sorted(heard) == ["done", "its worker was lost, and it is run again", "no such file"]
 
 
 @pytest.mark.slow
 def test_an_audit_of_two_workers_one_killed_during_a_step_is_that_of_one_process(probe, place):
     (place / "mine.py").write_text(DIES_ONCE)
     result = probe(*RUN, "--engine", "processes", "--workers", "2", code=1)
-    assert "mine 1/2: its worker was lost, and it is asked again" in result.stderr
+    assert "mine 1/2: its worker was lost, and it is run again" in result.stderr
     assert (place / "runs/mine/report.html").exists()
     assert not (place / "runs/mine.parts").exists()
     probe(*RUN, "--out", "again", code=1)

@@ -1,7 +1,7 @@
 """Engines run the parts of audits on several workers: local processes, Ray, or Slurm.
 
 A part is a command, such as `probe audit --plan p.toml --shard 1/4 --out part`, which continues where it ended. An
-engine runs one command somewhere and says how it ended; the part of a worker that was lost is asked again.
+engine runs one command somewhere and says how it ended; the part of a worker that was lost is run again.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,14 +14,14 @@ from typing import Protocol, runtime_checkable
 from probe.errors import PlanError, Unsupported
 from probe.extras import EXTRAS
 
-TIMES = 3  # how often a part is asked whose worker is lost
+TIMES = 3  # how often a part is run whose worker is lost
 LOST = 137  # the exit code of a part whose worker is lost each time, as of a process that is killed
 ENGINES = {"processes": "processes", "ray": "on_ray", "slurm": "on_slurm"}
 
 
 @dataclass(frozen=True)
-class Unit:
-    """One part of one audit."""
+class Job:
+    """One part of one audit, to be run by a worker."""
 
     plan: str
     shard: str
@@ -67,23 +67,23 @@ def engine_of(name: str) -> Engine:
     return engine
 
 
-def run_units(
+def run_jobs(
     engine: Engine,
-    units: Sequence[Unit],
+    jobs: Sequence[Job],
     workers: int,
     environment: Mapping[str, str],
-    told: Callable[[Unit, str], None],
-) -> dict[Unit, Outcome]:
-    """Run units on as many workers at once; how each ended that failed. `told` hears of each that ended or was lost."""
-    failed: dict[Unit, Outcome] = {}
+    report: Callable[[Job, str], None],
+) -> dict[Job, Outcome]:
+    """Run jobs, at most `workers` at once; the outcomes of those that failed. `report` hears how each ended."""
+    failed: dict[Job, Outcome] = {}
     with ThreadPoolExecutor(max_workers=workers) as pool:
-        running = {pool.submit(_until_done, engine, unit, environment, told): unit for unit in units}
+        running = {pool.submit(_until_done, engine, job, environment, report): job for job in jobs}
         try:
             for future in as_completed(running):
-                ended, unit = future.result(), running[future]
-                told(unit, ended.said if ended.code else "done")
+                ended, job = future.result(), running[future]
+                report(job, ended.said if ended.code else "done")
                 if ended.code:
-                    failed[unit] = ended
+                    failed[job] = ended
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             engine.end()
@@ -92,13 +92,13 @@ def run_units(
 
 
 def _until_done(
-    engine: Engine, unit: Unit, environment: Mapping[str, str], told: Callable[[Unit, str], None]
+    engine: Engine, job: Job, environment: Mapping[str, str], report: Callable[[Job, str], None]
 ) -> Outcome:
-    """Ask for a unit until its worker lives to the end."""
+    """Run a job until a worker lives to its end."""
     for left in reversed(range(TIMES)):
-        outcome = engine.run(unit.command, environment)
+        outcome = engine.run(job.command, environment)
         if outcome.code is not None:
             return replace(outcome, said=outcome.said or f"ended with exit code {outcome.code}")
         if left:
-            told(unit, "its worker was lost, and it is asked again")
+            report(job, "its worker was lost, and it is run again")
     return Outcome(LOST, f"its worker was lost {TIMES} times")

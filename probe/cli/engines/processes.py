@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from probe.cli.engines import Engine, Outcome
 
-# A worker that is lost must not leave a process behind that holds the lock of its part, which is asked again.
+# A worker that is lost must not leave a process behind that holds the lock of its part, which is run again.
 WITH_ITS_PARENT = """
 import ctypes, os, signal, sys
 ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG, which stays when another program is executed
@@ -30,7 +30,7 @@ class Processes:
     def run(self, command: Sequence[str], environment: Mapping[str, str]) -> Outcome:
         with self._turn:
             if self._ended:
-                return Outcome(KILLED, "ended before it began")
+                return Outcome(KILLED, "stopped before it began")
             process = subprocess.Popen(
                 _begun(command),
                 env=dict(environment),
@@ -47,7 +47,7 @@ class Processes:
             with self._turn:
                 self._running.discard(process)
         if self._ended:
-            return Outcome(KILLED, "ended with the others")
+            return Outcome(KILLED, "stopped with the others")
         return Outcome(process.returncode if process.returncode >= 0 else None, last_line(said))
 
     def end(self) -> None:
