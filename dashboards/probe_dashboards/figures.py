@@ -9,8 +9,8 @@ from probe import plots
 from probe.audit import Bundle, reading
 from probe.formatting import norm
 from probe_dashboards.views import (
-    afterwards,
     attacked,
+    before_after,
     bias,
     counterfactuals,
     decided,
@@ -44,9 +44,9 @@ def _attacked(bundle: Bundle, row: str, attack: str, eps: str) -> Axes:
     return instance.drawer(bundle).attacked(*found)
 
 
-def _again(bundle: Bundle, row: str, attack: str, eps: str, method: str, which: str) -> Axes:
-    found = afterwards.drawn(bundle, int(row), attack, eps, method)
-    return instance.drawer(bundle).explained(*found[afterwards.WHEN.index(which)])
+def _before_after(bundle: Bundle, row: str, attack: str, eps: str, method: str, which: str) -> Axes:
+    found = before_after.drawn(bundle, int(row), attack, eps, method)
+    return instance.drawer(bundle).explained(*found[before_after.WHEN.index(which)])
 
 
 def _reliability(bundle: Bundle, label: str = "") -> Axes:
@@ -142,7 +142,7 @@ FIGURES: dict[str, Callable[..., Axes]] = {
     "predicted": _predicted,
     "explained": _explained,
     "attacked": _attacked,
-    "again": _again,
+    "before_after": _before_after,
     "curves": _curves,
     "forest": _forest,
     "breakdown": _breakdown,

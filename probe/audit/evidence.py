@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from probe.audit.afterwards import Explained
 from probe.audit.attacking import smallest_budgets
 from probe.audit.bundle import Arrays
 from probe.audit.expected import Planned, planned
+from probe.audit.explaining_attacked import Explained
 from probe.audit.manifest import ThreatRecord
 from probe.audit.measuring import measure, measure_answers, measure_each, padded
 from probe.audit.pieces import SHOWN, Piece, joined
@@ -248,7 +248,7 @@ def _attack(
         shown, points, broken = part[:few], found.points[:few], found.smallest[:few] < len(ordered)
         arrays = (
             (_shown(model, data[shown], points, at) if few else {})
-            | (explained.again(model, data, shown, points, broken) if few and explained else {})
+            | (explained.of_attacked(model, data, shown, points, broken) if few and explained else {})
             | sure
             | measured
             | {

@@ -10,7 +10,7 @@ from probe.formatting import share
 from probe.text import visible
 from probe_dashboards import widgets
 from probe_dashboards.screens import filtering
-from probe_dashboards.views import afterwards, attacked, examples, explained, instance, robustness
+from probe_dashboards.views import attacked, before_after, examples, explained, instance, robustness
 from probe_dashboards.views.runs import Opened
 from probe_dashboards.views.words import NO_BREAK, md
 
@@ -192,29 +192,31 @@ def _attack(opened: Opened, row: int) -> None:
         caption = f"Example {row} {drawer.attacked_alt.format(attack=attacks[attack])}; radius: {radii[eps]}"
         widgets.figure(opened, "attacked", caption, str(row), attack, eps, width=drawer.pixels[2])
     widgets.behind(opened, attacked.behind(bundle, row, attack))
-    _afterwards(opened, row, attack, eps)
+    _before_after(opened, row, attack, eps)
 
 
-def _afterwards(opened: Opened, row: int, attack: str, eps: str) -> None:
+def _before_after(opened: Opened, row: int, attack: str, eps: str) -> None:
     """The explanations before and after an attack that broke the example."""
     bundle = opened.bundle
-    widgets.section("Explanations before and after", "afterwards")
-    found = afterwards.found(bundle, row, attack, eps)
+    widgets.section("Explanations before and after", "before_after")
+    found = before_after.found(bundle, row, attack, eps)
     if not found:
-        st.text(afterwards.why_none(bundle, row, attack, eps))
+        st.text(before_after.why_none(bundle, row, attack, eps))
         return
-    st.markdown(f"{md(afterwards.said(bundle, row))} {afterwards.ONE_SCALE}")
+    st.markdown(f"{md(before_after.said(bundle, row))} {before_after.ONE_SCALE}")
     width = instance.drawer(bundle).pixels[1]
     for method, each in found.items() if instance.kept(bundle, row) else ():
         st.markdown(f"**{md(each.title)}**")
         with st.container(horizontal=True, gap="small"):
-            for at, when in enumerate(afterwards.WHEN):
+            for at, when in enumerate(before_after.WHEN):
                 caption = f"{visible(each.title)}, {when} the attack"
                 with st.container(width=width):
-                    if text := afterwards.sentence(bundle, row, attack, eps, method, at):
+                    if text := before_after.sentence(bundle, row, attack, eps, method, at):
                         st.html(text)
                         st.caption(md(caption))
                     else:
-                        widgets.figure(opened, "again", caption, str(row), attack, eps, method, when, width=width)
-    widgets.method_table(opened, "explainer", afterwards.agreement(bundle, found, row), "Agreement before and after")
-    widgets.behind(opened, afterwards.behind(bundle, row, attack, found))
+                        widgets.figure(
+                            opened, "before_after", caption, str(row), attack, eps, method, when, width=width
+                        )
+    widgets.method_table(opened, "explainer", before_after.agreement(bundle, found, row), "Agreement before and after")
+    widgets.behind(opened, before_after.behind(bundle, row, attack, found))

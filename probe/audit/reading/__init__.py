@@ -3,7 +3,7 @@
 One module per subject. Texts are returned unescaped, as the bundle has them: the caller must escape them.
 """
 
-from probe.audit.reading.again import Again, Agreement, agreements, explained_again
+from probe.audit.reading.agreement import Agreement, BeforeAfter, agreements, before_after
 from probe.audit.reading.answers import Answered, answered, classes, decisions, right, sureness
 from probe.audit.reading.attacked import ALL, Attacks, Curve, Point, Tried, attacks, tried
 from probe.audit.reading.bracketed import Bracket, bracketed, brackets, brackets_of
@@ -62,10 +62,10 @@ __all__ = [
     "CHAPTERS",
     "MATRIX",
     "RATES",
-    "Again",
     "Agreement",
     "Answered",
     "Attacks",
+    "BeforeAfter",
     "Bracket",
     "Candidate",
     "Certified",
@@ -99,6 +99,7 @@ __all__ = [
     "area",
     "attacks",
     "attributes",
+    "before_after",
     "boundary",
     "bracketed",
     "brackets",
@@ -119,7 +120,6 @@ __all__ = [
     "ended",
     "errors",
     "evidence",
-    "explained_again",
     "favourable",
     "features_of",
     "few_rows",

@@ -13,7 +13,7 @@ from probe.audit.families import JUDGED
 from probe.audit.titles import title_of
 from probe.formatting import DASH, number
 from probe.report.blocks import Block, Cell, Figure, Section, Table, Text, panel
-from probe.report.sections import again
+from probe.report.sections import before_after
 from probe.report.sections.common import answer_name, chapter, drawer, with_not_measured
 
 MOVABLE = "right answers whose input the attacks could change"
@@ -32,7 +32,7 @@ def section(bundle: Bundle) -> Section:
         blocks += _by_group(attacks, order, several=several)
         blocks += _pairs(attacks, order)
     blocks[1:1] = _besides(bundle)
-    blocks += again.blocks(bundle)
+    blocks += before_after.blocks(bundle)
     drawing = drawer(bundle)
     shows = f"The share of rows that the model still gets right when {drawing.shows} that these attacks found."
     if found and not any(each.family.judges for each in found):

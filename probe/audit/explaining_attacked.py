@@ -29,7 +29,7 @@ class Explained:
     explainers: Mapping[str, Explainer]  # by the id of their step
     target: int | None = None
 
-    def again(self, model: Model, data: Dataset, rows: Tensor, points: Inputs, broken: Tensor) -> Arrays:
+    def of_attacked(self, model: Model, data: Dataset, rows: Tensor, points: Inputs, broken: Tensor) -> Arrays:
         """The values of each explainer for the attacked inputs `points` of those of `rows` that were `broken`.
 
         Only rows that are explained without an attack too are explained again, of the same class and with the same

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 from probe_dashboards import figures
-from probe_dashboards.views import afterwards, attacked
+from probe_dashboards.views import attacked, before_after
 
 from probe import explainers
 from probe.audit import reading, run, verify
-from probe.audit.reading import again
+from probe.audit.reading import agreement
 from probe.errors import IntegrityError
 from probe.report import render, sections
 from probe.statistics import ranks
@@ -46,7 +46,7 @@ def copy(broken, tmp_path):
     return shutil.copytree(broken.folder, tmp_path / "copy")
 
 
-def test_the_rows_that_an_attack_broke_and_that_are_explained_are_explained_again(broken):
+def test_the_rows_that_an_attack_broke_and_that_are_explained_are_explained_after_it_too(broken):
     stored, known = broken.arrays(STEP), broken.arrays("instances")["rows"]
     kept = stored["rows"][: len(stored["inputs"])]
     fell = kept[stored["success"][:, : len(kept)].any(0)]
@@ -64,20 +64,20 @@ def test_they_are_the_explainers_own_values_of_the_attacked_input_and_the_same_o
         target = torch.tensor([int(clean["targets"][there])])
         values = explainer(model, torch.from_numpy(point)[None], target).values[0].numpy()
         assert np.allclose(stored[f"values-{explainer.name()}"][at], values, atol=1e-5)
-        found = reading.explained_again(broken, STEP, row)[explainer.name()]
+        found = reading.before_after(broken, STEP, row)[explainer.name()]
         assert found.before.tolist() == clean["by_feature"][there].tolist()
         assert found.numbers[1].tolist() == stored[f"values-{explainer.name()}"][at].tolist()
 
 
 def test_the_agreement_is_that_of_the_features_that_have_a_value(broken):
     (first, *_), stored = reading.agreements(broken), broken.arrays(STEP)
-    each = [reading.explained_again(broken, STEP, int(row))["saliency"] for row in stored["explained"]]
+    each = [reading.before_after(broken, STEP, int(row))["saliency"] for row in stored["explained"]]
     told = [(e.before != 0) | (e.after != 0) for e in each]
     slow = [np.corrcoef(ranks(e.before[t]), ranks(e.after[t]))[0, 1] for e, t in zip(each, told, strict=True)]
     assert [e.correlation for e in each] == pytest.approx(slow)
     assert (first.over.value, first.lowest, first.n) == pytest.approx((np.mean(slow), min(slow), len(slow)))
     empty = np.zeros(0)
-    assert np.isnan(again._correlated(empty, empty))
+    assert np.isnan(agreement._correlated(empty, empty))
 
 
 CHANGES = {
@@ -117,7 +117,7 @@ def test_a_bundle_without_them_is_read_and_says_so(copy):
     assert verify(copy).status == "complete"
     bundle = Forged(copy)
     row = str(_row(bundle))
-    assert "No explainer was asked again" in _text(opened(copy.parent, "instance", row=row))
+    assert "This attacked input was not explained" in _text(opened(copy.parent, "instance", row=row))
 
 
 def test_a_plan_that_keeps_no_inputs_keeps_values_by_feature_alone(tmp_path):
@@ -137,11 +137,12 @@ def test_instance_and_report_show_both_on_one_scale(broken):
     assert "with the same settings and seed, explain the attacked input" in _text(app)
     assert not app.error
     eps = attacked.smallest_successful_radius(broken, row, "fgsm")
-    drawn = [afterwards.drawn(broken, row, "fgsm", eps, method) for method in ("saliency", "input_x_gradient")]
+    drawn = [before_after.drawn(broken, row, "fgsm", eps, method) for method in ("saliency", "input_x_gradient")]
     assert len({values.limit for pair in drawn for _, values in pair}) == 1
     assert all(np.abs(values.by_feature).sum() == pytest.approx(1) for pair in drawn for _, values in pair)
     before, after = (
-        figures.svg("again", broken, "#000000", str(row), "fgsm", eps, "saliency", when) for when in afterwards.WHEN
+        figures.svg("before_after", broken, "#000000", str(row), "fgsm", eps, "saliency", when)
+        for when in before_after.WHEN
     )
     assert before != after
     page = render(broken)

@@ -46,7 +46,7 @@ def _first(bundle: Bundle, table: Table) -> Figure | None:
         at = reading.place(stored, row)
         radius = int(stored["success"][:, at].argmax())  # the smallest that breaks it, whose input was explained
         moved = reading.moved(bundle, step.name, row, radius)
-        again = reading.explained_again(bundle, step.name, row)
+        again = reading.before_after(bundle, step.name, row)
         assert moved is not None, "the inputs of rows that are explained again are kept"
         drawing, names = drawer(bundle), bundle.manifest.data.features
         attack = title_of(bundle.manifest, step)
@@ -66,7 +66,7 @@ def _first(bundle: Bundle, table: Table) -> Figure | None:
                 else:
                     ax = drawing.explained(example, values, title=title)
                     said = f"{each.title}, {when} {attack}. Row {row}."
-                    panels.append(panel(ax, said, f"again-{order}-{when}"))
+                    panels.append(panel(ax, said, f"before-after-{order}-{when}"))
         caption = (
             f"Row {row:,}, the first that {attack} broke and that is explained, before and after: the same methods, "
             "settings, seed and output. Both drawings by a method are on one scale: equal values look equal."

@@ -15,7 +15,7 @@ from probe.statistics import Estimate, bootstrapped, mean, rank_correlation
 Array = NDArray[Any]
 
 
-class Again(NamedTuple):
+class BeforeAfter(NamedTuple):
     """The explanations of one input by one method, of the same output, before and after an attack."""
 
     title: str  # of the method
@@ -35,14 +35,14 @@ class Agreement(NamedTuple):
     n: int
 
 
-def explained_again(bundle: Bundle, step: str, row: int) -> dict[str, Again]:
+def before_after(bundle: Bundle, step: str, row: int) -> dict[str, BeforeAfter]:
     """By the id of each explainer, its explanations of a row before and after an attack broke it.
 
     Empty if the attack did not break the row, or the audit did not explain it or keep it, or is older than this.
     """
     stored = bundle.arrays(step)
     at = np.flatnonzero(stored.get("explained", np.zeros(0)) == row)
-    return {one: _again(bundle, step, one, int(at[0])) for one in _explainers(bundle, step)} if len(at) else {}
+    return {one: _both(bundle, step, one, int(at[0])) for one in _explainers(bundle, step)} if len(at) else {}
 
 
 def agreements(bundle: Bundle) -> list[Agreement]:
@@ -52,7 +52,7 @@ def agreements(bundle: Bundle) -> list[Agreement]:
         if not bundle.has(f"arrays/{step.name}.npz"):
             continue
         for one in _explainers(bundle, step.name):
-            each = [_again(bundle, step.name, one, at) for at in range(len(bundle.arrays(step.name)["explained"]))]
+            each = [_both(bundle, step.name, one, at) for at in range(len(bundle.arrays(step.name)["explained"]))]
             values = np.array([again.correlation for again in each])
             values = values[np.isfinite(values)]
             if len(values):
@@ -66,13 +66,13 @@ def agreements(bundle: Bundle) -> list[Agreement]:
 
 
 def _explainers(bundle: Bundle, step: str) -> list[str]:
-    """The ids of the explainers that were asked again, and whose explanations without the attack are there."""
+    """The ids of the explainers that explained attacked inputs, and whose explanations without the attack are there."""
     stored = bundle.arrays(step)
     ran = [each for each in steps(bundle.manifest, "explainer") if bundle.has(f"arrays/{each.name}.npz")]
     return [each.id for each in ran if explained_by(each.id) in stored]
 
 
-def _again(bundle: Bundle, step: str, one: str, at: int) -> Again:
+def _both(bundle: Bundle, step: str, one: str, at: int) -> BeforeAfter:
     stored = bundle.arrays(step)
     explainer = next(each for each in steps(bundle.manifest, "explainer") if each.id == one)
     clean = bundle.arrays(explainer.name)
@@ -80,8 +80,10 @@ def _again(bundle: Bundle, step: str, one: str, at: int) -> Again:
     before, after = clean["by_feature"][there], stored[explained_by(one)][at]
     numbers = (clean["values"][there], stored[values_by(one)][at]) if values_by(one) in stored else None
     # Most features of a text or a graph are absent: that these agree says nothing.
-    told = (before != 0) | (after != 0)
-    return Again(title_of(bundle.manifest, explainer), before, after, numbers, _correlated(before[told], after[told]))
+    shown = (before != 0) | (after != 0)
+    return BeforeAfter(
+        title_of(bundle.manifest, explainer), before, after, numbers, _correlated(before[shown], after[shown])
+    )
 
 
 def _correlated(before: Array, after: Array) -> float:

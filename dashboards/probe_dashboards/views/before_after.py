@@ -1,4 +1,4 @@
-"""What explains one example before an attack broke it, and after."""
+"""The explanations of one example before an attack broke it, and after."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from probe import plots
 from probe.audit import Bundle, reading
-from probe.audit.reading import Again
+from probe.audit.reading import BeforeAfter
 from probe.formatting import DASH, number
 from probe.text import visible
 from probe_dashboards.views import attacked, explained, ran
@@ -24,25 +24,25 @@ ONE_SCALE = (
 )
 
 
-def found(bundle: Bundle, row: int, attack: str, eps: str) -> dict[str, Again]:
+def found(bundle: Bundle, row: int, attack: str, eps: str) -> dict[str, BeforeAfter]:
     """By the id of each explainer, its explanations before and after; none at a radius that does not break the row."""
     step = ran.steps(bundle, "attack")[attack]
-    again = reading.explained_again(bundle, step.name, int(row))
+    again = reading.before_after(bundle, step.name, int(row))
     return again if again and eps in _broken(bundle, row, attack) else {}
 
 
 def why_none(bundle: Bundle, row: int, attack: str, eps: str) -> str:
     """Why there are none."""
     if eps not in _broken(bundle, row, attack):
-        return "The attack did not break this example at this radius, so there is nothing to explain again."
+        return "The attack did not break this example at this radius, so there is no attacked input to explain."
     return (
-        "No explainer was asked again: an audit explains again those of the first 24 attacked examples that it also "
-        "explains without the attack. The lab explains any row before and after an attack."
+        "This attacked input was not explained: of the first 24 attacked examples, an audit explains those again that "
+        "it also explains without the attack. The lab explains any row before and after an attack."
     )
 
 
 def said(bundle: Bundle, row: int) -> str:
-    """What is explained."""
+    """What is explained, and how, in a sentence."""
     methods = explained.methods(bundle)
     return (
         f"The same methods, with the same settings and seed, explain the attacked input; all explain "
@@ -69,7 +69,7 @@ def sentence(bundle: Bundle, row: int, attack: str, eps: str, method: str, at: i
     return drawer(bundle).text(*drawn(bundle, row, attack, eps, method)[at]) if drawer(bundle).size == "text" else ""
 
 
-def agreement(bundle: Bundle, again: Mapping[str, Again], row: int) -> pd.DataFrame:
+def agreement(bundle: Bundle, again: Mapping[str, BeforeAfter], row: int) -> pd.DataFrame:
     """How far each method's explanations before and after agree."""
     lines = []
     for each in again.values():
@@ -84,7 +84,7 @@ def agreement(bundle: Bundle, again: Mapping[str, Again], row: int) -> pd.DataFr
     return pd.DataFrame(lines, columns=["Method", "Rank correlation", "Top features in common"])
 
 
-def behind(bundle: Bundle, row: int, attack: str, again: Mapping[str, Again]) -> Panel:
+def behind(bundle: Bundle, row: int, attack: str, again: Mapping[str, BeforeAfter]) -> Panel:
     """What stands behind them."""
     step = ran.steps(bundle, "attack")[attack].name
 
@@ -96,11 +96,11 @@ def behind(bundle: Bundle, row: int, attack: str, again: Mapping[str, Again]) ->
         return pd.DataFrame(named).iloc[explained.order(bundle, row)]
 
     return Panel(
-        "afterwards",
+        "before_after",
         "Explanations before and after the attack",
         numbers,
         "which of the two is right: that they agree, or do not, says nothing of what the model should use.",
-        f"reading.explained_again(bundle, {step!r}, {int(row)})",
+        f"reading.before_after(bundle, {step!r}, {int(row)})",
     )
 
 
@@ -120,7 +120,7 @@ def _example(bundle: Bundle, row: int, each: plots.Example) -> plots.Example:
     return plots.Example(each.inputs, features(bundle, row), words.tolist(), each.features)
 
 
-def _values(bundle: Bundle, row: int, each: Again, at: int, top: list[int]) -> plots.Values:
+def _values(bundle: Bundle, row: int, each: BeforeAfter, at: int, top: list[int]) -> plots.Values:
     by_feature = explained.told(bundle, row, (each.before, each.after)[at].astype(float))
     whole = float(np.abs(by_feature).sum()) or 1.0
     assert each.numbers is not None, "drawn only where inputs are kept"
