@@ -1,4 +1,4 @@
-"""What tokens take from each other through all layers of a transformer."""
+"""Attention weights followed through all layers of a transformer."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from probe.contracts import Explainer, Need
 from probe.errors import Unsupported
-from probe.explainers.followed import PRODUCTS, SCALES, Followed, Rules
+from probe.explainers.followed import PRODUCTS, SCALES, Attended, Followed, Rules
 from probe.explainers.maps import enlarged
 from probe.model import Model
 from probe.shapes import Inputs, Labels
@@ -70,12 +70,12 @@ class Attention(Explainer, ABC):
             # A query that is a weight of the network is no token, and holds nothing of its own.
             total = self.joined(step, total) if asked else step @ total
             own = own[:, : step.shape[1]] * asked
-        total = self.told(total, own)
+        total = self.result(total, own)
         first_alone = total.shape[1] == 1 or _summary_first(model, inputs, total.shape[2])
         return total[:, 0] if first_alone else total.mean(1)
 
-    def told(self, total: Weights, own: Weights) -> Weights:
-        """What is told of what tokens hold in the end, and would hold without any attention."""
+    def result(self, total: Weights, own: Weights) -> Weights:
+        """The result, from what tokens hold in the end and what they would hold without any attention."""
         return total
 
     def joined(self, step: Weights, total: Weights) -> Weights:
@@ -88,8 +88,8 @@ class AttentionRollout(Attention):
     """How much of each token is in the answer, by the product of all layers' attention weights (arXiv:2005.00928).
 
     Each layer's weights are averaged over heads, and half of what a token holds stays its own, as it does in the
-    residual sum; a query that is a weight of the network, as in a pool by attention, holds nothing. Where a token
-    stands before the others as a summary, its row is told, else the mean of all. Weights are seen as they are computed,
+    residual sum; a query that is a weight of the network, as in attention pooling, holds nothing. Where a summary
+    token (CLS) stands first, its row is given, else the mean of all rows. Weights are seen as they are computed,
     by `scaled_dot_product_attention` or a softmax over tokens. The grid of an image's patches is inferred from their
     number and laid over it by linear interpolation; all channels share a place evenly.
 
@@ -118,7 +118,7 @@ class AttentionRollout(Attention):
 
 @dataclass(frozen=True, kw_only=True)
 class GradientAttention(Attention):
-    """Attention weights times what raises the output when they grow, through all layers (arXiv:2103.15679).
+    """Attention weights times their positive gradients, through all layers (arXiv:2103.15679).
 
     Of each layer's weights times their gradients only what is positive is averaged over heads and added to what tokens
     hold. What a token holds of itself without any attention is taken off, so that a token that nothing attends to has
@@ -144,7 +144,7 @@ class GradientAttention(Attention):
     def taken(self, weights: Tensor, slopes: Tensor) -> Weights:
         return (weights * slopes).clamp(min=0).mean(1)
 
-    def told(self, total: Weights, own: Weights) -> Weights:
+    def result(self, total: Weights, own: Weights) -> Weights:
         return (total - own).clamp(min=0)
 
 
@@ -160,7 +160,7 @@ class _Weights(Rules):
 
     def apply(self, name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if name == "scaled_dot_product_attention":
-            return self._attended(*args, **kwargs)
+            return self._attended(Attended(*args, **kwargs))
         if name == "multi_head_attention_forward":
             raise Unsupported(
                 f"{self.method} sees the weights of scaled_dot_product_attention and of softmax, and "
@@ -183,26 +183,16 @@ class _Weights(Rules):
             return self.layers[-1] if weights.ndim == 4 else self.layers[-1][:, 0]
         return weights
 
-    def _attended(  # noqa: PLR0913  the arguments of torch's own
-        self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        attn_mask: Tensor | None = None,
-        dropout_p: float = 0.0,
-        is_causal: bool = False,  # noqa: FBT001, FBT002
-        scale: float | None = None,
-        **others: Any,
-    ) -> Tensor:
+    def _attended(self, given: Attended) -> Tensor:
         """Attention with weights that are seen."""
-        scores = query @ key.mT * (query.shape[-1] ** -0.5 if scale is None else scale)
-        if is_causal:
-            attn_mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
-        if attn_mask is not None:
-            scores = scores.masked_fill(~attn_mask, -torch.inf) if attn_mask.dtype == torch.bool else scores + attn_mask
+        scores, mask = given.query @ given.key.mT * given.factor, given.attn_mask
+        if given.is_causal:
+            mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+        if mask is not None:
+            scores = scores.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else scores + mask
         weights = (scores - scores.amax(-1, keepdim=True).detach()).exp()
         weights = weights / weights.sum(-1, keepdim=True)
-        return self._kept(weights, asked=self.follows(query)) @ value
+        return self._kept(weights, asked=self.follows(given.query)) @ given.value
 
 
 def _summary_first(model: Model, inputs: Tensor, tokens: int) -> bool:

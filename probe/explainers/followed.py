@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from os import sep
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +49,24 @@ _CONSTANT = frozenset({
 })  # fmt: skip
 _TORCH = str(Path(torch.__file__).parent)
 _OURS = f"{Path(__file__).parent.parent}{sep}"
+
+
+class Attended(NamedTuple):
+    """The arguments of torch's scaled_dot_product_attention."""
+
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    attn_mask: Tensor | None = None
+    dropout_p: float = 0.0
+    is_causal: bool = False
+    scale: float | None = None
+    enable_gqa: bool = False
+
+    @property
+    def factor(self) -> float:
+        """By what products of queries and keys are multiplied."""
+        return float(self.query.shape[-1]) ** -0.5 if self.scale is None else self.scale
 
 
 class Rules(TorchFunctionMode, ABC):

@@ -20,6 +20,7 @@ from probe.explainers.followed import (
     SUMS,
     THROUGH_0,
     WEIGHTED,
+    Attended,
     Rules,
     function,
 )
@@ -59,7 +60,7 @@ class Rescale(Rules):
         if name == "layer_norm" and several == [0]:
             return _normalised(*args, **kwargs)
         if name == "scaled_dot_product_attention":
-            return self._attended(*args, **kwargs)
+            return self._attended(Attended(*args, **kwargs))
         return self.unruled(name, func, args, kwargs)
 
     def _summed(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
@@ -80,22 +81,11 @@ class Rescale(Rules):
             found, place = found.squeeze(dim), place.squeeze(dim)
         return found if name == "amax" else torch.return_types.max((found, place))
 
-    def _attended(  # noqa: PLR0913  the arguments of torch's own
-        self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        attn_mask: Tensor | None = None,
-        dropout_p: float = 0.0,
-        is_causal: bool = False,  # noqa: FBT001, FBT002
-        scale: float | None = None,
-        **others: Any,
-    ) -> Tensor:
-        if attn_mask is not None or is_causal or dropout_p or any(others.values()):
+    def _attended(self, given: Attended) -> Tensor:
+        if given.attn_mask is not None or given.is_causal or given.dropout_p or given.enable_gqa:
             raise self.refused("attention with a mask")
-        scale = query.shape[-1] ** -0.5 if scale is None else scale
-        alike = _product(torch.matmul, (query * scale, key.mT), {})
-        return _product(torch.matmul, (_shares(alike, -1), value), {})
+        scores = _product(torch.matmul, (given.query * given.factor, given.key.mT), {})
+        return _product(torch.matmul, (_shares(scores, -1), given.value), {})
 
 
 def _single(function: Callable[[Tensor], Tensor], numbers: Tensor) -> Tensor:
