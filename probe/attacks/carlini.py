@@ -42,8 +42,8 @@ class CarliniWagner(Attack):
     steps: int = param(100, "gradient steps in each round", low=1)
     rounds: int = param(5, "rounds of the search for c", low=1)
     rate: float = param(0.05, "learning rate of Adam", above=0.0)
-    halvings: int = param(5, "queries of the bisection at the end", low=0)
-    c: float = param(1.0, "first weight of the margin", above=0.0)
+    halvings: int = param(5, "steps of the final bisection, one query each", low=0)
+    c: float = param(1.0, "initial weight of the margin", above=0.0)
 
     def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:
         space, aim, origin = model.space, crossing(aim), wide(inputs)

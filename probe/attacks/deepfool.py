@@ -50,7 +50,7 @@ class DeepFool(Attack):
     steps: int = param(50, "linearisations at most", low=1)
     candidates: int = param(9, "likeliest wrong classes that are linearised, a gradient for each", low=1)
     overshoot: float = param(0.02, "share by which the change is lengthened", low=0.0)
-    halvings: int = param(5, "queries of the bisection at the end", low=0)
+    halvings: int = param(5, "steps of the final bisection, one query each", low=0)
 
     @property
     def threat(self) -> Threat:

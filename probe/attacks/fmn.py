@@ -43,8 +43,12 @@ class FMN(Attack):
 
     norm: Literal["linf", "l2", "l1", "l0"] = param("l2", "norm of the change")
     steps: int = param(100, "gradient steps", low=1)
-    step: float = param(1.0, "L2 length of the first step, in the unit of the space's scale; the last: 1 %", above=0.0)
-    gamma: float = param(0.05, "relative change of the radius at first; at the end .001", above=0.0, below=1.0)
+    step: float = param(
+        1.0, "L2 length of the first step, in units of the space's scale; the last has 1 % of it", above=0.0
+    )
+    gamma: float = param(
+        0.05, "relative change of the radius at the first step; .001 at the last", above=0.0, below=1.0
+    )
 
     @property
     def threat(self) -> Threat:

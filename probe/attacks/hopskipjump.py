@@ -29,8 +29,8 @@ class HopSkipJump(Attack):
     """Minimal change by queries of decisions only (Chen et al. 2020, arXiv:1904.02144).
 
     It uses no scores and no gradients, only whether the goal is reached, so it attacks any model. It starts from a
-    random point of the space that reaches the goal, goes back to the boundary by bisection, estimates the slope of the
-    boundary from random changes around that point, takes a step along it, halved until the goal is still reached, and
+    random point of the space that reaches the goal, goes back to the boundary by bisection, estimates the gradient
+    there from random changes around that point, takes a step along it, halved until the goal is still reached, and
     repeats. An example without such a start among `starts` random points is left unchanged. The bounds of the space
     must be finite.
 
@@ -57,8 +57,10 @@ class HopSkipJump(Attack):
 
     norm: Literal["linf", "l2"] = param("l2", "norm of the change")
     max_queries: int = param(1000, "queries of each example", low=1)
-    starts: int = param(50, "random points among which a start is looked for", low=1)
-    draws: int = param(50, "random changes of the first estimate of a slope; later ones grow with the root", low=2)
+    starts: int = param(50, "random points tried as a start", low=1)
+    draws: int = param(
+        50, "random changes in the first gradient estimate; in round n, the square root of n times as many", low=2
+    )
     seed: int = param(0, "seed of the random draws", low=0)
 
     @property

@@ -36,8 +36,8 @@ class MIFGSM(IteratedAttack):
     """
 
     steps: int = param(10, "gradient steps in each restart", low=1)
-    step: Number | None = param(None, "length of every step, in radii; none: one radius divided by `steps`", above=0.0)
-    decay: float = param(1.0, "factor of the sum of past gradients", low=0.0)
+    step: Number | None = param(None, "length of every step, in radii; by default 1/steps", above=0.0)
+    decay: float = param(1.0, "decay factor of the sum of past gradients", low=0.0)
     seed: int = param(0, "seed of the random starts", low=0)
 
     def perturb(self, model: Model, inputs: Inputs, aim: Aim) -> Inputs:

@@ -23,8 +23,8 @@ CPU = torch.device("cpu")
 class SPSA(Attack):
     """Ascent by simultaneous perturbation (Spall 1992; Uesato et al. 2018, arXiv:1802.05666).
 
-    Each step estimates the slope of the loss from pairs of queries, at the current point plus and minus a random sign
-    for each coordinate times `width`, and moves by Adam. It needs scores but no gradients, so it attacks models whose
+    Each step estimates the gradient of the loss from pairs of queries, at the current point plus and minus a random
+    sign for each coordinate times `width`, and moves by Adam. It needs scores, no gradients, so it attacks models whose
     gradients are of no use, and any black box whose scores change with small changes; a forest's do not, nor do those
     of whole numbers unless `width` is at least 1 in their unit. A point that reaches the goal ends the search of its
     example, whichever query found it.
@@ -49,7 +49,7 @@ class SPSA(Attack):
 
     eps: Number = param(written("8/255"), "radius of the ball, in units of the space's scale", low=0.0)
     max_queries: int = param(500, "queries of each example", low=1)
-    pairs: int = param(16, "pairs of queries for each estimate of a slope", low=1)
+    pairs: int = param(16, "pairs of queries in each gradient estimate", low=1)
     width: float = param(0.01, "length of a random change in each coordinate, in units of the space's scale", above=0.0)
     step: float = param(0.25, "learning rate of Adam, in radii", above=0.0)
     seed: int = param(0, "seed of the random signs", low=0)

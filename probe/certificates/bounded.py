@@ -30,8 +30,8 @@ class BoundedCertificate(Certificate):
     """Certifies the largest radius at which the lower bound of every lead of the decided class is above 0."""
 
     norm: Literal["linf", "l2"] = param("linf", "norm of the ball")
-    most: float = param(1.0, "largest radius that is tried, in units of the space's scale", above=0)
-    steps: int = param(12, "radii that are tried for each example", low=1, high=60)
+    most: float = param(1.0, "largest radius tried, in units of the space's scale", above=0)
+    steps: int = param(12, "radii tried for each example", low=1, high=60)
 
     @property
     def threat(self) -> Threat:  # type: ignore[override]  # of other certificates it is the same for all

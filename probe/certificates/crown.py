@@ -42,7 +42,7 @@ class Crown(BoundedCertificate):
             SiLU and clamps can.
     """
 
-    inner: Literal["crown", "intervals"] = param("crown", "how the numbers that activations read are bounded")
+    inner: Literal["crown", "intervals"] = param("crown", "how the inputs of activations are bounded")
 
     def bounds(self, network: Traced, region: Region) -> Bounds:
         return Bounds(network, region, tight=self.inner == "crown")

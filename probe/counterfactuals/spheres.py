@@ -51,9 +51,9 @@ class GrowingSpheres(Counterfactual):
     needs: ClassVar[frozenset[Need]] = frozenset()
 
     radius: Number = param(0.05, "radius of the first ball, in units of the space's scale", above=0.0)
-    growth: Number = param(1.5, "how much each shell is wider than the one before", above=1.0)
-    shells: int = param(12, "shells that are searched, at most", low=1, high=1000)
-    samples: int = param(200, "points drawn in each shell", low=1, high=10**6)
+    growth: Number = param(1.5, "factor by which each shell is wider than the one before", above=1.0)
+    shells: int = param(12, "shells searched at most", low=1, high=1000)
+    samples: int = param(200, "random points in each shell", low=1, high=10**6)
     seed: int = param(0, "seed of the points", low=0)
 
     def search(self, model: Model, inputs: Inputs, aim: Aim) -> Candidates:

@@ -51,9 +51,9 @@ class LRP(Explainer):
 
     convolution: Rule = param("gamma", "the rule of convolutions")
     dense: Rule = param("epsilon", "the rule of linear layers")
-    first: Literal["alike", "box"] = param("alike", "the rule of the first layer: that of its kind, or box")
-    eps: Number = param(1e-6, "added to the size of each sum that relevance is divided by", above=0.0)
-    gamma: Number = param(0.25, "how much more counts what agrees with a sum, by the rule gamma", low=0.0)
+    first: Literal["alike", "box"] = param("alike", "the rule of the first layer: alike, that of its kind, or box")
+    eps: Number = param(1e-6, "epsilon: added to the size of each sum that relevance is divided by", above=0.0)
+    gamma: Number = param(0.25, "gamma: extra weight of what agrees with the sum, in the rule of that name", low=0.0)
 
     def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
         if self.output != "logit":

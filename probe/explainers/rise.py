@@ -55,7 +55,7 @@ class Rise(Explainer):
         "Where red is shown, the {output} of the answer is above its mean under random masks; where blue is, below."
     )
 
-    samples: int = param(1000, "masks, at most", low=2, high=10**7)
+    samples: int = param(1000, "masks at most", low=2, high=10**7)
     keep: Number = param(0.5, "probability that a feature or a cell is shown", low=0.01, high=0.99)
     cells: int = param(0, "cells of a mask along a side of the image; 0 shows and hides features", low=0, high=10**4)
     seed: int = param(0, "seed of the masks", low=0)

@@ -29,8 +29,8 @@ class Dependence(Survey, ABC):
     item: ClassVar[str] = "value"
 
     feature: str = required("name of the feature")
-    answer: str = param("", "name of the class or output that is asked for; empty: the last")
-    output: Literal["probability", "logit"] = param("probability", "its probability, or its logit")
+    answer: str = param("", "name of the class or output; by default the last")
+    output: Literal["probability", "logit"] = param("probability", "whether its probability or its logit is averaged")
     points: int = param(11, "values at most: quantiles of the feature, or its levels", low=2, high=1000)
 
     def items(self, model: Model, inputs: Inputs) -> tuple[str, ...]:

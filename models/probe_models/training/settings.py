@@ -46,10 +46,10 @@ class Adversary(Declared):
 class Certify(Declared):
     """Certified training by interval bounds; see `probe_models.training.objectives.certified`."""
 
-    eps: float = required("L-infinity radius that is to be certified, in units of the space's scale", above=0)
-    warmup: float = param(0.1, "fraction of all steps before the radius begins to grow", low=0, below=1)
+    eps: float = required("L-infinity radius to certify, in units of the space's scale", above=0)
+    warmup: float = param(0.1, "fraction of all steps before the radius begins to grow from 0", low=0, below=1)
     ramp: float = param(0.6, "fraction of all steps at which it has grown to eps", above=0, high=1)
-    clean: float = param(0.5, "weight of the loss without any change from then on", low=0, below=1)
+    clean: float = param(0.5, "weight of the loss on clean inputs from then on", low=0, below=1)
 
 
 @dataclass(frozen=True, kw_only=True)

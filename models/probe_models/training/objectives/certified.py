@@ -1,4 +1,4 @@
-"""Training on the worst case that interval bounds allow, so that a certificate holds afterwards."""
+"""Training on the worst case that interval bounds allow, so that a certificate holds for the trained network."""
 
 from collections.abc import Sequence
 from math import ceil
