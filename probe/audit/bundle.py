@@ -120,18 +120,10 @@ class Bundle:
             raise IntegrityError(f"{file} of {self.folder.name} is not a table: {error}") from None
 
     def _bytes(self, file: str) -> bytes:
-        if not self.has(file):
-            raise IntegrityError(f"{self.folder.name} has no {file}; the step that writes it was not run")
-        data = files.content(self.folder, file)
-        if hashlib.sha256(data).hexdigest() != self.manifest.files[file]:
-            raise IntegrityError(
-                f"{file} of {self.folder.name} is not the file that the audit wrote: its digest differs"
-            )
-        return data
+        return files.recorded(self.folder, file, self.manifest.files, "the audit")
 
     def _write(self, file: str, data: bytes) -> None:
-        files.replace(self.folder / file, data)
-        self.change(files={**self.manifest.files, file: hashlib.sha256(data).hexdigest()})
+        self.change(files=files.write(self.folder, file, data, self.manifest.files))
 
 
 def parse(content: bytes) -> pd.DataFrame:

@@ -1,8 +1,10 @@
 """Files of a bundle: read only if they are regular files of limited size, and replaced atomically."""
 
+import hashlib
 import os
 import re
 import stat
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from probe.errors import IntegrityError
@@ -45,6 +47,26 @@ def is_file(folder: Path, file: str) -> bool:
     """Whether the bundle has that file, as a regular file."""
     path = folder / file
     return path.is_file() and not path.is_symlink()
+
+
+def recorded(folder: Path, file: str, digests: Mapping[str, str], writer: str, remedy: str = "") -> bytes:
+    """The bytes of a file, if their SHA-256 is the recorded one; messages name its writer and end with the remedy.
+
+    Raises:
+        IntegrityError: if it is not recorded, has another digest, or cannot be read.
+    """
+    if file not in digests:
+        raise IntegrityError(f"{folder.name} has no {file}; the step that writes it was not run{remedy}")
+    data = content(folder, file)
+    if hashlib.sha256(data).hexdigest() != digests[file]:
+        raise IntegrityError(f"{file} of {folder.name} is not the file that {writer} wrote: its digest differs{remedy}")
+    return data
+
+
+def write(folder: Path, file: str, data: bytes, digests: Mapping[str, str]) -> dict[str, str]:
+    """Write a file atomically; the digests with its own."""
+    replace(folder / file, data)
+    return {**digests, file: hashlib.sha256(data).hexdigest()}
 
 
 def replace(path: Path, data: bytes) -> None:

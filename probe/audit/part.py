@@ -144,18 +144,10 @@ class Part:
         return npz.unpack(self._bytes(file), f"{file} of {self.name}")
 
     def _bytes(self, file: str) -> bytes:
-        if file not in self.record.files:
-            raise IntegrityError(f"{self.name} has no {file}, which its steps need; run that shard again")
-        data = files.content(self.folder, file)
-        if hashlib.sha256(data).hexdigest() != self.record.files[file]:
-            raise IntegrityError(
-                f"{file} of {self.name} is not the file that its shard wrote: its digest differs; run that shard again"
-            )
-        return data
+        return files.recorded(self.folder, file, self.record.files, "its shard", "; run that shard again")
 
     def _write(self, file: str, data: bytes) -> None:
-        files.replace(self.folder / file, data)
-        self.change(files={**self.record.files, file: hashlib.sha256(data).hexdigest()})
+        self.change(files=files.write(self.folder, file, data, self.record.files))
 
 
 def begin(folder: Path, record: PartRecord) -> Part:
