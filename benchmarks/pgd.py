@@ -41,18 +41,18 @@ class Counted(nn.Module):
         return self.net(inputs)
 
 
-def probes(model: Model, net: nn.Module) -> Side:
+def of_probe(model: Model, net: nn.Module) -> Side:
     attacked = replace(model, forward=net)
     return lambda images, labels: PGD(eps=EPS, steps=STEPS)(attacked, images, labels).perturbed
 
 
-def torchattackss(model: Model, net: nn.Module) -> Side:
+def of_torchattacks(model: Model, net: nn.Module) -> Side:
     import torchattacks
 
     return torchattacks.PGD(net, eps=EPS, alpha=2.5 * EPS / STEPS, steps=STEPS, random_start=False)
 
 
-def foolboxs(model: Model, net: nn.Module) -> Side:
+def of_foolbox(model: Model, net: nn.Module) -> Side:
     import foolbox
 
     attack = foolbox.attacks.LinfPGD(rel_stepsize=2.5 / STEPS, steps=STEPS, random_start=False)
@@ -61,7 +61,7 @@ def foolboxs(model: Model, net: nn.Module) -> Side:
 
 
 SIDES: dict[str, Callable[[Model, nn.Module], Side]] = {
-    "probe": probes, "torchattacks": torchattackss, "foolbox": foolboxs
+    "probe": of_probe, "torchattacks": of_torchattacks, "foolbox": of_foolbox
 }  # fmt: skip
 
 

@@ -73,7 +73,7 @@ def summary(bundle: Any) -> None:
     # A file or a pipe has no width, so lines are not wrapped.
     console.width = console.width if console.is_terminal else max(console.width, 120)
     console.print(table)
-    for sentence in (*(each.told for each in brackets(bundle)), *left_out(bundle)):
+    for sentence in (*(each.sentence for each in brackets(bundle)), *left_out(bundle)):
         print_out(sentence)
     for title, counts in zip(("The model", "Checks of the explanations and attacks"), tally(findings), strict=True):
         print_out(f"{title}: {', '.join(f'{count} {status}' for status, count in counts.most_common()) or 'none'}")

@@ -17,7 +17,7 @@ class Bracket:
     withstood: Point
 
     @property
-    def told(self) -> str:
+    def sentence(self) -> str:
         """The bracket in a sentence."""
         low, high = (f"{end.written.value} [{end.written.ends}]" for end in (self.certified, self.withstood))
         return (
