@@ -110,7 +110,7 @@ class Targeted(Goal):
 
     answer: ClassVar[Answer] = "target"
 
-    target: int | str | None = param(
+    target: str | int | None = param(
         None, "index or name of the target class; none: targets= gives one for each example", low=0
     )
 
@@ -202,17 +202,23 @@ class Flip(Goal):
         Flip(of='smiling')
     """
 
-    of: int | str = required("the label by its name, or the number of a label or of a place")
+    of: str | int = required("the label by its name, or the number of a label or of a place")
 
     def loss(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
-        only = task.only(self.of)
-        there = task.labelled(labels)[:, only.at]
+        only, there = self._only(task, labels)
         return only.loss(task.alone(logits, only.at), labels[:, only.at] * there) * there
 
     def reached(self, task: Task, logits: Any, labels: Any, targets: Any) -> Any:
-        only = task.only(self.of)
-        there = task.labelled(labels)[:, only.at]
+        only, there = self._only(task, labels)
         return only.wrong(task.alone(logits, only.at), labels[:, only.at]) & there
+
+    def _only(self, task: Task, labels: Any) -> tuple[Any, Any]:
+        """The task of the one answer, and the rows in which it has a label."""
+        only: Any = task.only(self.of)
+        labelled = task.labelled(labels)
+        if only.at >= labelled.shape[1]:
+            raise RangeError(f"Flip.of = {self.of}, expected a place from 0 to {labelled.shape[1] - 1}")
+        return only, labelled[:, only.at]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,8 @@ from probe import Dataset, Model, Regression, Space, study
 from probe.attacks import PGD
 from probe.errors import DataError, RangeError, Unsupported
 from probe.explainers import InputXGradient
-from probe.goals import Both, Custom, LeastLikely, Margin, Targeted, Untargeted
-from probe.task import Classification
+from probe.goals import Both, Custom, Flip, LeastLikely, Margin, Targeted, Untargeted
+from probe.task import Classification, MultiLabel, Places
 
 TASK = Classification(classes=("a", "b", "c"))
 LOGITS = torch.tensor([[2.0, 1.0, 0.0], [0.0, 3.0, 1.0]])
@@ -125,3 +125,21 @@ def test_a_target_that_is_no_class_is_refused_with_the_nearest():
     number = Model(forward=lambda x: x[:, 0], task=Regression(("dog",), tolerance=1.0))
     with pytest.raises(Unsupported, match="'dog' names a class, and the task is Regression"):
         PGD(goal=Targeted(target="dog"))(number, inputs, torch.zeros(2))
+
+
+def test_a_class_whose_name_is_a_number_is_named_by_text_and_counted_by_a_number():
+    task = Classification(classes=("2", "10", "0"))
+    for target, index in (("2", 0), ("10", 1), ("0", 2), (2, 2), (0, 0)):
+        assert Targeted(target=target).aims(task, LOGITS, None).tolist() == [index, index]
+    with pytest.raises(RangeError, match="'1' is no class"):
+        Targeted(target="1").aims(task, LOGITS, None)
+    assert Targeted(target="2").aims(TASK, LOGITS, None).tolist() == [2, 2]  # as on the command line
+    several = MultiLabel(("2", "10", "0"))
+    labels = torch.tensor([[1, 1, 0], [1, 1, 0]])
+    assert Flip(of="10").reached(several, LOGITS - 1.5, labels, None).tolist() == [True, False]
+    assert Flip(of="1").reached(Places(("x", "y")), torch.eye(2)[None], torch.zeros(1, 2).long(), None).item()
+
+
+def test_a_place_beyond_the_last_is_named():
+    with pytest.raises(RangeError, match=r"Flip\.of = 7, expected a place from 0 to 1"):
+        Flip(of=7).reached(Places(("x", "y")), torch.zeros(1, 2, 2), torch.zeros(1, 2).long(), None)

@@ -158,11 +158,13 @@ class Task(metaclass=Named):
         return numbered(output, self.names, *self.units)
 
     def class_index(self, name: Any) -> int:
-        """The index of a class by its name.
+        """The index of a class by its name; an index is returned as it is.
 
         Raises:
             Unsupported: if the task has no classes.
         """
+        if isinstance(name, str) and name.isdecimal() and name.isascii():
+            return int(name)
         raise Unsupported(
             f"{name!r:.60} names a class, and the task is {type(self).__name__}; give the wanted answer as numbers: "
             "targets=, one for each example"

@@ -79,6 +79,8 @@ class Places(Several, Classification):
 
     def only(self, answer: Any) -> Single:
         """The task of one position, by its index from 0."""
+        if isinstance(answer, str) and answer.isdecimal() and answer.isascii():
+            answer = int(answer)
         if isinstance(answer, bool) or not isinstance(answer, int) or answer < 0:
             raise RangeError(f"{answer!r:.60} is not a place, expected its number from 0")
         return Single(self.classes, self.threshold, self.outputs, answer)
