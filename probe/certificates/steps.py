@@ -293,6 +293,20 @@ def _keeps_rows(call: Call) -> bool:
     return True
 
 
+def _converted(call: Call) -> Step | None:
+    """Numbers of another type; of one with fewer digits than 32 bits have, what rounding does is not bounded."""
+    before, after = call.inputs[0].dtype, call.made[0].dtype
+    if before == after:
+        return _moved(call)
+    if not after.is_floating_point or torch.finfo(after).bits < min(32, torch.finfo(before).bits):
+        return None
+
+    def converted(value: Tensor) -> Tensor:
+        return value.to(after)
+
+    return Affine(converted, converted, lambda a, shapes: (a.to(before),), single=True)
+
+
 def _negative(call: Call) -> Step | None:
     return _times(-1, 0)
 
@@ -311,8 +325,9 @@ MAKERS: Mapping[str, Callable[..., Step | None]] = {
         (
             "view", "_unsafe_view", "reshape", "expand", "clone", "detach", "alias", "permute", "transpose",
             "unsqueeze", "squeeze", "select", "slice", "cat", "mean", "sum", "constant_pad_nd", "avg_pool2d",
-            "avg_pool1d", "_adaptive_avg_pool2d", "_to_copy",
+            "avg_pool1d", "_adaptive_avg_pool2d",
         ),
         _moved,
     ),
+    "_to_copy": _converted,
 }  # fmt: skip

@@ -266,3 +266,23 @@ def test_numbers_as_large_as_years_leave_the_bounds_as_close_to_the_logits(kind,
     low = kind(norm=norm).margins(model, x, labels, torch.zeros(100))
     assert bool((low <= exact + 1e-6 * (1 + exact.abs())).all())
     torch.testing.assert_close(low.double(), exact, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", METHODS)
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_a_network_that_computes_in_double_is_bounded_and_one_that_rounds_is_refused(kind, norm):
+    first, second, x = torch.randn(4, 5, generator=torch.Generator().manual_seed(3)), rows(5, 3, seed=4), rows(3, 4)
+
+    def network(inner):
+        return Model(
+            forward=lambda x: ((x.to(inner) @ first.to(inner)).relu() @ second.to(inner)).float(),
+            space=Space(bounds=(0.0, 1.0)),
+        )
+
+    plain, exact = network(torch.float32), network(torch.float64)
+    labels = plain.predict(x)
+    wanted, found = (kind(norm=norm)(each, x, labels) for each in (plain, exact))
+    torch.testing.assert_close(found.radius, wanted.radius, rtol=1e-3, atol=1e-3)
+    for less in (torch.float16, torch.bfloat16):
+        with pytest.raises(Unsupported, match="computes to_copy, which has no bounds here"):
+            kind(norm=norm)(network(less), x, labels)
