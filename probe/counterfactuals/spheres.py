@@ -14,6 +14,8 @@ from probe.numbers import Number
 from probe.shapes import Candidates, Inputs
 from probe.tensors import generator, spans
 
+LARGEST = 1e18  # its square is a number of 32 bits
+
 
 class _Draw(NamedTuple):
     """Directions on the unit sphere, a place in each layer, and for categories a chance and a level, all uniform."""
@@ -32,7 +34,8 @@ class GrowingSpheres(Counterfactual):
     chance of a shell's radius. Features that are fixed by `Space.mutable` keep the input's values, whole numbers stay
     whole, and numbers stay within bounds. The nearest point that gets the wanted answer, by L1 in units of the scale,
     is then made sparse: features are put back, the least changed first, as long as the answer stays. It needs no
-    gradients and always ends: where no shell has such a point, the candidate is the input itself. All inputs get the
+    gradients and always ends: where no shell has such a point, the candidate is the input itself. Shells that are too
+    far to be computed with are left out. All inputs get the
     same draws.
 
     Raises:
@@ -63,6 +66,8 @@ class GrowingSpheres(Counterfactual):
         source = generator(self.seed, torch.device("cpu"))
         low, high = 0.0, float(self.radius)
         for _ in range(self.shells):
+            if self._beyond(model, inputs, high):
+                break
             draw = self._draw(model, inputs, source)
             for some in spans(len(left), max(1, model.rows_per_pass(inputs) // self.samples)):
                 rows = left[some]
@@ -80,6 +85,11 @@ class GrowingSpheres(Counterfactual):
                 break
             low, high = high, high * self.growth
         return put_back(model, inputs, found, aim)[:, None]
+
+    def _beyond(self, model: Model, inputs: Inputs, radius: float) -> bool:
+        """Whether points of this shell are so far that sums and squares of their numbers are infinite."""
+        most = min(LARGEST, torch.finfo(inputs.dtype).max / 8)
+        return not radius * float(model.space.scale_of(inputs).abs().max()) < most
 
     def _draw(self, model: Model, inputs: Inputs, source: torch.Generator) -> _Draw:
         features = model.space.feature_count(inputs)

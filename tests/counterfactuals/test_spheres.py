@@ -63,6 +63,15 @@ def test_where_there_is_none_it_ends_with_the_input_itself():
     assert found.cost.forward == 4 * (1 + 3 * 10 + 1)
 
 
+@pytest.mark.parametrize("settings", [{"growth": 1e6}, {"growth": 1e300}, {"radius": 1e300}])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16])
+def test_shells_that_are_too_far_to_be_computed_with_are_left_out(settings, dtype):
+    never = Model(forward=lambda x: torch.stack([3 + (x * x).sum(1) * 0, 0 * x.sum(1)], 1), space=Space())
+    found = GrowingSpheres(shells=100, samples=10, **settings)(never, torch.rand(2, 3).to(dtype))
+    assert not found.reached.any()
+    assert torch.equal(found.candidates[:, 0], found.inputs)
+
+
 def test_a_wanted_class_is_reached_and_rows_do_not_depend_on_each_other():
     model = Model(forward=lambda x: 4 * x - 1, space=Space(bounds=(0.0, 1.0)))
     x = torch.rand(6, 3, generator=torch.Generator().manual_seed(2))
