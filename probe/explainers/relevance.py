@@ -24,6 +24,7 @@ from probe.explainers.followed import (
     Rules,
     floored_at_0,
     function,
+    in_place,
 )
 
 Rule = Literal["epsilon", "gamma", "z+"]
@@ -103,8 +104,19 @@ class Relevance(Rules):
             return None
         if not all(_fits(each.shape, old.shape) for each in args[:2] if isinstance(each, Tensor)):
             return None
+        if not (kwargs.get("inplace") or in_place(func)):
+            # Apart from the inputs, whose relevance is that of their other uses alone.
+            args = (*args[:at], self._apart(old), *args[at + 1 :])
         found = self._linear(func, args, kwargs)
         self._scaled[id(found)] = found
+        return found
+
+    def _apart(self, numbers: Tensor) -> Tensor:
+        """The same numbers and bounds, from which no gradient goes on."""
+        found = numbers.detach().requires_grad_()
+        self._seen[id(found)] = found
+        if bounds := self._bounds.get(id(numbers)):
+            self._bounds[id(found)] = (bounds[0].detach().requires_grad_(), bounds[1].detach().requires_grad_())
         return found
 
     def _linear(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

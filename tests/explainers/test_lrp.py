@@ -12,6 +12,7 @@ from probe.explainers import LRP, InputXGradient
 from tests.explainers.test_deep_lift import Again, Transformer, filled
 
 FIRST = torch.tensor([0])
+WEIGHT, TWO = torch.tensor([[1.0, -2.0], [0.5, 1.0], [2.0, 1.0]]), torch.tensor([[0.2, 0.7, 0.5], [0.9, 0.1, 0.3]])
 
 
 def two_layers(corner=2.0):
@@ -165,3 +166,27 @@ def test_by_z_plus_a_bias_takes_its_part_only_where_it_raises_the_sum(bias, expe
     model = Model(forward=nn.Sequential(layer).eval(), space=Space(bounds=(0.0, 9.0)))
     found = LRP(dense="z+")(model, torch.tensor([[1.0, 2.0]]), FIRST).values
     assert_close(found, torch.tensor([expected]), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        lambda x: 3 * x + x,
+        lambda x: x - x / 2,
+        lambda x: (2 * x - 1) / 4 + x,
+        lambda x: x.mul(2).add_(1) + (x + 1) * 3,
+    ],
+)
+def test_inputs_that_are_scaled_and_used_as_they_are_too_keep_their_relevance(first):
+    """Of a linear model, values are the parts of what each input became."""
+    model = Model(forward=lambda x: first(x) @ WEIGHT, space=Space(bounds=(0.0, 1.0)))
+    found = LRP()(model, TWO, torch.tensor([0, 1])).values
+    assert_close(found, first(TWO) * WEIGHT.T, rtol=1e-4, atol=1e-4)
+
+
+def test_the_box_rule_too_explains_each_use_of_inputs_by_itself():
+    model = Model(forward=lambda x: (3 * x) @ WEIGHT + x @ WEIGHT, space=Space(bounds=(0.0, 1.0)))
+    found = LRP(first="box")(model, TWO, torch.tensor([0, 1])).values
+    inside = WEIGHT.T * TWO - WEIGHT.T.clamp(max=0)
+    expected = inside / inside.sum(1, keepdim=True) * model.logits(TWO)[[0, 1], [0, 1]][:, None]
+    assert_close(found, expected, rtol=1e-4, atol=1e-4)
