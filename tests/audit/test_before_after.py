@@ -159,7 +159,7 @@ def test_the_report_draws_both_by_a_method_on_one_scale(broken, monkeypatch):
         return explained(self, example, values, title=title, ax=ax)
 
     monkeypatch.setattr(kind, "explained", seen)
-    sections.again.blocks(broken)
+    sections.before_after.blocks(broken)
     assert limits["before: saliency"] == limits["after: saliency"] > 0
     assert limits["before: input x gradient"] == limits["after: input x gradient"] != limits["after: saliency"]
 

@@ -41,7 +41,7 @@ def test_of_a_linear_network_the_bracket_closes(bundle):
     for found, share in ((near, 1.0), (far, 0.5)):
         assert found.certified.value == found.withstood.value == share
         assert found.certified.low < share <= found.certified.high
-    assert far.told.startswith("Robust accuracy at eps 0.5: at least 50.0")
+    assert far.sentence.startswith("Robust accuracy at eps 0.5: at least 50.0")
     agreed = next(each for each in bundle.manifest.findings if each.check == "no row is both certified and broken")
     assert (agreed.status, agreed.about) == ("pass", "attack")
     assert [curve.name for curve in reading.bracketed(reading.attacks(bundle)[0])] == ["FGSM", "certified"]
