@@ -136,6 +136,13 @@ def _gap_interval(column: int, evidence: Floats, level: float, draws: int, seed:
     return bootstrap(_gaps(evidence, column), mean, level=level, draws=draws, seed=seed)
 
 
+def _skill(evidence: Floats) -> float:
+    """The total lead over the control as a share of the best possible one: 1 is best, 0 is the control."""
+    own, control, best = evidence[:, 0], evidence[:, 1], evidence[:, 2]
+    possible = float((best - control).sum())
+    return float((own - control).sum()) / possible if possible else float("nan")
+
+
 def _residual_share(evidence: Floats) -> float:
     """Total residual over total guaranteed sum, as single sums may be close to 0."""
     return float(evidence[:, 0].sum() / max(evidence[:, 1].sum(), 1e-12))
@@ -177,6 +184,7 @@ REDUCTIONS: Mapping[str, Reduction] = {
     ),
     "random minus own": Reduction(partial(_gap, 1), partial(_gap_interval, 1)),
     "own minus random": Reduction(partial(_gap, 0), partial(_gap_interval, 0)),
+    "skill": Reduction(_skill),
     "residual share": Reduction(_residual_share),
     "calibration error": Reduction(
         _calibration_error, _calibration_interval, ("bins",), "interval by the noise of its bins"

@@ -73,6 +73,11 @@ class Explainer(Method, ABC):
     def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs | Sampled:
         """Return one signed number per input coordinate; `Sampled`, with standard errors, if they are estimates."""
 
+    @property
+    def slopes(self) -> bool:
+        """Whether values are slopes, as of a gradient: times the change of an input, they are a change in output."""
+        return False
+
     @classmethod
     def captioned(cls, output: str) -> str:
         """The caption of a chart: what the signs mean, and what the values of this `output` add up to."""

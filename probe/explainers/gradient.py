@@ -35,6 +35,10 @@ class Saliency(Explainer):
         "The gradient: increasing what is red raises the {output} of the answer, increasing what is blue lowers it."
     )
 
+    @property
+    def slopes(self) -> bool:
+        return True
+
     def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
         if "category" in model.space.kinds:
             raise Unsupported(

@@ -42,6 +42,10 @@ class GuidedBackprop(Explainer):
         "hardly specific to the answer."
     )
 
+    @property
+    def slopes(self) -> bool:
+        return True
+
     def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs:
         if "category" in model.space.kinds:
             raise Unsupported(

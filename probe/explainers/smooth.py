@@ -118,6 +118,10 @@ class SmoothGrad(Smoothed):
         "raises it, more of what is blue lowers it."
     )
 
+    @property
+    def slopes(self) -> bool:
+        return self.around.slopes
+
     def attribute(self, model: Model, inputs: Inputs, targets: Labels) -> Inputs | Sampled:
         space, features = model.space, model.space.feature_count(inputs)
 

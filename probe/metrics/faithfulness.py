@@ -14,7 +14,7 @@ from probe.errors import Unsupported
 from probe.finding import Aspect
 from probe.formatting import Unit
 from probe.method import param
-from probe.metrics.masked import Kept, Masked, Memory, at_baseline
+from probe.metrics.masked import Kept, Masked, Masking, Memory, at_baseline, judged
 from probe.model import Model
 from probe.results import Attribution
 from probe.shapes import Evidence, Inputs, Labels, PerExample, PerFeature, Presence
@@ -28,7 +28,7 @@ _MASKS = 2**24  # bytes of masks held at once
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Curve(Metric[Attribution]):
+class _Curve(Masking):
     aspect: ClassVar[Aspect] = "explanation"
     unit: ClassVar[Unit] = "signed"
     threshold: ClassVar[float | None] = 0.0  # no better than a random order
@@ -45,7 +45,7 @@ class _Curve(Metric[Attribution]):
         """Areas under the curves; masked inputs that the memory holds are not evaluated again."""
         inputs = model.check(result.inputs)
         targets = model.check_targets(result.targets, inputs)
-        output = _judged(result) if self.output == "explained" else self.output
+        output = judged(result) if self.output == "explained" else self.output
         masked = (memory or Memory()).masked(model, inputs, targets, output)
         orders = self._orders(model.space.by_feature(wide(result.values).to(inputs.device)).cpu(), masked.active)
         counts = _counts(masked.active, self.steps)
@@ -186,11 +186,6 @@ class Completeness(Metric[Attribution]):
         promised = promised - wide(absent(model, inputs, targets, method.output))
         residual = wide(result.values).to(promised.device).flatten(1).sum(1) - promised
         return torch.stack([residual.abs(), promised.abs()], dim=1)
-
-
-def _judged(result: Attribution) -> str:
-    """The output that was explained: what explains a logit need not explain a probability."""
-    return result.method.output if isinstance(result.method, Explainer) else "logit"
 
 
 def _counts(active: Presence, steps: int) -> Counts:

@@ -1,5 +1,6 @@
 """Outputs for masked inputs, whose features are replaced by the mean reference; each is evaluated once."""
 
+from abc import ABC, abstractmethod
 from hashlib import blake2b
 
 import numpy as np
@@ -7,8 +8,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from probe.contracts import Explainer, Metric
 from probe.model import Model
-from probe.shapes import Inputs, Labels, PerExample, Presence
+from probe.results import Attribution
+from probe.shapes import Evidence, Inputs, Labels, PerExample, Presence
 from probe.tensors import spans, unequal
 
 Kept = Bool[Tensor, "batch masks features"]
@@ -67,6 +70,19 @@ class Memory:
         if self._held is None or not self._held.fits(model, inputs, targets, output):
             self._held = Masked(model, inputs, targets, output)
         return self._held
+
+
+class Masking(Metric[Attribution], ABC):
+    """A metric of masked inputs: those that a memory holds from other metrics and explanations are not asked again."""
+
+    @abstractmethod
+    def measure(self, model: Model, result: Attribution, memory: Memory | None = None) -> Evidence:
+        """Return what each example shows, (batch, ...)."""
+
+
+def judged(result: Attribution) -> str:
+    """The output that was explained: what explains a logit need not explain a probability."""
+    return result.method.output if isinstance(result.method, Explainer) else "logit"
 
 
 def differs_from_baseline(model: Model, inputs: Inputs) -> Presence:
