@@ -13,7 +13,7 @@ from probe.arrays import Given, from_numbers
 from probe.errors import DataError, RangeError, ShapeError
 from probe.frames import Declared, parts_of
 from probe.keywords import Named
-from probe.names import a_kind
+from probe.names import Passed, a_kind, entries, require
 from probe.space import Space
 from probe.task import Task
 from probe.task.base import Names, numbered
@@ -46,16 +46,16 @@ class Dataset(metaclass=Named):
     labels: Given  # (rows,): class indices or numbers; (rows, labels): 0 or 1; as in the task
     _: KW_ONLY
     groups: Frame | None = None
-    space: Space = field(default_factory=Space)
+    space: Passed[Space] = field(default_factory=Space)
     classes: Names = ()  # names of the classes, or of several labels; () for numbers
     name: str = "data"
     rows: Given | None = None  # index of each example in the source; by default 0, 1, 2, ...
     source: str = ""  # origin and licence
-    role: str = "unknown"  # test: not used for training; train: used; or unknown
+    role: Passed[str] = "unknown"  # test: not used for training; train: used; or unknown
     notices: tuple[str, ...] = ()  # notices: assumptions made while reading the source
 
     def __post_init__(self) -> None:
-        if self.role not in ROLES:
+        if not isinstance(self.role, str) or self.role not in ROLES:
             raise DataError(f"{self.name}: role = {self.role!r}, expected one of {', '.join(ROLES)}")
         for field_name in ("inputs", "labels"):
             given = from_numbers(getattr(self, field_name))
@@ -68,7 +68,9 @@ class Dataset(metaclass=Named):
                     f"frame of numbers: {remedy}; Dataset.from_frame encodes a table with texts"
                 )
             object.__setattr__(self, field_name, given)
-        object.__setattr__(self, "classes", tuple(listed(self.classes, "classes")))
+        such = "('no', 'yes')"
+        object.__setattr__(self, "classes", tuple(entries(self.classes, f"{self.name}: classes", such)))
+        require(self.space, Space, f"{self.name}: space", "space=Space(bounds=(0.0, 1.0))")
         self.space.check(self.inputs)
         count = len(self.inputs)
         self._check_labels(count)
@@ -157,7 +159,7 @@ class Dataset(metaclass=Named):
             task=task,
             groups=listed(groups, "groups"),
             features=None if features is None else listed(features, "features"),
-            classes=None if classes is None else listed(classes, "classes"),
+            classes=None if classes is None else entries(classes, "classes", "('no', 'yes')"),
             categories=categories or {},
             missing=listed(missing, "missing"),
             allow_missing=allow_missing,
@@ -225,7 +227,7 @@ class Dataset(metaclass=Named):
 
 
 def listed(names: Iterable[Any], what: str) -> list[Any]:
-    """The names as a list; a single text instead of a list is refused."""
-    if isinstance(names, str):
-        raise DataError(f"{what} = {names!r}, expected a list: [{names!r}]")
+    """The names as a list; a single name instead of a list is refused."""
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise DataError(f"{what} = {names!r:.60}, expected a list: [{names!r:.60}]")
     return list(names)

@@ -13,6 +13,7 @@ from probe.arrays import Given, brief, number_or_tensor, tensor
 from probe.forms import ByShape, Form, Table, Tokens, named
 from probe.grouping import owner
 from probe.keywords import Named
+from probe.names import Passed
 from probe.shapes import Inputs
 
 Bound = float | Given
@@ -42,14 +43,14 @@ class Meaning(metaclass=Named):
         reference: Given | None = None,
         mutable: Given | None = None,
         scale: Bound = 1.0,
-        form: Form | str = "",
-        names: Sequence[str] | None = None,
-        kinds: Sequence[str] | None = None,
-        levels: Sequence[str] | None = None,
-        words: Sequence[str] | None = None,
-        special: Sequence[int] | None = None,
-        types: Sequence[str] | None = None,
-        missing: Sequence[bool] | None = None,
+        form: Passed[Form | str] = "",
+        names: Passed[Sequence[str] | None] = None,
+        kinds: Passed[Sequence[str] | None] = None,
+        levels: Passed[Sequence[str] | None] = None,
+        words: Passed[Sequence[str] | None] = None,
+        special: Passed[Sequence[int] | None] = None,
+        types: Passed[Sequence[str] | None] = None,
+        missing: Passed[Sequence[bool] | None] = None,
     ) -> None:
         """Raises: RangeError, ShapeError or DataError where what is said contradicts itself."""
         said: dict[str, Any] = {"names": names, "kinds": kinds, "levels": levels, "types": types, "missing": missing}

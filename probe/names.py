@@ -1,9 +1,25 @@
 """Names: sorting, detection of names that mean unknown, and suggestions."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AnySet
 from decimal import Decimal
 from difflib import get_close_matches
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+from probe.errors import DataError
+
+T = TypeVar("T")
+if TYPE_CHECKING:
+    Passed = Annotated[T, None]
+else:
+
+    class Passed:
+        """An argument of a type that is checked by `entries` or `require`: at run time anything that is passed."""
+
+        def __class_getitem__(cls, kind: Any) -> Any:
+            return Annotated[Any, kind]
+
 
 LONGEST = 200  # characters of a word that names are compared with
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
@@ -57,6 +73,28 @@ def a_kind(value: object) -> str:
     """The type of a value in words: a list, an int, None."""
     kind = type(value).__name__
     return "None" if value is None else f"{'an' if kind[:1].lower() in 'aeiou' else 'a'} {kind}"
+
+
+def entries(given: Any, what: str, such: str) -> list[Any]:
+    """The entries of a tuple, or of another sequence such as an array, in order.
+
+    Raises:
+        DataError: for a single text or number, and for sets and dicts, whose order means nothing.
+    """
+    if isinstance(given, str | bytes):
+        raise DataError(f"{what} are one text, {given!r:.60}; give a tuple, such as {such}")
+    if hasattr(given, "tolist"):
+        given = given.tolist()
+    if isinstance(given, Iterable) and not isinstance(given, AnySet | Mapping):
+        return list(given)
+    found = a_kind(given) if given is None else f"{a_kind(given)}, {given!r:.60}"
+    raise DataError(f"{what} are {found}; expected a tuple in order, such as {such}")
+
+
+def require(value: object, kind: type, where: str, such: str) -> None:
+    """Raise DataError unless a value is of a kind."""
+    if not isinstance(value, kind):
+        raise DataError(f"{where} is {a_kind(value)}, expected a {kind.__name__}; write {such}")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ from dataclasses import Field, fields, is_dataclass
 from math import isfinite
 from pathlib import Path
 from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 import torch
@@ -158,7 +158,7 @@ def _unpacked(entry: Any, arrays: Mapping[str, Any], kinds: Mapping[str, type], 
     entry = _with_task(_with_sampling_rate(entry))
     kind = kinds[entry["kind"]]
     inside = {name: _unpacked(value, arrays, kinds, build) for name, value in entry["fields"].items()}
-    known, hints = {f.name for f in saved(kind)}, get_type_hints(kind)
+    known, hints = {f.name for f in saved(kind)}, get_type_hints(kind, include_extras=True)
     for name, value in inside.items():
         if name not in known:
             raise ValueError(f"{entry['kind']} has no field {name!r:.40}")
@@ -169,6 +169,8 @@ def _unpacked(entry: Any, arrays: Mapping[str, Any], kinds: Mapping[str, type], 
 
 def _fits(value: Any, hint: Any) -> bool:
     """Whether a value has an annotated type."""
+    if get_origin(hint) is Annotated:  # `Passed`: the type that a caller should pass
+        hint = get_args(hint)[1]
     inner = get_args(hint)
     if get_origin(hint) is tuple:
         if not isinstance(value, tuple):

@@ -15,6 +15,7 @@ from probe.csvfile import AS_FOUND, Reading, read_csv
 from probe.dataset import Dataset, listed
 from probe.errors import DataError
 from probe.frames import Declared, answers_of, check_columns, is_named, labels_in, parts_of, without
+from probe.names import entries
 from probe.odd_cells import refuse_points
 from probe.space import Space
 from probe.task import Task
@@ -99,7 +100,7 @@ def from_csv(  # noqa: PLR0913  what can be said of a table and of how it is wri
         task=task,
         groups=groups,
         features=chosen,
-        classes=None if classes is None else listed(classes, "classes"),
+        classes=None if classes is None else entries(classes, "classes", "('no', 'yes')"),
         categories=categories or {},
         allow_missing=allow_missing,
         dtype=dtype,

@@ -344,7 +344,7 @@ def test_a_guest_explains_and_attacks_from_the_shell_with_settings_of_its_own(in
     assert told["method"] == {"method": "bisect", "halvings": 3, "goal": {"method": "next_class"}}
     settings = ("--set", "goal=targeted", "--set", "goal.target=1")
     told = shell("attack", "adult-mlp", "--method", "bisect", *settings, "--sample", "5", "--json")
-    assert told["method"]["goal"] == {"method": "targeted", "target": 1}
+    assert told["method"]["goal"] == {"method": "targeted", "target": "1"}
 
 
 def test_a_method_that_is_a_setting_goes_by_its_name(installed):

@@ -1,8 +1,13 @@
 """A wrong argument of a public class is named with the class that was called, and the nearest one."""
 
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from inspect import signature
+from itertools import product
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -11,7 +16,8 @@ from probe import Classification, Dataset, Model, MultiLabel, Places, Prediction
 from probe.attacks import PGD
 from probe.audit import plan_from
 from probe.cli.training import _measured
-from probe.errors import DataError, PlanError, UnknownMethod, UnknownSetting
+from probe.errors import DataError, PlanError, RangeError, ShapeError, UnknownMethod, UnknownSetting
+from probe.forms import Series
 from probe.goals import Targeted
 from probe.keywords import Named
 from probe.names import listed
@@ -95,3 +101,63 @@ def test_metrics_of_a_training_are_written_as_elsewhere():
     assert [line.replace("\u202f", " ") for line in _measured(metrics)] == [
         "accuracy: 16.7 % [5.0 to 40.0 %]", "rows: 1,234", "elbo: \N{MINUS SIGN}244", "edge auc of a: 0.2 [0.1 to 0.3]"
     ]  # fmt: skip
+
+
+X3 = torch.zeros(2, dtype=torch.long)
+ODD = (
+    3,
+    1.5,
+    True,
+    b"ab",
+    {"no", "yes"},
+    {"no": 0, "yes": 1},
+    object(),
+    torch.nan,
+    torch.tensor(3),
+    pd.DataFrame({"a": [1]}),
+)
+
+
+@pytest.mark.parametrize(
+    ("make", "names"),
+    [
+        (Classification, ("classes", "outputs")),
+        (MultiLabel, ("labels", "outputs")),
+        (Regression, ("outputs",)),
+        (Places, ("classes", "outputs")),
+        (Space, ("names", "kinds", "levels", "words", "special", "types", "missing", "form")),
+        (partial(Series), ("names", "sampling_rate")),
+        (partial(Model, forward=nn.Linear(3, 2).eval()), ("forward", "space", "task", "classes", "batch_size")),
+        (partial(Dataset, X, X3), ("space", "classes", "role")),
+    ],
+)
+def test_an_argument_of_another_type_is_named_and_not_python_s_own_error(make, names):
+    for name, odd in product(names, ODD):
+        with suppress(DataError, RangeError, ShapeError):
+            make(**{name: odd})
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Model(forward=len, classes=3), r"^classes are an int, 3; expected a tuple in order, such as \('no'"),
+        (lambda: Model(forward=len, task="regression"), r"^Model.task is a str, expected a Task; write task=Class"),
+        (lambda: Model(forward=len, batch_size="8"), r"^Model.batch_size = '8', expected a whole number"),
+        (lambda: Model(forward="net.pt"), r"^Model.forward is a str, expected a network or a function"),
+        (lambda: Classification({"no", "yes"}), r"^classes are a set, .* expected a tuple in order"),
+        (lambda: Dataset(X, X3, classes={"no": 0}), r"^data: classes are a dict, .* expected a tuple in order"),
+        (lambda: Dataset(X, X3, space=(0, 1)), r"^data: space is a tuple, expected a Space"),
+        (lambda: Space(names=3), r"^Space.names are an int, 3; expected a tuple in order, such as \('age', 'pay'\)"),
+        (lambda: Space(words=("a", "b"), special=("a",)), r"^Space.special hold 'a', expected entries such as "),
+    ],
+)
+def test_an_argument_of_another_type_is_answered_with_what_is_expected(make, message):
+    with pytest.raises((DataError, RangeError), match=message):
+        make()
+
+
+def test_names_may_be_an_index_of_pandas_or_an_array():
+    columns = pd.DataFrame({"age": [1.0], "pay": [2.0]}).columns
+    assert Space(names=columns).names == Space(names=np.array(["age", "pay"])).names == ("age", "pay")
+    assert Classification(torch.arange(2)).classes == ("0", "1")
+    assert Space(words=("a", "b"), special=()).form.special == ()

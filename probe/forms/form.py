@@ -11,6 +11,7 @@ from torch import Tensor
 
 from probe.arrays import brief
 from probe.errors import DataError, RangeError
+from probe.names import Passed, entries
 from probe.tensors import constant
 
 F = TypeVar("F", bound="Form")
@@ -20,6 +21,12 @@ Owner = Int[Tensor, "#batch coordinates"]  # the feature of each coordinate; one
 Coordinates = Shaped[Tensor, "batch *shape"]
 Allowed = Bool[Tensor, "batch *shape"]
 Flags = Bool[Tensor, "#batch *shape"]  # one row if they are the same for all inputs
+# Fields of these types are given as any sequence, and kept as a tuple such as this one.
+SUCH: Mapping[str, tuple[Any, ...]] = {
+    "tuple[str, ...]": ("age", "pay"),
+    "tuple[bool, ...]": (False, True),
+    "tuple[int, ...]": (0, 1),
+}
 
 
 class Defaults(NamedTuple):
@@ -59,18 +66,22 @@ class Form:
     # What each field has one entry per: feature, coordinate or channel (the first axis of an example).
     one_per: ClassVar[Mapping[str, str]] = {"names": "features", "kinds": "features", "missing": "features"}
 
-    names: tuple[str, ...] = ()  # one per feature
-    kinds: tuple[str, ...] = ()  # continuous, integer or category, one per feature; () means all continuous
+    names: Passed[tuple[str, ...]] = ()  # one per feature
+    kinds: Passed[tuple[str, ...]] = ()  # continuous, integer or category, one per feature; () means all continuous
     # One per feature: whether it may be missing, which is NaN in a number and the last coordinate of a category.
-    missing: tuple[bool, ...] = ()
+    missing: Passed[tuple[bool, ...]] = ()
 
     def __post_init__(self) -> None:
-        for field in (f for f in fields(self) if str(f.type).startswith("tuple")):
-            value = getattr(self, field.name)
-            if isinstance(value, str):
-                raise DataError(f"Space.{field.name} is one text, {value!r}; give a tuple of texts")
-            entries = map(str, value) if field.type == tuple[str, ...] else value
-            object.__setattr__(self, field.name, tuple(entries))
+        for field in fields(self):
+            such = next((each for name, each in SUCH.items() if name in str(field.type)), None)
+            if such is None:
+                continue
+            given = entries(getattr(self, field.name), f"Space.{field.name}", repr(such))
+            held = tuple(_as(type(such[0]), each) for each in given)
+            if None in held:
+                odd = given[held.index(None)]
+                raise DataError(f"Space.{field.name} hold {odd!r:.60}, expected entries such as those of {such}")
+            object.__setattr__(self, field.name, held)
         if unknown := set(self.kinds) - set(get_args(Kind)):
             raise RangeError(f"Space.kinds may be {', '.join(get_args(Kind))}; got {', '.join(sorted(unknown))}")
 
@@ -167,3 +178,12 @@ def written(value: float) -> str:
 
 def _fields(kind: type[Form]) -> list[str]:
     return [f.name for f in fields(kind)]
+
+
+def _as(kind: type, entry: Any) -> Any:
+    """An entry as this type; None where that would change it."""
+    try:
+        found = kind(entry)
+    except (TypeError, ValueError):
+        return None
+    return found if kind is str or found == entry else None

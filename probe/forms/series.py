@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, isfinite, isnan, log10
+from numbers import Real
 from typing import Any, ClassVar
 
 from probe.errors import RangeError, ShapeError
 from probe.forms.form import Coordinates, Defaults, Form, Owner, written
+from probe.names import Passed
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -29,13 +31,14 @@ class Series(Form):
     one_per: ClassVar[Mapping[str, str]] = {**Form.one_per, "names": "channels"}
     defaults: ClassVar[Defaults] = Defaults(explainers=("saliency", *Defaults().explainers), sample=1000)
 
-    sampling_rate: float = 0.0  # measurements per second; 0: unknown, and time is counted in measurements
+    sampling_rate: Passed[float] = 0.0  # measurements per second; 0: unknown, and time is counted in measurements
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isfinite(self.sampling_rate) or self.sampling_rate < 0:
+        rate = self.sampling_rate
+        if not isinstance(rate, Real) or not (isfinite(rate) and rate >= 0):
             raise RangeError(
-                f"Series.sampling_rate = {self.sampling_rate}, expected the number of measurements per second, such as "
+                f"Series.sampling_rate = {rate!r:.60}, expected the number of measurements per second, such as "
                 "100.0, or 0 if it is unknown"
             )
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from probe.forms.form import Coordinates, Form
 from probe.forms.image import Image
+from probe.names import Passed
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -18,8 +19,8 @@ class Table(Form):
     told: ClassVar[bool] = True
     one_per: ClassVar[Mapping[str, str]] = {**Form.one_per, "types": "features", "levels": "coordinates"}
 
-    levels: tuple[str, ...] = ()  # one per coordinate: the value that a category's one-hot coordinate stands for
-    types: tuple[str, ...] = ()  # one per feature: the pandas dtype of its column
+    levels: Passed[tuple[str, ...]] = ()  # one per coordinate: the value that a category's coordinate stands for
+    types: Passed[tuple[str, ...]] = ()  # one per feature: the pandas dtype of its column
 
     def level(self, coordinate: int) -> str:
         return self.levels[coordinate] if self.levels else ""

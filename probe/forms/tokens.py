@@ -10,6 +10,7 @@ from torch import Tensor
 
 from probe.errors import RangeError
 from probe.forms.form import Coordinates, Defaults, Flags, Form, Owner
+from probe.names import Passed
 from probe.tensors import constant
 
 
@@ -26,12 +27,8 @@ class Tokens(Form):
     defaults: ClassVar[Defaults] = Defaults(attacks=({"method": "hot_flip"},), eps=("1", "2", "3", "5"))
     lengths: ClassVar[Mapping[str, float]] = {"words": 0.0}
 
-    words: tuple[str, ...] = ()  # the word that each token id stands for
-    special: tuple[int, ...] = (0, 1)  # ids that are no words, the absent word (padding) first
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "special", tuple(map(int, self.special)))
+    words: Passed[tuple[str, ...]] = ()  # the word that each token id stands for
+    special: Passed[tuple[int, ...]] = (0, 1)  # ids that are no words, the absent word (padding) first
 
     def check(self, low: float, high: float) -> None:
         if not 0 <= low <= high < torch.inf:

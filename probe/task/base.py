@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from probe.errors import DataError, RangeError, Unsupported
 from probe.keywords import Named
-from probe.names import nearest
+from probe.names import Passed, entries, nearest
 from probe.task.arrays import entry
 
 if TYPE_CHECKING:
     Names = tuple[str, ...]
 else:
-    Names = Sequence  # at run time anything that is passed; `named` refuses what is no tuple of names
+    Names = Passed[Sequence]  # at run time anything that is passed; `named` refuses what is no tuple of names
 
 
 @dataclass(frozen=True)
@@ -228,10 +228,8 @@ class Task(metaclass=Named):
 
 
 def named(names: Any, what: str, such: str) -> tuple[str, ...]:
-    """The names as texts; a single text instead of a tuple and duplicate names are refused."""
-    if isinstance(names, str):
-        raise DataError(f"{what} are one text, {names!r}; give a tuple of names, such as {such}")
-    texts = tuple(map(str, names))
+    """The names as texts; what is no sequence of names, and duplicate names, are refused."""
+    texts = tuple(map(str, entries(names, what, such)))
     if len(set(texts)) < len(texts):
         twice = next(name for name, count in Counter(texts).items() if count > 1)
         raise DataError(f"{what} name {twice!r:.60} twice, and names must be unique; give each its own")
@@ -257,9 +255,9 @@ def numbered(output: Any, names: tuple[str, ...], one: str, many: str) -> int:
     raise RangeError(f"{output!r:.60} is no {one}{near}; {there}")
 
 
-def one_of(outputs: str, known: tuple[str, ...], kind: str) -> None:
+def one_of(outputs: Any, known: tuple[str, ...], kind: str) -> None:
     """Raise DataError unless `outputs` is one of the known kinds of outputs."""
-    if outputs not in known:
+    if not isinstance(outputs, str) or outputs not in known:
         raise DataError(f"{kind}(outputs={outputs!r}), expected one of {', '.join(map(repr, known))}")
 
 

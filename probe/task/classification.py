@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probe.errors import DataError, ShapeError
+from probe.names import Passed
 from probe.task import refusals
 from probe.task.arrays import (
     ROUNDING,
@@ -46,7 +47,7 @@ class Classification(Task):
 
     classes: Names = ()
     threshold: float | None = None  # with two classes: the probability of the second at which it is predicted
-    outputs: str = "logits"  # what the network returns: logits, one logit, probabilities, one probability
+    outputs: Passed[str] = "logits"  # what the network returns: logits, one logit, probabilities, one probability
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", named(self.classes, "classes", "('no', 'yes')"))

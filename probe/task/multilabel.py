@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probe.errors import DataError, ShapeError
+from probe.names import Passed
 from probe.task.arrays import ROUNDING, largest, like, log_odds, logit, probable, sigmoid, wide
 from probe.task.base import Names, named, one_of
 from probe.task.several import Several
@@ -33,7 +34,7 @@ class MultiLabel(Several):
 
     labels: Names = ()
     threshold: float | tuple[float, ...] = 0.5  # of all labels, or one of each
-    outputs: str = "logits"  # what the network returns: logits or probabilities
+    outputs: Passed[str] = "logits"  # what the network returns: logits or probabilities
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", named(self.labels, "labels", "('smiling', 'young')"))

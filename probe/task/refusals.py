@@ -34,8 +34,8 @@ def _single(outputs: Any, count: int) -> str:
     unsure = bool(outputs.min() >= 0) and bool(outputs.max() <= 1)
     likely = (probability, logit) if unsure else (logit, probability)
     return (
-        f"one number for each row: {'; '.join(likely)}; if it is a regression, {SAY}Regression(); a plan says in "
-        '[model] task = "regression", or outputs = "one logit" or "one probability"'
+        f"one number for each row: {'; '.join(likely)}; if it is a regression, say so: task=Regression(); a plan says "
+        'in [model] task = "regression", or outputs = "one logit" or "one probability"'
     )
 
 
