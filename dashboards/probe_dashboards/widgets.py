@@ -277,7 +277,7 @@ def limits(*sentences: str) -> None:
 
 def not_run(what: str, why: str, how: str = "") -> None:
     """A note in place of a section that the audit did not run: not run does not mean passed."""
-    st.info(f"**{what} was not run.** {md(why)}", icon=":material/do_not_disturb_on:")
+    st.info(f"**{what} was not run:** {md(why.removesuffix('.'))}.", icon=":material/do_not_disturb_on:")
     if how:
         st.code(how, language=None)
 

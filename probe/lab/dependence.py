@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 ROWS = 20_000  # rows that it is measured on: the first
 
 MEASURED = (
-    "how much a feature depends on the attribute in the data, from 0 (not at all) to 1 (wholly): Cramér's V between "
+    "How much a feature depends on the attribute in the data, from 0 (not at all) to 1 (wholly): Cramér's V between "
     "two categories, the correlation ratio between a category and a number, the size of Spearman's rank correlation "
-    "between two numbers"
+    "between two numbers."
 )
 
 

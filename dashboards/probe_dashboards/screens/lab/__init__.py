@@ -16,7 +16,7 @@ from probe_dashboards.views.words import md
 LIMITS = (
     "What is shown here holds for one input; an audit says how it is over all of them, with intervals.",
     "An explanation says what a method found, not why the model learned it; its quality is shown beside it.",
-    "An attack that failed does not show that there is no other that succeeds.",
+    "That this attack changed nothing does not show that no other could.",
 )
 VIEWS = {
     "explain": ("Explain", explaining.draw),

@@ -70,7 +70,7 @@ def drawn(asked: Asked, title: str, answer: Answer, top: list[int], prefix: str 
 
 def _one(asked: Asked, title: str, answer: Answer, top: list[int]) -> None:
     told: Mapping[str, Any] = answer.record["explanation"]
-    st.markdown(f"**{md(title)}**, for {md(told['target_name'])}")
+    st.markdown(f"**{md(title)}**  \nfor {md(told['target_name'])}")  # two lines each, so that maps stand at one height
     drawn(asked, title, answer, top)
     st.caption(md(told["caption"]))
     st.caption(explanations.sums(told))
