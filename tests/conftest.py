@@ -13,10 +13,22 @@ from probe import Model, Space
 @pytest.fixture(autouse=True)
 def _same_networks_each_time() -> None:
     """`nn.Linear(2, 2)` in a test is drawn from torch's own generator: the same in every order and on every worker."""
-    torch.manual_seed(0)
+    torch.default_generator.manual_seed(0)  # `torch.manual_seed` keeps a stack trace for each kind of device
+
+
+def pytest_configure() -> None:
+    gc.disable()  # until all modules are there
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """The slow part of the tests loads the files that have slow ones."""
+    if config.option.markexpr == "slow" and collection_path.suffix == ".py":
+        return "slow" not in collection_path.read_text().lower() or None
+    return None
 
 
 def pytest_collection_finish() -> None:
+    gc.enable()
     gc.collect()
     gc.freeze()  # modules and tests stay to the end, so that nobody looks through them again and again
 

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.fsdp import fully_shard
-from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 
 from probe_models.training.objectives import Batch, Objective
@@ -44,6 +42,8 @@ class Workers:
     def spread(self, objective: Objective, settings: Settings) -> nn.Module:
         """The objective wrapped so that gradients are averaged over the processes."""
         if self.shards(settings):
+            from torch.distributed.fsdp import fully_shard  # takes a second, which other trainings would wait for too
+
             fully_shard(objective)
             return objective
         if self.count == 1:
@@ -80,4 +80,4 @@ def distributed(device: torch.device) -> Iterator[Workers]:
 
 def whole(tensor: Tensor) -> Tensor:
     """The full tensor of a sharded one."""
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
