@@ -3,7 +3,6 @@
 import hashlib
 import random
 import shutil
-from functools import cache
 
 import pytest
 import torch
@@ -11,6 +10,7 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from probe import report
+from probe.audit import verification
 from probe.cli import app
 from probe.report import blocks
 
@@ -20,7 +20,7 @@ from torch import nn
 def build():
     return nn.Linear(5, 2)
 """
-DRAWN = report.render
+DRAWN, CHECKED = report.render, verification._check_numbers
 PLAN = """
 [model]
 factory = "mine:build"
@@ -77,51 +77,63 @@ def _unwritten(ax, **how):
 
 
 @pytest.fixture(scope="package", autouse=True)
-def _figures_not_written():
-    """Have figures made and not laid out and written, which takes most of the time of a page.
+def _pages_not_drawn():
+    """Have commands write a digest of a bundle's files as its page: it is another where one of them is another.
 
-    What is written is what the tests of figures and of reports look at.
+    What a page shows is what the tests of reports look at; a test that looks at it here asks for `drawn`, and has its
+    figures made and not laid out and written, which takes most of the time of a page.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "to_svg", _unwritten)
+        patch.setattr(report, "render", lambda bundle, *choice: DRAWN(bundle, *choice) if choice else page_of(bundle))
         yield
 
 
-@pytest.fixture(autouse=True)
-def _pages_drawn_once(monkeypatch):
-    """Have commands draw the page of the same files once, for they draw it to write it and again to verify it.
-
-    That a page is the same bytes when it is drawn again is what the tests of reports look at.
-    """
+@pytest.fixture
+def drawn(monkeypatch):
+    """Pages as they are; that of the same files once, for commands draw it to write it and again to verify it."""
 
     def render(bundle, *choice):
-        return DRAWN(bundle, *choice) if choice else _page(_Files(bundle))
+        if choice:
+            return DRAWN(bundle, *choice)
+        text = page_of(bundle)
+        if text not in pages:
+            pages[text] = DRAWN(bundle)
+        return pages[text]
 
+    pages = {}
     monkeypatch.setattr(report, "render", render)
 
 
-class _Files:
-    """A bundle, equal to another if what was read of it and each of its files but the page are the same."""
-
-    def __init__(self, bundle):
-        self.bundle = bundle
-        told = hashlib.sha256(repr((bundle.folder.name, bundle.manifest)).encode("utf-8", "surrogatepass"))
-        for path in sorted(bundle.folder.rglob("*")):
-            if path.is_file() and path.name != "report.html":
-                told.update(f"{path.relative_to(bundle.folder)} {path.stat().st_size}\n".encode())
-                told.update(path.read_bytes())
-        self.told = told.digest()
-
-    def __eq__(self, other):
-        return self.told == other.told
-
-    def __hash__(self):
-        return hash(self.told)
+def page_of(bundle):
+    """A page that is the same for the same audit and files, and for no others."""
+    written = bundle.manifest.to_json() | {"report_sha256": ""}  # that of the page itself
+    told = hashlib.sha256(repr((bundle.folder.name, written)).encode("utf-8", "surrogatepass"))
+    beside = (
+        path for kind in ("signatures", "countersignatures", "signoffs") for path in bundle.folder.glob(f"{kind}/*")
+    )
+    for path in sorted([*(bundle.folder / file for file in bundle.manifest.files), *beside]):
+        told.update(f"{path.relative_to(bundle.folder)} {path.stat().st_size}\n".encode() + path.read_bytes())
+    return f"<!doctype html>{told.hexdigest()}"
 
 
-@cache
-def _page(files):
-    return DRAWN(files.bundle)
+@pytest.fixture(scope="package", autouse=True)
+def _numbers_recomputed_once():
+    """Have the numbers of the same manifest, which names the digest of each file, recomputed once.
+
+    What a verification finds is what the tests of audits look at; files are read and hashed each time here too.
+    """
+    recomputed = {}
+
+    def check(bundle):
+        manifest = repr(bundle.manifest)
+        if manifest not in recomputed:
+            recomputed[manifest] = CHECKED(bundle)
+        return recomputed[manifest]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(verification, "_check_numbers", check)
+        yield
 
 
 @pytest.fixture
@@ -144,7 +156,7 @@ def finished(once):
         folder.mkdir()
         write(folder)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(blocks, "to_svg", _unwritten)
+            patch.setattr(report, "render", page_of)
             patch.chdir(folder)
             patch.syspath_prepend(str(folder))
             call("audit", "--plan", "mine.toml", "--allow-code", code=1)

@@ -84,12 +84,11 @@ def test_a_plan_cannot_allow_its_own_code(probe, place):
     assert "the plan has no setting 'allow_code'" in probe("audit", "--plan", "mine.toml", code=2).stderr
 
 
-def test_a_bundle_from_elsewhere_runs_nothing_when_it_is_rerun(probe, place):
-    probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
-    (place / "mine.py").write_text("open('ran', 'w').close()\n" + (place / "mine.py").read_text())
+def test_a_bundle_from_elsewhere_runs_nothing_when_it_is_rerun(probe, audited):
+    (audited / "mine.py").write_text("open('ran', 'w').close()\n" + (audited / "mine.py").read_text())
     probe("verify", "runs/mine", code=0)
     assert "--allow-code" in probe("verify", "runs/mine", "--rerun", code=2).stderr
-    assert not (place / "ran").exists()
+    assert not (audited / "ran").exists()
 
 
 def test_what_a_model_prints_does_not_reach_stdout(probe, place):
@@ -132,11 +131,10 @@ def test_code_that_exits_or_does_not_parse_is_one_sentence(probe, place, monkeyp
     assert "Traceback" not in result.stderr
 
 
-def test_a_state_dict_is_audited_as_the_same_weights_in_safetensors(probe, place):
-    torch.save({"model": {f"module.{k}": v for k, v in load_file(place / "weights.safetensors").items()}}, "w.pt")
-    probe("audit", "--plan", "mine.toml", "--allow-code", code=1)
+def test_a_state_dict_is_audited_as_the_same_weights_in_safetensors(probe, audited):
+    torch.save({"model": {f"module.{k}": v for k, v in load_file(audited / "weights.safetensors").items()}}, "w.pt")
     before = findings("runs/mine")
-    plan(place, 'factory = "mine:build"\nweights = "w.pt"')
+    plan(audited, 'factory = "mine:build"\nweights = "w.pt"')
     probe("audit", "--plan", "mine.toml", "--allow-code", "--replace", code=1)
     assert findings("runs/mine") == before
 
@@ -200,7 +198,7 @@ sample = 6
 """
 
 
-def test_a_text_classifier_of_hugging_face_is_audited_end_to_end(probe, place):
+def test_a_text_classifier_of_hugging_face_is_audited_end_to_end(probe, place, drawn):
     text(place / "reviews")
     rows = [("the film was very good", "positive", "F"), ("a bad film", "negative", "M"), ("not bad", "positive", "F"),
             ("the film was not good", "negative", "M")] * 5  # fmt: skip

@@ -102,7 +102,7 @@ def test_a_sign_off_decides_about_every_failure_and_is_shown_where_the_bundle_is
     assert "a sign-off that signatures/" in probe("verify", "people", code=4).stderr
 
 
-def test_a_counter_signature_is_shown_where_the_bundle_is_verified(probe, here, monkeypatch):
+def test_a_counter_signature_is_shown_where_the_bundle_is_verified(probe, here, drawn, monkeypatch):
     from probe.audit import plan_from, read, run
     from probe.audit.signing.countersignatures import BINDS
     from probe.audit.strict import plain
