@@ -54,7 +54,10 @@ def numbers_of_features(features: Tensor, form: Form) -> Tensor:
     sizes = {"features": int(features.max()) + 1, "coordinates": features.numel()}
     for field, (entries, each) in form.entries().items():
         if each in sizes and entries != sizes[each]:
-            raise ShapeError(f"Space.{field} has {entries} entries for {sizes[each]} {each}")
+            raise ShapeError(
+                f"Space.{field} has {entries} entries for {sizes[each]} {each}; give "
+                f"one for each {each.removesuffix('s')}"
+            )
     return features
 
 
@@ -76,7 +79,8 @@ def check_rows(inputs: Tensor, features: Tensor | None) -> None:
         raise ShapeError(f"inputs have shape {tuple(inputs.shape)}: {none}; expected at least one row of numbers")
     if features is not None and inputs.shape[1:] not in (features.shape, features.shape[1:]):
         raise ShapeError(
-            f"each example has shape {tuple(inputs.shape[1:])}, but Space.features describes {tuple(features.shape)}"
+            f"each example has shape {tuple(inputs.shape[1:])}, but Space.features describes {tuple(features.shape)}; "
+            "give the number of a feature for each coordinate of an example"
         )
 
 
@@ -88,12 +92,16 @@ def check_shapes(inputs: Tensor, form: Form, per_coordinate: Mapping[str, Any], 
         for value in given if isinstance(given, tuple) else (given,):
             if isinstance(value, Tensor) and value.ndim and value.shape != shape:
                 raise ShapeError(
-                    f"each example has shape {tuple(shape)}, but Space.{name} has shape {tuple(value.shape)}"
+                    f"each example has shape {tuple(shape)}, but Space.{name} has shape {tuple(value.shape)}; give "
+                    "one number for all coordinates, or one for each"
                 )
     sizes = {"features": features, "coordinates": inputs[0].numel(), "channels": len(inputs[0])}
     for name, (entries, each) in form.entries().items():
         if entries != sizes[each]:
-            raise ShapeError(f"each example has {sizes[each]} {each}, but Space.{name} has {entries} entries")
+            raise ShapeError(
+                f"each example has {sizes[each]} {each}, but Space.{name} has {entries} entries; give "
+                f"one for each {each.removesuffix('s')}"
+            )
 
 
 def check_own_features(features: Tensor, form: Form) -> None:

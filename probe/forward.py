@@ -68,8 +68,8 @@ def check_eval_mode(forward: Forward) -> None:
 def refuse_gradients(name: str) -> Unsupported:
     """What is said of a forward whose answers do not depend on its inputs, to torch's knowledge."""
     return Unsupported(
-        f"this method needs gradients, and {name} has none (a black box); use "
-        "one that needs no gradients, such as KernelShap or Lime, or to attack it square"
+        f"this method needs gradients, and {name} has none (a black box); use one that needs none, such as KernelShap "
+        "or Lime, and of attacks Square"
     )
 
 

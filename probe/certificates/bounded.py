@@ -61,7 +61,10 @@ class BoundedCertificate(Certificate):
 
     def _search(self, model: Model, inputs: Inputs, labels: Labels | None = None) -> "_Search":
         if not isinstance(model.task, Classification):
-            raise Unsupported(f"{self.name()} certifies one of several classes, and {model.name} does not predict one")
+            raise Unsupported(
+                f"{self.name()} certifies one of several classes, and the task of {model.name} is "
+                f"{type(model.task).__name__}; of several labels certify one: model.only(0)"
+            )
         network, logits = traced(model, inputs), model.logits(inputs)
         labels = model.decide(logits) if labels is None else labels
         return _Search(self, model.space, network, inputs, logits, labels, model.task)

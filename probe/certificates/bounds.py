@@ -51,15 +51,15 @@ class Bounds:
             centre = self.centres[last]
             if centre is not None:
                 # Not by constants: where inputs are large, as years are, their parts would cancel all digits but a few.
-                total += (slopes * centre[:, None]).flatten(2).sum(2)
+                total += _summed(slopes * centre[:, None])
                 moved[last] = slopes
             elif isinstance(node.step, Affine):
                 shapes = [self.network.nodes[parent].shape for parent in node.parents]
-                total += (slopes * node.step.constant(shapes, slopes)[:, None]).flatten(2).sum(2)
+                total += _summed(slopes * node.step.constant(shapes, slopes)[:, None])
                 self._pull(last, slopes, open_at)
             elif not whole:
                 low, high = (end[:, None] for end in self.intervals[last])
-                total += (slopes.clamp(min=0) * low + slopes.clamp(max=0) * high).flatten(2).sum(2)
+                total += _summed(slopes.clamp(min=0) * low + slopes.clamp(max=0) * high)
             else:
                 (parent,) = node.parents
                 part, constant = self._through(node.step, parent, node.shape, slopes)
@@ -124,11 +124,11 @@ class Bounds:
         """Bound by substitution those numbers of a step that an activation needs more closely."""
         low, high = self.intervals[at]
         wanted = step.curve.open(low, high) if isinstance(step, Activation) else self._contested(step, at)
-        wanted = wanted.flatten(1)
+        wanted = wanted.reshape(len(wanted), -1)
         rows, width = wanted.shape
         most = int(wanted.sum(1).max())
         order = (~wanted).to(torch.uint8).argsort(dim=1, stable=True)[:, :most]
-        low, high = low.flatten(1).clone(), high.flatten(1).clone()
+        low, high = low.reshape(rows, -1).clone(), high.reshape(rows, -1).clone()
         for part in spans(most, max(1, NUMBERS // (2 * rows * self._widest(at)))):
             places = order[:, part]
             ones = torch.zeros(rows, places.shape[1], width, dtype=low.dtype, device=low.device)
@@ -153,7 +153,7 @@ class Bounds:
             (under, under_rest), (over, over_rest) = (
                 tuple(each[:, None] for each in line) for line in step.curve.lines(low, high)
             )
-            constant = (rising * under_rest + falling * over_rest).flatten(2).sum(2)
+            constant = _summed(rising * under_rest + falling * over_rest)
             return rising.mul_(under) + falling.mul_(over), constant
         assert isinstance(step, Pool)
         seen = _Windows(step, low, high, shape)
@@ -168,6 +168,11 @@ class Bounds:
         shape = next(node.shape for node in self.network.nodes if node.step is step)
         seen = _Windows(step, low, high, shape)
         return seen.contested().view(low.shape)
+
+
+def _summed(parts: Tensor) -> Tensor:
+    """The sums (rows, functions) over what a step gives for a row, which may be a single number."""
+    return parts.flatten(2).sum(2) if parts.ndim > 2 else parts
 
 
 class _Windows:

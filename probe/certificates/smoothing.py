@@ -50,10 +50,14 @@ class RandomizedSmoothing(Certificate):
 
     def certify(self, model: Model, inputs: Inputs) -> tuple[Labels, PerExample]:
         if not model.task.one_class:
-            raise Unsupported(f"{self.name()} certifies one of several classes, and {model.name} does not predict one")
+            raise Unsupported(
+                f"{self.name()} certifies one of several classes, and the task of {model.name} is "
+                f"{type(model.task).__name__}; of several labels certify one: model.only(0)"
+            )
         if not bool(model.space.mutable_mask(inputs).any()):
             raise Unsupported(
-                f"no coordinate of {model.name}'s inputs may move, so there is nothing to certify against"
+                f"no coordinate of {model.name}'s inputs may move, so there is nothing to certify against; set "
+                "Space.mutable to True where one may"
             )
         source = generator(self.seed, inputs.device)
         first, votes = (self._votes(model, inputs, count, source) for count in (self.chosen, self.draws))

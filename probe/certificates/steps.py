@@ -202,8 +202,11 @@ def _normalised(call: Call) -> Step | None:
     return _times(factor.view(broad), shift.view(broad))
 
 
-def _times(factor: Any, shift: Any) -> Affine:
+def _times(factor: Any, shift: Any, *, wider: bool = False) -> Affine:
+    """Each number times a factor and plus a shift; `wider` where one of them has more columns than the numbers."""
     size = abs(factor)
+    if wider:
+        return Affine(lambda v: v * factor + shift, lambda v: v * size + 0 * shift)
     return Affine(lambda v: v * factor + shift, lambda v: v * size, lambda a, shapes: (a * factor,), single=True)
 
 
@@ -221,7 +224,7 @@ def _sum(call: Call) -> Step | None:
         return Affine(lambda a, b: first * a + second * b, lambda a, b: sizes[0] * a + sizes[1] * b)
     value, constant = (one, other) if varies[0] else (other, one)
     factor, times = signs if varies[0] else signs[::-1]
-    return _times(factor, times * constant) if _broadcasts(constant, value, call.made[0]) else None
+    return _by_constant(call, value, constant, factor, times * constant)
 
 
 def _product(call: Call) -> Step | None:
@@ -231,16 +234,17 @@ def _product(call: Call) -> Step | None:
         return None
     if one is call.inputs[0]:
         factor = other if call.name == "mul" else 1 / other
-        return _times(factor, 0) if _broadcasts(other, one, call.made[0]) else None
-    return _times(one, 0) if call.name == "mul" and _broadcasts(one, other, call.made[0]) else None
+        return _by_constant(call, one, other, factor, 0)
+    return _by_constant(call, other, one, one, 0) if call.name == "mul" else None
 
 
-def _broadcasts(constant: Any, value: Tensor, made: Tensor) -> bool:
-    """Whether a constant is the same for all rows, and the result has the shape of the value."""
-    if not isinstance(constant, Tensor):
-        return True
-    rows = constant.ndim == value.ndim and constant.shape[0] > 1
-    return not rows and constant.ndim <= value.ndim and made.shape == value.shape
+def _by_constant(call: Call, value: Tensor, constant: Any, factor: Any, shift: Any) -> Step | None:
+    """The step of a value and a constant; None unless the constant is the same for all rows."""
+    if isinstance(constant, Tensor):
+        rows = constant.ndim == value.ndim and constant.shape[0] > 1
+        if rows or constant.ndim > value.ndim or call.made[0].ndim != value.ndim:
+            return None
+    return _times(factor, shift, wider=call.made[0].shape != value.shape)
 
 
 def _moved(call: Call) -> Step | None:
@@ -281,9 +285,9 @@ def _keeps_rows(call: Call) -> bool:
         case "slice" if not rest or rest[0] % count == 0:  # x[:, ...] takes all rows first
             start, end = (*rest[1:3], None, None)[:2]
             return start in (0, None) and (end is None or end > BEYOND) and rest[3:] in ([], [1])
-        case "transpose" | "select" | "slice" | "unsqueeze" | "squeeze" | "cat":
+        case "transpose" | "select" | "slice" | "unsqueeze" | "squeeze" | "cat" | "stack":
             at = rest[: 2 if name == "transpose" else 1] or [call.kwargs.get("dim", 0)]
-            return all(isinstance(each, int) and each % (count + (name == "unsqueeze")) for each in at)
+            return all(isinstance(each, int) and each % (count + (name in ("unsqueeze", "stack"))) for each in at)
         case "mean" | "sum":
             over = rest[0] if rest else call.kwargs.get("dim")
             dims = [over] if isinstance(over, int) else list(over or ())
@@ -324,7 +328,7 @@ MAKERS: Mapping[str, Callable[..., Step | None]] = {
     **dict.fromkeys(
         (
             "view", "_unsafe_view", "reshape", "expand", "clone", "detach", "alias", "permute", "transpose",
-            "unsqueeze", "squeeze", "select", "slice", "cat", "mean", "sum", "constant_pad_nd", "avg_pool2d",
+            "unsqueeze", "squeeze", "select", "slice", "cat", "stack", "mean", "sum", "constant_pad_nd", "avg_pool2d",
             "avg_pool1d", "_adaptive_avg_pool2d",
         ),
         _moved,

@@ -66,7 +66,8 @@ class Certificate(Method, ABC):
         labels = model.check_labels(labels, inputs)
         if (reads := moved(model, inputs)) != self.threat.moves:
             raise Unsupported(
-                f"{self.name()} certifies against changes of {self.threat.moves}, and {model.name} reads {reads}"
+                f"{self.name()} certifies against changes of {self.threat.moves}, and {model.name} reads {reads}; "
+                f"attack it by a method that moves {reads}"
             )
         refuse_missing(self, inputs)
         before = copy(model.usage)

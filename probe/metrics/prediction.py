@@ -73,7 +73,8 @@ class ExactMatch(Proportion[Prediction]):
         check_asked(model, result)
         if not self.suits(result):
             raise Unsupported(
-                f"an exact match needs several answers, and a row of {type(result.task).__name__} has one"
+                f"an exact match needs several answers, and a row of {type(result.task).__name__} has one; "
+                "measure Accuracy"
             )
         return (~result.task.wrong(result.logits, result.labels)).to(result.logits.dtype)
 
@@ -109,7 +110,10 @@ class CalibrationError(Metric[Prediction]):
     def measure(self, model: Model, result: Prediction) -> Evidence:
         check_asked(model, result)
         if not self.suits(result):
-            raise Unsupported(f"a calibration error needs classes, and the task is {type(result.task).__name__}")
+            raise Unsupported(
+                f"a calibration error needs classes, and the task is {type(result.task).__name__}; measure one label "
+                "at a time, as in prediction.only(0), or leave it out"
+            )
         probabilities = result.task.probabilities(wide(result.logits))
         likeliest = result.task.likeliest(probabilities)
         confidence = result.task.pick(probabilities, likeliest)
@@ -152,7 +156,7 @@ class AreaUnderROC(Metric[Prediction]):
         check_asked(model, result)
         if not self.suits(result):
             there = f"{result.logits.shape[-1]} {result.task.units[1]}"
-            raise Unsupported(f"an area under ROC needs two classes, and there are {there}")
+            raise Unsupported(f"an area under ROC needs two classes, and there are {there}; leave it out")
         first, second = result.logits.cpu().double().unbind(1)  # probabilities of confident predictions would tie
         return torch.stack([second - first, (result.labels == 1).cpu().double()], dim=1)
 

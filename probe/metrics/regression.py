@@ -27,7 +27,9 @@ class _OfNumbers(Metric[Prediction]):
     def _task(self, model: Model, result: Prediction) -> Regression:
         check_asked(model, result)
         if not isinstance(result.task, Regression):
-            raise Unsupported(f"{self.name()} needs a regression, and the task is {type(result.task).__name__}")
+            raise Unsupported(
+                f"{self.name()} needs a regression, and the task is {type(result.task).__name__}; leave it out"
+            )
         return result.task
 
 

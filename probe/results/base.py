@@ -45,7 +45,7 @@ class AnyResult(metaclass=Named):
         """The result for some of the examples; an integer selects one. The cost stays that of the whole call."""
         if isinstance(rows, int):
             if not -len(self) <= rows < len(self):
-                raise IndexError(f"example {rows} of {len(self)}")
+                raise IndexError(f"example {rows} of {len(self)}; examples are numbered from 0 to {len(self) - 1}")
             rows = slice(rows, rows + 1 or None)
         entries = {name: getattr(self, name) for name in self.per_row}
         space, inputs = getattr(self, "space", None), getattr(self, "inputs", None)

@@ -63,7 +63,9 @@ class Scores(AnyResult):
         frame = pd.DataFrame(groups).reset_index(drop=True)
         evidence = self._array()
         if len(frame) != len(evidence):
-            raise ShapeError(f"groups have {len(frame)} rows for {len(evidence)} examples")
+            raise ShapeError(
+                f"groups have {len(frame)} rows for {len(evidence)} examples; give the group of each example"
+            )
         # Rows with a missing group are counted too, so that the counts add up.
         frame = frame.astype(object).where(frame.notna(), "unknown")
         rows = []
@@ -79,7 +81,10 @@ class Scores(AnyResult):
         """Difference from the same metric of another result on the same examples: value, low, high (bootstrap)."""
         mine, theirs = self._array(), other._array()
         if self.metric != other.metric or mine.shape != theirs.shape:
-            raise ShapeError("a paired difference needs the same metric on the same examples")
+            raise ShapeError(
+                f"a paired difference needs the same metric on the same examples, and these are {self.metric} of "
+                f"{len(mine)} and {other.metric} of {len(theirs)}; measure both alike"
+            )
         difference = paired(mine, theirs, self.metric.reduce, level=level, draws=draws, seed=seed)
         return difference.value, difference.low, difference.high
 

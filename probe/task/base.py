@@ -177,7 +177,9 @@ class Task(metaclass=Named):
             RangeError: if there is no such answer.
             Unsupported: if a row has only one answer.
         """
-        raise Unsupported(f"a row of {type(self).__name__} has one answer; leave only({answer!r}) out")
+        raise Unsupported(
+            f"a row of {type(self).__name__} has one answer, so none can be selected; leave {answer!r} out"
+        )
 
     def alone(self, logits: Any, at: int) -> Any:
         """The logits of the answer that `only` selected, from the logits of all."""

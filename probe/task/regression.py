@@ -130,7 +130,8 @@ class Regression(Task):
         if self.tolerance is None:
             raise Unsupported(
                 "a regression without a tolerance has no wrong answers; name one, as in "
-                f"task=Regression({self.outputs!r}, tolerance=5.0), or to probe train --tolerance 5"
+                f"task=Regression({self.outputs!r}, tolerance=5.0); probe train has --tolerance, "
+                "and attacks may have a goal without one, such as Shift(by=5.0)"
             )
         return largest(wide(self.error(logits, labels))) - self.tolerance
 

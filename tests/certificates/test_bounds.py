@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from probe import Model, Space
+from probe import Classification, Model, MultiLabel, Space
 from probe.certificates import Crown, IntervalBounds
 from probe.certificates.activations import GELU, GELU_TANH, SIGMOID, SILU, TANH, Hinge, Stair
 from probe.certificates.region import Region
@@ -286,3 +286,40 @@ def test_a_network_that_computes_in_double_is_bounded_and_one_that_rounds_is_ref
     for less in (torch.float16, torch.bfloat16):
         with pytest.raises(Unsupported, match="computes to_copy, which has no bounds here"):
             kind(norm=norm)(network(less), x, labels)
+
+
+@pytest.mark.parametrize("kind", METHODS)
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_one_logit_and_one_of_several_labels_are_certified_as_two_logits_are(kind, norm):
+    network, x = seeded(nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))), rows(6, 3)
+    space = Space(bounds=(-1.0, 2.0))
+
+    class Halved(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = network
+
+        def forward(self, inputs):
+            z = torch.relu(self.inner(inputs)[:, 1]) - 0.1  # a single number for each row on the way
+            return torch.stack([-z / 2, z / 2], 1)
+
+    class One(Halved):
+        def forward(self, inputs):
+            return torch.relu(self.inner(inputs)[:, 1:]) - 0.1
+
+    two = Model(forward=Halved().eval(), space=space)
+    one = Model(forward=One().eval(), space=space, task=Classification(outputs="one logit"))
+    certify = kind(norm=norm)
+    expected = certify(two, x, two.predict(x)).radius
+    assert (expected > 0).any()
+    torch.testing.assert_close(certify(one, x, one.predict(x)).radius, expected)
+    several = Model(forward=network, space=space, task=MultiLabel(("a", "b")))
+    label = several.only("b")
+    pair = Model(forward=nn.Sequential(network, Picked()).eval(), space=space)
+    expected = certify(pair, x, pair.predict(x)).radius
+    torch.testing.assert_close(certify(label, x, label.predict(x)).radius, expected)
+
+
+class Picked(nn.Module):
+    def forward(self, z):
+        return torch.cat([-z[:, 1:] / 2, z[:, 1:] / 2], 1)
