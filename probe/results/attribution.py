@@ -1,6 +1,6 @@
 """The result of an explainer."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -10,6 +10,7 @@ from jaxtyping import Bool
 from numpy.typing import NDArray
 from torch import Tensor
 
+from probe.errors import DataError, ShapeError
 from probe.metering import Usage
 from probe.method import Method
 from probe.results.base import AnyResult, cost_in_words, dtype_name, named, whole
@@ -44,7 +45,7 @@ class Attribution(AnyResult):
     tensor([[ 1.0000, -0.2500]])
     """
 
-    per_row: ClassVar[tuple[str, ...]] = ("values", "inputs", "targets", "errors")
+    per_row: ClassVar[tuple[str, ...]] = ("values", "inputs", "targets", "errors", "truth")
     own_columns: ClassVar[bool] = False
 
     values: Inputs
@@ -55,10 +56,35 @@ class Attribution(AnyResult):
     cost: Usage = field(default_factory=Usage)  # cost of the whole call, also after indexing
     classes: tuple[str, ...] = ()
     errors: Inputs | None = None  # standard errors of estimates, spread over coordinates; None if nothing was drawn
+    truth: Inputs | None = None  # where the truth was planted: True at the coordinates that decide; None if unknown
 
     def by_feature(self) -> PerFeature:
         """One number per feature: the sum over its coordinates, in float32 for half-precision values."""
         return self.space.by_feature(wide(self.values))
+
+    def planted(self, mask: Tensor) -> "Attribution":
+        """The same with a known truth, for metrics such as PointingGame.
+
+        Args:
+            mask: True at the coordinates that decide, such as a pasted patch; shaped as the inputs or as one example.
+
+        Raises:
+            ShapeError: if the mask has another shape.
+            DataError: if it is empty for an example.
+        """
+        mask = torch.as_tensor(mask) != 0
+        if mask.shape not in (self.inputs.shape, self.inputs.shape[1:]):
+            raise ShapeError(
+                f"the mask of the truth has the shape {tuple(mask.shape)}, expected that of the inputs, "
+                f"{tuple(self.inputs.shape)}, or of one of them; write mask.expand(...)"
+            )
+        mask = mask.expand(self.inputs.shape)
+        if empty := int((~mask.flatten(1).any(1)).sum()):
+            raise DataError(
+                f"the mask of the truth is empty for {empty} of {len(self)} examples, expected a coordinate at least; "
+                "leave those examples out, as in found[rows]"
+            )
+        return replace(self, truth=mask)
 
     def errors_by_feature(self) -> PerFeature | None:
         """The standard error of each feature's value, 0 if it is exact; None if nothing was drawn."""

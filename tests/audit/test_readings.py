@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import MISSING, fields
 from html import unescape
 
 import numpy as np
@@ -19,6 +20,7 @@ from probe.audit.readings import evidence_of
 from probe.audit.strict import plain as plain_of
 from probe.audit.toml import to_toml
 from probe.errors import IntegrityError, PlanError, UnknownMethod
+from probe.explainers import IntegratedGradients
 from probe.registry import discover
 from probe.report import render
 from tests.audit.conftest import table
@@ -29,14 +31,18 @@ from tests.audit.forging import sign
 ANSWERS = Prediction(torch.zeros(2, 2), torch.tensor([0, 1]), task=Classification(("no", "yes")))
 POINTS = torch.zeros(2, 5)
 ATTACKED = Perturbation(POINTS, POINTS, ANSWERS, ANSWERS, PGD(), table()[0].space)
+EXPLAINED = Attribution(POINTS, POINTS, torch.tensor([0, 1]), IntegratedGradients(), table()[0].space)
 
 
-def taken(metric):
-    reads = metric.result_type()
-    return reads is Attribution or any(reads is type(each) and metric.suits(each) for each in (ANSWERS, ATTACKED))
+def taken(kind):
+    """Metrics of such a result; the network uses each of its features, so that none is a null player."""
+    results, reads = (ANSWERS, ATTACKED, EXPLAINED), kind.result_type()
+    if kind.name() == "null_player" or any(f.default is MISSING for f in fields(kind)):
+        return False
+    return any(reads is type(each) and kind().suits(each) for each in results)
 
 
-METRICS = {name: kind() for name, kind in discover("metric").items() if taken(kind())}
+METRICS = {name: kind() for name, kind in discover("metric").items() if taken(kind)}
 ASPECTS = ("performance", "explanation", "robustness")
 BY_ASPECT = {aspect: [name for name, metric in METRICS.items() if metric.aspect == aspect] for aspect in ASPECTS}
 LIME, STEPS = (
