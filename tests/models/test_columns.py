@@ -37,17 +37,25 @@ def people(tmp_path):
 
 
 @pytest.mark.parametrize("architecture", SIZES)
-@pytest.mark.parametrize("order", [("job", "age", "score"), ("age", "job", "score"), ("age", "score", "job")])
-def test_the_order_of_columns_does_not_change_training(architecture, order, people):
-    data = people(*order)
+def test_the_order_of_columns_does_not_change_training(architecture, people):
+    """One order is learned, and one epoch on the others ends with the same weights."""
+    ends = []
+    for order in (("job", "age", "score"), ("age", "job", "score"), ("age", "score", "job")):
+        data = people(*order)
+        network = build(architecture, SIZES[architecture], space=data.space)
+        assert network.numbers == 2
+        fit(network, data, Settings(epochs=1, batch_size=100), device=CPU, progress=quiet)
+        # One bin of age for many ages: the one-hot coordinates are no numbers.
+        numbers = network.divide(data.inputs)[0]
+        assert {column.unique().numel() > 3 for column in numbers.T} == {True}
+        assert float(network.bins.edges.max()) >= 79
+        ends.append({name: tensor for name, tensor in network.state_dict().items() if name != "columns"})
+    for end in ends[1:]:
+        torch.testing.assert_close(end, ends[0])
+    data = people("job", "age", "score")
     network = build(architecture, SIZES[architecture], space=data.space)
-    assert network.numbers == 2
-    trained = fit(network, data, Settings(epochs=25, batch_size=32, learning_rate=1e-2), device=CPU, progress=quiet)
+    trained = fit(network, data, Settings(epochs=8, batch_size=32, learning_rate=2e-2), device=CPU, progress=quiet)
     assert trained.best.accuracy > 0.9
-    # One bin of age for many ages: the one-hot coordinates are no numbers.
-    numbers = network.divide(data.inputs)[0]
-    assert {column.unique().numel() > 3 for column in numbers.T} == {True}
-    assert float(network.bins.edges.max()) >= 79
 
 
 @pytest.mark.parametrize("architecture", SIZES)
@@ -86,14 +94,14 @@ def test_the_sizes_of_a_space_are_those_of_the_zoo(name):
 
 @pytest.mark.parametrize("architecture", SIZES)
 def test_a_table_of_numbers_alone_and_one_of_categories_alone_are_learned(architecture):
-    bits = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]).repeat(50, 1)
+    bits = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]).repeat(10, 1)
     labels = (bits.sum(1) == 1).long()
     numbers = Dataset(bits, labels, space=Space(kinds=("integer",) * 2), classes=("same", "other"), name="xor")
     onehots = torch.stack([1 - bits[:, 0], bits[:, 0], 1 - bits[:, 1], bits[:, 1]], 1)
     space = Space(kinds=("category",) * 2, features=torch.tensor([0, 0, 1, 1]))
     for data in (numbers, Dataset(onehots, labels, space=space, classes=("same", "other"), name="xor")):
         network = build(architecture, SIZES[architecture], space=data.space)
-        fit(network, data, Settings(epochs=40, batch_size=20, learning_rate=2e-2), device=CPU, progress=quiet)
+        fit(network, data, Settings(epochs=30, batch_size=8, learning_rate=2e-2), device=CPU, progress=quiet)
         assert torch.equal(network(data.inputs).argmax(1), labels)
 
 

@@ -10,8 +10,9 @@ from probe.errors import DataError, PlanError
 
 @pytest.fixture
 def bundled(monkeypatch, tmp_path):
-    """A zoo that has nothing but a generator that has learned nothing."""
+    """A zoo that has nothing but a generator that has learned nothing, and a tenth of the images."""
     monkeypatch.setattr(zoo, "FOLDER", tmp_path)
+    monkeypatch.setattr(generated, "EACH", 500)
     kwargs = {"side": 28, "widths": [2, 2], "code": 4}
     pair = build("gan", kwargs)
     start(pair, torch.zeros(1), torch.Generator().manual_seed(0))
@@ -23,9 +24,9 @@ def bundled(monkeypatch, tmp_path):
 def test_half_of_the_images_are_generated_from_a_fixed_seed_and_half_are_real(bundled):
     data, before = generated.read("test"), torch.get_rng_state()
     assert data.classes == ("generated", "real")
-    assert data.labels.bincount().tolist() == [5_000, 5_000]
-    assert torch.equal(data.inputs[data.labels == 1], fashion.read("test").inputs[:5_000])
-    made = bundled.generate(5_000, torch.Generator().manual_seed(0))
+    assert data.labels.bincount().tolist() == [500, 500]
+    assert torch.equal(data.inputs[data.labels == 1], fashion.read("test").inputs[:500])
+    made = bundled.generate(500, torch.Generator().manual_seed(0))
     assert float((data.inputs[data.labels == 0] - made).abs().max()) <= 0.5 / 255 + 1e-6
     assert generated.read("test").digest() == data.digest()
     assert torch.equal(torch.get_rng_state(), before)

@@ -106,7 +106,7 @@ def test_a_gan_is_evaluated_by_the_frechet_distance_of_coarse_images(bars):
 def test_training_brings_generated_images_closer_to_real_ones(bars):
     game = objective("gan", bars)
     before = game.evaluate(game.network.eval(), bars).loss
-    network, found = trained("gan", bars, epochs=15, optimiser="adam", momentum=0.5, weight_decay=0.0)
+    network, found = trained("gan", bars, epochs=5, optimiser="adam", momentum=0.5, weight_decay=0.0)
     assert found.best.loss < before / 2
     assert found.best.accuracy is None
     assert not any(module.training for module in network.modules())
@@ -142,7 +142,7 @@ def test_a_trained_detector_flags_one_in_twenty_of_the_usual_images_that_it_was_
 @pytest.mark.parametrize("architecture", ["autoencoder", "vae"])
 def test_a_trained_autoencoder_has_a_low_loss_and_flags_noise(architecture, bars):
     before = objective(architecture, bars)
-    network, found = trained(architecture, bars, epochs=15)
+    network, found = trained(architecture, bars, epochs=6)
     assert found.best.loss < before.evaluate(before.network.eval(), bars).loss
     noise = torch.rand(100, 1, 8, 8, generator=torch.Generator().manual_seed(5))
     assert float(network(noise).argmax(1).double().mean()) > 0.95

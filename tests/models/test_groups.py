@@ -163,19 +163,19 @@ def birds(count, seed, share):
     return Dataset(inputs, labels, groups=groups, space=Space(bounds=(-99.0, 99.0)), classes=("land", "water"))
 
 
-@pytest.mark.parametrize("method", ["reweight", "group dro"])
-@pytest.mark.parametrize("seed", range(3))
-def test_group_dro_improves_the_worst_group(method, seed):
-    data, test, found = birds(2000, seed, 0.95), birds(4000, seed + 100, 0.5), {}
-    for balance in (None, Balance(method=method, groups=("land",), step=0.05)):
-        network, settings = Linear(2), Settings(epochs=10, batch_size=50, learning_rate=0.03, balance=balance)
+@pytest.mark.parametrize("seed", range(2))
+def test_balance_by_either_method_improves_the_worst_group(seed):
+    data, test, found = birds(1000, seed, 0.95), birds(4000, seed + 100, 0.5), []
+    for method in (None, "reweight", "group dro"):
+        balance = method and Balance(method=method, groups=("land",), step=0.05)
+        network, settings = Linear(2), Settings(epochs=6, batch_size=50, learning_rate=0.1, balance=balance)
         fit(network, data, settings, device=CPU, seed=seed, progress=quiet, initialise=True)
         right = (network(test.inputs).argmax(1) == test.labels).double()
-        found[balance] = min(means(right, keys(test, ("land",))).values()).item()
+        found.append(min(means(right, keys(test, ("land",))).values()).item())
     # By the bird alone 84 in 100 are right, of each group.
-    plain, balanced = found.values()
+    plain, *balanced = found
     assert plain < 0.5
-    assert 0.75 < balanced < 0.9
+    assert all(0.75 < each < 0.9 for each in balanced)
 
 
 @pytest.fixture

@@ -184,13 +184,14 @@ def test_bundled_transfer_networks_start_from_bundled_networks():
             assert recorded["sha256"] == zoo.card(begin.model)["weights"]["sha256"], "train it again"
 
 
+@pytest.mark.slow
 def test_transfer_beats_training_from_scratch_on_200_digits():
     recipe, (train, test) = recipe_of("digits-cnn"), (digits.read(split) for split in ("train", "test"))
     # From scratch it does best at a lower rate; see benchmarks/transfer.py.
     ways = {"scratch": replace(recipe.settings, freeze={}, learning_rate=3e-3), "transfer": recipe.settings}
     accuracies = {}
     for name, settings in ways.items():
-        for seed in range(5):
+        for seed in range(3):
             network = build(recipe.architecture, recipe.kwargs)
             begin = learned("fashion-cnn", network, ["head.*"]) if name == "transfer" else None
             fit(network, train, settings, device=CPU, seed=seed, progress=quiet, weights=begin)
@@ -198,4 +199,4 @@ def test_transfer_beats_training_from_scratch_on_200_digits():
             accuracies.setdefault(name, []).append(right.double().mean().item())
     gains = [after - before for before, after in zip(*accuracies.values(), strict=True)]
     assert sum(gains) / len(gains) > 0.01, accuracies
-    assert sum(gain > 0 for gain in gains) >= 4, accuracies
+    assert all(gain > 0 for gain in gains), accuracies
