@@ -83,6 +83,11 @@ class Dataset(metaclass=Named):
             raise ShapeError(f"{self.name}: groups have {len(self.groups)} rows for {count} examples")
         object.__setattr__(self, "rows", torch.arange(count) if self.rows is None else from_numbers(self.rows))
 
+    @staticmethod
+    def require(given: object) -> None:
+        """Raise DataError unless it is a Dataset."""
+        require(given, Dataset, "data", "Dataset(inputs, labels, space=model.space, classes=model.classes)")
+
     def _check_labels(self, count: int) -> None:
         """Raise unless there are labels for each row: classes, several 0/1 labels, or numbers."""
         labels = self.labels

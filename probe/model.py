@@ -27,6 +27,7 @@ from probe.space import Space
 from probe.task import Classification, Places, Task
 from probe.tensors import rows_per_pass, spans
 
+WRITE = "Model(forward=network.eval(), space=Space(bounds=(0.0, 1.0)), classes=('no', 'yes'))"
 _UNSET: Any = object()  # stands for a setting that was left out, where None is a value
 
 
@@ -108,6 +109,11 @@ class Model(Called):
             raise RangeError(f"Model.batch_size = {size!r:.60}, expected a whole number of rows, at least 1")
         if self.embed is not None and isinstance(self.space.form, ByShape):
             object.__setattr__(self, "space", replace(self.space, form=self.space.form.turned(Tokens)))
+
+    @staticmethod
+    def require(given: object) -> None:
+        """Raise DataError unless it is a Model: a network by itself does not say what its inputs and outputs mean."""
+        require(given, Model, "model", WRITE)
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """A wrong argument of a public class is named with the class that was called, and the nearest one."""
 
+import inspect
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -12,17 +13,33 @@ import pytest
 import torch
 from torch import nn
 
-from probe import Classification, Dataset, Model, MultiLabel, Places, Prediction, Regression, Space
+from probe import (
+    Classification,
+    Dataset,
+    Model,
+    MultiLabel,
+    Places,
+    Prediction,
+    Regression,
+    Space,
+    check_model,
+    predict,
+    study,
+)
 from probe.attacks import PGD
 from probe.audit import plan_from
+from probe.audit.runner import prepared
 from probe.cli.training import _measured
 from probe.errors import DataError, PlanError, RangeError, ShapeError, UnknownMethod, UnknownSetting
+from probe.explainers import Saliency
 from probe.forms import Series
 from probe.goals import Targeted
 from probe.keywords import Named
+from probe.metrics import Accuracy, Deletion
 from probe.names import listed
 from probe.registry import build as built
 from probe.registry import discover, methods
+from probe.surveys import PermutationImportance
 
 X = torch.rand(2, 3, generator=torch.Generator().manual_seed(0))
 
@@ -161,3 +178,52 @@ def test_names_may_be_an_index_of_pandas_or_an_array():
     assert Space(names=columns).names == Space(names=np.array(["age", "pay"])).names == ("age", "pay")
     assert Classification(torch.arange(2)).classes == ("0", "1")
     assert Space(words=("a", "b"), special=()).form.special == ()
+
+
+def given(function, *values):
+    """What a caller gets who runs no checks of types, as these tests do."""
+    return inspect.unwrap(function)(*values)
+
+
+DATA = Dataset(X, X3, classes=("no", "yes"))
+CALLS = {
+    "explainer": lambda model: given(type(Saliency()).__call__, Saliency(), model, X),
+    "attack": lambda model: given(PGD.__call__, PGD(), model, X, X3),
+    "metric": lambda model: given(Accuracy.__call__, Accuracy(), model, Prediction(X, X3)),
+    "predict": lambda model: given(predict, model, DATA),
+    "check": lambda model: given(check_model, model, X),
+    "survey": lambda model: given(PermutationImportance.__call__, PermutationImportance(), model, DATA),
+    "study": lambda model: given(study.run, [PGD()], model, DATA),
+    "audit": lambda model: given(prepared, plan_from({"name": "x"}, sources=False), model, DATA),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_a_network_in_place_of_a_model_is_named_with_what_makes_one(call):
+    with pytest.raises(
+        DataError, match=r"^model is a Linear, expected a Model; write Model\(forward=network.eval\(\), "
+    ):
+        call(nn.Linear(3, 2))
+
+
+def test_rows_in_place_of_a_dataset_are_named_with_what_makes_one():
+    model = Model(forward=nn.Linear(3, 2).eval())
+    survey, plan = PermutationImportance(), plan_from({"name": "x"}, sources=False)
+    for call in (
+        lambda: given(predict, model, (X, X3)),
+        lambda: given(study.run, [PGD()], model, (X, X3)),
+        lambda: given(prepared, plan, model, (X, X3)),
+        lambda: given(PermutationImportance.__call__, survey, model, (X, X3)),
+    ):
+        with pytest.raises(DataError, match=r"^data is a tuple, expected a Dataset; write Dataset\(inputs, labels, "):
+            call()
+
+
+def test_a_method_that_none_of_the_metrics_measures_is_refused_before_it_is_run():
+    model = Model(forward=nn.Linear(3, 2).eval(), space=Space(reference=X))
+    with pytest.raises(
+        DataError, match=r"^none of the metrics measures what PGD\(.*such as RobustAccuracy\(\), or leave"
+    ):
+        study.run([PGD(), Saliency()], model, DATA, metrics=Deletion())
+    with pytest.raises(DataError, match=r"^metrics holds 'deletion', which is a str, expected a Metric"):
+        inspect.unwrap(study.run)([Saliency()], model, DATA, metrics=["deletion"])

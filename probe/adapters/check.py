@@ -34,6 +34,7 @@ def check_model(model: Model, rows: Tensor) -> None:
     ...     print(str(error)[:60])
     model answers the same inputs differently when asked again (
     """
+    Model.require(model)
     inputs = model.check(rows[: model.batch_size or ROWS][:ROWS])
     if model.batch_size != 1:
         inputs = torch.cat([inputs, inputs])[: max(2, len(inputs))]

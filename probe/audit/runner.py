@@ -52,6 +52,8 @@ def run(
 
 def prepared(plan: Plan, model: Model, data: Dataset) -> tuple[Plan, Model, Dataset]:
     """The plan with its defaults, the model and the rows as the steps of an audit take them."""
+    Model.require(model)
+    Dataset.require(data)
     plan, data = plan.resolved(model, data), suited(model, data)
     check_names(plan, model, data)
     data = data.sample(plan.data.sample or None, plan.seed)

@@ -11,7 +11,7 @@ from probe.errors import ContractError, ShapeError, Unsupported
 from probe.internals import attention
 from probe.method import Method
 from probe.model import Model
-from probe.names import a_kind
+from probe.names import Passed, a_kind
 from probe.shapes import Inputs
 from probe.tensors import spans
 
@@ -19,8 +19,9 @@ from probe.tensors import spans
 Need = Literal["gradients", "layers", "reference", "attention", "training data"]
 
 
-def refuse_unmet(method: Method | type[Method], needs: frozenset[str], model: Model) -> None:
+def refuse_unmet(method: Method | type[Method], needs: frozenset[str], model: Passed[Model]) -> None:
     """Raise Unsupported if a model lacks what a method needs. Missing gradients are found at their first use."""
+    Model.require(model)
     name = method.name()
     if unknown := needs - set(get_args(Need)):
         raise ContractError(f"{name} needs {sorted(unknown)[0]!r}, which is not one of {', '.join(get_args(Need))}")

@@ -73,6 +73,7 @@ class Metric(Reducer, ABC, Generic[R]):
     @final
     def __call__(self, model: Model, result: R) -> Scores:
         """Measure a result."""
+        Model.require(model)
         if not isinstance(result, self.result_type()):
             wanted = getattr(self.result_type(), "__name__", str(self.result_type()))
             raise TypeError(f"{self} reads {wanted}, got {type(result).__name__}")

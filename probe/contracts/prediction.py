@@ -25,6 +25,8 @@ def predict(model: Model, data: Dataset) -> Prediction:
     Prediction: 1 of 2 examples right
       2 classes
     """
+    Model.require(model)
+    Dataset.require(data)
     inputs = model.check(data.inputs)
     return Prediction.of(model, inputs, model.check_labels(data.labels, inputs))
 
@@ -34,6 +36,8 @@ def suited(model: Model, data: Dataset) -> Dataset:
 
     Where the model's space has features of each example, the data get them, unless they have their own.
     """
+    Model.require(model)
+    Dataset.require(data)
     inputs = model.cast(data.inputs)
     data = data if inputs is data.inputs else replace(data, inputs=inputs)
     if model.space.differs(inputs) and not data.space.differs(inputs):

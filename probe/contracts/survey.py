@@ -59,6 +59,7 @@ class Survey(Reducer, ABC):
             Unsupported: if the model lacks what the survey needs, or has no items.
         """
         refuse_unmet(self, self.needs, model)
+        Dataset.require(data)
         inputs = model.check(data.inputs)
         labels = model.check_labels(data.labels, inputs)
         before = copy(model.usage)

@@ -14,6 +14,7 @@ from probe.contracts import Attack, Certificate, Metric, Survey
 from probe.contracts.blame import blamed
 from probe.errors import DataError, ProbeError, RangeError, is_out_of_memory
 from probe.method import Method
+from probe.names import require
 from probe.numbers import exact
 from probe.outcomes import Certification, Examination
 from probe.registry import discover
@@ -132,7 +133,7 @@ def planned(
     methods: Sequence[Any],
     subject: Subject,
     budgets: Sequence[Budget] | None,
-    metrics: Sequence[Metric[Any]] | None,
+    metrics: Sequence[Any] | None,
     seeds: Sequence[int] | None,
 ) -> list[Cell]:
     """Methods x budgets x seeds, each once, in that order.
@@ -142,6 +143,8 @@ def planned(
     """
     for method in methods:
         _check_kind(method)
+    for metric in metrics or ():
+        require(metric, Metric, f"metrics holds {str(metric)!r:.60}, which", "metrics=[Deletion()]")
     cells = [
         Cell(subject, seeded, read, _metrics_for(method, metrics, subject.model.task))
         for method in methods
@@ -156,6 +159,14 @@ def planned(
         if not any(metric in cell.metrics for cell in cells):
             reads = " or ".join(kind.__name__ for kind in _kinds(metric))
             raise DataError(f"{metric} measures {reads}, which none of the methods returns; leave it out")
+    for cell in cells if metrics is not None else ():
+        if not cell.metrics and not isinstance(cell.method, Survey):
+            usual = _metrics_for(cell.method, None, subject.model.task)
+            raise DataError(
+                f"none of the metrics measures what {cell.method} returns; add one that does"
+                + (f", such as {type(usual[0]).__name__}()" if usual else "")
+                + f", or leave {cell.method.name()} out"
+            )
     return list({cell.identity: cell for cell in cells}.values())
 
 

@@ -78,6 +78,8 @@ def run(  # noqa: PLR0913  three that a study is of, and by name: what is asked,
     >>> found[["settings", "eps", "value", "n"]].values.tolist()
     [['steps=1', 0.05, 1.0, 2], ['steps=1', 0.2, 0.5, 2], ['steps=5', 0.05, 1.0, 2], ['steps=5', 0.2, 0.5, 2]]
     """
+    Model.require(model)
+    Dataset.require(data)
     if len(data) == 0:
         raise DataError(f"{data.name} holds no examples; give one at least")
     if batch_size is not None and (isinstance(batch_size, bool) or not batch_size >= 1):
