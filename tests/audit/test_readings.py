@@ -6,6 +6,7 @@ from dataclasses import MISSING, fields
 from html import unescape
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from probe_dashboards.views import attacked, explained, performance
@@ -15,7 +16,7 @@ from probe.attacks import PGD
 from probe.audit import plan_from, read, run, verify
 from probe.audit.asked import METRICS as USUAL
 from probe.audit.expected import ids
-from probe.audit.reading import readings
+from probe.audit.reading import ranked, readings
 from probe.audit.readings import evidence_of
 from probe.audit.strict import plain as plain_of
 from probe.audit.toml import to_toml
@@ -95,6 +96,24 @@ def test_library_bundle_findings_report_and_viewer_give_the_same_number(made, pa
                 assert written in plain(" ".join(explained.badges(made, method)))
             seen += 1
     assert seen, f"{name} was taken of nothing"
+
+
+def test_methods_are_ranked_by_every_measure_that_all_of_them_have(made, page):
+    found = ranked(made)
+    rows = pd.DataFrame(readings(made, "explanation")).pivot(index="metric", columns="step", values="value").dropna()
+    signs = [1 if METRICS[name].better == "higher" else -1 for name in rows.index]
+    expected = rows.mul(signs, axis=0).rank(axis=1, ascending=False)
+    assert len(expected) > 9
+    assert "completeness" not in expected.index, "LIME promises no sum"
+    assert [each.mean for each in found] == pytest.approx(sorted(expected.mean()))
+    for each in found:
+        own = expected[min(expected, key=lambda step: abs(expected[step].mean() - each.mean))]
+        assert each.by == own.to_dict()
+        assert (each.best, each.worst) == (own.min(), own.max())
+        assert f"{each.best:g} to {each.worst:g}" in unescape(page)
+    # Ranks of three add up to 6, shared ones too.
+    assert {round(sum(each.by[name] for each in found)) for name in found[0].by} == {6}
+    assert "The rank of each method among these 3 by each measure that all of them have" in page
 
 
 def tail(row):

@@ -7,9 +7,9 @@ from markupsafe import Markup
 
 from probe import plots
 from probe.audit.bundle import Arrays, Bundle
-from probe.audit.reading import answered, captioned, kept, measured, why_not_kept
+from probe.audit.reading import Ranked, answered, captioned, kept, measured, ranked, why_not_kept
 from probe.audit.titles import title_of
-from probe.formatting import DASH, PLUS_MINUS, estimated, settings, share, words
+from probe.formatting import DASH, PLUS_MINUS, digits, estimated, settings, share, words
 from probe.report.blocks import Block, Figure, Section, Table, Text, panel
 from probe.report.sections.common import chapter, drawer, steps, with_not_measured
 from probe.statistics import ranking
@@ -25,6 +25,8 @@ def section(bundle: Bundle) -> Section:
     ran = steps(bundle, "explainer")
     if measured(bundle, kind="explainer"):
         blocks.append(_methods(bundle))
+    if found := ranked(bundle):
+        blocks.append(_ranks(found))
     if ran and bundle.has("arrays/instances.npz"):
         blocks += _instances(bundle, {title_of(bundle.manifest, step): bundle.arrays(step.name) for step in ran})
     return chapter("explanation", with_not_measured(bundle, "explanation", blocks))
@@ -45,6 +47,26 @@ def _methods(bundle: Bundle) -> Table:
         "the method promises."
     )
     return Table(columns, rows, caption, numeric=columns[1:-1], file="tables/readings.csv")
+
+
+def _ranks(found: Sequence[Ranked]) -> Table:
+    metrics = list(found[0].by)
+    columns = ("method", "mean rank", "best to worst", *map(words, metrics))
+    rows = [
+        (
+            each.method,
+            digits(each.mean),
+            f"{digits(each.best)} to {digits(each.worst)}",
+            *(digits(each.by[name]) for name in metrics),
+        )
+        for each in found
+    ]
+    caption = (
+        f"The rank of each method among these {len(found)} by each measure that all of them have; 1 is best. Measures "
+        "contradict each other where best and worst are far apart. Ranks do not say whether methods differ by more "
+        "than chance: that is what the intervals above say."
+    )
+    return Table(columns, rows, caption, numeric=columns[1:])
 
 
 def _instances(bundle: Bundle, methods: dict[str, Arrays]) -> list[Block]:
