@@ -11,6 +11,7 @@ import pandas as pd
 
 from probe.audit.aspects import bias, explanation, performance, proofs, robustness
 from probe.audit.aspects.common import Answers, Assessment, absent, describe
+from probe.audit.aspects.doubts import doubted
 from probe.audit.bundle import Bundle
 from probe.audit.manifest import StepRecord
 from probe.audit.readings import COLUMNS
@@ -32,6 +33,7 @@ def assess(bundle: Bundle) -> Assessment:
         bias.assess(bundle, answers, result)
     else:
         result.findings.append(absent("performance", "predictions", "the audit ended before the model was run"))
+    result.findings = doubted(result.findings)
     if result.readings:
         result.tables["readings"] = pd.DataFrame(result.readings, columns=list(COLUMNS))
     result.tables["findings"] = pd.DataFrame([f.to_json() for f in result.findings])

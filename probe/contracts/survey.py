@@ -8,7 +8,7 @@ from probe.contracts.common import Need, placed, refuse_unmet
 from probe.contracts.reducer import Reducer
 from probe.dataset import Dataset
 from probe.errors import ContractError, ShapeError, Unsupported
-from probe.finding import Aspect
+from probe.finding import About, Aspect
 from probe.model import Model
 from probe.outcomes import Examination
 from probe.shapes import Evidence, Inputs, Labels
@@ -39,6 +39,7 @@ class Survey(Reducer, ABC):
     family: ClassVar[str] = "survey"
     verb: ClassVar[str] = "survey"
     aspect: ClassVar[Aspect] = "explanation"  # the chapter of its table
+    about: ClassVar[About] = "model"  # what its findings are about: the model, or how far a method can be trusted
     needs: ClassVar[frozenset[Need]] = frozenset()  # of the model
     item: ClassVar[str] = "feature"  # what an item is called
     asks: ClassVar[str]  # what is measured of an item, in a few words

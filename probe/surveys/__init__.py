@@ -1,7 +1,8 @@
 """Methods that examine a model on a whole dataset."""
 
 from probe.surveys.accumulated import AccumulatedEffects
+from probe.surveys.attack_checks import AttackChecks
 from probe.surveys.dependence import PartialDependence
 from probe.surveys.permutation import PermutationImportance
 
-__all__ = ["AccumulatedEffects", "PartialDependence", "PermutationImportance"]
+__all__ = ["AccumulatedEffects", "AttackChecks", "PartialDependence", "PermutationImportance"]

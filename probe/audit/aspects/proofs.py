@@ -27,6 +27,11 @@ def assess(bundle: Bundle, result: Assessment) -> None:
         if step.kind == "certificate":
             result.readings += _besides(bundle, step)
         read(bundle, step, result, "explanation" if step.kind == "counterfactual" else "model")
+        if step.kind == "survey" and any(reading.notes.get("about") == "attack" for reading in step.readings):
+            # What shows how far an attack can be trusted belongs with what withstood it.
+            result.findings[before:] = [
+                replace(finding, aspect="robustness", about="attack") for finding in result.findings[before:]
+            ]
         if step.kind == "certificate":
             name = name_of(bundle.manifest, step)
             result.findings[before:] = [_certified(step, name, finding) for finding in result.findings[before:]]

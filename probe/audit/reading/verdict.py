@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from probe.audit.aspects.doubts import failed
 from probe.audit.aspects.robustness import NEAR_NONE
 from probe.audit.bundle import Bundle
 from probe.audit.manifest import Manifest
@@ -30,6 +31,9 @@ def verdict(bundle: Bundle) -> list[str]:
         return ["There is no conclusion: the audit did not finish."]
     labels = _labels(bundle)
     attacked = " ".join(withstands(bundle)) or "Robustness was not measured."
+    if signs := failed(findings):
+        checks = "a check of the attacks" if len(signs) == 1 else f"{len(signs)} checks of the attacks"
+        attacked += f" That is in doubt, as {checks} failed: {signs[0]}{', ...' if len(signs) > 1 else ''}."
     return [attacked, labels or _accuracy(findings), _groups(bundle.manifest, findings)]
 
 
