@@ -50,10 +50,6 @@ class _Asked(NamedTuple):
     def p(self) -> float:
         return cast(Ball, self.attack.threat).p
 
-    def moved(self, change: Tensor, amount: Tensor) -> Inputs:
-        """The inputs after a change, in units of the space's scale, within the space and a ball."""
-        return place(self.model.space, self.inputs, change, self.p, amount)
-
     def reached(self, points: Inputs) -> Tensor:
         return self.aim.ask(points)[1]
 
@@ -109,10 +105,12 @@ class AttackChecks(Survey):
     seed: int = param(0, "seed of the noise and of the queries", low=0)
 
     def items(self, model: Model, inputs: Inputs) -> tuple[str, ...]:
-        return tuple(name for name, sign in SIGNS.items() if sign.suits(self._attack(model), model, inputs))
+        attack = self._attack()
+        attack.check_threat(model, inputs)
+        return tuple(name for name, sign in SIGNS.items() if sign.suits(attack, model, inputs))
 
     def examine(self, model: Model, inputs: Inputs, labels: Labels) -> Evidence:
-        attack = self._attack(model)
+        attack = self._attack()
         aim = Aim.of(attack, model, Prediction.of(model, inputs, labels), None, attack.budgets(None, inputs))
         loss, met, slope = aim.slope(inputs)
         result = attack(model, inputs, labels)
@@ -135,7 +133,7 @@ class AttackChecks(Survey):
         flags = [SIGNS[name].ask(asked) for name in self.items(model, inputs)]
         return torch.stack(flags, 1).to(torch.get_default_dtype())
 
-    def _attack(self, model: Model) -> Attack:
+    def _attack(self) -> Attack:
         attack = self.attack or cast(Attack, build(discover("attack"), USUAL))
         if not isinstance(attack.threat, Ball) or not attack.budget or "gradients" not in attack.needs:
             raise Unsupported(
@@ -205,11 +203,12 @@ def _apart(asked: _Asked, one: Tensor, other: Tensor) -> Tensor:
 
 
 def _one_step(asked: _Asked) -> Tensor:
-    return asked.finds(replace(asked.attack, steps=1))
+    return asked.finds(replace(cast(Any, asked.attack), steps=1))
 
 
 def _more_steps(asked: _Asked) -> Tensor:
-    return asked.finds(replace(asked.attack, steps=2 * cast(Any, asked.attack).steps))
+    attack = cast(Any, asked.attack)
+    return asked.finds(replace(attack, steps=2 * attack.steps))
 
 
 def _noise(asked: _Asked) -> Tensor:
