@@ -7,7 +7,8 @@ call's own; a check that passed is not made again for a call whose arguments and
 
 import dataclasses
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from enum import Enum
 from functools import partial, wraps
 from types import FunctionType
 from typing import Annotated, Any, ForwardRef, Literal, get_args, get_origin, get_type_hints
@@ -21,8 +22,8 @@ from torch import Tensor
 
 THEIRS = jaxtyping.jaxtyped
 CONF = BeartypeConf(is_pep484_tower=True, violation_type=jaxtyping.TypeCheckError)
-_UNKNOWN = object()
-_HOW: dict[type, str] = {}
+_ARRAY, _TUPLE, _CLASS, _LITERAL, _PLAIN, _OTHER = range(6)
+_HOW: dict[type, int] = {}
 
 
 def jaxtyped(fn: Any = None, *, typechecker: Any = None) -> Any:
@@ -33,7 +34,7 @@ def jaxtyped(fn: Any = None, *, typechecker: Any = None) -> Any:
         if dataclasses.is_dataclass(fn) and not hasattr(fn.__init__, "checks"):
             fn.__init__ = _checked(fn.__init__)
         return fn
-    if not isinstance(fn, FunctionType) or inspect.isgeneratorfunction(fn) or inspect.iscoroutinefunction(fn):
+    if not isinstance(fn, FunctionType) or inspect.iscoroutinefunction(fn):
         return THEIRS(fn, typechecker=typechecker)
     return _checked(fn)
 
@@ -43,37 +44,49 @@ def _checked(fn: FunctionType) -> Callable[..., Any]:
         return fn
     hints = {name: _hint(hint, fn) if _written(hint) else hint for name, hint in fn.__annotations__.items()}
     shaped = any(map(_has_axes, hints.values()))
-    by_kind = shaped and not _names_arguments(hints) and _is_told_by_kind(fn, hints)
+    theirs = _names_arguments(hints) or (shaped and inspect.isgeneratorfunction(fn))
     checks: Callable[..., Any] | None = None
-    passed: dict[object, set[object]] = {}  # the kinds of results that were in order, by those of the arguments
+
+    def compiled() -> Callable[..., Any]:
+        nonlocal checks
+        checks = THEIRS(fn, typechecker=beartype(conf=CONF)) if theirs else _compiled(fn, hints)
+        return checks
 
     @wraps(fn)
     def called(*args: Any, **kwargs: Any) -> Any:
-        nonlocal checks
-        if checks is None:
-            checks = THEIRS(fn, typechecker=beartype(conf=CONF)) if _names_arguments(hints) else _compiled(fn, hints)
-        if not shaped:
-            return checks(*args, **kwargs)
-        kinds = _kind((*args, *kwargs.values())) if by_kind else _UNKNOWN
-        given = (kinds, *kwargs)
-        if given in passed:
+        return (checks or compiled())(*args, **kwargs)
+
+    passed: dict[object, set[object]] = {}  # the kinds of results that were in order, by those of the arguments
+    by_kind = not theirs and _is_told_by_kind(fn, hints)
+    literal = any(map(_is_literal, hints.values()))
+    first = int(fn.__code__.co_varnames[:1] == ("self",))
+
+    @wraps(fn)
+    def called_with_arrays(*args: Any, **kwargs: Any) -> Any:
+        given = _kinds(args[first:], literal) if by_kind else None
+        if kwargs and given is not None:
+            named = _kinds(kwargs.values(), literal)
+            given = None if named is None else (*given, *kwargs, *named)
+        seen = passed.get(given)
+        if seen is not None:
             result = fn(*args, **kwargs)
-            found = _kind(result)
-            if found is _UNKNOWN or found not in passed[given]:
+            found = _kinds((result,), literal)
+            if found is None or found not in seen:
                 _check_result(fn, hints, (args, kwargs), result)
-                passed[given].add(found)
+                seen.add(found)
             return result
         push_shape_memo({})
         try:
-            result = checks(*args, **kwargs)
+            result = (checks or compiled())(*args, **kwargs)
         finally:
             pop_shape_memo()
-        if kinds is not _UNKNOWN:
-            passed[given] = {_kind(result)}
+        if given is not None:
+            passed[given] = {_kinds((result,), literal)}
         return result
 
-    called.checks = True
-    return called
+    chosen = called_with_arrays if shaped else called
+    chosen.checks = True
+    return chosen
 
 
 def _check_result(fn: FunctionType, hints: dict[str, Any], given: tuple[Any, Any], result: Any) -> None:
@@ -89,40 +102,60 @@ def _check_result(fn: FunctionType, hints: dict[str, Any], given: tuple[Any, Any
 
 
 def _is_told_by_kind(fn: FunctionType, hints: dict[str, Any]) -> bool:
-    """Whether a check of what has the same kinds comes to the same: no hint asks for values."""
+    """Whether a check of what has the same kinds comes to the same: no hint asks for values, but for literal ones."""
     return not fn.__code__.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS) and not any(
         map(_asks_for_values, hints.values())
     )
 
 
 def _asks_for_values(hint: Any) -> bool:
-    return get_origin(hint) in (Literal, Annotated) or any(
-        map(_asks_for_values, hint if isinstance(hint, list) else get_args(hint))
-    )
+    return get_origin(hint) is Annotated or any(map(_asks_for_values, _parts(hint)))
 
 
-def _kind(value: Any) -> object:
-    """All that a check of one value looks at, to be compared; unknown for what holds other values, except a tuple."""
-    its = type(value)
-    how = _HOW.get(its)
-    if how is None:
-        how = _HOW[its] = _how(its)
-    if how == "array":
-        return its, value.dtype, value.shape
-    if how == "tuple":
-        kinds = [_kind(each) for each in value] if len(value) <= 20 else [_UNKNOWN]
-        return _UNKNOWN if any(kind is _UNKNOWN for kind in kinds) else (its, *kinds)
-    return its if how == "plain" else value if how == "class" else _UNKNOWN
+def _is_literal(hint: Any) -> bool:
+    return get_origin(hint) is Literal or any(map(_is_literal, _parts(hint)))
 
 
-def _how(its: type) -> str:
+def _parts(hint: Any) -> Iterable[Any]:
+    return hint if isinstance(hint, list) else get_args(hint)
+
+
+def _kinds(values: Iterable[Any], literal: bool) -> tuple[object, ...] | None:
+    """All that a check of these looks at, to be compared; None where one holds other values, unless it is a tuple.
+
+    Where a hint is literal, values of types that such a hint may name are compared as well.
+    """
+    found: list[object] = []
+    for value in values:
+        its = type(value)
+        how = _HOW.get(its)
+        if how is None:
+            how = _HOW[its] = _how(its)
+        found.append(its)
+        if how == _ARRAY:
+            found += value.dtype, value.shape
+        elif how == _TUPLE:
+            inner = _kinds(value, literal) if len(value) <= 20 else None
+            if inner is None:
+                return None
+            found.append(inner)
+        elif how == _CLASS or (how == _LITERAL and literal):
+            found.append(value)
+        elif how == _OTHER:
+            return None
+    return tuple(found)
+
+
+def _how(its: type) -> int:
     if issubclass(its, Tensor | np.ndarray):
-        return "array"
+        return _ARRAY
     if issubclass(its, tuple):
-        return "tuple"
+        return _TUPLE
     if issubclass(its, type):
-        return "class"
-    return "plain" if issubclass(its, str | bytes) or not hasattr(its, "__iter__") else "unknown"
+        return _CLASS
+    if issubclass(its, str | bytes | int | Enum):
+        return _LITERAL
+    return _OTHER if hasattr(its, "__iter__") else _PLAIN
 
 
 def _compiled(fn: FunctionType, hints: dict[str, Any]) -> Callable[..., Any]:
@@ -147,7 +180,7 @@ def _hint(hint: Any, fn: FunctionType) -> Any:
 
 def _written(hint: Any) -> bool:
     """Whether a name stands as text in the hint."""
-    return isinstance(hint, str | ForwardRef) or any(map(_written, hint if isinstance(hint, list) else get_args(hint)))
+    return isinstance(hint, str | ForwardRef) or any(map(_written, _parts(hint)))
 
 
 def _names_arguments(hints: dict[str, Any]) -> bool:

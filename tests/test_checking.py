@@ -1,8 +1,9 @@
 """While tests run, what `probe` says of types and shapes is checked."""
 
 import inspect
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 import torch
@@ -69,6 +70,36 @@ def test_each_kind_of_result_is_checked_also_where_the_arguments_are_of_kinds_se
     assert taken(rows=torch.ones(2, 4), which=None).shape == (2, 3)
     with pytest.raises(TypeCheckError):
         taken(which=torch.ones(2, 4), rows=None)
+
+
+def test_literal_values_and_the_arguments_of_methods_and_generators_are_checked_at_each_call():
+    class Rows(list):
+        @jaxtyped
+        def scaled(self, rows: Float[Tensor, "rows features"], how: Literal["by one", "by two"]) -> int:
+            return len(rows) * len(how)
+
+        @jaxtyped
+        def each(self, rows: Float[Tensor, "rows features"], count: int) -> Iterator[int]:
+            yield from range(count)
+
+        @jaxtyped
+        def counts(self, count: int) -> Iterator[int]:
+            yield from range(count)
+
+    given, rows = Rows(), torch.ones(2, 3)
+    for _ in range(2):
+        assert given.scaled(rows, "by one") == given.scaled(rows, how="by two") == 12
+        assert list(given.each(rows, 2)) == list(given.counts(2)) == [0, 1]
+        for wrong in (
+            lambda: given.scaled(rows, "by three"),
+            lambda: given.scaled(rows, how="by three"),
+            lambda: given.scaled(rows[0], "by one"),
+            lambda: list(given.each(rows, "2")),
+            lambda: list(given.each(rows[0], 2)),
+            lambda: list(given.counts("2")),
+        ):
+            with pytest.raises(TypeCheckError):
+                wrong()
 
 
 def test_types_are_checked_where_there_are_no_shapes():

@@ -172,3 +172,9 @@ def test_long_series_and_many_channels_are_drawn_in_few_points_and_lanes():
     assert max(line.get_ydata().max() for line in ax.lines) - min(line.get_ydata().max() for line in ax.lines) > 2.4
     assert all(len(line.get_xdata()) <= 1000 for line in ax.lines)
     assert "8 of 20 channels" in ax.get_xlabel()
+
+
+def test_the_form_of_inputs_is_made_once_for_each_shape():
+    plain, image, row = Space().form, torch.zeros(1, 1, 2, 2), torch.zeros(1, 2)
+    assert (type(plain.of(image)), type(plain.of(row))) == (Image, Table)
+    assert all(plain.of(like) is plain.of(like.clone()) for like in (image, row))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 from probe.forms.form import Coordinates, Form
@@ -33,4 +34,13 @@ class ByShape(Table):
     name: ClassVar[str] = ""
 
     def of(self, like: Coordinates) -> Form:
-        return self.turned(Image if like.ndim == 4 else Table)
+        return self._image if like.ndim == 4 else self._table
+
+    # Kept, for an attack asks with each step.
+    @cached_property
+    def _image(self) -> Image:
+        return self.turned(Image)
+
+    @cached_property
+    def _table(self) -> Table:
+        return self.turned(Table)
