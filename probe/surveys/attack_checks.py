@@ -1,6 +1,6 @@
 """Signs that an attack was misled, so that what withstood it may not be robust."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, NamedTuple, cast
 
@@ -17,6 +17,7 @@ from probe.model import Model
 from probe.registry import build, discover
 from probe.results import Prediction
 from probe.shapes import Evidence, Inputs, Labels
+from probe.space import Space
 from probe.tensors import column, generator, parted, wide
 from probe.threats import Ball
 
@@ -26,6 +27,7 @@ STEPS = (0.01, 0.03, 0.1)  # of finite differences, in radii
 APART = 0.5  # difference of a finite difference and the gradient, as a share of the larger, that is more than curvature
 NOISE = 1e-4  # difference of two outputs, as a share of the largest, that is more than rounding
 NEAR = 0.25  # of the radius: an answer that the gradient puts within it should be found
+FEW = 5  # random points at which the loss is compared
 TIMES = 4  # that each input is asked again
 
 
@@ -148,7 +150,13 @@ def _zero(asked: _Asked) -> Tensor:
 
 
 def _still(asked: _Asked) -> Tensor:
-    return asked.left & (asked.aim.ask(asked.found)[0] == asked.aim.ask(asked.inputs)[0])
+    """Whether the loss is the same number at random points of the ball that differ from the input."""
+    moved, same = torch.zeros_like(asked.open), asked.open.clone()
+    for point in _edge(asked.model.space, asked.inputs, asked.aim, asked.p, FEW, asked.seed):
+        differs = (point != asked.inputs).flatten(1).any(1)
+        moved |= differs
+        same &= ~differs | (asked.aim.ask(point)[0] == asked.aim.ask(asked.inputs)[0])
+    return moved & same
 
 
 def _disagree(asked: _Asked) -> Tensor:
@@ -212,19 +220,21 @@ def _more_steps(asked: _Asked) -> Tensor:
 
 
 def _noise(asked: _Asked) -> Tensor:
-    """Whether random points at the edge of the ball reach the goal; all rows get the same directions."""
-    source, found = generator(asked.seed, CPU), torch.zeros_like(asked.left)
-    (_, rows) = parted(asked.left)
-    origin, part = asked.inputs[rows], asked.aim[rows]
-    for _ in range(asked.draws if len(rows) else 0):
-        drawn = torch.randn(1, *origin.shape[1:], generator=source).to(wide(origin))
-        if asked.p == torch.inf:
-            change = drawn.sign()
-        else:
-            change = drawn / torch.linalg.vector_norm(drawn.flatten(1), ord=asked.p)
-        radius = column(part.budget.to(change.dtype), origin)
-        found[rows] |= part.ask(place(asked.model.space, origin, change * radius, asked.p, part.budget))[1]
+    """Whether random points at the edge of the ball reach the goal."""
+    found, (_, rows) = torch.zeros_like(asked.left), parted(asked.left)
+    part = asked.aim[rows]
+    for point in _edge(asked.model.space, asked.inputs[rows], part, asked.p, asked.draws, asked.seed):
+        found[rows] |= part.ask(point)[1]
     return found
+
+
+def _edge(space: Space, origin: Inputs, aim: Aim, p: float, draws: int, seed: int) -> Iterator[Inputs]:
+    """Random points at the edge of the ball; all rows get the same directions."""
+    source = generator(seed, CPU)
+    for _ in range(draws if len(origin) else 0):
+        drawn = torch.randn(1, *origin.shape[1:], generator=source).to(wide(origin))
+        length = drawn.abs() if p == torch.inf else torch.linalg.vector_norm(drawn.flatten(1), ord=p)
+        yield place(space, origin, drawn / length * column(aim.budget.to(drawn.dtype), origin), p, aim.budget)
 
 
 def _queries(asked: _Asked) -> Tensor:
@@ -275,7 +285,10 @@ def _linf(attack: Attack, model: Model, inputs: Inputs) -> bool:
     return cast(Ball, attack.threat).p == torch.inf
 
 
-def _box(attack: Attack, model: Model, inputs: Inputs) -> bool:
+def _free(attack: Attack, model: Model, inputs: Inputs) -> bool:
+    """Whether every number can become any other; fixed columns of a table may well decide an answer."""
+    if not model.space.form_of(inputs).near or not bool(model.space.mutable_mask(inputs).all()):
+        return False
     return all(bool(room(model.space, inputs, way * torch.ones_like(inputs)).isfinite().all()) for way in (1, -1))
 
 
@@ -294,6 +307,6 @@ SIGNS: Mapping[str, _Sign] = {
     "twice the steps find more": _Sign(_more_steps, _steps),
     "noise finds more": _Sign(_noise),
     "queries without gradients find more": _Sign(_queries, _linf),
-    "any change at all is not enough": _Sign(_anywhere, _box),
+    "any change at all is not enough": _Sign(_anywhere, _free),
     "rounding to 8 bits undoes it": _Sign(_rounded, _photo),
 }
