@@ -60,6 +60,13 @@ def test_rounding_errors_are_within_the_bounds():
     Space().check(torch.tensor([[1.0 + 3e-8, -3e-8]]))
 
 
+@pytest.mark.parametrize("beyond", [1.00001, -0.00001])
+def test_a_number_beyond_the_bounds_by_more_than_rounding_is_refused(beyond):
+    with pytest.raises(RangeError, match="outside the bounds"):
+        Space().check(torch.tensor([[beyond, 0.5]]))
+    Space(bounds=(-100.0, 100.0)).check(torch.tensor([[100.00001, -100.00001]]))  # of wide bounds that is rounding
+
+
 def test_integers_are_rounded_towards_their_origin(table):
     origin = torch.tensor([[30.0, 1, 0, 0]])
     assert table.project(origin + 0.9, origin)[0, 0] == 30
