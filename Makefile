@@ -10,7 +10,7 @@ endif
 # The many processes of a test run, and each command, would compile what they import anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: audit setup test docs benchmark mutants clean
+.PHONY: audit setup test docs benchmark mutants fuzz clean
 
 audit: setup
 	@# 1 means findings, which is an audit's business and no failure of make.
@@ -56,6 +56,10 @@ mutants: .venv/.installed-dev
 .venv/.installed-docs: .venv/.installed pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[docs]"
 	@touch $@
+
+# Inputs that nobody would write on purpose, ten times as many as `test` tries.
+fuzz: .venv/.installed-dev
+	OMP_NUM_THREADS=1 FUZZ=10 $(BIN)/pytest tests/fuzz --timeout 3000 -n auto --dist worksteal
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

@@ -1,5 +1,6 @@
 """Inputs that nobody would write on purpose, drawn from a seed; and the one promise that holds for all of them."""
 
+import os
 import random
 import signal
 import string
@@ -107,6 +108,7 @@ def answered(seed: int, what: object) -> Iterator[None]:
 
 
 def block(number: int, size: int, case: Callable[[int], None]) -> None:
-    """Run the cases of some consecutive seeds."""
+    """Run the cases of some consecutive seeds; of `FUZZ` times as many where that is set, as `make fuzz` does."""
+    size *= int(os.environ.get("FUZZ", "1"))
     for seed in range(number * size, (number + 1) * size):
         case(seed)
