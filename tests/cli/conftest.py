@@ -72,7 +72,7 @@ def call(*arguments: str, code: int | None = None):
     return result
 
 
-def _unwritten(ax, **how):
+def unwritten(ax, **how):
     return f'<svg data-artists="{len(ax.get_children())}"></svg>'
 
 
@@ -84,7 +84,7 @@ def _pages_not_drawn():
     figures made and not laid out and written, which takes most of the time of a page.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "to_svg", _unwritten)
+        patch.setattr(blocks, "to_svg", unwritten)
         patch.setattr(report, "render", lambda bundle, *choice: DRAWN(bundle, *choice) if choice else page_of(bundle))
         yield
 

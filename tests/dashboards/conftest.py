@@ -21,6 +21,7 @@ from probe.audit import Bundle, read
 from probe.audit.assessment import assess
 from probe.plots import canvas
 from probe.registry import discover
+from probe.report import blocks
 from tests.audit.forging import Forged
 
 HOSTILE = (
@@ -171,17 +172,19 @@ def unfolded():
 
 @pytest.fixture(scope="package", autouse=True)
 def _figures_not_written():
-    """Have figures made and not laid out and written, which takes most of the time of a page."""
+    """Have figures of viewer and report made and not laid out and written, which takes most of the time of a page."""
     blank = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9" viewBox="0 0 9 9"></svg>'
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plots, "to_svg", lambda ax, **how: blank if ax.get_children() else "")
+        for drawing in (plots, blocks):
+            patch.setattr(drawing, "to_svg", lambda ax, **how: blank if ax.get_children() else "")
         yield
 
 
 @pytest.fixture
 def written(monkeypatch):
     """Figures are written in this test."""
-    monkeypatch.setattr(plots, "to_svg", canvas.to_svg)
+    for drawing in (plots, blocks):
+        monkeypatch.setattr(drawing, "to_svg", canvas.to_svg)
 
 
 @pytest.fixture(scope="session")

@@ -13,12 +13,14 @@ from probe_dashboards.views.lab import attacks, commands, own, waiting
 from probe_dashboards.views.lab.settings import fields, filled
 
 import probe
+from probe import report
 from probe.audit.plan import plan_from
 from probe.lab import Answer, Job, LabError, Source
 from probe.lab.jobs import Progress
 from probe.lab.offering import settings
 from probe.lab.opened import Opened
 from probe.lab.worker import respond
+from tests.cli.conftest import page_of
 from tests.dashboards.test_pages import show, text  # noqa: F401  a fixture
 from tests.lab.subjects import FORMS, TASKS, opened
 
@@ -51,6 +53,16 @@ class Here:
         return self._jobs[name]
 
 
+PLAN = """
+[explain]
+methods = ["input_x_gradient"]
+sample = 2
+[attack]
+methods = ["fgsm"]
+eps = ["0.1"]
+"""
+
+
 def people(runs: Path) -> Opened:
     columns = {"age": [25.0, 40.0, 61.0, 33.0] * 6, "job": ["clerk", "<b>smith</b>", "clerk", "nurse"] * 6}
     frame = pd.DataFrame(columns | {"hired": ["no", "yes", "no", "yes"] * 6, "sex": ["f", "m"] * 12})
@@ -66,6 +78,7 @@ def people(runs: Path) -> Opened:
 
 @pytest.fixture
 def desk(monkeypatch, tmp_path):
+    monkeypatch.setattr(report, "render", page_of)  # what a page shows, its own tests look at
     found = Here(people=people(tmp_path))
     monkeypatch.setattr(labs, "lab", lambda offer: labs.Lab(found, "somebody"))
     return found
@@ -102,7 +115,10 @@ def test_every_part_is_drawn_for_every_form_and_task(show, monkeypatch, tmp_path
     said = text(app)
     assert "Answer **" in said
     assert "What this does not show" in said
-    app.toggle(key="lab quality").set_value(True).run() if view == "explain" else app.run()
+    if view == "explain":
+        app.toggle(key="lab quality").set_value(True).run()
+    elif subject == "table":
+        app.run()
     assert not app.exception
     assert not app.error
 
@@ -175,6 +191,7 @@ def test_a_counterfactual_search_lists_the_changes(show, desk, tmp_path):  # noq
 
 def test_an_audit_is_planned_started_and_found(show, desk, tmp_path):  # noqa: F811
     app = show(tmp_path, "lab", model="people", view="audit")
+    app.text_area(key="lab plan people").set_value(PLAN)
     app.button(key="lab audit").click().run()
     assert not app.exception
     assert not app.warning

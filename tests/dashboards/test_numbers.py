@@ -27,6 +27,7 @@ def test_the_viewer_calls_an_answer_right_within_the_tolerance_and_asks_for_no_c
         assert instance.ranking(bundle, row)["Truth"].tolist() == [number(float(Y[row]))]
 
 
+@pytest.mark.usefixtures("written")
 def test_report_and_viewer_say_the_answer_before_an_attack_and_no_probability_of_a_number(audited):
     bundle = audited[1]
     attack = bundle.arrays("attack-pgd")

@@ -1,6 +1,7 @@
 """What the lab answers is what the library gives, to the bit."""
 
 import json
+from functools import cache
 
 import numpy as np
 import pytest
@@ -22,11 +23,6 @@ def held(request):
     return opened(*(FORMS | TASKS)[request.param]())
 
 
-@pytest.fixture(scope="module", params=FORMS)
-def form(request):
-    return opened(*FORMS[request.param]())
-
-
 @pytest.fixture(scope="module")
 def people():
     return opened(*FORMS["table"]())
@@ -44,6 +40,23 @@ def tried(work):
         return work(), ""
     except ProbeError as error:
         return None, str(error)
+
+
+@cache
+def held_of(name):
+    return opened(*(FORMS | TASKS)[name]())
+
+
+def two_that_answer(number, names, check):
+    """Check subjects, from another one for each method on, until two have answered; of the others, the refusals."""
+    names = list(names)
+    at = number % len(names)
+    answered = 0
+    for name in (*names[at:], *names[:at]):
+        answered += check(held_of(name))
+        if answered == 2:
+            break
+    return answered
 
 
 def target_of(held):
@@ -64,7 +77,12 @@ def test_a_lab_answer_equals_the_models_output(held):
 
 
 @pytest.mark.parametrize("name", EXPLAINERS)
-def test_a_lab_explanation_equals_that_of_the_explainer(held, name):
+def test_a_lab_explanation_equals_that_of_the_explainer(name):
+    answered = two_that_answer(EXPLAINERS.index(name), FORMS | TASKS, lambda held: explained_alike(held, name))
+    assert answered or {"layers", "attention"} & discover("explainer")[name].needs  # no subject has these
+
+
+def explained_alike(held, name):
     method = discover("explainer")[name]()
     target = target_of(held)
     request = {"ask": "explain", "row": {"row": 1}, "method": name, "target": target}
@@ -73,7 +91,7 @@ def test_a_lab_explanation_equals_that_of_the_explainer(held, name):
     direct, why = tried(lambda: method(held.model, row, targets))
     if why:
         assert refusal(held, request) == why
-        return
+        return False
     record, arrays = ask(held, request)
     same(arrays["values"], direct.values[0])
     same(arrays["by_feature"], direct.by_feature()[0])
@@ -87,10 +105,15 @@ def test_a_lab_explanation_equals_that_of_the_explainer(held, name):
     if method.completeness:
         gap = abs(said["sum"]) - said["promised"]
         assert abs(gap) <= said["residual"] + 1e-5
+    return True
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_a_lab_attack_at_each_budget_equals_a_single_attack(form, name):
+def test_a_lab_attack_at_each_budget_equals_a_single_attack(name):
+    assert two_that_answer(ATTACKS.index(name), FORMS, lambda form: attacked_alike(form, name))
+
+
+def attacked_alike(form, name):
     made = discover("attack")[name]
     short = {setting: value for setting, value in SHORT.items() if setting in made.__dataclass_fields__}
     method, row, label = made(**short), form.data.inputs[1:2], form.data.labels[1:2]
@@ -99,7 +122,7 @@ def test_a_lab_attack_at_each_budget_equals_a_single_attack(form, name):
     direct, why = tried(lambda: [method(form.model, row, label, eps=each) for each in eps])
     if why:
         assert refusal(form, request) == why
-        return
+        return False
     record, arrays = ask(form, request)
     for at, found in enumerate(direct):
         same(arrays["perturbed"][at], found.perturbed[0])
@@ -110,6 +133,7 @@ def test_a_lab_attack_at_each_budget_equals_a_single_attack(form, name):
         for norm, p in form.model.space.form_of(row).lengths.items():
             assert record["steps"][at]["lengths"][norm] == float(found.distance(p)[0])
     same(arrays["clean_logits"], direct[0].clean.logits)
+    return True
 
 
 def test_a_lab_attack_has_the_explanation_before_and_after():

@@ -24,7 +24,7 @@ def people(tmp_path):
     return opened(*FORMS["table"](), runs=tmp_path)
 
 
-def test_an_explanation_is_kept_as_a_bundle_with_its_arrays(images, tmp_path):
+def test_an_explanation_is_kept_as_a_bundle_with_its_arrays(images, tmp_path, drawn):
     request = {"ask": "explain", "row": ROW, "method": {"method": "kernel_shap", "seed": 3}, "target": "b"}
     _, shown = ask(images, request)
     record, _ = ask(images, {"ask": "keep", "what": request, "name": "kept"})
@@ -136,7 +136,7 @@ def test_an_input_of_ones_own_has_the_features_that_are_named_with_it(tmp_path, 
     assert "without a gap" in refusal(held, own, arrays)
 
 
-def test_an_attack_is_kept_as_a_bundle_with_its_arrays(images, tmp_path):
+def test_an_attack_is_kept_as_a_bundle_with_its_arrays(images, tmp_path, drawn):
     requests = [{"ask": "attack", "row": {"row": at}, "method": "pgd", "eps": ["0.9"]} for at in range(6)]
     answers = [(each, *ask(images, each)) for each in requests]
     # Where an attack fails, a bundle holds the input as it was.
@@ -173,7 +173,7 @@ def test_an_edited_row_is_kept_and_says_how_it_was_edited(people, tmp_path):
     assert "label is not known" in said
 
 
-def test_a_counterfactual_of_a_row_of_ones_own_is_kept(people, tmp_path):
+def test_a_counterfactual_of_a_row_of_ones_own_is_kept(people, tmp_path, drawn):
     row = {"cells": {"age": 40, "colour": "blue", "sex": "male"}}
     request = {"ask": "counterfactual", "row": row, "method": "nearest_reference"}
     _, shown = ask(people, request)
