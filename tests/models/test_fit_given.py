@@ -1,5 +1,7 @@
 """What `fit` is given as people have it: taken where its meaning is plain, and refused in one sentence else."""
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from probe import Classification, Dataset, MultiLabel, Places, Regression
-from probe.errors import DataError, PlanError, ProbeError
+from probe.errors import DataError, PlanError, ProbeError, Unsupported
 
 ONCE = Settings(epochs=1, batch_size=8)
 X = torch.rand(40, 4, generator=torch.Generator().manual_seed(0))
@@ -160,10 +162,19 @@ def test_a_dataset_of_arrays_is_trained_on_as_that_of_their_tensors():
             lambda: Dataset(X, ["a", "b"] * 20),
             r"data: labels are a list; expected a tensor, an array .*: write torch.tensor\(labels\)",
         ),
-        (lambda: Dataset(X, Y, classes="abc"), r"classes = 'abc', expected a list"),
+        (lambda: Dataset(X, Y, classes="abc"), r"classes are one text, 'abc'; give a tuple"),
         (lambda: Dataset(X, Y, groups={"sex": list("fm" * 20)}), r"groups are a dict, .*write pd.DataFrame\(groups\)"),
     ],
 )
 def test_a_dataset_says_what_it_cannot_hold(make, message):
     with pytest.raises(DataError, match=message):
         make()
+
+
+def test_a_device_goes_by_its_name_and_a_part_of_the_rows_by_the_settings():
+    data, told = Dataset(X, Y), {"progress": lambda line: None, "initialise": True}
+    assert fit(net(), data, ONCE, device="cpu", **told).best == trained(Y)
+    with pytest.raises(Unsupported, match="the device 'gpu' cannot be used here"):
+        fit(net(), data, ONCE, device="gpu", **told)
+    with pytest.raises(DataError, match=r"^validation is a float, expected a Dataset; write .*Settings\(validation="):
+        inspect.unwrap(fit)(net(), data, ONCE, device="cpu", validation=0.3, **told)

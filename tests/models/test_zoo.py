@@ -193,6 +193,7 @@ def test_weights_of_another_shape_are_listed(folder):
         ({"architecture": {"name": "mlp", "kwargs": [1]}}, r"architecture.kwargs"),
         ({"architecture": {"name": "os.system", "kwargs": {}}}, "no architecture 'os.system'"),
         ({"data": {"name": "iris"}}, "no data set 'iris'"),
+        ({"data": {"name": "adlut"}}, r"no data set 'adlut' \(did you mean 'adult'"),
     ],
 )
 def test_an_invalid_card_is_refused(folder, parts, message):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from probe.errors import PlanError
+from probe.names import nearest
 from probe_models.found import found
 from probe_models.zoo.cards import CARD, read_card
 
@@ -50,7 +51,7 @@ def reader(name: str) -> Reader:
 
         data = read_card(Path(name))["data"]
         return own_of(data) or reader(data["name"])
-    raise PlanError(f"there is no data set {name!r}; there are {', '.join(READERS)}")
+    raise PlanError(f"there is no data set {name!r}{nearest(name, READERS)}; there are {', '.join(READERS)}")
 
 
 def task_of(data: Reader) -> Task:

@@ -13,8 +13,10 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from probe import Dataset
+from probe.names import require
 from probe.task import Task
 from probe.tensors import sha256
+from probe_models.device import device_of
 from probe_models.networks.drawing import tensors
 from probe_models.randomness import fixed
 from probe_models.training.answers import answered, task_of
@@ -42,7 +44,7 @@ def fit(  # noqa: PLR0913  # network, data and settings; the rest by name
     data: "Dataset | Loader | DataLoader[Any]",
     settings: Settings,
     *,
-    device: torch.device,
+    device: torch.device | str,
     seed: int = 0,
     progress: Progress = to_stderr,
     folder: str | Path | None = None,
@@ -65,7 +67,7 @@ def fit(  # noqa: PLR0913  # network, data and settings; the rest by name
         network: the network to train: from `probe_models.networks.build`, or any module that returns logits.
         data: training and validation rows: in memory, or read on demand (`probe_models.training.loaders`).
         settings: all hyperparameters.
-        device: where to train.
+        device: where to train, such as "cuda".
         seed: of the initial weights, the batch order and all other random draws.
         progress: called with a line of text after each epoch.
         folder: where to write `metrics.jsonl`, one line an epoch, and the state, which `States.clear` removes.
@@ -88,7 +90,10 @@ def fit(  # noqa: PLR0913  # network, data and settings; the rest by name
         DataError: if the network cannot take the rows.
         ProbeError: if the loss is NaN or infinite.
     """
-    settings = settings_of(settings)
+    settings, place = settings_of(settings), device_of(device)
+    if validation is not None:
+        split = "validation=Dataset(inputs, labels), or Settings(validation=0.2) for that part of the rows"
+        require(validation, Dataset, "validation", split)
     if augment is not None:
         check_augmentation(augment)
     folder, learnt = Path(folder) if folder else None, task_of(settings, objective)
@@ -113,11 +118,11 @@ def fit(  # noqa: PLR0913  # network, data and settings; the rest by name
     )
     # For a network that keeps its weights, they are part of the identity of the run.
     initial = sha256(tensors(network)) if initialise is False else sha256(weights or {})
-    network.to(device)
+    network.to(place)
     if folder:
         ensure_folder(folder)
-    with distributed(device) as workers, _ownership(folder, workers):
-        goal = objective_of(network, settings, divided.known, objective).to(device)
+    with distributed(place) as workers, _ownership(folder, workers):
+        goal = objective_of(network, settings, divided.known, objective).to(place)
         if augment:
             goal.augment = followed(goal.augment, augment)
         min_batch = min_batch_of(network, settings, workers)
