@@ -98,7 +98,7 @@ def test_attack_with_a_budget_for_each_example_gives_the_numbers_of_the_cpu(devi
 @named("goal")
 def test_goal_gives_the_numbers_of_the_cpu(device, name):
     goal = made("goal", name)
-    attack = PGD(goal=goal, eps=0.3, steps=4, restarts=2, norm="l2")
+    attack = PGD(goal=goal, eps=0.3, steps=2, norm="l2")
     assert compared(device, lambda model, case: attack(model, case.inputs, case.labels)) >= (name != "targeted")
     targets = CASES["image"]().labels.roll(1)
     if goal.aimed:

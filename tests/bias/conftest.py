@@ -46,7 +46,7 @@ def compas():
     return expand(COMPAS_RACE, "race")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def random_rows():
     generator = np.random.default_rng(7)
     n = 600
