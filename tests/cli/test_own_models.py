@@ -198,6 +198,7 @@ sample = 6
 """
 
 
+@pytest.mark.slow
 def test_a_text_classifier_of_hugging_face_is_audited_end_to_end(probe, place, drawn):
     text(place / "reviews")
     rows = [("the film was very good", "positive", "F"), ("a bad film", "negative", "M"), ("not bad", "positive", "F"),

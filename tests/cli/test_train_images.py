@@ -1,6 +1,7 @@
 """`probe train --data FOLDER` trains a network on a user's images."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -27,10 +28,21 @@ def photos(folder, count=30, height=12, width=16, names=("red", "green")):
 
 
 @pytest.fixture
-def trained(probe, place):
-    photos(place / "photos")
-    call = ("train", "--data", "photos", "--arch", "cnn", "--arch", "widths=[4,8]", "--size", "12", *FEW, "--json")
-    return json.loads(probe(*call, code=0).stdout)
+def trained(once, probe, place):
+    """A network that was trained on photos elsewhere, with them, here; its card."""
+
+    def train(folder):
+        photos(folder / "photos")
+        call = ("train", "--data", "photos", "--arch", "cnn", "--arch", "widths=[4,8]", "--size", "12", *FEW, "--json")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            (folder / "said").write_text(probe(*call, code=0).stdout)
+
+    folder = once("cli/photos", train)
+    shutil.copytree(folder, place, dirs_exist_ok=True)
+    card = place / "trained/photos/card.json"
+    card.write_text(card.read_text().replace(str(folder), str(place)))  # it names the folder of the photos
+    return json.loads((place / "said").read_text())
 
 
 def test_colour_images_in_folders_are_trained_on_and_audited_by_the_folders_name(probe, place, trained):

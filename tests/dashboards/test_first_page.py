@@ -34,6 +34,7 @@ def checker():
     made.end()
 
 
+@pytest.mark.slow
 def test_the_first_page_loads_nothing_heavy_and_the_rest_is_loaded_after_it(bundles):
     argv = [sys.executable, "-c", SHOWS, str(bundles.table.folder.parent), *HEAVY]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
