@@ -23,7 +23,7 @@ def audited(tmp_path_factory):
     data = Dataset(torch.from_numpy(ROWS), torch.from_numpy(LABELS), space=model.space, classes=model.classes)
     table = {"name": "tree", "explain": {"methods": []}, "attack": {"sample": 40, "eps": ["0.02", "0.2", "0.5"]}}
     (default,) = Form.defaults.without_gradients
-    few = Form.defaults._replace(without_gradients=(default | {"max_queries": 200},))
+    few = Form.defaults._replace(without_gradients=(default | {"max_queries": 60},))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Form, "defaults", few)
         return run(plan_from(table, sources=False), model, data, tmp_path_factory.mktemp("b") / "tree"), model, data
@@ -36,7 +36,7 @@ def test_an_audit_of_a_tree_attacks_it_with_queries_unless_its_plan_says_otherwi
     rows = bundle.arrays("attack-square")["rows"]
     for eps in (0.02, 0.2, 0.5):
         few = data[torch.from_numpy(rows)]
-        found = Square(eps=eps, max_queries=200)(model, few.inputs, few.labels)
+        found = Square(eps=eps, max_queries=60)(model, few.inputs, few.labels)
         assert curve["square", eps] == pytest.approx(RobustAccuracy()(model, found).value)
     assert curve["square", 0.5] < 0.2 < 0.8 < curve["square", 0.02]
     verify(bundle.folder)
