@@ -38,4 +38,4 @@ def assert_same(found: Any, expected: Any, device: torch.device | None = None, w
         for at, (one, other) in enumerate(zip(found, expected, strict=True)):
             assert_same(one, other, device, f"{where}[{at}]")
     else:
-        assert found == expected, where
+        assert found == expected or (found != found and expected != expected), where  # NaN equals NaN

@@ -35,6 +35,7 @@ GIVEN = {
     "shift": {"by": 0.1},
     "partial_dependence": {"feature": "job"},
     "accumulated_effects": {"feature": "age"},
+    "agreement": {"other": IntegratedGradients(steps=4)},
     "custom": {"score": lambda logits, labels, targets: logits[:, -1] - 0.2},
 }
 

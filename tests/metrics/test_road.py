@@ -8,7 +8,7 @@ from torch.testing import assert_close
 from probe import Attribution, Model, Space
 from probe.errors import Unsupported
 from probe.explainers import InputXGradient
-from probe.metrics import ROAD
+from probe.metrics import ROAD, road
 from probe.metrics.road import filled_in
 
 SOURCE = torch.Generator().manual_seed(0)
@@ -61,6 +61,17 @@ def test_a_hole_in_a_ramp_is_filled_with_the_ramp_and_a_channel_without_a_pixel_
     missing[..., 2:7, 3:6] = True
     assert_close(filled_in(ramp, missing), ramp, atol=1e-3, rtol=0)
     assert not filled_in(ramp, torch.ones_like(missing)).any()
+
+
+def test_a_hole_in_the_dark_beside_one_bright_pixel_is_filled_in_few_steps(monkeypatch):
+    asked, around = [], road._around
+    monkeypatch.setattr(road, "_around", lambda images: asked.append(1) or around(images))
+    dark = torch.zeros(1, 1, 12, 12)
+    dark[..., 0, 0] = 1
+    missing = torch.zeros_like(dark, dtype=torch.bool)
+    missing[..., 4:11, 4:11] = True
+    assert filled_in(dark, missing)[missing].abs().max() < 1e-5
+    assert len(asked) < 60
 
 
 def test_planted_pixels_are_found_and_their_reverse_is_worse_than_random():
