@@ -60,7 +60,7 @@ class BoundedCertificate(Certificate):
             return self._search(model, inputs, labels).leads(radius)
 
     def _search(self, model: Model, inputs: Inputs, labels: Labels | None = None) -> "_Search":
-        if not isinstance(model.task, Classification):
+        if not (isinstance(model.task, Classification) and model.task.one_class):
             raise Unsupported(
                 f"{self.name()} certifies one of several classes, and the task of {model.name} is "
                 f"{type(model.task).__name__}; of several labels certify one: model.only(0)"

@@ -1,7 +1,8 @@
 """Differences to a baseline, propagated back through each operation of a network."""
 
+from copy import copy
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 
@@ -11,6 +12,7 @@ from probe.explainers.followed import Followed
 from probe.explainers.rescale import Rescale
 from probe.model import Model
 from probe.shapes import Inputs, Labels, References
+from probe.task import Task
 from probe.tensors import wide
 
 
@@ -54,7 +56,7 @@ def lifted(method: Explainer, model: Model, inputs: Inputs, behind: References, 
         Unsupported: if the values of an example do not add up to that change.
     """
     rules = Rescale(method.name(), model.name)
-    followed = replace(model, forward=Followed(model, rules))
+    followed = replace(model, forward=Followed(model, rules), task=_ruled(model.task, rules))
     both = torch.cat([inputs, behind]).detach().requires_grad_()
     twice = targets.repeat(2, *[1] * (targets.ndim - 1))
     with torch.enable_grad(), followed.backward():
@@ -76,3 +78,15 @@ def lifted(method: Explainer, model: Model, inputs: Inputs, behind: References, 
             "or something in it mixes rows, or is not seen by torch; use IntegratedGradients"
         )
     return values
+
+
+def _ruled(task: Task, rules: Rescale) -> Task:
+    """The task, whose logits of what a network gives, such as the log of probabilities, are followed too."""
+
+    def logits(outputs: Any) -> Any:
+        with rules:
+            return task.logits(outputs)
+
+    ruled = copy(task)
+    object.__setattr__(ruled, "logits", logits)
+    return ruled

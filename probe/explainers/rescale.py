@@ -28,7 +28,8 @@ from probe.explainers.followed import (
 # Functions of single numbers: the rule asks nothing of them.
 _SINGLE = THROUGH_0 | {
     "sigmoid", "softplus", "logsigmoid", "hardsigmoid", "exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "square",
-    "pow", "abs", "absolute", "sin", "cos", "reciprocal", "clamp", "clamp_min", "clamp_max", "threshold", "erf", "rpow",
+    "pow", "abs", "absolute", "sin", "cos", "reciprocal", "clamp", "clip", "clamp_min", "clamp_max", "threshold", "erf",
+    "rpow", "logit",
 }  # fmt: skip
 _POOLS = {"max_pool1d": 1, "max_pool2d": 2, "max_pool3d": 3}
 _NEAR = 1e-6  # changes of an argument below that, in parts of its size, have the derivative for a multiplier

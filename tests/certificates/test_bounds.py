@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from probe import Classification, Model, MultiLabel, Space
+from probe import Classification, Model, MultiLabel, Places, Regression, Space
 from probe.certificates import Crown, IntervalBounds
 from probe.certificates.activations import GELU, GELU_TANH, SIGMOID, SILU, TANH, Hinge, Stair
 from probe.certificates.region import Region
@@ -323,3 +323,12 @@ def test_one_logit_and_one_of_several_labels_are_certified_as_two_logits_are(kin
 class Picked(nn.Module):
     def forward(self, z):
         return torch.cat([-z[:, 1:] / 2, z[:, 1:] / 2], 1)
+
+
+@pytest.mark.parametrize("kind", METHODS)
+@pytest.mark.parametrize("task", [MultiLabel(), Regression(("h", "w")), Places()], ids=lambda task: task.kind)
+def test_answers_that_are_not_one_of_several_classes_are_refused_by_their_task(kind, task):
+    layers = (nn.Linear(3, 6), nn.Unflatten(1, (3, 2))) if isinstance(task, Places) else (nn.Linear(3, 2),)
+    model = Model(forward=nn.Sequential(*layers).eval(), space=Space(), task=task)
+    with pytest.raises(Unsupported, match=f"certifies one of several classes, .* is {type(task).__name__}; of several"):
+        kind()(model, rows(2, 3), model.predict(rows(2, 3)))

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.testing import assert_close
 
-from probe import Model, Space
+from probe import Classification, Model, Space
 from probe.errors import Unsupported
 from probe.explainers import DeepLift, DeepLiftShap, KernelShap
 
@@ -186,3 +186,34 @@ def test_it_costs_one_pass_of_two_rows_each_way():
     cost = DeepLift()(model, x, targets).cost
     assert (cost.forward, cost.backward) == (4, 4)
     assert DeepLiftShap()(model, x, targets).cost.forward == 12
+
+
+@pytest.mark.parametrize("output", ["logit", "probability"])
+def test_probabilities_that_the_task_takes_the_log_of_are_followed_as_logits_are(output):
+    source = torch.Generator().manual_seed(0)
+    scores = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3)).eval()
+    with torch.no_grad():
+        for each in scores.parameters():
+            each.copy_(torch.randn(each.shape, generator=source))
+    one, x = nn.Sequential(scores, Picked()), torch.rand(6, 4, generator=source)
+    space, targets = Space(reference=torch.zeros(1, 4)), torch.tensor([0, 1, 1, 0, 1, 0])
+    for ends, logits, outputs in (
+        (nn.Softmax(1), nn.Sequential(scores, nn.Softmax(1), Log()), "probabilities"),
+        (nn.Sequential(Picked(), nn.Sigmoid()), one, "one probability"),
+    ):
+        task = Classification(outputs=outputs)
+        told = Classification(outputs={"probabilities": "logits", "one probability": "one logit"}[outputs])
+        given = Model(forward=nn.Sequential(scores, ends).eval(), space=space, task=task)
+        plain = Model(forward=logits.eval(), space=space, task=told)
+        for around in (DeepLift(output=output), DeepLiftShap(output=output)):
+            assert_close(around(given, x, targets).values, around(plain, x, targets).values, atol=1e-5, rtol=1e-3)
+
+
+class Picked(nn.Module):
+    def forward(self, z):
+        return z[:, :1]
+
+
+class Log(nn.Module):
+    def forward(self, p):
+        return p.log()
