@@ -90,9 +90,9 @@ def setting(seed: int) -> None:
 
 @pytest.mark.parametrize("number", range(5))
 def test_an_odd_plan_is_made_or_refused_in_a_sentence(number, tmp_path):
-    block(number, 200, lambda seed: plan(seed, tmp_path))
+    block(number, 340, lambda seed: plan(seed, tmp_path))
 
 
 @pytest.mark.parametrize("number", range(5))
 def test_odd_settings_are_taken_or_refused_in_a_sentence(number):
-    block(number, 300, setting)
+    block(number, 400, setting)
