@@ -23,6 +23,9 @@ from probe.plots import canvas
 from probe.registry import discover
 from probe.report import blocks
 from tests.audit.forging import Forged
+from tests.dashboards.browsers import address, browser, context, page
+
+__all__ = ["address", "browser", "context", "page"]
 
 HOSTILE = (
     "</script><script>alert(1)</script>",

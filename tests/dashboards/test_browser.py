@@ -1,64 +1,22 @@
-"""The viewer in a real browser: started as `probe dashboard` starts it, opened by cold links."""
+"""The viewer in a real browser, opened by cold links."""
 
-import shutil
-import socket
-import subprocess
-import time
-from pathlib import Path
 from types import SimpleNamespace
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
-from probe_dashboards import command
+
+from tests.dashboards.browsers import READY
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-LONG = 300_000  # milliseconds until a page is there, or a model has answered, on a busy machine
-QUIET = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-QUIET += "--disable-component-update --disable-sync"
-READY = "[data-testid=stApp][data-test-script-state=notRunning]"
-
-
-@pytest.fixture(scope="module")
-def server(bundles, tmp_path_factory):
-    """The address of a viewer over a table, images and hostile names."""
-    folder = tmp_path_factory.mktemp("served")
-    for name in ("image", "table", "hostile"):
-        shutil.copytree(getattr(bundles, name).folder, folder / name)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with (folder / "log").open("w") as log, subprocess.Popen(command(folder, port), stdout=log, stderr=log) as process:
-        address = f"http://127.0.0.1:{port}"
-        try:
-            _wait(f"{address}/_stcore/health")
-            yield address
-        finally:
-            process.terminate()
-    assert "Traceback" not in (folder / "log").read_text()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
-    with sync.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET.split())
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
-def visit(server, browser):
-    """Open an address in a browser that has never been there; what it asked for and complained about."""
-    contexts = []
+def visit(context):
+    """Open an address in a new tab; what it asked for and complained about."""
+    pages = []
 
     def go(path: str) -> SimpleNamespace:
-        contexts.append(browser.new_context())
-        contexts[-1].set_default_timeout(LONG)
-        page = contexts[-1].new_page()
+        page = context.new_page()
+        pages.append(page)
         requests: list[str] = []
         complaints: list[str] = []
         page.on("request", lambda request: requests.append(request.url))
@@ -67,7 +25,7 @@ def visit(server, browser):
             lambda message: message.type == "error" and complaints.append(f"{message.text} {message.location['url']}"),
         )
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(server + path)
+        page.goto(path)
         page.wait_for_selector("h1")
         page.get_by_text("Consistent with itself").first.wait_for(state="attached")
         page.get_by_text("What this does not show").first.wait_for(state="attached")  # the last that is drawn
@@ -75,11 +33,11 @@ def visit(server, browser):
         return SimpleNamespace(page=page, requests=requests, complaints=complaints)
 
     yield go
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
 
 
-def test_a_cold_link_opens_each_page_and_nothing_leaves_the_machine(visit, server, bundles):
+def test_a_cold_link_opens_each_page_and_nothing_leaves_the_machine(visit, address, bundles):
     row = bundles.image.arrays("instances")["rows"][2]
     links = {
         "/?run=table~000000000000&status=fail": "Findings",
@@ -94,15 +52,18 @@ def test_a_cold_link_opens_each_page_and_nothing_leaves_the_machine(visit, serve
         seen.page.get_by_text(what).first.wait_for()
         assert seen.page.get_by_text("Page not found").count() == 0
         assert [
-            url for url in seen.requests if not url.startswith((server, "data:", "blob:", server.replace("http", "ws")))
+            url
+            for url in seen.requests
+            if not url.startswith((address, "data:", "blob:", address.replace("http", "ws")))
         ] == []
         # Below a page's own address the viewer's client first looks for its server, and is told that it is not there.
         assert [c for c in seen.complaints if "/_stcore/" not in c] == []
         for picture in seen.page.query_selector_all("[data-testid=stImage] img"):
             assert len(picture.get_attribute("alt") or "") > 5
+        seen.page.close()
 
 
-def test_hostile_names_are_shown_as_text_in_a_browser(visit, server):
+def test_hostile_names_are_shown_as_text_in_a_browser(visit):
     for page in ("", "bias"):
         seen = visit(f"/{page}?run=hostile~000000000000")
         for selector in (
@@ -114,6 +75,7 @@ def test_hostile_names_are_shown_as_text_in_a_browser(visit, server):
         ):
             assert seen.page.query_selector_all(selector) == [], (page, selector)
         assert [url for url in seen.requests if "evil" in url] == []
+        seen.page.close()
 
 
 def test_the_next_example_is_in_the_address_and_back_returns_to_the_last(visit, bundles):
@@ -124,16 +86,3 @@ def test_the_next_example_is_in_the_address_and_back_returns_to_the_last(visit, 
     page.get_by_text(f"Example {rows[1]}, true label").first.wait_for()
     page.go_back()
     page.get_by_text(f"Example {rows[0]}, true label").first.wait_for()
-
-
-def _wait(address: str) -> None:
-    end = time.monotonic() + 120  # a server takes long to start on a busy machine
-    while time.monotonic() < end:
-        try:
-            with urlopen(address) as answer:
-                if answer.status == 200:
-                    return
-        except (URLError, ConnectionError):
-            pass
-        time.sleep(0.1)
-    raise TimeoutError(Path(address).name)

@@ -4,11 +4,10 @@ import re
 
 import pytest
 
-from tests.dashboards.test_accessibility import LONG, MODEL, READY, address
-from tests.dashboards.test_browser import browser
+from tests.dashboards.browsers import MODELS, READY
 
-__all__ = ["address", "browser"]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+LAB = f"/lab?model={MODELS['table']}&row=3&view=attack"
 MOST = 120  # elements of a page that Tab may reach
 # What has the focus: its tag, its name, and whether what had it before looks different now.
 FOCUS = """() => {
@@ -36,15 +35,8 @@ WATCH = """() => {
 ROUNDS = 5
 
 
-@pytest.fixture
-def page(browser, address):
-    context = browser.new_context(base_url=address, reduced_motion="reduce")
-    context.set_default_timeout(LONG)
-    yield context.new_page()
-    context.close()
-
-
 def opened(page, link):
+    page.emulate_media(reduced_motion="reduce")
     page.goto(link)
     settled(page)
     # What fades in has no look yet when it is asked for it.
@@ -116,7 +108,7 @@ def test_the_numbers_of_a_chart_are_opened_and_left_and_a_term_is_looked_up(page
 
 
 def test_the_slider_of_the_lab_moves_by_the_arrows(page):
-    opened(page, f"/lab?model={MODEL}&row=3&view=attack")
+    opened(page, LAB)
     slider = page.get_by_role("slider", name="Budget")
     slider.wait_for()
     page.wait_for_selector(READY)
@@ -131,7 +123,7 @@ def test_the_slider_of_the_lab_moves_by_the_arrows(page):
     assert not page.get_by_test_id("stException").count()
 
 
-@pytest.mark.parametrize("link", ["/robustness?run=table~000000000000", f"/lab?model={MODEL}&row=3&view=attack"])
+@pytest.mark.parametrize("link", ["/robustness?run=table~000000000000", LAB])
 def test_tab_reaches_every_control_is_held_by_none_and_shows_where_it_is(page, link):
     opened(page, link)
     if "lab" in link:

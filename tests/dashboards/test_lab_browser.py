@@ -2,16 +2,13 @@
 
 import os
 import re
-import socket
 import subprocess
 import time
-from types import SimpleNamespace
 
 import pytest
-from probe_dashboards import Offer, command
 
 from probe.audit import read
-from tests.dashboards.test_browser import LONG, READY, _wait, browser  # noqa: F401  a fixture
+from tests.dashboards.browsers import LONG, READY, serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -19,25 +16,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """A viewer whose lab offers one network."""
-    folder = tmp_path_factory.mktemp("lab")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    argv = command(folder, port, offer=Offer(live=("adult-mlp",)))
-    with (folder / "log").open("w") as log, subprocess.Popen(argv, stdout=log, stderr=log) as process:
-        address = f"http://127.0.0.1:{port}"
-        try:
-            _wait(f"{address}/_stcore/health")
-            found = SimpleNamespace(address=address, process=process, folder=folder, workers=set())
-            yield found
-        finally:
-            process.terminate()
-    assert "Traceback" not in (folder / "log").read_text()
+    with serving(tmp_path_factory.mktemp("lab"), ("adult-mlp",)) as found:
+        found.workers = set()
+        yield found
     _until(lambda: not any(map(_runs, found.workers)))
 
 
 @pytest.fixture
-def visit(served, browser):  # noqa: F811
+def visit(served, browser):
     contexts = []
 
     def go(path):
