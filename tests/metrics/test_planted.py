@@ -89,6 +89,13 @@ def test_a_feature_that_acts_only_with_another_is_no_null_player():
     assert JOINT.usage.forward <= asked + 1
 
 
+def test_a_feature_that_another_stands_in_for_is_no_null_player():
+    """Of two equal features neither is missed beside the other; each alone is."""
+    either = Model(forward=lambda x: 3 * x[:, :2].amax(1, keepdim=True) * torch.tensor([1.0, -1.0]), space=SPACE)
+    found = of(torch.ones(1, 8), either, torch.ones(1, 8))
+    assert NullPlayer(draws=0)(either, found).evidence.tolist() == [[6 / 8, 6 / 8, 0]]
+
+
 @pytest.mark.parametrize("by", ["rank", "top", "sign"])
 def test_agreement_is_1_with_itself_0_by_chance_and_less_with_the_reverse(by):
     metric = Agreement(other=InputXGradient(), by=by, top=3)
