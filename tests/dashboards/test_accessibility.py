@@ -10,7 +10,8 @@ import re
 import pytest
 from probe_dashboards.app import PAGES, WIDE
 
-from probe.report import render
+from probe.plots import canvas
+from probe.report import blocks, render
 from tests.dashboards.browsers import MODELS, READY
 from tests.dashboards.test_pages import PROVED
 
@@ -47,8 +48,10 @@ def links():
 def reports(bundles, tmp_path_factory):
     """The addresses of reports, by the kind of bundle."""
     folder = tmp_path_factory.mktemp("reports")
-    for name in ("table", "image", "prose", "proofs", "hostile"):
-        (folder / f"{name}.html").write_text(render(getattr(bundles, name)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "to_svg", canvas.to_svg)  # with its figures
+        for name in ("table", "image", "prose", "proofs", "hostile"):
+            (folder / f"{name}.html").write_text(render(getattr(bundles, name)))
     return {path.stem: path.as_uri() for path in sorted(folder.iterdir())}
 
 
