@@ -6,7 +6,7 @@ from typing import TypeVar
 from probe.method import Method
 
 M = TypeVar("M", bound=Method)
-MOST = {"steps": 12, "max_queries": 60, "draws": 25, "samples": 120}
+MOST = {"steps": 12, "max_queries": 60, "draws": 25, "queries": 40, "samples": 120}
 
 
 def light(method: M, **most: int) -> M:

@@ -13,7 +13,7 @@ from probe.errors import ContractError, ShapeError
 from probe.explainers import Saliency
 from probe.finding import Aspect
 from probe.goals import Custom, Goal
-from probe.metrics import Sparseness
+from probe.metrics import RobustAccuracy, Sparseness
 from probe.results import Attribution
 
 SPACE = Space(bounds=(-1, 1), reference=torch.zeros(1, 3))
@@ -76,17 +76,22 @@ class Single(Two):
 
 
 @pytest.mark.parametrize(
-    ("method", "said"),
+    ("method", "metrics", "said"),
     [
         (
             Failing(),
+            [Sparseness()],
             r"failing failed inside tests.test_blame, which is not a part of probe: ValueError: boom; see",
         ),
-        (FGSM(goal=FailingGoal()), r"failing_goal failed inside tests.test_blame, .*KeyError: 'missing'"),
+        (
+            FGSM(goal=FailingGoal()),
+            [Sparseness(), RobustAccuracy()],
+            r"failing_goal failed inside tests.test_blame, .*KeyError: 'missing'",
+        ),
     ],
 )
-def test_a_study_goes_on_after_a_foreign_method_fails(method, said):
-    found = study.run([method, Saliency()], MODEL, DATA, metrics=[Sparseness()])
+def test_a_study_goes_on_after_a_foreign_method_fails(method, metrics, said):
+    found = study.run([method, Saliency()], MODEL, DATA, metrics=metrics)
     assert found["method"].tolist() == [method.name(), "saliency"]
     assert found["note"].str.contains(said).tolist() == [True, False]
     assert found["value"].isna().tolist() == [True, False]

@@ -19,8 +19,9 @@ from tests.light import light
 
 EXPLAINERS, ATTACKS, METRICS = (discover(family) for family in ("explainer", "attack", "metric"))
 ASKING = [kind for kind in METRICS.values() if kind.result_type() in (Prediction, Attribution, Perturbation)]
+GIVEN = {"agreement": {"other": Saliency()}}
 EVERY = [
-    light(kind(), steps=4, max_queries=20, draws=8, samples=40)
+    light(kind(**GIVEN.get(kind.name(), {})), steps=4, max_queries=20, draws=8, samples=40)
     for kind in (*EXPLAINERS.values(), *ATTACKS.values(), *ASKING)
 ]
 LINEAR = nn.Linear(6, 2).eval()

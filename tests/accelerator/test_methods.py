@@ -36,6 +36,7 @@ GIVEN = {
     "partial_dependence": {"feature": "job"},
     "accumulated_effects": {"feature": "age"},
     "agreement": {"other": IntegratedGradients(steps=4)},
+    "attack_checks": {"attack": PGD(steps=3, eps=0.3)},
     "custom": {"score": lambda logits, labels, targets: logits[:, -1] - 0.2},
 }
 

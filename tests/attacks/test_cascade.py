@@ -200,7 +200,7 @@ def test_a_cascade_shifts_a_regression_and_breaks_labels_by_the_goals_own_loss()
 
 def test_a_cascade_refuses_a_black_box_and_names_an_attack_that_works():
     box = from_predict_proba(lambda rows: np.full((len(rows), 2), 0.5), Space(), ("a", "b"))
-    with pytest.raises(Unsupported, match=r"black box.*square"):
+    with pytest.raises(Unsupported, match=r"black box.*Square"):
         Cascade()(box, torch.rand(2, 3), torch.zeros(2, dtype=torch.long))
 
 

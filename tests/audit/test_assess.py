@@ -114,7 +114,8 @@ def test_robustness_findings_follow_from_the_arrays(tmp_path, single, comparison
     told = {check: (f.status, f.estimate) for check, f in found(made).items() if f.aspect == "robustness"}
     left = 0.1 if single == [0] else 0.0  # the worst case of each row over both attacks
     assert told == {
-        "withstands FGSM and PGD at eps 0.1": ("pass", 1.0),
+        # An attack that misses what a weaker one finds is no ground for a pass.
+        "withstands FGSM and PGD at eps 0.1": ("inconclusive" if comparison == "fail" else "pass", 1.0),
         "withstands FGSM and PGD at eps 0.2": ("fail", left),
         "robust at eps 0.2": ("fail", left),
         "PGD finds what FGSM finds": (comparison, 0.1 if single == [1] else 0.0),
